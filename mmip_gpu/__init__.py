@@ -1,0 +1,66 @@
+"""Progressive, ROI-aware compression of large biomedical volumes; equal bytes on every executor.
+
+The main path is in FORMAT.md; `encode`, `decode` and `inspect` work on containers, `write_zarr` and `open_zarr` on stores.
+Importing this package needs NumPy only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+from .api import decode, decode_batch, encode, encode_batch, inspect, max_encoded_size
+from .config import CodecConfig
+from .errors import (
+    BackendUnavailable,
+    CorruptData,
+    InvalidArgument,
+    LimitExceeded,
+    MissingResource,
+    MmipError,
+    StoreError,
+    TruncatedData,
+    UnsupportedVersion,
+)
+from .phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
+
+if TYPE_CHECKING:
+    from .store import open_zarr, write_zarr
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendUnavailable",
+    "CodecConfig",
+    "CorruptData",
+    "InvalidArgument",
+    "LimitExceeded",
+    "MissingResource",
+    "MmipError",
+    "Phantom3D",
+    "StoreError",
+    "TruncatedData",
+    "UnsupportedVersion",
+    "__version__",
+    "decode",
+    "decode_batch",
+    "encode",
+    "encode_batch",
+    "errors",
+    "inspect",
+    "max_encoded_size",
+    "open_zarr",
+    "phantom2d",
+    "phantom3d",
+    "phantom_roi",
+    "write_zarr",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the store functions on first use: they import zarr."""
+    if name in ("open_zarr", "write_zarr"):
+        from . import store
+
+        return getattr(store, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

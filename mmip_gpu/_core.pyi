@@ -1,0 +1,80 @@
+"""Types of the compiled core (core.cpp)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Buffer
+
+FORMAT_VERSION: int
+MAX_CLASSES: int
+MAX_STAGES: int
+MAX_TILE_SAMPLES: int
+STEP_ONE: int
+MIN_STEP: int
+MAX_STEP: int
+MAX_RECON: int
+CODE_LIMIT: int
+TOKEN_CONTEXTS: int
+TOKEN_CLASSES: int
+TOKEN_ALPHABET: int
+TOKEN_ESCAPE_BITS: int
+HEADER_CLASSES: int
+HEADER_ALPHABET: int
+HEADER_ESCAPE_BITS: int
+DC_CLASSES: int
+DC_ALPHABET: int
+DC_ESCAPE_BITS: int
+
+class Chunk:
+    def __init__(
+        self,
+        planes: int,
+        shape: Sequence[int],
+        depth: int,
+        tile_log2: Sequence[int],
+        cuts: Sequence[int],
+        steps: Sequence[Sequence[int]],
+        reversible: Sequence[int],
+        recon: Sequence[int],
+        box: Sequence[int] | None = None,
+    ) -> None: ...
+    @property
+    def planes(self) -> int: ...
+    @property
+    def recon(self) -> list[int]: ...
+    def analyze(
+        self,
+        samples: NDArray[Any],
+        classes: NDArray[np.uint8] | None,
+        offset: int,
+        rounding: int,
+        threads: int,
+    ) -> float: ...
+    def pack(self, stage: int, threads: int) -> bytes: ...
+    def unpack(self, stage: int, payload: Buffer, check_crc: bool, alone: bool, threads: int) -> int: ...
+    def extent(self, stage: int, payload: Buffer) -> int: ...
+    def synthesize(
+        self,
+        stages: int,
+        scale: int,
+        offset: int,
+        minimum: int,
+        maximum: int,
+        out: NDArray[Any],
+        threads: int,
+    ) -> None: ...
+    def window(self, scale: int) -> tuple[list[int], list[int]]: ...
+    def to_columns(self, stage: int, array: NDArray[np.int32]) -> None: ...
+    def from_columns(self, stage: int, array: NDArray[np.int32]) -> None: ...
+    def mode_counts(self) -> list[int]: ...
+    def count_symbols(self, stage: int, threads: int) -> list[list[int]]: ...
+    def count_token_contexts(self, stage: int, threads: int) -> list[int]: ...
+
+def colour_planes(planes: NDArray[np.int32], forward: bool) -> None: ...
+def difference(a: NDArray[Any], b: NDArray[Any]) -> tuple[int, int]: ...
+def code_lengths(counts: Sequence[int], limit: int) -> list[int]: ...
+def kernel_names() -> list[str]: ...
+def selected_kernels() -> str: ...
+def select_kernels(name: str) -> bool: ...

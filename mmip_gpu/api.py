@@ -1,0 +1,370 @@
+"""The public functions on containers: encode, decode, their batches, inspect, max_encoded_size.
+
+Values: arrays and options in, bytes out, and back. Plans (planning.py), codes chunks (codec.py), frames them (container.py).
+Guarantees equal bytes for every thread count and batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .axes import PlaneLayout
+from .codec import Encoded, decode_chunk, encode_chunk, needed_stages, read_extent
+from .config import CodecConfig, Quality
+from .container import DTYPES, UNKNOWN_ERROR, Header
+from .errors import BackendUnavailable, CorruptData, InvalidArgument, TruncatedData
+from .planning import ChunkPlan
+from .rate import make_plan
+from .roi import roi_classes
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["decode", "decode_batch", "encode", "encode_array", "encode_batch", "inspect", "max_encoded_size"]
+
+DEFAULT_MAX_BYTES = 2**34
+_HEADER_BOUND = 1024  # of any header: 6 axes, 8 classes of 3 components, 16 stages
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def encode(array: NDArray[Any], **options: Any) -> bytes:
+    """Compress an array.
+
+    Parameters
+    ----------
+    array : ndarray of uint8, int8, uint16 or int16
+        Any shape of rank 1 to 6, any byte order and strides.
+    quality : float
+        The seed's scale: step 2 * base, base = max(1, round(220 / quality)); regions base // 2.
+    psnr : float
+        dB on the data range (max - min) of the array; never below it.
+    lossless : bool
+        Bit-exact, with ``stages=``.
+    stages : int, default 3
+        2 to 5 coarse-to-fine parts; stage 1 is the 1/8 image.
+    cuts : sequence of int, optional
+        AC positions per cell before which stages 2, 3, .. end.
+    roi : array or str, optional
+        Boolean or small-integer mask (higher = better), or a rule: ``threshold:9000``, ``range:300..3000``, ``otsu``.
+    roi_quality : float, "lossless" or mapping, optional
+        Quality of the regions; ``{class: quality}`` for more than one class.
+    axes : str, optional
+        One letter per axis out of ``t n c z y x``; default by rank (x, yx, zyx, tzyx).
+    colour : bool, optional
+        Code three channels as YCoCg-R; default: where axis ``c`` has length 3.
+    cell_depth : {1, 8}, optional
+        2D or 3D blocks; tried on the middle of the array when None.
+    data_range : float, optional
+        Peak for ``psnr=``, instead of max - min.
+    verify : bool, default True
+        Decode once and record the reached error; otherwise the record is an estimate.
+    threads : int, optional
+        Default: all cores.
+    device : {None, "cpu"}
+        Where the work is done.
+
+    Returns
+    -------
+    bytes
+        A container (FORMAT.md section 1).
+
+    Raises
+    ------
+    InvalidArgument
+        Exactly one of quality, psnr, lossless must be given; shapes, dtypes and values must be as above.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> image = mmip.phantom2d(64)
+    >>> blob = mmip.encode(image, quality=10, roi="threshold:9000")
+    >>> mmip.decode(blob).shape
+    (64, 64)
+    """
+    return encode_array(array, **options).to_bytes()
+
+
+def encode_array(
+    array: NDArray[Any],
+    *,
+    roi: Any = None,
+    axes: str | None = None,
+    colour: bool | None = None,
+    data_range: float | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+    quality: float | None = None,
+    psnr: float | None = None,
+    max_error: float | None = None,
+    ratio: float | None = None,
+    lossless: bool = False,
+    stages: int | None = None,
+    cuts: Sequence[int] | None = None,
+    roi_quality: Quality | Mapping[int, Quality] | None = None,
+    cell_depth: int | None = None,
+    verify: bool = True,
+) -> Encoded:
+    """`encode`, before the parts are joined to bytes."""
+    config = CodecConfig.from_options(
+        quality=quality,
+        psnr=psnr,
+        max_error=max_error,
+        ratio=ratio,
+        lossless=lossless,
+        stages=stages,
+        cuts=None if cuts is None else tuple(cuts),
+        roi_quality=roi_quality,
+        cell_depth=cell_depth,
+        verify=verify,
+        has_roi=roi is not None,
+    )
+    array = checked_array(array, device)
+    layout = PlaneLayout.of(array.shape, axes)
+    workers = thread_count(threads)
+    classes = roi_classes(roi, array, layout.axes)
+    plan = make_plan(config, array, layout, classes, is_colour(colour, layout), data_range, workers)
+    return encode_chunk(array, plan, classes, threads=workers)
+
+
+def decode(
+    data: Buffer,
+    *,
+    stages: int | None = None,
+    scale: int = 1,
+    region: tuple[slice, ...] | None = None,
+    threads: int | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> NDArray[Any]:
+    """Decompress a container, or a part of it.
+
+    Parameters
+    ----------
+    data : bytes-like
+        A container; one cut after stage k decodes with ``stages=k``.
+    stages : int, optional
+        Decode only the first stages.
+    scale : {1, 2, 4, 8}
+        Reduced resolution on y and x (and z with 3D cells).
+    region : tuple of slice, optional
+        One slice of step 1 per axis of the array at this scale; ``decode(b, region=r) == decode(b)[r]``.
+    max_bytes : int
+        Refuse to decode more than this.
+
+    Returns
+    -------
+    ndarray
+        C-ordered, of the dtype that was encoded.
+
+    Raises
+    ------
+    CorruptData, TruncatedData, UnsupportedVersion
+        For bytes that are not a container of this version.
+    InvalidArgument
+        More stages than there are, a region outside, a wrong scale.
+    LimitExceeded
+        Where the result would be larger than `max_bytes`.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> blob = mmip.encode(mmip.phantom2d(64), quality=10)
+    >>> mmip.decode(blob, scale=8).shape
+    (8, 8)
+    """
+    header, reader = open_container(data)
+    return decode_chunk(
+        header, reader, stages=stages, scale=scale, region=region, threads=thread_count(threads), max_bytes=max_bytes
+    )
+
+
+def encode_batch(chunks: Iterable[NDArray[Any]], *, threads: int | None = None, **options: Any) -> list[bytes]:
+    """Compress many arrays (a list or a stacked array), each as `encode` would.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> len(mmip.encode_batch([mmip.phantom2d(32)] * 3, quality=10))
+    3
+    """
+    return _each(lambda chunk: encode(chunk, threads=1, **options), list(chunks), threads)
+
+
+def decode_batch(blobs: Iterable[Buffer], *, threads: int | None = None, **options: Any) -> list[NDArray[Any]]:
+    """Decompress many containers, each as `decode` would.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> blobs = mmip.encode_batch([mmip.phantom2d(32)] * 2, quality=10)
+    >>> [image.shape for image in mmip.decode_batch(blobs, stages=1)]
+    [(32, 32), (32, 32)]
+    """
+    return _each(lambda blob: decode(blob, threads=1, **options), list(blobs), threads)
+
+
+def inspect(
+    data: Buffer, *, stages: int | None = None, scale: int = 1, region: tuple[slice, ...] | None = None
+) -> dict[str, Any]:
+    """What a container holds, without decoding it.
+
+    Parameters
+    ----------
+    stages, scale, region
+        As for `decode`; ``bytes_needed`` tells what such a decode reads.
+
+    Returns
+    -------
+    dict
+        ``shape dtype axes kind`` ..., ``config``, ``loss`` (psnr in dB, max_error in sample units) and ``stages``, a list
+        of ``{"bytes", "bytes_to_here"}``; sizes in bytes.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> len(mmip.inspect(mmip.encode(mmip.phantom2d(64), quality=10))["stages"])
+    3
+    """
+    header, reader = open_container(data)
+    report = describe(header)
+    report["bytes_needed"] = report["header_bytes"] + read_extent(header, reader, stages, scale, region)
+    return report
+
+
+def describe(header: Header) -> dict[str, Any]:
+    """JSON-safe description of a header: the part of `inspect` that needs no payload."""
+    header_bytes = len(header.to_bytes())
+    to_here, parts = header_bytes, []
+    for size in header.payload_sizes:
+        to_here += size
+        parts.append({"bytes": size, "bytes_to_here": to_here})
+    loss, samples = header.loss, header.layout.samples
+    psnr = loss.psnr(samples) if samples else float("inf")
+    report: dict[str, Any] = {
+        "kind": "raw" if header.transform is None else "transform",
+        "shape": list(header.layout.shape),
+        "dtype": header.dtype,
+        "axes": header.layout.axes,
+        "colour": header.colour,
+        "bytes": to_here,
+        "header_bytes": header_bytes,
+        "raw_bytes": header.raw_bytes,
+        "ratio": header.raw_bytes / to_here,
+        "bits_per_sample": 8 * to_here / samples if samples else 0.0,
+        "stages": parts,
+        "loss": {
+            "mode": loss.mode,
+            "requested": loss.requested,
+            "verified": loss.verified,
+            "psnr": None if not np.isfinite(psnr) else psnr,
+            "max_error": None if loss.max_error == UNKNOWN_ERROR else loss.max_error,
+            "lossless": loss.verified and loss.sse == 0,
+            "minimum": loss.minimum,
+            "maximum": loss.maximum,
+        },
+    }
+    if header.transform is not None:
+        t = header.transform
+        report["config"] = {
+            "cell_depth": t.depth,
+            "tile_log2": list(t.tile_log2),
+            "cuts": list(t.cuts),
+            "steps": [[s / 256 for s in row] for row in t.steps],
+            "reversible": [bool(r) for r in t.reversible],
+            "offset": t.offset,
+            "recon": [d / 64 for d in t.recon],
+        }
+    return report
+
+
+def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
+    """Upper bound in bytes of what `encode` returns for such an array.
+
+    Examples
+    --------
+    >>> max_encoded_size((64, 64), "uint16")
+    9216
+    """
+    samples = 1
+    for n in shape:
+        samples *= int(n)
+    return samples * np.dtype(dtype).itemsize + _HEADER_BOUND
+
+
+def open_container(data: Buffer) -> tuple[Header, Callable[[int], memoryview]]:
+    """Header of a container and a function that gives the payload of a stage."""
+    try:
+        view = memoryview(data).cast("B")
+    except TypeError as e:
+        raise InvalidArgument(f"expected the bytes of a container, found {type(data).__name__}") from e
+    header, at = Header.parse(view)
+    starts = np.concatenate([[at], at + np.cumsum(header.payload_sizes, dtype=object)]).tolist()
+    if len(view) > starts[-1]:
+        raise CorruptData(f"container: expected {starts[-1]} bytes, found {len(view)}")
+
+    def read_stage(stage: int) -> memoryview:
+        if starts[stage] > len(view):
+            raise TruncatedData(f"stage {stage} ends at byte {starts[stage]}, found {len(view)} bytes")
+        return view[starts[stage - 1] : starts[stage]]
+
+    return header, read_stage
+
+
+def checked_array(array: Any, device: str | None = None) -> NDArray[Any]:
+    """The array as NumPy, of a supported dtype.
+
+    Raises
+    ------
+    InvalidArgument
+        For another dtype; the message says what to do.
+    BackendUnavailable
+        For a GPU array or ``device="gpu"``.
+    """
+    if device not in (None, "cpu", "gpu"):
+        raise InvalidArgument(f"device={device!r}: expected None, 'cpu' or 'gpu'")
+    if device == "gpu" or hasattr(array, "__cuda_array_interface__"):
+        raise BackendUnavailable("no GPU path in this version: pass a NumPy array (array.get()) and device=None")
+    found = np.asarray(array)
+    if found.dtype.name in DTYPES or found.dtype.newbyteorder("=").name in DTYPES:
+        return found
+    if found.dtype.kind == "f":
+        advice = "scale to integers first, e.g. numpy.rint(x / step).astype('int16')"
+        if found.size and not np.isfinite(found).all():
+            advice = "it holds NaN or infinity; replace them, then " + advice
+    else:
+        advice = "convert to one of them"
+    raise InvalidArgument(f"dtype: expected one of {', '.join(DTYPES)}, found {found.dtype}; {advice}")
+
+
+def is_colour(colour: bool | None, layout: PlaneLayout) -> bool:
+    """Whether the channels are coded as YCoCg-R."""
+    three = "c" in layout.axes and layout.channels == 3
+    if colour and not three:
+        raise InvalidArgument(f"colour=True: expected an axis c of length 3, found axes {layout.axes!r} {layout.shape}")
+    return three if colour is None else bool(colour)
+
+
+def thread_count(threads: int | None) -> int:
+    """Workers to use: all cores this process may run on, unless given."""
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+        raise InvalidArgument(f"threads={threads!r}: expected a positive integer or None")
+    return int(threads)
+
+
+def _each(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> list[_R]:
+    workers = min(thread_count(threads), len(items))
+    if workers <= 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, items))
+
+

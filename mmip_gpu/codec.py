@@ -1,0 +1,313 @@
+"""One chunk to bytes and back: the main path, in the order of FORMAT.md.
+
+Values: arrays and plans in; Header and stage payloads out, and the other way. Home: host memory.
+`encode_chunk` and `decode_chunk` are what the container (api.py), the store and the command line share.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .axes import PlaneLayout
+from .container import UNKNOWN_ERROR, Header, LossRecord, TransformFields
+from .errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
+from .planning import ChunkPlan, sample_offset
+from .region import TiledRegion, checked_region
+from .roi import cell_classes
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["ROUNDING", "Encoded", "decode_chunk", "encode_chunk", "needed_stages", "read_extent"]
+
+ROUNDING = 128  # plain rounding, half up, in 1/256 of a step
+SCALES = (1, 2, 4, 8)
+
+StageReader = Callable[[int], "Buffer"]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A coded chunk: header and one payload a stage (the raw kind has one)."""
+
+    header: Header
+    payloads: tuple[bytes, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the container."""
+        return len(self.header.to_bytes()) + sum(len(p) for p in self.payloads)
+
+    def to_bytes(self) -> bytes:
+        """The container."""
+        return self.header.to_bytes() + b"".join(self.payloads)
+
+
+def encode_chunk(
+    array: NDArray[Any],
+    plan: ChunkPlan,
+    classes: NDArray[np.uint8] | None = None,
+    *,
+    threads: int = 1,
+    allow_raw: bool = True,
+) -> Encoded:
+    """Code an array of a supported dtype by a plan.
+
+    Parameters
+    ----------
+    array : ndarray
+        Samples, axes as in the plan.
+    classes : ndarray of uint8, optional
+        Quality class of every voxel: shape of `array` without its axis ``c``.
+    allow_raw : bool
+        Whether a chunk that would grow may be kept as it is.
+    """
+    array = np.asarray(array, dtype=array.dtype.newbyteorder("="))
+    layout = PlaneLayout.of(array.shape, plan.axes)
+    if array.size == 0:
+        return _raw(array, layout, plan)
+    planes = layout.to_planes(array)
+    offset = sample_offset(planes)
+    chunk = _chunk(plan, layout)
+    cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
+    coded = _colour_planes(planes, offset) if plan.colour else planes
+    estimate = chunk.analyze(coded, cells, 0 if plan.colour else offset, ROUNDING, threads)
+    del coded
+    payloads = tuple(chunk.pack(stage, threads) for stage in range(1, len(plan.cuts) + 1))
+    fields = TransformFields(
+        depth=plan.depth,
+        tile_log2=plan.tile_log2,
+        offset=offset,
+        recon=_recon(chunk),
+        reversible=plan.reversible,
+        steps=plan.steps,
+        cuts=plan.cuts,
+        stage_bytes=tuple(len(p) for p in payloads),
+        stage_crcs=tuple(_head_crc(p) for p in payloads),
+    )
+    loss = _measure(chunk, planes, plan, offset, estimate, threads)
+    encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields), payloads)
+    if allow_raw and encoded.size > array.nbytes + len(encoded.header.to_bytes()):
+        return _raw(array, layout, plan)
+    return encoded
+
+
+def reconstruct(array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int) -> tuple[int, int]:
+    """(sum of squared errors, largest error) that the plan gives for the array, without writing a stream."""
+    layout = PlaneLayout.of(array.shape, plan.axes)
+    planes = layout.to_planes(array)
+    offset = sample_offset(planes)
+    chunk = _chunk(plan, layout)
+    cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
+    coded = _colour_planes(planes, offset) if plan.colour else planes
+    chunk.analyze(coded, cells, 0 if plan.colour else offset, ROUNDING, threads)
+    decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
+    return _core.difference(planes, decoded)
+
+
+def decode_chunk(
+    header: Header,
+    read_stage: StageReader,
+    *,
+    stages: int | None = None,
+    scale: int = 1,
+    region: tuple[slice, ...] | None = None,
+    threads: int = 1,
+    max_bytes: int = 2**34,
+    check_crc: bool = True,
+) -> NDArray[Any]:
+    """Decode a chunk, or a part of it.
+
+    Parameters
+    ----------
+    read_stage : callable
+        Gives the payload of stage 1, 2, ..; called only for the stages that are needed.
+    stages, scale, region
+        As in `mmip_gpu.decode`; `region` counts in the scaled array.
+    """
+    if header.transform is None:
+        return _decode_raw(header, read_stage, scale, region, max_bytes)
+    fields = header.transform
+    wanted = needed_stages(header, stages, scale)
+    part = TiledRegion.of(header, scale, region)
+    if part.samples == 0:
+        return np.empty(part.layout.shape, header.dtype)
+    _check_limits(header, part, max_bytes)
+    chunk = _chunk(fields, header.layout, part.box)
+    for stage in range(1, wanted + 1):
+        payload = memoryview(read_stage(stage)).cast("B")
+        _check_payload(fields, stage, payload, check_crc)
+        chunk.unpack(stage, payload, check_crc, False, threads)
+    planes = _synthesize(chunk, np.dtype(header.dtype), wanted, scale, fields.offset, header.colour, threads)
+    return part.crop(planes, chunk.window(scale)[0])
+
+
+def needed_stages(header: Header, stages: int | None, scale: int) -> int:
+    """Stages that a decode has to read."""
+    if scale not in SCALES:
+        raise InvalidArgument(f"scale={scale!r}: expected one of {SCALES}")
+    count = len(header.payload_sizes)
+    most = len(header.transform.cuts) if header.transform is not None else count
+    if stages is not None and (isinstance(stages, bool) or not isinstance(stages, (int, np.integer)) or stages < 1):
+        raise InvalidArgument(f"stages={stages!r}: expected a positive integer")
+    if header.transform is None:
+        return 1
+    if stages is not None and stages > most:
+        raise InvalidArgument(f"stages={stages}: expected at most {most}, the stages of this data")
+    limit = {8: 1, 4: 2}.get(scale, most)
+    return min(most if stages is None else int(stages), limit)
+
+
+def read_extent(
+    header: Header, read_stage: StageReader, stages: int | None, scale: int, region: tuple[slice, ...] | None
+) -> int:
+    """Payload bytes that `decode_chunk` touches with these arguments."""
+    wanted = needed_stages(header, stages, scale)
+    if header.transform is None:
+        return header.raw_bytes
+    part = TiledRegion.of(header, scale, region)
+    if part.samples == 0:
+        return 0
+    chunk = _chunk(header.transform, header.layout, part.box)
+    return sum(chunk.extent(stage, memoryview(read_stage(stage)).cast("B")) for stage in range(1, wanted + 1))
+
+
+def _check_limits(header: Header, part: TiledRegion, max_bytes: int) -> None:
+    """Refuse sizes that the bytes at hand cannot hold, or that the caller does not allow, before allocating."""
+    fields = header.transform
+    assert fields is not None
+    if part.decoded_bytes > max_bytes:
+        raise LimitExceeded(f"decoding takes {part.decoded_bytes} bytes, max_bytes={max_bytes}")
+    for stage, size in enumerate(fields.stage_bytes, 1):
+        if size < part.substreams:
+            raise CorruptData(f"stage {stage}: {size} payload bytes cannot hold {part.substreams} sub-streams")
+
+
+def _check_payload(fields: TransformFields, stage: int, payload: memoryview, check_crc: bool) -> None:
+    """The payload is whole and the one that the header names."""
+    size, crc = fields.stage_bytes[stage - 1], fields.stage_crcs[stage - 1]
+    if len(payload) < size:
+        raise TruncatedData(f"stage {stage}: expected {size} bytes, found {len(payload)}")
+    if len(payload) > size:
+        raise CorruptData(f"stage {stage}: expected {size} bytes, found {len(payload)}")
+    head = int.from_bytes(payload[:4], "little")
+    if check_crc and (not 10 <= head <= size or _head_crc(payload) != crc):
+        raise CorruptData(f"stage {stage}: its head is not the one that the header names")
+
+
+def _chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
+    recon = fields.recon if isinstance(fields, TransformFields) else (0, 0, 0)
+    return _core.Chunk(
+        planes=layout.planes,
+        shape=layout.volume,
+        depth=fields.depth,
+        tile_log2=fields.tile_log2,
+        cuts=fields.cuts,
+        steps=fields.steps,
+        reversible=fields.reversible,
+        recon=recon,
+        box=box,
+    )
+
+
+def _recon(chunk: _core.Chunk) -> tuple[int, int, int]:
+    d1, d2, d3 = chunk.recon
+    return d1, d2, d3
+
+
+def _head_crc(payload: Buffer) -> int:
+    view = memoryview(payload)
+    head = int.from_bytes(view[:4], "little")
+    return int.from_bytes(view[head - 4 : head], "little")
+
+
+def _cell_map(classes: NDArray[np.uint8], layout: PlaneLayout, depth: int) -> NDArray[np.uint8]:
+    """Class of every cell of every plane; channels share one map."""
+    axes = layout.axes.replace("c", "")
+    spatial = PlaneLayout.of(classes.shape, axes)
+    cells = cell_classes(spatial.to_planes(classes), (depth, 8, 8))
+    return np.ascontiguousarray(np.repeat(cells, layout.channels, axis=0))
+
+
+def _colour_planes(planes: NDArray[Any], offset: int) -> NDArray[np.int32]:
+    """YCoCg-R of planes whose innermost plane axis is the channel."""
+    coded = planes.astype(np.int32) - np.int32(offset)
+    _core.colour_planes(coded.reshape(planes.shape[0] // 3, 3, -1), True)
+    return coded
+
+
+def _synthesize(
+    chunk: _core.Chunk, dtype: np.dtype[Any], stages: int, scale: int, offset: int, colour: bool, threads: int
+) -> NDArray[Any]:
+    """Planes (of the chunk's box, at this scale) as samples of the dtype."""
+    _, shape = chunk.window(scale)
+    info = np.iinfo(dtype)
+    planes = chunk.planes
+    if not colour:
+        out = np.empty((planes, *shape), dtype)
+        chunk.synthesize(stages, scale, offset, int(info.min), int(info.max), out, threads)
+        return out
+    wide = np.empty((planes, *shape), np.int32)
+    limit = 2**28
+    chunk.synthesize(stages, scale, 0, -limit, limit, wide, threads)
+    _core.colour_planes(wide.reshape(planes // 3, 3, -1), False)
+    wide += np.int32(offset)
+    return np.clip(wide, info.min, info.max).astype(dtype)
+
+
+def _measure(
+    chunk: _core.Chunk, planes: NDArray[Any], plan: ChunkPlan, offset: int, estimate: float, threads: int
+) -> LossRecord:
+    config = plan.config
+    low, high = int(planes.min()), int(planes.max())
+    if not config.verify:
+        exact = plan.lossless
+        return LossRecord(
+            config.mode, config.value, exact, low, high, 0 if exact else round(estimate), 0 if exact else UNKNOWN_ERROR
+        )
+    decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
+    sse, largest = _core.difference(planes, decoded)
+    return LossRecord(config.mode, config.value, True, low, high, sse, largest)
+
+
+def _raw(array: NDArray[Any], layout: PlaneLayout, plan: ChunkPlan) -> Encoded:
+    payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    loss = LossRecord(plan.config.mode, plan.config.value, True, low, high, 0, 0)
+    header = Header(array.dtype.name, layout, plan.colour, loss, None, zlib.crc32(payload))
+    return Encoded(header, (payload,))
+
+
+def _decode_raw(
+    header: Header, read_stage: StageReader, scale: int, region: tuple[slice, ...] | None, max_bytes: int
+) -> NDArray[Any]:
+    if header.raw_bytes > max_bytes:
+        raise LimitExceeded(f"the array takes {header.raw_bytes} bytes, max_bytes={max_bytes}")
+    needed_stages(header, None, scale)
+    payload = memoryview(read_stage(1)).cast("B")
+    if zlib.crc32(payload) != header.raw_crc:
+        raise CorruptData("raw payload: its crc differs")
+    dtype = np.dtype(header.dtype)
+    array = np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.layout.shape)
+    if scale > 1:
+        array = _window_means(array, header.layout, scale)
+    return np.ascontiguousarray(array[checked_region(region, array.shape)])
+
+
+def _window_means(array: NDArray[Any], layout: PlaneLayout, scale: int) -> NDArray[Any]:
+    """Mean over windows of the spatial axes, rounded half to even (FORMAT.md section 5.1)."""
+    total = array.astype(np.int64)
+    count = np.ones(array.shape, np.int64)
+    for axis, letter in enumerate(layout.axes):
+        if letter in "zyx":
+            starts = np.arange(0, array.shape[axis], scale)
+            total = np.add.reduceat(total, starts, axis)
+            count = np.add.reduceat(count, starts, axis)
+    return np.rint(total / count).astype(array.dtype)

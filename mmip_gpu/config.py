@@ -1,0 +1,202 @@
+"""What the caller asks for: one target and a few options, checked in one place.
+
+Values: keyword options in, a frozen CodecConfig out; to_dict and from_dict are JSON-safe. Sole parser of options.
+Guarantees that exactly one target is set and every field is in range; it knows nothing of arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from . import _core
+from .errors import InvalidArgument
+
+__all__ = ["MODES", "CodecConfig", "Quality"]
+
+MODES = ("quality", "psnr", "max_error", "ratio", "lossless")
+_LATER = ("max_error", "ratio")
+_DEFAULT_CUTS = {1: {2: (), 3: (9,), 4: (9, 27), 5: (3, 9, 27)}, 8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)}}
+_CELL_AC = {1: 63, 8: 511}
+
+Quality = float | str
+"""A number (the seed's quality scale) or ``"lossless"``."""
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """Target and options of an encoder.
+
+    Parameters
+    ----------
+    mode : {"quality", "psnr", "lossless"}
+        The target's kind.
+    value : float
+        The target: quality in (0, 440], or PSNR in dB on the data range; 0 for lossless.
+    stages : int
+        2 to 5, or as many as `cuts` makes.
+    cuts : tuple of int, optional
+        AC positions per cell before which stages 2, 3, .. end (FORMAT.md section 5).
+    roi_quality : float, "lossless" or mapping, optional
+        Quality of the regions: for all of them, or ``{class: quality}``.
+    cell_depth : {1, 8}, optional
+        Cells of 1x8x8 or 8x8x8; chosen by trying when None.
+    verify : bool
+        Whether the loss record holds measured values.
+
+    Examples
+    --------
+    >>> CodecConfig.from_options(quality=10).stages
+    3
+    """
+
+    mode: str
+    value: float
+    stages: int = 3
+    cuts: tuple[int, ...] | None = None
+    roi_quality: Quality | tuple[tuple[int, Quality], ...] | None = None
+    cell_depth: int | None = None
+    verify: bool = True
+
+    @classmethod
+    def from_options(
+        cls,
+        *,
+        quality: float | None = None,
+        psnr: float | None = None,
+        max_error: float | None = None,
+        ratio: float | None = None,
+        lossless: bool = False,
+        stages: int | None = None,
+        cuts: tuple[int, ...] | None = None,
+        roi_quality: Quality | Mapping[int, Quality] | None = None,
+        cell_depth: int | None = None,
+        verify: bool = True,
+        has_roi: bool = False,
+    ) -> CodecConfig:
+        """Checked configuration from the public keyword options.
+
+        Raises
+        ------
+        InvalidArgument
+            Unless exactly one of quality, psnr, max_error, ratio, lossless is given and all values are in range.
+        """
+        targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio}
+        given = {k: v for k, v in targets.items() if v is not None}
+        if lossless:
+            given["lossless"] = 0.0
+        if len(given) != 1:
+            found = ", ".join(sorted(given)) or "none"
+            raise InvalidArgument(f"expected exactly one of quality, psnr, max_error, ratio, lossless; found {found}")
+        mode, value = next(iter(given.items()))
+        if mode in _LATER:
+            raise InvalidArgument(f"mode {mode!r} is not available yet; use quality=, psnr= or lossless=True with stages=")
+        if mode == "lossless" and stages is None and cuts is None and not has_roi:
+            raise InvalidArgument(
+                "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
+            )
+        if cuts is not None:
+            cuts = tuple(cuts)
+            if stages is not None and stages != len(cuts) + 2:
+                raise InvalidArgument(f"{len(cuts)} cuts make {len(cuts) + 2} stages, found stages={stages}")
+            stages = len(cuts) + 2
+        config = cls(
+            mode,
+            _number(mode, value),
+            3 if stages is None else stages,
+            cuts,
+            _frozen_quality(roi_quality),
+            cell_depth,
+            bool(verify),
+        )
+        config.check()
+        return config
+
+    def check(self) -> None:
+        """Raise InvalidArgument unless every field is in range."""
+        if self.mode not in MODES:
+            raise InvalidArgument(f"mode {self.mode!r}: expected one of {', '.join(MODES)}")
+        if self.mode == "quality" and not 0 < self.value <= 440:
+            raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
+        if self.mode == "psnr" and not 1 <= self.value <= 140:
+            raise InvalidArgument(f"psnr={self.value}: expected 1 to 140 dB")
+        if self.cell_depth not in (None, 1, 8):
+            raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
+        if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
+            raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
+        for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):
+            self.stage_cuts(depth)
+        for quality in self._roi_values():
+            if quality != "lossless" and not (isinstance(quality, (int, float)) and 0 < quality <= 440):
+                raise InvalidArgument(f"roi_quality={quality!r}: expected a number in (0, 440] or 'lossless'")
+
+    def stage_cuts(self, depth: int) -> tuple[int, ...]:
+        """AC positions per cell at which the stages end, 0 for stage 1: ``(0, c_2, .., all)``."""
+        total = _CELL_AC[depth]
+        cuts = _DEFAULT_CUTS[depth][self.stages] if self.cuts is None else self.cuts
+        ends = (0, *cuts, total)
+        if any(a >= b for a, b in zip(ends, ends[1:], strict=False)) or len(ends) > _core.MAX_STAGES:
+            raise InvalidArgument(f"cuts={cuts}: expected ascending numbers between 1 and {total - 1}")
+        return ends
+
+    def class_quality(self, index: int) -> Quality | None:
+        """Quality asked for a ROI class (1, 2, ..), None where the target's own rule holds."""
+        if isinstance(self.roi_quality, tuple):
+            return dict(self.roi_quality).get(index)
+        return self.roi_quality
+
+    def _roi_values(self) -> list[Quality]:
+        if self.roi_quality is None:
+            return []
+        if isinstance(self.roi_quality, tuple):
+            return [quality for _, quality in self.roi_quality]
+        return [self.roi_quality]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form; `from_dict` undoes it."""
+        data = asdict(self)
+        data["cuts"] = None if self.cuts is None else list(self.cuts)
+        if isinstance(self.roi_quality, tuple):
+            data["roi_quality"] = [list(pair) for pair in self.roi_quality]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CodecConfig:
+        """Configuration from `to_dict`'s form.
+
+        Raises
+        ------
+        InvalidArgument
+            For an unknown key or a value out of range.
+        """
+        names = {f.name for f in fields(cls)}
+        unknown = sorted(set(data) - names)
+        if unknown or not {"mode", "value"} <= set(data):
+            raise InvalidArgument(f"configuration: expected keys {sorted(names)}, found {sorted(data)}")
+        values = dict(data)
+        if values.get("cuts") is not None:
+            values["cuts"] = tuple(values["cuts"])
+        if isinstance(values.get("roi_quality"), list):
+            values["roi_quality"] = tuple((int(k), q) for k, q in values["roi_quality"])
+        config = cls(**values)
+        config.check()
+        return config
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InvalidArgument(f"{name}={value!r}: expected a finite number")
+    return float(value)
+
+
+def _frozen_quality(
+    quality: Quality | Mapping[int, Quality] | None,
+) -> Quality | tuple[tuple[int, Quality], ...] | None:
+    if not isinstance(quality, Mapping):
+        return quality
+    for index in quality:
+        if not isinstance(index, int) or not 1 <= index < _core.MAX_CLASSES:
+            raise InvalidArgument(f"roi_quality: expected classes 1..{_core.MAX_CLASSES - 1}, found {index!r}")
+    return tuple(sorted(quality.items()))

@@ -1,0 +1,247 @@
+"""The header of a container, read and written side by side.
+
+Values: a frozen Header on one side, its bytes on the other. Implements FORMAT.md section 1; sole home of the wire fields.
+Guarantees that `parse` accepts exactly what `to_bytes` can write and raises CorruptData, TruncatedData or
+UnsupportedVersion for anything else, before anything is allocated. Payloads are codec.py's affair.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _core
+from .axes import PlaneLayout
+from .config import MODES
+from .errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["DTYPES", "UNKNOWN_ERROR", "Header", "LossRecord", "TransformFields"]
+
+MAGIC = b"MMIP"
+DTYPES = ("uint8", "int8", "uint16", "int16")
+UNKNOWN_ERROR = 2**32 - 1
+_KIND_RAW, _KIND_TRANSFORM = 0, 1
+_PREFIX = struct.Struct("<4sHH")
+_LOSS = struct.Struct("<BdBiiQI")
+_MAX_SAMPLES = 2**48
+_CELL_AC = {1: 63, 8: 511}
+
+
+@dataclass(frozen=True)
+class LossRecord:
+    """What was asked for and what was reached (FORMAT.md section 1).
+
+    `sse` is the sum of squared errors over all samples, `max_error` the largest absolute error in sample units.
+    """
+
+    mode: str
+    requested: float
+    verified: bool
+    minimum: int
+    maximum: int
+    sse: int
+    max_error: int
+
+    def psnr(self, samples: int) -> float:
+        """PSNR in dB on the data range; inf without error, -inf or nan where it is not defined."""
+        if self.sse == 0:
+            return math.inf
+        peak = self.maximum - self.minimum
+        return 10 * math.log10(peak * peak * samples / self.sse) if peak else -math.inf
+
+
+@dataclass(frozen=True)
+class TransformFields:
+    """Fields of a container of kind 1 (FORMAT.md section 1)."""
+
+    depth: int
+    tile_log2: tuple[int, int, int]
+    offset: int
+    recon: tuple[int, int, int]
+    reversible: tuple[int, ...]
+    steps: tuple[tuple[int, ...], ...]
+    cuts: tuple[int, ...]
+    stage_bytes: tuple[int, ...]
+    stage_crcs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Header:
+    """A container's header; `transform` is None for the raw kind."""
+
+    dtype: str
+    layout: PlaneLayout
+    colour: bool
+    loss: LossRecord
+    transform: TransformFields | None
+    raw_crc: int = 0
+
+    @property
+    def raw_bytes(self) -> int:
+        """Size of the decoded array."""
+        return self.layout.samples * np.dtype(self.dtype).itemsize
+
+    @property
+    def payload_sizes(self) -> tuple[int, ...]:
+        """Bytes of each stage; the raw kind has one part."""
+        return (self.raw_bytes,) if self.transform is None else self.transform.stage_bytes
+
+    def to_bytes(self) -> bytes:
+        """The header's bytes, crc included."""
+        layout, loss = self.layout, self.loss
+        kind = _KIND_RAW if self.transform is None else _KIND_TRANSFORM
+        rank = len(layout.shape)
+        body = bytearray([kind, DTYPES.index(self.dtype), rank, int(self.colour)])
+        body += layout.axes.encode("ascii") + struct.pack(f"<{rank}I", *layout.shape)
+        body += _LOSS.pack(
+            MODES.index(loss.mode), loss.requested, loss.verified, loss.minimum, loss.maximum, loss.sse, loss.max_error
+        )
+        body += struct.pack("<QI", self.raw_bytes, self.raw_crc) if self.transform is None else _pack_fields(self.transform)
+        head = _PREFIX.pack(MAGIC, _core.FORMAT_VERSION, _PREFIX.size + len(body) + 4) + bytes(body)
+        return head + struct.pack("<I", zlib.crc32(head))
+
+    @classmethod
+    def parse(cls, data: Buffer, *, check_crc: bool = True) -> tuple[Header, int]:
+        """(header, its size in bytes) from the start of a container.
+
+        Raises
+        ------
+        TruncatedData, CorruptData, UnsupportedVersion
+        """
+        view = memoryview(data).cast("B")
+        if len(view) < _PREFIX.size:
+            raise TruncatedData(f"container: expected at least {_PREFIX.size} bytes, found {len(view)}")
+        magic, version, size = _PREFIX.unpack_from(view)
+        if magic != MAGIC:
+            raise CorruptData(f"container: expected the magic {MAGIC!r}, found {bytes(magic)!r}")
+        if version != _core.FORMAT_VERSION:
+            raise UnsupportedVersion(f"format version: expected {_core.FORMAT_VERSION}, found {version}")
+        if size > len(view):
+            raise TruncatedData(f"header: expected {size} bytes, found {len(view)}")
+        if size < _PREFIX.size + 4:
+            raise CorruptData(f"header: a size of {size} bytes is too small")
+        (crc,) = struct.unpack_from("<I", view, size - 4)
+        if check_crc and crc != zlib.crc32(view[: size - 4]):
+            raise CorruptData("header: its crc differs")
+        fields = _Reader(bytes(view[_PREFIX.size : size - 4]))
+        header = cls._read(fields)
+        if fields.left:
+            raise CorruptData(f"header: {fields.left} bytes after its last field")
+        return header, size
+
+    @classmethod
+    def _read(cls, fields: _Reader) -> Header:
+        kind, dtype, rank, colour = fields.take("4B")
+        _expect(kind in (_KIND_RAW, _KIND_TRANSFORM), "kind", kind)
+        _expect(dtype < len(DTYPES), "dtype", dtype)
+        _expect(1 <= rank <= 6, "ndim", rank)
+        _expect(colour <= 1, "colour", colour)
+        letters = bytes(fields.take(f"{rank}B"))
+        shape = fields.take(f"{rank}I")
+        try:
+            layout = PlaneLayout.of(shape, letters.decode("latin-1"))
+        except InvalidArgument as e:
+            raise CorruptData(f"header: {e}") from None
+        _expect(layout.samples < _MAX_SAMPLES, "shape", shape)
+        _expect(not colour or ("c" in layout.axes and layout.channels == 3), "colour without three channels", shape)
+        loss = _read_loss(fields)
+        if kind == _KIND_RAW:
+            size, crc = fields.take("QI")
+            header = cls(DTYPES[dtype], layout, bool(colour), loss, None, crc)
+            _expect(size == header.raw_bytes, "payload_bytes", size)
+            return header
+        _expect(layout.samples > 0, "shape of a transformed array", shape)
+        info = np.iinfo(DTYPES[dtype])
+        transform = _read_fields(fields, 3 if colour else 1)
+        _expect(info.min <= transform.offset <= info.max, "offset", transform.offset)
+        return cls(DTYPES[dtype], layout, bool(colour), loss, transform)
+
+
+class _Reader:
+    """Takes fields off the header's bytes in order."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    @property
+    def left(self) -> int:
+        return len(self._data) - self._at
+
+    def take(self, form: str) -> tuple[int, ...]:
+        size = struct.calcsize("<" + form)
+        if size > self.left:
+            raise CorruptData(f"header: expected {size} more bytes, found {self.left}")
+        values = struct.unpack_from("<" + form, self._data, self._at)
+        self._at += size
+        return values
+
+
+def _expect(condition: bool, field: str, found: object) -> None:
+    if not condition:
+        raise CorruptData(f"header: {field} out of range: {found}")
+
+
+def _read_loss(fields: _Reader) -> LossRecord:
+    mode, requested, verified, low, high, sse, max_error = fields.take(_LOSS.format.lstrip("<"))
+    _expect(mode < len(MODES), "mode", mode)
+    _expect(math.isfinite(requested), "requested", requested)
+    _expect(verified <= 1, "verified", verified)
+    _expect(low <= high, "minimum and maximum", (low, high))
+    return LossRecord(MODES[mode], float(requested), bool(verified), low, high, sse, max_error)
+
+
+def _pack_fields(t: TransformFields) -> bytes:
+    out = struct.pack("<4Bi3bB", t.depth, *t.tile_log2, t.offset, *t.recon, len(t.steps))
+    for reversible, steps in zip(t.reversible, t.steps, strict=True):
+        out += struct.pack(f"<B{len(steps)}I", reversible, *steps)
+    out += struct.pack(f"<B{len(t.cuts) - 2}H", len(t.cuts), *t.cuts[1:-1])
+    for size, crc in zip(t.stage_bytes, t.stage_crcs, strict=True):
+        out += struct.pack("<QI", size, crc)
+    return out
+
+
+def _read_fields(fields: _Reader, components: int) -> TransformFields:
+    depth, tz, ty, tx = fields.take("4B")
+    _expect(depth in _CELL_AC, "cell_depth", depth)
+    smallest = (1, 1, 1) if depth == 8 else (0, 2, 2)
+    _expect(all(a >= b for a, b in zip((tz, ty, tx), smallest, strict=True)), "tile_log2", (tz, ty, tx))
+    _expect(tz + ty + tx <= 12, "tile_log2", (tz, ty, tx))
+    _expect(depth * 64 << (tz + ty + tx) <= _core.MAX_TILE_SAMPLES, "tile_log2", (tz, ty, tx))
+    (offset,) = fields.take("i")
+    recon = fields.take("3b")
+    _expect(all(abs(d) <= _core.MAX_RECON for d in recon), "reconstruction points", recon)
+    (classes,) = fields.take("B")
+    _expect(1 <= classes <= _core.MAX_CLASSES, "classes", classes)
+    reversible, steps = [], []
+    for _ in range(classes):
+        flag, *row = fields.take(f"B{components}I")
+        _expect(flag <= 1, "class kind", flag)
+        _expect(all(_core.MIN_STEP <= s <= _core.MAX_STEP for s in row), "step size", row)
+        _expect(not flag or all(s == _core.STEP_ONE for s in row), "step size of a reversible class", row)
+        reversible.append(flag)
+        steps.append(tuple(row))
+    (stages,) = fields.take("B")
+    _expect(2 <= stages <= _core.MAX_STAGES, "stages", stages)
+    cuts = (0, *fields.take(f"{stages - 2}H"), _CELL_AC[depth])
+    _expect(all(a < b for a, b in zip(cuts, cuts[1:], strict=False)), "cuts", cuts)
+    parts = [fields.take("QI") for _ in range(stages)]
+    return TransformFields(
+        depth,
+        (tz, ty, tx),
+        offset,
+        (recon[0], recon[1], recon[2]),
+        tuple(reversible),
+        tuple(steps),
+        cuts,
+        tuple(p[0] for p in parts),
+        tuple(p[1] for p in parts),
+    )

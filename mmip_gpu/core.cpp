@@ -1,0 +1,265 @@
+// Binds the passes for Python and exports the constants of rules/format.h; nothing else.
+// Arrays are C-ordered NumPy arrays, sizes are checked by the Python side; the GIL is released while work is done.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "passes/analyze.h"
+#include "passes/codebook.h"
+#include "passes/columns.h"
+#include "passes/pack.h"
+#include "passes/synthesize.h"
+#include "passes/unpack.h"
+#include "rules/colour.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace mmip {
+namespace {
+
+using AnyArray = nb::ndarray<nb::c_contig, nb::device::cpu>;
+using ReadOnlyArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+using ByteArray = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using ClassArray = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
+using IntArray = nb::ndarray<int32_t, nb::c_contig, nb::device::cpu>;
+
+void require(bool condition, const char* message) {
+    if (!condition) throw nb::value_error(message);
+}
+
+SampleType sample_type(nb::dlpack::dtype dtype) {
+    const bool is_signed = dtype.code == static_cast<uint8_t>(nb::dlpack::dtype_code::Int);
+    require(is_signed || dtype.code == static_cast<uint8_t>(nb::dlpack::dtype_code::UInt), "samples are not integers");
+    if (dtype.bits == 8) return is_signed ? kSampleI8 : kSampleU8;
+    if (dtype.bits == 16) return is_signed ? kSampleI16 : kSampleU16;
+    require(dtype.bits == 32 && is_signed, "samples of this width are not supported");
+    return kSampleI32;
+}
+
+// The coefficients of a chunk (or of a box of its tiles) with the quantizer that belongs to them.
+struct Chunk {
+    Coefficients coefficients;
+    Quantizer quantizer;
+
+    Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
+          std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::array<int, 3> recon,
+          std::optional<std::array<int64_t, 8>> box)
+        : coefficients(geometry(planes, shape, depth, tile_log2), tile_box(geometry(planes, shape, depth, tile_log2), box), std::move(cuts)),
+          quantizer{std::move(steps), std::move(reversible), recon} {}
+
+    static Geometry geometry(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2) {
+        Geometry g;
+        g.planes = planes;
+        g.depth = depth;
+        for (int a = 0; a < 3; ++a) g.shape[a] = shape[a], g.tile_log2[a] = tile_log2[a];
+        return g;
+    }
+
+    static TileBox tile_box(const Geometry& g, const std::optional<std::array<int64_t, 8>>& given) {
+        TileBox box;
+        box.planes[1] = g.planes;
+        for (int a = 0; a < 3; ++a) box.high[a] = g.tiles(a);
+        if (given) {
+            box.planes[0] = (*given)[0], box.planes[1] = (*given)[1];
+            for (int a = 0; a < 3; ++a) box.low[a] = (*given)[2 + 2 * a], box.high[a] = (*given)[3 + 2 * a];
+        }
+        return box;
+    }
+
+    double run_analyze(ReadOnlyArray samples, std::optional<ClassArray> classes, int offset, int rounding, int threads) {
+        const Geometry& g = coefficients.geometry;
+        const int64_t cells = g.planes * g.grid(0) * g.grid(1) * g.grid(2);
+        require(static_cast<int64_t>(samples.size()) == g.planes * g.shape[0] * g.shape[1] * g.shape[2], "samples do not fill the chunk");
+        require(!classes || static_cast<int64_t>(classes->size()) == cells, "class map does not fill the grid");
+        const Samples view{const_cast<void*>(samples.data()), sample_type(samples.dtype())};
+        nb::gil_scoped_release free;
+        return analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, offset, rounding, threads);
+    }
+
+    nb::bytes run_pack(int stage, int threads) const {
+        std::string payload;
+        {
+            nb::gil_scoped_release free;
+            payload = pack_stage(coefficients, stage, quantizer.steps, threads);
+        }
+        return nb::bytes(payload.data(), payload.size());
+    }
+
+    uint64_t run_unpack(int stage, ByteArray payload, bool check_crc, bool alone, int threads) {
+        UnpackOptions options;
+        options.steps = quantizer.steps;
+        if (!alone) options.reversible = quantizer.reversible;
+        options.check_crc = check_crc;
+        options.threads = threads;
+        nb::gil_scoped_release free;
+        return unpack_stage(coefficients, stage, payload.data(), payload.size(), options);
+    }
+
+    uint64_t extent(int stage, ByteArray payload) const {
+        return stage_extent(coefficients, stage, payload.data(), payload.size());
+    }
+
+    void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) const {
+        const Window w = box_window(coefficients.geometry, coefficients.box, scale);
+        const int64_t planes = coefficients.box.planes[1] - coefficients.box.planes[0];
+        require(static_cast<int64_t>(out.size()) == planes * w.shape[0] * w.shape[1] * w.shape[2], "output does not fit the box");
+        require(stages == 1 || coefficients.ac, "stages were not decoded");
+        const Samples view{out.data(), sample_type(out.dtype())};
+        nb::gil_scoped_release free;
+        synthesize(coefficients, quantizer, stages, scale, offset, minimum, maximum, view, threads);
+    }
+
+    std::pair<std::array<int64_t, 3>, std::array<int64_t, 3>> window(int scale) const {
+        const Window w = box_window(coefficients.geometry, coefficients.box, scale);
+        return {{w.origin[0], w.origin[1], w.origin[2]}, {w.shape[0], w.shape[1], w.shape[2]}};
+    }
+
+    int64_t checked_columns(int stage, const IntArray& array) const {
+        require(array.ndim() == 5 && static_cast<int>(array.shape(4)) == stage_columns(coefficients, stage), "not an array of this stage");
+        const Geometry& g = coefficients.geometry;
+        require(static_cast<int64_t>(array.shape(0)) >= g.planes && static_cast<int64_t>(array.shape(1)) >= g.grid(0) &&
+                    static_cast<int64_t>(array.shape(2)) >= g.grid(1) && static_cast<int64_t>(array.shape(3)) >= g.grid(2),
+                "array smaller than the grid");
+        return 0;
+    }
+
+    void to_columns(int stage, IntArray array) const {
+        checked_columns(stage, array);
+        const int64_t grid[4] = {static_cast<int64_t>(array.shape(0)), static_cast<int64_t>(array.shape(1)),
+                                 static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
+        nb::gil_scoped_release free;
+        stage_to_columns(coefficients, stage, grid, array.data());
+    }
+
+    void from_columns(int stage, IntArray array) {
+        checked_columns(stage, array);
+        const int64_t grid[4] = {static_cast<int64_t>(array.shape(0)), static_cast<int64_t>(array.shape(1)),
+                                 static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
+        nb::gil_scoped_release free;
+        stage_from_columns(coefficients, stage, grid, array.data(), static_cast<int>(quantizer.steps.size()));
+    }
+
+    // Cells per block mode: how the encoder decided.
+    std::vector<int64_t> mode_counts() const {
+        std::vector<int64_t> counts(kModeCount, 0);
+        for (int64_t i = 0; i < coefficients.cells; ++i) ++counts[coefficients.modes[i]];
+        return counts;
+    }
+};
+
+void colour_planes(IntArray planes, bool forward) {
+    require(planes.ndim() == 3 && planes.shape(1) == 3, "planes are not (groups, 3, samples)");
+    const int64_t samples = static_cast<int64_t>(planes.shape(2));
+    nb::gil_scoped_release free;
+    for (size_t g = 0; g < planes.shape(0); ++g) {
+        int32_t* a = planes.data() + 3 * samples * static_cast<int64_t>(g);
+        for (int64_t i = 0; i < samples; ++i) {
+            const Colour in{a[i], a[samples + i], a[2 * samples + i]};
+            const Colour out = forward ? colour_forward(in) : colour_inverse(in);
+            a[i] = out.a, a[samples + i] = out.b, a[2 * samples + i] = out.c;
+        }
+    }
+}
+
+template <class T>
+std::pair<uint64_t, uint64_t> difference_of(const void* a, const void* b, size_t count) {
+    const T* p = static_cast<const T*>(a);
+    const T* q = static_cast<const T*>(b);
+    uint64_t squares = 0;
+    int32_t largest = 0;
+    for (size_t i = 0; i < count; ++i) {
+        const int32_t d = static_cast<int32_t>(p[i]) - static_cast<int32_t>(q[i]), m = d < 0 ? -d : d;
+        squares += static_cast<uint64_t>(m) * static_cast<uint64_t>(m);
+        largest = m > largest ? m : largest;
+    }
+    return {squares, static_cast<uint64_t>(largest)};
+}
+
+// (sum of squared differences, largest absolute difference) of two arrays of one dtype.
+std::pair<uint64_t, uint64_t> difference(ReadOnlyArray a, ReadOnlyArray b) {
+    require(a.size() == b.size() && a.dtype() == b.dtype(), "arrays differ in size or dtype");
+    const SampleType type = sample_type(a.dtype());
+    nb::gil_scoped_release free;
+    switch (type) {
+        case kSampleU8: return difference_of<uint8_t>(a.data(), b.data(), a.size());
+        case kSampleI8: return difference_of<int8_t>(a.data(), b.data(), a.size());
+        case kSampleU16: return difference_of<uint16_t>(a.data(), b.data(), a.size());
+        case kSampleI16: return difference_of<int16_t>(a.data(), b.data(), a.size());
+        default: throw nb::value_error("samples of this width are not supported");
+    }
+}
+
+// DataError becomes CorruptData or TruncatedData of mmip_gpu.errors.
+void translate(const std::exception_ptr& p, void*) {
+    try {
+        std::rethrow_exception(p);
+    } catch (const DataError& e) {
+        const nb::object errors = nb::module_::import_("mmip_gpu.errors");
+        const nb::object kind = errors.attr(e.status == kStatusTruncated ? "TruncatedData" : "CorruptData");
+        PyErr_SetString(kind.ptr(), e.what());
+    }
+}
+
+std::vector<std::string> kernel_names() {
+    const char* names[4];
+    const int n = available_kernels(names, 4);
+    return {names, names + n};
+}
+
+}  // namespace
+}  // namespace mmip
+
+NB_MODULE(_core, m) {
+    using namespace mmip;
+    nb::register_exception_translator(translate);
+    nb::class_<Chunk>(m, "Chunk")
+        .def(nb::init<int64_t, std::array<int64_t, 3>, int, std::array<int, 3>, std::vector<int>, std::vector<std::vector<uint32_t>>,
+                      std::vector<uint8_t>, std::array<int, 3>, std::optional<std::array<int64_t, 8>>>(),
+             "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none())
+        .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "threads"_a)
+        .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)
+        .def("unpack", &Chunk::run_unpack, "stage"_a, "payload"_a, "check_crc"_a, "alone"_a, "threads"_a)
+        .def("extent", &Chunk::extent, "stage"_a, "payload"_a)
+        .def("synthesize", &Chunk::run_synthesize, "stages"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
+        .def("window", &Chunk::window, "scale"_a)
+        .def("to_columns", &Chunk::to_columns, "stage"_a, "array"_a)
+        .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)
+        .def("mode_counts", &Chunk::mode_counts)
+        .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
+        .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
+        .def("count_symbols", [](const Chunk& c, int stage, int threads) { return count_symbols(c.coefficients, stage, c.quantizer.steps, threads); },
+             "stage"_a, "threads"_a)
+        .def("count_token_contexts", [](const Chunk& c, int stage, int threads) { return count_token_contexts(c.coefficients, stage, threads); },
+             "stage"_a, "threads"_a);
+    m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
+    m.def("difference", &difference, "a"_a, "b"_a);
+    m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);
+    m.def("kernel_names", &kernel_names);
+    m.def("selected_kernels", [] { return std::string(kernels().name); });
+    m.def("select_kernels", [](const std::string& name) { return select_kernels(name.c_str()); }, "name"_a);
+
+    m.attr("FORMAT_VERSION") = kFormatVersion;
+    m.attr("MAX_CLASSES") = kMaxClasses;
+    m.attr("MAX_STAGES") = kMaxStages;
+    m.attr("MAX_TILE_SAMPLES") = kMaxTileSamples;
+    m.attr("STEP_ONE") = kStepOne;
+    m.attr("MIN_STEP") = kMinStep;
+    m.attr("MAX_STEP") = kMaxStep;
+    m.attr("MAX_RECON") = kMaxRecon;
+    m.attr("CODE_LIMIT") = kCodeLimit;
+    m.attr("TOKEN_CONTEXTS") = kTokenContexts;
+    m.attr("TOKEN_CLASSES") = kTokenClasses;
+    m.attr("TOKEN_ALPHABET") = kTokenAlphabet;
+    m.attr("TOKEN_ESCAPE_BITS") = kTokenEscapeBits;
+    m.attr("HEADER_CLASSES") = kHeaderClasses;
+    m.attr("HEADER_ALPHABET") = kHeaderAlphabet;
+    m.attr("HEADER_ESCAPE_BITS") = kHeaderEscapeBits;
+    m.attr("DC_CLASSES") = kDcClasses;
+    m.attr("DC_ALPHABET") = kDcAlphabet;
+    m.attr("DC_ESCAPE_BITS") = kDcEscapeBits;
+}

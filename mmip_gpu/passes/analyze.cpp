@@ -1,0 +1,86 @@
+// See analyze.h.
+#include "analyze.h"
+
+#include "parallel.h"
+
+namespace mmip {
+namespace {
+
+constexpr int kSampleBytes[] = {1, 1, 2, 2, 4};
+
+// Classes of the tile's cells, raster order, out of the chunk's map.
+void copy_classes(const Coefficients& c, const Tile& tile, const uint8_t* classes) {
+    uint8_t* to = c.classes.get() + tile.base;
+    const Geometry& g = c.geometry;
+    for (int z = 0; z < tile.order->az; ++z)
+        for (int y = 0; y < tile.order->ay; ++y) {
+            const int64_t from = ((tile.plane * g.grid(0) + tile.cell[0] + z) * g.grid(1) + tile.cell[1] + y) * g.grid(2) + tile.cell[2];
+            for (int x = 0; x < tile.order->ax; ++x) *to++ = classes == nullptr ? 0 : classes[from + x];
+        }
+}
+
+// d = mean of (|q| - |c| / step) in 1/64, rounded; 0 where nothing was counted.
+int recon_point(int64_t excess, int64_t count) {
+    if (count == 0) return 0;
+    const int64_t d = floor_divide(2 * excess + 4 * count, 8 * count);
+    return static_cast<int>(least(greatest(d, -kMaxRecon), kMaxRecon));
+}
+
+}  // namespace
+
+ClassStep Quantizer::class_step(int c, int64_t plane) const {
+    const std::vector<uint32_t>& row = steps[c];
+    return {static_cast<float>(row[static_cast<size_t>(plane) % row.size()]) / kStepOne, reversible[c]};
+}
+
+TileView tile_view(const Coefficients& c, const Tile& tile) {
+    TileView view{};
+    view.depth = c.geometry.depth;
+    view.az = tile.order->az, view.ay = tile.order->ay, view.ax = tile.order->ax;
+    for (int a = 0; a < 3; ++a) view.cell[a] = tile.cell[a];
+    view.raster = tile.order->raster.data();
+    for (int m = 0; m < kModeCount; ++m) {
+        const BlockTable* table = block_table(m, c.geometry.depth);
+        if (table != nullptr) view.blocks[m] = {m, table->cells, table->count, table->scan.data()};
+    }
+    view.per_cell = c.per_cell();
+    view.dc = c.dc.get() + tile.base;
+    view.classes = c.classes.get() + tile.base;
+    view.modes = c.modes.get() + tile.base;
+    view.ac = c.ac ? c.ac.get() + tile.base * c.per_cell() : nullptr;
+    return view;
+}
+
+double analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, Quantizer& quantizer, int32_t offset,
+               int32_t rounding, int threads) {
+    if (!c.ac) c.allocate_ac();
+    const int64_t plane_samples = c.geometry.shape[0] * c.geometry.shape[1] * c.geometry.shape[2];
+    std::vector<QuantizerSums> sums(c.tiles.size());
+    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
+        const Tile& tile = c.tiles[i];
+        copy_classes(c, tile, classes);
+        AnalyzeJob job{};
+        job.tile = tile_view(c, tile);
+        job.samples = static_cast<const char*>(samples.data) + tile.plane * plane_samples * kSampleBytes[samples.type];
+        job.sample_type = samples.type;
+        for (int a = 0; a < 3; ++a) job.shape[a] = c.geometry.shape[a];
+        job.offset = offset;
+        job.rounding = rounding;
+        for (int k = 0; k < kMaxClasses; ++k)
+            job.classes[k] = quantizer.class_step(k < static_cast<int>(quantizer.steps.size()) ? k : 0, tile.plane);
+        kernels().analyze_tile(job, sums[i]);
+    });
+    QuantizerSums total;
+    double squared_error = 0;
+    for (size_t i = 0; i < sums.size(); ++i) {
+        for (int j = 0; j < 3; ++j) total.count[j] += sums[i].count[j], total.excess[j] += sums[i].excess[j];
+        for (size_t k = 0; k < quantizer.steps.size(); ++k) {
+            const double step = quantizer.class_step(static_cast<int>(k), c.tiles[i].plane).step / kStepOne;
+            squared_error += static_cast<double>(sums[i].distortion[k]) * step * step;
+        }
+    }
+    for (int j = 0; j < 3; ++j) quantizer.recon[j] = recon_point(total.excess[j], total.count[j]);
+    return squared_error;
+}
+
+}  // namespace mmip

@@ -1,0 +1,36 @@
+// Samples of a chunk to quantized coefficients: planes in, Coefficients out.
+// Values: C-ordered planes (planes, Z, Y, X); classes per cell. Home: host; one item of work = one tile.
+// Encoder side of FORMAT.md sections 2 to 5. Results do not depend on the number of threads or the instruction set.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "kernels.h"
+#include "layout.h"
+
+namespace mmip {
+
+struct Quantizer {
+    std::vector<std::vector<uint32_t>> steps;   // classes x components in 1/256
+    std::vector<uint8_t> reversible;            // per class
+    std::array<int, 3> recon{0, 0, 0};          // d1, d2, d3 in 1/64
+
+    ClassStep class_step(int c, int64_t plane) const;
+};
+
+struct Samples {
+    void* data;
+    SampleType type;
+};
+
+// classes: planes x gz x gy x gx in raster order, or nullptr for class 0 everywhere.
+// Fills `coefficients` (whole chunk) and sets quantizer.recon. Returns the estimated sum of squared errors.
+double analyze(Coefficients& coefficients, const Samples& samples, const uint8_t* classes, Quantizer& quantizer, int32_t offset,
+               int32_t rounding, int threads);
+
+// What the kernels see of a tile.
+TileView tile_view(const Coefficients& coefficients, const Tile& tile);
+
+}  // namespace mmip

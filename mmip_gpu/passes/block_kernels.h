@@ -1,0 +1,117 @@
+// Transforms of whole blocks on the CPU: eight lanes of a line transform side by side.
+// Values: float blocks [z][y][x] before, [kz][kx][ky] after (transposed, as the scan tables expect). Home: host, per instruction set.
+// Each function is one phase of the block kernels: `lanes` independent lines, then a barrier (here: the end of the loop).
+#pragma once
+
+#include "../rules/lanes.h"
+#include "../rules/transform.h"
+
+namespace MMIP_NS {
+
+// Moves an 8 x 8 tile of floats between rows `from_stride` and `to_stride` apart, transposed.
+MMIP_RULE void transpose8(const F8* from, int from_stride, F8* to, int to_stride) {
+    F8 r[8], t[8];
+    MMIP_UNROLL
+    for (int i = 0; i < 8; ++i) r[i] = from[i * from_stride];
+#if defined(__clang__) || __GNUC__ >= 12
+#define MMIP_MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MMIP_MIX(a, b, ...) __builtin_shuffle(a, b, I8{__VA_ARGS__})
+#endif
+    MMIP_UNROLL
+    for (int i = 0; i < 4; ++i) {
+        t[2 * i] = MMIP_MIX(r[2 * i], r[2 * i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+        t[2 * i + 1] = MMIP_MIX(r[2 * i], r[2 * i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+    }
+    MMIP_UNROLL
+    for (int i = 0; i < 2; ++i)
+        MMIP_UNROLL
+        for (int j = 0; j < 2; ++j) {
+            r[4 * i + j] = MMIP_MIX(t[4 * i + j], t[4 * i + 2 + j], 0, 1, 8, 9, 4, 5, 12, 13);
+            r[4 * i + 2 + j] = MMIP_MIX(t[4 * i + j], t[4 * i + 2 + j], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    MMIP_UNROLL
+    for (int i = 0; i < 4; ++i) {
+        to[i * to_stride] = MMIP_MIX(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        to[(i + 4) * to_stride] = MMIP_MIX(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+#undef MMIP_MIX
+}
+
+// [z][rows][columns] to [z][columns][rows].
+template <int depth, int size>
+MMIP_RULE void transpose_block(const F8* from, F8* to) {
+    constexpr int groups = size / 8;
+    for (int z = 0; z < depth; ++z)
+        for (int y = 0; y < groups; ++y)
+            for (int x = 0; x < groups; ++x)
+                transpose8(from + (z * size + 8 * y) * groups + x, groups, to + (z * size + 8 * x) * groups + y, groups);
+}
+
+// Line transforms over the rows of every slice: lines run across rows, lanes across columns.
+template <int depth, int size, void (*line)(F8*, int)>
+MMIP_RULE void row_phase(F8* block) {
+    constexpr int groups = size / 8;
+    for (int z = 0; z < depth; ++z)
+        for (int lane = 0; lane < groups; ++lane) line(block + z * size * groups + lane, groups);
+}
+
+template <int depth, int size, void (*line)(F8*, int)>
+MMIP_RULE void slice_phase(F8* block) {
+    constexpr int plane = size * size / 8;
+    for (int lane = 0; lane < plane; ++lane) line(block + lane, plane);
+}
+
+// In-plane part, then the part over z (depth > 1). Scratch: a block of the same size.
+template <int depth, int size>
+MMIP_RULE void forward_planes(const F8* samples, F8* scratch, F8* coefficients) {
+    for (int i = 0; i < depth * size * size / 8; ++i) scratch[i] = samples[i];
+    row_phase<depth, size, dct_line<size, F8>>(scratch);
+    transpose_block<depth, size>(scratch, coefficients);
+    row_phase<depth, size, dct_line<size, F8>>(coefficients);
+}
+
+template <int depth, int size>
+MMIP_RULE void inverse_planes(F8* coefficients, F8* samples) {
+    row_phase<depth, size, idct_line<size, F8>>(coefficients);
+    transpose_block<depth, size>(coefficients, samples);
+    row_phase<depth, size, idct_line<size, F8>>(samples);
+}
+
+template <int depth>
+MMIP_RULE void forward_reversible(const F8* samples, F8* scratch, F8* coefficients) {
+    for (int i = 0; i < depth * 8; ++i) scratch[i] = samples[i];
+    if constexpr (depth > 1) slice_phase<depth, 8, reversible_line<F8>>(scratch);
+    row_phase<depth, 8, reversible_line<F8>>(scratch);
+    transpose_block<depth, 8>(scratch, coefficients);
+    row_phase<depth, 8, reversible_line<F8>>(coefficients);
+}
+
+template <int depth>
+MMIP_RULE void inverse_reversible(F8* coefficients, F8* samples) {
+    row_phase<depth, 8, inverse_reversible_line<F8>>(coefficients);
+    transpose_block<depth, 8>(coefficients, samples);
+    row_phase<depth, 8, inverse_reversible_line<F8>>(samples);
+    if constexpr (depth > 1) slice_phase<depth, 8, inverse_reversible_line<F8>>(samples);
+}
+
+// The m x m (x m) corner of a merged block to the DCs of its cells and back; values [z][y][x] and [kz][ky][kx].
+template <int depth, int m, void (*line)(float*, int)>
+MMIP_RULE void corner_lines(float* corner) {
+    if constexpr (depth > 1)
+        for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
+    for (int z = 0; z < depth; ++z)
+        for (int x = 0; x < m; ++x) line(corner + z * m * m + x, m);
+    for (int row = 0; row < depth * m; ++row) line(corner + row * m, 1);
+}
+
+template <int depth, int m, void (*line)(float*, int)>
+MMIP_RULE void inverse_corner_lines(float* corner) {
+    for (int row = 0; row < depth * m; ++row) line(corner + row * m, 1);
+    for (int z = 0; z < depth; ++z)
+        for (int x = 0; x < m; ++x) line(corner + z * m * m + x, m);
+    if constexpr (depth > 1)
+        for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
+}
+
+}  // namespace MMIP_NS

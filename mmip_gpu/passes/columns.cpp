@@ -1,0 +1,96 @@
+// See columns.h.
+#include "columns.h"
+
+#include <algorithm>
+
+namespace mmip {
+namespace {
+
+int64_t cell_index(const Tile& tile, int raster, const int64_t* grid) {
+    const int row = tile.order->ax, slice = tile.order->ax * tile.order->ay;
+    const int64_t z = tile.cell[0] + raster / slice, y = tile.cell[1] + raster / row % tile.order->ay, x = tile.cell[2] + raster % row;
+    return ((tile.plane * grid[1] + z) * grid[2] + y) * grid[3] + x;
+}
+
+bool any_nonzero(const int32_t* q, int from, int to) {
+    return std::any_of(q + from, q + to, [](int32_t v) { return v != 0; });
+}
+
+[[noreturn]] void refuse(const Tile& tile, const char* what) {
+    throw DataError(kStatusDisagree, "stage array, tile at cell (" + std::to_string(tile.cell[0]) + ", " + std::to_string(tile.cell[1]) +
+                                         ", " + std::to_string(tile.cell[2]) + "): " + what);
+}
+
+}  // namespace
+
+int stage_columns(const Coefficients& c, int stage) {
+    return stage == 1 ? 2 : 1 + c.cuts[stage - 1] - c.cuts[stage - 2];
+}
+
+void stage_to_columns(const Coefficients& c, int stage, const int64_t* grid, int32_t* array) {
+    const int columns = stage_columns(c, stage);
+    std::fill_n(array, grid[0] * grid[1] * grid[2] * grid[3] * columns, -1);
+    for (const Tile& tile : c.tiles) {
+        const TileOrder& order = *tile.order;
+        for (int i = 0; i < order.cells();) {
+            if (stage == 1) {
+                int32_t* to = array + cell_index(tile, i, grid) * columns;
+                to[0] = c.classes[tile.base + i];
+                to[1] = c.dc[tile.base + i];
+                ++i;
+                continue;
+            }
+            const BlockTable& table = *block_table(c.modes[tile.base + i], c.geometry.depth);
+            const int m = table.cells, low = m * c.cuts[stage - 2], high = m * c.cuts[stage - 1];
+            const int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
+            const int mode = stage > 2 && !any_nonzero(q, low, high) ? kMode8 : table.mode;
+            for (int j = 0; j < m; ++j) {
+                int32_t* to = array + cell_index(tile, order.raster[i + j], grid) * columns;
+                to[0] = mode;
+                for (int k = 0; k + 1 < columns; ++k) to[1 + k] = q[low + m * k + j];
+            }
+            i += m;
+        }
+    }
+}
+
+void stage_from_columns(Coefficients& c, int stage, const int64_t* grid, const int32_t* array, int class_count) {
+    const int columns = stage_columns(c, stage);
+    if (stage > 1) {
+        c.allocate_ac();
+        std::fill_n(c.ac.get(), c.cells * c.per_cell(), 0);
+    }
+    for (const Tile& tile : c.tiles) {
+        const TileOrder& order = *tile.order;
+        for (int i = 0; i < order.cells();) {
+            const int32_t* from = array + cell_index(tile, stage == 1 ? i : order.raster[i], grid) * columns;
+            if (stage == 1) {
+                if (from[0] < 0 || from[0] >= class_count) refuse(tile, "class out of range");
+                if (from[1] <= -kMaxIndex || from[1] >= kMaxIndex) refuse(tile, "DC index out of range");
+                c.classes[tile.base + i] = static_cast<uint8_t>(from[0]);
+                c.dc[tile.base + i] = from[1];
+                ++i;
+                continue;
+            }
+            const BlockTable* table = from[0] < 0 || from[0] >= kModeCount ? nullptr : block_table(from[0], c.geometry.depth);
+            if (table == nullptr || !order.fits(i, block_shape(from[0], c.geometry.depth))) refuse(tile, "block mode out of range or misplaced");
+            const int m = table->cells, low = m * c.cuts[stage - 2], high = m * c.cuts[stage - 1];
+            int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
+            for (int j = 0; j < m; ++j) {
+                const int32_t* cell = array + cell_index(tile, order.raster[i + j], grid) * columns;
+                if (cell[0] != from[0]) refuse(tile, "cells of a merged block differ in mode");
+                for (int k = 0; k + 1 < columns; ++k) {
+                    const int32_t v = cell[1 + k];
+                    if (v <= -kMaxIndex || v >= kMaxIndex) refuse(tile, "coefficient out of range");
+                    q[low + m * k + j] = v;
+                }
+                c.modes[tile.base + i + j] = static_cast<uint8_t>(from[0]);
+            }
+            const bool empty = !any_nonzero(q, low, high);
+            if (empty && table->mode != kMode8 && stage > 2) refuse(tile, "an empty block whose mode is not 0");
+            i += m;
+        }
+    }
+}
+
+}  // namespace mmip

@@ -1,0 +1,76 @@
+// The transform passes on one tile, compiled once per instruction set; a table of function pointers picks the copy.
+// Values: plain structs of pointers (nothing of the standard library crosses, so that no code compiled for a newer
+// instruction set can replace code of the baseline). Home: host. Contracts: analyze.h and synthesize.h.
+#pragma once
+
+#include <cstdint>
+
+namespace mmip {
+
+struct BlockView {
+    int mode, cells, count;
+    const uint16_t* scan;
+};
+
+// Sums over the AC indices of a tile, by class of |q| (1, 2, 3 and more); see rules/quantize.h for the unit.
+struct QuantizerSums {
+    int64_t count[3] = {0, 0, 0};
+    int64_t excess[3] = {0, 0, 0};           // sum of 256 |q| - f
+    int64_t distortion[8] = {};              // per quality class, sum of (256 |q| - f)^2
+};
+
+struct TileView {
+    int depth, az, ay, ax;                   // cells
+    int64_t cell[3];                         // of the first cell, in the plane
+    const uint16_t* raster;                  // coding index -> raster index
+    BlockView blocks[8];                     // by mode; count 0 where there is none
+    int per_cell;
+    int32_t* dc;                             // raster order
+    uint8_t* classes;                        // raster order
+    uint8_t* modes;                          // coding order
+    int32_t* ac;                             // coding order
+};
+
+struct ClassStep {
+    float step;
+    int reversible;
+};
+
+struct AnalyzeJob {
+    TileView tile;
+    const void* samples;                     // the plane, C order
+    int sample_type;                         // index of kSampleTypes
+    int64_t shape[3];                        // of the plane, in samples
+    int32_t offset;
+    int32_t rounding;                        // dead zone, in 1/256
+    ClassStep classes[8];
+};
+
+struct SynthesizeJob {
+    TileView tile;
+    void* samples;                           // the output array, C order
+    int sample_type;
+    int64_t origin[3], shape[3];             // of the output array: first sample in the (scaled) plane, samples
+    int64_t plane_shape[3];                  // of the whole (scaled) plane
+    int32_t offset, minimum, maximum;        // clip range
+    int scale;                               // 1, 2, 4, 8
+    int stages;                              // 1: DC only
+    int cut;                                 // AC positions per cell that are decoded
+    int32_t recon[4];
+    ClassStep classes[8];
+};
+
+enum SampleType { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
+
+struct Kernels {
+    void (*analyze_tile)(const AnalyzeJob&, QuantizerSums&);
+    void (*synthesize_tile)(const SynthesizeJob&);
+    const char* name;
+};
+
+// The best copy for this machine; `name` (of available_kernels) forces one.
+const Kernels& kernels();
+bool select_kernels(const char* name);
+int available_kernels(const char** names, int most);
+
+}  // namespace mmip

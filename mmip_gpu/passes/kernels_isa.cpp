@@ -1,0 +1,42 @@
+// One copy of the transform kernels: compiled with MMIP_NS (its namespace) and MMIP_TABLE_NAME per instruction set.
+#include "analyze_kernels.h"
+#include "synthesize_kernels.h"
+
+namespace MMIP_NS {
+namespace {
+
+template <int depth>
+void analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums& sums) {
+    Superblock<depth> block;
+    TileAnalysis<depth> tile(job, sums);
+    switch (job.sample_type) {
+        case mmip::kSampleU8: return tile.template run<uint8_t>(block);
+        case mmip::kSampleI8: return tile.template run<int8_t>(block);
+        case mmip::kSampleU16: return tile.template run<uint16_t>(block);
+        case mmip::kSampleI16: return tile.template run<int16_t>(block);
+        default: return tile.template run<int32_t>(block);
+    }
+}
+
+void analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums& sums) {
+    if (job.tile.depth == 8) analyze_depth<8>(job, sums);
+    else analyze_depth<1>(job, sums);
+}
+
+void synthesize_tile(const mmip::SynthesizeJob& job) {
+    switch (job.sample_type) {
+        case mmip::kSampleU8: return TileSynthesis<uint8_t>(job).run();
+        case mmip::kSampleI8: return TileSynthesis<int8_t>(job).run();
+        case mmip::kSampleU16: return TileSynthesis<uint16_t>(job).run();
+        case mmip::kSampleI16: return TileSynthesis<int16_t>(job).run();
+        default: return TileSynthesis<int32_t>(job).run();
+    }
+}
+
+}  // namespace
+}  // namespace MMIP_NS
+
+namespace mmip {
+extern const Kernels MMIP_TABLE_NAME;
+const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::synthesize_tile, MMIP_ISA_TEXT};
+}  // namespace mmip

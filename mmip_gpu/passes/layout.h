@@ -1,0 +1,100 @@
+// Where the cells, tiles and blocks of a chunk stand in memory; shared by all passes.
+// Values: geometry in cells and tiles, tables of block shapes. Home: host. Implements FORMAT.md sections 3 and 4.4.
+// Coefficients of a tile lie cell after cell in coding order, a block's in scan order, so that a block is contiguous.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "../rules/blocks.h"
+#include "../rules/symbols.h"
+
+namespace mmip {
+
+// A defect of the data (Status of rules/format.h) with the place where it was found.
+struct DataError : std::runtime_error {
+    int status;
+    DataError(int code, const std::string& what) : std::runtime_error(what), status(code) {}
+};
+
+// One block mode at one cell depth.
+struct BlockTable {
+    int mode = 0, cells = 0, count = 0;      // count = AC coefficients
+    int size[3] = {0, 0, 0};                 // samples on z, y, x
+    std::vector<uint16_t> scan;              // position -> place [kz][kx][ky] in the transposed block
+    std::vector<uint16_t> neighbours;        // 6 per position (three of weight 2, three of weight 1); count = none
+    std::vector<uint8_t> position_class;     // b of the token context, per position
+};
+
+// nullptr where the mode does not exist at this depth.
+const BlockTable* block_table(int mode, int cell_depth);
+
+// Coding order of a tile of az x ay x ax cells.
+struct TileOrder {
+    int depth = 1, az = 0, ay = 0, ax = 0;
+    std::vector<uint16_t> raster;            // coding index -> raster index in the tile
+    std::vector<uint16_t> z, y, x;           // coding index -> place in the tile
+
+    int cells() const { return az * ay * ax; }
+    // Whether a block of this shape may start at coding index i.
+    bool fits(int i, const BlockShape& s) const {
+        return s.cells > 0 && z[i] % s.z == 0 && y[i] % s.y == 0 && x[i] % s.x == 0 && z[i] + s.z <= az &&
+               y[i] + s.y <= ay && x[i] + s.x <= ax;
+    }
+};
+
+struct Geometry {
+    int64_t planes = 0;
+    int64_t shape[3] = {0, 0, 0};            // samples on z, y, x
+    int depth = 1;
+    int tile_log2[3] = {0, 0, 0};
+
+    int64_t grid(int axis) const {
+        const int64_t cell = axis == 0 ? depth : kCellSize;
+        return (shape[axis] + cell - 1) / cell;
+    }
+    int64_t tiles(int axis) const { return (grid(axis) + (int64_t{1} << tile_log2[axis]) - 1) >> tile_log2[axis]; }
+    int64_t substreams() const { return planes * tiles(0) * tiles(1) * tiles(2); }
+};
+
+// A box of tiles, half open, and of planes.
+struct TileBox {
+    int64_t planes[2] = {0, 0};
+    int64_t low[3] = {0, 0, 0}, high[3] = {0, 0, 0};
+};
+
+struct Tile {
+    int64_t plane, cell[3];                  // plane of the chunk; first cell
+    int64_t substream;                       // index among all sub-streams of the chunk
+    int64_t base;                            // first cell of the tile in the buffers of the box
+    const TileOrder* order;
+};
+
+// The quantized chunk, or the tiles of it that a box names: what stands between the transform and the entropy coder.
+class Coefficients {
+public:
+    Coefficients(const Geometry& geometry, const TileBox& box, std::vector<int> cuts);
+
+    Geometry geometry;
+    TileBox box;
+    std::vector<int> cuts;                   // cuts[0] = 0 .. cuts[stages - 1] = all AC of a cell
+    std::vector<Tile> tiles;
+    int64_t cells = 0;
+    std::unique_ptr<int32_t[]> dc;           // per tile in raster order
+    std::unique_ptr<uint8_t[]> classes;      // per tile in raster order
+    std::unique_ptr<uint8_t[]> modes;        // per tile in coding order
+    std::unique_ptr<int32_t[]> ac;           // per tile in coding order; cell_coefficients() per cell; see allocate_ac
+
+    void allocate_ac() { ac.reset(new int32_t[cells * per_cell()]); }   // not zeroed
+
+    int stages() const { return static_cast<int>(cuts.size()); }
+    int per_cell() const { return cell_coefficients(geometry.depth); }
+
+private:
+    std::vector<std::unique_ptr<TileOrder>> orders_;
+};
+
+}  // namespace mmip

@@ -1,0 +1,233 @@
+// The synthesis kernel: quantized coefficients of one tile in, samples out, at full or reduced scale.
+// Values: SynthesizeJob. Home: host, per instruction set. One item of work = one block; its phases are dequantize, inverse
+// transform, store. Implements FORMAT.md sections 2, 4, 5.
+#pragma once
+
+#include "../rules/blocks.h"
+#include "../rules/quantize.h"
+#include "block_kernels.h"
+#include "kernels.h"
+
+namespace MMIP_NS {
+
+// Inverse DCT of a line whose length is known at run time only (scaled decoding).
+MMIP_RULE void idct_any(float* line, int stride, int n) {
+    if (n == 2) idct_line<2, float>(line, stride);
+    if (n == 4) idct_line<4, float>(line, stride);
+    if (n == 8) idct_line<8, float>(line, stride);
+    if (n == 16) idct_line<16, float>(line, stride);
+}
+
+template <class T>
+class TileSynthesis {
+public:
+    explicit TileSynthesis(const mmip::SynthesizeJob& job) : job_(job), t_(job.tile) {
+        for (int c = 0; c < kMaxClasses; ++c) unit_[c] = job.classes[c].step / kReconUnit;
+    }
+
+    void run() {
+        const int cells = t_.az * t_.ay * t_.ax;
+        int z = 0, y = 0, x = 0;
+        for (int i = 0; i < cells;) {
+            const int mode = job_.stages > 1 ? t_.modes[i] : kMode8;
+            const mmip::BlockView& view = t_.blocks[mode];
+            const int at = t_.raster[i];
+            z = at / (t_.ay * t_.ax), y = at / t_.ax % t_.ay, x = at % t_.ax;
+            const int32_t* q = t_.ac + static_cast<int64_t>(i) * t_.per_cell;
+            const int limit = job_.stages > 1 && job_.scale < 8 ? view.cells * job_.cut : 0;
+            class_ = t_.classes[at];
+            int used = limit;
+            while (used > 0 && q[used - 1] == 0) --used;
+            if (job_.scale == 8) scaled_dc(i, view.cells);
+            else if (job_.scale > 1) scaled_block(view, q, used, z, y, x);
+            else if (t_.depth == 8) full_block<8>(view, q, used, z, y, x);
+            else full_block<1>(view, q, used, z, y, x);
+            i += view.cells;
+        }
+    }
+
+private:
+    bool reversible() const { return job_.classes[class_].reversible != 0; }
+
+    float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * job_.classes[class_].step; }
+
+    // Dequantizes `used` scan positions into the zeroed block (transposed layout).
+    void dequantize_block(const mmip::BlockView& view, const int32_t* q, int used, float* block, int count) {
+        for (int n = 0; n < count; ++n) block[n] = 0.0f;
+        constexpr int32_t plain[4] = {0, 0, 0, 0};
+        const int32_t* recon = reversible() ? plain : job_.recon;
+        for (int p = 0; p < used; ++p)
+            if (q[p] != 0) block[view.scan[p]] = dequantize(q[p], recon, unit_[class_]);
+    }
+
+    template <int depth>
+    void full_block(const mmip::BlockView& view, const int32_t* q, int used, int z, int y, int x) {
+        const int at = (z * t_.ay + y) * t_.ax + x;
+        if (view.cells == 1) {
+            if (used == 0 && !reversible()) return store_flat<depth>(dc_value(at), z, y, x);
+            dequantize_block(view, q, used, floats(block_), depth * 64);
+            floats(block_)[0] = dc_value(at);
+            if (reversible()) {
+                inverse_reversible<depth>(block_, samples_);
+            } else {
+                if constexpr (depth == 8) {
+                    if (view.mode == kModeZ1) {
+                        idct_line<8, float>(floats(block_), 64);
+                        inverse_planes<8, 8>(block_, samples_);
+                    } else {
+                        inverse_z_last<8, 8>();
+                    }
+                } else {
+                    inverse_planes<1, 8>(block_, samples_);
+                }
+            }
+            store<depth, 8>(z, y, x);
+        } else if (view.cells == 16) {
+            merged_block<1, 32, 4>(view, q, used, z, y, x);
+        } else {
+            merged_block<depth == 8 ? 16 : 1, 16, 2>(view, q, used, z, y, x);
+        }
+    }
+
+    template <int slices, int size>
+    void inverse_z_last() {
+        inverse_planes<slices, size>(block_, samples_);
+        if constexpr (slices > 1) slice_phase<slices, size, idct_line<slices, F8>>(samples_);
+    }
+
+    template <int slices, int size, int m>
+    void merged_block(const mmip::BlockView& view, const int32_t* q, int used, int z, int y, int x) {
+        constexpr int corner_depth = slices > 1 ? m : 1;
+        dequantize_block(view, q, used, floats(block_), slices * size * size);
+        float corner[corner_depth * m * m];
+        for (int k = 0; k < corner_depth; ++k)
+            for (int j = 0; j < m; ++j)
+                for (int i = 0; i < m; ++i) corner[(k * m + j) * m + i] = dc_value(((z + k) * t_.ay + y + j) * t_.ax + x + i);
+        corner_lines<corner_depth, m, dct_line<m, float>>(corner);
+        for (int k = 0; k < corner_depth; ++k)
+            for (int j = 0; j < m; ++j)
+                for (int i = 0; i < m; ++i) floats(block_)[(k * size + i) * size + j] = corner[(k * m + j) * m + i];
+        inverse_z_last<slices, size>();
+        store<slices, size>(z, y, x);
+    }
+
+    T clip(int32_t value) const {
+        const int32_t v = value + job_.offset;
+        return static_cast<T>(v < job_.minimum ? job_.minimum : (v > job_.maximum ? job_.maximum : v));
+    }
+
+    // Where a sample of the scaled plane stands in the output; nullptr outside the plane.
+    T* place(int64_t z, int64_t y, int64_t x) const {
+        if (z >= job_.plane_shape[0] || y >= job_.plane_shape[1] || x >= job_.plane_shape[2]) return nullptr;
+        return static_cast<T*>(job_.samples) +
+               ((z - job_.origin[0]) * job_.shape[1] + y - job_.origin[1]) * job_.shape[2] + x - job_.origin[2];
+    }
+
+    // One row of the output; samples past the plane's end are dropped.
+    void store_row(const float* row, int64_t z, int64_t y, int64_t x, int count) {
+        T* out = place(z, y, x);
+        if (out == nullptr) return;
+        if (count > job_.plane_shape[2] - x) count = static_cast<int>(job_.plane_shape[2] - x);
+        for (int i = 0; i < count; ++i) out[i] = clip(to_sample(row[i]));
+    }
+
+    template <int slices, int size>
+    void store(int z, int y, int x) {
+        const int64_t z0 = (t_.cell[0] + z) * t_.depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
+        for (int k = 0; k < slices; ++k)
+            for (int j = 0; j < size; ++j) store_row(floats(samples_) + (k * size + j) * size, z0 + k, y0 + j, x0, size);
+    }
+
+    // A cell without AC is flat: what the inverse transform gives when all other inputs are zero.
+    template <int depth>
+    void store_flat(float dc, int z, int y, int x) {
+        float value = dc * DctDc<8>::value * DctDc<8>::value;
+        if constexpr (depth == 8) value = value * DctDc<8>::value;
+        float row[8];
+        for (float& v : row) v = value;
+        const int64_t z0 = (t_.cell[0] + z) * depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
+        for (int k = 0; k < depth; ++k)
+            for (int j = 0; j < 8; ++j) store_row(row, z0 + k, y0 + j, x0, 8);
+    }
+
+    void scaled_dc(int i, int many) {
+        for (int k = 0; k < many; ++k) {
+            const int at = t_.raster[i + k];
+            T* out = place(t_.cell[0] + at / (t_.ay * t_.ax), t_.cell[1] + at / t_.ax % t_.ay, t_.cell[2] + at % t_.ax);
+            if (out != nullptr) *out = clip(to_sample(dc_value(at) * (t_.depth == 8 ? kScaleRoot8 : 0.125f)));
+        }
+    }
+
+    // Scale 2 or 4: the corner of the block, through a smaller inverse transform.
+    void scaled_block(const mmip::BlockView& view, const int32_t* q, int used, int z, int y, int x) {
+        const int m = view.cells == 16 ? 4 : (view.cells > 1 ? 2 : 1), size = 8 * m, s = job_.scale, n = size / s;
+        const int slices = t_.depth == 8 ? size : 1, out_slices = t_.depth == 8 ? n : 1, md = t_.depth == 8 ? m : 1;
+        dequantize_block(view, q, used, floats(block_), slices * size * size);
+        float* block = floats(block_);
+        float corner[64];
+        for (int k = 0; k < md; ++k)
+            for (int j = 0; j < m; ++j)
+                for (int i = 0; i < m; ++i) corner[(k * m + j) * m + i] = dc_value(((z + k) * t_.ay + y + j) * t_.ax + x + i);
+        if (m == 2 && md == 2) corner_lines<2, 2, dct_line<2, float>>(corner);
+        if (m == 2 && md == 1) corner_lines<1, 2, dct_line<2, float>>(corner);
+        if (m == 4) corner_lines<1, 4, dct_line<4, float>>(corner);
+        for (int k = 0; k < md; ++k)
+            for (int j = 0; j < m; ++j)
+                for (int i = 0; i < m; ++i) block[(k * size + i) * size + j] = corner[(k * m + j) * m + i];
+        float* out = floats(samples_);
+        if (view.mode == kModeZ1) {
+            scaled_parts(block, n, s, out);
+        } else {
+            for (int k = 0; k < out_slices; ++k)
+                for (int j = 0; j < n; ++j)
+                    for (int i = 0; i < n; ++i) out[(k * n + j) * n + i] = block[(k * size + i) * size + j];
+            inverse_small(out, out_slices, n);
+            const float factor = t_.depth == 8 ? (s == 2 ? kScaleRoot2 : kScaleRoot4) : 1.0f / static_cast<float>(s);
+            for (int i = 0; i < out_slices * n * n; ++i) out[i] = out[i] * factor;
+        }
+        const int64_t z0 = t_.depth == 8 ? (t_.cell[0] + z) * 8 / s : t_.cell[0] + z;
+        for (int k = 0; k < out_slices; ++k)
+            for (int j = 0; j < n; ++j)
+                store_row(out + (k * n + j) * n, z0 + k, (t_.cell[1] + y) * 8 / s + j, (t_.cell[2] + x) * 8 / s, n);
+    }
+
+    static void inverse_small(float* values, int slices, int n) {
+        for (int row = 0; row < slices * n; ++row) idct_any(values + row * n, 1, n);
+        for (int k = 0; k < slices; ++k)
+            for (int i = 0; i < n; ++i) idct_any(values + k * n * n + i, n, n);
+        if (slices > 1)
+            for (int i = 0; i < n * n; ++i) idct_any(values + i, n * n, n);
+    }
+
+    // Mode z1: every part reduced on its own, then s parts averaged.
+    static void scaled_parts(float* block, int n, int s, float* out) {
+        idct_line<8, float>(block, 64);
+        const float factor = 1.0f / static_cast<float>(s);
+        for (int k = 0; k < n; ++k)
+            for (int i = 0; i < n * n; ++i) out[k * n * n + i] = 0.0f;
+        float part[16 * 16];   // the largest n of inverse_small
+        for (int k = 0; k < 8; ++k) {
+            for (int j = 0; j < n; ++j)
+                for (int i = 0; i < n; ++i) part[j * n + i] = block[k * 64 + i * 8 + j];
+            inverse_small(part, 1, n);
+            float* to = out + k / s * n * n;
+            for (int i = 0; i < n * n; ++i) to[i] = k % s == 0 ? part[i] * factor : to[i] + part[i] * factor;
+        }
+        for (int i = 0; i < n * n * n; ++i) out[i] = out[i] * factor;
+    }
+
+    static float* floats(F8* block) { return reinterpret_cast<float*>(block); }
+
+    static constexpr float kScaleRoot2 = 0x1.6a09e60000000p-2f;   // 2^-1.5
+    static constexpr float kScaleRoot4 = 0.125f;                   // 4^-1.5
+    static constexpr float kScaleRoot8 = 0x1.6a09e60000000p-5f;   // 8^-1.5
+
+    const mmip::SynthesizeJob& job_;
+    const mmip::TileView& t_;
+    float unit_[kMaxClasses];
+    int class_ = 0;
+    alignas(64) F8 block_[4096 / 8];
+    alignas(64) F8 samples_[4096 / 8];
+};
+
+}  // namespace MMIP_NS

@@ -1,0 +1,134 @@
+"""From what was asked (CodecConfig) to what the encoder does to every chunk of an array (ChunkPlan).
+
+Values: a configuration, the data range and probe chunks in; step sizes, cell depth, tiles and stage cuts out.
+Encoder side of FORMAT.md sections 1, 3 and 5. A plan holds for all chunks of an array, so that they share one codec.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .axes import PlaneLayout
+from .config import CodecConfig, Quality
+
+__all__ = ["ChunkPlan", "class_steps", "initial_step", "probe_region", "quality_steps", "tile_log2"]
+
+_PROBE_SAMPLES = {"z": 32, "y": 256, "x": 256}
+_PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI steps
+# What an error of one unit in a component does to the squared error of R, G and B together.
+_COLOUR_ENERGY = (3.0, 0.5, 0.75)
+_LOW_RATE = 0.4  # bits a sample
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """How every chunk of an array is coded.
+
+    `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
+    ends with all AC of a cell (FORMAT.md sections 1 and 5).
+    """
+
+    config: CodecConfig
+    axes: str
+    colour: bool
+    depth: int
+    tile_log2: tuple[int, int, int]
+    cuts: tuple[int, ...]
+    steps: tuple[tuple[int, ...], ...]
+    reversible: tuple[int, ...]
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every class is bit-exact."""
+        return all(self.reversible)
+
+    def with_step(self, step: float) -> ChunkPlan:
+        """The same plan with another background step (mode psnr)."""
+        steps, reversible = class_steps(self.config, len(self.steps), self.colour, step)
+        return replace(self, steps=steps, reversible=reversible)
+
+
+def quality_steps(quality: float) -> tuple[int, int]:
+    """(background step, ROI step) of the seed's rule.
+
+    Examples
+    --------
+    >>> quality_steps(10)
+    (44, 11)
+    """
+    base = max(1, round(220 / quality))
+    return 2 * base, max(1, base // 2)
+
+
+def initial_step(config: CodecConfig, data_range: int) -> float:
+    """Background step: of the quality rule, or what plain rounding at high rate needs for the PSNR."""
+    if config.mode == "quality":
+        return float(quality_steps(config.value)[0])
+    if config.mode == "psnr":
+        return math.sqrt(12.0) * max(data_range, 1) / 10 ** (config.value / 20)
+    return 1.0
+
+
+def class_steps(
+    config: CodecConfig, classes: int, colour: bool, background: float
+) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
+    """Steps in 1/256 and reversible flags of all classes, for this background step."""
+    steps, flags = [], []
+    for index in range(classes):
+        step = background if index == 0 else _roi_step(config, config.class_quality(index), background)
+        exact = config.mode == "lossless" or step is None
+        flags.append(int(exact))
+        steps.append(_component_steps(None if exact else step, colour))
+    return tuple(steps), tuple(flags)
+
+
+def _roi_step(config: CodecConfig, quality: Quality | None, background: float) -> float | None:
+    """Step of a ROI class; None means bit-exact."""
+    if quality == "lossless":
+        return None
+    if isinstance(quality, (int, float)):
+        return float(quality_steps(quality)[1])
+    if config.mode == "quality":
+        return float(quality_steps(config.value)[1])
+    return background / _PSNR_ROI_FACTOR
+
+
+def _component_steps(step: float | None, colour: bool) -> tuple[int, ...]:
+    """Steps in 1/256 of a grey plane or of Y, Co, Cg, so that all components add equal error to R, G, B."""
+    if step is None:
+        return (_core.STEP_ONE,) * (3 if colour else 1)
+    scales = [math.sqrt(3.0 / (3.0 * e)) for e in _COLOUR_ENERGY] if colour else [1.0]
+    return tuple(int(min(max(round(step * s * _core.STEP_ONE), _core.MIN_STEP), _core.MAX_STEP)) for s in scales)
+
+
+def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tuple[int, int, int]:
+    """Tiles of 65,536 samples at low rates, 16,384 above, so that the index stays under 1 % (design D8)."""
+    low = bits_per_sample < _LOW_RATE
+    if depth == 8:
+        return (2, 2, 3) if low else (1, 2, 2)
+    if volume[0] > 1:
+        return (2, 4, 4) if low else (2, 3, 3)
+    return (0, 5, 5) if low else (0, 4, 4)
+
+
+def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
+    """The middle of an array, at most 32 x 256 x 256 samples of the middle plane; all channels."""
+    region = []
+    for axis, n in zip(layout.axes, layout.shape, strict=True):
+        size = n if axis == "c" else min(n, _PROBE_SAMPLES.get(axis, 1))
+        start = (n - size) // 2 // 8 * 8
+        region.append(slice(start, start + size))
+    return tuple(region)
+
+
+def sample_offset(planes: NDArray[Any]) -> int:
+    """The rounded mean, which every sample has subtracted."""
+    total = int(planes.sum(dtype=np.int64))
+    return (2 * total + planes.size) // (2 * planes.size)

@@ -1,0 +1,133 @@
+"""Making a plan for an array: cell depth and tiles by trying, the step by search where a PSNR is asked for.
+
+Values: a configuration and the array (or a probe of it) in, a ChunkPlan out. Encoder decisions only: nothing here is
+part of the format, but every decision is a function of the data alone, so that bytes do not depend on the machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .axes import PlaneLayout
+from .codec import encode_chunk, reconstruct
+from .config import CodecConfig
+from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
+
+__all__ = ["make_plan", "plan_for_probe", "search_step"]
+
+_SMALLEST_STEP = 0.25
+_TOLERANCE_DB = 0.1
+_ROUNDS = 8
+
+
+def make_plan(
+    config: CodecConfig,
+    array: NDArray[Any],
+    layout: PlaneLayout,
+    classes: NDArray[np.uint8] | None,
+    colour: bool,
+    data_range: float | None,
+    threads: int,
+) -> ChunkPlan:
+    """Plan for one array that is at hand."""
+    peak = data_range if data_range is not None else _peak(array) if config.mode == "psnr" else 1
+    region = probe_region(layout)
+    probe_classes = None
+    if classes is not None:
+        probe_classes = classes[tuple(s for s, a in zip(region, layout.axes, strict=True) if a != "c")]
+    class_count = 1 if classes is None or classes.size == 0 else int(classes.max()) + 1
+    plan = plan_for_probe(config, array[region], layout.axes, probe_classes, class_count, colour, peak, threads)
+    if config.mode != "psnr" or array.size == 0:
+        return plan
+
+    def mean_error(trial: ChunkPlan) -> float:
+        return reconstruct(array, trial, classes, threads)[0] / array.size
+
+    return search_step(plan, peak, mean_error)
+
+
+def plan_for_probe(
+    config: CodecConfig,
+    probe: NDArray[Any],
+    axes: str,
+    classes: NDArray[np.uint8] | None,
+    class_count: int,
+    colour: bool,
+    peak: float,
+    threads: int,
+) -> ChunkPlan:
+    """Plan from the middle of an array: both cell depths are coded and the smaller one is kept."""
+    layout = PlaneLayout.of(probe.shape, axes)
+    steps, reversible = class_steps(config, class_count, colour, initial_step(config, math.ceil(peak)))
+    depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if layout.volume[0] < 4 else (1, 8)
+    best: tuple[int, ChunkPlan] | None = None
+    for depth in depths:
+        plan = ChunkPlan(
+            config,
+            axes,
+            colour,
+            depth,
+            tile_log2(depth, layout.volume, 1.0),
+            config.stage_cuts(depth),
+            steps,
+            reversible,
+        )
+        if probe.size == 0:
+            return plan
+        trial = replace(plan, config=replace(config, verify=False))
+        size = encode_chunk(probe, trial, classes, threads=threads, allow_raw=False).size
+        rate = 8 * size / probe.size
+        if best is None or size < best[0]:
+            best = size, replace(plan, tile_log2=tile_log2(depth, layout.volume, rate))
+    assert best is not None
+    return best[1]
+
+
+def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float]) -> ChunkPlan:
+    """The largest step (within 0.1 dB) whose mean squared error reaches the PSNR; lossless where none does.
+
+    Parameters
+    ----------
+    mean_error : callable
+        Mean squared error that a plan gives.
+    """
+    target = plan.config.value
+    peak = max(peak, 1)
+
+    def reached(step: float) -> float:
+        error = mean_error(plan.with_step(step))
+        return math.inf if error == 0 else 10 * math.log10(peak * peak / error)
+
+    step = max(initial_step(plan.config, math.ceil(peak)), _SMALLEST_STEP)
+    good, bad = None, None  # the largest step known to reach the target, the smallest known not to
+    for _ in range(_ROUNDS):
+        found = reached(step)
+        if found >= target:
+            good = step
+            if found <= target + _TOLERANCE_DB:
+                break
+        else:
+            bad = step
+            if step <= _SMALLEST_STEP:
+                break
+        if good is not None and bad is not None:
+            if bad / good < 1.004:
+                break
+            step = math.sqrt(good * bad)
+        else:
+            gap = min(max(found - target, -12.0), 12.0)
+            step = max(step * 10 ** (gap / 20) * (0.985 if good is None else 1.0), _SMALLEST_STEP)
+    if good is None:
+        flags = tuple(1 for _ in plan.reversible)
+        return replace(plan, steps=tuple(tuple(256 for _ in row) for row in plan.steps), reversible=flags)
+    return plan.with_step(good)
+
+
+def _peak(array: NDArray[Any]) -> int:
+    return int(array.max()) - int(array.min()) if array.size else 1

@@ -1,0 +1,114 @@
+"""A region of the decoded array and the tiles it needs.
+
+Values: slices of the (scaled) array in; a box of planes and tiles for the core, and the crop of what it decodes, out.
+Implements FORMAT.md sections 1 (planes), 3 (tiles) and 5.1 (scaled sizes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .axes import PlaneLayout
+from .container import Header
+from .errors import InvalidArgument
+
+__all__ = ["TiledRegion", "checked_region"]
+
+
+def checked_region(region: tuple[slice, ...] | None, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """The region with all bounds filled in; None is the whole array.
+
+    Raises
+    ------
+    InvalidArgument
+        For a region that is not one slice of step 1 per axis, or reaches outside.
+
+    Examples
+    --------
+    >>> checked_region((slice(None), slice(2, 4)), (8, 8))
+    (slice(0, 8, None), slice(2, 4, None))
+    """
+    if region is None:
+        return tuple(slice(0, n) for n in shape)
+    if not isinstance(region, tuple) or len(region) != len(shape):
+        raise InvalidArgument(f"region: expected one slice for each of {len(shape)} axes, found {region!r}")
+    bounds = []
+    for axis, (part, n) in enumerate(zip(region, shape, strict=True)):
+        if not isinstance(part, slice) or part.step not in (None, 1):
+            raise InvalidArgument(f"region, axis {axis}: expected a slice of step 1, found {part!r}")
+        start = 0 if part.start is None else part.start
+        stop = n if part.stop is None else part.stop
+        if not 0 <= start <= stop <= n:
+            raise InvalidArgument(f"region, axis {axis}: expected 0 <= start <= stop <= {n}, found {part!r}")
+        bounds.append(slice(int(start), int(stop)))
+    return tuple(bounds)
+
+
+@dataclass(frozen=True)
+class TiledRegion:
+    """A region of a transformed array, at a scale.
+
+    `layout` describes the region itself; `box` is (plane from, to, then tile from, to on z, y, x) for the core.
+    """
+
+    layout: PlaneLayout
+    box: list[int]
+    decoded_bytes: int
+    substreams: int
+    _planes: NDArray[np.int64]
+    _spatial: tuple[slice, slice, slice]
+
+    @classmethod
+    def of(cls, header: Header, scale: int, region: tuple[slice, ...] | None) -> TiledRegion:
+        """Region of the array that the header describes."""
+        fields = header.transform
+        assert fields is not None
+        whole = header.layout.scaled(scale, fields.depth)
+        bounds = checked_region(region, whole.shape)
+        by_axis = dict(zip(whole.axes, bounds, strict=True))
+        planes = _plane_indices(whole, by_axis)
+        first, last = (int(planes.min()), int(planes.max()) + 1) if planes.size else (0, 0)
+        if header.colour:
+            first, last = first // 3 * 3, -(-last // 3) * 3
+        box, spatial, decoded, tiles = [first, last], [], 1, header.layout.planes
+        for axis, letter in enumerate("zyx"):
+            part = by_axis.get(letter, slice(0, 1))
+            cell = fields.depth if letter == "z" else 8
+            shrink = scale if letter != "z" or fields.depth == 8 else 1
+            samples = (cell << fields.tile_log2[axis]) // shrink
+            length = whole.volume[axis]
+            box += [part.start // samples, -(-part.stop // samples)]
+            spatial.append(part)
+            decoded *= min(box[-1] * samples, length) - box[-2] * samples
+            tiles *= -(-length // samples)
+        layout = PlaneLayout(whole.axes, tuple(b.stop - b.start for b in bounds))
+        size = (last - first) * decoded * np.dtype(header.dtype).itemsize
+        return cls(layout, box, size, tiles, planes - first, (spatial[0], spatial[1], spatial[2]))
+
+    @property
+    def samples(self) -> int:
+        """Samples of the region."""
+        return self.layout.samples
+
+    def crop(self, planes: NDArray[Any], origin: list[int]) -> NDArray[Any]:
+        """The region out of the decoded box, whose first sample stands at `origin` (z, y, x)."""
+        z, y, x = (slice(s.start - o, s.stop - o) for s, o in zip(self._spatial, origin, strict=True))
+        inner = planes[:, z, y, x]
+        if len(self._planes) != len(planes):
+            inner = inner[self._planes]
+        return self.layout.from_planes(np.ascontiguousarray(inner))
+
+
+def _plane_indices(layout: PlaneLayout, by_axis: dict[str, slice]) -> NDArray[np.int64]:
+    """Planes that the region touches, ascending (t, n, c nested)."""
+    index = np.zeros(1, np.int64)
+    for letter in "tnc":
+        if letter in layout.axes:
+            n = layout.shape[layout.axes.index(letter)]
+            chosen = np.arange(by_axis[letter].start, by_axis[letter].stop, dtype=np.int64)
+            index = (index[:, None] * n + chosen).reshape(-1)
+    return index

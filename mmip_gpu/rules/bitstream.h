@@ -1,0 +1,127 @@
+// Bits of a sub-stream: a writer and a reader, most significant bit first.
+// Values: bytes in the caller's memory. Host and device. Implements FORMAT.md section 0 (bit strings, gamma).
+// The reader never touches a byte outside [data, data + size): past the end it reads zeros and `overrun` tells.
+#pragma once
+
+#include "symbols.h"
+
+namespace MMIP_NS {
+
+// Appends to `out`, which the caller keeps large enough.
+struct BitWriter {
+    uint8_t* out;
+    uint64_t held = 0;   // the low `count` bits wait to be written
+    int count = 0;
+
+    MMIP_RULE explicit BitWriter(uint8_t* destination) : out(destination) {}
+
+    // bits <= 32, value < 2^bits
+    MMIP_RULE void put(uint32_t value, int bits) {
+        held = (held << bits) | value;
+        count += bits;
+        if (count >= 32) {
+            count -= 32;
+            const uint32_t word = static_cast<uint32_t>(held >> count);
+            out[0] = static_cast<uint8_t>(word >> 24);
+            out[1] = static_cast<uint8_t>(word >> 16);
+            out[2] = static_cast<uint8_t>(word >> 8);
+            out[3] = static_cast<uint8_t>(word);
+            out += 4;
+        }
+    }
+
+    MMIP_RULE void put_gamma(uint32_t value) {
+        const int k = bit_length(value) - 1;
+        put(0, k);
+        put(value, k + 1);
+    }
+
+    // Pads with zero bits to a byte; returns one past the last byte.
+    MMIP_RULE uint8_t* finish() {
+        while (count > 0) {
+            const int bits = count < 8 ? count : 8;
+            const uint64_t top = held >> (count - bits);
+            *out++ = static_cast<uint8_t>(top << (8 - bits));
+            count -= bits;
+            held &= count > 0 ? (uint64_t{1} << count) - 1 : 0;
+        }
+        return out;
+    }
+};
+
+struct BitReader {
+    const uint8_t* data;
+    uint64_t size;             // bytes
+    uint64_t position = 0;     // bits
+    uint64_t window = 0;       // the next bits, left-aligned
+    int valid = 0;             // how many of the window's bits were loaded and are not yet used
+
+    MMIP_RULE BitReader(const uint8_t* bytes, uint64_t byte_count) : data(bytes), size(byte_count) { refill(); }
+
+    // At least 57 bits are at hand afterwards.
+    MMIP_RULE void refill() {
+        const uint64_t byte = position >> 3;
+        const int shift = static_cast<int>(position & 7);
+        uint64_t word = 0;
+#if !defined(__CUDA_ARCH__)
+        if (byte + 8 <= size) {
+            __builtin_memcpy(&word, data + byte, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            word = __builtin_bswap64(word);
+#endif
+        } else
+#endif
+        {
+            for (int i = 0; i < 8; ++i) word = (word << 8) | (byte + i < size ? data[byte + i] : 0);
+        }
+        window = word << shift;
+        valid = 64 - shift;
+    }
+
+    // 1 <= bits <= 32, within what the last refill loaded
+    MMIP_RULE uint32_t peek(int bits) const { return static_cast<uint32_t>(window >> (64 - bits)); }
+
+    MMIP_RULE void skip(int bits) {
+        window <<= bits;
+        position += static_cast<uint64_t>(bits);
+        valid -= bits;
+    }
+
+    // bits <= 32; 0 bits give 0
+    MMIP_RULE uint32_t take(int bits) {
+        if (bits == 0) return 0;
+        const uint32_t value = peek(bits);
+        skip(bits);
+        return value;
+    }
+
+    MMIP_RULE void ensure(int bits) {
+        if (valid < bits) refill();
+    }
+
+    // False where the code is longer than the format allows.
+    MMIP_RULE bool take_gamma(uint32_t& value) {
+        refill();
+        const uint32_t head = peek(32);
+        if (head == 0) return false;
+        const int k = 32 - bit_length(head);
+        skip(k);
+        refill();
+        value = take(k + 1);
+        return true;
+    }
+
+    MMIP_RULE bool overrun() const { return position > 8 * size; }
+
+    // kOk when every byte was used and the padding is zero.
+    MMIP_RULE Status finish() {
+        if (overrun()) return kStatusTruncated;
+        const int padding = static_cast<int>((8 - (position & 7)) & 7);
+        refill();
+        if (padding > 0 && peek(padding) != 0) return kStatusTrailing;
+        if (position == 0 && size == 1) return data[0] == 0 ? kOk : kStatusTrailing;
+        return (position + 7) >> 3 == size ? kOk : kStatusTrailing;
+    }
+};
+
+}  // namespace MMIP_NS

@@ -1,0 +1,46 @@
+// Block modes and where their cells and coefficients stand.
+// Values: small integers. Host and device. Implements FORMAT.md sections 3 (modes, coding order) and 4.3, 4.4 (layout, scan key).
+#pragma once
+
+#include "format.h"
+
+namespace MMIP_NS {
+
+// Cells of a block on each axis; cells == 0: the mode does not exist at this depth.
+struct BlockShape {
+    int z, y, x, cells;
+};
+
+MMIP_RULE BlockShape block_shape(int mode, int cell_depth) {
+    if (mode == kMode8) return {1, 1, 1, 1};
+    if (mode == kModeZ1 && cell_depth == 8) return {1, 1, 1, 1};
+    if (mode == kMode16) return cell_depth == 8 ? BlockShape{2, 2, 2, 8} : BlockShape{1, 2, 2, 4};
+    if (mode == kMode32 && cell_depth == 1) return {1, 4, 4, 16};
+    return {0, 0, 0, 0};
+}
+
+MMIP_RULE int cell_coefficients(int cell_depth) { return cell_depth * 64 - 1; }  // AC of a cell
+
+MMIP_RULE int superblock_depth(int cell_depth) { return cell_depth == 8 ? 2 : 1; }
+MMIP_RULE int superblock_width(int cell_depth) { return cell_depth == 8 ? 2 : 4; }
+
+// Z order inside a superblock: the i-th of its cells.
+struct CellOffset {
+    int z, y, x;
+};
+
+MMIP_RULE CellOffset superblock_cell(int i, int cell_depth) {
+    if (cell_depth == 8) return {(i >> 2) & 1, (i >> 1) & 1, i & 1};
+    return {0, ((i >> 1) & 1) | ((i >> 2) & 2), (i & 1) | ((i >> 1) & 2)};
+}
+
+// Sort key of a coefficient in the scan: ascending (sum, largest, kx, raster, part), packed into 64 bits.
+MMIP_RULE uint64_t scan_key(int kz, int ky, int kx, int bz, int by, int bx, int part) {
+    const int fz = bz > 1 ? 32 * kz / bz : 0, fy = 32 * ky / by, fx = 32 * kx / bx;
+    const int largest = fz > fy ? (fz > fx ? fz : fx) : (fy > fx ? fy : fx);
+    const uint64_t raster = static_cast<uint64_t>((kz * by + ky) * bx + kx);
+    return (static_cast<uint64_t>(fz + fy + fx) << 40) | (static_cast<uint64_t>(largest) << 32) |
+           (static_cast<uint64_t>(kx) << 24) | (raster << 8) | static_cast<uint64_t>(part);
+}
+
+}  // namespace MMIP_NS

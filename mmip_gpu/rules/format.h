@@ -1,0 +1,72 @@
+// The constants of the format: widths, limits, block modes and status codes.
+// Values: plain integers. Home: host and device (no standard headers under NVRTC). Implements FORMAT.md sections 0, 3, 7, 9.
+// Every other rule header includes this one; core.cpp exports its constants to Python.
+#pragma once
+
+#if defined(__CUDACC_RTC__)
+typedef signed char int8_t;
+typedef unsigned char uint8_t;
+typedef short int16_t;
+typedef unsigned short uint16_t;
+typedef int int32_t;
+typedef unsigned int uint32_t;
+typedef long long int64_t;
+typedef unsigned long long uint64_t;
+#else
+#include <cstdint>
+#endif
+
+#if defined(__CUDACC__)
+#define MMIP_RULE __host__ __device__ inline
+#define MMIP_UNROLL _Pragma("unroll")
+#define MMIP_TABLE static __device__ constexpr
+#else
+#define MMIP_RULE inline __attribute__((always_inline))
+#define MMIP_UNROLL _Pragma("GCC unroll 32")
+#define MMIP_TABLE static constexpr
+#endif
+
+// The kernels are compiled once per instruction set; each copy lives in its own namespace.
+#ifndef MMIP_NS
+#define MMIP_NS mmip
+#endif
+
+namespace MMIP_NS {
+
+constexpr int kFormatVersion = 1;
+
+constexpr int kCellSize = 8;                 // on y and x; on z where the cell depth is 8
+constexpr int kMode8 = 0, kModeZ1 = 3, kMode16 = 4, kMode32 = 5;
+constexpr int kModeCount = 8;                // 3 bits in a header symbol; 1, 2, 6, 7 are reserved
+constexpr int kModeAbsent = -1;              // stage arrays: a cell outside the grid
+
+constexpr int kMaxClasses = 8, kMaxStages = 16, kMaxComponents = 3;
+constexpr int kMaxTileSamples = 1 << 18;
+constexpr int kStepOne = 256;                // step sizes are in 1/256
+constexpr uint32_t kMinStep = 64, kMaxStep = 1u << 24;
+constexpr int kReconUnit = 64, kMaxRecon = 32;
+constexpr int32_t kMaxIndex = 1 << 26;       // |q| below this
+
+constexpr int kCodeLimit = 12;               // longest codeword
+constexpr int kDcClasses = 12, kDcAlphabet = 32, kDcEscapeBits = 5;
+constexpr int kHeaderClasses = 8, kHeaderAlphabet = 256, kHeaderEscapeBits = 8;
+constexpr int kTokenClasses = 48, kTokenAlphabet = 416, kTokenEscapeBits = 9;
+constexpr int kTokenContexts = 378, kHeaderContexts = 16;
+constexpr int kEscapeSize = 15;              // token size that is followed by a gamma code
+constexpr int kUnlistedLength = 14;          // stands for the length of an unlisted symbol in an own code
+constexpr int kGroupSubstreams = 16;         // sub-streams that share a crc
+
+// Why a sub-stream could not be decoded; the host turns it into an error of its own kinds.
+enum Status : int32_t {
+    kOk = 0,
+    kStatusTruncated = 1,    // the sub-stream ends before its last symbol
+    kStatusTrailing = 2,     // bytes or padding bits left over
+    kStatusSymbol = 3,       // symbol outside the alphabet, or size 0
+    kStatusMode = 4,         // reserved mode, block not aligned or outside the tile
+    kStatusPosition = 5,     // a run past the end of the stage
+    kStatusValue = 6,        // index too large
+    kStatusClass = 7,        // class map: run past the tile or class out of range
+    kStatusDisagree = 8,     // stages disagree on modes, or a block breaks its class
+};
+
+}  // namespace MMIP_NS

@@ -1,0 +1,45 @@
+// What a rule calls on its value type: float on one GPU lane, a vector of eight floats on the CPU.
+// Values: V = float or F8, with the integer type of the same width. Guarantees that lane i of a vector gives what a float gives.
+#pragma once
+
+#include "format.h"
+
+namespace MMIP_NS {
+
+MMIP_RULE int32_t truncate(float v) { return static_cast<int32_t>(v); }
+MMIP_RULE float to_float(int32_t v) { return static_cast<float>(v); }
+MMIP_RULE float absolute(float v) { return v < 0 ? -v : v; }
+MMIP_RULE float smaller(float a, float b) { return a < b ? a : b; }
+MMIP_RULE int32_t where(bool condition, int32_t a, int32_t b) { return condition ? a : b; }
+
+// Bit length of 0 <= v < 2^24, from the exponent of the float.
+MMIP_RULE int32_t float_bit_length(int32_t v) {
+#if defined(__CUDA_ARCH__)
+    const int32_t exponent = __float_as_int(to_float(v)) >> 23;
+#else
+    const float f = to_float(v);
+    int32_t exponent;
+    __builtin_memcpy(&exponent, &f, 4);
+    exponent >>= 23;
+#endif
+    return v > 0 ? exponent - 126 : 0;
+}
+
+#if !defined(__CUDACC__)
+typedef float F8 __attribute__((vector_size(32)));
+typedef int32_t I8 __attribute__((vector_size(32)));
+
+MMIP_RULE I8 truncate(F8 v) { return __builtin_convertvector(v, I8); }
+MMIP_RULE F8 to_float(I8 v) { return __builtin_convertvector(v, F8); }
+MMIP_RULE F8 absolute(F8 v) { return v < 0 ? -v : v; }
+MMIP_RULE F8 smaller(F8 a, float b) { return a < b ? a : F8{} + b; }
+MMIP_RULE I8 where(I8 condition, I8 a, I8 b) { return condition ? a : b; }
+MMIP_RULE I8 float_bit_length(I8 v) {
+    const F8 f = to_float(v);
+    I8 bits;
+    __builtin_memcpy(&bits, &f, sizeof bits);
+    return v > 0 ? (bits >> 23) - 126 : I8{};
+}
+#endif
+
+}  // namespace MMIP_NS

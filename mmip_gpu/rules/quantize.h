@@ -1,0 +1,50 @@
+// From coefficients to indices and back, and the cost by which an encoder compares block modes.
+// Values: binary32 coefficients, int32 indices. Host and device. Implements FORMAT.md section 5; every decision after the
+// scaled magnitude is integer (design D2), so that all executors decide alike.
+#pragma once
+
+#include "lanes.h"
+
+namespace MMIP_NS {
+
+// f = |c| / step in 1/256: the only float operation before a decision. `inverse` = 256 / step.
+template <class V>
+MMIP_RULE auto scaled_magnitude(V coefficient, float inverse) {
+    return truncate(smaller(absolute(coefficient) * inverse, 1.0e9f) + 0.5f);
+}
+
+// |q|; `rounding` in 1/256: 128 rounds half up, less leaves a dead zone.
+template <class I>
+MMIP_RULE I quantize_magnitude(I scaled, int32_t rounding) {
+    return (scaled + rounding) >> 8;
+}
+
+// Bits of an index in 1/4 bit, roughly: token, sign and mantissa.
+template <class I>
+MMIP_RULE I index_cost(I magnitude) {
+    return where(magnitude > 0, 12 + 8 * float_bit_length(magnitude), I{});
+}
+
+constexpr int64_t kBlockCost = 16;       // a block header, in 1/4 bit
+constexpr int64_t kLambdaQuarter = 1856; // lambda = 29/256: distortion in (1/256 step)^2 for 1/4 bit
+
+// recon = {0, d1, d2, d3} in 1/64; step_per_unit = step / 64.
+MMIP_RULE float dequantize(int32_t index, const int32_t* recon, float step_per_unit) {
+    const int32_t magnitude = index < 0 ? -index : index;
+    const int64_t units = static_cast<int64_t>(kReconUnit) * magnitude - recon[magnitude < 3 ? magnitude : 3];
+    const float value = static_cast<float>(units) * step_per_unit;
+    return index < 0 ? -value : value;
+}
+
+// Nearest integer, half to even, kept within +-2^28 so that whatever was decoded stays an integer.
+MMIP_RULE int32_t to_sample(float value) {
+    const float limit = 268435456.0f;
+    const float kept = value < -limit ? -limit : (value > limit ? limit : value);
+#if defined(__CUDA_ARCH__)
+    return __float2int_rn(kept);
+#else
+    return static_cast<int32_t>(__builtin_rintf(kept));
+#endif
+}
+
+}  // namespace MMIP_NS

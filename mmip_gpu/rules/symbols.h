@@ -1,0 +1,99 @@
+// Symbols and contexts: what a block header, a token and a DC are called in the code families.
+// Values: small integers. Host and device. Implements FORMAT.md sections 8.1 and 8.2; the code tables are huffman.h's.
+#pragma once
+
+#include "format.h"
+
+namespace MMIP_NS {
+
+MMIP_RULE int bit_length(uint32_t v) {
+#if defined(__CUDA_ARCH__)
+    return 32 - __clz(v);
+#else
+    return v == 0 ? 0 : 32 - __builtin_clz(v);
+#endif
+}
+
+// N(n): counts and runs share one alphabet of 26 symbols; extra_bits low bits of n follow raw.
+MMIP_RULE int count_symbol(uint32_t n) {
+    if (n < 8) return static_cast<int>(n);
+    const int e = bit_length(n) - 1;
+    return 8 + 2 * (e - 3) + static_cast<int>((n >> (e - 1)) & 1);
+}
+
+MMIP_RULE int count_extra_bits(int symbol) { return symbol < 8 ? 0 : (symbol - 8) / 2 + 2; }
+
+// Smallest n with this symbol; the raw bits are added to it.
+MMIP_RULE uint32_t count_base(int symbol) {
+    if (symbol < 8) return static_cast<uint32_t>(symbol);
+    return static_cast<uint32_t>(2 + ((symbol - 8) & 1)) << ((symbol - 8) / 2 + 2);
+}
+
+MMIP_RULE int header_context(uint32_t density_sum, int neighbours) {
+    if (neighbours == 0) return 0;
+    const uint32_t mean = density_sum / static_cast<uint32_t>(neighbours);
+    if (mean == 0) return 1;
+    constexpr uint32_t thresholds[13] = {256,  406,   645,   1024,  1625,  2580, 4096,
+                                         6502, 10321, 16384, 26008, 41285, 65536};
+    int above = 0;
+    for (int i = 0; i < 13; ++i) above += thresholds[i] <= mean ? 1 : 0;
+    return 2 + above;
+}
+
+MMIP_RULE int header_class(int context) { return context >> 1; }
+
+MMIP_RULE uint32_t density(uint32_t nonzeros, int cells) { return 512 * nonzeros / static_cast<uint32_t>(cells); }
+
+// b of the token context: how far into the block of `count` positions the position p is.
+MMIP_RULE int position_class(int p, int count) {
+    const int b = bit_length(static_cast<uint32_t>(count / (p + 1))) - 1;
+    return b < 6 ? b : 6;
+}
+
+MMIP_RULE int left_class(int left) {
+    const int b = bit_length(static_cast<uint32_t>(left - 1));
+    return b < 8 ? b : 8;
+}
+
+MMIP_RULE int neighbour_class(uint32_t v) {
+    const int b = bit_length(v);
+    return b < 5 ? b : 5;
+}
+
+MMIP_RULE int token_context(int left, int position, uint32_t neighbours) {
+    return (left_class(left) * 7 + position) * 6 + neighbour_class(neighbours);
+}
+
+MMIP_RULE int token_size(uint32_t magnitude) {
+    const int s = bit_length(magnitude);
+    return s < kEscapeSize ? s : kEscapeSize;
+}
+
+MMIP_RULE int dc_context(uint64_t error_sum, uint32_t weight) {
+    if (weight == 0) return 11;
+    const uint64_t mean = 8 * error_sum / weight;
+    return mean < 1024 ? bit_length(static_cast<uint32_t>(mean)) : 11;
+}
+
+MMIP_RULE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+MMIP_RULE int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// a + b - c, kept between a and b (the median predictor).
+MMIP_RULE int64_t median_prediction(int64_t a, int64_t b, int64_t c) {
+    const int64_t low = least(a, b), high = greatest(a, b);
+    return least(greatest(a + b - c, low), high);
+}
+
+MMIP_RULE int64_t floor_divide(int64_t a, int64_t b) {
+    const int64_t q = a / b;
+    return q - ((a % b != 0 && a < 0) ? 1 : 0);
+}
+
+// Class of a cell from W, N and NW; `before` stands in where neither W nor N exists.
+MMIP_RULE int predicted_class(bool has_w, bool has_n, int w, int n, int nw, int before) {
+    if (has_w && has_n) return nw == w ? n : w;
+    if (has_w) return w;
+    return has_n ? n : before;
+}
+
+}  // namespace MMIP_NS

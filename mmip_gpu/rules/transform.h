@@ -1,0 +1,166 @@
+// One line of a transform: the orthonormal DCT-II and the reversible 8-point transform, forward and inverse.
+// Values: binary32, in place of a strided line; V is float (one lane) or a vector of floats (lanes side by side).
+// Implements FORMAT.md sections 4.1 and 4.2. Guarantees the stated operation order; axes and blocks are the passes' affair.
+#pragma once
+
+#include "dct_tables.h"
+#include "format.h"
+
+namespace MMIP_NS {
+
+// X[k * stride] for k = 0 .. n-1 from x[0 .. n-1]; N is the size of the whole line (it sets the scale).
+template <int N, int n, class V>
+MMIP_RULE void dct_forward(const V* x, V* X, int stride) {
+    if constexpr (n == 1) {
+        X[0] = x[0] * DctDc<N>::value;
+    } else {
+        V sum[n / 2], difference[n / 2];
+        MMIP_UNROLL
+        for (int i = 0; i < n / 2; ++i) {
+            sum[i] = x[i] + x[n - 1 - i];
+            difference[i] = x[i] - x[n - 1 - i];
+        }
+        MMIP_UNROLL
+        for (int k = 0; k < n / 2; ++k) {
+            V acc = difference[0] * DctOdd<N, n>::value[k][0];
+            MMIP_UNROLL
+            for (int i = 1; i < n / 2; ++i) acc = acc + difference[i] * DctOdd<N, n>::value[k][i];
+            X[(2 * k + 1) * stride] = acc;
+        }
+        dct_forward<N, n / 2, V>(sum, X, 2 * stride);
+    }
+}
+
+// x[0 .. n-1] from X[k * stride].
+template <int N, int n, class V>
+MMIP_RULE void dct_inverse(const V* X, int stride, V* x) {
+    if constexpr (n == 1) {
+        x[0] = X[0] * DctDc<N>::value;
+    } else {
+        V even[n / 2];
+        dct_inverse<N, n / 2, V>(X, 2 * stride, even);
+        MMIP_UNROLL
+        for (int i = 0; i < n / 2; ++i) {
+            V odd = X[stride] * DctOdd<N, n>::value[0][i];
+            MMIP_UNROLL
+            for (int k = 1; k < n / 2; ++k) odd = odd + X[(2 * k + 1) * stride] * DctOdd<N, n>::value[k][i];
+            x[i] = even[i] + odd;
+            x[n - 1 - i] = even[i] - odd;
+        }
+    }
+}
+
+// A line of N values, stride apart, in place.
+template <int N, class V>
+MMIP_RULE void dct_line(V* line, int stride) {
+    V x[N];
+    MMIP_UNROLL
+    for (int i = 0; i < N; ++i) x[i] = line[i * stride];
+    dct_forward<N, N, V>(x, line, stride);
+}
+
+template <int N, class V>
+MMIP_RULE void idct_line(V* line, int stride) {
+    V x[N];
+    dct_inverse<N, N, V>(line, stride, x);
+    MMIP_UNROLL
+    for (int i = 0; i < N; ++i) line[i * stride] = x[i];
+}
+
+// Nearest integer, half to even, for |v| < 2^22; the same two additions on every executor (section 4.2).
+template <class V>
+MMIP_RULE V round_even(V v) {
+    return (v + 12582912.0f) - 12582912.0f;
+}
+
+struct Shear {
+    float t, s;
+};
+constexpr Shear kShearQ{0.41421357f, -0.70710677f}, kShearH{0.19891237f, -0.38268343f};
+constexpr Shear kShearG1{-0.7900545f, 0.972862f}, kShearG2{0.55556977f, -0.8490681f};
+constexpr Shear kShearG3{-0.71548975f, 0.9464616f}, kShearG4{-0.32502395f, 0.5879378f};
+constexpr Shear kShearG5{-0.259132f, 0.48565274f}, kShearG6{-0.0984914f, 0.19509032f};
+
+template <class V>
+MMIP_RULE void rotate(V& a, V& b, Shear c) {
+    a = a + round_even<V>(c.t * b);
+    b = b + round_even<V>(c.s * a);
+    a = a + round_even<V>(c.t * b);
+}
+
+template <class V>
+MMIP_RULE void unrotate(V& a, V& b, Shear c) {
+    a = a - round_even<V>(c.t * b);
+    b = b - round_even<V>(c.s * a);
+    a = a - round_even<V>(c.t * b);
+}
+
+template <class V>
+MMIP_RULE void reversible_line(V* line, int stride) {
+    V x[8], w[4], f[2], g[2];
+    MMIP_UNROLL
+    for (int i = 0; i < 8; ++i) x[i] = line[i * stride];
+    MMIP_UNROLL
+    for (int i = 0; i < 4; ++i) {
+        rotate(x[i], x[7 - i], kShearQ);
+        w[i] = -x[7 - i];
+    }
+    MMIP_UNROLL
+    for (int i = 0; i < 2; ++i) {
+        rotate(x[i], x[3 - i], kShearQ);
+        f[i] = x[i];
+        g[i] = -x[3 - i];
+    }
+    rotate(f[0], f[1], kShearQ);
+    rotate(g[0], g[1], kShearH);
+    w[2] = -w[2], w[3] = -w[3];
+    rotate(w[2], w[3], kShearG1);
+    rotate(w[1], w[2], kShearG2);
+    w[1] = -w[1], w[3] = -w[3];
+    rotate(w[1], w[3], kShearG3);
+    rotate(w[0], w[1], kShearG4);
+    rotate(w[0], w[2], kShearG5);
+    rotate(w[0], w[3], kShearG6);
+    line[0] = f[0];
+    line[4 * stride] = -f[1];
+    line[2 * stride] = g[0];
+    line[6 * stride] = -g[1];
+    MMIP_UNROLL
+    for (int i = 0; i < 4; ++i) line[(2 * i + 1) * stride] = w[i];
+}
+
+template <class V>
+MMIP_RULE void inverse_reversible_line(V* line, int stride) {
+    V x[8], w[4], f[2], g[2];
+    MMIP_UNROLL
+    for (int i = 0; i < 4; ++i) w[i] = line[(2 * i + 1) * stride];
+    f[0] = line[0];
+    f[1] = -line[4 * stride];
+    g[0] = line[2 * stride];
+    g[1] = -line[6 * stride];
+    unrotate(w[0], w[3], kShearG6);
+    unrotate(w[0], w[2], kShearG5);
+    unrotate(w[0], w[1], kShearG4);
+    unrotate(w[1], w[3], kShearG3);
+    w[1] = -w[1], w[3] = -w[3];
+    unrotate(w[1], w[2], kShearG2);
+    unrotate(w[2], w[3], kShearG1);
+    w[2] = -w[2], w[3] = -w[3];
+    unrotate(g[0], g[1], kShearH);
+    unrotate(f[0], f[1], kShearQ);
+    MMIP_UNROLL
+    for (int i = 0; i < 2; ++i) {
+        x[i] = f[i];
+        x[3 - i] = -g[i];
+        unrotate(x[i], x[3 - i], kShearQ);
+    }
+    MMIP_UNROLL
+    for (int i = 0; i < 4; ++i) {
+        x[7 - i] = -w[i];
+        unrotate(x[i], x[7 - i], kShearQ);
+    }
+    MMIP_UNROLL
+    for (int i = 0; i < 8; ++i) line[i * stride] = x[i];
+}
+
+}  // namespace MMIP_NS

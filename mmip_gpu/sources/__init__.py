@@ -1,0 +1,92 @@
+"""Sources: where volumes come from. One function opens any of them.
+
+Values in: an array, an array-like, a path or the name of a phantom. Values out: a Source.
+Implements no section of FORMAT.md. Chooses the reader by what the path is and holds; the readers are one file
+per kind: ``arrays`` (NumPy, .npy, Zarr, phantoms), ``nifti``, ``dicom``. PNG and TIFF are not among them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.sources.arrays import is_phantom_name, open_array, open_npy, open_phantom, open_zarr_path
+from mmip_gpu.sources.dicom import has_dicom_mark, open_dicom
+from mmip_gpu.sources.nifti import open_nifti
+from mmip_gpu.sources.source import Source, default_axes, reading
+
+__all__ = ["Source", "default_axes", "open_source"]
+
+_SUPPORTED = (
+    ".npy, NIfTI (.nii, .nii.gz), DICOM (a file, or a folder with one series), a Zarr array, "
+    "or the names phantom, phantom2d, phantom3d, phantom3d:ZxYxX"
+)
+
+
+def open_source(source: Any) -> Source:
+    """Open anything that holds a volume, without reading its samples.
+
+    Parameters
+    ----------
+    source : array_like, str, os.PathLike or Source
+        A NumPy array; anything with shape, dtype and slicing (Zarr array, Dask array, `Phantom3D`); the path
+        of a .npy, NIfTI or DICOM file, of a folder with one DICOM series, or of a Zarr array; or
+        ``"phantom"``, ``"phantom2d"``, ``"phantom3d"``, ``"phantom3d:ZxYxX"``. A Source is returned as it is.
+
+    Returns
+    -------
+    Source
+        Its `read` reads only what a region needs where the container allows it: a .nii.gz is decoded whole
+        at the first read and then kept, a compressed DICOM by frames. Stored integers are given unscaled.
+
+    Raises
+    ------
+    InvalidArgument
+        For samples, axes or files that cannot be coded, with what was found and what to do.
+    MissingResource
+        If a package or decoder that the file needs is not installed.
+    StoreError
+        If the path does not exist or cannot be read.
+
+    Examples
+    --------
+    >>> source = open_source("phantom3d:16x64x64")
+    >>> source.shape, str(source.dtype), source.axes
+    ((16, 64, 64), 'uint16', 'zyx')
+    """
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, str) and is_phantom_name(source):
+        return open_phantom(source)
+    if isinstance(source, str | os.PathLike):
+        path = Path(source).absolute()
+        with reading(path.name):
+            return _open_path(path)
+    if all(hasattr(source, attribute) for attribute in ("shape", "dtype", "__getitem__")):
+        return open_array(source)
+    found = type(source).__name__
+    raise InvalidArgument(
+        f"cannot open a {found}: expected an array with shape and dtype, or one of {_SUPPORTED}"
+    )
+
+
+def _open_path(path: Path) -> Source:
+    """Choose the reader of an existing path."""
+    if not path.exists():
+        raise StoreError(f"{path} does not exist; expected {_SUPPORTED}")
+    lower = path.name.lower()
+    if path.is_dir():
+        is_zarr = lower.endswith(".zarr") or any(
+            (path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup")
+        )
+        return open_zarr_path(path) if is_zarr else open_dicom(path)
+    if lower.endswith(".npy"):
+        return open_npy(path)
+    if lower.endswith((".nii", ".nii.gz")):
+        return open_nifti(path)
+    if lower.endswith((".dcm", ".dicom", ".ima")) or has_dicom_mark(path):
+        return open_dicom(path)
+    found = f"extension {path.suffix!r}" if path.suffix else "no extension"
+    raise InvalidArgument(f"{path.name}: {found} and no DICOM mark in the file; supported are {_SUPPORTED}")

@@ -1,0 +1,133 @@
+"""Sources that are arrays already: NumPy, .npy files, Zarr, phantoms and anything that slices like an array.
+
+Values in: an array in memory, an array-like or a path. Values out: a Source whose axes follow the rank.
+Implements no section of FORMAT.md.
+Guarantees that opening touches a few samples at most; a .npy file is memory-mapped, an array is not copied.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.phantoms import Phantom3D, phantom2d
+from mmip_gpu.sources.source import (
+    KNOWN_AXES,
+    Array,
+    Region,
+    Source,
+    default_axes,
+    describe,
+    file_stamp,
+    identify,
+    reading,
+    supported_dtype,
+)
+
+SAMPLE_COUNT: Final = 1 << 15  # of a fingerprint: 64 KiB at most, read in milliseconds
+PROBE_SIZE: Final = 8  # samples per axis of one probe into a lazy array: touches one chunk, rarely more
+
+
+def open_array(
+    array: Any, kind: str | None = None, path: Path | None = None, content: str | None = None
+) -> Source:
+    """Open a NumPy array or anything with shape, dtype and slicing; `content` is its mark, if known."""
+    kind = kind or _kind(array)
+    name = path.name if path else kind
+    shape = tuple(int(size) for size in array.shape)
+    dtype = supported_dtype(array.dtype, name)
+    axes = _stated_axes(array, len(shape)) or default_axes(len(shape))
+
+    def read(region: Region) -> Array:
+        return np.asarray(array[region])
+
+    if isinstance(array, Phantom3D):
+        content = "0"  # the shape defines every voxel
+    elif content is None:
+        with reading(name):
+            content = _crc(_spread(array) if isinstance(array, np.ndarray) else _probes(array, shape))
+    return Source(shape, dtype, axes, describe(kind, path), name, identify(kind, shape, dtype, content), read)
+
+
+def open_npy(path: Path) -> Source:
+    """Open a .npy file, memory-mapped."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "Python objects" not in str(error):
+            raise
+        raise InvalidArgument(f"{path.name} holds Python objects: save integers instead") from error
+    return open_array(array, "npy", path, file_stamp([path]))
+
+
+def open_zarr_path(path: Path) -> Source:
+    """Open an existing Zarr array (format 2 or 3) by the path of its folder."""
+    import zarr  # noqa: PLC0415  (imported where needed: opening other sources stays quick)
+
+    node = zarr.open(path, mode="r")
+    if isinstance(node, zarr.Group):
+        inside = ", ".join(sorted(node.array_keys())) or "none"
+        raise InvalidArgument(f"{path.name} is a Zarr group: give the path of one of its arrays ({inside})")
+    return open_array(node, "zarr", path)
+
+
+def is_phantom_name(name: str) -> bool:
+    """Say whether a string names a phantom rather than a path."""
+    return name in ("phantom", "phantom2d", "phantom3d") or name.startswith("phantom3d:")
+
+
+def open_phantom(name: str) -> Source:
+    """Open a phantom by name: phantom or phantom2d, phantom3d, phantom3d:ZxYxX."""
+    if name in ("phantom", "phantom2d"):
+        return open_array(phantom2d(), "phantom2d")
+    if name == "phantom3d":
+        return open_array(Phantom3D())
+    sizes = re.fullmatch(r"phantom3d:(\d{1,9})x(\d{1,9})x(\d{1,9})", name, re.ASCII)
+    if not sizes:
+        raise InvalidArgument(f"expected phantom3d:ZxYxX such as phantom3d:64x512x512, found {name!r}")
+    return open_array(Phantom3D([int(size) for size in sizes.groups()]))
+
+
+def _kind(array: Any) -> str:
+    """Name what holds the samples."""
+    if isinstance(array, np.ndarray):
+        return "array"
+    if isinstance(array, Phantom3D):
+        return "phantom3d"
+    return type(array).__module__.partition(".")[0]
+
+
+def _stated_axes(array: Any, ndim: int) -> str | None:
+    """Read the axes from the dimension names of a Zarr 3 array, if they are ours."""
+    names = getattr(getattr(array, "metadata", None), "dimension_names", None)
+    axes = "".join(str(name).lower() for name in names) if names else ""
+    return axes if axes in KNOWN_AXES and len(axes) == ndim else None
+
+
+def _spread(array: Array) -> list[Array]:
+    """Take samples from all over an array in memory."""
+    per_axis = max(1, round(SAMPLE_COUNT ** (1 / max(1, array.ndim))))
+    return [array[tuple(slice(None, None, max(1, -(-size // per_axis))) for size in array.shape)]]
+
+
+def _probes(array: Any, shape: tuple[int, ...]) -> list[Array]:
+    """Take three small blocks of a lazy array along its diagonal: two corners and the centre."""
+    blocks = []
+    for quarter in (0, 2, 4):
+        starts = [(max(0, size - PROBE_SIZE) * quarter) // 4 for size in shape]
+        blocks.append(np.asarray(array[tuple(slice(start, start + PROBE_SIZE) for start in starts)]))
+    return blocks
+
+
+def _crc(parts: Iterable[Array]) -> str:
+    """Checksum samples independently of their byte order in memory."""
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes(), crc)
+    return f"{crc:08x}"

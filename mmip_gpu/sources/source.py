@@ -1,0 +1,226 @@
+"""A source: one volume that can be read region by region, whatever holds it.
+
+Values in: shape, dtype, axes, metadata and a reader, all given by the file kinds of this package.
+Values out: native-endian, C-ordered uint8, int8, uint16 or int16 arrays in host memory.
+Implements no section of FORMAT.md; its axes strings are those of the header.
+Guarantees that whatever a third-party reader raises arrives as an error of mmip_gpu; knows no coding.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
+
+Region = tuple[slice, ...]
+Array = npt.NDArray[Any]
+
+KNOWN_AXES: Final = ("x", "yx", "zyx", "tzyx", "yxc", "zyxc")
+SUPPORTED_DTYPES: Final = tuple(np.dtype(kind) for kind in ("uint8", "int8", "uint16", "int16"))
+_DEFAULT_AXES: Final = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One volume to read from.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Samples per axis.
+    dtype : numpy.dtype
+        uint8, int8, uint16 or int16, native byte order.
+    axes : str
+        One letter per axis of `shape`: t time, z, y, x space, c colour. An array cannot say that its last
+        axis is colour; ``dataclasses.replace(source, axes="yxc")`` does.
+    metadata : dict
+        JSON-safe. Always `kind`, `file` (name without directories, or None), `spacing` (mm per spatial axis,
+        in the order of `axes`, None where unknown), `slope` and `intercept` (to the physical value; never
+        applied). From files that say so also `modality`, `padding_value`, `bits_stored`, `photometric`,
+        `spacing_uniform`, and `slope_per_slice`, `intercept_per_slice` where `slope`, `intercept` are None.
+    name : str
+        What messages and reports call this source.
+    fingerprint : str
+        Differs, for all practical purposes, when shape, dtype or content differ. Cheap: no checksum of all.
+    reader : callable
+        Takes one slice per axis with explicit bounds and step 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mmip_gpu.sources import open_source
+    >>> source = open_source(np.arange(12, dtype=np.uint16).reshape(3, 4))
+    >>> source.axes, source.read((slice(1, 2), slice(0, 3))).tolist()
+    ('yx', [[4, 5, 6]])
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    axes: str
+    metadata: dict[str, Any]
+    name: str
+    fingerprint: str
+    reader: Callable[[Region], Array] = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self.axes) != len(self.shape):
+            raise InvalidArgument(
+                f"{self.name}: axes {self.axes!r} for shape {self.shape}: one letter per axis"
+            )
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def read(self, region: Region | None = None) -> Array:
+        """Read one region, by default all.
+
+        Parameters
+        ----------
+        region : tuple of slice, optional
+            One slice per axis, step 1; bounds by NumPy's rules.
+
+        Returns
+        -------
+        numpy.ndarray
+            dtype `self.dtype`, native-endian, C-ordered. It may share memory with the array that was opened.
+
+        Raises
+        ------
+        InvalidArgument
+            If `region` is not one slice of step 1 per axis.
+        StoreError
+            If the file or store cannot give these samples.
+        """
+        bounds = _explicit((slice(None),) * self.ndim if region is None else region, self.shape)
+        expected = tuple(part.stop - part.start for part in bounds)
+        with reading(self.name):
+            samples = np.ascontiguousarray(self.reader(bounds), dtype=self.dtype)
+        if samples.shape != expected:
+            raise StoreError(f"{self.name}: expected samples of shape {expected}, found {samples.shape}")
+        return samples
+
+
+def default_axes(ndim: int) -> str:
+    """Name the axes of an array that does not say what they are.
+
+    Parameters
+    ----------
+    ndim : int
+        1 to 4.
+
+    Returns
+    -------
+    str
+        "x", "yx", "zyx" or "tzyx"; never colour.
+
+    Raises
+    ------
+    InvalidArgument
+        For any other rank.
+
+    Examples
+    --------
+    >>> default_axes(3)
+    'zyx'
+    """
+    if ndim not in _DEFAULT_AXES:
+        raise InvalidArgument(
+            f"expected an array of 1 to 4 axes (x, yx, zyx, tzyx), found {ndim}: split it first"
+        )
+    return _DEFAULT_AXES[ndim]
+
+
+def supported_dtype(dtype: npt.DTypeLike, name: str) -> np.dtype[Any]:
+    """Return `dtype` in native byte order, or say why its samples cannot be coded."""
+    native = np.dtype(dtype).newbyteorder("=")
+    if native in SUPPORTED_DTYPES:
+        return native
+    supported = ", ".join(str(kind) for kind in SUPPORTED_DTYPES)
+    advice = {
+        "f": "convert to int16 or uint16 with a stated scaling, such as np.rint(v / step).astype(np.int16); "
+        "decide first what NaN becomes",
+        "b": "a mask of bool is array.astype(np.uint8)",
+        "i": "if the values fit, array.astype(np.int16) or np.uint16 keeps them all",
+        "u": "if the values fit, array.astype(np.uint16) keeps them all",
+        "O": "an object array holds no samples; np.stack items of equal shape",
+    }.get(native.kind, "convert to one of these first")
+    raise InvalidArgument(f"{name}: found samples of type {native}, expected {supported}: {advice}")
+
+
+def describe(kind: str, path: Path | None, **more: Any) -> dict[str, Any]:
+    """Start the metadata of a source: the keys that are always there, then those that are known."""
+    base = {
+        "kind": kind,
+        "file": path.name if path else None,
+        "spacing": None,
+        "slope": 1.0,
+        "intercept": 0.0,
+    }
+    return base | {key: value for key, value in more.items() if value is not None}
+
+
+def finite(value: Any) -> float | None:
+    """Return a JSON-safe float, None for what is missing, NaN, infinite or not a number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def file_stamp(paths: Sequence[Path]) -> str:
+    """Identify files by name, size and modification time, without reading them."""
+    stats = [(path.name, path.stat()) for path in paths]
+    marks = ",".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
+    return f"{sum(stat.st_size for _, stat in stats)}:{zlib.crc32(marks.encode()):08x}"
+
+
+def identify(kind: str, shape: Sequence[int], dtype: np.dtype[Any], content: str) -> str:
+    """Join what a fingerprint says: kind, shape, dtype, and a short mark of the content."""
+    return f"{kind}:{'x'.join(map(str, shape))}:{dtype}:{content}"
+
+
+def require(package: str, purpose: str) -> Any:
+    """Import an optional package, or say how to install it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        top = package.partition(".")[0]
+        raise MissingResource(f"{purpose} needs the package {top}: pip install 'mmip-gpu[io]'") from error
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn whatever a third-party reader raises on bad files into StoreError."""
+    try:
+        yield
+    except (MmipError, MemoryError):
+        raise
+    except Exception as error:  # readers document no closed list of what damaged files raise
+        detail = " ".join(str(error).split()) or "no detail given"
+        raise StoreError(f"cannot read {name}: {detail} ({type(error).__name__})") from error
+
+
+def _explicit(region: Region, shape: tuple[int, ...]) -> Region:
+    """Check a region and give every slice its bounds."""
+    if not isinstance(region, tuple) or len(region) != len(shape):
+        raise InvalidArgument(f"expected one slice for each of the {len(shape)} axes, found {region!r}")
+    bounds = []
+    for part, size in zip(region, shape, strict=True):
+        if not isinstance(part, slice) or part.step not in (None, 1):
+            raise InvalidArgument(f"expected slices of step 1, found {part!r}")
+        start, stop, _ = part.indices(size)
+        bounds.append(slice(start, max(start, stop)))
+    return tuple(bounds)

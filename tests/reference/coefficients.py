@@ -1,0 +1,58 @@
+"""What the sub-streams say, as arrays: the common currency of decoder, encoder and tests.
+
+Values: integers on the grid of cells (P, gz, gy, gx) of the whole array.
+FORMAT.md sections 3, 5 and 10 (store layout). No rule of coding lives here.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .geometry import BLOCKS, block_cells
+
+
+@dataclass
+class Coefficients:
+    """Classes and DC indices, int64 (P, gz, gy, gx), and the blocks of the later stages.
+
+    stages[s - 2] describes stage s = 2, 3, ..: a dictionary from the first cell (plane, z, y, x) of every
+    coded block to (mode, q); q is int64 of length m * (c_s - c_{s-1}), and q[j] stands at scan position
+    m * c_{s-1} + j. Empty blocks of a later stage cover cells and say nothing of their modes.
+    """
+
+    classes: np.ndarray
+    dc: np.ndarray
+    stages: list = field(default_factory=list)
+
+    def modes(self, depth):
+        """The mode of every cell: that of stage 2, or 0 without stage 2."""
+        modes = np.zeros(self.dc.shape, np.int64)
+        for (plane, *cell), (mode, _) in self.stages[0].items() if self.stages else ():
+            for z, y, x in block_cells(cell, depth, mode):
+                modes[plane, z, y, x] = mode
+        return modes
+
+    def equals(self, other):
+        if len(self.stages) != len(other.stages):
+            return False
+        same = np.array_equal(self.classes, other.classes) and np.array_equal(self.dc, other.dc)
+        for mine, theirs in zip(self.stages, other.stages, strict=True):
+            same = same and mine.keys() == theirs.keys()
+            same = same and all(mode == theirs[key][0] for key, (mode, _) in mine.items())
+            same = same and all(np.array_equal(q, theirs[key][1]) for key, (_, q) in mine.items())
+        return bool(same)
+
+    def store(self, depth, edges):
+        """The int32 arrays stage_1, stage_2, .. of section 10."""
+        arrays = [np.stack([self.classes, self.dc], axis=-1).astype(np.int32)]
+        for index, stage in enumerate(self.stages):
+            width = edges[index + 1] - edges[index]
+            array = np.zeros((*self.dc.shape, 1 + width), np.int32)
+            for (plane, *cell), (mode, q) in stage.items():
+                cells = BLOCKS[depth, mode].cell_count
+                shown = mode if index == 0 or np.any(q) else 0
+                for j, (z, y, x) in enumerate(block_cells(cell, depth, mode)):
+                    array[plane, z, y, x, 0] = shown
+                    array[plane, z, y, x, 1:] = q[j::cells]
+            arrays.append(array)
+        return arrays

@@ -1,0 +1,242 @@
+"""The container's header and the head of a stage's payload, reader and writer side by side.
+
+Values: bytes to Header, codes and the bytes of sub-streams, and back.
+FORMAT.md sections 1, 6 and 9. Sizes are checked before anything is taken; sub-streams are opened elsewhere.
+"""
+
+import math
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+from zlib import crc32
+
+import numpy as np
+
+from .bits import BitReader, BitWriter, CorruptError, TruncatedError
+from .codes import read_codes, write_codes
+from .geometry import AC_PER_CELL, Grid
+
+DTYPES = (np.uint8, np.int8, np.uint16, np.int16)
+AXES = "tnczyx"
+UNKNOWN = 4294967295
+
+
+@dataclass
+class Header:
+    """The fields of section 1. Filled in by the writers: payload_bytes, payload_crc and stages."""
+
+    shape: tuple
+    axes: str
+    kind: int = 1
+    dtype: int = 0
+    colour: int = 0
+    mode: int = 0
+    requested: float = 0.0
+    verified: int = 0
+    minimum: int = 0
+    maximum: int = 0
+    sse: int = 0
+    max_error: int = UNKNOWN
+    payload_bytes: int = 0
+    payload_crc: int = 0
+    cell_depth: int = 1
+    tile_log2: tuple = (0, 2, 2)
+    offset: int = 0
+    d: tuple = (0, 0, 0)
+    reversible: tuple = (0,)
+    steps: tuple = ((256,),)  # of every class, of every component
+    cuts: tuple = ()
+    stages: tuple = ()  # (payload bytes, crc of the head) of every stage
+
+    @property
+    def edges(self):
+        """c_1 = 0, c_2, .., c_S = A."""
+        return (0, *self.cuts, AC_PER_CELL[self.cell_depth])
+
+    @property
+    def stage_count(self):
+        return len(self.cuts) + 2
+
+    @property
+    def lengths(self):
+        """Lengths on t, n, c, z, y, x, missing axes 1."""
+        return tuple(self.shape[self.axes.index(a)] if a in self.axes else 1 for a in AXES)
+
+    @property
+    def samples(self):
+        return math.prod(self.shape)
+
+    @cached_property
+    def grid(self):
+        lengths = self.lengths
+        tile = tuple(1 << exponent for exponent in self.tile_log2)
+        return Grid(math.prod(lengths[:3]), lengths[3:], self.cell_depth, tile)
+
+    def component(self, plane):
+        return plane % 3 if self.colour else 0
+
+
+class FieldReader:
+    def __init__(self, data):
+        self.data, self.position = data, 0
+
+    def take(self, form):
+        size = struct.calcsize("<" + form)
+        if self.position + size > len(self.data):
+            raise CorruptError("the header is longer than header_bytes")
+        values = struct.unpack_from("<" + form, self.data, self.position)
+        self.position += size
+        return values
+
+    def number(self, form, allowed=None, name="field"):
+        value = self.take(form)[0]
+        require(allowed is None or value in allowed, f"{name} {value}")
+        return value
+
+
+def require(condition, what):
+    if not condition:
+        raise CorruptError(what)
+
+
+def read_header(blob):
+    """(Header, its size); the payload is not looked at."""
+    if len(blob) < 8:
+        raise TruncatedError("no room for the first fields")
+    magic, version, size = struct.unpack_from("<4sHH", blob)
+    require(magic == b"MMIP", "magic")
+    require(version == 1, f"unsupported version {version}")
+    require(size >= 12, f"header_bytes {size}")
+    if len(blob) < size:
+        raise TruncatedError("the header is not whole")
+    require(crc32(blob[: size - 4]) == struct.unpack_from("<I", blob, size - 4)[0], "header_crc")
+    fields = FieldReader(bytes(blob[8 : size - 4]))
+    header = read_array_fields(fields)
+    if header.kind == 0:
+        header.payload_bytes, header.payload_crc = fields.take("QI")
+        require(
+            header.payload_bytes == header.samples * np.dtype(DTYPES[header.dtype]).itemsize, "payload_bytes"
+        )
+    else:
+        read_transform_fields(fields, header)
+        check_sizes(header)
+    require(fields.position == len(fields.data), "header_bytes")
+    return header, size
+
+
+def read_array_fields(fields):
+    kind = fields.number("B", range(2), "kind")
+    dtype = fields.number("B", range(4), "dtype")
+    ndim = fields.number("B", range(1, 7), "ndim")
+    colour = fields.number("B", range(2), "colour")
+    axes = fields.take(f"{ndim}s")[0].decode("latin-1")
+    shape = fields.take(f"{ndim}I")
+    header = Header(shape, axes, kind, dtype, colour)
+    require(set(axes) <= set(AXES) and len(set(axes)) == ndim, f"axes {axes}")
+    require("x" in axes and ("y" in axes or "z" not in axes), f"axes {axes}")
+    require(sorted(set(axes) & set("zyx"), reverse=True) == [a for a in axes if a in "zyx"], f"axes {axes}")
+    require(
+        not colour or ("c" in axes and shape[axes.index("c")] == 3), "colour without an axis c of length 3"
+    )
+    require(header.samples < 1 << 48, f"shape {shape}")
+    header.mode = fields.number("B", range(5), "mode")
+    header.requested = fields.number("d")
+    require(math.isfinite(header.requested), "requested")
+    require(header.mode != 4 or header.requested == 0, "requested")
+    header.verified = fields.number("B", range(2), "verified")
+    header.minimum, header.maximum = fields.take("ii")
+    require(header.minimum <= header.maximum, "minimum > maximum")
+    header.sse, header.max_error = fields.take("QI")
+    return header
+
+
+def read_transform_fields(fields, header):
+    header.cell_depth = fields.number("B", (1, 8), "cell_depth")
+    header.tile_log2 = fields.take("3B")
+    least, most = ((0, 2, 2), 12) if header.cell_depth == 1 else ((1, 1, 1), 9)
+    fits = all(a >= b for a, b in zip(header.tile_log2, least, strict=True))
+    require(fits and sum(header.tile_log2) <= most, f"tile_log2 {header.tile_log2}")
+    header.offset = fields.number("i")
+    info = np.iinfo(DTYPES[header.dtype])
+    require(info.min <= header.offset <= info.max, f"offset {header.offset}")
+    header.d = fields.take("3b")
+    require(all(abs(d) <= 32 for d in header.d), f"d {header.d}")
+    classes = fields.number("B", range(1, 9), "classes")
+    header.reversible = fields.take(f"{classes}B")
+    require(set(header.reversible) <= {0, 1}, "class kind")
+    components = 3 if header.colour else 1
+    header.steps = tuple(fields.take(f"{components}I") for _ in range(classes))
+    for kind, steps in zip(header.reversible, header.steps, strict=True):
+        require(all(step == 256 if kind else 64 <= step <= 1 << 24 for step in steps), f"steps {steps}")
+    stages = fields.number("B", range(2, 17), "stages")
+    header.cuts = fields.take(f"{stages - 2}H")
+    require(all(a < b for a, b in zip(header.edges, header.edges[1:], strict=False)), f"cuts {header.cuts}")
+    header.stages = tuple(fields.take("QI") for _ in range(stages))
+
+
+def check_sizes(header):
+    require(header.samples > 0, "a transform container without samples")
+    require(header.grid.substreams < 1 << 32, "too many sub-streams")
+    for size, _ in header.stages:
+        require(size >= header.grid.substreams, "a stage smaller than its sub-streams")
+
+
+def write_header(header):
+    fields = [struct.pack("<4B", header.kind, header.dtype, len(header.shape), header.colour)]
+    fields.append(header.axes.encode() + struct.pack(f"<{len(header.shape)}I", *header.shape))
+    fields.append(struct.pack("<BdB", header.mode, header.requested, header.verified))
+    fields.append(struct.pack("<iiQI", header.minimum, header.maximum, header.sse, header.max_error))
+    if header.kind == 0:
+        fields.append(struct.pack("<QI", header.payload_bytes, header.payload_crc))
+    else:
+        fields.append(struct.pack("<4Bi3b", header.cell_depth, *header.tile_log2, header.offset, *header.d))
+        fields.append(bytes([len(header.reversible), *header.reversible]))
+        fields += [struct.pack(f"<{len(steps)}I", *steps) for steps in header.steps]
+        fields.append(struct.pack(f"<B{len(header.cuts)}H", header.stage_count, *header.cuts))
+        fields += [struct.pack("<QI", *stage) for stage in header.stages]
+    body = b"".join(fields)
+    body = struct.pack("<4sHH", b"MMIP", 1, 8 + len(body) + 4) + body
+    return body + struct.pack("<I", crc32(body))
+
+
+def read_payload(payload, stage, head_crc, count, tables):
+    """(codes, the bytes of every sub-stream) of a whole payload."""
+    require(len(payload) >= 8, "a payload without a head")
+    head_bytes = struct.unpack_from("<I", payload)[0]
+    require(8 <= head_bytes <= len(payload), f"head_bytes {head_bytes}")
+    stated = struct.unpack_from("<I", payload, head_bytes - 4)[0]
+    require(stated == head_crc == crc32(payload[: head_bytes - 4]), "head crc")
+    reader = BitReader(payload[: head_bytes - 4], 4)
+    codes = read_codes(reader, stage, tables)
+    reader.align()
+    width = reader.raw(8)
+    require(width <= 32, f"index_bits {width}")
+    sizes = [1 + reader.raw(width) for _ in range(count)]
+    position = reader.align()
+    groups = -(-count // 16)
+    require(position + 4 * groups == head_bytes - 4, "head_bytes")
+    require(head_bytes + sum(sizes) == len(payload), "the index does not add up to the payload")
+    crcs = struct.unpack_from(f"<{groups}I", payload, position)
+    substreams, position = [], head_bytes
+    for size in sizes:
+        substreams.append(payload[position : position + size])
+        position += size
+    for group, stated in enumerate(crcs):
+        require(crc32(b"".join(substreams[16 * group : 16 * group + 16])) == stated, "group crc")
+    return codes, substreams
+
+
+def write_payload(stage, tables, own, write_substreams):
+    """(payload, crc of its head); write_substreams(codes) gives the list of sub-streams."""
+    writer = BitWriter()
+    substreams = write_substreams(write_codes(writer, stage, tables, own))
+    width = max(len(substream) - 1 for substream in substreams).bit_length()
+    index = BitWriter()
+    for substream in substreams:
+        index.raw(width, len(substream) - 1)
+    head = writer.to_bytes() + bytes([width]) + index.to_bytes()
+    for first in range(0, len(substreams), 16):
+        head += struct.pack("<I", crc32(b"".join(substreams[first : first + 16])))
+    head = struct.pack("<I", 4 + len(head) + 4) + head
+    crc = crc32(head)
+    return head + struct.pack("<I", crc) + b"".join(substreams), crc

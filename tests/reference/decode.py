@@ -1,0 +1,110 @@
+"""Container bytes to samples or coefficients.
+
+Values: bytes in; NumPy array or Coefficients out.
+FORMAT.md sections 1, 5, 5.1, 6. Anything wrong raises CorruptError; a missing end raises TruncatedError.
+"""
+
+from zlib import crc32
+
+import numpy as np
+
+from .bits import BitReader, CorruptError, TruncatedError
+from .codes import load_tables
+from .coefficients import Coefficients
+from .container import DTYPES, read_header, read_payload
+from .substreams import Tile, read_blocks, read_stage_1
+from .synthesis import class_steps, scale_raw, synthesize, window
+
+STAGES_FOR_SCALE = {1: 16, 2: 16, 4: 2, 8: 1}
+
+
+def decode(blob, stages=None, scale=1, tables=None):
+    """The array; `stages` limits the stages used, `scale` is 1, 2, 4 or 8."""
+    blob = bytes(blob)
+    header, size = read_header(blob)
+    if header.kind == 0:
+        array = decode_raw(blob[size:], header)
+        return array if scale == 1 else scale_raw(array, header.axes, scale)
+    coefficients = read_stages(blob[size:], header, stages, STAGES_FOR_SCALE[scale], tables or load_tables())
+    return synthesize(coefficients, header, scale)
+
+
+def decode_coefficients(blob, stages=None, tables=None):
+    """What the sub-streams of the stages present (at most `stages`) say, as Coefficients."""
+    blob = bytes(blob)
+    header, size = read_header(blob)
+    if header.kind == 0:
+        raise CorruptError("a raw container has no coefficients")
+    return read_stages(blob[size:], header, stages, 16, tables or load_tables())
+
+
+def decode_raw(payload, header):
+    if len(payload) < header.payload_bytes:
+        raise TruncatedError("the samples are not whole")
+    if len(payload) > header.payload_bytes or crc32(payload) != header.payload_crc:
+        raise CorruptError("payload_crc, or bytes after the payload")
+    dtype = np.dtype(DTYPES[header.dtype])
+    return np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.shape)
+
+
+def usable_stages(payload_sizes, available, stages, most):
+    """How many stages to read. Without a limit the bytes must end where a stage does."""
+    ends = np.cumsum(payload_sizes).tolist()
+    if available > ends[-1]:
+        raise CorruptError("bytes after the last stage")
+    whole = sum(end <= available for end in ends)
+    wanted = min(len(ends), most, len(ends) if stages is None else stages)
+    if whole < wanted and stages is None and available in ends:
+        wanted = whole
+    if whole < wanted:
+        raise TruncatedError(f"{whole} whole stages, {wanted} wanted")
+    return wanted
+
+
+def read_stages(payloads, header, stages, most, tables):
+    sizes = [size for size, _ in header.stages]
+    count = usable_stages(sizes, len(payloads), stages, most)
+    result, position = None, 0
+    for stage in range(1, count + 1):
+        size, head_crc = header.stages[stage - 1]
+        payload = payloads[position : position + size]
+        codes, substreams = read_payload(payload, stage, head_crc, header.grid.substreams, tables)
+        if stage == 1:
+            result = read_first_stage(header, codes, substreams)
+        else:
+            result.stages.append(read_later_stage(header, stage, codes, substreams, result))
+        position += size
+    return result
+
+
+def read_first_stage(header, codes, substreams):
+    grid = header.grid
+    classes = np.zeros((grid.planes, *grid.cells), np.int64)
+    dc = np.zeros_like(classes)
+    for (plane, start, size), substream in zip(grid.tiles(), substreams, strict=True):
+        reader, place = BitReader(substream), (plane, *window(start, size))
+        steps = class_steps(header, plane)[0].tolist()
+        classes[place], dc[place] = read_stage_1(reader, size, steps, codes)
+        reader.finish()
+    return Coefficients(classes, dc)
+
+
+def stage_tiles(header, stage, classes, modes):
+    """Plane, first cell and Tile of every sub-stream of a stage after the first."""
+    for plane, start, size in header.grid.tiles():
+        place = (plane, *window(start, size))
+        tile_modes = None if stage == 2 else modes[place]
+        span = header.edges[stage - 2 : stage]
+        yield plane, start, Tile(size, header.cell_depth, classes[place], header.reversible, tile_modes, span)
+
+
+def read_later_stage(header, stage, codes, substreams, known):
+    modes = known.modes(header.cell_depth)
+    blocks = {}
+    tiles = stage_tiles(header, stage, known.classes, modes)
+    for (plane, start, tile), substream in zip(tiles, substreams, strict=True):
+        reader = BitReader(substream)
+        for cell, block in read_blocks(reader, tile, codes).items():
+            blocks[(plane, *(a + b for a, b in zip(start, cell, strict=True)))] = block
+        reader.finish()
+    return blocks

@@ -1,0 +1,66 @@
+"""Given coefficients to container bytes; no search, no choice.
+
+Values: Header and Coefficients in, bytes out.
+FORMAT.md sections 1, 6 and 8. Values outside the format's ranges are the caller's fault and raise.
+"""
+
+from dataclasses import replace
+from zlib import crc32
+
+import numpy as np
+
+from .bits import BitWriter
+from .codes import load_tables
+from .container import DTYPES, check_sizes, write_header, write_payload
+from .decode import stage_tiles
+from .substreams import write_blocks, write_stage_1
+from .synthesis import class_steps, window
+
+
+def encode(header, coefficients, own=None, tables=None):
+    """A transform container. own is {(stage, family, class): lengths}, family DC, HEADER or TOKEN."""
+    tables, own = tables or load_tables(), own or {}
+    modes = coefficients.modes(header.cell_depth)
+    payloads = []
+    for stage in range(1, header.stage_count + 1):
+
+        def substreams(codes, stage=stage):
+            if stage == 1:
+                return write_first_stage(header, coefficients, codes)
+            return write_later_stage(header, stage, coefficients, modes, codes)
+
+        payloads.append(write_payload(stage, tables, own, substreams))
+    filled = replace(header, kind=1, stages=tuple((len(payload), crc) for payload, crc in payloads))
+    check_sizes(filled)
+    return write_header(filled) + b"".join(payload for payload, _ in payloads)
+
+
+def encode_raw(header, array):
+    payload = array.astype(np.dtype(DTYPES[header.dtype]).newbyteorder("<")).tobytes()
+    filled = replace(header, kind=0, payload_bytes=len(payload), payload_crc=crc32(payload))
+    return write_header(filled) + payload
+
+
+def write_first_stage(header, coefficients, codes):
+    substreams = []
+    for plane, start, size in header.grid.tiles():
+        writer, place = BitWriter(), (plane, *window(start, size))
+        steps = class_steps(header, plane)[0].tolist()
+        classes, dc = coefficients.classes[place], coefficients.dc[place]
+        write_stage_1(writer, classes, dc, steps, codes)
+        substreams.append(writer.to_bytes(at_least=1))
+    return substreams
+
+
+def write_later_stage(header, stage, coefficients, modes, codes):
+    substreams, blocks = [], coefficients.stages[stage - 2]
+    for plane, start, tile in stage_tiles(header, stage, coefficients.classes, modes):
+        inside = {}
+        for cell in np.ndindex(*tile.size):
+            key = (plane, *(a + b for a, b in zip(start, cell, strict=True)))
+            if key in blocks:
+                inside[cell] = blocks[key]
+        writer = BitWriter()
+        write_blocks(writer, tile, inside, codes)
+        substreams.append(writer.to_bytes(at_least=1))
+    return substreams

@@ -1,0 +1,164 @@
+"""Random valid streams and codes, for tests.
+
+Values: headers of many shapes, Coefficients with every mode, run and size, lengths of codes.
+FORMAT.md sections 3, 7 and 8. Seeded by the generator given.
+"""
+
+import numpy as np
+
+from .codes import FAMILIES, TABLE_SHAPES
+from .coefficients import Coefficients
+from .container import Header
+from .geometry import BLOCKS, Z1, block_cells, coding_order
+
+CASES = {
+    "1d": Header((37,), "x", tile_log2=(0, 2, 2)),
+    "2d": Header((75, 61), "yx", tile_log2=(0, 3, 2), cuts=(5,), steps=((300,),), d=(9, 4, -3)),
+    "2d_merged": Header((130, 140), "yx", tile_log2=(0, 3, 3), cuts=(5, 21), steps=((3000,),)),
+    "3d_of_slices": Header((3, 40, 50), "zyx", tile_log2=(1, 2, 2), cuts=(1, 62), dtype=3, offset=-300),
+    "3d": Header(
+        (35, 41, 33), "zyx", cell_depth=8, tile_log2=(2, 2, 2), cuts=(20,), steps=((77777,),), d=(32, 0, 1)
+    ),
+    "3d_thin": Header((9, 8, 100), "zyx", cell_depth=8, tile_log2=(1, 1, 3), dtype=2, cuts=(1, 2, 510)),
+    "2d_deep": Header((20, 20), "yx", cell_depth=8, tile_log2=(1, 1, 1)),
+    "classes": Header(
+        (70, 90),
+        "yx",
+        tile_log2=(0, 3, 3),
+        reversible=(0, 1, 0, 0, 1, 0, 0, 0),
+        steps=((6400,), (256,), (64,), (999,), (256,), (256,), (1 << 20,), (1000,)),
+        cuts=(3, 10, 30),
+    ),
+    "classes_3d": Header(
+        (33, 30, 41),
+        "zyx",
+        cell_depth=8,
+        tile_log2=(1, 2, 2),
+        reversible=(0, 1, 0),
+        steps=((512,), (256,), (100,)),
+    ),
+    "colour": Header(
+        (33, 30, 3), "yxc", colour=1, reversible=(0, 1), steps=((512, 700, 900), (256, 256, 256)), offset=128
+    ),
+    "planes": Header((2, 3, 2, 3, 9, 11), "ctnzyx", cuts=(8,), dtype=1),
+}
+
+
+def random_lengths(rng, count):
+    """Lengths of a complete code of `count` symbols."""
+    if count == 1:
+        return [1]
+    lengths = [0]
+    while len(lengths) < count:
+        short = [i for i, length in enumerate(lengths) if length < 12]
+        i = short[min(int(rng.exponential(len(short) / 4)), len(short) - 1)]
+        lengths[i] += 1
+        lengths.append(lengths[i])
+    return lengths
+
+
+def random_code(rng, alphabet, most=60):
+    """A code of some symbols, the small ones first, and the escape."""
+    count = int(rng.integers(1, min(alphabet, most)))
+    symbols = np.unique(np.minimum(rng.exponential(alphabet / 4, count).astype(int), alphabet - 1))
+    lengths = [0] * (alphabet + 1)
+    for symbol, length in zip([*symbols, alphabet], random_lengths(rng, len(symbols) + 1), strict=True):
+        lengths[symbol] = length
+    return lengths
+
+
+def stand_in_text(rng):
+    text = "// stand-in\n#pragma once\n"
+    for name, shape in TABLE_SHAPES.items():
+        if len(shape) == 1:
+            body = ", ".join(str(int(i)) for i in rng.integers(0, 48, shape[0]))
+        else:
+            rows = [random_code(rng, shape[-1] - 1) for _ in range(int(np.prod(shape[:-1])))]
+            body = ",\n".join("{" + ", ".join(map(str, row)) + "}" for row in rows)
+        dimensions = "".join(f"[{n}]" for n in shape)
+        text += f"/* rows = {len(shape)} */\nconstexpr uint8_t {name}{dimensions} = {{\n{body}\n}};\n"
+    return text
+
+
+def random_classes(rng, header):
+    """Boxes of classes over all planes, so that runs and merged blocks exist."""
+    classes = np.zeros((header.grid.planes, *header.grid.cells), np.int64)
+    for _ in range(6 if len(header.steps) > 1 else 0):
+        start = [int(rng.integers(0, n)) for n in classes.shape]
+        box = tuple(slice(a, a + int(rng.integers(1, 4))) for a in start)
+        classes[box] = rng.integers(0, len(header.steps))
+    return classes
+
+
+def random_levels(rng, length):
+    style = rng.integers(0, 5)
+    density = (0, 0.01, 0.05, 0.3, 1)[style]
+    size = rng.exponential(1.5 if style < 4 else 3, length)
+    if rng.random() < 0.1:
+        size[rng.integers(0, length)] = rng.uniform(13, 25.9)
+    q = np.minimum(np.exp2(size), (1 << 26) - 1).astype(np.int64) * rng.choice([-1, 1], length)
+    return np.where(rng.random(length) < density, q, 0)
+
+
+def usable_blocks(header, classes, tile, cell, taken):
+    """The (mode, cells) that a block may have that starts at a cell of a tile (plane, start, size)."""
+    plane, start, size = tile
+    for depth, mode in BLOCKS:
+        ends = zip(cell, BLOCKS[depth, mode].cells, size, strict=True)
+        if depth != header.cell_depth or any(a % m or a + m > n for a, m, n in ends):
+            continue
+        inside = block_cells(cell, depth, mode)
+        cells = [(plane, *(a + b for a, b in zip(start, c, strict=True))) for c in inside]
+        kinds = {int(classes[c]) for c in cells}
+        allowed = len(kinds) == 1 and not (mode and header.reversible[kinds.pop()])
+        if allowed and not taken.intersection(cells):
+            yield mode, cells
+
+
+def random_tiling(rng, header, classes, taken=()):
+    """Blocks of random modes over all cells not taken: first cell (plane, z, y, x) to (mode, cells)."""
+    blocks, taken = {}, set(taken)
+    for tile in header.grid.tiles():
+        plane, start, size = tile
+        for cell in coding_order(size, header.cell_depth):
+            if (plane, *(a + b for a, b in zip(start, cell, strict=True))) not in taken:
+                usable = list(usable_blocks(header, classes, tile, cell, taken))
+                mode, cells = usable[rng.integers(0, len(usable))]
+                blocks[cells[0]] = mode, cells
+                taken.update(cells)
+    return blocks
+
+
+def random_stages(rng, header, classes):
+    """Stages over one tiling; later ones cover what has no coefficients with empty blocks of any mode."""
+    tiling, stages = random_tiling(rng, header, classes), []
+    for first, end in zip(header.edges, header.edges[1:], strict=False):
+        stage = {}
+        for cell, (mode, cells) in tiling.items():
+            q = random_levels(rng, len(cells) * (end - first))
+            if not stages and mode == Z1 and not q.any():
+                q[0] = 1
+            if not stages or q.any():
+                stage[cell] = mode, q
+        taken = [c for cell in stage for c in tiling[cell][1]]
+        for cell, (mode, cells) in random_tiling(rng, header, classes, taken).items():
+            stage[cell] = mode, np.zeros(len(cells) * (end - first), np.int64)
+        stages.append(stage)
+    return stages
+
+
+def random_coefficients(rng, header, largest=3000):
+    classes = random_classes(rng, header)
+    dc = rng.normal(0, 1, classes.shape).cumsum(axis=-1) * rng.choice([0, 1, 30, largest])
+    return Coefficients(classes, dc.astype(np.int64), random_stages(rng, header, classes))
+
+
+def random_own(rng, header):
+    own = {}
+    for stage in range(1, header.stage_count + 1):
+        for family in ("DC",) if stage == 1 else ("HEADER", "TOKEN"):
+            count, alphabet, _ = FAMILIES[family]
+            for index in range(count):
+                if rng.random() < 0.4:
+                    own[stage, family, index] = random_code(rng, alphabet)
+    return own

@@ -1,0 +1,178 @@
+"""Coefficients to samples, and the way back that tests need.
+
+Values: Coefficients and float32 blocks; arrays in the caller's axes.
+FORMAT.md sections 2, 4.3 and 5. No bytes are seen here.
+"""
+
+import numpy as np
+
+from .coefficients import Coefficients
+from .container import AXES, DTYPES
+from .geometry import BLOCKS, scan
+from .transforms import F32, forward_block, inverse_block, scaled_block
+
+
+def class_steps(header, plane):
+    """Integer step (1/256) and step size (float32) of every class in a plane."""
+    integers = np.array([steps[header.component(plane)] for steps in header.steps])
+    return integers, integers.astype(F32) / F32(256)
+
+
+def dequantize_ac(q, steps, d):
+    """Lossy AC indices (blocks, positions) to values; steps is a column."""
+    j = np.minimum(np.abs(q), 3)
+    points = 64 * np.abs(q) - np.array([0, *d])[j]
+    values = points.astype(F32) * (steps / F32(64))
+    return np.where(q == 0, F32(0), np.where(q < 0, -values, values)).astype(F32)
+
+
+def group_blocks(coefficients, plane, header):
+    """(mode, reversible) to the first cells of the blocks of a plane."""
+    if coefficients.stages:
+        blocks = {tuple(c): mode for (p, *c), (mode, _) in coefficients.stages[0].items() if p == plane}
+    else:
+        blocks = dict.fromkeys(np.ndindex(coefficients.dc.shape[1:]), 0)
+    groups = {}
+    for cell, mode in blocks.items():
+        kind = header.reversible[coefficients.classes[(plane, *cell)]]
+        groups.setdefault((mode, kind), []).append(cell)
+    return groups
+
+
+def gather(coefficients, plane, cells, header, mode):
+    """DC indices (blocks, mz, my, mx) and AC indices (blocks, K) of blocks of one mode."""
+    shape = BLOCKS[header.cell_depth, mode]
+    dc = np.stack([coefficients.dc[plane][window(cell, shape.cells)] for cell in cells])
+    ac = np.zeros((len(cells), shape.ac_count), np.int64)
+    for index, stage in enumerate(coefficients.stages):
+        first, end = (shape.cell_count * c for c in header.edges[index : index + 2])
+        for row, cell in enumerate(cells):
+            coded_mode, q = stage.get((plane, *cell), (mode, None))
+            if coded_mode == mode and q is not None:
+                ac[row, first:end] = q
+    return dc, ac
+
+
+def window(cell, size):
+    return tuple(slice(a, a + b) for a, b in zip(cell, size, strict=True))
+
+
+def synthesize_plane(coefficients, plane, header, scale):
+    """Samples of the cells of a plane, float32, not yet rounded."""
+    depth = header.cell_depth
+    side = (1 if depth == 1 else depth // scale, 8 // scale, 8 // scale)
+    samples = np.zeros([n * s for n, s in zip(header.grid.cells, side, strict=True)], F32)
+    _, steps = class_steps(header, plane)
+    for (mode, kind), cells in group_blocks(coefficients, plane, header).items():
+        dc, ac = gather(coefficients, plane, cells, header, mode)
+        shape = BLOCKS[depth, mode]
+        step = steps[[coefficients.classes[(plane, *cell)] for cell in cells]]
+        dcs = dc.astype(F32) * step[:, None, None, None]
+        values = ac.astype(F32) * step[:, None] if kind else dequantize_ac(ac, step[:, None], header.d)
+        blocks = np.zeros((len(cells), int(np.prod(shape.size))), F32)
+        blocks[:, scan(depth, mode)] = values
+        blocks = blocks.reshape(-1, *shape.size)
+        if scale == 1:
+            pixels = inverse_block(blocks, dcs, mode, bool(kind))
+        else:
+            pixels = scaled_block(blocks, dcs, depth, mode, scale)
+        for cell, block in zip(cells, pixels, strict=True):
+            start = [c * s for c, s in zip(cell, side, strict=True)]
+            samples[window(start, block.shape)] = block
+    return samples
+
+
+def scaled_lengths(lengths, scale, z_shrinks):
+    spatial = [-(-n // scale) for n in lengths[3:]]
+    return (*lengths[:3], spatial[0] if z_shrinks else lengths[3], *spatial[1:])
+
+
+def from_planes(planes, lengths, header):
+    """Sections 2 and 1: integer planes to the array in its own axes."""
+    array = planes.reshape(lengths)
+    if header.colour:
+        Y, Co, Cg = array[:, :, 0], array[:, :, 1], array[:, :, 2]
+        t = Y - (Cg >> 1)
+        G = Cg + t
+        B = t - (Co >> 1)
+        array = np.stack([B + Co, G, B], axis=2)
+    dtype = np.dtype(DTYPES[header.dtype])
+    info = np.iinfo(dtype)
+    return in_own_axes(np.clip(array + header.offset, info.min, info.max).astype(dtype), header.axes)
+
+
+def in_own_axes(array, axes):
+    """From the axes t, n, c, z, y, x to those of the container."""
+    present = [a for a in AXES if a in axes]
+    array = array.reshape([n for a, n in zip(AXES, array.shape, strict=True) if a in axes])
+    return np.ascontiguousarray(array.transpose([present.index(a) for a in axes]))
+
+
+def in_all_axes(array, axes):
+    present = [a for a in AXES if a in axes]
+    array = array.transpose([axes.index(a) for a in present])
+    lengths = iter(array.shape)
+    return array.reshape([next(lengths) if a in axes else 1 for a in AXES])
+
+
+def synthesize(coefficients, header, scale=1):
+    lengths = scaled_lengths(header.lengths, scale, header.cell_depth == 8)
+    planes = []
+    for plane in range(header.grid.planes):
+        samples = np.rint(synthesize_plane(coefficients, plane, header, scale)).astype(np.int64)
+        planes.append(samples[tuple(map(slice, lengths[3:]))])
+    return from_planes(np.stack(planes), lengths, header)
+
+
+def scale_raw(array, axes, scale):
+    """The mean over windows of existing samples, then rint; z shrinks where it is longer than 1."""
+    samples = in_all_axes(array, axes)
+    total, count = samples.astype(np.int64), np.ones(samples.shape, np.int64)
+    for axis in (3, 4, 5):
+        total, count = (
+            np.add.reduceat(a, range(0, a.shape[axis], scale), axis=axis) if a.shape[axis] else a
+            for a in (total, count)
+        )
+    return in_own_axes(np.rint(total / count).astype(array.dtype), axes)
+
+
+# --- the forward direction
+
+
+def to_planes(array, header):
+    """Integer planes (P, Z, Y, X), with the last samples repeated to whole cells."""
+    array = in_all_axes(array, header.axes).astype(np.int64) - header.offset
+    if header.colour:
+        R, G, B = array[:, :, 0], array[:, :, 1], array[:, :, 2]
+        Co = R - B
+        t = B + (Co >> 1)
+        Cg = G - t
+        array = np.stack([t + (Cg >> 1), Co, Cg], axis=2)
+    planes = array.reshape(-1, *array.shape[3:])
+    side = (header.cell_depth, 8, 8)
+    missing = [n * s - have for n, s, have in zip(header.grid.cells, side, planes.shape[1:], strict=True)]
+    return np.pad(planes, [(0, 0)] + [(0, n) for n in missing], mode="edge")
+
+
+def quantize(values, steps):
+    """Nearest index, ties away from 0, by way of f = rint(|c| * (256 / st))."""
+    f = np.rint(np.abs(values) * (F32(256) / steps)).astype(np.int64)
+    return np.where(values < 0, -1, 1) * ((f + 128) >> 8)
+
+
+def analyse(array, header, classes, blocks):
+    """Coefficients of an array, given classes (P, gz, gy, gx) and blocks {(plane, z, y, x): mode}."""
+    planes, depth = to_planes(array, header), header.cell_depth
+    dc, stages = np.zeros(classes.shape, np.int64), [{} for _ in header.edges[1:]]
+    for (plane, *cell), mode in blocks.items():
+        shape, kind = BLOCKS[depth, mode], classes[(plane, *cell)]
+        start = [c * s for c, s in zip(cell, (depth, 8, 8), strict=True)]
+        step = class_steps(header, plane)[1][kind]
+        samples = planes[plane][window(start, shape.size)][None]
+        layout, dcs = forward_block(samples, depth, mode, bool(header.reversible[kind]))
+        dc[plane][window(cell, shape.cells)] = quantize(dcs[0], step)
+        q = quantize(layout.reshape(-1)[scan(depth, mode)], step)
+        for index, stage in enumerate(stages):
+            first, end = (shape.cell_count * c for c in header.edges[index : index + 2])
+            stage[(plane, *cell)] = mode, q[first:end]
+    return Coefficients(classes, dc, stages)

@@ -1,0 +1,297 @@
+"""The reference codec agrees with itself: what encode.py writes, decode.py reads.
+
+Its tables are the built-in codes where rules/builtin_codes.h is there, and always a stand-in of random codes.
+"""
+
+import struct
+from itertools import product
+from math import ceil
+from zlib import crc32
+
+import numpy as np
+import pytest
+from reference import (
+    Coefficients,
+    CorruptError,
+    Header,
+    TruncatedError,
+    decode,
+    decode_coefficients,
+    encode,
+    encode_raw,
+    load_tables,
+)
+from reference.codes import BUILTIN_CODES
+from reference.container import read_header, read_payload, write_header
+from reference.decode import read_first_stage, read_later_stage
+from reference.geometry import BLOCKS, block_cells
+from reference.random_streams import (
+    CASES,
+    random_classes,
+    random_coefficients,
+    random_own,
+    random_tiling,
+    stand_in_text,
+)
+from reference.synthesis import analyse
+
+
+@pytest.fixture(scope="module", params=["stand-in", "built-in"])
+def tables(request, tmp_path_factory):
+    if request.param == "built-in":
+        if not BUILTIN_CODES.exists():
+            pytest.skip("rules/builtin_codes.h is not there")
+        return load_tables()
+    path = tmp_path_factory.mktemp("tables") / "builtin_codes.h"
+    path.write_text(stand_in_text(np.random.default_rng(1)))
+    return load_tables(path)
+
+
+@pytest.fixture
+def rng(request):
+    return np.random.default_rng(crc32(request.node.name.encode()))
+
+
+# --- random streams
+
+
+@pytest.fixture(params=CASES)
+def header(request):
+    return CASES[request.param]
+
+
+def expected_shape(header, scale):
+    shrinking = "zyx" if header.cell_depth == 8 else "yx"
+    return tuple(
+        ceil(n / scale) if a in shrinking else n for n, a in zip(header.shape, header.axes, strict=True)
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_streams(header, seed, tables, rng):
+    given = random_coefficients(rng, header)
+    own = random_own(rng, header) if seed else {}
+    blob = encode(header, given, own, tables)
+    assert decode_coefficients(blob, tables=tables).equals(given)
+    first = decode_coefficients(blob, stages=1, tables=tables)
+    assert first.equals(Coefficients(given.classes, given.dc, []))
+    for scale, stages in product((1, 2, 4, 8), (None, 1, 2)):
+        array = decode(blob, stages=stages, scale=scale, tables=tables)
+        assert array.shape == expected_shape(header, scale)
+        assert array.dtype == (np.uint8, np.int8, np.uint16, np.int16)[header.dtype]
+
+
+def test_random_streams_cover_the_modes(rng):
+    seen = set()
+    for header in CASES.values():
+        for mode, _ in random_tiling(rng, header, random_classes(rng, header)).values():
+            seen.add((header.cell_depth, mode))
+    assert seen == set(BLOCKS)
+
+
+def test_own_codes_of_one_symbol_make_streams_without_bits(tables, rng):
+    header = Header((64, 64), "yx", tile_log2=(0, 2, 2))
+    zeros = np.zeros((1, 1, 8, 8), np.int64)
+    blocks = {cell: (0, np.zeros(63, np.int64)) for cell in np.ndindex(zeros.shape)}
+    given = Coefficients(zeros, zeros, [blocks])
+    own = {(1, "DC", i): [1] + [0] * 32 for i in range(12)}
+    own |= {(2, "HEADER", i): [1] + [0] * 256 for i in range(8)}
+    blob = encode(header, given, own, tables)
+    assert [size - head for (size, _), head in zip(*stage_heads(blob), strict=True)] == [4, 4]
+    assert decode_coefficients(blob, tables=tables).equals(given)
+    assert not decode(blob, tables=tables).any()
+
+
+def stage_heads(blob):
+    header, position = read_header(blob)
+    heads = []
+    for size, _ in header.stages:
+        heads.append(struct.unpack_from("<I", blob, position)[0])
+        position += size
+    return header.stages, heads
+
+
+def test_store_layout(tables, rng):
+    header = CASES["2d_merged"]
+    given = random_coefficients(rng, header)
+    arrays = given.store(1, header.edges)
+    assert [a.shape[-1] for a in arrays] == [2, 6, 17, 43]
+    cell, (mode, q) = next((c, b) for c, b in given.stages[1].items() if b[0] == 5)
+    for j, (z, y, x) in enumerate(block_cells(cell[1:], 1, mode)):
+        assert np.array_equal(arrays[2][cell[0], z, y, x, 1:], q[j::16])
+
+
+# --- pixels
+
+
+def smooth_volume(rng, shape, low, high):
+    axes = np.meshgrid(*(np.linspace(0, 3, n) for n in shape), indexing="ij")
+    wave = sum(np.sin(a * rng.uniform(0.5, 2) + i) for i, a in enumerate(axes))
+    wave = wave + rng.normal(0, 0.02, shape)
+    scaled = (wave - wave.min()) / max(float(np.ptp(wave)), 1e-9)
+    return np.rint(low + scaled * (high - low)).astype(np.int64)
+
+
+@pytest.mark.parametrize("name", ["1d", "2d", "3d", "colour", "planes", "3d_thin"])
+@pytest.mark.parametrize("noise", [False, True])
+def test_reversible_classes_are_lossless(name, noise, tables, rng):
+    case = CASES[name]
+    count = 3 if case.colour else 1
+    fields = {**vars(case), "reversible": (1,), "steps": ((256,) * count,)}
+    header = Header(**{k: v for k, v in fields.items() if k != "grid"})
+    info = np.iinfo((np.uint8, np.int8, np.uint16, np.int16)[header.dtype])
+    array = smooth_volume(rng, header.shape, info.min, info.max).astype(info.dtype)
+    if noise:
+        array = rng.choice([info.min, info.max], header.shape).astype(info.dtype)
+    classes = np.zeros((header.grid.planes, *header.grid.cells), np.int64)
+    given = analyse(array, header, classes, dict.fromkeys(np.ndindex(classes.shape), 0))
+    assert np.array_equal(decode(encode(header, given, tables=tables), tables=tables), array)
+
+
+@pytest.mark.parametrize(("depth", "mode"), BLOCKS)
+def test_small_steps_give_small_errors_and_scales_average(depth, mode, tables, rng):
+    shape = (32, 64, 64) if depth == 8 else (2, 64, 64)
+    header = Header(
+        shape,
+        "zyx",
+        dtype=2,
+        cell_depth=depth,
+        tile_log2=(depth // 4, 2, 2),
+        offset=9000,
+        cuts=(20,),
+        steps=((128,),),
+    )
+    array = smooth_volume(rng, shape, 1000, 60000).astype(np.uint16)
+    classes = np.zeros((1, *header.grid.cells), np.int64)
+    m = BLOCKS[depth, mode].cells
+    starts = product(*(range(0, n, step) for n, step in zip(header.grid.cells, m, strict=True)))
+    given = analyse(array, header, classes, {(0, *cell): mode for cell in starts})
+    blob = encode(header, given, tables=tables)
+    assert np.abs(decode(blob, tables=tables).astype(int) - array).max() <= 4
+    for scale in (2, 4, 8):
+        small = decode(blob, scale=scale, tables=tables).astype(float)
+        windows = array.astype(float).reshape(
+            -1, scale if depth == 8 else 1, 64 // scale, scale, 64 // scale, scale
+        )
+        error = np.abs(small - windows.mean(axis=(1, 3, 5)))
+        assert error.mean() < 900
+        assert scale < 8 or max(m) > 1 or error.max() < 2
+
+
+def test_raw_containers(rng):
+    array = rng.integers(0, 256, (3, 5, 7)).astype(np.uint8)
+    blob = encode_raw(Header(array.shape, "cyx"), array)
+    assert np.array_equal(decode(blob), array)
+    assert decode(blob, scale=2)[0, 2, 3] == np.rint(array[0, 4, 6])
+    assert decode(encode_raw(Header((0, 4), "yx"), np.zeros((0, 4), np.uint8))).shape == (0, 4)
+    with pytest.raises(TruncatedError):
+        decode(blob[:-1])
+    with pytest.raises(CorruptError):
+        decode(blob + b"\0")
+
+
+# --- hostile bytes
+
+
+@pytest.fixture(scope="module")
+def small(tables):
+    rng = np.random.default_rng(5)
+    header = Header((20, 30), "yx", cuts=(6,), reversible=(0, 1), steps=((700,), (256,)))
+    given = random_coefficients(rng, header)
+    return encode(header, given, random_own(rng, header), tables), tables
+
+
+def test_every_flipped_bit_of_the_header_is_detected(small):
+    blob, tables = small
+    size = read_header(blob)[1]
+    for bit in range(8 * size):
+        broken = bytearray(blob)
+        broken[bit // 8] ^= 1 << (bit % 8)
+        with pytest.raises(CorruptError):
+            decode(bytes(broken), tables=tables)
+
+
+def test_flipped_bytes_of_a_payload_are_detected(small):
+    blob, tables = small
+    for position in range(read_header(blob)[1], len(blob), 7):
+        broken = bytearray(blob)
+        broken[position] ^= 0x55
+        with pytest.raises(CorruptError):
+            decode(bytes(broken), tables=tables)
+
+
+def test_truncation_is_an_error_or_ends_at_a_stage(small):
+    blob, tables = small
+    header, size = read_header(blob)
+    ends = (size + np.cumsum([stage[0] for stage in header.stages])).tolist()
+    whole = [decode(blob, stages=k, tables=tables) for k in (1, 2, 3)]
+    for end in range(len(blob)):
+        if end in ends:
+            assert np.array_equal(decode(blob[:end], tables=tables), whole[ends.index(end)])
+        else:
+            with pytest.raises(TruncatedError):
+                decode(blob[:end], tables=tables)
+        for k in (1, 2, 3):
+            if end >= ends[k - 1] and end % 50 == 0:
+                assert np.array_equal(decode(blob[:end], stages=k, tables=tables), whole[k - 1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_sub_streams_raise_or_return(seed, tables, rng):
+    """Bytes whose checks hold but whose sub-streams are noise."""
+    header = CASES[("2d_merged", "3d", "classes", "classes_3d")[seed]]
+    given = random_coefficients(rng, header)
+    blob = encode(header, given, tables=tables)
+    filled, position = read_header(blob)
+    for stage, (size, crc) in enumerate(filled.stages, 1):
+        codes, streams = read_payload(
+            blob[position : position + size], stage, crc, header.grid.substreams, tables
+        )
+        position += size
+        for _ in range(10):
+            noise = [rng.bytes(len(s)) if rng.random() < 0.5 else s for s in streams]
+            try:
+                if stage == 1:
+                    read_first_stage(header, codes, noise)
+                else:
+                    read_later_stage(header, stage, codes, noise, given)
+            except CorruptError:
+                pass
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("axes", "xy"),
+        ("axes", "zx"),
+        ("cell_depth", 2),
+        ("tile_log2", (0, 1, 2)),
+        ("tile_log2", (1, 6, 6)),
+        ("offset", 256),
+        ("d", (33, 0, 0)),
+        ("cuts", (0,)),
+        ("cuts", (63,)),
+        ("cuts", (9, 9)),
+        ("steps", ((63,), (256,))),
+        ("steps", ((64,), (255,))),
+        ("reversible", (0, 2)),
+        ("dtype", 4),
+        ("kind", 2),
+        ("colour", 1),
+        ("mode", 5),
+        ("requested", float("nan")),
+        ("verified", 2),
+        ("minimum", 1),
+        ("shape", (0, 30)),
+        ("shape", (1 << 24, 1 << 24)),
+        ("stages", ((0, 0), (100, 0), (100, 0))),
+    ],
+)
+def test_header_fields_outside_their_ranges_are_corrupt(small, change, value):
+    header = read_header(small[0])[0]
+    fields = {k: v for k, v in vars(header).items() if k != "grid"}
+    fields[change] = value
+    if change == "cuts":
+        fields["stages"] = ((100, 0),) * (len(value) + 2)
+    with pytest.raises(CorruptError):
+        read_header(write_header(Header(**fields)) + bytes(100))
