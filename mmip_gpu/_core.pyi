@@ -37,13 +37,13 @@ class Chunk:
         cuts: Sequence[int],
         steps: Sequence[Sequence[int]],
         reversible: Sequence[int],
-        recon: Sequence[int],
+        recon: Sequence[Sequence[int]],
         box: Sequence[int] | None = None,
     ) -> None: ...
     @property
     def planes(self) -> int: ...
     @property
-    def recon(self) -> list[int]: ...
+    def recon(self) -> list[list[int]]: ...
     def analyze(
         self,
         samples: NDArray[Any],

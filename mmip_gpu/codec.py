@@ -73,19 +73,13 @@ def encode_chunk(
     layout = PlaneLayout.of(array.shape, plan.axes)
     if array.size == 0:
         return _raw(array, layout, plan)
-    planes = layout.to_planes(array)
-    offset = sample_offset(planes)
-    chunk = _chunk(plan, layout)
-    cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
-    coded = _colour_planes(planes, offset) if plan.colour else planes
-    estimate = chunk.analyze(coded, cells, 0 if plan.colour else offset, ROUNDING, threads)
-    del coded
+    chunk, planes, offset, estimate = analyzed_chunk(array, plan, classes, threads)
     payloads = tuple(chunk.pack(stage, threads) for stage in range(1, len(plan.cuts) + 1))
     fields = TransformFields(
         depth=plan.depth,
         tile_log2=plan.tile_log2,
         offset=offset,
-        recon=_recon(chunk),
+        recon=tuple((d[0], d[1], d[2]) for d in chunk.recon),
         reversible=plan.reversible,
         steps=plan.steps,
         cuts=plan.cuts,
@@ -99,15 +93,23 @@ def encode_chunk(
     return encoded
 
 
-def reconstruct(array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int) -> tuple[int, int]:
-    """(sum of squared errors, largest error) that the plan gives for the array, without writing a stream."""
+def analyzed_chunk(
+    array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int
+) -> tuple[_core.Chunk, NDArray[Any], int, float]:
+    """(quantized chunk, planes, offset, estimated sum of squared errors): all of encoding but the entropy coder."""
     layout = PlaneLayout.of(array.shape, plan.axes)
     planes = layout.to_planes(array)
     offset = sample_offset(planes)
     chunk = _chunk(plan, layout)
     cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
     coded = _colour_planes(planes, offset) if plan.colour else planes
-    chunk.analyze(coded, cells, 0 if plan.colour else offset, ROUNDING, threads)
+    estimate = chunk.analyze(coded, cells, 0 if plan.colour else offset, ROUNDING, threads)
+    return chunk, planes, offset, estimate
+
+
+def reconstruct(array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int) -> tuple[int, int]:
+    """(sum of squared errors, largest error) that the plan gives for the array, without writing a stream."""
+    chunk, planes, offset, _ = analyzed_chunk(array, plan, classes, threads)
     decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
     return _core.difference(planes, decoded)
 
@@ -203,7 +205,7 @@ def _check_payload(fields: TransformFields, stage: int, payload: memoryview, che
 
 
 def _chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
-    recon = fields.recon if isinstance(fields, TransformFields) else (0, 0, 0)
+    recon = fields.recon if isinstance(fields, TransformFields) else ((0, 0, 0),) * len(fields.steps)
     return _core.Chunk(
         planes=layout.planes,
         shape=layout.volume,
@@ -215,11 +217,6 @@ def _chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[i
         recon=recon,
         box=box,
     )
-
-
-def _recon(chunk: _core.Chunk) -> tuple[int, int, int]:
-    d1, d2, d3 = chunk.recon
-    return d1, d2, d3
 
 
 def _head_crc(payload: Buffer) -> int:

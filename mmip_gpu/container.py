@@ -65,7 +65,7 @@ class TransformFields:
     depth: int
     tile_log2: tuple[int, int, int]
     offset: int
-    recon: tuple[int, int, int]
+    recon: tuple[tuple[int, int, int], ...]
     reversible: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...]
     cuts: tuple[int, ...]
@@ -200,9 +200,9 @@ def _read_loss(fields: _Reader) -> LossRecord:
 
 
 def _pack_fields(t: TransformFields) -> bytes:
-    out = struct.pack("<4Bi3bB", t.depth, *t.tile_log2, t.offset, *t.recon, len(t.steps))
-    for reversible, steps in zip(t.reversible, t.steps, strict=True):
-        out += struct.pack(f"<B{len(steps)}I", reversible, *steps)
+    out = struct.pack("<4BiB", t.depth, *t.tile_log2, t.offset, len(t.steps))
+    for reversible, recon, steps in zip(t.reversible, t.recon, t.steps, strict=True):
+        out += struct.pack(f"<B3b{len(steps)}I", reversible, *recon, *steps)
     out += struct.pack(f"<B{len(t.cuts) - 2}H", len(t.cuts), *t.cuts[1:-1])
     for size, crc in zip(t.stage_bytes, t.stage_crcs, strict=True):
         out += struct.pack("<QI", size, crc)
@@ -217,17 +217,18 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
     _expect(tz + ty + tx <= 12, "tile_log2", (tz, ty, tx))
     _expect(depth * 64 << (tz + ty + tx) <= _core.MAX_TILE_SAMPLES, "tile_log2", (tz, ty, tx))
     (offset,) = fields.take("i")
-    recon = fields.take("3b")
-    _expect(all(abs(d) <= _core.MAX_RECON for d in recon), "reconstruction points", recon)
     (classes,) = fields.take("B")
     _expect(1 <= classes <= _core.MAX_CLASSES, "classes", classes)
-    reversible, steps = [], []
+    reversible, recon, steps = [], [], []
     for _ in range(classes):
-        flag, *row = fields.take(f"B{components}I")
+        flag, d1, d2, d3, *row = fields.take(f"B3b{components}I")
         _expect(flag <= 1, "class kind", flag)
+        bound = 0 if flag else _core.MAX_RECON
+        _expect(all(abs(d) <= bound for d in (d1, d2, d3)), "reconstruction points", (d1, d2, d3))
         _expect(all(_core.MIN_STEP <= s <= _core.MAX_STEP for s in row), "step size", row)
         _expect(not flag or all(s == _core.STEP_ONE for s in row), "step size of a reversible class", row)
         reversible.append(flag)
+        recon.append((d1, d2, d3))
         steps.append(tuple(row))
     (stages,) = fields.take("B")
     _expect(2 <= stages <= _core.MAX_STAGES, "stages", stages)
@@ -238,7 +239,7 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
         depth,
         (tz, ty, tx),
         offset,
-        (recon[0], recon[1], recon[2]),
+        tuple(recon),
         tuple(reversible),
         tuple(steps),
         cuts,

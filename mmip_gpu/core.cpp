@@ -47,7 +47,7 @@ struct Chunk {
     Quantizer quantizer;
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
-          std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::array<int, 3> recon,
+          std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
           std::optional<std::array<int64_t, 8>> box)
         : coefficients(geometry(planes, shape, depth, tile_log2), tile_box(geometry(planes, shape, depth, tile_log2), box), std::move(cuts)),
           quantizer{std::move(steps), std::move(reversible), recon} {}
@@ -219,7 +219,7 @@ NB_MODULE(_core, m) {
     nb::register_exception_translator(translate);
     nb::class_<Chunk>(m, "Chunk")
         .def(nb::init<int64_t, std::array<int64_t, 3>, int, std::array<int, 3>, std::vector<int>, std::vector<std::vector<uint32_t>>,
-                      std::vector<uint8_t>, std::array<int, 3>, std::optional<std::array<int64_t, 8>>>(),
+                      std::vector<uint8_t>, std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>>(),
              "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none())
         .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "threads"_a)
         .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)

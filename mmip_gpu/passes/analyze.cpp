@@ -30,7 +30,7 @@ int recon_point(int64_t excess, int64_t count) {
 
 ClassStep Quantizer::class_step(int c, int64_t plane) const {
     const std::vector<uint32_t>& row = steps[c];
-    return {static_cast<float>(row[static_cast<size_t>(plane) % row.size()]) / kStepOne, reversible[c]};
+    return {static_cast<float>(row[static_cast<size_t>(plane) % row.size()]) / kStepOne, reversible[c], {0, recon[c][0], recon[c][1], recon[c][2]}};
 }
 
 TileView tile_view(const Coefficients& c, const Tile& tile) {
@@ -55,7 +55,8 @@ double analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, 
                int32_t rounding, int threads) {
     if (!c.ac) c.allocate_ac();
     const int64_t plane_samples = c.geometry.shape[0] * c.geometry.shape[1] * c.geometry.shape[2];
-    std::vector<QuantizerSums> sums(c.tiles.size());
+    const size_t class_count = quantizer.steps.size();
+    std::vector<QuantizerSums> sums(c.tiles.size() * kMaxClasses);
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
         const Tile& tile = c.tiles[i];
         copy_classes(c, tile, classes);
@@ -67,19 +68,20 @@ double analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, 
         job.offset = offset;
         job.rounding = rounding;
         for (int k = 0; k < kMaxClasses; ++k)
-            job.classes[k] = quantizer.class_step(k < static_cast<int>(quantizer.steps.size()) ? k : 0, tile.plane);
-        kernels().analyze_tile(job, sums[i]);
+            job.classes[k] = quantizer.class_step(k < static_cast<int>(class_count) ? k : 0, tile.plane);
+        kernels().analyze_tile(job, &sums[i * kMaxClasses]);
     });
-    QuantizerSums total;
     double squared_error = 0;
-    for (size_t i = 0; i < sums.size(); ++i) {
-        for (int j = 0; j < 3; ++j) total.count[j] += sums[i].count[j], total.excess[j] += sums[i].excess[j];
-        for (size_t k = 0; k < quantizer.steps.size(); ++k) {
+    for (size_t k = 0; k < class_count; ++k) {
+        QuantizerSums total;
+        for (size_t i = 0; i < c.tiles.size(); ++i) {
+            const QuantizerSums& part = sums[i * kMaxClasses + k];
+            for (int j = 0; j < 3; ++j) total.count[j] += part.count[j], total.excess[j] += part.excess[j];
             const double step = quantizer.class_step(static_cast<int>(k), c.tiles[i].plane).step / kStepOne;
-            squared_error += static_cast<double>(sums[i].distortion[k]) * step * step;
+            squared_error += static_cast<double>(part.distortion) * step * step;
         }
+        for (int j = 0; j < 3; ++j) quantizer.recon[k][j] = recon_point(total.excess[j], total.count[j]);
     }
-    for (int j = 0; j < 3; ++j) quantizer.recon[j] = recon_point(total.excess[j], total.count[j]);
     return squared_error;
 }
 

@@ -15,7 +15,7 @@ namespace mmip {
 struct Quantizer {
     std::vector<std::vector<uint32_t>> steps;   // classes x components in 1/256
     std::vector<uint8_t> reversible;            // per class
-    std::array<int, 3> recon{0, 0, 0};          // d1, d2, d3 in 1/64
+    std::vector<std::array<int, 3>> recon;      // per class d1, d2, d3 in 1/64
 
     ClassStep class_step(int c, int64_t plane) const;
 };

@@ -57,7 +57,7 @@ class TileAnalysis {
     using Block = Superblock<depth>;
 
 public:
-    TileAnalysis(const mmip::AnalyzeJob& job, mmip::QuantizerSums& sums) : job_(job), t_(job.tile), sums_(sums) {
+    TileAnalysis(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) : job_(job), t_(job.tile), sums_(sums) {
         for (int c = 0; c < kMaxClasses; ++c) inverse_[c] = 256.0f / job.classes[c].step;
     }
 
@@ -284,15 +284,15 @@ private:
         int32_t found = 0;
         for (int lane = 0; lane < 8; ++lane) {
             found |= any[lane];
-            for (int j = 0; j < 3; ++j) sums_.count[j] += counts[j][lane], sums_.excess[j] += excess[j][lane];
+            for (int j = 0; j < 3; ++j) sums_[c].count[j] += counts[j][lane], sums_[c].excess[j] += excess[j][lane];
         }
-        sums_.distortion[c] += distortion;
+        sums_[c].distortion += distortion;
         return found != 0;
     }
 
     const mmip::AnalyzeJob& job_;
     const mmip::TileView& t_;
-    mmip::QuantizerSums& sums_;
+    mmip::QuantizerSums* sums_;
     float inverse_[kMaxClasses];
     int next_ = 0;
     bool present_[Block::cells];

@@ -12,11 +12,11 @@ struct BlockView {
     const uint16_t* scan;
 };
 
-// Sums over the AC indices of a tile, by class of |q| (1, 2, 3 and more); see rules/quantize.h for the unit.
+// Sums over the AC indices of one quality class in a tile, by |q| = 1, 2, 3 and more; see rules/quantize.h for the unit.
 struct QuantizerSums {
     int64_t count[3] = {0, 0, 0};
     int64_t excess[3] = {0, 0, 0};           // sum of 256 |q| - f
-    int64_t distortion[8] = {};              // per quality class, sum of (256 |q| - f)^2
+    int64_t distortion = 0;                  // sum of (256 |q| - f)^2, all |q|
 };
 
 struct TileView {
@@ -34,6 +34,7 @@ struct TileView {
 struct ClassStep {
     float step;
     int reversible;
+    int32_t recon[4];                        // 0, d1, d2, d3
 };
 
 struct AnalyzeJob {
@@ -56,14 +57,13 @@ struct SynthesizeJob {
     int scale;                               // 1, 2, 4, 8
     int stages;                              // 1: DC only
     int cut;                                 // AC positions per cell that are decoded
-    int32_t recon[4];
     ClassStep classes[8];
 };
 
 enum SampleType { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
 
 struct Kernels {
-    void (*analyze_tile)(const AnalyzeJob&, QuantizerSums&);
+    void (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class
     void (*synthesize_tile)(const SynthesizeJob&);
     const char* name;
 };

@@ -6,7 +6,7 @@ namespace MMIP_NS {
 namespace {
 
 template <int depth>
-void analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums& sums) {
+void analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
     Superblock<depth> block;
     TileAnalysis<depth> tile(job, sums);
     switch (job.sample_type) {
@@ -18,7 +18,7 @@ void analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums& sums) {
     }
 }
 
-void analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums& sums) {
+void analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
     if (job.tile.depth == 8) analyze_depth<8>(job, sums);
     else analyze_depth<1>(job, sums);
 }

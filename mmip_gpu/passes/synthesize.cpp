@@ -43,7 +43,6 @@ void synthesize(const Coefficients& c, const Quantizer& quantizer, int stages, i
         job.scale = scale;
         job.stages = stages;
         job.cut = c.cuts[stages - 1];
-        for (int j = 0; j < 3; ++j) job.recon[j + 1] = quantizer.recon[j];
         for (int k = 0; k < kMaxClasses; ++k)
             job.classes[k] = quantizer.class_step(k < static_cast<int>(quantizer.steps.size()) ? k : 0, tile.plane);
         kernels().synthesize_tile(job);

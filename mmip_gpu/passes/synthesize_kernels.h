@@ -54,8 +54,7 @@ private:
     // Dequantizes `used` scan positions into the zeroed block (transposed layout).
     void dequantize_block(const mmip::BlockView& view, const int32_t* q, int used, float* block, int count) {
         for (int n = 0; n < count; ++n) block[n] = 0.0f;
-        constexpr int32_t plain[4] = {0, 0, 0, 0};
-        const int32_t* recon = reversible() ? plain : job_.recon;
+        const int32_t* recon = job_.classes[class_].recon;
         for (int p = 0; p < used; ++p)
             if (q[p] != 0) block[view.scan[p]] = dequantize(q[p], recon, unit_[class_]);
     }

@@ -1,0 +1,194 @@
+"""Train the built-in codes and the map of token contexts to classes; writes mmip_gpu/rules/builtin_codes.h.
+
+    python benchmarks/train_codes.py --data FOLDER [--rounds 2]
+
+FOLDER holds the images that split.json names under "train" (missing ones are skipped and listed); seeded synthetic
+volumes are added, since the split has little 3D material. Only symbol counts are derived from the images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mmip_gpu import _core
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.codec import analyzed_chunk
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.planning import ChunkPlan, tile_log2
+
+HERE = Path(__file__).parent
+TARGET = HERE.parent / "mmip_gpu" / "rules" / "builtin_codes.h"
+STEP_SHARES = (0.004, 0.01, 0.025, 0.06, 0.15)  # of the central 98 % of the data range
+SYMBOLS_PER_RUN = 40_000.0  # a longer run weighs as much as this many symbols
+COUNTS = {"dc": (12, 32), "header2": (8, 256), "header3": (8, 256), "token": (378, 416)}
+ESCAPE_BITS = {"dc": 5, "header2": 8, "header3": 8, "token": 9}
+
+
+def synthetic_volumes() -> list[np.ndarray]:
+    """Power-law fields with noise, seeded: what isotropic 3D data looks like to a transform."""
+    volumes = []
+    frequency = [np.fft.fftfreq(n) for n in (32, 128, 128)]
+    radius = np.sqrt(sum(f**2 for f in np.meshgrid(*frequency, indexing="ij"))) + 1 / 256
+    for seed, (slope, noise) in enumerate([(2.0, 0.0), (2.5, 0.02), (3.0, 0.01), (3.0, 0.05), (3.5, 0.005)]):
+        rng = np.random.default_rng(seed)
+        spectrum = np.fft.fftn(rng.normal(size=radius.shape)) * radius**-slope
+        field = np.real(np.fft.ifftn(spectrum))
+        field = field / field.std() + noise * rng.normal(size=field.shape) * 4
+        volumes.append(np.clip(np.rint(2000 + 500 * field), 0, 65535).astype(np.uint16))
+    return volumes
+
+
+def training_set(folder: Path) -> list[tuple[str, np.ndarray, str, int]]:
+    """(name, array, axes, cell depth) of everything to count."""
+    split = json.loads((HERE / "split.json").read_text())
+    runs = []
+    for name in split["train"] + split["train_colour"]:
+        path = folder / f"{name}.npy"
+        if not path.exists():
+            print(f"missing, skipped: {path.name}")
+            continue
+        array = np.load(path)
+        if name in split["train_colour"]:
+            runs.append((name, array[:4], "nyxc", 1))
+        elif array.ndim == 2:
+            runs.append((name, array, "yx", 1))
+        elif name in ("mr_cardiac_cine_u8", "micro_stardist3d"):
+            runs += [(name, array, "zyx", 8), (name, array, "zyx", 1)]
+        else:
+            runs.append((name, array, "nyx", 1))
+    runs += [(f"field{i}", v, "zyx", 8) for i, v in enumerate(synthetic_volumes())]
+    return runs
+
+
+def plans(array: np.ndarray, axes: str, depth: int) -> list[ChunkPlan]:
+    """Plans over the range of rates, lossless last."""
+    spread = float(np.percentile(array, 99) - np.percentile(array, 1))
+    config = CodecConfig("quality", 10.0)
+    colour = "c" in axes
+    tiles = tile_log2(depth, PlaneLayout.of(array.shape, axes).volume, 1.0)
+    base = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), ((256,),), (0,))
+    steps = sorted({max(share * spread, 0.5) for share in STEP_SHARES})
+    lossless = CodecConfig("lossless", 0.0)
+    return [base.with_step(s) for s in steps] + [replace(base, config=lossless).with_step(1.0)]
+
+
+def collect(runs: list[tuple[str, np.ndarray, str, int]]) -> dict[str, np.ndarray]:
+    """Weighted symbol counts of all runs."""
+    total = {k: np.zeros(shape) for k, shape in COUNTS.items()}
+    for name, array, axes, depth in runs:
+        for plan in plans(array, axes, depth):
+            chunk = analyzed_chunk(array, plan, None, 2)[0]
+            found = {
+                "dc": chunk.count_symbols(1, 2)[0],
+                "header2": chunk.count_symbols(2, 2)[0],
+                "header3": chunk.count_symbols(3, 2)[0],
+                "token": np.add(chunk.count_token_contexts(2, 2), chunk.count_token_contexts(3, 2)),
+            }
+            for key, values in found.items():
+                counts = np.asarray(values, float).reshape(COUNTS[key])
+                total[key] += counts * min(1.0, SYMBOLS_PER_RUN / max(counts.sum(), 1.0))
+        print(f"counted {name} {array.shape} depth {depth}", flush=True)
+    return total
+
+
+def entropy(counts: np.ndarray) -> np.ndarray:
+    """Bits of an ideal code, per row."""
+    sums = counts.sum(-1, keepdims=True)
+    share = counts / np.maximum(sums, 1e-300)
+    return -(counts * np.log2(np.where(counts > 0, share, 1.0))).sum(-1)
+
+
+def cluster(counts: np.ndarray, classes: int) -> np.ndarray:
+    """Class of each context: merge the pair that costs fewest bits until `classes` are left, then reassign."""
+    groups = [[i] for i in range(len(counts))]
+    sums = counts.copy()
+    own = entropy(sums)
+    while len(groups) > classes:
+        best = (np.inf, 0, 0)
+        for i in range(len(groups) - 1):
+            cost = entropy(sums[i] + sums[i + 1 :]) - own[i] - own[i + 1 :]
+            j = int(cost.argmin())
+            best = min(best, (float(cost[j]), i, i + 1 + j))
+        _, i, j = best
+        groups[i] += groups.pop(j)
+        sums[i] += sums[j]
+        sums = np.delete(sums, j, 0)
+        own = np.delete(own, j)
+        own[i] = entropy(sums[i])
+    label = np.zeros(len(counts), int)
+    for index, members in enumerate(groups):
+        label[members] = index
+    for _ in range(10):
+        sums = np.stack([counts[label == k].sum(0) for k in range(classes)]) + 1e-3 * counts.sum(0) / counts.sum()
+        bits = -np.log2(sums / sums.sum(1, keepdims=True))
+        label = (counts @ bits.T).argmin(1)
+    return label
+
+
+def built_in_code(counts: np.ndarray, escape_bits: int) -> list[int]:
+    """Lengths of a code of at most 12 bits with an escape, listing the symbols that make it cheapest."""
+    order = np.argsort(-counts, kind="stable")
+    best: tuple[float, list[int]] = (np.inf, [])
+    for listed in (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, len(counts)):
+        chosen = order[: min(listed, len(counts))]
+        weights = np.zeros(len(counts) + 1)
+        weights[chosen] = np.maximum(counts[chosen], 1e-3)
+        weights[-1] = max(counts.sum() - counts[chosen].sum(), 1e-3)
+        lengths = _core.code_lengths([int(round(w * 1024)) + (w > 0) for w in weights], _core.CODE_LIMIT)
+        cost = float((counts * np.where(np.array(lengths[:-1]) > 0, lengths[:-1], lengths[-1] + escape_bits)).sum())
+        if cost < best[0]:
+            best = cost, lengths
+    return best[1]
+
+
+def table(name: str, dims: str, rows: list[list[int]]) -> str:
+    """One C array."""
+    body = "\n".join("    {" + ", ".join(map(str, row)) + "}," for row in rows)
+    return f"MMIP_TABLE uint8_t {name}{dims} = {{\n{body}\n}};\n"
+
+
+def header_text(total: dict[str, np.ndarray]) -> str:
+    """builtin_codes.h."""
+    label = cluster(total["token"] + 1e-9, _core.TOKEN_CLASSES)
+    token = np.stack([total["token"][label == k].sum(0) for k in range(_core.TOKEN_CLASSES)])
+
+    def codes(counts: np.ndarray, key: str) -> list[list[int]]:
+        prior = counts.sum(0) / counts.sum()
+        return [built_in_code(row + prior * max(2.0, 0.002 * row.sum()), ESCAPE_BITS[key]) for row in counts]
+
+    headers = "".join(
+        "    {\n" + "\n".join("        {" + ", ".join(map(str, row)) + "}," for row in codes(total[key], key)) + "\n    },\n"
+        for key in ("header2", "header3")
+    )
+    classes = "\n".join(
+        "    " + ", ".join(map(str, label[i : i + 42])) + "," for i in range(0, len(label), 42)
+    )
+    return (
+        "// Built-in code lengths and the classes of the token contexts; written by benchmarks/train_codes.py, do not edit.\n"
+        "// Values: lengths 0 (not listed) to 12, the escape last. Host and device. FORMAT.md section 7.1.\n"
+        '#pragma once\n\n#include "format.h"\n\nnamespace MMIP_NS {\n\n'
+        + table("kDcLengths", "[12][33]", codes(total["dc"], "dc"))
+        + "\nMMIP_TABLE uint8_t kHeaderLengths[2][8][257] = {\n"
+        + headers
+        + "};\n\n"
+        + table("kTokenLengths", "[48][417]", codes(token, "token"))
+        + f"\nMMIP_TABLE uint8_t kTokenClass[378] = {{\n{classes}\n}};\n\n}}  // namespace MMIP_NS\n"
+    )
+
+
+def main() -> None:
+    """Count, cluster, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of NAME.npy")
+    options = parser.parse_args()
+    TARGET.write_text(header_text(collect(training_set(options.data))))
+    print(f"wrote {TARGET.relative_to(HERE.parent)}: build again, and write the golden vectors anew")
+
+
+if __name__ == "__main__":
+    main()
