@@ -18,7 +18,7 @@ __all__ = ["MODES", "CodecConfig", "Quality"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless")
 _LATER = ("max_error", "ratio")
-_DEFAULT_CUTS = {1: {2: (), 3: (9,), 4: (9, 27), 5: (3, 9, 27)}, 8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)}}
+_DEFAULT_CUTS = {1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)}, 8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)}}
 _CELL_AC = {1: 63, 8: 511}
 
 Quality = float | str

@@ -71,14 +71,14 @@ struct Chunk {
         return box;
     }
 
-    double run_analyze(ReadOnlyArray samples, std::optional<ClassArray> classes, int offset, int rounding, int threads) {
+    std::vector<double> run_analyze(ReadOnlyArray samples, std::optional<ClassArray> classes, int offset, int rounding, bool plain, int threads) {
         const Geometry& g = coefficients.geometry;
         const int64_t cells = g.planes * g.grid(0) * g.grid(1) * g.grid(2);
         require(static_cast<int64_t>(samples.size()) == g.planes * g.shape[0] * g.shape[1] * g.shape[2], "samples do not fill the chunk");
         require(!classes || static_cast<int64_t>(classes->size()) == cells, "class map does not fill the grid");
         const Samples view{const_cast<void*>(samples.data()), sample_type(samples.dtype())};
         nb::gil_scoped_release free;
-        return analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, offset, rounding, threads);
+        return analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, offset, rounding, plain, threads);
     }
 
     nb::bytes run_pack(int stage, int threads) const {
@@ -221,7 +221,7 @@ NB_MODULE(_core, m) {
         .def(nb::init<int64_t, std::array<int64_t, 3>, int, std::array<int, 3>, std::vector<int>, std::vector<std::vector<uint32_t>>,
                       std::vector<uint8_t>, std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>>(),
              "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none())
-        .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "threads"_a)
+        .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "plain"_a, "threads"_a)
         .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)
         .def("unpack", &Chunk::run_unpack, "stage"_a, "payload"_a, "check_crc"_a, "alone"_a, "threads"_a)
         .def("extent", &Chunk::extent, "stage"_a, "payload"_a)

@@ -20,7 +20,8 @@ from .config import CodecConfig, Quality
 
 __all__ = ["ChunkPlan", "class_steps", "initial_step", "probe_region", "quality_steps", "tile_log2"]
 
-_PROBE_SAMPLES = {"z": 32, "y": 256, "x": 256}
+_WHOLE_PROBE = 2**18
+_PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 16, "y": 128, "x": 128}}
 _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI steps
 # What an error of one unit in a component does to the squared error of R, G and B together.
 _COLOUR_ENERGY = (3.0, 0.5, 0.75)
@@ -53,6 +54,14 @@ class ChunkPlan:
         """The same plan with another background step (mode psnr)."""
         steps, reversible = class_steps(self.config, len(self.steps), self.colour, step)
         return replace(self, steps=steps, reversible=reversible)
+
+    def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
+        """The same plan with the steps of each lossy class multiplied (mode quality)."""
+        steps = tuple(
+            row if exact else tuple(_fixed_step(s * factor / _core.STEP_ONE) for s in row)
+            for row, exact, factor in zip(self.steps, self.reversible, factors, strict=True)
+        )
+        return replace(self, steps=steps)
 
 
 def quality_steps(quality: float) -> tuple[int, int]:
@@ -105,7 +114,12 @@ def _component_steps(step: float | None, colour: bool) -> tuple[int, ...]:
     if step is None:
         return (_core.STEP_ONE,) * (3 if colour else 1)
     scales = [math.sqrt(3.0 / (3.0 * e)) for e in _COLOUR_ENERGY] if colour else [1.0]
-    return tuple(int(min(max(round(step * s * _core.STEP_ONE), _core.MIN_STEP), _core.MAX_STEP)) for s in scales)
+    return tuple(_fixed_step(step * s) for s in scales)
+
+
+def _fixed_step(step: float) -> int:
+    """A step in 1/256, within the format's limits."""
+    return int(min(max(round(step * _core.STEP_ONE), _core.MIN_STEP), _core.MAX_STEP))
 
 
 def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tuple[int, int, int]:
@@ -119,10 +133,13 @@ def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tupl
 
 
 def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
-    """The middle of an array, at most 32 x 256 x 256 samples of the middle plane; all channels."""
+    """All of a small array; of others the middle, 512 x 512 or 16 x 128 x 128 samples of the middle plane, all channels."""
+    if layout.samples <= _WHOLE_PROBE:
+        return tuple(slice(0, n) for n in layout.shape)
     region = []
+    sizes = _PROBE_SAMPLES[3 if layout.volume[0] > 1 else 2]
     for axis, n in zip(layout.axes, layout.shape, strict=True):
-        size = n if axis == "c" else min(n, _PROBE_SAMPLES.get(axis, 1))
+        size = n if axis == "c" else min(n, sizes.get(axis, 1))
         start = (n - size) // 2 // 8 * 8
         region.append(slice(start, start + size))
     return tuple(region)

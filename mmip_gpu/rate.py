@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .axes import PlaneLayout
-from .codec import encode_chunk, reconstruct
+from .codec import class_errors, encode_chunk
 from .config import CodecConfig
 from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
 
@@ -24,6 +24,9 @@ __all__ = ["make_plan", "plan_for_probe", "search_step"]
 _SMALLEST_STEP = 0.25
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
+_FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
+_MATCH_ROUNDS = 5
+_MARGIN = 0.98  # the seed's truncation to integers beats rounding by 0.05 dB where samples are clipped at 0
 
 
 def make_plan(
@@ -47,7 +50,7 @@ def make_plan(
         return plan
 
     def mean_error(trial: ChunkPlan) -> float:
-        return reconstruct(array, trial, classes, threads)[0] / array.size
+        return sum(class_errors(array, trial, classes, threads)) / array.size
 
     return search_step(plan, peak, mean_error)
 
@@ -86,7 +89,24 @@ def plan_for_probe(
         if best is None or size < best[0]:
             best = size, replace(plan, tile_log2=tile_log2(depth, layout.volume, rate))
     assert best is not None
-    return best[1]
+    return match_quality(best[1], probe, classes, threads) if config.mode == "quality" else best[1]
+
+
+def match_quality(plan: ChunkPlan, probe: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> ChunkPlan:
+    """Steps that give each class the distortion of plain rounding at the quality rule's steps, from below.
+
+    A dead zone and larger blocks need other steps for the same distortion; the rule fixes the distortion (design D11).
+    """
+    allowed = [_MARGIN * e for e in class_errors(probe, plan, classes, threads, plain=True)]
+    factors, good = [_FIRST_FACTOR] * len(allowed), [_SURE_FACTOR] * len(allowed)
+    for _ in range(_MATCH_ROUNDS):
+        errors = class_errors(probe, plan.with_factors(factors), classes, threads)
+        for c, (error, limit) in enumerate(zip(errors, allowed, strict=True)):
+            if error <= limit and factors[c] > good[c]:
+                good[c] = factors[c]
+            if error > 0:
+                factors[c] = min(max(factors[c] * (0.998 * limit / error) ** 0.6, _SURE_FACTOR), _LARGEST_FACTOR)
+    return plan.with_factors(good)
 
 
 def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float]) -> ChunkPlan:

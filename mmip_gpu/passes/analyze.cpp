@@ -51,8 +51,8 @@ TileView tile_view(const Coefficients& c, const Tile& tile) {
     return view;
 }
 
-double analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, Quantizer& quantizer, int32_t offset,
-               int32_t rounding, int threads) {
+std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, Quantizer& quantizer, int32_t offset,
+                            int32_t rounding, bool plain, int threads) {
     if (!c.ac) c.allocate_ac();
     const int64_t plane_samples = c.geometry.shape[0] * c.geometry.shape[1] * c.geometry.shape[2];
     const size_t class_count = quantizer.steps.size();
@@ -67,22 +67,30 @@ double analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, 
         for (int a = 0; a < 3; ++a) job.shape[a] = c.geometry.shape[a];
         job.offset = offset;
         job.rounding = rounding;
+        job.plain = plain ? 1 : 0;
         for (int k = 0; k < kMaxClasses; ++k)
             job.classes[k] = quantizer.class_step(k < static_cast<int>(class_count) ? k : 0, tile.plane);
         kernels().analyze_tile(job, &sums[i * kMaxClasses]);
     });
-    double squared_error = 0;
+    // Components differ in step, so errors are scaled to samples per plane; the reconstruction points hold for all of them.
+    std::vector<double> squared_errors(class_count, 0.0);
     for (size_t k = 0; k < class_count; ++k) {
         QuantizerSums total;
+        for (size_t i = 0; i < c.tiles.size(); ++i)
+            for (int j = 0; j < 3; ++j) total.count[j] += sums[i * kMaxClasses + k].count[j], total.excess[j] += sums[i * kMaxClasses + k].excess[j];
+        for (int j = 0; j < 3; ++j) quantizer.recon[k][j] = plain ? 0 : recon_point(total.excess[j], total.count[j]);
         for (size_t i = 0; i < c.tiles.size(); ++i) {
             const QuantizerSums& part = sums[i * kMaxClasses + k];
-            for (int j = 0; j < 3; ++j) total.count[j] += part.count[j], total.excess[j] += part.excess[j];
+            int64_t error = part.distortion;
+            for (int j = 0; j < 3; ++j) {
+                const int64_t shift = 4 * quantizer.recon[k][j];   // d in 1/256
+                error += shift * shift * part.count[j] - 2 * shift * part.excess[j];
+            }
             const double step = quantizer.class_step(static_cast<int>(k), c.tiles[i].plane).step / kStepOne;
-            squared_error += static_cast<double>(part.distortion) * step * step;
+            squared_errors[k] += static_cast<double>(error) * step * step;
         }
-        for (int j = 0; j < 3; ++j) quantizer.recon[k][j] = recon_point(total.excess[j], total.count[j]);
     }
-    return squared_error;
+    return squared_errors;
 }
 
 }  // namespace mmip

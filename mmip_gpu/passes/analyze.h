@@ -26,9 +26,11 @@ struct Samples {
 };
 
 // classes: planes x gz x gy x gx in raster order, or nullptr for class 0 everywhere.
-// Fills `coefficients` (whole chunk) and sets quantizer.recon. Returns the estimated sum of squared errors.
-double analyze(Coefficients& coefficients, const Samples& samples, const uint8_t* classes, Quantizer& quantizer, int32_t offset,
-               int32_t rounding, int threads);
+// rounding: dead zone in 1/256; plain: mode 8 everywhere, reconstruction points 0.
+// Fills `coefficients` (whole chunk) and sets quantizer.recon. Returns the sum of squared errors of each quality class as the
+// coefficients show it (the transforms are orthonormal; rounding to samples is not in it).
+std::vector<double> analyze(Coefficients& coefficients, const Samples& samples, const uint8_t* classes, Quantizer& quantizer,
+                            int32_t offset, int32_t rounding, bool plain, int threads);
 
 // What the kernels see of a tile.
 TileView tile_view(const Coefficients& coefficients, const Tile& tile);

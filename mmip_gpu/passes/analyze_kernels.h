@@ -45,7 +45,8 @@ struct Superblock {
     alignas(64) F8 samples[slices * width * width / 8];          // natural layout of the superblock
     alignas(64) F8 scratch[slices * width * width / 8];
     alignas(64) F8 cell[cells][cell_samples / 8];                // mode 8, transposed layout
-    alignas(64) F8 parts[depth == 8 ? cells : 1][cell_samples / 8];   // mode z1
+    alignas(64) F8 parts[cells][cell_samples / 8];               // the better of modes 4 and z1
+    alignas(64) F8 other[cell_samples / 8];
     alignas(64) F8 quad[depth == 8 ? 1 : 4][depth == 8 ? 4096 / 8 : 256 / 8];   // mode 16
     alignas(64) F8 whole[1024 / 8];                              // mode 32
     float cell_dc[cells], parts_dc[cells], quad_dc[cells], whole_dc[cells];
@@ -114,7 +115,7 @@ private:
                 to[z * 8 + y] = b.samples[((o.z * depth + z) * Block::width + o.y * 8 + y) * row + o.x];
     }
 
-    // Phase 2: mode 8 (and z1) of every cell.
+    // Phase 2: modes 8, 4 (and z1) of every cell.
     void transform_cells(Block& b) {
         alignas(64) F8 samples[Block::cell_samples / 8];
         for (int k = 0; k < Block::cells; ++k) {
@@ -128,26 +129,45 @@ private:
                 continue;
             }
             forward_planes<depth, 8>(samples, b.scratch, b.cell[k]);
-            if constexpr (depth == 8) split_parts(b, k);
-            if constexpr (depth == 8) slice_phase<8, 8, dct_line<8, F8>>(b.cell[k]);
-            b.cell_dc[k] = cell[0];
-            cell[0] = 0;
+            if constexpr (depth == 8) {
+                split_slices(b, k);
+                slice_phase<8, 8, dct_line<8, F8>>(b.cell[k]);
+            }
+            b.cell_dc[k] = take_dc(b.cell[k]);
             mode_[k] = kMode8;
             best_[k] = cost(b.cell[k], Block::cell_samples, k);
-            if constexpr (depth == 8) {
-                const int64_t split = cost(b.parts[k], Block::cell_samples, k);
-                if (split < best_[k]) best_[k] = split, mode_[k] = kModeZ1;
-            }
+            if (job_.plain == 0) try_quarters(b, samples, k);
         }
     }
 
-    // Mode z1 is the in-plane transform with the eight part means transformed over z.
-    void split_parts(Block& b, int k) {
+    static float take_dc(F8* coefficients) {
+        float& at = reinterpret_cast<float*>(coefficients)[0];
+        const float dc = at;
+        at = 0;
+        return dc;
+    }
+
+    // Mode z1 is the in-plane transform with the eight slice DCs transformed over z.
+    void split_slices(Block& b, int k) {
         for (int i = 0; i < Block::cell_samples / 8; ++i) b.parts[k][i] = b.cell[k][i];
-        float* parts = reinterpret_cast<float*>(b.parts[k]);
-        dct_line<8, float>(parts, 64);
-        b.parts_dc[k] = parts[0];
-        parts[0] = 0;
+        dct_line<8, float>(reinterpret_cast<float*>(b.parts[k]), 64);
+        b.parts_dc[k] = take_dc(b.parts[k]);
+    }
+
+    // Mode 4 against z1 (if there is one), and the winner against mode 8.
+    void try_quarters(Block& b, const F8* samples, int k) {
+        forward_quarters<depth>(samples, b.scratch, b.other);
+        const float dc = take_dc(b.other);
+        const int64_t quarters = cost(b.other, Block::cell_samples, k);
+        int64_t slices = quarters + 1;
+        if constexpr (depth == 8) slices = cost(b.parts[k], Block::cell_samples, k);
+        const int64_t split = quarters < slices ? quarters : slices;
+        if (split >= best_[k]) return;
+        best_[k] = split;
+        mode_[k] = quarters < slices ? kMode4 : kModeZ1;
+        if (mode_[k] == kModeZ1) return;
+        for (int i = 0; i < Block::cell_samples / 8; ++i) b.parts[k][i] = b.other[i];
+        b.parts_dc[k] = dc;
     }
 
     int64_t cost(const F8* coefficients, int count, int k) const {
@@ -156,6 +176,7 @@ private:
 
     // Whether cells k .. k + many - 1 may form a block.
     bool can_merge(int k, int many) const {
+        if (job_.plain != 0) return false;
         for (int i = k; i < k + many; ++i)
             if (!present_[i] || class_[i] != class_[k]) return false;
         return job_.classes[class_[k]].reversible == 0;
@@ -224,7 +245,7 @@ private:
                 store(b, b.quad[k / group], kMode16, k, group, b.quad_dc);
                 k += group;
             } else {
-                if (mode_[k] == kModeZ1) store(b, b.parts[k], kModeZ1, k, 1, b.parts_dc);
+                if (mode_[k] != kMode8) store(b, b.parts[k], mode_[k], k, 1, b.parts_dc);
                 else store(b, b.cell[k], kMode8, k, 1, b.cell_dc);
                 ++k;
             }
@@ -235,7 +256,7 @@ private:
         const int c = class_[k], i = place_[k];
         const bool reversible = job_.classes[c].reversible != 0;
         const mmip::BlockView& view = t_.blocks[mode];
-        for (int j = 0; j < many; ++j) t_.dc[t_.raster[i + j]] = reversible ? truncate(dc[k + j]) : index(dc[k + j], c, 128);
+        for (int j = 0; j < many; ++j) t_.dc[t_.raster[i + j]] = reversible ? truncate(dc[k + j]) : dc_index(dc[k + j], c);
         const int count = many * Block::cell_samples;
         bool any = false;
         if (reversible) {
@@ -255,8 +276,12 @@ private:
         }
     }
 
-    int32_t index(float coefficient, int c, int32_t rounding) const {
-        const int32_t magnitude = quantize_magnitude(scaled_magnitude(coefficient, inverse_[c]), rounding);
+    // A DC index, rounded half up.
+    int32_t dc_index(float coefficient, int c) {
+        const int32_t scaled = scaled_magnitude(coefficient, inverse_[c]);
+        const int32_t magnitude = quantize_magnitude(scaled, 128);
+        const int64_t error = (static_cast<int64_t>(magnitude) << 8) - scaled;
+        sums_[c].distortion += error * error;
         return coefficient < 0 ? -magnitude : magnitude;
     }
 

@@ -114,4 +114,50 @@ MMIP_RULE void inverse_corner_lines(float* corner) {
         for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
 }
 
+// Where the DC of part (z, y, x) of a cell in mode 4 stands in the transposed layout.
+MMIP_RULE constexpr int quarter_dc_place(int z, int y, int x) { return (4 * z * 8 + 4 * x) * 8 + 4 * y; }
+
+// Mode 4: every axis in two halves of four; then the DCs of the parts through a transform of their own.
+template <int depth>
+MMIP_RULE void forward_quarters(const F8* samples, F8* scratch, F8* coefficients) {
+    constexpr int parts = depth == 8 ? 2 : 1;
+    for (int i = 0; i < depth * 8; ++i) scratch[i] = samples[i];
+    if constexpr (depth == 8)
+        for (int half = 0; half < 2; ++half)
+            for (int lane = 0; lane < 8; ++lane) dct_line<4, F8>(scratch + half * 32 + lane, 8);
+    for (int z = 0; z < depth; ++z)
+        for (int half = 0; half < 2; ++half) dct_line<4, F8>(scratch + z * 8 + half * 4, 1);
+    transpose_block<depth, 8>(scratch, coefficients);
+    for (int z = 0; z < depth; ++z)
+        for (int half = 0; half < 2; ++half) dct_line<4, F8>(coefficients + z * 8 + half * 4, 1);
+    float dc[parts * 4];
+    float* c = reinterpret_cast<float*>(coefficients);
+    for (int i = 0; i < parts * 4; ++i) dc[i] = c[quarter_dc_place(i >> 2, (i >> 1) & 1, i & 1)];
+    corner_lines<parts, 2, dct_line<2, float>>(dc);
+    for (int i = 0; i < parts * 4; ++i) c[quarter_dc_place(i >> 2, (i >> 1) & 1, i & 1)] = dc[i];
+}
+
+// The DCs of the parts of mode 4 back to where their parts expect them.
+template <int depth>
+MMIP_RULE void inverse_quarter_dcs(float* c) {
+    constexpr int parts = depth == 8 ? 2 : 1;
+    float dc[parts * 4];
+    for (int i = 0; i < parts * 4; ++i) dc[i] = c[quarter_dc_place(i >> 2, (i >> 1) & 1, i & 1)];
+    inverse_corner_lines<parts, 2, idct_line<2, float>>(dc);
+    for (int i = 0; i < parts * 4; ++i) c[quarter_dc_place(i >> 2, (i >> 1) & 1, i & 1)] = dc[i];
+}
+
+template <int depth>
+MMIP_RULE void inverse_quarters(F8* coefficients, F8* samples) {
+    inverse_quarter_dcs<depth>(reinterpret_cast<float*>(coefficients));
+    for (int z = 0; z < depth; ++z)
+        for (int half = 0; half < 2; ++half) idct_line<4, F8>(coefficients + z * 8 + half * 4, 1);
+    transpose_block<depth, 8>(coefficients, samples);
+    for (int z = 0; z < depth; ++z)
+        for (int half = 0; half < 2; ++half) idct_line<4, F8>(samples + z * 8 + half * 4, 1);
+    if constexpr (depth == 8)
+        for (int half = 0; half < 2; ++half)
+            for (int lane = 0; lane < 8; ++lane) idct_line<4, F8>(samples + half * 32 + lane, 8);
+}
+
 }  // namespace MMIP_NS

@@ -16,7 +16,7 @@ struct BlockView {
 struct QuantizerSums {
     int64_t count[3] = {0, 0, 0};
     int64_t excess[3] = {0, 0, 0};           // sum of 256 |q| - f
-    int64_t distortion = 0;                  // sum of (256 |q| - f)^2, all |q|
+    int64_t distortion = 0;                  // sum of (256 |q| - f)^2, all |q|, DCs included
 };
 
 struct TileView {
@@ -44,6 +44,7 @@ struct AnalyzeJob {
     int64_t shape[3];                        // of the plane, in samples
     int32_t offset;
     int32_t rounding;                        // dead zone, in 1/256
+    int plain;                               // mode 8 everywhere: what the quality rule is measured on
     ClassStep classes[8];
 };
 

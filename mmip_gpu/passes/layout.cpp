@@ -8,23 +8,30 @@
 namespace mmip {
 namespace {
 
+// An AC coefficient: its place in the natural layout, and its frequency inside its part (the same thing without parts).
 struct Place {
-    int kz, ky, kx, part;
+    int kz, ky, kx;
+    int fz, fy, fx, part;
+    bool part_dc;            // one of the transformed DCs of the parts
     uint64_t key;
 };
 
 // All AC coefficients of a block in scan order.
 std::vector<Place> scan_places(int mode, int depth, const BlockShape& cells) {
+    const BlockParts parts = block_parts(mode, depth);
+    const bool split = parts.z * parts.y * parts.x > 1;
     const int bz = depth * cells.z, by = kCellSize * cells.y, bx = kCellSize * cells.x;
+    const int lz = bz / parts.z, ly = by / parts.y, lx = bx / parts.x;
     std::vector<Place> places;
     for (int kz = 0; kz < bz; ++kz)
         for (int ky = 0; ky < by; ++ky)
             for (int kx = 0; kx < bx; ++kx) {
                 if (kz < cells.z && ky < cells.y && kx < cells.x) continue;   // the DC or the corner
-                if (mode == kModeZ1 && (ky > 0 || kx > 0))
-                    places.push_back({kz, ky, kx, kz, scan_key(0, ky, kx, bz, by, bx, kz)});
-                else
-                    places.push_back({kz, ky, kx, 0, scan_key(kz, ky, kx, bz, by, bx, 0)});
+                const int uz = kz / lz, uy = ky / ly, ux = kx / lx;
+                Place p{kz, ky, kx, kz % lz, ky % ly, kx % lx, (uz * parts.y + uy) * parts.x + ux, false, 0};
+                p.part_dc = split && p.fz == 0 && p.fy == 0 && p.fx == 0;
+                p.key = p.part_dc ? scan_key(uz, uy, ux, bz, by, bx, 0) : scan_key(p.fz, p.fy, p.fx, lz, ly, lx, p.part);
+                places.push_back(p);
             }
     std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.key < b.key; });
     return places;
@@ -32,10 +39,12 @@ std::vector<Place> scan_places(int mode, int depth, const BlockShape& cells) {
 
 BlockTable make_table(int mode, int depth) {
     const BlockShape cells = block_shape(mode, depth);
+    const BlockParts parts = block_parts(mode, depth);
     BlockTable table;
     table.mode = mode;
     table.cells = cells.cells;
     table.size[0] = depth * cells.z, table.size[1] = kCellSize * cells.y, table.size[2] = kCellSize * cells.x;
+    const int length[3] = {table.size[0] / parts.z, table.size[1] / parts.y, table.size[2] / parts.x};
     const std::vector<Place> places = scan_places(mode, depth, cells);
     table.count = static_cast<int>(places.size());
     std::map<std::tuple<int, int, int>, int> position;
@@ -48,14 +57,17 @@ BlockTable make_table(int mode, int depth) {
         const Place& at = places[p];
         table.scan.push_back(static_cast<uint16_t>((at.kz * table.size[2] + at.kx) * table.size[1] + at.ky));
         table.position_class.push_back(static_cast<uint8_t>(position_class(p, table.count)));
-        int n[6] = {find(p, at.kz - 1, at.ky, at.kx), find(p, at.kz, at.ky - 1, at.kx), find(p, at.kz, at.ky, at.kx - 1),
-                    find(p, at.kz - 2, at.ky, at.kx), find(p, at.kz, at.ky - 2, at.kx), find(p, at.kz, at.ky, at.kx - 2)};
-        if (mode == kModeZ1) {
-            const bool split = at.ky > 0 || at.kx > 0;
-            n[0] = table.count;
-            n[3] = split && at.part >= 1 ? find(p, at.kz - 1, at.ky, at.kx) : table.count;
-            if (split && at.part >= 2) n[4] = find(p, at.kz - 2, at.ky, at.kx);
-        }
+        const auto near = [&](int d, int dz, int dy, int dx) {   // d steps down the frequency axis, within the part
+            const bool inside = at.fz >= d * dz && at.fy >= d * dy && at.fx >= d * dx;
+            return inside && !at.part_dc ? find(p, at.kz - d * dz, at.ky - d * dy, at.kx - d * dx) : table.count;
+        };
+        const auto part_before = [&](int d) {                    // the same frequency, d parts before
+            const int part = at.part - d, rest = part % (parts.y * parts.x);
+            return find(p, part / (parts.y * parts.x) * length[0] + at.fz, rest / parts.x * length[1] + at.fy, rest % parts.x * length[2] + at.fx);
+        };
+        int n[6] = {near(1, 1, 0, 0), near(1, 0, 1, 0), near(1, 0, 0, 1), near(2, 1, 0, 0), near(2, 0, 1, 0), near(2, 0, 0, 1)};
+        if (!at.part_dc && at.part >= 1) n[3] = part_before(1);
+        if (!at.part_dc && at.part >= 2) n[4] = part_before(2);
         for (int i : n) table.neighbours.push_back(static_cast<uint16_t>(i));
     }
     return table;
@@ -84,10 +96,10 @@ std::unique_ptr<TileOrder> make_order(int depth, int az, int ay, int ax) {
 }  // namespace
 
 const BlockTable* block_table(int mode, int cell_depth) {
-    static const BlockTable tables[] = {make_table(kMode8, 1),  make_table(kMode16, 1), make_table(kMode32, 1),
-                                        make_table(kMode8, 8),  make_table(kModeZ1, 8), make_table(kMode16, 8)};
-    const int first = cell_depth == 8 ? 3 : 0;
-    for (int i = first; i < first + 3; ++i)
+    static const BlockTable tables[] = {make_table(kMode8, 1),  make_table(kMode4, 1), make_table(kMode16, 1), make_table(kMode32, 1),
+                                        make_table(kMode8, 8),  make_table(kMode4, 8), make_table(kModeZ1, 8), make_table(kMode16, 8)};
+    const int first = cell_depth == 8 ? 4 : 0;
+    for (int i = first; i < first + 4; ++i)
         if (tables[i].mode == mode) return &tables[i];
     return nullptr;
 }

@@ -68,6 +68,8 @@ private:
             floats(block_)[0] = dc_value(at);
             if (reversible()) {
                 inverse_reversible<depth>(block_, samples_);
+            } else if (view.mode == kMode4) {
+                inverse_quarters<depth>(block_, samples_);
             } else {
                 if constexpr (depth == 8) {
                     if (view.mode == kModeZ1) {
@@ -175,7 +177,9 @@ private:
                 for (int i = 0; i < m; ++i) block[(k * size + i) * size + j] = corner[(k * m + j) * m + i];
         float* out = floats(samples_);
         if (view.mode == kModeZ1) {
-            scaled_parts(block, n, s, out);
+            scaled_slices(block, n, s, out);
+        } else if (view.mode == kMode4) {
+            scaled_quarters(block, n, s, out);
         } else {
             for (int k = 0; k < out_slices; ++k)
                 for (int j = 0; j < n; ++j)
@@ -199,7 +203,7 @@ private:
     }
 
     // Mode z1: every part reduced on its own, then s parts averaged.
-    static void scaled_parts(float* block, int n, int s, float* out) {
+    static void scaled_slices(float* block, int n, int s, float* out) {
         idct_line<8, float>(block, 64);
         const float factor = 1.0f / static_cast<float>(s);
         for (int k = 0; k < n; ++k)
@@ -213,6 +217,26 @@ private:
             for (int i = 0; i < n * n; ++i) to[i] = k % s == 0 ? part[i] * factor : to[i] + part[i] * factor;
         }
         for (int i = 0; i < n * n * n; ++i) out[i] = out[i] * factor;
+    }
+
+    // Mode 4: every part through a smaller inverse transform, into its half of each axis.
+    void scaled_quarters(float* block, int n, int s, float* out) const {
+        const int deep = t_.depth == 8 ? 2 : 1, h = n / 2, slices = t_.depth == 8 ? h : 1;
+        if (t_.depth == 8) inverse_quarter_dcs<8>(block);
+        else inverse_quarter_dcs<1>(block);
+        const float factor = t_.depth == 8 ? (s == 2 ? kScaleRoot2 : kScaleRoot4) : 1.0f / static_cast<float>(s);
+        float part[16 * 16];
+        for (int u = 0; u < 4 * deep; ++u) {
+            const int uz = u >> 2, uy = (u >> 1) & 1, ux = u & 1;
+            for (int k = 0; k < slices; ++k)
+                for (int j = 0; j < h; ++j)
+                    for (int i = 0; i < h; ++i) part[(k * h + j) * h + i] = block[((4 * uz + k) * 8 + 4 * ux + i) * 8 + 4 * uy + j];
+            inverse_small(part, slices, h);
+            for (int k = 0; k < slices; ++k)
+                for (int j = 0; j < h; ++j)
+                    for (int i = 0; i < h; ++i)
+                        out[((uz * slices + k) * n + uy * h + j) * n + ux * h + i] = part[(k * h + j) * h + i] * factor;
+        }
     }
 
     static float* floats(F8* block) { return reinterpret_cast<float*>(block); }

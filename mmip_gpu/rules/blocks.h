@@ -12,11 +12,22 @@ struct BlockShape {
 };
 
 MMIP_RULE BlockShape block_shape(int mode, int cell_depth) {
-    if (mode == kMode8) return {1, 1, 1, 1};
+    if (mode == kMode8 || mode == kMode4) return {1, 1, 1, 1};
     if (mode == kModeZ1 && cell_depth == 8) return {1, 1, 1, 1};
     if (mode == kMode16) return cell_depth == 8 ? BlockShape{2, 2, 2, 8} : BlockShape{1, 2, 2, 4};
     if (mode == kMode32 && cell_depth == 1) return {1, 4, 4, 16};
     return {0, 0, 0, 0};
+}
+
+// Parts of a split cell on each axis; 1, 1, 1 for blocks of one transform.
+struct BlockParts {
+    int z, y, x;
+};
+
+MMIP_RULE BlockParts block_parts(int mode, int cell_depth) {
+    if (mode == kModeZ1) return {8, 1, 1};
+    if (mode == kMode4) return {cell_depth == 8 ? 2 : 1, 2, 2};
+    return {1, 1, 1};
 }
 
 MMIP_RULE int cell_coefficients(int cell_depth) { return cell_depth * 64 - 1; }  // AC of a cell

@@ -22,10 +22,10 @@ MMIP_RULE I quantize_magnitude(I scaled, int32_t rounding) {
 // Bits of an index in 1/4 bit, roughly: token, sign and mantissa.
 template <class I>
 MMIP_RULE I index_cost(I magnitude) {
-    return where(magnitude > 0, 12 + 8 * float_bit_length(magnitude), I{});
+    return where(magnitude > 0, 8 + 8 * float_bit_length(magnitude), I{});
 }
 
-constexpr int64_t kBlockCost = 16;       // a block header, in 1/4 bit
+constexpr int64_t kBlockCost = 20;       // a block header, in 1/4 bit
 constexpr int64_t kLambdaQuarter = 1856; // lambda = 29/256: distortion in (1/256 step)^2 for 1/4 bit
 
 // recon = {0, d1, d2, d3} in 1/64; step_per_unit = step / 64.
