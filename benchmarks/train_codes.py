@@ -1,6 +1,6 @@
 """Train the built-in codes and the map of token contexts to classes; writes mmip_gpu/rules/builtin_codes.h.
 
-    python benchmarks/train_codes.py --data FOLDER [--rounds 2]
+    python benchmarks/train_codes.py --data FOLDER
 
 FOLDER holds the images that split.json names under "train" (missing ones are skipped and listed); seeded synthetic
 volumes are added, since the split has little 3D material. Only symbol counts are derived from the images.
@@ -139,7 +139,7 @@ def built_in_code(counts: np.ndarray, escape_bits: int) -> list[int]:
         weights = np.zeros(len(counts) + 1)
         weights[chosen] = np.maximum(counts[chosen], 1e-3)
         weights[-1] = max(counts.sum() - counts[chosen].sum(), 1e-3)
-        lengths = _core.code_lengths([int(round(w * 1024)) + (w > 0) for w in weights], _core.CODE_LIMIT)
+        lengths = _core.code_lengths([round(w * 1024) + (w > 0) for w in weights], _core.CODE_LIMIT)
         cost = float((counts * np.where(np.array(lengths[:-1]) > 0, lengths[:-1], lengths[-1] + escape_bits)).sum())
         if cost < best[0]:
             best = cost, lengths
@@ -162,14 +162,14 @@ def header_text(total: dict[str, np.ndarray]) -> str:
         return [built_in_code(row + prior * max(2.0, 0.002 * row.sum()), ESCAPE_BITS[key]) for row in counts]
 
     headers = "".join(
-        "    {\n" + "\n".join("        {" + ", ".join(map(str, row)) + "}," for row in codes(total[key], key)) + "\n    },\n"
+        "    {\n"
+        + "\n".join("        {" + ", ".join(map(str, row)) + "}," for row in codes(total[key], key))
+        + "\n    },\n"
         for key in ("header2", "header3")
     )
-    classes = "\n".join(
-        "    " + ", ".join(map(str, label[i : i + 42])) + "," for i in range(0, len(label), 42)
-    )
+    classes = "\n".join("    " + ", ".join(map(str, label[i : i + 42])) + "," for i in range(0, len(label), 42))
     return (
-        "// Built-in code lengths and the classes of the token contexts; written by benchmarks/train_codes.py, do not edit.\n"
+        "// Built-in code lengths, classes of the token contexts; written by benchmarks/train_codes.py, do not edit.\n"
         "// Values: lengths 0 (not listed) to 12, the escape last. Host and device. FORMAT.md section 7.1.\n"
         '#pragma once\n\n#include "format.h"\n\nnamespace MMIP_NS {\n\n'
         + table("kDcLengths", "[12][33]", codes(total["dc"], "dc"))

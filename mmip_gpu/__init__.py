@@ -1,6 +1,6 @@
 """Progressive, ROI-aware compression of large biomedical volumes; equal bytes on every executor.
 
-The main path is in FORMAT.md; `encode`, `decode` and `inspect` work on containers, `write_zarr` and `open_zarr` on stores.
+`encode`, `decode` and `inspect` work on containers (FORMAT.md), `write_zarr` and `open_zarr` on stores.
 Importing this package needs NumPy only.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .api import decode, decode_batch, encode, encode_batch, inspect, max_encoded_size
+from .api import decode, decode_batch, encode, encode_batch, max_encoded_size
 from .config import CodecConfig
 from .errors import (
     BackendUnavailable,
@@ -22,6 +22,7 @@ from .errors import (
     TruncatedData,
     UnsupportedVersion,
 )
+from .inspection import inspect
 from .phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
 
 if TYPE_CHECKING:

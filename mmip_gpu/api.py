@@ -1,6 +1,6 @@
-"""The public functions on containers: encode, decode, their batches, inspect, max_encoded_size.
+"""The public functions on containers: encode, decode, their batches, max_encoded_size.
 
-Values: arrays and options in, bytes out, and back. Plans (planning.py), codes chunks (codec.py), frames them (container.py).
+Values: arrays and options in, bytes out, and back. Plans (rate.py) and codes chunks (codec.py).
 Guarantees equal bytes for every thread count and batch.
 """
 
@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .axes import PlaneLayout
-from .codec import Encoded, decode_chunk, encode_chunk, needed_stages, read_extent
+from .codec import Encoded, decode_chunk, encode_chunk
 from .config import CodecConfig, Quality
-from .container import DTYPES, UNKNOWN_ERROR, Header
-from .errors import BackendUnavailable, CorruptData, InvalidArgument, TruncatedData
-from .planning import ChunkPlan
+from .container import DTYPES
+from .errors import BackendUnavailable, InvalidArgument
+from .inspection import open_container
 from .rate import make_plan
 from .roi import roi_classes
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["decode", "decode_batch", "encode", "encode_array", "encode_batch", "inspect", "max_encoded_size"]
+__all__ = ["decode", "decode_batch", "encode", "encode_array", "encode_batch", "max_encoded_size"]
 
 DEFAULT_MAX_BYTES = 2**34
 _HEADER_BOUND = 1024  # of any header: 6 axes, 8 classes of 3 components, 16 stages
@@ -181,7 +181,13 @@ def decode(
     """
     header, reader = open_container(data)
     return decode_chunk(
-        header, reader, stages=stages, scale=scale, region=region, threads=thread_count(threads), max_bytes=max_bytes
+        header,
+        reader,
+        stages=stages,
+        scale=scale,
+        region=region,
+        threads=thread_count(threads),
+        max_bytes=max_bytes,
     )
 
 
@@ -210,80 +216,6 @@ def decode_batch(blobs: Iterable[Buffer], *, threads: int | None = None, **optio
     return _each(lambda blob: decode(blob, threads=1, **options), list(blobs), threads)
 
 
-def inspect(
-    data: Buffer, *, stages: int | None = None, scale: int = 1, region: tuple[slice, ...] | None = None
-) -> dict[str, Any]:
-    """What a container holds, without decoding it.
-
-    Parameters
-    ----------
-    stages, scale, region
-        As for `decode`; ``bytes_needed`` tells what such a decode reads.
-
-    Returns
-    -------
-    dict
-        ``shape dtype axes kind`` ..., ``config``, ``loss`` (psnr in dB, max_error in sample units) and ``stages``, a list
-        of ``{"bytes", "bytes_to_here"}``; sizes in bytes.
-
-    Examples
-    --------
-    >>> import mmip_gpu as mmip
-    >>> len(mmip.inspect(mmip.encode(mmip.phantom2d(64), quality=10))["stages"])
-    3
-    """
-    header, reader = open_container(data)
-    report = describe(header)
-    report["bytes_needed"] = report["header_bytes"] + read_extent(header, reader, stages, scale, region)
-    return report
-
-
-def describe(header: Header) -> dict[str, Any]:
-    """JSON-safe description of a header: the part of `inspect` that needs no payload."""
-    header_bytes = len(header.to_bytes())
-    to_here, parts = header_bytes, []
-    for size in header.payload_sizes:
-        to_here += size
-        parts.append({"bytes": size, "bytes_to_here": to_here})
-    loss, samples = header.loss, header.layout.samples
-    psnr = loss.psnr(samples) if samples else float("inf")
-    report: dict[str, Any] = {
-        "kind": "raw" if header.transform is None else "transform",
-        "shape": list(header.layout.shape),
-        "dtype": header.dtype,
-        "axes": header.layout.axes,
-        "colour": header.colour,
-        "bytes": to_here,
-        "header_bytes": header_bytes,
-        "raw_bytes": header.raw_bytes,
-        "ratio": header.raw_bytes / to_here,
-        "bits_per_sample": 8 * to_here / samples if samples else 0.0,
-        "stages": parts,
-        "loss": {
-            "mode": loss.mode,
-            "requested": loss.requested,
-            "verified": loss.verified,
-            "psnr": None if not np.isfinite(psnr) else psnr,
-            "max_error": None if loss.max_error == UNKNOWN_ERROR else loss.max_error,
-            "lossless": loss.verified and loss.sse == 0,
-            "minimum": loss.minimum,
-            "maximum": loss.maximum,
-        },
-    }
-    if header.transform is not None:
-        t = header.transform
-        report["config"] = {
-            "cell_depth": t.depth,
-            "tile_log2": list(t.tile_log2),
-            "cuts": list(t.cuts),
-            "steps": [[s / 256 for s in row] for row in t.steps],
-            "reversible": [bool(r) for r in t.reversible],
-            "offset": t.offset,
-            "recon": [[d / 64 for d in row] for row in t.recon],
-        }
-    return report
-
-
 def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
     """Upper bound in bytes of what `encode` returns for such an array.
 
@@ -296,25 +228,6 @@ def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
     for n in shape:
         samples *= int(n)
     return samples * np.dtype(dtype).itemsize + _HEADER_BOUND
-
-
-def open_container(data: Buffer) -> tuple[Header, Callable[[int], memoryview]]:
-    """Header of a container and a function that gives the payload of a stage."""
-    try:
-        view = memoryview(data).cast("B")
-    except TypeError as e:
-        raise InvalidArgument(f"expected the bytes of a container, found {type(data).__name__}") from e
-    header, at = Header.parse(view)
-    starts = np.concatenate([[at], at + np.cumsum(header.payload_sizes, dtype=object)]).tolist()
-    if len(view) > starts[-1]:
-        raise CorruptData(f"container: expected {starts[-1]} bytes, found {len(view)}")
-
-    def read_stage(stage: int) -> memoryview:
-        if starts[stage] > len(view):
-            raise TruncatedData(f"stage {stage} ends at byte {starts[stage]}, found {len(view)} bytes")
-        return view[starts[stage - 1] : starts[stage]]
-
-    return header, read_stage
 
 
 def checked_array(array: Any, device: str | None = None) -> NDArray[Any]:
@@ -366,5 +279,3 @@ def _each(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> lis
         return [work(item) for item in items]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, items))
-
-

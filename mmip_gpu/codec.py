@@ -6,9 +6,7 @@ Values: arrays and plans in; Header and stage payloads out, and the other way. H
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +17,8 @@ from .axes import PlaneLayout
 from .container import UNKNOWN_ERROR, Header, LossRecord, TransformFields
 from .errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
 from .planning import ChunkPlan, sample_offset
-from .region import TiledRegion, checked_region
+from .raw import Encoded, decode_raw, encode_raw
+from .region import TiledRegion
 from .roi import cell_classes
 
 if TYPE_CHECKING:
@@ -32,23 +31,6 @@ _PLAIN_ROUNDING = 128  # half up
 SCALES = (1, 2, 4, 8)
 
 StageReader = Callable[[int], "Buffer"]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A coded chunk: header and one payload a stage (the raw kind has one)."""
-
-    header: Header
-    payloads: tuple[bytes, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the container."""
-        return len(self.header.to_bytes()) + sum(len(p) for p in self.payloads)
-
-    def to_bytes(self) -> bytes:
-        """The container."""
-        return self.header.to_bytes() + b"".join(self.payloads)
 
 
 def encode_chunk(
@@ -73,7 +55,7 @@ def encode_chunk(
     array = np.asarray(array, dtype=array.dtype.newbyteorder("="))
     layout = PlaneLayout.of(array.shape, plan.axes)
     if array.size == 0:
-        return _raw(array, layout, plan)
+        return encode_raw(array, layout, plan)
     chunk, planes, offset, errors = analyzed_chunk(array, plan, classes, threads)
     payloads = tuple(chunk.pack(stage, threads) for stage in range(1, len(plan.cuts) + 1))
     fields = TransformFields(
@@ -90,12 +72,17 @@ def encode_chunk(
     loss = _measure(chunk, planes, plan, offset, sum(errors), threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields), payloads)
     if allow_raw and encoded.size > array.nbytes + len(encoded.header.to_bytes()):
-        return _raw(array, layout, plan)
+        return encode_raw(array, layout, plan)
     return encoded
 
 
 def analyzed_chunk(
-    array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int, *, plain: bool = False
+    array: NDArray[Any],
+    plan: ChunkPlan,
+    classes: NDArray[np.uint8] | None,
+    threads: int,
+    *,
+    plain: bool = False,
 ) -> tuple[_core.Chunk, NDArray[Any], int, list[float]]:
     """(quantized chunk, planes, offset, estimated squared error of each class): all of encoding but the entropy coder.
 
@@ -113,7 +100,12 @@ def analyzed_chunk(
 
 
 def class_errors(
-    array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int, *, plain: bool = False
+    array: NDArray[Any],
+    plan: ChunkPlan,
+    classes: NDArray[np.uint8] | None,
+    threads: int,
+    *,
+    plain: bool = False,
 ) -> list[int]:
     """Sum of squared errors in each class after decoding, without writing a stream; `plain` as in `analyzed_chunk`."""
     chunk, planes, offset, _ = analyzed_chunk(array, plan, classes, threads, plain=plain)
@@ -148,7 +140,8 @@ def decode_chunk(
         As in `mmip_gpu.decode`; `region` counts in the scaled array.
     """
     if header.transform is None:
-        return _decode_raw(header, read_stage, scale, region, max_bytes)
+        needed_stages(header, stages, scale)
+        return decode_raw(header, read_stage(1), scale, region, max_bytes)
     fields = header.transform
     wanted = needed_stages(header, stages, scale)
     part = TiledRegion.of(header, scale, region)
@@ -280,44 +273,14 @@ def _measure(
     if not config.verify:
         exact = plan.lossless
         return LossRecord(
-            config.mode, config.value, exact, low, high, 0 if exact else round(estimate), 0 if exact else UNKNOWN_ERROR
+            config.mode,
+            config.value,
+            exact,
+            low,
+            high,
+            0 if exact else round(estimate),
+            0 if exact else UNKNOWN_ERROR,
         )
     decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
     sse, largest = _core.difference(planes, decoded)
     return LossRecord(config.mode, config.value, True, low, high, sse, largest)
-
-
-def _raw(array: NDArray[Any], layout: PlaneLayout, plan: ChunkPlan) -> Encoded:
-    payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
-    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
-    loss = LossRecord(plan.config.mode, plan.config.value, True, low, high, 0, 0)
-    header = Header(array.dtype.name, layout, plan.colour, loss, None, zlib.crc32(payload))
-    return Encoded(header, (payload,))
-
-
-def _decode_raw(
-    header: Header, read_stage: StageReader, scale: int, region: tuple[slice, ...] | None, max_bytes: int
-) -> NDArray[Any]:
-    if header.raw_bytes > max_bytes:
-        raise LimitExceeded(f"the array takes {header.raw_bytes} bytes, max_bytes={max_bytes}")
-    needed_stages(header, None, scale)
-    payload = memoryview(read_stage(1)).cast("B")
-    if zlib.crc32(payload) != header.raw_crc:
-        raise CorruptData("raw payload: its crc differs")
-    dtype = np.dtype(header.dtype)
-    array = np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.layout.shape)
-    if scale > 1:
-        array = _window_means(array, header.layout, scale)
-    return np.ascontiguousarray(array[checked_region(region, array.shape)])
-
-
-def _window_means(array: NDArray[Any], layout: PlaneLayout, scale: int) -> NDArray[Any]:
-    """Mean over windows of the spatial axes, rounded half to even (FORMAT.md section 5.1)."""
-    total = array.astype(np.int64)
-    count = np.ones(array.shape, np.int64)
-    for axis, letter in enumerate(layout.axes):
-        if letter in "zyx":
-            starts = np.arange(0, array.shape[axis], scale)
-            total = np.add.reduceat(total, starts, axis)
-            count = np.add.reduceat(count, starts, axis)
-    return np.rint(total / count).astype(array.dtype)

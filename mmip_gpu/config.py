@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 from . import _core
@@ -18,7 +19,10 @@ __all__ = ["MODES", "CodecConfig", "Quality"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless")
 _LATER = ("max_error", "ratio")
-_DEFAULT_CUTS = {1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)}, 8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)}}
+_DEFAULT_CUTS = {
+    1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
+    8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
+}
 _CELL_AC = {1: 63, 8: 511}
 
 Quality = float | str
@@ -92,7 +96,9 @@ class CodecConfig:
             raise InvalidArgument(f"expected exactly one of quality, psnr, max_error, ratio, lossless; found {found}")
         mode, value = next(iter(given.items()))
         if mode in _LATER:
-            raise InvalidArgument(f"mode {mode!r} is not available yet; use quality=, psnr= or lossless=True with stages=")
+            raise InvalidArgument(
+                f"mode {mode!r} is not available yet; use quality=, psnr= or lossless=True with stages="
+            )
         if mode == "lossless" and stages is None and cuts is None and not has_roi:
             raise InvalidArgument(
                 "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
@@ -137,7 +143,7 @@ class CodecConfig:
         total = _CELL_AC[depth]
         cuts = _DEFAULT_CUTS[depth][self.stages] if self.cuts is None else self.cuts
         ends = (0, *cuts, total)
-        if any(a >= b for a, b in zip(ends, ends[1:], strict=False)) or len(ends) > _core.MAX_STAGES:
+        if any(a >= b for a, b in pairwise(ends)) or len(ends) > _core.MAX_STAGES:
             raise InvalidArgument(f"cuts={cuts}: expected ascending numbers between 1 and {total - 1}")
         return ends
 

@@ -1,6 +1,6 @@
 """The header of a container, read and written side by side.
 
-Values: a frozen Header on one side, its bytes on the other. Implements FORMAT.md section 1; sole home of the wire fields.
+Values: a frozen Header on one side, its bytes on the other. Implements FORMAT.md section 1; sole home of its fields.
 Guarantees that `parse` accepts exactly what `to_bytes` can write and raises CorruptData, TruncatedData or
 UnsupportedVersion for anything else, before anything is allocated. Payloads are codec.py's affair.
 """
@@ -11,6 +11,7 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,9 +103,17 @@ class Header:
         body = bytearray([kind, DTYPES.index(self.dtype), rank, int(self.colour)])
         body += layout.axes.encode("ascii") + struct.pack(f"<{rank}I", *layout.shape)
         body += _LOSS.pack(
-            MODES.index(loss.mode), loss.requested, loss.verified, loss.minimum, loss.maximum, loss.sse, loss.max_error
+            MODES.index(loss.mode),
+            loss.requested,
+            loss.verified,
+            loss.minimum,
+            loss.maximum,
+            loss.sse,
+            loss.max_error,
         )
-        body += struct.pack("<QI", self.raw_bytes, self.raw_crc) if self.transform is None else _pack_fields(self.transform)
+        body += (
+            struct.pack("<QI", self.raw_bytes, self.raw_crc) if self.transform is None else _pack_fields(self.transform)
+        )
         head = _PREFIX.pack(MAGIC, _core.FORMAT_VERSION, _PREFIX.size + len(body) + 4) + bytes(body)
         return head + struct.pack("<I", zlib.crc32(head))
 
@@ -151,7 +160,11 @@ class Header:
         except InvalidArgument as e:
             raise CorruptData(f"header: {e}") from None
         _expect(layout.samples < _MAX_SAMPLES, "shape", shape)
-        _expect(not colour or ("c" in layout.axes and layout.channels == 3), "colour without three channels", shape)
+        _expect(
+            not colour or ("c" in layout.axes and layout.channels == 3),
+            "colour without three channels",
+            shape,
+        )
         loss = _read_loss(fields)
         if kind == _KIND_RAW:
             size, crc = fields.take("QI")
@@ -233,7 +246,7 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
     (stages,) = fields.take("B")
     _expect(2 <= stages <= _core.MAX_STAGES, "stages", stages)
     cuts = (0, *fields.take(f"{stages - 2}H"), _CELL_AC[depth])
-    _expect(all(a < b for a, b in zip(cuts, cuts[1:], strict=False)), "cuts", cuts)
+    _expect(all(a < b for a, b in pairwise(cuts)), "cuts", cuts)
     parts = [fields.take("QI") for _ in range(stages)]
     return TransformFields(
         depth,

@@ -133,7 +133,7 @@ def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tupl
 
 
 def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
-    """All of a small array; of others the middle, 512 x 512 or 16 x 128 x 128 samples of the middle plane, all channels."""
+    """All of a small array; of others the middle: 512 x 512 or 16 x 128 x 128 samples of one plane, all channels."""
     if layout.samples <= _WHOLE_PROBE:
         return tuple(slice(0, n) for n in layout.shape)
     region = []

@@ -135,15 +135,11 @@ def plot_rate(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str]) -> N
         if quality is not None and math.isfinite(quality) and bits > 0:
             curves.setdefault(str(row["codec"]), []).append((float(bits), float(quality)))
     if not curves:
-        raise InvalidArgument(
-            f"plot_rate: expected rows with a finite psnr and bits above 0, found {len(rows)} rows"
-        )
+        raise InvalidArgument(f"plot_rate: expected rows with a finite psnr and bits above 0, found {len(rows)} rows")
     figure = _figure(6.0, 4.0)
     panel = figure.subplots()
     for (codec, points), marker in zip(curves.items(), "os^Dv<>Ph*X" * len(curves), strict=False):
-        panel.plot(
-            *zip(*sorted(points), strict=True), marker=marker, markersize=4, linewidth=1.4, label=codec
-        )
+        panel.plot(*zip(*sorted(points), strict=True), marker=marker, markersize=4, linewidth=1.4, label=codec)
     panel.set_xscale("log", base=2)
     panel.xaxis.set_major_formatter("{x:g}")
     panel.set_xlabel("bits per sample")
@@ -154,9 +150,7 @@ def plot_rate(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str]) -> N
     _save(figure, Path(path))
 
 
-def _check_stages(
-    original: NDArray[Any], stages: Sequence[NDArray[Any]], labels: Sequence[str], axes: str
-) -> None:
+def _check_stages(original: NDArray[Any], stages: Sequence[NDArray[Any]], labels: Sequence[str], axes: str) -> None:
     """Raise unless the stages can be drawn beside the original."""
     if not stages or len(stages) != len(labels):
         found = f"{len(stages)} stages, {len(labels)} labels"
@@ -195,9 +189,7 @@ def _signed_error(original: NDArray[Any], decoded: NDArray[Any]) -> NDArray[np.f
     return np.asarray(np.take_along_axis(error, largest, axis=2)[..., 0])
 
 
-def _draw_image(
-    panel: Any, image: NDArray[Any], low: float, high: float, region: NDArray[np.bool_] | None
-) -> None:
+def _draw_image(panel: Any, image: NDArray[Any], low: float, high: float, region: NDArray[np.bool_] | None) -> None:
     """Show an image between two grey levels, with the outline of the region."""
     scaled = np.clip((image.astype(np.float64) - low) / max(high - low, 1e-12), 0, 1)
     panel.imshow(scaled, cmap="gray", vmin=0, vmax=1)
@@ -213,9 +205,7 @@ def _draw_errors(
     for panel, error, peak in zip(panels[1:], errors, largest, strict=True):
         drawn = panel.imshow(error, cmap=_ERROR_COLOURS, vmin=-limit, vmax=limit, interpolation="nearest")
         panel.set_title(f"largest error {_short(peak)}", fontsize=8.5)
-    scale = figure.colorbar(
-        drawn, cax=panels[0].inset_axes((0.08, 0.5, 0.84, 0.06)), orientation="horizontal"
-    )
+    scale = figure.colorbar(drawn, cax=panels[0].inset_axes((0.08, 0.5, 0.84, 0.06)), orientation="horizontal")
     scale.set_label("error: decoded - original", fontsize=8.5)
     scale.ax.tick_params(labelsize=7.5)
     scale.outline.set_visible(False)
@@ -229,8 +219,8 @@ def _short(value: float) -> str:
 def _figure(width: float, height: float) -> Any:
     """Return an empty figure, in inches, with a canvas of its own."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
     except ImportError:
         raise MissingResource("plot: expected matplotlib of mmip-gpu[plot], found none") from None
     figure = Figure(figsize=(width, height))
@@ -252,16 +242,14 @@ def _save(figure: Any, path: Path) -> None:
                 break
         path.write_bytes(encoded)
     except ValueError:
-        raise InvalidArgument(
-            f"plot: expected a picture format such as png or svg, found {suffix!r}"
-        ) from None
+        raise InvalidArgument(f"plot: expected a picture format such as png or svg, found {suffix!r}") from None
     except OSError as error:
         raise StoreError(f"plot: expected a file that can be written, found {path}: {error}") from error
 
 
 def _png(figure: Any, dpi: int, has_palette: bool) -> bytes:
     """Return the figure as PNG bytes, in full colour or 256 chosen colours."""
-    from PIL import Image  # noqa: PLC0415  (matplotlib depends on it)
+    from PIL import Image
 
     figure.set_dpi(dpi)
     figure.canvas.draw()

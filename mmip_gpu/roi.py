@@ -135,7 +135,7 @@ def _number(text: str) -> int | float:
 def _otsu_threshold(array: NDArray[Any]) -> float:
     """Return Otsu's threshold of a non-empty array, in sample units."""
     try:
-        from skimage import filters  # noqa: PLC0415
+        from skimage import filters
     except ImportError:
         raise MissingResource("roi 'otsu': expected scikit-image of mmip-gpu[bench], found none") from None
     threshold_otsu: Any = filters.threshold_otsu
@@ -183,9 +183,7 @@ def checked_axes(axes: str | None, rank: int) -> str:
     """
     letters = _DEFAULT_AXES[max(len(_DEFAULT_AXES) - rank, 0) :] if axes is None else axes
     if len(letters) != rank or len(set(letters)) != rank or not set(letters) <= set(_AXIS_LETTERS):
-        raise InvalidArgument(
-            f"axes: expected {rank} different letters of {_AXIS_LETTERS!r}, found {letters!r}"
-        )
+        raise InvalidArgument(f"axes: expected {rank} different letters of {_AXIS_LETTERS!r}, found {letters!r}")
     return letters
 
 

@@ -91,7 +91,7 @@ def _bands(
 def _structural_similarity() -> Callable[..., Any]:
     """Return scikit-image's function, imported when it is needed."""
     try:
-        from skimage import metrics  # noqa: PLC0415
+        from skimage import metrics
     except ImportError:
         raise MissingResource(
             "SSIM: expected scikit-image, found none; install it with pip install 'mmip-gpu[bench]'"

@@ -59,13 +59,9 @@ def test_psnr():
             psnr(a, b, peak)
 
 
-@pytest.mark.parametrize(
-    "measure", [rmse, max_error, evaluate, lambda a, b: psnr(a, b, 1), lambda a, b: ssim(a, b, 1)]
-)
+@pytest.mark.parametrize("measure", [rmse, max_error, evaluate, lambda a, b: psnr(a, b, 1), lambda a, b: ssim(a, b, 1)])
 def test_arrays_that_do_not_fit(measure):
-    with pytest.raises(
-        InvalidArgument, match=r"expected two arrays of one shape, found \(2, 3\) and \(3, 2\)"
-    ):
+    with pytest.raises(InvalidArgument, match=r"expected two arrays of one shape, found \(2, 3\) and \(3, 2\)"):
         measure(np.zeros((2, 3)), np.zeros((3, 2)))
     with pytest.raises(InvalidArgument, match=r"expected arrays of real numbers.*complex128"):
         measure(np.zeros(2), np.zeros(2, complex))

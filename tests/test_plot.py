@@ -11,9 +11,7 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 from mmip_gpu.plot import PNG_BYTES_MAX, plot_progressive, plot_rate
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-ROWS = [
-    {"codec": codec, "bits_per_sample": bits, "psnr": 40 + 6 * bits} for codec in "ab" for bits in (2, 0.5, 1)
-]
+ROWS = [{"codec": codec, "bits_per_sample": bits, "psnr": 40 + 6 * bits} for codec in "ab" for bits in (2, 0.5, 1)]
 
 
 def noise(shape, dtype=np.uint16):
@@ -40,9 +38,7 @@ def _matplotlib():
 def test_progressive_of_every_kind(shape, axes, roi, tmp_path):
     image = noise(shape)
     path = tmp_path / "stages.png"
-    plot_progressive(
-        image, [image // 2, image], ["stage 1: 5.1 kB, 48.3 dB", "stage 2"], path, roi, axes=axes
-    )
+    plot_progressive(image, [image // 2, image], ["stage 1: 5.1 kB, 48.3 dB", "stage 2"], path, roi, axes=axes)
     encoded = path.read_bytes()
     assert encoded.startswith(PNG_MAGIC)
     assert len(encoded) <= PNG_BYTES_MAX

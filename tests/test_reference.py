@@ -62,9 +62,7 @@ def header(request):
 
 def expected_shape(header, scale):
     shrinking = "zyx" if header.cell_depth == 8 else "yx"
-    return tuple(
-        ceil(n / scale) if a in shrinking else n for n, a in zip(header.shape, header.axes, strict=True)
-    )
+    return tuple(ceil(n / scale) if a in shrinking else n for n, a in zip(header.shape, header.axes, strict=True))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -170,9 +168,7 @@ def test_small_steps_give_small_errors_and_scales_average(depth, mode, tables, r
     assert np.abs(decode(blob, tables=tables).astype(int) - array).max() <= 4
     for scale in (2, 4, 8):
         small = decode(blob, scale=scale, tables=tables).astype(float)
-        windows = array.astype(float).reshape(
-            -1, scale if depth == 8 else 1, 64 // scale, scale, 64 // scale, scale
-        )
+        windows = array.astype(float).reshape(-1, scale if depth == 8 else 1, 64 // scale, scale, 64 // scale, scale)
         error = np.abs(small - windows.mean(axis=(1, 3, 5)))
         assert error.mean() < 900
         assert scale < 8 or max(m) > 1 or error.max() < 2
@@ -244,9 +240,7 @@ def test_random_sub_streams_raise_or_return(seed, tables, rng):
     blob = encode(header, given, tables=tables)
     filled, position = read_header(blob)
     for stage, (size, crc) in enumerate(filled.stages, 1):
-        codes, streams = read_payload(
-            blob[position : position + size], stage, crc, header.grid.substreams, tables
-        )
+        codes, streams = read_payload(blob[position : position + size], stage, crc, header.grid.substreams, tables)
         position += size
         for _ in range(10):
             noise = [rng.bytes(len(s)) if rng.random() < 0.5 else s for s in streams]

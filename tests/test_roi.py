@@ -30,9 +30,7 @@ def naive_cells(classes, cell):
 
 @settings(deadline=None)
 @given(
-    hnp.arrays(
-        np.uint8, st.tuples(*[st.integers(0, 2)] + [st.integers(0, 11)] * 3), elements=st.integers(0, 7)
-    ),
+    hnp.arrays(np.uint8, st.tuples(*[st.integers(0, 2)] + [st.integers(0, 11)] * 3), elements=st.integers(0, 7)),
     st.tuples(*[st.integers(1, 9)] * 3),
 )
 def test_cells_take_the_highest_class(classes, cell):

@@ -96,9 +96,7 @@ def test_any_region_reads_as_numpy_slices(region: tuple[slice, ...]) -> None:
     np.testing.assert_array_equal(open_source(array).read(region), array[region], strict=True)
 
 
-@pytest.mark.parametrize(
-    "region", [(slice(0, 1),), (slice(0, 4, 2), slice(None)), (0, slice(None)), [slice(None)] * 2]
-)
+@pytest.mark.parametrize("region", [(slice(0, 1),), (slice(0, 4, 2), slice(None)), (0, slice(None)), [slice(None)] * 2])
 def test_regions_that_are_not_one_slice_per_axis_are_refused(region: Any) -> None:
     with pytest.raises(InvalidArgument, match="slice"):
         open_source(ramp((4, 5))).read(region)
@@ -143,9 +141,7 @@ def test_array_fingerprint_follows_content_shape_and_dtype() -> None:
     array = ramp((64, 64))
     changed = array.copy()
     changed[32:] += 1
-    marks = {
-        open_source(a).fingerprint for a in (array, changed, array.reshape(32, 128), array.view(np.uint16))
-    }
+    marks = {open_source(a).fingerprint for a in (array, changed, array.reshape(32, 128), array.view(np.uint16))}
     assert len(marks) == 4
     assert open_source(array.astype(">i2", order="F")).fingerprint == open_source(array).fingerprint
 
@@ -168,9 +164,7 @@ def test_array_like_is_read_by_parts() -> None:
     lazy = Lazy(ramp((50, 60, 70)))
     opened = open_source(lazy)
     assert lazy.given <= 3 * 8**3
-    np.testing.assert_array_equal(
-        opened.read((slice(3, 5), slice(0, 1), slice(9, 70))), lazy.array[3:5, 0:1, 9:70]
-    )
+    np.testing.assert_array_equal(opened.read((slice(3, 5), slice(0, 1), slice(9, 70))), lazy.array[3:5, 0:1, 9:70])
 
 
 def test_what_an_array_like_raises_becomes_a_store_error() -> None:
@@ -400,9 +394,7 @@ def test_zarr_by_path_and_object(tmp_path: Path, zarr_format: Any) -> None:
     for opened in (open_source(path), open_source(stored)):
         check_common(opened)
         assert (opened.axes, opened.metadata["kind"]) == ("zyx", "zarr")
-        np.testing.assert_array_equal(
-            opened.read((slice(3, 9), slice(0, 30), slice(7, 8))), values[3:9, :, 7:8]
-        )
+        np.testing.assert_array_equal(opened.read((slice(3, 9), slice(0, 30), slice(7, 8))), values[3:9, :, 7:8])
     before = open_source(path).fingerprint
     stored[:2, :2, :2] = 99
     assert open_source(path).fingerprint != before
@@ -410,9 +402,7 @@ def test_zarr_by_path_and_object(tmp_path: Path, zarr_format: Any) -> None:
 
 def test_zarr_dimension_names_may_say_colour(tmp_path: Path) -> None:
     for names, axes in ((("y", "x", "c"), "yxc"), (("a", "b", "c"), "zyx"), (None, "zyx")):
-        array = zarr.create_array(
-            zarr.storage.MemoryStore(), data=ramp((4, 5, 3), "uint8"), dimension_names=names
-        )
+        array = zarr.create_array(zarr.storage.MemoryStore(), data=ramp((4, 5, 3), "uint8"), dimension_names=names)
         assert open_source(array).axes == axes
 
 

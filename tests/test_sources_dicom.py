@@ -76,9 +76,7 @@ def series(folder: Path, positions: Any = range(6), **tags: Any) -> Path:
 
 
 def test_a_shuffled_series_is_sorted_by_position(tmp_path: Path) -> None:
-    folder = series(
-        tmp_path / "head", PixelPaddingValue=-2000, RescaleSlope=2, RescaleIntercept=-1024, BitsStored=12
-    )
+    folder = series(tmp_path / "head", PixelPaddingValue=-2000, RescaleSlope=2, RescaleIntercept=-1024, BitsStored=12)
     (folder / "readme.txt").write_text("not an image")
     (folder / ".hidden").write_text("")
     opened = open_source(folder)
@@ -152,9 +150,7 @@ def test_uneven_spacing_is_recorded_not_refused(tmp_path: Path) -> None:
 
 def test_rescale_that_differs_by_slice_is_kept_per_slice(tmp_path: Path) -> None:
     for z in range(3):
-        save(
-            make(SLICES[z], InstanceNumber=z, RescaleSlope=z + 1.5, RescaleIntercept=0), tmp_path / f"{z}.dcm"
-        )
+        save(make(SLICES[z], InstanceNumber=z, RescaleSlope=z + 1.5, RescaleIntercept=0), tmp_path / f"{z}.dcm")
     metadata = open_source(tmp_path).metadata
     assert (metadata["slope"], metadata["slope_per_slice"], metadata["intercept"]) == (
         None,
@@ -345,9 +341,7 @@ def test_damaged_rle_is_a_store_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_any_damage_gives_samples_or_an_error_of_ours(tmp_path: Path, seed: int) -> None:
-    image = make(
-        SLICES, NumberOfFrames=6, InstanceNumber=3, ImagePositionPatient=[0, 0, 1.5], PixelSpacing=[1, 2]
-    )
+    image = make(SLICES, NumberOfFrames=6, InstanceNumber=3, ImagePositionPatient=[0, 0, 1.5], PixelSpacing=[1, 2])
     data = save(image, tmp_path / "one.dcm").read_bytes()
     random = np.random.default_rng(seed)
     for _ in range(25):

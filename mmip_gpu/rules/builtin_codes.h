@@ -1,4 +1,4 @@
-// Built-in code lengths and the classes of the token contexts; written by benchmarks/train_codes.py, do not edit.
+// Built-in code lengths, classes of the token contexts; written by benchmarks/train_codes.py, do not edit.
 // Values: lengths 0 (not listed) to 12, the escape last. Host and device. FORMAT.md section 7.1.
 #pragma once
 

@@ -67,9 +67,7 @@ def open_source(source: Any) -> Source:
     if all(hasattr(source, attribute) for attribute in ("shape", "dtype", "__getitem__")):
         return open_array(source)
     found = type(source).__name__
-    raise InvalidArgument(
-        f"cannot open a {found}: expected an array with shape and dtype, or one of {_SUPPORTED}"
-    )
+    raise InvalidArgument(f"cannot open a {found}: expected an array with shape and dtype, or one of {_SUPPORTED}")
 
 
 def _open_path(path: Path) -> Source:
@@ -78,9 +76,7 @@ def _open_path(path: Path) -> Source:
         raise StoreError(f"{path} does not exist; expected {_SUPPORTED}")
     lower = path.name.lower()
     if path.is_dir():
-        is_zarr = lower.endswith(".zarr") or any(
-            (path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup")
-        )
+        is_zarr = lower.endswith(".zarr") or any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
         return open_zarr_path(path) if is_zarr else open_dicom(path)
     if lower.endswith(".npy"):
         return open_npy(path)

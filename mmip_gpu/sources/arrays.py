@@ -34,9 +34,7 @@ SAMPLE_COUNT: Final = 1 << 15  # of a fingerprint: 64 KiB at most, read in milli
 PROBE_SIZE: Final = 8  # samples per axis of one probe into a lazy array: touches one chunk, rarely more
 
 
-def open_array(
-    array: Any, kind: str | None = None, path: Path | None = None, content: str | None = None
-) -> Source:
+def open_array(array: Any, kind: str | None = None, path: Path | None = None, content: str | None = None) -> Source:
     """Open a NumPy array or anything with shape, dtype and slicing; `content` is its mark, if known."""
     kind = kind or _kind(array)
     name = path.name if path else kind
@@ -68,7 +66,7 @@ def open_npy(path: Path) -> Source:
 
 def open_zarr_path(path: Path) -> Source:
     """Open an existing Zarr array (format 2 or 3) by the path of its folder."""
-    import zarr  # noqa: PLC0415  (imported where needed: opening other sources stays quick)
+    import zarr
 
     node = zarr.open(path, mode="r")
     if isinstance(node, zarr.Group):

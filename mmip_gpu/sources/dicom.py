@@ -103,9 +103,7 @@ def open_dicom(path: Path) -> Source:
     axes = ("z" if is_volume else "") + "yx" + ("c" if layout.samples > 1 else "")
     metadata = _describe(path, headers, layout, frames, dtype)
     metadata |= voxel_spacing(frames, distances) | ({"files_ignored": ignored} if ignored else {})
-    return Source(
-        shape, dtype, axes, metadata, path.name, identify("dicom", shape, dtype, file_stamp(files)), read
-    )
+    return Source(shape, dtype, axes, metadata, path.name, identify("dicom", shape, dtype, file_stamp(files)), read)
 
 
 def _series_files(path: Path) -> tuple[list[Path], int]:
@@ -132,9 +130,7 @@ def _header(pydicom: Any, file: Path) -> Any:
     if "Rows" not in header or "BitsAllocated" not in header:
         raise InvalidArgument(f"{file.name} holds no image (modality {header.get('Modality', 'not given')})")
     if "TotalPixelMatrixColumns" in header and _frame_count(header) > 1:
-        raise InvalidArgument(
-            f"{file.name} is a tiled slide: its frames are no volume; export it as one plane first"
-        )
+        raise InvalidArgument(f"{file.name} is a tiled slide: its frames are no volume; export it as one plane first")
     return header
 
 
@@ -147,19 +143,13 @@ def _common_layout(headers: Sequence[Any], files: Sequence[Path]) -> _Layout:
     folder = files[0].parent.name
     series = Counter(f"{h.get('SeriesInstanceUID', 'no UID')} ({h.get('Modality', '?')})" for h in headers)
     if len(series) > 1:
-        raise InvalidArgument(
-            f"{folder} holds {len(series)} series: {_counts(series)}; put each into its own folder"
-        )
+        raise InvalidArgument(f"{folder} holds {len(series)} series: {_counts(series)}; put each into its own folder")
     layouts = Counter(_layout(header) for header in headers)
     if len(layouts) > 1:
-        raise InvalidArgument(
-            f"{folder} mixes slices of {len(layouts)} kinds: {_counts(layouts)}; separate them"
-        )
+        raise InvalidArgument(f"{folder} mixes slices of {len(layouts)} kinds: {_counts(layouts)}; separate them")
     if len(files) > 1 and any(_frame_count(header) > 1 for header in headers):
         multi = sum(_frame_count(header) > 1 for header in headers)
-        raise InvalidArgument(
-            f"{folder} holds {len(files)} files, {multi} of them with several frames: open one file"
-        )
+        raise InvalidArgument(f"{folder} holds {len(files)} files, {multi} of them with several frames: open one file")
     return next(iter(layouts))
 
 
@@ -192,9 +182,7 @@ def _dtype(layout: _Layout, name: str) -> np.dtype[Any]:
     sign = "" if layout.signed else "u"
     types = {1: "bool"} | {bits: f"{sign}int{bits}" for bits in (8, 16, 32, 64)}
     if layout.bits_allocated not in types:
-        raise InvalidArgument(
-            f"{name}: found {layout.bits_allocated} bits allocated per sample, expected 8 or 16"
-        )
+        raise InvalidArgument(f"{name}: found {layout.bits_allocated} bits allocated per sample, expected 8 or 16")
     return supported_dtype(types[layout.bits_allocated], name)
 
 
@@ -206,15 +194,11 @@ def _check_syntax(header: Any, file: Path) -> None:
     """Check that the pixel data can be decoded here."""
     syntax = _syntax(header)
     if syntax is None:
-        raise StoreError(
-            f"{file.name} does not give its transfer syntax: the file is damaged or not DICOM part 10"
-        )
+        raise StoreError(f"{file.name} does not give its transfer syntax: the file is damaged or not DICOM part 10")
     try:
         decoder = require("pydicom.pixels", "DICOM").get_decoder(syntax)
     except NotImplementedError as error:
-        raise InvalidArgument(
-            f"{file.name}: pydicom cannot decode {syntax.name}: decompress the file first"
-        ) from error
+        raise InvalidArgument(f"{file.name}: pydicom cannot decode {syntax.name}: decompress the file first") from error
     if not decoder.is_available:
         missing = "; ".join(decoder.missing_dependencies)
         raise MissingResource(
@@ -228,19 +212,13 @@ def _check_length(header: Any, file: Path, layout: _Layout) -> None:
     syntax = _syntax(header)
     if syntax.is_encapsulated or syntax.is_deflated or layout.photometric == "YBR_FULL_422":
         return
-    needed = (
-        _frame_count(header) * int(np.prod(layout.frame_shape, dtype=object)) * layout.bits_allocated // 8
-    )
+    needed = _frame_count(header) * int(np.prod(layout.frame_shape, dtype=object)) * layout.bits_allocated // 8
     found = file.stat().st_size
     if found < needed:
-        raise StoreError(
-            f"{file.name} is truncated: expected more than {needed} bytes, found {found}; copy it again"
-        )
+        raise StoreError(f"{file.name} is truncated: expected more than {needed} bytes, found {found}; copy it again")
 
 
-def _read_frames(
-    frames: Sequence[Frame], in_plane: Region, dtype: np.dtype[Any], deflated: Collection[Path]
-) -> Array:
+def _read_frames(frames: Sequence[Frame], in_plane: Region, dtype: np.dtype[Any], deflated: Collection[Path]) -> Array:
     """Decode frames, file by file, and keep the part that was asked for, inflating deflated files."""
     pydicom, iter_pixels = require("pydicom", "DICOM"), require("pydicom.pixels", "DICOM").iter_pixels
     stack = np.empty((len(frames), *(part.stop - part.start for part in in_plane)), dtype)

@@ -38,9 +38,7 @@ HEADER_TAGS: Final = (
 )
 _SAME_POSITION_MM: Final = 1e-3
 _SAME_DIRECTION: Final = 1e-3  # per direction cosine; scanners round them to 4 to 6 digits
-_UNIFORM_FRACTION: Final = (
-    0.01  # of the median gap: rounding of positions to 0.01 mm passes, a lost slice does not
-)
+_UNIFORM_FRACTION: Final = 0.01  # of the median gap: rounding of positions to 0.01 mm passes, a lost slice does not
 
 
 @dataclass(frozen=True)
@@ -144,15 +142,11 @@ def _vector(values: Any, length: int) -> Vector | None:
 
 def _distances(frames: Sequence[Frame], name: str) -> list[float] | None:
     """Project every position on the common slice normal; None if a frame does not give its place."""
-    placed = [
-        (f.position, f.orientation) for f in frames if f.position is not None and f.orientation is not None
-    ]
+    placed = [(f.position, f.orientation) for f in frames if f.position is not None and f.orientation is not None]
     if len(frames) == 1 or len(placed) < len(frames):
         return None
     directions = np.array([orientation for _, orientation in placed])
     if np.abs(directions - directions[0]).max() > _SAME_DIRECTION:
-        raise InvalidArgument(
-            f"{name} holds slices of different orientation (a localizer?): they are no one volume"
-        )
+        raise InvalidArgument(f"{name} holds slices of different orientation (a localizer?): they are no one volume")
     normal = np.cross(directions[0, :3], directions[0, 3:])
     return [float(np.dot(normal, position)) for position, _ in placed]

@@ -72,9 +72,7 @@ def _axes(stored_shape: tuple[int, ...], *, colour: bool, name: str) -> str:
     if min(stored_shape, default=0) < 0:
         raise StoreError(f"{name}: the header is damaged: found shape {stored_shape}")
     if not 1 <= len(stored_shape) <= 4:
-        raise InvalidArgument(
-            f"{name}: expected 1 to 4 NIfTI axes (x, y, z, t), found shape {stored_shape}: split it"
-        )
+        raise InvalidArgument(f"{name}: expected 1 to 4 NIfTI axes (x, y, z, t), found shape {stored_shape}: split it")
     if not colour:
         return default_axes(len(stored_shape))
     if len(stored_shape) not in (2, 3):
@@ -94,6 +92,4 @@ def _check_length(path: Path, offset: int, stored_shape: tuple[int, ...], stored
     needed = offset + stored.itemsize * int(np.prod(stored_shape, dtype=object))
     found = path.stat().st_size
     if path.suffix.lower() == ".nii" and found < needed:
-        raise StoreError(
-            f"{path.name} is truncated: expected {needed} bytes, found {found}; copy the file again"
-        )
+        raise StoreError(f"{path.name} is truncated: expected {needed} bytes, found {found}; copy the file again")

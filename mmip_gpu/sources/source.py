@@ -74,9 +74,7 @@ class Source:
 
     def __post_init__(self) -> None:
         if len(self.axes) != len(self.shape):
-            raise InvalidArgument(
-                f"{self.name}: axes {self.axes!r} for shape {self.shape}: one letter per axis"
-            )
+            raise InvalidArgument(f"{self.name}: axes {self.axes!r} for shape {self.shape}: one letter per axis")
 
     @property
     def ndim(self) -> int:
@@ -136,9 +134,7 @@ def default_axes(ndim: int) -> str:
     'zyx'
     """
     if ndim not in _DEFAULT_AXES:
-        raise InvalidArgument(
-            f"expected an array of 1 to 4 axes (x, yx, zyx, tzyx), found {ndim}: split it first"
-        )
+        raise InvalidArgument(f"expected an array of 1 to 4 axes (x, yx, zyx, tzyx), found {ndim}: split it first")
     return _DEFAULT_AXES[ndim]
 
 

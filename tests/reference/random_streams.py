@@ -16,9 +16,7 @@ CASES = {
     "2d": Header((75, 61), "yx", tile_log2=(0, 3, 2), cuts=(5,), steps=((300,),), d=(9, 4, -3)),
     "2d_merged": Header((130, 140), "yx", tile_log2=(0, 3, 3), cuts=(5, 21), steps=((3000,),)),
     "3d_of_slices": Header((3, 40, 50), "zyx", tile_log2=(1, 2, 2), cuts=(1, 62), dtype=3, offset=-300),
-    "3d": Header(
-        (35, 41, 33), "zyx", cell_depth=8, tile_log2=(2, 2, 2), cuts=(20,), steps=((77777,),), d=(32, 0, 1)
-    ),
+    "3d": Header((35, 41, 33), "zyx", cell_depth=8, tile_log2=(2, 2, 2), cuts=(20,), steps=((77777,),), d=(32, 0, 1)),
     "3d_thin": Header((9, 8, 100), "zyx", cell_depth=8, tile_log2=(1, 1, 3), dtype=2, cuts=(1, 2, 510)),
     "2d_deep": Header((20, 20), "yx", cell_depth=8, tile_log2=(1, 1, 1)),
     "classes": Header(

@@ -1,0 +1,159 @@
+"""Encode and decode speed of one core against HTJ2K and JPEG 2000 at equal PSNR, and where our time goes.
+
+    python benchmarks/speed.py [--megabytes 64]
+
+Our rate is that of a chunk whose plan is known (what a store does for every chunk), without verification. All codecs
+run one thread in this process, one after the other; medians of 5, the spread is (max - min) / median. Writes
+results/speed.csv and results/profile.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+from harness import RIVALS, checksum, data_folder, psnr, rival_at_psnr, timed, unsigned_slices, write_rows
+
+import mmip_gpu as mmip
+from mmip_gpu import _core
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.codec import analyzed_chunk, decode_chunk, encode_chunk
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.metrics import format_table
+from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.rate import make_plan
+
+TARGETS = {
+    "mr_uih_t1_brain": (40.0, 45.0),
+    "ct_ge_head_4mm": (52.0,),
+    "niivue_chris_t1": (42.0,),
+    "phantom3d": (55.0,),
+}
+
+
+def images(megabytes: float) -> dict[str, np.ndarray]:
+    """The test volumes that are at hand, and a phantom of this size."""
+    found = {}
+    folder = data_folder()
+    for name in TARGETS:
+        if folder and (folder / f"{name}.npy").exists():
+            found[name] = np.load(folder / f"{name}.npy")
+    slices = max(int(megabytes * 1e6 / (512 * 512 * 2)) // 8 * 8, 8)
+    found["phantom3d"] = mmip.phantom3d((slices, 512, 512))
+    return found
+
+
+def plan_of(array: np.ndarray, **options: Any) -> ChunkPlan:
+    """The plan that `encode` would make, without verification."""
+    config = CodecConfig.from_options(verify=False, **options)
+    return make_plan(config, array, PlaneLayout.of(array.shape), None, False, None, 1)
+
+
+def our_row(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> tuple[dict[str, Any], float]:
+    """Rate and size of one plan; the round trip is checked outside the clock."""
+    encoded, encode, spread = timed(lambda: encode_chunk(array, plan, threads=1))
+    payloads = encoded.payloads
+    decoded, decode, _ = timed(lambda: decode_chunk(encoded.header, lambda stage: payloads[stage - 1], threads=1))
+    found = psnr(array, decoded)
+    if plan.lossless and not np.array_equal(array, decoded):
+        raise RuntimeError("lossless round trip differs")
+    return row(name, label, array, encoded.size, found, encode, decode, spread), found
+
+
+def row(
+    name: str,
+    codec: str,
+    array: np.ndarray,
+    size: int,
+    found: float,
+    encode: float,
+    decode: float,
+    spread: float,
+) -> dict[str, Any]:
+    """One line of the table."""
+    megabytes = array.nbytes / 1e6
+    return {
+        "image": name,
+        "codec": codec,
+        "bits_per_sample": 8 * size / array.size,
+        "psnr_db": found,
+        "encode_mb_s": megabytes / encode,
+        "decode_mb_s": megabytes / decode,
+        "encode_spread": spread,
+    }
+
+
+def rivals(name: str, array: np.ndarray, target: float) -> list[dict[str, Any]]:
+    """The rivals at this PSNR."""
+    rows = []
+    planes = unsigned_slices(array)
+    for rival in RIVALS:
+        level, size, found, streams = rival_at_psnr(rival, array, target)
+        _, encode, spread = timed(lambda r=rival, v=level: [r.encode(p, v) for p in planes], 3)
+        _, decode, _ = timed(lambda r=rival, s=streams: [r.decode(x) for x in s], 3)
+        rows.append(row(name, rival.name, array, size, found, encode, decode, spread))
+    return rows
+
+
+def profile(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> list[dict[str, Any]]:
+    """Seconds of each pass over one chunk, one thread."""
+    (chunk, planes, offset, _), analyze, _ = timed(lambda: analyzed_chunk(array, plan, None, 1))
+    times = {"analyze (transform, modes, quantize)": analyze}
+    payloads = []
+    for stage in range(1, len(plan.cuts) + 1):
+        payload, times[f"pack stage {stage}"], _ = timed(lambda s=stage: chunk.pack(s, 1))
+        payloads.append(payload)
+    layout = PlaneLayout.of(array.shape)
+    other = _core.Chunk(
+        layout.planes,
+        layout.volume,
+        plan.depth,
+        plan.tile_log2,
+        plan.cuts,
+        plan.steps,
+        plan.reversible,
+        chunk.recon,
+    )
+    for stage, payload in enumerate(payloads, 1):
+        _, times[f"unpack stage {stage}"], _ = timed(lambda s=stage, p=payload: other.unpack(s, p, True, False, 1))
+    out, info = np.empty_like(planes), np.iinfo(planes.dtype)
+    _, times["synthesize (dequantize, inverse, store)"], _ = timed(
+        lambda: other.synthesize(len(plan.cuts), 1, offset, int(info.min), int(info.max), out, 1)
+    )
+    return [
+        {
+            "image": name,
+            "target": label,
+            "pass": key,
+            "seconds": t,
+            "mb_s": array.nbytes / 1e6 / t,
+            "data": checksum(array),
+        }
+        for key, t in times.items()
+    ]
+
+
+def main() -> None:
+    """All images, tables, rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=float, default=64.0, help="size of the phantom")
+    options = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    profiles: list[dict[str, Any]] = []
+    for name, array in images(options.megabytes).items():
+        for target in TARGETS[name]:
+            plan = plan_of(array, psnr=target)
+            ours, found = our_row(name, array, plan, f"mmip ({_core.selected_kernels()})")
+            rows += [r | {"data": checksum(array)} for r in [ours, *rivals(name, array, found)]]
+            profiles += profile(name, array, plan, f"{target} dB")
+        plan = plan_of(array, lossless=True, stages=3)
+        rows.append(our_row(name, array, plan, "mmip lossless, 3 stages")[0] | {"data": checksum(array)})
+        profiles += profile(name, array, plan, "lossless")
+    print(format_table(rows, [c for c in rows[0] if c != "data"]))
+    print(format_table(profiles, ["image", "target", "pass", "seconds", "mb_s"]))
+    print(f"wrote {write_rows('speed', rows).name}, {write_rows('profile', profiles).name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""What a container holds, without decoding it.
+
+Values: bytes in; the parsed Header, a reader of stage payloads, and JSON-safe descriptions out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .codec import read_extent
+from .container import UNKNOWN_ERROR, Header
+from .errors import CorruptData, InvalidArgument, TruncatedData
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["describe", "inspect", "open_container"]
+
+
+def inspect(
+    data: Buffer, *, stages: int | None = None, scale: int = 1, region: tuple[slice, ...] | None = None
+) -> dict[str, Any]:
+    """What a container holds, without decoding it.
+
+    Parameters
+    ----------
+    stages, scale, region
+        As for `decode`; ``bytes_needed`` tells what such a decode reads.
+
+    Returns
+    -------
+    dict
+        ``shape dtype axes kind`` ..., ``config``, ``loss`` (psnr in dB, max_error in sample units) and
+        ``stages``, a list of ``{"bytes", "bytes_to_here"}``; sizes in bytes.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> len(mmip.inspect(mmip.encode(mmip.phantom2d(64), quality=10))["stages"])
+    3
+    """
+    header, reader = open_container(data)
+    report = describe(header)
+    report["bytes_needed"] = report["header_bytes"] + read_extent(header, reader, stages, scale, region)
+    return report
+
+
+def describe(header: Header) -> dict[str, Any]:
+    """JSON-safe description of a header: the part of `inspect` that needs no payload."""
+    header_bytes = len(header.to_bytes())
+    to_here, parts = header_bytes, []
+    for size in header.payload_sizes:
+        to_here += size
+        parts.append({"bytes": size, "bytes_to_here": to_here})
+    loss, samples = header.loss, header.layout.samples
+    psnr = loss.psnr(samples) if samples else float("inf")
+    report: dict[str, Any] = {
+        "kind": "raw" if header.transform is None else "transform",
+        "shape": list(header.layout.shape),
+        "dtype": header.dtype,
+        "axes": header.layout.axes,
+        "colour": header.colour,
+        "bytes": to_here,
+        "header_bytes": header_bytes,
+        "raw_bytes": header.raw_bytes,
+        "ratio": header.raw_bytes / to_here,
+        "bits_per_sample": 8 * to_here / samples if samples else 0.0,
+        "stages": parts,
+        "loss": {
+            "mode": loss.mode,
+            "requested": loss.requested,
+            "verified": loss.verified,
+            "psnr": None if not np.isfinite(psnr) else psnr,
+            "max_error": None if loss.max_error == UNKNOWN_ERROR else loss.max_error,
+            "lossless": loss.verified and loss.sse == 0,
+            "minimum": loss.minimum,
+            "maximum": loss.maximum,
+        },
+    }
+    if header.transform is not None:
+        t = header.transform
+        report["config"] = {
+            "cell_depth": t.depth,
+            "tile_log2": list(t.tile_log2),
+            "cuts": list(t.cuts),
+            "steps": [[s / 256 for s in row] for row in t.steps],
+            "reversible": [bool(r) for r in t.reversible],
+            "offset": t.offset,
+            "recon": [[d / 64 for d in row] for row in t.recon],
+        }
+    return report
+
+
+def open_container(data: Buffer) -> tuple[Header, Callable[[int], memoryview]]:
+    """Header of a container and a function that gives the payload of a stage."""
+    try:
+        view = memoryview(data).cast("B")
+    except TypeError as e:
+        raise InvalidArgument(f"expected the bytes of a container, found {type(data).__name__}") from e
+    header, at = Header.parse(view)
+    starts = np.concatenate([[at], at + np.cumsum(header.payload_sizes, dtype=object)]).tolist()
+    if len(view) > starts[-1]:
+        raise CorruptData(f"container: expected {starts[-1]} bytes, found {len(view)}")
+
+    def read_stage(stage: int) -> memoryview:
+        if starts[stage] > len(view):
+            raise TruncatedData(f"stage {stage} ends at byte {starts[stage]}, found {len(view)} bytes")
+        return view[starts[stage - 1] : starts[stage]]
+
+    return header, read_stage

@@ -1,0 +1,77 @@
+"""Coded chunks, and the raw kind of them: samples as they are.
+
+Values: arrays in, Encoded out, and back. Implements FORMAT.md section 1 (kind 0) and its part of section 5.1.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .axes import PlaneLayout
+from .container import Header, LossRecord
+from .errors import CorruptData, LimitExceeded
+from .planning import ChunkPlan
+from .region import checked_region
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["Encoded", "decode_raw", "encode_raw"]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A coded chunk: header and one payload a stage (the raw kind has one)."""
+
+    header: Header
+    payloads: tuple[bytes, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the container."""
+        return len(self.header.to_bytes()) + sum(len(p) for p in self.payloads)
+
+    def to_bytes(self) -> bytes:
+        """The container."""
+        return self.header.to_bytes() + b"".join(self.payloads)
+
+
+def encode_raw(array: NDArray[Any], layout: PlaneLayout, plan: ChunkPlan) -> Encoded:
+    """The array as it is, in a container of kind 0."""
+    payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    loss = LossRecord(plan.config.mode, plan.config.value, True, low, high, 0, 0)
+    header = Header(array.dtype.name, layout, plan.colour, loss, None, zlib.crc32(payload))
+    return Encoded(header, (payload,))
+
+
+def decode_raw(
+    header: Header, payload: Buffer, scale: int, region: tuple[slice, ...] | None, max_bytes: int
+) -> NDArray[Any]:
+    """Decode a raw container, or a part of it; arguments as for `codec.decode_chunk`."""
+    if header.raw_bytes > max_bytes:
+        raise LimitExceeded(f"the array takes {header.raw_bytes} bytes, max_bytes={max_bytes}")
+    if zlib.crc32(payload) != header.raw_crc:
+        raise CorruptData("raw payload: its crc differs")
+    dtype = np.dtype(header.dtype)
+    array = np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.layout.shape)
+    if scale > 1:
+        array = _window_means(array, header.layout, scale)
+    return np.ascontiguousarray(array[checked_region(region, array.shape)])
+
+
+def _window_means(array: NDArray[Any], layout: PlaneLayout, scale: int) -> NDArray[Any]:
+    """Mean over windows of the spatial axes, rounded half to even (FORMAT.md section 5.1)."""
+    total = array.astype(np.int64)
+    count = np.ones(array.shape, np.int64)
+    for axis, letter in enumerate(layout.axes):
+        if letter in "zyx":
+            starts = np.arange(0, array.shape[axis], scale)
+            total = np.add.reduceat(total, starts, axis)
+            count = np.add.reduceat(count, starts, axis)
+    return np.rint(total / count).astype(array.dtype)

@@ -1,0 +1,91 @@
+"""The shape of the package: imports point one way, heavy packages load late, modules stay small."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "mmip_gpu"
+PLUGIN = Path(__file__).parents[1] / "numcodecs_plugin"
+HEAVY = {
+    "cupy",
+    "torch",
+    "dask",
+    "zarr",
+    "matplotlib",
+    "skimage",
+    "nibabel",
+    "pydicom",
+    "tifffile",
+    "imagecodecs",
+}
+# Each module may import those of lower rank only.
+RANK = {
+    "errors": 0, "_core": 0, "axes": 1, "config": 1, "phantoms": 1, "similarity": 1, "sources": 2, "roi": 2,
+    "metrics": 3, "plot": 4, "planning": 3, "container": 3, "region": 4, "raw": 5, "codec": 6, "rate": 7,
+    "inspection": 7, "api": 8, "store": 9, "cli": 10,
+}  # fmt: skip
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py")) + sorted(PLUGIN.rglob("*.py"))
+
+
+def top_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.Module, package: str) -> set[str]:
+    """Modules of mmip_gpu that the file imports anywhere but under TYPE_CHECKING."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            if node.level == 0 and (node.module or "").startswith("mmip_gpu"):
+                found.add((node.module or "").partition(".")[2].split(".")[0])
+            elif node.level:
+                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+                full = ".".join([*parts, *(node.module or "").split(".")]).strip(".")
+                names = [full] if node.module else [f"{full}.{a.name}" for a in node.names]
+                found |= {n.split(".")[1] for n in names if n.startswith("mmip_gpu.") and len(n.split(".")) > 1}
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.is_relative_to(PACKAGE)], ids=lambda p: p.name)
+def test_imports_point_down(path: Path) -> None:
+    own = top_of(path)
+    if own in ("__init__", "__main__"):
+        return
+    package = ".".join(["mmip_gpu", *path.relative_to(PACKAGE).parts[:-1]])
+    for name in imported(ast.parse(path.read_text()), package):
+        assert name == own or RANK[name] < RANK[own], f"{path.name} imports {name}"
+
+
+def test_core_import_is_light() -> None:
+    code = f"import sys, mmip_gpu; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.name)
+def test_modules_are_small(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 330
+
+
+def test_passes_and_rules_are_small() -> None:
+    long = {
+        p.name: n
+        for p in PACKAGE.rglob("*")
+        if p.suffix in (".h", ".cpp") and (n := len(p.read_text().splitlines())) > 350
+    }
+    assert long.keys() <= {"core.cpp"}, long
+
+
+def test_rules_include_only_rules() -> None:
+    for path in (PACKAGE / "rules").glob("*.h"):
+        for line in path.read_text().splitlines():
+            if line.startswith("#include <"):
+                assert line == "#include <cstdint>", f"{path.name}: {line}"
+            elif line.startswith('#include "'):
+                assert (PACKAGE / "rules" / line.split('"')[1]).exists(), f"{path.name}: {line}"

@@ -1,0 +1,73 @@
+"""Every rule header compiles for a GPU through NVRTC, which needs no GPU, with no standard headers and no warning.
+
+Skipped where the compiler is not installed: pip install nvidia-cuda-nvrtc.
+"""
+
+import ctypes
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+RULES = Path(__file__).parents[1] / "mmip_gpu" / "rules"
+PROBE = """
+#include "dc.h"
+#include "blocks.h"
+#include "builtin_codes.h"
+#include "colour.h"
+#include "huffman.h"
+#include "quantize.h"
+#include "transform.h"
+using namespace mmip;
+extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, unsigned short* table) {
+    float* line = lines + 32 * threadIdx.x;
+    dct_line<32, float>(line, 1);
+    idct_line<16, float>(line, 2);
+    reversible_line<float>(line, 4);
+    inverse_reversible_line<float>(line, 1);
+    const int magnitude = quantize_magnitude(scaled_magnitude(line[0], 2.0f), 88);
+    const int recon[4] = {0, kDcLengths[0][0], kHeaderLengths[1][7][0], kTokenLengths[0][0]};
+    line[1] = dequantize(magnitude, recon, 0.5f) + index_cost(magnitude);
+    BitReader bits(bytes, 64);
+    indices[0] = decode_symbol(bits, table, kTokenAlphabet, kTokenEscapeBits) + to_sample(line[2]);
+    BitWriter writer(bytes);
+    writer.put_gamma(kTokenClass[5]);
+    writer.finish();
+    const CellPlace at{1, 1, 1, 4, 4};
+    indices[1] = colour_inverse(colour_forward({1, 2, 3})).a;
+    indices[3] = dc_residual_context(reinterpret_cast<unsigned*>(indices), at);
+    indices[2] = block_shape(kMode16, 8).cells + static_cast<int>(scan_key(1, 2, 3, 8, 8, 8, 0));
+}
+"""
+
+
+def nvrtc() -> ctypes.CDLL:
+    spec = importlib.util.find_spec("nvidia")
+    for folder in spec.submodule_search_locations or [] if spec else []:
+        for library in sorted(Path(folder).glob("**/libnvrtc.so.*")):
+            if "builtins" not in library.name:
+                return ctypes.CDLL(str(library))
+    pytest.skip("NVRTC is not installed")
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90", "sm_100"])
+def test_rule_headers_compile(architecture: str) -> None:
+    library = nvrtc()
+    headers = sorted(RULES.glob("*.h"))
+    names = (ctypes.c_char_p * len(headers))(*[h.name.encode() for h in headers])
+    sources = (ctypes.c_char_p * len(headers))(*[h.read_bytes() for h in headers])
+    program = ctypes.c_void_p()
+    assert (
+        library.nvrtcCreateProgram(ctypes.byref(program), PROBE.encode(), b"probe.cu", len(headers), sources, names)
+        == 0
+    )
+    options = [f"--gpu-architecture={architecture}".encode(), b"--std=c++17", b"--fmad=false"]
+    status = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+    size = ctypes.c_size_t()
+    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    library.nvrtcGetProgramLog(program, log)
+    library.nvrtcDestroyProgram(ctypes.byref(program))
+    text = log.value.decode()
+    assert status == 0, text
+    assert "warning" not in text, text
