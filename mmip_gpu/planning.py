@@ -21,10 +21,10 @@ from .config import CodecConfig, Quality
 __all__ = ["ChunkPlan", "class_steps", "initial_step", "probe_region", "quality_steps", "tile_log2"]
 
 _WHOLE_PROBE = 2**18
-_PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 16, "y": 128, "x": 128}}
+_PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI steps
 # What an error of one unit in a component does to the squared error of R, G and B together.
-_COLOUR_ENERGY = (3.0, 0.5, 0.75)
+_COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
 _LOW_RATE = 0.4  # bits a sample
 
 
@@ -49,6 +49,12 @@ class ChunkPlan:
     def lossless(self) -> bool:
         """Whether every class is bit-exact."""
         return all(self.reversible)
+
+    @property
+    def background_step(self) -> float:
+        """Step of the background, in sample units (before the scales of colour components)."""
+        scale = _COMPONENT_SCALES[0] if self.colour else 1.0
+        return self.steps[0][0] / _core.STEP_ONE / scale
 
     def with_step(self, step: float) -> ChunkPlan:
         """The same plan with another background step (mode psnr)."""
@@ -113,8 +119,7 @@ def _component_steps(step: float | None, colour: bool) -> tuple[int, ...]:
     """Steps in 1/256 of a grey plane or of Y, Co, Cg, so that all components add equal error to R, G, B."""
     if step is None:
         return (_core.STEP_ONE,) * (3 if colour else 1)
-    scales = [math.sqrt(3.0 / (3.0 * e)) for e in _COLOUR_ENERGY] if colour else [1.0]
-    return tuple(_fixed_step(step * s) for s in scales)
+    return tuple(_fixed_step(step * s) for s in (_COMPONENT_SCALES if colour else (1.0,)))
 
 
 def _fixed_step(step: float) -> int:
@@ -133,7 +138,7 @@ def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tupl
 
 
 def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
-    """All of a small array; of others the middle: 512 x 512 or 16 x 128 x 128 samples of one plane, all channels."""
+    """All of a small array; of others the middle: 512 x 512 or 32 x 128 x 128 samples of one plane, all channels."""
     if layout.samples <= _WHOLE_PROBE:
         return tuple(slice(0, n) for n in layout.shape)
     region = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ __all__ = ["make_plan", "plan_for_probe", "search_step"]
 _SMALLEST_STEP = 0.25
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
+_SMALLEST_BRACKET = math.log10(1.004)
+_SLOPE = 15.0  # dB for a factor of ten in the step
 _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
 _MATCH_ROUNDS = 5
 _MARGIN = 0.98  # the seed's truncation to integers beats rounding by 0.05 dB where samples are clipped at 0
@@ -46,13 +49,9 @@ def make_plan(
         probe_classes = classes[tuple(s for s, a in zip(region, layout.axes, strict=True) if a != "c")]
     class_count = 1 if classes is None or classes.size == 0 else int(classes.max()) + 1
     plan = plan_for_probe(config, array[region], layout.axes, probe_classes, class_count, colour, peak, threads)
-    if config.mode != "psnr" or array.size == 0:
+    if config.mode != "psnr" or array[region].size == array.size:
         return plan
-
-    def mean_error(trial: ChunkPlan) -> float:
-        return sum(class_errors(array, trial, classes, threads)) / array.size
-
-    return search_step(plan, peak, mean_error)
+    return search_step(plan, peak, partial(_mean_error, array, classes, threads))
 
 
 def plan_for_probe(
@@ -71,25 +70,24 @@ def plan_for_probe(
     depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if layout.volume[0] < 4 else (1, 8)
     best: tuple[int, ChunkPlan] | None = None
     for depth in depths:
-        plan = ChunkPlan(
-            config,
-            axes,
-            colour,
-            depth,
-            tile_log2(depth, layout.volume, 1.0),
-            config.stage_cuts(depth),
-            steps,
-            reversible,
-        )
+        tiles = tile_log2(depth, layout.volume, 1.0)
+        plan = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), steps, reversible)
         if probe.size == 0:
             return plan
+        if config.mode == "quality":
+            plan = match_quality(plan, probe, classes, threads)
+        elif config.mode == "psnr":
+            plan = search_step(plan, peak, partial(_mean_error, probe, classes, threads))
         trial = replace(plan, config=replace(config, verify=False))
         size = encode_chunk(probe, trial, classes, threads=threads, allow_raw=False).size
-        rate = 8 * size / probe.size
         if best is None or size < best[0]:
-            best = size, replace(plan, tile_log2=tile_log2(depth, layout.volume, rate))
+            best = size, replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * size / probe.size))
     assert best is not None
-    return match_quality(best[1], probe, classes, threads) if config.mode == "quality" else best[1]
+    return best[1]
+
+
+def _mean_error(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan) -> float:
+    return sum(class_errors(array, plan, classes, threads)) / array.size
 
 
 def match_quality(plan: ChunkPlan, probe: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> ChunkPlan:
@@ -110,7 +108,7 @@ def match_quality(plan: ChunkPlan, probe: NDArray[Any], classes: NDArray[np.uint
 
 
 def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float]) -> ChunkPlan:
-    """The largest step (within 0.1 dB) whose mean squared error reaches the PSNR; lossless where none does.
+    """The largest step (within 0.1 dB) whose mean squared error reaches the PSNR, from the plan's own; lossless if none.
 
     Parameters
     ----------
@@ -124,29 +122,35 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
         error = mean_error(plan.with_step(step))
         return math.inf if error == 0 else 10 * math.log10(peak * peak / error)
 
-    step = max(initial_step(plan.config, math.ceil(peak)), _SMALLEST_STEP)
-    good, bad = None, None  # the largest step known to reach the target, the smallest known not to
+    step = max(plan.background_step, _SMALLEST_STEP)
+    good, bad = None, None  # (log step, dB): the largest step known to reach the target, the smallest known not to
     for _ in range(_ROUNDS):
         found = reached(step)
         if found >= target:
-            good = step
+            good = math.log10(step), min(found, target + 60)
             if found <= target + _TOLERANCE_DB:
                 break
         else:
-            bad = step
+            bad = math.log10(step), found
             if step <= _SMALLEST_STEP:
                 break
-        if good is not None and bad is not None:
-            if bad / good < 1.004:
-                break
-            step = math.sqrt(good * bad)
-        else:
-            gap = min(max(found - target, -12.0), 12.0)
-            step = max(step * 10 ** (gap / 20) * (0.985 if good is None else 1.0), _SMALLEST_STEP)
+        if good is not None and bad is not None and bad[0] - good[0] < _SMALLEST_BRACKET:
+            break
+        step = max(10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2), _SMALLEST_STEP)
     if good is None:
         flags = tuple(1 for _ in plan.reversible)
         return replace(plan, steps=tuple(tuple(256 for _ in row) for row in plan.steps), reversible=flags)
-    return plan.with_step(good)
+    return plan.with_step(10 ** good[0])
+
+
+def _next_log_step(good: tuple[float, float] | None, bad: tuple[float, float] | None, aim: float) -> float:
+    """Interpolate inside the bracket, kept off its ends; without one, follow a typical slope."""
+    if good is not None and bad is not None:
+        share = (good[1] - aim) / max(good[1] - bad[1], 1e-9)
+        return good[0] + (bad[0] - good[0]) * min(max(share, 0.1), 0.9)
+    at = good if good is not None else bad
+    assert at is not None
+    return at[0] + min(max((at[1] - aim) / _SLOPE, -0.5), 0.5)
 
 
 def _peak(array: NDArray[Any]) -> int:

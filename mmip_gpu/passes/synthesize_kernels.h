@@ -132,11 +132,19 @@ private:
         for (int i = 0; i < count; ++i) out[i] = clip(to_sample(row[i]));
     }
 
+    template <int count>
+    void store_whole_row(const float* row, int64_t z, int64_t y, int64_t x) {
+        T* out = place(z, y, x);
+        if (out == nullptr) return;
+        if (x + count > job_.plane_shape[2]) return store_row(row, z, y, x, count);
+        for (int i = 0; i < count; ++i) out[i] = clip(to_sample(row[i]));
+    }
+
     template <int slices, int size>
     void store(int z, int y, int x) {
         const int64_t z0 = (t_.cell[0] + z) * t_.depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
         for (int k = 0; k < slices; ++k)
-            for (int j = 0; j < size; ++j) store_row(floats(samples_) + (k * size + j) * size, z0 + k, y0 + j, x0, size);
+            for (int j = 0; j < size; ++j) store_whole_row<size>(floats(samples_) + (k * size + j) * size, z0 + k, y0 + j, x0);
     }
 
     // A cell without AC is flat: what the inverse transform gives when all other inputs are zero.
@@ -148,7 +156,7 @@ private:
         for (float& v : row) v = value;
         const int64_t z0 = (t_.cell[0] + z) * depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
         for (int k = 0; k < depth; ++k)
-            for (int j = 0; j < 8; ++j) store_row(row, z0 + k, y0 + j, x0, 8);
+            for (int j = 0; j < 8; ++j) store_whole_row<8>(row, z0 + k, y0 + j, x0);
     }
 
     void scaled_dc(int i, int many) {
