@@ -6,6 +6,7 @@ Guarantees equal bytes for every thread count and batch.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -224,10 +225,8 @@ def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
     >>> max_encoded_size((64, 64), "uint16")
     9216
     """
-    samples = 1
-    for n in shape:
-        samples *= int(n)
-    return samples * np.dtype(dtype).itemsize + _HEADER_BOUND
+    samples = math.prod(int(n) for n in shape)
+    return samples * int(np.dtype(dtype).itemsize) + _HEADER_BOUND
 
 
 def checked_array(array: Any, device: str | None = None) -> NDArray[Any]:

@@ -108,7 +108,7 @@ def match_quality(plan: ChunkPlan, probe: NDArray[Any], classes: NDArray[np.uint
 
 
 def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float]) -> ChunkPlan:
-    """The largest step (within 0.1 dB) whose mean squared error reaches the PSNR, from the plan's own; lossless if none.
+    """The largest step (within 0.1 dB) whose mean squared error reaches the PSNR, from the plan's own step on.
 
     Parameters
     ----------

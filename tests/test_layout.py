@@ -42,8 +42,10 @@ def imported(tree: ast.Module, package: str) -> set[str]:
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            if node.level == 0 and (node.module or "").startswith("mmip_gpu"):
-                found.add((node.module or "").partition(".")[2].split(".")[0])
+            if node.level == 0 and node.module == "mmip_gpu":
+                found |= {a.name for a in node.names if a.name in RANK}
+            elif node.level == 0 and (node.module or "").startswith("mmip_gpu."):
+                found.add((node.module or "").split(".")[1])
             elif node.level:
                 parts = package.split(".")[: len(package.split(".")) - node.level + 1]
                 full = ".".join([*parts, *(node.module or "").split(".")]).strip(".")

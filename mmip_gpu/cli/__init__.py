@@ -1,0 +1,67 @@
+"""The command ``mmip``: parses, calls the library, prints.
+
+Values: an argument list in, an exit code out (0 done, 1 a verification failed, 2 other errors, 130
+interrupted). Implements no section of FORMAT.md. Guarantees one line on stderr for every error a caller can
+meet; the module of a command is imported only when that command runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from mmip_gpu.cli.failures import VerificationError
+from mmip_gpu.cli.parser import build_parser
+from mmip_gpu.errors import MmipError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process when None.
+
+    Returns
+    -------
+    int
+        Exit code: 0, 1 where a verification failed, 2 for other errors, 130 when interrupted.
+
+    Examples
+    --------
+    >>> main(["info"])
+    2
+    """
+    again = "run the same command again"
+    try:
+        args = build_parser().parse_args(argv)
+        again = args.again
+        module, name = args.run.split(":")
+        command: Callable[..., int | None] = getattr(import_module(f"mmip_gpu.cli.{module}"), name)
+        code = command(args) or 0
+        sys.stdout.flush()  # so that a closed pipe is met here
+    except VerificationError as error:
+        return _fail(type(error).__name__, error, 1)
+    except MmipError as error:
+        return _fail(type(error).__name__, error, 2)
+    except BrokenPipeError:  # the reader of our output left, as `mmip info | head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail("StoreError", error, 2)
+    except MemoryError:
+        return _fail("LimitExceeded", "not enough memory; a store (mmip compress) is coded chunk by chunk", 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted", again, 130)
+    return code
+
+
+def _fail(kind: str, message: object, code: int) -> int:
+    """Print an error as one line and return its exit code."""
+    print(f"mmip: {kind}: {' '.join(str(message).split())}", file=sys.stderr)
+    return code

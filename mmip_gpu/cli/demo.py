@@ -1,0 +1,41 @@
+"""The command demo: a volume into a progressive store, read back stage by stage, measured and drawn.
+
+Values: parsed options in; a folder with the store, the results and the picture out.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from mmip_gpu.cli.decoded import open_decoded
+from mmip_gpu.cli.evaluation import evaluate_and_print
+from mmip_gpu.cli.figures import draw
+from mmip_gpu.cli.files import write_json
+from mmip_gpu.cli.stores import write_store
+from mmip_gpu.cli.values import coding_options, load_roi
+from mmip_gpu.sources import open_source
+
+__all__ = ["demo"]
+
+_PHANTOM = "phantom3d:64x256x256"
+_PHANTOM_ROI = "threshold:9000"
+
+
+def demo(args: Namespace) -> None:
+    """Show all that the codec does on one volume."""
+    source = open_source(args.input or _PHANTOM)
+    is_phantom = source.metadata["kind"].startswith("phantom")
+    roi = load_roi(args.roi or (_PHANTOM_ROI if is_phantom and not args.no_roi else None))
+    options = coding_options(args)
+    if not {"quality", "psnr", "lossless"} & set(options):
+        options |= {"quality": 10} if is_phantom else {"psnr": 50}
+    folder = Path(args.out)
+    store, picture, results = (folder / name for name in ("volume.zarr", "progressive.png", "evaluation.json"))
+    write_store(source, store, args.axes, roi, args.threads, overwrite=True, **options)
+    decoded = open_decoded(str(store), threads=args.threads)
+    print(f"{source.name}, coded with " + ", ".join(f"{key} {value}" for key, value in options.items()))
+    evaluation = evaluate_and_print(source, decoded, roi, args.axes)
+    write_json(str(results), evaluation)
+    draw(source, decoded, evaluation, picture, roi)
+    print(f"\nstore:    {store}\npicture:  {picture}\nresults:  {results}")

@@ -1,0 +1,243 @@
+"""All commands of ``mmip`` with their options.
+
+Values: none in, an ArgumentParser out whose result names the function to run (``run``, "module:function") and
+says what an interrupted user can do (``again``). Imports no command, so that ``mmip --help`` is quick.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from mmip_gpu import __version__
+from mmip_gpu.cli.values import chunk_shape, region, roi_quality, volume_shape
+from mmip_gpu.errors import InvalidArgument
+
+__all__ = ["build_parser"]
+
+_INPUT = ".npy, NIfTI, DICOM file or folder, Zarr array, or a name: phantom, phantom3d, phantom3d:64x256x256"
+_ROI = "region of interest: threshold:9000, range:300..3000, otsu, or a mask .npy"
+_ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
+_AGAIN = "nothing was finished; run the same command again"
+_RESUME = "run the same command again, without --overwrite, to resume: finished chunks are kept"
+
+
+@dataclass(frozen=True)
+class _Command:
+    """What a command runs, does, and looks like."""
+
+    run: str
+    text: str
+    example: str
+    again: str = _AGAIN
+
+
+_COMMANDS = {
+    "phantom": _Command("files:phantom", "make a seeded test image or volume", "mmip phantom -o phantom_512.npy"),
+    "encode": _Command(
+        "files:encode",
+        "compress an image into one .mmip file",
+        "mmip encode phantom_512.npy -o q10.mmip --quality 10 --roi threshold:9000",
+    ),
+    "decode": _Command(
+        "files:decode",
+        "decompress an .mmip file, or a part of it",
+        "mmip decode q10.mmip -o stage2.npy --stages 2",
+    ),
+    "compress": _Command(
+        "stores:compress",
+        "compress a volume into a progressive Zarr store",
+        "mmip compress phantom3d:64x256x256 volume.zarr --quality 10 --roi threshold:9000",
+        _RESUME,
+    ),
+    "extract": _Command(
+        "stores:extract",
+        "decompress a Zarr store, or a part of it",
+        "mmip extract volume.zarr -o coarse.npy --stages 1 --scale 8",
+    ),
+    "info": _Command("files:info", "show what an .mmip file or a store holds", "mmip info q10.mmip --json"),
+    "evaluate": _Command(
+        "evaluation:evaluate",
+        "measure the error of a decoded image, stage by stage",
+        "mmip evaluate phantom_512.npy q10.mmip --roi threshold:9000",
+    ),
+    "plot": _Command("", "draw a figure", "mmip plot progressive phantom_512.npy q10.mmip -o stages.png"),
+    "progressive": _Command(
+        "figures:progressive",
+        "draw the original, its stages and their errors",
+        "mmip plot progressive phantom_512.npy q10.mmip -o stages.png --roi threshold:9000",
+    ),
+    "rate": _Command(
+        "figures:rate",
+        "draw PSNR against bits per sample of evaluations",
+        "mmip plot rate roi_on.json roi_off.json -o rate.png",
+    ),
+    "demo": _Command(
+        "demo:demo",
+        "store a volume, read it back stage by stage, measure and draw it",
+        "mmip demo",
+    ),
+}
+
+
+class _Parser(ArgumentParser):
+    """Reports a wrong command line as the library reports a wrong argument."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and leaving."""
+        raise InvalidArgument(f"{message}; see {self.prog} --help")
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser of the whole command line.
+
+    Examples
+    --------
+    >>> build_parser().parse_args(["encode", "phantom", "-o", "a.mmip", "--quality", "10"]).run
+    'files:encode'
+    """
+    parser = _Parser(
+        prog="mmip",
+        description="Progressive, region-aware compression of biomedical images and volumes.",
+        epilog="first steps: mmip demo\nhelp of one command: mmip encode --help",
+    )
+    parser.add_argument("--version", action="version", version=f"mmip {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_phantom(commands)
+    _add_encode(commands)
+    _add_decode(commands)
+    _add_compress(commands)
+    _add_extract(commands)
+    _add_info(commands)
+    _add_evaluate(commands)
+    _add_plot(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _command(commands: Any, name: str) -> ArgumentParser:
+    """Add one command."""
+    command = _COMMANDS[name]
+    description = f"{command.text[0].upper()}{command.text[1:]}."
+    parser: ArgumentParser = commands.add_parser(
+        name, help=command.text, description=description, epilog=f"example:\n  {command.example}"
+    )
+    parser.set_defaults(run=command.run, again=command.again)
+    return parser
+
+
+def _add_phantom(commands: Any) -> None:
+    parser = _command(commands, "phantom")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--size", type=int, default=512, metavar="N", help="image of N x N (default 512)")
+    size.add_argument("--volume", type=volume_shape, metavar="ZxYxX", help="volume, written slice by slice")
+    _add_output(parser, "FILE.npy")
+
+
+def _add_encode(commands: Any) -> None:
+    parser = _command(commands, "encode")
+    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    _add_output(parser, "FILE.mmip")
+    _add_coding(parser, is_required=True)
+
+
+def _add_decode(commands: Any) -> None:
+    parser = _command(commands, "decode")
+    parser.add_argument("input", metavar="FILE.mmip")
+    _add_output(parser, "OUT.npy")
+    _add_part(parser)
+
+
+def _add_compress(commands: Any) -> None:
+    parser = _command(commands, "compress")
+    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    parser.add_argument("store", metavar="STORE.zarr")
+    _add_coding(parser, is_required=True)
+    parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
+    parser.add_argument("--overwrite", action="store_true", help="replace a store that is there")
+    parser.add_argument("--json", metavar="REPORT.json", help="write the report")
+    parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
+
+
+def _add_extract(commands: Any) -> None:
+    parser = _command(commands, "extract")
+    parser.add_argument("input", metavar="STORE.zarr")
+    _add_output(parser, "OUT.npy")
+    _add_part(parser)
+
+
+def _add_info(commands: Any) -> None:
+    parser = _command(commands, "info")
+    parser.add_argument("input", metavar="FILE.mmip|STORE.zarr")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = _command(commands, "evaluate")
+    parser.add_argument("original", metavar="ORIGINAL", help=_INPUT)
+    parser.add_argument("decoded", metavar="DECODED", help="a decoded .npy, an .mmip file or a Zarr store")
+    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI)
+    parser.add_argument("--axes", help=_ORIGINAL_AXES)
+    parser.add_argument("--bytes", type=int, metavar="N", help="coded size of a decoded .npy, for its ratio")
+    parser.add_argument("--json", metavar="FILE", help="write the results")
+    _add_threads(parser)
+
+
+def _add_plot(commands: Any) -> None:
+    figures = _command(commands, "plot").add_subparsers(title="figures", metavar="FIGURE", required=True)
+    parser = _command(figures, "progressive")
+    parser.add_argument("original", metavar="ORIGINAL", help=_INPUT)
+    parser.add_argument("decoded", metavar="FILE.mmip|STORE.zarr")
+    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI + "; outlined")
+    parser.add_argument("--axes", help=_ORIGINAL_AXES)
+    _add_output(parser, "FIG.png")
+    _add_threads(parser)
+    parser = _command(figures, "rate")
+    parser.add_argument("results", metavar="RESULTS.json", nargs="+", help="written by mmip evaluate --json")
+    _add_output(parser, "FIG.png")
+
+
+def _add_demo(commands: Any) -> None:
+    parser = _command(commands, "demo")
+    parser.add_argument("input", metavar="INPUT", nargs="?", help=_INPUT + " (default phantom3d:64x256x256)")
+    parser.add_argument("--out", metavar="FOLDER", default="mmip_demo", help="default ./mmip_demo")
+    _add_coding(parser, is_required=False)
+
+
+def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
+    """Add the options of an encoder, at most one target among them."""
+    target: Any = parser.add_argument_group("target, one of")
+    target = target.add_mutually_exclusive_group(required=is_required)
+    target.add_argument("--quality", type=float, metavar="Q", help="quality scale, 0 < Q <= 440")
+    target.add_argument("--psnr", type=float, metavar="DB", help="PSNR on the data's range, never below it")
+    target.add_argument("--lossless", action="store_true", help="bit-exact once all stages are read")
+    group = parser.add_argument_group("coding")
+    group.add_argument("--stages", type=int, metavar="N", help="coarse-to-fine stages, 2 to 5 (default 3)")
+    roi = group.add_mutually_exclusive_group()
+    roi.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI)
+    roi.add_argument("--no-roi", action="store_true", help="no region of interest")
+    group.add_argument("--roi-quality", type=roi_quality, metavar="Q|lossless", help="quality of the regions")
+    group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc (default: its own)")
+    group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
+    group.add_argument("--no-verify", action="store_true", help="record an estimate instead of the true error")
+    _add_threads(group)
+
+
+def _add_part(parser: ArgumentParser) -> None:
+    """Add the options of a decoder."""
+    parser.add_argument("--stages", type=int, metavar="K", help="read only the first K stages")
+    parser.add_argument("--scale", type=int, choices=(1, 2, 4, 8), default=1, help="reduced size (default 1)")
+    parser.add_argument("--region", type=region, metavar="0:32,0:64", help="start:stop per axis, at the scale")
+    _add_threads(parser)
+
+
+def _add_output(parser: ArgumentParser, metavar: str) -> None:
+    parser.add_argument("-o", "--output", required=True, metavar=metavar, help="file to write")
+
+
+def _add_threads(parser: Any) -> None:
+    parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")

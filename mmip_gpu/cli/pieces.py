@@ -1,0 +1,80 @@
+"""Large arrays in pieces along their first axis, and .npy files written piece by piece.
+
+Values: shapes in, regions out; parts of an array in, a file out. Implements no section of FORMAT.md.
+Guarantees memory for a piece, and that a file is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["pieces", "progress", "replacing", "write_npy"]
+
+PIECE_BYTES = 1 << 26
+
+_T = TypeVar("_T")
+
+
+def pieces(shape: Sequence[int], itemsize: int, step: int = 1) -> list[tuple[slice, ...]]:
+    """Return the regions of at most 64 MiB, or of `step` rows if these are larger, that make up an array.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Samples per axis.
+    itemsize : int
+        Bytes per sample.
+    step : int
+        Rows of the first axis that belong together: the chunk length.
+
+    Examples
+    --------
+    >>> pieces((5, 4), 1, step=3)[0], len(pieces((1 << 20, 1 << 10), 2))
+    ((slice(0, 5, None), slice(0, 4, None)), 32)
+    """
+    row_bytes = max(math.prod(shape[1:]) * itemsize, 1)
+    rows = max(PIECE_BYTES // row_bytes // step, 1) * step
+    inner = tuple(slice(0, size) for size in shape[1:])
+    return [(slice(start, min(start + rows, shape[0])), *inner) for start in range(0, shape[0], rows)]
+
+
+def progress(items: Sequence[_T], label: str) -> Iterable[_T]:
+    """Return the items with a progress bar on stderr, if that is a terminal and there is more than one."""
+    if len(items) < 2:
+        return items
+    from tqdm import tqdm
+
+    bar: Iterable[_T] = tqdm(items, desc=label, disable=None, leave=False)
+    return bar
+
+
+def write_npy(path: Path, shape: Sequence[int], dtype: npt.DTypeLike, parts: Iterable[npt.NDArray[Any]]) -> None:
+    """Write the parts of an array, in C order along the first axis, as one .npy file."""
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+        "fortran_order": False,
+        "shape": tuple(shape),
+    }
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part, dtype).data if part.size else b"")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of a file to write, which takes the place of `path` once it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

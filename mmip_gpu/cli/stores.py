@@ -1,0 +1,89 @@
+"""The commands on Zarr stores: compress and extract.
+
+Values: parsed options in; a store, a .npy file and printed tables out.
+Guarantees memory for a piece of the volume.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mmip_gpu
+from mmip_gpu.cli.decoded import Decoded
+from mmip_gpu.cli.failures import VerificationError
+from mmip_gpu.cli.files import summary, write_json
+from mmip_gpu.cli.measure import evaluate_stages
+from mmip_gpu.cli.pieces import pieces, progress, write_npy
+from mmip_gpu.cli.tables import shape_text, size_text
+from mmip_gpu.cli.values import Roi, checked_suffix, coding_options, load_roi
+from mmip_gpu.errors import StoreError
+from mmip_gpu.region import checked_region
+from mmip_gpu.sources import Source, open_source
+
+__all__ = ["compress", "extract", "write_store"]
+
+_PSNR_SLACK = 1e-6  # dB: the sums are added in another order
+
+
+def compress(args: Namespace) -> None:
+    """Compress a volume into a store."""
+    roi, source, path = load_roi(args.roi), open_source(args.input), Path(args.store)
+    options = coding_options(args) | {"chunks": args.chunks, "overwrite": args.overwrite}
+    report = write_store(source, path, args.axes, roi, args.threads, **options)
+    print(f"{source.name} -> {path}")
+    print(summary(report))
+    if args.json:
+        write_json(args.json, report)
+    if args.check:
+        _check(source, path, report, args.threads)
+
+
+def write_store(
+    source: Source, path: Path, axes: str | None, roi: Roi | None, threads: int | None, **options: Any
+) -> dict[str, Any]:
+    """Write a source into a store and return the report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    report: dict[str, Any] = mmip_gpu.write_zarr(
+        source, path, roi=roi, threads=threads, axes=axes or source.axes, **options
+    )
+    return report
+
+
+def extract(args: Namespace) -> None:
+    """Decompress a store, or a part of it, to .npy, piece by piece."""
+    path, store = checked_suffix(args.output, ".npy"), Path(args.input)
+    if not store.exists():
+        raise StoreError(f"{store} does not exist")
+    volume = mmip_gpu.open_zarr(store, stages=args.stages, scale=args.scale, threads=args.threads)
+    bounds = checked_region(args.region, tuple(volume.shape))
+    shape = [part.stop - part.start for part in bounds]
+    dtype = np.dtype(volume.dtype)
+    parts = progress(pieces(shape, dtype.itemsize, int(volume.chunks[0])), "pieces")
+    write_npy(path, shape, dtype, (np.asarray(volume[_moved(part, bounds)]) for part in parts))
+    print(f"{path}: {shape_text(shape)} {dtype}, {size_text(path.stat().st_size)}")
+
+
+def _moved(part: tuple[slice, ...], bounds: tuple[slice, ...]) -> tuple[slice, ...]:
+    """Return a region of a region, counted in the whole."""
+    return tuple(slice(b.start + p.start, b.start + p.stop) for p, b in zip(part, bounds, strict=True))
+
+
+def _check(source: Source, path: Path, report: dict[str, Any], threads: int | None) -> None:
+    """Read a store back; raise unless its error is at most the recorded one."""
+    recorded = report["loss"]
+    volume = mmip_gpu.open_zarr(path, threads=threads)
+    whole = Decoded(path.name, report["axes"], [None], lambda _: volume, chunk_rows=int(volume.chunks[0]))
+    (found,) = evaluate_stages(source, whole, structural=False)["stages"]
+    is_exact = found["max_error"] in (0, None)
+    if recorded["lossless"] and not is_exact:
+        raise VerificationError(f"{path}: recorded as lossless, found a largest error of {found['max_error']:g}")
+    if recorded["max_error"] is not None and not is_exact and found["max_error"] > recorded["max_error"]:
+        expected = f"a largest error of {recorded['max_error']:g}"
+        raise VerificationError(f"{path}: recorded {expected}, found {found['max_error']:g}")
+    if recorded["verified"] and recorded["psnr"] is not None and found["psnr_range"] < recorded["psnr"] - _PSNR_SLACK:
+        raise VerificationError(f"{path}: recorded {recorded['psnr']:.3f} dB, found {found['psnr_range']:.3f} dB")
+    print("checked: the store decodes to what its record says")

@@ -1,0 +1,117 @@
+"""What the commands print: tables of stages, sizes, errors.
+
+Values: reports and rows (dicts) in, text out. Implements no section of FORMAT.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmip_gpu.metrics import format_table
+
+__all__ = ["evaluation_tables", "shape_text", "size_text", "stage_label", "stage_table"]
+
+_HEADINGS = {
+    "rmse": "RMSE",
+    "psnr_16bit": "PSNR 16 bit",
+    "psnr_range": "PSNR range",
+    "max_error": "max error",
+    "ssim": "SSIM",
+}
+
+
+def stage_table(report: Mapping[str, Any]) -> str:
+    """Return bytes, rate and recorded PSNR of reading the stages 1, 2, .. of a report."""
+    samples = math.prod(report["shape"])
+    raw_bytes = samples * np.dtype(report["dtype"]).itemsize
+    rows, last = [], len(report["stages"])
+    for number, stage in enumerate(report["stages"], start=1):
+        to_here = stage["bytes_to_here"]
+        psnr = stage.get("psnr") if number < last else stage.get("psnr", report["loss"]["psnr"])
+        if psnr is None and number == last and report["loss"]["lossless"]:
+            psnr = math.inf
+        rows.append(
+            {
+                "stage": number,
+                "bytes": stage["bytes"],
+                "bytes to here": to_here,
+                "bits/sample": 8 * to_here / samples if samples else None,
+                "ratio": raw_bytes / to_here if to_here else None,
+                "PSNR": psnr,
+            }
+        )
+    return format_table(rows, list(rows[0]))
+
+
+def evaluation_tables(evaluation: Mapping[str, Any]) -> str:
+    """Return the table of the whole image and, with a ROI, the one inside it."""
+    rows = evaluation["stages"]
+    sizes = [
+        {
+            "stage": row["stage"],
+            "bytes": row["bytes"],
+            "bits/sample": row["bits_per_sample"],
+            "ratio": row["ratio"],
+        }
+        for row in rows
+    ]
+    lines = [
+        f"whole image (PSNR 16 bit: peak 65535; PSNR range: peak {evaluation['data_range']:g})",
+        _error_table(sizes, rows),
+    ]
+    if evaluation["roi"] is not None:
+        regions = [row["roi"] for row in rows]
+        lines += [
+            "",
+            f"inside the ROI {evaluation['roi']}: {100 * regions[0]['share']:.3g} % of the image",
+            _error_table([{"stage": row["stage"]} for row in rows], regions),
+        ]
+    return "\n".join(lines)
+
+
+def _error_table(firsts: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str:
+    errors = [{heading: row[key] for key, heading in _HEADINGS.items()} for row in rows]
+    table = [{**first, **error} for first, error in zip(firsts, errors, strict=True)]
+    return format_table(table, list(table[0]))
+
+
+def stage_label(row: Mapping[str, Any]) -> str:
+    """Return the title of a stage in a figure.
+
+    Examples
+    --------
+    >>> stage_label({"stage": 2, "bytes": 12801, "psnr_range": 48.04})
+    'stage 2: 12.8 kB, 48.0 dB'
+    """
+    psnr = row["psnr_range"]
+    quality = "no error" if psnr == math.inf else "-" if psnr is None else f"{psnr:.1f} dB"
+    return f"stage {row['stage']}: {size_text(row['bytes'])}, {quality}"
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes in a readable unit.
+
+    Examples
+    --------
+    >>> size_text(999), size_text(12801), size_text(1_500_000)
+    ('999 bytes', '12.8 kB', '1.5 MB')
+    """
+    if size < 1000:
+        return f"{size} bytes"
+    power = min(int(math.log10(size)) // 3, 4)
+    return f"{size / 1000**power:.1f} {'kMGT'[power - 1]}B"
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """Return "64 x 256 x 256".
+
+    Examples
+    --------
+    >>> shape_text([512, 512])
+    '512 x 512'
+    """
+    return " x ".join(map(str, shape))

@@ -1,0 +1,154 @@
+"""Option values: from the texts of a command line to what the library takes.
+
+Values: texts in; slices, shapes, qualities, masks and option dictionaries out. Implements no section of
+FORMAT.md. Guarantees that a text that cannot be read is refused with the form that is expected; leaves
+ranges to the library.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.roi import RoiRule
+
+__all__ = [
+    "Roi",
+    "checked_suffix",
+    "chunk_shape",
+    "coding_options",
+    "load_npy",
+    "load_roi",
+    "region",
+    "roi_quality",
+    "volume_shape",
+]
+
+Roi = str | NDArray[Any]
+"""A rule's text or a mask."""
+
+
+def region(text: str) -> tuple[slice, ...]:
+    """Return the slices of "0:32,8:,:".
+
+    Examples
+    --------
+    >>> region("0:32,8:")
+    (slice(0, 32, None), slice(8, None, None))
+    """
+    slices = []
+    for part in text.split(","):
+        start, colon, stop = (piece.strip() for piece in part.partition(":"))
+        if not colon or not all(not bound or bound.isdecimal() for bound in (start, stop)):
+            raise ArgumentTypeError(f"expected start:stop for each axis, such as 0:32,0:64; found {text!r}")
+        slices.append(slice(int(start) if start else None, int(stop) if stop else None))
+    return tuple(slices)
+
+
+def volume_shape(text: str) -> tuple[int, ...]:
+    """Return the sizes of "64x256x256".
+
+    Examples
+    --------
+    >>> volume_shape("64x256x256")
+    (64, 256, 256)
+    """
+    return _sizes(text, "x", 3, "ZxYxX, such as 64x256x256")
+
+
+def chunk_shape(text: str) -> tuple[int, ...]:
+    """Return the sizes of "64,256,256".
+
+    Examples
+    --------
+    >>> chunk_shape("64,256,256")
+    (64, 256, 256)
+    """
+    return _sizes(text, ",", None, "one size per axis, such as 64,256,256")
+
+
+def _sizes(text: str, separator: str, count: int | None, expected: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(separator)]
+    if len(parts) != (count or len(parts)) or not all(part.isdecimal() and int(part) for part in parts):
+        raise ArgumentTypeError(f"expected {expected}; found {text!r}")
+    return tuple(map(int, parts))
+
+
+def roi_quality(text: str) -> float | str:
+    """Return a number, or "lossless" as it is.
+
+    Examples
+    --------
+    >>> roi_quality("20"), roi_quality("lossless")
+    (20.0, 'lossless')
+    """
+    if text == "lossless":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"expected a number or lossless, found {text!r}") from None
+
+
+def coding_options(args: Namespace) -> dict[str, Any]:
+    """Return the encoder's keyword options that were given, without the ROI and the axes.
+
+    Progressive coding is what the command line offers, so ``--lossless`` alone means three stages.
+    """
+    names = ("quality", "psnr", "stages", "roi_quality", "cell_depth")
+    options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.lossless:
+        options = {"lossless": True, "stages": 3} | options
+    if args.no_verify:
+        options["verify"] = False
+    return options
+
+
+def load_roi(text: str | None) -> Roi | None:
+    """Return the mask that a .npy file holds, or the text of a rule, checked.
+
+    Raises
+    ------
+    InvalidArgument
+        A text that is no rule.
+    StoreError
+        A mask file that cannot be read.
+    """
+    if text is None:
+        return None
+    return load_npy(Path(text)) if text.endswith(".npy") else str(RoiRule.parse(text))
+
+
+def load_npy(path: Path) -> NDArray[Any]:
+    """Return the array of a .npy file, memory-mapped, of any dtype.
+
+    Raises
+    ------
+    StoreError
+        A file that is missing or no .npy file.
+    """
+    if not path.is_file():
+        raise StoreError(f"{path} does not exist")
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
+    return array
+
+
+def checked_suffix(path: str, suffix: str) -> Path:
+    """Return the path of a file to write, which must have this suffix.
+
+    Examples
+    --------
+    >>> checked_suffix("a.npy", ".npy").name
+    'a.npy'
+    """
+    if Path(path).suffix != suffix:
+        raise InvalidArgument(f"expected a file name that ends with {suffix}, found {path!r}")
+    return Path(path)

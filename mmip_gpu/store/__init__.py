@@ -1,0 +1,19 @@
+"""Zarr stores of volumes that are read stage by stage; the only part of the package that imports zarr.
+
+Values: anything `mmip_gpu.sources.open_source` opens in, a Zarr group out; and the group back as an array.
+Implements FORMAT.md section 10. Coding is codec.py's affair; here are chunks, keys, records, bounded work.
+"""
+
+from __future__ import annotations
+
+from zarr.registry import register_codec
+
+from numcodecs_plugin import StageCodec
+
+from .read import ProgressiveArray, open_zarr
+from .write import write_zarr
+
+__all__ = ["ProgressiveArray", "open_zarr", "write_zarr"]
+
+# The entry point does this for an installed package; a checkout has none.
+register_codec(StageCodec.name, StageCodec)

@@ -1,0 +1,109 @@
+"""Quality classes chunk by chunk, from a mask or a rule.
+
+Values: ``roi=`` of `write_zarr` in; uint8 classes of a region's voxels out; host memory.
+Encoder side of the class map (FORMAT.md section 8.1). Guarantees the classes that `mmip_gpu.encode` gives to
+the whole array; reads no more of mask and source than the region (all its channels, for a rule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.roi import RoiRule, roi_classes
+from mmip_gpu.sources import Source
+
+from .grid import Region
+from .survey import mask_survey, otsu_rule
+
+__all__ = ["RegionClasses"]
+
+
+@dataclass(frozen=True)
+class RegionClasses:
+    """Where the classes of an array's voxels come from.
+
+    `identity` tells one region of interest from another; `class_count` includes the background.
+    """
+
+    identity: str | None
+    class_count: int
+    layout: PlaneLayout
+    rule: RoiRule | None = None
+    mask: Any = None
+    mask_axes: str = ""
+
+    @classmethod
+    def of(cls, roi: Any, layout: PlaneLayout) -> RegionClasses:
+        """Classes for ``roi=`` (None: all background); looks through a mask once.
+
+        Raises
+        ------
+        InvalidArgument
+            For a mask or a rule that does not fit.
+        """
+        if roi is None:
+            return cls(None, 1, layout)
+        if isinstance(roi, str | RoiRule):
+            rule = RoiRule.parse(roi) if isinstance(roi, str) else roi
+            return cls(str(rule), 2, layout, rule)
+        mask = roi if all(hasattr(roi, name) for name in ("shape", "dtype", "__getitem__")) else np.asarray(roi)
+        axes = _mask_axes(mask, layout)
+        highest, checksum = mask_survey(mask, axes)
+        return cls(f"mask:{axes}:{checksum}", highest + 1, layout, None, mask, axes)
+
+    def resolved(self, source: Source) -> RegionClasses:
+        """Replace a rule that needs the whole array by one that does not."""
+        if self.rule is None or not self.rule.needs_whole_array:
+            return self
+        return replace(self, rule=otsu_rule(source))
+
+    def read(
+        self, region: Region, samples: NDArray[Any], read: Callable[[Region], NDArray[Any]]
+    ) -> NDArray[np.uint8] | None:
+        """Give the class of every voxel of a region: its shape without ``c``; None where all is background.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            One slice per axis of the array.
+        samples : ndarray
+            The region's samples.
+        read : callable
+            Reads another region, where a rule has to see all channels.
+        """
+        axes = self.layout.axes
+        by_axis = dict(zip(axes, region, strict=True))
+        if self.rule is not None:
+            if "c" in axes and samples.shape[axes.index("c")] < self.layout.channels:
+                samples = read(tuple(slice(0, self.layout.channels) if a == "c" else by_axis[a] for a in axes))
+            return roi_classes(self.rule, samples, axes)
+        if self.mask is None:
+            return None
+        index = tuple(slice(None) if a == "c" else by_axis[a] for a in self.mask_axes)
+        part = np.asarray(self.mask[index])
+        if "c" in self.mask_axes:
+            part = part.max(axis=self.mask_axes.index("c"))
+        return roi_classes(part, samples, axes)
+
+
+def _mask_axes(mask: Any, layout: PlaneLayout) -> str:
+    """Axes of a mask of the array's shape, without its channels, or of its spatial axes alone."""
+    if np.dtype(mask.dtype).kind not in "bui":
+        raise InvalidArgument(f"roi: expected a bool or integer mask or a rule, found dtype {mask.dtype}")
+    lengths = dict(zip(layout.axes, layout.shape, strict=True))
+    voxels = layout.axes.replace("c", "")
+    spatial = "".join(a for a in layout.axes if a in "zyx")
+    for axes in (voxels, layout.axes, spatial):
+        if tuple(mask.shape) == tuple(lengths[a] for a in axes):
+            return axes
+    expected = tuple(lengths[a] for a in voxels)
+    raise InvalidArgument(
+        f"roi: expected a mask of shape {expected} for axes {layout.axes!r}, found {tuple(mask.shape)}"
+    )

@@ -1,0 +1,168 @@
+"""What the attributes of a store say about all its chunks: the array, the grid and the plan.
+
+Values: a frozen StoreDescription on one side, its JSON form on the other. Implements the configuration of
+FORMAT.md section 10. Guarantees that what is parsed is in range, so that everything else may rely on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mmip_gpu import _core
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.container import DTYPES, Header, LossRecord, TransformFields
+from mmip_gpu.errors import CorruptData, InvalidArgument
+from mmip_gpu.planning import ChunkPlan
+from numcodecs_plugin import StageCodec
+
+from .grid import ChunkGrid, Coordinates, chunk_lengths
+
+__all__ = ["StoreDescription"]
+
+
+@dataclass(frozen=True)
+class StoreDescription:
+    """The array and how all its chunks are coded.
+
+    Parameters
+    ----------
+    dtype : str
+        Of the samples.
+    grid : ChunkGrid
+        Shape, axes and chunks.
+    plan : ChunkPlan
+        Steps, cuts, tiles, cell depth.
+    peak : float
+        Data range that a PSNR refers to; 0 where it is taken from the samples.
+    rule : str, optional
+        The rule of the region of interest that is applied to every chunk.
+    attempt : int
+        How often the steps had to be made finer (mode psnr).
+    """
+
+    dtype: str
+    grid: ChunkGrid
+    plan: ChunkPlan
+    peak: float = 0.0
+    rule: str | None = None
+    attempt: int = 0
+
+    @property
+    def stage_count(self) -> int:
+        """Stages of every chunk."""
+        return len(self.plan.cuts)
+
+    @property
+    def record_bytes(self) -> int:
+        """Size of a chunk record: all headers of one store are equally long."""
+        return len(self.blank_header().to_bytes())
+
+    @property
+    def raw_bytes(self) -> int:
+        """Size of the decoded array."""
+        return self.grid.layout.samples * np.dtype(self.dtype).itemsize
+
+    def codecs(self) -> list[StageCodec]:
+        """Codecs of the stage arrays; the steps are only in that of stage 1."""
+        p = self.plan
+        return [
+            StageCodec(stage, p.depth, p.tile_log2, p.cuts, p.steps if stage == 1 else ())
+            for stage in range(1, self.stage_count + 1)
+        ]
+
+    def blank_header(self) -> Header:
+        """Make a header with the fields that all chunks share."""
+        p = self.plan
+        none = (0,) * self.stage_count
+        points = ((0, 0, 0),) * len(p.steps)
+        fields = TransformFields(p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none)
+        loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
+        return Header(self.dtype, self.grid.layout, p.colour, loss, fields)
+
+    def check_header(self, header: Header, at: Coordinates) -> None:
+        """Raise CorruptData unless the header can be that of this chunk."""
+        fields, shared = header.transform, self.blank_header()
+        expected = shared.transform
+        if fields is None or expected is None:
+            raise CorruptData("record: expected a transformed chunk, found the raw kind")
+        neutral = replace(
+            fields,
+            offset=expected.offset,
+            recon=expected.recon,
+            stage_bytes=expected.stage_bytes,
+            stage_crcs=expected.stage_crcs,
+        )
+        layout = self.grid.chunk_layout(at)
+        found = (header.dtype, header.layout, header.colour, neutral)
+        if found != (shared.dtype, layout, shared.colour, expected):
+            raise CorruptData("record: its header is not one of a chunk of this shape and plan")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form; `from_dict` undoes it."""
+        p = self.plan
+        return {
+            "shape": list(self.grid.layout.shape),
+            "dtype": self.dtype,
+            "axes": self.grid.layout.axes,
+            "colour": p.colour,
+            "chunks": list(self.grid.chunks),
+            "cell_depth": p.depth,
+            "tile_log2": list(p.tile_log2),
+            "cuts": list(p.cuts),
+            "steps": [list(row) for row in p.steps],
+            "reversible": list(p.reversible),
+            "config": p.config.to_dict(),
+            "peak": self.peak,
+            "rule": self.rule,
+            "attempt": self.attempt,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> StoreDescription:
+        """Parse the attributes of a store.
+
+        Raises
+        ------
+        CorruptData
+            For anything that `to_dict` does not write.
+        """
+        try:
+            return cls._parse(data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptData(f"store attributes: {error or type(error).__name__}") from error
+
+    @classmethod
+    def _parse(cls, data: Mapping[str, Any]) -> StoreDescription:
+        layout = PlaneLayout.of(tuple(data["shape"]), data["axes"])
+        _check("shape", data["shape"], all(0 <= n < 2**32 for n in layout.shape) and layout.samples < 2**48)
+        _check("dtype", data["dtype"], data["dtype"] in DTYPES)
+        colour = data["colour"]
+        _check(
+            "colour",
+            colour,
+            colour is False or (colour is True and layout.channels == 3 and "c" in layout.axes),
+        )
+        config = CodecConfig.from_dict(data["config"])
+        steps = tuple(tuple(row) for row in data["steps"])
+        tile, cuts = tuple(data["tile_log2"]), tuple(data["cuts"])
+        StageCodec(1, data["cell_depth"], tile, cuts, steps)
+        _check("steps", steps, all(len(row) == (3 if colour else 1) for row in steps))
+        reversible = tuple(data["reversible"])
+        _check("reversible", reversible, len(reversible) == len(steps) and all(r in (0, 1) for r in reversible))
+        whole = all(set(row) == {_core.STEP_ONE} for row, r in zip(steps, reversible, strict=True) if r)
+        _check("steps of reversible classes", steps, whole)
+        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible)
+        chunks = tuple(data["chunks"])
+        _check("chunks", chunks, chunk_lengths(layout, plan.depth, tile, colour, chunks) == chunks)
+        grid = ChunkGrid(layout, plan.depth, chunks)
+        return cls(data["dtype"], grid, plan, float(data["peak"]), data["rule"], int(data["attempt"]))
+
+
+def _check(field: str, found: object, condition: bool) -> None:
+    if not condition:
+        raise InvalidArgument(f"{field} out of range: {found!r}")

@@ -1,0 +1,202 @@
+"""A write job: what was asked for, and the plan that it makes of it.
+
+Values: the arguments of `write_zarr` in; a Job, which has an identity to compare, and StoreDescriptions out.
+Encoder side; implements no section of FORMAT.md. Guarantees that plans depend on data and arguments alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu import _core
+from mmip_gpu.api import is_colour
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.codec import class_errors, encode_chunk
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
+from mmip_gpu.rate import plan_for_probe, search_step
+from mmip_gpu.raw import Encoded
+from mmip_gpu.sources import Source, open_source
+
+from .classes import RegionClasses
+from .description import StoreDescription
+from .grid import ChunkGrid, Coordinates, Region, chunk_lengths
+from .records import Totals
+from .survey import value_range
+
+__all__ = ["Job"]
+
+_PROBES = 8
+_PROBE_SAMPLES = 2**22  # of all probes together: as much as one chunk
+_PROBE_LENGTHS = {"z": 32, "y": 128, "x": 128}
+_SMALLEST_STEP = 0.25
+_MARGIN_DB = 0.02
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of `write_zarr`, its source opened and its arguments checked."""
+
+    source: Source
+    layout: PlaneLayout
+    config: CodecConfig
+    colour: bool
+    chunks: tuple[int, ...] | None
+    classes: RegionClasses
+    data_range: float | None
+    _reading: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        source: Any,
+        options: Mapping[str, Any],
+        *,
+        roi: Any,
+        axes: str | None,
+        colour: bool | None,
+        chunks: Sequence[int] | None,
+        data_range: float | None,
+    ) -> Job:
+        """Job from the arguments of `write_zarr`.
+
+        Raises
+        ------
+        InvalidArgument
+            For options, axes, chunks or a region of interest that do not fit.
+        """
+        given = dict(options)
+        if given.get("cuts") is not None:
+            given["cuts"] = tuple(given["cuts"])
+        config = CodecConfig.from_options(**given, has_roi=roi is not None)
+        opened = open_source(source)
+        if axes is not None:
+            opened = replace(opened, axes=axes)
+        layout = PlaneLayout.of(opened.shape, opened.axes)
+        three = is_colour(colour, layout)
+        chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
+        if data_range is not None and not (math.isfinite(data_range) and data_range > 0):
+            raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")
+        asked = None if chunks is None else tuple(chunks)
+        return cls(opened, layout, config, three, asked, RegionClasses.of(roi, layout), data_range)
+
+    def identity(self) -> dict[str, Any]:
+        """Tell what makes two jobs the same, as it comes back from JSON."""
+        data = {
+            "format_version": _core.FORMAT_VERSION,
+            "source": self.source.fingerprint,
+            "shape": self.layout.shape,
+            "dtype": self.source.dtype.name,
+            "axes": self.layout.axes,
+            "colour": self.colour,
+            "chunks": self.chunks,
+            "roi": self.classes.identity,
+            "data_range": self.data_range,
+            "config": self.config.to_dict(),
+        }
+        found: dict[str, Any] = json.loads(json.dumps(data))
+        return found
+
+    def described(self, threads: int) -> tuple[Job, StoreDescription]:
+        """Return (the job with a rule that holds chunk by chunk, the plan of its chunks)."""
+        job = replace(self, classes=self.classes.resolved(self.source))
+        rule = job.classes.rule
+        peak = job._peak()
+        region = tuple(
+            slice(s.start, min(s.stop, s.start + (3 if job.colour else 1))) if a == "c" else s
+            for a, s in zip(job.layout.axes, probe_region(job.layout), strict=True)
+        )
+        samples, classes = job.read(region)
+        count = job.classes.class_count
+        plan = plan_for_probe(job.config, samples, job.layout.axes, classes, count, job.colour, peak or 1, threads)
+        lengths = chunk_lengths(job.layout, plan.depth, plan.tile_log2, job.colour, job.chunks)
+        grid = ChunkGrid(job.layout, plan.depth, lengths)
+        if job.config.mode == "psnr" and grid.chunk_count:
+            plan = job._searched(plan, grid, peak, threads)
+        text = None if rule is None else str(rule)
+        return job, StoreDescription(job.source.dtype.name, grid, plan, peak, text)
+
+    def resumed(self, description: StoreDescription) -> Job:
+        """Return the job with the rule that an earlier run found."""
+        if description.rule is None:
+            return self
+        rule = RegionClasses.of(description.rule, self.layout)
+        return replace(self, classes=replace(self.classes, rule=rule.rule))
+
+    def read(self, region: Region) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+        """Read samples and classes of a region; one thread at a time, since a source need not allow more."""
+        with self._reading:
+            samples = self.source.read(region)
+            classes = self.classes.read(region, samples, self.source.read)
+        return samples, classes
+
+    def code(self, description: StoreDescription, at: Coordinates) -> Encoded:
+        """Read and encode a chunk, on this thread."""
+        samples, classes = self.read(description.grid.region(at))
+        return encode_chunk(samples, description.plan, classes, threads=1, allow_raw=False)
+
+    def finer(self, description: StoreDescription, totals: Totals) -> StoreDescription | None:
+        """Return what to write again with where the array missed its PSNR; None where it did not."""
+        plan, config = description.plan, self.config
+        if config.mode != "psnr" or not config.verify or plan.reversible[0] or totals.psnr() >= config.value:
+            return None
+        deficit = config.value - totals.psnr()
+        attempt = description.attempt + 1
+        # Errors at coarse steps grow slower than the step: each attempt takes a larger stride for a deficit.
+        step = plan.background_step * 10 ** (-attempt * (deficit + _MARGIN_DB) / 20)
+        if attempt == _ATTEMPTS - 1:
+            step = min(step, initial_step(config, math.ceil(description.peak)))
+        exact = attempt >= _ATTEMPTS or step < _SMALLEST_STEP
+        return replace(description, plan=_exact(plan) if exact else plan.with_step(step), attempt=attempt)
+
+    def _peak(self) -> float:
+        if self.data_range is not None:
+            return float(self.data_range)
+        return float(max(value_range(self.source), 1)) if self.config.mode == "psnr" else 0.0
+
+    def _searched(self, plan: ChunkPlan, grid: ChunkGrid, peak: float, threads: int) -> ChunkPlan:
+        """Find the step that reaches the PSNR on evenly spread probes."""
+        probes = [self.read(region) for region in _probe_regions(grid)]
+        total = sum(samples.size for samples, _ in probes)
+
+        def mean_error(trial: ChunkPlan) -> float:
+            return sum(sum(class_errors(s, trial, c, threads)) for s, c in probes) / total
+
+        return search_step(plan, peak, mean_error)
+
+
+def _probe_regions(grid: ChunkGrid) -> list[Region]:
+    """Up to 8 evenly spread chunks, or the middle of each where they are large."""
+    count = min(_PROBES, grid.chunk_count)
+    indices = [(2 * k + 1) * grid.chunk_count // (2 * count) for k in range(count)]
+    regions = []
+    for index in indices:
+        at = tuple(int(i) for i in np.unravel_index(index, grid.counts))
+        region = grid.region((at[0], at[1], at[2], at[3]))
+        samples = math.prod(s.stop - s.start for s in region)
+        if samples > _PROBE_SAMPLES // count:
+            region = tuple(_middle(s, _PROBE_LENGTHS.get(a)) for a, s in zip(grid.layout.axes, region, strict=True))
+        regions.append(region)
+    return regions
+
+
+def _middle(part: slice, length: int | None) -> slice:
+    if length is None or part.stop - part.start <= length:
+        return part
+    start = part.start + (part.stop - part.start - length) // 2 // 32 * 32
+    return slice(start, start + length)
+
+
+def _exact(plan: ChunkPlan) -> ChunkPlan:
+    steps = tuple((_core.STEP_ONE,) * len(row) for row in plan.steps)
+    return replace(plan, steps=steps, reversible=(1,) * len(steps))

@@ -1,0 +1,212 @@
+"""The place of a store: a Zarr group, its attribute `mmip`, its arrays and the bytes under their chunk keys.
+
+Values: a path or a Zarr store, bytes and JSON. Implements the group of FORMAT.md section 10 with Zarr's API.
+Guarantees that nothing is deleted that is not ours, and that every failure of the store arrives as StoreError
+with the place in its message. What the bytes mean is not known here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import zarr
+from zarr.abc.store import RangeByteRequest, Store
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
+from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath
+
+from mmip_gpu import _core
+from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
+from numcodecs_plugin import StageCodec
+
+from .grid import ChunkGrid, Coordinates
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from zarr.storage import StoreLike
+
+    ZarrArray: TypeAlias = zarr.Array[Any]
+
+__all__ = ["ATTRIBUTE", "RECORDS", "Place", "stage_name", "storing"]
+
+ATTRIBUTE = "mmip"
+RECORDS = "chunk"
+_DIMENSIONS = ("plane", "z", "y", "x")
+
+
+def stage_name(stage: int) -> str:
+    """Name of a stage array in the group."""
+    return f"stage_{stage}"
+
+
+@contextmanager
+def storing(what: str) -> Iterator[None]:
+    """Turn whatever a store raises into StoreError; `what` says what was tried."""
+    try:
+        yield
+    except (MmipError, MemoryError):
+        raise
+    except Exception as error:  # stores document no closed list of what they raise
+        detail = " ".join(str(error).split()) or "no detail given"
+        raise StoreError(f"{what}: {detail} ({type(error).__name__})") from error
+
+
+class Place:
+    """A group of a Zarr store.
+
+    Parameters
+    ----------
+    where : path or zarr StoreLike
+        A folder, a URL, a store or a StorePath.
+    read_only : bool
+        Whether it has to exist and nothing is written.
+    """
+
+    def __init__(self, where: StoreLike | os.PathLike[str], *, read_only: bool) -> None:
+        with storing(f"{where}"):
+            self._root = _store_path(where, read_only)
+        self._arrays: dict[str, ZarrArray] = {}
+
+    def __str__(self) -> str:
+        store = self._root.store
+        return str(store.root / self._root.path) if isinstance(store, LocalStore) else str(self._root)
+
+    def attributes(self) -> dict[str, Any] | None:
+        """Read the attribute `mmip`; None where nothing is stored.
+
+        Raises
+        ------
+        StoreError
+            If the place holds something else.
+        """
+        with storing(f"{self}: cannot be read"):
+            if sync(self._root.is_empty()):
+                return None
+            try:
+                found = self._group().attrs.get(ATTRIBUTE)
+            except (FileNotFoundError, ValueError):  # no group, or metadata that zarr does not read
+                found = None
+        if not isinstance(found, Mapping):
+            raise StoreError(
+                f"{self}: expected an mmip store or an empty place, found something else; it is left alone"
+            )
+        return dict(found)
+
+    def set_attributes(self, value: Mapping[str, Any]) -> None:
+        """Write the attribute `mmip`, making the group if there is none."""
+        with storing(f"{self}: its attributes cannot be written"):
+            if sync(self._root.is_empty()):
+                zarr.create_group(self._root, zarr_format=3, attributes={ATTRIBUTE: dict(value)})
+            else:
+                self._group().update_attributes({ATTRIBUTE: dict(value)})
+
+    def create_arrays(self, grid: ChunkGrid, codecs: Sequence[StageCodec], record_bytes: int) -> None:
+        """Make the stage arrays and the records, those that are not there yet."""
+        config: Any = {"write_empty_chunks": True}
+        with storing(f"{self}: its arrays cannot be made"):
+            group = self._group()
+            for codec in codecs:
+                if stage_name(codec.stage) not in group:
+                    group.create_array(
+                        stage_name(codec.stage),
+                        shape=(*grid.stage_shape, codec.columns),
+                        chunks=(*grid.stage_chunks, codec.columns),
+                        dtype="int32",
+                        fill_value=-1,
+                        serializer=codec,
+                        filters=None,
+                        compressors=None,
+                        dimension_names=[*_DIMENSIONS, "column"],
+                        config=config,
+                    )
+            if RECORDS not in group:
+                group.create_array(
+                    RECORDS,
+                    shape=(*grid.counts, record_bytes),
+                    chunks=(1, 1, 1, 1, record_bytes),
+                    dtype="uint8",
+                    fill_value=0,
+                    filters=None,
+                    compressors=None,
+                    dimension_names=[*_DIMENSIONS, "byte"],
+                    config=config,
+                )
+
+    def erase_arrays(self) -> None:
+        """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
+        self._arrays.clear()
+        with storing(f"{self}: the earlier arrays cannot be deleted"):
+            for name in [RECORDS, *map(stage_name, range(1, _core.MAX_STAGES + 1))]:
+                if not sync((self._root / name).is_empty()):
+                    sync((self._root / name).delete_dir())
+
+    def array(self, name: str) -> ZarrArray:
+        """One of the group's arrays."""
+        if name not in self._arrays:
+            with storing(f"{self}: the array {name} cannot be opened"):
+                found = zarr.open_array(self._root / name, mode=self._mode)
+                self._arrays[name] = found
+        return self._arrays[name]
+
+    def read(self, name: str, at: Coordinates, byte_range: tuple[int, int] | None = None) -> bytes | None:
+        """Bytes of a chunk, or some of them; None where it is absent."""
+        request = None if byte_range is None else RangeByteRequest(*byte_range)
+        with storing(f"{self}: chunk {at}, {name} cannot be read"):
+            found = sync(self._key(name, at).get(default_buffer_prototype(), request))
+            return None if found is None else found.to_bytes()
+
+    def size(self, name: str, at: Coordinates) -> int | None:
+        """Bytes of a chunk; None where it is absent."""
+        key = self._key(name, at)
+        with storing(f"{self}: chunk {at}, {name} cannot be read"):
+            try:
+                return sync(key.store.getsize(key.path))
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, at: Coordinates, data: bytes) -> None:
+        """Store the bytes of a chunk."""
+        buffer = default_buffer_prototype().buffer.from_bytes(data)
+        with storing(f"{self}: chunk {at}, {name} cannot be written"):
+            sync(self._key(name, at).set(buffer))
+
+    def delete(self, name: str, at: Coordinates) -> None:
+        """Remove a chunk."""
+        with storing(f"{self}: chunk {at}, {name} cannot be deleted"):
+            sync(self._key(name, at).delete())
+
+    @property
+    def _mode(self) -> Any:
+        return "r" if self._root.read_only else "r+"
+
+    def _group(self) -> zarr.Group:
+        return zarr.open_group(self._root, mode=self._mode, zarr_format=3, use_consolidated=False)
+
+    def _key(self, name: str, at: Coordinates) -> StorePath:
+        metadata: Any = self.array(name).metadata
+        key: str = metadata.encode_chunk_key((*at, 0))
+        return self._root / name / key
+
+
+def _store_path(where: Any, read_only: bool) -> StorePath:
+    if isinstance(where, StorePath):
+        return where
+    if isinstance(where, Store):
+        return StorePath(where)
+    if isinstance(where, dict):
+        return StorePath(MemoryStore(where))
+    if isinstance(where, str) and ("://" in where or "::" in where):
+        return StorePath(FsspecStore.from_url(where, read_only=read_only))
+    if not isinstance(where, str | os.PathLike):
+        raise InvalidArgument(f"path: expected a path or a zarr store, found {type(where).__name__}")
+    folder = Path(where).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder}: expected a folder, found a file")
+    if read_only and not folder.exists():
+        raise StoreError(f"{folder} does not exist; expected a store of write_zarr")
+    return StorePath(LocalStore(folder, read_only=read_only))

@@ -1,0 +1,259 @@
+"""Reading a store: a lazy array of some of its stages, at a scale.
+
+Values: a place in; arrays of the regions that are asked for out; host memory. Implements FORMAT.md section 10
+(reader). Guarantees that only records and needed stages of chunks that a region touches are read, and that a
+missing or damaged chunk is an error with its coordinates. Decoding is codec.py's affair.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu import _core
+from mmip_gpu.api import thread_count
+from mmip_gpu.codec import decode_chunk, needed_stages
+from mmip_gpu.errors import MissingResource, StoreError, UnsupportedVersion
+from mmip_gpu.inspection import describe
+
+from .description import StoreDescription
+from .grid import Coordinates, Part
+from .place import Place
+from .records import ChunkStore
+from .report import PREPARING, report_of
+from .selection import basic_selection
+from .window import run_bounded
+
+if TYPE_CHECKING:
+    from zarr.storage import StoreLike
+
+__all__ = ["ProgressiveArray", "open_zarr"]
+
+
+def open_zarr(
+    path: StoreLike | os.PathLike[str],
+    *,
+    stages: int | None = None,
+    scale: int = 1,
+    threads: int | None = None,
+) -> ProgressiveArray:
+    """Open a store of `write_zarr` as a lazy array.
+
+    Parameters
+    ----------
+    path : path or zarr StoreLike
+        The folder or store.
+    stages : int, optional
+        Decode only the first stages; all by default.
+    scale : {1, 2, 4, 8}
+        Reduced resolution on y and x (and z with 3D cells).
+    threads : int, optional
+        Chunks that are decoded at the same time; default: all cores.
+
+    Returns
+    -------
+    ProgressiveArray
+        Nothing is decoded yet. A store whose job did not end opens too: ``report["complete"]`` tells, and
+        chunks that are missing are errors when they are read.
+
+    Raises
+    ------
+    StoreError
+        Where there is no store, or one that was never begun properly.
+    CorruptData, UnsupportedVersion
+        For attributes that are damaged or of another version.
+    InvalidArgument
+        More stages than there are, or another scale.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import mmip_gpu as mmip
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = mmip.write_zarr("phantom3d:16x64x64", f"{folder}/p.zarr", quality=10)
+    ...     volume = mmip.open_zarr(f"{folder}/p.zarr", stages=2)
+    ...     volume.shape, volume[3, 10:20].shape
+    ((16, 64, 64), (10, 64))
+    """
+    place = Place(path, read_only=True)
+    attributes = place.attributes()
+    if attributes is None:
+        raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
+    version = attributes.get("format_version")
+    if version != _core.FORMAT_VERSION:
+        raise UnsupportedVersion(f"{place}: format version: expected {_core.FORMAT_VERSION}, found {version}")
+    if attributes.get("state") == PREPARING:
+        raise StoreError(f"{place}: its job was stopped before the first chunk; write it again")
+    store = ChunkStore(place, StoreDescription.from_dict(attributes.get("description")))
+    return ProgressiveArray(store, attributes, stages, scale, thread_count(threads))
+
+
+class ProgressiveArray:
+    """A lazy array in a store, decoded from its first stages at a scale; made by `open_zarr`.
+
+    Indexing by integers, slices and an Ellipsis gives NumPy arrays. It may be pickled and shared by threads.
+    """
+
+    def __init__(
+        self, store: ChunkStore, attributes: dict[str, Any], stages: int | None, scale: int, threads: int
+    ) -> None:
+        self._store = store
+        self._attributes = attributes
+        self._threads = threads
+        self._scale = scale
+        self._stages = needed_stages(store.description.blank_header(), stages, scale)
+        self._grid = store.description.grid.scaled(scale)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Samples per axis at this scale."""
+        return self._grid.layout.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Sample type."""
+        return np.dtype(self._store.description.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the decoded array."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def axes(self) -> str:
+        """One letter per axis."""
+        return self._grid.layout.axes
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Samples of a chunk on each axis, at this scale."""
+        return self._grid.chunks
+
+    @property
+    def stages(self) -> int:
+        """Stages that are read."""
+        return self._stages
+
+    @property
+    def scale(self) -> int:
+        """How many times smaller than the original."""
+        return self._scale
+
+    @property
+    def place_name(self) -> str:
+        """Folder or store that is read."""
+        return str(self._store.place)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the source said (spacing, rescale, ..), and axes and scale as in OME-NGFF."""
+        found = {key: self._attributes.get(key) for key in ("axes", "scale")}
+        return copy.deepcopy(dict(self._attributes.get("metadata") or {}) | found)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Loss record, bytes and plan of the whole store; ``complete`` tells whether its job ended."""
+        return copy.deepcopy(report_of(self._attributes, self._store.description))
+
+    @property
+    def bytes_needed(self) -> int:
+        """Bytes that decoding the whole array at these stages reads: records and stage chunks.
+
+        Looks through the records where the store is not complete.
+        """
+        report = report_of(self._attributes, self._store.description)
+        if report["complete"]:
+            return int(report["stages"][self._stages - 1]["bytes_to_here"])
+        total = 0
+        for at in self._grid.coordinates():
+            header = self._store.whole_header(at)
+            if header is not None:
+                stage_bytes = self._store.stage_bytes(at, header)[: self._stages]
+                total += self._store.description.record_bytes + sum(stage_bytes)
+        return total
+
+    def record(self, at: Coordinates) -> dict[str, Any]:
+        """Describe one chunk, by its coordinates (plane, z, y, x), as `mmip_gpu.inspect` does."""
+        return describe(self._store.header(at))
+
+    def records(self) -> Iterator[tuple[Coordinates, dict[str, Any]]]:
+        """Coordinates and description of every chunk."""
+        for at in self._grid.coordinates():
+            yield at, self.record(at)
+
+    def to_numpy(self) -> NDArray[Any]:
+        """Decode the whole array."""
+        return np.asarray(self[...])
+
+    def dask(self) -> Any:
+        """Make a dask array with the chunks of the store, each decoded on one thread.
+
+        Raises
+        ------
+        MissingResource
+            Without dask.
+        """
+        try:
+            from dask import array
+        except ImportError:
+            raise MissingResource("dask() needs the package dask: pip install 'mmip-gpu[dask]'") from None
+        single = copy.copy(self)
+        single._threads = 1
+        return array.from_array(single, chunks=self.chunks, lock=False, fancy=False, meta=np.empty(0, self.dtype))
+
+    def __getitem__(self, key: Any) -> Any:
+        region, index = basic_selection(key, self.shape)
+        out = np.empty(tuple(s.stop - s.start for s in region), self.dtype)
+        touched = math.prod(
+            -(-s.stop // c) - s.start // c if s.stop > s.start else 0 for s, c in zip(region, self.chunks, strict=True)
+        )
+        workers = max(min(self._threads, touched), 1)
+        inner = max(self._threads // workers, 1)
+
+        def read(part: Part) -> None:
+            out[part.target] = self._decoded(part, inner)
+
+        run_bounded(read, self._grid.parts(region), workers, lambda _: None)
+        return out[index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("a store cannot be read without a copy")
+        array = self.to_numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        read = f"stages={self.stages}, scale={self.scale}"
+        return f"<ProgressiveArray {self.place_name} {self.shape} {self.dtype} {self.axes!r}, {read}>"
+
+    def _decoded(self, part: Part, threads: int) -> NDArray[Any]:
+        at = part.coordinates
+        header = self._store.header(at)
+        with self._store.naming(at):
+            return decode_chunk(
+                header,
+                lambda stage: self._store.payload(at, stage),
+                stages=self._stages,
+                scale=self._scale,
+                region=part.inside,
+                threads=threads,
+            )

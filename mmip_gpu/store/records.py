@@ -1,0 +1,193 @@
+"""Chunk records and stage chunks: read, written and checked; and what all records of a store add up to.
+
+Values: bytes of a Place on one side, Header and payloads on the other. Implements FORMAT.md section 10.
+Guarantees that a record is written after its stages, that a chunk counts as whole only if its record and all
+its stages belong together, and that every defect is reported with the chunk's coordinates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmip_gpu.codec import Encoded
+from mmip_gpu.container import UNKNOWN_ERROR, Header
+from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
+from numcodecs_plugin.prefix import PREFIX_BOUND, read_prefix, write_prefix
+
+from .description import StoreDescription
+from .grid import Coordinates
+from .place import RECORDS, Place, stage_name
+
+__all__ = ["ChunkStore", "Totals"]
+
+_SMALLEST_HEAD = 10
+
+
+@dataclass(frozen=True)
+class ChunkStore:
+    """The chunks of a described array at a place."""
+
+    place: Place
+    description: StoreDescription
+
+    def write(self, at: Coordinates, encoded: Encoded) -> None:
+        """Store a coded chunk: its stages, then the record that makes it valid."""
+        prefix = write_prefix(self.description.grid.cells(at))
+        for stage, payload in enumerate(encoded.payloads, 1):
+            self.place.write(stage_name(stage), at, prefix + payload)
+        self.place.write(RECORDS, at, encoded.header.to_bytes().ljust(self.description.record_bytes, b"\0"))
+
+    def header(self, at: Coordinates) -> Header:
+        """Header of a chunk, from its record.
+
+        Raises
+        ------
+        StoreError
+            Where there is none.
+        CorruptData, UnsupportedVersion
+            For one that is damaged or belongs to another store.
+        """
+        record = self.place.read(RECORDS, at)
+        if record is None:
+            raise StoreError(f"{self.place}: chunk {at} is missing; write the store again")
+        with self.naming(at):
+            header, size = Header.parse(record)
+            if len(record) != self.description.record_bytes or any(record[size:]):
+                raise CorruptData(f"record: expected {self.description.record_bytes} bytes, found {len(record)}")
+            self.description.check_header(header, at)
+        return header
+
+    def payload(self, at: Coordinates, stage: int) -> memoryview:
+        """Payload of a stage of a chunk."""
+        data = self.place.read(stage_name(stage), at)
+        if data is None:
+            raise StoreError(f"{self.place}: chunk {at}, stage {stage} is missing; write the store again to repair it")
+        with self.naming(at):
+            return memoryview(data)[self._prefix_bytes(data, at) :]
+
+    def whole_header(self, at: Coordinates) -> Header | None:
+        """Header of a chunk whose record and stages belong together, by sizes and head crcs; or None."""
+        if self.place.size(RECORDS, at) is None:
+            return None
+        try:
+            header = self.header(at)
+            stages = zip(header.payload_sizes, _stage_crcs(header), strict=True)
+            whole = all(self._is_whole(at, stage, size, crc) for stage, (size, crc) in enumerate(stages, 1))
+        except (CorruptData, UnsupportedVersion):
+            return None
+        return header if whole else None
+
+    def discard(self, at: Coordinates) -> None:
+        """Take back the record of a chunk, before its stages are written again."""
+        if self.place.size(RECORDS, at) is not None:
+            self.place.delete(RECORDS, at)
+
+    @contextmanager
+    def naming(self, at: Coordinates) -> Iterator[None]:
+        """Put place and chunk before the message of a defect."""
+        try:
+            yield
+        except (CorruptData, UnsupportedVersion) as error:
+            raise type(error)(f"{self.place}: chunk {at}: {error}") from error
+
+    def stage_bytes(self, at: Coordinates, header: Header) -> list[int]:
+        """Bytes of the chunk in each stage array."""
+        prefix = len(write_prefix(self.description.grid.cells(at)))
+        return [prefix + size for size in header.payload_sizes]
+
+    def _is_whole(self, at: Coordinates, stage: int, payload_bytes: int, crc: int) -> bool:
+        name = stage_name(stage)
+        size = self.place.size(name, at)
+        start = None if size is None else self.place.read(name, at, (0, min(PREFIX_BOUND + 4, size)))
+        if size is None or start is None:
+            return False
+        prefix = self._prefix_bytes(start, at)
+        head = int.from_bytes(start[prefix : prefix + 4], "little")
+        if size != prefix + payload_bytes or not _SMALLEST_HEAD <= head <= payload_bytes:
+            return False
+        found = self.place.read(name, at, (prefix + head - 4, prefix + head))
+        return found is not None and int.from_bytes(found, "little") == crc
+
+    def _prefix_bytes(self, data: bytes, at: Coordinates) -> int:
+        expected = self.description.grid.cells(at)
+        extent, size = read_prefix(data, self.description.grid.stage_chunks)
+        if extent != expected:
+            raise CorruptData(f"stage chunk: expected the extent {expected}, found {extent}")
+        if size == len(data):
+            raise TruncatedData("stage chunk: it ends after its prefix")
+        return size
+
+
+@dataclass
+class Totals:
+    """Sums over the records of a store."""
+
+    description: StoreDescription
+    stage_bytes: list[int] = field(default_factory=list)
+    record_bytes: int = 0
+    sse: int = 0
+    max_error: int = 0
+    minimum: int | None = None
+    maximum: int | None = None
+    verified: bool = True
+
+    def add(self, header: Header, stage_bytes: list[int]) -> None:
+        """Count one chunk."""
+        loss = header.loss
+        before = self.stage_bytes or [0] * len(stage_bytes)
+        self.stage_bytes = [a + b for a, b in zip(before, stage_bytes, strict=True)]
+        self.record_bytes += self.description.record_bytes
+        self.sse += loss.sse
+        self.max_error = max(self.max_error, loss.max_error)
+        self.minimum = loss.minimum if self.minimum is None else min(self.minimum, loss.minimum)
+        self.maximum = loss.maximum if self.maximum is None else max(self.maximum, loss.maximum)
+        self.verified = self.verified and loss.verified
+
+    @property
+    def peak(self) -> float:
+        """Data range that the PSNR refers to."""
+        return self.description.peak or float((self.maximum or 0) - (self.minimum or 0))
+
+    def psnr(self) -> float:
+        """PSNR in dB of the whole array; inf without error, -inf on a range of 0."""
+        if self.sse == 0:
+            return math.inf
+        samples = self.description.grid.layout.samples
+        return 10 * math.log10(self.peak**2 * samples / self.sse) if self.peak else -math.inf
+
+    def report(self) -> dict[str, Any]:
+        """JSON-safe summary: bytes, ratio and the loss record of the array."""
+        config, raw_bytes = self.description.plan.config, self.description.raw_bytes
+        stage_bytes = self.stage_bytes or [0] * self.description.stage_count
+        to_here, stages = self.record_bytes, []
+        for size in stage_bytes:
+            to_here += size
+            stages.append({"bytes": size, "bytes_to_here": to_here})
+        psnr = self.psnr()
+        samples = self.description.grid.layout.samples
+        return {
+            "bytes": to_here,
+            "record_bytes": self.record_bytes,
+            "stages": stages,
+            "ratio": raw_bytes / to_here if to_here else 1.0,
+            "bits_per_sample": 8 * to_here / samples if samples else 0.0,
+            "loss": {
+                "mode": config.mode,
+                "requested": config.value,
+                "verified": self.verified,
+                "psnr": psnr if math.isfinite(psnr) else None,
+                "peak": self.peak,
+                "max_error": None if self.max_error == UNKNOWN_ERROR else self.max_error,
+                "lossless": self.verified and self.sse == 0,
+                "minimum": self.minimum or 0,
+                "maximum": self.maximum or 0,
+            },
+        }
+
+
+def _stage_crcs(header: Header) -> tuple[int, ...]:
+    return () if header.transform is None else header.transform.stage_crcs

@@ -1,0 +1,89 @@
+"""The report of a store: what `write_zarr` returns and `open_zarr(..).report` holds.
+
+Values: the attributes of a store in, JSON-safe dictionaries out. Implements no section of FORMAT.md.
+Guarantees the same keys for whole and unfinished stores; what is not known yet is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmip_gpu import _core
+from mmip_gpu.sources import Source
+
+from .description import StoreDescription
+
+__all__ = ["COMPLETE", "PREPARING", "WRITING", "attributes_of", "report_of"]
+
+PREPARING, WRITING, COMPLETE = "preparing", "writing", "complete"
+_KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+
+
+def attributes_of(
+    state: str,
+    identity: Mapping[str, Any],
+    description: StoreDescription,
+    source: Source,
+    summary: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Make the attribute `mmip`: job, description, axes and voxel size as in OME-NGFF, summary at the end."""
+    return {
+        "format_version": _core.FORMAT_VERSION,
+        "state": state,
+        "job": dict(identity),
+        "description": description.to_dict(),
+        "axes": _named_axes(source),
+        "scale": _scale(source),
+        "source": source.name,
+        "metadata": dict(source.metadata),
+        "report": None if summary is None else dict(summary),
+    }
+
+
+def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> dict[str, Any]:
+    """Report of a store."""
+    data = description.to_dict()
+    summary = attributes.get("report")
+    shared = {key: data[key] for key in ("shape", "dtype", "axes", "colour", "chunks")}
+    coding = ("cell_depth", "tile_log2", "cuts", "reversible", "rule", "attempt")
+    report: dict[str, Any] = {
+        "complete": attributes.get("state") == COMPLETE,
+        "format_version": attributes.get("format_version"),
+        **shared,
+        "chunk_count": description.grid.chunk_count,
+        "raw_bytes": description.raw_bytes,
+        "config": data["config"],
+        "plan": {key: data[key] for key in coding} | {"steps": [[s / 256 for s in row] for row in data["steps"]]},
+        "source": attributes.get("source"),
+    }
+    unknown = dict.fromkeys(("bytes", "record_bytes", "stages", "ratio", "bits_per_sample", "loss", "seconds"))
+    return report | unknown | (dict(summary) if isinstance(summary, Mapping) else {})
+
+
+def _named_axes(source: Source) -> list[dict[str, str]]:
+    units = {} if _spacing(source) is None else dict.fromkeys("zyx", "millimeter")
+    axes = []
+    for letter in source.axes:
+        axis = {"name": letter}
+        if letter in _KINDS:
+            axis["type"] = _KINDS[letter]
+        if letter in units:
+            axis["unit"] = units[letter]
+        axes.append(axis)
+    return axes
+
+
+def _scale(source: Source) -> list[float] | None:
+    spacing = _spacing(source)
+    if spacing is None:
+        return None
+    sizes = iter(spacing)
+    return [next(sizes) if letter in "zyx" else 1.0 for letter in source.axes]
+
+
+def _spacing(source: Source) -> list[float] | None:
+    """Voxel size in mm on z, y, x; None unless all of it is known."""
+    spacing = source.metadata.get("spacing") or []
+    known = len(spacing) == sum(a in "zyx" for a in source.axes) and None not in spacing
+    return [float(size) for size in spacing] if known else None

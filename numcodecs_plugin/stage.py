@@ -1,0 +1,242 @@
+"""The Zarr codec `mmip.stage`: one chunk of a stage array to its entropy-coded bytes and back.
+
+Values: int32 (planes, gz, gy, gx, columns) in, bytes out, and the other way; host memory.
+Implements FORMAT.md section 10 (stage arrays) on the core's passes (sections 6 to 8).
+Guarantees that decoding and encoding again gives the identical bytes, and that no bytes make it allocate more
+than the chunk's shape does. Zarr gives it one chunk at a time, unless ``codec_pipeline.batch_size`` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from zarr.abc.codec import ArrayBytesCodec
+
+from mmip_gpu import _core
+from mmip_gpu.errors import CorruptData, InvalidArgument
+
+from .prefix import read_prefix, write_prefix
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from zarr.abc.buffer import Buffer
+    from zarr.core.array_spec import ArraySpec
+    from zarr.core.buffer import NDBuffer
+
+__all__ = ["StageCodec"]
+
+_ABSENT = -1  # no cell has this class or mode
+_CELL_AC = {1: 63, 8: 511}
+_SMALLEST_TILE = {1: (0, 2, 2), 8: (1, 1, 1)}
+
+
+@dataclass(frozen=True)
+class StageCodec(ArrayBytesCodec):
+    """Entropy codec of one stage array.
+
+    Parameters
+    ----------
+    stage : int
+        1 for classes and DCs, 2 .. for modes and coefficients.
+    cell_depth : {1, 8}
+        Cells of 1x8x8 or 8x8x8 samples.
+    tile_log2 : tuple of int
+        log2 of the tile in cells on z, y, x.
+    cuts : tuple of int
+        0, the AC positions at which the stages end, all AC of a cell (63 or 511).
+    steps : tuple of tuple of int
+        Step sizes in 1/256, one tuple of components a class; only stage 1 needs them.
+
+    Raises
+    ------
+    InvalidArgument
+        For a value out of the ranges of FORMAT.md section 1.
+
+    Examples
+    --------
+    >>> codec = StageCodec(stage=1, cell_depth=1, tile_log2=(0, 4, 4), cuts=(0, 9, 63), steps=((2560,),))
+    >>> StageCodec.from_dict(codec.to_dict()) == codec
+    True
+    """
+
+    is_fixed_size: ClassVar[bool] = False  # type: ignore[misc]  # zarr declares an instance variable
+    name: ClassVar[str] = "mmip.stage"
+
+    stage: int
+    cell_depth: int
+    tile_log2: tuple[int, ...]
+    cuts: tuple[int, ...]
+    steps: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("cell_depth", self.cell_depth, _is_integer(self.cell_depth) and self.cell_depth in _CELL_AC)
+        smallest = _SMALLEST_TILE[self.cell_depth]
+        tile = _integers("tile_log2", self.tile_log2)
+        tile_fits = len(tile) == 3 and all(a >= b for a, b in zip(tile, smallest, strict=True)) and sum(tile) <= 12
+        _check("tile_log2", tile, tile_fits and self.cell_depth * 64 << sum(tile) <= _core.MAX_TILE_SAMPLES)
+        cuts = _integers("cuts", self.cuts)
+        rising = all(a < b for a, b in pairwise(cuts))
+        _check("cuts", cuts, 2 <= len(cuts) <= _core.MAX_STAGES and rising)
+        _check("cuts", cuts, cuts[0] == 0 and cuts[-1] == _CELL_AC[self.cell_depth])
+        _check("stage", self.stage, _is_integer(self.stage) and 1 <= self.stage <= len(cuts))
+        _check("steps", self.steps, isinstance(self.steps, tuple) and len(self.steps) <= _core.MAX_CLASSES)
+        _check("steps of stage 1", self.steps, bool(self.steps) or self.stage > 1)
+        for row in self.steps:
+            values = _integers("steps", row)
+            _check("steps", row, len(values) in (1, 3) and len(values) == len(self.steps[0]))
+            _check("steps", row, all(_core.MIN_STEP <= s <= _core.MAX_STEP for s in values))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Codec from its entry in Zarr metadata.
+
+        Raises
+        ------
+        InvalidArgument
+            For another name, an unknown or missing key, or a value out of range.
+        """
+        configuration = data.get("configuration")
+        names = {f.name for f in fields(cls)}
+        if data.get("name") != cls.name or not isinstance(configuration, Mapping):
+            raise InvalidArgument(f"codec: expected {cls.name!r} with a configuration, found {data!r}")
+        if not names - {"steps"} <= set(configuration) <= names:
+            raise InvalidArgument(f"{cls.name}: expected keys {sorted(names)}, found {sorted(configuration)}")
+        return cls(**{key: _frozen(value) for key, value in configuration.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Entry in Zarr metadata, JSON-safe."""
+        values = {f.name: _thawed(getattr(self, f.name)) for f in fields(self)}
+        return {"name": self.name, "configuration": values}
+
+    @property
+    def columns(self) -> int:
+        """Length of the last axis of the stage array."""
+        return 2 if self.stage == 1 else 1 + self.cuts[self.stage - 1] - self.cuts[self.stage - 2]
+
+    def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
+        """Raise InvalidArgument unless the array is int32 of rank 5 with all columns in every chunk."""
+        chunks = getattr(chunk_grid, "chunk_shape", shape)
+        if len(shape) != 5 or shape[-1] != self.columns or chunks[-1] != self.columns:
+            expected = f"(planes, gz, gy, gx, {self.columns}) with all columns in a chunk"
+            raise InvalidArgument(f"stage {self.stage}: expected shape {expected}, found {shape}, chunks {chunks}")
+        _check_dtype(dtype.to_native_dtype())
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
+        """Not known before encoding."""
+        raise NotImplementedError
+
+    async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
+        return await asyncio.to_thread(self._encode_sync, chunk_data, chunk_spec)
+
+    async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
+        return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)
+
+    def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
+        data = self.encode_array(chunk_data.as_numpy_array())
+        return None if data is None else chunk_spec.prototype.buffer.from_bytes(data)
+
+    def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
+        dtype = chunk_spec.dtype.to_native_dtype()
+        array: Any = self.decode_bytes(chunk_data.to_bytes(), chunk_spec.shape).astype(dtype, copy=False)
+        return chunk_spec.prototype.nd_buffer.from_ndarray_like(array)
+
+    def encode_array(self, array: NDArray[Any]) -> bytes | None:
+        """Bytes of a chunk; None for one wholly outside the grid, which is absent from a store.
+
+        Raises
+        ------
+        InvalidArgument
+            For an array that no chunk of this stage decodes to.
+        """
+        _check_dtype(array.dtype)
+        if array.ndim != 5 or array.shape[-1] != self.columns:
+            raise InvalidArgument(f"stage {self.stage}: expected {self.columns} columns, found shape {array.shape}")
+        values: NDArray[np.int32] = np.require(array, np.int32, ["C", "A", "W"])  # the core takes no others
+        extent = _inside_extent(values)
+        if extent is None:
+            return None
+        chunk = self._chunk(extent)
+        try:
+            chunk.from_columns(self.stage, values)
+        except CorruptData as error:
+            raise InvalidArgument(f"stage {self.stage}: {error}") from None
+        return write_prefix(extent) + chunk.pack(self.stage, 1)
+
+    def decode_bytes(self, data: bytes, shape: Sequence[int]) -> NDArray[np.int32]:
+        """Array of this shape from the bytes of a chunk; cells outside the grid hold -1.
+
+        Raises
+        ------
+        CorruptData
+            For bytes that are no chunk of this stage and shape.
+        """
+        extent, at = read_prefix(data, shape[:4])
+        if self.steps and extent[0] % len(self.steps[0]):
+            raise CorruptData(f"stage chunk: {extent[0]} planes do not hold {len(self.steps[0])} components each")
+        chunk = self._chunk(extent)
+        chunk.unpack(self.stage, memoryview(data)[at:], True, True, 1)
+        array = np.empty(tuple(shape), np.int32)
+        chunk.to_columns(self.stage, array)
+        return array
+
+    def _chunk(self, extent: Sequence[int]) -> _core.Chunk:
+        planes, gz, gy, gx = extent
+        steps = self.steps or ((_core.STEP_ONE,),)
+        return _core.Chunk(
+            planes=planes,
+            shape=(gz * self.cell_depth, gy * 8, gx * 8),
+            depth=self.cell_depth,
+            tile_log2=self.tile_log2,
+            cuts=self.cuts,
+            steps=steps,
+            reversible=(0,) * len(steps),
+            recon=((0, 0, 0),) * len(steps),
+        )
+
+
+def _inside_extent(array: NDArray[np.int32]) -> tuple[int, ...] | None:
+    """Extents on planes, z, y, x of the cells that are not absent; None if all are."""
+    inside = array[..., 0] != _ABSENT
+    if not inside.any():
+        return None
+    axes = range(4)
+    extent = tuple(int(np.flatnonzero(inside.any(axis=tuple(a for a in axes if a != k)))[-1]) + 1 for k in axes)
+    box = tuple(slice(0, n) for n in extent)
+    if not inside[box].all() or np.count_nonzero(array != _ABSENT) > np.count_nonzero(array[box] != _ABSENT):
+        raise InvalidArgument("stage array: expected one box of cells from the chunk's start and -1 past its end")
+    return extent
+
+
+def _check_dtype(dtype: np.dtype[Any]) -> None:
+    if dtype.newbyteorder("=") != np.int32:
+        raise InvalidArgument(f"stage array: expected int32, found {dtype}")
+
+
+def _check(field: str, found: object, condition: bool) -> None:
+    if not condition:
+        raise InvalidArgument(f"mmip.stage: {field} out of range: {found!r}")
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _integers(field: str, values: object) -> tuple[int, ...]:
+    if not isinstance(values, tuple) or not all(map(_is_integer, values)):
+        raise InvalidArgument(f"mmip.stage: {field}: expected a tuple of integers, found {values!r}")
+    return values
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _thawed(value: Any) -> Any:
+    return [_thawed(item) for item in value] if isinstance(value, tuple) else value
