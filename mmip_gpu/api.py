@@ -121,7 +121,7 @@ def encode_array(
         ratio=ratio,
         lossless=lossless,
         stages=stages,
-        cuts=None if cuts is None else tuple(cuts),
+        cuts=cuts,
         roi_quality=roi_quality,
         cell_depth=cell_depth,
         verify=verify,
@@ -131,6 +131,8 @@ def encode_array(
     layout = PlaneLayout.of(array.shape, axes)
     workers = thread_count(threads)
     classes = roi_classes(roi, array, layout.axes)
+    if data_range is not None and not (isinstance(data_range, (int, float)) and 0 < data_range < math.inf):
+        raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")
     plan = make_plan(config, array, layout, classes, is_colour(colour, layout), data_range, workers)
     return encode_chunk(array, plan, classes, threads=workers)
 
@@ -243,7 +245,10 @@ def checked_array(array: Any, device: str | None = None) -> NDArray[Any]:
         raise InvalidArgument(f"device={device!r}: expected None, 'cpu' or 'gpu'")
     if device == "gpu" or hasattr(array, "__cuda_array_interface__"):
         raise BackendUnavailable("no GPU path in this version: pass a NumPy array (array.get()) and device=None")
-    found = np.asarray(array)
+    try:
+        found = np.asarray(array)
+    except ValueError as e:
+        raise InvalidArgument(f"expected an array, found {type(array).__name__}: {e}") from None
     if found.dtype.name in DTYPES or found.dtype.newbyteorder("=").name in DTYPES:
         return found
     if found.dtype.kind == "f":

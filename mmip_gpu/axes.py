@@ -6,6 +6,7 @@ Implements FORMAT.md section 1 (planes). Guarantees that `from_planes` undoes `t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,8 @@ class PlaneLayout:
         >>> PlaneLayout.of((64, 64, 3), "yxc").planes
         3
         """
+        if axes is not None and not isinstance(axes, str):
+            raise InvalidArgument(f"axes={axes!r}: expected a text such as 'zyx'")
         if axes is None:
             axes = DEFAULT_AXES.get(len(shape))
             if axes is None:
@@ -88,14 +91,15 @@ class PlaneLayout:
     @property
     def samples(self) -> int:
         """Number of samples of the array."""
-        return int(np.prod(self.shape, dtype=object))
+        return math.prod(self.shape)
 
     def _order(self) -> list[int]:
         return [self.axes.index(a) for a in _PLANE_AXES + _SPATIAL_AXES if a in self.axes]
 
     def to_planes(self, array: NDArray[Any]) -> NDArray[Any]:
-        """C-ordered (planes, Z, Y, X), a view where the array already has that order."""
-        return np.ascontiguousarray(array.transpose(self._order())).reshape(self.planes, *self.volume)
+        """C-ordered (planes, Z, Y, X) in native byte order, a view where the array already is that."""
+        native = array.dtype.newbyteorder("=")
+        return np.ascontiguousarray(array.transpose(self._order()), native).reshape(self.planes, *self.volume)
 
     def from_planes(self, planes: NDArray[Any]) -> NDArray[Any]:
         """Array of `shape` from (planes, Z, Y, X); the inverse of `to_planes`, C-ordered."""

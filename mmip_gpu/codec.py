@@ -52,7 +52,6 @@ def encode_chunk(
     allow_raw : bool
         Whether a chunk that would grow may be kept as it is.
     """
-    array = np.asarray(array, dtype=array.dtype.newbyteorder("="))
     layout = PlaneLayout.of(array.shape, plan.axes)
     if array.size == 0:
         return encode_raw(array, layout, plan)
@@ -144,14 +143,14 @@ def decode_chunk(
         return decode_raw(header, read_stage(1), scale, region, max_bytes)
     fields = header.transform
     wanted = needed_stages(header, stages, scale)
+    payloads = _whole_payloads(header, read_stage, wanted, check_crc)
     part = TiledRegion.of(header, scale, region)
     if part.samples == 0:
         return np.empty(part.layout.shape, header.dtype)
-    _check_limits(header, part, max_bytes)
+    if part.decoded_bytes > max_bytes:
+        raise LimitExceeded(f"decoding takes {part.decoded_bytes} bytes, max_bytes={max_bytes}")
     chunk = _chunk(fields, header.layout, part.box)
-    for stage in range(1, wanted + 1):
-        payload = memoryview(read_stage(stage)).cast("B")
-        _check_payload(fields, stage, payload, check_crc)
+    for stage, payload in enumerate(payloads, 1):
         chunk.unpack(stage, payload, check_crc, False, threads)
     planes = _synthesize(chunk, np.dtype(header.dtype), wanted, scale, fields.offset, header.colour, threads)
     return part.crop(planes, chunk.window(scale)[0])
@@ -159,7 +158,7 @@ def decode_chunk(
 
 def needed_stages(header: Header, stages: int | None, scale: int) -> int:
     """Stages that a decode has to read."""
-    if scale not in SCALES:
+    if isinstance(scale, bool) or not isinstance(scale, (int, np.integer)) or scale not in SCALES:
         raise InvalidArgument(f"scale={scale!r}: expected one of {SCALES}")
     count = len(header.payload_sizes)
     most = len(header.transform.cuts) if header.transform is not None else count
@@ -180,22 +179,26 @@ def read_extent(
     wanted = needed_stages(header, stages, scale)
     if header.transform is None:
         return header.raw_bytes
+    payloads = _whole_payloads(header, read_stage, wanted, True)
     part = TiledRegion.of(header, scale, region)
     if part.samples == 0:
         return 0
     chunk = _chunk(header.transform, header.layout, part.box)
-    return sum(chunk.extent(stage, memoryview(read_stage(stage)).cast("B")) for stage in range(1, wanted + 1))
+    return sum(chunk.extent(stage, payload) for stage, payload in enumerate(payloads, 1))
 
 
-def _check_limits(header: Header, part: TiledRegion, max_bytes: int) -> None:
-    """Refuse sizes that the bytes at hand cannot hold, or that the caller does not allow, before allocating."""
+def _whole_payloads(header: Header, read_stage: StageReader, wanted: int, check_crc: bool) -> list[memoryview]:
+    """The payloads of the first stages, refused before anything is allocated for what they cannot hold."""
     fields = header.transform
     assert fields is not None
-    if part.decoded_bytes > max_bytes:
-        raise LimitExceeded(f"decoding takes {part.decoded_bytes} bytes, max_bytes={max_bytes}")
-    for stage, size in enumerate(fields.stage_bytes, 1):
-        if size < part.substreams:
-            raise CorruptData(f"stage {stage}: {size} payload bytes cannot hold {part.substreams} sub-streams")
+    payloads = []
+    for stage in range(1, wanted + 1):
+        payload = memoryview(read_stage(stage)).cast("B")
+        _check_payload(fields, stage, payload, check_crc)
+        if len(payload) < header.substreams:
+            raise CorruptData(f"stage {stage}: {len(payload)} bytes cannot hold {header.substreams} sub-streams")
+        payloads.append(payload)
+    return payloads
 
 
 def _check_payload(fields: TransformFields, stage: int, payload: memoryview, check_crc: bool) -> None:

@@ -7,7 +7,8 @@ Guarantees that exactly one target is set and every field is in range; it knows 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Any
@@ -74,7 +75,7 @@ class CodecConfig:
         ratio: float | None = None,
         lossless: bool = False,
         stages: int | None = None,
-        cuts: tuple[int, ...] | None = None,
+        cuts: Sequence[int] | None = None,
         roi_quality: Quality | Mapping[int, Quality] | None = None,
         cell_depth: int | None = None,
         verify: bool = True,
@@ -104,15 +105,14 @@ class CodecConfig:
                 "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
             )
         if cuts is not None:
-            cuts = tuple(cuts)
-            if stages is not None and stages != len(cuts) + 2:
+            if stages is not None and stages != len(_integers("cuts", cuts)) + 2:
                 raise InvalidArgument(f"{len(cuts)} cuts make {len(cuts) + 2} stages, found stages={stages}")
-            stages = len(cuts) + 2
+            stages = len(_integers("cuts", cuts)) + 2
         config = cls(
             mode,
             _number(mode, value),
             3 if stages is None else stages,
-            cuts,
+            None if cuts is None else _integers("cuts", cuts),
             _frozen_quality(roi_quality),
             cell_depth,
             bool(verify),
@@ -128,7 +128,7 @@ class CodecConfig:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
             raise InvalidArgument(f"psnr={self.value}: expected 1 to 140 dB")
-        if self.cell_depth not in (None, 1, 8):
+        if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
             raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
@@ -195,6 +195,14 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InvalidArgument(f"{name}={value!r}: expected a finite number")
     return float(value)
+
+
+def _integers(name: str, values: Any) -> tuple[int, ...]:
+    try:
+        found = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise InvalidArgument(f"{name}={values!r}: expected integers") from None
+    return found
 
 
 def _frozen_quality(

@@ -91,6 +91,17 @@ class Header:
         return self.layout.samples * np.dtype(self.dtype).itemsize
 
     @property
+    def substreams(self) -> int:
+        """Sub-streams of each stage; 0 for the raw kind."""
+        if self.transform is None:
+            return 0
+        count = self.layout.planes
+        cell = (self.transform.depth, 8, 8)
+        for n, size, log2 in zip(self.layout.volume, cell, self.transform.tile_log2, strict=True):
+            count *= -(-n // (size << log2))
+        return count
+
+    @property
     def payload_sizes(self) -> tuple[int, ...]:
         """Bytes of each stage; the raw kind has one part."""
         return (self.raw_bytes,) if self.transform is None else self.transform.stage_bytes
@@ -207,6 +218,7 @@ def _read_loss(fields: _Reader) -> LossRecord:
     mode, requested, verified, low, high, sse, max_error = fields.take(_LOSS.format.lstrip("<"))
     _expect(mode < len(MODES), "mode", mode)
     _expect(math.isfinite(requested), "requested", requested)
+    _expect(requested == 0 or MODES[mode] != "lossless", "requested", requested)
     _expect(verified <= 1, "verified", verified)
     _expect(low <= high, "minimum and maximum", (low, high))
     return LossRecord(MODES[mode], float(requested), bool(verified), low, high, sse, max_error)

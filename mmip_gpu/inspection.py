@@ -5,10 +5,10 @@ Values: bytes in; the parsed Header, a reader of stage payloads, and JSON-safe d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from .codec import read_extent
 from .container import UNKNOWN_ERROR, Header
@@ -56,7 +56,7 @@ def describe(header: Header) -> dict[str, Any]:
         to_here += size
         parts.append({"bytes": size, "bytes_to_here": to_here})
     loss, samples = header.loss, header.layout.samples
-    psnr = loss.psnr(samples) if samples else float("inf")
+    psnr = loss.psnr(samples) if samples else math.inf
     report: dict[str, Any] = {
         "kind": "raw" if header.transform is None else "transform",
         "shape": list(header.layout.shape),
@@ -73,7 +73,7 @@ def describe(header: Header) -> dict[str, Any]:
             "mode": loss.mode,
             "requested": loss.requested,
             "verified": loss.verified,
-            "psnr": None if not np.isfinite(psnr) else psnr,
+            "psnr": None if not math.isfinite(psnr) else psnr,
             "max_error": None if loss.max_error == UNKNOWN_ERROR else loss.max_error,
             "lossless": loss.verified and loss.sse == 0,
             "minimum": loss.minimum,
@@ -101,7 +101,7 @@ def open_container(data: Buffer) -> tuple[Header, Callable[[int], memoryview]]:
     except TypeError as e:
         raise InvalidArgument(f"expected the bytes of a container, found {type(data).__name__}") from e
     header, at = Header.parse(view)
-    starts = np.concatenate([[at], at + np.cumsum(header.payload_sizes, dtype=object)]).tolist()
+    starts = list(accumulate(header.payload_sizes, initial=at))
     if len(view) > starts[-1]:
         raise CorruptData(f"container: expected {starts[-1]} bytes, found {len(view)}")
 

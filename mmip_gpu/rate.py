@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _core
 from .axes import PlaneLayout
 from .codec import class_errors, encode_chunk
 from .config import CodecConfig
@@ -22,7 +23,7 @@ from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_l
 
 __all__ = ["make_plan", "plan_for_probe", "search_step"]
 
-_SMALLEST_STEP = 0.25
+_SMALLEST_STEP, _LARGEST_STEP = _core.MIN_STEP / _core.STEP_ONE, _core.MAX_STEP / _core.STEP_ONE
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
 _SMALLEST_BRACKET = math.log10(1.004)
@@ -122,13 +123,13 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
         error = mean_error(plan.with_step(step))
         return math.inf if error == 0 else 10 * math.log10(peak * peak / error)
 
-    step = max(plan.background_step, _SMALLEST_STEP)
+    step = min(max(plan.background_step, _SMALLEST_STEP), _LARGEST_STEP)
     good, bad = None, None  # (log step, dB): the largest step known to reach the target, the smallest known not to
     for _ in range(_ROUNDS):
         found = reached(step)
         if found >= target:
             good = math.log10(step), min(found, target + 60)
-            if found <= target + _TOLERANCE_DB:
+            if found <= target + _TOLERANCE_DB or step >= _LARGEST_STEP:
                 break
         else:
             bad = math.log10(step), found
@@ -136,7 +137,8 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
                 break
         if good is not None and bad is not None and bad[0] - good[0] < _SMALLEST_BRACKET:
             break
-        step = max(10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2), _SMALLEST_STEP)
+        step = 10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2)
+        step = min(max(step, _SMALLEST_STEP), _LARGEST_STEP)
     if good is None:
         flags = tuple(1 for _ in plan.reversible)
         return replace(plan, steps=tuple(tuple(256 for _ in row) for row in plan.steps), reversible=flags)

@@ -42,6 +42,8 @@ def checked_region(region: tuple[slice, ...] | None, shape: tuple[int, ...]) -> 
             raise InvalidArgument(f"region, axis {axis}: expected a slice of step 1, found {part!r}")
         start = 0 if part.start is None else part.start
         stop = n if part.stop is None else part.stop
+        if not (isinstance(start, (int, np.integer)) and isinstance(stop, (int, np.integer))):
+            raise InvalidArgument(f"region, axis {axis}: expected integers, found {part!r}")
         if not 0 <= start <= stop <= n:
             raise InvalidArgument(f"region, axis {axis}: expected 0 <= start <= stop <= {n}, found {part!r}")
         bounds.append(slice(int(start), int(stop)))
@@ -58,7 +60,6 @@ class TiledRegion:
     layout: PlaneLayout
     box: list[int]
     decoded_bytes: int
-    substreams: int
     _planes: NDArray[np.int64]
     _spatial: tuple[slice, slice, slice]
 
@@ -74,7 +75,7 @@ class TiledRegion:
         first, last = (int(planes.min()), int(planes.max()) + 1) if planes.size else (0, 0)
         if header.colour:
             first, last = first // 3 * 3, -(-last // 3) * 3
-        box, spatial, decoded, tiles = [first, last], [], 1, header.layout.planes
+        box, spatial, decoded = [first, last], [], 1
         for axis, letter in enumerate("zyx"):
             part = by_axis.get(letter, slice(0, 1))
             cell = fields.depth if letter == "z" else 8
@@ -84,10 +85,9 @@ class TiledRegion:
             box += [part.start // samples, -(-part.stop // samples)]
             spatial.append(part)
             decoded *= min(box[-1] * samples, length) - box[-2] * samples
-            tiles *= -(-length // samples)
         layout = PlaneLayout(whole.axes, tuple(b.stop - b.start for b in bounds))
         size = (last - first) * decoded * np.dtype(header.dtype).itemsize
-        return cls(layout, box, size, tiles, planes - first, (spatial[0], spatial[1], spatial[2]))
+        return cls(layout, box, size, planes - first, (spatial[0], spatial[1], spatial[2]))
 
     @property
     def samples(self) -> int:

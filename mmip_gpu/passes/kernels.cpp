@@ -9,7 +9,6 @@ namespace mmip {
 extern const Kernels kBaselineKernels;
 #if defined(MMIP_X86)
 extern const Kernels kAvx2Kernels;
-extern const Kernels kAvx512Kernels;
 #endif
 
 namespace {
@@ -21,15 +20,12 @@ int supported(const Kernels** list) {
 #if defined(MMIP_X86)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) list[n++] = &kAvx2Kernels;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq"))
-        list[n++] = &kAvx512Kernels;
 #endif
     return n;
 }
 
 const Kernels* best() {
-    const Kernels* list[3];
+    const Kernels* list[2];
     return list[supported(list) - 1];
 }
 
@@ -47,7 +43,7 @@ const Kernels& kernels() {
 }
 
 bool select_kernels(const char* name) {
-    const Kernels* list[3];
+    const Kernels* list[2];
     const int n = supported(list);
     for (int i = 0; i < n; ++i)
         if (std::strcmp(list[i]->name, name) == 0) {
@@ -58,7 +54,7 @@ bool select_kernels(const char* name) {
 }
 
 int available_kernels(const char** names, int most) {
-    const Kernels* list[3];
+    const Kernels* list[2];
     const int n = supported(list);
     for (int i = 0; i < n && i < most; ++i) names[i] = list[i]->name;
     return n;

@@ -36,6 +36,7 @@ Head read_head(const uint8_t* payload, uint64_t size, int64_t substreams, int st
     BitReader bits(payload + 4, head.bytes - 4);
     for (const CodeFamily& f : stage_families(stage)) head.tables.push_back(read_codes(f, bits));
     if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
+    if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");
     const uint64_t at = 4 + (bits.position + 7) / 8;
     const uint64_t groups = (static_cast<uint64_t>(substreams) + kGroupSubstreams - 1) / kGroupSubstreams;
     if (at >= head.bytes) throw DataError(kStatusTruncated, "payload head without an index");
@@ -52,6 +53,7 @@ Head read_head(const uint8_t* payload, uint64_t size, int64_t substreams, int st
         offset += uint64_t{1} + index.take(index_bits);
     }
     head.offsets.push_back(offset);
+    if (!index.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the index is not zero");
     if (offset > size) throw DataError(kStatusTruncated, "payload ends before its last sub-stream");
     if (offset < size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
     head.group_crcs = payload + at + 1 + index_bytes;
@@ -238,7 +240,7 @@ private:
                 m = (1u << (size - 1)) | bits_.take(size - 1);
             } else {
                 uint32_t above = 0;
-                if (!bits_.take_gamma(above) || above >= static_cast<uint32_t>(kMaxIndex - (1 << (kEscapeSize - 1)))) {
+                if (!bits_.take_gamma(above) || above > static_cast<uint32_t>(kMaxIndex - (1 << (kEscapeSize - 1)))) {
                     status = kStatusValue;
                     break;
                 }

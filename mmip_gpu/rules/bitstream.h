@@ -113,12 +113,17 @@ struct BitReader {
 
     MMIP_RULE bool overrun() const { return position > 8 * size; }
 
+    // Whether the rest of the byte at hand is zero.
+    MMIP_RULE bool padding_is_zero() {
+        const int padding = static_cast<int>((8 - (position & 7)) & 7);
+        refill();
+        return padding == 0 || peek(padding) == 0;
+    }
+
     // kOk when every byte was used and the padding is zero.
     MMIP_RULE Status finish() {
         if (overrun()) return kStatusTruncated;
-        const int padding = static_cast<int>((8 - (position & 7)) & 7);
-        refill();
-        if (padding > 0 && peek(padding) != 0) return kStatusTrailing;
+        if (!padding_is_zero()) return kStatusTrailing;
         if (position == 0 && size == 1) return data[0] == 0 ? kOk : kStatusTrailing;
         return (position + 7) >> 3 == size ? kOk : kStatusTrailing;
     }

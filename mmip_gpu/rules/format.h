@@ -54,7 +54,7 @@ constexpr int kTokenClasses = 48, kTokenAlphabet = 416, kTokenEscapeBits = 9;
 constexpr int kTokenContexts = 378, kHeaderContexts = 16;
 constexpr int kEscapeSize = 15;              // token size that is followed by a gamma code
 constexpr int kUnlistedLength = 14;          // stands for the length of an unlisted symbol in an own code
-constexpr int kGroupSubstreams = 16;         // sub-streams that share a crc
+constexpr int kGroupSubstreams = 8;          // sub-streams that share a crc
 
 // Why a sub-stream could not be decoded; the host turns it into an error of its own kinds.
 enum Status : int32_t {

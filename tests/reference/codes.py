@@ -5,7 +5,7 @@ FORMAT.md section 7. Only complete codes and codes of one symbol are accepted.
 """
 
 import re
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,8 @@ class Code:
             raise CorruptError("a code length outside 1..12")
         if not listed or (len(listed) == 1 and listed[0] != 1):
             raise CorruptError("a code without symbols, or of one symbol with another length than 1")
+        if escape and not any(self.lengths[:-1]):
+            raise CorruptError("a code with no symbol but an escape")
         if len(listed) > 1 and sum(1 << (LONGEST - length) for length in listed) != 1 << LONGEST:
             raise CorruptError("a code that is not complete")
 
@@ -81,6 +83,12 @@ class Code:
         writer.raw(bits, word)
         if escaped:
             writer.raw(self.raw_bits, symbol)
+
+
+@cache
+def known_code(lengths, raw_bits):
+    """The code of these lengths (a tuple), made once."""
+    return Code(lengths, raw_bits)
 
 
 FIXED_CODES = [Code(lengths, escape=False) for lengths in BUCKETS]
@@ -137,13 +145,15 @@ class Tables:
     def __init__(self, arrays):
         self.arrays = arrays
         self.token_class = arrays["kTokenClass"].tolist()
+        self.lists = {name: array.tolist() for name, array in arrays.items()}
 
     def lengths(self, family, stage):
         if family == "HEADER":
-            return self.arrays["kHeaderLengths"][0 if stage == 2 else 1].tolist()
-        return self.arrays["kDcLengths" if family == "DC" else "kTokenLengths"].tolist()
+            return self.lists["kHeaderLengths"][0 if stage == 2 else 1]
+        return self.lists["kDcLengths" if family == "DC" else "kTokenLengths"]
 
 
+@cache
 def load_tables(path=BUILTIN_CODES):
     text = re.sub(r"//[^\n]*|/\*.*?\*/", "", Path(path).read_text(), flags=re.DOTALL)
     arrays = {}
@@ -171,7 +181,7 @@ def read_codes(reader, stage, tables):
         codes[family] = []
         for builtin in tables.lengths(family, stage):
             lengths = read_own(reader, builtin) if reader.raw(1) else builtin
-            codes[family].append(Code(lengths, raw_bits))
+            codes[family].append(known_code(tuple(lengths), raw_bits))
     return by_token_context(codes, tables)
 
 
@@ -185,5 +195,6 @@ def write_codes(writer, stage, tables, own):
             writer.raw(1, lengths is not None)
             if lengths is not None:
                 write_own(writer, lengths, builtin)
-            codes[family].append(Code(builtin if lengths is None else lengths, FAMILIES[family][2]))
+            code = known_code(tuple(builtin if lengths is None else lengths), FAMILIES[family][2])
+            codes[family].append(code)
     return by_token_context(codes, tables)

@@ -32,6 +32,10 @@ class Coefficients:
                 modes[plane, z, y, x] = mode
         return modes
 
+    def first(self, stages):
+        """What the first stages alone say."""
+        return Coefficients(self.classes, self.dc, self.stages[: stages - 1])
+
     def equals(self, other):
         if len(self.stages) != len(other.stages):
             return False

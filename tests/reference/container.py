@@ -16,6 +16,7 @@ from .bits import BitReader, BitWriter, CorruptError, TruncatedError
 from .codes import read_codes, write_codes
 from .geometry import AC_PER_CELL, Grid
 
+GROUP = 8  # sub-streams that share a crc
 DTYPES = (np.uint8, np.int8, np.uint16, np.int16)
 AXES = "tnczyx"
 UNKNOWN = 4294967295
@@ -42,11 +43,14 @@ class Header:
     cell_depth: int = 1
     tile_log2: tuple = (0, 2, 2)
     offset: int = 0
-    d: tuple = (0, 0, 0)
-    reversible: tuple = (0,)
+    reversible: tuple = (0,)  # of every class
+    recon: tuple = ()  # d1, d2, d3 of every class; () = all 0
     steps: tuple = ((256,),)  # of every class, of every component
     cuts: tuple = ()
     stages: tuple = ()  # (payload bytes, crc of the head) of every stage
+
+    def __post_init__(self):
+        self.recon = self.recon or ((0, 0, 0),) * len(self.reversible)
 
     @property
     def edges(self):
@@ -114,7 +118,9 @@ def read_header(blob):
     header = read_array_fields(fields)
     if header.kind == 0:
         header.payload_bytes, header.payload_crc = fields.take("QI")
-        require(header.payload_bytes == header.samples * np.dtype(DTYPES[header.dtype]).itemsize, "payload_bytes")
+        require(
+            header.payload_bytes == header.samples * np.dtype(DTYPES[header.dtype]).itemsize, "payload_bytes"
+        )
     else:
         read_transform_fields(fields, header)
         check_sizes(header)
@@ -133,7 +139,9 @@ def read_array_fields(fields):
     require(set(axes) <= set(AXES) and len(set(axes)) == ndim, f"axes {axes}")
     require("x" in axes and ("y" in axes or "z" not in axes), f"axes {axes}")
     require(sorted(set(axes) & set("zyx"), reverse=True) == [a for a in axes if a in "zyx"], f"axes {axes}")
-    require(not colour or ("c" in axes and shape[axes.index("c")] == 3), "colour without an axis c of length 3")
+    require(
+        not colour or ("c" in axes and shape[axes.index("c")] == 3), "colour without an axis c of length 3"
+    )
     require(header.samples < 1 << 48, f"shape {shape}")
     header.mode = fields.number("B", range(5), "mode")
     header.requested = fields.number("d")
@@ -155,19 +163,23 @@ def read_transform_fields(fields, header):
     header.offset = fields.number("i")
     info = np.iinfo(DTYPES[header.dtype])
     require(info.min <= header.offset <= info.max, f"offset {header.offset}")
-    header.d = fields.take("3b")
-    require(all(abs(d) <= 32 for d in header.d), f"d {header.d}")
-    classes = fields.number("B", range(1, 9), "classes")
-    header.reversible = fields.take(f"{classes}B")
-    require(set(header.reversible) <= {0, 1}, "class kind")
-    components = 3 if header.colour else 1
-    header.steps = tuple(fields.take(f"{components}I") for _ in range(classes))
-    for kind, steps in zip(header.reversible, header.steps, strict=True):
-        require(all(step == 256 if kind else 64 <= step <= 1 << 24 for step in steps), f"steps {steps}")
+    read_classes(fields, header)
     stages = fields.number("B", range(2, 17), "stages")
     header.cuts = fields.take(f"{stages - 2}H")
     require(all(a < b for a, b in zip(header.edges, header.edges[1:], strict=False)), f"cuts {header.cuts}")
     header.stages = tuple(fields.take("QI") for _ in range(stages))
+
+
+def read_classes(fields, header):
+    kinds, recon, steps = [], [], []
+    for _ in range(fields.number("B", range(1, 9), "classes")):
+        kinds.append(fields.number("B", range(2), "class kind"))
+        recon.append(fields.take("3b"))
+        steps.append(fields.take("3I" if header.colour else "1I"))
+        allowed_d, allowed_steps = ((0,), (256,)) if kinds[-1] else (range(-32, 33), range(64, (1 << 24) + 1))
+        require(all(d in allowed_d for d in recon[-1]), f"reconstruction points {recon[-1]}")
+        require(all(step in allowed_steps for step in steps[-1]), f"steps {steps[-1]}")
+    header.reversible, header.recon, header.steps = tuple(kinds), tuple(recon), tuple(steps)
 
 
 def check_sizes(header):
@@ -185,9 +197,10 @@ def write_header(header):
     if header.kind == 0:
         fields.append(struct.pack("<QI", header.payload_bytes, header.payload_crc))
     else:
-        fields.append(struct.pack("<4Bi3b", header.cell_depth, *header.tile_log2, header.offset, *header.d))
-        fields.append(bytes([len(header.reversible), *header.reversible]))
-        fields += [struct.pack(f"<{len(steps)}I", *steps) for steps in header.steps]
+        fields.append(struct.pack("<4Bi", header.cell_depth, *header.tile_log2, header.offset))
+        fields.append(bytes([len(header.reversible)]))
+        for kind, recon, steps in zip(header.reversible, header.recon, header.steps, strict=True):
+            fields.append(struct.pack(f"<B3b{len(steps)}I", kind, *recon, *steps))
         fields.append(struct.pack(f"<B{len(header.cuts)}H", header.stage_count, *header.cuts))
         fields += [struct.pack("<QI", *stage) for stage in header.stages]
     body = b"".join(fields)
@@ -209,7 +222,7 @@ def read_payload(payload, stage, head_crc, count, tables):
     require(width <= 32, f"index_bits {width}")
     sizes = [1 + reader.raw(width) for _ in range(count)]
     position = reader.align()
-    groups = -(-count // 16)
+    groups = -(-count // GROUP)
     require(position + 4 * groups == head_bytes - 4, "head_bytes")
     require(head_bytes + sum(sizes) == len(payload), "the index does not add up to the payload")
     crcs = struct.unpack_from(f"<{groups}I", payload, position)
@@ -218,7 +231,7 @@ def read_payload(payload, stage, head_crc, count, tables):
         substreams.append(payload[position : position + size])
         position += size
     for group, stated in enumerate(crcs):
-        require(crc32(b"".join(substreams[16 * group : 16 * group + 16])) == stated, "group crc")
+        require(crc32(b"".join(substreams[GROUP * group : GROUP * group + GROUP])) == stated, "group crc")
     return codes, substreams
 
 
@@ -231,8 +244,8 @@ def write_payload(stage, tables, own, write_substreams):
     for substream in substreams:
         index.raw(width, len(substream) - 1)
     head = writer.to_bytes() + bytes([width]) + index.to_bytes()
-    for first in range(0, len(substreams), 16):
-        head += struct.pack("<I", crc32(b"".join(substreams[first : first + 16])))
+    for first in range(0, len(substreams), GROUP):
+        head += struct.pack("<I", crc32(b"".join(substreams[first : first + GROUP])))
     head = struct.pack("<I", 4 + len(head) + 4) + head
     crc = crc32(head)
     return head + struct.pack("<I", crc) + b"".join(substreams), crc

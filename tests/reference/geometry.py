@@ -12,7 +12,6 @@ import numpy as np
 
 from .bits import CorruptError
 
-Z1 = 3
 AC_PER_CELL = {1: 63, 8: 511}
 
 
@@ -33,11 +32,33 @@ class BlockShape:
 BLOCKS = {
     (1, 0): BlockShape((1, 1, 1), (1, 8, 8)),
     (8, 0): BlockShape((1, 1, 1), (8, 8, 8)),
+    (1, 1): BlockShape((1, 1, 1), (1, 8, 8)),
+    (8, 1): BlockShape((1, 1, 1), (8, 8, 8)),
     (8, 3): BlockShape((1, 1, 1), (8, 8, 8)),
     (1, 4): BlockShape((1, 2, 2), (1, 16, 16)),
     (8, 4): BlockShape((2, 2, 2), (16, 16, 16)),
     (1, 5): BlockShape((1, 4, 4), (1, 32, 32)),
 }
+
+
+PARTS = {(1, 1): (1, 2, 2), (8, 1): (2, 2, 2), (8, 3): (8, 1, 1)}  # split modes: parts on z, y, x
+
+
+def part_size(depth, mode):
+    """Samples of a part on z, y, x (of the block, where it is not split)."""
+    return tuple(b // n for b, n in zip(BLOCKS[depth, mode].size, PARTS.get((depth, mode), (1, 1, 1)), strict=True))
+
+
+def split_place(k, depth, mode):
+    """(frequency within the part, coordinates of the part) of a layout place (kz, ky, kx)."""
+    size = part_size(depth, mode)
+    return tuple(a % b for a, b in zip(k, size, strict=True)), tuple(a // b for a, b in zip(k, size, strict=True))
+
+
+def part_number(part, depth, mode):
+    """Raster number of a part."""
+    _, ny, nx = PARTS[depth, mode]
+    return (part[0] * ny + part[1]) * nx + part[2]
 
 
 @dataclass(frozen=True)
@@ -113,10 +134,15 @@ def scan(depth, mode):
     for index, (kz, ky, kx) in enumerate(product(*map(range, shape.size))):
         if kz < shape.cells[0] and ky < shape.cells[1] and kx < shape.cells[2]:
             continue
-        if mode == Z1 and (ky or kx):
-            keyed.append((scan_key((0, ky, kx), kz, shape.size), index))
-        else:
+        if (depth, mode) not in PARTS:
             keyed.append((scan_key((kz, ky, kx), 0, shape.size), index))
+            continue
+        frequency, part = split_place((kz, ky, kx), depth, mode)
+        if any(frequency):
+            key = scan_key(frequency, part_number(part, depth, mode), part_size(depth, mode))
+        else:
+            key = scan_key(part, 0, shape.size)
+        keyed.append((key, index))
     return np.array([index for _, index in sorted(keyed)])
 
 
@@ -128,18 +154,22 @@ def plain_neighbours(k):
             yield lower, weight
 
 
-def z1_neighbours(k):
-    part, ky, kx = k
-    if not ky and not kx:
+def split_neighbours(k, depth, mode):
+    """Within the part, and of the same frequency in the two parts before."""
+    frequency, part = split_place(k, depth, mode)
+    if not any(frequency):
         return
-    yield (part, ky, kx - 1), 2
-    yield (part, ky, kx - 2), 1
-    yield (part, ky - 1, kx), 2
-    yield (part - 1, ky, kx), 1
-    if part >= 2:
-        yield (part - 2, ky, kx), 1
-    else:
-        yield (part, ky - 2, kx), 1
+    number, (_, ny, nx), size = part_number(part, depth, mode), PARTS[depth, mode], part_size(depth, mode)
+    for axis in range(3):
+        for step, weight in ((1, 2), (2, 1)):
+            replaced = step == 2 and ((axis == 0 and number >= 1) or (axis == 1 and number >= 2))
+            if frequency[axis] >= step and not replaced:
+                yield tuple(a - step * (i == axis) for i, a in enumerate(k)), weight
+    for before in (1, 2):
+        if number >= before:
+            other = number - before
+            start = (other // (ny * nx), other // nx % ny, other % nx)
+            yield tuple(u * n + f for u, n, f in zip(start, size, frequency, strict=True)), 1
 
 
 @cache
@@ -152,7 +182,9 @@ def neighbours(depth, mode):
     for p, index in enumerate(order.tolist()):
         k = np.unravel_index(index, size)
         found = []
-        for other, weight in (z1_neighbours if mode == Z1 else plain_neighbours)([int(i) for i in k]):
+        place = [int(i) for i in k]
+        split = (depth, mode) in PARTS
+        for other, weight in split_neighbours(place, depth, mode) if split else plain_neighbours(place):
             if min(other) >= 0:
                 before = position.get((other[0] * size[1] + other[1]) * size[2] + other[2], p)
                 if before < p:

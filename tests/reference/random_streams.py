@@ -9,14 +9,16 @@ import numpy as np
 from .codes import FAMILIES, TABLE_SHAPES
 from .coefficients import Coefficients
 from .container import Header
-from .geometry import BLOCKS, Z1, block_cells, coding_order
+from .geometry import BLOCKS, PARTS, block_cells, coding_order
 
 CASES = {
     "1d": Header((37,), "x", tile_log2=(0, 2, 2)),
-    "2d": Header((75, 61), "yx", tile_log2=(0, 3, 2), cuts=(5,), steps=((300,),), d=(9, 4, -3)),
+    "2d": Header((75, 61), "yx", tile_log2=(0, 3, 2), cuts=(5,), steps=((300,),), recon=((9, 4, -3),)),
     "2d_merged": Header((130, 140), "yx", tile_log2=(0, 3, 3), cuts=(5, 21), steps=((3000,),)),
     "3d_of_slices": Header((3, 40, 50), "zyx", tile_log2=(1, 2, 2), cuts=(1, 62), dtype=3, offset=-300),
-    "3d": Header((35, 41, 33), "zyx", cell_depth=8, tile_log2=(2, 2, 2), cuts=(20,), steps=((77777,),), d=(32, 0, 1)),
+    "3d": Header(
+        (35, 41, 33), "zyx", cell_depth=8, tile_log2=(2, 2, 2), cuts=(20,), steps=((77777,),), recon=((32, 0, 1),)
+    ),
     "3d_thin": Header((9, 8, 100), "zyx", cell_depth=8, tile_log2=(1, 1, 3), dtype=2, cuts=(1, 2, 510)),
     "2d_deep": Header((20, 20), "yx", cell_depth=8, tile_log2=(1, 1, 1)),
     "classes": Header(
@@ -25,6 +27,7 @@ CASES = {
         tile_log2=(0, 3, 3),
         reversible=(0, 1, 0, 0, 1, 0, 0, 0),
         steps=((6400,), (256,), (64,), (999,), (256,), (256,), (1 << 20,), (1000,)),
+        recon=((3, 2, 1), (0, 0, 0), (-32, 32, -1), (0, 7, 0), (0, 0, 0), (9, 9, 9), (32, 0, 5), (1, 1, 1)),
         cuts=(3, 10, 30),
     ),
     "classes_3d": Header(
@@ -34,12 +37,16 @@ CASES = {
         tile_log2=(1, 2, 2),
         reversible=(0, 1, 0),
         steps=((512,), (256,), (100,)),
+        recon=((5, 3, 1), (0, 0, 0), (-7, 30, 2)),
     ),
     "colour": Header(
         (33, 30, 3), "yxc", colour=1, reversible=(0, 1), steps=((512, 700, 900), (256, 256, 256)), offset=128
     ),
     "planes": Header((2, 3, 2, 3, 9, 11), "ctnzyx", cuts=(8,), dtype=1),
 }
+
+
+LARGEST = (1 << 26) - 2  # of |q|; the limit itself has its own test
 
 
 def random_lengths(rng, count):
@@ -94,12 +101,15 @@ def random_levels(rng, length):
     size = rng.exponential(1.5 if style < 4 else 3, length)
     if rng.random() < 0.1:
         size[rng.integers(0, length)] = rng.uniform(13, 25.9)
-    q = np.minimum(np.exp2(size), (1 << 26) - 1).astype(np.int64) * rng.choice([-1, 1], length)
+    q = np.minimum(np.exp2(size), LARGEST).astype(np.int64) * rng.choice([-1, 1], length)
     return np.where(rng.random(length) < density, q, 0)
 
 
 def usable_blocks(header, classes, tile, cell, taken):
-    """The (mode, cells) that a block may have that starts at a cell of a tile (plane, start, size)."""
+    """The (mode, cells) of the blocks that may start at a cell of a tile (plane, start, size).
+
+    Without classes: of the covers of a later stage, which only their place and mode bind.
+    """
     plane, start, size = tile
     for depth, mode in BLOCKS:
         ends = zip(cell, BLOCKS[depth, mode].cells, size, strict=True)
@@ -107,8 +117,11 @@ def usable_blocks(header, classes, tile, cell, taken):
             continue
         inside = block_cells(cell, depth, mode)
         cells = [(plane, *(a + b for a, b in zip(start, c, strict=True))) for c in inside]
-        kinds = {int(classes[c]) for c in cells}
-        allowed = len(kinds) == 1 and not (mode and header.reversible[kinds.pop()])
+        if classes is None:
+            allowed = (depth, mode) not in PARTS
+        else:
+            kinds = {int(classes[c]) for c in cells}
+            allowed = len(kinds) == 1 and not (mode and header.reversible[kinds.pop()])
         if allowed and not taken.intersection(cells):
             yield mode, cells
 
@@ -128,18 +141,16 @@ def random_tiling(rng, header, classes, taken=()):
 
 
 def random_stages(rng, header, classes):
-    """Stages over one tiling; later ones cover what has no coefficients with empty blocks of any mode."""
+    """Stages over one tiling; later ones cover what has no coefficients with other empty blocks."""
     tiling, stages = random_tiling(rng, header, classes), []
     for first, end in zip(header.edges, header.edges[1:], strict=False):
         stage = {}
         for cell, (mode, cells) in tiling.items():
             q = random_levels(rng, len(cells) * (end - first))
-            if not stages and mode == Z1 and not q.any():
-                q[0] = 1
             if not stages or q.any():
                 stage[cell] = mode, q
         taken = [c for cell in stage for c in tiling[cell][1]]
-        for cell, (mode, cells) in random_tiling(rng, header, classes, taken).items():
+        for cell, (mode, cells) in random_tiling(rng, header, None, taken).items():
             stage[cell] = mode, np.zeros(len(cells) * (end - first), np.int64)
         stages.append(stage)
     return stages

@@ -11,7 +11,7 @@ from math import ceil, log2
 import numpy as np
 
 from .bits import CorruptError, bitlen, read_count, split_count
-from .geometry import BLOCKS, Z1, block_cells, check_block, coding_order, neighbours
+from .geometry import BLOCKS, PARTS, block_cells, check_block, coding_order, neighbours
 
 LIMIT = 1 << 26
 DENSITIES = (256, 406, 645, 1024, 1625, 2580, 4096, 6502, 10321, 16384, 26008, 41285, 65536)
@@ -201,16 +201,17 @@ def header_class(tile, cell):
 
 
 def cover(tile, cell, mode, n):
-    """Check a block and mark its cells as coded."""
+    """Check a block of n coefficients and mark its cells as coded."""
     check_block(cell, tile.depth, mode, tile.size)
     cells = block_cells(cell, tile.depth, mode)
-    classes = {int(tile.classes[other]) for other in cells}
-    if len(classes) > 1 or (mode and tile.reversible[classes.pop()]):
-        raise CorruptError(f"a block of mode {mode} over classes that forbid it")
-    if tile.modes is None and not n and mode == Z1:
-        raise CorruptError("an empty block of mode z1 in stage 2")
-    if tile.modes is not None and n and any(tile.modes[other] != mode for other in cells):
+    if tile.modes is None:
+        classes = {int(tile.classes[other]) for other in cells}
+        if len(classes) > 1 or (mode and tile.reversible[classes.pop()]):
+            raise CorruptError(f"a block of mode {mode} over classes that forbid it")
+    elif n and any(tile.modes[other] != mode for other in cells):
         raise CorruptError(f"mode {mode} differs from that of stage 2")
+    elif not n and (tile.depth, mode) in PARTS:
+        raise CorruptError(f"a cover of split mode {mode} in a later stage")
     for other in cells:
         tile.density[other] = 512 * n // len(cells)
 

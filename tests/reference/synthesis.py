@@ -18,10 +18,11 @@ def class_steps(header, plane):
     return integers, integers.astype(F32) / F32(256)
 
 
-def dequantize_ac(q, steps, d):
-    """Lossy AC indices (blocks, positions) to values; steps is a column."""
-    j = np.minimum(np.abs(q), 3)
-    points = 64 * np.abs(q) - np.array([0, *d])[j]
+def dequantize_ac(q, steps, recon):
+    """Lossy AC indices (blocks, positions) to values; steps (blocks, 1), recon (blocks, 3) of the classes."""
+    points = 64 * np.abs(q)
+    for j in (1, 2, 3):
+        points = points - np.where(np.minimum(np.abs(q), 3) == j, recon[:, j - 1 : j], 0)
     values = points.astype(F32) * (steps / F32(64))
     return np.where(q == 0, F32(0), np.where(q < 0, -values, values)).astype(F32)
 
@@ -66,14 +67,15 @@ def synthesize_plane(coefficients, plane, header, scale):
     for (mode, kind), cells in group_blocks(coefficients, plane, header).items():
         dc, ac = gather(coefficients, plane, cells, header, mode)
         shape = BLOCKS[depth, mode]
-        step = steps[[coefficients.classes[(plane, *cell)] for cell in cells]]
+        classes = [coefficients.classes[(plane, *cell)] for cell in cells]
+        step, recon = steps[classes], np.array(header.recon)[classes]
         dcs = dc.astype(F32) * step[:, None, None, None]
-        values = ac.astype(F32) * step[:, None] if kind else dequantize_ac(ac, step[:, None], header.d)
+        values = ac.astype(F32) * step[:, None] if kind else dequantize_ac(ac, step[:, None], recon)
         blocks = np.zeros((len(cells), int(np.prod(shape.size))), F32)
         blocks[:, scan(depth, mode)] = values
         blocks = blocks.reshape(-1, *shape.size)
         if scale == 1:
-            pixels = inverse_block(blocks, dcs, mode, bool(kind))
+            pixels = inverse_block(blocks, dcs, depth, mode, bool(kind))
         else:
             pixels = scaled_block(blocks, dcs, depth, mode, scale)
         for cell, block in zip(cells, pixels, strict=True):
@@ -120,6 +122,7 @@ def synthesize(coefficients, header, scale=1):
     planes = []
     for plane in range(header.grid.planes):
         samples = np.rint(synthesize_plane(coefficients, plane, header, scale)).astype(np.int64)
+        samples = np.clip(samples, -(1 << 28), 1 << 28)
         planes.append(samples[tuple(map(slice, lengths[3:]))])
     return from_planes(np.stack(planes), lengths, header)
 

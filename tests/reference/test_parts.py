@@ -25,7 +25,10 @@ def rng(request):
 @pytest.mark.parametrize("n", [2, 4, 8, 16, 32])
 def test_dct_is_the_orthonormal_cosine_transform(n, rng):
     matrix = np.array(
-        [[sqrt((2 if k else 1) / n) * cos((2 * i + 1) * k * pi / (2 * n)) for i in range(n)] for k in range(n)]
+        [
+            [sqrt((2 if k else 1) / n) * cos((2 * i + 1) * k * pi / (2 * n)) for i in range(n)]
+            for k in range(n)
+        ]
     )
     assert np.allclose(matrix @ matrix.T, np.eye(n), atol=1e-12)
     x = rng.integers(-70000, 70000, (1000, 1, 1, n)).astype(np.float32)
@@ -96,7 +99,7 @@ def test_own_codes_round_trip(seed, rng):
         assert read_own(BitReader(writer.to_bytes()), builtin) == lengths
 
 
-@pytest.mark.parametrize("lengths", [[0, 0, 0], [2, 0, 0], [1, 2, 0], [1, 1, 1], [13, 1, 0]])
+@pytest.mark.parametrize("lengths", [[0, 0, 0], [0, 0, 1], [2, 0, 0], [1, 2, 0], [1, 1, 1], [13, 1, 0]])
 def test_bad_codes_are_corrupt(lengths):
     with pytest.raises(CorruptError):
         Code(lengths)

@@ -9,7 +9,7 @@ from math import cos, pi, sqrt
 
 import numpy as np
 
-from .geometry import BLOCKS, Z1
+from .geometry import BLOCKS, PARTS, part_size
 
 F32 = np.float32
 Q = (F32(0.41421357), F32(-0.70710677))
@@ -83,18 +83,23 @@ def idct(blocks, axes=(3, 2, 1)):
     return blocks
 
 
+def rint(v):
+    """Half to even for |v| < 2^22, as two binary32 operations; what section 4.2 says for larger v too."""
+    return (v + F32(12582912)) - F32(12582912)
+
+
 def rot(a, b, constants):
     t, s = constants
-    a = a + np.rint(t * b)
-    b = b + np.rint(s * a)
-    return a + np.rint(t * b), b
+    a = a + rint(t * b)
+    b = b + rint(s * a)
+    return a + rint(t * b), b
 
 
 def irot(a, b, constants):
     t, s = constants
-    a = a - np.rint(t * b)
-    b = b - np.rint(s * a)
-    return a - np.rint(t * b), b
+    a = a - rint(t * b)
+    b = b - rint(s * a)
+    return a - rint(t * b), b
 
 
 def reversible_list(x):
@@ -140,14 +145,37 @@ def ireversible(blocks):
     return blocks
 
 
+def in_parts(blocks, depth, mode):
+    """(blocks, parts on z, y, x, samples of a part on z, y, x), a copy."""
+    nz, ny, nx = PARTS[depth, mode]
+    lz, ly, lx = part_size(depth, mode)
+    return blocks.reshape(-1, nz, lz, ny, ly, nx, lx).transpose(0, 1, 3, 5, 2, 4, 6).copy()
+
+
+def from_parts(parts):
+    """The inverse of in_parts."""
+    count, nz, ny, nx, lz, ly, lx = parts.shape
+    return parts.transpose(0, 1, 4, 2, 5, 3, 6).reshape(count, nz * lz, ny * ly, nx * lx)
+
+
+def over_parts(transform, parts):
+    """A DCT of the places k = 0 of all parts."""
+    parts[..., 0, 0, 0] = transform(parts[..., 0, 0, 0].copy())
+    return parts
+
+
+def each_part(transform, parts):
+    """A transform of every part as if it were a block."""
+    return transform(parts.reshape(-1, *parts.shape[4:])).reshape(*parts.shape[:4], *parts.shape[4:])
+
+
 def forward_block(samples, depth, mode, is_reversible=False):
     """Blocks of samples to (coefficients in the natural layout, DCs of the cells)."""
     samples = samples.astype(F32)
     if is_reversible:
         blocks = reversible(samples)
-    elif mode == Z1:
-        blocks = dct(samples, (2, 3))
-        blocks[:, :, :1, :1] = dct(blocks[:, :, :1, :1].copy(), (1,))
+    elif (depth, mode) in PARTS:
+        blocks = from_parts(over_parts(dct, each_part(dct, in_parts(samples, depth, mode))))
     else:
         blocks = dct(samples)
     mz, my, mx = BLOCKS[depth, mode].cells
@@ -162,14 +190,13 @@ def with_corner(blocks, dcs):
     return blocks
 
 
-def inverse_block(blocks, dcs, mode, is_reversible=False):
+def inverse_block(blocks, dcs, depth, mode, is_reversible=False):
     """Coefficients in the natural layout and the DCs of the cells to samples, not yet rounded."""
     blocks = with_corner(blocks, dcs)
     if is_reversible:
         return ireversible(blocks)
-    if mode == Z1:
-        blocks[:, :, :1, :1] = idct(blocks[:, :, :1, :1].copy(), (1,))
-        return idct(blocks, (3, 2))
+    if (depth, mode) in PARTS:
+        return from_parts(each_part(idct, over_parts(idct, in_parts(blocks, depth, mode))))
     return idct(blocks)
 
 
@@ -179,14 +206,24 @@ def scaled_block(blocks, dcs, depth, mode, scale):
     if scale == 8:
         return dcs.astype(F32) * gain
     blocks = with_corner(blocks, dcs)
-    count, bz, by, bx = blocks.shape
-    if mode == Z1:
-        blocks[:, :, :1, :1] = idct(blocks[:, :, :1, :1].copy(), (1,))
-        parts = idct(blocks[:, :, : by // scale, : bx // scale], (3, 2)) * F32(1 / scale)
-        parts = parts.reshape(count, bz // scale, scale, by // scale, bx // scale)
-        total = parts[:, :, 0]
-        for part in range(1, scale):
-            total = total + parts[:, :, part]
-        return total * F32(1 / scale)
-    kept_z = bz if depth == 1 else bz // scale
-    return idct(blocks[:, :kept_z, : by // scale, : bx // scale]) * gain
+    if (depth, mode) not in PARTS:
+        return reduced(blocks, depth == 8, scale) * gain
+    parts = over_parts(idct, in_parts(blocks, depth, mode))
+    thick = part_size(depth, mode)[0] > 1
+    factor = gain if thick or depth == 1 else F32(1 / scale)
+    small = reduced(parts.reshape(-1, *parts.shape[4:]), thick, scale) * factor
+    whole = from_parts(small.reshape(*parts.shape[:4], *small.shape[1:]))
+    if thick or depth == 1:
+        return whole
+    count, bz, by, bx = whole.shape
+    slices = whole.reshape(count, bz // scale, scale, by, bx)
+    total = slices[:, :, 0]
+    for part in range(1, scale):
+        total = total + slices[:, :, part]
+    return total * F32(1 / scale)
+
+
+def reduced(blocks, with_z, scale):
+    """Inverse DCT of the low corner: 1/scale on y and x, and on z if asked."""
+    _, bz, by, bx = blocks.shape
+    return idct(blocks[:, : bz // scale if with_z else bz, : by // scale, : bx // scale])

@@ -1,0 +1,268 @@
+"""Fuzzes the decoder behind its checksums: python tests/fuzz/fuzz_decode.py --seconds N --seed S [--first I]
+
+Each round takes a golden vector, damages its header or its payloads, and decodes it without looking at a crc. Only the
+error kinds of mmip_gpu may come out; anything else stops the run with status 1 and the round's number, which
+``--seed S --first I`` repeats. A crash of the core leaves the number in the file of ``--state``.
+``--round-trips`` instead encodes and decodes small arrays of every dtype, layout and content.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count, product
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+TESTS = Path(__file__).parents[1]
+if __name__ == "__main__":
+    sys.path[:0] = [str(TESTS), str(TESTS.parent)]
+
+from vectors import makers  # noqa: E402
+
+import mmip_gpu as mmip  # noqa: E402
+from mmip_gpu import _core  # noqa: E402
+from mmip_gpu.codec import decode_chunk  # noqa: E402
+from mmip_gpu.container import Header, TransformFields  # noqa: E402
+
+SEEDS = Path(__file__).parent / "seeds"
+MAX_SAMPLES = 1 << 22  # larger arrays are the affair of test_hostile.py
+INTERESTING = (0, 1, 2, 7, 8, 15, 16, 31, 32, 63, 64, 127, 128, 254, 255)
+
+
+def corpus() -> list[bytes]:
+    """Golden vectors and past crashes."""
+    return [path.read_bytes() for folder in (TESTS / "vectors", SEEDS) for path in sorted(folder.glob("*.mmip"))]
+
+
+def damaged(data: bytes, random: Random, most: int = 4) -> bytes:
+    """Some bytes changed, taken out, put in or moved; seldom nothing."""
+    out = bytearray(data)
+    for _ in range(random.randint(1, most)):
+        at = random.randrange(len(out) + 1)
+        action = random.randrange(8)
+        if action <= 2 and at < len(out):
+            out[at] ^= 1 << random.randrange(8)
+        elif action == 3 and at < len(out):
+            out[at] = random.choice(INTERESTING)
+        elif action == 4:
+            out[at : at + random.randint(1, 8)] = random.randbytes(random.randint(1, 8))
+        elif action == 5:
+            del out[at : at + random.randint(1, 4)]
+        elif action == 6:
+            out[at:at] = out[at : at + random.randint(1, 16)]
+        elif random.random() < 0.2:
+            del out[at:]
+    return bytes(out)
+
+
+def damaged_near(data: bytes, random: Random, start: int, end: int) -> bytes:
+    """The same, but only inside a range."""
+    return data[:start] + damaged(data[start:end], random) + data[end:]
+
+
+def fuzz_header(blob: bytes, random: Random) -> str:
+    """A damaged header over true payloads."""
+    _, size = Header.parse(blob)
+    broken = damaged_near(blob, random, 8, size - 4)
+    broken = broken[:6] + (len(broken) - len(blob) + size).to_bytes(2, "little") + broken[8:]
+    header, at = Header.parse(broken, check_crc=False)
+    if header.layout.samples > MAX_SAMPLES:
+        return "large"
+    if header.transform is None:
+        return "raw"
+    payloads = [broken[at:]] * len(header.payload_sizes)
+    sizes = tuple(len(payload) for payload in payloads)
+    header = replace(header, transform=replace(header.transform, stage_bytes=sizes))
+    if random.random() < 0.5:  # true sizes, so that the payloads fit
+        true, start = Header.parse(blob)
+        if len(true.payload_sizes) == len(sizes):
+            ends = np.cumsum([start, *true.payload_sizes]).tolist()
+            payloads = [blob[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+            header = replace(header, transform=replace(header.transform, stage_bytes=true.payload_sizes))
+    decode(header, payloads, random)
+    return "decoded"
+
+
+def decode(header: Header, payloads: list[bytes], random: Random) -> None:
+    """A part of a chunk, without looking at a crc."""
+    scale = random.choice((1, 1, 2, 4, 8))
+    stages = random.randint(1, len(payloads))
+    region = None
+    if random.random() < 0.3:
+        depth = header.transform.depth if header.transform else 8
+        shape = header.layout.scaled(scale, depth).shape
+        bounds = [sorted((random.randint(0, n), random.randint(0, n))) for n in shape]
+        region = tuple(slice(a, b) for a, b in bounds)
+    decode_chunk(
+        header,
+        lambda stage: payloads[stage - 1],
+        stages=stages,
+        scale=scale,
+        region=region,
+        threads=random.choice((1, 1, 2)),
+        max_bytes=2 * MAX_SAMPLES,
+        check_crc=False,
+    )
+
+
+def parts_of(blob: bytes) -> tuple[Header, list[bytes]]:
+    """The header of a container and its payloads."""
+    header, size = Header.parse(blob)
+    ends = np.cumsum([size, *header.payload_sizes]).tolist()
+    return header, [blob[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+
+
+def fuzz_payload(blob: bytes, random: Random) -> str:
+    """True header, damaged payloads: heads (codes, index) as often as sub-streams."""
+    header, payloads = parts_of(blob)
+    if header.transform is None:
+        return "raw"
+    for _ in range(random.randint(1, 2)):
+        stage = random.randrange(len(payloads))
+        payload = payloads[stage]
+        head = min(int.from_bytes(payload[:4], "little"), len(payload))
+        start, end = random.choice(((0, head), (4, min(head, 40)), (head, len(payload))))
+        payloads[stage] = damaged_near(payload, random, start, end)
+        if random.random() < 0.5 and len(payloads[stage]) != len(payload) and start < head <= end:
+            grown = head + len(payloads[stage]) - len(payload)
+            payloads[stage] = max(grown, 0).to_bytes(4, "little") + payloads[stage][4:]
+    sizes = tuple(len(payload) for payload in payloads)
+    decode(replace(header, transform=replace(header.transform, stage_bytes=sizes)), payloads, random)
+    return "decoded"
+
+
+def fuzz_alone(blob: bytes, random: Random) -> str:
+    """One damaged stage unpacked by itself into columns and back, as a store does (FORMAT.md section 10)."""
+    header, payloads = parts_of(blob)
+    fields = header.transform
+    if fields is None:
+        return "raw"
+    chunk = chunk_of(header, fields)
+    stage = random.randint(1, len(payloads))
+    payload = damaged_near(payloads[stage - 1], random, 0, len(payloads[stage - 1]))
+    chunk.unpack(stage, payload, False, True, 1)
+    grid = [-(-n // side) for n, side in zip(header.layout.volume, (fields.depth, 8, 8), strict=True)]
+    columns = 2 if stage == 1 else 1 + fields.cuts[stage - 1] - fields.cuts[stage - 2]
+    array = np.full((header.layout.planes, *grid, columns), -1, np.int32)
+    chunk.to_columns(stage, array)
+    flat = array.reshape(-1)
+    for _ in range(random.randint(0, 3)):
+        flat[random.randrange(len(flat))] = random.choice((-1, 0, 1, 3, 4, 5, 7, 8, 2**26 - 1, 2**26, -(2**31), 2**31 - 1))
+    other = chunk_of(header, fields)
+    other.from_columns(stage, array)
+    other.pack(stage, 1)
+    return "columns"
+
+
+def chunk_of(header: Header, fields: TransformFields) -> _core.Chunk:
+    """An empty chunk of the whole array."""
+    return _core.Chunk(
+        planes=header.layout.planes,
+        shape=header.layout.volume,
+        depth=fields.depth,
+        tile_log2=fields.tile_log2,
+        cuts=fields.cuts,
+        steps=fields.steps,
+        reversible=fields.reversible,
+        recon=fields.recon,
+    )
+
+
+TARGETS = (fuzz_header, fuzz_payload, fuzz_payload, fuzz_payload, fuzz_alone)
+
+
+def one_round(blobs: list[bytes], seed: int, number: int) -> str:
+    """What became of one damaged container: the outcome or the kind of the error."""
+    random = Random(f"{seed}-{number}")
+    target = random.choice(TARGETS)
+    blob = random.choice(blobs)
+    try:
+        return f"{target.__name__}: {target(blob, random)}"
+    except mmip.MmipError as e:
+        return f"{target.__name__}: {type(e).__name__}"
+
+
+def fuzz(seconds: float, seed: int, first: int, state: Path | None) -> int:
+    """Rounds from `first` until the time is up; the exit status."""
+    blobs, seen = corpus(), Counter[str]()
+    end = time.monotonic() + seconds
+    for number in count(first):
+        if time.monotonic() > end:
+            break
+        if state is not None:
+            state.write_text(f"--seed {seed} --first {number}\n")
+        started = time.monotonic()
+        try:
+            seen[one_round(blobs, seed, number)] += 1
+        except Exception:  # whatever is not an error kind of the package is a fault
+            traceback.print_exc()
+            print(f"fault: repeat with --seed {seed} --first {number}", file=sys.stderr)
+            return 1
+        if time.monotonic() - started > 20:
+            print(f"slow: --seed {seed} --first {number}", file=sys.stderr)
+            return 1
+    for name, times in sorted(seen.items()):
+        print(f"{times:8} {name}")
+    return 0
+
+
+def small_arrays() -> Iterator[tuple[np.ndarray, dict[str, object]]]:
+    """Arrays of every dtype, layout and content with options that reach every kernel."""
+    shapes = (("x", (1,)), ("x", (70,)), ("yx", (33, 47)), ("zyx", (9, 20, 33)), ("yxc", (17, 20, 3)), ("tczyx", (2, 3, 2, 9, 9)))
+    options = ({"quality": 5}, {"quality": 300, "stages": 5}, {"psnr": 35}, {"lossless": True, "stages": 3})
+    for (axes, shape), dtype, (seed, maker) in product(shapes, ("uint8", "int8", "uint16", "int16"), enumerate(makers.MAKERS)):
+        array = makers.make(maker, shape, dtype, seed)
+        given = options[seed % len(options)]
+        for depth in (1, 8):
+            yield array, {"axes": axes, "cell_depth": depth, **given}
+        voxels = tuple(n for n, a in zip(shape, axes, strict=True) if a != "c")
+        roi = makers.make_classes(voxels, 3, seed)
+        yield array, {"axes": axes, "roi": roi, "roi_quality": "lossless", **given}
+
+
+def round_trips() -> int:
+    """Encode and decode on every kernel copy; the exit status."""
+    done = 0
+    for name in _core.kernel_names():
+        assert _core.select_kernels(name)
+        for array, options in small_arrays():
+            blob = mmip.encode(array, threads=2, **options)
+            for scale in (1, 2, 4, 8):
+                mmip.decode(blob, scale=scale, threads=2)
+            for stages in range(1, len(mmip.inspect(blob)["stages"]) + 1):
+                mmip.decode(blob, stages=stages)
+            whole = mmip.decode(blob)
+            part = tuple(slice(n // 3, n) for n in array.shape)
+            if not np.array_equal(mmip.decode(blob, region=part), whole[part]):
+                print(f"fault: region of {array.shape} {array.dtype} {options}", file=sys.stderr)
+                return 1
+            if options.get("lossless") and not np.array_equal(whole, array):
+                print(f"fault: not lossless: {array.shape} {array.dtype} {options}", file=sys.stderr)
+                return 1
+            done += 1
+    print(f"{done:8} round trips")
+    return 0
+
+
+def main() -> int:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first round")
+    parser.add_argument("--state", type=Path, help="file that holds the number of the round in work")
+    parser.add_argument("--round-trips", action="store_true")
+    args = parser.parse_args()
+    return round_trips() if args.round_trips else fuzz(args.seconds, args.seed, args.first, args.state)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

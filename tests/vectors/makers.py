@@ -1,0 +1,96 @@
+"""Inputs of the golden vectors: arrays made by integer arithmetic alone, equal on every machine and NumPy version.
+
+Values: a shape, a dtype name and a seed in; a C-ordered array out. Frozen: a change here is a change of the vectors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def noise_bits(shape: tuple[int, ...], seed: int) -> NDArray[np.uint64]:
+    """32 random bits a sample (splitmix64 of the sample's number and the seed)."""
+    count = 1
+    for n in shape:
+        count *= n
+    with np.errstate(over="ignore"):
+        z = (np.arange(count, dtype=np.uint64) + np.uint64(1 + 1000003 * seed)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(32)).reshape(shape)
+
+
+def hills(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    """Parabolas along every axis, 0..1023: smooth, with a ridge where they meet."""
+    total = np.zeros(shape, np.int64)
+    for axis, n in enumerate(shape):
+        period = 23 + 7 * ((seed + axis) % 5)
+        place = (np.arange(n, dtype=np.int64) + 5 * seed) % period
+        line = 1023 * 4 * place * (period - place) // (period * period)
+        total += line.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+    return total // max(len(shape), 1)
+
+
+def noise(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    return (noise_bits(shape, seed) >> np.uint64(22)).astype(np.int64)
+
+
+def textured(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    return np.clip(hills(shape, seed) + noise(shape, seed) // 16 - 32, 0, 1023)
+
+
+def edges(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    return np.where(hills(shape, seed) > 600, 900, 100) + noise(shape, seed) // 64
+
+
+def slices(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    """Planes of their own height, which mode z1 is for."""
+    heights = noise(shape[:-2] + (1,) * min(len(shape), 2), seed) // 2
+    return (hills(shape, seed) // 4 + heights) % 1024
+
+
+def half(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    """Noise in the first half of the last axis, nothing beside it."""
+    array = noise(shape, seed)
+    array[..., shape[-1] // 2 :] = 128
+    return array
+
+
+def gradient(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    return np.indices(shape).sum(axis=0) * 32 + seed
+
+
+MAKERS = {
+    "hills": hills,
+    "noise": noise,
+    "textured": textured,
+    "edges": edges,
+    "slices": slices,
+    "half": half,
+    "gradient": gradient,
+}
+
+
+def make(maker: str, shape: tuple[int, ...], dtype: str, seed: int) -> Array:
+    """The values 0..1023 of a maker spread over the range of the dtype."""
+    info = np.iinfo(dtype)
+    values = MAKERS[maker](shape, seed)
+    return np.ascontiguousarray((values * (int(info.max) - int(info.min)) // 1023 + int(info.min)).astype(dtype))
+
+
+def make_classes(shape: tuple[int, ...], classes: int, seed: int) -> NDArray[np.uint8]:
+    """A class map of boxes: class i in a box of its own."""
+    roi = np.zeros(shape, np.uint8)
+    for index in range(1, classes):
+        draws = noise_bits((2 * len(shape),), seed + index).astype(np.int64).tolist()
+        box = []
+        for n, start, length in zip(shape, draws[::2], draws[1::2], strict=True):
+            first = start % max(n, 1)
+            box.append(slice(first, first + 1 + length % (n // 2 + 1)))
+        roi[tuple(box)] = index
+    return roi

@@ -1,0 +1,131 @@
+"""Writes the golden vectors that are missing, and index.json anew: python tests/vectors/write.py
+
+A vector is written once and only read after; to replace those of a draft, delete their files first.
+The index holds for each file: how to make its input, how to encode it, and checksums of all that it decodes to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FOLDER = Path(__file__).parent
+if __name__ == "__main__":
+    sys.path[:0] = [str(FOLDER.parent), str(FOLDER.parents[1])]
+
+import reference  # noqa: E402
+from reference.random_streams import CASES, random_coefficients, random_own  # noqa: E402
+from vectors import makers  # noqa: E402
+from vectors.explain import explain  # noqa: E402
+
+import mmip_gpu as mmip  # noqa: E402
+from mmip_gpu import _core  # noqa: E402
+
+SCALES = (1, 2, 4, 8)
+
+# name: (maker, shape, dtype, classes of the roi, options of encode)
+ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
+    "example": ("gradient", (8, 8), "uint8", 0, {"quality": 10, "stages": 2, "cell_depth": 1}),
+    "empty": ("noise", (0, 4), "uint16", 0, {"quality": 10}),
+    "one_voxel": ("noise", (1,), "int16", 0, {"quality": 10}),
+    "raw": ("noise", (9, 11), "int16", 0, {"lossless": True, "stages": 2}),
+    "1d": ("textured", (700,), "uint16", 0, {"psnr": 50}),
+    "2d": ("textured", (130, 110), "uint16", 0, {"quality": 10}),
+    "2d_edges": ("edges", (150, 140), "uint8", 0, {"psnr": 42, "stages": 4}),
+    "2d_half": ("half", (90, 130), "int8", 0, {"quality": 60, "stages": 2}),
+    "2d_lossless": ("textured", (70, 61), "int16", 0, {"lossless": True, "stages": 3}),
+    "2d_roi": ("textured", (120, 100), "uint16", 3, {"quality": 3, "roi_quality": "lossless"}),
+    "2d_sixteen_stages": ("textured", (60, 50), "uint16", 0, {"quality": 40, "cuts": list(range(4, 60, 4))}),
+    "3d_cells": ("textured", (35, 36, 33), "uint16", 0, {"quality": 1, "cell_depth": 8, "stages": 5}),
+    "3d_slices": ("slices", (32, 56, 48), "uint16", 0, {"quality": 1, "cell_depth": 8}),
+    "3d_flat_cells": ("hills", (5, 60, 70), "int16", 0, {"quality": 5, "cell_depth": 1}),
+    "3d_roi": ("edges", (20, 44, 40), "int8", 8, {"quality": 20, "cell_depth": 8, "roi_quality": 200}),
+    "3d_lossless": ("textured", (17, 19, 23), "uint8", 0, {"lossless": True, "stages": 4, "cell_depth": 8}),
+    "colour": ("textured", (60, 70, 3), "uint8", 0, {"quality": 60, "axes": "yxc"}),
+    "colour_roi": ("edges", (3, 9, 40, 33), "uint8", 2, {"psnr": 30, "axes": "czyx", "roi_quality": "lossless"}),
+    "colour_lossless": ("textured", (30, 3, 31), "int16", 0, {"lossless": True, "stages": 3, "axes": "ycx"}),
+    "planes": ("textured", (2, 3, 2, 3, 19, 21), "int8", 0, {"quality": 80, "axes": "ctnzyx"}),
+}
+# streams that no encoder of ours writes: every code, mode and size, made by the reference
+REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
+             "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6)}  # fmt: skip
+
+
+def file_of(name: str) -> Path:
+    return FOLDER / f"v1_{name}.mmip"
+
+
+def input_of(entry: dict[str, Any]) -> tuple[NDArray[Any], dict[str, Any]]:
+    """The array of an entry of the index and the keyword options of `encode`."""
+    recipe, options = entry["input"], dict(entry["options"])
+    shape = tuple(recipe["shape"])
+    array = makers.make(recipe["maker"], shape, recipe["dtype"], recipe["seed"])
+    if recipe["classes"]:
+        axes = options.get("axes", "zyx"[3 - len(shape) :])
+        voxels = tuple(n for n, a in zip(shape, axes, strict=True) if a != "c")
+        options["roi"] = makers.make_classes(voxels, recipe["classes"], recipe["seed"])
+    return array, options
+
+
+def checksum(array: NDArray[Any]) -> dict[str, Any]:
+    """Shape and SHA-256 of the samples, C order, little endian."""
+    samples = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
+    return {"shape": list(array.shape), "sha256": hashlib.sha256(samples).hexdigest()}
+
+
+def decoded_checksums(blob: bytes) -> dict[str, Any]:
+    """Of every number of stages at full size, and of every scale."""
+    report = mmip.inspect(blob)
+    count = len(report["stages"])
+    return {
+        "dtype": report["dtype"],
+        "stages": [checksum(mmip.decode(blob, stages=k)) for k in range(1, count + 1)],
+        "scales": {str(scale): checksum(mmip.decode(blob, scale=scale)) for scale in SCALES},
+    }
+
+
+def recipes() -> dict[str, dict[str, Any]]:
+    """What the index says of every vector before its file is looked at."""
+    found: dict[str, dict[str, Any]] = {}
+    for seed, (name, (maker, shape, dtype, classes, options)) in enumerate(ENCODED.items()):
+        recipe = {"maker": maker, "shape": list(shape), "dtype": dtype, "seed": seed, "classes": classes}
+        found[name] = {"input": recipe, "options": options}
+    for name in REFERENCE:
+        found[name] = {"input": None, "options": None}
+    return found
+
+
+def encoded(name: str, entry: dict[str, Any]) -> bytes:
+    """A new vector's bytes."""
+    if entry["input"] is not None:
+        array, options = input_of(entry)
+        return mmip.encode(array, **options)
+    case, seed = REFERENCE[name]
+    rng, header = np.random.default_rng(seed), CASES[case]
+    return reference.encode(header, random_coefficients(rng, header), random_own(rng, header))
+
+
+def main() -> None:
+    """Write what is missing; report every file."""
+    assert _core.select_kernels("baseline")
+    index = recipes()
+    for name, entry in index.items():
+        path = file_of(name)
+        written = not path.exists()
+        if written:
+            path.write_bytes(encoded(name, entry))
+        blob = path.read_bytes()
+        entry |= {"bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest(), "decoded": decoded_checksums(blob)}
+        print(f"{'written' if written else 'kept':8} {path.name:36} {len(blob):6} bytes")
+    (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+    (FOLDER / "example.txt").write_text(explain(file_of("example").read_bytes()))
+
+
+if __name__ == "__main__":
+    main()
