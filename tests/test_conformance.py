@@ -217,7 +217,9 @@ LAYOUT_CHANGES = {
     "read-only": read_only,
     "strided": spread,
     "negative-strides": reversed_twice,
-    "offset": lambda array: np.frombuffer(b"\0" + array.tobytes(), np.uint8, offset=1).view(array.dtype).reshape(array.shape),
+    "offset": lambda array: (
+        np.frombuffer(b"\0" + array.tobytes(), np.uint8, offset=1).view(array.dtype).reshape(array.shape)
+    ),
 }
 
 

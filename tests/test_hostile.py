@@ -1,4 +1,4 @@
-"""What bad bytes and bad arguments get: an error kind of mmip_gpu or a right answer, soon, and without large memory."""
+"""What bad bytes and bad arguments get: an error kind or a right answer, soon, in little space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from zlib import crc32
 
 import numpy as np
@@ -270,7 +270,7 @@ def test_a_thousand_damaged_payloads_are_detected(small: bytes, small_raw: bytes
 
 
 def resealed(blob: bytes, stage: int, damage: Callable[[list[bytearray]], None]) -> bytes:
-    """The container with the sub-streams of a stage changed in place (not their sizes) and all crcs made anew."""
+    """The container with the sub-streams of a stage changed in place (not their sizes), all crcs renewed."""
     header, at = read_header(blob)
     payloads = []
     for size, _ in header.stages:
@@ -419,7 +419,7 @@ HOSTILE_CALLS = {
     "inspect-region": "mmip.inspect(blob, region=tuple(slice(0, 1) for _ in shape))",
 }
 HOSTILE_SCRIPT = """
-import json, resource, sys, time
+import json, re, resource, sys, time
 from dataclasses import replace
 import mmip_gpu as mmip
 from mmip_gpu.axes import PlaneLayout
@@ -431,17 +431,20 @@ header, at = Header.parse(true)
 fields = header.transform if size is None else replace(header.transform, stage_bytes=(size,) * 3)
 blob = replace(header, layout=PlaneLayout.of(tuple(shape), axes), transform=fields).to_bytes() + true[at:]
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
-before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+
+def peak():  # of this process alone: ru_maxrss would start at what the parent had
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+
+before, started = peak(), time.monotonic()
 try:
     outcome = type(eval(call)).__name__
 except BaseException as e:
     outcome = type(e).__name__
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"outcome": outcome, "kib": after - before, "seconds": time.monotonic() - started}))
+print(json.dumps({"outcome": outcome, "kib": peak() - before, "seconds": time.monotonic() - started}))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in KiB of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in /proc")
 @pytest.mark.parametrize("call", HOSTILE_CALLS)
 @pytest.mark.parametrize("size", HOSTILE_SIZES)
 def test_sizes_are_refused_before_memory_is_taken(size: str, call: str) -> None:
@@ -450,7 +453,7 @@ def test_sizes_are_refused_before_memory_is_taken(size: str, call: str) -> None:
     found = json.loads(subprocess.run(command, capture_output=True, check=True, text=True, timeout=60).stdout)
     assert found["outcome"] in ("LimitExceeded", "CorruptData", "TruncatedData")
     assert found["kib"] < 32 * 1024
-    assert found["seconds"] < 0.25
+    assert found["seconds"] < 1
 
 
 def test_max_bytes_is_a_limit(small: bytes, small_raw: bytes) -> None:
@@ -552,9 +555,25 @@ def test_bad_arguments_of_encode(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["bool", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64", "complex64", "object",
-              "datetime64[s]", "S3", "U3", "V4", "i2,i2"],
-)  # fmt: skip
+    "dtype",
+    [
+        "bool",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "object",
+        "datetime64[s]",
+        "S3",
+        "U3",
+        "V4",
+        "i2,i2",
+    ],
+)
 def test_unsupported_dtypes_are_refused_with_advice(dtype: str) -> None:
     array = np.zeros((8, 8), dtype)
     for target in ({"quality": 10}, {"lossless": True, "stages": 3}):
@@ -571,7 +590,7 @@ def test_arrays_with_nan_are_refused_with_advice(value: float) -> None:
 @pytest.mark.parametrize("device", ["gpu", None])
 def test_device_arrays_are_told_what_to_do(device: str | None) -> None:
     class OnDevice:
-        __cuda_array_interface__: dict[str, Any] = {}
+        __cuda_array_interface__: ClassVar[dict[str, Any]] = {}
 
     array: Any = GOOD if device else OnDevice()
     with pytest.raises(mmip.BackendUnavailable):

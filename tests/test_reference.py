@@ -64,9 +64,7 @@ def header(request):
 
 def expected_shape(header, scale):
     shrinking = "zyx" if header.cell_depth == 8 else "yx"
-    return tuple(
-        ceil(n / scale) if a in shrinking else n for n, a in zip(header.shape, header.axes, strict=True)
-    )
+    return tuple(ceil(n / scale) if a in shrinking else n for n, a in zip(header.shape, header.axes, strict=True))
 
 
 @pytest.mark.parametrize("own_codes", [False, True])
@@ -246,9 +244,7 @@ def test_random_sub_streams_raise_or_return(seed, tables, rng):
     blob = encode(header, given, tables=tables)
     filled, position = read_header(blob)
     for stage, (size, crc) in enumerate(filled.stages, 1):
-        codes, streams = read_payload(
-            blob[position : position + size], stage, crc, header.grid.substreams, tables
-        )
+        codes, streams = read_payload(blob[position : position + size], stage, crc, header.grid.substreams, tables)
         position += size
         for _ in range(10):
             noise = [rng.bytes(len(s)) if rng.random() < 0.5 else s for s in streams]

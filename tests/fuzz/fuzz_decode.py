@@ -1,8 +1,8 @@
 """Fuzzes the decoder behind its checksums: python tests/fuzz/fuzz_decode.py --seconds N --seed S [--first I]
 
-Each round takes a golden vector, damages its header or its payloads, and decodes it without looking at a crc. Only the
-error kinds of mmip_gpu may come out; anything else stops the run with status 1 and the round's number, which
-``--seed S --first I`` repeats. A crash of the core leaves the number in the file of ``--state``.
+Each round takes a golden vector, damages its header or its payloads, and decodes it without looking at a crc.
+Only the error kinds of mmip_gpu may come out; anything else ends the run with status 1 and the number of the
+round, which ``--seed S --first I`` repeats. A crash of the core leaves the number in the file of ``--state``.
 ``--round-trips`` instead encodes and decodes small arrays of every dtype, layout and content.
 """
 
@@ -15,7 +15,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, product
+from itertools import count, pairwise, product
 from pathlib import Path
 from random import Random
 
@@ -85,7 +85,7 @@ def fuzz_header(blob: bytes, random: Random) -> str:
         true, start = Header.parse(blob)
         if len(true.payload_sizes) == len(sizes):
             ends = np.cumsum([start, *true.payload_sizes]).tolist()
-            payloads = [blob[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+            payloads = [blob[a:b] for a, b in pairwise(ends)]
             header = replace(header, transform=replace(header.transform, stage_bytes=true.payload_sizes))
     decode(header, payloads, random)
     return "decoded"
@@ -117,7 +117,7 @@ def parts_of(blob: bytes) -> tuple[Header, list[bytes]]:
     """The header of a container and its payloads."""
     header, size = Header.parse(blob)
     ends = np.cumsum([size, *header.payload_sizes]).tolist()
-    return header, [blob[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return header, [blob[a:b] for a, b in pairwise(ends)]
 
 
 def fuzz_payload(blob: bytes, random: Random) -> str:
@@ -155,7 +155,9 @@ def fuzz_alone(blob: bytes, random: Random) -> str:
     chunk.to_columns(stage, array)
     flat = array.reshape(-1)
     for _ in range(random.randint(0, 3)):
-        flat[random.randrange(len(flat))] = random.choice((-1, 0, 1, 3, 4, 5, 7, 8, 2**26 - 1, 2**26, -(2**31), 2**31 - 1))
+        flat[random.randrange(len(flat))] = random.choice(
+            (-1, 0, 1, 3, 4, 5, 7, 8, 2**26 - 1, 2**26, -(2**31), 2**31 - 1)
+        )
     other = chunk_of(header, fields)
     other.from_columns(stage, array)
     other.pack(stage, 1)
@@ -216,9 +218,18 @@ def fuzz(seconds: float, seed: int, first: int, state: Path | None) -> int:
 
 def small_arrays() -> Iterator[tuple[np.ndarray, dict[str, object]]]:
     """Arrays of every dtype, layout and content with options that reach every kernel."""
-    shapes = (("x", (1,)), ("x", (70,)), ("yx", (33, 47)), ("zyx", (9, 20, 33)), ("yxc", (17, 20, 3)), ("tczyx", (2, 3, 2, 9, 9)))
+    shapes = (
+        ("x", (1,)),
+        ("x", (70,)),
+        ("yx", (33, 47)),
+        ("zyx", (9, 20, 33)),
+        ("yxc", (17, 20, 3)),
+        ("tczyx", (2, 3, 2, 9, 9)),
+    )
     options = ({"quality": 5}, {"quality": 300, "stages": 5}, {"psnr": 35}, {"lossless": True, "stages": 3})
-    for (axes, shape), dtype, (seed, maker) in product(shapes, ("uint8", "int8", "uint16", "int16"), enumerate(makers.MAKERS)):
+    for (axes, shape), dtype, (seed, maker) in product(
+        shapes, ("uint8", "int8", "uint16", "int16"), enumerate(makers.MAKERS)
+    ):
         array = makers.make(maker, shape, dtype, seed)
         given = options[seed % len(options)]
         for depth in (1, 8):

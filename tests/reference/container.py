@@ -118,9 +118,7 @@ def read_header(blob):
     header = read_array_fields(fields)
     if header.kind == 0:
         header.payload_bytes, header.payload_crc = fields.take("QI")
-        require(
-            header.payload_bytes == header.samples * np.dtype(DTYPES[header.dtype]).itemsize, "payload_bytes"
-        )
+        require(header.payload_bytes == header.samples * np.dtype(DTYPES[header.dtype]).itemsize, "payload_bytes")
     else:
         read_transform_fields(fields, header)
         check_sizes(header)
@@ -139,9 +137,7 @@ def read_array_fields(fields):
     require(set(axes) <= set(AXES) and len(set(axes)) == ndim, f"axes {axes}")
     require("x" in axes and ("y" in axes or "z" not in axes), f"axes {axes}")
     require(sorted(set(axes) & set("zyx"), reverse=True) == [a for a in axes if a in "zyx"], f"axes {axes}")
-    require(
-        not colour or ("c" in axes and shape[axes.index("c")] == 3), "colour without an axis c of length 3"
-    )
+    require(not colour or ("c" in axes and shape[axes.index("c")] == 3), "colour without an axis c of length 3")
     require(header.samples < 1 << 48, f"shape {shape}")
     header.mode = fields.number("B", range(5), "mode")
     header.requested = fields.number("d")

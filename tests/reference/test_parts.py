@@ -25,10 +25,7 @@ def rng(request):
 @pytest.mark.parametrize("n", [2, 4, 8, 16, 32])
 def test_dct_is_the_orthonormal_cosine_transform(n, rng):
     matrix = np.array(
-        [
-            [sqrt((2 if k else 1) / n) * cos((2 * i + 1) * k * pi / (2 * n)) for i in range(n)]
-            for k in range(n)
-        ]
+        [[sqrt((2 if k else 1) / n) * cos((2 * i + 1) * k * pi / (2 * n)) for i in range(n)] for k in range(n)]
     )
     assert np.allclose(matrix @ matrix.T, np.eye(n), atol=1e-12)
     x = rng.integers(-70000, 70000, (1000, 1, 1, n)).astype(np.float32)

@@ -85,7 +85,9 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
     ]
 
 
-def explain_payload(offset: int, payload: bytes, stage: int, count: int, logs: list[list[tuple[str, str]]]) -> list[str]:
+def explain_payload(
+    offset: int, payload: bytes, stage: int, count: int, logs: list[list[tuple[str, str]]]
+) -> list[str]:
     """Rows of one stage's payload."""
     head = struct.unpack_from("<I", payload)[0]
     code_bits = sum(FAMILIES[family][0] for family in stage_families(stage))
@@ -137,5 +139,7 @@ def explain(blob: bytes) -> str:
         lines += explain_payload(at, blob[at : at + size], stage, count, logs)
         at += size
     samples = decoder.decode(blob)
-    lines += ["", "samples"] + [" ".join(f"{value:4}" for value in row) for row in samples.reshape(-1, samples.shape[-1])]
+    lines += ["", "samples"] + [
+        " ".join(f"{value:4}" for value in row) for row in samples.reshape(-1, samples.shape[-1])
+    ]
     return "\n".join(lines) + "\n"

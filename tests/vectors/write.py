@@ -21,11 +21,11 @@ if __name__ == "__main__":
 
 import reference  # noqa: E402
 from reference.random_streams import CASES, random_coefficients, random_own  # noqa: E402
-from vectors import makers  # noqa: E402
-from vectors.explain import explain  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
+from vectors import makers  # noqa: E402
+from vectors.explain import explain  # noqa: E402
 
 SCALES = (1, 2, 4, 8)
 
