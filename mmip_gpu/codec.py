@@ -149,11 +149,14 @@ def decode_chunk(
         return np.empty(part.layout.shape, header.dtype)
     if part.decoded_bytes > max_bytes:
         raise LimitExceeded(f"decoding takes {part.decoded_bytes} bytes, max_bytes={max_bytes}")
-    chunk = _chunk(fields, header.layout, part.box)
-    for stage, payload in enumerate(payloads, 1):
-        chunk.unpack(stage, payload, check_crc, False, threads)
-    planes = _synthesize(chunk, np.dtype(header.dtype), wanted, scale, fields.offset, header.colour, threads)
-    return part.crop(planes, chunk.window(scale)[0])
+    try:
+        chunk = _chunk(fields, header.layout, part.box)
+        for stage, payload in enumerate(payloads, 1):
+            chunk.unpack(stage, payload, check_crc, False, threads)
+        planes = _synthesize(chunk, np.dtype(header.dtype), wanted, scale, fields.offset, header.colour, threads)
+        return part.crop(planes, chunk.window(scale)[0])
+    except MemoryError:
+        raise LimitExceeded(f"no memory to decode {part.decoded_bytes} bytes; decode a region or a scale") from None
 
 
 def needed_stages(header: Header, stages: int | None, scale: int) -> int:

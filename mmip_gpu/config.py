@@ -11,6 +11,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 from . import _core
@@ -135,7 +136,7 @@ class CodecConfig:
         for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):
             self.stage_cuts(depth)
         for quality in self._roi_values():
-            if quality != "lossless" and not (isinstance(quality, (int, float)) and 0 < quality <= 440):
+            if quality != "lossless" and not (isinstance(quality, Real) and 0 < quality <= 440):
                 raise InvalidArgument(f"roi_quality={quality!r}: expected a number in (0, 440] or 'lossless'")
 
     def stage_cuts(self, depth: int) -> tuple[int, ...]:
@@ -192,7 +193,7 @@ class CodecConfig:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise InvalidArgument(f"{name}={value!r}: expected a finite number")
     return float(value)
 

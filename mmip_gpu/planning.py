@@ -108,7 +108,7 @@ def _roi_step(config: CodecConfig, quality: Quality | None, background: float) -
     """Step of a ROI class; None means bit-exact."""
     if quality == "lossless":
         return None
-    if isinstance(quality, (int, float)):
+    if quality is not None and not isinstance(quality, str):
         return float(quality_steps(quality)[1])
     if config.mode == "quality":
         return float(quality_steps(config.value)[1])

@@ -54,7 +54,8 @@ def checked_region(region: tuple[slice, ...] | None, shape: tuple[int, ...]) -> 
 class TiledRegion:
     """A region of a transformed array, at a scale.
 
-    `layout` describes the region itself; `box` is (plane from, to, then tile from, to on z, y, x) for the core.
+    `layout` describes the region itself, `decoded_bytes` is the size of its tiles at full scale; `box` is (plane from,
+    to, then tile from, to on z, y, x) for the core.
     """
 
     layout: PlaneLayout
@@ -81,10 +82,10 @@ class TiledRegion:
             cell = fields.depth if letter == "z" else 8
             shrink = scale if letter != "z" or fields.depth == 8 else 1
             samples = (cell << fields.tile_log2[axis]) // shrink
-            length = whole.volume[axis]
             box += [part.start // samples, -(-part.stop // samples)]
             spatial.append(part)
-            decoded *= min(box[-1] * samples, length) - box[-2] * samples
+            full = cell << fields.tile_log2[axis]
+            decoded *= min(box[-1] * full, header.layout.volume[axis]) - box[-2] * full
         layout = PlaneLayout(whole.axes, tuple(b.stop - b.start for b in bounds))
         size = (last - first) * decoded * np.dtype(header.dtype).itemsize
         return cls(layout, box, size, planes - first, (spatial[0], spatial[1], spatial[2]))

@@ -19,7 +19,7 @@ STAGES_READ = {1: 16, 2: 16, 4: 2, 8: 1}
 
 
 def measured(array: NDArray[Any], decoded: NDArray[Any]) -> tuple[int, int, float]:
-    """(sum of squared errors, largest error, PSNR in dB on the data range of `array`), by this test's own arithmetic."""
+    """(sum of squared errors, largest error, PSNR in dB on the data range of `array`), in binary64."""
     difference = array.astype(np.int64) - decoded.astype(np.int64)
     squares, largest = int((difference**2).sum()), int(np.abs(difference).max(initial=0))
     if squares == 0:

@@ -185,6 +185,7 @@ std::vector<uint8_t> code_lengths(const std::vector<uint64_t>& counts, int limit
     for (size_t s = 0; s < counts.size(); ++s)
         if (counts[s] > 0) symbols.push_back(static_cast<int>(s));
     if (symbols.empty()) return lengths;
+    if (symbols.size() > size_t{1} << limit) throw std::invalid_argument("more symbols than codewords of this length");
     if (symbols.size() == 1) {
         lengths[symbols[0]] = 1;
         return lengths;

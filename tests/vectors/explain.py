@@ -51,11 +51,23 @@ def rows(offset: int, data: bytes, text: str) -> list[str]:
 def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
     """(struct form, name, value as the reference reads it) of the header's fields, in order."""
     header, size = read_header(blob)
-    stages = [field for number, (length, crc) in enumerate(header.stages, 1) for field in (
-        ("Q", f"payload bytes of stage {number}", length), ("I", f"crc of the head of stage {number}", crc))]  # fmt: skip
-    classes = [field for number, (kind, recon, steps) in enumerate(zip(header.reversible, header.recon, header.steps, strict=True))
-               for field in (("B", f"class {number}: kind", kind), ("3b", "d1, d2, d3", recon),
-                             (f"{len(steps)}I", "step sizes in 1/256", steps))]  # fmt: skip
+    stages = [
+        field
+        for number, (length, crc) in enumerate(header.stages, 1)
+        for field in (
+            ("Q", f"payload bytes of stage {number}", length),
+            ("I", f"crc of the head of stage {number}", crc),
+        )
+    ]
+    classes = [
+        field
+        for number, (kind, recon, steps) in enumerate(zip(header.reversible, header.recon, header.steps, strict=True))
+        for field in (
+            ("B", f"class {number}: kind", kind),
+            ("3b", "d1, d2, d3", recon),
+            (f"{len(steps)}I", "step sizes in 1/256", steps),
+        )
+    ]
     return [
         ("4s", "magic", b"MMIP"),
         ("H", "version", 1),
