@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+try:
+    from . import _core as _core
+except ImportError as e:
+    raise ImportError(
+        "mmip_gpu: the compiled core is not in this folder; install the package (pip install .) and start Python "
+        "outside of the source tree"
+    ) from e
+
 from . import errors
 from .api import decode, decode_batch, encode, encode_batch, max_encoded_size
 from .config import CodecConfig

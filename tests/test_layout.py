@@ -3,9 +3,12 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+import mmip_gpu
 
 PACKAGE = Path(__file__).parents[1] / "mmip_gpu"
 PLUGIN = Path(__file__).parents[1] / "numcodecs_plugin"
@@ -91,3 +94,8 @@ def test_rules_include_only_rules() -> None:
                 assert line == "#include <cstdint>", f"{path.name}: {line}"
             elif line.startswith('#include "'):
                 assert (PACKAGE / "rules" / line.split('"')[1]).exists(), f"{path.name}: {line}"
+
+
+def test_versions_agree() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    assert mmip_gpu.__version__ == project["version"]

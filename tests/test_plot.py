@@ -53,8 +53,10 @@ def test_progressive_stays_small_on_noise(tmp_path):
 
 def test_progressive_does_not_alter_its_input(tmp_path):
     image = noise((12, 12))
+    before = image.copy()
     image.flags.writeable = False
     plot_progressive(image, [image], ["stage 1"], tmp_path / "a.png", roi=image > 100)
+    assert np.array_equal(image, before)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +102,4 @@ def test_no_matplotlib(tmp_path, monkeypatch):
 def test_pyplot_is_not_touched(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     plot_rate(ROWS, tmp_path / "rate.png")
+    assert (tmp_path / "rate.png").stat().st_size > 0

@@ -38,6 +38,7 @@ __all__ = ["Job"]
 _PROBES = 8
 _PROBE_SAMPLES = 2**22  # of all probes together: as much as one chunk
 _PROBE_LENGTHS = {"z": 32, "y": 128, "x": 128}
+_GOLDEN = (math.sqrt(5) - 1) / 2
 _SMALLEST_STEP = 0.25
 _MARGIN_DB = 0.02
 _ATTEMPTS = 4
@@ -176,9 +177,10 @@ class Job:
 
 
 def _probe_regions(grid: ChunkGrid) -> list[Region]:
-    """Up to 8 evenly spread chunks, or the middle of each where they are large."""
+    """Up to 8 spread chunks, or the middle of each where they are large."""
     count = min(_PROBES, grid.chunk_count)
-    indices = [(2 * k + 1) * grid.chunk_count // (2 * count) for k in range(count)]
+    # Multiples of the golden ratio spread over all axes of the grid, where even strides would meet the same columns.
+    indices = sorted({int(grid.chunk_count * ((k + 0.5) * _GOLDEN % 1)) for k in range(count)})
     regions = []
     for index in indices:
         at = tuple(int(i) for i in np.unravel_index(index, grid.counts))
