@@ -98,17 +98,16 @@ def analyzed_chunk(
     return chunk, planes, offset, errors
 
 
+def total_error(array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int) -> int:
+    """Sum of squared errors after decoding, without writing a stream."""
+    return _core.difference(*_decoded_planes(array, plan, classes, threads, plain=False))[0]
+
+
 def class_errors(
-    array: NDArray[Any],
-    plan: ChunkPlan,
-    classes: NDArray[np.uint8] | None,
-    threads: int,
-    *,
-    plain: bool = False,
+    array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int, *, plain: bool = False
 ) -> list[int]:
-    """Sum of squared errors in each class after decoding, without writing a stream; `plain` as in `analyzed_chunk`."""
-    chunk, planes, offset, _ = analyzed_chunk(array, plan, classes, threads, plain=plain)
-    decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
+    """Sum of squared errors in each class (of a small array); `plain` as in `analyzed_chunk`."""
+    planes, decoded = _decoded_planes(array, plan, classes, threads, plain=plain)
     if len(plan.steps) == 1 or classes is None:
         return [_core.difference(planes, decoded)[0]] + [0] * (len(plan.steps) - 1)
     cells = _cell_map(classes, PlaneLayout.of(array.shape, plan.axes), plan.depth)
@@ -116,6 +115,14 @@ def class_errors(
         cells = np.repeat(cells, size, axis).take(np.arange(planes.shape[axis]), axis)
     squares = (planes.astype(np.int64) - decoded) ** 2
     return [int(squares[cells == c].sum()) for c in range(len(plan.steps))]
+
+
+def _decoded_planes(
+    array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int, *, plain: bool
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(planes, what a decoder makes of them)."""
+    chunk, planes, offset, _ = analyzed_chunk(array, plan, classes, threads, plain=plain)
+    return planes, _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
 
 
 def decode_chunk(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .axes import PlaneLayout
-from .codec import class_errors, encode_chunk
+from .codec import class_errors, encode_chunk, total_error
 from .config import CodecConfig
 from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
 
@@ -88,7 +88,7 @@ def plan_for_probe(
 
 
 def _mean_error(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan) -> float:
-    return sum(class_errors(array, plan, classes, threads)) / array.size
+    return total_error(array, plan, classes, threads) / array.size
 
 
 def match_quality(plan: ChunkPlan, probe: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> ChunkPlan:

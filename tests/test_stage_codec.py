@@ -23,7 +23,7 @@ import mmip_gpu as mmip
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData
 from numcodecs_plugin import StageCodec, prefix, stage
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(mmip.__file__).parents[1]  # where the package that is tested lies
 GOOD: dict[str, Any] = {
     "stage": 1,
     "cell_depth": 1,
@@ -291,7 +291,7 @@ def written(path: Path) -> dict[str, Any]:
 
 def test_read_by_another_process_through_the_entry_point(tmp_path):
     """As installed: the entry point of pyproject.toml, found in a distribution's metadata."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     lines = [f"{name} = {target}" for name, target in project["entry-points"]["zarr.codecs"].items()]
     metadata = tmp_path / "site" / "mmip_gpu-0.dist-info"
     metadata.mkdir(parents=True)

@@ -36,7 +36,7 @@ from mmip_gpu.store.grid import ChunkGrid, chunk_lengths
 from mmip_gpu.store.place import Place
 from mmip_gpu.store.window import run_bounded
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(mmip.__file__).parents[1]  # where the package that is tested lies
 SMALL = {"quality": 20, "chunks": (16, 32, 32), "threads": 2}
 
 

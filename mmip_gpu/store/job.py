@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mmip_gpu import _core
 from mmip_gpu.api import is_colour
 from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import class_errors, encode_chunk
+from mmip_gpu.codec import encode_chunk, total_error
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
@@ -171,7 +171,7 @@ class Job:
         total = sum(samples.size for samples, _ in probes)
 
         def mean_error(trial: ChunkPlan) -> float:
-            return sum(sum(class_errors(s, trial, c, threads)) for s, c in probes) / total
+            return sum(total_error(s, trial, c, threads) for s, c in probes) / total
 
         return search_step(plan, peak, mean_error)
 
