@@ -27,7 +27,7 @@ _SMALLEST_STEP, _LARGEST_STEP = _core.MIN_STEP / _core.STEP_ONE, _core.MAX_STEP 
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
 _SMALLEST_BRACKET = math.log10(1.004)
-_SLOPE = 15.0  # dB for a factor of ten in the step
+_SLOPE, _SMALLEST_SLOPE = 15.0, 1.0  # dB for a factor of ten in the step: typical, and on the plateau of noise
 _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
 _MATCH_ROUNDS = 5
 _MARGIN = 0.98  # the seed's truncation to integers beats rounding by 0.05 dB where samples are clipped at 0
@@ -125,19 +125,23 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
 
     step = min(max(plan.background_step, _SMALLEST_STEP), _LARGEST_STEP)
     good, bad = None, None  # (log step, dB): the largest step known to reach the target, the smallest known not to
+    slope, last = _SLOPE, None
     for _ in range(_ROUNDS):
-        found = reached(step)
+        found = min(reached(step), target + 60)
+        if last is not None and abs(last[0] - math.log10(step)) > _SMALLEST_BRACKET:
+            slope = min(max((last[1] - found) / (math.log10(step) - last[0]), _SMALLEST_SLOPE), _SLOPE)
+        last = math.log10(step), found
         if found >= target:
-            good = math.log10(step), min(found, target + 60)
+            good = last
             if found <= target + _TOLERANCE_DB or step >= _LARGEST_STEP:
                 break
         else:
-            bad = math.log10(step), found
+            bad = last
             if step <= _SMALLEST_STEP:
                 break
         if good is not None and bad is not None and bad[0] - good[0] < _SMALLEST_BRACKET:
             break
-        step = 10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2)
+        step = 10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2, slope)
         step = min(max(step, _SMALLEST_STEP), _LARGEST_STEP)
     if good is None:
         flags = tuple(1 for _ in plan.reversible)
@@ -145,14 +149,16 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
     return plan.with_step(10 ** good[0])
 
 
-def _next_log_step(good: tuple[float, float] | None, bad: tuple[float, float] | None, aim: float) -> float:
-    """Interpolate inside the bracket, kept off its ends; without one, follow a typical slope."""
+def _next_log_step(
+    good: tuple[float, float] | None, bad: tuple[float, float] | None, aim: float, slope: float
+) -> float:
+    """Interpolate inside the bracket, kept off its ends; without one, follow the slope seen last."""
     if good is not None and bad is not None:
         share = (good[1] - aim) / max(good[1] - bad[1], 1e-9)
         return good[0] + (bad[0] - good[0]) * min(max(share, 0.1), 0.9)
     at = good if good is not None else bad
     assert at is not None
-    return at[0] + min(max((at[1] - aim) / _SLOPE, -0.5), 0.5)
+    return at[0] + min(max((at[1] - aim) / slope, -0.5), 0.5)
 
 
 def _peak(array: NDArray[Any]) -> int:

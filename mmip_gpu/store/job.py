@@ -40,7 +40,8 @@ _PROBE_SAMPLES = 2**22  # of all probes together: as much as one chunk
 _PROBE_LENGTHS = {"z": 32, "y": 128, "x": 128}
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _SMALLEST_STEP = 0.25
-_MARGIN_DB = 0.02
+_MARGIN_DB = 0.03
+_FIRST_SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 8.0, 2.0, 20.0  # dB for a factor of ten in the step
 _ATTEMPTS = 4
 
 
@@ -146,17 +147,26 @@ class Job:
         samples, classes = self.read(description.grid.region(at))
         return encode_chunk(samples, description.plan, classes, threads=1, allow_raw=False)
 
-    def finer(self, description: StoreDescription, totals: Totals) -> StoreDescription | None:
-        """Return what to write again with where the array missed its PSNR; None where it did not."""
+    def finer(
+        self, description: StoreDescription, totals: Totals, passes: list[tuple[float, float]]
+    ) -> StoreDescription | None:
+        """Return what to write again with where the array missed its PSNR; None where it did not.
+
+        `passes` holds (log10 of the step, PSNR in dB) of the passes before; this one is added.
+        """
         plan, config = description.plan, self.config
         if config.mode != "psnr" or not config.verify or plan.reversible[0] or totals.psnr() >= config.value:
             return None
-        deficit = config.value - totals.psnr()
+        here = math.log10(plan.background_step), totals.psnr()
+        slope = _FIRST_SLOPE
+        if passes and passes[-1][0] > here[0]:
+            slope = (here[1] - passes[-1][1]) / (passes[-1][0] - here[0])
+        passes.append(here)
         attempt = description.attempt + 1
-        # Errors at coarse steps grow slower than the step: each attempt takes a larger stride for a deficit.
-        step = plan.background_step * 10 ** (-attempt * (deficit + _MARGIN_DB) / 20)
-        if attempt == _ATTEMPTS - 1:
-            step = min(step, initial_step(config, math.ceil(description.peak)))
+        gap = config.value - here[1] + _MARGIN_DB * attempt
+        step = 10 ** (here[0] - gap / min(max(slope, _SMALLEST_SLOPE), _LARGEST_SLOPE))
+        sure = initial_step(config, math.ceil(description.peak))  # plain rounding at this step is fine enough
+        step = min(step, sure) if attempt == _ATTEMPTS - 1 else max(step, min(sure, 10 ** here[0] / 2))
         exact = attempt >= _ATTEMPTS or step < _SMALLEST_STEP
         return replace(description, plan=_exact(plan) if exact else plan.with_step(step), attempt=attempt)
 

@@ -123,6 +123,7 @@ def write_zarr(
         return attributes
 
     prepared = resuming and before is not None and before.get("state") != PREPARING
+    passes: list[tuple[float, float]] = []
     while True:
         if not prepared:
             mark(PREPARING)
@@ -130,7 +131,7 @@ def write_zarr(
         place.create_arrays(description.grid, description.codecs(), description.record_bytes)
         mark(WRITING)
         totals = _write_chunks(ChunkStore(place, description), job, workers, progress, keep=prepared)
-        finer = job.finer(description, totals)
+        finer = job.finer(description, totals, passes)
         if finer is None:
             break
         description, prepared = finer, False
