@@ -142,5 +142,5 @@ def write_rows(name: str, rows: list[dict[str, Any]]) -> Path:
         writer = csv.DictWriter(f, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} | facts)
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} | facts)
     return path
