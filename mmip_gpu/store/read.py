@@ -215,7 +215,8 @@ class ProgressiveArray:
             raise MissingResource("dask() needs the package dask: pip install 'mmip-gpu[dask]'") from None
         single = copy.copy(self)
         single._threads = 1
-        return array.from_array(single, chunks=self.chunks, lock=False, fancy=False, meta=np.empty(0, self.dtype))
+        from_array: Any = array.from_array  # dask has no types for it
+        return from_array(single, chunks=self.chunks, lock=False, fancy=False, meta=np.empty(0, self.dtype))
 
     def __getitem__(self, key: Any) -> Any:
         region, index = basic_selection(key, self.shape)
