@@ -119,17 +119,16 @@ struct Chunk {
         return {{w.origin[0], w.origin[1], w.origin[2]}, {w.shape[0], w.shape[1], w.shape[2]}};
     }
 
-    int64_t checked_columns(int stage, const IntArray& array) const {
+    void check_columns(int stage, const IntArray& array) const {
         require(array.ndim() == 5 && static_cast<int>(array.shape(4)) == stage_columns(coefficients, stage), "not an array of this stage");
         const Geometry& g = coefficients.geometry;
         require(static_cast<int64_t>(array.shape(0)) >= g.planes && static_cast<int64_t>(array.shape(1)) >= g.grid(0) &&
                     static_cast<int64_t>(array.shape(2)) >= g.grid(1) && static_cast<int64_t>(array.shape(3)) >= g.grid(2),
                 "array smaller than the grid");
-        return 0;
     }
 
     void to_columns(int stage, IntArray array) const {
-        checked_columns(stage, array);
+        check_columns(stage, array);
         const int64_t grid[4] = {static_cast<int64_t>(array.shape(0)), static_cast<int64_t>(array.shape(1)),
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
@@ -137,7 +136,7 @@ struct Chunk {
     }
 
     void from_columns(int stage, IntArray array) {
-        checked_columns(stage, array);
+        check_columns(stage, array);
         const int64_t grid[4] = {static_cast<int64_t>(array.shape(0)), static_cast<int64_t>(array.shape(1)),
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;

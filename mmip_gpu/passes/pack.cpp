@@ -217,8 +217,7 @@ private:
         int p = low(table), left = static_cast<int>(found_.size());
         for (const int at : found_) {
             const uint16_t* n = &table.neighbours[static_cast<size_t>(p) * 6];
-            const uint32_t v = 2 * (magnitudes_[n[0]] + magnitudes_[n[1]] + magnitudes_[n[2]]) + magnitudes_[n[3]] +
-                               magnitudes_[n[4]] + magnitudes_[n[5]];
+            const uint32_t v = neighbour_sum(magnitudes_.data(), n);
             const uint32_t m = magnitude(q[at]), run = static_cast<uint32_t>(at - p);
             const int r = count_symbol(run), size = token_size(m);
             sink_.token(token_context(left, table.position_class[p], v), 16 * r + size);

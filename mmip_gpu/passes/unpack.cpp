@@ -219,8 +219,7 @@ private:
                 break;
             }
             const uint16_t* near = &table.neighbours[static_cast<size_t>(p) * 6];
-            const uint32_t v = 2 * (magnitudes_[near[0]] + magnitudes_[near[1]] + magnitudes_[near[2]]) + magnitudes_[near[3]] +
-                               magnitudes_[near[4]] + magnitudes_[near[5]];
+            const uint32_t v = neighbour_sum(magnitudes_.data(), near);
             bits_.ensure(kCodeLimit + kTokenEscapeBits + 26);
             const int token = decode_symbol(bits_, t.tables[kTokenClass[token_context(left, table.position_class[p], v)]], t.alphabet, t.escape_bits);
             const int size = token & 15;

@@ -38,9 +38,8 @@ constexpr int kFormatVersion = 1;
 constexpr int kCellSize = 8;                 // on y and x; on z where the cell depth is 8
 constexpr int kMode8 = 0, kMode4 = 1, kModeZ1 = 3, kMode16 = 4, kMode32 = 5;
 constexpr int kModeCount = 8;                // 3 bits in a header symbol; 2, 6, 7 are reserved
-constexpr int kModeAbsent = -1;              // stage arrays: a cell outside the grid
 
-constexpr int kMaxClasses = 8, kMaxStages = 16, kMaxComponents = 3;
+constexpr int kMaxClasses = 8, kMaxStages = 16;
 constexpr int kMaxTileSamples = 1 << 18;
 constexpr int kStepOne = 256;                // step sizes are in 1/256
 constexpr uint32_t kMinStep = 64, kMaxStep = 1u << 24;
@@ -51,7 +50,7 @@ constexpr int kCodeLimit = 12;               // longest codeword
 constexpr int kDcClasses = 12, kDcAlphabet = 32, kDcEscapeBits = 5;
 constexpr int kHeaderClasses = 8, kHeaderAlphabet = 256, kHeaderEscapeBits = 8;
 constexpr int kTokenClasses = 48, kTokenAlphabet = 416, kTokenEscapeBits = 9;
-constexpr int kTokenContexts = 378, kHeaderContexts = 16;
+constexpr int kTokenContexts = 378;
 constexpr int kEscapeSize = 15;              // token size that is followed by a gamma code
 constexpr int kUnlistedLength = 14;          // stands for the length of an unlisted symbol in an own code
 constexpr int kGroupSubstreams = 8;          // sub-streams that share a crc

@@ -55,6 +55,12 @@ MMIP_RULE int left_class(int left) {
     return b < 8 ? b : 8;
 }
 
+// v of the token context: |q| at six earlier positions, three of weight 2, then three of weight 1.
+MMIP_RULE uint32_t neighbour_sum(const uint32_t* magnitudes, const uint16_t* near) {
+    return 2 * (magnitudes[near[0]] + magnitudes[near[1]] + magnitudes[near[2]]) + magnitudes[near[3]] + magnitudes[near[4]] +
+           magnitudes[near[5]];
+}
+
 MMIP_RULE int neighbour_class(uint32_t v) {
     const int b = bit_length(v);
     return b < 5 ? b : 5;
