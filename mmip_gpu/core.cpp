@@ -71,14 +71,14 @@ struct Chunk {
         return box;
     }
 
-    std::vector<double> run_analyze(ReadOnlyArray samples, std::optional<ClassArray> classes, int offset, int rounding, bool plain, int threads) {
+    std::vector<double> run_analyze(ReadOnlyArray samples, std::optional<ClassArray> classes, int offset, int rounding, int search, int passes, int threads) {
         const Geometry& g = coefficients.geometry;
         const int64_t cells = g.planes * g.grid(0) * g.grid(1) * g.grid(2);
         require(static_cast<int64_t>(samples.size()) == g.planes * g.shape[0] * g.shape[1] * g.shape[2], "samples do not fill the chunk");
         require(!classes || static_cast<int64_t>(classes->size()) == cells, "class map does not fill the grid");
         const Samples view{const_cast<void*>(samples.data()), sample_type(samples.dtype())};
         nb::gil_scoped_release free;
-        return analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, offset, rounding, plain, threads);
+        return analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, {offset, rounding, search, passes, threads});
     }
 
     nb::bytes run_pack(int stage, int threads) const {
@@ -104,13 +104,14 @@ struct Chunk {
         return stage_extent(coefficients, stage, payload.data(), payload.size());
     }
 
-    void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) const {
+    void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
         const Window w = box_window(coefficients.geometry, coefficients.box, scale);
         const int64_t planes = coefficients.box.planes[1] - coefficients.box.planes[0];
         require(static_cast<int64_t>(out.size()) == planes * w.shape[0] * w.shape[1] * w.shape[2], "output does not fit the box");
-        require(stages == 1 || coefficients.ac, "stages were not decoded");
+        require(stages == 1 || coefficients.ac || !coefficients.entries.empty(), "stages were not decoded");
         const Samples view{out.data(), sample_type(out.dtype())};
         nb::gil_scoped_release free;
+        need_ac();
         synthesize(coefficients, quantizer, stages, scale, offset, minimum, maximum, view, threads);
     }
 
@@ -127,11 +128,17 @@ struct Chunk {
                 "array smaller than the grid");
     }
 
-    void to_columns(int stage, IntArray array) const {
+    // An analyzed chunk holds lists of entries; readers of its indices want them in place.
+    void need_ac() {
+        if (!coefficients.ac && !coefficients.entries.empty()) coefficients.fill_ac();
+    }
+
+    void to_columns(int stage, IntArray array) {
         check_columns(stage, array);
         const int64_t grid[4] = {static_cast<int64_t>(array.shape(0)), static_cast<int64_t>(array.shape(1)),
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
+        if (stage > 1) need_ac();
         stage_to_columns(coefficients, stage, grid, array.data());
     }
 
@@ -141,6 +148,7 @@ struct Chunk {
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
         stage_from_columns(coefficients, stage, grid, array.data(), static_cast<int>(quantizer.steps.size()));
+        if (stage > 1) coefficients.fill_entries();
     }
 
     // Cells per block mode: how the encoder decided.
@@ -220,7 +228,7 @@ NB_MODULE(_core, m) {
         .def(nb::init<int64_t, std::array<int64_t, 3>, int, std::array<int, 3>, std::vector<int>, std::vector<std::vector<uint32_t>>,
                       std::vector<uint8_t>, std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>>(),
              "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none())
-        .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "plain"_a, "threads"_a)
+        .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "search"_a, "passes"_a, "threads"_a)
         .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)
         .def("unpack", &Chunk::run_unpack, "stage"_a, "payload"_a, "check_crc"_a, "alone"_a, "threads"_a)
         .def("extent", &Chunk::extent, "stage"_a, "payload"_a)

@@ -248,6 +248,15 @@ std::vector<uint16_t> canonical_codewords(const uint8_t* lengths, int entries) {
     return words;
 }
 
+EncodingTables builtin_codes(const CodeFamily& f) {
+    EncodingTables tables{f.alphabet, f.escape_bits, {}};
+    for (int c = 0; c < f.classes; ++c) {
+        const std::vector<uint16_t> words = canonical_codewords(f.builtin_lengths(c), f.alphabet + 1);
+        tables.codewords.insert(tables.codewords.end(), words.begin(), words.end());
+    }
+    return tables;
+}
+
 EncodingTables choose_codes(const CodeFamily& f, const std::vector<uint32_t>& histogram, BitString& head) {
     EncodingTables tables;
     tables.alphabet = f.alphabet;

@@ -58,6 +58,9 @@ struct DecodingTables {
     std::vector<std::unique_ptr<uint16_t[]>> owned;
 };
 
+// The built-in codes of all classes.
+EncodingTables builtin_codes(const CodeFamily& family);
+
 // Chooses built-in or own per class, whichever is fewer bits with its description; appends the description to `head`.
 EncodingTables choose_codes(const CodeFamily& family, const std::vector<uint32_t>& histogram, BitString& head);
 

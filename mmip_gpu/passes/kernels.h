@@ -9,7 +9,10 @@ namespace mmip {
 
 struct BlockView {
     int mode, cells, count;
-    const uint16_t* scan;
+    const uint16_t* scan;                    // see BlockTable of layout.h
+    const uint16_t* order;
+    const uint16_t* neighbours;
+    const uint8_t* position_class;
 };
 
 // Sums over the AC indices of one quality class in a tile, by |q| = 1, 2, 3 and more; see rules/quantize.h for the unit.
@@ -44,8 +47,24 @@ struct AnalyzeJob {
     int64_t shape[3];                        // of the plane, in samples
     int32_t offset;
     int32_t rounding;                        // dead zone, in 1/256
-    int plain;                               // mode 8 everywhere: what the quality rule is measured on
+    int search;                              // Search
+    int stages;
+    int cuts[16];                            // scan positions per cell at which the stages end, 0 for stage 1
+    const uint8_t* token_bits[16];           // per stage from 2 on: see Segment of rules/decide.h
+    const uint8_t* header_bits[16];
+    const uint8_t* header_class[16];         // per cell in coding order; nullptr: guessed from the block itself
     ClassStep classes[8];
+    uint16_t* positions;                     // out: the nonzero AC indices, block after block, in scan order
+    int32_t* values;
+    uint16_t* counts;                        // out: how many of them, at the first cell of each block, 0 at the others
+};
+
+// How hard the encoder looks.
+enum Search {
+    kSearchNone = 0,      // mode 8 everywhere: what the quality rule is measured on
+    kSearchFast = 1,      // modes 8 and 16 by a rough cost
+    kSearchRough = 2,     // all modes by a rough cost, the winner's indices by code lengths
+    kSearchFull = 3,      // all modes and indices by code lengths
 };
 
 struct SynthesizeJob {
@@ -64,7 +83,7 @@ struct SynthesizeJob {
 enum SampleType { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
 
 struct Kernels {
-    void (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class
+    int64_t (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class; returns how many indices
     void (*synthesize_tile)(const SynthesizeJob&);
     const char* name;
 };

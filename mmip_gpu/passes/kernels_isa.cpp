@@ -6,8 +6,8 @@ namespace MMIP_NS {
 namespace {
 
 template <int depth>
-void analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
-    Superblock<depth> block;
+int64_t analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
+    thread_local Superblock<depth> block;
     TileAnalysis<depth> tile(job, sums);
     switch (job.sample_type) {
         case mmip::kSampleU8: return tile.template run<uint8_t>(block);
@@ -18,9 +18,8 @@ void analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
     }
 }
 
-void analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
-    if (job.tile.depth == 8) analyze_depth<8>(job, sums);
-    else analyze_depth<1>(job, sums);
+int64_t analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
+    return job.tile.depth == 8 ? analyze_depth<8>(job, sums) : analyze_depth<1>(job, sums);
 }
 
 void synthesize_tile(const mmip::SynthesizeJob& job) {

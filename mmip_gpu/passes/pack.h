@@ -22,4 +22,17 @@ std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& coefficient
 // Token counts per context (kTokenContexts x kTokenAlphabet) of a stage; trains the map of contexts to classes.
 std::vector<uint32_t> count_token_contexts(const Coefficients& coefficients, int stage, int threads);
 
+// Bits of every symbol of a stage from 2 on, its raw bits included: classes x alphabet.
+struct StageRates {
+    std::vector<uint8_t> header, token;
+};
+
+StageRates builtin_rates(int stage);
+
+// With the codes that pack_stage would choose for these coefficients.
+StageRates chosen_rates(const Coefficients& coefficients, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads);
+
+// Class of the header that a block would have in this stage, if it started at a cell: per cell, tiles in coding order.
+std::vector<uint8_t> header_classes(const Coefficients& coefficients, int stage, int threads);
+
 }  // namespace mmip

@@ -25,8 +25,7 @@ MMIP_RULE I index_cost(I magnitude) {
     return where(magnitude > 0, 8 + 8 * float_bit_length(magnitude), I{});
 }
 
-constexpr int64_t kBlockCost = 20;       // a block header, in 1/4 bit
-constexpr int64_t kLambdaQuarter = 1856; // lambda = 29/256: distortion in (1/256 step)^2 for 1/4 bit
+constexpr int64_t kBlockBits = 5;         // a block header, roughly
 
 // recon = {0, d1, d2, d3} in 1/64; step_per_unit = step / 64.
 MMIP_RULE float dequantize(int32_t index, const int32_t* recon, float step_per_unit) {
