@@ -65,6 +65,8 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
         2D or 3D blocks; tried on the middle of the array when None.
     data_range : float, optional
         Peak for ``psnr=``, instead of max - min.
+    effort : {1, 2, 3}, default 2
+        1 is fastest, 3 gives the fewest bytes; decoding does not depend on it.
     verify : bool, default True
         Decode once and record the reached error; otherwise the record is an estimate.
     threads : int, optional
@@ -112,6 +114,7 @@ def encode_array(
     roi_quality: Quality | Mapping[int, Quality] | None = None,
     cell_depth: int | None = None,
     verify: bool = True,
+    effort: int = 2,
 ) -> Encoded:
     """`encode`, before the parts are joined to bytes."""
     config = CodecConfig.from_options(
@@ -125,6 +128,7 @@ def encode_array(
         roi_quality=roi_quality,
         cell_depth=cell_depth,
         verify=verify,
+        effort=effort,
         has_roi=roi is not None,
     )
     array = checked_array(array, device)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["ROUNDING", "Encoded", "decode_chunk", "encode_chunk", "needed_stages", "read_extent"]
 
 ROUNDING = 96  # of AC indices, in 1/256 of a step: a dead zone of 0.66, measured in benchmarks/NOTES.md
-_SEARCHES = {0: (4, 1), 1: (1, 1), 2: (2, 1), 3: (3, 2), 4: (3, 3), 5:(3,1), 6:(2,2)}
-EFFORT = 2
+# Effort: how block modes and indices are chosen (Search of passes/kernels.h), and in how many passes.
+_EFFORTS = {1: (_core.SEARCH_FAST, 1), 2: (_core.SEARCH_ROUGH, 1), 3: (_core.SEARCH_FULL, 2)}
 _PLAIN_ROUNDING = 128  # half up
 SCALES = (1, 2, 4, 8)
 
@@ -96,7 +96,7 @@ def analyzed_chunk(
     cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
     coded = _colour_planes(planes, offset) if plan.colour else planes
     rounding = _PLAIN_ROUNDING if plain else ROUNDING
-    search, passes = (0, 1) if plain else _SEARCHES[EFFORT]
+    search, passes = (_core.SEARCH_NONE, 1) if plain else _EFFORTS[plan.config.effort]
     errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
     return chunk, planes, offset, errors
 

@@ -51,6 +51,8 @@ class CodecConfig:
         Cells of 1x8x8 or 8x8x8; chosen by trying when None.
     verify : bool
         Whether the loss record holds measured values.
+    effort : {1, 2, 3}
+        How hard the encoder looks: 1 fastest, 3 smallest; any decoder reads all of them.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class CodecConfig:
     roi_quality: Quality | tuple[tuple[int, Quality], ...] | None = None
     cell_depth: int | None = None
     verify: bool = True
+    effort: int = 2
 
     @classmethod
     def from_options(
@@ -80,6 +83,7 @@ class CodecConfig:
         roi_quality: Quality | Mapping[int, Quality] | None = None,
         cell_depth: int | None = None,
         verify: bool = True,
+        effort: int = 2,
         has_roi: bool = False,
     ) -> CodecConfig:
         """Checked configuration from the public keyword options.
@@ -117,6 +121,7 @@ class CodecConfig:
             _frozen_quality(roi_quality),
             cell_depth,
             bool(verify),
+            effort,
         )
         config.check()
         return config
@@ -131,6 +136,8 @@ class CodecConfig:
             raise InvalidArgument(f"psnr={self.value}: expected 1 to 140 dB")
         if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
+        if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
+            raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
             raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
         for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):

@@ -81,10 +81,11 @@ struct Chunk {
         return analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, {offset, rounding, search, passes, threads});
     }
 
-    nb::bytes run_pack(int stage, int threads) const {
+    nb::bytes run_pack(int stage, int threads) {
         std::string payload;
         {
             nb::gil_scoped_release free;
+            if (stage > 1) need_entries();
             payload = pack_stage(coefficients, stage, quantizer.steps, threads);
         }
         return nb::bytes(payload.data(), payload.size());
@@ -97,6 +98,7 @@ struct Chunk {
         options.check_crc = check_crc;
         options.threads = threads;
         nb::gil_scoped_release free;
+        coefficients.entries.clear();
         return unpack_stage(coefficients, stage, payload.data(), payload.size(), options);
     }
 
@@ -128,9 +130,21 @@ struct Chunk {
                 "array smaller than the grid");
     }
 
-    // An analyzed chunk holds lists of entries; readers of its indices want them in place.
+    // An analyzed chunk holds its indices as entries, a decoded one in place: each form is made from the other when it is wanted.
     void need_ac() {
         if (!coefficients.ac && !coefficients.entries.empty()) coefficients.fill_ac();
+    }
+    void need_entries() {
+        if (coefficients.ac && coefficients.entries.empty()) coefficients.fill_entries();
+    }
+
+    std::vector<std::vector<uint32_t>> run_count_symbols(int stage, int threads) {
+        if (stage > 1) need_entries();
+        return count_symbols(coefficients, stage, quantizer.steps, threads);
+    }
+    std::vector<uint32_t> run_count_token_contexts(int stage, int threads) {
+        need_entries();
+        return count_token_contexts(coefficients, stage, threads);
     }
 
     void to_columns(int stage, IntArray array) {
@@ -148,7 +162,7 @@ struct Chunk {
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
         stage_from_columns(coefficients, stage, grid, array.data(), static_cast<int>(quantizer.steps.size()));
-        if (stage > 1) coefficients.fill_entries();
+        coefficients.entries.clear();
     }
 
     // Cells per block mode: how the encoder decided.
@@ -239,10 +253,8 @@ NB_MODULE(_core, m) {
         .def("mode_counts", &Chunk::mode_counts)
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
-        .def("count_symbols", [](const Chunk& c, int stage, int threads) { return count_symbols(c.coefficients, stage, c.quantizer.steps, threads); },
-             "stage"_a, "threads"_a)
-        .def("count_token_contexts", [](const Chunk& c, int stage, int threads) { return count_token_contexts(c.coefficients, stage, threads); },
-             "stage"_a, "threads"_a);
+        .def("count_symbols", &Chunk::run_count_symbols, "stage"_a, "threads"_a)
+        .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);
@@ -250,6 +262,10 @@ NB_MODULE(_core, m) {
     m.def("selected_kernels", [] { return std::string(kernels().name); });
     m.def("select_kernels", [](const std::string& name) { return select_kernels(name.c_str()); }, "name"_a);
 
+    m.attr("SEARCH_NONE") = static_cast<int>(kSearchNone);
+    m.attr("SEARCH_FAST") = static_cast<int>(kSearchFast);
+    m.attr("SEARCH_ROUGH") = static_cast<int>(kSearchRough);
+    m.attr("SEARCH_FULL") = static_cast<int>(kSearchFull);
     m.attr("FORMAT_VERSION") = kFormatVersion;
     m.attr("MAX_CLASSES") = kMaxClasses;
     m.attr("MAX_STAGES") = kMaxStages;

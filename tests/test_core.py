@@ -209,7 +209,7 @@ def test_arrays_of_another_size_are_refused(stored: Stored) -> None:
     with pytest.raises(ValueError, match="does not fit the box"):
         chunk.synthesize(1, 1, 0, 0, 9, np.zeros(3, np.uint8), 1)
     with pytest.raises(ValueError, match="do not fill the chunk"):
-        chunk.analyze(np.zeros(3, np.uint8), None, 0, 128, False, 1)
+        chunk.analyze(np.zeros(3, np.uint8), None, 0, 128, _core.SEARCH_NONE, 1, 1)
 
 
 # --- what an encoder finds out

@@ -66,6 +66,7 @@ std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples
         std::vector<int32_t> values;
     };
     std::vector<Output> outputs(std::max(options.threads, 1));
+    c.ac.reset();
     c.entries.resize(c.tiles.size());
     parallel_for(static_cast<int64_t>(c.tiles.size()), options.threads, [&](int64_t i, int worker) {
         const Tile& tile = c.tiles[i];
