@@ -40,7 +40,8 @@ def encode(args: Namespace) -> None:
     path = checked_suffix(args.output, ".mmip")
     roi, source = load_roi(args.roi), open_source(args.input)
     axes = args.axes or source.axes
-    blob = mmip_gpu.encode(source.read(), roi=roi, axes=axes, threads=args.threads, **coding_options(args))
+    options = coding_options(args) | {"axes": axes, "colour": source.colour}
+    blob = mmip_gpu.encode(source.read(), roi=roi, threads=args.threads, **options)
     with replacing(path) as partial:
         partial.write_bytes(blob)
     print(f"{source.name} -> {path}")
