@@ -275,7 +275,7 @@ def loss_record(headers: Sequence[Any]) -> dict[str, Any]:
     marks = [(str(h.get("LossyImageCompression") or ""), _syntax(h) in _LOSSY_SYNTAXES) for h in headers]
     if not any(mark == "01" or (mark != "00" and is_lossy) for mark, is_lossy in marks):
         return {}
-    said = next((h for h in headers if "LossyImageCompressionMethod" in h), {})
+    said: Any = next((h for h in headers if "LossyImageCompressionMethod" in h), {})
     ratios = [finite(ratio) for ratio in _values(said.get("LossyImageCompressionRatio"))]
     methods = [str(method) for method in _values(said.get("LossyImageCompressionMethod"))]
     return {"lossy": True, "lossy_ratios": ratios, "lossy_methods": methods}
