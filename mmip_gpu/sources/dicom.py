@@ -95,7 +95,7 @@ def has_dicom_mark(path: Path) -> bool:
 def open_dicom(path: Path) -> Source:
     """Open a DICOM file, or a folder with the files of one series."""
     pydicom = require("pydicom", f"reading DICOM from {path.name}")
-    files, ignored = _series_files(path)
+    files, ignored = series_files(path)
     headers = [_header(pydicom, file) for file in files]
     layout = _common_layout(headers, files)
     dtype = _dtype(layout, path.name)
@@ -122,7 +122,7 @@ def open_dicom(path: Path) -> Source:
     return Source(shape, dtype, axes, metadata, path.name, identify("dicom", shape, dtype, file_stamp(files)), read)
 
 
-def _series_files(path: Path) -> tuple[list[Path], int]:
+def series_files(path: Path) -> tuple[list[Path], int]:
     """List the DICOM files of a path, and count the other files beside them."""
     if path.is_file():
         return [path], 0
