@@ -225,7 +225,8 @@ class TestWriting:
         ("axes", "dtype", "name"),
         [
             ("nzyx", "uint16", "a.nii"), ("yxc", "uint16", "a.nii"), ("tzyx", "uint16", "a.dcm"),
-            ("x", "uint8", "a.dcm"), ("yxc", "uint16", "a.dcm"), ("zyx", "int16", "a.dcm"), ("zyx", "float32", "series"),
+            ("x", "uint8", "a.dcm"), ("yxc", "uint16", "a.dcm"), ("zyx", "int16", "a.dcm"),
+            ("zyx", "float32", "series"),
         ],
     )  # fmt: skip
     def test_what_a_format_cannot_hold(self, axes: str, dtype: str, name: str, tmp_path: Path) -> None:

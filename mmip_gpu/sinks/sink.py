@@ -9,11 +9,11 @@ that was to be written, never a part of it. Knows no file format.
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -72,7 +72,7 @@ def blocks(shape: Sequence[int], itemsize: int, chunks: Sequence[int]) -> list[R
     Examples
     --------
     >>> len(blocks((64, 1 << 15, 1 << 15), 2, (64, 256, 256)))
-    16384
+    2048
     >>> blocks((3, 4), 1, (1, 1))
     [(slice(0, 3, None), slice(0, 4, None))]
     """
@@ -137,17 +137,18 @@ def replacing_folder(path: Path, suffix: str, *, overwrite: bool) -> Iterator[Pa
             if others:
                 raise StoreError(f"{path} holds something else ({others[0]}): remove it, or write to another folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial, old = (path.with_name(f"{path.name}.{end}") for end in ("part", "old"))
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        try:
+        with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True) as aside:
+            partial, old = Path(aside) / "new", Path(aside) / "old"
+            partial.mkdir()
             yield partial
             if path.exists():
                 path.rename(old)
-            partial.rename(path)
-            shutil.rmtree(old, ignore_errors=True)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            try:
+                partial.rename(path)
+            except OSError:
+                if old.exists():
+                    old.rename(path)
+                raise
 
 
 @contextmanager
