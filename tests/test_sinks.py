@@ -160,6 +160,15 @@ class TestRoundTrip:
         with tifffile.TiffFile(tmp_path / name) as file:
             assert file.pages[0].photometric.name == "RGB"
 
+    @pytest.mark.parametrize("name", ["a.nii", "series"])
+    def test_axes_of_length_one_need_no_place(self, name: str, tmp_path: Path) -> None:
+        source = volume("zyx")
+        shape, reader = (1, SIZE["z"], 1, SIZE["y"], SIZE["x"]), source.read()[None, :, None].__getitem__
+        write_image(dataclasses.replace(source, shape=shape, axes="nzcyx", reader=reader), tmp_path / name)
+        found = open_source(tmp_path / name)
+        assert found.axes == "zyx"
+        np.testing.assert_array_equal(found.read(), source.read())
+
     def test_tiff_of_one_axis_and_of_many_channels(self, tmp_path: Path) -> None:
         write_image(volume("x"), tmp_path / "x.tif")
         assert open_source(tmp_path / "x.tif").shape == (1, SIZE["x"])
@@ -557,6 +566,14 @@ class TestCommandLine:
         for name in ("d.ome.tif", "d.dcm"):
             run("decode", tmp_path / "a.mmip", "-o", tmp_path / name, "--template", tmp_path / "a.nii.gz")
             assert open_source(tmp_path / name).metadata["spacing"] == pytest.approx([3.0, 0.25, 0.5])
+
+    def test_one_time_point_as_dicom(self, tmp_path: Path) -> None:
+        source = volume("tzyx")
+        write_image(source, tmp_path / "a.nii")
+        run("compress", tmp_path / "a.nii", tmp_path / "a.zarr", "--lossless")
+        assert main(["extract", str(tmp_path / "a.zarr"), "-o", str(tmp_path / "a.dcm")]) == 2
+        run("extract", tmp_path / "a.zarr", "-o", tmp_path / "a.dcm", "--region", "1:2,:,:,:")
+        np.testing.assert_array_equal(open_source(tmp_path / "a.dcm").read(), source.read()[1])
 
     def test_colour_and_channels(self, tmp_path: Path) -> None:
         for axes, colour in (("zyxc", True), ("czyx", False)):

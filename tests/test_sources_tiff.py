@@ -265,6 +265,29 @@ def test_a_missing_plane_is_an_error(tmp_path: Path) -> None:
         opened.read()
 
 
+def test_an_image_in_several_files(tmp_path: Path) -> None:
+    array = ramp(2, 17, 19)
+    planes = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="{z}.ome.tif">urn:uuid:{z}</UUID></TiffData>'
+        for z in range(2)
+    )
+    for z in range(2):
+        text = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{z}"><Image ID="Image:0">'
+            f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="19" SizeY="17" SizeC="1" SizeZ="2" '
+            f'SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(tmp_path / f"{z}.ome.tif", array[z], description=text, metadata=None, photometric="minisblack")
+    opened = open_source(tmp_path / "0.ome.tif")
+    check(opened, array)
+    before = opened.fingerprint
+    (tmp_path / "1.ome.tif").touch()
+    assert open_source(tmp_path / "0.ome.tif").fingerprint != before
+    (tmp_path / "1.ome.tif").unlink()
+    with pytest.raises(StoreError, match="plane 1 is not in the file"):
+        open_source(tmp_path / "0.ome.tif").read()
+
+
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib", "tile": (64, 64)}])
 def test_write_zarr_reads_lazily(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiff_pages, "CACHE_BYTES", 1 << 20)

@@ -20,7 +20,7 @@ import numpy as np
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks.dicom_capture import captured_datasets
 from mmip_gpu.sinks.dicom_derived import derived_datasets
-from mmip_gpu.sinks.sink import Output, put, replacing, replacing_folder
+from mmip_gpu.sinks.sink import Output, put, replacing, replacing_folder, sizes_of
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.source import require
 
@@ -52,7 +52,7 @@ def write_dicom(output: Output, path: Path, *, overwrite: bool) -> None:
 
 def _axes(source: Source) -> str:
     """Order the axes as slices of rows; refuse what DICOM cannot hold."""
-    shape = dict(zip(source.axes, source.shape, strict=True))
+    shape = sizes_of(source, "tnc")
     colour = "c" in shape and shape["c"] == 3 and source.dtype == np.uint8 and source.colour is not False
     if not set(shape) <= set("zyxc") or ("c" in shape and not colour) or "y" not in shape:
         raise InvalidArgument(

@@ -16,21 +16,20 @@ from typing import Any, Final
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.sinks.sink import Output, replacing
+from mmip_gpu.sinks.sink import Output, replacing, sizes_of
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.source import require
 
 _LONGEST_AXIS: Final = 32767
-_GZIP_LEVEL: Final = 1  # half the time of level 6 at about 3 % more bytes, on CT
+_GZIP_LEVEL: Final = 1  # a third of the time of level 6 at 3 % more bytes (head CT of 7 MB: 0.07 s, 0.24 s)
 _HEADER_BYTES: Final = {1: 352, 2: 544}  # with the four bytes that say that there is no extension
 _SPACE: Final = "aligned"
 
 
 def write_nifti(output: Output, path: Path, *, overwrite: bool) -> None:
     """Write a NIfTI file."""
-    is_colour = "c" in output.source.axes
     volume = output.arranged(_axes(output.source))
-    header, offset = _header(volume.source, is_colour=is_colour, template=output.template)
+    header, offset = _header(volume.source, is_colour="c" in volume.source.axes, template=output.template)
     is_packed = path.suffix.lower() == ".gz"
     with replacing(path, overwrite=overwrite) as partial:
         plain = partial.with_name(f"{partial.name}.nii") if is_packed else partial
@@ -49,12 +48,12 @@ def write_nifti(output: Output, path: Path, *, overwrite: bool) -> None:
 
 def _axes(source: Source) -> str:
     """Order the axes as the file has them, slowest first."""
-    shape = dict(zip(source.axes, source.shape, strict=True))
+    shape = sizes_of(source, "tnc")
     if "c" in shape:
         if shape["c"] == 3 and source.dtype == np.uint8 and source.colour is not False and set(shape) <= set("zyxc"):
             return "zyxc" if "z" in shape else "yxc"
     elif set(shape) <= set("tzyx"):
-        return "tzyx" if "t" in shape else source.axes
+        return "tzyx" if "t" in shape else "".join(letter for letter in source.axes if letter in shape)
     raise InvalidArgument(
         f"NIfTI holds t, z, y, x, or z, y, x and RGB of 8 bits; found axes {source.axes} of {source.dtype}: "
         "write .ome.tif or .npy"

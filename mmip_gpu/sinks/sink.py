@@ -49,7 +49,7 @@ class Output:
     template: Path | None = None
 
     def arranged(self, axes: str) -> Output:
-        """Give the same volume with its axes in another order; letters it does not have become axes of length 1."""
+        """Give the same volume with other axes: those that come or go have length 1."""
         return replace(self, source=_arranged(self.source, axes))
 
     def parts(self) -> Iterator[tuple[Region, Any]]:
@@ -87,6 +87,12 @@ def blocks(shape: Sequence[int], itemsize: int, chunks: Sequence[int]) -> list[R
         tuple(slice(i * n, min((i + 1) * n, size)) for i, n, size in zip(at, lengths, shape, strict=True))
         for at in np.ndindex(*counts)
     ]
+
+
+def sizes_of(source: Source, optional: str) -> dict[str, int]:
+    """Give the length of every axis by letter, without those of `optional` letters that have length 1."""
+    pairs = zip(source.axes, source.shape, strict=True)
+    return {letter: size for letter, size in pairs if size != 1 or letter not in optional}
 
 
 def put(file: BinaryIO, offset: int, shape: Sequence[int], region: Region, samples: Any) -> None:
@@ -168,21 +174,23 @@ def _check_free(path: Path, overwrite: bool) -> None:
 
 
 def _arranged(source: Source, axes: str) -> Source:
-    """Give the same samples with the axes in another order; new letters have length 1."""
+    """Give the same samples with the axes in another order; axes that come or go have length 1."""
     if axes == source.axes:
         return source
-    missing = set(source.axes) - set(axes)
-    if missing:
-        raise InvalidArgument(f"{source.name}: no place for the axes {sorted(missing)}")
+    lengths = dict(zip(source.axes, source.shape, strict=True))
+    gone = [letter for letter in source.axes if letter not in axes]
+    if any(lengths[letter] != 1 for letter in gone):
+        raise InvalidArgument(f"{source.name}: no place for the axes {gone} of {source.axes}")
+    left = tuple(source.axes.index(letter) for letter in gone)
     present = [letter for letter in axes if letter in source.axes]
-    order = [source.axes.index(letter) for letter in present]
+    kept = [letter for letter in source.axes if letter in axes]
+    order = [kept.index(letter) for letter in present]
     inserted = tuple(at for at, letter in enumerate(axes) if letter not in source.axes)
 
     def read(region: Region) -> Any:
         parts = dict(zip(axes, region, strict=True))
-        samples = source.read(tuple(parts[letter] for letter in source.axes))
-        return np.expand_dims(samples.transpose(order), inserted)
+        samples = source.read(tuple(parts.get(letter, slice(0, 1)) for letter in source.axes))
+        return np.expand_dims(samples.squeeze(left).transpose(order), inserted)
 
-    lengths = dict(zip(source.axes, source.shape, strict=True))
     shape = tuple(lengths.get(letter, 1) for letter in axes)
     return replace(source, shape=shape, axes=axes, reader=read)

@@ -4,6 +4,7 @@ Values in: a path. Values out: a Source "yx", or "yxc" for colour; uint8 or uint
 Implements no section of FORMAT.md; headers are those of the PNG specification and of ITU-T T.81.
 Guarantees that opening reads the header only; the image is decoded whole at the first read and then kept. Grey
 PNG of 1, 2 or 4 bits is stretched to 8 bits, a palette becomes RGB, an alpha channel must be opaque and is left out.
+Damage inside the scans of a JPEG cannot always be told: the format has no checksum.
 """
 
 from __future__ import annotations
