@@ -18,7 +18,7 @@ from mmip_gpu.cli import main
 from mmip_gpu.cli.decoded import Decoded
 from mmip_gpu.cli.measure import evaluate_stages
 from mmip_gpu.cli.parser import build_parser
-from mmip_gpu.cli.pieces import pieces, write_npy
+from mmip_gpu.cli.pieces import pieces
 from mmip_gpu.cli.values import region
 from mmip_gpu.metrics import evaluate
 from mmip_gpu.sources import open_source
@@ -309,24 +309,6 @@ class TestPieces:
         assert (covered == 1).all()
         assert pieces((0, 5), 2) == []
 
-    @pytest.mark.parametrize("shape", [(3, 4), (0, 4), (7,)])
-    def test_write_npy(self, shape, tmp_path):
-        array = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
-        write_npy(tmp_path / "new/a.npy", shape, array.dtype, (array[at] for at in pieces(shape, 2)))
-        assert np.array_equal(np.load(tmp_path / "new/a.npy"), array)
-
-    def test_failed_write_leaves_what_was_there(self, tmp_path):
-        (tmp_path / "a").write_text("old")
-
-        def parts():
-            yield np.zeros(4, np.uint8)
-            raise RuntimeError
-
-        with pytest.raises(RuntimeError):
-            write_npy(tmp_path / "a", (8,), np.uint8, parts())
-        assert [path.name for path in tmp_path.iterdir()] == ["a"]
-        assert (tmp_path / "a").read_text() == "old"
-
 
 class TestStore:
     def test_report_and_info(self, store, capsys):
@@ -480,7 +462,11 @@ class TestErrors:
             ("decode good.mmip -o a.npy --region 0:9", "InvalidArgument", "region"),
             ("decode good.mmip -o a.npy --region 0-9,4", "InvalidArgument", "start:stop"),
             ("decode good.mmip -o a.npy --scale 3", "InvalidArgument", "scale"),
-            ("decode good.mmip -o a.png", "InvalidArgument", ".npy"),
+            ("decode good.mmip -o a.png", "InvalidArgument", ".npy, .nii"),
+            ("decode good.mmip -o s.npy", "StoreError", "--overwrite"),
+            ("decode good.mmip -o a.nii --template s.npy", "InvalidArgument", "template"),
+            ("decode good.mmip -o a.nii --template gone.nii", "StoreError", "gone.nii"),
+            ("extract gone.zarr -o a.gif", "InvalidArgument", ".ome.tif"),
             ("decode bad.mmip -o a.npy", "CorruptData", ""),
             ("decode cut.mmip -o a.npy", "TruncatedData", ""),
             ("decode gone.mmip -o a.npy", "StoreError", "gone.mmip does not exist"),

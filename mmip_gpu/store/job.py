@@ -85,7 +85,7 @@ class Job:
         if axes is not None:
             opened = replace(opened, axes=axes)
         layout = PlaneLayout.of(opened.shape, opened.axes)
-        three = is_colour(colour, layout)
+        three = is_colour(opened.colour if colour is None and "c" in opened.axes else colour, layout)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
         if data_range is not None and not (math.isfinite(data_range) and data_range > 0):
             raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")

@@ -53,7 +53,8 @@ def write_zarr(
     Parameters
     ----------
     source : array_like, path or str
-        What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, a Zarr array, a phantom's name.
+        What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, TIFF, PNG, JPEG, a Zarr
+        array, a phantom's name.
     path : path or zarr StoreLike
         A folder, which is made if there is none, or a store.
     chunks : sequence of int, optional
