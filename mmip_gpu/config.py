@@ -17,7 +17,7 @@ from typing import Any
 from . import _core
 from .errors import InvalidArgument
 
-__all__ = ["MODES", "CodecConfig", "Quality"]
+__all__ = ["MODES", "CodecConfig", "Padding", "Quality"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless")
 _LATER = ("max_error", "ratio")
@@ -29,6 +29,9 @@ _CELL_AC = {1: 63, 8: 511}
 
 Quality = float | str
 """A number (the seed's quality scale) or ``"lossless"``."""
+
+Padding = int | str | None
+"""A sample value, ``"auto"`` or None."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class CodecConfig:
         Cells of 1x8x8 or 8x8x8; chosen by trying when None.
     verify : bool
         Whether the loss record holds measured values.
+    padding : int, "auto" or None
+        Value of samples that carry no image; ``"auto"`` looks for one and keeps it where it saves bytes.
 
     Examples
     --------
@@ -65,6 +70,7 @@ class CodecConfig:
     roi_quality: Quality | tuple[tuple[int, Quality], ...] | None = None
     cell_depth: int | None = None
     verify: bool = True
+    padding: Padding = "auto"
 
     @classmethod
     def from_options(
@@ -80,6 +86,7 @@ class CodecConfig:
         roi_quality: Quality | Mapping[int, Quality] | None = None,
         cell_depth: int | None = None,
         verify: bool = True,
+        padding: Padding = "auto",
         has_roi: bool = False,
     ) -> CodecConfig:
         """Checked configuration from the public keyword options.
@@ -117,6 +124,7 @@ class CodecConfig:
             _frozen_quality(roi_quality),
             cell_depth,
             bool(verify),
+            _padding(padding),
         )
         config.check()
         return config
@@ -131,6 +139,7 @@ class CodecConfig:
             raise InvalidArgument(f"psnr={self.value}: expected 1 to 140 dB")
         if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
+        _padding(self.padding)
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
             raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
         for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):
@@ -196,6 +205,14 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise InvalidArgument(f"{name}={value!r}: expected a finite number")
     return float(value)
+
+
+def _padding(value: Any) -> Padding:
+    if value is None or (isinstance(value, str) and value == "auto"):
+        return value
+    if isinstance(value, (bool, float, str)) or not hasattr(value, "__index__"):
+        raise InvalidArgument(f"padding={value!r}: expected an integer, 'auto' or None")
+    return operator.index(value)
 
 
 def _integers(name: str, values: Any) -> tuple[int, ...]:
