@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .axes import PlaneLayout
 from .codec import Encoded, decode_chunk, encode_chunk
-from .config import CodecConfig, Quality
+from .config import CodecConfig, Padding, Quality
 from .container import DTYPES
 from .errors import BackendUnavailable, InvalidArgument
 from .inspection import open_container
@@ -65,6 +65,10 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
         2D or 3D blocks; tried on the middle of the array when None.
     data_range : float, optional
         Peak for ``psnr=``, instead of max - min.
+    padding : int, "auto" or None, default "auto"
+        Value of samples that carry no image, such as those outside a CT's field of view. They are kept exactly, and
+        what stands under them costs nothing. ``"auto"`` tries a value that fills the border; a value that is given is
+        used wherever it occurs; None is off.
     verify : bool, default True
         Decode once and record the reached error; otherwise the record is an estimate.
     threads : int, optional
@@ -112,6 +116,7 @@ def encode_array(
     roi_quality: Quality | Mapping[int, Quality] | None = None,
     cell_depth: int | None = None,
     verify: bool = True,
+    padding: Padding = "auto",
 ) -> Encoded:
     """`encode`, before the parts are joined to bytes."""
     config = CodecConfig.from_options(
@@ -125,6 +130,7 @@ def encode_array(
         roi_quality=roi_quality,
         cell_depth=cell_depth,
         verify=verify,
+        padding=padding,
         has_roi=roi is not None,
     )
     array = checked_array(array, device)
