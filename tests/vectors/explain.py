@@ -88,6 +88,7 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         ("B", "cell_depth", header.cell_depth),
         ("3B", "tile_log2", tuple(header.tile_log2)),
         ("i", "offset", header.offset),
+        ("B", "padding (none)", 0),
         ("B", "classes", len(header.reversible)),
         *classes,
         ("B", "stages", header.stage_count),

@@ -65,7 +65,16 @@ def gradient(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
     return np.indices(shape).sum(axis=0) * 32 + seed
 
 
+def disc(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    """A textured disc on y and x, as a CT's field of view; 0 around it."""
+    y, x = np.indices(shape[-2:], dtype=np.int64)
+    h, w = shape[-2:]
+    outside = (2 * y - h + 1) ** 2 * w * w + (2 * x - w + 1) ** 2 * h * h > h * h * w * w
+    return np.where(outside, 0, 300 + textured(shape, seed) // 2)
+
+
 MAKERS = {
+    "disc": disc,
     "hills": hills,
     "noise": noise,
     "textured": textured,
