@@ -1,7 +1,7 @@
-"""Making a plan for an array: cell depth and tiles by trying, the step by search where a PSNR is asked for.
+"""Making a plan for an array: cell depth, tiles and padding by trying, the step by search where a PSNR is asked for.
 
-Values: a configuration and the array (or a probe of it) in, a ChunkPlan out. Encoder decisions only, padding among
-them: nothing here is part of the format, but every decision is a function of the data alone, so that bytes do not depend on the machine.
+Values: a configuration and the array (or a probe of it) in, a ChunkPlan out. Encoder decisions only: nothing here is
+part of the format, but every decision is a function of the data alone, so that bytes do not depend on the machine.
 """
 
 from __future__ import annotations
@@ -108,15 +108,16 @@ def padded_plan(
     threads: int,
 ) -> ChunkPlan | None:
     """Plan with the padding value, or None where the samples take no fewer bytes with it at the same target."""
-    steps, flags = class_steps(
-        plan.config, len(plan.steps), plan.colour, initial_step(plan.config, math.ceil(peak))
-    )
+    steps, flags = class_steps(plan.config, len(plan.steps), plan.colour, initial_step(plan.config, math.ceil(peak)))
     plain, padded = (
         _matched(replace(plan, steps=steps, reversible=flags, padding=p), samples, classes, peak, threads)
         for p in (None, value)
     )
     sizes = [_coded_size(p, samples, classes, threads) for p in (plain, padded)]
-    return padded if sizes[1] < sizes[0] else None
+    if sizes[1] >= sizes[0]:
+        return None
+    layout = PlaneLayout.of(samples.shape, plan.axes)
+    return replace(padded, tile_log2=tile_log2(plan.depth, layout.volume, 8 * sizes[1] / samples.size))
 
 
 def _matched(

@@ -70,10 +70,9 @@ class StoreDescription:
     def codecs(self) -> list[StageCodec]:
         """Codecs of the stage arrays; the steps are only in that of stage 1."""
         p = self.plan
-        return [
-            StageCodec(stage, p.depth, p.tile_log2, p.cuts, p.steps if stage == 1 else (), stage == 1 and p.padding is not None)
-            for stage in range(1, self.stage_count + 1)
-        ]
+        first = StageCodec(1, p.depth, p.tile_log2, p.cuts, p.steps, p.padding is not None)
+        later = [StageCodec(s, p.depth, p.tile_log2, p.cuts) for s in range(2, self.stage_count + 1)]
+        return [first, *later]
 
     def blank_header(self) -> Header:
         """Make a header with the fields that all chunks share."""

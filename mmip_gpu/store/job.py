@@ -183,7 +183,8 @@ class Job:
         """Give the plan a padding value, if one is found and it pays where it is."""
         if self.config.padding != "auto" or self.colour:
             return plan
-        candidate = find_padding(lambda part: self.read(part)[0], self.layout, self.source.metadata.get("padding_value"))
+        known = self.source.metadata.get("padding_value")
+        candidate = find_padding(self.source.read, self.layout, known)
         if candidate is None:
             return plan
         samples, classes = self.read(candidate.region)

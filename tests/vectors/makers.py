@@ -66,11 +66,12 @@ def gradient(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
 
 
 def disc(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
-    """A textured disc on y and x, as a CT's field of view; 0 around it."""
-    y, x = np.indices(shape[-2:], dtype=np.int64)
-    h, w = shape[-2:]
-    outside = (2 * y - h + 1) ** 2 * w * w + (2 * x - w + 1) ** 2 * h * h > h * h * w * w
-    return np.where(outside, 0, 300 + textured(shape, seed) // 2)
+    """A textured disc on the last two axes, as a CT's field of view; 0 around it."""
+    plane = shape[-2:]
+    distance = np.zeros(plane, np.int64)
+    for place, n in zip(np.indices(plane, dtype=np.int64), plane, strict=True):
+        distance += 4096 * (2 * place - n + 1) ** 2 // (n * n)
+    return np.where(distance > 4096, 0, 300 + textured(shape, seed) // 2)
 
 
 MAKERS = {

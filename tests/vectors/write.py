@@ -57,7 +57,8 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
-             "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6), "reference_padding": ("padding_3d", 7)}  # fmt: skip
+             "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6),
+             "reference_padding": ("padding_3d", 7)}  # fmt: skip
 
 
 def file_of(name: str) -> Path:
