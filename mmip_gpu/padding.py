@@ -7,7 +7,8 @@ decided by coding (rate.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -82,15 +83,37 @@ def find_padding(
     """
     if "y" not in layout.axes or layout.samples == 0:
         return None
-    corners = [(region, read(region)) for region in _corner_regions(layout)]
-    value = known if known is not None else _border_value(layout, corners)
+    regions = _corner_regions(layout)
+    corners = [_Corner.of(read(region), region, layout) for region in regions]
+    value = known if known is not None else _border_value(corners)
     if value is None:
         return None
-    shares = [float((samples == value).mean()) for _, samples in corners]
+    shares = [corner.counts.get(value, 0) / sum(corner.counts.values()) for corner in corners]
     if sum(shares) / len(shares) < _CORNER_SHARE:
         return None
     best = min(range(len(corners)), key=lambda i: abs(shares[i] - 0.5))
-    return PaddingCandidate(value, _deeper(layout, corners[best][0]))
+    return PaddingCandidate(value, _deeper(layout, regions[best]))
+
+
+@dataclass(frozen=True)
+class _Corner:
+    """How often each value stands in a corner, and on the array's border there; the samples are not kept."""
+
+    counts: Counter[int]
+    border: Counter[int]
+
+    @classmethod
+    def of(cls, samples: NDArray[Any], region: Region, layout: PlaneLayout) -> _Corner:
+        border: Counter[int] = Counter()
+        for axis in "yx":
+            at = layout.axes.index(axis)
+            border += _counted(np.take(samples, 0 if region[at].start == 0 else -1, at))
+        return cls(_counted(samples), border)
+
+
+def _counted(samples: NDArray[Any]) -> Counter[int]:
+    values, counts = np.unique(samples, return_counts=True)
+    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
 
 
 def _corner_regions(layout: PlaneLayout) -> list[Region]:
@@ -114,14 +137,8 @@ def _deeper(layout: PlaneLayout, region: Region) -> Region:
     return tuple(parts)
 
 
-def _border_value(layout: PlaneLayout, corners: list[tuple[Region, NDArray[Any]]]) -> int | None:
+def _border_value(corners: Sequence[_Corner]) -> int | None:
     """Most frequent value on the array's border on y and x, if it fills enough of it."""
-    border = []
-    for region, samples in corners:
-        for axis in "yx":
-            at = layout.axes.index(axis)
-            first = region[at].start == 0
-            border.append(np.take(samples, 0 if first else -1, at).reshape(-1))
-    values, counts = np.unique(np.concatenate(border), return_counts=True)
-    most = int(counts.argmax())
-    return int(values[most]) if counts[most] >= _BORDER_SHARE * counts.sum() else None
+    border = sum((corner.border for corner in corners), Counter[int]())
+    value = min(border, key=lambda v: (-border[v], v))
+    return value if border[value] >= _BORDER_SHARE * border.total() else None
