@@ -69,6 +69,7 @@ def encode_chunk(
         cuts=plan.cuts,
         stage_bytes=tuple(len(p) for p in payloads),
         stage_crcs=tuple(_head_crc(p) for p in payloads),
+        padding=plan.padding,
     )
     loss = _measure(chunk, planes, plan, offset, sum(errors), threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields), payloads)
@@ -87,14 +88,20 @@ def analyzed_chunk(
 ) -> tuple[_core.Chunk, NDArray[Any], int, list[float]]:
     """(quantized chunk, planes, offset, estimated squared error of each class): all of encoding but the entropy coder.
 
+    Samples under the padding mask are replaced before the transform; the planes are those of the array.
     With `plain`, all blocks have mode 8 and indices are rounded half up: the quality rule's own distortion.
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
     planes = layout.to_planes(array)
-    offset = sample_offset(planes)
     chunk = _chunk(plan, layout)
     cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
-    coded = _colour_planes(planes, offset) if plan.colour else planes
+    coded = planes
+    if plan.padding is not None:
+        coded = np.empty_like(planes)
+        chunk.fill(planes, cells, coded, threads)
+    offset = sample_offset(coded)
+    if plan.colour:
+        coded = _colour_planes(planes, offset)
     rounding = _PLAIN_ROUNDING if plain else ROUNDING
     search, passes = (_core.SEARCH_NONE, 1) if plain else _EFFORTS[plan.config.effort]
     errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
@@ -238,6 +245,7 @@ def _chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[i
         reversible=fields.reversible,
         recon=recon,
         box=box,
+        padding=fields.padding,
     )
 
 

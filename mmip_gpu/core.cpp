@@ -11,7 +11,10 @@
 #include "passes/analyze.h"
 #include "passes/codebook.h"
 #include "passes/columns.h"
+#include "passes/fill.h"
+#include "passes/mask.h"
 #include "passes/pack.h"
+#include "passes/padding.h"
 #include "passes/synthesize.h"
 #include "passes/unpack.h"
 #include "rules/colour.h"
@@ -45,12 +48,15 @@ SampleType sample_type(nb::dlpack::dtype dtype) {
 struct Chunk {
     Coefficients coefficients;
     Quantizer quantizer;
+    std::optional<int32_t> padding;
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
           std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
-          std::optional<std::array<int64_t, 8>> box)
+          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value)
         : coefficients(geometry(planes, shape, depth, tile_log2), tile_box(geometry(planes, shape, depth, tile_log2), box), std::move(cuts)),
-          quantizer{std::move(steps), std::move(reversible), recon} {}
+          quantizer{std::move(steps), std::move(reversible), recon}, padding(padding_value) {
+        if (padding) coefficients.allocate_mask();
+    }
 
     static Geometry geometry(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2) {
         Geometry g;
@@ -78,7 +84,23 @@ struct Chunk {
         require(!classes || static_cast<int64_t>(classes->size()) == cells, "class map does not fill the grid");
         const Samples view{const_cast<void*>(samples.data()), sample_type(samples.dtype())};
         nb::gil_scoped_release free;
-        return analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, {offset, rounding, search, passes, threads});
+        std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, {offset, rounding, search, passes, threads});
+        if (padding) settle_masked_blocks(coefficients, quantizer, threads);
+        return errors;
+    }
+
+    void run_fill(ReadOnlyArray samples, std::optional<ClassArray> classes, AnyArray filled, int threads) {
+        const Geometry& g = coefficients.geometry;
+        const int64_t cells = g.planes * g.grid(0) * g.grid(1) * g.grid(2);
+        require(padding.has_value(), "a chunk without padding has nothing to fill");
+        require(static_cast<int64_t>(samples.size()) == g.planes * g.shape[0] * g.shape[1] * g.shape[2], "samples do not fill the chunk");
+        require(filled.size() == samples.size() && filled.dtype() == samples.dtype(), "the filled array differs from the samples");
+        require(!classes || static_cast<int64_t>(classes->size()) == cells, "class map does not fill the grid");
+        const SampleType type = sample_type(samples.dtype());
+        const Samples from{const_cast<void*>(samples.data()), type}, to{filled.data(), type};
+        nb::gil_scoped_release free;
+        find_mask(coefficients, from, *padding, threads);
+        fill_padding(coefficients, quantizer, from, classes ? classes->data() : nullptr, to, threads);
     }
 
     nb::bytes run_pack(int stage, int threads) {
@@ -115,6 +137,7 @@ struct Chunk {
         nb::gil_scoped_release free;
         need_ac();
         synthesize(coefficients, quantizer, stages, scale, offset, minimum, maximum, view, threads);
+        if (padding) restore_padding(coefficients, scale, *padding, view, threads);
     }
 
     std::pair<std::array<int64_t, 3>, std::array<int64_t, 3>> window(int scale) const {
@@ -240,9 +263,10 @@ NB_MODULE(_core, m) {
     nb::register_exception_translator(translate);
     nb::class_<Chunk>(m, "Chunk")
         .def(nb::init<int64_t, std::array<int64_t, 3>, int, std::array<int, 3>, std::vector<int>, std::vector<std::vector<uint32_t>>,
-                      std::vector<uint8_t>, std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>>(),
-             "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none())
+                      std::vector<uint8_t>, std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>, std::optional<int32_t>>(),
+             "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none(), "padding"_a = nb::none())
         .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "search"_a, "passes"_a, "threads"_a)
+        .def("fill", &Chunk::run_fill, "samples"_a, "classes"_a.none(), "filled"_a, "threads"_a)
         .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)
         .def("unpack", &Chunk::run_unpack, "stage"_a, "payload"_a, "check_crc"_a, "alone"_a, "threads"_a)
         .def("extent", &Chunk::extent, "stage"_a, "payload"_a)

@@ -1,4 +1,4 @@
-"""Making a plan for an array: cell depth and tiles by trying, the step by search where a PSNR is asked for.
+"""Making a plan for an array: cell depth, tiles and padding by trying, the step by search where a PSNR is asked for.
 
 Values: a configuration and the array (or a probe of it) in, a ChunkPlan out. Encoder decisions only: nothing here is
 part of the format, but every decision is a function of the data alone, so that bytes do not depend on the machine.
@@ -19,9 +19,10 @@ from . import _core
 from .axes import PlaneLayout
 from .codec import class_errors, encode_chunk, total_error
 from .config import CodecConfig
+from .padding import find_padding, given_padding
 from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
 
-__all__ = ["make_plan", "plan_for_probe", "search_step"]
+__all__ = ["make_plan", "padded_plan", "plan_for_probe", "search_step"]
 
 _SMALLEST_STEP, _LARGEST_STEP = _core.MIN_STEP / _core.STEP_ONE, _core.MAX_STEP / _core.STEP_ONE
 _TOLERANCE_DB = 0.1
@@ -47,10 +48,24 @@ def make_plan(
     region = probe_region(layout)
     probe_classes = None
     if classes is not None:
-        probe_classes = classes[tuple(s for s, a in zip(region, layout.axes, strict=True) if a != "c")]
+        probe_classes = classes[_without_c(region, layout.axes)]
     class_count = 1 if classes is None or classes.size == 0 else int(classes.max()) + 1
-    plan = plan_for_probe(config, array[region], layout.axes, probe_classes, class_count, colour, peak, threads)
-    if config.mode != "psnr" or array[region].size == array.size:
+    probe, whole = array[region], array[region].size == array.size
+    given = given_padding(config, array.dtype, colour)
+    if given is not None and not (array == given).any():
+        given = None
+    plan = plan_for_probe(config, probe, layout.axes, probe_classes, class_count, colour, peak, threads, given)
+    if config.padding == "auto" and not colour:
+        candidate = find_padding(lambda part: array[part], layout)
+        if candidate is not None:
+            trial, trial_classes = probe, probe_classes
+            if not whole:
+                trial = array[candidate.region]
+                trial_classes = None if classes is None else classes[_without_c(candidate.region, layout.axes)]
+            padded = padded_plan(plan, candidate.value, trial, trial_classes, peak, threads)
+            if padded is not None:
+                plan = padded if whole else replace(plan, padding=padded.padding)
+    if config.mode != "psnr" or whole:
         return plan
     return search_step(plan, peak, partial(_mean_error, array, classes, threads))
 
@@ -64,6 +79,7 @@ def plan_for_probe(
     colour: bool,
     peak: float,
     threads: int,
+    padding: int | None = None,
 ) -> ChunkPlan:
     """Plan from the middle of an array: both cell depths are coded and the smaller one is kept."""
     layout = PlaneLayout.of(probe.shape, axes)
@@ -72,19 +88,56 @@ def plan_for_probe(
     best: tuple[int, ChunkPlan] | None = None
     for depth in depths:
         tiles = tile_log2(depth, layout.volume, 1.0)
-        plan = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), steps, reversible)
+        plan = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), steps, reversible, padding)
         if probe.size == 0:
             return plan
-        if config.mode == "quality":
-            plan = match_quality(plan, probe, classes, threads)
-        elif config.mode == "psnr":
-            plan = search_step(plan, peak, partial(_mean_error, probe, classes, threads))
-        trial = replace(plan, config=replace(config, verify=False))
-        size = encode_chunk(probe, trial, classes, threads=threads, allow_raw=False).size
+        plan = _matched(plan, probe, classes, peak, threads)
+        size = _coded_size(plan, probe, classes, threads)
         if best is None or size < best[0]:
             best = size, replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * size / probe.size))
     assert best is not None
     return best[1]
+
+
+def padded_plan(
+    plan: ChunkPlan,
+    value: int,
+    samples: NDArray[Any],
+    classes: NDArray[np.uint8] | None,
+    peak: float,
+    threads: int,
+) -> ChunkPlan | None:
+    """Plan with the padding value, or None where the samples take no fewer bytes with it at the same target."""
+    steps, flags = class_steps(plan.config, len(plan.steps), plan.colour, initial_step(plan.config, math.ceil(peak)))
+    plain, padded = (
+        _matched(replace(plan, steps=steps, reversible=flags, padding=p), samples, classes, peak, threads)
+        for p in (None, value)
+    )
+    sizes = [_coded_size(p, samples, classes, threads) for p in (plain, padded)]
+    if sizes[1] >= sizes[0]:
+        return None
+    layout = PlaneLayout.of(samples.shape, plan.axes)
+    return replace(padded, tile_log2=tile_log2(plan.depth, layout.volume, 8 * sizes[1] / samples.size))
+
+
+def _matched(
+    plan: ChunkPlan, samples: NDArray[Any], classes: NDArray[np.uint8] | None, peak: float, threads: int
+) -> ChunkPlan:
+    """The plan with the steps that give these samples what was asked for."""
+    if plan.config.mode == "quality":
+        return match_quality(plan, samples, classes, threads)
+    if plan.config.mode == "psnr":
+        return search_step(plan, peak, partial(_mean_error, samples, classes, threads))
+    return plan
+
+
+def _coded_size(plan: ChunkPlan, samples: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> int:
+    trial = replace(plan, config=replace(plan.config, verify=False))
+    return encode_chunk(samples, trial, classes, threads=threads, allow_raw=False).size
+
+
+def _without_c(region: tuple[slice, ...], axes: str) -> tuple[slice, ...]:
+    return tuple(s for s, a in zip(region, axes, strict=True) if a != "c")
 
 
 def _mean_error(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan) -> float:

@@ -222,6 +222,9 @@ class TestOptions:
                 ["--psnr", "45", "--no-verify", "--cell-depth", "8"],
                 {"psnr": 45, "verify": False, "cell_depth": 8},
             ),
+            (["--quality", "5", "--padding", "3200"], {"quality": 5, "padding": 3200}),
+            (["--quality", "5", "--padding", "none"], {"quality": 5, "padding": None}),
+            (["--quality", "5", "--padding", "auto"], {"quality": 5}),
             (
                 ["--quality", "5", "--roi", "otsu", "--roi-quality", "lossless"],
                 {"quality": 5, "roi": "otsu", "roi_quality": "lossless"},
@@ -232,6 +235,21 @@ class TestOptions:
         out = tmp_path / "a.mmip"
         run("encode", "phantom3d:9x33x40", "-o", out, *arguments)
         assert out.read_bytes() == mmip_gpu.encode(mmip_gpu.phantom3d((9, 33, 40)), **options)
+
+    def test_info_names_the_padding(self, tmp_path, capsys):
+        image = np.full((40, 48), -2000, np.int16)
+        image[8:32, 8:40] = np.arange(32)
+        np.save(tmp_path / "ct.npy", image)
+        run("encode", tmp_path / "ct.npy", "-o", tmp_path / "ct.mmip", "--psnr", "50", "--padding", "-2000")
+        run("compress", tmp_path / "ct.npy", tmp_path / "ct.zarr", "--psnr", "50", "--padding", "-2000", "--check")
+        for name in ("ct.mmip", "ct.zarr"):
+            capsys.readouterr()
+            run("info", tmp_path / name)
+            assert "padding -2000" in capsys.readouterr().out
+
+    def test_padding_that_is_no_number(self, capsys):
+        assert main(["encode", "phantom", "-o", "a.mmip", "--quality", "5", "--padding", "edge"]) != 0
+        assert "auto or none" in capsys.readouterr().err
 
     def test_lossless_colour(self, tmp_path):
         image = np.random.default_rng(0).integers(0, 9, (20, 30, 3)).astype(np.uint8)

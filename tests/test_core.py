@@ -101,6 +101,7 @@ COLUMN_CASES = {
     "2d": ("edges", (90, 101), "yx", {"quality": 10, "stages": 4}, 3),
     "3d": ("slices", (20, 50, 60), "zyx", CUBE, 0),
     "3d-classes": ("half", (17, 40, 60), "zyx", {**CUBE, "roi_quality": "lossless"}, 3),
+    "padding": ("half", (20, 40, 60), "zyx", {**CUBE, "padding": 0}, 0),
     "colour": ("edges", (2, 40, 50, 3), "zyxc", {"quality": 10}, 0),
 }
 
@@ -115,6 +116,7 @@ def empty_chunk(header: Header, fields: TransformFields) -> _core.Chunk:
         steps=fields.steps,
         reversible=fields.reversible,
         recon=fields.recon,
+        padding=fields.padding,
     )
 
 
@@ -153,8 +155,8 @@ def test_columns_outside_the_grid_hold_the_fill_value(stored: Stored) -> None:
     header, fields, payloads, columns = stored
     chunk = empty_chunk(header, fields)
     chunk.unpack(1, payloads[0], True, False, 1)
-    planes, z, y, x, _ = columns[0].shape
-    wide = np.full((planes, z + 1, y + 2, x + 3, 2), 99, np.int32)
+    planes, z, y, x, count = columns[0].shape
+    wide = np.full((planes, z + 1, y + 2, x + 3, count), 99, np.int32)
     chunk.to_columns(1, wide)
     assert np.array_equal(wide[:, :z, :y, :x], columns[0])
     wide[:, :z, :y, :x] = -1

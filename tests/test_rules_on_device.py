@@ -16,9 +16,14 @@ PROBE = """
 #include "builtin_codes.h"
 #include "colour.h"
 #include "huffman.h"
+#include "mask.h"
 #include "quantize.h"
 #include "transform.h"
 using namespace mmip;
+struct Bytes {
+    unsigned char* at;
+    __device__ void byte(unsigned char value) { *at++ = value; }
+};
 extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, unsigned short* table) {
     float* line = lines + 32 * threadIdx.x;
     dct_line<32, float>(line, 1);
@@ -33,6 +38,14 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     BitWriter writer(bytes);
     writer.put_gamma(kTokenClass[5]);
     writer.finish();
+    MaskModel model;
+    model.reset();
+    Bytes sink{bytes};
+    RangeEncoder<Bytes> encoder(sink, model);
+    code_mask({bytes, 2, 8, 8}, encoder);
+    encoder.finish();
+    RangeDecoder decoder(bytes, 64, model);
+    code_mask({bytes, 2, 8, 8}, decoder);
     const CellPlace at{1, 1, 1, 4, 4};
     indices[1] = colour_inverse(colour_forward({1, 2, 3})).a;
     indices[3] = dc_residual_context(reinterpret_cast<unsigned*>(indices), at);

@@ -80,6 +80,9 @@ def summary(report: dict[str, Any]) -> str:
         psnr, error = loss["psnr"], loss["max_error"]
         reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
         reached += "" if error is None else f", largest error {error:g}"
+    padding = report.get("plan", report.get("config", {})).get("padding")  # of a store, or of a container
+    if padding is not None:
+        image += f", padding {padding}"
     lines = [
         f"{image}, target {target}",
         f"reached: {reached} ({'measured' if loss['verified'] else 'estimated'})",

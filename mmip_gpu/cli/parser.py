@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mmip_gpu import __version__
-from mmip_gpu.cli.values import chunk_shape, region, roi_quality, volume_shape
+from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks import SUPPORTED_SINKS
 
@@ -228,6 +228,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc (default: its own)")
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
     group.add_argument("--effort", type=int, choices=(1, 2, 3), help="1 fastest, 3 smallest (default 2)")
+    group.add_argument("--padding", type=padding, metavar="auto|none|VALUE", help="value of samples without image")
     group.add_argument("--no-verify", action="store_true", help="record an estimate instead of the true error")
     _add_threads(group)
 

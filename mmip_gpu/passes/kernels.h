@@ -80,11 +80,20 @@ struct SynthesizeJob {
     ClassStep classes[8];
 };
 
+// A cell whose masked samples are to be refined; see fill_kernels.h.
+struct FillJob {
+    float* samples;                          // [z][y][x], changed in place
+    const uint64_t* mask;                    // a word per slice
+    int depth;
+    float step;
+};
+
 enum SampleType { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
 
 struct Kernels {
     int64_t (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class; returns how many indices
     void (*synthesize_tile)(const SynthesizeJob&);
+    void (*project_cell)(const FillJob&);
     const char* name;
 };
 

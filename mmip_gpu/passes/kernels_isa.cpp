@@ -1,5 +1,6 @@
 // One copy of the transform kernels: compiled with MMIP_NS (its namespace) and MMIP_TABLE_NAME per instruction set.
 #include "analyze_kernels.h"
+#include "fill_kernels.h"
 #include "synthesize_kernels.h"
 
 namespace MMIP_NS {
@@ -32,10 +33,15 @@ void synthesize_tile(const mmip::SynthesizeJob& job) {
     }
 }
 
+void project_cell(const mmip::FillJob& job) {
+    if (job.depth == 8) project_cell_depth<8>(job);
+    else project_cell_depth<1>(job);
+}
+
 }  // namespace
 }  // namespace MMIP_NS
 
 namespace mmip {
 extern const Kernels MMIP_TABLE_NAME;
-const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::synthesize_tile, MMIP_ISA_TEXT};
+const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::synthesize_tile, MMIP_NS::project_cell, MMIP_ISA_TEXT};
 }  // namespace mmip

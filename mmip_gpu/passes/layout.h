@@ -97,6 +97,7 @@ public:
     std::unique_ptr<uint8_t[]> classes;      // per tile in raster order
     std::unique_ptr<uint8_t[]> modes;        // per tile in coding order
     std::unique_ptr<int32_t[]> ac;           // per tile in coding order; cell_coefficients() per cell; see allocate_ac
+    std::unique_ptr<uint64_t[]> mask;        // per tile in raster order, a word per slice of a cell; only with padding, see mask.h
 
     std::vector<Entries> entries;            // per tile; what the encoder writes from
 
@@ -105,6 +106,7 @@ public:
     void fill_entries();
 
     void allocate_ac() { ac.reset(new int32_t[cells * per_cell()]); }   // not zeroed
+    void allocate_mask() { mask.reset(new uint64_t[cells * geometry.depth]()); }
 
     int stages() const { return static_cast<int>(cuts.size()); }
     int per_cell() const { return cell_coefficients(geometry.depth); }

@@ -7,6 +7,7 @@
 #include "../rules/dc.h"
 #include "codebook.h"
 #include "crc.h"
+#include "mask.h"
 #include "parallel.h"
 
 namespace mmip {
@@ -367,6 +368,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
     std::vector<std::vector<uint8_t>> streams(c.tiles.size());
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
         WriteSink sink(&streams[i], &tables);
+        if (stage == 1 && c.mask) put_mask(c, c.tiles[i], sink);
         walk_tile(c, c.tiles[i], stage, steps, sink);
         sink.finish();
         streams[i].shrink_to_fit();

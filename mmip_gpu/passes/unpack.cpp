@@ -7,6 +7,7 @@
 #include "../rules/dc.h"
 #include "codebook.h"
 #include "crc.h"
+#include "mask.h"
 #include "parallel.h"
 
 namespace mmip {
@@ -113,6 +114,10 @@ private:
         const int cells = order_.cells();
         uint8_t* classes = c_.classes.get() + tile_.base;
         int32_t* dc = c_.dc.get() + tile_.base;
+        if (c_.mask) {
+            const Status status = read_mask(c_, tile_, bits_);
+            if (status != kOk) return status;
+        }
         if (options_.steps.size() > 1) {
             const Status status = read_classes(classes);
             if (status != kOk) return status;
@@ -275,6 +280,7 @@ const char* status_text(Status status) {
         case kStatusPosition: return "holds a position past the end of its stage";
         case kStatusValue: return "holds an index that is too large";
         case kStatusClass: return "holds an impossible class map";
+        case kStatusMask: return "holds an impossible padding mask";
         case kStatusDisagree: return "disagrees with an earlier stage or with the classes of its cells";
         default: return "is fine";
     }

@@ -66,6 +66,7 @@ enum Status : int32_t {
     kStatusValue = 6,        // index too large
     kStatusClass = 7,        // class map: run past the tile or class out of range
     kStatusDisagree = 8,     // stages disagree on modes, or a block breaks its class
+    kStatusMask = 9,         // padding mask: reserved kind, impossible code, or mixed where it is not
 };
 
 }  // namespace MMIP_NS

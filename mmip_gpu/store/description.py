@@ -70,17 +70,16 @@ class StoreDescription:
     def codecs(self) -> list[StageCodec]:
         """Codecs of the stage arrays; the steps are only in that of stage 1."""
         p = self.plan
-        return [
-            StageCodec(stage, p.depth, p.tile_log2, p.cuts, p.steps if stage == 1 else ())
-            for stage in range(1, self.stage_count + 1)
-        ]
+        first = StageCodec(1, p.depth, p.tile_log2, p.cuts, p.steps, p.padding is not None)
+        later = [StageCodec(s, p.depth, p.tile_log2, p.cuts) for s in range(2, self.stage_count + 1)]
+        return [first, *later]
 
     def blank_header(self) -> Header:
         """Make a header with the fields that all chunks share."""
         p = self.plan
         none = (0,) * self.stage_count
         points = ((0, 0, 0),) * len(p.steps)
-        fields = TransformFields(p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none)
+        fields = TransformFields(p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding)
         loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
         return Header(self.dtype, self.grid.layout, p.colour, loss, fields)
 
@@ -116,6 +115,7 @@ class StoreDescription:
             "cuts": list(p.cuts),
             "steps": [list(row) for row in p.steps],
             "reversible": list(p.reversible),
+            "padding": p.padding,
             "config": p.config.to_dict(),
             "peak": self.peak,
             "rule": self.rule,
@@ -156,7 +156,10 @@ class StoreDescription:
         _check("reversible", reversible, len(reversible) == len(steps) and all(r in (0, 1) for r in reversible))
         whole = all(set(row) == {_core.STEP_ONE} for row, r in zip(steps, reversible, strict=True) if r)
         _check("steps of reversible classes", steps, whole)
-        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible)
+        padding, info = data["padding"], np.iinfo(data["dtype"])
+        in_range = isinstance(padding, int) and not isinstance(padding, bool) and info.min <= padding <= info.max
+        _check("padding", padding, padding is None or (in_range and not colour))
+        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible, padding)
         chunks = tuple(data["chunks"])
         _check("chunks", chunks, chunk_lengths(layout, plan.depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, plan.depth, chunks)

@@ -22,8 +22,9 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk, total_error
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.padding import find_padding, given_padding
 from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
-from mmip_gpu.rate import plan_for_probe, search_step
+from mmip_gpu.rate import padded_plan, plan_for_probe, search_step
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 
@@ -86,6 +87,7 @@ class Job:
             opened = replace(opened, axes=axes)
         layout = PlaneLayout.of(opened.shape, opened.axes)
         three = is_colour(opened.colour if colour is None and "c" in opened.axes else colour, layout)
+        given_padding(config, opened.dtype, three)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
         if data_range is not None and not (math.isfinite(data_range) and data_range > 0):
             raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")
@@ -119,8 +121,10 @@ class Job:
             for a, s in zip(job.layout.axes, probe_region(job.layout), strict=True)
         )
         samples, classes = job.read(region)
-        count = job.classes.class_count
-        plan = plan_for_probe(job.config, samples, job.layout.axes, classes, count, job.colour, peak or 1, threads)
+        count, given = job.classes.class_count, given_padding(job.config, job.source.dtype, job.colour)
+        axes = job.layout.axes
+        plan = plan_for_probe(job.config, samples, axes, classes, count, job.colour, peak or 1, threads, given)
+        plan = job._padded(plan, peak or 1, threads)
         lengths = chunk_lengths(job.layout, plan.depth, plan.tile_log2, job.colour, job.chunks)
         grid = ChunkGrid(job.layout, plan.depth, lengths)
         if job.config.mode == "psnr" and grid.chunk_count:
@@ -174,6 +178,18 @@ class Job:
         if self.data_range is not None:
             return float(self.data_range)
         return float(max(value_range(self.source), 1)) if self.config.mode == "psnr" else 0.0
+
+    def _padded(self, plan: ChunkPlan, peak: float, threads: int) -> ChunkPlan:
+        """Give the plan a padding value, if one is found and it pays where it is."""
+        if self.config.padding != "auto" or self.colour:
+            return plan
+        known = self.source.metadata.get("padding_value")
+        candidate = find_padding(self.source.read, self.layout, known)
+        if candidate is None:
+            return plan
+        samples, classes = self.read(candidate.region)
+        found = padded_plan(plan, candidate.value, samples, classes, peak, threads)
+        return plan if found is None else replace(plan, padding=candidate.value)
 
     def _searched(self, plan: ChunkPlan, grid: ChunkGrid, peak: float, threads: int) -> ChunkPlan:
         """Find the step that reaches the PSNR on evenly spread probes."""

@@ -76,7 +76,7 @@ def write_zarr(
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
-        ``quality psnr lossless stages cuts roi_quality cell_depth verify effort`` as in `mmip_gpu.encode`. With
+        ``quality psnr lossless stages cuts roi_quality cell_depth padding verify effort`` as in `mmip_gpu.encode`. With
         ``psnr=`` the step is found on up to 8 probes; with ``verify`` the whole array is written again with
         smaller steps, at most four times, should it miss the request.
 

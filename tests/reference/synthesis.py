@@ -9,6 +9,7 @@ import numpy as np
 from .coefficients import Coefficients
 from .container import AXES, DTYPES
 from .geometry import BLOCKS, scan
+from .mask import scaled_mask
 from .transforms import F32, forward_block, inverse_block, scaled_block
 
 
@@ -124,7 +125,16 @@ def synthesize(coefficients, header, scale=1):
         samples = np.rint(synthesize_plane(coefficients, plane, header, scale)).astype(np.int64)
         samples = np.clip(samples, -(1 << 28), 1 << 28)
         planes.append(samples[tuple(map(slice, lengths[3:]))])
-    return from_planes(np.stack(planes), lengths, header)
+    array = from_planes(np.stack(planes), lengths, header)
+    return array if coefficients.mask is None else padded(array, coefficients.mask, header, scale)
+
+
+def padded(array, mask, header, scale):
+    """The array with the padding value where the mask says so."""
+    own = mask[(slice(None), *map(slice, header.lengths[3:]))]
+    scaled = np.stack([scaled_mask(plane, scale, header.cell_depth == 8) for plane in own])
+    lengths = scaled_lengths(header.lengths, scale, header.cell_depth == 8)
+    return np.where(in_own_axes(scaled.reshape(lengths), header.axes), header.padding, array).astype(array.dtype)
 
 
 def scale_raw(array, axes, scale):
