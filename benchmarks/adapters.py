@@ -233,7 +233,7 @@ def _chunk_encoder(array: np.ndarray, **options: Any) -> Callable[[], Any]:
 
 
 def ours() -> list[Codec]:
-    """mmip to a PSNR, at every effort."""
+    """Ours to a PSNR, at every effort."""
     return [
         Codec(
             f"mmip{suffix}",
@@ -250,7 +250,7 @@ def ours() -> list[Codec]:
 
 
 def ours_lossless() -> list[Codec]:
-    """mmip without loss, in three stages, at every effort."""
+    """Ours without loss, in three stages, at every effort."""
     return [
         Codec(
             f"mmip 3 stages{suffix}",

@@ -13,7 +13,7 @@ from measuring import Row
 from report import codecs_of, images_of, rate_points
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402  (the backend is chosen first)
+from matplotlib import pyplot as plt
 
 _COLUMNS = 4
 _OURS = ("#d62728", "#a01418", "#5c0a0c")

@@ -133,7 +133,7 @@ def run_facts() -> dict[str, str]:
 
 
 def write_rows(name: str, rows: list[dict[str, Any]]) -> Path:
-    """Write results/NAME.csv (replacing it) with the facts of this run in every row; rows kept from a run have theirs."""
+    """Write results/NAME.csv (replacing it) with the facts of this run in every row; kept rows have theirs."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
     facts = run_facts()

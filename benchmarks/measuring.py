@@ -21,11 +21,8 @@ from rates import Point
 Row = dict[str, Any]
 Key = tuple[str, ...]
 
-# Columns of rivals.csv and lossless.csv that hold numbers.
-NUMBERS = frozenset(
-    ("target_db", "bits_per_sample", "below_db", "below_bits", "above_db", "above_bits")
-    + ("encode_mb_s", "decode_mb_s", "runs", "whole_call_mb_s")
-)
+# Ends of the names of columns that hold numbers.
+_NUMBER_ENDS = ("_db", "bits", "bits_per_sample", "_mb_s", "runs")
 _SLOW_SECONDS = 1.0  # slower codecs are timed once
 _REPEATS = 3
 
@@ -97,5 +94,5 @@ def kept_rows(name: str, key: Callable[[Row], Key]) -> dict[Key, Row]:
     rows: list[Row] = []
     with path.open(newline="") as f:
         for fields in csv.DictReader(f):
-            rows.append({k: (float(v) if k in NUMBERS else v) if v else None for k, v in fields.items()})
+            rows.append({k: (float(v) if k.endswith(_NUMBER_ENDS) else v) if v else None for k, v in fields.items()})
     return {key(row): row for row in rows}

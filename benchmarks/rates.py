@@ -1,7 +1,8 @@
 """Rates at equal quality: the two points of a codec around a PSNR, the bits between them, means of ratios.
 
 Values: a `measure` function from a codec's parameter to a Point (dB, bits/sample) in; points, bits and ratios out.
-Guarantees that nothing is extrapolated: a target without a point on both sides has no rate. Measuring is left to rivals.py.
+Guarantees that nothing is extrapolated: a target without a point on both sides has no rate. Measuring is left to
+measuring.py.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _inside(dial: Dial, low: float, high: float, share: float, points: Mapping[f
 
 
 def _slope_at(edge: Point, points: Mapping[float, Point], dial: Dial) -> float:
-    """dB per unit between the edge and the nearest other point; the expected slope without one."""
+    """Slope in dB per unit between the edge and the nearest other point; the expected slope without one."""
     others = [p for p in points.values() if math.isfinite(p.psnr_db) and p.parameter != edge.parameter]
     if not others:
         return dial.slope
@@ -136,6 +137,11 @@ def bits_at(below: Point, above: Point, target: float) -> float:
     """Bits/sample at the target: the logarithm of the bits is a straight line over dB between the two points."""
     share = (target - below.psnr_db) / (above.psnr_db - below.psnr_db)
     return math.exp((1 - share) * math.log(below.bits) + share * math.log(above.bits))
+
+
+def rate_at(points: Iterable[Point], pair: tuple[Point, Point], target: float) -> float:
+    """Bits/sample at the target, between the pair; or those of any better point that takes fewer (curves can turn)."""
+    return min([bits_at(*pair, target), *(p.bits for p in points if p.psnr_db >= target)])
 
 
 def geometric_mean(values: Iterable[float]) -> float | None:

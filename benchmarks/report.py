@@ -6,7 +6,7 @@ first, over images then), that phantoms are no part of a group of real images, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from measuring import Row
 from rates import geometric_mean, mean_ratio
@@ -125,14 +125,14 @@ def rivals_report(rows: Sequence[Row]) -> str:
     return "\n".join(
         [
             "# Bits at equal PSNR\n",
-            f"Percent of the bits of {ANCHOR}, which codes slice by slice; less is better. Geometric means over the PSNRs of "
-            "an image, then over images. A star: some PSNR or image is missing in it.\n",
+            f"Percent more (+) or fewer (-) bits than {ANCHOR}, which codes slice by slice. Geometric means over the "
+            "PSNRs of an image, then over images. A star: some PSNR or image is missing in it.\n",
             _ratio_table(rows, [c for c in codecs if c != ANCHOR], ANCHOR),
-            f"Ours in percent of the bits of {NEAREST} (3D on volumes):\n",
+            f"Ours: percent more (+) or fewer (-) bits than {NEAREST} in 3D:\n",
             _ratio_table(volumes, own, NEAREST),
             "## Speed\n",
-            "MB/s of processor time, one thread, geometric means. Ours with the plan made, as rivals with their parameter "
-            "found; whole call: with the step search and the verification.\n",
+            "MB/s of processor time, one thread, geometric means. Ours with the plan made, as rivals with their "
+            "parameter found; whole call: with the step search and the verification.\n",
             _speed_table(rows),
             "## Bits/sample\n",
             _bits_table(rows),
@@ -155,7 +155,7 @@ def lossless_report(rows: Sequence[Row]) -> str:
             "# Lossless\n",
             "Bits/sample:\n",
             markdown_table(["image", *codecs], bits),
-            f"Percent of the bits of {LOSSLESS_ANCHOR}:\n",
+            f"Percent more (+) or fewer (-) bits than {LOSSLESS_ANCHOR}:\n",
             _ratio_table(same, [c for c in codecs if c != LOSSLESS_ANCHOR], LOSSLESS_ANCHOR),
             _exceptions(same, [c for c in codecs if _is_ours(c)]),
             _speed_table(rows),
@@ -163,10 +163,10 @@ def lossless_report(rows: Sequence[Row]) -> str:
     )
 
 
-def _exceptions(rows: Sequence[Row], own: Sequence[str], name_of: Callable[[str], str] = str) -> str:
+def _exceptions(rows: Sequence[Row], own: Sequence[str]) -> str:
     """The images on which ours is larger than the anchor."""
     lines = []
     for codec in own:
-        larger = [name_of(i) for i, (ratio, _) in image_ratios(rows, codec, LOSSLESS_ANCHOR).items() if ratio > 1]
+        larger = [image for image, (ratio, _) in image_ratios(rows, codec, LOSSLESS_ANCHOR).items() if ratio > 1]
         lines.append(f"{codec} is larger than {LOSSLESS_ANCHOR} on: {', '.join(larger) or 'none'}.\n")
     return "\n".join(lines)
