@@ -14,6 +14,7 @@ from report import codecs_of, images_of, rate_points
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 _COLUMNS = 4
 _OURS = ("#d62728", "#a01418", "#5c0a0c")
@@ -27,7 +28,9 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     others = [c for c in codecs if c not in own]
     colours = dict(zip(own, _OURS, strict=False)) | dict(zip(others, _OTHERS, strict=False))
     lines = -(-(len(images) + 1) // _COLUMNS)
-    figure, axes = plt.subplots(lines, _COLUMNS, figsize=(3.1 * _COLUMNS, 2.5 * lines), squeeze=False)
+    figure, axes = plt.subplots(
+        lines, _COLUMNS, figsize=(3.1 * _COLUMNS, 2.5 * lines), squeeze=False, layout="constrained"
+    )
     panels = list(axes.flat)
     for panel, image in zip(panels, images, strict=False):
         for codec in codecs:
@@ -43,6 +46,9 @@ def draw(rows: Sequence[Row], path: Path) -> None:
                 label=codec,
             )
         panel.set_xscale("log")
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.set_title(image, fontsize=9)
         panel.tick_params(labelsize=7, which="both")
         panel.grid(visible=True, which="both", lw=0.3, alpha=0.5)
@@ -51,6 +57,5 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     panels[len(images)].legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="center", frameon=False)
     figure.supxlabel("bits/sample", fontsize=9)
     figure.supylabel("PSNR in dB (peak = max - min)", fontsize=9)
-    figure.tight_layout()
     figure.savefig(path, dpi=80)
     plt.close(figure)

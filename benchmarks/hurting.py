@@ -2,10 +2,10 @@
 
     python benchmarks/hurting.py
 
-Every pattern of hostile_images.py, four dtypes, 1D to 3D, three targets; one thread, processor time, the least of three
-runs of the whole call (search and verification included). `encode_ratio` and `decode_ratio` are its time per sample over
-that of the normal image (smooth structure with some noise); more than 10 is a fault and makes the exit status 1. Writes
-results/hurting.csv.
+Every pattern of hostile_images.py, four dtypes, 1D to 3D, four targets; one thread, processor time, the least of three
+runs of the whole call (search and verification included). `encode_ratio` and `decode_ratio` are its time per sample
+over that of the normal image (waves, an edge, noise of 1 % of the range) of the same shape, dtype and target; more than
+10 is a fault and makes the exit status 1. Writes results/hurting.csv.
 """
 
 from __future__ import annotations

@@ -69,12 +69,13 @@ def _percent(found: tuple[float, bool] | None) -> str:
 def _ratio_table(rows: Sequence[Row], names: Sequence[str], anchor: str) -> str:
     """Percent of bits saved or lost against the anchor: groups, then images."""
     groups = images_of(rows)
+    columns = {name: members for name, members in GROUPS.items() if set(members) & set(groups.values())}
     lines = []
     for name in names:
         ratios = image_ratios(rows, name, anchor)
-        line = [name, *(_percent(group_ratio(ratios, groups, members)) for members in GROUPS.values())]
+        line = [name, *(_percent(group_ratio(ratios, groups, members)) for members in columns.values())]
         lines.append(line + [_percent(ratios.get(image)) for image in groups])
-    return markdown_table(["codec", *GROUPS, *groups], lines)
+    return markdown_table(["codec", *columns, *groups], lines)
 
 
 def _speed_table(rows: Sequence[Row]) -> str:
@@ -86,14 +87,15 @@ def _speed_table(rows: Sequence[Row]) -> str:
         return "-" if found is None else f"{found:.3g}"
 
     columns = {"encode": "encode_mb_s", "decode": "decode_mb_s", "whole call": "whole_call_mb_s"}
+    groups = list(dict.fromkeys(images_of(rows).values()))
     lines = [
         [
             codec,
-            *(mean(codec, column, (group,)) for column in columns.values() for group in ("2D", "volumes", "phantoms")),
+            *(mean(codec, column, (group,)) for column in columns.values() for group in groups),
         ]
         for codec in codecs_of(rows)
     ]
-    head = [f"{name} {group}" for name in columns for group in ("2D", "volumes", "phantoms")]
+    head = [f"{name} {group}" for name in columns for group in groups]
     return markdown_table(["codec, MB/s", *head], lines)
 
 
@@ -128,6 +130,7 @@ def rivals_report(rows: Sequence[Row]) -> str:
             f"Percent more (+) or fewer (-) bits than {ANCHOR}, which codes slice by slice. Geometric means over the "
             "PSNRs of an image, then over images. A star: some PSNR or image is missing in it.\n",
             _ratio_table(rows, [c for c in codecs if c != ANCHOR], ANCHOR),
+            f"## Against {NEAREST}\n",
             f"Ours: percent more (+) or fewer (-) bits than {NEAREST} in 3D:\n",
             _ratio_table(volumes, own, NEAREST),
             "## Speed\n",

@@ -14,7 +14,7 @@ import pytest
 import report
 import rivals
 import scaling
-from rates import Dial, Point, around, bits_at, bracket, geometric_mean, mean_ratio
+from rates import Dial, Point, around, bits_at, bracket, geometric_mean, mean_ratio, rate_at
 
 import mmip_gpu as mmip
 
@@ -35,6 +35,15 @@ def test_overshoot_gains_nothing() -> None:
         return Point(db, db, 0.01 * 1.1**db)
 
     assert bits_at(curve(44.9), curve(45.6), 45) == pytest.approx(bits_at(curve(43), curve(45.01), 45))
+
+
+def test_a_better_point_with_fewer_bits_counts() -> None:
+    pair = Point(0, 49, 0.31), Point(1, 50.1, 0.25)
+    assert rate_at(pair, pair, 50) == 0.25
+    points = [*pair, Point(2, 55, 0.2), Point(3, math.inf, 0.4)]
+    assert rate_at(points, pair, 50) == 0.2
+    rising = Point(0, 49, 0.2), Point(1, 51, 0.3)
+    assert rate_at(rising, rising, 50) == pytest.approx(math.sqrt(0.06))
 
 
 def test_geometric_mean() -> None:
@@ -126,7 +135,7 @@ def test_every_codec_is_brought_to_its_targets(codec: adapters.Codec, small: pic
     for row, target in zip(rivals.measured_rows(codec, small), small.targets, strict=True):
         assert row["target_db"] == target
         assert row["below_db"] < target <= row["above_db"]
-        assert row["below_bits"] <= row["bits_per_sample"] <= row["above_bits"]
+        assert 0 < row["bits_per_sample"] <= max(row["below_bits"], row["above_bits"])
         assert row["encode_mb_s"] > 0
         assert row["decode_mb_s"] > 0
 
@@ -218,7 +227,7 @@ def test_missing_rates_are_marked() -> None:
     groups = report.images_of(ROWS)
     assert report.group_ratio(ratios, groups, ("2D", "volumes")) == (pytest.approx(1.0), False)
     text = report.rivals_report(ROWS)
-    assert "| mmip | -50.0 | +0.0 | -29.3 | - | -50.0 | +0.0 |" in text
+    assert "| mmip | -50.0 | +0.0 | -29.3 | -50.0 | +0.0 |" in text
     assert f"- b at 50 dB, {report.NEAREST}: outside" in text
 
 
