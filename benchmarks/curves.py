@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from measuring import Row
 from report import codecs_of, images_of, rate_points
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 _COLUMNS = 4
 _OURS = ("#d62728", "#a01418", "#5c0a0c")
@@ -28,9 +25,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     others = [c for c in codecs if c not in own]
     colours = dict(zip(own, _OURS, strict=False)) | dict(zip(others, _OTHERS, strict=False))
     lines = -(-(len(images) + 1) // _COLUMNS)
-    figure, axes = plt.subplots(
-        lines, _COLUMNS, figsize=(3.1 * _COLUMNS, 2.5 * lines), squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(3.1 * _COLUMNS, 2.5 * lines), layout="constrained")
+    axes = figure.subplots(lines, _COLUMNS, squeeze=False)
     panels = list(axes.flat)
     for panel, image in zip(panels, images, strict=False):
         for codec in codecs:
@@ -58,4 +54,3 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     figure.supxlabel("bits/sample", fontsize=9)
     figure.supylabel("PSNR in dB (peak = max - min)", fontsize=9)
     figure.savefig(path, dpi=80)
-    plt.close(figure)

@@ -6,7 +6,8 @@ The chunk is a phantom at quality 10 in one `encode` (default options, verificat
 chunks are the upper byte of its samples. Every size runs in a process of its own, so that the peak is its own: RssAnon,
 sampled every 5 ms. `peak_chunks` is the peak of the whole call over the chunk's bytes, input and result included, less
 what the process held before the chunk was read; the design allows 6 at 16 bit and 12 at 8 bit. Writes
-results/scaling.csv.
+results/scaling.csv. Processor time holds on a busy machine; the clock, and what a second thread gains, do not: `load`
+tells how many processes wanted a core.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ def measured_rows(dtype: str, megabytes: int, folder: Path) -> list[dict[str, An
         found = json.loads(done.stdout.splitlines()[-1])
         if not found.pop("shape_kept"):
             raise RuntimeError(f"{path.name}: the decoded shape differs")
+        load = os.getloadavg()[0]
         facts = {
             "dtype": dtype,
             "mb": volume.nbytes / 1e6,
@@ -124,7 +126,11 @@ def measured_rows(dtype: str, megabytes: int, folder: Path) -> list[dict[str, An
             "threads": threads,
         }
         largest = max(found["encode_peak_chunks"], found["decode_peak_chunks"])
-        verdict = {"limit_chunks": LIMIT_CHUNKS[dtype], "within": "yes" if largest <= LIMIT_CHUNKS[dtype] else "no"}
+        verdict = {
+            "load": load,
+            "limit_chunks": LIMIT_CHUNKS[dtype],
+            "within": "yes" if largest <= LIMIT_CHUNKS[dtype] else "no",
+        }
         rows.append(facts | found | verdict | {"data": checksum(volume)})
         print(f"{dtype} {facts['shape']} {threads} threads: {found['encode_cpu_ns_voxel']:.2f} ns/voxel", flush=True)
     path.unlink()

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import adapters
+import curves
 import harness
 import measuring
 import numpy as np
@@ -145,6 +146,30 @@ def test_lossless_codecs_are_exact(codec: adapters.Codec, small: pictures.Pictur
     trial = measuring.round_trip(codec, adapters.Source(small.array), 0)
     assert math.isinf(trial.point.psnr_db)
     assert trial.point.bits == pytest.approx(8 * sum(map(len, trial.streams)) / small.array.size)
+
+
+def test_every_effort_is_a_codec_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class WithEffort:
+        @staticmethod
+        def from_options(*, psnr: float, effort: int) -> None: ...
+
+    class Without:
+        @staticmethod
+        def from_options(*, psnr: float) -> None: ...
+
+    monkeypatch.setattr(adapters, "CodecConfig", WithEffort)
+    assert [codec.name for codec in adapters.ours()] == ["mmip effort 1", "mmip effort 2", "mmip effort 3"]
+    assert [options for _, options in adapters.effort_options()] == [{"effort": 1}, {"effort": 2}, {"effort": 3}]
+    monkeypatch.setattr(adapters, "CodecConfig", Without)
+    assert [codec.name for codec in adapters.ours()] == ["mmip"]
+
+
+def test_the_figure_is_small(tmp_path: Any) -> None:
+    rows = [row | {"image": f"image {i}"} for i in range(11) for row in ROWS]
+    curves.draw(rows, tmp_path / "curves.png")
+    data = (tmp_path / "curves.png").read_bytes()
+    assert data.startswith(b"\x89PNG")
+    assert len(data) < 300_000
 
 
 def test_psnr_of_a_trial_is_that_of_the_decoded_array(small: pictures.Picture) -> None:
