@@ -54,12 +54,16 @@ struct BitReader {
     uint64_t size;             // bytes
     uint64_t position = 0;     // bits
     uint64_t window = 0;       // the next bits, left-aligned
-    int valid = 0;             // how many of the window's bits were loaded and are not yet used
 
-    MMIP_RULE BitReader(const uint8_t* bytes, uint64_t byte_count) : data(bytes), size(byte_count) { refill(); }
+    MMIP_RULE BitReader(const uint8_t* bytes, uint64_t byte_count, uint64_t first_bit = 0) : data(bytes), size(byte_count), position(first_bit) {
+        refill();
+    }
 
     // At least 57 bits are at hand afterwards.
-    MMIP_RULE void refill() {
+    MMIP_RULE void refill() { window = bits_at(data, size, position); }
+
+    // 57 bits or more from this one on, left-aligned.
+    static MMIP_RULE uint64_t bits_at(const uint8_t* data, uint64_t size, uint64_t position) {
         const uint64_t byte = position >> 3;
         const int shift = static_cast<int>(position & 7);
         uint64_t word = 0;
@@ -74,8 +78,7 @@ struct BitReader {
         {
             for (int i = 0; i < 8; ++i) word = (word << 8) | (byte + i < size ? data[byte + i] : 0);
         }
-        window = word << shift;
-        valid = 64 - shift;
+        return word << shift;
     }
 
     // 1 <= bits <= 32, within what the last refill loaded
@@ -84,7 +87,6 @@ struct BitReader {
     MMIP_RULE void skip(int bits) {
         window <<= bits;
         position += static_cast<uint64_t>(bits);
-        valid -= bits;
     }
 
     // bits <= 32; 0 bits give 0
@@ -93,10 +95,6 @@ struct BitReader {
         const uint32_t value = peek(bits);
         skip(bits);
         return value;
-    }
-
-    MMIP_RULE void ensure(int bits) {
-        if (valid < bits) refill();
     }
 
     // False where the code is longer than the format allows.
