@@ -123,14 +123,16 @@ struct Chunk {
         synthesize(coefficients, quantizer, stages, scale, {offset, minimum, maximum}, view, threads);
     }
 
-    void run_decode(const std::vector<ByteArray>& payloads, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
+    // Seconds of checks, stage 1, later stages and synthesis.
+    std::array<double, 4> run_decode(const std::vector<ByteArray>& payloads, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
         require(!payloads.empty() && payloads.size() <= coefficients.cuts.size(), "as many payloads as stages, or fewer, are needed");
         const Samples view = output(out, scale);
         const UnpackOptions options = unpack_options(check_crc, false, threads);
         std::vector<PayloadBytes> bytes;
         for (const ByteArray& p : payloads) bytes.push_back({p.data(), p.size()});
         nb::gil_scoped_release free;
-        decode_tiles(coefficients, quantizer, bytes, options, {offset, minimum, maximum}, scale, view);
+        const DecodeTimes t = decode_tiles(coefficients, quantizer, bytes, options, {offset, minimum, maximum}, scale, view);
+        return {t.checks, t.stage_1, t.later_stages, t.synthesis};
     }
 
     std::pair<std::array<int64_t, 3>, std::array<int64_t, 3>> window(int scale) const {

@@ -19,7 +19,7 @@ PROBE = """
 #include "quantize.h"
 #include "transform.h"
 using namespace mmip;
-extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, const CodeTable* codes) {
+extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, const CodeTables* codes) {
     float* line = lines + 32 * threadIdx.x;
     dct_line<32, float>(line, 1);
     idct_line<16, float>(line, 2);
@@ -29,7 +29,7 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     const int recon[4] = {0, kDcLengths[0][0], kHeaderLengths[1][7][0], kTokenLengths[0][0]};
     line[1] = dequantize(magnitude, recon, 0.5f) + index_cost(magnitude);
     BitReader bits(bytes, 64);
-    indices[0] = decode_symbol(bits, codes[0], kHeaderAlphabet, kHeaderEscapeBits) + to_sample(line[2]);
+    indices[0] = decode_symbol(bits, codes[0], 3) + to_sample(line[2]);
     indices[4] = token_entry(17, 3);
     BitWriter writer(bytes);
     writer.put_gamma(kTokenClass[5]);

@@ -14,8 +14,13 @@ struct PayloadBytes {
     uint64_t size;
 };
 
+// Seconds of each part of the work, summed over threads.
+struct DecodeTimes {
+    double checks = 0, stage_1 = 0, later_stages = 0, synthesis = 0;
+};
+
 // payloads: of stage 1, 2, .., as many as are to be decoded; c: the tiles of the box, its ac stays unused.
-void decode_tiles(Coefficients& c, const Quantizer& quantizer, const std::vector<PayloadBytes>& payloads, const UnpackOptions& options,
+DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std::vector<PayloadBytes>& payloads, const UnpackOptions& options,
                   const SampleRange& range, int scale, const Samples& out);
 
 }  // namespace mmip

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "../rules/builtin_codes.h"
 #include "layout.h"
 
 namespace mmip {
@@ -54,12 +55,12 @@ uint32_t table_entry(const CodeFamily& f, int symbol, int length) {
     return f.alphabet == kTokenAlphabet ? token_entry(symbol, length) : symbol_entry(symbol, length);
 }
 
-void fill_table(const CodeFamily& f, const uint8_t* lengths, CodeTable& table) {
+void fill_table(const CodeFamily& f, const uint8_t* lengths, uint32_t* fast, LongCodes& longer) {
     int many[kCodeLimit + 1] = {};
     for (int s = 0; s <= f.alphabet; ++s) ++many[lengths[s]];
     if (many[0] == f.alphabet) {                       // a lone symbol needs no bits
         const int symbol = static_cast<int>(std::find_if(lengths, lengths + f.alphabet, [](uint8_t l) { return l != 0; }) - lengths);
-        std::fill_n(table.fast, 1 << kFastBits, table_entry(f, symbol, 0));
+        std::fill_n(fast, kFastEntries, table_entry(f, symbol, 0));
         return;
     }
     int place[kCodeLimit + 1];                         // of the next symbol of each length
@@ -67,37 +68,39 @@ void fill_table(const CodeFamily& f, const uint8_t* lengths, CodeTable& table) {
     for (int length = 1; length <= kCodeLimit; ++length) {
         word <<= 1;
         place[length] = before;
-        table.first[length] = static_cast<int16_t>(before - word);
+        longer.first[length] = static_cast<int16_t>(before - word);
         word += many[length];
         before += many[length];
-        table.end[length] = static_cast<uint16_t>(word << (kCodeLimit - length));
+        longer.end[length] = static_cast<uint16_t>(word << (kCodeLimit - length));
     }
     for (int s = 0; s <= f.alphabet; ++s)
-        if (lengths[s] != 0) table.symbols[place[lengths[s]]++] = static_cast<uint16_t>(s);
-    uint32_t* out = table.fast;
+        if (lengths[s] != 0) longer.symbols[place[lengths[s]]++] = static_cast<uint16_t>(s);
+    uint32_t* out = fast;
     for (int length = 1, i = 0; length <= kFastBits; ++length)
         for (const int end = i + many[length]; i < end; ++i)
-            out = std::fill_n(out, 1 << (kFastBits - length), table_entry(f, table.symbols[i], length));
-    std::fill(out, table.fast + (1 << kFastBits), kLongEntry);
+            out = std::fill_n(out, 1 << (kFastBits - length), table_entry(f, longer.symbols[i], length));
+    std::fill(out, fast + kFastEntries, kLongEntry);
 }
 
-// What readers need of a built-in code: its table, and the order in which an own code in its place lists symbols.
+// What readers need of a family's built-in codes: their tables, and the order in which an own code in place of each lists symbols.
 struct Builtin {
-    std::vector<CodeTable> tables;
+    DecodingTables tables;
     std::vector<std::vector<int>> orders;
 };
 
+Builtin make_builtin(const CodeFamily& f) {
+    Builtin made;
+    made.tables = {f.alphabet, f.escape_bits, std::vector<uint32_t>(static_cast<size_t>(f.classes) * kFastEntries), std::vector<LongCodes>(f.classes)};
+    for (int c = 0; c < f.classes; ++c) {
+        fill_table(f, f.builtin_lengths(c), &made.tables.fast[static_cast<size_t>(c) * kFastEntries], made.tables.longer[c]);
+        made.orders.push_back(own_order(f.builtin_lengths(c), f.alphabet));
+    }
+    return made;
+}
+
 const Builtin& builtin_codes(const CodeFamily& family) {
-    const auto build = [](const CodeFamily& f) {
-        Builtin made{std::vector<CodeTable>(f.classes), {}};
-        for (int c = 0; c < f.classes; ++c) {
-            fill_table(f, f.builtin_lengths(c), made.tables[c]);
-            made.orders.push_back(own_order(f.builtin_lengths(c), f.alphabet));
-        }
-        return made;
-    };
     static const std::array<CodeFamily, 4> families = {stage_families(1)[0], stage_families(2)[0], stage_families(3)[0], stage_families(2)[1]};
-    static const std::array<Builtin, 4> all = {build(families[0]), build(families[1]), build(families[2]), build(families[3])};
+    static const std::array<Builtin, 4> all = {make_builtin(families[0]), make_builtin(families[1]), make_builtin(families[2]), make_builtin(families[3])};
     size_t i = 0;
     while (families[i].builtin != family.builtin) ++i;
     return all[i];
@@ -107,22 +110,26 @@ const Builtin& builtin_codes(const CodeFamily& family) {
 
 DecodingTables read_codes(const CodeFamily& f, BitReader& bits) {
     const Builtin& builtin = builtin_codes(f);
-    DecodingTables tables;
-    tables.alphabet = f.alphabet;
-    tables.escape_bits = f.escape_bits;
+    DecodingTables tables = builtin.tables;
     for (int c = 0; c < f.classes; ++c) {
         bits.refill();
-        if (bits.take(1) == 0) {
-            tables.tables.push_back(&builtin.tables[c]);
-            continue;
-        }
+        if (bits.take(1) == 0) continue;
         const std::vector<uint8_t> lengths = read_own_code(f, f.builtin_lengths(c), builtin.orders[c], bits);
         check_complete(lengths);
-        tables.owned.push_back(std::make_unique<CodeTable>());
-        fill_table(f, lengths.data(), *tables.owned.back());
-        tables.tables.push_back(tables.owned.back().get());
+        fill_table(f, lengths.data(), &tables.fast[static_cast<size_t>(c) * kFastEntries], tables.longer[c]);
     }
     return tables;
+}
+
+const uint16_t* token_code_places() {
+    static const std::vector<uint16_t> places = [] {
+        std::vector<uint16_t> made;
+        for (int context = 0; context < kTokenContexts; context += 6)
+            for (int v = 0; v < kNeighbourSums; ++v)
+                made.push_back(static_cast<uint16_t>(kTokenClass[context + neighbour_class(static_cast<uint32_t>(v))] * kFastEntries));
+        return made;
+    }();
+    return places.data();
 }
 
 }  // namespace mmip

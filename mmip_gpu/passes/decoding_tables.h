@@ -1,9 +1,8 @@
 // Decoding tables of the code families of one stage, built in or read from a payload's head.
-// Values: a bit string in, one CodeTable per class out. Home: host. Implements FORMAT.md section 7 for readers.
-// Built-in tables are made once and shared. Throws DataError for a code that the format does not allow.
+// Values: a bit string in, tables of all classes out. Home: host. Implements FORMAT.md section 7 for readers.
+// Throws DataError for a code that the format does not allow.
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "codebook.h"
@@ -12,11 +11,16 @@ namespace mmip {
 
 struct DecodingTables {
     int alphabet = 0, escape_bits = 0;
-    std::vector<const CodeTable*> tables;              // per class
-    std::vector<std::unique_ptr<CodeTable>> owned;
+    std::vector<uint32_t> fast;
+    std::vector<LongCodes> longer;
+
+    CodeTables view() const { return {fast.data(), longer.data(), alphabet, escape_bits}; }
 };
 
 // Reads what choose_codes wrote.
 DecodingTables read_codes(const CodeFamily& family, BitReader& bits);
+
+// Where the code of a token stands in `fast`: [left_class][position_class][neighbour_sum of magnitudes up to kEnoughMagnitude].
+const uint16_t* token_code_places();
 
 }  // namespace mmip

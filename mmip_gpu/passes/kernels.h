@@ -7,7 +7,7 @@
 
 namespace mmip {
 
-struct CodeTable;
+struct CodeTables;
 
 struct BlockView {
     int mode, cells, count;
@@ -53,8 +53,8 @@ struct TokenSpan {
 // What the token context of a position needs: one load of 16 bytes.
 struct alignas(16) BlockPosition {
     uint16_t near[6];                        // three neighbours of weight 2, three of weight 1; the block's count = none
-    uint16_t position_class;
-    uint16_t place;                          // [kz][kx][ky] in the transposed block
+    uint16_t sums;                           // position_class rows of kNeighbourSums in
+    uint16_t unused;
 };
 
 struct TokenBlock {
@@ -70,8 +70,9 @@ struct UnpackJob {
     int low, high;                           // AC positions of the stage in one cell
     const uint16_t* raster;                  // coding index -> raster index
     TokenBlock blocks[8];                    // by mode
-    const CodeTable* const* header_codes;    // by class
-    const CodeTable* const* token_codes;     // by context
+    const CodeTables* header_codes;
+    const CodeTables* token_codes;
+    const uint16_t* token_places;            // token_code_places
     const uint8_t* classes;                  // raster order
     const uint8_t* reversible;               // by class; nullptr: a stage on its own
     int sets_modes;                          // or compares them with those of stage 2

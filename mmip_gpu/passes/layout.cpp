@@ -74,7 +74,7 @@ BlockTable make_table(int mode, int depth) {
         BlockPosition at{};
         const bool inside = p < table.count;
         for (int i = 0; i < 6; ++i) at.near[i] = inside ? table.neighbours[6 * p + i] : static_cast<uint16_t>(table.count);
-        if (inside) at.position_class = table.position_class[p], at.place = table.scan[p];
+        if (inside) at.sums = static_cast<uint16_t>(table.position_class[p] * kNeighbourSums);
         table.positions.push_back(at);
     }
     return table;

@@ -28,7 +28,7 @@ struct BlockTable {
     std::vector<uint16_t> scan;              // position -> place [kz][kx][ky] in the transposed block
     std::vector<uint16_t> neighbours;        // 6 per position (three of weight 2, three of weight 1); count = none
     std::vector<uint8_t> position_class;     // b of the token context, per position
-    std::vector<BlockPosition> positions;    // the three above for readers; one more at the end, where a run may lead
+    std::vector<BlockPosition> positions;    // the two above for readers; one more at the end, where a run may lead
 };
 
 // nullptr where the mode does not exist at this depth.

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <string>
 
-#include "../rules/builtin_codes.h"
 #include "crc.h"
 #include "layout.h"
 
@@ -63,8 +62,6 @@ StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substre
     if (offset > size) throw DataError(kStatusTruncated, "payload ends before its last sub-stream");
     if (offset < size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
     p.group_crcs = payload + at + 1 + index_bytes;
-    if (stage > 1)
-        for (int context = 0; context < kTokenContexts; ++context) p.token_codes.push_back(p.tables[1].tables[kTokenClass[context]]);
     return p;
 }
 

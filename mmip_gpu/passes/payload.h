@@ -16,7 +16,6 @@ struct StagePayload {
     uint32_t head_bytes = 0;
     bool check_crc = true;
     std::vector<DecodingTables> tables;              // per code family of the stage
-    std::vector<const CodeTable*> token_codes;       // per token context, from stage 2 on
     std::vector<uint64_t> offsets;                   // of each sub-stream from the payload's start; one more at the end
     const uint8_t* group_crcs = nullptr;
 

@@ -15,7 +15,7 @@ namespace {
 class DcReader {
 public:
     DcReader(Coefficients& c, const Tile& tile, const StagePayload& payload, const UnpackOptions& options)
-        : c_(c), tile_(tile), order_(*tile.order), codes_(payload.tables[0]), options_(options),
+        : c_(c), tile_(tile), order_(*tile.order), codes_(payload.tables[0].view()), options_(options),
           bits_(payload.substream(tile.substream), payload.substream_bytes(tile.substream)) {}
 
     Status run() {
@@ -71,7 +71,7 @@ private:
                     const int64_t step = options_.steps[classes[i]][component];
                     const CellPlace at{z, y, x, order_.ay, order_.ax};
                     bits_.refill();
-                    const int size = decode_symbol(bits_, *codes_.tables[dc_residual_context(&errors[i], at)], codes_.alphabet, codes_.escape_bits);
+                    const int size = decode_symbol(bits_, codes_, dc_residual_context(&errors[i], at));
                     if (size < 0) return kStatusSymbol;
                     bits_.refill();
                     int64_t residual = 0;
@@ -92,7 +92,7 @@ private:
     Coefficients& c_;
     const Tile& tile_;
     const TileOrder& order_;
-    const DecodingTables& codes_;
+    CodeTables codes_;
     const UnpackOptions& options_;
     BitReader bits_;
 };
@@ -158,6 +158,7 @@ void TileUnpacker::unpack(const StagePayload& payload, int64_t first, int count,
         return;
     }
     const bool alone = options_.reversible.empty();
+    const CodeTables headers = payload.tables[0].view(), codes = payload.tables[1].view();
     UnpackJob jobs[2] = {};
     for (int k = 0; k < count; ++k) {
         const Tile& tile = c_.tiles[first + k];
@@ -170,8 +171,9 @@ void TileUnpacker::unpack(const StagePayload& payload, int64_t first, int count,
         job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
         job.raster = tile.order->raster.data();
         std::copy_n(blocks_, kModeCount, job.blocks);
-        job.header_codes = payload.tables[0].tables.data();
-        job.token_codes = payload.token_codes.data();
+        job.header_codes = &headers;
+        job.token_codes = &codes;
+        job.token_places = token_code_places();
         job.classes = c_.classes.get() + tile.base;
         job.reversible = alone ? nullptr : options_.reversible.data();
         job.sets_modes = stage == 2 || alone ? 1 : 0;

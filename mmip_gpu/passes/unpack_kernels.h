@@ -14,7 +14,9 @@ struct TokenSource {
     uint64_t bytes;
     const mmip::BlockPosition* positions;
     uint8_t* magnitudes;                 // of the stage's earlier positions, at most kEnoughMagnitude
-    const mmip::CodeTable* const* codes;
+    const mmip::CodeTables* codes;
+    const uint32_t* fast;
+    const uint16_t* places;
     uint32_t end;                        // of the stage in the block
 };
 
@@ -33,10 +35,11 @@ struct SlowToken {
 };
 
 // A token whose codeword is long or escaped, or that has a gamma code.
-__attribute__((noinline)) inline SlowToken read_slow_token(const uint8_t* data, uint64_t bytes, uint64_t bit, const mmip::CodeTable& code, uint32_t p, uint32_t end) {
+__attribute__((noinline, cold)) inline SlowToken read_slow_token(const uint8_t* data, uint64_t bytes, uint64_t bit,
+                                                                  const mmip::CodeTables* codes, uint32_t place, uint32_t p, uint32_t end) {
     if (p >= end) return {kStatusPosition, 0, p, bit};
     BitReader bits(data, bytes, bit);
-    const int token = decode_special(bits, code, code.fast[bits.peek(mmip::kFastBits)], kTokenAlphabet, kTokenEscapeBits);
+    const int token = decode_special(bits, *codes, static_cast<int>(place / mmip::kFastEntries), codes->fast[place + bits.peek(mmip::kFastBits)]);
     const int size = token & 15;
     if (token < 0 || size == 0) return {kStatusSymbol, 0, p, bits.position};
     p += count_base(token >> 4) + bits.take(count_extra_bits(token >> 4));
@@ -58,32 +61,33 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
     uint64_t window = BitReader::bits_at(s.data, s.bytes, c.bit);
     const mmip::BlockPosition& at = s.positions[c.p];
     const uint32_t v = neighbour_sum(s.magnitudes, at.near);
-    const mmip::CodeTable& code = *s.codes[token_context(c.left, at.position_class, v)];
-    const uint32_t entry = code.fast[window >> (64 - mmip::kFastBits)];
+    const uint32_t place = s.places[left_class(c.left) * (7 * kNeighbourSums) + at.sums + v];
+    const uint32_t entry = s.fast[place + (window >> (64 - mmip::kFastBits))];
     int32_t value;
+    uint32_t m;
     if (__builtin_expect((entry & (kSpecialEntry | kLongEntry)) != 0, 0)) {
-        const SlowToken token = read_slow_token(s.data, s.bytes, c.bit, code, c.p, s.end);
+        const SlowToken token = read_slow_token(s.data, s.bytes, c.bit, s.codes, place, c.p, s.end);
         if (token.status != kOk) {
             c.bit = token.bit;
             return token.status;
         }
         value = token.value, c.p = token.p, c.bit = token.bit;
+        m = static_cast<uint32_t>(value < 0 ? -value : value);
     } else {
         const int extra = static_cast<int>(entry >> 4 & 15), size = static_cast<int>(entry >> 8 & 15);
         window <<= entry & 15;
         c.p += (entry >> kEntryValue) + static_cast<uint32_t>((window >> 1) >> (63 - extra));
         window <<= extra;
         const int32_t sign = static_cast<int32_t>(static_cast<int64_t>(window) >> 63);
-        const int32_t m = static_cast<int32_t>((window | uint64_t{1} << 63) >> (64 - size));   // the sign's place is the leading one's
-        value = (m ^ sign) - sign;
+        m = static_cast<uint32_t>((window | uint64_t{1} << 63) >> (64 - size));   // the sign's place is the leading one's
+        value = (static_cast<int32_t>(m) ^ sign) - sign;
         c.bit += entry >> 12 & 63;
         if (__builtin_expect(c.p >= s.end, 0)) {
             c.bit -= static_cast<uint64_t>(size);   // of which nothing was needed
             return kStatusPosition;
         }
     }
-    const uint32_t magnitude = static_cast<uint32_t>(value < 0 ? -value : value);
-    s.magnitudes[c.p] = static_cast<uint8_t>(magnitude < kEnoughMagnitude ? magnitude : kEnoughMagnitude);
+    s.magnitudes[c.p] = static_cast<uint8_t>(m < kEnoughMagnitude ? m : kEnoughMagnitude);
     *c.out++ = {value, c.p++};
     --c.left;
     return kOk;
@@ -93,7 +97,7 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
 class SubstreamReader {
 public:
     explicit SubstreamReader(mmip::UnpackJob& job) : job_(job), bits_(job.data, job.bytes) {
-        source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, 0};
+        source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, job.token_codes->fast, job.token_places, 0};
         cursor_ = {0, 0, 0, job.tokens};
     }
 
@@ -133,7 +137,7 @@ private:
     int read_header() {
         const int i = cell_;
         bits_.refill();
-        const int header = decode_symbol(bits_, *job_.header_codes[header_class(context(i))], kHeaderAlphabet, kHeaderEscapeBits);
+        const int header = decode_symbol(bits_, *job_.header_codes, header_class(context(i)));
         if (header < 0) return kStatusSymbol;
         const int mode = header >> 5, n_symbol = header & 31;
         const mmip::TokenBlock& block = job_.blocks[mode];

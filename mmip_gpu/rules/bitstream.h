@@ -65,20 +65,24 @@ struct BitReader {
     // 57 bits or more from this one on, left-aligned.
     static MMIP_RULE uint64_t bits_at(const uint8_t* data, uint64_t size, uint64_t position) {
         const uint64_t byte = position >> 3;
-        const int shift = static_cast<int>(position & 7);
-        uint64_t word = 0;
+        uint64_t word;
 #if !defined(__CUDA_ARCH__)
-        if (byte + 8 <= size) {
+        if (__builtin_expect(byte + 8 <= size, 1)) {
             __builtin_memcpy(&word, data + byte, 8);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
             word = __builtin_bswap64(word);
 #endif
         } else
 #endif
-        {
-            for (int i = 0; i < 8; ++i) word = (word << 8) | (byte + i < size ? data[byte + i] : 0);
-        }
-        return word << shift;
+            word = bytes_at_end(data, size, byte);
+        return word << (position & 7);
+    }
+
+    // Eight bytes, zeros past the end.
+    static MMIP_COLD_RULE uint64_t bytes_at_end(const uint8_t* data, uint64_t size, uint64_t byte) {
+        uint64_t word = 0;
+        for (int i = 0; i < 8; ++i) word = (word << 8) | (byte + i < size ? data[byte + i] : 0);
+        return word;
     }
 
     // 1 <= bits <= 32, within what the last refill loaded

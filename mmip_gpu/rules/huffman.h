@@ -7,13 +7,20 @@
 namespace mmip {
 
 constexpr int kFastBits = 9;             // longest codeword that one look-up decodes
+constexpr int kFastEntries = 1 << kFastBits;
 
-// One canonical code: an entry for each value of the next kFastBits bits, and what finds the longer codewords.
-struct CodeTable {
-    uint32_t fast[1 << kFastBits];
+// What finds the longer codewords of a canonical code.
+struct LongCodes {
     uint16_t end[13];                    // codewords of at most this length lie below, seen as 12 bits
     int16_t first[13];                   // added to a codeword of this length: its place in `symbols`
     uint16_t symbols[417];               // by (length, symbol)
+};
+
+// A family of codes: of each class kFastEntries entries, one for each value of the next kFastBits bits, and the rest.
+struct CodeTables {
+    const uint32_t* fast;
+    const LongCodes* longer;
+    int alphabet, escape_bits;
 };
 
 }  // namespace mmip
@@ -36,23 +43,24 @@ MMIP_RULE uint32_t token_entry(int symbol, int length) {
 }
 
 // A symbol whose entry is special or long, past its raw bits too; -1: a value outside the alphabet. Uses up to 12 + 9 bits.
-MMIP_RULE int decode_special(BitReader& bits, const mmip::CodeTable& code, uint32_t entry, int alphabet, int escape_bits) {
+MMIP_RULE int decode_special(BitReader& bits, const mmip::CodeTables& codes, int c, uint32_t entry) {
     int symbol = static_cast<int>(entry >> kEntryValue), length = static_cast<int>(entry & 15);
     if ((entry & kLongEntry) != 0) {
         const uint32_t next = bits.peek(kCodeLimit);
+        const mmip::LongCodes& code = codes.longer[c];
         length = mmip::kFastBits + 1;
         while (next >= code.end[length]) ++length;
         symbol = code.symbols[static_cast<int>(next >> (kCodeLimit - length)) + code.first[length]];
     }
     bits.skip(length);
-    if (symbol == alphabet) symbol = static_cast<int>(bits.take(escape_bits));
-    return symbol < alphabet ? symbol : -1;
+    if (symbol == codes.alphabet) symbol = static_cast<int>(bits.take(codes.escape_bits));
+    return symbol < codes.alphabet ? symbol : -1;
 }
 
-// One symbol of a family without tokens.
-MMIP_RULE int decode_symbol(BitReader& bits, const mmip::CodeTable& code, int alphabet, int escape_bits) {
-    const uint32_t entry = code.fast[bits.peek(mmip::kFastBits)];
-    if ((entry & (kSpecialEntry | kLongEntry)) != 0) return decode_special(bits, code, entry, alphabet, escape_bits);
+// One symbol by the code of class c, in a family without tokens.
+MMIP_RULE int decode_symbol(BitReader& bits, const mmip::CodeTables& codes, int c) {
+    const uint32_t entry = codes.fast[c * mmip::kFastEntries + static_cast<int>(bits.peek(mmip::kFastBits))];
+    if ((entry & (kSpecialEntry | kLongEntry)) != 0) return decode_special(bits, codes, c, entry);
     bits.skip(static_cast<int>(entry & 15));
     return static_cast<int>(entry >> kEntryValue);
 }

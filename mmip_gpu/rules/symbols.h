@@ -55,7 +55,8 @@ MMIP_RULE int left_class(int left) {
     return b < 8 ? b : 8;
 }
 
-constexpr uint32_t kEnoughMagnitude = 16;   // |q| above it counts like it in a token context
+constexpr uint32_t kEnoughMagnitude = 16;         // |q| above it counts like it in a token context
+constexpr int kNeighbourSums = 9 * 16 + 1;        // of such |q|
 
 // v of the token context: |q| at six earlier positions, three of weight 2, then three of weight 1.
 template <class Magnitude>
