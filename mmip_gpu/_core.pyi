@@ -70,6 +70,17 @@ class Chunk:
         out: NDArray[Any],
         threads: int,
     ) -> None: ...
+    def decode(
+        self,
+        payloads: Sequence[Buffer],
+        check_crc: bool,
+        scale: int,
+        offset: int,
+        minimum: int,
+        maximum: int,
+        out: NDArray[Any],
+        threads: int,
+    ) -> list[float]: ...
     def window(self, scale: int) -> tuple[list[int], list[int]]: ...
     def to_columns(self, stage: int, array: NDArray[np.int32]) -> None: ...
     def from_columns(self, stage: int, array: NDArray[np.int32]) -> None: ...

@@ -168,9 +168,11 @@ def decode_chunk(
         raise LimitExceeded(f"decoding takes {part.decoded_bytes} bytes, max_bytes={max_bytes}")
     try:
         chunk = _chunk(fields, header.layout, part.box)
-        for stage, payload in enumerate(payloads, 1):
-            chunk.unpack(stage, payload, check_crc, False, threads)
-        planes = _synthesize(chunk, np.dtype(header.dtype), wanted, scale, fields.offset, header.colour, threads)
+
+        def decode(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
+            chunk.decode(payloads, check_crc, scale, offset, minimum, maximum, out, threads)
+
+        planes = _sample_planes(chunk, decode, np.dtype(header.dtype), scale, fields.offset, header.colour)
         return part.crop(planes, chunk.window(scale)[0])
     except MemoryError:
         raise LimitExceeded(f"no memory to decode {part.decoded_bytes} bytes; decode a region or a scale") from None
@@ -273,17 +275,33 @@ def _colour_planes(planes: NDArray[Any], offset: int) -> NDArray[np.int32]:
 def _synthesize(
     chunk: _core.Chunk, dtype: np.dtype[Any], stages: int, scale: int, offset: int, colour: bool, threads: int
 ) -> NDArray[Any]:
-    """Planes (of the chunk's box, at this scale) as samples of the dtype."""
+    """Planes (of the chunk's box, at this scale) of an analyzed chunk, as samples of the dtype."""
+
+    def synthesize(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
+        chunk.synthesize(stages, scale, offset, minimum, maximum, out, threads)
+
+    return _sample_planes(chunk, synthesize, dtype, scale, offset, colour)
+
+
+def _sample_planes(
+    chunk: _core.Chunk,
+    fill: Callable[[int, int, int, NDArray[Any]], None],
+    dtype: np.dtype[Any],
+    scale: int,
+    offset: int,
+    colour: bool,
+) -> NDArray[Any]:
+    """Planes of the dtype, from what `fill` (offset, minimum, maximum, out) makes of the components."""
     _, shape = chunk.window(scale)
     info = np.iinfo(dtype)
     planes = chunk.planes
     if not colour:
         out = np.empty((planes, *shape), dtype)
-        chunk.synthesize(stages, scale, offset, int(info.min), int(info.max), out, threads)
+        fill(offset, int(info.min), int(info.max), out)
         return out
     wide = np.empty((planes, *shape), np.int32)
     limit = 2**28
-    chunk.synthesize(stages, scale, 0, -limit, limit, wide, threads)
+    fill(0, -limit, limit, wide)
     _core.colour_planes(wide.reshape(planes // 3, 3, -1), False)
     wide += np.int32(offset)
     return np.clip(wide, info.min, info.max).astype(dtype)

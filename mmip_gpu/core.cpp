@@ -11,12 +11,11 @@
 #include "passes/analyze.h"
 #include "passes/codebook.h"
 #include "passes/columns.h"
+#include "passes/decode.h"
 #include "passes/fill.h"
 #include "passes/mask.h"
 #include "passes/pack.h"
 #include "passes/padding.h"
-#include "passes/synthesize.h"
-#include "passes/unpack.h"
 #include "rules/colour.h"
 
 namespace nb = nanobind;
@@ -113,12 +112,17 @@ struct Chunk {
         return nb::bytes(payload.data(), payload.size());
     }
 
-    uint64_t run_unpack(int stage, ByteArray payload, bool check_crc, bool alone, int threads) {
+    UnpackOptions unpack_options(bool check_crc, bool alone, int threads) const {
         UnpackOptions options;
         options.steps = quantizer.steps;
         if (!alone) options.reversible = quantizer.reversible;
         options.check_crc = check_crc;
         options.threads = threads;
+        return options;
+    }
+
+    uint64_t run_unpack(int stage, ByteArray payload, bool check_crc, bool alone, int threads) {
+        const UnpackOptions options = unpack_options(check_crc, alone, threads);
         nb::gil_scoped_release free;
         coefficients.entries.clear();
         return unpack_stage(coefficients, stage, payload.data(), payload.size(), options);
@@ -128,16 +132,34 @@ struct Chunk {
         return stage_extent(coefficients, stage, payload.data(), payload.size());
     }
 
-    void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
+    // The output array as the passes take it.
+    Samples output(const AnyArray& out, int scale) const {
         const Window w = box_window(coefficients.geometry, coefficients.box, scale);
         const int64_t planes = coefficients.box.planes[1] - coefficients.box.planes[0];
         require(static_cast<int64_t>(out.size()) == planes * w.shape[0] * w.shape[1] * w.shape[2], "output does not fit the box");
+        return {out.data(), sample_type(out.dtype())};
+    }
+
+    void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
+        const Samples view = output(out, scale);
         require(stages == 1 || coefficients.ac || !coefficients.entries.empty(), "stages were not decoded");
-        const Samples view{out.data(), sample_type(out.dtype())};
         nb::gil_scoped_release free;
         need_ac();
-        synthesize(coefficients, quantizer, stages, scale, offset, minimum, maximum, view, threads);
+        synthesize(coefficients, quantizer, stages, scale, {offset, minimum, maximum}, view, threads);
         if (padding) restore_padding(coefficients, scale, *padding, view, threads);
+    }
+
+    // Seconds of checks, stage 1, later stages and synthesis.
+    std::array<double, 4> run_decode(const std::vector<ByteArray>& payloads, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
+        require(!payloads.empty() && payloads.size() <= coefficients.cuts.size(), "as many payloads as stages, or fewer, are needed");
+        const Samples view = output(out, scale);
+        const UnpackOptions options = unpack_options(check_crc, false, threads);
+        std::vector<PayloadBytes> bytes;
+        for (const ByteArray& p : payloads) bytes.push_back({p.data(), p.size()});
+        nb::gil_scoped_release free;
+        const DecodeTimes t = decode_tiles(coefficients, quantizer, bytes, options, {offset, minimum, maximum}, scale, view);
+        if (padding) restore_padding(coefficients, scale, *padding, view, threads);
+        return {t.checks, t.stage_1, t.later_stages, t.synthesis};
     }
 
     std::pair<std::array<int64_t, 3>, std::array<int64_t, 3>> window(int scale) const {
@@ -271,6 +293,7 @@ NB_MODULE(_core, m) {
         .def("unpack", &Chunk::run_unpack, "stage"_a, "payload"_a, "check_crc"_a, "alone"_a, "threads"_a)
         .def("extent", &Chunk::extent, "stage"_a, "payload"_a)
         .def("synthesize", &Chunk::run_synthesize, "stages"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
+        .def("decode", &Chunk::run_decode, "payloads"_a, "check_crc"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
         .def("window", &Chunk::window, "scale"_a)
         .def("to_columns", &Chunk::to_columns, "stage"_a, "array"_a)
         .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)

@@ -24,7 +24,7 @@ struct Bytes {
     unsigned char* at;
     __device__ void byte(unsigned char value) { *at++ = value; }
 };
-extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, unsigned short* table) {
+extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, const CodeTables* codes) {
     float* line = lines + 32 * threadIdx.x;
     dct_line<32, float>(line, 1);
     idct_line<16, float>(line, 2);
@@ -34,7 +34,8 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     const int recon[4] = {0, kDcLengths[0][0], kHeaderLengths[1][7][0], kTokenLengths[0][0]};
     line[1] = dequantize(magnitude, recon, 0.5f) + index_cost(magnitude);
     BitReader bits(bytes, 64);
-    indices[0] = decode_symbol(bits, table, kTokenAlphabet, kTokenEscapeBits) + to_sample(line[2]);
+    indices[0] = decode_symbol(bits, codes[0], 3) + to_sample(line[2]);
+    indices[4] = token_entry(17, 3);
     BitWriter writer(bytes);
     writer.put_gamma(kTokenClass[5]);
     writer.finish();

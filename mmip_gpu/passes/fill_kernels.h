@@ -24,8 +24,7 @@ void project_cell_depth(const mmip::FillJob& job) {
         const float dc = reinterpret_cast<const float*>(coefficients)[0];
         for (F8& c : coefficients) c = absolute(c) < limit ? F8{} : c;
         reinterpret_cast<float*>(coefficients)[0] = dc;
-        inverse_planes<depth, 8>(coefficients, scratch);
-        if constexpr (depth == 8) slice_phase<8, 8, idct_line<8, F8>>(scratch);
+        inverse_block<depth, 8>(coefficients, scratch, depth, 8, 8);
         for (int row = 0; row < rows; ++row) {
             const I8 bits = I8{} + static_cast<int32_t>(job.mask[row / 8] >> (8 * (row % 8)) & 255);
             samples[row] = (bits & lane_bits) != 0 ? scratch[row] : samples[row];

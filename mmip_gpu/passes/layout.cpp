@@ -72,6 +72,13 @@ BlockTable make_table(int mode, int depth) {
         if (!at.part_dc && at.part >= 2) n[4] = part_before(2);
         for (int i : n) table.neighbours.push_back(static_cast<uint16_t>(i));
     }
+    for (int p = 0; p <= table.count; ++p) {
+        BlockPosition at{};
+        const bool inside = p < table.count;
+        for (int i = 0; i < 6; ++i) at.near[i] = inside ? table.neighbours[6 * p + i] : static_cast<uint16_t>(table.count);
+        if (inside) at.sums = static_cast<uint16_t>(table.position_class[p] * kNeighbourSums);
+        table.positions.push_back(at);
+    }
     return table;
 }
 

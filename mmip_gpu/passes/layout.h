@@ -11,6 +11,7 @@
 
 #include "../rules/blocks.h"
 #include "../rules/symbols.h"
+#include "kernels.h"
 
 namespace mmip {
 
@@ -30,6 +31,7 @@ struct BlockTable {
     std::vector<uint16_t> order;             // place -> position; kNoPosition for the DC and the corner
     std::vector<uint16_t> neighbours;        // 6 per position (three of weight 2, three of weight 1); count = none
     std::vector<uint8_t> position_class;     // b of the token context, per position
+    std::vector<BlockPosition> positions;    // the two above for readers; one more at the end, where a run may lead
 };
 
 // nullptr where the mode does not exist at this depth.

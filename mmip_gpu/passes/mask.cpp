@@ -109,7 +109,7 @@ Status read_mask(Coefficients& c, const Tile& tile, BitReader& bits) {
     if (bits.overrun() || bytes > bits.size - bits.position / 8) return kStatusTruncated;
     std::vector<uint8_t> code(bytes);
     for (uint8_t& byte : code) {
-        bits.ensure(8);
+        bits.refill();
         byte = static_cast<uint8_t>(bits.take(8));
     }
     MaskModel model;

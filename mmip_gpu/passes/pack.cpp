@@ -405,7 +405,7 @@ StageRates rates_of(const CodeFamily& header, const CodeFamily& token, const Enc
 
 StageRates builtin_rates(int stage) {
     const std::vector<CodeFamily> f = stage_families(stage);
-    return rates_of(f[0], f[1], builtin_codes(f[0]), builtin_codes(f[1]));
+    return rates_of(f[0], f[1], builtin_codewords(f[0]), builtin_codewords(f[1]));
 }
 
 StageRates chosen_rates(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {

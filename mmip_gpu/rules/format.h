@@ -18,10 +18,12 @@ typedef unsigned long long uint64_t;
 
 #if defined(__CUDACC__)
 #define MMIP_RULE __host__ __device__ inline
+#define MMIP_COLD_RULE __host__ __device__ inline
 #define MMIP_UNROLL _Pragma("unroll")
 #define MMIP_TABLE static __device__ constexpr
 #else
 #define MMIP_RULE inline __attribute__((always_inline))
+#define MMIP_COLD_RULE inline __attribute__((noinline, cold))
 #define MMIP_UNROLL _Pragma("GCC unroll 32")
 #define MMIP_TABLE static constexpr
 #endif
