@@ -11,6 +11,7 @@
 #include "../rules/dc.h"
 #include "../rules/transform.h"
 #include "padding.h"
+#include "dc_fit.h"
 #include "parallel.h"
 
 namespace mmip {
@@ -192,6 +193,7 @@ void fill_padding(const Coefficients& c, const Quantizer& quantizer, const Sampl
 
 void settle_masked_blocks(Coefficients& c, const Quantizer& quantizer, int threads) {
     const int depth = c.geometry.depth;
+    const DcWeights weights = fit_dc_weights(c, quantizer.steps);
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t t, int) {
         const Tile& tile = c.tiles[t];
         const TileOrder& order = *tile.order;
@@ -223,7 +225,7 @@ void settle_masked_blocks(Coefficients& c, const Quantizer& quantizer, int threa
                     const std::vector<uint32_t>& row = quantizer.steps[c.classes[tile.base + i]];
                     const int64_t step = row[static_cast<size_t>(tile.plane) % row.size()];
                     int32_t& dc = c.dc[tile.base + i];
-                    if (settled[i] != 0) dc = static_cast<int32_t>(dc_prediction(&values[i], {z, y, x, order.ay, order.ax}, step));
+                    if (settled[i] != 0) dc = static_cast<int32_t>(dc_prediction(&values[i], {z, y, x, order.ay, order.ax}, step, weights));
                     values[i] = dc * step;
                 }
     });

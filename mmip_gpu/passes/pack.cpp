@@ -7,6 +7,7 @@
 #include "../rules/dc.h"
 #include "codebook.h"
 #include "crc.h"
+#include "dc_fit.h"
 #include "mask.h"
 #include "parallel.h"
 
@@ -107,8 +108,20 @@ void walk_classes(const uint8_t* classes, const TileOrder& order, int class_coun
     }
 }
 
+// Sends how many cells of context 0 from cell i on have residual 0; returns the cell that ends the run.
 template <class Sink>
-void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vector<uint32_t>>& steps, Sink& sink) {
+int put_run(const std::vector<uint8_t>& contexts, const std::vector<int32_t>& residuals, int i, Sink& sink) {
+    uint32_t zeros = 0;
+    const int cells = static_cast<int>(contexts.size());
+    for (; i < cells && (contexts[i] != 0 || residuals[i] == 0); ++i) zeros += contexts[i] == 0 ? 1 : 0;
+    const int symbol = count_symbol(zeros), extra = count_extra_bits(symbol);
+    sink.symbol(0, kDcRunClass, symbol);
+    sink.raw(zeros & ((1u << extra) - 1), extra);
+    return i;
+}
+
+template <class Sink>
+void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights, Sink& sink) {
     const TileOrder& order = *tile.order;
     const int cells = order.cells();
     const uint8_t* classes = c.classes.get() + tile.base;
@@ -117,21 +130,30 @@ void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vec
     const size_t component = static_cast<size_t>(tile.plane) % steps[0].size();
     std::vector<int64_t> values(cells);
     std::vector<uint32_t> errors(cells);
-    sink.reserve(cells);
+    std::vector<int32_t> residuals(cells);
+    std::vector<uint8_t> contexts(cells);
     int i = 0;
     for (int z = 0; z < order.az; ++z)
         for (int y = 0; y < order.ay; ++y)
             for (int x = 0; x < order.ax; ++x, ++i) {
                 const int64_t step = steps[classes[i]][component];
                 const CellPlace at{z, y, x, order.ay, order.ax};
-                const int32_t residual = static_cast<int32_t>(dc[i] - dc_prediction(&values[i], at, step));
+                residuals[i] = static_cast<int32_t>(dc[i] - dc_prediction(&values[i], at, step, weights));
                 values[i] = dc[i] * step;
-                const int context = dc_residual_context(&errors[i], at);
-                errors[i] = magnitude(residual);
-                const int size = bit_length(errors[i]);
-                sink.symbol(0, context, size);
-                if (size > 0) put_sign_and_low_bits(sink, residual, size);
+                contexts[i] = static_cast<uint8_t>(dc_residual_context(&errors[i], at));
+                errors[i] = magnitude(residuals[i]);
             }
+    sink.reserve(2 * static_cast<int64_t>(cells) + 1);
+    int run_end = -1;                        // the cell that ends the run at hand
+    for (i = 0; i < cells; ++i) {
+        if (contexts[i] == 0) {
+            if (i > run_end) run_end = put_run(contexts, residuals, i, sink);
+            if (i < run_end) continue;
+        }
+        const int size = bit_length(errors[i]);
+        sink.symbol(0, contexts[i], size);
+        if (size > 0) put_sign_and_low_bits(sink, residuals[i], size);
+    }
 }
 
 // One stage of the AC of a tile.
@@ -284,9 +306,20 @@ private:
 };
 
 template <class Sink>
-void walk_tile(const Coefficients& c, const Tile& tile, int stage, const std::vector<std::vector<uint32_t>>& steps, Sink& sink) {
-    if (stage == 1) walk_dc(c, tile, steps, sink);
+void walk_tile(const Coefficients& c, const Tile& tile, int stage, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights, Sink& sink) {
+    if (stage == 1) walk_dc(c, tile, steps, weights, sink);
     else AcWalk<Sink>(c, tile, stage, sink).run();
+}
+
+// Only stage 1 predicts.
+DcWeights stage_weights(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps) {
+    return stage == 1 ? fit_dc_weights(c, steps) : builtin_dc_weights();
+}
+
+void put_weights(const DcWeights& weights, BitString& head) {
+    const bool own = !(weights == builtin_dc_weights());
+    head.put(own ? 1 : 0, 1);
+    for (int i = 0; own && i < kDcWeights; ++i) head.put(static_cast<uint8_t>(weights.of[i]), 8);
 }
 
 // Adds the counts of all workers; addition does not depend on who counted what.
@@ -338,9 +371,10 @@ std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& c, int stag
     std::vector<std::vector<std::vector<uint32_t>>> parts(workers);
     for (auto& part : parts)
         for (const CodeFamily& f : families) part.emplace_back(static_cast<size_t>(f.classes) * f.alphabet, 0);
+    const DcWeights weights = stage_weights(c, stage, steps);
     parallel_for(static_cast<int64_t>(c.tiles.size()), workers, [&](int64_t i, int worker) {
         CountSink sink{parts[worker].data(), &families};
-        walk_tile(c, c.tiles[i], stage, steps, sink);
+        walk_tile(c, c.tiles[i], stage, steps, weights, sink);
     });
     for (int w = 1; w < workers; ++w)
         for (size_t f = 0; f < families.size(); ++f) add_to(parts[0][f], parts[w][f]);
@@ -362,14 +396,16 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
 std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
     const std::vector<CodeFamily> families = stage_families(stage);
     const std::vector<std::vector<uint32_t>> histograms = count_symbols(c, stage, steps, threads);
+    const DcWeights weights = stage_weights(c, stage, steps);
     BitString head;
+    if (stage == 1) put_weights(weights, head);
     std::vector<EncodingTables> tables;
     for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head));
     std::vector<std::vector<uint8_t>> streams(c.tiles.size());
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
         WriteSink sink(&streams[i], &tables);
         if (stage == 1 && c.mask) put_mask(c, c.tiles[i], sink);
-        walk_tile(c, c.tiles[i], stage, steps, sink);
+        walk_tile(c, c.tiles[i], stage, steps, weights, sink);
         sink.finish();
         streams[i].shrink_to_fit();
     });

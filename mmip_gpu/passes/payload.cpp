@@ -39,6 +39,11 @@ StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substre
     if (check_crc && crc32(payload, p.head_bytes - 4) != read_u32(payload + p.head_bytes - 4))
         throw DataError(kStatusSymbol, "crc of the payload head differs");
     BitReader bits(payload + 4, p.head_bytes - 4);
+    if (stage == 1 && bits.take(1) != 0)
+        for (int8_t& weight : p.dc_weights.of) {
+            bits.refill();
+            weight = static_cast<int8_t>(bits.take(8));
+        }
     for (const CodeFamily& f : stage_families(stage)) p.tables.push_back(read_codes(f, bits));
     if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
     if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");

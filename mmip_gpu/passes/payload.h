@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../rules/dc.h"
 #include "decoding_tables.h"
 
 namespace mmip {
@@ -15,6 +16,7 @@ struct StagePayload {
     const uint8_t* bytes = nullptr;
     uint32_t head_bytes = 0;
     bool check_crc = true;
+    DcWeights dc_weights = builtin_dc_weights();     // of stage 1
     std::vector<DecodingTables> tables;              // per code family of the stage
     std::vector<uint64_t> offsets;                   // of each sub-stream from the payload's start; one more at the end
     const uint8_t* group_crcs = nullptr;

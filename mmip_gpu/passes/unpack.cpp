@@ -16,7 +16,7 @@ namespace {
 class DcReader {
 public:
     DcReader(Coefficients& c, const Tile& tile, const StagePayload& payload, const UnpackOptions& options)
-        : c_(c), tile_(tile), order_(*tile.order), codes_(payload.tables[0].view()), options_(options),
+        : c_(c), tile_(tile), order_(*tile.order), codes_(payload.tables[0].view()), weights_(payload.dc_weights), options_(options),
           bits_(payload.substream(tile.substream), payload.substream_bytes(tile.substream)) {}
 
     Status run() {
@@ -69,35 +69,47 @@ private:
         const size_t component = static_cast<size_t>(tile_.plane) % options_.steps[0].size();
         std::vector<int64_t> values(cells);
         std::vector<uint32_t> errors(cells);
+        int64_t zeros = -1;                  // left of the run of context 0; -1: the next run is not read yet
         int i = 0;
         for (int z = 0; z < order_.az; ++z)
             for (int y = 0; y < order_.ay; ++y)
                 for (int x = 0; x < order_.ax; ++x, ++i) {
                     const int64_t step = options_.steps[classes[i]][component];
                     const CellPlace at{z, y, x, order_.ay, order_.ax};
-                    bits_.refill();
-                    const int size = decode_symbol(bits_, codes_, dc_residual_context(&errors[i], at));
-                    if (size < 0) return kStatusSymbol;
-                    bits_.refill();
-                    int64_t residual = 0;
-                    if (size > 0) {
-                        const bool negative = bits_.take(1) != 0;
-                        residual = (int64_t{1} << (size - 1)) | bits_.take(size - 1);
-                        errors[i] = static_cast<uint32_t>(residual);
-                        if (negative) residual = -residual;
+                    const int context = dc_residual_context(&errors[i], at);
+                    if (context == 0 && zeros < 0) {
+                        bits_.refill();
+                        const int symbol = decode_symbol(bits_, codes_, kDcRunClass);
+                        if (symbol < 0 || symbol > kLargestDcRunSymbol) return kStatusSymbol;
+                        zeros = count_base(symbol) + bits_.take(count_extra_bits(symbol));
+                        if (zeros > cells - i) return kStatusPosition;
                     }
-                    const int64_t q = dc_prediction(&values[i], at, step) + residual;
+                    int64_t residual = 0;
+                    if (context != 0 || zeros-- == 0) {
+                        bits_.refill();
+                        const int size = decode_symbol(bits_, codes_, context);
+                        if (size < 0 || (size == 0 && context == 0)) return kStatusSymbol;
+                        bits_.refill();
+                        if (size > 0) {
+                            const bool negative = bits_.take(1) != 0;
+                            residual = (int64_t{1} << (size - 1)) | bits_.take(size - 1);
+                            errors[i] = static_cast<uint32_t>(residual);
+                            if (negative) residual = -residual;
+                        }
+                    }
+                    const int64_t q = dc_prediction(&values[i], at, step, weights_) + residual;
                     if (q <= -kMaxIndex || q >= kMaxIndex) return kStatusValue;
                     dc[i] = static_cast<int32_t>(q);
                     values[i] = q * step;
                 }
-        return kOk;
+        return zeros <= 0 ? kOk : kStatusPosition;
     }
 
     Coefficients& c_;
     const Tile& tile_;
     const TileOrder& order_;
     CodeTables codes_;
+    DcWeights weights_;
     const UnpackOptions& options_;
     BitReader bits_;
 };

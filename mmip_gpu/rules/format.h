@@ -49,7 +49,8 @@ constexpr int kReconUnit = 64, kMaxRecon = 32;
 constexpr int32_t kMaxIndex = 1 << 26;       // |q| below this
 
 constexpr int kCodeLimit = 12;               // longest codeword
-constexpr int kDcClasses = 12, kDcAlphabet = 32, kDcEscapeBits = 5;
+constexpr int kDcRunClass = 12;              // of the DC family: runs of zeros; the others are contexts
+constexpr int kDcClasses = 13, kDcAlphabet = 32, kDcEscapeBits = 5;
 constexpr int kHeaderClasses = 8, kHeaderAlphabet = 256, kHeaderEscapeBits = 8;
 constexpr int kTokenClasses = 48, kTokenAlphabet = 416, kTokenEscapeBits = 9;
 constexpr int kTokenContexts = 378;

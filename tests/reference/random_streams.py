@@ -189,7 +189,7 @@ def random_coefficients(rng, header, largest=3000):
 
 
 def random_own(rng, header):
-    own = {}
+    own = {} if rng.random() < 0.5 else {"WEIGHTS": rng.integers(-128, 128, 11).tolist()}
     for stage in range(1, header.stage_count + 1):
         for family in ("DC",) if stage == 1 else ("HEADER", "TOKEN"):
             count, alphabet, _ = FAMILIES[family]
