@@ -48,27 +48,38 @@ private:
 
     float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * job_.classes[class_].step; }
 
-    // One AC index into the block, which is zero but for those (transposed layout).
-    void dequantize_one(const uint16_t* scan, uint32_t position, int32_t index) {
-        const uint32_t place = scan[position];
-        reach_ |= place;
-        floats(block_)[place] = dequantize(index, job_.classes[class_].recon, unit_[class_]);
-    }
+    // What dequantizing one index after the other needs; values, so that they stay in registers.
+    struct Dequantizer {
+        float* block;                    // transposed layout, zero but for what was put there
+        const uint16_t* scan;
+        int32_t recon[4];
+        float unit;
+        uint32_t reach;                  // places or-ed together
+
+        void put(uint32_t position, int32_t index) {
+            const uint32_t place = scan[position];
+            reach |= place;
+            block[place] = dequantize(index, recon, unit);
+        }
+    };
 
     // All AC indices of the block whose first cell has coding index i.
     void dequantize_block(const mmip::BlockView& view, int i) {
+        Dequantizer to{floats(block_), view.scan, {}, unit_[class_], 0};
+        for (int d = 0; d < 4; ++d) to.recon[d] = job_.classes[class_].recon[d];
         if (job_.spans != nullptr) {
             const int cells = t_.az * t_.ay * t_.ax;
             for (int stage = 2; stage <= job_.stages; ++stage) {
-                const mmip::TokenSpan& span = job_.spans[(stage - 2) * cells + i];
-                for (uint32_t n = 0; n < span.count; ++n) dequantize_one(view.scan, span.first[n].position, span.first[n].value);
+                const mmip::TokenSpan span = job_.spans[(stage - 2) * cells + i];
+                for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) to.put(t->position, t->value);
             }
         } else {
             const int32_t* q = t_.ac + static_cast<int64_t>(i) * t_.per_cell;
             const uint32_t limit = static_cast<uint32_t>(view.cells * job_.cut);
             for (uint32_t p = 0; p < limit; ++p)
-                if (q[p] != 0) dequantize_one(view.scan, p, q[p]);
+                if (q[p] != 0) to.put(p, q[p]);
         }
+        reach_ = to.reach;
     }
 
     void clear(int vectors) {
