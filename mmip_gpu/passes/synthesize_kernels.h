@@ -21,7 +21,7 @@ MMIP_RULE void idct_any(float* line, int stride, int n) {
 template <class T>
 class TileSynthesis {
 public:
-    explicit TileSynthesis(const mmip::SynthesizeJob& job) : job_(job), t_(job.tile) {
+    explicit TileSynthesis(const mmip::SynthesizeJob& job) : job_(job), t_(job.tile), clip_(job.offset, job.minimum, job.maximum) {
         for (int c = 0; c < kMaxClasses; ++c) unit_[c] = job.classes[c].step / kReconUnit;
     }
 
@@ -155,7 +155,7 @@ private:
     void store_eight(F8 values, T* out) const {
         if constexpr (sizeof(T) <= 2) {
             typedef T Eight __attribute__((vector_size(8 * sizeof(T))));
-            const Eight v = __builtin_convertvector(to_clipped_samples(values, job_.offset, job_.minimum, job_.maximum), Eight);
+            const Eight v = __builtin_convertvector(clip_.samples(values), Eight);
             __builtin_memcpy(out, &v, sizeof v);
         } else {
             for (int i = 0; i < 8; ++i) out[i] = clip(to_sample(values[i]));
@@ -171,10 +171,11 @@ private:
         const int64_t z0 = (t_.cell[0] + z) * t_.depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
         const F8* from = samples_;
         if (inside(z0 + slices, y0 + size, x0 + size)) {
-            T* slice = place(z0, y0, x0);
-            for (int k = 0; k < slices; ++k, slice += job_.shape[1] * job_.shape[2])
+            const int64_t row = job_.shape[2], slice = job_.shape[1] * row;
+            T* to = place(z0, y0, x0);
+            for (int k = 0; k < slices; ++k, to += slice)
                 for (int j = 0; j < size; ++j)
-                    for (int i = 0; i < size; i += 8) store_eight(*from++, slice + j * job_.shape[2] + i);
+                    for (int i = 0; i < size; i += 8) store_eight(*from++, to + j * row + i);
         } else {
             for (int k = 0; k < slices; ++k)
                 for (int j = 0; j < size; ++j, from += size / 8) store_row(reinterpret_cast<const float*>(from), z0 + k, y0 + j, x0, size);
@@ -286,6 +287,7 @@ private:
 
     const mmip::SynthesizeJob& job_;
     const mmip::TileView& t_;
+    SampleClip clip_;
     float unit_[kMaxClasses];
     int class_ = 0;
     uint32_t reach_ = 0;                 // of the block's AC: their places or-ed together
