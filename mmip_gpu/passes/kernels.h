@@ -57,7 +57,6 @@ struct TokenSpan {
 struct alignas(16) BlockPosition {
     uint16_t near[6];                        // three neighbours of weight 2, three of weight 1; the block's count = none
     uint16_t sums;                           // position_class rows of kNeighbourSums in
-    uint16_t unused;
 };
 
 struct TokenBlock {

@@ -21,7 +21,7 @@ MMIP_RULE void idct_any(float* line, int stride, int n) {
 template <class T>
 class TileSynthesis {
 public:
-    explicit TileSynthesis(const mmip::SynthesizeJob& job) : job_(job), t_(job.tile) {
+    explicit TileSynthesis(const mmip::SynthesizeJob& job) : job_(job), t_(job.tile), clip_(job.offset, job.minimum, job.maximum) {
         for (int c = 0; c < kMaxClasses; ++c) unit_[c] = job.classes[c].step / kReconUnit;
     }
 
@@ -48,27 +48,38 @@ private:
 
     float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * job_.classes[class_].step; }
 
-    // One AC index into the block, which is zero but for those (transposed layout).
-    void dequantize_one(const uint16_t* scan, uint32_t position, int32_t index) {
-        const uint32_t place = scan[position];
-        reach_ |= place;
-        floats(block_)[place] = dequantize(index, job_.classes[class_].recon, unit_[class_]);
-    }
+    // What dequantizing one index after the other needs; values, so that they stay in registers.
+    struct Dequantizer {
+        float* block;                    // transposed layout, zero but for what was put there
+        const uint16_t* scan;
+        int32_t recon[4];
+        float unit;
+        uint32_t reach;                  // places or-ed together
+
+        void put(uint32_t position, int32_t index) {
+            const uint32_t place = scan[position];
+            reach |= place;
+            block[place] = dequantize(index, recon, unit);
+        }
+    };
 
     // All AC indices of the block whose first cell has coding index i.
     void dequantize_block(const mmip::BlockView& view, int i) {
+        Dequantizer to{floats(block_), view.scan, {}, unit_[class_], 0};
+        for (int d = 0; d < 4; ++d) to.recon[d] = job_.classes[class_].recon[d];
         if (job_.spans != nullptr) {
             const int cells = t_.az * t_.ay * t_.ax;
             for (int stage = 2; stage <= job_.stages; ++stage) {
-                const mmip::TokenSpan& span = job_.spans[(stage - 2) * cells + i];
-                for (uint32_t n = 0; n < span.count; ++n) dequantize_one(view.scan, span.first[n].position, span.first[n].value);
+                const mmip::TokenSpan span = job_.spans[(stage - 2) * cells + i];
+                for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) to.put(t->position, t->value);
             }
         } else {
             const int32_t* q = t_.ac + static_cast<int64_t>(i) * t_.per_cell;
             const uint32_t limit = static_cast<uint32_t>(view.cells * job_.cut);
             for (uint32_t p = 0; p < limit; ++p)
-                if (q[p] != 0) dequantize_one(view.scan, p, q[p]);
+                if (q[p] != 0) to.put(p, q[p]);
         }
+        reach_ = to.reach;
     }
 
     void clear(int vectors) {
@@ -143,8 +154,9 @@ private:
     // Eight samples of the output in one row.
     void store_eight(F8 values, T* out) const {
         if constexpr (sizeof(T) <= 2) {
+            typedef int16_t Short __attribute__((vector_size(16)));
             typedef T Eight __attribute__((vector_size(8 * sizeof(T))));
-            const Eight v = __builtin_convertvector(to_clipped_samples(values, job_.offset, job_.minimum, job_.maximum), Eight);
+            const Eight v = __builtin_convertvector(__builtin_convertvector(clip_.samples(values), Short), Eight);   // step by step: faster code
             __builtin_memcpy(out, &v, sizeof v);
         } else {
             for (int i = 0; i < 8; ++i) out[i] = clip(to_sample(values[i]));
@@ -160,10 +172,11 @@ private:
         const int64_t z0 = (t_.cell[0] + z) * t_.depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
         const F8* from = samples_;
         if (inside(z0 + slices, y0 + size, x0 + size)) {
-            T* slice = place(z0, y0, x0);
-            for (int k = 0; k < slices; ++k, slice += job_.shape[1] * job_.shape[2])
+            const int64_t row = job_.shape[2], slice = job_.shape[1] * row;
+            T* to = place(z0, y0, x0);
+            for (int k = 0; k < slices; ++k, to += slice)
                 for (int j = 0; j < size; ++j)
-                    for (int i = 0; i < size; i += 8) store_eight(*from++, slice + j * job_.shape[2] + i);
+                    for (int i = 0; i < size; i += 8) store_eight(*from++, to + j * row + i);
         } else {
             for (int k = 0; k < slices; ++k)
                 for (int j = 0; j < size; ++j, from += size / 8) store_row(reinterpret_cast<const float*>(from), z0 + k, y0 + j, x0, size);
@@ -275,6 +288,7 @@ private:
 
     const mmip::SynthesizeJob& job_;
     const mmip::TileView& t_;
+    SampleClip clip_;
     float unit_[kMaxClasses];
     int class_ = 0;
     uint32_t reach_ = 0;                 // of the block's AC: their places or-ed together

@@ -46,18 +46,23 @@ MMIP_RULE int32_t to_sample(float value) {
 }
 
 #if !defined(__CUDACC__)
-// to_sample of eight values plus the offset, clipped to at most 16 bits: kept within +-2^21 already, where adding 1.5 * 2^23
-// leaves rint of the value in the low bits.
-MMIP_RULE I8 to_clipped_samples(F8 value, int32_t offset, int32_t minimum, int32_t maximum) {
-    const float limit = 2097152.0f, shift = 12582912.0f;
-    F8 kept = value < -limit ? F8{} - limit : value;
-    kept = (kept > limit ? F8{} + limit : kept) + shift;
-    I8 v;
-    __builtin_memcpy(&v, &kept, sizeof v);
-    v += offset - 0x4b400000;
-    v = v < minimum ? I8{} + minimum : v;
-    return v > maximum ? I8{} + maximum : v;
-}
+// to_sample, the offset and the clipping of eight values at once, for samples of at most 16 bits: clipped to integers first,
+// which rounding leaves alone, then rounded by an addition that leaves the result in the low bits.
+struct SampleClip {
+    F8 low, high;
+    I8 added;
+
+    MMIP_RULE SampleClip(int32_t offset, int32_t minimum, int32_t maximum)
+        : low(F8{} + to_float(minimum - offset)), high(F8{} + to_float(maximum - offset)), added(I8{} + (offset - 0x4b400000)) {}
+
+    MMIP_RULE I8 samples(F8 value) const {
+        value = value < low ? low : value;
+        const F8 rounded = (value > high ? high : value) + 12582912.0f;
+        I8 bits;
+        __builtin_memcpy(&bits, &rounded, sizeof bits);
+        return bits + added;
+    }
+};
 #endif
 
 }  // namespace MMIP_NS
