@@ -56,7 +56,8 @@ MMIP_RULE int left_class(int left) {
 }
 
 // v of the token context: |q| at six earlier positions, three of weight 2, then three of weight 1.
-MMIP_RULE uint32_t neighbour_sum(const uint32_t* magnitudes, const uint16_t* near) {
+template <class Magnitude>
+MMIP_RULE uint32_t neighbour_sum(const Magnitude* magnitudes, const uint16_t* near) {
     return 2 * (magnitudes[near[0]] + magnitudes[near[1]] + magnitudes[near[2]]) + magnitudes[near[3]] + magnitudes[near[4]] +
            magnitudes[near[5]];
 }
