@@ -166,17 +166,21 @@ private:
     }
 
     void put_tokens(const Span& found, const BlockTable& table) {
+        const uint16_t *positions = entries_.position.data(), *neighbours = table.neighbours.data();
+        const int32_t* values = entries_.value.data();
+        const uint8_t *classes = table.position_class.data(), *run_symbol = run_symbols_;
+        uint16_t* magnitudes = magnitudes_.data();
+        Sink sink = sink_;   // what the loop writes through is not changed by what it writes
         int p = low(table), left = static_cast<int>(found.last - found.first);
-        for (size_t k = found.first; k < found.last; ++k) {
-            const int at = entries_.position[k];
-            const uint32_t m = magnitude(entries_.value[k]), v = neighbour_sum(magnitudes_.data(), &table.neighbours[static_cast<size_t>(p) * 6]);
-            const int run = run_symbols()[at - p];
-            sink_.token(token_context(left, table.position_class[p], v), 16 * run + token_size(m));
-            magnitudes_[at] = static_cast<uint8_t>(m < kEnough ? m : kEnough);
+        for (size_t k = found.first; k < found.last; ++k, --left) {
+            const int at = positions[k];
+            const uint32_t m = magnitude(values[k]), v = neighbour_sum(magnitudes, neighbours + static_cast<size_t>(p) * 6);
+            sink.token(token_context(left, classes[p], v), 16 * run_symbol[at - p] + token_size(m));
+            magnitudes[at] = static_cast<uint16_t>(m < kEnough ? m : kEnough);
             p = at + 1;
-            --left;
         }
-        for (size_t k = found.first; k < found.last; ++k) magnitudes_[entries_.position[k]] = 0;
+        for (size_t k = found.first; k < found.last; ++k) magnitudes[positions[k]] = 0;
+        sink_ = sink;
     }
 
     const Coefficients& c_;
@@ -187,7 +191,8 @@ private:
     const Entries& entries_;
     const BlockTable* tables_[kModeCount];
     std::vector<uint32_t> density_;
-    std::vector<uint8_t> magnitudes_;
+    std::vector<uint16_t> magnitudes_;
+    const uint8_t* run_symbols_ = run_symbols().data();
     std::vector<uint8_t> empty_;
 };
 
