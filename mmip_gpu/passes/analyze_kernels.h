@@ -66,14 +66,19 @@ private:
         float* out = reinterpret_cast<float*>(b.samples);
         const int64_t z0 = (t_.cell[0] + z) * depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
         const int64_t nz = job_.shape[0], ny = job_.shape[1], nx = job_.shape[2];
+        const int32_t offset = job_.offset;
         for (int k = 0; k < Block::slices; ++k) {
             const int64_t pz = z0 + k < nz ? z0 + k : nz - 1;
             for (int j = 0; j < Block::width; ++j) {
                 const int64_t py = y0 + j < ny ? y0 + j : ny - 1;
                 const T* row = plane + (pz * ny + py) * nx;
                 float* to = out + (k * Block::width + j) * Block::width;
-                const int64_t here = nx - x0 < Block::width ? nx - x0 : Block::width;
-                for (int64_t i = 0; i < here; ++i) to[i] = static_cast<float>(static_cast<int32_t>(row[x0 + i]) - job_.offset);
+                if (nx - x0 >= Block::width) {   // the common case, of constant length
+                    for (int i = 0; i < Block::width; ++i) to[i] = static_cast<float>(static_cast<int32_t>(row[x0 + i]) - offset);
+                    continue;
+                }
+                const int64_t here = nx - x0;
+                for (int64_t i = 0; i < here; ++i) to[i] = static_cast<float>(static_cast<int32_t>(row[x0 + i]) - offset);
                 for (int64_t i = here; i < Block::width; ++i) to[i] = to[here - 1];
             }
         }
@@ -235,25 +240,41 @@ private:
             t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
             job_.counts[i + j] = 0;
         }
-        const int64_t before = written_;
         if (!reversible) sums_[c].distortion += chosen.cost.distortion;
-        for (int n = 0; n < chosen.count; ++n) {
-            const Entry& e = chosen.entries[n];
-            if (e.magnitude == 0) continue;
-            if (!reversible) add_to_sums(e, c);
-            job_.positions[written_] = e.position;
-            job_.values[written_] = e.negative != 0 ? -e.magnitude : e.magnitude;
-            ++written_;
-        }
+        const int64_t before = written_;
+        write_entries(chosen.entries, chosen.count, reversible ? nullptr : &sums_[c]);
         job_.counts[i] = static_cast<uint16_t>(written_ - before);
         const int stored = written_ == before && view.cells == 1 ? kMode8 : chosen.mode;
         for (int j = 0; j < view.cells; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);
     }
 
-    void add_to_sums(const Entry& e, int c) {
-        const int j = e.magnitude < 3 ? e.magnitude - 1 : 2;
-        ++sums_[c].count[j];
-        sums_[c].excess[j] += (static_cast<int64_t>(e.magnitude) << 8) - e.scaled;
+    // The entries whose magnitude is not 0, as indices; sums: added to, or nullptr.
+    void write_entries(const Entry* entries, int count, mmip::QuantizerSums* sums) {
+        uint16_t* positions = job_.positions + written_;
+        int32_t* values = job_.values + written_;
+        int64_t many[4] = {0, 0, 0, 0}, excess[4] = {0, 0, 0, 0};   // by magnitude; the last: of all
+        for (int n = 0; n < count; ++n) {
+            const Entry e = entries[n];
+            *positions = e.position;
+            *values = e.negative != 0 ? -e.magnitude : e.magnitude;
+            positions += e.magnitude != 0 ? 1 : 0;
+            values += e.magnitude != 0 ? 1 : 0;
+            const int32_t over = e.magnitude != 0 ? (e.magnitude << 8) - e.scaled : 0;
+            many[1] += e.magnitude == 1 ? 1 : 0;
+            many[2] += e.magnitude == 2 ? 1 : 0;
+            excess[1] += e.magnitude == 1 ? over : 0;
+            excess[2] += e.magnitude == 2 ? over : 0;
+            excess[3] += over;
+        }
+        many[3] = positions - (job_.positions + written_);
+        written_ += many[3];
+        if (sums == nullptr) return;
+        for (int j = 0; j < 2; ++j) {
+            sums->count[j] += many[j + 1];
+            sums->excess[j] += excess[j + 1];
+        }
+        sums->count[2] += many[3] - many[1] - many[2];
+        sums->excess[2] += excess[3] - excess[1] - excess[2];
     }
 
     // A DC index, rounded half up.

@@ -35,13 +35,12 @@ struct Candidate {
     float dc[16];            // of its cells, in coding order
     Entry entries[size];
 
-    // Entries are the coefficients whose scaled magnitude is at least `threshold`; the DC places hold zero.
+    // Entries are the coefficients whose scaled magnitude is at least `threshold` (at most 256); the DC places hold zero.
     template <int room>
     void collect(Collector<room>& c, const F8* coefficients, int samples, const uint16_t* order, float inverse, int32_t threshold) {
-        rest = 0;
         const float* values = reinterpret_cast<const float*>(coefficients);
-        for (int i = 0; i < samples / 8; i += 8) {   // eight at a time so that the lanes cannot overflow
-            I8 squares{};
+        I8 squares{};   // below 2^16 each, so that the 512 of a lane cannot overflow
+        for (int i = 0; i < samples / 8; i += 8) {
             uint64_t found = 0;
             MMIP_UNROLL
             for (int k = 0; k < 8; ++k) {
@@ -50,13 +49,14 @@ struct Candidate {
                 squares += where(large, I8{}, scaled * scaled);
                 found |= static_cast<uint64_t>(lane_bits(large)) << (8 * k);
             }
-            for (int lane = 0; lane < 8; ++lane) rest += squares[lane];
             for (; found != 0; found &= found - 1) {
                 const int at = 8 * i + __builtin_ctzll(found), p = order[at];
                 c.set[p >> 6] |= uint64_t{1} << (p & 63);
                 c.at[p] = values[at];
             }
         }
+        rest = 0;
+        for (int lane = 0; lane < 8; ++lane) rest += squares[lane];
         count = 0;
         for (int word = 0; word < samples / 64; ++word) {
             for (uint64_t left = c.set[word]; left != 0; left &= left - 1) {
