@@ -208,6 +208,8 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
     BitString head;
     std::vector<EncodingTables> tables;
     for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head));
+    std::vector<std::vector<uint32_t>> words;
+    for (const EncodingTables& t : tables) words.push_back(symbol_words(t));
     std::vector<std::vector<uint8_t>> streams(c.tiles.size()), buffers(std::max(threads, 1));
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int worker) {
         if (stage == 1) {
@@ -221,7 +223,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
         std::vector<uint8_t>& buffer = buffers[worker];
         if (buffer.size() < token_room(lists[i])) buffer.resize(token_room(lists[i]));
         buffer[0] = 0;   // a sub-stream without bits is a zero byte
-        const uint8_t* end = write_tokens(c, c.tiles[i], stage, lists[i], tables, buffer.data());
+        const uint8_t* end = write_tokens(c, c.tiles[i], stage, lists[i], words[0], words[1], buffer.data());
         streams[i].assign(static_cast<const uint8_t*>(buffer.data()), std::max(end, static_cast<const uint8_t*>(buffer.data()) + 1));
         lists[i] = TokenList{};
     });

@@ -1,7 +1,6 @@
 // See tokens.h.
 #include "tokens.h"
 
-#include <array>
 #include <cstring>
 
 #include "../rules/builtin_codes.h"
@@ -11,15 +10,34 @@ namespace {
 
 uint32_t magnitude(int32_t q) { return static_cast<uint32_t>(q < 0 ? -q : q); }
 
-// count_symbol and count_extra_bits of every run.
-const std::array<uint8_t, 4096>& run_symbols() {
-    static const std::array<uint8_t, 4096> symbols = [] {
-        std::array<uint8_t, 4096> all{};
-        for (uint32_t run = 0; run < all.size(); ++run) all[run] = static_cast<uint8_t>(count_symbol(run));
-        return all;
-    }();
-    return symbols;
+constexpr int kEnough = 16;               // |q| above it counts like it in a token context
+constexpr int kSmallSizes = 256, kManyLeft = 129;
+
+// The small functions of rules/symbols.h as tables: bit scans are slow on many processors.
+struct SymbolTables {
+    uint8_t run_symbol[4096], run_bits[4096];       // by run
+    uint8_t size[kSmallSizes];                      // by |q|
+    uint8_t neighbour_class[9 * kEnough + 1];       // by neighbour sum of |q| up to kEnough
+    uint16_t left_row[kManyLeft + 1];               // by nonzeros left: where their contexts begin
+
+    SymbolTables() {
+        for (uint32_t run = 0; run < 4096; ++run) {
+            run_symbol[run] = static_cast<uint8_t>(count_symbol(run));
+            run_bits[run] = static_cast<uint8_t>(count_extra_bits(run_symbol[run]));
+        }
+        for (uint32_t m = 0; m < kSmallSizes; ++m) size[m] = static_cast<uint8_t>(token_size(m));
+        for (uint32_t v = 0; v <= 9 * kEnough; ++v) neighbour_class[v] = static_cast<uint8_t>(mmip::neighbour_class(v));
+        for (int left = 1; left <= kManyLeft; ++left) left_row[left] = static_cast<uint16_t>(token_context(left, 0, 0));
+        left_row[0] = 0;
+    }
+};
+
+const SymbolTables& symbol_tables() {
+    static const SymbolTables tables;
+    return tables;
 }
+
+int size_of(const SymbolTables& t, uint32_t m) { return __builtin_expect(m < kSmallSizes, 1) ? t.size[m] : token_size(m); }
 
 struct NoSink {
     void block(int, int, size_t, uint32_t) {}
@@ -96,7 +114,6 @@ public:
 
 private:
     static constexpr int kMaxBlock = 4088;
-    static constexpr uint32_t kEnough = 16;   // |q| above it counts like it in a token context
 
     struct Span {
         size_t first, last;
@@ -168,14 +185,16 @@ private:
     void put_tokens(const Span& found, const BlockTable& table) {
         const uint16_t *positions = entries_.position.data(), *neighbours = table.neighbours.data();
         const int32_t* values = entries_.value.data();
-        const uint8_t *classes = table.position_class.data(), *run_symbol = run_symbols_;
+        const uint8_t* classes = table.position_class.data();
+        const SymbolTables& t = symbols_;
         uint16_t* magnitudes = magnitudes_.data();
-        Sink sink = sink_;   // what the loop writes through is not changed by what it writes
+        Sink sink = sink_;   // a copy, so that its pointers stay in registers
         int p = low(table), left = static_cast<int>(found.last - found.first);
         for (size_t k = found.first; k < found.last; ++k, --left) {
             const int at = positions[k];
             const uint32_t m = magnitude(values[k]), v = neighbour_sum(magnitudes, neighbours + static_cast<size_t>(p) * 6);
-            sink.token(token_context(left, classes[p], v), 16 * run_symbol[at - p] + token_size(m));
+            const int context = t.left_row[left < kManyLeft ? left : kManyLeft] + 6 * classes[p] + t.neighbour_class[v];
+            sink.token(context, 16 * t.run_symbol[at - p] + size_of(t, m));
             magnitudes[at] = static_cast<uint16_t>(m < kEnough ? m : kEnough);
             p = at + 1;
         }
@@ -192,22 +211,9 @@ private:
     const BlockTable* tables_[kModeCount];
     std::vector<uint32_t> density_;
     std::vector<uint16_t> magnitudes_;
-    const uint8_t* run_symbols_ = run_symbols().data();
+    const SymbolTables& symbols_ = symbol_tables();
     std::vector<uint8_t> empty_;
 };
-
-// Codeword of (class, symbol) and its length, the raw bits of an escape included.
-struct Word {
-    uint64_t value;
-    int bits;
-};
-
-Word word_of(const EncodingTables& t, const uint16_t* row, int symbol) {
-    const uint16_t word = row[symbol];
-    if (word != kUnlistedWord) return {static_cast<uint64_t>(word >> 4), word & 15};
-    const uint16_t escape = row[t.alphabet];
-    return {(static_cast<uint64_t>(escape >> 4) << t.escape_bits) | static_cast<uint64_t>(symbol), (escape & 15) + t.escape_bits};
-}
 
 }  // namespace
 
@@ -233,31 +239,47 @@ void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uin
 
 size_t token_room(const TokenList& list) { return 8 * list.blocks.size() + 16 * list.tokens.size() + 64; }
 
-uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<EncodingTables>& tables, uint8_t* out) {
+std::vector<uint32_t> symbol_words(const EncodingTables& tables) {
+    const int classes = static_cast<int>(tables.codewords.size()) / (tables.alphabet + 1);
+    std::vector<uint32_t> words;
+    words.reserve(static_cast<size_t>(classes) * tables.alphabet);
+    for (int c = 0; c < classes; ++c) {
+        const uint16_t* row = tables.row(c);
+        const uint32_t escape = row[tables.alphabet], escape_length = (escape & 15) + tables.escape_bits;
+        for (uint32_t s = 0; s < static_cast<uint32_t>(tables.alphabet); ++s) {
+            const uint32_t word = row[s];
+            const bool listed = word != kUnlistedWord;
+            words.push_back(listed ? ((word >> 4) << 5) | (word & 15) : ((((escape >> 4) << tables.escape_bits) | s) << 5) | escape_length);
+        }
+    }
+    return words;
+}
+
+uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& header_words,
+                      const std::vector<uint32_t>& token_words, uint8_t* out) {
     const Entries& entries = c.entries[&tile - c.tiles.data()];
-    const EncodingTables &headers = tables[0], &tokens = tables[1];
-    const uint8_t* run_symbol = run_symbols().data();
-    const uint16_t* token = list.tokens.data();
+    const uint16_t *positions = entries.position.data(), *token = list.tokens.data();
+    const int32_t* values = entries.value.data();
+    const uint32_t* words = token_words.data();
+    const SymbolTables& t = symbol_tables();
     BitWriter writer(out);
     for (const BlockRecord& b : list.blocks) {
         const int symbol = b.header % kHeaderAlphabet, mode = symbol >> 5, extra = count_extra_bits(symbol & 31);
-        const Word head = word_of(headers, headers.row(b.header / kHeaderAlphabet), symbol);
-        writer.put((head.value << extra) | (b.count & ((1u << extra) - 1)), head.bits + extra);
+        const uint32_t head = header_words[b.header];
+        writer.put((static_cast<uint64_t>(head >> 5) << extra) | (b.count & ((1u << extra) - 1)), static_cast<int>(head & 31) + extra);
         int p = b.count > 0 ? block_shape(mode, c.geometry.depth).cells * c.cuts[stage - 2] : 0;
-        for (size_t k = b.first; k < b.first + b.count; ++k, ++token) {
-            const int at = entries.position[k];
-            const int32_t q = entries.value[k];
-            const uint32_t m = magnitude(q), run = static_cast<uint32_t>(at - p);
-            const int r = run_symbol[run], run_bits = count_extra_bits(r), size = token_size(m);
-            const Word word = word_of(tokens, tokens.row(*token / kTokenAlphabet), 16 * r + size);
-            const uint64_t with_run = (word.value << run_bits) | (run & ((1u << run_bits) - 1));
+        for (size_t k = b.first; k < b.first + b.count; ++k) {
+            const int at = positions[k];
+            const int32_t q = values[k];
+            const uint32_t m = magnitude(q), run = static_cast<uint32_t>(at - p), word = words[*token++];
+            const int run_bits = t.run_bits[run], bits = static_cast<int>(word & 31) + run_bits, size = size_of(t, m);
+            const uint64_t with_run = (static_cast<uint64_t>(word >> 5) << run_bits) | (run & ((1u << run_bits) - 1));
             p = at + 1;
             if (__builtin_expect(size < kEscapeSize, 1)) {
-                // The sign takes the place of the leading one.
-                const uint32_t low = m ^ ((q < 0 ? 0u : 1u) << (size - 1));
-                writer.put((with_run << size) | low, word.bits + run_bits + size);
+                const uint32_t low = m ^ ((q < 0 ? 0u : 1u) << (size - 1));   // the sign in the place of the leading one
+                writer.put((with_run << size) | low, bits + size);
             } else {
-                writer.put((with_run << 1) | (q < 0 ? 1 : 0), word.bits + run_bits + 1);
+                writer.put((with_run << 1) | (q < 0 ? 1 : 0), bits + 1);
                 writer.put_gamma(m - (1u << (kEscapeSize - 1)) + 1);
             }
         }

@@ -35,7 +35,11 @@ void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uin
 // Most bytes that write_tokens may touch.
 size_t token_room(const TokenList& list);
 
-// The sub-stream of a list; tables: headers, tokens. Returns one past its last byte.
-uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<EncodingTables>& tables, uint8_t* out);
+// What is put for every (class, symbol) of a code family: bits << 5 | how many, the raw bits of an escape included.
+std::vector<uint32_t> symbol_words(const EncodingTables& tables);
+
+// The sub-stream of a list; words of the headers and of the tokens. Returns one past its last byte.
+uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& header_words,
+                      const std::vector<uint32_t>& token_words, uint8_t* out);
 
 }  // namespace mmip
