@@ -233,6 +233,33 @@ void colour_planes(IntArray planes, bool forward) {
 }
 
 template <class T>
+int64_t sum_of(const void* samples, size_t count) {
+    const T* at = static_cast<const T*>(samples);
+    constexpr size_t kRun = 1 << 14;   // of so many 16 bit samples an int32 holds the sum
+    int64_t sum = 0;
+    for (size_t first = 0; first < count; first += kRun) {
+        const size_t last = std::min(count, first + kRun);
+        std::conditional_t<sizeof(T) <= 2, int32_t, int64_t> part = 0;
+        for (size_t i = first; i < last; ++i) part += at[i];
+        sum += part;
+    }
+    return sum;
+}
+
+// Sum of all samples of an array.
+int64_t total(ReadOnlyArray a) {
+    const SampleType type = sample_type(a.dtype());
+    nb::gil_scoped_release free;
+    switch (type) {
+        case kSampleU8: return sum_of<uint8_t>(a.data(), a.size());
+        case kSampleI8: return sum_of<int8_t>(a.data(), a.size());
+        case kSampleU16: return sum_of<uint16_t>(a.data(), a.size());
+        case kSampleI16: return sum_of<int16_t>(a.data(), a.size());
+        default: return sum_of<int32_t>(a.data(), a.size());
+    }
+}
+
+template <class T>
 std::pair<uint64_t, uint64_t> difference_of(const void* a, const void* b, size_t count) {
     const T* p = static_cast<const T*>(a);
     const T* q = static_cast<const T*>(b);
@@ -303,6 +330,7 @@ NB_MODULE(_core, m) {
         .def("count_symbols", &Chunk::run_count_symbols, "stage"_a, "threads"_a)
         .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
+    m.def("total", &total, "a"_a);
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);
     m.def("kernel_names", &kernel_names);

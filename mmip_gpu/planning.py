@@ -153,5 +153,5 @@ def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
 
 def sample_offset(planes: NDArray[Any]) -> int:
     """The rounded mean, which every sample has subtracted."""
-    total = int(planes.sum(dtype=np.int64))
+    total = _core.total(planes)
     return (2 * total + planes.size) // (2 * planes.size)

@@ -34,6 +34,7 @@ def chunk_of(header: Header, fields: TransformFields) -> _core.Chunk:
         steps=fields.steps,
         reversible=fields.reversible,
         recon=fields.recon,
+        padding=fields.padding,
     )
 
 

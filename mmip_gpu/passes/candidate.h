@@ -24,7 +24,7 @@ MMIP_RULE uint32_t lane_bits(I8 condition) {
 template <int size>
 struct Collector {
     uint64_t set[size / 64 > 0 ? size / 64 : 1] = {};
-    int32_t at[size];
+    float at[size];
 };
 
 template <int size>
@@ -35,34 +35,34 @@ struct Candidate {
     float dc[16];            // of its cells, in coding order
     Entry entries[size];
 
-    // Entries are the coefficients whose scaled magnitude is at least `threshold`; the DC places hold zero.
+    // Entries are the coefficients whose scaled magnitude is at least `threshold` (at most 256); the DC places hold zero.
     template <int room>
     void collect(Collector<room>& c, const F8* coefficients, int samples, const uint16_t* order, float inverse, int32_t threshold) {
-        rest = 0;
-        for (int i = 0; i < samples / 8; i += 8) {   // eight at a time so that the lanes cannot overflow
-            I8 squares{};
-            for (int k = i; k < i + 8; ++k) {
-                const I8 scaled = scaled_magnitude(coefficients[k], inverse);
+        const float* values = reinterpret_cast<const float*>(coefficients);
+        I8 squares{};   // below 2^16 each, so that the 512 of a lane cannot overflow
+        for (int i = 0; i < samples / 8; i += 8) {
+            uint64_t found = 0;
+            MMIP_UNROLL
+            for (int k = 0; k < 8; ++k) {
+                const I8 scaled = scaled_magnitude(coefficients[i + k], inverse);
                 const I8 large = scaled >= threshold;
                 squares += where(large, I8{}, scaled * scaled);
-                uint32_t lanes = lane_bits(large);
-                if (lanes == 0) continue;
-                alignas(32) int32_t value[8];
-                __builtin_memcpy(value, &scaled, sizeof value);
-                const float* source = reinterpret_cast<const float*>(coefficients + k);
-                for (; lanes != 0; lanes &= lanes - 1) {
-                    const int lane = __builtin_ctz(lanes), p = order[8 * k + lane];
-                    c.set[p >> 6] |= uint64_t{1} << (p & 63);
-                    c.at[p] = source[lane] < 0 ? -value[lane] : value[lane];
-                }
+                found |= static_cast<uint64_t>(lane_bits(large)) << (8 * k);
             }
-            for (int lane = 0; lane < 8; ++lane) rest += squares[lane];
+            for (; found != 0; found &= found - 1) {
+                const int at = 8 * i + __builtin_ctzll(found), p = order[at];
+                c.set[p >> 6] |= uint64_t{1} << (p & 63);
+                c.at[p] = values[at];
+            }
         }
+        rest = 0;
+        for (int lane = 0; lane < 8; ++lane) rest += squares[lane];
         count = 0;
         for (int word = 0; word < samples / 64; ++word) {
             for (uint64_t left = c.set[word]; left != 0; left &= left - 1) {
-                const int p = 64 * word + __builtin_ctzll(left), value = c.at[p];
-                entries[count++] = {static_cast<uint16_t>(p), static_cast<uint16_t>(value < 0), value < 0 ? -value : value, 0};
+                const int p = 64 * word + __builtin_ctzll(left);
+                const float value = c.at[p];
+                entries[count++] = {static_cast<uint16_t>(p), static_cast<uint16_t>(value < 0), scaled_magnitude(value, inverse), 0};
             }
             c.set[word] = 0;
         }

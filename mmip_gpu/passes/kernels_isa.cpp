@@ -7,9 +7,16 @@
 namespace MMIP_NS {
 namespace {
 
+// Not inlined: the compiler would look the address of a thread's own variable up again at every use.
+template <int depth>
+[[gnu::noinline]] Superblock<depth>& thread_superblock() {
+    thread_local Superblock<depth> block;
+    return block;
+}
+
 template <int depth>
 int64_t analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
-    thread_local Superblock<depth> block;
+    Superblock<depth>& block = thread_superblock<depth>();
     TileAnalysis<depth> tile(job, sums);
     switch (job.sample_type) {
         case mmip::kSampleU8: return tile.template run<uint8_t>(block);

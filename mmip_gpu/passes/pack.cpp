@@ -1,7 +1,5 @@
-// See pack.h. A tile is walked twice with the same code: once to count symbols, once to write them.
+// See pack.h. DCs are walked twice with the same code: once to count symbols, once to write them; AC tokens are listed once.
 #include "pack.h"
-
-#include <cstring>
 
 #include "../rules/builtin_codes.h"
 #include "../rules/dc.h"
@@ -10,6 +8,7 @@
 #include "dc_fit.h"
 #include "mask.h"
 #include "parallel.h"
+#include "tokens.h"
 
 namespace mmip {
 namespace {
@@ -21,17 +20,6 @@ struct CountSink {
 
     void reserve(int64_t) {}
     void symbol(int family, int c, int s) { ++histograms[family][static_cast<size_t>(c) * (*families)[family].alphabet + s]; }
-    void token(int context, int s) { symbol(1, kTokenClass[context], s); }
-    void raw(uint32_t, int) {}
-    void gamma(uint32_t) {}
-};
-
-struct ContextSink {
-    uint32_t* counts;
-
-    void reserve(int64_t) {}
-    void symbol(int, int, int) {}
-    void token(int context, int s) { ++counts[context * kTokenAlphabet + s]; }
     void raw(uint32_t, int) {}
     void gamma(uint32_t) {}
 };
@@ -65,7 +53,6 @@ struct WriteSink {
             writer.put(static_cast<uint32_t>(s), t.escape_bits);
         }
     }
-    void token(int context, int s) { symbol(1, kTokenClass[context], s); }
     void raw(uint32_t value, int bits) { writer.put(value, bits); }
     void gamma(uint32_t value) { writer.put_gamma(value); }
     void finish() {
@@ -156,161 +143,6 @@ void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vec
     }
 }
 
-// One stage of the AC of a tile.
-template <class Sink>
-class AcWalk {
-public:
-    AcWalk(const Coefficients& c, const Tile& tile, int stage, Sink& sink)
-        : c_(c), order_(*tile.order), stage_(stage), sink_(sink), modes_(c.modes.get() + tile.base),
-          entries_(c.entries[&tile - c.tiles.data()]), density_(order_.cells(), 0), magnitudes_(kMaxBlock + 1, 0) {
-        for (int m = 0; m < kModeCount; ++m) tables_[m] = block_table(m, c.geometry.depth);
-    }
-
-    void run() {
-        const int cells = order_.cells();
-        if (stage_ > 2) find_empty();
-        size_t at = 0;
-        for (int i = 0; i < cells;) {
-            if (stage_ > 2 && empty_[i]) {
-                const int covered = put_cover(i);
-                for (int k = i; k < i + covered; ++k) at += entries_.count[k];
-                i += covered;
-                continue;
-            }
-            const BlockTable& table = *tables_[modes_[i]];
-            const Span found = segment(i, at, table);
-            put_header(i, modes_[i], table.cells, static_cast<uint32_t>(found.last - found.first));
-            put_tokens(found, table);
-            at += entries_.count[i];
-            i += table.cells;
-        }
-    }
-
-    // Class of the header at every cell, with the densities of all cells known.
-    void header_classes(uint8_t* classes) {
-        const int cells = order_.cells();
-        size_t at = 0;
-        for (int i = 0; i < cells;) {
-            const BlockTable& table = *tables_[modes_[i]];
-            const Span found = segment(i, at, table);
-            set_density(i, table.cells, static_cast<uint32_t>(found.last - found.first));
-            at += entries_.count[i];
-            i += table.cells;
-        }
-        for (int i = 0; i < cells; ++i) classes[i] = static_cast<uint8_t>(context_class(i));
-    }
-
-private:
-    static constexpr int kMaxBlock = 4088;
-
-    struct Span {
-        size_t first, last;
-    };
-
-    int low(const BlockTable& t) const { return t.cells * c_.cuts[stage_ - 2]; }
-    int high(const BlockTable& t) const { return t.cells * c_.cuts[stage_ - 1]; }
-
-    // The stage's entries of the block at cell i, whose entries start at `at`.
-    Span segment(int i, size_t at, const BlockTable& table) const {
-        Span span{at, at + entries_.count[i]};
-        const int from = low(table), to = high(table);
-        while (span.first < span.last && entries_.position[span.first] < from) ++span.first;
-        while (span.last > span.first && entries_.position[span.last - 1] >= to) --span.last;
-        return span;
-    }
-
-    // Later stages cover empty regions with blocks of any mode that fits.
-    void find_empty() {
-        empty_.assign(order_.cells(), 0);
-        size_t at = 0;
-        for (int i = 0; i < order_.cells();) {
-            const BlockTable& table = *tables_[modes_[i]];
-            const Span found = segment(i, at, table);
-            std::memset(empty_.data() + i, found.first == found.last ? 1 : 0, table.cells);
-            at += entries_.count[i];
-            i += table.cells;
-        }
-    }
-
-    int put_cover(int i) {
-        int mode = kMode8;
-        for (int larger : {kMode16, kMode32}) {
-            const BlockShape shape = block_shape(larger, c_.geometry.depth);
-            if (!order_.fits(i, shape)) continue;
-            bool all = true;
-            for (int k = 0; k < shape.cells; ++k) all = all && empty_[i + k] != 0;
-            if (all) mode = larger;
-        }
-        const int cells = tables_[mode]->cells;
-        put_header(i, mode, cells, 0);
-        return cells;
-    }
-
-    int context_class(int i) const {
-        const int at = order_.raster[i], slice = order_.ay * order_.ax;
-        uint32_t sum = 0;
-        int neighbours = 0;
-        if (order_.x[i] > 0) sum += density_[at - 1], ++neighbours;
-        if (order_.y[i] > 0) sum += density_[at - order_.ax], ++neighbours;
-        if (order_.z[i] > 0) sum += density_[at - slice], ++neighbours;
-        return header_class(header_context(sum, neighbours));
-    }
-
-    void set_density(int i, int cells, uint32_t nonzeros) {
-        const uint32_t d = density(nonzeros, cells);
-        for (int k = 0; k < cells; ++k) density_[order_.raster[i + k]] = d;
-    }
-
-    void put_header(int i, int mode, int cells, uint32_t nonzeros) {
-        const int n = count_symbol(nonzeros);
-        sink_.reserve(2 + nonzeros);
-        sink_.symbol(0, context_class(i), 32 * mode + n);
-        sink_.raw(nonzeros & ((1u << count_extra_bits(n)) - 1), count_extra_bits(n));
-        set_density(i, cells, nonzeros);
-    }
-
-    void put_tokens(const Span& found, const BlockTable& table) {
-        int p = low(table), left = static_cast<int>(found.last - found.first);
-        for (size_t k = found.first; k < found.last; ++k) {
-            const int at = entries_.position[k];
-            const int32_t q = entries_.value[k];
-            const uint16_t* n = &table.neighbours[static_cast<size_t>(p) * 6];
-            const uint32_t v = neighbour_sum(magnitudes_.data(), n);
-            const uint32_t m = magnitude(q), run = static_cast<uint32_t>(at - p);
-            const int r = count_symbol(run), size = token_size(m);
-            sink_.token(token_context(left, table.position_class[p], v), 16 * r + size);
-            sink_.raw(run & ((1u << count_extra_bits(r)) - 1), count_extra_bits(r));
-            if (size < kEscapeSize) {
-                put_sign_and_low_bits(sink_, q, size);
-            } else {
-                sink_.raw(q < 0 ? 1 : 0, 1);
-                sink_.gamma(m - (1u << (kEscapeSize - 1)) + 1);
-            }
-            magnitudes_[at] = m;
-            p = at + 1;
-            --left;
-        }
-        for (size_t k = found.first; k < found.last; ++k) magnitudes_[entries_.position[k]] = 0;
-    }
-
-    const Coefficients& c_;
-    const TileOrder& order_;
-    int stage_;
-    Sink& sink_;
-    const uint8_t* modes_;
-    const Entries& entries_;
-    const BlockTable* tables_[kModeCount];
-    std::vector<uint32_t> density_;
-    std::vector<uint32_t> magnitudes_;
-    std::vector<uint8_t> empty_;
-};
-
-template <class Sink>
-void walk_tile(const Coefficients& c, const Tile& tile, int stage, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights, Sink& sink) {
-    if (stage == 1) walk_dc(c, tile, steps, weights, sink);
-    else AcWalk<Sink>(c, tile, stage, sink).run();
-}
-
 // Only stage 1 predicts.
 DcWeights stage_weights(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps) {
     return stage == 1 ? fit_dc_weights(c, steps) : builtin_dc_weights();
@@ -362,10 +194,9 @@ std::string assemble(const std::vector<uint8_t>& codes, const std::vector<std::v
     return out;
 }
 
-}  // namespace
-
-std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& c, int stage,
-                                                 const std::vector<std::vector<uint32_t>>& steps, int threads) {
+// Symbol counts of a stage, and from stage 2 on the symbols of each tile.
+std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps,
+                                                  int threads, std::vector<TokenList>& lists) {
     const std::vector<CodeFamily> families = stage_families(stage);
     const int workers = std::max(threads, 1);
     std::vector<std::vector<std::vector<uint32_t>>> parts(workers);
@@ -373,12 +204,24 @@ std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& c, int stag
         for (const CodeFamily& f : families) part.emplace_back(static_cast<size_t>(f.classes) * f.alphabet, 0);
     const DcWeights weights = stage_weights(c, stage, steps);
     parallel_for(static_cast<int64_t>(c.tiles.size()), workers, [&](int64_t i, int worker) {
-        CountSink sink{parts[worker].data(), &families};
-        walk_tile(c, c.tiles[i], stage, steps, weights, sink);
+        if (stage == 1) {
+            CountSink sink{parts[worker].data(), &families};
+            walk_dc(c, c.tiles[i], steps, weights, sink);
+        } else {
+            list_tokens(c, c.tiles[i], stage, lists[i], parts[worker][0].data(), parts[worker][1].data());
+        }
     });
     for (int w = 1; w < workers; ++w)
         for (size_t f = 0; f < families.size(); ++f) add_to(parts[0][f], parts[w][f]);
     return parts[0];
+}
+
+}  // namespace
+
+std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& c, int stage,
+                                                 const std::vector<std::vector<uint32_t>>& steps, int threads) {
+    std::vector<TokenList> lists(c.tiles.size());
+    return listed_symbols(c, stage, steps, threads, lists);
 }
 
 std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int threads) {
@@ -386,8 +229,7 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
     std::vector<std::vector<uint32_t>> parts(workers);
     for (auto& part : parts) part.assign(kTokenContexts * kTokenAlphabet, 0);
     parallel_for(static_cast<int64_t>(c.tiles.size()), workers, [&](int64_t i, int worker) {
-        ContextSink sink{parts[worker].data()};
-        AcWalk<ContextSink>(c, c.tiles[i], stage, sink).run();
+        add_token_contexts(c, c.tiles[i], stage, parts[worker].data());
     });
     for (int w = 1; w < workers; ++w) add_to(parts[0], parts[w]);
     return parts[0];
@@ -395,32 +237,36 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
 
 std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
     const std::vector<CodeFamily> families = stage_families(stage);
-    const std::vector<std::vector<uint32_t>> histograms = count_symbols(c, stage, steps, threads);
+    std::vector<TokenList> lists(c.tiles.size());
+    const std::vector<std::vector<uint32_t>> histograms = listed_symbols(c, stage, steps, threads, lists);
     const DcWeights weights = stage_weights(c, stage, steps);
     BitString head;
     if (stage == 1) put_weights(weights, head);
     std::vector<EncodingTables> tables;
     for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head));
-    std::vector<std::vector<uint8_t>> streams(c.tiles.size());
-    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
-        WriteSink sink(&streams[i], &tables);
-        if (stage == 1 && c.mask) put_mask(c, c.tiles[i], sink);
-        walk_tile(c, c.tiles[i], stage, steps, weights, sink);
-        sink.finish();
-        streams[i].shrink_to_fit();
+    std::vector<std::vector<uint32_t>> words;
+    for (const EncodingTables& t : tables) words.push_back(symbol_words(t));
+    std::vector<std::vector<uint8_t>> streams(c.tiles.size()), buffers(std::max(threads, 1));
+    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int worker) {
+        if (stage == 1) {
+            WriteSink sink(&streams[i], &tables);
+            if (c.mask) put_mask(c, c.tiles[i], sink);
+            walk_dc(c, c.tiles[i], steps, weights, sink);
+            sink.finish();
+            streams[i].shrink_to_fit();
+            return;
+        }
+        std::vector<uint8_t>& buffer = buffers[worker];
+        if (buffer.size() < token_room(lists[i])) buffer.resize(token_room(lists[i]));
+        buffer[0] = 0;   // a sub-stream without bits is a zero byte
+        const uint8_t* end = write_tokens(c, c.tiles[i], stage, lists[i], words[0], words[1], buffer.data());
+        streams[i].assign(static_cast<const uint8_t*>(buffer.data()), std::max(end, static_cast<const uint8_t*>(buffer.data()) + 1));
+        lists[i] = TokenList{};
     });
     return assemble(head.finish(), streams);
 }
 
 namespace {
-
-struct NoSink {
-    void reserve(int64_t) {}
-    void symbol(int, int, int) {}
-    void token(int, int) {}
-    void raw(uint32_t, int) {}
-    void gamma(uint32_t) {}
-};
 
 StageRates rates_of(const CodeFamily& header, const CodeFamily& token, const EncodingTables& headers, const EncodingTables& tokens) {
     const auto bits = [](const CodeFamily& f, const EncodingTables& t, int c, int s) {
@@ -454,8 +300,7 @@ StageRates chosen_rates(const Coefficients& c, int stage, const std::vector<std:
 std::vector<uint8_t> header_classes(const Coefficients& c, int stage, int threads) {
     std::vector<uint8_t> classes(c.cells);
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
-        NoSink sink;
-        AcWalk<NoSink>(c, c.tiles[i], stage, sink).header_classes(classes.data() + c.tiles[i].base);
+        find_header_classes(c, c.tiles[i], stage, classes.data() + c.tiles[i].base);
     });
     return classes;
 }

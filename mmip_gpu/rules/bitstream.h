@@ -7,27 +7,27 @@
 
 namespace MMIP_NS {
 
-// Appends to `out`, which the caller keeps large enough.
+// Appends to `out`, which the caller keeps large enough; up to eight bytes past the last one are written to.
 struct BitWriter {
     uint8_t* out;
-    uint64_t held = 0;   // the low `count` bits wait to be written
-    int count = 0;
+    uint64_t held = 0;   // the high `count` bits wait to be written
+    int count = 0;       // below 8 between calls
 
     MMIP_RULE explicit BitWriter(uint8_t* destination) : out(destination) {}
 
-    // bits <= 32, value < 2^bits
-    MMIP_RULE void put(uint32_t value, int bits) {
-        held = (held << bits) | value;
+    // bits <= 56, value < 2^bits
+    MMIP_RULE void put(uint64_t value, int bits) {
+        held |= (value << 1) << (63 - count - bits);
         count += bits;
-        if (count >= 32) {
-            count -= 32;
-            const uint32_t word = static_cast<uint32_t>(held >> count);
-            out[0] = static_cast<uint8_t>(word >> 24);
-            out[1] = static_cast<uint8_t>(word >> 16);
-            out[2] = static_cast<uint8_t>(word >> 8);
-            out[3] = static_cast<uint8_t>(word);
-            out += 4;
-        }
+#if !defined(__CUDA_ARCH__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        const uint64_t word = __builtin_bswap64(held);
+        __builtin_memcpy(out, &word, 8);
+#else
+        for (int i = 0; i < 8; ++i) out[i] = static_cast<uint8_t>(held >> (56 - 8 * i));
+#endif
+        out += count >> 3;
+        held <<= count & ~7;
+        count &= 7;
     }
 
     MMIP_RULE void put_gamma(uint32_t value) {
@@ -38,13 +38,7 @@ struct BitWriter {
 
     // Pads with zero bits to a byte; returns one past the last byte.
     MMIP_RULE uint8_t* finish() {
-        while (count > 0) {
-            const int bits = count < 8 ? count : 8;
-            const uint64_t top = held >> (count - bits);
-            *out++ = static_cast<uint8_t>(top << (8 - bits));
-            count -= bits;
-            held &= count > 0 ? (uint64_t{1} << count) - 1 : 0;
-        }
+        if (count > 0) put(0, 8 - count);
         return out;
     }
 };

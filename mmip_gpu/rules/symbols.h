@@ -10,7 +10,7 @@ MMIP_RULE int bit_length(uint32_t v) {
 #if defined(__CUDA_ARCH__)
     return 32 - __clz(v);
 #else
-    return v == 0 ? 0 : 32 - __builtin_clz(v);
+    return 63 - __builtin_clzll(2 * static_cast<uint64_t>(v) + 1);   // without a branch
 #endif
 }
 

@@ -1,0 +1,45 @@
+// The AC symbols of a tile: found by one walk over its indices, then written with any codes without walking again.
+// Values: Coefficients in; TokenList, counts and sub-stream bytes out. Home: host; one item of work = one tile.
+// Implements FORMAT.md section 8.2. A list depends on the indices alone, so counting and writing cannot disagree.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "codebook.h"
+#include "layout.h"
+
+namespace mmip {
+
+// A block header: class and symbol, and which of the tile's entries follow as tokens.
+struct BlockRecord {
+    uint32_t first;
+    uint16_t count;
+    uint16_t header;      // class * kHeaderAlphabet + symbol
+};
+
+struct TokenList {
+    std::vector<BlockRecord> blocks;
+    std::vector<uint16_t> tokens;     // class * kTokenAlphabet + symbol, one per entry of the blocks
+};
+
+// The symbols of a stage (2 or later); `headers` and `tokens` (classes x alphabet) are added to.
+void list_tokens(const Coefficients& c, const Tile& tile, int stage, TokenList& list, uint32_t* headers, uint32_t* tokens);
+
+// Tokens per context (kTokenContexts x kTokenAlphabet), added to `counts`.
+void add_token_contexts(const Coefficients& c, const Tile& tile, int stage, uint32_t* counts);
+
+// Class of the header at every cell in coding order, with the densities of all cells known.
+void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uint8_t* classes);
+
+// Most bytes that write_tokens may touch.
+size_t token_room(const TokenList& list);
+
+// What is put for every (class, symbol) of a code family: bits << 5 | how many, the raw bits of an escape included.
+std::vector<uint32_t> symbol_words(const EncodingTables& tables);
+
+// The sub-stream of a list; words of the headers and of the tokens. Returns one past its last byte.
+uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& header_words,
+                      const std::vector<uint32_t>& token_words, uint8_t* out);
+
+}  // namespace mmip
