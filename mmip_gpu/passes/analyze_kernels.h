@@ -11,6 +11,9 @@
 
 namespace MMIP_NS {
 
+// A cell with more entries than this share of its samples may hold an edge; effort 1 tries mode 4 there, and nowhere else.
+constexpr int kDenseShare = 6;
+
 template <int depth>
 struct Superblock {
     static constexpr int width = depth == 8 ? 16 : 32;           // samples on y and x
@@ -166,8 +169,11 @@ private:
             slice_phase<8, 8, dct_line<8, F8>>(b.work);
         }
         estimate(b, *cell_[k], b.work, kMode8, k);
-        if (!all) return;
-        if constexpr (depth == 8) challenge(b, b.in_plane, kModeZ1, k);
+        const bool dense = job_.search == mmip::kSearchFast && cell_[k]->count > Block::cell_samples / kDenseShare;
+        if (!all && !dense) return;
+        if constexpr (depth == 8) {
+            if (all) challenge(b, b.in_plane, kModeZ1, k);
+        }
         forward_quarters<depth>(samples, b.scratch, b.work);
         challenge(b, b.work, kMode4, k);
     }
@@ -245,7 +251,8 @@ private:
             best += merged[q] ? weigh(b.quad[q].cost) : split;
         }
         if constexpr (depth == 1) {
-            if (job_.search >= mmip::kSearchRough && can_merge(0, 16)) {
+            const bool promising = job_.search >= mmip::kSearchRough || (merged[0] && merged[1] && merged[2] && merged[3]);
+            if (promising && can_merge(0, 16)) {
                 transform_merged<32, 4>(b, 0, b.whole.dc);
                 estimate(b, b.whole, b.work, kMode32, 0);
                 if (weigh(b.whole.cost) < best) return store(b, b.whole, 0);
