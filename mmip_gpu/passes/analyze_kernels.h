@@ -8,31 +8,15 @@
 #include "block_kernels.h"
 #include "candidate.h"
 #include "kernels.h"
+#include "superblock.h"
 
 namespace MMIP_NS {
 
 // A cell with more entries than this share of its samples may hold an edge; effort 1 tries mode 4 there, and nowhere else.
 constexpr int kDenseShare = 6;
 
-template <int depth>
-struct Superblock {
-    static constexpr int width = depth == 8 ? 16 : 32;           // samples on y and x
-    static constexpr int slices = depth == 8 ? 16 : 1;
-    static constexpr int cells = depth == 8 ? 8 : 16;
-    static constexpr int cell_samples = depth * 64;
-    static constexpr int group = depth == 8 ? 8 : 4;             // cells of mode 16
-    static constexpr int quads = cells / group;
-
-    alignas(64) F8 samples[slices * width * width / 8];          // natural layout of the superblock
-    alignas(64) F8 scratch[slices * width * width / 8];
-    alignas(64) F8 work[slices * width * width / 8];             // coefficients of the candidate at hand
-    alignas(64) F8 in_plane[cell_samples / 8];                     // the same for mode z1
-    Candidate<cell_samples> cell[cells + 1];                     // the best mode of each cell, and a rival
-    Candidate<group * cell_samples> quad[quads];                 // mode 16
-    Candidate<depth == 8 ? 1 : 1024> whole;                      // mode 32
-    Collector<slices * width * width> collector;
-    alignas(64) uint32_t magnitudes[slices * width * width + 1];
-};
+// Full search: candidates of a rough cost up to 9/8 of the best one are weighed by code lengths.
+constexpr int64_t kNearNumerator = 9, kNearDenominator = 8;
 
 template <int depth>
 class TileAnalysis {
@@ -46,17 +30,15 @@ public:
     template <class T>
     int64_t run(Block& b) {
         for (uint32_t& m : b.magnitudes) m = 0;
-        for (int k = 0; k < Block::cells; ++k) cell_[k] = &b.cell[k];
-        spare_ = &b.cell[Block::cells];
         const int sz = superblock_depth(depth), sy = superblock_width(depth);
         for (int z = 0; z < t_.az; z += sz)
             for (int y = 0; y < t_.ay; y += sy)
                 for (int x = 0; x < t_.ax; x += sy) {
-                    load<T>(b, z, y, x);
+                    b.template load<T>(job_, z, y, x);
                     find_cells(z, y, x);
                     for (int q = 0; q < Block::quads; ++q) {
                         const int first = q * Block::group;
-                        even_[q] = job_.search == mmip::kSearchFast && can_merge(first, Block::group) && is_even(b, first);
+                        even_[q] = job_.search == mmip::kSearchFast && can_merge(first, Block::group) && b.is_even(first, job_.classes[class_[first]].step);
                         for (int k = first; k < first + Block::group; ++k)
                             if (present_[k] && !even_[q]) decide_cell(b, k);
                     }
@@ -66,31 +48,6 @@ public:
     }
 
 private:
-    // Phase 1: samples of the superblock, minus the offset; places past the plane repeat its last samples.
-    template <class T>
-    void load(Block& b, int z, int y, int x) {
-        const T* plane = static_cast<const T*>(job_.samples);
-        float* out = reinterpret_cast<float*>(b.samples);
-        const int64_t z0 = (t_.cell[0] + z) * depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
-        const int64_t nz = job_.shape[0], ny = job_.shape[1], nx = job_.shape[2];
-        const int32_t offset = job_.offset;
-        for (int k = 0; k < Block::slices; ++k) {
-            const int64_t pz = z0 + k < nz ? z0 + k : nz - 1;
-            for (int j = 0; j < Block::width; ++j) {
-                const int64_t py = y0 + j < ny ? y0 + j : ny - 1;
-                const T* row = plane + (pz * ny + py) * nx;
-                float* to = out + (k * Block::width + j) * Block::width;
-                if (nx - x0 >= Block::width) {   // the common case, of constant length
-                    for (int i = 0; i < Block::width; ++i) to[i] = static_cast<float>(static_cast<int32_t>(row[x0 + i]) - offset);
-                    continue;
-                }
-                const int64_t here = nx - x0;
-                for (int64_t i = 0; i < here; ++i) to[i] = static_cast<float>(static_cast<int32_t>(row[x0 + i]) - offset);
-                for (int64_t i = here; i < Block::width; ++i) to[i] = to[here - 1];
-            }
-        }
-    }
-
     // The superblock's cells that lie in the tile: Z order, coding order of the first.
     void find_cells(int z, int y, int x) {
         for (int k = 0; k < Block::cells; ++k) {
@@ -102,44 +59,6 @@ private:
         }
     }
 
-    static void gather_cell(const Block& b, int k, F8* to) {
-        const CellOffset o = superblock_cell(k, depth);
-        constexpr int row = Block::width / 8;
-        for (int z = 0; z < depth; ++z)
-            for (int y = 0; y < 8; ++y)
-                to[z * 8 + y] = b.samples[((o.z * depth + z) * Block::width + o.y * 8 + y) * row + o.x];
-    }
-
-    // Sum of the differences between the rows of a cell.
-    static int64_t activity(const Block& b, int k) {
-        const CellOffset o = superblock_cell(k, depth);
-        constexpr int row = Block::width / 8;
-        I8 sum{};
-        for (int z = 0; z < depth; ++z) {
-            const F8* at = b.samples + ((o.z * depth + z) * Block::width + o.y * 8) * row + o.x;
-            F8 slice{};
-            for (int y = 0; y < 7; ++y) slice += absolute(at[y * row] - at[(y + 1) * row]);
-            sum += truncate(slice);
-        }
-        int64_t total = 0;
-        for (int lane = 0; lane < 8; ++lane) total += sum[lane];
-        return total;
-    }
-
-    // Whether the cells of a block to be vary alike, so that one large block is taken for better unseen: the standard
-    // deviation of their activities is at most 1/4 of the mean (less would lose speed, more loses bytes).
-    bool is_even(const Block& b, int first) const {
-        constexpr int differences = depth * 56;
-        int64_t sum = 0, squares = 0;
-        for (int k = first; k < first + Block::group; ++k) {
-            const int64_t a = activity(b, k);
-            sum += a;
-            squares += square(a);
-        }
-        const int64_t noise = static_cast<int64_t>(job_.classes[class_[first]].step) * (differences * Block::group / 16);
-        return 16 * (Block::group * squares - square(sum)) <= square(sum + noise);
-    }
-
     static float take_dc(F8* coefficients) {
         float& at = reinterpret_cast<float*>(coefficients)[0];
         const float dc = at;
@@ -147,12 +66,14 @@ private:
         return dc;
     }
 
-    // Phase 2: modes 8, 4 and z1 of a cell; the best of them is cell_[k].
+    // Phase 2: modes 8, 4 and z1 of a cell; the best of them by rough cost is cell_[k].
     void decide_cell(Block& b, int k) {
         alignas(64) F8 samples[Block::cell_samples / 8];
-        gather_cell(b, k, samples);
-        cell_[k]->mode = kMode8;
+        b.gather_cell(k, samples);
+        cell_[k] = &b.cell[k][0];
+        options_[k] = 1;
         if (job_.classes[class_[k]].reversible != 0) {
+            cell_[k]->mode = kMode8;
             forward_reversible<depth>(samples, b.scratch, b.work);
             cell_[k]->dc[0] = take_dc(b.work);
             cell_[k]->collect(b.collector, b.work, Block::cell_samples, t_.blocks[kMode8].order, 1.0f, 1);
@@ -180,13 +101,12 @@ private:
 
     // A rival for the best mode of cell k.
     void challenge(Block& b, F8* coefficients, int mode, int k) {
-        estimate(b, *spare_, coefficients, mode, k);
-        if (weigh(spare_->cost) >= weigh(cell_[k]->cost)) return;
-        auto* beaten = cell_[k];
-        cell_[k] = spare_;
-        spare_ = beaten;
+        auto& rival = b.cell[k][options_[k]++];
+        estimate(b, rival, coefficients, mode, k);
+        if (weigh(rival.cost) < weigh(cell_[k]->cost)) cell_[k] = &rival;
     }
 
+    // Entries of a candidate and their rough cost.
     template <class C>
     void estimate(Block& b, C& candidate, F8* coefficients, int mode, int k) {
         const mmip::BlockView& view = t_.blocks[mode];
@@ -194,8 +114,35 @@ private:
         if (view.cells == 1) candidate.dc[0] = take_dc(coefficients);
         const int32_t least = job_.search >= mmip::kSearchRough ? 128 : 256 - job_.rounding;
         candidate.collect(b.collector, coefficients, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least);
-        if (job_.search == mmip::kSearchFull) candidate.decide(job_, view, place_[k], b.magnitudes);
-        else candidate.round(job_.rounding);
+        candidate.round(job_.rounding);
+    }
+
+    // Whether a candidate may win by code lengths although another one costs less by the rough cost.
+    static bool is_near(int64_t rough, int64_t best) { return kNearDenominator * rough <= kNearNumerator * best; }
+
+    template <class C>
+    void decide(Block& b, C& candidate, int k) {
+        candidate.decide(job_, t_.blocks[candidate.mode], place_[k], b.magnitudes);
+    }
+
+    // Full search: the best mode of cells k .. k + many - 1 by code lengths; returns the cost of all.
+    int64_t decide_cells(Block& b, int first, int many) {
+        int64_t cost = 0;
+        for (int k = first; k < first + many; ++k) {
+            if (!present_[k]) continue;
+            if (job_.classes[class_[k]].reversible == 0) {
+                const int64_t best = weigh(cell_[k]->cost);
+                cell_[k] = nullptr;
+                for (int o = 0; o < options_[k]; ++o) {
+                    auto& option = b.cell[k][o];
+                    if (!is_near(weigh(option.cost), best)) continue;
+                    decide(b, option, k);
+                    if (cell_[k] == nullptr || weigh(option.cost) < weigh(cell_[k]->cost)) cell_[k] = &option;
+                }
+            }
+            cost += weigh(cell_[k]->cost);
+        }
+        return cost;
     }
 
     // Whether cells k .. k + many - 1 may form a block.
@@ -206,56 +153,48 @@ private:
         return job_.classes[class_[k]].reversible == 0;
     }
 
-    // Copies m x m(x m) cells' samples of a merged block out of the superblock, transforms, and splits off the corner.
-    template <int size, int m>
-    void transform_merged(Block& b, int k, float* dc) {
-        constexpr int slices = depth == 8 ? size : 1, corner_depth = depth == 8 ? m : 1;
-        const CellOffset o = superblock_cell(k, depth);
-        constexpr int row = Block::width / 8;
-        alignas(64) F8 samples[slices * size * size / 8];
-        for (int z = 0; z < slices; ++z)
-            for (int y = 0; y < size; ++y)
-                for (int x = 0; x < size / 8; ++x)
-                    samples[(z * size + y) * (size / 8) + x] = b.samples[((o.z * depth + z) * Block::width + o.y * 8 + y) * row + o.x + x];
-        forward_planes<slices, size>(samples, b.scratch, b.work);
-        if constexpr (slices > 1) slice_phase<slices, size, dct_line<slices, F8>>(b.work);
-        float corner[corner_depth * m * m];
-        float* c = reinterpret_cast<float*>(b.work);
-        for (int z = 0; z < corner_depth; ++z)
-            for (int y = 0; y < m; ++y)
-                for (int x = 0; x < m; ++x) {
-                    float& at = c[(z * size + x) * size + y];
-                    corner[(z * m + y) * m + x] = at;
-                    at = 0;
-                }
-        inverse_corner_lines<corner_depth, m, idct_line<m, float>>(corner);
-        for (int i = 0; i < corner_depth * m * m; ++i) {
-            const CellOffset cell = superblock_cell(i, depth);
-            dc[i] = corner[(cell.z * m + cell.y) * m + cell.x];
+    // Phase 3: mode 16 against the cells; whether it wins. `rough` and `best` have the winner's costs added.
+    bool decide_quad(Block& b, int q, int64_t& rough, int64_t& best) {
+        const int k = q * Block::group;
+        const bool full = job_.search == mmip::kSearchFull;
+        int64_t split = 0;
+        for (int i = k; i < k + Block::group; ++i) split += present_[i] && !even_[q] ? weigh(cell_[i]->cost) : 0;
+        if (!can_merge(k, Block::group)) {
+            rough += split;
+            best += full ? decide_cells(b, k, Block::group) : split;
+            return false;
         }
+        b.template transform_merged<16, 2>(k, b.quad[q].dc);
+        estimate(b, b.quad[q], b.work, kMode16, k);
+        const int64_t whole = weigh(b.quad[q].cost);
+        bool wins = even_[q] || whole < split;
+        rough += wins ? whole : split;
+        if (!full) {
+            best += wins ? whole : split;
+            return wins;
+        }
+        const bool try_whole = wins || is_near(whole, split), try_split = !wins || is_near(split, whole);
+        if (try_whole) decide(b, b.quad[q], k);
+        if (try_split) split = decide_cells(b, k, Block::group);
+        if (try_whole && try_split) wins = weigh(b.quad[q].cost) < split;
+        best += wins ? weigh(b.quad[q].cost) : split;
+        return wins;
     }
 
-    // Phases 3 and 4: merged candidates against what they replace; the winners are stored.
+    // Phase 4: the winners are stored.
     void decide_merges(Block& b) {
         bool merged[4] = {false, false, false, false};
-        int64_t best = 0;
-        for (int q = 0; q < Block::quads; ++q) {
-            const int k = q * Block::group;
-            int64_t split = 0;
-            for (int i = k; i < k + Block::group; ++i) split += present_[i] && !even_[q] ? weigh(cell_[i]->cost) : 0;
-            if (can_merge(k, Block::group)) {
-                transform_merged<16, 2>(b, k, b.quad[q].dc);
-                estimate(b, b.quad[q], b.work, kMode16, k);
-                merged[q] = even_[q] || weigh(b.quad[q].cost) < split;
-            }
-            best += merged[q] ? weigh(b.quad[q].cost) : split;
-        }
+        int64_t rough = 0, best = 0;
+        for (int q = 0; q < Block::quads; ++q) merged[q] = decide_quad(b, q, rough, best);
         if constexpr (depth == 1) {
             const bool promising = job_.search >= mmip::kSearchRough || (merged[0] && merged[1] && merged[2] && merged[3]);
             if (promising && can_merge(0, 16)) {
-                transform_merged<32, 4>(b, 0, b.whole.dc);
+                b.template transform_merged<32, 4>(0, b.whole.dc);
                 estimate(b, b.whole, b.work, kMode32, 0);
-                if (weigh(b.whole.cost) < best) return store(b, b.whole, 0);
+                const bool full = job_.search == mmip::kSearchFull;
+                const bool tried = !full || is_near(weigh(b.whole.cost), rough);
+                if (full && tried) decide(b, b.whole, 0);
+                if (tried && weigh(b.whole.cost) < best) return store(b, b.whole, 0);
             }
         }
         for (int k = 0; k < Block::cells;) {
@@ -335,7 +274,8 @@ private:
     int64_t written_ = 0;
     bool present_[Block::cells], even_[Block::quads];
     int class_[Block::cells], place_[Block::cells];
-    Candidate<Block::cell_samples>*cell_[Block::cells], *spare_;
+    int options_[Block::cells];
+    Candidate<Block::cell_samples>* cell_[Block::cells];
 };
 
 }  // namespace MMIP_NS

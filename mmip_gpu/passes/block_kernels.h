@@ -65,8 +65,15 @@ MMIP_RULE void slice_phase(F8* block) {
 // In-plane part, then the part over z (depth > 1). Scratch: a block of the same size.
 template <int depth, int size>
 MMIP_RULE void forward_planes(const F8* samples, F8* scratch, F8* coefficients) {
-    for (int i = 0; i < depth * size * size / 8; ++i) scratch[i] = samples[i];
-    row_phase<depth, size, dct_line<size, F8>>(scratch);
+    constexpr int groups = size / 8;
+    for (int z = 0; z < depth; ++z)
+        for (int lane = 0; lane < groups; ++lane) {
+            const int at = z * size * groups + lane;
+            F8 line[size];
+            MMIP_UNROLL
+            for (int i = 0; i < size; ++i) line[i] = samples[at + i * groups];
+            dct_forward<size, size, F8>(line, scratch + at, groups);
+        }
     transpose_block<depth, size>(scratch, coefficients);
     row_phase<depth, size, dct_line<size, F8>>(coefficients);
 }

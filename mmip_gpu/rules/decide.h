@@ -45,10 +45,13 @@ MMIP_RULE int header_bits(const Segment& s, int nonzeros) {
     return nonzeros == 0 ? s.empty_bits : s.header[count_symbol(static_cast<uint32_t>(nonzeros))];
 }
 
-// Bits of the token of `size` at the end of `run` zeros that start at position p, as the last but `left` - 1.
-MMIP_RULE int token_bits(const Segment& s, const uint32_t* magnitudes, int p, int left, uint32_t run, int size) {
-    const int context = token_context(left, s.position_class[p], neighbour_sum(magnitudes, s.neighbours + 6 * p));
-    return s.token[kTokenClass[context] * kTokenAlphabet + 16 * count_symbol(run) + size];
+// Bits of the symbols of a token that is the last but `left` - 1; `place` = what the context owes to the position.
+MMIP_RULE const uint8_t* token_row(const Segment& s, int left, int place) {
+    return s.token + kTokenClass[left_class(left) * 42 + place] * kTokenAlphabet;
+}
+
+MMIP_RULE int token_place(const Segment& s, const uint32_t* magnitudes, int p) {
+    return s.position_class[p] * 6 + neighbour_class(neighbour_sum(magnitudes, s.neighbours + 6 * p));
 }
 
 // Lowers and drops entries of one segment, from the last to the first; magnitudes holds |q| of the stage by position (all
@@ -57,36 +60,39 @@ MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, uint32
     int64_t dropped = 0, bits = 0;
     for (int i = 0; i < count; ++i) magnitudes[entries[i].position] = static_cast<uint32_t>(entries[i].magnitude);
     for (int round = 0; round < kDecisionRounds && count > 0; ++round) {
-        int kept = count, left = 0, next = -1, next_bits = 0;
+        // The token before an entry is told from the entries before it alone, so its place holds whatever becomes of the entry.
+        int kept = count, left = 0, next = -1, next_bits = 0, header_saved = header_bits(s, kept) - header_bits(s, kept - 1);
         bits = 0;
         for (int i = count - 1; i >= 0; --i) {
             Entry& e = entries[i];
             const int p = i > 0 ? entries[i - 1].position + 1 : s.low;
-            const uint32_t run = static_cast<uint32_t>(e.position - p);
-            const int m = e.magnitude, size = token_size(static_cast<uint32_t>(m));
-            int own = token_bits(s, magnitudes, p, left + 1, run, size);
+            const int m = e.magnitude, place = token_place(s, magnitudes, p);
+            const uint8_t* row = token_row(s, left + 1, place) + 16 * count_symbol(static_cast<uint32_t>(e.position - p));
+            const int size = token_size(static_cast<uint32_t>(m));
+            int own = row[size];
             const int32_t over = (m << 8) - e.scaled;
             if (m <= kLargestLowered && (m & (m - 1)) == 0 && over > -kLowerBelow) {
                 const int64_t harm = 65536 - 512 * static_cast<int64_t>(over);   // (256 - over)^2 - over^2
                 if (m == 1) {
-                    magnitudes[e.position] = 0;
-                    int joined = 0;
-                    if (next >= 0) {
-                        const Entry& after = entries[next];
-                        joined = token_bits(s, magnitudes, p, left, static_cast<uint32_t>(after.position - p),
-                                            token_size(static_cast<uint32_t>(after.magnitude)));
+                    const int most_saved = own + next_bits + header_saved;
+                    if (harm < kLambda * most_saved) {
+                        int joined = 0;
+                        if (next >= 0) {
+                            const Entry& after = entries[next];
+                            joined = token_row(s, left, place)[16 * count_symbol(static_cast<uint32_t>(after.position - p)) + token_size(static_cast<uint32_t>(after.magnitude))];
+                        }
+                        if (harm < kLambda * (most_saved - joined)) {
+                            dropped += square(e.scaled);
+                            e.magnitude = 0;
+                            magnitudes[e.position] = 0;
+                            --kept;
+                            header_saved = kept > 0 ? header_bits(s, kept) - header_bits(s, kept - 1) : 0;
+                            next_bits = joined;
+                            continue;
+                        }
                     }
-                    const int saved = own + next_bits - joined + header_bits(s, kept) - header_bits(s, kept - 1);
-                    if (harm < kLambda * saved) {
-                        dropped += square(e.scaled);
-                        e.magnitude = 0;
-                        --kept;
-                        next_bits = joined;
-                        continue;
-                    }
-                    magnitudes[e.position] = 1;
                 } else {
-                    const int lower = token_bits(s, magnitudes, p, left + 1, run, size - 1);
+                    const int lower = row[size - 1];
                     if (harm < kLambda * (own - lower)) {
                         magnitudes[e.position] = static_cast<uint32_t>(--e.magnitude);
                         own = lower;
