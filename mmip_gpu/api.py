@@ -47,6 +47,9 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
         The seed's scale: step 2 * base, base = max(1, round(220 / quality)); regions base // 2.
     psnr : float
         dB on the data range (max - min) of the array; never below it.
+    ratio : float
+        Bytes of the samples over bytes of the container: at least this and, where the size follows the step,
+        at most 3 % more; bit-exact where that is small enough.
     lossless : bool
         Bit-exact, with ``stages=``.
     stages : int, default 3
@@ -80,7 +83,7 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
     Raises
     ------
     InvalidArgument
-        Exactly one of quality, psnr, lossless must be given; shapes, dtypes and values must be as above.
+        Exactly one of quality, psnr, ratio, lossless must be given; shapes, dtypes and values must be as above.
 
     Examples
     --------

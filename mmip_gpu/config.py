@@ -20,12 +20,13 @@ from .errors import InvalidArgument
 __all__ = ["MODES", "CodecConfig", "Quality"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless")
-_LATER = ("max_error", "ratio")
+_LATER = ("max_error",)
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
 _CELL_AC = {1: 63, 8: 511}
+_LARGEST_RATIO = 1_000_000
 
 Quality = float | str
 """A number (the seed's quality scale) or ``"lossless"``."""
@@ -37,10 +38,11 @@ class CodecConfig:
 
     Parameters
     ----------
-    mode : {"quality", "psnr", "lossless"}
+    mode : {"quality", "psnr", "ratio", "lossless"}
         The target's kind.
     value : float
-        The target: quality in (0, 440], or PSNR in dB on the data range; 0 for lossless.
+        The target: quality in (0, 440], PSNR in dB on the data range, or bytes of the samples over bytes of the
+        encoding; 0 for lossless.
     stages : int
         2 to 5, or as many as `cuts` makes.
     cuts : tuple of int, optional
@@ -99,7 +101,7 @@ class CodecConfig:
         mode, value = next(iter(given.items()))
         if mode in _LATER:
             raise InvalidArgument(
-                f"mode {mode!r} is not available yet; use quality=, psnr= or lossless=True with stages="
+                f"mode {mode!r} is not available yet; use quality=, psnr=, ratio= or lossless=True with stages="
             )
         if mode == "lossless" and stages is None and cuts is None and not has_roi:
             raise InvalidArgument(
@@ -129,6 +131,8 @@ class CodecConfig:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
             raise InvalidArgument(f"psnr={self.value}: expected 1 to 140 dB")
+        if self.mode == "ratio" and not 1 <= self.value <= _LARGEST_RATIO:
+            raise InvalidArgument(f"ratio={self.value}: expected 1 to {_LARGEST_RATIO}")
         if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:

@@ -25,6 +25,7 @@ _PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI steps
 # What an error of one unit in a component does to the squared error of R, G and B together.
 _COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
+_RATIO_LEVELS = 500  # of the data range, where the search of a ratio starts
 _LOW_RATE = 0.4  # bits a sample
 
 
@@ -57,9 +58,14 @@ class ChunkPlan:
         return self.steps[0][0] / _core.STEP_ONE / scale
 
     def with_step(self, step: float) -> ChunkPlan:
-        """The same plan with another background step (mode psnr)."""
+        """The same plan with another background step (modes that search it)."""
         steps, reversible = class_steps(self.config, len(self.steps), self.colour, step)
         return replace(self, steps=steps, reversible=reversible)
+
+    def exact(self) -> ChunkPlan:
+        """The same plan with every class bit-exact."""
+        steps = tuple((_core.STEP_ONE,) * len(row) for row in self.steps)
+        return replace(self, steps=steps, reversible=(1,) * len(steps))
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each lossy class multiplied (mode quality)."""
@@ -88,7 +94,7 @@ def initial_step(config: CodecConfig, data_range: int) -> float:
         return float(quality_steps(config.value)[0])
     if config.mode == "psnr":
         return math.sqrt(12.0) * max(data_range, 1) / 10 ** (config.value / 20)
-    return 1.0
+    return max(data_range / _RATIO_LEVELS, 1.0) if config.mode == "ratio" else 1.0
 
 
 def class_steps(

@@ -1,4 +1,4 @@
-"""Making a plan for an array: cell depth and tiles by trying, the step by search where a PSNR is asked for.
+"""Making a plan for an array: cell depth and tiles by trying, the step by search where a PSNR or a ratio is asked for.
 
 Values: a configuration and the array (or a probe of it) in, a ChunkPlan out. Encoder decisions only: nothing here is
 part of the format, but every decision is a function of the data alone, so that bytes do not depend on the machine.
@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
 from .axes import PlaneLayout
 from .codec import class_errors, encode_chunk, total_error
 from .config import CodecConfig
 from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
+from .sizing import LARGEST_STEP, SMALLEST_STEP, search_ratio, unreachable_ratio
 
 __all__ = ["make_plan", "plan_for_probe", "search_step"]
 
-_SMALLEST_STEP, _LARGEST_STEP = _core.MIN_STEP / _core.STEP_ONE, _core.MAX_STEP / _core.STEP_ONE
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
 _SMALLEST_BRACKET = math.log10(1.004)
@@ -43,13 +42,18 @@ def make_plan(
     threads: int,
 ) -> ChunkPlan:
     """Plan for one array that is at hand."""
-    peak = data_range if data_range is not None else _peak(array) if config.mode == "psnr" else 1
+    peak = data_range if data_range is not None else _peak(array) if config.mode in ("psnr", "ratio") else 1
     region = probe_region(layout)
     probe_classes = None
     if classes is not None:
         probe_classes = classes[tuple(s for s, a in zip(region, layout.axes, strict=True) if a != "c")]
     class_count = 1 if classes is None or classes.size == 0 else int(classes.max()) + 1
     plan = plan_for_probe(config, array[region], layout.axes, probe_classes, class_count, colour, peak, threads)
+    if config.mode == "ratio" and array.size:
+        plan, reached = search_ratio(plan, partial(_ratio, array, classes, threads))
+        if reached < config.value:
+            raise unreachable_ratio(config.value, reached)
+        return plan
     if config.mode != "psnr" or array[region].size == array.size:
         return plan
     return search_step(plan, peak, partial(_mean_error, array, classes, threads))
@@ -65,11 +69,11 @@ def plan_for_probe(
     peak: float,
     threads: int,
 ) -> ChunkPlan:
-    """Plan from the middle of an array: both cell depths are coded and the smaller one is kept."""
+    """Plan from the middle of an array: both cell depths are coded, the smaller (of one size: the better) is kept."""
     layout = PlaneLayout.of(probe.shape, axes)
     steps, reversible = class_steps(config, class_count, colour, initial_step(config, math.ceil(peak)))
     depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if layout.volume[0] < 4 else (1, 8)
-    best: tuple[int, ChunkPlan] | None = None
+    best: tuple[tuple[float, float], ChunkPlan] | None = None
     for depth in depths:
         tiles = tile_log2(depth, layout.volume, 1.0)
         plan = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), steps, reversible)
@@ -79,16 +83,24 @@ def plan_for_probe(
             plan = match_quality(plan, probe, classes, threads)
         elif config.mode == "psnr":
             plan = search_step(plan, peak, partial(_mean_error, probe, classes, threads))
+        elif config.mode == "ratio":
+            plan, _ = search_ratio(plan, partial(_ratio, probe, classes, threads))
         trial = replace(plan, config=replace(config, verify=False))
         size = encode_chunk(probe, trial, classes, threads=threads, allow_raw=False).size
-        if best is None or size < best[0]:
-            best = size, replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * size / probe.size))
+        error = _mean_error(probe, classes, threads, plan) if config.mode == "ratio" else 0.0
+        if best is None or (error, size) < best[0]:
+            best = (error, size), replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * size / probe.size))
     assert best is not None
     return best[1]
 
 
 def _mean_error(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan) -> float:
     return total_error(array, plan, classes, threads) / array.size
+
+
+def _ratio(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan) -> float:
+    trial = replace(plan, config=replace(plan.config, verify=False))
+    return array.nbytes / encode_chunk(array, trial, classes, threads=threads).size
 
 
 def match_quality(plan: ChunkPlan, probe: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> ChunkPlan:
@@ -123,7 +135,7 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
         error = mean_error(plan.with_step(step))
         return math.inf if error == 0 else 10 * math.log10(peak * peak / error)
 
-    step = min(max(plan.background_step, _SMALLEST_STEP), _LARGEST_STEP)
+    step = min(max(plan.background_step, SMALLEST_STEP), LARGEST_STEP)
     good, bad = None, None  # (log step, dB): the largest step known to reach the target, the smallest known not to
     slope, last = _SLOPE, None
     for _ in range(_ROUNDS):
@@ -133,19 +145,18 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
         last = math.log10(step), found
         if found >= target:
             good = last
-            if found <= target + _TOLERANCE_DB or step >= _LARGEST_STEP:
+            if found <= target + _TOLERANCE_DB or step >= LARGEST_STEP:
                 break
         else:
             bad = last
-            if step <= _SMALLEST_STEP:
+            if step <= SMALLEST_STEP:
                 break
         if good is not None and bad is not None and bad[0] - good[0] < _SMALLEST_BRACKET:
             break
         step = 10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2, slope)
-        step = min(max(step, _SMALLEST_STEP), _LARGEST_STEP)
+        step = min(max(step, SMALLEST_STEP), LARGEST_STEP)
     if good is None:
-        flags = tuple(1 for _ in plan.reversible)
-        return replace(plan, steps=tuple(tuple(256 for _ in row) for row in plan.steps), reversible=flags)
+        return plan.exact()
     return plan.with_step(10 ** good[0])
 
 

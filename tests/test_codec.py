@@ -152,6 +152,29 @@ def test_psnr_of_flat_arrays_is_exact(dtype: str) -> None:
         assert np.array_equal(mmip.decode(mmip.encode(array, psnr=60)), array)
 
 
+@pytest.mark.parametrize("ratio", [1, 2.5, 8, 30])
+@pytest.mark.parametrize("kind", ["noise", "smooth", "textured", "edges", "spikes", "constant"])
+def test_ratio_is_reached(kind: str, ratio: float) -> None:
+    for dtype, shape, options in (
+        ("uint16", (150, 170), {}),
+        ("uint8", (17, 80, 99), {"verify": False}),
+        ("int8", (90, 80, 3), {"axes": "yxc"}),
+        ("int16", (120, 90), {"roi": make_roi(np.zeros((120, 90)), "yx", 3)}),
+    ):
+        array = make(kind, shape, dtype, 9)
+        try:
+            blob = mmip.encode(array, ratio=ratio, **options)
+        except mmip.InvalidArgument as error:
+            assert "the largest that" in str(error)  # noqa: PT017  # only some of the arrays do not reach it
+            assert ratio > 8
+            continue
+        loss = mmip.inspect(blob)["loss"]
+        assert (loss["mode"], loss["requested"]) == ("ratio", ratio)
+        assert array.nbytes >= ratio * len(blob)
+        if kind in ("noise", "textured"):
+            assert array.nbytes <= 1.03 * ratio * len(blob) or np.array_equal(mmip.decode(blob), array)
+
+
 def test_quality_steps_fall_with_quality() -> None:
     array = make("textured", (120, 120), "uint16", 2)
     blobs = [mmip.encode(array, quality=q) for q in (0.5, 2, 10, 50, 220)]

@@ -30,6 +30,7 @@ from mmip_gpu.sources import Source, open_source
 from .classes import RegionClasses
 from .description import StoreDescription
 from .grid import ChunkGrid, Coordinates, Region, chunk_lengths
+from .ratio import probed_ratio, ratio_again
 from .records import Totals
 from .survey import value_range
 
@@ -123,10 +124,11 @@ class Job:
         plan = plan_for_probe(job.config, samples, job.layout.axes, classes, count, job.colour, peak or 1, threads)
         lengths = chunk_lengths(job.layout, plan.depth, plan.tile_log2, job.colour, job.chunks)
         grid = ChunkGrid(job.layout, plan.depth, lengths)
-        if job.config.mode == "psnr" and grid.chunk_count:
-            plan = job._searched(plan, grid, peak, threads)
         text = None if rule is None else str(rule)
-        return job, StoreDescription(job.source.dtype.name, grid, plan, peak, text)
+        described = StoreDescription(job.source.dtype.name, grid, plan, peak, text)
+        if job.config.mode in ("psnr", "ratio") and grid.chunk_count:
+            described = replace(described, plan=job._searched(described, threads))
+        return job, described
 
     def resumed(self, description: StoreDescription) -> Job:
         """Return the job with the rule that an earlier run found."""
@@ -147,14 +149,17 @@ class Job:
         samples, classes = self.read(description.grid.region(at))
         return encode_chunk(samples, description.plan, classes, threads=1, allow_raw=False)
 
-    def finer(
+    def again(
         self, description: StoreDescription, totals: Totals, passes: list[tuple[float, float]]
     ) -> StoreDescription | None:
-        """Return what to write again with where the array missed its PSNR; None where it did not.
+        """Return what to write again with where the array missed its PSNR or ratio; None where it did not.
 
-        `passes` holds (log10 of the step, PSNR in dB) of the passes before; this one is added.
+        `passes` holds (log10 of the step, PSNR in dB or log10 of the ratio over the request) of the passes before;
+        this one is added.
         """
         plan, config = description.plan, self.config
+        if config.mode == "ratio" and description.grid.chunk_count:
+            return ratio_again(description, totals, passes)
         if config.mode != "psnr" or not config.verify or plan.reversible[0] or totals.psnr() >= config.value:
             return None
         here = math.log10(plan.background_step), totals.psnr()
@@ -168,22 +173,25 @@ class Job:
         sure = initial_step(config, math.ceil(description.peak))  # plain rounding at this step is fine enough
         step = min(step, sure) if attempt == _ATTEMPTS - 1 else max(step, min(sure, 10 ** here[0] / 2))
         exact = attempt >= _ATTEMPTS or step < _SMALLEST_STEP
-        return replace(description, plan=_exact(plan) if exact else plan.with_step(step), attempt=attempt)
+        return replace(description, plan=plan.exact() if exact else plan.with_step(step), attempt=attempt)
 
     def _peak(self) -> float:
         if self.data_range is not None:
             return float(self.data_range)
         return float(max(value_range(self.source), 1)) if self.config.mode == "psnr" else 0.0
 
-    def _searched(self, plan: ChunkPlan, grid: ChunkGrid, peak: float, threads: int) -> ChunkPlan:
-        """Find the step that reaches the PSNR on evenly spread probes."""
-        probes = [self.read(region) for region in _probe_regions(grid)]
+    def _searched(self, description: StoreDescription, threads: int) -> ChunkPlan:
+        """Find the step that reaches the PSNR or the ratio on evenly spread probes."""
+        plan = description.plan
+        probes = [self.read(region) for region in _probe_regions(description.grid)]
+        if self.config.mode == "ratio":
+            return probed_ratio(plan, probes, description, threads)
         total = sum(samples.size for samples, _ in probes)
 
         def mean_error(trial: ChunkPlan) -> float:
             return sum(total_error(s, trial, c, threads) for s, c in probes) / total
 
-        return search_step(plan, peak, mean_error)
+        return search_step(plan, description.peak, mean_error)
 
 
 def _probe_regions(grid: ChunkGrid) -> list[Region]:
@@ -207,8 +215,3 @@ def _middle(part: slice, length: int | None) -> slice:
         return part
     start = part.start + (part.stop - part.start - length) // 2 // 32 * 32
     return slice(start, start + length)
-
-
-def _exact(plan: ChunkPlan) -> ChunkPlan:
-    steps = tuple((_core.STEP_ONE,) * len(row) for row in plan.steps)
-    return replace(plan, steps=steps, reversible=(1,) * len(steps))

@@ -148,6 +148,11 @@ class Totals:
         self.verified = self.verified and loss.verified
 
     @property
+    def bytes(self) -> int:
+        """Bytes of records and stages."""
+        return self.record_bytes + sum(self.stage_bytes)
+
+    @property
     def peak(self) -> float:
         """Data range that the PSNR refers to."""
         return self.description.peak or float((self.maximum or 0) - (self.minimum or 0))
