@@ -47,13 +47,15 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
         The seed's scale: step 2 * base, base = max(1, round(220 / quality)); regions base // 2.
     psnr : float
         dB on the data range (max - min) of the array; never below it.
+    max_error : float
+        No sample differs by more, in sample units; reached by a last stage of corrections (lossless regions stay so).
     ratio : float
         Bytes of the samples over bytes of the container: at least this and, where the size follows the step,
         at most 3 % more; bit-exact where that is small enough.
     lossless : bool
         Bit-exact, with ``stages=``.
     stages : int, default 3
-        2 to 5 coarse-to-fine parts; stage 1 is the 1/8 image.
+        2 to 5 coarse-to-fine parts; stage 1 is the 1/8 image. ``max_error=`` adds its corrections as one more.
     cuts : sequence of int, optional
         AC positions per cell before which stages 2, 3, .. end.
     roi : array or str, optional
@@ -83,7 +85,8 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
     Raises
     ------
     InvalidArgument
-        Exactly one of quality, psnr, ratio, lossless must be given; shapes, dtypes and values must be as above.
+        Exactly one of quality, psnr, max_error, ratio, lossless must be given; shapes, dtypes and values must be as
+        above.
 
     Examples
     --------

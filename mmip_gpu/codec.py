@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import _core
 from .axes import PlaneLayout
 from .container import UNKNOWN_ERROR, Header, LossRecord, TransformFields
+from .corrections import add_corrections, encode_corrections
 from .errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
 from .planning import ChunkPlan, sample_offset
 from .raw import Encoded, decode_raw, encode_raw
@@ -56,7 +57,12 @@ def encode_chunk(
     if array.size == 0:
         return encode_raw(array, layout, plan)
     chunk, planes, offset, errors = analyzed_chunk(array, plan, classes, threads)
-    payloads = tuple(chunk.pack(stage, threads) for stage in range(1, len(plan.cuts) + 1))
+    payloads = [chunk.pack(stage, threads) for stage in range(1, len(plan.cuts) + 1)]
+    decoded = None
+    if plan.correction is not None or plan.config.verify:
+        decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
+    if plan.correction is not None and decoded is not None:
+        payloads.append(encode_corrections(chunk, planes, decoded, plan.correction, threads))
     fields = TransformFields(
         depth=plan.depth,
         tile_log2=plan.tile_log2,
@@ -67,9 +73,10 @@ def encode_chunk(
         cuts=plan.cuts,
         stage_bytes=tuple(len(p) for p in payloads),
         stage_crcs=tuple(_head_crc(p) for p in payloads),
+        correction=plan.correction,
     )
-    loss = _measure(chunk, planes, plan, offset, sum(errors), threads)
-    encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields), payloads)
+    loss = _measure(planes, decoded, plan, sum(errors))
+    encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields), tuple(payloads))
     if allow_raw and encoded.size > array.nbytes + len(encoded.header.to_bytes()):
         return encode_raw(array, layout, plan)
     return encoded
@@ -90,7 +97,7 @@ def analyzed_chunk(
     layout = PlaneLayout.of(array.shape, plan.axes)
     planes = layout.to_planes(array)
     offset = sample_offset(planes)
-    chunk = _chunk(plan, layout)
+    chunk = empty_chunk(plan, layout)
     cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
     coded = _colour_planes(planes, offset) if plan.colour else planes
     rounding = _PLAIN_ROUNDING if plain else ROUNDING
@@ -157,10 +164,14 @@ def decode_chunk(
     if part.decoded_bytes > max_bytes:
         raise LimitExceeded(f"decoding takes {part.decoded_bytes} bytes, max_bytes={max_bytes}")
     try:
-        chunk = _chunk(fields, header.layout, part.box)
-        for stage, payload in enumerate(payloads, 1):
+        chunk = empty_chunk(fields, header.layout, part.box)
+        count = len(fields.cuts)
+        for stage, payload in enumerate(payloads[:count], 1):
             chunk.unpack(stage, payload, check_crc, False, threads)
-        planes = _synthesize(chunk, np.dtype(header.dtype), wanted, scale, fields.offset, header.colour, threads)
+        found = min(wanted, count)
+        planes = _synthesize(chunk, np.dtype(header.dtype), found, scale, fields.offset, header.colour, threads)
+        if wanted > count and fields.correction is not None:
+            add_corrections(chunk, payloads[count], planes, fields.correction, check_crc, threads)
         return part.crop(planes, chunk.window(scale)[0])
     except MemoryError:
         raise LimitExceeded(f"no memory to decode {part.decoded_bytes} bytes; decode a region or a scale") from None
@@ -171,15 +182,14 @@ def needed_stages(header: Header, stages: int | None, scale: int) -> int:
     if isinstance(scale, bool) or not isinstance(scale, (int, np.integer)) or scale not in SCALES:
         raise InvalidArgument(f"scale={scale!r}: expected one of {SCALES}")
     count = len(header.payload_sizes)
-    most = len(header.transform.cuts) if header.transform is not None else count
     if stages is not None and (isinstance(stages, bool) or not isinstance(stages, (int, np.integer)) or stages < 1):
         raise InvalidArgument(f"stages={stages!r}: expected a positive integer")
     if header.transform is None:
         return 1
-    if stages is not None and stages > most:
-        raise InvalidArgument(f"stages={stages}: expected at most {most}, the stages of this data")
-    limit = {8: 1, 4: 2}.get(scale, most)
-    return min(most if stages is None else int(stages), limit)
+    if stages is not None and stages > count:
+        raise InvalidArgument(f"stages={stages}: expected at most {count}, the stages of this data")
+    limit = {8: 1, 4: 2, 2: len(header.transform.cuts)}.get(scale, count)
+    return min(count if stages is None else int(stages), limit)
 
 
 def read_extent(
@@ -193,7 +203,7 @@ def read_extent(
     part = TiledRegion.of(header, scale, region)
     if part.samples == 0:
         return 0
-    chunk = _chunk(header.transform, header.layout, part.box)
+    chunk = empty_chunk(header.transform, header.layout, part.box)
     return sum(chunk.extent(stage, payload) for stage, payload in enumerate(payloads, 1))
 
 
@@ -223,7 +233,8 @@ def _check_payload(fields: TransformFields, stage: int, payload: memoryview, che
         raise CorruptData(f"stage {stage}: its head is not the one that the header names")
 
 
-def _chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
+def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
+    """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
     recon = fields.recon if isinstance(fields, TransformFields) else ((0, 0, 0),) * len(fields.steps)
     return _core.Chunk(
         planes=layout.planes,
@@ -278,22 +289,13 @@ def _synthesize(
     return np.clip(wide, info.min, info.max).astype(dtype)
 
 
-def _measure(
-    chunk: _core.Chunk, planes: NDArray[Any], plan: ChunkPlan, offset: int, estimate: float, threads: int
-) -> LossRecord:
+def _measure(planes: NDArray[Any], decoded: NDArray[Any] | None, plan: ChunkPlan, estimate: float) -> LossRecord:
+    """Loss record; `decoded` is None where nothing was decoded."""
     config = plan.config
     low, high = int(planes.min()), int(planes.max())
-    if not config.verify:
-        exact = plan.lossless
-        return LossRecord(
-            config.mode,
-            config.value,
-            exact,
-            low,
-            high,
-            0 if exact else round(estimate),
-            0 if exact else UNKNOWN_ERROR,
-        )
-    decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
+    if decoded is None and plan.lossless:
+        return LossRecord(config.mode, config.value, True, low, high, 0, 0)
+    if decoded is None:
+        return LossRecord(config.mode, config.value, False, low, high, round(estimate), UNKNOWN_ERROR)
     sse, largest = _core.difference(planes, decoded)
     return LossRecord(config.mode, config.value, True, low, high, sse, largest)

@@ -20,7 +20,6 @@ from .errors import InvalidArgument
 __all__ = ["MODES", "CodecConfig", "Quality"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless")
-_LATER = ("max_error",)
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
@@ -38,11 +37,11 @@ class CodecConfig:
 
     Parameters
     ----------
-    mode : {"quality", "psnr", "ratio", "lossless"}
+    mode : {"quality", "psnr", "max_error", "ratio", "lossless"}
         The target's kind.
     value : float
-        The target: quality in (0, 440], PSNR in dB on the data range, or bytes of the samples over bytes of the
-        encoding; 0 for lossless.
+        The target: quality in (0, 440], PSNR in dB on the data range, largest error in sample units, or bytes of
+        the samples over bytes of the encoding; 0 for lossless.
     stages : int
         2 to 5, or as many as `cuts` makes.
     cuts : tuple of int, optional
@@ -99,10 +98,6 @@ class CodecConfig:
             found = ", ".join(sorted(given)) or "none"
             raise InvalidArgument(f"expected exactly one of quality, psnr, max_error, ratio, lossless; found {found}")
         mode, value = next(iter(given.items()))
-        if mode in _LATER:
-            raise InvalidArgument(
-                f"mode {mode!r} is not available yet; use quality=, psnr=, ratio= or lossless=True with stages="
-            )
         if mode == "lossless" and stages is None and cuts is None and not has_roi:
             raise InvalidArgument(
                 "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
@@ -131,6 +126,8 @@ class CodecConfig:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
             raise InvalidArgument(f"psnr={self.value}: expected 1 to 140 dB")
+        if self.mode == "max_error" and not 0 <= self.value <= _core.MAX_CORRECTION_ERROR:
+            raise InvalidArgument(f"max_error={self.value}: expected 0 to {_core.MAX_CORRECTION_ERROR}")
         if self.mode == "ratio" and not 1 <= self.value <= _LARGEST_RATIO:
             raise InvalidArgument(f"ratio={self.value}: expected 1 to {_LARGEST_RATIO}")
         if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
@@ -151,6 +148,16 @@ class CodecConfig:
         if any(a >= b for a, b in pairwise(ends)) or len(ends) > _core.MAX_STAGES:
             raise InvalidArgument(f"cuts={cuts}: expected ascending numbers between 1 and {total - 1}")
         return ends
+
+    @property
+    def exact(self) -> bool:
+        """Whether every sample has to come back as it was."""
+        return self.mode == "lossless" or self.error_bound == 0
+
+    @property
+    def error_bound(self) -> int | None:
+        """Largest error of a sample that mode max_error allows, in whole units; None in other modes."""
+        return math.floor(self.value) if self.mode == "max_error" else None
 
     def class_quality(self, index: int) -> Quality | None:
         """Quality asked for a ROI class (1, 2, ..), None where the target's own rule holds."""

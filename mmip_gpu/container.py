@@ -61,7 +61,10 @@ class LossRecord:
 
 @dataclass(frozen=True)
 class TransformFields:
-    """Fields of a container of kind 1 (FORMAT.md section 1)."""
+    """Fields of a container of kind 1 (FORMAT.md section 1); `correction` is None without corrections.
+
+    `stage_bytes` and `stage_crcs` have an entry for each stage, the corrections last.
+    """
 
     depth: int
     tile_log2: tuple[int, int, int]
@@ -72,6 +75,7 @@ class TransformFields:
     cuts: tuple[int, ...]
     stage_bytes: tuple[int, ...]
     stage_crcs: tuple[int, ...]
+    correction: int | None = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,7 @@ def _pack_fields(t: TransformFields) -> bytes:
     for reversible, recon, steps in zip(t.reversible, t.recon, t.steps, strict=True):
         out += struct.pack(f"<B3b{len(steps)}I", reversible, *recon, *steps)
     out += struct.pack(f"<B{len(t.cuts) - 2}H", len(t.cuts), *t.cuts[1:-1])
+    out += b"\0" if t.correction is None else struct.pack("<BI", 1, t.correction)
     for size, crc in zip(t.stage_bytes, t.stage_crcs, strict=True):
         out += struct.pack("<QI", size, crc)
     return out
@@ -259,7 +264,11 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
     _expect(2 <= stages <= _core.MAX_STAGES, "stages", stages)
     cuts = (0, *fields.take(f"{stages - 2}H"), _CELL_AC[depth])
     _expect(all(a < b for a, b in pairwise(cuts)), "cuts", cuts)
-    parts = [fields.take("QI") for _ in range(stages)]
+    (has_corrections,) = fields.take("B")
+    _expect(has_corrections <= 1, "corrections", has_corrections)
+    correction = fields.take("I")[0] if has_corrections else None
+    _expect(correction is None or correction <= _core.MAX_CORRECTION_ERROR, "correction_error", correction)
+    parts = [fields.take("QI") for _ in range(stages + has_corrections)]
     return TransformFields(
         depth,
         (tz, ty, tx),
@@ -270,4 +279,5 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
         cuts,
         tuple(p[0] for p in parts),
         tuple(p[1] for p in parts),
+        correction,
     )

@@ -89,6 +89,7 @@ def describe(header: Header) -> dict[str, Any]:
             "steps": [[s / 256 for s in row] for row in t.steps],
             "reversible": [bool(r) for r in t.reversible],
             "offset": t.offset,
+            "correction": t.correction,
             "recon": [[d / 64 for d in row] for row in t.recon],
         }
     return report

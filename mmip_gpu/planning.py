@@ -34,7 +34,8 @@ class ChunkPlan:
     """How every chunk of an array is coded.
 
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
-    ends with all AC of a cell (FORMAT.md sections 1 and 5).
+    ends with all AC of a cell (FORMAT.md sections 1 and 5); `correction` is the error bound of the corrections, None
+    without them.
     """
 
     config: CodecConfig
@@ -45,6 +46,7 @@ class ChunkPlan:
     cuts: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...]
     reversible: tuple[int, ...]
+    correction: int | None = None
 
     @property
     def lossless(self) -> bool:
@@ -65,7 +67,7 @@ class ChunkPlan:
     def exact(self) -> ChunkPlan:
         """The same plan with every class bit-exact."""
         steps = tuple((_core.STEP_ONE,) * len(row) for row in self.steps)
-        return replace(self, steps=steps, reversible=(1,) * len(steps))
+        return replace(self, steps=steps, reversible=(1,) * len(steps), correction=None)
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each lossy class multiplied (mode quality)."""
@@ -104,7 +106,7 @@ def class_steps(
     steps, flags = [], []
     for index in range(classes):
         step = background if index == 0 else _roi_step(config, config.class_quality(index), background)
-        exact = config.mode == "lossless" or step is None
+        exact = config.exact or step is None
         flags.append(int(exact))
         steps.append(_component_steps(None if exact else step, colour))
     return tuple(steps), tuple(flags)

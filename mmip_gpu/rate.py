@@ -19,7 +19,7 @@ from .axes import PlaneLayout
 from .codec import class_errors, encode_chunk, total_error
 from .config import CodecConfig
 from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
-from .sizing import LARGEST_STEP, SMALLEST_STEP, search_ratio, unreachable_ratio
+from .sizing import LARGEST_STEP, SMALLEST_STEP, cheapest_bound, search_ratio, unreachable_ratio
 
 __all__ = ["make_plan", "plan_for_probe", "search_step"]
 
@@ -76,7 +76,8 @@ def plan_for_probe(
     best: tuple[tuple[float, float], ChunkPlan] | None = None
     for depth in depths:
         tiles = tile_log2(depth, layout.volume, 1.0)
-        plan = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), steps, reversible)
+        bound = config.error_bound or None
+        plan = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), steps, reversible, bound)
         if probe.size == 0:
             return plan
         if config.mode == "quality":
@@ -85,8 +86,9 @@ def plan_for_probe(
             plan = search_step(plan, peak, partial(_mean_error, probe, classes, threads))
         elif config.mode == "ratio":
             plan, _ = search_ratio(plan, partial(_ratio, probe, classes, threads))
-        trial = replace(plan, config=replace(config, verify=False))
-        size = encode_chunk(probe, trial, classes, threads=threads, allow_raw=False).size
+        elif config.mode == "max_error":
+            plan = cheapest_bound(plan, partial(_size, probe, classes, threads))
+        size = _size(probe, classes, threads, plan)
         error = _mean_error(probe, classes, threads, plan) if config.mode == "ratio" else 0.0
         if best is None or (error, size) < best[0]:
             best = (error, size), replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * size / probe.size))
@@ -99,8 +101,14 @@ def _mean_error(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads:
 
 
 def _ratio(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan) -> float:
+    return array.nbytes / _size(array, classes, threads, plan, allow_raw=True)
+
+
+def _size(
+    array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan, allow_raw: bool = False
+) -> int:
     trial = replace(plan, config=replace(plan.config, verify=False))
-    return array.nbytes / encode_chunk(array, trial, classes, threads=threads).size
+    return encode_chunk(array, trial, classes, threads=threads, allow_raw=allow_raw).size
 
 
 def match_quality(plan: ChunkPlan, probe: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> ChunkPlan:

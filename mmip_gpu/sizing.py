@@ -1,4 +1,4 @@
-"""Finding a step by the encoded size: the smallest one that reaches a compression ratio.
+"""Finding a step by the encoded size: the smallest that reaches a ratio, or the one that makes an error bound cheapest.
 
 Values: a plan and a function that tells what a plan's encoding weighs in; a plan out. Encoder decisions only: nothing
 here is part of the format. Guarantees results that depend on the sizes alone; coding is codec.py's affair.
@@ -13,7 +13,15 @@ from . import _core
 from .errors import InvalidArgument
 from .planning import ChunkPlan
 
-__all__ = ["LARGEST_STEP", "SMALLEST_STEP", "RatioStep", "next_ratio_step", "search_ratio", "unreachable_ratio"]
+__all__ = [
+    "LARGEST_STEP",
+    "SMALLEST_STEP",
+    "RatioStep",
+    "cheapest_bound",
+    "next_ratio_step",
+    "search_ratio",
+    "unreachable_ratio",
+]
 
 SMALLEST_STEP, LARGEST_STEP = _core.MIN_STEP / _core.STEP_ONE, _core.MAX_STEP / _core.STEP_ONE
 RATIO_TOLERANCE = math.log10(1.03)  # above the request
@@ -23,6 +31,10 @@ _SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 0.6, 0.1, 3.0  # of log ratio over log
 _LARGEST_MOVE = 0.8  # decades
 _ROUNDS = 14
 _EXACT_BELOW = 2.0  # bit-exact coding costs no more than the double of this step does
+
+# Steps over the unit of the corrections: total sizes have a bump near 2 and differ little between half octaves.
+_BOUND_FACTORS = (0.5, 1.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+_HALF_OCTAVE = math.sqrt(2)
 
 RatioStep = tuple[float, float]
 """(log10 of a step, log10 of its ratio over the requested one)"""
@@ -92,6 +104,31 @@ def next_ratio_step(fine: RatioStep | None, coarse: RatioStep | None, slope: flo
         assert at is not None
         log_step = at[0] + min(max((_AIM - at[1]) / slope, -_LARGEST_MOVE), _LARGEST_MOVE)
     return float(min(max(10**log_step, SMALLEST_STEP), LARGEST_STEP))
+
+
+def cheapest_bound(plan: ChunkPlan, size: Callable[[ChunkPlan], int]) -> ChunkPlan:
+    """The plan with the step whose encoding and corrections together are smallest; bit-exact where that is smaller.
+
+    Parameters
+    ----------
+    size : callable
+        Bytes of the encoding by a plan, corrections included.
+    """
+    if plan.correction is None:
+        return plan
+    unit = 2 * plan.correction + 1
+    sizes: dict[float, int] = {}
+
+    def best_of(factors: tuple[float, ...]) -> float:
+        for factor in factors:
+            step = min(max(factor * unit, SMALLEST_STEP), LARGEST_STEP)
+            if step not in sizes:
+                sizes[step] = size(plan.with_step(step))
+        return min(sizes, key=lambda step: sizes[step])
+
+    step = best_of(_BOUND_FACTORS)
+    step = best_of((step / unit / _HALF_OCTAVE, step / unit * _HALF_OCTAVE))
+    return plan.exact() if size(plan.exact()) <= sizes[step] else plan.with_step(step)
 
 
 def unreachable_ratio(target: float, reached: float) -> InvalidArgument:

@@ -15,7 +15,7 @@ from strategies import CONTENT, DTYPES, Case, cases, make, make_roi, regions
 import mmip_gpu as mmip
 
 SCALES = (1, 2, 4, 8)
-STAGES_READ = {1: 16, 2: 16, 4: 2, 8: 1}
+STAGES_READ = {1: 17, 2: 16, 4: 2, 8: 1}
 
 
 def measured(array: NDArray[Any], decoded: NDArray[Any]) -> tuple[int, int, float]:
@@ -87,7 +87,9 @@ def test_lossless_colour_of_extremes_is_exact(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (0, 0, 0), (4, 0, 9), (3, 4, 0)])
-@pytest.mark.parametrize("target", [{"quality": 10}, {"psnr": 40}, {"lossless": True, "stages": 3}])
+@pytest.mark.parametrize(
+    "target", [{"quality": 10}, {"psnr": 40}, {"max_error": 2}, {"ratio": 9}, {"lossless": True, "stages": 3}]
+)
 def test_arrays_without_samples(shape: tuple[int, ...], target: dict[str, Any]) -> None:
     for dtype in DTYPES:
         array = np.zeros(shape, dtype)
@@ -122,6 +124,8 @@ def test_size_record_and_target(case: Case) -> None:
         assert report["loss"]["max_error"] is None
     if "psnr" in case.options:
         assert psnr >= case.options["psnr"]
+    if "max_error" in case.options:
+        assert largest <= case.options["max_error"]
     if "lossless" in case.options:
         assert squares == largest == 0
 

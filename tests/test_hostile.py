@@ -134,6 +134,8 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     ("stages", 3),
     ("stages", 5),
     ("stages", 17),
+    ("corrections", 1),
+    ("corrections", 2),
     ("cut", 0),
     ("cut", 27),
     ("cut", 63),
@@ -277,7 +279,9 @@ def resealed(blob: bytes, stage: int, damage: Callable[[list[bytearray]], None])
         payloads.append(blob[at : at + size])
         at += size
     payload, count = payloads[stage - 1], header.grid.substreams
-    _, substreams = read_payload(payload, stage, header.stages[stage - 1][1], count, reference.load_tables())
+    _, substreams = read_payload(
+        payload, header.stage_key(stage), header.stages[stage - 1][1], count, reference.load_tables()
+    )
     changed = [bytearray(substream) for substream in substreams]
     damage(changed)
     groups = [b"".join(changed[i : i + 16]) for i in range(0, count, 16)]
@@ -476,7 +480,6 @@ BAD_ENCODES: dict[str, tuple[Any, dict[str, Any]]] = {
     "two targets": (GOOD, {"quality": 10, "psnr": 40}),
     "lossless and quality": (GOOD, {"quality": 10, "lossless": True}),
     "lossless alone": (GOOD, {"lossless": True}),
-    "a later mode": (GOOD, {"max_error": 3}),
     "quality 0": (GOOD, {"quality": 0}),
     "quality above": (GOOD, {"quality": 441}),
     "quality NaN": (GOOD, {"quality": float("nan")}),
@@ -485,6 +488,10 @@ BAD_ENCODES: dict[str, tuple[Any, dict[str, Any]]] = {
     "quality bool": (GOOD, {"quality": True}),
     "psnr 0": (GOOD, {"psnr": 0}),
     "psnr above": (GOOD, {"psnr": 141}),
+    "max_error below": (GOOD, {"max_error": -0.5}),
+    "max_error above": (GOOD, {"max_error": 2**18 + 1}),
+    "max_error NaN": (GOOD, {"max_error": float("nan")}),
+    "max_error text": (GOOD, {"max_error": "1"}),
     "ratio below": (GOOD, {"ratio": 0.99}),
     "ratio above": (GOOD, {"ratio": 1e7}),
     "ratio out of reach": (GOOD, {"ratio": 1000}),

@@ -214,6 +214,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     target = target.add_mutually_exclusive_group(required=is_required)
     target.add_argument("--quality", type=float, metavar="Q", help="quality scale, 0 < Q <= 440")
     target.add_argument("--psnr", type=float, metavar="DB", help="PSNR on the data's range, never below it")
+    target.add_argument("--max-error", type=float, metavar="E", help="largest error of any sample, in sample units")
     target.add_argument("--ratio", type=float, metavar="R", help="raw bytes over coded bytes, at least R")
     target.add_argument("--lossless", action="store_true", help="bit-exact once all stages are read")
     group = parser.add_argument_group("coding")

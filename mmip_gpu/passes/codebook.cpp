@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "../rules/builtin_codes.h"
+#include "../rules/correction_codes.h"
 #include "layout.h"
 
 namespace mmip {
@@ -164,8 +165,8 @@ const uint16_t* builtin_table(const CodeFamily& f, int c) {
             fill_table(family.builtin_lengths(i), family.alphabet, shared.tables.data() + static_cast<size_t>(i) * kTableSize);
         return shared;
     };
-    static const std::array<Shared, 4> all = {build(stage_families(1)[0]), build(stage_families(2)[0]),
-                                              build(stage_families(3)[0]), build(stage_families(2)[1])};
+    static const std::array<Shared, 5> all = {build(stage_families(1)[0]), build(stage_families(2)[0]),
+                                              build(stage_families(3)[0]), build(stage_families(2)[1]), build(correction_family())};
     for (const Shared& shared : all)
         if (shared.key == f.builtin) return shared.tables.data() + static_cast<size_t>(c) * kTableSize;
     return nullptr;
@@ -177,6 +178,10 @@ std::vector<CodeFamily> stage_families(int stage) {
     if (stage == 1) return {{kDcClasses, kDcAlphabet, kDcEscapeBits, &kDcLengths[0][0]}};
     return {{kHeaderClasses, kHeaderAlphabet, kHeaderEscapeBits, &kHeaderLengths[stage == 2 ? 0 : 1][0][0]},
             {kTokenClasses, kTokenAlphabet, kTokenEscapeBits, &kTokenLengths[0][0]}};
+}
+
+CodeFamily correction_family() {
+    return {kCorrectionClasses, kCorrectionAlphabet, kCorrectionEscapeBits, &kCorrectionLengths[0][0]};
 }
 
 std::vector<uint8_t> code_lengths(const std::vector<uint64_t>& counts, int limit) {

@@ -16,17 +16,11 @@ uint32_t read_u32(const uint8_t* at) {
     return at[0] | at[1] << 8 | at[2] << 16 | static_cast<uint32_t>(at[3]) << 24;
 }
 
-// The head of a payload: codes, and where every sub-stream and group stands.
-struct Head {
-    uint32_t bytes = 0;
-    std::vector<DecodingTables> tables;
-    std::vector<uint64_t> offsets;     // of each sub-stream from the payload's start; one more at the end
-    const uint8_t* group_crcs = nullptr;
-};
+}  // namespace
 
-Head read_head(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, bool check_crc) {
+PayloadHead read_head(const uint8_t* payload, uint64_t size, int64_t substreams, const std::vector<CodeFamily>& families, bool check_crc) {
     if (size < 10) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
-    Head head;
+    PayloadHead head;
     head.bytes = read_u32(payload);
     if (head.bytes < 10) throw DataError(kStatusSymbol, "payload head of fewer than 10 bytes");
     if (head.bytes > size) throw DataError(kStatusTruncated, "payload ends inside its head");
@@ -34,7 +28,7 @@ Head read_head(const uint8_t* payload, uint64_t size, int64_t substreams, int st
     if (check_crc && crc32(payload, head.bytes - 4) != read_u32(payload + head.bytes - 4))
         throw DataError(kStatusSymbol, "crc of the payload head differs");
     BitReader bits(payload + 4, head.bytes - 4);
-    for (const CodeFamily& f : stage_families(stage)) head.tables.push_back(read_codes(f, bits));
+    for (const CodeFamily& f : families) head.tables.push_back(read_codes(f, bits));
     if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
     if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");
     const uint64_t at = 4 + (bits.position + 7) / 8;
@@ -60,10 +54,12 @@ Head read_head(const uint8_t* payload, uint64_t size, int64_t substreams, int st
     return head;
 }
 
+namespace {
+
 // Decodes the sub-stream of one tile; all functions return a Status.
 class TileReader {
 public:
-    TileReader(Coefficients& c, const Tile& tile, int stage, const Head& head, const UnpackOptions& options, const uint8_t* payload)
+    TileReader(Coefficients& c, const Tile& tile, int stage, const PayloadHead& head, const UnpackOptions& options, const uint8_t* payload)
         : c_(c), tile_(tile), order_(*tile.order), stage_(stage), tables_(head.tables), options_(options),
           bits_(payload + head.offsets[tile.substream], head.offsets[tile.substream + 1] - head.offsets[tile.substream]) {}
 
@@ -266,6 +262,8 @@ private:
     std::vector<int> found_;
 };
 
+}  // namespace
+
 const char* status_text(Status status) {
     switch (status) {
         case kStatusTruncated: return "ends before its last symbol";
@@ -280,9 +278,7 @@ const char* status_text(Status status) {
     }
 }
 
-// Calls use(group, first byte, end) for each group of sub-streams that the box touches; returns their bytes and the head's.
-template <class Use>
-uint64_t for_touched_groups(const Coefficients& c, const Head& head, const Use& use) {
+uint64_t touched_bytes(const Coefficients& c, const PayloadHead& head, const uint8_t* payload, bool check_crc, const std::string& what) {
     const int64_t substreams = c.geometry.substreams();
     std::vector<uint8_t> touched((substreams + kGroupSubstreams - 1) / kGroupSubstreams, 0);
     for (const Tile& tile : c.tiles) touched[tile.substream / kGroupSubstreams] = 1;
@@ -292,24 +288,19 @@ uint64_t for_touched_groups(const Coefficients& c, const Head& head, const Use& 
         const uint64_t from = head.offsets[g * kGroupSubstreams];
         const uint64_t to = head.offsets[std::min<uint64_t>((g + 1) * kGroupSubstreams, substreams)];
         bytes += to - from;
-        use(g, from, to);
+        if (check_crc && crc32(payload + from, to - from) != read_u32(head.group_crcs + 4 * g))
+            throw DataError(kStatusSymbol, what + ", group " + std::to_string(g) + ": crc differs");
     }
     return bytes;
 }
 
-}  // namespace
-
 uint64_t stage_extent(const Coefficients& c, int stage, const uint8_t* payload, uint64_t size) {
-    const Head head = read_head(payload, size, c.geometry.substreams(), stage, true);
-    return for_touched_groups(c, head, [](size_t, uint64_t, uint64_t) {});
+    return touched_bytes(c, read_head(payload, size, c.geometry.substreams(), stage_families(stage), true), payload, false, "");
 }
 
 uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* payload, uint64_t size, const UnpackOptions& options) {
-    const Head head = read_head(payload, size, c.geometry.substreams(), stage, options.check_crc);
-    const uint64_t bytes = for_touched_groups(c, head, [&](size_t g, uint64_t from, uint64_t to) {
-        if (options.check_crc && crc32(payload + from, to - from) != read_u32(head.group_crcs + 4 * g))
-            throw DataError(kStatusSymbol, "stage " + std::to_string(stage) + ", group " + std::to_string(g) + ": crc differs");
-    });
+    const PayloadHead head = read_head(payload, size, c.geometry.substreams(), stage_families(stage), options.check_crc);
+    const uint64_t bytes = touched_bytes(c, head, payload, options.check_crc, "stage " + std::to_string(stage));
     if (stage > 1 && !c.ac) c.allocate_ac();
     parallel_for(static_cast<int64_t>(c.tiles.size()), options.threads, [&](int64_t i, int) {
         const Status status = TileReader(c, c.tiles[i], stage, head, options, payload).run();

@@ -6,6 +6,7 @@ FORMAT.md section 10. Guarantees that what is parsed is in range, so that everyt
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,7 @@ from mmip_gpu.planning import ChunkPlan
 from numcodecs_plugin import StageCodec
 
 from .grid import ChunkGrid, Coordinates, chunk_lengths
+from .place import CORRECTIONS, StageArray, stage_name
 
 __all__ = ["StoreDescription"]
 
@@ -54,8 +56,8 @@ class StoreDescription:
 
     @property
     def stage_count(self) -> int:
-        """Stages of every chunk."""
-        return len(self.plan.cuts)
+        """Stages of every chunk, the corrections included."""
+        return len(self.plan.cuts) + (self.plan.correction is not None)
 
     @property
     def record_bytes(self) -> int:
@@ -80,9 +82,35 @@ class StoreDescription:
         p = self.plan
         none = (0,) * self.stage_count
         points = ((0, 0, 0),) * len(p.steps)
-        fields = TransformFields(p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none)
+        fields = TransformFields(
+            p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.correction
+        )
         loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
         return Header(self.dtype, self.grid.layout, p.colour, loss, fields)
+
+    def extent(self, at: Coordinates, stage: int) -> tuple[int, int, int, int]:
+        """Planes, and cells or (of corrections) samples on z, y, x, that a chunk has in the array of a stage."""
+        if stage <= len(self.plan.cuts):
+            return self.grid.cells(at)
+        layout = self.grid.chunk_layout(at)
+        return (layout.planes, *layout.volume)
+
+    def array_name(self, stage: int) -> str:
+        """Name of the array of a stage."""
+        return CORRECTIONS if stage > len(self.plan.cuts) else stage_name(stage)
+
+    def stage_arrays(self) -> list[StageArray]:
+        """Describe the arrays of all stages."""
+        grid = self.grid
+        whole = PlaneLayout(grid.layout.axes, grid.chunks)
+        arrays = []
+        for codec in self.codecs():
+            shape: tuple[int, ...] = (*grid.stage_shape, codec.columns)
+            chunks: tuple[int, ...] = (*grid.stage_chunks, codec.columns)
+            if codec.corrects:
+                shape, chunks = (grid.layout.planes, *grid.layout.volume), (whole.planes, *whole.volume)
+            arrays.append(StageArray(self.array_name(codec.stage), shape, chunks, codec))
+        return arrays
 
     def check_header(self, header: Header, at: Coordinates) -> None:
         """Raise CorruptData unless the header can be that of this chunk."""
@@ -116,6 +144,7 @@ class StoreDescription:
             "cuts": list(p.cuts),
             "steps": [list(row) for row in p.steps],
             "reversible": list(p.reversible),
+            "correction": p.correction,
             "config": p.config.to_dict(),
             "peak": self.peak,
             "rule": self.rule,
@@ -156,7 +185,9 @@ class StoreDescription:
         _check("reversible", reversible, len(reversible) == len(steps) and all(r in (0, 1) for r in reversible))
         whole = all(set(row) == {_core.STEP_ONE} for row, r in zip(steps, reversible, strict=True) if r)
         _check("steps of reversible classes", steps, whole)
-        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible)
+        bound = data["correction"]
+        _check("correction", bound, bound is None or 0 <= operator.index(bound) <= _core.MAX_CORRECTION_ERROR)
+        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible, bound)
         chunks = tuple(data["chunks"])
         _check("chunks", chunks, chunk_lengths(layout, plan.depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, plan.depth, chunks)

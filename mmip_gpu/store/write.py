@@ -75,8 +75,8 @@ def write_zarr(
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
-        ``quality psnr ratio lossless stages cuts roi_quality cell_depth verify`` as in `mmip_gpu.encode`. With
-        ``psnr=`` and ``ratio=`` the step is found on up to 8 probes; the whole array is written again with
+        ``quality psnr max_error ratio lossless stages cuts roi_quality cell_depth verify`` as in
+        `mmip_gpu.encode`. With ``psnr=`` and ``ratio=`` the step is found on up to 8 probes; the whole array is written again with
         another step, about four times at most, should it miss the request (a PSNR only with ``verify``).
 
     Returns
@@ -128,7 +128,7 @@ def write_zarr(
         if not prepared:
             mark(PREPARING)
             place.erase_arrays()
-        place.create_arrays(description.grid, description.codecs(), description.record_bytes)
+        place.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
         mark(WRITING)
         totals = _write_chunks(ChunkStore(place, description), job, workers, progress, keep=prepared)
         other = job.again(description, totals, passes)

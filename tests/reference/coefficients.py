@@ -18,11 +18,13 @@ class Coefficients:
     stages[s - 2] describes stage s = 2, 3, ..: a dictionary from the first cell (plane, z, y, x) of every
     coded block to (mode, q); q is int64 of length m * (c_s - c_{s-1}), and q[j] stands at scan position
     m * c_{s-1} + j. Empty blocks of a later stage cover cells and say nothing of their modes.
+    corrections is None or the indices of section 8.3, int64 (P, Z, Y, X).
     """
 
     classes: np.ndarray
     dc: np.ndarray
     stages: list = field(default_factory=list)
+    corrections: np.ndarray | None = None
 
     def modes(self, depth):
         """The mode of every cell: that of stage 2, or 0 without stage 2."""
@@ -34,12 +36,14 @@ class Coefficients:
 
     def first(self, stages):
         """What the first stages alone say."""
-        return Coefficients(self.classes, self.dc, self.stages[: stages - 1])
+        corrections = self.corrections if stages > 1 + len(self.stages) else None
+        return Coefficients(self.classes, self.dc, self.stages[: stages - 1], corrections)
 
     def equals(self, other):
         if len(self.stages) != len(other.stages):
             return False
         same = np.array_equal(self.classes, other.classes) and np.array_equal(self.dc, other.dc)
+        same = same and np.array_equal(self.corrections, other.corrections)
         for mine, theirs in zip(self.stages, other.stages, strict=True):
             same = same and mine.keys() == theirs.keys()
             same = same and all(mode == theirs[key][0] for key, (mode, _) in mine.items())

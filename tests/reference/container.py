@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from .bits import BitReader, BitWriter, CorruptError, TruncatedError
-from .codes import read_codes, write_codes
+from .codes import CORRECTIONS, read_codes, write_codes
 from .geometry import AC_PER_CELL, Grid
 
 GROUP = 8  # sub-streams that share a crc
@@ -47,6 +47,7 @@ class Header:
     recon: tuple = ()  # d1, d2, d3 of every class; () = all 0
     steps: tuple = ((256,),)  # of every class, of every component
     cuts: tuple = ()
+    correction: int | None = None  # error bound of the corrections
     stages: tuple = ()  # (payload bytes, crc of the head) of every stage
 
     def __post_init__(self):
@@ -58,8 +59,17 @@ class Header:
         return (0, *self.cuts, AC_PER_CELL[self.cell_depth])
 
     @property
-    def stage_count(self):
+    def transform_stages(self):
         return len(self.cuts) + 2
+
+    @property
+    def stage_count(self):
+        """With the corrections."""
+        return self.transform_stages + (self.correction is not None)
+
+    def stage_key(self, stage):
+        """What names the code families of a stage."""
+        return stage if stage <= self.transform_stages else CORRECTIONS
 
     @property
     def lengths(self):
@@ -163,7 +173,9 @@ def read_transform_fields(fields, header):
     stages = fields.number("B", range(2, 17), "stages")
     header.cuts = fields.take(f"{stages - 2}H")
     require(all(a < b for a, b in zip(header.edges, header.edges[1:], strict=False)), f"cuts {header.cuts}")
-    header.stages = tuple(fields.take("QI") for _ in range(stages))
+    if fields.number("B", range(2), "corrections"):
+        header.correction = fields.number("I", range((1 << 18) + 1), "correction_error")
+    header.stages = tuple(fields.take("QI") for _ in range(header.stage_count))
 
 
 def read_classes(fields, header):
@@ -197,7 +209,8 @@ def write_header(header):
         fields.append(bytes([len(header.reversible)]))
         for kind, recon, steps in zip(header.reversible, header.recon, header.steps, strict=True):
             fields.append(struct.pack(f"<B3b{len(steps)}I", kind, *recon, *steps))
-        fields.append(struct.pack(f"<B{len(header.cuts)}H", header.stage_count, *header.cuts))
+        fields.append(struct.pack(f"<B{len(header.cuts)}H", header.transform_stages, *header.cuts))
+        fields.append(b"\0" if header.correction is None else struct.pack("<BI", 1, header.correction))
         fields += [struct.pack("<QI", *stage) for stage in header.stages]
     body = b"".join(fields)
     body = struct.pack("<4sHH", b"MMIP", 1, 8 + len(body) + 4) + body

@@ -89,7 +89,7 @@ def scaled_lengths(lengths, scale, z_shrinks):
     return (*lengths[:3], spatial[0] if z_shrinks else lengths[3], *spatial[1:])
 
 
-def from_planes(planes, lengths, header):
+def from_planes(planes, lengths, header, corrections=None):
     """Sections 2 and 1: integer planes to the array in its own axes."""
     array = planes.reshape(lengths)
     if header.colour:
@@ -100,7 +100,10 @@ def from_planes(planes, lengths, header):
         array = np.stack([B + Co, G, B], axis=2)
     dtype = np.dtype(DTYPES[header.dtype])
     info = np.iinfo(dtype)
-    return in_own_axes(np.clip(array + header.offset, info.min, info.max).astype(dtype), header.axes)
+    array = np.clip(array + header.offset, info.min, info.max)
+    if corrections is not None:
+        array = np.clip(array + corrections.reshape(lengths) * (2 * header.correction + 1), info.min, info.max)
+    return in_own_axes(array.astype(dtype), header.axes)
 
 
 def in_own_axes(array, axes):
@@ -124,7 +127,9 @@ def synthesize(coefficients, header, scale=1):
         samples = np.rint(synthesize_plane(coefficients, plane, header, scale)).astype(np.int64)
         samples = np.clip(samples, -(1 << 28), 1 << 28)
         planes.append(samples[tuple(map(slice, lengths[3:]))])
-    return from_planes(np.stack(planes), lengths, header)
+    # Corrections are there only where all stages are; they belong to the clipped samples.
+    corrections = coefficients.corrections if scale == 1 else None
+    return from_planes(np.stack(planes), lengths, header, corrections)
 
 
 def scale_raw(array, axes, scale):

@@ -90,8 +90,10 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         ("i", "offset", header.offset),
         ("B", "classes", len(header.reversible)),
         *classes,
-        ("B", "stages", header.stage_count),
+        ("B", "stages", header.transform_stages),
         *((("H", "cut", cut)) for cut in header.cuts),
+        ("B", "corrections", int(header.correction is not None)),
+        *([] if header.correction is None else [("I", "correction_error", header.correction)]),
         *stages,
         ("I", "header_crc", struct.unpack_from("<I", blob, size - 4)[0]),
     ]

@@ -51,10 +51,20 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "colour_roi": ("edges", (3, 9, 40, 33), "uint8", 2, {"psnr": 30, "axes": "czyx", "roi_quality": "lossless"}),
     "colour_lossless": ("textured", (30, 3, 31), "int16", 0, {"lossless": True, "stages": 3, "axes": "ycx"}),
     "planes": ("textured", (2, 3, 2, 3, 19, 21), "int8", 0, {"quality": 80, "axes": "ctnzyx"}),
+    "2d_max_error": ("textured", (90, 80), "uint16", 0, {"max_error": 40.5}),
+    "3d_max_error_roi": (
+        "edges",
+        (12, 36, 40),
+        "int16",
+        2,
+        {"max_error": 300, "roi_quality": "lossless", "cell_depth": 8},
+    ),
+    "colour_max_error": ("textured", (50, 44, 3), "uint8", 0, {"max_error": 3, "axes": "yxc", "stages": 2}),
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
-             "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6)}  # fmt: skip
+             "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6),
+             "reference_corrected": ("corrected", 7)}  # fmt: skip
 
 
 def file_of(name: str) -> Path:
