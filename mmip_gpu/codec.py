@@ -14,9 +14,19 @@ from numpy.typing import NDArray
 
 from . import _core
 from .axes import PlaneLayout
-from .container import UNKNOWN_ERROR, Header, LossRecord, TransformFields
+from .container import Header, TransformFields
 from .corrections import add_corrections, encode_corrections
 from .errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
+from .floats import (
+    DEEP_LIMIT,
+    INDEX_LIMIT,
+    from_indices,
+    sample_dtype,
+    sample_range,
+    squared_error,
+    to_indices,
+)
+from .loss import loss_record
 from .planning import ChunkPlan, sample_offset
 from .raw import Encoded, decode_raw, encode_raw
 from .region import TiledRegion
@@ -75,8 +85,9 @@ def encode_chunk(
         stage_crcs=tuple(_head_crc(p) for p in payloads),
         correction=plan.correction,
     )
-    loss = _measure(planes, decoded, plan, sum(errors))
-    encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields), tuple(payloads))
+    loss = loss_record(layout.to_planes(array), decoded, plan, sum(errors))
+    header = Header(array.dtype.name, layout, plan.colour, loss, fields, step=plan.config.step)
+    encoded = Encoded(header, tuple(payloads))
     if allow_raw and encoded.size > array.nbytes + len(encoded.header.to_bytes()):
         return encode_raw(array, layout, plan)
     return encoded
@@ -92,10 +103,11 @@ def analyzed_chunk(
 ) -> tuple[_core.Chunk, NDArray[Any], int, list[float]]:
     """(quantized chunk, planes, offset, estimated squared error of each class): all of encoding but the entropy coder.
 
-    With `plain`, all blocks have mode 8 and indices are rounded half up: the quality rule's own distortion.
+    The planes hold integers: of float32 samples, their indices. With `plain`, all blocks have mode 8 and indices are
+    rounded half up: the quality rule's own distortion.
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
-    planes = layout.to_planes(array)
+    planes = to_indices(layout.to_planes(array), plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
     offset = sample_offset(planes)
     chunk = empty_chunk(plan, layout)
     cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
@@ -105,15 +117,20 @@ def analyzed_chunk(
     return chunk, planes, offset, errors
 
 
-def total_error(array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int) -> int:
-    """Sum of squared errors after decoding, without writing a stream."""
-    return _core.difference(*_decoded_planes(array, plan, classes, threads, plain=False))[0]
+def total_error(array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int) -> float:
+    """Sum of squared errors after decoding, without writing a stream; of float32 samples in steps."""
+    planes, decoded = _decoded_planes(array, plan, classes, threads, plain=False)
+    step = plan.config.step
+    if step is None:
+        return _core.difference(planes, decoded)[0]
+    original = PlaneLayout.of(array.shape, plan.axes).to_planes(array)
+    return squared_error(original, decoded, step)[0] / step**2
 
 
 def class_errors(
     array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int, *, plain: bool = False
 ) -> list[int]:
-    """Sum of squared errors in each class (of a small array); `plain` as in `analyzed_chunk`."""
+    """Sum of squared errors in each class (of a small array), in steps; `plain` as in `analyzed_chunk`."""
     planes, decoded = _decoded_planes(array, plan, classes, threads, plain=plain)
     if len(plan.steps) == 1 or classes is None:
         return [_core.difference(planes, decoded)[0]] + [0] * (len(plan.steps) - 1)
@@ -169,10 +186,11 @@ def decode_chunk(
         for stage, payload in enumerate(payloads[:count], 1):
             chunk.unpack(stage, payload, check_crc, False, threads)
         found = min(wanted, count)
-        planes = _synthesize(chunk, np.dtype(header.dtype), found, scale, fields.offset, header.colour, threads)
+        dtype = sample_dtype(np.dtype(header.dtype))
+        planes = _synthesize(chunk, dtype, found, scale, fields.offset, header.colour, threads)
         if wanted > count and fields.correction is not None:
             add_corrections(chunk, payloads[count], planes, fields.correction, check_crc, threads)
-        return part.crop(planes, chunk.window(scale)[0])
+        return from_indices(part.crop(planes, chunk.window(scale)[0]), header.step)
     except MemoryError:
         raise LimitExceeded(f"no memory to decode {part.decoded_bytes} bytes; decode a region or a scale") from None
 
@@ -275,27 +293,15 @@ def _synthesize(
 ) -> NDArray[Any]:
     """Planes (of the chunk's box, at this scale) as samples of the dtype."""
     _, shape = chunk.window(scale)
-    info = np.iinfo(dtype)
+    low, high = sample_range(dtype)
     planes = chunk.planes
     if not colour:
         out = np.empty((planes, *shape), dtype)
-        chunk.synthesize(stages, scale, offset, int(info.min), int(info.max), out, threads)
+        chunk.synthesize(stages, scale, offset, low, high, out, threads)
         return out
     wide = np.empty((planes, *shape), np.int32)
     limit = 2**28
     chunk.synthesize(stages, scale, 0, -limit, limit, wide, threads)
     _core.colour_planes(wide.reshape(planes // 3, 3, -1), False)
     wide += np.int32(offset)
-    return np.clip(wide, info.min, info.max).astype(dtype)
-
-
-def _measure(planes: NDArray[Any], decoded: NDArray[Any] | None, plan: ChunkPlan, estimate: float) -> LossRecord:
-    """Loss record; `decoded` is None where nothing was decoded."""
-    config = plan.config
-    low, high = int(planes.min()), int(planes.max())
-    if decoded is None and plan.lossless:
-        return LossRecord(config.mode, config.value, True, low, high, 0, 0)
-    if decoded is None:
-        return LossRecord(config.mode, config.value, False, low, high, round(estimate), UNKNOWN_ERROR)
-    sse, largest = _core.difference(planes, decoded)
-    return LossRecord(config.mode, config.value, True, low, high, sse, largest)
+    return np.clip(wide, low, high).astype(dtype)

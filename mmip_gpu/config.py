@@ -16,6 +16,7 @@ from typing import Any
 
 from . import _core
 from .errors import InvalidArgument
+from .floats import index_error
 
 __all__ = ["MODES", "CodecConfig", "Quality"]
 
@@ -26,6 +27,7 @@ _DEFAULT_CUTS = {
 }
 _CELL_AC = {1: 63, 8: 511}
 _LARGEST_RATIO = 1_000_000
+_SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
 Quality = float | str
 """A number (the seed's quality scale) or ``"lossless"``."""
@@ -52,6 +54,8 @@ class CodecConfig:
         Cells of 1x8x8 or 8x8x8; chosen by trying when None.
     verify : bool
         Whether the loss record holds measured values.
+    step : float, optional
+        What float32 samples are rounded to multiples of, in their unit; None for integers.
 
     Examples
     --------
@@ -66,6 +70,7 @@ class CodecConfig:
     roi_quality: Quality | tuple[tuple[int, Quality], ...] | None = None
     cell_depth: int | None = None
     verify: bool = True
+    step: float | None = None
 
     @classmethod
     def from_options(
@@ -81,6 +86,7 @@ class CodecConfig:
         roi_quality: Quality | Mapping[int, Quality] | None = None,
         cell_depth: int | None = None,
         verify: bool = True,
+        step: float | None = None,
         has_roi: bool = False,
     ) -> CodecConfig:
         """Checked configuration from the public keyword options.
@@ -114,6 +120,7 @@ class CodecConfig:
             _frozen_quality(roi_quality),
             cell_depth,
             bool(verify),
+            None if step is None else _number("step", step),
         )
         config.check()
         return config
@@ -126,8 +133,11 @@ class CodecConfig:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
             raise InvalidArgument(f"psnr={self.value}: expected 1 to 140 dB")
-        if self.mode == "max_error" and not 0 <= self.value <= _core.MAX_CORRECTION_ERROR:
-            raise InvalidArgument(f"max_error={self.value}: expected 0 to {_core.MAX_CORRECTION_ERROR}")
+        if self.step is not None and not _SMALLEST_STEP <= self.step <= _LARGEST_STEP:
+            raise InvalidArgument(f"step={self.step}: expected {_SMALLEST_STEP} to {_LARGEST_STEP}")
+        if self.error_bound is not None and not 0 <= self.error_bound <= _core.MAX_CORRECTION_ERROR:
+            most = _core.MAX_CORRECTION_ERROR * (self.step or 1.0)
+            raise InvalidArgument(f"max_error={self.value}: expected 0 to {most:g}")
         if self.mode == "ratio" and not 1 <= self.value <= _LARGEST_RATIO:
             raise InvalidArgument(f"ratio={self.value}: expected 1 to {_LARGEST_RATIO}")
         if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
@@ -156,8 +166,10 @@ class CodecConfig:
 
     @property
     def error_bound(self) -> int | None:
-        """Largest error of a sample that mode max_error allows, in whole units; None in other modes."""
-        return math.floor(self.value) if self.mode == "max_error" else None
+        """Largest error that mode max_error allows, in whole samples or (of float32) steps; None in other modes."""
+        if self.mode != "max_error":
+            return None
+        return math.floor(self.value) if self.step is None else index_error(self.value, self.step)
 
     def class_quality(self, index: int) -> Quality | None:
         """Quality asked for a ROI class (1, 2, ..), None where the target's own rule holds."""

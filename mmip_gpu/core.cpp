@@ -194,9 +194,9 @@ std::pair<uint64_t, uint64_t> difference_of(const void* a, const void* b, size_t
     const T* p = static_cast<const T*>(a);
     const T* q = static_cast<const T*>(b);
     uint64_t squares = 0;
-    int32_t largest = 0;
+    int64_t largest = 0;
     for (size_t i = 0; i < count; ++i) {
-        const int32_t d = static_cast<int32_t>(p[i]) - static_cast<int32_t>(q[i]), m = d < 0 ? -d : d;
+        const int64_t d = static_cast<int64_t>(p[i]) - static_cast<int64_t>(q[i]), m = d < 0 ? -d : d;
         squares += static_cast<uint64_t>(m) * static_cast<uint64_t>(m);
         largest = m > largest ? m : largest;
     }
@@ -213,7 +213,7 @@ std::pair<uint64_t, uint64_t> difference(ReadOnlyArray a, ReadOnlyArray b) {
         case kSampleI8: return difference_of<int8_t>(a.data(), b.data(), a.size());
         case kSampleU16: return difference_of<uint16_t>(a.data(), b.data(), a.size());
         case kSampleI16: return difference_of<int16_t>(a.data(), b.data(), a.size());
-        default: throw nb::value_error("samples of this width are not supported");
+        default: return difference_of<int32_t>(a.data(), b.data(), a.size());
     }
 }
 

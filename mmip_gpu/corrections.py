@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .floats import sample_range
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -45,5 +46,5 @@ def add_corrections(
 
 
 def _apply(samples: NDArray[Any], indices: NDArray[np.int32], error: int) -> None:
-    info = np.iinfo(samples.dtype)
-    _core.add_corrections(samples, indices, error, int(info.min), int(info.max))
+    low, high = sample_range(samples.dtype)
+    _core.add_corrections(samples, indices, error, low, high)

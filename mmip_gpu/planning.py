@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from . import _core
 from .axes import PlaneLayout
 from .config import CodecConfig, Quality
+from .floats import DEEP_LIMIT
 
 __all__ = ["ChunkPlan", "class_steps", "initial_step", "probe_region", "quality_steps", "tile_log2"]
 
@@ -90,7 +91,7 @@ def quality_steps(quality: float) -> tuple[int, int]:
     return 2 * base, max(1, base // 2)
 
 
-def initial_step(config: CodecConfig, data_range: int) -> float:
+def initial_step(config: CodecConfig, data_range: float) -> float:
     """Background step: of the quality rule, or what plain rounding at high rate needs for the PSNR."""
     if config.mode == "quality":
         return float(quality_steps(config.value)[0])
@@ -159,6 +160,13 @@ def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
 
 
 def sample_offset(planes: NDArray[Any]) -> int:
-    """The rounded mean, which every sample has subtracted."""
+    """The rounded mean, which every sample has subtracted.
+
+    Of indices of float32 samples as near to it as keeps the differences of 3D blocks within +-2^17.
+    """
     total = int(planes.sum(dtype=np.int64))
-    return (2 * total + planes.size) // (2 * planes.size)
+    mean = (2 * total + planes.size) // (2 * planes.size)
+    low, high = int(planes.min()), int(planes.max())
+    if planes.dtype != np.int32 or high - low > 2 * DEEP_LIMIT:
+        return mean
+    return min(max(mean, high - DEEP_LIMIT), low + DEEP_LIMIT)

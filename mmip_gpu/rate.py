@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from .axes import PlaneLayout
 from .codec import class_errors, encode_chunk, total_error
 from .config import CodecConfig
+from .errors import InvalidArgument
+from .floats import fits_deep
 from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
 from .sizing import LARGEST_STEP, SMALLEST_STEP, cheapest_bound, search_ratio, unreachable_ratio
 
-__all__ = ["make_plan", "plan_for_probe", "search_step"]
+__all__ = ["check_reached", "flattened", "make_plan", "plan_for_probe", "search_step"]
 
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
@@ -42,21 +44,33 @@ def make_plan(
     threads: int,
 ) -> ChunkPlan:
     """Plan for one array that is at hand."""
-    peak = data_range if data_range is not None else _peak(array) if config.mode in ("psnr", "ratio") else 1
+    peak = data_range if data_range is not None else _peak(array) if config.mode in ("psnr", "ratio") else 1.0
+    steps = peak / (config.step or 1.0)
+    config = flattened(config, array.min().item(), array.max().item()) if array.size else config
     region = probe_region(layout)
     probe_classes = None
     if classes is not None:
         probe_classes = classes[tuple(s for s, a in zip(region, layout.axes, strict=True) if a != "c")]
     class_count = 1 if classes is None or classes.size == 0 else int(classes.max()) + 1
-    plan = plan_for_probe(config, array[region], layout.axes, probe_classes, class_count, colour, peak, threads)
+    plan = plan_for_probe(config, array[region], layout.axes, probe_classes, class_count, colour, steps, threads)
     if config.mode == "ratio" and array.size:
         plan, reached = search_ratio(plan, partial(_ratio, array, classes, threads))
         if reached < config.value:
             raise unreachable_ratio(config.value, reached)
         return plan
-    if config.mode != "psnr" or array[region].size == array.size:
-        return plan
-    return search_step(plan, peak, partial(_mean_error, array, classes, threads))
+    if config.mode == "psnr" and array.size:
+        if array[region].size < array.size:
+            plan = search_step(plan, steps, partial(_mean_error, array, classes, threads))
+        if plan.lossless and config.step is not None:
+            check_reached(plan, steps, _mean_error(array, classes, threads, plan))
+    return plan
+
+
+def flattened(config: CodecConfig, low: float, high: float) -> CodecConfig:
+    """The same with 2D cells, where float32 samples of this range exclude 3D ones and none are asked for."""
+    if config.step is None or config.cell_depth is not None or fits_deep(low, high, config.step):
+        return config
+    return replace(config, cell_depth=1)
 
 
 def plan_for_probe(
@@ -69,9 +83,12 @@ def plan_for_probe(
     peak: float,
     threads: int,
 ) -> ChunkPlan:
-    """Plan from the middle of an array: both cell depths are coded, the smaller (of one size: the better) is kept."""
+    """Plan from the middle of an array: both cell depths are coded, the smaller (of one size: the better) is kept.
+
+    `peak` is the data range in whole samples or (of float32) steps, as in `search_step`.
+    """
     layout = PlaneLayout.of(probe.shape, axes)
-    steps, reversible = class_steps(config, class_count, colour, initial_step(config, math.ceil(peak)))
+    steps, reversible = class_steps(config, class_count, colour, initial_step(config, peak))
     depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if layout.volume[0] < 4 else (1, 8)
     best: tuple[tuple[float, float], ChunkPlan] | None = None
     for depth in depths:
@@ -168,6 +185,14 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
     return plan.with_step(10 ** good[0])
 
 
+def check_reached(plan: ChunkPlan, peak: float, mean_error: float) -> None:
+    """Raise InvalidArgument where the rounding to indices alone misses the PSNR."""
+    found = math.inf if mean_error == 0 else 10 * math.log10(max(peak, 1) ** 2 / mean_error)
+    if found < plan.config.value:
+        target, step = plan.config.value, plan.config.step
+        raise InvalidArgument(f"psnr={target:g}: with step={step:g} the largest is {found:.2f} dB; pass a smaller step")
+
+
 def _next_log_step(
     good: tuple[float, float] | None, bad: tuple[float, float] | None, aim: float, slope: float
 ) -> float:
@@ -180,5 +205,5 @@ def _next_log_step(
     return at[0] + min(max((at[1] - aim) / slope, -0.5), 0.5)
 
 
-def _peak(array: NDArray[Any]) -> int:
-    return int(array.max()) - int(array.min()) if array.size else 1
+def _peak(array: NDArray[Any]) -> float:
+    return array.max().item() - array.min().item() if array.size else 1

@@ -90,7 +90,10 @@ CONTENT: dict[str, Maker] = {
 
 
 def make(kind: str, shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:
-    """A C-ordered array of one of CONTENT."""
+    """A C-ordered array of one of CONTENT; float32 in -100..100."""
+    if dtype == "float32":
+        values = CONTENT[kind](np.random.default_rng(seed), shape, -25600, 25600)
+        return np.ascontiguousarray((np.asarray(values) / 256).astype(np.float32))
     info = np.iinfo(dtype)
     values = CONTENT[kind](np.random.default_rng(seed), shape, int(info.min), int(info.max))
     return np.ascontiguousarray(np.clip(np.rint(values), info.min, info.max).astype(dtype))

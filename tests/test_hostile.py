@@ -492,6 +492,18 @@ BAD_ENCODES: dict[str, tuple[Any, dict[str, Any]]] = {
     "max_error above": (GOOD, {"max_error": 2**18 + 1}),
     "max_error NaN": (GOOD, {"max_error": float("nan")}),
     "max_error text": (GOOD, {"max_error": "1"}),
+    "float32 without step": (GOOD.astype(np.float32), {"quality": 10}),
+    "step of integers": (GOOD, {"quality": 10, "step": 0.5}),
+    "step 0": (GOOD.astype(np.float32), {"quality": 10, "step": 0}),
+    "step NaN": (GOOD.astype(np.float32), {"quality": 10, "step": float("nan")}),
+    "step too small": (GOOD.astype(np.float32), {"quality": 10, "step": 1e-5}),
+    "colour of float32": (np.zeros((8, 8, 3), np.float32), {"quality": 10, "step": 1, "axes": "yxc", "colour": True}),
+    "psnr beyond the step": (GOOD.astype(np.float32) / 7, {"psnr": 100, "step": 1}),
+    "max_error below half a step": (GOOD.astype(np.float32), {"max_error": 0.49, "step": 1}),
+    "3D blocks of large float32": (
+        np.full((8, 8, 8), 2.0**17 + 1, np.float32),
+        {"quality": 10, "step": 1, "cell_depth": 8},
+    ),
     "ratio below": (GOOD, {"ratio": 0.99}),
     "ratio above": (GOOD, {"ratio": 1e7}),
     "ratio out of reach": (GOOD, {"ratio": 1000}),
@@ -572,7 +584,6 @@ def test_bad_arguments_of_encode(name: str) -> None:
         "int64",
         "uint64",
         "float16",
-        "float32",
         "float64",
         "complex64",
         "object",
@@ -594,6 +605,8 @@ def test_unsupported_dtypes_are_refused_with_advice(dtype: str) -> None:
 def test_arrays_with_nan_are_refused_with_advice(value: float) -> None:
     with pytest.raises(mmip.InvalidArgument, match="NaN or infinity"):
         mmip.encode(np.array([1.0, value]), quality=10)
+    with pytest.raises(mmip.InvalidArgument, match=f"found {value:g}"):
+        mmip.encode(np.array([1.0, value], np.float32), quality=10, step=1)
 
 
 @pytest.mark.parametrize("device", ["gpu", None])

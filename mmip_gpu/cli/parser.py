@@ -225,6 +225,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group.add_argument("--roi-quality", type=roi_quality, metavar="Q|lossless", help="quality of the regions")
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc (default: its own)")
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
+    group.add_argument("--step", type=float, metavar="S", help="float32 samples are rounded to multiples of S")
     group.add_argument("--no-verify", action="store_true", help="record an estimate instead of the true error")
     _add_threads(group)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu import _core
+from mmip_gpu.api import check_step
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container import DTYPES, Header, LossRecord, TransformFields
@@ -86,7 +87,7 @@ class StoreDescription:
             p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.correction
         )
         loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
-        return Header(self.dtype, self.grid.layout, p.colour, loss, fields)
+        return Header(self.dtype, self.grid.layout, p.colour, loss, fields, step=p.config.step)
 
     def extent(self, at: Coordinates, stage: int) -> tuple[int, int, int, int]:
         """Planes, and cells or (of corrections) samples on z, y, x, that a chunk has in the array of a stage."""
@@ -126,8 +127,8 @@ class StoreDescription:
             stage_crcs=expected.stage_crcs,
         )
         layout = self.grid.chunk_layout(at)
-        found = (header.dtype, header.layout, header.colour, neutral)
-        if found != (shared.dtype, layout, shared.colour, expected):
+        found = (header.dtype, header.layout, header.colour, header.step, neutral)
+        if found != (shared.dtype, layout, shared.colour, shared.step, expected):
             raise CorruptData("record: its header is not one of a chunk of this shape and plan")
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,6 +178,7 @@ class StoreDescription:
             colour is False or (colour is True and layout.channels == 3 and "c" in layout.axes),
         )
         config = CodecConfig.from_dict(data["config"])
+        check_step(np.dtype(data["dtype"]), config.step)
         steps = tuple(tuple(row) for row in data["steps"])
         tile, cuts = tuple(data["tile_log2"]), tuple(data["cuts"])
         StageCodec(1, data["cell_depth"], tile, cuts, steps)

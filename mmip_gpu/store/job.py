@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu import _core
-from mmip_gpu.api import is_colour
+from mmip_gpu.api import check_step, is_colour
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk, total_error
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
-from mmip_gpu.rate import plan_for_probe, search_step
+from mmip_gpu.rate import check_reached, flattened, plan_for_probe, search_step
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 
@@ -32,7 +32,7 @@ from .description import StoreDescription
 from .grid import ChunkGrid, Coordinates, Region, chunk_lengths
 from .ratio import probed_ratio, ratio_again
 from .records import Totals
-from .survey import value_range
+from .survey import value_limits
 
 __all__ = ["Job"]
 
@@ -85,8 +85,9 @@ class Job:
         opened = open_source(source)
         if axes is not None:
             opened = replace(opened, axes=axes)
+        check_step(opened.dtype, config.step)
         layout = PlaneLayout.of(opened.shape, opened.axes)
-        three = is_colour(colour, layout)
+        three = is_colour(colour, layout, opened.dtype)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
         if data_range is not None and not (math.isfinite(data_range) and data_range > 0):
             raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")
@@ -114,14 +115,17 @@ class Job:
         """Return (the job with a rule that holds chunk by chunk, the plan of its chunks)."""
         job = replace(self, classes=self.classes.resolved(self.source))
         rule = job.classes.rule
-        peak = job._peak()
+        low, high = value_limits(job.source) if job._needs_limits else (0.0, 0.0)
+        config = flattened(job.config, low, high)
+        peak = job._peak(high - low)
         region = tuple(
             slice(s.start, min(s.stop, s.start + (3 if job.colour else 1))) if a == "c" else s
             for a, s in zip(job.layout.axes, probe_region(job.layout), strict=True)
         )
         samples, classes = job.read(region)
         count = job.classes.class_count
-        plan = plan_for_probe(job.config, samples, job.layout.axes, classes, count, job.colour, peak or 1, threads)
+        steps = (peak or 1.0) / job._unit
+        plan = plan_for_probe(config, samples, job.layout.axes, classes, count, job.colour, steps, threads)
         lengths = chunk_lengths(job.layout, plan.depth, plan.tile_log2, job.colour, job.chunks)
         grid = ChunkGrid(job.layout, plan.depth, lengths)
         text = None if rule is None else str(rule)
@@ -160,7 +164,11 @@ class Job:
         plan, config = description.plan, self.config
         if config.mode == "ratio" and description.grid.chunk_count:
             return ratio_again(description, totals, passes)
-        if config.mode != "psnr" or not config.verify or plan.reversible[0] or totals.psnr() >= config.value:
+        if config.mode != "psnr" or not config.verify or totals.psnr() >= config.value:
+            return None
+        if plan.lossless:  # of float32: rounding to indices is all that was lost
+            samples = description.grid.layout.samples
+            check_reached(plan, description.peak / self._unit, totals.sse / self._unit**2 / samples)
             return None
         here = math.log10(plan.background_step), totals.psnr()
         slope = _FIRST_SLOPE
@@ -170,15 +178,24 @@ class Job:
         attempt = description.attempt + 1
         gap = config.value - here[1] + _MARGIN_DB * attempt
         step = 10 ** (here[0] - gap / min(max(slope, _SMALLEST_SLOPE), _LARGEST_SLOPE))
-        sure = initial_step(config, math.ceil(description.peak))  # plain rounding at this step is fine enough
+        sure = initial_step(config, description.peak / self._unit)  # plain rounding at this step is fine enough
         step = min(step, sure) if attempt == _ATTEMPTS - 1 else max(step, min(sure, 10 ** here[0] / 2))
         exact = attempt >= _ATTEMPTS or step < _SMALLEST_STEP
         return replace(description, plan=plan.exact() if exact else plan.with_step(step), attempt=attempt)
 
-    def _peak(self) -> float:
+    @property
+    def _needs_limits(self) -> bool:
+        return self.config.step is not None or (self.config.mode == "psnr" and self.data_range is None)
+
+    def _peak(self, found: float) -> float:
         if self.data_range is not None:
             return float(self.data_range)
-        return float(max(value_range(self.source), 1)) if self.config.mode == "psnr" else 0.0
+        return max(float(found), self._unit) if self.config.mode == "psnr" else 0.0
+
+    @property
+    def _unit(self) -> float:
+        """Step of float32 samples; 1 for integers."""
+        return self.config.step or 1.0
 
     def _searched(self, description: StoreDescription, threads: int) -> ChunkPlan:
         """Find the step that reaches the PSNR or the ratio on evenly spread probes."""
@@ -191,7 +208,7 @@ class Job:
         def mean_error(trial: ChunkPlan) -> float:
             return sum(total_error(s, trial, c, threads) for s, c in probes) / total
 
-        return search_step(plan, description.peak, mean_error)
+        return search_step(plan, description.peak / self._unit, mean_error)
 
 
 def _probe_regions(grid: ChunkGrid) -> list[Region]:

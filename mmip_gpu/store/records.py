@@ -131,10 +131,10 @@ class Totals:
     description: StoreDescription
     stage_bytes: list[int] = field(default_factory=list)
     record_bytes: int = 0
-    sse: int = 0
-    max_error: int = 0
-    minimum: int | None = None
-    maximum: int | None = None
+    sse: float = 0
+    max_error: float = 0
+    minimum: float | None = None
+    maximum: float | None = None
     verified: bool = True
 
     def add(self, header: Header, stage_bytes: list[int]) -> None:
@@ -188,7 +188,7 @@ class Totals:
                 "verified": self.verified,
                 "psnr": psnr if math.isfinite(psnr) else None,
                 "peak": self.peak,
-                "max_error": None if self.max_error == UNKNOWN_ERROR else self.max_error,
+                "max_error": None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error,
                 "lossless": self.verified and self.sse == 0,
                 "minimum": self.minimum or 0,
                 "maximum": self.maximum or 0,

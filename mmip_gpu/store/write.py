@@ -76,8 +76,9 @@ def write_zarr(
         As in `mmip_gpu.encode`.
     **options
         ``quality psnr max_error ratio lossless stages cuts roi_quality cell_depth verify`` as in
-        `mmip_gpu.encode`. With ``psnr=`` and ``ratio=`` the step is found on up to 8 probes; the whole array is written again with
-        another step, about four times at most, should it miss the request (a PSNR only with ``verify``).
+        `mmip_gpu.encode`. With ``psnr=`` and ``ratio=`` the step is found on up to 8 probes; the whole array is
+        written again with another step, about four times at most, should it miss the request (a PSNR only with
+        ``verify``).
 
     Returns
     -------

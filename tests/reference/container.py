@@ -17,7 +17,8 @@ from .codes import CORRECTIONS, read_codes, write_codes
 from .geometry import AC_PER_CELL, Grid
 
 GROUP = 8  # sub-streams that share a crc
-DTYPES = (np.uint8, np.int8, np.uint16, np.int16)
+DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32)
+FLOAT = 4
 AXES = "tnczyx"
 UNKNOWN = 4294967295
 
@@ -38,6 +39,7 @@ class Header:
     maximum: int = 0
     sse: int = 0
     max_error: int = UNKNOWN
+    value_step: float = 1.0  # of dtype 4
     payload_bytes: int = 0
     payload_crc: int = 0
     cell_depth: int = 1
@@ -52,6 +54,14 @@ class Header:
 
     def __post_init__(self):
         self.recon = self.recon or ((0, 0, 0),) * len(self.reversible)
+
+    @property
+    def limits(self):
+        """Least and greatest integer that stands for a sample."""
+        if self.dtype == FLOAT:
+            return -(1 << 18), 1 << 18
+        info = np.iinfo(DTYPES[self.dtype])
+        return int(info.min), int(info.max)
 
     @property
     def edges(self):
@@ -138,7 +148,7 @@ def read_header(blob):
 
 def read_array_fields(fields):
     kind = fields.number("B", range(2), "kind")
-    dtype = fields.number("B", range(4), "dtype")
+    dtype = fields.number("B", range(5), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
     colour = fields.number("B", range(2), "colour")
     axes = fields.take(f"{ndim}s")[0].decode("latin-1")
@@ -154,10 +164,23 @@ def read_array_fields(fields):
     require(math.isfinite(header.requested), "requested")
     require(header.mode != 4 or header.requested == 0, "requested")
     header.verified = fields.number("B", range(2), "verified")
+    if dtype == FLOAT:
+        read_float_loss(fields, header)
+        return header
     header.minimum, header.maximum = fields.take("ii")
     require(header.minimum <= header.maximum, "minimum > maximum")
     header.sse, header.max_error = fields.take("QI")
     return header
+
+
+def read_float_loss(fields, header):
+    require(not header.colour, "colour of float32")
+    header.minimum, header.maximum = fields.take("ff")
+    require(-math.inf < header.minimum <= header.maximum < math.inf, "minimum, maximum")
+    header.sse, header.max_error = fields.take("df")
+    require(0 <= header.sse < math.inf and header.max_error >= 0, "sse, max_error")
+    header.value_step = fields.number("d")
+    require(0 < header.value_step < math.inf, "value_step")
 
 
 def read_transform_fields(fields, header):
@@ -167,8 +190,8 @@ def read_transform_fields(fields, header):
     fits = all(a >= b for a, b in zip(header.tile_log2, least, strict=True))
     require(fits and sum(header.tile_log2) <= most, f"tile_log2 {header.tile_log2}")
     header.offset = fields.number("i")
-    info = np.iinfo(DTYPES[header.dtype])
-    require(info.min <= header.offset <= info.max, f"offset {header.offset}")
+    least, most = header.limits
+    require(least <= header.offset <= most, f"offset {header.offset}")
     read_classes(fields, header)
     stages = fields.number("B", range(2, 17), "stages")
     header.cuts = fields.take(f"{stages - 2}H")
@@ -201,7 +224,10 @@ def write_header(header):
     fields = [struct.pack("<4B", header.kind, header.dtype, len(header.shape), header.colour)]
     fields.append(header.axes.encode() + struct.pack(f"<{len(header.shape)}I", *header.shape))
     fields.append(struct.pack("<BdB", header.mode, header.requested, header.verified))
-    fields.append(struct.pack("<iiQI", header.minimum, header.maximum, header.sse, header.max_error))
+    form = "<ffdf" if header.dtype == FLOAT else "<iiQI"
+    fields.append(struct.pack(form, header.minimum, header.maximum, header.sse, header.max_error))
+    if header.dtype == FLOAT:
+        fields.append(struct.pack("<d", header.value_step))
     if header.kind == 0:
         fields.append(struct.pack("<QI", header.payload_bytes, header.payload_crc))
     else:

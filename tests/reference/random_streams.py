@@ -43,6 +43,10 @@ CASES = {
         (33, 30, 3), "yxc", colour=1, reversible=(0, 1), steps=((512, 700, 900), (256, 256, 256)), offset=128
     ),
     "planes": Header((2, 3, 2, 3, 9, 11), "ctnzyx", cuts=(8,), dtype=1),
+    "float": Header((41, 50), "yx", dtype=4, value_step=0.1, offset=-(1 << 18), steps=((900,),), max_error=0.0),
+    "corrected_float": Header(
+        (9, 20, 17), "zyx", cell_depth=8, tile_log2=(1, 1, 1), dtype=4, correction=2, value_step=2.0**-7, max_error=0.0
+    ),
     "corrected": Header((75, 61), "yx", tile_log2=(0, 2, 2), cuts=(5,), steps=((300,),), correction=3, dtype=2),
     "corrected_colour": Header((33, 30, 3), "yxc", colour=1, steps=((512, 700, 900),), correction=0),
     "corrected_3d": Header((19, 20, 41), "zyx", cell_depth=8, tile_log2=(1, 1, 2), correction=1 << 18, dtype=3),

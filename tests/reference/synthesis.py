@@ -7,7 +7,7 @@ FORMAT.md sections 2, 4.3 and 5. No bytes are seen here.
 import numpy as np
 
 from .coefficients import Coefficients
-from .container import AXES, DTYPES
+from .container import AXES, DTYPES, FLOAT
 from .geometry import BLOCKS, scan
 from .transforms import F32, forward_block, inverse_block, scaled_block
 
@@ -98,12 +98,12 @@ def from_planes(planes, lengths, header, corrections=None):
         G = Cg + t
         B = t - (Co >> 1)
         array = np.stack([B + Co, G, B], axis=2)
-    dtype = np.dtype(DTYPES[header.dtype])
-    info = np.iinfo(dtype)
-    array = np.clip(array + header.offset, info.min, info.max)
+    array = np.clip(array + header.offset, *header.limits)
     if corrections is not None:
-        array = np.clip(array + corrections.reshape(lengths) * (2 * header.correction + 1), info.min, info.max)
-    return in_own_axes(array.astype(dtype), header.axes)
+        array = np.clip(array + corrections.reshape(lengths) * (2 * header.correction + 1), *header.limits)
+    if header.dtype == FLOAT:
+        array = array.astype(np.float64) * header.value_step
+    return in_own_axes(array.astype(DTYPES[header.dtype]), header.axes)
 
 
 def in_own_axes(array, axes):
@@ -135,13 +135,15 @@ def synthesize(coefficients, header, scale=1):
 def scale_raw(array, axes, scale):
     """The mean over windows of existing samples, then rint; z shrinks where it is longer than 1."""
     samples = in_all_axes(array, axes)
-    total, count = samples.astype(np.int64), np.ones(samples.shape, np.int64)
+    is_float = array.dtype == np.float32
+    total, count = samples.astype(np.float64 if is_float else np.int64), np.ones(samples.shape, np.int64)
     for axis in (3, 4, 5):
         total, count = (
             np.add.reduceat(a, range(0, a.shape[axis], scale), axis=axis) if a.shape[axis] else a
             for a in (total, count)
         )
-    return in_own_axes(np.rint(total / count).astype(array.dtype), axes)
+    mean = total / count
+    return in_own_axes((mean if is_float else np.rint(mean)).astype(array.dtype), axes)
 
 
 # --- the forward direction

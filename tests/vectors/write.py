@@ -60,11 +60,15 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
         {"max_error": 300, "roi_quality": "lossless", "cell_depth": 8},
     ),
     "colour_max_error": ("textured", (50, 44, 3), "uint8", 0, {"max_error": 3, "axes": "yxc", "stages": 2}),
+    "2d_float": ("textured", (70, 61), "float32", 0, {"psnr": 50, "step": 0.003}),
+    "3d_float_max_error": ("textured", (9, 30, 33), "float32", 2, {"max_error": 0.1, "step": 2.0**-9, "cell_depth": 8}),
+    "1d_float_lossless": ("noise", (400,), "float32", 0, {"lossless": True, "stages": 2, "step": 0.1}),
+    "raw_float": ("noise", (5, 7), "float32", 0, {"lossless": True, "stages": 2, "step": 1e-4}),
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
              "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6),
-             "reference_corrected": ("corrected", 7)}  # fmt: skip
+             "reference_corrected": ("corrected", 7), "reference_float": ("float", 8)}  # fmt: skip
 
 
 def file_of(name: str) -> Path:
