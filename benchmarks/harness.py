@@ -133,14 +133,14 @@ def run_facts() -> dict[str, str]:
 
 
 def write_rows(name: str, rows: list[dict[str, Any]]) -> Path:
-    """Write results/NAME.csv (replacing it) with the facts of this run in every row."""
+    """Write results/NAME.csv (replacing it) with the facts of this run in every row; kept rows have theirs."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
     facts = run_facts()
-    columns = list(dict.fromkeys(key for row in rows for key in row)) + list(facts)
+    columns = [*dict.fromkeys(key for row in rows for key in row if key not in facts), *facts]
     with path.open("w", newline="") as f:
         writer = csv.DictWriter(f, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} | facts)
+            writer.writerow(facts | {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
     return path

@@ -114,6 +114,7 @@ def profile(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> list[d
         plan.steps,
         plan.reversible,
         chunk.recon,
+        padding=plan.padding,
     )
     for stage, payload in enumerate(payloads, 1):
         _, times[f"unpack stage {stage}"], _ = timed(lambda s=stage, p=payload: other.unpack(s, p, True, False, 1))

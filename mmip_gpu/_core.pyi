@@ -7,6 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+SEARCH_NONE: int
+SEARCH_FAST: int
+SEARCH_ROUGH: int
+SEARCH_FULL: int
 FORMAT_VERSION: int
 MAX_CLASSES: int
 MAX_STAGES: int
@@ -44,6 +48,7 @@ class Chunk:
         reversible: Sequence[int],
         recon: Sequence[Sequence[int]],
         box: Sequence[int] | None = None,
+        padding: int | None = None,
     ) -> None: ...
     @property
     def planes(self) -> int: ...
@@ -55,9 +60,13 @@ class Chunk:
         classes: NDArray[np.uint8] | None,
         offset: int,
         rounding: int,
-        plain: bool,
+        search: int,
+        passes: int,
         threads: int,
     ) -> list[float]: ...
+    def fill(
+        self, samples: NDArray[Any], classes: NDArray[np.uint8] | None, filled: NDArray[Any], threads: int
+    ) -> None: ...
     def pack(self, stage: int, threads: int) -> bytes: ...
     def unpack(self, stage: int, payload: Buffer, check_crc: bool, alone: bool, threads: int) -> int: ...
     def extent(self, stage: int, payload: Buffer) -> int: ...
@@ -74,6 +83,17 @@ class Chunk:
         out: NDArray[Any],
         threads: int,
     ) -> None: ...
+    def decode(
+        self,
+        payloads: Sequence[Buffer],
+        check_crc: bool,
+        scale: int,
+        offset: int,
+        minimum: int,
+        maximum: int,
+        out: NDArray[Any],
+        threads: int,
+    ) -> list[float]: ...
     def window(self, scale: int) -> tuple[list[int], list[int]]: ...
     def to_columns(self, stage: int, array: NDArray[np.int32]) -> None: ...
     def from_columns(self, stage: int, array: NDArray[np.int32]) -> None: ...

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .axes import PlaneLayout
 from .codec import Encoded, decode_chunk, encode_chunk
-from .config import CodecConfig, Quality
+from .config import CodecConfig, Padding, Quality
 from .container import DTYPES
 from .errors import BackendUnavailable, InvalidArgument
 from .inspection import open_container
@@ -73,6 +73,12 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
         ``quality``, in steps), and lossless means that nothing more is lost.
     data_range : float, optional
         Peak for ``psnr=``, instead of max - min.
+    effort : {1, 2, 3}, default 2
+        1 is fastest, 3 gives the fewest bytes; decoding does not depend on it.
+    padding : int, "auto" or None, default "auto"
+        Value of samples that carry no image, such as those outside a CT's field of view. They are kept exactly, and
+        what stands under them costs nothing. ``"auto"`` tries a value that fills the border; a value that is given is
+        used wherever it occurs; None is off.
     verify : bool, default True
         Decode once and record the reached error; otherwise the record is an estimate.
     threads : int, optional
@@ -122,6 +128,8 @@ def encode_array(
     cell_depth: int | None = None,
     verify: bool = True,
     step: float | None = None,
+    effort: int = 2,
+    padding: Padding = "auto",
 ) -> Encoded:
     """`encode`, before the parts are joined to bytes."""
     config = CodecConfig.from_options(
@@ -136,6 +144,8 @@ def encode_array(
         cell_depth=cell_depth,
         verify=verify,
         step=step,
+        effort=effort,
+        padding=padding,
         has_roi=roi is not None,
     )
     array = checked_array(array, device)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .axes import PlaneLayout
+from .components import colour_planes, sample_planes
 from .container import Header, TransformFields
 from .corrections import add_corrections, encode_corrections
 from .errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
@@ -22,7 +23,6 @@ from .floats import (
     INDEX_LIMIT,
     from_indices,
     sample_dtype,
-    sample_range,
     squared_error,
     to_indices,
 )
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["ROUNDING", "Encoded", "decode_chunk", "encode_chunk", "needed_stages", "read_extent"]
 
 ROUNDING = 96  # of AC indices, in 1/256 of a step: a dead zone of 0.66, measured in benchmarks/NOTES.md
+# Effort: how block modes and indices are chosen (Search of passes/kernels.h), and in how many passes.
+_EFFORTS = {1: (_core.SEARCH_FAST, 1), 2: (_core.SEARCH_ROUGH, 1), 3: (_core.SEARCH_FULL, 2)}
 _PLAIN_ROUNDING = 128  # half up
 SCALES = (1, 2, 4, 8)
 
@@ -84,6 +86,7 @@ def encode_chunk(
         stage_bytes=tuple(len(p) for p in payloads),
         stage_crcs=tuple(_head_crc(p) for p in payloads),
         correction=plan.correction,
+        padding=plan.padding,
     )
     loss = loss_record(layout.to_planes(array), decoded, plan, sum(errors))
     header = Header(array.dtype.name, layout, plan.colour, loss, fields, step=plan.config.step)
@@ -103,17 +106,24 @@ def analyzed_chunk(
 ) -> tuple[_core.Chunk, NDArray[Any], int, list[float]]:
     """(quantized chunk, planes, offset, estimated squared error of each class): all of encoding but the entropy coder.
 
-    The planes hold integers: of float32 samples, their indices. With `plain`, all blocks have mode 8 and indices are
-    rounded half up: the quality rule's own distortion.
+    Samples under the padding mask are replaced before the transform; the planes are those of the array, as integers:
+    of float32 samples, their indices. With `plain`, all blocks have mode 8 and indices are rounded half up: the
+    quality rule's own distortion.
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
     planes = to_indices(layout.to_planes(array), plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
-    offset = sample_offset(planes)
     chunk = empty_chunk(plan, layout)
     cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
-    coded = _colour_planes(planes, offset) if plan.colour else planes
+    coded = planes
+    if plan.padding is not None:
+        coded = np.empty_like(planes)
+        chunk.fill(planes, cells, coded, threads)
+    offset = sample_offset(coded)
+    if plan.colour:
+        coded = colour_planes(planes, offset)
     rounding = _PLAIN_ROUNDING if plain else ROUNDING
-    errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, plain, threads)
+    search, passes = (_core.SEARCH_NONE, 1) if plain else _EFFORTS[plan.config.effort]
+    errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
     return chunk, planes, offset, errors
 
 
@@ -183,11 +193,12 @@ def decode_chunk(
     try:
         chunk = empty_chunk(fields, header.layout, part.box)
         count = len(fields.cuts)
-        for stage, payload in enumerate(payloads[:count], 1):
-            chunk.unpack(stage, payload, check_crc, False, threads)
-        found = min(wanted, count)
+
+        def decode(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
+            chunk.decode(payloads[:count], check_crc, scale, offset, minimum, maximum, out, threads)
+
         dtype = sample_dtype(np.dtype(header.dtype))
-        planes = _synthesize(chunk, dtype, found, scale, fields.offset, header.colour, threads)
+        planes = sample_planes(chunk, decode, dtype, scale, fields.offset, header.colour)
         if wanted > count and fields.correction is not None:
             add_corrections(chunk, payloads[count], planes, fields.correction, check_crc, threads)
         return from_indices(part.crop(planes, chunk.window(scale)[0]), header.step)
@@ -264,6 +275,7 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
         reversible=fields.reversible,
         recon=recon,
         box=box,
+        padding=fields.padding,
     )
 
 
@@ -281,27 +293,12 @@ def _cell_map(classes: NDArray[np.uint8], layout: PlaneLayout, depth: int) -> ND
     return np.ascontiguousarray(np.repeat(cells, layout.channels, axis=0))
 
 
-def _colour_planes(planes: NDArray[Any], offset: int) -> NDArray[np.int32]:
-    """YCoCg-R of planes whose innermost plane axis is the channel."""
-    coded = planes.astype(np.int32) - np.int32(offset)
-    _core.colour_planes(coded.reshape(planes.shape[0] // 3, 3, -1), True)
-    return coded
-
-
 def _synthesize(
     chunk: _core.Chunk, dtype: np.dtype[Any], stages: int, scale: int, offset: int, colour: bool, threads: int
 ) -> NDArray[Any]:
-    """Planes (of the chunk's box, at this scale) as samples of the dtype."""
-    _, shape = chunk.window(scale)
-    low, high = sample_range(dtype)
-    planes = chunk.planes
-    if not colour:
-        out = np.empty((planes, *shape), dtype)
-        chunk.synthesize(stages, scale, offset, low, high, out, threads)
-        return out
-    wide = np.empty((planes, *shape), np.int32)
-    limit = 2**28
-    chunk.synthesize(stages, scale, 0, -limit, limit, wide, threads)
-    _core.colour_planes(wide.reshape(planes // 3, 3, -1), False)
-    wide += np.int32(offset)
-    return np.clip(wide, low, high).astype(dtype)
+    """Planes (of the chunk's box, at this scale) of an analyzed chunk, as samples of the dtype."""
+
+    def synthesize(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
+        chunk.synthesize(stages, scale, offset, minimum, maximum, out, threads)
+
+    return sample_planes(chunk, synthesize, dtype, scale, offset, colour)

@@ -18,7 +18,7 @@ from . import _core
 from .errors import InvalidArgument
 from .floats import index_error
 
-__all__ = ["MODES", "CodecConfig", "Quality"]
+__all__ = ["MODES", "CodecConfig", "Padding", "Quality"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless")
 _DEFAULT_CUTS = {
@@ -31,6 +31,9 @@ _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, 
 
 Quality = float | str
 """A number (the seed's quality scale) or ``"lossless"``."""
+
+Padding = int | str | None
+"""A sample value, ``"auto"`` or None."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class CodecConfig:
         Whether the loss record holds measured values.
     step : float, optional
         What float32 samples are rounded to multiples of, in their unit; None for integers.
+    effort : {1, 2, 3}
+        How hard the encoder looks: 1 fastest, 3 smallest; any decoder reads all of them.
+    padding : int, "auto" or None
+        Value of samples that carry no image; ``"auto"`` looks for one and keeps it where it saves bytes.
 
     Examples
     --------
@@ -71,6 +78,8 @@ class CodecConfig:
     cell_depth: int | None = None
     verify: bool = True
     step: float | None = None
+    effort: int = 2
+    padding: Padding = "auto"
 
     @classmethod
     def from_options(
@@ -87,6 +96,8 @@ class CodecConfig:
         cell_depth: int | None = None,
         verify: bool = True,
         step: float | None = None,
+        effort: int = 2,
+        padding: Padding = "auto",
         has_roi: bool = False,
     ) -> CodecConfig:
         """Checked configuration from the public keyword options.
@@ -121,6 +132,8 @@ class CodecConfig:
             cell_depth,
             bool(verify),
             None if step is None else _number("step", step),
+            effort,
+            _padding(padding),
         )
         config.check()
         return config
@@ -142,6 +155,9 @@ class CodecConfig:
             raise InvalidArgument(f"ratio={self.value}: expected 1 to {_LARGEST_RATIO}")
         if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
+        if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
+            raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
+        _padding(self.padding)
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
             raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
         for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):
@@ -219,6 +235,14 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise InvalidArgument(f"{name}={value!r}: expected a finite number")
     return float(value)
+
+
+def _padding(value: Any) -> Padding:
+    if value is None or (isinstance(value, str) and value == "auto"):
+        return value
+    if isinstance(value, (bool, float, str)) or not hasattr(value, "__index__"):
+        raise InvalidArgument(f"padding={value!r}: expected an integer, 'auto' or None")
+    return operator.index(value)
 
 
 def _integers(name: str, values: Any) -> tuple[int, ...]:

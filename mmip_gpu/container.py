@@ -83,6 +83,7 @@ class TransformFields:
     cuts: tuple[int, ...]
     stage_bytes: tuple[int, ...]
     stage_crcs: tuple[int, ...]
+    padding: int | None = None
     correction: int | None = None
 
 
@@ -204,6 +205,10 @@ class Header:
         low, high = sample_range(np.dtype(DTYPES[dtype]))
         transform = _read_fields(fields, 3 if colour else 1)
         _expect(low <= transform.offset <= high, "offset", transform.offset)
+        if transform.padding is not None:
+            _expect(not colour, "padding with colour", transform.padding)
+            _expect(not is_float, "padding of float32 samples", transform.padding)
+            _expect(low <= transform.padding <= high, "padding_value", transform.padding)
         return cls(DTYPES[dtype], layout, bool(colour), loss, transform, step=step)
 
 
@@ -246,7 +251,9 @@ def _read_loss(fields: _Reader, is_float: bool) -> LossRecord:
 
 
 def _pack_fields(t: TransformFields) -> bytes:
-    out = struct.pack("<4BiB", t.depth, *t.tile_log2, t.offset, len(t.steps))
+    out = struct.pack("<4BiB", t.depth, *t.tile_log2, t.offset, t.padding is not None)
+    out += b"" if t.padding is None else struct.pack("<i", t.padding)
+    out += struct.pack("<B", len(t.steps))
     for reversible, recon, steps in zip(t.reversible, t.recon, t.steps, strict=True):
         out += struct.pack(f"<B3b{len(steps)}I", reversible, *recon, *steps)
     out += struct.pack(f"<B{len(t.cuts) - 2}H", len(t.cuts), *t.cuts[1:-1])
@@ -263,7 +270,9 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
     _expect(all(a >= b for a, b in zip((tz, ty, tx), smallest, strict=True)), "tile_log2", (tz, ty, tx))
     _expect(tz + ty + tx <= 12, "tile_log2", (tz, ty, tx))
     _expect(depth * 64 << (tz + ty + tx) <= _core.MAX_TILE_SAMPLES, "tile_log2", (tz, ty, tx))
-    (offset,) = fields.take("i")
+    offset, padded = fields.take("iB")
+    _expect(padded <= 1, "padding", padded)
+    padding = fields.take("i")[0] if padded else None
     (classes,) = fields.take("B")
     _expect(1 <= classes <= _core.MAX_CLASSES, "classes", classes)
     reversible, recon, steps = [], [], []
@@ -296,5 +305,6 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
         cuts,
         tuple(p[0] for p in parts),
         tuple(p[1] for p in parts),
+        padding,
         correction,
     )

@@ -12,9 +12,11 @@
 #include "passes/codebook.h"
 #include "passes/columns.h"
 #include "passes/corrections.h"
+#include "passes/decode.h"
+#include "passes/fill.h"
+#include "passes/mask.h"
 #include "passes/pack.h"
-#include "passes/synthesize.h"
-#include "passes/unpack.h"
+#include "passes/padding.h"
 #include "rules/colour.h"
 
 namespace nb = nanobind;
@@ -46,12 +48,15 @@ SampleType sample_type(nb::dlpack::dtype dtype) {
 struct Chunk {
     Coefficients coefficients;
     Quantizer quantizer;
+    std::optional<int32_t> padding;
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
           std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
-          std::optional<std::array<int64_t, 8>> box)
+          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value)
         : coefficients(geometry(planes, shape, depth, tile_log2), tile_box(geometry(planes, shape, depth, tile_log2), box), std::move(cuts)),
-          quantizer{std::move(steps), std::move(reversible), recon} {}
+          quantizer{std::move(steps), std::move(reversible), recon}, padding(padding_value) {
+        if (padding) coefficients.allocate_mask();
+    }
 
     static Geometry geometry(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2) {
         Geometry g;
@@ -72,32 +77,55 @@ struct Chunk {
         return box;
     }
 
-    std::vector<double> run_analyze(ReadOnlyArray samples, std::optional<ClassArray> classes, int offset, int rounding, bool plain, int threads) {
+    std::vector<double> run_analyze(ReadOnlyArray samples, std::optional<ClassArray> classes, int offset, int rounding, int search, int passes, int threads) {
         const Geometry& g = coefficients.geometry;
         const int64_t cells = g.planes * g.grid(0) * g.grid(1) * g.grid(2);
         require(static_cast<int64_t>(samples.size()) == g.planes * g.shape[0] * g.shape[1] * g.shape[2], "samples do not fill the chunk");
         require(!classes || static_cast<int64_t>(classes->size()) == cells, "class map does not fill the grid");
         const Samples view{const_cast<void*>(samples.data()), sample_type(samples.dtype())};
         nb::gil_scoped_release free;
-        return analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, offset, rounding, plain, threads);
+        std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, {offset, rounding, search, passes, threads});
+        if (padding) settle_masked_blocks(coefficients, quantizer, threads);
+        return errors;
     }
 
-    nb::bytes run_pack(int stage, int threads) const {
+    void run_fill(ReadOnlyArray samples, std::optional<ClassArray> classes, AnyArray filled, int threads) {
+        const Geometry& g = coefficients.geometry;
+        const int64_t cells = g.planes * g.grid(0) * g.grid(1) * g.grid(2);
+        require(padding.has_value(), "a chunk without padding has nothing to fill");
+        require(static_cast<int64_t>(samples.size()) == g.planes * g.shape[0] * g.shape[1] * g.shape[2], "samples do not fill the chunk");
+        require(filled.size() == samples.size() && filled.dtype() == samples.dtype(), "the filled array differs from the samples");
+        require(!classes || static_cast<int64_t>(classes->size()) == cells, "class map does not fill the grid");
+        const SampleType type = sample_type(samples.dtype());
+        const Samples from{const_cast<void*>(samples.data()), type}, to{filled.data(), type};
+        nb::gil_scoped_release free;
+        find_mask(coefficients, from, *padding, threads);
+        fill_padding(coefficients, quantizer, from, classes ? classes->data() : nullptr, to, threads);
+    }
+
+    nb::bytes run_pack(int stage, int threads) {
         std::string payload;
         {
             nb::gil_scoped_release free;
+            if (stage > 1) need_entries();
             payload = pack_stage(coefficients, stage, quantizer.steps, threads);
         }
         return nb::bytes(payload.data(), payload.size());
     }
 
-    uint64_t run_unpack(int stage, ByteArray payload, bool check_crc, bool alone, int threads) {
+    UnpackOptions unpack_options(bool check_crc, bool alone, int threads) const {
         UnpackOptions options;
         options.steps = quantizer.steps;
         if (!alone) options.reversible = quantizer.reversible;
         options.check_crc = check_crc;
         options.threads = threads;
+        return options;
+    }
+
+    uint64_t run_unpack(int stage, ByteArray payload, bool check_crc, bool alone, int threads) {
+        const UnpackOptions options = unpack_options(check_crc, alone, threads);
         nb::gil_scoped_release free;
+        coefficients.entries.clear();
         return unpack_stage(coefficients, stage, payload.data(), payload.size(), options);
     }
 
@@ -128,14 +156,34 @@ struct Chunk {
         return unpack_corrections(coefficients, payload.data(), payload.size(), check_crc, threads, indices.data());
     }
 
-    void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) const {
+    // The output array as the passes take it.
+    Samples output(const AnyArray& out, int scale) const {
         const Window w = box_window(coefficients.geometry, coefficients.box, scale);
         const int64_t planes = coefficients.box.planes[1] - coefficients.box.planes[0];
         require(static_cast<int64_t>(out.size()) == planes * w.shape[0] * w.shape[1] * w.shape[2], "output does not fit the box");
-        require(stages == 1 || coefficients.ac, "stages were not decoded");
-        const Samples view{out.data(), sample_type(out.dtype())};
+        return {out.data(), sample_type(out.dtype())};
+    }
+
+    void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
+        const Samples view = output(out, scale);
+        require(stages == 1 || coefficients.ac || !coefficients.entries.empty(), "stages were not decoded");
         nb::gil_scoped_release free;
-        synthesize(coefficients, quantizer, stages, scale, offset, minimum, maximum, view, threads);
+        need_ac();
+        synthesize(coefficients, quantizer, stages, scale, {offset, minimum, maximum}, view, threads);
+        if (padding) restore_padding(coefficients, scale, *padding, view, threads);
+    }
+
+    // Seconds of checks, stage 1, later stages and synthesis.
+    std::array<double, 4> run_decode(const std::vector<ByteArray>& payloads, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
+        require(!payloads.empty() && payloads.size() <= coefficients.cuts.size(), "as many payloads as stages, or fewer, are needed");
+        const Samples view = output(out, scale);
+        const UnpackOptions options = unpack_options(check_crc, false, threads);
+        std::vector<PayloadBytes> bytes;
+        for (const ByteArray& p : payloads) bytes.push_back({p.data(), p.size()});
+        nb::gil_scoped_release free;
+        const DecodeTimes t = decode_tiles(coefficients, quantizer, bytes, options, {offset, minimum, maximum}, scale, view);
+        if (padding) restore_padding(coefficients, scale, *padding, view, threads);
+        return {t.checks, t.stage_1, t.later_stages, t.synthesis};
     }
 
     std::pair<std::array<int64_t, 3>, std::array<int64_t, 3>> window(int scale) const {
@@ -151,11 +199,29 @@ struct Chunk {
                 "array smaller than the grid");
     }
 
-    void to_columns(int stage, IntArray array) const {
+    // An analyzed chunk holds its indices as entries, a decoded one in place: each form is made from the other when it is wanted.
+    void need_ac() {
+        if (!coefficients.ac && !coefficients.entries.empty()) coefficients.fill_ac();
+    }
+    void need_entries() {
+        if (coefficients.ac && coefficients.entries.empty()) coefficients.fill_entries();
+    }
+
+    std::vector<std::vector<uint32_t>> run_count_symbols(int stage, int threads) {
+        if (stage > 1) need_entries();
+        return count_symbols(coefficients, stage, quantizer.steps, threads);
+    }
+    std::vector<uint32_t> run_count_token_contexts(int stage, int threads) {
+        need_entries();
+        return count_token_contexts(coefficients, stage, threads);
+    }
+
+    void to_columns(int stage, IntArray array) {
         check_columns(stage, array);
         const int64_t grid[4] = {static_cast<int64_t>(array.shape(0)), static_cast<int64_t>(array.shape(1)),
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
+        if (stage > 1) need_ac();
         stage_to_columns(coefficients, stage, grid, array.data());
     }
 
@@ -165,6 +231,7 @@ struct Chunk {
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
         stage_from_columns(coefficients, stage, grid, array.data(), static_cast<int>(quantizer.steps.size()));
+        coefficients.entries.clear();
     }
 
     // Cells per block mode: how the encoder decided.
@@ -260,9 +327,10 @@ NB_MODULE(_core, m) {
     nb::register_exception_translator(translate);
     nb::class_<Chunk>(m, "Chunk")
         .def(nb::init<int64_t, std::array<int64_t, 3>, int, std::array<int, 3>, std::vector<int>, std::vector<std::vector<uint32_t>>,
-                      std::vector<uint8_t>, std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>>(),
-             "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none())
-        .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "plain"_a, "threads"_a)
+                      std::vector<uint8_t>, std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>, std::optional<int32_t>>(),
+             "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none(), "padding"_a = nb::none())
+        .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "search"_a, "passes"_a, "threads"_a)
+        .def("fill", &Chunk::run_fill, "samples"_a, "classes"_a.none(), "filled"_a, "threads"_a)
         .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)
         .def("unpack", &Chunk::run_unpack, "stage"_a, "payload"_a, "check_crc"_a, "alone"_a, "threads"_a)
         .def("extent", &Chunk::extent, "stage"_a, "payload"_a)
@@ -273,16 +341,15 @@ NB_MODULE(_core, m) {
                  return count_corrections(c.coefficients, indices.data(), threads);
              }, "indices"_a, "threads"_a)
         .def("synthesize", &Chunk::run_synthesize, "stages"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
+        .def("decode", &Chunk::run_decode, "payloads"_a, "check_crc"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
         .def("window", &Chunk::window, "scale"_a)
         .def("to_columns", &Chunk::to_columns, "stage"_a, "array"_a)
         .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)
         .def("mode_counts", &Chunk::mode_counts)
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
-        .def("count_symbols", [](const Chunk& c, int stage, int threads) { return count_symbols(c.coefficients, stage, c.quantizer.steps, threads); },
-             "stage"_a, "threads"_a)
-        .def("count_token_contexts", [](const Chunk& c, int stage, int threads) { return count_token_contexts(c.coefficients, stage, threads); },
-             "stage"_a, "threads"_a);
+        .def("count_symbols", &Chunk::run_count_symbols, "stage"_a, "threads"_a)
+        .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
@@ -292,6 +359,10 @@ NB_MODULE(_core, m) {
     m.def("selected_kernels", [] { return std::string(kernels().name); });
     m.def("select_kernels", [](const std::string& name) { return select_kernels(name.c_str()); }, "name"_a);
 
+    m.attr("SEARCH_NONE") = static_cast<int>(kSearchNone);
+    m.attr("SEARCH_FAST") = static_cast<int>(kSearchFast);
+    m.attr("SEARCH_ROUGH") = static_cast<int>(kSearchRough);
+    m.attr("SEARCH_FULL") = static_cast<int>(kSearchFull);
     m.attr("FORMAT_VERSION") = kFormatVersion;
     m.attr("MAX_CLASSES") = kMaxClasses;
     m.attr("MAX_STAGES") = kMaxStages;

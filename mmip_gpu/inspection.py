@@ -90,6 +90,7 @@ def describe(header: Header) -> dict[str, Any]:
             "steps": [[s / 256 for s in row] for row in t.steps],
             "reversible": [bool(r) for r in t.reversible],
             "offset": t.offset,
+            "padding": t.padding,
             "correction": t.correction,
             "recon": [[d / 64 for d in row] for row in t.recon],
         }

@@ -35,8 +35,9 @@ class ChunkPlan:
     """How every chunk of an array is coded.
 
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
-    ends with all AC of a cell (FORMAT.md sections 1 and 5); `correction` is the error bound of the corrections, None
-    without them.
+    `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
+    ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
+    `correction` is the error bound of the corrections, None without them.
     """
 
     config: CodecConfig
@@ -47,6 +48,7 @@ class ChunkPlan:
     cuts: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...]
     reversible: tuple[int, ...]
+    padding: int | None = None
     correction: int | None = None
 
     @property

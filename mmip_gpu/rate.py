@@ -1,4 +1,4 @@
-"""Making a plan for an array: cell depth and tiles by trying, the step by search where a PSNR or a ratio is asked for.
+"""Making a plan for an array: cell depth, tiles and padding by trying, the step by search where the target needs it.
 
 Values: a configuration and the array (or a probe of it) in, a ChunkPlan out. Encoder decisions only: nothing here is
 part of the format, but every decision is a function of the data alone, so that bytes do not depend on the machine.
@@ -20,10 +20,11 @@ from .codec import class_errors, encode_chunk, total_error
 from .config import CodecConfig
 from .errors import InvalidArgument
 from .floats import fits_deep
+from .padding import find_padding, given_padding, may_hold_padding
 from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
 from .sizing import LARGEST_STEP, SMALLEST_STEP, cheapest_bound, search_ratio, unreachable_ratio
 
-__all__ = ["check_reached", "flattened", "make_plan", "plan_for_probe", "search_step"]
+__all__ = ["check_reached", "flattened", "make_plan", "padded_plan", "plan_for_probe", "search_step"]
 
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
@@ -50,9 +51,23 @@ def make_plan(
     region = probe_region(layout)
     probe_classes = None
     if classes is not None:
-        probe_classes = classes[tuple(s for s, a in zip(region, layout.axes, strict=True) if a != "c")]
+        probe_classes = classes[_without_c(region, layout.axes)]
     class_count = 1 if classes is None or classes.size == 0 else int(classes.max()) + 1
-    plan = plan_for_probe(config, array[region], layout.axes, probe_classes, class_count, colour, steps, threads)
+    probe, whole = array[region], array[region].size == array.size
+    given = given_padding(config, array.dtype, colour)
+    if given is not None and not (array == given).any():
+        given = None
+    plan = plan_for_probe(config, probe, layout.axes, probe_classes, class_count, colour, steps, threads, given)
+    if config.padding == "auto" and may_hold_padding(array.dtype, colour):
+        candidate = find_padding(lambda part: array[part], layout)
+        if candidate is not None:
+            trial, trial_classes = probe, probe_classes
+            if not whole:
+                trial = array[candidate.region]
+                trial_classes = None if classes is None else classes[_without_c(candidate.region, layout.axes)]
+            padded = padded_plan(plan, candidate.value, trial, trial_classes, steps, threads)
+            if padded is not None:
+                plan = padded if whole else replace(plan, padding=padded.padding)
     if config.mode == "ratio" and array.size:
         plan, reached = search_ratio(plan, partial(_ratio, array, classes, threads))
         if reached < config.value:
@@ -82,6 +97,7 @@ def plan_for_probe(
     colour: bool,
     peak: float,
     threads: int,
+    padding: int | None = None,
 ) -> ChunkPlan:
     """Plan from the middle of an array: both cell depths are coded, the smaller (of one size: the better) is kept.
 
@@ -90,27 +106,64 @@ def plan_for_probe(
     layout = PlaneLayout.of(probe.shape, axes)
     steps, reversible = class_steps(config, class_count, colour, initial_step(config, peak))
     depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if layout.volume[0] < 4 else (1, 8)
-    best: tuple[tuple[float, float], ChunkPlan] | None = None
+    best: tuple[tuple[float, int], ChunkPlan] | None = None
     for depth in depths:
         tiles = tile_log2(depth, layout.volume, 1.0)
-        bound = config.error_bound or None
-        plan = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), steps, reversible, bound)
+        bound, cuts = config.error_bound or None, config.stage_cuts(depth)
+        plan = ChunkPlan(config, axes, colour, depth, tiles, cuts, steps, reversible, padding, bound)
         if probe.size == 0:
             return plan
-        if config.mode == "quality":
-            plan = match_quality(plan, probe, classes, threads)
-        elif config.mode == "psnr":
-            plan = search_step(plan, peak, partial(_mean_error, probe, classes, threads))
-        elif config.mode == "ratio":
-            plan, _ = search_ratio(plan, partial(_ratio, probe, classes, threads))
-        elif config.mode == "max_error":
-            plan = cheapest_bound(plan, partial(_size, probe, classes, threads))
-        size = _size(probe, classes, threads, plan)
-        error = _mean_error(probe, classes, threads, plan) if config.mode == "ratio" else 0.0
-        if best is None or (error, size) < best[0]:
-            best = (error, size), replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * size / probe.size))
+        plan = _matched(plan, probe, classes, peak, threads)
+        cost = _cost(plan, probe, classes, threads)
+        if best is None or cost < best[0]:
+            best = cost, replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * cost[1] / probe.size))
     assert best is not None
     return best[1]
+
+
+def padded_plan(
+    plan: ChunkPlan,
+    value: int,
+    samples: NDArray[Any],
+    classes: NDArray[np.uint8] | None,
+    peak: float,
+    threads: int,
+) -> ChunkPlan | None:
+    """Plan with the padding value, or None where the samples cost no less with it at the same target."""
+    config = plan.config
+    steps, flags = class_steps(config, len(plan.steps), plan.colour, initial_step(config, peak))
+    start = replace(plan, steps=steps, reversible=flags, correction=config.error_bound or None)
+    plain, padded = (_matched(replace(start, padding=p), samples, classes, peak, threads) for p in (None, value))
+    costs = [_cost(p, samples, classes, threads) for p in (plain, padded)]
+    if costs[1] >= costs[0]:
+        return None
+    layout = PlaneLayout.of(samples.shape, plan.axes)
+    return replace(padded, tile_log2=tile_log2(plan.depth, layout.volume, 8 * costs[1][1] / samples.size))
+
+
+def _matched(
+    plan: ChunkPlan, samples: NDArray[Any], classes: NDArray[np.uint8] | None, peak: float, threads: int
+) -> ChunkPlan:
+    """The plan with the steps that give these samples what was asked for."""
+    if plan.config.mode == "quality":
+        return match_quality(plan, samples, classes, threads)
+    if plan.config.mode == "psnr":
+        return search_step(plan, peak, partial(_mean_error, samples, classes, threads))
+    if plan.config.mode == "ratio":
+        return search_ratio(plan, partial(_ratio, samples, classes, threads))[0]
+    if plan.config.mode == "max_error":
+        return cheapest_bound(plan, partial(_size, samples, classes, threads))
+    return plan
+
+
+def _cost(plan: ChunkPlan, samples: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> tuple[float, int]:
+    """(mean squared error where the ratio is what is asked for, bytes): the less, the better the plan."""
+    error = _mean_error(samples, classes, threads, plan) if plan.config.mode == "ratio" else 0.0
+    return error, _size(samples, classes, threads, plan)
+
+
+def _without_c(region: tuple[slice, ...], axes: str) -> tuple[slice, ...]:
+    return tuple(s for s, a in zip(region, axes, strict=True) if a != "c")
 
 
 def _mean_error(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan) -> float:

@@ -54,6 +54,8 @@ class StageCodec(ArrayBytesCodec):
         0, the AC positions at which the stages end, all AC of a cell (63 or 511).
     steps : tuple of tuple of int
         Step sizes in 1/256, one tuple of components a class; only stage 1 needs them.
+    padding : bool
+        Whether the columns of stage 1 hold a padding mask.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class StageCodec(ArrayBytesCodec):
     tile_log2: tuple[int, ...]
     cuts: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...] = ()
+    padding: bool = False
 
     def __post_init__(self) -> None:
         _check("cell_depth", self.cell_depth, _is_integer(self.cell_depth) and self.cell_depth in _CELL_AC)
@@ -89,9 +92,11 @@ class StageCodec(ArrayBytesCodec):
         _check("stage", self.stage, _is_integer(self.stage) and 1 <= self.stage <= len(cuts) + 1)
         _check("steps", self.steps, isinstance(self.steps, tuple) and len(self.steps) <= _core.MAX_CLASSES)
         _check("steps of stage 1", self.steps, bool(self.steps) or self.stage > 1)
+        _check("padding", self.padding, isinstance(self.padding, bool) and (self.stage == 1 or not self.padding))
         for row in self.steps:
             values = _integers("steps", row)
             _check("steps", row, len(values) in (1, 3) and len(values) == len(self.steps[0]))
+            _check("steps with padding", row, len(values) == 1 or not self.padding)
             _check("steps", row, all(_core.MIN_STEP <= s <= _core.MAX_STEP for s in values))
 
     @classmethod
@@ -107,13 +112,15 @@ class StageCodec(ArrayBytesCodec):
         names = {f.name for f in fields(cls)}
         if data.get("name") != cls.name or not isinstance(configuration, Mapping):
             raise InvalidArgument(f"codec: expected {cls.name!r} with a configuration, found {data!r}")
-        if not names - {"steps"} <= set(configuration) <= names:
+        if not names - {"steps", "padding"} <= set(configuration) <= names:
             raise InvalidArgument(f"{cls.name}: expected keys {sorted(names)}, found {sorted(configuration)}")
         return cls(**{key: _frozen(value) for key, value in configuration.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Entry in Zarr metadata, JSON-safe."""
         values = {f.name: _thawed(getattr(self, f.name)) for f in fields(self)}
+        if not self.padding:
+            del values["padding"]
         return {"name": self.name, "configuration": values}
 
     @property
@@ -131,7 +138,9 @@ class StageCodec(ArrayBytesCodec):
         """Length of the last axis of the stage array; 1 for corrections, which have no such axis."""
         if self.corrects:
             return 1
-        return 2 if self.stage == 1 else 1 + self.cuts[self.stage - 1] - self.cuts[self.stage - 2]
+        if self.stage == 1:
+            return 2 + (2 * self.cell_depth if self.padding else 0)
+        return 1 + self.cuts[self.stage - 1] - self.cuts[self.stage - 2]
 
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
         """Raise InvalidArgument unless the array is int32 of rank 5 (corrections: 4), all columns in every chunk."""
@@ -234,6 +243,7 @@ class StageCodec(ArrayBytesCodec):
             steps=steps,
             reversible=(0,) * len(steps),
             recon=((0, 0, 0),) * len(steps),
+            padding=0 if self.padding else None,  # which value the mask means is in the records
         )
 
 

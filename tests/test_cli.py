@@ -18,7 +18,7 @@ from mmip_gpu.cli import main
 from mmip_gpu.cli.decoded import Decoded
 from mmip_gpu.cli.measure import evaluate_stages
 from mmip_gpu.cli.parser import build_parser
-from mmip_gpu.cli.pieces import pieces, write_npy
+from mmip_gpu.cli.pieces import pieces
 from mmip_gpu.cli.values import region
 from mmip_gpu.metrics import evaluate
 from mmip_gpu.sources import open_source
@@ -222,6 +222,9 @@ class TestOptions:
                 ["--psnr", "45", "--no-verify", "--cell-depth", "8"],
                 {"psnr": 45, "verify": False, "cell_depth": 8},
             ),
+            (["--quality", "5", "--padding", "3200"], {"quality": 5, "padding": 3200}),
+            (["--quality", "5", "--padding", "none"], {"quality": 5, "padding": None}),
+            (["--quality", "5", "--padding", "auto"], {"quality": 5}),
             (
                 ["--quality", "5", "--roi", "otsu", "--roi-quality", "lossless"],
                 {"quality": 5, "roi": "otsu", "roi_quality": "lossless"},
@@ -232,6 +235,21 @@ class TestOptions:
         out = tmp_path / "a.mmip"
         run("encode", "phantom3d:9x33x40", "-o", out, *arguments)
         assert out.read_bytes() == mmip_gpu.encode(mmip_gpu.phantom3d((9, 33, 40)), **options)
+
+    def test_info_names_the_padding(self, tmp_path, capsys):
+        image = np.full((40, 48), -2000, np.int16)
+        image[8:32, 8:40] = np.arange(32)
+        np.save(tmp_path / "ct.npy", image)
+        run("encode", tmp_path / "ct.npy", "-o", tmp_path / "ct.mmip", "--psnr", "50", "--padding", "-2000")
+        run("compress", tmp_path / "ct.npy", tmp_path / "ct.zarr", "--psnr", "50", "--padding", "-2000", "--check")
+        for name in ("ct.mmip", "ct.zarr"):
+            capsys.readouterr()
+            run("info", tmp_path / name)
+            assert "padding -2000" in capsys.readouterr().out
+
+    def test_padding_that_is_no_number(self, capsys):
+        assert main(["encode", "phantom", "-o", "a.mmip", "--quality", "5", "--padding", "edge"]) != 0
+        assert "auto or none" in capsys.readouterr().err
 
     def test_lossless_colour(self, tmp_path):
         image = np.random.default_rng(0).integers(0, 9, (20, 30, 3)).astype(np.uint8)
@@ -308,24 +326,6 @@ class TestPieces:
             assert part[0].start % 4 == 0
         assert (covered == 1).all()
         assert pieces((0, 5), 2) == []
-
-    @pytest.mark.parametrize("shape", [(3, 4), (0, 4), (7,)])
-    def test_write_npy(self, shape, tmp_path):
-        array = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
-        write_npy(tmp_path / "new/a.npy", shape, array.dtype, (array[at] for at in pieces(shape, 2)))
-        assert np.array_equal(np.load(tmp_path / "new/a.npy"), array)
-
-    def test_failed_write_leaves_what_was_there(self, tmp_path):
-        (tmp_path / "a").write_text("old")
-
-        def parts():
-            yield np.zeros(4, np.uint8)
-            raise RuntimeError
-
-        with pytest.raises(RuntimeError):
-            write_npy(tmp_path / "a", (8,), np.uint8, parts())
-        assert [path.name for path in tmp_path.iterdir()] == ["a"]
-        assert (tmp_path / "a").read_text() == "old"
 
 
 class TestStore:
@@ -480,7 +480,11 @@ class TestErrors:
             ("decode good.mmip -o a.npy --region 0:9", "InvalidArgument", "region"),
             ("decode good.mmip -o a.npy --region 0-9,4", "InvalidArgument", "start:stop"),
             ("decode good.mmip -o a.npy --scale 3", "InvalidArgument", "scale"),
-            ("decode good.mmip -o a.png", "InvalidArgument", ".npy"),
+            ("decode good.mmip -o a.png", "InvalidArgument", ".npy, .nii"),
+            ("decode good.mmip -o s.npy", "StoreError", "--overwrite"),
+            ("decode good.mmip -o a.nii --template s.npy", "InvalidArgument", "template"),
+            ("decode good.mmip -o a.nii --template gone.nii", "StoreError", "gone.nii"),
+            ("extract gone.zarr -o a.gif", "InvalidArgument", ".ome.tif"),
             ("decode bad.mmip -o a.npy", "CorruptData", ""),
             ("decode cut.mmip -o a.npy", "TruncatedData", ""),
             ("decode gone.mmip -o a.npy", "StoreError", "gone.mmip does not exist"),

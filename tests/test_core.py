@@ -101,6 +101,7 @@ COLUMN_CASES = {
     "2d": ("edges", (90, 101), "yx", {"quality": 10, "stages": 4}, 3),
     "3d": ("slices", (20, 50, 60), "zyx", CUBE, 0),
     "3d-classes": ("half", (17, 40, 60), "zyx", {**CUBE, "roi_quality": "lossless"}, 3),
+    "padding": ("half", (20, 40, 60), "zyx", {**CUBE, "padding": 0}, 0),
     "colour": ("edges", (2, 40, 50, 3), "zyxc", {"quality": 10}, 0),
 }
 
@@ -115,6 +116,7 @@ def empty_chunk(header: Header, fields: TransformFields) -> _core.Chunk:
         steps=fields.steps,
         reversible=fields.reversible,
         recon=fields.recon,
+        padding=fields.padding,
     )
 
 
@@ -153,8 +155,8 @@ def test_columns_outside_the_grid_hold_the_fill_value(stored: Stored) -> None:
     header, fields, payloads, columns = stored
     chunk = empty_chunk(header, fields)
     chunk.unpack(1, payloads[0], True, False, 1)
-    planes, z, y, x, _ = columns[0].shape
-    wide = np.full((planes, z + 1, y + 2, x + 3, 2), 99, np.int32)
+    planes, z, y, x, count = columns[0].shape
+    wide = np.full((planes, z + 1, y + 2, x + 3, count), 99, np.int32)
     chunk.to_columns(1, wide)
     assert np.array_equal(wide[:, :z, :y, :x], columns[0])
     wide[:, :z, :y, :x] = -1
@@ -209,7 +211,7 @@ def test_arrays_of_another_size_are_refused(stored: Stored) -> None:
     with pytest.raises(ValueError, match="does not fit the box"):
         chunk.synthesize(1, 1, 0, 0, 9, np.zeros(3, np.uint8), 1)
     with pytest.raises(ValueError, match="do not fill the chunk"):
-        chunk.analyze(np.zeros(3, np.uint8), None, 0, 128, False, 1)
+        chunk.analyze(np.zeros(3, np.uint8), None, 0, 128, _core.SEARCH_NONE, 1, 1)
 
 
 # --- what an encoder finds out
@@ -232,7 +234,11 @@ def test_symbol_counts_are_of_all_sub_streams(stored: Stored) -> None:
         assert counts == chunk.count_symbols(stage, 1)
         coefficients = int(np.count_nonzero(columns[stage - 1][..., 1:]))
         if stage == 1:
-            assert sum(counts[0]) == columns[0][..., 0].size
+            symbols = np.reshape(counts[0], (_core.DC_CLASSES, _core.DC_ALPHABET))
+            runs, coded = symbols[-1].sum(), symbols[:-1].sum()  # cells in runs of zeros send nothing
+            assert coded <= columns[0][..., 0].size
+            assert symbols[0].sum() <= runs <= symbols[0].sum() + header.substreams
+            assert symbols[0, 0] == 0
         else:
             assert sum(counts[1]) == sum(chunk.count_token_contexts(stage, 1)) == coefficients
 

@@ -203,7 +203,7 @@ def test_bad_sub_streams_are_corrupt(name: str, monkeypatch: pytest.MonkeyPatch)
     header = reference.Header((8, 8), "yx", correction=1)
     zeros = np.zeros((1, 1, 1, 1), np.int64)
     stages = [{(0, 0, 0, 0): (0, np.zeros(63, np.int64))}]
-    coefficients = reference.Coefficients(zeros, zeros, stages, np.zeros((1, 1, 8, 8), np.int64))
+    coefficients = reference.Coefficients(zeros, zeros, stages, corrections=np.zeros((1, 1, 8, 8), np.int64))
     own = {(CORRECTIONS, "CORRECTION", index): single(symbols) for index in range(48)}
     if 14 not in symbols:
         monkeypatch.setitem(corrections_module, "write_correction_stage", lambda *_: [sub_stream(pieces)])

@@ -16,10 +16,15 @@ PROBE = """
 #include "builtin_codes.h"
 #include "colour.h"
 #include "huffman.h"
+#include "mask.h"
 #include "quantize.h"
 #include "transform.h"
 using namespace mmip;
-extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, unsigned short* table) {
+struct Bytes {
+    unsigned char* at;
+    __device__ void byte(unsigned char value) { *at++ = value; }
+};
+extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, const CodeTables* codes) {
     float* line = lines + 32 * threadIdx.x;
     dct_line<32, float>(line, 1);
     idct_line<16, float>(line, 2);
@@ -29,10 +34,19 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     const int recon[4] = {0, kDcLengths[0][0], kHeaderLengths[1][7][0], kTokenLengths[0][0]};
     line[1] = dequantize(magnitude, recon, 0.5f) + index_cost(magnitude);
     BitReader bits(bytes, 64);
-    indices[0] = decode_symbol(bits, table, kTokenAlphabet, kTokenEscapeBits) + to_sample(line[2]);
+    indices[0] = decode_symbol(bits, codes[0], 3) + to_sample(line[2]);
+    indices[4] = token_entry(17, 3);
     BitWriter writer(bytes);
     writer.put_gamma(kTokenClass[5]);
     writer.finish();
+    MaskModel model;
+    model.reset();
+    Bytes sink{bytes};
+    RangeEncoder<Bytes> encoder(sink, model);
+    code_mask({bytes, 2, 8, 8}, encoder);
+    encoder.finish();
+    RangeDecoder decoder(bytes, 64, model);
+    code_mask({bytes, 2, 8, 8}, decoder);
     const CellPlace at{1, 1, 1, 4, 4};
     indices[1] = colour_inverse(colour_forward({1, 2, 3})).a;
     indices[3] = dc_residual_context(reinterpret_cast<unsigned*>(indices), at);

@@ -88,6 +88,8 @@ def test_a_shuffled_series_is_sorted_by_position(tmp_path: Path) -> None:
         "kind": "dicom",
         "file": "head",
         "spacing": [3.0, 0.5, 0.25],
+        "affine": [[-0.25, 0.0, 0.0, 9.0], [0.0, -0.5, 0.0, -4.0], [0.0, 0.0, 3.0, -50.0], [0.0, 0.0, 0.0, 1.0]],
+        "space": "scanner",
         "spacing_uniform": True,
         "slope": 2.0,
         "intercept": -1024.0,

@@ -161,6 +161,10 @@ def test_codecs_pickle_and_compare(store):
         {"steps": [[256], [256, 256, 256]]},
         {"steps": [[256]] * 9},
         {"steps": None},
+        {"padding": 1},
+        {"padding": None},
+        {"stage": 2, "padding": True},
+        {"steps": [[256, 256, 256]], "padding": True},
         {"speed": 1},
     ],
     ids=str,
@@ -173,6 +177,7 @@ def test_configurations_out_of_range(change):
 
 def test_configurations_of_another_form():
     assert StageCodec.from_dict({"name": "mmip.stage", "configuration": GOOD}).columns == 2
+    assert StageCodec.from_dict({"name": "mmip.stage", "configuration": GOOD | {"padding": True}}).columns == 4
     later = {k: v for k, v in GOOD.items() if k != "steps"} | {"stage": 2}
     assert StageCodec.from_dict({"name": "mmip.stage", "configuration": later}).columns == 10
     for data in (

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import mmip_gpu
-from mmip_gpu.cli.pieces import progress, replacing, write_npy
+from mmip_gpu.cli.outputs import Decoding, write_decoded
+from mmip_gpu.cli.pieces import progress
 from mmip_gpu.cli.tables import shape_text, size_text, stage_table
 from mmip_gpu.cli.values import checked_suffix, coding_options, load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.metrics import json_ready
+from mmip_gpu.sinks import replacing, sink_of, write_image
 from mmip_gpu.sources import open_source
 
 __all__ = ["decode", "encode", "info", "phantom", "read_container", "write_json"]
@@ -25,14 +27,11 @@ def phantom(args: Namespace) -> None:
     """Make a phantom; a volume slice by slice, in memory for one slice."""
     path = checked_suffix(args.output, ".npy")
     if args.volume is None:
-        image = mmip_gpu.phantom2d(args.size)
-        write_npy(path, image.shape, image.dtype, [image])
-        shape = image.shape
+        source = open_source(mmip_gpu.phantom2d(args.size))
     else:
-        volume = mmip_gpu.Phantom3D(args.volume)
-        shape = volume.shape
-        write_npy(path, shape, volume.dtype, (volume[z] for z in progress(range(shape[0]), "slices")))
-    print(f"{path}: {shape_text(shape)} uint16, {size_text(path.stat().st_size)}")
+        source = open_source(mmip_gpu.Phantom3D(args.volume))
+    write_image(source, path, overwrite=True, track=lambda blocks: progress(blocks, "pieces"))
+    print(f"{path}: {shape_text(source.shape)} uint16, {size_text(path.stat().st_size)}")
 
 
 def encode(args: Namespace) -> None:
@@ -40,7 +39,8 @@ def encode(args: Namespace) -> None:
     path = checked_suffix(args.output, ".mmip")
     roi, source = load_roi(args.roi), open_source(args.input)
     axes = args.axes or source.axes
-    blob = mmip_gpu.encode(source.read(), roi=roi, axes=axes, threads=args.threads, **coding_options(args))
+    options = coding_options(args) | {"axes": axes, "colour": source.colour if "c" in axes else None}
+    blob = mmip_gpu.encode(source.read(), roi=roi, threads=args.threads, **options)
     with replacing(path) as partial:
         partial.write_bytes(blob)
     print(f"{source.name} -> {path}")
@@ -48,12 +48,12 @@ def encode(args: Namespace) -> None:
 
 
 def decode(args: Namespace) -> None:
-    """Decompress a file, or a part of it, to .npy."""
-    path = checked_suffix(args.output, ".npy")
-    blob = read_container(Path(args.input))
+    """Decompress a file, or a part of it, to a file of another format or a DICOM folder."""
+    sink_of(args.output)
+    path = Path(args.input)
+    blob = read_container(path)
     image = mmip_gpu.decode(blob, stages=args.stages, scale=args.scale, region=args.region, threads=args.threads)
-    write_npy(path, image.shape, image.dtype, [image])
-    print(f"{path}: {shape_text(image.shape)} {image.dtype}, {size_text(path.stat().st_size)}")
+    write_decoded(Decoding(path.name, image.__getitem__, image.dtype, mmip_gpu.inspect(blob)), args)
 
 
 def info(args: Namespace) -> None:
@@ -80,6 +80,9 @@ def summary(report: dict[str, Any]) -> str:
         psnr, error = loss["psnr"], loss["max_error"]
         reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
         reached += "" if error is None else f", largest error {error:g}"
+    padding = report.get("plan", report.get("config", {})).get("padding")  # of a store, or of a container
+    if padding is not None:
+        image += f", padding {padding}"
     lines = [
         f"{image}, target {target}",
         f"reached: {reached} ({'measured' if loss['verified'] else 'estimated'})",

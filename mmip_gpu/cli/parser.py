@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mmip_gpu import __version__
-from mmip_gpu.cli.values import chunk_shape, region, roi_quality, volume_shape
+from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.sinks import SUPPORTED_SINKS
 
 __all__ = ["build_parser"]
 
-_INPUT = ".npy, NIfTI, DICOM file or folder, Zarr array, or a name: phantom, phantom3d, phantom3d:64x256x256"
+_INPUT = (
+    ".npy, NIfTI, TIFF (FILE.tif:level=2 of a pyramid), PNG, JPEG, DICOM file or folder, Zarr array, or a name: "
+    "phantom, phantom3d, phantom3d:64x256x256"
+)
 _ROI = "region of interest: threshold:9000, range:300..3000, otsu, or a mask .npy"
 _ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
 _AGAIN = "nothing was finished; run the same command again"
@@ -148,7 +152,7 @@ def _add_encode(commands: Any) -> None:
 def _add_decode(commands: Any) -> None:
     parser = _command(commands, "decode")
     parser.add_argument("input", metavar="FILE.mmip")
-    _add_output(parser, "OUT.npy")
+    _add_decoded(parser)
     _add_part(parser)
 
 
@@ -166,7 +170,7 @@ def _add_compress(commands: Any) -> None:
 def _add_extract(commands: Any) -> None:
     parser = _command(commands, "extract")
     parser.add_argument("input", metavar="STORE.zarr")
-    _add_output(parser, "OUT.npy")
+    _add_decoded(parser)
     _add_part(parser)
 
 
@@ -226,6 +230,8 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc (default: its own)")
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
     group.add_argument("--step", type=float, metavar="S", help="float32 samples are rounded to multiples of S")
+    group.add_argument("--effort", type=int, choices=(1, 2, 3), help="1 fastest, 3 smallest (default 2)")
+    group.add_argument("--padding", type=padding, metavar="auto|none|VALUE", help="value of samples without image")
     group.add_argument("--no-verify", action="store_true", help="record an estimate instead of the true error")
     _add_threads(group)
 
@@ -238,8 +244,17 @@ def _add_part(parser: ArgumentParser) -> None:
     _add_threads(parser)
 
 
-def _add_output(parser: ArgumentParser, metavar: str) -> None:
-    parser.add_argument("-o", "--output", required=True, metavar=metavar, help="file to write")
+def _add_decoded(parser: ArgumentParser) -> None:
+    """Add where a decoder writes to."""
+    _add_output(parser, "OUT", f"file to write: {SUPPORTED_SINKS}")
+    parser.add_argument(
+        "--template", metavar="ORIGINAL", help="file or DICOM series that gives voxel size, header, patient, study"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+
+
+def _add_output(parser: ArgumentParser, metavar: str, text: str = "file to write") -> None:
+    parser.add_argument("-o", "--output", required=True, metavar=metavar, help=text)
 
 
 def _add_threads(parser: Any) -> None:

@@ -1,21 +1,15 @@
-"""Large arrays in pieces along their first axis, and .npy files written piece by piece.
+"""Large arrays in pieces along their first axis, and the progress of going through them.
 
-Values: shapes in, regions out; parts of an array in, a file out. Implements no section of FORMAT.md.
-Guarantees memory for a piece, and that a file is there whole or not at all.
+Values: shapes in, regions out. Implements no section of FORMAT.md. Guarantees memory for a piece.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-__all__ = ["pieces", "progress", "replacing", "write_npy"]
+__all__ = ["pieces", "progress"]
 
 PIECE_BYTES = 1 << 26
 
@@ -53,28 +47,3 @@ def progress(items: Sequence[_T], label: str) -> Iterable[_T]:
 
     bar: Iterable[_T] = tqdm(items, desc=label, disable=None, leave=False)
     return bar
-
-
-def write_npy(path: Path, shape: Sequence[int], dtype: npt.DTypeLike, parts: Iterable[npt.NDArray[Any]]) -> None:
-    """Write the parts of an array, in C order along the first axis, as one .npy file."""
-    header = {
-        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
-        "fortran_order": False,
-        "shape": tuple(shape),
-    }
-    with replacing(path) as partial, partial.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for part in parts:
-            file.write(np.ascontiguousarray(part, dtype).data if part.size else b"")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a file to write, which takes the place of `path` once it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """The commands on Zarr stores: compress and extract.
 
-Values: parsed options in; a store, a .npy file and printed tables out.
+Values: parsed options in; a store, a file and printed tables out.
 Guarantees memory for a piece of the volume.
 """
 
@@ -10,18 +10,16 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import mmip_gpu
 from mmip_gpu.cli.decoded import Decoded
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.files import summary, write_json
 from mmip_gpu.cli.measure import evaluate_stages
-from mmip_gpu.cli.pieces import pieces, progress, write_npy
-from mmip_gpu.cli.tables import shape_text, size_text
-from mmip_gpu.cli.values import Roi, checked_suffix, coding_options, load_roi
+from mmip_gpu.cli.outputs import Decoding, write_decoded
+from mmip_gpu.cli.values import Roi, coding_options, load_roi
 from mmip_gpu.errors import StoreError
 from mmip_gpu.region import checked_region
+from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source
 
 __all__ = ["compress", "extract", "write_store"]
@@ -54,22 +52,22 @@ def write_store(
 
 
 def extract(args: Namespace) -> None:
-    """Decompress a store, or a part of it, to .npy, piece by piece."""
-    path, store = checked_suffix(args.output, ".npy"), Path(args.input)
+    """Decompress a store, or a part of it, to a file or a DICOM folder, block by block."""
+    store = Path(args.input)
+    sink_of(args.output)
     if not store.exists():
         raise StoreError(f"{store} does not exist")
     volume = mmip_gpu.open_zarr(store, stages=args.stages, scale=args.scale, threads=args.threads)
+    if not volume.report["complete"]:
+        raise StoreError(f"{store} is not complete: run its mmip compress again")
+    chunks = dict(zip(volume.axes, volume.chunks, strict=True))
     bounds = checked_region(args.region, tuple(volume.shape))
-    shape = [part.stop - part.start for part in bounds]
-    dtype = np.dtype(volume.dtype)
-    parts = progress(pieces(shape, dtype.itemsize, int(volume.chunks[0])), "pieces")
-    write_npy(path, shape, dtype, (np.asarray(volume[_moved(part, bounds)]) for part in parts))
-    print(f"{path}: {shape_text(shape)} {dtype}, {size_text(path.stat().st_size)}")
 
+    def read(part: tuple[slice, ...]) -> Any:
+        whole = (slice(b.start + p.start, b.start + p.stop) for p, b in zip(part, bounds, strict=True))
+        return volume[tuple(whole)]
 
-def _moved(part: tuple[slice, ...], bounds: tuple[slice, ...]) -> tuple[slice, ...]:
-    """Return a region of a region, counted in the whole."""
-    return tuple(slice(b.start + p.start, b.start + p.stop) for p, b in zip(part, bounds, strict=True))
+    write_decoded(Decoding(store.name, read, volume.dtype, volume.report, volume.metadata, chunks), args)
 
 
 def _check(source: Source, path: Path, report: dict[str, Any], threads: int | None) -> None:

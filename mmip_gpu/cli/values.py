@@ -24,6 +24,7 @@ __all__ = [
     "coding_options",
     "load_npy",
     "load_roi",
+    "padding",
     "region",
     "roi_quality",
     "volume_shape",
@@ -95,15 +96,33 @@ def roi_quality(text: str) -> float | str:
         raise ArgumentTypeError(f"expected a number or lossless, found {text!r}") from None
 
 
+def padding(text: str) -> int | str:
+    """Return an integer, or "auto" or "none" as they are.
+
+    Examples
+    --------
+    >>> padding("-2000"), padding("none")
+    (-2000, 'none')
+    """
+    if text in ("auto", "none"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"expected an integer, auto or none, found {text!r}") from None
+
+
 def coding_options(args: Namespace) -> dict[str, Any]:
     """Return the encoder's keyword options that were given, without the ROI and the axes.
 
     Progressive coding is what the command line offers, so ``--lossless`` alone means three stages.
     """
-    names = ("quality", "psnr", "max_error", "ratio", "stages", "roi_quality", "cell_depth", "step")
+    names = ("quality", "psnr", "max_error", "ratio", "stages", "roi_quality", "cell_depth", "step", "effort")
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.lossless:
         options = {"lossless": True, "stages": 3} | options
+    if args.padding is not None:
+        options["padding"] = None if args.padding == "none" else args.padding
     if args.no_verify:
         options["verify"] = False
     return options

@@ -1,6 +1,7 @@
 // See analyze.h.
 #include "analyze.h"
 
+#include "pack.h"
 #include "parallel.h"
 
 namespace mmip {
@@ -41,7 +42,7 @@ TileView tile_view(const Coefficients& c, const Tile& tile) {
     view.raster = tile.order->raster.data();
     for (int m = 0; m < kModeCount; ++m) {
         const BlockTable* table = block_table(m, c.geometry.depth);
-        if (table != nullptr) view.blocks[m] = {m, table->cells, table->count, table->scan.data()};
+        if (table != nullptr) view.blocks[m] = {m, table->cells, table->count, table->scan.data(), table->order.data(), table->neighbours.data(), table->position_class.data()};
     }
     view.per_cell = c.per_cell();
     view.dc = c.dc.get() + tile.base;
@@ -51,13 +52,23 @@ TileView tile_view(const Coefficients& c, const Tile& tile) {
     return view;
 }
 
-std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, Quantizer& quantizer, int32_t offset,
-                            int32_t rounding, bool plain, int threads) {
-    if (!c.ac) c.allocate_ac();
+namespace {
+
+// One pass over all tiles; `rates` and `contexts` per stage from 2 on, or empty.
+std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples, const uint8_t* classes, const Quantizer& quantizer,
+                                         const AnalyzeOptions& options, const std::vector<StageRates>& rates,
+                                         const std::vector<std::vector<uint8_t>>& contexts) {
     const int64_t plane_samples = c.geometry.shape[0] * c.geometry.shape[1] * c.geometry.shape[2];
     const size_t class_count = quantizer.steps.size();
     std::vector<QuantizerSums> sums(c.tiles.size() * kMaxClasses);
-    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
+    struct Output {
+        std::vector<uint16_t> positions;
+        std::vector<int32_t> values;
+    };
+    std::vector<Output> outputs(std::max(options.threads, 1));
+    c.ac.reset();
+    c.entries.resize(c.tiles.size());
+    parallel_for(static_cast<int64_t>(c.tiles.size()), options.threads, [&](int64_t i, int worker) {
         const Tile& tile = c.tiles[i];
         copy_classes(c, tile, classes);
         AnalyzeJob job{};
@@ -65,20 +76,58 @@ std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8
         job.samples = static_cast<const char*>(samples.data) + tile.plane * plane_samples * kSampleBytes[samples.type];
         job.sample_type = samples.type;
         for (int a = 0; a < 3; ++a) job.shape[a] = c.geometry.shape[a];
-        job.offset = offset;
-        job.rounding = rounding;
-        job.plain = plain ? 1 : 0;
+        job.offset = options.offset;
+        job.rounding = options.rounding;
+        job.search = options.search;
+        job.stages = c.stages();
+        for (int s = 0; s < job.stages; ++s) job.cuts[s] = c.cuts[s];
+        for (size_t s = 0; s < rates.size(); ++s) {
+            job.token_bits[s + 1] = rates[s].token.data();
+            job.header_bits[s + 1] = rates[s].header.data();
+            if (!contexts.empty()) job.header_class[s + 1] = contexts[s].data() + tile.base;
+        }
         for (int k = 0; k < kMaxClasses; ++k)
             job.classes[k] = quantizer.class_step(k < static_cast<int>(class_count) ? k : 0, tile.plane);
-        kernels().analyze_tile(job, &sums[i * kMaxClasses]);
+        Output& out = outputs[worker];
+        const size_t room = static_cast<size_t>(tile.order->cells()) * (c.per_cell() + 1);
+        if (out.values.size() < room) out.positions.resize(room), out.values.resize(room);
+        Entries& entries = c.entries[i];
+        entries.count.resize(tile.order->cells());
+        job.positions = out.positions.data(), job.values = out.values.data(), job.counts = entries.count.data();
+        const int64_t found = kernels().analyze_tile(job, &sums[i * kMaxClasses]);
+        entries.position.assign(job.positions, job.positions + found);
+        entries.value.assign(job.values, job.values + found);
     });
+    return sums;
+}
+
+}  // namespace
+
+std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, Quantizer& quantizer,
+                            const AnalyzeOptions& options) {
+    const bool by_lengths = options.search >= kSearchRough;
+    std::vector<StageRates> rates;
+    std::vector<std::vector<uint8_t>> contexts;
+    for (int stage = 2; by_lengths && stage <= c.stages(); ++stage) rates.push_back(builtin_rates(stage));
+    std::vector<QuantizerSums> sums;
+    for (int pass = 0; pass < options.passes; ++pass) {
+        if (pass > 0) {
+            contexts.resize(rates.size());
+            for (size_t s = 0; s < rates.size(); ++s) {
+                rates[s] = chosen_rates(c, static_cast<int>(s) + 2, quantizer.steps, options.threads);
+                contexts[s] = header_classes(c, static_cast<int>(s) + 2, options.threads);
+            }
+        }
+        sums = analyze_tiles(c, samples, classes, quantizer, options, rates, contexts);
+    }
     // Components differ in step, so errors are scaled to samples per plane; the reconstruction points hold for all of them.
+    const size_t class_count = quantizer.steps.size();
     std::vector<double> squared_errors(class_count, 0.0);
     for (size_t k = 0; k < class_count; ++k) {
         QuantizerSums total;
         for (size_t i = 0; i < c.tiles.size(); ++i)
             for (int j = 0; j < 3; ++j) total.count[j] += sums[i * kMaxClasses + k].count[j], total.excess[j] += sums[i * kMaxClasses + k].excess[j];
-        for (int j = 0; j < 3; ++j) quantizer.recon[k][j] = plain ? 0 : recon_point(total.excess[j], total.count[j]);
+        for (int j = 0; j < 3; ++j) quantizer.recon[k][j] = options.search == kSearchNone ? 0 : recon_point(total.excess[j], total.count[j]);
         for (size_t i = 0; i < c.tiles.size(); ++i) {
             const QuantizerSums& part = sums[i * kMaxClasses + k];
             int64_t error = part.distortion;

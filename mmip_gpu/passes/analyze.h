@@ -25,12 +25,19 @@ struct Samples {
     SampleType type;
 };
 
+struct AnalyzeOptions {
+    int32_t offset = 0;          // subtracted from every sample
+    int32_t rounding = 128;      // dead zone in 1/256, where code lengths do not decide
+    int search = 0;              // Search of kernels.h
+    int passes = 1;              // each with the code lengths that the one before would write
+    int threads = 1;
+};
+
 // classes: planes x gz x gy x gx in raster order, or nullptr for class 0 everywhere.
-// rounding: dead zone in 1/256; plain: mode 8 everywhere, reconstruction points 0.
 // Fills `coefficients` (whole chunk) and sets quantizer.recon. Returns the sum of squared errors of each quality class as the
 // coefficients show it (the transforms are orthonormal; rounding to samples is not in it).
 std::vector<double> analyze(Coefficients& coefficients, const Samples& samples, const uint8_t* classes, Quantizer& quantizer,
-                            int32_t offset, int32_t rounding, bool plain, int threads);
+                            const AnalyzeOptions& options);
 
 // What the kernels see of a tile.
 TileView tile_view(const Coefficients& coefficients, const Tile& tile);

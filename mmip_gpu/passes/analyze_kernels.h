@@ -1,39 +1,15 @@
-// The analysis kernel: samples of one tile in, block modes and quantized coefficients out.
+// The analysis kernel: samples of one tile in, block modes and nonzero indices out.
 // Values: AnalyzeJob. Home: host, per instruction set. One item of work = one superblock; its phases are load, transform,
-// cost, choose, store. Encoder side of FORMAT.md sections 2 to 5; the choice of modes is the encoder's own.
+// decide, store. Encoder side of FORMAT.md sections 2 to 5; the choice of modes is the encoder's own.
 #pragma once
 
 #include "../rules/blocks.h"
-#include "../rules/quantize.h"
+#include "../rules/decide.h"
 #include "block_kernels.h"
+#include "candidate.h"
 #include "kernels.h"
 
 namespace MMIP_NS {
-
-struct Cost {
-    int64_t value;
-    int64_t distortion;
-};
-
-// J = distortion + lambda * rate of `count` coefficients, all AC (the DC places hold zero).
-MMIP_RULE Cost block_cost(const F8* coefficients, int count, float inverse, int32_t rounding) {
-    I8 rate{};
-    int64_t distortion = 0;
-    for (int i = 0; i < count / 8; i += 8) {   // eight at a time so that the lanes cannot overflow
-        I8 errors{};
-        for (int k = i; k < i + 8; ++k) {
-            const I8 scaled = scaled_magnitude(coefficients[k], inverse);
-            const I8 magnitude = quantize_magnitude(scaled, rounding);
-            const I8 error = scaled - (magnitude << 8);
-            errors += error * error;
-            rate += index_cost(magnitude);
-        }
-        for (int lane = 0; lane < 8; ++lane) distortion += errors[lane];
-    }
-    int64_t bits = kBlockCost;
-    for (int lane = 0; lane < 8; ++lane) bits += rate[lane];
-    return {distortion + kLambdaQuarter * bits, distortion};
-}
 
 template <int depth>
 struct Superblock {
@@ -41,16 +17,18 @@ struct Superblock {
     static constexpr int slices = depth == 8 ? 16 : 1;
     static constexpr int cells = depth == 8 ? 8 : 16;
     static constexpr int cell_samples = depth * 64;
+    static constexpr int group = depth == 8 ? 8 : 4;             // cells of mode 16
+    static constexpr int quads = cells / group;
 
     alignas(64) F8 samples[slices * width * width / 8];          // natural layout of the superblock
     alignas(64) F8 scratch[slices * width * width / 8];
-    alignas(64) F8 cell[cells][cell_samples / 8];                // mode 8, transposed layout
-    alignas(64) F8 parts[cells][cell_samples / 8];               // the better of modes 4 and z1
-    alignas(64) F8 other[cell_samples / 8];
-    alignas(64) F8 quad[depth == 8 ? 1 : 4][depth == 8 ? 4096 / 8 : 256 / 8];   // mode 16
-    alignas(64) F8 whole[1024 / 8];                              // mode 32
-    float cell_dc[cells], parts_dc[cells], quad_dc[cells], whole_dc[cells];
-    alignas(64) int32_t indices[4096];
+    alignas(64) F8 work[slices * width * width / 8];             // coefficients of the candidate at hand
+    alignas(64) F8 in_plane[cell_samples / 8];                     // the same for mode z1
+    Candidate<cell_samples> cell[cells + 1];                     // the best mode of each cell, and a rival
+    Candidate<group * cell_samples> quad[quads];                 // mode 16
+    Candidate<depth == 8 ? 1 : 1024> whole;                      // mode 32
+    Collector<slices * width * width> collector;
+    alignas(64) uint32_t magnitudes[slices * width * width + 1];
 };
 
 template <int depth>
@@ -63,16 +41,21 @@ public:
     }
 
     template <class T>
-    void run(Block& b) {
+    int64_t run(Block& b) {
+        for (uint32_t& m : b.magnitudes) m = 0;
+        for (int k = 0; k < Block::cells; ++k) cell_[k] = &b.cell[k];
+        spare_ = &b.cell[Block::cells];
         const int sz = superblock_depth(depth), sy = superblock_width(depth);
         for (int z = 0; z < t_.az; z += sz)
             for (int y = 0; y < t_.ay; y += sy)
                 for (int x = 0; x < t_.ax; x += sy) {
                     load<T>(b, z, y, x);
                     find_cells(z, y, x);
-                    transform_cells(b);
-                    choose_and_store(b);
+                    for (int k = 0; k < Block::cells; ++k)
+                        if (present_[k]) decide_cell(b, k);
+                    decide_merges(b);
                 }
+        return written_;
     }
 
 private:
@@ -115,31 +98,6 @@ private:
                 to[z * 8 + y] = b.samples[((o.z * depth + z) * Block::width + o.y * 8 + y) * row + o.x];
     }
 
-    // Phase 2: modes 8, 4 (and z1) of every cell.
-    void transform_cells(Block& b) {
-        alignas(64) F8 samples[Block::cell_samples / 8];
-        for (int k = 0; k < Block::cells; ++k) {
-            if (!present_[k]) continue;
-            gather_cell(b, k, samples);
-            float* cell = reinterpret_cast<float*>(b.cell[k]);
-            if (job_.classes[class_[k]].reversible != 0) {
-                forward_reversible<depth>(samples, b.scratch, b.cell[k]);
-                b.cell_dc[k] = cell[0];
-                mode_[k] = kMode8;
-                continue;
-            }
-            forward_planes<depth, 8>(samples, b.scratch, b.cell[k]);
-            if constexpr (depth == 8) {
-                split_slices(b, k);
-                slice_phase<8, 8, dct_line<8, F8>>(b.cell[k]);
-            }
-            b.cell_dc[k] = take_dc(b.cell[k]);
-            mode_[k] = kMode8;
-            best_[k] = cost(b.cell[k], Block::cell_samples, k);
-            if (job_.plain == 0) try_quarters(b, samples, k);
-        }
-    }
-
     static float take_dc(F8* coefficients) {
         float& at = reinterpret_cast<float*>(coefficients)[0];
         const float dc = at;
@@ -147,50 +105,65 @@ private:
         return dc;
     }
 
-    // Mode z1 is the in-plane transform with the eight slice DCs transformed over z.
-    void split_slices(Block& b, int k) {
-        for (int i = 0; i < Block::cell_samples / 8; ++i) b.parts[k][i] = b.cell[k][i];
-        dct_line<8, float>(reinterpret_cast<float*>(b.parts[k]), 64);
-        b.parts_dc[k] = take_dc(b.parts[k]);
+    // Phase 2: modes 8, 4 and z1 of a cell; the best of them is cell_[k].
+    void decide_cell(Block& b, int k) {
+        alignas(64) F8 samples[Block::cell_samples / 8];
+        gather_cell(b, k, samples);
+        cell_[k]->mode = kMode8;
+        if (job_.classes[class_[k]].reversible != 0) {
+            forward_reversible<depth>(samples, b.scratch, b.work);
+            cell_[k]->dc[0] = take_dc(b.work);
+            cell_[k]->collect(b.collector, b.work, Block::cell_samples, t_.blocks[kMode8].order, 1.0f, 1);
+            for (int i = 0; i < cell_[k]->count; ++i) cell_[k]->entries[i].magnitude = cell_[k]->entries[i].scaled;
+            return;
+        }
+        const bool all = job_.search >= mmip::kSearchRough;
+        forward_planes<depth, 8>(samples, b.scratch, b.work);
+        if constexpr (depth == 8) {
+            if (all) {
+                for (int i = 0; i < Block::cell_samples / 8; ++i) b.in_plane[i] = b.work[i];
+                dct_line<8, float>(reinterpret_cast<float*>(b.in_plane), 64);
+            }
+            slice_phase<8, 8, dct_line<8, F8>>(b.work);
+        }
+        estimate(b, *cell_[k], b.work, kMode8, k);
+        if (!all) return;
+        if constexpr (depth == 8) challenge(b, b.in_plane, kModeZ1, k);
+        forward_quarters<depth>(samples, b.scratch, b.work);
+        challenge(b, b.work, kMode4, k);
     }
 
-    // Mode 4 against z1 (if there is one), and the winner against mode 8.
-    void try_quarters(Block& b, const F8* samples, int k) {
-        forward_quarters<depth>(samples, b.scratch, b.other);
-        const float dc = take_dc(b.other);
-        const int64_t quarters = cost(b.other, Block::cell_samples, k);
-        int64_t slices = quarters + 1;
-        if constexpr (depth == 8) slices = cost(b.parts[k], Block::cell_samples, k);
-        const int64_t split = quarters < slices ? quarters : slices;
-        if (split >= best_[k]) return;
-        best_[k] = split;
-        mode_[k] = quarters < slices ? kMode4 : kModeZ1;
-        if (mode_[k] == kModeZ1) return;
-        for (int i = 0; i < Block::cell_samples / 8; ++i) b.parts[k][i] = b.other[i];
-        b.parts_dc[k] = dc;
+    // A rival for the best mode of cell k.
+    void challenge(Block& b, F8* coefficients, int mode, int k) {
+        estimate(b, *spare_, coefficients, mode, k);
+        if (weigh(spare_->cost) >= weigh(cell_[k]->cost)) return;
+        auto* beaten = cell_[k];
+        cell_[k] = spare_;
+        spare_ = beaten;
     }
 
-    int64_t cost(const F8* coefficients, int count, int k) const {
-        return block_cost(coefficients, count, inverse_[class_[k]], job_.rounding).value;
+    template <class C>
+    void estimate(Block& b, C& candidate, F8* coefficients, int mode, int k) {
+        const mmip::BlockView& view = t_.blocks[mode];
+        candidate.mode = mode;
+        if (view.cells == 1) candidate.dc[0] = take_dc(coefficients);
+        const int32_t least = job_.search >= mmip::kSearchRough ? 128 : 256 - job_.rounding;
+        candidate.collect(b.collector, coefficients, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least);
+        if (job_.search == mmip::kSearchFull) candidate.decide(job_, view, place_[k], b.magnitudes);
+        else candidate.round(job_.rounding);
     }
 
     // Whether cells k .. k + many - 1 may form a block.
     bool can_merge(int k, int many) const {
-        if (job_.plain != 0) return false;
+        if (job_.search == mmip::kSearchNone) return false;
         for (int i = k; i < k + many; ++i)
             if (!present_[i] || class_[i] != class_[k]) return false;
         return job_.classes[class_[k]].reversible == 0;
     }
 
-    int64_t sum_best(int k, int many) const {
-        int64_t sum = 0;
-        for (int i = k; i < k + many; ++i) sum += best_[i];
-        return sum;
-    }
-
     // Copies m x m(x m) cells' samples of a merged block out of the superblock, transforms, and splits off the corner.
     template <int size, int m>
-    void transform_merged(Block& b, int k, F8* coefficients, float* dc) {
+    void transform_merged(Block& b, int k, float* dc) {
         constexpr int slices = depth == 8 ? size : 1, corner_depth = depth == 8 ? m : 1;
         const CellOffset o = superblock_cell(k, depth);
         constexpr int row = Block::width / 8;
@@ -199,10 +172,10 @@ private:
             for (int y = 0; y < size; ++y)
                 for (int x = 0; x < size / 8; ++x)
                     samples[(z * size + y) * (size / 8) + x] = b.samples[((o.z * depth + z) * Block::width + o.y * 8 + y) * row + o.x + x];
-        forward_planes<slices, size>(samples, b.scratch, coefficients);
-        if constexpr (slices > 1) slice_phase<slices, size, dct_line<slices, F8>>(coefficients);
+        forward_planes<slices, size>(samples, b.scratch, b.work);
+        if constexpr (slices > 1) slice_phase<slices, size, dct_line<slices, F8>>(b.work);
         float corner[corner_depth * m * m];
-        float* c = reinterpret_cast<float*>(coefficients);
+        float* c = reinterpret_cast<float*>(b.work);
         for (int z = 0; z < corner_depth; ++z)
             for (int y = 0; y < m; ++y)
                 for (int x = 0; x < m; ++x) {
@@ -213,67 +186,74 @@ private:
         inverse_corner_lines<corner_depth, m, idct_line<m, float>>(corner);
         for (int i = 0; i < corner_depth * m * m; ++i) {
             const CellOffset cell = superblock_cell(i, depth);
-            dc[k + i] = corner[(cell.z * m + cell.y) * m + cell.x];
+            dc[i] = corner[(cell.z * m + cell.y) * m + cell.x];
         }
     }
 
-    // Phases 3 to 5: merged candidates against what they replace; the winners are quantized into the tile.
-    void choose_and_store(Block& b) {
+    // Phases 3 and 4: merged candidates against what they replace; the winners are stored.
+    void decide_merges(Block& b) {
         bool merged[4] = {false, false, false, false};
-        constexpr int group = depth == 8 ? 8 : 4;
-        for (int q = 0; q < Block::cells / group; ++q) {
-            const int k = q * group;
-            if (!can_merge(k, group)) continue;
-            transform_merged<16, 2>(b, k, b.quad[q], b.quad_dc);
-            const int64_t split = sum_best(k, group), joined = cost(b.quad[q], depth == 8 ? 4096 : 256, k);
-            merged[q] = joined < split;
-            if (merged[q]) {
-                best_[k] = joined;
-                for (int i = k + 1; i < k + group; ++i) best_[i] = 0;
+        int64_t best = 0;
+        for (int q = 0; q < Block::quads; ++q) {
+            const int k = q * Block::group;
+            int64_t split = 0;
+            for (int i = k; i < k + Block::group; ++i) split += present_[i] ? weigh(cell_[i]->cost) : 0;
+            if (can_merge(k, Block::group)) {
+                transform_merged<16, 2>(b, k, b.quad[q].dc);
+                estimate(b, b.quad[q], b.work, kMode16, k);
+                merged[q] = weigh(b.quad[q].cost) < split;
             }
+            best += merged[q] ? weigh(b.quad[q].cost) : split;
         }
         if constexpr (depth == 1) {
-            if (can_merge(0, 16)) {
-                transform_merged<32, 4>(b, 0, b.whole, b.whole_dc);
-                if (cost(b.whole, 1024, 0) < sum_best(0, 16)) return store(b, b.whole, kMode32, 0, 16, b.whole_dc);
+            if (job_.search >= mmip::kSearchRough && can_merge(0, 16)) {
+                transform_merged<32, 4>(b, 0, b.whole.dc);
+                estimate(b, b.whole, b.work, kMode32, 0);
+                if (weigh(b.whole.cost) < best) return store(b, b.whole, 0);
             }
         }
         for (int k = 0; k < Block::cells;) {
             if (!present_[k]) {
                 ++k;
-            } else if (merged[k / group]) {
-                store(b, b.quad[k / group], kMode16, k, group, b.quad_dc);
-                k += group;
+            } else if (merged[k / Block::group]) {
+                store(b, b.quad[k / Block::group], k);
+                k += Block::group;
             } else {
-                if (mode_[k] != kMode8) store(b, b.parts[k], mode_[k], k, 1, b.parts_dc);
-                else store(b, b.cell[k], kMode8, k, 1, b.cell_dc);
+                store(b, *cell_[k], k);
                 ++k;
             }
         }
     }
 
-    void store(Block& b, F8* coefficients, int mode, int k, int many, const float* dc) {
+    template <class C>
+    void store(Block& b, C& chosen, int k) {
+        const mmip::BlockView& view = t_.blocks[chosen.mode];
         const int c = class_[k], i = place_[k];
         const bool reversible = job_.classes[c].reversible != 0;
-        const mmip::BlockView& view = t_.blocks[mode];
-        for (int j = 0; j < many; ++j) t_.dc[t_.raster[i + j]] = reversible ? truncate(dc[k + j]) : dc_index(dc[k + j], c);
-        const int count = many * Block::cell_samples;
-        bool any = false;
-        if (reversible) {
-            reinterpret_cast<float*>(coefficients)[0] = 0;
-            for (int n = 0; n < count; ++n) b.indices[n] = truncate(reinterpret_cast<const float*>(coefficients)[n]);
-            any = true;
-        } else {
-            any = quantize(b, coefficients, count, c);
+        if (job_.search == mmip::kSearchRough && !reversible) chosen.decide(job_, view, i, b.magnitudes);
+        for (int j = 0; j < view.cells; ++j) {
+            t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
+            job_.counts[i + j] = 0;
         }
-        const int stored = !any && many == 1 ? kMode8 : mode;
-        for (int j = 0; j < many; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);
-        int32_t* out = t_.ac + static_cast<int64_t>(i) * t_.per_cell;
-        if (any) {
-            for (int p = 0; p < view.count; ++p) out[p] = b.indices[view.scan[p]];
-        } else {
-            for (int p = 0; p < view.count; ++p) out[p] = 0;
+        const int64_t before = written_;
+        if (!reversible) sums_[c].distortion += chosen.cost.distortion;
+        for (int n = 0; n < chosen.count; ++n) {
+            const Entry& e = chosen.entries[n];
+            if (e.magnitude == 0) continue;
+            if (!reversible) add_to_sums(e, c);
+            job_.positions[written_] = e.position;
+            job_.values[written_] = e.negative != 0 ? -e.magnitude : e.magnitude;
+            ++written_;
         }
+        job_.counts[i] = static_cast<uint16_t>(written_ - before);
+        const int stored = written_ == before && view.cells == 1 ? kMode8 : chosen.mode;
+        for (int j = 0; j < view.cells; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);
+    }
+
+    void add_to_sums(const Entry& e, int c) {
+        const int j = e.magnitude < 3 ? e.magnitude - 1 : 2;
+        ++sums_[c].count[j];
+        sums_[c].excess[j] += (static_cast<int64_t>(e.magnitude) << 8) - e.scaled;
     }
 
     // A DC index, rounded half up.
@@ -285,44 +265,15 @@ private:
         return coefficient < 0 ? -magnitude : magnitude;
     }
 
-    // Indices in the transposed layout, and the sums for the reconstruction points. Whether any is not zero.
-    bool quantize(Block& b, const F8* coefficients, int count, int c) {
-        I8 any{};
-        I8* out = reinterpret_cast<I8*>(b.indices);
-        I8 counts[3] = {}, excess[3] = {};
-        int64_t distortion = 0;
-        for (int n = 0; n < count / 8; n += 8) {
-            I8 errors{};
-            for (int k = n; k < n + 8; ++k) {
-                const I8 scaled = scaled_magnitude(coefficients[k], inverse_[c]);
-                const I8 magnitude = quantize_magnitude(scaled, job_.rounding);
-                const I8 over = (magnitude << 8) - scaled;
-                any |= magnitude;
-                errors += over * over;
-                const I8 one = magnitude == 1, two = magnitude == 2, more = magnitude > 2;
-                counts[0] -= one, counts[1] -= two, counts[2] -= more;
-                excess[0] += over & one, excess[1] += over & two, excess[2] += over & more;
-                out[k] = where(coefficients[k] < 0, -magnitude, magnitude);
-            }
-            for (int lane = 0; lane < 8; ++lane) distortion += errors[lane];
-        }
-        int32_t found = 0;
-        for (int lane = 0; lane < 8; ++lane) {
-            found |= any[lane];
-            for (int j = 0; j < 3; ++j) sums_[c].count[j] += counts[j][lane], sums_[c].excess[j] += excess[j][lane];
-        }
-        sums_[c].distortion += distortion;
-        return found != 0;
-    }
-
     const mmip::AnalyzeJob& job_;
     const mmip::TileView& t_;
     mmip::QuantizerSums* sums_;
     float inverse_[kMaxClasses];
     int next_ = 0;
+    int64_t written_ = 0;
     bool present_[Block::cells];
-    int class_[Block::cells], place_[Block::cells], mode_[Block::cells];
-    int64_t best_[Block::cells];
+    int class_[Block::cells], place_[Block::cells];
+    Candidate<Block::cell_samples>*cell_[Block::cells], *spare_;
 };
 
 }  // namespace MMIP_NS

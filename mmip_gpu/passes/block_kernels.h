@@ -71,11 +71,44 @@ MMIP_RULE void forward_planes(const F8* samples, F8* scratch, F8* coefficients) 
     row_phase<depth, size, dct_line<size, F8>>(coefficients);
 }
 
-template <int depth, int size>
-MMIP_RULE void inverse_planes(F8* coefficients, F8* samples) {
-    row_phase<depth, size, idct_line<size, F8>>(coefficients);
-    transpose_block<depth, size>(coefficients, samples);
-    row_phase<depth, size, idct_line<size, F8>>(samples);
+// Which leading part of the frequencies of an axis of `size` may be nonzero, as inverse transforms distinguish it.
+template <int size>
+MMIP_RULE constexpr int inverse_reach(int frequencies) {
+    return frequencies >= size / 2 ? size : (frequencies >= size / 4 ? size / 2 : size / 4);
+}
+
+template <int size, int used>
+MMIP_RULE void inverse_rows(F8* block, int slices) {
+    constexpr int groups = size / 8;
+    for (int z = 0; z < slices; ++z)
+        for (int lane = 0; lane < groups; ++lane) idct_line<size, F8, used>(block + z * size * groups + lane, groups);
+}
+
+template <int size>
+MMIP_RULE void inverse_rows_within(F8* block, int slices, int reach) {
+    if (reach == size) inverse_rows<size, size>(block, slices);
+    else if (reach == size / 2) inverse_rows<size, size / 2>(block, slices);
+    else inverse_rows<size, size / 4>(block, slices);
+}
+
+template <int slices, int size, int used>
+MMIP_RULE void inverse_depth(F8* samples) {
+    constexpr int plane = size * size / 8;
+    for (int lane = 0; lane < plane; ++lane) idct_line<slices, F8, used>(samples + lane, plane);
+}
+
+// The inverse DCT of a block, of which only the first z slices, x rows and y lanes of the transposed layout may be nonzero.
+template <int slices, int size>
+MMIP_RULE void inverse_block(F8* coefficients, F8* samples, int z, int x, int y) {
+    constexpr int groups = size / 8;
+    inverse_rows_within<size>(coefficients, z, x);
+    for (int k = 0; k < z; ++k) transpose_block<1, size>(coefficients + k * size * groups, samples + k * size * groups);
+    inverse_rows_within<size>(samples, z, y);
+    if constexpr (slices > 1) {
+        if (z == slices) inverse_depth<slices, size, slices>(samples);
+        else if (z == slices / 2) inverse_depth<slices, size, slices / 2>(samples);
+        else inverse_depth<slices, size, slices / 4>(samples);
+    }
 }
 
 template <int depth>

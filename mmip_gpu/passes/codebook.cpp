@@ -11,32 +11,10 @@
 namespace mmip {
 namespace {
 
-constexpr int kTableSize = 1 << kCodeLimit;
-
-// Symbols in the order of an own code: by built-in length, unlisted ones as kUnlistedLength, then by symbol.
-std::vector<int> own_order(const uint8_t* builtin, int alphabet) {
-    std::vector<int> order(alphabet);
-    std::iota(order.begin(), order.end(), 0);
-    const auto length = [&](int s) { return builtin[s] != 0 ? builtin[s] : kUnlistedLength; };
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return length(a) < length(b); });
-    return order;
-}
-
-int reference_length(const uint8_t* builtin, int symbol) {
-    return builtin[symbol] != 0 ? builtin[symbol] : kUnlistedLength;
-}
-
 int entry_index(int length, int reference) {
     if (length == 0) return kOwnAbsent;
     const int index = length - reference + kOwnZero;
     return index >= 1 && index <= 14 ? index : kOwnOther;
-}
-
-const std::array<std::vector<uint16_t>, 3>& entry_codewords() {
-    static const std::array<std::vector<uint16_t>, 3> codes = {canonical_codewords(kOwnEntryLengths[0], 16),
-                                                               canonical_codewords(kOwnEntryLengths[1], 16),
-                                                               canonical_codewords(kOwnEntryLengths[2], 16)};
-    return codes;
 }
 
 // An own code as the encoder plans it.
@@ -103,76 +81,26 @@ void write_own_code(const OwnCode& code, const uint8_t* builtin, const CodeFamil
     }
 }
 
-int read_entry(BitReader& bits, int bucket) {
-    for (int i = 0; i < 16; ++i) {
-        const uint16_t word = entry_codewords()[bucket][i];
-        if (bits.peek(word & 15) == static_cast<uint32_t>(word >> 4)) {
-            bits.skip(word & 15);
-            return i;
-        }
-    }
-    return kOwnAbsent;   // not reached: the codes are complete
-}
-
-std::vector<uint8_t> read_own_code(const CodeFamily& f, const uint8_t* builtin, BitReader& bits) {
-    std::vector<uint8_t> lengths(f.alphabet + 1, 0);
-    bits.refill();
-    const int listed = static_cast<int>(bits.take(9));
-    lengths[f.alphabet] = static_cast<uint8_t>(bits.take(4));
-    if (listed > f.alphabet || lengths[f.alphabet] > kCodeLimit)
-        throw DataError(kStatusSymbol, "own code: too many entries or escape length above 12");
-    const std::vector<int> order = own_order(builtin, f.alphabet);
-    for (int i = 0; i < listed; ++i) {
-        bits.refill();
-        const int reference = reference_length(builtin, order[i]);
-        const int index = read_entry(bits, own_bucket(reference));
-        if (index == kOwnAbsent) continue;
-        const int length = index == kOwnOther ? static_cast<int>(bits.take(4)) : reference + index - kOwnZero;
-        if (length < 1 || length > kCodeLimit) throw DataError(kStatusSymbol, "own code: length outside 1..12");
-        lengths[order[i]] = static_cast<uint8_t>(length);
-    }
-    if (bits.overrun()) throw DataError(kStatusTruncated, "own code: ends early");
-    return lengths;
-}
-
-// Throws unless the code is complete, or has one symbol of length 1.
-void check_complete(const std::vector<uint8_t>& lengths) {
-    uint32_t sum = 0, symbols = 0;
-    for (uint8_t l : lengths)
-        if (l != 0) sum += 1u << (kCodeLimit - l), ++symbols;
-    const bool single = symbols == 1 && sum == 1u << (kCodeLimit - 1) && lengths.back() == 0;
-    if (sum != 1u << kCodeLimit && !single) throw DataError(kStatusSymbol, "own code: not complete");
-}
-
-void fill_table(const uint8_t* lengths, int alphabet, uint16_t* table) {
-    const std::vector<uint16_t> words = canonical_codewords(lengths, alphabet + 1);
-    for (int s = 0; s <= alphabet; ++s) {
-        if (lengths[s] == 0) continue;
-        const int length = words[s] & 15, word = words[s] >> 4;
-        const int first = word << (kCodeLimit - length), many = 1 << (kCodeLimit - length);
-        for (int i = 0; i < many; ++i) table[first + i] = decode_entry(s, length);
-    }
-}
-
-const uint16_t* builtin_table(const CodeFamily& f, int c) {
-    struct Shared {
-        const uint8_t* key;
-        std::vector<uint16_t> tables;
-    };
-    const auto build = [](const CodeFamily& family) {
-        Shared shared{family.builtin, std::vector<uint16_t>(static_cast<size_t>(family.classes) * kTableSize)};
-        for (int i = 0; i < family.classes; ++i)
-            fill_table(family.builtin_lengths(i), family.alphabet, shared.tables.data() + static_cast<size_t>(i) * kTableSize);
-        return shared;
-    };
-    static const std::array<Shared, 5> all = {build(stage_families(1)[0]), build(stage_families(2)[0]),
-                                              build(stage_families(3)[0]), build(stage_families(2)[1]), build(correction_family())};
-    for (const Shared& shared : all)
-        if (shared.key == f.builtin) return shared.tables.data() + static_cast<size_t>(c) * kTableSize;
-    return nullptr;
-}
-
 }  // namespace
+
+std::vector<int> own_order(const uint8_t* builtin, int alphabet) {
+    std::vector<int> order(alphabet);
+    std::iota(order.begin(), order.end(), 0);
+    const auto length = [&](int s) { return builtin[s] != 0 ? builtin[s] : kUnlistedLength; };
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return length(a) < length(b); });
+    return order;
+}
+
+int reference_length(const uint8_t* builtin, int symbol) {
+    return builtin[symbol] != 0 ? builtin[symbol] : kUnlistedLength;
+}
+
+const std::array<std::vector<uint16_t>, 3>& entry_codewords() {
+    static const std::array<std::vector<uint16_t>, 3> codes = {canonical_codewords(kOwnEntryLengths[0], 16),
+                                                               canonical_codewords(kOwnEntryLengths[1], 16),
+                                                               canonical_codewords(kOwnEntryLengths[2], 16)};
+    return codes;
+}
 
 std::vector<CodeFamily> stage_families(int stage) {
     if (stage == 1) return {{kDcClasses, kDcAlphabet, kDcEscapeBits, &kDcLengths[0][0]}};
@@ -253,6 +181,15 @@ std::vector<uint16_t> canonical_codewords(const uint8_t* lengths, int entries) {
     return words;
 }
 
+EncodingTables builtin_codewords(const CodeFamily& f) {
+    EncodingTables tables{f.alphabet, f.escape_bits, {}};
+    for (int c = 0; c < f.classes; ++c) {
+        const std::vector<uint16_t> words = canonical_codewords(f.builtin_lengths(c), f.alphabet + 1);
+        tables.codewords.insert(tables.codewords.end(), words.begin(), words.end());
+    }
+    return tables;
+}
+
 EncodingTables choose_codes(const CodeFamily& f, const std::vector<uint32_t>& histogram, BitString& head) {
     EncodingTables tables;
     tables.alphabet = f.alphabet;
@@ -268,31 +205,6 @@ EncodingTables choose_codes(const CodeFamily& f, const std::vector<uint32_t>& hi
         if (use_own) write_own_code(own, builtin, f, head);
         const std::vector<uint16_t> words = canonical_codewords(use_own ? own.lengths.data() : builtin, f.alphabet + 1);
         tables.codewords.insert(tables.codewords.end(), words.begin(), words.end());
-    }
-    return tables;
-}
-
-DecodingTables read_codes(const CodeFamily& f, BitReader& bits) {
-    DecodingTables tables;
-    tables.alphabet = f.alphabet;
-    tables.escape_bits = f.escape_bits;
-    for (int c = 0; c < f.classes; ++c) {
-        bits.refill();
-        if (bits.take(1) == 0) {
-            tables.tables.push_back(builtin_table(f, c));
-            continue;
-        }
-        const std::vector<uint8_t> lengths = read_own_code(f, f.builtin_lengths(c), bits);
-        check_complete(lengths);
-        auto table = std::make_unique<uint16_t[]>(kTableSize);
-        if (lengths.size() - std::count(lengths.begin(), lengths.end(), 0) == 1) {
-            const int symbol = static_cast<int>(std::find_if(lengths.begin(), lengths.end(), [](uint8_t l) { return l != 0; }) - lengths.begin());
-            std::fill_n(table.get(), kTableSize, decode_entry(symbol, 0));
-        } else {
-            fill_table(lengths.data(), f.alphabet, table.get());
-        }
-        tables.tables.push_back(table.get());
-        tables.owned.push_back(std::move(table));
     }
     return tables;
 }

@@ -1,10 +1,10 @@
-// Canonical Huffman codes of one stage: built-in ones, own ones, their description in the payload, decoding tables.
+// Canonical Huffman codes of one stage: built-in ones, own ones, their description in the payload.
 // Values: histograms (uint32 per symbol) in, code lengths and codewords out. Home: host, always. Implements FORMAT.md section 7.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "../rules/huffman.h"
@@ -33,6 +33,14 @@ constexpr uint16_t kUnlistedWord = 0xffff;
 // Codewords of a canonical code: (codeword << 4) | length per symbol, or kUnlistedWord; the escape is the last entry.
 std::vector<uint16_t> canonical_codewords(const uint8_t* lengths, int entries);
 
+// Symbols in the order of an own code: by built-in length, unlisted ones as kUnlistedLength, then by symbol.
+std::vector<int> own_order(const uint8_t* builtin, int alphabet);
+
+int reference_length(const uint8_t* builtin, int symbol);
+
+// Codewords of the entries of an own code, per bucket.
+const std::array<std::vector<uint16_t>, 3>& entry_codewords();
+
 // A growing bit string on the host, most significant bit first.
 class BitString {
 public:
@@ -54,17 +62,10 @@ struct EncodingTables {
     const uint16_t* row(int c) const { return codewords.data() + static_cast<size_t>(c) * (alphabet + 1); }
 };
 
-// Decoding tables of all classes of a family; built-in ones are shared by all streams.
-struct DecodingTables {
-    int alphabet = 0, escape_bits = 0;
-    std::vector<const uint16_t*> tables;
-    std::vector<std::unique_ptr<uint16_t[]>> owned;
-};
+// The built-in codes of all classes.
+EncodingTables builtin_codewords(const CodeFamily& family);
 
 // Chooses built-in or own per class, whichever is fewer bits with its description; appends the description to `head`.
 EncodingTables choose_codes(const CodeFamily& family, const std::vector<uint32_t>& histogram, BitString& head);
-
-// Reads what choose_codes wrote. Throws DataError.
-DecodingTables read_codes(const CodeFamily& family, BitReader& bits);
 
 }  // namespace mmip

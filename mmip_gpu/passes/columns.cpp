@@ -21,10 +21,24 @@ bool any_nonzero(const int32_t* q, int from, int to) {
                                          ", " + std::to_string(tile.cell[2]) + "): " + what);
 }
 
+// Each slice of a cell as two columns: the bits of rows 0..3, then of rows 4..7.
+void mask_to_columns(const uint64_t* mask, int depth, int32_t* to) {
+    for (int k = 0; k < depth; ++k) {
+        to[2 * k] = static_cast<int32_t>(static_cast<uint32_t>(mask[k]));
+        to[2 * k + 1] = static_cast<int32_t>(static_cast<uint32_t>(mask[k] >> 32));
+    }
+}
+
+void mask_from_columns(const int32_t* from, int depth, uint64_t* mask) {
+    for (int k = 0; k < depth; ++k)
+        mask[k] = static_cast<uint32_t>(from[2 * k]) | static_cast<uint64_t>(static_cast<uint32_t>(from[2 * k + 1])) << 32;
+}
+
 }  // namespace
 
 int stage_columns(const Coefficients& c, int stage) {
-    return stage == 1 ? 2 : 1 + c.cuts[stage - 1] - c.cuts[stage - 2];
+    if (stage == 1) return c.mask ? 2 + 2 * c.geometry.depth : 2;
+    return 1 + c.cuts[stage - 1] - c.cuts[stage - 2];
 }
 
 void stage_to_columns(const Coefficients& c, int stage, const int64_t* grid, int32_t* array) {
@@ -37,6 +51,7 @@ void stage_to_columns(const Coefficients& c, int stage, const int64_t* grid, int
                 int32_t* to = array + cell_index(tile, i, grid) * columns;
                 to[0] = c.classes[tile.base + i];
                 to[1] = c.dc[tile.base + i];
+                if (c.mask) mask_to_columns(c.mask.get() + (tile.base + i) * c.geometry.depth, c.geometry.depth, to + 2);
                 ++i;
                 continue;
             }
@@ -69,6 +84,7 @@ void stage_from_columns(Coefficients& c, int stage, const int64_t* grid, const i
                 if (from[1] <= -kMaxIndex || from[1] >= kMaxIndex) refuse(tile, "DC index out of range");
                 c.classes[tile.base + i] = static_cast<uint8_t>(from[0]);
                 c.dc[tile.base + i] = from[1];
+                if (c.mask) mask_from_columns(from + 2, c.geometry.depth, c.mask.get() + (tile.base + i) * c.geometry.depth);
                 ++i;
                 continue;
             }

@@ -174,7 +174,8 @@ std::vector<uint32_t> counted(const Coefficients& c, const int32_t* indices, std
 // Decodes the sub-stream of one tile.
 class TileReader {
 public:
-    TileReader(TileIndices& tile, const DecodingTables& tables, const uint8_t* data, uint64_t size) : tile_(tile), tables_(tables), bits_(data, size) {}
+    TileReader(TileIndices& tile, const StagePayload& payload, int64_t substream)
+        : tile_(tile), codes_(payload.tables[0].view()), bits_(payload.substream(substream), payload.substream_bytes(substream)) {}
 
     Status run() {
         const Status status = read();
@@ -216,16 +217,16 @@ private:
     }
 
     bool take_run(int c, uint32_t& n) {
-        bits_.ensure(kCodeLimit + kCorrectionEscapeBits + 24);
-        const int symbol = decode_symbol(bits_, tables_.tables[c], tables_.alphabet, tables_.escape_bits);
+        bits_.refill();
+        const int symbol = decode_symbol(bits_, codes_, c);
         if (symbol < 0 || symbol > kLargestCount) return false;
         n = count_base(symbol) + bits_.take(count_extra_bits(symbol));
         return true;
     }
 
     bool take_index(const CorrectionContext& context, int32_t& k) {
-        bits_.ensure(kCodeLimit + kCorrectionEscapeBits + 24);
-        const int symbol = decode_symbol(bits_, tables_.tables[context.code_class], tables_.alphabet, tables_.escape_bits);
+        bits_.refill();
+        const int symbol = decode_symbol(bits_, codes_, context.code_class);
         const int n = (symbol + 1) >> 1;
         if (symbol < 0 || n > kLargestCount) return false;
         const int32_t magnitude = static_cast<int32_t>(count_base(n) + bits_.take(count_extra_bits(n)));
@@ -236,9 +237,13 @@ private:
     static constexpr int kLargestCount = 53;   // N of 2^26 - 1
 
     TileIndices& tile_;
-    const DecodingTables& tables_;
+    CodeTables codes_;
     BitReader bits_;
 };
+
+StagePayload read_corrections(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc) {
+    return read_payload(payload, size, c.geometry.substreams(), c.stages() + 1, {correction_family()}, check_crc);
+}
 
 template <class T>
 void indices_of(const void* original, const void* decoded, int64_t count, int32_t error, int32_t* indices) {
@@ -276,22 +281,24 @@ std::vector<uint32_t> count_corrections(const Coefficients& c, const int32_t* in
 }
 
 uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc, int threads, int32_t* indices) {
-    const PayloadHead head = read_head(payload, size, c.geometry.substreams(), {correction_family()}, check_crc);
-    const uint64_t bytes = touched_bytes(c, head, payload, check_crc, "corrections");
+    const StagePayload p = read_corrections(c, payload, size, check_crc);
+    const std::vector<int64_t> groups = tile_groups(c);
     const Window window = box_window(c.geometry, c.box, 1);
-    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
-        const int64_t s = c.tiles[i].substream;
-        const SampleBox box = sample_box(c, c.tiles[i], window);
-        TileIndices tile(box);
-        const Status status = TileReader(tile, head.tables[0], payload + head.offsets[s], head.offsets[s + 1] - head.offsets[s]).run();
-        if (status != kOk) throw DataError(status, "corrections, sub-stream " + std::to_string(s) + " " + status_text(status));
-        tile.store(indices);
+    parallel_for(static_cast<int64_t>(groups.size()) - 1, threads, [&](int64_t g, int) {
+        p.check_group(c.tiles[groups[g]].substream / kGroupSubstreams);
+        for (int64_t i = groups[g]; i < groups[g + 1]; ++i) {
+            const SampleBox box = sample_box(c, c.tiles[i], window);
+            TileIndices tile(box);
+            const Status status = TileReader(tile, p, c.tiles[i].substream).run();
+            if (status != kOk) refuse(status, p.stage, c.tiles[i]);
+            tile.store(indices);
+        }
     });
-    return bytes;
+    return bytes_read(c, groups, p);
 }
 
 uint64_t corrections_extent(const Coefficients& c, const uint8_t* payload, uint64_t size) {
-    return touched_bytes(c, read_head(payload, size, c.geometry.substreams(), {correction_family()}, true), payload, false, "");
+    return bytes_read(c, tile_groups(c), read_corrections(c, payload, size, true));
 }
 
 void correction_indices(const Samples& original, const Samples& decoded, int64_t count, int32_t error, int32_t* indices) {

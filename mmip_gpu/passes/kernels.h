@@ -1,4 +1,4 @@
-// The transform passes on one tile, compiled once per instruction set; a table of function pointers picks the copy.
+// The passes on one tile, compiled once per instruction set; a table of function pointers picks the copy.
 // Values: plain structs of pointers (nothing of the standard library crosses, so that no code compiled for a newer
 // instruction set can replace code of the baseline). Home: host. Contracts: analyze.h and synthesize.h.
 #pragma once
@@ -7,9 +7,14 @@
 
 namespace mmip {
 
+struct CodeTables;
+
 struct BlockView {
     int mode, cells, count;
-    const uint16_t* scan;
+    const uint16_t* scan;                    // see BlockTable of layout.h
+    const uint16_t* order;
+    const uint16_t* neighbours;
+    const uint8_t* position_class;
 };
 
 // Sums over the AC indices of one quality class in a tile, by |q| = 1, 2, 3 and more; see rules/quantize.h for the unit.
@@ -37,6 +42,53 @@ struct ClassStep {
     int32_t recon[4];                        // 0, d1, d2, d3
 };
 
+// A nonzero AC index of a block, and the tokens of one block in one stage.
+struct Token {
+    int32_t value;
+    uint32_t position;                       // in the block's scan
+};
+
+struct TokenSpan {
+    const Token* first;
+    uint32_t count;
+};
+
+// What the token context of a position needs: one load of 16 bytes.
+struct alignas(16) BlockPosition {
+    uint16_t near[6];                        // three neighbours of weight 2, three of weight 1; the block's count = none
+    uint16_t sums;                           // position_class rows of kNeighbourSums in
+    uint16_t unused;
+};
+
+struct TokenBlock {
+    int cells, z, y, x;                      // cells == 0: the mode does not exist
+    const BlockPosition* positions;
+};
+
+// One AC sub-stream. Arrays per cell are in coding order unless said.
+struct UnpackJob {
+    const uint8_t* data;
+    uint64_t bytes;
+    int stage, az, ay, ax;                   // cells of the tile
+    int low, high;                           // AC positions of the stage in one cell
+    const uint16_t* raster;                  // coding index -> raster index
+    TokenBlock blocks[8];                    // by mode
+    const CodeTables* header_codes;
+    const CodeTables* token_codes;
+    const uint16_t* token_places;            // token_code_places
+    const uint8_t* classes;                  // raster order
+    const uint8_t* reversible;               // by class; nullptr: a stage on its own
+    int sets_modes;                          // or compares them with those of stage 2
+    uint8_t* modes;
+    uint32_t* density;                       // scratch, raster order, zeros
+    uint8_t* magnitudes;                     // scratch, kMaxBlockCount + 1 zeros; zeros again afterwards if the status is kOk
+    Token* tokens;                           // written one after the other; afterwards one past the last
+    TokenSpan* spans;                        // zeros; afterwards those of the blocks at their first cells
+    int status;
+};
+
+constexpr int kMaxBlockCount = 4088;         // AC coefficients of the largest block
+
 struct AnalyzeJob {
     TileView tile;
     const void* samples;                     // the plane, C order
@@ -44,8 +96,24 @@ struct AnalyzeJob {
     int64_t shape[3];                        // of the plane, in samples
     int32_t offset;
     int32_t rounding;                        // dead zone, in 1/256
-    int plain;                               // mode 8 everywhere: what the quality rule is measured on
+    int search;                              // Search
+    int stages;
+    int cuts[16];                            // scan positions per cell at which the stages end, 0 for stage 1
+    const uint8_t* token_bits[16];           // per stage from 2 on: see Segment of rules/decide.h
+    const uint8_t* header_bits[16];
+    const uint8_t* header_class[16];         // per cell in coding order; nullptr: guessed from the block itself
     ClassStep classes[8];
+    uint16_t* positions;                     // out: the nonzero AC indices, block after block, in scan order
+    int32_t* values;
+    uint16_t* counts;                        // out: how many of them, at the first cell of each block, 0 at the others
+};
+
+// How hard the encoder looks.
+enum Search {
+    kSearchNone = 0,      // mode 8 everywhere: what the quality rule is measured on
+    kSearchFast = 1,      // modes 8 and 16 by a rough cost
+    kSearchRough = 2,     // all modes by a rough cost, the winner's indices by code lengths
+    kSearchFull = 3,      // all modes and indices by code lengths
 };
 
 struct SynthesizeJob {
@@ -57,15 +125,26 @@ struct SynthesizeJob {
     int32_t offset, minimum, maximum;        // clip range
     int scale;                               // 1, 2, 4, 8
     int stages;                              // 1: DC only
-    int cut;                                 // AC positions per cell that are decoded
+    const TokenSpan* spans;                  // of stage 2, then stage 3, ..; nullptr: indices are in tile.ac
+    int cut;                                 // AC positions per cell that are decoded out of tile.ac
     ClassStep classes[8];
+};
+
+// A cell whose masked samples are to be refined; see fill_kernels.h.
+struct FillJob {
+    float* samples;                          // [z][y][x], changed in place
+    const uint64_t* mask;                    // a word per slice
+    int depth;
+    float step;
 };
 
 enum SampleType { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
 
 struct Kernels {
-    void (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class
+    int64_t (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class; returns how many indices
+    void (*unpack_tiles)(UnpackJob*, int);                     // AC sub-streams of one stage, two together where there are two
     void (*synthesize_tile)(const SynthesizeJob&);
+    void (*project_cell)(const FillJob&);
     const char* name;
 };
 

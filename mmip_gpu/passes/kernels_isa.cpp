@@ -1,13 +1,15 @@
-// One copy of the transform kernels: compiled with MMIP_NS (its namespace) and MMIP_TABLE_NAME per instruction set.
+// One copy of the kernels: compiled with MMIP_NS (its namespace) and MMIP_TABLE_NAME per instruction set.
 #include "analyze_kernels.h"
+#include "fill_kernels.h"
 #include "synthesize_kernels.h"
+#include "unpack_kernels.h"
 
 namespace MMIP_NS {
 namespace {
 
 template <int depth>
-void analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
-    Superblock<depth> block;
+int64_t analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
+    thread_local Superblock<depth> block;
     TileAnalysis<depth> tile(job, sums);
     switch (job.sample_type) {
         case mmip::kSampleU8: return tile.template run<uint8_t>(block);
@@ -18,9 +20,16 @@ void analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
     }
 }
 
-void analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
-    if (job.tile.depth == 8) analyze_depth<8>(job, sums);
-    else analyze_depth<1>(job, sums);
+int64_t analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
+    return job.tile.depth == 8 ? analyze_depth<8>(job, sums) : analyze_depth<1>(job, sums);
+}
+
+void unpack_tiles(mmip::UnpackJob* jobs, int count) {
+    int i = 0;
+    for (; i + 1 < count; i += 2) unpack_two(jobs[i], jobs[i + 1]);
+    if (i == count) return;
+    SubstreamReader last(jobs[i]);
+    unpack_tile(last, last.next_block());
 }
 
 void synthesize_tile(const mmip::SynthesizeJob& job) {
@@ -33,10 +42,15 @@ void synthesize_tile(const mmip::SynthesizeJob& job) {
     }
 }
 
+void project_cell(const mmip::FillJob& job) {
+    if (job.depth == 8) project_cell_depth<8>(job);
+    else project_cell_depth<1>(job);
+}
+
 }  // namespace
 }  // namespace MMIP_NS
 
 namespace mmip {
 extern const Kernels MMIP_TABLE_NAME;
-const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::synthesize_tile, MMIP_ISA_TEXT};
+const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::unpack_tiles, MMIP_NS::synthesize_tile, MMIP_NS::project_cell, MMIP_ISA_TEXT};
 }  // namespace mmip

@@ -47,6 +47,7 @@ BlockTable make_table(int mode, int depth) {
     const int length[3] = {table.size[0] / parts.z, table.size[1] / parts.y, table.size[2] / parts.x};
     const std::vector<Place> places = scan_places(mode, depth, cells);
     table.count = static_cast<int>(places.size());
+    table.order.assign(static_cast<size_t>(table.size[0]) * table.size[1] * table.size[2], kNoPosition);
     std::map<std::tuple<int, int, int>, int> position;
     for (int p = 0; p < table.count; ++p) position[{places[p].kz, places[p].ky, places[p].kx}] = p;
     const auto find = [&](int p, int kz, int ky, int kx) {
@@ -56,6 +57,7 @@ BlockTable make_table(int mode, int depth) {
     for (int p = 0; p < table.count; ++p) {
         const Place& at = places[p];
         table.scan.push_back(static_cast<uint16_t>((at.kz * table.size[2] + at.kx) * table.size[1] + at.ky));
+        table.order[table.scan[p]] = static_cast<uint16_t>(p);
         table.position_class.push_back(static_cast<uint8_t>(position_class(p, table.count)));
         const auto near = [&](int d, int dz, int dy, int dx) {   // d steps down the frequency axis, within the part
             const bool inside = at.fz >= d * dz && at.fy >= d * dy && at.fx >= d * dx;
@@ -69,6 +71,13 @@ BlockTable make_table(int mode, int depth) {
         if (!at.part_dc && at.part >= 1) n[3] = part_before(1);
         if (!at.part_dc && at.part >= 2) n[4] = part_before(2);
         for (int i : n) table.neighbours.push_back(static_cast<uint16_t>(i));
+    }
+    for (int p = 0; p <= table.count; ++p) {
+        BlockPosition at{};
+        const bool inside = p < table.count;
+        for (int i = 0; i < 6; ++i) at.near[i] = inside ? table.neighbours[6 * p + i] : static_cast<uint16_t>(table.count);
+        if (inside) at.sums = static_cast<uint16_t>(table.position_class[p] * kNeighbourSums);
+        table.positions.push_back(at);
     }
     return table;
 }
@@ -131,6 +140,38 @@ Coefficients::Coefficients(const Geometry& g, const TileBox& b, std::vector<int>
     dc.reset(new int32_t[cells]);
     classes.reset(new uint8_t[cells]());
     modes.reset(new uint8_t[cells]());
+}
+
+void Coefficients::fill_ac() {
+    allocate_ac();
+    std::fill_n(ac.get(), cells * per_cell(), 0);
+    for (size_t t = 0; t < tiles.size(); ++t) {
+        const Entries& from = entries[t];
+        int32_t* to = ac.get() + tiles[t].base * per_cell();
+        size_t k = 0;
+        for (size_t i = 0; i < from.count.size(); ++i)
+            for (int n = 0; n < from.count[i]; ++n, ++k) to[i * per_cell() + from.position[k]] = from.value[k];
+    }
+}
+
+void Coefficients::fill_entries() {
+    entries.assign(tiles.size(), {});
+    for (size_t t = 0; t < tiles.size(); ++t) {
+        Entries& to = entries[t];
+        const int cell_count = tiles[t].order->cells();
+        to.count.assign(cell_count, 0);
+        for (int i = 0; i < cell_count;) {
+            const BlockTable& table = *block_table(modes[tiles[t].base + i], geometry.depth);
+            const int32_t* q = ac.get() + (tiles[t].base + i) * per_cell();
+            for (int p = 0; p < table.count; ++p)
+                if (q[p] != 0) {
+                    to.position.push_back(static_cast<uint16_t>(p));
+                    to.value.push_back(q[p]);
+                    ++to.count[i];
+                }
+            i += table.cells;
+        }
+    }
 }
 
 }  // namespace mmip

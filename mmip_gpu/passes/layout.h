@@ -11,6 +11,7 @@
 
 #include "../rules/blocks.h"
 #include "../rules/symbols.h"
+#include "kernels.h"
 
 namespace mmip {
 
@@ -20,13 +21,17 @@ struct DataError : std::runtime_error {
     DataError(int code, const std::string& what) : std::runtime_error(what), status(code) {}
 };
 
+constexpr uint16_t kNoPosition = 0xffff;
+
 // One block mode at one cell depth.
 struct BlockTable {
     int mode = 0, cells = 0, count = 0;      // count = AC coefficients
     int size[3] = {0, 0, 0};                 // samples on z, y, x
     std::vector<uint16_t> scan;              // position -> place [kz][kx][ky] in the transposed block
+    std::vector<uint16_t> order;             // place -> position; kNoPosition for the DC and the corner
     std::vector<uint16_t> neighbours;        // 6 per position (three of weight 2, three of weight 1); count = none
     std::vector<uint8_t> position_class;     // b of the token context, per position
+    std::vector<BlockPosition> positions;    // the two above for readers; one more at the end, where a run may lead
 };
 
 // nullptr where the mode does not exist at this depth.
@@ -60,6 +65,13 @@ struct Geometry {
     int64_t substreams() const { return planes * tiles(0) * tiles(1) * tiles(2); }
 };
 
+// The nonzero AC indices of a tile as an encoder holds them: block after block in coding order, each in scan order.
+struct Entries {
+    std::vector<uint16_t> position;
+    std::vector<int32_t> value;
+    std::vector<uint16_t> count;             // at the first cell of each block (coding order), 0 at its other cells
+};
+
 // A box of tiles, half open, and of planes.
 struct TileBox {
     int64_t planes[2] = {0, 0};
@@ -87,8 +99,16 @@ public:
     std::unique_ptr<uint8_t[]> classes;      // per tile in raster order
     std::unique_ptr<uint8_t[]> modes;        // per tile in coding order
     std::unique_ptr<int32_t[]> ac;           // per tile in coding order; cell_coefficients() per cell; see allocate_ac
+    std::unique_ptr<uint64_t[]> mask;        // per tile in raster order, a word per slice of a cell; only with padding, see mask.h
+
+    std::vector<Entries> entries;            // per tile; what the encoder writes from
+
+    // Between the two forms of the AC indices.
+    void fill_ac();
+    void fill_entries();
 
     void allocate_ac() { ac.reset(new int32_t[cells * per_cell()]); }   // not zeroed
+    void allocate_mask() { mask.reset(new uint64_t[cells * geometry.depth]()); }
 
     int stages() const { return static_cast<int>(cuts.size()); }
     int per_cell() const { return cell_coefficients(geometry.depth); }

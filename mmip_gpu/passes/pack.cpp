@@ -7,6 +7,8 @@
 #include "../rules/dc.h"
 #include "codebook.h"
 #include "crc.h"
+#include "dc_fit.h"
+#include "mask.h"
 #include "parallel.h"
 
 namespace mmip {
@@ -106,8 +108,20 @@ void walk_classes(const uint8_t* classes, const TileOrder& order, int class_coun
     }
 }
 
+// Sends how many cells of context 0 from cell i on have residual 0; returns the cell that ends the run.
 template <class Sink>
-void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vector<uint32_t>>& steps, Sink& sink) {
+int put_run(const std::vector<uint8_t>& contexts, const std::vector<int32_t>& residuals, int i, Sink& sink) {
+    uint32_t zeros = 0;
+    const int cells = static_cast<int>(contexts.size());
+    for (; i < cells && (contexts[i] != 0 || residuals[i] == 0); ++i) zeros += contexts[i] == 0 ? 1 : 0;
+    const int symbol = count_symbol(zeros), extra = count_extra_bits(symbol);
+    sink.symbol(0, kDcRunClass, symbol);
+    sink.raw(zeros & ((1u << extra) - 1), extra);
+    return i;
+}
+
+template <class Sink>
+void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights, Sink& sink) {
     const TileOrder& order = *tile.order;
     const int cells = order.cells();
     const uint8_t* classes = c.classes.get() + tile.base;
@@ -116,21 +130,30 @@ void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vec
     const size_t component = static_cast<size_t>(tile.plane) % steps[0].size();
     std::vector<int64_t> values(cells);
     std::vector<uint32_t> errors(cells);
-    sink.reserve(cells);
+    std::vector<int32_t> residuals(cells);
+    std::vector<uint8_t> contexts(cells);
     int i = 0;
     for (int z = 0; z < order.az; ++z)
         for (int y = 0; y < order.ay; ++y)
             for (int x = 0; x < order.ax; ++x, ++i) {
                 const int64_t step = steps[classes[i]][component];
                 const CellPlace at{z, y, x, order.ay, order.ax};
-                const int32_t residual = static_cast<int32_t>(dc[i] - dc_prediction(&values[i], at, step));
+                residuals[i] = static_cast<int32_t>(dc[i] - dc_prediction(&values[i], at, step, weights));
                 values[i] = dc[i] * step;
-                const int context = dc_residual_context(&errors[i], at);
-                errors[i] = magnitude(residual);
-                const int size = bit_length(errors[i]);
-                sink.symbol(0, context, size);
-                if (size > 0) put_sign_and_low_bits(sink, residual, size);
+                contexts[i] = static_cast<uint8_t>(dc_residual_context(&errors[i], at));
+                errors[i] = magnitude(residuals[i]);
             }
+    sink.reserve(2 * static_cast<int64_t>(cells) + 1);
+    int run_end = -1;                        // the cell that ends the run at hand
+    for (i = 0; i < cells; ++i) {
+        if (contexts[i] == 0) {
+            if (i > run_end) run_end = put_run(contexts, residuals, i, sink);
+            if (i < run_end) continue;
+        }
+        const int size = bit_length(errors[i]);
+        sink.symbol(0, contexts[i], size);
+        if (size > 0) put_sign_and_low_bits(sink, residuals[i], size);
+    }
 }
 
 // One stage of the AC of a tile.
@@ -139,46 +162,72 @@ class AcWalk {
 public:
     AcWalk(const Coefficients& c, const Tile& tile, int stage, Sink& sink)
         : c_(c), order_(*tile.order), stage_(stage), sink_(sink), modes_(c.modes.get() + tile.base),
-          ac_(c.ac.get() + tile.base * c.per_cell()), density_(order_.cells(), 0), magnitudes_(kMaxBlock + 1, 0) {
+          entries_(c.entries[&tile - c.tiles.data()]), density_(order_.cells(), 0), magnitudes_(kMaxBlock + 1, 0) {
         for (int m = 0; m < kModeCount; ++m) tables_[m] = block_table(m, c.geometry.depth);
     }
 
     void run() {
         const int cells = order_.cells();
         if (stage_ > 2) find_empty();
+        size_t at = 0;
         for (int i = 0; i < cells;) {
             if (stage_ > 2 && empty_[i]) {
-                i += put_cover(i);
+                const int covered = put_cover(i);
+                for (int k = i; k < i + covered; ++k) at += entries_.count[k];
+                i += covered;
                 continue;
             }
             const BlockTable& table = *tables_[modes_[i]];
-            find_nonzeros(i, table);
-            put_header(i, modes_[i], table.cells, static_cast<uint32_t>(found_.size()));
-            put_tokens(i, table);
+            const Span found = segment(i, at, table);
+            put_header(i, modes_[i], table.cells, static_cast<uint32_t>(found.last - found.first));
+            put_tokens(found, table);
+            at += entries_.count[i];
             i += table.cells;
         }
+    }
+
+    // Class of the header at every cell, with the densities of all cells known.
+    void header_classes(uint8_t* classes) {
+        const int cells = order_.cells();
+        size_t at = 0;
+        for (int i = 0; i < cells;) {
+            const BlockTable& table = *tables_[modes_[i]];
+            const Span found = segment(i, at, table);
+            set_density(i, table.cells, static_cast<uint32_t>(found.last - found.first));
+            at += entries_.count[i];
+            i += table.cells;
+        }
+        for (int i = 0; i < cells; ++i) classes[i] = static_cast<uint8_t>(context_class(i));
     }
 
 private:
     static constexpr int kMaxBlock = 4088;
 
+    struct Span {
+        size_t first, last;
+    };
+
     int low(const BlockTable& t) const { return t.cells * c_.cuts[stage_ - 2]; }
     int high(const BlockTable& t) const { return t.cells * c_.cuts[stage_ - 1]; }
 
-    void find_nonzeros(int i, const BlockTable& table) {
-        const int32_t* q = ac_ + static_cast<int64_t>(i) * c_.per_cell();
-        found_.clear();
-        for (int p = low(table); p < high(table); ++p)
-            if (q[p] != 0) found_.push_back(p);
+    // The stage's entries of the block at cell i, whose entries start at `at`.
+    Span segment(int i, size_t at, const BlockTable& table) const {
+        Span span{at, at + entries_.count[i]};
+        const int from = low(table), to = high(table);
+        while (span.first < span.last && entries_.position[span.first] < from) ++span.first;
+        while (span.last > span.first && entries_.position[span.last - 1] >= to) --span.last;
+        return span;
     }
 
     // Later stages cover empty regions with blocks of any mode that fits.
     void find_empty() {
         empty_.assign(order_.cells(), 0);
+        size_t at = 0;
         for (int i = 0; i < order_.cells();) {
             const BlockTable& table = *tables_[modes_[i]];
-            find_nonzeros(i, table);
-            std::memset(empty_.data() + i, found_.empty() ? 1 : 0, table.cells);
+            const Span found = segment(i, at, table);
+            std::memset(empty_.data() + i, found.first == found.last ? 1 : 0, table.cells);
+            at += entries_.count[i];
             i += table.cells;
         }
     }
@@ -197,42 +246,51 @@ private:
         return cells;
     }
 
-    void put_header(int i, int mode, int cells, uint32_t nonzeros) {
+    int context_class(int i) const {
         const int at = order_.raster[i], slice = order_.ay * order_.ax;
         uint32_t sum = 0;
         int neighbours = 0;
         if (order_.x[i] > 0) sum += density_[at - 1], ++neighbours;
         if (order_.y[i] > 0) sum += density_[at - order_.ax], ++neighbours;
         if (order_.z[i] > 0) sum += density_[at - slice], ++neighbours;
-        const int n = count_symbol(nonzeros);
-        sink_.reserve(2 + nonzeros);
-        sink_.symbol(0, header_class(header_context(sum, neighbours)), 32 * mode + n);
-        sink_.raw(nonzeros & ((1u << count_extra_bits(n)) - 1), count_extra_bits(n));
+        return header_class(header_context(sum, neighbours));
+    }
+
+    void set_density(int i, int cells, uint32_t nonzeros) {
         const uint32_t d = density(nonzeros, cells);
         for (int k = 0; k < cells; ++k) density_[order_.raster[i + k]] = d;
     }
 
-    void put_tokens(int i, const BlockTable& table) {
-        const int32_t* q = ac_ + static_cast<int64_t>(i) * c_.per_cell();
-        int p = low(table), left = static_cast<int>(found_.size());
-        for (const int at : found_) {
+    void put_header(int i, int mode, int cells, uint32_t nonzeros) {
+        const int n = count_symbol(nonzeros);
+        sink_.reserve(2 + nonzeros);
+        sink_.symbol(0, context_class(i), 32 * mode + n);
+        sink_.raw(nonzeros & ((1u << count_extra_bits(n)) - 1), count_extra_bits(n));
+        set_density(i, cells, nonzeros);
+    }
+
+    void put_tokens(const Span& found, const BlockTable& table) {
+        int p = low(table), left = static_cast<int>(found.last - found.first);
+        for (size_t k = found.first; k < found.last; ++k) {
+            const int at = entries_.position[k];
+            const int32_t q = entries_.value[k];
             const uint16_t* n = &table.neighbours[static_cast<size_t>(p) * 6];
             const uint32_t v = neighbour_sum(magnitudes_.data(), n);
-            const uint32_t m = magnitude(q[at]), run = static_cast<uint32_t>(at - p);
+            const uint32_t m = magnitude(q), run = static_cast<uint32_t>(at - p);
             const int r = count_symbol(run), size = token_size(m);
             sink_.token(token_context(left, table.position_class[p], v), 16 * r + size);
             sink_.raw(run & ((1u << count_extra_bits(r)) - 1), count_extra_bits(r));
             if (size < kEscapeSize) {
-                put_sign_and_low_bits(sink_, q[at], size);
+                put_sign_and_low_bits(sink_, q, size);
             } else {
-                sink_.raw(q[at] < 0 ? 1 : 0, 1);
+                sink_.raw(q < 0 ? 1 : 0, 1);
                 sink_.gamma(m - (1u << (kEscapeSize - 1)) + 1);
             }
             magnitudes_[at] = m;
             p = at + 1;
             --left;
         }
-        for (const int at : found_) magnitudes_[at] = 0;
+        for (size_t k = found.first; k < found.last; ++k) magnitudes_[entries_.position[k]] = 0;
     }
 
     const Coefficients& c_;
@@ -240,18 +298,28 @@ private:
     int stage_;
     Sink& sink_;
     const uint8_t* modes_;
-    const int32_t* ac_;
+    const Entries& entries_;
     const BlockTable* tables_[kModeCount];
     std::vector<uint32_t> density_;
     std::vector<uint32_t> magnitudes_;
     std::vector<uint8_t> empty_;
-    std::vector<int> found_;
 };
 
 template <class Sink>
-void walk_tile(const Coefficients& c, const Tile& tile, int stage, const std::vector<std::vector<uint32_t>>& steps, Sink& sink) {
-    if (stage == 1) walk_dc(c, tile, steps, sink);
+void walk_tile(const Coefficients& c, const Tile& tile, int stage, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights, Sink& sink) {
+    if (stage == 1) walk_dc(c, tile, steps, weights, sink);
     else AcWalk<Sink>(c, tile, stage, sink).run();
+}
+
+// Only stage 1 predicts.
+DcWeights stage_weights(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps) {
+    return stage == 1 ? fit_dc_weights(c, steps) : builtin_dc_weights();
+}
+
+void put_weights(const DcWeights& weights, BitString& head) {
+    const bool own = !(weights == builtin_dc_weights());
+    head.put(own ? 1 : 0, 1);
+    for (int i = 0; own && i < kDcWeights; ++i) head.put(static_cast<uint8_t>(weights.of[i]), 8);
 }
 
 // Adds the counts of all workers; addition does not depend on who counted what.
@@ -302,9 +370,10 @@ std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& c, int stag
     std::vector<std::vector<std::vector<uint32_t>>> parts(workers);
     for (auto& part : parts)
         for (const CodeFamily& f : families) part.emplace_back(static_cast<size_t>(f.classes) * f.alphabet, 0);
+    const DcWeights weights = stage_weights(c, stage, steps);
     parallel_for(static_cast<int64_t>(c.tiles.size()), workers, [&](int64_t i, int worker) {
         CountSink sink{parts[worker].data(), &families};
-        walk_tile(c, c.tiles[i], stage, steps, sink);
+        walk_tile(c, c.tiles[i], stage, steps, weights, sink);
     });
     for (int w = 1; w < workers; ++w)
         for (size_t f = 0; f < families.size(); ++f) add_to(parts[0][f], parts[w][f]);
@@ -326,17 +395,68 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
 std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
     const std::vector<CodeFamily> families = stage_families(stage);
     const std::vector<std::vector<uint32_t>> histograms = count_symbols(c, stage, steps, threads);
+    const DcWeights weights = stage_weights(c, stage, steps);
     BitString head;
+    if (stage == 1) put_weights(weights, head);
     std::vector<EncodingTables> tables;
     for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head));
     std::vector<std::vector<uint8_t>> streams(c.tiles.size());
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
         WriteSink sink(&streams[i], &tables);
-        walk_tile(c, c.tiles[i], stage, steps, sink);
+        if (stage == 1 && c.mask) put_mask(c, c.tiles[i], sink);
+        walk_tile(c, c.tiles[i], stage, steps, weights, sink);
         sink.finish();
         streams[i].shrink_to_fit();
     });
     return assemble_payload(head.finish(), streams);
+}
+
+namespace {
+
+struct NoSink {
+    void reserve(int64_t) {}
+    void symbol(int, int, int) {}
+    void token(int, int) {}
+    void raw(uint32_t, int) {}
+    void gamma(uint32_t) {}
+};
+
+StageRates rates_of(const CodeFamily& header, const CodeFamily& token, const EncodingTables& headers, const EncodingTables& tokens) {
+    const auto bits = [](const CodeFamily& f, const EncodingTables& t, int c, int s) {
+        const uint16_t word = t.row(c)[s];
+        return word != kUnlistedWord ? word & 15 : (t.row(c)[f.alphabet] & 15) + f.escape_bits;
+    };
+    StageRates rates;
+    for (int c = 0; c < header.classes; ++c)
+        for (int s = 0; s < header.alphabet; ++s)
+            rates.header.push_back(static_cast<uint8_t>(bits(header, headers, c, s) + ((s & 31) < 26 ? count_extra_bits(s & 31) : 0)));
+    for (int c = 0; c < token.classes; ++c)
+        for (int s = 0; s < token.alphabet; ++s)
+            rates.token.push_back(static_cast<uint8_t>(bits(token, tokens, c, s) + count_extra_bits(s >> 4) + (s & 15)));
+    return rates;
+}
+
+}  // namespace
+
+StageRates builtin_rates(int stage) {
+    const std::vector<CodeFamily> f = stage_families(stage);
+    return rates_of(f[0], f[1], builtin_codewords(f[0]), builtin_codewords(f[1]));
+}
+
+StageRates chosen_rates(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
+    const std::vector<CodeFamily> f = stage_families(stage);
+    const std::vector<std::vector<uint32_t>> histograms = count_symbols(c, stage, steps, threads);
+    BitString head;
+    return rates_of(f[0], f[1], choose_codes(f[0], histograms[0], head), choose_codes(f[1], histograms[1], head));
+}
+
+std::vector<uint8_t> header_classes(const Coefficients& c, int stage, int threads) {
+    std::vector<uint8_t> classes(c.cells);
+    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
+        NoSink sink;
+        AcWalk<NoSink>(c, c.tiles[i], stage, sink).header_classes(classes.data() + c.tiles[i].base);
+    });
+    return classes;
 }
 
 }  // namespace mmip

@@ -23,30 +23,35 @@ Window box_window(const Geometry& g, const TileBox& box, int scale) {
     return w;
 }
 
-void synthesize(const Coefficients& c, const Quantizer& quantizer, int stages, int scale, int32_t offset, int32_t minimum,
-                int32_t maximum, const Samples& out, int threads) {
-    const Window window = box_window(c.geometry, c.box, scale);
-    const int64_t plane_samples = window.shape[0] * window.shape[1] * window.shape[2];
-    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) {
-        const Tile& tile = c.tiles[i];
-        SynthesizeJob job{};
-        job.tile = tile_view(c, tile);
-        job.samples = static_cast<char*>(out.data) + (tile.plane - c.box.planes[0]) * plane_samples * kSampleBytes[out.type];
-        job.sample_type = out.type;
-        for (int a = 0; a < 3; ++a) {
-            const int64_t s = axis_scale(c.geometry, a, scale);
-            job.origin[a] = window.origin[a];
-            job.shape[a] = window.shape[a];
-            job.plane_shape[a] = (c.geometry.shape[a] + s - 1) / s;
-        }
-        job.offset = offset, job.minimum = minimum, job.maximum = maximum;
-        job.scale = scale;
-        job.stages = stages;
-        job.cut = c.cuts[stages - 1];
-        for (int k = 0; k < kMaxClasses; ++k)
-            job.classes[k] = quantizer.class_step(k < static_cast<int>(quantizer.steps.size()) ? k : 0, tile.plane);
-        kernels().synthesize_tile(job);
-    });
+TileSynthesizer::TileSynthesizer(const Coefficients& c, const Quantizer& quantizer, int stages, int scale, const SampleRange& range, const Samples& out)
+    : c_(c), quantizer_(quantizer), out_(out), window_(box_window(c.geometry, c.box, scale)) {
+    for (int a = 0; a < 3; ++a) {
+        const int64_t s = axis_scale(c.geometry, a, scale);
+        job_.origin[a] = window_.origin[a];
+        job_.shape[a] = window_.shape[a];
+        job_.plane_shape[a] = (c.geometry.shape[a] + s - 1) / s;
+    }
+    job_.sample_type = out.type;
+    job_.offset = range.offset, job_.minimum = range.minimum, job_.maximum = range.maximum;
+    job_.scale = scale;
+    job_.stages = stages;
+    job_.cut = c.cuts[stages - 1];
+}
+
+void TileSynthesizer::run(const Tile& tile, const TokenSpan* spans) const {
+    SynthesizeJob job = job_;
+    job.tile = tile_view(c_, tile);
+    job.samples = static_cast<char*>(out_.data) +
+                  (tile.plane - c_.box.planes[0]) * window_.shape[0] * window_.shape[1] * window_.shape[2] * kSampleBytes[out_.type];
+    job.spans = spans;
+    for (int k = 0; k < kMaxClasses; ++k)
+        job.classes[k] = quantizer_.class_step(k < static_cast<int>(quantizer_.steps.size()) ? k : 0, tile.plane);
+    kernels().synthesize_tile(job);
+}
+
+void synthesize(const Coefficients& c, const Quantizer& quantizer, int stages, int scale, const SampleRange& range, const Samples& out, int threads) {
+    const TileSynthesizer synthesizer(c, quantizer, stages, scale, range, out);
+    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) { synthesizer.run(c.tiles[i], nullptr); });
 }
 
 }  // namespace mmip

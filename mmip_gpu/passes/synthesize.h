@@ -16,8 +16,29 @@ struct Window {
 // The samples of the box at this scale; shape of the result of synthesize is (planes of the box, window.shape).
 Window box_window(const Geometry& geometry, const TileBox& box, int scale);
 
-// stages: 1 = DC only, up to all. Clips to [minimum, maximum] after adding the offset.
-void synthesize(const Coefficients& coefficients, const Quantizer& quantizer, int stages, int scale, int32_t offset,
-                int32_t minimum, int32_t maximum, const Samples& out, int threads);
+// What is added to decoded values, and what they are then clipped to.
+struct SampleRange {
+    int32_t offset, minimum, maximum;
+};
+
+// Tiles of one box to their places in the array. stages: 1 = DC only, up to all.
+class TileSynthesizer {
+public:
+    TileSynthesizer(const Coefficients& coefficients, const Quantizer& quantizer, int stages, int scale, const SampleRange& range, const Samples& out);
+
+    // spans: the tile's AC as TileTokens holds it; nullptr: it is in the Coefficients.
+    void run(const Tile& tile, const TokenSpan* spans) const;
+
+private:
+    const Coefficients& c_;
+    const Quantizer& quantizer_;
+    Samples out_;
+    Window window_;
+    SynthesizeJob job_ = {};                 // what all tiles share
+};
+
+// All tiles, with their AC in the Coefficients.
+void synthesize(const Coefficients& coefficients, const Quantizer& quantizer, int stages, int scale, const SampleRange& range,
+                const Samples& out, int threads);
 
 }  // namespace mmip

@@ -27,21 +27,18 @@ public:
 
     void run() {
         const int cells = t_.az * t_.ay * t_.ax;
-        int z = 0, y = 0, x = 0;
         for (int i = 0; i < cells;) {
             const int mode = job_.stages > 1 ? t_.modes[i] : kMode8;
             const mmip::BlockView& view = t_.blocks[mode];
             const int at = t_.raster[i];
-            z = at / (t_.ay * t_.ax), y = at / t_.ax % t_.ay, x = at % t_.ax;
-            const int32_t* q = t_.ac + static_cast<int64_t>(i) * t_.per_cell;
-            const int limit = job_.stages > 1 && job_.scale < 8 ? view.cells * job_.cut : 0;
+            const int z = at / (t_.ay * t_.ax), y = at / t_.ax % t_.ay, x = at % t_.ax;
             class_ = t_.classes[at];
-            int used = limit;
-            while (used > 0 && q[used - 1] == 0) --used;
+            reach_ = 0;
+            if (job_.stages > 1 && job_.scale < 8) dequantize_block(view, i);
             if (job_.scale == 8) scaled_dc(i, view.cells);
-            else if (job_.scale > 1) scaled_block(view, q, used, z, y, x);
-            else if (t_.depth == 8) full_block<8>(view, q, used, z, y, x);
-            else full_block<1>(view, q, used, z, y, x);
+            else if (job_.scale > 1) scaled_block(view, z, y, x);
+            else if (t_.depth == 8) full_block<8>(view, z, y, x);
+            else full_block<1>(view, z, y, x);
             i += view.cells;
         }
     }
@@ -51,55 +48,67 @@ private:
 
     float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * job_.classes[class_].step; }
 
-    // Dequantizes `used` scan positions into the zeroed block (transposed layout).
-    void dequantize_block(const mmip::BlockView& view, const int32_t* q, int used, float* block, int count) {
-        for (int n = 0; n < count; ++n) block[n] = 0.0f;
-        const int32_t* recon = job_.classes[class_].recon;
-        for (int p = 0; p < used; ++p)
-            if (q[p] != 0) block[view.scan[p]] = dequantize(q[p], recon, unit_[class_]);
+    // One AC index into the block, which is zero but for those (transposed layout).
+    void dequantize_one(const uint16_t* scan, uint32_t position, int32_t index) {
+        const uint32_t place = scan[position];
+        reach_ |= place;
+        floats(block_)[place] = dequantize(index, job_.classes[class_].recon, unit_[class_]);
     }
 
-    template <int depth>
-    void full_block(const mmip::BlockView& view, const int32_t* q, int used, int z, int y, int x) {
-        const int at = (z * t_.ay + y) * t_.ax + x;
-        if (view.cells == 1) {
-            if (used == 0 && !reversible()) return store_flat<depth>(dc_value(at), z, y, x);
-            dequantize_block(view, q, used, floats(block_), depth * 64);
-            floats(block_)[0] = dc_value(at);
-            if (reversible()) {
-                inverse_reversible<depth>(block_, samples_);
-            } else if (view.mode == kMode4) {
-                inverse_quarters<depth>(block_, samples_);
-            } else {
-                if constexpr (depth == 8) {
-                    if (view.mode == kModeZ1) {
-                        idct_line<8, float>(floats(block_), 64);
-                        inverse_planes<8, 8>(block_, samples_);
-                    } else {
-                        inverse_z_last<8, 8>();
-                    }
-                } else {
-                    inverse_planes<1, 8>(block_, samples_);
-                }
+    // All AC indices of the block whose first cell has coding index i.
+    void dequantize_block(const mmip::BlockView& view, int i) {
+        if (job_.spans != nullptr) {
+            const int cells = t_.az * t_.ay * t_.ax;
+            for (int stage = 2; stage <= job_.stages; ++stage) {
+                const mmip::TokenSpan& span = job_.spans[(stage - 2) * cells + i];
+                for (uint32_t n = 0; n < span.count; ++n) dequantize_one(view.scan, span.first[n].position, span.first[n].value);
             }
-            store<depth, 8>(z, y, x);
-        } else if (view.cells == 16) {
-            merged_block<1, 32, 4>(view, q, used, z, y, x);
         } else {
-            merged_block<depth == 8 ? 16 : 1, 16, 2>(view, q, used, z, y, x);
+            const int32_t* q = t_.ac + static_cast<int64_t>(i) * t_.per_cell;
+            const uint32_t limit = static_cast<uint32_t>(view.cells * job_.cut);
+            for (uint32_t p = 0; p < limit; ++p)
+                if (q[p] != 0) dequantize_one(view.scan, p, q[p]);
         }
     }
 
+    void clear(int vectors) {
+        for (int i = 0; i < vectors; ++i) block_[i] = F8{};
+    }
+
+    template <int depth>
+    void full_block(const mmip::BlockView& view, int z, int y, int x) {
+        if (view.cells == 16) return merged_block<1, 32, 4>(z, y, x);
+        if (view.cells > 1) return merged_block<depth == 8 ? 16 : 1, 16, 2>(z, y, x);
+        const float dc = dc_value((z * t_.ay + y) * t_.ax + x);
+        if (reach_ == 0 && !reversible()) return store_flat<depth>(dc, z, y, x);
+        floats(block_)[0] = dc;
+        if (reversible()) {
+            inverse_reversible<depth>(block_, samples_);
+        } else if (view.mode == kMode4) {
+            inverse_quarters<depth>(block_, samples_);
+        } else if (view.mode == kModeZ1) {
+            idct_line<8, float>(floats(block_), 64);
+            inverse_block<1, 8>(block_, samples_, depth, 8, 8);
+        } else {
+            return plain_block<depth, 8>(z, y, x);
+        }
+        clear(depth * 8);
+        store<depth, 8>(z, y, x);
+    }
+
+    // A block of one transform, its DC or corner included; what is zero beyond the reach of its coefficients is left out.
     template <int slices, int size>
-    void inverse_z_last() {
-        inverse_planes<slices, size>(block_, samples_);
-        if constexpr (slices > 1) slice_phase<slices, size, idct_line<slices, F8>>(samples_);
+    void plain_block(int z, int y, int x) {
+        const int reach_z = slices > 1 ? inverse_reach<slices>(static_cast<int>(reach_) / (size * size)) : 1;
+        const int reach_x = inverse_reach<size>(static_cast<int>(reach_) / size % size), reach_y = inverse_reach<size>(static_cast<int>(reach_) % size);
+        inverse_block<slices, size>(block_, samples_, reach_z, reach_x, reach_y);
+        clear(reach_z * size * size / 8);
+        store<slices, size>(z, y, x);
     }
 
     template <int slices, int size, int m>
-    void merged_block(const mmip::BlockView& view, const int32_t* q, int used, int z, int y, int x) {
+    void merged_block(int z, int y, int x) {
         constexpr int corner_depth = slices > 1 ? m : 1;
-        dequantize_block(view, q, used, floats(block_), slices * size * size);
         float corner[corner_depth * m * m];
         for (int k = 0; k < corner_depth; ++k)
             for (int j = 0; j < m; ++j)
@@ -108,8 +117,7 @@ private:
         for (int k = 0; k < corner_depth; ++k)
             for (int j = 0; j < m; ++j)
                 for (int i = 0; i < m; ++i) floats(block_)[(k * size + i) * size + j] = corner[(k * m + j) * m + i];
-        inverse_z_last<slices, size>();
-        store<slices, size>(z, y, x);
+        plain_block<slices, size>(z, y, x);
     }
 
     T clip(int32_t value) const {
@@ -132,19 +140,34 @@ private:
         for (int i = 0; i < count; ++i) out[i] = clip(to_sample(row[i]));
     }
 
-    template <int count>
-    void store_whole_row(const float* row, int64_t z, int64_t y, int64_t x) {
-        T* out = place(z, y, x);
-        if (out == nullptr) return;
-        if (x + count > job_.plane_shape[2]) return store_row(row, z, y, x, count);
-        for (int i = 0; i < count; ++i) out[i] = clip(to_sample(row[i]));
+    // Eight samples of the output in one row.
+    void store_eight(F8 values, T* out) const {
+        if constexpr (sizeof(T) <= 2) {
+            typedef T Eight __attribute__((vector_size(8 * sizeof(T))));
+            const Eight v = __builtin_convertvector(to_clipped_samples(values, job_.offset, job_.minimum, job_.maximum), Eight);
+            __builtin_memcpy(out, &v, sizeof v);
+        } else {
+            for (int i = 0; i < 8; ++i) out[i] = clip(to_sample(values[i]));
+        }
+    }
+
+    bool inside(int64_t z, int64_t y, int64_t x) const {
+        return z <= job_.plane_shape[0] && y <= job_.plane_shape[1] && x <= job_.plane_shape[2];
     }
 
     template <int slices, int size>
     void store(int z, int y, int x) {
         const int64_t z0 = (t_.cell[0] + z) * t_.depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
-        for (int k = 0; k < slices; ++k)
-            for (int j = 0; j < size; ++j) store_whole_row<size>(floats(samples_) + (k * size + j) * size, z0 + k, y0 + j, x0);
+        const F8* from = samples_;
+        if (inside(z0 + slices, y0 + size, x0 + size)) {
+            T* slice = place(z0, y0, x0);
+            for (int k = 0; k < slices; ++k, slice += job_.shape[1] * job_.shape[2])
+                for (int j = 0; j < size; ++j)
+                    for (int i = 0; i < size; i += 8) store_eight(*from++, slice + j * job_.shape[2] + i);
+        } else {
+            for (int k = 0; k < slices; ++k)
+                for (int j = 0; j < size; ++j, from += size / 8) store_row(reinterpret_cast<const float*>(from), z0 + k, y0 + j, x0, size);
+        }
     }
 
     // A cell without AC is flat: what the inverse transform gives when all other inputs are zero.
@@ -152,11 +175,8 @@ private:
     void store_flat(float dc, int z, int y, int x) {
         float value = dc * DctDc<8>::value * DctDc<8>::value;
         if constexpr (depth == 8) value = value * DctDc<8>::value;
-        float row[8];
-        for (float& v : row) v = value;
-        const int64_t z0 = (t_.cell[0] + z) * depth, y0 = (t_.cell[1] + y) * 8, x0 = (t_.cell[2] + x) * 8;
-        for (int k = 0; k < depth; ++k)
-            for (int j = 0; j < 8; ++j) store_whole_row<8>(row, z0 + k, y0 + j, x0);
+        for (int i = 0; i < depth * 8; ++i) samples_[i] = F8{} + value;
+        store<depth, 8>(z, y, x);
     }
 
     void scaled_dc(int i, int many) {
@@ -168,10 +188,9 @@ private:
     }
 
     // Scale 2 or 4: the corner of the block, through a smaller inverse transform.
-    void scaled_block(const mmip::BlockView& view, const int32_t* q, int used, int z, int y, int x) {
+    void scaled_block(const mmip::BlockView& view, int z, int y, int x) {
         const int m = view.cells == 16 ? 4 : (view.cells > 1 ? 2 : 1), size = 8 * m, s = job_.scale, n = size / s;
         const int slices = t_.depth == 8 ? size : 1, out_slices = t_.depth == 8 ? n : 1, md = t_.depth == 8 ? m : 1;
-        dequantize_block(view, q, used, floats(block_), slices * size * size);
         float* block = floats(block_);
         float corner[64];
         for (int k = 0; k < md; ++k)
@@ -196,6 +215,7 @@ private:
             const float factor = t_.depth == 8 ? (s == 2 ? kScaleRoot2 : kScaleRoot4) : 1.0f / static_cast<float>(s);
             for (int i = 0; i < out_slices * n * n; ++i) out[i] = out[i] * factor;
         }
+        clear(slices * size * size / 8);
         const int64_t z0 = t_.depth == 8 ? (t_.cell[0] + z) * 8 / s : t_.cell[0] + z;
         for (int k = 0; k < out_slices; ++k)
             for (int j = 0; j < n; ++j)
@@ -257,7 +277,8 @@ private:
     const mmip::TileView& t_;
     float unit_[kMaxClasses];
     int class_ = 0;
-    alignas(64) F8 block_[4096 / 8];
+    uint32_t reach_ = 0;                 // of the block's AC: their places or-ed together
+    alignas(64) F8 block_[4096 / 8] = {};
     alignas(64) F8 samples_[4096 / 8];
 };
 

@@ -1,81 +1,30 @@
 // See unpack.h.
 #include "unpack.h"
 
+#include <algorithm>
 #include <cstring>
+#include <string>
 
-#include "../rules/builtin_codes.h"
 #include "../rules/dc.h"
-#include "codebook.h"
-#include "crc.h"
+#include "mask.h"
 #include "parallel.h"
 
 namespace mmip {
 namespace {
 
-uint32_t read_u32(const uint8_t* at) {
-    return at[0] | at[1] << 8 | at[2] << 16 | static_cast<uint32_t>(at[3]) << 24;
-}
-
-}  // namespace
-
-PayloadHead read_head(const uint8_t* payload, uint64_t size, int64_t substreams, const std::vector<CodeFamily>& families, bool check_crc) {
-    if (size < 10) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
-    PayloadHead head;
-    head.bytes = read_u32(payload);
-    if (head.bytes < 10) throw DataError(kStatusSymbol, "payload head of fewer than 10 bytes");
-    if (head.bytes > size) throw DataError(kStatusTruncated, "payload ends inside its head");
-    if (static_cast<uint64_t>(substreams) > size) throw DataError(kStatusTruncated, "fewer payload bytes than sub-streams");
-    if (check_crc && crc32(payload, head.bytes - 4) != read_u32(payload + head.bytes - 4))
-        throw DataError(kStatusSymbol, "crc of the payload head differs");
-    BitReader bits(payload + 4, head.bytes - 4);
-    for (const CodeFamily& f : families) head.tables.push_back(read_codes(f, bits));
-    if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
-    if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");
-    const uint64_t at = 4 + (bits.position + 7) / 8;
-    const uint64_t groups = (static_cast<uint64_t>(substreams) + kGroupSubstreams - 1) / kGroupSubstreams;
-    if (at >= head.bytes) throw DataError(kStatusTruncated, "payload head without an index");
-    const int index_bits = payload[at];
-    if (index_bits > 32) throw DataError(kStatusSymbol, "index_bits above 32");
-    const uint64_t index_bytes = (static_cast<uint64_t>(substreams) * index_bits + 7) / 8;
-    if (at + 1 + index_bytes + 4 * groups + 4 != head.bytes) throw DataError(kStatusSymbol, "sizes in the payload head do not add up");
-    BitReader index(payload + at + 1, index_bytes);
-    head.offsets.reserve(substreams + 1);
-    uint64_t offset = head.bytes;
-    for (int64_t i = 0; i < substreams; ++i) {
-        head.offsets.push_back(offset);
-        index.refill();
-        offset += uint64_t{1} + index.take(index_bits);
-    }
-    head.offsets.push_back(offset);
-    if (!index.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the index is not zero");
-    if (offset > size) throw DataError(kStatusTruncated, "payload ends before its last sub-stream");
-    if (offset < size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
-    head.group_crcs = payload + at + 1 + index_bytes;
-    return head;
-}
-
-namespace {
-
-// Decodes the sub-stream of one tile; all functions return a Status.
-class TileReader {
+// Decodes the stage 1 sub-stream of one tile: class map and DCs; all functions return a Status.
+class DcReader {
 public:
-    TileReader(Coefficients& c, const Tile& tile, int stage, const PayloadHead& head, const UnpackOptions& options, const uint8_t* payload)
-        : c_(c), tile_(tile), order_(*tile.order), stage_(stage), tables_(head.tables), options_(options),
-          bits_(payload + head.offsets[tile.substream], head.offsets[tile.substream + 1] - head.offsets[tile.substream]) {}
+    DcReader(Coefficients& c, const Tile& tile, const StagePayload& payload, const UnpackOptions& options)
+        : c_(c), tile_(tile), order_(*tile.order), codes_(payload.tables[0].view()), weights_(payload.dc_weights), options_(options),
+          bits_(payload.substream(tile.substream), payload.substream_bytes(tile.substream)) {}
 
     Status run() {
-        const Status status = stage_ == 1 ? read_dc() : read_ac();
+        const Status status = read_dc();
         return status != kOk ? (bits_.overrun() ? kStatusTruncated : status) : bits_.finish();
     }
 
 private:
-    static constexpr int kMaxBlock = 4088;
-
-    int symbol(int family, int c) {
-        const DecodingTables& t = tables_[family];
-        return decode_symbol(bits_, t.tables[c], t.alphabet, t.escape_bits);
-    }
-
     Status read_classes(uint8_t* classes) {
         const int class_count = static_cast<int>(options_.steps.size());
         const int width = order_.ax, row_cells = order_.ax * order_.ay, cells = order_.cells();
@@ -109,6 +58,10 @@ private:
         const int cells = order_.cells();
         uint8_t* classes = c_.classes.get() + tile_.base;
         int32_t* dc = c_.dc.get() + tile_.base;
+        if (c_.mask) {
+            const Status status = read_mask(c_, tile_, bits_);
+            if (status != kOk) return status;
+        }
         if (options_.steps.size() > 1) {
             const Status status = read_classes(classes);
             if (status != kOk) return status;
@@ -116,155 +69,52 @@ private:
         const size_t component = static_cast<size_t>(tile_.plane) % options_.steps[0].size();
         std::vector<int64_t> values(cells);
         std::vector<uint32_t> errors(cells);
+        int64_t zeros = -1;                  // left of the run of context 0; -1: the next run is not read yet
         int i = 0;
         for (int z = 0; z < order_.az; ++z)
             for (int y = 0; y < order_.ay; ++y)
                 for (int x = 0; x < order_.ax; ++x, ++i) {
                     const int64_t step = options_.steps[classes[i]][component];
                     const CellPlace at{z, y, x, order_.ay, order_.ax};
-                    bits_.refill();
-                    const int size = symbol(0, dc_residual_context(&errors[i], at));
-                    if (size < 0) return kStatusSymbol;
-                    bits_.refill();
-                    int64_t residual = 0;
-                    if (size > 0) {
-                        const bool negative = bits_.take(1) != 0;
-                        residual = (int64_t{1} << (size - 1)) | bits_.take(size - 1);
-                        errors[i] = static_cast<uint32_t>(residual);
-                        if (negative) residual = -residual;
+                    const int context = dc_residual_context(&errors[i], at);
+                    if (context == 0 && zeros < 0) {
+                        bits_.refill();
+                        const int symbol = decode_symbol(bits_, codes_, kDcRunClass);
+                        if (symbol < 0 || symbol > kLargestDcRunSymbol) return kStatusSymbol;
+                        zeros = count_base(symbol) + bits_.take(count_extra_bits(symbol));
+                        if (zeros > cells - i) return kStatusPosition;
                     }
-                    const int64_t q = dc_prediction(&values[i], at, step) + residual;
+                    int64_t residual = 0;
+                    if (context != 0 || zeros-- == 0) {
+                        bits_.refill();
+                        const int size = decode_symbol(bits_, codes_, context);
+                        if (size < 0 || (size == 0 && context == 0)) return kStatusSymbol;
+                        bits_.refill();
+                        if (size > 0) {
+                            const bool negative = bits_.take(1) != 0;
+                            residual = (int64_t{1} << (size - 1)) | bits_.take(size - 1);
+                            errors[i] = static_cast<uint32_t>(residual);
+                            if (negative) residual = -residual;
+                        }
+                    }
+                    const int64_t q = dc_prediction(&values[i], at, step, weights_) + residual;
                     if (q <= -kMaxIndex || q >= kMaxIndex) return kStatusValue;
                     dc[i] = static_cast<int32_t>(q);
                     values[i] = q * step;
                 }
-        return kOk;
-    }
-
-    Status read_ac() {
-        const int cells = order_.cells(), per_cell = c_.per_cell();
-        uint8_t* modes = c_.modes.get() + tile_.base;
-        int32_t* ac = c_.ac.get() + tile_.base * per_cell;
-        const bool alone = options_.reversible.empty();
-        if (stage_ == 2 || alone) std::memset(ac, 0, sizeof(int32_t) * static_cast<size_t>(cells) * per_cell);
-        density_.assign(cells, 0);
-        magnitudes_.assign(kMaxBlock + 1, 0);
-        for (int i = 0; i < cells;) {
-            bits_.refill();
-            const int header = symbol(0, header_class(context(i)));
-            if (header < 0) return kStatusSymbol;
-            const int mode = header >> 5, n_symbol = header & 31;
-            const BlockTable* table = block_table(mode, c_.geometry.depth);
-            if (table == nullptr || !order_.fits(i, block_shape(mode, c_.geometry.depth))) return kStatusMode;
-            bits_.refill();
-            const uint32_t n = count_base(n_symbol) + bits_.take(count_extra_bits(n_symbol));
-            const int low = table->cells * c_.cuts[stage_ - 2], high = table->cells * c_.cuts[stage_ - 1];
-            if (n > static_cast<uint32_t>(high - low)) return kStatusPosition;
-            const Status status = stage_ == 2 || alone ? set_mode(modes, i, mode, n, *table) : check_mode(modes, i, mode, n, *table);
-            if (status != kOk) return status;
-            const uint32_t d = density(n, table->cells);
-            for (int k = 0; k < table->cells; ++k) density_[order_.raster[i + k]] = d;
-            if (n > 0) {
-                const Status tokens = read_tokens(*table, static_cast<int>(n), low, high, ac + static_cast<int64_t>(i) * per_cell);
-                if (tokens != kOk) return tokens;
-            }
-            i += table->cells;
-        }
-        return kOk;
-    }
-
-    int context(int i) const {
-        const int at = order_.raster[i];
-        uint32_t sum = 0;
-        int neighbours = 0;
-        if (order_.x[i] > 0) sum += density_[at - 1], ++neighbours;
-        if (order_.y[i] > 0) sum += density_[at - order_.ax], ++neighbours;
-        if (order_.z[i] > 0) sum += density_[at - order_.ay * order_.ax], ++neighbours;
-        return header_context(sum, neighbours);
-    }
-
-    Status set_mode(uint8_t* modes, int i, int mode, uint32_t n, const BlockTable& table) {
-        if (stage_ > 2 && n == 0) {
-            if (table.cells == 1 && mode != kMode8) return kStatusMode;
-            mode = kMode8;
-        }
-        std::memset(modes + i, mode, table.cells);
-        if (options_.reversible.empty()) return kOk;
-        const uint8_t* classes = c_.classes.get() + tile_.base;
-        const int first = classes[order_.raster[i]];
-        for (int k = 0; k < table.cells; ++k)
-            if (classes[order_.raster[i + k]] != first) return kStatusDisagree;
-        return options_.reversible[first] != 0 && mode != kMode8 ? kStatusDisagree : kOk;
-    }
-
-    Status check_mode(const uint8_t* modes, int i, int mode, uint32_t n, const BlockTable& table) const {
-        if (n == 0) return table.cells == 1 && mode != kMode8 ? kStatusMode : kOk;
-        for (int k = 0; k < table.cells; ++k)
-            if (modes[i + k] != mode) return kStatusDisagree;
-        return kOk;
-    }
-
-    Status read_tokens(const BlockTable& table, int n, int low, int high, int32_t* q) {
-        int p = low;
-        const DecodingTables& t = tables_[1];
-        found_.clear();
-        Status status = kOk;
-        for (int left = n; left > 0; --left) {
-            if (p >= high) {
-                status = kStatusPosition;
-                break;
-            }
-            const uint16_t* near = &table.neighbours[static_cast<size_t>(p) * 6];
-            const uint32_t v = neighbour_sum(magnitudes_.data(), near);
-            bits_.ensure(kCodeLimit + kTokenEscapeBits + 26);
-            const int token = decode_symbol(bits_, t.tables[kTokenClass[token_context(left, table.position_class[p], v)]], t.alphabet, t.escape_bits);
-            const int size = token & 15;
-            if (token < 0 || size == 0) {
-                status = kStatusSymbol;
-                break;
-            }
-            const int run_symbol = token >> 4;
-            p += static_cast<int>(count_base(run_symbol) + bits_.take(count_extra_bits(run_symbol)));
-            if (p >= high) {
-                status = kStatusPosition;
-                break;
-            }
-            const bool negative = bits_.take(1) != 0;
-            uint32_t m;
-            if (size < kEscapeSize) {
-                m = (1u << (size - 1)) | bits_.take(size - 1);
-            } else {
-                uint32_t above = 0;
-                if (!bits_.take_gamma(above) || above > static_cast<uint32_t>(kMaxIndex - (1 << (kEscapeSize - 1)))) {
-                    status = kStatusValue;
-                    break;
-                }
-                m = above - 1 + (1u << (kEscapeSize - 1));
-            }
-            q[p] = negative ? -static_cast<int32_t>(m) : static_cast<int32_t>(m);
-            magnitudes_[p] = m;
-            found_.push_back(p);
-            ++p;
-        }
-        for (const int at : found_) magnitudes_[at] = 0;
-        return status;
+        return zeros <= 0 ? kOk : kStatusPosition;
     }
 
     Coefficients& c_;
     const Tile& tile_;
     const TileOrder& order_;
-    int stage_;
-    const std::vector<DecodingTables>& tables_;
+    CodeTables codes_;
+    DcWeights weights_;
     const UnpackOptions& options_;
     BitReader bits_;
-    std::vector<uint32_t> density_;
-    std::vector<uint32_t> magnitudes_;
-    std::vector<int> found_;
 };
 
-}  // namespace
-
-const char* status_text(Status status) {
+const char* status_text(int status) {
     switch (status) {
         case kStatusTruncated: return "ends before its last symbol";
         case kStatusTrailing: return "has bits left over";
@@ -273,41 +123,129 @@ const char* status_text(Status status) {
         case kStatusPosition: return "holds a position past the end of its stage";
         case kStatusValue: return "holds an index that is too large";
         case kStatusClass: return "holds an impossible class map";
+        case kStatusMask: return "holds an impossible padding mask";
         case kStatusDisagree: return "disagrees with an earlier stage or with the classes of its cells";
         default: return "is fine";
     }
 }
 
-uint64_t touched_bytes(const Coefficients& c, const PayloadHead& head, const uint8_t* payload, bool check_crc, const std::string& what) {
-    const int64_t substreams = c.geometry.substreams();
-    std::vector<uint8_t> touched((substreams + kGroupSubstreams - 1) / kGroupSubstreams, 0);
-    for (const Tile& tile : c.tiles) touched[tile.substream / kGroupSubstreams] = 1;
-    uint64_t bytes = head.bytes;
-    for (size_t g = 0; g < touched.size(); ++g) {
-        if (touched[g] == 0) continue;
-        const uint64_t from = head.offsets[g * kGroupSubstreams];
-        const uint64_t to = head.offsets[std::min<uint64_t>((g + 1) * kGroupSubstreams, substreams)];
-        bytes += to - from;
-        if (check_crc && crc32(payload + from, to - from) != read_u32(head.group_crcs + 4 * g))
-            throw DataError(kStatusSymbol, what + ", group " + std::to_string(g) + ": crc differs");
+// The tokens of a tile into its zeroed part of the AC buffer.
+void spread_tokens(const Coefficients& c, const Tile& tile, const TokenSpan* spans, bool first) {
+    int32_t* ac = c.ac.get() + tile.base * c.per_cell();
+    const int cells = tile.order->cells();
+    if (first) std::memset(ac, 0, sizeof(int32_t) * static_cast<size_t>(cells) * c.per_cell());
+    for (int i = 0; i < cells; ++i)
+        for (const Token* t = spans[i].first; t < spans[i].first + spans[i].count; ++t)
+            ac[static_cast<int64_t>(i) * c.per_cell() + t->position] = t->value;
+}
+
+}  // namespace
+
+void refuse(int status, int stage, const Tile& tile) {
+    throw DataError(status, "stage " + std::to_string(stage) + ", sub-stream " + std::to_string(tile.substream) + " " + status_text(status));
+}
+
+TileTokens::TileTokens(const Coefficients& c) : magnitudes_(kMaxBlockCount + 1, 0) {
+    int cells = 0;
+    for (const Tile& tile : c.tiles) cells = std::max(cells, tile.order->cells());
+    tokens_.reset(new Token[static_cast<size_t>(cells) * c.per_cell()]);   // not touched before it is needed
+}
+
+void TileTokens::start(int cells) {
+    end_ = tokens_.get();
+    cells_ = cells;
+    spans_.clear();
+}
+
+TileUnpacker::TileUnpacker(Coefficients& c, const UnpackOptions& options) : c_(c), options_(options) {
+    for (int mode = 0; mode < kModeCount; ++mode) {
+        const BlockTable* table = block_table(mode, c.geometry.depth);
+        if (table == nullptr) continue;
+        const BlockShape shape = block_shape(mode, c.geometry.depth);
+        blocks_[mode] = {shape.cells, shape.z, shape.y, shape.x, table->positions.data()};
     }
+}
+
+void TileUnpacker::unpack(const StagePayload& payload, int64_t first, int count, TileTokens* tokens) const {
+    const int stage = payload.stage;
+    if (stage == 1) {
+        for (int64_t i = first; i < first + count; ++i) {
+            const Status status = DcReader(c_, c_.tiles[i], payload, options_).run();
+            if (status != kOk) refuse(status, stage, c_.tiles[i]);
+        }
+        return;
+    }
+    const bool alone = options_.reversible.empty();
+    const CodeTables headers = payload.tables[0].view(), codes = payload.tables[1].view();
+    UnpackJob jobs[2] = {};
+    for (int k = 0; k < count; ++k) {
+        const Tile& tile = c_.tiles[first + k];
+        TileTokens& t = tokens[k];
+        UnpackJob& job = jobs[k];
+        job.data = payload.substream(tile.substream);
+        job.bytes = payload.substream_bytes(tile.substream);
+        job.stage = stage;
+        job.az = tile.order->az, job.ay = tile.order->ay, job.ax = tile.order->ax;
+        job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
+        job.raster = tile.order->raster.data();
+        std::copy_n(blocks_, kModeCount, job.blocks);
+        job.header_codes = &headers;
+        job.token_codes = &codes;
+        job.token_places = token_code_places();
+        job.classes = c_.classes.get() + tile.base;
+        job.reversible = alone ? nullptr : options_.reversible.data();
+        job.sets_modes = stage == 2 || alone ? 1 : 0;
+        job.modes = c_.modes.get() + tile.base;
+        t.density_.assign(t.cells_, 0);
+        t.spans_.resize(t.spans_.size() + t.cells_, TokenSpan{nullptr, 0});
+        job.density = t.density_.data();
+        job.magnitudes = t.magnitudes_.data();
+        job.tokens = t.end_;
+        job.spans = t.spans_.data() + t.spans_.size() - t.cells_;
+    }
+    kernels().unpack_tiles(jobs, count);
+    for (int k = 0; k < count; ++k) {
+        if (jobs[k].status != kOk) refuse(jobs[k].status, stage, c_.tiles[first + k]);
+        tokens[k].end_ = jobs[k].tokens;
+    }
+}
+
+std::vector<int64_t> tile_groups(const Coefficients& c) {
+    std::vector<int64_t> groups;
+    const auto count = static_cast<int64_t>(c.tiles.size());
+    for (int64_t i = 0; i < count; ++i)
+        if (i == 0 || c.tiles[i].substream / kGroupSubstreams != c.tiles[i - 1].substream / kGroupSubstreams) groups.push_back(i);
+    groups.push_back(count);
+    return groups;
+}
+
+uint64_t bytes_read(const Coefficients& c, const std::vector<int64_t>& groups, const StagePayload& payload) {
+    uint64_t bytes = payload.head_bytes;
+    for (size_t g = 0; g + 1 < groups.size(); ++g) bytes += payload.group_bytes(c.tiles[groups[g]].substream / kGroupSubstreams);
     return bytes;
 }
 
 uint64_t stage_extent(const Coefficients& c, int stage, const uint8_t* payload, uint64_t size) {
-    return touched_bytes(c, read_head(payload, size, c.geometry.substreams(), stage_families(stage), true), payload, false, "");
+    return bytes_read(c, tile_groups(c), read_payload(payload, size, c.geometry.substreams(), stage, stage_families(stage), true));
 }
 
-uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* payload, uint64_t size, const UnpackOptions& options) {
-    const PayloadHead head = read_head(payload, size, c.geometry.substreams(), stage_families(stage), options.check_crc);
-    const uint64_t bytes = touched_bytes(c, head, payload, options.check_crc, "stage " + std::to_string(stage));
+uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* bytes, uint64_t size, const UnpackOptions& options) {
+    const StagePayload payload = read_payload(bytes, size, c.geometry.substreams(), stage, stage_families(stage), options.check_crc);
+    const std::vector<int64_t> groups = tile_groups(c);
+    const TileUnpacker unpacker(c, options);
     if (stage > 1 && !c.ac) c.allocate_ac();
-    parallel_for(static_cast<int64_t>(c.tiles.size()), options.threads, [&](int64_t i, int) {
-        const Status status = TileReader(c, c.tiles[i], stage, head, options, payload).run();
-        if (status != kOk)
-            throw DataError(status, "stage " + std::to_string(stage) + ", sub-stream " + std::to_string(c.tiles[i].substream) + " " + status_text(status));
+    parallel_for(static_cast<int64_t>(groups.size()) - 1, options.threads, [&](int64_t g, int) {
+        payload.check_group(c.tiles[groups[g]].substream / kGroupSubstreams);
+        TileTokens tokens[2] = {TileTokens(c), TileTokens(c)};
+        for (int64_t i = groups[g]; i < groups[g + 1]; i += 2) {
+            const int count = static_cast<int>(std::min<int64_t>(2, groups[g + 1] - i));
+            for (int k = 0; k < count; ++k) tokens[k].start(c.tiles[i + k].order->cells());
+            unpacker.unpack(payload, i, count, tokens);
+            for (int k = 0; stage > 1 && k < count; ++k)
+                spread_tokens(c, c.tiles[i + k], tokens[k].spans(), stage == 2 || options.reversible.empty());
+        }
     });
-    return bytes;
+    return bytes_read(c, groups, payload);
 }
 
 }  // namespace mmip

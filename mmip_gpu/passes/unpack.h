@@ -4,11 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <vector>
 
-#include "codebook.h"
 #include "layout.h"
+#include "payload.h"
 
 namespace mmip {
 
@@ -19,27 +19,55 @@ struct UnpackOptions {
     int threads = 1;
 };
 
-// Stages are decoded in ascending order into the same Coefficients. Returns how many payload bytes were read.
+// The nonzero AC indices of one tile, stage after stage, and what unpacking needs beside them; used for one tile after the other.
+class TileTokens {
+public:
+    explicit TileTokens(const Coefficients& coefficients);
+
+    // Makes it empty, for a tile of so many cells.
+    void start(int cells);
+
+    // Of the stages so far: stage 2, then stage 3, .., each by cell in coding order.
+    const TokenSpan* spans() const { return spans_.data(); }
+
+private:
+    friend class TileUnpacker;
+    std::unique_ptr<Token[]> tokens_;
+    Token* end_ = nullptr;
+    int cells_ = 0;
+    std::vector<TokenSpan> spans_;
+    std::vector<uint32_t> density_;
+    std::vector<uint8_t> magnitudes_;
+};
+
+// Decodes the sub-streams of tiles; one for all tiles and stages of a box.
+class TileUnpacker {
+public:
+    TileUnpacker(Coefficients& coefficients, const UnpackOptions& options);
+
+    // Stage 1 of tiles [first, first + count) into dc and classes, stage 2 and later into modes and `tokens` (one per tile).
+    void unpack(const StagePayload& payload, int64_t first, int count, TileTokens* tokens) const;
+
+private:
+    Coefficients& c_;
+    const UnpackOptions& options_;
+    TokenBlock blocks_[kModeCount] = {};
+};
+
+// Throws what a tile's sub-stream was refused for.
+[[noreturn]] void refuse(int status, int stage, const Tile& tile);
+
+// The tiles of the box, cut where a group of sub-streams ends: [i], [i + 1] enclose the i-th run of tiles.
+std::vector<int64_t> tile_groups(const Coefficients& coefficients);
+
+// Payload bytes that a decode of these groups reads.
+uint64_t bytes_read(const Coefficients& coefficients, const std::vector<int64_t>& groups, const StagePayload& payload);
+
+// One stage into dc, classes, modes and ac of the Coefficients, in ascending order of the stages. Returns how many payload bytes
+// were read.
 uint64_t unpack_stage(Coefficients& coefficients, int stage, const uint8_t* payload, uint64_t size, const UnpackOptions& options);
 
 // Payload bytes that unpack_stage would read for the tiles of these coefficients' box.
 uint64_t stage_extent(const Coefficients& coefficients, int stage, const uint8_t* payload, uint64_t size);
-
-// The head of a payload, section 6: codes, and where every sub-stream and group stands.
-struct PayloadHead {
-    uint32_t bytes = 0;
-    std::vector<DecodingTables> tables;          // one per family
-    std::vector<uint64_t> offsets;               // of each sub-stream from the payload's start; one more at the end
-    const uint8_t* group_crcs = nullptr;
-};
-
-// Throws DataError for a head that is not that of `substreams` sub-streams in `size` bytes.
-PayloadHead read_head(const uint8_t* payload, uint64_t size, int64_t substreams, const std::vector<CodeFamily>& families, bool check_crc);
-
-// Bytes of the head and of the groups that the tiles of the box touch; throws where one's crc differs (`what` names the stage).
-uint64_t touched_bytes(const Coefficients& coefficients, const PayloadHead& head, const uint8_t* payload, bool check_crc,
-                       const std::string& what);
-
-const char* status_text(Status status);
 
 }  // namespace mmip

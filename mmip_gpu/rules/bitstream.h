@@ -54,28 +54,35 @@ struct BitReader {
     uint64_t size;             // bytes
     uint64_t position = 0;     // bits
     uint64_t window = 0;       // the next bits, left-aligned
-    int valid = 0;             // how many of the window's bits were loaded and are not yet used
 
-    MMIP_RULE BitReader(const uint8_t* bytes, uint64_t byte_count) : data(bytes), size(byte_count) { refill(); }
+    MMIP_RULE BitReader(const uint8_t* bytes, uint64_t byte_count, uint64_t first_bit = 0) : data(bytes), size(byte_count), position(first_bit) {
+        refill();
+    }
 
     // At least 57 bits are at hand afterwards.
-    MMIP_RULE void refill() {
+    MMIP_RULE void refill() { window = bits_at(data, size, position); }
+
+    // 57 bits or more from this one on, left-aligned.
+    static MMIP_RULE uint64_t bits_at(const uint8_t* data, uint64_t size, uint64_t position) {
         const uint64_t byte = position >> 3;
-        const int shift = static_cast<int>(position & 7);
-        uint64_t word = 0;
+        uint64_t word;
 #if !defined(__CUDA_ARCH__)
-        if (byte + 8 <= size) {
+        if (__builtin_expect(byte + 8 <= size, 1)) {
             __builtin_memcpy(&word, data + byte, 8);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
             word = __builtin_bswap64(word);
 #endif
         } else
 #endif
-        {
-            for (int i = 0; i < 8; ++i) word = (word << 8) | (byte + i < size ? data[byte + i] : 0);
-        }
-        window = word << shift;
-        valid = 64 - shift;
+            word = bytes_at_end(data, size, byte);
+        return word << (position & 7);
+    }
+
+    // Eight bytes, zeros past the end.
+    static MMIP_COLD_RULE uint64_t bytes_at_end(const uint8_t* data, uint64_t size, uint64_t byte) {
+        uint64_t word = 0;
+        for (int i = 0; i < 8; ++i) word = (word << 8) | (byte + i < size ? data[byte + i] : 0);
+        return word;
     }
 
     // 1 <= bits <= 32, within what the last refill loaded
@@ -84,7 +91,6 @@ struct BitReader {
     MMIP_RULE void skip(int bits) {
         window <<= bits;
         position += static_cast<uint64_t>(bits);
-        valid -= bits;
     }
 
     // bits <= 32; 0 bits give 0
@@ -93,10 +99,6 @@ struct BitReader {
         const uint32_t value = peek(bits);
         skip(bits);
         return value;
-    }
-
-    MMIP_RULE void ensure(int bits) {
-        if (valid < bits) refill();
     }
 
     // False where the code is longer than the format allows.

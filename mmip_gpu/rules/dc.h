@@ -7,13 +7,24 @@
 
 namespace MMIP_NS {
 
+constexpr int kLargestDcRunSymbol = 27;      // N(n) of n < 2^13: a tile has at most 2^12 cells
+
 struct CellPlace {
     int z, y, x;       // of the cell, in the tile
     int height, width; // of the tile, in cells
 };
 
+constexpr int kDcFirstWeights = 4, kDcLaterWeights = 7, kDcWeights = kDcFirstWeights + kDcLaterWeights;
+
+// Of W, N, NW, NE in the first slice of a tile, of W, N, NW, NE, P, PW, PN in later ones; in 1/64.
+struct DcWeights {
+    int8_t of[kDcWeights];
+};
+
+MMIP_RULE DcWeights builtin_dc_weights() { return {{36, 26, -12, 14, 22, 26, -4, 4, 48, -14, -18}}; }
+
 // v points at the cell itself; earlier cells lie before it.
-MMIP_RULE int64_t dc_prediction(const int64_t* v, CellPlace at, int64_t step) {
+MMIP_RULE int64_t dc_prediction(const int64_t* v, CellPlace at, int64_t step, const DcWeights& weights) {
     const int row = at.width, slice = at.width * at.height;
     int64_t sum = 0;
     if (at.x > 0 && at.y > 0) {
@@ -21,11 +32,13 @@ MMIP_RULE int64_t dc_prediction(const int64_t* v, CellPlace at, int64_t step) {
         const int64_t ne = at.x + 1 < at.width ? v[-row + 1] : n;
         int64_t low = least(least(w, n), ne), high = greatest(greatest(w, n), ne);
         if (at.z == 0) {
-            sum = 36 * w + 26 * n - 12 * nw + 14 * ne;
+            const int8_t* k = weights.of;
+            sum = k[0] * w + k[1] * n + k[2] * nw + k[3] * ne;
         } else {
             const int64_t p = v[-slice], pw = v[-slice - 1], pn = v[-slice - row];
             low = least(low, p), high = greatest(high, p);
-            sum = 22 * w + 26 * n - 4 * nw + 4 * ne + 48 * p - 14 * pw - 18 * pn;
+            const int8_t* k = weights.of + kDcFirstWeights;
+            sum = k[0] * w + k[1] * n + k[2] * nw + k[3] * ne + k[4] * p + k[5] * pw + k[6] * pn;
         }
         sum = least(greatest(sum, 64 * low), 64 * high);
     } else if (at.x > 0) {

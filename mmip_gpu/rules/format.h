@@ -18,10 +18,12 @@ typedef unsigned long long uint64_t;
 
 #if defined(__CUDACC__)
 #define MMIP_RULE __host__ __device__ inline
+#define MMIP_COLD_RULE __host__ __device__ inline
 #define MMIP_UNROLL _Pragma("unroll")
 #define MMIP_TABLE static __device__ constexpr
 #else
 #define MMIP_RULE inline __attribute__((always_inline))
+#define MMIP_COLD_RULE inline __attribute__((noinline, cold))
 #define MMIP_UNROLL _Pragma("GCC unroll 32")
 #define MMIP_TABLE static constexpr
 #endif
@@ -47,7 +49,8 @@ constexpr int kReconUnit = 64, kMaxRecon = 32;
 constexpr int32_t kMaxIndex = 1 << 26;       // |q| below this
 
 constexpr int kCodeLimit = 12;               // longest codeword
-constexpr int kDcClasses = 12, kDcAlphabet = 32, kDcEscapeBits = 5;
+constexpr int kDcRunClass = 12;              // of the DC family: runs of zeros; the others are contexts
+constexpr int kDcClasses = 13, kDcAlphabet = 32, kDcEscapeBits = 5;
 constexpr int kHeaderClasses = 8, kHeaderAlphabet = 256, kHeaderEscapeBits = 8;
 constexpr int kTokenClasses = 48, kTokenAlphabet = 416, kTokenEscapeBits = 9;
 constexpr int kTokenContexts = 378;
@@ -68,6 +71,7 @@ enum Status : int32_t {
     kStatusValue = 6,        // index too large
     kStatusClass = 7,        // class map: run past the tile or class out of range
     kStatusDisagree = 8,     // stages disagree on modes, or a block breaks its class
+    kStatusMask = 9,         // padding mask: reserved kind, impossible code, or mixed where it is not
 };
 
 }  // namespace MMIP_NS

@@ -1,24 +1,68 @@
 // Decoding one symbol of a canonical code, and the fixed codes in which own codes are described.
-// Values: 16-bit table entries. Host and device. Implements FORMAT.md section 7; construction is passes/codebook's affair.
+// Values: 32-bit table entries. Host and device. Implements FORMAT.md section 7; construction is passes/decoding_tables' affair.
 #pragma once
 
 #include "bitstream.h"
 
+namespace mmip {
+
+constexpr int kFastBits = 9;             // longest codeword that one look-up decodes
+constexpr int kFastEntries = 1 << kFastBits;
+
+// What finds the longer codewords of a canonical code.
+struct LongCodes {
+    uint16_t end[13];                    // codewords of at most this length lie below, seen as 12 bits
+    int16_t first[13];                   // added to a codeword of this length: its place in `symbols`
+    uint16_t symbols[417];               // by (length, symbol)
+};
+
+// A family of codes: of each class kFastEntries entries, one for each value of the next kFastBits bits, and the rest.
+struct CodeTables {
+    const uint32_t* fast;
+    const LongCodes* longer;
+    int alphabet, escape_bits;
+};
+
+}  // namespace mmip
+
 namespace MMIP_NS {
 
-// Entry of a decoding table of 2^kCodeLimit: symbol in the low 12 bits, length in the high 4.
-MMIP_RULE uint16_t decode_entry(int symbol, int length) { return static_cast<uint16_t>(symbol | (length << 12)); }
+// Entry: codeword length in bits 0..3; symbol in bits 20..31; or, of a token that needs no second look: bits of the run
+// in 4..7, size in 8..11, all bits together in 12..17, least run in 20..31.
+constexpr uint32_t kSpecialEntry = 1u << 18;   // an escape, or a token of size 0 or kEscapeSize
+constexpr uint32_t kLongEntry = 1u << 19;      // the codeword is longer than mmip::kFastBits
+constexpr int kEntryValue = 20;
 
-// One symbol; the escape is followed by the symbol in raw bits. -1: a value outside the alphabet. Uses up to 12 + 9 bits.
-MMIP_RULE int decode_symbol(BitReader& bits, const uint16_t* table, int alphabet, int escape_bits) {
-    const uint16_t entry = table[bits.peek(kCodeLimit)];
-    bits.skip(entry >> 12);
-    int symbol = entry & 0xfff;
-    if (symbol == alphabet) {
-        symbol = static_cast<int>(bits.take(escape_bits));
-        if (symbol >= alphabet) return -1;
+MMIP_RULE uint32_t symbol_entry(int symbol, int length) { return static_cast<uint32_t>(symbol) << kEntryValue | static_cast<uint32_t>(length); }
+
+MMIP_RULE uint32_t token_entry(int symbol, int length) {
+    const int size = symbol & 15, extra = count_extra_bits(symbol >> 4);
+    if (size == 0 || size == kEscapeSize) return symbol_entry(symbol, length) | kSpecialEntry;
+    return symbol_entry(static_cast<int>(count_base(symbol >> 4)), length) |
+           static_cast<uint32_t>(extra << 4 | size << 8 | (length + extra + size) << 12);
+}
+
+// A symbol whose entry is special or long, past its raw bits too; -1: a value outside the alphabet. Uses up to 12 + 9 bits.
+MMIP_RULE int decode_special(BitReader& bits, const mmip::CodeTables& codes, int c, uint32_t entry) {
+    int symbol = static_cast<int>(entry >> kEntryValue), length = static_cast<int>(entry & 15);
+    if ((entry & kLongEntry) != 0) {
+        const uint32_t next = bits.peek(kCodeLimit);
+        const mmip::LongCodes& code = codes.longer[c];
+        length = mmip::kFastBits + 1;
+        while (next >= code.end[length]) ++length;
+        symbol = code.symbols[static_cast<int>(next >> (kCodeLimit - length)) + code.first[length]];
     }
-    return symbol;
+    bits.skip(length);
+    if (symbol == codes.alphabet) symbol = static_cast<int>(bits.take(codes.escape_bits));
+    return symbol < codes.alphabet ? symbol : -1;
+}
+
+// One symbol by the code of class c, in a family without tokens.
+MMIP_RULE int decode_symbol(BitReader& bits, const mmip::CodeTables& codes, int c) {
+    const uint32_t entry = codes.fast[c * mmip::kFastEntries + static_cast<int>(bits.peek(mmip::kFastBits))];
+    if ((entry & (kSpecialEntry | kLongEntry)) != 0) return decode_special(bits, codes, c, entry);
+    bits.skip(static_cast<int>(entry & 15));
+    return static_cast<int>(entry >> kEntryValue);
 }
 
 // Lengths of the three codes for the entries of an own code, by the built-in length of the symbol (section 7.2).

@@ -27,15 +27,13 @@ MMIP_RULE I index_cost(I magnitude) {
     return where(magnitude > 0, 8 + 8 * float_bit_length(magnitude), I{});
 }
 
-constexpr int64_t kBlockCost = 20;       // a block header, in 1/4 bit
-constexpr int64_t kLambdaQuarter = 1856; // lambda = 29/256: distortion in (1/256 step)^2 for 1/4 bit
+constexpr int64_t kBlockBits = 5;         // a block header, roughly
 
 // recon = {0, d1, d2, d3} in 1/64; step_per_unit = step / 64.
 MMIP_RULE float dequantize(int32_t index, const int32_t* recon, float step_per_unit) {
-    const int32_t magnitude = index < 0 ? -index : index;
+    const int32_t sign = index >> 31, magnitude = (index ^ sign) - sign;   // no branch: signs are as good as random
     const int64_t units = static_cast<int64_t>(kReconUnit) * magnitude - recon[magnitude < 3 ? magnitude : 3];
-    const float value = static_cast<float>(units) * step_per_unit;
-    return index < 0 ? -value : value;
+    return static_cast<float>((units ^ sign) - sign) * step_per_unit;
 }
 
 // Nearest integer, half to even, kept within +-2^28 so that whatever was decoded stays an integer.
@@ -48,5 +46,20 @@ MMIP_RULE int32_t to_sample(float value) {
     return static_cast<int32_t>(__builtin_rintf(kept));
 #endif
 }
+
+#if !defined(__CUDACC__)
+// to_sample of eight values plus the offset, clipped to at most 16 bits: kept within +-2^21 already, where adding 1.5 * 2^23
+// leaves rint of the value in the low bits.
+MMIP_RULE I8 to_clipped_samples(F8 value, int32_t offset, int32_t minimum, int32_t maximum) {
+    const float limit = 2097152.0f, shift = 12582912.0f;
+    F8 kept = value < -limit ? F8{} - limit : value;
+    kept = (kept > limit ? F8{} + limit : kept) + shift;
+    I8 v;
+    __builtin_memcpy(&v, &kept, sizeof v);
+    v += offset - 0x4b400000;
+    v = v < minimum ? I8{} + minimum : v;
+    return v > maximum ? I8{} + maximum : v;
+}
+#endif
 
 }  // namespace MMIP_NS

@@ -55,8 +55,12 @@ MMIP_RULE int left_class(int left) {
     return b < 8 ? b : 8;
 }
 
+constexpr uint32_t kEnoughMagnitude = 16;         // |q| above it counts like it in a token context
+constexpr int kNeighbourSums = 9 * 16 + 1;        // of such |q|
+
 // v of the token context: |q| at six earlier positions, three of weight 2, then three of weight 1.
-MMIP_RULE uint32_t neighbour_sum(const uint32_t* magnitudes, const uint16_t* near) {
+template <class Magnitude>
+MMIP_RULE uint32_t neighbour_sum(const Magnitude* magnitudes, const uint16_t* near) {
     return 2 * (magnitudes[near[0]] + magnitudes[near[1]] + magnitudes[near[2]]) + magnitudes[near[3]] + magnitudes[near[4]] +
            magnitudes[near[5]];
 }

@@ -31,21 +31,26 @@ MMIP_RULE void dct_forward(const V* x, V* X, int stride) {
     }
 }
 
-// x[0 .. n-1] from X[k * stride].
-template <int N, int n, class V>
+// x[0 .. n-1] from X[k * stride], of which only the first `used` may be nonzero: products with the others would add zeros.
+template <int N, int n, class V, int used = n>
 MMIP_RULE void dct_inverse(const V* X, int stride, V* x) {
     if constexpr (n == 1) {
         x[0] = X[0] * DctDc<N>::value;
     } else {
         V even[n / 2];
-        dct_inverse<N, n / 2, V>(X, 2 * stride, even);
+        dct_inverse<N, n / 2, V, (used + 1) / 2>(X, 2 * stride, even);
         MMIP_UNROLL
         for (int i = 0; i < n / 2; ++i) {
-            V odd = X[stride] * DctOdd<N, n>::value[0][i];
-            MMIP_UNROLL
-            for (int k = 1; k < n / 2; ++k) odd = odd + X[(2 * k + 1) * stride] * DctOdd<N, n>::value[k][i];
-            x[i] = even[i] + odd;
-            x[n - 1 - i] = even[i] - odd;
+            if constexpr (used > 1) {
+                V odd = X[stride] * DctOdd<N, n>::value[0][i];
+                MMIP_UNROLL
+                for (int k = 1; k < used / 2; ++k) odd = odd + X[(2 * k + 1) * stride] * DctOdd<N, n>::value[k][i];
+                x[i] = even[i] + odd;
+                x[n - 1 - i] = even[i] - odd;
+            } else {
+                x[i] = even[i];
+                x[n - 1 - i] = even[i];
+            }
         }
     }
 }
@@ -59,10 +64,10 @@ MMIP_RULE void dct_line(V* line, int stride) {
     dct_forward<N, N, V>(x, line, stride);
 }
 
-template <int N, class V>
+template <int N, class V, int used = N>
 MMIP_RULE void idct_line(V* line, int stride) {
     V x[N];
-    dct_inverse<N, N, V>(line, stride, x);
+    dct_inverse<N, N, V, used>(line, stride, x);
     MMIP_UNROLL
     for (int i = 0; i < N; ++i) line[i * stride] = x[i];
 }

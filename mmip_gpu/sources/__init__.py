@@ -2,7 +2,7 @@
 
 Values in: an array, an array-like, a path or the name of a phantom. Values out: a Source.
 Implements no section of FORMAT.md. Chooses the reader by what the path is and holds; the readers are one file
-per kind: ``arrays`` (NumPy, .npy, Zarr, phantoms), ``nifti``, ``dicom``. PNG and TIFF are not among them.
+per kind: ``arrays`` (NumPy, .npy, Zarr, phantoms), ``nifti``, ``dicom``, ``tiff``, ``images`` (PNG, JPEG).
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from typing import Any
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.arrays import is_phantom_name, open_array, open_npy, open_phantom, open_zarr_path
 from mmip_gpu.sources.dicom import has_dicom_mark, open_dicom
+from mmip_gpu.sources.images import IMAGE_SUFFIXES, open_image
 from mmip_gpu.sources.nifti import open_nifti
 from mmip_gpu.sources.source import Source, default_axes, reading
+from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_part
 
 __all__ = ["Source", "default_axes", "open_source"]
 
 _SUPPORTED = (
-    ".npy, NIfTI (.nii, .nii.gz), DICOM (a file, or a folder with one series), a Zarr array, "
+    ".npy, NIfTI (.nii, .nii.gz), DICOM (a file, or a folder with one series), TIFF (.tif, .tiff, .btf, "
+    "FILE.tif:series=1,level=2), PNG, JPEG, a Zarr array, "
     "or the names phantom, phantom2d, phantom3d, phantom3d:ZxYxX"
 )
 
@@ -32,14 +35,19 @@ def open_source(source: Any) -> Source:
     ----------
     source : array_like, str, os.PathLike or Source
         A NumPy array; anything with shape, dtype and slicing (Zarr array, Dask array, `Phantom3D`); the path
-        of a .npy, NIfTI or DICOM file, of a folder with one DICOM series, or of a Zarr array; or
-        ``"phantom"``, ``"phantom2d"``, ``"phantom3d"``, ``"phantom3d:ZxYxX"``. A Source is returned as it is.
+        of a .npy, NIfTI, DICOM, TIFF, PNG or JPEG file, of a folder with one DICOM series, or of a Zarr array;
+        or ``"phantom"``, ``"phantom2d"``, ``"phantom3d"``, ``"phantom3d:ZxYxX"``. Of a TIFF file with several
+        images or a pyramid, ``"FILE.tif:series=1,level=2"`` is another than the first at full size. A Source is
+        returned as it is.
 
     Returns
     -------
     Source
         Its `read` reads only what a region needs where the container allows it: a .nii.gz is decoded whole
-        at the first read and then kept, a compressed DICOM by frames. Stored integers are given unscaled.
+        at the first read and then kept, and so are PNG and JPEG; a compressed DICOM is decoded by frames, a
+        compressed TIFF by tiles or strips. Stored integers are given unscaled; a palette becomes RGB (but for
+        ImageJ files, whose palette is for display), an opaque alpha channel is left out, a transparent one
+        refused. A mark of orientation (EXIF) is not applied.
 
     Raises
     ------
@@ -63,17 +71,22 @@ def open_source(source: Any) -> Source:
     if isinstance(source, str | os.PathLike):
         path = Path(source).absolute()
         with reading(path.name):
-            return _open_path(path)
+            text, part = (str(path), {}) if path.exists() else split_part(str(path))
+            return open_tiff(_existing(Path(text)), **part) if part else _open_path(_existing(path))
     if all(hasattr(source, attribute) for attribute in ("shape", "dtype", "__getitem__")):
         return open_array(source)
     found = type(source).__name__
     raise InvalidArgument(f"cannot open a {found}: expected an array with shape and dtype, or one of {_SUPPORTED}")
 
 
-def _open_path(path: Path) -> Source:
-    """Choose the reader of an existing path."""
+def _existing(path: Path) -> Path:
     if not path.exists():
         raise StoreError(f"{path} does not exist; expected {_SUPPORTED}")
+    return path
+
+
+def _open_path(path: Path) -> Source:
+    """Choose the reader of an existing path."""
     lower = path.name.lower()
     if path.is_dir():
         is_zarr = lower.endswith(".zarr") or any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
@@ -82,6 +95,10 @@ def _open_path(path: Path) -> Source:
         return open_npy(path)
     if lower.endswith((".nii", ".nii.gz")):
         return open_nifti(path)
+    if lower.endswith(TIFF_SUFFIXES):
+        return open_tiff(path)
+    if lower.endswith(IMAGE_SUFFIXES):
+        return open_image(path)
     if lower.endswith((".dcm", ".dicom", ".ima")) or has_dicom_mark(path):
         return open_dicom(path)
     found = f"extension {path.suffix!r}" if path.suffix else "no extension"

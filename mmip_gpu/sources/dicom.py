@@ -19,13 +19,21 @@ from typing import Any, Final
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
-from mmip_gpu.sources.dicom_geometry import HEADER_TAGS, Frame, file_frames, order_frames, voxel_spacing
+from mmip_gpu.sources.dicom_geometry import (
+    HEADER_TAGS,
+    Frame,
+    file_frames,
+    order_frames,
+    patient_affine,
+    voxel_spacing,
+)
 from mmip_gpu.sources.source import (
     Array,
     Region,
     Source,
     describe,
     file_stamp,
+    finite,
     identify,
     reading,
     require,
@@ -49,7 +57,13 @@ _OTHER_TAGS: Final = (
     "NumberOfFrames",
     "PixelPaddingValue",
     "TotalPixelMatrixColumns",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
 )
+_LOSSY_SYNTAXES: Final = frozenset(
+    f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91, 93, 111, 112, 203)
+)  # JPEG, JPEG-LS, JPEG 2000, JPEG XL, HTJ2K where they are not lossless by definition
 _RGB_LIKE: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
@@ -81,7 +95,7 @@ def has_dicom_mark(path: Path) -> bool:
 def open_dicom(path: Path) -> Source:
     """Open a DICOM file, or a folder with the files of one series."""
     pydicom = require("pydicom", f"reading DICOM from {path.name}")
-    files, ignored = _series_files(path)
+    files, ignored = series_files(path)
     headers = [_header(pydicom, file) for file in files]
     layout = _common_layout(headers, files)
     dtype = _dtype(layout, path.name)
@@ -102,11 +116,13 @@ def open_dicom(path: Path) -> Source:
     shape = (len(frames), *layout.frame_shape) if is_volume else layout.frame_shape
     axes = ("z" if is_volume else "") + "yx" + ("c" if layout.samples > 1 else "")
     metadata = _describe(path, headers, layout, frames, dtype)
-    metadata |= voxel_spacing(frames, distances) | ({"files_ignored": ignored} if ignored else {})
+    voxels = voxel_spacing(frames, distances)
+    metadata |= voxels | (patient_affine(frames, distances) if voxels["spacing_uniform"] else {})
+    metadata |= loss_record(headers) | ({"files_ignored": ignored} if ignored else {})
     return Source(shape, dtype, axes, metadata, path.name, identify("dicom", shape, dtype, file_stamp(files)), read)
 
 
-def _series_files(path: Path) -> tuple[list[Path], int]:
+def series_files(path: Path) -> tuple[list[Path], int]:
     """List the DICOM files of a path, and count the other files beside them."""
     if path.is_file():
         return [path], 0
@@ -252,6 +268,24 @@ def _describe(
         photometric="RGB" if layout.samples == 3 else layout.photometric,
     )
     return base | scales
+
+
+def loss_record(headers: Sequence[Any]) -> dict[str, Any]:
+    """Tell whether any file was compressed with loss before, and what it says of it."""
+    marks = [(str(h.get("LossyImageCompression") or ""), _syntax(h) in _LOSSY_SYNTAXES) for h in headers]
+    if not any(mark == "01" or (mark != "00" and is_lossy) for mark, is_lossy in marks):
+        return {}
+    said: Any = next((h for h in headers if "LossyImageCompressionMethod" in h), {})
+    ratios = [finite(ratio) for ratio in _values(said.get("LossyImageCompressionRatio"))]
+    methods = [str(method) for method in _values(said.get("LossyImageCompressionMethod"))]
+    return {"lossy": True, "lossy_ratios": ratios, "lossy_methods": methods}
+
+
+def _values(found: Any) -> list[Any]:
+    """Return the values of an element of any multiplicity."""
+    if found is None or found == "":
+        return []
+    return list(found) if isinstance(found, Sequence) and not isinstance(found, str) else [found]
 
 
 def _as_stored(padding: Any, dtype: np.dtype[Any]) -> int | None:

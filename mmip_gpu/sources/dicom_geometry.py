@@ -103,6 +103,26 @@ def voxel_spacing(frames: Sequence[Frame], distances: Sequence[float] | None) ->
     return {"spacing": spacing, "spacing_uniform": uniform}
 
 
+def patient_affine(frames: Sequence[Frame], distances: Sequence[float] | None) -> dict[str, Any]:
+    """Give the affine from the index (x, y, z) to mm right, anterior, superior, where every frame has its place.
+
+    DICOM counts to the left and back, hence the signs of the first two rows.
+    """
+    first, last = frames[0], frames[-1]
+    if first.position is None or first.orientation is None or first.spacing is None or last.position is None:
+        return {}
+    if len(frames) > 1 and distances is None:
+        return {}
+    along_x, along_y = np.array(first.orientation[:3]), np.array(first.orientation[3:])
+    step = np.cross(along_x, along_y) * (first.gap or 1.0)
+    if len(frames) > 1:
+        step = (np.array(last.position) - np.array(first.position)) / (len(frames) - 1)
+    affine = np.eye(4)
+    affine[:3] = np.stack([along_x * first.spacing[1], along_y * first.spacing[0], step, first.position], axis=1)
+    affine[:2] *= -1
+    return {"affine": (affine + 0.0).tolist(), "space": "scanner"}  # + 0.0: no negative zeros in JSON
+
+
 def _frame(header: Any, path: Path, index: int) -> Frame:
     """Read one frame's place from its header."""
     instance = header.get("InstanceNumber")

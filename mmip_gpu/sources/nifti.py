@@ -62,6 +62,7 @@ def open_nifti(path: Path) -> Source:
         spacing=_spacing_mm(header, min(3, len(stored_shape))),
         slope=finite(image.dataobj.slope),
         intercept=finite(image.dataobj.inter),
+        **_affine(header),
     )
     fingerprint = identify("nifti", shape, dtype, file_stamp([path]))
     return Source(shape, dtype, axes, metadata, path.name, fingerprint, read)
@@ -85,6 +86,16 @@ def _spacing_mm(header: Any, spatial_count: int) -> list[float | None]:
     scale = _MM_PER_UNIT.get(header.get_xyzt_units()[0], 1.0)
     sizes = [finite(zoom) for zoom in header.get_zooms()[:spatial_count]]
     return [None if size is None else size * scale for size in reversed(sizes)]
+
+
+def _affine(header: Any) -> dict[str, Any]:
+    """Give the affine in mm and the name of the space it leads to, where the file has one."""
+    code, space = max((int(header[key]), header.get_value_label(key)) for key in ("sform_code", "qform_code"))
+    affine = np.asarray(header.get_best_affine(), float)
+    if code <= 0 or not np.isfinite(affine).all():
+        return {}
+    affine[:3] *= _MM_PER_UNIT.get(header.get_xyzt_units()[0], 1.0)
+    return {"affine": affine.tolist(), "space": space}
 
 
 def _check_length(path: Path, offset: int, stored_shape: tuple[int, ...], stored: np.dtype[Any]) -> None:

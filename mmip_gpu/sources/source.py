@@ -47,13 +47,18 @@ class Source:
         JSON-safe. Always `kind`, `file` (name without directories, or None), `spacing` (mm per spatial axis,
         in the order of `axes`, None where unknown), `slope` and `intercept` (to the physical value; never
         applied). From files that say so also `modality`, `padding_value`, `bits_stored`, `photometric`,
-        `spacing_uniform`, and `slope_per_slice`, `intercept_per_slice` where `slope`, `intercept` are None.
+        `spacing_uniform`, `affine` (4 x 4, from the voxel index x, y, z to mm right, anterior, superior) with
+        `space`, its NIfTI name, `lossy` (true where an earlier lossy compression is known; `lossy_ratios` and
+        `lossy_methods` in DICOM's terms), and `slope_per_slice`, `intercept_per_slice` where `slope`,
+        `intercept` are None.
     name : str
         What messages and reports call this source.
     fingerprint : str
         Differs, for all practical purposes, when shape, dtype or content differ. Cheap: no checksum of all.
     reader : callable
         Takes one slice per axis with explicit bounds and step 1.
+    colour : bool, optional
+        Whether the axis c holds red, green and blue; None where the file does not say.
 
     Examples
     --------
@@ -71,6 +76,7 @@ class Source:
     name: str
     fingerprint: str
     reader: Callable[[Region], Array] = field(repr=False, compare=False)
+    colour: bool | None = None
 
     def __post_init__(self) -> None:
         if len(self.axes) != len(self.shape):
@@ -187,13 +193,21 @@ def identify(kind: str, shape: Sequence[int], dtype: np.dtype[Any], content: str
     return f"{kind}:{'x'.join(map(str, shape))}:{dtype}:{content}"
 
 
-def require(package: str, purpose: str) -> Any:
+def without_alpha(samples: Array, name: str) -> Array:
+    """Leave out the last channel, which is opacity, or say that it holds something."""
+    limit = np.iinfo(samples.dtype).max
+    if not bool(np.all(samples[..., -1] == limit)):
+        raise InvalidArgument(f"{name} is transparent in places, which cannot be coded: remove its alpha channel first")
+    return samples[..., :-1]
+
+
+def require(package: str, purpose: str, extra: str = "io") -> Any:
     """Import an optional package, or say how to install it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
         top = package.partition(".")[0]
-        raise MissingResource(f"{purpose} needs the package {top}: pip install 'mmip-gpu[io]'") from error
+        raise MissingResource(f"{purpose} needs the package {top}: pip install 'mmip-gpu[{extra}]'") from error
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container import DTYPES, Header, LossRecord, TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument
+from mmip_gpu.floats import sample_range
 from mmip_gpu.planning import ChunkPlan
 from numcodecs_plugin import StageCodec
 
@@ -73,10 +74,9 @@ class StoreDescription:
     def codecs(self) -> list[StageCodec]:
         """Codecs of the stage arrays; the steps are only in that of stage 1."""
         p = self.plan
-        return [
-            StageCodec(stage, p.depth, p.tile_log2, p.cuts, p.steps if stage == 1 else ())
-            for stage in range(1, self.stage_count + 1)
-        ]
+        first = StageCodec(1, p.depth, p.tile_log2, p.cuts, p.steps, p.padding is not None)
+        later = [StageCodec(s, p.depth, p.tile_log2, p.cuts) for s in range(2, self.stage_count + 1)]
+        return [first, *later]
 
     def blank_header(self) -> Header:
         """Make a header with the fields that all chunks share."""
@@ -84,7 +84,7 @@ class StoreDescription:
         none = (0,) * self.stage_count
         points = ((0, 0, 0),) * len(p.steps)
         fields = TransformFields(
-            p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.correction
+            p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding, p.correction
         )
         loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
         return Header(self.dtype, self.grid.layout, p.colour, loss, fields, step=p.config.step)
@@ -145,6 +145,7 @@ class StoreDescription:
             "cuts": list(p.cuts),
             "steps": [list(row) for row in p.steps],
             "reversible": list(p.reversible),
+            "padding": p.padding,
             "correction": p.correction,
             "config": p.config.to_dict(),
             "peak": self.peak,
@@ -187,13 +188,20 @@ class StoreDescription:
         _check("reversible", reversible, len(reversible) == len(steps) and all(r in (0, 1) for r in reversible))
         whole = all(set(row) == {_core.STEP_ONE} for row, r in zip(steps, reversible, strict=True) if r)
         _check("steps of reversible classes", steps, whole)
-        bound = data["correction"]
+        padding, bound, dtype = data["padding"], data["correction"], np.dtype(data["dtype"])
+        _check("padding", padding, padding is None or (_is_sample(padding, dtype) and not colour))
         _check("correction", bound, bound is None or 0 <= operator.index(bound) <= _core.MAX_CORRECTION_ERROR)
-        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible, bound)
+        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible, padding, bound)
         chunks = tuple(data["chunks"])
         _check("chunks", chunks, chunk_lengths(layout, plan.depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, plan.depth, chunks)
         return cls(data["dtype"], grid, plan, float(data["peak"]), data["rule"], int(data["attempt"]))
+
+
+def _is_sample(value: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether a value of the attributes is an integer that samples of an integer dtype can have."""
+    low, high = sample_range(dtype)
+    return dtype.kind != "f" and isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _check(field: str, found: object, condition: bool) -> None:

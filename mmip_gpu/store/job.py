@@ -22,8 +22,9 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk, total_error
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
 from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
-from mmip_gpu.rate import check_reached, flattened, plan_for_probe, search_step
+from mmip_gpu.rate import check_reached, flattened, padded_plan, plan_for_probe, search_step
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 
@@ -87,7 +88,10 @@ class Job:
             opened = replace(opened, axes=axes)
         check_step(opened.dtype, config.step)
         layout = PlaneLayout.of(opened.shape, opened.axes)
+        if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
+            colour = opened.colour
         three = is_colour(colour, layout, opened.dtype)
+        given_padding(config, opened.dtype, three)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
         if data_range is not None and not (math.isfinite(data_range) and data_range > 0):
             raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")
@@ -123,9 +127,10 @@ class Job:
             for a, s in zip(job.layout.axes, probe_region(job.layout), strict=True)
         )
         samples, classes = job.read(region)
-        count = job.classes.class_count
-        steps = (peak or 1.0) / job._unit
-        plan = plan_for_probe(config, samples, job.layout.axes, classes, count, job.colour, steps, threads)
+        count, given = job.classes.class_count, given_padding(config, job.source.dtype, job.colour)
+        steps, axes = (peak or 1.0) / job._unit, job.layout.axes
+        plan = plan_for_probe(config, samples, axes, classes, count, job.colour, steps, threads, given)
+        plan = job._padded(plan, steps, threads)
         lengths = chunk_lengths(job.layout, plan.depth, plan.tile_log2, job.colour, job.chunks)
         grid = ChunkGrid(job.layout, plan.depth, lengths)
         text = None if rule is None else str(rule)
@@ -196,6 +201,18 @@ class Job:
     def _unit(self) -> float:
         """Step of float32 samples; 1 for integers."""
         return self.config.step or 1.0
+
+    def _padded(self, plan: ChunkPlan, peak: float, threads: int) -> ChunkPlan:
+        """Give the plan a padding value, if one is found and it pays where it is."""
+        if self.config.padding != "auto" or not may_hold_padding(self.source.dtype, self.colour):
+            return plan
+        known = self.source.metadata.get("padding_value")
+        candidate = find_padding(self.source.read, self.layout, known)
+        if candidate is None:
+            return plan
+        samples, classes = self.read(candidate.region)
+        found = padded_plan(plan, candidate.value, samples, classes, peak, threads)
+        return plan if found is None else replace(plan, padding=candidate.value)
 
     def _searched(self, description: StoreDescription, threads: int) -> ChunkPlan:
         """Find the step that reaches the PSNR or the ratio on evenly spread probes."""

@@ -53,7 +53,8 @@ def write_zarr(
     Parameters
     ----------
     source : array_like, path or str
-        What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, a Zarr array, a phantom's name.
+        What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, TIFF, PNG, JPEG, a Zarr
+        array, a phantom's name.
     path : path or zarr StoreLike
         A folder, which is made if there is none, or a store.
     chunks : sequence of int, optional
@@ -75,7 +76,7 @@ def write_zarr(
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
-        ``quality psnr max_error ratio lossless stages cuts roi_quality cell_depth verify`` as in
+        ``quality psnr max_error ratio lossless stages cuts roi_quality cell_depth padding verify effort step`` as in
         `mmip_gpu.encode`. With ``psnr=`` and ``ratio=`` the step is found on up to 8 probes; the whole array is
         written again with another step, about four times at most, should it miss the request (a PSNR only with
         ``verify``).

@@ -153,7 +153,8 @@ def fuzz_alone(blob: bytes, random: Random) -> str:
         return fuzz_corrections(chunk, header, payload)
     chunk.unpack(stage, payload, False, True, 1)
     grid = [-(-n // side) for n, side in zip(header.layout.volume, (fields.depth, 8, 8), strict=True)]
-    columns = 2 if stage == 1 else 1 + fields.cuts[stage - 1] - fields.cuts[stage - 2]
+    first = 2 if fields.padding is None else 2 + 2 * fields.depth
+    columns = first if stage == 1 else 1 + fields.cuts[stage - 1] - fields.cuts[stage - 2]
     array = np.full((header.layout.planes, *grid, columns), -1, np.int32)
     chunk.to_columns(stage, array)
     flat = array.reshape(-1)
@@ -188,6 +189,7 @@ def chunk_of(header: Header, fields: TransformFields) -> _core.Chunk:
         steps=fields.steps,
         reversible=fields.reversible,
         recon=fields.recon,
+        padding=fields.padding,
     )
 
 
@@ -255,6 +257,8 @@ def small_arrays() -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
             yield array, {"axes": axes, "cell_depth": depth, **given}
         voxels = tuple(n for n, a in zip(shape, axes, strict=True) if a != "c")
         roi = makers.make_classes(voxels, 3, seed)
+        if "c" not in axes:
+            yield array, {"axes": axes, "padding": int(array.reshape(-1)[0]), **given}
         yield array, {"axes": axes, "roi": roi, "roi_quality": "lossless", **given}
 
 

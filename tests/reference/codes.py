@@ -13,9 +13,10 @@ import numpy as np
 from .bits import CorruptError
 
 # family: classes, alphabet, raw bits of an escaped symbol
-FAMILIES = {"DC": (12, 32, 5), "HEADER": (8, 256, 8), "TOKEN": (48, 416, 9), "CORRECTION": (48, 128, 7)}
+FAMILIES = {"DC": (13, 32, 5), "HEADER": (8, 256, 8), "TOKEN": (48, 416, 9), "CORRECTION": (48, 128, 7)}
 CORRECTIONS = "corrections"
 LONGEST = 12
+WEIGHTS = (36, 26, -12, 14, 22, 26, -4, 4, 48, -14, -18)
 UNLISTED = 14
 BUCKETS = (
     (10, 10, 10, 9, 6, 4, 2, 2, 3, 4, 4, 5, 7, 9, 10, 3),
@@ -24,7 +25,7 @@ BUCKETS = (
 )
 BUILTIN_CODES = Path(__file__).parents[2] / "mmip_gpu" / "rules" / "builtin_codes.h"
 TABLE_SHAPES = {
-    "kDcLengths": (12, 33),
+    "kDcLengths": (13, 33),
     "kHeaderLengths": (2, 8, 257),
     "kTokenLengths": (48, 417),
     "kTokenClass": (378,),
@@ -182,8 +183,11 @@ def by_token_context(codes, tables):
 
 
 def read_codes(reader, stage, tables):
-    """DC, HEADER and CORRECTION: the codes of the classes; TOKEN: the codes of the 378 contexts."""
+    """DC, HEADER and CORRECTION: codes of the classes; TOKEN: codes of the 378 contexts; WEIGHTS of stage 1."""
     codes = {}
+    if stage == 1:
+        own = reader.raw(1)
+        codes["WEIGHTS"] = [(reader.raw(8) ^ 128) - 128 for _ in WEIGHTS] if own else WEIGHTS
     for family in stage_families(stage):
         raw_bits = FAMILIES[family][2]
         codes[family] = []
@@ -194,8 +198,13 @@ def read_codes(reader, stage, tables):
 
 
 def write_codes(writer, stage, tables, own):
-    """As read_codes; own is {(stage, family, class): lengths}."""
+    """As read_codes; own is {(stage, family, class): lengths}, and maybe "WEIGHTS"."""
     codes = {}
+    if stage == 1:
+        writer.raw(1, "WEIGHTS" in own)
+        for weight in own.get("WEIGHTS", ()):
+            writer.raw(8, weight & 255)
+        codes["WEIGHTS"] = own.get("WEIGHTS", WEIGHTS)
     for family in stage_families(stage):
         codes[family] = []
         for index, builtin in enumerate(tables.lengths(family, stage)):

@@ -18,12 +18,14 @@ class Coefficients:
     stages[s - 2] describes stage s = 2, 3, ..: a dictionary from the first cell (plane, z, y, x) of every
     coded block to (mode, q); q is int64 of length m * (c_s - c_{s-1}), and q[j] stands at scan position
     m * c_{s-1} + j. Empty blocks of a later stage cover cells and say nothing of their modes.
+    mask, with padding: bool (P, z, y, x), a bit for every sample of the grid's cells.
     corrections is None or the indices of section 8.3, int64 (P, Z, Y, X).
     """
 
     classes: np.ndarray
     dc: np.ndarray
     stages: list = field(default_factory=list)
+    mask: np.ndarray | None = None
     corrections: np.ndarray | None = None
 
     def modes(self, depth):
@@ -37,22 +39,34 @@ class Coefficients:
     def first(self, stages):
         """What the first stages alone say."""
         corrections = self.corrections if stages > 1 + len(self.stages) else None
-        return Coefficients(self.classes, self.dc, self.stages[: stages - 1], corrections)
+        return Coefficients(self.classes, self.dc, self.stages[: stages - 1], self.mask, corrections)
 
     def equals(self, other):
         if len(self.stages) != len(other.stages):
             return False
         same = np.array_equal(self.classes, other.classes) and np.array_equal(self.dc, other.dc)
         same = same and np.array_equal(self.corrections, other.corrections)
+        same = same and (self.mask is None) == (other.mask is None)
+        same = same and (self.mask is None or np.array_equal(self.mask, other.mask))
         for mine, theirs in zip(self.stages, other.stages, strict=True):
             same = same and mine.keys() == theirs.keys()
             same = same and all(mode == theirs[key][0] for key, (mode, _) in mine.items())
             same = same and all(np.array_equal(q, theirs[key][1]) for key, (_, q) in mine.items())
         return bool(same)
 
+    def mask_columns(self, depth):
+        """int32 (P, gz, gy, gx, 2 depth): 32 bits of a slice of a cell each."""
+        planes, gz, gy, gx = self.dc.shape
+        cells = self.mask.reshape(planes, gz, depth, gy, 2, 4, gx, 8).transpose(0, 1, 3, 6, 2, 4, 5, 7)
+        words = cells.reshape(planes, gz, gy, gx, 2 * depth, 32) * (1 << np.arange(32, dtype=np.int64))
+        return words.sum(axis=-1).astype(np.uint32).view(np.int32)
+
     def store(self, depth, edges):
         """The int32 arrays stage_1, stage_2, .. of section 10."""
-        arrays = [np.stack([self.classes, self.dc], axis=-1).astype(np.int32)]
+        first = np.stack([self.classes, self.dc], axis=-1).astype(np.int32)
+        if self.mask is not None:
+            first = np.concatenate([first, self.mask_columns(depth)], axis=-1)
+        arrays = [first]
         for index, stage in enumerate(self.stages):
             width = edges[index + 1] - edges[index]
             array = np.zeros((*self.dc.shape, 1 + width), np.int32)

@@ -45,6 +45,7 @@ class Header:
     cell_depth: int = 1
     tile_log2: tuple = (0, 2, 2)
     offset: int = 0
+    padding: int | None = None  # the value; None without a mask
     reversible: tuple = (0,)  # of every class
     recon: tuple = ()  # d1, d2, d3 of every class; () = all 0
     steps: tuple = ((256,),)  # of every class, of every component
@@ -192,6 +193,8 @@ def read_transform_fields(fields, header):
     header.offset = fields.number("i")
     least, most = header.limits
     require(least <= header.offset <= most, f"offset {header.offset}")
+    if fields.number("B", range(1 if header.colour or header.dtype == FLOAT else 2), "padding"):
+        header.padding = fields.number("i", range(least, most + 1), "padding_value")
     read_classes(fields, header)
     stages = fields.number("B", range(2, 17), "stages")
     header.cuts = fields.take(f"{stages - 2}H")
@@ -232,6 +235,7 @@ def write_header(header):
         fields.append(struct.pack("<QI", header.payload_bytes, header.payload_crc))
     else:
         fields.append(struct.pack("<4Bi", header.cell_depth, *header.tile_log2, header.offset))
+        fields.append(b"\0" if header.padding is None else struct.pack("<Bi", 1, header.padding))
         fields.append(bytes([len(header.reversible)]))
         for kind, recon, steps in zip(header.reversible, header.recon, header.steps, strict=True):
             fields.append(struct.pack(f"<B3b{len(steps)}I", kind, *recon, *steps))

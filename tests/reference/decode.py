@@ -13,6 +13,7 @@ from .codes import CORRECTIONS, load_tables
 from .coefficients import Coefficients
 from .container import DTYPES, read_header, read_payload
 from .corrections import read_corrections, tile_windows
+from .mask import read_mask
 from .substreams import Tile, read_blocks, read_stage_1
 from .synthesis import class_steps, scale_raw, synthesize, window
 
@@ -86,12 +87,18 @@ def read_first_stage(header, codes, substreams):
     grid = header.grid
     classes = np.zeros((grid.planes, *grid.cells), np.int64)
     dc = np.zeros_like(classes)
+    side = (header.cell_depth, 8, 8)
+    samples = [n * s for n, s in zip(grid.cells, side, strict=True)]
+    mask = None if header.padding is None else np.zeros((grid.planes, *samples), bool)
     for (plane, start, size), substream in zip(grid.tiles(), substreams, strict=True):
         reader, place = BitReader(substream), (plane, *window(start, size))
         steps = class_steps(header, plane)[0].tolist()
+        if mask is not None:
+            first, shape = ([n * s for n, s in zip(cells, side, strict=True)] for cells in (start, size))
+            mask[(plane, *window(first, shape))] = read_mask(reader, shape)
         classes[place], dc[place] = read_stage_1(reader, size, steps, codes)
         reader.finish()
-    return Coefficients(classes, dc)
+    return Coefficients(classes, dc, mask=mask)
 
 
 def read_correction_stage(header, codes, substreams):

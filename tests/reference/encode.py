@@ -14,6 +14,7 @@ from .codes import CORRECTIONS, load_tables
 from .container import DTYPES, check_sizes, write_header, write_payload
 from .corrections import tile_windows, write_corrections
 from .decode import stage_tiles
+from .mask import write_mask
 from .substreams import write_blocks, write_stage_1
 from .synthesis import class_steps, window
 
@@ -50,6 +51,10 @@ def write_first_stage(header, coefficients, codes):
         writer, place = BitWriter(), (plane, *window(start, size))
         steps = class_steps(header, plane)[0].tolist()
         classes, dc = coefficients.classes[place], coefficients.dc[place]
+        if header.padding is not None:
+            side = (header.cell_depth, 8, 8)
+            first, shape = ([n * s for n, s in zip(cells, side, strict=True)] for cells in (start, size))
+            write_mask(writer, coefficients.mask[(plane, *window(first, shape))])
         write_stage_1(writer, classes, dc, steps, codes)
         substreams.append(writer.to_bytes(at_least=1))
     return substreams

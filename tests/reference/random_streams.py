@@ -42,6 +42,20 @@ CASES = {
     "colour": Header(
         (33, 30, 3), "yxc", colour=1, reversible=(0, 1), steps=((512, 700, 900), (256, 256, 256)), offset=128
     ),
+    "padding_2d": Header((75, 61), "yx", tile_log2=(0, 3, 2), dtype=2, padding=40000, steps=((300,),)),
+    "padding_slices": Header((5, 40, 50), "zyx", tile_log2=(1, 2, 2), dtype=3, padding=-2000, cuts=(9,)),
+    "padding_3d": Header(
+        (19, 37, 33),
+        "zyx",
+        cell_depth=8,
+        tile_log2=(1, 1, 2),
+        dtype=1,
+        padding=-128,
+        reversible=(0, 1),
+        steps=((512,), (256,)),
+        recon=((5, 3, 1), (0, 0, 0)),
+    ),
+    "padding_planes": Header((2, 20, 3, 11), "tycx", tile_log2=(0, 2, 2), dtype=0, padding=7),
     "planes": Header((2, 3, 2, 3, 9, 11), "ctnzyx", cuts=(8,), dtype=1),
     "float": Header((41, 50), "yx", dtype=4, value_step=0.1, offset=-(1 << 18), steps=((900,),), max_error=0.0),
     "corrected_float": Header(
@@ -49,6 +63,9 @@ CASES = {
     ),
     "corrected": Header((75, 61), "yx", tile_log2=(0, 2, 2), cuts=(5,), steps=((300,),), correction=3, dtype=2),
     "corrected_colour": Header((33, 30, 3), "yxc", colour=1, steps=((512, 700, 900),), correction=0),
+    "corrected_padding": Header(
+        (9, 30, 37), "zyx", tile_log2=(1, 2, 2), cuts=(5,), steps=((400,),), padding=-7, correction=3, dtype=3
+    ),
     "corrected_3d": Header((19, 20, 41), "zyx", cell_depth=8, tile_log2=(1, 1, 2), correction=1 << 18, dtype=3),
 }
 
@@ -163,11 +180,23 @@ def random_stages(rng, header, classes):
     return stages
 
 
+def random_mask(rng, header):
+    """Boxes and some noise over all planes, or all, or nothing; also past the ends of the planes."""
+    shape = [n * s for n, s in zip(header.grid.cells, (header.cell_depth, 8, 8), strict=True)]
+    mask = np.full((header.grid.planes, *shape), rng.random() < 0.5)
+    for _ in range(int(rng.integers(0, 5))):
+        start = [int(rng.integers(0, n)) for n in mask.shape]
+        box = tuple(slice(a, a + 1 + int(rng.exponential(20))) for a in start)
+        mask[box] ^= rng.random(mask[box].shape) < rng.choice([0.5, 0.9, 1, 1])
+    return mask
+
+
 def random_coefficients(rng, header, largest=3000):
     classes = random_classes(rng, header)
     dc = rng.normal(0, 1, classes.shape).cumsum(axis=-1) * rng.choice([0, 1, 30, largest])
+    mask = None if header.padding is None else random_mask(rng, header)
     corrections = None if header.correction is None else random_corrections(rng, header)
-    return Coefficients(classes, dc.astype(np.int64), random_stages(rng, header, classes), corrections)
+    return Coefficients(classes, dc.astype(np.int64), random_stages(rng, header, classes), mask, corrections)
 
 
 def random_corrections(rng, header):
@@ -182,7 +211,7 @@ def random_corrections(rng, header):
 
 
 def random_own(rng, header):
-    own = {}
+    own = {} if rng.random() < 0.5 else {"WEIGHTS": rng.integers(-128, 128, 11).tolist()}
     for number in range(1, header.stage_count + 1):
         stage = header.stage_key(number)
         for family in stage_families(stage):

@@ -88,12 +88,14 @@ def write_class_map(writer, classes, count):
 
 # --- section 8.1, DCs
 
+RUNS, LARGEST_RUN = 12, 27  # the class of runs in the DC family; the largest N(n) it uses
+
 
 def clamped_gradient(a, b, c):
     return min(max(a + b - c, min(a, b)), max(a, b))
 
 
-def weighted_neighbours(v, cell, last_x):
+def weighted_neighbours(v, cell, last_x, weights):
     """T, the weighted sum of the neighbours' values in 1/64."""
     z, y, x = cell
 
@@ -104,11 +106,11 @@ def weighted_neighbours(v, cell, last_x):
         w, n, nw = at(0, 0, 1), at(0, 1, 0), at(0, 1, 1)
         ne = at(0, 1, -1) if x < last_x else n
         if not z:
-            total, seen = 36 * w + 26 * n - 12 * nw + 14 * ne, (w, n, ne)
+            around, seen = (w, n, nw, ne), (w, n, ne)
         else:
             p, pw, pn = at(1, 0, 0), at(1, 0, 1), at(1, 1, 0)
-            total = 22 * w + 26 * n - 4 * nw + 4 * ne + 48 * p - 14 * pw - 18 * pn
-            seen = (w, n, ne, p)
+            around, seen = (w, n, nw, ne, p, pw, pn), (w, n, ne, p)
+        total = sum(weight * value for weight, value in zip(weights[4:] if z else weights[:4], around, strict=True))
         return min(max(total, 64 * min(seen)), 64 * max(seen))
     if x:
         return 64 * (clamped_gradient(at(0, 0, 1), at(1, 0, 0), at(1, 0, 1)) if z else at(0, 0, 1))
@@ -150,13 +152,13 @@ def write_residual(writer, code, r):
         writer.raw(size - 1, abs(r))
 
 
-def code_dcs(size, steps, classes, exchange):
+def code_dcs(size, steps, classes, weights, exchange):
     """Walk over the DCs: exchange(cell, context, prediction) reads or writes a residual and returns it."""
     values, residuals = {}, {}
     dc = np.zeros(size, np.int64)
     for cell in product(*map(range, size)):
         step = steps[classes[cell]]
-        total = weighted_neighbours(values, cell, size[2] - 1)
+        total = weighted_neighbours(values, cell, size[2] - 1, weights)
         prediction = (total + 32 * step) // (64 * step)
         residuals[cell] = exchange(cell, dc_context(residuals, cell), prediction)
         q = prediction + residuals[cell]
@@ -169,21 +171,57 @@ def code_dcs(size, steps, classes, exchange):
 def read_stage_1(reader, size, steps, codes):
     classes = read_class_map(reader, size, len(steps))
 
-    def exchange(cell, context, prediction):
-        return read_residual(reader, codes["DC"][context])
+    zeros = None  # left of the run of context 0, once it was read
 
-    return classes, code_dcs(size, steps, classes, exchange)
+    def exchange(cell, context, prediction):
+        nonlocal zeros
+        if context:
+            return read_residual(reader, codes["DC"][context])
+        if zeros is None:
+            symbol = codes["DC"][RUNS].read(reader)
+            if symbol > LARGEST_RUN:
+                raise CorruptError(f"DC run symbol {symbol}")
+            zeros = read_count(reader, symbol)
+        if zeros:
+            zeros -= 1
+            return 0
+        zeros = None
+        residual = read_residual(reader, codes["DC"][0])
+        if not residual:
+            raise CorruptError("a zero after a run of zeros")
+        return residual
+
+    dc = code_dcs(size, steps, classes, codes["WEIGHTS"], exchange)
+    if zeros:
+        raise CorruptError("a run of zeros past the end of the tile")
+    return classes, dc
 
 
 def write_stage_1(writer, classes, dc, steps, codes):
     write_class_map(writer, classes, len(steps))
 
-    def exchange(cell, context, prediction):
-        residual = int(dc[cell]) - prediction
-        write_residual(writer, codes["DC"][context], residual)
-        return residual
+    coded = []  # (context, residual) of every cell
 
-    code_dcs(classes.shape, steps, classes, exchange)
+    def exchange(cell, context, prediction):
+        coded.append((context, int(dc[cell]) - prediction))
+        return coded[-1][1]
+
+    code_dcs(classes.shape, steps, classes, codes["WEIGHTS"], exchange)
+    quiet = [residual for context, residual in coded if not context]
+    waiting = 0  # zeros of the run at hand that are still to come
+    done = 0  # cells of context 0 so far
+    inside = False
+    for context, residual in coded:
+        if not context and not inside:
+            waiting = next((i for i, r in enumerate(quiet[done:]) if r), len(quiet) - done)
+            symbol, raw_bits, raw = split_count(waiting)
+            codes["DC"][RUNS].write(writer, symbol)
+            writer.raw(raw_bits, raw)
+            inside = True
+        if context or not waiting:
+            write_residual(writer, codes["DC"][context], residual)
+        if not context:
+            inside, waiting, done = waiting > 0, max(waiting - 1, 0), done + 1
 
 
 # --- section 8.2

@@ -9,6 +9,7 @@ import numpy as np
 from .coefficients import Coefficients
 from .container import AXES, DTYPES, FLOAT
 from .geometry import BLOCKS, scan
+from .mask import scaled_mask
 from .transforms import F32, forward_block, inverse_block, scaled_block
 
 
@@ -89,7 +90,7 @@ def scaled_lengths(lengths, scale, z_shrinks):
     return (*lengths[:3], spatial[0] if z_shrinks else lengths[3], *spatial[1:])
 
 
-def from_planes(planes, lengths, header, corrections=None):
+def from_planes(planes, lengths, header, mask=None, corrections=None):
     """Sections 2 and 1: integer planes to the array in its own axes."""
     array = planes.reshape(lengths)
     if header.colour:
@@ -99,6 +100,8 @@ def from_planes(planes, lengths, header, corrections=None):
         B = t - (Co >> 1)
         array = np.stack([B + Co, G, B], axis=2)
     array = np.clip(array + header.offset, *header.limits)
+    if mask is not None:
+        array = np.where(mask, header.padding, array)
     if corrections is not None:
         array = np.clip(array + corrections.reshape(lengths) * (2 * header.correction + 1), *header.limits)
     if header.dtype == FLOAT:
@@ -127,9 +130,16 @@ def synthesize(coefficients, header, scale=1):
         samples = np.rint(synthesize_plane(coefficients, plane, header, scale)).astype(np.int64)
         samples = np.clip(samples, -(1 << 28), 1 << 28)
         planes.append(samples[tuple(map(slice, lengths[3:]))])
+    mask = None if coefficients.mask is None else shown_mask(coefficients.mask, header, scale).reshape(lengths)
     # Corrections are there only where all stages are; they belong to the clipped samples.
     corrections = coefficients.corrections if scale == 1 else None
-    return from_planes(np.stack(planes), lengths, header, corrections)
+    return from_planes(np.stack(planes), lengths, header, mask, corrections)
+
+
+def shown_mask(mask, header, scale):
+    """The mask of the samples inside the planes, at a scale."""
+    own = mask[(slice(None), *map(slice, header.lengths[3:]))]
+    return np.stack([scaled_mask(plane, scale, header.cell_depth == 8) for plane in own])
 
 
 def scale_raw(array, axes, scale):

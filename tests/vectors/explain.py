@@ -93,6 +93,8 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         ("B", "cell_depth", header.cell_depth),
         ("3B", "tile_log2", tuple(header.tile_log2)),
         ("i", "offset", header.offset),
+        ("B", "padding", int(header.padding is not None)),
+        *([] if header.padding is None else [("i", "padding_value", header.padding)]),
         ("B", "classes", len(header.reversible)),
         *classes,
         ("B", "stages", header.transform_stages),

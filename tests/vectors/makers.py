@@ -65,7 +65,17 @@ def gradient(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
     return np.indices(shape).sum(axis=0) * 32 + seed
 
 
+def disc(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    """A textured disc on the last two axes, as a CT's field of view; 0 around it."""
+    plane = shape[-2:]
+    distance = np.zeros(plane, np.int64)
+    for place, n in zip(np.indices(plane, dtype=np.int64), plane, strict=True):
+        distance += 4096 * (2 * place - n + 1) ** 2 // (n * n)
+    return np.where(distance > 4096, 0, 300 + textured(shape, seed) // 2)
+
+
 MAKERS = {
+    "disc": disc,
     "hills": hills,
     "noise": noise,
     "textured": textured,

@@ -1,0 +1,96 @@
+"""Speed on images that are made to hurt, against a normal image of the same shape and dtype in the same run.
+
+    python benchmarks/hurting.py
+
+Every pattern of hostile_images.py, four dtypes, 1D to 3D, four targets; one thread, processor time, the least of three
+runs of the whole call (search and verification included). `encode_ratio` and `decode_ratio` are its time per sample
+over that of the normal image (waves, an edge, noise of 1 % of the range) of the same shape, dtype and target; more than
+10 is a fault and makes the exit status 1. Writes results/hurting.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from harness import checksum, write_rows
+from hostile_images import PATTERNS, hostile_image
+from measuring import cpu_seconds
+
+import mmip_gpu as mmip
+from mmip_gpu.metrics import format_table
+
+SHAPES = ((2**18,), (512, 512), (32, 96, 96))
+DTYPES = ("uint8", "int8", "uint16", "int16")
+TARGETS: dict[str, dict[str, Any]] = {
+    "quality 10": {"quality": 10},
+    "quality 440": {"quality": 440},
+    "psnr 45": {"psnr": 45},
+    "lossless": {"lossless": True, "stages": 3},
+}
+MOST = 10.0
+_REPEATS = 3
+
+
+def normal_image(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Structure of a medical image: waves of several lengths, an edge, and noise of 1 % of the range."""
+    info = np.iinfo(dtype)
+    places = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij", sparse=True)
+    wave = sum(np.sin(place / length) for place in places for length in (7.0, 31.0, 90.0)) / (3 * len(shape))
+    values = 0.5 + 0.35 * wave + 0.1 * (wave > 0.2) + np.random.default_rng(0).normal(0, 0.01, shape)
+    return (info.min + values.clip(0, 1) * (int(info.max) - int(info.min))).astype(dtype)
+
+
+def least_seconds(work: Callable[[], Any]) -> tuple[Any, float]:
+    """(result, processor time of the fastest run)."""
+    runs = [cpu_seconds(work) for _ in range(_REPEATS)]
+    return runs[-1][0], min(seconds for _, seconds in runs)
+
+
+def times(array: np.ndarray, options: dict[str, Any]) -> tuple[bytes, float, float]:
+    """(container, encode and decode nanoseconds a sample)."""
+    blob, encode = least_seconds(lambda: mmip.encode(array, threads=1, **options))
+    _, decode = least_seconds(lambda: mmip.decode(blob, threads=1))
+    return blob, 1e9 * encode / array.size, 1e9 * decode / array.size
+
+
+def measured_rows(shape: tuple[int, ...], dtype: str, target: str) -> list[dict[str, Any]]:
+    """The normal image and all patterns at one target."""
+    rows: list[dict[str, Any]] = []
+    images = {"normal": normal_image(shape, dtype)} | {name: hostile_image(name, shape, dtype) for name in PATTERNS}
+    base: tuple[float, float] | None = None
+    for name, array in images.items():
+        blob, encode, decode = times(array, TARGETS[target])
+        base = base or (encode, decode)
+        row = {"image": name, "shape": "x".join(map(str, shape)), "dtype": dtype, "target": target}
+        found = {"bits_per_sample": 8 * len(blob) / array.size, "encode_ns": encode, "decode_ns": decode}
+        ratios = {"encode_ratio": encode / base[0], "decode_ratio": decode / base[1]}
+        rows.append(row | found | ratios | {"data": checksum(array)})
+    return rows
+
+
+def main() -> None:
+    """All images, the slowest of each pattern, rows."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    os.nice(5)
+    rows = [
+        row for shape in SHAPES for dtype in DTYPES for target in TARGETS for row in measured_rows(shape, dtype, target)
+    ]
+    worst = []
+    for name in PATTERNS:
+        own = [row for row in rows if row["image"] == name]
+        worst += [max(own, key=lambda r: r["encode_ratio"]), max(own, key=lambda r: r["decode_ratio"])]
+    print("slowest to encode and slowest to decode of each pattern:")
+    print(format_table(worst, ["image", "shape", "dtype", "target", "bits_per_sample", "encode_ratio", "decode_ratio"]))
+    slow = [row for row in rows if max(row["encode_ratio"], row["decode_ratio"]) > MOST]
+    print(f"{len(slow)} of {len(rows)} take more than {MOST:g} times the normal time")
+    print(f"wrote {write_rows('hurting', rows).name}")
+    sys.exit(1 if slow else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+// Decoding tables of the code families of one stage, built in or read from a payload's head.
+// Values: a bit string in, tables of all classes out. Home: host. Implements FORMAT.md section 7 for readers.
+// Throws DataError for a code that the format does not allow.
+#pragma once
+
+#include <vector>
+
+#include "codebook.h"
+
+namespace mmip {
+
+struct DecodingTables {
+    int alphabet = 0, escape_bits = 0;
+    std::vector<uint32_t> fast;
+    std::vector<LongCodes> longer;
+
+    CodeTables view() const { return {fast.data(), longer.data(), alphabet, escape_bits}; }
+};
+
+// Reads what choose_codes wrote.
+DecodingTables read_codes(const CodeFamily& family, BitReader& bits);
+
+// Where the code of a token stands in `fast`: [left_class][position_class][neighbour_sum of magnitudes up to kEnoughMagnitude].
+const uint16_t* token_code_places();
+
+}  // namespace mmip

@@ -1,0 +1,128 @@
+// See mask.h.
+#include "mask.h"
+
+#include <algorithm>
+
+#include "padding.h"
+#include "parallel.h"
+
+namespace mmip {
+namespace {
+
+// The tile's samples as bytes with the frame of rules/mask.h.
+class TileBits {
+public:
+    explicit TileBits(const Tile& tile) : order_(*tile.order) {
+        const int nz = order_.depth * order_.az, ny = 8 * order_.ay, nx = 8 * order_.ax;
+        bytes_.resize(static_cast<size_t>(nz) * (ny + kMaskFrame) * (nx + 2 * kMaskFrame));
+        buffer = {bytes_.data(), nz, ny, nx};
+    }
+
+    // use(eight samples, word of the mask, shift of their bits) for every row of every cell
+    template <class Use>
+    void each_row(const Use& use) const {
+        for (int cell = 0; cell < order_.cells(); ++cell) {
+            const int z = cell / (order_.ax * order_.ay), y = cell / order_.ax % order_.ay, x = cell % order_.ax;
+            for (int k = 0; k < order_.depth; ++k)
+                for (int j = 0; j < 8; ++j) use(buffer.row(z * order_.depth + k, 8 * y + j) + 8 * x, cell * order_.depth + k, 8 * j);
+        }
+    }
+
+    MaskBuffer buffer;
+
+private:
+    const TileOrder& order_;
+    std::vector<uint8_t> bytes_;
+};
+
+int mask_kind(const uint64_t* words, int count) {
+    uint64_t any = 0, all = ~uint64_t{0};
+    for (int i = 0; i < count; ++i) any |= words[i], all &= words[i];
+    return any == 0 ? kMaskNone : (all == ~uint64_t{0} ? kMaskAll : kMaskMixed);
+}
+
+struct ByteSink {
+    std::vector<uint8_t>* bytes;
+    void byte(uint8_t value) { bytes->push_back(value); }
+};
+
+template <class T>
+void find_in_tile(Coefficients& c, const Tile& tile, const T* plane, int32_t value) {
+    const TileOrder& order = *tile.order;
+    const int64_t *shape = c.geometry.shape, nx = shape[2];
+    uint64_t* word = c.mask.get() + tile.base * order.depth;
+    for (int cell = 0; cell < order.cells(); ++cell) {
+        const int64_t z0 = (tile.cell[0] + cell / (order.ax * order.ay)) * order.depth;
+        const int64_t y0 = (tile.cell[1] + cell / order.ax % order.ay) * 8, x0 = (tile.cell[2] + cell % order.ax) * 8;
+        for (int k = 0; k < order.depth; ++k, ++word) {
+            uint64_t bits = 0;
+            for (int j = 0; j < 8; ++j) {
+                const T* row = plane + (std::min(z0 + k, shape[0] - 1) * shape[1] + std::min(y0 + j, shape[1] - 1)) * nx;
+                uint64_t byte = 0;
+                for (int i = 0; i < 8; ++i) byte |= static_cast<uint64_t>(row[std::min(x0 + i, nx - 1)] == value) << i;
+                bits |= byte << (8 * j);
+            }
+            *word = bits;
+        }
+    }
+}
+
+}  // namespace
+
+void find_mask(Coefficients& c, const Samples& samples, int32_t value, int threads) {
+    const int64_t plane_samples = c.geometry.shape[0] * c.geometry.shape[1] * c.geometry.shape[2];
+    with_typed(samples, [&](const auto* all) {
+        parallel_for(static_cast<int64_t>(c.tiles.size()), threads,
+                     [&](int64_t i, int) { find_in_tile(c, c.tiles[i], all + c.tiles[i].plane * plane_samples, value); });
+    });
+}
+
+TileMask encode_mask(const Coefficients& c, const Tile& tile) {
+    const uint64_t* words = c.mask.get() + tile.base * c.geometry.depth;
+    TileMask mask{mask_kind(words, tile.order->cells() * c.geometry.depth), {}};
+    if (mask.kind != kMaskMixed) return mask;
+    const TileBits tile_bits(tile);
+    tile_bits.each_row([&](uint8_t* row, int word, int shift) {
+        for (int i = 0; i < 8; ++i) row[i] = static_cast<uint8_t>((words[word] >> (shift + i)) & 1);
+    });
+    MaskModel model;
+    model.reset();
+    ByteSink sink{&mask.code};
+    RangeEncoder<ByteSink> coder(sink, model);
+    code_mask(tile_bits.buffer, coder);
+    coder.finish();
+    while (!mask.code.empty() && mask.code.back() == 0) mask.code.pop_back();
+    return mask;
+}
+
+Status read_mask(Coefficients& c, const Tile& tile, BitReader& bits) {
+    const int count = tile.order->cells() * c.geometry.depth;
+    uint64_t* words = c.mask.get() + tile.base * c.geometry.depth;
+    bits.refill();
+    const int kind = static_cast<int>(bits.take(2));
+    if (kind > kMaskMixed) return kStatusMask;
+    std::fill_n(words, count, kind == kMaskAll ? ~uint64_t{0} : 0);
+    if (kind != kMaskMixed) return kOk;
+    uint32_t bytes = 0;
+    if (!bits.take_gamma(bytes)) return kStatusMask;
+    --bytes;
+    if (bits.overrun() || bytes > bits.size - bits.position / 8) return kStatusTruncated;
+    std::vector<uint8_t> code(bytes);
+    for (uint8_t& byte : code) {
+        bits.refill();
+        byte = static_cast<uint8_t>(bits.take(8));
+    }
+    MaskModel model;
+    model.reset();
+    RangeDecoder coder(code.data(), bytes, model);
+    if (coder.code == coder.range) return kStatusMask;
+    const TileBits tile_bits(tile);
+    code_mask(tile_bits.buffer, coder);
+    if (bytes > coder.used) return kStatusTrailing;
+    tile_bits.each_row([&](const uint8_t* row, int word, int shift) {
+        for (int i = 0; i < 8; ++i) words[word] |= static_cast<uint64_t>(row[i]) << (shift + i);
+    });
+    return mask_kind(words, count) == kMaskMixed ? kOk : kStatusMask;
+}
+
+}  // namespace mmip

@@ -1,0 +1,235 @@
+// The entropy decoding kernel: AC sub-streams of one stage in, lists of nonzero indices out.
+// Values: UnpackJob. Home: host, per instruction set. One item of work = one sub-stream; two are decoded in turns, since a token
+// waits for the place of the one before. Implements FORMAT.md section 8.2. Never reads outside the bytes; sets a status instead.
+#pragma once
+
+#include "../rules/huffman.h"
+#include "kernels.h"
+
+namespace MMIP_NS {
+
+// What stays the same for the tokens of a block, and what changes from one to the next.
+struct TokenSource {
+    const uint8_t* data;
+    uint64_t bytes;
+    const mmip::BlockPosition* positions;
+    uint8_t* magnitudes;                 // of the stage's earlier positions, at most kEnoughMagnitude
+    const mmip::CodeTables* codes;
+    const uint32_t* fast;
+    const uint16_t* places;
+    uint32_t end;                        // of the stage in the block
+};
+
+struct TokenCursor {
+    uint64_t bit;
+    uint32_t p;
+    int left;
+    mmip::Token* out;
+};
+
+struct SlowToken {
+    int status;
+    int32_t value;
+    uint32_t p;
+    uint64_t bit;
+};
+
+// A token whose codeword is long or escaped, or that has a gamma code.
+__attribute__((noinline, cold)) inline SlowToken read_slow_token(const uint8_t* data, uint64_t bytes, uint64_t bit,
+                                                                  const mmip::CodeTables* codes, uint32_t place, uint32_t p, uint32_t end) {
+    if (p >= end) return {kStatusPosition, 0, p, bit};
+    BitReader bits(data, bytes, bit);
+    const int token = decode_special(bits, *codes, static_cast<int>(place / mmip::kFastEntries), codes->fast[place + bits.peek(mmip::kFastBits)]);
+    const int size = token & 15;
+    if (token < 0 || size == 0) return {kStatusSymbol, 0, p, bits.position};
+    p += count_base(token >> 4) + bits.take(count_extra_bits(token >> 4));
+    if (p >= end) return {kStatusPosition, 0, p, bits.position};
+    const bool negative = bits.take(1) != 0;
+    uint32_t m = 1u << (size - 1);
+    if (size < kEscapeSize) {
+        m |= bits.take(size - 1);
+    } else {
+        uint32_t above = 0;
+        if (!bits.take_gamma(above) || above > static_cast<uint32_t>(kMaxIndex) - m) return {kStatusValue, 0, p, bits.position};
+        m += above - 1;
+    }
+    return {kOk, negative ? -static_cast<int32_t>(m) : static_cast<int32_t>(m), p, bits.position};
+}
+
+// The next token of a block that has one left.
+MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
+    uint64_t window = BitReader::bits_at(s.data, s.bytes, c.bit);
+    const mmip::BlockPosition& at = s.positions[c.p];
+    const uint32_t v = neighbour_sum(s.magnitudes, at.near);
+    const uint32_t place = s.places[left_class(c.left) * (7 * kNeighbourSums) + at.sums + v];
+    const uint32_t entry = s.fast[place + (window >> (64 - mmip::kFastBits))];
+    int32_t value;
+    uint32_t m;
+    if (__builtin_expect((entry & (kSpecialEntry | kLongEntry)) != 0, 0)) {
+        const SlowToken token = read_slow_token(s.data, s.bytes, c.bit, s.codes, place, c.p, s.end);
+        if (token.status != kOk) {
+            c.bit = token.bit;
+            return token.status;
+        }
+        value = token.value, c.p = token.p, c.bit = token.bit;
+        m = static_cast<uint32_t>(value < 0 ? -value : value);
+    } else {
+        const int extra = static_cast<int>(entry >> 4 & 15), size = static_cast<int>(entry >> 8 & 15);
+        window <<= entry & 15;
+        c.p += (entry >> kEntryValue) + static_cast<uint32_t>((window >> 1) >> (63 - extra));
+        window <<= extra;
+        const int32_t sign = static_cast<int32_t>(static_cast<int64_t>(window) >> 63);
+        m = static_cast<uint32_t>((window | uint64_t{1} << 63) >> (64 - size));   // the sign's place is the leading one's
+        value = (static_cast<int32_t>(m) ^ sign) - sign;
+        c.bit += entry >> 12 & 63;
+        if (__builtin_expect(c.p >= s.end, 0)) {
+            c.bit -= static_cast<uint64_t>(size);   // of which nothing was needed
+            return kStatusPosition;
+        }
+    }
+    s.magnitudes[c.p] = static_cast<uint8_t>(m < kEnoughMagnitude ? m : kEnoughMagnitude);
+    *c.out++ = {value, c.p++};
+    --c.left;
+    return kOk;
+}
+
+// One sub-stream: block headers here, tokens by read_token.
+class SubstreamReader {
+public:
+    explicit SubstreamReader(mmip::UnpackJob& job) : job_(job), bits_(job.data, job.bytes) {
+        source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, job.token_codes->fast, job.token_places, 0};
+        cursor_ = {0, 0, 0, job.tokens};
+    }
+
+    // Goes on to the next block that has tokens; false at the sub-stream's end, and at a defect.
+    bool next_block() {
+        const int cells = job_.az * job_.ay * job_.ax;
+        while (cell_ < cells) {
+            const int status = read_header();
+            if (status != kOk) return stop(status);
+            if (cursor_.left > 0) return true;
+        }
+        return stop(bits_.finish());
+    }
+
+    // After read_token: whether there is a block to go on with.
+    bool go_on(int status) {
+        if (status != kOk) {
+            bits_.position = cursor_.bit;
+            return stop(status);
+        }
+        if (cursor_.left > 0) return true;
+        __builtin_memset(job_.magnitudes + first_, 0, cursor_.p - first_);
+        bits_.position = cursor_.bit;
+        return next_block();
+    }
+
+    TokenSource source_;
+    TokenCursor cursor_;
+
+private:
+    bool stop(int status) {
+        job_.status = status != kOk && bits_.overrun() ? static_cast<int>(kStatusTruncated) : status;
+        job_.tokens = cursor_.out;
+        return false;
+    }
+
+    int read_header() {
+        const int i = cell_;
+        bits_.refill();
+        const int header = decode_symbol(bits_, *job_.header_codes, header_class(context(i)));
+        if (header < 0) return kStatusSymbol;
+        const int mode = header >> 5, n_symbol = header & 31;
+        const mmip::TokenBlock& block = job_.blocks[mode];
+        if (block.cells == 0 || !fits(i, block)) return kStatusMode;
+        bits_.refill();
+        const uint32_t n = count_base(n_symbol) + bits_.take(count_extra_bits(n_symbol));
+        const uint32_t low = static_cast<uint32_t>(block.cells * job_.low), high = static_cast<uint32_t>(block.cells * job_.high);
+        if (n > high - low) return kStatusPosition;
+        const int status = job_.sets_modes ? set_mode(i, mode, n, block.cells) : check_mode(i, mode, n, block.cells);
+        if (status != kOk) return status;
+        const uint32_t d = density(n, block.cells);
+        for (int k = 0; k < block.cells; ++k) job_.density[job_.raster[i + k]] = d;
+        job_.spans[i] = {cursor_.out, n};
+        source_.positions = block.positions;
+        source_.end = high;
+        first_ = low;
+        cursor_.bit = bits_.position;
+        cursor_.p = low;
+        cursor_.left = static_cast<int>(n);
+        cell_ = i + block.cells;
+        return kOk;
+    }
+
+    bool fits(int i, const mmip::TokenBlock& b) const {
+        if (b.cells == 1) return true;
+        const int at = job_.raster[i], z = at / (job_.ay * job_.ax), y = at / job_.ax % job_.ay, x = at % job_.ax;
+        return z % b.z == 0 && y % b.y == 0 && x % b.x == 0 && z + b.z <= job_.az && y + b.y <= job_.ay && x + b.x <= job_.ax;
+    }
+
+    int context(int i) const {
+        const int at = job_.raster[i], slice = job_.ay * job_.ax;
+        uint32_t sum = 0;
+        int neighbours = 0;
+        if (at % job_.ax > 0) sum += job_.density[at - 1], ++neighbours;
+        if (at % slice >= job_.ax) sum += job_.density[at - job_.ax], ++neighbours;
+        if (at >= slice) sum += job_.density[at - slice], ++neighbours;
+        return header_context(sum, neighbours);
+    }
+
+    int set_mode(int i, int mode, uint32_t n, int cells) {
+        if (job_.stage > 2 && n == 0) {
+            if (cells == 1 && mode != kMode8) return kStatusMode;
+            mode = kMode8;
+        }
+        __builtin_memset(job_.modes + i, mode, static_cast<uint32_t>(cells));
+        if (job_.reversible == nullptr) return kOk;
+        const int first = job_.classes[job_.raster[i]];
+        for (int k = 0; k < cells; ++k)
+            if (job_.classes[job_.raster[i + k]] != first) return kStatusDisagree;
+        return job_.reversible[first] != 0 && mode != kMode8 ? kStatusDisagree : kOk;
+    }
+
+    int check_mode(int i, int mode, uint32_t n, int cells) const {
+        if (n == 0) return cells == 1 && mode != kMode8 ? kStatusMode : kOk;
+        for (int k = 0; k < cells; ++k)
+            if (job_.modes[i + k] != mode) return kStatusDisagree;
+        return kOk;
+    }
+
+    mmip::UnpackJob& job_;
+    BitReader bits_;
+    int cell_ = 0;
+    uint32_t first_ = 0;
+};
+
+inline void unpack_tile(SubstreamReader& reader, bool more) {
+    while (more) {
+        const TokenSource source = reader.source_;
+        TokenCursor cursor = reader.cursor_;
+        int status = kOk;
+        while (status == kOk && cursor.left > 0) status = read_token(source, cursor);
+        reader.cursor_ = cursor;
+        more = reader.go_on(status);
+    }
+}
+
+inline void unpack_two(mmip::UnpackJob& first, mmip::UnpackJob& second) {
+    SubstreamReader a(first), b(second);
+    bool more_a = a.next_block(), more_b = b.next_block();
+    while (more_a && more_b) {
+        const TokenSource source_a = a.source_, source_b = b.source_;
+        TokenCursor at_a = a.cursor_, at_b = b.cursor_;
+        int status_a = kOk, status_b = kOk;
+        for (int n = at_a.left < at_b.left ? at_a.left : at_b.left; n > 0 && (status_a | status_b) == kOk; --n) {
+            status_a = read_token(source_a, at_a);
+            status_b = read_token(source_b, at_b);
+        }
+        a.cursor_ = at_a, b.cursor_ = at_b;
+        more_a = a.go_on(status_a), more_b = b.go_on(status_b);
+    }
+    unpack_tile(a, more_a);
+    unpack_tile(b, more_b);
+}
+
+}  // namespace MMIP_NS

@@ -1,0 +1,118 @@
+// What an encoder decides on one block: which of its coefficients to lower or drop so that distortion + lambda * bits is least.
+// Values: entries (scaled magnitudes in 1/256 step, in scan order) and code lengths in bits. Host and device; integers only
+// (design D2), so that all executors decide alike. Not part of the format: a decoder never asks why.
+#pragma once
+
+#include "builtin_codes.h"
+#include "quantize.h"
+#include "symbols.h"
+
+namespace MMIP_NS {
+
+// A coefficient that may become an index other than 0.
+struct Entry {
+    uint16_t position;       // in the scan of its block
+    uint16_t negative;
+    int32_t scaled;          // |c| / step in 1/256; |c| itself in a reversible class
+    int32_t magnitude;       // |q|
+};
+
+// One stage of a block: where it starts, and what it costs to say how many nonzeros it has.
+struct Segment {
+    int low;                         // first scan position
+    const uint16_t* neighbours;      // 6 per position
+    const uint8_t* position_class;
+    const uint8_t* token;            // kTokenClasses x kTokenAlphabet: bits of a symbol and of the raw bits after it
+    const uint8_t* header;           // the same for headers: row of the context class, at the block's mode
+    int empty_bits;                  // of a header that says there is nothing
+};
+
+constexpr int64_t kLambda = 7424;            // 29/256 squared steps a bit, in (1/256 step)^2
+constexpr int32_t kLargestLowered = 8;       // larger magnitudes stay as they were rounded
+constexpr int32_t kLowerBelow = 90;          // lowering is tried below |q| + 0.35
+constexpr int kDecisionRounds = 2;
+
+struct Cost {
+    int64_t distortion;      // (1/256 step)^2
+    int64_t bits;
+};
+
+MMIP_RULE int64_t weigh(Cost c) { return c.distortion + kLambda * c.bits; }
+
+MMIP_RULE int64_t square(int64_t v) { return v * v; }
+
+MMIP_RULE int header_bits(const Segment& s, int nonzeros) {
+    return nonzeros == 0 ? s.empty_bits : s.header[count_symbol(static_cast<uint32_t>(nonzeros))];
+}
+
+// Bits of the token of `size` at the end of `run` zeros that start at position p, as the last but `left` - 1.
+MMIP_RULE int token_bits(const Segment& s, const uint32_t* magnitudes, int p, int left, uint32_t run, int size) {
+    const int context = token_context(left, s.position_class[p], neighbour_sum(magnitudes, s.neighbours + 6 * p));
+    return s.token[kTokenClass[context] * kTokenAlphabet + 16 * count_symbol(run) + size];
+}
+
+// Lowers and drops entries of one segment, from the last to the first; magnitudes holds |q| of the stage by position (all
+// zero before and after). Returns how many entries are left, and their cost.
+MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, uint32_t* magnitudes, Cost& cost) {
+    int64_t dropped = 0, bits = 0;
+    for (int i = 0; i < count; ++i) magnitudes[entries[i].position] = static_cast<uint32_t>(entries[i].magnitude);
+    for (int round = 0; round < kDecisionRounds && count > 0; ++round) {
+        int kept = count, left = 0, next = -1, next_bits = 0;
+        bits = 0;
+        for (int i = count - 1; i >= 0; --i) {
+            Entry& e = entries[i];
+            const int p = i > 0 ? entries[i - 1].position + 1 : s.low;
+            const uint32_t run = static_cast<uint32_t>(e.position - p);
+            const int m = e.magnitude, size = token_size(static_cast<uint32_t>(m));
+            int own = token_bits(s, magnitudes, p, left + 1, run, size);
+            const int32_t over = (m << 8) - e.scaled;
+            if (m <= kLargestLowered && (m & (m - 1)) == 0 && over > -kLowerBelow) {
+                const int64_t harm = 65536 - 512 * static_cast<int64_t>(over);   // (256 - over)^2 - over^2
+                if (m == 1) {
+                    magnitudes[e.position] = 0;
+                    int joined = 0;
+                    if (next >= 0) {
+                        const Entry& after = entries[next];
+                        joined = token_bits(s, magnitudes, p, left, static_cast<uint32_t>(after.position - p),
+                                            token_size(static_cast<uint32_t>(after.magnitude)));
+                    }
+                    const int saved = own + next_bits - joined + header_bits(s, kept) - header_bits(s, kept - 1);
+                    if (harm < kLambda * saved) {
+                        dropped += square(e.scaled);
+                        e.magnitude = 0;
+                        --kept;
+                        next_bits = joined;
+                        continue;
+                    }
+                    magnitudes[e.position] = 1;
+                } else {
+                    const int lower = token_bits(s, magnitudes, p, left + 1, run, size - 1);
+                    if (harm < kLambda * (own - lower)) {
+                        magnitudes[e.position] = static_cast<uint32_t>(--e.magnitude);
+                        own = lower;
+                    }
+                }
+            }
+            bits += next_bits;
+            next_bits = own;
+            next = i;
+            ++left;
+        }
+        bits += next_bits;
+        int n = 0;
+        for (int i = 0; i < count; ++i)
+            if (entries[i].magnitude > 0) entries[n++] = entries[i];
+        count = n;
+    }
+    int64_t distortion = dropped, energy = dropped;
+    for (int i = 0; i < count; ++i) {
+        magnitudes[entries[i].position] = 0;
+        distortion += square((static_cast<int64_t>(entries[i].magnitude) << 8) - entries[i].scaled);
+        energy += square(entries[i].scaled);
+    }
+    const Cost coded = {distortion, bits + header_bits(s, count)}, empty = {energy, header_bits(s, 0)};
+    cost = weigh(empty) <= weigh(coded) ? empty : coded;
+    return weigh(empty) <= weigh(coded) ? 0 : count;
+}
+
+}  // namespace MMIP_NS

@@ -1,0 +1,288 @@
+"""The arithmetic of the comparison with rivals: search, interpolation, means, tables, rows that are kept."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import adapters
+import curves
+import harness
+import measuring
+import numpy as np
+import pictures
+import pytest
+import report
+import rivals
+import scaling
+from rates import Dial, Point, around, bits_at, bracket, geometric_mean, mean_ratio, rate_at
+
+import mmip_gpu as mmip
+
+# --- interpolation and means
+
+
+def test_bits_are_interpolated_on_a_logarithmic_scale() -> None:
+    below, above = Point(0, 40, 0.5), Point(1, 44, 2.0)
+    assert bits_at(below, above, 42) == pytest.approx(1.0)
+    assert bits_at(below, above, 41) == pytest.approx(0.5 * 4**0.25)
+    assert bits_at(below, above, 44) == pytest.approx(2.0)
+
+
+def test_overshoot_gains_nothing() -> None:
+    """Any two points of one exponential curve give the same bits at the target."""
+
+    def curve(db: float) -> Point:
+        return Point(db, db, 0.01 * 1.1**db)
+
+    assert bits_at(curve(44.9), curve(45.6), 45) == pytest.approx(bits_at(curve(43), curve(45.01), 45))
+
+
+def test_a_better_point_with_fewer_bits_counts() -> None:
+    pair = Point(0, 49, 0.31), Point(1, 50.1, 0.25)
+    assert rate_at(pair, pair, 50) == 0.25
+    points = [*pair, Point(2, 55, 0.2), Point(3, math.inf, 0.4)]
+    assert rate_at(points, pair, 50) == 0.2
+    rising = Point(0, 49, 0.2), Point(1, 51, 0.3)
+    assert rate_at(rising, rising, 50) == pytest.approx(math.sqrt(0.06))
+
+
+def test_geometric_mean() -> None:
+    assert geometric_mean([0.5, 2.0]) == pytest.approx(1.0)
+    assert geometric_mean([2.0, 2.0, 16.0]) == pytest.approx(4.0)
+    assert geometric_mean([]) is None
+
+
+def test_mean_ratio_uses_common_targets_only() -> None:
+    assert mean_ratio({40: 1.0, 50: 8.0, 60: 9.0}, {40: 2.0, 50: 4.0}) == pytest.approx(1.0)
+    assert mean_ratio({40: 1.0}, {50: 1.0}) is None
+
+
+# --- search
+
+
+def test_around_ignores_exact_points() -> None:
+    points = [Point(1, 40, 1), Point(2, 44, 2), Point(3, 50, 3), Point(4, math.inf, 4)]
+    assert around(points, 44) == (points[0], points[1])
+    assert around(points, 60) == (points[2], None)
+
+
+@pytest.mark.parametrize("start", [10, 45, 100])
+@pytest.mark.parametrize("bend", [0.2, 1.0, 3.0])
+def test_bracket_is_close_on_a_continuous_curve(start: float, bend: float) -> None:
+    calls = []
+
+    def measure(parameter: float) -> Point:
+        calls.append(parameter)
+        return Point(parameter, 20 + bend * parameter + 0.5 * math.sin(parameter / 5), 2 ** (parameter / 10))
+
+    points: dict[float, Point] = {}
+    for target in (40.0, 47.0, 55.0):
+        pair = bracket(measure, Dial(0, 300, start, 1.0), target, points)
+        assert pair is not None
+        assert target - 0.3 <= pair[0].psnr_db < target <= pair[1].psnr_db <= target + 0.3
+    assert len(calls) == len(set(calls)) <= 24
+
+
+def test_bracket_of_a_coarse_parameter_is_its_neighbours() -> None:
+    def measure(parameter: float) -> Point:
+        return Point(parameter, 6.02 * parameter, parameter)
+
+    pair = bracket(measure, Dial(-17, 20, 3, 6, 1), 45, {})
+    assert pair is not None
+    assert [p.parameter for p in pair] == [7, 8]
+
+
+def test_bracket_of_a_curve_that_is_not_monotone_ends() -> None:
+    def measure(parameter: float) -> Point:
+        return Point(parameter, 30 + parameter + (3 if int(parameter) % 2 else 0), 1 + parameter)
+
+    pair = bracket(measure, Dial(0, 60, 10, 1, 1), 45, {})
+    assert pair is not None
+    assert pair[0].psnr_db < 45 <= pair[1].psnr_db
+
+
+@pytest.mark.parametrize("target", [20.0, 70.0])
+def test_bracket_outside_of_the_range_is_nothing(target: float) -> None:
+    assert bracket(lambda p: Point(p, 30 + p, 1), Dial(0, 30, 15, 1), target, {}) is None
+
+
+def test_bracket_below_exact_results() -> None:
+    """8-bit data: the codec becomes exact soon above the target."""
+
+    def measure(parameter: float) -> Point:
+        return Point(parameter, parameter if parameter < 52 else math.inf, parameter)
+
+    pair = bracket(measure, Dial(10, 130, 90, 1), 50, {})
+    assert pair is not None
+    assert pair[0].psnr_db < 50 <= pair[1].psnr_db < 52
+    assert bracket(measure, Dial(10, 130, 90, 1), 60, {}) is None
+
+
+# --- codecs and rows
+
+
+@pytest.fixture
+def small() -> pictures.Picture:
+    return pictures.Picture("small", mmip.phantom3d((8, 32, 48)).astype(np.int16) - 500, (50.0, 60.0), False)
+
+
+def all_codecs() -> list[adapters.Codec]:
+    return [*adapters.ours(), *adapters.rivals()]
+
+
+@pytest.mark.parametrize("codec", all_codecs(), ids=lambda c: c.name)
+def test_every_codec_is_brought_to_its_targets(codec: adapters.Codec, small: pictures.Picture) -> None:
+    for row, target in zip(rivals.measured_rows(codec, small), small.targets, strict=True):
+        assert row["target_db"] == target
+        assert row["below_db"] < target <= row["above_db"]
+        assert 0 < row["bits_per_sample"] <= max(row["below_bits"], row["above_bits"])
+        assert row["encode_mb_s"] > 0
+        assert row["decode_mb_s"] > 0
+
+
+@pytest.mark.parametrize("codec", [*adapters.ours_lossless(), *adapters.lossless_rivals()], ids=lambda c: c.name)
+def test_lossless_codecs_are_exact(codec: adapters.Codec, small: pictures.Picture) -> None:
+    trial = measuring.round_trip(codec, adapters.Source(small.array), 0)
+    assert math.isinf(trial.point.psnr_db)
+    assert trial.point.bits == pytest.approx(8 * sum(map(len, trial.streams)) / small.array.size)
+
+
+def test_every_effort_is_a_codec_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class WithEffort:
+        @staticmethod
+        def from_options(*, psnr: float, effort: int) -> None: ...
+
+    class Without:
+        @staticmethod
+        def from_options(*, psnr: float) -> None: ...
+
+    monkeypatch.setattr(adapters, "CodecConfig", WithEffort)
+    assert [codec.name for codec in adapters.ours()] == ["mmip effort 1", "mmip effort 2", "mmip effort 3"]
+    assert [options for _, options in adapters.effort_options()] == [{"effort": 1}, {"effort": 2}, {"effort": 3}]
+    monkeypatch.setattr(adapters, "CodecConfig", Without)
+    assert [codec.name for codec in adapters.ours()] == ["mmip"]
+
+
+def test_the_figure_is_small(tmp_path: Any) -> None:
+    rows = [row | {"image": f"image {i}"} for i in range(11) for row in ROWS]
+    curves.draw(rows, tmp_path / "curves.png")
+    data = (tmp_path / "curves.png").read_bytes()
+    assert data.startswith(b"\x89PNG")
+    assert len(data) < 300_000
+
+
+def test_psnr_of_a_trial_is_that_of_the_decoded_array(small: pictures.Picture) -> None:
+    codec = adapters.ours()[0]
+    source = adapters.Source(small.array)
+    trial = measuring.round_trip(codec, source, 50)
+    decoded = mmip.decode(trial.streams[0]).astype(float)
+    mse = np.mean((small.array - decoded) ** 2)
+    assert trial.point.psnr_db == pytest.approx(10 * math.log10(float(np.ptp(small.array)) ** 2 / mse))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+def test_sources_return_to_their_dtype(dtype: str) -> None:
+    info = np.iinfo(dtype)
+    source = adapters.Source(np.linspace(info.min, info.max, 60).astype(dtype).reshape(3, 4, 5))
+    planes = np.stack(source.planes())
+    assert planes.min() == 0
+    np.testing.assert_array_equal(source.samples(planes, True), source.array, strict=True)
+    np.testing.assert_array_equal(source.samples(source.floats()[0], False), source.array, strict=True)
+    narrow = np.stack(source.three_channels())[..., 1]
+    assert narrow.max() < 4096
+    restored = source.samples(narrow, True, source.narrowing).astype(int)
+    assert np.abs(restored - source.array).max() <= 0.5 / source.narrowing + 0.5
+
+
+def test_rows_are_kept_by_checksum_and_version(
+    small: pictures.Picture, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "RESULTS", tmp_path)
+    monkeypatch.setattr(measuring, "RESULTS", tmp_path)
+    codec = adapters.rivals()[0]
+    rows = rivals.measured_rows(codec, small)
+    harness.write_rows("rivals", [{"commit": "before"} | row for row in rows])
+    kept = measuring.kept_rows("rivals", rivals.row_key)
+    again = rivals.rows_of(codec, small, kept)
+    assert [row["commit"] for row in again] == ["before"] * 2
+    assert [row["bits_per_sample"] for row in again] == pytest.approx(
+        [row["bits_per_sample"] for row in rows], rel=1e-4
+    )
+    other = pictures.Picture("small", small.array + 1, small.targets, False)
+    assert "commit" not in rivals.rows_of(codec, other, kept)[0]
+
+
+# --- tables
+
+
+def result(image: str, group: str, codec: str, target: float, bits: float | None) -> dict[str, Any]:
+    shape = "8x8" if group == "2D" else "8x8x8"
+    speed = {"encode_mb_s": 100.0, "decode_mb_s": 400.0} if bits else {"note": "outside"}
+    found = {"image": image, "group": group, "shape": shape, "codec": codec, "target_db": target}
+    return found | {"bits_per_sample": bits} | speed
+
+
+ROWS = [
+    result("a", "2D", report.ANCHOR, 40, 1.0),
+    result("a", "2D", report.ANCHOR, 50, 1.0),
+    result("a", "2D", "mmip", 40, 0.5),
+    result("a", "2D", "mmip", 50, 0.5),
+    result("b", "volumes", report.ANCHOR, 40, 2.0),
+    result("b", "volumes", report.ANCHOR, 50, 2.0),
+    result("b", "volumes", "mmip", 40, 1.0),
+    result("b", "volumes", "mmip", 50, 4.0),
+    result("b", "volumes", report.NEAREST, 40, 2.0),
+    result("b", "volumes", report.NEAREST, 50, None),
+]
+
+
+def test_groups_weigh_images_alike() -> None:
+    groups = report.images_of(ROWS)
+    ratios = report.image_ratios(ROWS, "mmip", report.ANCHOR)
+    assert ratios["a"] == (pytest.approx(0.5), True)
+    assert ratios["b"] == (pytest.approx(1.0), True)
+    assert report.group_ratio(ratios, groups, ("2D", "volumes")) == (pytest.approx(math.sqrt(0.5)), True)
+    assert report.group_ratio(ratios, groups, ("phantoms",)) is None
+
+
+def test_missing_rates_are_marked() -> None:
+    ratios = report.image_ratios(ROWS, report.NEAREST, report.ANCHOR)
+    assert ratios == {"b": (pytest.approx(1.0), False)}
+    groups = report.images_of(ROWS)
+    assert report.group_ratio(ratios, groups, ("2D", "volumes")) == (pytest.approx(1.0), False)
+    text = report.rivals_report(ROWS)
+    assert "| mmip | -50.0 | +0.0 | -29.3 | -50.0 | +0.0 |" in text
+    assert f"- b at 50 dB, {report.NEAREST}: outside" in text
+
+
+def test_lossless_exceptions_are_named() -> None:
+    rows = [
+        result("a", "2D", "mmip 3 stages", 0, 4.0),
+        result("a", "2D", report.LOSSLESS_ANCHOR, 0, 5.0),
+        result("b", "volumes", "mmip 3 stages", 0, 6.0),
+        result("b", "volumes", report.LOSSLESS_ANCHOR, 0, 5.0),
+    ]
+    assert f"mmip 3 stages is larger than {report.LOSSLESS_ANCHOR} on: b." in report.lossless_report(rows)
+
+
+# --- cuts and memory
+
+
+def test_the_middle_of_a_volume() -> None:
+    volume = np.arange(70)[:, None, None] * np.ones((1, 2, 2), np.int64)
+    assert pictures.middle(volume)[[0, -1], 0, 0].tolist() == [19, 50]
+    assert len(pictures.middle(volume[:14])) == 14
+
+
+def test_the_peak_holds_what_is_freed_again() -> None:
+    size = 2**26
+
+    def work() -> int:
+        return int(np.ones(size, np.uint8).sum())
+
+    before = scaling.own_memory()
+    found, peak = scaling.peak_of(work)
+    assert found == size
+    if before:  # Linux only
+        assert peak - before >= 0.8 * size
