@@ -111,7 +111,7 @@ def explain_payload(
 ) -> list[str]:
     """Rows of one stage's payload."""
     head = struct.unpack_from("<I", payload)[0]
-    code_bits = sum(FAMILIES[family][0] for family in stage_families(stage))
+    code_bits = (stage == 1) + sum(FAMILIES[family][0] for family in stage_families(stage))  # a bit for the weights
     codes_end = 4 + -(-code_bits // 8)
     assert not any(payload[4:codes_end]), "only built-in codes are explained"
     groups = head - 4 - 4 * -(-count // 16)
