@@ -1,9 +1,10 @@
-"""Train the built-in codes and the map of token contexts to classes; writes mmip_gpu/rules/builtin_codes.h.
+"""Train the built-in codes; writes mmip_gpu/rules/correction_codes.h and, with --data, builtin_codes.h beside it.
 
     python benchmarks/train_codes.py --data FOLDER
 
-FOLDER holds the images that split.json names under "train" (missing ones are skipped and listed); seeded synthetic
-volumes are added, since the split has little 3D material. Only symbol counts are derived from the images.
+The codes of the corrections come from seeded noise alone. The others, and the map of token contexts to classes, are
+counted: FOLDER holds the images that split.json names under "train" (missing ones are skipped and listed); seeded
+synthetic volumes are added, since the split has little 3D material. Only symbol counts are derived from the images.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ import numpy as np
 
 from mmip_gpu import _core
 from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import analyzed_chunk
+from mmip_gpu.codec import analyzed_chunk, empty_chunk
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.planning import ChunkPlan, tile_log2
 
 HERE = Path(__file__).parent
-TARGET = HERE.parent / "mmip_gpu" / "rules" / "builtin_codes.h"
+RULES = HERE.parent / "mmip_gpu" / "rules"
 STEP_SHARES = (0.004, 0.01, 0.025, 0.06, 0.15)  # of the central 98 % of the data range
 SYMBOLS_PER_RUN = 40_000.0  # a longer run weighs as much as this many symbols
 COUNTS = {"dc": (13, 32), "header2": (8, 256), "header3": (8, 256), "token": (378, 416)}
 ESCAPE_BITS = {"dc": 5, "header2": 8, "header3": 8, "token": 9}
+RESIDUAL_SCALES = (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.2, 3.3, 5.0, 8.0, 14.0, 25.0, 50.0)
+NOTE = "written by benchmarks/train_codes.py, do not edit."
 
 
 def synthetic_volumes() -> list[np.ndarray]:
@@ -96,6 +99,26 @@ def collect(runs: list[tuple[str, np.ndarray, str, int]]) -> dict[str, np.ndarra
     return total
 
 
+def correction_counts() -> np.ndarray:
+    """Symbol counts of correction indices: Gaussian and Laplacian noise, white or smoothed, whole or beside zeros."""
+    rng = np.random.default_rng(1)
+    shape = (1, 256, 256)
+    plan = ChunkPlan(CodecConfig("max_error", 1.0), "zyx", False, 1, (0, 4, 4), (0, 63), ((256,),), (0,))
+    total = np.zeros((_core.CORRECTION_CLASSES, _core.CORRECTION_ALPHABET))
+    for scale in RESIDUAL_SCALES:
+        for noise in (rng.normal(size=shape), rng.laplace(scale=0.7, size=shape)):
+            for smoothing, share in ((0.0, 1.0), (0.0, 0.5), (0.6, 1.0), (1.2, 1.0), (1.2, 0.5)):
+                weight = np.exp(-(np.fft.fftfreq(256)[:, None] ** 2 + np.fft.fftfreq(256) ** 2) * 20 * smoothing**2)
+                field = np.real(np.fft.ifft2(np.fft.fft2(noise) * weight))
+                indices = np.rint(field * scale / field.std()).astype(np.int32)
+                indices[:, int(256 * share) :] = 0
+                counts = np.reshape(
+                    empty_chunk(plan, PlaneLayout.of(shape, "zyx")).count_corrections(indices, 2), total.shape
+                )
+                total += counts * min(1.0, SYMBOLS_PER_RUN / max(counts.sum(), 1.0))
+    return total
+
+
 def entropy(counts: np.ndarray) -> np.ndarray:
     """Bits of an ideal code, per row."""
     sums = counts.sum(-1, keepdims=True)
@@ -152,31 +175,44 @@ def table(name: str, dims: str, rows: list[list[int]]) -> str:
     return f"MMIP_TABLE uint8_t {name}{dims} = {{\n{body}\n}};\n"
 
 
+def codes(counts: np.ndarray, escape_bits: int) -> list[list[int]]:
+    """Code of every class; what all classes have in common counts a little."""
+    prior = counts.sum(0) / counts.sum()
+    return [built_in_code(row + prior * max(2.0, 0.002 * row.sum()), escape_bits) for row in counts]
+
+
+def correction_text(counts: np.ndarray) -> str:
+    """correction_codes.h."""
+    return (
+        f"// Built-in code lengths of the corrections; {NOTE}\n"
+        "// Values: lengths 0 (not listed) to 12, the escape last. Host and device. FORMAT.md section 7.1.\n"
+        '#pragma once\n\n#include "format.h"\n\nnamespace MMIP_NS {\n\n'
+        + table("kCorrectionLengths", "[48][129]", codes(counts, _core.CORRECTION_ESCAPE_BITS))
+        + "\n}  // namespace MMIP_NS\n"
+    )
+
+
 def header_text(total: dict[str, np.ndarray]) -> str:
     """builtin_codes.h."""
     label = cluster(total["token"] + 1e-9, _core.TOKEN_CLASSES)
     token = np.stack([total["token"][label == k].sum(0) for k in range(_core.TOKEN_CLASSES)])
 
-    def codes(counts: np.ndarray, key: str) -> list[list[int]]:
-        prior = counts.sum(0) / counts.sum()
-        return [built_in_code(row + prior * max(2.0, 0.002 * row.sum()), ESCAPE_BITS[key]) for row in counts]
-
     headers = "".join(
         "    {\n"
-        + "\n".join("        {" + ", ".join(map(str, row)) + "}," for row in codes(total[key], key))
+        + "\n".join("        {" + ", ".join(map(str, row)) + "}," for row in codes(total[key], ESCAPE_BITS[key]))
         + "\n    },\n"
         for key in ("header2", "header3")
     )
     classes = "\n".join("    " + ", ".join(map(str, label[i : i + 42])) + "," for i in range(0, len(label), 42))
     return (
-        "// Built-in code lengths, classes of the token contexts; written by benchmarks/train_codes.py, do not edit.\n"
+        f"// Built-in code lengths, classes of the token contexts; {NOTE}\n"
         "// Values: lengths 0 (not listed) to 12, the escape last. Host and device. FORMAT.md section 7.1.\n"
         '#pragma once\n\n#include "format.h"\n\nnamespace MMIP_NS {\n\n'
-        + table("kDcLengths", "[13][33]", codes(total["dc"], "dc"))
+        + table("kDcLengths", "[13][33]", codes(total["dc"], ESCAPE_BITS["dc"]))
         + "\nMMIP_TABLE uint8_t kHeaderLengths[2][8][257] = {\n"
         + headers
         + "};\n\n"
-        + table("kTokenLengths", "[48][417]", codes(token, "token"))
+        + table("kTokenLengths", "[48][417]", codes(token, ESCAPE_BITS["token"]))
         + f"\nMMIP_TABLE uint8_t kTokenClass[378] = {{\n{classes}\n}};\n\n}}  // namespace MMIP_NS\n"
     )
 
@@ -184,10 +220,12 @@ def header_text(total: dict[str, np.ndarray]) -> str:
 def main() -> None:
     """Count, cluster, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of NAME.npy")
+    parser.add_argument("--data", type=Path, help="folder of NAME.npy; without it, the codes of corrections only")
     options = parser.parse_args()
-    TARGET.write_text(header_text(collect(training_set(options.data))))
-    print(f"wrote {TARGET.relative_to(HERE.parent)}: build again, and write the golden vectors anew")
+    (RULES / "correction_codes.h").write_text(correction_text(correction_counts()))
+    if options.data is not None:
+        (RULES / "builtin_codes.h").write_text(header_text(collect(training_set(options.data))))
+    print("written: build again, and write the golden vectors anew")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+SEARCH_NONE: int
+SEARCH_FAST: int
+SEARCH_ROUGH: int
+SEARCH_FULL: int
 FORMAT_VERSION: int
 MAX_CLASSES: int
 MAX_STAGES: int
@@ -15,6 +19,7 @@ STEP_ONE: int
 MIN_STEP: int
 MAX_STEP: int
 MAX_RECON: int
+MAX_INDEX: int
 CODE_LIMIT: int
 TOKEN_CONTEXTS: int
 TOKEN_CLASSES: int
@@ -23,6 +28,10 @@ TOKEN_ESCAPE_BITS: int
 HEADER_CLASSES: int
 HEADER_ALPHABET: int
 HEADER_ESCAPE_BITS: int
+CORRECTION_CLASSES: int
+CORRECTION_ALPHABET: int
+CORRECTION_ESCAPE_BITS: int
+MAX_CORRECTION_ERROR: int
 DC_CLASSES: int
 DC_ALPHABET: int
 DC_ESCAPE_BITS: int
@@ -51,7 +60,8 @@ class Chunk:
         classes: NDArray[np.uint8] | None,
         offset: int,
         rounding: int,
-        plain: bool,
+        search: int,
+        passes: int,
         threads: int,
     ) -> list[float]: ...
     def fill(
@@ -60,6 +70,9 @@ class Chunk:
     def pack(self, stage: int, threads: int) -> bytes: ...
     def unpack(self, stage: int, payload: Buffer, check_crc: bool, alone: bool, threads: int) -> int: ...
     def extent(self, stage: int, payload: Buffer) -> int: ...
+    def pack_corrections(self, indices: NDArray[np.int32], threads: int) -> bytes: ...
+    def unpack_corrections(self, payload: Buffer, indices: NDArray[np.int32], check_crc: bool, threads: int) -> int: ...
+    def count_corrections(self, indices: NDArray[np.int32], threads: int) -> list[int]: ...
     def synthesize(
         self,
         stages: int,
@@ -91,6 +104,10 @@ class Chunk:
 def colour_planes(planes: NDArray[np.int32], forward: bool) -> None: ...
 def total(a: NDArray[Any]) -> int: ...
 def difference(a: NDArray[Any], b: NDArray[Any]) -> tuple[int, int]: ...
+def find_corrections(original: NDArray[Any], decoded: NDArray[Any], error: int, indices: NDArray[np.int32]) -> None: ...
+def add_corrections(
+    samples: NDArray[Any], indices: NDArray[np.int32], error: int, minimum: int, maximum: int
+) -> None: ...
 def code_lengths(counts: Sequence[int], limit: int) -> list[int]: ...
 def kernel_names() -> list[str]: ...
 def selected_kernels() -> str: ...

@@ -41,16 +41,21 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
 
     Parameters
     ----------
-    array : ndarray of uint8, int8, uint16 or int16
+    array : ndarray of uint8, int8, uint16, int16, or float32 with ``step=``
         Any shape of rank 1 to 6, any byte order and strides.
     quality : float
         The seed's scale: step 2 * base, base = max(1, round(220 / quality)); regions base // 2.
     psnr : float
         dB on the data range (max - min) of the array; never below it.
+    max_error : float
+        No sample differs by more, in sample units; reached by a last stage of corrections (lossless regions stay so).
+    ratio : float
+        Bytes of the samples over bytes of the container: at least this and, where the size follows the step,
+        at most 3 % more; bit-exact where that is small enough.
     lossless : bool
         Bit-exact, with ``stages=``.
     stages : int, default 3
-        2 to 5 coarse-to-fine parts; stage 1 is the 1/8 image.
+        2 to 5 coarse-to-fine parts; stage 1 is the 1/8 image. ``max_error=`` adds its corrections as one more.
     cuts : sequence of int, optional
         AC positions per cell before which stages 2, 3, .. end.
     roi : array or str, optional
@@ -63,6 +68,9 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
         Code three channels as YCoCg-R; default: where axis ``c`` has length 3.
     cell_depth : {1, 8}, optional
         2D or 3D blocks; tried on the middle of the array when None.
+    step : float, optional
+        float32 samples are rounded to multiples of it, at most 2^18 of them; targets are in their unit (but for
+        ``quality``, in steps), and lossless means that nothing more is lost.
     data_range : float, optional
         Peak for ``psnr=``, instead of max - min.
     effort : {1, 2, 3}, default 2
@@ -86,7 +94,8 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
     Raises
     ------
     InvalidArgument
-        Exactly one of quality, psnr, lossless must be given; shapes, dtypes and values must be as above.
+        Exactly one of quality, psnr, max_error, ratio, lossless must be given; shapes, dtypes and values must be as
+        above.
 
     Examples
     --------
@@ -118,6 +127,7 @@ def encode_array(
     roi_quality: Quality | Mapping[int, Quality] | None = None,
     cell_depth: int | None = None,
     verify: bool = True,
+    step: float | None = None,
     effort: int = 2,
     padding: Padding = "auto",
 ) -> Encoded:
@@ -133,17 +143,19 @@ def encode_array(
         roi_quality=roi_quality,
         cell_depth=cell_depth,
         verify=verify,
+        step=step,
         effort=effort,
         padding=padding,
         has_roi=roi is not None,
     )
     array = checked_array(array, device)
+    check_step(array.dtype, config.step)
     layout = PlaneLayout.of(array.shape, axes)
     workers = thread_count(threads)
     classes = roi_classes(roi, array, layout.axes)
     if data_range is not None and not (isinstance(data_range, (int, float)) and 0 < data_range < math.inf):
         raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")
-    plan = make_plan(config, array, layout, classes, is_colour(colour, layout), data_range, workers)
+    plan = make_plan(config, array, layout, classes, is_colour(colour, layout, array.dtype), data_range, workers)
     return encode_chunk(array, plan, classes, threads=workers)
 
 
@@ -262,7 +274,7 @@ def checked_array(array: Any, device: str | None = None) -> NDArray[Any]:
     if found.dtype.name in DTYPES or found.dtype.newbyteorder("=").name in DTYPES:
         return found
     if found.dtype.kind == "f":
-        advice = "scale to integers first, e.g. numpy.rint(x / step).astype('int16')"
+        advice = "convert to float32 and pass step="
         if found.size and not np.isfinite(found).all():
             advice = "it holds NaN or infinity; replace them, then " + advice
     else:
@@ -270,11 +282,23 @@ def checked_array(array: Any, device: str | None = None) -> NDArray[Any]:
     raise InvalidArgument(f"dtype: expected one of {', '.join(DTYPES)}, found {found.dtype}; {advice}")
 
 
-def is_colour(colour: bool | None, layout: PlaneLayout) -> bool:
-    """Whether the channels are coded as YCoCg-R."""
-    three = "c" in layout.axes and layout.channels == 3
+def check_step(dtype: np.dtype[Any], step: float | None) -> None:
+    """Raise InvalidArgument unless a step is given for float32 samples, and for no others."""
+    if dtype.kind == "f" and step is None:
+        raise InvalidArgument(
+            "dtype float32: pass step=, what samples are rounded to multiples of (a fraction of their noise), or scale "
+            "to integers; NaN and infinity have to be replaced first"
+        )
+    if dtype.kind != "f" and step is not None:
+        raise InvalidArgument(f"step={step:g}: is for float32 samples, found {dtype}")
+
+
+def is_colour(colour: bool | None, layout: PlaneLayout, dtype: np.dtype[Any]) -> bool:
+    """Whether the channels are coded as YCoCg-R; never those of float32 samples."""
+    three = "c" in layout.axes and layout.channels == 3 and dtype.kind != "f"
     if colour and not three:
-        raise InvalidArgument(f"colour=True: expected an axis c of length 3, found axes {layout.axes!r} {layout.shape}")
+        found = f"axes {layout.axes!r} {layout.shape}, {dtype}"
+        raise InvalidArgument(f"colour=True: expected an axis c of length 3 of integers, found {found}")
     return three if colour is None else bool(colour)
 
 

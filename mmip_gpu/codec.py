@@ -14,8 +14,19 @@ from numpy.typing import NDArray
 
 from . import _core
 from .axes import PlaneLayout
-from .container import UNKNOWN_ERROR, Header, LossRecord, TransformFields
+from .components import colour_planes, sample_planes
+from .container import Header, TransformFields
+from .corrections import add_corrections, encode_corrections
 from .errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
+from .floats import (
+    DEEP_LIMIT,
+    INDEX_LIMIT,
+    from_indices,
+    sample_dtype,
+    squared_error,
+    to_indices,
+)
+from .loss import loss_record
 from .planning import ChunkPlan, sample_offset
 from .raw import Encoded, decode_raw, encode_raw
 from .region import TiledRegion
@@ -58,7 +69,12 @@ def encode_chunk(
     if array.size == 0:
         return encode_raw(array, layout, plan)
     chunk, planes, offset, errors = analyzed_chunk(array, plan, classes, threads)
-    payloads = tuple(chunk.pack(stage, threads) for stage in range(1, len(plan.cuts) + 1))
+    payloads = [chunk.pack(stage, threads) for stage in range(1, len(plan.cuts) + 1)]
+    decoded = None
+    if plan.correction is not None or plan.config.verify:
+        decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
+    if plan.correction is not None and decoded is not None:
+        payloads.append(encode_corrections(chunk, planes, decoded, plan.correction, threads))
     fields = TransformFields(
         depth=plan.depth,
         tile_log2=plan.tile_log2,
@@ -69,10 +85,12 @@ def encode_chunk(
         cuts=plan.cuts,
         stage_bytes=tuple(len(p) for p in payloads),
         stage_crcs=tuple(_head_crc(p) for p in payloads),
+        correction=plan.correction,
         padding=plan.padding,
     )
-    loss = _measure(chunk, planes, plan, offset, sum(errors), threads)
-    encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields), payloads)
+    loss = loss_record(layout.to_planes(array), decoded, plan, sum(errors))
+    header = Header(array.dtype.name, layout, plan.colour, loss, fields, step=plan.config.step)
+    encoded = Encoded(header, tuple(payloads))
     if allow_raw and encoded.size > array.nbytes + len(encoded.header.to_bytes()):
         return encode_raw(array, layout, plan)
     return encoded
@@ -88,12 +106,13 @@ def analyzed_chunk(
 ) -> tuple[_core.Chunk, NDArray[Any], int, list[float]]:
     """(quantized chunk, planes, offset, estimated squared error of each class): all of encoding but the entropy coder.
 
-    Samples under the padding mask are replaced before the transform; the planes are those of the array.
-    With `plain`, all blocks have mode 8 and indices are rounded half up: the quality rule's own distortion.
+    Samples under the padding mask are replaced before the transform; the planes are those of the array, as integers:
+    of float32 samples, their indices. With `plain`, all blocks have mode 8 and indices are rounded half up: the
+    quality rule's own distortion.
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
-    planes = layout.to_planes(array)
-    chunk = _chunk(plan, layout)
+    planes = to_indices(layout.to_planes(array), plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
+    chunk = empty_chunk(plan, layout)
     cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
     coded = planes
     if plan.padding is not None:
@@ -101,22 +120,27 @@ def analyzed_chunk(
         chunk.fill(planes, cells, coded, threads)
     offset = sample_offset(coded)
     if plan.colour:
-        coded = _colour_planes(planes, offset)
+        coded = colour_planes(planes, offset)
     rounding = _PLAIN_ROUNDING if plain else ROUNDING
     search, passes = (_core.SEARCH_NONE, 1) if plain else _EFFORTS[plan.config.effort]
     errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
     return chunk, planes, offset, errors
 
 
-def total_error(array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int) -> int:
-    """Sum of squared errors after decoding, without writing a stream."""
-    return _core.difference(*_decoded_planes(array, plan, classes, threads, plain=False))[0]
+def total_error(array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int) -> float:
+    """Sum of squared errors after decoding, without writing a stream; of float32 samples in steps."""
+    planes, decoded = _decoded_planes(array, plan, classes, threads, plain=False)
+    step = plan.config.step
+    if step is None:
+        return _core.difference(planes, decoded)[0]
+    original = PlaneLayout.of(array.shape, plan.axes).to_planes(array)
+    return squared_error(original, decoded, step)[0] / step**2
 
 
 def class_errors(
     array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int, *, plain: bool = False
 ) -> list[int]:
-    """Sum of squared errors in each class (of a small array); `plain` as in `analyzed_chunk`."""
+    """Sum of squared errors in each class (of a small array), in steps; `plain` as in `analyzed_chunk`."""
     planes, decoded = _decoded_planes(array, plan, classes, threads, plain=plain)
     if len(plan.steps) == 1 or classes is None:
         return [_core.difference(planes, decoded)[0]] + [0] * (len(plan.steps) - 1)
@@ -167,13 +191,17 @@ def decode_chunk(
     if part.decoded_bytes > max_bytes:
         raise LimitExceeded(f"decoding takes {part.decoded_bytes} bytes, max_bytes={max_bytes}")
     try:
-        chunk = _chunk(fields, header.layout, part.box)
+        chunk = empty_chunk(fields, header.layout, part.box)
+        count = len(fields.cuts)
 
         def decode(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
-            chunk.decode(payloads, check_crc, scale, offset, minimum, maximum, out, threads)
+            chunk.decode(payloads[:count], check_crc, scale, offset, minimum, maximum, out, threads)
 
-        planes = _sample_planes(chunk, decode, np.dtype(header.dtype), scale, fields.offset, header.colour)
-        return part.crop(planes, chunk.window(scale)[0])
+        dtype = sample_dtype(np.dtype(header.dtype))
+        planes = sample_planes(chunk, decode, dtype, scale, fields.offset, header.colour)
+        if wanted > count and fields.correction is not None:
+            add_corrections(chunk, payloads[count], planes, fields.correction, check_crc, threads)
+        return from_indices(part.crop(planes, chunk.window(scale)[0]), header.step)
     except MemoryError:
         raise LimitExceeded(f"no memory to decode {part.decoded_bytes} bytes; decode a region or a scale") from None
 
@@ -183,15 +211,14 @@ def needed_stages(header: Header, stages: int | None, scale: int) -> int:
     if isinstance(scale, bool) or not isinstance(scale, (int, np.integer)) or scale not in SCALES:
         raise InvalidArgument(f"scale={scale!r}: expected one of {SCALES}")
     count = len(header.payload_sizes)
-    most = len(header.transform.cuts) if header.transform is not None else count
     if stages is not None and (isinstance(stages, bool) or not isinstance(stages, (int, np.integer)) or stages < 1):
         raise InvalidArgument(f"stages={stages!r}: expected a positive integer")
     if header.transform is None:
         return 1
-    if stages is not None and stages > most:
-        raise InvalidArgument(f"stages={stages}: expected at most {most}, the stages of this data")
-    limit = {8: 1, 4: 2}.get(scale, most)
-    return min(most if stages is None else int(stages), limit)
+    if stages is not None and stages > count:
+        raise InvalidArgument(f"stages={stages}: expected at most {count}, the stages of this data")
+    limit = {8: 1, 4: 2, 2: len(header.transform.cuts)}.get(scale, count)
+    return min(count if stages is None else int(stages), limit)
 
 
 def read_extent(
@@ -205,7 +232,7 @@ def read_extent(
     part = TiledRegion.of(header, scale, region)
     if part.samples == 0:
         return 0
-    chunk = _chunk(header.transform, header.layout, part.box)
+    chunk = empty_chunk(header.transform, header.layout, part.box)
     return sum(chunk.extent(stage, payload) for stage, payload in enumerate(payloads, 1))
 
 
@@ -235,7 +262,8 @@ def _check_payload(fields: TransformFields, stage: int, payload: memoryview, che
         raise CorruptData(f"stage {stage}: its head is not the one that the header names")
 
 
-def _chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
+def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
+    """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
     recon = fields.recon if isinstance(fields, TransformFields) else ((0, 0, 0),) * len(fields.steps)
     return _core.Chunk(
         planes=layout.planes,
@@ -265,13 +293,6 @@ def _cell_map(classes: NDArray[np.uint8], layout: PlaneLayout, depth: int) -> ND
     return np.ascontiguousarray(np.repeat(cells, layout.channels, axis=0))
 
 
-def _colour_planes(planes: NDArray[Any], offset: int) -> NDArray[np.int32]:
-    """YCoCg-R of planes whose innermost plane axis is the channel."""
-    coded = planes.astype(np.int32) - np.int32(offset)
-    _core.colour_planes(coded.reshape(planes.shape[0] // 3, 3, -1), True)
-    return coded
-
-
 def _synthesize(
     chunk: _core.Chunk, dtype: np.dtype[Any], stages: int, scale: int, offset: int, colour: bool, threads: int
 ) -> NDArray[Any]:
@@ -280,49 +301,4 @@ def _synthesize(
     def synthesize(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
         chunk.synthesize(stages, scale, offset, minimum, maximum, out, threads)
 
-    return _sample_planes(chunk, synthesize, dtype, scale, offset, colour)
-
-
-def _sample_planes(
-    chunk: _core.Chunk,
-    fill: Callable[[int, int, int, NDArray[Any]], None],
-    dtype: np.dtype[Any],
-    scale: int,
-    offset: int,
-    colour: bool,
-) -> NDArray[Any]:
-    """Planes of the dtype, from what `fill` (offset, minimum, maximum, out) makes of the components."""
-    _, shape = chunk.window(scale)
-    info = np.iinfo(dtype)
-    planes = chunk.planes
-    if not colour:
-        out = np.empty((planes, *shape), dtype)
-        fill(offset, int(info.min), int(info.max), out)
-        return out
-    wide = np.empty((planes, *shape), np.int32)
-    limit = 2**28
-    fill(0, -limit, limit, wide)
-    _core.colour_planes(wide.reshape(planes // 3, 3, -1), False)
-    wide += np.int32(offset)
-    return np.clip(wide, info.min, info.max).astype(dtype)
-
-
-def _measure(
-    chunk: _core.Chunk, planes: NDArray[Any], plan: ChunkPlan, offset: int, estimate: float, threads: int
-) -> LossRecord:
-    config = plan.config
-    low, high = int(planes.min()), int(planes.max())
-    if not config.verify:
-        exact = plan.lossless
-        return LossRecord(
-            config.mode,
-            config.value,
-            exact,
-            low,
-            high,
-            0 if exact else round(estimate),
-            0 if exact else UNKNOWN_ERROR,
-        )
-    decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
-    sse, largest = _core.difference(planes, decoded)
-    return LossRecord(config.mode, config.value, True, low, high, sse, largest)
+    return sample_planes(chunk, synthesize, dtype, scale, offset, colour)

@@ -16,16 +16,18 @@ from typing import Any
 
 from . import _core
 from .errors import InvalidArgument
+from .floats import index_error
 
 __all__ = ["MODES", "CodecConfig", "Padding", "Quality"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless")
-_LATER = ("max_error", "ratio")
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
 _CELL_AC = {1: 63, 8: 511}
+_LARGEST_RATIO = 1_000_000
+_SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
 Quality = float | str
 """A number (the seed's quality scale) or ``"lossless"``."""
@@ -40,10 +42,11 @@ class CodecConfig:
 
     Parameters
     ----------
-    mode : {"quality", "psnr", "lossless"}
+    mode : {"quality", "psnr", "max_error", "ratio", "lossless"}
         The target's kind.
     value : float
-        The target: quality in (0, 440], or PSNR in dB on the data range; 0 for lossless.
+        The target: quality in (0, 440], PSNR in dB on the data range, largest error in sample units, or bytes of
+        the samples over bytes of the encoding; 0 for lossless.
     stages : int
         2 to 5, or as many as `cuts` makes.
     cuts : tuple of int, optional
@@ -54,6 +57,8 @@ class CodecConfig:
         Cells of 1x8x8 or 8x8x8; chosen by trying when None.
     verify : bool
         Whether the loss record holds measured values.
+    step : float, optional
+        What float32 samples are rounded to multiples of, in their unit; None for integers.
     effort : {1, 2, 3}
         How hard the encoder looks: 1 fastest, 3 smallest; any decoder reads all of them.
     padding : int, "auto" or None
@@ -72,6 +77,7 @@ class CodecConfig:
     roi_quality: Quality | tuple[tuple[int, Quality], ...] | None = None
     cell_depth: int | None = None
     verify: bool = True
+    step: float | None = None
     effort: int = 2
     padding: Padding = "auto"
 
@@ -89,6 +95,7 @@ class CodecConfig:
         roi_quality: Quality | Mapping[int, Quality] | None = None,
         cell_depth: int | None = None,
         verify: bool = True,
+        step: float | None = None,
         effort: int = 2,
         padding: Padding = "auto",
         has_roi: bool = False,
@@ -108,10 +115,6 @@ class CodecConfig:
             found = ", ".join(sorted(given)) or "none"
             raise InvalidArgument(f"expected exactly one of quality, psnr, max_error, ratio, lossless; found {found}")
         mode, value = next(iter(given.items()))
-        if mode in _LATER:
-            raise InvalidArgument(
-                f"mode {mode!r} is not available yet; use quality=, psnr= or lossless=True with stages="
-            )
         if mode == "lossless" and stages is None and cuts is None and not has_roi:
             raise InvalidArgument(
                 "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
@@ -128,6 +131,7 @@ class CodecConfig:
             _frozen_quality(roi_quality),
             cell_depth,
             bool(verify),
+            None if step is None else _number("step", step),
             effort,
             _padding(padding),
         )
@@ -142,6 +146,13 @@ class CodecConfig:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
             raise InvalidArgument(f"psnr={self.value}: expected 1 to 140 dB")
+        if self.step is not None and not _SMALLEST_STEP <= self.step <= _LARGEST_STEP:
+            raise InvalidArgument(f"step={self.step}: expected {_SMALLEST_STEP} to {_LARGEST_STEP}")
+        if self.error_bound is not None and not 0 <= self.error_bound <= _core.MAX_CORRECTION_ERROR:
+            most = _core.MAX_CORRECTION_ERROR * (self.step or 1.0)
+            raise InvalidArgument(f"max_error={self.value}: expected 0 to {most:g}")
+        if self.mode == "ratio" and not 1 <= self.value <= _LARGEST_RATIO:
+            raise InvalidArgument(f"ratio={self.value}: expected 1 to {_LARGEST_RATIO}")
         if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
         if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
@@ -163,6 +174,18 @@ class CodecConfig:
         if any(a >= b for a, b in pairwise(ends)) or len(ends) > _core.MAX_STAGES:
             raise InvalidArgument(f"cuts={cuts}: expected ascending numbers between 1 and {total - 1}")
         return ends
+
+    @property
+    def exact(self) -> bool:
+        """Whether every sample has to come back as it was."""
+        return self.mode == "lossless" or self.error_bound == 0
+
+    @property
+    def error_bound(self) -> int | None:
+        """Largest error that mode max_error allows, in whole samples or (of float32) steps; None in other modes."""
+        if self.mode != "max_error":
+            return None
+        return math.floor(self.value) if self.step is None else index_error(self.value, self.step)
 
     def class_quality(self, index: int) -> Quality | None:
         """Quality asked for a ROI class (1, 2, ..), None where the target's own rule holds."""

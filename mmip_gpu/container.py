@@ -12,7 +12,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from . import _core
 from .axes import PlaneLayout
 from .config import MODES
 from .errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
+from .floats import sample_range
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["DTYPES", "UNKNOWN_ERROR", "Header", "LossRecord", "TransformFields"]
 
 MAGIC = b"MMIP"
-DTYPES = ("uint8", "int8", "uint16", "int16")
+DTYPES = ("uint8", "int8", "uint16", "int16", "float32")
 UNKNOWN_ERROR = 2**32 - 1
 _KIND_RAW, _KIND_TRANSFORM = 0, 1
 _PREFIX = struct.Struct("<4sHH")
 _LOSS = struct.Struct("<BdBiiQI")
+_FLOAT_LOSS = struct.Struct("<BdBffdf")
 _MAX_SAMPLES = 2**48
 _CELL_AC = {1: 63, 8: 511}
 
@@ -40,16 +42,22 @@ _CELL_AC = {1: 63, 8: 511}
 class LossRecord:
     """What was asked for and what was reached (FORMAT.md section 1).
 
-    `sse` is the sum of squared errors over all samples, `max_error` the largest absolute error in sample units.
+    `sse` is the sum of squared errors over all samples, `max_error` the largest absolute error in sample units. Of
+    float32 samples `minimum`, `maximum` and `max_error` are binary32, and infinity stands for UNKNOWN_ERROR.
     """
 
     mode: str
     requested: float
     verified: bool
-    minimum: int
-    maximum: int
-    sse: int
-    max_error: int
+    minimum: float
+    maximum: float
+    sse: float
+    max_error: float
+
+    @property
+    def largest(self) -> float | None:
+        """Largest absolute error; None where it is not known."""
+        return None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error
 
     def psnr(self, samples: int) -> float:
         """PSNR in dB on the data range; inf without error, -inf or nan where it is not defined."""
@@ -61,7 +69,10 @@ class LossRecord:
 
 @dataclass(frozen=True)
 class TransformFields:
-    """Fields of a container of kind 1 (FORMAT.md section 1)."""
+    """Fields of a container of kind 1 (FORMAT.md section 1); `correction` is None without corrections.
+
+    `stage_bytes` and `stage_crcs` have an entry for each stage, the corrections last.
+    """
 
     depth: int
     tile_log2: tuple[int, int, int]
@@ -73,11 +84,12 @@ class TransformFields:
     stage_bytes: tuple[int, ...]
     stage_crcs: tuple[int, ...]
     padding: int | None = None
+    correction: int | None = None
 
 
 @dataclass(frozen=True)
 class Header:
-    """A container's header; `transform` is None for the raw kind."""
+    """A container's header; `transform` is None for the raw kind, `step` for integer samples."""
 
     dtype: str
     layout: PlaneLayout
@@ -85,6 +97,7 @@ class Header:
     loss: LossRecord
     transform: TransformFields | None
     raw_crc: int = 0
+    step: float | None = None
 
     @property
     def raw_bytes(self) -> int:
@@ -114,7 +127,8 @@ class Header:
         rank = len(layout.shape)
         body = bytearray([kind, DTYPES.index(self.dtype), rank, int(self.colour)])
         body += layout.axes.encode("ascii") + struct.pack(f"<{rank}I", *layout.shape)
-        body += _LOSS.pack(
+        record = _LOSS if self.step is None else _FLOAT_LOSS
+        body += record.pack(
             MODES.index(loss.mode),
             loss.requested,
             loss.verified,
@@ -123,6 +137,7 @@ class Header:
             loss.sse,
             loss.max_error,
         )
+        body += b"" if self.step is None else struct.pack("<d", self.step)
         body += (
             struct.pack("<QI", self.raw_bytes, self.raw_crc) if self.transform is None else _pack_fields(self.transform)
         )
@@ -173,24 +188,28 @@ class Header:
             raise CorruptData(f"header: {e}") from None
         _expect(layout.samples < _MAX_SAMPLES, "shape", shape)
         _expect(
-            not colour or ("c" in layout.axes and layout.channels == 3),
-            "colour without three channels",
+            not colour or ("c" in layout.axes and layout.channels == 3 and DTYPES[dtype] != "float32"),
+            "colour without three integer channels",
             shape,
         )
-        loss = _read_loss(fields)
+        is_float = DTYPES[dtype] == "float32"
+        loss = _read_loss(fields, is_float)
+        step = fields.take("d")[0] if is_float else None
+        _expect(step is None or 0 < step < math.inf, "value_step", step)
         if kind == _KIND_RAW:
             size, crc = fields.take("QI")
-            header = cls(DTYPES[dtype], layout, bool(colour), loss, None, crc)
+            header = cls(DTYPES[dtype], layout, bool(colour), loss, None, crc, step)
             _expect(size == header.raw_bytes, "payload_bytes", size)
             return header
         _expect(layout.samples > 0, "shape of a transformed array", shape)
-        info = np.iinfo(DTYPES[dtype])
+        low, high = sample_range(np.dtype(DTYPES[dtype]))
         transform = _read_fields(fields, 3 if colour else 1)
-        _expect(info.min <= transform.offset <= info.max, "offset", transform.offset)
+        _expect(low <= transform.offset <= high, "offset", transform.offset)
         if transform.padding is not None:
             _expect(not colour, "padding with colour", transform.padding)
-            _expect(info.min <= transform.padding <= info.max, "padding_value", transform.padding)
-        return cls(DTYPES[dtype], layout, bool(colour), loss, transform)
+            _expect(not is_float, "padding of float32 samples", transform.padding)
+            _expect(low <= transform.padding <= high, "padding_value", transform.padding)
+        return cls(DTYPES[dtype], layout, bool(colour), loss, transform, step=step)
 
 
 class _Reader:
@@ -204,7 +223,7 @@ class _Reader:
     def left(self) -> int:
         return len(self._data) - self._at
 
-    def take(self, form: str) -> tuple[int, ...]:
+    def take(self, form: str) -> tuple[Any, ...]:
         size = struct.calcsize("<" + form)
         if size > self.left:
             raise CorruptData(f"header: expected {size} more bytes, found {self.left}")
@@ -218,13 +237,16 @@ def _expect(condition: bool, field: str, found: object) -> None:
         raise CorruptData(f"header: {field} out of range: {found}")
 
 
-def _read_loss(fields: _Reader) -> LossRecord:
-    mode, requested, verified, low, high, sse, max_error = fields.take(_LOSS.format.lstrip("<"))
+def _read_loss(fields: _Reader, is_float: bool) -> LossRecord:
+    record = _FLOAT_LOSS if is_float else _LOSS
+    mode, requested, verified, low, high, sse, max_error = fields.take(record.format.lstrip("<"))
     _expect(mode < len(MODES), "mode", mode)
     _expect(math.isfinite(requested), "requested", requested)
     _expect(requested == 0 or MODES[mode] != "lossless", "requested", requested)
     _expect(verified <= 1, "verified", verified)
-    _expect(low <= high, "minimum and maximum", (low, high))
+    _expect(low <= high and math.isfinite(low) and math.isfinite(high), "minimum and maximum", (low, high))
+    _expect(sse >= 0 and math.isfinite(sse), "sse", sse)
+    _expect(max_error >= 0, "max_error", max_error)
     return LossRecord(MODES[mode], float(requested), bool(verified), low, high, sse, max_error)
 
 
@@ -235,6 +257,7 @@ def _pack_fields(t: TransformFields) -> bytes:
     for reversible, recon, steps in zip(t.reversible, t.recon, t.steps, strict=True):
         out += struct.pack(f"<B3b{len(steps)}I", reversible, *recon, *steps)
     out += struct.pack(f"<B{len(t.cuts) - 2}H", len(t.cuts), *t.cuts[1:-1])
+    out += b"\0" if t.correction is None else struct.pack("<BI", 1, t.correction)
     for size, crc in zip(t.stage_bytes, t.stage_crcs, strict=True):
         out += struct.pack("<QI", size, crc)
     return out
@@ -267,7 +290,11 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
     _expect(2 <= stages <= _core.MAX_STAGES, "stages", stages)
     cuts = (0, *fields.take(f"{stages - 2}H"), _CELL_AC[depth])
     _expect(all(a < b for a, b in pairwise(cuts)), "cuts", cuts)
-    parts = [fields.take("QI") for _ in range(stages)]
+    (has_corrections,) = fields.take("B")
+    _expect(has_corrections <= 1, "corrections", has_corrections)
+    correction = fields.take("I")[0] if has_corrections else None
+    _expect(correction is None or correction <= _core.MAX_CORRECTION_ERROR, "correction_error", correction)
+    parts = [fields.take("QI") for _ in range(stages + has_corrections)]
     return TransformFields(
         depth,
         (tz, ty, tx),
@@ -279,4 +306,5 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
         tuple(p[0] for p in parts),
         tuple(p[1] for p in parts),
         padding,
+        correction,
     )

@@ -11,6 +11,7 @@
 #include "passes/analyze.h"
 #include "passes/codebook.h"
 #include "passes/columns.h"
+#include "passes/corrections.h"
 #include "passes/decode.h"
 #include "passes/fill.h"
 #include "passes/mask.h"
@@ -129,7 +130,30 @@ struct Chunk {
     }
 
     uint64_t extent(int stage, ByteArray payload) const {
+        if (stage > coefficients.stages()) return corrections_extent(coefficients, payload.data(), payload.size());
         return stage_extent(coefficients, stage, payload.data(), payload.size());
+    }
+
+    void check_indices(const IntArray& indices) const {
+        const Window w = box_window(coefficients.geometry, coefficients.box, 1);
+        const int64_t planes = coefficients.box.planes[1] - coefficients.box.planes[0];
+        require(static_cast<int64_t>(indices.size()) == planes * w.shape[0] * w.shape[1] * w.shape[2], "indices do not fit the box");
+    }
+
+    nb::bytes run_pack_corrections(IntArray indices, int threads) const {
+        check_indices(indices);
+        std::string payload;
+        {
+            nb::gil_scoped_release free;
+            payload = pack_corrections(coefficients, indices.data(), threads);
+        }
+        return nb::bytes(payload.data(), payload.size());
+    }
+
+    uint64_t run_unpack_corrections(ByteArray payload, IntArray indices, bool check_crc, int threads) const {
+        check_indices(indices);
+        nb::gil_scoped_release free;
+        return unpack_corrections(coefficients, payload.data(), payload.size(), check_crc, threads, indices.data());
     }
 
     // The output array as the passes take it.
@@ -264,9 +288,9 @@ std::pair<uint64_t, uint64_t> difference_of(const void* a, const void* b, size_t
     const T* p = static_cast<const T*>(a);
     const T* q = static_cast<const T*>(b);
     uint64_t squares = 0;
-    int32_t largest = 0;
+    int64_t largest = 0;
     for (size_t i = 0; i < count; ++i) {
-        const int32_t d = static_cast<int32_t>(p[i]) - static_cast<int32_t>(q[i]), m = d < 0 ? -d : d;
+        const int64_t d = static_cast<int64_t>(p[i]) - static_cast<int64_t>(q[i]), m = d < 0 ? -d : d;
         squares += static_cast<uint64_t>(m) * static_cast<uint64_t>(m);
         largest = m > largest ? m : largest;
     }
@@ -283,8 +307,26 @@ std::pair<uint64_t, uint64_t> difference(ReadOnlyArray a, ReadOnlyArray b) {
         case kSampleI8: return difference_of<int8_t>(a.data(), b.data(), a.size());
         case kSampleU16: return difference_of<uint16_t>(a.data(), b.data(), a.size());
         case kSampleI16: return difference_of<int16_t>(a.data(), b.data(), a.size());
-        default: throw nb::value_error("samples of this width are not supported");
+        default: return difference_of<int32_t>(a.data(), b.data(), a.size());
     }
+}
+
+// Fills `indices` with the corrections of decoded samples.
+void find_corrections(ReadOnlyArray original, ReadOnlyArray decoded, int error, IntArray indices) {
+    require(original.size() == decoded.size() && original.size() == indices.size() && original.dtype() == decoded.dtype(),
+            "arrays differ in size or dtype");
+    require(error >= 0 && error <= kMaxCorrectionError, "error bound out of range");
+    const Samples a{const_cast<void*>(original.data()), sample_type(original.dtype())}, b{const_cast<void*>(decoded.data()), a.type};
+    nb::gil_scoped_release free;
+    correction_indices(a, b, static_cast<int64_t>(indices.size()), error, indices.data());
+}
+
+void add_corrections(AnyArray samples, IntArray indices, int error, int minimum, int maximum) {
+    require(samples.size() == indices.size(), "arrays differ in size");
+    require(error >= 0 && error <= kMaxCorrectionError, "error bound out of range");
+    const Samples view{samples.data(), sample_type(samples.dtype())};
+    nb::gil_scoped_release free;
+    apply_corrections(view, static_cast<int64_t>(indices.size()), indices.data(), error, minimum, maximum);
 }
 
 // DataError becomes CorruptData or TruncatedData of mmip_gpu.errors.
@@ -319,6 +361,12 @@ NB_MODULE(_core, m) {
         .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)
         .def("unpack", &Chunk::run_unpack, "stage"_a, "payload"_a, "check_crc"_a, "alone"_a, "threads"_a)
         .def("extent", &Chunk::extent, "stage"_a, "payload"_a)
+        .def("pack_corrections", &Chunk::run_pack_corrections, "indices"_a, "threads"_a)
+        .def("unpack_corrections", &Chunk::run_unpack_corrections, "payload"_a, "indices"_a, "check_crc"_a, "threads"_a)
+        .def("count_corrections", [](const Chunk& c, IntArray indices, int threads) {
+                 c.check_indices(indices);
+                 return count_corrections(c.coefficients, indices.data(), threads);
+             }, "indices"_a, "threads"_a)
         .def("synthesize", &Chunk::run_synthesize, "stages"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
         .def("decode", &Chunk::run_decode, "payloads"_a, "check_crc"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
         .def("window", &Chunk::window, "scale"_a)
@@ -332,6 +380,8 @@ NB_MODULE(_core, m) {
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
     m.def("total", &total, "a"_a);
     m.def("difference", &difference, "a"_a, "b"_a);
+    m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
+    m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
     m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);
     m.def("kernel_names", &kernel_names);
     m.def("selected_kernels", [] { return std::string(kernels().name); });
@@ -349,6 +399,7 @@ NB_MODULE(_core, m) {
     m.attr("MIN_STEP") = kMinStep;
     m.attr("MAX_STEP") = kMaxStep;
     m.attr("MAX_RECON") = kMaxRecon;
+    m.attr("MAX_INDEX") = kMaxIndex;
     m.attr("CODE_LIMIT") = kCodeLimit;
     m.attr("TOKEN_CONTEXTS") = kTokenContexts;
     m.attr("TOKEN_CLASSES") = kTokenClasses;
@@ -357,6 +408,10 @@ NB_MODULE(_core, m) {
     m.attr("HEADER_CLASSES") = kHeaderClasses;
     m.attr("HEADER_ALPHABET") = kHeaderAlphabet;
     m.attr("HEADER_ESCAPE_BITS") = kHeaderEscapeBits;
+    m.attr("CORRECTION_CLASSES") = kCorrectionClasses;
+    m.attr("CORRECTION_ALPHABET") = kCorrectionAlphabet;
+    m.attr("CORRECTION_ESCAPE_BITS") = kCorrectionEscapeBits;
+    m.attr("MAX_CORRECTION_ERROR") = kMaxCorrectionError;
     m.attr("DC_CLASSES") = kDcClasses;
     m.attr("DC_ALPHABET") = kDcAlphabet;
     m.attr("DC_ESCAPE_BITS") = kDcEscapeBits;

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from .codec import read_extent
-from .container import UNKNOWN_ERROR, Header
+from .container import Header
 from .errors import CorruptData, InvalidArgument, TruncatedData
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def describe(header: Header) -> dict[str, Any]:
         "kind": "raw" if header.transform is None else "transform",
         "shape": list(header.layout.shape),
         "dtype": header.dtype,
+        "step": header.step,
         "axes": header.layout.axes,
         "colour": header.colour,
         "bytes": to_here,
@@ -74,7 +75,7 @@ def describe(header: Header) -> dict[str, Any]:
             "requested": loss.requested,
             "verified": loss.verified,
             "psnr": None if not math.isfinite(psnr) else psnr,
-            "max_error": None if loss.max_error == UNKNOWN_ERROR else loss.max_error,
+            "max_error": loss.largest,
             "lossless": loss.verified and loss.sse == 0,
             "minimum": loss.minimum,
             "maximum": loss.maximum,
@@ -90,6 +91,7 @@ def describe(header: Header) -> dict[str, Any]:
             "reversible": [bool(r) for r in t.reversible],
             "offset": t.offset,
             "padding": t.padding,
+            "correction": t.correction,
             "recon": [[d / 64 for d in row] for row in t.recon],
         }
     return report

@@ -20,7 +20,7 @@ from .axes import PlaneLayout
 from .config import CodecConfig
 from .errors import InvalidArgument
 
-__all__ = ["PaddingCandidate", "find_padding", "given_padding"]
+__all__ = ["PaddingCandidate", "find_padding", "given_padding", "may_hold_padding"]
 
 _CORNER = 256  # samples on y and x
 _TRIAL_DEPTH = 8
@@ -44,7 +44,7 @@ def given_padding(config: CodecConfig, dtype: np.dtype[Any], colour: bool) -> in
     Raises
     ------
     InvalidArgument
-        For a value outside the dtype, or colour.
+        For a value outside the dtype, float32 samples, or colour.
 
     Examples
     --------
@@ -54,12 +54,19 @@ def given_padding(config: CodecConfig, dtype: np.dtype[Any], colour: bool) -> in
     value = config.padding
     if value is None or isinstance(value, str):
         return None
+    if dtype.kind == "f":
+        raise InvalidArgument(f"padding={value}: expected integer samples, found {dtype}; pass padding=None")
     info = np.iinfo(dtype)
     if not info.min <= value <= info.max:
         raise InvalidArgument(f"padding={value}: expected a value of {dtype}, {info.min} to {info.max}")
     if colour:
         raise InvalidArgument(f"padding={value}: expected grey samples; pass colour=False or padding=None")
     return value
+
+
+def may_hold_padding(dtype: np.dtype[Any], colour: bool) -> bool:
+    """Whether samples of a dtype may have a padding mask: integers that are not coded as colour."""
+    return dtype.kind != "f" and not colour
 
 
 def find_padding(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from . import _core
 from .axes import PlaneLayout
 from .config import CodecConfig, Quality
+from .floats import DEEP_LIMIT
 
 __all__ = ["ChunkPlan", "class_steps", "initial_step", "probe_region", "quality_steps", "tile_log2"]
 
@@ -25,6 +26,7 @@ _PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI steps
 # What an error of one unit in a component does to the squared error of R, G and B together.
 _COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
+_RATIO_LEVELS = 500  # of the data range, where the search of a ratio starts
 _LOW_RATE = 0.4  # bits a sample
 
 
@@ -33,7 +35,9 @@ class ChunkPlan:
     """How every chunk of an array is coded.
 
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
-    ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask.
+    `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
+    ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
+    `correction` is the error bound of the corrections, None without them.
     """
 
     config: CodecConfig
@@ -45,6 +49,7 @@ class ChunkPlan:
     steps: tuple[tuple[int, ...], ...]
     reversible: tuple[int, ...]
     padding: int | None = None
+    correction: int | None = None
 
     @property
     def lossless(self) -> bool:
@@ -58,9 +63,14 @@ class ChunkPlan:
         return self.steps[0][0] / _core.STEP_ONE / scale
 
     def with_step(self, step: float) -> ChunkPlan:
-        """The same plan with another background step (mode psnr)."""
+        """The same plan with another background step (modes that search it)."""
         steps, reversible = class_steps(self.config, len(self.steps), self.colour, step)
         return replace(self, steps=steps, reversible=reversible)
+
+    def exact(self) -> ChunkPlan:
+        """The same plan with every class bit-exact."""
+        steps = tuple((_core.STEP_ONE,) * len(row) for row in self.steps)
+        return replace(self, steps=steps, reversible=(1,) * len(steps), correction=None)
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each lossy class multiplied (mode quality)."""
@@ -83,13 +93,13 @@ def quality_steps(quality: float) -> tuple[int, int]:
     return 2 * base, max(1, base // 2)
 
 
-def initial_step(config: CodecConfig, data_range: int) -> float:
+def initial_step(config: CodecConfig, data_range: float) -> float:
     """Background step: of the quality rule, or what plain rounding at high rate needs for the PSNR."""
     if config.mode == "quality":
         return float(quality_steps(config.value)[0])
     if config.mode == "psnr":
         return math.sqrt(12.0) * max(data_range, 1) / 10 ** (config.value / 20)
-    return 1.0
+    return max(data_range / _RATIO_LEVELS, 1.0) if config.mode == "ratio" else 1.0
 
 
 def class_steps(
@@ -99,7 +109,7 @@ def class_steps(
     steps, flags = [], []
     for index in range(classes):
         step = background if index == 0 else _roi_step(config, config.class_quality(index), background)
-        exact = config.mode == "lossless" or step is None
+        exact = config.exact or step is None
         flags.append(int(exact))
         steps.append(_component_steps(None if exact else step, colour))
     return tuple(steps), tuple(flags)
@@ -152,6 +162,13 @@ def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
 
 
 def sample_offset(planes: NDArray[Any]) -> int:
-    """The rounded mean, which every sample has subtracted."""
+    """The rounded mean, which every sample has subtracted.
+
+    Of indices of float32 samples as near to it as keeps the differences of 3D blocks within +-2^17.
+    """
     total = _core.total(planes)
-    return (2 * total + planes.size) // (2 * planes.size)
+    mean = (2 * total + planes.size) // (2 * planes.size)
+    low, high = int(planes.min()), int(planes.max())
+    if planes.dtype != np.int32 or high - low > 2 * DEEP_LIMIT:
+        return mean
+    return min(max(mean, high - DEEP_LIMIT), low + DEEP_LIMIT)

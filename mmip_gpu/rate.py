@@ -1,4 +1,4 @@
-"""Making a plan for an array: cell depth, tiles and padding by trying, the step by search where a PSNR is asked for.
+"""Making a plan for an array: cell depth, tiles and padding by trying, the step by search where the target needs it.
 
 Values: a configuration and the array (or a probe of it) in, a ChunkPlan out. Encoder decisions only: nothing here is
 part of the format, but every decision is a function of the data alone, so that bytes do not depend on the machine.
@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
 from .axes import PlaneLayout
 from .codec import class_errors, encode_chunk, total_error
 from .config import CodecConfig
-from .padding import find_padding, given_padding
+from .errors import InvalidArgument
+from .floats import fits_deep
+from .padding import find_padding, given_padding, may_hold_padding
 from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
+from .sizing import LARGEST_STEP, SMALLEST_STEP, cheapest_bound, search_ratio, unreachable_ratio
 
-__all__ = ["make_plan", "padded_plan", "plan_for_probe", "search_step"]
+__all__ = ["check_reached", "flattened", "make_plan", "padded_plan", "plan_for_probe", "search_step"]
 
-_SMALLEST_STEP, _LARGEST_STEP = _core.MIN_STEP / _core.STEP_ONE, _core.MAX_STEP / _core.STEP_ONE
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
 _SMALLEST_BRACKET = math.log10(1.004)
@@ -44,7 +45,9 @@ def make_plan(
     threads: int,
 ) -> ChunkPlan:
     """Plan for one array that is at hand."""
-    peak = data_range if data_range is not None else _peak(array) if config.mode == "psnr" else 1
+    peak = data_range if data_range is not None else _peak(array) if config.mode in ("psnr", "ratio") else 1.0
+    steps = peak / (config.step or 1.0)
+    config = flattened(config, array.min().item(), array.max().item()) if array.size else config
     region = probe_region(layout)
     probe_classes = None
     if classes is not None:
@@ -54,20 +57,35 @@ def make_plan(
     given = given_padding(config, array.dtype, colour)
     if given is not None and not (array == given).any():
         given = None
-    plan = plan_for_probe(config, probe, layout.axes, probe_classes, class_count, colour, peak, threads, given)
-    if config.padding == "auto" and not colour:
+    plan = plan_for_probe(config, probe, layout.axes, probe_classes, class_count, colour, steps, threads, given)
+    if config.padding == "auto" and may_hold_padding(array.dtype, colour):
         candidate = find_padding(lambda part: array[part], layout)
         if candidate is not None:
             trial, trial_classes = probe, probe_classes
             if not whole:
                 trial = array[candidate.region]
                 trial_classes = None if classes is None else classes[_without_c(candidate.region, layout.axes)]
-            padded = padded_plan(plan, candidate.value, trial, trial_classes, peak, threads)
+            padded = padded_plan(plan, candidate.value, trial, trial_classes, steps, threads)
             if padded is not None:
                 plan = padded if whole else replace(plan, padding=padded.padding)
-    if config.mode != "psnr" or whole:
+    if config.mode == "ratio" and array.size:
+        plan, reached = search_ratio(plan, partial(_ratio, array, classes, threads))
+        if reached < config.value:
+            raise unreachable_ratio(config.value, reached)
         return plan
-    return search_step(plan, peak, partial(_mean_error, array, classes, threads))
+    if config.mode == "psnr" and array.size:
+        if array[region].size < array.size:
+            plan = search_step(plan, steps, partial(_mean_error, array, classes, threads))
+        if plan.lossless and config.step is not None:
+            check_reached(plan, steps, _mean_error(array, classes, threads, plan))
+    return plan
+
+
+def flattened(config: CodecConfig, low: float, high: float) -> CodecConfig:
+    """The same with 2D cells, where float32 samples of this range exclude 3D ones and none are asked for."""
+    if config.step is None or config.cell_depth is not None or fits_deep(low, high, config.step):
+        return config
+    return replace(config, cell_depth=1)
 
 
 def plan_for_probe(
@@ -81,20 +99,24 @@ def plan_for_probe(
     threads: int,
     padding: int | None = None,
 ) -> ChunkPlan:
-    """Plan from the middle of an array: both cell depths are coded and the smaller one is kept."""
+    """Plan from the middle of an array: both cell depths are coded, the smaller (of one size: the better) is kept.
+
+    `peak` is the data range in whole samples or (of float32) steps, as in `search_step`.
+    """
     layout = PlaneLayout.of(probe.shape, axes)
-    steps, reversible = class_steps(config, class_count, colour, initial_step(config, math.ceil(peak)))
+    steps, reversible = class_steps(config, class_count, colour, initial_step(config, peak))
     depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if layout.volume[0] < 4 else (1, 8)
-    best: tuple[int, ChunkPlan] | None = None
+    best: tuple[tuple[float, int], ChunkPlan] | None = None
     for depth in depths:
         tiles = tile_log2(depth, layout.volume, 1.0)
-        plan = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), steps, reversible, padding)
+        bound, cuts = config.error_bound or None, config.stage_cuts(depth)
+        plan = ChunkPlan(config, axes, colour, depth, tiles, cuts, steps, reversible, padding, bound)
         if probe.size == 0:
             return plan
         plan = _matched(plan, probe, classes, peak, threads)
-        size = _coded_size(plan, probe, classes, threads)
-        if best is None or size < best[0]:
-            best = size, replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * size / probe.size))
+        cost = _cost(plan, probe, classes, threads)
+        if best is None or cost < best[0]:
+            best = cost, replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * cost[1] / probe.size))
     assert best is not None
     return best[1]
 
@@ -107,17 +129,16 @@ def padded_plan(
     peak: float,
     threads: int,
 ) -> ChunkPlan | None:
-    """Plan with the padding value, or None where the samples take no fewer bytes with it at the same target."""
-    steps, flags = class_steps(plan.config, len(plan.steps), plan.colour, initial_step(plan.config, math.ceil(peak)))
-    plain, padded = (
-        _matched(replace(plan, steps=steps, reversible=flags, padding=p), samples, classes, peak, threads)
-        for p in (None, value)
-    )
-    sizes = [_coded_size(p, samples, classes, threads) for p in (plain, padded)]
-    if sizes[1] >= sizes[0]:
+    """Plan with the padding value, or None where the samples cost no less with it at the same target."""
+    config = plan.config
+    steps, flags = class_steps(config, len(plan.steps), plan.colour, initial_step(config, peak))
+    start = replace(plan, steps=steps, reversible=flags, correction=config.error_bound or None)
+    plain, padded = (_matched(replace(start, padding=p), samples, classes, peak, threads) for p in (None, value))
+    costs = [_cost(p, samples, classes, threads) for p in (plain, padded)]
+    if costs[1] >= costs[0]:
         return None
     layout = PlaneLayout.of(samples.shape, plan.axes)
-    return replace(padded, tile_log2=tile_log2(plan.depth, layout.volume, 8 * sizes[1] / samples.size))
+    return replace(padded, tile_log2=tile_log2(plan.depth, layout.volume, 8 * costs[1][1] / samples.size))
 
 
 def _matched(
@@ -128,12 +149,17 @@ def _matched(
         return match_quality(plan, samples, classes, threads)
     if plan.config.mode == "psnr":
         return search_step(plan, peak, partial(_mean_error, samples, classes, threads))
+    if plan.config.mode == "ratio":
+        return search_ratio(plan, partial(_ratio, samples, classes, threads))[0]
+    if plan.config.mode == "max_error":
+        return cheapest_bound(plan, partial(_size, samples, classes, threads))
     return plan
 
 
-def _coded_size(plan: ChunkPlan, samples: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> int:
-    trial = replace(plan, config=replace(plan.config, verify=False))
-    return encode_chunk(samples, trial, classes, threads=threads, allow_raw=False).size
+def _cost(plan: ChunkPlan, samples: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> tuple[float, int]:
+    """(mean squared error where the ratio is what is asked for, bytes): the less, the better the plan."""
+    error = _mean_error(samples, classes, threads, plan) if plan.config.mode == "ratio" else 0.0
+    return error, _size(samples, classes, threads, plan)
 
 
 def _without_c(region: tuple[slice, ...], axes: str) -> tuple[slice, ...]:
@@ -142,6 +168,17 @@ def _without_c(region: tuple[slice, ...], axes: str) -> tuple[slice, ...]:
 
 def _mean_error(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan) -> float:
     return total_error(array, plan, classes, threads) / array.size
+
+
+def _ratio(array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan) -> float:
+    return array.nbytes / _size(array, classes, threads, plan, allow_raw=True)
+
+
+def _size(
+    array: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int, plan: ChunkPlan, allow_raw: bool = False
+) -> int:
+    trial = replace(plan, config=replace(plan.config, verify=False))
+    return encode_chunk(array, trial, classes, threads=threads, allow_raw=allow_raw).size
 
 
 def match_quality(plan: ChunkPlan, probe: NDArray[Any], classes: NDArray[np.uint8] | None, threads: int) -> ChunkPlan:
@@ -176,7 +213,7 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
         error = mean_error(plan.with_step(step))
         return math.inf if error == 0 else 10 * math.log10(peak * peak / error)
 
-    step = min(max(plan.background_step, _SMALLEST_STEP), _LARGEST_STEP)
+    step = min(max(plan.background_step, SMALLEST_STEP), LARGEST_STEP)
     good, bad = None, None  # (log step, dB): the largest step known to reach the target, the smallest known not to
     slope, last = _SLOPE, None
     for _ in range(_ROUNDS):
@@ -186,20 +223,27 @@ def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], 
         last = math.log10(step), found
         if found >= target:
             good = last
-            if found <= target + _TOLERANCE_DB or step >= _LARGEST_STEP:
+            if found <= target + _TOLERANCE_DB or step >= LARGEST_STEP:
                 break
         else:
             bad = last
-            if step <= _SMALLEST_STEP:
+            if step <= SMALLEST_STEP:
                 break
         if good is not None and bad is not None and bad[0] - good[0] < _SMALLEST_BRACKET:
             break
         step = 10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2, slope)
-        step = min(max(step, _SMALLEST_STEP), _LARGEST_STEP)
+        step = min(max(step, SMALLEST_STEP), LARGEST_STEP)
     if good is None:
-        flags = tuple(1 for _ in plan.reversible)
-        return replace(plan, steps=tuple(tuple(256 for _ in row) for row in plan.steps), reversible=flags)
+        return plan.exact()
     return plan.with_step(10 ** good[0])
+
+
+def check_reached(plan: ChunkPlan, peak: float, mean_error: float) -> None:
+    """Raise InvalidArgument where the rounding to indices alone misses the PSNR."""
+    found = math.inf if mean_error == 0 else 10 * math.log10(max(peak, 1) ** 2 / mean_error)
+    if found < plan.config.value:
+        target, step = plan.config.value, plan.config.step
+        raise InvalidArgument(f"psnr={target:g}: with step={step:g} the largest is {found:.2f} dB; pass a smaller step")
 
 
 def _next_log_step(
@@ -214,5 +258,5 @@ def _next_log_step(
     return at[0] + min(max((at[1] - aim) / slope, -0.5), 0.5)
 
 
-def _peak(array: NDArray[Any]) -> int:
-    return int(array.max()) - int(array.min()) if array.size else 1
+def _peak(array: NDArray[Any]) -> float:
+    return array.max().item() - array.min().item() if array.size else 1

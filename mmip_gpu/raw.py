@@ -44,9 +44,9 @@ class Encoded:
 def encode_raw(array: NDArray[Any], layout: PlaneLayout, plan: ChunkPlan) -> Encoded:
     """The array as it is, in a container of kind 0."""
     payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
-    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    low, high = (array.min().item(), array.max().item()) if array.size else (0, 0)
     loss = LossRecord(plan.config.mode, plan.config.value, True, low, high, 0, 0)
-    header = Header(array.dtype.name, layout, plan.colour, loss, None, zlib.crc32(payload))
+    header = Header(array.dtype.name, layout, plan.colour, loss, None, zlib.crc32(payload), plan.config.step)
     return Encoded(header, (payload,))
 
 
@@ -66,12 +66,13 @@ def decode_raw(
 
 
 def _window_means(array: NDArray[Any], layout: PlaneLayout, scale: int) -> NDArray[Any]:
-    """Mean over windows of the spatial axes, rounded half to even (FORMAT.md section 5.1)."""
-    total = array.astype(np.int64)
+    """Mean over windows of the spatial axes; of integers rounded half to even (FORMAT.md section 5.1)."""
+    total = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
     count = np.ones(array.shape, np.int64)
     for axis, letter in enumerate(layout.axes):
         if letter in "zyx":
             starts = np.arange(0, array.shape[axis], scale)
             total = np.add.reduceat(total, starts, axis)
             count = np.add.reduceat(count, starts, axis)
-    return np.rint(total / count).astype(array.dtype)
+    mean = total / count
+    return (mean if array.dtype.kind == "f" else np.rint(mean)).astype(array.dtype)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["StageCodec"]
 
 _ABSENT = -1  # no cell has this class or mode
+_ABSENT_CORRECTION = -(2**31)
 _CELL_AC = {1: 63, 8: 511}
 _SMALLEST_TILE = {1: (0, 2, 2), 8: (1, 1, 1)}
 
@@ -44,7 +45,7 @@ class StageCodec(ArrayBytesCodec):
     Parameters
     ----------
     stage : int
-        1 for classes and DCs, 2 .. for modes and coefficients.
+        1 for classes and DCs, 2 .. for modes and coefficients; one more than there are cuts for corrections.
     cell_depth : {1, 8}
         Cells of 1x8x8 or 8x8x8 samples.
     tile_log2 : tuple of int
@@ -88,7 +89,7 @@ class StageCodec(ArrayBytesCodec):
         rising = all(a < b for a, b in pairwise(cuts))
         _check("cuts", cuts, 2 <= len(cuts) <= _core.MAX_STAGES and rising)
         _check("cuts", cuts, cuts[0] == 0 and cuts[-1] == _CELL_AC[self.cell_depth])
-        _check("stage", self.stage, _is_integer(self.stage) and 1 <= self.stage <= len(cuts))
+        _check("stage", self.stage, _is_integer(self.stage) and 1 <= self.stage <= len(cuts) + 1)
         _check("steps", self.steps, isinstance(self.steps, tuple) and len(self.steps) <= _core.MAX_CLASSES)
         _check("steps of stage 1", self.steps, bool(self.steps) or self.stage > 1)
         _check("padding", self.padding, isinstance(self.padding, bool) and (self.stage == 1 or not self.padding))
@@ -123,16 +124,31 @@ class StageCodec(ArrayBytesCodec):
         return {"name": self.name, "configuration": values}
 
     @property
+    def corrects(self) -> bool:
+        """Whether the array holds corrections of samples: int32 (planes, Z, Y, X)."""
+        return self.stage > len(self.cuts)
+
+    @property
+    def fill_value(self) -> int:
+        """Value of what is absent: none that a chunk decodes to."""
+        return _ABSENT_CORRECTION if self.corrects else _ABSENT
+
+    @property
     def columns(self) -> int:
-        """Length of the last axis of the stage array."""
+        """Length of the last axis of the stage array; 1 for corrections, which have no such axis."""
+        if self.corrects:
+            return 1
         if self.stage == 1:
             return 2 + (2 * self.cell_depth if self.padding else 0)
         return 1 + self.cuts[self.stage - 1] - self.cuts[self.stage - 2]
 
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
-        """Raise InvalidArgument unless the array is int32 of rank 5 with all columns in every chunk."""
+        """Raise InvalidArgument unless the array is int32 of rank 5 (corrections: 4), all columns in every chunk."""
         chunks = getattr(chunk_grid, "chunk_shape", shape)
-        if len(shape) != 5 or shape[-1] != self.columns or chunks[-1] != self.columns:
+        if self.corrects:
+            if len(shape) != 4:
+                raise InvalidArgument(f"corrections: expected shape (planes, Z, Y, X), found {shape}")
+        elif len(shape) != 5 or shape[-1] != self.columns or chunks[-1] != self.columns:
             expected = f"(planes, gz, gy, gx, {self.columns}) with all columns in a chunk"
             raise InvalidArgument(f"stage {self.stage}: expected shape {expected}, found {shape}, chunks {chunks}")
         _check_dtype(dtype.to_native_dtype())
@@ -165,10 +181,12 @@ class StageCodec(ArrayBytesCodec):
             For an array that no chunk of this stage decodes to.
         """
         _check_dtype(array.dtype)
+        if self.corrects:
+            return self._encode_corrections(array)
         if array.ndim != 5 or array.shape[-1] != self.columns:
             raise InvalidArgument(f"stage {self.stage}: expected {self.columns} columns, found shape {array.shape}")
         values: NDArray[np.int32] = np.require(array, np.int32, ["C", "A", "W"])  # the core takes no others
-        extent = _inside_extent(values)
+        extent = _inside_extent(values, _ABSENT)
         if extent is None:
             return None
         chunk = self._chunk(extent)
@@ -190,17 +208,35 @@ class StageCodec(ArrayBytesCodec):
         if self.steps and extent[0] % len(self.steps[0]):
             raise CorruptData(f"stage chunk: {extent[0]} planes do not hold {len(self.steps[0])} components each")
         chunk = self._chunk(extent)
+        if self.corrects:
+            indices = np.empty(extent, np.int32)
+            chunk.unpack_corrections(memoryview(data)[at:], indices, True, 1)
+            array = np.full(tuple(shape), _ABSENT_CORRECTION, np.int32)
+            array[tuple(slice(0, n) for n in extent)] = indices
+            return array
         chunk.unpack(self.stage, memoryview(data)[at:], True, True, 1)
         array = np.empty(tuple(shape), np.int32)
         chunk.to_columns(self.stage, array)
         return array
+
+    def _encode_corrections(self, array: NDArray[Any]) -> bytes | None:
+        if array.ndim != 4:
+            raise InvalidArgument(f"corrections: expected shape (planes, Z, Y, X), found {array.shape}")
+        values: NDArray[np.int32] = np.asarray(array, np.int32)
+        extent = _inside_extent(values[..., None], _ABSENT_CORRECTION)
+        if extent is None:
+            return None
+        indices = np.require(values[tuple(slice(0, n) for n in extent)], np.int32, ["C", "A", "W"])
+        if indices.min() <= -_core.MAX_INDEX or indices.max() >= _core.MAX_INDEX:
+            raise InvalidArgument(f"corrections: found {indices.min()}..{indices.max()}, expected below 2^26")
+        return write_prefix(extent) + self._chunk(extent).pack_corrections(indices, 1)
 
     def _chunk(self, extent: Sequence[int]) -> _core.Chunk:
         planes, gz, gy, gx = extent
         steps = self.steps or ((_core.STEP_ONE,),)
         return _core.Chunk(
             planes=planes,
-            shape=(gz * self.cell_depth, gy * 8, gx * 8),
+            shape=(gz, gy, gx) if self.corrects else (gz * self.cell_depth, gy * 8, gx * 8),
             depth=self.cell_depth,
             tile_log2=self.tile_log2,
             cuts=self.cuts,
@@ -211,16 +247,18 @@ class StageCodec(ArrayBytesCodec):
         )
 
 
-def _inside_extent(array: NDArray[np.int32]) -> tuple[int, ...] | None:
-    """Extents on planes, z, y, x of the cells that are not absent; None if all are."""
-    inside = array[..., 0] != _ABSENT
+def _inside_extent(array: NDArray[np.int32], absent: int) -> tuple[int, ...] | None:
+    """Extents on planes, z, y, x of the cells or samples that are not absent; None if all are."""
+    inside = array[..., 0] != absent
     if not inside.any():
         return None
     axes = range(4)
     extent = tuple(int(np.flatnonzero(inside.any(axis=tuple(a for a in axes if a != k)))[-1]) + 1 for k in axes)
     box = tuple(slice(0, n) for n in extent)
-    if not inside[box].all() or np.count_nonzero(array != _ABSENT) > np.count_nonzero(array[box] != _ABSENT):
-        raise InvalidArgument("stage array: expected one box of cells from the chunk's start and -1 past its end")
+    if not inside[box].all() or np.count_nonzero(array != absent) > np.count_nonzero(array[box] != absent):
+        raise InvalidArgument(
+            f"stage array: expected one box of cells from the chunk's start and {absent} past its end"
+        )
     return extent
 
 

@@ -90,7 +90,10 @@ CONTENT: dict[str, Maker] = {
 
 
 def make(kind: str, shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:
-    """A C-ordered array of one of CONTENT."""
+    """A C-ordered array of one of CONTENT; float32 in -100..100."""
+    if dtype == "float32":
+        values = CONTENT[kind](np.random.default_rng(seed), shape, -25600, 25600)
+        return np.ascontiguousarray((np.asarray(values) / 256).astype(np.float32))
     info = np.iinfo(dtype)
     values = CONTENT[kind](np.random.default_rng(seed), shape, int(info.min), int(info.max))
     return np.ascontiguousarray(np.clip(np.rint(values), info.min, info.max).astype(dtype))
@@ -141,12 +144,14 @@ _LONGEST = {"x": 75, "y": 60, "z": 20, "t": 2, "n": 2, "c": 3}
 
 @st.composite
 def targets(draw: st.DrawFn) -> dict[str, Any]:
-    """One of the three targets."""
-    mode = draw(st.sampled_from(("quality", "psnr", "lossless")))
+    """One of the targets that any array reaches."""
+    mode = draw(st.sampled_from(("quality", "psnr", "max_error", "lossless")))
     if mode == "quality":
         return {"quality": draw(st.sampled_from((0.5, 3, 10, 40, 220, 440)))}
     if mode == "psnr":
         return {"psnr": draw(st.sampled_from((15, 30, 45, 60, 90)))}
+    if mode == "max_error":
+        return {"max_error": draw(st.sampled_from((0, 1, 2.7, 30, 3000)))}
     return {"lossless": True}
 
 

@@ -462,7 +462,7 @@ class TestErrors:
             ("", "InvalidArgument", "COMMAND"),
             ("nothing", "InvalidArgument", "nothing"),
             ("encode missing.npy -o a.mmip --quality 10", "StoreError", "missing.npy does not exist"),
-            ("encode phantom -o a.mmip", "InvalidArgument", "--quality --psnr --lossless"),
+            ("encode phantom -o a.mmip", "InvalidArgument", "--quality --psnr --max-error --ratio --lossless"),
             ("encode phantom -o a.mmip --quality 10 --psnr 50", "InvalidArgument", "not allowed with"),
             ("encode phantom -o a.mmip --quality 0", "InvalidArgument", "quality"),
             ("encode phantom -o a.mmip --quality x", "InvalidArgument", "--quality"),

@@ -15,7 +15,7 @@ from strategies import CONTENT, DTYPES, Case, cases, make, make_roi, regions
 import mmip_gpu as mmip
 
 SCALES = (1, 2, 4, 8)
-STAGES_READ = {1: 16, 2: 16, 4: 2, 8: 1}
+STAGES_READ = {1: 17, 2: 16, 4: 2, 8: 1}
 
 
 def measured(array: NDArray[Any], decoded: NDArray[Any]) -> tuple[int, int, float]:
@@ -87,7 +87,9 @@ def test_lossless_colour_of_extremes_is_exact(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (0, 0, 0), (4, 0, 9), (3, 4, 0)])
-@pytest.mark.parametrize("target", [{"quality": 10}, {"psnr": 40}, {"lossless": True, "stages": 3}])
+@pytest.mark.parametrize(
+    "target", [{"quality": 10}, {"psnr": 40}, {"max_error": 2}, {"ratio": 9}, {"lossless": True, "stages": 3}]
+)
 def test_arrays_without_samples(shape: tuple[int, ...], target: dict[str, Any]) -> None:
     for dtype in DTYPES:
         array = np.zeros(shape, dtype)
@@ -122,6 +124,8 @@ def test_size_record_and_target(case: Case) -> None:
         assert report["loss"]["max_error"] is None
     if "psnr" in case.options:
         assert psnr >= case.options["psnr"]
+    if "max_error" in case.options:
+        assert largest <= case.options["max_error"]
     if "lossless" in case.options:
         assert squares == largest == 0
 
@@ -150,6 +154,29 @@ def test_psnr_of_flat_arrays_is_exact(dtype: str) -> None:
     for value in (info.min, info.max, 0):
         array = np.full((20, 30), value, dtype)
         assert np.array_equal(mmip.decode(mmip.encode(array, psnr=60)), array)
+
+
+@pytest.mark.parametrize("ratio", [1, 2.5, 8, 30])
+@pytest.mark.parametrize("kind", ["noise", "smooth", "textured", "edges", "spikes", "constant"])
+def test_ratio_is_reached(kind: str, ratio: float) -> None:
+    for dtype, shape, options in (
+        ("uint16", (150, 170), {}),
+        ("uint8", (17, 80, 99), {"verify": False}),
+        ("int8", (90, 80, 3), {"axes": "yxc"}),
+        ("int16", (120, 90), {"roi": make_roi(np.zeros((120, 90)), "yx", 3)}),
+    ):
+        array = make(kind, shape, dtype, 9)
+        try:
+            blob = mmip.encode(array, ratio=ratio, **options)
+        except mmip.InvalidArgument as error:
+            assert "the largest that" in str(error)  # noqa: PT017  # only some of the arrays do not reach it
+            assert ratio > 8
+            continue
+        loss = mmip.inspect(blob)["loss"]
+        assert (loss["mode"], loss["requested"]) == ("ratio", ratio)
+        assert array.nbytes >= ratio * len(blob)
+        if kind in ("noise", "textured"):
+            assert array.nbytes <= 1.03 * ratio * len(blob) or np.array_equal(mmip.decode(blob), array)
 
 
 def test_quality_steps_fall_with_quality() -> None:

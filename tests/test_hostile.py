@@ -137,6 +137,8 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     ("stages", 3),
     ("stages", 5),
     ("stages", 17),
+    ("corrections", 1),
+    ("corrections", 2),
     ("cut", 0),
     ("cut", 27),
     ("cut", 63),
@@ -280,7 +282,9 @@ def resealed(blob: bytes, stage: int, damage: Callable[[list[bytearray]], None])
         payloads.append(blob[at : at + size])
         at += size
     payload, count = payloads[stage - 1], header.grid.substreams
-    _, substreams = read_payload(payload, stage, header.stages[stage - 1][1], count, reference.load_tables())
+    _, substreams = read_payload(
+        payload, header.stage_key(stage), header.stages[stage - 1][1], count, reference.load_tables()
+    )
     changed = [bytearray(substream) for substream in substreams]
     damage(changed)
     groups = [b"".join(changed[i : i + 16]) for i in range(0, count, 16)]
@@ -479,8 +483,6 @@ BAD_ENCODES: dict[str, tuple[Any, dict[str, Any]]] = {
     "two targets": (GOOD, {"quality": 10, "psnr": 40}),
     "lossless and quality": (GOOD, {"quality": 10, "lossless": True}),
     "lossless alone": (GOOD, {"lossless": True}),
-    "a later mode": (GOOD, {"max_error": 3}),
-    "another later mode": (GOOD, {"ratio": 10}),
     "quality 0": (GOOD, {"quality": 0}),
     "quality above": (GOOD, {"quality": 441}),
     "quality NaN": (GOOD, {"quality": float("nan")}),
@@ -489,6 +491,25 @@ BAD_ENCODES: dict[str, tuple[Any, dict[str, Any]]] = {
     "quality bool": (GOOD, {"quality": True}),
     "psnr 0": (GOOD, {"psnr": 0}),
     "psnr above": (GOOD, {"psnr": 141}),
+    "max_error below": (GOOD, {"max_error": -0.5}),
+    "max_error above": (GOOD, {"max_error": 2**18 + 1}),
+    "max_error NaN": (GOOD, {"max_error": float("nan")}),
+    "max_error text": (GOOD, {"max_error": "1"}),
+    "float32 without step": (GOOD.astype(np.float32), {"quality": 10}),
+    "step of integers": (GOOD, {"quality": 10, "step": 0.5}),
+    "step 0": (GOOD.astype(np.float32), {"quality": 10, "step": 0}),
+    "step NaN": (GOOD.astype(np.float32), {"quality": 10, "step": float("nan")}),
+    "step too small": (GOOD.astype(np.float32), {"quality": 10, "step": 1e-5}),
+    "colour of float32": (np.zeros((8, 8, 3), np.float32), {"quality": 10, "step": 1, "axes": "yxc", "colour": True}),
+    "psnr beyond the step": (GOOD.astype(np.float32) / 7, {"psnr": 100, "step": 1}),
+    "max_error below half a step": (GOOD.astype(np.float32), {"max_error": 0.49, "step": 1}),
+    "3D blocks of large float32": (
+        np.full((8, 8, 8), 2.0**17 + 1, np.float32),
+        {"quality": 10, "step": 1, "cell_depth": 8},
+    ),
+    "ratio below": (GOOD, {"ratio": 0.99}),
+    "ratio above": (GOOD, {"ratio": 1e7}),
+    "ratio out of reach": (GOOD, {"ratio": 1000}),
     "psnr NaN": (GOOD, {"psnr": float("nan")}),
     "one stage": (GOOD, {"quality": 10, "stages": 1}),
     "six stages": (GOOD, {"quality": 10, "stages": 6}),
@@ -566,7 +587,6 @@ def test_bad_arguments_of_encode(name: str) -> None:
         "int64",
         "uint64",
         "float16",
-        "float32",
         "float64",
         "complex64",
         "object",
@@ -588,6 +608,8 @@ def test_unsupported_dtypes_are_refused_with_advice(dtype: str) -> None:
 def test_arrays_with_nan_are_refused_with_advice(value: float) -> None:
     with pytest.raises(mmip.InvalidArgument, match="NaN or infinity"):
         mmip.encode(np.array([1.0, value]), quality=10)
+    with pytest.raises(mmip.InvalidArgument, match=f"found {value:g}"):
+        mmip.encode(np.array([1.0, value], np.float32), quality=10, step=1)
 
 
 @pytest.mark.parametrize("device", ["gpu", None])

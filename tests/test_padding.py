@@ -218,7 +218,59 @@ def test_colour_has_no_padding() -> None:
     assert recorded(mmip.encode(image, quality=10, axes="yxc", colour=False, padding=0)) == 0
 
 
+def test_float32_has_no_padding() -> None:
+    image = disc((70, 70)).astype(np.float32)
+    with pytest.raises(mmip.InvalidArgument, match="padding"):
+        mmip.encode(image, psnr=40, step=0.5, padding=DISC)
+    assert recorded(mmip.encode(image, psnr=40, step=0.5)) is None
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+@pytest.mark.parametrize("padding", ["auto", DISC])
+def test_corrections_leave_the_mask(depth: int, padding: int | str) -> None:
+    array = disc((12, 70, 100))
+    blob = mmip.encode(array, max_error=5, cell_depth=depth, padding=padding)
+    assert recorded(blob) == DISC
+    assert mmip.inspect(blob)["config"]["correction"] == 5
+    found = mmip.decode(blob)
+    assert (found[array == DISC] == DISC).all()
+    assert np.abs(found.astype(np.int32) - array).max() == mmip.inspect(blob)["loss"]["max_error"] <= 5
+    region = (slice(3, 9), slice(20, 50), slice(60, 90))
+    assert np.array_equal(mmip.decode(blob, region=region), found[region])
+    assert_mask_holds(blob, array, DISC, depth)
+    assert len(blob) < len(mmip.encode(array, max_error=5, cell_depth=depth, padding=None))
+
+
+@pytest.mark.parametrize("target", [{"ratio": 8}, {"max_error": 0}])
+def test_other_targets_find_the_padding(target: dict[str, float]) -> None:
+    array = disc((6, 300, 300))
+    blob = mmip.encode(array, **target)
+    plain = mmip.encode(array, padding=None, **target)
+    assert recorded(blob) == DISC
+    assert recorded(plain) is None
+    assert (mmip.decode(blob)[array == DISC] == DISC).all()
+    if "ratio" in target:
+        assert array.nbytes / len(blob) >= 8
+        assert mmip.inspect(blob)["loss"]["psnr"] > mmip.inspect(plain)["loss"]["psnr"]
+    else:
+        assert np.array_equal(mmip.decode(blob), array)
+        assert len(blob) < len(plain)
+
+
 # --- stores
+
+
+@pytest.mark.parametrize("target", [{"max_error": 4}, {"ratio": 6}])
+def test_a_store_of_another_target_keeps_the_mask(target: dict[str, float]) -> None:
+    array, store = disc((20, 70, 100)), MemoryStore()
+    report = mmip.write_zarr(array, store, cell_depth=8, chunks=(16, 64, 64), threads=1, **target)
+    assert report["plan"]["padding"] == DISC
+    found = mmip.open_zarr(store)[...]
+    assert (found[array == DISC] == DISC).all()
+    if "max_error" in target:
+        assert np.abs(found.astype(np.int32) - array).max() <= 4
+    else:
+        assert report["ratio"] >= 6
 
 
 @pytest.mark.parametrize("depth", [1, 8])

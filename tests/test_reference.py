@@ -22,7 +22,7 @@ from reference import (
     encode_raw,
     load_tables,
 )
-from reference.container import read_header, read_payload, write_header
+from reference.container import DTYPES, read_header, read_payload, write_header
 from reference.decode import read_first_stage, read_later_stage
 from reference.geometry import BLOCKS, block_cells
 from reference.random_streams import (
@@ -78,7 +78,7 @@ def test_random_streams(header, own_codes, tables, other_tables, rng):
     for scale in (1, 2, 4, 8):
         array = synthesize(given.first(2 if scale < 8 else 1), header, scale)
         assert array.shape == expected_shape(header, scale)
-        assert array.dtype == (np.uint8, np.int8, np.uint16, np.int16)[header.dtype]
+        assert array.dtype == DTYPES[header.dtype]
     assert np.array_equal(decode(blob, scale=8, tables=used), array)
 
 
@@ -139,7 +139,7 @@ def test_reversible_classes_are_lossless(name, noise, tables, rng):
     case = CASES[name]
     count = 3 if case.colour else 1
     header = replace(case, reversible=(1,), recon=(), steps=((256,) * count,))
-    info = np.iinfo((np.uint8, np.int8, np.uint16, np.int16)[header.dtype])
+    info = np.iinfo(DTYPES[header.dtype])
     array = smooth_volume(rng, header.shape, info.min, info.max).astype(info.dtype)
     if noise:
         array = rng.choice([info.min, info.max], header.shape).astype(info.dtype)
@@ -275,7 +275,7 @@ def test_random_sub_streams_raise_or_return(seed, tables, rng):
         ("steps", ((63,), (256,))),
         ("steps", ((64,), (255,))),
         ("reversible", (0, 2)),
-        ("dtype", 4),
+        ("dtype", 5),
         ("kind", 2),
         ("colour", 1),
         ("mode", 5),

@@ -104,7 +104,7 @@ class TestRoundTrip:
         np.testing.assert_array_equal(found, array)
 
     @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-    @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+    @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "float32"])
     @pytest.mark.parametrize("axes", ["x", "yx", "zyx", "tzyx"])
     def test_nifti(self, axes: str, dtype: str, suffix: str, tmp_path: Path) -> None:
         source = volume(axes, dtype, slope=0.5, intercept=-3.0)
@@ -136,7 +136,7 @@ class TestRoundTrip:
         assert open_source(tmp_path / "long.nii").shape == (2, 40000)
 
     @pytest.mark.parametrize("name", ["a.tif", "a.tiff", "a.ome.tif", "a.OME.TIFF"])
-    @pytest.mark.parametrize("dtype", ["uint8", "int16"])
+    @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
     @pytest.mark.parametrize("axes", ["yx", "zyx", "tzyx", "cyx", "czyx", "tczyx", "tyx", "nzyx", "tnzyx"])
     def test_tiff(self, axes: str, dtype: str, name: str, tmp_path: Path) -> None:
         source = volume(axes, dtype, colour=False if "c" in axes else None)
@@ -331,6 +331,15 @@ class TestDerivedDicom:
             assert "psnr 40" in dataset.DerivationDescription
             assert dataset.DerivationCodeSequence[0].CodeValue == "113040"
             assert len(dataset.LossyImageCompressionMethod) <= 16
+
+    @pytest.mark.parametrize("error", [0, 3])
+    def test_an_error_bound_is_lossy_unless_it_is_zero(self, error: int, series: Path, tmp_path: Path) -> None:
+        run("compress", series, tmp_path / "a.zarr", "--max-error", error)
+        run("extract", tmp_path / "a.zarr", "-o", tmp_path / "out", "--template", series)
+        expected = None if error == 0 else "01"
+        assert {d.get("LossyImageCompression") for d in headers(tmp_path / "out")} == {expected}
+        found = open_source(tmp_path / "out").read().astype(int)
+        assert np.abs(found - HEAD).max() <= error
 
     @pytest.mark.parametrize("options", [["--stages", 1], ["--scale", 2]])
     def test_a_part_of_a_lossless_store_is_lossy(self, options: list[Any], series: Path, tmp_path: Path) -> None:
@@ -566,6 +575,19 @@ class TestCommandLine:
         for name in ("d.ome.tif", "d.dcm"):
             run("decode", tmp_path / "a.mmip", "-o", tmp_path / name, "--template", tmp_path / "a.nii.gz")
             assert open_source(tmp_path / name).metadata["spacing"] == pytest.approx([3.0, 0.25, 0.5])
+
+    def test_float32(self, tmp_path: Path) -> None:
+        array = np.random.default_rng(0).normal(3, 50, (5, 20, 30)).astype(np.float32)
+        np.save(tmp_path / "a.npy", array)
+        run("compress", tmp_path / "a.npy", tmp_path / "a.zarr", "--max-error", 0.5, "--step", 0.125)
+        run("encode", tmp_path / "a.npy", "-o", tmp_path / "a.mmip", "--max-error", 0.5, "--step", 0.125)
+        for command, stored in (("extract", "a.zarr"), ("decode", "a.mmip")):
+            for name in ("b.npy", "b.nii.gz", "b.tif", "b.ome.tif"):
+                run(command, tmp_path / stored, "-o", tmp_path / name, "--overwrite")
+                found = open_source(tmp_path / name)
+                assert found.dtype == np.float32
+                assert np.abs(found.read() - array).max() <= 0.5
+            assert main([command, str(tmp_path / stored), "-o", str(tmp_path / "folder")]) != 0
 
     def test_one_time_point_as_dicom(self, tmp_path: Path) -> None:
         source = volume("tzyx")

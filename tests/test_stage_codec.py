@@ -138,7 +138,7 @@ def test_codecs_pickle_and_compare(store):
     "change",
     [
         {"stage": 0},
-        {"stage": 4},
+        {"stage": 5},
         {"stage": True},
         {"stage": "1"},
         {"cell_depth": 2},

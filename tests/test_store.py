@@ -397,6 +397,33 @@ def test_psnr_where_the_probes_mislead(monkeypatch):
     assert report["loss"]["max_error"] is None
 
 
+@pytest.mark.parametrize("ratio", [3, 12])
+def test_the_ratio_is_reached(ratio):
+    report = mmip.write_zarr("phantom3d:40x96x96", MemoryStore(), ratio=ratio, chunks=(16, 48, 48))
+    assert ratio <= report["ratio"] <= 1.03 * ratio
+    assert report["loss"]["mode"] == "ratio"
+    assert report["loss"]["requested"] == ratio
+
+
+def test_the_ratio_where_the_probes_mislead(monkeypatch):
+    volume = textured((16, 32, 400), "int16")
+    volume[:, :, 32:] //= 50
+    monkeypatch.setattr("mmip_gpu.store.job._PROBES", 1)
+    report = mmip.write_zarr(volume, MemoryStore(), ratio=10, chunks=(16, 32, 32))
+    assert report["plan"]["attempt"] > 0
+    assert 10 <= report["ratio"] <= 10.3
+    monkeypatch.setattr("mmip_gpu.store.ratio._ATTEMPTS", 0)
+    assert mmip.write_zarr(volume, MemoryStore(), ratio=10, chunks=(16, 32, 32))["ratio"] >= 10
+
+
+def test_ratios_that_lossless_reaches_or_nothing():
+    flat = mmip.write_zarr(np.full((32, 64, 64), 5, np.int16), MemoryStore(), ratio=10)
+    assert flat["loss"]["lossless"]
+    assert flat["ratio"] >= 10
+    with pytest.raises(InvalidArgument, match="largest"):
+        mmip.write_zarr(VOLUME, MemoryStore(), ratio=100000, chunks=(16, 32, 32))
+
+
 def test_psnr_on_a_stated_range_or_none():
     report = mmip.write_zarr(VOLUME, MemoryStore(), psnr=50, data_range=4000)
     found = mmip.write_zarr(VOLUME, MemoryStore(), psnr=50)

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "../rules/builtin_codes.h"
+#include "../rules/correction_codes.h"
 #include "layout.h"
 
 namespace mmip {
@@ -105,6 +106,10 @@ std::vector<CodeFamily> stage_families(int stage) {
     if (stage == 1) return {{kDcClasses, kDcAlphabet, kDcEscapeBits, &kDcLengths[0][0]}};
     return {{kHeaderClasses, kHeaderAlphabet, kHeaderEscapeBits, &kHeaderLengths[stage == 2 ? 0 : 1][0][0]},
             {kTokenClasses, kTokenAlphabet, kTokenEscapeBits, &kTokenLengths[0][0]}};
+}
+
+CodeFamily correction_family() {
+    return {kCorrectionClasses, kCorrectionAlphabet, kCorrectionEscapeBits, &kCorrectionLengths[0][0]};
 }
 
 std::vector<uint8_t> code_lengths(const std::vector<uint64_t>& counts, int limit) {

@@ -22,6 +22,9 @@ struct CodeFamily {
 // The families of a stage in the order of its payload: {DC} for stage 1, {HEADER, TOKEN} for later ones.
 std::vector<CodeFamily> stage_families(int stage);
 
+// The family of the corrections.
+CodeFamily correction_family();
+
 // Lengths of a length-limited optimal code (package-merge); symbols of count 0 get 0. Ties go to the lower symbol.
 std::vector<uint8_t> code_lengths(const std::vector<uint64_t>& counts, int limit);
 

@@ -33,8 +33,10 @@ struct Worker {
 DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std::vector<PayloadBytes>& payloads, const UnpackOptions& options,
                   const SampleRange& range, int scale, const Samples& out) {
     std::vector<StagePayload> stages;
-    for (const PayloadBytes& p : payloads)
-        stages.push_back(read_payload(p.bytes, p.size, c.geometry.substreams(), static_cast<int>(stages.size()) + 1, options.check_crc));
+    for (const PayloadBytes& p : payloads) {
+        const int stage = static_cast<int>(stages.size()) + 1;
+        stages.push_back(read_payload(p.bytes, p.size, c.geometry.substreams(), stage, stage_families(stage), options.check_crc));
+    }
     const std::vector<int64_t> groups = tile_groups(c);
     const TileUnpacker unpacker(c, options);
     const TileSynthesizer synthesizer(c, quantizer, static_cast<int>(stages.size()), scale, range, out);

@@ -99,8 +99,10 @@ Builtin make_builtin(const CodeFamily& f) {
 }
 
 const Builtin& builtin_codes(const CodeFamily& family) {
-    static const std::array<CodeFamily, 4> families = {stage_families(1)[0], stage_families(2)[0], stage_families(3)[0], stage_families(2)[1]};
-    static const std::array<Builtin, 4> all = {make_builtin(families[0]), make_builtin(families[1]), make_builtin(families[2]), make_builtin(families[3])};
+    static const std::array<CodeFamily, 5> families = {stage_families(1)[0], stage_families(2)[0], stage_families(3)[0],
+                                                       stage_families(2)[1], correction_family()};
+    static const std::array<Builtin, 5> all = {make_builtin(families[0]), make_builtin(families[1]), make_builtin(families[2]),
+                                               make_builtin(families[3]), make_builtin(families[4])};
     size_t i = 0;
     while (families[i].builtin != family.builtin) ++i;
     return all[i];

@@ -163,8 +163,9 @@ void append_u32(std::string& out, uint32_t v) {
     for (int i = 0; i < 4; ++i) out.push_back(static_cast<char>(v >> (8 * i)));
 }
 
-// Head and sub-streams, section 6.
-std::string assemble(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams) {
+}  // namespace
+
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams) {
     size_t largest = 1, total = 0;
     for (const auto& s : streams) largest = std::max(largest, s.size()), total += s.size();
     const int index_bits = bit_length(static_cast<uint32_t>(largest - 1));
@@ -193,6 +194,8 @@ std::string assemble(const std::vector<uint8_t>& codes, const std::vector<std::v
     set_u32(head_bytes - 4, crc32(reinterpret_cast<const uint8_t*>(out.data()), head_bytes - 4));
     return out;
 }
+
+namespace {
 
 // Symbol counts of a stage, and from stage 2 on the symbols of each tile.
 std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps,
@@ -263,7 +266,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
         streams[i].assign(static_cast<const uint8_t*>(buffer.data()), std::max(end, static_cast<const uint8_t*>(buffer.data()) + 1));
         lists[i] = TokenList{};
     });
-    return assemble(head.finish(), streams);
+    return assemble_payload(head.finish(), streams);
 }
 
 namespace {

@@ -26,7 +26,7 @@ void StagePayload::check_group(int64_t group) const {
         throw DataError(kStatusSymbol, "stage " + std::to_string(stage) + ", group " + std::to_string(group) + ": crc differs");
 }
 
-StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, bool check_crc) {
+StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {
     if (size < 10) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
     StagePayload p;
     p.stage = stage;
@@ -44,7 +44,7 @@ StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substre
             bits.refill();
             weight = static_cast<int8_t>(bits.take(8));
         }
-    for (const CodeFamily& f : stage_families(stage)) p.tables.push_back(read_codes(f, bits));
+    for (const CodeFamily& f : families) p.tables.push_back(read_codes(f, bits));
     if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
     if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");
     const uint64_t at = 4 + (bits.position + 7) / 8;

@@ -30,6 +30,7 @@ struct StagePayload {
     void check_group(int64_t group) const;
 };
 
-StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, bool check_crc);
+// `families`: the code families of the stage; the corrections are the stage after the last one.
+StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc);
 
 }  // namespace mmip

@@ -129,10 +129,6 @@ const char* status_text(int status) {
     }
 }
 
-[[noreturn]] void refuse(int status, int stage, const Tile& tile) {
-    throw DataError(status, "stage " + std::to_string(stage) + ", sub-stream " + std::to_string(tile.substream) + " " + status_text(status));
-}
-
 // The tokens of a tile into its zeroed part of the AC buffer.
 void spread_tokens(const Coefficients& c, const Tile& tile, const TokenSpan* spans, bool first) {
     int32_t* ac = c.ac.get() + tile.base * c.per_cell();
@@ -144,6 +140,10 @@ void spread_tokens(const Coefficients& c, const Tile& tile, const TokenSpan* spa
 }
 
 }  // namespace
+
+void refuse(int status, int stage, const Tile& tile) {
+    throw DataError(status, "stage " + std::to_string(stage) + ", sub-stream " + std::to_string(tile.substream) + " " + status_text(status));
+}
 
 TileTokens::TileTokens(const Coefficients& c) : magnitudes_(kMaxBlockCount + 1, 0) {
     int cells = 0;
@@ -226,11 +226,11 @@ uint64_t bytes_read(const Coefficients& c, const std::vector<int64_t>& groups, c
 }
 
 uint64_t stage_extent(const Coefficients& c, int stage, const uint8_t* payload, uint64_t size) {
-    return bytes_read(c, tile_groups(c), read_payload(payload, size, c.geometry.substreams(), stage, true));
+    return bytes_read(c, tile_groups(c), read_payload(payload, size, c.geometry.substreams(), stage, stage_families(stage), true));
 }
 
 uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* bytes, uint64_t size, const UnpackOptions& options) {
-    const StagePayload payload = read_payload(bytes, size, c.geometry.substreams(), stage, options.check_crc);
+    const StagePayload payload = read_payload(bytes, size, c.geometry.substreams(), stage, stage_families(stage), options.check_crc);
     const std::vector<int64_t> groups = tile_groups(c);
     const TileUnpacker unpacker(c, options);
     if (stage > 1 && !c.ac) c.allocate_ac();

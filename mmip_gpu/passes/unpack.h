@@ -54,6 +54,9 @@ private:
     TokenBlock blocks_[kModeCount] = {};
 };
 
+// Throws what a tile's sub-stream was refused for.
+[[noreturn]] void refuse(int status, int stage, const Tile& tile);
+
 // The tiles of the box, cut where a group of sub-streams ends: [i], [i + 1] enclose the i-th run of tiles.
 std::vector<int64_t> tile_groups(const Coefficients& coefficients);
 

@@ -31,6 +31,7 @@ constexpr int64_t kLambda = 7424;            // 29/256 squared steps a bit, in (
 constexpr int32_t kLargestLowered = 8;       // larger magnitudes stay as they were rounded
 constexpr int32_t kLowerBelow = 90;          // lowering is tried below |q| + 0.35
 constexpr int kDecisionRounds = 2;
+constexpr int32_t kLargestEnergy = 1 << 24;  // 4096 squares of it fit 63 bits; what is larger is never dropped
 
 struct Cost {
     int64_t distortion;      // (1/256 step)^2
@@ -114,7 +115,7 @@ MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, uint32
     for (int i = 0; i < count; ++i) {
         magnitudes[entries[i].position] = 0;
         distortion += square((static_cast<int64_t>(entries[i].magnitude) << 8) - entries[i].scaled);
-        energy += square(entries[i].scaled);
+        energy += square(entries[i].scaled < kLargestEnergy ? entries[i].scaled : kLargestEnergy);
     }
     const Cost coded = {distortion, bits + header_bits(s, count)}, empty = {energy, header_bits(s, 0)};
     cost = weigh(empty) <= weigh(coded) ? empty : coded;

@@ -54,6 +54,8 @@ constexpr int kDcClasses = 13, kDcAlphabet = 32, kDcEscapeBits = 5;
 constexpr int kHeaderClasses = 8, kHeaderAlphabet = 256, kHeaderEscapeBits = 8;
 constexpr int kTokenClasses = 48, kTokenAlphabet = 416, kTokenEscapeBits = 9;
 constexpr int kTokenContexts = 378;
+constexpr int kCorrectionClasses = 48, kCorrectionAlphabet = 128, kCorrectionEscapeBits = 7;
+constexpr int32_t kMaxCorrectionError = 1 << 18;
 constexpr int kEscapeSize = 15;              // token size that is followed by a gamma code
 constexpr int kUnlistedLength = 14;          // stands for the length of an unlisted symbol in an own code
 constexpr int kGroupSubstreams = 8;          // sub-streams that share a crc

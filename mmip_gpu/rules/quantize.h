@@ -7,10 +7,12 @@
 
 namespace MMIP_NS {
 
+constexpr float kLargestScaled = 2147482880.0f;   // below 2^31, with room for a rounding
+
 // f = |c| / step in 1/256: the only float operation before a decision. `inverse` = 256 / step.
 template <class V>
 MMIP_RULE auto scaled_magnitude(V coefficient, float inverse) {
-    return truncate(smaller(absolute(coefficient) * inverse, 1.0e9f) + 0.5f);
+    return truncate(smaller(absolute(coefficient) * inverse, kLargestScaled) + 0.5f);
 }
 
 // |q|; `rounding` in 1/256: 128 rounds half up, less leaves a dead zone.

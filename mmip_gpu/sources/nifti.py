@@ -32,7 +32,7 @@ _MM_PER_UNIT: Final = {"mm": 1.0, "micron": 1e-3, "meter": 1e3, "unknown": 1.0}
 
 
 def open_nifti(path: Path) -> Source:
-    """Open a NIfTI-1 or NIfTI-2 file with 1 to 4 axes of 8 or 16 bit integers, or RGB24."""
+    """Open a NIfTI-1 or NIfTI-2 file with 1 to 4 axes of 8 or 16 bit integers, float32, or RGB24."""
     nibabel = require("nibabel", f"reading the NIfTI file {path.name}")
     image = nibabel.load(path)
     header = image.header

@@ -1,7 +1,7 @@
 """A source: one volume that can be read region by region, whatever holds it.
 
 Values in: shape, dtype, axes, metadata and a reader, all given by the file kinds of this package.
-Values out: native-endian, C-ordered uint8, int8, uint16 or int16 arrays in host memory.
+Values out: native-endian, C-ordered uint8, int8, uint16, int16 or float32 arrays in host memory.
 Implements no section of FORMAT.md; its axes strings are those of the header.
 Guarantees that whatever a third-party reader raises arrives as an error of mmip_gpu; knows no coding.
 """
@@ -26,7 +26,7 @@ Region = tuple[slice, ...]
 Array = npt.NDArray[Any]
 
 KNOWN_AXES: Final = ("x", "yx", "zyx", "tzyx", "yxc", "zyxc")
-SUPPORTED_DTYPES: Final = tuple(np.dtype(kind) for kind in ("uint8", "int8", "uint16", "int16"))
+SUPPORTED_DTYPES: Final = tuple(np.dtype(kind) for kind in ("uint8", "int8", "uint16", "int16", "float32"))
 _DEFAULT_AXES: Final = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx"}
 
 
@@ -39,7 +39,7 @@ class Source:
     shape : tuple of int
         Samples per axis.
     dtype : numpy.dtype
-        uint8, int8, uint16 or int16, native byte order.
+        uint8, int8, uint16, int16 or float32, native byte order.
     axes : str
         One letter per axis of `shape`: t time, z, y, x space, c colour. An array cannot say that its last
         axis is colour; ``dataclasses.replace(source, axes="yxc")`` does.
@@ -151,8 +151,7 @@ def supported_dtype(dtype: npt.DTypeLike, name: str) -> np.dtype[Any]:
         return native
     supported = ", ".join(str(kind) for kind in SUPPORTED_DTYPES)
     advice = {
-        "f": "convert to int16 or uint16 with a stated scaling, such as np.rint(v / step).astype(np.int16); "
-        "decide first what NaN becomes",
+        "f": "convert to float32, or to int16 or uint16 with a stated scaling; decide first what NaN becomes",
         "b": "a mask of bool is array.astype(np.uint8)",
         "i": "if the values fit, array.astype(np.int16) or np.uint16 keeps them all",
         "u": "if the values fit, array.astype(np.uint16) keeps them all",

@@ -6,6 +6,7 @@ FORMAT.md section 10. Guarantees that what is parsed is in range, so that everyt
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,14 +14,17 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu import _core
+from mmip_gpu.api import check_step
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container import DTYPES, Header, LossRecord, TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument
+from mmip_gpu.floats import sample_range
 from mmip_gpu.planning import ChunkPlan
 from numcodecs_plugin import StageCodec
 
 from .grid import ChunkGrid, Coordinates, chunk_lengths
+from .place import CORRECTIONS, StageArray, stage_name
 
 __all__ = ["StoreDescription"]
 
@@ -54,8 +58,8 @@ class StoreDescription:
 
     @property
     def stage_count(self) -> int:
-        """Stages of every chunk."""
-        return len(self.plan.cuts)
+        """Stages of every chunk, the corrections included."""
+        return len(self.plan.cuts) + (self.plan.correction is not None)
 
     @property
     def record_bytes(self) -> int:
@@ -79,9 +83,35 @@ class StoreDescription:
         p = self.plan
         none = (0,) * self.stage_count
         points = ((0, 0, 0),) * len(p.steps)
-        fields = TransformFields(p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding)
+        fields = TransformFields(
+            p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding, p.correction
+        )
         loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
-        return Header(self.dtype, self.grid.layout, p.colour, loss, fields)
+        return Header(self.dtype, self.grid.layout, p.colour, loss, fields, step=p.config.step)
+
+    def extent(self, at: Coordinates, stage: int) -> tuple[int, int, int, int]:
+        """Planes, and cells or (of corrections) samples on z, y, x, that a chunk has in the array of a stage."""
+        if stage <= len(self.plan.cuts):
+            return self.grid.cells(at)
+        layout = self.grid.chunk_layout(at)
+        return (layout.planes, *layout.volume)
+
+    def array_name(self, stage: int) -> str:
+        """Name of the array of a stage."""
+        return CORRECTIONS if stage > len(self.plan.cuts) else stage_name(stage)
+
+    def stage_arrays(self) -> list[StageArray]:
+        """Describe the arrays of all stages."""
+        grid = self.grid
+        whole = PlaneLayout(grid.layout.axes, grid.chunks)
+        arrays = []
+        for codec in self.codecs():
+            shape: tuple[int, ...] = (*grid.stage_shape, codec.columns)
+            chunks: tuple[int, ...] = (*grid.stage_chunks, codec.columns)
+            if codec.corrects:
+                shape, chunks = (grid.layout.planes, *grid.layout.volume), (whole.planes, *whole.volume)
+            arrays.append(StageArray(self.array_name(codec.stage), shape, chunks, codec))
+        return arrays
 
     def check_header(self, header: Header, at: Coordinates) -> None:
         """Raise CorruptData unless the header can be that of this chunk."""
@@ -97,8 +127,8 @@ class StoreDescription:
             stage_crcs=expected.stage_crcs,
         )
         layout = self.grid.chunk_layout(at)
-        found = (header.dtype, header.layout, header.colour, neutral)
-        if found != (shared.dtype, layout, shared.colour, expected):
+        found = (header.dtype, header.layout, header.colour, header.step, neutral)
+        if found != (shared.dtype, layout, shared.colour, shared.step, expected):
             raise CorruptData("record: its header is not one of a chunk of this shape and plan")
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,6 +146,7 @@ class StoreDescription:
             "steps": [list(row) for row in p.steps],
             "reversible": list(p.reversible),
             "padding": p.padding,
+            "correction": p.correction,
             "config": p.config.to_dict(),
             "peak": self.peak,
             "rule": self.rule,
@@ -148,6 +179,7 @@ class StoreDescription:
             colour is False or (colour is True and layout.channels == 3 and "c" in layout.axes),
         )
         config = CodecConfig.from_dict(data["config"])
+        check_step(np.dtype(data["dtype"]), config.step)
         steps = tuple(tuple(row) for row in data["steps"])
         tile, cuts = tuple(data["tile_log2"]), tuple(data["cuts"])
         StageCodec(1, data["cell_depth"], tile, cuts, steps)
@@ -156,14 +188,20 @@ class StoreDescription:
         _check("reversible", reversible, len(reversible) == len(steps) and all(r in (0, 1) for r in reversible))
         whole = all(set(row) == {_core.STEP_ONE} for row, r in zip(steps, reversible, strict=True) if r)
         _check("steps of reversible classes", steps, whole)
-        padding, info = data["padding"], np.iinfo(data["dtype"])
-        in_range = isinstance(padding, int) and not isinstance(padding, bool) and info.min <= padding <= info.max
-        _check("padding", padding, padding is None or (in_range and not colour))
-        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible, padding)
+        padding, bound, dtype = data["padding"], data["correction"], np.dtype(data["dtype"])
+        _check("padding", padding, padding is None or (_is_sample(padding, dtype) and not colour))
+        _check("correction", bound, bound is None or 0 <= operator.index(bound) <= _core.MAX_CORRECTION_ERROR)
+        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible, padding, bound)
         chunks = tuple(data["chunks"])
         _check("chunks", chunks, chunk_lengths(layout, plan.depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, plan.depth, chunks)
         return cls(data["dtype"], grid, plan, float(data["peak"]), data["rule"], int(data["attempt"]))
+
+
+def _is_sample(value: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether a value of the attributes is an integer that samples of an integer dtype can have."""
+    low, high = sample_range(dtype)
+    return dtype.kind != "f" and isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _check(field: str, found: object, condition: bool) -> None:

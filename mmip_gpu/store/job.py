@@ -17,22 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu import _core
-from mmip_gpu.api import is_colour
+from mmip_gpu.api import check_step, is_colour
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk, total_error
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.padding import find_padding, given_padding
+from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
 from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
-from mmip_gpu.rate import padded_plan, plan_for_probe, search_step
+from mmip_gpu.rate import check_reached, flattened, padded_plan, plan_for_probe, search_step
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 
 from .classes import RegionClasses
 from .description import StoreDescription
 from .grid import ChunkGrid, Coordinates, Region, chunk_lengths
+from .ratio import probed_ratio, ratio_again
 from .records import Totals
-from .survey import value_range
+from .survey import value_limits
 
 __all__ = ["Job"]
 
@@ -85,8 +86,11 @@ class Job:
         opened = open_source(source)
         if axes is not None:
             opened = replace(opened, axes=axes)
+        check_step(opened.dtype, config.step)
         layout = PlaneLayout.of(opened.shape, opened.axes)
-        three = is_colour(opened.colour if colour is None and "c" in opened.axes else colour, layout)
+        if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
+            colour = opened.colour
+        three = is_colour(colour, layout, opened.dtype)
         given_padding(config, opened.dtype, three)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
         if data_range is not None and not (math.isfinite(data_range) and data_range > 0):
@@ -115,22 +119,25 @@ class Job:
         """Return (the job with a rule that holds chunk by chunk, the plan of its chunks)."""
         job = replace(self, classes=self.classes.resolved(self.source))
         rule = job.classes.rule
-        peak = job._peak()
+        low, high = value_limits(job.source) if job._needs_limits else (0.0, 0.0)
+        config = flattened(job.config, low, high)
+        peak = job._peak(high - low)
         region = tuple(
             slice(s.start, min(s.stop, s.start + (3 if job.colour else 1))) if a == "c" else s
             for a, s in zip(job.layout.axes, probe_region(job.layout), strict=True)
         )
         samples, classes = job.read(region)
-        count, given = job.classes.class_count, given_padding(job.config, job.source.dtype, job.colour)
-        axes = job.layout.axes
-        plan = plan_for_probe(job.config, samples, axes, classes, count, job.colour, peak or 1, threads, given)
-        plan = job._padded(plan, peak or 1, threads)
+        count, given = job.classes.class_count, given_padding(config, job.source.dtype, job.colour)
+        steps, axes = (peak or 1.0) / job._unit, job.layout.axes
+        plan = plan_for_probe(config, samples, axes, classes, count, job.colour, steps, threads, given)
+        plan = job._padded(plan, steps, threads)
         lengths = chunk_lengths(job.layout, plan.depth, plan.tile_log2, job.colour, job.chunks)
         grid = ChunkGrid(job.layout, plan.depth, lengths)
-        if job.config.mode == "psnr" and grid.chunk_count:
-            plan = job._searched(plan, grid, peak, threads)
         text = None if rule is None else str(rule)
-        return job, StoreDescription(job.source.dtype.name, grid, plan, peak, text)
+        described = StoreDescription(job.source.dtype.name, grid, plan, peak, text)
+        if job.config.mode in ("psnr", "ratio") and grid.chunk_count:
+            described = replace(described, plan=job._searched(described, threads))
+        return job, described
 
     def resumed(self, description: StoreDescription) -> Job:
         """Return the job with the rule that an earlier run found."""
@@ -151,15 +158,22 @@ class Job:
         samples, classes = self.read(description.grid.region(at))
         return encode_chunk(samples, description.plan, classes, threads=1, allow_raw=False)
 
-    def finer(
+    def again(
         self, description: StoreDescription, totals: Totals, passes: list[tuple[float, float]]
     ) -> StoreDescription | None:
-        """Return what to write again with where the array missed its PSNR; None where it did not.
+        """Return what to write again with where the array missed its PSNR or ratio; None where it did not.
 
-        `passes` holds (log10 of the step, PSNR in dB) of the passes before; this one is added.
+        `passes` holds (log10 of the step, PSNR in dB or log10 of the ratio over the request) of the passes before;
+        this one is added.
         """
         plan, config = description.plan, self.config
-        if config.mode != "psnr" or not config.verify or plan.reversible[0] or totals.psnr() >= config.value:
+        if config.mode == "ratio" and description.grid.chunk_count:
+            return ratio_again(description, totals, passes)
+        if config.mode != "psnr" or not config.verify or totals.psnr() >= config.value:
+            return None
+        if plan.lossless:  # of float32: rounding to indices is all that was lost
+            samples = description.grid.layout.samples
+            check_reached(plan, description.peak / self._unit, totals.sse / self._unit**2 / samples)
             return None
         here = math.log10(plan.background_step), totals.psnr()
         slope = _FIRST_SLOPE
@@ -169,19 +183,28 @@ class Job:
         attempt = description.attempt + 1
         gap = config.value - here[1] + _MARGIN_DB * attempt
         step = 10 ** (here[0] - gap / min(max(slope, _SMALLEST_SLOPE), _LARGEST_SLOPE))
-        sure = initial_step(config, math.ceil(description.peak))  # plain rounding at this step is fine enough
+        sure = initial_step(config, description.peak / self._unit)  # plain rounding at this step is fine enough
         step = min(step, sure) if attempt == _ATTEMPTS - 1 else max(step, min(sure, 10 ** here[0] / 2))
         exact = attempt >= _ATTEMPTS or step < _SMALLEST_STEP
-        return replace(description, plan=_exact(plan) if exact else plan.with_step(step), attempt=attempt)
+        return replace(description, plan=plan.exact() if exact else plan.with_step(step), attempt=attempt)
 
-    def _peak(self) -> float:
+    @property
+    def _needs_limits(self) -> bool:
+        return self.config.step is not None or (self.config.mode == "psnr" and self.data_range is None)
+
+    def _peak(self, found: float) -> float:
         if self.data_range is not None:
             return float(self.data_range)
-        return float(max(value_range(self.source), 1)) if self.config.mode == "psnr" else 0.0
+        return max(float(found), self._unit) if self.config.mode == "psnr" else 0.0
+
+    @property
+    def _unit(self) -> float:
+        """Step of float32 samples; 1 for integers."""
+        return self.config.step or 1.0
 
     def _padded(self, plan: ChunkPlan, peak: float, threads: int) -> ChunkPlan:
         """Give the plan a padding value, if one is found and it pays where it is."""
-        if self.config.padding != "auto" or self.colour:
+        if self.config.padding != "auto" or not may_hold_padding(self.source.dtype, self.colour):
             return plan
         known = self.source.metadata.get("padding_value")
         candidate = find_padding(self.source.read, self.layout, known)
@@ -191,15 +214,18 @@ class Job:
         found = padded_plan(plan, candidate.value, samples, classes, peak, threads)
         return plan if found is None else replace(plan, padding=candidate.value)
 
-    def _searched(self, plan: ChunkPlan, grid: ChunkGrid, peak: float, threads: int) -> ChunkPlan:
-        """Find the step that reaches the PSNR on evenly spread probes."""
-        probes = [self.read(region) for region in _probe_regions(grid)]
+    def _searched(self, description: StoreDescription, threads: int) -> ChunkPlan:
+        """Find the step that reaches the PSNR or the ratio on evenly spread probes."""
+        plan = description.plan
+        probes = [self.read(region) for region in _probe_regions(description.grid)]
+        if self.config.mode == "ratio":
+            return probed_ratio(plan, probes, description, threads)
         total = sum(samples.size for samples, _ in probes)
 
         def mean_error(trial: ChunkPlan) -> float:
             return sum(total_error(s, trial, c, threads) for s, c in probes) / total
 
-        return search_step(plan, peak, mean_error)
+        return search_step(plan, description.peak / self._unit, mean_error)
 
 
 def _probe_regions(grid: ChunkGrid) -> list[Region]:
@@ -223,8 +249,3 @@ def _middle(part: slice, length: int | None) -> slice:
         return part
     start = part.start + (part.stop - part.start - length) // 2 // 32 * 32
     return slice(start, start + length)
-
-
-def _exact(plan: ChunkPlan) -> ChunkPlan:
-    steps = tuple((_core.STEP_ONE,) * len(row) for row in plan.steps)
-    return replace(plan, steps=steps, reversible=(1,) * len(steps))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from mmip_gpu import _core
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 from numcodecs_plugin import StageCodec
 
-from .grid import ChunkGrid, Coordinates
+from .grid import Coordinates
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -32,11 +33,22 @@ if TYPE_CHECKING:
 
     ZarrArray: TypeAlias = zarr.Array[Any]
 
-__all__ = ["ATTRIBUTE", "RECORDS", "Place", "stage_name", "storing"]
+__all__ = ["ATTRIBUTE", "CORRECTIONS", "RECORDS", "Place", "StageArray", "stage_name", "storing"]
 
 ATTRIBUTE = "mmip"
 RECORDS = "chunk"
+CORRECTIONS = "corrections"
 _DIMENSIONS = ("plane", "z", "y", "x")
+
+
+@dataclass(frozen=True)
+class StageArray:
+    """The array of a stage: its name in the group, its shape, the shape of a chunk, its codec."""
+
+    name: str
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    codec: StageCodec
 
 
 def stage_name(stage: int) -> str:
@@ -105,29 +117,29 @@ class Place:
             else:
                 self._group().update_attributes({ATTRIBUTE: dict(value)})
 
-    def create_arrays(self, grid: ChunkGrid, codecs: Sequence[StageCodec], record_bytes: int) -> None:
+    def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
         """Make the stage arrays and the records, those that are not there yet."""
         config: Any = {"write_empty_chunks": True}
         with storing(f"{self}: its arrays cannot be made"):
             group = self._group()
-            for codec in codecs:
-                if stage_name(codec.stage) not in group:
+            for array in arrays:
+                if array.name not in group:
                     group.create_array(
-                        stage_name(codec.stage),
-                        shape=(*grid.stage_shape, codec.columns),
-                        chunks=(*grid.stage_chunks, codec.columns),
+                        array.name,
+                        shape=array.shape,
+                        chunks=array.chunks,
                         dtype="int32",
-                        fill_value=-1,
-                        serializer=codec,
+                        fill_value=array.codec.fill_value,
+                        serializer=array.codec,
                         filters=None,
                         compressors=None,
-                        dimension_names=[*_DIMENSIONS, "column"],
+                        dimension_names=[*_DIMENSIONS, "column"][: len(array.shape)],
                         config=config,
                     )
             if RECORDS not in group:
                 group.create_array(
                     RECORDS,
-                    shape=(*grid.counts, record_bytes),
+                    shape=(*counts, record_bytes),
                     chunks=(1, 1, 1, 1, record_bytes),
                     dtype="uint8",
                     fill_value=0,
@@ -141,7 +153,7 @@ class Place:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
         self._arrays.clear()
         with storing(f"{self}: the earlier arrays cannot be deleted"):
-            for name in [RECORDS, *map(stage_name, range(1, _core.MAX_STAGES + 1))]:
+            for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, _core.MAX_STAGES + 1))]:
                 if not sync((self._root / name).is_empty()):
                     sync((self._root / name).delete_dir())
 
@@ -189,7 +201,7 @@ class Place:
 
     def _key(self, name: str, at: Coordinates) -> StorePath:
         metadata: Any = self.array(name).metadata
-        key: str = metadata.encode_chunk_key((*at, 0))
+        key: str = metadata.encode_chunk_key((*at, 0)[: len(metadata.shape)])
         return self._root / name / key
 
 

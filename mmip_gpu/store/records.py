@@ -20,7 +20,7 @@ from numcodecs_plugin.prefix import PREFIX_BOUND, read_prefix, write_prefix
 
 from .description import StoreDescription
 from .grid import Coordinates
-from .place import RECORDS, Place, stage_name
+from .place import RECORDS, Place
 
 __all__ = ["ChunkStore", "Totals"]
 
@@ -36,9 +36,9 @@ class ChunkStore:
 
     def write(self, at: Coordinates, encoded: Encoded) -> None:
         """Store a coded chunk: its stages, then the record that makes it valid."""
-        prefix = write_prefix(self.description.grid.cells(at))
         for stage, payload in enumerate(encoded.payloads, 1):
-            self.place.write(stage_name(stage), at, prefix + payload)
+            prefix = write_prefix(self.description.extent(at, stage))
+            self.place.write(self.description.array_name(stage), at, prefix + payload)
         self.place.write(RECORDS, at, encoded.header.to_bytes().ljust(self.description.record_bytes, b"\0"))
 
     def header(self, at: Coordinates) -> Header:
@@ -63,11 +63,11 @@ class ChunkStore:
 
     def payload(self, at: Coordinates, stage: int) -> memoryview:
         """Payload of a stage of a chunk."""
-        data = self.place.read(stage_name(stage), at)
+        data = self.place.read(self.description.array_name(stage), at)
         if data is None:
             raise StoreError(f"{self.place}: chunk {at}, stage {stage} is missing; write the store again to repair it")
         with self.naming(at):
-            return memoryview(data)[self._prefix_bytes(data, at) :]
+            return memoryview(data)[self._prefix_bytes(data, at, stage) :]
 
     def whole_header(self, at: Coordinates) -> Header | None:
         """Header of a chunk whose record and stages belong together, by sizes and head crcs; or None."""
@@ -96,25 +96,27 @@ class ChunkStore:
 
     def stage_bytes(self, at: Coordinates, header: Header) -> list[int]:
         """Bytes of the chunk in each stage array."""
-        prefix = len(write_prefix(self.description.grid.cells(at)))
-        return [prefix + size for size in header.payload_sizes]
+        return [
+            len(write_prefix(self.description.extent(at, stage))) + size
+            for stage, size in enumerate(header.payload_sizes, 1)
+        ]
 
     def _is_whole(self, at: Coordinates, stage: int, payload_bytes: int, crc: int) -> bool:
-        name = stage_name(stage)
+        name = self.description.array_name(stage)
         size = self.place.size(name, at)
         start = None if size is None else self.place.read(name, at, (0, min(PREFIX_BOUND + 4, size)))
         if size is None or start is None:
             return False
-        prefix = self._prefix_bytes(start, at)
+        prefix = self._prefix_bytes(start, at, stage)
         head = int.from_bytes(start[prefix : prefix + 4], "little")
         if size != prefix + payload_bytes or not _SMALLEST_HEAD <= head <= payload_bytes:
             return False
         found = self.place.read(name, at, (prefix + head - 4, prefix + head))
         return found is not None and int.from_bytes(found, "little") == crc
 
-    def _prefix_bytes(self, data: bytes, at: Coordinates) -> int:
-        expected = self.description.grid.cells(at)
-        extent, size = read_prefix(data, self.description.grid.stage_chunks)
+    def _prefix_bytes(self, data: bytes, at: Coordinates, stage: int) -> int:
+        expected = self.description.extent(at, stage)
+        extent, size = read_prefix(data, expected)
         if extent != expected:
             raise CorruptData(f"stage chunk: expected the extent {expected}, found {extent}")
         if size == len(data):
@@ -129,10 +131,10 @@ class Totals:
     description: StoreDescription
     stage_bytes: list[int] = field(default_factory=list)
     record_bytes: int = 0
-    sse: int = 0
-    max_error: int = 0
-    minimum: int | None = None
-    maximum: int | None = None
+    sse: float = 0
+    max_error: float = 0
+    minimum: float | None = None
+    maximum: float | None = None
     verified: bool = True
 
     def add(self, header: Header, stage_bytes: list[int]) -> None:
@@ -146,6 +148,11 @@ class Totals:
         self.minimum = loss.minimum if self.minimum is None else min(self.minimum, loss.minimum)
         self.maximum = loss.maximum if self.maximum is None else max(self.maximum, loss.maximum)
         self.verified = self.verified and loss.verified
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of records and stages."""
+        return self.record_bytes + sum(self.stage_bytes)
 
     @property
     def peak(self) -> float:
@@ -181,7 +188,7 @@ class Totals:
                 "verified": self.verified,
                 "psnr": psnr if math.isfinite(psnr) else None,
                 "peak": self.peak,
-                "max_error": None if self.max_error == UNKNOWN_ERROR else self.max_error,
+                "max_error": None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error,
                 "lossless": self.verified and self.sse == 0,
                 "minimum": self.minimum or 0,
                 "maximum": self.maximum or 0,

@@ -20,17 +20,17 @@ from mmip_gpu.sources import Source
 
 from .grid import boxes, piece_lengths
 
-__all__ = ["mask_survey", "otsu_rule", "value_range"]
+__all__ = ["mask_survey", "otsu_rule", "value_limits"]
 
 
-def value_range(source: Source) -> int:
-    """Maximum minus minimum of all samples; 0 without any."""
+def value_limits(source: Source) -> tuple[float, float]:
+    """(minimum, maximum) of all samples; zeros without any."""
     low, high = None, None
     for region in boxes(source.shape, piece_lengths(_layout(source))):
         piece = source.read(region)
-        low = int(piece.min()) if low is None else min(low, int(piece.min()))
-        high = int(piece.max()) if high is None else max(high, int(piece.max()))
-    return 0 if low is None or high is None else high - low
+        low = piece.min().item() if low is None else min(low, piece.min().item())
+        high = piece.max().item() if high is None else max(high, piece.max().item())
+    return (0, 0) if low is None or high is None else (low, high)
 
 
 def otsu_rule(source: Source) -> RoiRule:
@@ -38,9 +38,13 @@ def otsu_rule(source: Source) -> RoiRule:
 
     Raises
     ------
+    InvalidArgument
+        For float32 samples, whose histogram has no natural bins.
     MissingResource
         Without scikit-image.
     """
+    if source.dtype.kind == "f":
+        raise InvalidArgument("roi 'otsu': a store of float32 needs a rule with numbers, such as threshold:VALUE")
     try:
         from skimage import filters
     except ImportError:

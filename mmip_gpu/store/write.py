@@ -76,9 +76,10 @@ def write_zarr(
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
-        ``quality psnr lossless stages cuts roi_quality cell_depth padding verify effort`` as in `mmip_gpu.encode`. With
-        ``psnr=`` the step is found on up to 8 probes; with ``verify`` the whole array is written again with
-        smaller steps, at most four times, should it miss the request.
+        ``quality psnr max_error ratio lossless stages cuts roi_quality cell_depth padding verify effort step`` as in
+        `mmip_gpu.encode`. With ``psnr=`` and ``ratio=`` the step is found on up to 8 probes; the whole array is
+        written again with another step, about four times at most, should it miss the request (a PSNR only with
+        ``verify``).
 
     Returns
     -------
@@ -129,13 +130,13 @@ def write_zarr(
         if not prepared:
             mark(PREPARING)
             place.erase_arrays()
-        place.create_arrays(description.grid, description.codecs(), description.record_bytes)
+        place.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
         mark(WRITING)
         totals = _write_chunks(ChunkStore(place, description), job, workers, progress, keep=prepared)
-        finer = job.finer(description, totals, passes)
-        if finer is None:
+        other = job.again(description, totals, passes)
+        if other is None:
             break
-        description, prepared = finer, False
+        description, prepared = other, False
     summary = totals.report() | {"seconds": round(time.monotonic() - started, 3)}
     return report_of(mark(COMPLETE, summary), description)
 

@@ -13,7 +13,8 @@ import numpy as np
 from .bits import CorruptError
 
 # family: classes, alphabet, raw bits of an escaped symbol
-FAMILIES = {"DC": (13, 32, 5), "HEADER": (8, 256, 8), "TOKEN": (48, 416, 9)}
+FAMILIES = {"DC": (13, 32, 5), "HEADER": (8, 256, 8), "TOKEN": (48, 416, 9), "CORRECTION": (48, 128, 7)}
+CORRECTIONS = "corrections"
 LONGEST = 12
 WEIGHTS = (36, 26, -12, 14, 22, 26, -4, 4, 48, -14, -18)
 UNLISTED = 14
@@ -28,6 +29,7 @@ TABLE_SHAPES = {
     "kHeaderLengths": (2, 8, 257),
     "kTokenLengths": (48, 417),
     "kTokenClass": (378,),
+    "kCorrectionLengths": (48, 129),
 }
 
 
@@ -151,12 +153,15 @@ class Tables:
     def lengths(self, family, stage):
         if family == "HEADER":
             return self.lists["kHeaderLengths"][0 if stage == 2 else 1]
-        return self.lists["kDcLengths" if family == "DC" else "kTokenLengths"]
+        names = {"DC": "kDcLengths", "TOKEN": "kTokenLengths", "CORRECTION": "kCorrectionLengths"}
+        return self.lists[names[family]]
 
 
 @cache
 def load_tables(path=BUILTIN_CODES):
-    text = re.sub(r"//[^\n]*|/\*.*?\*/", "", Path(path).read_text(), flags=re.DOTALL)
+    files = [Path(path), Path(path).with_name("correction_codes.h")]
+    text = "".join(file.read_text() for file in files if file.exists())
+    text = re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
     arrays = {}
     for name, shape in TABLE_SHAPES.items():
         body = re.search(rf"\b{name}\s*(?:\[[^\]]*\]\s*)+=\s*(\{{.*?\}})\s*;", text, flags=re.DOTALL).group(1)
@@ -165,6 +170,9 @@ def load_tables(path=BUILTIN_CODES):
 
 
 def stage_families(stage):
+    """`stage` is 1, 2, .. or CORRECTIONS."""
+    if stage == CORRECTIONS:
+        return ("CORRECTION",)
     return ("DC",) if stage == 1 else ("HEADER", "TOKEN")
 
 
@@ -175,7 +183,7 @@ def by_token_context(codes, tables):
 
 
 def read_codes(reader, stage, tables):
-    """DC and HEADER: the codes of the classes; TOKEN: the codes of the 378 contexts; WEIGHTS of stage 1."""
+    """DC, HEADER and CORRECTION: codes of the classes; TOKEN: codes of the 378 contexts; WEIGHTS of stage 1."""
     codes = {}
     if stage == 1:
         own = reader.raw(1)

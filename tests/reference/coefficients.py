@@ -19,12 +19,14 @@ class Coefficients:
     coded block to (mode, q); q is int64 of length m * (c_s - c_{s-1}), and q[j] stands at scan position
     m * c_{s-1} + j. Empty blocks of a later stage cover cells and say nothing of their modes.
     mask, with padding: bool (P, z, y, x), a bit for every sample of the grid's cells.
+    corrections is None or the indices of section 8.3, int64 (P, Z, Y, X).
     """
 
     classes: np.ndarray
     dc: np.ndarray
     stages: list = field(default_factory=list)
     mask: np.ndarray | None = None
+    corrections: np.ndarray | None = None
 
     def modes(self, depth):
         """The mode of every cell: that of stage 2, or 0 without stage 2."""
@@ -36,12 +38,14 @@ class Coefficients:
 
     def first(self, stages):
         """What the first stages alone say."""
-        return Coefficients(self.classes, self.dc, self.stages[: stages - 1], self.mask)
+        corrections = self.corrections if stages > 1 + len(self.stages) else None
+        return Coefficients(self.classes, self.dc, self.stages[: stages - 1], self.mask, corrections)
 
     def equals(self, other):
         if len(self.stages) != len(other.stages):
             return False
         same = np.array_equal(self.classes, other.classes) and np.array_equal(self.dc, other.dc)
+        same = same and np.array_equal(self.corrections, other.corrections)
         same = same and (self.mask is None) == (other.mask is None)
         same = same and (self.mask is None or np.array_equal(self.mask, other.mask))
         for mine, theirs in zip(self.stages, other.stages, strict=True):

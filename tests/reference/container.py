@@ -13,11 +13,12 @@ from zlib import crc32
 import numpy as np
 
 from .bits import BitReader, BitWriter, CorruptError, TruncatedError
-from .codes import read_codes, write_codes
+from .codes import CORRECTIONS, read_codes, write_codes
 from .geometry import AC_PER_CELL, Grid
 
 GROUP = 8  # sub-streams that share a crc
-DTYPES = (np.uint8, np.int8, np.uint16, np.int16)
+DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32)
+FLOAT = 4
 AXES = "tnczyx"
 UNKNOWN = 4294967295
 
@@ -38,6 +39,7 @@ class Header:
     maximum: int = 0
     sse: int = 0
     max_error: int = UNKNOWN
+    value_step: float = 1.0  # of dtype 4
     payload_bytes: int = 0
     payload_crc: int = 0
     cell_depth: int = 1
@@ -48,10 +50,19 @@ class Header:
     recon: tuple = ()  # d1, d2, d3 of every class; () = all 0
     steps: tuple = ((256,),)  # of every class, of every component
     cuts: tuple = ()
+    correction: int | None = None  # error bound of the corrections
     stages: tuple = ()  # (payload bytes, crc of the head) of every stage
 
     def __post_init__(self):
         self.recon = self.recon or ((0, 0, 0),) * len(self.reversible)
+
+    @property
+    def limits(self):
+        """Least and greatest integer that stands for a sample."""
+        if self.dtype == FLOAT:
+            return -(1 << 18), 1 << 18
+        info = np.iinfo(DTYPES[self.dtype])
+        return int(info.min), int(info.max)
 
     @property
     def edges(self):
@@ -59,8 +70,17 @@ class Header:
         return (0, *self.cuts, AC_PER_CELL[self.cell_depth])
 
     @property
-    def stage_count(self):
+    def transform_stages(self):
         return len(self.cuts) + 2
+
+    @property
+    def stage_count(self):
+        """With the corrections."""
+        return self.transform_stages + (self.correction is not None)
+
+    def stage_key(self, stage):
+        """What names the code families of a stage."""
+        return stage if stage <= self.transform_stages else CORRECTIONS
 
     @property
     def lengths(self):
@@ -129,7 +149,7 @@ def read_header(blob):
 
 def read_array_fields(fields):
     kind = fields.number("B", range(2), "kind")
-    dtype = fields.number("B", range(4), "dtype")
+    dtype = fields.number("B", range(5), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
     colour = fields.number("B", range(2), "colour")
     axes = fields.take(f"{ndim}s")[0].decode("latin-1")
@@ -145,10 +165,23 @@ def read_array_fields(fields):
     require(math.isfinite(header.requested), "requested")
     require(header.mode != 4 or header.requested == 0, "requested")
     header.verified = fields.number("B", range(2), "verified")
+    if dtype == FLOAT:
+        read_float_loss(fields, header)
+        return header
     header.minimum, header.maximum = fields.take("ii")
     require(header.minimum <= header.maximum, "minimum > maximum")
     header.sse, header.max_error = fields.take("QI")
     return header
+
+
+def read_float_loss(fields, header):
+    require(not header.colour, "colour of float32")
+    header.minimum, header.maximum = fields.take("ff")
+    require(-math.inf < header.minimum <= header.maximum < math.inf, "minimum, maximum")
+    header.sse, header.max_error = fields.take("df")
+    require(0 <= header.sse < math.inf and header.max_error >= 0, "sse, max_error")
+    header.value_step = fields.number("d")
+    require(0 < header.value_step < math.inf, "value_step")
 
 
 def read_transform_fields(fields, header):
@@ -158,15 +191,17 @@ def read_transform_fields(fields, header):
     fits = all(a >= b for a, b in zip(header.tile_log2, least, strict=True))
     require(fits and sum(header.tile_log2) <= most, f"tile_log2 {header.tile_log2}")
     header.offset = fields.number("i")
-    info = np.iinfo(DTYPES[header.dtype])
-    require(info.min <= header.offset <= info.max, f"offset {header.offset}")
-    if fields.number("B", range(1 if header.colour else 2), "padding"):
-        header.padding = fields.number("i", range(info.min, info.max + 1), "padding_value")
+    least, most = header.limits
+    require(least <= header.offset <= most, f"offset {header.offset}")
+    if fields.number("B", range(1 if header.colour or header.dtype == FLOAT else 2), "padding"):
+        header.padding = fields.number("i", range(least, most + 1), "padding_value")
     read_classes(fields, header)
     stages = fields.number("B", range(2, 17), "stages")
     header.cuts = fields.take(f"{stages - 2}H")
     require(all(a < b for a, b in zip(header.edges, header.edges[1:], strict=False)), f"cuts {header.cuts}")
-    header.stages = tuple(fields.take("QI") for _ in range(stages))
+    if fields.number("B", range(2), "corrections"):
+        header.correction = fields.number("I", range((1 << 18) + 1), "correction_error")
+    header.stages = tuple(fields.take("QI") for _ in range(header.stage_count))
 
 
 def read_classes(fields, header):
@@ -192,7 +227,10 @@ def write_header(header):
     fields = [struct.pack("<4B", header.kind, header.dtype, len(header.shape), header.colour)]
     fields.append(header.axes.encode() + struct.pack(f"<{len(header.shape)}I", *header.shape))
     fields.append(struct.pack("<BdB", header.mode, header.requested, header.verified))
-    fields.append(struct.pack("<iiQI", header.minimum, header.maximum, header.sse, header.max_error))
+    form = "<ffdf" if header.dtype == FLOAT else "<iiQI"
+    fields.append(struct.pack(form, header.minimum, header.maximum, header.sse, header.max_error))
+    if header.dtype == FLOAT:
+        fields.append(struct.pack("<d", header.value_step))
     if header.kind == 0:
         fields.append(struct.pack("<QI", header.payload_bytes, header.payload_crc))
     else:
@@ -201,7 +239,8 @@ def write_header(header):
         fields.append(bytes([len(header.reversible)]))
         for kind, recon, steps in zip(header.reversible, header.recon, header.steps, strict=True):
             fields.append(struct.pack(f"<B3b{len(steps)}I", kind, *recon, *steps))
-        fields.append(struct.pack(f"<B{len(header.cuts)}H", header.stage_count, *header.cuts))
+        fields.append(struct.pack(f"<B{len(header.cuts)}H", header.transform_stages, *header.cuts))
+        fields.append(b"\0" if header.correction is None else struct.pack("<BI", 1, header.correction))
         fields += [struct.pack("<QI", *stage) for stage in header.stages]
     body = b"".join(fields)
     body = struct.pack("<4sHH", b"MMIP", 1, 8 + len(body) + 4) + body

@@ -9,14 +9,15 @@ from zlib import crc32
 import numpy as np
 
 from .bits import BitReader, CorruptError, TruncatedError
-from .codes import load_tables
+from .codes import CORRECTIONS, load_tables
 from .coefficients import Coefficients
 from .container import DTYPES, read_header, read_payload
+from .corrections import read_corrections, tile_windows
 from .mask import read_mask
 from .substreams import Tile, read_blocks, read_stage_1
 from .synthesis import class_steps, scale_raw, synthesize, window
 
-STAGES_FOR_SCALE = {1: 16, 2: 16, 4: 2, 8: 1}
+STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}
 
 
 def decode(blob, stages=None, scale=1, tables=None):
@@ -26,7 +27,8 @@ def decode(blob, stages=None, scale=1, tables=None):
     if header.kind == 0:
         array = decode_raw(blob[size:], header)
         return array if scale == 1 else scale_raw(array, header.axes, scale)
-    coefficients = read_stages(blob[size:], header, stages, STAGES_FOR_SCALE[scale], tables or load_tables())
+    most = STAGES_FOR_SCALE[scale] if scale == 1 else min(STAGES_FOR_SCALE[scale], header.transform_stages)
+    coefficients = read_stages(blob[size:], header, stages, most, tables or load_tables())
     return synthesize(coefficients, header, scale)
 
 
@@ -36,7 +38,7 @@ def decode_coefficients(blob, stages=None, tables=None):
     header, size = read_header(blob)
     if header.kind == 0:
         raise CorruptError("a raw container has no coefficients")
-    return read_stages(blob[size:], header, stages, 16, tables or load_tables())
+    return read_stages(blob[size:], header, stages, 17, tables or load_tables())
 
 
 def decode_raw(payload, header):
@@ -69,8 +71,11 @@ def read_stages(payloads, header, stages, most, tables):
     for stage in range(1, count + 1):
         size, head_crc = header.stages[stage - 1]
         payload = payloads[position : position + size]
-        codes, substreams = read_payload(payload, stage, head_crc, header.grid.substreams, tables)
-        if stage == 1:
+        key = header.stage_key(stage)
+        codes, substreams = read_payload(payload, key, head_crc, header.grid.substreams, tables)
+        if key == CORRECTIONS:
+            result.corrections = read_correction_stage(header, codes, substreams)
+        elif stage == 1:
             result = read_first_stage(header, codes, substreams)
         else:
             result.stages.append(read_later_stage(header, stage, codes, substreams, result))
@@ -94,6 +99,15 @@ def read_first_stage(header, codes, substreams):
         classes[place], dc[place] = read_stage_1(reader, size, steps, codes)
         reader.finish()
     return Coefficients(classes, dc, mask=mask)
+
+
+def read_correction_stage(header, codes, substreams):
+    k = np.zeros((header.grid.planes, *header.grid.samples), np.int64)
+    for place, substream in zip(tile_windows(header), substreams, strict=True):
+        reader = BitReader(substream)
+        k[place] = read_corrections(reader, k[place].shape, codes)
+        reader.finish()
+    return k
 
 
 def stage_tiles(header, stage, classes, modes):

@@ -10,8 +10,9 @@ from zlib import crc32
 import numpy as np
 
 from .bits import BitWriter
-from .codes import load_tables
+from .codes import CORRECTIONS, load_tables
 from .container import DTYPES, check_sizes, write_header, write_payload
+from .corrections import tile_windows, write_corrections
 from .decode import stage_tiles
 from .mask import write_mask
 from .substreams import write_blocks, write_stage_1
@@ -19,18 +20,20 @@ from .synthesis import class_steps, window
 
 
 def encode(header, coefficients, own=None, tables=None):
-    """A transform container. own is {(stage, family, class): lengths}, family DC, HEADER or TOKEN."""
+    """A transform container. own is {(stage, family, class): lengths}; stage is CORRECTIONS for the last family."""
     tables, own = tables or load_tables(), own or {}
     modes = coefficients.modes(header.cell_depth)
     payloads = []
     for stage in range(1, header.stage_count + 1):
 
         def substreams(codes, stage=stage):
+            if header.stage_key(stage) == CORRECTIONS:
+                return write_correction_stage(header, coefficients, codes)
             if stage == 1:
                 return write_first_stage(header, coefficients, codes)
             return write_later_stage(header, stage, coefficients, modes, codes)
 
-        payloads.append(write_payload(stage, tables, own, substreams))
+        payloads.append(write_payload(header.stage_key(stage), tables, own, substreams))
     filled = replace(header, kind=1, stages=tuple((len(payload), crc) for payload, crc in payloads))
     check_sizes(filled)
     return write_header(filled) + b"".join(payload for payload, _ in payloads)
@@ -53,6 +56,16 @@ def write_first_stage(header, coefficients, codes):
             first, shape = ([n * s for n, s in zip(cells, side, strict=True)] for cells in (start, size))
             write_mask(writer, coefficients.mask[(plane, *window(first, shape))])
         write_stage_1(writer, classes, dc, steps, codes)
+        substreams.append(writer.to_bytes(at_least=1))
+    return substreams
+
+
+def write_correction_stage(header, coefficients, codes):
+    """Every second tile by runs alone."""
+    substreams = []
+    for number, place in enumerate(tile_windows(header)):
+        writer = BitWriter()
+        write_corrections(writer, coefficients.corrections[place], codes, number % 2)
         substreams.append(writer.to_bytes(at_least=1))
     return substreams
 

@@ -6,7 +6,7 @@ FORMAT.md sections 3, 7 and 8. Seeded by the generator given.
 
 import numpy as np
 
-from .codes import FAMILIES, TABLE_SHAPES
+from .codes import FAMILIES, TABLE_SHAPES, stage_families
 from .coefficients import Coefficients
 from .container import Header
 from .geometry import BLOCKS, PARTS, block_cells, coding_order
@@ -57,6 +57,16 @@ CASES = {
     ),
     "padding_planes": Header((2, 20, 3, 11), "tycx", tile_log2=(0, 2, 2), dtype=0, padding=7),
     "planes": Header((2, 3, 2, 3, 9, 11), "ctnzyx", cuts=(8,), dtype=1),
+    "float": Header((41, 50), "yx", dtype=4, value_step=0.1, offset=-(1 << 18), steps=((900,),), max_error=0.0),
+    "corrected_float": Header(
+        (9, 20, 17), "zyx", cell_depth=8, tile_log2=(1, 1, 1), dtype=4, correction=2, value_step=2.0**-7, max_error=0.0
+    ),
+    "corrected": Header((75, 61), "yx", tile_log2=(0, 2, 2), cuts=(5,), steps=((300,),), correction=3, dtype=2),
+    "corrected_colour": Header((33, 30, 3), "yxc", colour=1, steps=((512, 700, 900),), correction=0),
+    "corrected_padding": Header(
+        (9, 30, 37), "zyx", tile_log2=(1, 2, 2), cuts=(5,), steps=((400,),), padding=-7, correction=3, dtype=3
+    ),
+    "corrected_3d": Header((19, 20, 41), "zyx", cell_depth=8, tile_log2=(1, 1, 2), correction=1 << 18, dtype=3),
 }
 
 
@@ -185,13 +195,26 @@ def random_coefficients(rng, header, largest=3000):
     classes = random_classes(rng, header)
     dc = rng.normal(0, 1, classes.shape).cumsum(axis=-1) * rng.choice([0, 1, 30, largest])
     mask = None if header.padding is None else random_mask(rng, header)
-    return Coefficients(classes, dc.astype(np.int64), random_stages(rng, header, classes), mask)
+    corrections = None if header.correction is None else random_corrections(rng, header)
+    return Coefficients(classes, dc.astype(np.int64), random_stages(rng, header, classes), mask, corrections)
+
+
+def random_corrections(rng, header):
+    """Smooth and rough parts, zeros, and a few of every size."""
+    shape = (header.grid.planes, *header.grid.samples)
+    k = rng.normal(0, 1, shape) * np.exp2(rng.normal(0, 2, shape).cumsum(axis=-1) / 4).clip(0.05, 300)
+    k = k.astype(np.int64)
+    k[..., : shape[-1] // 3] = 0
+    spots = rng.random(shape) < 0.01
+    k[spots] = (np.exp2(rng.uniform(0, 25.99, spots.sum())) * rng.choice([-1, 1], spots.sum())).astype(np.int64)
+    return k
 
 
 def random_own(rng, header):
     own = {} if rng.random() < 0.5 else {"WEIGHTS": rng.integers(-128, 128, 11).tolist()}
-    for stage in range(1, header.stage_count + 1):
-        for family in ("DC",) if stage == 1 else ("HEADER", "TOKEN"):
+    for number in range(1, header.stage_count + 1):
+        stage = header.stage_key(number)
+        for family in stage_families(stage):
             count, alphabet, _ = FAMILIES[family]
             for index in range(count):
                 if rng.random() < 0.4:

@@ -7,7 +7,7 @@ FORMAT.md sections 2, 4.3 and 5. No bytes are seen here.
 import numpy as np
 
 from .coefficients import Coefficients
-from .container import AXES, DTYPES
+from .container import AXES, DTYPES, FLOAT
 from .geometry import BLOCKS, scan
 from .mask import scaled_mask
 from .transforms import F32, forward_block, inverse_block, scaled_block
@@ -90,7 +90,7 @@ def scaled_lengths(lengths, scale, z_shrinks):
     return (*lengths[:3], spatial[0] if z_shrinks else lengths[3], *spatial[1:])
 
 
-def from_planes(planes, lengths, header):
+def from_planes(planes, lengths, header, mask=None, corrections=None):
     """Sections 2 and 1: integer planes to the array in its own axes."""
     array = planes.reshape(lengths)
     if header.colour:
@@ -99,9 +99,14 @@ def from_planes(planes, lengths, header):
         G = Cg + t
         B = t - (Co >> 1)
         array = np.stack([B + Co, G, B], axis=2)
-    dtype = np.dtype(DTYPES[header.dtype])
-    info = np.iinfo(dtype)
-    return in_own_axes(np.clip(array + header.offset, info.min, info.max).astype(dtype), header.axes)
+    array = np.clip(array + header.offset, *header.limits)
+    if mask is not None:
+        array = np.where(mask, header.padding, array)
+    if corrections is not None:
+        array = np.clip(array + corrections.reshape(lengths) * (2 * header.correction + 1), *header.limits)
+    if header.dtype == FLOAT:
+        array = array.astype(np.float64) * header.value_step
+    return in_own_axes(array.astype(DTYPES[header.dtype]), header.axes)
 
 
 def in_own_axes(array, axes):
@@ -125,28 +130,30 @@ def synthesize(coefficients, header, scale=1):
         samples = np.rint(synthesize_plane(coefficients, plane, header, scale)).astype(np.int64)
         samples = np.clip(samples, -(1 << 28), 1 << 28)
         planes.append(samples[tuple(map(slice, lengths[3:]))])
-    array = from_planes(np.stack(planes), lengths, header)
-    return array if coefficients.mask is None else padded(array, coefficients.mask, header, scale)
+    mask = None if coefficients.mask is None else shown_mask(coefficients.mask, header, scale).reshape(lengths)
+    # Corrections are there only where all stages are; they belong to the clipped samples.
+    corrections = coefficients.corrections if scale == 1 else None
+    return from_planes(np.stack(planes), lengths, header, mask, corrections)
 
 
-def padded(array, mask, header, scale):
-    """The array with the padding value where the mask says so."""
+def shown_mask(mask, header, scale):
+    """The mask of the samples inside the planes, at a scale."""
     own = mask[(slice(None), *map(slice, header.lengths[3:]))]
-    scaled = np.stack([scaled_mask(plane, scale, header.cell_depth == 8) for plane in own])
-    lengths = scaled_lengths(header.lengths, scale, header.cell_depth == 8)
-    return np.where(in_own_axes(scaled.reshape(lengths), header.axes), header.padding, array).astype(array.dtype)
+    return np.stack([scaled_mask(plane, scale, header.cell_depth == 8) for plane in own])
 
 
 def scale_raw(array, axes, scale):
     """The mean over windows of existing samples, then rint; z shrinks where it is longer than 1."""
     samples = in_all_axes(array, axes)
-    total, count = samples.astype(np.int64), np.ones(samples.shape, np.int64)
+    is_float = array.dtype == np.float32
+    total, count = samples.astype(np.float64 if is_float else np.int64), np.ones(samples.shape, np.int64)
     for axis in (3, 4, 5):
         total, count = (
             np.add.reduceat(a, range(0, a.shape[axis], scale), axis=axis) if a.shape[axis] else a
             for a in (total, count)
         )
-    return in_own_axes(np.rint(total / count).astype(array.dtype), axes)
+    mean = total / count
+    return in_own_axes((mean if is_float else np.rint(mean)).astype(array.dtype), axes)
 
 
 # --- the forward direction

@@ -13,7 +13,7 @@ from typing import Any
 
 from reference.bits import BitReader
 from reference.codes import FAMILIES, load_tables, stage_families
-from reference.container import read_header, read_payload
+from reference.container import FLOAT, read_header, read_payload
 
 decoder = import_module("reference.decode")  # the package has a function of this name
 _BYTES_SHOWN = 12  # a row
@@ -46,6 +46,14 @@ def rows(offset: int, data: bytes, text: str) -> list[str]:
     for i, piece in enumerate(pieces):
         lines.append(f"{offset + _BYTES_SHOWN * i:4}  {piece.hex(' '):{width}}{text if not i else ''}".rstrip())
     return lines
+
+
+def loss_fields(header: Any) -> list[tuple[str, str, Any]]:
+    """The reached values, whose types follow the dtype."""
+    names = ("minimum", "maximum", "sse", "max_error")
+    forms = "ffdf" if header.dtype == FLOAT else "iiQI"
+    fields: list[tuple[str, str, Any]] = [(f, n, getattr(header, n)) for f, n in zip(forms, names, strict=True)]
+    return fields + ([("d", "value_step", header.value_step)] if header.dtype == FLOAT else [])
 
 
 def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
@@ -81,10 +89,7 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         ("B", "mode", header.mode),
         ("d", "requested", header.requested),
         ("B", "verified", header.verified),
-        ("i", "minimum", header.minimum),
-        ("i", "maximum", header.maximum),
-        ("Q", "sse", header.sse),
-        ("I", "max_error", header.max_error),
+        *loss_fields(header),
         ("B", "cell_depth", header.cell_depth),
         ("3B", "tile_log2", tuple(header.tile_log2)),
         ("i", "offset", header.offset),
@@ -92,8 +97,10 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         *([] if header.padding is None else [("i", "padding_value", header.padding)]),
         ("B", "classes", len(header.reversible)),
         *classes,
-        ("B", "stages", header.stage_count),
+        ("B", "stages", header.transform_stages),
         *((("H", "cut", cut)) for cut in header.cuts),
+        ("B", "corrections", int(header.correction is not None)),
+        *([] if header.correction is None else [("I", "correction_error", header.correction)]),
         *stages,
         ("I", "header_crc", struct.unpack_from("<I", blob, size - 4)[0]),
     ]
@@ -104,7 +111,7 @@ def explain_payload(
 ) -> list[str]:
     """Rows of one stage's payload."""
     head = struct.unpack_from("<I", payload)[0]
-    code_bits = sum(FAMILIES[family][0] for family in stage_families(stage))
+    code_bits = (stage == 1) + sum(FAMILIES[family][0] for family in stage_families(stage))  # a bit for the weights
     codes_end = 4 + -(-code_bits // 8)
     assert not any(payload[4:codes_end]), "only built-in codes are explained"
     groups = head - 4 - 4 * -(-count // 16)

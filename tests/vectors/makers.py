@@ -87,9 +87,11 @@ MAKERS = {
 
 
 def make(maker: str, shape: tuple[int, ...], dtype: str, seed: int) -> Array:
-    """The values 0..1023 of a maker spread over the range of the dtype."""
-    info = np.iinfo(dtype)
+    """The values 0..1023 of a maker spread over the range of the dtype; as float32 over -4..4."""
     values = MAKERS[maker](shape, seed)
+    if dtype == "float32":
+        return np.ascontiguousarray(((values - 512) / 128).astype(np.float32))
+    info = np.iinfo(dtype)
     return np.ascontiguousarray((values * (int(info.max) - int(info.min)) // 1023 + int(info.min)).astype(dtype))
 
 

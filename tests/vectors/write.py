@@ -53,12 +53,28 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "padding_2d": ("disc", (100, 90), "uint16", 0, {"quality": 10, "padding": 0}),
     "padding_3d": ("disc", (20, 60, 50), "int16", 2, {"psnr": 50, "cell_depth": 8, "padding": -32768}),
     "padding_lossless": ("disc", (3, 50, 70), "uint8", 0, {"lossless": True, "stages": 3, "padding": 0}),
+    "padding_max_error": ("disc", (9, 60, 50), "int16", 1, {"max_error": 9, "padding": -32768}),
     "planes": ("textured", (2, 3, 2, 3, 19, 21), "int8", 0, {"quality": 80, "axes": "ctnzyx"}),
+    "2d_max_error": ("textured", (90, 80), "uint16", 0, {"max_error": 40.5}),
+    "3d_max_error_roi": (
+        "edges",
+        (12, 36, 40),
+        "int16",
+        2,
+        {"max_error": 300, "roi_quality": "lossless", "cell_depth": 8},
+    ),
+    "colour_max_error": ("textured", (50, 44, 3), "uint8", 0, {"max_error": 3, "axes": "yxc", "stages": 2}),
+    "2d_float": ("textured", (70, 61), "float32", 0, {"psnr": 50, "step": 0.003}),
+    "3d_float_max_error": ("textured", (9, 30, 33), "float32", 2, {"max_error": 0.1, "step": 2.0**-9, "cell_depth": 8}),
+    "1d_float_lossless": ("noise", (400,), "float32", 0, {"lossless": True, "stages": 2, "step": 0.1}),
+    "raw_float": ("noise", (5, 7), "float32", 0, {"lossless": True, "stages": 2, "step": 1e-4}),
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
              "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6),
-             "reference_padding": ("padding_3d", 7)}  # fmt: skip
+             "reference_corrected": ("corrected", 7), "reference_float": ("float", 8),
+             "reference_padding": ("padding_3d", 9),
+             "reference_corrected_padding": ("corrected_padding", 10)}  # fmt: skip
 
 
 def file_of(name: str) -> Path:

@@ -1,0 +1,324 @@
+// See corrections.h. A tile is walked with the same code to count, to weigh and to write its symbols.
+#include "corrections.h"
+
+#include <algorithm>
+
+#include "../rules/corrections.h"
+#include "codebook.h"
+#include "pack.h"
+#include "parallel.h"
+#include "synthesize.h"
+#include "unpack.h"
+
+namespace mmip {
+namespace {
+
+// The samples of a tile inside an array of planes.
+struct SampleBox {
+    int64_t first;             // index of the first sample
+    int64_t size[3];           // samples on z, y, x
+    int64_t row, slice;        // strides
+
+    int64_t count() const { return size[0] * size[1] * size[2]; }
+};
+
+SampleBox sample_box(const Coefficients& c, const Tile& tile, const Window& window) {
+    const Geometry& g = c.geometry;
+    const int cells[3] = {tile.order->az, tile.order->ay, tile.order->ax};
+    SampleBox box{};
+    box.row = window.shape[2], box.slice = window.shape[1] * window.shape[2];
+    int64_t at[3];
+    for (int a = 0; a < 3; ++a) {
+        const int64_t cell = a == 0 ? g.depth : kCellSize, start = tile.cell[a] * cell;
+        at[a] = start - window.origin[a];
+        box.size[a] = std::min(cells[a] * cell, g.shape[a] - start);
+    }
+    box.first = ((tile.plane - c.box.planes[0]) * window.shape[0] + at[0]) * box.slice + at[1] * box.row + at[2];
+    return box;
+}
+
+// The indices of a tile with a border of zeros, so that every neighbour exists.
+class TileIndices {
+public:
+    explicit TileIndices(const SampleBox& box)
+        : box_(box), width_(box.size[2] + 3), height_(box.size[1] + 2), values_(static_cast<size_t>(box.size[0] * height_ * width_ + 1), 0) {}
+
+    void load(const int32_t* array) {
+        for_rows([&](int32_t* row, int64_t from) { std::copy_n(array + from, box_.size[2], row); });
+    }
+    void store(int32_t* array) {
+        for_rows([&](const int32_t* row, int64_t from) { std::copy_n(row, box_.size[2], array + from); });
+    }
+
+    int64_t width() const { return box_.size[2]; }
+    int64_t rows() const { return box_.size[0] * box_.size[1]; }
+    int32_t* row(int64_t r) { return values_.data() + ((r / box_.size[1]) * height_ + r % box_.size[1] + 2) * width_ + 2; }
+
+    CorrectionContext context(const int32_t* k) const {
+        return correction_context({k[-1], k[-2], k[-width_], k[-width_ - 1], k[1 - width_], k[-2 * width_]});
+    }
+
+private:
+    template <class Use>
+    void for_rows(const Use& use) {
+        for (int64_t r = 0; r < rows(); ++r)
+            use(row(r), box_.first + r / box_.size[1] * box_.slice + r % box_.size[1] * box_.row);
+    }
+
+    const SampleBox& box_;
+    int64_t width_, height_;
+    std::vector<int32_t> values_;
+};
+
+// Writes a tile as runs and single indices; all_runs: a run stands before every index that is not zero.
+template <class Sink>
+void walk_tile(TileIndices& tile, bool all_runs, Sink& sink) {
+    uint32_t run = 0, before = 0;
+    bool in_run = false;
+    int run_code = 0;
+    for (int64_t r = 0; r < tile.rows(); ++r) {
+        const int32_t* k = tile.row(r);
+        for (int64_t x = 0; x < tile.width(); ++x, ++k) {
+            if (!in_run) {
+                const CorrectionContext context = tile.context(k);
+                if (!all_runs && context.activity > 0) {
+                    sink.index(context.code_class, context.flipped ? -*k : *k);
+                    continue;
+                }
+                in_run = true, run = 0, run_code = run_class(before);
+            }
+            if (*k == 0) {
+                ++run;
+                continue;
+            }
+            sink.run(run_code, run);
+            sink.index(kAfterRunClass + (run < 8 ? 0 : 1), *k);
+            before = run, in_run = false;
+        }
+    }
+    if (in_run) sink.run(run_code, run);
+}
+
+struct CountSink {
+    uint32_t* counts;
+
+    void run(int c, uint32_t n) { ++counts[c * kCorrectionAlphabet + count_symbol(n)]; }
+    void index(int c, int32_t k) { ++counts[c * kCorrectionAlphabet + correction_symbol(k)]; }
+};
+
+// Bits with the built-in codes, which decide between the two ways of a tile.
+struct WeighSink {
+    uint64_t bits = 0;
+
+    void symbol(int c, int s, int n) {
+        static const CodeFamily family = correction_family();
+        const uint8_t* lengths = family.builtin_lengths(c);
+        bits += (lengths[s] != 0 ? lengths[s] : lengths[family.alphabet] + family.escape_bits) + count_extra_bits(n);
+    }
+    void run(int c, uint32_t n) { symbol(c, count_symbol(n), count_symbol(n)); }
+    void index(int c, int32_t k) { symbol(c, correction_symbol(k), count_symbol(index_magnitude(k))); }
+};
+
+struct WriteSink {
+    const EncodingTables& tables;
+    BitString bits;
+
+    void count(int c, int symbol, uint32_t n) {
+        const uint16_t* row = tables.row(c);
+        if (row[symbol] != kUnlistedWord) {
+            bits.put(row[symbol] >> 4, row[symbol] & 15);
+        } else {
+            bits.put(row[tables.alphabet] >> 4, row[tables.alphabet] & 15);
+            bits.put(static_cast<uint32_t>(symbol), tables.escape_bits);
+        }
+        const int extra = count_extra_bits(count_symbol(n));
+        bits.put(n & ((1u << extra) - 1), extra);
+    }
+    void run(int c, uint32_t n) { count(c, count_symbol(n), n); }
+    void index(int c, int32_t k) { count(c, correction_symbol(k), index_magnitude(k)); }
+};
+
+bool prefers_runs(TileIndices& tile) {
+    WeighSink runs, mixed;
+    walk_tile(tile, true, runs);
+    walk_tile(tile, false, mixed);
+    return runs.bits < mixed.bits;
+}
+
+// Calls use(item, worker, indices, all_runs) for every tile.
+template <class Use>
+void for_tiles(const Coefficients& c, const int32_t* indices, std::vector<uint8_t>& all_runs, bool decide, int threads, const Use& use) {
+    const Window window = box_window(c.geometry, c.box, 1);
+    all_runs.resize(c.tiles.size());
+    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int worker) {
+        const SampleBox box = sample_box(c, c.tiles[i], window);
+        TileIndices tile(box);
+        tile.load(indices);
+        if (decide) all_runs[i] = prefers_runs(tile) ? 1 : 0;
+        use(i, worker, tile, all_runs[i] != 0);
+    });
+}
+
+std::vector<uint32_t> counted(const Coefficients& c, const int32_t* indices, std::vector<uint8_t>& all_runs, int threads) {
+    const int workers = std::max(threads, 1);
+    std::vector<std::vector<uint32_t>> parts(workers, std::vector<uint32_t>(kCorrectionClasses * kCorrectionAlphabet, 0));
+    for_tiles(c, indices, all_runs, true, workers, [&](int64_t, int worker, TileIndices& tile, bool runs) {
+        CountSink sink{parts[worker].data()};
+        walk_tile(tile, runs, sink);
+    });
+    for (int w = 1; w < workers; ++w)
+        for (size_t i = 0; i < parts[0].size(); ++i) parts[0][i] += parts[w][i];
+    return parts[0];
+}
+
+// Decodes the sub-stream of one tile.
+class TileReader {
+public:
+    TileReader(TileIndices& tile, const StagePayload& payload, int64_t substream)
+        : tile_(tile), codes_(payload.tables[0].view()), bits_(payload.substream(substream), payload.substream_bytes(substream)) {}
+
+    Status run() {
+        const Status status = read();
+        return status != kOk ? (bits_.overrun() ? kStatusTruncated : status) : bits_.finish();
+    }
+
+private:
+    Status read() {
+        const bool all_runs = bits_.take(1) != 0;
+        uint32_t zeros = 0, before = 0;
+        int64_t left = tile_.rows() * tile_.width();
+        bool after_run = false;
+        for (int64_t r = 0; r < tile_.rows(); ++r) {
+            int32_t* k = tile_.row(r);
+            for (int64_t x = 0; x < tile_.width(); ++x, ++k, --left) {
+                if (zeros > 0) {
+                    --zeros;
+                    continue;
+                }
+                CorrectionContext context{kAfterRunClass + (before < 8 ? 0 : 1), 0, false};
+                if (!after_run) {
+                    context = tile_.context(k);
+                    if (all_runs || context.activity == 0) {
+                        if (!take_run(run_class(before), zeros)) return kStatusSymbol;
+                        if (zeros > left) return kStatusPosition;
+                        before = zeros, after_run = true;
+                        context = {kAfterRunClass + (before < 8 ? 0 : 1), 0, false};
+                        if (zeros > 0) {
+                            --zeros;
+                            continue;
+                        }
+                    }
+                }
+                if (!take_index(context, *k) || (after_run && *k == 0)) return kStatusSymbol;
+                after_run = false;
+            }
+        }
+        return kOk;
+    }
+
+    bool take_run(int c, uint32_t& n) {
+        bits_.refill();
+        const int symbol = decode_symbol(bits_, codes_, c);
+        if (symbol < 0 || symbol > kLargestCount) return false;
+        n = count_base(symbol) + bits_.take(count_extra_bits(symbol));
+        return true;
+    }
+
+    bool take_index(const CorrectionContext& context, int32_t& k) {
+        bits_.refill();
+        const int symbol = decode_symbol(bits_, codes_, context.code_class);
+        const int n = (symbol + 1) >> 1;
+        if (symbol < 0 || n > kLargestCount) return false;
+        const int32_t magnitude = static_cast<int32_t>(count_base(n) + bits_.take(count_extra_bits(n)));
+        k = ((symbol & 1) != 0) == context.flipped ? -magnitude : magnitude;
+        return true;
+    }
+
+    static constexpr int kLargestCount = 53;   // N of 2^26 - 1
+
+    TileIndices& tile_;
+    CodeTables codes_;
+    BitReader bits_;
+};
+
+StagePayload read_corrections(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc) {
+    return read_payload(payload, size, c.geometry.substreams(), c.stages() + 1, {correction_family()}, check_crc);
+}
+
+template <class T>
+void indices_of(const void* original, const void* decoded, int64_t count, int32_t error, int32_t* indices) {
+    const T* a = static_cast<const T*>(original);
+    const T* b = static_cast<const T*>(decoded);
+    for (int64_t i = 0; i < count; ++i) indices[i] = correction_index(static_cast<int32_t>(a[i]) - static_cast<int32_t>(b[i]), error);
+}
+
+template <class T>
+void correct(void* samples, int64_t count, const int32_t* indices, int32_t error, int32_t minimum, int32_t maximum) {
+    T* v = static_cast<T*>(samples);
+    for (int64_t i = 0; i < count; ++i) v[i] = static_cast<T>(corrected(static_cast<int32_t>(v[i]), indices[i], error, minimum, maximum));
+}
+
+}  // namespace
+
+std::string pack_corrections(const Coefficients& c, const int32_t* indices, int threads) {
+    std::vector<uint8_t> all_runs;
+    const std::vector<uint32_t> histogram = counted(c, indices, all_runs, threads);
+    BitString head;
+    const EncodingTables tables = choose_codes(correction_family(), histogram, head);
+    std::vector<std::vector<uint8_t>> streams(c.tiles.size());
+    for_tiles(c, indices, all_runs, false, threads, [&](int64_t i, int, TileIndices& tile, bool runs) {
+        WriteSink sink{tables, {}};
+        sink.bits.put(runs ? 1 : 0, 1);
+        walk_tile(tile, runs, sink);
+        streams[i] = sink.bits.finish();
+    });
+    return assemble_payload(head.finish(), streams);
+}
+
+std::vector<uint32_t> count_corrections(const Coefficients& c, const int32_t* indices, int threads) {
+    std::vector<uint8_t> all_runs;
+    return counted(c, indices, all_runs, threads);
+}
+
+uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc, int threads, int32_t* indices) {
+    const StagePayload p = read_corrections(c, payload, size, check_crc);
+    const std::vector<int64_t> groups = tile_groups(c);
+    const Window window = box_window(c.geometry, c.box, 1);
+    parallel_for(static_cast<int64_t>(groups.size()) - 1, threads, [&](int64_t g, int) {
+        p.check_group(c.tiles[groups[g]].substream / kGroupSubstreams);
+        for (int64_t i = groups[g]; i < groups[g + 1]; ++i) {
+            const SampleBox box = sample_box(c, c.tiles[i], window);
+            TileIndices tile(box);
+            const Status status = TileReader(tile, p, c.tiles[i].substream).run();
+            if (status != kOk) refuse(status, p.stage, c.tiles[i]);
+            tile.store(indices);
+        }
+    });
+    return bytes_read(c, groups, p);
+}
+
+uint64_t corrections_extent(const Coefficients& c, const uint8_t* payload, uint64_t size) {
+    return bytes_read(c, tile_groups(c), read_corrections(c, payload, size, true));
+}
+
+void correction_indices(const Samples& original, const Samples& decoded, int64_t count, int32_t error, int32_t* indices) {
+    switch (original.type) {
+        case kSampleU8: return indices_of<uint8_t>(original.data, decoded.data, count, error, indices);
+        case kSampleI8: return indices_of<int8_t>(original.data, decoded.data, count, error, indices);
+        case kSampleU16: return indices_of<uint16_t>(original.data, decoded.data, count, error, indices);
+        case kSampleI16: return indices_of<int16_t>(original.data, decoded.data, count, error, indices);
+        case kSampleI32: return indices_of<int32_t>(original.data, decoded.data, count, error, indices);
+    }
+}
+
+void apply_corrections(const Samples& samples, int64_t count, const int32_t* indices, int32_t error, int32_t minimum, int32_t maximum) {
+    switch (samples.type) {
+        case kSampleU8: return correct<uint8_t>(samples.data, count, indices, error, minimum, maximum);
+        case kSampleI8: return correct<int8_t>(samples.data, count, indices, error, minimum, maximum);
+        case kSampleU16: return correct<uint16_t>(samples.data, count, indices, error, minimum, maximum);
+        case kSampleI16: return correct<int16_t>(samples.data, count, indices, error, minimum, maximum);
+        case kSampleI32: return correct<int32_t>(samples.data, count, indices, error, minimum, maximum);
+    }
+}
+
+}  // namespace mmip
