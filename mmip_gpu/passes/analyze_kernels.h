@@ -100,14 +100,19 @@ private:
         if (weigh(rival.cost) < weigh(cell_[k]->cost)) cell_[k] = &rival;
     }
 
+    // From which scaled magnitude on a coefficient is an entry: code lengths nearly always drop those near 1/2.
+    int32_t least_scaled() const {
+        if (job_.search == mmip::kSearchFull) return 128;
+        return job_.search == mmip::kSearchRough ? 144 : 256 - job_.rounding;
+    }
+
     // Entries of a candidate and their rough cost.
     template <class C>
     void estimate(Block& b, C& candidate, F8* coefficients, int mode, int k) {
         const mmip::BlockView& view = t_.blocks[mode];
         candidate.mode = mode;
         if (view.cells == 1) candidate.dc[0] = take_dc(coefficients);
-        const int32_t least = job_.search >= mmip::kSearchRough ? 128 : 256 - job_.rounding;
-        candidate.collect(b.collector, coefficients, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least);
+        candidate.collect(b.collector, coefficients, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled());
         candidate.round(job_.rounding);
     }
 
