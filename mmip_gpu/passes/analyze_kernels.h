@@ -106,14 +106,19 @@ private:
         if (weigh(rival.cost) < weigh(cell_[k]->cost)) cell_[k] = &rival;
     }
 
+    // From which scaled magnitude on a coefficient is an entry: code lengths nearly always drop those near 1/2.
+    int32_t least_scaled() const {
+        if (job_.search == mmip::kSearchFull) return 128;
+        return job_.search == mmip::kSearchRough ? 144 : 256 - job_.rounding;
+    }
+
     // Entries of a candidate and their rough cost.
     template <class C>
     void estimate(Block& b, C& candidate, F8* coefficients, int mode, int k) {
         const mmip::BlockView& view = t_.blocks[mode];
         candidate.mode = mode;
         if (view.cells == 1) candidate.dc[0] = take_dc(coefficients);
-        const int32_t least = job_.search >= mmip::kSearchRough ? 128 : 256 - job_.rounding;
-        candidate.collect(b.collector, coefficients, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least);
+        candidate.collect(b.collector, coefficients, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled());
         candidate.round(job_.rounding);
     }
 
@@ -232,29 +237,31 @@ private:
     void write_entries(const Entry* entries, int count, mmip::QuantizerSums* sums) {
         uint16_t* positions = job_.positions + written_;
         int32_t* values = job_.values + written_;
-        int64_t many[4] = {0, 0, 0, 0}, excess[4] = {0, 0, 0, 0};   // by magnitude; the last: of all
+        int64_t ones = 0, twos = 0, excess[3] = {0, 0, 0};   // of magnitude 1, of 2, of all
         for (int n = 0; n < count; ++n) {
             const Entry e = entries[n];
+            // Masks: a branch on a magnitude could not be foreseen.
+            const int32_t sign = -static_cast<int32_t>(e.negative), kept = e.magnitude != 0, one = e.magnitude == 1, two = e.magnitude == 2;
+            const int32_t over = ((e.magnitude << 8) - e.scaled) & -kept;
             *positions = e.position;
-            *values = e.negative != 0 ? -e.magnitude : e.magnitude;
-            positions += e.magnitude != 0 ? 1 : 0;
-            values += e.magnitude != 0 ? 1 : 0;
-            const int32_t over = e.magnitude != 0 ? (e.magnitude << 8) - e.scaled : 0;
-            many[1] += e.magnitude == 1 ? 1 : 0;
-            many[2] += e.magnitude == 2 ? 1 : 0;
-            excess[1] += e.magnitude == 1 ? over : 0;
-            excess[2] += e.magnitude == 2 ? over : 0;
-            excess[3] += over;
+            *values = (e.magnitude ^ sign) - sign;
+            positions += kept;
+            values += kept;
+            ones += one;
+            twos += two;
+            excess[0] += over & -one;
+            excess[1] += over & -two;
+            excess[2] += over;
         }
-        many[3] = positions - (job_.positions + written_);
-        written_ += many[3];
+        const int64_t many = positions - (job_.positions + written_);
+        written_ += many;
         if (sums == nullptr) return;
-        for (int j = 0; j < 2; ++j) {
-            sums->count[j] += many[j + 1];
-            sums->excess[j] += excess[j + 1];
-        }
-        sums->count[2] += many[3] - many[1] - many[2];
-        sums->excess[2] += excess[3] - excess[1] - excess[2];
+        sums->count[0] += ones;
+        sums->count[1] += twos;
+        sums->count[2] += many - ones - twos;
+        sums->excess[0] += excess[0];
+        sums->excess[1] += excess[1];
+        sums->excess[2] += excess[2] - excess[0] - excess[1];
     }
 
     // A DC index, rounded half up.

@@ -61,8 +61,12 @@ struct Candidate {
         for (int word = 0; word < samples / 64; ++word) {
             for (uint64_t left = c.set[word]; left != 0; left &= left - 1) {
                 const int p = 64 * word + __builtin_ctzll(left);
-                const float value = c.at[p];
-                entries[count++] = {static_cast<uint16_t>(p), static_cast<uint16_t>(value < 0), scaled_magnitude(value, inverse), 0};
+                uint32_t bits;   // the sign is taken off first: a branch on it could not be foreseen
+                __builtin_memcpy(&bits, &c.at[p], 4);
+                const uint32_t positive = bits & 0x7fffffffu;
+                float magnitude;
+                __builtin_memcpy(&magnitude, &positive, 4);
+                entries[count++] = {static_cast<uint16_t>(p), static_cast<uint16_t>(bits >> 31), scaled_magnitude(magnitude, inverse), 0};
             }
             c.set[word] = 0;
         }

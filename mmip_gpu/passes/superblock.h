@@ -45,7 +45,13 @@ struct Superblock {
                 const T* row = plane + (pz * ny + py) * nx;
                 float* to = out + (k * width + j) * width;
                 if (nx - x0 >= width) {   // the common case, of constant length
-                    for (int i = 0; i < width; ++i) to[i] = static_cast<float>(static_cast<int32_t>(row[x0 + i]) - offset);
+                    typedef T Samples __attribute__((vector_size(8 * sizeof(T))));
+                    for (int i = 0; i < width; i += 8) {
+                        Samples eight;
+                        __builtin_memcpy(&eight, row + x0 + i, sizeof eight);
+                        const F8 values = to_float(__builtin_convertvector(eight, I8) - offset);
+                        __builtin_memcpy(to + i, &values, sizeof values);
+                    }
                     continue;
                 }
                 const int64_t here = nx - x0;

@@ -71,34 +71,26 @@ MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, uint32
             const uint8_t* row = token_row(s, left + 1, place) + 16 * count_symbol(static_cast<uint32_t>(e.position - p));
             const int size = token_size(static_cast<uint32_t>(m));
             int own = row[size];
+            // Dropped (1) or lowered (2, 4, 8: the others keep their size): both are computed, since which it is cannot be foreseen.
+            int joined = 0;
+            if (next >= 0) {
+                const Entry& after = entries[next];
+                joined = token_row(s, left, place)[16 * count_symbol(static_cast<uint32_t>(after.position - p)) + token_size(static_cast<uint32_t>(after.magnitude))];
+            }
+            const int lower = row[size - 1], saved = m == 1 ? own + next_bits + header_saved - joined : own - lower;
             const int32_t over = (m << 8) - e.scaled;
-            if (m <= kLargestLowered && (m & (m - 1)) == 0 && over > -kLowerBelow) {
-                const int64_t harm = 65536 - 512 * static_cast<int64_t>(over);   // (256 - over)^2 - over^2
+            const int64_t harm = 65536 - 512 * static_cast<int64_t>(over);   // (256 - over)^2 - over^2
+            const bool may = (m <= kLargestLowered) & ((m & (m - 1)) == 0) & (over > -kLowerBelow);
+            if (may & (harm < kLambda * saved)) {
+                magnitudes[e.position] = static_cast<uint32_t>(--e.magnitude);
                 if (m == 1) {
-                    const int most_saved = own + next_bits + header_saved;
-                    if (harm < kLambda * most_saved) {
-                        int joined = 0;
-                        if (next >= 0) {
-                            const Entry& after = entries[next];
-                            joined = token_row(s, left, place)[16 * count_symbol(static_cast<uint32_t>(after.position - p)) + token_size(static_cast<uint32_t>(after.magnitude))];
-                        }
-                        if (harm < kLambda * (most_saved - joined)) {
-                            dropped += square(e.scaled);
-                            e.magnitude = 0;
-                            magnitudes[e.position] = 0;
-                            --kept;
-                            header_saved = kept > 0 ? header_bits(s, kept) - header_bits(s, kept - 1) : 0;
-                            next_bits = joined;
-                            continue;
-                        }
-                    }
-                } else {
-                    const int lower = row[size - 1];
-                    if (harm < kLambda * (own - lower)) {
-                        magnitudes[e.position] = static_cast<uint32_t>(--e.magnitude);
-                        own = lower;
-                    }
+                    dropped += square(e.scaled);
+                    --kept;
+                    header_saved = kept > 0 ? header_bits(s, kept) - header_bits(s, kept - 1) : 0;
+                    next_bits = joined;
+                    continue;
                 }
+                own = lower;
             }
             bits += next_bits;
             next_bits = own;

@@ -16,9 +16,9 @@ MMIP_RULE int bit_length(uint32_t v) {
 
 // N(n): counts and runs share one alphabet of 26 symbols; extra_bits low bits of n follow raw.
 MMIP_RULE int count_symbol(uint32_t n) {
-    if (n < 8) return static_cast<int>(n);
-    const int e = bit_length(n) - 1;
-    return 8 + 2 * (e - 3) + static_cast<int>((n >> (e - 1)) & 1);
+    const int e = bit_length(n | 8) - 1;   // n | 8: both sides can be computed, so that no branch is needed
+    const int large = 8 + 2 * (e - 3) + static_cast<int>((n >> (e - 1)) & 1);
+    return n < 8 ? static_cast<int>(n) : large;
 }
 
 MMIP_RULE int count_extra_bits(int symbol) { return symbol < 8 ? 0 : (symbol - 8) / 2 + 2; }
