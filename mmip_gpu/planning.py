@@ -19,7 +19,7 @@ from .axes import PlaneLayout
 from .config import CodecConfig, Quality
 from .floats import DEEP_LIMIT
 
-__all__ = ["ChunkPlan", "class_steps", "initial_step", "probe_region", "quality_steps", "tile_log2"]
+__all__ = ["ChunkPlan", "class_steps", "initial_step", "probe_region", "quality_steps", "spread_probe", "tile_log2"]
 
 _WHOLE_PROBE = 2**18
 _PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
@@ -159,6 +159,34 @@ def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
         start = (n - size) // 2 // 8 * 8
         region.append(slice(start, start + size))
     return tuple(region)
+
+
+def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
+    """The middle of a large array in four parts: half as long on y and x, around the middles of its quarters.
+
+    The middle alone may be unlike the rest (the inside of a head). Parts are joined along x.
+    """
+    region = probe_region(layout)
+    lengths = dict(zip(layout.axes, region, strict=True))
+    if layout.samples <= _WHOLE_PROBE or not {"y", "x"} <= lengths.keys():
+        return [region]
+    starts: dict[str, tuple[int, int]] = {}
+    for axis in "yx":
+        n, size = layout.shape[layout.axes.index(axis)], lengths[axis].stop - lengths[axis].start
+        if size % 64 or n < size:
+            return [region]
+        starts[axis] = (n // 4 - size // 4) // 8 * 8, (3 * n // 4 - size // 4) // 8 * 8
+    parts = []
+    for y in starts["y"]:
+        for x in starts["x"]:
+            at = {"y": y, "x": x}
+            parts.append(
+                tuple(
+                    slice(at[a], at[a] + (s.stop - s.start) // 2) if a in at else s
+                    for a, s in zip(layout.axes, region, strict=True)
+                )
+            )
+    return parts
 
 
 def sample_offset(planes: NDArray[Any]) -> int:

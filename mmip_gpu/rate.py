@@ -21,7 +21,7 @@ from .config import CodecConfig
 from .errors import InvalidArgument
 from .floats import fits_deep
 from .padding import find_padding, given_padding, may_hold_padding
-from .planning import ChunkPlan, class_steps, initial_step, probe_region, tile_log2
+from .planning import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
 from .sizing import LARGEST_STEP, SMALLEST_STEP, cheapest_bound, search_ratio, unreachable_ratio
 
 __all__ = ["check_reached", "flattened", "make_plan", "padded_plan", "plan_for_probe", "search_step"]
@@ -47,13 +47,15 @@ def make_plan(
     """Plan for one array that is at hand."""
     peak = data_range if data_range is not None else _peak(array) if config.mode in ("psnr", "ratio") else 1.0
     steps = peak / (config.step or 1.0)
-    config = flattened(config, array.min().item(), array.max().item()) if array.size else config
-    region = probe_region(layout)
-    probe_classes = None
+    if config.step is not None and array.size:
+        config = flattened(config, array.min().item(), array.max().item())
+    regions = spread_probe(layout)
+    probe, probe_classes = _joined(array, regions, layout.axes), None
     if classes is not None:
-        probe_classes = classes[_without_c(region, layout.axes)]
+        flat = [_without_c(region, layout.axes) for region in regions]
+        probe_classes = _joined(classes, flat, layout.axes.replace("c", ""))
     class_count = 1 if classes is None or classes.size == 0 else int(classes.max()) + 1
-    probe, whole = array[region], array[region].size == array.size
+    whole = probe.size == array.size
     given = given_padding(config, array.dtype, colour)
     if given is not None and not (array == given).any():
         given = None
@@ -74,7 +76,7 @@ def make_plan(
             raise unreachable_ratio(config.value, reached)
         return plan
     if config.mode == "psnr" and array.size:
-        if array[region].size < array.size:
+        if not whole:
             plan = search_step(plan, steps, partial(_mean_error, array, classes, threads))
         if plan.lossless and config.step is not None:
             check_reached(plan, steps, _mean_error(array, classes, threads, plan))
@@ -160,6 +162,11 @@ def _cost(plan: ChunkPlan, samples: NDArray[Any], classes: NDArray[np.uint8] | N
     """(mean squared error where the ratio is what is asked for, bytes): the less, the better the plan."""
     error = _mean_error(samples, classes, threads, plan) if plan.config.mode == "ratio" else 0.0
     return error, _size(samples, classes, threads, plan)
+
+
+def _joined(array: NDArray[Any], regions: list[tuple[slice, ...]], axes: str) -> NDArray[Any]:
+    parts = [array[region] for region in regions]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axes.index("x"))
 
 
 def _without_c(region: tuple[slice, ...], axes: str) -> tuple[slice, ...]:

@@ -176,7 +176,9 @@ def test_ratio_is_reached(kind: str, ratio: float) -> None:
         assert (loss["mode"], loss["requested"]) == ("ratio", ratio)
         assert array.nbytes >= ratio * len(blob)
         if kind in ("noise", "textured"):  # 3 %, or the jump of a small stream from one step to the next
-            assert array.nbytes <= ratio * max(1.03 * len(blob), len(blob) + 64) or np.array_equal(mmip.decode(blob), array)
+            assert array.nbytes <= ratio * max(1.03 * len(blob), len(blob) + 64) or np.array_equal(
+                mmip.decode(blob), array
+            )
 
 
 def test_quality_steps_fall_with_quality() -> None:
