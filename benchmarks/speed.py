@@ -27,7 +27,7 @@ from mmip_gpu.rate import make_plan
 LARGE = "mr_uih_t1_brain, 22 times"  # 253 MB of real data, 16 bit
 TARGETS = {
     "mr_uih_t1_brain": (40.0, 45.0),
-    LARGE: (42.0, 44.0),
+    LARGE: (42.0,),
     "ct_ge_head_4mm": (52.0,),
     "niivue_chris_t1": (42.0,),
     "phantom3d": (55.0,),
@@ -99,6 +99,8 @@ def rivals(name: str, array: np.ndarray, target: float) -> list[dict[str, Any]]:
     rows = []
     planes = unsigned_slices(array)
     for rival in RIVALS:
+        if name == LARGE and rival.name.startswith("JPEG 2000"):
+            continue  # a quarter of an hour for what the volume itself tells
         level, size, found, streams = rival_at_psnr(rival, array, target)
         _, encode, spread = timed(lambda r=rival, v=level: [r.encode(p, v) for p in planes], 3)
         _, decode, _ = timed(lambda r=rival, s=streams: [r.decode(x) for x in s], 3)
