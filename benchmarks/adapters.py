@@ -7,7 +7,6 @@ Guarantees one thread, and what is not coding (offset to unsigned, float32, copi
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from speed import plan_of
 
 import mmip_gpu as mmip
 from mmip_gpu.codec import encode_chunk
-from mmip_gpu.config import CodecConfig
 
 _AVIF_BITS = 12
 
@@ -219,13 +217,6 @@ def rivals() -> list[Codec]:
     ]
 
 
-def effort_options() -> list[tuple[str, dict[str, Any]]]:
-    """(suffix of the name, options): every effort, one entry without the option where there is none yet."""
-    if "effort" not in inspect.signature(CodecConfig.from_options).parameters:
-        return [("", {})]
-    return [(f" effort {effort}", {"effort": effort}) for effort in (1, 2, 3)]
-
-
 def _chunk_encoder(array: np.ndarray, **options: Any) -> Callable[[], Any]:
     """Coding of an array with its plan made beforehand: what a store does for every chunk."""
     plan = plan_of(array, **options)
@@ -236,32 +227,31 @@ def ours() -> list[Codec]:
     """Ours to a PSNR, at every effort."""
     return [
         Codec(
-            f"mmip{suffix}",
+            f"mmip effort {effort}",
             mmip.__version__,
             Source.whole,
-            lambda piece, p, _source, o=options: mmip.encode(piece, psnr=p, threads=1, **o),
+            lambda piece, p, _source, e=effort: mmip.encode(piece, psnr=p, threads=1, effort=e),
             lambda data, _: mmip.decode(data, threads=1),
             _decibels(low=1, high=140),
             lambda _source, decoded: decoded,
-            lambda source, p, o=options: _chunk_encoder(source.array, psnr=p, **o),
+            lambda source, p, e=effort: _chunk_encoder(source.array, psnr=p, effort=e),
         )
-        for suffix, options in effort_options()
+        for effort in (1, 2, 3)
     ]
 
 
 def ours_lossless() -> list[Codec]:
-    """Ours without loss, in three stages, at every effort."""
+    """Ours without loss, in three stages; the effort makes no difference."""
     return [
         Codec(
-            f"mmip 3 stages{suffix}",
+            "mmip 3 stages",
             mmip.__version__,
             Source.whole,
-            lambda piece, _p, _source, o=options: mmip.encode(piece, lossless=True, stages=3, threads=1, **o),
+            lambda piece, _p, _source: mmip.encode(piece, lossless=True, stages=3, threads=1),
             lambda data, _: mmip.decode(data, threads=1),
             restore=lambda _source, decoded: decoded,
-            known=lambda source, _p, o=options: _chunk_encoder(source.array, lossless=True, stages=3, **o),
+            known=lambda source, _p: _chunk_encoder(source.array, lossless=True, stages=3),
         )
-        for suffix, options in effort_options()
     ]
 
 

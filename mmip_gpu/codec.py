@@ -122,7 +122,8 @@ def analyzed_chunk(
     if plan.colour:
         coded = colour_planes(planes, offset)
     rounding = _PLAIN_ROUNDING if plain else ROUNDING
-    search, passes = (_core.SEARCH_NONE, 1) if plain else _EFFORTS[plan.config.effort]
+    effort = 1 if plan.lossless else plan.config.effort  # bit-exact blocks leave nothing to decide
+    search, passes = (_core.SEARCH_NONE, 1) if plain else _EFFORTS[effort]
     errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
     return chunk, planes, offset, errors
 

@@ -148,20 +148,9 @@ def test_lossless_codecs_are_exact(codec: adapters.Codec, small: pictures.Pictur
     assert trial.point.bits == pytest.approx(8 * sum(map(len, trial.streams)) / small.array.size)
 
 
-def test_every_effort_is_a_codec_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    class WithEffort:
-        @staticmethod
-        def from_options(*, psnr: float, effort: int) -> None: ...
-
-    class Without:
-        @staticmethod
-        def from_options(*, psnr: float) -> None: ...
-
-    monkeypatch.setattr(adapters, "CodecConfig", WithEffort)
+def test_every_effort_is_a_codec_of_its_own() -> None:
     assert [codec.name for codec in adapters.ours()] == ["mmip effort 1", "mmip effort 2", "mmip effort 3"]
-    assert [options for _, options in adapters.effort_options()] == [{"effort": 1}, {"effort": 2}, {"effort": 3}]
-    monkeypatch.setattr(adapters, "CodecConfig", Without)
-    assert [codec.name for codec in adapters.ours()] == ["mmip"]
+    assert [codec.name for codec in adapters.ours_lossless()] == ["mmip 3 stages"]
 
 
 def test_the_figure_is_small(tmp_path: Any) -> None:

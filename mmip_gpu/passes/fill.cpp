@@ -1,5 +1,5 @@
 // See fill.h. Means of the cells' known samples are spread over the grid of cells by a pull-push pyramid; masked samples get the
-// value of their cell (interpolating between cells costs 0.2 % more bits); cells with known samples are refined by projections.
+// value of their cell (interpolating between cells: +0.2 to +0.5 % bits on one head CT, -0.1 % on another); cells with known samples are refined by projections.
 #include "fill.h"
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 #include "../rules/dc.h"
 #include "../rules/transform.h"
-#include "padding.h"
 #include "dc_fit.h"
+#include "padding.h"
 #include "parallel.h"
 
 namespace mmip {
