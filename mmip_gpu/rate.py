@@ -32,6 +32,8 @@ _SMALLEST_BRACKET = math.log10(1.004)
 _SLOPE, _SMALLEST_SLOPE = 15.0, 1.0  # dB for a factor of ten in the step: typical, and on the plateau of noise
 _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
 _MATCH_ROUNDS = 5
+_CLOSE, _AIM = 0.99, 0.996  # of the distortion that is allowed; 1 % is 0.04 dB
+_ERROR_SLOPE, _ERROR_SLOPES = 1.7, (1.0, 4.0)  # of log error over log step: typical, and what is believed
 _MARGIN = 0.98  # the seed's truncation to integers beats rounding by 0.05 dB where samples are clipped at 0
 
 
@@ -195,14 +197,29 @@ def match_quality(plan: ChunkPlan, probe: NDArray[Any], classes: NDArray[np.uint
     """
     allowed = [_MARGIN * e for e in class_errors(probe, plan, classes, threads, plain=True)]
     factors, good = [_FIRST_FACTOR] * len(allowed), [_SURE_FACTOR] * len(allowed)
+    last: list[tuple[float, float] | None] = [None] * len(allowed)  # (log factor, log error)
     for _ in range(_MATCH_ROUNDS):
         errors = class_errors(probe, plan.with_factors(factors), classes, threads)
+        close = all(e == 0 or _CLOSE * limit <= e <= limit for e, limit in zip(errors, allowed, strict=True))
         for c, (error, limit) in enumerate(zip(errors, allowed, strict=True)):
             if error <= limit and factors[c] > good[c]:
                 good[c] = factors[c]
-            if error > 0:
-                factors[c] = min(max(factors[c] * (0.998 * limit / error) ** 0.6, _SURE_FACTOR), _LARGEST_FACTOR)
+            if error > 0 and limit > 0:
+                here = math.log(factors[c]), math.log(error)
+                slope = _secant(last[c], here)
+                last[c] = here
+                factors[c] = math.exp(here[0] + (math.log(_AIM * limit) - here[1]) / slope)
+                factors[c] = min(max(factors[c], _SURE_FACTOR), _LARGEST_FACTOR)
+        if close:
+            break
     return plan.with_factors(good)
+
+
+def _secant(before: tuple[float, float] | None, here: tuple[float, float]) -> float:
+    if before is None or abs(here[0] - before[0]) < 1e-6:
+        return _ERROR_SLOPE
+    low, high = _ERROR_SLOPES
+    return min(max((here[1] - before[1]) / (here[0] - before[0]), low), high)
 
 
 def search_step(plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float]) -> ChunkPlan:
