@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kMost = 6;              // unknown weights: all but that of W, which makes the sum 64
 constexpr int kRounds = 3;
+constexpr double kRidge = 1.0;       // keeps neighbours that tell nothing (all alike) at weight 0
 constexpr int64_t kMostCells = 65536; // more are sampled, tile by tile
 constexpr int kDescriptionBits = 8 * kDcWeights;
 
@@ -106,6 +107,7 @@ int64_t fit(const std::vector<Sample>& samples, int8_t* weights, int count) {
     for (int i = 0; i < n; ++i) known[i] = found[i] = weights[i + 1] / 64.0;
     for (int round = 0; round < kRounds; ++round) {
         double a[kMost][kMost + 1] = {};
+        for (int i = 0; i < n; ++i) a[i][i] = kRidge;
         for (const Sample& s : samples) {
             const double w = 1.0 / (std::fabs(error_of(s, found, n)) + 1.0);
             for (int i = 0; i < n; ++i) {
