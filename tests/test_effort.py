@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from strategies import make
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.container import Header
-
-from strategies import make
 
 EFFORTS = (1, 2, 3)
 
