@@ -32,6 +32,7 @@ _SMALLEST_BRACKET = math.log10(1.004)
 _SLOPE, _SMALLEST_SLOPE = 15.0, 1.0  # dB for a factor of ten in the step: typical, and on the plateau of noise
 _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
 _MATCH_ROUNDS = 5
+_TRIAL_EFFORT = 1  # where only cell depth and padding are chosen
 _CLOSE, _AIM = 0.99, 0.996  # of the distortion that is allowed; 1 % is 0.04 dB
 _ERROR_SLOPE, _ERROR_SLOPES = 1.7, (1.0, 4.0)  # of log error over log step: typical, and what is believed
 _MARGIN = 0.97  # the seed's truncation to integers beats rounding by 0.05 dB where samples are clipped at 0
@@ -110,19 +111,20 @@ def plan_for_probe(
     layout = PlaneLayout.of(probe.shape, axes)
     steps, reversible = class_steps(config, class_count, colour, initial_step(config, peak))
     depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if layout.volume[0] < 4 else (1, 8)
+    trial = config if len(depths) == 1 else replace(config, effort=_TRIAL_EFFORT)
     best: tuple[tuple[float, int], ChunkPlan] | None = None
     for depth in depths:
         tiles = tile_log2(depth, layout.volume, 1.0)
         bound, cuts = config.error_bound or None, config.stage_cuts(depth)
-        plan = ChunkPlan(config, axes, colour, depth, tiles, cuts, steps, reversible, padding, bound)
+        plan = ChunkPlan(trial, axes, colour, depth, tiles, cuts, steps, reversible, padding, bound)
         if probe.size == 0:
-            return plan
+            return replace(plan, config=config)
         plan = _matched(plan, probe, classes, peak, threads)
         cost = _cost(plan, probe, classes, threads)
         if best is None or cost < best[0]:
             best = cost, replace(plan, tile_log2=tile_log2(depth, layout.volume, 8 * cost[1] / probe.size))
     assert best is not None
-    return best[1]
+    return _with_config(best[1], config, probe, classes, peak, threads)
 
 
 def padded_plan(
@@ -134,15 +136,33 @@ def padded_plan(
     threads: int,
 ) -> ChunkPlan | None:
     """Plan with the padding value, or None where the samples cost no less with it at the same target."""
-    config = plan.config
+    config = replace(plan.config, effort=_TRIAL_EFFORT)
     steps, flags = class_steps(config, len(plan.steps), plan.colour, initial_step(config, peak))
-    start = replace(plan, steps=steps, reversible=flags, correction=config.error_bound or None)
+    start = replace(plan, config=config, steps=steps, reversible=flags, correction=config.error_bound or None)
     plain, padded = (_matched(replace(start, padding=p), samples, classes, peak, threads) for p in (None, value))
     costs = [_cost(p, samples, classes, threads) for p in (plain, padded)]
     if costs[1] >= costs[0]:
         return None
     layout = PlaneLayout.of(samples.shape, plan.axes)
-    return replace(padded, tile_log2=tile_log2(plan.depth, layout.volume, 8 * costs[1][1] / samples.size))
+    padded = replace(padded, tile_log2=tile_log2(plan.depth, layout.volume, 8 * costs[1][1] / samples.size))
+    return _with_config(padded, plan.config, samples, classes, peak, threads)
+
+
+def _with_config(
+    plan: ChunkPlan,
+    config: CodecConfig,
+    samples: NDArray[Any],
+    classes: NDArray[np.uint8] | None,
+    peak: float,
+    threads: int,
+) -> ChunkPlan:
+    """A plan found at the effort of trials, with its steps as the effort asked for needs them."""
+    if plan.config == config:
+        return plan
+    if config.mode == "quality":  # the rule's own steps, which what is matched is measured at
+        steps, flags = class_steps(config, len(plan.steps), plan.colour, initial_step(config, peak))
+        plan = replace(plan, steps=steps, reversible=flags)
+    return _matched(replace(plan, config=config), samples, classes, peak, threads)
 
 
 def _matched(

@@ -46,7 +46,8 @@ struct Candidate {
             for (int k = 0; k < 8; ++k) {
                 const I8 scaled = scaled_magnitude(coefficients[i + k], inverse);
                 const I8 large = scaled >= threshold;
-                squares += where(large, I8{}, scaled * scaled);
+                const I8 small = where(large, I8{}, scaled);
+                squares += small * small;
                 found |= static_cast<uint64_t>(lane_bits(large)) << (8 * k);
             }
             for (; found != 0; found &= found - 1) {
