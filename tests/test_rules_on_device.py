@@ -15,6 +15,9 @@ PROBE = """
 #include "blocks.h"
 #include "builtin_codes.h"
 #include "colour.h"
+#include "correction_codes.h"
+#include "corrections.h"
+#include "decide.h"
 #include "huffman.h"
 #include "mask.h"
 #include "quantize.h"
@@ -24,7 +27,8 @@ struct Bytes {
     unsigned char* at;
     __device__ void byte(unsigned char value) { *at++ = value; }
 };
-extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, const CodeTables* codes) {
+extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, const CodeTables* codes,
+                                 const unsigned short* table) {
     float* line = lines + 32 * threadIdx.x;
     dct_line<32, float>(line, 1);
     idct_line<16, float>(line, 2);
@@ -50,6 +54,10 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     const CellPlace at{1, 1, 1, 4, 4};
     indices[1] = colour_inverse(colour_forward({1, 2, 3})).a;
     indices[3] = dc_residual_context(reinterpret_cast<unsigned*>(indices), at);
+    Entry entries[2] = {{1, 0, 300, 1}, {5, 1, 200, 1}};
+    const Segment segment{0, table, bytes, bytes, bytes, 3};
+    Cost cost;
+    indices[5] = decide_segment(entries, 2, segment, reinterpret_cast<unsigned*>(indices), cost);
     indices[2] = block_shape(kMode16, 8).cells + static_cast<int>(scan_key(1, 2, 3, 8, 8, 8, 0));
 }
 """
