@@ -17,6 +17,7 @@ from strategies import DTYPES, make, make_roi
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
+from mmip_gpu.codec import empty_chunk
 from mmip_gpu.container import Header, TransformFields
 
 
@@ -106,20 +107,6 @@ COLUMN_CASES = {
 }
 
 
-def empty_chunk(header: Header, fields: TransformFields) -> _core.Chunk:
-    return _core.Chunk(
-        planes=header.layout.planes,
-        shape=header.layout.volume,
-        depth=fields.depth,
-        tile_log2=fields.tile_log2,
-        cuts=fields.cuts,
-        steps=fields.steps,
-        reversible=fields.reversible,
-        recon=fields.recon,
-        padding=fields.padding,
-    )
-
-
 @pytest.fixture(params=COLUMN_CASES)
 def stored(
     request: pytest.FixtureRequest,
@@ -143,7 +130,7 @@ Stored = tuple[Header, TransformFields, list[bytes], list[NDArray[np.int32]]]
 
 def test_columns_are_those_of_the_format(stored: Stored) -> None:
     header, fields, payloads, columns = stored
-    chunk = empty_chunk(header, fields)
+    chunk = empty_chunk(fields, header.layout)
     for stage, (payload, expected) in enumerate(zip(payloads, columns, strict=True), 1):
         assert chunk.unpack(stage, payload, True, False, 2) == len(payload) == chunk.extent(stage, payload)
         found = np.full(expected.shape, 99, np.int32)
@@ -153,7 +140,7 @@ def test_columns_are_those_of_the_format(stored: Stored) -> None:
 
 def test_columns_outside_the_grid_hold_the_fill_value(stored: Stored) -> None:
     header, fields, payloads, columns = stored
-    chunk = empty_chunk(header, fields)
+    chunk = empty_chunk(fields, header.layout)
     chunk.unpack(1, payloads[0], True, False, 1)
     planes, z, y, x, count = columns[0].shape
     wide = np.full((planes, z + 1, y + 2, x + 3, count), 99, np.int32)
@@ -166,14 +153,14 @@ def test_columns_outside_the_grid_hold_the_fill_value(stored: Stored) -> None:
 def test_stages_by_themselves_make_the_same_columns_and_bytes(stored: Stored) -> None:
     header, fields, payloads, columns = stored
     for stage, (payload, expected) in enumerate(zip(payloads, columns, strict=True), 1):
-        alone = empty_chunk(header, fields)
+        alone = empty_chunk(fields, header.layout)
         alone.unpack(stage, payload, True, True, 1)
         found = np.full(expected.shape, 99, np.int32)
         alone.to_columns(stage, found)
         assert np.array_equal(found, expected)
-        again = empty_chunk(header, fields)
+        again = empty_chunk(fields, header.layout)
         again.from_columns(stage, found)
-        other = empty_chunk(header, fields)
+        other = empty_chunk(fields, header.layout)
         packed = again.pack(stage, 2)
         other.unpack(stage, packed, True, True, 1)
         back = np.full(expected.shape, 99, np.int32)
@@ -201,7 +188,7 @@ def test_columns_that_no_stage_has_are_corrupt(value: int) -> None:
 
 def test_arrays_of_another_size_are_refused(stored: Stored) -> None:
     header, fields, payloads, columns = stored
-    chunk = empty_chunk(header, fields)
+    chunk = empty_chunk(fields, header.layout)
     chunk.unpack(1, payloads[0], True, False, 1)
     for shape in (columns[0].shape[:-1], (*columns[0].shape[:-1], 3), tuple(n - 1 for n in columns[0].shape)):
         with pytest.raises(ValueError, match=r"not an array of this stage|smaller than the grid"):
@@ -219,7 +206,7 @@ def test_arrays_of_another_size_are_refused(stored: Stored) -> None:
 
 def test_mode_counts_agree_with_the_reference(stored: Stored) -> None:
     header, fields, payloads, columns = stored
-    chunk = empty_chunk(header, fields)
+    chunk = empty_chunk(fields, header.layout)
     for stage, payload in enumerate(payloads, 1):
         chunk.unpack(stage, payload, True, False, 1)
     assert chunk.mode_counts() == np.bincount(columns[1][..., 0].reshape(-1), minlength=8).tolist()
@@ -227,7 +214,7 @@ def test_mode_counts_agree_with_the_reference(stored: Stored) -> None:
 
 def test_symbol_counts_are_of_all_sub_streams(stored: Stored) -> None:
     header, fields, payloads, columns = stored
-    chunk = empty_chunk(header, fields)
+    chunk = empty_chunk(fields, header.layout)
     for stage, payload in enumerate(payloads, 1):
         chunk.unpack(stage, payload, True, False, 1)
         counts = chunk.count_symbols(stage, 2)

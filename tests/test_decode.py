@@ -15,27 +15,14 @@ from strategies import make, make_roi
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.container import Header, TransformFields
+from mmip_gpu.codec import empty_chunk
+from mmip_gpu.container import Header
 
 CASES: dict[str, tuple[tuple[int, ...], str, dict[str, Any]]] = {
     "2d": ((90, 301), "yx", {"quality": 10, "stages": 4}),
     "3d": ((20, 50, 60), "zyx", {"quality": 3, "cell_depth": 8, "stages": 4}),
     "3d-lossless": ((17, 40, 60), "zyx", {"lossless": True, "cell_depth": 8, "stages": 3}),
 }
-
-
-def chunk_of(header: Header, fields: TransformFields) -> _core.Chunk:
-    return _core.Chunk(
-        planes=header.layout.planes,
-        shape=header.layout.volume,
-        depth=fields.depth,
-        tile_log2=fields.tile_log2,
-        cuts=fields.cuts,
-        steps=fields.steps,
-        reversible=fields.reversible,
-        recon=fields.recon,
-        padding=fields.padding,
-    )
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
@@ -52,14 +39,14 @@ def test_tiles_decode_like_stages_followed_by_synthesis(case: str, dtype: str, e
     info = np.iinfo(dtype)
     for name in each_kernel:
         assert _core.select_kernels(name)
-        whole = chunk_of(header, fields)
+        whole = empty_chunk(fields, header.layout)
         for stages, payload in enumerate(payloads, 1):
             whole.unpack(stages, payload, True, False, 1)
             for scale in (1, 2, 4, 8):
                 size = (header.layout.planes, *whole.window(scale)[1])
                 expected, found = np.zeros(size, dtype), np.ones(size, dtype)
                 whole.synthesize(stages, scale, fields.offset, info.min, info.max, expected, 1)
-                times = chunk_of(header, fields).decode(
+                times = empty_chunk(fields, header.layout).decode(
                     payloads[:stages], True, scale, fields.offset, info.min, info.max, found, 2
                 )
                 assert np.array_equal(found, expected), (name, stages, scale)
@@ -124,7 +111,7 @@ def test_payloads_and_outputs_that_do_not_fit_are_refused() -> None:
     blob = mmip.encode(make("half", (40, 40), "uint8", 1), quality=10)
     header, at = Header.parse(blob)
     assert header.transform is not None
-    chunk = chunk_of(header, header.transform)
+    chunk = empty_chunk(header.transform, header.layout)
     payload = blob[at : at + header.payload_sizes[0]]
     out = np.zeros((1, 1, 40, 40), np.uint8)
     for payloads in ([], [payload] * 9):

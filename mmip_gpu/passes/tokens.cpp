@@ -10,14 +10,13 @@ namespace {
 
 uint32_t magnitude(int32_t q) { return static_cast<uint32_t>(q < 0 ? -q : q); }
 
-constexpr int kEnough = 16;               // |q| above it counts like it in a token context
 constexpr int kSmallSizes = 256, kManyLeft = 129;
 
 // The small functions of rules/symbols.h as tables: bit scans are slow on many processors.
 struct SymbolTables {
     uint8_t run_symbol[4096], run_bits[4096];       // by run
     uint8_t size[kSmallSizes];                      // by |q|
-    uint8_t neighbour_class[9 * kEnough + 1];       // by neighbour sum of |q| up to kEnough
+    uint8_t neighbour_class[9 * kEnoughMagnitude + 1];       // by neighbour sum of |q| up to kEnoughMagnitude
     uint16_t left_row[kManyLeft + 1];               // by nonzeros left: where their contexts begin
 
     SymbolTables() {
@@ -26,7 +25,7 @@ struct SymbolTables {
             run_bits[run] = static_cast<uint8_t>(count_extra_bits(run_symbol[run]));
         }
         for (uint32_t m = 0; m < kSmallSizes; ++m) size[m] = static_cast<uint8_t>(token_size(m));
-        for (uint32_t v = 0; v <= 9 * kEnough; ++v) neighbour_class[v] = static_cast<uint8_t>(mmip::neighbour_class(v));
+        for (uint32_t v = 0; v <= 9 * kEnoughMagnitude; ++v) neighbour_class[v] = static_cast<uint8_t>(mmip::neighbour_class(v));
         for (int left = 1; left <= kManyLeft; ++left) left_row[left] = static_cast<uint16_t>(token_context(left, 0, 0));
         left_row[0] = 0;
     }
@@ -195,7 +194,7 @@ private:
             const uint32_t m = magnitude(values[k]), v = neighbour_sum(magnitudes, neighbours + static_cast<size_t>(p) * 6);
             const int context = t.left_row[left < kManyLeft ? left : kManyLeft] + 6 * classes[p] + t.neighbour_class[v];
             sink.token(context, 16 * t.run_symbol[at - p] + size_of(t, m));
-            magnitudes[at] = static_cast<uint16_t>(m < kEnough ? m : kEnough);
+            magnitudes[at] = static_cast<uint16_t>(m < kEnoughMagnitude ? m : kEnoughMagnitude);
             p = at + 1;
         }
         for (size_t k = found.first; k < found.last; ++k) magnitudes[positions[k]] = 0;

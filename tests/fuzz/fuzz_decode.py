@@ -30,8 +30,8 @@ from vectors import makers  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
-from mmip_gpu.codec import decode_chunk  # noqa: E402
-from mmip_gpu.container import Header, TransformFields  # noqa: E402
+from mmip_gpu.codec import decode_chunk, empty_chunk  # noqa: E402
+from mmip_gpu.container import Header  # noqa: E402
 
 SEEDS = Path(__file__).parent / "seeds"
 MAX_SAMPLES = 1 << 22  # larger arrays are the affair of test_hostile.py
@@ -146,7 +146,7 @@ def fuzz_alone(blob: bytes, random: Random) -> str:
     fields = header.transform
     if fields is None:
         return "raw"
-    chunk = chunk_of(header, fields)
+    chunk = empty_chunk(fields, header.layout)
     stage = random.randint(1, len(payloads))
     payload = damaged_near(payloads[stage - 1], random, 0, len(payloads[stage - 1]))
     if stage > len(fields.cuts):
@@ -162,7 +162,7 @@ def fuzz_alone(blob: bytes, random: Random) -> str:
         flat[random.randrange(len(flat))] = random.choice(
             (-1, 0, 1, 3, 4, 5, 7, 8, 2**26 - 1, 2**26, -(2**31), 2**31 - 1)
         )
-    other = chunk_of(header, fields)
+    other = empty_chunk(fields, header.layout)
     other.from_columns(stage, array)
     other.pack(stage, 1)
     return "columns"
@@ -176,21 +176,6 @@ def fuzz_corrections(chunk: _core.Chunk, header: Header, payload: bytes) -> str:
     chunk.unpack_corrections(chunk.pack_corrections(indices, 2), again, True, 2)
     assert np.array_equal(indices, again)
     return "corrections"
-
-
-def chunk_of(header: Header, fields: TransformFields) -> _core.Chunk:
-    """An empty chunk of the whole array."""
-    return _core.Chunk(
-        planes=header.layout.planes,
-        shape=header.layout.volume,
-        depth=fields.depth,
-        tile_log2=fields.tile_log2,
-        cuts=fields.cuts,
-        steps=fields.steps,
-        reversible=fields.reversible,
-        recon=fields.recon,
-        padding=fields.padding,
-    )
 
 
 TARGETS = (fuzz_header, fuzz_payload, fuzz_payload, fuzz_payload, fuzz_alone)
