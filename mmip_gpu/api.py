@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .axes import PlaneLayout
-from .codec import Encoded, decode_chunk, encode_chunk
+from .codec import Encoded, decode_chunk
 from .config import CodecConfig, Padding, Quality
 from .container import DTYPES
 from .errors import BackendUnavailable, InvalidArgument
 from .inspection import open_container
 from .rate import make_plan
 from .roi import roi_classes
+from .trial import Trial
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -155,8 +156,9 @@ def encode_array(
     classes = roi_classes(roi, array, layout.axes)
     if data_range is not None and not (isinstance(data_range, (int, float)) and 0 < data_range < math.inf):
         raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")
-    plan = make_plan(config, array, layout, classes, is_colour(colour, layout, array.dtype), data_range, workers)
-    return encode_chunk(array, plan, classes, threads=workers)
+    whole = Trial(array, classes, workers)
+    plan = make_plan(config, whole, layout, is_colour(colour, layout, array.dtype), data_range)
+    return whole.encoded(plan)
 
 
 def decode(

@@ -7,6 +7,7 @@ Values: arrays and plans in; Header and stage payloads out, and the other way. H
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from .floats import (
     INDEX_LIMIT,
     from_indices,
     sample_dtype,
-    squared_error,
     to_indices,
 )
 from .loss import loss_record
@@ -35,7 +35,17 @@ from .roi import cell_classes
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["ROUNDING", "Encoded", "decode_chunk", "encode_chunk", "needed_stages", "read_extent"]
+__all__ = [
+    "ROUNDING",
+    "Analysis",
+    "Encoded",
+    "analyzed_chunk",
+    "cell_map",
+    "decode_chunk",
+    "encode_chunk",
+    "needed_stages",
+    "read_extent",
+]
 
 ROUNDING = 96  # of AC indices, in 1/256 of a step: a dead zone of 0.66, measured in benchmarks/NOTES.md
 # Effort: how block modes and indices are chosen (Search of passes/kernels.h), and in how many passes.
@@ -46,6 +56,47 @@ SCALES = (1, 2, 4, 8)
 StageReader = Callable[[int], "Buffer"]
 
 
+@dataclass(eq=False)
+class Analysis:
+    """A quantized chunk with what it was made of, and what was made of it: each once, when it is first asked for.
+
+    `planes` are those of the array, as integers (of float32 samples, their indices); `errors` the estimated squared
+    error of each class.
+    """
+
+    plan: ChunkPlan
+    chunk: _core.Chunk
+    planes: NDArray[Any]
+    offset: int
+    errors: list[float]
+    threads: int
+    _payloads: tuple[bytes, ...] | None = None
+    _decoded: NDArray[Any] | None = None
+
+    def payloads(self) -> tuple[bytes, ...]:
+        """All stages but the corrections."""
+        if self._payloads is None:
+            stages = range(1, len(self.plan.cuts) + 1)
+            self._payloads = tuple(self.chunk.pack(stage, self.threads) for stage in stages)
+        return self._payloads
+
+    def decoded(self) -> NDArray[Any]:
+        """The planes that a decoder makes of these stages."""
+        if self._decoded is None:
+            plan, stages = self.plan, len(self.plan.cuts)
+
+            def synthesize(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
+                self.chunk.synthesize(stages, 1, offset, minimum, maximum, out, self.threads)
+
+            self._decoded = sample_planes(self.chunk, synthesize, self.planes.dtype, 1, self.offset, plan.colour)
+        return self._decoded
+
+    def take_decoded(self) -> NDArray[Any]:
+        """`decoded`, for the caller to change."""
+        found, self._decoded = self.decoded(), None
+        return found
+
+
 def encode_chunk(
     array: NDArray[Any],
     plan: ChunkPlan,
@@ -53,6 +104,7 @@ def encode_chunk(
     *,
     threads: int = 1,
     allow_raw: bool = True,
+    analysis: Analysis | None = None,
 ) -> Encoded:
     """Code an array of a supported dtype by a plan.
 
@@ -64,21 +116,25 @@ def encode_chunk(
         Quality class of every voxel: shape of `array` without its axis ``c``.
     allow_raw : bool
         Whether a chunk that would grow may be kept as it is.
+    analysis : Analysis, optional
+        Of this array and plan, where a search has made it.
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
     if array.size == 0:
         return encode_raw(array, layout, plan)
-    chunk, planes, offset, errors = analyzed_chunk(array, plan, classes, threads)
-    payloads = [chunk.pack(stage, threads) for stage in range(1, len(plan.cuts) + 1)]
+    if analysis is None:
+        analysis = analyzed_chunk(array, plan, classes, threads)
+    chunk, payloads = analysis.chunk, list(analysis.payloads())
     decoded = None
-    if plan.correction is not None or plan.config.verify:
-        decoded = _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
-    if plan.correction is not None and decoded is not None:
-        payloads.append(encode_corrections(chunk, planes, decoded, plan.correction, threads))
+    if plan.correction is not None:
+        decoded = analysis.take_decoded()
+        payloads.append(encode_corrections(chunk, analysis.planes, decoded, plan.correction, threads))
+    elif plan.config.verify:
+        decoded = analysis.decoded()
     fields = TransformFields(
         depth=plan.depth,
         tile_log2=plan.tile_log2,
-        offset=offset,
+        offset=analysis.offset,
         recon=tuple((d[0], d[1], d[2]) for d in chunk.recon),
         reversible=plan.reversible,
         steps=plan.steps,
@@ -88,7 +144,7 @@ def encode_chunk(
         correction=plan.correction,
         padding=plan.padding,
     )
-    loss = loss_record(layout.to_planes(array), decoded, plan, sum(errors))
+    loss = loss_record(layout.to_planes(array), decoded, plan, sum(analysis.errors))
     header = Header(array.dtype.name, layout, plan.colour, loss, fields, step=plan.config.step)
     encoded = Encoded(header, tuple(payloads))
     if allow_raw and encoded.size > array.nbytes + len(encoded.header.to_bytes()):
@@ -103,17 +159,16 @@ def analyzed_chunk(
     threads: int,
     *,
     plain: bool = False,
-) -> tuple[_core.Chunk, NDArray[Any], int, list[float]]:
-    """(quantized chunk, planes, offset, estimated squared error of each class): all of encoding but the entropy coder.
+) -> Analysis:
+    """All of encoding but the entropy coder.
 
-    Samples under the padding mask are replaced before the transform; the planes are those of the array, as integers:
-    of float32 samples, their indices. With `plain`, all blocks have mode 8 and indices are rounded half up: the
-    quality rule's own distortion.
+    Samples under the padding mask are replaced before the transform. With `plain`, all blocks have mode 8 and indices
+    are rounded half up: the quality rule's own distortion.
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
     planes = to_indices(layout.to_planes(array), plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
     chunk = empty_chunk(plan, layout)
-    cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
+    cells = None if classes is None or len(plan.steps) == 1 else cell_map(classes, layout, plan.depth)
     coded = planes
     if plan.padding is not None:
         coded = np.empty_like(planes)
@@ -125,39 +180,7 @@ def analyzed_chunk(
     effort = 1 if plan.lossless else plan.config.effort  # bit-exact blocks leave nothing to decide
     search, passes = (_core.SEARCH_NONE, 1) if plain else _EFFORTS[effort]
     errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
-    return chunk, planes, offset, errors
-
-
-def total_error(array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int) -> float:
-    """Sum of squared errors after decoding, without writing a stream; of float32 samples in steps."""
-    planes, decoded = _decoded_planes(array, plan, classes, threads, plain=False)
-    step = plan.config.step
-    if step is None:
-        return _core.difference(planes, decoded)[0]
-    original = PlaneLayout.of(array.shape, plan.axes).to_planes(array)
-    return squared_error(original, decoded, step)[0] / step**2
-
-
-def class_errors(
-    array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int, *, plain: bool = False
-) -> list[int]:
-    """Sum of squared errors in each class (of a small array), in steps; `plain` as in `analyzed_chunk`."""
-    planes, decoded = _decoded_planes(array, plan, classes, threads, plain=plain)
-    if len(plan.steps) == 1 or classes is None:
-        return [_core.difference(planes, decoded)[0]] + [0] * (len(plan.steps) - 1)
-    cells = _cell_map(classes, PlaneLayout.of(array.shape, plan.axes), plan.depth)
-    for axis, size in enumerate((plan.depth, 8, 8), 1):
-        cells = np.repeat(cells, size, axis).take(np.arange(planes.shape[axis]), axis)
-    squares = (planes.astype(np.int64) - decoded) ** 2
-    return [int(squares[cells == c].sum()) for c in range(len(plan.steps))]
-
-
-def _decoded_planes(
-    array: NDArray[Any], plan: ChunkPlan, classes: NDArray[np.uint8] | None, threads: int, *, plain: bool
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(planes, what a decoder makes of them)."""
-    chunk, planes, offset, _ = analyzed_chunk(array, plan, classes, threads, plain=plain)
-    return planes, _synthesize(chunk, planes.dtype, len(plan.cuts), 1, offset, plan.colour, threads)
+    return Analysis(plan, chunk, planes, offset, errors, threads)
 
 
 def decode_chunk(
@@ -286,20 +309,9 @@ def _head_crc(payload: Buffer) -> int:
     return int.from_bytes(view[head - 4 : head], "little")
 
 
-def _cell_map(classes: NDArray[np.uint8], layout: PlaneLayout, depth: int) -> NDArray[np.uint8]:
+def cell_map(classes: NDArray[np.uint8], layout: PlaneLayout, depth: int) -> NDArray[np.uint8]:
     """Class of every cell of every plane; channels share one map."""
     axes = layout.axes.replace("c", "")
     spatial = PlaneLayout.of(classes.shape, axes)
     cells = cell_classes(spatial.to_planes(classes), (depth, 8, 8))
     return np.ascontiguousarray(np.repeat(cells, layout.channels, axis=0))
-
-
-def _synthesize(
-    chunk: _core.Chunk, dtype: np.dtype[Any], stages: int, scale: int, offset: int, colour: bool, threads: int
-) -> NDArray[Any]:
-    """Planes (of the chunk's box, at this scale) of an analyzed chunk, as samples of the dtype."""
-
-    def synthesize(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
-        chunk.synthesize(stages, scale, offset, minimum, maximum, out, threads)
-
-    return sample_planes(chunk, synthesize, dtype, scale, offset, colour)

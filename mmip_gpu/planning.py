@@ -19,9 +19,19 @@ from .axes import PlaneLayout
 from .config import CodecConfig, Quality
 from .floats import DEEP_LIMIT
 
-__all__ = ["ChunkPlan", "class_steps", "initial_step", "probe_region", "quality_steps", "spread_probe", "tile_log2"]
+__all__ = [
+    "ChunkPlan",
+    "class_steps",
+    "initial_step",
+    "probe_region",
+    "quality_steps",
+    "quarter_regions",
+    "spread_probe",
+    "tile_log2",
+]
 
 _WHOLE_PROBE = 2**18
+_PART_UNIT = 32  # parts are joined on multiples of it, so that no block spans two
 _PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI steps
 # What an error of one unit in a component does to the squared error of R, G and B together.
@@ -34,7 +44,6 @@ _LOW_RATE = 0.4  # bits a sample
 class ChunkPlan:
     """How every chunk of an array is coded.
 
-    `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
     ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
     `correction` is the error bound of the corrections, None without them.
@@ -59,8 +68,12 @@ class ChunkPlan:
     @property
     def background_step(self) -> float:
         """Step of the background, in sample units (before the scales of colour components)."""
+        return self.class_step(0)
+
+    def class_step(self, index: int) -> float:
+        """Step of a class, in sample units (before the scales of colour components)."""
         scale = _COMPONENT_SCALES[0] if self.colour else 1.0
-        return self.steps[0][0] / _core.STEP_ONE / scale
+        return self.steps[index][0] / _core.STEP_ONE / scale
 
     def with_step(self, step: float) -> ChunkPlan:
         """The same plan with another background step (modes that search it)."""
@@ -162,31 +175,40 @@ def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
 
 
 def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
-    """The middle of a large array in four parts: half as long on y and x, around the middles of its quarters.
+    """As many samples of a large array as `probe_region` has, in four parts that are spread over all axes.
 
-    The middle alone may be unlike the rest (the inside of a head). Parts are joined along x.
+    The middle alone may be unlike the rest (the inside of a head).
     """
     region = probe_region(layout)
-    lengths = dict(zip(layout.axes, region, strict=True))
-    if layout.samples <= _WHOLE_PROBE or not {"y", "x"} <= lengths.keys():
+    lengths = {a: s.stop - s.start for a, s in zip(layout.axes, region, strict=True)}
+    if math.prod(lengths.values()) == layout.samples or not {"y", "x"} <= lengths.keys():
         return [region]
-    starts: dict[str, tuple[int, int]] = {}
-    for axis in "yx":
-        n, size = layout.shape[layout.axes.index(axis)], lengths[axis].stop - lengths[axis].start
-        if size % 64 or n < size:
-            return [region]
-        starts[axis] = (n // 4 - size // 4) // 8 * 8, (3 * n // 4 - size // 4) // 8 * 8
-    parts = []
-    for y in starts["y"]:
-        for x in starts["x"]:
-            at = {"y": y, "x": x}
-            parts.append(
-                tuple(
-                    slice(at[a], at[a] + (s.stop - s.start) // 2) if a in at else s
-                    for a, s in zip(layout.axes, region, strict=True)
-                )
-            )
-    return parts
+    if any(lengths[a] % (2 * _PART_UNIT) for a in "yx"):
+        return [region]
+    return _spread(layout, lengths | {a: lengths[a] // 2 for a in "yx"})
+
+
+def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
+    """Four parts, a quarter as long on y and x; all of an array that is too narrow."""
+    lengths = dict(zip(layout.axes, layout.shape, strict=True))
+    if any(lengths.get(a, 0) < 4 * _PART_UNIT for a in "yx"):
+        return [tuple(slice(0, n) for n in layout.shape)]
+    return _spread(layout, lengths | {a: lengths[a] // (4 * _PART_UNIT) * _PART_UNIT for a in "yx"})
+
+
+def _spread(layout: PlaneLayout, lengths: dict[str, int]) -> list[tuple[slice, ...]]:
+    """Four regions of these lengths: around the middles of the quarters on y and x, at four places on other axes."""
+    regions = []
+    for part in range(4):
+        shares = {"y": 1 + 2 * (part // 2), "x": 1 + 2 * (part % 2)}  # in 1/4
+        region = []
+        for axis, n in zip(layout.axes, layout.shape, strict=True):
+            size = lengths[axis]
+            start = (n * shares[axis] // 4 if axis in "yx" else n * (2 * part + 1) // 8) - size // 2
+            start = min(max(start, 0), n - size) // (8 if axis in "zyx" else 1) * (8 if axis in "zyx" else 1)
+            region.append(slice(start, start + size))
+        regions.append(tuple(region))
+    return regions
 
 
 def sample_offset(planes: NDArray[Any]) -> int:

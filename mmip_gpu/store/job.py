@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from mmip_gpu import _core
 from mmip_gpu.api import check_step, is_colour
 from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import encode_chunk, total_error
+from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
+from mmip_gpu.matching import check_reached, search_step
 from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
-from mmip_gpu.rate import check_reached, flattened, padded_plan, plan_for_probe, search_step
+from mmip_gpu.rate import flattened, matched_quality, padded_plan, probed_plan
+from mmip_gpu.trial import Trial
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 
@@ -126,11 +128,12 @@ class Job:
             slice(s.start, min(s.stop, s.start + (3 if job.colour else 1))) if a == "c" else s
             for a, s in zip(job.layout.axes, probe_region(job.layout), strict=True)
         )
-        samples, classes = job.read(region)
+        probe = Trial(*job.read(region), threads)
         count, given = job.classes.class_count, given_padding(config, job.source.dtype, job.colour)
         steps, axes = (peak or 1.0) / job._unit, job.layout.axes
-        plan = plan_for_probe(config, samples, axes, classes, count, job.colour, steps, threads, given)
-        plan = job._padded(plan, steps, threads)
+        plan = job._padded(probed_plan(config, probe, axes, count, job.colour, steps, given), threads)
+        if config.mode == "quality":
+            plan = matched_quality(plan, probe)
         lengths = chunk_lengths(job.layout, plan.depth, plan.tile_log2, job.colour, job.chunks)
         grid = ChunkGrid(job.layout, plan.depth, lengths)
         text = None if rule is None else str(rule)
@@ -202,7 +205,7 @@ class Job:
         """Step of float32 samples; 1 for integers."""
         return self.config.step or 1.0
 
-    def _padded(self, plan: ChunkPlan, peak: float, threads: int) -> ChunkPlan:
+    def _padded(self, plan: ChunkPlan, threads: int) -> ChunkPlan:
         """Give the plan a padding value, if one is found and it pays where it is."""
         if self.config.padding != "auto" or not may_hold_padding(self.source.dtype, self.colour):
             return plan
@@ -210,22 +213,21 @@ class Job:
         candidate = find_padding(self.source.read, self.layout, known)
         if candidate is None:
             return plan
-        samples, classes = self.read(candidate.region)
-        found = padded_plan(plan, candidate.value, samples, classes, peak, threads)
-        return plan if found is None else replace(plan, padding=candidate.value)
+        samples = Trial(*self.read(candidate.region), threads)
+        return replace(plan, padding=padded_plan(plan, candidate.value, samples).padding)
 
     def _searched(self, description: StoreDescription, threads: int) -> ChunkPlan:
         """Find the step that reaches the PSNR or the ratio on evenly spread probes."""
         plan = description.plan
-        probes = [self.read(region) for region in _probe_regions(description.grid)]
+        probes = [Trial(*self.read(region), threads) for region in _probe_regions(description.grid)]
         if self.config.mode == "ratio":
-            return probed_ratio(plan, probes, description, threads)
-        total = sum(samples.size for samples, _ in probes)
+            return probed_ratio(plan, probes, description)
+        total = sum(probe.array.size for probe in probes)
 
-        def mean_error(trial: ChunkPlan) -> float:
-            return sum(total_error(s, trial, c, threads) for s, c in probes) / total
+        def mean_error(tried: ChunkPlan) -> float:
+            return sum(probe.mean_error(tried) * (probe.array.size / total) for probe in probes)
 
-        return search_step(plan, description.peak / self._unit, mean_error)
+        return search_step(plan, description.peak / self._unit, mean_error)[0]
 
 
 def _probe_regions(grid: ChunkGrid) -> list[Region]:

@@ -10,14 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mmip_gpu.codec import encode_chunk
 from mmip_gpu.planning import ChunkPlan
 from mmip_gpu.sizing import LARGEST_STEP, RATIO_TOLERANCE, RatioStep, next_ratio_step, search_ratio, unreachable_ratio
+from mmip_gpu.trial import Trial
 
 from .description import StoreDescription
 from .records import Totals
@@ -27,20 +23,16 @@ __all__ = ["probed_ratio", "ratio_again"]
 _ATTEMPTS = 4  # passes that may aim for the tolerance; later ones take whatever reaches the ratio
 _SURE_FACTOR = 1.3
 
-Probe = tuple[NDArray[Any], NDArray[np.uint8] | None]
 
-
-def probed_ratio(plan: ChunkPlan, probes: Sequence[Probe], description: StoreDescription, threads: int) -> ChunkPlan:
+def probed_ratio(plan: ChunkPlan, probes: Sequence[Trial], description: StoreDescription) -> ChunkPlan:
     """Plan whose step reaches the ratio on the probes, each with its share of a record."""
-    samples = sum(part.size for part, _ in probes)
-    raw_bytes = sum(part.nbytes for part, _ in probes)
+    samples = sum(probe.array.size for probe in probes)
+    raw_bytes = sum(probe.array.nbytes for probe in probes)
     grid = description.grid
     records = description.record_bytes * grid.chunk_count * samples / grid.layout.samples
 
-    def ratio(trial: ChunkPlan) -> float:
-        unverified = replace(trial, config=replace(trial.config, verify=False))
-        coded = (encode_chunk(s, unverified, c, threads=threads, allow_raw=False) for s, c in probes)
-        return raw_bytes / (records + sum(len(payload) for chunk in coded for payload in chunk.payloads))
+    def ratio(tried: ChunkPlan) -> float:
+        return raw_bytes / (records + sum(probe.payload_size(tried) for probe in probes))
 
     return search_ratio(plan, ratio)[0]
 

@@ -1,0 +1,156 @@
+"""Finding the steps that give a distortion: of a PSNR, or of the quality rule's plain rounding.
+
+Values: a plan and the samples it is tried on (or a function that measures a plan) in; steps out. Encoder decisions
+only: nothing here is part of the format. Guarantees results that depend on the measured errors alone, and that the
+last plan measured is, where it may be, the one that is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from .errors import InvalidArgument
+from .planning import ChunkPlan
+from .sizing import LARGEST_STEP, SMALLEST_STEP
+from .trial import Trial
+
+__all__ = ["FIRST_FACTOR", "check_reached", "near_step", "quality_factors", "search_step"]
+
+_TOLERANCE_DB = 0.1
+_ROUNDS = 8
+_SMALLEST_BRACKET = math.log10(1.004)
+# dB for a factor of ten in the step: typical, on the plateau of noise, and of plain rounding at high rates.
+_SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 15.0, 1.0, 20.0
+_NEAR_ROUNDS, _NEAR_DB = 5, 0.4
+FIRST_FACTOR = 0.9
+_SURE_FACTOR, _LARGEST_FACTOR = 0.5, 1.5
+_MATCH_ROUNDS = 5
+_CLOSE, _AIM = 0.99, 0.996  # of the distortion that is allowed; 1 % is 0.04 dB
+_ERROR_SLOPE, _ERROR_SLOPES = 1.7, (1.0, 4.0)  # of log error over log step: typical, and what is believed
+_MARGIN = 0.97  # the seed's truncation to integers beats rounding by 0.05 dB where samples are clipped at 0
+
+
+def quality_factors(rule: ChunkPlan, trial: Trial, factors: list[float], *, rough: bool = False) -> list[float]:
+    """Factors on the rule's steps that give each class the distortion of plain rounding at these steps, from below.
+
+    A dead zone and larger blocks need other steps for the same distortion; the rule fixes the distortion (design D11).
+
+    Parameters
+    ----------
+    factors : list of float
+        What to try first.
+    rough : bool
+        Take what the first trial leads to, without trying it.
+    """
+    allowed = [_MARGIN * e for e in trial.errors(rule, plain=True)]
+    factors, good = list(factors), [_SURE_FACTOR] * len(allowed)
+    last: list[tuple[float, float] | None] = [None] * len(allowed)  # (log factor, log error)
+    for _ in range(_MATCH_ROUNDS):
+        errors = trial.errors(rule.with_factors(factors))
+        close = all(e == 0 or _CLOSE * limit <= e <= limit for e, limit in zip(errors, allowed, strict=True))
+        for c, (error, limit) in enumerate(zip(errors, allowed, strict=True)):
+            if error <= limit and factors[c] > good[c]:
+                good[c] = factors[c]
+            if error > 0 and limit > 0:
+                here = math.log(factors[c]), math.log(error)
+                slope = _secant(last[c], here)
+                last[c] = here
+                factors[c] = math.exp(here[0] + (math.log(_AIM * limit) - here[1]) / slope)
+                factors[c] = min(max(factors[c], _SURE_FACTOR), _LARGEST_FACTOR)
+        if close:
+            break
+        if rough:
+            return factors
+    return good
+
+
+def _secant(before: tuple[float, float] | None, here: tuple[float, float]) -> float:
+    if before is None or abs(here[0] - before[0]) < 1e-6:
+        return _ERROR_SLOPE
+    low, high = _ERROR_SLOPES
+    return min(max((here[1] - before[1]) / (here[0] - before[0]), low), high)
+
+
+def near_step(
+    plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = _SLOPE
+) -> tuple[ChunkPlan, float]:
+    """(plan with about the step that reaches the PSNR, slope there): what `search_step` starts from on more samples."""
+    aim = plan.config.value + _TOLERANCE_DB / 2
+    step, last = _limited(plan.background_step), None
+    for _ in range(_NEAR_ROUNDS):
+        here = math.log10(step), _decibels(peak, mean_error(plan.with_step(step)), aim + 60)
+        slope, last = _slope(last, here, slope), here
+        step = _limited(10 ** (here[0] + min(max((here[1] - aim) / slope, -0.5), 0.5)))
+        if abs(here[1] - aim) < _NEAR_DB:
+            break
+    return plan.with_step(step), slope
+
+
+def search_step(
+    plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = _SLOPE
+) -> tuple[ChunkPlan, float]:
+    """(plan with the largest step, within 0.1 dB, that reaches the PSNR, slope there), from the plan's own step on.
+
+    Parameters
+    ----------
+    peak : float
+        Data range in whole samples or (of float32) steps.
+    mean_error : callable
+        Mean squared error that a plan gives.
+    slope : float
+        dB for a factor of ten in the step, as far as it is known.
+    """
+    target = plan.config.value
+    good, bad, last = None, None, None  # (log step, dB): the largest step known to reach the target, the smallest not to
+    step = _limited(plan.background_step)
+    for _ in range(_ROUNDS):
+        here = math.log10(step), _decibels(peak, mean_error(plan.with_step(step)), target + 60)
+        slope, last = _slope(last, here, slope), here
+        if here[1] >= target:
+            good = here
+            if here[1] <= target + _TOLERANCE_DB or step >= LARGEST_STEP:
+                break
+        else:
+            bad = here
+            if step <= SMALLEST_STEP:
+                break
+        if good is not None and bad is not None and bad[0] - good[0] < _SMALLEST_BRACKET:
+            break
+        step = _limited(10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2, slope))
+    return plan.exact() if good is None else plan.with_step(10 ** good[0]), slope
+
+
+def check_reached(plan: ChunkPlan, peak: float, mean_error: float) -> None:
+    """Raise InvalidArgument where the rounding to indices alone misses the PSNR."""
+    target, step = plan.config.value, plan.config.step
+    found = _decibels(peak, mean_error, math.inf)
+    if found < target:
+        raise InvalidArgument(f"psnr={target:g}: with step={step:g} the largest is {found:.2f} dB; pass a smaller step")
+
+
+def _decibels(peak: float, mean_error: float, most: float) -> float:
+    return most if mean_error == 0 else min(10 * math.log10(max(peak, 1) ** 2 / mean_error), most)
+
+
+def _limited(step: float) -> float:
+    return min(max(step, SMALLEST_STEP), LARGEST_STEP)
+
+
+def _slope(last: tuple[float, float] | None, here: tuple[float, float], before: float) -> float:
+    """Slope between the last two points; the one before where they are too close to tell."""
+    if last is None or abs(last[0] - here[0]) <= _SMALLEST_BRACKET:
+        return before
+    return min(max((last[1] - here[1]) / (here[0] - last[0]), _SMALLEST_SLOPE), _LARGEST_SLOPE)
+
+
+def _next_log_step(
+    good: tuple[float, float] | None, bad: tuple[float, float] | None, aim: float, slope: float
+) -> float:
+    """Interpolate inside the bracket, kept off its ends; without one, follow the slope seen last."""
+    if good is not None and bad is not None:
+        share = (good[1] - aim) / max(good[1] - bad[1], 1e-9)
+        return good[0] + (bad[0] - good[0]) * min(max(share, 0.1), 0.9)
+    at = good if good is not None else bad
+    assert at is not None
+    return at[0] + min(max((at[1] - aim) / slope, -0.5), 0.5)

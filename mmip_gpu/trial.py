@@ -1,0 +1,119 @@
+"""Samples that plans are tried on: a whole array, or parts of it joined.
+
+Values: an array with its quality classes and plans in; errors, sizes and the encoding out. Home: host memory.
+Encoder side of FORMAT.md; the work is codec.py's. Guarantees that a plan which is asked about again, the last one
+tried, is not analyzed again: a search that ends with what it keeps costs no second analysis and no second decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .axes import PlaneLayout
+from .codec import Analysis, Encoded, analyzed_chunk, cell_map, encode_chunk
+from .floats import squared_error
+from .planning import ChunkPlan, quarter_regions
+
+__all__ = ["Trial"]
+
+_SMALLEST_QUARTER = 2**15
+
+Region = tuple[slice, ...]
+
+
+class Trial:
+    """Samples with their classes, and the last analysis of them.
+
+    Examples
+    --------
+    >>> from mmip_gpu.config import CodecConfig
+    >>> from mmip_gpu.planning import class_steps
+    >>> steps, flags = class_steps(CodecConfig("quality", 10.0), 1, False, 44.0)
+    >>> plan = ChunkPlan(CodecConfig("quality", 10.0), "yx", False, 1, (0, 4, 4), (0, 12, 63), steps, flags)
+    >>> trial = Trial(np.arange(4096, dtype=np.uint16).reshape(64, 64))
+    >>> trial.mean_error(plan) < 44**2 / 12
+    True
+    """
+
+    def __init__(self, array: NDArray[Any], classes: NDArray[np.uint8] | None = None, threads: int = 1) -> None:
+        self.array, self.classes, self.threads = array, classes, threads
+        self._last: Analysis | None = None
+
+    def errors(self, plan: ChunkPlan, *, plain: bool = False) -> list[float]:
+        """Sum of squared errors in each class after decoding; of float32 samples in steps.
+
+        With `plain`, the quality rule's own distortion (`analyzed_chunk`); of float32 samples, of their indices.
+        """
+        if plain:
+            found = analyzed_chunk(self.array, plan, self.classes, self.threads, plain=True)
+        else:
+            found = self._analysis(plan)
+        planes, decoded = found.planes, found.decoded()
+        if len(plan.steps) == 1 or self.classes is None:
+            return [float(_core.difference(planes, decoded)[0])] + [0.0] * (len(plan.steps) - 1)
+        cells = cell_map(self.classes, PlaneLayout.of(self.array.shape, plan.axes), plan.depth)
+        for axis, size in enumerate((plan.depth, 8, 8), 1):
+            cells = np.repeat(cells, size, axis).take(np.arange(planes.shape[axis]), axis)
+        squares = (planes.astype(np.int64) - decoded) ** 2
+        return [float(squares[cells == c].sum()) for c in range(len(plan.steps))]
+
+    def mean_error(self, plan: ChunkPlan) -> float:
+        """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
+        found = self._analysis(plan)
+        step = plan.config.step
+        if step is None:
+            return _core.difference(found.planes, found.decoded())[0] / self.array.size
+        original = PlaneLayout.of(self.array.shape, plan.axes).to_planes(self.array)
+        return squared_error(original, found.decoded(), step)[0] / step**2 / self.array.size
+
+    def size(self, plan: ChunkPlan, *, allow_raw: bool = False) -> int:
+        """Bytes of the encoding, its record included."""
+        unverified = replace(plan, config=replace(plan.config, verify=False))
+        return self._encoded(unverified, allow_raw).size
+
+    def payload_size(self, plan: ChunkPlan) -> int:
+        """Bytes of all stages but the corrections."""
+        return sum(map(len, self._analysis(plan).payloads()))
+
+    def encoded(self, plan: ChunkPlan) -> Encoded:
+        """The encoding by a plan."""
+        return self._encoded(plan, True)
+
+    def joined(self, regions: Sequence[Region], axes: str) -> Trial:
+        """Regions of the samples, joined along x; this trial itself where one region is all of them."""
+        if len(regions) == 1 and self.array[regions[0]].size == self.array.size:
+            return self
+        classes = self.classes
+        if classes is not None:
+            flat = [tuple(s for s, a in zip(region, axes, strict=True) if a != "c") for region in regions]
+            classes = np.concatenate([classes[region] for region in flat], axes.replace("c", "").index("x"))
+        return Trial(np.concatenate([self.array[r] for r in regions], axes.index("x")), classes, self.threads)
+
+    def quarter(self, axes: str) -> Trial:
+        """About a quarter of the samples, spread; all of them where that would be too few to decide by."""
+        part = self.joined(quarter_regions(PlaneLayout.of(self.array.shape, axes)), axes)
+        return part if part.array.size >= _SMALLEST_QUARTER else self
+
+    def _encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
+        analysis = self._analysis(plan) if self.array.size else None
+        return encode_chunk(
+            self.array, plan, self.classes, threads=self.threads, allow_raw=allow_raw, analysis=analysis
+        )
+
+    def _analysis(self, plan: ChunkPlan) -> Analysis:
+        """The last analysis where it is of this plan; otherwise a new one, made after the last is dropped."""
+        if self._last is None or _analyzed_part(self._last.plan) != _analyzed_part(plan):
+            self._last = None
+            self._last = analyzed_chunk(self.array, plan, self.classes, self.threads)
+        return self._last
+
+
+def _analyzed_part(plan: ChunkPlan) -> ChunkPlan:
+    """The plan without what an analysis does not depend on."""
+    return replace(plan, config=replace(plan.config, verify=False), correction=None)
