@@ -8,14 +8,24 @@ last plan measured is, where it may be, the one that is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from .errors import InvalidArgument
 from .planning import ChunkPlan
 from .sizing import LARGEST_STEP, SMALLEST_STEP
 from .trial import Trial
 
-__all__ = ["FIRST_FACTOR", "check_reached", "near_step", "quality_factors", "search_step"]
+__all__ = [
+    "QualityFactors",
+    "check_reached",
+    "decibels",
+    "match_quality",
+    "near_quality",
+    "near_step",
+    "quality_shares",
+    "search_step",
+]
 
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
@@ -23,53 +33,75 @@ _SMALLEST_BRACKET = math.log10(1.004)
 # dB for a factor of ten in the step: typical, on the plateau of noise, and of plain rounding at high rates.
 _SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 15.0, 1.0, 20.0
 _NEAR_ROUNDS, _NEAR_DB = 5, 0.4
-FIRST_FACTOR = 0.9
-_SURE_FACTOR, _LARGEST_FACTOR = 0.5, 1.5
+_FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
+_NEAR_FACTOR = 1e-6  # difference of logarithms, below which two factors tell no slope
 _MATCH_ROUNDS = 5
 _CLOSE, _AIM = 0.99, 0.996  # of the distortion that is allowed; 1 % is 0.04 dB
 _ERROR_SLOPE, _ERROR_SLOPES = 1.7, (1.0, 4.0)  # of log error over log step: typical, and what is believed
 _MARGIN = 0.97  # the seed's truncation to integers beats rounding by 0.05 dB where samples are clipped at 0
 
 
-def quality_factors(rule: ChunkPlan, trial: Trial, factors: list[float], *, rough: bool = False) -> list[float]:
-    """Factors on the rule's steps that give each class the distortion of plain rounding at these steps, from below.
+@dataclass(frozen=True)
+class QualityFactors:
+    """Factors on the quality rule's steps, one a class, and how the distortion follows them.
 
-    A dead zone and larger blocks need other steps for the same distortion; the rule fixes the distortion (design D11).
-
-    Parameters
-    ----------
-    factors : list of float
-        What to try first.
-    rough : bool
-        Take what the first trial leads to, without trying it.
+    `slopes` are those of log error over log factor, as far as they are known.
     """
-    allowed = [_MARGIN * e for e in trial.errors(rule, plain=True)]
-    factors, good = list(factors), [_SURE_FACTOR] * len(allowed)
-    last: list[tuple[float, float] | None] = [None] * len(allowed)  # (log factor, log error)
+
+    factors: tuple[float, ...]
+    slopes: tuple[float, ...]
+
+    @classmethod
+    def first(cls, classes: int) -> QualityFactors:
+        """What to begin with."""
+        return cls((_FIRST_FACTOR,) * classes, (_ERROR_SLOPE,) * classes)
+
+    def towards(self, shares: Sequence[float], last: QualityFactors | None, seen: Sequence[float]) -> QualityFactors:
+        """Factors that lead to the distortion that is allowed, from its shares that these and the last ones reach."""
+        factors, slopes = list(self.factors), list(self.slopes)
+        for c, share in enumerate(shares):
+            if share <= 0:
+                continue
+            here = math.log(self.factors[c]), math.log(share)
+            if last is not None and seen[c] > 0 and abs(here[0] - math.log(last.factors[c])) > _NEAR_FACTOR:
+                found = (here[1] - math.log(seen[c])) / (here[0] - math.log(last.factors[c]))
+                slopes[c] = min(max(found, _ERROR_SLOPES[0]), _ERROR_SLOPES[1])
+            factor = math.exp(here[0] + (math.log(_AIM) - here[1]) / slopes[c])
+            factors[c] = min(max(factor, _SURE_FACTOR), _LARGEST_FACTOR)
+        return QualityFactors(tuple(factors), tuple(slopes))
+
+
+def quality_shares(rule: ChunkPlan, trial: Trial, factors: Sequence[float]) -> list[float]:
+    """Share of the distortion allowed in each class that the rule's steps times these factors make; 0 of nothing.
+
+    Allowed is what plain rounding at the rule's steps makes: it is what the rule fixes (design D11).
+    """
+    allowed = trial.plain_errors(rule)
+    errors = trial.errors(rule.with_factors(factors))
+    return [e / (_MARGIN * a) if a > 0 else 0.0 for e, a in zip(errors, allowed, strict=True)]
+
+
+def near_quality(rule: ChunkPlan, trial: Trial, start: QualityFactors) -> QualityFactors:
+    """About the factors that `match_quality` finds: what it starts from on more samples."""
+    seen = quality_shares(rule, trial, start.factors)
+    near = start.towards(seen, None, ())
+    return near.towards(quality_shares(rule, trial, near.factors), start, seen)
+
+
+def match_quality(rule: ChunkPlan, trial: Trial, start: QualityFactors) -> ChunkPlan:
+    """The rule's plan with the steps that give each class the distortion that is allowed, from below.
+
+    A dead zone and larger blocks need other steps for the same distortion as plain rounding.
+    """
+    now, good = start, [_SURE_FACTOR] * len(start.factors)
+    last: tuple[QualityFactors | None, list[float]] = None, []
     for _ in range(_MATCH_ROUNDS):
-        errors = trial.errors(rule.with_factors(factors))
-        close = all(e == 0 or _CLOSE * limit <= e <= limit for e, limit in zip(errors, allowed, strict=True))
-        for c, (error, limit) in enumerate(zip(errors, allowed, strict=True)):
-            if error <= limit and factors[c] > good[c]:
-                good[c] = factors[c]
-            if error > 0 and limit > 0:
-                here = math.log(factors[c]), math.log(error)
-                slope = _secant(last[c], here)
-                last[c] = here
-                factors[c] = math.exp(here[0] + (math.log(_AIM * limit) - here[1]) / slope)
-                factors[c] = min(max(factors[c], _SURE_FACTOR), _LARGEST_FACTOR)
-        if close:
+        shares = quality_shares(rule, trial, now.factors)
+        good = [max(g, f) if s <= 1 else g for g, f, s in zip(good, now.factors, shares, strict=True)]
+        if all(s == 0 or _CLOSE <= s <= 1 for s in shares):
             break
-        if rough:
-            return factors
-    return good
-
-
-def _secant(before: tuple[float, float] | None, here: tuple[float, float]) -> float:
-    if before is None or abs(here[0] - before[0]) < 1e-6:
-        return _ERROR_SLOPE
-    low, high = _ERROR_SLOPES
-    return min(max((here[1] - before[1]) / (here[0] - before[0]), low), high)
+        last, now = (now, shares), now.towards(shares, *last)
+    return rule.with_factors(good)
 
 
 def near_step(
@@ -79,7 +111,7 @@ def near_step(
     aim = plan.config.value + _TOLERANCE_DB / 2
     step, last = _limited(plan.background_step), None
     for _ in range(_NEAR_ROUNDS):
-        here = math.log10(step), _decibels(peak, mean_error(plan.with_step(step)), aim + 60)
+        here = math.log10(step), decibels(peak, mean_error(plan.with_step(step)), aim + 60)
         slope, last = _slope(last, here, slope), here
         step = _limited(10 ** (here[0] + min(max((here[1] - aim) / slope, -0.5), 0.5)))
         if abs(here[1] - aim) < _NEAR_DB:
@@ -105,7 +137,7 @@ def search_step(
     good, bad, last = None, None, None  # (log step, dB): the largest step known to reach the target, the smallest not to
     step = _limited(plan.background_step)
     for _ in range(_ROUNDS):
-        here = math.log10(step), _decibels(peak, mean_error(plan.with_step(step)), target + 60)
+        here = math.log10(step), decibels(peak, mean_error(plan.with_step(step)), target + 60)
         slope, last = _slope(last, here, slope), here
         if here[1] >= target:
             good = here
@@ -124,12 +156,13 @@ def search_step(
 def check_reached(plan: ChunkPlan, peak: float, mean_error: float) -> None:
     """Raise InvalidArgument where the rounding to indices alone misses the PSNR."""
     target, step = plan.config.value, plan.config.step
-    found = _decibels(peak, mean_error, math.inf)
+    found = decibels(peak, mean_error, math.inf)
     if found < target:
         raise InvalidArgument(f"psnr={target:g}: with step={step:g} the largest is {found:.2f} dB; pass a smaller step")
 
 
-def _decibels(peak: float, mean_error: float, most: float) -> float:
+def decibels(peak: float, mean_error: float, most: float) -> float:
+    """PSNR of a mean squared error, at most `most`."""
     return most if mean_error == 0 else min(10 * math.log10(max(peak, 1) ** 2 / mean_error), most)
 
 

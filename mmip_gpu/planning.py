@@ -189,11 +189,14 @@ def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
 
 
 def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
-    """Four parts, a quarter as long on y and x; all of an array that is too narrow."""
+    """About a quarter of an array in four parts of its y and x; all of it where they are too short for that."""
     lengths = dict(zip(layout.axes, layout.shape, strict=True))
-    if any(lengths.get(a, 0) < 4 * _PART_UNIT for a in "yx"):
+    y, x = (lengths.get(a, 1) for a in "yx")
+    part_y = max(y // 4 // _PART_UNIT * _PART_UNIT, min(y, _PART_UNIT))
+    part_x = max(y * x // (16 * max(part_y, 1)) // _PART_UNIT * _PART_UNIT, _PART_UNIT)
+    if 8 * part_y * part_x > y * x or not {"y", "x"} <= lengths.keys():
         return [tuple(slice(0, n) for n in layout.shape)]
-    return _spread(layout, lengths | {a: lengths[a] // (4 * _PART_UNIT) * _PART_UNIT for a in "yx"})
+    return _spread(layout, lengths | {"y": part_y, "x": part_x})
 
 
 def _spread(layout: PlaneLayout, lengths: dict[str, int]) -> list[tuple[slice, ...]]:

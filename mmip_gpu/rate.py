@@ -14,7 +14,16 @@ from functools import partial
 from .axes import PlaneLayout
 from .config import CodecConfig
 from .floats import fits_deep
-from .matching import FIRST_FACTOR, check_reached, near_step, quality_factors, search_step
+from .matching import (
+    QualityFactors,
+    check_reached,
+    decibels,
+    match_quality,
+    near_quality,
+    near_step,
+    quality_shares,
+    search_step,
+)
 from .padding import find_padding, given_padding, may_hold_padding
 from .planning import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
 from .sizing import cheapest_bound, search_ratio, unreachable_ratio
@@ -56,9 +65,15 @@ def make_plan(
 
 def _psnr_plan(plan: ChunkPlan, probe: Trial, whole: Trial, peak: float) -> ChunkPlan:
     """The plan with the step that all samples need; a quarter of the probe and the probe tell where to begin."""
-    plan, slope = near_step(plan, peak, probe.quarter(plan.axes).mean_error)
+    part = probe.quarter(plan.axes)
+    plan, slope = near_step(plan, peak, part.mean_error)
     if probe is not whole:
         plan, slope = near_step(plan, peak, probe.mean_error, slope)
+        part = probe
+    if part is not whole and plan.config.effort > _STEP_EFFORT and not plan.lossless:
+        rough = _at_effort(plan, _STEP_EFFORT)
+        few, many = (decibels(peak, samples.mean_error(rough), 100.0) for samples in (part, whole))
+        plan = plan.with_step(plan.background_step * 10 ** ((many - few) / slope))
     plan, _ = search_step(plan, peak, whole.mean_error, slope)
     if plan.lossless and plan.config.step is not None:
         check_reached(plan, peak, whole.mean_error(plan))
@@ -139,16 +154,21 @@ def matched_quality(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     rule = replace(plan, steps=steps, reversible=reversible)
     if probe.array.size == 0:
         return rule
-    factors, part = [FIRST_FACTOR] * len(steps), probe.quarter(plan.axes)
+    near, part = QualityFactors.first(len(steps)), probe.quarter(plan.axes)
     if part is not probe:
-        factors = quality_factors(rule, part, factors, rough=True)
-    return rule.with_factors(quality_factors(rule, probe, factors))
+        near = near_quality(rule, part, near)
+        if config.effort > _STEP_EFFORT:
+            rough = _at_effort(rule, _STEP_EFFORT)
+            few, many = (quality_shares(rough, samples, near.factors) for samples in (part, probe))
+            ratios = [m / f if f > 0 else 0.0 for f, m in zip(few, many, strict=True)]
+            near = near.towards(ratios, None, ())
+    return match_quality(rule, probe, near)
 
 
 def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
     """The plan with about the steps that give these samples what was asked for."""
     if plan.config.mode == "quality":
-        return plan.with_factors([FIRST_FACTOR] * len(plan.steps))
+        return plan.with_factors(QualityFactors.first(len(plan.steps)).factors)
     if plan.config.mode == "psnr":
         return near_step(plan, peak, samples.mean_error)[0]
     if plan.config.mode == "ratio":

@@ -44,16 +44,20 @@ class Trial:
     def __init__(self, array: NDArray[Any], classes: NDArray[np.uint8] | None = None, threads: int = 1) -> None:
         self.array, self.classes, self.threads = array, classes, threads
         self._last: Analysis | None = None
+        self._plain: tuple[ChunkPlan, list[float]] | None = None
 
-    def errors(self, plan: ChunkPlan, *, plain: bool = False) -> list[float]:
-        """Sum of squared errors in each class after decoding; of float32 samples in steps.
+    def errors(self, plan: ChunkPlan) -> list[float]:
+        """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
+        return self._errors(plan, self._analysis(plan))
 
-        With `plain`, the quality rule's own distortion (`analyzed_chunk`); of float32 samples, of their indices.
-        """
-        if plain:
+    def plain_errors(self, plan: ChunkPlan) -> list[float]:
+        """As `errors`, of plain rounding (`analyzed_chunk`); those of the last plan asked about are kept."""
+        if self._plain is None or self._plain[0] != _analyzed_part(plan):
             found = analyzed_chunk(self.array, plan, self.classes, self.threads, plain=True)
-        else:
-            found = self._analysis(plan)
+            self._plain = _analyzed_part(plan), self._errors(plan, found)
+        return self._plain[1]
+
+    def _errors(self, plan: ChunkPlan, found: Analysis) -> list[float]:
         planes, decoded = found.planes, found.decoded()
         if len(plan.steps) == 1 or self.classes is None:
             return [float(_core.difference(planes, decoded)[0])] + [0.0] * (len(plan.steps) - 1)
