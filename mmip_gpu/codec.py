@@ -87,6 +87,7 @@ def encode_chunk(
         stage_crcs=tuple(_head_crc(p) for p in payloads),
         correction=plan.correction,
         padding=plan.padding,
+        dc_image=chunk.dc_recon if plan.dc_image else None,
     )
     loss = loss_record(layout.to_planes(array), decoded, plan, sum(errors))
     header = Header(array.dtype.name, layout, plan.colour, loss, fields, step=plan.config.step)
@@ -265,7 +266,9 @@ def _check_payload(fields: TransformFields, stage: int, payload: memoryview, che
 
 def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
     """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
-    recon = fields.recon if isinstance(fields, TransformFields) else ((0, 0, 0),) * len(fields.steps)
+    decodes = isinstance(fields, TransformFields)
+    recon = fields.recon if decodes else ((0, 0, 0),) * len(fields.steps)
+    dc_image = fields.dc_image if decodes else (0, 0, 0) if fields.dc_image else None
     return _core.Chunk(
         planes=layout.planes,
         shape=layout.volume,
@@ -277,6 +280,7 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
         recon=recon,
         box=box,
         padding=fields.padding,
+        dc_image=dc_image,
     )
 
 

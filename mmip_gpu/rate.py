@@ -24,7 +24,7 @@ from .padding import find_padding, given_padding, may_hold_padding
 from .planning import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
 from .sizing import LARGEST_STEP, SMALLEST_STEP, cheapest_bound, search_ratio, unreachable_ratio
 
-__all__ = ["check_reached", "flattened", "make_plan", "padded_plan", "plan_for_probe", "search_step"]
+__all__ = ["check_reached", "flattened", "imaged_plan", "make_plan", "padded_plan", "plan_for_probe", "search_step"]
 
 _TOLERANCE_DB = 0.1
 _ROUNDS = 8
@@ -33,6 +33,8 @@ _SLOPE, _SMALLEST_SLOPE = 15.0, 1.0  # dB for a factor of ten in the step: typic
 _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
 _MATCH_ROUNDS = 5
 _TRIAL_EFFORT = 1  # where only cell depth and padding are chosen
+_IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
+_LAMBDA = 29 / 256  # squared steps that are worth a bit (kLambda of rules/decide.h)
 _CLOSE, _AIM = 0.99, 0.996  # of the distortion that is allowed; 1 % is 0.04 dB
 _ERROR_SLOPE, _ERROR_SLOPES = 1.7, (1.0, 4.0)  # of log error over log step: typical, and what is believed
 _MARGIN = 0.97  # the seed's truncation to integers beats rounding by 0.05 dB where samples are clipped at 0
@@ -73,6 +75,7 @@ def make_plan(
             padded = padded_plan(plan, candidate.value, trial, trial_classes, steps, threads)
             if padded is not None:
                 plan = padded if whole else replace(plan, padding=padded.padding)
+    plan = imaged_plan(plan, probe, probe_classes, steps, threads) or plan
     if config.mode == "ratio" and array.size:
         plan, reached = search_ratio(plan, partial(_ratio, array, classes, threads))
         if reached < config.value:
@@ -146,6 +149,23 @@ def padded_plan(
     layout = PlaneLayout.of(samples.shape, plan.axes)
     padded = replace(padded, tile_log2=tile_log2(plan.depth, layout.volume, 8 * costs[1][1] / samples.size))
     return _with_config(padded, plan.config, samples, classes, peak, threads)
+
+
+def imaged_plan(
+    plan: ChunkPlan, samples: NDArray[Any], classes: NDArray[np.uint8] | None, peak: float, threads: int
+) -> ChunkPlan | None:
+    """Plan with a DC image, or None where it is not allowed or distortion + lambda * bits is no less with it."""
+    lossy = len(plan.steps) == 1 and not plan.lossless and plan.padding is None
+    if not lossy or plan.depth != 1 or min(plan.tile_log2[1:]) < 3 or samples.size == 0:
+        return None
+    step, costs = plan.background_step * (plan.config.step or 1.0), []
+    trial = replace(plan, config=replace(plan.config, verify=True), correction=None)
+    for dc_image in (False, True):
+        coded = encode_chunk(samples, replace(trial, dc_image=dc_image), classes, threads=threads, allow_raw=False)
+        if 8 * coded.size > _IMAGE_RATE * samples.size:
+            return None
+        costs.append(coded.header.loss.sse / step**2 + _LAMBDA * 8 * coded.size)
+    return _matched(replace(plan, dc_image=True), samples, classes, peak, threads) if costs[1] < costs[0] else None
 
 
 def _with_config(
