@@ -24,7 +24,7 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
 from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
-from mmip_gpu.rate import check_reached, flattened, padded_plan, plan_for_probe, search_step
+from mmip_gpu.rate import check_reached, flattened, imaged_plan, padded_plan, plan_for_probe, search_step
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 
@@ -133,6 +133,8 @@ class Job:
         plan = job._padded(plan, steps, threads)
         lengths = chunk_lengths(job.layout, plan.depth, plan.tile_log2, job.colour, job.chunks)
         grid = ChunkGrid(job.layout, plan.depth, lengths)
+        if grid.holds_image:
+            plan = imaged_plan(plan, samples, classes, steps, threads) or plan
         text = None if rule is None else str(rule)
         described = StoreDescription(job.source.dtype.name, grid, plan, peak, text)
         if job.config.mode in ("psnr", "ratio") and grid.chunk_count:
