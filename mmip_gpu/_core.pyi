@@ -49,11 +49,14 @@ class Chunk:
         recon: Sequence[Sequence[int]],
         box: Sequence[int] | None = None,
         padding: int | None = None,
+        dc_image: Sequence[int] | None = None,
     ) -> None: ...
     @property
     def planes(self) -> int: ...
     @property
     def recon(self) -> list[list[int]]: ...
+    @property
+    def dc_recon(self) -> tuple[int, int, int]: ...
     def analyze(
         self,
         samples: NDArray[Any],

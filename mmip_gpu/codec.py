@@ -143,6 +143,7 @@ def encode_chunk(
         stage_crcs=tuple(_head_crc(p) for p in payloads),
         correction=plan.correction,
         padding=plan.padding,
+        dc_image=chunk.dc_recon if plan.dc_image else None,
     )
     loss = loss_record(layout.to_planes(array), decoded, plan, sum(analysis.errors))
     header = Header(array.dtype.name, layout, plan.colour, loss, fields, step=plan.config.step)
@@ -288,7 +289,10 @@ def _check_payload(fields: TransformFields, stage: int, payload: memoryview, che
 
 def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
     """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
-    recon = fields.recon if isinstance(fields, TransformFields) else ((0, 0, 0),) * len(fields.steps)
+    if isinstance(fields, TransformFields):
+        recon, dc_image = fields.recon, fields.dc_image
+    else:  # the points are what analyzing will find
+        recon, dc_image = ((0, 0, 0),) * len(fields.steps), (0, 0, 0) if fields.dc_image else None
     return _core.Chunk(
         planes=layout.planes,
         shape=layout.volume,
@@ -300,6 +304,7 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
         recon=recon,
         box=box,
         padding=fields.padding,
+        dc_image=dc_image,
     )
 
 

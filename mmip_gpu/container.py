@@ -71,7 +71,8 @@ class LossRecord:
 class TransformFields:
     """Fields of a container of kind 1 (FORMAT.md section 1); `correction` is None without corrections.
 
-    `stage_bytes` and `stage_crcs` have an entry for each stage, the corrections last.
+    `stage_bytes` and `stage_crcs` have an entry for each stage, the corrections last. `dc_image` holds the
+    reconstruction points of the DC image, None without one.
     """
 
     depth: int
@@ -85,6 +86,7 @@ class TransformFields:
     stage_crcs: tuple[int, ...]
     padding: int | None = None
     correction: int | None = None
+    dc_image: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,7 @@ def _read_loss(fields: _Reader, is_float: bool) -> LossRecord:
 def _pack_fields(t: TransformFields) -> bytes:
     out = struct.pack("<4BiB", t.depth, *t.tile_log2, t.offset, t.padding is not None)
     out += b"" if t.padding is None else struct.pack("<i", t.padding)
+    out += b"\0" if t.dc_image is None else struct.pack("<B3b", 1, *t.dc_image)
     out += struct.pack("<B", len(t.steps))
     for reversible, recon, steps in zip(t.reversible, t.recon, t.steps, strict=True):
         out += struct.pack(f"<B3b{len(steps)}I", reversible, *recon, *steps)
@@ -273,6 +276,12 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
     offset, padded = fields.take("iB")
     _expect(padded <= 1, "padding", padded)
     padding = fields.take("i")[0] if padded else None
+    (has_image,) = fields.take("B")
+    _expect(has_image <= 1, "dc_image", has_image)
+    fits = depth == 1 and min(ty, tx) >= 3 and not padded
+    _expect(fits or not has_image, "dc_image with such cells or padding", (depth, ty, tx, padded))
+    dc_image = fields.take("3b") if has_image else None
+    _expect(dc_image is None or all(abs(d) <= _core.MAX_RECON for d in dc_image), "dc_image", dc_image)
     (classes,) = fields.take("B")
     _expect(1 <= classes <= _core.MAX_CLASSES, "classes", classes)
     reversible, recon, steps = [], [], []
@@ -286,6 +295,7 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
         reversible.append(flag)
         recon.append((d1, d2, d3))
         steps.append(tuple(row))
+    _expect(dc_image is None or reversible == [0], "classes with a DC image", reversible)
     (stages,) = fields.take("B")
     _expect(2 <= stages <= _core.MAX_STAGES, "stages", stages)
     cuts = (0, *fields.take(f"{stages - 2}H"), _CELL_AC[depth])
@@ -307,4 +317,5 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
         tuple(p[1] for p in parts),
         padding,
         correction,
+        dc_image,
     )

@@ -12,6 +12,7 @@
 #include "passes/codebook.h"
 #include "passes/columns.h"
 #include "passes/corrections.h"
+#include "passes/dc_image.h"
 #include "passes/decode.h"
 #include "passes/fill.h"
 #include "passes/mask.h"
@@ -52,10 +53,15 @@ struct Chunk {
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
           std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
-          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value)
+          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image)
         : coefficients(geometry(planes, shape, depth, tile_log2), tile_box(geometry(planes, shape, depth, tile_log2), box), std::move(cuts)),
           quantizer{std::move(steps), std::move(reversible), recon}, padding(padding_value) {
         if (padding) coefficients.allocate_mask();
+        if (dc_image) {
+            require(quantizer.steps.size() == 1 && quantizer.reversible[0] == 0 && !padding, "a DC image needs one lossy class and no padding");
+            quantizer.dc_recon = *dc_image;
+            add_dc_image(coefficients);
+        }
     }
 
     static Geometry geometry(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2) {
@@ -84,8 +90,10 @@ struct Chunk {
         require(!classes || static_cast<int64_t>(classes->size()) == cells, "class map does not fill the grid");
         const Samples view{const_cast<void*>(samples.data()), sample_type(samples.dtype())};
         nb::gil_scoped_release free;
-        std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, {offset, rounding, search, passes, threads});
+        const AnalyzeOptions options{offset, rounding, search, passes, threads};
+        std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, options);
         if (padding) settle_masked_blocks(coefficients, quantizer, threads);
+        if (coefficients.dc_image) errors[0] += analyze_dc_image(coefficients, quantizer, options);
         return errors;
     }
 
@@ -107,7 +115,7 @@ struct Chunk {
         std::string payload;
         {
             nb::gil_scoped_release free;
-            if (stage > 1) need_entries();
+            need_entries(stage);
             payload = pack_stage(coefficients, stage, quantizer.steps, threads);
         }
         return nb::bytes(payload.data(), payload.size());
@@ -125,8 +133,13 @@ struct Chunk {
     uint64_t run_unpack(int stage, ByteArray payload, bool check_crc, bool alone, int threads) {
         const UnpackOptions options = unpack_options(check_crc, alone, threads);
         nb::gil_scoped_release free;
-        coefficients.entries.clear();
-        return unpack_stage(coefficients, stage, payload.data(), payload.size(), options);
+        if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
+        const uint64_t read = unpack_stage(coefficients, stage, payload.data(), payload.size(), options);
+        if (stage == 1 && coefficients.dc_image) {
+            DcImageSynthesizer synthesizer(coefficients, quantizer);
+            for (size_t i = 0; i < coefficients.tiles.size(); ++i) synthesizer.run(i, nullptr);
+        }
+        return read;
     }
 
     uint64_t extent(int stage, ByteArray payload) const {
@@ -168,7 +181,7 @@ struct Chunk {
         const Samples view = output(out, scale);
         require(stages == 1 || coefficients.ac || !coefficients.entries.empty(), "stages were not decoded");
         nb::gil_scoped_release free;
-        need_ac();
+        need_ac(stages);
         synthesize(coefficients, quantizer, stages, scale, {offset, minimum, maximum}, view, threads);
         if (padding) restore_padding(coefficients, scale, *padding, view, threads);
     }
@@ -193,26 +206,29 @@ struct Chunk {
 
     void check_columns(int stage, const IntArray& array) const {
         require(array.ndim() == 5 && static_cast<int>(array.shape(4)) == stage_columns(coefficients, stage), "not an array of this stage");
-        const Geometry& g = coefficients.geometry;
+        const Geometry& g = stage == 1 && coefficients.dc_image ? coefficients.dc_image->geometry : coefficients.geometry;
         require(static_cast<int64_t>(array.shape(0)) >= g.planes && static_cast<int64_t>(array.shape(1)) >= g.grid(0) &&
                     static_cast<int64_t>(array.shape(2)) >= g.grid(1) && static_cast<int64_t>(array.shape(3)) >= g.grid(2),
                 "array smaller than the grid");
     }
 
     // An analyzed chunk holds its indices as entries, a decoded one in place: each form is made from the other when it is wanted.
-    void need_ac() {
-        if (!coefficients.ac && !coefficients.entries.empty()) coefficients.fill_ac();
+    void need_ac(int stage) {
+        Coefficients* c = holds_tokens(stage);
+        if (c != nullptr && !c->ac && !c->entries.empty()) c->fill_ac();
     }
-    void need_entries() {
-        if (coefficients.ac && coefficients.entries.empty()) coefficients.fill_entries();
+    void need_entries(int stage) {
+        Coefficients* c = holds_tokens(stage);
+        if (c != nullptr && c->ac && c->entries.empty()) c->fill_entries();
     }
+    Coefficients* holds_tokens(int stage) { return stage > 1 ? &coefficients : coefficients.dc_image.get(); }
 
     std::vector<std::vector<uint32_t>> run_count_symbols(int stage, int threads) {
-        if (stage > 1) need_entries();
+        need_entries(stage);
         return count_symbols(coefficients, stage, quantizer.steps, threads);
     }
     std::vector<uint32_t> run_count_token_contexts(int stage, int threads) {
-        need_entries();
+        need_entries(stage);
         return count_token_contexts(coefficients, stage, threads);
     }
 
@@ -221,7 +237,7 @@ struct Chunk {
         const int64_t grid[4] = {static_cast<int64_t>(array.shape(0)), static_cast<int64_t>(array.shape(1)),
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
-        if (stage > 1) need_ac();
+        need_ac(stage);
         stage_to_columns(coefficients, stage, grid, array.data());
     }
 
@@ -231,7 +247,7 @@ struct Chunk {
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
         stage_from_columns(coefficients, stage, grid, array.data(), static_cast<int>(quantizer.steps.size()));
-        coefficients.entries.clear();
+        if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
     }
 
     // Cells per block mode: how the encoder decided.
@@ -354,8 +370,9 @@ NB_MODULE(_core, m) {
     nb::register_exception_translator(translate);
     nb::class_<Chunk>(m, "Chunk")
         .def(nb::init<int64_t, std::array<int64_t, 3>, int, std::array<int, 3>, std::vector<int>, std::vector<std::vector<uint32_t>>,
-                      std::vector<uint8_t>, std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>, std::optional<int32_t>>(),
-             "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none(), "padding"_a = nb::none())
+                      std::vector<uint8_t>, std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>, std::optional<int32_t>, std::optional<std::array<int, 3>>>(),
+             "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none(), "padding"_a = nb::none(),
+             "dc_image"_a = nb::none())
         .def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "search"_a, "passes"_a, "threads"_a)
         .def("fill", &Chunk::run_fill, "samples"_a, "classes"_a.none(), "filled"_a, "threads"_a)
         .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)
@@ -375,6 +392,7 @@ NB_MODULE(_core, m) {
         .def("mode_counts", &Chunk::mode_counts)
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
+        .def_prop_ro("dc_recon", [](const Chunk& c) { return c.quantizer.dc_recon; })
         .def("count_symbols", &Chunk::run_count_symbols, "stage"_a, "threads"_a)
         .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);

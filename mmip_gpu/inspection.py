@@ -91,6 +91,7 @@ def describe(header: Header) -> dict[str, Any]:
             "reversible": [bool(r) for r in t.reversible],
             "offset": t.offset,
             "padding": t.padding,
+            "dc_image": t.dc_image is not None,
             "correction": t.correction,
             "recon": [[d / 64 for d in row] for row in t.recon],
         }

@@ -37,7 +37,7 @@ _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI step
 # What an error of one unit in a component does to the squared error of R, G and B together.
 _COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
 _RATIO_LEVELS = 500  # of the data range, where the search of a ratio starts
-_LOW_RATE = 0.4  # bits a sample
+_LOW_RATE, _LOWEST_RATE = 0.4, 0.1  # bits a sample
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ChunkPlan:
 
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
     ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
-    `correction` is the error bound of the corrections, None without them.
+    `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one.
     """
 
     config: CodecConfig
@@ -59,6 +59,7 @@ class ChunkPlan:
     reversible: tuple[int, ...]
     padding: int | None = None
     correction: int | None = None
+    dc_image: bool = False
 
     @property
     def lossless(self) -> bool:
@@ -83,7 +84,7 @@ class ChunkPlan:
     def exact(self) -> ChunkPlan:
         """The same plan with every class bit-exact."""
         steps = tuple((_core.STEP_ONE,) * len(row) for row in self.steps)
-        return replace(self, steps=steps, reversible=(1,) * len(steps), correction=None)
+        return replace(self, steps=steps, reversible=(1,) * len(steps), correction=None, dc_image=False)
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each lossy class multiplied (mode quality)."""
@@ -152,13 +153,13 @@ def _fixed_step(step: float) -> int:
 
 
 def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tuple[int, int, int]:
-    """Tiles of 65,536 samples at low rates, 16,384 above, so that the index stays under 1 % (design D8)."""
-    low = bits_per_sample < _LOW_RATE
+    """Tiles of 16,384 samples, 65,536 or 262,144 at low rates, so that the index stays under 1 % (design D8)."""
+    size = (bits_per_sample < _LOW_RATE) + (bits_per_sample < _LOWEST_RATE)
     if depth == 8:
-        return (2, 2, 3) if low else (1, 2, 2)
+        return ((1, 2, 2), (2, 2, 3), (3, 3, 3))[size]
     if volume[0] > 1:
-        return (2, 4, 4) if low else (2, 3, 3)
-    return (0, 5, 5) if low else (0, 4, 4)
+        return ((2, 3, 3), (2, 4, 4), (2, 5, 5))[size]
+    return ((0, 4, 4), (0, 5, 5), (0, 6, 6))[size]
 
 
 def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:

@@ -29,12 +29,13 @@ from .planning import ChunkPlan, class_steps, initial_step, spread_probe, tile_l
 from .sizing import cheapest_bound, search_ratio, unreachable_ratio
 from .trial import Trial
 
-__all__ = ["flattened", "make_plan", "matched_quality", "padded_plan", "probed_plan"]
+__all__ = ["flattened", "imaged_plan", "make_plan", "matched_quality", "padded_plan", "probed_plan"]
 
 # Efforts where only choices are made: of steps that need not be exact, and of cell depth and padding.
 _STEP_EFFORT, _CHOICE_EFFORT = 1, 2
 _LARGE_CHOICE = 2**18
-_SQUARED_STEPS_PER_BIT = 29 / 256  # what a bit may save in squared error, as in decide.h
+_IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
+_SQUARED_STEPS_PER_BIT = 29 / 256  # what a bit may save in squared error, kLambda of rules/decide.h
 
 
 def make_plan(
@@ -56,6 +57,7 @@ def make_plan(
         candidate = find_padding(lambda part: array[part], layout)
         if candidate is not None:
             plan = padded_plan(plan, candidate.value, whole.joined([candidate.region], layout.axes))
+    plan = imaged_plan(plan, probe)
     if config.mode == "quality":
         return matched_quality(plan, probe)
     if array.size == 0 or config.mode not in ("psnr", "ratio"):
@@ -145,6 +147,19 @@ def padded_plan(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:
     padded = replace(plan, padding=value)
     cost = _cost(padded, samples)
     return _tiled(padded, samples, cost[1]) if cost < _cost(plan, samples) else plan
+
+
+def imaged_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
+    """The plan, with a DC image where one is allowed and the probe costs less with it."""
+    lossy = len(plan.steps) == 1 and not plan.lossless and plan.padding is None
+    if not lossy or plan.depth != 1 or min(plan.tile_log2[1:]) < 3 or probe.array.size == 0:
+        return plan
+    plain = replace(plan, correction=None)
+    for samples, limit in ((probe.quarter(plan.axes), 2 * _IMAGE_RATE), (probe, _IMAGE_RATE)):
+        cost, size = _cost(plain, samples)
+        if 8 * size > limit * samples.array.size:
+            return plan
+    return replace(plan, dc_image=True) if _cost(replace(plain, dc_image=True), probe)[0] < cost else plan
 
 
 def matched_quality(plan: ChunkPlan, probe: Trial) -> ChunkPlan:

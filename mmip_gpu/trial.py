@@ -44,6 +44,7 @@ class Trial:
     def __init__(self, array: NDArray[Any], classes: NDArray[np.uint8] | None = None, threads: int = 1) -> None:
         self.array, self.classes, self.threads = array, classes, threads
         self._last: Analysis | None = None
+        self._quarter: Trial | None = None
         self._plain: tuple[ChunkPlan, list[float]] | None = None
 
     def errors(self, plan: ChunkPlan) -> list[float]:
@@ -101,8 +102,10 @@ class Trial:
 
     def quarter(self, axes: str) -> Trial:
         """About a quarter of the samples, spread; all of them where that would be too few to decide by."""
-        part = self.joined(quarter_regions(PlaneLayout.of(self.array.shape, axes)), axes)
-        return part if part.array.size >= _SMALLEST_QUARTER else self
+        if self._quarter is None:
+            part = self.joined(quarter_regions(PlaneLayout.of(self.array.shape, axes)), axes)
+            self._quarter = part if part.array.size >= _SMALLEST_QUARTER else self
+        return self._quarter
 
     def _encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         analysis = self._analysis(plan) if self.array.size else None

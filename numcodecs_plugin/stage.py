@@ -36,6 +36,8 @@ _ABSENT = -1  # no cell has this class or mode
 _ABSENT_CORRECTION = -(2**31)
 _CELL_AC = {1: 63, 8: 511}
 _SMALLEST_TILE = {1: (0, 2, 2), 8: (1, 1, 1)}
+_SMALLEST_IMAGE_TILE = (0, 3, 3)
+_GROUP = 8  # cells of the grid on y and x that make a cell of the DC image
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class StageCodec(ArrayBytesCodec):
         Step sizes in 1/256, one tuple of components a class; only stage 1 needs them.
     padding : bool
         Whether the columns of stage 1 hold a padding mask.
+    dc_image : bool
+        Whether stage 1 is that of a DC image: its cells are those of the image.
 
     Raises
     ------
@@ -78,6 +82,7 @@ class StageCodec(ArrayBytesCodec):
     cuts: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...] = ()
     padding: bool = False
+    dc_image: bool = False
 
     def __post_init__(self) -> None:
         _check("cell_depth", self.cell_depth, _is_integer(self.cell_depth) and self.cell_depth in _CELL_AC)
@@ -93,6 +98,9 @@ class StageCodec(ArrayBytesCodec):
         _check("steps", self.steps, isinstance(self.steps, tuple) and len(self.steps) <= _core.MAX_CLASSES)
         _check("steps of stage 1", self.steps, bool(self.steps) or self.stage > 1)
         _check("padding", self.padding, isinstance(self.padding, bool) and (self.stage == 1 or not self.padding))
+        imaged = self.cell_depth == 1 and all(a >= b for a, b in zip(tile, _SMALLEST_IMAGE_TILE, strict=True))
+        imaged = imaged and self.stage == 1 and len(self.steps) == 1 and not self.padding
+        _check("dc_image", self.dc_image, isinstance(self.dc_image, bool) and (imaged or not self.dc_image))
         for row in self.steps:
             values = _integers("steps", row)
             _check("steps", row, len(values) in (1, 3) and len(values) == len(self.steps[0]))
@@ -112,15 +120,16 @@ class StageCodec(ArrayBytesCodec):
         names = {f.name for f in fields(cls)}
         if data.get("name") != cls.name or not isinstance(configuration, Mapping):
             raise InvalidArgument(f"codec: expected {cls.name!r} with a configuration, found {data!r}")
-        if not names - {"steps", "padding"} <= set(configuration) <= names:
+        if not names - {"steps", "padding", "dc_image"} <= set(configuration) <= names:
             raise InvalidArgument(f"{cls.name}: expected keys {sorted(names)}, found {sorted(configuration)}")
         return cls(**{key: _frozen(value) for key, value in configuration.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Entry in Zarr metadata, JSON-safe."""
         values = {f.name: _thawed(getattr(self, f.name)) for f in fields(self)}
-        if not self.padding:
-            del values["padding"]
+        for flag in ("padding", "dc_image"):
+            if not values[flag]:
+                del values[flag]
         return {"name": self.name, "configuration": values}
 
     @property
@@ -138,6 +147,8 @@ class StageCodec(ArrayBytesCodec):
         """Length of the last axis of the stage array; 1 for corrections, which have no such axis."""
         if self.corrects:
             return 1
+        if self.dc_image:
+            return 2 + _CELL_AC[1]
         if self.stage == 1:
             return 2 + (2 * self.cell_depth if self.padding else 0)
         return 1 + self.cuts[self.stage - 1] - self.cuts[self.stage - 2]
@@ -234,9 +245,10 @@ class StageCodec(ArrayBytesCodec):
     def _chunk(self, extent: Sequence[int]) -> _core.Chunk:
         planes, gz, gy, gx = extent
         steps = self.steps or ((_core.STEP_ONE,),)
+        side = 8 * (_GROUP if self.dc_image else 1)
         return _core.Chunk(
             planes=planes,
-            shape=(gz, gy, gx) if self.corrects else (gz * self.cell_depth, gy * 8, gx * 8),
+            shape=(gz, gy, gx) if self.corrects else (gz * self.cell_depth, gy * side, gx * side),
             depth=self.cell_depth,
             tile_log2=self.tile_log2,
             cuts=self.cuts,
@@ -244,6 +256,7 @@ class StageCodec(ArrayBytesCodec):
             reversible=(0,) * len(steps),
             recon=((0, 0, 0),) * len(steps),
             padding=0 if self.padding else None,  # which value the mask means is in the records
+            dc_image=(0, 0, 0) if self.dc_image else None,  # its reconstruction points are there, too
         )
 
 

@@ -78,6 +78,7 @@ std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples
         for (int a = 0; a < 3; ++a) job.shape[a] = c.geometry.shape[a];
         job.offset = options.offset;
         job.rounding = options.rounding;
+        job.dc_unit = c.dc_image ? kDcImageUnit : 1;
         job.search = options.search;
         job.stages = c.stages();
         for (int s = 0; s < job.stages; ++s) job.cuts[s] = c.cuts[s];

@@ -16,6 +16,7 @@ struct Quantizer {
     std::vector<std::vector<uint32_t>> steps;   // classes x components in 1/256
     std::vector<uint8_t> reversible;            // per class
     std::vector<std::array<int, 3>> recon;      // per class d1, d2, d3 in 1/64
+    std::array<int, 3> dc_recon{};              // of the DC image
 
     ClassStep class_step(int c, int64_t plane) const;
 };

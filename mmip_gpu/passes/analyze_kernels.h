@@ -264,9 +264,13 @@ private:
         sums->excess[2] += excess[2] - excess[0] - excess[1];
     }
 
-    // A DC index, rounded half up.
+    // A DC index, rounded half up; or, for the DC image, the DC itself.
     int32_t dc_index(float coefficient, int c) {
         const int32_t scaled = scaled_magnitude(coefficient, inverse_[c]);
+        if (job_.dc_unit > 1) {
+            const int32_t unit = 256 / job_.dc_unit, parts = (scaled + unit / 2) / unit;
+            return coefficient < 0 ? -parts : parts;
+        }
         const int32_t magnitude = quantize_magnitude(scaled, 128);
         const int64_t error = (static_cast<int64_t>(magnitude) << 8) - scaled;
         sums_[c].distortion += error * error;

@@ -102,10 +102,12 @@ const std::array<std::vector<uint16_t>, 3>& entry_codewords() {
     return codes;
 }
 
-std::vector<CodeFamily> stage_families(int stage) {
-    if (stage == 1) return {{kDcClasses, kDcAlphabet, kDcEscapeBits, &kDcLengths[0][0]}};
-    return {{kHeaderClasses, kHeaderAlphabet, kHeaderEscapeBits, &kHeaderLengths[stage == 2 ? 0 : 1][0][0]},
-            {kTokenClasses, kTokenAlphabet, kTokenEscapeBits, &kTokenLengths[0][0]}};
+std::vector<CodeFamily> stage_families(int stage, bool dc_image) {
+    const CodeFamily dc{kDcClasses, kDcAlphabet, kDcEscapeBits, &kDcLengths[0][0]};
+    if (stage == 1 && !dc_image) return {dc};
+    const CodeFamily header{kHeaderClasses, kHeaderAlphabet, kHeaderEscapeBits, &kHeaderLengths[stage <= 2 ? 0 : 1][0][0]};
+    const CodeFamily token{kTokenClasses, kTokenAlphabet, kTokenEscapeBits, &kTokenLengths[0][0]};
+    return stage == 1 ? std::vector<CodeFamily>{dc, header, token} : std::vector<CodeFamily>{header, token};
 }
 
 CodeFamily correction_family() {

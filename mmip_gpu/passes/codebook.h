@@ -19,8 +19,9 @@ struct CodeFamily {
     const uint8_t* builtin_lengths(int c) const { return builtin + c * (alphabet + 1); }
 };
 
-// The families of a stage in the order of its payload: {DC} for stage 1, {HEADER, TOKEN} for later ones.
-std::vector<CodeFamily> stage_families(int stage);
+// The families of a stage in the order of its payload: {DC} for stage 1, with a DC image {DC, HEADER, TOKEN}; {HEADER, TOKEN}
+// for later ones.
+std::vector<CodeFamily> stage_families(int stage, bool dc_image);
 
 // The family of the corrections.
 CodeFamily correction_family();

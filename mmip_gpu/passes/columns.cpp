@@ -34,37 +34,88 @@ void mask_from_columns(const int32_t* from, int depth, uint64_t* mask) {
         mask[k] = static_cast<uint32_t>(from[2 * k]) | static_cast<uint64_t>(static_cast<uint32_t>(from[2 * k + 1])) << 32;
 }
 
+// Where the AC of a stage array stand: the scan positions [low, high) of a cell, in the columns from `first` on.
+struct AcColumns {
+    int low, high, first, columns;
+};
+
+AcColumns ac_columns(const Coefficients& c, int stage) { return {c.cuts[stage - 2], c.cuts[stage - 1], 1, stage_columns(c, stage)}; }
+
+constexpr int kImageFirst = 2;               // after mode and DC
+
+// Mode and AC of the tile's blocks; `later` stages tell no mode of an empty block.
+void ac_to_columns(const Coefficients& c, const Tile& tile, const AcColumns& at, bool later, const int64_t* grid, int32_t* array) {
+    const TileOrder& order = *tile.order;
+    for (int i = 0; i < order.cells();) {
+        const BlockTable& table = *block_table(c.modes[tile.base + i], c.geometry.depth);
+        const int m = table.cells;
+        const int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
+        const int mode = later && !any_nonzero(q, m * at.low, m * at.high) ? kMode8 : table.mode;
+        for (int j = 0; j < m; ++j) {
+            int32_t* to = array + cell_index(tile, order.raster[i + j], grid) * at.columns;
+            to[0] = mode;
+            for (int p = at.low; p < at.high; ++p) to[at.first + p - at.low] = q[m * p + j];
+        }
+        i += m;
+    }
+}
+
+void ac_from_columns(Coefficients& c, const Tile& tile, const AcColumns& at, bool later, const int64_t* grid, const int32_t* array) {
+    const TileOrder& order = *tile.order;
+    for (int i = 0; i < order.cells();) {
+        const int32_t* from = array + cell_index(tile, order.raster[i], grid) * at.columns;
+        const BlockTable* table = from[0] < 0 || from[0] >= kModeCount ? nullptr : block_table(from[0], c.geometry.depth);
+        if (table == nullptr || !order.fits(i, block_shape(from[0], c.geometry.depth))) refuse(tile, "block mode out of range or misplaced");
+        const int m = table->cells;
+        int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
+        for (int j = 0; j < m; ++j) {
+            const int32_t* cell = array + cell_index(tile, order.raster[i + j], grid) * at.columns;
+            if (cell[0] != from[0]) refuse(tile, "cells of a merged block differ in mode");
+            for (int p = at.low; p < at.high; ++p) {
+                const int32_t v = cell[at.first + p - at.low];
+                if (v <= -kMaxIndex || v >= kMaxIndex) refuse(tile, "coefficient out of range");
+                q[m * p + j] = v;
+            }
+            c.modes[tile.base + i + j] = static_cast<uint8_t>(from[0]);
+        }
+        if (later && table->mode != kMode8 && !any_nonzero(q, m * at.low, m * at.high)) refuse(tile, "an empty block whose mode is not 0");
+        i += m;
+    }
+}
+
+int32_t checked_dc(const Tile& tile, int32_t dc) {
+    if (dc <= -kMaxIndex || dc >= kMaxIndex) refuse(tile, "DC index out of range");
+    return dc;
+}
+
+void allocate_zeros(Coefficients& c) {
+    c.allocate_ac();
+    std::fill_n(c.ac.get(), c.cells * c.per_cell(), 0);
+}
+
 }  // namespace
 
 int stage_columns(const Coefficients& c, int stage) {
-    if (stage == 1) return c.mask ? 2 + 2 * c.geometry.depth : 2;
-    return 1 + c.cuts[stage - 1] - c.cuts[stage - 2];
+    if (stage > 1) return 1 + c.cuts[stage - 1] - c.cuts[stage - 2];
+    return c.dc_image ? kImageFirst + cell_coefficients(1) : c.mask ? 2 + 2 * c.geometry.depth : 2;
 }
 
 void stage_to_columns(const Coefficients& c, int stage, const int64_t* grid, int32_t* array) {
     const int columns = stage_columns(c, stage);
     std::fill_n(array, grid[0] * grid[1] * grid[2] * grid[3] * columns, -1);
-    for (const Tile& tile : c.tiles) {
-        const TileOrder& order = *tile.order;
-        for (int i = 0; i < order.cells();) {
-            if (stage == 1) {
-                int32_t* to = array + cell_index(tile, i, grid) * columns;
-                to[0] = c.classes[tile.base + i];
-                to[1] = c.dc[tile.base + i];
-                if (c.mask) mask_to_columns(c.mask.get() + (tile.base + i) * c.geometry.depth, c.geometry.depth, to + 2);
-                ++i;
-                continue;
-            }
-            const BlockTable& table = *block_table(c.modes[tile.base + i], c.geometry.depth);
-            const int m = table.cells, low = m * c.cuts[stage - 2], high = m * c.cuts[stage - 1];
-            const int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
-            const int mode = stage > 2 && !any_nonzero(q, low, high) ? kMode8 : table.mode;
-            for (int j = 0; j < m; ++j) {
-                int32_t* to = array + cell_index(tile, order.raster[i + j], grid) * columns;
-                to[0] = mode;
-                for (int k = 0; k + 1 < columns; ++k) to[1 + k] = q[low + m * k + j];
-            }
-            i += m;
+    if (stage > 1) {
+        for (const Tile& tile : c.tiles) ac_to_columns(c, tile, ac_columns(c, stage), stage > 2, grid, array);
+        return;
+    }
+    const Coefficients& of_dcs = c.dc_image ? *c.dc_image : c;
+    for (const Tile& tile : of_dcs.tiles) {
+        if (c.dc_image) ac_to_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns}, false, grid, array);
+        for (int i = 0; i < tile.order->cells(); ++i) {
+            int32_t* to = array + cell_index(tile, i, grid) * columns;
+            to[1] = of_dcs.dc[tile.base + i];
+            if (c.dc_image) continue;
+            to[0] = c.classes[tile.base + i];
+            if (c.mask) mask_to_columns(c.mask.get() + (tile.base + i) * c.geometry.depth, c.geometry.depth, to + 2);
         }
     }
 }
@@ -72,39 +123,21 @@ void stage_to_columns(const Coefficients& c, int stage, const int64_t* grid, int
 void stage_from_columns(Coefficients& c, int stage, const int64_t* grid, const int32_t* array, int class_count) {
     const int columns = stage_columns(c, stage);
     if (stage > 1) {
-        c.allocate_ac();
-        std::fill_n(c.ac.get(), c.cells * c.per_cell(), 0);
+        allocate_zeros(c);
+        for (const Tile& tile : c.tiles) ac_from_columns(c, tile, ac_columns(c, stage), stage > 2, grid, array);
+        return;
     }
-    for (const Tile& tile : c.tiles) {
-        const TileOrder& order = *tile.order;
-        for (int i = 0; i < order.cells();) {
-            const int32_t* from = array + cell_index(tile, stage == 1 ? i : order.raster[i], grid) * columns;
-            if (stage == 1) {
-                if (from[0] < 0 || from[0] >= class_count) refuse(tile, "class out of range");
-                if (from[1] <= -kMaxIndex || from[1] >= kMaxIndex) refuse(tile, "DC index out of range");
-                c.classes[tile.base + i] = static_cast<uint8_t>(from[0]);
-                c.dc[tile.base + i] = from[1];
-                if (c.mask) mask_from_columns(from + 2, c.geometry.depth, c.mask.get() + (tile.base + i) * c.geometry.depth);
-                ++i;
-                continue;
-            }
-            const BlockTable* table = from[0] < 0 || from[0] >= kModeCount ? nullptr : block_table(from[0], c.geometry.depth);
-            if (table == nullptr || !order.fits(i, block_shape(from[0], c.geometry.depth))) refuse(tile, "block mode out of range or misplaced");
-            const int m = table->cells, low = m * c.cuts[stage - 2], high = m * c.cuts[stage - 1];
-            int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
-            for (int j = 0; j < m; ++j) {
-                const int32_t* cell = array + cell_index(tile, order.raster[i + j], grid) * columns;
-                if (cell[0] != from[0]) refuse(tile, "cells of a merged block differ in mode");
-                for (int k = 0; k + 1 < columns; ++k) {
-                    const int32_t v = cell[1 + k];
-                    if (v <= -kMaxIndex || v >= kMaxIndex) refuse(tile, "coefficient out of range");
-                    q[low + m * k + j] = v;
-                }
-                c.modes[tile.base + i + j] = static_cast<uint8_t>(from[0]);
-            }
-            const bool empty = !any_nonzero(q, low, high);
-            if (empty && table->mode != kMode8 && stage > 2) refuse(tile, "an empty block whose mode is not 0");
-            i += m;
+    Coefficients& of_dcs = c.dc_image ? *c.dc_image : c;
+    if (c.dc_image) allocate_zeros(of_dcs);
+    for (const Tile& tile : of_dcs.tiles) {
+        if (c.dc_image) ac_from_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns}, false, grid, array);
+        for (int i = 0; i < tile.order->cells(); ++i) {
+            const int32_t* from = array + cell_index(tile, i, grid) * columns;
+            of_dcs.dc[tile.base + i] = checked_dc(tile, from[1]);
+            if (c.dc_image) continue;
+            if (from[0] < 0 || from[0] >= class_count) refuse(tile, "class out of range");
+            c.classes[tile.base + i] = static_cast<uint8_t>(from[0]);
+            if (c.mask) mask_from_columns(from + 2, c.geometry.depth, c.mask.get() + (tile.base + i) * c.geometry.depth);
         }
     }
 }

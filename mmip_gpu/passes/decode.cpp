@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "dc_image.h"
 #include "parallel.h"
 
 namespace mmip {
@@ -35,11 +36,13 @@ DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std:
     std::vector<StagePayload> stages;
     for (const PayloadBytes& p : payloads) {
         const int stage = static_cast<int>(stages.size()) + 1;
-        stages.push_back(read_payload(p.bytes, p.size, c.geometry.substreams(), stage, stage_families(stage), options.check_crc));
+        stages.push_back(read_payload(p.bytes, p.size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), options.check_crc));
     }
     const std::vector<int64_t> groups = tile_groups(c);
     const TileUnpacker unpacker(c, options);
     const TileSynthesizer synthesizer(c, quantizer, static_cast<int>(stages.size()), scale, range, out);
+    std::unique_ptr<DcImageSynthesizer> dc_synthesizer;
+    if (c.dc_image) dc_synthesizer.reset(new DcImageSynthesizer(c, quantizer));
     std::vector<Worker> workers(std::max(options.threads, 1));
     parallel_for(static_cast<int64_t>(groups.size()) - 1, options.threads, [&](int64_t g, int index) {
         std::vector<TileTokens>& tokens = workers[index].tokens;
@@ -50,9 +53,10 @@ DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std:
         watch.add_to(times.checks);
         for (int64_t i = groups[g]; i < groups[g + 1]; i += 2) {
             const int count = static_cast<int>(std::min<int64_t>(2, groups[g + 1] - i));
-            for (int k = 0; k < count; ++k) tokens[k].start(c.tiles[i + k].order->cells());
+            for (int k = 0; k < count; ++k) tokens[k].start(c, i + k);
             for (const StagePayload& stage : stages) {
                 unpacker.unpack(stage, i, count, tokens.data());
+                for (int k = 0; stage.stage == 1 && dc_synthesizer && k < count; ++k) dc_synthesizer->run(static_cast<size_t>(i + k), tokens[k].image_spans());
                 watch.add_to(stage.stage == 1 ? times.stage_1 : times.later_stages);
             }
             for (int k = 0; k < count; ++k) synthesizer.run(c.tiles[i + k], tokens[k].spans());

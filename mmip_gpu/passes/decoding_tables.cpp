@@ -99,8 +99,8 @@ Builtin make_builtin(const CodeFamily& f) {
 }
 
 const Builtin& builtin_codes(const CodeFamily& family) {
-    static const std::array<CodeFamily, 5> families = {stage_families(1)[0], stage_families(2)[0], stage_families(3)[0],
-                                                       stage_families(2)[1], correction_family()};
+    static const std::array<CodeFamily, 5> families = {stage_families(1, false)[0], stage_families(2, false)[0], stage_families(3, false)[0],
+                                                       stage_families(2, false)[1], correction_family()};
     static const std::array<Builtin, 5> all = {make_builtin(families[0]), make_builtin(families[1]), make_builtin(families[2]),
                                                make_builtin(families[3]), make_builtin(families[4])};
     size_t i = 0;

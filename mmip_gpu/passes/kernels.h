@@ -67,7 +67,7 @@ struct TokenBlock {
 // One AC sub-stream. Arrays per cell are in coding order unless said.
 struct UnpackJob {
     const uint8_t* data;
-    uint64_t bytes;
+    uint64_t bytes, first_bit;
     int stage, az, ay, ax;                   // cells of the tile
     int low, high;                           // AC positions of the stage in one cell
     const uint16_t* raster;                  // coding index -> raster index
@@ -95,6 +95,7 @@ struct AnalyzeJob {
     int64_t shape[3];                        // of the plane, in samples
     int32_t offset;
     int32_t rounding;                        // dead zone, in 1/256
+    int dc_unit;                             // DCs in 1/dc_unit step; their errors are left out where it is above 1
     int search;                              // Search
     int stages;
     int cuts[16];                            // scan positions per cell at which the stages end, 0 for stage 1
@@ -124,6 +125,7 @@ struct SynthesizeJob {
     int32_t offset, minimum, maximum;        // clip range
     int scale;                               // 1, 2, 4, 8
     int stages;                              // 1: DC only
+    int dc_unit;                             // DCs are in 1/dc_unit step
     const TokenSpan* spans;                  // of stage 2, then stage 3, ..; nullptr: indices are in tile.ac
     int cut;                                 // AC positions per cell that are decoded out of tile.ac
     ClassStep classes[8];

@@ -6,6 +6,7 @@
 #include "codebook.h"
 #include "crc.h"
 #include "dc_fit.h"
+#include "dc_image.h"
 #include "mask.h"
 #include "parallel.h"
 #include "tokens.h"
@@ -34,9 +35,10 @@ struct WriteSink {
         writer.out = bytes->data();
     }
     // Room for `symbols` more symbols of up to 192 bits each with their raw bits.
-    void reserve(int64_t symbols) {
+    void reserve(int64_t symbols) { reserve_bytes(static_cast<size_t>(symbols) * 24 + 64); }
+    void reserve_bytes(size_t more) {
         const size_t used = static_cast<size_t>(writer.out - bytes->data());
-        const size_t need = used + static_cast<size_t>(symbols) * 24 + 64;
+        const size_t need = used + more;
         if (need > bytes->size()) {
             bytes->resize(need + need / 2);
             writer.out = bytes->data() + used;
@@ -143,10 +145,19 @@ void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vec
     }
 }
 
-// Only stage 1 predicts.
-DcWeights stage_weights(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps) {
-    return stage == 1 ? fit_dc_weights(c, steps) : builtin_dc_weights();
-}
+// What stage 1 predicts DCs from: those of the chunk, or of its DC image.
+struct DcSource {
+    const Coefficients& c;
+    std::vector<std::vector<uint32_t>> steps;
+    DcWeights weights;
+
+    DcSource(const Coefficients& chunk, int stage, const std::vector<std::vector<uint32_t>>& chunk_steps)
+        : c(chunk.dc_image ? *chunk.dc_image : chunk), steps(chunk.dc_image ? dc_image_quantizer({chunk_steps, {}, {}, {}}).steps : chunk_steps),
+          weights(stage == 1 ? fit_dc_weights(c, steps) : builtin_dc_weights()) {}
+
+    template <class Sink>
+    void walk(size_t tile, Sink& sink) const { walk_dc(c, c.tiles[tile], steps, weights, sink); }
+};
 
 void put_weights(const DcWeights& weights, BitString& head) {
     const bool own = !(weights == builtin_dc_weights());
@@ -198,20 +209,20 @@ std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vecto
 namespace {
 
 // Symbol counts of a stage, and from stage 2 on the symbols of each tile.
-std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps,
-                                                  int threads, std::vector<TokenList>& lists) {
-    const std::vector<CodeFamily> families = stage_families(stage);
+std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int stage, const DcSource& dcs, int threads, std::vector<TokenList>& lists) {
+    const std::vector<CodeFamily> families = stage_families(stage, c.dc_image != nullptr);
     const int workers = std::max(threads, 1);
     std::vector<std::vector<std::vector<uint32_t>>> parts(workers);
     for (auto& part : parts)
         for (const CodeFamily& f : families) part.emplace_back(static_cast<size_t>(f.classes) * f.alphabet, 0);
-    const DcWeights weights = stage_weights(c, stage, steps);
     parallel_for(static_cast<int64_t>(c.tiles.size()), workers, [&](int64_t i, int worker) {
+        std::vector<std::vector<uint32_t>>& counts = parts[worker];
         if (stage == 1) {
-            CountSink sink{parts[worker].data(), &families};
-            walk_dc(c, c.tiles[i], steps, weights, sink);
+            CountSink sink{counts.data(), &families};
+            dcs.walk(i, sink);
+            if (c.dc_image) list_tokens(*c.dc_image, c.dc_image->tiles[i], 2, lists[i], counts[1].data(), counts[2].data());
         } else {
-            list_tokens(c, c.tiles[i], stage, lists[i], parts[worker][0].data(), parts[worker][1].data());
+            list_tokens(c, c.tiles[i], stage, lists[i], counts[0].data(), counts[1].data());
         }
     });
     for (int w = 1; w < workers; ++w)
@@ -224,7 +235,7 @@ std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int sta
 std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& c, int stage,
                                                  const std::vector<std::vector<uint32_t>>& steps, int threads) {
     std::vector<TokenList> lists(c.tiles.size());
-    return listed_symbols(c, stage, steps, threads, lists);
+    return listed_symbols(c, stage, DcSource(c, stage, steps), threads, lists);
 }
 
 std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int threads) {
@@ -239,12 +250,12 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
 }
 
 std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
-    const std::vector<CodeFamily> families = stage_families(stage);
+    const std::vector<CodeFamily> families = stage_families(stage, c.dc_image != nullptr);
     std::vector<TokenList> lists(c.tiles.size());
-    const std::vector<std::vector<uint32_t>> histograms = listed_symbols(c, stage, steps, threads, lists);
-    const DcWeights weights = stage_weights(c, stage, steps);
+    const DcSource dcs(c, stage, steps);
+    const std::vector<std::vector<uint32_t>> histograms = listed_symbols(c, stage, dcs, threads, lists);
     BitString head;
-    if (stage == 1) put_weights(weights, head);
+    if (stage == 1) put_weights(dcs.weights, head);
     std::vector<EncodingTables> tables;
     for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head));
     std::vector<std::vector<uint32_t>> words;
@@ -254,7 +265,11 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
         if (stage == 1) {
             WriteSink sink(&streams[i], &tables);
             if (c.mask) put_mask(c, c.tiles[i], sink);
-            walk_dc(c, c.tiles[i], steps, weights, sink);
+            dcs.walk(i, sink);
+            if (c.dc_image) {
+                sink.reserve_bytes(token_room(lists[i]));
+                write_tokens(*c.dc_image, c.dc_image->tiles[i], 2, lists[i], words[1], words[2], sink.writer);
+            }
             sink.finish();
             streams[i].shrink_to_fit();
             return;
@@ -262,7 +277,9 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
         std::vector<uint8_t>& buffer = buffers[worker];
         if (buffer.size() < token_room(lists[i])) buffer.resize(token_room(lists[i]));
         buffer[0] = 0;   // a sub-stream without bits is a zero byte
-        const uint8_t* end = write_tokens(c, c.tiles[i], stage, lists[i], words[0], words[1], buffer.data());
+        BitWriter writer(buffer.data());
+        write_tokens(c, c.tiles[i], stage, lists[i], words[0], words[1], writer);
+        const uint8_t* end = writer.finish();
         streams[i].assign(static_cast<const uint8_t*>(buffer.data()), std::max(end, static_cast<const uint8_t*>(buffer.data()) + 1));
         lists[i] = TokenList{};
     });
@@ -289,12 +306,12 @@ StageRates rates_of(const CodeFamily& header, const CodeFamily& token, const Enc
 }  // namespace
 
 StageRates builtin_rates(int stage) {
-    const std::vector<CodeFamily> f = stage_families(stage);
+    const std::vector<CodeFamily> f = stage_families(stage, false);
     return rates_of(f[0], f[1], builtin_codewords(f[0]), builtin_codewords(f[1]));
 }
 
 StageRates chosen_rates(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
-    const std::vector<CodeFamily> f = stage_families(stage);
+    const std::vector<CodeFamily> f = stage_families(stage, false);
     const std::vector<std::vector<uint32_t>> histograms = count_symbols(c, stage, steps, threads);
     BitString head;
     return rates_of(f[0], f[1], choose_codes(f[0], histograms[0], head), choose_codes(f[1], histograms[1], head));

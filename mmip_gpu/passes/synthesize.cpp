@@ -35,6 +35,7 @@ TileSynthesizer::TileSynthesizer(const Coefficients& c, const Quantizer& quantiz
     job_.offset = range.offset, job_.minimum = range.minimum, job_.maximum = range.maximum;
     job_.scale = scale;
     job_.stages = stages;
+    job_.dc_unit = c.dc_image ? kDcImageUnit : 1;
     job_.cut = c.cuts[stages - 1];
 }
 

@@ -22,7 +22,10 @@ template <class T>
 class TileSynthesis {
 public:
     explicit TileSynthesis(const mmip::SynthesizeJob& job) : job_(job), t_(job.tile), clip_(job.offset, job.minimum, job.maximum) {
-        for (int c = 0; c < kMaxClasses; ++c) unit_[c] = job.classes[c].step / kReconUnit;
+        for (int c = 0; c < kMaxClasses; ++c) {
+            unit_[c] = job.classes[c].step / kReconUnit;
+            dc_step_[c] = job.classes[c].step / static_cast<float>(job.dc_unit);
+        }
     }
 
     void run() {
@@ -46,7 +49,7 @@ public:
 private:
     bool reversible() const { return job_.classes[class_].reversible != 0; }
 
-    float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * job_.classes[class_].step; }
+    float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * dc_step_[class_]; }
 
     // What dequantizing one index after the other needs; values, so that they stay in registers.
     struct Dequantizer {
@@ -289,7 +292,7 @@ private:
     const mmip::SynthesizeJob& job_;
     const mmip::TileView& t_;
     SampleClip clip_;
-    float unit_[kMaxClasses];
+    float unit_[kMaxClasses], dc_step_[kMaxClasses];
     int class_ = 0;
     uint32_t reach_ = 0;                 // of the block's AC: their places or-ed together
     alignas(64) F8 block_[4096 / 8] = {};

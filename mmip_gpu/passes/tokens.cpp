@@ -254,14 +254,14 @@ std::vector<uint32_t> symbol_words(const EncodingTables& tables) {
     return words;
 }
 
-uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& header_words,
-                      const std::vector<uint32_t>& token_words, uint8_t* out) {
+void write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& header_words,
+                  const std::vector<uint32_t>& token_words, BitWriter& out) {
     const Entries& entries = c.entries[&tile - c.tiles.data()];
     const uint16_t *positions = entries.position.data(), *token = list.tokens.data();
     const int32_t* values = entries.value.data();
     const uint32_t* words = token_words.data();
     const SymbolTables& t = symbol_tables();
-    BitWriter writer(out);
+    BitWriter writer = out;   // a copy, so that it stays in registers
     for (const BlockRecord& b : list.blocks) {
         const int symbol = b.header % kHeaderAlphabet, mode = symbol >> 5, extra = count_extra_bits(symbol & 31);
         const uint32_t head = header_words[b.header];
@@ -283,7 +283,7 @@ uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const 
             }
         }
     }
-    return writer.finish();
+    out = writer;
 }
 
 }  // namespace mmip

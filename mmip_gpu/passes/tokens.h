@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../rules/bitstream.h"
 #include "codebook.h"
 #include "layout.h"
 
@@ -38,8 +39,8 @@ size_t token_room(const TokenList& list);
 // What is put for every (class, symbol) of a code family: bits << 5 | how many, the raw bits of an escape included.
 std::vector<uint32_t> symbol_words(const EncodingTables& tables);
 
-// The sub-stream of a list; words of the headers and of the tokens. Returns one past its last byte.
-uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& header_words,
-                      const std::vector<uint32_t>& token_words, uint8_t* out);
+// Writes a list; words of the headers and of the tokens.
+void write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& header_words,
+                  const std::vector<uint32_t>& token_words, BitWriter& out);
 
 }  // namespace mmip

@@ -24,11 +24,12 @@ class TileTokens {
 public:
     explicit TileTokens(const Coefficients& coefficients);
 
-    // Makes it empty, for a tile of so many cells.
-    void start(int cells);
+    // Makes it empty, for a tile of the coefficients.
+    void start(const Coefficients& coefficients, int64_t tile);
 
     // Of the stages so far: stage 2, then stage 3, .., each by cell in coding order.
     const TokenSpan* spans() const { return spans_.data(); }
+    const TokenSpan* image_spans() const { return image_->spans(); }
 
 private:
     friend class TileUnpacker;
@@ -38,6 +39,7 @@ private:
     std::vector<TokenSpan> spans_;
     std::vector<uint32_t> density_;
     std::vector<uint8_t> magnitudes_;
+    std::unique_ptr<TileTokens> image_;      // of the DC image
 };
 
 // Decodes the sub-streams of tiles; one for all tiles and stages of a box.
@@ -45,13 +47,19 @@ class TileUnpacker {
 public:
     TileUnpacker(Coefficients& coefficients, const UnpackOptions& options);
 
-    // Stage 1 of tiles [first, first + count) into dc and classes, stage 2 and later into modes and `tokens` (one per tile).
+    // Tiles [first, first + count), at most two: stage 1 into dc and classes, or into the DC image; stage 2 and later into
+    // modes and `tokens` (one per tile).
     void unpack(const StagePayload& payload, int64_t first, int count, TileTokens* tokens) const;
 
 private:
+    void unpack_first(const StagePayload& payload, int64_t first, int count, TileTokens* tokens) const;
+    void unpack_tokens(const StagePayload& payload, int stage, int64_t first, int count, TileTokens* const* tokens, const uint64_t* first_bits) const;
+
     Coefficients& c_;
     const UnpackOptions& options_;
     TokenBlock blocks_[kModeCount] = {};
+    UnpackOptions image_options_;
+    std::unique_ptr<TileUnpacker> image_;    // of the DC image
 };
 
 // Throws what a tile's sub-stream was refused for.

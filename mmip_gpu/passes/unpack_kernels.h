@@ -96,7 +96,7 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
 // One sub-stream: block headers here, tokens by read_token.
 class SubstreamReader {
 public:
-    explicit SubstreamReader(mmip::UnpackJob& job) : job_(job), bits_(job.data, job.bytes) {
+    explicit SubstreamReader(mmip::UnpackJob& job) : job_(job), bits_(job.data, job.bytes, job.first_bit) {
         source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, job.token_codes->fast, job.token_places, 0};
         cursor_ = {0, 0, 0, job.tokens};
     }

@@ -47,6 +47,7 @@ constexpr int kStepOne = 256;                // step sizes are in 1/256
 constexpr uint32_t kMinStep = 64, kMaxStep = 1u << 24;
 constexpr int kReconUnit = 64, kMaxRecon = 32;
 constexpr int32_t kMaxIndex = 1 << 26;       // |q| below this
+constexpr int kDcImageUnit = 16;             // a step in samples of the DC image
 
 constexpr int kCodeLimit = 12;               // longest codeword
 constexpr int kDcRunClass = 12;              // of the DC family: runs of zeros; the others are contexts

@@ -23,7 +23,7 @@ from mmip_gpu.floats import sample_range
 from mmip_gpu.planning import ChunkPlan
 from numcodecs_plugin import StageCodec
 
-from .grid import ChunkGrid, Coordinates, chunk_lengths
+from .grid import ChunkGrid, Coordinates, chunk_lengths, image_cells
 from .place import CORRECTIONS, StageArray, stage_name
 
 __all__ = ["StoreDescription"]
@@ -74,7 +74,7 @@ class StoreDescription:
     def codecs(self) -> list[StageCodec]:
         """Codecs of the stage arrays; the steps are only in that of stage 1."""
         p = self.plan
-        first = StageCodec(1, p.depth, p.tile_log2, p.cuts, p.steps, p.padding is not None)
+        first = StageCodec(1, p.depth, p.tile_log2, p.cuts, p.steps, p.padding is not None, p.dc_image)
         later = [StageCodec(s, p.depth, p.tile_log2, p.cuts) for s in range(2, self.stage_count + 1)]
         return [first, *later]
 
@@ -83,14 +83,17 @@ class StoreDescription:
         p = self.plan
         none = (0,) * self.stage_count
         points = ((0, 0, 0),) * len(p.steps)
+        image = (0, 0, 0) if p.dc_image else None
         fields = TransformFields(
-            p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding, p.correction
+            p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding, p.correction, image
         )
         loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
         return Header(self.dtype, self.grid.layout, p.colour, loss, fields, step=p.config.step)
 
     def extent(self, at: Coordinates, stage: int) -> tuple[int, int, int, int]:
         """Planes, and cells or (of corrections) samples on z, y, x, that a chunk has in the array of a stage."""
+        if stage == 1 and self.plan.dc_image:
+            return image_cells(self.grid.cells(at))
         if stage <= len(self.plan.cuts):
             return self.grid.cells(at)
         layout = self.grid.chunk_layout(at)
@@ -106,8 +109,11 @@ class StoreDescription:
         whole = PlaneLayout(grid.layout.axes, grid.chunks)
         arrays = []
         for codec in self.codecs():
-            shape: tuple[int, ...] = (*grid.stage_shape, codec.columns)
-            chunks: tuple[int, ...] = (*grid.stage_chunks, codec.columns)
+            cells, chunk_cells = grid.stage_shape, grid.stage_chunks
+            if codec.dc_image:
+                cells, chunk_cells = image_cells(cells), image_cells(chunk_cells)
+            shape: tuple[int, ...] = (*cells, codec.columns)
+            chunks: tuple[int, ...] = (*chunk_cells, codec.columns)
             if codec.corrects:
                 shape, chunks = (grid.layout.planes, *grid.layout.volume), (whole.planes, *whole.volume)
             arrays.append(StageArray(self.array_name(codec.stage), shape, chunks, codec))
@@ -119,10 +125,12 @@ class StoreDescription:
         expected = shared.transform
         if fields is None or expected is None:
             raise CorruptData("record: expected a transformed chunk, found the raw kind")
+        both = fields.dc_image is not None and expected.dc_image is not None
         neutral = replace(
             fields,
             offset=expected.offset,
             recon=expected.recon,
+            dc_image=expected.dc_image if both else fields.dc_image,
             stage_bytes=expected.stage_bytes,
             stage_crcs=expected.stage_crcs,
         )
@@ -147,6 +155,7 @@ class StoreDescription:
             "reversible": list(p.reversible),
             "padding": p.padding,
             "correction": p.correction,
+            "dc_image": p.dc_image,
             "config": p.config.to_dict(),
             "peak": self.peak,
             "rule": self.rule,
@@ -182,7 +191,8 @@ class StoreDescription:
         check_step(np.dtype(data["dtype"]), config.step)
         steps = tuple(tuple(row) for row in data["steps"])
         tile, cuts = tuple(data["tile_log2"]), tuple(data["cuts"])
-        StageCodec(1, data["cell_depth"], tile, cuts, steps)
+        image = data["dc_image"]
+        StageCodec(1, data["cell_depth"], tile, cuts, steps, data["padding"] is not None, image)
         _check("steps", steps, all(len(row) == (3 if colour else 1) for row in steps))
         reversible = tuple(data["reversible"])
         _check("reversible", reversible, len(reversible) == len(steps) and all(r in (0, 1) for r in reversible))
@@ -191,10 +201,13 @@ class StoreDescription:
         padding, bound, dtype = data["padding"], data["correction"], np.dtype(data["dtype"])
         _check("padding", padding, padding is None or (_is_sample(padding, dtype) and not colour))
         _check("correction", bound, bound is None or 0 <= operator.index(bound) <= _core.MAX_CORRECTION_ERROR)
-        plan = ChunkPlan(config, layout.axes, colour, data["cell_depth"], tile, cuts, steps, reversible, padding, bound)
+        _check("dc_image of a reversible class", image, not (image and any(reversible)))
+        depth = data["cell_depth"]
+        plan = ChunkPlan(config, layout.axes, colour, depth, tile, cuts, steps, reversible, padding, bound, image)
         chunks = tuple(data["chunks"])
         _check("chunks", chunks, chunk_lengths(layout, plan.depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, plan.depth, chunks)
+        _check("chunks with a DC image", chunks, grid.holds_image or not image)
         return cls(data["dtype"], grid, plan, float(data["peak"]), data["rule"], int(data["attempt"]))
 
 

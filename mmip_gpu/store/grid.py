@@ -16,13 +16,23 @@ from typing import Any
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["ChunkGrid", "Coordinates", "Part", "Region", "boxes", "chunk_lengths", "piece_lengths"]
+__all__ = [
+    "ChunkGrid",
+    "Coordinates",
+    "Part",
+    "Region",
+    "boxes",
+    "chunk_lengths",
+    "image_cells",
+    "piece_lengths",
+]
 
 Region = tuple[slice, ...]
 Coordinates = tuple[int, int, int, int]
 
 _DEFAULT_LENGTHS = {1: {"x": 65536}, 2: {"y": 512, "x": 512}, 3: {"z": 64, "y": 256, "x": 256}}
 _CELL = 8
+_IMAGE_CELL = 64  # samples of a cell of the DC image on y and x
 _SUPERBLOCK = {1: {"z": 1, "y": 32, "x": 32}, 8: {"z": 16, "y": 16, "x": 16}}
 
 
@@ -102,6 +112,12 @@ class ChunkGrid:
         """Planes and cells of a whole chunk."""
         whole = PlaneLayout(self.layout.axes, self.chunks)
         return (whole.planes, *self._grid(whole.volume))
+
+    @property
+    def holds_image(self) -> bool:
+        """Whether a DC image may be cut where the chunks are."""
+        lengths = zip(self.layout.axes, self.chunks, self.layout.shape, strict=True)
+        return all(a not in "yx" or c % _IMAGE_CELL == 0 or c >= n for a, c, n in lengths)
 
     def scaled(self, scale: int) -> ChunkGrid:
         """Grid of the array at a reduced scale; its chunks have the same coordinates."""
@@ -191,6 +207,18 @@ def chunk_lengths(
             length, unit = (n, superblock) if n <= length else (length, tiles[letter])
         lengths.append(max(-(-length // unit), 1) * unit)
     return tuple(lengths)
+
+
+def image_cells(cells: Coordinates) -> Coordinates:
+    """Planes, and cells on z, y, x, of the DC image of so many cells.
+
+    Examples
+    --------
+    >>> image_cells((1, 3, 16, 17))
+    (1, 3, 2, 3)
+    """
+    planes, z, y, x = cells
+    return planes, z, -(-y // 8), -(-x // 8)
 
 
 def boxes(shape: Sequence[int], lengths: Sequence[int]) -> Iterator[Region]:

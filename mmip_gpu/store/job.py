@@ -22,13 +22,13 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
 from mmip_gpu.matching import check_reached, search_step
+from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
 from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
-from mmip_gpu.rate import flattened, matched_quality, padded_plan, probed_plan
-from mmip_gpu.trial import Trial
+from mmip_gpu.rate import flattened, imaged_plan, matched_quality, padded_plan, probed_plan
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.trial import Trial
 
 from .classes import RegionClasses
 from .description import StoreDescription
@@ -132,10 +132,12 @@ class Job:
         count, given = job.classes.class_count, given_padding(config, job.source.dtype, job.colour)
         steps, axes = (peak or 1.0) / job._unit, job.layout.axes
         plan = job._padded(probed_plan(config, probe, axes, count, job.colour, steps, given), threads)
-        if config.mode == "quality":
-            plan = matched_quality(plan, probe)
         lengths = chunk_lengths(job.layout, plan.depth, plan.tile_log2, job.colour, job.chunks)
         grid = ChunkGrid(job.layout, plan.depth, lengths)
+        if grid.holds_image:
+            plan = imaged_plan(plan, probe)
+        if config.mode == "quality":
+            plan = matched_quality(plan, probe)
         text = None if rule is None else str(rule)
         described = StoreDescription(job.source.dtype.name, grid, plan, peak, text)
         if job.config.mode in ("psnr", "ratio") and grid.chunk_count:

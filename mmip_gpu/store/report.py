@@ -46,7 +46,7 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> d
     data = description.to_dict()
     summary = attributes.get("report")
     shared = {key: data[key] for key in ("shape", "dtype", "axes", "colour", "chunks")}
-    coding = ("cell_depth", "tile_log2", "cuts", "reversible", "padding", "rule", "attempt")
+    coding = ("cell_depth", "tile_log2", "cuts", "reversible", "padding", "dc_image", "rule", "attempt")
     report: dict[str, Any] = {
         "complete": attributes.get("state") == COMPLETE,
         "format_version": attributes.get("format_version"),
