@@ -19,7 +19,7 @@ from speed import plan_of
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.codec import _chunk, decode_chunk, encode_chunk
+from mmip_gpu.codec import decode_chunk, empty_chunk, encode_chunk
 from mmip_gpu.metrics import format_table
 from mmip_gpu.raw import Encoded
 
@@ -47,7 +47,7 @@ def least_times(encoded: Encoded, repeats: int) -> tuple[float, list[float]]:
     out = np.zeros((header.layout.planes, *header.layout.volume), header.dtype)
     runs = []
     for _ in range(repeats):
-        chunk = _chunk(fields, header.layout)
+        chunk = empty_chunk(fields, header.layout)
         start = time.process_time()
         parts = chunk.decode(encoded.payloads, True, 1, fields.offset, int(info.min), int(info.max), out, 1)
         runs.append([time.process_time() - start, *parts])
@@ -58,7 +58,7 @@ def least_times(encoded: Encoded, repeats: int) -> tuple[float, list[float]]:
 def tokens_of(encoded: Encoded) -> tuple[int, int]:
     """(tokens, block headers) of all stages."""
     assert encoded.header.transform is not None
-    chunk = _chunk(encoded.header.transform, encoded.header.layout)
+    chunk = empty_chunk(encoded.header.transform, encoded.header.layout)
     headers = tokens = 0
     for stage, payload in enumerate(encoded.payloads, 1):
         chunk.unpack(stage, payload, True, False, 1)

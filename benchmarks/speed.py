@@ -23,6 +23,7 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.metrics import format_table
 from mmip_gpu.planning import ChunkPlan
 from mmip_gpu.rate import make_plan
+from mmip_gpu.trial import Trial
 
 LARGE = "mr_uih_t1_brain, 22 times"  # 253 MB of real data, 16 bit
 TARGETS = {
@@ -51,7 +52,7 @@ def images(megabytes: float) -> dict[str, np.ndarray]:
 def plan_of(array: np.ndarray, **options: Any) -> ChunkPlan:
     """The plan that `encode` would make, without verification."""
     config = CodecConfig.from_options(verify=False, **options)
-    return make_plan(config, array, PlaneLayout.of(array.shape), None, False, None, 1)
+    return make_plan(config, Trial(array), PlaneLayout.of(array.shape), False, None)
 
 
 def our_row(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> tuple[dict[str, Any], float]:
@@ -139,7 +140,8 @@ def decode_times(
 
 def profile(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> list[dict[str, Any]]:
     """Seconds of each pass over one chunk, one thread."""
-    (chunk, _, offset, _), analyze, _ = timed(lambda: analyzed_chunk(array, plan, None, 1))
+    analysis, analyze, _ = timed(lambda: analyzed_chunk(array, plan, None, 1))
+    chunk, offset = analysis.chunk, analysis.offset
     times = {"analyze (transform, modes, quantize)": analyze}
     payloads = []
     for stage in range(1, len(plan.cuts) + 1):

@@ -85,7 +85,7 @@ def collect(runs: list[tuple[str, np.ndarray, str, int]]) -> dict[str, np.ndarra
     total = {k: np.zeros(shape) for k, shape in COUNTS.items()}
     for name, array, axes, depth in runs:
         for plan in plans(array, axes, depth):
-            chunk = analyzed_chunk(array, plan, None, 2)[0]
+            chunk = analyzed_chunk(array, plan, None, 2).chunk
             found = {
                 "dc": chunk.count_symbols(1, 2)[0],
                 "header2": chunk.count_symbols(2, 2)[0],

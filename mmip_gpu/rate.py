@@ -26,10 +26,10 @@ from .matching import (
 )
 from .padding import find_padding, given_padding, may_hold_padding
 from .planning import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
-from .sizing import cheapest_bound, search_ratio, unreachable_ratio
+from .sizing import cheapest_bound, near_bound, search_ratio, unreachable_ratio
 from .trial import Trial
 
-__all__ = ["flattened", "imaged_plan", "make_plan", "matched_quality", "padded_plan", "probed_plan"]
+__all__ = ["flattened", "imaged_plan", "make_plan", "matched_plan", "padded_plan", "probed_plan"]
 
 # Efforts where only choices are made: of steps that need not be exact, and of cell depth and padding.
 _STEP_EFFORT, _CHOICE_EFFORT = 1, 2
@@ -58,8 +58,7 @@ def make_plan(
         if candidate is not None:
             plan = padded_plan(plan, candidate.value, whole.joined([candidate.region], layout.axes))
     plan = imaged_plan(plan, probe)
-    if config.mode == "quality":
-        return matched_quality(plan, probe)
+    plan = matched_plan(plan, probe)
     if array.size == 0 or config.mode not in ("psnr", "ratio"):
         return plan
     return _psnr_plan(plan, probe, whole, steps) if config.mode == "psnr" else _ratio_plan(plan, probe, whole)
@@ -135,9 +134,10 @@ def probed_plan(
     part = probe.quarter(axes)
     near = _near(_at_effort(plans[-1], _STEP_EFFORT), part, peak)
     plans = [replace(p, steps=near.steps, reversible=near.reversible, correction=near.correction) for p in plans]
-    costs = [_cost(plan, part) for plan in plans]
-    best = min(range(len(plans)), key=lambda i: costs[i])
-    return _tiled(plans[best], part, costs[best][1])
+    if len(plans) == 1:
+        return _tiled(plans[0], part, min(config.effort, _CHOICE_EFFORT))
+    tried = [(_cost(plan, part), _tiled(plan, part, _CHOICE_EFFORT)) for plan in plans]
+    return min(tried, key=lambda found: found[0])[1]
 
 
 def padded_plan(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:
@@ -145,8 +145,9 @@ def padded_plan(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:
     if samples.array.size > _LARGE_CHOICE:
         samples = samples.quarter(plan.axes)
     padded = replace(plan, padding=value)
-    cost = _cost(padded, samples)
-    return _tiled(padded, samples, cost[1]) if cost < _cost(plan, samples) else plan
+    if _cost(plan, samples) <= _cost(padded, samples):
+        return plan
+    return _tiled(padded, samples, _CHOICE_EFFORT)
 
 
 def imaged_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
@@ -154,15 +155,25 @@ def imaged_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     lossy = len(plan.steps) == 1 and not plan.lossless and plan.padding is None
     if not lossy or plan.depth != 1 or min(plan.tile_log2[1:]) < 3 or probe.array.size == 0:
         return plan
+    if plan.tile_log2 != tile_log2(plan.depth, PlaneLayout.of(probe.array.shape, plan.axes).volume, 0.0):
+        return plan  # not at so low a rate
     plain = replace(plan, correction=None)
-    for samples, limit in ((probe.quarter(plan.axes), 2 * _IMAGE_RATE), (probe, _IMAGE_RATE)):
-        cost, size = _cost(plain, samples)
-        if 8 * size > limit * samples.array.size:
-            return plan
-    return replace(plan, dc_image=True) if _cost(replace(plain, dc_image=True), probe)[0] < cost else plan
+    cost = _cost(plain, probe)
+    if 8 * probe.size(_at_effort(plain, _CHOICE_EFFORT)) > _IMAGE_RATE * probe.array.size:
+        return plan
+    return replace(plan, dc_image=True) if _cost(replace(plain, dc_image=True), probe) < cost else plan
 
 
-def matched_quality(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
+def matched_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
+    """The plan with the steps that the probe alone decides: of a quality, and of an error bound."""
+    if plan.config.mode == "quality":
+        return _quality_plan(plan, probe)
+    if plan.config.mode == "max_error" and probe.array.size:
+        return cheapest_bound(plan, probe.quarter(plan.axes).size)
+    return plan
+
+
+def _quality_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     """The plan with the steps that give the probe the quality rule's distortion."""
     config = plan.config
     steps, reversible = class_steps(config, len(plan.steps), plan.colour, initial_step(config, 1))
@@ -189,31 +200,31 @@ def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
     if plan.config.mode == "ratio":
         return search_ratio(plan, partial(_ratio, samples))[0]
     if plan.config.mode == "max_error":
-        return cheapest_bound(plan, samples.size)
+        return near_bound(plan, samples.size)
     return plan
 
 
-def _cost(plan: ChunkPlan, samples: Trial) -> tuple[float, int]:
-    """(bits with what the errors are worth in bits, bytes).
+def _cost(plan: ChunkPlan, samples: Trial) -> float:
+    """Bits, with what the errors are worth in bits.
 
     Plans of the same steps trade error for bits at the same rate; which costs less would also take fewer bits at
     equal error. Where errors are corrected or there are none, the bits alone count.
     """
     plan = _at_effort(plan, _CHOICE_EFFORT)
-    size = samples.size(plan)
-    bits = 8.0 * size
+    bits = 8.0 * samples.size(plan)
     if plan.correction is None and not plan.lossless:
         for index, error in enumerate(samples.errors(plan)):
             bits += error / (plan.class_step(index) ** 2 * _SQUARED_STEPS_PER_BIT)
-    return bits, size
+    return bits
 
 
 def _at_effort(plan: ChunkPlan, effort: int) -> ChunkPlan:
     return replace(plan, config=replace(plan.config, effort=effort))
 
 
-def _tiled(plan: ChunkPlan, samples: Trial, size: int) -> ChunkPlan:
-    """The plan with the tiles for samples of this size."""
+def _tiled(plan: ChunkPlan, samples: Trial, effort: int) -> ChunkPlan:
+    """The plan with the tiles for its rate on these samples."""
+    size = samples.body_size(_at_effort(plan, effort))
     volume = PlaneLayout.of(samples.array.shape, plan.axes).volume
     return replace(plan, tile_log2=tile_log2(plan.depth, volume, 8 * size / samples.array.size))
 

@@ -18,6 +18,7 @@ __all__ = [
     "SMALLEST_STEP",
     "RatioStep",
     "cheapest_bound",
+    "near_bound",
     "next_ratio_step",
     "search_ratio",
     "unreachable_ratio",
@@ -34,7 +35,8 @@ _EXACT_BELOW = 2.0  # bit-exact coding costs no more than the double of this ste
 
 # Steps over the unit of the corrections: total sizes have a bump near 2 and differ little between half octaves.
 _BOUND_FACTORS = (0.5, 1.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-_HALF_OCTAVE = math.sqrt(2)
+_FIRST_BOUND = 3
+_HALF_OCTAVES = 4  # to either side
 
 RatioStep = tuple[float, float]
 """(log10 of a step, log10 of its ratio over the requested one)"""
@@ -106,8 +108,8 @@ def next_ratio_step(fine: RatioStep | None, coarse: RatioStep | None, slope: flo
     return float(min(max(10**log_step, SMALLEST_STEP), LARGEST_STEP))
 
 
-def cheapest_bound(plan: ChunkPlan, size: Callable[[ChunkPlan], int]) -> ChunkPlan:
-    """The plan with the step whose encoding and corrections together are smallest; bit-exact where that is smaller.
+def near_bound(plan: ChunkPlan, size: Callable[[ChunkPlan], int]) -> ChunkPlan:
+    """The plan with about the step whose encoding and corrections together are smallest: what `cheapest_bound` tries.
 
     Parameters
     ----------
@@ -116,19 +118,33 @@ def cheapest_bound(plan: ChunkPlan, size: Callable[[ChunkPlan], int]) -> ChunkPl
     """
     if plan.correction is None:
         return plan
-    unit = 2 * plan.correction + 1
-    sizes: dict[float, int] = {}
+    steps = [_limited(factor * (2 * plan.correction + 1)) for factor in _BOUND_FACTORS]
+    return plan.with_step(steps[_lowest(len(steps), _FIRST_BOUND, lambda i: size(plan.with_step(steps[i])))])
 
-    def best_of(factors: tuple[float, ...]) -> float:
-        for factor in factors:
-            step = min(max(factor * unit, SMALLEST_STEP), LARGEST_STEP)
-            if step not in sizes:
-                sizes[step] = size(plan.with_step(step))
-        return min(sizes, key=lambda step: sizes[step])
 
-    step = best_of(_BOUND_FACTORS)
-    step = best_of((step / unit / _HALF_OCTAVE, step / unit * _HALF_OCTAVE))
-    return plan.exact() if size(plan.exact()) <= sizes[step] else plan.with_step(step)
+def cheapest_bound(plan: ChunkPlan, size: Callable[[ChunkPlan], int]) -> ChunkPlan:
+    """The plan with the best of the steps half octaves around its own; bit-exact where that is smaller."""
+    if plan.correction is None:
+        return plan
+    middle = _HALF_OCTAVES
+    steps = [_limited(plan.background_step * 2 ** ((i - middle) / 2)) for i in range(2 * middle + 1)]
+    best = plan.with_step(steps[_lowest(len(steps), middle, lambda i: size(plan.with_step(steps[i])))])
+    return plan.exact() if size(plan.exact()) <= size(best) else best
+
+
+def _lowest(count: int, start: int, value: Callable[[int], int]) -> int:
+    """Where 0 .. count - 1 have a value that is less than those beside it: down from the start, then up."""
+    at, least = start, value(start)
+    for way in (-1, 1):
+        while 0 <= at + way < count and (found := value(at + way)) < least:
+            at, least = at + way, found
+        if at != start:
+            break
+    return at
+
+
+def _limited(step: float) -> float:
+    return min(max(step, SMALLEST_STEP), LARGEST_STEP)
 
 
 def unreachable_ratio(target: float, reached: float) -> InvalidArgument:

@@ -82,6 +82,10 @@ class Trial:
         unverified = replace(plan, config=replace(plan.config, verify=False))
         return self._encoded(unverified, allow_raw).size
 
+    def body_size(self, plan: ChunkPlan) -> int:
+        """Bytes of all stages but the corrections, without their heads: what grows with the samples."""
+        return sum(len(p) - int.from_bytes(p[:4], "little") for p in self._analysis(plan).payloads())
+
     def payload_size(self, plan: ChunkPlan) -> int:
         """Bytes of all stages but the corrections."""
         return sum(map(len, self._analysis(plan).payloads()))

@@ -25,7 +25,7 @@ from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.matching import check_reached, search_step
 from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
 from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
-from mmip_gpu.rate import flattened, imaged_plan, matched_quality, padded_plan, probed_plan
+from mmip_gpu.rate import flattened, imaged_plan, matched_plan, padded_plan, probed_plan
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.trial import Trial
@@ -136,8 +136,7 @@ class Job:
         grid = ChunkGrid(job.layout, plan.depth, lengths)
         if grid.holds_image:
             plan = imaged_plan(plan, probe)
-        if config.mode == "quality":
-            plan = matched_quality(plan, probe)
+        plan = matched_plan(plan, probe)
         text = None if rule is None else str(rule)
         described = StoreDescription(job.source.dtype.name, grid, plan, peak, text)
         if job.config.mode in ("psnr", "ratio") and grid.chunk_count:
