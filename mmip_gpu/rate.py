@@ -26,7 +26,7 @@ from .matching import (
 )
 from .padding import find_padding, given_padding, may_hold_padding
 from .planning import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
-from .sizing import cheapest_bound, near_bound, search_ratio, unreachable_ratio
+from .sizing import cheapest_bound, first_bound, near_bound, search_ratio, unreachable_ratio
 from .trial import Trial
 
 __all__ = ["flattened", "imaged_plan", "make_plan", "matched_plan", "padded_plan", "probed_plan"]
@@ -169,8 +169,14 @@ def matched_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     if plan.config.mode == "quality":
         return _quality_plan(plan, probe)
     if plan.config.mode == "max_error" and probe.array.size:
-        return cheapest_bound(plan, probe.quarter(plan.axes).size)
+        return _bound_plan(plan, probe)
     return plan
+
+
+def _bound_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
+    """The plan with the step that makes the error bound cheapest on the probe."""
+    near = near_bound(_at_effort(plan, min(plan.config.effort, _CHOICE_EFFORT)), probe.quarter(plan.axes).size)
+    return cheapest_bound(replace(near, config=plan.config), probe.size)
 
 
 def _quality_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
@@ -200,7 +206,7 @@ def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
     if plan.config.mode == "ratio":
         return search_ratio(plan, partial(_ratio, samples))[0]
     if plan.config.mode == "max_error":
-        return near_bound(plan, samples.size)
+        return first_bound(plan)
     return plan
 
 

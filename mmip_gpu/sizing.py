@@ -18,6 +18,7 @@ __all__ = [
     "SMALLEST_STEP",
     "RatioStep",
     "cheapest_bound",
+    "first_bound",
     "near_bound",
     "next_ratio_step",
     "search_ratio",
@@ -108,8 +109,13 @@ def next_ratio_step(fine: RatioStep | None, coarse: RatioStep | None, slope: flo
     return float(min(max(10**log_step, SMALLEST_STEP), LARGEST_STEP))
 
 
+def first_bound(plan: ChunkPlan) -> ChunkPlan:
+    """The plan with the step that is most often about the cheapest one for its error bound."""
+    return plan if plan.correction is None else plan.with_step(_bound_steps(plan)[_FIRST_BOUND])
+
+
 def near_bound(plan: ChunkPlan, size: Callable[[ChunkPlan], int]) -> ChunkPlan:
-    """The plan with about the step whose encoding and corrections together are smallest: what `cheapest_bound` tries.
+    """The plan with about the step whose encoding and corrections together are smallest; bit-exact where that is smaller.
 
     Parameters
     ----------
@@ -118,29 +124,34 @@ def near_bound(plan: ChunkPlan, size: Callable[[ChunkPlan], int]) -> ChunkPlan:
     """
     if plan.correction is None:
         return plan
-    steps = [_limited(factor * (2 * plan.correction + 1)) for factor in _BOUND_FACTORS]
-    return plan.with_step(steps[_lowest(len(steps), _FIRST_BOUND, lambda i: size(plan.with_step(steps[i])))])
+    tried = [plan.with_step(step) for step in _bound_steps(plan)]
+    at, least = _lowest(len(tried), _FIRST_BOUND, lambda i: size(tried[i]))
+    return plan.exact() if size(plan.exact()) <= least else tried[at]
 
 
 def cheapest_bound(plan: ChunkPlan, size: Callable[[ChunkPlan], int]) -> ChunkPlan:
-    """The plan with the best of the steps half octaves around its own; bit-exact where that is smaller."""
+    """The plan with the best of the steps half octaves around its own."""
     if plan.correction is None:
         return plan
-    middle = _HALF_OCTAVES
-    steps = [_limited(plan.background_step * 2 ** ((i - middle) / 2)) for i in range(2 * middle + 1)]
-    best = plan.with_step(steps[_lowest(len(steps), middle, lambda i: size(plan.with_step(steps[i])))])
-    return plan.exact() if size(plan.exact()) <= size(best) else best
+    here = plan.background_step
+    tried = [plan.with_step(_limited(here * 2 ** (i / 2))) for i in range(-_HALF_OCTAVES, _HALF_OCTAVES + 1)]
+    return tried[_lowest(len(tried), _HALF_OCTAVES, lambda i: size(tried[i]))[0]]
 
 
-def _lowest(count: int, start: int, value: Callable[[int], int]) -> int:
-    """Where 0 .. count - 1 have a value that is less than those beside it: down from the start, then up."""
+def _bound_steps(plan: ChunkPlan) -> list[float]:
+    assert plan.correction is not None
+    return [_limited(factor * (2 * plan.correction + 1)) for factor in _BOUND_FACTORS]
+
+
+def _lowest(count: int, start: int, value: Callable[[int], int]) -> tuple[int, int]:
+    """(place of 0 .. count - 1 whose value is less than those beside it, the value): down from the start, or up."""
     at, least = start, value(start)
     for way in (-1, 1):
         while 0 <= at + way < count and (found := value(at + way)) < least:
             at, least = at + way, found
         if at != start:
             break
-    return at
+    return at, least
 
 
 def _limited(step: float) -> float:

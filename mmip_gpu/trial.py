@@ -45,6 +45,7 @@ class Trial:
         self.array, self.classes, self.threads = array, classes, threads
         self._last: Analysis | None = None
         self._quarter: Trial | None = None
+        self._least: tuple[ChunkPlan, Encoded] | None = None
         self._plain: tuple[ChunkPlan, list[float]] | None = None
 
     def errors(self, plan: ChunkPlan) -> list[float]:
@@ -53,9 +54,10 @@ class Trial:
 
     def plain_errors(self, plan: ChunkPlan) -> list[float]:
         """As `errors`, of plain rounding (`analyzed_chunk`); those of the last plan asked about are kept."""
-        if self._plain is None or self._plain[0] != _analyzed_part(plan):
+        key = _analyzed_part(replace(plan, config=replace(plan.config, effort=1)))  # plain at any effort
+        if self._plain is None or self._plain[0] != key:
             found = analyzed_chunk(self.array, plan, self.classes, self.threads, plain=True)
-            self._plain = _analyzed_part(plan), self._errors(plan, found)
+            self._plain = key, self._errors(plan, found)
         return self._plain[1]
 
     def _errors(self, plan: ChunkPlan, found: Analysis) -> list[float]:
@@ -112,10 +114,17 @@ class Trial:
         return self._quarter
 
     def _encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
+        corrected = plan.correction is not None  # these are verified in any case, so that what weighed least is kept
+        if corrected and self._least is not None and self._least[0] == _analyzed_part(plan):
+            return self._least[1]
         analysis = self._analysis(plan) if self.array.size else None
-        return encode_chunk(
+        found = encode_chunk(
             self.array, plan, self.classes, threads=self.threads, allow_raw=allow_raw, analysis=analysis
         )
+        least = self.array.nbytes if self._least is None else self._least[1].size
+        if corrected and found.size < least:
+            self._least = _analyzed_part(plan), found
+        return found
 
     def _analysis(self, plan: ChunkPlan) -> Analysis:
         """The last analysis where it is of this plan; otherwise a new one, made after the last is dropped."""
