@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .config import CodecConfig, Quality
 from .floats import DEEP_LIMIT
 
 __all__ = [
+    "QUARTER",
     "ChunkPlan",
     "class_steps",
     "initial_step",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 _WHOLE_PROBE = 2**18
+QUARTER = (1, 7, 10, 12)  # of 16 parts: each on another row, column and place (row xor column) on further axes
 _PART_UNIT = 32  # parts are joined on multiples of it, so that no block spans two
 _PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI steps
@@ -176,17 +179,18 @@ def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
 
 
 def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
-    """As many samples of a large array as `probe_region` has, in four parts that are spread over all axes.
+    """As many samples of a large array as `probe_region` has, in 16 parts that are spread over all axes.
 
-    The middle alone may be unlike the rest (the inside of a head).
+    The middle alone may be unlike the rest (the inside of a head). Parts stand on a grid of 4 x 4 on y and x, at four
+    places on other axes; those of `QUARTER` are at another one on each axis.
     """
     region = probe_region(layout)
     lengths = {a: s.stop - s.start for a, s in zip(layout.axes, region, strict=True)}
     if math.prod(lengths.values()) == layout.samples or not {"y", "x"} <= lengths.keys():
         return [region]
-    if any(lengths[a] % (2 * _PART_UNIT) for a in "yx"):
+    if any(lengths[a] % (4 * _PART_UNIT) for a in "yx"):
         return [region]
-    return _spread(layout, lengths | {a: lengths[a] // 2 for a in "yx"})
+    return _spread(layout, lengths | {a: lengths[a] // 4 for a in "yx"})
 
 
 def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
@@ -197,20 +201,21 @@ def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
     part_x = max(y * x // (16 * max(part_y, 1)) // _PART_UNIT * _PART_UNIT, _PART_UNIT)
     if 8 * part_y * part_x > y * x or not {"y", "x"} <= lengths.keys():
         return [tuple(slice(0, n) for n in layout.shape)]
-    return _spread(layout, lengths | {"y": part_y, "x": part_x})
+    parts = _spread(layout, lengths | {"y": part_y, "x": part_x})
+    return [parts[i] for i in QUARTER]
 
 
 def _spread(layout: PlaneLayout, lengths: dict[str, int]) -> list[tuple[slice, ...]]:
-    """Four regions of these lengths: around the middles of the quarters on y and x, at four places on other axes."""
+    """16 regions of these lengths, around the middles of what they stand for on each axis."""
     regions = []
-    for part in range(4):
-        shares = {"y": 1 + 2 * (part // 2), "x": 1 + 2 * (part % 2)}  # in 1/4
+    for row, column in product(range(4), range(4)):
+        places = {"y": row, "x": column}
         region = []
         for axis, n in zip(layout.axes, layout.shape, strict=True):
-            size = lengths[axis]
-            start = (n * shares[axis] // 4 if axis in "yx" else n * (2 * part + 1) // 8) - size // 2
-            start = min(max(start, 0), n - size) // (8 if axis in "zyx" else 1) * (8 if axis in "zyx" else 1)
-            region.append(slice(start, start + size))
+            middle = n * (2 * places.get(axis, row ^ column) + 1) // 8
+            unit = 8 if axis in "zyx" else 1
+            start = min(max(middle - lengths[axis] // 2, 0), n - lengths[axis]) // unit * unit
+            region.append(slice(start, start + lengths[axis]))
         regions.append(tuple(region))
     return regions
 

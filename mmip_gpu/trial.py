@@ -18,11 +18,12 @@ from . import _core
 from .axes import PlaneLayout
 from .codec import Analysis, Encoded, analyzed_chunk, cell_map, encode_chunk
 from .floats import squared_error
-from .planning import ChunkPlan, quarter_regions
+from .planning import QUARTER, ChunkPlan, quarter_regions
 
 __all__ = ["Trial"]
 
 _SMALLEST_QUARTER = 2**15
+_PARTS = 16  # of a probe that is spread over a large array
 
 Region = tuple[slice, ...]
 
@@ -44,6 +45,7 @@ class Trial:
     def __init__(self, array: NDArray[Any], classes: NDArray[np.uint8] | None = None, threads: int = 1) -> None:
         self.array, self.classes, self.threads = array, classes, threads
         self._last: Analysis | None = None
+        self._part_count = 1
         self._quarter: Trial | None = None
         self._least: tuple[ChunkPlan, Encoded] | None = None
         self._plain: tuple[ChunkPlan, list[float]] | None = None
@@ -96,20 +98,38 @@ class Trial:
         """The encoding by a plan."""
         return self._encoded(plan, True)
 
+    @classmethod
+    def of_parts(
+        cls, parts: Sequence[tuple[NDArray[Any], NDArray[np.uint8] | None]], axes: str, threads: int
+    ) -> Trial:
+        """Samples and classes of parts, joined along x."""
+        if len(parts) == 1:
+            return cls(*parts[0], threads)
+        found = [classes for _, classes in parts if classes is not None]
+        classes = np.concatenate(found, axes.replace("c", "").index("x")) if found else None
+        joined = cls(np.concatenate([samples for samples, _ in parts], axes.index("x")), classes, threads)
+        joined._part_count = len(parts)
+        return joined
+
     def joined(self, regions: Sequence[Region], axes: str) -> Trial:
         """Regions of the samples, joined along x; this trial itself where one region is all of them."""
         if len(regions) == 1 and self.array[regions[0]].size == self.array.size:
             return self
-        classes = self.classes
-        if classes is not None:
-            flat = [tuple(s for s, a in zip(region, axes, strict=True) if a != "c") for region in regions]
-            classes = np.concatenate([classes[region] for region in flat], axes.replace("c", "").index("x"))
-        return Trial(np.concatenate([self.array[r] for r in regions], axes.index("x")), classes, self.threads)
+        parts = []
+        for region in regions:
+            flat = tuple(s for s, a in zip(region, axes, strict=True) if a != "c")
+            parts.append((self.array[region], None if self.classes is None else self.classes[flat]))
+        return Trial.of_parts(parts, axes, self.threads)
 
     def quarter(self, axes: str) -> Trial:
         """About a quarter of the samples, spread; all of them where that would be too few to decide by."""
         if self._quarter is None:
-            part = self.joined(quarter_regions(PlaneLayout.of(self.array.shape, axes)), axes)
+            regions = quarter_regions(PlaneLayout.of(self.array.shape, axes))
+            if self._part_count == _PARTS:
+                width = self.array.shape[axes.index("x")] // _PARTS
+                places = [slice(i * width, (i + 1) * width) for i in QUARTER]
+                regions = [tuple(place if a == "x" else slice(None) for a in axes) for place in places]
+            part = self.joined(regions, axes)
             self._quarter = part if part.array.size >= _SMALLEST_QUARTER else self
         return self._quarter
 

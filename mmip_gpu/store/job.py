@@ -24,7 +24,7 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.matching import check_reached, search_step
 from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
-from mmip_gpu.planning import ChunkPlan, initial_step, probe_region
+from mmip_gpu.planning import ChunkPlan, initial_step, spread_probe
 from mmip_gpu.rate import flattened, imaged_plan, matched_plan, padded_plan, probed_plan
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
@@ -124,11 +124,7 @@ class Job:
         low, high = value_limits(job.source) if job._needs_limits else (0.0, 0.0)
         config = flattened(job.config, low, high)
         peak = job._peak(high - low)
-        region = tuple(
-            slice(s.start, min(s.stop, s.start + (3 if job.colour else 1))) if a == "c" else s
-            for a, s in zip(job.layout.axes, probe_region(job.layout), strict=True)
-        )
-        probe = Trial(*job.read(region), threads)
+        probe = Trial.of_parts([job.read(region) for region in job._probe_regions()], job.layout.axes, threads)
         count, given = job.classes.class_count, given_padding(config, job.source.dtype, job.colour)
         steps, axes = (peak or 1.0) / job._unit, job.layout.axes
         plan = job._padded(probed_plan(config, probe, axes, count, job.colour, steps, given), threads)
@@ -216,6 +212,17 @@ class Job:
             return plan
         samples = Trial(*self.read(candidate.region), threads)
         return replace(plan, padding=padded_plan(plan, candidate.value, samples).padding)
+
+    def _probe_regions(self) -> list[Region]:
+        """Regions of the probe: of one channel, or of the three of colour."""
+        channels = 3 if self.colour else 1
+        return [
+            tuple(
+                slice(s.start, min(s.stop, s.start + channels)) if a == "c" else s
+                for a, s in zip(self.layout.axes, region, strict=True)
+            )
+            for region in spread_probe(self.layout)
+        ]
 
     def _searched(self, description: StoreDescription, threads: int) -> ChunkPlan:
         """Find the step that reaches the PSNR or the ratio on evenly spread probes."""
