@@ -134,7 +134,11 @@ def search_step(
         dB for a factor of ten in the step, as far as it is known.
     """
     target = plan.config.value
-    good, bad, last = None, None, None  # (log step, dB): the largest step known to reach the target, the smallest not to
+    good, bad, last = (
+        None,
+        None,
+        None,
+    )  # (log step, dB): the largest step known to reach the target, the smallest known not
     step = _limited(plan.background_step)
     for _ in range(_ROUNDS):
         here = math.log10(step), decibels(peak, mean_error(plan.with_step(step)), target + 60)

@@ -99,9 +99,7 @@ class Trial:
         return self._encoded(plan, True)
 
     @classmethod
-    def of_parts(
-        cls, parts: Sequence[tuple[NDArray[Any], NDArray[np.uint8] | None]], axes: str, threads: int
-    ) -> Trial:
+    def of_parts(cls, parts: Sequence[tuple[NDArray[Any], NDArray[np.uint8] | None]], axes: str, threads: int) -> Trial:
         """Samples and classes of parts, joined along x."""
         if len(parts) == 1:
             return cls(*parts[0], threads)
