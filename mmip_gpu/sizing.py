@@ -115,7 +115,7 @@ def first_bound(plan: ChunkPlan) -> ChunkPlan:
 
 
 def near_bound(plan: ChunkPlan, size: Callable[[ChunkPlan], int]) -> ChunkPlan:
-    """The plan with about the step whose encoding and corrections together are smallest; bit-exact where that is smaller.
+    """The plan with about the step whose encoding and corrections together are smallest, or bit-exact.
 
     Parameters
     ----------
