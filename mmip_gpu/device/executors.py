@@ -60,11 +60,10 @@ def packed(kernel: str, values: dict[str, int]) -> np.void:
     layout = layout_of(kernel)
     if set(values) != set(layout.names or ()):
         raise InvalidArgument(f"{kernel}: expected {layout.names}, found {tuple(values)}")
-    scalar = np.zeros((), layout)
+    scalar: np.void = np.zeros(1, layout)[0]
     for name, value in values.items():
         scalar[name] = value
-    found: np.void = scalar[()]
-    return found
+    return scalar
 
 
 class HostExecutor:
