@@ -266,9 +266,10 @@ def _check_payload(fields: TransformFields, stage: int, payload: memoryview, che
 
 def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
     """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
-    decodes = isinstance(fields, TransformFields)
-    recon = fields.recon if decodes else ((0, 0, 0),) * len(fields.steps)
-    dc_image = fields.dc_image if decodes else (0, 0, 0) if fields.dc_image else None
+    if isinstance(fields, TransformFields):
+        recon, dc_image = fields.recon, fields.dc_image
+    else:
+        recon, dc_image = ((0, 0, 0),) * len(fields.steps), (0, 0, 0) if fields.dc_image else None
     return _core.Chunk(
         planes=layout.planes,
         shape=layout.volume,

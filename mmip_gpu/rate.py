@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import STEP_ONE
 from .axes import PlaneLayout
 from .codec import class_errors, encode_chunk, total_error
 from .config import CodecConfig
@@ -161,7 +160,7 @@ def imaged_plan(
     if not lossy or plan.depth != 1 or min(plan.tile_log2[1:]) < 3 or samples.size == 0:
         return None
     low, high = sample_range(samples.dtype)
-    if high - low > _IMAGE_SPAN * min(plan.steps[0]) / STEP_ONE:
+    if high - low > _IMAGE_SPAN * plan.background_step:
         return None
     step, costs = plan.background_step * (plan.config.step or 1.0), []
     trial = replace(plan, config=replace(plan.config, verify=True), correction=None)

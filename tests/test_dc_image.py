@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -9,15 +10,20 @@ import numpy as np
 import pytest
 import reference
 from numpy.typing import NDArray
-from reference import Coefficients, Header
-from reference.container import read_header
+from reference import Coefficients, Header, substreams
+from reference.container import read_header, write_header
 from reference.geometry import BLOCKS
 from reference.random_streams import CASES, random_coefficients
 from reference.synthesis import integer_planes, synthesize
 from strategies import encode_imaged, make, make_roi
+from test_hostile import resealed
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.codec import encode_chunk
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.rate import make_plan
 
 SCALES = (1, 2, 4, 8)
 IMAGED = [name for name, header in CASES.items() if header.dc_image is not None]
@@ -66,9 +72,8 @@ def assert_decodes_alike(blob: bytes, names: list[str]) -> None:
 
 
 def test_encoded_images_decode_alike(encoded: tuple[NDArray[Any], bytes], each_kernel: list[str]) -> None:
-    array, blob = encoded
-    assert has_image(blob)
-    assert_decodes_alike(blob, each_kernel)
+    assert has_image(encoded[1])
+    assert_decodes_alike(encoded[1], each_kernel)
 
 
 @pytest.mark.parametrize("name", IMAGED)
@@ -108,16 +113,93 @@ def test_extremes_of_an_image(mode: int, sign: int, each_kernel: list[str]) -> N
     assert_decodes_alike(blob, each_kernel)
 
 
-def test_an_index_beyond_the_range_is_corrupt() -> None:
-    """A DC of the image whose prediction and residual add up to 2^26."""
+# --- hostile bytes
+
+
+def assert_both_refuse(blob: bytes) -> None:
+    with pytest.raises(reference.CorruptError):
+        reference.decode(blob)
+    with pytest.raises(mmip.CorruptData):
+        mmip.decode(blob)
+
+
+def small_image(dc: int) -> tuple[Header, Coefficients]:
+    """Two cells of the image side by side: the DC of the second is `dc`."""
     header = Header((64, 128), "yx", tile_log2=(0, 3, 4), dc_image=(0, 0, 0))
     blocks = {(0, 0, 0, x): (0, np.zeros(63, np.int64)) for x in (0, 1)}
-    own = header.image
-    image = Coefficients(np.zeros((1, 1, 1, 2), np.int64), np.array([[[[0, (1 << 26) - 1]]]]), [blocks])
-    samples = integer_planes(image, own)
+    image = Coefficients(np.zeros((1, 1, 1, 2), np.int64), np.array([[[[0, dc]]]]), [blocks])
+    samples = integer_planes(image, header.image)
     cells = {(0, 0, *cell): (0, np.zeros(63, np.int64)) for cell in np.ndindex(8, 16)}
-    blob = reference.encode(header, Coefficients(np.zeros_like(samples), samples, [cells], image=image))
+    return header, Coefficients(np.zeros_like(samples), samples, [cells], image=image)
+
+
+def test_an_index_beyond_the_range_is_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    blob = reference.encode(*small_image((1 << 26) - 1))
     assert np.array_equal(mmip.decode(blob), reference.decode(blob))
+    with monkeypatch.context() as without_the_check:
+        without_the_check.setattr(substreams, "LIMIT", 1 << 27)
+        blob = reference.encode(*small_image(1 << 26))
+    assert_both_refuse(blob)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dc_image": (33, 0, 0)},
+        {"dc_image": (0, -33, 0)},
+        {"dc_image": None},
+        {"cell_depth": 8},
+        {"tile_log2": (0, 2, 4)},
+        {"tile_log2": (0, 4, 2)},
+        {"padding": 0},
+        {"reversible": (0, 0), "recon": ((0, 0, 0),) * 2, "steps": ((256,), (256,))},
+        {"reversible": (1,)},
+    ],
+)
+def test_headers_that_allow_no_image_are_corrupt(changes: dict[str, Any]) -> None:
+    blob = reference.encode(*small_image(50))
+    header, size = read_header(blob)
+    assert write_header(header) + blob[size:] == blob
+    assert_both_refuse(write_header(replace(header, **changes)) + blob[size:])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_behind_the_crcs_decodes_as_the_reference_says(seed: int) -> None:
+    """Both decoders refuse the stream, or both give the same samples."""
+    rng = np.random.default_rng(seed)
+    array, axes, options = ENCODED[("slices", "colour", "corrected", "rough")[seed]]
+    blob = encode_imaged(array, axes, **options)
+    outcomes = []
+
+    def damage(streams: list[bytearray]) -> None:
+        stream = streams[int(rng.integers(0, len(streams)))]
+        if rng.random() < 0.1:
+            stream[:] = rng.bytes(len(stream))
+        stream[int(rng.integers(0, len(stream)))] ^= int(1 << rng.integers(0, 8))
+
+    for _ in range(40):
+        bad = resealed(blob, 1, damage)
+        try:
+            expected = reference.decode(bad, scale=8)
+        except reference.CorruptError:
+            with pytest.raises(mmip.CorruptData):
+                mmip.decode(bad, scale=8)
+            outcomes.append("corrupt")
+        else:
+            assert np.array_equal(mmip.decode(bad, scale=8), expected)
+            assert np.array_equal(mmip.decode(bad), reference.decode(bad))
+            outcomes.append("decoded")
+    assert set(outcomes) == {"corrupt", "decoded"}
+
+
+def test_truncated_images_are_truncated_data() -> None:
+    blob = reference.encode(*small_image(50))
+    sizes = mmip.inspect(blob)["stages"]
+    for end in range(sizes[0]["bytes_to_here"]):
+        with pytest.raises(mmip.TruncatedData):
+            mmip.decode(blob[:end], stages=1)
+    first = blob[: sizes[0]["bytes_to_here"]]
+    assert np.array_equal(mmip.decode(first, stages=1), reference.decode(first, stages=1))
 
 
 # --- encoders
@@ -174,10 +256,17 @@ def test_no_image_is_made_with_cells_of_eight_slices() -> None:
     assert not has_image(mmip.encode(volume, psnr=30, cell_depth=8))
 
 
-@pytest.mark.parametrize("step", [1.0, 64.0])
-def test_steps_too_small_for_an_image_have_none(step: float) -> None:
-    """A float32 image of two values, which costs next to nothing at any step; its range is 2^19 steps."""
+def test_no_image_is_made_where_its_indices_would_not_fit() -> None:
+    """Two values 2^19 steps apart cost next to nothing at any step: here the encoder's own integers are the limit."""
     array = np.full((512, 512), -(2.0**18), np.float32)
     array[64:128, 64:128] = 2.0**18
-    blob = mmip.encode(array, quality=440, step=1.0, cell_depth=1)
-    assert np.abs(mmip.decode(blob) - array).max() <= 8 * step
+    config = CodecConfig.from_options(quality=440, step=1.0, cell_depth=1)
+    layout = PlaneLayout.of(array.shape, "yx")
+    plan = make_plan(config, array, layout, None, False, None, 1)
+    assert plan.background_step < 4
+    assert not plan.dc_image
+    decoded = mmip.decode(encode_chunk(array, plan, allow_raw=False).to_bytes())
+    assert np.abs(decoded - array).max() <= 4
+    forced = replace(plan, dc_image=True, tile_log2=(0, 6, 6))
+    decoded = mmip.decode(encode_chunk(array, forced, allow_raw=False).to_bytes())
+    assert np.abs(decoded - array).max() > 100_000
