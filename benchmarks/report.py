@@ -14,6 +14,7 @@ from rates import geometric_mean, mean_ratio
 ANCHOR = "JPEG 2000 (OpenJPEG)"
 NEAREST = "SPERR"
 LOSSLESS_ANCHOR = "HTJ2K (OpenJPH)"
+NEAR_ANCHOR = "JPEG-LS (CharLS)"
 GROUPS = {"2D": ("2D",), "volumes": ("volumes",), "all real": ("2D", "volumes"), "phantoms": ("phantoms",)}
 
 
@@ -87,6 +88,7 @@ def _speed_table(rows: Sequence[Row]) -> str:
         return "-" if found is None else f"{found:.3g}"
 
     columns = {"encode": "encode_mb_s", "decode": "decode_mb_s", "whole call": "whole_call_mb_s"}
+    columns = {name: column for name, column in columns.items() if any(row.get(column) for row in rows)}
     groups = list(dict.fromkeys(images_of(rows).values()))
     lines = [
         [
@@ -164,6 +166,22 @@ def lossless_report(rows: Sequence[Row]) -> str:
             _speed_table(rows),
         ]
     )
+
+
+def near_lossless_report(rows: Sequence[Row]) -> str:
+    """All tables of near_lossless.csv; the bound stands where others have a PSNR."""
+    bounded = [row | {"target_db": float(row["bound"])} for row in rows]
+    rivals = [codec for codec in codecs_of(rows) if codec != NEAR_ANCHOR]
+    parts = [
+        "# Under a bound of the largest error\n",
+        f"Percent more (+) or fewer (-) bits than {NEAR_ANCHOR}: geometric means over the bounds, then over images.\n",
+        _ratio_table(bounded, rivals, NEAR_ANCHOR),
+    ]
+    for bound in dict.fromkeys(row["target_db"] for row in bounded):
+        alone = [row for row in bounded if row["target_db"] == bound]
+        parts += [f"Bound {bound:g} alone:\n", _ratio_table(alone, rivals, NEAR_ANCHOR)]
+    broken = [f"- {r['image']}, bound {r['bound']}, {r['codec']}: {r['note']}" for r in rows if r["note"]]
+    return "\n".join([*parts, _speed_table(rows), "Bounds that were broken:\n", *(broken or ["None."]), ""])
 
 
 def _exceptions(rows: Sequence[Row], own: Sequence[str]) -> str:

@@ -228,6 +228,7 @@ struct Chunk {
         return count_symbols(coefficients, stage, quantizer.steps, threads);
     }
     std::vector<uint32_t> run_count_token_contexts(int stage, int threads) {
+        require(stage > 1, "stage 1 has no token contexts of its own");
         need_entries(stage);
         return count_token_contexts(coefficients, stage, threads);
     }

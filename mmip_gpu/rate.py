@@ -14,7 +14,7 @@ from operator import itemgetter
 
 from .axes import PlaneLayout
 from .config import CodecConfig
-from .floats import fits_deep
+from .floats import fits_deep, sample_range
 from .matching import (
     QualityFactors,
     check_reached,
@@ -38,6 +38,7 @@ _STEP_EFFORT, _CHOICE_EFFORT = 1, 2
 _CLEAR = 1.06  # costs of two cell depths that differ by less on a quarter of the probe are compared on all of it
 _LARGE_CHOICE = 2**18
 _IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
+_IMAGE_SPAN = 2**16  # steps in the range of the dtype: indices of a DC image then stay in 23 bits, which encoders hold
 _SQUARED_STEPS_PER_BIT = 29 / 256  # what a bit may save in squared error, kLambda of rules/decide.h
 
 
@@ -161,7 +162,10 @@ def padded_plan(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:
 def imaged_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     """The plan, with a DC image where one is allowed and the probe costs less with it."""
     lossy = len(plan.steps) == 1 and not plan.lossless and plan.padding is None
-    if not lossy or plan.depth != 1 or min(plan.tile_log2[1:]) < 3 or probe.array.size == 0:
+    if not lossy or plan.depth != 1 or probe.array.size == 0:
+        return plan
+    low, high = sample_range(probe.array.dtype)
+    if high - low > _IMAGE_SPAN * plan.background_step:
         return plan
     if plan.tile_log2 != tile_log2(plan.depth, PlaneLayout.of(probe.array.shape, plan.axes).volume, 0.0):
         return plan  # not at so low a rate

@@ -9,6 +9,7 @@ import adapters
 import curves
 import harness
 import measuring
+import near_lossless
 import numpy as np
 import pictures
 import pytest
@@ -149,7 +150,8 @@ def test_lossless_codecs_are_exact(codec: adapters.Codec, small: pictures.Pictur
 
 
 def test_every_effort_is_a_codec_of_its_own() -> None:
-    assert [codec.name for codec in adapters.ours()] == ["mmip effort 1", "mmip effort 2", "mmip effort 3"]
+    names = ["mmip effort 1", "mmip effort 2", "mmip effort 3", "mmip effort 3, two stages"]
+    assert [codec.name for codec in adapters.ours()] == names
     assert [codec.name for codec in adapters.ours_lossless()] == ["mmip 3 stages"]
 
 
@@ -253,6 +255,24 @@ def test_lossless_exceptions_are_named() -> None:
         result("b", "volumes", report.LOSSLESS_ANCHOR, 0, 5.0),
     ]
     assert f"mmip 3 stages is larger than {report.LOSSLESS_ANCHOR} on: b." in report.lossless_report(rows)
+
+
+@pytest.mark.parametrize("codec", near_lossless.codecs(), ids=lambda c: c.name)
+@pytest.mark.parametrize("bound", [1, 7])
+def test_bounds_of_the_largest_error_hold(codec: adapters.Codec, bound: int, small: pictures.Picture) -> None:
+    row = near_lossless.measured_row(codec, small, bound)
+    assert (bound == 7) <= row["largest_error"] <= bound
+    assert row["bits_per_sample"] > 0
+
+
+def test_a_broken_bound_is_named() -> None:
+    rows = [
+        result("a", "2D", codec, 0, bits) | {"bound": 2, "note": note}
+        for codec, bits, note in (("x", None, "breaks the bound: 3"), ("y", 2.0, ""), (report.NEAR_ANCHOR, 4.0, ""))
+    ]
+    text = report.near_lossless_report(rows)
+    assert "- a, bound 2, x: breaks the bound: 3" in text
+    assert "| y | -50.0 | -50.0 | -50.0 |" in text
 
 
 # --- cuts and memory

@@ -3,11 +3,10 @@
 Skipped where the compiler is not installed: pip install nvidia-cuda-nvrtc.
 """
 
-import ctypes
-import importlib.util
 from pathlib import Path
 
 import pytest
+from nvrtc import compiled
 
 RULES = Path(__file__).parents[1] / "mmip_gpu" / "rules"
 PROBE = """
@@ -63,33 +62,7 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
 """
 
 
-def nvrtc() -> ctypes.CDLL:
-    spec = importlib.util.find_spec("nvidia")
-    for folder in spec.submodule_search_locations or [] if spec else []:
-        for library in sorted(Path(folder).glob("**/libnvrtc.so.*")):
-            if "builtins" not in library.name:
-                return ctypes.CDLL(str(library))
-    pytest.skip("NVRTC is not installed")
-
-
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90", "sm_100"])
 def test_rule_headers_compile(architecture: str) -> None:
-    library = nvrtc()
-    headers = sorted(RULES.glob("*.h"))
-    names = (ctypes.c_char_p * len(headers))(*[h.name.encode() for h in headers])
-    sources = (ctypes.c_char_p * len(headers))(*[h.read_bytes() for h in headers])
-    program = ctypes.c_void_p()
-    assert (
-        library.nvrtcCreateProgram(ctypes.byref(program), PROBE.encode(), b"probe.cu", len(headers), sources, names)
-        == 0
-    )
-    options = [f"--gpu-architecture={architecture}".encode(), b"--std=c++17", b"--fmad=false"]
-    status = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
-    size = ctypes.c_size_t()
-    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    library.nvrtcGetProgramLog(program, log)
-    library.nvrtcDestroyProgram(ctypes.byref(program))
-    text = log.value.decode()
-    assert status == 0, text
-    assert "warning" not in text, text
+    headers = {path.name: path.read_text() for path in sorted(RULES.glob("*.h"))}
+    assert "warning" not in compiled(PROBE, architecture, ["--std=c++17", "--fmad=false"], headers)

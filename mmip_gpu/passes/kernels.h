@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "../rules/format.h"
+
 namespace mmip {
 
 struct CodeTables;
@@ -138,8 +140,6 @@ struct FillJob {
     int depth;
     float step;
 };
-
-enum SampleType { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
 
 struct Kernels {
     int64_t (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class; returns how many indices

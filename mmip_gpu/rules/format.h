@@ -33,6 +33,12 @@ typedef unsigned long long uint64_t;
 #define MMIP_NS mmip
 #endif
 
+namespace mmip {
+
+enum SampleType : int32_t { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
+
+}  // namespace mmip
+
 namespace MMIP_NS {
 
 constexpr int kFormatVersion = 1;

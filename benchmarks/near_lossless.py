@@ -1,0 +1,115 @@
+"""Bits/sample under a bound of the largest error: ours against JPEG-LS, SZ3 and SPERR, every sample checked.
+
+    python benchmarks/near_lossless.py
+
+The images are those of rivals.py. JPEG-LS codes slices; SZ3 and SPERR code float32 in 3D with the bound e + 0.49, so
+that rounding to integers leaves e. Rates are of one thread in processor time. Writes results/near_lossless.csv and .md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+import imagecodecs as ic
+import numpy as np
+from adapters import Codec, Source
+from harness import RESULTS, run_facts, write_rows
+from measuring import Row, round_trip
+from pictures import Picture, pictures
+from report import near_lossless_report
+
+import mmip_gpu as mmip
+
+BOUNDS = (1, 2, 4, 8)
+_ROUNDED = 0.49  # what rounding to integers forgives
+
+
+def _kept(_source: Source, decoded: np.ndarray) -> np.ndarray:
+    return decoded
+
+
+def _rounded(source: Source, decoded: np.ndarray) -> np.ndarray:
+    return source.samples(decoded, False)
+
+
+def codecs() -> list[Codec]:
+    """Ours and the rivals that hold a bound; the parameter is the bound."""
+    own = [
+        Codec(
+            f"mmip effort {effort}",
+            mmip.__version__,
+            Source.whole,
+            lambda piece, e, _source, effort=effort: mmip.encode(piece, max_error=e, threads=1, effort=effort),
+            lambda data, _: mmip.decode(data, threads=1),
+            restore=_kept,
+        )
+        for effort in (1, 3)
+    ]
+    return [
+        *own,
+        Codec(
+            "JPEG-LS (CharLS)",
+            ic.jpegls_version(),
+            Source.planes,
+            lambda plane, e, _source: ic.jpegls_encode(plane, level=int(e)),
+            lambda data, _: ic.jpegls_decode(data),
+        ),
+        Codec(
+            "SZ3",
+            ic.sz3_version(),
+            Source.floats,
+            lambda piece, e, _source: ic.sz3_encode(piece, mode="abs", abs=e + _ROUNDED),
+            lambda data, piece: ic.sz3_decode(data, shape=piece.shape, dtype=piece.dtype),
+            restore=_rounded,
+        ),
+        Codec(
+            "SPERR",
+            ic.sperr_version(),
+            Source.floats,
+            lambda piece, e, _source: ic.sperr_encode(piece, level=e + _ROUNDED, mode="pwe", numthreads=1),
+            lambda data, _: ic.sperr_decode(data, numthreads=1),
+            restore=_rounded,
+        ),
+    ]
+
+
+def measured_row(codec: Codec, picture: Picture, bound: int) -> Row:
+    """One codec on one image under one bound."""
+    source = Source(picture.array)
+    trial = round_trip(codec, source, bound)
+    decoded = [codec.decode(s, p) for s, p in zip(trial.streams, trial.pieces, strict=True)]
+    restored = codec.restore(source, np.stack(decoded) if len(decoded) > 1 else decoded[0])
+    largest = int(np.abs(restored.astype(np.int64) - source.array).max())
+    if largest > bound and codec.ours:
+        raise RuntimeError(f"{codec.name} on {picture.name}: an error of {largest} above {bound}")
+    megabytes = source.array.nbytes / 1e6
+    return picture.facts | {
+        "codec": codec.name,
+        "version": codec.version,
+        "bound": bound,
+        "largest_error": largest,
+        "bits_per_sample": trial.point.bits if largest <= bound else None,
+        "note": "" if largest <= bound else f"breaks the bound: {largest}",
+        "encode_mb_s": megabytes / trial.encode_seconds,
+        "decode_mb_s": megabytes / trial.decode_seconds,
+    }
+
+
+def main() -> None:
+    """All images, bounds and codecs; rows, tables."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    os.nice(5)
+    facts, rows = run_facts(), []
+    for picture in pictures():
+        for bound in BOUNDS:
+            rows += [facts | measured_row(codec, picture, bound) for codec in codecs()]
+    path = write_rows("near_lossless", rows)
+    text = near_lossless_report(rows)
+    print(text)
+    (RESULTS / "near_lossless.md").write_text(text)
+    print(f"wrote {path.name}, near_lossless.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+// A kernel as a list of phases with barriers between them: on a GPU every lane runs a phase and waits, on the CPU a loop runs
+// the lanes of a phase one after the other, so that the CPU runs, and tests, the very indexing of the GPU (design section 3).
+// Values: a kernel K has Params (plain pointers and numbers), Shared (scratch of a group), kLanes, kPhases, and
+// `template <int phase> static void run(const Params&, Shared&, int64_t group, int lane)`. Params hold `int64_t groups`.
+// Guarantees that a group runs all its phases in order; groups are independent of each other, in any order.
+#pragma once
+
+#include "../../rules/format.h"
+
+namespace mmip {
+
+template <class K, int phase = 0>
+MMIP_RULE void run_phases_of_lane(const typename K::Params& params, typename K::Shared& shared, int64_t group, int lane) {
+    K::template run<phase>(params, shared, group, lane);
+#if defined(__CUDA_ARCH__)
+    __syncthreads();
+#endif
+    if constexpr (phase + 1 < K::kPhases) run_phases_of_lane<K, phase + 1>(params, shared, group, lane);
+}
+
+#if defined(__CUDACC__)
+// Groups may be more than a grid can count: every block takes each gridDim-th.
+#define MMIP_KERNEL(name, K)                                                                             \
+    extern "C" __global__ void __launch_bounds__(K::kLanes) name(const K::Params params) {               \
+        __shared__ K::Shared shared;                                                                     \
+        for (int64_t group = blockIdx.x; group < params.groups; group += gridDim.x)                      \
+            mmip::run_phases_of_lane<K>(params, shared, group, static_cast<int>(threadIdx.x));           \
+    }
+#else
+// Lanes in ascending or descending order: what depends on it is a race on a GPU.
+template <class K, int phase = 0>
+void run_phases_of_group(const typename K::Params& params, typename K::Shared& shared, int64_t group, bool descending) {
+    for (int i = 0; i < K::kLanes; ++i) K::template run<phase>(params, shared, group, descending ? K::kLanes - 1 - i : i);
+    if constexpr (phase + 1 < K::kPhases) run_phases_of_group<K, phase + 1>(params, shared, group, descending);
+}
+
+// All groups; scratch starts as garbage, as it does on a GPU.
+template <class K>
+void run_on_host(const typename K::Params& params, bool descending) {
+    static_assert(sizeof(typename K::Shared) <= 48 * 1024, "a group has 48 KiB");
+    struct alignas(64) Scratch {
+        unsigned char bytes[sizeof(typename K::Shared)];
+    };
+    Scratch* scratch = new Scratch;
+    for (int64_t i = 0; i < params.groups; ++i) {
+        const int64_t group = descending ? params.groups - 1 - i : i;
+        __builtin_memset(scratch, 0xcd, sizeof *scratch);
+        run_phases_of_group<K>(params, *reinterpret_cast<typename K::Shared*>(scratch->bytes), group, descending);
+    }
+    delete scratch;
+}
+#endif
+
+}  // namespace mmip

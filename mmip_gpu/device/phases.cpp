@@ -1,0 +1,64 @@
+// The kernels of the GPU on the CPU: every phase of every group, lane after lane. Binds them for Python by name.
+// Values: the bytes of a kernel's Params, with pointers into host memory. Home: host. A proof of the kernels, not a fast executor.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <cstring>
+#include <map>
+
+#include "kernels/all.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+struct Entry {
+    size_t params, shared;
+    int lanes;
+    void (*run)(const char*, bool);
+};
+
+template <class K>
+Entry entry() {
+    return {sizeof(typename K::Params), sizeof(typename K::Shared), K::kLanes, [](const char* bytes, bool descending) {
+                typename K::Params params;
+                std::memcpy(&params, bytes, sizeof params);
+                mmip::run_on_host<K>(params, descending);
+            }};
+}
+
+const std::map<std::string, Entry>& entries() {
+#define MMIP_ENTRY(name, K) {#name, entry<K>()},
+    static const std::map<std::string, Entry> all = {MMIP_ALL_KERNELS(MMIP_ENTRY)};
+#undef MMIP_ENTRY
+    return all;
+}
+
+const Entry& find(const std::string& name) {
+    const auto found = entries().find(name);
+    if (found == entries().end()) throw nb::value_error(("no kernel " + name).c_str());
+    return found->second;
+}
+
+void run(const std::string& name, nb::bytes params, bool descending) {
+    const Entry& e = find(name);
+    if (params.size() != e.params) throw nb::value_error(("parameters of another size than those of " + name).c_str());
+    const char* bytes = params.c_str();
+    nb::gil_scoped_release free;
+    e.run(bytes, descending);
+}
+
+}  // namespace
+
+NB_MODULE(_phases, m) {
+    m.def("run", &run, "name"_a, "params"_a, "descending"_a = false);
+    m.def("names", [] {
+        nb::list names;
+        for (const auto& [name, e] : entries()) names.append(name);
+        return names;
+    });
+    m.def("params_bytes", [](const std::string& name) { return find(name).params; }, "name"_a);
+    m.def("shared_bytes", [](const std::string& name) { return find(name).shared; }, "name"_a);
+    m.def("lanes", [](const std::string& name) { return find(name).lanes; }, "name"_a);
+}
