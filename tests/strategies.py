@@ -19,6 +19,7 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.rate import make_plan
+from mmip_gpu.trial import Trial
 
 DTYPES = ("uint8", "int8", "uint16", "int16")
 Array = NDArray[Any]
@@ -122,7 +123,7 @@ def encode_imaged(
     """A container with a DC image whatever it costs; `encode` makes one only where few bits are spent."""
     config = CodecConfig.from_options(cell_depth=1, padding=None, **options)
     layout = PlaneLayout.of(array.shape, axes)
-    plan = make_plan(config, array, layout, None, is_colour(None, layout, array.dtype), None, threads)
+    plan = make_plan(config, Trial(array, None, threads), layout, is_colour(None, layout, array.dtype), None)
     plan = replace(plan, dc_image=True, tile_log2=tile_log2)
     return encode_chunk(array, plan, threads=threads, allow_raw=False).to_bytes()
 

@@ -263,7 +263,7 @@ def test_no_image_is_made_where_its_indices_would_not_fit() -> None:
     array[64:128, 64:128] = 2.0**18
     config = CodecConfig.from_options(quality=440, step=1.0, cell_depth=1)
     layout = PlaneLayout.of(array.shape, "yx")
-    plan = make_plan(config, array, layout, None, False, None, 1)
+    plan = make_plan(config, Trial(array), layout, False, None)
     assert plan.background_step < 4
     assert not plan.dc_image
     decoded = mmip.decode(encode_chunk(array, plan, allow_raw=False).to_bytes())

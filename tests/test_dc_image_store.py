@@ -16,6 +16,7 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.rate import make_plan
+from mmip_gpu.trial import Trial
 from numcodecs_plugin import StageCodec
 
 GOOD: dict[str, Any] = {
@@ -51,7 +52,7 @@ def test_it_is_taken_where_it_saves_bytes(effort: int) -> None:
     assert has_image(blob)
     assert 36 <= psnr(array, mmip.decode(blob)) < 36.2
     layout = PlaneLayout.of(array.shape, "yx")
-    plan = make_plan(CodecConfig.from_options(psnr=36, effort=effort), array, layout, None, False, None, 1)
+    plan = make_plan(CodecConfig.from_options(psnr=36, effort=effort), Trial(array), layout, False, None)
     without = encode_chunk(array, replace(plan, dc_image=False), threads=1)
     assert len(blob) < 0.95 * without.size
 
