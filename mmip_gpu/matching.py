@@ -17,6 +17,7 @@ from .sizing import LARGEST_STEP, SMALLEST_STEP
 from .trial import Trial
 
 __all__ = [
+    "SLOPE",
     "QualityFactors",
     "check_reached",
     "decibels",
@@ -28,10 +29,11 @@ __all__ = [
 ]
 
 _TOLERANCE_DB = 0.1
-_ROUNDS = 8
+_ROUNDS = 10
+_SAME_SIDE = 2
 _SMALLEST_BRACKET = math.log10(1.004)
 # dB for a factor of ten in the step: typical, on the plateau of noise, and of plain rounding at high rates.
-_SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 15.0, 1.0, 20.0
+SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 15.0, 1.0, 20.0
 _NEAR_ROUNDS, _NEAR_DB = 5, 0.4
 _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
 _NEAR_FACTOR = 1e-6  # difference of logarithms, below which two factors tell no slope
@@ -105,7 +107,7 @@ def match_quality(rule: ChunkPlan, trial: Trial, start: QualityFactors) -> Chunk
 
 
 def near_step(
-    plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = _SLOPE
+    plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = SLOPE
 ) -> tuple[ChunkPlan, float]:
     """(plan with about the step that reaches the PSNR, slope there): what `search_step` starts from on more samples."""
     aim = plan.config.value + _TOLERANCE_DB / 2
@@ -120,7 +122,7 @@ def near_step(
 
 
 def search_step(
-    plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = _SLOPE
+    plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = SLOPE
 ) -> tuple[ChunkPlan, float]:
     """(plan with the largest step, within 0.1 dB, that reaches the PSNR, slope there), from the plan's own step on.
 
@@ -139,10 +141,13 @@ def search_step(
         None,
         None,
     )  # (log step, dB): the largest step known to reach the target, the smallest known not
+    sides = 0  # how often in a row the same end of the bracket has moved
     step = _limited(plan.background_step)
     for _ in range(_ROUNDS):
         here = math.log10(step), decibels(peak, mean_error(plan.with_step(step)), target + 60)
-        slope, last = _slope(last, here, slope), here
+        slope = _slope(last, here, slope)
+        sides = 1 if last is None or (here[1] >= target) != (last[1] >= target) else sides + 1
+        last = here
         if here[1] >= target:
             good = here
             if here[1] <= target + _TOLERANCE_DB or step >= LARGEST_STEP:
@@ -153,7 +158,7 @@ def search_step(
                 break
         if good is not None and bad is not None and bad[0] - good[0] < _SMALLEST_BRACKET:
             break
-        step = _limited(10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2, slope))
+        step = _limited(10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2, slope, sides))
     return plan.exact() if good is None else plan.with_step(10 ** good[0]), slope
 
 
@@ -182,12 +187,12 @@ def _slope(last: tuple[float, float] | None, here: tuple[float, float], before: 
 
 
 def _next_log_step(
-    good: tuple[float, float] | None, bad: tuple[float, float] | None, aim: float, slope: float
+    good: tuple[float, float] | None, bad: tuple[float, float] | None, aim: float, slope: float, sides: int
 ) -> float:
-    """Interpolate inside the bracket, kept off its ends; without one, follow the slope seen last."""
+    """Interpolate inside the bracket, off its ends, or halve it where only one end moves; without one, by the slope."""
     if good is not None and bad is not None:
         share = (good[1] - aim) / max(good[1] - bad[1], 1e-9)
-        return good[0] + (bad[0] - good[0]) * min(max(share, 0.1), 0.9)
+        return good[0] + (bad[0] - good[0]) * (0.5 if sides > _SAME_SIDE else min(max(share, 0.1), 0.9))
     at = good if good is not None else bad
     assert at is not None
     return at[0] + min(max((at[1] - aim) / slope, -0.5), 0.5)

@@ -16,6 +16,7 @@ from .axes import PlaneLayout
 from .config import CodecConfig
 from .floats import fits_deep, sample_range
 from .matching import (
+    SLOPE,
     QualityFactors,
     check_reached,
     decibels,
@@ -36,7 +37,7 @@ __all__ = ["flattened", "imaged_plan", "make_plan", "matched_plan", "padded_plan
 # 3D cells take 27 % more bits than 2D ones at effort 1, 7 % more at effort 2.
 _STEP_EFFORT, _CHOICE_EFFORT = 1, 2
 _CLEAR = 1.06  # costs of two cell depths that differ by less on a quarter of the probe are compared on all of it
-_LARGE_CHOICE = 2**18
+_FEW, _LARGE_CHOICE = 2**15, 2**18  # samples
 _IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
 _IMAGE_SPAN = 2**16  # steps in the range of the dtype: indices of a DC image then stay in 23 bits, which encoders hold
 _SQUARED_STEPS_PER_BIT = 29 / 256  # what a bit may save in squared error, kLambda of rules/decide.h
@@ -71,7 +72,9 @@ def make_plan(
 def _psnr_plan(plan: ChunkPlan, probe: Trial, whole: Trial, peak: float) -> ChunkPlan:
     """The plan with the step that all samples need; a quarter of the probe and the probe tell where to begin."""
     part = probe.quarter(plan.axes)
-    plan, slope = near_step(plan, peak, part.mean_error)
+    slope = SLOPE
+    if part is not whole:
+        plan, slope = near_step(plan, peak, part.mean_error)
     if probe is not whole:
         plan, slope = near_step(plan, peak, probe.mean_error, slope)
         part = probe
@@ -199,13 +202,14 @@ def _quality_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     if probe.array.size == 0:
         return rule
     near, part = QualityFactors.first(len(steps)), probe.quarter(plan.axes)
-    if part is not probe:
-        near = near_quality(rule, part, near)
-        if config.effort > _STEP_EFFORT:
-            rough = _at_effort(rule, _STEP_EFFORT)
-            few, many = (quality_shares(rough, samples, near.factors) for samples in (part, probe))
-            ratios = [m / f if f > 0 else 0.0 for f, m in zip(few, many, strict=True)]
-            near = near.towards(ratios, None, ())
+    if part is probe:
+        return _tiled(match_quality(rule, probe, near), probe)
+    near, rough = near_quality(rule, part, near), _at_effort(rule, _STEP_EFFORT)
+    few = quality_shares(rough, part, near.factors)
+    rule = replace(rule, tile_log2=_tiled(rough.with_factors(near.factors), part).tile_log2)
+    if config.effort > _STEP_EFFORT:
+        many = quality_shares(rough, probe, near.factors)
+        near = near.towards([m / f if f > 0 else 0.0 for f, m in zip(few, many, strict=True)], None, ())
     return match_quality(rule, probe, near)
 
 
@@ -245,8 +249,9 @@ def _at_choice(plan: ChunkPlan) -> ChunkPlan:
 
 
 def _tiled(plan: ChunkPlan, samples: Trial) -> ChunkPlan:
-    """The plan with the tiles for its rate on these samples."""
-    size = samples.body_size(_at_choice(plan))
+    """The plan with the tiles for its rate on these samples; what heads take of few samples counts in it."""
+    few = samples.array.size < _FEW
+    size = (samples.size if few else samples.body_size)(_at_choice(plan))
     volume = PlaneLayout.of(samples.array.shape, plan.axes).volume
     return replace(plan, tile_log2=tile_log2(plan.depth, volume, 8 * size / samples.array.size))
 
