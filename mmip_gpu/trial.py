@@ -145,9 +145,14 @@ class Trial:
         return found
 
     def _analysis(self, plan: ChunkPlan) -> Analysis:
-        """The last analysis where it is of this plan; otherwise a new one, made after the last is dropped."""
+        """The last analysis where it is of this plan; otherwise a new one, made after the last is dropped.
+
+        That of the quarter goes too: its plans come first, and it is a fifth of a small array's memory.
+        """
         if self._last is None or _analyzed_part(self._last.plan) != _analyzed_part(plan):
             self._last = None
+            if self._quarter is not None:
+                self._quarter._last = None
             self._last = analyzed_chunk(self.array, plan, self.classes, self.threads)
         return self._last
 
