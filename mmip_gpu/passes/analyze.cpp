@@ -89,7 +89,7 @@ std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples
         for (int k = 0; k < kMaxClasses; ++k)
             job.classes[k] = quantizer.class_step(k < static_cast<int>(class_count) ? k : 0, tile.plane);
         Output& out = outputs[worker];
-        const size_t room = static_cast<size_t>(tile.order->cells()) * (c.per_cell() + 1);
+        const size_t room = static_cast<size_t>(tile.order->cells()) * c.per_cell() + kOutputSlack;
         if (out.values.size() < room) out.positions.resize(room), out.values.resize(room);
         Entries& entries = c.entries[i];
         entries.count.resize(tile.order->cells());

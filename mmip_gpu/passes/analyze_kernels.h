@@ -70,39 +70,40 @@ private:
     void decide_cell(Block& b, int k) {
         alignas(64) F8 samples[Block::cell_samples / 8];
         b.gather_cell(k, samples);
-        cell_[k] = &b.cell[k][0];
+        auto& first = b.cell[k][0];
+        cell_[k] = &first;
         options_[k] = 1;
         if (job_.classes[class_[k]].reversible != 0) {
-            cell_[k]->mode = kMode8;
-            forward_reversible<depth>(samples, b.scratch, b.work);
-            cell_[k]->dc[0] = take_dc(b.work);
-            cell_[k]->collect(b.collector, b.work, Block::cell_samples, t_.blocks[kMode8].order, 1.0f, 1);
-            for (int i = 0; i < cell_[k]->count; ++i) cell_[k]->entries[i].magnitude = cell_[k]->entries[i].scaled;
+            first.mode = kMode8;
+            forward_reversible<depth>(samples, b.scratch, first.coefficients);
+            first.dc[0] = take_dc(first.coefficients);
+            first.cost = {0, 0};
             return;
         }
         const bool all = job_.search >= mmip::kSearchRough;
-        forward_planes<depth, 8>(samples, b.scratch, b.work);
+        forward_planes<depth, 8>(samples, b.scratch, first.coefficients);
         if constexpr (depth == 8) {
+            F8* in_plane = b.cell[k][1].coefficients;
             if (all) {
-                for (int i = 0; i < Block::cell_samples / 8; ++i) b.in_plane[i] = b.work[i];
-                dct_line<8, float>(reinterpret_cast<float*>(b.in_plane), 64);
+                for (int i = 0; i < Block::cell_samples / 8; ++i) in_plane[i] = first.coefficients[i];
+                dct_line<8, float>(reinterpret_cast<float*>(in_plane), 64);
             }
-            slice_phase<8, 8, dct_line<8, F8>>(b.work);
+            slice_phase<8, 8, dct_line<8, F8>>(first.coefficients);
         }
-        estimate(b, *cell_[k], b.work, kMode8, k);
-        const bool dense = job_.search == mmip::kSearchFast && cell_[k]->count > Block::cell_samples / kDenseShare;
+        estimate(first, kMode8, k);
+        const bool dense = job_.search == mmip::kSearchFast && first.dense > Block::cell_samples / kDenseShare;
         if (!all && !dense) return;
         if constexpr (depth == 8) {
-            if (all) challenge(b, b.in_plane, kModeZ1, k);
+            if (all) challenge(b, kModeZ1, k);
         }
-        forward_quarters<depth>(samples, b.scratch, b.work);
-        challenge(b, b.work, kMode4, k);
+        forward_quarters<depth>(samples, b.scratch, b.cell[k][options_[k]].coefficients);
+        challenge(b, kMode4, k);
     }
 
-    // A rival for the best mode of cell k.
-    void challenge(Block& b, F8* coefficients, int mode, int k) {
+    // The next rival for the best mode of cell k, its coefficients being there.
+    void challenge(Block& b, int mode, int k) {
         auto& rival = b.cell[k][options_[k]++];
-        estimate(b, rival, coefficients, mode, k);
+        estimate(rival, mode, k);
         if (weigh(rival.cost) < weigh(cell_[k]->cost)) cell_[k] = &rival;
     }
 
@@ -112,14 +113,13 @@ private:
         return job_.search == mmip::kSearchRough ? 144 : 256 - job_.rounding;
     }
 
-    // Entries of a candidate and their rough cost.
+    // Rough cost of a candidate.
     template <class C>
-    void estimate(Block& b, C& candidate, F8* coefficients, int mode, int k) {
+    void estimate(C& candidate, int mode, int k) {
         const mmip::BlockView& view = t_.blocks[mode];
         candidate.mode = mode;
-        if (view.cells == 1) candidate.dc[0] = take_dc(coefficients);
-        candidate.collect(b.collector, coefficients, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled());
-        candidate.round(job_.rounding);
+        if (view.cells == 1) candidate.dc[0] = take_dc(candidate.coefficients);
+        candidate.estimate(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
     }
 
     // Whether a candidate may win by code lengths although another one costs less by the rough cost.
@@ -127,7 +127,9 @@ private:
 
     template <class C>
     void decide(Block& b, C& candidate, int k) {
-        candidate.decide(job_, t_.blocks[candidate.mode], place_[k], b.magnitudes);
+        const mmip::BlockView& view = t_.blocks[candidate.mode];
+        candidate.list_entries(b.collector, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled());
+        candidate.decide(job_, view, place_[k], b.magnitudes);
     }
 
     // Full search: the best mode of cells k .. k + many - 1 by code lengths; returns the cost of all.
@@ -169,8 +171,10 @@ private:
             best += full ? decide_cells(b, k, Block::group) : split;
             return false;
         }
-        b.template transform_merged<16, 2>(k, b.quad[q].dc);
-        estimate(b, b.quad[q], b.work, kMode16, k);
+        b.template transform_merged<16, 2>(k, b.quad[q].coefficients, b.quad[q].dc);
+        b.quad[q].mode = kMode16;
+        if (depth == 8 && even_[q]) return true;   // nothing is left to compare with
+        estimate(b.quad[q], kMode16, k);
         const int64_t whole = weigh(b.quad[q].cost);
         bool wins = even_[q] || whole < split;
         rough += wins ? whole : split;
@@ -194,8 +198,8 @@ private:
         if constexpr (depth == 1) {
             const bool promising = job_.search >= mmip::kSearchRough || (merged[0] && merged[1] && merged[2] && merged[3]);
             if (promising && can_merge(0, 16)) {
-                b.template transform_merged<32, 4>(0, b.whole.dc);
-                estimate(b, b.whole, b.work, kMode32, 0);
+                b.template transform_merged<32, 4>(0, b.whole.coefficients, b.whole.dc);
+                estimate(b.whole, kMode32, 0);
                 const bool full = job_.search == mmip::kSearchFull;
                 const bool tried = !full || is_near(weigh(b.whole.cost), rough);
                 if (full && tried) decide(b, b.whole, 0);
@@ -220,21 +224,76 @@ private:
         const mmip::BlockView& view = t_.blocks[chosen.mode];
         const int c = class_[k], i = place_[k];
         const bool reversible = job_.classes[c].reversible != 0;
-        if (job_.search == mmip::kSearchRough && !reversible) chosen.decide(job_, view, i, b.magnitudes);
+        if (job_.search == mmip::kSearchRough && !reversible) decide(b, chosen, k);
         for (int j = 0; j < view.cells; ++j) {
             t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
             job_.counts[i + j] = 0;
         }
-        if (!reversible) sums_[c].distortion += chosen.cost.distortion;
         const int64_t before = written_;
-        write_entries(chosen.entries, chosen.count, reversible ? nullptr : &sums_[c]);
+        if (reversible) {
+            write_rounded(b, chosen, {1.0f, 1, 0, 0}, nullptr);
+        } else if (job_.search < mmip::kSearchRough) {
+            write_rounded(b, chosen, {inverse_[c], least_scaled(), job_.rounding, 8}, &sums_[c]);
+        } else {
+            sums_[c].distortion += chosen.cost.distortion;
+            write_entries(chosen.entries, chosen.count, sums_[c]);
+        }
         job_.counts[i] = static_cast<uint16_t>(written_ - before);
         const int stored = written_ == before && view.cells == 1 ? kMode8 : chosen.mode;
         for (int j = 0; j < view.cells; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);
     }
 
-    // The entries whose magnitude is not 0, as indices; sums: added to, or nullptr.
-    void write_entries(const Entry* entries, int count, mmip::QuantizerSums* sums) {
+    // f = |c| * inverse; |q| = (f + rounding) >> shift, which is not 0 from f = least on.
+    struct IndexRule {
+        float inverse;
+        int32_t least, rounding, shift;
+    };
+
+    // The indices of a block by rounding alone; sums: added to, or nullptr.
+    template <class C>
+    void write_rounded(Block& b, C& chosen, const IndexRule& rule, mmip::QuantizerSums* sums) {
+        const mmip::BlockView& view = t_.blocks[chosen.mode];
+        const int count = chosen.collect(b.collector, view.cells * Block::cell_samples, view.order, rule.inverse, rule.least, job_.positions + written_);
+        const F8* coefficients = reinterpret_cast<const F8*>(b.collector.values);
+        int32_t* values = job_.values + written_;
+        written_ += count;
+        I8 ones{}, twos{}, over_one{}, over_two{}, over_all{}, squares{};   // |over| is below 2^8
+        for (int i = 0; i < count; i += 8) {
+            const F8 coefficient = coefficients[i / 8];
+            const I8 scaled = scaled_magnitude(coefficient, rule.inverse), magnitude = (scaled + rule.rounding) >> rule.shift, sign = coefficient < 0;
+            const I8 over = (magnitude << 8) - scaled, one = magnitude == 1, two = magnitude == 2, indices = (magnitude ^ sign) - sign;
+            __builtin_memcpy(values + i, &indices, sizeof indices);
+            ones -= one;
+            twos -= two;
+            over_one += over & one;
+            over_two += over & two;
+            over_all += over;
+            squares += over * over;
+        }
+        if (sums == nullptr) return;
+        sums->distortion += chosen.rest;
+        add_sums(*sums, total(ones), total(twos), count, total(over_one), total(over_two), total(over_all));
+        sums->distortion += total(squares);
+    }
+
+    static int64_t total(I8 lanes) {
+        int64_t sum = 0;
+        for (int lane = 0; lane < 8; ++lane) sum += lanes[lane];
+        return sum;
+    }
+
+    // Indices of magnitude 1, of 2, of all, and their excess.
+    static void add_sums(mmip::QuantizerSums& sums, int64_t ones, int64_t twos, int64_t all, int64_t over_one, int64_t over_two, int64_t over_all) {
+        sums.count[0] += ones;
+        sums.count[1] += twos;
+        sums.count[2] += all - ones - twos;
+        sums.excess[0] += over_one;
+        sums.excess[1] += over_two;
+        sums.excess[2] += over_all - over_one - over_two;
+    }
+
+    // The entries whose magnitude is not 0, as indices.
+    void write_entries(const Entry* entries, int count, mmip::QuantizerSums& sums) {
         uint16_t* positions = job_.positions + written_;
         int32_t* values = job_.values + written_;
         int64_t ones = 0, twos = 0, excess[3] = {0, 0, 0};   // of magnitude 1, of 2, of all
@@ -255,13 +314,7 @@ private:
         }
         const int64_t many = positions - (job_.positions + written_);
         written_ += many;
-        if (sums == nullptr) return;
-        sums->count[0] += ones;
-        sums->count[1] += twos;
-        sums->count[2] += many - ones - twos;
-        sums->excess[0] += excess[0];
-        sums->excess[1] += excess[1];
-        sums->excess[2] += excess[2] - excess[0] - excess[1];
+        add_sums(sums, ones, twos, many, excess[0], excess[1], excess[2]);
     }
 
     // A DC index, rounded half up.

@@ -87,6 +87,7 @@ struct UnpackJob {
 };
 
 constexpr int kMaxBlockCount = 4088;         // AC coefficients of the largest block
+constexpr int kOutputSlack = 8;              // how many elements past the last one an analysis may write to
 
 struct AnalyzeJob {
     TileView tile;
@@ -102,7 +103,7 @@ struct AnalyzeJob {
     const uint8_t* header_bits[16];
     const uint8_t* header_class[16];         // per cell in coding order; nullptr: guessed from the block itself
     ClassStep classes[8];
-    uint16_t* positions;                     // out: the nonzero AC indices, block after block, in scan order
+    uint16_t* positions;                     // out: the nonzero AC indices, block after block, in scan order; kOutputSlack more
     int32_t* values;
     uint16_t* counts;                        // out: how many of them, at the first cell of each block, 0 at the others
 };
