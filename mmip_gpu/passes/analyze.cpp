@@ -95,8 +95,8 @@ std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples
         entries.count.resize(tile.order->cells());
         job.positions = out.positions.data(), job.values = out.values.data(), job.counts = entries.count.data();
         const int64_t found = kernels().analyze_tile(job, &sums[i * kMaxClasses]);
-        entries.position.assign(job.positions, job.positions + found);
-        entries.value.assign(job.values, job.values + found);
+        entries.position.assign(job.positions, job.positions + found + kOutputSlack);
+        entries.value.assign(job.values, job.values + found + kOutputSlack);
     });
     return sums;
 }

@@ -216,7 +216,7 @@ void settle_masked_blocks(Coefficients& c, const Quantizer& quantizer, int threa
             from += found;
             i += cells;
         }
-        entries.position.resize(to), entries.value.resize(to);
+        entries.position.resize(to + kOutputSlack), entries.value.resize(to + kOutputSlack);
         std::vector<int64_t> values(order.cells());
         int i = 0;
         for (int z = 0; z < order.az; ++z)

@@ -108,6 +108,42 @@ struct AnalyzeJob {
     uint16_t* counts;                        // out: how many of them, at the first cell of each block, 0 at the others
 };
 
+// The indices of one block in one stage, to be listed as tokens. Up to kOutputSlack elements after the positions and values
+// are read, and after the tokens written.
+struct TokenListJob {
+    const uint16_t* positions;
+    const int32_t* values;
+    int count, low;                          // low: first scan position of the stage
+    const BlockPosition* table;
+    const uint16_t* places;                  // [left_class][position_class][neighbour sum]: added to the symbol
+    const uint16_t* left_rows;               // by nonzeros left, up to kManyLeft: where their places begin
+    uint8_t* magnitudes;                     // scratch, kMaxBlockCount + 1 zeros; zeros again afterwards
+    uint16_t* tokens;                        // out
+};
+
+constexpr int kManyLeft = 129;               // more nonzeros left count like it
+
+// A block header: class and symbol, and which of the tile's entries follow as tokens.
+struct BlockRecord {
+    uint32_t first;
+    uint16_t count;
+    uint16_t header;                         // class * kHeaderAlphabet + symbol
+};
+
+constexpr uint32_t kGammaWord = 1u << 10;    // of token words: a gamma code follows
+
+// The listed symbols of a tile in one stage, to be written. Words: see header_words and token_words of tokens.h.
+struct TokenWriteJob {
+    const BlockRecord* blocks;
+    int64_t block_count;
+    const uint16_t* tokens;
+    const uint16_t* positions;
+    const int32_t* values;
+    int low[8];                              // first scan position of the stage, by mode
+    const uint32_t *header_words, *token_words;
+    uint8_t* out;
+};
+
 // How hard the encoder looks.
 enum Search {
     kSearchNone = 0,      // mode 8 everywhere: what the quality rule is measured on
@@ -145,6 +181,8 @@ struct Kernels {
     void (*unpack_tiles)(UnpackJob*, int);                     // AC sub-streams of one stage, two together where there are two
     void (*synthesize_tile)(const SynthesizeJob&);
     void (*project_cell)(const FillJob&);
+    void (*list_tokens)(const TokenListJob&);
+    uint8_t* (*write_tokens)(const TokenWriteJob&);            // returns one past the last byte
     const char* name;
 };
 

@@ -2,6 +2,7 @@
 #include "analyze_kernels.h"
 #include "fill_kernels.h"
 #include "synthesize_kernels.h"
+#include "token_kernels.h"
 #include "unpack_kernels.h"
 
 namespace MMIP_NS {
@@ -59,5 +60,5 @@ void project_cell(const mmip::FillJob& job) {
 
 namespace mmip {
 extern const Kernels MMIP_TABLE_NAME;
-const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::unpack_tiles, MMIP_NS::synthesize_tile, MMIP_NS::project_cell, MMIP_ISA_TEXT};
+const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::unpack_tiles, MMIP_NS::synthesize_tile, MMIP_NS::project_cell, MMIP_NS::list_tokens, MMIP_NS::write_tokens, MMIP_ISA_TEXT};
 }  // namespace mmip

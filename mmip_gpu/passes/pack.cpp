@@ -248,7 +248,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
     std::vector<EncodingTables> tables;
     for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head));
     std::vector<std::vector<uint32_t>> words;
-    for (const EncodingTables& t : tables) words.push_back(symbol_words(t));
+    if (stage > 1) words = {header_words(tables[0]), token_words(tables[1])};
     std::vector<std::vector<uint8_t>> streams(c.tiles.size()), buffers(std::max(threads, 1));
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int worker) {
         if (stage == 1) {
