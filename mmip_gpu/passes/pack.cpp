@@ -1,4 +1,4 @@
-// See pack.h. DCs are walked twice with the same code: once to count symbols, once to write them; AC tokens are listed once.
+// See pack.h. Symbols are found once and counted, then written: DCs as residuals with their contexts, AC tokens as lists.
 #include "pack.h"
 
 #include "../rules/builtin_codes.h"
@@ -107,37 +107,49 @@ int put_run(const std::vector<uint8_t>& contexts, const std::vector<int32_t>& re
     return i;
 }
 
-template <class Sink>
-void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights, Sink& sink) {
+// The DCs of a tile as they are coded, in raster order.
+struct DcList {
+    std::vector<int32_t> residuals;
+    std::vector<uint8_t> contexts;
+};
+
+DcList list_dcs(const Coefficients& c, const Tile& tile, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights) {
     const TileOrder& order = *tile.order;
     const int cells = order.cells();
     const uint8_t* classes = c.classes.get() + tile.base;
     const int32_t* dc = c.dc.get() + tile.base;
-    if (steps.size() > 1) walk_classes(classes, order, static_cast<int>(steps.size()), sink);
     const size_t component = static_cast<size_t>(tile.plane) % steps[0].size();
     std::vector<int64_t> values(cells);
     std::vector<uint32_t> errors(cells);
-    std::vector<int32_t> residuals(cells);
-    std::vector<uint8_t> contexts(cells);
+    DcList list{std::vector<int32_t>(cells), std::vector<uint8_t>(cells)};
     int i = 0;
     for (int z = 0; z < order.az; ++z)
         for (int y = 0; y < order.ay; ++y)
             for (int x = 0; x < order.ax; ++x, ++i) {
                 const int64_t step = steps[classes[i]][component];
                 const CellPlace at{z, y, x, order.ay, order.ax};
-                residuals[i] = static_cast<int32_t>(dc[i] - dc_prediction(&values[i], at, step, weights));
+                list.residuals[i] = static_cast<int32_t>(dc[i] - dc_prediction(&values[i], at, step, weights));
                 values[i] = dc[i] * step;
-                contexts[i] = static_cast<uint8_t>(dc_residual_context(&errors[i], at));
-                errors[i] = magnitude(residuals[i]);
+                list.contexts[i] = static_cast<uint8_t>(dc_residual_context(&errors[i], at));
+                errors[i] = magnitude(list.residuals[i]);
             }
+    return list;
+}
+
+template <class Sink>
+void walk_dc(const Coefficients& c, const Tile& tile, int class_count, const DcList& list, Sink& sink) {
+    const int cells = tile.order->cells();
+    if (class_count > 1) walk_classes(c.classes.get() + tile.base, *tile.order, class_count, sink);
+    const std::vector<int32_t>& residuals = list.residuals;
+    const std::vector<uint8_t>& contexts = list.contexts;
     sink.reserve(2 * static_cast<int64_t>(cells) + 1);
     int run_end = -1;                        // the cell that ends the run at hand
-    for (i = 0; i < cells; ++i) {
+    for (int i = 0; i < cells; ++i) {
         if (contexts[i] == 0) {
             if (i > run_end) run_end = put_run(contexts, residuals, i, sink);
             if (i < run_end) continue;
         }
-        const int size = bit_length(errors[i]);
+        const int size = bit_length(magnitude(residuals[i]));
         sink.symbol(0, contexts[i], size);
         if (size > 0) put_sign_and_low_bits(sink, residuals[i], size);
     }
@@ -197,21 +209,29 @@ std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vecto
 
 namespace {
 
-// Symbol counts of a stage, and from stage 2 on the symbols of each tile.
-std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps,
-                                                  int threads, std::vector<TokenList>& lists) {
+// The symbols of every tile of a stage: of stage 1, or of a later one.
+struct StageLists {
+    std::vector<DcList> dcs;
+    std::vector<TokenList> tokens;
+
+    StageLists(const Coefficients& c, int stage) : dcs(stage == 1 ? c.tiles.size() : 0), tokens(stage == 1 ? 0 : c.tiles.size()) {}
+};
+
+// Fills the lists; returns their counts. Only stage 1 predicts.
+std::vector<std::vector<uint32_t>> list_symbols(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps,
+                                                const DcWeights& weights, int threads, StageLists& lists) {
     const std::vector<CodeFamily> families = stage_families(stage);
-    const int workers = std::max(threads, 1);
+    const int workers = std::max(threads, 1), class_count = static_cast<int>(steps.size());
     std::vector<std::vector<std::vector<uint32_t>>> parts(workers);
     for (auto& part : parts)
         for (const CodeFamily& f : families) part.emplace_back(static_cast<size_t>(f.classes) * f.alphabet, 0);
-    const DcWeights weights = stage_weights(c, stage, steps);
     parallel_for(static_cast<int64_t>(c.tiles.size()), workers, [&](int64_t i, int worker) {
         if (stage == 1) {
+            lists.dcs[i] = list_dcs(c, c.tiles[i], steps, weights);
             CountSink sink{parts[worker].data(), &families};
-            walk_dc(c, c.tiles[i], steps, weights, sink);
+            walk_dc(c, c.tiles[i], class_count, lists.dcs[i], sink);
         } else {
-            list_tokens(c, c.tiles[i], stage, lists[i], parts[worker][0].data(), parts[worker][1].data());
+            list_tokens(c, c.tiles[i], stage, lists.tokens[i], parts[worker][0].data(), parts[worker][1].data());
         }
     });
     for (int w = 1; w < workers; ++w)
@@ -223,8 +243,8 @@ std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int sta
 
 std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& c, int stage,
                                                  const std::vector<std::vector<uint32_t>>& steps, int threads) {
-    std::vector<TokenList> lists(c.tiles.size());
-    return listed_symbols(c, stage, steps, threads, lists);
+    StageLists lists(c, stage);
+    return list_symbols(c, stage, steps, stage_weights(c, stage, steps), threads, lists);
 }
 
 std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int threads) {
@@ -240,9 +260,9 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
 
 std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
     const std::vector<CodeFamily> families = stage_families(stage);
-    std::vector<TokenList> lists(c.tiles.size());
-    const std::vector<std::vector<uint32_t>> histograms = listed_symbols(c, stage, steps, threads, lists);
+    StageLists lists(c, stage);
     const DcWeights weights = stage_weights(c, stage, steps);
+    const std::vector<std::vector<uint32_t>> histograms = list_symbols(c, stage, steps, weights, threads, lists);
     BitString head;
     if (stage == 1) put_weights(weights, head);
     std::vector<EncodingTables> tables;
@@ -254,17 +274,18 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
         if (stage == 1) {
             WriteSink sink(&streams[i], &tables);
             if (c.mask) put_mask(c, c.tiles[i], sink);
-            walk_dc(c, c.tiles[i], steps, weights, sink);
+            walk_dc(c, c.tiles[i], static_cast<int>(steps.size()), lists.dcs[i], sink);
             sink.finish();
             streams[i].shrink_to_fit();
             return;
         }
         std::vector<uint8_t>& buffer = buffers[worker];
-        if (buffer.size() < token_room(lists[i])) buffer.resize(token_room(lists[i]));
+        TokenList& list = lists.tokens[i];
+        if (buffer.size() < token_room(list)) buffer.resize(token_room(list));
         buffer[0] = 0;   // a sub-stream without bits is a zero byte
-        const uint8_t* end = write_tokens(c, c.tiles[i], stage, lists[i], words[0], words[1], buffer.data());
+        const uint8_t* end = write_tokens(c, c.tiles[i], stage, list, words[0], words[1], buffer.data());
         streams[i].assign(static_cast<const uint8_t*>(buffer.data()), std::max(end, static_cast<const uint8_t*>(buffer.data()) + 1));
-        lists[i] = TokenList{};
+        list = TokenList{};
     });
     return assemble_payload(head.finish(), streams);
 }
