@@ -68,7 +68,9 @@ def encode_chunk(
     layout = PlaneLayout.of(array.shape, plan.axes)
     if array.size == 0:
         return encode_raw(array, layout, plan)
-    chunk, planes, offset, errors = analyzed_chunk(array, plan, classes, threads)
+    original = layout.to_planes(array)
+    statistics = None if plan.config.step is not None else _core.statistics(original, threads)
+    chunk, planes, offset, errors = analyzed_chunk(array, plan, classes, threads, statistics=statistics)
     payloads = [chunk.pack(stage, threads) for stage in range(1, len(plan.cuts) + 1)]
     decoded = None
     if plan.correction is not None or plan.config.verify:
@@ -88,7 +90,7 @@ def encode_chunk(
         correction=plan.correction,
         padding=plan.padding,
     )
-    loss = loss_record(layout.to_planes(array), decoded, plan, sum(errors))
+    loss = loss_record(original, decoded, plan, sum(errors), statistics)
     header = Header(array.dtype.name, layout, plan.colour, loss, fields, step=plan.config.step)
     encoded = Encoded(header, tuple(payloads))
     if allow_raw and encoded.size > array.nbytes + len(encoded.header.to_bytes()):
@@ -103,12 +105,13 @@ def analyzed_chunk(
     threads: int,
     *,
     plain: bool = False,
+    statistics: tuple[int, int, int] | None = None,
 ) -> tuple[_core.Chunk, NDArray[Any], int, list[float]]:
     """(quantized chunk, planes, offset, estimated squared error of each class): all of encoding but the entropy coder.
 
     Samples under the padding mask are replaced before the transform; the planes are those of the array, as integers:
     of float32 samples, their indices. With `plain`, all blocks have mode 8 and indices are rounded half up: the
-    quality rule's own distortion.
+    quality rule's own distortion. `statistics` are those of the array, where they are known.
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
     planes = to_indices(layout.to_planes(array), plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
@@ -118,7 +121,9 @@ def analyzed_chunk(
     if plan.padding is not None:
         coded = np.empty_like(planes)
         chunk.fill(planes, cells, coded, threads)
-    offset = sample_offset(coded)
+    if statistics is None or coded is not planes:
+        statistics = _core.statistics(coded, threads)
+    offset = sample_offset(coded, statistics)
     if plan.colour:
         coded = colour_planes(planes, offset)
     rounding = _PLAIN_ROUNDING if plain else ROUNDING

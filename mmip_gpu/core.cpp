@@ -6,6 +6,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include "passes/analyze.h"
@@ -17,6 +18,7 @@
 #include "passes/mask.h"
 #include "passes/pack.h"
 #include "passes/padding.h"
+#include "passes/statistics.h"
 #include "rules/colour.h"
 
 namespace nb = nanobind;
@@ -256,31 +258,13 @@ void colour_planes(IntArray planes, bool forward) {
     }
 }
 
-template <class T>
-int64_t sum_of(const void* samples, size_t count) {
-    const T* at = static_cast<const T*>(samples);
-    constexpr size_t kRun = 1 << 14;   // of so many 16 bit samples an int32 holds the sum
-    int64_t sum = 0;
-    for (size_t first = 0; first < count; first += kRun) {
-        const size_t last = std::min(count, first + kRun);
-        std::conditional_t<sizeof(T) <= 2, int32_t, int64_t> part = 0;
-        for (size_t i = first; i < last; ++i) part += at[i];
-        sum += part;
-    }
-    return sum;
-}
-
-// Sum of all samples of an array.
-int64_t total(ReadOnlyArray a) {
-    const SampleType type = sample_type(a.dtype());
+// (sum, least, greatest) of all samples of an array.
+std::tuple<int64_t, int32_t, int32_t> statistics(ReadOnlyArray a, int threads) {
+    require(a.size() > 0, "no samples");
+    const Samples view{const_cast<void*>(a.data()), sample_type(a.dtype())};
     nb::gil_scoped_release free;
-    switch (type) {
-        case kSampleU8: return sum_of<uint8_t>(a.data(), a.size());
-        case kSampleI8: return sum_of<int8_t>(a.data(), a.size());
-        case kSampleU16: return sum_of<uint16_t>(a.data(), a.size());
-        case kSampleI16: return sum_of<int16_t>(a.data(), a.size());
-        default: return sum_of<int32_t>(a.data(), a.size());
-    }
+    const SampleStatistics found = sample_statistics(view, static_cast<int64_t>(a.size()), threads);
+    return {found.sum, found.low, found.high};
 }
 
 template <class T>
@@ -378,7 +362,7 @@ NB_MODULE(_core, m) {
         .def("count_symbols", &Chunk::run_count_symbols, "stage"_a, "threads"_a)
         .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
-    m.def("total", &total, "a"_a);
+    m.def("statistics", &statistics, "a"_a, "threads"_a);
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);

@@ -7,8 +7,6 @@
 namespace mmip {
 namespace {
 
-constexpr int kSampleBytes[] = {1, 1, 2, 2, 4};
-
 // Classes of the tile's cells, raster order, out of the chunk's map.
 void copy_classes(const Coefficients& c, const Tile& tile, const uint8_t* classes) {
     uint8_t* to = c.classes.get() + tile.base;

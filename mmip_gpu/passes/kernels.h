@@ -175,12 +175,19 @@ struct FillJob {
 };
 
 enum SampleType { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
+constexpr int kSampleBytes[] = {1, 1, 2, 2, 4};
+
+struct SampleStatistics {
+    int64_t sum;
+    int32_t low, high;
+};
 
 struct Kernels {
     int64_t (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class; returns how many indices
     void (*unpack_tiles)(UnpackJob*, int);                     // AC sub-streams of one stage, two together where there are two
     void (*synthesize_tile)(const SynthesizeJob&);
     void (*project_cell)(const FillJob&);
+    SampleStatistics (*statistics)(const void*, int, int64_t);   // samples, SampleType, how many (at least one)
     void (*list_tokens)(const TokenListJob&);
     uint8_t* (*write_tokens)(const TokenWriteJob&);            // returns one past the last byte
     const char* name;
