@@ -6,7 +6,6 @@
 namespace mmip {
 namespace {
 
-
 int64_t axis_scale(const Geometry& g, int axis, int scale) { return axis == 0 && g.depth == 1 ? 1 : scale; }
 
 }  // namespace
