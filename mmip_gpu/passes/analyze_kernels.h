@@ -29,16 +29,21 @@ public:
 
     template <class T>
     int64_t run(Block& b) {
-        for (uint32_t& m : b.magnitudes) m = 0;
+        if (job_.search >= mmip::kSearchRough)
+            for (uint32_t& m : b.magnitudes) m = 0;
         const int sz = superblock_depth(depth), sy = superblock_width(depth);
         for (int z = 0; z < t_.az; z += sz)
             for (int y = 0; y < t_.ay; y += sy)
                 for (int x = 0; x < t_.ax; x += sy) {
                     b.template load<T>(job_, z, y, x);
                     find_cells(z, y, x);
+                    if (depth == 1 && is_even(b, 0, Block::cells)) {
+                        store_whole(b);
+                        continue;
+                    }
                     for (int q = 0; q < Block::quads; ++q) {
                         const int first = q * Block::group;
-                        even_[q] = job_.search == mmip::kSearchFast && can_merge(first, Block::group) && b.is_even(first, job_.classes[class_[first]].step);
+                        even_[q] = is_even(b, first, Block::group);
                         for (int k = first; k < first + Block::group; ++k)
                             if (present_[k] && !even_[q]) decide_cell(b, k);
                     }
@@ -56,6 +61,19 @@ private:
             if (!present_[k]) continue;
             class_[k] = t_.classes[t_.raster[next_]];
             place_[k] = next_++;
+        }
+    }
+
+    // Whether these cells are taken for one block unseen.
+    bool is_even(const Block& b, int first, int many) const {
+        return job_.search == mmip::kSearchFast && can_merge(first, many) && b.is_even(first, many, job_.classes[class_[first]].step);
+    }
+
+    void store_whole(Block& b) {
+        if constexpr (depth == 1) {
+            b.template transform_merged<32, 4>(0, b.whole.coefficients, b.whole.dc);
+            b.whole.mode = kMode32;
+            store(b, b.whole, 0);
         }
     }
 
