@@ -108,7 +108,7 @@ private:
             }
             slice_phase<8, 8, dct_line<8, F8>>(first.coefficients);
         }
-        estimate(first, kMode8, k);
+        estimate<true>(first, kMode8, k);
         const bool dense = job_.search == mmip::kSearchFast && first.dense > Block::cell_samples / kDenseShare;
         if (!all && !dense) return;
         if constexpr (depth == 8) {
@@ -131,13 +131,13 @@ private:
         return job_.search == mmip::kSearchRough ? 144 : 256 - job_.rounding;
     }
 
-    // Rough cost of a candidate.
-    template <class C>
+    // Rough cost of a candidate; `counts` its indices too.
+    template <bool counts = false, class C>
     void estimate(C& candidate, int mode, int k) {
         const mmip::BlockView& view = t_.blocks[mode];
         candidate.mode = mode;
         if (view.cells == 1) candidate.dc[0] = take_dc(candidate.coefficients);
-        candidate.estimate(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
+        candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
     }
 
     // Whether a candidate may win by code lengths although another one costs less by the rough cost.

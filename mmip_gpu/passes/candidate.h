@@ -68,27 +68,32 @@ template <int size>
 struct Candidate {
     alignas(64) F8 coefficients[size / 8 > 0 ? size / 8 : 1];   // the DC places hold zero
     int mode;
-    int dense;               // indices that are not 0, by the last estimate
+    int dense;               // indices that are not 0, by an estimate that counts
     int count;               // of entries
     Cost cost;               // of all AC, by the last estimate
     int64_t rest;            // distortion of what is not an entry
     float dc[16];            // of its cells, in coding order
     Entry entries[size];
 
-    // Indices by rounding, and a cost from bit lengths alone.
+    // Indices by rounding, and a cost from bit lengths alone: index_cost of every one that is not 0, and kBlockBits.
+    template <bool counts>
     void estimate(float inverse, int32_t rounding, int samples) {
-        I8 squares{}, quarters{}, many{};   // below 2^16 each but for the lengths, so that the 512 of a lane cannot overflow
+        I8 squares{}, lengths{}, many{};   // squares are below 2^16 each, so that the 512 of a lane cannot overflow
         for (int i = 0; i < samples / 8; ++i) {
             const I8 scaled = scaled_magnitude(coefficients[i], inverse), magnitude = quantize_magnitude(scaled, rounding);
             const I8 over = (magnitude << 8) - scaled;
             squares += over * over;
-            quarters += index_cost(magnitude);
-            many -= magnitude > 0;
+            const F8 of_magnitude = to_float(magnitude);
+            I8 bits;
+            __builtin_memcpy(&bits, &of_magnitude, sizeof bits);
+            const I8 length = (bits >> 23) - 125;   // one more than the bit length; negative of 0
+            lengths += length > 0 ? length : I8{};
+            if (counts) many -= magnitude > 0;
         }
         cost = {0, 0};
         dense = 0;
-        for (int lane = 0; lane < 8; ++lane) cost.distortion += squares[lane], cost.bits += quarters[lane], dense += many[lane];
-        cost.bits = kBlockBits + cost.bits / 4;
+        for (int lane = 0; lane < 8; ++lane) cost.distortion += squares[lane], cost.bits += lengths[lane], dense += many[lane];
+        cost.bits = kBlockBits + 2 * cost.bits;
     }
 
     // Entries are the coefficients whose scaled magnitude is at least `threshold` (at most 256). Their positions are written

@@ -45,10 +45,13 @@ public:
 
     // `places`: see token_places.
     void list(TokenList& list, const uint16_t* places) {
-        list.blocks.resize(order_.cells());
-        list.tokens.resize(entries_.position.size());
-        blocks_ = list.blocks.data();
-        job_ = {nullptr, nullptr, 0, 0, nullptr, places, left_rows(), magnitudes_.data(), list.tokens.data()};
+        // Listed where the memory is warm, then copied: only what is kept takes new memory.
+        thread_local std::vector<BlockRecord> blocks;
+        thread_local std::vector<uint16_t> tokens;
+        if (blocks.size() < static_cast<size_t>(order_.cells())) blocks.resize(order_.cells());
+        if (tokens.size() < entries_.position.size()) tokens.resize(entries_.position.size());
+        blocks_ = blocks.data();
+        job_ = {nullptr, nullptr, 0, 0, nullptr, places, left_rows(), magnitudes_.data(), tokens.data()};
         const int cells = order_.cells();
         if (stage_ > 2) find_empty();
         size_t at = 0;
@@ -66,8 +69,8 @@ public:
             at += entries_.count[i];
             i += table.cells;
         }
-        list.blocks.resize(blocks_ - list.blocks.data());
-        list.tokens.resize(job_.tokens - list.tokens.data());
+        list.blocks.assign(blocks.data(), blocks_);
+        list.tokens.assign(tokens.data(), job_.tokens);
     }
 
     // Class of the header at every cell, with the densities of all cells known.
