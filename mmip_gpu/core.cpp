@@ -51,6 +51,7 @@ struct Chunk {
     Coefficients coefficients;
     Quantizer quantizer;
     std::optional<int32_t> padding;
+    std::optional<DcWeights> dc_weights;     // fitted to the DCs as they are, where that was done already
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
           std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
@@ -87,7 +88,8 @@ struct Chunk {
         const Samples view{const_cast<void*>(samples.data()), sample_type(samples.dtype())};
         nb::gil_scoped_release free;
         std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, {offset, rounding, search, passes, threads});
-        if (padding) settle_masked_blocks(coefficients, quantizer, threads);
+        dc_weights.reset();
+        if (padding) dc_weights = settle_masked_blocks(coefficients, quantizer, threads);
         return errors;
     }
 
@@ -110,7 +112,7 @@ struct Chunk {
         {
             nb::gil_scoped_release free;
             if (stage > 1) need_entries();
-            payload = pack_stage(coefficients, stage, quantizer.steps, threads);
+            payload = pack_stage(coefficients, stage, quantizer.steps, threads, dc_weights);
         }
         return nb::bytes(payload.data(), payload.size());
     }
@@ -128,6 +130,7 @@ struct Chunk {
         const UnpackOptions options = unpack_options(check_crc, alone, threads);
         nb::gil_scoped_release free;
         coefficients.entries.clear();
+        dc_weights.reset();
         return unpack_stage(coefficients, stage, payload.data(), payload.size(), options);
     }
 
@@ -183,6 +186,7 @@ struct Chunk {
         std::vector<PayloadBytes> bytes;
         for (const ByteArray& p : payloads) bytes.push_back({p.data(), p.size()});
         nb::gil_scoped_release free;
+        dc_weights.reset();
         const DecodeTimes t = decode_tiles(coefficients, quantizer, bytes, options, {offset, minimum, maximum}, scale, view);
         if (padding) restore_padding(coefficients, scale, *padding, view, threads);
         return {t.checks, t.stage_1, t.later_stages, t.synthesis};
@@ -233,6 +237,7 @@ struct Chunk {
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
         stage_from_columns(coefficients, stage, grid, array.data(), static_cast<int>(quantizer.steps.size()));
+        dc_weights.reset();
         coefficients.entries.clear();
     }
 

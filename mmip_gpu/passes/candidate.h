@@ -40,18 +40,32 @@ MMIP_RULE uint64_t byte_bits(const uint8_t* bytes) {
     return bits;
 }
 
-// Appends base + the places of the set bits; returns one past the last. Four are written at a time, wanted or not: asking
-// after each one whether it was the last would seldom be foreseen.
+// The places of the set bits of every byte.
+struct BytePlaces {
+    alignas(16) uint16_t of[256][8] = {};
+
+    constexpr BytePlaces() {
+        for (int byte = 0; byte < 256; ++byte)
+            for (int bit = 0, n = 0; bit < 8; ++bit)
+                if ((byte >> bit & 1) != 0) of[byte][n++] = static_cast<uint16_t>(bit);
+    }
+};
+
+static constexpr BytePlaces kBytePlaces;
+
+// Appends base + the places of the set bits; returns one past the last. Eight are written for every byte, wanted or not:
+// asking after each one whether it was the last would seldom be foreseen.
 MMIP_RULE uint16_t* append_places(uint64_t bits, int base, uint16_t* out) {
-    uint16_t* const end = out + __builtin_popcountll(bits);
-    do {
-        MMIP_UNROLL
-        for (int i = 0; i < 4; ++i) {
-            *out++ = static_cast<uint16_t>(base + __builtin_ctzll(bits | uint64_t{1} << 63));
-            bits &= bits - 1;
-        }
-    } while (bits != 0);
-    return end;
+    MMIP_UNROLL
+    for (int i = 0; i < 8; ++i) {
+        const uint32_t byte = bits >> (8 * i) & 255;
+        U8x16 places;
+        __builtin_memcpy(&places, kBytePlaces.of[byte], sizeof places);
+        places += static_cast<uint16_t>(base + 8 * i);
+        __builtin_memcpy(out, &places, sizeof places);
+        out += __builtin_popcount(byte);
+    }
+    return out;
 }
 
 // Scratch that puts the entries of a block into scan order: which positions have one, and what stands at them.
@@ -113,7 +127,7 @@ struct Candidate {
                 squares += small * small;
                 found |= static_cast<uint64_t>(lane_bits(large)) << (8 * k);
             }
-            end = append_places(found, 8 * i, end);
+            if (found != 0) end = append_places(found, 8 * i, end);
         }
         rest = 0;
         for (int lane = 0; lane < 8; ++lane) rest += squares[lane];
@@ -125,7 +139,9 @@ struct Candidate {
         }
         uint16_t* next = positions;
         for (int first = 0; first < samples; first += 64) {
-            next = append_places(byte_bits(c.found + first), first, next);
+            const uint64_t found = byte_bits(c.found + first);
+            if (found == 0) continue;
+            next = append_places(found, first, next);
             __builtin_memset(c.found + first, 0, 64);
         }
         for (int i = 0; i < many; ++i) c.values[i] = c.at[positions[i]];

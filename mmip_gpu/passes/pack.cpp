@@ -258,10 +258,11 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
     return parts[0];
 }
 
-std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
+std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads,
+                       const std::optional<DcWeights>& fitted) {
     const std::vector<CodeFamily> families = stage_families(stage);
     StageLists lists(c, stage);
-    const DcWeights weights = stage_weights(c, stage, steps);
+    const DcWeights weights = fitted ? *fitted : stage_weights(c, stage, steps);
     const std::vector<std::vector<uint32_t>> histograms = list_symbols(c, stage, steps, weights, threads, lists);
     BitString head;
     if (stage == 1) put_weights(weights, head);

@@ -9,8 +9,6 @@
 
 namespace MMIP_NS {
 
-typedef uint16_t U8x16 __attribute__((vector_size(16)));   // eight of 16 bits
-
 // The last of `before`, then all of `at` but the last.
 MMIP_RULE U8x16 shifted_in(U8x16 before, U8x16 at) {
 #if defined(__clang__) || __GNUC__ >= 12
