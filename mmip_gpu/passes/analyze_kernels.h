@@ -7,6 +7,7 @@
 #include "../rules/decide.h"
 #include "block_kernels.h"
 #include "candidate.h"
+#include "index_writer.h"
 #include "kernels.h"
 #include "superblock.h"
 
@@ -23,7 +24,7 @@ class TileAnalysis {
     using Block = Superblock<depth>;
 
 public:
-    TileAnalysis(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) : job_(job), t_(job.tile), sums_(sums) {
+    TileAnalysis(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) : job_(job), t_(job.tile), sums_(sums), out_{job.positions, job.values} {
         for (int c = 0; c < kMaxClasses; ++c) inverse_[c] = 256.0f / job.classes[c].step;
     }
 
@@ -49,7 +50,7 @@ public:
                     }
                     decide_merges(b);
                 }
-        return written_;
+        return out_.positions - job_.positions;
     }
 
 private:
@@ -247,92 +248,19 @@ private:
             t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
             job_.counts[i + j] = 0;
         }
-        const int64_t before = written_;
+        int written;
         if (reversible) {
-            write_rounded(b, chosen, {1.0f, 1, 0, 0}, nullptr);
+            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, {1.0f, 1, 0, 0}, nullptr);
         } else if (job_.search < mmip::kSearchRough) {
-            write_rounded(b, chosen, {inverse_[c], least_scaled(), job_.rounding, 8}, &sums_[c]);
+            const IndexRule rule{inverse_[c], least_scaled(), job_.rounding, 8};
+            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, &sums_[c]);
         } else {
             sums_[c].distortion += chosen.cost.distortion;
-            write_entries(chosen.entries, chosen.count, sums_[c]);
+            written = out_.write_entries(chosen.entries, chosen.count, sums_[c]);
         }
-        job_.counts[i] = static_cast<uint16_t>(written_ - before);
-        const int stored = written_ == before && view.cells == 1 ? kMode8 : chosen.mode;
+        job_.counts[i] = static_cast<uint16_t>(written);
+        const int stored = written == 0 && view.cells == 1 ? kMode8 : chosen.mode;
         for (int j = 0; j < view.cells; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);
-    }
-
-    // f = |c| * inverse; |q| = (f + rounding) >> shift, which is not 0 from f = least on.
-    struct IndexRule {
-        float inverse;
-        int32_t least, rounding, shift;
-    };
-
-    // The indices of a block by rounding alone; sums: added to, or nullptr.
-    template <class C>
-    void write_rounded(Block& b, C& chosen, const IndexRule& rule, mmip::QuantizerSums* sums) {
-        const mmip::BlockView& view = t_.blocks[chosen.mode];
-        const int count = chosen.collect(b.collector, view.cells * Block::cell_samples, view.order, rule.inverse, rule.least, job_.positions + written_);
-        const F8* coefficients = reinterpret_cast<const F8*>(b.collector.values);
-        int32_t* values = job_.values + written_;
-        written_ += count;
-        I8 ones{}, twos{}, over_one{}, over_two{}, over_all{}, squares{};   // |over| is below 2^8
-        for (int i = 0; i < count; i += 8) {
-            const F8 coefficient = coefficients[i / 8];
-            const I8 scaled = scaled_magnitude(coefficient, rule.inverse), magnitude = (scaled + rule.rounding) >> rule.shift, sign = coefficient < 0;
-            const I8 over = (magnitude << 8) - scaled, one = magnitude == 1, two = magnitude == 2, indices = (magnitude ^ sign) - sign;
-            __builtin_memcpy(values + i, &indices, sizeof indices);
-            ones -= one;
-            twos -= two;
-            over_one += over & one;
-            over_two += over & two;
-            over_all += over;
-            squares += over * over;
-        }
-        if (sums == nullptr) return;
-        sums->distortion += chosen.rest;
-        add_sums(*sums, total(ones), total(twos), count, total(over_one), total(over_two), total(over_all));
-        sums->distortion += total(squares);
-    }
-
-    static int64_t total(I8 lanes) {
-        int64_t sum = 0;
-        for (int lane = 0; lane < 8; ++lane) sum += lanes[lane];
-        return sum;
-    }
-
-    // Indices of magnitude 1, of 2, of all, and their excess.
-    static void add_sums(mmip::QuantizerSums& sums, int64_t ones, int64_t twos, int64_t all, int64_t over_one, int64_t over_two, int64_t over_all) {
-        sums.count[0] += ones;
-        sums.count[1] += twos;
-        sums.count[2] += all - ones - twos;
-        sums.excess[0] += over_one;
-        sums.excess[1] += over_two;
-        sums.excess[2] += over_all - over_one - over_two;
-    }
-
-    // The entries whose magnitude is not 0, as indices.
-    void write_entries(const Entry* entries, int count, mmip::QuantizerSums& sums) {
-        uint16_t* positions = job_.positions + written_;
-        int32_t* values = job_.values + written_;
-        int64_t ones = 0, twos = 0, excess[3] = {0, 0, 0};   // of magnitude 1, of 2, of all
-        for (int n = 0; n < count; ++n) {
-            const Entry e = entries[n];
-            // Masks: a branch on a magnitude could not be foreseen.
-            const int32_t sign = -static_cast<int32_t>(e.negative), kept = e.magnitude != 0, one = e.magnitude == 1, two = e.magnitude == 2;
-            const int32_t over = ((e.magnitude << 8) - e.scaled) & -kept;
-            *positions = e.position;
-            *values = (e.magnitude ^ sign) - sign;
-            positions += kept;
-            values += kept;
-            ones += one;
-            twos += two;
-            excess[0] += over & -one;
-            excess[1] += over & -two;
-            excess[2] += over;
-        }
-        const int64_t many = positions - (job_.positions + written_);
-        written_ += many;
-        add_sums(sums, ones, twos, many, excess[0], excess[1], excess[2]);
     }
 
     // A DC index, rounded half up.
@@ -349,7 +277,7 @@ private:
     mmip::QuantizerSums* sums_;
     float inverse_[kMaxClasses];
     int next_ = 0;
-    int64_t written_ = 0;
+    IndexWriter out_;
     bool present_[Block::cells], even_[Block::quads];
     int class_[Block::cells], place_[Block::cells];
     int options_[Block::cells];
