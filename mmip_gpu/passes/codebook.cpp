@@ -6,6 +6,7 @@
 #include "../rules/builtin_codes.h"
 #include "../rules/correction_codes.h"
 #include "layout.h"
+#include "parallel.h"
 
 namespace mmip {
 namespace {
@@ -181,20 +182,22 @@ EncodingTables builtin_codewords(const CodeFamily& f) {
     return tables;
 }
 
-EncodingTables choose_codes(const CodeFamily& f, const std::vector<uint32_t>& histogram, BitString& head) {
-    EncodingTables tables;
-    tables.alphabet = f.alphabet;
-    tables.escape_bits = f.escape_bits;
-    for (int c = 0; c < f.classes; ++c) {
-        const uint8_t* builtin = f.builtin_lengths(c);
+EncodingTables choose_codes(const CodeFamily& f, const std::vector<uint32_t>& histogram, BitString& head, int threads) {
+    std::vector<OwnCode> own(f.classes);         // without bits where the built-in code is taken
+    parallel_for(f.classes, threads, [&](int64_t c, int) {
+        const uint8_t* builtin = f.builtin_lengths(static_cast<int>(c));
         const uint32_t* counts = histogram.data() + static_cast<size_t>(c) * f.alphabet;
         const uint64_t bits = builtin_bits(f, builtin, counts);
-        OwnCode own;
-        if (bits > 64) own = best_own_code(f, builtin, counts);
-        const bool use_own = own.bits != 0 && own.bits < bits;
+        if (bits > 64) own[c] = best_own_code(f, builtin, counts);
+        if (own[c].bits >= bits) own[c].bits = 0;
+    });
+    EncodingTables tables{f.alphabet, f.escape_bits, {}};
+    for (int c = 0; c < f.classes; ++c) {
+        const uint8_t* builtin = f.builtin_lengths(c);
+        const bool use_own = own[c].bits != 0;
         head.put(use_own ? 1 : 0, 1);
-        if (use_own) write_own_code(own, builtin, f, head);
-        const std::vector<uint16_t> words = canonical_codewords(use_own ? own.lengths.data() : builtin, f.alphabet + 1);
+        if (use_own) write_own_code(own[c], builtin, f, head);
+        const std::vector<uint16_t> words = canonical_codewords(use_own ? own[c].lengths.data() : builtin, f.alphabet + 1);
         tables.codewords.insert(tables.codewords.end(), words.begin(), words.end());
     }
     return tables;

@@ -177,33 +177,40 @@ void append_u32(std::string& out, uint32_t v) {
 
 }  // namespace
 
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams) {
-    size_t largest = 1, total = 0;
-    for (const auto& s : streams) largest = std::max(largest, s.size()), total += s.size();
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads) {
+    size_t largest = 1;
+    for (const auto& s : streams) largest = std::max(largest, s.size());
     const int index_bits = bit_length(static_cast<uint32_t>(largest - 1));
     BitString index;
     for (const auto& s : streams) index.put(static_cast<uint32_t>(s.size() - 1), index_bits);
     const std::vector<uint8_t>& index_bytes = index.finish();
     const size_t groups = (streams.size() + kGroupSubstreams - 1) / kGroupSubstreams;
     const size_t head_bytes = 4 + codes.size() + 1 + index_bytes.size() + 4 * groups + 4;
+    std::vector<size_t> group_starts(1, head_bytes);
+    for (size_t i = 0; i < streams.size(); ++i) {
+        if (i % kGroupSubstreams == 0) group_starts.push_back(group_starts.back());
+        group_starts.back() += streams[i].size();
+    }
     std::string out;
-    out.reserve(head_bytes + total);
+    out.reserve(group_starts.back());
     append_u32(out, static_cast<uint32_t>(head_bytes));
     out.append(codes.begin(), codes.end());
     out.push_back(static_cast<char>(index_bits));
     out.append(index_bytes.begin(), index_bytes.end());
     const size_t crcs = out.size();
-    out.append(4 * groups + 4, '\0');
-    const auto set_u32 = [&](size_t at, uint32_t v) {
+    out.resize(group_starts.back());
+    const auto set_crc = [&](size_t at, size_t from, size_t to) {
+        const uint32_t v = crc32(reinterpret_cast<const uint8_t*>(out.data()) + from, to - from);
         for (int i = 0; i < 4; ++i) out[at + i] = static_cast<char>(v >> (8 * i));
     };
-    for (size_t g = 0; g < groups; ++g) {
-        const size_t from = out.size();
-        for (size_t i = g * kGroupSubstreams; i < std::min(streams.size(), (g + 1) * kGroupSubstreams); ++i)
-            out.append(streams[i].begin(), streams[i].end());
-        set_u32(crcs + 4 * g, crc32(reinterpret_cast<const uint8_t*>(out.data()) + from, out.size() - from));
-    }
-    set_u32(head_bytes - 4, crc32(reinterpret_cast<const uint8_t*>(out.data()), head_bytes - 4));
+    parallel_for(static_cast<int64_t>(groups), threads, [&](int64_t g, int) {
+        size_t to = group_starts[g];
+        const size_t first = static_cast<size_t>(g) * kGroupSubstreams;
+        for (size_t i = first; i < std::min(streams.size(), first + kGroupSubstreams); to += streams[i++].size())
+            std::copy(streams[i].begin(), streams[i].end(), out.begin() + static_cast<std::ptrdiff_t>(to));
+        set_crc(crcs + 4 * g, group_starts[g], to);
+    });
+    set_crc(head_bytes - 4, 0, head_bytes - 4);
     return out;
 }
 
@@ -267,7 +274,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
     BitString head;
     if (stage == 1) put_weights(weights, head);
     std::vector<EncodingTables> tables;
-    for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head));
+    for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head, threads));
     std::vector<std::vector<uint32_t>> words;
     if (stage > 1) words = {header_words(tables[0]), token_words(tables[1])};
     std::vector<std::vector<uint8_t>> streams(c.tiles.size()), buffers(std::max(threads, 1));
@@ -288,7 +295,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
         streams[i].assign(static_cast<const uint8_t*>(buffer.data()), std::max(end, static_cast<const uint8_t*>(buffer.data()) + 1));
         list = TokenList{};
     });
-    return assemble_payload(head.finish(), streams);
+    return assemble_payload(head.finish(), streams, threads);
 }
 
 namespace {
@@ -319,7 +326,7 @@ StageRates chosen_rates(const Coefficients& c, int stage, const std::vector<std:
     const std::vector<CodeFamily> f = stage_families(stage);
     const std::vector<std::vector<uint32_t>> histograms = count_symbols(c, stage, steps, threads);
     BitString head;
-    return rates_of(f[0], f[1], choose_codes(f[0], histograms[0], head), choose_codes(f[1], histograms[1], head));
+    return rates_of(f[0], f[1], choose_codes(f[0], histograms[0], head, threads), choose_codes(f[1], histograms[1], head, threads));
 }
 
 std::vector<uint8_t> header_classes(const Coefficients& c, int stage, int threads) {

@@ -26,7 +26,8 @@ std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& coefficient
 std::vector<uint32_t> count_token_contexts(const Coefficients& coefficients, int stage, int threads);
 
 // Payload of a stage, section 6: its head (the bits of its codes, index, crcs) and the sub-streams of all tiles.
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams);
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads);
+
 // Bits of every symbol of a stage from 2 on, its raw bits included: classes x alphabet.
 struct StageRates {
     std::vector<uint8_t> header, token;
