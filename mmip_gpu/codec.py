@@ -122,8 +122,10 @@ def encode_chunk(
     layout = PlaneLayout.of(array.shape, plan.axes)
     if array.size == 0:
         return encode_raw(array, layout, plan)
+    original = layout.to_planes(array)
+    statistics = None if plan.config.step is not None else _core.statistics(original, threads)
     if analysis is None:
-        analysis = analyzed_chunk(array, plan, classes, threads)
+        analysis = analyzed_chunk(array, plan, classes, threads, statistics=statistics)
     chunk, payloads = analysis.chunk, list(analysis.payloads())
     decoded = None
     if plan.correction is not None:
@@ -145,7 +147,7 @@ def encode_chunk(
         padding=plan.padding,
         dc_image=chunk.dc_recon if plan.dc_image else None,
     )
-    loss = loss_record(layout.to_planes(array), decoded, plan, sum(analysis.errors))
+    loss = loss_record(original, decoded, plan, sum(analysis.errors), statistics)
     header = Header(array.dtype.name, layout, plan.colour, loss, fields, step=plan.config.step)
     encoded = Encoded(header, tuple(payloads))
     if allow_raw and encoded.size > array.nbytes + len(encoded.header.to_bytes()):
@@ -160,11 +162,12 @@ def analyzed_chunk(
     threads: int,
     *,
     plain: bool = False,
+    statistics: tuple[int, int, int] | None = None,
 ) -> Analysis:
     """All of encoding but the entropy coder.
 
     Samples under the padding mask are replaced before the transform. With `plain`, all blocks have mode 8 and indices
-    are rounded half up: the quality rule's own distortion.
+    are rounded half up: the quality rule's own distortion. `statistics` are those of the array, where they are known.
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
     planes = to_indices(layout.to_planes(array), plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
@@ -174,7 +177,9 @@ def analyzed_chunk(
     if plan.padding is not None:
         coded = np.empty_like(planes)
         chunk.fill(planes, cells, coded, threads)
-    offset = sample_offset(coded)
+    if statistics is None or coded is not planes:
+        statistics = _core.statistics(coded, threads)
+    offset = sample_offset(coded, statistics)
     if plan.colour:
         coded = colour_planes(planes, offset)
     rounding = _PLAIN_ROUNDING if plain else ROUNDING

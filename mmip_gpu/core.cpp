@@ -6,6 +6,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include "passes/analyze.h"
@@ -18,6 +19,7 @@
 #include "passes/mask.h"
 #include "passes/pack.h"
 #include "passes/padding.h"
+#include "passes/statistics.h"
 #include "rules/colour.h"
 
 namespace nb = nanobind;
@@ -50,6 +52,7 @@ struct Chunk {
     Coefficients coefficients;
     Quantizer quantizer;
     std::optional<int32_t> padding;
+    std::optional<DcWeights> dc_weights;     // fitted to the DCs as they are, where that was done already
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
           std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
@@ -92,7 +95,8 @@ struct Chunk {
         nb::gil_scoped_release free;
         const AnalyzeOptions options{offset, rounding, search, passes, threads};
         std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, options);
-        if (padding) settle_masked_blocks(coefficients, quantizer, threads);
+        dc_weights.reset();
+        if (padding) dc_weights = settle_masked_blocks(coefficients, quantizer, threads);
         if (coefficients.dc_image) errors[0] += analyze_dc_image(coefficients, quantizer, options);
         return errors;
     }
@@ -116,7 +120,7 @@ struct Chunk {
         {
             nb::gil_scoped_release free;
             need_entries(stage);
-            payload = pack_stage(coefficients, stage, quantizer.steps, threads);
+            payload = pack_stage(coefficients, stage, quantizer.steps, threads, dc_weights);
         }
         return nb::bytes(payload.data(), payload.size());
     }
@@ -134,6 +138,7 @@ struct Chunk {
         const UnpackOptions options = unpack_options(check_crc, alone, threads);
         nb::gil_scoped_release free;
         if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
+        dc_weights.reset();
         const uint64_t read = unpack_stage(coefficients, stage, payload.data(), payload.size(), options);
         if (stage == 1 && coefficients.dc_image) {
             DcImageSynthesizer synthesizer(coefficients, quantizer);
@@ -194,6 +199,7 @@ struct Chunk {
         std::vector<PayloadBytes> bytes;
         for (const ByteArray& p : payloads) bytes.push_back({p.data(), p.size()});
         nb::gil_scoped_release free;
+        dc_weights.reset();
         const DecodeTimes t = decode_tiles(coefficients, quantizer, bytes, options, {offset, minimum, maximum}, scale, view);
         if (padding) restore_padding(coefficients, scale, *padding, view, threads);
         return {t.checks, t.stage_1, t.later_stages, t.synthesis};
@@ -248,6 +254,7 @@ struct Chunk {
                                  static_cast<int64_t>(array.shape(2)), static_cast<int64_t>(array.shape(3))};
         nb::gil_scoped_release free;
         stage_from_columns(coefficients, stage, grid, array.data(), static_cast<int>(quantizer.steps.size()));
+        dc_weights.reset();
         if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
     }
 
@@ -273,31 +280,13 @@ void colour_planes(IntArray planes, bool forward) {
     }
 }
 
-template <class T>
-int64_t sum_of(const void* samples, size_t count) {
-    const T* at = static_cast<const T*>(samples);
-    constexpr size_t kRun = 1 << 14;   // of so many 16 bit samples an int32 holds the sum
-    int64_t sum = 0;
-    for (size_t first = 0; first < count; first += kRun) {
-        const size_t last = std::min(count, first + kRun);
-        std::conditional_t<sizeof(T) <= 2, int32_t, int64_t> part = 0;
-        for (size_t i = first; i < last; ++i) part += at[i];
-        sum += part;
-    }
-    return sum;
-}
-
-// Sum of all samples of an array.
-int64_t total(ReadOnlyArray a) {
-    const SampleType type = sample_type(a.dtype());
+// (sum, least, greatest) of all samples of an array.
+std::tuple<int64_t, int32_t, int32_t> statistics(ReadOnlyArray a, int threads) {
+    require(a.size() > 0, "no samples");
+    const Samples view{const_cast<void*>(a.data()), sample_type(a.dtype())};
     nb::gil_scoped_release free;
-    switch (type) {
-        case kSampleU8: return sum_of<uint8_t>(a.data(), a.size());
-        case kSampleI8: return sum_of<int8_t>(a.data(), a.size());
-        case kSampleU16: return sum_of<uint16_t>(a.data(), a.size());
-        case kSampleI16: return sum_of<int16_t>(a.data(), a.size());
-        default: return sum_of<int32_t>(a.data(), a.size());
-    }
+    const SampleStatistics found = sample_statistics(view, static_cast<int64_t>(a.size()), threads);
+    return {found.sum, found.low, found.high};
 }
 
 template <class T>
@@ -397,7 +386,7 @@ NB_MODULE(_core, m) {
         .def("count_symbols", &Chunk::run_count_symbols, "stage"_a, "threads"_a)
         .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
-    m.def("total", &total, "a"_a);
+    m.def("statistics", &statistics, "a"_a, "threads"_a);
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);

@@ -20,10 +20,19 @@ from .planning import ChunkPlan
 __all__ = ["loss_record"]
 
 
-def loss_record(original: NDArray[Any], decoded: NDArray[Any] | None, plan: ChunkPlan, estimate: float) -> LossRecord:
-    """Loss record of planes; `decoded` holds integers, or is None where nothing was decoded."""
+def loss_record(
+    original: NDArray[Any],
+    decoded: NDArray[Any] | None,
+    plan: ChunkPlan,
+    estimate: float,
+    statistics: tuple[int, int, int] | None,
+) -> LossRecord:
+    """Loss record of planes; `decoded` holds integers, or is None where nothing was decoded.
+
+    `statistics` are the sum and range of the planes, None of float32 samples.
+    """
     config, step = plan.config, plan.config.step
-    low, high = original.min().item(), original.max().item()
+    low, high = (original.min().item(), original.max().item()) if statistics is None else statistics[1:]
     sse: float
     largest: float
     if step is not None:

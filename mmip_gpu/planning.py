@@ -220,14 +220,13 @@ def _spread(layout: PlaneLayout, lengths: dict[str, int]) -> list[tuple[slice, .
     return regions
 
 
-def sample_offset(planes: NDArray[Any]) -> int:
-    """The rounded mean, which every sample has subtracted.
+def sample_offset(planes: NDArray[Any], statistics: tuple[int, int, int]) -> int:
+    """The rounded mean, which every sample has subtracted; `statistics` are the sum and range of the planes.
 
     Of indices of float32 samples as near to it as keeps the differences of 3D blocks within +-2^17.
     """
-    total = _core.total(planes)
+    total, low, high = statistics
     mean = (2 * total + planes.size) // (2 * planes.size)
-    low, high = int(planes.min()), int(planes.max())
     if planes.dtype != np.int32 or high - low > 2 * DEEP_LIMIT:
         return mean
     return min(max(mean, high - DEEP_LIMIT), low + DEEP_LIMIT)

@@ -7,8 +7,6 @@
 namespace mmip {
 namespace {
 
-constexpr int kSampleBytes[] = {1, 1, 2, 2, 4};
-
 // Classes of the tile's cells, raster order, out of the chunk's map.
 void copy_classes(const Coefficients& c, const Tile& tile, const uint8_t* classes) {
     uint8_t* to = c.classes.get() + tile.base;
@@ -90,14 +88,14 @@ std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples
         for (int k = 0; k < kMaxClasses; ++k)
             job.classes[k] = quantizer.class_step(k < static_cast<int>(class_count) ? k : 0, tile.plane);
         Output& out = outputs[worker];
-        const size_t room = static_cast<size_t>(tile.order->cells()) * (c.per_cell() + 1);
+        const size_t room = static_cast<size_t>(tile.order->cells()) * c.per_cell() + kOutputSlack;
         if (out.values.size() < room) out.positions.resize(room), out.values.resize(room);
         Entries& entries = c.entries[i];
         entries.count.resize(tile.order->cells());
         job.positions = out.positions.data(), job.values = out.values.data(), job.counts = entries.count.data();
         const int64_t found = kernels().analyze_tile(job, &sums[i * kMaxClasses]);
-        entries.position.assign(job.positions, job.positions + found);
-        entries.value.assign(job.values, job.values + found);
+        entries.position.assign(job.positions, job.positions + found + kOutputSlack);
+        entries.value.assign(job.values, job.values + found + kOutputSlack);
     });
     return sums;
 }

@@ -7,6 +7,7 @@
 #include "../rules/decide.h"
 #include "block_kernels.h"
 #include "candidate.h"
+#include "index_writer.h"
 #include "kernels.h"
 #include "superblock.h"
 
@@ -23,28 +24,33 @@ class TileAnalysis {
     using Block = Superblock<depth>;
 
 public:
-    TileAnalysis(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) : job_(job), t_(job.tile), sums_(sums) {
+    TileAnalysis(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) : job_(job), t_(job.tile), sums_(sums), out_{job.positions, job.values} {
         for (int c = 0; c < kMaxClasses; ++c) inverse_[c] = 256.0f / job.classes[c].step;
     }
 
     template <class T>
     int64_t run(Block& b) {
-        for (uint32_t& m : b.magnitudes) m = 0;
+        if (job_.search >= mmip::kSearchRough)
+            for (uint32_t& m : b.magnitudes) m = 0;
         const int sz = superblock_depth(depth), sy = superblock_width(depth);
         for (int z = 0; z < t_.az; z += sz)
             for (int y = 0; y < t_.ay; y += sy)
                 for (int x = 0; x < t_.ax; x += sy) {
                     b.template load<T>(job_, z, y, x);
                     find_cells(z, y, x);
+                    if (depth == 1 && is_even(b, 0, Block::cells)) {
+                        store_whole(b);
+                        continue;
+                    }
                     for (int q = 0; q < Block::quads; ++q) {
                         const int first = q * Block::group;
-                        even_[q] = job_.search == mmip::kSearchFast && can_merge(first, Block::group) && b.is_even(first, job_.classes[class_[first]].step);
+                        even_[q] = is_even(b, first, Block::group);
                         for (int k = first; k < first + Block::group; ++k)
                             if (present_[k] && !even_[q]) decide_cell(b, k);
                     }
                     decide_merges(b);
                 }
-        return written_;
+        return out_.positions - job_.positions;
     }
 
 private:
@@ -59,6 +65,19 @@ private:
         }
     }
 
+    // Whether these cells are taken for one block unseen.
+    bool is_even(const Block& b, int first, int many) const {
+        return job_.search == mmip::kSearchFast && can_merge(first, many) && b.is_even(first, many, job_.classes[class_[first]].step);
+    }
+
+    void store_whole(Block& b) {
+        if constexpr (depth == 1) {
+            b.template transform_merged<32, 4>(0, b.whole.coefficients, b.whole.dc);
+            b.whole.mode = kMode32;
+            store(b, b.whole, 0);
+        }
+    }
+
     static float take_dc(F8* coefficients) {
         float& at = reinterpret_cast<float*>(coefficients)[0];
         const float dc = at;
@@ -70,39 +89,40 @@ private:
     void decide_cell(Block& b, int k) {
         alignas(64) F8 samples[Block::cell_samples / 8];
         b.gather_cell(k, samples);
-        cell_[k] = &b.cell[k][0];
+        auto& first = b.cell[k][0];
+        cell_[k] = &first;
         options_[k] = 1;
         if (job_.classes[class_[k]].reversible != 0) {
-            cell_[k]->mode = kMode8;
-            forward_reversible<depth>(samples, b.scratch, b.work);
-            cell_[k]->dc[0] = take_dc(b.work);
-            cell_[k]->collect(b.collector, b.work, Block::cell_samples, t_.blocks[kMode8].order, 1.0f, 1);
-            for (int i = 0; i < cell_[k]->count; ++i) cell_[k]->entries[i].magnitude = cell_[k]->entries[i].scaled;
+            first.mode = kMode8;
+            forward_reversible<depth>(samples, b.scratch, first.coefficients);
+            first.dc[0] = take_dc(first.coefficients);
+            first.cost = {0, 0};
             return;
         }
         const bool all = job_.search >= mmip::kSearchRough;
-        forward_planes<depth, 8>(samples, b.scratch, b.work);
+        forward_planes<depth, 8>(samples, b.scratch, first.coefficients);
         if constexpr (depth == 8) {
+            F8* in_plane = b.cell[k][1].coefficients;
             if (all) {
-                for (int i = 0; i < Block::cell_samples / 8; ++i) b.in_plane[i] = b.work[i];
-                dct_line<8, float>(reinterpret_cast<float*>(b.in_plane), 64);
+                for (int i = 0; i < Block::cell_samples / 8; ++i) in_plane[i] = first.coefficients[i];
+                dct_line<8, float>(reinterpret_cast<float*>(in_plane), 64);
             }
-            slice_phase<8, 8, dct_line<8, F8>>(b.work);
+            slice_phase<8, 8, dct_line<8, F8>>(first.coefficients);
         }
-        estimate(b, *cell_[k], b.work, kMode8, k);
-        const bool dense = job_.search == mmip::kSearchFast && cell_[k]->count > Block::cell_samples / kDenseShare;
+        estimate<true>(first, kMode8, k);
+        const bool dense = job_.search == mmip::kSearchFast && first.dense > Block::cell_samples / kDenseShare;
         if (!all && !dense) return;
         if constexpr (depth == 8) {
-            if (all) challenge(b, b.in_plane, kModeZ1, k);
+            if (all) challenge(b, kModeZ1, k);
         }
-        forward_quarters<depth>(samples, b.scratch, b.work);
-        challenge(b, b.work, kMode4, k);
+        forward_quarters<depth>(samples, b.scratch, b.cell[k][options_[k]].coefficients);
+        challenge(b, kMode4, k);
     }
 
-    // A rival for the best mode of cell k.
-    void challenge(Block& b, F8* coefficients, int mode, int k) {
+    // The next rival for the best mode of cell k, its coefficients being there.
+    void challenge(Block& b, int mode, int k) {
         auto& rival = b.cell[k][options_[k]++];
-        estimate(b, rival, coefficients, mode, k);
+        estimate(rival, mode, k);
         if (weigh(rival.cost) < weigh(cell_[k]->cost)) cell_[k] = &rival;
     }
 
@@ -112,14 +132,13 @@ private:
         return job_.search == mmip::kSearchRough ? 144 : 256 - job_.rounding;
     }
 
-    // Entries of a candidate and their rough cost.
-    template <class C>
-    void estimate(Block& b, C& candidate, F8* coefficients, int mode, int k) {
+    // Rough cost of a candidate; `counts` its indices too.
+    template <bool counts = false, class C>
+    void estimate(C& candidate, int mode, int k) {
         const mmip::BlockView& view = t_.blocks[mode];
         candidate.mode = mode;
-        if (view.cells == 1) candidate.dc[0] = take_dc(coefficients);
-        candidate.collect(b.collector, coefficients, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled());
-        candidate.round(job_.rounding);
+        if (view.cells == 1) candidate.dc[0] = take_dc(candidate.coefficients);
+        candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
     }
 
     // Whether a candidate may win by code lengths although another one costs less by the rough cost.
@@ -127,7 +146,9 @@ private:
 
     template <class C>
     void decide(Block& b, C& candidate, int k) {
-        candidate.decide(job_, t_.blocks[candidate.mode], place_[k], b.magnitudes);
+        const mmip::BlockView& view = t_.blocks[candidate.mode];
+        candidate.list_entries(b.collector, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled());
+        candidate.decide(job_, view, place_[k], b.magnitudes);
     }
 
     // Full search: the best mode of cells k .. k + many - 1 by code lengths; returns the cost of all.
@@ -169,8 +190,10 @@ private:
             best += full ? decide_cells(b, k, Block::group) : split;
             return false;
         }
-        b.template transform_merged<16, 2>(k, b.quad[q].dc);
-        estimate(b, b.quad[q], b.work, kMode16, k);
+        b.template transform_merged<16, 2>(k, b.quad[q].coefficients, b.quad[q].dc);
+        b.quad[q].mode = kMode16;
+        if (depth == 8 && even_[q]) return true;   // nothing is left to compare with
+        estimate(b.quad[q], kMode16, k);
         const int64_t whole = weigh(b.quad[q].cost);
         bool wins = even_[q] || whole < split;
         rough += wins ? whole : split;
@@ -194,8 +217,8 @@ private:
         if constexpr (depth == 1) {
             const bool promising = job_.search >= mmip::kSearchRough || (merged[0] && merged[1] && merged[2] && merged[3]);
             if (promising && can_merge(0, 16)) {
-                b.template transform_merged<32, 4>(0, b.whole.dc);
-                estimate(b, b.whole, b.work, kMode32, 0);
+                b.template transform_merged<32, 4>(0, b.whole.coefficients, b.whole.dc);
+                estimate(b.whole, kMode32, 0);
                 const bool full = job_.search == mmip::kSearchFull;
                 const bool tried = !full || is_near(weigh(b.whole.cost), rough);
                 if (full && tried) decide(b, b.whole, 0);
@@ -220,48 +243,24 @@ private:
         const mmip::BlockView& view = t_.blocks[chosen.mode];
         const int c = class_[k], i = place_[k];
         const bool reversible = job_.classes[c].reversible != 0;
-        if (job_.search == mmip::kSearchRough && !reversible) chosen.decide(job_, view, i, b.magnitudes);
+        if (job_.search == mmip::kSearchRough && !reversible) decide(b, chosen, k);
         for (int j = 0; j < view.cells; ++j) {
             t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
             job_.counts[i + j] = 0;
         }
-        if (!reversible) sums_[c].distortion += chosen.cost.distortion;
-        const int64_t before = written_;
-        write_entries(chosen.entries, chosen.count, reversible ? nullptr : &sums_[c]);
-        job_.counts[i] = static_cast<uint16_t>(written_ - before);
-        const int stored = written_ == before && view.cells == 1 ? kMode8 : chosen.mode;
-        for (int j = 0; j < view.cells; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);
-    }
-
-    // The entries whose magnitude is not 0, as indices; sums: added to, or nullptr.
-    void write_entries(const Entry* entries, int count, mmip::QuantizerSums* sums) {
-        uint16_t* positions = job_.positions + written_;
-        int32_t* values = job_.values + written_;
-        int64_t ones = 0, twos = 0, excess[3] = {0, 0, 0};   // of magnitude 1, of 2, of all
-        for (int n = 0; n < count; ++n) {
-            const Entry e = entries[n];
-            // Masks: a branch on a magnitude could not be foreseen.
-            const int32_t sign = -static_cast<int32_t>(e.negative), kept = e.magnitude != 0, one = e.magnitude == 1, two = e.magnitude == 2;
-            const int32_t over = ((e.magnitude << 8) - e.scaled) & -kept;
-            *positions = e.position;
-            *values = (e.magnitude ^ sign) - sign;
-            positions += kept;
-            values += kept;
-            ones += one;
-            twos += two;
-            excess[0] += over & -one;
-            excess[1] += over & -two;
-            excess[2] += over;
+        int written;
+        if (reversible) {
+            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, {1.0f, 1, 0, 0}, nullptr);
+        } else if (job_.search < mmip::kSearchRough) {
+            const IndexRule rule{inverse_[c], least_scaled(), job_.rounding, 8};
+            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, &sums_[c]);
+        } else {
+            sums_[c].distortion += chosen.cost.distortion;
+            written = out_.write_entries(chosen.entries, chosen.count, sums_[c]);
         }
-        const int64_t many = positions - (job_.positions + written_);
-        written_ += many;
-        if (sums == nullptr) return;
-        sums->count[0] += ones;
-        sums->count[1] += twos;
-        sums->count[2] += many - ones - twos;
-        sums->excess[0] += excess[0];
-        sums->excess[1] += excess[1];
-        sums->excess[2] += excess[2] - excess[0] - excess[1];
+        job_.counts[i] = static_cast<uint16_t>(written);
+        const int stored = written == 0 && view.cells == 1 ? kMode8 : chosen.mode;
+        for (int j = 0; j < view.cells; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);
     }
 
     // A DC index, rounded half up; or, for the DC image, the DC itself.
@@ -282,7 +281,7 @@ private:
     mmip::QuantizerSums* sums_;
     float inverse_[kMaxClasses];
     int next_ = 0;
-    int64_t written_ = 0;
+    IndexWriter out_;
     bool present_[Block::cells], even_[Block::quads];
     int class_[Block::cells], place_[Block::cells];
     int options_[Block::cells];

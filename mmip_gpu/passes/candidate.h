@@ -20,26 +20,103 @@ MMIP_RULE uint32_t lane_bits(I8 condition) {
 #endif
 }
 
-// Scratch that puts the entries of a block into scan order: a set of positions, and what stands at them.
+// Bit k is set where byte k of 64 is not zero (its high bit then is).
+MMIP_RULE uint64_t byte_bits(const uint8_t* bytes) {
+    uint64_t bits = 0;
+#if defined(__AVX2__)
+    typedef char Bytes __attribute__((vector_size(32)));
+    for (int i = 0; i < 2; ++i) {
+        Bytes part;
+        __builtin_memcpy(&part, bytes + 32 * i, sizeof part);
+        bits |= static_cast<uint64_t>(static_cast<uint32_t>(__builtin_ia32_pmovmskb256(part))) << (32 * i);
+    }
+#else
+    for (int i = 0; i < 8; ++i) {
+        uint64_t part;
+        __builtin_memcpy(&part, bytes + 8 * i, sizeof part);
+        bits |= (((part >> 7) & 0x0101010101010101u) * 0x0102040810204080u >> 56) << (8 * i);
+    }
+#endif
+    return bits;
+}
+
+// The places of the set bits of every byte.
+struct BytePlaces {
+    alignas(16) uint16_t of[256][8] = {};
+
+    constexpr BytePlaces() {
+        for (int byte = 0; byte < 256; ++byte)
+            for (int bit = 0, n = 0; bit < 8; ++bit)
+                if ((byte >> bit & 1) != 0) of[byte][n++] = static_cast<uint16_t>(bit);
+    }
+};
+
+static constexpr BytePlaces kBytePlaces;
+
+// Appends base + the places of the set bits; returns one past the last. Eight are written for every byte, wanted or not:
+// asking after each one whether it was the last would seldom be foreseen.
+MMIP_RULE uint16_t* append_places(uint64_t bits, int base, uint16_t* out) {
+    MMIP_UNROLL
+    for (int i = 0; i < 8; ++i) {
+        const uint32_t byte = bits >> (8 * i) & 255;
+        U8x16 places;
+        __builtin_memcpy(&places, kBytePlaces.of[byte], sizeof places);
+        places += static_cast<uint16_t>(base + 8 * i);
+        __builtin_memcpy(out, &places, sizeof places);
+        out += __builtin_popcount(byte);
+    }
+    return out;
+}
+
+// Scratch that puts the entries of a block into scan order: which positions have one, and what stands at them.
 template <int size>
 struct Collector {
-    uint64_t set[size / 64 > 0 ? size / 64 : 1] = {};
+    alignas(64) uint8_t found[size] = {};
     float at[size];
+    uint16_t places[size + mmip::kOutputSlack];
+    uint16_t positions[size + mmip::kOutputSlack];
+    alignas(32) float values[size + mmip::kOutputSlack];   // coefficients of the entries in scan order, zeros after the last
 };
 
 template <int size>
 struct Candidate {
-    int mode, count;
+    alignas(64) F8 coefficients[size / 8 > 0 ? size / 8 : 1];   // the DC places hold zero
+    int mode;
+    int dense;               // indices that are not 0, by an estimate that counts
+    int count;               // of entries
     Cost cost;               // of all AC, by the last estimate
     int64_t rest;            // distortion of what is not an entry
     float dc[16];            // of its cells, in coding order
     Entry entries[size];
 
-    // Entries are the coefficients whose scaled magnitude is at least `threshold` (at most 256); the DC places hold zero.
+    // Indices by rounding, and a cost from bit lengths alone: index_cost of every one that is not 0, and kBlockBits.
+    template <bool counts>
+    void estimate(float inverse, int32_t rounding, int samples) {
+        I8 squares{}, lengths{}, many{};   // squares are below 2^16 each, so that the 512 of a lane cannot overflow
+        for (int i = 0; i < samples / 8; ++i) {
+            const I8 scaled = scaled_magnitude(coefficients[i], inverse), magnitude = quantize_magnitude(scaled, rounding);
+            const I8 over = (magnitude << 8) - scaled;
+            squares += over * over;
+            const F8 of_magnitude = to_float(magnitude);
+            I8 bits;
+            __builtin_memcpy(&bits, &of_magnitude, sizeof bits);
+            const I8 length = (bits >> 23) - 125;   // one more than the bit length; negative of 0
+            lengths += length > 0 ? length : I8{};
+            if (counts) many -= magnitude > 0;
+        }
+        cost = {0, 0};
+        dense = 0;
+        for (int lane = 0; lane < 8; ++lane) cost.distortion += squares[lane], cost.bits += lengths[lane], dense += many[lane];
+        cost.bits = kBlockBits + 2 * cost.bits;
+    }
+
+    // Entries are the coefficients whose scaled magnitude is at least `threshold` (at most 256). Their positions are written
+    // to `positions`, their coefficients to c.values; returns how many.
     template <int room>
-    void collect(Collector<room>& c, const F8* coefficients, int samples, const uint16_t* order, float inverse, int32_t threshold) {
+    int collect(Collector<room>& c, int samples, const uint16_t* order, float inverse, int32_t threshold, uint16_t* positions) {
         const float* values = reinterpret_cast<const float*>(coefficients);
-        I8 squares{};   // below 2^16 each, so that the 512 of a lane cannot overflow
+        uint16_t* end = c.places;
+        I8 squares{};   // below 2^16 each, as in an estimate
         for (int i = 0; i < samples / 8; i += 8) {
             uint64_t found = 0;
             MMIP_UNROLL
@@ -50,40 +127,34 @@ struct Candidate {
                 squares += small * small;
                 found |= static_cast<uint64_t>(lane_bits(large)) << (8 * k);
             }
-            for (; found != 0; found &= found - 1) {
-                const int at = 8 * i + __builtin_ctzll(found), p = order[at];
-                c.set[p >> 6] |= uint64_t{1} << (p & 63);
-                c.at[p] = values[at];
-            }
+            if (found != 0) end = append_places(found, 8 * i, end);
         }
         rest = 0;
         for (int lane = 0; lane < 8; ++lane) rest += squares[lane];
-        count = 0;
-        for (int word = 0; word < samples / 64; ++word) {
-            for (uint64_t left = c.set[word]; left != 0; left &= left - 1) {
-                const int p = 64 * word + __builtin_ctzll(left);
-                uint32_t bits;   // the sign is taken off first: a branch on it could not be foreseen
-                __builtin_memcpy(&bits, &c.at[p], 4);
-                const uint32_t positive = bits & 0x7fffffffu;
-                float magnitude;
-                __builtin_memcpy(&magnitude, &positive, 4);
-                entries[count++] = {static_cast<uint16_t>(p), static_cast<uint16_t>(bits >> 31), scaled_magnitude(magnitude, inverse), 0};
-            }
-            c.set[word] = 0;
+        const int many = static_cast<int>(end - c.places);
+        for (int i = 0; i < many; ++i) {
+            const int at = c.places[i], p = order[at];
+            c.found[p] = 0xff;
+            c.at[p] = values[at];
         }
+        uint16_t* next = positions;
+        for (int first = 0; first < samples; first += 64) {
+            const uint64_t found = byte_bits(c.found + first);
+            if (found == 0) continue;
+            next = append_places(found, first, next);
+            __builtin_memset(c.found + first, 0, 64);
+        }
+        for (int i = 0; i < many; ++i) c.values[i] = c.at[positions[i]];
+        for (int i = many; i < many + mmip::kOutputSlack; ++i) c.values[i] = 0;
+        return many;
     }
 
-    // Magnitudes by rounding, and a cost from bit lengths alone.
-    void round(int32_t rounding) {
-        cost = {rest, kBlockBits};
-        int64_t quarters = 0;
-        for (int i = 0; i < count; ++i) {
-            Entry& e = entries[i];
-            e.magnitude = quantize_magnitude(e.scaled, rounding);
-            cost.distortion += square((static_cast<int64_t>(e.magnitude) << 8) - e.scaled);
-            quarters += index_cost(e.magnitude);
-        }
-        cost.bits += quarters / 4;
+    // The same as a list that may be decided on.
+    template <int room>
+    void list_entries(Collector<room>& c, int samples, const uint16_t* order, float inverse, int32_t threshold) {
+        count = collect(c, samples, order, inverse, threshold, c.positions);
+        for (int i = 0; i < count; ++i)
+            entries[i] = {c.positions[i], static_cast<uint16_t>(c.values[i] < 0 ? 1 : 0), scaled_magnitude(c.values[i], inverse), 0};
     }
 
     // Magnitudes and cost by the code lengths of each stage. `cell` is the first of the block, in coding order.

@@ -2,11 +2,11 @@
 #include "codebook.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "../rules/builtin_codes.h"
 #include "../rules/correction_codes.h"
 #include "layout.h"
+#include "parallel.h"
 
 namespace mmip {
 namespace {
@@ -29,19 +29,18 @@ OwnCode plan_own_code(const CodeFamily& f, const uint8_t* builtin, const uint32_
     OwnCode code;
     code.listed = listed;
     std::vector<uint64_t> weights(f.alphabet + 1, 0);
-    std::vector<bool> described(f.alphabet, false);
-    for (int i = 0; i < listed; ++i) described[order[i]] = true;
-    for (int s = 0; s < f.alphabet; ++s) weights[described[s] ? s : f.alphabet] += counts[s];
+    for (int i = 0; i < listed; ++i) weights[order[i]] = counts[order[i]];
+    for (int i = listed; i < f.alphabet; ++i) weights[f.alphabet] += counts[order[i]];
     code.lengths = code_lengths(weights, kCodeLimit);
     const int symbols = static_cast<int>(f.alphabet + 1 - std::count(code.lengths.begin(), code.lengths.end(), 0));
     code.bits = 9 + 4;
     for (int i = 0; i < listed; ++i) {
-        const int reference = reference_length(builtin, order[i]);
-        const int index = entry_index(code.lengths[order[i]], reference);
+        const int reference = reference_length(builtin, order[i]), length = code.lengths[order[i]];
+        const int index = entry_index(length, reference);
         code.bits += kOwnEntryLengths[own_bucket(reference)][index] + (index == kOwnOther ? 4 : 0);
+        code.bits += symbols == 1 ? 0 : weights[order[i]] * length;
     }
-    for (int s = 0; s <= f.alphabet; ++s) code.bits += symbols == 1 && s < f.alphabet ? 0 : weights[s] * code.lengths[s];
-    code.bits += weights[f.alphabet] * f.escape_bits;
+    code.bits += weights[f.alphabet] * (code.lengths[f.alphabet] + f.escape_bits);
     return code;
 }
 
@@ -84,10 +83,11 @@ void write_own_code(const OwnCode& code, const uint8_t* builtin, const CodeFamil
 }  // namespace
 
 std::vector<int> own_order(const uint8_t* builtin, int alphabet) {
+    int next[kUnlistedLength + 2] = {};
+    for (int s = 0; s < alphabet; ++s) ++next[reference_length(builtin, s) + 1];
+    for (int length = 1; length <= kUnlistedLength; ++length) next[length] += next[length - 1];
     std::vector<int> order(alphabet);
-    std::iota(order.begin(), order.end(), 0);
-    const auto length = [&](int s) { return builtin[s] != 0 ? builtin[s] : kUnlistedLength; };
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return length(a) < length(b); });
+    for (int s = 0; s < alphabet; ++s) order[next[reference_length(builtin, s)]++] = s;
     return order;
 }
 
@@ -126,60 +126,52 @@ std::vector<uint8_t> code_lengths(const std::vector<uint64_t>& counts, int limit
         return lengths;
     }
     std::stable_sort(symbols.begin(), symbols.end(), [&](int a, int b) { return counts[a] < counts[b]; });
-    // Package-merge: item = weight and how many leaves of each kind it holds, kept as the number of leaves taken per level.
-    struct Item {
-        uint64_t weight;
-        int leaf;           // index into symbols, or -1 for a package
-    };
-    const int n = static_cast<int>(symbols.size());
-    std::vector<std::vector<Item>> levels(limit);
+    // Package-merge: a level holds the leaves and the packages of two items of the level below, by weight. Leaves come in
+    // their own order, so what a level takes is told by how many leaves are among its first items.
+    const size_t n = symbols.size();
+    std::vector<uint64_t> leaves(n + 1, ~uint64_t{0}), packages, items(2 * n);
+    for (size_t i = 0; i < n; ++i) leaves[i] = counts[symbols[i]];
+    std::vector<uint32_t> leaves_before(limit * (2 * n + 1));
     for (int level = 0; level < limit; ++level) {
-        std::vector<Item> packages;
-        if (level > 0) {
-            const std::vector<Item>& below = levels[level - 1];
-            for (size_t i = 0; i + 1 < below.size(); i += 2) packages.push_back({below[i].weight + below[i + 1].weight, -1});
-        }
-        std::vector<Item>& out = levels[level];
+        packages.push_back(~uint64_t{0});
+        uint32_t* before = leaves_before.data() + level * (2 * n + 1);
+        const size_t many = n + packages.size() - 1;
         size_t a = 0, b = 0;
-        while (a < static_cast<size_t>(n) || b < packages.size()) {
-            const bool leaf = b >= packages.size() ||
-                              (a < static_cast<size_t>(n) && counts[symbols[a]] <= packages[b].weight);
-            if (leaf) {
-                out.push_back({counts[symbols[a]], static_cast<int>(a)});
-                ++a;
-            } else {
-                out.push_back(packages[b++]);
-            }
+        for (size_t i = 0; i < many; ++i) {
+            before[i] = static_cast<uint32_t>(a);
+            const uint64_t leaf = leaves[a], package = packages[b];
+            const bool first = leaf <= package && a < n;
+            items[i] = first ? leaf : package;
+            a += first;
+            b += !first;
         }
+        before[many] = static_cast<uint32_t>(a);
+        packages.clear();
+        for (size_t i = 0; i + 1 < many; i += 2) packages.push_back(items[i] + items[i + 1]);
     }
-    size_t take = 2 * static_cast<size_t>(n) - 2;
+    size_t take = 2 * n - 2;
     for (int level = limit - 1; level >= 0; --level) {
-        size_t packages = 0;
-        for (size_t i = 0; i < take; ++i) {
-            const Item& item = levels[level][i];
-            if (item.leaf >= 0) ++lengths[symbols[item.leaf]];
-            else ++packages;
-        }
-        take = 2 * packages;
+        const size_t taken = leaves_before[level * (2 * n + 1) + take];
+        for (size_t i = 0; i < taken; ++i) ++lengths[symbols[i]];
+        take = 2 * (take - taken);
     }
     return lengths;
 }
 
 std::vector<uint16_t> canonical_codewords(const uint8_t* lengths, int entries) {
     std::vector<uint16_t> words(entries, kUnlistedWord);
-    const int used = static_cast<int>(entries - std::count(lengths, lengths + entries, 0));
-    uint32_t next = 0;
+    uint32_t next[kCodeLimit + 1] = {};   // codewords of each length first, then the next one to be given
+    for (int s = 0; s < entries; ++s) ++next[lengths[s]];
+    const int used = entries - static_cast<int>(next[0]);
+    uint32_t first = 0;
     for (int length = 1; length <= kCodeLimit; ++length) {
-        next <<= 1;
-        for (int s = 0; s < entries; ++s) {
-            if (lengths[s] != length) continue;
-            words[s] = static_cast<uint16_t>((next << 4) | static_cast<uint32_t>(length));
-            ++next;
-        }
+        first <<= 1;
+        const uint32_t many = next[length];
+        next[length] = first;
+        first += many;
     }
-    if (used == 1)
-        for (int s = 0; s < entries; ++s)
-            if (lengths[s] != 0) words[s] = 0;   // a lone symbol needs no bits
+    for (int s = 0; s < entries; ++s)   // a lone symbol needs no bits
+        if (lengths[s] != 0) words[s] = used == 1 ? 0 : static_cast<uint16_t>((next[lengths[s]]++ << 4) | lengths[s]);
     return words;
 }
 
@@ -192,20 +184,22 @@ EncodingTables builtin_codewords(const CodeFamily& f) {
     return tables;
 }
 
-EncodingTables choose_codes(const CodeFamily& f, const std::vector<uint32_t>& histogram, BitString& head) {
-    EncodingTables tables;
-    tables.alphabet = f.alphabet;
-    tables.escape_bits = f.escape_bits;
-    for (int c = 0; c < f.classes; ++c) {
-        const uint8_t* builtin = f.builtin_lengths(c);
+EncodingTables choose_codes(const CodeFamily& f, const std::vector<uint32_t>& histogram, BitString& head, int threads) {
+    std::vector<OwnCode> own(f.classes);         // without bits where the built-in code is taken
+    parallel_for(f.classes, threads, [&](int64_t c, int) {
+        const uint8_t* builtin = f.builtin_lengths(static_cast<int>(c));
         const uint32_t* counts = histogram.data() + static_cast<size_t>(c) * f.alphabet;
         const uint64_t bits = builtin_bits(f, builtin, counts);
-        OwnCode own;
-        if (bits > 64) own = best_own_code(f, builtin, counts);
-        const bool use_own = own.bits != 0 && own.bits < bits;
+        if (bits > 64) own[c] = best_own_code(f, builtin, counts);
+        if (own[c].bits >= bits) own[c].bits = 0;
+    });
+    EncodingTables tables{f.alphabet, f.escape_bits, {}};
+    for (int c = 0; c < f.classes; ++c) {
+        const uint8_t* builtin = f.builtin_lengths(c);
+        const bool use_own = own[c].bits != 0;
         head.put(use_own ? 1 : 0, 1);
-        if (use_own) write_own_code(own, builtin, f, head);
-        const std::vector<uint16_t> words = canonical_codewords(use_own ? own.lengths.data() : builtin, f.alphabet + 1);
+        if (use_own) write_own_code(own[c], builtin, f, head);
+        const std::vector<uint16_t> words = canonical_codewords(use_own ? own[c].lengths.data() : builtin, f.alphabet + 1);
         tables.codewords.insert(tables.codewords.end(), words.begin(), words.end());
     }
     return tables;

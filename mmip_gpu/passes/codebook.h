@@ -67,6 +67,6 @@ struct EncodingTables {
 EncodingTables builtin_codewords(const CodeFamily& family);
 
 // Chooses built-in or own per class, whichever is fewer bits with its description; appends the description to `head`.
-EncodingTables choose_codes(const CodeFamily& family, const std::vector<uint32_t>& histogram, BitString& head);
+EncodingTables choose_codes(const CodeFamily& family, const std::vector<uint32_t>& histogram, BitString& head, int threads);
 
 }  // namespace mmip

@@ -33,11 +33,15 @@ public:
     }
 
 private:
-    bool masked(const Tile& tile, int cell) const {
-        if (!c_.mask) return false;
+    // Which cells of the tile are masked everywhere.
+    std::vector<uint8_t> masked_cells(const Tile& tile) const {
+        std::vector<uint8_t> masked(tile.order->cells(), 0);
         const int depth = c_.geometry.depth;
-        const uint64_t* mask = c_.mask.get() + (tile.base + cell) * depth;
-        return std::all_of(mask, mask + depth, [](uint64_t bits) { return bits == ~uint64_t{0}; });
+        for (size_t i = 0; c_.mask && i < masked.size(); ++i) {
+            const uint64_t* mask = c_.mask.get() + (tile.base + static_cast<int64_t>(i)) * depth;
+            masked[i] = std::all_of(mask, mask + depth, [](uint64_t bits) { return bits == ~uint64_t{0}; });
+        }
+        return masked;
     }
 
     void collect_tile(const Tile& tile, bool later, std::vector<Sample>& samples) const {
@@ -46,6 +50,7 @@ private:
         const int offsets[8] = {0, -1, -row, -row - 1, -row + 1, -slice, -slice - 1, -slice - row};
         const int used = later ? 8 : 5;
         const size_t component = static_cast<size_t>(tile.plane) % steps_[0].size();
+        const std::vector<uint8_t> masked = masked_cells(tile);
         for (int z = later ? 1 : 0; z < (later ? order.az : 1); ++z)
             for (int y = 1; y < order.ay; ++y)
                 for (int x = 1; x + 1 < order.ax; ++x) {
@@ -55,7 +60,7 @@ private:
                     const double unit = steps_[c_.classes[tile.base + cell]][component];
                     for (int i = 0; i < used && whole; ++i) {
                         const int at = cell + offsets[i];
-                        whole = !masked(tile, at);
+                        whole = masked[at] == 0;
                         v[i] = static_cast<double>(c_.dc[tile.base + at] * static_cast<int64_t>(steps_[c_.classes[tile.base + at]][component])) / unit;
                     }
                     if (!whole) continue;

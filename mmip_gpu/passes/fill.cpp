@@ -118,9 +118,16 @@ private:
     void measure(const Cell& cell) {
         if (cell.kind == kAll) return;
         int64_t sum = 0, count = 0;
+        const bool whole = cell.kind == kNone && cell.x * 8 + 8 <= c_.geometry.shape[2];
         for (int k = 0; k < depth_; ++k)
             for (int j = 0; j < 8; ++j) {
                 const T* from = samples_ + row(cell, k, j);
+                if (whole) {   // the common case, without a question for every sample
+                    int32_t part = 0;
+                    for (int i = 0; i < 8; ++i) part += from[cell.x * 8 + i];
+                    sum += part, count += 8;
+                    continue;
+                }
                 const uint64_t bits = cell.mask[k] >> (8 * j);
                 for (int i = 0; i < 8; ++i)
                     if ((bits >> i & 1) == 0) sum += from[column(cell, i)], ++count;
@@ -191,7 +198,7 @@ void fill_padding(const Coefficients& c, const Quantizer& quantizer, const Sampl
     });
 }
 
-void settle_masked_blocks(Coefficients& c, const Quantizer& quantizer, int threads) {
+DcWeights settle_masked_blocks(Coefficients& c, const Quantizer& quantizer, int threads) {
     const int depth = c.geometry.depth;
     const DcWeights weights = fit_dc_weights(c, quantizer.steps);
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t t, int) {
@@ -216,7 +223,7 @@ void settle_masked_blocks(Coefficients& c, const Quantizer& quantizer, int threa
             from += found;
             i += cells;
         }
-        entries.position.resize(to), entries.value.resize(to);
+        entries.position.resize(to + kOutputSlack), entries.value.resize(to + kOutputSlack);
         std::vector<int64_t> values(order.cells());
         int i = 0;
         for (int z = 0; z < order.az; ++z)
@@ -229,6 +236,7 @@ void settle_masked_blocks(Coefficients& c, const Quantizer& quantizer, int threa
                     values[i] = dc * step;
                 }
     });
+    return weights;
 }
 
 }  // namespace mmip

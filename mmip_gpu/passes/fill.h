@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "../rules/dc.h"
 #include "analyze.h"
 
 namespace mmip {
@@ -13,7 +14,7 @@ namespace mmip {
 void fill_padding(const Coefficients& coefficients, const Quantizer& quantizer, const Samples& samples, const uint8_t* classes,
                   const Samples& filled, int threads);
 
-// After analyze: blocks that are masked everywhere get no AC, and the DCs that cost least.
-void settle_masked_blocks(Coefficients& coefficients, const Quantizer& quantizer, int threads);
+// After analyze: blocks that are masked everywhere get no AC, and the DCs that cost least by the fitted weights, which it returns.
+DcWeights settle_masked_blocks(Coefficients& coefficients, const Quantizer& quantizer, int threads);
 
 }  // namespace mmip

@@ -89,6 +89,7 @@ struct UnpackJob {
 };
 
 constexpr int kMaxBlockCount = 4088;         // AC coefficients of the largest block
+constexpr int kOutputSlack = 8;              // how many elements past the last one an analysis may write to
 
 struct AnalyzeJob {
     TileView tile;
@@ -105,9 +106,47 @@ struct AnalyzeJob {
     const uint8_t* header_bits[16];
     const uint8_t* header_class[16];         // per cell in coding order; nullptr: guessed from the block itself
     ClassStep classes[8];
-    uint16_t* positions;                     // out: the nonzero AC indices, block after block, in scan order
+    uint16_t* positions;                     // out: the nonzero AC indices, block after block, in scan order; kOutputSlack more
     int32_t* values;
     uint16_t* counts;                        // out: how many of them, at the first cell of each block, 0 at the others
+};
+
+// The indices of one block in one stage, to be listed as tokens. Up to kOutputSlack elements after the positions and values
+// are read, and after the tokens written.
+struct TokenListJob {
+    const uint16_t* positions;
+    const int32_t* values;
+    int count, low;                          // low: first scan position of the stage
+    const BlockPosition* table;
+    const uint16_t* places;                  // [left_class][position_class][neighbour sum]: added to the symbol
+    const uint16_t* left_rows;               // by nonzeros left, up to kManyLeft: where their places begin
+    uint8_t* magnitudes;                     // scratch, kMaxBlockCount + 1 zeros; zeros again afterwards
+    uint16_t* tokens;                        // out
+};
+
+constexpr int kManyLeft = 129;               // more nonzeros left count like it
+
+// A block header: class and symbol, and which of the tile's entries follow as tokens.
+struct BlockRecord {
+    uint32_t first;
+    uint16_t count;
+    uint16_t header;                         // class * kHeaderAlphabet + symbol
+};
+
+constexpr uint32_t kGammaWord = 1u << 10;    // of token words: a gamma code follows
+
+// The listed symbols of a tile in one stage, to be written. Words: see header_words and token_words of tokens.h.
+struct TokenWriteJob {
+    const BlockRecord* blocks;
+    int64_t block_count;
+    const uint16_t* tokens;
+    const uint16_t* positions;
+    const int32_t* values;
+    int low[8];                              // first scan position of the stage, by mode
+    const uint32_t *header_words, *token_words;
+    uint8_t* out;
+    uint64_t held;                           // bits of the sub-stream that wait to be written, and how many
+    int held_bits;
 };
 
 // How hard the encoder looks.
@@ -141,11 +180,21 @@ struct FillJob {
     float step;
 };
 
+constexpr int kSampleBytes[] = {1, 1, 2, 2, 4};
+
+struct SampleStatistics {
+    int64_t sum;
+    int32_t low, high;
+};
+
 struct Kernels {
     int64_t (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class; returns how many indices
     void (*unpack_tiles)(UnpackJob*, int);                     // AC sub-streams of one stage, two together where there are two
     void (*synthesize_tile)(const SynthesizeJob&);
     void (*project_cell)(const FillJob&);
+    SampleStatistics (*statistics)(const void*, int, int64_t);   // samples, SampleType, how many (at least one)
+    void (*list_tokens)(const TokenListJob&);
+    uint8_t* (*write_tokens)(const TokenWriteJob&);            // returns one past the last byte
     const char* name;
 };
 

@@ -1,7 +1,9 @@
 // One copy of the kernels: compiled with MMIP_NS (its namespace) and MMIP_TABLE_NAME per instruction set.
 #include "analyze_kernels.h"
 #include "fill_kernels.h"
+#include "statistics_kernels.h"
 #include "synthesize_kernels.h"
+#include "token_kernels.h"
 #include "unpack_kernels.h"
 
 namespace MMIP_NS {
@@ -54,10 +56,21 @@ void project_cell(const mmip::FillJob& job) {
     else project_cell_depth<1>(job);
 }
 
+mmip::SampleStatistics statistics(const void* samples, int type, int64_t count) {
+    switch (type) {
+        case mmip::kSampleU8: return statistics_of(static_cast<const uint8_t*>(samples), count);
+        case mmip::kSampleI8: return statistics_of(static_cast<const int8_t*>(samples), count);
+        case mmip::kSampleU16: return statistics_of(static_cast<const uint16_t*>(samples), count);
+        case mmip::kSampleI16: return statistics_of(static_cast<const int16_t*>(samples), count);
+        default: return statistics_of(static_cast<const int32_t*>(samples), count);
+    }
+}
+
 }  // namespace
 }  // namespace MMIP_NS
 
 namespace mmip {
 extern const Kernels MMIP_TABLE_NAME;
-const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::unpack_tiles, MMIP_NS::synthesize_tile, MMIP_NS::project_cell, MMIP_ISA_TEXT};
+const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::unpack_tiles, MMIP_NS::synthesize_tile, MMIP_NS::project_cell,
+                                 MMIP_NS::statistics, MMIP_NS::list_tokens, MMIP_NS::write_tokens, MMIP_ISA_TEXT};
 }  // namespace mmip

@@ -171,6 +171,7 @@ void Coefficients::fill_entries() {
                 }
             i += table.cells;
         }
+        to.position.resize(to.position.size() + kOutputSlack), to.value.resize(to.value.size() + kOutputSlack);
     }
 }
 

@@ -65,7 +65,8 @@ struct Geometry {
     int64_t substreams() const { return planes * tiles(0) * tiles(1) * tiles(2); }
 };
 
-// The nonzero AC indices of a tile as an encoder holds them: block after block in coding order, each in scan order.
+// The nonzero AC indices of a tile as an encoder holds them: block after block in coding order, each in scan order, and
+// kOutputSlack elements of any value after them (kernels take eight at a time).
 struct Entries {
     std::vector<uint16_t> position;
     std::vector<int32_t> value;

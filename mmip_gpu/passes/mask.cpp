@@ -2,6 +2,7 @@
 #include "mask.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "padding.h"
 #include "parallel.h"
@@ -46,11 +47,27 @@ struct ByteSink {
     void byte(uint8_t value) { bytes->push_back(value); }
 };
 
+// Which of eight samples equal the value: bit i of sample i.
+template <class T>
+uint64_t equal_bits(const T* samples, T value) {
+    typedef T Samples __attribute__((vector_size(8 * sizeof(T))));
+    typedef int8_t Bytes __attribute__((vector_size(8)));
+    Samples eight;
+    std::memcpy(&eight, samples, sizeof eight);
+    const Bytes equal = __builtin_convertvector(eight == value, Bytes);
+    uint64_t bytes;
+    std::memcpy(&bytes, &equal, sizeof bytes);
+    return ((bytes >> 7) & 0x0101010101010101u) * 0x0102040810204080u >> 56;
+}
+
 template <class T>
 void find_in_tile(Coefficients& c, const Tile& tile, const T* plane, int32_t value) {
     const TileOrder& order = *tile.order;
     const int64_t *shape = c.geometry.shape, nx = shape[2];
     uint64_t* word = c.mask.get() + tile.base * order.depth;
+    const T sought = static_cast<T>(value);
+    std::fill_n(word, order.cells() * order.depth, uint64_t{0});
+    if (sought != value) return;   // no sample has this value
     for (int cell = 0; cell < order.cells(); ++cell) {
         const int64_t z0 = (tile.cell[0] + cell / (order.ax * order.ay)) * order.depth;
         const int64_t y0 = (tile.cell[1] + cell / order.ax % order.ay) * 8, x0 = (tile.cell[2] + cell % order.ax) * 8;
@@ -58,9 +75,10 @@ void find_in_tile(Coefficients& c, const Tile& tile, const T* plane, int32_t val
             uint64_t bits = 0;
             for (int j = 0; j < 8; ++j) {
                 const T* row = plane + (std::min(z0 + k, shape[0] - 1) * shape[1] + std::min(y0 + j, shape[1] - 1)) * nx;
-                uint64_t byte = 0;
-                for (int i = 0; i < 8; ++i) byte |= static_cast<uint64_t>(row[std::min(x0 + i, nx - 1)] == value) << i;
-                bits |= byte << (8 * j);
+                T last[8];   // a row that the plane's end cuts repeats its last sample
+                const bool whole = x0 + 8 <= nx;
+                for (int i = 0; i < 8 && !whole; ++i) last[i] = row[std::min(x0 + i, nx - 1)];
+                bits |= equal_bits(whole ? row + x0 : last, sought) << (8 * j);
             }
             *word = bits;
         }

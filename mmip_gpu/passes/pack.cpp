@@ -1,4 +1,4 @@
-// See pack.h. DCs are walked twice with the same code: once to count symbols, once to write them; AC tokens are listed once.
+// See pack.h. Symbols are found once and counted, then written: DCs as residuals with their contexts, AC tokens as lists.
 #include "pack.h"
 
 #include "../rules/builtin_codes.h"
@@ -57,8 +57,8 @@ struct WriteSink {
     }
     void raw(uint32_t value, int bits) { writer.put(value, bits); }
     void gamma(uint32_t value) { writer.put_gamma(value); }
-    void finish() {
-        uint8_t* end = writer.finish();
+    // One past the last byte written.
+    void end(const uint8_t* end) {
         const size_t used = static_cast<size_t>(end - bytes->data());
         bytes->resize(used == 0 ? 1 : used);
         if (used == 0) (*bytes)[0] = 0;
@@ -109,55 +109,53 @@ int put_run(const std::vector<uint8_t>& contexts, const std::vector<int32_t>& re
     return i;
 }
 
-template <class Sink>
-void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights, Sink& sink) {
+// The DCs of a tile as they are coded, in raster order.
+struct DcList {
+    std::vector<int32_t> residuals;
+    std::vector<uint8_t> contexts;
+};
+
+DcList list_dcs(const Coefficients& c, const Tile& tile, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights) {
     const TileOrder& order = *tile.order;
     const int cells = order.cells();
     const uint8_t* classes = c.classes.get() + tile.base;
     const int32_t* dc = c.dc.get() + tile.base;
-    if (steps.size() > 1) walk_classes(classes, order, static_cast<int>(steps.size()), sink);
     const size_t component = static_cast<size_t>(tile.plane) % steps[0].size();
     std::vector<int64_t> values(cells);
     std::vector<uint32_t> errors(cells);
-    std::vector<int32_t> residuals(cells);
-    std::vector<uint8_t> contexts(cells);
+    DcList list{std::vector<int32_t>(cells), std::vector<uint8_t>(cells)};
     int i = 0;
     for (int z = 0; z < order.az; ++z)
         for (int y = 0; y < order.ay; ++y)
             for (int x = 0; x < order.ax; ++x, ++i) {
                 const int64_t step = steps[classes[i]][component];
                 const CellPlace at{z, y, x, order.ay, order.ax};
-                residuals[i] = static_cast<int32_t>(dc[i] - dc_prediction(&values[i], at, step, weights));
+                list.residuals[i] = static_cast<int32_t>(dc[i] - dc_prediction(&values[i], at, step, weights));
                 values[i] = dc[i] * step;
-                contexts[i] = static_cast<uint8_t>(dc_residual_context(&errors[i], at));
-                errors[i] = magnitude(residuals[i]);
+                list.contexts[i] = static_cast<uint8_t>(dc_residual_context(&errors[i], at));
+                errors[i] = magnitude(list.residuals[i]);
             }
+    return list;
+}
+
+template <class Sink>
+void walk_dc(const Coefficients& c, const Tile& tile, int class_count, const DcList& list, Sink& sink) {
+    const int cells = tile.order->cells();
+    if (class_count > 1) walk_classes(c.classes.get() + tile.base, *tile.order, class_count, sink);
+    const std::vector<int32_t>& residuals = list.residuals;
+    const std::vector<uint8_t>& contexts = list.contexts;
     sink.reserve(2 * static_cast<int64_t>(cells) + 1);
     int run_end = -1;                        // the cell that ends the run at hand
-    for (i = 0; i < cells; ++i) {
+    for (int i = 0; i < cells; ++i) {
         if (contexts[i] == 0) {
             if (i > run_end) run_end = put_run(contexts, residuals, i, sink);
             if (i < run_end) continue;
         }
-        const int size = bit_length(errors[i]);
+        const int size = bit_length(magnitude(residuals[i]));
         sink.symbol(0, contexts[i], size);
         if (size > 0) put_sign_and_low_bits(sink, residuals[i], size);
     }
 }
-
-// What stage 1 predicts DCs from: those of the chunk, or of its DC image.
-struct DcSource {
-    const Coefficients& c;
-    std::vector<std::vector<uint32_t>> steps;
-    DcWeights weights;
-
-    DcSource(const Coefficients& chunk, int stage, const std::vector<std::vector<uint32_t>>& chunk_steps)
-        : c(chunk.dc_image ? *chunk.dc_image : chunk), steps(chunk.dc_image ? dc_image_quantizer({chunk_steps, {}, {}, {}}).steps : chunk_steps),
-          weights(stage == 1 ? fit_dc_weights(c, steps) : builtin_dc_weights()) {}
-
-    template <class Sink>
-    void walk(size_t tile, Sink& sink) const { walk_dc(c, c.tiles[tile], steps, weights, sink); }
-};
 
 void put_weights(const DcWeights& weights, BitString& head) {
     const bool own = !(weights == builtin_dc_weights());
@@ -176,40 +174,71 @@ void append_u32(std::string& out, uint32_t v) {
 
 }  // namespace
 
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams) {
-    size_t largest = 1, total = 0;
-    for (const auto& s : streams) largest = std::max(largest, s.size()), total += s.size();
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads) {
+    size_t largest = 1;
+    for (const auto& s : streams) largest = std::max(largest, s.size());
     const int index_bits = bit_length(static_cast<uint32_t>(largest - 1));
     BitString index;
     for (const auto& s : streams) index.put(static_cast<uint32_t>(s.size() - 1), index_bits);
     const std::vector<uint8_t>& index_bytes = index.finish();
     const size_t groups = (streams.size() + kGroupSubstreams - 1) / kGroupSubstreams;
     const size_t head_bytes = 4 + codes.size() + 1 + index_bytes.size() + 4 * groups + 4;
+    std::vector<size_t> group_starts(1, head_bytes);
+    for (size_t i = 0; i < streams.size(); ++i) {
+        if (i % kGroupSubstreams == 0) group_starts.push_back(group_starts.back());
+        group_starts.back() += streams[i].size();
+    }
     std::string out;
-    out.reserve(head_bytes + total);
+    out.reserve(group_starts.back());
     append_u32(out, static_cast<uint32_t>(head_bytes));
     out.append(codes.begin(), codes.end());
     out.push_back(static_cast<char>(index_bits));
     out.append(index_bytes.begin(), index_bytes.end());
     const size_t crcs = out.size();
-    out.append(4 * groups + 4, '\0');
-    const auto set_u32 = [&](size_t at, uint32_t v) {
+    out.resize(group_starts.back());
+    const auto set_crc = [&](size_t at, size_t from, size_t to) {
+        const uint32_t v = crc32(reinterpret_cast<const uint8_t*>(out.data()) + from, to - from);
         for (int i = 0; i < 4; ++i) out[at + i] = static_cast<char>(v >> (8 * i));
     };
-    for (size_t g = 0; g < groups; ++g) {
-        const size_t from = out.size();
-        for (size_t i = g * kGroupSubstreams; i < std::min(streams.size(), (g + 1) * kGroupSubstreams); ++i)
-            out.append(streams[i].begin(), streams[i].end());
-        set_u32(crcs + 4 * g, crc32(reinterpret_cast<const uint8_t*>(out.data()) + from, out.size() - from));
-    }
-    set_u32(head_bytes - 4, crc32(reinterpret_cast<const uint8_t*>(out.data()), head_bytes - 4));
+    parallel_for(static_cast<int64_t>(groups), threads, [&](int64_t g, int) {
+        size_t to = group_starts[g];
+        const size_t first = static_cast<size_t>(g) * kGroupSubstreams;
+        for (size_t i = first; i < std::min(streams.size(), first + kGroupSubstreams); to += streams[i++].size())
+            std::copy(streams[i].begin(), streams[i].end(), out.begin() + static_cast<std::ptrdiff_t>(to));
+        set_crc(crcs + 4 * g, group_starts[g], to);
+    });
+    set_crc(head_bytes - 4, 0, head_bytes - 4);
     return out;
 }
 
 namespace {
 
-// Symbol counts of a stage, and from stage 2 on the symbols of each tile.
-std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int stage, const DcSource& dcs, int threads, std::vector<TokenList>& lists) {
+// What stage 1 predicts DCs from: those of the chunk, or of its DC image.
+struct DcSource {
+    const Coefficients& c;
+    std::vector<std::vector<uint32_t>> steps;
+    DcWeights weights;
+
+    DcSource(const Coefficients& chunk, int stage, const std::vector<std::vector<uint32_t>>& chunk_steps, const std::optional<DcWeights>& fitted)
+        : c(chunk.dc_image ? *chunk.dc_image : chunk), steps(chunk.dc_image ? dc_image_quantizer({chunk_steps, {}, {}, {}}).steps : chunk_steps),
+          weights(fitted ? *fitted : stage == 1 ? fit_dc_weights(c, steps) : builtin_dc_weights()) {}
+
+    DcList list(size_t tile) const { return list_dcs(c, c.tiles[tile], steps, weights); }
+
+    template <class Sink>
+    void walk(size_t tile, const DcList& list, Sink& sink) const { walk_dc(c, c.tiles[tile], static_cast<int>(steps.size()), list, sink); }
+};
+
+// The symbols of every tile of a stage: DCs in stage 1, tokens in later ones and in a DC image.
+struct StageLists {
+    std::vector<DcList> dcs;
+    std::vector<TokenList> tokens;
+
+    StageLists(const Coefficients& c, int stage) : dcs(stage == 1 ? c.tiles.size() : 0), tokens(stage > 1 || c.dc_image ? c.tiles.size() : 0) {}
+};
+
+// Fills the lists; returns their counts.
+std::vector<std::vector<uint32_t>> list_symbols(const Coefficients& c, int stage, const DcSource& dcs, int threads, StageLists& lists) {
     const std::vector<CodeFamily> families = stage_families(stage, c.dc_image != nullptr);
     const int workers = std::max(threads, 1);
     std::vector<std::vector<std::vector<uint32_t>>> parts(workers);
@@ -218,11 +247,12 @@ std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int sta
     parallel_for(static_cast<int64_t>(c.tiles.size()), workers, [&](int64_t i, int worker) {
         std::vector<std::vector<uint32_t>>& counts = parts[worker];
         if (stage == 1) {
+            lists.dcs[i] = dcs.list(i);
             CountSink sink{counts.data(), &families};
-            dcs.walk(i, sink);
-            if (c.dc_image) list_tokens(*c.dc_image, c.dc_image->tiles[i], 2, lists[i], counts[1].data(), counts[2].data());
+            dcs.walk(i, lists.dcs[i], sink);
+            if (c.dc_image) list_tokens(*c.dc_image, c.dc_image->tiles[i], 2, lists.tokens[i], counts[1].data(), counts[2].data());
         } else {
-            list_tokens(c, c.tiles[i], stage, lists[i], counts[0].data(), counts[1].data());
+            list_tokens(c, c.tiles[i], stage, lists.tokens[i], counts[0].data(), counts[1].data());
         }
     });
     for (int w = 1; w < workers; ++w)
@@ -234,8 +264,8 @@ std::vector<std::vector<uint32_t>> listed_symbols(const Coefficients& c, int sta
 
 std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& c, int stage,
                                                  const std::vector<std::vector<uint32_t>>& steps, int threads) {
-    std::vector<TokenList> lists(c.tiles.size());
-    return listed_symbols(c, stage, DcSource(c, stage, steps), threads, lists);
+    StageLists lists(c, stage);
+    return list_symbols(c, stage, DcSource(c, stage, steps, std::nullopt), threads, lists);
 }
 
 std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int threads) {
@@ -249,41 +279,42 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
     return parts[0];
 }
 
-std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
+std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads,
+                       const std::optional<DcWeights>& fitted) {
     const std::vector<CodeFamily> families = stage_families(stage, c.dc_image != nullptr);
-    std::vector<TokenList> lists(c.tiles.size());
-    const DcSource dcs(c, stage, steps);
-    const std::vector<std::vector<uint32_t>> histograms = listed_symbols(c, stage, dcs, threads, lists);
+    StageLists lists(c, stage);
+    const DcSource dcs(c, stage, steps, fitted);
+    const std::vector<std::vector<uint32_t>> histograms = list_symbols(c, stage, dcs, threads, lists);
     BitString head;
     if (stage == 1) put_weights(dcs.weights, head);
     std::vector<EncodingTables> tables;
-    for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head));
+    for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head, threads));
     std::vector<std::vector<uint32_t>> words;
-    for (const EncodingTables& t : tables) words.push_back(symbol_words(t));
+    if (tables.size() > 1) words = {header_words(tables[tables.size() - 2]), token_words(tables[tables.size() - 1])};
     std::vector<std::vector<uint8_t>> streams(c.tiles.size()), buffers(std::max(threads, 1));
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int worker) {
         if (stage == 1) {
             WriteSink sink(&streams[i], &tables);
             if (c.mask) put_mask(c, c.tiles[i], sink);
-            dcs.walk(i, sink);
+            dcs.walk(i, lists.dcs[i], sink);
             if (c.dc_image) {
-                sink.reserve_bytes(token_room(lists[i]));
-                write_tokens(*c.dc_image, c.dc_image->tiles[i], 2, lists[i], words[1], words[2], sink.writer);
+                sink.reserve_bytes(token_room(lists.tokens[i]));
+                sink.end(write_tokens(*c.dc_image, c.dc_image->tiles[i], 2, lists.tokens[i], words[0], words[1], sink.writer));
+            } else {
+                sink.end(sink.writer.finish());
             }
-            sink.finish();
             streams[i].shrink_to_fit();
             return;
         }
         std::vector<uint8_t>& buffer = buffers[worker];
-        if (buffer.size() < token_room(lists[i])) buffer.resize(token_room(lists[i]));
+        TokenList& list = lists.tokens[i];
+        if (buffer.size() < token_room(list)) buffer.resize(token_room(list));
         buffer[0] = 0;   // a sub-stream without bits is a zero byte
-        BitWriter writer(buffer.data());
-        write_tokens(c, c.tiles[i], stage, lists[i], words[0], words[1], writer);
-        const uint8_t* end = writer.finish();
+        const uint8_t* end = write_tokens(c, c.tiles[i], stage, list, words[0], words[1], BitWriter(buffer.data()));
         streams[i].assign(static_cast<const uint8_t*>(buffer.data()), std::max(end, static_cast<const uint8_t*>(buffer.data()) + 1));
-        lists[i] = TokenList{};
+        list = TokenList{};
     });
-    return assemble_payload(head.finish(), streams);
+    return assemble_payload(head.finish(), streams, threads);
 }
 
 namespace {
@@ -314,7 +345,7 @@ StageRates chosen_rates(const Coefficients& c, int stage, const std::vector<std:
     const std::vector<CodeFamily> f = stage_families(stage, false);
     const std::vector<std::vector<uint32_t>> histograms = count_symbols(c, stage, steps, threads);
     BitString head;
-    return rates_of(f[0], f[1], choose_codes(f[0], histograms[0], head), choose_codes(f[1], histograms[1], head));
+    return rates_of(f[0], f[1], choose_codes(f[0], histograms[0], head, threads), choose_codes(f[1], histograms[1], head, threads));
 }
 
 std::vector<uint8_t> header_classes(const Coefficients& c, int stage, int threads) {

@@ -4,16 +4,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "../rules/dc.h"
 #include "layout.h"
 
 namespace mmip {
 
-// steps: classes x components in 1/256; the component of plane p is p % components.
+// steps: classes x components in 1/256; the component of plane p is p % components. fitted: what fit_dc_weights gives for
+// these coefficients, where it is known.
 std::string pack_stage(const Coefficients& coefficients, int stage, const std::vector<std::vector<uint32_t>>& steps,
-                       int threads);
+                       int threads, const std::optional<DcWeights>& fitted);
 
 // Symbol counts of a stage per code family (classes x alphabet each); trains the built-in codes.
 std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& coefficients, int stage,
@@ -23,7 +26,8 @@ std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& coefficient
 std::vector<uint32_t> count_token_contexts(const Coefficients& coefficients, int stage, int threads);
 
 // Payload of a stage, section 6: its head (the bits of its codes, index, crcs) and the sub-streams of all tiles.
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams);
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads);
+
 // Bits of every symbol of a stage from 2 on, its raw bits included: classes x alphabet.
 struct StageRates {
     std::vector<uint8_t> header, token;

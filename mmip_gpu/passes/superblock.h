@@ -22,8 +22,6 @@ struct Superblock {
 
     alignas(64) F8 samples[slices * width * width / 8];          // natural layout of the superblock
     alignas(64) F8 scratch[slices * width * width / 8];
-    alignas(64) F8 work[slices * width * width / 8];             // coefficients of the candidate at hand
-    alignas(64) F8 in_plane[cell_samples / 8];                     // the same for mode z1
     Candidate<cell_samples> cell[cells][3];                      // the modes of each cell
     Candidate<group * cell_samples> quad[quads];                 // mode 16
     Candidate<depth == 8 ? 1 : 1024> whole;                      // mode 32
@@ -87,37 +85,37 @@ struct Superblock {
 
     // Whether the cells of a block to be vary alike, so that one large block is taken for better unseen: the standard
     // deviation of their activities is at most 1/4 of the mean (less would lose speed, more loses bytes).
-    bool is_even(int first, float step) const {
+    bool is_even(int first, int many, float step) const {
         constexpr int differences = depth * 56;
         int64_t sum = 0, squares = 0;
-        for (int k = first; k < first + group; ++k) {
+        for (int k = first; k < first + many; ++k) {
             const int64_t a = activity(k);
             sum += a;
             squares += square(a);
         }
-        const int64_t noise = static_cast<int64_t>(step) * (differences * group / 16);
-        return 16 * (group * squares - square(sum)) <= square(sum + noise);
+        const int64_t noise = static_cast<int64_t>(step) * (differences * many / 16);
+        return 16 * (many * squares - square(sum)) <= square(sum + noise);
     }
 
-    // Copies m x m(x m) cells' samples of a merged block out of the superblock, transforms, and splits off the corner.
+    // Transforms the m x m(x m) cells of a merged block out of the superblock into `to`, and splits off the corner.
     template <int size, int m>
-    void transform_merged(int k, float* dc) {
+    void transform_merged(int k, F8* to, float* dc) {
         constexpr int depth_of_block = depth == 8 ? size : 1, corner_depth = depth == 8 ? m : 1;
         [[maybe_unused]] const CellOffset o = superblock_cell(k, depth);
         [[maybe_unused]] constexpr int row = width / 8;
         if constexpr (size == width) {
-            forward_planes<depth_of_block, size>(samples, scratch, work);
+            forward_planes<depth_of_block, size>(samples, scratch, to);
         } else {
             alignas(64) F8 part[depth_of_block * size * size / 8];
             for (int z = 0; z < depth_of_block; ++z)
                 for (int y = 0; y < size; ++y)
                     for (int x = 0; x < size / 8; ++x)
                         part[(z * size + y) * (size / 8) + x] = samples[((o.z * depth + z) * width + o.y * 8 + y) * row + o.x + x];
-            forward_planes<depth_of_block, size>(part, scratch, work);
+            forward_planes<depth_of_block, size>(part, scratch, to);
         }
-        if constexpr (depth_of_block > 1) slice_phase<depth_of_block, size, dct_line<depth_of_block, F8>>(work);
+        if constexpr (depth_of_block > 1) slice_phase<depth_of_block, size, dct_line<depth_of_block, F8>>(to);
         float corner[corner_depth * m * m];
-        float* c = reinterpret_cast<float*>(work);
+        float* c = reinterpret_cast<float*>(to);
         for (int z = 0; z < corner_depth; ++z)
             for (int y = 0; y < m; ++y)
                 for (int x = 0; x < m; ++x) {

@@ -6,8 +6,6 @@
 namespace mmip {
 namespace {
 
-constexpr int kSampleBytes[] = {1, 1, 2, 2, 4};
-
 int64_t axis_scale(const Geometry& g, int axis, int scale) { return axis == 0 && g.depth == 1 ? 1 : scale; }
 
 }  // namespace

@@ -8,76 +8,50 @@
 namespace mmip {
 namespace {
 
-uint32_t magnitude(int32_t q) { return static_cast<uint32_t>(q < 0 ? -q : q); }
+constexpr int kPlaces = kTokenContexts / 6 * kNeighbourSums;
 
-constexpr int kSmallSizes = 256, kManyLeft = 129;
-
-// The small functions of rules/symbols.h as tables: bit scans are slow on many processors.
-struct SymbolTables {
-    uint8_t run_symbol[4096], run_bits[4096];       // by run
-    uint8_t size[kSmallSizes];                      // by |q|
-    uint8_t neighbour_class[9 * kEnoughMagnitude + 1];       // by neighbour sum of |q| up to kEnoughMagnitude
-    uint16_t left_row[kManyLeft + 1];               // by nonzeros left: where their contexts begin
-
-    SymbolTables() {
-        for (uint32_t run = 0; run < 4096; ++run) {
-            run_symbol[run] = static_cast<uint8_t>(count_symbol(run));
-            run_bits[run] = static_cast<uint8_t>(count_extra_bits(run_symbol[run]));
-        }
-        for (uint32_t m = 0; m < kSmallSizes; ++m) size[m] = static_cast<uint8_t>(token_size(m));
-        for (uint32_t v = 0; v <= 9 * kEnoughMagnitude; ++v) neighbour_class[v] = static_cast<uint8_t>(mmip::neighbour_class(v));
-        for (int left = 1; left <= kManyLeft; ++left) left_row[left] = static_cast<uint16_t>(token_context(left, 0, 0));
-        left_row[0] = 0;
-    }
-};
-
-const SymbolTables& symbol_tables() {
-    static const SymbolTables tables;
-    return tables;
+// What the context of a token adds to its symbol: unit_of(context) for every left class, position class and neighbour sum.
+template <class Unit>
+std::vector<uint16_t> token_places(const Unit& unit_of) {
+    std::vector<uint16_t> places;
+    places.reserve(kPlaces);
+    for (int context = 0; context < kTokenContexts; context += 6)
+        for (uint32_t v = 0; v < static_cast<uint32_t>(kNeighbourSums); ++v) places.push_back(static_cast<uint16_t>(unit_of(context + neighbour_class(v))));
+    return places;
 }
 
-int size_of(const SymbolTables& t, uint32_t m) { return __builtin_expect(m < kSmallSizes, 1) ? t.size[m] : token_size(m); }
+const uint16_t* class_places() {
+    static const std::vector<uint16_t> places = token_places([](int context) { return kTokenClass[context] * kTokenAlphabet; });
+    return places.data();
+}
 
-struct NoSink {
-    void block(int, int, size_t, uint32_t) {}
-    void token(int, int) {}
-};
+const uint16_t* left_rows() {
+    static const std::vector<uint16_t> rows = [] {
+        std::vector<uint16_t> made(1, 0);
+        for (int left = 1; left <= kManyLeft; ++left) made.push_back(static_cast<uint16_t>(left_class(left) * 7 * kNeighbourSums));
+        return made;
+    }();
+    return rows.data();
+}
 
-struct ContextSink {
-    uint32_t* counts;
-
-    void block(int, int, size_t, uint32_t) {}
-    void token(int context, int s) { ++counts[context * kTokenAlphabet + s]; }
-};
-
-struct ListSink {
-    BlockRecord* blocks;
-    uint16_t* tokens;
-    uint32_t *header_counts, *token_counts;
-
-    void block(int c, int s, size_t first, uint32_t nonzeros) {
-        const int header = c * kHeaderAlphabet + s;
-        ++header_counts[header];
-        *blocks++ = {static_cast<uint32_t>(first), static_cast<uint16_t>(nonzeros), static_cast<uint16_t>(header)};
-    }
-    void token(int context, int s) {
-        const int token = kTokenClass[context] * kTokenAlphabet + s;
-        ++token_counts[token];
-        *tokens++ = static_cast<uint16_t>(token);
-    }
-};
-
-// One stage of the AC of a tile. Sink: what a walk does with the symbols it finds.
-template <class Sink>
+// One stage of the AC of a tile.
 class AcWalk {
 public:
-    AcWalk(const Coefficients& c, const Tile& tile, int stage, Sink& sink)
-        : c_(c), order_(*tile.order), stage_(stage), sink_(sink), modes_(c.modes.get() + tile.base),
-          entries_(c.entries[&tile - c.tiles.data()]), density_(order_.cells(), 0), magnitudes_(kMaxBlock + 1, 0) {
+    AcWalk(const Coefficients& c, const Tile& tile, int stage)
+        : c_(c), order_(*tile.order), stage_(stage), modes_(c.modes.get() + tile.base), entries_(c.entries[&tile - c.tiles.data()]),
+          density_(order_.cells(), 0), magnitudes_(kMaxBlockCount + 1, 0) {
         for (int m = 0; m < kModeCount; ++m) tables_[m] = block_table(m, c.geometry.depth);
     }
 
-    void run() {
+    // `places`: see token_places.
+    void list(TokenList& list, const uint16_t* places) {
+        // Listed where the memory is warm, then copied: only what is kept takes new memory.
+        thread_local std::vector<BlockRecord> blocks;
+        thread_local std::vector<uint16_t> tokens;
+        if (blocks.size() < static_cast<size_t>(order_.cells())) blocks.resize(order_.cells());
+        if (tokens.size() < entries_.position.size()) tokens.resize(entries_.position.size());
+        blocks_ = blocks.data();
+        job_ = {nullptr, nullptr, 0, 0, nullptr, places, left_rows(), magnitudes_.data(), tokens.data()};
         const int cells = order_.cells();
         if (stage_ > 2) find_empty();
         size_t at = 0;
@@ -95,6 +69,8 @@ public:
             at += entries_.count[i];
             i += table.cells;
         }
+        list.blocks.assign(blocks.data(), blocks_);
+        list.tokens.assign(tokens.data(), job_.tokens);
     }
 
     // Class of the header at every cell, with the densities of all cells known.
@@ -112,8 +88,6 @@ public:
     }
 
 private:
-    static constexpr int kMaxBlock = 4088;
-
     struct Span {
         size_t first, last;
     };
@@ -124,13 +98,19 @@ private:
     // The stage's entries of the block at cell i, whose entries start at `at`.
     Span segment(int i, size_t at, const BlockTable& table) const {
         const uint16_t* positions = entries_.position.data() + at;
-        const int many = entries_.count[i], from = low(table), to = high(table);
-        int before = 0, inside = 0;
-        for (int k = 0; k < many; ++k) {
-            before += positions[k] < from ? 1 : 0;
-            inside += positions[k] < to ? 1 : 0;
+        const int many = entries_.count[i];
+        return {at + count_below(positions, many, low(table)), at + count_below(positions, many, high(table))};
+    }
+
+    // How many of the ascending positions are below a limit.
+    static size_t count_below(const uint16_t* positions, int many, int limit) {
+        const uint16_t* from = positions;
+        for (int left = many; left > 0;) {   // without a branch that depends on the positions
+            const int half = (left + 1) / 2;
+            from += from[half - 1] < limit ? half : 0;
+            left -= half;
         }
-        return {at + before, at + inside};
+        return static_cast<size_t>(from - positions);
     }
 
     // Later stages cover empty regions with blocks of any mode that fits.
@@ -177,68 +157,64 @@ private:
 
     void put_header(int i, int mode, int cells, const Span& found) {
         const uint32_t nonzeros = static_cast<uint32_t>(found.last - found.first);
-        sink_.block(context_class(i), 32 * mode + count_symbol(nonzeros), found.first, nonzeros);
+        const int header = context_class(i) * kHeaderAlphabet + 32 * mode + count_symbol(nonzeros);
+        *blocks_++ = {static_cast<uint32_t>(found.first), static_cast<uint16_t>(nonzeros), static_cast<uint16_t>(header)};
         set_density(i, cells, nonzeros);
     }
 
     void put_tokens(const Span& found, const BlockTable& table) {
-        const uint16_t *positions = entries_.position.data(), *neighbours = table.neighbours.data();
-        const int32_t* values = entries_.value.data();
-        const uint8_t* classes = table.position_class.data();
-        const SymbolTables& t = symbols_;
-        uint16_t* magnitudes = magnitudes_.data();
-        Sink sink = sink_;   // a copy, so that its pointers stay in registers
-        int p = low(table), left = static_cast<int>(found.last - found.first);
-        for (size_t k = found.first; k < found.last; ++k, --left) {
-            const int at = positions[k];
-            const uint32_t m = magnitude(values[k]), v = neighbour_sum(magnitudes, neighbours + static_cast<size_t>(p) * 6);
-            const int context = t.left_row[left < kManyLeft ? left : kManyLeft] + 6 * classes[p] + t.neighbour_class[v];
-            sink.token(context, 16 * t.run_symbol[at - p] + size_of(t, m));
-            magnitudes[at] = static_cast<uint16_t>(m < kEnoughMagnitude ? m : kEnoughMagnitude);
-            p = at + 1;
-        }
-        for (size_t k = found.first; k < found.last; ++k) magnitudes[positions[k]] = 0;
-        sink_ = sink;
+        job_.positions = entries_.position.data() + found.first;
+        job_.values = entries_.value.data() + found.first;
+        job_.count = static_cast<int>(found.last - found.first);
+        job_.low = low(table);
+        job_.table = table.positions.data();
+        kernels_.list_tokens(job_);
+        job_.tokens += job_.count;
     }
 
+    const Kernels& kernels_ = kernels();
     const Coefficients& c_;
     const TileOrder& order_;
     int stage_;
-    Sink& sink_;
     const uint8_t* modes_;
     const Entries& entries_;
     const BlockTable* tables_[kModeCount];
     std::vector<uint32_t> density_;
-    std::vector<uint16_t> magnitudes_;
-    const SymbolTables& symbols_ = symbol_tables();
+    std::vector<uint8_t> magnitudes_;
+    BlockRecord* blocks_ = nullptr;
+    TokenListJob job_{};
     std::vector<uint8_t> empty_;
 };
 
 }  // namespace
 
 void list_tokens(const Coefficients& c, const Tile& tile, int stage, TokenList& list, uint32_t* headers, uint32_t* tokens) {
-    const Entries& entries = c.entries[&tile - c.tiles.data()];
-    list.blocks.resize(tile.order->cells());
-    list.tokens.resize(entries.position.size());
-    ListSink sink{list.blocks.data(), list.tokens.data(), headers, tokens};
-    AcWalk<ListSink>(c, tile, stage, sink).run();
-    list.blocks.resize(sink.blocks - list.blocks.data());
-    list.tokens.resize(sink.tokens - list.tokens.data());
+    AcWalk(c, tile, stage).list(list, class_places());
+    for (const BlockRecord& b : list.blocks) ++headers[b.header];
+    for (const uint16_t token : list.tokens) ++tokens[token];
 }
 
 void add_token_contexts(const Coefficients& c, const Tile& tile, int stage, uint32_t* counts) {
-    ContextSink sink{counts};
-    AcWalk<ContextSink>(c, tile, stage, sink).run();
+    constexpr int kWindow = 126;   // contexts whose tokens 16 bits tell apart, one more standing for all others
+    for (int first = 0; first < kTokenContexts; first += kWindow) {
+        const auto inside = [&](int context) { return context >= first && context < first + kWindow; };
+        const std::vector<uint16_t> places = token_places([&](int context) { return (inside(context) ? context - first : kWindow) * kTokenAlphabet; });
+        TokenList list;
+        AcWalk(c, tile, stage).list(list, places.data());
+        for (const uint16_t token : list.tokens)
+            if (token < kWindow * kTokenAlphabet) ++counts[first * kTokenAlphabet + token];
+    }
 }
 
-void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uint8_t* classes) {
-    NoSink sink;
-    AcWalk<NoSink>(c, tile, stage, sink).header_classes(classes);
-}
+void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uint8_t* classes) { AcWalk(c, tile, stage).header_classes(classes); }
 
 size_t token_room(const TokenList& list) { return 8 * list.blocks.size() + 16 * list.tokens.size() + 64; }
 
-std::vector<uint32_t> symbol_words(const EncodingTables& tables) {
+namespace {
+
+// extra(symbol): what stands between the bits of a word, which begin at `shift`, and their number.
+template <class Extra>
+std::vector<uint32_t> symbol_words(const EncodingTables& tables, int shift, const Extra& extra) {
     const int classes = static_cast<int>(tables.codewords.size()) / (tables.alphabet + 1);
     std::vector<uint32_t> words;
     words.reserve(static_cast<size_t>(classes) * tables.alphabet);
@@ -248,42 +224,32 @@ std::vector<uint32_t> symbol_words(const EncodingTables& tables) {
         for (uint32_t s = 0; s < static_cast<uint32_t>(tables.alphabet); ++s) {
             const uint32_t word = row[s];
             const bool listed = word != kUnlistedWord;
-            words.push_back(listed ? ((word >> 4) << 5) | (word & 15) : ((((escape >> 4) << tables.escape_bits) | s) << 5) | escape_length);
+            const uint32_t bits = listed ? word >> 4 : ((escape >> 4) << tables.escape_bits) | s;
+            words.push_back(bits << shift | extra(s) | (listed ? word & 15 : escape_length));
         }
     }
     return words;
 }
 
-void write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& header_words,
-                  const std::vector<uint32_t>& token_words, BitWriter& out) {
+}  // namespace
+
+std::vector<uint32_t> header_words(const EncodingTables& tables) {
+    return symbol_words(tables, 5, [](uint32_t) { return 0u; });
+}
+
+std::vector<uint32_t> token_words(const EncodingTables& tables) {
+    return symbol_words(tables, 11, [](uint32_t s) {
+        const uint32_t size = s & 15, run_bits = static_cast<uint32_t>(count_extra_bits(static_cast<int>(s >> 4)));
+        return size < kEscapeSize ? (run_bits + size) << 5 : (run_bits + 1) << 5 | kGammaWord;
+    });
+}
+
+uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& headers,
+                      const std::vector<uint32_t>& tokens, const BitWriter& from) {
     const Entries& entries = c.entries[&tile - c.tiles.data()];
-    const uint16_t *positions = entries.position.data(), *token = list.tokens.data();
-    const int32_t* values = entries.value.data();
-    const uint32_t* words = token_words.data();
-    const SymbolTables& t = symbol_tables();
-    BitWriter writer = out;   // a copy, so that it stays in registers
-    for (const BlockRecord& b : list.blocks) {
-        const int symbol = b.header % kHeaderAlphabet, mode = symbol >> 5, extra = count_extra_bits(symbol & 31);
-        const uint32_t head = header_words[b.header];
-        writer.put((static_cast<uint64_t>(head >> 5) << extra) | (b.count & ((1u << extra) - 1)), static_cast<int>(head & 31) + extra);
-        int p = b.count > 0 ? block_shape(mode, c.geometry.depth).cells * c.cuts[stage - 2] : 0;
-        for (size_t k = b.first; k < b.first + b.count; ++k) {
-            const int at = positions[k];
-            const int32_t q = values[k];
-            const uint32_t m = magnitude(q), run = static_cast<uint32_t>(at - p), word = words[*token++];
-            const int run_bits = t.run_bits[run], bits = static_cast<int>(word & 31) + run_bits, size = size_of(t, m);
-            const uint64_t with_run = (static_cast<uint64_t>(word >> 5) << run_bits) | (run & ((1u << run_bits) - 1));
-            p = at + 1;
-            if (__builtin_expect(size < kEscapeSize, 1)) {
-                const uint32_t low = m ^ ((q < 0 ? 0u : 1u) << (size - 1));   // the sign in the place of the leading one
-                writer.put((with_run << size) | low, bits + size);
-            } else {
-                writer.put((with_run << 1) | (q < 0 ? 1 : 0), bits + 1);
-                writer.put_gamma(m - (1u << (kEscapeSize - 1)) + 1);
-            }
-        }
-    }
-    out = writer;
+    TokenWriteJob job{list.blocks.data(), static_cast<int64_t>(list.blocks.size()), list.tokens.data(), entries.position.data(), entries.value.data(), {}, headers.data(), tokens.data(), from.out, from.held, from.count};
+    for (int m = 0; m < kModeCount; ++m) job.low[m] = block_shape(m, c.geometry.depth).cells * c.cuts[stage - 2];
+    return kernels().write_tokens(job);
 }
 
 }  // namespace mmip

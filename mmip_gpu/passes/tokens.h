@@ -8,16 +8,10 @@
 
 #include "../rules/bitstream.h"
 #include "codebook.h"
+#include "kernels.h"
 #include "layout.h"
 
 namespace mmip {
-
-// A block header: class and symbol, and which of the tile's entries follow as tokens.
-struct BlockRecord {
-    uint32_t first;
-    uint16_t count;
-    uint16_t header;      // class * kHeaderAlphabet + symbol
-};
 
 struct TokenList {
     std::vector<BlockRecord> blocks;
@@ -36,11 +30,13 @@ void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uin
 // Most bytes that write_tokens may touch.
 size_t token_room(const TokenList& list);
 
-// What is put for every (class, symbol) of a code family: bits << 5 | how many, the raw bits of an escape included.
-std::vector<uint32_t> symbol_words(const EncodingTables& tables);
+// What is put for every (class, symbol) of a code family, the raw bits of an escape included: bits << 5 | how many; of tokens
+// bits << 11 | kGammaWord | raw bits of run and index << 5 | how many.
+std::vector<uint32_t> header_words(const EncodingTables& tables);
+std::vector<uint32_t> token_words(const EncodingTables& tables);
 
-// Writes a list; words of the headers and of the tokens.
-void write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& header_words,
-                  const std::vector<uint32_t>& token_words, BitWriter& out);
+// Writes a list after the bits of `from`; words of the headers and of the tokens. Returns one past the sub-stream's last byte.
+uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& headers,
+                      const std::vector<uint32_t>& tokens, const BitWriter& from);
 
 }  // namespace mmip

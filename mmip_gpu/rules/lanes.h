@@ -28,6 +28,7 @@ MMIP_RULE int32_t float_bit_length(int32_t v) {
 #if !defined(__CUDACC__)
 typedef float F8 __attribute__((vector_size(32)));
 typedef int32_t I8 __attribute__((vector_size(32)));
+typedef uint16_t U8x16 __attribute__((vector_size(16)));   // eight of 16 bits
 
 MMIP_RULE I8 truncate(F8 v) { return __builtin_convertvector(v, I8); }
 MMIP_RULE F8 to_float(I8 v) { return __builtin_convertvector(v, F8); }

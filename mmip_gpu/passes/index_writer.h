@@ -1,0 +1,89 @@
+// The indices of chosen blocks, one after the other, and what an encoder sums up of them.
+// Values: candidates in; positions, indices, QuantizerSums out. Home: host, per instruction set. One item of work = one block.
+// Encoder side of FORMAT.md section 5. Up to kOutputSlack elements past the last one are written to.
+#pragma once
+
+#include "candidate.h"
+#include "kernels.h"
+
+namespace MMIP_NS {
+
+// f = |c| * inverse; |q| = (f + rounding) >> shift, which is not 0 from f = least on.
+struct IndexRule {
+    float inverse;
+    int32_t least, rounding, shift;
+};
+
+struct IndexWriter {
+    uint16_t* positions;     // where the next ones go
+    int32_t* values;
+
+    // The indices of a block by rounding alone; sums: added to, or nullptr.
+    template <class C, int room>
+    int write_rounded(C& chosen, Collector<room>& collector, int samples, const uint16_t* order, const IndexRule& rule, mmip::QuantizerSums* sums) {
+        const int count = chosen.collect(collector, samples, order, rule.inverse, rule.least, positions);
+        const F8* coefficients = reinterpret_cast<const F8*>(collector.values);
+        I8 ones{}, twos{}, over_one{}, over_two{}, over_all{}, squares{};   // |over| is below 2^8
+        for (int i = 0; i < count; i += 8) {
+            const F8 coefficient = coefficients[i / 8];
+            const I8 scaled = scaled_magnitude(coefficient, rule.inverse), magnitude = (scaled + rule.rounding) >> rule.shift, sign = coefficient < 0;
+            const I8 over = (magnitude << 8) - scaled, one = magnitude == 1, two = magnitude == 2, indices = (magnitude ^ sign) - sign;
+            __builtin_memcpy(values + i, &indices, sizeof indices);
+            ones -= one;
+            twos -= two;
+            over_one += over & one;
+            over_two += over & two;
+            over_all += over;
+            squares += over * over;
+        }
+        positions += count;
+        values += count;
+        if (sums == nullptr) return count;
+        sums->distortion += chosen.rest + total(squares);
+        add_sums(*sums, total(ones), total(twos), count, total(over_one), total(over_two), total(over_all));
+        return count;
+    }
+
+    // The entries whose magnitude is not 0, as indices.
+    int write_entries(const Entry* entries, int count, mmip::QuantizerSums& sums) {
+        const uint16_t* const first = positions;
+        int64_t ones = 0, twos = 0, excess[3] = {0, 0, 0};   // of magnitude 1, of 2, of all
+        for (int n = 0; n < count; ++n) {
+            const Entry e = entries[n];
+            // Masks: a branch on a magnitude could not be foreseen.
+            const int32_t sign = -static_cast<int32_t>(e.negative), kept = e.magnitude != 0, one = e.magnitude == 1, two = e.magnitude == 2;
+            const int32_t over = ((e.magnitude << 8) - e.scaled) & -kept;
+            *positions = e.position;
+            *values = (e.magnitude ^ sign) - sign;
+            positions += kept;
+            values += kept;
+            ones += one;
+            twos += two;
+            excess[0] += over & -one;
+            excess[1] += over & -two;
+            excess[2] += over;
+        }
+        const int many = static_cast<int>(positions - first);
+        add_sums(sums, ones, twos, many, excess[0], excess[1], excess[2]);
+        return many;
+    }
+
+private:
+    static int64_t total(I8 lanes) {
+        int64_t sum = 0;
+        for (int lane = 0; lane < 8; ++lane) sum += lanes[lane];
+        return sum;
+    }
+
+    // Indices of magnitude 1, of 2, of all, and their excess.
+    static void add_sums(mmip::QuantizerSums& sums, int64_t ones, int64_t twos, int64_t all, int64_t over_one, int64_t over_two, int64_t over_all) {
+        sums.count[0] += ones;
+        sums.count[1] += twos;
+        sums.count[2] += all - ones - twos;
+        sums.excess[0] += over_one;
+        sums.excess[1] += over_two;
+        sums.excess[2] += over_all - over_one - over_two;
+    }
+};
+
+}  // namespace MMIP_NS
