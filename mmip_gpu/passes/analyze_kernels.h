@@ -250,10 +250,10 @@ private:
         }
         int written;
         if (reversible) {
-            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, {1.0f, 1, 0, 0}, nullptr);
+            written = out_.write_exact(chosen, b.collector, view.cells * Block::cell_samples, view.order);
         } else if (job_.search < mmip::kSearchRough) {
-            const IndexRule rule{inverse_[c], least_scaled(), job_.rounding, 8};
-            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, &sums_[c]);
+            const IndexRule rule{inverse_[c], least_scaled(), job_.rounding};
+            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, sums_[c]);
         } else {
             sums_[c].distortion += chosen.cost.distortion;
             written = out_.write_entries(chosen.entries, chosen.count, sums_[c]);

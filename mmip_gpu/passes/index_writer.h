@@ -8,25 +8,35 @@
 
 namespace MMIP_NS {
 
-// f = |c| * inverse; |q| = (f + rounding) >> shift, which is not 0 from f = least on.
+// f = |c| * inverse; |q| = (f + rounding) >> 8, which is not 0 from f = least on.
 struct IndexRule {
     float inverse;
-    int32_t least, rounding, shift;
+    int32_t least, rounding;
 };
 
 struct IndexWriter {
     uint16_t* positions;     // where the next ones go
     int32_t* values;
 
-    // The indices of a block by rounding alone; sums: added to, or nullptr.
+    // The coefficients of a reversible block, integers that are indices already.
     template <class C, int room>
-    int write_rounded(C& chosen, Collector<room>& collector, int samples, const uint16_t* order, const IndexRule& rule, mmip::QuantizerSums* sums) {
+    int write_exact(C& chosen, Collector<room>& collector, int samples, const uint16_t* order) {
+        const int count = chosen.collect(collector, samples, order, 1.0f, 1, positions);
+        for (int i = 0; i < count; ++i) values[i] = truncate(collector.values[i]);
+        positions += count;
+        values += count;
+        return count;
+    }
+
+    // The indices of a block by rounding alone; `sums` is added to.
+    template <class C, int room>
+    int write_rounded(C& chosen, Collector<room>& collector, int samples, const uint16_t* order, const IndexRule& rule, mmip::QuantizerSums& sums) {
         const int count = chosen.collect(collector, samples, order, rule.inverse, rule.least, positions);
         const F8* coefficients = reinterpret_cast<const F8*>(collector.values);
         I8 ones{}, twos{}, over_one{}, over_two{}, over_all{}, squares{};   // |over| is below 2^8
         for (int i = 0; i < count; i += 8) {
             const F8 coefficient = coefficients[i / 8];
-            const I8 scaled = scaled_magnitude(coefficient, rule.inverse), magnitude = (scaled + rule.rounding) >> rule.shift, sign = coefficient < 0;
+            const I8 scaled = scaled_magnitude(coefficient, rule.inverse), magnitude = quantize_magnitude(scaled, rule.rounding), sign = coefficient < 0;
             const I8 over = (magnitude << 8) - scaled, one = magnitude == 1, two = magnitude == 2, indices = (magnitude ^ sign) - sign;
             __builtin_memcpy(values + i, &indices, sizeof indices);
             ones -= one;
@@ -38,9 +48,8 @@ struct IndexWriter {
         }
         positions += count;
         values += count;
-        if (sums == nullptr) return count;
-        sums->distortion += chosen.rest + total(squares);
-        add_sums(*sums, total(ones), total(twos), count, total(over_one), total(over_two), total(over_all));
+        sums.distortion += chosen.rest + total(squares);
+        add_sums(sums, total(ones), total(twos), count, total(over_one), total(over_two), total(over_all));
         return count;
     }
 
