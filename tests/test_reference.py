@@ -150,13 +150,13 @@ def test_reversible_classes_are_lossless(name, noise, tables, rng):
 
 @pytest.mark.parametrize(("depth", "mode"), BLOCKS)
 def test_small_steps_give_small_errors_and_scales_average(depth, mode, tables, rng):
-    shape = (16, 32, 32) if depth == 8 else (2, 64, 64)
+    shape = (16, 32, 32) if depth == 8 else (2, 128, 64)
     header = Header(
         shape,
         "zyx",
         dtype=2,
         cell_depth=depth,
-        tile_log2=(depth // 4, 2, 2),
+        tile_log2=(depth // 4, 3, 3),
         offset=9000,
         cuts=(20,),
         steps=((128,),),

@@ -186,24 +186,43 @@ private:
         return wins;
     }
 
+    // Mode 32 or 64 (of m x m cells from k on) against what its cells chose: whether it wins. The costs are those of its cells
+    // before and of the winner afterwards.
+    template <int size, int m, class C>
+    bool decide_large(Block& b, C& candidate, int mode, int k, bool merged, int64_t& rough, int64_t& best) {
+        if (!(job_.search >= mmip::kSearchRough || merged) || !can_merge(k, m * m)) return false;
+        b.template transform_merged<size, m>(k, candidate.dc);
+        estimate(b, candidate, b.work, mode, k);
+        const int64_t whole = weigh(candidate.cost);
+        const bool full = job_.search == mmip::kSearchFull;
+        if (full && !is_near(whole, rough)) return false;
+        if (full) decide(b, candidate, k);
+        if (weigh(candidate.cost) >= best) return false;
+        rough = whole < rough ? whole : rough;
+        best = weigh(candidate.cost);
+        return true;
+    }
+
     // Phase 4: the winners are stored.
     void decide_merges(Block& b) {
-        bool merged[4] = {false, false, false, false};
-        int64_t rough = 0, best = 0;
-        for (int q = 0; q < Block::quads; ++q) merged[q] = decide_quad(b, q, rough, best);
+        bool merged[Block::quads];
+        [[maybe_unused]] bool large[4] = {false, false, false, false};
+        int64_t rough[4] = {0, 0, 0, 0}, best[4] = {0, 0, 0, 0};
+        for (int q = 0; q < Block::quads; ++q) merged[q] = decide_quad(b, q, rough[q / 4], best[q / 4]);
         if constexpr (depth == 1) {
-            const bool promising = job_.search >= mmip::kSearchRough || (merged[0] && merged[1] && merged[2] && merged[3]);
-            if (promising && can_merge(0, 16)) {
-                b.template transform_merged<32, 4>(0, b.whole.dc);
-                estimate(b, b.whole, b.work, kMode32, 0);
-                const bool full = job_.search == mmip::kSearchFull;
-                const bool tried = !full || is_near(weigh(b.whole.cost), rough);
-                if (full && tried) decide(b, b.whole, 0);
-                if (tried && weigh(b.whole.cost) < best) return store(b, b.whole, 0);
+            for (int w = 0; w < 4; ++w) {
+                const bool all = merged[4 * w] && merged[4 * w + 1] && merged[4 * w + 2] && merged[4 * w + 3];
+                large[w] = decide_large<32, 4>(b, b.large[w], kMode32, 16 * w, all, rough[w], best[w]);
             }
+            int64_t all_rough = rough[0] + rough[1] + rough[2] + rough[3], all_best = best[0] + best[1] + best[2] + best[3];
+            const bool all = large[0] && large[1] && large[2] && large[3];
+            if (decide_large<64, 8>(b, b.whole, kMode64, 0, all, all_rough, all_best)) return store(b, b.whole, 0);
         }
         for (int k = 0; k < Block::cells;) {
-            if (!present_[k]) {
+            if (depth == 1 && large[k / 16]) {
+                store(b, b.large[k / 16], k);
+                k += 16;
+            } else if (!present_[k]) {
                 ++k;
             } else if (merged[k / Block::group]) {
                 store(b, b.quad[k / Block::group], k);

@@ -32,7 +32,7 @@ struct Candidate {
     int mode, count;
     Cost cost;               // of all AC, by the last estimate
     int64_t rest;            // distortion of what is not an entry
-    float dc[16];            // of its cells, in coding order
+    float dc[64];            // of its cells, in coding order
     Entry entries[size];
 
     // Entries are the coefficients whose scaled magnitude is at least `threshold` (at most 256); the DC places hold zero.

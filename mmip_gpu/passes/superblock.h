@@ -13,9 +13,9 @@ namespace MMIP_NS {
 
 template <int depth>
 struct Superblock {
-    static constexpr int width = depth == 8 ? 16 : 32;           // samples on y and x
+    static constexpr int width = depth == 8 ? 16 : 64;           // samples on y and x
     static constexpr int slices = depth == 8 ? 16 : 1;
-    static constexpr int cells = depth == 8 ? 8 : 16;
+    static constexpr int cells = depth == 8 ? 8 : 64;
     static constexpr int cell_samples = depth * 64;
     static constexpr int group = depth == 8 ? 8 : 4;             // cells of mode 16
     static constexpr int quads = cells / group;
@@ -26,7 +26,8 @@ struct Superblock {
     alignas(64) F8 in_plane[cell_samples / 8];                     // the same for mode z1
     Candidate<cell_samples> cell[cells][3];                      // the modes of each cell
     Candidate<group * cell_samples> quad[quads];                 // mode 16
-    Candidate<depth == 8 ? 1 : 1024> whole;                      // mode 32
+    Candidate<depth == 8 ? 1 : 1024> large[4];                   // mode 32
+    Candidate<depth == 8 ? 1 : 4096> whole;                      // mode 64
     Collector<slices * width * width> collector;
     alignas(64) uint32_t magnitudes[slices * width * width + 1];
 

@@ -148,7 +148,7 @@ private:
 
     int put_cover(int i) {
         int mode = kMode8;
-        for (int larger : {kMode16, kMode32}) {
+        for (int larger : {kMode16, kMode32, kMode64}) {
             const BlockShape shape = block_shape(larger, c_.geometry.depth);
             if (!order_.fits(i, shape)) continue;
             bool all = true;

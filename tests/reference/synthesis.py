@@ -36,7 +36,7 @@ def group_blocks(coefficients, plane, header):
         blocks = dict.fromkeys(np.ndindex(coefficients.dc.shape[1:]), 0)
     groups = {}
     for cell, mode in blocks.items():
-        kind = header.reversible[coefficients.classes[(plane, *cell)]]
+        kind = bool(coefficients.stages) and header.reversible[coefficients.classes[(plane, *cell)]]
         groups.setdefault((mode, kind), []).append(cell)
     return groups
 
@@ -53,6 +53,29 @@ def gather(coefficients, plane, cells, header, mode):
             if coded_mode == mode and q is not None:
                 ac[row, first:end] = q
     return dc, ac
+
+
+def expected_low(coefficients, plane, cells, header):
+    """Stage 1 alone: the two lowest AC of each axis of every cell, from the DCs around it in its tile."""
+    dcs = coefficients.dc[plane].astype(F32) * class_steps(header, plane)[1][coefficients.classes[plane]]
+    size = BLOCKS[header.cell_depth, 0].size
+    blocks = np.zeros((len(cells), *size), F32)
+    for block, cell in zip(blocks, cells, strict=True):
+        own = dcs[cell]
+        for axis in (a for a in range(3) if size[a] > 1):
+            sides = []
+            for step in (-1, 1):
+                other = tuple(c + step * (a == axis) for a, c in enumerate(cell))
+                tile, length = header.grid.tile[axis], dcs.shape[axis]
+                inside = 0 <= other[axis] < length and other[axis] // tile == cell[axis] // tile
+                sides.append(dcs[other] if inside else own)
+            before, after = sides
+            place = [0, 0, 0]
+            place[axis] = 1
+            block[tuple(place)] = (before - after) * F32(0.171875)
+            place[axis] = 2
+            block[tuple(place)] = ((before + after) - (own + own)) * F32(0.046875)
+    return blocks
 
 
 def window(cell, size):
@@ -75,6 +98,8 @@ def synthesize_plane(coefficients, plane, header, scale):
         blocks = np.zeros((len(cells), int(np.prod(shape.size))), F32)
         blocks[:, scan(depth, mode)] = values
         blocks = blocks.reshape(-1, *shape.size)
+        if not coefficients.stages:
+            blocks += expected_low(coefficients, plane, cells, header)
         if scale == 1:
             pixels = inverse_block(blocks, dcs, depth, mode, bool(kind))
         else:
