@@ -97,6 +97,20 @@ private:
         }
         forward_quarters<depth>(samples, b.scratch, b.work);
         challenge(b, b.work, kMode4, k);
+        if (all) try_palette(b, samples, k);
+    }
+
+    // Cells whose best mode so far costs this much may hold an edge between flat parts.
+    static constexpr int64_t kPaletteFrom = 32 * kLambda;
+
+    void try_palette(Block& b, const F8* samples, int k) {
+        if (job_.cuts[1] < palette_positions(depth) || weigh(cell_[k]->cost) < kPaletteFrom) return;
+        auto& rival = b.cell[k][options_[k]];
+        const float mean = b.cell[k][0].dc[0] * (depth == 8 ? 0x1.6a09e60000000p-5f : 0.125f);
+        if (!b.palette.run(samples, mean, job_.classes[class_[k]].step, weigh(cell_[k]->cost), rival)) return;
+        rival.dc[0] = b.cell[k][0].dc[0];
+        ++options_[k];
+        cell_[k] = &rival;
     }
 
     // A rival for the best mode of cell k.
@@ -141,7 +155,7 @@ private:
                 for (int o = 0; o < options_[k]; ++o) {
                     auto& option = b.cell[k][o];
                     if (!is_near(weigh(option.cost), best)) continue;
-                    decide(b, option, k);
+                    if (option.mode != kModePalette) decide(b, option, k);
                     if (cell_[k] == nullptr || weigh(option.cost) < weigh(cell_[k]->cost)) cell_[k] = &option;
                 }
             }
@@ -239,14 +253,15 @@ private:
         const mmip::BlockView& view = t_.blocks[chosen.mode];
         const int c = class_[k], i = place_[k];
         const bool reversible = job_.classes[c].reversible != 0;
-        if (job_.search == mmip::kSearchRough && !reversible) chosen.decide(job_, view, i, b.magnitudes);
+        const bool palette = chosen.mode == kModePalette;
+        if (job_.search == mmip::kSearchRough && !reversible && !palette) chosen.decide(job_, view, i, b.magnitudes);
         for (int j = 0; j < view.cells; ++j) {
             t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
             job_.counts[i + j] = 0;
         }
         if (!reversible) sums_[c].distortion += chosen.cost.distortion;
         const int64_t before = written_;
-        write_entries(chosen.entries, chosen.count, reversible ? nullptr : &sums_[c]);
+        write_entries(chosen.entries, chosen.count, reversible || palette ? nullptr : &sums_[c]);
         job_.counts[i] = static_cast<uint16_t>(written_ - before);
         const int stored = written_ == before && view.cells == 1 ? kMode8 : chosen.mode;
         for (int j = 0; j < view.cells; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);

@@ -68,7 +68,7 @@ struct TokenBlock {
 struct UnpackJob {
     const uint8_t* data;
     uint64_t bytes;
-    int stage, az, ay, ax;                   // cells of the tile
+    int stage, depth, az, ay, ax;            // cells of the tile
     int low, high;                           // AC positions of the stage in one cell
     const uint16_t* raster;                  // coding index -> raster index
     TokenBlock blocks[8];                    // by mode

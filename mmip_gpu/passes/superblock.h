@@ -8,6 +8,7 @@
 #include "block_kernels.h"
 #include "candidate.h"
 #include "kernels.h"
+#include "palette_search.h"
 
 namespace MMIP_NS {
 
@@ -24,10 +25,11 @@ struct Superblock {
     alignas(64) F8 scratch[slices * width * width / 8];
     alignas(64) F8 work[slices * width * width / 8];             // coefficients of the candidate at hand
     alignas(64) F8 in_plane[cell_samples / 8];                     // the same for mode z1
-    Candidate<cell_samples> cell[cells][3];                      // the modes of each cell
+    Candidate<cell_samples> cell[cells][4];                      // the modes of each cell
     Candidate<group * cell_samples> quad[quads];                 // mode 16
     Candidate<depth == 8 ? 1 : 1024> large[4];                   // mode 32
     Candidate<depth == 8 ? 1 : 4096> whole;                      // mode 64
+    PaletteSearch<depth> palette;
     Collector<slices * width * width> collector;
     alignas(64) uint32_t magnitudes[slices * width * width + 1];
 

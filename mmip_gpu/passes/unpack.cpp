@@ -185,6 +185,7 @@ void TileUnpacker::unpack(const StagePayload& payload, int64_t first, int count,
         job.data = payload.substream(tile.substream);
         job.bytes = payload.substream_bytes(tile.substream);
         job.stage = stage;
+        job.depth = c_.geometry.depth;
         job.az = tile.order->az, job.ay = tile.order->ay, job.ax = tile.order->ax;
         job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
         job.raster = tile.order->raster.data();

@@ -12,7 +12,7 @@ struct BlockShape {
 };
 
 MMIP_RULE BlockShape block_shape(int mode, int cell_depth) {
-    if (mode == kMode8 || mode == kMode4) return {1, 1, 1, 1};
+    if (mode == kMode8 || mode == kMode4 || mode == kModePalette) return {1, 1, 1, 1};
     if (mode == kModeZ1 && cell_depth == 8) return {1, 1, 1, 1};
     if (mode == kMode16) return cell_depth == 8 ? BlockShape{2, 2, 2, 8} : BlockShape{1, 2, 2, 4};
     if (mode == kMode32 && cell_depth == 1) return {1, 4, 4, 16};
