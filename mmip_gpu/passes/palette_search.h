@@ -106,7 +106,7 @@ public:
     }
 
 private:
-    static constexpr int kRoughRounds = 2, kRounds = 4, kPaletteHeaderBits = 6, kChangeBits = 2;
+    static constexpr int kRoughRounds = 2, kRounds = 4, kPaletteHeaderBits = 6, kChangeBits = 3;
 
     // Whether four values, roughly placed, leave less distortion than the best mode costs: few cells of images do.
     // Samples are integers, so that sums are exact or rounded alike on every machine.

@@ -17,12 +17,12 @@ MMIP_RULE constexpr int palette_words(int depth) { return (64 * depth + kWordSam
 MMIP_RULE constexpr int palette_positions(int depth) { return kPaletteGaps + palette_words(depth); }
 MMIP_RULE constexpr float palette_unit(int depth) { return depth == 8 ? 0.125f : 0.25f; }   // of a gap, in steps
 
-constexpr int kSameFirst = 64, kSameLater = 128, kSecondContexts = 16, kRestContexts = 3, kStartContexts = 4, kGapContexts = 24;
+constexpr int kSameFirst = 64, kSameLater = 128, kSecondContexts = 16, kRestContexts = 2, kStartContexts = 3, kGapContexts = 24;
 constexpr int kSecond = kSameFirst + kSameLater, kRest = kSecond + kSecondContexts, kStart = kRest + kRestContexts;
 constexpr int kGapSize = kStart + kStartContexts, kGapBit = kGapSize + kGapContexts;
 constexpr int kPaletteContexts = kGapBit + 1;
 
-// Probability of a 1 in 1/65536 and number of decisions seen (up to 8), per context.
+// Probability of a 1 in 1/65536 and number of decisions seen (up to 7), per context.
 struct PaletteModel {
     uint16_t probability[kPaletteContexts];
     uint8_t seen[kPaletteContexts];

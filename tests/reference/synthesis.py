@@ -8,6 +8,7 @@ import numpy as np
 
 from .coefficients import Coefficients
 from .container import AXES, DTYPES, FLOAT
+from . import palette
 from .geometry import BLOCKS, scan
 from .mask import scaled_mask
 from .transforms import F32, forward_block, inverse_block, scaled_block
@@ -55,6 +56,11 @@ def gather(coefficients, plane, cells, header, mode):
     return dc, ac
 
 
+def dcs_of(dc, steps):
+    """Dequantized DCs of cells that are blocks."""
+    return dc[:, 0, 0, 0].astype(F32) * steps
+
+
 def expected_low(coefficients, plane, cells, header):
     """Stage 1 alone: the two lowest AC of each axis of every cell, from the DCs around it in its tile."""
     dcs = coefficients.dc[plane].astype(F32) * class_steps(header, plane)[1][coefficients.classes[plane]]
@@ -92,6 +98,11 @@ def synthesize_plane(coefficients, plane, header, scale):
         dc, ac = gather(coefficients, plane, cells, header, mode)
         shape = BLOCKS[depth, mode]
         classes = [coefficients.classes[(plane, *cell)] for cell in cells]
+        if mode == palette.MODE:
+            for q, own, unit, cell in zip(ac, dcs_of(dc, steps[classes]), steps[classes], cells, strict=True):
+                block = palette.samples(q, own, unit, depth, scale)
+                samples[window([c * s for c, s in zip(cell, side, strict=True)], block.shape)] = block
+            continue
         step, recon = steps[classes], np.array(header.recon)[classes]
         dcs = dc.astype(F32) * step[:, None, None, None]
         values = ac.astype(F32) * step[:, None] if kind else dequantize_ac(ac, step[:, None], recon)
