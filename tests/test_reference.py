@@ -21,10 +21,10 @@ from reference import (
     encode,
     encode_raw,
     load_tables,
+    palette,
 )
 from reference.container import DTYPES, read_header, read_payload, write_header
 from reference.decode import read_first_stage, read_later_stage
-from reference import palette
 from reference.geometry import BLOCKS, block_cells
 from reference.random_streams import (
     CASES,

@@ -4,10 +4,10 @@
 #pragma once
 
 #include "../rules/blocks.h"
-#include "../rules/palette.h"
 #include "../rules/quantize.h"
 #include "block_kernels.h"
 #include "kernels.h"
+#include "palette_kernels.h"
 
 namespace MMIP_NS {
 
@@ -104,45 +104,25 @@ private:
         reach_ = to.reach;
     }
 
-    // A palette cell, painted at full scale; scaled: the means over windows of s samples on each shrinking axis.
+    // A palette cell, painted at full scale; scaled: the means over windows.
     void palette_cell(int i, int z, int y, int x) {
         int32_t held[palette_positions(8)] = {};
         if (job_.spans != nullptr) {
             const mmip::TokenSpan span = job_.spans[i];
             for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) held[t->position] = t->value;
         } else {
-            const int32_t* q = t_.ac + static_cast<int64_t>(i) * t_.per_cell;
-            for (int p = 0; p < palette_positions(t_.depth); ++p) held[p] = q[p];
+            __builtin_memcpy(held, t_.ac + static_cast<int64_t>(i) * t_.per_cell, sizeof(int32_t) * palette_positions(t_.depth));
         }
-        const int samples = 64 * t_.depth;
-        const int32_t offsets[kMaxColours] = {0, held[0], held[0] + held[1], held[0] + held[1] + held[2]};
-        int64_t total = 0;
-        const auto colour = [&](int s) { return (held[kPaletteGaps + s / kWordSamples] >> (2 * (s % kWordSamples))) & 3; };
-        for (int s = 0; s < samples; ++s) total += offsets[colour(s)];
         const float mean = dc_value((z * t_.ay + y) * t_.ax + x) * (t_.depth == 8 ? kScaleRoot8 : 0.125f);
-        const PaletteValues values = palette_values(mean, held, total, samples, palette_unit(t_.depth) * job_.classes[class_].step);
-        float* out = floats(samples_);
-        for (int s = 0; s < samples; ++s) out[s] = values.of[colour(s)];
-        if (job_.scale > 1) return store_means(z, y, x);
-        if (t_.depth == 8) store<8, 8>(z, y, x);
-        else store<1, 8>(z, y, x);
-    }
-
-    void store_means(int z, int y, int x) {
-        const int s = job_.scale, n = 8 / s, deep = t_.depth == 8 ? s : 1, slices = t_.depth == 8 ? n : 1;
-        const float* from = floats(samples_);
-        const float share = 1.0f / static_cast<float>(deep * s * s);
-        const int64_t z0 = t_.depth == 8 ? (t_.cell[0] + z) * 8 / s : t_.cell[0] + z;
+        paint_palette(held, t_.depth, mean, job_.classes[class_].step, floats(samples_));
+        if (job_.scale == 1) return t_.depth == 8 ? store<8, 8>(z, y, x) : store<1, 8>(z, y, x);
+        const int s = job_.scale, n = 8 / s, slices = t_.depth == 8 ? n : 1;
         for (int k = 0; k < slices; ++k)
             for (int j = 0; j < n; ++j) {
                 float row[4];
-                for (int i = 0; i < n; ++i) {
-                    float sum = 0.0f;
-                    for (int w = 0; w < deep * s * s; ++w)
-                        sum += from[((k * deep + w / (s * s)) * 8 + j * s + w / s % s) * 8 + i * s + w % s];
-                    row[i] = sum * share;
-                }
-                store_row(row, z0 + k, (t_.cell[1] + y) * 8 / s + j, (t_.cell[2] + x) * 8 / s, n);
+                for (int m = 0; m < n; ++m) row[m] = window_mean(floats(samples_), k, j, m, s, t_.depth == 8 ? s : 1);
+                const int64_t first = t_.depth == 8 ? (t_.cell[0] + z) * n : t_.cell[0] + z;
+                store_row(row, first + k, (t_.cell[1] + y) * n + j, (t_.cell[2] + x) * n, n);
             }
     }
 

@@ -36,7 +36,7 @@ class Model:
         self.t[context] = min(t + 1, 7)
 
 
-class Contexts(dict):
+class Probabilities(dict):
     """p of the contexts, made when they are first met."""
 
     def __init__(self, model):
@@ -50,7 +50,7 @@ class Contexts(dict):
 
 def fresh_model():
     model = Model()
-    model.p = Contexts(model)
+    model.p = Probabilities(model)
     return model
 
 
@@ -115,7 +115,9 @@ def code_cell(coder, n, depth, q):
     for index in range(n):
         found[index] = code_gap(coder, int(q[index]))
     for place in product(range(depth), range(8), range(8)):
-        given[place] = code_other(coder, given, n + 1, place) if any(place) else code_first(coder, n + 1, int(given[place]))
+        given[place] = (
+            code_other(coder, given, n + 1, place) if any(place) else code_first(coder, n + 1, int(given[place]))
+        )
     words = np.zeros(WORD * (POSITIONS[depth] - GAPS), np.int64)
     words[: given.size] = given.reshape(-1)
     found[GAPS : POSITIONS[depth]] = words.reshape(-1, WORD) @ (4 ** np.arange(WORD))

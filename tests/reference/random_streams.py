@@ -6,10 +6,10 @@ FORMAT.md sections 3, 7 and 8. Seeded by the generator given.
 
 import numpy as np
 
+from . import palette
 from .codes import FAMILIES, TABLE_SHAPES, stage_families
 from .coefficients import Coefficients
 from .container import Header
-from . import palette
 from .geometry import BLOCKS, PARTS, block_cells, coding_order
 
 CASES = {

@@ -10,8 +10,8 @@ from math import ceil, log2
 
 import numpy as np
 
-from .bits import CorruptError, bitlen, read_count, split_count
 from . import palette
+from .bits import CorruptError, bitlen, read_count, split_count
 from .geometry import BLOCKS, PARTS, block_cells, check_block, coding_order, neighbours
 
 LIMIT = 1 << 26
@@ -249,7 +249,9 @@ def cover(tile, cell, mode, n):
             raise CorruptError(f"a block of mode {mode} over classes that forbid it")
     elif n and any(tile.modes[other] != mode for other in cells):
         raise CorruptError(f"mode {mode} differs from that of stage 2")
-    if mode == palette.MODE and (tile.modes is not None or n not in (1, 2, 3) or tile.span[1] < palette.POSITIONS[tile.depth]):
+    if mode == palette.MODE and (
+        tile.modes is not None or n not in (1, 2, 3) or tile.span[1] < palette.POSITIONS[tile.depth]
+    ):
         raise CorruptError(f"a palette cell of {n} gaps, or in a stage that has none")
     if tile.modes is not None and not n and (tile.depth, mode) in PARTS:
         raise CorruptError(f"a cover of split mode {mode} in a later stage")

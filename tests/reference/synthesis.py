@@ -6,9 +6,9 @@ FORMAT.md sections 2, 4.3 and 5. No bytes are seen here.
 
 import numpy as np
 
+from . import palette
 from .coefficients import Coefficients
 from .container import AXES, DTYPES, FLOAT
-from . import palette
 from .geometry import BLOCKS, scan
 from .mask import scaled_mask
 from .transforms import F32, forward_block, inverse_block, scaled_block
