@@ -46,6 +46,11 @@ def synthetic_volumes() -> list[np.ndarray]:
     return volumes
 
 
+def synthetic_edges() -> list[np.ndarray]:
+    """The fields above a threshold on a flat ground, as thresholded angiograms are: hard edges, for palette cells."""
+    return [np.where(v > 2400, v, 0).astype(np.uint16) for v in synthetic_volumes()[1:4]]
+
+
 def training_set(folder: Path) -> list[tuple[str, np.ndarray, str, int]]:
     """(name, array, axes, cell depth) of everything to count."""
     split = json.loads((HERE / "split.json").read_text())
@@ -65,6 +70,7 @@ def training_set(folder: Path) -> list[tuple[str, np.ndarray, str, int]]:
         else:
             runs.append((name, array, "nyx", 1))
     runs += [(f"field{i}", v, "zyx", 8) for i, v in enumerate(synthetic_volumes())]
+    runs += [(f"edges{i}", v, "zyx", depth) for i, v in enumerate(synthetic_edges()) for depth in (1, 8)]
     return runs
 
 

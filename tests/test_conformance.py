@@ -70,15 +70,17 @@ def test_encoded_arrays_decode_alike(case: Case, each_kernel: list[str]) -> None
 
 
 MODE_CASES = {
-    "2d": (Case("half", (150, 200), "uint16", 3, "yx", {"quality": 2}), {(1, 0), (1, 4), (1, 5)}),
+    "2d": (Case("half", (150, 200), "uint16", 3, "yx", {"quality": 2}), {(1, 0), (1, 4), (1, 5), (1, 6)}),
     "planes": (Case("textured", (3, 70, 70), "uint8", 4, "nyx", {"quality": 40}), {(1, 0), (1, 1), (1, 5)}),
     "3d": (Case("textured", (33, 40, 50), "uint16", 5, "zyx", {"quality": 2, "cell_depth": 8}), {(8, 0), (8, 4)}),
-    "edges": (Case("edges", (20, 64, 64), "uint16", 9, "zyx", {"quality": 20, "cell_depth": 8}), {(8, 1)}),
+    "half_3d": (Case("half", (20, 64, 64), "uint16", 9, "zyx", {"quality": 40, "cell_depth": 8}), {(8, 1)}),
     "slices": (Case("slices", (32, 40, 48), "uint16", 6, "zyx", {"quality": 1, "cell_depth": 8}), {(8, 0), (8, 3)}),
     "classes": (
         Case("edges", (40, 64, 64), "int16", 7, "zyx", {"quality": 5, "roi_quality": "lossless", "cell_depth": 8}, 3),
-        {(8, 0), (8, 3), (8, 4)},
+        {(8, 0), (8, 4), (8, 7)},
     ),
+    "palette": (Case("edges", (150, 140), "uint16", 3, "yx", {"psnr": 42}), {(1, 0), (1, 7)}),
+    "palette_3d": (Case("edges", (20, 64, 64), "uint16", 3, "zyx", {"psnr": 40, "cell_depth": 8}), {(8, 0), (8, 7)}),
     "colour": (Case("edges", (64, 72, 3), "uint8", 8, "yxc", {"quality": 5}), {(1, 0), (1, 4), (1, 5)}),
 }
 

@@ -165,7 +165,7 @@ def test_auto_takes_a_field_of_view_and_saves() -> None:
         found, without = (mmip.encode(array, psnr=50, padding=p) for p in ("auto", None))
         assert recorded(found) == DISC
         assert recorded(without) is None
-        assert len(found) < 0.9 * len(without)
+        assert len(found) < 0.95 * len(without)  # palette cells spare much of the border without a mask
         assert mmip.encode(array, psnr=50) == found
 
 

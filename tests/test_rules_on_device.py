@@ -19,6 +19,7 @@ PROBE = """
 #include "decide.h"
 #include "huffman.h"
 #include "mask.h"
+#include "palette.h"
 #include "quantize.h"
 #include "transform.h"
 using namespace mmip;
@@ -48,8 +49,15 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     RangeEncoder<Bytes> encoder(sink, model);
     code_mask({bytes, 2, 8, 8}, encoder);
     encoder.finish();
-    RangeDecoder decoder(bytes, 64, model);
+    RangeDecoder<> decoder(bytes, 64, model);
     code_mask({bytes, 2, 8, 8}, decoder);
+    PaletteModel colours;
+    colours.reset();
+    RangeDecoder<PaletteModel> palette(bytes, 64, colours);
+    indices[6] = static_cast<int>(code_gap(0, palette));
+    code_colours(bytes, 8, 3, palette);
+    line[3] = palette_values(line[1], indices, 7, 512, palette_unit(8)).of[2];
+    line[4] = expected_slope(line[0], line[1]) + expected_bend(line[0], line[1], line[2]);
     const CellPlace at{1, 1, 1, 4, 4};
     indices[1] = colour_inverse(colour_forward({1, 2, 3})).a;
     indices[3] = dc_residual_context(reinterpret_cast<unsigned*>(indices), at);

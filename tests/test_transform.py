@@ -25,11 +25,11 @@ def exact(size: int, part: int) -> np.ndarray:
 
 
 def test_every_size_has_its_tables() -> None:
-    expected = {(n, m) for n in (2, 4, 8, 16, 32) for m in (2, 4, 8, 16, 32) if m <= n}
+    expected = {(n, m) for n in (2, 4, 8, 16, 32, 64) for m in (2, 4, 8, 16, 32, 64) if m <= n}
     assert set(tables()) == expected
 
 
-@pytest.mark.parametrize("size", [2, 4, 8, 16, 32])
+@pytest.mark.parametrize("size", [2, 4, 8, 16, 32, 64])
 def test_entries_are_the_nearest_binary32(size: int) -> None:
     for (n, part), values in tables().items():
         if n == size:
@@ -40,4 +40,4 @@ def test_entries_are_the_nearest_binary32(size: int) -> None:
 def test_dc_scales() -> None:
     text = (RULES / "dct_tables.h").read_text()
     found = {int(n): float.fromhex(v) for n, v in re.findall(r"DctDc<(\d+)> \{[^=]*= (\S+?)f;", text)}
-    assert found == {n: float(np.float32(1 / np.sqrt(n))) for n in (1, 2, 4, 8, 16, 32)}
+    assert found == {n: float(np.float32(1 / np.sqrt(n))) for n in (1, 2, 4, 8, 16, 32, 64)}

@@ -38,11 +38,9 @@ public:
                 for (int x = 0; x < t_.ax; x += sy) {
                     b.template load<T>(job_, z, y, x);
                     find_cells(z, y, x);
-                    if (depth == 1 && is_even(b, 0, Block::cells)) {
-                        store_whole(b);
-                        continue;
-                    }
+                    for (int w = 0; w < 4; ++w) even_large_[w] = depth == 1 && is_even(b, 16 * w, 16);
                     for (int q = 0; q < Block::quads; ++q) {
+                        if (even_large_[q / 4]) continue;
                         const int first = q * Block::group;
                         even_[q] = is_even(b, first, Block::group);
                         for (int k = first; k < first + Block::group; ++k)
@@ -68,14 +66,6 @@ private:
     // Whether these cells are taken for one block unseen.
     bool is_even(const Block& b, int first, int many) const {
         return job_.search == mmip::kSearchFast && can_merge(first, many) && b.is_even(first, many, job_.classes[class_[first]].step);
-    }
-
-    void store_whole(Block& b) {
-        if constexpr (depth == 1) {
-            b.template transform_merged<32, 4>(0, b.whole.coefficients, b.whole.dc);
-            b.whole.mode = kMode32;
-            store(b, b.whole, 0);
-        }
     }
 
     static float take_dc(F8* coefficients) {
@@ -117,6 +107,20 @@ private:
         }
         forward_quarters<depth>(samples, b.scratch, b.cell[k][options_[k]].coefficients);
         challenge(b, kMode4, k);
+        if (all) try_palette(b, samples, k);
+    }
+
+    // Cells whose best mode so far costs this much may hold an edge between flat parts.
+    static constexpr int64_t kPaletteFrom = 32 * kLambda;
+
+    void try_palette(Block& b, const F8* samples, int k) {
+        if (job_.cuts[1] < palette_positions(depth) || weigh(cell_[k]->cost) < kPaletteFrom) return;
+        auto& rival = b.cell[k][options_[k]];
+        const float mean = b.cell[k][0].dc[0] * (depth == 8 ? 0x1.6a09e60000000p-5f : 0.125f);
+        if (!b.palette.run(samples, mean, job_.classes[class_[k]].step, weigh(cell_[k]->cost), rival)) return;
+        rival.dc[0] = b.cell[k][0].dc[0];
+        ++options_[k];
+        cell_[k] = &rival;
     }
 
     // The next rival for the best mode of cell k, its coefficients being there.
@@ -162,7 +166,7 @@ private:
                 for (int o = 0; o < options_[k]; ++o) {
                     auto& option = b.cell[k][o];
                     if (!is_near(weigh(option.cost), best)) continue;
-                    decide(b, option, k);
+                    if (option.mode != kModePalette) decide(b, option, k);
                     if (cell_[k] == nullptr || weigh(option.cost) < weigh(cell_[k]->cost)) cell_[k] = &option;
                 }
             }
@@ -209,24 +213,51 @@ private:
         return wins;
     }
 
+    // Mode 32 or 64 (of m x m cells from k on) against what its cells chose: whether it wins. The costs are those of its cells
+    // before and of the winner afterwards.
+    template <int size, int m, class C>
+    bool decide_large(Block& b, C& candidate, int mode, int k, bool merged, int64_t& rough, int64_t& best) {
+        if (!(job_.search >= mmip::kSearchRough || merged) || !can_merge(k, m * m)) return false;
+        b.template transform_merged<size, m>(k, candidate.coefficients, candidate.dc);
+        estimate(candidate, mode, k);
+        const int64_t whole = weigh(candidate.cost);
+        const bool full = job_.search == mmip::kSearchFull;
+        if (full && !is_near(whole, rough)) return false;
+        if (full) decide(b, candidate, k);
+        if (weigh(candidate.cost) >= best) return false;
+        rough = whole < rough ? whole : rough;
+        best = weigh(candidate.cost);
+        return true;
+    }
+
+    // Mode 32 where its cells vary alike.
+    bool take_large(Block& b, int w, int64_t& rough, int64_t& best) {
+        b.template transform_merged<32, 4>(16 * w, b.large[w].coefficients, b.large[w].dc);
+        estimate(b.large[w], kMode32, 16 * w);
+        rough = best = weigh(b.large[w].cost);
+        return true;
+    }
+
     // Phase 4: the winners are stored.
     void decide_merges(Block& b) {
-        bool merged[4] = {false, false, false, false};
-        int64_t rough = 0, best = 0;
-        for (int q = 0; q < Block::quads; ++q) merged[q] = decide_quad(b, q, rough, best);
+        bool merged[Block::quads] = {};
+        [[maybe_unused]] bool large[4] = {false, false, false, false};
+        int64_t rough[4] = {0, 0, 0, 0}, best[4] = {0, 0, 0, 0};
+        for (int q = 0; q < Block::quads; ++q) merged[q] = !even_large_[q / 4] && decide_quad(b, q, rough[q / 4], best[q / 4]);
         if constexpr (depth == 1) {
-            const bool promising = job_.search >= mmip::kSearchRough || (merged[0] && merged[1] && merged[2] && merged[3]);
-            if (promising && can_merge(0, 16)) {
-                b.template transform_merged<32, 4>(0, b.whole.coefficients, b.whole.dc);
-                estimate(b.whole, kMode32, 0);
-                const bool full = job_.search == mmip::kSearchFull;
-                const bool tried = !full || is_near(weigh(b.whole.cost), rough);
-                if (full && tried) decide(b, b.whole, 0);
-                if (tried && weigh(b.whole.cost) < best) return store(b, b.whole, 0);
+            for (int w = 0; w < 4; ++w) {
+                const bool all = merged[4 * w] && merged[4 * w + 1] && merged[4 * w + 2] && merged[4 * w + 3];
+                large[w] = even_large_[w] ? take_large(b, w, rough[w], best[w]) : decide_large<32, 4>(b, b.large[w], kMode32, 16 * w, all, rough[w], best[w]);
             }
+            int64_t all_rough = rough[0] + rough[1] + rough[2] + rough[3], all_best = best[0] + best[1] + best[2] + best[3];
+            const bool all = large[0] && large[1] && large[2] && large[3];
+            if (decide_large<64, 8>(b, b.whole, kMode64, 0, all, all_rough, all_best)) return store(b, b.whole, 0);
         }
         for (int k = 0; k < Block::cells;) {
-            if (!present_[k]) {
+            if (depth == 1 && large[k / 16]) {
+                store(b, b.large[k / 16], k);
+                k += 16;
+            } else if (!present_[k]) {
                 ++k;
             } else if (merged[k / Block::group]) {
                 store(b, b.quad[k / Block::group], k);
@@ -243,7 +274,8 @@ private:
         const mmip::BlockView& view = t_.blocks[chosen.mode];
         const int c = class_[k], i = place_[k];
         const bool reversible = job_.classes[c].reversible != 0;
-        if (job_.search == mmip::kSearchRough && !reversible) decide(b, chosen, k);
+        const bool palette = chosen.mode == kModePalette;
+        if (job_.search == mmip::kSearchRough && !reversible && !palette) decide(b, chosen, k);
         for (int j = 0; j < view.cells; ++j) {
             t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
             job_.counts[i + j] = 0;
@@ -256,7 +288,8 @@ private:
             written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, sums_[c]);
         } else {
             sums_[c].distortion += chosen.cost.distortion;
-            written = out_.write_entries(chosen.entries, chosen.count, sums_[c]);
+            mmip::QuantizerSums ignored;   // a palette has no reconstruction points
+            written = out_.write_entries(chosen.entries, chosen.count, palette ? ignored : sums_[c]);
         }
         job_.counts[i] = static_cast<uint16_t>(written);
         const int stored = written == 0 && view.cells == 1 ? kMode8 : chosen.mode;
@@ -282,7 +315,7 @@ private:
     float inverse_[kMaxClasses];
     int next_ = 0;
     IndexWriter out_;
-    bool present_[Block::cells], even_[Block::quads];
+    bool present_[Block::cells], even_[Block::quads], even_large_[4];
     int class_[Block::cells], place_[Block::cells];
     int options_[Block::cells];
     Candidate<Block::cell_samples>* cell_[Block::cells];

@@ -86,7 +86,7 @@ struct Candidate {
     int count;               // of entries
     Cost cost;               // of all AC, by the last estimate
     int64_t rest;            // distortion of what is not an entry
-    float dc[16];            // of its cells, in coding order
+    float dc[64];            // of its cells, in coding order
     Entry entries[size];
 
     // Indices by rounding, and a cost from bit lengths alone: index_cost of every one that is not 0, and kBlockBits.

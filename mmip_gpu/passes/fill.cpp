@@ -215,6 +215,7 @@ DcWeights settle_masked_blocks(Coefficients& c, const Quantizer& quantizer, int 
                 for (int k = 0; k < depth; ++k) all = all && mask[order.raster[n] * depth + k] == ~uint64_t{0};
             if (all) {
                 entries.count[i] = 0;
+                if (c.modes[tile.base + i] == kModePalette) c.modes[tile.base + i] = kMode8;
                 for (int n = i; n < i + cells; ++n) settled[order.raster[n]] = 1;
             } else {
                 for (int k = 0; k < found; ++k) entries.position[to + k] = entries.position[from + k], entries.value[to + k] = entries.value[from + k];

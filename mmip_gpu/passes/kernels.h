@@ -70,7 +70,7 @@ struct TokenBlock {
 struct UnpackJob {
     const uint8_t* data;
     uint64_t bytes, first_bit;
-    int stage, az, ay, ax;                   // cells of the tile
+    int stage, depth, az, ay, ax;            // cells of the tile
     int low, high;                           // AC positions of the stage in one cell
     const uint16_t* raster;                  // coding index -> raster index
     TokenBlock blocks[8];                    // by mode
@@ -152,7 +152,7 @@ struct TokenWriteJob {
 // How hard the encoder looks.
 enum Search {
     kSearchNone = 0,      // mode 8 everywhere: what the quality rule is measured on
-    kSearchFast = 1,      // modes 8 and 16 by a rough cost, 4 where a cell is dense, 32 where all of it was merged
+    kSearchFast = 1,      // modes 8 and 16 by a rough cost, 4 where a cell is dense, 32 and 64 where all of it was merged
     kSearchRough = 2,     // all modes by a rough cost, the winner's indices by code lengths
     kSearchFull = 3,      // all modes and indices by code lengths
 };

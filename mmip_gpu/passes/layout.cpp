@@ -105,10 +105,10 @@ std::unique_ptr<TileOrder> make_order(int depth, int az, int ay, int ax) {
 }  // namespace
 
 const BlockTable* block_table(int mode, int cell_depth) {
-    static const BlockTable tables[] = {make_table(kMode8, 1),  make_table(kMode4, 1), make_table(kMode16, 1), make_table(kMode32, 1),
-                                        make_table(kMode8, 8),  make_table(kMode4, 8), make_table(kModeZ1, 8), make_table(kMode16, 8)};
-    const int first = cell_depth == 8 ? 4 : 0;
-    for (int i = first; i < first + 4; ++i)
+    static const BlockTable flat[] = {make_table(kMode8, 1), make_table(kMode4, 1), make_table(kMode16, 1), make_table(kMode32, 1), make_table(kMode64, 1), make_table(kModePalette, 1)};
+    static const BlockTable deep[] = {make_table(kMode8, 8), make_table(kMode4, 8), make_table(kModeZ1, 8), make_table(kMode16, 8), make_table(kModePalette, 8)};
+    const BlockTable* tables = cell_depth == 8 ? deep : flat;
+    for (int i = 0; i < (cell_depth == 8 ? 5 : 6); ++i)
         if (tables[i].mode == mode) return &tables[i];
     return nullptr;
 }

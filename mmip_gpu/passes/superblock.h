@@ -8,23 +8,26 @@
 #include "block_kernels.h"
 #include "candidate.h"
 #include "kernels.h"
+#include "palette_search.h"
 
 namespace MMIP_NS {
 
 template <int depth>
 struct Superblock {
-    static constexpr int width = depth == 8 ? 16 : 32;           // samples on y and x
+    static constexpr int width = depth == 8 ? 16 : 64;           // samples on y and x
     static constexpr int slices = depth == 8 ? 16 : 1;
-    static constexpr int cells = depth == 8 ? 8 : 16;
+    static constexpr int cells = depth == 8 ? 8 : 64;
     static constexpr int cell_samples = depth * 64;
     static constexpr int group = depth == 8 ? 8 : 4;             // cells of mode 16
     static constexpr int quads = cells / group;
 
     alignas(64) F8 samples[slices * width * width / 8];          // natural layout of the superblock
     alignas(64) F8 scratch[slices * width * width / 8];
-    Candidate<cell_samples> cell[cells][3];                      // the modes of each cell
+    Candidate<cell_samples> cell[cells][4];                      // the modes of each cell
     Candidate<group * cell_samples> quad[quads];                 // mode 16
-    Candidate<depth == 8 ? 1 : 1024> whole;                      // mode 32
+    Candidate<depth == 8 ? 1 : 1024> large[4];                   // mode 32
+    Candidate<depth == 8 ? 1 : 4096> whole;                      // mode 64
+    PaletteSearch<depth> palette;
     Collector<slices * width * width> collector;
     alignas(64) uint32_t magnitudes[slices * width * width + 1];
 

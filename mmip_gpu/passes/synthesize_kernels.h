@@ -7,6 +7,7 @@
 #include "../rules/quantize.h"
 #include "block_kernels.h"
 #include "kernels.h"
+#include "palette_kernels.h"
 
 namespace MMIP_NS {
 
@@ -16,6 +17,7 @@ MMIP_RULE void idct_any(float* line, int stride, int n) {
     if (n == 4) idct_line<4, float>(line, stride);
     if (n == 8) idct_line<8, float>(line, stride);
     if (n == 16) idct_line<16, float>(line, stride);
+    if (n == 32) idct_line<32, float>(line, stride);
 }
 
 template <class T>
@@ -37,7 +39,13 @@ public:
             const int z = at / (t_.ay * t_.ax), y = at / t_.ax % t_.ay, x = at % t_.ax;
             class_ = t_.classes[at];
             reach_ = 0;
+            if (mode == kModePalette && job_.scale < 8) {
+                palette_cell(i, z, y, x);
+                ++i;
+                continue;
+            }
             if (job_.stages > 1 && job_.scale < 8) dequantize_block(view, i);
+            if (job_.stages == 1 && job_.scale < 8) expect_low(z, y, x);
             if (job_.scale == 8) scaled_dc(i, view.cells);
             else if (job_.scale > 1) scaled_block(view, z, y, x);
             else if (t_.depth == 8) full_block<8>(view, z, y, x);
@@ -47,9 +55,23 @@ public:
     }
 
 private:
-    bool reversible() const { return job_.classes[class_].reversible != 0; }
+    bool reversible() const { return job_.stages > 1 && job_.classes[class_].reversible != 0; }   // stage 1 alone: the DCT for all
 
-    float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * dc_step_[class_]; }
+    float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * dc_step_[t_.classes[raster]]; }
+
+    // Stage 1 alone: the two lowest AC of each axis as the DCs before and after the cell let expect.
+    void expect_low(int z, int y, int x) {
+        const int at = (z * t_.ay + y) * t_.ax + x;
+        const auto along = [&](int place, int length, int stride, uint32_t unit) {
+            const float own = dc_value(at), before = place > 0 ? dc_value(at - stride) : own, after = place + 1 < length ? dc_value(at + stride) : own;
+            floats(block_)[unit] = expected_slope(before, after);
+            floats(block_)[2 * unit] = expected_bend(before, own, after);
+            reach_ |= 3 * unit;
+        };
+        along(x, t_.ax, 1, 8);
+        along(y, t_.ay, t_.ax, 1);
+        if (t_.depth == 8) along(z, t_.az, t_.ax * t_.ay, 64);
+    }
 
     // What dequantizing one index after the other needs; values, so that they stay in registers.
     struct Dequantizer {
@@ -85,12 +107,35 @@ private:
         reach_ = to.reach;
     }
 
+    // A palette cell, painted at full scale; scaled: the means over windows.
+    void palette_cell(int i, int z, int y, int x) {
+        int32_t held[palette_positions(8)] = {};
+        if (job_.spans != nullptr) {
+            const mmip::TokenSpan span = job_.spans[i];
+            for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) held[t->position] = t->value;
+        } else {
+            __builtin_memcpy(held, t_.ac + static_cast<int64_t>(i) * t_.per_cell, sizeof(int32_t) * palette_positions(t_.depth));
+        }
+        const float mean = dc_value((z * t_.ay + y) * t_.ax + x) * (t_.depth == 8 ? kScaleRoot8 : 0.125f);
+        paint_palette(held, t_.depth, mean, job_.classes[class_].step, floats(samples_));
+        if (job_.scale == 1) return t_.depth == 8 ? store<8, 8>(z, y, x) : store<1, 8>(z, y, x);
+        const int s = job_.scale, n = 8 / s, slices = t_.depth == 8 ? n : 1;
+        for (int k = 0; k < slices; ++k)
+            for (int j = 0; j < n; ++j) {
+                float row[4];
+                for (int m = 0; m < n; ++m) row[m] = window_mean(floats(samples_), k, j, m, s, t_.depth == 8 ? s : 1);
+                const int64_t first = t_.depth == 8 ? (t_.cell[0] + z) * n : t_.cell[0] + z;
+                store_row(row, first + k, (t_.cell[1] + y) * n + j, (t_.cell[2] + x) * n, n);
+            }
+    }
+
     void clear(int vectors) {
         for (int i = 0; i < vectors; ++i) block_[i] = F8{};
     }
 
     template <int depth>
     void full_block(const mmip::BlockView& view, int z, int y, int x) {
+        if (view.cells == 64) return merged_block<1, 64, 8>(z, y, x);
         if (view.cells == 16) return merged_block<1, 32, 4>(z, y, x);
         if (view.cells > 1) return merged_block<depth == 8 ? 16 : 1, 16, 2>(z, y, x);
         const float dc = dc_value((z * t_.ay + y) * t_.ax + x);
@@ -205,7 +250,7 @@ private:
 
     // Scale 2 or 4: the corner of the block, through a smaller inverse transform.
     void scaled_block(const mmip::BlockView& view, int z, int y, int x) {
-        const int m = view.cells == 16 ? 4 : (view.cells > 1 ? 2 : 1), size = 8 * m, s = job_.scale, n = size / s;
+        const int m = view.cells == 64 ? 8 : (view.cells == 16 ? 4 : (view.cells > 1 ? 2 : 1)), size = 8 * m, s = job_.scale, n = size / s;
         const int slices = t_.depth == 8 ? size : 1, out_slices = t_.depth == 8 ? n : 1, md = t_.depth == 8 ? m : 1;
         float* block = floats(block_);
         float corner[64];
@@ -215,6 +260,7 @@ private:
         if (m == 2 && md == 2) corner_lines<2, 2, dct_line<2, float>>(corner);
         if (m == 2 && md == 1) corner_lines<1, 2, dct_line<2, float>>(corner);
         if (m == 4) corner_lines<1, 4, dct_line<4, float>>(corner);
+        if (m == 8) corner_lines<1, 8, dct_line<8, float>>(corner);
         for (int k = 0; k < md; ++k)
             for (int j = 0; j < m; ++j)
                 for (int i = 0; i < m; ++i) block[(k * size + i) * size + j] = corner[(k * m + j) * m + i];
@@ -252,7 +298,7 @@ private:
         const float factor = 1.0f / static_cast<float>(s);
         for (int k = 0; k < n; ++k)
             for (int i = 0; i < n * n; ++i) out[k * n * n + i] = 0.0f;
-        float part[16 * 16];   // the largest n of inverse_small
+        float part[32 * 32];   // the largest n of inverse_small
         for (int k = 0; k < 8; ++k) {
             for (int j = 0; j < n; ++j)
                 for (int i = 0; i < n; ++i) part[j * n + i] = block[k * 64 + i * 8 + j];
@@ -269,7 +315,7 @@ private:
         if (t_.depth == 8) inverse_quarter_dcs<8>(block);
         else inverse_quarter_dcs<1>(block);
         const float factor = t_.depth == 8 ? (s == 2 ? kScaleRoot2 : kScaleRoot4) : 1.0f / static_cast<float>(s);
-        float part[16 * 16];
+        float part[32 * 32];
         for (int u = 0; u < 4 * deep; ++u) {
             const int uz = u >> 2, uy = (u >> 1) & 1, ux = u & 1;
             for (int k = 0; k < slices; ++k)

@@ -1,9 +1,11 @@
 // See tokens.h.
 #include "tokens.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "../rules/builtin_codes.h"
+#include "../rules/palette.h"
 
 namespace mmip {
 namespace {
@@ -63,9 +65,10 @@ public:
                 continue;
             }
             const BlockTable& table = *tables_[modes_[i]];
-            const Span found = segment(i, at, table);
+            Span found = segment(i, at, table);
+            if (modes_[i] == kModePalette) found.last = found.first + gaps(found);
             put_header(i, modes_[i], table.cells, found);
-            put_tokens(found, table);
+            if (modes_[i] != kModePalette) put_tokens(found, table);
             at += entries_.count[i];
             i += table.cells;
         }
@@ -79,7 +82,8 @@ public:
         size_t at = 0;
         for (int i = 0; i < cells;) {
             const BlockTable& table = *tables_[modes_[i]];
-            const Span found = segment(i, at, table);
+            Span found = segment(i, at, table);
+            if (modes_[i] == kModePalette) found.last = found.first + gaps(found);
             set_density(i, table.cells, static_cast<uint32_t>(found.last - found.first));
             at += entries_.count[i];
             i += table.cells;
@@ -113,6 +117,13 @@ private:
         return static_cast<size_t>(from - positions);
     }
 
+    // How many gaps a palette cell has; they stand first.
+    size_t gaps(const Span& found) const {
+        size_t n = 0;
+        while (found.first + n < found.last && entries_.position[found.first + n] < kPaletteGaps) ++n;
+        return n;
+    }
+
     // Later stages cover empty regions with blocks of any mode that fits.
     void find_empty() {
         empty_.assign(order_.cells(), 0);
@@ -128,7 +139,7 @@ private:
 
     int put_cover(int i) {
         int mode = kMode8;
-        for (int larger : {kMode16, kMode32}) {
+        for (int larger : {kMode16, kMode32, kMode64}) {
             const BlockShape shape = block_shape(larger, c_.geometry.depth);
             if (!order_.fits(i, shape)) continue;
             bool all = true;
@@ -158,7 +169,8 @@ private:
     void put_header(int i, int mode, int cells, const Span& found) {
         const uint32_t nonzeros = static_cast<uint32_t>(found.last - found.first);
         const int header = context_class(i) * kHeaderAlphabet + 32 * mode + count_symbol(nonzeros);
-        *blocks_++ = {static_cast<uint32_t>(found.first), static_cast<uint16_t>(nonzeros), static_cast<uint16_t>(header)};
+        const uint32_t tokens = mode == kModePalette ? 0 : nonzeros;
+        *blocks_++ = {static_cast<uint32_t>(found.first), static_cast<uint16_t>(tokens), static_cast<uint16_t>(header)};
         set_density(i, cells, nonzeros);
     }
 
@@ -186,12 +198,51 @@ private:
     std::vector<uint8_t> empty_;
 };
 
+struct ByteSink {
+    std::vector<uint8_t>* bytes;
+    void byte(uint8_t value) { bytes->push_back(value); }
+};
+
+// The code of all palette cells of a tile; empty where there are none.
+std::vector<uint8_t> palette_code(const Coefficients& c, const Tile& tile) {
+    const Entries& entries = c.entries[&tile - c.tiles.data()];
+    const int cells = tile.order->cells(), depth = c.geometry.depth;
+    const uint8_t* modes = c.modes.get() + tile.base;
+    std::vector<uint8_t> bytes;
+    if (std::memchr(modes, kModePalette, cells) == nullptr) return bytes;
+    ByteSink sink{&bytes};
+    PaletteModel model;
+    model.reset();
+    RangeEncoder<ByteSink, PaletteModel> coder(sink, model);
+    size_t at = 0;
+    for (int i = 0; i < cells; at += entries.count[i++]) {
+        if (modes[i] != kModePalette) continue;
+        uint8_t colours[512] = {};
+        int many = 1;
+        for (size_t k = at; k < at + entries.count[i]; ++k) {
+            const int p = entries.position[k];
+            if (p < kPaletteGaps) {
+                code_gap(static_cast<uint32_t>(entries.value[k]), coder);
+                ++many;
+                continue;
+            }
+            const int first = (p - kPaletteGaps) * kWordSamples;
+            for (int s = 0; s < kWordSamples && first + s < 64 * depth; ++s) colours[first + s] = (entries.value[k] >> (2 * s)) & 3;
+        }
+        code_colours(colours, depth, many, coder);
+    }
+    coder.finish();
+    while (!bytes.empty() && bytes.back() == 0) bytes.pop_back();
+    return bytes;
+}
+
 }  // namespace
 
 void list_tokens(const Coefficients& c, const Tile& tile, int stage, TokenList& list, uint32_t* headers, uint32_t* tokens) {
     AcWalk(c, tile, stage).list(list, class_places());
     for (const BlockRecord& b : list.blocks) ++headers[b.header];
     for (const uint16_t token : list.tokens) ++tokens[token];
+    if (stage == 2) list.palettes = palette_code(c, tile);
 }
 
 void add_token_contexts(const Coefficients& c, const Tile& tile, int stage, uint32_t* counts) {
@@ -208,7 +259,7 @@ void add_token_contexts(const Coefficients& c, const Tile& tile, int stage, uint
 
 void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uint8_t* classes) { AcWalk(c, tile, stage).header_classes(classes); }
 
-size_t token_room(const TokenList& list) { return 8 * list.blocks.size() + 16 * list.tokens.size() + 64; }
+size_t token_room(const TokenList& list) { return 8 * list.blocks.size() + 16 * list.tokens.size() + list.palettes.size() + 64; }
 
 namespace {
 
@@ -249,7 +300,9 @@ uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const 
     const Entries& entries = c.entries[&tile - c.tiles.data()];
     TokenWriteJob job{list.blocks.data(), static_cast<int64_t>(list.blocks.size()), list.tokens.data(), entries.position.data(), entries.value.data(), {}, headers.data(), tokens.data(), from.out, from.held, from.count};
     for (int m = 0; m < kModeCount; ++m) job.low[m] = block_shape(m, c.geometry.depth).cells * c.cuts[stage - 2];
-    return kernels().write_tokens(job);
+    uint8_t* end = kernels().write_tokens(job);
+    std::copy(list.palettes.begin(), list.palettes.end(), end);
+    return end + list.palettes.size();
 }
 
 }  // namespace mmip

@@ -15,6 +15,7 @@ namespace mmip {
 
 struct TokenList {
     std::vector<BlockRecord> blocks;
+    std::vector<uint8_t> palettes;    // code of the palette cells, after everything else
     std::vector<uint16_t> tokens;     // class * kTokenAlphabet + symbol, one per entry of the blocks
 };
 

@@ -110,6 +110,7 @@ void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t
         job.bytes = payload.substream_bytes(tile.substream);
         job.first_bit = first_bits[k];
         job.stage = stage;
+        job.depth = c_.geometry.depth;
         job.az = tile.order->az, job.ay = tile.order->ay, job.ax = tile.order->ax;
         job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
         job.raster = tile.order->raster.data();

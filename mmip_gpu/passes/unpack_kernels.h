@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../rules/huffman.h"
+#include "../rules/palette.h"
 #include "kernels.h"
 
 namespace MMIP_NS {
@@ -109,7 +110,7 @@ public:
             if (status != kOk) return stop(status);
             if (cursor_.left > 0) return true;
         }
-        return stop(bits_.finish());
+        return stop(palettes_ > 0 ? read_palettes() : bits_.finish());
     }
 
     // After read_token: whether there is a block to go on with.
@@ -146,6 +147,7 @@ private:
         const uint32_t n = count_base(n_symbol) + bits_.take(count_extra_bits(n_symbol));
         const uint32_t low = static_cast<uint32_t>(block.cells * job_.low), high = static_cast<uint32_t>(block.cells * job_.high);
         if (n > high - low) return kStatusPosition;
+        if (mode == kModePalette) return start_palette(i, n);
         const int status = job_.sets_modes ? set_mode(i, mode, n, block.cells) : check_mode(i, mode, n, block.cells);
         if (status != kOk) return status;
         const uint32_t d = density(n, block.cells);
@@ -159,6 +161,52 @@ private:
         cursor_.left = static_cast<int>(n);
         cell_ = i + block.cells;
         return kOk;
+    }
+
+    // A palette cell: what it holds comes after all blocks.
+    int start_palette(int i, uint32_t n) {
+        if (job_.stage != 2 || job_.high < palette_positions(job_.depth) || n < 1 || n >= kMaxColours) return kStatusMode;
+        const int status = set_mode(i, kModePalette, n, 1);
+        if (status != kOk) return status;
+        job_.density[job_.raster[i]] = density(n, 1);
+        job_.spans[i] = {nullptr, n};
+        ++palettes_;
+        cell_ = i + 1;
+        return kOk;
+    }
+
+    // Gaps and colours as the tokens of scan positions.
+    int read_palettes() {
+        if (bits_.overrun()) return kStatusTruncated;
+        if (!bits_.padding_is_zero()) return kStatusTrailing;
+        const uint64_t start = (bits_.position + 7) >> 3;
+        PaletteModel model;
+        model.reset();
+        RangeDecoder<PaletteModel> coder(job_.data + start, static_cast<uint32_t>(job_.bytes - start), model);
+        if (coder.code == coder.range) return kStatusMask;
+        const int cells = job_.az * job_.ay * job_.ax, samples = 64 * job_.depth;
+        mmip::Token* out = cursor_.out;
+        uint8_t colours[512 + kWordSamples] = {};
+        for (int i = 0; i < cells; ++i) {
+            if (job_.modes[i] != kModePalette) continue;
+            const uint32_t gaps = job_.spans[i].count;
+            const mmip::Token* first = out;
+            for (uint32_t k = 0; k < gaps; ++k) {
+                const uint32_t gap = code_gap(0, coder);
+                if (gap == 0) return kStatusValue;
+                *out++ = {static_cast<int32_t>(gap), k};
+            }
+            code_colours(colours, job_.depth, static_cast<int>(gaps) + 1, coder);
+            for (int w = 0; w * kWordSamples < samples; ++w) {
+                int32_t word = 0;
+                for (int s = 0; s < kWordSamples && w * kWordSamples + s < samples; ++s) word |= colours[w * kWordSamples + s] << (2 * s);
+                if (word != 0) *out++ = {word, static_cast<uint32_t>(kPaletteGaps + w)};
+            }
+            job_.spans[i] = {first, static_cast<uint32_t>(out - first)};
+        }
+        cursor_.out = out;
+        bits_.position = 8 * job_.bytes;
+        return job_.bytes - start > coder.used ? kStatusTrailing : kOk;
     }
 
     bool fits(int i, const mmip::TokenBlock& b) const {
@@ -199,7 +247,7 @@ private:
 
     mmip::UnpackJob& job_;
     BitReader bits_;
-    int cell_ = 0;
+    int cell_ = 0, palettes_ = 0;
     uint32_t first_ = 0;
 };
 

@@ -12,10 +12,11 @@ struct BlockShape {
 };
 
 MMIP_RULE BlockShape block_shape(int mode, int cell_depth) {
-    if (mode == kMode8 || mode == kMode4) return {1, 1, 1, 1};
+    if (mode == kMode8 || mode == kMode4 || mode == kModePalette) return {1, 1, 1, 1};
     if (mode == kModeZ1 && cell_depth == 8) return {1, 1, 1, 1};
     if (mode == kMode16) return cell_depth == 8 ? BlockShape{2, 2, 2, 8} : BlockShape{1, 2, 2, 4};
     if (mode == kMode32 && cell_depth == 1) return {1, 4, 4, 16};
+    if (mode == kMode64 && cell_depth == 1) return {1, 8, 8, 64};
     return {0, 0, 0, 0};
 }
 
@@ -33,7 +34,7 @@ MMIP_RULE BlockParts block_parts(int mode, int cell_depth) {
 MMIP_RULE int cell_coefficients(int cell_depth) { return cell_depth * 64 - 1; }  // AC of a cell
 
 MMIP_RULE int superblock_depth(int cell_depth) { return cell_depth == 8 ? 2 : 1; }
-MMIP_RULE int superblock_width(int cell_depth) { return cell_depth == 8 ? 2 : 4; }
+MMIP_RULE int superblock_width(int cell_depth) { return cell_depth == 8 ? 2 : 8; }
 
 // Z order inside a superblock: the i-th of its cells.
 struct CellOffset {
@@ -42,7 +43,7 @@ struct CellOffset {
 
 MMIP_RULE CellOffset superblock_cell(int i, int cell_depth) {
     if (cell_depth == 8) return {(i >> 2) & 1, (i >> 1) & 1, i & 1};
-    return {0, ((i >> 1) & 1) | ((i >> 2) & 2), (i & 1) | ((i >> 1) & 2)};
+    return {0, ((i >> 1) & 1) | ((i >> 2) & 2) | ((i >> 3) & 4), (i & 1) | ((i >> 1) & 2) | ((i >> 2) & 4)};
 }
 
 // Sort key of a coefficient in the scan: ascending (sum, largest, kx, raster, part), packed into 64 bits.

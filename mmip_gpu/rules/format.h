@@ -44,8 +44,8 @@ namespace MMIP_NS {
 constexpr int kFormatVersion = 1;
 
 constexpr int kCellSize = 8;                 // on y and x; on z where the cell depth is 8
-constexpr int kMode8 = 0, kMode4 = 1, kModeZ1 = 3, kMode16 = 4, kMode32 = 5;
-constexpr int kModeCount = 8;                // 3 bits in a header symbol; 2, 6, 7 are reserved
+constexpr int kMode8 = 0, kMode4 = 1, kModeZ1 = 3, kMode16 = 4, kMode32 = 5, kMode64 = 6, kModePalette = 7;
+constexpr int kModeCount = 8;                // 3 bits in a header symbol; 2 is reserved
 
 constexpr int kMaxClasses = 8, kMaxStages = 16;
 constexpr int kMaxTileSamples = 1 << 18;

@@ -38,17 +38,17 @@ struct MaskModel {
 };
 
 // Sink::byte takes the bytes of the code in order; trailing zeros may be left away.
-template <class Sink>
+template <class Sink, class Model = MaskModel>
 struct RangeEncoder {
     Sink& sink;
-    MaskModel& model;
+    Model& model;
     uint64_t low = 0;                                        // 33 bits: the carry is bit 32
     uint32_t range = 0xFFFFFFFFu;
     uint32_t held = 0;                                       // the byte that a carry may still change, and how many 255 follow it
     uint32_t waiting = 0;
     bool started = false;
 
-    MMIP_RULE RangeEncoder(Sink& s, MaskModel& m) : sink(s), model(m) {}
+    MMIP_RULE RangeEncoder(Sink& s, Model& m) : sink(s), model(m) {}
 
     MMIP_RULE int decide(int context, int bit) {
         const uint32_t bound = static_cast<uint32_t>((static_cast<uint64_t>(range) * model.probability[context]) >> 16);
@@ -86,13 +86,14 @@ struct RangeEncoder {
 };
 
 // Reads `size` bytes and zeros after them.
+template <class Model = MaskModel>
 struct RangeDecoder {
     const uint8_t* data;
     uint32_t size, used = 0;
-    MaskModel& model;
+    Model& model;
     uint32_t code = 0, range = 0xFFFFFFFFu;
 
-    MMIP_RULE RangeDecoder(const uint8_t* bytes, uint32_t count, MaskModel& m) : data(bytes), size(count), model(m) {
+    MMIP_RULE RangeDecoder(const uint8_t* bytes, uint32_t count, Model& m) : data(bytes), size(count), model(m) {
         for (int i = 0; i < 4; ++i) next();
     }
 

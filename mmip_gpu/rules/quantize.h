@@ -36,6 +36,10 @@ MMIP_RULE float dequantize(int32_t index, const int32_t* recon, float step_per_u
     return static_cast<float>((units ^ sign) - sign) * step_per_unit;
 }
 
+// What a decoder of stage 1 alone takes the two lowest AC of a cell along an axis for, from the DCs before, in and after it.
+MMIP_RULE float expected_slope(float before, float after) { return (before - after) * 0.171875f; }
+MMIP_RULE float expected_bend(float before, float own, float after) { return ((before + after) - (own + own)) * 0.046875f; }
+
 // Nearest integer, half to even, kept within +-2^28 so that whatever was decoded stays an integer.
 MMIP_RULE int32_t to_sample(float value) {
     const float limit = 268435456.0f;

@@ -33,7 +33,7 @@ Coordinates = tuple[int, int, int, int]
 _DEFAULT_LENGTHS = {1: {"x": 65536}, 2: {"y": 512, "x": 512}, 3: {"z": 64, "y": 256, "x": 256}}
 _CELL = 8
 _IMAGE_CELL = 64  # samples of a cell of the DC image on y and x
-_SUPERBLOCK = {1: {"z": 1, "y": 32, "x": 32}, 8: {"z": 16, "y": 16, "x": 16}}
+_UNIT = {1: {"z": 1, "y": 32, "x": 32}, 8: {"z": 16, "y": 16, "x": 16}}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ChunkGrid:
     depth : {1, 8}
         Cell depth.
     chunks : tuple of int
-        Samples of a chunk on each axis; whole superblocks on z, y, x.
+        Samples of a chunk on each axis; multiples of 32 on y and x (depth 1) or of 16 on z, y, x (depth 8).
 
     Examples
     --------
@@ -177,7 +177,7 @@ def chunk_lengths(
     colour : bool
         Whether three channels are coded together.
     asked : sequence of int, optional
-        One length per axis, or per axis out of z, y, x; rounded up to whole superblocks. By default about
+        One length per axis, or per axis out of z, y, x; rounded up to 32 or 16 samples. By default about
         4 million samples: whole tiles, or the whole of a shorter axis.
 
     Raises
@@ -199,12 +199,12 @@ def chunk_lengths(
         if letter in planes:
             lengths.append(planes[letter])
             continue
-        superblock = _SUPERBLOCK[depth][letter]
+        least = _UNIT[depth][letter]
         if given is not None:
-            length, unit = given[letter], superblock
+            length, unit = given[letter], least
         else:
             length = _DEFAULT_LENGTHS[len(spatial)][letter]
-            length, unit = (n, superblock) if n <= length else (length, tiles[letter])
+            length, unit = (n, least) if n <= length else (length, tiles[letter])
         lengths.append(max(-(-length // unit), 1) * unit)
     return tuple(lengths)
 

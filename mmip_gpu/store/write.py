@@ -58,7 +58,7 @@ def write_zarr(
     path : path or zarr StoreLike
         A folder, which is made if there is none, or a store.
     chunks : sequence of int, optional
-        Samples of a chunk, one number per axis or per axis out of z, y, x. Rounded up to superblocks: 32
+        Samples of a chunk, one number per axis or per axis out of z, y, x. Rounded up to 32
         on y and x with cells of 1x8x8, 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
         one c (all three with colour). Default: 64 x 256 x 256, or 512 x 512 for images, in whole tiles.
     roi : array or str, optional

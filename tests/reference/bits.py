@@ -30,6 +30,12 @@ class BitWriter:
         self.raw(bitlen(value) - 1, 0)
         self.raw(bitlen(value), value)
 
+    def append(self, data):
+        """Zero bits to the next byte, then bytes."""
+        self.raw(-sum(map(len, self.pieces)) % 8, 0)
+        for byte in data:
+            self.raw(8, byte)
+
     def to_bytes(self, at_least=0):
         bits = "".join(self.pieces)
         size = max((len(bits) + 7) // 8, at_least)
@@ -71,6 +77,11 @@ class BitReader:
         if self.raw(-self.position % 8):
             raise CorruptError("the padding of a bit string is not zero")
         return self.position // 8
+
+    def rest(self):
+        """The bytes after the padding of the one at hand, all of which count as used."""
+        start, self.position = self.align(), self.end
+        return self.data[start : self.end // 8]
 
     def finish(self):
         """A sub-stream is used up exactly; one without bits is one zero byte."""

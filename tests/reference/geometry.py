@@ -38,6 +38,9 @@ BLOCKS = {
     (1, 4): BlockShape((1, 2, 2), (1, 16, 16)),
     (8, 4): BlockShape((2, 2, 2), (16, 16, 16)),
     (1, 5): BlockShape((1, 4, 4), (1, 32, 32)),
+    (1, 6): BlockShape((1, 8, 8), (1, 64, 64)),
+    (1, 7): BlockShape((1, 1, 1), (1, 8, 8)),
+    (8, 7): BlockShape((1, 1, 1), (8, 8, 8)),
 }
 
 
@@ -92,13 +95,13 @@ class Grid:
 def z_order(z, y, x, depth):
     if depth == 8:
         return x | y << 1 | z << 2
-    return (x & 1) | (y & 1) << 1 | (x >> 1) << 2 | (y >> 1) << 3
+    return sum((x >> bit & 1) << 2 * bit | (y >> bit & 1) << 2 * bit + 1 for bit in range(3))
 
 
 @cache
 def coding_order(size, depth):
     """The cells of a tile of this size, in coding order."""
-    side = (1, 4, 4) if depth == 1 else (2, 2, 2)
+    side = (1, 8, 8) if depth == 1 else (2, 2, 2)
 
     def key(cell):
         inner = (c % s for c, s in zip(cell, side, strict=True))

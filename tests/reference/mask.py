@@ -40,13 +40,13 @@ class Model:
 
 
 class Decoder:
-    def __init__(self, data):
-        self.data, self.taken, self.model = data, 0, Model()
+    def __init__(self, data, model):
+        self.data, self.taken, self.model = data, 0, model
         self.code, self.range = 0, (1 << 32) - 1
         for _ in range(4):
             self.take()
         if self.code == self.range:
-            raise CorruptError("padding mask: a code of 2^32 - 1")
+            raise CorruptError("a range code of 2^32 - 1")
 
     def take(self):
         self.code = 256 * self.code + (self.data[self.taken] if self.taken < len(self.data) else 0)
@@ -69,8 +69,8 @@ class Decoder:
 class Encoder:
     """low is the whole code so far, as one integer of `length` bytes."""
 
-    def __init__(self):
-        self.low, self.range, self.length, self.model = 0, (1 << 32) - 1, 4, Model()
+    def __init__(self, model):
+        self.low, self.range, self.length, self.model = 0, (1 << 32) - 1, 4, model
 
     def decide(self, context, bit):
         bound = self.range * self.model.p[context] // ONE
@@ -148,7 +148,7 @@ def read_mask(reader, shape):
     count = reader.gamma() - 1
     if 8 * count > reader.end - reader.position:
         raise TruncatedError("padding mask")
-    coder = Decoder(bytes(reader.raw(8) for _ in range(count)))
+    coder = Decoder(bytes(reader.raw(8) for _ in range(count)), Model())
     code(mask, coder)
     if coder.taken < count:
         raise CorruptError("padding mask: bytes left over")
@@ -161,7 +161,7 @@ def write_mask(writer, mask):
     kind = 1 if mask.all() else 2 if mask.any() else 0
     writer.raw(2, kind)
     if kind == 2:
-        coder = Encoder()
+        coder = Encoder(Model())
         code(mask.copy(), coder)
         data = coder.finish()
         writer.gamma(1 + len(data))

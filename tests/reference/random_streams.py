@@ -6,6 +6,7 @@ FORMAT.md sections 3, 7 and 8. Seeded by the generator given.
 
 import numpy as np
 
+from . import palette
 from .codes import FAMILIES, TABLE_SHAPES, stage_families
 from .coefficients import Coefficients
 from .container import Header
@@ -177,10 +178,11 @@ def usable_blocks(header, classes, tile, cell, taken):
         inside = block_cells(cell, depth, mode)
         cells = [(plane, *(a + b for a, b in zip(start, c, strict=True))) for c in inside]
         if classes is None:
-            allowed = (depth, mode) not in PARTS
+            allowed = (depth, mode) not in PARTS and mode != palette.MODE
         else:
             kinds = {int(classes[c]) for c in cells}
             allowed = len(kinds) == 1 and not (mode and header.reversible[kinds.pop()])
+            allowed = allowed and (mode != palette.MODE or header.edges[1] >= palette.POSITIONS[depth])
         if allowed and not taken.intersection(cells):
             yield mode, cells
 
@@ -206,6 +208,8 @@ def random_stages(rng, header, classes):
         stage = {}
         for cell, (mode, cells) in tiling.items():
             q = random_levels(rng, len(cells) * (end - first))
+            if mode == palette.MODE:
+                q = random_palette(rng, header.cell_depth, end - first) if not stages else np.zeros_like(q)
             if not stages or q.any():
                 stage[cell] = mode, q
         taken = [c for cell in stage for c in tiling[cell][1]]
@@ -213,6 +217,19 @@ def random_stages(rng, header, classes):
             stage[cell] = mode, np.zeros(len(cells) * (end - first), np.int64)
         stages.append(stage)
     return stages
+
+
+def random_palette(rng, depth, length):
+    """Gaps of every size and a map of patches, all noise where they are small."""
+    q, n = np.zeros(length, np.int64), int(rng.integers(1, 4))
+    q[:n] = np.exp2(rng.uniform(0, 24.9, n)).astype(np.int64)
+    side = int(rng.choice([1, 2, 4]))
+    patches = rng.integers(0, n + 1, (8, 8 // side, 8 // side))[:depth]
+    colours = np.kron(patches, np.ones((1, side, side), np.int64)).reshape(-1)
+    words = np.zeros(palette.WORD * (palette.POSITIONS[depth] - palette.GAPS), np.int64)
+    words[: colours.size] = colours
+    q[palette.GAPS : palette.POSITIONS[depth]] = words.reshape(-1, palette.WORD) @ (4 ** np.arange(palette.WORD))
+    return q
 
 
 def random_mask(rng, header):

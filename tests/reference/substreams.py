@@ -10,6 +10,7 @@ from math import ceil, log2
 
 import numpy as np
 
+from . import palette
 from .bits import CorruptError, bitlen, read_count, split_count
 from .geometry import BLOCKS, PARTS, block_cells, check_block, coding_order, neighbours
 
@@ -248,7 +249,11 @@ def cover(tile, cell, mode, n):
             raise CorruptError(f"a block of mode {mode} over classes that forbid it")
     elif n and any(tile.modes[other] != mode for other in cells):
         raise CorruptError(f"mode {mode} differs from that of stage 2")
-    elif not n and (tile.depth, mode) in PARTS:
+    if mode == palette.MODE and (
+        tile.modes is not None or n not in (1, 2, 3) or tile.span[1] < palette.POSITIONS[tile.depth]
+    ):
+        raise CorruptError(f"a palette cell of {n} gaps, or in a stage that has none")
+    if tile.modes is not None and not n and (tile.depth, mode) in PARTS:
         raise CorruptError(f"a cover of split mode {mode} in a later stage")
     for other in cells:
         tile.density[other] = 512 * n // len(cells)
@@ -313,7 +318,7 @@ def write_tokens(writer, q, tile, mode, codes):
 
 def read_blocks(reader, tile, codes):
     """First cell (in the tile) of every block to (mode, q)."""
-    blocks = {}
+    blocks, palettes = {}, {}
     for cell in coding_order(tile.size, tile.depth):
         if cell in tile.density:
             continue
@@ -322,18 +327,31 @@ def read_blocks(reader, tile, codes):
         cover(tile, cell, mode, n)
         if n > BLOCKS[tile.depth, mode].cell_count * (tile.span[1] - tile.span[0]):
             raise CorruptError(f"{n} coefficients in a block of mode {mode}")
-        blocks[cell] = mode, read_tokens(reader, n, tile, mode, codes)
+        if mode == palette.MODE:
+            palettes[cell] = n
+        else:
+            blocks[cell] = mode, read_tokens(reader, n, tile, mode, codes)
+    if palettes:
+        data = reader.rest()
+        found = palette.read_cells(data, palettes.values(), tile.depth, tile.span[1] - tile.span[0])
+        blocks |= {cell: (palette.MODE, q) for cell, q in zip(palettes, found, strict=True)}
     return blocks
 
 
 def write_blocks(writer, tile, blocks, codes):
+    palettes = []
     for cell in coding_order(tile.size, tile.depth):
         if cell in tile.density:
             continue
         mode, q = blocks[cell]
-        n = int(np.count_nonzero(q))
+        n = int(np.count_nonzero(q[: palette.GAPS] if mode == palette.MODE else q))
         count, raw_bits, raw = split_count(n)
         codes["HEADER"][header_class(tile, cell)].write(writer, 32 * mode + count)
         writer.raw(raw_bits, raw)
         cover(tile, cell, mode, n)
-        write_tokens(writer, q, tile, mode, codes)
+        if mode == palette.MODE:
+            palettes.append(q)
+        else:
+            write_tokens(writer, q, tile, mode, codes)
+    if palettes:
+        writer.append(palette.write_cells(palettes, tile.depth))

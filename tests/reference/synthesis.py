@@ -6,6 +6,7 @@ FORMAT.md sections 2, 4.3, 5 and 8.4. No bytes are seen here.
 
 import numpy as np
 
+from . import palette
 from .coefficients import Coefficients
 from .container import AXES, DTYPES, FLOAT
 from .geometry import BLOCKS, scan
@@ -17,6 +18,12 @@ def class_steps(header, plane):
     """Integer step (1/256) and step size (float32) of every class in a plane."""
     integers = np.array([steps[header.component(plane)] for steps in header.steps])
     return integers, integers.astype(F32) / F32(256)
+
+
+def dc_steps(header, plane):
+    """What a DC is multiplied by, of every class."""
+    steps = class_steps(header, plane)[1]
+    return steps if header.dc_image is None else steps / F32(16)
 
 
 def dequantize_ac(q, steps, recon):
@@ -36,7 +43,7 @@ def group_blocks(coefficients, plane, header):
         blocks = dict.fromkeys(np.ndindex(coefficients.dc.shape[1:]), 0)
     groups = {}
     for cell, mode in blocks.items():
-        kind = header.reversible[coefficients.classes[(plane, *cell)]]
+        kind = bool(coefficients.stages) and header.reversible[coefficients.classes[(plane, *cell)]]
         groups.setdefault((mode, kind), []).append(cell)
     return groups
 
@@ -55,6 +62,34 @@ def gather(coefficients, plane, cells, header, mode):
     return dc, ac
 
 
+def dcs_of(dc, steps):
+    """Dequantized DCs of cells that are blocks."""
+    return dc[:, 0, 0, 0].astype(F32) * steps
+
+
+def expected_low(coefficients, plane, cells, header):
+    """Stage 1 alone: the two lowest AC of each axis of every cell, from the DCs around it in its tile."""
+    dcs = coefficients.dc[plane].astype(F32) * dc_steps(header, plane)[coefficients.classes[plane]]
+    size = BLOCKS[header.cell_depth, 0].size
+    blocks = np.zeros((len(cells), *size), F32)
+    for block, cell in zip(blocks, cells, strict=True):
+        own = dcs[cell]
+        for axis in (a for a in range(3) if size[a] > 1):
+            sides = []
+            for step in (-1, 1):
+                other = tuple(c + step * (a == axis) for a, c in enumerate(cell))
+                tile, length = header.grid.tile[axis], dcs.shape[axis]
+                inside = 0 <= other[axis] < length and other[axis] // tile == cell[axis] // tile
+                sides.append(dcs[other] if inside else own)
+            before, after = sides
+            place = [0, 0, 0]
+            place[axis] = 1
+            block[tuple(place)] = (before - after) * F32(0.171875)
+            place[axis] = 2
+            block[tuple(place)] = ((before + after) - (own + own)) * F32(0.046875)
+    return blocks
+
+
 def window(cell, size):
     return tuple(slice(a, a + b) for a, b in zip(cell, size, strict=True))
 
@@ -69,13 +104,20 @@ def synthesize_plane(coefficients, plane, header, scale):
         dc, ac = gather(coefficients, plane, cells, header, mode)
         shape = BLOCKS[depth, mode]
         classes = [coefficients.classes[(plane, *cell)] for cell in cells]
+        if mode == palette.MODE:
+            dcs = dcs_of(dc, dc_steps(header, plane)[classes])
+            for q, own, unit, cell in zip(ac, dcs, steps[classes], cells, strict=True):
+                block = palette.samples(q, own, unit, depth, scale)
+                samples[window([c * s for c, s in zip(cell, side, strict=True)], block.shape)] = block
+            continue
         step, recon = steps[classes], np.array(header.recon)[classes]
-        dc_step = step if header.dc_image is None else step / F32(16)
-        dcs = dc.astype(F32) * dc_step[:, None, None, None]
+        dcs = dc.astype(F32) * dc_steps(header, plane)[classes][:, None, None, None]
         values = ac.astype(F32) * step[:, None] if kind else dequantize_ac(ac, step[:, None], recon)
         blocks = np.zeros((len(cells), int(np.prod(shape.size))), F32)
         blocks[:, scan(depth, mode)] = values
         blocks = blocks.reshape(-1, *shape.size)
+        if not coefficients.stages:
+            blocks += expected_low(coefficients, plane, cells, header)
         if scale == 1:
             pixels = inverse_block(blocks, dcs, depth, mode, bool(kind))
         else:
