@@ -45,7 +45,6 @@ _PROBE_LENGTHS = {"z": 32, "y": 128, "x": 128}
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _SMALLEST_STEP = 0.25
 _MARGIN_DB = 0.03
-_FIRST_SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 8.0, 2.0, 20.0  # dB for a factor of ten in the step
 _ATTEMPTS = 4
 
 
@@ -176,13 +175,12 @@ class Job:
             check_reached(plan, description.peak / self._unit, totals.sse / self._unit**2 / samples)
             return None
         here = math.log10(plan.background_step), totals.psnr()
-        slope = _FIRST_SLOPE
-        if passes and passes[-1][0] > here[0]:
-            slope = (here[1] - passes[-1][1]) / (passes[-1][0] - here[0])
         passes.append(here)
         attempt = description.attempt + 1
-        gap = config.value - here[1] + _MARGIN_DB * attempt
-        step = 10 ** (here[0] - gap / min(max(slope, _SMALLEST_SLOPE), _LARGEST_SLOPE))
+        # The probes promised more: the same search for as much above as all passes missed, later misses twice.
+        missing = sum((config.value - reached) * min(k, 2) + _MARGIN_DB * k for k, (_, reached) in enumerate(passes, 1))
+        higher = replace(plan, config=replace(config, value=config.value + missing))
+        step = self._searched(replace(description, plan=higher), 1).background_step
         sure = initial_step(config, description.peak / self._unit)  # plain rounding at this step is fine enough
         step = min(step, sure) if attempt == _ATTEMPTS - 1 else max(step, min(sure, 10 ** here[0] / 2))
         exact = attempt >= _ATTEMPTS or step < _SMALLEST_STEP
