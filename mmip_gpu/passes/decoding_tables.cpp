@@ -126,9 +126,10 @@ DecodingTables read_codes(const CodeFamily& f, BitReader& bits) {
 const uint16_t* token_code_places() {
     static const std::vector<uint16_t> places = [] {
         std::vector<uint16_t> made;
-        for (int context = 0; context < kTokenContexts; context += 6)
-            for (int v = 0; v < kNeighbourSums; ++v)
-                made.push_back(static_cast<uint16_t>(kTokenClass[context + neighbour_class(static_cast<uint32_t>(v))] * kFastEntries));
+        for (int difference = 0; difference <= kLargestGapLog; ++difference)
+            for (int place = 0; place < kPlaceClasses; ++place)
+                for (uint32_t v = 0; v < kNeighbourSums; ++v)
+                    made.push_back(static_cast<uint16_t>(kTokenClass[token_context(gap_class(difference, 0), place, v)] * kFastEntries));
         return made;
     }();
     return places.data();

@@ -20,7 +20,8 @@ struct DecodingTables {
 // Reads what choose_codes wrote.
 DecodingTables read_codes(const CodeFamily& family, BitReader& bits);
 
-// Where the code of a token stands in `fast`: [left_class][position_class][neighbour_sum of magnitudes up to kEnoughMagnitude].
+// Where the code of a token stands in `fast`: [difference of the logarithms of gap_class, 0 to kLargestGapLog][place_class][neighbour_sum
+// of magnitudes up to kEnoughMagnitude].
 const uint16_t* token_code_places();
 
 }  // namespace mmip

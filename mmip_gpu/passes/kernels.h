@@ -7,14 +7,14 @@
 
 namespace mmip {
 
+struct BlockPosition;
 struct CodeTables;
 
 struct BlockView {
     int mode, cells, count;
     const uint16_t* scan;                    // see BlockTable of layout.h
     const uint16_t* order;
-    const uint16_t* neighbours;
-    const uint8_t* position_class;
+    const BlockPosition* positions;
 };
 
 // Sums over the AC indices of one quality class in a tile, by |q| = 1, 2, 3 and more; see rules/quantize.h for the unit.
@@ -28,6 +28,7 @@ struct TileView {
     int depth, az, ay, ax;                   // cells
     int64_t cell[3];                         // of the first cell, in the plane
     const uint16_t* raster;                  // coding index -> raster index
+    const uint8_t* merges;                   // coding index -> see header_class of rules/symbols.h
     BlockView blocks[8];                     // by mode; count 0 where there is none
     int per_cell;
     int32_t* dc;                             // raster order
@@ -53,12 +54,6 @@ struct TokenSpan {
     uint32_t count;
 };
 
-// What the token context of a position needs: one load of 16 bytes.
-struct alignas(16) BlockPosition {
-    uint16_t near[6];                        // three neighbours of weight 2, three of weight 1; the block's count = none
-    uint16_t sums;                           // position_class rows of kNeighbourSums in
-};
-
 struct TokenBlock {
     int cells, z, y, x;                      // cells == 0: the mode does not exist
     const BlockPosition* positions;
@@ -71,10 +66,12 @@ struct UnpackJob {
     int stage, az, ay, ax;                   // cells of the tile
     int low, high;                           // AC positions of the stage in one cell
     const uint16_t* raster;                  // coding index -> raster index
+    const uint8_t* merges;                   // coding index -> see header_class of rules/symbols.h
     TokenBlock blocks[8];                    // by mode
     const CodeTables* header_codes;
     const CodeTables* token_codes;
     const uint16_t* token_places;            // token_code_places
+    const uint8_t* left_logs;                // count_logs
     const uint8_t* classes;                  // raster order
     const uint8_t* reversible;               // by class; nullptr: a stage on its own
     int sets_modes;                          // or compares them with those of stage 2

@@ -276,13 +276,14 @@ StageRates rates_of(const CodeFamily& header, const CodeFamily& token, const Enc
         const uint16_t word = t.row(c)[s];
         return word != kUnlistedWord ? word & 15 : (t.row(c)[f.alphabet] & 15) + f.escape_bits;
     };
+    const auto raw_bits = [](int size) { return size < kEscapeSize ? size_bits(size) : 1 + 4 + kEscapeLog; };
     StageRates rates;
     for (int c = 0; c < header.classes; ++c)
         for (int s = 0; s < header.alphabet; ++s)
             rates.header.push_back(static_cast<uint8_t>(bits(header, headers, c, s) + ((s & 31) < 26 ? count_extra_bits(s & 31) : 0)));
     for (int c = 0; c < token.classes; ++c)
         for (int s = 0; s < token.alphabet; ++s)
-            rates.token.push_back(static_cast<uint8_t>(bits(token, tokens, c, s) + count_extra_bits(s >> 4) + (s & 15)));
+            rates.token.push_back(static_cast<uint8_t>(bits(token, tokens, c, s) + count_extra_bits(s >> 4) + raw_bits(s & 15)));
     return rates;
 }
 

@@ -10,14 +10,15 @@ namespace {
 
 uint32_t magnitude(int32_t q) { return static_cast<uint32_t>(q < 0 ? -q : q); }
 
-constexpr int kSmallSizes = 256, kManyLeft = 129;
+constexpr int kSmallSizes = 256;
 
 // The small functions of rules/symbols.h as tables: bit scans are slow on many processors.
 struct SymbolTables {
     uint8_t run_symbol[4096], run_bits[4096];       // by run
     uint8_t size[kSmallSizes];                      // by |q|
+    uint8_t size_bits[16];                          // by size
+    uint16_t size_base[16];
     uint8_t neighbour_class[9 * kEnoughMagnitude + 1];       // by neighbour sum of |q| up to kEnoughMagnitude
-    uint16_t left_row[kManyLeft + 1];               // by nonzeros left: where their contexts begin
 
     SymbolTables() {
         for (uint32_t run = 0; run < 4096; ++run) {
@@ -25,9 +26,8 @@ struct SymbolTables {
             run_bits[run] = static_cast<uint8_t>(count_extra_bits(run_symbol[run]));
         }
         for (uint32_t m = 0; m < kSmallSizes; ++m) size[m] = static_cast<uint8_t>(token_size(m));
+        for (int s = 0; s < 16; ++s) size_bits[s] = static_cast<uint8_t>(mmip::size_bits(s)), size_base[s] = static_cast<uint16_t>(mmip::size_base(s));
         for (uint32_t v = 0; v <= 9 * kEnoughMagnitude; ++v) neighbour_class[v] = static_cast<uint8_t>(mmip::neighbour_class(v));
-        for (int left = 1; left <= kManyLeft; ++left) left_row[left] = static_cast<uint16_t>(token_context(left, 0, 0));
-        left_row[0] = 0;
     }
 };
 
@@ -75,6 +75,7 @@ public:
         : c_(c), order_(*tile.order), stage_(stage), sink_(sink), modes_(c.modes.get() + tile.base),
           entries_(c.entries[&tile - c.tiles.data()]), density_(order_.cells(), 0), magnitudes_(kMaxBlock + 1, 0) {
         for (int m = 0; m < kModeCount; ++m) tables_[m] = block_table(m, c.geometry.depth);
+        for (int m = 0; m < kModeCount; ++m) contexts_[m] = c.contexts->positions[m].data();
     }
 
     void run() {
@@ -91,7 +92,7 @@ public:
             const BlockTable& table = *tables_[modes_[i]];
             const Span found = segment(i, at, table);
             put_header(i, modes_[i], table.cells, found);
-            put_tokens(found, table);
+            put_tokens(found, table, contexts_[modes_[i]]);
             at += entries_.count[i];
             i += table.cells;
         }
@@ -167,7 +168,7 @@ private:
         if (order_.x[i] > 0) sum += density_[at - 1], ++neighbours;
         if (order_.y[i] > 0) sum += density_[at - order_.ax], ++neighbours;
         if (order_.z[i] > 0) sum += density_[at - slice], ++neighbours;
-        return header_class(header_context(sum, neighbours));
+        return header_class(header_context(sum, neighbours), order_.merges[i]);
     }
 
     void set_density(int i, int cells, uint32_t nonzeros) {
@@ -181,18 +182,19 @@ private:
         set_density(i, cells, nonzeros);
     }
 
-    void put_tokens(const Span& found, const BlockTable& table) {
-        const uint16_t *positions = entries_.position.data(), *neighbours = table.neighbours.data();
+    void put_tokens(const Span& found, const BlockTable& table, const BlockPosition* contexts) {
+        const uint16_t* positions = entries_.position.data();
         const int32_t* values = entries_.value.data();
-        const uint8_t* classes = table.position_class.data();
+        const uint8_t* logs = count_logs();
         const SymbolTables& t = symbols_;
         uint16_t* magnitudes = magnitudes_.data();
         Sink sink = sink_;   // a copy, so that its pointers stay in registers
         int p = low(table), left = static_cast<int>(found.last - found.first);
         for (size_t k = found.first; k < found.last; ++k, --left) {
             const int at = positions[k];
-            const uint32_t m = magnitude(values[k]), v = neighbour_sum(magnitudes, neighbours + static_cast<size_t>(p) * 6);
-            const int context = t.left_row[left < kManyLeft ? left : kManyLeft] + 6 * classes[p] + t.neighbour_class[v];
+            const BlockPosition& from = contexts[p];
+            const uint32_t m = magnitude(values[k]), v = neighbour_sum(magnitudes, from.near);
+            const int context = (gap_class(from.room, logs[left]) * kPlaceClasses + from.place) * kNeighbourClasses + t.neighbour_class[v];
             sink.token(context, 16 * t.run_symbol[at - p] + size_of(t, m));
             magnitudes[at] = static_cast<uint16_t>(m < kEnoughMagnitude ? m : kEnoughMagnitude);
             p = at + 1;
@@ -208,6 +210,7 @@ private:
     const uint8_t* modes_;
     const Entries& entries_;
     const BlockTable* tables_[kModeCount];
+    const BlockPosition* contexts_[kModeCount];
     std::vector<uint32_t> density_;
     std::vector<uint16_t> magnitudes_;
     const SymbolTables& symbols_ = symbol_tables();
@@ -274,12 +277,14 @@ uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const 
             const int run_bits = t.run_bits[run], bits = static_cast<int>(word & 31) + run_bits, size = size_of(t, m);
             const uint64_t with_run = (static_cast<uint64_t>(word >> 5) << run_bits) | (run & ((1u << run_bits) - 1));
             p = at + 1;
+            const uint32_t negative = q < 0 ? 1 : 0;
             if (__builtin_expect(size < kEscapeSize, 1)) {
-                const uint32_t low = m ^ ((q < 0 ? 0u : 1u) << (size - 1));   // the sign in the place of the leading one
-                writer.put((with_run << size) | low, bits + size);
+                const int raw = t.size_bits[size];
+                writer.put((with_run << raw) | negative << (raw - 1) | (m - t.size_base[size]), bits + raw);
             } else {
-                writer.put((with_run << 1) | (q < 0 ? 1 : 0), bits + 1);
-                writer.put_gamma(m - (1u << (kEscapeSize - 1)) + 1);
+                const int log = bit_length(m) - 1;
+                writer.put((with_run << 1) | negative, bits + 1);
+                writer.put(static_cast<uint64_t>(log - kEscapeLog) << log | (m ^ 1u << log), 4 + log);
             }
         }
     }
