@@ -126,13 +126,23 @@ DecodingTables read_codes(const CodeFamily& f, BitReader& bits) {
 const uint16_t* token_code_places() {
     static const std::vector<uint16_t> places = [] {
         std::vector<uint16_t> made;
-        for (int difference = 0; difference <= kLargestGapLog; ++difference)
+        for (int difference = 0; difference < kCountLogs; ++difference)
             for (int place = 0; place < kPlaceClasses; ++place)
                 for (uint32_t v = 0; v < kNeighbourSums; ++v)
                     made.push_back(static_cast<uint16_t>(kTokenClass[token_context(gap_class(difference, 0), place, v)] * kFastEntries));
         return made;
     }();
     return places.data();
+}
+
+const uint16_t* token_left_offsets() {
+    static const std::vector<uint16_t> offsets = [] {
+        std::vector<uint16_t> made;
+        for (uint32_t left = 0; left <= kMaxBlockCount; ++left)
+            made.push_back(static_cast<uint16_t>(count_log(left) * kPlaceClasses * kNeighbourSums));
+        return made;
+    }();
+    return offsets.data();
 }
 
 }  // namespace mmip

@@ -20,8 +20,11 @@ struct DecodingTables {
 // Reads what choose_codes wrote.
 DecodingTables read_codes(const CodeFamily& family, BitReader& bits);
 
-// Where the code of a token stands in `fast`: [difference of the logarithms of gap_class, 0 to kLargestGapLog][place_class][neighbour_sum
-// of magnitudes up to kEnoughMagnitude].
+// Where the code of a token stands in `fast`: [room - left of gap_class, 0 to kCountLogs - 1][place_class][neighbour_sum of
+// magnitudes up to kEnoughMagnitude].
 const uint16_t* token_code_places();
+
+// How far `left` moves back in it from where its positions' `sums` point; by nonzeros left.
+const uint16_t* token_left_offsets();
 
 }  // namespace mmip

@@ -71,7 +71,7 @@ struct UnpackJob {
     const CodeTables* header_codes;
     const CodeTables* token_codes;
     const uint16_t* token_places;            // token_code_places
-    const uint8_t* left_logs;                // count_logs
+    const uint16_t* left_offsets;            // token_left_offsets
     const uint8_t* classes;                  // raster order
     const uint8_t* reversible;               // by class; nullptr: a stage on its own
     int sets_modes;                          // or compares them with those of stage 2

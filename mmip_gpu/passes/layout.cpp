@@ -85,7 +85,7 @@ std::vector<BlockPosition> make_positions(const BlockTable& table, const std::ve
             std::copy_n(&table.neighbours[6 * static_cast<size_t>(p)], 6, at.near);
             at.room = count_logs()[high - p];
             at.place = static_cast<uint8_t>(place_class(p, low, high));
-            at.sums = static_cast<uint16_t>(at.place * kNeighbourSums);
+            at.sums = static_cast<uint16_t>((at.room * kPlaceClasses + at.place) * kNeighbourSums);
         }
     }
     return positions;

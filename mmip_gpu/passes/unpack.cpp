@@ -192,7 +192,7 @@ void TileUnpacker::unpack(const StagePayload& payload, int64_t first, int count,
         job.header_codes = &headers;
         job.token_codes = &codes;
         job.token_places = token_code_places();
-        job.left_logs = count_logs();
+        job.left_offsets = token_left_offsets();
         job.classes = c_.classes.get() + tile.base;
         job.reversible = alone ? nullptr : options_.reversible.data();
         job.sets_modes = stage == 2 || alone ? 1 : 0;

@@ -17,7 +17,7 @@ struct TokenSource {
     const mmip::CodeTables* codes;
     const uint32_t* fast;
     const uint16_t* places;
-    const uint8_t* left_logs;
+    const uint16_t* left_offsets;
     uint32_t end;                        // of the stage in the block
 };
 
@@ -63,13 +63,12 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
     uint64_t window = BitReader::bits_at(s.data, s.bytes, c.bit);
     const mmip::BlockPosition& at = s.positions[c.p];
     const uint32_t v = neighbour_sum(s.magnitudes, at.near);
-    const int difference = at.room - s.left_logs[c.left], below = difference < kLargestGapLog ? difference : kLargestGapLog;
-    const uint32_t place = s.places[(below > 0 ? below : 0) * (kPlaceClasses * kNeighbourSums) + at.sums + v];
+    const uint32_t place = s.places[at.sums - s.left_offsets[c.left] + v];   // not before the first: at least `left` positions are left
     const uint32_t entry = s.fast[place + (window >> (64 - mmip::kFastBits))];
     int32_t value;
     uint32_t m;
     if (__builtin_expect((entry & kTokenBits) == 0, 0)) {
-        const SlowToken token = read_slow_token(s.data, s.bytes, c.bit, s.codes, place, c.p, s.end);
+        const SlowToken token = read_slow_token(s.data, s.bytes, c.bit, s.codes, place, c.p, s.end - static_cast<uint32_t>(c.left) + 1);
         if (token.status != kOk) {
             c.bit = token.bit;
             return token.status;
@@ -82,10 +81,10 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
         c.p += (entry >> kEntryValue) + static_cast<uint32_t>((window >> 1) >> (63 - extra));
         window <<= extra;
         const int32_t sign = static_cast<int32_t>(static_cast<int64_t>(window) >> 63);
-        m = static_cast<uint32_t>((window | uint64_t{1} << 63) >> (64 - raw)) + ((1u << (entry >> kEntryAdded & 3)) >> 1);   // the sign's place is the leading one's
+        m = static_cast<uint32_t>((window | uint64_t{1} << 63) >> (64 - raw)) + (entry >> kEntryAdded & 7);   // the sign's place is the leading one's
         value = (static_cast<int32_t>(m) ^ sign) - sign;
-        c.bit += entry >> 12 & 63;
-        if (__builtin_expect(c.p >= s.end, 0)) {
+        c.bit += entry >> 12 & 31;
+        if (__builtin_expect(c.p + static_cast<uint32_t>(c.left) > s.end, 0)) {
             c.bit -= static_cast<uint64_t>(raw);   // of which nothing was needed
             return kStatusPosition;
         }
@@ -100,7 +99,7 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
 class SubstreamReader {
 public:
     explicit SubstreamReader(mmip::UnpackJob& job) : job_(job), bits_(job.data, job.bytes) {
-        source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, job.token_codes->fast, job.token_places, job.left_logs, 0};
+        source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, job.token_codes->fast, job.token_places, job.left_offsets, 0};
         cursor_ = {0, 0, 0, job.tokens};
     }
 

@@ -9,9 +9,9 @@ namespace mmip {
 // What the token context of a position needs: one load of 16 bytes.
 struct alignas(16) BlockPosition {
     uint16_t near[6];                        // three neighbours of weight 2, three of weight 1; the block's count = none
+    uint16_t sums;                           // room rows of kPlaceClasses x kNeighbourSums and place rows of kNeighbourSums in
     uint8_t room;                            // count_log of the positions of the stage from this one on
     uint8_t place;                           // place_class
-    uint16_t sums;                           // place rows of kNeighbourSums in
 };
 
 }  // namespace mmip
@@ -71,7 +71,6 @@ MMIP_RULE int count_log(uint32_t n) {
 }
 
 // g of the token context: how far it is to the next nonzero if the nonzeros left share the positions left evenly.
-constexpr int kLargestGapLog = 2 * kGapClasses - 3;   // from this difference of the logarithms on it is the last class
 MMIP_RULE int gap_class(int room_log, int left_log) {
     const int g = (room_log - left_log + 1) >> 1;
     return g < 0 ? 0 : g < kGapClasses - 1 ? g : kGapClasses - 1;
@@ -84,6 +83,7 @@ MMIP_RULE int place_class(int p, int low, int high) {
 
 constexpr uint32_t kEnoughMagnitude = 16;         // |q| above it counts like it in a token context
 constexpr int kNeighbourSums = 9 * 16 + 1;        // of such |q|
+constexpr int kCountLogs = 48;                    // logarithms of the AC positions of a block
 
 // v of the token context: |q| at six earlier positions, three of weight 2, then three of weight 1.
 template <class Magnitude>
