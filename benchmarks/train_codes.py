@@ -26,7 +26,14 @@ HERE = Path(__file__).parent
 RULES = HERE.parent / "mmip_gpu" / "rules"
 STEP_SHARES = (0.004, 0.01, 0.025, 0.06, 0.15)  # of the central 98 % of the data range
 SYMBOLS_PER_RUN = 40_000.0  # a longer run weighs as much as this many symbols
-COUNTS = {"dc": (13, 32), "header2": (8, 256), "header3": (8, 256), "token": (378, 416)}
+AC_SYMBOLS_PER_RUN = 4_000.0  # the same of headers and tokens: where there are many, own codes pay
+COUNTS = {
+    "dc": (_core.DC_CLASSES, _core.DC_ALPHABET),
+    "header2": (_core.HEADER_CLASSES, _core.HEADER_ALPHABET),
+    "header3": (_core.HEADER_CLASSES, _core.HEADER_ALPHABET),
+    "token": (_core.TOKEN_CONTEXTS, _core.TOKEN_ALPHABET),
+}
+FREQUENT = 100  # symbols by which contexts are told apart
 ESCAPE_BITS = {"dc": 5, "header2": 8, "header3": 8, "token": 9}
 RESIDUAL_SCALES = (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.2, 3.3, 5.0, 8.0, 14.0, 25.0, 50.0)
 NOTE = "written by benchmarks/train_codes.py, do not edit."
@@ -77,7 +84,7 @@ def training_set(folder: Path) -> list[tuple[str, np.ndarray, str, int]]:
 def plans(array: np.ndarray, axes: str, depth: int) -> list[ChunkPlan]:
     """Plans over the range of rates, lossless last."""
     spread = float(np.percentile(array, 99) - np.percentile(array, 1))
-    config = CodecConfig("quality", 10.0)
+    config = CodecConfig("quality", 10.0, effort=2)
     colour = "c" in axes
     tiles = tile_log2(depth, PlaneLayout.of(array.shape, axes).volume, 1.0)
     base = ChunkPlan(config, axes, colour, depth, tiles, config.stage_cuts(depth), ((256,),), (0,))
@@ -100,7 +107,8 @@ def collect(runs: list[tuple[str, np.ndarray, str, int]]) -> dict[str, np.ndarra
             }
             for key, values in found.items():
                 counts = np.asarray(values, float).reshape(COUNTS[key])
-                total[key] += counts * min(1.0, SYMBOLS_PER_RUN / max(counts.sum(), 1.0))
+                enough = SYMBOLS_PER_RUN if key == "dc" else AC_SYMBOLS_PER_RUN
+                total[key] += counts * min(1.0, enough / max(counts.sum(), 1.0))
         print(f"counted {name} {array.shape} depth {depth}", flush=True)
     return total
 
@@ -134,24 +142,22 @@ def entropy(counts: np.ndarray) -> np.ndarray:
 
 def cluster(counts: np.ndarray, classes: int) -> np.ndarray:
     """Class of each context: merge the pair that costs fewest bits until `classes` are left, then reassign."""
-    groups = [[i] for i in range(len(counts))]
-    sums = counts.copy()
-    own = entropy(sums)
-    while len(groups) > classes:
-        best = (np.inf, 0, 0)
-        for i in range(len(groups) - 1):
-            cost = entropy(sums[i] + sums[i + 1 :]) - own[i] - own[i + 1 :]
-            j = int(cost.argmin())
-            best = min(best, (float(cost[j]), i, i + 1 + j))
-        _, i, j = best
-        groups[i] += groups.pop(j)
+    order = counts.sum(0).argsort()[::-1]
+    sums = np.concatenate([counts[:, order[:FREQUENT]], counts[:, order[FREQUENT:]].sum(1, keepdims=True)], 1)
+    own, label, alive = entropy(sums), np.arange(len(counts)), np.ones(len(counts), bool)
+    cost = np.full((len(counts), len(counts)), np.inf)  # of merging i and j > i
+    for i in range(len(counts) - 1):
+        cost[i, i + 1 :] = entropy(sums[i] + sums[i + 1 :]) - own[i] - own[i + 1 :]
+    for _ in range(len(counts) - classes):
+        i, j = np.unravel_index(int(cost.argmin()), cost.shape)
+        label[label == j] = i
         sums[i] += sums[j]
-        sums = np.delete(sums, j, 0)
-        own = np.delete(own, j)
-        own[i] = entropy(sums[i])
-    label = np.zeros(len(counts), int)
-    for index, members in enumerate(groups):
-        label[members] = index
+        own[i], alive[j], alive[i] = entropy(sums[i]), False, False
+        cost[j], cost[:, j] = np.inf, np.inf
+        others = np.flatnonzero(alive)
+        cost[np.minimum(others, i), np.maximum(others, i)] = entropy(sums[i] + sums[others]) - own[i] - own[others]
+        alive[i] = True
+    label = np.searchsorted(np.flatnonzero(alive), label)
     for _ in range(10):
         sums = np.stack([counts[label == k].sum(0) for k in range(classes)]) + 1e-3 * counts.sum(0) / counts.sum()
         bits = -np.log2(sums / sums.sum(1, keepdims=True))
@@ -209,17 +215,17 @@ def header_text(total: dict[str, np.ndarray]) -> str:
         + "\n    },\n"
         for key in ("header2", "header3")
     )
-    classes = "\n".join("    " + ", ".join(map(str, label[i : i + 42])) + "," for i in range(0, len(label), 42))
+    classes = "\n".join("    " + ", ".join(map(str, label[i : i + 56])) + "," for i in range(0, len(label), 56))
     return (
         f"// Built-in code lengths, classes of the token contexts; {NOTE}\n"
         "// Values: lengths 0 (not listed) to 12, the escape last. Host and device. FORMAT.md section 7.1.\n"
         '#pragma once\n\n#include "format.h"\n\nnamespace MMIP_NS {\n\n'
         + table("kDcLengths", "[13][33]", codes(total["dc"], ESCAPE_BITS["dc"]))
-        + "\nMMIP_TABLE uint8_t kHeaderLengths[2][8][257] = {\n"
+        + "\nMMIP_TABLE uint8_t kHeaderLengths[2][15][257] = {\n"
         + headers
         + "};\n\n"
         + table("kTokenLengths", "[48][417]", codes(token, ESCAPE_BITS["token"]))
-        + f"\nMMIP_TABLE uint8_t kTokenClass[378] = {{\n{classes}\n}};\n\n}}  // namespace MMIP_NS\n"
+        + f"\nMMIP_TABLE uint8_t kTokenClass[560] = {{\n{classes}\n}};\n\n}}  // namespace MMIP_NS\n"
     )
 
 

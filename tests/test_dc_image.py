@@ -242,7 +242,7 @@ def test_an_image_is_made_where_it_saves_bytes(target: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"psnr": 60},
+        {"psnr": 80},
         {"lossless": True, "stages": 3},
         {"psnr": 30, "roi": make_roi(SMOOTH, "yx", 2, 1)},
         {"psnr": 30, "padding": int(SMOOTH[0, 0])},

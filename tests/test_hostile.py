@@ -373,11 +373,11 @@ EXAMPLE = Path(__file__).parent / "vectors" / "v1_example.mmip"
         (1, 6, 33),
         (1, 6, 255),
         (2, 4, 0xFF),
-        (2, 11, 0),  # index_bits without the index that follows
-        (2, 11, 32),
-        (2, 12, 0x81),  # padding of the index
-        (2, 12, 0x00),  # a smaller sub-stream: bytes left over
-        (2, 12, 0xC0),  # a larger one: bytes missing
+        (2, 12, 0),  # index_bits without the index that follows
+        (2, 12, 32),
+        (2, 13, 0x81),  # padding of the index
+        (2, 13, 0x00),  # a smaller sub-stream: bytes left over
+        (2, 13, 0xC0),  # a larger one: bytes missing
     ],
 )
 def test_heads_that_contradict_themselves_are_corrupt(stage: int, at: int, value: int) -> None:
@@ -708,6 +708,6 @@ def test_batches_raise_what_their_item_raises(small: bytes) -> None:
 
 def test_a_wide_dtype_is_not_read_as_bytes(small: bytes) -> None:
     """Any contiguous buffer is its bytes, whatever its items are."""
-    padded: NDArray[Any] = np.frombuffer(small[: len(small) // 8 * 8], np.uint64)
+    padded: NDArray[Any] = np.frombuffer(small[: (len(small) - 1) // 8 * 8], np.uint64)
     with pytest.raises(mmip.TruncatedData):
         mmip.decode(padded)

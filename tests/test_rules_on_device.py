@@ -28,14 +28,14 @@ struct Bytes {
     __device__ void byte(unsigned char value) { *at++ = value; }
 };
 extern "C" __global__ void probe(float* lines, int* indices, unsigned char* bytes, const CodeTables* codes,
-                                 const unsigned short* table) {
+                                 const BlockPosition* table) {
     float* line = lines + 32 * threadIdx.x;
     dct_line<32, float>(line, 1);
     idct_line<16, float>(line, 2);
     reversible_line<float>(line, 4);
     inverse_reversible_line<float>(line, 1);
     const int magnitude = quantize_magnitude(scaled_magnitude(line[0], 2.0f), 88);
-    const int recon[4] = {0, kDcLengths[0][0], kHeaderLengths[1][7][0], kTokenLengths[0][0]};
+    const int recon[4] = {0, kDcLengths[0][0], kHeaderLengths[1][14][0], kTokenLengths[0][0]};
     line[1] = dequantize(magnitude, recon, 0.5f) + index_cost(magnitude);
     BitReader bits(bytes, 64);
     indices[0] = decode_symbol(bits, codes[0], 3) + to_sample(line[2]);
@@ -62,7 +62,7 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     indices[1] = colour_inverse(colour_forward({1, 2, 3})).a;
     indices[3] = dc_residual_context(reinterpret_cast<unsigned*>(indices), at);
     Entry entries[2] = {{1, 0, 300, 1}, {5, 1, 200, 1}};
-    const Segment segment{0, table, bytes, bytes, bytes, 3};
+    const Segment segment{0, table, bytes, bytes, 3};
     Cost cost;
     indices[5] = decide_segment(entries, 2, segment, reinterpret_cast<unsigned*>(indices), cost);
     indices[2] = block_shape(kMode16, 8).cells + static_cast<int>(scan_key(1, 2, 3, 8, 8, 8, 0));

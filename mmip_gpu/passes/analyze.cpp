@@ -1,8 +1,8 @@
 // See analyze.h.
 #include "analyze.h"
 
-#include "pack.h"
 #include "parallel.h"
+#include "rates.h"
 
 namespace mmip {
 namespace {
@@ -38,9 +38,10 @@ TileView tile_view(const Coefficients& c, const Tile& tile) {
     view.az = tile.order->az, view.ay = tile.order->ay, view.ax = tile.order->ax;
     for (int a = 0; a < 3; ++a) view.cell[a] = tile.cell[a];
     view.raster = tile.order->raster.data();
+    view.merges = tile.order->merges.data();
     for (int m = 0; m < kModeCount; ++m) {
         const BlockTable* table = block_table(m, c.geometry.depth);
-        if (table != nullptr) view.blocks[m] = {m, table->cells, table->count, table->scan.data(), table->order.data(), table->neighbours.data(), table->position_class.data()};
+        if (table != nullptr) view.blocks[m] = {m, table->cells, table->count, table->scan.data(), table->order.data(), c.contexts->positions[m].data()};
     }
     view.per_cell = c.per_cell();
     view.dc = c.dc.get() + tile.base;

@@ -166,8 +166,8 @@ struct Candidate {
             const int low = view.cells * job.cuts[stage - 1], high = view.cells * job.cuts[stage];
             int to = from;
             while (to < count && entries[to].position < high) ++to;
-            Segment s{low, view.neighbours, view.position_class, job.token_bits[stage], nullptr, 0};
-            const int context = job.header_class[stage] != nullptr ? job.header_class[stage][cell] : guess(to - from, view.cells);
+            Segment s{low, view.positions, job.token_bits[stage], nullptr, 0};
+            const int context = job.header_class[stage] != nullptr ? job.header_class[stage][cell] : guess(to - from, view.cells, job.tile.merges[cell]);
             const uint8_t* row = job.header_bits[stage] + context * kHeaderAlphabet;
             s.header = row + 32 * mode;
             s.empty_bits = view.cells == 1 ? row[0] : s.header[0];
@@ -186,7 +186,9 @@ private:
     static constexpr int32_t kHalf = 128;
 
     // Context of a header when nothing is known of the neighbours: as if they were like the block.
-    static int guess(int nonzeros, int cells) { return header_class(header_context(density(static_cast<uint32_t>(nonzeros), cells), 1)); }
+    static int guess(int nonzeros, int cells, int merges) {
+        return header_class(header_context(density(static_cast<uint32_t>(nonzeros), cells), 1), merges);
+    }
 };
 
 }  // namespace MMIP_NS

@@ -124,13 +124,7 @@ DecodingTables read_codes(const CodeFamily& f, BitReader& bits) {
 }
 
 const uint16_t* token_code_places() {
-    static const std::vector<uint16_t> places = [] {
-        std::vector<uint16_t> made;
-        for (int context = 0; context < kTokenContexts; context += 6)
-            for (int v = 0; v < kNeighbourSums; ++v)
-                made.push_back(static_cast<uint16_t>(kTokenClass[context + neighbour_class(static_cast<uint32_t>(v))] * kFastEntries));
-        return made;
-    }();
+    static const std::vector<uint16_t> places = token_places([](int context) { return kTokenClass[context] * kFastEntries; });
     return places.data();
 }
 

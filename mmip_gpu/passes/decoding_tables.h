@@ -20,7 +20,7 @@ struct DecodingTables {
 // Reads what choose_codes wrote.
 DecodingTables read_codes(const CodeFamily& family, BitReader& bits);
 
-// Where the code of a token stands in `fast`: [left_class][position_class][neighbour_sum of magnitudes up to kEnoughMagnitude].
+// Where the code of a token stands in `fast`; see token_places of layout.h.
 const uint16_t* token_code_places();
 
 }  // namespace mmip

@@ -9,14 +9,14 @@
 
 namespace mmip {
 
+struct BlockPosition;
 struct CodeTables;
 
 struct BlockView {
     int mode, cells, count;
     const uint16_t* scan;                    // see BlockTable of layout.h
     const uint16_t* order;
-    const uint16_t* neighbours;
-    const uint8_t* position_class;
+    const BlockPosition* positions;
 };
 
 // Sums over the AC indices of one quality class in a tile, by |q| = 1, 2, 3 and more; see rules/quantize.h for the unit.
@@ -30,6 +30,7 @@ struct TileView {
     int depth, az, ay, ax;                   // cells
     int64_t cell[3];                         // of the first cell, in the plane
     const uint16_t* raster;                  // coding index -> raster index
+    const uint8_t* merges;                   // coding index -> see header_class of rules/symbols.h
     BlockView blocks[8];                     // by mode; count 0 where there is none
     int per_cell;
     int32_t* dc;                             // raster order
@@ -55,12 +56,6 @@ struct TokenSpan {
     uint32_t count;
 };
 
-// What the token context of a position needs: one load of 16 bytes.
-struct alignas(16) BlockPosition {
-    uint16_t near[6];                        // three neighbours of weight 2, three of weight 1; the block's count = none
-    uint16_t sums;                           // position_class rows of kNeighbourSums in
-};
-
 struct TokenBlock {
     int cells, z, y, x;                      // cells == 0: the mode does not exist
     const BlockPosition* positions;
@@ -73,10 +68,12 @@ struct UnpackJob {
     int stage, depth, az, ay, ax;            // cells of the tile
     int low, high;                           // AC positions of the stage in one cell
     const uint16_t* raster;                  // coding index -> raster index
+    const uint8_t* merges;                   // coding index -> see header_class of rules/symbols.h
     TokenBlock blocks[8];                    // by mode
     const CodeTables* header_codes;
     const CodeTables* token_codes;
     const uint16_t* token_places;            // token_code_places
+    const uint16_t* left_offsets;            // token_left_offsets
     const uint8_t* classes;                  // raster order
     const uint8_t* reversible;               // by class; nullptr: a stage on its own
     int sets_modes;                          // or compares them with those of stage 2
@@ -118,13 +115,11 @@ struct TokenListJob {
     const int32_t* values;
     int count, low;                          // low: first scan position of the stage
     const BlockPosition* table;
-    const uint16_t* places;                  // [left_class][position_class][neighbour sum]: added to the symbol
-    const uint16_t* left_rows;               // by nonzeros left, up to kManyLeft: where their places begin
+    const uint16_t* places;                  // token_places of layout.h: added to the symbol
+    const uint16_t* left_offsets;            // token_left_offsets
     uint8_t* magnitudes;                     // scratch, kMaxBlockCount + 1 zeros; zeros again afterwards
     uint16_t* tokens;                        // out
 };
-
-constexpr int kManyLeft = 129;               // more nonzeros left count like it
 
 // A block header: class and symbol, and which of the tile's entries follow as tokens.
 struct BlockRecord {
@@ -133,7 +128,7 @@ struct BlockRecord {
     uint16_t header;                         // class * kHeaderAlphabet + symbol
 };
 
-constexpr uint32_t kGammaWord = 1u << 10;    // of token words: a gamma code follows
+constexpr uint32_t kEscapeWord = 1u << 10;   // of token words: the length of |q| and the bits below its leading one follow
 
 // The listed symbols of a tile in one stage, to be written. Words: see header_words and token_words of tokens.h.
 struct TokenWriteJob {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <tuple>
 
 namespace mmip {
@@ -58,7 +59,6 @@ BlockTable make_table(int mode, int depth) {
         const Place& at = places[p];
         table.scan.push_back(static_cast<uint16_t>((at.kz * table.size[2] + at.kx) * table.size[1] + at.ky));
         table.order[table.scan[p]] = static_cast<uint16_t>(p);
-        table.position_class.push_back(static_cast<uint8_t>(position_class(p, table.count)));
         const auto near = [&](int d, int dz, int dy, int dx) {   // d steps down the frequency axis, within the part
             const bool inside = at.fz >= d * dz && at.fy >= d * dy && at.fx >= d * dx;
             return inside && !at.part_dc ? find(p, at.kz - d * dz, at.ky - d * dy, at.kx - d * dx) : table.count;
@@ -72,14 +72,43 @@ BlockTable make_table(int mode, int depth) {
         if (!at.part_dc && at.part >= 2) n[4] = part_before(2);
         for (int i : n) table.neighbours.push_back(static_cast<uint16_t>(i));
     }
-    for (int p = 0; p <= table.count; ++p) {
-        BlockPosition at{};
-        const bool inside = p < table.count;
-        for (int i = 0; i < 6; ++i) at.near[i] = inside ? table.neighbours[6 * p + i] : static_cast<uint16_t>(table.count);
-        if (inside) at.sums = static_cast<uint16_t>(table.position_class[p] * kNeighbourSums);
-        table.positions.push_back(at);
-    }
     return table;
+}
+
+std::vector<BlockPosition> make_positions(const BlockTable& table, const std::vector<int>& cuts) {
+    std::vector<BlockPosition> positions(table.count + 1);
+    std::fill_n(positions.back().near, 6, static_cast<uint16_t>(table.count));
+    for (size_t s = 1; s < cuts.size(); ++s) {
+        const int low = table.cells * cuts[s - 1], high = table.cells * cuts[s];
+        for (int p = low; p < high; ++p) {
+            BlockPosition& at = positions[p];
+            std::copy_n(&table.neighbours[6 * static_cast<size_t>(p)], 6, at.near);
+            at.room = static_cast<uint8_t>(count_log(static_cast<uint32_t>(high - p)));
+            at.place = static_cast<uint8_t>(place_class(p, low, high));
+            at.sums = static_cast<uint16_t>((at.room * kPlaceClasses + at.place) * kNeighbourSums);
+        }
+    }
+    return positions;
+}
+
+// Those used last are kept: the chunks of an array have the same cuts, and so have their DC images.
+std::shared_ptr<const ScanContexts> scan_contexts(int depth, const std::vector<int>& cuts) {
+    constexpr size_t kKept = 4;
+    static std::mutex guard;
+    static std::vector<std::shared_ptr<const ScanContexts>> kept;   // the last one used first
+    const std::lock_guard<std::mutex> lock(guard);
+    const auto found = std::find_if(kept.begin(), kept.end(), [&](const auto& k) { return k->depth == depth && k->cuts == cuts; });
+    if (found != kept.end()) {
+        std::rotate(kept.begin(), found, found + 1);
+        return kept.front();
+    }
+    auto made = std::make_shared<ScanContexts>();
+    made->depth = depth, made->cuts = cuts;
+    for (int mode = 0; mode < kModeCount; ++mode)
+        if (const BlockTable* table = block_table(mode, depth)) made->positions[mode] = make_positions(*table, cuts);
+    if (kept.size() == kKept) kept.pop_back();
+    kept.insert(kept.begin(), made);
+    return made;
 }
 
 std::unique_ptr<TileOrder> make_order(int depth, int az, int ay, int ax) {
@@ -99,6 +128,8 @@ std::unique_ptr<TileOrder> make_order(int depth, int az, int ay, int ax) {
                     order->y.push_back(static_cast<uint16_t>(cy));
                     order->x.push_back(static_cast<uint16_t>(cx));
                 }
+    for (int i = 0; i < order->cells(); ++i)
+        order->merges.push_back(order->fits(i, block_shape(kMode32, depth)) ? 2 : order->fits(i, block_shape(kMode16, depth)) ? 1 : 0);
     return order;
 }
 
@@ -113,8 +144,28 @@ const BlockTable* block_table(int mode, int cell_depth) {
     return nullptr;
 }
 
+std::vector<uint16_t> token_places(const std::function<int(int)>& unit_of) {
+    std::vector<uint16_t> places;
+    places.reserve(static_cast<size_t>(kCountLogs) * kPlaceClasses * kNeighbourSums);
+    for (int difference = 0; difference < kCountLogs; ++difference)
+        for (int place = 0; place < kPlaceClasses; ++place)
+            for (uint32_t v = 0; v < static_cast<uint32_t>(kNeighbourSums); ++v)
+                places.push_back(static_cast<uint16_t>(unit_of(token_context(gap_class(difference, 0), place, v))));
+    return places;
+}
+
+const uint16_t* token_left_offsets() {
+    static const std::vector<uint16_t> offsets = [] {
+        std::vector<uint16_t> made;
+        for (uint32_t left = 0; left <= kMaxBlockCount; ++left)
+            made.push_back(static_cast<uint16_t>(count_log(left) * kPlaceClasses * kNeighbourSums));
+        return made;
+    }();
+    return offsets.data();
+}
+
 Coefficients::Coefficients(const Geometry& g, const TileBox& b, std::vector<int> stage_cuts)
-    : geometry(g), box(b), cuts(std::move(stage_cuts)) {
+    : geometry(g), box(b), cuts(std::move(stage_cuts)), contexts(scan_contexts(g.depth, cuts)) {
     std::map<std::tuple<int, int, int>, const TileOrder*> known;
     const int64_t ny = g.tiles(1), nx = g.tiles(2), nz = g.tiles(0);
     for (int64_t p = b.planes[0]; p < b.planes[1]; ++p)

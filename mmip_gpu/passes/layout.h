@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -30,18 +31,31 @@ struct BlockTable {
     std::vector<uint16_t> scan;              // position -> place [kz][kx][ky] in the transposed block
     std::vector<uint16_t> order;             // place -> position; kNoPosition for the DC and the corner
     std::vector<uint16_t> neighbours;        // 6 per position (three of weight 2, three of weight 1); count = none
-    std::vector<uint8_t> position_class;     // b of the token context, per position
-    std::vector<BlockPosition> positions;    // the two above for readers; one more at the end, where a run may lead
 };
 
 // nullptr where the mode does not exist at this depth.
 const BlockTable* block_table(int mode, int cell_depth);
+
+// The positions of every mode as the token contexts of some stages see them; one more at the end, where a run may lead.
+struct ScanContexts {
+    int depth;
+    std::vector<int> cuts;
+    std::vector<BlockPosition> positions[kModeCount];
+};
+
+// What the context of a token stands for, unit_of(context), for each difference of its logarithms (room - left of gap_class, 0 to
+// kCountLogs - 1), place_class and neighbour_sum of magnitudes up to kEnoughMagnitude; all are below 2^16.
+std::vector<uint16_t> token_places(const std::function<int(int)>& unit_of);
+
+// How far the nonzeros left (0, which counts like 1, to kMaxBlockCount) move back in it from where `sums` of a position points.
+const uint16_t* token_left_offsets();
 
 // Coding order of a tile of az x ay x ax cells.
 struct TileOrder {
     int depth = 1, az = 0, ay = 0, ax = 0;
     std::vector<uint16_t> raster;            // coding index -> raster index in the tile
     std::vector<uint16_t> z, y, x;           // coding index -> place in the tile
+    std::vector<uint8_t> merges;             // coding index -> see header_class of rules/symbols.h
 
     int cells() const { return az * ay * ax; }
     // Whether a block of this shape may start at coding index i.
@@ -94,6 +108,7 @@ public:
     Geometry geometry;
     TileBox box;
     std::vector<int> cuts;                   // cuts[0] = 0 .. cuts[stages - 1] = all AC of a cell
+    std::shared_ptr<const ScanContexts> contexts;
     std::vector<Tile> tiles;
     int64_t cells = 0;
     std::unique_ptr<int32_t[]> dc;           // per tile in raster order

@@ -28,17 +28,4 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& coefficients, int
 // Payload of a stage, section 6: its head (the bits of its codes, index, crcs) and the sub-streams of all tiles.
 std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads);
 
-// Bits of every symbol of a stage from 2 on, its raw bits included: classes x alphabet.
-struct StageRates {
-    std::vector<uint8_t> header, token;
-};
-
-StageRates builtin_rates(int stage);
-
-// With the codes that pack_stage would choose for these coefficients.
-StageRates chosen_rates(const Coefficients& coefficients, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads);
-
-// Class of the header that a block would have in this stage, if it started at a cell: per cell, tiles in coding order.
-std::vector<uint8_t> header_classes(const Coefficients& coefficients, int stage, int threads);
-
 }  // namespace mmip

@@ -28,8 +28,9 @@ struct TokenSymbols {
         I8 bits;
         __builtin_memcpy(&bits, &of_run, sizeof bits);
         run = zeros < 8 ? zeros : (bits >> 22) - (2 * 130 - 8);   // the exponent and the bit below the leading one
-        const I8 length = float_bit_length(magnitude);
-        size = length < kEscapeSize ? length : I8{} + kEscapeSize;
+        const I8 length = float_bit_length(magnitude) + 2, half = (magnitude >> 1) + 2;
+        const I8 small = magnitude < half ? magnitude : half, large = length < kEscapeSize ? length : I8{} + kEscapeSize;
+        size = small < large ? small : large;
     }
 };
 
@@ -55,7 +56,7 @@ struct EntryRuns {
 // The tokens of one block in one stage: code place of the context plus symbol. Up to kOutputSlack more are written to.
 inline void list_tokens(const mmip::TokenListJob& job) {
     // Copies: the compiler takes a byte written to `magnitudes` for one that may change the job.
-    const uint16_t *const positions = job.positions, *const places = job.places, *const left_rows = job.left_rows;
+    const uint16_t *const positions = job.positions, *const places = job.places, *const left_offsets = job.left_offsets;
     const mmip::BlockPosition* const table = job.table;
     uint16_t* const tokens = job.tokens;
     uint8_t* const magnitudes = job.magnitudes;
@@ -77,15 +78,15 @@ inline void list_tokens(const mmip::TokenListJob& job) {
     int p = low;
     for (int k = 0; k < count; ++k) {
         const mmip::BlockPosition& at = table[p];
-        const int left = count - k;
         const uint32_t v = neighbour_sum(magnitudes, at.near);
-        tokens[k] = static_cast<uint16_t>(tokens[k] + places[left_rows[left < mmip::kManyLeft ? left : mmip::kManyLeft] + at.sums + v]);
+        tokens[k] = static_cast<uint16_t>(tokens[k] + places[at.sums - left_offsets[count - k] + v]);
         p = positions[k] + 1;
     }
     for (int k = 0; k < count; ++k) magnitudes[positions[k]] = 0;
 }
 
-// The raw bits of tokens: low bits of the run, sign, low bits of |q|; without the latter where a gamma code follows.
+// The raw bits of tokens: low bits of the run, sign, what is above the smallest |q| of its size; without the latter where the
+// size is escaped.
 inline void find_raw_bits(const uint16_t* positions, const int32_t* values, int low, int count, uint32_t* raw) {
     EntryRuns runs(positions, values, low);
     for (int k = 0; k < count; k += 8) {
@@ -94,8 +95,10 @@ inline void find_raw_bits(const uint16_t* positions, const int32_t* values, int 
         const I8 sign = value < 0, magnitude = (value ^ sign) - sign;
         const TokenSymbols of(zeros, magnitude);
         const I8 extra = of.run < 8 ? I8{} : (of.run >> 1) - 2, one = I8{} + 1;
-        const I8 tail = of.size < kEscapeSize ? magnitude ^ ((sign + 1) << (of.size - 1)) : -sign;   // the sign in the place of the leading one
-        const I8 bits = (zeros & ((one << extra) - 1)) << (of.size < kEscapeSize ? of.size : one) | tail;
+        const I8 above = magnitude < 8 ? (magnitude < 4 ? one : (magnitude & 1) | 2) : magnitude;     // and a leading one
+        const I8 size_bits = of.size < kEscapeSize ? float_bit_length(above) : one;
+        const I8 tail = of.size < kEscapeSize ? above ^ ((sign + 1) << (size_bits - 1)) : -sign;      // the sign in the place of the leading one
+        const I8 bits = (zeros & ((one << extra) - 1)) << size_bits | tail;
         __builtin_memcpy(raw + k, &bits, sizeof bits);
     }
 }
@@ -116,9 +119,11 @@ inline uint8_t* write_tokens(const mmip::TokenWriteJob& job) {
             const uint32_t word = token_words[*token++];
             const int raw_bits = static_cast<int>(word >> 5 & 31);
             writer.put((static_cast<uint64_t>(word >> 11) << raw_bits) | raw[k], static_cast<int>(word & 31) + raw_bits);
-            if (__builtin_expect((word & mmip::kGammaWord) != 0, 0)) {
+            if (__builtin_expect((word & mmip::kEscapeWord) != 0, 0)) {
                 const int32_t q = job.values[b->first + static_cast<uint32_t>(k)];
-                writer.put_gamma(static_cast<uint32_t>(q < 0 ? -q : q) - (1u << (kEscapeSize - 1)) + 1);
+                const uint32_t m = static_cast<uint32_t>(q < 0 ? -q : q);
+                const int log = bit_length(m) - 1;
+                writer.put(static_cast<uint64_t>(log - kEscapeLog) << log | (m ^ 1u << log), 4 + log);
             }
         }
     }

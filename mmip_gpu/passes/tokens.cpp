@@ -10,30 +10,9 @@
 namespace mmip {
 namespace {
 
-constexpr int kPlaces = kTokenContexts / 6 * kNeighbourSums;
-
-// What the context of a token adds to its symbol: unit_of(context) for every left class, position class and neighbour sum.
-template <class Unit>
-std::vector<uint16_t> token_places(const Unit& unit_of) {
-    std::vector<uint16_t> places;
-    places.reserve(kPlaces);
-    for (int context = 0; context < kTokenContexts; context += 6)
-        for (uint32_t v = 0; v < static_cast<uint32_t>(kNeighbourSums); ++v) places.push_back(static_cast<uint16_t>(unit_of(context + neighbour_class(v))));
-    return places;
-}
-
 const uint16_t* class_places() {
     static const std::vector<uint16_t> places = token_places([](int context) { return kTokenClass[context] * kTokenAlphabet; });
     return places.data();
-}
-
-const uint16_t* left_rows() {
-    static const std::vector<uint16_t> rows = [] {
-        std::vector<uint16_t> made(1, 0);
-        for (int left = 1; left <= kManyLeft; ++left) made.push_back(static_cast<uint16_t>(left_class(left) * 7 * kNeighbourSums));
-        return made;
-    }();
-    return rows.data();
 }
 
 // One stage of the AC of a tile.
@@ -43,9 +22,10 @@ public:
         : c_(c), order_(*tile.order), stage_(stage), modes_(c.modes.get() + tile.base), entries_(c.entries[&tile - c.tiles.data()]),
           density_(order_.cells(), 0), magnitudes_(kMaxBlockCount + 1, 0) {
         for (int m = 0; m < kModeCount; ++m) tables_[m] = block_table(m, c.geometry.depth);
+        for (int m = 0; m < kModeCount; ++m) contexts_[m] = c.contexts->positions[m].data();
     }
 
-    // `places`: see token_places.
+    // `places`: see token_places of layout.h.
     void list(TokenList& list, const uint16_t* places) {
         // Listed where the memory is warm, then copied: only what is kept takes new memory.
         thread_local std::vector<BlockRecord> blocks;
@@ -53,7 +33,7 @@ public:
         if (blocks.size() < static_cast<size_t>(order_.cells())) blocks.resize(order_.cells());
         if (tokens.size() < entries_.position.size()) tokens.resize(entries_.position.size());
         blocks_ = blocks.data();
-        job_ = {nullptr, nullptr, 0, 0, nullptr, places, left_rows(), magnitudes_.data(), tokens.data()};
+        job_ = {nullptr, nullptr, 0, 0, nullptr, places, token_left_offsets(), magnitudes_.data(), tokens.data()};
         const int cells = order_.cells();
         if (stage_ > 2) find_empty();
         size_t at = 0;
@@ -68,7 +48,7 @@ public:
             Span found = segment(i, at, table);
             if (modes_[i] == kModePalette) found.last = found.first + gaps(found);
             put_header(i, modes_[i], table.cells, found);
-            if (modes_[i] != kModePalette) put_tokens(found, table);
+            if (modes_[i] != kModePalette) put_tokens(found, table, contexts_[modes_[i]]);
             at += entries_.count[i];
             i += table.cells;
         }
@@ -158,7 +138,7 @@ private:
         if (order_.x[i] > 0) sum += density_[at - 1], ++neighbours;
         if (order_.y[i] > 0) sum += density_[at - order_.ax], ++neighbours;
         if (order_.z[i] > 0) sum += density_[at - slice], ++neighbours;
-        return header_class(header_context(sum, neighbours));
+        return header_class(header_context(sum, neighbours), order_.merges[i]);
     }
 
     void set_density(int i, int cells, uint32_t nonzeros) {
@@ -174,12 +154,12 @@ private:
         set_density(i, cells, nonzeros);
     }
 
-    void put_tokens(const Span& found, const BlockTable& table) {
+    void put_tokens(const Span& found, const BlockTable& table, const BlockPosition* contexts) {
         job_.positions = entries_.position.data() + found.first;
         job_.values = entries_.value.data() + found.first;
         job_.count = static_cast<int>(found.last - found.first);
         job_.low = low(table);
-        job_.table = table.positions.data();
+        job_.table = contexts;
         kernels_.list_tokens(job_);
         job_.tokens += job_.count;
     }
@@ -191,6 +171,7 @@ private:
     const uint8_t* modes_;
     const Entries& entries_;
     const BlockTable* tables_[kModeCount];
+    const BlockPosition* contexts_[kModeCount];
     std::vector<uint32_t> density_;
     std::vector<uint8_t> magnitudes_;
     BlockRecord* blocks_ = nullptr;
@@ -246,7 +227,7 @@ void list_tokens(const Coefficients& c, const Tile& tile, int stage, TokenList& 
 }
 
 void add_token_contexts(const Coefficients& c, const Tile& tile, int stage, uint32_t* counts) {
-    constexpr int kWindow = 126;   // contexts whose tokens 16 bits tell apart, one more standing for all others
+    constexpr int kWindow = 140;   // contexts whose tokens 16 bits tell apart, one more standing for all others
     for (int first = 0; first < kTokenContexts; first += kWindow) {
         const auto inside = [&](int context) { return context >= first && context < first + kWindow; };
         const std::vector<uint16_t> places = token_places([&](int context) { return (inside(context) ? context - first : kWindow) * kTokenAlphabet; });
@@ -291,7 +272,7 @@ std::vector<uint32_t> header_words(const EncodingTables& tables) {
 std::vector<uint32_t> token_words(const EncodingTables& tables) {
     return symbol_words(tables, 11, [](uint32_t s) {
         const uint32_t size = s & 15, run_bits = static_cast<uint32_t>(count_extra_bits(static_cast<int>(s >> 4)));
-        return size < kEscapeSize ? (run_bits + size) << 5 : (run_bits + 1) << 5 | kGammaWord;
+        return size < kEscapeSize ? (run_bits + static_cast<uint32_t>(size_bits(static_cast<int>(size)))) << 5 : (run_bits + 1) << 5 | kEscapeWord;
     });
 }
 

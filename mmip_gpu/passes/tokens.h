@@ -32,7 +32,7 @@ void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uin
 size_t token_room(const TokenList& list);
 
 // What is put for every (class, symbol) of a code family, the raw bits of an escape included: bits << 5 | how many; of tokens
-// bits << 11 | kGammaWord | raw bits of run and index << 5 | how many.
+// bits << 11 | kEscapeWord | raw bits of run and index << 5 | how many.
 std::vector<uint32_t> header_words(const EncodingTables& tables);
 std::vector<uint32_t> token_words(const EncodingTables& tables);
 

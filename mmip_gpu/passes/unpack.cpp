@@ -60,10 +60,9 @@ void TileTokens::start(const Coefficients& c, int64_t tile) {
 
 TileUnpacker::TileUnpacker(Coefficients& c, const UnpackOptions& options) : c_(c), options_(options) {
     for (int mode = 0; mode < kModeCount; ++mode) {
-        const BlockTable* table = block_table(mode, c.geometry.depth);
-        if (table == nullptr) continue;
+        if (block_table(mode, c.geometry.depth) == nullptr) continue;
         const BlockShape shape = block_shape(mode, c.geometry.depth);
-        blocks_[mode] = {shape.cells, shape.z, shape.y, shape.x, table->positions.data()};
+        blocks_[mode] = {shape.cells, shape.z, shape.y, shape.x, c.contexts->positions[mode].data()};
     }
     if (!c.dc_image) return;
     image_options_.steps = dc_image_quantizer({options.steps, {}, {}, {}}).steps;
@@ -114,10 +113,12 @@ void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t
         job.az = tile.order->az, job.ay = tile.order->ay, job.ax = tile.order->ax;
         job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
         job.raster = tile.order->raster.data();
+        job.merges = tile.order->merges.data();
         std::copy_n(blocks_, kModeCount, job.blocks);
         job.header_codes = &headers;
         job.token_codes = &codes;
         job.token_places = token_code_places();
+        job.left_offsets = token_left_offsets();
         job.classes = c_.classes.get() + tile.base;
         job.reversible = alone ? nullptr : options_.reversible.data();
         job.sets_modes = stage == 2 || alone ? 1 : 0;

@@ -18,6 +18,7 @@ struct TokenSource {
     const mmip::CodeTables* codes;
     const uint32_t* fast;
     const uint16_t* places;
+    const uint16_t* left_offsets;
     uint32_t end;                        // of the stage in the block
 };
 
@@ -35,7 +36,7 @@ struct SlowToken {
     uint64_t bit;
 };
 
-// A token whose codeword is long or escaped, or that has a gamma code.
+// A token whose codeword is long or escaped, or whose index is.
 __attribute__((noinline, cold)) inline SlowToken read_slow_token(const uint8_t* data, uint64_t bytes, uint64_t bit,
                                                                   const mmip::CodeTables* codes, uint32_t place, uint32_t p, uint32_t end) {
     if (p >= end) return {kStatusPosition, 0, p, bit};
@@ -46,13 +47,14 @@ __attribute__((noinline, cold)) inline SlowToken read_slow_token(const uint8_t* 
     p += count_base(token >> 4) + bits.take(count_extra_bits(token >> 4));
     if (p >= end) return {kStatusPosition, 0, p, bits.position};
     const bool negative = bits.take(1) != 0;
-    uint32_t m = 1u << (size - 1);
+    uint32_t m = size_base(size);
+    bits.refill();
     if (size < kEscapeSize) {
-        m |= bits.take(size - 1);
+        m += bits.take(size_bits(size) - 1);
     } else {
-        uint32_t above = 0;
-        if (!bits.take_gamma(above) || above > static_cast<uint32_t>(kMaxIndex) - m) return {kStatusValue, 0, p, bits.position};
-        m += above - 1;
+        const int log = kEscapeLog + static_cast<int>(bits.take(4));
+        if (1 << log >= kMaxIndex) return {kStatusValue, 0, p, bits.position};
+        m = 1u << log | bits.take(log);
     }
     return {kOk, negative ? -static_cast<int32_t>(m) : static_cast<int32_t>(m), p, bits.position};
 }
@@ -62,12 +64,12 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
     uint64_t window = BitReader::bits_at(s.data, s.bytes, c.bit);
     const mmip::BlockPosition& at = s.positions[c.p];
     const uint32_t v = neighbour_sum(s.magnitudes, at.near);
-    const uint32_t place = s.places[left_class(c.left) * (7 * kNeighbourSums) + at.sums + v];
+    const uint32_t place = s.places[at.sums - s.left_offsets[c.left] + v];   // not before the first: at least `left` positions are left
     const uint32_t entry = s.fast[place + (window >> (64 - mmip::kFastBits))];
     int32_t value;
     uint32_t m;
-    if (__builtin_expect((entry & (kSpecialEntry | kLongEntry)) != 0, 0)) {
-        const SlowToken token = read_slow_token(s.data, s.bytes, c.bit, s.codes, place, c.p, s.end);
+    if (__builtin_expect((entry & kTokenBits) == 0, 0)) {
+        const SlowToken token = read_slow_token(s.data, s.bytes, c.bit, s.codes, place, c.p, s.end - static_cast<uint32_t>(c.left) + 1);
         if (token.status != kOk) {
             c.bit = token.bit;
             return token.status;
@@ -75,16 +77,16 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
         value = token.value, c.p = token.p, c.bit = token.bit;
         m = static_cast<uint32_t>(value < 0 ? -value : value);
     } else {
-        const int extra = static_cast<int>(entry >> 4 & 15), size = static_cast<int>(entry >> 8 & 15);
+        const int extra = static_cast<int>(entry >> 4 & 15), raw = static_cast<int>(entry >> 8 & 15);
         window <<= entry & 15;
         c.p += (entry >> kEntryValue) + static_cast<uint32_t>((window >> 1) >> (63 - extra));
         window <<= extra;
         const int32_t sign = static_cast<int32_t>(static_cast<int64_t>(window) >> 63);
-        m = static_cast<uint32_t>((window | uint64_t{1} << 63) >> (64 - size));   // the sign's place is the leading one's
+        m = static_cast<uint32_t>((window | uint64_t{1} << 63) >> (64 - raw)) + (entry >> kEntryAdded & 7);   // the sign's place is the leading one's
         value = (static_cast<int32_t>(m) ^ sign) - sign;
-        c.bit += entry >> 12 & 63;
-        if (__builtin_expect(c.p >= s.end, 0)) {
-            c.bit -= static_cast<uint64_t>(size);   // of which nothing was needed
+        c.bit += entry >> 12 & 31;
+        if (__builtin_expect(c.p + static_cast<uint32_t>(c.left) > s.end, 0)) {
+            c.bit -= static_cast<uint64_t>(raw);   // of which nothing was needed
             return kStatusPosition;
         }
     }
@@ -98,7 +100,7 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
 class SubstreamReader {
 public:
     explicit SubstreamReader(mmip::UnpackJob& job) : job_(job), bits_(job.data, job.bytes, job.first_bit) {
-        source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, job.token_codes->fast, job.token_places, 0};
+        source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, job.token_codes->fast, job.token_places, job.left_offsets, 0};
         cursor_ = {0, 0, 0, job.tokens};
     }
 
@@ -138,7 +140,7 @@ private:
     int read_header() {
         const int i = cell_;
         bits_.refill();
-        const int header = decode_symbol(bits_, *job_.header_codes, header_class(context(i)));
+        const int header = decode_symbol(bits_, *job_.header_codes, header_class(context(i), job_.merges[i]));
         if (header < 0) return kStatusSymbol;
         const int mode = header >> 5, n_symbol = header & 31;
         const mmip::TokenBlock& block = job_.blocks[mode];

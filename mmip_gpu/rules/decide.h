@@ -20,15 +20,15 @@ struct Entry {
 // One stage of a block: where it starts, and what it costs to say how many nonzeros it has.
 struct Segment {
     int low;                         // first scan position
-    const uint16_t* neighbours;      // 6 per position
-    const uint8_t* position_class;
+    const mmip::BlockPosition* positions;
     const uint8_t* token;            // kTokenClasses x kTokenAlphabet: bits of a symbol and of the raw bits after it
     const uint8_t* header;           // the same for headers: row of the context class, at the block's mode
     int empty_bits;                  // of a header that says there is nothing
 };
 
 constexpr int64_t kLambda = 7424;            // 29/256 squared steps a bit, in (1/256 step)^2
-constexpr int32_t kLargestLowered = 8;       // larger magnitudes stay as they were rounded
+constexpr uint32_t kLowered = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 8;   // the others keep their size, or are large
+constexpr int32_t kLargestLowered = 8;
 constexpr int32_t kLowerBelow = 90;          // lowering is tried below |q| + 0.35
 constexpr int kDecisionRounds = 2;
 constexpr int32_t kLargestEnergy = 1 << 24;  // 4096 squares of it fit 63 bits; what is larger is never dropped
@@ -46,13 +46,14 @@ MMIP_RULE int header_bits(const Segment& s, int nonzeros) {
     return nonzeros == 0 ? s.empty_bits : s.header[count_symbol(static_cast<uint32_t>(nonzeros))];
 }
 
-// Bits of the symbols of a token that is the last but `left` - 1; `place` = what the context owes to the position.
-MMIP_RULE const uint8_t* token_row(const Segment& s, int left, int place) {
-    return s.token + kTokenClass[left_class(left) * 42 + place] * kTokenAlphabet;
+// Bits of the symbols of a token at p that is the last but `left` - 1; `place` = what the context owes to the position alone.
+MMIP_RULE const uint8_t* token_row(const Segment& s, int left, int p, int place) {
+    const int gap = gap_class(s.positions[p].room, count_log(static_cast<uint32_t>(left)));
+    return s.token + kTokenClass[gap * (kPlaceClasses * kNeighbourClasses) + place] * kTokenAlphabet;
 }
 
 MMIP_RULE int token_place(const Segment& s, const uint32_t* magnitudes, int p) {
-    return s.position_class[p] * 6 + neighbour_class(neighbour_sum(magnitudes, s.neighbours + 6 * p));
+    return s.positions[p].place * kNeighbourClasses + neighbour_class(neighbour_sum(magnitudes, s.positions[p].near));
 }
 
 // Lowers and drops entries of one segment, from the last to the first; magnitudes holds |q| of the stage by position (all
@@ -68,19 +69,19 @@ MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, uint32
             Entry& e = entries[i];
             const int p = i > 0 ? entries[i - 1].position + 1 : s.low;
             const int m = e.magnitude, place = token_place(s, magnitudes, p);
-            const uint8_t* row = token_row(s, left + 1, place) + 16 * count_symbol(static_cast<uint32_t>(e.position - p));
+            const uint8_t* row = token_row(s, left + 1, p, place) + 16 * count_symbol(static_cast<uint32_t>(e.position - p));
             const int size = token_size(static_cast<uint32_t>(m));
             int own = row[size];
-            // Dropped (1) or lowered (2, 4, 8: the others keep their size): both are computed, since which it is cannot be foreseen.
+            // Dropped (1) or lowered: both are computed, since which it is cannot be foreseen.
             int joined = 0;
             if (next >= 0) {
                 const Entry& after = entries[next];
-                joined = token_row(s, left, place)[16 * count_symbol(static_cast<uint32_t>(after.position - p)) + token_size(static_cast<uint32_t>(after.magnitude))];
+                joined = token_row(s, left, p, place)[16 * count_symbol(static_cast<uint32_t>(after.position - p)) + token_size(static_cast<uint32_t>(after.magnitude))];
             }
             const int lower = row[size - 1], saved = m == 1 ? own + next_bits + header_saved - joined : own - lower;
             const int32_t over = (m << 8) - e.scaled;
             const int64_t harm = 65536 - 512 * static_cast<int64_t>(over);   // (256 - over)^2 - over^2
-            const bool may = (m <= kLargestLowered) & ((m & (m - 1)) == 0) & (over > -kLowerBelow);
+            const bool may = (m <= kLargestLowered) & ((kLowered >> (m & 31)) & 1) & (over > -kLowerBelow);
             if (may & (harm < kLambda * saved)) {
                 magnitudes[e.position] = static_cast<uint32_t>(--e.magnitude);
                 if (m == 1) {

@@ -58,12 +58,14 @@ constexpr int kDcImageUnit = 16;             // a step in samples of the DC imag
 constexpr int kCodeLimit = 12;               // longest codeword
 constexpr int kDcRunClass = 12;              // of the DC family: runs of zeros; the others are contexts
 constexpr int kDcClasses = 13, kDcAlphabet = 32, kDcEscapeBits = 5;
-constexpr int kHeaderClasses = 8, kHeaderAlphabet = 256, kHeaderEscapeBits = 8;
+constexpr int kHeaderClasses = 15, kHeaderAlphabet = 256, kHeaderEscapeBits = 8;
 constexpr int kTokenClasses = 48, kTokenAlphabet = 416, kTokenEscapeBits = 9;
-constexpr int kTokenContexts = 378;
+constexpr int kGapClasses = 10, kPlaceClasses = 7, kNeighbourClasses = 8;
+constexpr int kTokenContexts = kGapClasses * kPlaceClasses * kNeighbourClasses;
 constexpr int kCorrectionClasses = 48, kCorrectionAlphabet = 128, kCorrectionEscapeBits = 7;
 constexpr int32_t kMaxCorrectionError = 1 << 18;
-constexpr int kEscapeSize = 15;              // token size that is followed by a gamma code
+constexpr int kEscapeSize = 15;              // token size that is followed by the number of its bits
+constexpr int kEscapeLog = 12;               // floor(log2) of the smallest |q| of that size
 constexpr int kUnlistedLength = 14;          // stands for the length of an unlisted symbol in an own code
 constexpr int kGroupSubstreams = 8;          // sub-streams that share a crc
 

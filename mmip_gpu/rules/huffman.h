@@ -28,18 +28,21 @@ struct CodeTables {
 namespace MMIP_NS {
 
 // Entry: codeword length in bits 0..3; symbol in bits 20..31; or, of a token that needs no second look: bits of the run
-// in 4..7, size in 8..11, all bits together in 12..17, least run in 20..31.
+// in 4..7, raw bits of the size in 8..11 (never 0), all bits together in 12..16, what is added to a leading one with these raw
+// bits in 17..19, least run in 20..31.
 constexpr uint32_t kSpecialEntry = 1u << 18;   // an escape, or a token of size 0 or kEscapeSize
 constexpr uint32_t kLongEntry = 1u << 19;      // the codeword is longer than mmip::kFastBits
-constexpr int kEntryValue = 20;
+constexpr int kEntryValue = 20, kEntryAdded = 17;
+constexpr uint32_t kTokenBits = 15u << 8;      // 0 in entries that need a second look
 
 MMIP_RULE uint32_t symbol_entry(int symbol, int length) { return static_cast<uint32_t>(symbol) << kEntryValue | static_cast<uint32_t>(length); }
 
 MMIP_RULE uint32_t token_entry(int symbol, int length) {
     const int size = symbol & 15, extra = count_extra_bits(symbol >> 4);
     if (size == 0 || size == kEscapeSize) return symbol_entry(symbol, length) | kSpecialEntry;
+    const int raw = size_bits(size), added = static_cast<int>(size_base(size)) - (1 << (raw - 1));
     return symbol_entry(static_cast<int>(count_base(symbol >> 4)), length) |
-           static_cast<uint32_t>(extra << 4 | size << 8 | (length + extra + size) << 12);
+           static_cast<uint32_t>(extra << 4 | raw << 8 | (length + extra + raw) << 12 | added << kEntryAdded);
 }
 
 // A symbol whose entry is special or long, past its raw bits too; -1: a value outside the alphabet. Uses up to 12 + 9 bits.

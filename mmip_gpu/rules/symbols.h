@@ -4,6 +4,18 @@
 
 #include "format.h"
 
+namespace mmip {
+
+// What the token context of a position needs: one load of 16 bytes.
+struct alignas(16) BlockPosition {
+    uint16_t near[6];                        // three neighbours of weight 2, three of weight 1; the block's count = none
+    uint16_t sums;                           // room rows of kPlaceClasses x kNeighbourSums and place rows of kNeighbourSums in
+    uint8_t room;                            // count_log of the positions of the stage from this one on
+    uint8_t place;                           // place_class
+};
+
+}  // namespace mmip
+
 namespace MMIP_NS {
 
 MMIP_RULE int bit_length(uint32_t v) {
@@ -40,23 +52,38 @@ MMIP_RULE int header_context(uint32_t density_sum, int neighbours) {
     return 2 + above;
 }
 
-MMIP_RULE int header_class(int context) { return context >> 1; }
+// `merges`: 0 where only unmerged blocks may start, 1 where mode 16 may too, 2 where mode 32 may.
+MMIP_RULE int header_class(int context, int merges) {
+    const int level = (context - 2) / 3 + 1;
+    return 5 * merges + (context < 2 ? 0 : level < 4 ? level : 4);
+}
 
 MMIP_RULE uint32_t density(uint32_t nonzeros, int cells) { return 512 * nonzeros / static_cast<uint32_t>(cells); }
 
-// b of the token context: how far into the block of `count` positions the position p is.
-MMIP_RULE int position_class(int p, int count) {
-    const int b = bit_length(static_cast<uint32_t>(count / (p + 1))) - 1;
-    return b < 6 ? b : 6;
+// L(n): four times the base 2 logarithm of a count up to 4096, rounded down.
+MMIP_RULE int count_log(uint32_t n) {
+    const uint64_t square = static_cast<uint64_t>(n) * n, fourth = square * square;
+#if defined(__CUDA_ARCH__)
+    return 63 - __clzll(static_cast<long long>(fourth | 1));
+#else
+    return 63 - __builtin_clzll(fourth | 1);
+#endif
 }
 
-MMIP_RULE int left_class(int left) {
-    const int b = bit_length(static_cast<uint32_t>(left - 1));
-    return b < 8 ? b : 8;
+// g of the token context: how far it is to the next nonzero if the nonzeros left share the positions left evenly.
+MMIP_RULE int gap_class(int room_log, int left_log) {
+    const int g = (room_log - left_log + 1) >> 1;
+    return g < 0 ? 0 : g < kGapClasses - 1 ? g : kGapClasses - 1;
+}
+
+// r of the token context: how far into the positions low .. high - 1 of the stage the position p is.
+MMIP_RULE int place_class(int p, int low, int high) {
+    return bit_length(static_cast<uint32_t>(64 * (p - low) / (high - low) + 1)) - 1;
 }
 
 constexpr uint32_t kEnoughMagnitude = 16;         // |q| above it counts like it in a token context
 constexpr int kNeighbourSums = 9 * 16 + 1;        // of such |q|
+constexpr int kCountLogs = 48;                    // logarithms of the AC positions of a block
 
 // v of the token context: |q| at six earlier positions, three of weight 2, then three of weight 1.
 template <class Magnitude>
@@ -66,17 +93,27 @@ MMIP_RULE uint32_t neighbour_sum(const Magnitude* magnitudes, const uint16_t* ne
 }
 
 MMIP_RULE int neighbour_class(uint32_t v) {
-    const int b = bit_length(v);
-    return b < 5 ? b : 5;
+    constexpr uint32_t thresholds[kNeighbourClasses - 1] = {1, 2, 4, 7, 12, 18, 32};
+    int above = 0;
+    for (int i = 0; i < kNeighbourClasses - 1; ++i) above += thresholds[i] <= v ? 1 : 0;
+    return above;
 }
 
-MMIP_RULE int token_context(int left, int position, uint32_t neighbours) {
-    return (left_class(left) * 7 + position) * 6 + neighbour_class(neighbours);
+MMIP_RULE int token_context(int gap, int place, uint32_t neighbours) {
+    return (gap * kPlaceClasses + place) * kNeighbourClasses + neighbour_class(neighbours);
 }
 
+// Sizes: |q| = 1, 2, 3, then 4..5, 6..7, then powers of two; 0 for 0.
 MMIP_RULE int token_size(uint32_t magnitude) {
-    const int s = bit_length(magnitude);
-    return s < kEscapeSize ? s : kEscapeSize;
+    const int by_length = bit_length(magnitude) + 2, small = static_cast<int>(magnitude < 4 ? magnitude : magnitude / 2 + 2);
+    return magnitude < 8 ? small : by_length < kEscapeSize ? by_length : kEscapeSize;
+}
+
+// Raw bits that follow a size below kEscapeSize: the sign, and what is above the smallest |q| of the size.
+MMIP_RULE int size_bits(int size) { return size < 4 ? (size > 0 ? 1 : 0) : size < 6 ? 2 : size - 2; }
+
+MMIP_RULE uint32_t size_base(int size) {
+    return static_cast<uint32_t>(size < 4 ? size : size < 6 ? 2 * size - 4 : 1 << (size - 3));
 }
 
 MMIP_RULE int dc_context(uint64_t error_sum, uint32_t weight) {

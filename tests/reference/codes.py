@@ -13,7 +13,7 @@ import numpy as np
 from .bits import CorruptError
 
 # family: classes, alphabet, raw bits of an escaped symbol
-FAMILIES = {"DC": (13, 32, 5), "HEADER": (8, 256, 8), "TOKEN": (48, 416, 9), "CORRECTION": (48, 128, 7)}
+FAMILIES = {"DC": (13, 32, 5), "HEADER": (15, 256, 8), "TOKEN": (48, 416, 9), "CORRECTION": (48, 128, 7)}
 CORRECTIONS, DC_IMAGE = "corrections", "DC image"  # what takes the place of a stage's number
 LONGEST = 12
 WEIGHTS = (36, 26, -12, 14, 22, 26, -4, 4, 48, -14, -18)
@@ -26,9 +26,9 @@ BUCKETS = (
 BUILTIN_CODES = Path(__file__).parents[2] / "mmip_gpu" / "rules" / "builtin_codes.h"
 TABLE_SHAPES = {
     "kDcLengths": (13, 33),
-    "kHeaderLengths": (2, 8, 257),
+    "kHeaderLengths": (2, 15, 257),
     "kTokenLengths": (48, 417),
-    "kTokenClass": (378,),
+    "kTokenClass": (560,),
     "kCorrectionLengths": (48, 129),
 }
 
@@ -185,7 +185,7 @@ def by_token_context(codes, tables):
 
 
 def read_codes(reader, stage, tables):
-    """DC, HEADER and CORRECTION: codes of the classes; TOKEN: codes of the 378 contexts; WEIGHTS of stage 1."""
+    """DC, HEADER and CORRECTION: codes of the classes; TOKEN: codes of the 560 contexts; WEIGHTS of stage 1."""
     codes = {}
     if stage in (1, DC_IMAGE):
         own = reader.raw(1)

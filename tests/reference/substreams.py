@@ -228,15 +228,24 @@ def write_stage_1(writer, classes, dc, steps, codes):
 # --- section 8.2
 
 
+def may_start(tile, cell, mode):
+    try:
+        check_block(cell, tile.depth, mode, tile.size)
+    except CorruptError:
+        return False
+    return True
+
+
 def header_class(tile, cell):
     z, y, x = cell
+    merges = next((2 - i for i, mode in enumerate((5, 4)) if may_start(tile, cell, mode)), 0)
     around = [(z, y, x - 1), (z, y - 1, x), (z - 1, y, x)]
     there = [tile.density[other] for other in around if other in tile.density]
     if not there:
-        return 0
+        return 5 * merges
     mean = sum(there) // len(there)
-    context = 2 + sum(limit <= mean for limit in DENSITIES) if mean else 1
-    return context // 2
+    above = sum(limit <= mean for limit in DENSITIES)
+    return 5 * merges + (min(4, 1 + above // 3) if mean else 0)
 
 
 def cover(tile, cell, mode, n):
@@ -259,17 +268,35 @@ def cover(tile, cell, mode, n):
         tile.density[other] = 512 * n // len(cells)
 
 
-def token_context(left, p, total, values, around):
-    """values: |q| of every position coded so far; others count 0."""
-    a = min(8, bitlen(left - 1))
-    b = min(6, bitlen(total // (p + 1)) - 1)
-    c = min(5, bitlen(sum(weight * values.get(other, 0) for other, weight in around)))
-    return (a * 7 + b) * 6 + c
+SUMS = (1, 2, 4, 7, 12, 18, 32)
+
+
+def quarter_log(count):
+    return bitlen(count**4) - 1
+
+
+def token_context(left, p, span, values, around):
+    """values: |q| of every position coded so far; others count 0. span: the stage's positions in the block."""
+    low, high = span
+    g = min(9, (quarter_log(high - p) - quarter_log(left) + 1) // 2)
+    r = bitlen(64 * (p - low) // (high - low) + 1) - 1
+    v = sum(weight * min(values.get(other, 0), 16) for other, weight in around)
+    return (g * 7 + r) * 8 + sum(limit <= v for limit in SUMS)
+
+
+def level_size(magnitude):
+    return magnitude if magnitude < 4 else magnitude // 2 + 2 if magnitude < 8 else min(15, bitlen(magnitude) + 2)
 
 
 def read_level(reader, s):
     negative = reader.raw(1)
-    magnitude = reader.gamma() + (1 << 14) - 1 if s == 15 else (1 << (s - 1)) | reader.raw(s - 1)
+    if s < 4:
+        magnitude = s
+    elif s < 6:
+        magnitude = 2 * s - 4 + reader.raw(1)
+    else:
+        bits = 12 + reader.raw(4) if s == 15 else s - 3
+        magnitude = (1 << bits) | reader.raw(bits)
     if magnitude >= LIMIT:
         raise CorruptError(f"AC index {magnitude}")
     return -magnitude if negative else magnitude
@@ -278,9 +305,11 @@ def read_level(reader, s):
 def write_level(writer, s, q):
     writer.raw(1, q < 0)
     if s == 15:
-        writer.gamma(abs(q) - (1 << 14) + 1)
-    else:
-        writer.raw(s - 1, abs(q))
+        bits = bitlen(abs(q)) - 1
+        writer.raw(4, bits - 12)
+        writer.raw(bits, abs(q))
+    elif s > 3:
+        writer.raw(1 if s < 6 else s - 3, abs(q))
 
 
 def read_tokens(reader, n, tile, mode, codes):
@@ -288,9 +317,9 @@ def read_tokens(reader, n, tile, mode, codes):
     first, end = (shape.cell_count * c for c in tile.span)
     q, values, p = np.zeros(end - first, np.int64), {}, first
     for left in range(n, 0, -1):
-        if p >= end:
-            raise CorruptError("a token past the end of the stage")
-        context = token_context(left, p, shape.ac_count, values, lists[p])
+        if p + left > end:
+            raise CorruptError("more tokens than positions are left")
+        context = token_context(left, p, (first, end), values, lists[p])
         run, s = divmod(codes["TOKEN"][context].read(reader), 16)
         p += read_count(reader, run)
         if p >= end or not s:
@@ -304,11 +333,12 @@ def read_tokens(reader, n, tile, mode, codes):
 def write_tokens(writer, q, tile, mode, codes):
     shape, lists = BLOCKS[tile.depth, mode], neighbours(tile.depth, mode)
     p = first = shape.cell_count * tile.span[0]
+    span = (first, shape.cell_count * tile.span[1])
     values, places = {}, np.flatnonzero(q).tolist()
     for index, place in enumerate(places):
-        context = token_context(len(places) - index, p, shape.ac_count, values, lists[p])
+        context = token_context(len(places) - index, p, span, values, lists[p])
         level, (run, raw_bits, raw) = int(q[place]), split_count(first + place - p)
-        s = min(15, bitlen(abs(level)))
+        s = level_size(abs(level))
         codes["TOKEN"][context].write(writer, 16 * run + s)
         writer.raw(raw_bits, raw)
         write_level(writer, s, level)
