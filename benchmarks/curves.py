@@ -6,6 +6,7 @@ Values: result rows in, a PNG file out. Guarantees that only measured rates are 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from measuring import Row
 from report import codecs_of, images_of, rate_points
 
 _COLUMNS = 4
-_OURS = ("#d62728", "#a01418", "#5c0a0c")
+_OURS = ("#d62728", "#a01418", "#5c0a0c", "#e377c2")
 _OTHERS = ("#1f77b4", "#17becf", "#2ca02c", "#9467bd", "#8c564b", "#ff7f0e", "#7f7f7f")
 
 
@@ -23,7 +24,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     images, codecs = list(images_of(rows)), codecs_of(rows)
     own = [c for c in codecs if c.startswith("mmip")]
     others = [c for c in codecs if c not in own]
-    colours = dict(zip(own, _OURS, strict=False)) | dict(zip(others, _OTHERS, strict=False))
+    colours = dict(zip(own, cycle(_OURS), strict=False)) | dict(zip(others, cycle(_OTHERS), strict=False))
     lines = -(-(len(images) + 1) // _COLUMNS)
     figure = Figure(figsize=(3.1 * _COLUMNS, 2.5 * lines), layout="constrained")
     axes = figure.subplots(lines, _COLUMNS, squeeze=False)
