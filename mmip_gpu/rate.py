@@ -62,6 +62,8 @@ def make_plan(
         candidate = find_padding(lambda part: array[part], layout)
         if candidate is not None:
             plan = padded_plan(plan, candidate.value, whole.joined([candidate.region], layout.axes))
+        if candidate is not None and config.mode == "max_error":
+            return _bound_plan_padded(plan, candidate.value, probe)
     plan = imaged_plan(plan, probe)
     plan = matched_plan(plan, probe)
     if array.size == 0 or config.mode not in ("psnr", "ratio"):
@@ -192,6 +194,15 @@ def _bound_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     """The plan with the step that makes the error bound cheapest on the probe."""
     near = near_bound(_at_choice(plan), probe.quarter(plan.axes).size)
     return cheapest_bound(replace(near, config=plan.config), probe.size)
+
+
+def _bound_plan_padded(plan: ChunkPlan, value: int, probe: Trial) -> ChunkPlan:
+    """`_bound_plan` with the padding value or without: what the corrections cost tells at the right step only."""
+    plan = _bound_plan(plan, probe)
+    other = replace(plan, padding=value if plan.padding is None else None)
+    if probe.size(_at_choice(other)) >= probe.size(_at_choice(plan)):
+        return plan
+    return _bound_plan(other, probe)
 
 
 def _quality_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
