@@ -2,7 +2,7 @@
 #include "pack.h"
 
 #include "../rules/builtin_codes.h"
-#include "../rules/dc.h"
+#include "../rules/dc_walk.h"
 #include "codebook.h"
 #include "crc.h"
 #include "dc_fit.h"
@@ -56,7 +56,7 @@ struct WriteSink {
         }
     }
     void raw(uint32_t value, int bits) { writer.put(value, bits); }
-    void gamma(uint32_t value) { writer.put_gamma(value); }
+    void gamma(uint32_t value) { put_gamma(writer, value); }
     void finish() {
         uint8_t* end = writer.finish();
         const size_t used = static_cast<size_t>(end - bytes->data());
@@ -65,57 +65,13 @@ struct WriteSink {
     }
 };
 
-uint32_t magnitude(int32_t q) { return static_cast<uint32_t>(q < 0 ? -q : q); }
-
-template <class Sink>
-void put_sign_and_low_bits(Sink& sink, int32_t q, int size) {
-    const uint32_t sign = q < 0 ? 1 : 0;
-    sink.raw((sign << (size - 1)) | (magnitude(q) & ((1u << (size - 1)) - 1)), size);
-}
-
-template <class Sink>
-void walk_classes(const uint8_t* classes, const TileOrder& order, int class_count, Sink& sink) {
-    const int width = order.ax, row_cells = order.ax * order.ay, cells = order.cells();
-    const int bits = bit_length(static_cast<uint32_t>(class_count - 2));
-    uint32_t right = 0;
-    for (int i = 0; i < cells; ++i) {
-        const int x = i % width, y = (i % row_cells) / width;
-        const int predicted = predicted_class(x > 0, y > 0, x > 0 ? classes[i - 1] : 0, y > 0 ? classes[i - width] : 0,
-                                              x > 0 && y > 0 ? classes[i - width - 1] : 0, i > 0 ? classes[i - 1] : 0);
-        if (classes[i] == predicted) {
-            ++right;
-            continue;
-        }
-        sink.reserve(4);
-        sink.gamma(right + 1);
-        sink.raw(static_cast<uint32_t>(classes[i] > predicted ? classes[i] - 1 : classes[i]), bits);
-        right = 0;
-    }
-    if (right > 0) {
-        sink.reserve(2);
-        sink.gamma(right + 1);
-    }
-}
-
-// Sends how many cells of context 0 from cell i on have residual 0; returns the cell that ends the run.
-template <class Sink>
-int put_run(const std::vector<uint8_t>& contexts, const std::vector<int32_t>& residuals, int i, Sink& sink) {
-    uint32_t zeros = 0;
-    const int cells = static_cast<int>(contexts.size());
-    for (; i < cells && (contexts[i] != 0 || residuals[i] == 0); ++i) zeros += contexts[i] == 0 ? 1 : 0;
-    const int symbol = count_symbol(zeros), extra = count_extra_bits(symbol);
-    sink.symbol(0, kDcRunClass, symbol);
-    sink.raw(zeros & ((1u << extra) - 1), extra);
-    return i;
-}
-
 template <class Sink>
 void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vector<uint32_t>>& steps, const DcWeights& weights, Sink& sink) {
     const TileOrder& order = *tile.order;
     const int cells = order.cells();
     const uint8_t* classes = c.classes.get() + tile.base;
     const int32_t* dc = c.dc.get() + tile.base;
-    if (steps.size() > 1) walk_classes(classes, order, static_cast<int>(steps.size()), sink);
+    if (steps.size() > 1) walk_classes(classes, order.ay, order.ax, cells, static_cast<int>(steps.size()), sink);
     const size_t component = static_cast<size_t>(tile.plane) % steps[0].size();
     std::vector<int64_t> values(cells);
     std::vector<uint32_t> errors(cells);
@@ -130,19 +86,9 @@ void walk_dc(const Coefficients& c, const Tile& tile, const std::vector<std::vec
                 residuals[i] = static_cast<int32_t>(dc[i] - dc_prediction(&values[i], at, step, weights));
                 values[i] = dc[i] * step;
                 contexts[i] = static_cast<uint8_t>(dc_residual_context(&errors[i], at));
-                errors[i] = magnitude(residuals[i]);
+                errors[i] = index_magnitude(residuals[i]);
             }
-    sink.reserve(2 * static_cast<int64_t>(cells) + 1);
-    int run_end = -1;                        // the cell that ends the run at hand
-    for (i = 0; i < cells; ++i) {
-        if (contexts[i] == 0) {
-            if (i > run_end) run_end = put_run(contexts, residuals, i, sink);
-            if (i < run_end) continue;
-        }
-        const int size = bit_length(errors[i]);
-        sink.symbol(0, contexts[i], size);
-        if (size > 0) put_sign_and_low_bits(sink, residuals[i], size);
-    }
+    walk_dcs(residuals.data(), contexts.data(), cells, sink);
 }
 
 // What stage 1 predicts DCs from: those of the chunk, or of its DC image.
@@ -159,12 +105,6 @@ struct DcSource {
     void walk(size_t tile, Sink& sink) const { walk_dc(c, c.tiles[tile], steps, weights, sink); }
 };
 
-void put_weights(const DcWeights& weights, BitString& head) {
-    const bool own = !(weights == builtin_dc_weights());
-    head.put(own ? 1 : 0, 1);
-    for (int i = 0; own && i < kDcWeights; ++i) head.put(static_cast<uint8_t>(weights.of[i]), 8);
-}
-
 // Adds the counts of all workers; addition does not depend on who counted what.
 void add_to(std::vector<uint32_t>& sum, const std::vector<uint32_t>& part) {
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
@@ -176,34 +116,35 @@ void append_u32(std::string& out, uint32_t v) {
 
 }  // namespace
 
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams) {
-    size_t largest = 1, total = 0;
-    for (const auto& s : streams) largest = std::max(largest, s.size()), total += s.size();
-    const int index_bits = bit_length(static_cast<uint32_t>(largest - 1));
+std::string payload_head(const std::vector<uint8_t>& codes, const std::vector<uint32_t>& sizes, const std::vector<uint32_t>& group_crcs) {
+    uint32_t largest = 1;
+    for (const uint32_t size : sizes) largest = std::max(largest, size);
+    const int index_bits = bit_length(largest - 1);
     BitString index;
-    for (const auto& s : streams) index.put(static_cast<uint32_t>(s.size() - 1), index_bits);
+    for (const uint32_t size : sizes) index.put(size - 1, index_bits);
     const std::vector<uint8_t>& index_bytes = index.finish();
-    const size_t groups = (streams.size() + kGroupSubstreams - 1) / kGroupSubstreams;
-    const size_t head_bytes = 4 + codes.size() + 1 + index_bytes.size() + 4 * groups + 4;
     std::string out;
-    out.reserve(head_bytes + total);
-    append_u32(out, static_cast<uint32_t>(head_bytes));
+    append_u32(out, static_cast<uint32_t>(4 + codes.size() + 1 + index_bytes.size() + 4 * group_crcs.size() + 4));
     out.append(codes.begin(), codes.end());
     out.push_back(static_cast<char>(index_bits));
     out.append(index_bytes.begin(), index_bytes.end());
-    const size_t crcs = out.size();
-    out.append(4 * groups + 4, '\0');
-    const auto set_u32 = [&](size_t at, uint32_t v) {
-        for (int i = 0; i < 4; ++i) out[at + i] = static_cast<char>(v >> (8 * i));
-    };
-    for (size_t g = 0; g < groups; ++g) {
-        const size_t from = out.size();
-        for (size_t i = g * kGroupSubstreams; i < std::min(streams.size(), (g + 1) * kGroupSubstreams); ++i)
-            out.append(streams[i].begin(), streams[i].end());
-        set_u32(crcs + 4 * g, crc32(reinterpret_cast<const uint8_t*>(out.data()) + from, out.size() - from));
-    }
-    set_u32(head_bytes - 4, crc32(reinterpret_cast<const uint8_t*>(out.data()), head_bytes - 4));
+    for (const uint32_t crc : group_crcs) append_u32(out, crc);
+    append_u32(out, crc32(reinterpret_cast<const uint8_t*>(out.data()), out.size()));
     return out;
+}
+
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams) {
+    std::vector<uint32_t> sizes, crcs;
+    std::string body;
+    for (size_t first = 0; first < streams.size(); first += kGroupSubstreams) {
+        const size_t from = body.size();
+        for (size_t i = first; i < std::min(streams.size(), first + kGroupSubstreams); ++i) {
+            sizes.push_back(static_cast<uint32_t>(streams[i].size()));
+            body.append(streams[i].begin(), streams[i].end());
+        }
+        crcs.push_back(crc32(reinterpret_cast<const uint8_t*>(body.data()) + from, body.size() - from));
+    }
+    return payload_head(codes, sizes, crcs) + body;
 }
 
 namespace {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "../rules/builtin_codes.h"
+#include "../rules/tokens.h"
 
 namespace mmip {
 namespace {
@@ -248,7 +249,7 @@ std::vector<uint32_t> symbol_words(const EncodingTables& tables) {
         for (uint32_t s = 0; s < static_cast<uint32_t>(tables.alphabet); ++s) {
             const uint32_t word = row[s];
             const bool listed = word != kUnlistedWord;
-            words.push_back(listed ? ((word >> 4) << 5) | (word & 15) : ((((escape >> 4) << tables.escape_bits) | s) << 5) | escape_length);
+            words.push_back(listed ? ((word >> 4) << kWordShift) | (word & 15) : ((((escape >> 4) << tables.escape_bits) | s) << kWordShift) | escape_length);
         }
     }
     return words;
@@ -263,24 +264,15 @@ void write_tokens(const Coefficients& c, const Tile& tile, int stage, const Toke
     const SymbolTables& t = symbol_tables();
     BitWriter writer = out;   // a copy, so that it stays in registers
     for (const BlockRecord& b : list.blocks) {
-        const int symbol = b.header % kHeaderAlphabet, mode = symbol >> 5, extra = count_extra_bits(symbol & 31);
-        const uint32_t head = header_words[b.header];
-        writer.put((static_cast<uint64_t>(head >> 5) << extra) | (b.count & ((1u << extra) - 1)), static_cast<int>(head & 31) + extra);
+        const int symbol = b.header % kHeaderAlphabet, mode = symbol >> 5;
+        put_header(writer, header_words[b.header], symbol, b.count);
         int p = b.count > 0 ? block_shape(mode, c.geometry.depth).cells * c.cuts[stage - 2] : 0;
         for (size_t k = b.first; k < b.first + b.count; ++k) {
             const int at = positions[k];
             const int32_t q = values[k];
-            const uint32_t m = magnitude(q), run = static_cast<uint32_t>(at - p), word = words[*token++];
-            const int run_bits = t.run_bits[run], bits = static_cast<int>(word & 31) + run_bits, size = size_of(t, m);
-            const uint64_t with_run = (static_cast<uint64_t>(word >> 5) << run_bits) | (run & ((1u << run_bits) - 1));
+            const uint32_t run = static_cast<uint32_t>(at - p);
+            put_token(writer, words[*token++], run, t.run_bits[run], size_of(t, magnitude(q)), q);
             p = at + 1;
-            if (__builtin_expect(size < kEscapeSize, 1)) {
-                const uint32_t low = m ^ ((q < 0 ? 0u : 1u) << (size - 1));   // the sign in the place of the leading one
-                writer.put((with_run << size) | low, bits + size);
-            } else {
-                writer.put((with_run << 1) | (q < 0 ? 1 : 0), bits + 1);
-                writer.put_gamma(m - (1u << (kEscapeSize - 1)) + 1);
-            }
         }
     }
     out = writer;

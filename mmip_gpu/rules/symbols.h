@@ -59,8 +59,8 @@ constexpr uint32_t kEnoughMagnitude = 16;         // |q| above it counts like it
 constexpr int kNeighbourSums = 9 * 16 + 1;        // of such |q|
 
 // v of the token context: |q| at six earlier positions, three of weight 2, then three of weight 1.
-template <class Magnitude>
-MMIP_RULE uint32_t neighbour_sum(const Magnitude* magnitudes, const uint16_t* near) {
+template <class Magnitudes>
+MMIP_RULE uint32_t neighbour_sum(const Magnitudes& magnitudes, const uint16_t* near) {
     return 2 * (magnitudes[near[0]] + magnitudes[near[1]] + magnitudes[near[2]]) + magnitudes[near[3]] + magnitudes[near[4]] +
            magnitudes[near[5]];
 }

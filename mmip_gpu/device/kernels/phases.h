@@ -19,9 +19,10 @@ MMIP_RULE void run_phases_of_lane(const typename K::Params& params, typename K::
 }
 
 #if defined(__CUDACC__)
-// Groups may be more than a grid can count: every block takes each gridDim-th.
+// Groups may be more than a grid can count: every block takes each gridDim-th. One block at least a multiprocessor: without the
+// number the compiler spills registers to fit more.
 #define MMIP_KERNEL(name, K)                                                                             \
-    extern "C" __global__ void __launch_bounds__(K::kLanes) name(const K::Params params) {               \
+    extern "C" __global__ void __launch_bounds__(K::kLanes, 1) name(const K::Params params) {               \
         __shared__ K::Shared shared;                                                                     \
         for (int64_t group = blockIdx.x; group < params.groups; group += gridDim.x)                      \
             mmip::run_phases_of_lane<K>(params, shared, group, static_cast<int>(threadIdx.x));           \
