@@ -36,6 +36,7 @@ using ReadOnlyArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using ByteArray = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using ClassArray = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
 using WordArray = nb::ndarray<const uint64_t, nb::c_contig, nb::device::cpu>;
+using LongArray = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
 using CountArray = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using IntArray = nb::ndarray<int32_t, nb::c_contig, nb::device::cpu>;
 
@@ -272,6 +273,20 @@ struct Chunk {
         return found;
     }
 
+    // Reconstruction points and squared errors out of sums (QuantizerSums as int64: counts, excesses, distortion) by tile and class.
+    std::vector<double> run_settle_sums(LongArray sums, int search) {
+        const size_t rows = coefficients.tiles.size() * kMaxClasses;
+        require(sums.size() == 7 * rows, "not the sums of this chunk");
+        std::vector<QuantizerSums> found(rows);
+        for (size_t i = 0; i < rows; ++i) {
+            const int64_t* row = sums.data() + 7 * i;
+            std::copy_n(row, 3, found[i].count);
+            std::copy_n(row + 3, 3, found[i].excess);
+            found[i].distortion = row[6];
+        }
+        return settle_sums(coefficients, found, quantizer, search);
+    }
+
     // Cells per block mode: how the encoder decided.
     std::vector<int64_t> mode_counts() const {
         std::vector<int64_t> counts(kModeCount, 0);
@@ -445,6 +460,7 @@ NB_MODULE(_core, m) {
         .def("to_columns", &Chunk::to_columns, "stage"_a, "array"_a)
         .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)
         .def("mode_counts", &Chunk::mode_counts)
+        .def("settle_sums", &Chunk::run_settle_sums, "sums"_a, "search"_a)
         .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a, "mask"_a.none())
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })

@@ -12,12 +12,14 @@ from strategies import make, make_roi
 
 from mmip_gpu import CodecConfig, _core
 from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import analyzed_chunk
+from mmip_gpu.codec import _cell_map, analyzed_chunk, empty_chunk
+from mmip_gpu.components import colour_planes
 from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.analysis import SEARCHES, Source, analyze
 from mmip_gpu.device.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.device.packing import Indices, pack
 from mmip_gpu.device.parameters import PAYLOAD_ITEM
-from mmip_gpu.planning import ChunkPlan, class_steps
+from mmip_gpu.planning import ChunkPlan, class_steps, sample_offset
 
 
 @pytest.fixture(params=[False, True], ids=["ascending", "descending"])
@@ -172,3 +174,40 @@ def test_group_crcs_are_those_of_zlib(executor: HostExecutor, lengths: list[int]
     streams = [rng.bytes(n) for n in lengths]
     expected = [zlib.crc32(b"".join(streams[i : i + 8])) for i in range(0, len(streams), 8)]
     assert run_crcs(executor, streams) == expected
+
+
+def planes_of(case: Any) -> tuple[NDArray[Any], NDArray[np.uint8] | None, int]:
+    """(planes that are transformed, class of every cell, offset) as the codec makes them."""
+    kind, shape, dtype, plan, roi = case
+    array = make(kind, shape, dtype, 5)
+    layout = PlaneLayout.of(shape, plan.axes)
+    planes = layout.to_planes(array)
+    offset = sample_offset(planes)
+    cells = _cell_map(make_roi(array, plan.axes, roi, 3), layout, plan.depth) if roi else None
+    return (colour_planes(planes, offset), cells, 0) if plan.colour else (planes, cells, offset)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_analysis_is_that_of_the_core(executor: HostExecutor, case: Any, search: int) -> None:
+    shape, (planes, cells, offset) = shape_of(case), planes_of(case)
+    rounding = 128 if search == _core.SEARCH_NONE else 96
+    chunk = empty_chunk(shape.plan, shape.layout)
+    errors = chunk.analyze(planes, cells, offset, rounding, search, 1, 1)
+    held = executor.upload(planes)
+    source = Source(held, None if cells is None else executor.upload(cells), offset)
+    batch = Batch(executor, [shape])
+    indices, sums = analyze(batch, [source], rounding, search)
+    for name, expected in host_indices(chunk, shape).items():
+        found = executor.download(getattr(indices, name))
+        if name in ("positions", "values"):
+            used = np.arange(shape.cells * shape.per_cell)
+            counts = executor.download(indices.counts)
+            filled = np.concatenate([used[i * shape.per_cell :][:n] for i, n in enumerate(counts)])
+            assert np.array_equal(found[filled], expected[filled])
+        else:
+            assert np.array_equal(found, expected), name
+    other = empty_chunk(shape.plan, shape.layout)
+    assert other.settle_sums(executor.download(sums), search) == errors
+    assert other.recon == chunk.recon
+    assert pack(batch, indices) == [core_payloads(chunk, len(shape.plan.cuts))]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BLOCK_ITEM", "CHUNK_ITEM", "PAYLOAD_ITEM", "SUM_ITEM", "TILE_ITEM", "layout_of"]
+__all__ = ["BLOCK_ITEM", "CHUNK_ITEM", "PAYLOAD_ITEM", "SAMPLE_ITEM", "SUM_ITEM", "TILE_ITEM", "layout_of"]
 
 _POINTER, _LONG, _INT = np.uint64, np.int64, np.int32
 
@@ -49,6 +49,20 @@ TILE_ITEM = np.dtype(
     ],
     align=True,
 )
+SAMPLE_ITEM = np.dtype(
+    [
+        ("samples", _POINTER),
+        ("classes", _POINTER),
+        ("shape", _LONG, 3),
+        ("type", _INT),
+        ("offset", _INT),
+        ("rounding", _INT),
+        ("dc_unit", _INT),
+        ("chooses", _INT),
+        ("reversible", _INT),
+    ],
+    align=True,
+)
 BLOCK_ITEM = np.dtype(
     [
         ("cells", _INT),
@@ -74,10 +88,13 @@ def _pointers(*names: str) -> _Fields:
 _BATCH = _longs("groups", "tile_count") + _pointers("tiles", "chunks", "payloads", "blocks")
 _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
+_ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
 
 _PARAMETERS: dict[str, _Fields] = {
     "sum_samples": [*_longs("groups"), *_pointers("items", "sums")],
+    "analyze_planes": [*_BATCH, *_ANALYZED],
+    "analyze_volumes": [*_BATCH, *_ANALYZED],
     "list_tokens": [
         *_BATCH,
         *_pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "densities"),

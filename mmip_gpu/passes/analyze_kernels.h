@@ -4,16 +4,13 @@
 #pragma once
 
 #include "../rules/blocks.h"
-#include "../rules/decide.h"
+#include "../rules/choose.h"
 #include "block_kernels.h"
 #include "candidate.h"
 #include "kernels.h"
 #include "superblock.h"
 
 namespace MMIP_NS {
-
-// A cell with more entries than this share of its samples may hold an edge; effort 1 tries mode 4 there, and nowhere else.
-constexpr int kDenseShare = 6;
 
 // Full search: candidates of a rough cost up to 9/8 of the best one are weighed by code lengths.
 constexpr int64_t kNearNumerator = 9, kNearDenominator = 8;
@@ -266,15 +263,9 @@ private:
 
     // A DC index, rounded half up; or, for the DC image, the DC itself.
     int32_t dc_index(float coefficient, int c) {
-        const int32_t scaled = scaled_magnitude(coefficient, inverse_[c]);
-        if (job_.dc_unit > 1) {
-            const int32_t unit = 256 / job_.dc_unit, parts = (scaled + unit / 2) / unit;
-            return coefficient < 0 ? -parts : parts;
-        }
-        const int32_t magnitude = quantize_magnitude(scaled, 128);
-        const int64_t error = (static_cast<int64_t>(magnitude) << 8) - scaled;
-        sums_[c].distortion += error * error;
-        return coefficient < 0 ? -magnitude : magnitude;
+        const QuantizedDc dc = quantize_dc(coefficient, inverse_[c], job_.dc_unit);
+        sums_[c].distortion += dc.error;
+        return dc.index;
     }
 
     const mmip::AnalyzeJob& job_;

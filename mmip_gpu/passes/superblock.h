@@ -4,7 +4,7 @@
 #pragma once
 
 #include "../rules/blocks.h"
-#include "../rules/decide.h"
+#include "../rules/choose.h"
 #include "block_kernels.h"
 #include "candidate.h"
 #include "kernels.h"
@@ -85,18 +85,14 @@ struct Superblock {
         return total;
     }
 
-    // Whether the cells of a block to be vary alike, so that one large block is taken for better unseen: the standard
-    // deviation of their activities is at most 1/4 of the mean (less would lose speed, more loses bytes).
     bool is_even(int first, float step) const {
-        constexpr int differences = depth * 56;
         int64_t sum = 0, squares = 0;
         for (int k = first; k < first + group; ++k) {
             const int64_t a = activity(k);
             sum += a;
             squares += square(a);
         }
-        const int64_t noise = static_cast<int64_t>(step) * (differences * group / 16);
-        return 16 * (group * squares - square(sum)) <= square(sum + noise);
+        return is_even_block(sum, squares, group, depth * 56, step);
     }
 
     // Copies m x m(x m) cells' samples of a merged block out of the superblock, transforms, and splits off the corner.

@@ -7,8 +7,6 @@
 
 namespace MMIP_NS {
 
-MMIP_RULE uint32_t index_magnitude(int32_t q) { return static_cast<uint32_t>(q < 0 ? -q : q); }
-
 template <class Sink>
 MMIP_RULE void put_sign_and_low_bits(Sink& sink, int32_t q, int size) {
     const uint32_t sign = q < 0 ? 1 : 0;

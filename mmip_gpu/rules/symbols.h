@@ -14,6 +14,8 @@ MMIP_RULE int bit_length(uint32_t v) {
 #endif
 }
 
+MMIP_RULE uint32_t index_magnitude(int32_t q) { return static_cast<uint32_t>(q < 0 ? -q : q); }
+
 // N(n): counts and runs share one alphabet of 26 symbols; extra_bits low bits of n follow raw.
 MMIP_RULE int count_symbol(uint32_t n) {
     const int e = bit_length(n | 8) - 1;   // n | 8: both sides can be computed, so that no branch is needed

@@ -31,7 +31,7 @@ MMIP_RULE void put_header(Writer& out, uint32_t word, int symbol, uint32_t nonze
 // A token of index q != 0 after `run` zeros; run_bits = count_extra_bits(count_symbol(run)), size = token_size(|q|).
 template <class Writer>
 MMIP_RULE void put_token(Writer& out, uint32_t word, uint32_t run, int run_bits, int size, int32_t q) {
-    const uint32_t magnitude = static_cast<uint32_t>(q < 0 ? -q : q), raw_run = run & ((1u << run_bits) - 1);
+    const uint32_t magnitude = index_magnitude(q), raw_run = run & ((1u << run_bits) - 1);
     if (size < kEscapeSize) {
         const uint32_t low = magnitude ^ ((q < 0 ? 0u : 1u) << (size - 1));   // the sign in the place of the leading one
         put_word(out, word, (raw_run << size) | low, run_bits + size);

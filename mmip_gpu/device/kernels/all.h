@@ -1,6 +1,7 @@
 // Every kernel by its name: what the wrappers of kernels.cu and the CPU executor of phases.cpp are made of.
 #pragma once
 
+#include "analyze.h"
 #include "dc_streams.h"
 #include "list_tokens.h"
 #include "place_streams.h"
@@ -10,6 +11,8 @@
 // X(name of the entry point, kernel)
 #define MMIP_ALL_KERNELS(X)                              \
     X(sum_samples, mmip::SumKernel)                      \
+    X(analyze_planes, mmip::AnalyzeKernel<1>)            \
+    X(analyze_volumes, mmip::AnalyzeKernel<8>)           \
     X(list_tokens, mmip::ListTokensKernel)               \
     X(list_headers, mmip::ListHeadersKernel)             \
     X(sum_histograms, mmip::SumHistogramsKernel)         \

@@ -102,11 +102,9 @@ private:
 
     static MMIP_RULE uint8_t* magnitudes_of(Shared& s, const ChunkItem& chunk, int k) { return s.magnitudes + k * 64 * chunk.depth; }
 
-    static MMIP_RULE uint32_t magnitude(int32_t q) { return static_cast<uint32_t>(q < 0 ? -q : q); }
-
     static MMIP_RULE void scatter(const Params& p, Shared& s, const TileItem& t, const ChunkItem& chunk, const EntryWalk& at) {
         const int64_t entry = room(s.cells, t, chunk, at.k) + at.j;
-        const uint32_t m = magnitude(p.values[entry]);
+        const uint32_t m = index_magnitude(p.values[entry]);
         magnitudes_of(s, chunk, at.k)[p.positions[entry]] = static_cast<uint8_t>(m < kEnoughMagnitude ? m : kEnoughMagnitude);
     }
 
@@ -118,7 +116,7 @@ private:
         const NearMagnitudes near{magnitudes_of(s, chunk, at.k), place.low, block.count};
         const int context = token_context(left, block.position_class[from], neighbour_sum(near, block.neighbours + 6 * from));
         const int run = p.positions[first + at.j] - from;
-        const int token = kTokenClass[context] * kTokenAlphabet + 16 * count_symbol(static_cast<uint32_t>(run)) + token_size(magnitude(p.values[first + at.j]));
+        const int token = kTokenClass[context] * kTokenAlphabet + 16 * count_symbol(static_cast<uint32_t>(run)) + token_size(index_magnitude(p.values[first + at.j]));
         p.tokens[first + at.j] = static_cast<uint16_t>(token);
         add_to(p.histograms.of(p.batch.payload(chunk, place.stage), group) + kHeaderSymbols + token, 1);
     }

@@ -24,7 +24,7 @@ struct ListedSymbols {
     MMIP_RULE void token(Writer& out, const PayloadItem& payload, int64_t entry, int from) const {
         const int32_t q = values[entry];
         const uint32_t run = static_cast<uint32_t>(positions[entry] - from);
-        const int size = token_size(static_cast<uint32_t>(q < 0 ? -q : q));
+        const int size = token_size(index_magnitude(q));
         put_token(out, words[payload.first_symbol + kHeaderSymbols + tokens[entry]], run, count_extra_bits(count_symbol(run)), size, q);
     }
 
