@@ -30,7 +30,7 @@ from .loss import loss_record
 from .planning import ChunkPlan, sample_offset
 from .raw import Encoded, decode_raw, encode_raw
 from .region import TiledRegion
-from .roi import cell_classes
+from .roi import cell_map
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -114,7 +114,7 @@ def analyzed_chunk(
     layout = PlaneLayout.of(array.shape, plan.axes)
     planes = to_indices(layout.to_planes(array), plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
     chunk = empty_chunk(plan, layout)
-    cells = None if classes is None or len(plan.steps) == 1 else _cell_map(classes, layout, plan.depth)
+    cells = None if classes is None or len(plan.steps) == 1 else cell_map(classes, layout, plan.depth)
     coded = planes
     if plan.padding is not None:
         coded = np.empty_like(planes)
@@ -146,7 +146,7 @@ def class_errors(
     planes, decoded = _decoded_planes(array, plan, classes, threads, plain=plain)
     if len(plan.steps) == 1 or classes is None:
         return [_core.difference(planes, decoded)[0]] + [0] * (len(plan.steps) - 1)
-    cells = _cell_map(classes, PlaneLayout.of(array.shape, plan.axes), plan.depth)
+    cells = cell_map(classes, PlaneLayout.of(array.shape, plan.axes), plan.depth)
     for axis, size in enumerate((plan.depth, 8, 8), 1):
         cells = np.repeat(cells, size, axis).take(np.arange(planes.shape[axis]), axis)
     squares = (planes.astype(np.int64) - decoded) ** 2
@@ -289,14 +289,6 @@ def _head_crc(payload: Buffer) -> int:
     view = memoryview(payload)
     head = int.from_bytes(view[:4], "little")
     return int.from_bytes(view[head - 4 : head], "little")
-
-
-def _cell_map(classes: NDArray[np.uint8], layout: PlaneLayout, depth: int) -> NDArray[np.uint8]:
-    """Class of every cell of every plane; channels share one map."""
-    axes = layout.axes.replace("c", "")
-    spatial = PlaneLayout.of(classes.shape, axes)
-    cells = cell_classes(spatial.to_planes(classes), (depth, 8, 8))
-    return np.ascontiguousarray(np.repeat(cells, layout.channels, axis=0))
 
 
 def _synthesize(

@@ -19,7 +19,16 @@ from .axes import PlaneLayout
 from .config import CodecConfig, Quality
 from .floats import DEEP_LIMIT
 
-__all__ = ["ChunkPlan", "class_steps", "initial_step", "probe_region", "quality_steps", "spread_probe", "tile_log2"]
+__all__ = [
+    "ChunkPlan",
+    "class_steps",
+    "initial_step",
+    "mean_offset",
+    "probe_region",
+    "quality_steps",
+    "spread_probe",
+    "tile_log2",
+]
 
 _WHOLE_PROBE = 2**18
 _PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
@@ -194,9 +203,19 @@ def sample_offset(planes: NDArray[Any]) -> int:
 
     Of indices of float32 samples as near to it as keeps the differences of 3D blocks within +-2^17.
     """
-    total = _core.total(planes)
-    mean = (2 * total + planes.size) // (2 * planes.size)
+    mean = mean_offset(_core.total(planes), planes.size)
     low, high = int(planes.min()), int(planes.max())
     if planes.dtype != np.int32 or high - low > 2 * DEEP_LIMIT:
         return mean
     return min(max(mean, high - DEEP_LIMIT), low + DEEP_LIMIT)
+
+
+def mean_offset(total: int, samples: int) -> int:
+    """The mean of integer samples of this sum, rounded half up.
+
+    Examples
+    --------
+    >>> mean_offset(-5, 2)
+    -2
+    """
+    return (2 * total + samples) // (2 * samples)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument, MissingResource
 
-__all__ = ["CLASS_MAX", "RoiRule", "cell_classes", "checked_axes", "roi_classes"]
+__all__ = ["CLASS_MAX", "RoiRule", "cell_classes", "cell_map", "checked_axes", "roi_classes"]
 
 CLASS_MAX = 7
 _AXIS_LETTERS = "ntzyxc"
@@ -282,6 +283,13 @@ def cell_classes(classes: NDArray[np.uint8], cell: tuple[int, int, int]) -> NDAr
     for axis, length in enumerate(cell, start=1):
         classes = _group_maximum(classes, axis, length)
     return np.ascontiguousarray(classes)
+
+
+def cell_map(classes: NDArray[np.uint8], layout: PlaneLayout, depth: int) -> NDArray[np.uint8]:
+    """Class of every cell of every plane of an array; `classes` has no axis ``c``: channels share one map."""
+    spatial = PlaneLayout.of(classes.shape, layout.axes.replace("c", ""))
+    cells = cell_classes(spatial.to_planes(classes), (depth, 8, 8))
+    return np.ascontiguousarray(np.repeat(cells, layout.channels, axis=0))
 
 
 def _group_maximum(classes: NDArray[np.uint8], axis: int, length: int) -> NDArray[np.uint8]:

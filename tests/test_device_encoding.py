@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,17 @@ from strategies import make, make_roi
 
 from mmip_gpu import CodecConfig, _core
 from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import _cell_map, analyzed_chunk, empty_chunk
+from mmip_gpu.codec import ROUNDING, analyzed_chunk, empty_chunk, encode_chunk
 from mmip_gpu.components import colour_planes
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.analysis import SEARCHES, Source, analyze
 from mmip_gpu.device.batches import Batch, ChunkShape, tile_items
+from mmip_gpu.device.encoding import Chunk, CodedChunk, encode_batch
 from mmip_gpu.device.packing import Indices, pack
 from mmip_gpu.device.parameters import PAYLOAD_ITEM
+from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.planning import ChunkPlan, class_steps, sample_offset
+from mmip_gpu.roi import cell_map
 
 
 @pytest.fixture(params=[False, True], ids=["ascending", "descending"])
@@ -183,7 +187,7 @@ def planes_of(case: Any) -> tuple[NDArray[Any], NDArray[np.uint8] | None, int]:
     layout = PlaneLayout.of(shape, plan.axes)
     planes = layout.to_planes(array)
     offset = sample_offset(planes)
-    cells = _cell_map(make_roi(array, plan.axes, roi, 3), layout, plan.depth) if roi else None
+    cells = cell_map(make_roi(array, plan.axes, roi, 3), layout, plan.depth) if roi else None
     return (colour_planes(planes, offset), cells, 0) if plan.colour else (planes, cells, offset)
 
 
@@ -211,3 +215,73 @@ def test_analysis_is_that_of_the_core(executor: HostExecutor, case: Any, search:
     assert other.settle_sums(executor.download(sums), search) == errors
     assert other.recon == chunk.recon
     assert pack(batch, indices) == [core_payloads(chunk, len(shape.plan.cuts))]
+
+
+def encoded(executor: HostExecutor, cases: list[Any]) -> list[CodedChunk]:
+    chunks = []
+    for kind, shape, dtype, plan, roi in cases:
+        array = make(kind, shape, dtype, 5)
+        classes = executor.upload(make_roi(array, plan.axes, roi, 3)) if roi else None
+        plain = replace(plan, config=replace(plan.config, effort=1))
+        chunks.append(Chunk(executor.upload(array), plain, classes))
+    return encode_batch(executor, chunks, ROUNDING)
+
+
+def test_an_unequal_batch_from_samples_to_payloads(executor: HostExecutor) -> None:
+    coded = encoded(executor, CASES)
+    for (kind, shape, dtype, plan, roi), found in zip(CASES, coded, strict=True):
+        array = make(kind, shape, dtype, 5)
+        classes = make_roi(array, plan.axes, roi, 3) if roi else None
+        plain = replace(plan, config=replace(plan.config, effort=1))
+        expected = encode_chunk(array, plain, classes, allow_raw=False)
+        assert tuple(found.payloads) == expected.payloads
+        fields = expected.header.transform
+        assert fields is not None
+        assert (found.offset, tuple(tuple(d) for d in found.recon)) == (fields.offset, fields.recon)
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+def test_extreme_samples(executor: HostExecutor, dtype: str, depth: int) -> None:
+    cuts = (0, 1, 64 * depth - 1)
+    cases: list[Any] = []
+    for kind in ("checkerboard", "noise", "spikes", "constant"):
+        for step in (0.0, 0.25, 65536.0):
+            cases.append((kind, (9, 17, 33), dtype, plan_of("zyx", depth, step, cuts=cuts), 0))
+    for case, found in zip(cases, encoded(executor, cases), strict=True):
+        expected = encode_chunk(make(case[0], case[1], dtype, 5), case[3], allow_raw=False)
+        assert tuple(found.payloads) == expected.payloads
+
+
+def test_what_is_refused_is_named() -> None:
+    plan = plan_of("yx", 1, 4.0)
+    array = np.zeros((9, 9), np.uint8)
+    refused = [
+        (replace(plan, padding=0), "uint8", "a padding mask"),
+        (replace(plan, correction=1), "uint8", "corrections"),
+        (replace(plan, dc_image=True), "uint8", "a DC image"),
+        (plan_of("yx", 1, 4.0, effort=3), "uint8", "effort 3"),
+        (plan, "float32", "samples of float32"),
+    ]
+    for other, dtype, reason in refused:
+        chunks = [Chunk(array, plan), Chunk(array.astype(dtype), other)]
+        with pytest.raises(InvalidArgument, match=f"chunk 1: {reason}"):
+            encode_batch(HostExecutor(), chunks, ROUNDING)
+
+
+def test_an_empty_chunk_has_no_payloads() -> None:
+    plan = plan_of("yx", 1, 4.0)
+    coded = encode_batch(HostExecutor(), [Chunk(np.zeros((0, 5), np.uint8), plan)], ROUNDING)
+    assert coded == [CodedChunk([], 0, [], [])]
+
+
+def test_places_past_two_to_the_31_samples() -> None:
+    plan = plan_of("zyx", 8, 6.0, tile_log2=(3, 3, 3))
+    shape = ChunkShape(PlaneLayout.of((2100, 2048, 2048), "zyx"), plan)
+    tiles = tile_items(shape)
+    cells = tiles["size"].astype(np.int64).prod(axis=1)
+    assert cells.sum() == shape.cells == 263 * 256 * 256
+    last = tiles[-1]
+    assert last["first_entry"] == (shape.cells - cells[-1]) * 511 > 2**32
+    assert last["cell"].tolist() == [256, 248, 248]
+    assert np.array_equal(np.diff(tiles["first_cell"]), cells[:-1])

@@ -1,7 +1,7 @@
 """The transforms and choices of a batch: samples in the executor's memory to quantized coefficients.
 
-Values: Source per chunk in; Indices in the executor's memory, and sums per tile and class, out. Encoder side of FORMAT.md
-sections 2 to 5. Equal to the core at effort 1, with plain rounding, and where every class is bit-exact.
+Values: Source per chunk in; Indices in the executor's memory, and sums per tile and class, out. Encoder side of
+FORMAT.md sections 2 to 5. Equal to the core at effort 1, with plain rounding, and where every class is bit-exact.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .executors import Array
 from .packing import Indices
 from .parameters import SAMPLE_ITEM, SUM_ITEM
 
-__all__ = ["SEARCHES", "Source", "analyze", "sample_sums"]
+__all__ = ["SAMPLE_TYPES", "SEARCHES", "Source", "analyze", "sample_sums"]
 
 SEARCHES = (_core.SEARCH_NONE, _core.SEARCH_FAST)  # that the kernels know
-_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
+SAMPLE_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
 _SUMS = 7  # of a quality class: counts and excesses by |q| = 1, 2, more, and the squared error
 _RUN = 1 << 16  # samples that a group adds up
 
@@ -29,7 +29,8 @@ _RUN = 1 << 16  # samples that a group adds up
 @dataclass(frozen=True)
 class Source:
     """The samples of a chunk: planes and, where there are several quality classes, the class of every cell (raster
-    order), in the executor's memory; what is subtracted from every sample."""
+    order), in the executor's memory; what is subtracted from every sample.
+    """
 
     planes: Array
     cells: Array | None
@@ -47,7 +48,7 @@ def sample_sums(batch: Batch, planes: Sequence[Array]) -> list[int]:
         first = np.arange(many, dtype=np.int64) * _RUN
         part["samples"] = executor.address(array) + (first * array.dtype.itemsize).astype(np.uint64)
         part["count"] = np.minimum(_RUN, array.size - first)
-        part["type"] = _TYPES[array.dtype]
+        part["type"] = SAMPLE_TYPES[array.dtype]
         row += many
     on_device, sums = executor.upload(items), executor.empty(items.size, np.int64)
     executor.launch("sum_samples", groups=items.size, items=executor.address(on_device), sums=executor.address(sums))
@@ -74,7 +75,7 @@ def analyze(batch: Batch, sources: Sequence[Source], rounding: int, search: int)
     for item, source, shape in zip(items, sources, batch.shapes, strict=True):
         item["samples"] = executor.address(source.planes)
         item["classes"] = 0 if source.cells is None else executor.address(source.cells)
-        item["shape"], item["type"] = shape.layout.volume, _TYPES[source.planes.dtype]
+        item["shape"], item["type"] = shape.layout.volume, SAMPLE_TYPES[source.planes.dtype]
         item["offset"], item["rounding"], item["dc_unit"] = source.offset, rounding, 1
         item["chooses"] = int(search != _core.SEARCH_NONE)
         item["reversible"] = sum(int(exact) << index for index, exact in enumerate(shape.plan.reversible))

@@ -146,6 +146,29 @@ class Batch:
         tables = {name: address(array) for name, array in self._on_device.items()}
         return {"tile_count": self.tiles.size, "blocks": address(self._blocks.items), **tables}
 
+    def chunk_of(self, index: int) -> _core.Chunk:
+        """An empty chunk of the core, for what the host does of it."""
+        layout, plan = self.shapes[index].layout, self.shapes[index].plan
+        return _core.Chunk(
+            planes=layout.planes,
+            shape=layout.volume,
+            depth=plan.depth,
+            tile_log2=plan.tile_log2,
+            cuts=plan.cuts,
+            steps=plan.steps,
+            reversible=plan.reversible,
+            recon=((0, 0, 0),) * len(plan.steps),
+        )
+
+    def settle_sums(self, sums: NDArray[np.int64], search: int) -> list[tuple[list[list[int]], list[float]]]:
+        """(reconstruction points, squared errors) of the classes of every chunk."""
+        out = []
+        for index in range(len(self.shapes)):
+            chunk = self.chunk_of(index)
+            errors = chunk.settle_sums(sums[self.tiles["chunk"] == index], search)
+            out.append((chunk.recon, errors))
+        return out
+
     def symbols_of(self, payload: int) -> slice:
         """Where the symbols of a payload stand in histograms and words."""
         first = int(self.payloads["first_symbol"][payload])

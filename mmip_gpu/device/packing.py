@@ -105,19 +105,9 @@ class _Packer:
         batch, download = self._batch, self._executor.download
         dcs, classes = download(self._indices.dcs), download(self._indices.classes)
         weights = []
-        for shape, first in zip(batch.shapes, batch.first_cell, strict=True):
-            plan, part = shape.plan, slice(first, first + shape.cells)
-            chunk = _core.Chunk(
-                planes=shape.layout.planes,
-                shape=shape.layout.volume,
-                depth=plan.depth,
-                tile_log2=plan.tile_log2,
-                cuts=plan.cuts,
-                steps=plan.steps,
-                reversible=plan.reversible,
-                recon=((0, 0, 0),) * len(plan.steps),
-            )
-            weights.append(chunk.fit_weights(dcs[part], classes[part], None))
+        for index, (shape, first) in enumerate(zip(batch.shapes, batch.first_cell, strict=True)):
+            part = slice(first, first + shape.cells)
+            weights.append(batch.chunk_of(index).fit_weights(dcs[part], classes[part], None))
         return weights
 
     def _list_tokens(self) -> None:

@@ -11,7 +11,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BLOCK_ITEM", "CHUNK_ITEM", "PAYLOAD_ITEM", "SAMPLE_ITEM", "SUM_ITEM", "TILE_ITEM", "layout_of"]
+__all__ = [
+    "BLOCK_ITEM",
+    "CELL_CLASS_ITEM",
+    "CHUNK_ITEM",
+    "COLOUR_ITEM",
+    "PAYLOAD_ITEM",
+    "SAMPLE_ITEM",
+    "SUM_ITEM",
+    "TILE_ITEM",
+    "layout_of",
+]
 
 _POINTER, _LONG, _INT = np.uint64, np.int64, np.int32
 
@@ -63,6 +73,30 @@ SAMPLE_ITEM = np.dtype(
     ],
     align=True,
 )
+COLOUR_ITEM = np.dtype(
+    [
+        ("samples", _POINTER),
+        ("components", _POINTER),
+        ("plane_samples", _LONG),
+        ("count", _LONG),
+        ("first_group", _LONG),
+        ("type", _INT),
+        ("offset", _INT),
+    ],
+    align=True,
+)
+CELL_CLASS_ITEM = np.dtype(
+    [
+        ("voxels", _POINTER),
+        ("cells", _POINTER),
+        ("shape", _LONG, 3),
+        ("count", _LONG),
+        ("first_group", _LONG),
+        ("depth", _INT),
+        ("channels", _INT),
+    ],
+    align=True,
+)
 BLOCK_ITEM = np.dtype(
     [
         ("cells", _INT),
@@ -93,6 +127,8 @@ _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
 
 _PARAMETERS: dict[str, _Fields] = {
     "sum_samples": [*_longs("groups"), *_pointers("items", "sums")],
+    "colour_planes": [*_longs("groups", "item_count"), *_pointers("items")],
+    "cell_classes": [*_longs("groups", "item_count"), *_pointers("items")],
     "analyze_planes": [*_BATCH, *_ANALYZED],
     "analyze_volumes": [*_BATCH, *_ANALYZED],
     "list_tokens": [

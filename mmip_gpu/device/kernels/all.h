@@ -5,12 +5,15 @@
 #include "dc_streams.h"
 #include "list_tokens.h"
 #include "place_streams.h"
+#include "prepare.h"
 #include "sums.h"
 #include "write_tokens.h"
 
 // X(name of the entry point, kernel)
 #define MMIP_ALL_KERNELS(X)                              \
     X(sum_samples, mmip::SumKernel)                      \
+    X(colour_planes, mmip::ColourKernel)                 \
+    X(cell_classes, mmip::CellClassKernel)               \
     X(analyze_planes, mmip::AnalyzeKernel<1>)            \
     X(analyze_volumes, mmip::AnalyzeKernel<8>)           \
     X(list_tokens, mmip::ListTokensKernel)               \
