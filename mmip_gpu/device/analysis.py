@@ -77,7 +77,7 @@ def analyze(batch: Batch, sources: Sequence[Source], rounding: int, search: int)
         item["classes"] = 0 if source.cells is None else executor.address(source.cells)
         item["shape"], item["type"] = shape.layout.volume, SAMPLE_TYPES[source.planes.dtype]
         item["offset"], item["rounding"], item["dc_unit"] = source.offset, rounding, 1
-        item["chooses"] = int(search != _core.SEARCH_NONE)
+        item["search"] = search
         item["reversible"] = sum(int(exact) << index for index, exact in enumerate(shape.plan.reversible))
     indices = Indices(
         modes=executor.empty(batch.cells, np.uint8),

@@ -68,7 +68,7 @@ SAMPLE_ITEM = np.dtype(
         ("offset", _INT),
         ("rounding", _INT),
         ("dc_unit", _INT),
-        ("chooses", _INT),
+        ("search", _INT),
         ("reversible", _INT),
     ],
     align=True,
