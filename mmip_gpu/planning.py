@@ -39,6 +39,10 @@ _RATIO_LEVELS = 500  # of the data range, where the search of a ratio starts
 _LOW_RATE, _LOWEST_RATE = 0.4, 0.1  # bits a sample
 
 
+# Effort: how block modes and indices are chosen (Search of rules/format.h), and in how many passes.
+_EFFORTS = {1: (_core.SEARCH_FAST, 1), 2: (_core.SEARCH_ROUGH, 1), 3: (_core.SEARCH_FULL, 2)}
+
+
 @dataclass(frozen=True)
 class ChunkPlan:
     """How every chunk of an array is coded.
@@ -64,6 +68,11 @@ class ChunkPlan:
     def lossless(self) -> bool:
         """Whether every class is bit-exact."""
         return all(self.reversible)
+
+    @property
+    def search(self) -> tuple[int, int]:
+        """(how the encoder chooses, in how many passes); bit-exact blocks leave nothing to decide."""
+        return _EFFORTS[1 if self.lossless else self.config.effort]
 
     @property
     def background_step(self) -> float:

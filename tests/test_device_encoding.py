@@ -16,7 +16,7 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import ROUNDING, analyzed_chunk, empty_chunk, encode_chunk
 from mmip_gpu.components import colour_planes
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.analysis import SEARCHES, Source, analyze
+from mmip_gpu.device.analysis import Source, analyze
 from mmip_gpu.device.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.device.encoding import Chunk, CodedChunk, encode_batch
 from mmip_gpu.device.packing import Indices, pack
@@ -52,17 +52,18 @@ def plan_of(
 CASES: list[tuple[str, tuple[int, ...], str, ChunkPlan, int]] = [
     ("textured", (70, 101), "uint16", plan_of("yx", 1, 900.0), 0),
     ("half", (40, 33), "int16", plan_of("yx", 1, 300.0, cuts=(0, 5, 20, 63)), 0),
-    ("smooth", (64, 64), "uint8", plan_of("yx", 1, 2.0, effort=2, cuts=(0, 3, 63), tile_log2=(0, 2, 3)), 0),
+    ("smooth", (64, 64), "uint8", plan_of("yx", 1, 2.0, effort=3, cuts=(0, 3, 63), tile_log2=(0, 2, 3)), 0),
     ("noise", (17, 130), "int8", plan_of("yx", 1, 0.0, cuts=(0, *range(1, 15), 63)), 0),
     ("textured", (19, 37, 45), "uint8", plan_of("zyx", 8, 6.0), 0),
     ("slices", (16, 32, 32), "uint16", plan_of("zyx", 8, 2000.0, effort=2, cuts=(0, 30, 511)), 0),
-    ("edges", (24, 20, 50), "int16", plan_of("zyx", 8, 500.0, effort=2, cuts=(0, 10, 100, 511), classes=4), 4),
+    ("edges", (24, 20, 50), "int16", plan_of("zyx", 8, 500.0, effort=3, cuts=(0, 10, 100, 511), classes=4), 4),
     ("noise", (9, 17, 23), "uint16", plan_of("zyx", 8, 0.0, cuts=(0, *range(1, 15), 511)), 0),
     ("checkerboard", (3, 20, 40), "uint16", plan_of("zyx", 1, 1.0, cuts=(0, 10, 63), tile_log2=(1, 2, 2)), 0),
     ("spikes", (1, 9), "int16", plan_of("yx", 1, 30.0, tile_log2=(0, 2, 2)), 0),
     ("constant", (2, 90, 40), "uint8", plan_of("tyx", 1, 4.0, cuts=(0, 4, 63)), 0),
     ("textured", (33, 40, 3), "uint8", plan_of("yxc", 1, 6.0, classes=2, colour=True), 2),
 ]
+SEARCHES = [(_core.SEARCH_NONE, 1), (_core.SEARCH_FAST, 1), (_core.SEARCH_ROUGH, 1), (_core.SEARCH_FULL, 2)]
 IDS = [f"{i}-{case[0]}" for i, case in enumerate(CASES)]
 
 
@@ -191,17 +192,17 @@ def planes_of(case: Any) -> tuple[NDArray[Any], NDArray[np.uint8] | None, int]:
     return (colour_planes(planes, offset), cells, 0) if plan.colour else (planes, cells, offset)
 
 
-@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize(("search", "passes"), SEARCHES)
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_analysis_is_that_of_the_core(executor: HostExecutor, case: Any, search: int) -> None:
+def test_analysis_is_that_of_the_core(executor: HostExecutor, case: Any, search: int, passes: int) -> None:
     shape, (planes, cells, offset) = shape_of(case), planes_of(case)
     rounding = 128 if search == _core.SEARCH_NONE else 96
     chunk = empty_chunk(shape.plan, shape.layout)
-    errors = chunk.analyze(planes, cells, offset, rounding, search, 1, 1)
+    errors = chunk.analyze(planes, cells, offset, rounding, search, passes, 1)
     held = executor.upload(planes)
     source = Source(held, None if cells is None else executor.upload(cells), offset)
     batch = Batch(executor, [shape])
-    indices, sums = analyze(batch, [source], rounding, search)
+    indices, sums = analyze(batch, [source], rounding, search, passes)
     for name, expected in host_indices(chunk, shape).items():
         found = executor.download(getattr(indices, name))
         if name in ("positions", "values"):
@@ -222,8 +223,7 @@ def encoded(executor: HostExecutor, cases: list[Any]) -> list[CodedChunk]:
     for kind, shape, dtype, plan, roi in cases:
         array = make(kind, shape, dtype, 5)
         classes = executor.upload(make_roi(array, plan.axes, roi, 3)) if roi else None
-        plain = replace(plan, config=replace(plan.config, effort=1))
-        chunks.append(Chunk(executor.upload(array), plain, classes))
+        chunks.append(Chunk(executor.upload(array), plan, classes))
     return encode_batch(executor, chunks, ROUNDING)
 
 
@@ -232,8 +232,7 @@ def test_an_unequal_batch_from_samples_to_payloads(executor: HostExecutor) -> No
     for (kind, shape, dtype, plan, roi), found in zip(CASES, coded, strict=True):
         array = make(kind, shape, dtype, 5)
         classes = make_roi(array, plan.axes, roi, 3) if roi else None
-        plain = replace(plan, config=replace(plan.config, effort=1))
-        expected = encode_chunk(array, plain, classes, allow_raw=False)
+        expected = encode_chunk(array, plan, classes, allow_raw=False)
         assert tuple(found.payloads) == expected.payloads
         fields = expected.header.transform
         assert fields is not None
@@ -260,7 +259,6 @@ def test_what_is_refused_is_named() -> None:
         (replace(plan, padding=0), "uint8", "a padding mask"),
         (replace(plan, correction=1), "uint8", "corrections"),
         (replace(plan, dc_image=True), "uint8", "a DC image"),
-        (plan_of("yx", 1, 4.0, effort=3), "uint8", "effort 3"),
         (plan, "float32", "samples of float32"),
     ]
     for other, dtype, reason in refused:

@@ -169,6 +169,10 @@ class Batch:
             out.append((chunk.recon, errors))
         return out
 
+    def stages(self) -> NDArray[np.int64]:
+        """Stage of every payload, from 1 on."""
+        return np.concatenate([np.arange(1, n + 1, dtype=np.int64) for n in self.chunks["stages"]])
+
     def symbols_of(self, payload: int) -> slice:
         """Where the symbols of a payload stand in histograms and words."""
         first = int(self.payloads["first_symbol"][payload])

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
 from ..axes import PlaneLayout
 from ..errors import InvalidArgument
 from ..planning import ChunkPlan, mean_offset
@@ -60,8 +59,6 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     """
     if np.dtype(dtype) not in _INTEGERS:
         return f"samples of {np.dtype(dtype)}"
-    if plan.config.effort > 1 and not plan.lossless:
-        return f"effort {plan.config.effort}"
     if plan.padding is not None:
         return "a padding mask"
     if plan.dc_image:
@@ -82,15 +79,20 @@ def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> 
         if reason is not None:
             raise InvalidArgument(f"chunk {index}: {reason}: not encoded on a device; pass device='cpu'")
     found: dict[int, CodedChunk] = {}
-    for depth in sorted({chunk.plan.depth for chunk in chunks}):
-        places = [i for i, chunk in enumerate(chunks) if chunk.plan.depth == depth and chunk.array.size]
+    for kind in sorted({_kind(chunk.plan) for chunk in chunks}):
+        places = [i for i, chunk in enumerate(chunks) if _kind(chunk.plan) == kind and chunk.array.size]
         coded = _encode_alike(executor, [chunks[i] for i in places], rounding) if places else []
         found.update(zip(places, coded, strict=True))
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
 
+def _kind(plan: ChunkPlan) -> tuple[int, tuple[int, int]]:
+    """What the chunks of one launch share."""
+    return plan.depth, plan.search
+
+
 def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> list[CodedChunk]:
-    """Chunks of one cell depth, none of them empty."""
+    """Chunks of one cell depth and effort, none of them empty."""
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
@@ -101,9 +103,10 @@ def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) ->
         Source(p, c, 0 if s.plan.colour else offset)
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
-    indices, sums = analyze(batch, sources, rounding, _core.SEARCH_FAST)
+    search, passes = chunks[0].plan.search
+    indices, sums = analyze(batch, sources, rounding, search, passes)
     payloads = pack(batch, indices)
-    settled = batch.settle_sums(executor.download(sums), _core.SEARCH_FAST)
+    settled = batch.settle_sums(executor.download(sums), search)
     return [
         CodedChunk(payload, offset, recon, errors)
         for payload, offset, (recon, errors) in zip(payloads, offsets, settled, strict=True)

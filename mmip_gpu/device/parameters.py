@@ -123,6 +123,7 @@ _BATCH = _longs("groups", "tile_count") + _pointers("tiles", "chunks", "payloads
 _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 _ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
+_SEARCHED = _pointers("entries", "rates", "first_rates", "header_classes")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
 
 _PARAMETERS: dict[str, _Fields] = {
@@ -131,6 +132,9 @@ _PARAMETERS: dict[str, _Fields] = {
     "cell_classes": [*_longs("groups", "item_count"), *_pointers("items")],
     "analyze_planes": [*_BATCH, *_ANALYZED],
     "analyze_volumes": [*_BATCH, *_ANALYZED],
+    "search_planes": [*_BATCH, *_ANALYZED, *_SEARCHED],
+    "search_volumes": [*_BATCH, *_ANALYZED, *_SEARCHED],
+    "header_classes": [*_BATCH, *_pointers("densities", "header_classes")],
     "list_tokens": [
         *_BATCH,
         *_pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "densities"),

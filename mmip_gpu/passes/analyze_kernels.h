@@ -12,9 +12,6 @@
 
 namespace MMIP_NS {
 
-// Full search: candidates of a rough cost up to 9/8 of the best one are weighed by code lengths.
-constexpr int64_t kNearNumerator = 9, kNearDenominator = 8;
-
 template <int depth>
 class TileAnalysis {
     using Block = Superblock<depth>;
@@ -105,8 +102,8 @@ private:
 
     // From which scaled magnitude on a coefficient is an entry: code lengths nearly always drop those near 1/2.
     int32_t least_scaled() const {
-        if (job_.search == mmip::kSearchFull) return 128;
-        return job_.search == mmip::kSearchRough ? 144 : 256 - job_.rounding;
+        if (job_.search == mmip::kSearchFull) return kLeastFull;
+        return job_.search == mmip::kSearchRough ? kLeastRough : 256 - job_.rounding;
     }
 
     // Entries of a candidate and their rough cost.
@@ -118,9 +115,6 @@ private:
         candidate.collect(b.collector, coefficients, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled());
         candidate.round(job_.rounding);
     }
-
-    // Whether a candidate may win by code lengths although another one costs less by the rough cost.
-    static bool is_near(int64_t rough, int64_t best) { return kNearDenominator * rough <= kNearNumerator * best; }
 
     template <class C>
     void decide(Block& b, C& candidate, int k) {

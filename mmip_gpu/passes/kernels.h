@@ -110,14 +110,6 @@ struct AnalyzeJob {
     uint16_t* counts;                        // out: how many of them, at the first cell of each block, 0 at the others
 };
 
-// How hard the encoder looks.
-enum Search {
-    kSearchNone = 0,      // mode 8 everywhere: what the quality rule is measured on
-    kSearchFast = 1,      // modes 8 and 16 by a rough cost, 4 where a cell is dense, 32 where all of it was merged
-    kSearchRough = 2,     // all modes by a rough cost, the winner's indices by code lengths
-    kSearchFull = 3,      // all modes and indices by code lengths
-};
-
 struct SynthesizeJob {
     TileView tile;
     void* samples;                           // the output array, C order

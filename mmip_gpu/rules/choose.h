@@ -1,4 +1,4 @@
-// How an encoder chooses between block modes at effort 1, and what a coefficient's DC becomes.
+// How an encoder chooses between block modes, and what a coefficient's DC becomes.
 // Values: integer costs and sums of differences; binary32 DCs. Host and device; all choices are integer (design D2), so that
 // all executors choose alike. Not part of the format: a decoder never asks why.
 #pragma once
@@ -11,6 +11,15 @@ namespace MMIP_NS {
 constexpr int kDenseShare = 6;
 
 constexpr int32_t kHalfUp = 128;             // rounding in 1/256
+
+// From which scaled magnitude on a coefficient may become an index by code lengths, at efforts 2 and 3: they nearly always drop
+// those near 1/2.
+constexpr int32_t kLeastRough = 144, kLeastFull = 128;
+
+// Effort 3: candidates of a rough cost up to 9/8 of the best one are weighed by code lengths.
+constexpr int64_t kNearNumerator = 9, kNearDenominator = 8;
+
+MMIP_RULE bool is_near(int64_t rough, int64_t best) { return kNearDenominator * rough <= kNearNumerator * best; }
 
 // Whether the cells of a block to be vary alike, so that one large block is taken for better unseen: the standard deviation of
 // their activities is at most 1/4 of the mean (less would lose speed, more loses bytes). A cell's activity is the sum of the

@@ -37,6 +37,14 @@ namespace mmip {
 
 enum SampleType : int32_t { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
 
+// How hard the encoder looks.
+enum Search {
+    kSearchNone = 0,      // mode 8 everywhere: what the quality rule is measured on
+    kSearchFast = 1,      // modes 8 and 16 by a rough cost, 4 where a cell is dense, 32 where all of it was merged
+    kSearchRough = 2,     // all modes by a rough cost, the winner's indices by code lengths
+    kSearchFull = 3,      // all modes and indices by code lengths
+};
+
 }  // namespace mmip
 
 namespace MMIP_NS {

@@ -122,6 +122,52 @@ private:
     }
 };
 
+// Class of a header at cell k of a superblock, from the densities of the cells beside it.
+MMIP_RULE int header_class_at(const uint32_t* densities, const SuperblockCells& cells, const TileItem& t, const ChunkItem& chunk, int k, int stage) {
+    const CellOffset o = superblock_cell(k, chunk.depth);
+    const SuperblockPlace place = superblock_at(t, chunk.depth, cells.index);
+    const int64_t cell = chunk.stages - 1, row = t.ax * cell, slice = t.ay * row;
+    const uint32_t* at = densities + t.first_span + cells.raster[k] * cell + stage - 2;
+    uint32_t sum = 0;
+    int neighbours = 0;
+    if (place.x + o.x > 0) sum += at[-cell], ++neighbours;
+    if (place.y + o.y > 0) sum += at[-row], ++neighbours;
+    if (place.z + o.z > 0) sum += at[-slice], ++neighbours;
+    return header_class(header_context(sum, neighbours));
+}
+
+// The class that a header would have at every cell, for a second analysis.
+struct HeaderClassesKernel {
+    static constexpr int kLanes = 64, kPhases = 2;
+
+    struct Params {
+        int64_t groups;
+        Batch batch;
+        const uint32_t* densities;
+        uint8_t* header_classes;             // out: coding order, by stage
+    };
+    struct Shared {
+        SuperblockCells cells;
+    };
+
+    template <int phase>
+    static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
+        if constexpr (phase == 0) {
+            if (lane < kMostCells) s.cells.find(p.batch, nullptr, nullptr, group, lane);
+        } else {
+            const TileItem& t = p.batch.tiles[s.cells.tile];
+            const ChunkItem& chunk = p.batch.chunk_of(t);
+            const int stages = chunk.stages - 1;
+            for (int i = lane; i < kMostCells * stages; i += kLanes) {
+                const int k = i / stages, stage = i % stages + 2;
+                if (s.cells.place[k] < 0) continue;
+                const int found = header_class_at(p.densities, s.cells, t, chunk, k, stage);
+                p.header_classes[t.first_span + static_cast<int64_t>(s.cells.place[k]) * stages + stage - 2] = static_cast<uint8_t>(found);
+            }
+        }
+    }
+};
+
 // Needs the densities of neighbouring superblocks, so it comes after ListTokensKernel.
 struct ListHeadersKernel {
     static constexpr int kLanes = 64, kPhases = 2;
@@ -181,16 +227,7 @@ private:
             p.headers[span] = kNoHeader;
             return;
         }
-        const CellOffset o = superblock_cell(k, chunk.depth);
-        const SuperblockPlace place = superblock_at(t, chunk.depth, cells.index);
-        const int64_t row = static_cast<int64_t>(t.ax) * stages, slice = row * t.ay;
-        const uint32_t* at = p.densities + t.first_span + static_cast<int64_t>(cells.raster[k]) * stages + stage - 2;
-        uint32_t sum = 0;
-        int neighbours = 0;
-        if (place.x + o.x > 0) sum += at[-stages], ++neighbours;
-        if (place.y + o.y > 0) sum += at[-row], ++neighbours;
-        if (place.z + o.z > 0) sum += at[-slice], ++neighbours;
-        const int header = header_class(header_context(sum, neighbours)) * kHeaderAlphabet + 32 * mode + count_symbol(nonzeros);
+        const int header = header_class_at(p.densities, cells, t, chunk, k, stage) * kHeaderAlphabet + 32 * mode + count_symbol(nonzeros);
         p.headers[span] = static_cast<uint16_t>(header);
         add_to(p.histograms.of(p.batch.payload(chunk, stage), group) + header, 1);
     }
