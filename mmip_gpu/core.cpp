@@ -491,6 +491,7 @@ NB_MODULE(_core, m) {
     m.def("stage_rates", &stage_rates, "stage"_a, "histogram"_a.none());
     m.def("payload_head", &head_of_payload, "codes"_a, "sizes"_a, "group_crcs"_a);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
+    m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);
     m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);
     m.def("kernel_names", &kernel_names);
     m.def("selected_kernels", [] { return std::string(kernels().name); });

@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
-from strategies import make, make_roi
+from strategies import DTYPES, make, make_roi
 
 from mmip_gpu import CodecConfig, _core
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import ROUNDING, analyzed_chunk, empty_chunk, encode_chunk
 from mmip_gpu.components import colour_planes
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.analysis import Source, analyze
+from mmip_gpu.device.analysis import Source, analyze, builtin_rates
 from mmip_gpu.device.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.device.encoding import Chunk, CodedChunk, encode_batch
 from mmip_gpu.device.packing import Indices, pack
-from mmip_gpu.device.parameters import PAYLOAD_ITEM
+from mmip_gpu.device.parameters import PAYLOAD_ITEM, SAMPLE_ITEM
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.planning import ChunkPlan, class_steps, sample_offset
 from mmip_gpu.roi import cell_map
@@ -283,3 +285,84 @@ def test_places_past_two_to_the_31_samples() -> None:
     assert last["first_entry"] == (shape.cells - cells[-1]) * 511 > 2**32
     assert last["cell"].tolist() == [256, 248, 248]
     assert np.array_equal(np.diff(tiles["first_cell"]), cells[:-1])
+
+
+@pytest.mark.parametrize("search", [_core.SEARCH_FAST, _core.SEARCH_ROUGH])
+def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor, search: int) -> None:
+    """The last tile of a chunk of 2^33 samples, of which only the end is there: addresses count from its start."""
+    plan = plan_of("zyx", 8, 900.0, tile_log2=(2, 2, 2), cuts=(0, 30, 511))
+    whole = ChunkShape(PlaneLayout.of((2100, 2048, 2048), "zyx"), plan)
+    last = tile_items(whole)[-1]
+    z, y, x = (int(n) * 8 for n in last["cell"])
+    samples = make("textured", (2100 - z, 2048 - y, 2048 - x), "uint16", 9)
+    small = Batch(executor, [ChunkShape(PlaneLayout.of(samples.shape, "zyx"), plan)])
+    indices, sums = analyze(small, [Source(executor.upload(samples), None, 30000)], 96, search)
+
+    padded = np.zeros((2100 - z, 2048, 2048), np.uint16)
+    padded[:, y:, x:] = samples
+    held = executor.upload(padded)
+    batch = Batch(executor, [ChunkShape(PlaneLayout.of(samples.shape, "zyx"), plan)])
+    moved = batch.tiles.copy()
+    for name in ("first_cell", "first_entry", "first_span", "cell"):
+        moved[name] = last[name]
+    source = np.zeros(1, SAMPLE_ITEM)
+    source["samples"] = executor.address(held) - 2 * z * 2048 * 2048
+    source["shape"], source["type"], source["offset"] = whole.layout.volume, 2, 30000
+    source["rounding"], source["dc_unit"], source["search"] = 96, 1, search
+    found = {name: executor.empty(array.shape, array.dtype) for name, array in vars(indices).items()}
+    entry_places = {"positions": "first_entry", "values": "first_entry"}
+    addresses = {
+        name: executor.address(array) - int(last[entry_places.get(name, "first_cell")]) * array.itemsize
+        for name, array in found.items()
+    }
+    total = executor.zeros(sums.shape, np.int64)
+    scratch = executor.empty((batch.entries, 12), np.uint8)
+    rates, first_rates = builtin_rates(batch)
+    uploads = {"tiles": executor.upload(moved), "sources": executor.upload(source)}
+    fields = {**batch.addresses(), **addresses, "sums": executor.address(total)}
+    fields.update({name: executor.address(array) for name, array in uploads.items()})
+    if search == _core.SEARCH_ROUGH:
+        fields["entries"] = executor.address(scratch) - int(last["first_entry"]) * 12
+        fields.update(rates=executor.address(rates), first_rates=executor.address(first_rates), header_classes=0)
+    kernel = "analyze_volumes" if search == _core.SEARCH_FAST else "search_volumes"
+    executor.launch(kernel, groups=batch.superblocks, **fields)
+    assert int(last["first_entry"]) > 2**32
+    for name, array in vars(indices).items():
+        assert np.array_equal(executor.download(found[name]), executor.download(array)), name
+    assert np.array_equal(executor.download(total), executor.download(sums))
+
+
+@st.composite
+def encoder_cases(draw: st.DrawFn) -> tuple[Any, tuple[int, int]]:
+    """A case of any content, shape and plan that the kernels take, and how it is searched."""
+    depth = draw(st.sampled_from((1, 8)))
+    last = 64 * depth - 1
+    inner = draw(st.lists(st.integers(1, last - 1), max_size=4, unique=True))
+    size = draw(st.integers(2, 4))
+    tile = (draw(st.integers(1, 2)), size // 2, size // 2) if depth == 8 else (0, size, size)
+    plan = plan_of(
+        "zyx",
+        depth,
+        draw(st.sampled_from((0.0, 0.5, 7.0, 300.0, 4000.0))),
+        cuts=(0, *sorted(inner), last),
+        classes=draw(st.sampled_from((1, 1, 3))),
+        tile_log2=tile,
+    )
+    shape = (draw(st.integers(1, 18)), draw(st.integers(1, 40)), draw(st.integers(1, 40)))
+    kind = draw(st.sampled_from(("noise", "smooth", "textured", "edges", "slices", "spikes", "half")))
+    classes = len(plan.steps) if len(plan.steps) > 1 else 0
+    return (kind, shape, draw(st.sampled_from(DTYPES)), plan, classes), draw(st.sampled_from(SEARCHES))
+
+
+@given(encoder_cases(), st.booleans())
+def test_any_chunk_is_coded_as_the_core_does(given_case: Any, descending: bool) -> None:
+    case, (search, passes) = given_case
+    executor = HostExecutor(descending)
+    shape, (planes, cells, offset) = shape_of(case), planes_of(case)
+    chunk = empty_chunk(shape.plan, shape.layout)
+    errors = chunk.analyze(planes, cells, offset, ROUNDING, search, passes, 1)
+    held, classes = executor.upload(planes), None if cells is None else executor.upload(cells)
+    batch = Batch(executor, [shape])
+    indices, sums = analyze(batch, [Source(held, classes, offset)], ROUNDING, search, passes)
+    assert batch.settle_sums(executor.download(sums), search) == [(chunk.recon, errors)]
+    assert pack(batch, indices) == [core_payloads(chunk, len(shape.plan.cuts))]

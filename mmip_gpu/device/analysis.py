@@ -19,7 +19,7 @@ from .executors import Array
 from .packing import Indices, count_ac
 from .parameters import SAMPLE_ITEM, SUM_ITEM
 
-__all__ = ["SAMPLE_TYPES", "Source", "analyze", "sample_sums"]
+__all__ = ["SAMPLE_TYPES", "Source", "analyze", "builtin_rates", "sample_sums"]
 
 SAMPLE_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
 _SUMS = 7  # of a quality class: counts and excesses by |q| = 1, 2, more, and the squared error
@@ -88,7 +88,7 @@ def analyze(
     by_lengths = search >= _core.SEARCH_ROUGH
     if by_lengths:
         arrays["entries"] = executor.empty((batch.entries, _ENTRY_BYTES), np.uint8)
-        arrays["rates"], arrays["first_rates"] = _builtin_rates(batch)
+        arrays["rates"], arrays["first_rates"] = builtin_rates(batch)
     for done in range(passes):
         if done:
             counts, densities = count_ac(batch, indices)
@@ -116,7 +116,7 @@ def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search
     return batch.executor.upload(items)
 
 
-def _builtin_rates(batch: Batch) -> tuple[Array, Array]:
+def builtin_rates(batch: Batch) -> tuple[Array, Array]:
     """(bits of all symbols with the built-in codes, where those of each payload begin)."""
     rates = [np.frombuffer(_core.stage_rates(stage, None), np.uint8) for stage in (2, 3)]
     stages = batch.stages()

@@ -83,8 +83,7 @@ def tile_items(shape: ChunkShape) -> NDArray[np.void]:
     tiles["component"] = tiles["plane"] % len(shape.plan.steps[0])
     size = tiles["size"].astype(np.int64)
     cells = size.prod(axis=1)
-    block = (2, 2, 2) if depth == 8 else (1, 4, 4)
-    superblocks = (-(-size // np.array(block))).prod(axis=1)
+    superblocks = _superblocks(tiles, depth)
     for name, counts in (
         ("first_cell", cells),
         ("first_entry", cells * shape.per_cell),
@@ -110,7 +109,9 @@ class Batch:
             "first_cell": np.array([s.cells for s in shapes], np.int64),
             "first_entry": np.array([s.cells * s.per_cell for s in shapes], np.int64),
             "first_span": np.array([s.cells for s in shapes], np.int64) * ac_stages,
-            "first_superblock": np.array([_superblocks(s, t) for s, t in zip(shapes, tiles, strict=True)], np.int64),
+            "first_superblock": np.array(
+                [int(_superblocks(t, s.plan.depth).sum()) for s, t in zip(shapes, tiles, strict=True)], np.int64
+            ),
         }
         rooms["first_run"] = rooms["first_superblock"] * ac_stages
         for name, counts in rooms.items():
@@ -209,9 +210,10 @@ class BlockTables:
         self.items: Any = executor.upload(items)
 
 
-def _superblocks(shape: ChunkShape, tiles: NDArray[np.void]) -> int:
-    block = np.array((2, 2, 2) if shape.plan.depth == 8 else (1, 4, 4))
-    return int((-(-tiles["size"].astype(np.int64) // block)).prod(axis=1).sum())
+def _superblocks(tiles: NDArray[np.void], depth: int) -> NDArray[np.int64]:
+    """Superblocks of every tile."""
+    count: NDArray[np.int64] = (-(-tiles["size"].astype(np.int64) // _core.superblock_shape(depth))).prod(axis=1)
+    return count
 
 
 def _groups(streams: Any) -> Any:

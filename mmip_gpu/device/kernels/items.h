@@ -90,7 +90,8 @@ MMIP_RULE SuperblockPlace superblock_at(const TileItem& t, int depth, int index)
     return {z, y, x, z * t.ay * t.ax + dz * (y * t.ax + dy * x)};
 }
 
-constexpr int kMostCells = 16;               // of a superblock
+MMIP_RULE constexpr int superblock_cells(int depth) { return superblock_depth(depth) * superblock_width(depth) * superblock_width(depth); }
+constexpr int kMostCells = superblock_cells(1);
 constexpr int kMostStages = 15;              // with AC
 
 // The cells of a superblock in Z order, and the blocks that start at them.
@@ -107,7 +108,7 @@ struct SuperblockCells {
     MMIP_RULE void find(const Batch& b, const uint8_t* modes, const uint16_t* counts, int64_t group, int k) {
         const int64_t at = item_at(b.tiles, b.tile_count, &TileItem::first_superblock, group);
         const TileItem& t = b.tiles[at];
-        const int depth = b.chunk_of(t).depth, cells = depth == 8 ? 8 : kMostCells;
+        const int depth = b.chunk_of(t).depth, cells = superblock_cells(depth);
         const SuperblockPlace s = superblock_at(t, depth, static_cast<int>(group - t.first_superblock));
         if (k == 0) tile = at, index = static_cast<int32_t>(group - t.first_superblock);
         int before = 0;
