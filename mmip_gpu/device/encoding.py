@@ -2,7 +2,9 @@
 
 Values: Chunk per array in the executor's memory; payloads, and what a header says beside them, out. Home: device, or
 the CPU for tests. Guarantees the payloads that the codec makes of the same arrays; chunks of a batch may differ in
-everything.
+everything. Scratch: 8 bytes a sample (entries and tokens; 12 more at efforts 2 and 3), about 30 a cell of 64 or 512
+samples, 10 a cell and stage, 88 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is
+larger), 4 a sample of colour.
 """
 
 from __future__ import annotations
