@@ -36,7 +36,6 @@ using AnyArray = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using ReadOnlyArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using ByteArray = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using ClassArray = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
-using WordArray = nb::ndarray<const uint64_t, nb::c_contig, nb::device::cpu>;
 using LongArray = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
 using CountArray = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using IntArray = nb::ndarray<int32_t, nb::c_contig, nb::device::cpu>;
@@ -265,14 +264,12 @@ struct Chunk {
         if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
     }
 
-    // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order) and this mask.
-    std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes, std::optional<WordArray> mask) {
-        const size_t cells = static_cast<size_t>(coefficients.cells), words = cells * static_cast<size_t>(coefficients.geometry.depth);
-        require(dc.size() == cells && classes.size() == cells && mask.has_value() == padding.has_value(), "not the DCs of this chunk");
-        require(!mask || mask->size() == words, "not the mask of this chunk");
+    // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order), without a mask.
+    std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes) {
+        const size_t cells = static_cast<size_t>(coefficients.cells);
+        require(dc.size() == cells && classes.size() == cells && !padding, "not the DCs of this chunk");
         std::copy_n(dc.data(), cells, coefficients.dc.get());
         std::copy_n(classes.data(), cells, coefficients.classes.get());
-        if (mask) std::copy_n(mask->data(), words, coefficients.mask.get());
         nb::gil_scoped_release free;
         const DcWeights weights = fit_dc_weights(coefficients, quantizer.steps);
         std::array<int, kDcWeights> found;
@@ -450,7 +447,7 @@ NB_MODULE(_core, m) {
         .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)
         .def("mode_counts", &Chunk::mode_counts)
         .def("settle_sums", &Chunk::run_settle_sums, "sums"_a, "search"_a)
-        .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a, "mask"_a.none())
+        .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a)
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
         .def_prop_ro("dc_recon", [](const Chunk& c) { return c.quantizer.dc_recon; })
@@ -498,7 +495,6 @@ NB_MODULE(_core, m) {
     m.attr("DC_CLASSES") = kDcClasses;
     m.attr("DC_ALPHABET") = kDcAlphabet;
     m.attr("DC_ESCAPE_BITS") = kDcEscapeBits;
-    m.attr("DC_WEIGHTS") = kDcWeights;
     m.attr("GROUP_SUBSTREAMS") = kGroupSubstreams;
     m.attr("MODE_COUNT") = kModeCount;
 }

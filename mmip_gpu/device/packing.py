@@ -107,7 +107,7 @@ class _Packer:
         weights = []
         for index, (shape, first) in enumerate(zip(batch.shapes, batch.first_cell, strict=True)):
             part = slice(first, first + shape.cells)
-            weights.append(batch.chunk_of(index).fit_weights(dcs[part], classes[part], None))
+            weights.append(batch.chunk_of(index).fit_weights(dcs[part], classes[part]))
         return weights
 
     def _list_tokens(self) -> None:

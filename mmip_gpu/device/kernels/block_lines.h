@@ -1,4 +1,4 @@
-// The transforms of a superblock's blocks, line by line, on the lanes of a group.
+// The transforms of a superblock's blocks (all modes of effort 1), line by line, on the lanes of a group.
 // Values: samples and coefficients of a superblock [z][y][x] in shared memory, rows one float longer than they are (so that
 // lanes side by side hit other banks). Implements FORMAT.md sections 4.1 to 4.3; lines are those of rules/transform.h.
 // Axes go in the order in which the core takes them (passes/block_kernels.h), so that roundings agree.
@@ -37,7 +37,6 @@ struct BlockLines {
     static MMIP_RULE void pass(int pass, int mode, bool reversible, const float* samples, float* work, int k, int l) {
         const bool depth_first = reversible || mode == kMode4;
         const int axis = depth == 1 ? pass + 1 : (depth_first ? pass : (pass + 1) % 3);
-        if (axis == 0 && mode == kModeZ1) return;
         const int length = block_length(mode), first = k - k % block_cells(mode), line = (k - first) * kCellLines + l;
         if (line >= (depth == 1 ? length : length * length)) return;
         const CellOffset o = origin(first);
@@ -77,9 +76,6 @@ struct BlockLines {
             if constexpr (depth == 1) take_corner<8>(work, o, dcs + k);
         } else {
             if (mode == kMode4) join_parts(work, o);
-            if constexpr (depth == 8) {
-                if (mode == kModeZ1) dct_line<8, float>(work + at(o.z, o.y, o.x), kWidth * kRow);
-            }
             float& dc = work[at(o.z, o.y, o.x)];
             dcs[k] = dc;
             dc = 0;
