@@ -96,10 +96,14 @@ class PlaneLayout:
     def _order(self) -> list[int]:
         return [self.axes.index(a) for a in _PLANE_AXES + _SPATIAL_AXES if a in self.axes]
 
+    def plane_view(self, array: Any) -> Any:
+        """The array (of any library) with its axes in the order of the planes, not copied."""
+        return array.transpose(self._order())
+
     def to_planes(self, array: NDArray[Any]) -> NDArray[Any]:
         """C-ordered (planes, Z, Y, X) in native byte order, a view where the array already is that."""
         native = array.dtype.newbyteorder("=")
-        return np.ascontiguousarray(array.transpose(self._order()), native).reshape(self.planes, *self.volume)
+        return np.ascontiguousarray(self.plane_view(array), native).reshape(self.planes, *self.volume)
 
     def from_planes(self, planes: NDArray[Any]) -> NDArray[Any]:
         """Array of `shape` from (planes, Z, Y, X); the inverse of `to_planes`, C-ordered."""

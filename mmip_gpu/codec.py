@@ -48,8 +48,6 @@ __all__ = [
 ]
 
 ROUNDING = 96  # of AC indices, in 1/256 of a step: a dead zone of 0.66, measured in benchmarks/NOTES.md
-# Effort: how block modes and indices are chosen (Search of passes/kernels.h), and in how many passes.
-_EFFORTS = {1: (_core.SEARCH_FAST, 1), 2: (_core.SEARCH_ROUGH, 1), 3: (_core.SEARCH_FULL, 2)}
 _PLAIN_ROUNDING = 128  # half up
 SCALES = (1, 2, 4, 8)
 
@@ -183,8 +181,7 @@ def analyzed_chunk(
     if plan.colour:
         coded = colour_planes(planes, offset)
     rounding = _PLAIN_ROUNDING if plain else ROUNDING
-    effort = 1 if plan.lossless else plan.config.effort  # bit-exact blocks leave nothing to decide
-    search, passes = (_core.SEARCH_NONE, 1) if plain else _EFFORTS[effort]
+    search, passes = (_core.SEARCH_NONE, 1) if plain else plan.search
     errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
     return Analysis(plan, chunk, planes, offset, errors, threads)
 

@@ -9,16 +9,20 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+
 #include "passes/analyze.h"
 #include "passes/codebook.h"
 #include "passes/columns.h"
 #include "passes/corrections.h"
+#include "passes/dc_fit.h"
 #include "passes/dc_image.h"
 #include "passes/decode.h"
 #include "passes/fill.h"
 #include "passes/mask.h"
 #include "passes/pack.h"
 #include "passes/padding.h"
+#include "passes/stage_codes.h"
 #include "passes/statistics.h"
 #include "rules/colour.h"
 
@@ -32,6 +36,8 @@ using AnyArray = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using ReadOnlyArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using ByteArray = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using ClassArray = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
+using LongArray = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
+using CountArray = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using IntArray = nb::ndarray<int32_t, nb::c_contig, nb::device::cpu>;
 
 void require(bool condition, const char* message) {
@@ -258,6 +264,33 @@ struct Chunk {
         if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
     }
 
+    // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order), without a mask.
+    std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes) {
+        const size_t cells = static_cast<size_t>(coefficients.cells);
+        require(dc.size() == cells && classes.size() == cells && !padding, "not the DCs of this chunk");
+        std::copy_n(dc.data(), cells, coefficients.dc.get());
+        std::copy_n(classes.data(), cells, coefficients.classes.get());
+        nb::gil_scoped_release free;
+        const DcWeights weights = fit_dc_weights(coefficients, quantizer.steps);
+        std::array<int, kDcWeights> found;
+        std::copy_n(weights.of, kDcWeights, found.begin());
+        return found;
+    }
+
+    // Reconstruction points and squared errors out of sums (QuantizerSums as int64: counts, excesses, distortion) by tile and class.
+    std::vector<double> run_settle_sums(LongArray sums, int search) {
+        const size_t rows = coefficients.tiles.size() * kMaxClasses;
+        require(sums.size() == 7 * rows, "not the sums of this chunk");
+        std::vector<QuantizerSums> found(rows);
+        for (size_t i = 0; i < rows; ++i) {
+            const int64_t* row = sums.data() + 7 * i;
+            std::copy_n(row, 3, found[i].count);
+            std::copy_n(row + 3, 3, found[i].excess);
+            found[i].distortion = row[6];
+        }
+        return settle_sums(coefficients, found, quantizer, search);
+    }
+
     // Cells per block mode: how the encoder decided.
     std::vector<int64_t> mode_counts() const {
         std::vector<int64_t> counts(kModeCount, 0);
@@ -346,6 +379,39 @@ void translate(const std::exception_ptr& p, void*) {
     }
 }
 
+template <class T>
+nb::bytes bytes_of(const std::vector<T>& values) {
+    return nb::bytes(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+}
+
+// (bits of the head, words of all symbols): see stage_codes.h.
+std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::array<int, kDcWeights>& weights, CountArray histogram) {
+    DcWeights given;
+    std::copy(weights.begin(), weights.end(), given.of);
+    StageCodes codes;
+    {
+        const std::vector<uint32_t> counts(histogram.data(), histogram.data() + histogram.size());
+        require(counts.size() == stage_symbols(stage), "not the histogram of this stage");
+        nb::gil_scoped_release free;
+        codes = choose_stage_codes(stage, given, counts);
+    }
+    return {bytes_of(codes.head), bytes_of(codes.words)};
+}
+
+nb::bytes head_of_payload(nb::bytes codes, CountArray sizes, CountArray group_crcs) {
+    const uint8_t* code_bytes = reinterpret_cast<const uint8_t*>(codes.c_str());
+    const std::string head = payload_head({code_bytes, code_bytes + codes.size()}, {sizes.data(), sizes.data() + sizes.size()},
+                                          {group_crcs.data(), group_crcs.data() + group_crcs.size()});
+    return nb::bytes(head.data(), head.size());
+}
+
+// (cells, AC coefficients, order, neighbours) of a block mode; see BlockTable of layout.h.
+std::tuple<int, int, nb::bytes, nb::bytes> block_table_bytes(int mode, int depth) {
+    const BlockTable* t = block_table(mode, depth);
+    if (t == nullptr) return {0, 0, nb::bytes("", 0), nb::bytes("", 0)};
+    return {t->cells, t->count, bytes_of(t->order), bytes_of(t->neighbours)};
+}
+
 std::vector<std::string> kernel_names() {
     const char* names[4];
     const int n = available_kernels(names, 4);
@@ -380,6 +446,8 @@ NB_MODULE(_core, m) {
         .def("to_columns", &Chunk::to_columns, "stage"_a, "array"_a)
         .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)
         .def("mode_counts", &Chunk::mode_counts)
+        .def("settle_sums", &Chunk::run_settle_sums, "sums"_a, "search"_a)
+        .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a)
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
         .def_prop_ro("dc_recon", [](const Chunk& c) { return c.quantizer.dc_recon; })
@@ -390,6 +458,10 @@ NB_MODULE(_core, m) {
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
+    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a, "histogram"_a);
+    m.def("payload_head", &head_of_payload, "codes"_a, "sizes"_a, "group_crcs"_a);
+    m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
+    m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);
     m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);
     m.def("kernel_names", &kernel_names);
     m.def("selected_kernels", [] { return std::string(kernels().name); });
@@ -423,4 +495,6 @@ NB_MODULE(_core, m) {
     m.attr("DC_CLASSES") = kDcClasses;
     m.attr("DC_ALPHABET") = kDcAlphabet;
     m.attr("DC_ESCAPE_BITS") = kDcEscapeBits;
+    m.attr("GROUP_SUBSTREAMS") = kGroupSubstreams;
+    m.attr("MODE_COUNT") = kModeCount;
 }

@@ -25,6 +25,7 @@ __all__ = [
     "ChunkPlan",
     "class_steps",
     "initial_step",
+    "mean_offset",
     "probe_region",
     "quality_steps",
     "quarter_regions",
@@ -41,6 +42,10 @@ _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI step
 _COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
 _RATIO_LEVELS = 500  # of the data range, where the search of a ratio starts
 _LOW_RATE, _LOWEST_RATE = 0.4, 0.1  # bits a sample
+
+
+# Effort: how block modes and indices are chosen (Search of rules/format.h), and in how many passes.
+_EFFORTS = {1: (_core.SEARCH_FAST, 1), 2: (_core.SEARCH_ROUGH, 1), 3: (_core.SEARCH_FULL, 2)}
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,11 @@ class ChunkPlan:
     def lossless(self) -> bool:
         """Whether every class is bit-exact."""
         return all(self.reversible)
+
+    @property
+    def search(self) -> tuple[int, int]:
+        """(how the encoder chooses, in how many passes); bit-exact blocks leave nothing to decide."""
+        return _EFFORTS[1 if self.lossless else self.config.effort]
 
     @property
     def background_step(self) -> float:
@@ -226,7 +236,18 @@ def sample_offset(planes: NDArray[Any], statistics: tuple[int, int, int]) -> int
     Of indices of float32 samples as near to it as keeps the differences of 3D blocks within +-2^17.
     """
     total, low, high = statistics
-    mean = (2 * total + planes.size) // (2 * planes.size)
+    mean = mean_offset(total, planes.size)
     if planes.dtype != np.int32 or high - low > 2 * DEEP_LIMIT:
         return mean
     return min(max(mean, high - DEEP_LIMIT), low + DEEP_LIMIT)
+
+
+def mean_offset(total: int, samples: int) -> int:
+    """The mean of integer samples of this sum, rounded half up.
+
+    Examples
+    --------
+    >>> mean_offset(-5, 2)
+    -2
+    """
+    return (2 * total + samples) // (2 * samples)

@@ -10,7 +10,8 @@ from nvrtc import compiled
 
 RULES = Path(__file__).parents[1] / "mmip_gpu" / "rules"
 PROBE = """
-#include "dc.h"
+#include "crc.h"
+#include "dc_walk.h"
 #include "blocks.h"
 #include "builtin_codes.h"
 #include "colour.h"
@@ -21,6 +22,7 @@ PROBE = """
 #include "mask.h"
 #include "palette.h"
 #include "quantize.h"
+#include "tokens.h"
 #include "transform.h"
 using namespace mmip;
 struct Bytes {
@@ -41,8 +43,10 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     indices[0] = decode_symbol(bits, codes[0], 3) + to_sample(line[2]);
     indices[4] = token_entry(17, 3);
     BitWriter writer(bytes);
-    writer.put_gamma(kTokenClass[5]);
+    put_gamma(writer, kTokenClass[5]);
+    put_token(writer, 35, 3, 0, token_size(5), -5);
     writer.finish();
+    indices[6] = crc_joined(crc_of(bytes, 7), 1, 9);
     MaskModel model;
     model.reset();
     Bytes sink{bytes};

@@ -120,6 +120,10 @@ std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8
         }
         sums = analyze_tiles(c, samples, classes, quantizer, options, rates, contexts);
     }
+    return settle_sums(c, sums, quantizer, options.search);
+}
+
+std::vector<double> settle_sums(const Coefficients& c, const std::vector<QuantizerSums>& sums, Quantizer& quantizer, int search) {
     // Components differ in step, so errors are scaled to samples per plane; the reconstruction points hold for all of them.
     const size_t class_count = quantizer.steps.size();
     std::vector<double> squared_errors(class_count, 0.0);
@@ -127,7 +131,7 @@ std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8
         QuantizerSums total;
         for (size_t i = 0; i < c.tiles.size(); ++i)
             for (int j = 0; j < 3; ++j) total.count[j] += sums[i * kMaxClasses + k].count[j], total.excess[j] += sums[i * kMaxClasses + k].excess[j];
-        for (int j = 0; j < 3; ++j) quantizer.recon[k][j] = options.search == kSearchNone ? 0 : recon_point(total.excess[j], total.count[j]);
+        for (int j = 0; j < 3; ++j) quantizer.recon[k][j] = search == kSearchNone ? 0 : recon_point(total.excess[j], total.count[j]);
         for (size_t i = 0; i < c.tiles.size(); ++i) {
             const QuantizerSums& part = sums[i * kMaxClasses + k];
             int64_t error = part.distortion;

@@ -40,6 +40,9 @@ struct AnalyzeOptions {
 std::vector<double> analyze(Coefficients& coefficients, const Samples& samples, const uint8_t* classes, Quantizer& quantizer,
                             const AnalyzeOptions& options);
 
+// What `analyze` makes of the sums of all tiles (kMaxClasses each): sets quantizer.recon, returns the squared errors.
+std::vector<double> settle_sums(const Coefficients& coefficients, const std::vector<QuantizerSums>& sums, Quantizer& quantizer, int search);
+
 // What the kernels see of a tile.
 TileView tile_view(const Coefficients& coefficients, const Tile& tile);
 

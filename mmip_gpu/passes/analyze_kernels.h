@@ -4,7 +4,7 @@
 #pragma once
 
 #include "../rules/blocks.h"
-#include "../rules/decide.h"
+#include "../rules/choose.h"
 #include "block_kernels.h"
 #include "candidate.h"
 #include "index_writer.h"
@@ -12,12 +12,6 @@
 #include "superblock.h"
 
 namespace MMIP_NS {
-
-// A cell with more entries than this share of its samples may hold an edge; effort 1 tries mode 4 there, and nowhere else.
-constexpr int kDenseShare = 6;
-
-// Full search: candidates of a rough cost up to 9/8 of the best one are weighed by code lengths.
-constexpr int64_t kNearNumerator = 9, kNearDenominator = 8;
 
 template <int depth>
 class TileAnalysis {
@@ -132,8 +126,8 @@ private:
 
     // From which scaled magnitude on a coefficient is an entry: code lengths nearly always drop those near 1/2.
     int32_t least_scaled() const {
-        if (job_.search == mmip::kSearchFull) return 128;
-        return job_.search == mmip::kSearchRough ? 144 : 256 - job_.rounding;
+        if (job_.search == mmip::kSearchFull) return kLeastFull;
+        return job_.search == mmip::kSearchRough ? kLeastRough : 256 - job_.rounding;
     }
 
     // Rough cost of a candidate; `counts` its indices too.
@@ -144,9 +138,6 @@ private:
         if (view.cells == 1) candidate.dc[0] = take_dc(candidate.coefficients);
         candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
     }
-
-    // Whether a candidate may win by code lengths although another one costs less by the rough cost.
-    static bool is_near(int64_t rough, int64_t best) { return kNearDenominator * rough <= kNearNumerator * best; }
 
     template <class C>
     void decide(Block& b, C& candidate, int k) {
@@ -298,15 +289,9 @@ private:
 
     // A DC index, rounded half up; or, for the DC image, the DC itself.
     int32_t dc_index(float coefficient, int c) {
-        const int32_t scaled = scaled_magnitude(coefficient, inverse_[c]);
-        if (job_.dc_unit > 1) {
-            const int32_t unit = 256 / job_.dc_unit, parts = (scaled + unit / 2) / unit;
-            return coefficient < 0 ? -parts : parts;
-        }
-        const int32_t magnitude = quantize_magnitude(scaled, 128);
-        const int64_t error = (static_cast<int64_t>(magnitude) << 8) - scaled;
-        sums_[c].distortion += error * error;
-        return coefficient < 0 ? -magnitude : magnitude;
+        const QuantizedDc dc = quantize_dc(coefficient, inverse_[c], job_.dc_unit);
+        sums_[c].distortion += dc.error;
+        return dc.index;
     }
 
     const mmip::AnalyzeJob& job_;

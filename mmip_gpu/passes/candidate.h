@@ -3,7 +3,7 @@
 // One item of work = one block; phases are scale (lanes), sort (by bit sets), decide. Encoder's own, not part of the format.
 #pragma once
 
-#include "../rules/decide.h"
+#include "../rules/choose.h"
 #include "block_kernels.h"
 #include "kernels.h"
 
@@ -159,7 +159,7 @@ struct Candidate {
 
     // Magnitudes and cost by the code lengths of each stage. `cell` is the first of the block, in coding order.
     void decide(const mmip::AnalyzeJob& job, const mmip::BlockView& view, int cell, uint32_t* magnitudes) {
-        for (int i = 0; i < count; ++i) entries[i].magnitude = quantize_magnitude(entries[i].scaled, kHalf);
+        for (int i = 0; i < count; ++i) entries[i].magnitude = quantize_magnitude(entries[i].scaled, kHalfUp);
         cost = {rest, 0};
         int from = 0, kept = 0;
         for (int stage = 1; stage < job.stages; ++stage) {
@@ -183,8 +183,6 @@ struct Candidate {
     }
 
 private:
-    static constexpr int32_t kHalf = 128;
-
     // Context of a header when nothing is known of the neighbours: as if they were like the block.
     static int guess(int nonzeros, int cells, int merges) {
         return header_class(header_context(density(static_cast<uint32_t>(nonzeros), cells), 1), merges);

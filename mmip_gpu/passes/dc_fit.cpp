@@ -152,4 +152,10 @@ DcWeights fit_dc_weights(const Coefficients& c, const std::vector<std::vector<ui
 
 bool operator==(const DcWeights& a, const DcWeights& b) { return std::equal(a.of, a.of + kDcWeights, b.of); }
 
+void put_weights(const DcWeights& weights, BitString& head) {
+    const bool own = !(weights == builtin_dc_weights());
+    head.put(own ? 1 : 0, 1);
+    for (int i = 0; own && i < kDcWeights; ++i) head.put(static_cast<uint8_t>(weights.of[i]), 8);
+}
+
 }  // namespace mmip

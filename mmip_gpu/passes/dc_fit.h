@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../rules/dc.h"
+#include "codebook.h"
 #include "layout.h"
 
 namespace mmip {
@@ -15,5 +16,8 @@ namespace mmip {
 DcWeights fit_dc_weights(const Coefficients& coefficients, const std::vector<std::vector<uint32_t>>& steps);
 
 bool operator==(const DcWeights& a, const DcWeights& b);
+
+// The weights as a payload of stage 1 states them.
+void put_weights(const DcWeights& weights, BitString& head);
 
 }  // namespace mmip

@@ -130,7 +130,7 @@ struct BlockRecord {
 
 constexpr uint32_t kEscapeWord = 1u << 10;   // of token words: the length of |q| and the bits below its leading one follow
 
-// The listed symbols of a tile in one stage, to be written. Words: see header_words and token_words of tokens.h.
+// The listed symbols of a tile in one stage, to be written. Words: see symbol_words and token_words of tokens.h.
 struct TokenWriteJob {
     const BlockRecord* blocks;
     int64_t block_count;
@@ -142,14 +142,6 @@ struct TokenWriteJob {
     uint8_t* out;
     uint64_t held;                           // bits of the sub-stream that wait to be written, and how many
     int held_bits;
-};
-
-// How hard the encoder looks.
-enum Search {
-    kSearchNone = 0,      // mode 8 everywhere: what the quality rule is measured on
-    kSearchFast = 1,      // modes 8 and 16 by a rough cost, 4 where a cell is dense, 32 and 64 where all of it was merged
-    kSearchRough = 2,     // all modes by a rough cost, the winner's indices by code lengths
-    kSearchFull = 3,      // all modes and indices by code lengths
 };
 
 struct SynthesizeJob {

@@ -55,7 +55,7 @@ struct WriteSink {
         }
     }
     void raw(uint32_t value, int bits) { writer.put(value, bits); }
-    void gamma(uint32_t value) { writer.put_gamma(value); }
+    void gamma(uint32_t value) { put_gamma(writer, value); }
     // One past the last byte written.
     void end(const uint8_t* end) {
         const size_t used = static_cast<size_t>(end - bytes->data());
@@ -63,12 +63,6 @@ struct WriteSink {
         if (used == 0) (*bytes)[0] = 0;
     }
 };
-
-void put_weights(const DcWeights& weights, BitString& head) {
-    const bool own = !(weights == builtin_dc_weights());
-    head.put(own ? 1 : 0, 1);
-    for (int i = 0; own && i < kDcWeights; ++i) head.put(static_cast<uint8_t>(weights.of[i]), 8);
-}
 
 // Adds the counts of all workers; addition does not depend on who counted what.
 void add_to(std::vector<uint32_t>& sum, const std::vector<uint32_t>& part) {
@@ -81,40 +75,43 @@ void append_u32(std::string& out, uint32_t v) {
 
 }  // namespace
 
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads) {
-    size_t largest = 1;
-    for (const auto& s : streams) largest = std::max(largest, s.size());
-    const int index_bits = bit_length(static_cast<uint32_t>(largest - 1));
+std::string payload_head(const std::vector<uint8_t>& codes, const std::vector<uint32_t>& sizes, const std::vector<uint32_t>& group_crcs) {
+    uint32_t largest = 1;
+    for (const uint32_t size : sizes) largest = std::max(largest, size);
+    const int index_bits = bit_length(largest - 1);
     BitString index;
-    for (const auto& s : streams) index.put(static_cast<uint32_t>(s.size() - 1), index_bits);
+    for (const uint32_t size : sizes) index.put(size - 1, index_bits);
     const std::vector<uint8_t>& index_bytes = index.finish();
-    const size_t groups = (streams.size() + kGroupSubstreams - 1) / kGroupSubstreams;
-    const size_t head_bytes = 4 + codes.size() + 1 + index_bytes.size() + 4 * groups + 4;
-    std::vector<size_t> group_starts(1, head_bytes);
+    std::string out;
+    append_u32(out, static_cast<uint32_t>(4 + codes.size() + 1 + index_bytes.size() + 4 * group_crcs.size() + 4));
+    out.append(codes.begin(), codes.end());
+    out.push_back(static_cast<char>(index_bits));
+    out.append(index_bytes.begin(), index_bytes.end());
+    for (const uint32_t crc : group_crcs) append_u32(out, crc);
+    append_u32(out, crc32(reinterpret_cast<const uint8_t*>(out.data()), out.size()));
+    return out;
+}
+
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads) {
+    std::vector<uint32_t> sizes;
+    for (const auto& s : streams) sizes.push_back(static_cast<uint32_t>(s.size()));
+    std::vector<uint32_t> crcs((streams.size() + kGroupSubstreams - 1) / kGroupSubstreams);
+    std::string out = payload_head(codes, sizes, crcs);   // for its length; again below, with the crcs
+    std::vector<size_t> group_starts(1, out.size());
     for (size_t i = 0; i < streams.size(); ++i) {
         if (i % kGroupSubstreams == 0) group_starts.push_back(group_starts.back());
         group_starts.back() += streams[i].size();
     }
-    std::string out;
-    out.reserve(group_starts.back());
-    append_u32(out, static_cast<uint32_t>(head_bytes));
-    out.append(codes.begin(), codes.end());
-    out.push_back(static_cast<char>(index_bits));
-    out.append(index_bytes.begin(), index_bytes.end());
-    const size_t crcs = out.size();
     out.resize(group_starts.back());
-    const auto set_crc = [&](size_t at, size_t from, size_t to) {
-        const uint32_t v = crc32(reinterpret_cast<const uint8_t*>(out.data()) + from, to - from);
-        for (int i = 0; i < 4; ++i) out[at + i] = static_cast<char>(v >> (8 * i));
-    };
-    parallel_for(static_cast<int64_t>(groups), threads, [&](int64_t g, int) {
+    parallel_for(static_cast<int64_t>(crcs.size()), threads, [&](int64_t g, int) {
         size_t to = group_starts[g];
         const size_t first = static_cast<size_t>(g) * kGroupSubstreams;
         for (size_t i = first; i < std::min(streams.size(), first + kGroupSubstreams); to += streams[i++].size())
             std::copy(streams[i].begin(), streams[i].end(), out.begin() + static_cast<std::ptrdiff_t>(to));
-        set_crc(crcs + 4 * g, group_starts[g], to);
+        crcs[g] = crc32(reinterpret_cast<const uint8_t*>(out.data()) + group_starts[g], to - group_starts[g]);
     });
-    set_crc(head_bytes - 4, 0, head_bytes - 4);
+    const std::string head = payload_head(codes, sizes, crcs);
+    std::copy(head.begin(), head.end(), out.begin());
     return out;
 }
 
@@ -197,7 +194,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
     std::vector<EncodingTables> tables;
     for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head, threads));
     std::vector<std::vector<uint32_t>> words;
-    if (tables.size() > 1) words = {header_words(tables[tables.size() - 2]), token_words(tables[tables.size() - 1])};
+    if (tables.size() > 1) words = {symbol_words(tables[tables.size() - 2]), token_words(tables[tables.size() - 1])};
     std::vector<std::vector<uint8_t>> streams(c.tiles.size()), buffers(std::max(threads, 1));
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int worker) {
         if (stage == 1) {

@@ -14,7 +14,7 @@ StageRates rates_of(const CodeFamily& header, const CodeFamily& token, const Enc
         const uint16_t word = t.row(c)[s];
         return word != kUnlistedWord ? word & 15 : (t.row(c)[f.alphabet] & 15) + f.escape_bits;
     };
-    const auto raw_bits = [](int size) { return size < kEscapeSize ? size_bits(size) : 1 + 4 + kEscapeLog; };
+    const auto raw_bits = [](int size) { return size < kEscapeSize ? size_bits(size) : 1 + kEscapeLogBits + kEscapeLog; };
     StageRates rates;
     for (int c = 0; c < header.classes; ++c)
         for (int s = 0; s < header.alphabet; ++s)

@@ -86,18 +86,14 @@ struct Superblock {
         return total;
     }
 
-    // Whether the cells of a block to be vary alike, so that one large block is taken for better unseen: the standard
-    // deviation of their activities is at most 1/4 of the mean (less would lose speed, more loses bytes).
     bool is_even(int first, int many, float step) const {
-        constexpr int differences = depth * 56;
         int64_t sum = 0, squares = 0;
         for (int k = first; k < first + many; ++k) {
             const int64_t a = activity(k);
             sum += a;
             squares += square(a);
         }
-        const int64_t noise = static_cast<int64_t>(step) * (differences * many / 16);
-        return 16 * (many * squares - square(sum)) <= square(sum + noise);
+        return is_even_block(sum, squares, many, depth * 56, step);
     }
 
     // Transforms the m x m(x m) cells of a merged block out of the superblock into `to`, and splits off the corner.

@@ -123,7 +123,7 @@ inline uint8_t* write_tokens(const mmip::TokenWriteJob& job) {
                 const int32_t q = job.values[b->first + static_cast<uint32_t>(k)];
                 const uint32_t m = static_cast<uint32_t>(q < 0 ? -q : q);
                 const int log = bit_length(m) - 1;
-                writer.put(static_cast<uint64_t>(log - kEscapeLog) << log | (m ^ 1u << log), 4 + log);
+                writer.put(static_cast<uint64_t>(log - kEscapeLog) << log | (m ^ 1u << log), kEscapeLogBits + log);
             }
         }
     }

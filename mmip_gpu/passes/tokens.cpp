@@ -6,6 +6,7 @@
 
 #include "../rules/builtin_codes.h"
 #include "../rules/palette.h"
+#include "../rules/tokens.h"
 
 namespace mmip {
 namespace {
@@ -246,7 +247,7 @@ namespace {
 
 // extra(symbol): what stands between the bits of a word, which begin at `shift`, and their number.
 template <class Extra>
-std::vector<uint32_t> symbol_words(const EncodingTables& tables, int shift, const Extra& extra) {
+std::vector<uint32_t> shifted_words(const EncodingTables& tables, int shift, const Extra& extra) {
     const int classes = static_cast<int>(tables.codewords.size()) / (tables.alphabet + 1);
     std::vector<uint32_t> words;
     words.reserve(static_cast<size_t>(classes) * tables.alphabet);
@@ -265,12 +266,12 @@ std::vector<uint32_t> symbol_words(const EncodingTables& tables, int shift, cons
 
 }  // namespace
 
-std::vector<uint32_t> header_words(const EncodingTables& tables) {
-    return symbol_words(tables, 5, [](uint32_t) { return 0u; });
+std::vector<uint32_t> symbol_words(const EncodingTables& tables) {
+    return shifted_words(tables, kWordShift, [](uint32_t) { return 0u; });
 }
 
 std::vector<uint32_t> token_words(const EncodingTables& tables) {
-    return symbol_words(tables, 11, [](uint32_t s) {
+    return shifted_words(tables, 11, [](uint32_t s) {
         const uint32_t size = s & 15, run_bits = static_cast<uint32_t>(count_extra_bits(static_cast<int>(s >> 4)));
         return size < kEscapeSize ? (run_bits + static_cast<uint32_t>(size_bits(static_cast<int>(size)))) << 5 : (run_bits + 1) << 5 | kEscapeWord;
     });

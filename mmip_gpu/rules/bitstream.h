@@ -7,6 +7,13 @@
 
 namespace MMIP_NS {
 
+template <class Writer>
+MMIP_RULE void put_gamma(Writer& out, uint32_t value) {
+    const int k = bit_length(value) - 1;
+    out.put(0, k);
+    out.put(value, k + 1);
+}
+
 // Appends to `out`, which the caller keeps large enough; up to eight bytes past the last one are written to.
 struct BitWriter {
     uint8_t* out;
@@ -28,12 +35,6 @@ struct BitWriter {
         out += count >> 3;
         held <<= count & ~7;
         count &= 7;
-    }
-
-    MMIP_RULE void put_gamma(uint32_t value) {
-        const int k = bit_length(value) - 1;
-        put(0, k);
-        put(value, k + 1);
     }
 
     // Pads with zero bits to a byte; returns one past the last byte.

@@ -33,8 +33,8 @@ MMIP_RULE BlockParts block_parts(int mode, int cell_depth) {
 
 MMIP_RULE int cell_coefficients(int cell_depth) { return cell_depth * 64 - 1; }  // AC of a cell
 
-MMIP_RULE int superblock_depth(int cell_depth) { return cell_depth == 8 ? 2 : 1; }
-MMIP_RULE int superblock_width(int cell_depth) { return cell_depth == 8 ? 2 : 8; }
+MMIP_RULE constexpr int superblock_depth(int cell_depth) { return cell_depth == 8 ? 2 : 1; }
+MMIP_RULE constexpr int superblock_width(int cell_depth) { return cell_depth == 8 ? 2 : 8; }
 
 // Z order inside a superblock: the i-th of its cells.
 struct CellOffset {

@@ -33,8 +33,6 @@ constexpr int kActivityClasses = 14, kSkewClasses = 3;
 constexpr int kRunClass = kActivityClasses * kSkewClasses, kRunClasses = 4;
 constexpr int kAfterRunClass = kRunClass + kRunClasses;   // and the one after it
 
-MMIP_RULE uint32_t index_magnitude(int32_t k) { return static_cast<uint32_t>(k < 0 ? -k : k); }
-
 MMIP_RULE int activity_class(uint32_t activity) {
     if (activity < 4) return static_cast<int>(activity);
     if (activity >= 64) return activity >= 128 ? 13 : 12;

@@ -37,6 +37,14 @@ namespace mmip {
 
 enum SampleType : int32_t { kSampleU8 = 0, kSampleI8 = 1, kSampleU16 = 2, kSampleI16 = 3, kSampleI32 = 4 };
 
+// How hard the encoder looks.
+enum Search {
+    kSearchNone = 0,      // mode 8 everywhere: what the quality rule is measured on
+    kSearchFast = 1,      // modes 8 and 16 by a rough cost, 4 where a cell is dense, 32 and 64 where all of it was merged
+    kSearchRough = 2,     // all modes by a rough cost, the winner's indices by code lengths
+    kSearchFull = 3,      // all modes and indices by code lengths
+};
+
 }  // namespace mmip
 
 namespace MMIP_NS {
@@ -66,6 +74,7 @@ constexpr int kCorrectionClasses = 48, kCorrectionAlphabet = 128, kCorrectionEsc
 constexpr int32_t kMaxCorrectionError = 1 << 18;
 constexpr int kEscapeSize = 15;              // token size that is followed by the number of its bits
 constexpr int kEscapeLog = 12;               // floor(log2) of the smallest |q| of that size
+constexpr int kEscapeLogBits = 4;            // that follow, for how much above it the logarithm is
 constexpr int kUnlistedLength = 14;          // stands for the length of an unlisted symbol in an own code
 constexpr int kGroupSubstreams = 8;          // sub-streams that share a crc
 

@@ -12,6 +12,14 @@ MMIP_RULE float absolute(float v) { return v < 0 ? -v : v; }
 MMIP_RULE float smaller(float a, float b) { return a < b ? a : b; }
 MMIP_RULE int32_t where(bool condition, int32_t a, int32_t b) { return condition ? a : b; }
 
+MMIP_RULE int bit_count(uint32_t v) {
+#if defined(__CUDA_ARCH__)
+    return __popc(v);
+#else
+    return __builtin_popcount(v);
+#endif
+}
+
 // Bit length of 0 <= v < 2^24, from the exponent of the float.
 MMIP_RULE int32_t float_bit_length(int32_t v) {
 #if defined(__CUDA_ARCH__)

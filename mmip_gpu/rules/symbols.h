@@ -26,6 +26,8 @@ MMIP_RULE int bit_length(uint32_t v) {
 #endif
 }
 
+MMIP_RULE uint32_t index_magnitude(int32_t q) { return static_cast<uint32_t>(q < 0 ? -q : q); }
+
 // N(n): counts and runs share one alphabet of 26 symbols; extra_bits low bits of n follow raw.
 MMIP_RULE int count_symbol(uint32_t n) {
     const int e = bit_length(n | 8) - 1;   // n | 8: both sides can be computed, so that no branch is needed
@@ -86,8 +88,8 @@ constexpr int kNeighbourSums = 9 * 16 + 1;        // of such |q|
 constexpr int kCountLogs = 48;                    // logarithms of the AC positions of a block
 
 // v of the token context: |q| at six earlier positions, three of weight 2, then three of weight 1.
-template <class Magnitude>
-MMIP_RULE uint32_t neighbour_sum(const Magnitude* magnitudes, const uint16_t* near) {
+template <class Magnitudes>
+MMIP_RULE uint32_t neighbour_sum(const Magnitudes& magnitudes, const uint16_t* near) {
     return 2 * (magnitudes[near[0]] + magnitudes[near[1]] + magnitudes[near[2]]) + magnitudes[near[3]] + magnitudes[near[4]] +
            magnitudes[near[5]];
 }

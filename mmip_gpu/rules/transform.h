@@ -168,4 +168,23 @@ MMIP_RULE void inverse_reversible_line(V* line, int stride) {
     for (int i = 0; i < 8; ++i) line[i * stride] = x[i];
 }
 
+// The m x m (x m) corner of a merged block to the DCs of its cells and back; values [z][y][x] and [kz][ky][kx].
+template <int depth, int m, void (*line)(float*, int)>
+MMIP_RULE void corner_lines(float* corner) {
+    if constexpr (depth > 1)
+        for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
+    for (int z = 0; z < depth; ++z)
+        for (int x = 0; x < m; ++x) line(corner + z * m * m + x, m);
+    for (int row = 0; row < depth * m; ++row) line(corner + row * m, 1);
+}
+
+template <int depth, int m, void (*line)(float*, int)>
+MMIP_RULE void inverse_corner_lines(float* corner) {
+    for (int row = 0; row < depth * m; ++row) line(corner + row * m, 1);
+    for (int z = 0; z < depth; ++z)
+        for (int x = 0; x < m; ++x) line(corner + z * m * m + x, m);
+    if constexpr (depth > 1)
+        for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
+}
+
 }  // namespace MMIP_NS

@@ -7,7 +7,17 @@
 
 #include "../../rules/format.h"
 
+// A part that several phases call: compiled once, or a kernel of many phases would grow too large.
+#if defined(__CUDACC__)
+#define MMIP_PART __host__ __device__ __noinline__
+#else
+#define MMIP_PART
+#endif
+
 namespace mmip {
+
+// Lanes that a multiprocessor holds at least: bounds registers by 128, and keeps the compiler from spilling to hold more.
+constexpr int kResidentLanes = 512;
 
 template <class K, int phase = 0>
 MMIP_RULE void run_phases_of_lane(const typename K::Params& params, typename K::Shared& shared, int64_t group, int lane) {
@@ -21,7 +31,7 @@ MMIP_RULE void run_phases_of_lane(const typename K::Params& params, typename K::
 #if defined(__CUDACC__)
 // Groups may be more than a grid can count: every block takes each gridDim-th.
 #define MMIP_KERNEL(name, K)                                                                             \
-    extern "C" __global__ void __launch_bounds__(K::kLanes) name(const K::Params params) {               \
+    extern "C" __global__ void __launch_bounds__(K::kLanes, mmip::kResidentLanes / K::kLanes) name(const K::Params params) {               \
         __shared__ K::Shared shared;                                                                     \
         for (int64_t group = blockIdx.x; group < params.groups; group += gridDim.x)                      \
             mmip::run_phases_of_lane<K>(params, shared, group, static_cast<int>(threadIdx.x));           \

@@ -1,0 +1,100 @@
+"""The transforms and choices of a batch: samples in the executor's memory to quantized coefficients.
+
+Values: Source per chunk in; Indices in the executor's memory, and sums per tile and class, out. Encoder side of
+FORMAT.md sections 2 to 5. Equal to the core at effort 1, bit-exact and with plain rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from ..errors import InvalidArgument
+from .batches import Batch
+from .executors import Array
+from .packing import Indices
+from .parameters import SAMPLE_ITEM, SUM_ITEM
+
+__all__ = ["SAMPLE_TYPES", "Source", "analyze", "sample_sums"]
+
+SAMPLE_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
+_SUMS = 7  # of a quality class: counts and excesses by |q| = 1, 2, more, and the squared error
+_RUN = 1 << 16  # samples that a group adds up
+
+
+@dataclass(frozen=True)
+class Source:
+    """The samples of a chunk and, where there are several quality classes, the class of every cell (raster order).
+
+    Both are in the executor's memory; `offset` is subtracted from every sample.
+    """
+
+    planes: Array
+    cells: Array | None
+    offset: int
+
+
+def sample_sums(batch: Batch, planes: Sequence[Array]) -> list[int]:
+    """Sum of the samples of every chunk."""
+    executor = batch.executor
+    runs = [-(-array.size // _RUN) for array in planes]
+    items = np.zeros(sum(runs), SUM_ITEM)
+    row = 0
+    for array, many in zip(planes, runs, strict=True):
+        part = items[row : row + many]
+        first = np.arange(many, dtype=np.int64) * _RUN
+        part["samples"] = executor.address(array) + (first * array.dtype.itemsize).astype(np.uint64)
+        part["count"] = np.minimum(_RUN, array.size - first)
+        part["type"] = SAMPLE_TYPES[array.dtype]
+        row += many
+    on_device, sums = executor.upload(items), executor.empty(items.size, np.int64)
+    executor.launch("sum_samples", groups=items.size, items=executor.address(on_device), sums=executor.address(sums))
+    found = executor.download(sums)
+    ends = np.cumsum(runs)
+    return [int(found[end - many : end].sum()) for end, many in zip(ends, runs, strict=True)]
+
+
+def analyze(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> tuple[Indices, Array]:
+    """Coefficients of a batch, and its sums: (tiles, classes, 7) of int64, as `Chunk.settle_sums` takes them.
+
+    `search` is SEARCH_NONE or SEARCH_FAST.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the chunks differ in cell depth.
+    """
+    depths = {shape.plan.depth for shape in batch.shapes}
+    if len(depths) != 1:
+        raise InvalidArgument(f"cell depths {sorted(depths)} in one batch: expected one")
+    executor = batch.executor
+    indices = Indices(
+        modes=executor.empty(batch.cells, np.uint8),
+        classes=executor.empty(batch.cells, np.uint8),
+        dcs=executor.empty(batch.cells, np.int32),
+        counts=executor.empty(batch.cells, np.uint16),
+        positions=executor.empty(batch.entries, np.uint16),
+        values=executor.empty(batch.entries, np.int32),
+    )
+    sums = executor.zeros((batch.tiles.size, _core.MAX_CLASSES, _SUMS), np.int64)
+    arrays = {"sources": _source_items(batch, sources, rounding, search), "sums": sums, **vars(indices)}
+    addresses = {name: executor.address(array) for name, array in arrays.items()}
+    kernel = "analyze_planes" if depths == {1} else "analyze_volumes"
+    executor.launch(kernel, groups=batch.superblocks, **batch.addresses(), **addresses)
+    return indices, sums
+
+
+def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> Array:
+    address = batch.executor.address
+    items = np.zeros(len(sources), SAMPLE_ITEM)
+    for item, source, shape in zip(items, sources, batch.shapes, strict=True):
+        item["samples"] = address(source.planes)
+        item["classes"] = 0 if source.cells is None else address(source.cells)
+        item["shape"], item["type"] = shape.layout.volume, SAMPLE_TYPES[source.planes.dtype]
+        item["offset"], item["rounding"], item["dc_unit"] = source.offset, rounding, 1
+        item["search"] = search
+        item["reversible"] = sum(int(exact) << index for index, exact in enumerate(shape.plan.reversible))
+    return batch.executor.upload(items)

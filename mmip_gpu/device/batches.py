@@ -1,0 +1,246 @@
+"""A batch of chunks as the kernels see it: tables of chunks, payloads and tiles, and the tables of block modes.
+
+Values: ChunkShape per chunk in; structured arrays in the executor's memory out (kernels/items.h). Implements FORMAT.md
+section 3. Chunks may differ in everything; places are 64-bit sums over what comes before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..axes import PlaneLayout
+from ..planning import ChunkPlan
+from .executors import Array, Executor
+from .parameters import BLOCK_ITEM, CHUNK_ITEM, PAYLOAD_ITEM, TILE_ITEM
+
+__all__ = ["Batch", "ChunkShape", "tile_items"]
+
+_HEADER_SYMBOLS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
+_AC_SYMBOLS = _HEADER_SYMBOLS + _core.TOKEN_CLASSES * _core.TOKEN_ALPHABET
+_DC_SYMBOLS = _core.DC_CLASSES * _core.DC_ALPHABET
+_MOST_COPIES, _MOST_COUNTS = 16, 2**24  # of the histograms: how many, and how many numbers together
+
+
+@dataclass(frozen=True)
+class ChunkShape:
+    """What of a chunk the tables depend on."""
+
+    layout: PlaneLayout
+    plan: ChunkPlan
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Cells on z, y, x."""
+        z, y, x = self.layout.volume
+        return -(-z // self.plan.depth), -(-y // 8), -(-x // 8)
+
+    @property
+    def cells(self) -> int:
+        """Cells of all planes."""
+        z, y, x = self.grid
+        return self.layout.planes * z * y * x
+
+    @property
+    def per_cell(self) -> int:
+        """AC coefficients of a cell."""
+        return 64 * self.plan.depth - 1
+
+    @property
+    def ac_stages(self) -> int:
+        """Stages but the first."""
+        return len(self.plan.cuts) - 1
+
+
+def tile_items(shape: ChunkShape) -> NDArray[np.void]:
+    """Tiles of one chunk in the format's order; places count from the chunk's own first.
+
+    Examples
+    --------
+    >>> from mmip_gpu import CodecConfig
+    >>> plan = ChunkPlan(CodecConfig("psnr", 50.0), "zyx", False, 8, (1, 2, 2), (0, 511), ((256,),), (0,))
+    >>> tile_items(ChunkShape(PlaneLayout.of((9, 40, 40)), plan))["first_cell"].tolist()
+    [0, 32, 40, 48]
+    """
+    depth, planes = shape.plan.depth, shape.layout.planes
+    axes = []
+    for cells, log2 in zip(shape.grid, shape.plan.tile_log2, strict=True):
+        firsts = np.arange(0, cells, 1 << log2, dtype=np.int64)
+        axes.append((firsts, np.minimum(1 << log2, cells - firsts)))
+    places = np.meshgrid(np.arange(planes), *(first for first, _ in axes), indexing="ij")
+    sizes = np.meshgrid(np.arange(planes), *(size for _, size in axes), indexing="ij")[1:]
+    tiles = np.zeros(places[0].size, TILE_ITEM)
+    tiles["plane"] = places[0].ravel()
+    for axis in range(3):
+        tiles["cell"][:, axis] = places[axis + 1].ravel()
+        tiles["size"][:, axis] = sizes[axis].ravel()
+    tiles["stream"] = np.arange(tiles.size)
+    tiles["component"] = tiles["plane"] % len(shape.plan.steps[0])
+    size = tiles["size"].astype(np.int64)
+    cells = size.prod(axis=1)
+    superblocks = _superblocks(tiles, depth)
+    for name, counts in (
+        ("first_cell", cells),
+        ("first_entry", cells * shape.per_cell),
+        ("first_span", cells * shape.ac_stages),
+        ("first_superblock", superblocks),
+        ("first_run", superblocks * shape.ac_stages),
+    ):
+        tiles[name] = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return tiles
+
+
+class Batch:
+    """Tables of a batch in the executor's memory, and how much room its arrays take.
+
+    `payloads` stays on the host, since where the bodies begin is found out on the way.
+    """
+
+    def __init__(self, executor: Executor, shapes: Sequence[ChunkShape]) -> None:
+        self.executor, self.shapes = executor, list(shapes)
+        tiles = [tile_items(shape) for shape in shapes]
+        ac_stages = np.array([shape.ac_stages for shape in shapes], np.int64)
+        rooms = {
+            "first_cell": np.array([s.cells for s in shapes], np.int64),
+            "first_entry": np.array([s.cells * s.per_cell for s in shapes], np.int64),
+            "first_span": np.array([s.cells for s in shapes], np.int64) * ac_stages,
+            "first_superblock": np.array(
+                [int(_superblocks(t, s.plan.depth).sum()) for s, t in zip(shapes, tiles, strict=True)], np.int64
+            ),
+        }
+        rooms["first_run"] = rooms["first_superblock"] * ac_stages
+        for name, counts in rooms.items():
+            for items, first in zip(tiles, np.cumsum(counts) - counts, strict=True):
+                items[name] += first
+        for index, items in enumerate(tiles):
+            items["chunk"] = index
+        totals = {name: int(counts.sum()) for name, counts in rooms.items()}
+        self.cells, self.entries, self.spans = totals["first_cell"], totals["first_entry"], totals["first_span"]
+        self.superblocks, self.runs = totals["first_superblock"], totals["first_run"]
+        self.first_cell = [int(t["first_cell"][0]) for t in tiles]
+        self.tiles = np.concatenate(tiles)
+        self.chunks, self.payloads = _chunk_items(shapes), _payload_items(shapes, [t.size for t in tiles])
+        self.streams = int(self.payloads["streams"].sum())
+        self.groups = int(_groups(self.payloads["streams"]).sum())
+        self.symbols = sum(_DC_SYMBOLS + int(n) * _AC_SYMBOLS for n in ac_stages)
+        self.copies = max(1, min(_MOST_COPIES, _MOST_COUNTS // self.symbols))
+        self._on_device = {
+            "tiles": executor.upload(self.tiles),
+            "chunks": executor.upload(self.chunks),
+            "payloads": executor.upload(self.payloads),
+        }
+        self._blocks = BlockTables(executor)
+
+    def place_bodies(self, bodies: NDArray[np.int64]) -> None:
+        """Set where the sub-streams of every payload begin in the output."""
+        self.payloads["body"] = bodies
+        self._on_device["payloads"] = self.executor.upload(self.payloads)
+
+    def addresses(self) -> dict[str, int]:
+        """Fields of a kernel's Params that name the batch."""
+        address = self.executor.address
+        tables = {name: address(array) for name, array in self._on_device.items()}
+        return {"tile_count": self.tiles.size, "blocks": address(self._blocks.items), **tables}
+
+    def chunk_of(self, index: int) -> _core.Chunk:
+        """An empty chunk of the core, for what the host does of it."""
+        layout, plan = self.shapes[index].layout, self.shapes[index].plan
+        return _core.Chunk(
+            planes=layout.planes,
+            shape=layout.volume,
+            depth=plan.depth,
+            tile_log2=plan.tile_log2,
+            cuts=plan.cuts,
+            steps=plan.steps,
+            reversible=plan.reversible,
+            recon=((0, 0, 0),) * len(plan.steps),
+        )
+
+    def settle_sums(self, sums: NDArray[np.int64], search: int) -> list[tuple[list[list[int]], list[float]]]:
+        """(reconstruction points, squared errors) of the classes of every chunk."""
+        out = []
+        for index in range(len(self.shapes)):
+            chunk = self.chunk_of(index)
+            errors = chunk.settle_sums(sums[self.tiles["chunk"] == index], search)
+            out.append((chunk.recon, errors))
+        return out
+
+    def symbols_of(self, payload: int) -> slice:
+        """Where the symbols of a payload stand in histograms and words."""
+        first = int(self.payloads["first_symbol"][payload])
+        end = self.payloads["first_symbol"][payload + 1] if payload + 1 < self.payloads.size else self.symbols
+        return slice(first, int(end))
+
+    def groups_of(self, payload: int) -> slice:
+        """Where the group crcs of a payload stand."""
+        first = int(self.payloads["first_group"][payload])
+        return slice(first, first + int(_groups(self.payloads["streams"][payload])))
+
+    def streams_of(self, payload: int) -> slice:
+        """Where the sub-streams of a payload stand."""
+        first = int(self.payloads["first_stream"][payload])
+        return slice(first, first + int(self.payloads["streams"][payload]))
+
+
+class BlockTables:
+    """Tables of all block modes at both depths in the executor's memory; they live as long as this object."""
+
+    def __init__(self, executor: Executor) -> None:
+        items = np.zeros(2 * _core.MODE_COUNT, BLOCK_ITEM)
+        self._arrays: list[Array] = []
+        for row, depth in enumerate((1, 8)):
+            for mode in range(_core.MODE_COUNT):
+                cells, count, *tables = _core.block_table(mode, depth)
+                item = items[row * _core.MODE_COUNT + mode]
+                item["cells"], item["count"] = cells, count
+                for name, table in zip(("order", "neighbours"), tables, strict=True):
+                    if cells:
+                        array = executor.upload(np.frombuffer(table, np.uint8))
+                        self._arrays.append(array)
+                        item[name] = executor.address(array)
+        self.items: Any = executor.upload(items)
+
+
+def _superblocks(tiles: NDArray[np.void], depth: int) -> NDArray[np.int64]:
+    """Superblocks of every tile."""
+    count: NDArray[np.int64] = (-(-tiles["size"].astype(np.int64) // _core.superblock_shape(depth))).prod(axis=1)
+    return count
+
+
+def _groups(streams: Any) -> Any:
+    return -(-streams // _core.GROUP_SUBSTREAMS)
+
+
+def _chunk_items(shapes: Sequence[ChunkShape]) -> NDArray[np.void]:
+    chunks = np.zeros(len(shapes), CHUNK_ITEM)
+    first = 0
+    for item, shape in zip(chunks, shapes, strict=True):
+        plan = shape.plan
+        item["depth"], item["stages"] = plan.depth, len(plan.cuts)
+        item["classes"], item["components"] = len(plan.steps), len(plan.steps[0])
+        item["cuts"][: len(plan.cuts)] = plan.cuts
+        item["steps"][: len(plan.steps), : len(plan.steps[0])] = plan.steps
+        item["first_payload"] = first
+        first += len(plan.cuts)
+    return chunks
+
+
+def _payload_items(shapes: Sequence[ChunkShape], tiles: Sequence[int]) -> NDArray[np.void]:
+    rows = []
+    for shape, streams in zip(shapes, tiles, strict=True):
+        rows += [(streams, _DC_SYMBOLS)] + [(streams, _AC_SYMBOLS)] * shape.ac_stages
+    counts = np.array(rows, np.int64)
+    payloads = np.zeros(len(rows), PAYLOAD_ITEM)
+    payloads["streams"] = counts[:, 0]
+    for name, values in (
+        ("first_stream", counts[:, 0]),
+        ("first_symbol", counts[:, 1]),
+        ("first_group", _groups(counts[:, 0])),
+    ):
+        payloads[name] = np.cumsum(values) - values
+    return payloads

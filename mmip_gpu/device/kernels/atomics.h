@@ -1,0 +1,33 @@
+// Integer updates that lanes of different groups make to the same place: sums and unions do not depend on their order.
+// Values: 32-bit and 64-bit words. Host and device; on the CPU lanes run one after the other, so plain operations do.
+#pragma once
+
+#include "../../rules/format.h"
+
+namespace mmip {
+
+MMIP_RULE void add_to(uint32_t* at, uint32_t value) {
+#if defined(__CUDA_ARCH__)
+    atomicAdd(at, value);
+#else
+    *at += value;
+#endif
+}
+
+MMIP_RULE void add_to(int64_t* at, int64_t value) {
+#if defined(__CUDA_ARCH__)
+    atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+#else
+    *at += value;
+#endif
+}
+
+MMIP_RULE void or_into(uint32_t* at, uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+    atomicOr(at, bits);
+#else
+    *at |= bits;
+#endif
+}
+
+}  // namespace mmip

@@ -1,0 +1,24 @@
+// The codes of a stage from its symbol counts, for encoders that count and write elsewhere.
+// Values: histograms (uint32 per symbol, family after family, class after class) in; head bits and words out. Home: host, always.
+// Implements FORMAT.md sections 6 (codes) and 7. The same choice as pack_stage makes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "../rules/dc.h"
+
+namespace mmip {
+
+struct StageCodes {
+    std::vector<uint8_t> head;               // prediction weights (stage 1) and codes, padded to a byte
+    std::vector<uint32_t> words;             // of every symbol, see rules/tokens.h; in the order of the histogram
+};
+
+// Entries of the histogram of a stage without a DC image.
+size_t stage_symbols(int stage);
+
+StageCodes choose_stage_codes(int stage, const DcWeights& weights, const std::vector<uint32_t>& histogram);
+
+}  // namespace mmip

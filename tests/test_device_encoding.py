@@ -1,0 +1,366 @@
+"""The encoding half of the GPU path, run on the CPU in both lane orders: payload bytes equal to those of the core."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from strategies import DTYPES, make, make_roi
+
+from mmip_gpu import CodecConfig, _core
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.codec import ROUNDING, analyzed_chunk, cell_map, empty_chunk, encode_chunk
+from mmip_gpu.components import colour_planes
+from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.analysis import Source, analyze
+from mmip_gpu.device.batches import Batch, ChunkShape, tile_items
+from mmip_gpu.device.encoding import Chunk, CodedChunk, encode_batch
+from mmip_gpu.device.packing import Indices, pack
+from mmip_gpu.device.parameters import PAYLOAD_ITEM, SAMPLE_ITEM
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.planning import ChunkPlan, class_steps, sample_offset
+
+
+@pytest.fixture(params=[False, True], ids=["ascending", "descending"])
+def executor(request: pytest.FixtureRequest) -> HostExecutor:
+    return HostExecutor(descending=request.param)
+
+
+def plan_of(
+    axes: str,
+    depth: int,
+    step: float,
+    effort: int = 1,
+    cuts: tuple[int, ...] | None = None,
+    classes: int = 1,
+    **more: Any,
+) -> ChunkPlan:
+    config = CodecConfig("lossless", 0.0) if step == 0 else CodecConfig("psnr", 50.0, effort=effort)
+    colour = more.pop("colour", False)
+    steps, reversible = class_steps(config, classes, colour, step)
+    last = 64 * depth - 1
+    tile = more.pop("tile_log2", (1, 2, 2) if depth == 8 else (0, 3, 3))
+    return ChunkPlan(config, axes, colour, depth, tile, cuts or (0, last), steps, reversible, **more)
+
+
+# Content, shape, dtype, plan, classes of the ROI.
+CASES: list[tuple[str, tuple[int, ...], str, ChunkPlan, int]] = [
+    ("textured", (70, 101), "uint16", plan_of("yx", 1, 900.0), 0),
+    ("half", (40, 33), "int16", plan_of("yx", 1, 300.0, cuts=(0, 5, 20, 63)), 0),
+    ("smooth", (64, 64), "uint8", plan_of("yx", 1, 2.0, cuts=(0, 3, 63), tile_log2=(0, 2, 3)), 0),
+    ("noise", (17, 130), "int8", plan_of("yx", 1, 0.0, cuts=(0, *range(1, 15), 63)), 0),
+    ("textured", (19, 37, 45), "uint8", plan_of("zyx", 8, 6.0), 0),
+    ("slices", (16, 32, 32), "uint16", plan_of("zyx", 8, 2000.0, cuts=(0, 30, 511)), 0),
+    ("edges", (24, 20, 50), "int16", plan_of("zyx", 8, 500.0, cuts=(0, 10, 100, 511), classes=4), 4),
+    ("noise", (9, 17, 23), "uint16", plan_of("zyx", 8, 0.0, cuts=(0, *range(1, 15), 511)), 0),
+    ("checkerboard", (3, 20, 40), "uint16", plan_of("zyx", 1, 1.0, cuts=(0, 10, 63), tile_log2=(1, 2, 2)), 0),
+    ("spikes", (1, 9), "int16", plan_of("yx", 1, 30.0, tile_log2=(0, 2, 2)), 0),
+    ("constant", (2, 90, 40), "uint8", plan_of("tyx", 1, 4.0, cuts=(0, 4, 63)), 0),
+    ("textured", (33, 40, 3), "uint8", plan_of("yxc", 1, 6.0, classes=2, colour=True), 2),
+    ("smooth", (130, 150), "uint16", plan_of("yx", 1, 6000.0, cuts=(0, 2, 9, 63), tile_log2=(0, 4, 4)), 0),
+    ("noise", (128, 131), "uint8", plan_of("yx", 1, 400.0, cuts=(0, 1, 63), tile_log2=(0, 4, 4)), 0),
+    ("edges", (140, 100), "uint16", plan_of("yx", 1, 2500.0, cuts=(0, 20, 63), classes=3, tile_log2=(0, 4, 3)), 3),
+]
+SEARCHES = [_core.SEARCH_NONE, _core.SEARCH_FAST]
+IDS = [f"{i}-{case[0]}" for i, case in enumerate(CASES)]
+
+
+def analyzed(case: tuple[str, tuple[int, ...], str, ChunkPlan, int]) -> _core.Chunk:
+    kind, shape, dtype, plan, roi = case
+    array = make(kind, shape, dtype, 5)
+    classes = make_roi(array, plan.axes, roi, 3) if roi else None
+    return analyzed_chunk(array, plan, classes, 1).chunk
+
+
+def shape_of(case: tuple[str, tuple[int, ...], str, ChunkPlan, int]) -> ChunkShape:
+    return ChunkShape(PlaneLayout.of(case[1], case[3].axes), case[3])
+
+
+def coding_order(depth: int, size: tuple[int, int, int]) -> list[int]:
+    """Raster index of every cell of a tile in coding order, by the words of FORMAT.md section 3."""
+    block = (2, 2, 2) if depth == 8 else (1, 8, 8)
+    bits = [(0, 2), (0, 1), (0, 0), (1, 2), (1, 1), (1, 0), (2, 2), (2, 1)]  # bit, axis: x is the lowest
+
+    def key(at: tuple[int, int, int]) -> tuple[int, ...]:
+        inside = [a % b for a, b in zip(at, block, strict=True)]
+        z_order = sum(((inside[axis] >> bit) & 1) << i for i, (bit, axis) in enumerate(bits))
+        return (*(a // b for a, b in zip(at, block, strict=True)), z_order)
+
+    cells = sorted(np.ndindex(*size), key=key)
+    return [(z * size[1] + y) * size[2] + x for z, y, x in cells]
+
+
+def host_indices(chunk: _core.Chunk, shape: ChunkShape) -> dict[str, NDArray[Any]]:
+    """The coefficients of a chunk of the core as the kernels take them, out of its stage arrays."""
+    plan, (gz, gy, gx), planes = shape.plan, shape.grid, shape.layout.planes
+    columns = [2] + [1 + b - a for a, b in zip(plan.cuts, plan.cuts[1:], strict=False)]
+    stages = [np.empty((planes, gz, gy, gx, n), np.int32) for n in columns]
+    for stage, array in enumerate(stages, 1):
+        chunk.to_columns(stage, array)
+    out = {
+        "modes": np.zeros(shape.cells, np.uint8),
+        "classes": np.zeros(shape.cells, np.uint8),
+        "dcs": np.zeros(shape.cells, np.int32),
+        "counts": np.zeros(shape.cells, np.uint16),
+        "positions": np.zeros(shape.cells * shape.per_cell, np.uint16),
+        "values": np.zeros(shape.cells * shape.per_cell, np.int32),
+    }
+    merged = {4: 8 if plan.depth == 8 else 4, 5: 16, 6: 64}
+    for tile in tile_items(shape):
+        size, base = tuple(int(n) for n in tile["size"]), int(tile["first_cell"])
+        z, y, x = (int(n) for n in tile["cell"])
+        box = (int(tile["plane"]), *(slice(a, a + n) for a, n in zip((z, y, x), size, strict=True)))
+        flat = [array[box].reshape(-1, array.shape[-1]) for array in stages]
+        cells = len(flat[0])
+        out["classes"][base : base + cells] = flat[0][:, 0]
+        out["dcs"][base : base + cells] = flat[0][:, 1]
+        order = coding_order(plan.depth, size)
+        out["modes"][base : base + cells] = flat[1][order, 0]
+        i = 0
+        while i < cells:
+            m = merged.get(int(out["modes"][base + i]), 1)
+            coefficients = np.concatenate([f[order[i : i + m], 1:].T.ravel() for f in flat[1:]])
+            (positions,) = np.nonzero(coefficients)
+            out["counts"][base + i] = positions.size
+            room = slice((base + i) * shape.per_cell, (base + i) * shape.per_cell + positions.size)
+            out["positions"][room], out["values"][room] = positions, coefficients[positions]
+            i += m
+    return out
+
+
+def uploaded(executor: HostExecutor, parts: list[dict[str, NDArray[Any]]]) -> Indices:
+    return Indices(**{name: executor.upload(np.concatenate([p[name] for p in parts])) for name in parts[0]})
+
+
+def core_payloads(chunk: _core.Chunk, stages: int) -> list[bytes]:
+    return [chunk.pack(stage, 1) for stage in range(1, stages + 1)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_payloads_of_the_cores_coefficients(executor: HostExecutor, case: Any) -> None:
+    chunk, shape = analyzed(case), shape_of(case)
+    indices = uploaded(executor, [host_indices(chunk, shape)])
+    assert pack(Batch(executor, [shape]), indices) == [core_payloads(chunk, len(shape.plan.cuts))]
+
+
+def test_payloads_of_an_unequal_batch(executor: HostExecutor) -> None:
+    chunks, shapes = [analyzed(case) for case in CASES], [shape_of(case) for case in CASES]
+    indices = uploaded(executor, [host_indices(c, s) for c, s in zip(chunks, shapes, strict=True)])
+    expected = [core_payloads(c, len(s.plan.cuts)) for c, s in zip(chunks, shapes, strict=True)]
+    assert pack(Batch(executor, shapes), indices) == expected
+
+
+def run_crcs(executor: HostExecutor, streams: list[bytes]) -> list[int]:
+    """Crcs of the groups of one payload's sub-streams."""
+    sizes = np.array([len(s) for s in streams], np.uint32)
+    payload = np.zeros(1, PAYLOAD_ITEM)
+    payload["streams"], payload["body"] = sizes.size, 3
+    output = np.frombuffer(b"***" + b"".join(streams), np.uint8)
+    arrays = {
+        "payloads": executor.upload(payload),
+        "sizes": executor.upload(sizes),
+        "offsets": executor.upload(np.cumsum(sizes, dtype=np.int64) - sizes),
+        "output": executor.upload(output),
+        "crcs": executor.empty(-(-sizes.size // 8), np.uint32),
+    }
+    addresses = {name: executor.address(array) for name, array in arrays.items()}
+    groups = int(arrays["crcs"].size)
+    executor.launch(
+        "group_crcs", groups=groups, payload_count=1, tile_count=0, tiles=0, chunks=0, blocks=0, **addresses
+    )
+    return [int(crc) for crc in executor.download(arrays["crcs"])]
+
+
+@pytest.mark.parametrize("lengths", [[1], [3, 1, 200], list(range(1, 18)), [70000, 1, 5] * 4])
+def test_group_crcs_are_those_of_zlib(executor: HostExecutor, lengths: list[int]) -> None:
+    rng = np.random.default_rng(7)
+    streams = [rng.bytes(n) for n in lengths]
+    expected = [zlib.crc32(b"".join(streams[i : i + 8])) for i in range(0, len(streams), 8)]
+    assert run_crcs(executor, streams) == expected
+
+
+def planes_of(case: Any) -> tuple[NDArray[Any], NDArray[np.uint8] | None, int]:
+    """(planes that are transformed, class of every cell, offset) as the codec makes them."""
+    kind, shape, dtype, plan, roi = case
+    array = make(kind, shape, dtype, 5)
+    layout = PlaneLayout.of(shape, plan.axes)
+    planes = layout.to_planes(array)
+    offset = sample_offset(planes, _core.statistics(planes, 1))
+    cells = cell_map(make_roi(array, plan.axes, roi, 3), layout, plan.depth) if roi else None
+    return (colour_planes(planes, offset), cells, 0) if plan.colour else (planes, cells, offset)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_analysis_is_that_of_the_core(executor: HostExecutor, case: Any, search: int) -> None:
+    shape, (planes, cells, offset) = shape_of(case), planes_of(case)
+    rounding = 128 if search == _core.SEARCH_NONE else 96
+    chunk = empty_chunk(shape.plan, shape.layout)
+    errors = chunk.analyze(planes, cells, offset, rounding, search, 1, 1)
+    held = executor.upload(planes)
+    source = Source(held, None if cells is None else executor.upload(cells), offset)
+    batch = Batch(executor, [shape])
+    indices, sums = analyze(batch, [source], rounding, search)
+    for name, expected in host_indices(chunk, shape).items():
+        found = executor.download(getattr(indices, name))
+        if name in ("positions", "values"):
+            used = np.arange(shape.cells * shape.per_cell)
+            counts = executor.download(indices.counts)
+            filled = np.concatenate([used[i * shape.per_cell :][:n] for i, n in enumerate(counts)])
+            assert np.array_equal(found[filled], expected[filled])
+        else:
+            assert np.array_equal(found, expected), name
+    other = empty_chunk(shape.plan, shape.layout)
+    assert other.settle_sums(executor.download(sums), search) == errors
+    assert other.recon == chunk.recon
+    assert pack(batch, indices) == [core_payloads(chunk, len(shape.plan.cuts))]
+
+
+def encoded(executor: HostExecutor, cases: list[Any]) -> list[CodedChunk]:
+    chunks = []
+    for kind, shape, dtype, plan, roi in cases:
+        array = make(kind, shape, dtype, 5)
+        classes = executor.upload(make_roi(array, plan.axes, roi, 3)) if roi else None
+        chunks.append(Chunk(executor.upload(array), plan, classes))
+    return encode_batch(executor, chunks, ROUNDING)
+
+
+def test_an_unequal_batch_from_samples_to_payloads(executor: HostExecutor) -> None:
+    coded = encoded(executor, CASES)
+    for (kind, shape, dtype, plan, roi), found in zip(CASES, coded, strict=True):
+        array = make(kind, shape, dtype, 5)
+        classes = make_roi(array, plan.axes, roi, 3) if roi else None
+        expected = encode_chunk(array, plan, classes, allow_raw=False)
+        assert tuple(found.payloads) == expected.payloads
+        fields = expected.header.transform
+        assert fields is not None
+        assert (found.offset, tuple(tuple(d) for d in found.recon)) == (fields.offset, fields.recon)
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+def test_extreme_samples(executor: HostExecutor, dtype: str, depth: int) -> None:
+    cuts = (0, 1, 64 * depth - 1)
+    cases: list[Any] = []
+    for kind in ("checkerboard", "noise", "spikes", "constant"):
+        for step in (0.0, 0.25, 65536.0):
+            cases.append((kind, (9, 17, 33), dtype, plan_of("zyx", depth, step, cuts=cuts), 0))
+    for case, found in zip(cases, encoded(executor, cases), strict=True):
+        expected = encode_chunk(make(case[0], case[1], dtype, 5), case[3], allow_raw=False)
+        assert tuple(found.payloads) == expected.payloads
+
+
+def test_what_is_refused_is_named() -> None:
+    plan = plan_of("yx", 1, 4.0)
+    array = np.zeros((9, 9), np.uint8)
+    refused = [
+        (replace(plan, padding=0), "uint8", "a padding mask"),
+        (replace(plan, correction=1), "uint8", "corrections"),
+        (replace(plan, dc_image=True), "uint8", "a DC image"),
+        (plan, "float32", "samples of float32"),
+        (plan_of("yx", 1, 4.0, effort=2), "uint8", "effort 2"),
+        (plan_of("yx", 1, 4.0, effort=3), "uint8", "effort 3"),
+    ]
+    for other, dtype, reason in refused:
+        chunks = [Chunk(array, plan), Chunk(array.astype(dtype), other)]
+        with pytest.raises(InvalidArgument, match=f"chunk 1: {reason}"):
+            encode_batch(HostExecutor(), chunks, ROUNDING)
+
+
+def test_an_empty_chunk_has_no_payloads() -> None:
+    plan = plan_of("yx", 1, 4.0)
+    coded = encode_batch(HostExecutor(), [Chunk(np.zeros((0, 5), np.uint8), plan)], ROUNDING)
+    assert coded == [CodedChunk([], 0, [], [])]
+
+
+def test_places_past_two_to_the_31_samples() -> None:
+    plan = plan_of("zyx", 8, 6.0, tile_log2=(3, 3, 3))
+    shape = ChunkShape(PlaneLayout.of((2100, 2048, 2048), "zyx"), plan)
+    tiles = tile_items(shape)
+    cells = tiles["size"].astype(np.int64).prod(axis=1)
+    assert cells.sum() == shape.cells == 263 * 256 * 256
+    last = tiles[-1]
+    assert last["first_entry"] == (shape.cells - cells[-1]) * 511 > 2**32
+    assert last["cell"].tolist() == [256, 248, 248]
+    assert np.array_equal(np.diff(tiles["first_cell"]), cells[:-1])
+
+
+def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor) -> None:
+    """The last tile of a chunk of 2^33 samples, of which only the end is there: addresses count from its start."""
+    plan = plan_of("zyx", 8, 900.0, tile_log2=(2, 2, 2), cuts=(0, 30, 511))
+    whole = ChunkShape(PlaneLayout.of((2100, 2048, 2048), "zyx"), plan)
+    last = tile_items(whole)[-1]
+    z, y, x = (int(n) * 8 for n in last["cell"])
+    samples = make("textured", (2100 - z, 2048 - y, 2048 - x), "uint16", 9)
+    small = Batch(executor, [ChunkShape(PlaneLayout.of(samples.shape, "zyx"), plan)])
+    indices, sums = analyze(small, [Source(executor.upload(samples), None, 30000)], 96, _core.SEARCH_FAST)
+
+    padded = np.zeros((2100 - z, 2048, 2048), np.uint16)
+    padded[:, y:, x:] = samples
+    held = executor.upload(padded)
+    batch = Batch(executor, [ChunkShape(PlaneLayout.of(samples.shape, "zyx"), plan)])
+    moved = batch.tiles.copy()
+    for name in ("first_cell", "first_entry", "first_span", "cell"):
+        moved[name] = last[name]
+    source = np.zeros(1, SAMPLE_ITEM)
+    source["samples"] = executor.address(held) - 2 * z * 2048 * 2048
+    source["shape"], source["type"], source["offset"] = whole.layout.volume, 2, 30000
+    source["rounding"], source["dc_unit"], source["search"] = 96, 1, _core.SEARCH_FAST
+    found = {name: executor.empty(array.shape, array.dtype) for name, array in vars(indices).items()}
+    entry_places = {"positions": "first_entry", "values": "first_entry"}
+    addresses = {
+        name: executor.address(array) - int(last[entry_places.get(name, "first_cell")]) * array.itemsize
+        for name, array in found.items()
+    }
+    total = executor.zeros(sums.shape, np.int64)
+    uploads = {"tiles": executor.upload(moved), "sources": executor.upload(source)}
+    fields = {**batch.addresses(), **addresses, "sums": executor.address(total)}
+    fields.update({name: executor.address(array) for name, array in uploads.items()})
+    executor.launch("analyze_volumes", groups=batch.superblocks, **fields)
+    assert int(last["first_entry"]) > 2**32
+    for name, array in vars(indices).items():
+        assert np.array_equal(executor.download(found[name]), executor.download(array)), name
+    assert np.array_equal(executor.download(total), executor.download(sums))
+
+
+@st.composite
+def encoder_cases(draw: st.DrawFn) -> tuple[Any, int]:
+    """A case of any content, shape and plan that the kernels take, and how it is searched."""
+    depth = draw(st.sampled_from((1, 8)))
+    last = 64 * depth - 1
+    inner = draw(st.lists(st.integers(1, last - 1), max_size=4, unique=True))
+    size = draw(st.integers(2, 4))
+    tile = (draw(st.integers(1, 2)), size // 2, size // 2) if depth == 8 else (0, size, size)
+    plan = plan_of(
+        "zyx",
+        depth,
+        draw(st.sampled_from((0.0, 0.5, 7.0, 300.0, 4000.0))),
+        cuts=(0, *sorted(inner), last),
+        classes=draw(st.sampled_from((1, 1, 3))),
+        tile_log2=tile,
+    )
+    most = (18, 40, 40) if depth == 8 else (2, 80, 80)
+    shape = tuple(draw(st.integers(1, n)) for n in most)
+    kind = draw(st.sampled_from(("noise", "smooth", "textured", "edges", "slices", "spikes", "half")))
+    classes = len(plan.steps) if len(plan.steps) > 1 else 0
+    return (kind, shape, draw(st.sampled_from(DTYPES)), plan, classes), draw(st.sampled_from(SEARCHES))
+
+
+@given(encoder_cases(), st.booleans())
+def test_any_chunk_is_coded_as_the_core_does(given_case: Any, descending: bool) -> None:
+    case, search = given_case
+    executor = HostExecutor(descending)
+    shape, (planes, cells, offset) = shape_of(case), planes_of(case)
+    chunk = empty_chunk(shape.plan, shape.layout)
+    errors = chunk.analyze(planes, cells, offset, ROUNDING, search, 1, 1)
+    held, classes = executor.upload(planes), None if cells is None else executor.upload(cells)
+    batch = Batch(executor, [shape])
+    indices, sums = analyze(batch, [Source(held, classes, offset)], ROUNDING, search)
+    assert batch.settle_sums(executor.download(sums), search) == [(chunk.recon, errors)]
+    assert pack(batch, indices) == [core_payloads(chunk, len(shape.plan.cuts))]
