@@ -113,7 +113,7 @@ void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t
         job.az = tile.order->az, job.ay = tile.order->ay, job.ax = tile.order->ax;
         job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
         job.raster = tile.order->raster.data();
-        std::copy_n(blocks_, kModeCount, job.blocks);
+        job.blocks = blocks_;
         job.header_codes = &headers;
         job.token_codes = &codes;
         job.token_places = token_code_places();
@@ -121,11 +121,12 @@ void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t
         job.reversible = alone ? nullptr : options_.reversible.data();
         job.sets_modes = stage == 2 || alone ? 1 : 0;
         job.modes = c_.modes.get() + tile.base;
-        t.density_.assign(t.cells_, 0);
-        t.spans_.resize(t.spans_.size() + t.cells_, TokenSpan{nullptr, 0});
+        t.density_.resize(t.cells_);
+        t.spans_.resize(t.spans_.size() + t.cells_);
         job.density = t.density_.data();
         job.magnitudes = t.magnitudes_.data();
         job.tokens = t.end_;
+        job.tokens_end = t.tokens_.get() + static_cast<int64_t>(t.cells_) * c_.per_cell();
         job.spans = t.spans_.data() + t.spans_.size() - t.cells_;
     }
     kernels().unpack_tiles(jobs, count);
