@@ -19,7 +19,7 @@ from .axes import PlaneLayout
 from .codec import class_errors, encode_chunk, total_error
 from .config import CodecConfig
 from .errors import InvalidArgument
-from .floats import fits_deep
+from .floats import fits_deep, sample_range
 from .padding import find_padding, given_padding, may_hold_padding
 from .planning import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
 from .sizing import LARGEST_STEP, SMALLEST_STEP, cheapest_bound, search_ratio, unreachable_ratio
@@ -34,6 +34,7 @@ _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
 _MATCH_ROUNDS = 5
 _TRIAL_EFFORT = 1  # where only cell depth and padding are chosen
 _IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
+_IMAGE_SPAN = 2**16  # steps in the range of the dtype: indices of a DC image then stay in 23 bits, which encoders hold
 _LAMBDA = 29 / 256  # squared steps that are worth a bit (kLambda of rules/decide.h)
 _CLOSE, _AIM = 0.99, 0.996  # of the distortion that is allowed; 1 % is 0.04 dB
 _ERROR_SLOPE, _ERROR_SLOPES = 1.7, (1.0, 4.0)  # of log error over log step: typical, and what is believed
@@ -157,6 +158,9 @@ def imaged_plan(
     """Plan with a DC image, or None where it is not allowed or distortion + lambda * bits is no less with it."""
     lossy = len(plan.steps) == 1 and not plan.lossless and plan.padding is None
     if not lossy or plan.depth != 1 or min(plan.tile_log2[1:]) < 3 or samples.size == 0:
+        return None
+    low, high = sample_range(samples.dtype)
+    if high - low > _IMAGE_SPAN * plan.background_step:
         return None
     step, costs = plan.background_step * (plan.config.step or 1.0), []
     trial = replace(plan, config=replace(plan.config, verify=True), correction=None)

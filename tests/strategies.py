@@ -7,12 +7,18 @@ Sizes stay small, so that the reference decoder (tests/reference) can follow.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from mmip_gpu.api import is_colour
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.codec import encode_chunk
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.rate import make_plan
 
 DTYPES = ("uint8", "int8", "uint16", "int16")
 Array = NDArray[Any]
@@ -108,6 +114,17 @@ def make_roi(array: Array, axes: str, classes: int, seed: int = 0) -> NDArray[np
         starts = [int(rng.integers(0, max(n, 1))) for n in shape]
         roi[tuple(slice(a, a + int(rng.integers(1, 14))) for a in starts)] = index
     return roi
+
+
+def encode_imaged(
+    array: Array, axes: str, *, tile_log2: tuple[int, int, int] = (1, 4, 4), threads: int = 1, **options: Any
+) -> bytes:
+    """A container with a DC image whatever it costs; `encode` makes one only where few bits are spent."""
+    config = CodecConfig.from_options(cell_depth=1, padding=None, **options)
+    layout = PlaneLayout.of(array.shape, axes)
+    plan = make_plan(config, array, layout, None, is_colour(None, layout, array.dtype), None, threads)
+    plan = replace(plan, dc_image=True, tile_log2=tile_log2)
+    return encode_chunk(array, plan, threads=threads, allow_raw=False).to_bytes()
 
 
 # --- cases

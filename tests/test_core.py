@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from reference.container import read_header
-from strategies import DTYPES, make, make_roi
+from strategies import DTYPES, encode_imaged, make, make_roi
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
@@ -105,17 +105,26 @@ COLUMN_CASES = {
     "padding": ("half", (20, 40, 60), "zyx", {**CUBE, "padding": 0}, 0),
     "colour": ("edges", (2, 40, 50, 3), "zyxc", {"quality": 10}, 0),
 }
+IMAGED_CASES = {  # with a DC image
+    "image": ("textured", (301, 270), "yx", {"quality": 10, "stages": 4, "tile_log2": (0, 5, 4)}),
+    "image-slices": ("slices", (2, 5, 90, 101), "tzyx", {"quality": 3}),
+    "image-colour": ("textured", (70, 150, 3), "yxc", {"quality": 10, "tile_log2": (0, 3, 3)}),
+}
 
 
-@pytest.fixture(params=COLUMN_CASES)
+@pytest.fixture(params=[*COLUMN_CASES, *IMAGED_CASES])
 def stored(
     request: pytest.FixtureRequest,
 ) -> tuple[Header, TransformFields, list[bytes], list[NDArray[np.int32]]]:
     """Header, its transform fields, payloads, and the columns that the reference finds in them."""
-    kind, shape, axes, options, classes = COLUMN_CASES[request.param]
-    array = make(kind, shape, "uint16", 5)
-    roi = make_roi(array, axes, classes, 6) if classes else None
-    blob = mmip.encode(array, axes=axes, roi=roi, **options)
+    if request.param in IMAGED_CASES:
+        kind, shape, axes, options = IMAGED_CASES[request.param]
+        blob = encode_imaged(make(kind, shape, "uint16", 5), axes, **options)
+    else:
+        kind, shape, axes, options, classes = COLUMN_CASES[request.param]
+        array = make(kind, shape, "uint16", 5)
+        roi = make_roi(array, axes, classes, 6) if classes else None
+        blob = mmip.encode(array, axes=axes, roi=roi, **options)
     header, at = Header.parse(blob)
     assert header.transform is not None
     ends = np.cumsum([at, *header.payload_sizes]).tolist()
@@ -186,6 +195,44 @@ def test_columns_that_no_stage_has_are_corrupt(value: int) -> None:
         chunk.from_columns(2, second)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [(0, -1), (0, 3), (0, 4), (0, 8), (1, 1 << 26), (2, -(1 << 26)), (64, -(1 << 31))]
+)
+def test_columns_that_no_dc_image_has_are_corrupt(column: int, value: int) -> None:
+    """Modes and indices out of range, and a merged block in one of its cells alone."""
+    chunk = _core.Chunk(1, [1, 128, 128], 1, [0, 4, 4], [0, 63], [[256]], [0], [[0, 0, 0]], dc_image=(0, 0, 0))
+    first = np.zeros((1, 1, 2, 2, 65), np.int32)
+    chunk.from_columns(1, first)
+    first[0, 0, 0, 0, column] = value
+    with pytest.raises(mmip.CorruptData):
+        chunk.from_columns(1, first)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"depth": 8, "tile_log2": [3, 3, 3], "cuts": [0, 511]},
+        {"tile_log2": [0, 2, 3]},
+        {"tile_log2": [0, 3, 2]},
+        {"steps": [[256], [300]], "reversible": [0, 0], "recon": [[0, 0, 0]] * 2},
+        {"reversible": [1]},
+        {"padding": 0},
+    ],
+)
+def test_chunks_that_have_no_dc_image_are_refused(change: dict[str, Any]) -> None:
+    arguments = {
+        "depth": 1,
+        "tile_log2": [0, 3, 3],
+        "cuts": [0, 63],
+        "steps": [[256]],
+        "reversible": [0],
+        "recon": [[0] * 3],
+    }
+    _core.Chunk(1, [8, 64, 64], **arguments, dc_image=(0, 0, 0))
+    with pytest.raises(ValueError, match="DC image"):
+        _core.Chunk(1, [8, 64, 64], **{**arguments, **change}, dc_image=(0, 0, 0))
+
+
 def test_arrays_of_another_size_are_refused(stored: Stored) -> None:
     header, fields, payloads, columns = stored
     chunk = empty_chunk(fields, header.layout)
@@ -219,20 +266,23 @@ def test_symbol_counts_are_of_all_sub_streams(stored: Stored) -> None:
         chunk.unpack(stage, payload, True, False, 1)
         counts = chunk.count_symbols(stage, 2)
         assert counts == chunk.count_symbols(stage, 1)
-        coefficients = int(np.count_nonzero(columns[stage - 1][..., 1:]))
+        imaged = stage == 1 and fields.dc_image is not None
+        coefficients = int(np.count_nonzero(columns[stage - 1][..., 2 if imaged else 1 :]))
         if stage == 1:
             symbols = np.reshape(counts[0], (_core.DC_CLASSES, _core.DC_ALPHABET))
             runs, coded = symbols[-1].sum(), symbols[:-1].sum()  # cells in runs of zeros send nothing
             assert coded <= columns[0][..., 0].size
             assert symbols[0].sum() <= runs <= symbols[0].sum() + header.substreams
             assert symbols[0, 0] == 0
-        else:
-            assert sum(counts[1]) == sum(chunk.count_token_contexts(stage, 1)) == coefficients
+        if stage > 1:
+            assert sum(chunk.count_token_contexts(stage, 1)) == coefficients
+        if stage > 1 or imaged:
+            assert sum(counts[-1]) == coefficients
 
 
 def test_a_box_holds_its_window() -> None:
     array = make("textured", (64, 300, 310), "uint8", 1)
-    blob = mmip.encode(array, quality=5, cell_depth=8)
+    blob = mmip.encode(array, quality=40, cell_depth=8)
     header, _ = Header.parse(blob)
     fields = header.transform
     assert fields is not None

@@ -18,7 +18,7 @@ import pytest
 import reference
 from fuzz.fuzz_decode import corpus, one_round
 from numpy.typing import NDArray
-from reference.container import read_header, read_payload, write_header
+from reference.container import GROUP, read_header, read_payload, write_header
 from strategies import make, make_roi
 from vectors.explain import header_fields
 
@@ -117,6 +117,9 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     ("padding", 1),
     ("padding", 2),
     ("padding", 255),
+    ("dc_image", 1),
+    ("dc_image", 2),
+    ("dc_image", 255),
     ("classes", 0),
     ("classes", 1),
     ("classes", 3),
@@ -287,7 +290,7 @@ def resealed(blob: bytes, stage: int, damage: Callable[[list[bytearray]], None])
     )
     changed = [bytearray(substream) for substream in substreams]
     damage(changed)
-    groups = [b"".join(changed[i : i + 16]) for i in range(0, count, 16)]
+    groups = [b"".join(changed[i : i + GROUP]) for i in range(0, count, GROUP)]
     head = struct.unpack_from("<I", payload)[0]
     body = payload[: head - 4 - 4 * len(groups)] + b"".join(struct.pack("<I", crc32(group)) for group in groups)
     payloads[stage - 1] = body + struct.pack("<I", crc32(body)) + b"".join(groups)

@@ -23,7 +23,7 @@ from reference import (
     load_tables,
 )
 from reference.container import DTYPES, read_header, read_payload, write_header
-from reference.decode import read_first_stage, read_later_stage
+from reference.decode import read_first_stage, read_image_stage, read_later_stage
 from reference.geometry import BLOCKS, block_cells
 from reference.random_streams import (
     CASES,
@@ -33,7 +33,7 @@ from reference.random_streams import (
     random_tiling,
     stand_in_text,
 )
-from reference.synthesis import analyse, synthesize
+from reference.synthesis import analyse, integer_planes, synthesize
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,31 @@ def test_store_layout(tables, rng):
         assert np.array_equal(arrays[2][cell[0], z, y, x, 1:], q[j::16])
 
 
+def test_store_layout_of_a_dc_image(rng):
+    header = CASES["dc_image_slices"]
+    given = random_coefficients(rng, header)
+    first, second = given.store(1, header.edges)
+    assert first.shape == (2, 3, 2, 3, 65)
+    assert second.shape == (2, 3, 9, 17, 64)
+    assert np.array_equal(first[..., 1], given.image.dc)
+    for cell, (mode, q) in given.image.stages[0].items():
+        cells = block_cells(cell[1:], 1, mode)
+        for j, (z, y, x) in enumerate(cells):
+            assert first[cell[0], z, y, x, 0] == mode
+            assert np.array_equal(first[cell[0], z, y, x, 2:], q[j :: len(cells)])
+
+
+@pytest.mark.parametrize("name", [name for name, header in CASES.items() if header.dc_image is not None])
+def test_a_dc_image_has_the_tiles_of_its_container(name):
+    header = CASES[name]
+    tiles, own = list(header.grid.tiles()), list(header.image.grid.tiles())
+    assert header.image.grid.samples == header.grid.cells
+    for (plane, start, size), (own_plane, own_start, own_size) in zip(tiles, own, strict=True):
+        assert own_plane == plane
+        assert own_start == (start[0], start[1] // 8, start[2] // 8)
+        assert own_size == (size[0], -(-size[1] // 8), -(-size[2] // 8))
+
+
 # --- pixels
 
 
@@ -176,6 +201,22 @@ def test_small_steps_give_small_errors_and_scales_average(depth, mode, tables, r
         error = np.abs(small - windows.mean(axis=(1, 3, 5)))
         assert error.mean() < 900
         assert scale < 8 or max(m) > 1 or error.max() < 2
+
+
+def test_a_dc_image_shows_the_array(tables, rng):
+    """An image whose own DCs and AC are sent as they are shows the means of the cells."""
+    header = Header((200, 270), "yx", dtype=2, tile_log2=(0, 4, 4), offset=9000, steps=((256,),), dc_image=(0, 0, 0))
+    array = smooth_volume(rng, header.shape, 1000, 60000).astype(np.uint16)
+    plain = np.zeros((1, *header.grid.cells), np.int64)
+    given = analyse(array, header, plain, dict.fromkeys(np.ndindex(plain.shape), 0))
+    own = np.zeros((1, *header.image.grid.cells), np.int64)
+    image = analyse(16 * given.dc, header.image, own, dict.fromkeys(np.ndindex(own.shape), 0))
+    samples = integer_planes(image, header.image)
+    assert 0 < np.abs(samples - 16 * given.dc).max() < 32
+    blob = encode(header, replace(given, dc=samples, image=image), tables=tables)
+    assert np.abs(decode(blob, tables=tables).astype(int) - array).max() <= 4
+    means = np.pad(array, ((0, 0), (0, 2)), mode="edge").reshape(25, 8, 34, 8).mean(axis=(1, 3))
+    assert np.abs(decode(blob, scale=8, tables=tables) - means).max() <= 1
 
 
 def test_raw_containers(rng):
@@ -236,21 +277,23 @@ def test_truncation_is_an_error_or_ends_at_a_stage(small):
                 assert np.array_equal(decode(blob[:end], stages=k, tables=tables), whole[k - 1])
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(5))
 def test_random_sub_streams_raise_or_return(seed, tables, rng):
     """Bytes whose checks hold but whose sub-streams are noise."""
-    header = CASES[("2d_merged", "3d", "classes", "classes_3d")[seed]]
+    header = CASES[("2d_merged", "3d", "classes", "classes_3d", "dc_image_slices")[seed]]
     given = random_coefficients(rng, header)
     blob = encode(header, given, tables=tables)
     filled, position = read_header(blob)
     for stage, (size, crc) in enumerate(filled.stages, 1):
-        codes, streams = read_payload(blob[position : position + size], stage, crc, header.grid.substreams, tables)
+        key, payload = header.stage_key(stage), blob[position : position + size]
+        codes, streams = read_payload(payload, key, crc, header.grid.substreams, tables)
         position += size
         for _ in range(10):
             noise = [rng.bytes(len(s)) if rng.random() < 0.5 else s for s in streams]
             try:
                 if stage == 1:
-                    read_first_stage(header, codes, noise)
+                    read = read_first_stage if header.dc_image is None else read_image_stage
+                    read(header, codes, noise)
                 else:
                     read_later_stage(header, stage, codes, noise, given)
             except CorruptError:
@@ -294,3 +337,38 @@ def test_header_fields_outside_their_ranges_are_corrupt(small, change, value):
     header = replace(read_header(small[0])[0], **fields)
     with pytest.raises(CorruptError):
         read_header(write_header(header) + bytes(100))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dc_image": (33, 0, 0)},
+        {"dc_image": (0, -33, 0)},
+        {"dc_image": (0, 0, 127)},
+        {"cell_depth": 8},
+        {"tile_log2": (0, 2, 3)},
+        {"tile_log2": (0, 3, 2)},
+        {"padding": 0},
+        {"reversible": (0, 0), "recon": (), "steps": ((256,), (256,))},
+        {"reversible": (1,)},
+    ],
+)
+def test_dc_images_that_are_not_allowed_are_corrupt(changes):
+    header = Header((8, 70, 70), "zyx", tile_log2=(3, 3, 3), dc_image=(1, 2, 3), stages=((99, 0), (99, 0)))
+    if "cell_depth" not in changes:
+        header = replace(header, tile_log2=(0, 3, 3))
+    payload = bytes(198)
+    assert read_header(write_header(header) + payload)[0] == header
+    with pytest.raises(CorruptError):
+        read_header(write_header(replace(header, **changes)) + payload)
+
+
+def test_other_values_of_dc_image_are_corrupt():
+    header = Header((70, 70), "yx", tile_log2=(0, 3, 3), stages=((99, 0), (99, 0)))
+    blob = bytearray(write_header(header))
+    at = blob.index(bytes([1, 0, 3, 3])) + 9  # past the fields cell_depth to padding
+    for value in (2, 255):
+        blob[at] = value
+        blob[-4:] = struct.pack("<I", crc32(blob[:-4]))
+        with pytest.raises(CorruptError, match="dc_image"):
+            read_header(bytes(blob))

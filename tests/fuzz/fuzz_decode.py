@@ -154,6 +154,8 @@ def fuzz_alone(blob: bytes, random: Random) -> str:
     chunk.unpack(stage, payload, False, True, 1)
     grid = [-(-n // side) for n, side in zip(header.layout.volume, (fields.depth, 8, 8), strict=True)]
     first = 2 if fields.padding is None else 2 + 2 * fields.depth
+    if stage == 1 and fields.dc_image is not None:  # the cells of the image
+        first, grid[1:] = 65, [-(-n // 8) for n in grid[1:]]
     columns = first if stage == 1 else 1 + fields.cuts[stage - 1] - fields.cuts[stage - 2]
     array = np.full((header.layout.planes, *grid, columns), -1, np.int32)
     chunk.to_columns(stage, array)

@@ -14,7 +14,7 @@ from .bits import CorruptError
 
 # family: classes, alphabet, raw bits of an escaped symbol
 FAMILIES = {"DC": (13, 32, 5), "HEADER": (8, 256, 8), "TOKEN": (48, 416, 9), "CORRECTION": (48, 128, 7)}
-CORRECTIONS = "corrections"
+CORRECTIONS, DC_IMAGE = "corrections", "DC image"  # what takes the place of a stage's number
 LONGEST = 12
 WEIGHTS = (36, 26, -12, 14, 22, 26, -4, 4, 48, -14, -18)
 UNLISTED = 14
@@ -152,7 +152,7 @@ class Tables:
 
     def lengths(self, family, stage):
         if family == "HEADER":
-            return self.lists["kHeaderLengths"][0 if stage == 2 else 1]
+            return self.lists["kHeaderLengths"][0 if stage in (2, DC_IMAGE) else 1]
         names = {"DC": "kDcLengths", "TOKEN": "kTokenLengths", "CORRECTION": "kCorrectionLengths"}
         return self.lists[names[family]]
 
@@ -170,9 +170,11 @@ def load_tables(path=BUILTIN_CODES):
 
 
 def stage_families(stage):
-    """`stage` is 1, 2, .. or CORRECTIONS."""
+    """`stage` is 1, 2, .., DC_IMAGE (instead of 1) or CORRECTIONS."""
     if stage == CORRECTIONS:
         return ("CORRECTION",)
+    if stage == DC_IMAGE:
+        return ("DC", "HEADER", "TOKEN")
     return ("DC",) if stage == 1 else ("HEADER", "TOKEN")
 
 
@@ -185,7 +187,7 @@ def by_token_context(codes, tables):
 def read_codes(reader, stage, tables):
     """DC, HEADER and CORRECTION: codes of the classes; TOKEN: codes of the 378 contexts; WEIGHTS of stage 1."""
     codes = {}
-    if stage == 1:
+    if stage in (1, DC_IMAGE):
         own = reader.raw(1)
         codes["WEIGHTS"] = [(reader.raw(8) ^ 128) - 128 for _ in WEIGHTS] if own else WEIGHTS
     for family in stage_families(stage):
@@ -200,7 +202,7 @@ def read_codes(reader, stage, tables):
 def write_codes(writer, stage, tables, own):
     """As read_codes; own is {(stage, family, class): lengths}, and maybe "WEIGHTS"."""
     codes = {}
-    if stage == 1:
+    if stage in (1, DC_IMAGE):
         writer.raw(1, "WEIGHTS" in own)
         for weight in own.get("WEIGHTS", ()):
             writer.raw(8, weight & 255)

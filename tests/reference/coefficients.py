@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .geometry import BLOCKS, block_cells
+from .geometry import AC_PER_CELL, BLOCKS, block_cells
 
 
 @dataclass
@@ -19,6 +19,7 @@ class Coefficients:
     coded block to (mode, q); q is int64 of length m * (c_s - c_{s-1}), and q[j] stands at scan position
     m * c_{s-1} + j. Empty blocks of a later stage cover cells and say nothing of their modes.
     mask, with padding: bool (P, z, y, x), a bit for every sample of the grid's cells.
+    image, with a DC image: its own classes, DC indices and one stage of blocks; dc then holds the D, its samples.
     corrections is None or the indices of section 8.3, int64 (P, Z, Y, X).
     """
 
@@ -27,6 +28,7 @@ class Coefficients:
     stages: list = field(default_factory=list)
     mask: np.ndarray | None = None
     corrections: np.ndarray | None = None
+    image: "Coefficients | None" = None
 
     def modes(self, depth):
         """The mode of every cell: that of stage 2, or 0 without stage 2."""
@@ -39,13 +41,15 @@ class Coefficients:
     def first(self, stages):
         """What the first stages alone say."""
         corrections = self.corrections if stages > 1 + len(self.stages) else None
-        return Coefficients(self.classes, self.dc, self.stages[: stages - 1], self.mask, corrections)
+        return Coefficients(self.classes, self.dc, self.stages[: stages - 1], self.mask, corrections, self.image)
 
     def equals(self, other):
         if len(self.stages) != len(other.stages):
             return False
         same = np.array_equal(self.classes, other.classes) and np.array_equal(self.dc, other.dc)
         same = same and np.array_equal(self.corrections, other.corrections)
+        same = same and (self.image is None) == (other.image is None)
+        same = same and (self.image is None or self.image.equals(other.image))
         same = same and (self.mask is None) == (other.mask is None)
         same = same and (self.mask is None or np.array_equal(self.mask, other.mask))
         for mine, theirs in zip(self.stages, other.stages, strict=True):
@@ -66,6 +70,9 @@ class Coefficients:
         first = np.stack([self.classes, self.dc], axis=-1).astype(np.int32)
         if self.mask is not None:
             first = np.concatenate([first, self.mask_columns(depth)], axis=-1)
+        if self.image is not None:
+            own, blocks = self.image.store(1, (0, AC_PER_CELL[1]))
+            first = np.concatenate([blocks[..., :1], own[..., 1:], blocks[..., 1:]], axis=-1)
         arrays = [first]
         for index, stage in enumerate(self.stages):
             width = edges[index + 1] - edges[index]

@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from .bits import BitReader, BitWriter, CorruptError, TruncatedError
-from .codes import CORRECTIONS, read_codes, write_codes
+from .codes import CORRECTIONS, DC_IMAGE, read_codes, write_codes
 from .geometry import AC_PER_CELL, Grid
 
 GROUP = 8  # sub-streams that share a crc
@@ -46,6 +46,7 @@ class Header:
     tile_log2: tuple = (0, 2, 2)
     offset: int = 0
     padding: int | None = None  # the value; None without a mask
+    dc_image: tuple | None = None  # d1, d2, d3 of the DC image; None without one
     reversible: tuple = (0,)  # of every class
     recon: tuple = ()  # d1, d2, d3 of every class; () = all 0
     steps: tuple = ((256,),)  # of every class, of every component
@@ -80,7 +81,9 @@ class Header:
 
     def stage_key(self, stage):
         """What names the code families of a stage."""
-        return stage if stage <= self.transform_stages else CORRECTIONS
+        if stage > self.transform_stages:
+            return CORRECTIONS
+        return DC_IMAGE if stage == 1 and self.dc_image is not None else stage
 
     @property
     def lengths(self):
@@ -96,6 +99,18 @@ class Header:
         lengths = self.lengths
         tile = tuple(1 << exponent for exponent in self.tile_log2)
         return Grid(math.prod(lengths[:3]), lengths[3:], self.cell_depth, tile)
+
+    @cached_property
+    def image(self):
+        """The fields of the DC image, as those of a container of its own (section 8.4); t stands for all planes."""
+        z, y, x = self.tile_log2
+        return Header(
+            (self.grid.planes, *self.grid.cells),
+            "tzyx",
+            tile_log2=(z, y - 3, x - 3),
+            recon=(self.dc_image,),
+            steps=((4096,),),
+        )
 
     def component(self, plane):
         return plane % 3 if self.colour else 0
@@ -195,7 +210,13 @@ def read_transform_fields(fields, header):
     require(least <= header.offset <= most, f"offset {header.offset}")
     if fields.number("B", range(1 if header.colour or header.dtype == FLOAT else 2), "padding"):
         header.padding = fields.number("i", range(least, most + 1), "padding_value")
+    if fields.number("B", range(2), "dc_image"):
+        header.dc_image = fields.take("3b")
+        require(all(d in range(-32, 33) for d in header.dc_image), f"dc_recon {header.dc_image}")
+        require(header.cell_depth == 1 and min(header.tile_log2[1:]) >= 3, "a DC image of such cells")
+        require(header.padding is None, "a DC image with padding")
     read_classes(fields, header)
+    require(header.dc_image is None or header.reversible == (0,), "a DC image of such classes")
     stages = fields.number("B", range(2, 17), "stages")
     header.cuts = fields.take(f"{stages - 2}H")
     require(all(a < b for a, b in zip(header.edges, header.edges[1:], strict=False)), f"cuts {header.cuts}")
@@ -236,6 +257,7 @@ def write_header(header):
     else:
         fields.append(struct.pack("<4Bi", header.cell_depth, *header.tile_log2, header.offset))
         fields.append(b"\0" if header.padding is None else struct.pack("<Bi", 1, header.padding))
+        fields.append(b"\0" if header.dc_image is None else struct.pack("<B3b", 1, *header.dc_image))
         fields.append(bytes([len(header.reversible)]))
         for kind, recon, steps in zip(header.reversible, header.recon, header.steps, strict=True):
             fields.append(struct.pack(f"<B3b{len(steps)}I", kind, *recon, *steps))

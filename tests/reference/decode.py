@@ -15,7 +15,7 @@ from .container import DTYPES, read_header, read_payload
 from .corrections import read_corrections, tile_windows
 from .mask import read_mask
 from .substreams import Tile, read_blocks, read_stage_1
-from .synthesis import class_steps, scale_raw, synthesize, window
+from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window
 
 STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}
 
@@ -76,7 +76,8 @@ def read_stages(payloads, header, stages, most, tables):
         if key == CORRECTIONS:
             result.corrections = read_correction_stage(header, codes, substreams)
         elif stage == 1:
-            result = read_first_stage(header, codes, substreams)
+            read = read_first_stage if header.dc_image is None else read_image_stage
+            result = read(header, codes, substreams)
         else:
             result.stages.append(read_later_stage(header, stage, codes, substreams, result))
         position += size
@@ -99,6 +100,21 @@ def read_first_stage(header, codes, substreams):
         classes[place], dc[place] = read_stage_1(reader, size, steps, codes)
         reader.finish()
     return Coefficients(classes, dc, mask=mask)
+
+
+def read_image_stage(header, codes, substreams):
+    """Stage 1 with a DC image: in each sub-stream the image's two stages, one right after the other."""
+    image = header.image
+    classes = np.zeros((image.grid.planes, *image.grid.cells), np.int64)
+    dc, blocks = np.zeros_like(classes), {}
+    for (plane, start, tile), substream in zip(stage_tiles(image, 2, classes, None), substreams, strict=True):
+        reader, place = BitReader(substream), (plane, *window(start, tile.size))
+        _, dc[place] = read_stage_1(reader, tile.size, class_steps(image, plane)[0].tolist(), codes)
+        blocks |= placed_blocks(plane, start, read_blocks(reader, tile, codes))
+        reader.finish()
+    coded = Coefficients(classes, dc, [blocks])
+    samples = integer_planes(coded, image)
+    return Coefficients(np.zeros_like(samples), samples, image=coded)
 
 
 def read_correction_stage(header, codes, substreams):
@@ -125,7 +141,11 @@ def read_later_stage(header, stage, codes, substreams, known):
     tiles = stage_tiles(header, stage, known.classes, modes)
     for (plane, start, tile), substream in zip(tiles, substreams, strict=True):
         reader = BitReader(substream)
-        for cell, block in read_blocks(reader, tile, codes).items():
-            blocks[(plane, *(a + b for a, b in zip(start, cell, strict=True)))] = block
+        blocks |= placed_blocks(plane, start, read_blocks(reader, tile, codes))
         reader.finish()
     return blocks
+
+
+def placed_blocks(plane, start, blocks):
+    """Blocks by their cell of the tile to blocks by (plane, z, y, x) of the grid."""
+    return {(plane, *(a + b for a, b in zip(start, cell, strict=True))): block for cell, block in blocks.items()}

@@ -20,7 +20,7 @@ from .synthesis import class_steps, window
 
 
 def encode(header, coefficients, own=None, tables=None):
-    """A transform container. own is {(stage, family, class): lengths}; stage is CORRECTIONS for the last family."""
+    """A transform container. own is {(stage, family, class): lengths}; stage as in Header.stage_key."""
     tables, own = tables or load_tables(), own or {}
     modes = coefficients.modes(header.cell_depth)
     payloads = []
@@ -30,7 +30,8 @@ def encode(header, coefficients, own=None, tables=None):
             if header.stage_key(stage) == CORRECTIONS:
                 return write_correction_stage(header, coefficients, codes)
             if stage == 1:
-                return write_first_stage(header, coefficients, codes)
+                write = write_first_stage if header.dc_image is None else write_image_stage
+                return write(header, coefficients, codes)
             return write_later_stage(header, stage, coefficients, modes, codes)
 
         payloads.append(write_payload(header.stage_key(stage), tables, own, substreams))
@@ -60,6 +61,18 @@ def write_first_stage(header, coefficients, codes):
     return substreams
 
 
+def write_image_stage(header, coefficients, codes):
+    """The image's two stages one right after the other; its samples are left to the caller."""
+    image, coded, substreams = header.image, coefficients.image, []
+    for plane, start, tile in stage_tiles(image, 2, coded.classes, None):
+        writer, place = BitWriter(), (plane, *window(start, tile.size))
+        steps = class_steps(image, plane)[0].tolist()
+        write_stage_1(writer, coded.classes[place], coded.dc[place], steps, codes)
+        write_blocks(writer, tile, tile_blocks(plane, start, tile, coded.stages[0]), codes)
+        substreams.append(writer.to_bytes(at_least=1))
+    return substreams
+
+
 def write_correction_stage(header, coefficients, codes):
     """Every second tile by runs alone."""
     substreams = []
@@ -73,12 +86,17 @@ def write_correction_stage(header, coefficients, codes):
 def write_later_stage(header, stage, coefficients, modes, codes):
     substreams, blocks = [], coefficients.stages[stage - 2]
     for plane, start, tile in stage_tiles(header, stage, coefficients.classes, modes):
-        inside = {}
-        for cell in np.ndindex(*tile.size):
-            key = (plane, *(a + b for a, b in zip(start, cell, strict=True)))
-            if key in blocks:
-                inside[cell] = blocks[key]
         writer = BitWriter()
-        write_blocks(writer, tile, inside, codes)
+        write_blocks(writer, tile, tile_blocks(plane, start, tile, blocks), codes)
         substreams.append(writer.to_bytes(at_least=1))
     return substreams
+
+
+def tile_blocks(plane, start, tile, blocks):
+    """The blocks that start in a tile, by their cell of the tile."""
+    inside = {}
+    for cell in np.ndindex(*tile.size):
+        key = (plane, *(a + b for a, b in zip(start, cell, strict=True)))
+        if key in blocks:
+            inside[cell] = blocks[key]
+    return inside

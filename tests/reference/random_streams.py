@@ -10,6 +10,7 @@ from .codes import FAMILIES, TABLE_SHAPES, stage_families
 from .coefficients import Coefficients
 from .container import Header
 from .geometry import BLOCKS, PARTS, block_cells, coding_order
+from .synthesis import integer_planes
 
 CASES = {
     "1d": Header((37,), "x", tile_log2=(0, 2, 2)),
@@ -67,6 +68,40 @@ CASES = {
         (9, 30, 37), "zyx", tile_log2=(1, 2, 2), cuts=(5,), steps=((400,),), padding=-7, correction=3, dtype=3
     ),
     "corrected_3d": Header((19, 20, 41), "zyx", cell_depth=8, tile_log2=(1, 1, 2), correction=1 << 18, dtype=3),
+    "dc_image": Header(
+        (270, 197),
+        "yx",
+        tile_log2=(0, 5, 5),
+        dtype=2,
+        cuts=(9,),
+        steps=((900,),),
+        recon=((9, 4, -3),),
+        dc_image=(7, -32, 32),
+    ),
+    "dc_image_1d": Header((700,), "x", tile_log2=(0, 3, 5), offset=99, dc_image=(0, 0, 0)),
+    "dc_image_slices": Header(
+        (2, 3, 72, 130), "tzyx", tile_log2=(1, 4, 4), dtype=3, offset=-300, steps=((400,),), dc_image=(20, 9, 1)
+    ),
+    "dc_image_colour": Header(
+        (3, 70, 140),
+        "cyx",
+        colour=1,
+        tile_log2=(0, 3, 4),
+        steps=((512, 700, 900),),
+        cuts=(3, 20),
+        correction=1,
+        dc_image=(5, 4, 3),
+    ),
+    "dc_image_float": Header(
+        (66, 80),
+        "yx",
+        tile_log2=(0, 3, 3),
+        dtype=4,
+        value_step=0.1,
+        steps=((3000,),),
+        max_error=0.0,
+        dc_image=(-1, -2, -3),
+    ),
 }
 
 
@@ -193,10 +228,12 @@ def random_mask(rng, header):
 
 def random_coefficients(rng, header, largest=3000):
     classes = random_classes(rng, header)
+    image = None if header.dc_image is None else random_coefficients(rng, header.image, largest)
     dc = rng.normal(0, 1, classes.shape).cumsum(axis=-1) * rng.choice([0, 1, 30, largest])
     mask = None if header.padding is None else random_mask(rng, header)
     corrections = None if header.correction is None else random_corrections(rng, header)
-    return Coefficients(classes, dc.astype(np.int64), random_stages(rng, header, classes), mask, corrections)
+    dc = dc.astype(np.int64) if image is None else integer_planes(image, header.image)
+    return Coefficients(classes, dc, random_stages(rng, header, classes), mask, corrections, image)
 
 
 def random_corrections(rng, header):

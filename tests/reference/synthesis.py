@@ -1,7 +1,7 @@
 """Coefficients to samples, and the way back that tests need.
 
 Values: Coefficients and float32 blocks; arrays in the caller's axes.
-FORMAT.md sections 2, 4.3 and 5. No bytes are seen here.
+FORMAT.md sections 2, 4.3, 5 and 8.4. No bytes are seen here.
 """
 
 import numpy as np
@@ -70,7 +70,8 @@ def synthesize_plane(coefficients, plane, header, scale):
         shape = BLOCKS[depth, mode]
         classes = [coefficients.classes[(plane, *cell)] for cell in cells]
         step, recon = steps[classes], np.array(header.recon)[classes]
-        dcs = dc.astype(F32) * step[:, None, None, None]
+        dc_step = step if header.dc_image is None else step / F32(16)
+        dcs = dc.astype(F32) * dc_step[:, None, None, None]
         values = ac.astype(F32) * step[:, None] if kind else dequantize_ac(ac, step[:, None], recon)
         blocks = np.zeros((len(cells), int(np.prod(shape.size))), F32)
         blocks[:, scan(depth, mode)] = values
@@ -123,17 +124,24 @@ def in_all_axes(array, axes):
     return array.reshape([next(lengths) if a in axes else 1 for a in AXES])
 
 
-def synthesize(coefficients, header, scale=1):
+def integer_planes(coefficients, header, scale=1):
+    """Samples (P, Z, Y, X) before section 2: those of a DC image are the D."""
     lengths = scaled_lengths(header.lengths, scale, header.cell_depth == 8)
     planes = []
     for plane in range(header.grid.planes):
         samples = np.rint(synthesize_plane(coefficients, plane, header, scale)).astype(np.int64)
         samples = np.clip(samples, -(1 << 28), 1 << 28)
         planes.append(samples[tuple(map(slice, lengths[3:]))])
+    return np.stack(planes)
+
+
+def synthesize(coefficients, header, scale=1):
+    lengths = scaled_lengths(header.lengths, scale, header.cell_depth == 8)
+    planes = integer_planes(coefficients, header, scale)
     mask = None if coefficients.mask is None else shown_mask(coefficients.mask, header, scale).reshape(lengths)
     # Corrections are there only where all stages are; they belong to the clipped samples.
     corrections = coefficients.corrections if scale == 1 else None
-    return from_planes(np.stack(planes), lengths, header, mask, corrections)
+    return from_planes(planes, lengths, header, mask, corrections)
 
 
 def shown_mask(mask, header, scale):

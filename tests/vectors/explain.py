@@ -13,7 +13,7 @@ from typing import Any
 
 from reference.bits import BitReader
 from reference.codes import FAMILIES, load_tables, stage_families
-from reference.container import FLOAT, read_header, read_payload
+from reference.container import FLOAT, GROUP, read_header, read_payload
 
 decoder = import_module("reference.decode")  # the package has a function of this name
 _BYTES_SHOWN = 12  # a row
@@ -95,6 +95,8 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         ("i", "offset", header.offset),
         ("B", "padding", int(header.padding is not None)),
         *([] if header.padding is None else [("i", "padding_value", header.padding)]),
+        ("B", "dc_image", int(header.dc_image is not None)),
+        *([] if header.dc_image is None else [("3b", "dc_recon", header.dc_image)]),
         ("B", "classes", len(header.reversible)),
         *classes,
         ("B", "stages", header.transform_stages),
@@ -107,14 +109,14 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
 
 
 def explain_payload(
-    offset: int, payload: bytes, stage: int, count: int, logs: list[list[tuple[str, str]]]
+    offset: int, payload: bytes, stage: int, key: int | str, count: int, logs: list[list[tuple[str, str]]]
 ) -> list[str]:
-    """Rows of one stage's payload."""
+    """Rows of one stage's payload; `key` names its code families."""
     head = struct.unpack_from("<I", payload)[0]
-    code_bits = (stage == 1) + sum(FAMILIES[family][0] for family in stage_families(stage))  # a bit for the weights
+    code_bits = (stage == 1) + sum(FAMILIES[family][0] for family in stage_families(key))  # a bit for the weights
     codes_end = 4 + -(-code_bits // 8)
     assert not any(payload[4:codes_end]), "only built-in codes are explained"
-    groups = head - 4 - 4 * -(-count // 16)
+    groups = head - 4 - 4 * -(-count // GROUP)
     lines = ["", f"stage {stage}"]
     lines += rows(offset, payload[:4], f"head_bytes = {head}")
     lines += rows(offset + 4, payload[4:codes_end], f"codes: {code_bits} bits 0, all built in; padding")
@@ -122,7 +124,7 @@ def explain_payload(
     lines += rows(offset + codes_end + 1, payload[codes_end + 1 : groups], "index")
     lines += rows(offset + groups, payload[groups : head - 4], "group crcs")
     lines += rows(offset + head - 4, payload[head - 4 : head], "head crc")
-    _, substreams = read_payload(payload, stage, struct.unpack_from("<I", payload, head - 4)[0], count, load_tables())
+    _, substreams = read_payload(payload, key, struct.unpack_from("<I", payload, head - 4)[0], count, load_tables())
     at = offset + head
     for number, (substream, log) in enumerate(zip(substreams, logs, strict=True)):
         lines += rows(at, substream, f"sub-stream {number}")
@@ -157,7 +159,7 @@ def explain(blob: bytes) -> str:
     count = header.grid.substreams
     for stage, (size, _) in enumerate(header.stages, 1):
         logs = [reader.log for reader in readers[count * (stage - 1) : count * stage]]
-        lines += explain_payload(at, blob[at : at + size], stage, count, logs)
+        lines += explain_payload(at, blob[at : at + size], stage, header.stage_key(stage), count, logs)
         at += size
     samples = decoder.decode(blob)
     lines += ["", "samples"] + [

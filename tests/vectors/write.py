@@ -68,12 +68,16 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "3d_float_max_error": ("textured", (9, 30, 33), "float32", 2, {"max_error": 0.1, "step": 2.0**-9, "cell_depth": 8}),
     "1d_float_lossless": ("noise", (400,), "float32", 0, {"lossless": True, "stages": 2, "step": 0.1}),
     "raw_float": ("noise", (5, 7), "float32", 0, {"lossless": True, "stages": 2, "step": 1e-4}),
+    "dc_image": ("hills", (500, 460), "uint16", 0, {"psnr": 30}),
+    "dc_image_slices": ("slices", (5, 330, 290), "int16", 0, {"psnr": 38, "cell_depth": 1, "stages": 3}),
+    "dc_image_colour": ("hills", (300, 320, 3), "uint8", 0, {"psnr": 38, "axes": "yxc"}),
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
              "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6),
              "reference_corrected": ("corrected", 7), "reference_float": ("float", 8),
              "reference_padding": ("padding_3d", 9),
+             "reference_dc_image": ("dc_image", 11), "reference_dc_image_colour": ("dc_image_colour", 12),
              "reference_corrected_padding": ("corrected_padding", 10)}  # fmt: skip
 
 
