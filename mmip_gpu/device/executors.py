@@ -46,6 +46,10 @@ class Executor(Protocol):
         """Copy of an array of the executor in host memory."""
         ...
 
+    def contiguous(self, array: Array) -> Array:
+        """The array C-ordered: itself, or a copy in the same memory."""
+        ...
+
     def address(self, array: Array) -> int:
         """Where its first item stands."""
         ...
@@ -96,6 +100,10 @@ class HostExecutor:
         """Copy of an array."""
         return np.array(array, order="C")
 
+    def contiguous(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The array C-ordered."""
+        return np.ascontiguousarray(array)
+
     def address(self, array: NDArray[Any]) -> int:
         """Where its first item stands."""
         return int(array.ctypes.data)
@@ -136,13 +144,18 @@ class CudaExecutor:
         return self._cupy.zeros(shape, dtype)
 
     def upload(self, array: NDArray[Any]) -> Array:
-        """Copy of a host array on the device."""
-        return self._cupy.asarray(np.ascontiguousarray(array))
+        """Copy of a host array on the device; of an array of structs, its bytes."""
+        given = np.ascontiguousarray(array)
+        return self._cupy.asarray(given.view(np.uint8) if given.dtype.names else given)
 
     def download(self, array: Array) -> NDArray[Any]:
         """Copy of a device array on the host; waits for what was launched before."""
         found: NDArray[Any] = self._cupy.asnumpy(array)
         return found
+
+    def contiguous(self, array: Array) -> Array:
+        """The array C-ordered."""
+        return self._cupy.ascontiguousarray(array)
 
     def address(self, array: Array) -> int:
         """Where its first item stands on the device."""

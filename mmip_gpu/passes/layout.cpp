@@ -82,6 +82,8 @@ BlockTable make_table(int mode, int depth) {
     return table;
 }
 
+}  // namespace
+
 std::unique_ptr<TileOrder> make_order(int depth, int az, int ay, int ax) {
     auto order = std::make_unique<TileOrder>();
     order->depth = depth, order->az = az, order->ay = ay, order->ax = ax;
@@ -101,8 +103,6 @@ std::unique_ptr<TileOrder> make_order(int depth, int az, int ay, int ax) {
                 }
     return order;
 }
-
-}  // namespace
 
 const BlockTable* block_table(int mode, int cell_depth) {
     static const BlockTable tables[] = {make_table(kMode8, 1),  make_table(kMode4, 1), make_table(kMode16, 1), make_table(kMode32, 1),

@@ -51,6 +51,8 @@ struct TileOrder {
     }
 };
 
+std::unique_ptr<TileOrder> make_order(int depth, int az, int ay, int ax);
+
 struct Geometry {
     int64_t planes = 0;
     int64_t shape[3] = {0, 0, 0};            // samples on z, y, x

@@ -10,14 +10,6 @@
 
 namespace MMIP_NS {
 
-// Inverse DCT of a line whose length is known at run time only (scaled decoding).
-MMIP_RULE void idct_any(float* line, int stride, int n) {
-    if (n == 2) idct_line<2, float>(line, stride);
-    if (n == 4) idct_line<4, float>(line, stride);
-    if (n == 8) idct_line<8, float>(line, stride);
-    if (n == 16) idct_line<16, float>(line, stride);
-}
-
 template <class T>
 class TileSynthesis {
 public:
@@ -199,7 +191,7 @@ private:
         for (int k = 0; k < many; ++k) {
             const int at = t_.raster[i + k];
             T* out = place(t_.cell[0] + at / (t_.ay * t_.ax), t_.cell[1] + at / t_.ax % t_.ay, t_.cell[2] + at % t_.ax);
-            if (out != nullptr) *out = clip(to_sample(dc_value(at) * (t_.depth == 8 ? kScaleRoot8 : 0.125f)));
+            if (out != nullptr) *out = clip(to_sample(dc_value(at) * scale_factor(t_.depth, 8)));
         }
     }
 
@@ -228,7 +220,7 @@ private:
                 for (int j = 0; j < n; ++j)
                     for (int i = 0; i < n; ++i) out[(k * n + j) * n + i] = block[(k * size + i) * size + j];
             inverse_small(out, out_slices, n);
-            const float factor = t_.depth == 8 ? (s == 2 ? kScaleRoot2 : kScaleRoot4) : 1.0f / static_cast<float>(s);
+            const float factor = scale_factor(t_.depth, s);
             for (int i = 0; i < out_slices * n * n; ++i) out[i] = out[i] * factor;
         }
         clear(slices * size * size / 8);
@@ -268,7 +260,7 @@ private:
         const int deep = t_.depth == 8 ? 2 : 1, h = n / 2, slices = t_.depth == 8 ? h : 1;
         if (t_.depth == 8) inverse_quarter_dcs<8>(block);
         else inverse_quarter_dcs<1>(block);
-        const float factor = t_.depth == 8 ? (s == 2 ? kScaleRoot2 : kScaleRoot4) : 1.0f / static_cast<float>(s);
+        const float factor = scale_factor(t_.depth, s);
         float part[16 * 16];
         for (int u = 0; u < 4 * deep; ++u) {
             const int uz = u >> 2, uy = (u >> 1) & 1, ux = u & 1;
@@ -284,10 +276,6 @@ private:
     }
 
     static float* floats(F8* block) { return reinterpret_cast<float*>(block); }
-
-    static constexpr float kScaleRoot2 = 0x1.6a09e60000000p-2f;   // 2^-1.5
-    static constexpr float kScaleRoot4 = 0.125f;                   // 4^-1.5
-    static constexpr float kScaleRoot8 = 0x1.6a09e60000000p-5f;   // 8^-1.5
 
     const mmip::SynthesizeJob& job_;
     const mmip::TileView& t_;

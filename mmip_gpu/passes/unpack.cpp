@@ -13,21 +13,6 @@
 namespace mmip {
 namespace {
 
-const char* status_text(int status) {
-    switch (status) {
-        case kStatusTruncated: return "ends before its last symbol";
-        case kStatusTrailing: return "has bits left over";
-        case kStatusSymbol: return "holds a symbol outside its alphabet";
-        case kStatusMode: return "holds a block mode that is reserved or does not fit there";
-        case kStatusPosition: return "holds a position past the end of its stage";
-        case kStatusValue: return "holds an index that is too large";
-        case kStatusClass: return "holds an impossible class map";
-        case kStatusMask: return "holds an impossible padding mask";
-        case kStatusDisagree: return "disagrees with an earlier stage or with the classes of its cells";
-        default: return "is fine";
-    }
-}
-
 // The tokens of a tile into its zeroed part of the AC buffer.
 void spread_tokens(const Coefficients& c, const Tile& tile, const TokenSpan* spans, bool first) {
     int32_t* ac = c.ac.get() + tile.base * c.per_cell();
@@ -39,6 +24,22 @@ void spread_tokens(const Coefficients& c, const Tile& tile, const TokenSpan* spa
 }
 
 }  // namespace
+
+const char* status_text(int status) {
+    switch (status) {
+        case kStatusTruncated: return "ends before its last symbol";
+        case kStatusTrailing: return "has bits left over";
+        case kStatusSymbol: return "holds a symbol outside its alphabet";
+        case kStatusMode: return "holds a block mode that is reserved or does not fit there";
+        case kStatusPosition: return "holds a position past the end of its stage";
+        case kStatusValue: return "holds an index that is too large";
+        case kStatusClass: return "holds an impossible class map";
+        case kStatusCrc: return "has another crc than its group";
+        case kStatusMask: return "holds an impossible padding mask";
+        case kStatusDisagree: return "disagrees with an earlier stage or with the classes of its cells";
+        default: return "is fine";
+    }
+}
 
 void refuse(int status, int stage, const Tile& tile) {
     throw DataError(status, "stage " + std::to_string(stage) + ", sub-stream " + std::to_string(tile.substream) + " " + status_text(status));

@@ -80,6 +80,7 @@ enum Status : int32_t {
     kStatusValue = 6,        // index too large
     kStatusClass = 7,        // class map: run past the tile or class out of range
     kStatusDisagree = 8,     // stages disagree on modes, or a block breaks its class
+    kStatusCrc = 10,         // the crc of a group of sub-streams differs
     kStatusMask = 9,         // padding mask: reserved kind, impossible code, or mixed where it is not
 };
 

@@ -1,6 +1,7 @@
-// One line of a transform: the orthonormal DCT-II and the reversible 8-point transform, forward and inverse.
+// One line of a transform: the orthonormal DCT-II and the reversible 8-point transform, forward and inverse; corners of merged
+// blocks; the factors of scaled decoding.
 // Values: binary32, in place of a strided line; V is float (one lane) or a vector of floats (lanes side by side).
-// Implements FORMAT.md sections 4.1 and 4.2. Guarantees the stated operation order; axes and blocks are the passes' affair.
+// Implements FORMAT.md sections 4.1, 4.2 and 5.1 (sizes). Guarantees the stated operation order; axes and blocks are the passes' affair.
 #pragma once
 
 #include "dct_tables.h"
@@ -166,6 +167,39 @@ MMIP_RULE void inverse_reversible_line(V* line, int stride) {
     }
     MMIP_UNROLL
     for (int i = 0; i < 8; ++i) line[i * stride] = x[i];
+}
+
+// The m x m (x m) corner of a merged block to the DCs of its cells and back; values [z][y][x] and [kz][ky][kx].
+template <int depth, int m, void (*line)(float*, int)>
+MMIP_RULE void corner_lines(float* corner) {
+    if constexpr (depth > 1)
+        for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
+    for (int z = 0; z < depth; ++z)
+        for (int x = 0; x < m; ++x) line(corner + z * m * m + x, m);
+    for (int row = 0; row < depth * m; ++row) line(corner + row * m, 1);
+}
+
+template <int depth, int m, void (*line)(float*, int)>
+MMIP_RULE void inverse_corner_lines(float* corner) {
+    for (int row = 0; row < depth * m; ++row) line(corner + row * m, 1);
+    for (int z = 0; z < depth; ++z)
+        for (int x = 0; x < m; ++x) line(corner + z * m * m + x, m);
+    if constexpr (depth > 1)
+        for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
+}
+
+// Inverse DCT of a line whose length is known at run time only (scaled decoding).
+MMIP_RULE void idct_any(float* line, int stride, int n) {
+    if (n == 2) idct_line<2, float>(line, stride);
+    if (n == 4) idct_line<4, float>(line, stride);
+    if (n == 8) idct_line<8, float>(line, stride);
+    if (n == 16) idct_line<16, float>(line, stride);
+}
+
+// What reduced blocks are multiplied by at scale 2, 4 or 8 (section 5.1).
+MMIP_RULE float scale_factor(int cell_depth, int scale) {
+    if (cell_depth == 1) return 1.0f / static_cast<float>(scale);
+    return scale == 2 ? 0x1.6a09e60000000p-2f : (scale == 4 ? 0.125f : 0x1.6a09e60000000p-5f);   // scale^-1.5
 }
 
 }  // namespace MMIP_NS

@@ -1,0 +1,84 @@
+// Binds, for the GPU path, what the host knows of payloads before a kernel reads them: heads, decoding tables, coding orders.
+// Values: NumPy arrays of the layouts of rules/token_reader.h and rules/huffman.h. Home: host. FORMAT.md sections 3, 4.4, 6 and 7.
+#include "core_payloads.h"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+#include <memory>
+
+#include "passes/layout.h"
+#include "passes/payload.h"
+#include "passes/unpack.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace mmip {
+namespace {
+
+using ByteArray = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+
+template <class T>
+Array<T> copied(const void* from, size_t count) {
+    std::unique_ptr<T[]> data(new T[count]);
+    if (count > 0) std::memcpy(data.get(), from, count * sizeof(T));
+    T* raw = data.release();
+    return Array<T>(raw, {count}, nb::capsule(raw, [](void* p) noexcept { delete[] static_cast<T*>(p); }));
+}
+
+using Family = std::tuple<int, int, Array<uint32_t>, Array<uint8_t>>;   // alphabet, bits of an escaped symbol, fast, longer
+
+// (offsets of the sub-streams and the end, crcs of their groups, families, prediction weights); stage 0: corrections.
+std::tuple<Array<uint64_t>, Array<uint32_t>, std::vector<Family>, Array<int8_t>> payload_head(ByteArray head, uint64_t size, int64_t substreams, int stage,
+                                                                                              bool dc_image, bool check_crc) {
+    if (head.size() < 10 || size < head.size()) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
+    const std::vector<CodeFamily> families = stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, dc_image);
+    const uint64_t stated = head.data()[0] | head.data()[1] << 8 | head.data()[2] << 16 | static_cast<uint64_t>(head.data()[3]) << 24;
+    if (stated > head.size()) throw DataError(kStatusTruncated, "payload ends inside its head");
+    const StagePayload p = read_payload(head.data(), size, substreams, stage, families, check_crc);
+    std::vector<Family> found;
+    for (const DecodingTables& t : p.tables)
+        found.emplace_back(t.alphabet, t.escape_bits, copied<uint32_t>(t.fast.data(), t.fast.size()),
+                           copied<uint8_t>(t.longer.data(), t.longer.size() * sizeof(LongCodes)));
+    return {copied<uint64_t>(p.offsets.data(), p.offsets.size()), copied<uint32_t>(p.group_crcs, static_cast<size_t>(p.groups())), std::move(found),
+            copied<int8_t>(p.dc_weights.of, kDcWeights)};
+}
+
+// (cells on z, y, x of a block; positions as bytes; scan) of a mode; all empty where there is none.
+std::tuple<std::vector<int>, Array<uint8_t>, Array<uint16_t>> block_tables(int mode, int cell_depth) {
+    const BlockTable* table = block_table(mode, cell_depth);
+    if (table == nullptr) return {std::vector<int>(3, 0), copied<uint8_t>(nullptr, 0), copied<uint16_t>(nullptr, 0)};
+    const BlockShape shape = block_shape(mode, cell_depth);
+    return {{shape.z, shape.y, shape.x}, copied<uint8_t>(table->positions.data(), table->positions.size() * sizeof(BlockPosition)),
+            copied<uint16_t>(table->scan.data(), table->scan.size())};
+}
+
+// Raster index of each cell of a tile in coding order.
+Array<uint16_t> coding_order(int cell_depth, int az, int ay, int ax) {
+    const std::unique_ptr<TileOrder> order = make_order(cell_depth, az, ay, ax);
+    return copied<uint16_t>(order->raster.data(), order->raster.size());
+}
+
+Array<uint16_t> token_places() { return copied<uint16_t>(token_code_places(), 9 * 7 * kNeighbourSums); }
+
+}  // namespace
+
+void bind_payloads(nb::module_& m) {
+    m.def("payload_head", &payload_head, "head"_a, "size"_a, "substreams"_a, "stage"_a, "dc_image"_a, "check_crc"_a);
+    m.def("block_tables", &block_tables, "mode"_a, "cell_depth"_a);
+    m.def("coding_order", &coding_order, "cell_depth"_a, "az"_a, "ay"_a, "ax"_a);
+    m.def("token_places", &token_places);
+    m.def("status_text", [](int status) { return std::string(status_text(status)); }, "status"_a);
+    m.attr("STATUS_TRUNCATED") = static_cast<int>(kStatusTruncated);
+    m.attr("DC_IMAGE_UNIT") = static_cast<int>(kDcImageUnit);
+    m.attr("MODE_COUNT") = static_cast<int>(kModeCount);
+    m.attr("GROUP_SUBSTREAMS") = static_cast<int>(kGroupSubstreams);
+}
+
+}  // namespace mmip

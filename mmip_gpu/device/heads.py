@@ -1,0 +1,120 @@
+"""Heads of stage payloads, read on the host: where sub-streams stand, and the codes that the kernels decode with.
+
+Values: payload bytes on the host or in the executor's memory in; offsets on the host, code tables in the executor's
+memory out. Implements FORMAT.md section 6 for readers. Equal codes are uploaded once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..codec import check_payload
+from ..container import Header
+from .executors import Array, Executor
+from .parameters import DEPTH_TABLES, STAGE_CODES
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["CodeStore", "StageHead", "is_on_device", "read_head"]
+
+_KEPT = 64  # codes of one family that are kept in the executor's memory
+_ENTRY_SPECIAL, _ENTRY_LONG, _FAST_BITS = 1 << 18, 1 << 19, 9  # rules/huffman.h
+
+Family = tuple[int, int, NDArray[np.uint32], NDArray[np.uint8]]
+
+
+def is_on_device(payload: Any) -> bool:
+    """Whether the bytes lie in the memory of a device."""
+    return hasattr(payload, "__cuda_array_interface__")
+
+
+@dataclass(frozen=True)
+class StageHead:
+    """What a payload's head says; `offsets` count from the payload's start and end with its size."""
+
+    offsets: NDArray[np.uint64]
+    group_crcs: NDArray[np.uint32]
+    families: list[Family]
+    weights: NDArray[np.int8]
+
+    @property
+    def least_token_bits(self) -> int:
+        """No token takes fewer bits: with it the bytes of a sub-stream bound its tokens."""
+        entries = self.families[-1][2]
+        plain = (entries >> 12) & 63
+        special = (entries & 15) + 1
+        bits = np.where(entries & _ENTRY_LONG, _FAST_BITS + 1, np.where(entries & _ENTRY_SPECIAL, special, plain))
+        return max(int(bits.min()), 1)
+
+
+def read_head(executor: Executor, header: Header, stage: int, payload: Buffer | Array, check_crc: bool) -> StageHead:
+    """Head of the payload of a stage.
+
+    Raises
+    ------
+    CorruptData, TruncatedData
+    """
+    fields = header.transform
+    assert fields is not None
+    if is_on_device(payload):
+        on_device: Array = payload
+        size = int(on_device.size)
+        start = executor.download(on_device[:4])
+        stated = min(int.from_bytes(start.tobytes(), "little"), size)
+        head = executor.download(on_device[: max(stated, 4)])
+    else:
+        head = np.frombuffer(payload, np.uint8)
+        size = head.size
+    check_payload(header, stage, size, head.data, check_crc)
+    number = 0 if stage > len(fields.cuts) else stage
+    return StageHead(*_core.payload_head(head, size, header.substreams, number, fields.dc_image is not None, check_crc))
+
+
+class CodeStore:
+    """Code tables in the executor's memory, and the tables that never change."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._held: dict[bytes, tuple[Array, Array]] = {}
+        self.places = executor.upload(_core.token_places())
+        self._parts: list[Array] = []
+        tables = np.zeros(2, DEPTH_TABLES)
+        for record, depth in zip(tables, (1, 8), strict=True):
+            for mode in range(_core.MODE_COUNT):
+                size, positions, scan = _core.block_tables(mode, depth)
+                if len(scan):
+                    held = [executor.upload(positions.view(np.uint64)), executor.upload(scan)]
+                    self._parts += held
+                    record["blocks"][mode]["size"] = [int(np.prod(size)), *size]
+                    record["blocks"][mode]["positions"] = executor.address(held[0])
+                    record["scan"][mode] = executor.address(held[1])
+        self.depth_tables = executor.upload(tables)
+
+    def trim(self) -> None:
+        """Forget codes when there are many; for between batches."""
+        if len(self._held) > _KEPT:
+            self._held.clear()
+
+    def record(self, head: StageHead) -> np.void:
+        """The codes of a stage as the kernels take them; those of corrections stand for tokens."""
+        record: np.void = np.zeros(1, STAGE_CODES)[0]
+        names = {1: ("tokens",), 2: ("headers", "tokens"), 3: ("dc", "headers", "tokens")}[len(head.families)]
+        for name, (alphabet, escape_bits, fast, longer) in zip(names, head.families, strict=True):
+            held = self._uploaded(fast, longer)
+            record[name] = (*(self._executor.address(a) for a in held), alphabet, escape_bits)
+        if len(head.families) == 1:
+            record["dc"] = record["tokens"]
+        record["weights"][: len(head.weights)] = head.weights
+        return record
+
+    def _uploaded(self, fast: NDArray[Any], longer: NDArray[Any]) -> tuple[Array, Array]:
+        key = fast.tobytes() + longer.tobytes()
+        if key not in self._held:
+            self._held[key] = self._executor.upload(fast), self._executor.upload(longer.view(np.uint16))
+        return self._held[key]
