@@ -1,5 +1,7 @@
 // The kernels of the GPU on the CPU: every phase of every group, lane after lane. Binds them for Python by name.
 // Values: the bytes of a kernel's Params, with pointers into host memory. Home: host. A proof of the kernels, not a fast executor.
+#define MMIP_AS_DEVICE 1   // what a device would run, where hosts have a faster way
+
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>

@@ -16,6 +16,7 @@ struct SynthesisKernel {
     static constexpr int kCells = depth == 8 ? 8 : 16, kSuperblocks = depth == 8 ? 1 : 4;
     static constexpr int kPitch = kWidth + 1, kSlice = kWidth * kPitch;                  // rows one apart in banks
     static constexpr int kRows = kSlices * kWidth, kLanes = kSuperblocks * kRows, kPhases = 7;
+    static constexpr int kResident = 1024 / kLanes;                                      // 64 registers a lane
     static constexpr int kLanesPerCell = kLanes / (kSuperblocks * kCells);
     using Params = DecodeParams;
 
