@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 MAGNITUDE_BYTES: int
 FINISH_SAMPLES: int
+CRC_GROUPS: int
 
 def run(name: str, params: bytes, descending: bool = False) -> None: ...
 def names() -> list[str]: ...

@@ -29,6 +29,7 @@ from .tiles import CodingOrders, place_tiles
 __all__ = ["Layer", "LayerItem", "groups_of_samples"]
 
 _LANES = _phases.lanes("unpack_tokens")
+_CRC_GROUPS = _phases.CRC_GROUPS
 
 
 @dataclass
@@ -201,7 +202,7 @@ class _Work:
             held = executor.upload(groups)
             executor.launch(
                 "check_groups",
-                groups=-(-len(groups) // _LANES),
+                groups=-(-len(groups) // _CRC_GROUPS),
                 count=len(groups),
                 items=executor.address(held),
                 states=executor.address(self.states),

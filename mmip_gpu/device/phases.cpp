@@ -87,6 +87,7 @@ NB_MODULE(_phases, m) {
     m.def("struct_bytes", &struct_bytes, "name"_a);
     m.def("sample_place", &sample_place, "size"_a, "plane"_a, "z"_a, "y"_a, "x"_a);
     m.attr("MAGNITUDE_BYTES") = static_cast<int>(mmip::kMagnitudeBytes);
+    m.attr("CRC_GROUPS") = static_cast<int>(mmip::CrcKernel::kGroups);
     m.attr("FINISH_SAMPLES") = static_cast<int>(mmip::kFinishSamples);
     m.def("params_bytes", [](const std::string& name) { return find(name).params; }, "name"_a);
     m.def("shared_bytes", [](const std::string& name) { return find(name).shared; }, "name"_a);

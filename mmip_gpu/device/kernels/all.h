@@ -29,5 +29,5 @@ using ReduceDeepKernel = SynthesisKernel<8, true>;
     X(reduce_flat, mmip::ReduceFlatKernel)               \
     X(reduce_deep, mmip::ReduceDeepKernel)               \
     X(correct_samples, mmip::CorrectSamplesKernel)       \
-    X(undo_colour, mmip::ColourKernel)                   \
+    X(undo_colour, mmip::UndoColourKernel)               \
     X(indices_to_floats, mmip::FloatKernel)

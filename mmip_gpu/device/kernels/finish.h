@@ -39,7 +39,7 @@ struct FinishKernel {
     }
 };
 
-struct ColourKernel : FinishKernel {
+struct UndoColourKernel : FinishKernel {
     struct Place {
         MMIP_RULE void operator()(const FinishItem& item, int64_t i) const {
             const int64_t at = i / item.plane * (3 * item.plane) + i % item.plane;

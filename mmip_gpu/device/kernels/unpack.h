@@ -31,8 +31,9 @@ struct CrcGroup {
     uint32_t crc;
 };
 
+// Several lanes take a piece of a group each; one joins what they found.
 struct CrcKernel {
-    static constexpr int kLanes = 32, kPhases = 2, kTable = 256;
+    static constexpr int kLanes = 32, kPhases = 2, kPieces = 8, kGroups = kLanes / kPieces;
     struct Params {
         int64_t groups;
         int64_t count;                       // of CrcGroup
@@ -40,20 +41,25 @@ struct CrcKernel {
         DecodeState* states;
     };
     struct Shared {
-        uint32_t table[kTable];
+        uint32_t crcs[kLanes];
     };
+
+    static MMIP_RULE uint64_t start_of(const CrcGroup& item, int piece) { return item.bytes / kPieces * static_cast<uint64_t>(piece); }
+    static MMIP_RULE int64_t bytes_of(const CrcGroup& item, int piece) {
+        return static_cast<int64_t>((piece + 1 < kPieces ? start_of(item, piece + 1) : item.bytes) - start_of(item, piece));
+    }
 
     template <int phase>
     static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
+        const int64_t i = group * kGroups + (phase == 0 ? lane / kPieces : lane);
+        if (i >= p.count) return;
+        const CrcGroup& item = p.items[i];
         if constexpr (phase == 0) {
-            for (int i = lane; i < kTable; i += kLanes) s.table[i] = crc_entry(static_cast<uint32_t>(i));
-        } else {
-            const int64_t i = group * kLanes + lane;
-            if (i >= p.count) return;
-            const CrcGroup& item = p.items[i];
-            uint32_t crc = kCrcStart;
-            for (uint64_t k = 0; k < item.bytes; ++k) crc = crc_step(s.table, crc, item.data[k]);
-            if ((crc ^ kCrcStart) == item.crc) return;
+            s.crcs[lane] = crc_of(item.data + start_of(item, lane % kPieces), bytes_of(item, lane % kPieces));
+        } else if (lane < kGroups) {
+            uint32_t crc = s.crcs[lane * kPieces];
+            for (int k = 1; k < kPieces; ++k) crc = crc_joined(crc, s.crcs[lane * kPieces + k], bytes_of(item, k));
+            if (crc == item.crc) return;
             for (int64_t t = item.first_tile; t < item.first_tile + item.tiles; ++t)
                 if (p.states[t].status == kOk) EntropyKernel::fail(p.states[t], kStatusCrc, item.stage);
         }
