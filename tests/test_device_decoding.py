@@ -5,7 +5,8 @@ Both orders of lanes and groups; damaged items of a batch name themselves; place
 
 from __future__ import annotations
 
-from typing import Any
+import importlib.util
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from strategies import make, make_roi
 
 import mmip_gpu as mmip
 from mmip_gpu.codec import needed_stages
-from mmip_gpu.device import HostExecutor, _phases, parameters
+from mmip_gpu.device import HostExecutor, _phases, containers, parameters
 from mmip_gpu.device.decoding import DecodeJob, Decoder
 from mmip_gpu.device.tiles import Box, CodingOrders, cut_into_waves, place_tiles, tile_records
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
@@ -229,6 +230,49 @@ def test_heads_and_arguments_that_are_wrong() -> None:
     assert np.array_equal(found.arrays[-1], mmip.decode(blob))
     found = Decoder(HostExecutor()).decode([clean], max_bytes=100)
     assert isinstance(found.errors()[0], LimitExceeded)
+
+
+# --- the public functions
+
+
+class OnDevice(np.ndarray):
+    """Stands for an array of CuPy: host memory that says it is a device's."""
+
+    __cuda_array_interface__: ClassVar[dict[str, Any]] = {}
+
+
+def held(blob: bytes) -> OnDevice:
+    return np.frombuffer(blob, np.uint8).copy().view(OnDevice)
+
+
+def test_public_functions_follow_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "CudaExecutor", HostExecutor)
+    blobs = batch()
+    expected = [mmip.decode(b) for b in blobs]
+    for given in (blobs, [held(b) for b in blobs], [held(b) if i % 2 else b for i, b in enumerate(blobs)]):
+        for a, b in zip(mmip.decode_batch(given, device="gpu"), expected, strict=True):
+            assert np.array_equal(a, b)
+    half = mmip.decode(held(blobs[0]), stages=2, scale=2)  # type: ignore[arg-type]
+    assert np.array_equal(half, mmip.decode(blobs[0], stages=2, scale=2))
+    cut = held(blobs[0][:-5])
+    with pytest.raises(TruncatedData, match="stage 3 ends"):
+        mmip.decode(cut)  # type: ignore[arg-type]
+    damaged = held(damaged_payload(blobs[1], len(blobs[1]) - 1, 3))
+    with pytest.raises(CorruptData, match="item 1: stage 3, sub-stream"):
+        mmip.decode_batch([held(blobs[0]), damaged])  # type: ignore[list-item]
+    with pytest.raises(InvalidArgument, match="expected bytes"):
+        mmip.decode(np.zeros((4, 4), np.uint8).view(OnDevice))  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="copy it with"):
+        mmip.decode(held(blobs[0]), device="cpu")  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="device='tpu'"):
+        mmip.decode(blobs[0], device="tpu")
+
+
+def test_without_a_device_the_error_says_what_works() -> None:
+    if importlib.util.find_spec("cupy") is not None:
+        pytest.skip("CuPy is installed")
+    with pytest.raises(mmip.BackendUnavailable, match="device='cpu'"):
+        mmip.decode(batch()[0], device="gpu")
 
 
 # --- layouts and places

@@ -92,11 +92,11 @@ class Decoded:
         Raises
         ------
         CorruptData, TruncatedData, LimitExceeded, InvalidArgument
-            The first error, with the index of its job.
+            The first error; in a batch with the index of its job.
         """
         for index, error in enumerate(self.errors()):
             if error is not None:
-                raise type(error)(f"item {index}: {error}")
+                raise type(error)(f"item {index}: {error}") if len(self.arrays) > 1 else error
         return list(self.arrays)
 
 

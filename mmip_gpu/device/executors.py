@@ -50,6 +50,10 @@ class Executor(Protocol):
         """The array C-ordered: itself, or a copy in the same memory."""
         ...
 
+    def adopt(self, data: Any) -> Array:
+        """Bytes that already lie in this memory, as an array."""
+        ...
+
     def address(self, array: Array) -> int:
         """Where its first item stands."""
         ...
@@ -104,6 +108,11 @@ class HostExecutor:
         """The array C-ordered."""
         return np.ascontiguousarray(array)
 
+    def adopt(self, data: Any) -> NDArray[Any]:
+        """The array that it is."""
+        found: NDArray[Any] = _checked_bytes(data)
+        return found
+
     def address(self, array: NDArray[Any]) -> int:
         """Where its first item stands."""
         return int(array.ctypes.data)
@@ -157,6 +166,15 @@ class CudaExecutor:
         """The array C-ordered."""
         return self._cupy.ascontiguousarray(array)
 
+    def adopt(self, data: Any) -> Array:
+        """The bytes as an array of CuPy, not copied."""
+        has_interface = hasattr(data, "__cuda_array_interface__")
+        array = self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
+        here, there = self._cupy.cuda.runtime.getDevice(), array.device.id
+        if here != there:
+            raise InvalidArgument(f"expected data of device {here}, the current one, found device {there}")
+        return _checked_bytes(array)
+
     def address(self, array: Array) -> int:
         """Where its first item stands on the device."""
         return int(array.data.ptr)
@@ -167,6 +185,13 @@ class CudaExecutor:
         if groups:
             entry = _module(self._cupy).get_function(kernel)
             entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))
+
+
+def _checked_bytes(array: Array) -> Array:
+    """The array, which holds bytes in a row."""
+    if array.dtype != np.uint8 or array.ndim != 1 or not array.flags.c_contiguous:
+        raise InvalidArgument(f"expected bytes (uint8, one axis), found {array.dtype} of shape {array.shape}")
+    return array
 
 
 @lru_cache(maxsize=1)

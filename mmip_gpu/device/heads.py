@@ -26,12 +26,17 @@ __all__ = ["CodeStore", "StageHead", "is_on_device", "read_head"]
 _KEPT = 64  # codes of one family that are kept in the executor's memory
 _ENTRY_SPECIAL, _ENTRY_LONG, _FAST_BITS = 1 << 18, 1 << 19, 9  # rules/huffman.h
 
+_DLPACK_CUDA = 2
+
 Family = tuple[int, int, NDArray[np.uint32], NDArray[np.uint8]]
 
 
 def is_on_device(payload: Any) -> bool:
-    """Whether the bytes lie in the memory of a device."""
-    return hasattr(payload, "__cuda_array_interface__")
+    """Whether the data lies in the memory of a CUDA device."""
+    if hasattr(payload, "__cuda_array_interface__"):
+        return True
+    where = getattr(payload, "__dlpack_device__", None)
+    return where is not None and int(where()[0]) == _DLPACK_CUDA
 
 
 @dataclass(frozen=True)
