@@ -34,21 +34,38 @@ Array<T> copied(const void* from, size_t count) {
 
 using Family = std::tuple<int, int, Array<uint32_t>, Array<uint8_t>>;   // alphabet, bits of an escaped symbol, fast, longer
 
-// (offsets of the sub-streams and the end, crcs of their groups, families, prediction weights); stage 0: corrections.
-std::tuple<Array<uint64_t>, Array<uint32_t>, std::vector<Family>, Array<int8_t>> payload_head(ByteArray head, uint64_t size, int64_t substreams, int stage,
-                                                                                              bool dc_image, bool check_crc) {
-    if (head.size() < 10 || size < head.size()) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
-    const std::vector<CodeFamily> families = stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, dc_image);
-    const uint64_t stated = head.data()[0] | head.data()[1] << 8 | head.data()[2] << 16 | static_cast<uint64_t>(head.data()[3]) << 24;
-    if (stated > head.size()) throw DataError(kStatusTruncated, "payload ends inside its head");
-    const StagePayload p = read_payload(head.data(), size, substreams, stage, families, check_crc);
-    std::vector<Family> found;
-    for (const DecodingTables& t : p.tables)
-        found.emplace_back(t.alphabet, t.escape_bits, copied<uint32_t>(t.fast.data(), t.fast.size()),
-                           copied<uint8_t>(t.longer.data(), t.longer.size() * sizeof(LongCodes)));
-    return {copied<uint64_t>(p.offsets.data(), p.offsets.size()), copied<uint32_t>(p.group_crcs, static_cast<size_t>(p.groups())), std::move(found),
-            copied<int8_t>(p.dc_weights.of, kDcWeights)};
-}
+// The head of a payload, of which tables are copied only when they are asked for.
+class PayloadHead {
+public:
+    // stage 0: corrections
+    PayloadHead(ByteArray head, uint64_t size, int64_t substreams, int stage, bool dc_image, bool check_crc) {
+        if (head.size() < 10 || size < head.size()) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
+        const uint8_t* b = head.data();
+        const uint64_t stated = b[0] | b[1] << 8 | b[2] << 16 | static_cast<uint64_t>(b[3]) << 24;
+        if (stated > head.size()) throw DataError(kStatusTruncated, "payload ends inside its head");
+        const std::vector<CodeFamily> families = stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, dc_image);
+        payload_ = read_payload(b, size, substreams, stage, families, check_crc);
+        crcs_.resize(static_cast<size_t>(payload_.groups()));
+        if (!crcs_.empty()) std::memcpy(crcs_.data(), payload_.group_crcs, crcs_.size() * sizeof(uint32_t));
+        payload_.bytes = payload_.group_crcs = nullptr;   // the caller's, and used up
+    }
+
+    uint32_t code_bytes() const { return payload_.code_bytes; }
+    Array<uint64_t> offsets() const { return copied<uint64_t>(payload_.offsets.data(), payload_.offsets.size()); }
+    Array<uint32_t> group_crcs() const { return copied<uint32_t>(crcs_.data(), crcs_.size()); }
+    Array<int8_t> weights() const { return copied<int8_t>(payload_.dc_weights.of, kDcWeights); }
+    std::vector<Family> families() const {
+        std::vector<Family> found;
+        for (const DecodingTables& t : payload_.tables)
+            found.emplace_back(t.alphabet, t.escape_bits, copied<uint32_t>(t.fast.data(), t.fast.size()),
+                               copied<uint8_t>(t.longer.data(), t.longer.size() * sizeof(LongCodes)));
+        return found;
+    }
+
+private:
+    StagePayload payload_;
+    std::vector<uint32_t> crcs_;
+};
 
 // (cells on z, y, x of a block; positions as bytes; scan) of a mode; all empty where there is none.
 std::tuple<std::vector<int>, Array<uint8_t>, Array<uint16_t>> block_tables(int mode, int cell_depth) {
@@ -70,7 +87,13 @@ Array<uint16_t> token_places() { return copied<uint16_t>(token_code_places(), 9 
 }  // namespace
 
 void bind_payloads(nb::module_& m) {
-    m.def("payload_head", &payload_head, "head"_a, "size"_a, "substreams"_a, "stage"_a, "dc_image"_a, "check_crc"_a);
+    nb::class_<PayloadHead>(m, "PayloadHead")
+        .def(nb::init<ByteArray, uint64_t, int64_t, int, bool, bool>(), "head"_a, "size"_a, "substreams"_a, "stage"_a, "dc_image"_a, "check_crc"_a)
+        .def_prop_ro("code_bytes", &PayloadHead::code_bytes)
+        .def_prop_ro("offsets", &PayloadHead::offsets, nb::rv_policy::move)
+        .def_prop_ro("group_crcs", &PayloadHead::group_crcs, nb::rv_policy::move)
+        .def_prop_ro("weights", &PayloadHead::weights, nb::rv_policy::move)
+        .def_prop_ro("families", &PayloadHead::families, nb::rv_policy::move);
     m.def("block_tables", &block_tables, "mode"_a, "cell_depth"_a);
     m.def("coding_order", &coding_order, "cell_depth"_a, "az"_a, "ay"_a, "ax"_a);
     m.def("token_places", &token_places);

@@ -89,7 +89,7 @@ class Decoder:
             raw = executor.download(payload).data if is_on_device(payload) else payload
             return executor.upload(decode_raw(header, raw, job.scale, job.region, max_bytes))
         heads = [
-            read_head(executor, header, stage, payload, check_crc)
+            read_head(executor, self._store, header, stage, payload, check_crc)
             for stage, payload in enumerate(job.payloads[:wanted], 1)
         ]
         part = TiledRegion.of(header, job.scale, job.region)
@@ -129,8 +129,13 @@ class Decoder:
         main = Layer(self._executor, self._store, orders, check_crc)
         images = Layer(self._executor, self._store, orders, check_crc)
         first_image = 0
+        known: dict[tuple[Box, int], tuple[NDArray[Any], NDArray[np.int64]]] = {}
         for chunk in chunks.values():
-            tiles, substreams = tile_records(chunk.box, len(main.parts), self._components(chunk), orders)
+            key = chunk.box, self._components(chunk)
+            if key not in known:
+                known[key] = tile_records(*key, orders)
+            tiles, substreams = known[key][0].copy(), known[key][1]
+            tiles["item"] = len(main.parts)
             if chunk.image is not None:
                 part = self._image_part(chunk, len(images.parts), orders)
                 images.parts.append(part)
@@ -198,7 +203,8 @@ class Decoder:
         assert fields is not None
         assert fields.dc_image is not None
         box = _image_box(chunk.box)
-        tiles, substreams = tile_records(box, index, self._components(chunk), orders)
+        tiles, substreams = tile_records(box, self._components(chunk), orders)
+        tiles["item"] = index
         item = np.zeros(1, DECODE_ITEM)
         item["shape"] = box.shape
         item["origin"], item["size"], item["scaled"] = box.window(1)
@@ -226,5 +232,5 @@ def _token_room(
     cells, room = cells_of(tiles), np.zeros(len(tiles), np.int64)
     for first, end, head in zip(cuts, cuts[1:], heads, strict=False):
         held = (head.offsets[substreams + 1] - head.offsets[substreams]).astype(np.int64)
-        room += np.minimum(8 * held // head.least_token_bits, cells * (end - first))
+        room += np.minimum(8 * held // head.codes.least_token_bits, cells * (end - first))
     return room

@@ -83,7 +83,8 @@ def _correct(
         fields = header.transform
         assert fields is not None
         assert fields.correction is not None
-        tiles, substreams = tile_records(chunk.box, index, 1, layer.orders)
+        tiles, substreams = tile_records(chunk.box, 1, layer.orders)
+        tiles["item"] = index
         item = np.zeros(1, DECODE_ITEM)
         item["shape"] = chunk.box.shape
         item["origin"], item["size"], item["scaled"] = chunk.box.window(1)

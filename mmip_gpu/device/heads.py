@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CodeStore", "StageHead", "is_on_device", "read_head"]
 
-_KEPT = 64  # codes of one family that are kept in the executor's memory
+_KEPT = 256  # codes of a stage that are kept in the executor's memory
 _ENTRY_SPECIAL, _ENTRY_LONG, _FAST_BITS = 1 << 18, 1 << 19, 9  # rules/huffman.h
 
 _DLPACK_CUDA = 2
-
-Family = tuple[int, int, NDArray[np.uint32], NDArray[np.uint8]]
 
 
 def is_on_device(payload: Any) -> bool:
@@ -40,25 +38,29 @@ def is_on_device(payload: Any) -> bool:
 
 
 @dataclass(frozen=True)
+class Codes:
+    """Codes of a stage in the executor's memory: their record for the kernels, and what it points at.
+
+    No token takes fewer bits than `least_token_bits`: with it the bytes of a sub-stream bound its tokens.
+    """
+
+    record: np.void
+    least_token_bits: int
+    held: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
 class StageHead:
     """What a payload's head says; `offsets` count from the payload's start and end with its size."""
 
     offsets: NDArray[np.uint64]
     group_crcs: NDArray[np.uint32]
-    families: list[Family]
-    weights: NDArray[np.int8]
-
-    @property
-    def least_token_bits(self) -> int:
-        """No token takes fewer bits: with it the bytes of a sub-stream bound its tokens."""
-        entries = self.families[-1][2]
-        plain = (entries >> 12) & 63
-        special = (entries & 15) + 1
-        bits = np.where(entries & _ENTRY_LONG, _FAST_BITS + 1, np.where(entries & _ENTRY_SPECIAL, special, plain))
-        return max(int(bits.min()), 1)
+    codes: Codes
 
 
-def read_head(executor: Executor, header: Header, stage: int, payload: Buffer | Array, check_crc: bool) -> StageHead:
+def read_head(
+    executor: Executor, store: CodeStore, header: Header, stage: int, payload: Buffer | Array, check_crc: bool
+) -> StageHead:
     """Head of the payload of a stage.
 
     Raises
@@ -77,8 +79,10 @@ def read_head(executor: Executor, header: Header, stage: int, payload: Buffer | 
         head = np.frombuffer(payload, np.uint8)
         size = head.size
     check_payload(header, stage, size, head.data, check_crc)
-    number = 0 if stage > len(fields.cuts) else stage
-    return StageHead(*_core.payload_head(head, size, header.substreams, number, fields.dc_image is not None, check_crc))
+    kind = 0 if stage > len(fields.cuts) else stage
+    found = _core.PayloadHead(head, size, header.substreams, kind, fields.dc_image is not None, check_crc)
+    key = bytes([min(kind, 3), fields.dc_image is not None]) + head[4 : 4 + found.code_bytes].tobytes()
+    return StageHead(found.offsets, found.group_crcs, store.codes(key, found))
 
 
 class CodeStore:
@@ -86,7 +90,7 @@ class CodeStore:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._held: dict[bytes, tuple[Array, Array]] = {}
+        self._held: dict[bytes, Codes] = {}
         self.places = executor.upload(_core.token_places())
         self._parts: list[Array] = []
         tables = np.zeros(2, DEPTH_TABLES)
@@ -106,20 +110,23 @@ class CodeStore:
         if len(self._held) > _KEPT:
             self._held.clear()
 
-    def record(self, head: StageHead) -> np.void:
-        """The codes of a stage as the kernels take them; those of corrections stand for tokens."""
-        record: np.void = np.zeros(1, STAGE_CODES)[0]
-        names = {1: ("tokens",), 2: ("headers", "tokens"), 3: ("dc", "headers", "tokens")}[len(head.families)]
-        for name, (alphabet, escape_bits, fast, longer) in zip(names, head.families, strict=True):
-            held = self._uploaded(fast, longer)
-            record[name] = (*(self._executor.address(a) for a in held), alphabet, escape_bits)
-        if len(head.families) == 1:
-            record["dc"] = record["tokens"]
-        record["weights"][: len(head.weights)] = head.weights
-        return record
-
-    def _uploaded(self, fast: NDArray[Any], longer: NDArray[Any]) -> tuple[Array, Array]:
-        key = fast.tobytes() + longer.tobytes()
+    def codes(self, key: bytes, head: _core.PayloadHead) -> Codes:
+        """The codes of a stage; equal keys stand for equal codes. Those of corrections stand for tokens."""
         if key not in self._held:
-            self._held[key] = self._executor.upload(fast), self._executor.upload(longer.view(np.uint16))
+            record: np.void = np.zeros(1, STAGE_CODES)[0]
+            families, held = head.families, []
+            names = {1: ("tokens",), 2: ("headers", "tokens"), 3: ("dc", "headers", "tokens")}[len(families)]
+            for name, (alphabet, escape_bits, fast, longer) in zip(names, families, strict=True):
+                held += [self._executor.upload(fast), self._executor.upload(longer.view(np.uint16))]
+                record[name] = (*(self._executor.address(a) for a in held[-2:]), alphabet, escape_bits)
+            if len(families) == 1:
+                record["dc"] = record["tokens"]
+            record["weights"][: len(head.weights)] = head.weights
+            self._held[key] = Codes(record, _least_token_bits(families[-1][2]), tuple(held))
         return self._held[key]
+
+
+def _least_token_bits(entries: NDArray[np.uint32]) -> int:
+    plain, special = (entries >> 12) & 63, (entries & 15) + 1
+    bits = np.where(entries & _ENTRY_LONG, _FAST_BITS + 1, np.where(entries & _ENTRY_SPECIAL, special, plain))
+    return max(int(bits.min()), 1)

@@ -80,7 +80,7 @@ class Layer:
             group = np.zeros(len(part.tiles), CRC_GROUP)
             head = part.heads.get(stage)
             if head is not None:
-                codes[index] = self.store.record(head)
+                codes[index] = head.codes.record
                 start, at = head.offsets[part.substreams], np.uint64(part.addresses[stage])
                 record["data"], record["bytes"] = start + at, head.offsets[part.substreams + 1] - start
                 number = part.substreams // _core.GROUP_SUBSTREAMS

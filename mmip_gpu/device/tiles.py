@@ -95,7 +95,7 @@ class CodingOrders:
         return np.concatenate(self._parts)
 
 
-def tile_records(box: Box, item: int, components: int, orders: CodingOrders) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def tile_records(box: Box, components: int, orders: CodingOrders) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """(records of the box's tiles in the order of their sub-streams, index of each among all sub-streams)."""
     first, last, *ends = box.bounds
     lows, highs = ends[::2], ends[1::2]
@@ -104,7 +104,7 @@ def tile_records(box: Box, item: int, components: int, orders: CodingOrders) -> 
     axes += [np.arange(low, high, dtype=np.int64) for low, high in zip(lows, highs, strict=True)]
     plane, *at = (a.reshape(-1) for a in np.meshgrid(*axes, indexing="ij"))
     tiles = np.zeros(plane.size, DECODE_TILE)
-    tiles["plane"], tiles["item"], tiles["component"] = plane - first, item, plane % components
+    tiles["plane"], tiles["component"] = plane - first, plane % components
     tiles["image"] = -1
     substream = plane
     for axis in range(3):
