@@ -125,8 +125,12 @@ def test_regions_decode_alike(name: str) -> None:
 
 
 def batch() -> list[bytes]:
-    """Unequal chunks: both depths, colour, corrections, a raw and an empty one."""
+    """Unequal chunks: both depths, colour, corrections, DC images, padding, a raw and an empty one."""
+    rng = np.random.default_rng(9)
+    names = ("dc_image_slices", "padding_3d", "dc_image_colour")
+    random = [reference.encode(CASES[n], random_coefficients(rng, CASES[n]), {}) for n in names]
     return [
+        *random[:1],
         mmip.encode(make("textured", (20, 40, 33), "uint16", 1), quality=10, cell_depth=8),
         mmip.encode(make("edges", (90, 101), "uint8", 2), quality=3),
         mmip.encode(make("noise", (16, 16), "uint8", 3), lossless=True, stages=2),
@@ -134,6 +138,7 @@ def batch() -> list[bytes]:
         mmip.encode(make("smooth", (40, 41, 3), "uint8", 4), axes="yxc", quality=30),
         mmip.encode(make("smooth", (9, 40, 41), "int16", 4), max_error=20),
         mmip.encode(make("half", (300, 70), "uint16", 6), quality=5, stages=5),
+        *random[1:],
     ]
 
 
@@ -161,7 +166,7 @@ def damaged_payload(payload: bytes, at: int, bit: int) -> bytes:
 def test_damaged_items_name_themselves_and_the_others_decode() -> None:
     blobs = batch()
     jobs = [job_of(b) for b in blobs]
-    for index in (0, 1, 4, 5):
+    for index in (0, 1, 2, 5, 6, 9):
         for stage, payload in enumerate(jobs[index].payloads):
             changed = list(jobs[index].payloads)
             changed[stage] = damaged_payload(bytes(payload), len(payload) - 1, 4)
@@ -217,7 +222,7 @@ def decode_core(job: DecodeJob) -> NDArray[Any] | Exception:
 
 
 def test_heads_and_arguments_that_are_wrong() -> None:
-    blob = batch()[1]
+    blob = batch()[2]
     clean = job_of(blob)
     payload = bytes(clean.payloads[0])
     short = DecodeJob(clean.header, [payload[:-1], *clean.payloads[1:]])
@@ -252,12 +257,12 @@ def test_public_functions_follow_the_data(monkeypatch: pytest.MonkeyPatch) -> No
     for given in (blobs, [held(b) for b in blobs], [held(b) if i % 2 else b for i, b in enumerate(blobs)]):
         for a, b in zip(mmip.decode_batch(given, device="gpu"), expected, strict=True):
             assert np.array_equal(a, b)
-    half = mmip.decode(held(blobs[0]), stages=2, scale=2)  # type: ignore[arg-type]
-    assert np.array_equal(half, mmip.decode(blobs[0], stages=2, scale=2))
-    cut = held(blobs[0][:-5])
+    half = mmip.decode(held(blobs[1]), stages=2, scale=2)  # type: ignore[arg-type]
+    assert np.array_equal(half, mmip.decode(blobs[1], stages=2, scale=2))
+    cut = held(blobs[1][:-5])
     with pytest.raises(TruncatedData, match="stage 3 ends"):
         mmip.decode(cut)  # type: ignore[arg-type]
-    damaged = held(damaged_payload(blobs[1], len(blobs[1]) - 1, 3))
+    damaged = held(damaged_payload(blobs[2], len(blobs[2]) - 1, 3))
     with pytest.raises(CorruptData, match="item 1: stage 3, sub-stream"):
         mmip.decode_batch([held(blobs[0]), damaged])  # type: ignore[list-item]
     with pytest.raises(InvalidArgument, match="expected bytes"):
