@@ -135,25 +135,6 @@ MMIP_RULE void inverse_reversible(F8* coefficients, F8* samples) {
     if constexpr (depth > 1) slice_phase<depth, 8, inverse_reversible_line<F8>>(samples);
 }
 
-// The m x m (x m) corner of a merged block to the DCs of its cells and back; values [z][y][x] and [kz][ky][kx].
-template <int depth, int m, void (*line)(float*, int)>
-MMIP_RULE void corner_lines(float* corner) {
-    if constexpr (depth > 1)
-        for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
-    for (int z = 0; z < depth; ++z)
-        for (int x = 0; x < m; ++x) line(corner + z * m * m + x, m);
-    for (int row = 0; row < depth * m; ++row) line(corner + row * m, 1);
-}
-
-template <int depth, int m, void (*line)(float*, int)>
-MMIP_RULE void inverse_corner_lines(float* corner) {
-    for (int row = 0; row < depth * m; ++row) line(corner + row * m, 1);
-    for (int z = 0; z < depth; ++z)
-        for (int x = 0; x < m; ++x) line(corner + z * m * m + x, m);
-    if constexpr (depth > 1)
-        for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
-}
-
 // Where the DC of part (z, y, x) of a cell in mode 4 stands in the transposed layout.
 MMIP_RULE constexpr int quarter_dc_place(int z, int y, int x) { return (4 * z * 8 + 4 * x) * 8 + 4 * y; }
 

@@ -37,7 +37,8 @@ void unpack_tiles(mmip::UnpackJob* jobs, int count) {
     int i = 0;
     for (; i + 1 < count; i += 2) unpack_two(jobs[i], jobs[i + 1]);
     if (i == count) return;
-    SubstreamReader last(jobs[i]);
+    PaletteScratch scratch;
+    SubstreamReader last(jobs[i], scratch);
     unpack_tile(last, last.next_block());
 }
 
