@@ -2,9 +2,16 @@
 // Values: UnpackJob. Home: host, per instruction set. One item of work = one sub-stream. Implements FORMAT.md section 8.2.
 #pragma once
 
+#include "../rules/palette_reader.h"
 #include "kernels.h"
 
 namespace MMIP_NS {
+
+inline void finish_palettes(mmip::UnpackJob& job) {
+    if (job.status != kOk || job.palettes == 0) return;
+    PaletteScratch scratch;
+    job.status = read_palettes(job, scratch);
+}
 
 inline void unpack_tile(SubstreamReader& reader, bool more) {
     while (more) {
@@ -18,8 +25,7 @@ inline void unpack_tile(SubstreamReader& reader, bool more) {
 }
 
 inline void unpack_two(mmip::UnpackJob& first, mmip::UnpackJob& second) {
-    PaletteScratch scratch;   // of one sub-stream after the other: palette cells come last, and in one go
-    SubstreamReader a(first, scratch), b(second, scratch);
+    SubstreamReader a(first), b(second);
     bool more_a = a.next_block(), more_b = b.next_block();
     while (more_a && more_b) {
         const TokenSource source_a = a.source_, source_b = b.source_;

@@ -31,7 +31,7 @@ struct TokenBlock {
 // One AC sub-stream. Arrays per cell are in coding order unless said.
 struct UnpackJob {
     const uint8_t* data;
-    uint64_t bytes, first_bit;
+    uint64_t bytes, first_bit;               // afterwards the first bit after the blocks
     int stage, depth, az, ay, ax;            // cells of the tile
     int low, high;                           // AC positions of the stage in one cell
     const uint16_t* raster;                  // coding index -> raster index
@@ -50,6 +50,7 @@ struct UnpackJob {
     Token* tokens;                           // written one after the other; afterwards one past the last
     const Token* tokens_end;                 // of what may be written
     TokenSpan* spans;                        // afterwards those of the blocks at their first cells, empty ones at the others
+    int palettes;                            // 0; afterwards how many palette cells are still to be read
     int status;
 };
 
@@ -144,16 +145,10 @@ MMIP_RULE int read_token(const TokenSource& s, TokenCursor& c) {
     return kOk;
 }
 
-// What the reader needs while it reads palette cells.
-struct PaletteScratch {
-    PaletteModel model;
-    uint8_t colours[512];
-};
-
-// One sub-stream: block headers and palette cells here, tokens by read_token.
+// One sub-stream: block headers here, tokens by read_token, palette cells by palette_reader.h.
 class SubstreamReader {
 public:
-    MMIP_RULE SubstreamReader(mmip::UnpackJob& job, PaletteScratch& scratch) : job_(job), bits_(job.data, job.bytes, job.first_bit), scratch_(scratch) {
+    MMIP_RULE explicit SubstreamReader(mmip::UnpackJob& job) : job_(job), bits_(job.data, job.bytes, job.first_bit) {
         source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, job.token_codes->fast, job.token_places, job.left_offsets, 0};
         cursor_ = {0, 0, 0, job.tokens};
     }
@@ -166,7 +161,8 @@ public:
             if (status != kOk) return stop(status);
             if (cursor_.left > 0) return true;
         }
-        return stop(palettes_ > 0 ? read_palettes() : bits_.finish());
+        job_.first_bit = bits_.position;
+        return stop(job_.palettes > 0 ? static_cast<int>(kOk) : bits_.finish());
     }
 
     // After read_token: whether there is a block to go on with.
@@ -222,49 +218,16 @@ private:
         return kOk;
     }
 
-    // A palette cell: what it holds comes after all blocks.
+    // A palette cell: what it holds comes after all blocks (palette_reader.h).
     MMIP_RULE int start_palette(int i, uint32_t n) {
         if (job_.stage != 2 || job_.high < palette_positions(job_.depth) || n < 1 || n >= kMaxColours) return kStatusMode;
         const int status = set_mode(i, kModePalette, n, 1);
         if (status != kOk) return status;
         job_.density[job_.raster[i]] = density(n, 1);
         job_.spans[i] = {nullptr, n};
-        ++palettes_;
+        ++job_.palettes;
         cell_ = i + 1;
         return kOk;
-    }
-
-    // Gaps and colours as the tokens of scan positions.
-    MMIP_COLD_RULE int read_palettes() {
-        if (bits_.overrun()) return kStatusTruncated;
-        if (!bits_.padding_is_zero()) return kStatusTrailing;
-        const uint64_t start = (bits_.position + 7) >> 3;
-        scratch_.model.reset();
-        RangeDecoder<PaletteModel> coder(job_.data + start, static_cast<uint32_t>(job_.bytes - start), scratch_.model);
-        if (coder.code == coder.range) return kStatusMask;
-        const int cells = job_.az * job_.ay * job_.ax, samples = 64 * job_.depth;
-        uint8_t* colours = scratch_.colours;
-        for (int s = 0; s < samples; ++s) colours[s] = 0;
-        for (int i = 0; i < cells; ++i) {
-            if (job_.modes[i] != kModePalette) continue;
-            if (palette_positions(job_.depth) > job_.tokens_end - cursor_.out) return kStatusTruncated;
-            const uint32_t gaps = job_.spans[i].count;
-            const mmip::Token* first = cursor_.out;
-            for (uint32_t k = 0; k < gaps; ++k) {
-                const uint32_t gap = code_gap(0, coder);
-                if (gap == 0) return kStatusValue;
-                *cursor_.out++ = {static_cast<int32_t>(gap), k};
-            }
-            code_colours(colours, job_.depth, static_cast<int>(gaps) + 1, coder);
-            for (int w = 0; w * kWordSamples < samples; ++w) {
-                int32_t word = 0;
-                for (int s = 0; s < kWordSamples && w * kWordSamples + s < samples; ++s) word |= colours[w * kWordSamples + s] << (2 * s);
-                if (word != 0) *cursor_.out++ = {word, static_cast<uint32_t>(kPaletteGaps + w)};
-            }
-            job_.spans[i] = {first, static_cast<uint32_t>(cursor_.out - first)};
-        }
-        bits_.position = 8 * job_.bytes;
-        return job_.bytes - start > coder.used ? kStatusTrailing : kOk;
     }
 
     MMIP_RULE bool fits(int i, const mmip::TokenBlock& b) const {
@@ -305,8 +268,7 @@ private:
 
     mmip::UnpackJob& job_;
     BitReader bits_;
-    PaletteScratch& scratch_;
-    int cell_ = 0, palettes_ = 0;
+    int cell_ = 0;
     uint32_t first_ = 0;
 };
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "../../rules/places.h"
-#include "../../rules/token_reader.h"
+#include "../../rules/palette_reader.h"
 #include "phases.h"
 
 namespace mmip {

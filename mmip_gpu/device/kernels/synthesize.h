@@ -17,7 +17,7 @@ struct SynthesisKernel {
     static constexpr int kCells = depth == 8 ? 8 : 64;
     static constexpr int kPitch = kWidth + 1, kSlice = kWidth * kPitch;                  // rows one apart in banks
     static constexpr int kRows = kSlices * kWidth, kLanes = kRows, kPhases = 7;
-    static constexpr int kResident = 1024 / kLanes;                                      // 64 registers a lane
+    static constexpr int kResident = depth == 8 ? 1024 / kLanes : 12;                    // by 64 registers a lane; by shared memory
     static constexpr int kLanesPerCell = kLanes / kCells;
     using Params = DecodeParams;
 

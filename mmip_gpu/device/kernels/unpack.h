@@ -114,19 +114,34 @@ struct FirstStageKernel : EntropyKernel {
     }
 };
 
+// Blocks in one phase, palette cells in the next: registers are those of the one that needs more.
 struct TokenKernel : EntropyKernel {
+    static constexpr int kPhases = 2;
+
     template <int phase>
     static MMIP_RULE void run(const Params& p, Shared&, int64_t group, int lane) {
         const int64_t i = group * kLanes + lane;
-        if (i < p.count) read_tile(p, i);
-    }
-
-    static MMIP_RULE void read_tile(const Params& p, int64_t i) {
+        if (i >= p.count) return;
         const DecodeTile& tile = p.tiles[i];
         const DecodeItem& item = p.items[tile.item];
         DecodeState& state = p.states[i];
+        if (state.status != kOk || p.stage > item.stages) return;
+        if (phase == 1 && state.bit == 0) return;
+        UnpackJob job = job_of(p, i, tile, item, state);
+        if constexpr (phase == 0) {
+            SubstreamReader reader(job);
+            bool more = reader.next_block();
+            while (more) more = reader.go_on(read_token(reader.source_, reader.cursor_));
+        } else {
+            job.status = read_palettes(job, p.palettes[i]);
+        }
+        fail(state, job.status, item.continues != 0 ? 1 : p.stage);
+        state.tokens = job.tokens - (p.tokens + tile.tokens);
+        state.bit = phase == 0 && job.palettes > 0 ? job.first_bit : 0;
+    }
+
+    static MMIP_RULE UnpackJob job_of(const Params& p, int64_t i, const DecodeTile& tile, const DecodeItem& item, const DecodeState& state) {
         const int stage = static_cast<int>(p.stage);
-        if (state.status != kOk || stage > item.stages) return;
         const StageCodes& codes = p.codes[tile.item];
         Token* tokens = p.tokens + tile.tokens;
         UnpackJob job{};
@@ -141,12 +156,7 @@ struct TokenKernel : EntropyKernel {
         job.modes = p.modes + tile.base, job.density = p.density + tile.base, job.magnitudes = p.magnitudes + kMagnitudeBytes * i;
         job.tokens = tokens + state.tokens, job.tokens_end = tokens + tile.room;
         job.spans = p.spans + tile.spans + static_cast<int64_t>(stage - 2) * tile.cells();
-        SubstreamReader reader(job, p.palettes[i]);
-        bool more = reader.next_block();
-        while (more) more = reader.go_on(read_token(reader.source_, reader.cursor_));
-        fail(state, job.status, item.continues != 0 ? 1 : p.stage);
-        state.tokens = job.tokens - tokens;
-        state.bit = 0;
+        return job;
     }
 };
 
