@@ -214,13 +214,7 @@ def decode(
         return decode_containers([data], stages=stages, scale=scale, region=region, max_bytes=max_bytes)[0]
     header, reader = open_container(data)
     return decode_chunk(
-        header,
-        reader,
-        stages=stages,
-        scale=scale,
-        region=region,
-        threads=thread_count(threads),
-        max_bytes=max_bytes,
+        header, reader, stages=stages, scale=scale, region=region, threads=thread_count(threads), max_bytes=max_bytes
     )
 
 

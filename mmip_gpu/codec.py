@@ -41,7 +41,6 @@ __all__ = [
     "Encoded",
     "analyzed_chunk",
     "cell_map",
-    "check_payload",
     "decode_chunk",
     "encode_chunk",
     "needed_stages",
@@ -287,10 +286,9 @@ def check_payload(header: Header, stage: int, size: int, head: Buffer, check_crc
     fields = header.transform
     assert fields is not None
     expected, crc = fields.stage_bytes[stage - 1], fields.stage_crcs[stage - 1]
-    if size < expected:
-        raise TruncatedData(f"stage {stage}: expected {expected} bytes, found {size}")
-    if size > expected:
-        raise CorruptData(f"stage {stage}: expected {expected} bytes, found {size}")
+    if size != expected:
+        kind = TruncatedData if size < expected else CorruptData
+        raise kind(f"stage {stage}: expected {expected} bytes, found {size}")
     if check_crc and (not 10 <= int.from_bytes(memoryview(head)[:4], "little") <= expected or _head_crc(head) != crc):
         raise CorruptData(f"stage {stage}: its head is not the one that the header names")
     if size < header.substreams:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import reference
 from numpy.typing import NDArray
+from reference.geometry import BLOCKS
 from reference.random_streams import CASES, random_coefficients, random_own
 from strategies import make, make_roi
 
@@ -74,6 +75,8 @@ MODES: dict[str, tuple[str, tuple[int, ...], str, str, dict[str, Any]]] = {
     "bound": ("textured", (20, 40, 33), "int8", "zyx", {"max_error": 2}),
     "lossless": ("noise", (9, 33, 20), "int16", "zyx", {"lossless": True}),
     "floats": ("textured", (40, 60), "float32", "yx", {"quality": 10, "step": 0.1}),
+    "flat-palettes": ("edges", (150, 140), "uint16", "yx", {"psnr": 42, "padding": None}),
+    "deep-palettes": ("edges", (20, 64, 64), "uint16", "zyx", {"psnr": 40, "cell_depth": 8, "padding": None}),
     "line": ("smooth", (75,), "uint16", "x", {"quality": 10}),
 }
 
@@ -84,6 +87,16 @@ def test_encoded_arrays_decode_alike(name: str, descending: bool) -> None:
     kind, shape, dtype, axes, options = MODES[name]
     blob = mmip.encode(make(kind, shape, dtype, 3), axes=axes, stages=4, **options)
     assert_alike(blob, descending)
+
+
+def test_the_encoded_arrays_cover_all_modes() -> None:
+    found = set()
+    for name in ("flat", "flat-parts", "deep", "deep-parts", "deep-slices", "flat-palettes", "deep-palettes"):
+        kind, shape, dtype, axes, options = MODES[name]
+        blob = mmip.encode(make(kind, shape, dtype, 3), axes=axes, stages=4, **options)
+        depth = open_container(blob)[0].transform.depth  # type: ignore[union-attr]
+        found |= {(depth, mode) for mode, _ in reference.decode_coefficients(blob).stages[0].values()}
+    assert found == set(BLOCKS)
 
 
 @pytest.mark.parametrize("depth", [1, 8])

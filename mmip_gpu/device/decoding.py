@@ -167,7 +167,9 @@ class Decoder:
         depth = np.full(len(tiles), fields.depth, np.int64)
         frames = frame_bytes(tiles, depth, corrections=False) * padded
         heads = dict(enumerate(chunk.heads[: chunk.coefficient_stages], 1))
-        tiles["room"] = _token_room(tiles, substreams, fields.depth, fields.cuts, [heads[s] for s in range(2, len(heads) + 1)])
+        tiles["room"] = _token_room(
+            tiles, substreams, fields.depth, fields.cuts, [heads[s] for s in range(2, len(heads) + 1)]
+        )
         addresses = dict(enumerate(chunk.addresses, 1))
         layer.parts.append(LayerItem(self._record(chunk), tiles, substreams, heads, addresses, frames))
 

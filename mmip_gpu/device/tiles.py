@@ -150,7 +150,11 @@ def scratch_bytes(tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArra
     """Bytes that each tile takes while a launch decodes it."""
     per_cell = _CELL_BYTES + _MASK_BYTES * (frames > 0) + TOKEN_SPAN_BYTES * (stages - 1)
     found: NDArray[np.int64] = (
-        cells_of(tiles) * per_cell + TOKEN_BYTES * tiles["room"] + frames + _phases.MAGNITUDE_BYTES + _phases.PALETTE_BYTES
+        cells_of(tiles) * per_cell
+        + TOKEN_BYTES * tiles["room"]
+        + frames
+        + _phases.MAGNITUDE_BYTES
+        + _phases.PALETTE_BYTES
     )
     return found
 
