@@ -19,6 +19,7 @@ from .axes import PlaneLayout
 from .codec import Encoded, decode_chunk
 from .config import CodecConfig, Padding, Quality
 from .container import DTYPES
+from .device.containers import decode_containers, wants_device
 from .errors import BackendUnavailable, InvalidArgument
 from .inspection import open_container
 from .rate import make_plan
@@ -169,6 +170,7 @@ def decode(
     region: tuple[slice, ...] | None = None,
     threads: int | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    device: str | None = None,
 ) -> NDArray[Any]:
     """Decompress a container, or a part of it.
 
@@ -184,6 +186,8 @@ def decode(
         One slice of step 1 per axis of the array at this scale; ``decode(b, region=r) == decode(b)[r]``.
     max_bytes : int
         Refuse to decode more than this.
+    device : {None, "cpu", "gpu"}
+        None: where the data lies. An array of bytes on a GPU gives an array there; host bytes come back to the host.
 
     Returns
     -------
@@ -196,8 +200,8 @@ def decode(
         For bytes that are not a container of this version.
     InvalidArgument
         More stages than there are, a region outside, a wrong scale.
-    LimitExceeded
-        Where the result would be larger than `max_bytes`.
+    LimitExceeded, BackendUnavailable
+        Where the result would be larger than `max_bytes`; without a GPU or CuPy for ``device="gpu"``.
 
     Examples
     --------
@@ -206,15 +210,11 @@ def decode(
     >>> mmip.decode(blob, scale=8).shape
     (8, 8)
     """
+    if wants_device(device, [data]):
+        return decode_containers([data], stages=stages, scale=scale, region=region, max_bytes=max_bytes)[0]
     header, reader = open_container(data)
     return decode_chunk(
-        header,
-        reader,
-        stages=stages,
-        scale=scale,
-        region=region,
-        threads=thread_count(threads),
-        max_bytes=max_bytes,
+        header, reader, stages=stages, scale=scale, region=region, threads=thread_count(threads), max_bytes=max_bytes
     )
 
 
@@ -230,8 +230,10 @@ def encode_batch(chunks: Iterable[NDArray[Any]], *, threads: int | None = None, 
     return _each(lambda chunk: encode(chunk, threads=1, **options), list(chunks), threads)
 
 
-def decode_batch(blobs: Iterable[Buffer], *, threads: int | None = None, **options: Any) -> list[NDArray[Any]]:
-    """Decompress many containers, each as `decode` would.
+def decode_batch(
+    blobs: Iterable[Buffer], *, threads: int | None = None, device: str | None = None, **options: Any
+) -> list[NDArray[Any]]:
+    """Decompress many containers, each as `decode` would; on a GPU they share launches.
 
     Examples
     --------
@@ -240,7 +242,10 @@ def decode_batch(blobs: Iterable[Buffer], *, threads: int | None = None, **optio
     >>> [image.shape for image in mmip.decode_batch(blobs, stages=1)]
     [(32, 32), (32, 32)]
     """
-    return _each(lambda blob: decode(blob, threads=1, **options), list(blobs), threads)
+    items = list(blobs)
+    if wants_device(device, items):
+        return decode_containers(items, **options)
+    return _each(lambda blob: decode(blob, threads=1, **options), items, threads)
 
 
 def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:

@@ -7,6 +7,7 @@ Implements FORMAT.md section 1 (planes). Guarantees that `from_planes` undoes `t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from .errors import InvalidArgument
 
-__all__ = ["DEFAULT_AXES", "PlaneLayout"]
+__all__ = ["DEFAULT_AXES", "Own", "PlaneLayout"]
 
 DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx"}
+Own = Callable[[Any], Any]
 _PLANE_AXES = "tnc"
 _SPATIAL_AXES = "zyx"
 
@@ -105,11 +107,12 @@ class PlaneLayout:
         native = array.dtype.newbyteorder("=")
         return np.ascontiguousarray(self.plane_view(array), native).reshape(self.planes, *self.volume)
 
-    def from_planes(self, planes: NDArray[Any]) -> NDArray[Any]:
-        """Array of `shape` from (planes, Z, Y, X); the inverse of `to_planes`, C-ordered."""
+    def from_planes(self, planes: NDArray[Any], own: Own = np.ascontiguousarray) -> NDArray[Any]:
+        """Array of `shape` from (planes, Z, Y, X); the inverse of `to_planes`, made C-ordered by `own`."""
         order = self._order()
         stacked = planes.reshape([self.shape[i] for i in order])
-        return np.ascontiguousarray(stacked.transpose(np.argsort(order)))
+        owned: NDArray[Any] = own(stacked.transpose([order.index(i) for i in range(len(order))]))
+        return owned
 
     def scaled(self, scale: int, depth: int) -> PlaneLayout:
         """Layout after scaled decoding: y and x shrink, z too at cell depth 8."""

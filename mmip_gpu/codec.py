@@ -265,28 +265,31 @@ def read_extent(
 
 def _whole_payloads(header: Header, read_stage: StageReader, wanted: int, check_crc: bool) -> list[memoryview]:
     """The payloads of the first stages, refused before anything is allocated for what they cannot hold."""
-    fields = header.transform
-    assert fields is not None
     payloads = []
     for stage in range(1, wanted + 1):
         payload = memoryview(read_stage(stage)).cast("B")
-        _check_payload(fields, stage, payload, check_crc)
-        if len(payload) < header.substreams:
-            raise CorruptData(f"stage {stage}: {len(payload)} bytes cannot hold {header.substreams} sub-streams")
+        check_payload(header, stage, len(payload), payload, check_crc)
         payloads.append(payload)
     return payloads
 
 
-def _check_payload(fields: TransformFields, stage: int, payload: memoryview, check_crc: bool) -> None:
-    """The payload is whole and the one that the header names."""
-    size, crc = fields.stage_bytes[stage - 1], fields.stage_crcs[stage - 1]
-    if len(payload) < size:
-        raise TruncatedData(f"stage {stage}: expected {size} bytes, found {len(payload)}")
-    if len(payload) > size:
-        raise CorruptData(f"stage {stage}: expected {size} bytes, found {len(payload)}")
-    head = int.from_bytes(payload[:4], "little")
-    if check_crc and (not 10 <= head <= size or _head_crc(payload) != crc):
+def check_payload(header: Header, stage: int, size: int, head: Buffer, check_crc: bool) -> None:
+    """A payload of `size` bytes that starts with `head` (at least its whole head) is the one that the header names.
+
+    Raises
+    ------
+    TruncatedData, CorruptData
+    """
+    fields = header.transform
+    assert fields is not None
+    expected, crc = fields.stage_bytes[stage - 1], fields.stage_crcs[stage - 1]
+    if size != expected:
+        kind = TruncatedData if size < expected else CorruptData
+        raise kind(f"stage {stage}: expected {expected} bytes, found {size}")
+    if check_crc and (not 10 <= int.from_bytes(memoryview(head)[:4], "little") <= expected or _head_crc(head) != crc):
         raise CorruptData(f"stage {stage}: its head is not the one that the header names")
+    if size < header.substreams:
+        raise CorruptData(f"stage {stage}: {size} bytes cannot hold {header.substreams} sub-streams")
 
 
 def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "core_payloads.h"
 #include "passes/analyze.h"
 #include "passes/codebook.h"
 #include "passes/columns.h"
@@ -453,6 +454,7 @@ NB_MODULE(_core, m) {
         .def_prop_ro("dc_recon", [](const Chunk& c) { return c.quantizer.dc_recon; })
         .def("count_symbols", &Chunk::run_count_symbols, "stage"_a, "threads"_a)
         .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a);
+    bind_payloads(m);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
     m.def("statistics", &statistics, "a"_a, "threads"_a);
     m.def("difference", &difference, "a"_a, "b"_a);

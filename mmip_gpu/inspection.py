@@ -17,7 +17,7 @@ from .errors import CorruptData, InvalidArgument, TruncatedData
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["describe", "inspect", "open_container"]
+__all__ = ["describe", "inspect", "open_container", "stage_reader"]
 
 
 def inspect(
@@ -105,13 +105,18 @@ def open_container(data: Buffer) -> tuple[Header, Callable[[int], memoryview]]:
     except TypeError as e:
         raise InvalidArgument(f"expected the bytes of a container, found {type(data).__name__}") from e
     header, at = Header.parse(view)
+    return header, stage_reader(view, header, at)
+
+
+def stage_reader(view: Any, header: Header, at: int) -> Callable[[int], Any]:
+    """Gives the payload of a stage as a slice of the container's bytes; `at` is where the first one begins."""
     starts = list(accumulate(header.payload_sizes, initial=at))
     if len(view) > starts[-1]:
         raise CorruptData(f"container: expected {starts[-1]} bytes, found {len(view)}")
 
-    def read_stage(stage: int) -> memoryview:
+    def read_stage(stage: int) -> Any:
         if starts[stage] > len(view):
             raise TruncatedData(f"stage {stage} ends at byte {starts[stage]}, found {len(view)} bytes")
         return view[starts[stage - 1] : starts[stage]]
 
-    return header, read_stage
+    return read_stage

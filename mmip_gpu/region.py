@@ -6,13 +6,14 @@ Implements FORMAT.md sections 1 (planes), 3 (tiles) and 5.1 (scaled sizes).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import PlaneLayout
+from .axes import Own, PlaneLayout
 from .container import Header
 from .errors import InvalidArgument
 
@@ -95,13 +96,16 @@ class TiledRegion:
         """Samples of the region."""
         return self.layout.samples
 
-    def crop(self, planes: NDArray[Any], origin: list[int]) -> NDArray[Any]:
-        """The region out of the decoded box, whose first sample stands at `origin` (z, y, x)."""
+    def crop(self, planes: NDArray[Any], origin: Sequence[int], own: Own = np.ascontiguousarray) -> NDArray[Any]:
+        """The region out of the decoded box, whose first sample stands at `origin` (z, y, x).
+
+        `own` makes an array C-ordered, in the memory where it is.
+        """
         z, y, x = (slice(s.start - o, s.stop - o) for s, o in zip(self._spatial, origin, strict=True))
         inner = planes[:, z, y, x]
         if len(self._planes) != len(planes):
             inner = inner[self._planes]
-        return self.layout.from_planes(np.ascontiguousarray(inner))
+        return self.layout.from_planes(own(inner), own)
 
 
 def _plane_indices(layout: PlaneLayout, by_axis: dict[str, slice]) -> NDArray[np.int64]:

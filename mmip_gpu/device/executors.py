@@ -46,6 +46,14 @@ class Executor(Protocol):
         """Copy of an array of the executor in host memory."""
         ...
 
+    def contiguous(self, array: Array) -> Array:
+        """The array C-ordered: itself, or a copy in the same memory."""
+        ...
+
+    def adopt(self, data: Any) -> Array:
+        """Bytes that already lie in this memory, as an array."""
+        ...
+
     def address(self, array: Array) -> int:
         """Where its first item stands."""
         ...
@@ -96,6 +104,15 @@ class HostExecutor:
         """Copy of an array."""
         return np.array(array, order="C")
 
+    def contiguous(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The array C-ordered."""
+        return np.ascontiguousarray(array)
+
+    def adopt(self, data: Any) -> NDArray[Any]:
+        """The array that it is."""
+        found: NDArray[Any] = _checked_bytes(data)
+        return found
+
     def address(self, array: NDArray[Any]) -> int:
         """Where its first item stands."""
         return int(array.ctypes.data)
@@ -136,13 +153,27 @@ class CudaExecutor:
         return self._cupy.zeros(shape, dtype)
 
     def upload(self, array: NDArray[Any]) -> Array:
-        """Copy of a host array on the device."""
-        return self._cupy.asarray(np.ascontiguousarray(array))
+        """Copy of a host array on the device; of an array of structs, its bytes."""
+        given = np.ascontiguousarray(array)
+        return self._cupy.asarray(given.view(np.uint8) if given.dtype.names else given)
 
     def download(self, array: Array) -> NDArray[Any]:
         """Copy of a device array on the host; waits for what was launched before."""
         found: NDArray[Any] = self._cupy.asnumpy(array)
         return found
+
+    def contiguous(self, array: Array) -> Array:
+        """The array C-ordered."""
+        return self._cupy.ascontiguousarray(array)
+
+    def adopt(self, data: Any) -> Array:
+        """The bytes as an array of CuPy, not copied."""
+        has_interface = hasattr(data, "__cuda_array_interface__")
+        array = self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
+        here, there = self._cupy.cuda.runtime.getDevice(), array.device.id
+        if here != there:
+            raise InvalidArgument(f"expected data of device {here}, the current one, found device {there}")
+        return _checked_bytes(array)
 
     def address(self, array: Array) -> int:
         """Where its first item stands on the device."""
@@ -154,6 +185,13 @@ class CudaExecutor:
         if groups:
             entry = _module(self._cupy).get_function(kernel)
             entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))
+
+
+def _checked_bytes(array: Array) -> Array:
+    """The array, which holds bytes in a row."""
+    if array.dtype != np.uint8 or array.ndim != 1 or not array.flags.c_contiguous:
+        raise InvalidArgument(f"expected bytes (uint8, one axis), found {array.dtype} of shape {array.shape}")
+    return array
 
 
 @lru_cache(maxsize=1)

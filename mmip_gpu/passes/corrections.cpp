@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "../rules/corrections.h"
+#include "../rules/correction_reader.h"
 #include "codebook.h"
 #include "pack.h"
 #include "parallel.h"
@@ -37,11 +37,13 @@ SampleBox sample_box(const Coefficients& c, const Tile& tile, const Window& wind
     return box;
 }
 
-// The indices of a tile with a border of zeros, so that every neighbour exists.
+// The indices of a tile in their frame.
 class TileIndices {
 public:
     explicit TileIndices(const SampleBox& box)
-        : box_(box), width_(box.size[2] + 3), height_(box.size[1] + 2), values_(static_cast<size_t>(box.size[0] * height_ * width_ + 1), 0) {}
+        : box_(box), frame_{nullptr, box.size[0], box.size[1], box.size[2]}, values_(static_cast<size_t>(frame_.count()), 0) {
+        frame_.values = values_.data();
+    }
 
     void load(const int32_t* array) {
         for_rows([&](int32_t* row, int64_t from) { std::copy_n(array + from, box_.size[2], row); });
@@ -50,35 +52,30 @@ public:
         for_rows([&](const int32_t* row, int64_t from) { std::copy_n(row, box_.size[2], array + from); });
     }
 
-    int64_t width() const { return box_.size[2]; }
-    int64_t rows() const { return box_.size[0] * box_.size[1]; }
-    int32_t* row(int64_t r) { return values_.data() + ((r / box_.size[1]) * height_ + r % box_.size[1] + 2) * width_ + 2; }
-
-    CorrectionContext context(const int32_t* k) const {
-        return correction_context({k[-1], k[-2], k[-width_], k[-width_ - 1], k[1 - width_], k[-2 * width_]});
-    }
+    const CorrectionFrame& frame() const { return frame_; }
 
 private:
     template <class Use>
     void for_rows(const Use& use) {
-        for (int64_t r = 0; r < rows(); ++r)
-            use(row(r), box_.first + r / box_.size[1] * box_.slice + r % box_.size[1] * box_.row);
+        for (int64_t r = 0; r < frame_.rows(); ++r)
+            use(frame_.row(r), box_.first + r / box_.size[1] * box_.slice + r % box_.size[1] * box_.row);
     }
 
     const SampleBox& box_;
-    int64_t width_, height_;
+    CorrectionFrame frame_;
     std::vector<int32_t> values_;
 };
 
 // Writes a tile as runs and single indices; all_runs: a run stands before every index that is not zero.
 template <class Sink>
-void walk_tile(TileIndices& tile, bool all_runs, Sink& sink) {
+void walk_tile(const TileIndices& indices, bool all_runs, Sink& sink) {
+    const CorrectionFrame& tile = indices.frame();
     uint32_t run = 0, before = 0;
     bool in_run = false;
     int run_code = 0;
     for (int64_t r = 0; r < tile.rows(); ++r) {
         const int32_t* k = tile.row(r);
-        for (int64_t x = 0; x < tile.width(); ++x, ++k) {
+        for (int64_t x = 0; x < tile.nx; ++x, ++k) {
             if (!in_run) {
                 const CorrectionContext context = tile.context(k);
                 if (!all_runs && context.activity > 0) {
@@ -171,77 +168,7 @@ std::vector<uint32_t> counted(const Coefficients& c, const int32_t* indices, std
     return parts[0];
 }
 
-// Decodes the sub-stream of one tile.
-class TileReader {
-public:
-    TileReader(TileIndices& tile, const StagePayload& payload, int64_t substream)
-        : tile_(tile), codes_(payload.tables[0].view()), bits_(payload.substream(substream), payload.substream_bytes(substream)) {}
-
-    Status run() {
-        const Status status = read();
-        return status != kOk ? (bits_.overrun() ? kStatusTruncated : status) : bits_.finish();
-    }
-
-private:
-    Status read() {
-        const bool all_runs = bits_.take(1) != 0;
-        uint32_t zeros = 0, before = 0;
-        int64_t left = tile_.rows() * tile_.width();
-        bool after_run = false;
-        for (int64_t r = 0; r < tile_.rows(); ++r) {
-            int32_t* k = tile_.row(r);
-            for (int64_t x = 0; x < tile_.width(); ++x, ++k, --left) {
-                if (zeros > 0) {
-                    --zeros;
-                    continue;
-                }
-                CorrectionContext context{kAfterRunClass + (before < 8 ? 0 : 1), 0, false};
-                if (!after_run) {
-                    context = tile_.context(k);
-                    if (all_runs || context.activity == 0) {
-                        if (!take_run(run_class(before), zeros)) return kStatusSymbol;
-                        if (zeros > left) return kStatusPosition;
-                        before = zeros, after_run = true;
-                        context = {kAfterRunClass + (before < 8 ? 0 : 1), 0, false};
-                        if (zeros > 0) {
-                            --zeros;
-                            continue;
-                        }
-                    }
-                }
-                if (!take_index(context, *k) || (after_run && *k == 0)) return kStatusSymbol;
-                after_run = false;
-            }
-        }
-        return kOk;
-    }
-
-    bool take_run(int c, uint32_t& n) {
-        bits_.refill();
-        const int symbol = decode_symbol(bits_, codes_, c);
-        if (symbol < 0 || symbol > kLargestCount) return false;
-        n = count_base(symbol) + bits_.take(count_extra_bits(symbol));
-        return true;
-    }
-
-    bool take_index(const CorrectionContext& context, int32_t& k) {
-        bits_.refill();
-        const int symbol = decode_symbol(bits_, codes_, context.code_class);
-        const int n = (symbol + 1) >> 1;
-        if (symbol < 0 || n > kLargestCount) return false;
-        const int32_t magnitude = static_cast<int32_t>(count_base(n) + bits_.take(count_extra_bits(n)));
-        k = ((symbol & 1) != 0) == context.flipped ? -magnitude : magnitude;
-        return true;
-    }
-
-    static constexpr int kLargestCount = 53;   // N of 2^26 - 1
-
-    TileIndices& tile_;
-    CodeTables codes_;
-    BitReader bits_;
-};
-
-StagePayload read_corrections(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc) {
+StagePayload corrections_payload(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc) {
     return read_payload(payload, size, c.geometry.substreams(), c.stages() + 1, {correction_family()}, check_crc);
 }
 
@@ -281,7 +208,7 @@ std::vector<uint32_t> count_corrections(const Coefficients& c, const int32_t* in
 }
 
 uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc, int threads, int32_t* indices) {
-    const StagePayload p = read_corrections(c, payload, size, check_crc);
+    const StagePayload p = corrections_payload(c, payload, size, check_crc);
     const std::vector<int64_t> groups = tile_groups(c);
     const Window window = box_window(c.geometry, c.box, 1);
     parallel_for(static_cast<int64_t>(groups.size()) - 1, threads, [&](int64_t g, int) {
@@ -289,7 +216,8 @@ uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint6
         for (int64_t i = groups[g]; i < groups[g + 1]; ++i) {
             const SampleBox box = sample_box(c, c.tiles[i], window);
             TileIndices tile(box);
-            const Status status = TileReader(tile, p, c.tiles[i].substream).run();
+            BitReader bits(p.substream(c.tiles[i].substream), p.substream_bytes(c.tiles[i].substream));
+            const Status status = read_corrections(bits, p.tables[0].view(), tile.frame());
             if (status != kOk) refuse(status, p.stage, c.tiles[i]);
             tile.store(indices);
         }
@@ -298,7 +226,7 @@ uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint6
 }
 
 uint64_t corrections_extent(const Coefficients& c, const uint8_t* payload, uint64_t size) {
-    return bytes_read(c, tile_groups(c), read_corrections(c, payload, size, true));
+    return bytes_read(c, tile_groups(c), corrections_payload(c, payload, size, true));
 }
 
 void correction_indices(const Samples& original, const Samples& decoded, int64_t count, int32_t error, int32_t* indices) {

@@ -1,12 +1,11 @@
 // Decoding of what stage 1 says of a tile: its class map and its DCs.
 // Values: bits of a sub-stream; classes and dc of the Coefficients. Home: host; one item of work = one tile.
-// Implements FORMAT.md section 8.1 for readers. Never reads outside the bytes; returns a Status.
+// Implements FORMAT.md section 8.1 for readers, by rules/dc_reader.h. Never reads outside the bytes; returns a Status.
 #pragma once
 
 #include <vector>
 
-#include "../rules/dc.h"
-#include "../rules/huffman.h"
+#include "../rules/dc_reader.h"
 #include "layout.h"
 
 namespace mmip {

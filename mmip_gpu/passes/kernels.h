@@ -5,12 +5,9 @@
 
 #include <cstdint>
 
-#include "../rules/format.h"
+#include "../rules/token_reader.h"
 
 namespace mmip {
-
-struct BlockPosition;
-struct CodeTables;
 
 struct BlockView {
     int mode, cells, count;
@@ -45,47 +42,6 @@ struct ClassStep {
     int32_t recon[4];                        // 0, d1, d2, d3
 };
 
-// A nonzero AC index of a block, and the tokens of one block in one stage.
-struct Token {
-    int32_t value;
-    uint32_t position;                       // in the block's scan
-};
-
-struct TokenSpan {
-    const Token* first;
-    uint32_t count;
-};
-
-struct TokenBlock {
-    int cells, z, y, x;                      // cells == 0: the mode does not exist
-    const BlockPosition* positions;
-};
-
-// One AC sub-stream. Arrays per cell are in coding order unless said.
-struct UnpackJob {
-    const uint8_t* data;
-    uint64_t bytes, first_bit;
-    int stage, depth, az, ay, ax;            // cells of the tile
-    int low, high;                           // AC positions of the stage in one cell
-    const uint16_t* raster;                  // coding index -> raster index
-    const uint8_t* merges;                   // coding index -> see header_class of rules/symbols.h
-    TokenBlock blocks[8];                    // by mode
-    const CodeTables* header_codes;
-    const CodeTables* token_codes;
-    const uint16_t* token_places;            // token_code_places
-    const uint16_t* left_offsets;            // token_left_offsets
-    const uint8_t* classes;                  // raster order
-    const uint8_t* reversible;               // by class; nullptr: a stage on its own
-    int sets_modes;                          // or compares them with those of stage 2
-    uint8_t* modes;
-    uint32_t* density;                       // scratch, raster order, zeros
-    uint8_t* magnitudes;                     // scratch, kMaxBlockCount + 1 zeros; zeros again afterwards if the status is kOk
-    Token* tokens;                           // written one after the other; afterwards one past the last
-    TokenSpan* spans;                        // zeros; afterwards those of the blocks at their first cells
-    int status;
-};
-
-constexpr int kMaxBlockCount = 4088;         // AC coefficients of the largest block
 constexpr int kOutputSlack = 8;              // how many elements past the last one an analysis may write to
 
 struct AnalyzeJob {

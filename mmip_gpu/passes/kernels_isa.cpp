@@ -36,9 +36,11 @@ int64_t analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
 void unpack_tiles(mmip::UnpackJob* jobs, int count) {
     int i = 0;
     for (; i + 1 < count; i += 2) unpack_two(jobs[i], jobs[i + 1]);
-    if (i == count) return;
-    SubstreamReader last(jobs[i]);
-    unpack_tile(last, last.next_block());
+    if (i < count) {
+        SubstreamReader last(jobs[i]);
+        unpack_tile(last, last.next_block());
+    }
+    for (int k = 0; k < count; ++k) finish_palettes(jobs[k]);
 }
 
 void synthesize_tile(const mmip::SynthesizeJob& job) {

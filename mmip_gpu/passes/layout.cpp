@@ -91,7 +91,9 @@ std::vector<BlockPosition> make_positions(const BlockTable& table, const std::ve
     return positions;
 }
 
-// Those used last are kept: the chunks of an array have the same cuts, and so have their DC images.
+}  // namespace
+
+// Those used last are kept.
 std::shared_ptr<const ScanContexts> scan_contexts(int depth, const std::vector<int>& cuts) {
     constexpr size_t kKept = 4;
     static std::mutex guard;
@@ -132,8 +134,6 @@ std::unique_ptr<TileOrder> make_order(int depth, int az, int ay, int ax) {
         order->merges.push_back(order->fits(i, block_shape(kMode32, depth)) ? 2 : order->fits(i, block_shape(kMode16, depth)) ? 1 : 0);
     return order;
 }
-
-}  // namespace
 
 const BlockTable* block_table(int mode, int cell_depth) {
     static const BlockTable flat[] = {make_table(kMode8, 1), make_table(kMode4, 1), make_table(kMode16, 1), make_table(kMode32, 1), make_table(kMode64, 1), make_table(kModePalette, 1)};

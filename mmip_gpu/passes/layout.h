@@ -43,6 +43,9 @@ struct ScanContexts {
     std::vector<BlockPosition> positions[kModeCount];
 };
 
+// The chunks of an array have the same cuts, and so have their DC images: they share one.
+std::shared_ptr<const ScanContexts> scan_contexts(int depth, const std::vector<int>& cuts);
+
 // What the context of a token stands for, unit_of(context), for each difference of its logarithms (room - left of gap_class, 0 to
 // kCountLogs - 1), place_class and neighbour_sum of magnitudes up to kEnoughMagnitude; all are below 2^16.
 std::vector<uint16_t> token_places(const std::function<int(int)>& unit_of);
@@ -64,6 +67,8 @@ struct TileOrder {
                y[i] + s.y <= ay && x[i] + s.x <= ax;
     }
 };
+
+std::unique_ptr<TileOrder> make_order(int depth, int az, int ay, int ax);
 
 struct Geometry {
     int64_t planes = 0;

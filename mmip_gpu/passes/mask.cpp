@@ -10,37 +10,7 @@
 namespace mmip {
 namespace {
 
-// The tile's samples as bytes with the frame of rules/mask.h.
-class TileBits {
-public:
-    explicit TileBits(const Tile& tile) : order_(*tile.order) {
-        const int nz = order_.depth * order_.az, ny = 8 * order_.ay, nx = 8 * order_.ax;
-        bytes_.resize(static_cast<size_t>(nz) * (ny + kMaskFrame) * (nx + 2 * kMaskFrame));
-        buffer = {bytes_.data(), nz, ny, nx};
-    }
-
-    // use(eight samples, word of the mask, shift of their bits) for every row of every cell
-    template <class Use>
-    void each_row(const Use& use) const {
-        for (int cell = 0; cell < order_.cells(); ++cell) {
-            const int z = cell / (order_.ax * order_.ay), y = cell / order_.ax % order_.ay, x = cell % order_.ax;
-            for (int k = 0; k < order_.depth; ++k)
-                for (int j = 0; j < 8; ++j) use(buffer.row(z * order_.depth + k, 8 * y + j) + 8 * x, cell * order_.depth + k, 8 * j);
-        }
-    }
-
-    MaskBuffer buffer;
-
-private:
-    const TileOrder& order_;
-    std::vector<uint8_t> bytes_;
-};
-
-int mask_kind(const uint64_t* words, int count) {
-    uint64_t any = 0, all = ~uint64_t{0};
-    for (int i = 0; i < count; ++i) any |= words[i], all &= words[i];
-    return any == 0 ? kMaskNone : (all == ~uint64_t{0} ? kMaskAll : kMaskMixed);
-}
+MaskTile mask_tile(const Tile& tile) { return {tile.order->depth, tile.order->az, tile.order->ay, tile.order->ax}; }
 
 struct ByteSink {
     std::vector<uint8_t>* bytes;
@@ -99,48 +69,29 @@ TileMask encode_mask(const Coefficients& c, const Tile& tile) {
     const uint64_t* words = c.mask.get() + tile.base * c.geometry.depth;
     TileMask mask{mask_kind(words, tile.order->cells() * c.geometry.depth), {}};
     if (mask.kind != kMaskMixed) return mask;
-    const TileBits tile_bits(tile);
-    tile_bits.each_row([&](uint8_t* row, int word, int shift) {
-        for (int i = 0; i < 8; ++i) row[i] = static_cast<uint8_t>((words[word] >> (shift + i)) & 1);
-    });
+    const MaskTile cells = mask_tile(tile);
+    std::vector<uint8_t> frame(cells.frame_bytes());
+    const MaskBuffer buffer = cells.buffer(frame.data());
+    for (int word = 0; word < cells.words(); ++word)
+        for (int j = 0; j < 8; ++j) {
+            uint8_t* row = cells.samples(buffer, word, j);
+            for (int i = 0; i < 8; ++i) row[i] = static_cast<uint8_t>((words[word] >> (8 * j + i)) & 1);
+        }
     MaskModel model;
     model.reset();
     ByteSink sink{&mask.code};
     RangeEncoder<ByteSink> coder(sink, model);
-    code_mask(tile_bits.buffer, coder);
+    code_mask(buffer, coder);
     coder.finish();
     while (!mask.code.empty() && mask.code.back() == 0) mask.code.pop_back();
     return mask;
 }
 
 Status read_mask(Coefficients& c, const Tile& tile, BitReader& bits) {
-    const int count = tile.order->cells() * c.geometry.depth;
-    uint64_t* words = c.mask.get() + tile.base * c.geometry.depth;
-    bits.refill();
-    const int kind = static_cast<int>(bits.take(2));
-    if (kind > kMaskMixed) return kStatusMask;
-    std::fill_n(words, count, kind == kMaskAll ? ~uint64_t{0} : 0);
-    if (kind != kMaskMixed) return kOk;
-    uint32_t bytes = 0;
-    if (!bits.take_gamma(bytes)) return kStatusMask;
-    --bytes;
-    if (bits.overrun() || bytes > bits.size - bits.position / 8) return kStatusTruncated;
-    std::vector<uint8_t> code(bytes);
-    for (uint8_t& byte : code) {
-        bits.refill();
-        byte = static_cast<uint8_t>(bits.take(8));
-    }
+    const MaskTile cells = mask_tile(tile);
+    const std::unique_ptr<uint8_t[]> frame(new uint8_t[cells.frame_bytes()]);   // not touched before it is needed
     MaskModel model;
-    model.reset();
-    RangeDecoder coder(code.data(), bytes, model);
-    if (coder.code == coder.range) return kStatusMask;
-    const TileBits tile_bits(tile);
-    code_mask(tile_bits.buffer, coder);
-    if (bytes > coder.used) return kStatusTrailing;
-    tile_bits.each_row([&](const uint8_t* row, int word, int shift) {
-        for (int i = 0; i < 8; ++i) words[word] |= static_cast<uint64_t>(row[i]) << (shift + i);
-    });
-    return mask_kind(words, count) == kMaskMixed ? kOk : kStatusMask;
+    return read_mask(bits, cells, model, frame.get(), c.mask.get() + tile.base * c.geometry.depth);
 }
 
 }  // namespace mmip

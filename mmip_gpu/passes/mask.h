@@ -6,8 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../rules/bitstream.h"
-#include "../rules/mask.h"
+#include "../rules/mask_reader.h"
 #include "analyze.h"
 #include "layout.h"
 

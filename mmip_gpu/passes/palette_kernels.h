@@ -1,4 +1,4 @@
-// The samples of a palette cell, at full scale and as means over windows.
+// The samples of a palette cell.
 // Values: the cell's AC positions of stage 2 (gaps, words of colours) in; float samples [z][y][x] out. Home: host, per
 // instruction set. One item of work = one cell. Implements FORMAT.md section 5 (palette cells).
 #pragma once
@@ -16,15 +16,6 @@ inline void paint_palette(const int32_t* held, int depth, float mean, float step
     for (int s = 0; s < samples; ++s) total += offsets[colour(s)];
     const PaletteValues values = palette_values(mean, held, total, samples, palette_unit(depth) * step);
     for (int s = 0; s < samples; ++s) out[s] = values.of[colour(s)];
-}
-
-// Mean of a window of `scale` samples on y and x, and of `deep` on z, of a cell of 8 x 8 slices.
-inline float window_mean(const float* cell, int z, int y, int x, int scale, int deep) {
-    float sum = 0.0f;
-    for (int k = z * deep; k < (z + 1) * deep; ++k)
-        for (int j = y * scale; j < (y + 1) * scale; ++j)
-            for (int i = x * scale; i < (x + 1) * scale; ++i) sum += cell[(k * 8 + j) * 8 + i];
-    return sum * (1.0f / static_cast<float>(deep * scale * scale));
 }
 
 }  // namespace MMIP_NS

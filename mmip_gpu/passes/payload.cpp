@@ -48,6 +48,7 @@ StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substre
     if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
     if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");
     const uint64_t at = 4 + (bits.position + 7) / 8;
+    p.code_bytes = static_cast<uint32_t>(at - 4);
     const uint64_t groups = (static_cast<uint64_t>(substreams) + kGroupSubstreams - 1) / kGroupSubstreams;
     if (at >= p.head_bytes) throw DataError(kStatusTruncated, "payload head without an index");
     const int index_bits = payload[at];

@@ -15,6 +15,7 @@ struct StagePayload {
     int stage = 0;
     const uint8_t* bytes = nullptr;
     uint32_t head_bytes = 0;
+    uint32_t code_bytes = 0;                         // of the codes, which follow the first four bytes
     bool check_crc = true;
     DcWeights dc_weights = builtin_dc_weights();     // of stage 1
     std::vector<DecodingTables> tables;              // per code family of the stage

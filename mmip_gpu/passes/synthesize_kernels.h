@@ -11,15 +11,6 @@
 
 namespace MMIP_NS {
 
-// Inverse DCT of a line whose length is known at run time only (scaled decoding).
-MMIP_RULE void idct_any(float* line, int stride, int n) {
-    if (n == 2) idct_line<2, float>(line, stride);
-    if (n == 4) idct_line<4, float>(line, stride);
-    if (n == 8) idct_line<8, float>(line, stride);
-    if (n == 16) idct_line<16, float>(line, stride);
-    if (n == 32) idct_line<32, float>(line, stride);
-}
-
 template <class T>
 class TileSynthesis {
 public:
@@ -116,14 +107,14 @@ private:
         } else {
             __builtin_memcpy(held, t_.ac + static_cast<int64_t>(i) * t_.per_cell, sizeof(int32_t) * palette_positions(t_.depth));
         }
-        const float mean = dc_value((z * t_.ay + y) * t_.ax + x) * (t_.depth == 8 ? kScaleRoot8 : 0.125f);
+        const float mean = dc_value((z * t_.ay + y) * t_.ax + x) * scale_factor(t_.depth, 8);
         paint_palette(held, t_.depth, mean, job_.classes[class_].step, floats(samples_));
         if (job_.scale == 1) return t_.depth == 8 ? store<8, 8>(z, y, x) : store<1, 8>(z, y, x);
         const int s = job_.scale, n = 8 / s, slices = t_.depth == 8 ? n : 1;
         for (int k = 0; k < slices; ++k)
             for (int j = 0; j < n; ++j) {
                 float row[4];
-                for (int m = 0; m < n; ++m) row[m] = window_mean(floats(samples_), k, j, m, s, t_.depth == 8 ? s : 1);
+                for (int m = 0; m < n; ++m) row[m] = window_mean(floats(samples_), 64, 8, k, j, m, s, t_.depth == 8 ? s : 1);
                 const int64_t first = t_.depth == 8 ? (t_.cell[0] + z) * n : t_.cell[0] + z;
                 store_row(row, first + k, (t_.cell[1] + y) * n + j, (t_.cell[2] + x) * n, n);
             }
@@ -244,7 +235,7 @@ private:
         for (int k = 0; k < many; ++k) {
             const int at = t_.raster[i + k];
             T* out = place(t_.cell[0] + at / (t_.ay * t_.ax), t_.cell[1] + at / t_.ax % t_.ay, t_.cell[2] + at % t_.ax);
-            if (out != nullptr) *out = clip(to_sample(dc_value(at) * (t_.depth == 8 ? kScaleRoot8 : 0.125f)));
+            if (out != nullptr) *out = clip(to_sample(dc_value(at) * scale_factor(t_.depth, 8)));
         }
     }
 
@@ -274,7 +265,7 @@ private:
                 for (int j = 0; j < n; ++j)
                     for (int i = 0; i < n; ++i) out[(k * n + j) * n + i] = block[(k * size + i) * size + j];
             inverse_small(out, out_slices, n);
-            const float factor = t_.depth == 8 ? (s == 2 ? kScaleRoot2 : kScaleRoot4) : 1.0f / static_cast<float>(s);
+            const float factor = scale_factor(t_.depth, s);
             for (int i = 0; i < out_slices * n * n; ++i) out[i] = out[i] * factor;
         }
         clear(slices * size * size / 8);
@@ -285,11 +276,11 @@ private:
     }
 
     static void inverse_small(float* values, int slices, int n) {
-        for (int row = 0; row < slices * n; ++row) idct_any(values + row * n, 1, n);
+        for (int row = 0; row < slices * n; ++row) idct_any<32>(values + row * n, 1, n);
         for (int k = 0; k < slices; ++k)
-            for (int i = 0; i < n; ++i) idct_any(values + k * n * n + i, n, n);
+            for (int i = 0; i < n; ++i) idct_any<32>(values + k * n * n + i, n, n);
         if (slices > 1)
-            for (int i = 0; i < n * n; ++i) idct_any(values + i, n * n, n);
+            for (int i = 0; i < n * n; ++i) idct_any<32>(values + i, n * n, n);
     }
 
     // Mode z1: every part reduced on its own, then s parts averaged.
@@ -314,7 +305,7 @@ private:
         const int deep = t_.depth == 8 ? 2 : 1, h = n / 2, slices = t_.depth == 8 ? h : 1;
         if (t_.depth == 8) inverse_quarter_dcs<8>(block);
         else inverse_quarter_dcs<1>(block);
-        const float factor = t_.depth == 8 ? (s == 2 ? kScaleRoot2 : kScaleRoot4) : 1.0f / static_cast<float>(s);
+        const float factor = scale_factor(t_.depth, s);
         float part[32 * 32];
         for (int u = 0; u < 4 * deep; ++u) {
             const int uz = u >> 2, uy = (u >> 1) & 1, ux = u & 1;
@@ -330,10 +321,6 @@ private:
     }
 
     static float* floats(F8* block) { return reinterpret_cast<float*>(block); }
-
-    static constexpr float kScaleRoot2 = 0x1.6a09e60000000p-2f;   // 2^-1.5
-    static constexpr float kScaleRoot4 = 0.125f;                   // 4^-1.5
-    static constexpr float kScaleRoot8 = 0x1.6a09e60000000p-5f;   // 8^-1.5
 
     const mmip::SynthesizeJob& job_;
     const mmip::TileView& t_;

@@ -13,21 +13,6 @@
 namespace mmip {
 namespace {
 
-const char* status_text(int status) {
-    switch (status) {
-        case kStatusTruncated: return "ends before its last symbol";
-        case kStatusTrailing: return "has bits left over";
-        case kStatusSymbol: return "holds a symbol outside its alphabet";
-        case kStatusMode: return "holds a block mode that is reserved or does not fit there";
-        case kStatusPosition: return "holds a position past the end of its stage";
-        case kStatusValue: return "holds an index that is too large";
-        case kStatusClass: return "holds an impossible class map";
-        case kStatusMask: return "holds an impossible padding mask";
-        case kStatusDisagree: return "disagrees with an earlier stage or with the classes of its cells";
-        default: return "is fine";
-    }
-}
-
 // The tokens of a tile into its zeroed part of the AC buffer.
 void spread_tokens(const Coefficients& c, const Tile& tile, const TokenSpan* spans, bool first) {
     int32_t* ac = c.ac.get() + tile.base * c.per_cell();
@@ -39,6 +24,22 @@ void spread_tokens(const Coefficients& c, const Tile& tile, const TokenSpan* spa
 }
 
 }  // namespace
+
+const char* status_text(int status) {
+    switch (status) {
+        case kStatusTruncated: return "ends before its last symbol";
+        case kStatusTrailing: return "has bits left over";
+        case kStatusSymbol: return "holds a symbol outside its alphabet";
+        case kStatusMode: return "holds a block mode that is reserved or does not fit there";
+        case kStatusPosition: return "holds a position past the end of its stage";
+        case kStatusValue: return "holds an index that is too large";
+        case kStatusClass: return "holds an impossible class map";
+        case kStatusCrc: return "has another crc than its group";
+        case kStatusMask: return "holds an impossible padding mask";
+        case kStatusDisagree: return "disagrees with an earlier stage or with the classes of its cells";
+        default: return "is fine";
+    }
+}
 
 void refuse(int status, int stage, const Tile& tile) {
     throw DataError(status, "stage " + std::to_string(stage) + ", sub-stream " + std::to_string(tile.substream) + " " + status_text(status));
@@ -114,7 +115,7 @@ void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t
         job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
         job.raster = tile.order->raster.data();
         job.merges = tile.order->merges.data();
-        std::copy_n(blocks_, kModeCount, job.blocks);
+        job.blocks = blocks_;
         job.header_codes = &headers;
         job.token_codes = &codes;
         job.token_places = token_code_places();
@@ -123,11 +124,12 @@ void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t
         job.reversible = alone ? nullptr : options_.reversible.data();
         job.sets_modes = stage == 2 || alone ? 1 : 0;
         job.modes = c_.modes.get() + tile.base;
-        t.density_.assign(t.cells_, 0);
-        t.spans_.resize(t.spans_.size() + t.cells_, TokenSpan{nullptr, 0});
+        t.density_.resize(t.cells_);
+        t.spans_.resize(t.spans_.size() + t.cells_);
         job.density = t.density_.data();
         job.magnitudes = t.magnitudes_.data();
         job.tokens = t.end_;
+        job.tokens_end = t.tokens_.get() + static_cast<int64_t>(t.cells_) * c_.per_cell();
         job.spans = t.spans_.data() + t.spans_.size() - t.cells_;
     }
     kernels().unpack_tiles(jobs, count);

@@ -62,6 +62,9 @@ private:
     std::unique_ptr<TileUnpacker> image_;    // of the DC image
 };
 
+// What a Status says of a sub-stream.
+const char* status_text(int status);
+
 // Throws what a tile's sub-stream was refused for.
 [[noreturn]] void refuse(int status, int stage, const Tile& tile);
 

@@ -61,7 +61,11 @@ struct BitReader {
     static MMIP_RULE uint64_t bits_at(const uint8_t* data, uint64_t size, uint64_t position) {
         const uint64_t byte = position >> 3;
         uint64_t word;
-#if !defined(__CUDA_ARCH__)
+#if defined(__CUDA_ARCH__) || defined(MMIP_AS_DEVICE)
+        if (byte + 8 <= size) {
+            word = eight_bytes(data + byte);
+        } else
+#else
         if (__builtin_expect(byte + 8 <= size, 1)) {
             __builtin_memcpy(&word, data + byte, 8);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -71,6 +75,21 @@ struct BitReader {
 #endif
             word = bytes_at_end(data, size, byte);
         return word << (position & 7);
+    }
+
+    // Eight bytes by aligned loads, which devices need; they touch no aligned word but those that hold the bytes.
+    static MMIP_RULE uint64_t eight_bytes(const uint8_t* at) {
+        const uint64_t address = reinterpret_cast<uint64_t>(at), shift = 8 * (address & 7);
+        const uint64_t* words = reinterpret_cast<const uint64_t*>(address - (address & 7));
+        return reversed_bytes(shift == 0 ? words[0] : words[0] >> shift | words[1] << (64 - shift));
+    }
+
+    static MMIP_RULE uint64_t reversed_bytes(uint64_t v) {
+#if defined(__CUDA_ARCH__)
+        return static_cast<uint64_t>(__byte_perm(static_cast<uint32_t>(v), 0, 0x0123)) << 32 | __byte_perm(static_cast<uint32_t>(v >> 32), 0, 0x0123);
+#else
+        return __builtin_bswap64(v);
+#endif
     }
 
     // Eight bytes, zeros past the end.

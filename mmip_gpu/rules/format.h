@@ -21,11 +21,13 @@ typedef unsigned long long uint64_t;
 #define MMIP_COLD_RULE __host__ __device__ inline
 #define MMIP_UNROLL _Pragma("unroll")
 #define MMIP_TABLE static __device__ constexpr
+#define MMIP_RARELY(condition) (condition)
 #else
 #define MMIP_RULE inline __attribute__((always_inline))
 #define MMIP_COLD_RULE inline __attribute__((noinline, cold))
 #define MMIP_UNROLL _Pragma("GCC unroll 32")
 #define MMIP_TABLE static constexpr
+#define MMIP_RARELY(condition) __builtin_expect((condition), 0)
 #endif
 
 // The kernels are compiled once per instruction set; each copy lives in its own namespace.
@@ -89,6 +91,7 @@ enum Status : int32_t {
     kStatusValue = 6,        // index too large
     kStatusClass = 7,        // class map: run past the tile or class out of range
     kStatusDisagree = 8,     // stages disagree on modes, or a block breaks its class
+    kStatusCrc = 10,         // the crc of a group of sub-streams differs
     kStatusMask = 9,         // padding mask: reserved kind, impossible code, or mixed where it is not
 };
 

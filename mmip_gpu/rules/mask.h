@@ -85,20 +85,26 @@ struct RangeEncoder {
     }
 };
 
-// Reads `size` bytes and zeros after them.
+// Reads `size` bytes, the first of them `shift` bits into `data`, and zeros after them.
 template <class Model = MaskModel>
 struct RangeDecoder {
     const uint8_t* data;
     uint32_t size, used = 0;
+    int shift;
     Model& model;
     uint32_t code = 0, range = 0xFFFFFFFFu;
 
-    MMIP_RULE RangeDecoder(const uint8_t* bytes, uint32_t count, Model& m) : data(bytes), size(count), model(m) {
+    MMIP_RULE RangeDecoder(const uint8_t* bytes, uint32_t count, Model& m, int first_bit = 0) : data(bytes), size(count), shift(first_bit), model(m) {
         for (int i = 0; i < 4; ++i) next();
     }
 
+    MMIP_RULE uint32_t byte() const {
+        const uint32_t high = static_cast<uint32_t>(data[used]) << shift;
+        return (shift == 0 ? high : high | data[used + 1] >> (8 - shift)) & 0xFFu;
+    }
+
     MMIP_RULE void next() {
-        code = (code << 8) | (used < size ? data[used] : 0u);
+        code = (code << 8) | (used < size ? byte() : 0u);
         ++used;
     }
 

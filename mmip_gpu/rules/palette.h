@@ -125,4 +125,21 @@ MMIP_RULE PaletteValues palette_values(float mean, const int32_t* gaps, int64_t 
     return values;
 }
 
+// Sum over the samples of one word of the map of the offset of their colour, in units.
+MMIP_RULE int64_t word_total(int32_t word, const int32_t* gaps) {
+    int64_t total = 0;
+    for (int v = word; v != 0; v >>= 2)
+        for (int k = 0; k < (v & 3); ++k) total += gaps[k];
+    return total;
+}
+
+// Mean of a window of `scale` samples on y and x, and of `deep` on z, of a cell whose slices and rows stand so far apart.
+MMIP_RULE float window_mean(const float* cell, int slice, int row, int z, int y, int x, int scale, int deep) {
+    float sum = 0.0f;
+    for (int k = z * deep; k < (z + 1) * deep; ++k)
+        for (int j = y * scale; j < (y + 1) * scale; ++j)
+            for (int i = x * scale; i < (x + 1) * scale; ++i) sum += cell[k * slice + j * row + i];
+    return sum * (1.0f / static_cast<float>(deep * scale * scale));
+}
+
 }  // namespace MMIP_NS

@@ -1,6 +1,7 @@
-// One line of a transform: the orthonormal DCT-II and the reversible 8-point transform, forward and inverse.
+// One line of a transform: the orthonormal DCT-II and the reversible 8-point transform, forward and inverse; corners of merged
+// blocks; the factors of scaled decoding.
 // Values: binary32, in place of a strided line; V is float (one lane) or a vector of floats (lanes side by side).
-// Implements FORMAT.md sections 4.1 and 4.2. Guarantees the stated operation order; axes and blocks are the passes' affair.
+// Implements FORMAT.md sections 4.1, 4.2 and 5.1 (sizes). Guarantees the stated operation order; axes and blocks are the passes' affair.
 #pragma once
 
 #include "dct_tables.h"
@@ -185,6 +186,41 @@ MMIP_RULE void inverse_corner_lines(float* corner) {
         for (int x = 0; x < m; ++x) line(corner + z * m * m + x, m);
     if constexpr (depth > 1)
         for (int i = 0; i < m * m; ++i) line(corner + i, m * m);
+}
+
+// The same as idct_line with half of the line in registers: first its even half, in the places that the odd half fills from.
+template <int N>
+MMIP_RULE void idct_long_line(float* line, int stride) {
+    constexpr int half = N / 2;
+    float x[half];
+    dct_inverse<N, half, float>(line, 2 * stride, x);
+    MMIP_UNROLL
+    for (int i = 0; i < half; ++i) line[(i % 2 == 0 ? i : N - 1 - i) * stride] = x[i];
+    MMIP_UNROLL
+    for (int k = 0; k < half; ++k) x[k] = line[(2 * k + 1) * stride];
+    MMIP_UNROLL
+    for (int i = 0; i < half; ++i) {
+        float odd = x[0] * DctOdd<N, N>::value[0][i];
+        MMIP_UNROLL
+        for (int k = 1; k < half; ++k) odd = odd + x[k] * DctOdd<N, N>::value[k][i];
+        const float even = line[(i % 2 == 0 ? i : N - 1 - i) * stride];
+        line[i * stride] = even + odd;
+        line[(N - 1 - i) * stride] = even - odd;
+    }
+}
+
+// Inverse DCT of a line whose length is known at run time only (scaled decoding): a power of two from 2 to `longest`.
+template <int longest>
+MMIP_RULE void idct_any(float* line, int stride, int n) {
+    if (n == longest) idct_line<longest, float>(line, stride);
+    if constexpr (longest > 2)
+        if (n < longest) idct_any<longest / 2>(line, stride, n);
+}
+
+// What reduced blocks are multiplied by at scale 2, 4 or 8 (section 5.1).
+MMIP_RULE float scale_factor(int cell_depth, int scale) {
+    if (cell_depth == 1) return 1.0f / static_cast<float>(scale);
+    return scale == 2 ? 0x1.6a09e60000000p-2f : (scale == 4 ? 0.125f : 0x1.6a09e60000000p-5f);   // scale^-1.5
 }
 
 }  // namespace MMIP_NS

@@ -2,12 +2,25 @@
 #pragma once
 
 #include "analyze.h"
+#include "corrections.h"
 #include "dc_streams.h"
+#include "finish.h"
 #include "list_tokens.h"
 #include "place_streams.h"
 #include "prepare.h"
 #include "sums.h"
+#include "synthesize.h"
+#include "unpack.h"
 #include "write_tokens.h"
+
+namespace mmip {
+
+using SynthesizeFlatKernel = SynthesisKernel<1, false>;
+using SynthesizeDeepKernel = SynthesisKernel<8, false>;
+using ReduceFlatKernel = SynthesisKernel<1, true>;
+using ReduceDeepKernel = SynthesisKernel<8, true>;
+
+}  // namespace mmip
 
 // X(name of the entry point, kernel)
 #define MMIP_ALL_KERNELS(X)                              \
@@ -27,4 +40,16 @@
     X(dc_residuals, mmip::DcResidualsKernel)             \
     X(count_dcs, mmip::CountDcsKernel)                   \
     X(count_dc_bits, mmip::CountDcBitsKernel)            \
-    X(write_dcs, mmip::WriteDcsKernel)
+    X(write_dcs, mmip::WriteDcsKernel)                    \
+    X(check_groups, mmip::CrcKernel)                     \
+    X(unpack_masks, mmip::MaskKernel)                    \
+    X(unpack_first, mmip::FirstStageKernel)              \
+    X(unpack_tokens, mmip::TokenKernel)                  \
+    X(unpack_corrections, mmip::CorrectionKernel)        \
+    X(synthesize_flat, mmip::SynthesizeFlatKernel)       \
+    X(synthesize_deep, mmip::SynthesizeDeepKernel)       \
+    X(reduce_flat, mmip::ReduceFlatKernel)               \
+    X(reduce_deep, mmip::ReduceDeepKernel)               \
+    X(correct_samples, mmip::CorrectSamplesKernel)       \
+    X(undo_colour, mmip::UndoColourKernel)               \
+    X(indices_to_floats, mmip::FloatKernel)

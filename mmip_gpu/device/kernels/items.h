@@ -89,7 +89,6 @@ MMIP_RULE SuperblockPlace superblock_at(const TileItem& t, int depth, int index)
     return {z, y, x, z * t.ay * t.ax + dz * (y * t.ax + dy * x)};
 }
 
-MMIP_RULE constexpr int superblock_cells(int depth) { return superblock_depth(depth) * superblock_width(depth) * superblock_width(depth); }
 constexpr int kMostCells = superblock_cells(1);
 constexpr int kMostStages = 15;              // with AC
 

@@ -28,13 +28,19 @@ MMIP_RULE void run_phases_of_lane(const typename K::Params& params, typename K::
     if constexpr (phase + 1 < K::kPhases) run_phases_of_lane<K, phase + 1>(params, shared, group, lane);
 }
 
+// How many groups a multiprocessor should hold at once: K::kResident where a kernel has it, else those of kResidentLanes.
+template <class K, class = void>
+constexpr int kResidentGroups = kResidentLanes > K::kLanes ? kResidentLanes / K::kLanes : 1;
+template <class K>
+constexpr int kResidentGroups<K, decltype(void(K::kResident))> = K::kResident;
+
 #if defined(__CUDACC__)
 // Groups may be more than a grid can count: every block takes each gridDim-th.
-#define MMIP_KERNEL(name, K)                                                                             \
-    extern "C" __global__ void __launch_bounds__(K::kLanes, mmip::kResidentLanes / K::kLanes) name(const K::Params params) {               \
-        __shared__ K::Shared shared;                                                                     \
-        for (int64_t group = blockIdx.x; group < params.groups; group += gridDim.x)                      \
-            mmip::run_phases_of_lane<K>(params, shared, group, static_cast<int>(threadIdx.x));           \
+#define MMIP_KERNEL(name, K)                                                                                            \
+    extern "C" __global__ void __launch_bounds__(K::kLanes, mmip::kResidentGroups<K>) name(const K::Params params) {    \
+        __shared__ K::Shared shared;                                                                                    \
+        for (int64_t group = blockIdx.x; group < params.groups; group += gridDim.x)                                     \
+            mmip::run_phases_of_lane<K>(params, shared, group, static_cast<int>(threadIdx.x));                          \
     }
 #else
 // Lanes in ascending or descending order: what depends on it is a race on a GPU.

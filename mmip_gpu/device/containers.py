@@ -1,0 +1,86 @@
+"""Containers decoded on a device: where the bytes lie decides where the arrays go.
+
+Values: containers as host bytes or as arrays of bytes on the device in; arrays of the device, or of the host for host
+bytes, out. FORMAT.md section 1. Host bytes are decoded on the device and copied back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..codec import needed_stages
+from ..container import Header
+from ..errors import InvalidArgument
+from ..inspection import open_container, stage_reader
+from .decoding import DecodeJob, Decoder
+from .executors import CudaExecutor, Executor
+from .heads import is_on_device
+
+__all__ = ["decode_containers", "wants_device"]
+
+_FIXED_BYTES = 8  # magic, version, header_bytes
+
+
+def wants_device(device: str | None, items: Sequence[Any]) -> bool:
+    """Whether these items are for the GPU: they lie there, or the caller says so.
+
+    Raises
+    ------
+    InvalidArgument
+        For another name of a device, or device arrays with ``device="cpu"``.
+
+    Examples
+    --------
+    >>> wants_device(None, [b"host"]), wants_device("gpu", [b"host"])
+    (False, True)
+    """
+    if device not in (None, "cpu", "gpu"):
+        raise InvalidArgument(f"device={device!r}: expected None, 'cpu' or 'gpu'")
+    held = any(is_on_device(item) for item in items)
+    if held and device == "cpu":
+        raise InvalidArgument(
+            "device='cpu': expected data of the host, found an array of a device; copy it with .get()"
+        )
+    return held or device == "gpu"
+
+
+def decode_containers(
+    blobs: Sequence[Any],
+    *,
+    stages: int | None = None,
+    scale: int = 1,
+    region: tuple[slice, ...] | None = None,
+    max_bytes: int = 2**34,
+) -> list[NDArray[Any]]:
+    """Arrays of all containers, arguments as for `mmip_gpu.decode`; launches are shared.
+
+    Raises
+    ------
+    BackendUnavailable
+        Without CuPy, a driver or a device; the message says what works instead.
+    CorruptData, TruncatedData, LimitExceeded, InvalidArgument
+        The first error; in a batch with the index of its item.
+    """
+    executor = CudaExecutor()
+    jobs = []
+    for blob in blobs:
+        header, read = _opened(executor, blob)
+        wanted = needed_stages(header, stages, scale)
+        jobs.append(DecodeJob(header, [read(stage) for stage in range(1, wanted + 1)], stages, scale, region))
+    decoded = Decoder(executor).decode(jobs, max_bytes=max_bytes)
+    found = decoded.results()
+    return [array if is_on_device(blob) else executor.download(array) for blob, array in zip(blobs, found, strict=True)]
+
+
+def _opened(executor: Executor, blob: Any) -> tuple[Header, Any]:
+    """Header of a container and a function that gives the payload of a stage, in the memory where it is."""
+    if not is_on_device(blob):
+        return open_container(blob)
+    held = executor.adopt(blob)
+    start = executor.download(held[:_FIXED_BYTES]).tobytes()
+    size = max(int.from_bytes(start[6:8], "little"), _FIXED_BYTES)
+    header, at = Header.parse(executor.download(held[:size]).tobytes())
+    return header, stage_reader(held, header, at)

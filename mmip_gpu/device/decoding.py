@@ -1,0 +1,247 @@
+"""Chunks of many shapes to arrays in the executor's memory, by launches that they share.
+
+Values: headers and stage payloads (host bytes or arrays of the executor) in, arrays of the executor out. Decoder side
+of FORMAT.md sections 2 to 8. Guarantees what `codec.decode_chunk` gives, bit for bit; a damaged chunk has its error and
+the others decode. Nothing waits for the device but reading the heads of payloads that lie there, and `Decoded.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..codec import needed_stages
+from ..errors import LimitExceeded, MmipError
+from ..floats import sample_dtype, sample_range
+from ..raw import decode_raw
+from ..region import TiledRegion
+from .decoded import Chunk, Decoded, DecodeJob
+from .executors import Array, Executor
+from .finishing import SAMPLE_TYPES, finish
+from .heads import CodeStore, StageHead, is_on_device, read_head
+from .layers import Layer, LayerItem
+from .parameters import DECODE_ITEM
+from .tiles import Box, CodingOrders, cells_of, cut_into_waves, frame_bytes, scratch_bytes, tile_records
+
+__all__ = ["DecodeJob", "Decoded", "Decoder"]
+
+SCRATCH_BYTES = 2**30
+_WIDE = 2**28  # of components, before the colour transform is undone
+
+
+class Decoder:
+    """Decodes batches in the memory of an executor.
+
+    Parameters
+    ----------
+    scratch_bytes : int
+        What launches may take beside payloads and results; a single sub-stream may take more.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> from mmip_gpu.device import HostExecutor
+    >>> from mmip_gpu.inspection import open_container
+    >>> header, read = open_container(mmip.encode(mmip.phantom2d(64), quality=10))
+    >>> decoded = Decoder(HostExecutor()).decode([DecodeJob(header, [read(1), read(2), read(3)])])
+    >>> decoded.results()[0].shape
+    (64, 64)
+    """
+
+    def __init__(self, executor: Executor, scratch_bytes: int = SCRATCH_BYTES) -> None:
+        self._executor = executor
+        self._scratch = scratch_bytes
+        self._store = CodeStore(executor)
+
+    def decode(self, jobs: Sequence[DecodeJob], *, max_bytes: int = 2**34, check_crc: bool = True) -> Decoded:
+        """Decode all jobs; `max_bytes` is that of one."""
+        self._store.trim()
+        decoded = Decoded(self._executor, len(jobs))
+        chunks: dict[int, Chunk] = {}
+        for index, job in enumerate(jobs):
+            try:
+                found = self._prepared(job, max_bytes, check_crc)
+            except MmipError as error:
+                decoded.refuse(index, error)
+                continue
+            if isinstance(found, Chunk):
+                chunks[index] = found
+            else:
+                decoded.arrays[index] = found
+        if chunks:
+            held = self._upload(list(chunks.values()))
+            self._decode_planes(chunks, decoded, check_crc)
+            finish(self._executor, self._store, chunks, decoded, self._scratch, check_crc)
+            del held
+        return decoded
+
+    def _prepared(self, job: DecodeJob, max_bytes: int, check_crc: bool) -> Chunk | Array:
+        """The chunk to decode, or its array where nothing is left to do."""
+        header, executor = job.header, self._executor
+        wanted = needed_stages(header, job.stages, job.scale)
+        fields = header.transform
+        if fields is None:
+            payload = job.payloads[0]
+            raw = executor.download(payload).data if is_on_device(payload) else payload
+            return executor.upload(decode_raw(header, raw, job.scale, job.region, max_bytes))
+        heads = [
+            read_head(executor, self._store, header, stage, payload, check_crc)
+            for stage, payload in enumerate(job.payloads[:wanted], 1)
+        ]
+        part = TiledRegion.of(header, job.scale, job.region)
+        if part.samples == 0:
+            return executor.empty(part.layout.shape, header.dtype)
+        if part.decoded_bytes > max_bytes:
+            raise LimitExceeded(f"decoding takes {part.decoded_bytes} bytes, max_bytes={max_bytes}")
+        box = Box(header.layout.volume, fields.depth, fields.tile_log2, tuple(part.box))
+        planes = part.box[1] - part.box[0]
+        dtype = np.dtype(np.int32) if header.colour else sample_dtype(np.dtype(header.dtype))
+        chunk = Chunk(job, part, heads, [], box, executor.empty((planes, *box.window(job.scale)[1]), dtype))
+        if fields.dc_image is not None:
+            chunk.image = executor.empty((planes, *_image_box(box).window(1)[1]), np.int32)
+        return chunk
+
+    def _upload(self, chunks: list[Chunk]) -> Array:
+        """Puts the payloads of the host into one array; sets the addresses of all. Returns what must stay alive."""
+        parts: list[NDArray[np.uint8]] = []
+        places, end = [], 0
+        for chunk in chunks:
+            for payload in chunk.job.payloads[: len(chunk.heads)]:
+                if is_on_device(payload):
+                    places.append(-self._executor.address(payload))
+                    continue
+                parts.append(np.frombuffer(payload, np.uint8))
+                places.append(end)
+                end += len(parts[-1])
+        held = self._executor.upload(np.concatenate([*parts, np.zeros(16, np.uint8)]))
+        start, every = self._executor.address(held), iter(places)
+        for chunk in chunks:
+            chunk.addresses = [-p if p < 0 else start + p for _, p in zip(chunk.heads, every, strict=False)]
+        return held
+
+    def _decode_planes(self, chunks: dict[int, Chunk], decoded: Decoded, check_crc: bool) -> None:
+        """Synthesized planes of all chunks, wave after wave."""
+        orders = CodingOrders()
+        main = Layer(self._executor, self._store, orders, check_crc)
+        images = Layer(self._executor, self._store, orders, check_crc)
+        first_image = 0
+        known: dict[tuple[Box, int], tuple[NDArray[Any], NDArray[np.int64]]] = {}
+        for chunk in chunks.values():
+            key = chunk.box, self._components(chunk)
+            if key not in known:
+                known[key] = tile_records(*key, orders)
+            tiles, substreams = known[key][0].copy(), known[key][1]
+            tiles["item"] = len(main.parts)
+            if chunk.image is not None:
+                part = self._image_part(chunk, len(images.parts), orders)
+                images.parts.append(part)
+                tiles["image"] = first_image + np.arange(len(tiles))
+                first_image += len(tiles)
+            self._add(main, chunk, tiles, substreams)
+        main.seal()
+        sizes = scratch_bytes(main.tiles, main.stages, main.frames)
+        if images.parts:
+            images.seal()
+            with_image = main.tiles["image"] >= 0
+            sizes[with_image] += scratch_bytes(images.tiles, images.stages, images.frames)
+        numbers = np.array(list(chunks), np.int64)
+        for wave in cut_into_waves(sizes, self._scratch):
+            of_wave = main.tiles["image"][wave]
+            of_wave = of_wave[of_wave >= 0]
+            states = images.run(slice(of_wave[0], of_wave[-1] + 1), None, 0) if len(of_wave) else None
+            states = main.run(wave, states, int(of_wave[0]) if len(of_wave) else 0)
+            decoded.watch(states, numbers[main.tiles["item"][wave]], main.substreams[wave])
+
+    @staticmethod
+    def _components(chunk: Chunk) -> int:
+        return 3 if chunk.job.header.colour else 1
+
+    def _add(self, layer: Layer, chunk: Chunk, tiles: NDArray[Any], substreams: NDArray[np.int64]) -> None:
+        fields = chunk.job.header.transform
+        assert fields is not None
+        padded = fields.padding is not None
+        depth = np.full(len(tiles), fields.depth, np.int64)
+        frames = frame_bytes(tiles, depth, corrections=False) * padded
+        heads = dict(enumerate(chunk.heads[: chunk.coefficient_stages], 1))
+        tiles["room"] = _token_room(
+            tiles, substreams, fields.depth, fields.cuts, [heads[s] for s in range(2, len(heads) + 1)]
+        )
+        addresses = dict(enumerate(chunk.addresses, 1))
+        layer.parts.append(LayerItem(self._record(chunk), tiles, substreams, heads, addresses, frames))
+
+    def _record(self, chunk: Chunk) -> NDArray[Any]:
+        """DecodeItem of a chunk."""
+        header, executor = chunk.job.header, self._executor
+        fields = header.transform
+        assert fields is not None
+        low, high = sample_range(np.dtype(header.dtype))
+        if header.colour:
+            low, high = -_WIDE, _WIDE
+        item = np.zeros(1, DECODE_ITEM)
+        item["shape"] = chunk.box.shape
+        item["origin"], item["size"], item["scaled"] = chunk.box.window(chunk.job.scale)
+        item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES.index(str(chunk.planes.dtype))
+        if chunk.image is not None:
+            item["image"] = executor.address(chunk.image)
+            item["image_origin"], item["image_size"], _ = _image_box(chunk.box).window(1)
+        item["tables"] = self._store.block_tables(fields.depth, fields.cuts)
+        item["depth"], item["scale"], item["stages"] = fields.depth, chunk.job.scale, chunk.coefficient_stages
+        item["class_count"], item["components"] = len(fields.steps), self._components(chunk)
+        item["offset"], item["minimum"], item["maximum"] = 0 if header.colour else fields.offset, low, high
+        item["padded"], item["padding"] = fields.padding is not None, fields.padding or 0
+        item["dc_unit"] = _core.DC_IMAGE_UNIT if chunk.image is not None else 1
+        item["cuts"][0, : len(fields.cuts)] = fields.cuts
+        for k, (steps, recon) in enumerate(zip(fields.steps, fields.recon, strict=True)):
+            item["steps"][0, k, : len(steps)], item["recon"][0, k, 1:] = steps, recon
+            item["reversible"][0, k] = fields.reversible[k]
+        return item
+
+    def _image_part(self, chunk: Chunk, index: int, orders: CodingOrders) -> LayerItem:
+        """The DC image of a chunk as an item of its own (FORMAT.md section 8.4)."""
+        fields = chunk.job.header.transform
+        assert fields is not None
+        assert fields.dc_image is not None
+        box = _image_box(chunk.box)
+        tiles, substreams = tile_records(box, self._components(chunk), orders)
+        tiles["item"] = index
+        item = np.zeros(1, DECODE_ITEM)
+        item["shape"] = box.shape
+        item["origin"], item["size"], item["scaled"] = box.window(1)
+        item["samples"], item["type"] = self._executor.address(chunk.image), SAMPLE_TYPES.index("int32")
+        item["depth"], item["scale"], item["stages"], item["class_count"], item["dc_unit"] = 1, 1, 2, 1, 1
+        item["components"], item["minimum"], item["maximum"] = self._components(chunk), -_WIDE, _WIDE
+        item["continues"] = 1
+        item["cuts"][0, 1] = fields.cuts[-1]
+        item["tables"] = self._store.block_tables(1, (0, fields.cuts[-1]))
+        item["steps"][0, 0], item["recon"][0, 0, 1:] = _core.DC_IMAGE_UNIT * _core.STEP_ONE, fields.dc_image
+        heads = {1: chunk.heads[0]}
+        tiles["room"] = _token_room(tiles, substreams, 1, (0, fields.cuts[-1]), [chunk.heads[0]])
+        return LayerItem(item, tiles, substreams, heads, {1: chunk.addresses[0]}, np.zeros(len(tiles), np.int64))
+
+
+def _image_box(box: Box) -> Box:
+    """The DC image's geometry of a box of tiles."""
+    z, y, x = box.tile_log2
+    return Box(box.grid, 1, (z, y - 3, x - 3), box.bounds)
+
+
+def _token_room(
+    tiles: NDArray[Any], substreams: NDArray[np.int64], depth: int, cuts: Sequence[int], heads: Sequence[StageHead]
+) -> NDArray[np.int64]:
+    """Tokens that the sub-streams of the stages 2, 3, .. can hold: by their bytes, and by their coefficients.
+
+    Palette cells, of stage 2 alone, may take next to no bytes.
+    """
+    palettes = _core.palette_positions(depth)
+    cells, room = cells_of(tiles), np.zeros(len(tiles), np.int64)
+    for first, end, head in zip(cuts, cuts[1:], heads, strict=False):
+        held = (head.offsets[substreams + 1] - head.offsets[substreams]).astype(np.int64)
+        by_bytes = 8 * held // head.codes.least_token_bits
+        if first == 0 and end >= palettes:
+            by_bytes += cells * palettes
+        room += np.minimum(by_bytes, cells * (end - first))
+    return room

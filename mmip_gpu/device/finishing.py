@@ -1,0 +1,102 @@
+"""From the planes that the synthesis leaves to the array that was asked for: colour, corrections, floats, the crop.
+
+Values: chunks of decoded.py, arrays of the executor. Implements the last steps of FORMAT.md section 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..floats import sample_range
+from . import _phases
+from .decoded import Chunk, Decoded
+from .executors import Array, Executor
+from .heads import CodeStore
+from .layers import Layer, LayerItem, groups_of_samples
+from .parameters import DECODE_ITEM, FINISH_ITEM
+from .tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
+
+__all__ = ["SAMPLE_TYPES", "finish"]
+
+SAMPLE_TYPES = ("uint8", "int8", "uint16", "int16", "int32")
+
+
+def finish(
+    executor: Executor, store: CodeStore, chunks: dict[int, Chunk], decoded: Decoded, scratch: int, check_crc: bool
+) -> None:
+    """Set the arrays of `decoded`; `chunks` by the index of their jobs, changed in place."""
+    _undo_colour(executor, [c for c in chunks.values() if c.job.header.colour])
+    corrected = {index: c for index, c in chunks.items() if len(c.heads) > c.coefficient_stages}
+    if corrected:
+        _correct(executor, store, corrected, decoded, scratch, check_crc)
+    _floats_of(executor, [c for c in chunks.values() if c.job.header.step is not None])
+    for index, chunk in chunks.items():
+        origin = chunk.box.window(chunk.job.scale)[0]
+        decoded.arrays[index] = chunk.part.crop(chunk.planes, origin, executor.contiguous)
+
+
+def _undo_colour(executor: Executor, chunks: list[Chunk]) -> None:
+    items = np.zeros(len(chunks), FINISH_ITEM)
+    found = []
+    for item, chunk in zip(items, chunks, strict=True):
+        fields, dtype = chunk.job.header.transform, np.dtype(chunk.job.header.dtype)
+        assert fields is not None
+        found.append(executor.empty(chunk.planes.shape, dtype))
+        item["count"], item["plane"] = chunk.planes.size // 3, chunk.planes[0].size
+        item["type"], item["offset"] = SAMPLE_TYPES.index(dtype.name), fields.offset
+        item["minimum"], item["maximum"] = sample_range(dtype)
+    _launch(executor, "undo_colour", items, chunks, found)
+
+
+def _floats_of(executor: Executor, chunks: list[Chunk]) -> None:
+    items = np.zeros(len(chunks), FINISH_ITEM)
+    found = []
+    for item, chunk in zip(items, chunks, strict=True):
+        found.append(executor.empty(chunk.planes.shape, np.float32))
+        assert chunk.job.header.step is not None
+        item["count"], item["step"] = chunk.planes.size, chunk.job.header.step
+    _launch(executor, "indices_to_floats", items, chunks, found)
+
+
+def _launch(executor: Executor, kernel: str, items: NDArray[Any], chunks: list[Chunk], found: list[Array]) -> None:
+    """A kernel from the planes of the chunks to the arrays found, which become their planes."""
+    if not chunks:
+        return
+    for item, chunk, array in zip(items, chunks, found, strict=True):
+        item["from"], item["to"] = executor.address(chunk.planes), executor.address(array)
+    items["first_group"], group_items = groups_of_samples(items["count"], _phases.FINISH_SAMPLES)
+    held, groups = executor.upload(items), executor.upload(group_items)
+    executor.launch(kernel, groups=len(group_items), items=executor.address(held), group_items=executor.address(groups))
+    for chunk, array in zip(chunks, found, strict=True):
+        chunk.planes = array
+
+
+def _correct(
+    executor: Executor, store: CodeStore, chunks: dict[int, Chunk], decoded: Decoded, scratch: int, check_crc: bool
+) -> None:
+    layer = Layer(executor, store, CodingOrders(), check_crc)
+    for chunk in chunks.values():
+        header, index = chunk.job.header, len(layer.parts)
+        fields = header.transform
+        assert fields is not None
+        assert fields.correction is not None
+        tiles, substreams = tile_records(chunk.box, 1, layer.orders)
+        tiles["item"] = index
+        item = np.zeros(1, DECODE_ITEM)
+        item["shape"] = chunk.box.shape
+        item["origin"], item["size"], item["scaled"] = chunk.box.window(1)
+        item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES.index(str(chunk.planes.dtype))
+        item["depth"], item["scale"], item["stages"] = fields.depth, 1, chunk.coefficient_stages
+        item["minimum"], item["maximum"] = sample_range(np.dtype(header.dtype))
+        item["corrected"], item["error"] = 1, fields.correction
+        frames = frame_bytes(tiles, np.full(len(tiles), fields.depth, np.int64), corrections=True)
+        heads, addresses = {0: chunk.heads[-1]}, {0: chunk.addresses[-1]}
+        layer.parts.append(LayerItem(item, tiles, substreams, heads, addresses, frames))
+    layer.seal()
+    numbers = np.array(list(chunks), np.int64)
+    for wave in cut_into_waves(scratch_bytes(layer.tiles, layer.stages, layer.frames), scratch):
+        states = layer.run_corrections(wave)
+        decoded.watch(states, numbers[layer.tiles["item"][wave]], layer.substreams[wave])

@@ -1,0 +1,112 @@
+// What the decoding kernels share: the items of a batch, the tiles that a launch decodes, and where their arrays stand.
+// Values: plain structs in the executor's memory; one DecodeTile per sub-stream, one DecodeItem per chunk. Decoder side of
+// FORMAT.md sections 3 to 8. A tile with a status is left alone by every later kernel, and so are the samples it stands for.
+#pragma once
+
+#include "../../rules/places.h"
+#include "../../rules/palette_reader.h"
+#include "phases.h"
+
+namespace mmip {
+
+// Tables of one cell depth and one list of cuts, by block mode.
+struct DepthTables {
+    TokenBlock blocks[kModeCount];
+    const uint16_t* scan[kModeCount];
+};
+
+// A chunk, or a box of its tiles, at one scale and number of stages.
+struct DecodeItem {
+    int64_t shape[3];                        // of a plane in samples, at full scale
+    int64_t origin[3], size[3];              // of the output: first sample in the scaled plane, samples
+    int64_t scaled[3];                       // of the whole scaled plane
+    int64_t image_origin[3], image_size[3];  // of the DC image, if there is one
+    void* samples;                           // the output, C order (planes, size)
+    const int32_t* image;                    // the DCs as samples (planes, image_size); nullptr: they are in DecodeParams::dc
+    const DepthTables* tables;
+    int32_t depth, scale, stages, class_count, components;
+    int32_t type;                            // index of kSampleTypes
+    int32_t offset, minimum, maximum;
+    int32_t padded, padding;                 // whether there is a padding mask; its value
+    int32_t dc_unit;                         // DCs are in 1/dc_unit step
+    int32_t corrected, error;                // whether corrections are wanted; their e
+    int32_t continues;                       // the sub-streams of stage 1 go on with tokens: this is a DC image
+    int32_t cuts[kMaxStages];
+    uint32_t steps[kMaxClasses][3];          // in 1/256, by component
+    int32_t recon[kMaxClasses][4];           // 0, d1, d2, d3
+    uint8_t reversible[kMaxClasses];
+};
+
+struct DecodeTile {
+    int64_t plane;                           // of the output
+    int64_t cell[3];                         // first cell, in the plane
+    int64_t base;                            // first cell in the arrays per cell
+    int64_t spans, tokens, room;             // first span, first token; how many tokens there is room for
+    int64_t frame;                           // first byte of the scratch for a mask
+    int64_t first_group;                     // of the groups that synthesize the tile
+    int64_t image;                           // index of the DC image's tile; -1: none
+    int32_t item, order;                     // order: first entry of the coding order
+    int32_t az, ay, ax, component;
+
+    MMIP_RULE int cells() const { return az * ay * ax; }
+};
+
+struct DecodeState {
+    uint64_t bit;                            // of the sub-stream, where the next reader begins
+    int64_t tokens;                          // so far
+    int32_t status, stage;                   // stage in which the status arose
+};
+
+struct SubstreamBytes {
+    const uint8_t* data;
+    uint64_t bytes;
+};
+
+struct StageCodes {
+    CodeTables dc, headers, tokens;
+    int8_t weights[16];                      // of the DC prediction; 11 of them
+};
+
+// Of all decoding kernels.
+struct DecodeParams {
+    int64_t groups;
+    int64_t count;                           // tiles
+    int64_t stage;
+    const DecodeItem* items;
+    const DecodeTile* tiles;
+    DecodeState* states;
+    const DecodeState* image_states;
+    const SubstreamBytes* substreams;        // of this stage, by tile
+    const StageCodes* codes;                 // of this stage, by item
+    const uint16_t* orders;
+    const uint8_t* merges;                   // of the cells of `orders`, see header_class of rules/symbols.h
+    const uint16_t* places;                  // token_code_places
+    const uint16_t* left_offsets;            // token_left_offsets
+    const int32_t* group_tiles;              // tile of each group
+    int32_t* dc;                             // raster order
+    uint8_t* classes;                        // raster order
+    uint8_t* modes;                          // coding order
+    uint64_t* mask;                          // raster order, 8 words a cell
+    TokenSpan* spans;                        // stage after stage, coding order
+    Token* tokens;
+    uint32_t* density;
+    uint8_t* magnitudes;                     // zeros, kMagnitudeBytes a tile
+    PaletteScratch* palettes;                // one a tile
+    int64_t* values;
+    uint32_t* errors;
+    uint8_t* frames;
+};
+
+MMIP_RULE void put_sample(void* samples, int type, int64_t at, int32_t value) {
+    switch (type) {
+        case kSampleU8: static_cast<uint8_t*>(samples)[at] = static_cast<uint8_t>(value); break;
+        case kSampleI8: static_cast<int8_t*>(samples)[at] = static_cast<int8_t>(value); break;
+        case kSampleU16: static_cast<uint16_t*>(samples)[at] = static_cast<uint16_t>(value); break;
+        case kSampleI16: static_cast<int16_t*>(samples)[at] = static_cast<int16_t>(value); break;
+        default: static_cast<int32_t*>(samples)[at] = value;
+    }
+}
+
+constexpr int kMagnitudeBytes = 4096;        // at least kMaxBlockCount + 1
+
+}  // namespace mmip
