@@ -439,7 +439,7 @@ class TestStore:
         run("demo", tmp_path / "a.npy", "--out", tmp_path / "demo")
         evaluation = load_json(tmp_path / "demo/evaluation.json")
         assert evaluation["roi"] is None
-        assert 50 <= evaluation["stages"][-1]["psnr_range"] < 51
+        assert 50 <= evaluation["stages"][-1]["psnr_range"] < 54  # flat parts jump from one palette to the next
 
 
 class TestErrors:
