@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import BackendUnavailable, InvalidArgument
-from . import _phases
 from .parameters import layout_of
 
 __all__ = ["COMPILE_OPTIONS", "SOURCE", "CudaExecutor", "Executor", "HostExecutor"]
@@ -119,6 +118,8 @@ class HostExecutor:
 
     def launch(self, kernel: str, **values: int) -> None:
         """Run all phases of all groups."""
+        from . import _phases
+
         _phases.run(kernel, packed(kernel, values).tobytes(), self._descending)
 
 
@@ -181,6 +182,8 @@ class CudaExecutor:
 
     def launch(self, kernel: str, **values: int) -> None:
         """Put a kernel on the current stream."""
+        from . import _phases
+
         groups = values["groups"]
         if groups:
             entry = _module(self._cupy).get_function(kernel)
