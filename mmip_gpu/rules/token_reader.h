@@ -101,7 +101,7 @@ MMIP_COLD_RULE SlowToken read_slow_token(const uint8_t* data, uint64_t bytes, ui
     if (size < kEscapeSize) {
         m += bits.take(size_bits(size) - 1);
     } else {
-        const int log = kEscapeLog + static_cast<int>(bits.take(4));
+        const int log = kEscapeLog + static_cast<int>(bits.take(kEscapeLogBits));
         if (1 << log >= kMaxIndex) return {kStatusValue, 0, p, bits.position};
         m = 1u << log | bits.take(log);
     }
