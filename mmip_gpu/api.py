@@ -19,7 +19,7 @@ from .axes import PlaneLayout
 from .codec import Encoded, decode_chunk
 from .config import CodecConfig, Padding, Quality
 from .container import DTYPES
-from .device.containers import decode_containers, wants_device
+from .device.placement import wants_device
 from .errors import BackendUnavailable, InvalidArgument
 from .inspection import open_container
 from .rate import make_plan
@@ -211,6 +211,8 @@ def decode(
     (8, 8)
     """
     if wants_device(device, [data]):
+        from .device.containers import decode_containers
+
         return decode_containers([data], stages=stages, scale=scale, region=region, max_bytes=max_bytes)[0]
     header, reader = open_container(data)
     return decode_chunk(
@@ -244,6 +246,8 @@ def decode_batch(
     """
     items = list(blobs)
     if wants_device(device, items):
+        from .device.containers import decode_containers
+
         return decode_containers(items, **options)
     return _each(lambda blob: decode(blob, threads=1, **options), items, threads)
 

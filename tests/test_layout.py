@@ -23,6 +23,7 @@ HEAVY = {
     "pydicom",
     "tifffile",
     "imagecodecs",
+    "mmip_gpu.device._phases",
 }
 # Each module may import those of lower rank only.
 RANK = {

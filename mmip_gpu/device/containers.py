@@ -13,38 +13,14 @@ from numpy.typing import NDArray
 
 from ..codec import needed_stages
 from ..container import Header
-from ..errors import InvalidArgument
 from ..inspection import open_container, stage_reader
 from .decoding import DecodeJob, Decoder
 from .executors import CudaExecutor, Executor
-from .heads import is_on_device
+from .placement import is_on_device
 
-__all__ = ["decode_containers", "wants_device"]
+__all__ = ["decode_containers"]
 
 _FIXED_BYTES = 8  # magic, version, header_bytes
-
-
-def wants_device(device: str | None, items: Sequence[Any]) -> bool:
-    """Whether these items are for the GPU: they lie there, or the caller says so.
-
-    Raises
-    ------
-    InvalidArgument
-        For another name of a device, or device arrays with ``device="cpu"``.
-
-    Examples
-    --------
-    >>> wants_device(None, [b"host"]), wants_device("gpu", [b"host"])
-    (False, True)
-    """
-    if device not in (None, "cpu", "gpu"):
-        raise InvalidArgument(f"device={device!r}: expected None, 'cpu' or 'gpu'")
-    held = any(is_on_device(item) for item in items)
-    if held and device == "cpu":
-        raise InvalidArgument(
-            "device='cpu': expected data of the host, found an array of a device; copy it with .get()"
-        )
-    return held or device == "gpu"
 
 
 def decode_containers(

@@ -22,9 +22,10 @@ from ..region import TiledRegion
 from .decoded import Chunk, Decoded, DecodeJob
 from .executors import Array, Executor
 from .finishing import SAMPLE_TYPES, finish
-from .heads import CodeStore, StageHead, is_on_device, read_head
+from .heads import CodeStore, StageHead, read_head
 from .layers import Layer, LayerItem
 from .parameters import DECODE_ITEM
+from .placement import is_on_device
 from .tiles import Box, CodingOrders, cells_of, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 
 __all__ = ["DecodeJob", "Decoded", "Decoder"]

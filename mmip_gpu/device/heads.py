@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +18,15 @@ from ..codec import check_payload
 from ..container import Header
 from .executors import Array, Executor
 from .parameters import DEPTH_TABLES, STAGE_CODES
+from .placement import is_on_device
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CodeStore", "StageHead", "is_on_device", "read_head"]
+__all__ = ["CodeStore", "StageHead", "read_head"]
 
 _KEPT = 256  # codes of a stage that are kept in the executor's memory
 _ENTRY_SPECIAL, _ENTRY_LONG, _FAST_BITS = 1 << 18, 1 << 19, 9  # rules/huffman.h
-
-_DLPACK_CUDA = 2
-
-
-def is_on_device(payload: Any) -> bool:
-    """Whether the data lies in the memory of a CUDA device."""
-    if hasattr(payload, "__cuda_array_interface__"):
-        return True
-    where = getattr(payload, "__dlpack_device__", None)
-    return where is not None and int(where()[0]) == _DLPACK_CUDA
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ else
     trap 'rm -rf "$folder"' EXIT
 fi
 
-# A copy of the package without its own core, so that the sanitized one is imported.
+# A copy of the package without its extensions, so that the sanitized core is imported.
 rm -rf "$folder/tree"
 mkdir -p "$folder/tree"
-(cd "$repository" && tar -cf - --exclude='_core*.so' --exclude='__pycache__' CMakeLists.txt mmip_gpu tests) | tar -xf - -C "$folder/tree"
+(cd "$repository" && tar -cf - --exclude='*.so' --exclude='__pycache__' CMakeLists.txt mmip_gpu tests) | tar -xf - -C "$folder/tree"
 
 # One copy of the kernels, lightly optimized: the whole build then takes minutes, not a quarter of an hour.
 sed -i -e 's/CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64"/FALSE/' -e 's/-O3/-O1/g' "$folder/tree/CMakeLists.txt"
