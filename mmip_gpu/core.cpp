@@ -26,6 +26,7 @@
 #include "passes/stage_codes.h"
 #include "passes/statistics.h"
 #include "rules/colour.h"
+#include "rules/statistics.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -327,14 +328,9 @@ template <class T>
 std::pair<uint64_t, uint64_t> difference_of(const void* a, const void* b, size_t count) {
     const T* p = static_cast<const T*>(a);
     const T* q = static_cast<const T*>(b);
-    uint64_t squares = 0;
-    int64_t largest = 0;
-    for (size_t i = 0; i < count; ++i) {
-        const int64_t d = static_cast<int64_t>(p[i]) - static_cast<int64_t>(q[i]), m = d < 0 ? -d : d;
-        squares += static_cast<uint64_t>(m) * static_cast<uint64_t>(m);
-        largest = m > largest ? m : largest;
-    }
-    return {squares, static_cast<uint64_t>(largest)};
+    Difference found{0, 0};
+    for (size_t i = 0; i < count; ++i) found.add(p[i], q[i]);
+    return {found.squares, found.largest};
 }
 
 // (sum of squared differences, largest absolute difference) of two arrays of one dtype.

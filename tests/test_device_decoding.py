@@ -298,7 +298,7 @@ def test_without_a_device_the_error_says_what_works() -> None:
 
 def test_structs_are_laid_out_as_the_kernels_have_them() -> None:
     for name, dtype in {
-        "SumItem": parameters.SUM_ITEM,
+        "SampleRun": parameters.SAMPLE_RUN,
         "DecodeItem": parameters.DECODE_ITEM,
         "DecodeTile": parameters.DECODE_TILE,
         "DecodeState": parameters.DECODE_STATE,

@@ -16,13 +16,12 @@ from ..errors import InvalidArgument
 from .batches import Batch
 from .executors import Array
 from .packing import Indices
-from .parameters import SAMPLE_ITEM, SUM_ITEM
+from .parameters import SAMPLE_ITEM
 
-__all__ = ["SAMPLE_TYPES", "Source", "analyze", "sample_sums"]
+__all__ = ["SAMPLE_TYPES", "Source", "analyze"]
 
 SAMPLE_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
 _SUMS = 7  # of a quality class: counts and excesses by |q| = 1, 2, more, and the squared error
-_RUN = 1 << 16  # samples that a group adds up
 
 
 @dataclass(frozen=True)
@@ -35,26 +34,6 @@ class Source:
     planes: Array
     cells: Array | None
     offset: int
-
-
-def sample_sums(batch: Batch, planes: Sequence[Array]) -> list[int]:
-    """Sum of the samples of every chunk."""
-    executor = batch.executor
-    runs = [-(-array.size // _RUN) for array in planes]
-    items = np.zeros(sum(runs), SUM_ITEM)
-    row = 0
-    for array, many in zip(planes, runs, strict=True):
-        part = items[row : row + many]
-        first = np.arange(many, dtype=np.int64) * _RUN
-        part["samples"] = executor.address(array) + (first * array.dtype.itemsize).astype(np.uint64)
-        part["count"] = np.minimum(_RUN, array.size - first)
-        part["type"] = SAMPLE_TYPES[array.dtype]
-        row += many
-    on_device, sums = executor.upload(items), executor.empty(items.size, np.int64)
-    executor.launch("sum_samples", groups=items.size, items=executor.address(on_device), sums=executor.address(sums))
-    found = executor.download(sums)
-    ends = np.cumsum(runs)
-    return [int(found[end - many : end].sum()) for end, many in zip(ends, runs, strict=True)]
 
 
 def analyze(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> tuple[Indices, Array]:

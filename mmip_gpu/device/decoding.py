@@ -26,12 +26,21 @@ from .heads import CodeStore, StageHead, read_head
 from .layers import Layer, LayerItem
 from .parameters import DECODE_ITEM
 from .placement import is_on_device
-from .tiles import Box, CodingOrders, cells_of, cut_into_waves, frame_bytes, scratch_bytes, tile_records
+from .tiles import (
+    COMPONENT_LIMIT,
+    Box,
+    CodingOrders,
+    cells_of,
+    cut_into_waves,
+    frame_bytes,
+    scratch_bytes,
+    set_quantizer,
+    tile_records,
+)
 
 __all__ = ["DecodeJob", "Decoded", "Decoder"]
 
 SCRATCH_BYTES = 2**30
-_WIDE = 2**28  # of components, before the colour transform is undone
 
 
 class Decoder:
@@ -181,7 +190,7 @@ class Decoder:
         assert fields is not None
         low, high = sample_range(np.dtype(header.dtype))
         if header.colour:
-            low, high = -_WIDE, _WIDE
+            low, high = -COMPONENT_LIMIT, COMPONENT_LIMIT
         item = np.zeros(1, DECODE_ITEM)
         item["shape"] = chunk.box.shape
         item["origin"], item["size"], item["scaled"] = chunk.box.window(chunk.job.scale)
@@ -190,15 +199,11 @@ class Decoder:
             item["image"] = executor.address(chunk.image)
             item["image_origin"], item["image_size"], _ = _image_box(chunk.box).window(1)
         item["tables"] = self._store.block_tables(fields.depth, fields.cuts)
-        item["depth"], item["scale"], item["stages"] = fields.depth, chunk.job.scale, chunk.coefficient_stages
-        item["class_count"], item["components"] = len(fields.steps), self._components(chunk)
+        item["scale"], item["stages"] = chunk.job.scale, chunk.coefficient_stages
         item["offset"], item["minimum"], item["maximum"] = 0 if header.colour else fields.offset, low, high
         item["padded"], item["padding"] = fields.padding is not None, fields.padding or 0
         item["dc_unit"] = _core.DC_IMAGE_UNIT if chunk.image is not None else 1
-        item["cuts"][0, : len(fields.cuts)] = fields.cuts
-        for k, (steps, recon) in enumerate(zip(fields.steps, fields.recon, strict=True)):
-            item["steps"][0, k, : len(steps)], item["recon"][0, k, 1:] = steps, recon
-            item["reversible"][0, k] = fields.reversible[k]
+        set_quantizer(item[0], fields, fields.recon)
         return item
 
     def _image_part(self, chunk: Chunk, index: int, orders: CodingOrders) -> LayerItem:
@@ -214,7 +219,8 @@ class Decoder:
         item["origin"], item["size"], item["scaled"] = box.window(1)
         item["samples"], item["type"] = self._executor.address(chunk.image), SAMPLE_TYPES.index("int32")
         item["depth"], item["scale"], item["stages"], item["class_count"], item["dc_unit"] = 1, 1, 2, 1, 1
-        item["components"], item["minimum"], item["maximum"] = self._components(chunk), -_WIDE, _WIDE
+        item["components"] = self._components(chunk)
+        item["minimum"], item["maximum"] = -COMPONENT_LIMIT, COMPONENT_LIMIT
         item["continues"] = 1
         item["cuts"][0, 1] = fields.cuts[-1]
         item["tables"] = self._store.block_tables(1, (0, fields.cuts[-1]))

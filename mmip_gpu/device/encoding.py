@@ -17,12 +17,13 @@ import numpy as np
 from .. import _core
 from ..axes import PlaneLayout
 from ..errors import InvalidArgument
-from ..planning import ChunkPlan, mean_offset
-from .analysis import SAMPLE_TYPES, Source, analyze, sample_sums
+from ..planning import ChunkPlan, sample_offset
+from .analysis import SAMPLE_TYPES, Source, analyze
 from .batches import Batch, ChunkShape
 from .executors import Array, Executor
 from .packing import pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
+from .statistics import sample_statistics
 
 __all__ = ["Chunk", "CodedChunk", "encode_batch", "refusal"]
 
@@ -100,7 +101,8 @@ def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) ->
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
-    offsets = [mean_offset(n, p.size) for n, p in zip(sample_sums(batch, planes), planes, strict=True)]
+    statistics = sample_statistics(executor, planes)
+    offsets = [sample_offset(p, found) for p, found in zip(planes, statistics, strict=True)]
     coloured = _colour_planes(batch, planes, offsets)
     cells = _cell_classes(batch, [c.classes for c in chunks])
     sources = [

@@ -26,9 +26,9 @@ __all__ = [
     "FINISH_ITEM",
     "PAYLOAD_ITEM",
     "SAMPLE_ITEM",
+    "SAMPLE_RUN",
     "STAGE_CODES",
     "SUBSTREAM_BYTES",
-    "SUM_ITEM",
     "TILE_ITEM",
     "TOKEN_BYTES",
     "TOKEN_SPAN_BYTES",
@@ -37,7 +37,9 @@ __all__ = [
 
 _POINTER, _LONG, _INT, _BYTE = np.uint64, np.int64, np.int32, np.uint8
 
-SUM_ITEM = np.dtype([("samples", _POINTER), ("count", _LONG), ("type", _INT), ("reserved", _INT)], align=True)
+SAMPLE_RUN = np.dtype(
+    [("samples", _POINTER), ("others", _POINTER), ("count", _LONG), ("type", _INT), ("reserved", _INT)], align=True
+)
 
 # --- what a batch is made of (kernels/items.h)
 
@@ -135,9 +137,16 @@ _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 _ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
+_CODED = [
+    *_longs("groups"),
+    *_pointers("items", "tiles", "group_tiles", "dc", "classes", "modes", "mask", "counts", "positions", "values"),
+]
 
 _ENCODING: dict[str, _Fields] = {
-    "sum_samples": [*_longs("groups"), *_pointers("items", "sums")],
+    "sample_statistics": [*_longs("groups"), *_pointers("items", "sums")],
+    "sum_differences": [*_longs("groups"), *_pointers("items", "sums")],
+    "synthesize_planes": _CODED,
+    "synthesize_volumes": _CODED,
     "colour_planes": [*_longs("groups", "item_count"), *_pointers("items")],
     "cell_classes": [*_longs("groups", "item_count"), *_pointers("items")],
     "analyze_planes": [*_BATCH, *_ANALYZED],
