@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..codec import needed_stages
 from ..container import Header
+from ..errors import InvalidArgument
 from ..inspection import open_container, stage_reader
 from .decoding import DecodeJob, Decoder
 from .executors import CudaExecutor, Executor
@@ -56,6 +58,8 @@ def _opened(executor: Executor, blob: Any) -> tuple[Header, Any]:
     if not is_on_device(blob):
         return open_container(blob)
     held = executor.adopt(blob)
+    if held.dtype != np.uint8 or held.ndim != 1 or not held.flags.c_contiguous:
+        raise InvalidArgument(f"expected bytes (uint8, one axis), found {held.dtype} of shape {held.shape}")
     start = executor.download(held[:_FIXED_BYTES]).tobytes()
     size = max(int.from_bytes(start[6:8], "little"), _FIXED_BYTES)
     header, at = Header.parse(executor.download(held[:size]).tobytes())

@@ -25,7 +25,7 @@ from .packing import pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
 from .statistics import sample_statistics
 
-__all__ = ["Chunk", "CodedChunk", "encode_batch", "refusal"]
+__all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "refusal"]
 
 _LANES = 256
 _INTEGERS = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16"))
@@ -71,8 +71,10 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     return "corrections" if plan.correction is not None else None
 
 
-def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> list[CodedChunk]:
-    """Code chunks together; `rounding` of AC indices is in 1/256 of a step.
+def encode_batch(
+    executor: Executor, chunks: Sequence[Chunk], rounding: int, *, plain: bool = False
+) -> list[CodedChunk]:
+    """Code chunks together; `rounding` of AC indices is in 1/256 of a step, with `plain` all blocks have mode 8.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> 
     found: dict[int, CodedChunk] = {}
     for kind in sorted({_kind(chunk.plan) for chunk in chunks}):
         places = [i for i, chunk in enumerate(chunks) if _kind(chunk.plan) == kind and chunk.array.size]
-        coded = _encode_alike(executor, [chunks[i] for i in places], rounding) if places else []
+        coded = _encode_alike(executor, [chunks[i] for i in places], rounding, plain) if places else []
         found.update(zip(places, coded, strict=True))
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
@@ -96,22 +98,23 @@ def _kind(plan: ChunkPlan) -> int:
     return plan.depth
 
 
-def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> list[CodedChunk]:
+def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int, plain: bool) -> list[CodedChunk]:
     """Chunks of one cell depth, none of them empty."""
+    search = _core.SEARCH_NONE if plain else _core.SEARCH_FAST
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
     statistics = sample_statistics(executor, planes)
     offsets = [sample_offset(p, found) for p, found in zip(planes, statistics, strict=True)]
     coloured = _colour_planes(batch, planes, offsets)
-    cells = _cell_classes(batch, [c.classes for c in chunks])
+    cells = class_of_cells(batch, [c.classes for c in chunks])
     sources = [
         Source(p, c, 0 if s.plan.colour else offset)
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
-    indices, sums = analyze(batch, sources, rounding, _core.SEARCH_FAST)
+    indices, sums = analyze(batch, sources, rounding, search)
     payloads = pack(batch, indices)
-    settled = batch.settle_sums(executor.download(sums), _core.SEARCH_FAST)
+    settled = batch.settle_sums(executor.download(sums), search)
     return [
         CodedChunk(payload, offset, recon, errors)
         for payload, offset, (recon, errors) in zip(payloads, offsets, settled, strict=True)
@@ -147,7 +150,7 @@ def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]
     return out
 
 
-def _cell_classes(batch: Batch, classes: Sequence[Array | None]) -> list[Array | None]:
+def class_of_cells(batch: Batch, classes: Sequence[Array | None]) -> list[Array | None]:
     """Class of every cell of every plane, where there are classes to tell apart."""
     executor = batch.executor
     voxels: list[Array | None] = []

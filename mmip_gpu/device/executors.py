@@ -6,6 +6,8 @@ Guarantees the same results on both; launches go to the caller's current stream 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +24,8 @@ SOURCE = Path(__file__).with_name("kernels.cu")
 # No fused multiply-add: FORMAT.md section 0.
 COMPILE_OPTIONS = ("--std=c++17", "--fmad=false", f"-I{SOURCE.parent}")
 _MOST_BLOCKS = 2**31 - 1
+_LEAST_CAPABILITY = 70  # compute capability 7.0, of which grids and shared memory are as the kernels need them
+_HOST_ROOM = 2**30
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -50,7 +54,35 @@ class Executor(Protocol):
         ...
 
     def adopt(self, data: Any) -> Array:
-        """Bytes that already lie in this memory, as an array."""
+        """What already lies in this memory, in any library's array, as an array of this one; not copied."""
+        ...
+
+    def pinned(self, size: int) -> NDArray[np.uint8]:
+        """Bytes of host memory that copies to and from this memory need not wait for."""
+        ...
+
+    def upload_pinned(self, staged: NDArray[np.uint8]) -> Array:
+        """Copy of pinned bytes; they must stay as they are until `wait`."""
+        ...
+
+    def download_pinned(self, array: Array, into: NDArray[np.uint8]) -> None:
+        """Copy the bytes of a C-ordered array to as many pinned ones, which have them after `wait`."""
+        ...
+
+    def wait(self) -> None:
+        """Wait for all that this thread's stream was given."""
+        ...
+
+    def stream(self) -> Callable[[], AbstractContextManager[None]]:
+        """A new stream. To enter it, call it: what the thread does inside goes there, and has ended when it leaves."""
+        ...
+
+    def room(self) -> int:
+        """Bytes that are free."""
+        ...
+
+    def release(self) -> None:
+        """Give back memory that is held for later arrays, after a MemoryError."""
         ...
 
     def address(self, array: Array) -> int:
@@ -109,8 +141,33 @@ class HostExecutor:
 
     def adopt(self, data: Any) -> NDArray[Any]:
         """The array that it is."""
-        found: NDArray[Any] = _checked_bytes(data)
-        return found
+        return np.asarray(data)
+
+    def pinned(self, size: int) -> NDArray[np.uint8]:
+        """Bytes."""
+        return np.empty(size, np.uint8)
+
+    def upload_pinned(self, staged: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Copy of bytes."""
+        return staged.copy()
+
+    def download_pinned(self, array: NDArray[Any], into: NDArray[np.uint8]) -> None:
+        """Copy the bytes of an array."""
+        into[:] = array.reshape(-1).view(np.uint8)
+
+    def wait(self) -> None:
+        """Nothing is under way."""
+
+    def stream(self) -> Callable[[], AbstractContextManager[None]]:
+        """The one order that there is."""
+        return nullcontext
+
+    def room(self) -> int:
+        """As much as tests need."""
+        return _HOST_ROOM
+
+    def release(self) -> None:
+        """Nothing is held."""
 
     def address(self, array: NDArray[Any]) -> int:
         """Where its first item stands."""
@@ -143,6 +200,10 @@ class CudaExecutor:
             raise BackendUnavailable(f"no CUDA device ({error}); use device='cpu'") from None
         if count == 0:
             raise BackendUnavailable("no CUDA device; use device='cpu'")
+        capability = int(cupy.cuda.Device().compute_capability)
+        if capability < _LEAST_CAPABILITY:
+            found = f"compute capability {capability / 10:.1f}"
+            raise BackendUnavailable(f"expected a device of compute capability 7.0, found {found}; use device='cpu'")
         self._cupy = cupy
 
     def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -168,13 +229,67 @@ class CudaExecutor:
         return self._cupy.ascontiguousarray(array)
 
     def adopt(self, data: Any) -> Array:
-        """The bytes as an array of CuPy, not copied."""
+        """The data as an array of CuPy, not copied.
+
+        Raises
+        ------
+        InvalidArgument
+            For what CuPy has no dtype for, and for data of another device than the current one.
+        """
         has_interface = hasattr(data, "__cuda_array_interface__")
-        array = self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
+        try:
+            array = self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
+        except (TypeError, ValueError, BufferError, RuntimeError) as error:
+            found = f"{type(data).__name__} of {getattr(data, 'dtype', 'no dtype')}"
+            raise InvalidArgument(f"expected an array that CuPy can share, found {found}: {error}") from None
         here, there = self._cupy.cuda.runtime.getDevice(), array.device.id
         if here != there:
-            raise InvalidArgument(f"expected data of device {here}, the current one, found device {there}")
-        return _checked_bytes(array)
+            raise InvalidArgument(
+                f"expected data of device {here}, the current one, found device {there}: copy it there, or call in "
+                f"`with cupy.cuda.Device({there}):`"
+            )
+        return array
+
+    def pinned(self, size: int) -> NDArray[np.uint8]:
+        """Page-locked bytes out of CuPy's pool of them."""
+        return np.frombuffer(self._cupy.cuda.alloc_pinned_memory(size), np.uint8, size)
+
+    def upload_pinned(self, staged: NDArray[np.uint8]) -> Array:
+        """Copy of pinned bytes, on the current stream."""
+        array = self._cupy.empty(staged.shape, np.uint8)
+        array.data.copy_from_host_async(staged.ctypes.data, staged.nbytes)
+        return array
+
+    def download_pinned(self, array: Array, into: NDArray[np.uint8]) -> None:
+        """Copy the bytes of an array to pinned ones, on the current stream."""
+        array.data.copy_to_host_async(into.ctypes.data, into.nbytes)
+
+    def wait(self) -> None:
+        """Wait for the current stream."""
+        self._cupy.cuda.get_current_stream().synchronize()
+
+    def stream(self) -> Callable[[], AbstractContextManager[None]]:
+        """A stream of the current device that does not wait for the default one."""
+        device, stream = self._cupy.cuda.Device(), self._cupy.cuda.Stream(non_blocking=True)
+
+        @contextmanager
+        def entered() -> Iterator[None]:
+            with device, stream:
+                try:
+                    yield
+                finally:
+                    stream.synchronize()
+
+        return entered
+
+    def room(self) -> int:
+        """Bytes that the device and CuPy's pool have free."""
+        free, _ = self._cupy.cuda.runtime.memGetInfo()
+        return int(free) + int(self._cupy.get_default_memory_pool().free_bytes())
+
+    def release(self) -> None:
+        """Give the free blocks of CuPy's pool back to the device."""
+        self._cupy.get_default_memory_pool().free_all_blocks()
 
     def address(self, array: Array) -> int:
         """Where its first item stands on the device."""
@@ -188,13 +303,6 @@ class CudaExecutor:
         if groups:
             entry = _module(self._cupy).get_function(kernel)
             entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))
-
-
-def _checked_bytes(array: Array) -> Array:
-    """The array, which holds bytes in a row."""
-    if array.dtype != np.uint8 or array.ndim != 1 or not array.flags.c_contiguous:
-        raise InvalidArgument(f"expected bytes (uint8, one axis), found {array.dtype} of shape {array.shape}")
-    return array
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mmip_gpu.api import thread_count
+from mmip_gpu.arguments import thread_count
 from mmip_gpu.container import Header
 from mmip_gpu.errors import InvalidArgument, StoreError
 
