@@ -19,12 +19,12 @@ from ..raw import Encoded
 from ..roi import roi_classes
 from ..trial import HostSamples, Samples, Trial
 from .executors import Array, CudaExecutor, Executor
-from .overlap import LANES, Lane, cut_batches, overlapped
+from .overlap import LANES, Lane, budget, cut_batches, through_lanes
 from .placement import is_on_device
 from .regions import device_classes
 from .samples import DeviceSamples, encoded_together
 
-__all__ = ["Planner", "Sampler", "budget", "encode_arrays", "encode_held"]
+__all__ = ["Planner", "Sampler", "encode_arrays", "encode_held"]
 
 SAMPLE_BYTES = 24  # entries, tokens, their places, colour, decoded samples
 
@@ -48,23 +48,19 @@ def encode_arrays(
         For arrays of another device, or of a dtype that is not coded.
     """
     executor = CudaExecutor() if executor is None else executor
-    found: dict[int, Encoded] = {}
     held = [i for i, item in enumerate(items) if is_on_device(item)]
     given = [i for i, item in enumerate(items) if not is_on_device(item)]
-    lane = Lane(executor)
-    for batch in cut_batches(held, lambda i: _size_of(items[i]), budget(executor)):
-        arrays = [_adopted(executor, items[i]) for i in batch]
-        found.update(zip(batch, encode_held(lane, arrays, planner, threads), strict=True))
 
-    def uploaded(lane: Lane, batch: Sequence[int]) -> Sequence[Encoded]:
-        arrays = lane.upload([checked_array(items[i]) for i in batch])
-        return encode_held(lane, arrays, planner, threads)
+    def adopted(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
+        return encode_held(lane, [_adopted(executor, items[i]) for i in batch], planner, threads)
 
-    if len(given) == 1:
-        found[given[0]] = uploaded(lane, given)[0]
-    else:
-        batches = cut_batches(given, lambda i: _size_of(items[i]), budget(executor, LANES))
-        found.update(zip(given, overlapped(executor, batches, uploaded), strict=True))
+    def uploaded(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
+        return encode_held(lane, lane.upload([checked_array(items[i]) for i in batch]), planner, threads)
+
+    found: dict[int, Encoded] = {}
+    for places, work, lanes in ((held, adopted, 1), (given, uploaded, min(LANES, max(len(given), 1)))):
+        batches = cut_batches(places, lambda i: _size_of(items[i]), budget(executor, lanes))
+        found.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
     return [found[i] for i in range(len(items))]
 
 
@@ -83,11 +79,6 @@ def encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads: 
 
     planned = [planner(sampler(array)) for array in arrays]
     return encoded_together([trial for trial, _ in planned], [plan for _, plan in planned])
-
-
-def budget(executor: Executor, lanes: int = 1) -> int:
-    """Bytes that a batch may take where so many are under way: half of what is free, since tables come on top."""
-    return executor.room() // (2 * lanes)
 
 
 def _adopted(executor: Executor, data: Any) -> Array:

@@ -7,7 +7,7 @@ the others decode. Nothing waits for the device but reading the heads of payload
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,12 @@ class Decoder:
     ----------
     scratch_bytes : int
         What launches may take beside payloads and results; a single sub-stream may take more.
+    upload : callable, optional
+        Puts bytes of the host into the executor's memory; the executor's own way by default.
+
+    Notes
+    -----
+    Its tables belong to the stream that it is first used on: one decoder for each stream, one thread at a time.
 
     Examples
     --------
@@ -62,8 +68,14 @@ class Decoder:
     (64, 64)
     """
 
-    def __init__(self, executor: Executor, scratch_bytes: int = SCRATCH_BYTES) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        scratch_bytes: int = SCRATCH_BYTES,
+        upload: Callable[[Sequence[NDArray[np.uint8]]], list[Array]] | None = None,
+    ) -> None:
         self._executor = executor
+        self._upload = upload or self._upload_together
         self._scratch = scratch_bytes
         self._store = CodeStore(executor)
 
@@ -83,7 +95,7 @@ class Decoder:
             else:
                 decoded.arrays[index] = found
         if chunks:
-            held = self._upload(list(chunks.values()))
+            held = self._place(list(chunks.values()))
             self._decode_planes(chunks, decoded, check_crc)
             finish(self._executor, self._store, chunks, decoded, self._scratch, check_crc)
             del held
@@ -115,23 +127,22 @@ class Decoder:
             chunk.image = executor.empty((planes, *_image_box(box).window(1)[1]), np.int32)
         return chunk
 
-    def _upload(self, chunks: list[Chunk]) -> Array:
-        """Puts the payloads of the host into one array; sets the addresses of all. Returns what must stay alive."""
-        parts: list[NDArray[np.uint8]] = []
-        places, end = [], 0
-        for chunk in chunks:
-            for payload in chunk.job.payloads[: len(chunk.heads)]:
-                if is_on_device(payload):
-                    places.append(-self._executor.address(payload))
-                    continue
-                parts.append(np.frombuffer(payload, np.uint8))
-                places.append(end)
-                end += len(parts[-1])
-        held = self._executor.upload(np.concatenate([*parts, np.zeros(16, np.uint8)]))
-        start, every = self._executor.address(held), iter(places)
-        for chunk in chunks:
-            chunk.addresses = [-p if p < 0 else start + p for _, p in zip(chunk.heads, every, strict=False)]
+    def _place(self, chunks: list[Chunk]) -> list[Array]:
+        """Sends the payloads of the host; sets the addresses of all. Returns what must stay alive."""
+        used = [chunk.job.payloads[: len(chunk.heads)] for chunk in chunks]
+        given = [np.frombuffer(p, np.uint8) for payloads in used for p in payloads if not is_on_device(p)]
+        held = self._upload([*given, np.zeros(16, np.uint8)]) if given else []
+        every = iter(held)
+        for chunk, payloads in zip(chunks, used, strict=True):
+            places = [p if is_on_device(p) else next(every) for p in payloads]
+            chunk.addresses = [self._executor.address(place) for place in places]
         return held
+
+    def _upload_together(self, arrays: Sequence[NDArray[np.uint8]]) -> list[Array]:
+        """Bytes in one array of the executor."""
+        held = self._executor.upload(np.concatenate(arrays))
+        ends = np.cumsum([len(array) for array in arrays])
+        return [held[end - len(array) : end] for array, end in zip(arrays, ends, strict=True)]
 
     def _decode_planes(self, chunks: dict[int, Chunk], decoded: Decoded, check_crc: bool) -> None:
         """Synthesized planes of all chunks, wave after wave."""

@@ -12,19 +12,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import LimitExceeded
 from .decoding import Decoder
 from .executors import Array, Executor
 
-__all__ = ["LANES", "Lane", "cut_batches", "halved", "overlapped"]
+__all__ = ["LANES", "Lane", "budget", "cut_batches", "halved", "through_lanes"]
 
 LANES = 3
 _ALIGNMENT = 256  # of arrays in a staging buffer
+_BUSY_BYTES = 2**31  # of a batch: some 80 million samples
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -43,8 +46,9 @@ class Lane:
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
-        self.decoder = Decoder(executor)
+        self.decoder = Decoder(executor, upload=self.upload)
         self._staging = np.empty(0, np.uint8)
+        self._is_read = False  # by a copy that may not have ended
 
     def upload(self, arrays: Sequence[NDArray[Any]]) -> list[Array]:
         """Copies of host arrays of any layout and byte order, C-ordered, by one transfer."""
@@ -52,6 +56,7 @@ class Lane:
         for view, array in zip(places, arrays, strict=True):
             np.copyto(staged[view].view(array.dtype.newbyteorder("=")).reshape(array.shape), array)
         held = self.executor.upload_pinned(staged)
+        self._is_read = True
         return [
             held[view].view(array.dtype.newbyteorder("=")).reshape(array.shape)
             for view, array in zip(places, arrays, strict=True)
@@ -69,7 +74,9 @@ class Lane:
 
     def _places(self, kinds: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> tuple[NDArray[np.uint8], list[slice]]:
         """The staging buffer, and where arrays of these shapes and dtypes stand in it; its last copy has ended."""
-        self.executor.wait()
+        if self._is_read:
+            self.executor.wait()
+            self._is_read = False
         places, end = [], 0
         for shape, dtype in kinds:
             size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
@@ -80,27 +87,55 @@ class Lane:
         return self._staging[:end], places
 
 
-def overlapped(
+def through_lanes(
     executor: Executor,
     batches: Iterable[Sequence[_T]],
     work: Callable[[Lane, Sequence[_T]], Sequence[_R]],
     lanes: int = LANES,
+    *,
+    alone: Callable[[_T], _R] | None = None,
 ) -> Iterator[_R]:
     """Results of ``work(lane, batch)``, in the order of the items; at most `lanes` batches are under way.
 
-    After an error, or where the caller stops, no work goes on when it returns.
+    With one lane the work is done on the caller's thread and stream, which data on the device asks for. Where memory is
+    short, halves of a batch are tried. After an error, or where the caller stops, no work goes on when it returns.
+
+    Parameters
+    ----------
+    alone : callable, optional
+        Gives the result of an item that takes too much memory by itself.
+
+    Raises
+    ------
+    LimitExceeded
+        For such an item, without `alone`.
     """
-    streams: SimpleQueue[tuple[Lane, Callable[[], AbstractContextManager[None]]]] = SimpleQueue()
+
+    def too_large(item: _T) -> _R:
+        if alone is not None:
+            return alone(item)
+        free = f"the device has {executor.room()} bytes free"
+        raise LimitExceeded(f"{free}, too few for one item; pass smaller chunks, a region or device='cpu'")
+
+    def worked(lane: Lane, batch: Sequence[_T]) -> Sequence[_R]:
+        return halved(executor, batch, partial(work, lane), too_large)
+
+    if lanes == 1:
+        lane = Lane(executor)
+        for batch in batches:
+            yield from worked(lane, batch)
+        return
+    free: SimpleQueue[tuple[Lane, Callable[[], AbstractContextManager[None]]]] = SimpleQueue()
     for _ in range(lanes):
-        streams.put((Lane(executor), executor.stream()))
+        free.put((Lane(executor), executor.stream()))
 
     def through_a_lane(batch: Sequence[_T]) -> Sequence[_R]:
-        lane, entered = streams.get()
+        lane, entered = free.get()
         try:
             with entered():
-                return work(lane, batch)
+                return worked(lane, batch)
         finally:
-            streams.put((lane, entered))
+            free.put((lane, entered))
 
     pending: deque[Future[Sequence[_R]]] = deque()
     pool = ThreadPoolExecutor(lanes, thread_name_prefix="mmip-lane")
@@ -113,6 +148,15 @@ def overlapped(
             yield from pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def budget(executor: Executor, lanes: int = 1) -> int:
+    """Bytes that a batch may take where so many are under way: half of what is free, since tables come on top.
+
+    Of several lanes no more than keeps a device busy, so that there is something to overlap with.
+    """
+    share = executor.room() // (2 * lanes)
+    return share if lanes == 1 else min(share, _BUSY_BYTES)
 
 
 def cut_batches(items: Iterable[_T], size: Callable[[_T], int], budget: int) -> Iterator[list[_T]]:
