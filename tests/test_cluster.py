@@ -198,11 +198,12 @@ def test_what_workers_cannot_reach(client, tmp_path):
         (large, tmp_path / "a", {}),
         (NAME, MemoryStore(), {}),
         (NAME, packed, {}),
-        ("phantom3d:16x256x256", tmp_path / "b", {"roi": np.ones((16, 256, 256), np.uint8)}),
+        ("phantom3d:17x256x256", tmp_path / "b", {"roi": np.ones((17, 256, 256), np.uint8)}),
         (Unpicklable(), tmp_path / "c", {}),
     ):
         with pytest.raises(InvalidArgument, match=r"array of|shared|sent"):
             mmip.write_zarr(source, place, client=client, **(SMALL | options))
+    assert not list(tmp_path.rglob("zarr.json"))
 
 
 class Unpicklable:

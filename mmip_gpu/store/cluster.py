@@ -21,7 +21,7 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 
 from .grid import ChunkGrid, Coordinates
 from .job import Job
-from .portable import opened_task, packed_task
+from .portable import opened_task, packed
 from .tasks import CheckChunk, Task, WriteChunk, given_lengths
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class _Submission:
     """Sends groups of chunks to workers: a task that is packed once, and the samples of a Dask array by their keys."""
 
     def __init__(self, client: Client, task: Task) -> None:
-        self._client, self._data = client, packed_task(task)
+        self._client, self._data = client, packed(task)
         verb = type(task).__name__.removesuffix("Chunk").lower()
         self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
         self._blocks = _DaskBlocks.of(task)

@@ -22,6 +22,7 @@ from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
 from .place import Place
+from .portable import packed
 from .read import ProgressiveArray
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
@@ -119,9 +120,12 @@ def write_zarr(
     if isinstance(source, ProgressiveArray) and source.place_name == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
-    with running(client, threads) as run, claimed(place) as claim:
-        report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
-        return report | ({"workers": run.workers} if isinstance(run, ClusterRunner) else {})
+    with running(client, threads) as run:
+        if isinstance(run, ClusterRunner):
+            packed((place, job))  # before anything is written, since it refuses what workers cannot reach
+        with claimed(place) as claim:
+            report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
+    return report | ({"workers": run.workers} if isinstance(run, ClusterRunner) else {})
 
 
 def _write(
