@@ -30,7 +30,7 @@ _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 def compress(args: Namespace) -> None:
     """Compress a volume into a store."""
     roi, source, path = load_roi(args.roi), open_source(args.input), Path(args.store)
-    options = coding_options(args) | {"chunks": args.chunks, "overwrite": args.overwrite}
+    options = coding_options(args) | {"chunks": args.chunks, "overwrite": args.overwrite, "client": args.client}
     report = write_store(source, path, args.axes, roi, args.threads, **options)
     print(f"{source.name} -> {path}")
     print(summary(report))

@@ -1,31 +1,33 @@
 """Writing a store: any source to a Zarr group, chunk by chunk, resumable.
 
 Values: what `open_source` opens and a place in; stage arrays, records and attributes out.
-Implements FORMAT.md section 10. Guarantees equal chunks for every thread count, at most `threads` chunks in
-memory, and that a store whose job did not end never looks whole. Planning is in job.py, coding in codec.py.
+Implements FORMAT.md section 10. Guarantees equal chunks for every thread count and every cluster, at most `threads`
+chunks in memory, and that a store whose job did not end never looks whole. Planning is in job.py, coding in codec.py.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.container import Header
 from mmip_gpu.errors import InvalidArgument, StoreError
 
+from .claim import Claim, claimed
+from .cluster import ClientLike, ClusterRunner
 from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
 from .place import Place
+from .portable import packed
 from .read import ProgressiveArray
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
-from .window import run_bounded
+from .running import progress_bar, running
+from .tasks import Runner, WriteChunk
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -42,6 +44,7 @@ def write_zarr(
     overwrite: bool = False,
     resume: bool = True,
     threads: int | None = None,
+    client: ClientLike | None = None,
     progress: bool | None = None,
     axes: str | None = None,
     colour: bool | None = None,
@@ -71,8 +74,12 @@ def write_zarr(
         written again. Without it a store in the place is an error.
     threads : int, optional
         Chunks that are coded at the same time; default: all cores.
+    client : distributed.Client, str or int, optional
+        Code the chunks on a Dask cluster: a client of it, the address of its scheduler, or a number of worker
+        processes to start here. Workers open the source and the store themselves, by the same path or URL; of a Dask
+        array they get the chunks by their keys. `threads` is then for the plan, which is made here.
     progress : bool, optional
-        Show a bar; default: where stderr is a terminal.
+        Show a bar, and where the dashboard of the cluster is; default: where stderr is a terminal.
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
@@ -84,14 +91,16 @@ def write_zarr(
     Returns
     -------
     dict
-        ``complete bytes ratio stages loss seconds`` (of this call) ..; the report of `open_zarr`.
+        ``complete bytes ratio stages loss seconds`` (of this call) ..; the report of `open_zarr`. With a cluster also
+        ``workers``: chunks and seconds of each.
 
     Raises
     ------
     InvalidArgument
         For options, axes, chunks or a mask that do not fit.
     StoreError
-        Where the source or the place cannot be read or written, or the place holds something else.
+        Where the source or the place cannot be read or written, the place holds something else or another job writes
+        into it, or chunks failed on a cluster, which are named.
 
     Examples
     --------
@@ -105,19 +114,40 @@ def write_zarr(
     True
     """
     started = time.monotonic()
-    workers = thread_count(threads)
+    threads = thread_count(threads)
     place = Place(path, read_only=False)
-    before = place.attributes()
+    place.attributes()  # before all else, since it refuses what is not ours
     if isinstance(source, ProgressiveArray) and source.place_name == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
-    identity = job.identity()
+    with running(client, threads) as run:
+        if isinstance(run, ClusterRunner):
+            packed((place, job))  # before anything is written, since it refuses what workers cannot reach
+        with claimed(place) as claim:
+            report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
+    return report | ({"workers": run.workers} if isinstance(run, ClusterRunner) else {})
+
+
+def _write(
+    job: Job,
+    claim: Claim,
+    run: Runner,
+    threads: int,
+    progress: bool | None,
+    *,
+    overwrite: bool,
+    resume: bool,
+    started: float,
+) -> dict[str, Any]:
+    """Plan the store or take up its plan, and write it until the array is what was asked for; the report."""
+    place = claim.place
+    before, identity = place.attributes(), job.identity()
     resuming = before is not None and not overwrite
     if before is not None and resuming:
         description = _same_job(place, before, identity, resume)
         job = job.resumed(description)
     else:
-        job, description = job.described(workers)
+        job, description = job.described(threads)
 
     def mark(state: str, summary: Mapping[str, Any] | None = None) -> dict[str, Any]:
         attributes = attributes_of(state, identity, description, job.source, summary)
@@ -132,7 +162,8 @@ def write_zarr(
             place.erase_arrays()
         place.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
         mark(WRITING)
-        totals = _write_chunks(ChunkStore(place, description), job, workers, progress, keep=prepared)
+        task = WriteChunk(ChunkStore(place, description), job, claim, keep=prepared)
+        totals = _write_chunks(task, run, progress)
         other = job.again(description, totals, passes)
         if other is None:
             break
@@ -154,39 +185,15 @@ def _same_job(place: Place, before: Mapping[str, Any], identity: Mapping[str, An
     return StoreDescription.from_dict(before.get("description"))
 
 
-def _write_chunks(store: ChunkStore, job: Job, workers: int, progress: bool | None, *, keep: bool) -> Totals:
+def _write_chunks(task: WriteChunk, run: Runner, progress: bool | None) -> Totals:
     """Write the chunks that are not whole; what all of them add up to."""
-    totals, grid = Totals(store.description), store.description.grid
+    store, grid = task.store, task.store.description.grid
+    totals = Totals(store.description)
+    with progress_bar("write_zarr", grid.chunk_count, run, progress) as advance:
 
-    def work(at: Coordinates) -> tuple[Coordinates, Header]:
-        if keep:
-            header = store.whole_header(at)
-            if header is not None:
-                return at, header
-            store.discard(at)
-        encoded = job.code(store.description, at)
-        store.write(at, encoded)
-        return at, encoded.header
-
-    with _bar(grid.chunk_count, progress) as advance:
-
-        def done(result: tuple[Coordinates, Header]) -> None:
-            at, header = result
+        def done(at: Coordinates, header: Header) -> None:
             totals.add(header, store.stage_bytes(at, header))
             advance()
 
-        run_bounded(work, grid.coordinates(), workers, done)
+        run(task, grid.coordinates(), done)
     return totals
-
-
-@contextmanager
-def _bar(chunk_count: int, progress: bool | None) -> Iterator[Callable[[], Any]]:
-    """Show a progress bar on stderr, or nothing; gives the function that moves it by one chunk."""
-    shown = sys.stderr.isatty() if progress is None else progress
-    if not shown:
-        yield lambda: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=chunk_count, unit="chunk", desc="write_zarr") as bar:
-        yield bar.update
