@@ -176,6 +176,7 @@ def _add_compress(commands: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a store that is there")
     parser.add_argument("--json", metavar="REPORT.json", help="write the report")
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
+    parser.add_argument("--device", choices=("cpu", "gpu"), help="where chunks are coded; the bytes are the same")
     _add_cluster(parser)
 
 

@@ -114,8 +114,8 @@ def through_lanes(
     def too_large(item: _T) -> _R:
         if alone is not None:
             return alone(item)
-        free = f"the device has {executor.room()} bytes free"
-        raise LimitExceeded(f"{free}, too few for one item; pass smaller chunks, a region or device='cpu'")
+        found = f"the device is out of memory ({executor.room()} bytes free) for one item"
+        raise LimitExceeded(f"{found}; pass smaller chunks, a region or device='cpu'")
 
     def worked(lane: Lane, batch: Sequence[_T]) -> Sequence[_R]:
         return halved(executor, batch, partial(work, lane), too_large)
