@@ -7,7 +7,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from numpy.typing import NDArray
 from strategies import make, make_roi
@@ -20,29 +19,27 @@ from mmip_gpu.store import on_device
 
 
 class Small(HostExecutor):
-    """Has room for arrays of so many bytes, and notes the launches of the kernels that quantize."""
+    """Has memory to quantize so many superblocks at once, and notes how often it does."""
 
-    largest = 2**40
+    most = 2**40
     coded: int
 
     def __init__(self) -> None:
         super().__init__()
         Small.coded = 0
 
-    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        if int(np.prod(shape)) * np.dtype(dtype).itemsize > self.largest:
-            raise MemoryError("no memory of the device")
-        return super().empty(shape, dtype)
-
     def launch(self, kernel: str, **values: int) -> None:
-        Small.coded += kernel.startswith("analyze")
+        if kernel.startswith("analyze"):
+            if values["groups"] > self.most:
+                raise MemoryError("no memory of the device")
+            Small.coded += 1
         super().launch(kernel, **values)
 
 
 @pytest.fixture(autouse=True)
 def device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_device, "CudaExecutor", Small)
-    monkeypatch.setattr(Small, "largest", 2**40)
+    monkeypatch.setattr(Small, "most", 2**40)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -94,12 +91,12 @@ def test_memory_that_is_short_halves_batches_then_falls_back(tmp_path: Path, mon
     array = make("textured", (64, 300), "uint8", 3)
     options: dict[str, Any] = {"psnr": 42, "effort": 1, "chunks": (64, 64), "padding": None}
     expected, _ = written(array, tmp_path / "cpu", **options)
-    monkeypatch.setattr(Small, "largest", 2**15)
+    monkeypatch.setattr(Small, "most", 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         assert written(array, tmp_path / "halves", device="gpu", **options)[0] == expected
-    assert Small.coded >= 5  # every chunk by itself
-    monkeypatch.setattr(Small, "largest", 2**10)
+    assert Small.coded == 5  # every chunk by itself
+    monkeypatch.setattr(Small, "most", 0)
     with pytest.warns(RuntimeWarning, match=r"chunk \(0, .*out of memory .*: coded on the CPU"):
         assert written(array, tmp_path / "cpu again", device="gpu", **options)[0] == expected
     assert Small.coded == 0
