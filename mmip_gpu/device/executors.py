@@ -6,21 +6,17 @@ Guarantees the same results on both; launches go to the caller's current stream 
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import BackendUnavailable, InvalidArgument
+from ..errors import InvalidArgument
+from .cuda import kernel_of, open_cupy, our_errors
 from .parameters import layout_of
 
-__all__ = ["COMPILE_OPTIONS", "SOURCE", "CudaExecutor", "Executor", "HostExecutor"]
+__all__ = ["CudaExecutor", "Executor", "HostExecutor"]
 
-SOURCE = Path(__file__).with_name("kernels.cu")
-# No fused multiply-add: FORMAT.md section 0.
-COMPILE_OPTIONS = ("--std=c++17", "--fmad=false", f"-I{SOURCE.parent}")
 _MOST_BLOCKS = 2**31 - 1
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -62,15 +58,15 @@ class Executor(Protocol):
         ...
 
 
-def packed(kernel: str, values: dict[str, int]) -> np.void:
-    """Params of a kernel as one structured scalar."""
+def packed(kernel: str, values: dict[str, int]) -> NDArray[np.void]:
+    """Params of a kernel as an array of one struct: the form in which CuPy passes structs by value."""
     layout = layout_of(kernel)
     if set(values) != set(layout.names or ()):
         raise InvalidArgument(f"{kernel}: expected {layout.names}, found {tuple(values)}")
-    scalar: np.void = np.zeros(1, layout)[0]
+    params: NDArray[np.void] = np.zeros(1, layout)
     for name, value in values.items():
-        scalar[name] = value
-    return scalar
+        params[name] = value
+    return params
 
 
 class HostExecutor:
@@ -129,52 +125,55 @@ class CudaExecutor:
     Raises
     ------
     BackendUnavailable
-        Without CuPy, a CUDA driver or a device.
+        Without CuPy, a CUDA driver or a device; from every method where CUDA fails.
+    DeviceMemoryExceeded
+        From every method, where the memory of the device runs out.
     """
 
     def __init__(self) -> None:
-        try:
-            import cupy
-        except ImportError as error:
-            raise BackendUnavailable(f"no CuPy ({error}): pip install 'mmip-gpu[gpu]', or use device='cpu'") from None
-        try:
-            count = cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise BackendUnavailable(f"no CUDA device ({error}); use device='cpu'") from None
-        if count == 0:
-            raise BackendUnavailable("no CUDA device; use device='cpu'")
-        self._cupy = cupy
+        self._cupy = open_cupy()
 
     def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
         """Array that is not initialized."""
-        return self._cupy.empty(shape, dtype)
+        with our_errors(self._cupy):
+            return self._cupy.empty(shape, dtype)
 
     def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
         """Array of zeros."""
-        return self._cupy.zeros(shape, dtype)
+        with our_errors(self._cupy):
+            return self._cupy.zeros(shape, dtype)
 
     def upload(self, array: NDArray[Any]) -> Array:
         """Copy of a host array on the device; of an array of structs, its bytes."""
         given = np.ascontiguousarray(array)
-        return self._cupy.asarray(given.view(np.uint8) if given.dtype.names else given)
+        with our_errors(self._cupy):
+            return self._cupy.asarray(given.view(np.uint8) if given.dtype.names else given)
 
     def download(self, array: Array) -> NDArray[Any]:
         """Copy of a device array on the host; waits for what was launched before."""
-        found: NDArray[Any] = self._cupy.asnumpy(array)
+        with our_errors(self._cupy):
+            found: NDArray[Any] = self._cupy.asnumpy(array)
         return found
 
     def contiguous(self, array: Array) -> Array:
         """The array C-ordered."""
-        return self._cupy.ascontiguousarray(array)
+        with our_errors(self._cupy):
+            return self._cupy.ascontiguousarray(array)
 
     def adopt(self, data: Any) -> Array:
         """The bytes as an array of CuPy, not copied."""
-        has_interface = hasattr(data, "__cuda_array_interface__")
-        array = self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
-        here, there = self._cupy.cuda.runtime.getDevice(), array.device.id
-        if here != there:
+        here, there = self._cupy.cuda.runtime.getDevice(), self._device_of(data)
+        if here != there:  # CuPy would copy from one to the other
             raise InvalidArgument(f"expected data of device {here}, the current one, found device {there}")
-        return _checked_bytes(array)
+        has_interface = hasattr(data, "__cuda_array_interface__")
+        return _checked_bytes(self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data))
+
+    def _device_of(self, data: Any) -> int:
+        """Number of the device that holds the data."""
+        if hasattr(data, "__dlpack_device__"):
+            return int(data.__dlpack_device__()[1])
+        runtime, pointer = self._cupy.cuda.runtime, data.__cuda_array_interface__["data"][0]
+        return int(runtime.pointerGetAttributes(pointer).device if pointer else runtime.getDevice())
 
     def address(self, array: Array) -> int:
         """Where its first item stands on the device."""
@@ -186,8 +185,9 @@ class CudaExecutor:
 
         groups = values["groups"]
         if groups:
-            entry = _module(self._cupy).get_function(kernel)
-            entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))
+            with our_errors(self._cupy):
+                entry = kernel_of(self._cupy, kernel)
+                entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))
 
 
 def _checked_bytes(array: Array) -> Array:
@@ -195,9 +195,3 @@ def _checked_bytes(array: Array) -> Array:
     if array.dtype != np.uint8 or array.ndim != 1 or not array.flags.c_contiguous:
         raise InvalidArgument(f"expected bytes (uint8, one axis), found {array.dtype} of shape {array.shape}")
     return array
-
-
-@lru_cache(maxsize=1)
-def _module(cupy: Any) -> Any:
-    """The compiled kernels; CuPy keeps the binary on disk."""
-    return cupy.RawModule(code=SOURCE.read_text(), options=COMPILE_OPTIONS)
