@@ -6,6 +6,7 @@ kernel is an array of one item (a NumPy void is refused by CuPy 13), grids and b
 
 from __future__ import annotations
 
+import ctypes
 import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -101,7 +102,7 @@ class Cupy(ModuleType):
             Event=_Event,
             get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
             get_current_stream=lambda: SimpleNamespace(ptr=0, synchronize=lambda: None),
-            alloc_pinned_memory=bytearray,
+            alloc_pinned_memory=_Pinned,
         )
 
     def _count(self) -> int:
@@ -171,6 +172,12 @@ class _Module:
         return run
 
 
+class _Pinned:
+    def __init__(self, size: int) -> None:
+        self._held = np.zeros(size, np.uint8)
+        self.ptr = self._held.ctypes.data
+
+
 class _Event:
     at = 0.0
 
@@ -182,6 +189,4 @@ class _Event:
 
 
 def _copy(to: int, source: int, size: int, kind: int, stream: int) -> None:
-    import ctypes
-
     ctypes.memmove(to, source, size)

@@ -67,8 +67,8 @@ def _driver_versions(runtime: Any) -> str:
 
 
 @contextmanager
-def our_errors(cupy: Any) -> Iterator[None]:
-    """Errors of CuPy inside become kinds of errors.py.
+def our_errors(cupy: Any, work: str = "CUDA") -> Iterator[None]:
+    """Errors of CuPy inside become kinds of errors.py; they name the work, such as a kernel.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def our_errors(cupy: Any) -> Iterator[None]:
     except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
         if error.status == _OUT_OF_MEMORY:
             raise DeviceMemoryExceeded(f"device memory: {error}; use a smaller batch, or {_INSTEAD}") from None
-        raise BackendUnavailable(f"CUDA failed: {error}; {_INSTEAD}") from error
+        raise BackendUnavailable(f"{work} failed: {error}; {_INSTEAD}") from error
 
 
 def kernel_of(cupy: Any, name: str) -> Any:

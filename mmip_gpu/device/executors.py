@@ -185,7 +185,7 @@ class CudaExecutor:
 
         groups = values["groups"]
         if groups:
-            with our_errors(self._cupy):
+            with our_errors(self._cupy, kernel):
                 entry = kernel_of(self._cupy, kernel)
                 entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))
 
