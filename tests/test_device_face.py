@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from standin_cupy import NO_DEVICE, Cupy
 from strategies import make, make_roi
 
 import mmip_gpu as mmip
@@ -150,51 +151,24 @@ def test_masks_in_any_memory_and_shape() -> None:
     assert mmip.encode(held(empty), roi=held(empty), psnr=40) == mmip.encode(empty, roi=empty, psnr=40)
 
 
-class StandIn(SimpleNamespace):
-    """As much of CuPy as is asked for before anything runs."""
-
-    def __init__(self, devices: int | Exception, capability: str = "90") -> None:
-        def count() -> int:
-            if isinstance(devices, Exception):
-                raise devices
-            return devices
-
-        self.asarray, room = self.shared, SimpleNamespace(free_bytes=lambda: 0)
-        self.cuda = SimpleNamespace(Device=lambda: SimpleNamespace(compute_capability=capability))
-        self.cuda.runtime = SimpleNamespace(getDeviceCount=count, getDevice=lambda: 0, CUDARuntimeError=OSError)
-        self.cuda.runtime.memGetInfo = lambda: (2**30, 2**30)
-        self.get_default_memory_pool = lambda: room
-
-    @staticmethod
-    def shared(data: Any) -> Any:
-        if data.dtype == np.float16:
-            raise TypeError("unsupported dtype")
-        return SimpleNamespace(device=SimpleNamespace(id=1), dtype=data.dtype, ndim=2)
-
-
 @pytest.mark.parametrize(
     ("cupy", "kind", "message"),
     [
         (None, BackendUnavailable, r"no CuPy .* pip install 'mmip-gpu\[gpu\]', or use device='cpu'"),
-        (StandIn(OSError("driver too old")), BackendUnavailable, "driver too old.*use device='cpu'"),
-        (StandIn(0), BackendUnavailable, "no CUDA device; use device='cpu'"),
-        (StandIn(1, "52"), BackendUnavailable, "capability 7.0, found compute capability 5.2; use device='cpu'"),
-        (StandIn(2), InvalidArgument, "data of device 0, the current one, found device 1: copy it there, or call in"),
+        (Cupy(fails=NO_DEVICE), BackendUnavailable, "no CUDA device: .*use device='cpu'"),
+        (Cupy(devices=0), BackendUnavailable, "no CUDA device; use device='cpu'"),
+        (Cupy(devices=2), InvalidArgument, "data of device 0, the current one, found device 1: copy it there, or call"),
     ],
 )
 def test_a_device_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, cupy: Any, kind: Any, message: str) -> None:
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setattr(arrays, "CudaExecutor", CudaExecutor)
+    elsewhere = SimpleNamespace(__dlpack_device__=lambda: (2, 1), shape=(4, 4), dtype=np.dtype("u1"))
     with pytest.raises(kind, match=message):
-        mmip.encode(held(np.zeros((4, 4), np.uint8)), psnr=40)
+        mmip.encode(elsewhere, psnr=40)
 
 
 def test_arrays_that_cannot_be_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", StandIn(1))
-    monkeypatch.setattr(arrays, "CudaExecutor", CudaExecutor)
-    with pytest.raises(InvalidArgument, match="that CuPy can share, found OnDevice of float16: unsupported dtype"):
-        mmip.encode(held(np.zeros((4, 4), np.float16)), psnr=40)
-
     class Recorded:
         @property
         def __cuda_array_interface__(self) -> None:

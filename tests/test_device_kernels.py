@@ -8,7 +8,7 @@ import pytest
 from nvrtc import compiled
 
 from mmip_gpu.device import _phases
-from mmip_gpu.device.executors import COMPILE_OPTIONS, SOURCE
+from mmip_gpu.device.cuda import COMPILE_OPTIONS, SOURCE
 from mmip_gpu.device.parameters import layout_of
 
 MOST_REGISTERS, MOST_SHARED = 128, 48 * 1024

@@ -8,23 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import BackendUnavailable, InvalidArgument
+from ..errors import InvalidArgument
+from .cuda import kernel_of, open_cupy, our_errors
 from .parameters import layout_of
 
-__all__ = ["COMPILE_OPTIONS", "SOURCE", "CudaExecutor", "Executor", "HostExecutor"]
+__all__ = ["CudaExecutor", "Executor", "HostExecutor"]
 
-SOURCE = Path(__file__).with_name("kernels.cu")
-# No fused multiply-add: FORMAT.md section 0.
-COMPILE_OPTIONS = ("--std=c++17", "--fmad=false", f"-I{SOURCE.parent}")
 _MOST_BLOCKS = 2**31 - 1
-_LEAST_CAPABILITY = 70  # compute capability 7.0, of which grids and shared memory are as the kernels need them
 _HOST_ROOM = 2**30
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -94,15 +89,15 @@ class Executor(Protocol):
         ...
 
 
-def packed(kernel: str, values: dict[str, int]) -> np.void:
-    """Params of a kernel as one structured scalar."""
+def packed(kernel: str, values: dict[str, int]) -> NDArray[np.void]:
+    """Params of a kernel as an array of one struct: the form in which CuPy passes structs by value."""
     layout = layout_of(kernel)
     if set(values) != set(layout.names or ()):
         raise InvalidArgument(f"{kernel}: expected {layout.names}, found {tuple(values)}")
-    scalar: np.void = np.zeros(1, layout)[0]
+    params: NDArray[np.void] = np.zeros(1, layout)
     for name, value in values.items():
-        scalar[name] = value
-    return scalar
+        params[name] = value
+    return params
 
 
 class HostExecutor:
@@ -186,47 +181,40 @@ class CudaExecutor:
     Raises
     ------
     BackendUnavailable
-        Without CuPy, a CUDA driver or a device.
+        Without CuPy, a CUDA driver or a device; from every method where CUDA fails.
+    DeviceMemoryExceeded
+        From every method, where the memory of the device runs out.
     """
 
     def __init__(self) -> None:
-        try:
-            import cupy
-        except ImportError as error:
-            raise BackendUnavailable(f"no CuPy ({error}): pip install 'mmip-gpu[gpu]', or use device='cpu'") from None
-        try:
-            count = cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise BackendUnavailable(f"no CUDA device ({error}); use device='cpu'") from None
-        if count == 0:
-            raise BackendUnavailable("no CUDA device; use device='cpu'")
-        capability = int(cupy.cuda.Device().compute_capability)
-        if capability < _LEAST_CAPABILITY:
-            found = f"compute capability {capability / 10:.1f}"
-            raise BackendUnavailable(f"expected a device of compute capability 7.0, found {found}; use device='cpu'")
-        self._cupy = cupy
+        self._cupy = open_cupy()
 
     def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
         """Array that is not initialized."""
-        return self._cupy.empty(shape, dtype)
+        with our_errors(self._cupy):
+            return self._cupy.empty(shape, dtype)
 
     def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
         """Array of zeros."""
-        return self._cupy.zeros(shape, dtype)
+        with our_errors(self._cupy):
+            return self._cupy.zeros(shape, dtype)
 
     def upload(self, array: NDArray[Any]) -> Array:
         """Copy of a host array on the device; of an array of structs, its bytes."""
         given = np.ascontiguousarray(array)
-        return self._cupy.asarray(given.view(np.uint8) if given.dtype.names else given)
+        with our_errors(self._cupy):
+            return self._cupy.asarray(given.view(np.uint8) if given.dtype.names else given)
 
     def download(self, array: Array) -> NDArray[Any]:
         """Copy of a device array on the host; waits for what was launched before."""
-        found: NDArray[Any] = self._cupy.asnumpy(array)
+        with our_errors(self._cupy):
+            found: NDArray[Any] = self._cupy.asnumpy(array)
         return found
 
     def contiguous(self, array: Array) -> Array:
         """The array C-ordered."""
-        return self._cupy.ascontiguousarray(array)
+        with our_errors(self._cupy):
+            return self._cupy.ascontiguousarray(array)
 
     def adopt(self, data: Any) -> Array:
         """The data as an array of CuPy, not copied.
@@ -236,41 +224,55 @@ class CudaExecutor:
         InvalidArgument
             For what CuPy has no dtype for, and for data of another device than the current one.
         """
-        has_interface = hasattr(data, "__cuda_array_interface__")
-        try:
-            array = self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
-        except (TypeError, ValueError, BufferError, RuntimeError) as error:
-            found = f"{type(data).__name__} of {getattr(data, 'dtype', 'no dtype')}"
-            raise InvalidArgument(f"expected an array that CuPy can share, found {found}: {error}") from None
-        here, there = self._cupy.cuda.runtime.getDevice(), array.device.id
-        if here != there:
+        here, there = self._cupy.cuda.runtime.getDevice(), self._device_of(data)
+        if here != there:  # CuPy would copy from one to the other
             raise InvalidArgument(
                 f"expected data of device {here}, the current one, found device {there}: copy it there, or call in "
                 f"`with cupy.cuda.Device({there}):`"
             )
-        return array
+        has_interface = hasattr(data, "__cuda_array_interface__")
+        try:
+            return self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
+        except (TypeError, ValueError, BufferError) as error:
+            found = f"{type(data).__name__} of {getattr(data, 'dtype', 'no dtype')}"
+            raise InvalidArgument(f"expected an array that CuPy can share, found {found}: {error}") from None
+
+    def _device_of(self, data: Any) -> int:
+        """Number of the device that holds the data."""
+        if hasattr(data, "__dlpack_device__"):
+            return int(data.__dlpack_device__()[1])
+        runtime, pointer = self._cupy.cuda.runtime, data.__cuda_array_interface__["data"][0]
+        return int(runtime.pointerGetAttributes(pointer).device if pointer else runtime.getDevice())
 
     def pinned(self, size: int) -> NDArray[np.uint8]:
         """Page-locked bytes out of CuPy's pool of them."""
-        return np.frombuffer(self._cupy.cuda.alloc_pinned_memory(size), np.uint8, size)
+        with our_errors(self._cupy):
+            return np.frombuffer(self._cupy.cuda.alloc_pinned_memory(size), np.uint8, size)
 
     def upload_pinned(self, staged: NDArray[np.uint8]) -> Array:
         """Copy of pinned bytes, on the current stream."""
-        array = self._cupy.empty(staged.shape, np.uint8)
-        array.data.copy_from_host_async(staged.ctypes.data, staged.nbytes)
+        array = self.empty(staged.shape, np.uint8)
+        self._copy(array.data.ptr, staged.ctypes.data, staged.nbytes, self._cupy.cuda.runtime.memcpyHostToDevice)
         return array
 
     def download_pinned(self, array: Array, into: NDArray[np.uint8]) -> None:
         """Copy the bytes of an array to pinned ones, on the current stream."""
-        array.data.copy_to_host_async(into.ctypes.data, into.nbytes)
+        self._copy(into.ctypes.data, array.data.ptr, into.nbytes, self._cupy.cuda.runtime.memcpyDeviceToHost)
+
+    def _copy(self, to: int, source: int, size: int, kind: int) -> None:
+        cuda = self._cupy.cuda
+        with our_errors(self._cupy):
+            cuda.runtime.memcpyAsync(to, source, size, kind, cuda.get_current_stream().ptr)
 
     def wait(self) -> None:
         """Wait for the current stream."""
-        self._cupy.cuda.get_current_stream().synchronize()
+        with our_errors(self._cupy):
+            self._cupy.cuda.get_current_stream().synchronize()
 
     def stream(self) -> Callable[[], AbstractContextManager[None]]:
         """A stream of the current device that does not wait for the default one."""
-        device, stream = self._cupy.cuda.Device(), self._cupy.cuda.Stream(non_blocking=True)
+        cuda = self._cupy.cuda
+        device, stream = cuda.Device(cuda.runtime.getDevice()), cuda.Stream(non_blocking=True)
 
         @contextmanager
         def entered() -> Iterator[None]:
@@ -301,11 +303,6 @@ class CudaExecutor:
 
         groups = values["groups"]
         if groups:
-            entry = _module(self._cupy).get_function(kernel)
-            entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))
-
-
-@lru_cache(maxsize=1)
-def _module(cupy: Any) -> Any:
-    """The compiled kernels; CuPy keeps the binary on disk."""
-    return cupy.RawModule(code=SOURCE.read_text(), options=COMPILE_OPTIONS)
+            with our_errors(self._cupy, kernel):
+                entry = kernel_of(self._cupy, kernel)
+                entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))

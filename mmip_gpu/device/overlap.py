@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cached_property, partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LimitExceeded
+from .cuda import DeviceMemoryExceeded
 from .decoding import Decoder
 from .executors import Array, Executor
 
@@ -46,9 +47,13 @@ class Lane:
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
-        self.decoder = Decoder(executor, upload=self.upload)
         self._staging = np.empty(0, np.uint8)
         self._is_read = False  # by a copy that may not have ended
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """A decoder of this lane alone."""
+        return Decoder(self.executor, upload=self.upload)
 
     def upload(self, arrays: Sequence[NDArray[Any]]) -> list[Array]:
         """Copies of host arrays of any layout and byte order, C-ordered, by one transfer."""
@@ -197,7 +202,7 @@ def halved(
     """
     try:
         return list(work(items))
-    except MemoryError:
+    except (MemoryError, DeviceMemoryExceeded):
         pass  # out of the handler, the arrays of the attempt are gone
     executor.release()
     if len(items) == 1:
