@@ -32,7 +32,8 @@ def loss_record(
     `statistics` are the sum and range of the planes, None of float32 samples.
     """
     config, step = plan.config, plan.config.step
-    low, high = (original.min().item(), original.max().item()) if statistics is None else statistics[1:]
+    # Of -0.0 and 0.0 either may be found: adding 0 leaves the one.
+    low, high = (original.min().item() + 0, original.max().item() + 0) if statistics is None else statistics[1:]
     sse: float
     largest: float
     if step is not None:

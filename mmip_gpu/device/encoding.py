@@ -17,10 +17,12 @@ import numpy as np
 from .. import _core
 from ..axes import PlaneLayout
 from ..errors import InvalidArgument
+from ..floats import DEEP_LIMIT, INDEX_LIMIT
 from ..planning import ChunkPlan, sample_offset
 from .analysis import SAMPLE_TYPES, Source, analyze
 from .batches import Batch, ChunkShape
 from .executors import Array, Executor
+from .float_samples import sample_indices
 from .packing import pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
 from .statistics import sample_statistics
@@ -28,7 +30,7 @@ from .statistics import sample_statistics
 __all__ = ["Chunk", "CodedChunk", "encode_batch", "refusal"]
 
 _LANES = 256
-_INTEGERS = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16"))
+_SAMPLES = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16", "float32"))
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,16 @@ class Chunk:
 
 @dataclass(frozen=True)
 class CodedChunk:
-    """Payloads of the stages; offset, reconstruction points and estimated squared errors (by class) of the header."""
+    """Payloads of the stages, and what the header says of the chunk.
+
+    Offset, reconstruction points and estimated squared errors (by class); least and greatest sample.
+    """
 
     payloads: list[bytes]
     offset: int
     recon: list[list[int]]
     errors: list[float]
+    sample_range: tuple[float, float] = (0, 0)
 
 
 def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
@@ -60,7 +66,7 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     >>> refusal(plan, "uint16") is None, refusal(plan, "float32")
     (True, 'samples of float32')
     """
-    if np.dtype(dtype) not in _INTEGERS:
+    if np.dtype(dtype) not in _SAMPLES or (np.dtype(dtype) == np.float32) == (plan.config.step is None):
         return f"samples of {np.dtype(dtype)}"
     if plan.search[0] > _core.SEARCH_FAST:
         return f"effort {plan.config.effort}"
@@ -86,7 +92,8 @@ def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> 
     found: dict[int, CodedChunk] = {}
     for kind in sorted({_kind(chunk.plan) for chunk in chunks}):
         places = [i for i, chunk in enumerate(chunks) if _kind(chunk.plan) == kind and chunk.array.size]
-        coded = _encode_alike(executor, [chunks[i] for i in places], rounding) if places else []
+        names = [f"chunk {i}: " if len(chunks) > 1 else "" for i in places]
+        coded = _encode_alike(executor, [chunks[i] for i in places], names, rounding) if places else []
         found.update(zip(places, coded, strict=True))
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
@@ -96,11 +103,12 @@ def _kind(plan: ChunkPlan) -> int:
     return plan.depth
 
 
-def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> list[CodedChunk]:
-    """Chunks of one cell depth, none of them empty."""
+def _encode_alike(executor: Executor, chunks: Sequence[Chunk], names: Sequence[str], rounding: int) -> list[CodedChunk]:
+    """Chunks of one cell depth, none of them empty; `names` begin the messages of errors."""
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
+    ranges = _index_floats(executor, planes, [c.plan for c in chunks], names)
     statistics = sample_statistics(executor, planes)
     offsets = [sample_offset(p, found) for p, found in zip(planes, statistics, strict=True)]
     coloured = _colour_planes(batch, planes, offsets)
@@ -113,9 +121,26 @@ def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) ->
     payloads = pack(batch, indices)
     settled = batch.settle_sums(executor.download(sums), _core.SEARCH_FAST)
     return [
-        CodedChunk(payload, offset, recon, errors)
-        for payload, offset, (recon, errors) in zip(payloads, offsets, settled, strict=True)
+        CodedChunk(payload, offset, recon, errors, of_floats or found[1:])
+        for payload, offset, (recon, errors), of_floats, found in zip(
+            payloads, offsets, settled, ranges, statistics, strict=True
+        )
     ]
+
+
+def _index_floats(
+    executor: Executor, planes: list[Array], plans: Sequence[ChunkPlan], names: Sequence[str]
+) -> list[tuple[float, float] | None]:
+    """Put indices in the place of float32 samples; returns the range of these samples, None of others."""
+    ranges: list[tuple[float, float] | None] = [None] * len(planes)
+    places = [i for i, plan in enumerate(plans) if plan.config.step is not None]
+    if places:
+        steps = [plans[i].config.step or 0.0 for i in places]
+        limits = [INDEX_LIMIT if plans[i].depth == 1 else DEEP_LIMIT for i in places]
+        found = sample_indices(executor, [planes[i] for i in places], steps, limits, [names[i] for i in places])
+        for i, (indices, low, high) in zip(places, found, strict=True):
+            planes[i], ranges[i] = indices, (low, high)
+    return ranges
 
 
 def _contiguous(array: Array) -> Array:

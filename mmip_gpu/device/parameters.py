@@ -26,7 +26,6 @@ __all__ = [
     "FINISH_ITEM",
     "PAYLOAD_ITEM",
     "SAMPLE_ITEM",
-    "SAMPLE_RUN",
     "STAGE_CODES",
     "SUBSTREAM_BYTES",
     "TILE_ITEM",
@@ -36,10 +35,6 @@ __all__ = [
 ]
 
 _POINTER, _LONG, _INT, _BYTE = np.uint64, np.int64, np.int32, np.uint8
-
-SAMPLE_RUN = np.dtype(
-    [("samples", _POINTER), ("others", _POINTER), ("count", _LONG), ("type", _INT), ("reserved", _INT)], align=True
-)
 
 # --- what a batch is made of (kernels/items.h)
 
@@ -147,6 +142,7 @@ _ENCODING: dict[str, _Fields] = {
     "sum_differences": [*_longs("groups"), *_pointers("items", "sums")],
     "synthesize_planes": _CODED,
     "synthesize_volumes": _CODED,
+    "float_indices": [*_longs("groups"), *_pointers("items", "found")],
     "colour_planes": [*_longs("groups", "item_count"), *_pointers("items")],
     "cell_classes": [*_longs("groups", "item_count"), *_pointers("items")],
     "analyze_planes": [*_BATCH, *_ANALYZED],

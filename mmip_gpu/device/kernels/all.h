@@ -27,6 +27,7 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
 // X(name of the entry point, kernel)
 #define MMIP_ALL_KERNELS(X)                              \
     X(sample_statistics, mmip::StatisticsKernel)         \
+    X(float_indices, mmip::FloatIndexKernel)             \
     X(colour_planes, mmip::ColourKernel)                 \
     X(cell_classes, mmip::CellClassKernel)               \
     X(analyze_planes, mmip::AnalyzeKernel<1>)            \
