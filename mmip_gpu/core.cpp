@@ -402,15 +402,15 @@ nb::bytes bytes_of(const std::vector<T>& values) {
 }
 
 // (bits of the head, words of all symbols): see stage_codes.h.
-std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::array<int, kDcWeights>& weights, CountArray histogram) {
+std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::array<int, kDcWeights>& weights, CountArray histogram, bool dc_image) {
     DcWeights given;
     std::copy(weights.begin(), weights.end(), given.of);
     StageCodes codes;
     {
         const std::vector<uint32_t> counts(histogram.data(), histogram.data() + histogram.size());
-        require(counts.size() == stage_symbols(stage), "not the histogram of this stage");
+        require(counts.size() == stage_symbols(stage, dc_image), "not the histogram of this stage");
         nb::gil_scoped_release free;
-        codes = choose_stage_codes(stage, given, counts);
+        codes = choose_stage_codes(stage, dc_image, given, counts);
     }
     return {bytes_of(codes.head), bytes_of(codes.words)};
 }
@@ -477,7 +477,7 @@ NB_MODULE(_core, m) {
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
-    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a, "histogram"_a);
+    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a, "histogram"_a, "dc_image"_a = false);
     m.def("payload_head", &head_of_payload, "codes"_a, "sizes"_a, "group_crcs"_a);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);

@@ -9,7 +9,7 @@ everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 6
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,13 @@ from ..floats import DEEP_LIMIT, INDEX_LIMIT
 from ..planning import ChunkPlan, sample_offset
 from .analysis import SAMPLE_TYPES, Source, analyze
 from .batches import Batch, ChunkShape
+from .corrections import encode_corrections
 from .executors import Array, Executor
 from .float_samples import sample_indices
-from .packing import pack
+from .packing import Indices, pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
 from .statistics import sample_statistics
+from .synthesis import Reconstruction, Synthesizer
 
 __all__ = ["Chunk", "CodedChunk", "encode_batch", "refusal"]
 
@@ -46,7 +48,8 @@ class Chunk:
 class CodedChunk:
     """Payloads of the stages, and what the header says of the chunk.
 
-    Offset, reconstruction points and estimated squared errors (by class); least and greatest sample.
+    Offset, reconstruction points and estimated squared errors (by class); least and greatest sample; with corrections
+    the planes that a decoder makes (of float32 samples, their indices), in the executor's memory.
     """
 
     payloads: list[bytes]
@@ -54,6 +57,7 @@ class CodedChunk:
     recon: list[list[int]]
     errors: list[float]
     sample_range: tuple[float, float] = (0, 0)
+    decoded: Array | None = None
 
 
 def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
@@ -74,7 +78,7 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
         return "a padding mask"
     if plan.dc_image:
         return "a DC image"
-    return "corrections" if plan.correction is not None else None
+    return None
 
 
 def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> list[CodedChunk]:
@@ -98,13 +102,13 @@ def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> 
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
 
-def _kind(plan: ChunkPlan) -> int:
-    """What the chunks of one launch share."""
-    return plan.depth
+def _kind(plan: ChunkPlan) -> tuple[int, bool]:
+    """What the chunks of one launch share: cell depth, and whether they have corrections."""
+    return plan.depth, plan.correction is not None
 
 
 def _encode_alike(executor: Executor, chunks: Sequence[Chunk], names: Sequence[str], rounding: int) -> list[CodedChunk]:
-    """Chunks of one cell depth, none of them empty; `names` begin the messages of errors."""
+    """Chunks of one kind, none of them empty; `names` begin the messages of errors."""
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
@@ -120,11 +124,25 @@ def _encode_alike(executor: Executor, chunks: Sequence[Chunk], names: Sequence[s
     indices, sums = analyze(batch, sources, rounding, _core.SEARCH_FAST)
     payloads = pack(batch, indices)
     settled = batch.settle_sums(executor.download(sums), _core.SEARCH_FAST)
-    return [
-        CodedChunk(payload, offset, recon, errors, of_floats or found[1:])
-        for payload, offset, (recon, errors), of_floats, found in zip(
+    found = [
+        CodedChunk(payload, offset, recon, errors, of_floats or of_integers[1:])
+        for payload, offset, (recon, errors), of_floats, of_integers in zip(
             payloads, offsets, settled, ranges, statistics, strict=True
         )
+    ]
+    return _corrected(batch, indices, planes, found) if chunks[0].plan.correction is not None else found
+
+
+def _corrected(
+    batch: Batch, indices: Indices, planes: Sequence[Array], coded: Sequence[CodedChunk]
+) -> list[CodedChunk]:
+    """The chunks with their corrections."""
+    points = [Reconstruction(p.dtype, c.offset, c.recon) for p, c in zip(planes, coded, strict=True)]
+    decoded = Synthesizer(batch.executor).planes(batch, indices, points)
+    payloads = encode_corrections(batch, planes, decoded)
+    return [
+        replace(c, payloads=[*c.payloads, payload], decoded=array)
+        for c, payload, array in zip(coded, payloads, decoded, strict=True)
     ]
 
 

@@ -4,6 +4,7 @@
 #include "analyze.h"
 #include "corrections.h"
 #include "dc_streams.h"
+#include "encode_corrections.h"
 #include "finish.h"
 #include "list_tokens.h"
 #include "place_streams.h"
@@ -47,6 +48,10 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(synthesize_planes, mmip::SynthesizePlanesKernel)   \
     X(synthesize_volumes, mmip::SynthesizeVolumesKernel) \
     X(sum_differences, mmip::DifferenceKernel)           \
+    X(find_corrections, mmip::FindCorrectionsKernel)     \
+    X(count_corrections, mmip::CountCorrectionsKernel)   \
+    X(count_correction_bits, mmip::CountCorrectionBitsKernel) \
+    X(write_corrections, mmip::WriteCorrectionsKernel)   \
     X(check_groups, mmip::CrcKernel)                     \
     X(unpack_masks, mmip::MaskKernel)                    \
     X(unpack_first, mmip::FirstStageKernel)              \
