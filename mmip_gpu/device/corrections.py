@@ -1,7 +1,7 @@
 """Corrections of a batch where its samples are: from original and decoded planes to the last payload of every chunk.
 
-Values: a batch of chunks that all have corrections, and their planes in the executor's memory, in; payload bytes out, and
-the decoded planes corrected in place. Encoder side of FORMAT.md sections 2 (last step), 6 and 8.3. Guarantees the
+Values: a batch of chunks that all have corrections, and their planes in the executor's memory, in; payload bytes out,
+and the decoded planes corrected in place. Encoder side of FORMAT.md sections 2 (last step), 6 and 8.3. Guarantees the
 payloads of `corrections.encode_corrections`. Scratch: 4 to 5 bytes a sample, 2 KB a tile, 48 KB a chunk.
 """
 
@@ -138,6 +138,7 @@ def _item_records(batch: Batch, originals: Sequence[Array], decoded: Sequence[Ar
     items, address = np.zeros(len(originals), CORRECTED_ITEM), batch.executor.address
     for index, (item, shape) in enumerate(zip(items, batch.shapes, strict=True)):
         dtype = originals[index].dtype
+        assert shape.plan.correction is not None
         item["original"], item["decoded"] = address(originals[index]), address(decoded[index])
         item["shape"], item["symbols"] = shape.layout.volume, index * _SYMBOLS
         item["type"], item["error"] = SAMPLE_TYPES[dtype], shape.plan.correction
