@@ -402,9 +402,9 @@ nb::bytes bytes_of(const std::vector<T>& values) {
 }
 
 // (bits of the head, words of all symbols): see stage_codes.h.
-std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::array<int, kDcWeights>& weights, CountArray histogram, bool dc_image) {
-    DcWeights given;
-    std::copy(weights.begin(), weights.end(), given.of);
+std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::optional<std::array<int, kDcWeights>>& weights, CountArray histogram, bool dc_image) {
+    DcWeights given = builtin_dc_weights();
+    if (weights) std::copy(weights->begin(), weights->end(), given.of);
     StageCodes codes;
     {
         const std::vector<uint32_t> counts(histogram.data(), histogram.data() + histogram.size());
@@ -477,7 +477,7 @@ NB_MODULE(_core, m) {
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
-    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a, "histogram"_a, "dc_image"_a = false);
+    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a.none(), "histogram"_a, "dc_image"_a = false);
     m.def("payload_head", &head_of_payload, "codes"_a, "sizes"_a, "group_crcs"_a);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);

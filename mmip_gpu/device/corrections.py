@@ -48,7 +48,6 @@ CORRECTED_TILE = np.dtype(
     ]
 )
 _SYMBOLS = _core.CORRECTION_CLASSES * _core.CORRECTION_ALPHABET
-_NO_WEIGHTS = [0] * 11  # of stage 1 alone
 
 
 def encode_corrections(batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> list[bytes]:
@@ -114,7 +113,7 @@ class _Encoder:
         words, heads = np.empty_like(counts), []
         for first in self._items["symbols"]:
             part = slice(first, first + _SYMBOLS)
-            head, chosen = _core.choose_stage_codes(0, _NO_WEIGHTS, counts[part])
+            head, chosen = _core.choose_stage_codes(0, None, counts[part])
             words[part] = np.frombuffer(chosen, np.uint32)
             heads.append(head)
         self._arrays["words"] = self._executor.upload(words)

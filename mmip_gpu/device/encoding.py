@@ -22,6 +22,7 @@ from ..planning import ChunkPlan, sample_offset
 from .analysis import SAMPLE_TYPES, Source, analyze
 from .batches import Batch, ChunkShape
 from .corrections import encode_corrections
+from .dc_images import DcImages, code_dc_images
 from .executors import Array, Executor
 from .float_samples import sample_indices
 from .packing import Indices, pack
@@ -49,7 +50,8 @@ class CodedChunk:
     """Payloads of the stages, and what the header says of the chunk.
 
     Offset, reconstruction points and estimated squared errors (by class); least and greatest sample; with corrections
-    the planes that a decoder makes (of float32 samples, their indices), in the executor's memory.
+    the planes that a decoder makes (of float32 samples, their indices), in the executor's memory; the reconstruction
+    points of a DC image.
     """
 
     payloads: list[bytes]
@@ -58,6 +60,7 @@ class CodedChunk:
     errors: list[float]
     sample_range: tuple[float, float] = (0, 0)
     decoded: Array | None = None
+    dc_recon: list[int] | None = None
 
 
 def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
@@ -76,8 +79,6 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
         return f"effort {plan.config.effort}"
     if plan.padding is not None:
         return "a padding mask"
-    if plan.dc_image:
-        return "a DC image"
     return None
 
 
@@ -102,9 +103,9 @@ def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> 
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
 
-def _kind(plan: ChunkPlan) -> tuple[int, bool]:
-    """What the chunks of one launch share: cell depth, and whether they have corrections."""
-    return plan.depth, plan.correction is not None
+def _kind(plan: ChunkPlan) -> tuple[int, bool, bool]:
+    """What the chunks of one launch share: cell depth, whether they have corrections, and a DC image."""
+    return plan.depth, plan.correction is not None, plan.dc_image
 
 
 def _encode_alike(executor: Executor, chunks: Sequence[Chunk], names: Sequence[str], rounding: int) -> list[CodedChunk]:
@@ -122,6 +123,7 @@ def _encode_alike(executor: Executor, chunks: Sequence[Chunk], names: Sequence[s
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
     indices, sums = analyze(batch, sources, rounding, _core.SEARCH_FAST)
+    images = code_dc_images(batch, indices, rounding) if chunks[0].plan.dc_image else None
     payloads = pack(batch, indices)
     settled = batch.settle_sums(executor.download(sums), _core.SEARCH_FAST)
     found = [
@@ -130,7 +132,19 @@ def _encode_alike(executor: Executor, chunks: Sequence[Chunk], names: Sequence[s
             payloads, offsets, settled, ranges, statistics, strict=True
         )
     ]
+    if images is not None:
+        found = _with_images(found, images)
     return _corrected(batch, indices, planes, found) if chunks[0].plan.correction is not None else found
+
+
+def _with_images(coded: Sequence[CodedChunk], images: DcImages) -> list[CodedChunk]:
+    """The chunks with the payloads of their DC images."""
+    return [
+        replace(c, payloads=[*first, *c.payloads], errors=[c.errors[0] + error], dc_recon=recon)
+        for c, first, recon, error in zip(
+            coded, pack(images.batch, images.indices), images.recon, images.errors, strict=True
+        )
+    ]
 
 
 def _corrected(

@@ -132,6 +132,7 @@ _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 _ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
+_DC_IMAGES = [*_BATCH, *_pointers("items", "dcs", "squares")]
 _CORRECTED = [
     *_longs("groups"),
     *_pointers("items", "tiles", "frames", "states", "all_runs", "counts", "words"),
@@ -145,9 +146,12 @@ _CODED = [
 _ENCODING: dict[str, _Fields] = {
     "sample_statistics": [*_longs("groups"), *_pointers("items", "sums")],
     "sum_differences": [*_longs("groups"), *_pointers("items", "sums")],
-    **dict.fromkeys(
-        ("find_corrections", "count_corrections", "count_correction_bits", "write_corrections"), _CORRECTED
-    ),
+    "find_corrections": _CORRECTED,
+    "count_corrections": _CORRECTED,
+    "count_correction_bits": _CORRECTED,
+    "write_corrections": _CORRECTED,
+    "dcs_to_image": _DC_IMAGES,
+    "image_to_dcs": _DC_IMAGES,
     "synthesize_planes": _CODED,
     "synthesize_volumes": _CODED,
     "float_indices": [*_longs("groups"), *_pointers("items", "found")],

@@ -56,6 +56,7 @@ size_t struct_bytes(const std::string& name) {
     static const std::map<std::string, size_t> sizes = {
         {"SampleRun", sizeof(mmip::SampleRun)},
         {"FloatRun", sizeof(mmip::FloatRun)},
+        {"DcImageItem", sizeof(mmip::DcImageItem)},
         {"CorrectedItem", sizeof(mmip::CorrectedItem)},
         {"CorrectedTile", sizeof(mmip::CorrectedTile)},
         {"CorrectionState", sizeof(mmip::CorrectionState)},

@@ -3,6 +3,7 @@
 
 #include "analyze.h"
 #include "corrections.h"
+#include "dc_images.h"
 #include "dc_streams.h"
 #include "encode_corrections.h"
 #include "finish.h"
@@ -48,6 +49,8 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(synthesize_planes, mmip::SynthesizePlanesKernel)   \
     X(synthesize_volumes, mmip::SynthesizeVolumesKernel) \
     X(sum_differences, mmip::DifferenceKernel)           \
+    X(dcs_to_image, mmip::DcsToImageKernel)              \
+    X(image_to_dcs, mmip::ImageToDcsKernel)              \
     X(find_corrections, mmip::FindCorrectionsKernel)     \
     X(count_corrections, mmip::CountCorrectionsKernel)   \
     X(count_correction_bits, mmip::CountCorrectionBitsKernel) \
