@@ -133,7 +133,8 @@ def encode_chunk(
     elif plan.config.verify:
         decoded = analysis.decoded()
     reached = None if decoded is None else measured_error(original, decoded, plan.config.step)
-    limits = (original.min().item(), original.max().item()) if statistics is None else statistics[1:]
+    # Of -0.0 and 0.0 either may be found: adding 0 leaves the one.
+    limits = (original.min().item() + 0, original.max().item() + 0) if statistics is None else statistics[1:]
     loss = loss_record(plan, array.size, limits, sum(analysis.errors), reached)
     parts = CodedParts(payloads, analysis.offset, chunk.recon, chunk.dc_recon if plan.dc_image else None)
     header = transform_header(parts, plan, array.dtype.name, layout, loss)

@@ -262,8 +262,6 @@ def test_what_is_refused_is_named() -> None:
     array = np.zeros((9, 9), np.uint8)
     refused = [
         (replace(plan, padding=0), "uint8", "a padding mask"),
-        (replace(plan, correction=1), "uint8", "corrections"),
-        (replace(plan, dc_image=True), "uint8", "a DC image"),
         (plan, "float32", "samples of float32"),
         (plan_of("yx", 1, 4.0, effort=2), "uint8", "effort 2"),
         (plan_of("yx", 1, 4.0, effort=3), "uint8", "effort 3"),

@@ -73,7 +73,8 @@ def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search
         item["samples"] = address(source.planes)
         item["classes"] = 0 if source.cells is None else address(source.cells)
         item["shape"], item["type"] = shape.layout.volume, SAMPLE_TYPES[source.planes.dtype]
-        item["offset"], item["rounding"], item["dc_unit"] = source.offset, rounding, 1
+        item["offset"], item["rounding"] = source.offset, rounding
+        item["dc_unit"] = _core.DC_IMAGE_UNIT if shape.plan.dc_image else 1
         item["search"] = search
         item["reversible"] = sum(int(exact) << index for index, exact in enumerate(shape.plan.reversible))
     return batch.executor.upload(items)

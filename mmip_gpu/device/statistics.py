@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 
 from .analysis import SAMPLE_TYPES
 from .executors import Array, Executor
-from .parameters import SAMPLE_RUN
 
-__all__ = ["differences", "sample_statistics"]
+__all__ = ["SAMPLE_RUN", "differences", "sample_runs", "sample_statistics"]
 
+# kernels/sums.h
+SAMPLE_RUN = np.dtype(
+    [("samples", np.uint64), ("others", np.uint64), ("count", np.int64), ("type", np.int32), ("reserved", np.int32)]
+)
 _RUN = 1 << 16  # samples of a group
 _STATISTICS = np.dtype([("sum", np.int64), ("low", np.int32), ("high", np.int32)])
 _DIFFERENCE = np.dtype([("squares", np.uint64), ("largest", np.uint64)])
@@ -57,19 +60,30 @@ def _of_runs(
     executor: Executor, kernel: str, result: np.dtype[Any], arrays: Sequence[Array], others: Sequence[Array] | None
 ) -> list[NDArray[Any]]:
     """What the kernel finds in the runs of every array."""
-    runs = [-(-array.size // _RUN) for array in arrays]
-    ends = np.cumsum(runs)
-    items = np.zeros(sum(runs), SAMPLE_RUN)
-    for index, (array, many, end) in enumerate(zip(arrays, runs, ends, strict=True)):
-        part = items[end - many : end]
-        first = np.arange(many, dtype=np.int64) * _RUN
+    parts = [sample_runs(array.size) for array in arrays]
+    items = np.zeros(sum(first.size for first, _ in parts), SAMPLE_RUN)
+    ends = np.cumsum([first.size for first, _ in parts])
+    for index, (array, (first, count), end) in enumerate(zip(arrays, parts, ends, strict=True)):
+        part = items[end - first.size : end]
         apart = (first * array.dtype.itemsize).astype(np.uint64)
         part["samples"] = np.uint64(executor.address(array)) + apart
         if others is not None:
             part["others"] = np.uint64(executor.address(others[index])) + apart
-        part["count"] = np.minimum(_RUN, array.size - first)
-        part["type"] = SAMPLE_TYPES[array.dtype]
+        part["count"], part["type"] = count, SAMPLE_TYPES[array.dtype]
     held, sums = executor.upload(items), executor.empty(items.size * result.itemsize, np.uint8)
     executor.launch(kernel, groups=items.size, items=executor.address(held), sums=executor.address(sums))
     found = executor.download(sums).view(result)
-    return [found[end - many : end] for end, many in zip(ends, runs, strict=True)]
+    return [found[end - first.size : end] for (first, _), end in zip(parts, ends, strict=True)]
+
+
+def sample_runs(samples: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(first sample, number of samples) of the runs that groups take of an array.
+
+    Examples
+    --------
+    >>> first, count = sample_runs(70000)
+    >>> first.tolist(), count.tolist()
+    ([0, 65536], [65536, 4464])
+    """
+    first = np.arange(0, samples, _RUN, dtype=np.int64)
+    return first, np.minimum(_RUN, samples - first)
