@@ -6,6 +6,7 @@ FORMAT.md section 1. Guarantees that a container of another shape or dtype is re
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from .options import Options
 
-__all__ = ["check_chunk", "check_header", "coded_shape", "decode_host", "encode_host"]
+__all__ = ["check_chunk", "check_header", "chunk_options", "coded_shape", "decode_host", "encode_host"]
 
+_LARGEST_PSNR = 140.0
 Region = tuple[slice, ...]
 
 
@@ -45,9 +47,41 @@ def check_header(header: Header, shape: tuple[int, ...], dtype: np.dtype[Any]) -
         raise CorruptData(f"mmip: expected a chunk {expected} of {dtype}, found {held} of {header.dtype}")
 
 
+def chunk_options(options: Options, array: Any) -> dict[str, Any]:
+    """The options of `mmip_gpu.encode` for a chunk, on the host or on a device.
+
+    Chunks at the edge of an array arrive filled up with one value, which costs no error: their PSNR is asked for
+    so much higher that their other samples have what was asked for.
+
+    Examples
+    --------
+    >>> from numcodecs_plugin.options import Options
+    >>> edge = np.pad(np.arange(16).reshape(4, 4), (0, 4))
+    >>> round(chunk_options(Options(psnr=50, data_range=15), edge)["psnr"], 2)
+    56.02
+    """
+    found = options.encode_options(array.ndim)
+    if options.psnr is not None and array.size:
+        found["psnr"] = min(options.psnr + 10 * math.log10(array.size / _inside_samples(array)), _LARGEST_PSNR)
+    return found
+
+
+def _inside_samples(array: Any) -> int:
+    """Samples of the box that ends with the last sample on each axis that differs from the very last one."""
+    corner = array[(-1,) * array.ndim]
+    faces = [(slice(None),) * axis + (-1,) for axis in range(array.ndim)]
+    if all(bool((array[face] != corner).any()) for face in faces):
+        return int(array.size)
+    differs, lengths = array != corner, []
+    for axis in range(array.ndim):
+        along = differs.any(axis=tuple(other for other in range(array.ndim) if other != axis))
+        lengths.append(array.shape[axis] - int(along[::-1].argmax()) if bool(along.any()) else 0)
+    return math.prod(lengths) or int(array.size)
+
+
 def encode_host(options: Options, array: NDArray[Any]) -> bytes:
     """Container of a chunk, made by one thread."""
-    return mmip.encode(array.reshape(coded_shape(array.shape)), threads=1, **options.encode_options(array.ndim))
+    return mmip.encode(array.reshape(coded_shape(array.shape)), threads=1, **chunk_options(options, array))
 
 
 def decode_host(

@@ -21,7 +21,7 @@ from mmip_gpu.device.placement import is_on_device
 from mmip_gpu.errors import InvalidArgument
 
 from .buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
-from .chunks import check_chunk, check_header, coded_shape, decode_host, encode_host
+from .chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
 from .options import CODEC_NAME, Options, checked_keys
 from .parts import Fetched, Selected, Span, advance, read_part
 
@@ -147,10 +147,15 @@ class Mmip(Options, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         arrays = [held_by(chunk) for chunk, _ in pairs]
         for array, (_, spec) in zip(arrays, pairs, strict=True):
             check_chunk(array, spec.shape, _dtype(spec))
-        options = self.encode_options(arrays[0].ndim)
+        results: dict[int, Buffer] = {}
         with on_device_of(arrays[0]):
-            blobs = mmip.encode_batch([array.reshape(coded_shape(array.shape)) for array in arrays], **options)
-        return [to_buffer(blob, spec) for blob, (_, spec) in zip(blobs, pairs, strict=True)]
+            every = [chunk_options(self, array) for array in arrays]
+            for psnr in dict.fromkeys(options.get("psnr") for options in every):
+                chosen = [i for i, options in enumerate(every) if options.get("psnr") == psnr]
+                batch = [arrays[i].reshape(coded_shape(arrays[i].shape)) for i in chosen]
+                for i, blob in zip(chosen, mmip.encode_batch(batch, **every[chosen[0]]), strict=True):
+                    results[i] = to_buffer(blob, pairs[i][1])
+        return [results[i] for i in range(len(pairs))]
 
     def _decode_on_device(self, pairs: Sequence[tuple[Buffer, ArraySpec]]) -> list[NDBuffer]:
         return self._decode_parts([(blob, Selected.of(..., spec.shape), spec) for blob, spec in pairs])

@@ -24,7 +24,7 @@ from zarr.testing import strategies as zarr_strategies
 
 import mmip_gpu as mmip
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
-from numcodecs_plugin import Mmip, parts
+from numcodecs_plugin import Mmip, MmipV2, parts
 
 register_codec("mmip", Mmip)  # as its entry point does where the package is installed
 EXACT: dict[str, Any] = {"lossless": True, "stages": 2, "effort": 1, "verify": False}
@@ -128,6 +128,20 @@ def test_fill_values_edges_and_absent_chunks(pipeline: str) -> None:
     assert array.nchunks_initialized == 1
     array[...] = -7
     assert array.nchunks_initialized == 0
+
+
+@pytest.mark.parametrize("codec_of", [Mmip, MmipV2], ids=["v3", "v2"])
+def test_samples_of_edge_chunks_have_the_psnr_that_was_asked_for(codec_of: Any) -> None:
+    data = textured((40, 70), "uint16")
+    peak = int(data.max()) - int(data.min())
+    codec = codec_of(psnr=45, data_range=peak, effort=1)
+    options: dict[str, Any] = {"serializer": codec} if codec_of is Mmip else {"compressors": codec, "zarr_format": 2}
+    array = zarr.create_array(
+        MemoryStore(), data=data, chunks=(32, 64), filters=None, **{"compressors": None} | options
+    )
+    for box in (np.s_[:32, :64], np.s_[32:, :64], np.s_[:32, 64:], np.s_[32:, 64:]):
+        error = np.mean((array[box].astype(float) - data[box]) ** 2)
+        assert 10 * math.log10(peak**2 / error) > 44.95
 
 
 def test_strided_and_read_only_input_is_not_touched() -> None:
