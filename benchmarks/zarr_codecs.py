@@ -6,8 +6,8 @@ One volume in memory stores, written and read whole. Image codecs of slices get 
 16 x 256 x 256 samples. Rivals are set to the PSNR of ours (bisection on the middle chunk), each with one thread a
 chunk; Zarr's pool has `--threads`. Rates in MB/s (1e6 bytes of the 16-bit volume) are medians of wall time, the spread
 is (max - min) / median; `write_share` is the rate through Zarr over that of `encode_batch` on the same chunks, run in
-turns with it, `_cpu` the same of processor time. Every round trip is checked outside the clock. Writes
-results/zarr_codecs.csv.
+turns with it (`read_share`: of `decode_batch` and putting the chunks into one array, which is what Zarr gives), `_cpu`
+the same of processor time. Every round trip is checked outside the clock. Writes results/zarr_codecs.csv.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Rival:
 
 RIVALS = (
     Rival("JPEG 2000 (OpenJPEG)", lambda p: ic.Jpeg2k(level=p, codecformat="j2k", numthreads=1), 20, 120),
-    Rival("JPEG XL e3", lambda p: ic.Jpegxl(effort=3, distance=10 ** (-p / 20), numthreads=1), -24, 40),
+    Rival("JPEG XL e3", lambda p: ic.Jpegxl(effort=3, lossless=False, distance=10 ** (-p / 20), numthreads=1), -24, 40),
     Rival("zfp", lambda p: ic.Zfp(mode="a", level=10 ** (-p / 20), numthreads=1), -80, 0, BLOCKS, "float32"),
 )
 
@@ -126,15 +126,23 @@ def our_row(name: str, data: np.ndarray, options: dict[str, Any], threads: int, 
     """A row with the shares of `encode_batch` and `decode_batch` on the same chunks."""
     row = row_of(name, data, BLOCKS, {"serializer": Mmip(**options)}, 1, options.get("psnr"))
     starts = itertools.product(*(range(0, n, c) for n, c in zip(data.shape, BLOCKS, strict=True)))
-    pieces = [data[tuple(slice(a, a + c) for a, c in zip(start, BLOCKS, strict=True))] for start in starts]
+    boxes = [tuple(slice(a, a + c) for a, c in zip(start, BLOCKS, strict=True)) for start in starts]
+    pieces = [data[box] for box in boxes]
     blobs = mmip.encode_batch(pieces, threads=threads, **options)
     array = created(data, BLOCKS, {"serializer": Mmip(**options)})
+
+    def assembled() -> np.ndarray:
+        whole = np.empty_like(data)
+        for box, chunk in zip(boxes, mmip.decode_batch(blobs, threads=threads), strict=True):
+            whole[box] = chunk
+        return whole
+
     write, direct_write, read, direct_read = in_turns(
         [
             lambda: array.__setitem__(..., data),
             lambda: mmip.encode_batch(pieces, threads=threads, **options),
             lambda: array[...],
-            lambda: mmip.decode_batch(blobs, threads=threads),
+            assembled,
         ],
         repeats,
     )
