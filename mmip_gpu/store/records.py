@@ -53,7 +53,11 @@ class ChunkStore:
         """
         record = self.place.read(RECORDS, at)
         if record is None:
-            raise StoreError(f"{self.place}: chunk {at} is missing; write the store again")
+            raise self.missing(at, 0)
+        return self.parsed(at, record)
+
+    def parsed(self, at: Coordinates, record: bytes) -> Header:
+        """Header of a chunk from the bytes of its record."""
         with self.naming(at):
             header, size = Header.parse(record)
             if len(record) != self.description.record_bytes or any(record[size:]):
@@ -65,9 +69,14 @@ class ChunkStore:
         """Payload of a stage of a chunk."""
         data = self.place.read(self.description.array_name(stage), at)
         if data is None:
-            raise StoreError(f"{self.place}: chunk {at}, stage {stage} is missing; write the store again to repair it")
+            raise self.missing(at, stage)
         with self.naming(at):
-            return memoryview(data)[self._prefix_bytes(data, at, stage) :]
+            return memoryview(data)[self.prefix_bytes(data, at, stage) :]
+
+    def missing(self, at: Coordinates, stage: int) -> StoreError:
+        """Error for a stage that is not there, or the record (stage 0)."""
+        what = f", stage {stage}" if stage else ""
+        return StoreError(f"{self.place}: chunk {at}{what} is missing; write the store again to repair it")
 
     def whole_header(self, at: Coordinates) -> Header | None:
         """Header of a chunk whose record and stages belong together, by sizes and head crcs; or None."""
@@ -75,8 +84,7 @@ class ChunkStore:
             return None
         try:
             header = self.header(at)
-            stages = zip(header.payload_sizes, _stage_crcs(header), strict=True)
-            whole = all(self._is_whole(at, stage, size, crc) for stage, (size, crc) in enumerate(stages, 1))
+            whole = all(self.has_stage(at, header, stage) for stage in range(1, self.description.stage_count + 1))
         except (CorruptData, UnsupportedVersion):
             return None
         return header if whole else None
@@ -101,20 +109,28 @@ class ChunkStore:
             for stage, size in enumerate(header.payload_sizes, 1)
         ]
 
-    def _is_whole(self, at: Coordinates, stage: int, payload_bytes: int, crc: int) -> bool:
+    def has_stage(self, at: Coordinates, header: Header, stage: int) -> bool:
+        """Whether a stage of a chunk is there and belongs to its record, by its size and its head's crc."""
+        fields = header.transform
+        assert fields is not None
+        payload_bytes, crc = fields.stage_bytes[stage - 1], fields.stage_crcs[stage - 1]
         name = self.description.array_name(stage)
         size = self.place.size(name, at)
         start = None if size is None else self.place.read(name, at, (0, min(PREFIX_BOUND + 4, size)))
         if size is None or start is None:
             return False
-        prefix = self._prefix_bytes(start, at, stage)
+        try:
+            prefix = self.prefix_bytes(start, at, stage)
+        except CorruptData:
+            return False
         head = int.from_bytes(start[prefix : prefix + 4], "little")
         if size != prefix + payload_bytes or not _SMALLEST_HEAD <= head <= payload_bytes:
             return False
         found = self.place.read(name, at, (prefix + head - 4, prefix + head))
         return found is not None and int.from_bytes(found, "little") == crc
 
-    def _prefix_bytes(self, data: bytes, at: Coordinates, stage: int) -> int:
+    def prefix_bytes(self, data: bytes, at: Coordinates, stage: int) -> int:
+        """Bytes before the payload in the chunk of a stage, or in its start."""
         expected = self.description.extent(at, stage)
         extent, size = read_prefix(data, expected)
         if extent != expected:
@@ -194,7 +210,3 @@ class Totals:
                 "maximum": self.maximum or 0,
             },
         }
-
-
-def _stage_crcs(header: Header) -> tuple[int, ...]:
-    return () if header.transform is None else header.transform.stage_crcs

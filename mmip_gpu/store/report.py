@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmip_gpu import _core
+from mmip_gpu.errors import CorruptData
 from mmip_gpu.sources import Source
 
 from .description import StoreDescription
 
-__all__ = ["COMPLETE", "PREPARING", "WRITING", "attributes_of", "report_of"]
+__all__ = ["COMPLETE", "PREPARING", "WRITING", "attributes_of", "held_stages", "report_of"]
 
 PREPARING, WRITING, COMPLETE = "preparing", "writing", "complete"
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
@@ -59,6 +60,23 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> d
     }
     unknown = dict.fromkeys(("bytes", "record_bytes", "stages", "ratio", "bits_per_sample", "loss", "seconds"))
     return report | unknown | (dict(summary) if isinstance(summary, Mapping) else {})
+
+
+def held_stages(attributes: Mapping[str, Any], description: StoreDescription) -> int:
+    """Stages that a store holds: all, but in a copy that was made of the first ones.
+
+    Raises
+    ------
+    CorruptData
+        For a number that cannot be one.
+    """
+    copy = attributes.get("copy")
+    if copy is None:
+        return description.stage_count
+    held = copy.get("stages") if isinstance(copy, Mapping) else None
+    if not isinstance(held, int) or isinstance(held, bool) or not 0 <= held <= description.stage_count:
+        raise CorruptData(f"store attributes: copy: expected 0..{description.stage_count} stages, found {copy!r}")
+    return held
 
 
 def _named_axes(source: Source) -> list[dict[str, str]]:

@@ -8,10 +8,8 @@ memory, and that a store whose job did not end never looks whole. Planning is in
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.api import thread_count
@@ -22,6 +20,7 @@ from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
 from .place import Place
+from .progress import progress_bar
 from .read import ProgressiveArray
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
@@ -56,7 +55,7 @@ def write_zarr(
         What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, TIFF, PNG, JPEG, a Zarr
         array, a phantom's name.
     path : path or zarr StoreLike
-        A folder, which is made if there is none, or a store.
+        A folder, which is made if there is none, a .zip, a URL that fsspec opens, or a store.
     chunks : sequence of int, optional
         Samples of a chunk, one number per axis or per axis out of z, y, x. Rounded up to 32
         on y and x with cells of 1x8x8, 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
@@ -138,7 +137,9 @@ def write_zarr(
             break
         description, prepared = other, False
     summary = totals.report() | {"seconds": round(time.monotonic() - started, 3)}
-    return report_of(mark(COMPLETE, summary), description)
+    attributes = mark(COMPLETE, summary)
+    place.close()
+    return report_of(attributes, description)
 
 
 def _same_job(place: Place, before: Mapping[str, Any], identity: Mapping[str, Any], resume: bool) -> StoreDescription:
@@ -168,7 +169,7 @@ def _write_chunks(store: ChunkStore, job: Job, workers: int, progress: bool | No
         store.write(at, encoded)
         return at, encoded.header
 
-    with _bar(grid.chunk_count, progress) as advance:
+    with progress_bar(grid.chunk_count, "write_zarr", progress) as advance:
 
         def done(result: tuple[Coordinates, Header]) -> None:
             at, header = result
@@ -177,16 +178,3 @@ def _write_chunks(store: ChunkStore, job: Job, workers: int, progress: bool | No
 
         run_bounded(work, grid.coordinates(), workers, done)
     return totals
-
-
-@contextmanager
-def _bar(chunk_count: int, progress: bool | None) -> Iterator[Callable[[], Any]]:
-    """Show a progress bar on stderr, or nothing; gives the function that moves it by one chunk."""
-    shown = sys.stderr.isatty() if progress is None else progress
-    if not shown:
-        yield lambda: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=chunk_count, unit="chunk", desc="write_zarr") as bar:
-        yield bar.update
