@@ -64,15 +64,15 @@ def open_npy(path: Path) -> Source:
     return open_array(array, "npy", path, file_stamp([path]))
 
 
-def open_zarr_path(path: Path) -> Source:
-    """Open an existing Zarr array (format 2 or 3) by the path of its folder."""
+def open_zarr_path(path: Path | str) -> Source:
+    """Open an existing Zarr array (format 2 or 3) by the path of its folder or its URL."""
     import zarr
 
     node = zarr.open(path, mode="r")
     if isinstance(node, zarr.Group):
         inside = ", ".join(sorted(node.array_keys())) or "none"
-        raise InvalidArgument(f"{path.name} is a Zarr group: give the path of one of its arrays ({inside})")
-    return open_array(node, "zarr", path)
+        raise InvalidArgument(f"{Path(path).name} is a Zarr group: give the path of one of its arrays ({inside})")
+    return open_array(node, "zarr", Path(path))
 
 
 def is_phantom_name(name: str) -> bool:

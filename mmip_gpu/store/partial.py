@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmip_gpu import _core
 from mmip_gpu.codec import check_payload
-from mmip_gpu.errors import CorruptData, InvalidArgument, MmipError, StoreError, UnsupportedVersion
+from mmip_gpu.errors import InvalidArgument, MmipError, StoreError, UnsupportedVersion
 
 from .description import StoreDescription
 from .grid import Coordinates

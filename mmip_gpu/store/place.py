@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import zarr
 from zarr.abc.store import RangeByteRequest, Store
@@ -245,16 +247,18 @@ def _store_path(where: Any, read_only: bool) -> StorePath:
     if isinstance(where, StorePath):
         return where
     if isinstance(where, Store):
-        return StorePath(where)
+        return sync(StorePath.open(where, ""))
     if isinstance(where, dict):
         return StorePath(MemoryStore(where))
+    if isinstance(where, str) and where.startswith("file://"):
+        where = url2pathname(urlsplit(where).path)
     if isinstance(where, str) and ("://" in where or "::" in where):
         return StorePath(FsspecStore.from_url(where, read_only=read_only))
     if not isinstance(where, str | os.PathLike):
         raise InvalidArgument(f"path: expected a path or a zarr store, found {type(where).__name__}")
     folder = Path(where).absolute()
     if folder.suffix == ".zip" and not folder.is_dir() and (folder.exists() or not read_only):
-        return StorePath(ZipStore(folder, mode="r" if read_only else "a", read_only=read_only))
+        return sync(StorePath.open(ZipStore(folder, mode="r" if read_only else "a", read_only=read_only), ""))
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: expected a folder, found a file")
     if read_only and not folder.exists():

@@ -300,7 +300,7 @@ class ProgressiveArray:
         """Stages to read for `stages` that were asked for, out of those that the store holds."""
         description = self._store.description
         held = held_stages(self._attributes, description)
-        wanted = needed_stages(description.blank_header(), held if stages is None else stages, self._scale)
+        wanted = needed_stages(description.blank_header(), max(held, 1) if stages is None else stages, self._scale)
         if wanted > held:
             raise StoreError(
                 f"{self.place_name}: a copy of {held} of {description.stage_count} stages, expected {wanted}: "
