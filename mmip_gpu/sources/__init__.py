@@ -8,6 +8,7 @@ per kind: ``arrays`` (NumPy, .npy, Zarr, phantoms), ``nifti``, ``dicom``, ``tiff
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +69,19 @@ def open_source(source: Any) -> Source:
     if isinstance(source, Source):
         return source
     if isinstance(source, str) and is_phantom_name(source):
-        return open_phantom(source)
+        return replace(open_phantom(source), origin=source)
     if isinstance(source, str) and "://" in source:
         with reading(source):
-            return open_zarr_path(source)
+            return replace(open_zarr_path(source), origin=source)
     if isinstance(source, str | os.PathLike):
         path = Path(source).absolute()
         with reading(path.name):
             text, part = (str(path), {}) if path.exists() else split_part(str(path))
-            return open_tiff(_existing(Path(text)), **part) if part else _open_path(_existing(path))
+            opened = open_tiff(_existing(Path(text)), **part) if part else _open_path(_existing(path))
+            return replace(opened, origin=str(path))
     if all(hasattr(source, attribute) for attribute in ("shape", "dtype", "__getitem__")):
-        return open_array(source)
+        opened = open_array(source)
+        return replace(opened, origin=source) if hasattr(source, "__dask_graph__") else opened
     found = type(source).__name__
     raise InvalidArgument(f"cannot open a {found}: expected an array with shape and dtype, or one of {_SUPPORTED}")
 

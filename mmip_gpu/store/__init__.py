@@ -10,11 +10,20 @@ from zarr.registry import register_codec
 
 from numcodecs_plugin import StageCodec
 
+from .check import repair_zarr, verify_zarr
 from .partial import fetch_zarr, upgrade_zarr
 from .read import ProgressiveArray, open_zarr
 from .write import write_zarr
 
-__all__ = ["ProgressiveArray", "fetch_zarr", "open_zarr", "upgrade_zarr", "write_zarr"]
+__all__ = [
+    "ProgressiveArray",
+    "fetch_zarr",
+    "open_zarr",
+    "repair_zarr",
+    "upgrade_zarr",
+    "verify_zarr",
+    "write_zarr",
+]
 
 # The entry point does this for an installed package; a checkout has none.
 register_codec(StageCodec.name, StageCodec)

@@ -116,6 +116,12 @@ class Job:
         found: dict[str, Any] = json.loads(json.dumps(data))
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_reading"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _reading=threading.Lock())
+
     def described(self, threads: int) -> tuple[Job, StoreDescription]:
         """Return (the job with a rule that holds chunk by chunk, the plan of its chunks)."""
         job = replace(self, classes=self.classes.resolved(self.source))

@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu import _core
-from mmip_gpu.codec import check_payload
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError, UnsupportedVersion
 
 from .description import StoreDescription
 from .grid import Coordinates
+from .pieces import check_stage
 from .place import RECORDS, Place, Request
-from .progress import progress_bar
 from .records import ChunkStore
 from .report import COMPLETE, held_stages
+from .running import progress_bar, running
 from .window import run_bounded
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _copy(source: ChunkStore, target: ChunkStore, stages: int, threads: int, pro
     def work(at: Coordinates) -> int:
         return _copy_chunk(source, target, at, stages)
 
-    with progress_bar(grid.chunk_count, "fetch_zarr", progress) as advance:
+    with running(None, threads) as run, progress_bar("fetch_zarr", grid.chunk_count, run, progress) as advance:
 
         def done(size: int) -> None:
             counts.append(size)
@@ -224,8 +224,7 @@ def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages:
         if data is None:
             raise source.missing(at, stage)
         with source.naming(at):
-            payload = memoryview(data)[source.prefix_bytes(data, at, stage) :]
-            check_payload(header, stage, len(payload), payload, check_crc=True)
+            check_stage(header, stage, memoryview(data)[source.prefix_bytes(data, at, stage) :])
         target.place.write(name, at, data)
     if fetched:
         target.place.write(RECORDS, at, record)

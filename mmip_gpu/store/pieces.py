@@ -7,6 +7,7 @@ its head and the groups of sub-streams that the region touches are read, and tha
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,14 +21,14 @@ from numpy.typing import NDArray
 from mmip_gpu import _core
 from mmip_gpu.codec import check_payload, needed_stages
 from mmip_gpu.container import Header
-from mmip_gpu.errors import LimitExceeded, TruncatedData
+from mmip_gpu.errors import CorruptData, LimitExceeded, TruncatedData
 from mmip_gpu.region import TiledRegion
 
 from .grid import Coordinates, Region
 from .place import RECORDS, Request
 from .records import ChunkStore
 
-__all__ = ["ChunkReader", "KeptBytes"]
+__all__ = ["ChunkReader", "KeptBytes", "check_stage"]
 
 Payload = memoryview | NDArray[np.uint8]
 
@@ -131,7 +132,7 @@ class ChunkReader:
             self.kept[stage.at, name, 0] = start = start + rest
             known = memoryview(start)[stage.prefix :]
         with self.store.naming(stage.at):
-            bounds = _group_bounds(header, stage, known[:head_bytes])
+            bounds, _ = _read_head(header, stage.number, stage.size, known[:head_bytes])
         try:
             payload = np.zeros(stage.size, np.uint8)
         except MemoryError:
@@ -192,16 +193,23 @@ def _groups(header: Header, box: Sequence[int]) -> list[int] | None:
     return [int(group) for group in np.unique(substreams // _GROUP)]
 
 
-def _group_bounds(header: Header, stage: _Stage, head: memoryview) -> list[tuple[int, int]]:
-    """First byte and end of every group of sub-streams in a payload, from its head."""
+def _read_head(header: Header, number: int, size: int, head: memoryview) -> tuple[list[tuple[int, int]], list[int]]:
+    """First byte and end of every group of sub-streams in a payload, and their crcs, from its head."""
     fields = header.transform
     assert fields is not None
-    check_payload(header, stage.number, stage.size, head, check_crc=True)
-    kind = 0 if stage.number > len(fields.cuts) else stage.number
+    check_payload(header, number, size, head, check_crc=True)
+    kind = 0 if number > len(fields.cuts) else number
     array, is_image = np.frombuffer(head, np.uint8), fields.dc_image is not None
-    found = _core.PayloadHead(array, stage.size, header.substreams, kind, is_image, True)
-    edges = [int(n) for n in found.offsets[:-1:_GROUP]] + [stage.size]
-    return list(pairwise(edges))
+    found = _core.PayloadHead(array, size, header.substreams, kind, is_image, True)
+    edges = [int(n) for n in found.offsets[:-1:_GROUP]] + [size]
+    return list(pairwise(edges)), [int(crc) for crc in found.group_crcs]
+
+
+def check_stage(header: Header, number: int, payload: memoryview) -> None:
+    """Raise CorruptData or TruncatedData unless a payload is the one that the header names, by all of its crcs."""
+    for (first, end), crc in zip(*_read_head(header, number, len(payload), payload), strict=True):
+        if zlib.crc32(payload[first:end]) != crc:
+            raise CorruptData(f"stage {number}: the crc of bytes {first}..{end} differs")
 
 
 def _runs(groups: Sequence[int]) -> list[list[int]]:

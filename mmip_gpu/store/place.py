@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 
     ZarrArray: TypeAlias = zarr.Array[Any]
 
-__all__ = ["ATTRIBUTE", "CORRECTIONS", "RECORDS", "Place", "Request", "StageArray", "stage_name", "storing"]
+__all__ = ["ATTRIBUTE", "CLAIM", "CORRECTIONS", "RECORDS", "Place", "Request", "StageArray", "stage_name", "storing"]
 
 Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
 
 ATTRIBUTE = "mmip"
 RECORDS = "chunk"
 CORRECTIONS = "corrections"
+CLAIM = "mmip-claim"  # start of the key that a job holds while it writes
 _DIMENSIONS = ("plane", "z", "y", "x")
 
 
@@ -104,7 +105,7 @@ class Place:
             If the place holds something else.
         """
         with storing(f"{self}: cannot be read"):
-            if sync(self._root.is_empty()):
+            if self._holds_nothing():
                 return None
             try:
                 found = self._group().attrs.get(ATTRIBUTE)
@@ -119,7 +120,7 @@ class Place:
     def set_attributes(self, value: Mapping[str, Any]) -> None:
         """Write the attribute `mmip`, making the group if there is none."""
         with storing(f"{self}: its attributes cannot be written"):
-            if sync(self._root.is_empty()):
+            if self._holds_nothing():
                 zarr.create_group(self._root, zarr_format=3, attributes={ATTRIBUTE: dict(value)})
                 return
             with warnings.catch_warnings():
@@ -231,8 +232,42 @@ class Place:
                 self._root.store.close()
 
     @property
+    def can_claim(self) -> bool:
+        """Whether keys can be taken away again; a zip file, which one process writes, cannot."""
+        return self._root.store.supports_deletes
+
+    def read_key(self, key: str) -> bytes | None:
+        """Bytes under a key of the group that is no chunk; None where it is absent."""
+        with storing(f"{self}: {key} cannot be read"):
+            found = sync((self._root / key).get(default_buffer_prototype()))
+            return None if found is None else found.to_bytes()
+
+    def write_key(self, key: str, data: bytes, *, only_new: bool = False) -> None:
+        """Store bytes under a key of the group that is no chunk; with `only_new`, unless there are some."""
+        buffer = default_buffer_prototype().buffer.from_bytes(data)
+        with storing(f"{self}: cannot be written"):
+            at = self._root / key
+            sync(at.set_if_not_exists(buffer) if only_new else at.set(buffer))
+
+    def delete_key(self, key: str) -> None:
+        """Remove a key of the group that is no chunk."""
+        with storing(f"{self}: {key} cannot be deleted"):
+            sync((self._root / key).delete())
+
+    @property
     def _mode(self) -> Any:
         return "r" if self._root.read_only else "r+"
+
+    def _holds_nothing(self) -> bool:
+        """Whether the group has no keys but a claim, which comes before the first of them."""
+
+        async def first_key() -> str | None:
+            async for name in self._root.store.list_dir(self._root.path):
+                if not name.startswith(CLAIM):
+                    return name
+            return None
+
+        return sync(first_key()) is None
 
     def _group(self) -> zarr.Group:
         return zarr.open_group(self._root, mode=self._mode, zarr_format=3, use_consolidated=False)

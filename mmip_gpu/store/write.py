@@ -1,8 +1,8 @@
 """Writing a store: any source to a Zarr group, chunk by chunk, resumable.
 
 Values: what `open_source` opens and a place in; stage arrays, records and attributes out.
-Implements FORMAT.md section 10. Guarantees equal chunks for every thread count, at most `threads` chunks in
-memory, and that a store whose job did not end never looks whole. Planning is in job.py, coding in codec.py.
+Implements FORMAT.md section 10. Guarantees equal chunks for every thread count and every cluster, at most `threads`
+chunks in memory, and that a store whose job did not end never looks whole. Planning is in job.py, coding in codec.py.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from mmip_gpu.api import thread_count
 from mmip_gpu.container import Header
 from mmip_gpu.errors import InvalidArgument, StoreError
 
+from .claim import Claim, claimed
+from .cluster import ClientLike, ClusterRunner
 from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
 from .place import Place
-from .progress import progress_bar
 from .read import ProgressiveArray
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
-from .window import run_bounded
+from .running import progress_bar, running
+from .tasks import Runner, WriteChunk
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -41,6 +43,7 @@ def write_zarr(
     overwrite: bool = False,
     resume: bool = True,
     threads: int | None = None,
+    client: ClientLike | None = None,
     progress: bool | None = None,
     axes: str | None = None,
     colour: bool | None = None,
@@ -70,8 +73,12 @@ def write_zarr(
         written again. Without it a store in the place is an error.
     threads : int, optional
         Chunks that are coded at the same time; default: all cores.
+    client : distributed.Client, str or int, optional
+        Code the chunks on a Dask cluster: a client of it, the address of its scheduler, or a number of worker
+        processes to start here. Workers open the source and the store themselves, by the same path or URL; of a Dask
+        array they get the chunks by their keys. `threads` is then for the plan, which is made here.
     progress : bool, optional
-        Show a bar; default: where stderr is a terminal.
+        Show a bar, and where the dashboard of the cluster is; default: where stderr is a terminal.
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
@@ -83,14 +90,16 @@ def write_zarr(
     Returns
     -------
     dict
-        ``complete bytes ratio stages loss seconds`` (of this call) ..; the report of `open_zarr`.
+        ``complete bytes ratio stages loss seconds`` (of this call) ..; the report of `open_zarr`. With a cluster also
+        ``workers``: chunks and seconds of each.
 
     Raises
     ------
     InvalidArgument
         For options, axes, chunks or a mask that do not fit.
     StoreError
-        Where the source or the place cannot be read or written, or the place holds something else.
+        Where the source or the place cannot be read or written, the place holds something else or another job writes
+        into it, or chunks failed on a cluster, which are named.
 
     Examples
     --------
@@ -104,19 +113,39 @@ def write_zarr(
     True
     """
     started = time.monotonic()
-    workers = thread_count(threads)
+    threads = thread_count(threads)
     place = Place(path, read_only=False)
-    before = place.attributes()
+    place.attributes()  # before all else, since it refuses what is not ours
     if isinstance(source, ProgressiveArray) and source.place_name == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
-    identity = job.identity()
+    with running(client, threads) as run, claimed(place) as claim:
+        report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
+        report |= {"workers": run.workers} if isinstance(run, ClusterRunner) else {}
+    place.close()
+    return report
+
+
+def _write(
+    job: Job,
+    claim: Claim,
+    run: Runner,
+    threads: int,
+    progress: bool | None,
+    *,
+    overwrite: bool,
+    resume: bool,
+    started: float,
+) -> dict[str, Any]:
+    """Plan the store or take up its plan, and write it until the array is what was asked for; the report."""
+    place = claim.place
+    before, identity = place.attributes(), job.identity()
     resuming = before is not None and not overwrite
     if before is not None and resuming:
         description = _same_job(place, before, identity, resume)
         job = job.resumed(description)
     else:
-        job, description = job.described(workers)
+        job, description = job.described(threads)
 
     def mark(state: str, summary: Mapping[str, Any] | None = None) -> dict[str, Any]:
         attributes = attributes_of(state, identity, description, job.source, summary)
@@ -131,15 +160,14 @@ def write_zarr(
             place.erase_arrays()
         place.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
         mark(WRITING)
-        totals = _write_chunks(ChunkStore(place, description), job, workers, progress, keep=prepared)
+        task = WriteChunk(ChunkStore(place, description), job, claim, keep=prepared)
+        totals = _write_chunks(task, run, progress)
         other = job.again(description, totals, passes)
         if other is None:
             break
         description, prepared = other, False
     summary = totals.report() | {"seconds": round(time.monotonic() - started, 3)}
-    attributes = mark(COMPLETE, summary)
-    place.close()
-    return report_of(attributes, description)
+    return report_of(mark(COMPLETE, summary), description)
 
 
 def _same_job(place: Place, before: Mapping[str, Any], identity: Mapping[str, Any], resume: bool) -> StoreDescription:
@@ -155,26 +183,15 @@ def _same_job(place: Place, before: Mapping[str, Any], identity: Mapping[str, An
     return StoreDescription.from_dict(before.get("description"))
 
 
-def _write_chunks(store: ChunkStore, job: Job, workers: int, progress: bool | None, *, keep: bool) -> Totals:
+def _write_chunks(task: WriteChunk, run: Runner, progress: bool | None) -> Totals:
     """Write the chunks that are not whole; what all of them add up to."""
-    totals, grid = Totals(store.description), store.description.grid
+    store, grid = task.store, task.store.description.grid
+    totals = Totals(store.description)
+    with progress_bar("write_zarr", grid.chunk_count, run, progress) as advance:
 
-    def work(at: Coordinates) -> tuple[Coordinates, Header]:
-        if keep:
-            header = store.whole_header(at)
-            if header is not None:
-                return at, header
-            store.discard(at)
-        encoded = job.code(store.description, at)
-        store.write(at, encoded)
-        return at, encoded.header
-
-    with progress_bar(grid.chunk_count, "write_zarr", progress) as advance:
-
-        def done(result: tuple[Coordinates, Header]) -> None:
-            at, header = result
+        def done(at: Coordinates, header: Header) -> None:
             totals.add(header, store.stage_bytes(at, header))
             advance()
 
-        run_bounded(work, grid.coordinates(), workers, done)
+        run(task, grid.coordinates(), done)
     return totals
