@@ -266,7 +266,7 @@ def test_copies_that_are_refused(written, volume, tmp_path):
         mmip.fetch_zarr(written, tmp_path / "b", threads=0)
     with pytest.raises(StoreError, match="does not exist"):
         mmip.fetch_zarr(tmp_path / "none", tmp_path / "b")
-    with pytest.raises(CorruptData, match=r"chunk \(0, 0, 0, 0\): stage 1"):
+    with pytest.raises(CorruptData, match=r"chunk \(0, 0, 0, 0\): .*crc"):
         mmip.fetch_zarr(damaged(written, "stage_1", 20), tmp_path / "c")
     group = zarr.open_group(tmp_path / "a", mode="r+")
     for bad in (7, {"stages": 4}, {"stages": True}):

@@ -1,6 +1,6 @@
-"""Where the samples of a lazy array lie: voxel size and first centre on each axis, and an xarray of them.
+"""Lazy arrays as other packages have them, and where their samples lie: dask, xarray, voxel sizes and first centres.
 
-Values: a ProgressiveArray in; millimetres, or steps of the full-size array where no size is known, out.
+Values: a ProgressiveArray in; lazy arrays out, and lengths: in millimetres, or in samples where no size is known.
 Implements FORMAT.md section 5.1 (a sample of a scale stands for a window of samples). Decodes nothing.
 """
 
@@ -16,7 +16,7 @@ from mmip_gpu.errors import MissingResource
 if TYPE_CHECKING:
     from .read import ProgressiveArray
 
-__all__ = ["AxisPlace", "axis_places", "data_array"]
+__all__ = ["AxisPlace", "axis_places", "dask_array", "data_array"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,23 @@ def axis_places(volume: ProgressiveArray) -> list[AxisPlace]:
         factor = volume.scale if letter in shrinking else 1
         places.append(AxisPlace(letter, size * factor, size * (factor - 1) / 2, unit))
     return places
+
+
+def dask_array(volume: ProgressiveArray) -> Any:
+    """Make a dask array with the chunks of the store, each decoded on one thread.
+
+    Raises
+    ------
+    MissingResource
+        Without dask.
+    """
+    try:
+        from dask import array
+    except ImportError:
+        raise MissingResource("dask() needs the package dask: pip install 'mmip-gpu[dask]'") from None
+    single = volume.at(stages=volume.stages, scale=volume.scale, threads=1, keep_bytes=0)
+    from_array: Any = array.from_array  # dask has no types for it
+    return from_array(single, chunks=volume.chunks, lock=False, fancy=False, meta=np.empty(0, volume.dtype))
 
 
 def data_array(volume: ProgressiveArray) -> Any:

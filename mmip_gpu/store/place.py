@@ -37,7 +37,18 @@ if TYPE_CHECKING:
 
     ZarrArray: TypeAlias = zarr.Array[Any]
 
-__all__ = ["ATTRIBUTE", "CLAIM", "CORRECTIONS", "RECORDS", "Place", "Request", "StageArray", "stage_name", "storing"]
+__all__ = [
+    "ATTRIBUTE",
+    "CLAIM",
+    "CORRECTIONS",
+    "RECORDS",
+    "Place",
+    "Request",
+    "StageArray",
+    "opened_path",
+    "stage_name",
+    "storing",
+]
 
 Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
 
@@ -88,7 +99,7 @@ class Place:
 
     def __init__(self, where: StoreLike | os.PathLike[str], *, read_only: bool) -> None:
         with storing(f"{where}"):
-            self._root = _store_path(where, read_only)
+            self._root = opened_path(where, read_only)
         self._is_own = not isinstance(where, StorePath | Store)
         self._arrays: dict[str, ZarrArray] = {}
 
@@ -278,7 +289,8 @@ class Place:
         return self._root / name / key
 
 
-def _store_path(where: Any, read_only: bool) -> StorePath:
+def opened_path(where: Any, read_only: bool) -> StorePath:
+    """Open a folder, a .zip, a URL or a store; what is written to need not be there."""
     if isinstance(where, StorePath):
         return where
     if isinstance(where, Store):

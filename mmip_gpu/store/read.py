@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from mmip_gpu import _core
 from mmip_gpu.api import thread_count
 from mmip_gpu.codec import decode_chunk, needed_stages
-from mmip_gpu.errors import MissingResource, StoreError, UnsupportedVersion
+from mmip_gpu.errors import StoreError, UnsupportedVersion
 from mmip_gpu.inspection import describe
 
 from .description import StoreDescription
 from .grid import Coordinates, Part
-from .labelled import data_array
+from .labelled import dask_array, data_array
 from .pieces import ChunkReader, KeptBytes
 from .place import Place
 from .records import ChunkStore
-from .report import PREPARING, held_stages, report_of
+from .report import PREPARING, held_stages, history_of, report_of
 from .selection import basic_selection
 from .window import run_bounded
 
@@ -181,6 +181,11 @@ class ProgressiveArray:
         return copy.deepcopy(report_of(self._attributes, self._store.description))
 
     @property
+    def loss_history(self) -> list[dict[str, Any]]:
+        """What was lost before the store was written, and what is lost by reading it so; the oldest first."""
+        return history_of(self.report, self._stages, self._scale)
+
+    @property
     def bytes_needed(self) -> int:
         """Bytes that decoding the whole array at these stages reads: records and stage chunks.
 
@@ -199,7 +204,10 @@ class ProgressiveArray:
 
     def record(self, at: Coordinates) -> dict[str, Any]:
         """Describe one chunk, by its coordinates (plane, z, y, x), as `mmip_gpu.inspect` does."""
-        return describe(self._store.header(at))
+        header = self._store.header(at)
+        described = describe(header)
+        share = header.roi_voxels / header.voxels
+        return described | {"roi_share": share, "source_crc": f"{header.source_crc:08x}"}
 
     def records(self) -> Iterator[tuple[Coordinates, dict[str, Any]]]:
         """Coordinates and description of every chunk."""
@@ -236,36 +244,26 @@ class ProgressiveArray:
         self._stages = self._checked(stages)
         return self
 
+    def at(
+        self, *, stages: int | None = None, scale: int = 1, threads: int | None = None, keep_bytes: int | None = None
+    ) -> ProgressiveArray:
+        """Give the same store at other stages and another scale.
+
+        Both keep what they read in one place, unless `keep_bytes` gives the new one its own.
+        """
+        reader = self._reader if keep_bytes is None else ChunkReader(self._store, KeptBytes(keep_bytes))
+        return ProgressiveArray(reader, self._attributes, stages, scale, thread_count(threads or self._threads))
+
     def to_numpy(self) -> NDArray[Any]:
         """Decode the whole array."""
         return np.asarray(self[...])
 
     def dask(self) -> Any:
-        """Make a dask array with the chunks of the store, each decoded on one thread.
-
-        Raises
-        ------
-        MissingResource
-            Without dask.
-        """
-        try:
-            from dask import array
-        except ImportError:
-            raise MissingResource("dask() needs the package dask: pip install 'mmip-gpu[dask]'") from None
-        single = copy.copy(self)
-        single._threads = 1
-        single._reader = ChunkReader(self._store, KeptBytes(0))
-        from_array: Any = array.from_array  # dask has no types for it
-        return from_array(single, chunks=self.chunks, lock=False, fancy=False, meta=np.empty(0, self.dtype))
+        """Make a dask array with the chunks of the store, each decoded on one thread; MissingResource without dask."""
+        return dask_array(self)
 
     def xarray(self) -> Any:
-        """Make an xarray DataArray on `dask`: named axes, voxel centres, the report.
-
-        Raises
-        ------
-        MissingResource
-            Without xarray or dask.
-        """
+        """Make an xarray DataArray on `dask`: named axes, voxel centres, the report; MissingResource without xarray."""
         return data_array(self)
 
     def __getitem__(self, key: Any) -> Any:
@@ -302,10 +300,8 @@ class ProgressiveArray:
         held = held_stages(self._attributes, description)
         wanted = needed_stages(description.blank_header(), max(held, 1) if stages is None else stages, self._scale)
         if wanted > held:
-            raise StoreError(
-                f"{self.place_name}: a copy of {held} of {description.stage_count} stages, expected {wanted}: "
-                f"mmip upgrade fetches the others"
-            )
+            copy = f"a copy of {held} of {description.stage_count} stages"
+            raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")
         return wanted
 
     def _decoded(self, part: Part, threads: int) -> NDArray[Any]:

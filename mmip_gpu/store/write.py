@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.api import thread_count
-from mmip_gpu.container import Header
 from mmip_gpu.errors import InvalidArgument, StoreError
 
+from .chunk_header import ChunkHeader
 from .claim import Claim, claimed
 from .cluster import ClientLike, ClusterRunner
 from .description import StoreDescription
@@ -23,6 +23,7 @@ from .grid import Coordinates
 from .job import Job
 from .place import Place
 from .read import ProgressiveArray
+from .recoded import recoded_source
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
 from .running import progress_bar, running
@@ -56,7 +57,7 @@ def write_zarr(
     ----------
     source : array_like, path or str
         What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, TIFF, PNG, JPEG, a Zarr
-        array, a phantom's name.
+        array, a phantom's name; a store of this function, whose voxel size and history of loss go along.
     path : path or zarr StoreLike
         A folder, which is made if there is none, a .zip, a URL that fsspec opens, or a store.
     chunks : sequence of int, optional
@@ -118,6 +119,7 @@ def write_zarr(
     place.attributes()  # before all else, since it refuses what is not ours
     if isinstance(source, ProgressiveArray) and source.place_name == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
+    source = recoded_source(source) or source
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
     with running(client, threads) as run, claimed(place) as claim:
         report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
@@ -189,7 +191,7 @@ def _write_chunks(task: WriteChunk, run: Runner, progress: bool | None) -> Total
     totals = Totals(store.description)
     with progress_bar("write_zarr", grid.chunk_count, run, progress) as advance:
 
-        def done(at: Coordinates, header: Header) -> None:
+        def done(at: Coordinates, header: ChunkHeader) -> None:
             totals.add(header, store.stage_bytes(at, header))
             advance()
 
