@@ -183,6 +183,7 @@ def test_few_tasks_are_under_way_and_each_is_small(client, tmp_path, monkeypatch
     assert max(sizes) < 10_000
     groups.clear()
     monkeypatch.setattr(cluster_module, "_SAMPLES_OF_A_TASK", 2**15)
+    monkeypatch.setattr(cluster_module, "_TASKS_OF_A_JOB", 1)
     mmip.write_zarr(NAME, tmp_path / "b.zarr", client=client, **SMALL)
     assert groups == [2] * (CHUNKS // 2)
 
