@@ -21,7 +21,7 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 
 from .grid import ChunkGrid, Coordinates
 from .job import Job
-from .portable import opened_task, packed_task
+from .portable import opened_task, packed
 from .tasks import CheckChunk, Task, WriteChunk, given_lengths
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ ClientLike: TypeAlias = "Client | str | int"
 _Outcome: TypeAlias = tuple[Coordinates, Any, str | None]
 
 _TASKS_PER_THREAD = 2
-_SAMPLES_OF_A_TASK = 2**20  # chunks of fewer samples go together: a task costs about a millisecond
+_SAMPLES_OF_A_TASK = 2**24  # chunks of fewer samples go together: a task takes scheduler and client 2.5 ms
 _MOST_CHUNKS_OF_A_TASK = 64
+_TASKS_OF_A_JOB = 16  # at least, for each thread of the workers, so that all of them end together
 _MOST_FAILURES = 32
 _NAMED_FAILURES = 8
 _RECOUNT_SECONDS = 2.0
@@ -166,13 +167,14 @@ class _Submission:
     """Sends groups of chunks to workers: a task that is packed once, and the samples of a Dask array by their keys."""
 
     def __init__(self, client: Client, task: Task) -> None:
-        self._client, self._data = client, packed_task(task)
+        self._client, self._data = client, packed(task)
         verb = type(task).__name__.removesuffix("Chunk").lower()
         self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
         self._blocks = _DaskBlocks.of(task)
-        samples = prod(task.store.description.grid.chunks)
-        together = min(max(_SAMPLES_OF_A_TASK // samples, 1), _MOST_CHUNKS_OF_A_TASK)
-        self.chunks_of_a_task = 1 if self._blocks else together
+        grid, threads = task.store.description.grid, max(sum(client.nthreads().values()), 1)
+        fair = grid.chunk_count // (threads * _TASKS_OF_A_JOB)
+        together = min(_SAMPLES_OF_A_TASK // prod(grid.chunks), fair, _MOST_CHUNKS_OF_A_TASK)
+        self.chunks_of_a_task = 1 if self._blocks else max(together, 1)
 
     def __call__(self, group: Sequence[Coordinates]) -> Future:
         name: Any = f"{self._name}-{'-'.join(map(str, group[0]))}"

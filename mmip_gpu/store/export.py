@@ -77,7 +77,7 @@ def export_ome_zarr(
     --------
     >>> import mmip_gpu as mmip
     >>> store, image = {}, {}
-    >>> _ = mmip.write_zarr("phantom3d:16x64x64", store, quality=10)
+    >>> _ = mmip.write_zarr("phantom3d:16x64x64", store, quality=10, cell_depth=8)
     >>> mmip.export_ome_zarr(store, image)["levels"]
     [[16, 64, 64], [8, 32, 32], [4, 16, 16], [2, 8, 8]]
     """

@@ -272,13 +272,13 @@ class Place:
     def _holds_nothing(self) -> bool:
         """Whether the group has no keys but a claim, which comes before the first of them."""
 
-        async def first_key() -> str | None:
-            async for name in self._root.store.list_dir(self._root.path):
-                if not name.startswith(CLAIM):
-                    return name
-            return None
+        async def nothing() -> bool:
+            if await (self._root / "zarr.json").get(default_buffer_prototype()) is not None:
+                return False
+            names = [name async for name in self._root.store.list_dir(self._root.path)]
+            return all(name.startswith(CLAIM) for name in names)
 
-        return sync(first_key()) is None
+        return sync(nothing())
 
     def _group(self) -> zarr.Group:
         return zarr.open_group(self._root, mode=self._mode, zarr_format=3, use_consolidated=False)

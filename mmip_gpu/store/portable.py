@@ -27,14 +27,14 @@ from mmip_gpu.sources import Source, open_source
 from .grid import Region
 from .tasks import Task
 
-__all__ = ["opened_task", "packed_task"]
+__all__ = ["opened_task", "packed"]
 
 _MOST_BYTES = 2**20
 _opening = threading.Lock()
 
 
-def packed_task(task: Task) -> bytes:
-    """Bytes of a task that `opened_task` makes it of elsewhere.
+def packed(value: Any) -> bytes:
+    """Bytes of a task, or of what it needs, of which `opened_task` makes it elsewhere.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def packed_task(task: Task) -> bytes:
 
     buffer = io.BytesIO()
     try:
-        Packing(buffer, protocol=5).dump(task)
+        Packing(buffer, protocol=5).dump(value)
     except MmipError:
         raise
     except Exception as error:  # what does not pickle says so in many ways

@@ -39,6 +39,7 @@ __all__ = ["PyramidServer", "serve_zarr"]
 
 _LENGTHS: Final = {"z": 32, "y": 128, "x": 128}
 _IDLE_SECONDS: Final = 60
+_NAME: Final = "image.ome.zarr"  # viewers choose by the suffix; the same keys are at the root
 _CHUNK: Final = re.compile(r"(\d{1,3})/c((?:/\d{1,10})+)", re.ASCII)
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
@@ -178,7 +179,7 @@ class PyramidServer:
         except (OSError, OverflowError) as error:
             raise StoreError(f"cannot listen at {host}:{port}: {error}") from error
         name, number = self._server.server_address[:2]
-        self.url = f"http://{name!s}:{number}"
+        self.url = f"http://{name!s}:{number}/{_NAME}"
         self._thread = Thread(target=self._server.serve_forever, name="mmip-serve", daemon=True)
         self._thread.start()
 
@@ -242,6 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         key = unquote(urlsplit(self.path).path).strip("/")
+        key = key.removeprefix(_NAME).lstrip("/")
         try:
             data = self.served.get(key)
         except MmipError as error:  # a damaged chunk, or a store that cannot be reached: the others are served on

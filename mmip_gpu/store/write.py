@@ -22,7 +22,7 @@ from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
 from .place import Place
-from .read import ProgressiveArray
+from .portable import packed
 from .recoded import recoded_source
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
@@ -117,12 +117,15 @@ def write_zarr(
     threads = thread_count(threads)
     place = Place(path, read_only=False)
     place.attributes()  # before all else, since it refuses what is not ours
-    if isinstance(source, ProgressiveArray) and source.place_name == str(place):
-        raise InvalidArgument(f"{place}: a store cannot be written from itself")
     source = recoded_source(source) or source
+    if getattr(source, "name", None) == str(place):
+        raise InvalidArgument(f"{place}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
-    with running(client, threads) as run, claimed(place) as claim:
-        report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
+    with running(client, threads) as run:
+        if isinstance(run, ClusterRunner):
+            packed((place, job))  # before anything is written, since it refuses what workers cannot reach
+        with claimed(place) as claim:
+            report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
         report |= {"workers": run.workers} if isinstance(run, ClusterRunner) else {}
     place.close()
     return report
