@@ -17,7 +17,7 @@ from zarr.core.sync import sync
 from mmip_gpu.api import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 
-from .place import opened_path, storing
+from .place import opened_path, path_name, storing
 from .pyramid import Pyramid
 from .running import progress_bar, running
 from .window import run_bounded
@@ -85,10 +85,11 @@ def export_ome_zarr(
     pyramid = Pyramid.of(path, stages, chunks, _LENGTHS)
     with storing(f"{target}"):
         root = opened_path(target, read_only=False)
-    if str(root) == str(pyramid.root):
-        raise InvalidArgument(f"{root}: a store cannot be exported onto itself")
+    name = path_name(root)
+    if name == pyramid.root:
+        raise InvalidArgument(f"{name}: a store cannot be exported onto itself")
     job = pyramid.identity
-    with storing(f"{root}: cannot be written"):
+    with storing(f"{name}: cannot be written"):
         group = _begun(root, job, overwrite=overwrite)
         arrays = pyramid.create_arrays(group)
     written: list[bool] = []
@@ -96,12 +97,12 @@ def export_ome_zarr(
     def work(item: tuple[int, tuple[int, ...]]) -> bool:
         number, index = item
         array, level = arrays[number], pyramid.levels[number]
-        with storing(f"{root}: chunk {index} of level {number}"):
+        with storing(f"{name}: chunk {index} of level {number}"):
             key = array.store_path / array.metadata.encode_chunk_key(index)
             is_new = not sync(key.exists())
         if is_new:
             samples = level.read(index)
-            with storing(f"{root}: chunk {index} of level {number} cannot be written"):
+            with storing(f"{name}: chunk {index} of level {number} cannot be written"):
                 array[level.region(index)] = samples
         return is_new
 
@@ -112,7 +113,7 @@ def export_ome_zarr(
             advance()
 
         run_bounded(work, pyramid.chunks(), workers, done)
-    with storing(f"{root}: its metadata cannot be written"):
+    with storing(f"{name}: its metadata cannot be written"):
         group.update_attributes({"ome": pyramid.metadata, _MARK: {"job": job, "complete": True}})
     shapes = [list(level.shape) for level in pyramid.levels]
     return {"levels": shapes, "chunk_count": pyramid.chunk_count, "written": sum(written)}
@@ -129,11 +130,15 @@ def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Gro
     except (FileNotFoundError, ValueError):  # no group, or metadata that zarr does not read
         found = None
     if not isinstance(found, dict):
-        raise StoreError(f"{root}: expected an export or an empty place, found something else; it is left alone")
+        raise StoreError(
+            f"{path_name(root)}: expected an export or an empty place, found something else; it is left alone"
+        )
     if found.get("job") == job:
         return group
     if not overwrite:
-        raise StoreError(f"{root}: another export is here; pass overwrite=True (--overwrite) or another path")
+        raise StoreError(
+            f"{path_name(root)}: another export is here; pass overwrite=True (--overwrite) or another path"
+        )
     group = zarr.open_group(root, mode="r+", zarr_format=3, use_consolidated=False)
     group.attrs.put(begun)
     for name in list(group.array_keys()):

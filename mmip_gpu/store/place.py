@@ -46,6 +46,7 @@ __all__ = [
     "Request",
     "StageArray",
     "opened_path",
+    "path_name",
     "stage_name",
     "storing",
 ]
@@ -104,8 +105,7 @@ class Place:
         self._arrays: dict[str, ZarrArray] = {}
 
     def __str__(self) -> str:
-        store = self._root.store
-        return str(store.root / self._root.path) if isinstance(store, LocalStore) else str(self._root)
+        return path_name(self._root)
 
     def attributes(self) -> dict[str, Any] | None:
         """Read the attribute `mmip`; None where nothing is stored.
@@ -287,6 +287,12 @@ class Place:
         metadata: Any = self.array(name).metadata
         key: str = metadata.encode_chunk_key((*at, 0)[: len(metadata.shape)])
         return self._root / name / key
+
+
+def path_name(path: StorePath) -> str:
+    """Name of a place in messages: a folder as it is."""
+    store = path.store
+    return str(store.root / path.path) if isinstance(store, LocalStore) else str(path)
 
 
 def opened_path(where: Any, read_only: bool) -> StorePath:
