@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
-__all__ = ["METHOD", "dicom_terms", "loss_history"]
+__all__ = ["HISTORY", "METHOD", "dicom_terms", "loss_history"]
 
+HISTORY: Final = "mmip_loss"  # attribute of the arrays that we export
 METHOD: Final = "MMIP"  # in LossyImageCompressionMethod, for which DICOM has no defined term for this codec
 
 

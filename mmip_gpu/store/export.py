@@ -139,7 +139,6 @@ def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Gro
         raise StoreError(
             f"{path_name(root)}: another export is here; pass overwrite=True (--overwrite) or another path"
         )
-    group = zarr.open_group(root, mode="r+", zarr_format=3, use_consolidated=False)
     group.attrs.put(begun)
     for name in list(group.array_keys()):
         sync((root / name).delete_dir())

@@ -23,6 +23,7 @@ from zarr.codecs import ZstdCodec
 from mmip_gpu.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.floats import sample_range
+from mmip_gpu.sources.history import HISTORY
 
 from .labelled import axis_places
 from .read import ProgressiveArray, open_zarr
@@ -162,7 +163,7 @@ class Pyramid:
                     fill_value=0,
                     compressors=COMPRESSOR,
                     dimension_names=list(level.axes),
-                    attributes={"mmip_loss": self.history},
+                    attributes={HISTORY: self.history},
                 )
             made.append(zarr.open_array(root / str(number), mode="r+", config=config))
         return made
