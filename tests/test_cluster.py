@@ -23,6 +23,7 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 from mmip_gpu.phantoms import phantom3d
 from mmip_gpu.sources import open_source
 from mmip_gpu.store import cluster as cluster_module
+from mmip_gpu.store import repair_zarr, verify_zarr
 from mmip_gpu.store.records import Totals
 
 distributed = pytest.importorskip("distributed")
@@ -186,6 +187,20 @@ def test_few_tasks_are_under_way_and_each_is_small(client, tmp_path, monkeypatch
     monkeypatch.setattr(cluster_module, "_TASKS_OF_A_JOB", 1)
     mmip.write_zarr(NAME, tmp_path / "b.zarr", client=client, **SMALL)
     assert groups == [2] * (CHUNKS // 2)
+
+
+@pytest.mark.parametrize("kind", ["path", "dask"])
+def test_stores_are_checked_and_repaired_there(client, expected, tmp_path, kind):
+    lazy = da.map_blocks(phantom_block, SHAPE, chunks=((20, 20), (64,), (64,)), dtype=np.uint16)
+    mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
+    (tmp_path / "a.zarr/stage_2/c/0/1/1/0/0").write_bytes(b"damaged")
+    (tmp_path / "a.zarr/chunk/c/0/2/0/0/0").unlink()
+    found = verify_zarr(tmp_path / "a.zarr", client=client)
+    assert [(c["chunk"], c["state"]) for c in found["chunks"]] == [([0, 1, 1, 0], "damaged"), ([0, 2, 0, 0], "missing")]
+    fixed = repair_zarr(tmp_path / "a.zarr", NAME if kind == "path" else lazy, client=client)
+    assert fixed["ok"]
+    assert fixed["repaired"] == [[0, 1, 1, 0], [0, 2, 0, 0]]
+    assert chunk_bytes(tmp_path / "a.zarr") == expected
 
 
 # --- what is refused
