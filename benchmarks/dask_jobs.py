@@ -47,7 +47,7 @@ CLOCKS = ("seconds", "worker_cpu_seconds", "serial_cpu_seconds")
 def workers(count: int) -> Iterator[Client]:
     """A cluster of worker processes that did nothing but import the library."""
     with (
-        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
+        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0", memory_limit=0) as cluster,
         Client(cluster) as client,
     ):
         client.run(_import)
@@ -207,8 +207,8 @@ def model(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "coding_seconds": coding,
         "handing_out_seconds": handing,
         "assumes": "workers of one thread at the rate of one worker here; scheduler and client on one core together; "
-        f"chunks of 8 MB, {MODEL_TOGETHER} in a task; a source and a store that keep up with {MODEL_WORKERS * rate / 1e9:.1f} GB/s; "
-        "no plan that reads the whole array (psnr without data_range, otsu)",
+        f"chunks of 8 MB, {MODEL_TOGETHER} in a task; a source and a store that keep up with "
+        f"{MODEL_WORKERS * rate / 1e9:.1f} GB/s; no plan that reads the whole array (psnr without data_range, otsu)",
     }
 
 

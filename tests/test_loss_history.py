@@ -130,7 +130,9 @@ def test_an_exact_store_is_lossy_where_it_is_read_in_part(tmp_path):
     assert not exact["lossy"]
     assert [entry["lossy"] for entry in exact["history"]] == [False]
     for options in ({"stages": 1}, {"scale": 2}):
-        part = mmip.write_zarr(mmip.open_zarr(tmp_path / "a", **options), tmp_path / str(options), lossless=True, stages=2)
+        part = mmip.write_zarr(
+            mmip.open_zarr(tmp_path / "a", **options), tmp_path / str(options), lossless=True, stages=2
+        )
         assert part["lossy"]
         assert part["history"][0]["scale"] == options.get("scale", 1)
     assert mmip.open_zarr(tmp_path / str({"scale": 2})).metadata["scale"] == [4.0, 1.0, 0.5]

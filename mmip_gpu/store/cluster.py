@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
+from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
 
 from .grid import ChunkGrid, Coordinates
 from .job import Job
@@ -98,25 +98,26 @@ class ClusterRunner:
         Raises
         ------
         StoreError
-            Where chunks failed, with their coordinates, after all others were done (or 32 failed); or the scheduler
+            Where chunks failed, with their coordinates, after all others were done (or 32 failed); or the cluster
             was lost.
         """
         failures: list[tuple[Coordinates, str]] = []
-        for worker, seconds, outcomes in self._results(task, items, failures):
-            sums = self.workers.setdefault(worker, {"chunks": 0, "seconds": 0.0})
-            sums["chunks"] += len(outcomes)
-            sums["seconds"] += seconds
-            for at, result, problem in outcomes:
-                if problem is None:
-                    done(at, result)
-                else:
-                    failures.append((at, problem))
+        with contextlib.closing(self._results(task, items, failures)) as results:
+            for worker, seconds, outcomes in results:
+                sums = self.workers.setdefault(worker, {"chunks": 0, "seconds": 0.0})
+                sums["chunks"] += len(outcomes)
+                sums["seconds"] += seconds
+                for at, result, problem in outcomes:
+                    if problem is None:
+                        done(at, result)
+                    else:
+                        failures.append((at, problem))
         if failures:
             raise _failed(failures)
 
     def _results(
         self, task: Task, items: Iterable[Coordinates], failures: list[tuple[Coordinates, str]]
-    ) -> Iterator[tuple[str, float, list[_Outcome]]]:
+    ) -> Generator[tuple[str, float, list[_Outcome]], None, None]:
         """Yield what the tasks give, with a bounded number of them under way, until too many chunks failed."""
         from distributed import as_completed
 
@@ -144,7 +145,13 @@ class ClusterRunner:
                         problem = f"{type(result[1]).__name__}: {result[1]}"
                         yield "none", 0.0, [(at, None, problem) for at in group]
                     else:
-                        raise StoreError("the Dask scheduler was lost; run the same job again: whole chunks are kept")
+                        raise ConnectionError(f"a task is {future.status}")
+        except MmipError:
+            raise
+        except Exception as error:  # a cluster that goes away raises many things
+            raise StoreError(
+                f"the Dask cluster was lost ({error}); run the same job again: whole chunks are kept"
+            ) from error
         finally:
             if pending and self.client.status == "running":
                 self.client.cancel(list(pending))
