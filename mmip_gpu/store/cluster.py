@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
+from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
 
 from .grid import ChunkGrid, Coordinates
 from .job import Job
@@ -33,8 +33,9 @@ ClientLike: TypeAlias = "Client | str | int"
 _Outcome: TypeAlias = tuple[Coordinates, Any, str | None]
 
 _TASKS_PER_THREAD = 2
-_SAMPLES_OF_A_TASK = 2**20  # chunks of fewer samples go together: a task costs about a millisecond
+_SAMPLES_OF_A_TASK = 2**24  # chunks of fewer samples go together: a task takes scheduler and client 2.5 ms
 _MOST_CHUNKS_OF_A_TASK = 64
+_TASKS_OF_A_JOB = 16  # at least, for each thread of the workers, so that all of them end together
 _MOST_FAILURES = 32
 _NAMED_FAILURES = 8
 _RECOUNT_SECONDS = 2.0
@@ -97,25 +98,26 @@ class ClusterRunner:
         Raises
         ------
         StoreError
-            Where chunks failed, with their coordinates, after all others were done (or 32 failed); or the scheduler
+            Where chunks failed, with their coordinates, after all others were done (or 32 failed); or the cluster
             was lost.
         """
         failures: list[tuple[Coordinates, str]] = []
-        for worker, seconds, outcomes in self._results(task, items, failures):
-            sums = self.workers.setdefault(worker, {"chunks": 0, "seconds": 0.0})
-            sums["chunks"] += len(outcomes)
-            sums["seconds"] += seconds
-            for at, result, problem in outcomes:
-                if problem is None:
-                    done(at, result)
-                else:
-                    failures.append((at, problem))
+        with contextlib.closing(self._results(task, items, failures)) as results:
+            for worker, seconds, outcomes in results:
+                sums = self.workers.setdefault(worker, {"chunks": 0, "seconds": 0.0})
+                sums["chunks"] += len(outcomes)
+                sums["seconds"] += seconds
+                for at, result, problem in outcomes:
+                    if problem is None:
+                        done(at, result)
+                    else:
+                        failures.append((at, problem))
         if failures:
             raise _failed(failures)
 
     def _results(
         self, task: Task, items: Iterable[Coordinates], failures: list[tuple[Coordinates, str]]
-    ) -> Iterator[tuple[str, float, list[_Outcome]]]:
+    ) -> Generator[tuple[str, float, list[_Outcome]], None, None]:
         """Yield what the tasks give, with a bounded number of them under way, until too many chunks failed."""
         from distributed import as_completed
 
@@ -143,7 +145,13 @@ class ClusterRunner:
                         problem = f"{type(result[1]).__name__}: {result[1]}"
                         yield "none", 0.0, [(at, None, problem) for at in group]
                     else:
-                        raise StoreError("the Dask scheduler was lost; run the same job again: whole chunks are kept")
+                        raise ConnectionError(f"a task is {future.status}")
+        except MmipError:
+            raise
+        except Exception as error:  # a cluster that goes away raises many things
+            raise StoreError(
+                f"the Dask cluster was lost ({error}); run the same job again: whole chunks are kept"
+            ) from error
         finally:
             if pending and self.client.status == "running":
                 self.client.cancel(list(pending))
@@ -170,9 +178,10 @@ class _Submission:
         verb = type(task).__name__.removesuffix("Chunk").lower()
         self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
         self._blocks = _DaskBlocks.of(task)
-        samples = prod(task.store.description.grid.chunks)
-        together = min(max(_SAMPLES_OF_A_TASK // samples, 1), _MOST_CHUNKS_OF_A_TASK)
-        self.chunks_of_a_task = 1 if self._blocks else together
+        grid, threads = task.store.description.grid, max(sum(client.nthreads().values()), 1)
+        fair = grid.chunk_count // (threads * _TASKS_OF_A_JOB)
+        together = min(_SAMPLES_OF_A_TASK // prod(grid.chunks), fair, _MOST_CHUNKS_OF_A_TASK)
+        self.chunks_of_a_task = 1 if self._blocks else max(together, 1)
 
     def __call__(self, group: Sequence[Coordinates]) -> Future:
         name: Any = f"{self._name}-{'-'.join(map(str, group[0]))}"
