@@ -36,11 +36,6 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     roi: np.ndarray | None = None
 
-    def blob(self) -> bytes:
-        """What the CPU makes of it."""
-        roi = {} if self.roi is None else {"roi": self.roi}
-        return mmip.encode(self.array, axes=self.axes, **roi, **self.options)
-
     def classes(self) -> np.ndarray | None:
         """Quality class of every voxel."""
         return None if self.roi is None else roi_classes(self.roi, self.array, self.axes)

@@ -8,7 +8,6 @@ stored. Every batch is decoded and compared with what the CPU core decodes from 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -133,7 +132,7 @@ class _Rates:
         if any(tuple(c.payloads) != encoded.payloads for c in coded):
             self._run.fail("rates, encoding", str(job), "other payloads than those of the CPU")
         if by_kernel:
-            self._kernels(job, array, row, plan, lambda e: encode_batch(e, chunks, ROUNDING))
+            self._kernels(job, array, row, plan, seconds, lambda e: encode_batch(e, chunks, ROUNDING))
         _, seconds = self._timed(lambda: code_from_host(executor, [array] * job.batch, plan))
         row["encode_host_gb_s"] = size / seconds / 1e9
 
@@ -159,19 +158,25 @@ class _Rates:
         if any(not np.array_equal(executor.download(found), expected) for found in (arrays[0], arrays[-1])):
             self._run.fail("rates, decoding", str(job), "other samples than those of the CPU")
         if by_kernel:
-            self._kernels(job, array, row, plan, lambda e: Decoder(e).decode(held).results())
+            self._kernels(job, array, row, plan, seconds, lambda e: Decoder(e).decode(held).results())
         _, seconds = self._timed(lambda: decode_to_host(executor, jobs))
         row["decode_host_gb_s"] = size / seconds / 1e9
 
     def _kernels(
-        self, job: _Job, array: np.ndarray, row: dict[str, Any], plan: ChunkPlan, code: Callable[[Any], Any]
+        self,
+        job: _Job,
+        array: np.ndarray,
+        row: dict[str, Any],
+        plan: ChunkPlan,
+        whole: float,
+        code: Callable[[Any], Any],
     ) -> None:
-        """Rows of the kernels of one batch: what they had to move over their time, against copies."""
+        """Rows of the kernels of one batch: what they had to move over their time, against copies.
+
+        `whole` is what the batch takes without marks: what is not in kernels is a row of its own.
+        """
         measured = MeasuredExecutor(self._run.executor)
-        start = time.perf_counter()
         code(measured)
-        self._clock.wait()
-        whole = time.perf_counter() - start
         times = measured.times()
         times["outside kernels"] = 0, whole - sum(seconds for _, seconds in times.values())
         z, y, x = plan.tile_log2

@@ -229,6 +229,7 @@ def test_cupy_has_what_we_call() -> None:
     names = {
         cupy: "RawModule asarray ascontiguousarray asnumpy empty from_dlpack ndarray zeros",
         cupy.cuda: "Device Event alloc_pinned_memory get_current_stream get_elapsed_time",
+        cupy.cuda.MemoryPointer: "memset_async ptr",
         cupy.cuda.runtime: (
             "CUDARuntimeError driverGetVersion getDevice getDeviceCount getDeviceProperties memGetInfo memcpyAsync "
             "memcpyDeviceToHost memcpyHostToDevice pointerGetAttributes runtimeGetVersion"
