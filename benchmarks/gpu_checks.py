@@ -6,13 +6,12 @@ skipped by the name that `refusal` gives it; nothing is compared with a toleranc
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gpu_data import Case, extreme_cases, random_cases, real_cases
+from gpu_data import THREADS, Case, extreme_cases, random_cases, real_cases
 from gpu_rows import Run
 
 from mmip_gpu.codec import ROUNDING, decode_chunk, encode_chunk
@@ -24,7 +23,6 @@ from mmip_gpu.planning import ChunkPlan
 
 _BATCH = 16  # cases that share launches
 _FLIPS = 12  # damaged copies of a stream
-_THREADS = os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class _Stream:
     def of(cls, case: Case) -> _Stream:
         """Coded by the CPU; kept as it is where it would grow."""
         plan = case.plan()
-        encoded = encode_chunk(case.array, plan, case.classes(), threads=_THREADS)
+        encoded = encode_chunk(case.array, plan, case.classes(), threads=THREADS)
         return cls(case, plan, encoded.header, encoded.payloads)
 
     @property
@@ -98,7 +96,7 @@ def _check_encoding(run: Run, kind: str, streams: Sequence[_Stream]) -> None:
         held = None if classes is None else run.executor.upload(classes)
         chunks.append(Chunk(run.executor.upload(case.array), plan, held))
         if stream.header.transform is None:
-            payloads = encode_chunk(case.array, plan, classes, threads=_THREADS, allow_raw=False).payloads
+            payloads = encode_chunk(case.array, plan, classes, threads=THREADS, allow_raw=False).payloads
         expected.append(payloads)
         names.append(case.name)
     coded = encode_batch(run.executor, chunks, ROUNDING) if chunks else []
@@ -138,7 +136,7 @@ def _wanted(header: Header) -> list[dict[str, Any]]:
 def _outcome(header: Header, payloads: Sequence[bytes], check_crc: bool = True, **way: Any) -> Any:
     """The array of the CPU core, or its error."""
     try:
-        return decode_chunk(header, lambda s: payloads[s - 1], check_crc=check_crc, threads=_THREADS, **way)
+        return decode_chunk(header, lambda s: payloads[s - 1], check_crc=check_crc, threads=THREADS, **way)
     except MmipError as error:
         return error
 

@@ -7,13 +7,12 @@ stored. Every batch is decoded and compared with what the CPU core decodes from 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gpu_data import RATES, nonzero_share, rate_array, rate_plan
+from gpu_data import RATES, THREADS, nonzero_share, rate_array, rate_plan
 from gpu_rows import Run
 from gpu_traffic import Work, moved
 from machine import data_folder
@@ -29,7 +28,6 @@ from mmip_gpu.planning import ChunkPlan
 _MB = 2**20
 _CPU_MOST = 32 * _MB  # of an array that the CPU is timed on
 _REPEATS = 3
-_THREADS = os.cpu_count() or 1
 # Megabytes of a chunk, chunks in a batch; the first is measured by kernel too.
 SIZES = ((64, 8), (512, 1), (1, 256), (1, 16), (1, 1), (8, 32), (8, 1), (64, 1))
 _SMALL_SIZES = ((1 / 64, 2), (1 / 32, 1))
@@ -106,7 +104,7 @@ class _Rates:
         """Measure one batch; the kernels' own times too where asked for."""
         array = self._array(job)
         plan = self._plan(job, array)
-        encoded = encode_chunk(array, plan, threads=_THREADS, allow_raw=False)
+        encoded = encode_chunk(array, plan, threads=THREADS, allow_raw=False)
         row: dict[str, Any] = {
             **{"data": job.data, "mode": job.mode, "dtype": job.dtype},
             **{"chunk_mb": array.nbytes / 1e6, "batch": job.batch},
@@ -154,7 +152,7 @@ class _Rates:
         decoder, held = Decoder(executor), self._on_device(jobs)
         arrays, seconds = self._timed(lambda: decoder.decode(held).results())
         row["decode_gb_s"] = size / seconds / 1e9
-        expected = decode_chunk(encoded.header, lambda stage: encoded.payloads[stage - 1], threads=_THREADS)
+        expected = decode_chunk(encoded.header, lambda stage: encoded.payloads[stage - 1], threads=THREADS)
         if any(not np.array_equal(executor.download(found), expected) for found in (arrays[0], arrays[-1])):
             self._run.fail("rates, decoding", str(job), "other samples than those of the CPU")
         if by_kernel:
@@ -208,7 +206,7 @@ class _Rates:
         key = job.data, job.mode, job.dtype
         if key not in self._cpu:
             planes = max(_CPU_MOST * array.shape[0] // max(array.nbytes, 1), 8)
-            part, threads = np.ascontiguousarray(array[:planes]), _THREADS
+            part, threads = np.ascontiguousarray(array[:planes]), THREADS
             encoded, encode = self._timed(lambda: encode_chunk(part, plan, threads=threads, allow_raw=False))
             payloads = encoded.payloads
             _, decode = self._timed(lambda: decode_chunk(encoded.header, lambda s: payloads[s - 1], threads=threads))

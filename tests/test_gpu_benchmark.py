@@ -23,7 +23,7 @@ from gpu_traffic import Work, moved, prediction_tables
 from machine import HERE, RESULTS
 from standin_cupy import Cupy
 
-from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
+from mmip_gpu.device import CudaExecutor, HostExecutor, _phases, measuring
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +124,7 @@ def test_rows_are_there_when_it_is_interrupted(tmp_path: Path, monkeypatch: pyte
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.setitem(sys.modules, "cupy", Cupy())
     monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(measuring, "_FILLED_BYTES", 64)  # the stand-in's memory is slow
     return Run(CudaExecutor(), tmp_path / "rows", 60.0, small=True)
 
 
@@ -187,7 +188,7 @@ def test_targets_are_judged_by_the_rows(run: Run) -> None:
     run.add("ceilings", what="host to device, pinned", megabytes=268.0, gb_s=50.0)
     run.add("kernels", **volume, mode="lossy, low rate", kernel="analyze_volumes", per_sample_ns=0.002)
     add_targets(run, 2.4e12)
-    found = {row["target"]: (row["found"], row["met"]) for row in run.rows["targets"]}
+    found = {row["target"]: (row.get("found"), row["met"]) for row in run.rows["targets"]}
     assert found["lossy encode at effort 1, device to device, GB/s"] == (120.0, "yes")  # half an H200
     assert found["lossy decode, device to device, GB/s"] == (200.0, "no")
     assert found["256 chunks of 1 MB, share of the rate of large ones, encode"] == (0.5, "no")
