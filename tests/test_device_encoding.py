@@ -260,7 +260,6 @@ def test_what_is_refused_is_named() -> None:
     plan = plan_of("yx", 1, 4.0)
     array = np.zeros((9, 9), np.uint8)
     refused = [
-        (replace(plan, padding=0), "uint8", "a padding mask"),
         (replace(plan, correction=1), "uint8", "corrections"),
         (replace(plan, dc_image=True), "uint8", "a DC image"),
         (plan, "float32", "samples of float32"),

@@ -1,4 +1,4 @@
-"""Palette cells in the packing of the GPU path: sub-streams of stage 2 that end with a range code, equal to the core's."""
+"""Palette cells in the packing of the GPU path: sub-streams that end with a range code, equal to the core's."""
 
 from __future__ import annotations
 

@@ -18,15 +18,16 @@ from .. import _core
 from ..axes import PlaneLayout
 from ..errors import InvalidArgument
 from ..planning import ChunkPlan, mean_offset
-from .analysis import SAMPLE_TYPES, Source, analyze, sample_sums
-from .batches import Batch, ChunkShape
+from .analysis import Source, analyze, sample_sums
+from .batches import Batch, ChunkShape, launch_items
 from .executors import Array, Executor
+from .fields import SAMPLE_TYPES
+from .masks import fill_padding
 from .packing import pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
 
 __all__ = ["Chunk", "CodedChunk", "encode_batch", "refusal"]
 
-_LANES = 256
 _INTEGERS = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16"))
 
 
@@ -63,8 +64,6 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
         return f"samples of {np.dtype(dtype)}"
     if plan.search[0] > _core.SEARCH_FAST:
         return f"effort {plan.config.effort}"
-    if plan.padding is not None:
-        return "a padding mask"
     if plan.dc_image:
         return "a DC image"
     return "corrections" if plan.correction is not None else None
@@ -100,15 +99,16 @@ def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) ->
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
+    cells = _cell_classes(batch, [c.classes for c in chunks])
+    masks, planes = fill_padding(batch, planes, cells)
     offsets = [mean_offset(n, p.size) for n, p in zip(sample_sums(batch, planes), planes, strict=True)]
     coloured = _colour_planes(batch, planes, offsets)
-    cells = _cell_classes(batch, [c.classes for c in chunks])
     sources = [
         Source(p, c, 0 if s.plan.colour else offset)
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
     indices, sums = analyze(batch, sources, rounding, _core.SEARCH_FAST)
-    payloads = pack(batch, indices)
+    payloads = pack(batch, indices, masks)
     settled = batch.settle_sums(executor.download(sums), _core.SEARCH_FAST)
     return [
         CodedChunk(payload, offset, recon, errors)
@@ -118,17 +118,6 @@ def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) ->
 
 def _contiguous(array: Array) -> Array:
     return array if array.flags.c_contiguous else array.copy(order="C")
-
-
-def _launch(batch: Batch, kernel: str, items: np.ndarray[Any, Any]) -> None:
-    """A kernel over items of `count` lanes each."""
-    if not items.size:
-        return
-    many = -(-items["count"] // _LANES)
-    items["first_group"] = np.cumsum(many) - many
-    on_device = batch.executor.upload(items)
-    address = batch.executor.address(on_device)
-    batch.executor.launch(kernel, groups=int(many.sum()), item_count=items.size, items=address)
 
 
 def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]) -> list[Array]:
@@ -141,7 +130,7 @@ def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]
             addresses = executor.address(array), executor.address(out[index])
             one = array.size // shape.layout.planes
             rows.append((*addresses, one, array.size // 3, 0, SAMPLE_TYPES[array.dtype], offsets[index]))
-    _launch(batch, "colour_planes", np.array(rows, COLOUR_ITEM))
+    launch_items(batch.executor, "colour_planes", np.array(rows, COLOUR_ITEM))
     return out
 
 
@@ -162,5 +151,5 @@ def _cell_classes(batch: Batch, classes: Sequence[Array | None]) -> list[Array |
         out.append(executor.empty(shape.cells, np.uint8))
         addresses = executor.address(voxels[-1]), executor.address(out[-1])
         rows.append((*addresses, layout.volume, shape.cells, 0, shape.plan.depth, layout.channels))
-    _launch(batch, "cell_classes", np.array(rows, CELL_CLASS_ITEM))
+    launch_items(batch.executor, "cell_classes", np.array(rows, CELL_CLASS_ITEM))
     return out

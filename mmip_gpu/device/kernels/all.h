@@ -4,8 +4,10 @@
 #include "analyze.h"
 #include "corrections.h"
 #include "dc_streams.h"
+#include "fill.h"
 #include "finish.h"
 #include "list_tokens.h"
+#include "masks.h"
 #include "palettes.h"
 #include "place_streams.h"
 #include "prepare.h"
@@ -16,6 +18,8 @@
 
 namespace mmip {
 
+using PullKernel = SpreadKernel<true>;
+using PushKernel = SpreadKernel<false>;
 using SynthesizeFlatKernel = SynthesisKernel<1, false>;
 using SynthesizeDeepKernel = SynthesisKernel<8, false>;
 using ReduceFlatKernel = SynthesisKernel<1, true>;
@@ -44,6 +48,16 @@ using ReduceDeepKernel = SynthesisKernel<8, true>;
     X(count_dcs, mmip::CountDcsKernel)                   \
     X(count_dc_bits, mmip::CountDcBitsKernel)            \
     X(write_dcs, mmip::WriteDcsKernel)                    \
+    X(find_masks, mmip::FindMasksKernel)                 \
+    X(frame_masks, mmip::FrameMasksKernel)               \
+    X(count_masks, mmip::CountMasksKernel)               \
+    X(write_masks, mmip::WriteMasksKernel)               \
+    X(pull_levels, mmip::PullKernel)                     \
+    X(push_levels, mmip::PushKernel)                     \
+    X(fill_planes, mmip::FillKernel<1>)                  \
+    X(fill_volumes, mmip::FillKernel<8>)                 \
+    X(settle_blocks, mmip::SettleBlocksKernel)           \
+    X(settle_dcs, mmip::SettleDcsKernel)                 \
     X(check_groups, mmip::CrcKernel)                     \
     X(unpack_masks, mmip::MaskKernel)                    \
     X(unpack_first, mmip::FirstStageKernel)              \
