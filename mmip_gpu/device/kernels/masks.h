@@ -90,18 +90,25 @@ private:
         const CellOffset cell = cell_of_superblock(t, depth, s.cells, k);
         const int64_t nz = item.shape[0], ny = item.shape[1], nx = item.shape[2];
         const int64_t z = least((t.cell[0] + cell.z) * depth + slice, nz - 1), y0 = (t.cell[1] + cell.y) * kCellSize, x0 = (t.cell[2] + cell.x) * kCellSize;
-        const T* plane = static_cast<const T*>(item.samples) + (t.plane * nz + z) * ny * nx;
+        const T* first = static_cast<const T*>(item.samples) + ((t.plane * nz + z) * ny + y0) * nx + x0;
+        const int last_row = static_cast<int>(least(ny - y0, kCellSize)) - 1, last = static_cast<int>(least(nx - x0, kCellSize)) - 1;
         uint64_t word = 0;
-        int64_t sum = 0, count = 0;
-        for (int j = 0; j < kCellSize; ++j)
+        int32_t sum = 0, count = 0;
+        for (int j = 0; j < kCellSize; ++j) {
+            const T* row = first + smaller_of(j, last_row) * nx;
+            uint32_t equal = 0;
             for (int i = 0; i < kCellSize; ++i) {
-                const int32_t v = plane[least(y0 + j, ny - 1) * nx + least(x0 + i, nx - 1)];
-                if (v == item.padding) word |= uint64_t{1} << (kCellSize * j + i);
-                else sum += v, ++count;
+                const int32_t v = row[smaller_of(i, last)];
+                const bool masked = v == item.padding;
+                equal |= (masked ? 1u : 0u) << i;
+                sum += masked ? 0 : v;
+                count += masked ? 0 : 1;
             }
+            word |= static_cast<uint64_t>(equal) << (kCellSize * j);
+        }
         p.mask[first_slice(t) + static_cast<int64_t>(s.cells.raster[k]) * depth + slice] = word;
-        add_to(&s.sums[k], sum);
-        add_to(&s.counts[k], count);
+        add_to(&s.sums[k], int64_t{sum});
+        add_to(&s.counts[k], int64_t{count});
     }
 };
 
