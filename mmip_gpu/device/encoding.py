@@ -3,7 +3,8 @@
 Values: Chunk per array in the executor's memory; payloads, and what a header says beside them, out. Home: device, or
 the CPU for tests. Guarantees the payloads that the codec makes of the same arrays; chunks of a batch may differ in
 everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a cell and stage,
-96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour.
+96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour;
+what padding takes (masks.py).
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ from .. import _core
 from ..axes import PlaneLayout
 from ..errors import InvalidArgument
 from ..planning import ChunkPlan, mean_offset
-from .analysis import Source, analyze, sample_sums
+from .analysis import SAMPLE_TYPES, Source, analyze, sample_sums
 from .batches import Batch, ChunkShape, launch_items
 from .executors import Array, Executor
-from .fields import SAMPLE_TYPES
 from .masks import fill_padding
 from .packing import pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM

@@ -2,7 +2,7 @@
 
 Values: planes, and classes of cells, per chunk in; Masks, with the planes that are transformed, out. Encoder side of
 FORMAT.md sections 5 and 8.1 (padding). Equal to `Chunk.fill` of the core. Scratch: a copy of the samples of chunks with
-padding, 1.3 bytes a sample for their masks, 12 a cell.
+padding, about 1.3 bytes a sample for their masks, 13 a cell.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ _FRAME = 2  # samples beside a row and rows above a slice, where masks are coded
 class Masks:
     """Masks of a batch.
 
-    By tile: `places` of their frames (-1: the chunk has no mask) in `frames`, and `codes` (kind,
-    bytes). By cell, in raster order of
-    its tile: a word of `mask` for each of its slices, and whether all of it is `hidden`.
+    By tile: `places` of their frames (-1: the chunk has no mask) in `frames`, and `codes` (kind, bytes). By cell, in
+    raster order of its tile: a word of `mask` for each of its slices, and whether it is `hidden` as a whole.
     """
 
     places: Array

@@ -47,7 +47,7 @@ class Indices:
 
 
 def pack(batch: Batch, indices: Indices, masks: Masks | None = None) -> list[list[bytes]]:
-    """Payloads of the stages of every chunk; blocks that are masked everywhere lose their indices."""
+    """Payloads of the stages of every chunk; of `indices`, those of blocks that are masked everywhere change."""
     return _Packer(batch, indices, masks).run()
 
 
@@ -107,7 +107,7 @@ class _Packer:
             self._launch_batch("settle_blocks", batch.superblocks, "hidden", "modes", "counts", "settled")
             read = ("settled", "weights", "classes", "dcs")
             self._launch_batch("settle_dcs", batch.tiles.size, *read, values=scratch)
-            self._launch_batch("count_masks", self._tile_groups(), "places", "frames", "codes")
+            self._launch_batch("count_masks", batch.tiles.size, "places", "frames", "codes")
         self._launch_batch("dc_residuals", batch.tiles.size, *names, values=scratch)
         self._launch_batch("count_dcs", self._tile_groups(), *_DC_SYMBOLS, "histograms", **self._histogram_fields())
 
@@ -136,7 +136,7 @@ class _Packer:
         read = ("modes", "nonzeros", "densities", "headers", "histograms")
         self._launch_batch("list_headers", batch.superblocks, *read, **fields)
         if batch.palettes:
-            self._launch_batch("count_palettes", self._tile_groups(), *_PALETTE_CELLS, "palettes")
+            self._launch_batch("count_palettes", batch.tiles.size, *_PALETTE_CELLS, "palettes")
 
     def _counts(self) -> NDArray[np.uint32]:
         """Of all symbols listed so far."""
@@ -193,13 +193,13 @@ class _Packer:
         self._launch_batch("place_streams", batch.payloads.size, "sizes", "offsets", "totals")
         if self._masked:
             names = ("places", "frames", "codes", "offsets", "output")
-            self._launch_batch("write_masks", self._tile_groups(), *names)
+            self._launch_batch("write_masks", batch.tiles.size, *names)
         self._launch_batch("write_dcs", self._tile_groups(), *_DC_SYMBOLS, "words", "codes", "offsets", "output")
         self._launch_batch("write_tokens", batch.superblocks, *_LISTED, "runs", "offsets", "output")
         if batch.palettes:
             self._launch_batch(
                 "write_palettes",
-                self._tile_groups(),
+                batch.tiles.size,
                 *(*_PALETTE_CELLS, "palettes", "sizes", "offsets", "output"),
             )
         self._launch_batch(

@@ -55,6 +55,8 @@ void run(const std::string& name, nb::bytes params, bool descending) {
 size_t struct_bytes(const std::string& name) {
     static const std::map<std::string, size_t> sizes = {
         {"SumItem", sizeof(mmip::SumItem)},
+        {"PaddedItem", sizeof(mmip::PaddedItem)},
+        {"LevelItem", sizeof(mmip::LevelItem)},
         {"DecodeItem", sizeof(mmip::DecodeItem)},
         {"DecodeTile", sizeof(mmip::DecodeTile)},
         {"DecodeState", sizeof(mmip::DecodeState)},

@@ -1,6 +1,6 @@
 // The padding masks of a batch: found in the samples, coded, and written to the front of the sub-streams of stage 1.
 // Values: PaddedItem per chunk; 64 bits a slice of a cell (raster order of the tile), the mean of what each cell knows, bytes of a
-// tile's code, then the code at its place, out. Coding: one lane = one tile, since a range code is one chain of decisions.
+// tile's code, then the code at its place, out. Coding: one group = one tile.
 // Implements FORMAT.md section 8.1 (mask).
 #pragma once
 
@@ -151,11 +151,9 @@ struct FrameMasksKernel {
     }
 };
 
-struct MaskLanes {
-    static constexpr int kLanes = 32, kPhases = 1;
-
+struct MaskCodingKernel : RangeCodingKernel {
     struct Shared {
-        MaskModel models[kLanes];
+        MaskModel model;
     };
 
     static MMIP_RULE MaskBuffer frame_of(const Batch& batch, const TileItem& t, uint8_t* frame) {
@@ -163,7 +161,7 @@ struct MaskLanes {
     }
 };
 
-struct CountMasksKernel : MaskLanes {
+struct CountMasksKernel : MaskCodingKernel {
     struct Params {
         int64_t groups;
         Batch batch;
@@ -173,16 +171,15 @@ struct CountMasksKernel : MaskLanes {
     };
 
     template <int phase>
-    static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
-        const int64_t tile = group * kLanes + lane;
-        if (tile >= p.batch.tile_count || p.codes[tile].kind != kMaskMixed) return;
+    static MMIP_RULE void run(const Params& p, Shared& s, int64_t tile, int) {
+        if (p.codes[tile].kind != kMaskMixed) return;
         CountedBytes sink;
-        encode_mask(frame_of(p.batch, p.batch.tiles[tile], p.frames + p.places[tile]), s.models[lane], sink);
+        encode_mask(frame_of(p.batch, p.batch.tiles[tile], p.frames + p.places[tile]), s.model, sink);
         p.codes[tile].bytes = sink.kept;
     }
 };
 
-struct WriteMasksKernel : MaskLanes {
+struct WriteMasksKernel : MaskCodingKernel {
     struct Params {
         int64_t groups;
         Batch batch;
@@ -194,9 +191,8 @@ struct WriteMasksKernel : MaskLanes {
     };
 
     template <int phase>
-    static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
-        const int64_t tile = group * kLanes + lane;
-        if (tile >= p.batch.tile_count || p.codes[tile].kind == kMaskAbsent) return;
+    static MMIP_RULE void run(const Params& p, Shared& s, int64_t tile, int) {
+        if (p.codes[tile].kind == kMaskAbsent) return;
         const TileItem& t = p.batch.tiles[tile];
         const PayloadItem& payload = p.batch.payload(p.batch.chunk_of(t), 1);
         PlacedBits out(p.output, 8 * (payload.body + p.offsets[payload.first_stream + t.stream]));
@@ -204,7 +200,7 @@ struct WriteMasksKernel : MaskLanes {
         put_mask_head(p.codes[tile], head);
         if (p.codes[tile].kind == kMaskMixed) {
             PlacedBytes sink{out, p.codes[tile].bytes};
-            encode_mask(frame_of(p.batch, t, p.frames + p.places[tile]), s.models[lane], sink);
+            encode_mask(frame_of(p.batch, t, p.frames + p.places[tile]), s.model, sink);
         }
         out.finish();
     }

@@ -6,6 +6,12 @@
 
 namespace mmip {
 
+// A range code is one chain of decisions, so a lane makes a tile's alone. It has a group to itself: chains of different tiles
+// part at every decision, and lanes of one warp would wait for each other; batches seldom have more tiles than a GPU has warps.
+struct RangeCodingKernel {
+    static constexpr int kLanes = 1, kPhases = 1, kResident = 16;
+};
+
 struct CountedBytes {
     uint32_t all = 0, kept = 0;
 
