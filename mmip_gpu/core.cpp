@@ -268,10 +268,14 @@ struct Chunk {
         if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
     }
 
-    // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order), without a mask.
-    std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes) {
+    // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order); masked: 1 for cells that lie
+    // under the padding mask as a whole.
+    std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes, std::optional<ClassArray> masked) {
         const size_t cells = static_cast<size_t>(coefficients.cells);
-        require(dc.size() == cells && classes.size() == cells && !padding, "not the DCs of this chunk");
+        require(dc.size() == cells && classes.size() == cells && masked.has_value() == padding.has_value() && (!masked || masked->size() == cells),
+                "not the DCs of this chunk");
+        const size_t depth = static_cast<size_t>(coefficients.geometry.depth);
+        for (size_t i = 0; masked && i < cells; ++i) std::fill_n(coefficients.mask.get() + i * depth, depth, masked->data()[i] != 0 ? ~uint64_t{0} : 0);
         std::copy_n(dc.data(), cells, coefficients.dc.get());
         std::copy_n(classes.data(), cells, coefficients.classes.get());
         nb::gil_scoped_release free;
@@ -464,7 +468,7 @@ NB_MODULE(_core, m) {
         .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)
         .def("mode_counts", &Chunk::mode_counts)
         .def("settle_sums", &Chunk::run_settle_sums, "sums"_a, "search"_a)
-        .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a)
+        .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a, "masked"_a.none())
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
         .def_prop_ro("dc_recon", [](const Chunk& c) { return c.quantizer.dc_recon; })

@@ -261,7 +261,6 @@ def test_what_is_refused_is_named() -> None:
     plan = plan_of("yx", 1, 4.0)
     array = np.zeros((9, 9), np.uint8)
     refused = [
-        (replace(plan, padding=0), "uint8", "a padding mask"),
         (plan, "float32", "samples of float32"),
         (plan_of("yx", 1, 4.0, effort=2), "uint8", "effort 2"),
         (plan_of("yx", 1, 4.0, effort=3), "uint8", "effort 3"),

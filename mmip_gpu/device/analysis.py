@@ -15,12 +15,12 @@ from .. import _core
 from ..errors import InvalidArgument
 from .batches import Batch
 from .executors import Array
+from .fields import SAMPLE_TYPES
 from .packing import Indices
 from .parameters import SAMPLE_ITEM
 
 __all__ = ["SAMPLE_TYPES", "Source", "analyze"]
 
-SAMPLE_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
 _SUMS = 7  # of a quality class: counts and excesses by |q| = 1, 2, more, and the squared error
 
 
@@ -76,5 +76,5 @@ def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search
         item["offset"], item["rounding"] = source.offset, rounding
         item["dc_unit"] = _core.DC_IMAGE_UNIT if shape.plan.dc_image else 1
         item["search"] = search
-        item["reversible"] = sum(int(exact) << index for index, exact in enumerate(shape.plan.reversible))
+        item["reversible"] = shape.reversible_bits
     return batch.executor.upload(items)

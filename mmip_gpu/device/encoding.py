@@ -4,7 +4,7 @@ Values: Chunk per array in the executor's memory; payloads, and what a header sa
 the CPU for tests. Guarantees the payloads that the codec makes of the same arrays; chunks of a batch may differ in
 everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a cell and stage,
 96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour and
-4 of float32; with corrections the decoded samples and 5 bytes a sample.
+4 of float32; with corrections the decoded samples and 5 bytes a sample; what padding takes (masks.py).
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from ..axes import PlaneLayout
 from ..errors import InvalidArgument
 from ..floats import DEEP_LIMIT, INDEX_LIMIT
 from ..planning import ChunkPlan, sample_offset
-from .analysis import SAMPLE_TYPES, Source, analyze
-from .batches import Batch, ChunkShape
+from .analysis import Source, analyze
+from .batches import Batch, ChunkShape, launch_items
 from .corrections import encode_corrections
 from .dc_images import DcImages, code_dc_images
 from .executors import Array, Executor
+from .fields import SAMPLE_TYPES
 from .float_samples import sample_indices
+from .masks import fill_padding
 from .packing import Indices, pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
 from .statistics import sample_statistics
@@ -33,7 +35,6 @@ from .synthesis import Reconstruction, Synthesizer
 
 __all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "refusal"]
 
-_LANES = 256
 _SAMPLES = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16", "float32"))
 
 
@@ -78,8 +79,6 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
         return f"samples of {np.dtype(dtype)}"
     if plan.search[0] > _core.SEARCH_FAST:
         return f"effort {plan.config.effort}"
-    if plan.padding is not None:
-        return "a padding mask"
     return None
 
 
@@ -121,16 +120,18 @@ def _encode_alike(
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
     ranges = _index_floats(executor, planes, [c.plan for c in chunks], names)
     statistics = sample_statistics(executor, planes)
-    offsets = [sample_offset(p, found) for p, found in zip(planes, statistics, strict=True)]
-    coloured = _colour_planes(batch, planes, offsets)
     cells = class_of_cells(batch, [c.classes for c in chunks])
+    masks, filled = fill_padding(batch, planes, cells)
+    coded_statistics = statistics if masks is None else sample_statistics(executor, filled)
+    offsets = [sample_offset(p, found) for p, found in zip(filled, coded_statistics, strict=True)]
+    coloured = _colour_planes(batch, filled, offsets)
     sources = [
         Source(p, c, 0 if s.plan.colour else offset)
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
     indices, sums = analyze(batch, sources, rounding, search)
     images = code_dc_images(batch, indices, rounding) if chunks[0].plan.dc_image else None
-    payloads = pack(batch, indices)
+    payloads = pack(batch, indices, masks)
     settled = batch.settle_sums(executor.download(sums), search)
     found = [
         CodedChunk(payload, offset, recon, errors, of_floats or of_integers[1:])
@@ -185,17 +186,6 @@ def _contiguous(array: Array) -> Array:
     return array if array.flags.c_contiguous else array.copy(order="C")
 
 
-def _launch(batch: Batch, kernel: str, items: np.ndarray[Any, Any]) -> None:
-    """A kernel over items of `count` lanes each."""
-    if not items.size:
-        return
-    many = -(-items["count"] // _LANES)
-    items["first_group"] = np.cumsum(many) - many
-    on_device = batch.executor.upload(items)
-    address = batch.executor.address(on_device)
-    batch.executor.launch(kernel, groups=int(many.sum()), item_count=items.size, items=address)
-
-
 def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]) -> list[Array]:
     """The planes that are transformed: components where there is colour."""
     executor, out = batch.executor, list(planes)
@@ -206,7 +196,7 @@ def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]
             addresses = executor.address(array), executor.address(out[index])
             one = array.size // shape.layout.planes
             rows.append((*addresses, one, array.size // 3, 0, SAMPLE_TYPES[array.dtype], offsets[index]))
-    _launch(batch, "colour_planes", np.array(rows, COLOUR_ITEM))
+    launch_items(batch.executor, "colour_planes", np.array(rows, COLOUR_ITEM))
     return out
 
 
@@ -227,5 +217,5 @@ def class_of_cells(batch: Batch, classes: Sequence[Array | None]) -> list[Array 
         out.append(executor.empty(shape.cells, np.uint8))
         addresses = executor.address(voxels[-1]), executor.address(out[-1])
         rows.append((*addresses, layout.volume, shape.cells, 0, shape.plan.depth, layout.channels))
-    _launch(batch, "cell_classes", np.array(rows, CELL_CLASS_ITEM))
+    launch_items(batch.executor, "cell_classes", np.array(rows, CELL_CLASS_ITEM))
     return out
