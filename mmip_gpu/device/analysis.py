@@ -19,7 +19,7 @@ from .fields import SAMPLE_TYPES
 from .packing import Indices
 from .parameters import SAMPLE_ITEM
 
-__all__ = ["SAMPLE_TYPES", "Source", "analyze"]
+__all__ = ["Source", "analyze"]
 
 _SUMS = 7  # of a quality class: counts and excesses by |q| = 1, 2, more, and the squared error
 
