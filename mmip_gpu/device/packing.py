@@ -17,7 +17,7 @@ from .. import _core
 from .batches import Batch
 from .executors import Array
 
-__all__ = ["Indices", "pack"]
+__all__ = ["Indices", "count_ac", "pack"]
 
 _HEADER_SYMBOLS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
 _LANES = 32  # tiles of a group where a lane takes one
@@ -49,6 +49,13 @@ def pack(batch: Batch, indices: Indices) -> list[list[bytes]]:
     return _Packer(batch, indices).run()
 
 
+def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], Array]:
+    """(histograms of all payloads, those of stage 1 empty; densities of all cells), before a further analysis."""
+    packer = _Packer(batch, indices)
+    packer.list_tokens()
+    return packer.counts(), packer.densities
+
+
 class _Packer:
     def __init__(self, batch: Batch, indices: Indices) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
@@ -71,7 +78,7 @@ class _Packer:
     def run(self) -> list[list[bytes]]:
         """All steps in order."""
         self._list_dcs()
-        self._list_tokens()
+        self.list_tokens()
         heads = self._choose_codes()
         self._place()
         return self._payloads(heads)
@@ -110,7 +117,7 @@ class _Packer:
             weights.append(batch.chunk_of(index).fit_weights(dcs[part], classes[part]))
         return weights
 
-    def _list_tokens(self) -> None:
+    def list_tokens(self) -> None:
         """Symbols of all AC, and how often each occurs."""
         batch, executor = self._batch, self._executor
         self._arrays["densities"] = executor.empty(batch.spans, np.uint32)
@@ -120,7 +127,12 @@ class _Packer:
         read = ("modes", "nonzeros", "densities", "headers", "histograms")
         self._launch_batch("list_headers", batch.superblocks, *read, **fields)
 
-    def _counts(self) -> NDArray[np.uint32]:
+    @property
+    def densities(self) -> Array:
+        """Of all cells by stage, in raster order of their tiles."""
+        return self._arrays["densities"]
+
+    def counts(self) -> NDArray[np.uint32]:
         """Of all symbols listed so far."""
         sums = self._arrays["sums"] = self._executor.empty(self._batch.symbols, np.uint32)
         groups = -(-self._batch.symbols // _SYMBOLS)
@@ -130,7 +142,7 @@ class _Packer:
     def _choose_codes(self) -> list[bytes]:
         """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads."""
         batch, executor = self._batch, self._executor
-        counts = self._counts()
+        counts = self.counts()
         words = np.empty(batch.symbols, np.uint32)
         heads, rooms = [], []
         for index in range(batch.payloads.size):

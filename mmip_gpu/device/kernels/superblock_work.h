@@ -46,7 +46,8 @@ struct SuperblockState {
     static constexpr int kCells = Lines::kCells, kWords = kCells * Lines::kCellSamples / 32;
 
     SuperblockCells cells;
-    float samples[Lines::kFloats], work[Lines::kFloats];
+    float samples[Lines::kFloats];
+    alignas(16) float work[Lines::kFloats];
     float dcs[kCells];
     int32_t classes[kCells];
     int32_t tried[kCells];                   // mode, -1: none
@@ -139,7 +140,7 @@ struct SuperblockWork {
         }
     }
 
-    MMIP_RULE void take_dcs(int lane) const {
+    MMIP_PART void take_dcs(int lane) const {
         for (int i = lane; i < State::kWords; i += kLanes) s.found[i] = 0;
         if (lane < kCells) s.rough[lane] = Rough{};
         if (lane < kCells && s.tried[lane] >= 0 && lane % Lines::block_cells(s.tried[lane]) == 0) Lines::take_dcs(s.tried[lane], s.work, lane, s.dcs);
