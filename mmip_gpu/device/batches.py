@@ -56,6 +56,11 @@ class ChunkShape:
         """Stages but the first."""
         return len(self.plan.cuts) - 1
 
+    @property
+    def palettes(self) -> bool:
+        """Whether there may be palette cells."""
+        return self.plan.search[0] > _core.SEARCH_FAST
+
 
 def tile_items(shape: ChunkShape) -> NDArray[np.void]:
     """Tiles of one chunk in the format's order; places count from the chunk's own first.
@@ -128,6 +133,7 @@ class Batch:
         self.streams = int(self.payloads["streams"].sum())
         self.groups = int(_groups(self.payloads["streams"]).sum())
         self.symbols = sum(_DC_SYMBOLS + int(n) * _AC_SYMBOLS for n in ac_stages)
+        self.palettes = any(shape.palettes for shape in shapes)
         self.copies = max(1, min(_MOST_COPIES, _MOST_COUNTS // self.symbols))
         self._on_device = {
             "tiles": executor.upload(self.tiles),

@@ -3,7 +3,8 @@
 Values: Chunk per array in the executor's memory; payloads, and what a header says beside them, out. Home: device, or
 the CPU for tests. Guarantees the payloads that the codec makes of the same arrays; chunks of a batch may differ in
 everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a cell and stage,
-96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour.
+96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour;
+at efforts 2 and 3 what search.py states.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
 from ..axes import PlaneLayout
 from ..errors import InvalidArgument
 from ..planning import ChunkPlan, mean_offset
@@ -61,8 +61,6 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     """
     if np.dtype(dtype) not in _INTEGERS:
         return f"samples of {np.dtype(dtype)}"
-    if plan.search[0] > _core.SEARCH_FAST:
-        return f"effort {plan.config.effort}"
     if plan.padding is not None:
         return "a padding mask"
     if plan.dc_image:
@@ -90,13 +88,13 @@ def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> 
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
 
-def _kind(plan: ChunkPlan) -> int:
+def _kind(plan: ChunkPlan) -> tuple[int, int, int]:
     """What the chunks of one launch share."""
-    return plan.depth
+    return plan.depth, *plan.search
 
 
 def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> list[CodedChunk]:
-    """Chunks of one cell depth, none of them empty."""
+    """Chunks of one kind, none of them empty."""
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
@@ -107,9 +105,10 @@ def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) ->
         Source(p, c, 0 if s.plan.colour else offset)
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
-    indices, sums = analyze(batch, sources, rounding, _core.SEARCH_FAST)
+    search, passes = chunks[0].plan.search
+    indices, sums = analyze(batch, sources, rounding, search, passes)
     payloads = pack(batch, indices)
-    settled = batch.settle_sums(executor.download(sums), _core.SEARCH_FAST)
+    settled = batch.settle_sums(executor.download(sums), search)
     return [
         CodedChunk(payload, offset, recon, errors)
         for payload, offset, (recon, errors) in zip(payloads, offsets, settled, strict=True)

@@ -33,7 +33,7 @@ class Indices:
 
     Per cell: `modes` and `counts` (of the entries of the block that starts there) in coding order of its tile, `dcs`
     and `classes` in raster order of its tile. The entries of a block, `positions` and `values` in scan order, stand in
-    the room of its cells.
+    the room of its cells. There are palette cells only where the plan's search looks for them.
     """
 
     modes: Array
@@ -60,7 +60,7 @@ class _Packer:
     def __init__(self, batch: Batch, indices: Indices) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
         executor = batch.executor
-        self._arrays: dict[str, Array] = {
+        self._arrays: dict[str, Array] = {  # None: nothing of it in this batch
             "modes": indices.modes,
             "classes": indices.classes,
             "dcs": indices.dcs,
@@ -73,6 +73,7 @@ class _Packer:
             "histograms": executor.zeros((batch.copies, batch.symbols), np.uint32),
             "residuals": executor.empty(batch.cells, np.int32),
             "contexts": executor.empty(batch.cells, np.uint8),
+            "palettes": executor.empty(batch.tiles.size, np.uint32) if batch.palettes else None,
         }
 
     def run(self) -> list[list[bytes]]:
@@ -84,7 +85,8 @@ class _Packer:
         return self._payloads(heads)
 
     def _launch(self, kernel: str, groups: int, *names: str, **more: int) -> None:
-        addresses = {name: self._executor.address(self._arrays[name]) for name in names}
+        arrays = {name: self._arrays[name] for name in names}
+        addresses = {name: 0 if array is None else self._executor.address(array) for name, array in arrays.items()}
         self._executor.launch(kernel, groups=groups, **addresses, **more)
 
     def _launch_batch(self, kernel: str, groups: int, *names: str, **more: int) -> None:
@@ -139,10 +141,20 @@ class _Packer:
         self._launch("sum_histograms", groups, "histograms", "sums", **self._histogram_fields())
         return self._executor.download(sums)
 
+    def _bytes_after_tokens(self) -> dict[int, int]:
+        """By payload: what the codes of its palette cells take."""
+        if self._arrays["palettes"] is None:
+            return {}
+        batch = self._batch
+        self._launch_batch("count_palettes", self._tile_groups(), *_PALETTE_CELLS, "palettes")
+        found = self._executor.download(self._arrays["palettes"])
+        totals = np.bincount(batch.tiles["chunk"], found, len(batch.shapes)).astype(np.int64)
+        return dict(zip((batch.chunks["first_payload"] + 1).tolist(), totals.tolist(), strict=True))
+
     def _choose_codes(self) -> list[bytes]:
         """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads."""
         batch, executor = self._batch, self._executor
-        counts = self.counts()
+        counts, more = self.counts(), self._bytes_after_tokens()
         words = np.empty(batch.symbols, np.uint32)
         heads, rooms = [], []
         for index in range(batch.payloads.size):
@@ -155,7 +167,7 @@ class _Packer:
             streams = int(batch.payloads["streams"][index])
             most = _most_dc_bits if stage == 1 else _most_token_bits
             map_bits = batch.shapes[chunk].cells * 32 if stage == 1 and batch.chunks["classes"][chunk] > 1 else 0
-            rooms.append((most(counts[part], words[part]) + map_bits) // 8 + streams)
+            rooms.append((most(counts[part], words[part]) + map_bits) // 8 + streams + more.get(index, 0))
         self._arrays["words"] = executor.upload(words)
         ends = np.cumsum(np.array(rooms, np.int64))
         batch.place_bodies(ends - rooms)
@@ -172,10 +184,13 @@ class _Packer:
         arrays["crcs"] = executor.empty(batch.groups, np.uint32)
         self._launch_batch("count_dc_bits", self._tile_groups(), *_DC_SYMBOLS, "words", "sizes")
         self._launch_batch("count_token_bits", batch.superblocks, *_LISTED, "runs")
-        self._launch_batch("place_superblocks", batch.tiles.size, "runs", "sizes")
+        self._launch_batch("place_superblocks", batch.tiles.size, "runs", "palettes", "sizes")
         self._launch_batch("place_streams", batch.payloads.size, "sizes", "offsets", "totals")
         self._launch_batch("write_dcs", self._tile_groups(), *_DC_SYMBOLS, "words", "offsets", "output")
         self._launch_batch("write_tokens", batch.superblocks, *_LISTED, "runs", "offsets", "output")
+        if batch.palettes:
+            names = (*_PALETTE_CELLS, "palettes", "sizes", "offsets", "output")
+            self._launch_batch("write_palettes", self._tile_groups(), *names)
         self._launch_batch(
             "group_crcs",
             batch.groups,
@@ -197,6 +212,7 @@ class _Packer:
 
 
 _DC_SYMBOLS = ("classes", "residuals", "contexts")
+_PALETTE_CELLS = ("modes", "counts", "positions", "values")
 _LISTED = ("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 
 

@@ -135,6 +135,7 @@ _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 _ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
 _SEARCHED = [*_BATCH[1:], *_ANALYZED, *_pointers("entries", "block_positions", "rates", "first_rates", "header_classes")]
+_PALETTE_CELLS = _pointers("modes", "counts", "positions", "values")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
 
 _ENCODING: dict[str, _Fields] = {
@@ -155,7 +156,9 @@ _ENCODING: dict[str, _Fields] = {
     "sum_histograms": [*_longs("groups"), *_HISTOGRAMS, *_pointers("sums")],
     "count_token_bits": [*_BATCH, *_LISTED, *_pointers("runs")],
     "write_tokens": [*_BATCH, *_LISTED, *_pointers("runs", "offsets", "output")],
-    "place_superblocks": [*_BATCH, *_pointers("runs", "sizes")],
+    "count_palettes": [*_BATCH, *_PALETTE_CELLS, *_pointers("palettes")],
+    "write_palettes": [*_BATCH, *_PALETTE_CELLS, *_pointers("palettes", "sizes", "offsets", "output")],
+    "place_superblocks": [*_BATCH, *_pointers("runs", "palettes", "sizes")],
     "place_streams": [*_BATCH, *_pointers("sizes", "offsets", "totals")],
     "group_crcs": [*_longs("groups", "payload_count"), *_BATCH[1:], *_pointers("sizes", "offsets", "output", "crcs")],
     "dc_residuals": [

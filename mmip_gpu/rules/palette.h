@@ -12,6 +12,7 @@ constexpr int kMaxColours = 4;
 constexpr int kPaletteGaps = kMaxColours - 1;                // scan positions of the gaps; the words of the map follow
 constexpr int kWordSamples = 12;                             // of 2 bits each
 constexpr int kLongestGap = 25;                              // bits
+constexpr int kPaletteSamples = 512;                         // of a cell, at most
 
 MMIP_RULE constexpr int palette_words(int depth) { return (64 * depth + kWordSamples - 1) / kWordSamples; }
 MMIP_RULE constexpr int palette_positions(int depth) { return kPaletteGaps + palette_words(depth); }
@@ -109,6 +110,26 @@ MMIP_RULE uint32_t code_gap(uint32_t gap, Coder& coder) {
     uint32_t value = 1;
     for (int k = s - 2; k >= 0; --k) value = 2 * value + static_cast<uint32_t>(coder.decide(kGapBit, (gap >> k) & 1));
     return value;
+}
+
+// The gaps of a palette cell stand first among its entries.
+MMIP_RULE int palette_gaps(const uint16_t* positions, int count) {
+    int n = 0;
+    while (n < count && positions[n] < kPaletteGaps) ++n;
+    return n;
+}
+
+// Codes a palette cell out of its entries, which are gaps and words of colours. colours: scratch, one a sample.
+template <class Coder>
+MMIP_RULE void code_palette(const uint16_t* positions, const int32_t* values, int count, int depth, uint8_t* colours, Coder& coder) {
+    const int gaps = palette_gaps(positions, count), samples = 64 * depth;
+    for (int k = 0; k < gaps; ++k) code_gap(static_cast<uint32_t>(values[k]), coder);
+    for (int s = 0; s < samples; ++s) colours[s] = 0;
+    for (int k = gaps; k < count; ++k) {
+        const int first = (positions[k] - kPaletteGaps) * kWordSamples;
+        for (int s = 0; s < kWordSamples && first + s < samples; ++s) colours[first + s] = static_cast<uint8_t>((values[k] >> (2 * s)) & 3);
+    }
+    code_colours(colours, depth, gaps + 1, coder);
 }
 
 // The values of the colours: `total` = sum over the samples of the offset of their colour, in units.

@@ -6,6 +6,7 @@
 #include "dc_streams.h"
 #include "finish.h"
 #include "list_tokens.h"
+#include "palettes.h"
 #include "place_streams.h"
 #include "prepare.h"
 #include "search.h"
@@ -38,6 +39,8 @@ using ReduceDeepKernel = SynthesisKernel<8, true>;
     X(sum_histograms, mmip::SumHistogramsKernel)         \
     X(count_token_bits, mmip::CountTokenBitsKernel)      \
     X(write_tokens, mmip::WriteTokensKernel)             \
+    X(count_palettes, mmip::CountPalettesKernel)         \
+    X(write_palettes, mmip::WritePalettesKernel)         \
     X(place_superblocks, mmip::PlaceSuperblocksKernel)   \
     X(place_streams, mmip::PlaceStreamsKernel)           \
     X(group_crcs, mmip::GroupCrcsKernel)                 \

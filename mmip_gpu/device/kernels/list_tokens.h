@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../../rules/builtin_codes.h"
+#include "../../rules/palette.h"
 #include "../../rules/symbols.h"
 #include "atomics.h"
 #include "items.h"
@@ -94,7 +95,8 @@ private:
             ends[n] = low;
         }
         if (first == k) s.ends[k][i] = static_cast<uint16_t>(ends[1]);
-        const uint32_t found = static_cast<uint32_t>(ends[1] - ends[0]);
+        uint32_t found = static_cast<uint32_t>(ends[1] - ends[0]);
+        if (s.cells.mode[k] == kModePalette && i == 1) found = static_cast<uint32_t>(palette_gaps(positions, p.counts[t.first_cell + s.cells.place[k]]));
         const int64_t stages = chunk.stages - 1;
         p.nonzeros[t.first_span + s.cells.place[k] * stages + i - 1] = static_cast<uint16_t>(found);
         p.densities[t.first_span + s.cells.raster[k] * stages + i - 1] = density(found, block.cells);

@@ -26,18 +26,38 @@ struct SearchKernel {
     static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
         if constexpr (phase == 0) {
             if (lane < kMostCells) s.cells.find(p.batch, nullptr, nullptr, p.first + group, lane);
+        } else if constexpr (line_step(phase) >= 0) {
+            work(p, s).transform(line_step(phase), lane);
         } else {
-            const TileItem& t = p.batch.tiles[s.cells.tile];
-            const Work w({{{p.batch, p.out, s, t, p.sources[t.chunk], p.batch.chunks[t.chunk]}, s, p, group}});
-            if constexpr (phase == 1) w.begin(lane);
-            else if constexpr (phase < kPalettes) w.rough_round((phase - kSingles) / kRoughPhases, (phase - kSingles) % kRoughPhases, lane);
-            else if constexpr (phase < kMerged) w.search_palettes(phase - kPalettes, lane);
-            else if constexpr (phase < kLengths) w.rough_round(Modes::kSingles + (phase - kMerged) / kRoughPhases, (phase - kMerged) % kRoughPhases, lane);
-            else w.length_round((phase - kLengths) / kLengthPhases, (phase - kLengths) % kLengthPhases, lane);
+            run_part(p, s, group, lane, phase);
         }
     }
 
 private:
+    static MMIP_RULE SuperblockWork<depth, kLanes> work(const Params& p, Shared& s) {
+        const TileItem& t = p.batch.tiles[s.cells.tile];
+        return {p.batch, p.out, s, t, p.sources[t.chunk], p.batch.chunks[t.chunk]};
+    }
+
+    // Which axis a phase transforms, or -1. Long lines fill the registers, so they are called where few others are in use.
+    static MMIP_RULE constexpr int line_step(int phase) {
+        int step = -1;
+        if (phase >= kLengths) step = (phase - kLengths) % kLengthPhases - 1;
+        else if (phase >= kMerged) step = (phase - kMerged) % kRoughPhases - 1;
+        else if (phase >= kSingles && phase < kPalettes) step = (phase - kSingles) % kRoughPhases - 1;
+        return step < kLineSteps ? step : -1;
+    }
+
+    // All other phases: one function, or the kernel would grow too large.
+    static MMIP_PART void run_part(const Params& p, Shared& s, int64_t group, int lane, int phase) {
+        const Work w({{work(p, s), s, p, group}});
+        if (phase < kSingles) w.begin(lane);
+        else if (phase < kPalettes) w.rough_round((phase - kSingles) / kRoughPhases, (phase - kSingles) % kRoughPhases, lane);
+        else if (phase < kMerged) w.search_palettes(phase - kPalettes, lane);
+        else if (phase < kLengths) w.rough_round(Modes::kSingles + (phase - kMerged) / kRoughPhases, (phase - kMerged) % kRoughPhases, lane);
+        else w.length_round((phase - kLengths) / kLengthPhases, (phase - kLengths) % kLengthPhases, lane);
+    }
+
     struct Work : PaletteSearch<depth, kLanes> {
         using Base = PaletteSearch<depth, kLanes>;
         using Base::s;
@@ -54,7 +74,7 @@ private:
         }
 
         // Whether option o may be taken at cell k.
-        MMIP_RULE bool possible(int o, int k) const {
+        MMIP_PART bool possible(int o, int k) const {
             const int many = Lines::block_cells(Modes::mode(o));
             return many == 1 ? this->present(k) && !this->reversible(k) : this->can_merge(k - k % many, many);
         }
@@ -68,8 +88,6 @@ private:
         MMIP_RULE void rough_round(int o, int step, int lane) const {
             if (step == 0) {
                 if (lane < kCells) s.tried[lane] = possible(o, lane) ? Modes::mode(o) : -1;
-            } else if (step <= kLineSteps) {
-                this->transform(step - 1, lane);
             } else if (step == kLineSteps + 1) {
                 this->take_dcs(lane);
             } else if (step == kLineSteps + 2) {
@@ -81,7 +99,7 @@ private:
             }
         }
 
-        MMIP_RULE void settle_single(int o, int k) const {
+        MMIP_PART void settle_single(int o, int k) const {
             if (s.tried[k] < 0) return;
             if (o == 0) s.palette_dc[k] = s.dcs[k];
             if (o > 0 && s.rough_cost[o][k] >= s.least[k]) return;
@@ -105,14 +123,13 @@ private:
         // --- code lengths of the modes that are near, then of the winners (o == kOptions)
 
         MMIP_RULE void length_round(int o, int step, int lane) const {
-            const bool last = o == Modes::kOptions, settles = !last && step + 1 == kLengthPhases;
-            if (!last && !settles && !this->full()) return;
+            const bool last = o == Modes::kOptions;
             if (step == 0) {
                 if (lane >= kCells) return;
                 s.rest[lane] = 0;
-                s.tried[lane] = last ? (this->present(lane) ? s.chosen[lane] : -1) : (weighs(o, lane) ? Modes::mode(o) : -1);
-            } else if (step <= kLineSteps) {
-                this->transform(step - 1, lane);
+                s.tried[lane] = last ? (this->present(lane) ? s.chosen[lane] : -1) : (this->full() && weighs(o, lane) ? Modes::mode(o) : -1);
+            } else if (!last && !this->full() && step + 1 < kLengthPhases) {
+                return;
             } else if (step == kLineSteps + 1) {
                 this->take_dcs(lane);
             } else if (step == kLineSteps + 2) {
@@ -135,7 +152,7 @@ private:
         }
 
         // Whether effort 3 weighs option o at cell k by code lengths.
-        MMIP_RULE bool weighs(int o, int k) const {
+        MMIP_PART bool weighs(int o, int k) const {
             if (!possible(o, k)) return false;
             if (o < kQuad) return s.try_split[k - k % kGroup] != 0 && is_near(s.rough_cost[o][k], s.least[k]);
             const int first = this->first_of(k, Modes::mode(o));
