@@ -56,7 +56,7 @@ class Search:
         """Analyze all superblocks; `outputs` are the addresses of the sources and of what is written."""
         batch = self._batch
         scratch = {name: self._executor.address(array) for name, array in self._arrays.items()}
-        fields = {"header_classes": 0, **scratch, **outputs, **batch.addresses()}
+        fields = {"header_classes": 0, **batch.addresses(), **scratch, **outputs}
         kernel = "search_planes" if batch.shapes[0].plan.depth == 1 else "search_volumes"
         for first in range(0, batch.superblocks, _WAVE):
             self._executor.launch(kernel, groups=min(_WAVE, batch.superblocks - first), first=first, **fields)

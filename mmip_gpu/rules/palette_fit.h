@@ -48,21 +48,21 @@ constexpr int kRoughTerms = 2 * kMaxColours;
 template <class V>
 MMIP_RULE V rough_term(const RoughPalette& p, V v, int n) {
     const V counted = n < kMaxColours ? v : V{} + 1.0f;
-    return n % kMaxColours == 0 ? counted : where(v > p.border[n % kMaxColours - 1], counted, V{});
+    return n % kMaxColours == 0 ? counted : kept(v > p.border[n % kMaxColours - 1], counted);
 }
 
 // How far samples are from their values, and the number of those.
 template <class V>
 MMIP_RULE V rough_error(const RoughPalette& p, V v) {
     V error = v - p.centre[0];
-    for (int k = 0; k + 1 < kMaxColours; ++k) error -= where(v > p.border[k], V{} + (p.centre[k + 1] - p.centre[k]), V{});
+    for (int k = 0; k + 1 < kMaxColours; ++k) error -= kept(v > p.border[k], V{} + (p.centre[k + 1] - p.centre[k]));
     return error;
 }
 
 template <class I, class V>
 MMIP_RULE I rough_number(const RoughPalette& p, V v) {
     I number{};
-    for (int k = 0; k + 1 < kMaxColours; ++k) number += where(v > p.border[k], I{} + 1, I{});
+    for (int k = 0; k + 1 < kMaxColours; ++k) number += one(v > p.border[k]);
     return number;
 }
 
@@ -78,7 +78,7 @@ MMIP_RULE bool is_promising(float squares, int changes, int samples, float step,
 template <class I>
 MMIP_RULE I nearest_colour(const int32_t* centre, I v, int colours) {
     I number{};
-    for (int k = 0; k + 1 < colours; ++k) number += where(v > ((centre[k] + centre[k + 1]) >> 1), I{} + 1, I{});
+    for (int k = 0; k + 1 < colours; ++k) number += one(v > ((centre[k] + centre[k + 1]) >> 1));
     return number;
 }
 
