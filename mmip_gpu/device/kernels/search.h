@@ -12,7 +12,7 @@ template <int depth>
 struct SearchKernel {
     using Lines = BlockLines<depth>;
     using Modes = SearchModes<depth>;
-    static constexpr int kLanes = depth == 8 ? 128 : 256;
+    static constexpr int kLanes = 128, kResident = depth == 8 ? 5 : 4;   // groups wait for single lanes: many small ones hide it
     static constexpr int kCells = Lines::kCells, kLineSteps = Lines::kPasses;
     static constexpr int kRoughPhases = kLineSteps + 4, kLengthPhases = kLineSteps + 8;   // of a round
     static constexpr int kSingles = 2, kPalettes = kSingles + Modes::kSingles * kRoughPhases;
@@ -65,7 +65,7 @@ private:
 
         MMIP_RULE explicit Work(const Base& base) : Base(base) {}
 
-        MMIP_PART void begin(int lane) const {
+        MMIP_RULE void begin(int lane) const {
             this->start(lane);
             if (lane >= kCells) return;
             s.least[lane] = s.least_rough[lane] = 0;
@@ -74,7 +74,7 @@ private:
         }
 
         // Whether option o may be taken at cell k.
-        MMIP_PART bool possible(int o, int k) const {
+        MMIP_RULE bool possible(int o, int k) const {
             const int many = Lines::block_cells(Modes::mode(o));
             return many == 1 ? this->present(k) && !this->reversible(k) : this->can_merge(k - k % many, many);
         }
@@ -99,7 +99,7 @@ private:
             }
         }
 
-        MMIP_PART void settle_single(int o, int k) const {
+        MMIP_RULE void settle_single(int o, int k) const {
             if (s.tried[k] < 0) return;
             if (o == 0) s.palette_dc[k] = s.dcs[k];
             if (o > 0 && s.rough_cost[o][k] >= s.least[k]) return;
@@ -108,7 +108,7 @@ private:
         }
 
         // Mode 16 against the cells by rough costs, and what is to be weighed by code lengths.
-        MMIP_PART void compare_quad(int first) const {
+        MMIP_RULE void compare_quad(int first) const {
             int64_t split = 0;
             for (int k = first; k < first + kGroup; ++k) split += s.least[k];
             const bool may = s.tried[first] >= 0;
@@ -152,7 +152,7 @@ private:
         }
 
         // Whether effort 3 weighs option o at cell k by code lengths.
-        MMIP_PART bool weighs(int o, int k) const {
+        MMIP_RULE bool weighs(int o, int k) const {
             if (!possible(o, k)) return false;
             if (o < kQuad) return s.try_split[k - k % kGroup] != 0 && is_near(s.rough_cost[o][k], s.least[k]);
             const int first = this->first_of(k, Modes::mode(o));
@@ -194,7 +194,7 @@ private:
             return sum;
         }
 
-        MMIP_PART void settle_quad(int first) const {
+        MMIP_RULE void settle_quad(int first) const {
             const bool full = this->full(), try_whole = s.try_whole[first] != 0, try_split = s.try_split[first] != 0;
             const int64_t split = !full || try_split ? choose_cells(first) : 0;
             const int64_t whole = !try_whole ? 0 : (full ? this->decided_cost(first) : s.rough_cost[kQuad][first]);
@@ -203,7 +203,7 @@ private:
             if (wins) merge(first, kGroup, kMode16);
         }
 
-        MMIP_PART void settle_large(int o, int first) const {
+        MMIP_RULE void settle_large(int o, int first) const {
             const bool full = this->full(), tried = full ? s.tried[first] >= 0 : possible(o, first);
             const int64_t rough = of_parts(s.least_rough, o, first), best = of_parts(s.least, o, first);
             const int64_t whole = tried ? s.rough_cost[o][first] : 0, own = tried && full ? this->decided_cost(first) : whole;

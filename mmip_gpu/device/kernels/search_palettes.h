@@ -123,7 +123,7 @@ private:
         c.low = kMaxIndex, c.high = -kMaxIndex;
     }
 
-    MMIP_PART void find_range(PaletteCell<depth>& c, int k, int lane) const {
+    MMIP_RULE void find_range(PaletteCell<depth>& c, int k, int lane) const {
         int32_t low = kMaxIndex, high = -kMaxIndex;
         for (int i = lane % kCellLanes; i < kSamples; i += kCellLanes) {
             const int32_t v = truncate(sample(k, i));
@@ -140,7 +140,7 @@ private:
     }
 
     // Down each column, then over the columns, as eight lanes of a CPU do.
-    MMIP_PART void add_term(PaletteCell<depth>& c, int k, int n) const {
+    MMIP_RULE void add_term(PaletteCell<depth>& c, int k, int n) const {
         float total = 0.0f;
         for (int x = 0; x < 8; ++x) {
             float sum = 0.0f;
@@ -150,7 +150,7 @@ private:
         c.totals[n] = total;
     }
 
-    MMIP_PART void measure_column(PaletteCell<depth>& c, int k, int x) const {
+    MMIP_RULE void measure_column(PaletteCell<depth>& c, int k, int x) const {
         float squares = 0.0f;
         int32_t changes = 0, before = 0;
         for (int row = 0; row < kSamples / 8; ++row) {
@@ -165,7 +165,7 @@ private:
         c.column.changes[x] = changes;
     }
 
-    MMIP_PART void judge(PaletteCell<depth>& c, int k) const {
+    MMIP_RULE void judge(PaletteCell<depth>& c, int k) const {
         float squares = 0.0f;
         int32_t changes = 0;
         for (int x = 0; x < 8; ++x) squares += c.column.squares[x], changes += c.column.changes[x];
@@ -185,7 +185,7 @@ private:
         for (int i = lane % kCellLanes; i < kSamples; i += kCellLanes) use(i, truncate(sample(k, i)));
     }
 
-    MMIP_PART void add_spread(PaletteCell<depth>& c, int k, int lane) const {
+    MMIP_RULE void add_spread(PaletteCell<depth>& c, int k, int lane) const {
         int64_t spread[kMaxColours] = {0, 0, 0, 0};
         each_sample(k, lane, [&](int i, int32_t v) {
             const int64_t part = square(v - c.centre[c.colours[i]]);
@@ -194,7 +194,7 @@ private:
         for (int n = 0; n < kMaxColours; ++n) add_to(&c.spread[n], spread[n]);
     }
 
-    MMIP_PART void find_bounds(PaletteCell<depth>& c, int k, int lane) const {
+    MMIP_RULE void find_bounds(PaletteCell<depth>& c, int k, int lane) const {
         int32_t low = c.centre[c.chosen], high = low;
         each_sample(k, lane, [&](int i, int32_t v) {
             if (c.colours[i] != c.chosen) return;
@@ -205,7 +205,7 @@ private:
         raise_to(&c.high, high);
     }
 
-    MMIP_PART void add_up(PaletteCell<depth>& c, int k, int lane, int colours) const {
+    MMIP_RULE void add_up(PaletteCell<depth>& c, int k, int lane, int colours) const {
         int32_t sum[kMaxColours] = {0, 0, 0, 0}, count[kMaxColours] = {0, 0, 0, 0};
         each_sample(k, lane, [&](int, int32_t v) {
             const int32_t number = nearest_colour(c.centre, v, colours);
@@ -214,7 +214,7 @@ private:
         for (int n = 0; n < kMaxColours; ++n) add_to(&c.sum[n], sum[n]), add_to(&c.count[n], count[n]);
     }
 
-    MMIP_PART void assign(PaletteCell<depth>& c, int k, int lane, int colours) const {
+    MMIP_RULE void assign(PaletteCell<depth>& c, int k, int lane, int colours) const {
         int32_t count[kMaxColours] = {0, 0, 0, 0};
         each_sample(k, lane, [&](int i, int32_t v) {
             const int32_t number = nearest_colour(c.centre, v, colours);
@@ -224,7 +224,7 @@ private:
         for (int n = 0; n < kMaxColours; ++n) add_to(&c.count[n], count[n]);
     }
 
-    MMIP_PART void weigh_samples(PaletteCell<depth>& c, int k, int lane, int colours) const {
+    MMIP_RULE void weigh_samples(PaletteCell<depth>& c, int k, int lane, int colours) const {
         const float inverse = 256.0f / this->step(k);
         int64_t distortion = 0;
         CostCoder coder{scratch().costs};
@@ -244,13 +244,13 @@ private:
         else c.low = c.high = c.centre[c.chosen];
     }
 
-    MMIP_PART void move_centres(PaletteCell<depth>& c, int colours) const {
+    MMIP_RULE void move_centres(PaletteCell<depth>& c, int colours) const {
         for (int n = 0; n < colours; ++n)
             if (c.count[n] > 0) c.centre[n] = moved_centre(c.sum[n], c.count[n]);
         forget(c);
     }
 
-    MMIP_PART void place_values(PaletteCell<depth>& c, int k, int colours) const {
+    MMIP_RULE void place_values(PaletteCell<depth>& c, int k, int colours) const {
         const float unit = this->step(k) * palette_unit(depth);
         if (!find_gaps(c.centre, colours, unit, c.gaps)) {
             c.active = 0;
@@ -261,7 +261,7 @@ private:
         c.bits = 0;
     }
 
-    MMIP_PART void settle(PaletteCell<depth>& c, int k, int colours) const {
+    MMIP_RULE void settle(PaletteCell<depth>& c, int k, int colours) const {
         CostCoder coder{scratch().costs, c.bits};
         for (int n = 0; n + 1 < colours; ++n) code_gap(static_cast<uint32_t>(c.gaps[n]), coder);
         forget(c);
@@ -274,7 +274,7 @@ private:
         for (int n = 0; n < kPaletteGaps; ++n) this->out.values[this->room(k) + n] = c.gaps[n];
     }
 
-    MMIP_PART void write_words(int lane) const {
+    MMIP_RULE void write_words(int lane) const {
         const int k = lane / kCellLanes;
         if (cell(k).found == 0) return;
         for (int w = lane % kCellLanes; w < palette_words(depth); w += kCellLanes)

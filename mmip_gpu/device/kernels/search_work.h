@@ -100,7 +100,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
 
     // --- phases on the coefficients of the blocks in `tried`
 
-    MMIP_PART void find(int lane) const {
+    MMIP_RULE void find(int lane) const {
         const int own = lane / kCellLanes;
         if (s.tried[own] < 0 || s.tried[own] == kModePalette) return;
         const int32_t least = this->reversible(own) ? 1 : threshold();
@@ -117,7 +117,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
     }
 
     // Entries, or the indices themselves in reversible classes, which leave nothing to decide.
-    MMIP_PART void list(int lane) const {
+    MMIP_RULE void list(int lane) const {
         IndexSums ignored{};
         if (this->reversible(lane / kCellLanes)) return this->put_rounded(lane, ignored);
         if (!decides(lane / kCellLanes)) return;
@@ -138,7 +138,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
         if (lane < kCells) d.distortion[lane] = d.bits[lane] = 0;
     }
 
-    MMIP_PART void decide(int lane) const {
+    MMIP_RULE void decide(int lane) const {
         for (int i = lane; i < kCells * stages(); i += kLanes) {
             const int k = i / stages();
             if (decides(k) && begins(k)) decide_stage(k, i % stages());
@@ -149,7 +149,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
     MMIP_RULE int64_t decided_cost(int k) const { return weigh({s.rest[k] + scratch().distortion[k], scratch().bits[k]}); }
 
     // The indices of the winners, which are in `tried`.
-    MMIP_PART void store(int lane) const {
+    MMIP_RULE void store(int lane) const {
         const int own = lane / kCellLanes, mode = s.tried[own];
         IndexSums sums{};
         if (decides(own)) store_decided(first_of(own, mode), lane, sums);

@@ -140,7 +140,7 @@ struct SuperblockWork {
         }
     }
 
-    MMIP_PART void take_dcs(int lane) const {
+    MMIP_RULE void take_dcs(int lane) const {
         for (int i = lane; i < State::kWords; i += kLanes) s.found[i] = 0;
         if (lane < kCells) s.rough[lane] = Rough{};
         if (lane < kCells && s.tried[lane] >= 0 && lane % Lines::block_cells(s.tried[lane]) == 0) Lines::take_dcs(s.tried[lane], s.work, lane, s.dcs);
