@@ -23,6 +23,7 @@
 #include "passes/mask.h"
 #include "passes/pack.h"
 #include "passes/padding.h"
+#include "passes/rates.h"
 #include "passes/stage_codes.h"
 #include "passes/statistics.h"
 #include "rules/colour.h"
@@ -419,6 +420,22 @@ std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::optional<std::
     return {bytes_of(codes.head), bytes_of(codes.words)};
 }
 
+// Bits of every symbol of a stage from 2 on, headers first: with the built-in codes, or those chosen for a histogram.
+nb::bytes stage_rates(int stage, std::optional<CountArray> histogram) {
+    StageRates rates;
+    if (histogram) {
+        require(stage > 1 && histogram->size() == stage_symbols(stage), "not the histogram of this stage");
+        const uint32_t *counts = histogram->data(), *tokens = counts + kHeaderClasses * kHeaderAlphabet;
+        const std::vector<std::vector<uint32_t>> histograms = {{counts, tokens}, {tokens, counts + histogram->size()}};
+        nb::gil_scoped_release free;
+        rates = rates_of_counts(stage, histograms, 1);
+    } else {
+        rates = builtin_rates(stage);
+    }
+    rates.header.insert(rates.header.end(), rates.token.begin(), rates.token.end());
+    return bytes_of(rates.header);
+}
+
 nb::bytes head_of_payload(nb::bytes codes, CountArray sizes, CountArray group_crcs) {
     const uint8_t* code_bytes = reinterpret_cast<const uint8_t*>(codes.c_str());
     const std::string head = payload_head({code_bytes, code_bytes + codes.size()}, {sizes.data(), sizes.data() + sizes.size()},
@@ -482,6 +499,7 @@ NB_MODULE(_core, m) {
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
     m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a.none(), "histogram"_a, "dc_image"_a = false);
+    m.def("stage_rates", &stage_rates, "stage"_a, "histogram"_a.none());
     m.def("payload_head", &head_of_payload, "codes"_a, "sizes"_a, "group_crcs"_a);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);

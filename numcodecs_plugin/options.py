@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmip_gpu.api import check_step, is_colour
+from mmip_gpu.arguments import check_step, is_colour
 from mmip_gpu.axes import DEFAULT_AXES, PlaneLayout
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container import DTYPES

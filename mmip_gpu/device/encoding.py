@@ -4,7 +4,8 @@ Values: Chunk per array in the executor's memory; payloads, and what a header sa
 the CPU for tests. Guarantees the payloads that the codec makes of the same arrays; chunks of a batch may differ in
 everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a cell and stage,
 96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour and
-4 of float32; with corrections the decoded samples and 5 bytes a sample; what padding takes (masks.py).
+4 of float32; with corrections the decoded samples and 5 bytes a sample; what padding takes (masks.py); at
+efforts 2 and 3 what search.py states.
 """
 
 from __future__ import annotations
@@ -77,8 +78,6 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     """
     if np.dtype(dtype) not in _SAMPLES or (np.dtype(dtype) == np.float32) == (plan.config.step is None):
         return f"samples of {np.dtype(dtype)}"
-    if plan.search[0] > _core.SEARCH_FAST:
-        return f"effort {plan.config.effort}"
     return None
 
 
@@ -105,16 +104,16 @@ def encode_batch(
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
 
-def _kind(plan: ChunkPlan) -> tuple[int, bool, bool]:
-    """What the chunks of one launch share: cell depth, whether they have corrections, and a DC image."""
-    return plan.depth, plan.correction is not None, plan.dc_image
+def _kind(plan: ChunkPlan) -> tuple[int, int, int, bool, bool]:
+    """What the chunks of one launch share: cell depth, search, whether they have corrections, and a DC image."""
+    return plan.depth, *plan.search, plan.correction is not None, plan.dc_image
 
 
 def _encode_alike(
     executor: Executor, chunks: Sequence[Chunk], names: Sequence[str], rounding: int, plain: bool
 ) -> list[CodedChunk]:
     """Chunks of one kind, none of them empty; `names` begin the messages of errors."""
-    search = _core.SEARCH_NONE if plain else _core.SEARCH_FAST
+    search, passes = (_core.SEARCH_NONE, 1) if plain else chunks[0].plan.search
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
@@ -129,7 +128,7 @@ def _encode_alike(
         Source(p, c, 0 if s.plan.colour else offset)
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
-    indices, sums = analyze(batch, sources, rounding, search)
+    indices, sums = analyze(batch, sources, rounding, search, passes)
     images = code_dc_images(batch, indices, rounding) if chunks[0].plan.dc_image else None
     payloads = pack(batch, indices, masks)
     settled = batch.settle_sums(executor.download(sums), search)
@@ -141,7 +140,9 @@ def _encode_alike(
     ]
     if images is not None:
         found = _with_images(found, images)
-    return _corrected(batch, indices, planes, found) if chunks[0].plan.correction is not None else found
+    if chunks[0].plan.correction is None:
+        return found
+    return _corrected(batch, indices, None if masks is None else masks.mask, planes, found)
 
 
 def _with_images(coded: Sequence[CodedChunk], images: DcImages) -> list[CodedChunk]:
@@ -155,11 +156,11 @@ def _with_images(coded: Sequence[CodedChunk], images: DcImages) -> list[CodedChu
 
 
 def _corrected(
-    batch: Batch, indices: Indices, planes: Sequence[Array], coded: Sequence[CodedChunk]
+    batch: Batch, indices: Indices, mask: Array | None, planes: Sequence[Array], coded: Sequence[CodedChunk]
 ) -> list[CodedChunk]:
     """The chunks with their corrections."""
     points = [Reconstruction(p.dtype, c.offset, c.recon) for p, c in zip(planes, coded, strict=True)]
-    decoded = Synthesizer(batch.executor).planes(batch, indices, points)
+    decoded = Synthesizer(batch.executor).planes(batch, indices, points, mask)
     payloads = encode_corrections(batch, planes, decoded)
     return [
         replace(c, payloads=[*c.payloads, payload], decoded=array)

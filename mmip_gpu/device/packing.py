@@ -18,7 +18,7 @@ from .batches import Batch
 from .executors import Array
 from .masks import Masks
 
-__all__ = ["Indices", "pack"]
+__all__ = ["Indices", "count_ac", "pack"]
 
 _HEADER_SYMBOLS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
 _LANES = 32  # tiles of a group where a lane takes one
@@ -54,6 +54,13 @@ def pack(batch: Batch, indices: Indices, masks: Masks | None = None) -> list[lis
     return _Packer(batch, indices, masks).run()
 
 
+def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], Array]:
+    """(histograms of all payloads, those of stage 1 empty; densities of all cells), before a further analysis."""
+    packer = _Packer(batch, indices, None)
+    packer.list_tokens()
+    return packer.counts(), packer.densities
+
+
 class _Packer:
     def __init__(self, batch: Batch, indices: Indices, masks: Masks | None) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
@@ -83,7 +90,7 @@ class _Packer:
         self._has_dcs = not self._batch.shapes[0].plan.dc_image
         if self._has_dcs:
             self._list_dcs()
-        self._list_tokens()
+        self.list_tokens()
         heads = self._choose_codes()
         self._place()
         return self._payloads(heads)
@@ -131,7 +138,7 @@ class _Packer:
             weights.append(batch.chunk_of(index).fit_weights(dcs[part], classes[part], masked))
         return weights
 
-    def _list_tokens(self) -> None:
+    def list_tokens(self) -> None:
         """Symbols of all AC, and how often each occurs."""
         batch, executor = self._batch, self._executor
         self._arrays["densities"] = executor.empty(batch.spans, np.uint32)
@@ -140,10 +147,13 @@ class _Packer:
         self._launch_batch("list_tokens", batch.superblocks, *names, **fields)
         read = ("modes", "nonzeros", "densities", "headers", "histograms")
         self._launch_batch("list_headers", batch.superblocks, *read, **fields)
-        if batch.palettes:
-            self._launch_batch("count_palettes", batch.tiles.size, *_PALETTE_CELLS, "palettes")
 
-    def _counts(self) -> NDArray[np.uint32]:
+    @property
+    def densities(self) -> Array:
+        """Of all cells by stage, in raster order of their tiles."""
+        return self._arrays["densities"]
+
+    def counts(self) -> NDArray[np.uint32]:
         """Of all symbols listed so far."""
         sums = self._arrays["sums"] = self._executor.empty(self._batch.symbols, np.uint32)
         groups = -(-self._batch.symbols // _SYMBOLS)
@@ -158,6 +168,7 @@ class _Packer:
         if arrays["codes"] is not None:
             np.add.at(room, first, download(arrays["codes"])[:, 1].astype(np.int64) + _LONGEST_MASK_HEAD)
         if arrays["palettes"] is not None:
+            self._launch_batch("count_palettes", batch.tiles.size, *_PALETTE_CELLS, "palettes")
             np.add.at(room, first + 1, download(arrays["palettes"]))
         return room
 
@@ -167,7 +178,7 @@ class _Packer:
         None stands for a stage without a payload of its own.
         """
         batch, executor = self._batch, self._executor
-        counts, more = self._counts(), self._range_coded()
+        counts, more = self.counts(), self._range_coded()
         words = np.zeros(batch.symbols, np.uint32)
         heads: list[bytes | None] = []
         rooms = []

@@ -123,6 +123,11 @@ BLOCK_ITEM = np.dtype(
 _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 _ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
+_SEARCHED = [
+    *_BATCH[1:],
+    *_ANALYZED,
+    *_pointers("entries", "block_positions", "rates", "first_rates", "header_classes"),
+]
 _PALETTE_CELLS = _pointers("modes", "counts", "positions", "values")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
 _DC_IMAGES = [*_BATCH, *_pointers("items", "dcs", "squares")]
@@ -152,6 +157,9 @@ _ENCODING: dict[str, _Fields] = {
     "cell_classes": [*_longs("groups", "item_count"), *_pointers("items")],
     "analyze_planes": [*_BATCH, *_ANALYZED],
     "analyze_volumes": [*_BATCH, *_ANALYZED],
+    "search_planes": [*_longs("groups", "first"), *_SEARCHED],
+    "search_volumes": [*_longs("groups", "first"), *_SEARCHED],
+    "header_classes": [*_BATCH, *_pointers("densities", "header_classes")],
     "list_tokens": [
         *_BATCH,
         *_pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "densities"),

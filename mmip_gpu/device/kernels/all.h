@@ -13,6 +13,7 @@
 #include "palettes.h"
 #include "place_streams.h"
 #include "prepare.h"
+#include "search.h"
 #include "sums.h"
 #include "synthesize.h"
 #include "unpack.h"
@@ -39,6 +40,9 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(cell_classes, mmip::CellClassKernel)               \
     X(analyze_planes, mmip::AnalyzeKernel<1>)            \
     X(analyze_volumes, mmip::AnalyzeKernel<8>)           \
+    X(search_planes, mmip::SearchKernel<1>)              \
+    X(search_volumes, mmip::SearchKernel<8>)             \
+    X(header_classes, mmip::HeaderClassesKernel)         \
     X(list_tokens, mmip::ListTokensKernel)               \
     X(list_headers, mmip::ListHeadersKernel)             \
     X(sum_histograms, mmip::SumHistogramsKernel)         \

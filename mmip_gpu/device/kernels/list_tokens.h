@@ -139,6 +139,38 @@ MMIP_RULE int header_class_at(const uint32_t* densities, const SuperblockCells& 
     return header_class(header_context(sum, neighbours), cells.merges(k, chunk.depth));
 }
 
+// The class that a header would have at every cell, for a further analysis; after ListTokensKernel.
+struct HeaderClassesKernel {
+    static constexpr int kLanes = 64, kPhases = 2;
+
+    struct Params {
+        int64_t groups;
+        Batch batch;
+        const uint32_t* densities;
+        uint8_t* header_classes;             // out: coding order, by stage
+    };
+    struct Shared {
+        SuperblockCells cells;
+    };
+
+    template <int phase>
+    static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
+        if constexpr (phase == 0) {
+            if (lane < kMostCells) s.cells.find(p.batch, nullptr, nullptr, group, lane);
+        } else {
+            const TileItem& t = p.batch.tiles[s.cells.tile];
+            const ChunkItem& chunk = p.batch.chunk_of(t);
+            const int stages = chunk.stages - 1;
+            for (int i = lane; i < kMostCells * stages; i += kLanes) {
+                const int k = i / stages;
+                if (s.cells.place[k] < 0) continue;
+                const int64_t span = t.first_span + static_cast<int64_t>(s.cells.place[k]) * stages + i % stages;
+                p.header_classes[span] = static_cast<uint8_t>(header_class_at(p.densities, s.cells, t, chunk, k, i % stages + 2));
+            }
+        }
+    }
+};
+
 // Needs the densities of neighbouring superblocks, so it comes after ListTokensKernel.
 struct ListHeadersKernel {
     static constexpr int kLanes = 64, kPhases = 2;
