@@ -1,4 +1,4 @@
-"""Efforts 2 and 3 on the device: palettes, large blocks and code lengths of earlier passes, equal to the core's choices."""
+"""Efforts 2 and 3 on the device: palettes, large blocks and code lengths, equal to the core's choices."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_superblocks_of_several_launches(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("stage", [2, 3])
 def test_rates_are_the_bits_of_the_codes_that_would_be_sent(stage: int) -> None:
-    """One token only: its own code is worth its price, so that it gets shorter and what never occurs stays as it was."""
+    """One token only: its own code is worth its price, so that it gets shorter, and what never occurs stays."""
     symbols = _core.HEADER_CLASSES * _core.HEADER_ALPHABET + _core.TOKEN_CLASSES * _core.TOKEN_ALPHABET
     counts = np.zeros(symbols, np.uint32)
     token = _core.HEADER_CLASSES * _core.HEADER_ALPHABET + 3 * _core.TOKEN_ALPHABET + 0x25

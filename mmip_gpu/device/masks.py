@@ -29,7 +29,8 @@ class Masks:
     """Masks of a batch.
 
     By tile: `places` of their frames (-1: the chunk has no mask) in `frames`, and `codes` (kind, bytes). By cell, in
-    raster order of its tile, from 8 times its first cell on: a word of `mask` for each of its slices, and whether it is `hidden` as a whole.
+    raster order of its tile: a word of `mask` for each of its slices (those of a tile begin at 8 times its first cell),
+    and whether it is `hidden` as a whole.
     """
 
     places: Array

@@ -31,7 +31,7 @@ struct PaddedItem {
     }
 };
 
-// A cell of n slices has 64 n - 1 AC and a DC.
+// Where the masks of a tile begin: as the decoder has them.
 MMIP_RULE int64_t first_slice(const TileItem& t) { return 8 * t.first_cell; }
 
 MMIP_RULE CellOffset cell_of_superblock(const TileItem& t, int depth, const SuperblockCells& cells, int k) {
