@@ -15,6 +15,7 @@ from strategies import make, make_roi
 import mmip_gpu as mmip
 from mmip_gpu.device import CudaExecutor, HostExecutor, arrays
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
+from mmip_gpu.trial import HostSamples
 
 
 class OnDevice(np.ndarray):
@@ -58,7 +59,12 @@ CASES: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any], int]] = {
     "padded": ("half", (64, 70), "uint16", {"psnr": 45, "effort": 1, "padding": 0}, 0),
     "effort-2": ("textured", (64, 70), "uint16", {"psnr": 45, "effort": 2}, 0),
     "bounded": ("textured", (40, 44), "uint8", {"max_error": 3, "effort": 1}, 0),
+    "bounded-deep": ("edges", (9, 40, 44), "int16", {"max_error": 900, "effort": 1, "verify": False}, 3),
+    "imaged": ("smooth", (300, 320), "uint8", {"psnr": 36, "effort": 1}, 0),
     "float": ("smooth", (40, 44), "float32", {"psnr": 50, "step": 0.05, "effort": 1}, 0),
+    "float-quality": ("textured", (9, 40, 44), "float32", {"quality": 20, "step": 0.25, "effort": 1}, 0),
+    "float-mask": ("textured", (60, 44), "float32", {"quality": 5, "step": 0.25, "effort": 1, "axes": "yx"}, 3),
+    "float-bounded": ("textured", (60, 44), "float32", {"max_error": 1.0, "step": 0.25, "effort": 1}, 0),
 }
 
 
@@ -70,10 +76,16 @@ def case(name: str) -> tuple[NDArray[Any], dict[str, Any]]:
     return array, options
 
 
+LEFT_TO_THE_CORE = ("padded", "effort-2")
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_bytes_are_those_of_the_cpu(name: str) -> None:
+def test_bytes_are_those_of_the_cpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     array, options = case(name)
     expected = mmip.encode(array, **options)
+    assert name != "imaged" or mmip.inspect(expected)["config"]["dc_image"]
+    if name not in LEFT_TO_THE_CORE:
+        monkeypatch.delattr(HostSamples, "analyzed")
     assert mmip.encode(held(array), **options) == expected
     if "roi" in options and not isinstance(options["roi"], str):
         options["roi"] = held(options["roi"])
