@@ -86,6 +86,7 @@ _COMMANDS = {
         "draw PSNR against bits per sample of evaluations",
         "mmip plot rate roi_on.json roi_off.json -o rate.png",
     ),
+    "bench": _Command("bench:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"),
     "demo": _Command(
         "demo:demo",
         "store a volume, read it back stage by stage, measure and draw it",
@@ -130,6 +131,7 @@ def build_parser() -> ArgumentParser:
     _add_info(commands)
     _add_evaluate(commands)
     _add_plot(commands)
+    _add_bench(commands)
     _add_demo(commands)
     return parser
 
@@ -176,6 +178,7 @@ def _add_compress(commands: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a store that is there")
     parser.add_argument("--json", metavar="REPORT.json", help="write the report")
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
+    parser.add_argument("--device", choices=("cpu", "gpu"), help="where chunks are coded; the bytes are the same")
     _add_cluster(parser)
 
 
@@ -233,6 +236,17 @@ def _add_plot(commands: Any) -> None:
     parser = _command(figures, "rate")
     parser.add_argument("results", metavar="RESULTS.json", nargs="+", help="written by mmip evaluate --json")
     _add_output(parser, "FIG.png")
+
+
+def _add_bench(commands: Any) -> None:
+    parser = _command(commands, "bench")
+    parser.add_argument("input", metavar="INPUT", nargs="?", help=_INPUT + " (default phantom3d:64x256x256)")
+    parser.add_argument(
+        "--device", choices=("gpu", "cpu"), default="gpu", help="gpu: beside the CPU, where there is one (default)"
+    )
+    parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
+    parser.add_argument("--json", metavar="FILE", help="write the results")
+    _add_threads(parser)
 
 
 def _add_demo(commands: Any) -> None:

@@ -30,7 +30,8 @@ _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 def compress(args: Namespace) -> None:
     """Compress a volume into a store."""
     roi, source, path = load_roi(args.roi), open_source(args.input), Path(args.store)
-    options = coding_options(args) | {"chunks": args.chunks, "overwrite": args.overwrite, "client": args.client}
+    options = coding_options(args) | {"chunks": args.chunks, "overwrite": args.overwrite}
+    options |= {"client": args.client, "device": args.device}
     report = write_store(source, path, args.axes, roi, args.threads, **options)
     print(f"{source.name} -> {path}")
     print(summary(report))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu import _core
-from mmip_gpu.api import thread_count
+from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError, UnsupportedVersion
 from mmip_gpu.sources import open_source
 

@@ -1,4 +1,4 @@
-"""How the tasks of a job run: on threads of this process or on a cluster, with a bar that shows how far they are.
+"""How the tasks of a job run: on threads of this process, on a device or on a cluster, and how far they are.
 
 Values: a number of threads or what leads to a cluster in; a Runner out. Guarantees that both call the same tasks.
 """
@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from mmip_gpu.device.placement import wants_device
+from mmip_gpu.errors import InvalidArgument
 
 from .cluster import ClientLike, ClusterRunner, connected
 from .grid import Coordinates
@@ -30,8 +33,23 @@ class _Threads:
 
 
 @contextmanager
-def running(client: ClientLike | None, threads: int) -> Iterator[Runner]:
-    """Give what runs tasks: threads of this process, or a cluster (arguments of `cluster.connected`)."""
+def running(client: ClientLike | None, threads: int, device: str | None = None) -> Iterator[Runner]:
+    """Give what runs tasks: threads of this process, its device, or a cluster (arguments of `cluster.connected`).
+
+    Raises
+    ------
+    InvalidArgument
+        For another device than "cpu" or "gpu", or both a GPU and a cluster.
+    BackendUnavailable
+        Without CuPy, a driver or a GPU, where one is asked for.
+    """
+    if wants_device(device, []):
+        if client is not None:
+            raise InvalidArgument("device='gpu': expected no cluster beside it; pass client=None or device='cpu'")
+        from .on_device import DeviceRunner
+
+        yield DeviceRunner.of_current_device(_Threads(threads))
+        return
     if client is None:
         yield _Threads(threads)
         return

@@ -36,6 +36,10 @@ class WriteChunk:
 
     def __call__(self, at: Coordinates, samples: NDArray[Any] | None = None) -> Header:
         """Write the chunk; `samples`, where they came with the task, are those of its box (`given_lengths`)."""
+        return self.kept(at) or self.write(at, self.encoded(at, samples))
+
+    def kept(self, at: Coordinates) -> Header | None:
+        """Header of a chunk that is whole and stays; otherwise the chunk is discarded, to be coded."""
         if self.keep:
             header = self.store.whole_header(at)
             if header is not None:
@@ -43,7 +47,10 @@ class WriteChunk:
         self.claim.check()
         if self.keep:
             self.store.discard(at)
-        encoded = self.encoded(at, samples)
+        return None
+
+    def write(self, at: Coordinates, encoded: Encoded) -> Header:
+        """Write a chunk that was coded."""
         self.claim.check()
         self.store.write(at, encoded)
         return encoded.header
