@@ -260,7 +260,7 @@ class _Check:
             return
         whole = next((at for at in self.store.description.grid.coordinates() if at not in self.broken), None)
         if whole is not None:
-            found = task.write.encoded(whole, None).header.to_bytes()
+            found = task.write.encoded(whole).header.to_bytes()
             if found == self.store.header(whole).to_bytes():
                 return
         proof = "no chunk is whole to compare it with" if whole is None else f"chunk {whole} comes out of it otherwise"
