@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import json
 import os
 import socket
@@ -304,9 +302,3 @@ def test_a_claim_shows_signs_of_life(store, monkeypatch):
         assert second["renewed"] > first["renewed"]
         assert second | {"renewed": 0} == first | {"renewed": 0}
     assert not (store / "mmip-claim.json").exists()
-
-
-@pytest.mark.parametrize("name", ["check", "claim", "cluster", "tasks", "write"])
-def test_examples(name):
-    found = doctest.testmod(importlib.import_module(f"mmip_gpu.store.{name}"), optionflags=doctest.ELLIPSIS)
-    assert not found.failed

@@ -247,8 +247,7 @@ class _Check:
             self.look(run, progress, broken)
         if self.disagreements():
             stated = self.attributes.get("report")
-            seconds = stated.get("seconds") if isinstance(stated, Mapping) else None
-            self.attributes["report"] = self.totals.report() | {"seconds": seconds}
+            self.attributes["report"] = (dict(stated) if isinstance(stated, Mapping) else {}) | self.totals.report()
             task.write.claim.check()
             place.set_attributes(self.attributes)
         return broken
@@ -260,7 +259,7 @@ class _Check:
             return
         whole = next((at for at in self.store.description.grid.coordinates() if at not in self.broken), None)
         if whole is not None:
-            found = task.write.encoded(whole, None).header.to_bytes()
+            found = task.write.encoded(whole).header.to_bytes()
             if found == self.store.header(whole).to_bytes():
                 return
         proof = "no chunk is whole to compare it with" if whole is None else f"chunk {whole} comes out of it otherwise"

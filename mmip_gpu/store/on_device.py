@@ -74,7 +74,7 @@ class DeviceRunner:
         def on_cpu(at: Coordinates) -> tuple[Coordinates, Header]:
             found = f"the device is out of memory ({self.executor.room()} bytes free)"
             warnings.warn(f"chunk {at}: {found}: coded on the CPU", RuntimeWarning, stacklevel=2)
-            return at, task.write(at, task.encoded(at, None))
+            return at, task.write(at, task.encoded(at))
 
         itemsize, grid = task.job.source.dtype.itemsize, task.store.description.grid
 
