@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import warnings
 from collections import Counter
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from zarr.storage import FsspecStore, MemoryStore, WrapperStore, ZipStore
 
 import mmip_gpu as mmip
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError
-from mmip_gpu.store import pieces
+from mmip_gpu.store import pieces, repair_zarr, verify_zarr
 
 DATA = Path("/work/shared/data")
 CHUNKS = {"chunks": (32, 64, 64), "threads": 2}
@@ -231,6 +234,15 @@ def test_a_copy_of_a_folder_knows_its_origin(written, tmp_path, monkeypatch):
     assert (mmip.open_zarr(tmp_path / "b.zarr")[3] == mmip.open_zarr(written)[3]).all()
 
 
+def test_a_copy_is_checked_as_far_as_it_goes(written, tmp_path):
+    mmip.fetch_zarr(written, tmp_path / "a", stages=2)
+    assert verify_zarr(tmp_path / "a")["ok"]
+    with pytest.raises(StoreError, match="mmip upgrade"):
+        repair_zarr(tmp_path / "a", mmip.phantom3d((40, 96, 96)))
+    (tmp_path / "a/stage_2/c/0/0/0/1/0").unlink()
+    assert verify_zarr(tmp_path / "a")["chunks"][0]["chunk"] == [0, 0, 0, 1]
+
+
 def test_an_interrupted_copy_goes_on(written, tmp_path):
     class Broken(CountingStore):
         left = 5
@@ -308,6 +320,31 @@ def test_the_same_store_from_every_source(volume, written, tmp_path):
         assert {k: v.to_bytes() for k, v in store._store_dict.items() if "/c/" in k} == expected
 
 
+class OnDevice:
+    """An array that NumPy must not convert by itself, as those of CuPy."""
+
+    __cuda_array_interface__: dict[str, Any] = {}  # noqa: RUF012
+    __module__ = "cupy"
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __getitem__(self, key: Any) -> OnDevice:
+        return OnDevice(self._array[key])
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed")
+
+    def get(self) -> np.ndarray:
+        return self._array
+
+
+def test_arrays_of_a_device(volume, written):
+    store = MemoryStore()
+    mmip.write_zarr(OnDevice(volume), store, quality=20, **CHUNKS)
+    assert (mmip.open_zarr(store)[...] == mmip.open_zarr(written)[...]).all()
+
+
 # --- places
 
 
@@ -340,6 +377,32 @@ def test_urls(volume, written, tmp_path):
         assert mmip.write_zarr(volume, url, quality=20, **CHUNKS)["complete"]
         assert (mmip.open_zarr(url)[7] == expected).all()
     assert (mmip.open_zarr(tmp_path / "a.zarr")[7] == expected).all()
+
+
+class NoRanges(SimpleHTTPRequestHandler):
+    """A plain web server: no ranges, no listings."""
+
+    def list_directory(self, path: Any) -> None:
+        self.send_error(403)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_a_plain_web_server(one_chunk, tmp_path):
+    pytest.importorskip("aiohttp")
+    store, whole = one_chunk
+    mmip.fetch_zarr(store, tmp_path / "noise.zarr", stages=None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(NoRanges, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/noise.zarr"
+        assert (mmip.open_zarr(url)[0:8, 60:64, 100:103] == whole[0:8, 60:64, 100:103]).all()
+        assert mmip.fetch_zarr(url, tmp_path / "copy.zarr")["stages"] == 1
+        assert mmip.upgrade_zarr(tmp_path / "copy.zarr")["stages"] == 3
+        with pytest.raises(StoreError):
+            mmip.open_zarr(f"{url}.none")
+        server.shutdown()
+    assert (mmip.open_zarr(tmp_path / "copy.zarr")[...] == whole).all()
 
 
 _BUCKETS = count()

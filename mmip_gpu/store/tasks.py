@@ -74,21 +74,23 @@ class Checked:
 
 @dataclass(frozen=True)
 class CheckChunk:
-    """Read all of a chunk and decode it, so that every crc is compared."""
+    """Read the first stages of a chunk, by default all, and decode it, so that every crc is compared."""
 
     store: ChunkStore
+    stages: int | None = None
 
     def __call__(self, at: Coordinates) -> Checked:
         """Say what the chunk is."""
         place, description = self.store.place, self.store.description
-        names = [RECORDS, *(description.array_name(stage + 1) for stage in range(description.stage_count))]
+        stages = self.stages or description.stage_count
+        names = [RECORDS, *(description.array_name(stage + 1) for stage in range(stages))]
         absent = [name for name in names if place.size(name, at) is None]
         if absent:
             return Checked(None, "missing", f"{', '.join(absent)} not found")
         try:
             header = self.store.header(at)
             with self.store.naming(at):
-                decode_chunk(header, lambda stage: self.store.payload(at, stage))
+                decode_chunk(header, lambda stage: self.store.payload(at, stage), stages=stages)
         except (CorruptData, UnsupportedVersion) as error:
             return Checked(None, "damaged", str(error).removeprefix(f"{place}: chunk {at}: "))
         return Checked(header)
