@@ -436,24 +436,27 @@ def bucket(object_server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, di
     return f"s3://{name}", {"key": "test", "secret": "test", "client_kwargs": {"endpoint_url": object_server}}
 
 
-def test_an_object_store(bucket, volume, written, tmp_path):
+def test_an_object_store(bucket, volume, tmp_path):
     url, options = bucket
-    whole = mmip.open_zarr(written)
-    report = mmip.write_zarr(volume, f"{url}/ct.zarr", quality=20, **CHUNKS)
+    few = {"quality": 20, "chunks": (48, 64, 96)}
+    expected = MemoryStore()
+    mmip.write_zarr(volume, expected, **few)
+    whole = mmip.open_zarr(expected)
+    report = mmip.write_zarr(volume, f"{url}/ct.zarr", **few)
     assert report["bytes"] == whole.report["bytes"]
     counting = CountingStore(FsspecStore.from_url(f"{url}/ct.zarr", storage_options=options, read_only=True))
     coarse = mmip.open_zarr(counting, stages=1)
-    assert (coarse[...] == mmip.open_zarr(written, stages=1)[...]).all()
+    assert (coarse[...] == mmip.open_zarr(expected, stages=1)[...]).all()
     assert counting.take().total() == coarse.bytes_needed
     assert (coarse.upgrade()[...] == whole[...]).all()
     assert set(counting.take()) == {"stage_2", "stage_3"}
     assert mmip.fetch_zarr(f"{url}/ct.zarr", tmp_path / "ct.zarr")["stages"] == 1
     assert mmip.upgrade_zarr(tmp_path / "ct.zarr")["stages"] == 3
     assert (mmip.open_zarr(tmp_path / "ct.zarr")[...] == whole[...]).all()
-    mmip.write_zarr(volume, f"{url}/ct.zarr", quality=20, **CHUNKS)  # nothing left to do
+    mmip.write_zarr(volume, f"{url}/ct.zarr", **few)  # nothing left to do
     with pytest.raises(StoreError, match="another job"):
-        mmip.write_zarr(volume, f"{url}/ct.zarr", quality=30, **CHUNKS)
-    assert mmip.write_zarr(volume, f"{url}/ct.zarr", quality=30, overwrite=True, **CHUNKS)["complete"]
+        mmip.write_zarr(volume, f"{url}/ct.zarr", **(few | {"quality": 30}))
+    assert mmip.write_zarr(volume, f"{url}/ct.zarr", overwrite=True, **(few | {"quality": 30}))["complete"]
     with pytest.raises(StoreError):
         mmip.open_zarr(f"{url}/none.zarr")
 
