@@ -136,6 +136,8 @@ def test_bytes_are_kept_up_to_a_limit(one_chunk):
     for _ in range(2):
         assert (volume[3, 5] == whole[3, 5]).all()
         assert counting.take()
+    with pytest.raises(InvalidArgument, match="keep_bytes"):
+        mmip.open_zarr(store, keep_bytes=-1)
     kept = pieces.KeptBytes(10)
     kept["a"], kept["b"], kept["a"] = b"1234", b"12345", b"123456"
     assert kept.get("b") is None
@@ -169,6 +171,12 @@ def test_damage_by_ranges(one_chunk):
     for at in (2, 30, 2000):  # the prefix, the codes, the index or a crc
         with pytest.raises(CorruptData, match=r"chunk \(0, 0, 0, 0\)"):
             mmip.open_zarr(damaged(store, "stage_2", at))[0, 0, 0]
+    late = damaged(store, "stage_3", -5)
+    opened = mmip.open_zarr(late)
+    with pytest.raises(CorruptData, match="crc"):
+        opened[...]
+    late._store_dict.update(store._store_dict)
+    assert (opened[...] == whole).all()  # what was damaged is not kept
     late = damaged(store, "stage_3", -5)
     assert (mmip.open_zarr(late)[0, :8] == whole[0, :8]).all()
     with pytest.raises(CorruptData, match="crc"):
