@@ -16,6 +16,7 @@ from mmip_gpu.codec import Encoded, decode_chunk
 from mmip_gpu.container import Header
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
 
+from .chunk_header import ChunkHeader
 from .claim import Claim
 from .grid import ChunkGrid, Coordinates, Region
 from .job import Job
@@ -75,28 +76,30 @@ class WriteChunk:
 class Checked:
     """What a chunk is: whole, with its header; or missing or damaged, with what is wrong."""
 
-    header: Header | None
+    header: ChunkHeader | None
     state: str = "whole"
     problem: str = ""
 
 
 @dataclass(frozen=True)
 class CheckChunk:
-    """Read all of a chunk and decode it, so that every crc is compared."""
+    """Read the first stages of a chunk, by default all, and decode it, so that every crc is compared."""
 
     store: ChunkStore
+    stages: int | None = None
 
     def __call__(self, at: Coordinates) -> Checked:
         """Say what the chunk is."""
         place, description = self.store.place, self.store.description
-        names = [RECORDS, *(description.array_name(stage + 1) for stage in range(description.stage_count))]
+        stages = self.stages or description.stage_count
+        names = [RECORDS, *(description.array_name(stage + 1) for stage in range(stages))]
         absent = [name for name in names if place.size(name, at) is None]
         if absent:
             return Checked(None, "missing", f"{', '.join(absent)} not found")
         try:
             header = self.store.header(at)
             with self.store.naming(at):
-                decode_chunk(header, lambda stage: self.store.payload(at, stage))
+                decode_chunk(header, lambda stage: self.store.payload(at, stage), stages=stages)
         except (CorruptData, UnsupportedVersion) as error:
             return Checked(None, "damaged", str(error).removeprefix(f"{place}: chunk {at}: "))
         return Checked(header)
@@ -132,8 +135,8 @@ class RepairChunk:
             before = None
         if before is not None and before.to_bytes() != encoded.header.to_bytes():
             raise StoreError(
-                f"{store.place}: chunk {at}: recoding gives another than its record tells of: the source or the encoder "
-                "differs"
+                f"{store.place}: chunk {at}: recoding gives another than its record tells of: the source or the "
+                "encoder differs"
             )
         self.write.claim.check()
         store.discard(at)
