@@ -15,6 +15,8 @@ from strategies import make, make_roi
 import mmip_gpu as mmip
 from mmip_gpu.device import CudaExecutor, HostExecutor, arrays
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
+from mmip_gpu.roi import RoiRule
+from mmip_gpu.trial import HostSamples
 
 
 class OnDevice(np.ndarray):
@@ -58,7 +60,18 @@ CASES: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any], int]] = {
     "padded": ("half", (64, 70), "uint16", {"psnr": 45, "effort": 1, "padding": 0}, 0),
     "effort-2": ("textured", (64, 70), "uint16", {"psnr": 45, "effort": 2}, 0),
     "bounded": ("textured", (40, 44), "uint8", {"max_error": 3, "effort": 1}, 0),
+    "bounded-deep": (
+        "edges",
+        (9, 40, 44),
+        "int16",
+        {"max_error": 900, "effort": 1, "verify": False, "padding": None},
+        3,
+    ),
+    "imaged": ("smooth", (300, 320), "uint8", {"psnr": 36, "effort": 1}, 0),
     "float": ("smooth", (40, 44), "float32", {"psnr": 50, "step": 0.05, "effort": 1}, 0),
+    "float-quality": ("textured", (9, 40, 44), "float32", {"quality": 20, "step": 0.25, "effort": 1}, 0),
+    "float-mask": ("textured", (60, 44), "float32", {"quality": 5, "step": 0.25, "effort": 1, "axes": "yx"}, 3),
+    "float-bounded": ("textured", (60, 44), "float32", {"max_error": 1.0, "step": 0.25, "effort": 1}, 0),
 }
 
 
@@ -70,10 +83,16 @@ def case(name: str) -> tuple[NDArray[Any], dict[str, Any]]:
     return array, options
 
 
+LEFT_TO_THE_CORE = ("padded", "effort-2")
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_bytes_are_those_of_the_cpu(name: str) -> None:
+def test_bytes_are_those_of_the_cpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     array, options = case(name)
     expected = mmip.encode(array, **options)
+    assert name != "imaged" or mmip.inspect(expected)["config"]["dc_image"]
+    if name not in LEFT_TO_THE_CORE:
+        monkeypatch.delattr(HostSamples, "analyzed")
     assert mmip.encode(held(array), **options) == expected
     if "roi" in options and not isinstance(options["roi"], str):
         options["roi"] = held(options["roi"])
@@ -134,6 +153,15 @@ def test_what_is_refused_on_a_device_says_what_is_accepted() -> None:
         mmip.encode(held(array), psnr=40, device="cpu")
     with pytest.raises(InvalidArgument, match="device='tpu'"):
         mmip.encode_batch([array], psnr=40, device="tpu")
+
+
+@pytest.mark.parametrize("rule", ["threshold:300", "range:-5..90", "range:-9..-3", "range:40.5..1e9", "threshold:-7"])
+def test_rules_beyond_the_dtype(rule: str) -> None:
+    array = make("textured", (40, 50), "uint8", 1)
+    bounds = [float(n) for n in rule.partition(":")[2].split("..")]
+    marked = (array.astype(float) >= bounds[0]) & (array.astype(float) <= (bounds[1:] or [np.inf])[0])
+    assert np.array_equal(RoiRule.parse(rule).apply(array), marked)
+    assert mmip.encode(held(array), quality=20, roi=rule) == mmip.encode(array, quality=20, roi=rule)
 
 
 def test_masks_in_any_memory_and_shape() -> None:

@@ -124,8 +124,6 @@ def test_command_and_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     source, store = "phantom3d:16x64x64", str(tmp_path / "v.zarr")
     assert main(["compress", source, store, "--quality", "10", "--effort", "1", "--device", "gpu", "--check"]) == 0
     assert Small.coded > 0
-    with pytest.raises(InvalidArgument, match="no cluster beside it"):
-        mmip.write_zarr(source, tmp_path / "b", quality=10, device="gpu", client=2)
     with pytest.raises(InvalidArgument, match="device='tpu'"):
         mmip.write_zarr(source, tmp_path / "b", quality=10, device="tpu")
     monkeypatch.undo()

@@ -171,7 +171,7 @@ def test_what_ome_zarr_has_no_place_for(shape, axes, tmp_path):
 def test_an_interrupted_export_goes_on(folder, tmp_path, monkeypatch):
     read, done = pyramid.Level.read, Counter()
 
-    def interrupted(self: Any, index: Any) -> Any:
+    def interrupted(self: Any, index: Any) -> Any:  # of the sixth chunk
         if done["read"] == 5:
             raise KeyboardInterrupt
         done["read"] += 1
@@ -189,6 +189,10 @@ def test_an_interrupted_export_goes_on(folder, tmp_path, monkeypatch):
     assert mmip.export_ome_zarr(folder, target, chunks=(16, 32, 32))["written"] == 0
     with pytest.raises(StoreError, match="another export"):
         mmip.export_ome_zarr(folder, target, chunks=(16, 32, 32), stages=1)
+    monkeypatch.setattr(pyramid.Pyramid, "create_arrays", interrupted)  # after the other export is gone
+    with pytest.raises(KeyboardInterrupt):
+        mmip.export_ome_zarr(folder, target, stages=1, overwrite=True)
+    monkeypatch.undo()
     again = mmip.export_ome_zarr(folder, target, stages=1, overwrite=True)
     assert again["written"] == again["chunk_count"]
     assert (zarr.open_array(target / "0")[...] == mmip.open_zarr(folder, stages=1)[...]).all()

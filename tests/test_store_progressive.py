@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import warnings
 from collections import Counter
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from zarr.storage import FsspecStore, MemoryStore, WrapperStore, ZipStore
 
 import mmip_gpu as mmip
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError
-from mmip_gpu.store import pieces
+from mmip_gpu.store import pieces, repair_zarr, verify_zarr
 
 DATA = Path("/work/shared/data")
 CHUNKS = {"chunks": (32, 64, 64), "threads": 2}
@@ -133,6 +136,8 @@ def test_bytes_are_kept_up_to_a_limit(one_chunk):
     for _ in range(2):
         assert (volume[3, 5] == whole[3, 5]).all()
         assert counting.take()
+    with pytest.raises(InvalidArgument, match="keep_bytes"):
+        mmip.open_zarr(store, keep_bytes=-1)
     kept = pieces.KeptBytes(10)
     kept["a"], kept["b"], kept["a"] = b"1234", b"12345", b"123456"
     assert kept.get("b") is None
@@ -166,6 +171,12 @@ def test_damage_by_ranges(one_chunk):
     for at in (2, 30, 2000):  # the prefix, the codes, the index or a crc
         with pytest.raises(CorruptData, match=r"chunk \(0, 0, 0, 0\)"):
             mmip.open_zarr(damaged(store, "stage_2", at))[0, 0, 0]
+    late = damaged(store, "stage_3", -5)
+    opened = mmip.open_zarr(late)
+    with pytest.raises(CorruptData, match="crc"):
+        opened[...]
+    late._store_dict.update(store._store_dict)
+    assert (opened[...] == whole).all()  # what was damaged is not kept
     late = damaged(store, "stage_3", -5)
     assert (mmip.open_zarr(late)[0, :8] == whole[0, :8]).all()
     with pytest.raises(CorruptData, match="crc"):
@@ -229,6 +240,15 @@ def test_a_copy_of_a_folder_knows_its_origin(written, tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     assert mmip.upgrade_zarr(tmp_path / "b.zarr")["stages"] == 3
     assert (mmip.open_zarr(tmp_path / "b.zarr")[3] == mmip.open_zarr(written)[3]).all()
+
+
+def test_a_copy_is_checked_as_far_as_it_goes(written, tmp_path):
+    mmip.fetch_zarr(written, tmp_path / "a", stages=2)
+    assert verify_zarr(tmp_path / "a")["ok"]
+    with pytest.raises(StoreError, match="mmip upgrade"):
+        repair_zarr(tmp_path / "a", mmip.phantom3d((40, 96, 96)))
+    (tmp_path / "a/stage_2/c/0/0/0/1/0").unlink()
+    assert verify_zarr(tmp_path / "a")["chunks"][0]["chunk"] == [0, 0, 0, 1]
 
 
 def test_an_interrupted_copy_goes_on(written, tmp_path):
@@ -308,6 +328,31 @@ def test_the_same_store_from_every_source(volume, written, tmp_path):
         assert {k: v.to_bytes() for k, v in store._store_dict.items() if "/c/" in k} == expected
 
 
+class OnDevice:
+    """An array that NumPy must not convert by itself, as those of CuPy."""
+
+    __cuda_array_interface__: dict[str, Any] = {}  # noqa: RUF012
+    __module__ = "cupy"
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __getitem__(self, key: Any) -> OnDevice:
+        return OnDevice(self._array[key])
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed")
+
+    def get(self) -> np.ndarray:
+        return self._array
+
+
+def test_arrays_of_a_device(volume, written):
+    store = MemoryStore()
+    mmip.write_zarr(OnDevice(volume), store, quality=20, **CHUNKS)
+    assert (mmip.open_zarr(store)[...] == mmip.open_zarr(written)[...]).all()
+
+
 # --- places
 
 
@@ -342,6 +387,32 @@ def test_urls(volume, written, tmp_path):
     assert (mmip.open_zarr(tmp_path / "a.zarr")[7] == expected).all()
 
 
+class NoRanges(SimpleHTTPRequestHandler):
+    """A plain web server: no ranges, no listings."""
+
+    def list_directory(self, path: Any) -> None:
+        self.send_error(403)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_a_plain_web_server(one_chunk, tmp_path):
+    pytest.importorskip("aiohttp")
+    store, whole = one_chunk
+    mmip.fetch_zarr(store, tmp_path / "noise.zarr", stages=None)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(NoRanges, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/noise.zarr"
+        assert (mmip.open_zarr(url)[0:8, 60:64, 100:103] == whole[0:8, 60:64, 100:103]).all()
+        assert mmip.fetch_zarr(url, tmp_path / "copy.zarr")["stages"] == 1
+        assert mmip.upgrade_zarr(tmp_path / "copy.zarr")["stages"] == 3
+        with pytest.raises(StoreError):
+            mmip.open_zarr(f"{url}.none")
+        server.shutdown()
+    assert (mmip.open_zarr(tmp_path / "copy.zarr")[...] == whole).all()
+
+
 _BUCKETS = count()
 
 
@@ -373,24 +444,27 @@ def bucket(object_server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, di
     return f"s3://{name}", {"key": "test", "secret": "test", "client_kwargs": {"endpoint_url": object_server}}
 
 
-def test_an_object_store(bucket, volume, written, tmp_path):
+def test_an_object_store(bucket, volume, tmp_path):
     url, options = bucket
-    whole = mmip.open_zarr(written)
-    report = mmip.write_zarr(volume, f"{url}/ct.zarr", quality=20, **CHUNKS)
+    few = {"quality": 20, "chunks": (48, 64, 96)}
+    expected = MemoryStore()
+    mmip.write_zarr(volume, expected, **few)
+    whole = mmip.open_zarr(expected)
+    report = mmip.write_zarr(volume, f"{url}/ct.zarr", **few)
     assert report["bytes"] == whole.report["bytes"]
     counting = CountingStore(FsspecStore.from_url(f"{url}/ct.zarr", storage_options=options, read_only=True))
     coarse = mmip.open_zarr(counting, stages=1)
-    assert (coarse[...] == mmip.open_zarr(written, stages=1)[...]).all()
+    assert (coarse[...] == mmip.open_zarr(expected, stages=1)[...]).all()
     assert counting.take().total() == coarse.bytes_needed
     assert (coarse.upgrade()[...] == whole[...]).all()
     assert set(counting.take()) == {"stage_2", "stage_3"}
     assert mmip.fetch_zarr(f"{url}/ct.zarr", tmp_path / "ct.zarr")["stages"] == 1
     assert mmip.upgrade_zarr(tmp_path / "ct.zarr")["stages"] == 3
     assert (mmip.open_zarr(tmp_path / "ct.zarr")[...] == whole[...]).all()
-    mmip.write_zarr(volume, f"{url}/ct.zarr", quality=20, **CHUNKS)  # nothing left to do
+    mmip.write_zarr(volume, f"{url}/ct.zarr", **few)  # nothing left to do
     with pytest.raises(StoreError, match="another job"):
-        mmip.write_zarr(volume, f"{url}/ct.zarr", quality=30, **CHUNKS)
-    assert mmip.write_zarr(volume, f"{url}/ct.zarr", quality=30, overwrite=True, **CHUNKS)["complete"]
+        mmip.write_zarr(volume, f"{url}/ct.zarr", **(few | {"quality": 30}))
+    assert mmip.write_zarr(volume, f"{url}/ct.zarr", overwrite=True, **(few | {"quality": 30}))["complete"]
     with pytest.raises(StoreError):
         mmip.open_zarr(f"{url}/none.zarr")
 

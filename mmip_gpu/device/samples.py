@@ -2,8 +2,9 @@
 
 Values: arrays of an executor, their classes, and plans in; payloads on the host, sums of errors, and encodings out.
 Stands in for trial.HostSamples: the same numbers, so the same plans and bytes. What the kernels do not encode
-(`encoding.refusal`) is analyzed by the core, for which all samples are copied to the host, once. Scratch beside that of
-encoding and decoding: the decoded samples, and 24 bytes for each of 2^24 samples where errors are summed.
+(`encoding.refusal`) is analyzed by the core, for which all samples are copied to the host, once. So are float32 samples
+whose errors are asked for, since their sums depend on the order of the terms. Scratch beside that of encoding and
+decoding: the decoded samples, and 24 bytes for each of 2^24 samples where errors are summed by class.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from ..axes import PlaneLayout
 from ..codec import PLAIN_ROUNDING, ROUNDING
 from ..container import Header, LossRecord
-from ..loss import loss_record
+from ..floats import INDEX_LIMIT
+from ..loss import loss_record, measured_error
 from ..planning import ChunkPlan
 from ..raw import CodedParts, Encoded, assembled, encode_raw, transform_header
 from ..trial import Analyzed, HostSamples, Region, Trial
@@ -27,6 +29,7 @@ from .batches import Batch, ChunkShape
 from .decoding import DecodeJob
 from .encoding import Chunk, CodedChunk, class_of_cells, encode_batch, refusal
 from .executors import Array, Executor
+from .float_samples import sample_indices
 from .overlap import Lane
 from .statistics import differences
 
@@ -51,11 +54,6 @@ class DeviceSamples:
         download = self.lane.executor.download
         classes = None if self.classes is None else download(self.classes)
         return HostSamples(download(self.array), classes, self.threads)
-
-    @cached_property
-    def limits(self) -> tuple[int, int]:
-        """Least and greatest sample."""
-        return int(self.array.min()), int(self.array.max())
 
     def read(self, region: Region) -> NDArray[Any]:
         """A copy of the samples of a region in host memory."""
@@ -84,47 +82,58 @@ class DeviceAnalysis:
     samples: DeviceSamples
     plan: ChunkPlan
     coded: CodedChunk
-    reached: tuple[int, int] | None = field(default=None, repr=False)
+    reached: tuple[float, float] | None = field(default=None, repr=False)
 
     def payloads(self) -> Sequence[bytes]:
-        """All stages."""
-        return self.coded.payloads
+        """All stages but the corrections."""
+        return self.coded.payloads[: len(self.plan.cuts)]
 
     def class_errors(self) -> list[float]:
-        """Sum of squared errors in each class after decoding."""
+        """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
         samples, count = self.samples, len(self.plan.steps)
-        if count == 1 or samples.classes is None:
+        executor, step = samples.lane.executor, self.plan.config.step
+        one_class = count == 1 or samples.classes is None
+        if one_class and step is None:
             return [float(self.error()[0])] + [0.0] * (count - 1)
-        (decoded,) = _decoded([self])
+        pair = [executor.contiguous(samples.array), *_decoded([self])]
+        if step is not None:
+            pair = _indices(executor, pair, step)
+        if one_class:
+            return [float(differences(executor, pair[:1], pair[1:])[0][0])] + [0.0] * (count - 1)
         layout = PlaneLayout.of(samples.array.shape, self.plan.axes)
-        batch = Batch(samples.lane.executor, [ChunkShape(layout, self.plan)])
+        batch = Batch(executor, [ChunkShape(layout, self.plan)])
         (cells,) = class_of_cells(batch, [samples.classes])
         assert cells is not None
         cells = cells.reshape(layout.planes, *batch.shapes[0].grid)
         for axis, size in enumerate((self.plan.depth, 8, 8), 1):
             cells = cells.repeat(size, axis)
         z, y, x = layout.volume
-        originals, found = (
-            layout.plane_view(a).reshape(layout.planes, *layout.volume) for a in (samples.array, decoded)
-        )
+        originals, found = (layout.plane_view(array).reshape(layout.planes, z, y, x) for array in pair)
         return _squares_by_class(originals, found, cells[:, :z, :y, :x], count)
 
     def mean_error(self) -> float:
-        """Mean squared error after decoding."""
-        return float(self.error()[0] / self.samples.array.size)
+        """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
+        squares, step, samples = self.error()[0], self.plan.config.step, int(self.samples.array.size)
+        return squares / samples if step is None else squares / step**2 / samples
 
-    def error(self) -> tuple[int, int]:
-        """(sum of squared errors, largest error) after decoding."""
+    def error(self) -> tuple[float, float]:
+        """(sum of squared errors, largest error) after decoding, as `loss.measured_error`."""
         if self.reached is None:
             _measure([self])
             assert self.reached is not None
         return self.reached
 
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
-        """The encoding by a plan that differs in `verify`; a raw one copies the samples to the host."""
-        samples = self.samples
-        reached = self.error() if plan.config.verify else None
-        loss = loss_record(plan, samples.array.size, samples.limits, sum(self.coded.errors), reached)
+        """The encoding by a plan that differs in what an analysis does not depend on.
+
+        Corrections are coded with the samples: for others these are analyzed again. A raw encoding copies them to the
+        host.
+        """
+        samples, coded = self.samples, self.coded
+        if plan.correction != self.plan.correction:
+            return samples.analyzed(plan).encoded(plan, allow_raw)
+        reached = self.error() if needs_error(plan) else None
+        loss = loss_record(plan, samples.array.size, coded.sample_range, sum(coded.errors), reached)
         header, parts = self._header(plan, loss)
         raw = (lambda: encode_raw(samples.on_host.array, header.layout, plan)) if allow_raw else None
         return assembled(header, parts, raw)
@@ -136,9 +145,15 @@ class DeviceAnalysis:
 
     def _header(self, plan: ChunkPlan, loss: LossRecord) -> tuple[Header, CodedParts]:
         array, coded = self.samples.array, self.coded
-        parts = CodedParts(coded.payloads, coded.offset, coded.recon)
+        image = None if coded.dc_recon is None else (coded.dc_recon[0], coded.dc_recon[1], coded.dc_recon[2])
+        parts = CodedParts(coded.payloads, coded.offset, coded.recon, image)
         layout = PlaneLayout.of(array.shape, plan.axes)
         return transform_header(parts, plan, str(array.dtype), layout, loss), parts
+
+
+def needs_error(plan: ChunkPlan) -> bool:
+    """Whether the loss record of an encoding holds what was measured."""
+    return plan.config.verify or plan.correction is not None
 
 
 def analyzed_together(
@@ -153,7 +168,7 @@ def analyzed_together(
         chunks = [Chunk(samples[i].array, plans[i], samples[i].classes) for i in taken]
         coded = encode_batch(executor, chunks, PLAIN_ROUNDING if plain else ROUNDING, plain=plain)
         for i, one in zip(taken, coded, strict=True):
-            found[i] = DeviceAnalysis(samples[i], plans[i], one)
+            found[i] = DeviceAnalysis(samples[i], plans[i], replace(one, decoded=None))
     return [
         part.on_host.analyzed(plan, plain=plain) if done is None else done
         for part, plan, done in zip(samples, plans, found, strict=True)
@@ -170,7 +185,7 @@ def encoded_together(trials: Sequence[Trial], plans: Sequence[ChunkPlan], allow_
     found = analyzed_together([samples for _, samples, _ in chosen], [plan for _, _, plan in chosen])
     for (trial, _, _), analysis in zip(chosen, found, strict=True):
         trial.learn(analysis)
-    _measure([a for a in found if isinstance(a, DeviceAnalysis) and a.plan.config.verify])
+    _measure([a for a in found if isinstance(a, DeviceAnalysis) and needs_error(a.plan)])
     return [trial.encoded(plan, allow_raw) for trial, plan in zip(trials, plans, strict=True)]
 
 
@@ -179,10 +194,26 @@ def _measure(analyses: Sequence[DeviceAnalysis]) -> None:
     if not analyses:
         return
     executor = analyses[0].samples.lane.executor
-    originals = [executor.contiguous(analysis.samples.array) for analysis in analyses]
-    found = differences(executor, originals, _decoded(analyses))
-    for analysis, reached in zip(analyses, found, strict=True):
-        analysis.reached = reached
+    decoded = _decoded(analyses)
+    exact = [i for i, analysis in enumerate(analyses) if analysis.plan.config.step is None]
+    originals = [executor.contiguous(analyses[i].samples.array) for i in exact]
+    found = differences(executor, originals, [decoded[i] for i in exact]) if exact else []
+    for i, reached in zip(exact, found, strict=True):
+        analyses[i].reached = reached
+    for analysis, array in zip(analyses, decoded, strict=True):
+        plan, step = analysis.plan, analysis.plan.config.step
+        if step is not None:
+            layout = PlaneLayout.of(array.shape, plan.axes)
+            original = layout.to_planes(analysis.samples.on_host.array)
+            indices = layout.to_planes(executor.download(_indices(executor, [array], step)[0]))
+            analysis.reached = measured_error(original, indices, step)
+
+
+def _indices(executor: Executor, arrays: Sequence[Array], step: float) -> list[Array]:
+    """Indices of float32 samples that have some."""
+    many = len(arrays)
+    found = sample_indices(executor, arrays, [step] * many, [INDEX_LIMIT] * many, [""] * many)
+    return [indices for indices, _, _ in found]
 
 
 def _decoded(analyses: Sequence[DeviceAnalysis]) -> list[Array]:

@@ -44,7 +44,7 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     axes = _stated_axes(array, len(shape)) or default_axes(len(shape))
 
     def read(region: Region) -> Array:
-        return np.asarray(array[region])
+        return _on_host(array[region])
 
     if isinstance(array, Phantom3D):
         content = "0"  # the shape defines every voxel
@@ -110,6 +110,13 @@ def _stated_axes(array: Any, ndim: int) -> str | None:
     return axes if axes in KNOWN_AXES and len(axes) == ndim else None
 
 
+def _on_host(part: Any) -> Array:
+    """Bring a part of an array to the host: of Dask computed, of CuPy copied, which NumPy does not do unasked."""
+    if hasattr(part, "__dask_graph__"):
+        part = part.compute()
+    return np.asarray(part.get() if hasattr(part, "__cuda_array_interface__") else part)
+
+
 def _stated_history(array: Any) -> dict[str, Any]:
     """Read what an array that we exported says was lost."""
     attributes = getattr(array, "attrs", None)
@@ -128,7 +135,7 @@ def _probes(array: Any, shape: tuple[int, ...]) -> list[Array]:
     blocks = []
     for quarter in (0, 2, 4):
         starts = [(max(0, size - PROBE_SIZE) * quarter) // 4 for size in shape]
-        blocks.append(np.asarray(array[tuple(slice(start, start + PROBE_SIZE) for start in starts)]))
+        blocks.append(_on_host(array[tuple(slice(start, start + PROBE_SIZE) for start in starts)]))
     return blocks
 
 

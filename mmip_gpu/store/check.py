@@ -26,7 +26,7 @@ from .grid import Coordinates
 from .job import Job
 from .place import RECORDS, Place
 from .records import ChunkStore, Totals
-from .report import COMPLETE
+from .report import COMPLETE, held_stages
 from .running import progress_bar, running
 from .tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
 
@@ -48,7 +48,7 @@ def verify_zarr(
     Parameters
     ----------
     path : path or zarr StoreLike
-        A store of `write_zarr`.
+        A store of `write_zarr`; of a copy of its first stages, these are checked.
     threads, client, progress
         As in `write_zarr`.
 
@@ -128,6 +128,8 @@ def repair_zarr(
     """
     place = Place(path, read_only=False)
     check = _Check(place)
+    if check.held < check.store.description.stage_count:
+        raise StoreError(f"{place}: a copy of its first stages: mmip upgrade completes it")
     if not check.complete:
         raise StoreError(f"{place}: its job did not end: write it again, which keeps what is whole")
     job = check.job(source, roi)
@@ -149,6 +151,7 @@ class _Check:
         self.attributes = attributes
         self.store = ChunkStore(place, StoreDescription.from_dict(attributes.get("description")))
         self.complete = attributes.get("state") == COMPLETE
+        self.held = held_stages(attributes, self.store.description)
         self.totals = Totals(self.store.description)
         self.broken: dict[Coordinates, Checked] = {}
         self.arrays: list[str] = []
@@ -169,7 +172,7 @@ class _Check:
                     self.totals.add(found.header, self.store.stage_bytes(at, found.header))
                 advance()
 
-            run(CheckChunk(self.store), grid.coordinates() if items is None else items, done)
+            run(CheckChunk(self.store, self.held), grid.coordinates() if items is None else items, done)
 
     def disagreements(self) -> list[str]:
         """What the report of a complete store, all of it whole, says otherwise than its records."""
@@ -247,8 +250,7 @@ class _Check:
             self.look(run, progress, broken)
         if self.disagreements():
             stated = self.attributes.get("report")
-            seconds = stated.get("seconds") if isinstance(stated, Mapping) else None
-            self.attributes["report"] = self.totals.report() | {"seconds": seconds}
+            self.attributes["report"] = (dict(stated) if isinstance(stated, Mapping) else {}) | self.totals.report()
             task.write.claim.check()
             place.set_attributes(self.attributes)
         return broken
@@ -260,7 +262,7 @@ class _Check:
             return
         whole = next((at for at in self.store.description.grid.coordinates() if at not in self.broken), None)
         if whole is not None:
-            found = task.write.encoded(whole, None).header.to_bytes()
+            found = task.write.encoded(whole).header.to_bytes()
             if found == self.store.header(whole).to_bytes():
                 return
         proof = "no chunk is whole to compare it with" if whole is None else f"chunk {whole} comes out of it otherwise"
@@ -269,7 +271,7 @@ class _Check:
     def _array_problems(self) -> list[str]:
         """What is wrong with the arrays of the group, one text each."""
         description = self.store.description
-        shapes = {array.name: array.shape for array in description.stage_arrays()}
+        shapes = {array.name: array.shape for array in description.stage_arrays()[: self.held]}
         shapes[RECORDS] = (*description.grid.counts, description.record_bytes)
         problems = []
         for name, shape in shapes.items():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.codec import Encoded
 from mmip_gpu.container import Header
 from mmip_gpu.errors import CorruptData, TruncatedData
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["ORIGIN_BYTES", "ChunkHeader"]
+__all__ = ["ORIGIN_BYTES", "ChunkHeader", "with_origin"]
 
 _ORIGIN = struct.Struct("<QI")
 ORIGIN_BYTES = _ORIGIN.size + 4
@@ -34,14 +35,6 @@ class ChunkHeader(Header):
 
     roi_voxels: int = 0
     source_crc: int = 0
-
-    @classmethod
-    def of(cls, header: Header, samples: NDArray[Any], classes: NDArray[np.uint8] | None) -> Self:
-        """Add to a header what it is the header of."""
-        data = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
-        roi = 0 if classes is None else int(np.count_nonzero(classes))
-        known = {field.name: getattr(header, field.name) for field in fields(Header)}
-        return cls(**known, roi_voxels=roi, source_crc=zlib.crc32(data.reshape(-1).view(np.uint8)))
 
     @property
     def voxels(self) -> int:
@@ -73,3 +66,12 @@ class ChunkHeader(Header):
         if roi > found.voxels:
             raise CorruptData(f"record: {roi} voxels of interest among {found.voxels}")
         return found
+
+
+def with_origin(encoded: Encoded, samples: NDArray[Any], classes: NDArray[np.uint8] | None) -> Encoded:
+    """Give a coded chunk the header of a store: with what it was coded from."""
+    data = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
+    roi = 0 if classes is None else int(np.count_nonzero(classes))
+    known = {field.name: getattr(encoded.header, field.name) for field in fields(Header)}
+    header = ChunkHeader(**known, roi_voxels=roi, source_crc=zlib.crc32(data.reshape(-1).view(np.uint8)))
+    return replace(encoded, header=header)

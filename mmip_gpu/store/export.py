@@ -139,7 +139,8 @@ def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Gro
         raise StoreError(
             f"{path_name(root)}: another export is here; pass overwrite=True (--overwrite) or another path"
         )
-    group.attrs.put(begun)
+    group.attrs.put({_MARK: {"job": None, "complete": False}})  # until the chunks of the other are gone
     for name in list(group.array_keys()):
         sync((root / name).delete_dir())
+    group.attrs.put(begun)
     return group

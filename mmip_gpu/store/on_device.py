@@ -22,6 +22,7 @@ from mmip_gpu.device.overlap import LANES, Lane, budget, cut_batches, through_la
 from mmip_gpu.device.samples import DeviceSamples, encoded_together
 from mmip_gpu.trial import Trial
 
+from .chunk_header import with_origin
 from .grid import Coordinates
 from .tasks import Runner, Task, WriteChunk
 
@@ -74,7 +75,7 @@ class DeviceRunner:
         def on_cpu(at: Coordinates) -> tuple[Coordinates, Header]:
             found = f"the device is out of memory ({self.executor.room()} bytes free)"
             warnings.warn(f"chunk {at}: {found}: coded on the CPU", RuntimeWarning, stacklevel=2)
-            return at, task.write(at, task.encoded(at, None))
+            return at, task.write(at, task.encoded(at))
 
         itemsize, grid = task.job.source.dtype.itemsize, task.store.description.grid
 
@@ -94,4 +95,7 @@ def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> 
     held = iter(lane.upload([array for pair in given for array in pair if array is not None]))
     samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in given]
     encoded = encoded_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
-    return [(at, task.write(at, chunk)) for at, chunk in zip(batch, encoded, strict=True)]
+    return [
+        (at, task.write(at, with_origin(chunk, *origin)))
+        for at, chunk, origin in zip(batch, encoded, given, strict=True)
+    ]

@@ -37,7 +37,7 @@ _GROUP = 8  # sub-streams under one crc
 
 
 class KeptBytes:
-    """Bytes by key, the least used ones dropped above a limit; empty after pickling.
+    """Bytes by key, the least used ones dropped above a limit; empty after pickling. Keys are strings or tuples.
 
     Examples
     --------
@@ -69,6 +69,12 @@ class KeptBytes:
             self._held[key] = data
             while self._size > self._limit:
                 self._size -= len(self._held.popitem(last=False)[1])
+
+    def forget(self, at: Coordinates) -> None:
+        """Drop what is kept of a chunk."""
+        with self._lock:
+            for key in [key for key in self._held if key[0] == at]:
+                self._size -= len(self._held.pop(key))
 
     def __reduce__(self) -> tuple[type[KeptBytes], tuple[int]]:
         return KeptBytes, (self._limit,)

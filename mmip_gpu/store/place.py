@@ -116,12 +116,12 @@ class Place:
             If the place holds something else.
         """
         with storing(f"{self}: cannot be read"):
-            if self._holds_nothing():
-                return None
             try:
                 found = self._group().attrs.get(ATTRIBUTE)
             except (FileNotFoundError, ValueError):  # no group, or metadata that zarr does not read
                 found = None
+            if found is None and self._holds_nothing():  # asked last: a web server lists nothing
+                return None
         if not isinstance(found, Mapping):
             raise StoreError(
                 f"{self}: expected an mmip store or an empty place, found something else; it is left alone"

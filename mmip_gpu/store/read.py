@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mmip_gpu import _core
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.codec import decode_chunk, needed_stages
-from mmip_gpu.errors import StoreError, UnsupportedVersion
+from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError, UnsupportedVersion
 from mmip_gpu.inspection import describe
 
 from .description import StoreDescription
@@ -89,6 +89,8 @@ def open_zarr(
     ...     volume.shape, volume[3, 10:20].shape
     ((16, 64, 64), (10, 64))
     """
+    if isinstance(keep_bytes, bool) or not isinstance(keep_bytes, int) or keep_bytes < 0:
+        raise InvalidArgument(f"keep_bytes={keep_bytes!r}: expected a number of bytes")
     place = Place(path, read_only=True)
     attributes = place.attributes()
     if attributes is None:
@@ -306,13 +308,18 @@ class ProgressiveArray:
 
     def _decoded(self, part: Part, threads: int) -> NDArray[Any]:
         at = part.coordinates
-        header, payloads = self._reader.payloads(at, self._stages, self._scale, part.inside)
-        with self._store.naming(at):
-            return decode_chunk(
-                header,
-                lambda stage: payloads[stage - 1],
-                stages=self._stages,
-                scale=self._scale,
-                region=part.inside,
-                threads=threads,
-            )
+        stages, scale = self._stages, self._scale
+        try:
+            header, payloads = self._reader.payloads(at, stages, scale, part.inside)
+            with self._store.naming(at):
+                return decode_chunk(
+                    header,
+                    lambda stage: payloads[stage - 1],
+                    stages=stages,
+                    scale=scale,
+                    region=part.inside,
+                    threads=threads,
+                )
+        except CorruptData:  # the store may be repaired
+            self._reader.kept.forget(at)
+            raise

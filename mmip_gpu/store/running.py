@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmip_gpu.device.placement import wants_device
-from mmip_gpu.errors import InvalidArgument
 
 from .cluster import ClientLike, ClusterRunner, connected
 from .grid import Coordinates
 from .tasks import Runner, Task
 from .window import run_bounded
 
-__all__ = ["progress_bar", "running"]
+__all__ = ["Threads", "progress_bar", "running"]
 
 
 @dataclass(frozen=True)
-class _Threads:
+class Threads:
     """Runs tasks on threads; the first that fails ends the job."""
 
     count: int
 
     def __call__(self, task: Task, items: Iterable[Coordinates], done: Callable[[Coordinates, Any], None]) -> None:
+        """Run a task for all items."""
         run_bounded(lambda at: (at, task(at)), items, self.count, lambda result: done(*result))
 
 
@@ -39,22 +39,20 @@ def running(client: ClientLike | None, threads: int, device: str | None = None) 
     Raises
     ------
     InvalidArgument
-        For another device than "cpu" or "gpu", or both a GPU and a cluster.
+        For another device than "cpu" or "gpu".
     BackendUnavailable
-        Without CuPy, a driver or a GPU, where one is asked for.
+        Without CuPy, a driver or a GPU, where one is asked for here.
     """
-    if wants_device(device, []):
-        if client is not None:
-            raise InvalidArgument("device='gpu': expected no cluster beside it; pass client=None or device='cpu'")
+    gpu = wants_device(device, [])
+    if client is not None:
+        with connected(client) as found:
+            yield ClusterRunner(found, gpu)
+    elif gpu:
         from .on_device import DeviceRunner
 
-        yield DeviceRunner.of_current_device(_Threads(threads))
-        return
-    if client is None:
-        yield _Threads(threads)
-        return
-    with connected(client) as found:
-        yield ClusterRunner(found)
+        yield DeviceRunner.of_current_device(Threads(threads))
+    else:
+        yield Threads(threads)
 
 
 @contextmanager

@@ -35,9 +35,9 @@ class WriteChunk:
     claim: Claim
     keep: bool = False
 
-    def __call__(self, at: Coordinates, samples: NDArray[Any] | None = None) -> Header:
-        """Write the chunk; `samples`, where they came with the task, are those of its box (`given_lengths`)."""
-        return self.kept(at) or self.write(at, self.encoded(at, samples))
+    def __call__(self, at: Coordinates) -> Header:
+        """Write the chunk."""
+        return self.kept(at) or self.write(at, self.encoded(at))
 
     def kept(self, at: Coordinates) -> Header | None:
         """Header of a chunk that is whole and stays; otherwise the chunk is discarded, to be coded."""
@@ -56,18 +56,20 @@ class WriteChunk:
         self.store.write(at, encoded)
         return encoded.header
 
-    def encoded(self, at: Coordinates, samples: NDArray[Any] | None) -> Encoded:
-        """Code the chunk, from the source or the samples that came with the task."""
-        job, description = self.job, self.store.description
-        if samples is not None:
-            lengths = given_lengths(description.grid, job)
-            starts = [s.start // n * n for s, n in zip(description.grid.region(at), lengths, strict=True)]
+    def encoded(self, at: Coordinates) -> Encoded:
+        """Code the chunk."""
+        return self.job.code(self.store.description, at)
 
-            def read(region: Region) -> NDArray[Any]:
-                return samples[tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, starts, strict=True))]
+    def given(self, at: Coordinates, samples: NDArray[Any]) -> WriteChunk:
+        """Return the task of one chunk whose samples came with it: those of its box (`given_lengths`)."""
+        grid = self.store.description.grid
+        lengths = given_lengths(grid, self.job)
+        starts = [s.start // n * n for s, n in zip(grid.region(at), lengths, strict=True)]
 
-            job = replace(job, source=replace(job.source, reader=read))
-        return job.code(description, at)
+        def read(region: Region) -> NDArray[Any]:
+            return samples[tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, starts, strict=True))]
+
+        return replace(self, job=replace(self.job, source=replace(self.job.source, reader=read)))
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,23 @@ class Checked:
 
 @dataclass(frozen=True)
 class CheckChunk:
-    """Read all of a chunk and decode it, so that every crc is compared."""
+    """Read the first stages of a chunk, by default all, and decode it, so that every crc is compared."""
 
     store: ChunkStore
+    stages: int | None = None
 
     def __call__(self, at: Coordinates) -> Checked:
         """Say what the chunk is."""
         place, description = self.store.place, self.store.description
-        names = [RECORDS, *(description.array_name(stage + 1) for stage in range(description.stage_count))]
+        stages = self.stages or description.stage_count
+        names = [RECORDS, *(description.array_name(stage + 1) for stage in range(stages))]
         absent = [name for name in names if place.size(name, at) is None]
         if absent:
             return Checked(None, "missing", f"{', '.join(absent)} not found")
         try:
             header = self.store.header(at)
             with self.store.naming(at):
-                decode_chunk(header, lambda stage: self.store.payload(at, stage))
+                decode_chunk(header, lambda stage: self.store.payload(at, stage), stages=stages)
         except (CorruptData, UnsupportedVersion) as error:
             return Checked(None, "damaged", str(error).removeprefix(f"{place}: chunk {at}: "))
         return Checked(header)
@@ -112,21 +116,28 @@ class RepairChunk:
         """The store that is repaired."""
         return self.write.store
 
-    def __call__(self, at: Coordinates, samples: NDArray[Any] | None = None) -> Header:
-        """Recode the chunk; `samples` as for `WriteChunk`.
+    def given(self, at: Coordinates, samples: NDArray[Any]) -> RepairChunk:
+        """Return the task of one chunk whose samples came with it."""
+        return replace(self, write=self.write.given(at, samples))
+
+    def __call__(self, at: Coordinates) -> Header:
+        """Recode the chunk.
 
         Raises
         ------
         StoreError
             Where its record is whole and not the one of the recoded chunk.
         """
-        store, encoded = self.store, self.write.encoded(at, samples)
+        store, encoded = self.store, self.write.encoded(at)
         try:
             before = store.header(at)
         except (StoreError, CorruptData, UnsupportedVersion):
             before = None
         if before is not None and before.to_bytes() != encoded.header.to_bytes():
-            raise StoreError("recoding gives another chunk than its record tells of: the source or the encoder differs")
+            raise StoreError(
+                f"{store.place}: chunk {at}: recoding gives another than its record tells of: the source or the "
+                "encoder differs"
+            )
         self.write.claim.check()
         store.discard(at)
         store.write(at, encoded)
