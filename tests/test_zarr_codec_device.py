@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import zarr
+from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 from zarr.core.array_spec import ArrayConfig, ArraySpec
 from zarr.core.buffer import BufferPrototype, cpu
 from zarr.registry import register_buffer, register_codec, register_ndbuffer
@@ -119,7 +120,8 @@ def test_batches_are_coded_on_the_device(batches: list[tuple[str, int]]) -> None
     batches.clear()
     found = array[...]
     assert isinstance(found, OnDevice)
-    assert batches == [("decode", 4), ("decode", 2), ("decode", 2), ("decode", 1)]  # by the part of a chunk they need
+    parts = [("decode", 4), ("decode", 2), ("decode", 2), ("decode", 1)]  # by the part of a chunk that is needed
+    assert batches == (parts if issubclass(Mmip, ArrayBytesCodecPartialDecodeMixin) else [("decode", 9)])
     on_host = zarr.config.set({"buffer": "zarr.buffer.cpu.Buffer", "ndbuffer": "zarr.buffer.cpu.NDBuffer"})
     with on_host:
         assert np.array_equal(made(data, (8, 16))[...], found)
