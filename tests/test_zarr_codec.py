@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import pickle
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -477,3 +478,28 @@ def test_cut_and_changed_chunks(one_chunk: Any, selection: Any) -> None:
         damaged(broken, "c/0/0/0", lambda data, at=at: data.__setitem__(at, data[at] ^ 0x80))
         with pytest.raises(kind):
             zarr.open_array(broken, mode="r+")[selection]
+
+
+@pytest.mark.parametrize("options", [{"quality": 40, "axes": "tyx"}, {"max_error": 2}, {"padding": 0, "quality": 3}])
+def test_parts_of_damaged_chunks_are_read_or_refused(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "_WHOLE", 0)
+    rng = np.random.default_rng(3)
+    data = rng.integers(0, 3000, (9, 50, 60)).astype(np.uint16)
+    data[:, :, 40:] = 0
+    blob = mmip.encode(data, effort=1, **options)
+    header_bytes = int.from_bytes(blob[6:8], "little")
+    selected = parts.Selected.of(np.s_[2:5, 3:20, 30:50], data.shape)
+    for place in rng.integers(0, [header_bytes, header_bytes + 500, len(blob)], (80, 3)).flat:
+        broken = bytearray(blob)
+        broken[place] ^= int(rng.integers(1, 256))
+        broken[header_bytes - 4 : header_bytes] = zlib.crc32(broken[: header_bytes - 4]).to_bytes(4, "little")
+        reading = parts.read_part(selected, data.shape, data.dtype)
+        try:
+            spans, found = parts.advance(reading)
+            while spans:
+                fetched = [broken if span is None else broken[slice(*span)] for span in spans]
+                spans, found = parts.advance(reading, fetched)
+            assert found is not None
+            assert found.shape == (3, 17, 20)
+        except mmip.MmipError:
+            pass
