@@ -85,8 +85,8 @@ class Mmip(Options, ArrayBytesCodec, _PartialDecoding):
         return {"name": self.name, "configuration": self.to_json()}
 
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
-        """Check the dtype, where Zarr does not call `validate`: inside of shards before zarr 3.2."""
-        self.check(array_spec.shape, array_spec.dtype.to_native_dtype())
+        """Check rank and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.2."""
+        self.check(array_spec.shape, _dtype(array_spec), is_chunk=False)
         return self
 
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:

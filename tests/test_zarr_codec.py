@@ -15,6 +15,7 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 from zarr.codecs import ShardingCodec
 from zarr.core.array_spec import ArrayConfig, ArraySpec
@@ -92,6 +93,8 @@ def test_every_rank(shape: tuple[int, ...], pipeline: str) -> None:
 
 
 def test_axes_and_colour() -> None:
+    six = textured((6, 10, 12), "uint8")
+    assert np.array_equal(create(six, (3, 8, 8), Mmip(**EXACT, axes="cyx", colour=True))[...], six)
     picture = np.stack([textured((24, 40), "uint8", seed) for seed in range(3)], -1)
     array = create(picture, (16, 16, 3), Mmip(**EXACT, axes="yxc"))
     assert np.array_equal(array[...], picture)
@@ -437,6 +440,8 @@ def test_arrays_are_refused_when_they_are_made(
     dtype: str, shape: tuple[int, ...], options: dict[str, Any], message: str
 ) -> None:
     for shards in (None, shape):
+        if shards and "colour" in options and Version(zarr.__version__) < Version("3.2"):
+            continue  # such a zarr tells no codec of a shard the shape of its chunks
         with pytest.raises(InvalidArgument, match=f"^mmip: .*{message}"):
             zarr.create_array(
                 MemoryStore(), shape=shape, chunks=shape, shards=shards, dtype=dtype, serializer=Mmip(**options)
