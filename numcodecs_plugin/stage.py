@@ -165,7 +165,7 @@ class StageCodec(ArrayBytesCodec):
         return 1 + self.cuts[self.stage - 1] - self.cuts[self.stage - 2]
 
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
-        """Check shape and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.2."""
+        """Check shape and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.4."""
         self._check_array(array_spec.shape, array_spec.shape, array_spec.dtype)
         return self
 

@@ -85,7 +85,7 @@ class Mmip(Options, ArrayBytesCodec, _PartialDecoding):
         return {"name": self.name, "configuration": self.to_json()}
 
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
-        """Check rank and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.2."""
+        """Check rank and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.4."""
         self.check(array_spec.shape, _dtype(array_spec), is_chunk=False)
         return self
 

@@ -15,7 +15,6 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packaging.version import Version
 from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 from zarr.codecs import ShardingCodec
 from zarr.core.array_spec import ArrayConfig, ArraySpec
@@ -440,7 +439,7 @@ def test_arrays_are_refused_when_they_are_made(
     dtype: str, shape: tuple[int, ...], options: dict[str, Any], message: str
 ) -> None:
     for shards in (None, shape):
-        if shards and "colour" in options and Version(zarr.__version__) < Version("3.2"):
+        if shards and "colour" in options and not hasattr(ShardingCodec, "_validate_inner_codecs"):
             continue  # such a zarr tells no codec of a shard the shape of its chunks
         with pytest.raises(InvalidArgument, match=f"^mmip: .*{message}"):
             zarr.create_array(
