@@ -22,7 +22,7 @@ from mmip_gpu.device import Executor
 from mmip_gpu.device.decoding import DecodeJob, Decoder
 from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
 from mmip_gpu.device.measuring import MeasuredExecutor, clock_of, median_seconds
-from mmip_gpu.errors import LimitExceeded
+from mmip_gpu.errors import BackendUnavailable, LimitExceeded
 from mmip_gpu.planning import ChunkPlan
 
 _MB = 2**20
@@ -61,6 +61,10 @@ def run_rates(run: Run, copy_rate: float, share: float) -> None:
             measure.point(job, by_kernel=(job.megabytes, job.batch) == sizes[0])
         except LimitExceeded as error:
             run.skip("rates", str(job), str(error))
+        except BackendUnavailable:
+            raise
+        except Exception as error:  # named, and the other points are measured
+            run.fail("rates", str(job), f"{type(error).__name__}: {error}")
 
 
 def code_from_host(executor: Executor, arrays: Sequence[np.ndarray], plan: ChunkPlan) -> list[Encoded]:

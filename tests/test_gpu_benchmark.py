@@ -24,6 +24,7 @@ from machine import HERE, RESULTS
 from standin_cupy import Cupy
 
 from mmip_gpu.device import CudaExecutor, HostExecutor, _phases, measuring
+from mmip_gpu.errors import BackendUnavailable
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +105,27 @@ def test_a_wrong_kernel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "DIFFERENT: encode random: 2D" in capsys.readouterr().out
     different = [row for row in rows(tmp_path, "checks") if "difference" in row["outcome"]]
     assert different[0]["outcome"].startswith("stage 1: first difference at byte ")
+
+
+def test_an_error_ends_its_batch_and_a_lost_device_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few_cases(monkeypatch)
+    for error in (TypeError("wrong"), BackendUnavailable("list_tokens failed: cudaErrorIllegalAddress")):
+
+        class Failing(HostExecutor):
+            def launch(self, kernel: str, error: Exception = error, **values: int) -> None:
+                if kernel == "list_tokens":
+                    raise error
+                super().launch(kernel, **values)
+
+        monkeypatch.setattr(gpu, "HostExecutor", Failing)
+        monkeypatch.setattr(gpu_rates, "_SMALL_SIZES", ((1 / 128, 2),))
+        assert gpu.main(["--device", "cpu", "--parts", "checks", "rates", "--out", str(tmp_path)]) == 1
+        failed = [row for row in rows(tmp_path, "checks") if str(error) in row["outcome"]]
+        if isinstance(error, TypeError):
+            assert {row["check"] for row in failed} == {"encode random", "encode extreme", "rates"}
+            assert {row["check"] for row in rows(tmp_path, "checks")} >= {"decode random", "damage extreme, crcs on"}
+        else:
+            assert [(row["check"], row["case"]) for row in failed] == [("device", "the rest of the script")]
 
 
 def test_rows_are_there_when_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
