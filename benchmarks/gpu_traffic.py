@@ -63,7 +63,7 @@ def _read_lists(w: Work, e: float, c: float) -> float:
 
 Traffic = Callable[[Work, float, float, float], float]
 BYTES: dict[str, Traffic] = {
-    "sum_samples": lambda w, e, c, p: w.itemsize,
+    "sample_statistics": lambda w, e, c, p: w.itemsize,
     "colour_planes": lambda w, e, c, p: w.itemsize + 4,
     "cell_classes": lambda w, e, c, p: 1 + c,
     "analyze_planes": lambda w, e, c, p: w.itemsize + c * (1 + 1 + 4 + 2) + e * _ENTRIES,
@@ -135,7 +135,7 @@ def cost_of(kernel: str, w: Work, lossless: bool) -> Cost:
 
 
 ENCODE = (
-    *("sum_samples", "analyze_volumes", "dc_residuals", "count_dcs", "list_tokens", "list_headers"),
+    *("sample_statistics", "analyze_volumes", "dc_residuals", "count_dcs", "list_tokens", "list_headers"),
     *("count_dc_bits", "count_token_bits", "write_dcs", "write_tokens", "group_crcs"),
 )
 DECODE = ("check_groups", "unpack_first", "unpack_tokens", "synthesize_deep")

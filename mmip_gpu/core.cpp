@@ -23,9 +23,12 @@
 #include "passes/mask.h"
 #include "passes/pack.h"
 #include "passes/padding.h"
+#include "passes/rates.h"
 #include "passes/stage_codes.h"
 #include "passes/statistics.h"
 #include "rules/colour.h"
+#include "rules/floats.h"
+#include "rules/statistics.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -39,6 +42,7 @@ using ByteArray = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::devi
 using ClassArray = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
 using LongArray = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
 using CountArray = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using FloatArray = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using IntArray = nb::ndarray<int32_t, nb::c_contig, nb::device::cpu>;
 
 void require(bool condition, const char* message) {
@@ -265,10 +269,14 @@ struct Chunk {
         if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
     }
 
-    // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order), without a mask.
-    std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes) {
+    // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order); masked: 1 for cells that lie
+    // under the padding mask as a whole.
+    std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes, std::optional<ClassArray> masked) {
         const size_t cells = static_cast<size_t>(coefficients.cells);
-        require(dc.size() == cells && classes.size() == cells && !padding, "not the DCs of this chunk");
+        require(dc.size() == cells && classes.size() == cells && masked.has_value() == padding.has_value() && (!masked || masked->size() == cells),
+                "not the DCs of this chunk");
+        const size_t depth = static_cast<size_t>(coefficients.geometry.depth);
+        for (size_t i = 0; masked && i < cells; ++i) std::fill_n(coefficients.mask.get() + i * depth, depth, masked->data()[i] != 0 ? ~uint64_t{0} : 0);
         std::copy_n(dc.data(), cells, coefficients.dc.get());
         std::copy_n(classes.data(), cells, coefficients.classes.get());
         nb::gil_scoped_release free;
@@ -323,18 +331,31 @@ std::tuple<int64_t, int32_t, int32_t> statistics(ReadOnlyArray a, int threads) {
     return {found.sum, found.low, found.high};
 }
 
+// Fills `indices` with those of float32 samples; returns the place of the first sample without one, or -1.
+int64_t float_indices(FloatArray samples, double step, double limit, IntArray indices) {
+    require(samples.size() == indices.size(), "arrays differ in size");
+    const float* from = samples.data();
+    int32_t* to = indices.data();
+    const int64_t count = static_cast<int64_t>(samples.size());
+    constexpr int64_t kPiece = 1 << 12;
+    nb::gil_scoped_release free;
+    for (int64_t first = 0; first < count; first += kPiece) {
+        const int64_t end = std::min(first + kPiece, count);
+        bool all = true;
+        for (int64_t i = first; i < end; ++i) all &= float_index(from[i], step, limit, to[i]);
+        for (int64_t i = first; i < end && !all; ++i)
+            if (!float_index(from[i], step, limit, to[i])) return i;
+    }
+    return -1;
+}
+
 template <class T>
 std::pair<uint64_t, uint64_t> difference_of(const void* a, const void* b, size_t count) {
     const T* p = static_cast<const T*>(a);
     const T* q = static_cast<const T*>(b);
-    uint64_t squares = 0;
-    int64_t largest = 0;
-    for (size_t i = 0; i < count; ++i) {
-        const int64_t d = static_cast<int64_t>(p[i]) - static_cast<int64_t>(q[i]), m = d < 0 ? -d : d;
-        squares += static_cast<uint64_t>(m) * static_cast<uint64_t>(m);
-        largest = m > largest ? m : largest;
-    }
-    return {squares, static_cast<uint64_t>(largest)};
+    Difference found{0, 0};
+    for (size_t i = 0; i < count; ++i) found.add(p[i], q[i]);
+    return {found.squares, found.largest};
 }
 
 // (sum of squared differences, largest absolute difference) of two arrays of one dtype.
@@ -386,17 +407,33 @@ nb::bytes bytes_of(const std::vector<T>& values) {
 }
 
 // (bits of the head, words of all symbols): see stage_codes.h.
-std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::array<int, kDcWeights>& weights, CountArray histogram) {
-    DcWeights given;
-    std::copy(weights.begin(), weights.end(), given.of);
+std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::optional<std::array<int, kDcWeights>>& weights, CountArray histogram, bool dc_image) {
+    DcWeights given = builtin_dc_weights();
+    if (weights) std::copy(weights->begin(), weights->end(), given.of);
     StageCodes codes;
     {
         const std::vector<uint32_t> counts(histogram.data(), histogram.data() + histogram.size());
-        require(counts.size() == stage_symbols(stage), "not the histogram of this stage");
+        require(counts.size() == stage_symbols(stage, dc_image), "not the histogram of this stage");
         nb::gil_scoped_release free;
-        codes = choose_stage_codes(stage, given, counts);
+        codes = choose_stage_codes(stage, dc_image, given, counts);
     }
     return {bytes_of(codes.head), bytes_of(codes.words)};
+}
+
+// Bits of every symbol of a stage from 2 on, headers first: with the built-in codes, or those chosen for a histogram.
+nb::bytes stage_rates(int stage, std::optional<CountArray> histogram) {
+    StageRates rates;
+    if (histogram) {
+        require(stage > 1 && histogram->size() == stage_symbols(stage), "not the histogram of this stage");
+        const uint32_t *counts = histogram->data(), *tokens = counts + kHeaderClasses * kHeaderAlphabet;
+        const std::vector<std::vector<uint32_t>> histograms = {{counts, tokens}, {tokens, counts + histogram->size()}};
+        nb::gil_scoped_release free;
+        rates = rates_of_counts(stage, histograms, 1);
+    } else {
+        rates = builtin_rates(stage);
+    }
+    rates.header.insert(rates.header.end(), rates.token.begin(), rates.token.end());
+    return bytes_of(rates.header);
 }
 
 nb::bytes head_of_payload(nb::bytes codes, CountArray sizes, CountArray group_crcs) {
@@ -448,7 +485,7 @@ NB_MODULE(_core, m) {
         .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)
         .def("mode_counts", &Chunk::mode_counts)
         .def("settle_sums", &Chunk::run_settle_sums, "sums"_a, "search"_a)
-        .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a)
+        .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a, "masked"_a.none())
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
         .def_prop_ro("dc_recon", [](const Chunk& c) { return c.quantizer.dc_recon; })
@@ -457,10 +494,12 @@ NB_MODULE(_core, m) {
     bind_payloads(m);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
     m.def("statistics", &statistics, "a"_a, "threads"_a);
+    m.def("float_indices", &float_indices, "samples"_a, "step"_a, "limit"_a, "indices"_a);
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
-    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a, "histogram"_a);
+    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a.none(), "histogram"_a, "dc_image"_a = false);
+    m.def("stage_rates", &stage_rates, "stage"_a, "histogram"_a.none());
     m.def("payload_head", &head_of_payload, "codes"_a, "sizes"_a, "group_crcs"_a);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);

@@ -7,6 +7,7 @@ kernel is an array of one item (a NumPy void is refused by CuPy 13), grids and b
 from __future__ import annotations
 
 import ctypes
+import threading
 import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -68,7 +69,7 @@ class Cupy(ModuleType):
         super().__init__("cupy")
         self.__version__ = "0"
         self.devices, self.architecture, self.memory, self.fails = devices, architecture, memory, fails
-        self.current, self.stream = 0, "default"
+        self.current, self._streams, self._mine, self.waited = 0, 0, threading.local(), 0
         self.launched: list[tuple[str, tuple[int, ...], tuple[int, ...], str]] = []
         self.compiled: list[tuple[str, ...]] = []
         self.loaded: list[Path] = []
@@ -100,14 +101,32 @@ class Cupy(ModuleType):
                 getProgramLog=lambda program: self.compiler_log,
                 destroyProgram=lambda program: program.clear(),
             ),
-            Device=lambda number=0: SimpleNamespace(
-                id=number, compute_capability=self.architecture, synchronize=lambda: None
-            ),
+            Device=lambda number=0: _Device(self, number),
+            Stream=lambda non_blocking: _Stream(self),
             Event=_Event,
             get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
-            get_current_stream=lambda: SimpleNamespace(ptr=0, synchronize=lambda: None),
+            get_current_stream=lambda: _Stream(self),
             alloc_pinned_memory=_Pinned,
         )
+
+    @property
+    def stream(self) -> str:
+        """The stream of this thread."""
+        return getattr(self._mine, "stream", "default")
+
+    @stream.setter
+    def stream(self, name: str) -> None:
+        self._mine.stream = name
+
+    def new_stream(self) -> str:
+        """A name for a stream."""
+        self._streams += 1
+        return str(self._streams - 1)
+
+    @staticmethod
+    def get_default_memory_pool() -> Any:
+        """A pool that holds nothing."""
+        return SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
 
     def _count(self) -> int:
         if self.fails in (INSUFFICIENT_DRIVER, NO_DEVICE):
@@ -176,10 +195,44 @@ class _Module:
         return run
 
 
-class _Pinned:
-    def __init__(self, size: int) -> None:
-        self._held = np.zeros(size, np.uint8)
-        self.ptr = self._held.ctypes.data
+class _Device:
+    def __init__(self, cupy: Cupy, number: int) -> None:
+        self.id, self.compute_capability, self._cupy = number, cupy.architecture, cupy
+
+    def synchronize(self) -> None:
+        """All has run."""
+
+    def __enter__(self) -> None:
+        assert self._cupy.current == self.id
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class _Stream:
+    ptr = 0
+
+    def __init__(self, cupy: Cupy) -> None:
+        self._cupy, self._before = cupy, cupy.stream
+        self._name: str | None = None
+
+    def synchronize(self) -> None:
+        self._cupy.waited += 1
+
+    def __enter__(self) -> None:
+        self._name = self._name or self._cupy.new_stream()
+        self._before, self._cupy.stream = self._cupy.stream, self._name
+
+    def __exit__(self, *error: object) -> None:
+        self._cupy.stream = self._before
+
+
+class _Pinned(bytearray):
+    """Bytes of the host, as their buffer and by their address."""
+
+    @property
+    def ptr(self) -> int:
+        return ctypes.addressof(ctypes.c_char.from_buffer(self)) if self else 0
 
 
 class _Event:

@@ -26,7 +26,20 @@ from mmip_gpu.sources import open_source
 PHANTOM_SHA = "ff46b79b4f2840f8ae00f0d8ecc9965bed6a7ea40116da5fef360d70fae7ce6f"
 BONE = "threshold:9000"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-COMMANDS = ("phantom", "encode", "decode", "compress", "extract", "info", "evaluate", "plot", "bench", "demo")
+COMMANDS = (
+    "phantom",
+    "encode",
+    "decode",
+    "compress",
+    "extract",
+    "verify",
+    "repair",
+    "info",
+    "evaluate",
+    "plot",
+    "bench",
+    "demo",
+)
 
 
 def run(*arguments):

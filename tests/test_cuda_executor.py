@@ -22,7 +22,8 @@ from mmip_gpu.codec import ROUNDING, encode_chunk
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device import CudaExecutor, HostExecutor, _phases, cuda
 from mmip_gpu.device.encoding import Chunk, encode_batch
-from mmip_gpu.device.parameters import SUM_ITEM, layout_of
+from mmip_gpu.device.overlap import Lane, through_lanes
+from mmip_gpu.device.parameters import SAMPLE_RUN, layout_of
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
 from mmip_gpu.planning import ChunkPlan, class_steps
 
@@ -42,19 +43,22 @@ def machine(monkeypatch: pytest.MonkeyPatch, folder: Path, **facts: Any) -> Cupy
 def sums(executor: Any, count: int) -> list[int]:
     """Sums of small arrays by a kernel, one group each."""
     arrays = [executor.upload(np.full(5, i, np.uint8)) for i in range(count)]
-    items = np.zeros(count, SUM_ITEM)
+    items = np.zeros(count, SAMPLE_RUN)
     items["samples"], items["count"] = [executor.address(a) for a in arrays], 5
-    held, found = executor.upload(items), executor.empty(count, np.int64)
-    executor.launch("sum_samples", groups=count, items=executor.address(held), sums=executor.address(found))
-    return [int(n) for n in executor.download(found)]
+    held, found = executor.upload(items), executor.empty(2 * count, np.int64)
+    executor.launch("sample_statistics", groups=count, items=executor.address(held), sums=executor.address(found))
+    return [int(n) for n in executor.download(found)[::2]]  # beside each its range
 
 
 def test_parameters_and_geometry_of_a_launch(cupy: Cupy) -> None:
     assert sums(CudaExecutor(), 3) == [0, 5, 10]
     cupy.stream = "other"
     assert sums(CudaExecutor(), 1) == [0]
-    lanes = _phases.lanes("sum_samples")
-    assert cupy.launched == [("sum_samples", (3,), (lanes,), "default"), ("sum_samples", (1,), (lanes,), "other")]
+    lanes = _phases.lanes("sample_statistics")
+    assert cupy.launched == [
+        ("sample_statistics", (3,), (lanes,), "default"),
+        ("sample_statistics", (1,), (lanes,), "other"),
+    ]
     assert sums(CudaExecutor(), 0) == []
     assert len(cupy.launched) == 2
 
@@ -62,9 +66,9 @@ def test_parameters_and_geometry_of_a_launch(cupy: Cupy) -> None:
 def test_more_groups_than_a_grid_has(cupy: Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[bytes] = []
     monkeypatch.setattr(_phases, "run", lambda name, params: ran.append(params))
-    CudaExecutor().launch("sum_samples", groups=2**40, items=1, sums=2)
+    CudaExecutor().launch("sample_statistics", groups=2**40, items=1, sums=2)
     assert cupy.launched[0][1] == (2**31 - 1,)
-    assert np.frombuffer(ran[0], layout_of("sum_samples"))["groups"] == 2**40
+    assert np.frombuffer(ran[0], layout_of("sample_statistics"))["groups"] == 2**40
 
 
 @pytest.mark.parametrize("name", _phases.names())
@@ -185,8 +189,27 @@ def test_data_that_lies_on_the_device(cupy: Cupy) -> None:
         executor.adopt(held)
     jax = SimpleNamespace(__dlpack_device__=lambda: (2, 1), host=np.arange(4, dtype=np.uint8))
     assert executor.adopt(jax).tolist() == [0, 1, 2, 3]
-    with pytest.raises(InvalidArgument, match="expected bytes"):
-        executor.adopt(executor.zeros((2, 2), np.uint8))
+    with pytest.raises(InvalidArgument, match=r"CuPy can share, found SimpleNamespace of no dtype: .*not understood"):
+        executor.adopt(SimpleNamespace(__cuda_array_interface__={"data": (0, False), "shape": (1,), "typestr": "<q9"}))
+
+
+def test_copies_of_pinned_bytes_on_streams(cupy: Cupy) -> None:
+    executor = CudaExecutor()
+    lane = Lane(executor)
+    arrays = [np.arange(6, dtype=">u2").reshape(2, 3), np.zeros((0, 2), np.int8), np.array([2.5], np.float32)]
+
+    def work(lane: Lane, batch: Any) -> list[str]:
+        held = lane.upload([arrays[i] for i in batch])
+        assert all(isinstance(a, standin_cupy.DeviceArray) for a in held)
+        for found, i in zip(lane.download(held), batch, strict=True):
+            assert np.array_equal(found, arrays[i])
+        return [cupy.stream for _ in batch]
+
+    assert work(lane, range(3)) == ["default"] * 3
+    assert set(through_lanes(executor, [[0], [1], [2]], work)) <= {"0", "1", "2"}
+    assert (cupy.stream, cupy.waited > 0) == ("default", True)
+    executor.release()
+    assert executor.room() == 2**40
 
 
 # --- whole pipelines
@@ -214,6 +237,22 @@ def test_a_batch_is_coded_and_decoded_through_cupy(cupy: Cupy) -> None:
     assert {name for name, *_ in cupy.launched} >= {"analyze_volumes", "write_tokens", "synthesize_flat"}
 
 
+def test_public_functions_through_cupy(cupy: Cupy) -> None:
+    executor = CudaExecutor()
+    array = make("textured", (30, 40), "uint16", 1)
+    options: dict[str, Any] = {"psnr": 45, "effort": 1, "roi": array > 40000}
+    expected = mmip.encode(array, **options)
+    masked = options | {"roi": executor.upload(options["roi"])}
+    for given in (executor.upload(array), array):
+        assert mmip.encode(given, device="gpu", **options) == expected
+        assert mmip.encode_batch([given] * 3, device="gpu", **masked) == [expected] * 3
+    for found in mmip.decode_batch([expected] * 4, device="gpu"):
+        assert np.array_equal(found, mmip.decode(expected))
+    cupy.memory = 2000
+    with pytest.raises(LimitExceeded, match=r"out of memory .* for one item; pass smaller chunks"):
+        mmip.encode(array, device="gpu", **options)
+
+
 def test_both_executors_pass_the_same_bytes(cupy: Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[bytes] = []
     monkeypatch.setattr(_phases, "run", lambda name, params, descending=False: given.append(params))
@@ -227,9 +266,9 @@ def test_cupy_has_what_we_call() -> None:
     import cupy
 
     names = {
-        cupy: "RawModule asarray ascontiguousarray asnumpy empty from_dlpack ndarray zeros",
-        cupy.cuda: "Device Event alloc_pinned_memory get_current_stream get_elapsed_time",
-        cupy.cuda.MemoryPointer: "memset_async ptr",
+        cupy: "RawModule asarray ascontiguousarray asnumpy empty from_dlpack get_default_memory_pool ndarray zeros",
+        cupy.cuda: "Device Event Stream alloc_pinned_memory get_current_stream get_elapsed_time",
+        cupy.cuda.MemoryPointer: "copy_from_host_async copy_to_host_async memset_async ptr",
         cupy.cuda.runtime: (
             "CUDARuntimeError driverGetVersion getDevice getDeviceCount getDeviceProperties memGetInfo memcpyAsync "
             "memcpyDeviceToHost memcpyHostToDevice pointerGetAttributes runtimeGetVersion"

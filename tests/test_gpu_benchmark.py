@@ -226,7 +226,7 @@ def test_every_kernel_of_the_main_path_has_its_bytes() -> None:
     assert set(gpu_traffic.BYTES) <= set(_phases.names())
     assert {*gpu_traffic.ENCODE, *gpu_traffic.DECODE} <= set(gpu_traffic.BYTES)
     work = Work(1000, 2, 8, nonzeros=0.5, bits=4.0)
-    assert moved("sum_samples", work) == 2000
+    assert moved("sample_statistics", work) == 2000
     assert moved("group_crcs", work) == 500
     assert moved("write_tokens", work) == moved("count_token_bits", work) + 500  # type: ignore[operator]
     assert moved("unknown", work) is None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mmip_gpu import __version__
+from mmip_gpu.cli.parser_views import add_export, add_fetch, add_serve, add_upgrade
 from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks import SUPPORTED_SINKS
@@ -59,6 +60,38 @@ _COMMANDS = {
         "stores:extract",
         "decompress a Zarr store, or a part of it",
         "mmip extract volume.zarr -o coarse.npy --stages 1 --scale 8",
+    ),
+    "fetch": _Command(
+        "views:fetch",
+        "copy the first stages of a store from a folder or a URL",
+        "mmip fetch s3://bucket/volume.zarr volume.zarr --stages 1",
+        "run the same command again: fetched chunks are kept",
+    ),
+    "upgrade": _Command(
+        "views:upgrade",
+        "fetch the stages that a copy lacks",
+        "mmip upgrade volume.zarr",
+        "run the same command again: fetched chunks are kept",
+    ),
+    "export": _Command(
+        "views:export",
+        "write a store as an OME-Zarr pyramid for any viewer",
+        "mmip export volume.zarr volume.ome.zarr",
+        "run the same command again: finished chunks are kept",
+    ),
+    "serve": _Command(
+        "views:serve",
+        "serve a store as OME-Zarr over HTTP, decoded when it is looked at",
+        "mmip serve volume.zarr --port 8000",
+    ),
+    "verify": _Command(
+        "checks:verify", "say which chunks of a store are missing or damaged", "mmip verify volume.zarr --json"
+    ),
+    "repair": _Command(
+        "checks:repair",
+        "code again what is missing or damaged in a store",
+        "mmip repair volume.zarr --source phantom3d:64x256x256",
+        "run the same command again: repaired chunks are kept",
     ),
     "info": _Command("files:info", "show what an .mmip file or a store holds", "mmip info q10.mmip --json"),
     "evaluate": _Command(
@@ -117,6 +150,12 @@ def build_parser() -> ArgumentParser:
     _add_decode(commands)
     _add_compress(commands)
     _add_extract(commands)
+    add_fetch(_command(commands, "fetch"))
+    add_upgrade(_command(commands, "upgrade"))
+    add_export(_command(commands, "export"))
+    add_serve(_command(commands, "serve"))
+    _add_verify(commands)
+    _add_repair(commands)
     _add_info(commands)
     _add_evaluate(commands)
     _add_plot(commands)
@@ -167,6 +206,8 @@ def _add_compress(commands: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a store that is there")
     parser.add_argument("--json", metavar="REPORT.json", help="write the report")
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
+    parser.add_argument("--device", choices=("cpu", "gpu"), help="where chunks are coded; the bytes are the same")
+    _add_cluster(parser)
 
 
 def _add_extract(commands: Any) -> None:
@@ -174,6 +215,24 @@ def _add_extract(commands: Any) -> None:
     parser.add_argument("input", metavar="STORE.zarr")
     _add_decoded(parser)
     _add_part(parser)
+
+
+def _add_verify(commands: Any) -> None:
+    parser = _command(commands, "verify")
+    parser.add_argument("store", metavar="STORE.zarr")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_threads(parser)
+    _add_cluster(parser)
+
+
+def _add_repair(commands: Any) -> None:
+    parser = _command(commands, "repair")
+    parser.add_argument("store", metavar="STORE.zarr")
+    parser.add_argument("--source", metavar="INPUT", required=True, help="what it was written from: " + _INPUT)
+    parser.add_argument("--roi", metavar="MASK.npy", help="the mask it was written with; a rule is in the store")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_threads(parser)
+    _add_cluster(parser)
 
 
 def _add_info(commands: Any) -> None:
@@ -268,6 +327,13 @@ def _add_decoded(parser: ArgumentParser) -> None:
 
 def _add_output(parser: ArgumentParser, metavar: str, text: str = "file to write") -> None:
     parser.add_argument("-o", "--output", required=True, metavar=metavar, help=text)
+
+
+def _add_cluster(parser: Any) -> None:
+    """Add where tasks run: on a Dask cluster instead of threads."""
+    group = parser.add_argument_group("cluster, one of").add_mutually_exclusive_group()
+    group.add_argument("--workers", dest="client", type=int, metavar="N", help="worker processes on this machine")
+    group.add_argument("--scheduler", dest="client", metavar="ADDRESS", help="of a running Dask cluster, tcp://..")
 
 
 def _add_threads(parser: Any) -> None:

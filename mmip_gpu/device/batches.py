@@ -19,20 +19,26 @@ from ..planning import ChunkPlan
 from .executors import Array, Executor
 from .parameters import BLOCK_ITEM, CHUNK_ITEM, PAYLOAD_ITEM, TILE_ITEM
 
-__all__ = ["Batch", "ChunkShape", "tile_items"]
+__all__ = ["Batch", "ChunkShape", "launch_items", "tile_items"]
 
 _HEADER_SYMBOLS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
 _AC_SYMBOLS = _HEADER_SYMBOLS + _core.TOKEN_CLASSES * _core.TOKEN_ALPHABET
 _DC_SYMBOLS = _core.DC_CLASSES * _core.DC_ALPHABET
+_ITEM_LANES = 256
 _MOST_COPIES, _MOST_COUNTS = 16, 2**24  # of the histograms: how many, and how many numbers together
 
 
 @dataclass(frozen=True)
 class ChunkShape:
-    """What of a chunk the tables depend on."""
+    """What of a chunk the tables depend on.
+
+    The one payload of a DC image holds its two stages; it stands for stage 1 of the chunk that it belongs to, whose own
+    payloads begin with stage 2.
+    """
 
     layout: PlaneLayout
     plan: ChunkPlan
+    is_dc_image: bool = False
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -55,6 +61,16 @@ class ChunkShape:
     def ac_stages(self) -> int:
         """Stages but the first."""
         return len(self.plan.cuts) - 1
+
+    @property
+    def reversible_bits(self) -> int:
+        """Bit c: whether class c is reversible."""
+        return sum(int(exact) << index for index, exact in enumerate(self.plan.reversible))
+
+    @property
+    def palettes(self) -> bool:
+        """Whether there may be palette cells."""
+        return self.plan.search[0] > _core.SEARCH_FAST
 
 
 def tile_items(shape: ChunkShape) -> NDArray[np.void]:
@@ -128,6 +144,7 @@ class Batch:
         self.streams = int(self.payloads["streams"].sum())
         self.groups = int(_groups(self.payloads["streams"]).sum())
         self.symbols = sum(_DC_SYMBOLS + int(n) * _AC_SYMBOLS for n in ac_stages)
+        self.palettes = any(shape.palettes for shape in shapes)
         self.copies = max(1, min(_MOST_COPIES, _MOST_COUNTS // self.symbols))
         self._on_device = {
             "tiles": executor.upload(self.tiles),
@@ -159,6 +176,7 @@ class Batch:
             steps=plan.steps,
             reversible=plan.reversible,
             recon=((0, 0, 0),) * len(plan.steps),
+            padding=plan.padding,
         )
 
     def settle_sums(self, sums: NDArray[np.int64], search: int) -> list[tuple[list[list[int]], list[float]]]:
@@ -185,6 +203,16 @@ class Batch:
         """Where the sub-streams of a payload stand."""
         first = int(self.payloads["first_stream"][payload])
         return slice(first, first + int(self.payloads["streams"][payload]))
+
+
+def launch_items(executor: Executor, kernel: str, items: NDArray[np.void]) -> None:
+    """A kernel over items of `count` lanes each, whose `first_group` it sets."""
+    if not items.size:
+        return
+    many = -(-items["count"] // _ITEM_LANES)
+    items["first_group"] = np.cumsum(many) - many
+    on_device = executor.upload(items)
+    executor.launch(kernel, groups=int(many.sum()), item_count=items.size, items=executor.address(on_device))
 
 
 class BlockTables:
@@ -233,7 +261,8 @@ def _chunk_items(shapes: Sequence[ChunkShape]) -> NDArray[np.void]:
 def _payload_items(shapes: Sequence[ChunkShape], tiles: Sequence[int]) -> NDArray[np.void]:
     rows = []
     for shape, streams in zip(shapes, tiles, strict=True):
-        rows += [(streams, _DC_SYMBOLS)] + [(streams, _AC_SYMBOLS)] * shape.ac_stages
+        rows += [(0 if shape.plan.dc_image else streams, _DC_SYMBOLS)]
+        rows += [(0 if shape.is_dc_image else streams, _AC_SYMBOLS)] * shape.ac_stages
     counts = np.array(rows, np.int64)
     payloads = np.zeros(len(rows), PAYLOAD_ITEM)
     payloads["streams"] = counts[:, 0]
@@ -243,4 +272,7 @@ def _payload_items(shapes: Sequence[ChunkShape], tiles: Sequence[int]) -> NDArra
         ("first_group", _groups(counts[:, 0])),
     ):
         payloads[name] = np.cumsum(values) - values
+    stage_2 = np.cumsum([len(shape.plan.cuts) for shape in shapes]) - [shape.ac_stages for shape in shapes]
+    for second, shape, streams in zip(stage_2, shapes, tiles, strict=True):
+        payloads["first_stream"][second] -= streams * shape.is_dc_image
     return payloads

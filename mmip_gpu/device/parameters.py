@@ -7,11 +7,15 @@ compiled ones.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from .. import _core
+from .fields import BATCH as _BATCH
+from .fields import Fields as _Fields
+from .fields import longs as _longs
+from .fields import pointers as _pointers
+from .mask_parameters import MASK_KERNELS
 
 __all__ = [
     "BLOCK_ITEM",
@@ -28,7 +32,6 @@ __all__ = [
     "SAMPLE_ITEM",
     "STAGE_CODES",
     "SUBSTREAM_BYTES",
-    "SUM_ITEM",
     "TILE_ITEM",
     "TOKEN_BYTES",
     "TOKEN_SPAN_BYTES",
@@ -36,8 +39,6 @@ __all__ = [
 ]
 
 _POINTER, _LONG, _INT, _BYTE = np.uint64, np.int64, np.int32, np.uint8
-
-SUM_ITEM = np.dtype([("samples", _POINTER), ("count", _LONG), ("type", _INT), ("reserved", _INT)], align=True)
 
 # --- what a batch is made of (kernels/items.h)
 
@@ -119,29 +120,46 @@ BLOCK_ITEM = np.dtype(
     align=True,
 )
 
-_Fields = list[tuple[str, Any]]
-
-
-def _longs(*names: str) -> _Fields:
-    return [(name, _LONG) for name in names]
-
-
-def _pointers(*names: str) -> _Fields:
-    return [(name, _POINTER) for name in names]
-
-
-_BATCH = _longs("groups", "tile_count") + _pointers("tiles", "chunks", "payloads", "blocks")
 _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 _ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
+_SEARCHED = [
+    *_BATCH[1:],
+    *_ANALYZED,
+    *_pointers("entries", "block_positions", "rates", "first_rates", "header_classes"),
+]
+_PALETTE_CELLS = _pointers("modes", "counts", "positions", "values")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
+_DC_IMAGES = [*_BATCH, *_pointers("items", "dcs", "squares")]
+_CORRECTED = [
+    *_longs("groups"),
+    *_pointers("items", "tiles", "frames", "states", "all_runs", "counts", "words"),
+    *_pointers("lane_bits", "sizes", "offsets", "output"),
+]
+_CODED = [
+    *_longs("groups"),
+    *_pointers("items", "tiles", "group_tiles", "dc", "classes", "modes", "mask", "counts", "positions", "values"),
+]
 
 _ENCODING: dict[str, _Fields] = {
-    "sum_samples": [*_longs("groups"), *_pointers("items", "sums")],
+    "sample_statistics": [*_longs("groups"), *_pointers("items", "sums")],
+    "sum_differences": [*_longs("groups"), *_pointers("items", "sums")],
+    "find_corrections": _CORRECTED,
+    "count_corrections": _CORRECTED,
+    "count_correction_bits": _CORRECTED,
+    "write_corrections": _CORRECTED,
+    "dcs_to_image": _DC_IMAGES,
+    "image_to_dcs": _DC_IMAGES,
+    "synthesize_planes": _CODED,
+    "synthesize_volumes": _CODED,
+    "float_indices": [*_longs("groups"), *_pointers("items", "found")],
     "colour_planes": [*_longs("groups", "item_count"), *_pointers("items")],
     "cell_classes": [*_longs("groups", "item_count"), *_pointers("items")],
     "analyze_planes": [*_BATCH, *_ANALYZED],
     "analyze_volumes": [*_BATCH, *_ANALYZED],
+    "search_planes": [*_longs("groups", "first"), *_SEARCHED],
+    "search_volumes": [*_longs("groups", "first"), *_SEARCHED],
+    "header_classes": [*_BATCH, *_pointers("densities", "header_classes")],
     "list_tokens": [
         *_BATCH,
         *_pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "densities"),
@@ -151,7 +169,9 @@ _ENCODING: dict[str, _Fields] = {
     "sum_histograms": [*_longs("groups"), *_HISTOGRAMS, *_pointers("sums")],
     "count_token_bits": [*_BATCH, *_LISTED, *_pointers("runs")],
     "write_tokens": [*_BATCH, *_LISTED, *_pointers("runs", "offsets", "output")],
-    "place_superblocks": [*_BATCH, *_pointers("runs", "sizes")],
+    "count_palettes": [*_BATCH, *_PALETTE_CELLS, *_pointers("palettes")],
+    "write_palettes": [*_BATCH, *_PALETTE_CELLS, *_pointers("palettes", "sizes", "offsets", "output")],
+    "place_superblocks": [*_BATCH, *_pointers("runs", "palettes", "sizes")],
     "place_streams": [*_BATCH, *_pointers("sizes", "offsets", "totals")],
     "group_crcs": [*_longs("groups", "payload_count"), *_BATCH[1:], *_pointers("sizes", "offsets", "output", "crcs")],
     "dc_residuals": [
@@ -159,8 +179,8 @@ _ENCODING: dict[str, _Fields] = {
         *_pointers("weights", "dcs", "classes", "values", "errors", "residuals", "contexts"),
     ],
     "count_dcs": [*_BATCH, *_DC_SYMBOLS, *_HISTOGRAMS],
-    "count_dc_bits": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "sizes")],
-    "write_dcs": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "offsets", "output")],
+    "count_dc_bits": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "codes", "sizes")],
+    "write_dcs": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "codes", "offsets", "output")],
 }
 
 # --- decoding
@@ -263,32 +283,10 @@ FINISH_ITEM = np.dtype(
 TOKEN_BYTES, TOKEN_SPAN_BYTES = 8, 16
 
 _DECODE = [
-    ("groups", _LONG),
-    ("count", _LONG),
-    ("stage", _LONG),
-    ("items", _POINTER),
-    ("tiles", _POINTER),
-    ("states", _POINTER),
-    ("image_states", _POINTER),
-    ("substreams", _POINTER),
-    ("codes", _POINTER),
-    ("orders", _POINTER),
-    ("merges", _POINTER),
-    ("places", _POINTER),
-    ("left_offsets", _POINTER),
-    ("group_tiles", _POINTER),
-    ("dc", _POINTER),
-    ("classes", _POINTER),
-    ("modes", _POINTER),
-    ("mask", _POINTER),
-    ("spans", _POINTER),
-    ("tokens", _POINTER),
-    ("density", _POINTER),
-    ("magnitudes", _POINTER),
-    ("palettes", _POINTER),
-    ("values", _POINTER),
-    ("errors", _POINTER),
-    ("frames", _POINTER),
+    *_longs("groups", "count", "stage"),
+    *_pointers("items", "tiles", "states", "image_states", "substreams", "codes", "orders", "merges", "places"),
+    *_pointers("left_offsets", "group_tiles", "dc", "classes", "modes", "mask", "spans", "tokens", "density"),
+    *_pointers("magnitudes", "palettes", "values", "errors", "frames"),
 ]
 _FINISH = [("groups", _LONG), ("items", _POINTER), ("group_items", _POINTER)]
 
@@ -316,4 +314,4 @@ _DECODING: dict[str, _Fields] = {
 @cache
 def layout_of(kernel: str) -> np.dtype[np.void]:
     """Layout of a kernel's Params."""
-    return np.dtype((_ENCODING | _DECODING)[kernel], align=True)
+    return np.dtype((_ENCODING | MASK_KERNELS | _DECODING)[kernel], align=True)

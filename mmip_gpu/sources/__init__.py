@@ -8,6 +8,7 @@ per kind: ``arrays`` (NumPy, .npy, Zarr, phantoms), ``nifti``, ``dicom``, ``tiff
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def open_source(source: Any) -> Source:
     ----------
     source : array_like, str, os.PathLike or Source
         A NumPy array; anything with shape, dtype and slicing (Zarr array, Dask array, `Phantom3D`); the path
-        of a .npy, NIfTI, DICOM, TIFF, PNG or JPEG file, of a folder with one DICOM series, or of a Zarr array;
+        of a .npy, NIfTI, DICOM, TIFF, PNG or JPEG file, of a folder with one DICOM series, or of a Zarr array, also
+        as a URL that fsspec opens;
         or ``"phantom"``, ``"phantom2d"``, ``"phantom3d"``, ``"phantom3d:ZxYxX"``. Of a TIFF file with several
         images or a pyramid, ``"FILE.tif:series=1,level=2"`` is another than the first at full size. A Source is
         returned as it is.
@@ -67,14 +69,19 @@ def open_source(source: Any) -> Source:
     if isinstance(source, Source):
         return source
     if isinstance(source, str) and is_phantom_name(source):
-        return open_phantom(source)
+        return replace(open_phantom(source), origin=source)
+    if isinstance(source, str) and "://" in source:
+        with reading(source):
+            return replace(open_zarr_path(source), origin=source)
     if isinstance(source, str | os.PathLike):
         path = Path(source).absolute()
         with reading(path.name):
             text, part = (str(path), {}) if path.exists() else split_part(str(path))
-            return open_tiff(_existing(Path(text)), **part) if part else _open_path(_existing(path))
+            opened = open_tiff(_existing(Path(text)), **part) if part else _open_path(_existing(path))
+            return replace(opened, origin=str(path))
     if all(hasattr(source, attribute) for attribute in ("shape", "dtype", "__getitem__")):
-        return open_array(source)
+        opened = open_array(source)
+        return replace(opened, origin=source) if hasattr(source, "__dask_graph__") else opened
     found = type(source).__name__
     raise InvalidArgument(f"cannot open a {found}: expected an array with shape and dtype, or one of {_SUPPORTED}")
 

@@ -59,6 +59,8 @@ class Source:
         Takes one slice per axis with explicit bounds and step 1.
     colour : bool, optional
         Whether the axis c holds red, green and blue; None where the file does not say.
+    origin : object, optional
+        What opens the same source in another process: a path or a name, or the Dask array that it is made of.
 
     Examples
     --------
@@ -77,6 +79,7 @@ class Source:
     fingerprint: str
     reader: Callable[[Region], Array] = field(repr=False, compare=False)
     colour: bool | None = None
+    origin: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.axes) != len(self.shape):

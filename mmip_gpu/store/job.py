@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu import _core
-from mmip_gpu.api import check_step, is_colour
+from mmip_gpu.arguments import check_step, is_colour
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
@@ -30,6 +30,7 @@ from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.trial import Trial
 
+from .chunk_header import ChunkHeader
 from .classes import RegionClasses
 from .description import StoreDescription
 from .grid import ChunkGrid, Coordinates, Region, chunk_lengths
@@ -116,6 +117,12 @@ class Job:
         found: dict[str, Any] = json.loads(json.dumps(data))
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_reading"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _reading=threading.Lock())
+
     def described(self, threads: int) -> tuple[Job, StoreDescription]:
         """Return (the job with a rule that holds chunk by chunk, the plan of its chunks)."""
         job = replace(self, classes=self.classes.resolved(self.source))
@@ -155,7 +162,8 @@ class Job:
     def code(self, description: StoreDescription, at: Coordinates) -> Encoded:
         """Read and encode a chunk, on this thread."""
         samples, classes = self.read(description.grid.region(at))
-        return encode_chunk(samples, description.plan, classes, threads=1, allow_raw=False)
+        encoded = encode_chunk(samples, description.plan, classes, threads=1, allow_raw=False)
+        return replace(encoded, header=ChunkHeader.of(encoded.header, samples, classes))
 
     def again(
         self, description: StoreDescription, totals: Totals, passes: list[tuple[float, float]]

@@ -1,31 +1,34 @@
 """Writing a store: any source to a Zarr group, chunk by chunk, resumable.
 
 Values: what `open_source` opens and a place in; stage arrays, records and attributes out.
-Implements FORMAT.md section 10. Guarantees equal chunks for every thread count, at most `threads` chunks in
-memory, and that a store whose job did not end never looks whole. Planning is in job.py, coding in codec.py.
+Implements FORMAT.md section 10. Guarantees equal chunks for every thread count, device and cluster, at most `threads`
+chunks (on a device: batches of its lanes) in memory, and that a store whose job did not end never looks whole. Planning
+is in job.py, coding in codec.py.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mmip_gpu.api import thread_count
-from mmip_gpu.container import Header
+from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 
+from .chunk_header import ChunkHeader
+from .claim import Claim, claimed
+from .cluster import ClientLike, ClusterRunner
 from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
 from .place import Place
-from .read import ProgressiveArray
+from .portable import packed
+from .recoded import recoded_source
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
-from .window import run_bounded
+from .running import progress_bar, running
+from .tasks import Runner, WriteChunk
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -42,6 +45,8 @@ def write_zarr(
     overwrite: bool = False,
     resume: bool = True,
     threads: int | None = None,
+    client: ClientLike | None = None,
+    device: str | None = None,
     progress: bool | None = None,
     axes: str | None = None,
     colour: bool | None = None,
@@ -54,9 +59,9 @@ def write_zarr(
     ----------
     source : array_like, path or str
         What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, TIFF, PNG, JPEG, a Zarr
-        array, a phantom's name.
+        array, a phantom's name; a store of this function, whose voxel size and history of loss go along.
     path : path or zarr StoreLike
-        A folder, which is made if there is none, or a store.
+        A folder, which is made if there is none, a .zip, a URL that fsspec opens, or a store.
     chunks : sequence of int, optional
         Samples of a chunk, one number per axis or per axis out of z, y, x. Rounded up to 32
         on y and x with cells of 1x8x8, 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
@@ -71,8 +76,16 @@ def write_zarr(
         written again. Without it a store in the place is an error.
     threads : int, optional
         Chunks that are coded at the same time; default: all cores.
+    client : distributed.Client, str or int, optional
+        Code the chunks on a Dask cluster: a client of it, the address of its scheduler, or a number of worker
+        processes to start here. Workers open the source and the store themselves, by the same path or URL; of a Dask
+        array they get the chunks by their keys. `threads` is then for the plan, which is made here.
+    device : {None, "cpu", "gpu"}
+        ``"gpu"`` codes the chunks on the current CUDA device, in batches; they are the same. Where its memory is short,
+        a batch is halved, down to a chunk, which is then coded on the CPU, with a RuntimeWarning. Plans are made on the
+        CPU, from probes; there too the chunks of plans that the kernels do not encode.
     progress : bool, optional
-        Show a bar; default: where stderr is a terminal.
+        Show a bar, and where the dashboard of the cluster is; default: where stderr is a terminal.
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
@@ -84,14 +97,18 @@ def write_zarr(
     Returns
     -------
     dict
-        ``complete bytes ratio stages loss seconds`` (of this call) ..; the report of `open_zarr`.
+        ``complete bytes ratio stages loss seconds`` (of this call) ..; the report of `open_zarr`. With a cluster also
+        ``workers``: chunks and seconds of each.
 
     Raises
     ------
     InvalidArgument
         For options, axes, chunks or a mask that do not fit.
+    BackendUnavailable
+        Without a GPU or CuPy for ``device="gpu"``.
     StoreError
-        Where the source or the place cannot be read or written, or the place holds something else.
+        Where the source or the place cannot be read or written, the place holds something else or another job writes
+        into it, or chunks failed on a cluster, which are named.
 
     Examples
     --------
@@ -105,19 +122,43 @@ def write_zarr(
     True
     """
     started = time.monotonic()
-    workers = thread_count(threads)
+    threads = thread_count(threads)
     place = Place(path, read_only=False)
-    before = place.attributes()
-    if isinstance(source, ProgressiveArray) and source.place_name == str(place):
+    place.attributes()  # before all else, since it refuses what is not ours
+    source = recoded_source(source) or source
+    if getattr(source, "name", None) == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
-    identity = job.identity()
+    with running(client, threads, device) as run:
+        if isinstance(run, ClusterRunner):
+            packed((place, job))  # before anything is written, since it refuses what workers cannot reach
+        with claimed(place) as claim:
+            report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
+        report |= {"workers": run.workers} if isinstance(run, ClusterRunner) else {}
+    place.close()
+    return report
+
+
+def _write(
+    job: Job,
+    claim: Claim,
+    run: Runner,
+    threads: int,
+    progress: bool | None,
+    *,
+    overwrite: bool,
+    resume: bool,
+    started: float,
+) -> dict[str, Any]:
+    """Plan the store or take up its plan, and write it until the array is what was asked for; the report."""
+    place = claim.place
+    before, identity = place.attributes(), job.identity()
     resuming = before is not None and not overwrite
     if before is not None and resuming:
         description = _same_job(place, before, identity, resume)
         job = job.resumed(description)
     else:
-        job, description = job.described(workers)
+        job, description = job.described(threads)
 
     def mark(state: str, summary: Mapping[str, Any] | None = None) -> dict[str, Any]:
         attributes = attributes_of(state, identity, description, job.source, summary)
@@ -132,7 +173,8 @@ def write_zarr(
             place.erase_arrays()
         place.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
         mark(WRITING)
-        totals = _write_chunks(ChunkStore(place, description), job, workers, progress, keep=prepared)
+        task = WriteChunk(ChunkStore(place, description), job, claim, keep=prepared)
+        totals = _write_chunks(task, run, progress)
         other = job.again(description, totals, passes)
         if other is None:
             break
@@ -154,39 +196,15 @@ def _same_job(place: Place, before: Mapping[str, Any], identity: Mapping[str, An
     return StoreDescription.from_dict(before.get("description"))
 
 
-def _write_chunks(store: ChunkStore, job: Job, workers: int, progress: bool | None, *, keep: bool) -> Totals:
+def _write_chunks(task: WriteChunk, run: Runner, progress: bool | None) -> Totals:
     """Write the chunks that are not whole; what all of them add up to."""
-    totals, grid = Totals(store.description), store.description.grid
+    store, grid = task.store, task.store.description.grid
+    totals = Totals(store.description)
+    with progress_bar("write_zarr", grid.chunk_count, run, progress) as advance:
 
-    def work(at: Coordinates) -> tuple[Coordinates, Header]:
-        if keep:
-            header = store.whole_header(at)
-            if header is not None:
-                return at, header
-            store.discard(at)
-        encoded = job.code(store.description, at)
-        store.write(at, encoded)
-        return at, encoded.header
-
-    with _bar(grid.chunk_count, progress) as advance:
-
-        def done(result: tuple[Coordinates, Header]) -> None:
-            at, header = result
+        def done(at: Coordinates, header: ChunkHeader) -> None:
             totals.add(header, store.stage_bytes(at, header))
             advance()
 
-        run_bounded(work, grid.coordinates(), workers, done)
+        run(task, grid.coordinates(), done)
     return totals
-
-
-@contextmanager
-def _bar(chunk_count: int, progress: bool | None) -> Iterator[Callable[[], Any]]:
-    """Show a progress bar on stderr, or nothing; gives the function that moves it by one chunk."""
-    shown = sys.stderr.isatty() if progress is None else progress
-    if not shown:
-        yield lambda: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=chunk_count, unit="chunk", desc="write_zarr") as bar:
-        yield bar.update

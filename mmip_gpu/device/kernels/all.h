@@ -3,11 +3,17 @@
 
 #include "analyze.h"
 #include "corrections.h"
+#include "dc_images.h"
 #include "dc_streams.h"
+#include "encode_corrections.h"
+#include "fill.h"
 #include "finish.h"
 #include "list_tokens.h"
+#include "masks.h"
+#include "palettes.h"
 #include "place_streams.h"
 #include "prepare.h"
+#include "search.h"
 #include "sums.h"
 #include "synthesize.h"
 #include "unpack.h"
@@ -15,25 +21,35 @@
 
 namespace mmip {
 
+using PullKernel = SpreadKernel<true>;
+using PushKernel = SpreadKernel<false>;
 using SynthesizeFlatKernel = SynthesisKernel<1, false>;
 using SynthesizeDeepKernel = SynthesisKernel<8, false>;
 using ReduceFlatKernel = SynthesisKernel<1, true>;
 using ReduceDeepKernel = SynthesisKernel<8, true>;
+using SynthesizePlanesKernel = SynthesisKernel<1, false, CodedParams>;
+using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
 
 }  // namespace mmip
 
 // X(name of the entry point, kernel)
 #define MMIP_ALL_KERNELS(X)                              \
-    X(sum_samples, mmip::SumKernel)                      \
+    X(sample_statistics, mmip::StatisticsKernel)         \
+    X(float_indices, mmip::FloatIndexKernel)             \
     X(colour_planes, mmip::ColourKernel)                 \
     X(cell_classes, mmip::CellClassKernel)               \
     X(analyze_planes, mmip::AnalyzeKernel<1>)            \
     X(analyze_volumes, mmip::AnalyzeKernel<8>)           \
+    X(search_planes, mmip::SearchKernel<1>)              \
+    X(search_volumes, mmip::SearchKernel<8>)             \
+    X(header_classes, mmip::HeaderClassesKernel)         \
     X(list_tokens, mmip::ListTokensKernel)               \
     X(list_headers, mmip::ListHeadersKernel)             \
     X(sum_histograms, mmip::SumHistogramsKernel)         \
     X(count_token_bits, mmip::CountTokenBitsKernel)      \
     X(write_tokens, mmip::WriteTokensKernel)             \
+    X(count_palettes, mmip::CountPalettesKernel)         \
+    X(write_palettes, mmip::WritePalettesKernel)         \
     X(place_superblocks, mmip::PlaceSuperblocksKernel)   \
     X(place_streams, mmip::PlaceStreamsKernel)           \
     X(group_crcs, mmip::GroupCrcsKernel)                 \
@@ -41,6 +57,25 @@ using ReduceDeepKernel = SynthesisKernel<8, true>;
     X(count_dcs, mmip::CountDcsKernel)                   \
     X(count_dc_bits, mmip::CountDcBitsKernel)            \
     X(write_dcs, mmip::WriteDcsKernel)                    \
+    X(synthesize_planes, mmip::SynthesizePlanesKernel)   \
+    X(synthesize_volumes, mmip::SynthesizeVolumesKernel) \
+    X(sum_differences, mmip::DifferenceKernel)           \
+    X(dcs_to_image, mmip::DcsToImageKernel)              \
+    X(image_to_dcs, mmip::ImageToDcsKernel)              \
+    X(find_corrections, mmip::FindCorrectionsKernel)     \
+    X(count_corrections, mmip::CountCorrectionsKernel)   \
+    X(count_correction_bits, mmip::CountCorrectionBitsKernel) \
+    X(write_corrections, mmip::WriteCorrectionsKernel)   \
+    X(find_masks, mmip::FindMasksKernel)                 \
+    X(frame_masks, mmip::FrameMasksKernel)               \
+    X(count_masks, mmip::CountMasksKernel)               \
+    X(write_masks, mmip::WriteMasksKernel)               \
+    X(pull_levels, mmip::PullKernel)                     \
+    X(push_levels, mmip::PushKernel)                     \
+    X(fill_planes, mmip::FillKernel<1>)                  \
+    X(fill_volumes, mmip::FillKernel<8>)                 \
+    X(settle_blocks, mmip::SettleBlocksKernel)           \
+    X(settle_dcs, mmip::SettleDcsKernel)                 \
     X(check_groups, mmip::CrcKernel)                     \
     X(unpack_masks, mmip::MaskKernel)                    \
     X(unpack_first, mmip::FirstStageKernel)              \

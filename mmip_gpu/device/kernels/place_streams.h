@@ -9,7 +9,10 @@
 namespace mmip {
 
 // A sub-stream has at least one byte.
-MMIP_RULE uint32_t stream_bytes(uint32_t bits) { return bits == 0 ? 1 : (bits + 7) / 8; }
+MMIP_RULE uint32_t stream_bytes(uint32_t bits, uint32_t bytes_after = 0) {
+    const uint32_t bytes = (bits + 7) / 8 + bytes_after;
+    return bytes == 0 ? 1 : bytes;
+}
 
 // Bits of superblocks to bits before them; sizes of the sub-streams. One group = one tile, one lane a stage.
 struct PlaceSuperblocksKernel {
@@ -19,7 +22,8 @@ struct PlaceSuperblocksKernel {
         int64_t groups;
         Batch batch;
         uint32_t* runs;                      // changed in place
-        uint32_t* sizes;                     // out: bytes of the sub-streams
+        const uint32_t* palettes;            // bytes after the bits of stage 2, by tile; nullptr: none anywhere
+        uint32_t* sizes;                     // out: bytes of the sub-streams; of DC images the bits before come in
     };
     struct Shared {};
 
@@ -29,14 +33,15 @@ struct PlaceSuperblocksKernel {
         const ChunkItem& chunk = p.batch.chunk_of(t);
         const int stages = chunk.stages - 1, superblocks = superblocks_of(t, chunk.depth);
         if (lane >= stages) return;
-        uint32_t sum = 0;
+        uint32_t& size = p.sizes[p.batch.payload(chunk, lane + 2).first_stream + t.stream];
+        uint32_t sum = p.batch.is_dc_image(chunk) ? size : 0;
         for (int i = 0; i < superblocks; ++i) {
             uint32_t& bits = p.runs[t.first_run + static_cast<int64_t>(i) * stages + lane];
             const uint32_t own = bits;
             bits = sum;
             sum += own;
         }
-        p.sizes[p.batch.payload(chunk, lane + 2).first_stream + t.stream] = stream_bytes(sum);
+        size = stream_bytes(sum, lane == 0 && p.palettes != nullptr ? p.palettes[group] : 0);
     }
 };
 

@@ -1,0 +1,64 @@
+"""The commands that check stores: verify and repair.
+
+Values: parsed options in; printed findings out. Guarantees exit code 1 where a store is not whole in the end.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from mmip_gpu.cli.failures import VerificationError
+from mmip_gpu.cli.values import load_npy
+
+__all__ = ["repair", "verify"]
+
+_MOST_LINES = 20
+
+
+def verify(args: Namespace) -> None:
+    """Say which chunks of a store are missing or damaged."""
+    from mmip_gpu.store import verify_zarr
+
+    _tell(args, verify_zarr(args.store, threads=args.threads, client=args.client))
+
+
+def repair(args: Namespace) -> None:
+    """Code again what is missing or damaged in a store."""
+    from mmip_gpu.store import repair_zarr
+
+    mask = None if args.roi is None else load_npy(Path(args.roi))
+    found = repair_zarr(args.store, args.source, roi=mask, threads=args.threads, client=args.client)
+    if not args.json:
+        for at in found["repaired"][:_MOST_LINES]:
+            print(f"repaired: chunk {tuple(at)}")
+        print(f"{len(found['repaired'])} chunks repaired")
+    _tell(args, found)
+
+
+def _tell(args: Namespace, found: dict[str, Any]) -> None:
+    """Print what was found; raise unless the store is whole."""
+    if args.json:
+        print(json.dumps(found, indent=2))
+    else:
+        for chunk in found["chunks"][:_MOST_LINES]:
+            region = ", ".join(f"{start}:{stop}" for start, stop in chunk["region"])
+            print(f"{chunk['state']}: chunk {tuple(chunk['chunk'])}, samples [{region}]: {chunk['problem']}")
+        if len(found["chunks"]) > _MOST_LINES:
+            print(f".. and {len(found['chunks']) - _MOST_LINES} more; --json names all")
+        for problem in found["arrays"] + found["report"]:
+            print(problem)
+    if found["ok"]:
+        if not args.json:
+            print(f"{args.store}: {found['chunk_count']} chunks, all whole")
+        return
+    if found["arrays"]:
+        raise VerificationError(f"{args.store}: arrays are missing or damaged: mmip repair makes them anew")
+    if found["report"]:
+        raise VerificationError(f"{args.store}: its report differs from its records: mmip repair sets it right")
+    if found["chunks"]:
+        broken = f"{len(found['chunks'])} of {found['chunk_count']} chunks are missing or damaged"
+        raise VerificationError(f"{args.store}: {broken}")
+    raise VerificationError(f"{args.store}: all chunks are whole, but its job did not end: run mmip compress again")

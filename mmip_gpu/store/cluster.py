@@ -1,0 +1,245 @@
+"""Tasks on the workers of a Dask cluster.
+
+Values: a client, an address or a number of local workers in; a Runner out, which is called as the one with threads is.
+Guarantees tasks of a few kilobytes, at most two for each thread of the workers under way (more wait here, as
+coordinates), that a task whose worker died runs on another, and that a chunk that fails does not keep the others
+from being done. What a task does is tasks.py's affair.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
+
+from .grid import ChunkGrid, Coordinates
+from .job import Job
+from .portable import opened_task, packed
+from .tasks import CheckChunk, Task, WriteChunk, given_lengths
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["ClientLike", "ClusterRunner", "connected"]
+
+ClientLike: TypeAlias = "Client | str | int"
+_Outcome: TypeAlias = tuple[Coordinates, Any, str | None]
+
+_TASKS_PER_THREAD = 2
+_SAMPLES_OF_A_TASK = 2**24  # chunks of fewer samples go together: a task takes scheduler and client 2.5 ms
+_MOST_CHUNKS_OF_A_TASK = 64
+_TASKS_OF_A_JOB = 16  # at least, for each thread of the workers, so that all of them end together
+_MOST_FAILURES = 32
+_NAMED_FAILURES = 8
+_RECOUNT_SECONDS = 2.0
+
+
+@contextlib.contextmanager
+def connected(client: ClientLike) -> Iterator[Client]:
+    """Give a client of the cluster; what is started here ends here.
+
+    Parameters
+    ----------
+    client : distributed.Client, str or int
+        A client, which is left open; the address of a scheduler; or a number of worker processes to start on this
+        machine, which share its cores.
+
+    Raises
+    ------
+    InvalidArgument
+        For anything else, or a client of coroutines.
+    MissingResource
+        Without the package distributed.
+    StoreError
+        Where no scheduler answers.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise MissingResource("client= needs the package distributed: pip install 'mmip-gpu[dask]'") from None
+    if isinstance(client, Client):
+        if client.asynchronous:
+            raise InvalidArgument("client: expected one that blocks, found Client(asynchronous=True)")
+        yield client
+    elif isinstance(client, str):
+        try:
+            found = Client(client, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"no Dask scheduler answers at {client}: {error}") from error
+        with found:
+            yield found
+    elif isinstance(client, int) and not isinstance(client, bool) and client >= 1:
+        with (
+            LocalCluster(n_workers=client, dashboard_address=":0") as cluster,
+            Client(cluster, set_as_default=False) as found,
+        ):
+            yield found
+    else:
+        raise InvalidArgument(f"client: expected a Client, an address or a number of workers, found {client!r}")
+
+
+@dataclass
+class ClusterRunner:
+    """Runs tasks on a cluster; `workers` holds what each of them did: chunks and seconds."""
+
+    client: Client
+    workers: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def __call__(self, task: Task, items: Iterable[Coordinates], done: Callable[[Coordinates, Any], None]) -> None:
+        """Run a task for all items.
+
+        Raises
+        ------
+        StoreError
+            Where chunks failed, with their coordinates, after all others were done (or 32 failed); or the cluster
+            was lost.
+        """
+        failures: list[tuple[Coordinates, str]] = []
+        with contextlib.closing(self._results(task, items, failures)) as results:
+            for worker, seconds, outcomes in results:
+                sums = self.workers.setdefault(worker, {"chunks": 0, "seconds": 0.0})
+                sums["chunks"] += len(outcomes)
+                sums["seconds"] += seconds
+                for at, result, problem in outcomes:
+                    if problem is None:
+                        done(at, result)
+                    else:
+                        failures.append((at, problem))
+        if failures:
+            raise _failed(failures)
+
+    def _results(
+        self, task: Task, items: Iterable[Coordinates], failures: list[tuple[Coordinates, str]]
+    ) -> Generator[tuple[str, float, list[_Outcome]], None, None]:
+        """Yield what the tasks give, with a bounded number of them under way, until too many chunks failed."""
+        from distributed import as_completed
+
+        submit = _Submission(self.client, task)
+        waiting = iter(items)
+        pending: dict[Future, list[Coordinates]] = {}
+        finished: Any = as_completed(with_results=True, raise_errors=False, loop=self.client.loop)
+        room = _Room(self.client)
+        try:
+            while True:
+                while len(pending) < room.tasks() and len(failures) < _MOST_FAILURES:
+                    group = list(islice(waiting, submit.chunks_of_a_task))
+                    if not group:
+                        break
+                    future = submit(group)
+                    pending[future] = group
+                    finished.add(future)
+                if not pending:
+                    return
+                for future, result in finished.next_batch():
+                    group = pending.pop(future)
+                    if future.status == "finished":
+                        yield result
+                    elif future.status == "error":
+                        problem = f"{type(result[1]).__name__}: {result[1]}"
+                        yield "none", 0.0, [(at, None, problem) for at in group]
+                    else:
+                        raise ConnectionError(f"a task is {future.status}")
+        except MmipError:
+            raise
+        except Exception as error:  # a cluster that goes away raises many things
+            raise StoreError(
+                f"the Dask cluster was lost ({error}); run the same job again: whole chunks are kept"
+            ) from error
+        finally:
+            if pending and self.client.status == "running":
+                self.client.cancel(list(pending))
+
+
+class _Room:
+    """How many tasks may be under way: by the threads of the workers, which come and go."""
+
+    def __init__(self, client: Client) -> None:
+        self._client, self._until, self._tasks = client, 0.0, 0
+
+    def tasks(self) -> int:
+        if time.monotonic() >= self._until:
+            self._tasks = _TASKS_PER_THREAD * max(sum(self._client.nthreads().values()), 1)
+            self._until = time.monotonic() + _RECOUNT_SECONDS
+        return self._tasks
+
+
+class _Submission:
+    """Sends groups of chunks to workers: a task that is packed once, and the samples of a Dask array by their keys."""
+
+    def __init__(self, client: Client, task: Task) -> None:
+        self._client, self._data = client, packed(task)
+        verb = type(task).__name__.removesuffix("Chunk").lower()
+        self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
+        self._blocks = _DaskBlocks.of(task)
+        grid, threads = task.store.description.grid, max(sum(client.nthreads().values()), 1)
+        fair = grid.chunk_count // (threads * _TASKS_OF_A_JOB)
+        together = min(_SAMPLES_OF_A_TASK // prod(grid.chunks), fair, _MOST_CHUNKS_OF_A_TASK)
+        self.chunks_of_a_task = 1 if self._blocks else max(together, 1)
+
+    def __call__(self, group: Sequence[Coordinates]) -> Future:
+        name: Any = f"{self._name}-{'-'.join(map(str, group[0]))}"
+        if self._blocks is None:
+            return self._client.submit(_run, self._data, list(group), key=name, pure=False)
+        from dask import delayed
+
+        block = self._blocks.delayed(group[0])
+        lazy = delayed(_run, pure=False)(self._data, list(group), block, dask_key_name=name)
+        found: Future = self._client.compute(lazy, optimize_graph=False)
+        return found
+
+
+class _DaskBlocks:
+    """The chunks of a Dask array, each as a graph of its own keys alone."""
+
+    def __init__(self, array: Any, job: Job, grid: ChunkGrid) -> None:
+        self._grid, self._lengths = grid, given_lengths(grid, job)
+        lengths = [max(min(c, n), 1) for c, n in zip(self._lengths, array.shape, strict=True)]
+        self._blocks = array.rechunk(tuple(lengths)).to_delayed()
+        self._graph = dict(self._blocks.flat[0].dask) if self._blocks.size else {}
+
+    @classmethod
+    def of(cls, task: Task) -> _DaskBlocks | None:
+        """Blocks of the task's source; None where it is no Dask array."""
+        if isinstance(task, CheckChunk):
+            return None
+        job = task.job if isinstance(task, WriteChunk) else task.write.job
+        array = job.source.origin
+        return cls(array, job, task.store.description.grid) if hasattr(array, "__dask_graph__") else None
+
+    def delayed(self, at: Coordinates) -> Any:
+        """Samples that a chunk is coded from."""
+        from dask.delayed import Delayed
+        from dask.optimization import cull
+
+        index = tuple(s.start // n for s, n in zip(self._grid.region(at), self._lengths, strict=True))
+        key = self._blocks[index].key
+        return Delayed(key, cull(self._graph, [key])[0])
+
+
+def _run(data: bytes, group: Sequence[Coordinates], *samples: Any) -> tuple[str, float, list[_Outcome]]:
+    """Run a task on a worker: (its address, seconds, what came of each chunk)."""
+    from distributed import get_worker
+
+    started = time.perf_counter()
+    task: Any = opened_task(data)
+    outcomes: list[_Outcome] = []
+    for at in group:
+        try:
+            outcomes.append((at, task(at, *samples), None))
+        except Exception as error:  # the job names the chunk and goes on with the others
+            outcomes.append((at, None, f"{type(error).__name__}: {error}"))
+    return get_worker().address, time.perf_counter() - started, outcomes
+
+
+def _failed(failures: Sequence[tuple[Coordinates, str]]) -> StoreError:
+    named = "; ".join(f"chunk {at}: {' '.join(problem.split())}" for at, problem in failures[:_NAMED_FAILURES])
+    more = len(failures) - _NAMED_FAILURES
+    rest = f"; and {more} more" if more > 0 else ""
+    return StoreError(f"{len(failures)} chunks failed, the others are kept; run the same job again: {named}{rest}")

@@ -1,0 +1,145 @@
+"""What is done with one chunk of a store: written, checked or repaired, in this process or in any other.
+
+Values: chunk coordinates in; what the chunk turned out to be. Tasks pickle, so that a cluster runs the same code as
+threads do. Guarantees that a task writes only while its job holds the claim of the store, stages first, record last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from mmip_gpu.codec import Encoded, decode_chunk
+from mmip_gpu.container import Header
+from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
+
+from .chunk_header import ChunkHeader
+from .claim import Claim
+from .grid import ChunkGrid, Coordinates, Region
+from .job import Job
+from .place import RECORDS
+from .records import ChunkStore
+
+__all__ = ["CheckChunk", "Checked", "RepairChunk", "Runner", "Task", "WriteChunk", "given_lengths"]
+
+
+@dataclass(frozen=True)
+class WriteChunk:
+    """Code a chunk and write it; gives its header. With `keep`, a chunk that is whole stays as it is."""
+
+    store: ChunkStore
+    job: Job
+    claim: Claim
+    keep: bool = False
+
+    def __call__(self, at: Coordinates, samples: NDArray[Any] | None = None) -> Header:
+        """Write the chunk; `samples`, where they came with the task, are those of its box (`given_lengths`)."""
+        return self.kept(at) or self.write(at, self.encoded(at, samples))
+
+    def kept(self, at: Coordinates) -> Header | None:
+        """Header of a chunk that is whole and stays; otherwise the chunk is discarded, to be coded."""
+        if self.keep:
+            header = self.store.whole_header(at)
+            if header is not None:
+                return header
+        self.claim.check()
+        if self.keep:
+            self.store.discard(at)
+        return None
+
+    def write(self, at: Coordinates, encoded: Encoded) -> Header:
+        """Write a chunk that was coded."""
+        self.claim.check()
+        self.store.write(at, encoded)
+        return encoded.header
+
+    def encoded(self, at: Coordinates, samples: NDArray[Any] | None) -> Encoded:
+        """Code the chunk, from the source or the samples that came with the task."""
+        job, description = self.job, self.store.description
+        if samples is not None:
+            lengths = given_lengths(description.grid, job)
+            starts = [s.start // n * n for s, n in zip(description.grid.region(at), lengths, strict=True)]
+
+            def read(region: Region) -> NDArray[Any]:
+                return samples[tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, starts, strict=True))]
+
+            job = replace(job, source=replace(job.source, reader=read))
+        return job.code(description, at)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a chunk is: whole, with its header; or missing or damaged, with what is wrong."""
+
+    header: ChunkHeader | None
+    state: str = "whole"
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class CheckChunk:
+    """Read all of a chunk and decode it, so that every crc is compared."""
+
+    store: ChunkStore
+
+    def __call__(self, at: Coordinates) -> Checked:
+        """Say what the chunk is."""
+        place, description = self.store.place, self.store.description
+        names = [RECORDS, *(description.array_name(stage + 1) for stage in range(description.stage_count))]
+        absent = [name for name in names if place.size(name, at) is None]
+        if absent:
+            return Checked(None, "missing", f"{', '.join(absent)} not found")
+        try:
+            header = self.store.header(at)
+            with self.store.naming(at):
+                decode_chunk(header, lambda stage: self.store.payload(at, stage))
+        except (CorruptData, UnsupportedVersion) as error:
+            return Checked(None, "damaged", str(error).removeprefix(f"{place}: chunk {at}: "))
+        return Checked(header)
+
+
+@dataclass(frozen=True)
+class RepairChunk:
+    """Code a chunk again, and write it unless what is left of it says that it was another."""
+
+    write: WriteChunk
+
+    @property
+    def store(self) -> ChunkStore:
+        """The store that is repaired."""
+        return self.write.store
+
+    def __call__(self, at: Coordinates, samples: NDArray[Any] | None = None) -> Header:
+        """Recode the chunk; `samples` as for `WriteChunk`.
+
+        Raises
+        ------
+        StoreError
+            Where its record is whole and not the one of the recoded chunk.
+        """
+        store, encoded = self.store, self.write.encoded(at, samples)
+        try:
+            before = store.header(at)
+        except (StoreError, CorruptData, UnsupportedVersion):
+            before = None
+        if before is not None and before.to_bytes() != encoded.header.to_bytes():
+            raise StoreError("recoding gives another chunk than its record tells of: the source or the encoder differs")
+        self.write.claim.check()
+        store.discard(at)
+        store.write(at, encoded)
+        return encoded.header
+
+
+Task: TypeAlias = WriteChunk | CheckChunk | RepairChunk
+Runner: TypeAlias = Callable[[Task, Iterable[Coordinates], Callable[[Coordinates, Any], None]], None]
+"""Calls a task for all coordinates, and a function with each of them and what the task gave, as they finish."""
+
+
+def given_lengths(grid: ChunkGrid, job: Job) -> tuple[int, ...]:
+    """Samples per axis of what a chunk is coded from: itself, or all channels where a rule looks at all."""
+    all_channels = job.classes.rule is not None
+    axes = zip(job.layout.axes, grid.chunks, job.layout.shape, strict=True)
+    return tuple(max(n, 1) if a == "c" and all_channels else c for a, c, n in axes)

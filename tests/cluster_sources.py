@@ -1,0 +1,62 @@
+"""Array-likes that cluster tests send to worker processes: each reads a phantom and does one thing to the process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from zarr.storage import WrapperStore
+
+from mmip_gpu import Phantom3D
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A phantom. Outside of the process that made it, reading the chunk that starts at `at` meets `event`."""
+
+    dims: tuple[int, int, int]
+    folder: str = ""
+    event: str = ""
+    at: tuple[int, int, int] = (0, 0, 0)
+    home: int = 0
+    dtype = np.dtype(np.uint16)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.dims
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if self.event and os.getpid() != self.home and tuple(s.start for s in key) == self.at:
+            self._meet()
+        return Phantom3D(self.dims)[key]
+
+    def _meet(self) -> None:
+        mark = Path(self.folder, "met")
+        if self.event == "raise" and not Path(self.folder, "mended").exists():
+            raise ValueError("a bad sector")
+        if self.event == "kill" and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.event == "wait" and not mark.exists():
+            mark.touch()
+            time.sleep(1.5)
+
+
+def phantom_block(dims: tuple[int, int, int], block_info: Any = None) -> np.ndarray:
+    """A block of a Dask array of a phantom, for `dask.array.map_blocks`."""
+    return Phantom3D(dims)[tuple(slice(*part) for part in block_info[None]["array-location"])]
+
+
+class FullStore(WrapperStore[Any]):
+    """A disk that is full for the chunks of the second half."""
+
+    async def set(self, key: str, value: Any) -> None:
+        if "/c/" in key and "/c/0/1/" in key:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await super().set(key, value)

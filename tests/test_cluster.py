@@ -1,0 +1,349 @@
+"""Jobs on a Dask cluster of real processes: equal bytes, bounded work, and what happens when parts of it die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from zarr.storage import LocalStore, MemoryStore, ZipStore
+
+import mmip_gpu as mmip
+from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
+from mmip_gpu.phantoms import phantom3d
+from mmip_gpu.sources import open_source
+from mmip_gpu.store import cluster as cluster_module
+from mmip_gpu.store import repair_zarr, verify_zarr
+from mmip_gpu.store.records import Totals
+
+distributed = pytest.importorskip("distributed")
+da = pytest.importorskip("dask.array")
+
+from cluster_sources import FullStore, Volume, phantom_block  # noqa: E402  # workers import it by this name, too
+
+ROOT = Path(mmip.__file__).parents[1]
+SHAPE = (40, 64, 64)
+NAME = "phantom3d:40x64x64"
+SMALL: dict[str, Any] = {"quality": 20, "chunks": (16, 32, 32), "progress": False}
+CHUNKS = 12
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"}
+
+
+class Cluster:
+    """A scheduler and workers, each a process of its own on loopback."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.file = folder / "scheduler.json"
+        self.file.unlink(missing_ok=True)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+        wait_for(self.file.exists)
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def add_worker(self) -> None:
+        self.workers.append(self._start("worker", "--no-nanny", "--nthreads", "1", "--death-timeout", "20"))
+
+    def _start(self, kind: str, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--no-dashboard"]
+        command += ["--scheduler-file", str(self.file), *options]
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(command, env=ENVIRONMENT, stdout=quiet, stderr=quiet)
+        self.processes.append(process)
+        return process
+
+    def client(self) -> Any:
+        return distributed.Client(scheduler_file=str(self.file), set_as_default=False)
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[Cluster]:
+    found = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        for _ in range(2):
+            found.add_worker()
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture
+def client(cluster) -> Iterator[Any]:
+    with cluster.client() as found:
+        found.wait_for_workers(2, timeout=30)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, bytes]:
+    found = MemoryStore()
+    mmip.write_zarr(NAME, found, **SMALL)
+    return {k: v.to_bytes() for k, v in found._store_dict.items() if "/c/" in k}
+
+
+def chunk_bytes(folder: Path) -> dict[str, bytes]:
+    files = (p for p in folder.rglob("*") if p.is_file() and "/c/" in p.as_posix())
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def records(folder: Path) -> int:
+    return sum(key.startswith("chunk/") for key in chunk_bytes(folder))
+
+
+# --- what is written
+
+
+def test_the_bytes_are_those_of_one_process(client, expected, tmp_path, capsys):
+    report = mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **(SMALL | {"progress": True}))
+    assert report["complete"]
+    assert chunk_bytes(tmp_path / "a.zarr") == expected
+    assert sum(worker["chunks"] for worker in report.pop("workers").values()) == CHUNKS
+    assert report == mmip.open_zarr(tmp_path / "a.zarr").report
+    assert not list((tmp_path / "a.zarr").glob("mmip-claim*"))
+    shown = capsys.readouterr().err
+    assert "dashboard: http" in shown
+    assert "12/12" in shown
+    again = mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
+    assert again["bytes"] == report["bytes"]
+
+
+def test_sources_that_workers_open(client, expected, tmp_path):
+    volume = phantom3d(SHAPE)
+    np.save(tmp_path / "a.npy", volume)
+    stored = zarr.create_array(tmp_path / "in.zarr", data=volume, chunks=(7, 64, 64))
+    sources = {
+        "path": tmp_path / "a.npy",
+        "mapped": np.load(tmp_path / "a.npy", mmap_mode="r"),
+        "zarr": stored,
+        "small": volume[:, :, :].copy(),
+    }
+    for name, source in sources.items():
+        mmip.write_zarr(source, tmp_path / f"{name}.out", client=client, **SMALL)
+        assert chunk_bytes(tmp_path / f"{name}.out") == expected, name
+
+
+@pytest.mark.parametrize("chunks", [(16, 32, 32), (9, 50, 64)], ids=["aligned", "across"])
+def test_a_dask_array_is_read_by_its_keys(client, expected, tmp_path, chunks):
+    chunks = da.core.normalize_chunks(chunks, SHAPE)
+    lazy = da.map_blocks(phantom_block, SHAPE, chunks=chunks, dtype=np.uint16)
+    mmip.write_zarr(lazy, tmp_path / "a.zarr", client=client, **SMALL)
+    assert chunk_bytes(tmp_path / "a.zarr") == expected
+
+
+def test_regions_of_interest(client, tmp_path):
+    volume = phantom3d(SHAPE)
+    np.save(tmp_path / "mask.npy", volume > 9000)
+    mask = np.load(tmp_path / "mask.npy", mmap_mode="r")
+    channels = np.stack([volume[0, ..., None], volume[1, ..., None]], axis=-2)[..., 0]
+    lazy = da.from_array(channels, chunks=(32, 32, 1))
+    cases = [(NAME, mask, {}), (lazy, "threshold:9000", {"axes": "yxc", "colour": False, "chunks": (32, 32)})]
+    for source, roi, options in cases:
+        stores = [tmp_path / f"{roi is mask}{kind}" for kind in "ab"]
+        for store, where in zip(stores, (None, client), strict=True):
+            mmip.write_zarr(source, store, roi=roi, client=where, **(SMALL | options))
+        assert chunk_bytes(stores[0]) == chunk_bytes(stores[1])
+
+
+def test_few_tasks_are_under_way_and_each_is_small(client, tmp_path, monkeypatch):
+    most, under_way, sizes, groups = 0, 0, [], []
+    submit, add = cluster_module._Submission.__call__, Totals.add
+
+    def submitted(self: Any, group: Any) -> Any:
+        nonlocal most, under_way
+        under_way += 1
+        most = max(most, under_way)
+        groups.append(len(group))
+        sizes.append(len(self._data))
+        return submit(self, group)
+
+    def added(*args: Any) -> None:
+        nonlocal under_way
+        under_way -= 1
+        add(*args)
+
+    monkeypatch.setattr(cluster_module._Submission, "__call__", submitted)
+    monkeypatch.setattr(Totals, "add", added)
+    monkeypatch.setattr(cluster_module, "_SAMPLES_OF_A_TASK", 2**14)
+    mmip.write_zarr("phantom3d:80x96x96", tmp_path / "a.zarr", client=client, **SMALL)
+    assert groups == [1] * 45
+    assert most == 2 * cluster_module._TASKS_PER_THREAD
+    assert max(sizes) < 10_000
+    groups.clear()
+    monkeypatch.setattr(cluster_module, "_SAMPLES_OF_A_TASK", 2**15)
+    monkeypatch.setattr(cluster_module, "_TASKS_OF_A_JOB", 1)
+    mmip.write_zarr(NAME, tmp_path / "b.zarr", client=client, **SMALL)
+    assert groups == [2] * (CHUNKS // 2)
+
+
+@pytest.mark.parametrize("kind", ["path", "dask"])
+def test_stores_are_checked_and_repaired_there(client, expected, tmp_path, kind):
+    lazy = da.map_blocks(phantom_block, SHAPE, chunks=((20, 20), (64,), (64,)), dtype=np.uint16)
+    mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
+    (tmp_path / "a.zarr/stage_2/c/0/1/1/0/0").write_bytes(b"damaged")
+    (tmp_path / "a.zarr/chunk/c/0/2/0/0/0").unlink()
+    found = verify_zarr(tmp_path / "a.zarr", client=client)
+    assert [(c["chunk"], c["state"]) for c in found["chunks"]] == [([0, 1, 1, 0], "damaged"), ([0, 2, 0, 0], "missing")]
+    fixed = repair_zarr(tmp_path / "a.zarr", NAME if kind == "path" else lazy, client=client)
+    assert fixed["ok"]
+    assert fixed["repaired"] == [[0, 1, 1, 0], [0, 2, 0, 0]]
+    assert chunk_bytes(tmp_path / "a.zarr") == expected
+
+
+# --- what is refused
+
+
+def test_what_workers_cannot_reach(client, tmp_path):
+    large = np.zeros((16, 256, 256), np.uint16)
+    packed = ZipStore(tmp_path / "a.zip", mode="w")
+    packed._sync_open()
+    for source, place, options in (
+        (large, tmp_path / "a", {}),
+        (NAME, MemoryStore(), {}),
+        (NAME, packed, {}),
+        ("phantom3d:17x256x256", tmp_path / "b", {"roi": np.ones((17, 256, 256), np.uint8)}),
+        (Unpicklable(), tmp_path / "c", {}),
+    ):
+        with pytest.raises(InvalidArgument, match=r"array of|shared|sent"):
+            mmip.write_zarr(source, place, client=client, **(SMALL | options))
+    assert not list(tmp_path.rglob("zarr.json"))
+
+
+class Unpicklable:
+    shape, dtype = (16, 32, 32), np.dtype(np.uint8)
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        return np.zeros(self.shape, np.uint8)[key]
+
+
+def test_clients_that_are_none(tmp_path, monkeypatch):
+    for bad in (0, -1, True, 1.5, [1]):
+        with pytest.raises(InvalidArgument, match="client"):
+            mmip.write_zarr(NAME, tmp_path / "a", client=bad, **SMALL)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingResource, match="dask"):
+        mmip.write_zarr(NAME, tmp_path / "a", client=2, **SMALL)
+
+
+def test_a_worker_that_finds_other_data_says_so(client, tmp_path):
+    np.save(tmp_path / "a.npy", phantom3d(SHAPE))
+    source = open_source(tmp_path / "a.npy")
+    os.utime(tmp_path / "a.npy", (1, 1))
+    with pytest.raises(StoreError, match="other data than the job"):
+        mmip.write_zarr(source, tmp_path / "a.zarr", client=client, **SMALL)
+
+
+# --- faults
+
+
+def met(event: str, folder: Path, at: tuple[int, int, int] = (16, 32, 0)) -> Volume:
+    return Volume(SHAPE, str(folder), event, at, os.getpid())
+
+
+def test_a_worker_that_is_killed(cluster, client, expected, tmp_path):
+    report = mmip.write_zarr(met("kill", tmp_path), tmp_path / "a.zarr", client=client, **SMALL)
+    assert (tmp_path / "met").exists()
+    assert report["complete"]
+    assert chunk_bytes(tmp_path / "a.zarr") == expected
+    cluster.add_worker()
+
+
+def test_a_chunk_that_fails_is_named_and_the_others_are_done(client, expected, tmp_path):
+    store = tmp_path / "a.zarr"
+    with pytest.raises(StoreError, match=r"1 chunks failed.*chunk \(0, 1, 1, 0\): .*a bad sector"):
+        mmip.write_zarr(met("raise", tmp_path), store, client=client, **SMALL)
+    assert records(store) == CHUNKS - 1
+    volume = mmip.open_zarr(store)
+    assert not volume.report["complete"]
+    with pytest.raises(StoreError, match=r"chunk \(0, 1, 1, 0\) is missing"):
+        volume[16, 32, 0]
+    before = {p: p.stat().st_mtime_ns for p in store.rglob("c/**/*")}
+    (tmp_path / "mended").touch()
+    assert mmip.write_zarr(met("raise", tmp_path), store, client=client, **SMALL)["complete"]
+    assert chunk_bytes(store) == expected
+    assert all(p.stat().st_mtime_ns == at for p, at in before.items() if p.is_file())
+
+
+def test_an_interrupted_client(cluster, client, expected, tmp_path):
+    code = f"""
+        import distributed, os, sys
+        import mmip_gpu as mmip
+        from cluster_sources import Volume
+        source = Volume({SHAPE}, sys.argv[1], "wait", (16, 32, 0), os.getpid())
+        with distributed.Client(scheduler_file=sys.argv[2]) as client:
+            mmip.write_zarr(source, sys.argv[1] + "/a.zarr", client=client, **{SMALL})
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), str(cluster.file)]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE)
+    wait_for((tmp_path / "met").exists)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert b"KeyboardInterrupt" in errors
+    store = tmp_path / "a.zarr"
+    assert not mmip.open_zarr(store).report["complete"]
+    assert not list(store.glob("mmip-claim*"))
+    assert records(store) < CHUNKS
+    assert mmip.write_zarr(met("wait", tmp_path), store, client=client, **SMALL)["complete"]
+    assert chunk_bytes(store) == expected
+
+
+def test_a_scheduler_that_is_lost(expected, tmp_path):
+    first = Cluster(tmp_path)
+    store = tmp_path / "a.zarr"
+    try:
+        first.add_worker()
+        lost = threading.Thread(target=lambda: (wait_for((tmp_path / "met").exists), first.scheduler.kill()))
+        lost.start()
+        with distributed.Client(scheduler_file=str(first.file), set_as_default=False, timeout=1) as client:
+            client.wait_for_workers(1, timeout=30)
+            with pytest.raises(StoreError, match="cluster was lost"):
+                mmip.write_zarr(met("wait", tmp_path, (16, 0, 32)), store, client=client, **SMALL)
+        lost.join()
+    finally:
+        first.close()
+    kept = records(store)
+    assert 0 < kept < CHUNKS
+    second = Cluster(tmp_path)
+    try:
+        second.add_worker()
+        with second.client() as client:
+            before = {p: p.stat().st_mtime_ns for p in store.rglob("chunk/c/**/*")}
+            report = mmip.write_zarr(met("wait", tmp_path, (16, 0, 32)), store, client=client, **SMALL)
+    finally:
+        second.close()
+    assert report["complete"]
+    assert chunk_bytes(store) == expected
+    assert sum(p.stat().st_mtime_ns == at for p, at in before.items() if p.is_file()) == kept
+
+
+def test_a_full_store(client, expected, tmp_path):
+    full = FullStore(LocalStore(tmp_path / "a.zarr"))
+    with pytest.raises(StoreError, match=r"4 chunks failed.*chunk \(0, 1, 0, 0\): .*No space left"):
+        mmip.write_zarr(NAME, full, client=client, **SMALL)
+    assert records(tmp_path / "a.zarr") == CHUNKS - 4
+    assert mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)["complete"]
+    assert chunk_bytes(tmp_path / "a.zarr") == expected
+
+
+def wait_for(condition: Any) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
