@@ -23,7 +23,8 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.device import CudaExecutor, HostExecutor, _phases, cuda
 from mmip_gpu.device.encoding import Chunk, encode_batch
 from mmip_gpu.device.overlap import Lane, through_lanes
-from mmip_gpu.device.parameters import SAMPLE_RUN, layout_of
+from mmip_gpu.device.parameters import layout_of
+from mmip_gpu.device.statistics import SAMPLE_RUN
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
 from mmip_gpu.planning import ChunkPlan, class_steps
 
