@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_parts(run: Run, parts: Sequence[str]) -> None:
     if "checks" in parts:
-        run_checks(run, _CHECKS)
+        run_checks(run, _CHECKS if len(parts) > 1 else 1.0)
     if "rates" in parts:
         copy_rate = run_ceilings(run)
         run_rivals(run, _RIVALS)

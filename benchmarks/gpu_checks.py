@@ -74,12 +74,12 @@ def _check_batch(run: Run, kind: str, cases: Sequence[Case]) -> None:
 
 
 def _attempt(run: Run, check: str, streams: Sequence[_Stream], work: Callable[[], None]) -> None:
-    """A check that an error of ours ends for this batch; a device that fails ends all."""
+    """A check that an error, of whatever kind, ends for this batch; a device that fails ends all."""
     try:
         work()
     except BackendUnavailable:
         raise
-    except MmipError as error:
+    except Exception as error:
         run.fail(check, f"batch from '{streams[0].name}'", f"{type(error).__name__}: {error}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -31,13 +31,17 @@ DTYPES = ("uint8", "int8", "uint16", "int16")
 
 @dataclass(frozen=True)
 class Case:
-    """An array and the options of `mmip_gpu.encode`; the ROI is a mask of classes."""
+    """An array and the options of `mmip_gpu.encode`; the ROI is a mask of classes.
+
+    `imaged` asks for a DC image whatever it costs; `encode` makes one only where few bits are spent.
+    """
 
     name: str
     array: np.ndarray
     axes: str
     options: dict[str, Any] = field(default_factory=dict)
     roi: np.ndarray | None = None
+    imaged: bool = False
 
     def classes(self) -> np.ndarray | None:
         """Quality class of every voxel."""
@@ -45,7 +49,8 @@ class Case:
 
     def plan(self) -> ChunkPlan:
         """The plan that the CPU codes it by."""
-        return plan_of(self.array, self.axes, self.classes(), **self.options)
+        plan = plan_of(self.array, self.axes, self.classes(), **self.options)
+        return replace(plan, dc_image=True, tile_log2=(1, 4, 4)) if self.imaged else plan
 
 
 def plan_of(array: np.ndarray, axes: str, classes: np.ndarray | None = None, **options: Any) -> ChunkPlan:
@@ -91,9 +96,13 @@ def random_cases(small: bool) -> Iterator[Case]:
         options = {"quality": 10, "effort": effort, "roi_quality": {1: 60, 2: "lossless"}}
         yield Case(f"ROI of 2 classes, effort {effort}", array, "zyx", options, roi)
     padded = np.where(np.indices(flat).sum(axis=0) < flat[0] // 2, 0, _textured(flat, "uint16", 9) // 2 + 20000)
-    yield Case("padding", padded.astype(np.uint16), "yx", {"quality": 10, "effort": 2, "padding": 0})
     floats = _textured(deep, "int16", 10).astype(np.float32) / 128
-    yield Case("float32", floats, "zyx", {"psnr": 50, "step": 0.01})
+    for effort in (1, 2):
+        options = {"quality": 10, "effort": effort, "padding": 0}
+        yield Case(f"padding, effort {effort}", padded.astype(np.uint16), "yx", options)
+        yield Case(f"float32, effort {effort}", floats, "zyx", {"psnr": 50, "step": 0.01, "effort": effort})
+        options = {"quality": 4, "effort": effort, "cell_depth": 1}
+        yield Case(f"DC image, effort {effort}", _textured(flat, "uint16", 11), "yx", options, imaged=True)
 
 
 def extreme_cases(small: bool) -> Iterator[Case]:
@@ -101,9 +110,10 @@ def extreme_cases(small: bool) -> Iterator[Case]:
     flat, deep = ((19, 33), (9, 10, 17)) if small else ((130, 201), (17, 40, 66))
     for index, pattern in enumerate(PATTERNS):
         for dtype in (DTYPES[index % 4],) if small else ("uint8", "int16"):
-            for mode in ("lossy effort 1", "high rate", "lossless"):
-                yield Case(f"{pattern} 2D {dtype}, {mode}", hostile_image(pattern, flat, dtype), "yx", MODES[mode])
-                options = MODES[mode] | {"cell_depth": 8}
+            for mode in ("lossy effort 1", "lossy effort 2", "high rate", "lossless"):
+                options = MODES[mode] if mode == "lossy effort 2" else MODES[mode] | {"padding": None}
+                yield Case(f"{pattern} 2D {dtype}, {mode}", hostile_image(pattern, flat, dtype), "yx", options)
+                options = options | {"cell_depth": 8}
                 yield Case(f"{pattern} 3D {dtype}, {mode}", hostile_image(pattern, deep, dtype), "zyx", options)
 
 
@@ -133,6 +143,7 @@ RATES: dict[str, dict[str, Any]] = {
     "lossy, middle rate": {"psnr": 57, "effort": 1, **_PLAIN},
     "lossy, high rate": {"psnr": 62, "effort": 1, **_PLAIN},
     "lossless": {"lossless": True, "stages": 3, **_PLAIN},
+    "lossy, effort 3": {"psnr": 57, "effort": 3, **_PLAIN},
 }
 
 

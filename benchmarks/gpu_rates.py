@@ -19,11 +19,14 @@ from machine import data_folder
 
 from mmip_gpu.codec import ROUNDING, Encoded, decode_chunk, encode_chunk
 from mmip_gpu.device import Executor
+from mmip_gpu.device.arrays import Sampler, encode_arrays
+from mmip_gpu.device.containers import decode_containers
 from mmip_gpu.device.decoding import DecodeJob, Decoder
 from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
 from mmip_gpu.device.measuring import MeasuredExecutor, clock_of, median_seconds
-from mmip_gpu.errors import LimitExceeded
+from mmip_gpu.errors import BackendUnavailable, LimitExceeded
 from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.trial import Trial
 
 _MB = 2**20
 _CPU_MOST = 32 * _MB  # of an array that the CPU is timed on
@@ -61,17 +64,24 @@ def run_rates(run: Run, copy_rate: float, share: float) -> None:
             measure.point(job, by_kernel=(job.megabytes, job.batch) == sizes[0])
         except LimitExceeded as error:
             run.skip("rates", str(job), str(error))
+        except BackendUnavailable:
+            raise
+        except Exception as error:  # named, and the other points are measured
+            run.fail("rates", str(job), f"{type(error).__name__}: {error}")
 
 
 def code_from_host(executor: Executor, arrays: Sequence[np.ndarray], plan: ChunkPlan) -> list[Encoded]:
-    """Payloads of arrays in host memory: upload, encode. The whole way of a caller with NumPy arrays."""
-    chunks = [Chunk(executor.upload(array), plan) for array in arrays]
-    return encode_batch(executor, chunks, ROUNDING)
+    """Encodings of arrays in host memory whose plan is known: what a caller with NumPy arrays waits for."""
+
+    def planned(sampler: Sampler) -> tuple[Trial, ChunkPlan]:
+        return Trial.of(sampler(None, plan.axes)), plan
+
+    return encode_arrays(arrays, planned, THREADS, executor)
 
 
-def decode_to_host(executor: Executor, jobs: Sequence[DecodeJob]) -> list[np.ndarray]:
-    """Arrays in host memory of payloads in host memory: the whole way of a caller."""
-    return [executor.download(array) for array in Decoder(executor).decode(jobs).results()]
+def decode_to_host(executor: Executor, blobs: Sequence[bytes]) -> list[np.ndarray]:
+    """Arrays in host memory of containers in host memory: what a caller waits for."""
+    return decode_containers(blobs, executor=executor)
 
 
 class _Rates:
@@ -157,7 +167,8 @@ class _Rates:
             self._run.fail("rates, decoding", str(job), "other samples than those of the CPU")
         if by_kernel:
             self._kernels(job, array, row, plan, seconds, lambda e: Decoder(e).decode(held).results())
-        _, seconds = self._timed(lambda: decode_to_host(executor, jobs))
+        blobs = [encoded.to_bytes()] * job.batch
+        _, seconds = self._timed(lambda: decode_to_host(executor, blobs))
         row["decode_host_gb_s"] = size / seconds / 1e9
 
     def _kernels(

@@ -24,6 +24,7 @@ from machine import HERE, RESULTS
 from standin_cupy import Cupy
 
 from mmip_gpu.device import CudaExecutor, HostExecutor, _phases, measuring
+from mmip_gpu.errors import BackendUnavailable
 
 
 @pytest.fixture(autouse=True)
@@ -39,22 +40,34 @@ def rows(folder: Path, table: str) -> list[dict[str, str]]:
 
 
 def few_cases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter of the small cases, all kinds of them."""
+    """A sixth of the small cases, all kinds of them."""
     for name in ("random_cases", "extreme_cases"):
         every = getattr(gpu_checks, name)
-        monkeypatch.setattr(gpu_checks, name, lambda small, every=every: list(every(small))[::4])
+        monkeypatch.setattr(gpu_checks, name, lambda small, every=every: list(every(small))[::6])
+
+
+def few_rates(monkeypatch: pytest.MonkeyPatch, *modes: str) -> None:
+    """One size, these modes."""
+    monkeypatch.setattr(gpu_rates, "_SMALL_SIZES", ((1 / 128, 2),))
+    monkeypatch.setattr(gpu_rates, "RATES", {mode: gpu_rates.RATES[mode] for mode in modes})
 
 
 def test_rehearsal_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     few_cases(monkeypatch)
-    monkeypatch.setattr(gpu_rates, "_SMALL_SIZES", ((1 / 128, 2),))
+
+    def refused(plan: Any, dtype: Any) -> str | None:
+        return "a reason" if plan.config.effort == 3 else None
+
+    monkeypatch.setattr(gpu_checks, "refusal", refused)
+    monkeypatch.setattr(gpu_rates, "refusal", refused)
+    few_rates(monkeypatch, "lossy, low rate", "lossless", "lossy, effort 3")
     committed = {path: path.read_bytes() for path in RESULTS.glob("gpu*")}
     assert gpu.main(["--device", "cpu", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "NO GPU NUMBER WAS MEASURED" in printed
     assert "0 differences" in printed
     checks = rows(tmp_path, "checks")
-    assert {"equal", "skipped: effort 3"} <= {row["outcome"] for row in checks}
+    assert {"equal", "skipped: a reason"} <= {row["outcome"] for row in checks}
     assert {"encode random", "decode extreme", "damage random, crcs off"} <= {row["check"] for row in checks}
     assert all(row["device"].startswith("none") for row in checks)
     kernels = rows(tmp_path, "kernels")
@@ -64,8 +77,10 @@ def test_rehearsal_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     rates = rows(tmp_path, "rates")
     assert {row["mode"] for row in rates} >= {"lossless", "lossy, low rate"}
     numbers = ("encode_gb_s", "decode_gb_s", "encode_host_gb_s", "decode_host_gb_s", "cpu_encode_gb_s")
-    assert all(float(row[name]) > 0 for row in rates for name in numbers)
+    assert all(float(row[name]) > 0 for row in rates for name in numbers if row["mode"] != "lossy, effort 3")
+    assert {row["encode_gb_s"] for row in rates if row["mode"] == "lossy, effort 3"} == {""}
     skipped = {(row["part"], row["what"]) for row in rows(tmp_path, "skipped")}
+    assert ("rates, encoding", "volume, uint16, lossy, effort 3, 2 of 0.0078125 MB") in skipped
     assert {("rivals", "nvCOMP"), ("compute-sanitizer", "memcheck"), ("checks", "real data")} <= skipped
     assert (tmp_path / "gpu.png").stat().st_size > 10_000
     assert {path: path.read_bytes() for path in RESULTS.glob("gpu*")} == committed
@@ -106,6 +121,27 @@ def test_a_wrong_kernel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert different[0]["outcome"].startswith("stage 1: first difference at byte ")
 
 
+def test_an_error_ends_its_batch_and_a_lost_device_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few_cases(monkeypatch)
+    few_rates(monkeypatch, "lossless")
+    for error in (TypeError("wrong"), BackendUnavailable("list_tokens failed: cudaErrorIllegalAddress")):
+
+        class Failing(HostExecutor):
+            def launch(self, kernel: str, error: Exception = error, **values: int) -> None:
+                if kernel == "list_tokens":
+                    raise error
+                super().launch(kernel, **values)
+
+        monkeypatch.setattr(gpu, "HostExecutor", Failing)
+        assert gpu.main(["--device", "cpu", "--parts", "checks", "rates", "--out", str(tmp_path)]) == 1
+        failed = [row for row in rows(tmp_path, "checks") if str(error) in row["outcome"]]
+        if isinstance(error, TypeError):
+            assert {row["check"] for row in failed} == {"encode random", "encode extreme", "rates"}
+            assert {row["check"] for row in rows(tmp_path, "checks")} >= {"decode random", "damage extreme, crcs on"}
+        else:
+            assert [(row["check"], row["case"]) for row in failed] == [("device", "the rest of the script")]
+
+
 def test_rows_are_there_when_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*given: Any) -> None:
         raise KeyboardInterrupt
@@ -135,8 +171,7 @@ def test_all_parts_through_cupy(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     gpu_checks.run_checks(run, 1.0)
     copy_rate = gpu.run_ceilings(run)
     assert [row["what"].split(",")[0] for row in run.rows["ceilings"]][1:] == ["host to device", "device to host"]
-    monkeypatch.setattr(gpu_rates, "_SMALL_SIZES", ((1 / 128, 2),))
-    monkeypatch.setattr(gpu_rates, "RATES", {"lossless": gpu_rates.RATES["lossless"]})
+    few_rates(monkeypatch, "lossless")
     gpu_rates.run_rates(run, copy_rate, 1.0)
     assert len(run.rows["rates"]) == 4
     assert run.failures == []
@@ -144,8 +179,9 @@ def test_all_parts_through_cupy(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_device_that_is_too_small_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     sys.modules["cupy"].memory = 5000  # type: ignore[attr-defined]
+    few_rates(monkeypatch, "lossless", "lossy, low rate")
     gpu_rates.run_rates(run, 1e9, 1.0)
-    assert len(run.rows["skipped"]) == len(gpu_rates._SMALL_SIZES) * 16
+    assert len(run.rows["skipped"]) == 4 * 2  # kinds of data, modes
     assert "device memory" in run.rows["skipped"][0]["why"]
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from mmip_gpu import __version__
 from mmip_gpu.cli.commands import COMMANDS
-from mmip_gpu.cli.parser_views import add_export, add_fetch, add_serve, add_upgrade
+from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_serve, add_upgrade
 from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks import SUPPORTED_SINKS
@@ -66,7 +66,7 @@ def build_parser() -> ArgumentParser:
     _add_info(commands)
     _add_evaluate(commands)
     _add_plot(commands)
-    _add_bench(commands)
+    add_bench(_command(commands, "bench"))
     _add_demo(commands)
     return parser
 
@@ -171,17 +171,6 @@ def _add_plot(commands: Any) -> None:
     parser = _command(figures, "rate")
     parser.add_argument("results", metavar="RESULTS.json", nargs="+", help="written by mmip evaluate --json")
     _add_output(parser, "FIG.png")
-
-
-def _add_bench(commands: Any) -> None:
-    parser = _command(commands, "bench")
-    parser.add_argument("input", metavar="INPUT", nargs="?", help=_INPUT + " (default phantom3d:64x256x256)")
-    parser.add_argument(
-        "--device", choices=("gpu", "cpu"), default="gpu", help="gpu: beside the CPU, where there is one (default)"
-    )
-    parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
-    parser.add_argument("--json", metavar="FILE", help="write the results")
-    _add_threads(parser)
 
 
 def _add_demo(commands: Any) -> None:

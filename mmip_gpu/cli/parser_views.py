@@ -1,4 +1,4 @@
-"""Options of the commands that carry stores to other places and to viewers: fetch, upgrade, export, serve.
+"""Options of the commands that carry stores to other places and to viewers (fetch, upgrade, export, serve), and bench.
 
 Values: an ArgumentParser of a command in; its arguments added. Imports no command.
 """
@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 
 from mmip_gpu.cli.values import byte_count, chunk_shape
 
-__all__ = ["add_export", "add_fetch", "add_serve", "add_upgrade"]
+__all__ = ["add_bench", "add_export", "add_fetch", "add_serve", "add_upgrade"]
 
 _STORE = "a store of mmip compress: a folder, a .zip or a URL"
 
@@ -44,6 +44,17 @@ def add_serve(parser: ArgumentParser) -> None:
     _add_levels(parser)
     parser.add_argument("--cache", type=byte_count, default=2**28, metavar="256M", help="memory for decoded chunks")
     parser.add_argument("--allow-origin", default="*", metavar="ORIGIN", help="web pages that may read (default all)")
+
+
+def add_bench(parser: ArgumentParser) -> None:
+    """Add the arguments of ``mmip bench``."""
+    parser.add_argument("input", metavar="INPUT", nargs="?", help="as of mmip encode (default phantom3d:64x256x256)")
+    parser.add_argument(
+        "--device", choices=("gpu", "cpu"), default="gpu", help="gpu: beside the CPU, where there is one (default)"
+    )
+    parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
+    parser.add_argument("--json", metavar="FILE", help="write the results")
+    parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
 
 
 def _add_levels(parser: ArgumentParser) -> None:
