@@ -34,7 +34,7 @@ from .inspection import inspect
 from .phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
 
 if TYPE_CHECKING:
-    from .store import open_zarr, write_zarr
+    from .store import export_ome_zarr, fetch_zarr, open_zarr, serve_zarr, upgrade_zarr, write_zarr
 
 __version__ = "0.1.0"
 
@@ -56,19 +56,26 @@ __all__ = [
     "encode",
     "encode_batch",
     "errors",
+    "export_ome_zarr",
+    "fetch_zarr",
     "inspect",
     "max_encoded_size",
     "open_zarr",
     "phantom2d",
     "phantom3d",
     "phantom_roi",
+    "serve_zarr",
+    "upgrade_zarr",
     "write_zarr",
 ]
 
 
+_OF_STORES = ("export_ome_zarr", "fetch_zarr", "open_zarr", "serve_zarr", "upgrade_zarr", "write_zarr")
+
+
 def __getattr__(name: str) -> Any:
     """Load the store functions on first use: they import zarr."""
-    if name in ("open_zarr", "write_zarr"):
+    if name in _OF_STORES:
         from . import store
 
         return getattr(store, name)

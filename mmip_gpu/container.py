@@ -23,6 +23,8 @@ from .errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVers
 from .floats import sample_range
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from typing_extensions import Buffer
 
 __all__ = ["DTYPES", "UNKNOWN_ERROR", "Header", "LossRecord", "TransformFields"]
@@ -147,7 +149,7 @@ class Header:
         return head + struct.pack("<I", zlib.crc32(head))
 
     @classmethod
-    def parse(cls, data: Buffer, *, check_crc: bool = True) -> tuple[Header, int]:
+    def parse(cls, data: Buffer, *, check_crc: bool = True) -> tuple[Self, int]:
         """(header, its size in bytes) from the start of a container.
 
         Raises
@@ -176,7 +178,7 @@ class Header:
         return header, size
 
     @classmethod
-    def _read(cls, fields: _Reader) -> Header:
+    def _read(cls, fields: _Reader) -> Self:
         kind, dtype, rank, colour = fields.take("4B")
         _expect(kind in (_KIND_RAW, _KIND_TRANSFORM), "kind", kind)
         _expect(dtype < len(DTYPES), "dtype", dtype)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .codec import read_extent
 from .container import Header
 from .errors import CorruptData, InvalidArgument, TruncatedData
+from .loss import reached_bound
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -57,6 +58,7 @@ def describe(header: Header) -> dict[str, Any]:
         parts.append({"bytes": size, "bytes_to_here": to_here})
     loss, samples = header.loss, header.layout.samples
     psnr = loss.psnr(samples) if samples else math.inf
+    known_psnr = psnr if math.isfinite(psnr) else None
     report: dict[str, Any] = {
         "kind": "raw" if header.transform is None else "transform",
         "shape": list(header.layout.shape),
@@ -73,8 +75,9 @@ def describe(header: Header) -> dict[str, Any]:
         "loss": {
             "mode": loss.mode,
             "requested": loss.requested,
+            "reached": reached_bound(loss.mode, known_psnr, loss.largest, header.raw_bytes / to_here),
             "verified": loss.verified,
-            "psnr": None if not math.isfinite(psnr) else psnr,
+            "psnr": known_psnr,
             "max_error": loss.largest,
             "lossless": loss.verified and loss.sse == 0,
             "minimum": loss.minimum,

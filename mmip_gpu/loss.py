@@ -18,7 +18,7 @@ from .container import UNKNOWN_ERROR, LossRecord
 from .floats import squared_error, upper_float32
 from .planning import ChunkPlan
 
-__all__ = ["loss_record", "measured_error"]
+__all__ = ["loss_record", "measured_error", "reached_bound"]
 
 
 def measured_error(original: NDArray[Any], decoded: NDArray[Any], step: float | None) -> tuple[float, float]:
@@ -48,3 +48,14 @@ def loss_record(
         sse, largest = round(estimate), UNKNOWN_ERROR
     verified = reached is not None or (plan.lossless and step is None)
     return LossRecord(config.mode, config.value, verified, *limits, sse, largest)
+
+
+def reached_bound(mode: str, psnr: float | None, max_error: float | None, ratio: float) -> float | None:
+    """What was reached of what a mode asks for, in its unit; None where that is not known, or infinite, or no number.
+
+    Examples
+    --------
+    >>> reached_bound("psnr", 50.2, 7, 12.5), reached_bound("quality", 50.2, 7, 12.5)
+    (50.2, None)
+    """
+    return {"psnr": psnr, "max_error": max_error, "ratio": ratio, "lossless": max_error}.get(mode)

@@ -1,4 +1,4 @@
-"""The pages "Compress a volume into Zarr" and "Run it on a cluster": their commands run, in their order."""
+"""The pages on compressing into Zarr, on clusters and on reading progressively: their commands run, in their order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mmip_gpu
@@ -36,7 +37,9 @@ def run_page(page: str, text_of: dict[str, str], processes: list[subprocess.Pope
             continue
         for line in text.splitlines():
             words = shlex.split(line)
-            if words[0] == "mmip":
+            if words[:2] == ["mmip", "serve"] and words[-1] == "&":
+                processes.append(served(words[1:-1]))
+            elif words[0] == "mmip":
                 assert main(words[1:]) == 0, line
             else:
                 assert words[0] == "dask", line
@@ -44,6 +47,15 @@ def run_page(page: str, text_of: dict[str, str], processes: list[subprocess.Pope
                 command = [sys.executable, "-m", f"distributed.cli.dask_{words[1]}", "--no-dashboard", *words[2:-1]]
                 environment = os.environ | {"PYTHONPATH": str(ROOT)}
                 processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
+
+
+def served(words: list[str]) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-m", "mmip_gpu", *words], env=environment, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"http://")
+    process.stdout.close()
+    return process
 
 
 @contextmanager
@@ -64,14 +76,30 @@ def test_compress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert {"volume.zarr", "regions.zarr", "array.zarr"} <= {p.name for p in tmp_path.iterdir()}
 
 
+def free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+def test_progressive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp")
+    pytest.importorskip("dask.array")
+    monkeypatch.chdir(tmp_path)
+    with background() as processes:
+        run_page("progressive.md", {"8000": free_port()}, processes)
+        assert len(processes) == 1
+    expected = mmip_gpu.open_zarr("volume.zarr")
+    assert (np.load("fine.npy") == expected[...]).all()
+    assert (np.load("coarse.npy") == mmip_gpu.open_zarr("volume.zarr", stages=1)[...]).all()
+    assert (Path("volume.ome.zarr") / "3/zarr.json").exists()
+
+
 def test_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.chdir(tmp_path)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
     with background() as processes:
-        run_page("cluster.md", {"8786": port}, processes)
+        run_page("cluster.md", {"8786": free_port()}, processes)
         assert len(processes) == 2
     stored = [mmip_gpu.open_zarr(f"{name}.zarr") for name in ("local", "shared", "dask")]
     assert all(volume.report["complete"] for volume in stored)

@@ -59,11 +59,12 @@ def decode(args: Namespace) -> None:
 def info(args: Namespace) -> None:
     """Show what a container or a store holds."""
     path = Path(args.input)
-    report = mmip_gpu.open_zarr(path).report if path.is_dir() else mmip_gpu.inspect(read_container(path))
+    is_store = path.is_dir() or path.suffix == ".zip" or "://" in args.input
+    report = mmip_gpu.open_zarr(args.input).report if is_store else mmip_gpu.inspect(read_container(path))
     if args.json:
         print(json.dumps(json_ready(report), indent=2))
     else:
-        print(path)
+        print(args.input)
         print(summary(report))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mmip_gpu import __version__
+from mmip_gpu.cli.parser_views import add_export, add_fetch, add_serve, add_upgrade
 from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks import SUPPORTED_SINKS
@@ -59,6 +60,29 @@ _COMMANDS = {
         "stores:extract",
         "decompress a Zarr store, or a part of it",
         "mmip extract volume.zarr -o coarse.npy --stages 1 --scale 8",
+    ),
+    "fetch": _Command(
+        "views:fetch",
+        "copy the first stages of a store from a folder or a URL",
+        "mmip fetch s3://bucket/volume.zarr volume.zarr --stages 1",
+        "run the same command again: fetched chunks are kept",
+    ),
+    "upgrade": _Command(
+        "views:upgrade",
+        "fetch the stages that a copy lacks",
+        "mmip upgrade volume.zarr",
+        "run the same command again: fetched chunks are kept",
+    ),
+    "export": _Command(
+        "views:export",
+        "write a store as an OME-Zarr pyramid for any viewer",
+        "mmip export volume.zarr volume.ome.zarr",
+        "run the same command again: finished chunks are kept",
+    ),
+    "serve": _Command(
+        "views:serve",
+        "serve a store as OME-Zarr over HTTP, decoded when it is looked at",
+        "mmip serve volume.zarr --port 8000",
     ),
     "verify": _Command(
         "checks:verify", "say which chunks of a store are missing or damaged", "mmip verify volume.zarr --json"
@@ -126,6 +150,10 @@ def build_parser() -> ArgumentParser:
     _add_decode(commands)
     _add_compress(commands)
     _add_extract(commands)
+    add_fetch(_command(commands, "fetch"))
+    add_upgrade(_command(commands, "upgrade"))
+    add_export(_command(commands, "export"))
+    add_serve(_command(commands, "serve"))
     _add_verify(commands)
     _add_repair(commands)
     _add_info(commands)

@@ -29,7 +29,10 @@ _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 
 def compress(args: Namespace) -> None:
     """Compress a volume into a store."""
-    roi, source, path = load_roi(args.roi), open_source(args.input), Path(args.store)
+    from mmip_gpu.store.recoded import recoded_source
+
+    roi, path = load_roi(args.roi), args.store
+    source = recoded_source(args.input) or open_source(args.input)
     options = coding_options(args) | {"chunks": args.chunks, "overwrite": args.overwrite}
     options |= {"client": args.client, "device": args.device}
     report = write_store(source, path, args.axes, roi, args.threads, **options)
@@ -42,10 +45,11 @@ def compress(args: Namespace) -> None:
 
 
 def write_store(
-    source: Source, path: Path, axes: str | None, roi: Roi | None, threads: int | None, **options: Any
+    source: Source, path: str | Path, axes: str | None, roi: Roi | None, threads: int | None, **options: Any
 ) -> dict[str, Any]:
     """Write a source into a store and return the report."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if "://" not in str(path):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = mmip_gpu.write_zarr(
         source, path, roi=roi, threads=threads, axes=axes or source.axes, **options
     )
@@ -54,10 +58,8 @@ def write_store(
 
 def extract(args: Namespace) -> None:
     """Decompress a store, or a part of it, to a file or a DICOM folder, block by block."""
-    store = Path(args.input)
+    store = args.input
     sink_of(args.output)
-    if not store.exists():
-        raise StoreError(f"{store} does not exist")
     volume = mmip_gpu.open_zarr(store, stages=args.stages, scale=args.scale, threads=args.threads)
     if not volume.report["complete"]:
         raise StoreError(f"{store} is not complete: run its mmip compress again")
@@ -68,14 +70,14 @@ def extract(args: Namespace) -> None:
         whole = (slice(b.start + p.start, b.start + p.stop) for p, b in zip(part, bounds, strict=True))
         return volume[tuple(whole)]
 
-    write_decoded(Decoding(store.name, read, volume.dtype, volume.report, volume.metadata, chunks), args)
+    write_decoded(Decoding(Path(store).name, read, volume.dtype, volume.report, volume.metadata, chunks), args)
 
 
-def _check(source: Source, path: Path, report: dict[str, Any], threads: int | None) -> None:
+def _check(source: Source, path: str, report: dict[str, Any], threads: int | None) -> None:
     """Read a store back; raise unless its error is at most the recorded one."""
     recorded = report["loss"]
     volume = mmip_gpu.open_zarr(path, threads=threads)
-    whole = Decoded(path.name, report["axes"], [None], lambda _: volume, chunk_rows=int(volume.chunks[0]))
+    whole = Decoded(Path(path).name, report["axes"], [None], lambda _: volume, chunk_rows=int(volume.chunks[0]))
     (found,) = evaluate_stages(source, whole, structural=False)["stages"]
     is_exact = found["max_error"] in (0, None)
     if recorded["lossless"] and not is_exact:

@@ -19,6 +19,7 @@ from mmip_gpu.roi import RoiRule
 
 __all__ = [
     "Roi",
+    "byte_count",
     "checked_suffix",
     "chunk_shape",
     "coding_options",
@@ -71,6 +72,21 @@ def chunk_shape(text: str) -> tuple[int, ...]:
     (64, 256, 256)
     """
     return _sizes(text, ",", None, "one size per axis, such as 64,256,256")
+
+
+def byte_count(text: str) -> int:
+    """Return the bytes of "256M", "2G" or "4096".
+
+    Examples
+    --------
+    >>> byte_count("256M"), byte_count("4096")
+    (268435456, 4096)
+    """
+    powers = {"K": 10, "M": 20, "G": 30}
+    number, power = (text[:-1], powers[text[-1]]) if text[-1:] in powers else (text, 0)
+    if not number.isdecimal():
+        raise ArgumentTypeError(f"expected bytes such as 256M, 2G or 4096; found {text!r}")
+    return int(number) << power
 
 
 def _sizes(text: str, separator: str, count: int | None, expected: str) -> tuple[int, ...]:

@@ -19,8 +19,7 @@ from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.sources.dicom import loss_record, series_files
 from mmip_gpu.sources.dicom_geometry import Frame, file_frames, order_frames
-
-METHOD: Final = "MMIP"
+from mmip_gpu.sources.history import METHOD
 
 _FIRST_PIXEL_GROUP: Final = 0x7FE0  # pixels, and private copies of them in higher groups
 _STALE: Final = (
@@ -80,11 +79,16 @@ def derived_datasets(source: Source, template: Path, count: int) -> list[Any]:
 
 
 def describe_loss(dataset: Any, source: Source, history: Mapping[str, Any]) -> None:
-    """Set what DICOM says of derivation and loss; once lossy, always lossy."""
+    """Set what DICOM says of derivation and loss; once lossy, always lossy.
+
+    Of what `history` and the source say of earlier compression, the one that knows more is told.
+    """
     coding = source.metadata.get("coding") or {}
     dataset.DerivationDescription = str(coding.get("text", "Written by mmip_gpu"))[:1024]
     is_lossy = bool(coding.get("lossy"))
-    if not (is_lossy or history.get("lossy")):
+    if len(source.metadata.get("lossy_methods") or ()) > len(history.get("lossy_methods") or ()):
+        history = source.metadata
+    if not (is_lossy or history.get("lossy") or source.metadata.get("lossy")):
         return
     ratios, methods = list(history.get("lossy_ratios", [])), list(history.get("lossy_methods", []))
     if is_lossy:

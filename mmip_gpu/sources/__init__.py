@@ -36,7 +36,8 @@ def open_source(source: Any) -> Source:
     ----------
     source : array_like, str, os.PathLike or Source
         A NumPy array; anything with shape, dtype and slicing (Zarr array, Dask array, `Phantom3D`); the path
-        of a .npy, NIfTI, DICOM, TIFF, PNG or JPEG file, of a folder with one DICOM series, or of a Zarr array;
+        of a .npy, NIfTI, DICOM, TIFF, PNG or JPEG file, of a folder with one DICOM series, or of a Zarr array, also
+        as a URL that fsspec opens;
         or ``"phantom"``, ``"phantom2d"``, ``"phantom3d"``, ``"phantom3d:ZxYxX"``. Of a TIFF file with several
         images or a pyramid, ``"FILE.tif:series=1,level=2"`` is another than the first at full size. A Source is
         returned as it is.
@@ -69,6 +70,9 @@ def open_source(source: Any) -> Source:
         return source
     if isinstance(source, str) and is_phantom_name(source):
         return replace(open_phantom(source), origin=source)
+    if isinstance(source, str) and "://" in source:
+        with reading(source):
+            return replace(open_zarr_path(source), origin=source)
     if isinstance(source, str | os.PathLike):
         path = Path(source).absolute()
         with reading(path.name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.phantoms import Phantom3D, phantom2d
+from mmip_gpu.sources.history import HISTORY, dicom_terms, loss_history
 from mmip_gpu.sources.source import (
     KNOWN_AXES,
     Array,
@@ -50,7 +51,8 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     elif content is None:
         with reading(name):
             content = _crc(_spread(array) if isinstance(array, np.ndarray) else _probes(array, shape))
-    return Source(shape, dtype, axes, describe(kind, path), name, identify(kind, shape, dtype, content), read)
+    metadata = describe(kind, path) | _stated_history(array)
+    return Source(shape, dtype, axes, metadata, name, identify(kind, shape, dtype, content), read)
 
 
 def open_npy(path: Path) -> Source:
@@ -64,15 +66,15 @@ def open_npy(path: Path) -> Source:
     return open_array(array, "npy", path, file_stamp([path]))
 
 
-def open_zarr_path(path: Path) -> Source:
-    """Open an existing Zarr array (format 2 or 3) by the path of its folder."""
+def open_zarr_path(path: Path | str) -> Source:
+    """Open an existing Zarr array (format 2 or 3) by the path of its folder or its URL."""
     import zarr
 
     node = zarr.open(path, mode="r")
     if isinstance(node, zarr.Group):
         inside = ", ".join(sorted(node.array_keys())) or "none"
-        raise InvalidArgument(f"{path.name} is a Zarr group: give the path of one of its arrays ({inside})")
-    return open_array(node, "zarr", path)
+        raise InvalidArgument(f"{Path(path).name} is a Zarr group: give the path of one of its arrays ({inside})")
+    return open_array(node, "zarr", Path(path))
 
 
 def is_phantom_name(name: str) -> bool:
@@ -106,6 +108,13 @@ def _stated_axes(array: Any, ndim: int) -> str | None:
     names = getattr(getattr(array, "metadata", None), "dimension_names", None)
     axes = "".join(str(name).lower() for name in names) if names else ""
     return axes if axes in KNOWN_AXES and len(axes) == ndim else None
+
+
+def _stated_history(array: Any) -> dict[str, Any]:
+    """Read what an array that we exported says was lost."""
+    attributes = getattr(array, "attrs", None)
+    history = loss_history({"history": attributes.get(HISTORY)}) if isinstance(attributes, Mapping) else []
+    return {"history": history} | dicom_terms(history) if history else {}
 
 
 def _spread(array: Array) -> list[Array]:

@@ -11,10 +11,24 @@ from zarr.registry import register_codec
 from numcodecs_plugin import StageCodec
 
 from .check import repair_zarr, verify_zarr
+from .export import export_ome_zarr
+from .partial import fetch_zarr, upgrade_zarr
 from .read import ProgressiveArray, open_zarr
+from .serving import PyramidServer, serve_zarr
 from .write import write_zarr
 
-__all__ = ["ProgressiveArray", "open_zarr", "repair_zarr", "verify_zarr", "write_zarr"]
+__all__ = [
+    "ProgressiveArray",
+    "PyramidServer",
+    "export_ome_zarr",
+    "fetch_zarr",
+    "open_zarr",
+    "repair_zarr",
+    "serve_zarr",
+    "upgrade_zarr",
+    "verify_zarr",
+    "write_zarr",
+]
 
 # The entry point does this for an installed package; a checkout has none.
 register_codec(StageCodec.name, StageCodec)

@@ -23,6 +23,7 @@ from mmip_gpu.floats import sample_range
 from mmip_gpu.planning import ChunkPlan
 from numcodecs_plugin import StageCodec
 
+from .chunk_header import ORIGIN_BYTES
 from .grid import ChunkGrid, Coordinates, chunk_lengths, image_cells
 from .place import CORRECTIONS, StageArray, stage_name
 
@@ -64,7 +65,7 @@ class StoreDescription:
     @property
     def record_bytes(self) -> int:
         """Size of a chunk record: all headers of one store are equally long."""
-        return len(self.blank_header().to_bytes())
+        return len(self.blank_header().to_bytes()) + ORIGIN_BYTES
 
     @property
     def raw_bytes(self) -> int:

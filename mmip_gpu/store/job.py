@@ -30,6 +30,7 @@ from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.trial import Trial
 
+from .chunk_header import ChunkHeader
 from .classes import RegionClasses
 from .description import StoreDescription
 from .grid import ChunkGrid, Coordinates, Region, chunk_lengths
@@ -161,7 +162,8 @@ class Job:
     def code(self, description: StoreDescription, at: Coordinates) -> Encoded:
         """Read and encode a chunk, on this thread."""
         samples, classes = self.read(description.grid.region(at))
-        return encode_chunk(samples, description.plan, classes, threads=1, allow_raw=False)
+        encoded = encode_chunk(samples, description.plan, classes, threads=1, allow_raw=False)
+        return replace(encoded, header=ChunkHeader.of(encoded.header, samples, classes))
 
     def again(
         self, description: StoreDescription, totals: Totals, passes: list[tuple[float, float]]

@@ -7,18 +7,22 @@ with the place in its message. What the bytes mean is not known here.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import zarr
 from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
-from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath
+from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
 from mmip_gpu import _core
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
@@ -33,7 +37,21 @@ if TYPE_CHECKING:
 
     ZarrArray: TypeAlias = zarr.Array[Any]
 
-__all__ = ["ATTRIBUTE", "CLAIM", "CORRECTIONS", "RECORDS", "Place", "StageArray", "stage_name", "storing"]
+__all__ = [
+    "ATTRIBUTE",
+    "CLAIM",
+    "CORRECTIONS",
+    "RECORDS",
+    "Place",
+    "Request",
+    "StageArray",
+    "opened_path",
+    "path_name",
+    "stage_name",
+    "storing",
+]
+
+Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
 
 ATTRIBUTE = "mmip"
 RECORDS = "chunk"
@@ -82,12 +100,12 @@ class Place:
 
     def __init__(self, where: StoreLike | os.PathLike[str], *, read_only: bool) -> None:
         with storing(f"{where}"):
-            self._root = _store_path(where, read_only)
+            self._root = opened_path(where, read_only)
+        self._is_own = not isinstance(where, StorePath | Store)
         self._arrays: dict[str, ZarrArray] = {}
 
     def __str__(self) -> str:
-        store = self._root.store
-        return str(store.root / self._root.path) if isinstance(store, LocalStore) else str(self._root)
+        return path_name(self._root)
 
     def attributes(self) -> dict[str, Any] | None:
         """Read the attribute `mmip`; None where nothing is stored.
@@ -115,7 +133,9 @@ class Place:
         with storing(f"{self}: its attributes cannot be written"):
             if self._holds_nothing():
                 zarr.create_group(self._root, zarr_format=3, attributes={ATTRIBUTE: dict(value)})
-            else:
+                return
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Duplicate name", UserWarning)  # a zip keeps what was replaced
                 self._group().update_attributes({ATTRIBUTE: dict(value)})
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
@@ -173,6 +193,29 @@ class Place:
             found = sync(self._key(name, at).get(default_buffer_prototype(), request))
             return None if found is None else found.to_bytes()
 
+    def read_many(self, requests: Sequence[Request]) -> list[bytes | None]:
+        """Bytes of several chunks, or of ranges of them, all asked for at the same time.
+
+        A range that reaches past the end gives what there is. A store that knows no ranges may send all: it is cut.
+        """
+
+        async def read(name: str, at: Coordinates, byte_range: tuple[int, int] | None) -> bytes | None:
+            request = None if byte_range is None else RangeByteRequest(*byte_range)
+            with storing(f"{self}: chunk {at}, {name} cannot be read"):
+                found = await self._key(name, at).get(prototype, request)
+            if found is None or byte_range is None:
+                return None if found is None else found.to_bytes()
+            start, stop = byte_range
+            return (found[start:stop] if len(found) > stop - start else found).to_bytes()
+
+        async def read_all() -> list[bytes | None]:
+            return list(await asyncio.gather(*(read(*request) for request in requests)))
+
+        prototype = default_buffer_prototype()
+        for name, _, _ in requests:
+            self.array(name)  # opened here: the loop that reads must not wait for itself
+        return sync(read_all())
+
     def size(self, name: str, at: Coordinates) -> int | None:
         """Bytes of a chunk; None where it is absent."""
         key = self._key(name, at)
@@ -192,6 +235,12 @@ class Place:
         """Remove a chunk."""
         with storing(f"{self}: chunk {at}, {name} cannot be deleted"):
             sync(self._key(name, at).delete())
+
+    def close(self) -> None:
+        """End writing; a zip is a whole file from here on. A store that was handed in stays open."""
+        if self._is_own:
+            with storing(f"{self}: it cannot be closed"):
+                self._root.store.close()
 
     @property
     def can_claim(self) -> bool:
@@ -240,18 +289,29 @@ class Place:
         return self._root / name / key
 
 
-def _store_path(where: Any, read_only: bool) -> StorePath:
+def path_name(path: StorePath) -> str:
+    """Name of a place in messages: a folder as it is."""
+    store = path.store
+    return str(store.root / path.path) if isinstance(store, LocalStore) else str(path)
+
+
+def opened_path(where: Any, read_only: bool) -> StorePath:
+    """Open a folder, a .zip, a URL or a store; what is written to need not be there."""
     if isinstance(where, StorePath):
         return where
     if isinstance(where, Store):
-        return StorePath(where)
+        return sync(StorePath.open(where, ""))
     if isinstance(where, dict):
         return StorePath(MemoryStore(where))
+    if isinstance(where, str) and where.startswith("file://"):
+        where = url2pathname(urlsplit(where).path)
     if isinstance(where, str) and ("://" in where or "::" in where):
         return StorePath(FsspecStore.from_url(where, read_only=read_only))
     if not isinstance(where, str | os.PathLike):
         raise InvalidArgument(f"path: expected a path or a zarr store, found {type(where).__name__}")
     folder = Path(where).absolute()
+    if folder.suffix == ".zip" and not folder.is_dir() and (folder.exists() or not read_only):
+        return sync(StorePath.open(ZipStore(folder, mode="r" if read_only else "a", read_only=read_only), ""))
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: expected a folder, found a file")
     if read_only and not folder.exists():

@@ -1,8 +1,9 @@
 """Reading a store: a lazy array of some of its stages, at a scale.
 
 Values: a place in; arrays of the regions that are asked for out; host memory. Implements FORMAT.md section 10
-(reader). Guarantees that only records and needed stages of chunks that a region touches are read, and that a
-missing or damaged chunk is an error with its coordinates. Decoding is codec.py's affair.
+(reader). Guarantees that only records and needed stages of chunks that a region touches are read, each at most once
+while they are kept, and that a missing or damaged chunk is an error with its coordinates. Which bytes are needed is
+pieces.py's affair, decoding is codec.py's.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from numpy.typing import NDArray
 from mmip_gpu import _core
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.codec import decode_chunk, needed_stages
-from mmip_gpu.errors import MissingResource, StoreError, UnsupportedVersion
+from mmip_gpu.errors import StoreError, UnsupportedVersion
 from mmip_gpu.inspection import describe
 
 from .description import StoreDescription
 from .grid import Coordinates, Part
+from .labelled import dask_array, data_array
+from .pieces import ChunkReader, KeptBytes
 from .place import Place
 from .records import ChunkStore
-from .report import PREPARING, report_of
+from .report import PREPARING, held_stages, history_of, report_of
 from .selection import basic_selection
 from .window import run_bounded
 
@@ -42,19 +45,24 @@ def open_zarr(
     stages: int | None = None,
     scale: int = 1,
     threads: int | None = None,
+    keep_bytes: int = 2**26,
 ) -> ProgressiveArray:
     """Open a store of `write_zarr` as a lazy array.
 
     Parameters
     ----------
     path : path or zarr StoreLike
-        The folder or store.
+        A folder, a .zip, a URL that fsspec opens (``s3://``, ``https://``, ..), or a Zarr store. A store gives a URL
+        its options: ``zarr.storage.FsspecStore.from_url(url, storage_options={..})``.
     stages : int, optional
-        Decode only the first stages; all by default.
+        Decode only the first stages; by default all that the store holds.
     scale : {1, 2, 4, 8}
         Reduced resolution on y and x (and z with 3D cells).
     threads : int, optional
         Chunks that are decoded at the same time; default: all cores.
+    keep_bytes : int
+        Of the bytes that are read (compressed) so many are kept, so that neighbouring regions and `upgrade` read only
+        what is new.
 
     Returns
     -------
@@ -91,7 +99,7 @@ def open_zarr(
     if attributes.get("state") == PREPARING:
         raise StoreError(f"{place}: its job was stopped before the first chunk; write it again")
     store = ChunkStore(place, StoreDescription.from_dict(attributes.get("description")))
-    return ProgressiveArray(store, attributes, stages, scale, thread_count(threads))
+    return ProgressiveArray(ChunkReader(store, KeptBytes(keep_bytes)), attributes, stages, scale, thread_count(threads))
 
 
 class ProgressiveArray:
@@ -101,14 +109,15 @@ class ProgressiveArray:
     """
 
     def __init__(
-        self, store: ChunkStore, attributes: dict[str, Any], stages: int | None, scale: int, threads: int
+        self, reader: ChunkReader, attributes: dict[str, Any], stages: int | None, scale: int, threads: int
     ) -> None:
-        self._store = store
+        self._reader = reader
+        self._store = reader.store
         self._attributes = attributes
         self._threads = threads
         self._scale = scale
-        self._stages = needed_stages(store.description.blank_header(), stages, scale)
-        self._grid = store.description.grid.scaled(scale)
+        self._stages = self._checked(stages)
+        self._grid = self._store.description.grid.scaled(scale)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -172,6 +181,11 @@ class ProgressiveArray:
         return copy.deepcopy(report_of(self._attributes, self._store.description))
 
     @property
+    def loss_history(self) -> list[dict[str, Any]]:
+        """What was lost before the store was written, and what is lost by reading it so; the oldest first."""
+        return history_of(self.report, self._stages, self._scale)
+
+    @property
     def bytes_needed(self) -> int:
         """Bytes that decoding the whole array at these stages reads: records and stage chunks.
 
@@ -190,33 +204,67 @@ class ProgressiveArray:
 
     def record(self, at: Coordinates) -> dict[str, Any]:
         """Describe one chunk, by its coordinates (plane, z, y, x), as `mmip_gpu.inspect` does."""
-        return describe(self._store.header(at))
+        header = self._store.header(at)
+        described = describe(header)
+        share = header.roi_voxels / header.voxels
+        return described | {"roi_share": share, "source_crc": f"{header.source_crc:08x}"}
 
     def records(self) -> Iterator[tuple[Coordinates, dict[str, Any]]]:
         """Coordinates and description of every chunk."""
         for at in self._grid.coordinates():
             yield at, self.record(at)
 
+    def upgrade(self, stages: int | None = None) -> ProgressiveArray:
+        """Refine in place: from here on the array is that of more stages, and what is read are the new ones.
+
+        Stages that were read before are not read again as far as ``keep_bytes`` of `open_zarr` held them. (A copy on
+        disk is refined by `mmip_gpu.upgrade_zarr`.)
+
+        Parameters
+        ----------
+        stages : int, optional
+            How many; all that the store holds by default.
+
+        Returns
+        -------
+        ProgressiveArray
+            This array.
+
+        Examples
+        --------
+        >>> import mmip_gpu as mmip
+        >>> store = {}
+        >>> _ = mmip.write_zarr("phantom3d:16x64x64", store, quality=10)
+        >>> volume = mmip.open_zarr(store, stages=1)
+        >>> coarse = volume[...]
+        >>> fine = volume.upgrade()[...]
+        >>> volume.stages, bool((coarse != fine).any())
+        (3, True)
+        """
+        self._stages = self._checked(stages)
+        return self
+
+    def at(
+        self, *, stages: int | None = None, scale: int = 1, threads: int | None = None, keep_bytes: int | None = None
+    ) -> ProgressiveArray:
+        """Give the same store at other stages and another scale.
+
+        Both keep what they read in one place, unless `keep_bytes` gives the new one its own.
+        """
+        reader = self._reader if keep_bytes is None else ChunkReader(self._store, KeptBytes(keep_bytes))
+        return ProgressiveArray(reader, self._attributes, stages, scale, thread_count(threads or self._threads))
+
     def to_numpy(self) -> NDArray[Any]:
         """Decode the whole array."""
         return np.asarray(self[...])
 
     def dask(self) -> Any:
-        """Make a dask array with the chunks of the store, each decoded on one thread.
+        """Make a dask array with the chunks of the store, each decoded on one thread; MissingResource without dask."""
+        return dask_array(self)
 
-        Raises
-        ------
-        MissingResource
-            Without dask.
-        """
-        try:
-            from dask import array
-        except ImportError:
-            raise MissingResource("dask() needs the package dask: pip install 'mmip-gpu[dask]'") from None
-        single = copy.copy(self)
-        single._threads = 1
-        from_array: Any = array.from_array  # dask has no types for it
-        return from_array(single, chunks=self.chunks, lock=False, fancy=False, meta=np.empty(0, self.dtype))
+    def xarray(self) -> Any:
+        """Make an xarray DataArray on `dask`: named axes, voxel centres, the report; MissingResource without xarray."""
+        return data_array(self)
 
     def __getitem__(self, key: Any) -> Any:
         region, index = basic_selection(key, self.shape)
@@ -246,13 +294,23 @@ class ProgressiveArray:
         read = f"stages={self.stages}, scale={self.scale}"
         return f"<ProgressiveArray {self.place_name} {self.shape} {self.dtype} {self.axes!r}, {read}>"
 
+    def _checked(self, stages: int | None) -> int:
+        """Stages to read for `stages` that were asked for, out of those that the store holds."""
+        description = self._store.description
+        held = held_stages(self._attributes, description)
+        wanted = needed_stages(description.blank_header(), max(held, 1) if stages is None else stages, self._scale)
+        if wanted > held:
+            copy = f"a copy of {held} of {description.stage_count} stages"
+            raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")
+        return wanted
+
     def _decoded(self, part: Part, threads: int) -> NDArray[Any]:
         at = part.coordinates
-        header = self._store.header(at)
+        header, payloads = self._reader.payloads(at, self._stages, self._scale, part.inside)
         with self._store.naming(at):
             return decode_chunk(
                 header,
-                lambda stage: self._store.payload(at, stage),
+                lambda stage: payloads[stage - 1],
                 stages=self._stages,
                 scale=self._scale,
                 region=part.inside,

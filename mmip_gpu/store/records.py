@@ -16,8 +16,10 @@ from typing import Any
 from mmip_gpu.codec import Encoded
 from mmip_gpu.container import UNKNOWN_ERROR, Header
 from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
+from mmip_gpu.loss import reached_bound
 from numcodecs_plugin.prefix import PREFIX_BOUND, read_prefix, write_prefix
 
+from .chunk_header import ChunkHeader
 from .description import StoreDescription
 from .grid import Coordinates
 from .place import RECORDS, Place
@@ -39,9 +41,10 @@ class ChunkStore:
         for stage, payload in enumerate(encoded.payloads, 1):
             prefix = write_prefix(self.description.extent(at, stage))
             self.place.write(self.description.array_name(stage), at, prefix + payload)
-        self.place.write(RECORDS, at, encoded.header.to_bytes().ljust(self.description.record_bytes, b"\0"))
+        assert isinstance(encoded.header, ChunkHeader)
+        self.place.write(RECORDS, at, encoded.header.to_record())
 
-    def header(self, at: Coordinates) -> Header:
+    def header(self, at: Coordinates) -> ChunkHeader:
         """Header of a chunk, from its record.
 
         Raises
@@ -53,11 +56,13 @@ class ChunkStore:
         """
         record = self.place.read(RECORDS, at)
         if record is None:
-            raise StoreError(f"{self.place}: chunk {at} is missing; write the store again")
+            raise self.missing(at, 0)
+        return self.parsed(at, record)
+
+    def parsed(self, at: Coordinates, record: bytes) -> ChunkHeader:
+        """Header of a chunk from the bytes of its record."""
         with self.naming(at):
-            header, size = Header.parse(record)
-            if len(record) != self.description.record_bytes or any(record[size:]):
-                raise CorruptData(f"record: expected {self.description.record_bytes} bytes, found {len(record)}")
+            header = ChunkHeader.parse_record(record)
             self.description.check_header(header, at)
         return header
 
@@ -65,18 +70,22 @@ class ChunkStore:
         """Payload of a stage of a chunk."""
         data = self.place.read(self.description.array_name(stage), at)
         if data is None:
-            raise StoreError(f"{self.place}: chunk {at}, stage {stage} is missing; write the store again to repair it")
+            raise self.missing(at, stage)
         with self.naming(at):
-            return memoryview(data)[self._prefix_bytes(data, at, stage) :]
+            return memoryview(data)[self.prefix_bytes(data, at, stage) :]
 
-    def whole_header(self, at: Coordinates) -> Header | None:
+    def missing(self, at: Coordinates, stage: int) -> StoreError:
+        """Error for a stage that is not there, or the record (stage 0)."""
+        what = f", stage {stage}" if stage else ""
+        return StoreError(f"{self.place}: chunk {at}{what} is missing; write the store again to repair it")
+
+    def whole_header(self, at: Coordinates) -> ChunkHeader | None:
         """Header of a chunk whose record and stages belong together, by sizes and head crcs; or None."""
         if self.place.size(RECORDS, at) is None:
             return None
         try:
             header = self.header(at)
-            stages = zip(header.payload_sizes, _stage_crcs(header), strict=True)
-            whole = all(self._is_whole(at, stage, size, crc) for stage, (size, crc) in enumerate(stages, 1))
+            whole = all(self.has_stage(at, header, stage) for stage in range(1, self.description.stage_count + 1))
         except (CorruptData, UnsupportedVersion):
             return None
         return header if whole else None
@@ -101,20 +110,28 @@ class ChunkStore:
             for stage, size in enumerate(header.payload_sizes, 1)
         ]
 
-    def _is_whole(self, at: Coordinates, stage: int, payload_bytes: int, crc: int) -> bool:
+    def has_stage(self, at: Coordinates, header: Header, stage: int) -> bool:
+        """Whether a stage of a chunk is there and belongs to its record, by its size and its head's crc."""
+        fields = header.transform
+        assert fields is not None
+        payload_bytes, crc = fields.stage_bytes[stage - 1], fields.stage_crcs[stage - 1]
         name = self.description.array_name(stage)
         size = self.place.size(name, at)
         start = None if size is None else self.place.read(name, at, (0, min(PREFIX_BOUND + 4, size)))
         if size is None or start is None:
             return False
-        prefix = self._prefix_bytes(start, at, stage)
+        try:
+            prefix = self.prefix_bytes(start, at, stage)
+        except CorruptData:
+            return False
         head = int.from_bytes(start[prefix : prefix + 4], "little")
         if size != prefix + payload_bytes or not _SMALLEST_HEAD <= head <= payload_bytes:
             return False
         found = self.place.read(name, at, (prefix + head - 4, prefix + head))
         return found is not None and int.from_bytes(found, "little") == crc
 
-    def _prefix_bytes(self, data: bytes, at: Coordinates, stage: int) -> int:
+    def prefix_bytes(self, data: bytes, at: Coordinates, stage: int) -> int:
+        """Bytes before the payload in the chunk of a stage, or in its start."""
         expected = self.description.extent(at, stage)
         extent, size = read_prefix(data, expected)
         if extent != expected:
@@ -136,8 +153,10 @@ class Totals:
     minimum: float | None = None
     maximum: float | None = None
     verified: bool = True
+    roi_voxels: int = 0
+    source_sum: int = 0
 
-    def add(self, header: Header, stage_bytes: list[int]) -> None:
+    def add(self, header: ChunkHeader, stage_bytes: list[int]) -> None:
         """Count one chunk."""
         loss = header.loss
         before = self.stage_bytes or [0] * len(stage_bytes)
@@ -148,6 +167,8 @@ class Totals:
         self.minimum = loss.minimum if self.minimum is None else min(self.minimum, loss.minimum)
         self.maximum = loss.maximum if self.maximum is None else max(self.maximum, loss.maximum)
         self.verified = self.verified and loss.verified
+        self.roi_voxels += header.roi_voxels
+        self.source_sum = (self.source_sum + header.source_crc) % 2**64
 
     @property
     def bytes(self) -> int:
@@ -174,27 +195,28 @@ class Totals:
         for size in stage_bytes:
             to_here += size
             stages.append({"bytes": size, "bytes_to_here": to_here})
-        psnr = self.psnr()
-        samples = self.description.grid.layout.samples
+        layout = self.description.grid.layout
+        psnr, samples, ratio = self.psnr(), layout.samples, raw_bytes / to_here if to_here else 1.0
+        known_psnr = psnr if math.isfinite(psnr) else None
+        max_error = None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error
         return {
             "bytes": to_here,
             "record_bytes": self.record_bytes,
             "stages": stages,
-            "ratio": raw_bytes / to_here if to_here else 1.0,
+            "ratio": ratio,
             "bits_per_sample": 8 * to_here / samples if samples else 0.0,
+            "roi_share": self.roi_voxels * layout.channels / samples if samples else 0.0,
+            "source_checksum": f"{self.source_sum:016x}",
             "loss": {
                 "mode": config.mode,
                 "requested": config.value,
+                "reached": reached_bound(config.mode, known_psnr, max_error, ratio),
                 "verified": self.verified,
-                "psnr": psnr if math.isfinite(psnr) else None,
+                "psnr": known_psnr,
                 "peak": self.peak,
-                "max_error": None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error,
+                "max_error": max_error,
                 "lossless": self.verified and self.sse == 0,
                 "minimum": self.minimum or 0,
                 "maximum": self.maximum or 0,
             },
         }
-
-
-def _stage_crcs(header: Header) -> tuple[int, ...]:
-    return () if header.transform is None else header.transform.stage_crcs

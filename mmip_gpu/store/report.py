@@ -9,14 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import mmip_gpu
 from mmip_gpu import _core
+from mmip_gpu.errors import CorruptData
 from mmip_gpu.sources import Source
+from mmip_gpu.sources.history import METHOD, loss_history
 
 from .description import StoreDescription
 
-__all__ = ["COMPLETE", "PREPARING", "WRITING", "attributes_of", "report_of"]
+__all__ = ["COMPLETE", "PREPARING", "WRITING", "attributes_of", "held_stages", "history_of", "report_of"]
 
 PREPARING, WRITING, COMPLETE = "preparing", "writing", "complete"
+_AT_THE_END = (
+    "bytes",
+    "record_bytes",
+    "stages",
+    "ratio",
+    "bits_per_sample",
+    "roi_share",
+    "source_checksum",
+    "loss",
+    "seconds",
+)
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 
@@ -30,6 +44,7 @@ def attributes_of(
     """Make the attribute `mmip`: job, description, axes and voxel size as in OME-NGFF, summary at the end."""
     return {
         "format_version": _core.FORMAT_VERSION,
+        "software": f"mmip_gpu {mmip_gpu.__version__}",
         "state": state,
         "job": dict(identity),
         "description": description.to_dict(),
@@ -50,6 +65,7 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> d
     report: dict[str, Any] = {
         "complete": attributes.get("state") == COMPLETE,
         "format_version": attributes.get("format_version"),
+        "software": attributes.get("software"),
         **shared,
         "chunk_count": description.grid.chunk_count,
         "raw_bytes": description.raw_bytes,
@@ -57,8 +73,50 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> d
         "plan": {key: data[key] for key in coding} | {"steps": [[s / 256 for s in row] for row in data["steps"]]},
         "source": attributes.get("source"),
     }
-    unknown = dict.fromkeys(("bytes", "record_bytes", "stages", "ratio", "bits_per_sample", "loss", "seconds"))
-    return report | unknown | (dict(summary) if isinstance(summary, Mapping) else {})
+    report |= dict.fromkeys(_AT_THE_END) | (dict(summary) if isinstance(summary, Mapping) else {})
+    report["history"] = loss_history(attributes.get("metadata") or {})
+    is_exact = report["loss"] is not None and bool(report["loss"]["lossless"])
+    report["lossy"] = not is_exact or any(entry.get("lossy") for entry in report["history"])
+    return report
+
+
+def history_of(report: Mapping[str, Any], stages: int, scale: int) -> list[dict[str, Any]]:
+    """What was lost before a store was written, and what is lost when it is read so; the oldest first.
+
+    `report` is that of the store, `stages` are those that are read.
+    """
+    loss, parts = report["loss"], report["stages"] or []
+    is_exact = loss is not None and bool(loss["lossless"]) and stages == len(parts) and scale == 1
+    entry: dict[str, Any] = {
+        "lossy": not is_exact,
+        "method": METHOD,
+        "ratio": None if loss is None else report["raw_bytes"] / max(parts[stages - 1]["bytes_to_here"], 1),
+        "loss": loss,
+        "stages": [stages, len(parts)],
+        "scale": scale,
+        "roi_share": report["roi_share"],
+        "source_checksum": report["source_checksum"],
+        "software": report["software"],
+        "format_version": report["format_version"],
+    }
+    return [*report["history"], entry]
+
+
+def held_stages(attributes: Mapping[str, Any], description: StoreDescription) -> int:
+    """Stages that a store holds: all, but in a copy that was made of the first ones.
+
+    Raises
+    ------
+    CorruptData
+        For a number that cannot be one.
+    """
+    copy = attributes.get("copy")
+    if copy is None:
+        return description.stage_count
+    held = copy.get("stages") if isinstance(copy, Mapping) else None
+    if not isinstance(held, int) or isinstance(held, bool) or not 0 <= held <= description.stage_count:
+        raise CorruptData(f"store attributes: copy: expected 0..{description.stage_count} stages, found {copy!r}")
+    return held
 
 
 def _named_axes(source: Source) -> list[dict[str, str]]:

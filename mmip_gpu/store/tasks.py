@@ -16,6 +16,7 @@ from mmip_gpu.codec import Encoded, decode_chunk
 from mmip_gpu.container import Header
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
 
+from .chunk_header import ChunkHeader
 from .claim import Claim
 from .grid import ChunkGrid, Coordinates, Region
 from .job import Job
@@ -75,7 +76,7 @@ class WriteChunk:
 class Checked:
     """What a chunk is: whole, with its header; or missing or damaged, with what is wrong."""
 
-    header: Header | None
+    header: ChunkHeader | None
     state: str = "whole"
     problem: str = ""
 

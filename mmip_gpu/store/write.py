@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.container import Header
 from mmip_gpu.errors import InvalidArgument, StoreError
 
+from .chunk_header import ChunkHeader
 from .claim import Claim, claimed
 from .cluster import ClientLike, ClusterRunner
 from .description import StoreDescription
@@ -24,7 +24,7 @@ from .grid import Coordinates
 from .job import Job
 from .place import Place
 from .portable import packed
-from .read import ProgressiveArray
+from .recoded import recoded_source
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
 from .running import progress_bar, running
@@ -59,9 +59,9 @@ def write_zarr(
     ----------
     source : array_like, path or str
         What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, TIFF, PNG, JPEG, a Zarr
-        array, a phantom's name.
+        array, a phantom's name; a store of this function, whose voxel size and history of loss go along.
     path : path or zarr StoreLike
-        A folder, which is made if there is none, or a store.
+        A folder, which is made if there is none, a .zip, a URL that fsspec opens, or a store.
     chunks : sequence of int, optional
         Samples of a chunk, one number per axis or per axis out of z, y, x. Rounded up to 32
         on y and x with cells of 1x8x8, 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
@@ -125,7 +125,8 @@ def write_zarr(
     threads = thread_count(threads)
     place = Place(path, read_only=False)
     place.attributes()  # before all else, since it refuses what is not ours
-    if isinstance(source, ProgressiveArray) and source.place_name == str(place):
+    source = recoded_source(source) or source
+    if getattr(source, "name", None) == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
     with running(client, threads, device) as run:
@@ -133,7 +134,9 @@ def write_zarr(
             packed((place, job))  # before anything is written, since it refuses what workers cannot reach
         with claimed(place) as claim:
             report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
-    return report | ({"workers": run.workers} if isinstance(run, ClusterRunner) else {})
+        report |= {"workers": run.workers} if isinstance(run, ClusterRunner) else {}
+    place.close()
+    return report
 
 
 def _write(
@@ -199,7 +202,7 @@ def _write_chunks(task: WriteChunk, run: Runner, progress: bool | None) -> Total
     totals = Totals(store.description)
     with progress_bar("write_zarr", grid.chunk_count, run, progress) as advance:
 
-        def done(at: Coordinates, header: Header) -> None:
+        def done(at: Coordinates, header: ChunkHeader) -> None:
             totals.add(header, store.stage_bytes(at, header))
             advance()
 

@@ -1,0 +1,52 @@
+"""Options of the commands that carry stores to other places and to viewers: fetch, upgrade, export, serve.
+
+Values: an ArgumentParser of a command in; its arguments added. Imports no command.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from mmip_gpu.cli.values import byte_count, chunk_shape
+
+__all__ = ["add_export", "add_fetch", "add_serve", "add_upgrade"]
+
+_STORE = "a store of mmip compress: a folder, a .zip or a URL"
+
+
+def add_fetch(parser: ArgumentParser) -> None:
+    """Add the arguments of ``mmip fetch``."""
+    parser.add_argument("source", metavar="SOURCE", help=_STORE)
+    parser.add_argument("target", metavar="TARGET", help="nothing, or a copy of the same store")
+    parser.add_argument("--stages", type=int, default=1, metavar="K", help="how many stages (default 1)")
+
+
+def add_upgrade(parser: ArgumentParser) -> None:
+    """Add the arguments of ``mmip upgrade``."""
+    parser.add_argument("target", metavar="COPY", help="what mmip fetch made")
+    parser.add_argument("--stages", type=int, metavar="K", help="how many stages it shall hold (default all)")
+    parser.add_argument("--source", metavar="SOURCE", help="where from (default: where it was fetched from)")
+
+
+def add_export(parser: ArgumentParser) -> None:
+    """Add the arguments of ``mmip export``."""
+    parser.add_argument("store", metavar="STORE.zarr", help=_STORE)
+    parser.add_argument("target", metavar="OUT.ome.zarr")
+    _add_levels(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace another export")
+
+
+def add_serve(parser: ArgumentParser) -> None:
+    """Add the arguments of ``mmip serve``."""
+    parser.add_argument("store", metavar="STORE.zarr", help=_STORE)
+    parser.add_argument("--port", type=int, default=8000, metavar="N", help="default 8000; 0 for any that is free")
+    parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1; anyone who reaches it can read")
+    _add_levels(parser)
+    parser.add_argument("--cache", type=byte_count, default=2**28, metavar="256M", help="memory for decoded chunks")
+    parser.add_argument("--allow-origin", default="*", metavar="ORIGIN", help="web pages that may read (default all)")
+
+
+def _add_levels(parser: ArgumentParser) -> None:
+    parser.add_argument("--stages", type=int, metavar="K", help="decode only the first K stages")
+    parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
+    parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")

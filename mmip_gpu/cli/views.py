@@ -1,0 +1,71 @@
+"""The commands that carry stores to other places and to viewers: fetch, upgrade, export, serve.
+
+Values: parsed options in; copies, OME-Zarr pyramids and a running server out, and one line each on stdout.
+"""
+
+from __future__ import annotations
+
+import signal
+from argparse import Namespace
+from typing import Any
+
+import mmip_gpu
+from mmip_gpu.cli.tables import shape_text, size_text
+
+__all__ = ["export", "fetch", "serve", "upgrade"]
+
+
+def fetch(args: Namespace) -> None:
+    """Copy the first stages of a store."""
+    _tell(args.target, mmip_gpu.fetch_zarr(args.source, args.target, stages=args.stages))
+
+
+def upgrade(args: Namespace) -> None:
+    """Fetch the stages that a copy lacks."""
+    _tell(args.target, mmip_gpu.upgrade_zarr(args.target, stages=args.stages, source=args.source))
+
+
+def export(args: Namespace) -> None:
+    """Write a store as an OME-Zarr pyramid."""
+    found = mmip_gpu.export_ome_zarr(
+        args.store,
+        args.target,
+        stages=args.stages,
+        chunks=args.chunks,
+        overwrite=args.overwrite,
+        threads=args.threads,
+    )
+    levels = ", ".join(shape_text(shape) for shape in found["levels"])
+    print(f"{args.target}: {levels}; {found['written']} of {found['chunk_count']} chunks written")
+
+
+def serve(args: Namespace) -> None:
+    """Serve a store until the process is told to stop."""
+    server = mmip_gpu.serve_zarr(
+        args.store,
+        host=args.host,
+        port=args.port,
+        stages=args.stages,
+        chunks=args.chunks,
+        cache_bytes=args.cache,
+        threads=args.threads,
+        allow_origin=args.allow_origin,
+    )
+    before = signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        print(f"{server.url} (stop with Ctrl-C)", flush=True)
+        server.wait()
+    except KeyboardInterrupt:
+        print("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        server.close()
+
+
+def _tell(target: str, found: dict[str, Any]) -> None:
+    held = f"{found['stages']} of {found['stage_count']} stages"
+    print(f"{target}: {held}, {size_text(found['bytes_read'])} read")
+
+
+def _interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt

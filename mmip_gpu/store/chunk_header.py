@@ -1,0 +1,75 @@
+"""The header of a chunk in a store: that of a container, and what the chunk was made of.
+
+Values: a frozen ChunkHeader on one side, the bytes of a record on the other. Implements the records of FORMAT.md
+section 10. Guarantees that `parse_record` accepts exactly what `to_record` writes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu.container import Header
+from mmip_gpu.errors import CorruptData, TruncatedData
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import Buffer
+
+__all__ = ["ORIGIN_BYTES", "ChunkHeader"]
+
+_ORIGIN = struct.Struct("<QI")
+ORIGIN_BYTES = _ORIGIN.size + 4
+
+
+@dataclass(frozen=True)
+class ChunkHeader(Header):
+    """Header of a chunk; `roi_voxels` are those in classes above 0, `source_crc` is that of the original samples."""
+
+    roi_voxels: int = 0
+    source_crc: int = 0
+
+    @classmethod
+    def of(cls, header: Header, samples: NDArray[Any], classes: NDArray[np.uint8] | None) -> Self:
+        """Add to a header what it is the header of."""
+        data = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
+        roi = 0 if classes is None else int(np.count_nonzero(classes))
+        known = {field.name: getattr(header, field.name) for field in fields(Header)}
+        return cls(**known, roi_voxels=roi, source_crc=zlib.crc32(data.reshape(-1).view(np.uint8)))
+
+    @property
+    def voxels(self) -> int:
+        """Samples, those of all channels counted once."""
+        return self.layout.samples // self.layout.channels
+
+    def to_record(self) -> bytes:
+        """Bytes of the record."""
+        origin = _ORIGIN.pack(self.roi_voxels, self.source_crc)
+        return self.to_bytes() + origin + struct.pack("<I", zlib.crc32(origin))
+
+    @classmethod
+    def parse_record(cls, record: Buffer) -> Self:
+        """Header from the bytes of a record.
+
+        Raises
+        ------
+        TruncatedData, CorruptData, UnsupportedVersion
+        """
+        header, size = cls.parse(record)
+        origin = memoryview(record)[size:]
+        if len(origin) != ORIGIN_BYTES:
+            kind = TruncatedData if len(origin) < ORIGIN_BYTES else CorruptData
+            raise kind(f"record: expected {size + ORIGIN_BYTES} bytes, found {size + len(origin)}")
+        roi, source_crc = _ORIGIN.unpack_from(origin)
+        if int.from_bytes(origin[_ORIGIN.size :], "little") != zlib.crc32(origin[: _ORIGIN.size]):
+            raise CorruptData("record: the crc of what the chunk was made of differs")
+        found = replace(header, roi_voxels=roi, source_crc=source_crc)
+        if roi > found.voxels:
+            raise CorruptData(f"record: {roi} voxels of interest among {found.voxels}")
+        return found

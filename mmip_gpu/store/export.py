@@ -1,0 +1,145 @@
+"""Writing a store as an OME-Zarr pyramid that any viewer opens, chunk by chunk, resumable.
+
+Values: a store and a place in; a Zarr group of NGFF 0.5 with one array a scale out. Guarantees memory for `threads`
+chunks, that chunks which are there are not made again, and that the metadata which make a group an image are written
+last: what was interrupted is no image yet. What the levels hold is pyramid.py's affair.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import zarr
+from zarr.core.sync import sync
+
+from mmip_gpu.arguments import thread_count
+from mmip_gpu.errors import InvalidArgument, StoreError
+
+from .place import opened_path, path_name, storing
+from .pyramid import Pyramid
+from .running import progress_bar, running
+from .window import run_bounded
+
+if TYPE_CHECKING:
+    from zarr.storage import StoreLike, StorePath
+
+__all__ = ["export_ome_zarr"]
+
+_MARK: Final = "mmip_export"  # attribute that tells which export a group is, and whether it ended
+_LENGTHS: Final = {"z": 64, "y": 256, "x": 256}
+
+
+def export_ome_zarr(
+    path: StoreLike | os.PathLike[str],
+    target: StoreLike | os.PathLike[str],
+    *,
+    stages: int | None = None,
+    chunks: Sequence[int] | None = None,
+    overwrite: bool = False,
+    threads: int | None = None,
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Write a store as a standard OME-Zarr pyramid (NGFF 0.5, Zarr 3) at the scales 1, 1/2, 1/4 and 1/8.
+
+    Parameters
+    ----------
+    path : path or zarr StoreLike
+        A store of `write_zarr`.
+    target : path or zarr StoreLike
+        A folder (by custom NAME.ome.zarr), a URL that fsspec opens, or a store. An export that was interrupted goes
+        on where it ended.
+    stages : int, optional
+        Decode only the first stages; by default all that the store holds.
+    chunks : sequence of int, optional
+        Samples of a chunk, one number per axis or per axis out of z, y, x; default: 64 x 256 x 256.
+    overwrite : bool
+        Start afresh where another export is. Anything else in the place is never deleted.
+    threads : int, optional
+        Chunks that are decoded at the same time; default: all cores.
+    progress : bool, optional
+        Show a bar; default: where stderr is a terminal.
+
+    Returns
+    -------
+    dict
+        ``levels``, the shape of each; ``chunk_count``; ``written``, the chunks that this call made.
+
+    Raises
+    ------
+    InvalidArgument
+        For axes that OME-Zarr has no place for, or an array without samples.
+    StoreError
+        Where `path` is not complete, or `target` cannot be written or holds something else.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> store, image = {}, {}
+    >>> _ = mmip.write_zarr("phantom3d:16x64x64", store, quality=10, cell_depth=8)
+    >>> mmip.export_ome_zarr(store, image)["levels"]
+    [[16, 64, 64], [8, 32, 32], [4, 16, 16], [2, 8, 8]]
+    """
+    workers = thread_count(threads)
+    pyramid = Pyramid.of(path, stages, chunks, _LENGTHS)
+    with storing(f"{target}"):
+        root = opened_path(target, read_only=False)
+    name = path_name(root)
+    if name == pyramid.root:
+        raise InvalidArgument(f"{name}: a store cannot be exported onto itself")
+    job = pyramid.identity
+    with storing(f"{name}: cannot be written"):
+        group = _begun(root, job, overwrite=overwrite)
+        arrays = pyramid.create_arrays(group)
+    written: list[bool] = []
+
+    def work(item: tuple[int, tuple[int, ...]]) -> bool:
+        number, index = item
+        array, level = arrays[number], pyramid.levels[number]
+        with storing(f"{name}: chunk {index} of level {number}"):
+            key = array.store_path / array.metadata.encode_chunk_key(index)
+            is_new = not sync(key.exists())
+        if is_new:
+            samples = level.read(index)
+            with storing(f"{name}: chunk {index} of level {number} cannot be written"):
+                array[level.region(index)] = samples
+        return is_new
+
+    with running(None, workers) as run, progress_bar("export", pyramid.chunk_count, run, progress) as advance:
+
+        def done(is_new: bool) -> None:
+            written.append(is_new)
+            advance()
+
+        run_bounded(work, pyramid.chunks(), workers, done)
+    with storing(f"{name}: its metadata cannot be written"):
+        group.update_attributes({"ome": pyramid.metadata, _MARK: {"job": job, "complete": True}})
+    shapes = [list(level.shape) for level in pyramid.levels]
+    return {"levels": shapes, "chunk_count": pyramid.chunk_count, "written": sum(written)}
+
+
+def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:
+    """Return the group of this export, made or found."""
+    begun: dict[str, Any] = {_MARK: {"job": job, "complete": False}}
+    if sync(root.is_empty()):
+        return zarr.create_group(root, zarr_format=3, attributes=begun)
+    try:
+        group = zarr.open_group(root, mode="r+", zarr_format=3, use_consolidated=False)
+        found = group.attrs.get(_MARK)
+    except (FileNotFoundError, ValueError):  # no group, or metadata that zarr does not read
+        found = None
+    if not isinstance(found, dict):
+        raise StoreError(
+            f"{path_name(root)}: expected an export or an empty place, found something else; it is left alone"
+        )
+    if found.get("job") == job:
+        return group
+    if not overwrite:
+        raise StoreError(
+            f"{path_name(root)}: another export is here; pass overwrite=True (--overwrite) or another path"
+        )
+    group.attrs.put(begun)
+    for name in list(group.array_keys()):
+        sync((root / name).delete_dir())
+    return group

@@ -1,0 +1,236 @@
+"""A store as a multiscale image: one lazy array a scale, in the axis order and with the metadata of OME-Zarr 0.5.
+
+Values: a store in; levels that give whole chunks, and the JSON of their group, out. Levels are scaled inverse
+transforms of the stages (FORMAT.md section 5.1): level 1/8 reads one stage, level 1/4 two. Follows the NGFF 0.5
+specification (multiscales, omero); where chunks go to is the affair of export.py and serving.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import ZstdCodec
+
+from mmip_gpu.codec import SCALES
+from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.floats import sample_range
+from mmip_gpu.sources.history import HISTORY
+
+from .labelled import axis_places
+from .read import ProgressiveArray, open_zarr
+
+if TYPE_CHECKING:
+    from zarr.storage import StoreLike, StorePath
+
+__all__ = ["Level", "Pyramid"]
+
+COMPRESSOR = ZstdCodec(level=1, checksum=False)
+
+_ORDER = "tncyx", "tnczyx"
+_TYPES = {"t": "time", "c": "channel", "n": "index", "z": "space", "y": "space", "x": "space"}
+_COLOURS = ("FF0000", "00FF00", "0000FF", "FFFF00", "00FFFF", "FF00FF")
+_MOST_CHANNELS = 64  # that are described one by one
+
+
+@dataclass(frozen=True)
+class Level:
+    """One scale: a lazy array, its axes in the order of OME-Zarr, and the chunks in which it is given."""
+
+    volume: ProgressiveArray
+    axes: str
+    chunks: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Samples per axis, in the order of `axes`."""
+        return tuple(self.volume.shape[self.volume.axes.index(letter)] for letter in self.axes)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Chunks per axis."""
+        return tuple(-(-n // c) for n, c in zip(self.shape, self.chunks, strict=True))
+
+    def region(self, index: Sequence[int]) -> tuple[slice, ...]:
+        """Samples of a chunk."""
+        axes = zip(index, self.chunks, self.shape, strict=True)
+        return tuple(slice(i * c, min((i + 1) * c, n)) for i, c, n in axes)
+
+    def read(self, index: Sequence[int]) -> NDArray[Any]:
+        """Decode a chunk; at the end of the array it is what lies inside."""
+        parts = dict(zip(self.axes, self.region(index), strict=True))
+        samples: NDArray[Any] = self.volume[tuple(parts[letter] for letter in self.volume.axes)]
+        return samples.transpose([self.volume.axes.index(letter) for letter in self.axes])
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """All levels of a store, the largest first."""
+
+    levels: tuple[Level, ...]
+
+    @classmethod
+    def of(
+        cls,
+        path: StoreLike | os.PathLike[str],
+        stages: int | None,
+        chunks: Sequence[int] | None,
+        lengths: Mapping[str, int],
+        *,
+        keep_bytes: int = 2**26,
+    ) -> Pyramid:
+        """Open a store at all scales.
+
+        Parameters
+        ----------
+        path, stages, keep_bytes
+            As for `open_zarr`; each level reads as many of the stages as it needs.
+        chunks : sequence of int, optional
+            Samples of a chunk: one number per axis of the store, or per axis out of z, y, x.
+        lengths : mapping of str to int
+            Those to take where none are given, by axis; 1 on axes that are not there.
+
+        Raises
+        ------
+        InvalidArgument
+            For axes that OME-Zarr has no place for, an array without samples, or chunks that do not fit.
+        StoreError
+            For a store whose job has not ended.
+        """
+        full = open_zarr(path, stages=stages, threads=1, keep_bytes=keep_bytes)
+        if not full.report["complete"]:
+            raise StoreError(f"{full.place_name}: the job that writes it has not ended")
+        if "y" not in full.axes or full.ndim > 5 or {"n", "c"} <= set(full.axes) or not full.size:
+            raise InvalidArgument(
+                f"{full.place_name}: OME-Zarr holds y, x or z, y, x of at least one sample, with t and one of n and c; "
+                f"found axes {full.axes!r}, shape {full.shape}"
+            )
+        axes = "".join(letter for letter in _ORDER["z" in full.axes] if letter in full.axes)
+        wanted = _asked(full.axes, chunks) or dict(lengths)
+        if full.report["colour"]:
+            wanted["c"] = 3
+        levels = []
+        for scale in SCALES:
+            volume = full.at(stages=stages, scale=scale)
+            sizes = dict(zip(volume.axes, volume.shape, strict=True))
+            levels.append(Level(volume, axes, tuple(min(wanted.get(letter, 1), sizes[letter]) for letter in axes)))
+        return cls(tuple(levels))
+
+    @property
+    def root(self) -> str:
+        """Name of the place of the store."""
+        return self.levels[0].volume.place_name
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Tell what makes two pyramids the same: what their store was made of and how it is read, and their chunks."""
+        chunks = [level.chunks for level in self.levels]
+        found: dict[str, Any] = json.loads(json.dumps({"history": self.history, "chunks": chunks}))
+        return found
+
+    @property
+    def chunk_count(self) -> int:
+        """Chunks of all levels."""
+        return sum(int(np.prod(level.counts)) for level in self.levels)
+
+    def chunks(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Level and index of every chunk."""
+        for number, level in enumerate(self.levels):
+            for index in product(*map(range, level.counts)):
+                yield number, index
+
+    def create_arrays(self, group: zarr.Group | StorePath) -> list[zarr.Array[Any]]:
+        """Make the arrays 0, 1, 2, .. of the levels in a group, those that are not there yet."""
+        made = []
+        config: Any = {"write_empty_chunks": True}  # a chunk that is there is done
+        root = group.store_path if isinstance(group, zarr.Group) else group
+        opened = zarr.open_group(root, mode="r+", zarr_format=3, use_consolidated=False)
+        for number, level in enumerate(self.levels):
+            if str(number) not in opened:
+                opened.create_array(
+                    str(number),
+                    shape=level.shape,
+                    chunks=level.chunks,
+                    dtype=level.volume.dtype,
+                    fill_value=0,
+                    compressors=COMPRESSOR,
+                    dimension_names=list(level.axes),
+                    attributes={HISTORY: self.history},
+                )
+            made.append(zarr.open_array(root / str(number), mode="r+", config=config))
+        return made
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """The attribute ``ome`` of the group."""
+        from mmip_gpu import __version__
+
+        axes: list[dict[str, str]] = []
+        datasets = []
+        for number, level in enumerate(self.levels):
+            places = {place.letter: place for place in axis_places(level.volume)}
+            ordered = [places[letter] for letter in level.axes]
+            transforms = [
+                {"type": "scale", "scale": [place.size for place in ordered]},
+                {"type": "translation", "translation": [place.start for place in ordered]},
+            ]
+            datasets.append({"path": str(number), "coordinateTransformations": transforms})
+            axes = [
+                {"name": p.letter, "type": _TYPES[p.letter]} | ({"unit": p.unit} if p.unit else {}) for p in ordered
+            ]
+        multiscale = {
+            "name": self.levels[0].volume.report["source"] or "image",
+            "axes": axes,
+            "datasets": datasets,
+            "type": "scaled inverse transforms",
+            "metadata": {"method": "mmip_gpu", "version": __version__, "loss": self.history},
+        }
+        return {"version": "0.5", "multiscales": [multiscale]} | self._omero()
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What was lost before and in this store, the oldest first."""
+        return self.levels[0].volume.loss_history
+
+    def _omero(self) -> dict[str, Any]:
+        """How viewers show the channels; nothing of a number of channels that none can show."""
+        full = self.levels[0]
+        report = full.volume.report
+        channels = dict(zip(full.axes, full.shape, strict=True)).get("c", 1)
+        if channels > _MOST_CHANNELS:
+            return {}
+        low, high = sample_range(full.volume.dtype) if full.volume.dtype.kind != "f" else (None, None)
+        loss = report["loss"]
+        start, end = (0, high) if report["colour"] else (loss["minimum"], loss["maximum"])
+        window = {
+            "min": start if low is None else low,
+            "max": end if high is None else high,
+            "start": start,
+            "end": end,
+        }
+        colours = ["FFFFFF"] if channels == 1 else [_COLOURS[i % len(_COLOURS)] for i in range(channels)]
+        listed = [
+            {"label": str(i), "color": colour, "active": True, "window": window} for i, colour in enumerate(colours)
+        ]
+        return {"omero": {"channels": listed, "rdefs": {"model": "color" if channels > 1 else "greyscale"}}}
+
+
+def _asked(axes: str, chunks: Sequence[int] | None) -> dict[str, int] | None:
+    """Chunk lengths by axis letter."""
+    if chunks is None:
+        return None
+    values = list(chunks)
+    spatial = "".join(letter for letter in axes if letter in "zyx")
+    names = axes if len(values) == len(axes) else spatial
+    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in values)
+    if len(values) != len(names) or not whole:
+        raise InvalidArgument(f"chunks={tuple(values)}: expected one positive integer for each of the axes {axes!r}")
+    return dict(zip(names, values, strict=True))

@@ -1,0 +1,405 @@
+"""Stores are read stage by stage: how many bytes that takes, by ranges, from copies, zips, URLs and an object store."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections import Counter
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from zarr.storage import FsspecStore, MemoryStore, WrapperStore, ZipStore
+
+import mmip_gpu as mmip
+from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError
+from mmip_gpu.store import pieces
+
+DATA = Path("/work/shared/data")
+CHUNKS = {"chunks": (32, 64, 64), "threads": 2}
+
+
+class CountingStore(WrapperStore[Any]):
+    """Counts bytes and requests by array."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.bytes: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
+
+    async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+        found = await super().get(key, prototype, byte_range)
+        if found is not None and "/c/" in key:
+            self.bytes[key.split("/", maxsplit=1)[0]] += len(found)
+            self.requests[key.split("/", maxsplit=1)[0]] += 1
+        return found
+
+    def take(self) -> Counter[str]:
+        found, self.bytes = self.bytes, Counter()
+        return found
+
+
+@pytest.fixture(scope="module")
+def volume() -> np.ndarray:
+    return mmip.phantom3d((40, 96, 96))
+
+
+@pytest.fixture(scope="module")
+def written(volume: np.ndarray) -> MemoryStore:
+    store = MemoryStore()
+    mmip.write_zarr(volume, store, quality=20, **CHUNKS)
+    return store
+
+
+@pytest.fixture(scope="module")
+def one_chunk() -> tuple[MemoryStore, np.ndarray]:
+    """A chunk of many tiles whose stages are larger than what is read of them at once."""
+    noise = np.random.default_rng(0).integers(0, 4000, (32, 128, 192)).astype(np.uint16)
+    store = MemoryStore()
+    mmip.write_zarr(noise, store, quality=200, cell_depth=8, chunks=noise.shape, verify=False)
+    return store, mmip.open_zarr(store)[...]
+
+
+# --- how many bytes
+
+
+def real_or_phantom(name: str, shape: tuple[int, int, int]) -> np.ndarray:
+    path = DATA / f"{name}.npy"
+    return np.load(path) if path.exists() else mmip.phantom3d(shape)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("niivue_chris_t1", {"quality": 10}), ("ct_ge_head_4mm", {"ratio": 16})],
+    ids=["volume", "ct-at-1-bit"],
+)
+def test_stage_1_is_less_than_a_tenth(name, options):
+    store = MemoryStore()
+    report = mmip.write_zarr(real_or_phantom(name, (48, 192, 192)), store, stages=3, verify=False, **options)
+    if "ratio" in options:
+        assert report["bits_per_sample"] > 0.95
+    counting = CountingStore(store)
+    whole = mmip.open_zarr(counting)[...]
+    everything = counting.take().total()
+    coarse = mmip.open_zarr(counting, stages=1)[...]
+    assert everything == report["bytes"]
+    assert counting.take().total() < everything / 10
+    assert np.corrcoef(coarse.reshape(-1)[::97], whole.reshape(-1)[::97])[0, 1] > 0.9
+    _ = mmip.open_zarr(counting, scale=8)[...]
+    assert counting.take().total() < everything / 10
+
+
+def test_a_region_reads_the_sub_streams_it_touches(one_chunk):
+    store, whole = one_chunk
+    counting = CountingStore(store)
+    volume = mmip.open_zarr(counting)
+    part = volume[0:8, 60:64, 100:103]
+    assert (part == whole[0:8, 60:64, 100:103]).all()
+    assert counting.take().total() < volume.bytes_needed / 3
+    assert counting.requests["stage_3"] == 2  # its start, and one group
+    assert (volume[1:3, 60, 101] == whole[1:3, 60, 101]).all()
+    assert not counting.take()
+    assert (volume[20:30, 5, ::40] == whole[20:30, 5, ::40]).all()
+    assert 0 < counting.take().total() < volume.bytes_needed / 2
+    assert (volume[...] == whole).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"stages": 2}, {"scale": 2}, {"scale": 4}, {"scale": 8}], ids=str)
+def test_every_region_by_ranges_is_that_of_the_whole(options, monkeypatch):
+    monkeypatch.setattr(pieces, "START_BYTES", 64)
+    noise = np.random.default_rng(1).integers(0, 255, (2, 19, 70, 90)).astype(np.uint8)
+    for coding in (
+        {"cell_depth": 8, "max_error": 3},
+        {"cell_depth": 1, "quality": 50},
+        {"lossless": True, "stages": 3},
+    ):
+        store = MemoryStore()
+        mmip.write_zarr(noise, store, verify=False, **coding)
+        volume, whole = mmip.open_zarr(store, **options), mmip.open_zarr(store, **options)[...]
+        rng = np.random.default_rng(2)
+        for _ in range(12):
+            edges = [sorted(rng.integers(0, n + 1, 2)) for n in volume.shape]
+            region = tuple(slice(int(a), int(b)) for a, b in edges)
+            assert (volume[region] == whole[region]).all()
+
+
+def test_bytes_are_kept_up_to_a_limit(one_chunk):
+    store, whole = one_chunk
+    counting = CountingStore(store)
+    volume = mmip.open_zarr(counting, keep_bytes=0)
+    for _ in range(2):
+        assert (volume[3, 5] == whole[3, 5]).all()
+        assert counting.take()
+    kept = pieces.KeptBytes(10)
+    kept["a"], kept["b"], kept["a"] = b"1234", b"12345", b"123456"
+    assert kept.get("b") is None
+    assert kept.get("a") == b"123456"
+    kept["c"] = b"x" * 11
+    assert kept.get("c") is None
+    assert pickle.loads(pickle.dumps(kept)).get("a") is None
+
+
+def test_a_server_without_ranges_may_send_all(one_chunk):
+    store, whole = one_chunk
+
+    class Whole(WrapperStore[Any]):
+        async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+            return await super().get(key, prototype, None)
+
+    assert (mmip.open_zarr(Whole(store))[0:8, 60:64, 100:103] == whole[0:8, 60:64, 100:103]).all()
+
+
+def damaged(store: MemoryStore, name: str, at: int, cut: int | None = None) -> MemoryStore:
+    changed = MemoryStore(dict(store._store_dict))
+    key = f"{name}/c/0/0/0/0/0"
+    data = bytearray(changed._store_dict[key].to_bytes())
+    data[at] ^= 1
+    changed._store_dict[key] = zarr.core.buffer.default_buffer_prototype().buffer.from_bytes(bytes(data[:cut]))
+    return changed
+
+
+def test_damage_by_ranges(one_chunk):
+    store, whole = one_chunk
+    for at in (2, 30, 2000):  # the prefix, the codes, the index or a crc
+        with pytest.raises(CorruptData, match=r"chunk \(0, 0, 0, 0\)"):
+            mmip.open_zarr(damaged(store, "stage_2", at))[0, 0, 0]
+    late = damaged(store, "stage_3", -5)
+    assert (mmip.open_zarr(late)[0, :8] == whole[0, :8]).all()
+    with pytest.raises(CorruptData, match="crc"):
+        mmip.open_zarr(late)[-1, -1]
+    with pytest.raises(CorruptData, match=r"expected \d+ bytes"):
+        mmip.open_zarr(damaged(store, "stage_3", -5, -100))[-1, -1]
+
+
+# --- refining
+
+
+def test_upgrade_reads_the_new_stages_only(written, volume):
+    counting = CountingStore(written)
+    lazy = mmip.open_zarr(counting, stages=1)
+    coarse = lazy[...]
+    assert set(counting.take()) == {"chunk", "stage_1"}
+    assert lazy.upgrade(2) is lazy
+    middle = lazy[...]
+    assert set(counting.take()) == {"stage_2"}
+    fine = lazy.upgrade()[...]
+    assert set(counting.take()) == {"stage_3"}
+    errors = [np.square(image.astype(float) - volume).mean() for image in (coarse, middle, fine)]
+    assert errors[0] > errors[1] > errors[2]
+    assert lazy.stages == 3
+    for bad in (0, 4, True):
+        with pytest.raises(InvalidArgument, match="stages"):
+            lazy.upgrade(bad)
+
+
+def test_a_copy_of_the_first_stages_is_upgraded(written, tmp_path):
+    counting, copy = CountingStore(written), tmp_path / "copy.zarr"
+    whole = mmip.open_zarr(written)
+    fetched = mmip.fetch_zarr(counting, copy, stages=1)
+    assert set(counting.bytes) == {"chunk", "stage_1"}
+    assert fetched == {"stages": 1, "stage_count": 3, "bytes_read": counting.take().total()}
+    opened = mmip.open_zarr(copy)
+    assert opened.stages == 1
+    assert (opened[...] == mmip.open_zarr(written, stages=1)[...]).all()
+    assert (mmip.open_zarr(copy, scale=8)[...] == mmip.open_zarr(written, scale=8)[...]).all()
+    for options in ({"stages": 2}, {"scale": 4, "stages": 2}):
+        with pytest.raises(StoreError, match=r"a copy of 1 of 3 stages"):
+            mmip.open_zarr(copy, **options)
+    with pytest.raises(InvalidArgument, match="source="):
+        mmip.upgrade_zarr(copy)
+    (copy / "stage_1/c/0/0/0/0/0").unlink()
+    assert mmip.upgrade_zarr(copy, source=counting, stages=2)["stages"] == 2
+    assert set(counting.bytes) == {"stage_1", "stage_2"}
+    assert counting.requests["stage_1"] == 8 + 1
+    assert mmip.fetch_zarr(counting, copy, stages=1)["bytes_read"] == 0
+    mmip.upgrade_zarr(copy, source=counting)
+    refined = mmip.open_zarr(copy)
+    assert (refined[...] == whole[...]).all()
+    assert refined.report == whole.report
+    assert mmip.upgrade_zarr(copy)["bytes_read"] == 0
+
+
+def test_a_copy_of_a_folder_knows_its_origin(written, tmp_path, monkeypatch):
+    mmip.fetch_zarr(written, tmp_path / "a.zarr", stages=None)
+    monkeypatch.chdir(tmp_path)
+    mmip.fetch_zarr("a.zarr", "b.zarr")
+    monkeypatch.chdir("/")
+    assert mmip.upgrade_zarr(tmp_path / "b.zarr")["stages"] == 3
+    assert (mmip.open_zarr(tmp_path / "b.zarr")[3] == mmip.open_zarr(written)[3]).all()
+
+
+def test_an_interrupted_copy_goes_on(written, tmp_path):
+    class Broken(CountingStore):
+        left = 5
+
+        async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+            self.left -= "stage_1/c/" in key
+            if self.left < 0:
+                raise OSError("the line is dead")
+            return await super().get(key, prototype, byte_range)
+
+    with pytest.raises(StoreError, match="the line is dead"):
+        mmip.fetch_zarr(Broken(written), tmp_path / "a", threads=1)
+    with pytest.raises(StoreError, match=r"a copy of 0 of 3"):
+        mmip.open_zarr(tmp_path / "a")
+    counting = CountingStore(written)
+    mmip.fetch_zarr(counting, tmp_path / "a")
+    assert counting.requests["stage_1"] == 8 - 5
+    assert (mmip.open_zarr(tmp_path / "a")[0] == mmip.open_zarr(written, stages=1)[0]).all()
+
+
+def test_copies_that_are_refused(written, volume, tmp_path):
+    other = MemoryStore()
+    mmip.write_zarr(volume, other, quality=30, **CHUNKS)
+    mmip.fetch_zarr(written, tmp_path / "a")
+    with pytest.raises(StoreError, match="another store"):
+        mmip.fetch_zarr(other, tmp_path / "a")
+    for stages in (0, 4, True):
+        with pytest.raises(InvalidArgument, match="stages"):
+            mmip.fetch_zarr(written, tmp_path / "b", stages=stages)
+    with pytest.raises(InvalidArgument, match="itself"):
+        mmip.fetch_zarr(tmp_path / "a", tmp_path / "a")
+    with pytest.raises(InvalidArgument, match="threads"):
+        mmip.fetch_zarr(written, tmp_path / "b", threads=0)
+    with pytest.raises(StoreError, match="does not exist"):
+        mmip.fetch_zarr(tmp_path / "none", tmp_path / "b")
+    with pytest.raises(CorruptData, match=r"chunk \(0, 0, 0, 0\): .*crc"):
+        mmip.fetch_zarr(damaged(written, "stage_1", 20), tmp_path / "c")
+    group = zarr.open_group(tmp_path / "a", mode="r+")
+    for bad in (7, {"stages": 4}, {"stages": True}):
+        group.update_attributes({"mmip": dict(group.attrs["mmip"]) | {"copy": bad}})
+        with pytest.raises(CorruptData, match="copy"):
+            mmip.open_zarr(tmp_path / "a")
+
+
+# --- sources and views
+
+
+def test_xarray(written):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("dask.array")
+    lazy = mmip.open_zarr(written, scale=2, stages=2)
+    labelled = lazy.xarray()
+    assert isinstance(labelled, xarray.DataArray)
+    assert labelled.dims == ("z", "y", "x")
+    assert (labelled.isel(z=3).values == lazy[3]).all()
+    assert labelled.x.values[:2].tolist() == [0.5, 2.5]
+    assert labelled.attrs["report"]["complete"]
+
+
+def test_without_xarray(written, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "xarray", None)
+    with pytest.raises(MissingResource, match="xarray"):
+        mmip.open_zarr(written).xarray()
+
+
+def test_the_same_store_from_every_source(volume, written, tmp_path):
+    array = pytest.importorskip("dask.array")
+    np.save(tmp_path / "a.npy", volume)
+    zarr.create_array(tmp_path / "in.zarr", data=volume, chunks=(16, 96, 96))
+    expected = {k: v.to_bytes() for k, v in written._store_dict.items() if "/c/" in k}
+    url = f"file://{tmp_path}/in.zarr"
+    for source in (array.from_array(volume, chunks=(16, 50, 96)), tmp_path / "a.npy", tmp_path / "in.zarr", url):
+        store = MemoryStore()
+        mmip.write_zarr(source, store, quality=20, **CHUNKS)
+        assert {k: v.to_bytes() for k, v in store._store_dict.items() if "/c/" in k} == expected
+
+
+# --- places
+
+
+def test_zip(volume, written, tmp_path):
+    path = tmp_path / "ct.zarr.zip"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert mmip.write_zarr(volume, path, quality=20, **CHUNKS)["complete"]
+        with ZipStore(tmp_path / "own.zip", mode="w") as own:
+            mmip.write_zarr(volume, own, quality=20, **CHUNKS)
+    for place in (path, str(path), tmp_path / "own.zip", ZipStore(path, mode="r"), f"zip::file://{path}"):
+        lazy = mmip.open_zarr(place)
+        assert lazy.report["complete"]
+        assert (lazy[5:9, 3] == mmip.open_zarr(written)[5:9, 3]).all()
+    fetched = tmp_path / "coarse.zip"
+    mmip.fetch_zarr(path, fetched)
+    assert mmip.open_zarr(fetched).stages == 1
+    assert mmip.upgrade_zarr(fetched)["stages"] == 3
+    assert (mmip.open_zarr(fetched)[5] == mmip.open_zarr(path)[5]).all()
+    with pytest.raises(StoreError, match="does not exist"):
+        mmip.open_zarr(tmp_path / "none.zip")
+    (tmp_path / "no.zip").write_bytes(b"not a zip")
+    with pytest.raises(StoreError, match=r"no\.zip"):
+        mmip.open_zarr(tmp_path / "no.zip")
+
+
+def test_urls(volume, written, tmp_path):
+    expected = mmip.open_zarr(written)[7]
+    for url in (f"file://{tmp_path}/a.zarr", "memory://mmip/test.zarr"):
+        assert mmip.write_zarr(volume, url, quality=20, **CHUNKS)["complete"]
+        assert (mmip.open_zarr(url)[7] == expected).all()
+    assert (mmip.open_zarr(tmp_path / "a.zarr")[7] == expected).all()
+
+
+_BUCKETS = count()
+
+
+@pytest.fixture(scope="module")
+def object_server() -> Any:
+    server = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def bucket(object_server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    import boto3
+
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    name = f"volumes-{next(_BUCKETS)}"
+    boto3.client("s3", endpoint_url=object_server, **keys).create_bucket(Bucket=name)
+    for key, value in {
+        "AWS_ENDPOINT_URL": object_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(key, value)
+    return f"s3://{name}", {"key": "test", "secret": "test", "client_kwargs": {"endpoint_url": object_server}}
+
+
+def test_an_object_store(bucket, volume, written, tmp_path):
+    url, options = bucket
+    whole = mmip.open_zarr(written)
+    report = mmip.write_zarr(volume, f"{url}/ct.zarr", quality=20, **CHUNKS)
+    assert report["bytes"] == whole.report["bytes"]
+    counting = CountingStore(FsspecStore.from_url(f"{url}/ct.zarr", storage_options=options, read_only=True))
+    coarse = mmip.open_zarr(counting, stages=1)
+    assert (coarse[...] == mmip.open_zarr(written, stages=1)[...]).all()
+    assert counting.take().total() == coarse.bytes_needed
+    assert (coarse.upgrade()[...] == whole[...]).all()
+    assert set(counting.take()) == {"stage_2", "stage_3"}
+    assert mmip.fetch_zarr(f"{url}/ct.zarr", tmp_path / "ct.zarr")["stages"] == 1
+    assert mmip.upgrade_zarr(tmp_path / "ct.zarr")["stages"] == 3
+    assert (mmip.open_zarr(tmp_path / "ct.zarr")[...] == whole[...]).all()
+    mmip.write_zarr(volume, f"{url}/ct.zarr", quality=20, **CHUNKS)  # nothing left to do
+    with pytest.raises(StoreError, match="another job"):
+        mmip.write_zarr(volume, f"{url}/ct.zarr", quality=30, **CHUNKS)
+    assert mmip.write_zarr(volume, f"{url}/ct.zarr", quality=30, overwrite=True, **CHUNKS)["complete"]
+    with pytest.raises(StoreError):
+        mmip.open_zarr(f"{url}/none.zarr")
+
+
+def test_an_object_store_by_ranges(bucket, one_chunk):
+    store, whole = one_chunk
+    url, _ = bucket
+    mmip.fetch_zarr(store, f"{url}/noise.zarr", stages=None)
+    counting = CountingStore(FsspecStore.from_url(f"{url}/noise.zarr", read_only=True))
+    volume = mmip.open_zarr(counting)
+    assert (volume[0:8, 60:64, 100:103] == whole[0:8, 60:64, 100:103]).all()
+    assert counting.take().total() < volume.bytes_needed / 3
