@@ -30,6 +30,7 @@ from mmip_gpu.store.records import Totals
 distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
 
+import dask_jobs  # noqa: E402
 from cluster_sources import FullStore, Volume, phantom_block  # noqa: E402  # workers import it by this name, too
 
 ROOT = Path(mmip.__file__).parents[1]
@@ -43,11 +44,11 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).pa
 class Cluster:
     """A scheduler and workers, each a process of its own on loopback."""
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path) -> None:
         self.file = folder / "scheduler.json"
         self.file.unlink(missing_ok=True)
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0")
         wait_for(self.file.exists)
         self.workers: list[subprocess.Popen[bytes]] = []
 
@@ -373,3 +374,10 @@ def wait_for(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_the_model_is_the_longer_of_coding_and_handing_out():
+    rate = {"study": "scaling", "workers": 1, "mb_s_worker": 50.0}
+    for cost_ms, seconds in ((1.0, 2000.0), (10.0, 1e13 / 2**23 / 4 * 0.01)):
+        task = {"study": "tasks", "chunks_a_task": 1, "serial_ms_chunk": cost_ms}
+        assert dask_jobs.model([rate, task])["seconds"] == pytest.approx(seconds)
