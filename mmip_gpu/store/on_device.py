@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mmip_gpu.container import Header
@@ -22,7 +22,7 @@ from mmip_gpu.device.overlap import LANES, Lane, budget, cut_batches, through_la
 from mmip_gpu.device.samples import DeviceSamples, encoded_together
 from mmip_gpu.trial import Trial
 
-from .chunk_header import ChunkHeader
+from .chunk_header import with_origin
 from .grid import Coordinates
 from .tasks import Runner, Task, WriteChunk
 
@@ -95,6 +95,7 @@ def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> 
     held = iter(lane.upload([array for pair in given for array in pair if array is not None]))
     samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in given]
     encoded = encoded_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
-    headers = [ChunkHeader.of(chunk.header, *pair) for chunk, pair in zip(encoded, given, strict=True)]
-    chunks = [replace(chunk, header=header) for chunk, header in zip(encoded, headers, strict=True)]
-    return [(at, task.write(at, chunk)) for at, chunk in zip(batch, chunks, strict=True)]
+    return [
+        (at, task.write(at, with_origin(chunk, *origin)))
+        for at, chunk, origin in zip(batch, encoded, given, strict=True)
+    ]
