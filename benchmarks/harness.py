@@ -8,30 +8,31 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-import os
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
+from machine import HERE, RESULTS, data_folder, machine_facts
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results"
-
-
-def data_folder() -> Path | None:
-    """Folder of the real images: $MMIP_DATA, or ../shared/data beside the checkout; None where neither exists."""
-    for folder in (os.environ.get("MMIP_DATA"), HERE.parent.parent / "shared" / "data"):
-        if folder and Path(folder).is_dir():
-            return Path(folder)
-    return None
+__all__ = [
+    "HERE",
+    "RESULTS",
+    "RIVALS",
+    "Rival",
+    "checksum",
+    "data_folder",
+    "psnr",
+    "rival_at_psnr",
+    "run_facts",
+    "timed",
+    "unsigned_slices",
+    "write_rows",
+]
 
 
 def checksum(array: np.ndarray) -> str:
@@ -114,22 +115,7 @@ def rival_at_psnr(rival: Rival, array: np.ndarray, target: float) -> tuple[float
 
 def run_facts() -> dict[str, str]:
     """Commit, processor and time of this run: part of every row."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=HERE
-    ).stdout.strip()
-    processor = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        processor = names[0] if names else processor
-    return {
-        "commit": commit or "unknown",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "cpu": processor,
-        "imagecodecs": imagecodecs.__version__,
-    }
+    return machine_facts() | {"imagecodecs": imagecodecs.__version__}
 
 
 def write_rows(name: str, rows: list[dict[str, Any]]) -> Path:

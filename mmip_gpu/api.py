@@ -7,24 +7,24 @@ Guarantees equal bytes for every thread count and batch.
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import check_data_range, check_step, checked_array, is_colour, thread_count
 from .axes import PlaneLayout
 from .codec import Encoded, decode_chunk
-from .config import CodecConfig, Padding, Quality
-from .container import DTYPES
+from .config import CodecConfig
 from .device.placement import wants_device
-from .errors import BackendUnavailable, InvalidArgument
 from .inspection import open_container
+from .planning import ChunkPlan
 from .rate import make_plan
 from .roi import roi_classes
-from .trial import Trial
+from .trial import HostSamples, Samples, Trial
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -38,12 +38,12 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def encode(array: NDArray[Any], **options: Any) -> bytes:
+def encode(array: Any, **options: Any) -> bytes:
     """Compress an array.
 
     Parameters
     ----------
-    array : ndarray of uint8, int8, uint16, int16, or float32 with ``step=``
+    array : array of uint8, int8, uint16, int16, or float32 with ``step=``
         Any shape of rank 1 to 6, any byte order and strides.
     quality : float
         The seed's scale: step 2 * base, base = max(1, round(220 / quality)); regions base // 2.
@@ -85,8 +85,11 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
         Decode once and record the reached error; otherwise the record is an estimate.
     threads : int, optional
         Default: all cores.
-    device : {None, "cpu"}
-        Where the work is done.
+    device : {None, "cpu", "gpu"}
+        None: where the array lies. Arrays of a CUDA device (CuPy, or any with ``__cuda_array_interface__`` or DLPack:
+        PyTorch, JAX, Numba) are coded there, those of the host with ``"gpu"``; the bytes are the same. What the kernels
+        do not encode yet is coded by the CPU, for which the samples are copied to the host, as for the rule ``otsu``;
+        otherwise only four corners of one slice are. `roi` may lie on either side.
 
     Returns
     -------
@@ -97,7 +100,9 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
     ------
     InvalidArgument
         Exactly one of quality, psnr, max_error, ratio, lossless must be given; shapes, dtypes and values must be as
-        above.
+        above; data of a GPU must be of the current one.
+    BackendUnavailable
+        Without CuPy, a driver or a device for ``device="gpu"``; the message says what works instead.
 
     Examples
     --------
@@ -110,56 +115,39 @@ def encode(array: NDArray[Any], **options: Any) -> bytes:
     return encode_array(array, **options).to_bytes()
 
 
-def encode_array(
-    array: NDArray[Any],
+def encode_array(array: Any, *, threads: int | None = None, device: str | None = None, **options: Any) -> Encoded:
+    """`encode`, before the parts are joined to bytes."""
+    workers = thread_count(threads)
+    if wants_device(device, [array]):
+        from .device.arrays import encode_arrays
+
+        return encode_arrays([array], partial(planned, **options), workers)[0]
+
+    def sampler(roi: Any, axes: str | None) -> Samples:
+        samples = checked_array(array)
+        letters = PlaneLayout.of(samples.shape, axes).axes
+        return HostSamples(samples, roi_classes(roi, samples, letters), workers)
+
+    trial, plan = planned(sampler, **options)
+    return trial.encoded(plan)
+
+
+def planned(
+    sampler: Callable[[Any, str | None], Samples],
     *,
     roi: Any = None,
     axes: str | None = None,
     colour: bool | None = None,
     data_range: float | None = None,
-    threads: int | None = None,
-    device: str | None = None,
-    quality: float | None = None,
-    psnr: float | None = None,
-    max_error: float | None = None,
-    ratio: float | None = None,
-    lossless: bool = False,
-    stages: int | None = None,
-    cuts: Sequence[int] | None = None,
-    roi_quality: Quality | Mapping[int, Quality] | None = None,
-    cell_depth: int | None = None,
-    verify: bool = True,
-    step: float | None = None,
-    effort: int = 2,
-    padding: Padding = "auto",
-) -> Encoded:
-    """`encode`, before the parts are joined to bytes."""
-    config = CodecConfig.from_options(
-        quality=quality,
-        psnr=psnr,
-        max_error=max_error,
-        ratio=ratio,
-        lossless=lossless,
-        stages=stages,
-        cuts=cuts,
-        roi_quality=roi_quality,
-        cell_depth=cell_depth,
-        verify=verify,
-        step=step,
-        effort=effort,
-        padding=padding,
-        has_roi=roi is not None,
-    )
-    array = checked_array(array, device)
-    check_step(array.dtype, config.step)
-    layout = PlaneLayout.of(array.shape, axes)
-    workers = thread_count(threads)
-    classes = roi_classes(roi, array, layout.axes)
-    if data_range is not None and not (isinstance(data_range, (int, float)) and 0 < data_range < math.inf):
-        raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")
-    whole = Trial(array, classes, workers)
-    plan = make_plan(config, whole, layout, is_colour(colour, layout, array.dtype), data_range)
-    return whole.encoded(plan)
+    **targets: Any,
+) -> tuple[Trial, ChunkPlan]:
+    """Samples, out of ``roi=`` and ``axes=``, and the plan for them by the options of `encode`."""
+    config = CodecConfig.from_options(**targets, has_roi=roi is not None)
+    check_data_range(data_range)
+    whole = Trial.of(sampler(roi, axes))
+    check_step(whole.array.dtype, config.step)
+    layout = PlaneLayout.of(whole.array.shape, axes)
+    return whole, make_plan(config, whole, layout, is_colour(colour, layout, whole.array.dtype), data_range)
 
 
 def decode(
@@ -220,8 +208,10 @@ def decode(
     )
 
 
-def encode_batch(chunks: Iterable[NDArray[Any]], *, threads: int | None = None, **options: Any) -> list[bytes]:
-    """Compress many arrays (a list or a stacked array), each as `encode` would.
+def encode_batch(
+    chunks: Iterable[Any], *, threads: int | None = None, device: str | None = None, **options: Any
+) -> list[bytes]:
+    """Compress many arrays (a list or a stacked array), each as `encode` would; on a GPU they share launches.
 
     Examples
     --------
@@ -229,7 +219,12 @@ def encode_batch(chunks: Iterable[NDArray[Any]], *, threads: int | None = None, 
     >>> len(mmip.encode_batch([mmip.phantom2d(32)] * 3, quality=10))
     3
     """
-    return _each(lambda chunk: encode(chunk, threads=1, **options), list(chunks), threads)
+    items = list(chunks)
+    if wants_device(device, items):
+        from .device.arrays import encode_arrays
+
+        return [e.to_bytes() for e in encode_arrays(items, partial(planned, **options), thread_count(threads))]
+    return _each(lambda chunk: encode(chunk, threads=1, **options), items, threads)
 
 
 def decode_batch(
@@ -262,64 +257,6 @@ def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
     """
     samples = math.prod(int(n) for n in shape)
     return samples * int(np.dtype(dtype).itemsize) + _HEADER_BOUND
-
-
-def checked_array(array: Any, device: str | None = None) -> NDArray[Any]:
-    """The array as NumPy, of a supported dtype.
-
-    Raises
-    ------
-    InvalidArgument
-        For another dtype; the message says what to do.
-    BackendUnavailable
-        For a GPU array or ``device="gpu"``.
-    """
-    if device not in (None, "cpu", "gpu"):
-        raise InvalidArgument(f"device={device!r}: expected None, 'cpu' or 'gpu'")
-    if device == "gpu" or hasattr(array, "__cuda_array_interface__"):
-        raise BackendUnavailable("no GPU path in this version: pass a NumPy array (array.get()) and device=None")
-    try:
-        found = np.asarray(array)
-    except ValueError as e:
-        raise InvalidArgument(f"expected an array, found {type(array).__name__}: {e}") from None
-    if found.dtype.name in DTYPES or found.dtype.newbyteorder("=").name in DTYPES:
-        return found
-    if found.dtype.kind == "f":
-        advice = "convert to float32 and pass step="
-        if found.size and not np.isfinite(found).all():
-            advice = "it holds NaN or infinity; replace them, then " + advice
-    else:
-        advice = "convert to one of them"
-    raise InvalidArgument(f"dtype: expected one of {', '.join(DTYPES)}, found {found.dtype}; {advice}")
-
-
-def check_step(dtype: np.dtype[Any], step: float | None) -> None:
-    """Raise InvalidArgument unless a step is given for float32 samples, and for no others."""
-    if dtype.kind == "f" and step is None:
-        raise InvalidArgument(
-            "dtype float32: pass step=, what samples are rounded to multiples of (a fraction of their noise), or scale "
-            "to integers; NaN and infinity have to be replaced first"
-        )
-    if dtype.kind != "f" and step is not None:
-        raise InvalidArgument(f"step={step:g}: is for float32 samples, found {dtype}")
-
-
-def is_colour(colour: bool | None, layout: PlaneLayout, dtype: np.dtype[Any]) -> bool:
-    """Whether the channels are coded as YCoCg-R; never those of float32 samples."""
-    three = "c" in layout.axes and layout.channels == 3 and dtype.kind != "f"
-    if colour and not three:
-        found = f"axes {layout.axes!r} {layout.shape}, {dtype}"
-        raise InvalidArgument(f"colour=True: expected an axis c of length 3 of integers, found {found}")
-    return three if colour is None else bool(colour)
-
-
-def thread_count(threads: int | None) -> int:
-    """Workers to use: all cores this process may run on, unless given."""
-    if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
-        raise InvalidArgument(f"threads={threads!r}: expected a positive integer or None")
-    return int(threads)
 
 
 def _each(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> list[_R]:

@@ -26,9 +26,9 @@ from .floats import (
     sample_dtype,
     to_indices,
 )
-from .loss import loss_record
+from .loss import loss_record, measured_error
 from .planning import ChunkPlan, sample_offset
-from .raw import Encoded, decode_raw, encode_raw
+from .raw import CodedParts, Encoded, assembled, decode_raw, encode_raw, head_crc, transform_header
 from .region import TiledRegion
 from .roi import cell_classes
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = [
+    "PLAIN_ROUNDING",
     "ROUNDING",
     "Analysis",
     "Encoded",
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 ROUNDING = 96  # of AC indices, in 1/256 of a step: a dead zone of 0.66, measured in benchmarks/NOTES.md
-_PLAIN_ROUNDING = 128  # half up
+PLAIN_ROUNDING = 128  # half up
 SCALES = (1, 2, 4, 8)
 
 StageReader = Callable[[int], "Buffer"]
@@ -131,26 +132,13 @@ def encode_chunk(
         payloads.append(encode_corrections(chunk, analysis.planes, decoded, plan.correction, threads))
     elif plan.config.verify:
         decoded = analysis.decoded()
-    fields = TransformFields(
-        depth=plan.depth,
-        tile_log2=plan.tile_log2,
-        offset=analysis.offset,
-        recon=tuple((d[0], d[1], d[2]) for d in chunk.recon),
-        reversible=plan.reversible,
-        steps=plan.steps,
-        cuts=plan.cuts,
-        stage_bytes=tuple(len(p) for p in payloads),
-        stage_crcs=tuple(_head_crc(p) for p in payloads),
-        correction=plan.correction,
-        padding=plan.padding,
-        dc_image=chunk.dc_recon if plan.dc_image else None,
-    )
-    loss = loss_record(original, decoded, plan, sum(analysis.errors), statistics)
-    header = Header(array.dtype.name, layout, plan.colour, loss, fields, step=plan.config.step)
-    encoded = Encoded(header, tuple(payloads))
-    if allow_raw and encoded.size > array.nbytes + len(encoded.header.to_bytes()):
-        return encode_raw(array, layout, plan)
-    return encoded
+    reached = None if decoded is None else measured_error(original, decoded, plan.config.step)
+    # Of -0.0 and 0.0 either may be found: adding 0 leaves the one.
+    limits = (original.min().item() + 0, original.max().item() + 0) if statistics is None else statistics[1:]
+    loss = loss_record(plan, array.size, limits, sum(analysis.errors), reached)
+    parts = CodedParts(payloads, analysis.offset, chunk.recon, chunk.dc_recon if plan.dc_image else None)
+    header = transform_header(parts, plan, array.dtype.name, layout, loss)
+    return assembled(header, parts, (lambda: encode_raw(array, layout, plan)) if allow_raw else None)
 
 
 def analyzed_chunk(
@@ -180,7 +168,7 @@ def analyzed_chunk(
     offset = sample_offset(coded, statistics)
     if plan.colour:
         coded = colour_planes(planes, offset)
-    rounding = _PLAIN_ROUNDING if plain else ROUNDING
+    rounding = PLAIN_ROUNDING if plain else ROUNDING
     search, passes = (_core.SEARCH_NONE, 1) if plain else plan.search
     errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
     return Analysis(plan, chunk, planes, offset, errors, threads)
@@ -286,7 +274,7 @@ def check_payload(header: Header, stage: int, size: int, head: Buffer, check_crc
     if size != expected:
         kind = TruncatedData if size < expected else CorruptData
         raise kind(f"stage {stage}: expected {expected} bytes, found {size}")
-    if check_crc and (not 10 <= int.from_bytes(memoryview(head)[:4], "little") <= expected or _head_crc(head) != crc):
+    if check_crc and (not 10 <= int.from_bytes(memoryview(head)[:4], "little") <= expected or head_crc(head) != crc):
         raise CorruptData(f"stage {stage}: its head is not the one that the header names")
     if size < header.substreams:
         raise CorruptData(f"stage {stage}: {size} bytes cannot hold {header.substreams} sub-streams")
@@ -311,12 +299,6 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
         padding=fields.padding,
         dc_image=dc_image,
     )
-
-
-def _head_crc(payload: Buffer) -> int:
-    view = memoryview(payload)
-    head = int.from_bytes(view[:4], "little")
-    return int.from_bytes(view[head - 4 : head], "little")
 
 
 def cell_map(classes: NDArray[np.uint8], layout: PlaneLayout, depth: int) -> NDArray[np.uint8]:

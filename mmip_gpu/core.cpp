@@ -26,6 +26,8 @@
 #include "passes/stage_codes.h"
 #include "passes/statistics.h"
 #include "rules/colour.h"
+#include "rules/floats.h"
+#include "rules/statistics.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -39,6 +41,7 @@ using ByteArray = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::devi
 using ClassArray = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
 using LongArray = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
 using CountArray = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using FloatArray = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using IntArray = nb::ndarray<int32_t, nb::c_contig, nb::device::cpu>;
 
 void require(bool condition, const char* message) {
@@ -323,18 +326,31 @@ std::tuple<int64_t, int32_t, int32_t> statistics(ReadOnlyArray a, int threads) {
     return {found.sum, found.low, found.high};
 }
 
+// Fills `indices` with those of float32 samples; returns the place of the first sample without one, or -1.
+int64_t float_indices(FloatArray samples, double step, double limit, IntArray indices) {
+    require(samples.size() == indices.size(), "arrays differ in size");
+    const float* from = samples.data();
+    int32_t* to = indices.data();
+    const int64_t count = static_cast<int64_t>(samples.size());
+    constexpr int64_t kPiece = 1 << 12;
+    nb::gil_scoped_release free;
+    for (int64_t first = 0; first < count; first += kPiece) {
+        const int64_t end = std::min(first + kPiece, count);
+        bool all = true;
+        for (int64_t i = first; i < end; ++i) all &= float_index(from[i], step, limit, to[i]);
+        for (int64_t i = first; i < end && !all; ++i)
+            if (!float_index(from[i], step, limit, to[i])) return i;
+    }
+    return -1;
+}
+
 template <class T>
 std::pair<uint64_t, uint64_t> difference_of(const void* a, const void* b, size_t count) {
     const T* p = static_cast<const T*>(a);
     const T* q = static_cast<const T*>(b);
-    uint64_t squares = 0;
-    int64_t largest = 0;
-    for (size_t i = 0; i < count; ++i) {
-        const int64_t d = static_cast<int64_t>(p[i]) - static_cast<int64_t>(q[i]), m = d < 0 ? -d : d;
-        squares += static_cast<uint64_t>(m) * static_cast<uint64_t>(m);
-        largest = m > largest ? m : largest;
-    }
-    return {squares, static_cast<uint64_t>(largest)};
+    Difference found{0, 0};
+    for (size_t i = 0; i < count; ++i) found.add(p[i], q[i]);
+    return {found.squares, found.largest};
 }
 
 // (sum of squared differences, largest absolute difference) of two arrays of one dtype.
@@ -386,15 +402,15 @@ nb::bytes bytes_of(const std::vector<T>& values) {
 }
 
 // (bits of the head, words of all symbols): see stage_codes.h.
-std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::array<int, kDcWeights>& weights, CountArray histogram) {
-    DcWeights given;
-    std::copy(weights.begin(), weights.end(), given.of);
+std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::optional<std::array<int, kDcWeights>>& weights, CountArray histogram, bool dc_image) {
+    DcWeights given = builtin_dc_weights();
+    if (weights) std::copy(weights->begin(), weights->end(), given.of);
     StageCodes codes;
     {
         const std::vector<uint32_t> counts(histogram.data(), histogram.data() + histogram.size());
-        require(counts.size() == stage_symbols(stage), "not the histogram of this stage");
+        require(counts.size() == stage_symbols(stage, dc_image), "not the histogram of this stage");
         nb::gil_scoped_release free;
-        codes = choose_stage_codes(stage, given, counts);
+        codes = choose_stage_codes(stage, dc_image, given, counts);
     }
     return {bytes_of(codes.head), bytes_of(codes.words)};
 }
@@ -457,10 +473,11 @@ NB_MODULE(_core, m) {
     bind_payloads(m);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
     m.def("statistics", &statistics, "a"_a, "threads"_a);
+    m.def("float_indices", &float_indices, "samples"_a, "step"_a, "limit"_a, "indices"_a);
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
-    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a, "histogram"_a);
+    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a.none(), "histogram"_a, "dc_image"_a = false);
     m.def("payload_head", &head_of_payload, "codes"_a, "sizes"_a, "group_crcs"_a);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);

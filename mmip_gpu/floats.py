@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _core
 from .errors import InvalidArgument
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "squared_error",
     "to_indices",
     "upper_float32",
+    "without_index",
 ]
 
 INDEX_LIMIT = 2**18
@@ -69,19 +71,18 @@ def to_indices(array: NDArray[Any], step: float | None, limit: int = INDEX_LIMIT
     """
     if step is None:
         return array
-    samples = array.reshape(-1)
-    out = np.empty(samples.shape, np.int32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for at in range(0, samples.size, _PIECE):
-            piece = samples[at : at + _PIECE]
-            quotient = np.rint(piece.astype(np.float64) / step)
-            wrong = ~(np.abs(quotient) <= limit)
-            if wrong.any():
-                deep = "" if limit == INDEX_LIMIT else " (3D blocks; cell_depth=1 allows twice as much)"
-                expected = f"finite samples within +-{limit * step:g}{deep}"
-                raise InvalidArgument(f"step={step:g}: expected {expected}, found {float(piece[wrong][0]):g}")
-            out[at : at + _PIECE] = quotient
-    return out.reshape(array.shape)
+    samples = np.ascontiguousarray(array, np.float32)
+    out = np.empty(array.shape, np.int32)
+    wrong = _core.float_indices(samples, step, limit, out)
+    if wrong >= 0:
+        raise without_index(float(samples.reshape(-1)[wrong]), step, limit)
+    return out
+
+
+def without_index(sample: float, step: float, limit: int) -> InvalidArgument:
+    """The error for a sample that has no index within the limit."""
+    deep = "" if limit == INDEX_LIMIT else " (3D blocks; cell_depth=1 allows twice as much)"
+    return InvalidArgument(f"step={step:g}: expected finite samples within +-{limit * step:g}{deep}, found {sample:g}")
 
 
 def fits_deep(low: float, high: float, step: float) -> bool:

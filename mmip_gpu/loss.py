@@ -1,6 +1,7 @@
 """The loss record of a chunk: what was asked for and what its decoder reaches.
 
-Values: original planes and decoded integers (float32 samples: their indices) in, a LossRecord out; host memory.
+Values: original planes and decoded integers (float32 samples: their indices) in host memory, or what was measured of
+them elsewhere, in; a LossRecord out.
 Implements the loss fields of FORMAT.md section 1. Guarantees exact sums for integers; for float32 binary64 sums and a
 largest error that is rounded up.
 """
@@ -17,38 +18,36 @@ from .container import UNKNOWN_ERROR, LossRecord
 from .floats import squared_error, upper_float32
 from .planning import ChunkPlan
 
-__all__ = ["loss_record", "reached_bound"]
+__all__ = ["loss_record", "measured_error", "reached_bound"]
+
+
+def measured_error(original: NDArray[Any], decoded: NDArray[Any], step: float | None) -> tuple[float, float]:
+    """(sum of squared errors, largest error) of decoded integers, in the unit of the original."""
+    if step is None:
+        return _core.difference(original, decoded)
+    total, largest = squared_error(original, decoded, step)
+    return total, upper_float32(largest)
 
 
 def loss_record(
-    original: NDArray[Any],
-    decoded: NDArray[Any] | None,
     plan: ChunkPlan,
+    samples: int,
+    limits: tuple[float, float],
     estimate: float,
-    statistics: tuple[int, int, int] | None,
+    reached: tuple[float, float] | None,
 ) -> LossRecord:
-    """Loss record of planes; `decoded` holds integers, or is None where nothing was decoded.
-
-    `statistics` are the sum and range of the planes, None of float32 samples.
-    """
+    """Loss record of samples in these limits; `reached` is their `measured_error`, None where nothing was decoded."""
     config, step = plan.config, plan.config.step
-    low, high = (original.min().item(), original.max().item()) if statistics is None else statistics[1:]
-    sse: float
-    largest: float
-    if step is not None:
-        if decoded is None:
-            sse, largest = (estimate + original.size / 12) * step**2, math.inf
-        else:
-            sse, error = squared_error(original, decoded, step)
-            largest = upper_float32(error)
-    elif decoded is not None:
-        sse, largest = _core.difference(original, decoded)
+    if reached is not None:
+        sse, largest = reached
+    elif step is not None:
+        sse, largest = (estimate + samples / 12) * step**2, math.inf
     elif plan.lossless:
         sse, largest = 0, 0
     else:
         sse, largest = round(estimate), UNKNOWN_ERROR
-    verified = decoded is not None or (plan.lossless and step is None)
-    return LossRecord(config.mode, config.value, verified, low, high, sse, largest)
+    verified = reached is not None or (plan.lossless and step is None)
+    return LossRecord(config.mode, config.value, verified, *limits, sse, largest)
 
 
 def reached_bound(mode: str, psnr: float | None, max_error: float | None, ratio: float) -> float | None:

@@ -59,7 +59,7 @@ def make_plan(
     probe = whole.joined(spread_probe(layout), layout.axes)
     plan = probed_plan(config, probe, layout.axes, class_count, colour, steps, given)
     if config.padding == "auto" and may_hold_padding(array.dtype, colour):
-        candidate = find_padding(lambda part: array[part], layout)
+        candidate = find_padding(whole.samples.read, layout)
         if candidate is not None:
             plan = padded_plan(plan, candidate.value, whole.joined([candidate.region], layout.axes))
         if candidate is not None and config.mode == "max_error":

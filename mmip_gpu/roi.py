@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, MissingResource
 
-__all__ = ["CLASS_MAX", "RoiRule", "cell_classes", "checked_axes", "roi_classes"]
+__all__ = ["CLASS_MAX", "RoiRule", "cell_classes", "checked_axes", "mask_classes", "roi_classes"]
 
 CLASS_MAX = 7
 _AXIS_LETTERS = "ntzyxc"
@@ -121,10 +121,11 @@ class RoiRule:
             return np.asarray(array > _otsu_threshold(array)) if array.size else np.zeros(array.shape, bool)
         # On integers the bounds become integers, so that no float64 copy of the array is made.
         is_integer = array.dtype.kind in "ui"
-        inside = np.asarray(array >= (math.ceil(self.low or 0) if is_integer else self.low))
+        inside: Any = array >= (math.ceil(self.low or 0) if is_integer else self.low)
         if self.high is not None:
-            inside &= array <= (math.floor(self.high) if is_integer else self.high)
-        return inside
+            inside = inside & (array <= (math.floor(self.high) if is_integer else self.high))
+        found: NDArray[np.bool_] = inside
+        return found
 
 
 def _number(text: str) -> int | float:
@@ -225,28 +226,41 @@ def roi_classes(
     letters = checked_axes(axes, array.ndim)
     rule = RoiRule.parse(roi) if isinstance(roi, str) else roi
     if not isinstance(rule, RoiRule):
-        return _mask_classes(np.asarray(rule), array.shape, letters)
+        return mask_classes(np.asarray(rule), array.shape, letters)
     inside = rule.apply(array)
     voxels: Any = inside.any(axis=letters.index("c")) if "c" in letters else inside
     return np.ascontiguousarray(voxels).view(np.uint8)
 
 
-def _mask_classes(mask: NDArray[Any], shape: tuple[int, ...], axes: str) -> NDArray[np.uint8]:
-    """Check a mask against the array's shape and return it as classes, without the channel axis."""
+def mask_classes(mask: NDArray[Any], shape: tuple[int, ...], axes: str) -> NDArray[np.uint8]:
+    """Check a mask, of NumPy or of a library with its methods, against an array's shape; it as classes, without ``c``.
+
+    Raises
+    ------
+    InvalidArgument
+        A mask whose shape, dtype or values do not fit.
+
+    Examples
+    --------
+    >>> mask_classes(np.array([[False, True]]), (2, 1, 2), "tyx").tolist()
+    [[[0, 1]], [[0, 1]]]
+    """
     if mask.dtype.kind not in "bui":
         raise InvalidArgument(f"roi: expected a bool or integer mask or a rule, found dtype {mask.dtype}")
     if mask.size and (mask.min() < 0 or mask.max() > CLASS_MAX):
         raise InvalidArgument(f"roi: expected classes 0..{CLASS_MAX}, found {mask.min()}..{mask.max()}")
-    classes = np.ascontiguousarray(mask, np.uint8)
+    classes: NDArray[np.uint8] = mask.astype(np.uint8, order="C", copy=False)
     lengths = dict(zip(axes, shape, strict=True))
     voxels = tuple(lengths[letter] for letter in axes if letter != "c")
     if mask.shape == voxels:
         return classes
     if mask.shape == shape:
-        return np.asarray(classes.max(axis=axes.index("c"), initial=0))
+        return classes.max(axis=axes.index("c")) if mask.size else np.zeros(voxels, np.uint8)
     if mask.shape == tuple(lengths[letter] for letter in axes if letter in _SPATIAL):
-        repeated = [axis for axis, letter in enumerate(axes.replace("c", "")) if letter not in _SPATIAL]
-        return np.ascontiguousarray(np.broadcast_to(np.expand_dims(classes, repeated), voxels))
+        classes = classes.reshape([lengths[letter] if letter in _SPATIAL else 1 for letter in axes if letter != "c"])
+        for axis, letter in enumerate(axes.replace("c", "")):
+            classes = classes if letter in _SPATIAL else classes.repeat(lengths[letter], axis)
+        return classes
     raise InvalidArgument(f"roi: expected a mask of shape {voxels} for axes {axes!r}, found {mask.shape}")
 
 

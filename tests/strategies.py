@@ -14,7 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mmip_gpu.api import is_colour
+from mmip_gpu.arguments import is_colour
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig

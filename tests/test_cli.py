@@ -37,6 +37,7 @@ COMMANDS = (
     "info",
     "evaluate",
     "plot",
+    "bench",
     "demo",
 )
 

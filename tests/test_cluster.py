@@ -19,11 +19,12 @@ import zarr
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import mmip_gpu as mmip
+from mmip_gpu.device import HostExecutor
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 from mmip_gpu.phantoms import phantom3d
 from mmip_gpu.sources import open_source
 from mmip_gpu.store import cluster as cluster_module
-from mmip_gpu.store import repair_zarr, verify_zarr
+from mmip_gpu.store import on_device, repair_zarr, verify_zarr
 from mmip_gpu.store.records import Totals
 
 distributed = pytest.importorskip("distributed")
@@ -201,6 +202,31 @@ def test_stores_are_checked_and_repaired_there(client, expected, tmp_path, kind)
     assert fixed["ok"]
     assert fixed["repaired"] == [[0, 1, 1, 0], [0, 2, 0, 0]]
     assert chunk_bytes(tmp_path / "a.zarr") == expected
+
+
+def test_workers_code_on_their_device(expected, tmp_path, monkeypatch):
+    coded = []
+
+    class Counting(HostExecutor):
+        def launch(self, kernel: str, **values: int) -> None:
+            coded.append(kernel)
+            super().launch(kernel, **values)
+
+    monkeypatch.setattr(on_device, "CudaExecutor", Counting)
+    lazy = da.map_blocks(phantom_block, SHAPE, chunks=((16, 16, 8), (64,), (64,)), dtype=np.uint16)
+    options = SMALL | {"effort": 1, "cell_depth": 8, "padding": None}
+    mmip.write_zarr(NAME, tmp_path / "cpu", **options)
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0") as here:
+        for name, source in (("path", NAME), ("dask", lazy)):
+            coded.clear()
+            mmip.write_zarr(source, tmp_path / name, client=here, device="gpu", **options)
+            assert sum(kernel.startswith("analyze") for kernel in coded) >= 12 // 2
+            assert chunk_bytes(tmp_path / name) == chunk_bytes(tmp_path / "cpu")
+
+
+def test_workers_without_a_device(client, tmp_path):
+    with pytest.raises(StoreError, match=r"chunk \(0, 0, 0, 0\): BackendUnavailable"):
+        mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, device="gpu", **SMALL)
 
 
 # --- what is refused

@@ -20,6 +20,8 @@ import mmip_gpu as mmip
 from mmip_gpu.codec import needed_stages
 from mmip_gpu.device import HostExecutor, _phases, containers, parameters
 from mmip_gpu.device.decoding import DecodeJob, Decoder
+from mmip_gpu.device.float_samples import FLOAT_RUN
+from mmip_gpu.device.statistics import SAMPLE_RUN
 from mmip_gpu.device.tiles import Box, CodingOrders, cut_into_waves, place_tiles, tile_records
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
 from mmip_gpu.inspection import open_container
@@ -298,7 +300,8 @@ def test_without_a_device_the_error_says_what_works() -> None:
 
 def test_structs_are_laid_out_as_the_kernels_have_them() -> None:
     for name, dtype in {
-        "SumItem": parameters.SUM_ITEM,
+        "SampleRun": SAMPLE_RUN,
+        "FloatRun": FLOAT_RUN,
         "DecodeItem": parameters.DECODE_ITEM,
         "DecodeTile": parameters.DECODE_TILE,
         "DecodeState": parameters.DECODE_STATE,

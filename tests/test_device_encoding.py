@@ -99,7 +99,8 @@ def coding_order(depth: int, size: tuple[int, int, int]) -> list[int]:
 def host_indices(chunk: _core.Chunk, shape: ChunkShape) -> dict[str, NDArray[Any]]:
     """The coefficients of a chunk of the core as the kernels take them, out of its stage arrays."""
     plan, (gz, gy, gx), planes = shape.plan, shape.grid, shape.layout.planes
-    columns = [2] + [1 + b - a for a, b in zip(plan.cuts, plan.cuts[1:], strict=False)]
+    first = 2 if plan.padding is None else 2 + 2 * plan.depth
+    columns = [first] + [1 + b - a for a, b in zip(plan.cuts, plan.cuts[1:], strict=False)]
     stages = [np.empty((planes, gz, gy, gx, n), np.int32) for n in columns]
     for stage, array in enumerate(stages, 1):
         chunk.to_columns(stage, array)
@@ -261,8 +262,6 @@ def test_what_is_refused_is_named() -> None:
     array = np.zeros((9, 9), np.uint8)
     refused = [
         (replace(plan, padding=0), "uint8", "a padding mask"),
-        (replace(plan, correction=1), "uint8", "corrections"),
-        (replace(plan, dc_image=True), "uint8", "a DC image"),
         (plan, "float32", "samples of float32"),
         (plan_of("yx", 1, 4.0, effort=2), "uint8", "effort 2"),
         (plan_of("yx", 1, 4.0, effort=3), "uint8", "effort 3"),

@@ -29,6 +29,7 @@ HEAVY = {
 RANK = {
     "errors": 0, "_core": 0, "axes": 1, "floats": 1, "config": 2, "phantoms": 1, "similarity": 1, "sources": 2,
     "roi": 2, "sinks": 3, "metrics": 3, "plot": 4, "components": 2, "corrections": 3, "planning": 3, "container": 3,
+    "arguments": 4,
     "padding": 3, "device": 8, "region": 4, "raw": 5, "loss": 5, "codec": 6, "sizing": 6, "trial": 7, "matching": 8,
     "rate": 9, "inspection": 7, "api": 10, "store": 11, "cli": 12,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mmip_gpu import __version__
-from mmip_gpu.cli.parser_views import add_export, add_fetch, add_serve, add_upgrade
+from mmip_gpu.cli.parser_views import VIEWS
 from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks import SUPPORTED_SINKS
@@ -61,29 +61,6 @@ _COMMANDS = {
         "decompress a Zarr store, or a part of it",
         "mmip extract volume.zarr -o coarse.npy --stages 1 --scale 8",
     ),
-    "fetch": _Command(
-        "views:fetch",
-        "copy the first stages of a store from a folder or a URL",
-        "mmip fetch s3://bucket/volume.zarr volume.zarr --stages 1",
-        "run the same command again: fetched chunks are kept",
-    ),
-    "upgrade": _Command(
-        "views:upgrade",
-        "fetch the stages that a copy lacks",
-        "mmip upgrade volume.zarr",
-        "run the same command again: fetched chunks are kept",
-    ),
-    "export": _Command(
-        "views:export",
-        "write a store as an OME-Zarr pyramid for any viewer",
-        "mmip export volume.zarr volume.ome.zarr",
-        "run the same command again: finished chunks are kept",
-    ),
-    "serve": _Command(
-        "views:serve",
-        "serve a store as OME-Zarr over HTTP, decoded when it is looked at",
-        "mmip serve volume.zarr --port 8000",
-    ),
     "verify": _Command(
         "checks:verify", "say which chunks of a store are missing or damaged", "mmip verify volume.zarr --json"
     ),
@@ -110,12 +87,14 @@ _COMMANDS = {
         "draw PSNR against bits per sample of evaluations",
         "mmip plot rate roi_on.json roi_off.json -o rate.png",
     ),
+    "bench": _Command("bench:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"),
     "demo": _Command(
         "demo:demo",
         "store a volume, read it back stage by stage, measure and draw it",
         "mmip demo",
     ),
 }
+_COMMANDS |= {name: _Command(view.run, view.text, view.example, view.again) for name, view in VIEWS.items()}
 
 
 class _Parser(ArgumentParser):
@@ -149,15 +128,14 @@ def build_parser() -> ArgumentParser:
     _add_decode(commands)
     _add_compress(commands)
     _add_extract(commands)
-    add_fetch(_command(commands, "fetch"))
-    add_upgrade(_command(commands, "upgrade"))
-    add_export(_command(commands, "export"))
-    add_serve(_command(commands, "serve"))
+    for name, view in VIEWS.items():
+        view.add(_command(commands, name))
     _add_verify(commands)
     _add_repair(commands)
     _add_info(commands)
     _add_evaluate(commands)
     _add_plot(commands)
+    _add_bench(commands)
     _add_demo(commands)
     return parser
 
@@ -204,6 +182,7 @@ def _add_compress(commands: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a store that is there")
     parser.add_argument("--json", metavar="REPORT.json", help="write the report")
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
+    parser.add_argument("--device", choices=("cpu", "gpu"), help="where chunks are coded; the bytes are the same")
     _add_cluster(parser)
 
 
@@ -261,6 +240,17 @@ def _add_plot(commands: Any) -> None:
     parser = _command(figures, "rate")
     parser.add_argument("results", metavar="RESULTS.json", nargs="+", help="written by mmip evaluate --json")
     _add_output(parser, "FIG.png")
+
+
+def _add_bench(commands: Any) -> None:
+    parser = _command(commands, "bench")
+    parser.add_argument("input", metavar="INPUT", nargs="?", help=_INPUT + " (default phantom3d:64x256x256)")
+    parser.add_argument(
+        "--device", choices=("gpu", "cpu"), default="gpu", help="gpu: beside the CPU, where there is one (default)"
+    )
+    parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
+    parser.add_argument("--json", metavar="FILE", help="write the results")
+    _add_threads(parser)
 
 
 def _add_demo(commands: Any) -> None:

@@ -33,7 +33,8 @@ def compress(args: Namespace) -> None:
 
     roi, path = load_roi(args.roi), args.store
     source = recoded_source(args.input) or open_source(args.input)
-    options = coding_options(args) | {"chunks": args.chunks, "overwrite": args.overwrite, "client": args.client}
+    options = coding_options(args) | {"chunks": args.chunks, "overwrite": args.overwrite}
+    options |= {"client": args.client, "device": args.device}
     report = write_store(source, path, args.axes, roi, args.threads, **options)
     print(f"{source.name} -> {path}")
     print(summary(report))

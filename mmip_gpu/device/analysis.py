@@ -16,13 +16,12 @@ from ..errors import InvalidArgument
 from .batches import Batch
 from .executors import Array
 from .packing import Indices
-from .parameters import SAMPLE_ITEM, SUM_ITEM
+from .parameters import SAMPLE_ITEM
 
-__all__ = ["SAMPLE_TYPES", "Source", "analyze", "sample_sums"]
+__all__ = ["SAMPLE_TYPES", "Source", "analyze"]
 
 SAMPLE_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
 _SUMS = 7  # of a quality class: counts and excesses by |q| = 1, 2, more, and the squared error
-_RUN = 1 << 16  # samples that a group adds up
 
 
 @dataclass(frozen=True)
@@ -35,26 +34,6 @@ class Source:
     planes: Array
     cells: Array | None
     offset: int
-
-
-def sample_sums(batch: Batch, planes: Sequence[Array]) -> list[int]:
-    """Sum of the samples of every chunk."""
-    executor = batch.executor
-    runs = [-(-array.size // _RUN) for array in planes]
-    items = np.zeros(sum(runs), SUM_ITEM)
-    row = 0
-    for array, many in zip(planes, runs, strict=True):
-        part = items[row : row + many]
-        first = np.arange(many, dtype=np.int64) * _RUN
-        part["samples"] = executor.address(array) + (first * array.dtype.itemsize).astype(np.uint64)
-        part["count"] = np.minimum(_RUN, array.size - first)
-        part["type"] = SAMPLE_TYPES[array.dtype]
-        row += many
-    on_device, sums = executor.upload(items), executor.empty(items.size, np.int64)
-    executor.launch("sum_samples", groups=items.size, items=executor.address(on_device), sums=executor.address(sums))
-    found = executor.download(sums)
-    ends = np.cumsum(runs)
-    return [int(found[end - many : end].sum()) for end, many in zip(ends, runs, strict=True)]
 
 
 def analyze(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> tuple[Indices, Array]:
@@ -94,7 +73,8 @@ def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search
         item["samples"] = address(source.planes)
         item["classes"] = 0 if source.cells is None else address(source.cells)
         item["shape"], item["type"] = shape.layout.volume, SAMPLE_TYPES[source.planes.dtype]
-        item["offset"], item["rounding"], item["dc_unit"] = source.offset, rounding, 1
+        item["offset"], item["rounding"] = source.offset, rounding
+        item["dc_unit"] = _core.DC_IMAGE_UNIT if shape.plan.dc_image else 1
         item["search"] = search
         item["reversible"] = sum(int(exact) << index for index, exact in enumerate(shape.plan.reversible))
     return batch.executor.upload(items)

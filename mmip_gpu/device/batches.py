@@ -29,10 +29,15 @@ _MOST_COPIES, _MOST_COUNTS = 16, 2**24  # of the histograms: how many, and how m
 
 @dataclass(frozen=True)
 class ChunkShape:
-    """What of a chunk the tables depend on."""
+    """What of a chunk the tables depend on.
+
+    The one payload of a DC image holds its two stages; it stands for stage 1 of the chunk that it belongs to, whose own
+    payloads begin with stage 2.
+    """
 
     layout: PlaneLayout
     plan: ChunkPlan
+    is_dc_image: bool = False
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -233,7 +238,8 @@ def _chunk_items(shapes: Sequence[ChunkShape]) -> NDArray[np.void]:
 def _payload_items(shapes: Sequence[ChunkShape], tiles: Sequence[int]) -> NDArray[np.void]:
     rows = []
     for shape, streams in zip(shapes, tiles, strict=True):
-        rows += [(streams, _DC_SYMBOLS)] + [(streams, _AC_SYMBOLS)] * shape.ac_stages
+        rows += [(0 if shape.plan.dc_image else streams, _DC_SYMBOLS)]
+        rows += [(0 if shape.is_dc_image else streams, _AC_SYMBOLS)] * shape.ac_stages
     counts = np.array(rows, np.int64)
     payloads = np.zeros(len(rows), PAYLOAD_ITEM)
     payloads["streams"] = counts[:, 0]
@@ -243,4 +249,7 @@ def _payload_items(shapes: Sequence[ChunkShape], tiles: Sequence[int]) -> NDArra
         ("first_group", _groups(counts[:, 0])),
     ):
         payloads[name] = np.cumsum(values) - values
+    stage_2 = np.cumsum([len(shape.plan.cuts) for shape in shapes]) - [shape.ac_stages for shape in shapes]
+    for second, shape, streams in zip(stage_2, shapes, tiles, strict=True):
+        payloads["first_stream"][second] -= streams * shape.is_dc_image
     return payloads

@@ -1,7 +1,8 @@
 """Containers decoded on a device: where the bytes lie decides where the arrays go.
 
 Values: containers as host bytes or as arrays of bytes on the device in; arrays of the device, or of the host for host
-bytes, out. FORMAT.md section 1. Host bytes are decoded on the device and copied back.
+bytes, out. FORMAT.md section 1. Host bytes go through several lanes (overlap.py), so that copies both ways run beside
+the kernels; those of a device are decoded on the caller's stream. A batch takes a part of the memory that is free.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..codec import needed_stages
 from ..container import Header
+from ..errors import InvalidArgument, MmipError
 from ..inspection import open_container, stage_reader
-from .decoding import DecodeJob, Decoder
+from ..region import TiledRegion
+from .decoding import DecodeJob
 from .executors import CudaExecutor, Executor
+from .overlap import LANES, Lane, budget, cut_batches, through_lanes
 from .placement import is_on_device
 
 __all__ = ["decode_containers"]
@@ -30,8 +35,11 @@ def decode_containers(
     scale: int = 1,
     region: tuple[slice, ...] | None = None,
     max_bytes: int = 2**34,
+    executor: Executor | None = None,
 ) -> list[NDArray[Any]]:
     """Arrays of all containers, arguments as for `mmip_gpu.decode`; launches are shared.
+
+    `executor` is that of the current CUDA device.
 
     Raises
     ------
@@ -40,15 +48,47 @@ def decode_containers(
     CorruptData, TruncatedData, LimitExceeded, InvalidArgument
         The first error; in a batch with the index of its item.
     """
-    executor = CudaExecutor()
+    executor = CudaExecutor() if executor is None else executor
     jobs = []
     for blob in blobs:
         header, read = _opened(executor, blob)
         wanted = needed_stages(header, stages, scale)
         jobs.append(DecodeJob(header, [read(stage) for stage in range(1, wanted + 1)], stages, scale, region))
-    decoded = Decoder(executor).decode(jobs, max_bytes=max_bytes)
-    found = decoded.results()
-    return [array if is_on_device(blob) else executor.download(array) for blob, array in zip(blobs, found, strict=True)]
+    held = [i for i, blob in enumerate(blobs) if is_on_device(blob)]
+    given = [i for i, blob in enumerate(blobs) if not is_on_device(blob)]
+
+    def on_device(lane: Lane, batch: Sequence[int]) -> list[Any]:
+        """The array of each item, or its error."""
+        found = lane.decoder.decode([jobs[i] for i in batch], max_bytes=max_bytes)
+        return [a if error is None else error for a, error in zip(found.arrays, found.errors(), strict=True)]
+
+    def to_host(lane: Lane, batch: Sequence[int]) -> list[Any]:
+        found = on_device(lane, batch)
+        whole = [i for i, item in enumerate(found) if not isinstance(item, MmipError)]
+        for i, array in zip(whole, lane.download([found[i] for i in whole]), strict=True):
+            found[i] = array
+        return found
+
+    results: dict[int, Any] = {}
+    for places, work, lanes in ((held, on_device, 1), (given, to_host, min(LANES, max(len(given), 1)))):
+        batches = cut_batches(places, lambda i: _size_of(jobs[i]), budget(executor, lanes))
+        results.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
+    for index in range(len(jobs)):
+        error = results[index]
+        if isinstance(error, MmipError):
+            raise type(error)(f"item {index}: {error}") if len(jobs) > 1 else error
+    return [results[i] for i in range(len(jobs))]
+
+
+def _size_of(job: DecodeJob) -> int:
+    """Device memory that a job takes, about, beside the scratch that the decoder limits."""
+    if job.header.transform is None:
+        return 2 * job.header.raw_bytes
+    try:
+        decoded = TiledRegion.of(job.header, job.scale, job.region).decoded_bytes
+    except MmipError:  # the decoder tells
+        decoded = 0
+    return decoded + sum(job.header.payload_sizes[: len(job.payloads)])
 
 
 def _opened(executor: Executor, blob: Any) -> tuple[Header, Any]:
@@ -56,6 +96,8 @@ def _opened(executor: Executor, blob: Any) -> tuple[Header, Any]:
     if not is_on_device(blob):
         return open_container(blob)
     held = executor.adopt(blob)
+    if held.dtype != np.uint8 or held.ndim != 1 or not held.flags.c_contiguous:
+        raise InvalidArgument(f"expected bytes (uint8, one axis), found {held.dtype} of shape {held.shape}")
     start = executor.download(held[:_FIXED_BYTES]).tobytes()
     size = max(int.from_bytes(start[6:8], "little"), _FIXED_BYTES)
     header, at = Header.parse(executor.download(held[:size]).tobytes())

@@ -7,7 +7,7 @@ the others decode. Nothing waits for the device but reading the heads of payload
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,12 +26,21 @@ from .heads import CodeStore, StageHead, read_head
 from .layers import Layer, LayerItem
 from .parameters import DECODE_ITEM
 from .placement import is_on_device
-from .tiles import Box, CodingOrders, cells_of, cut_into_waves, frame_bytes, scratch_bytes, tile_records
+from .tiles import (
+    COMPONENT_LIMIT,
+    Box,
+    CodingOrders,
+    cells_of,
+    cut_into_waves,
+    frame_bytes,
+    scratch_bytes,
+    set_quantizer,
+    tile_records,
+)
 
 __all__ = ["DecodeJob", "Decoded", "Decoder"]
 
 SCRATCH_BYTES = 2**30
-_WIDE = 2**28  # of components, before the colour transform is undone
 
 
 class Decoder:
@@ -41,6 +50,12 @@ class Decoder:
     ----------
     scratch_bytes : int
         What launches may take beside payloads and results; a single sub-stream may take more.
+    upload : callable, optional
+        Puts bytes of the host into the executor's memory; the executor's own way by default.
+
+    Notes
+    -----
+    Its tables belong to the stream that it is first used on: one decoder for each stream, one thread at a time.
 
     Examples
     --------
@@ -53,8 +68,14 @@ class Decoder:
     (64, 64)
     """
 
-    def __init__(self, executor: Executor, scratch_bytes: int = SCRATCH_BYTES) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        scratch_bytes: int = SCRATCH_BYTES,
+        upload: Callable[[Sequence[NDArray[np.uint8]]], list[Array]] | None = None,
+    ) -> None:
         self._executor = executor
+        self._upload = upload or self._upload_together
         self._scratch = scratch_bytes
         self._store = CodeStore(executor)
 
@@ -74,7 +95,7 @@ class Decoder:
             else:
                 decoded.arrays[index] = found
         if chunks:
-            held = self._upload(list(chunks.values()))
+            held = self._place(list(chunks.values()))
             self._decode_planes(chunks, decoded, check_crc)
             finish(self._executor, self._store, chunks, decoded, self._scratch, check_crc)
             del held
@@ -106,23 +127,22 @@ class Decoder:
             chunk.image = executor.empty((planes, *_image_box(box).window(1)[1]), np.int32)
         return chunk
 
-    def _upload(self, chunks: list[Chunk]) -> Array:
-        """Puts the payloads of the host into one array; sets the addresses of all. Returns what must stay alive."""
-        parts: list[NDArray[np.uint8]] = []
-        places, end = [], 0
-        for chunk in chunks:
-            for payload in chunk.job.payloads[: len(chunk.heads)]:
-                if is_on_device(payload):
-                    places.append(-self._executor.address(payload))
-                    continue
-                parts.append(np.frombuffer(payload, np.uint8))
-                places.append(end)
-                end += len(parts[-1])
-        held = self._executor.upload(np.concatenate([*parts, np.zeros(16, np.uint8)]))
-        start, every = self._executor.address(held), iter(places)
-        for chunk in chunks:
-            chunk.addresses = [-p if p < 0 else start + p for _, p in zip(chunk.heads, every, strict=False)]
+    def _place(self, chunks: list[Chunk]) -> list[Array]:
+        """Sends the payloads of the host; sets the addresses of all. Returns what must stay alive."""
+        used = [chunk.job.payloads[: len(chunk.heads)] for chunk in chunks]
+        given = [np.frombuffer(p, np.uint8) for payloads in used for p in payloads if not is_on_device(p)]
+        held = self._upload([*given, np.zeros(16, np.uint8)]) if given else []
+        every = iter(held)
+        for chunk, payloads in zip(chunks, used, strict=True):
+            places = [p if is_on_device(p) else next(every) for p in payloads]
+            chunk.addresses = [self._executor.address(place) for place in places]
         return held
+
+    def _upload_together(self, arrays: Sequence[NDArray[np.uint8]]) -> list[Array]:
+        """Bytes in one array of the executor."""
+        held = self._executor.upload(np.concatenate(arrays))
+        ends = np.cumsum([len(array) for array in arrays])
+        return [held[end - len(array) : end] for array, end in zip(arrays, ends, strict=True)]
 
     def _decode_planes(self, chunks: dict[int, Chunk], decoded: Decoded, check_crc: bool) -> None:
         """Synthesized planes of all chunks, wave after wave."""
@@ -181,7 +201,7 @@ class Decoder:
         assert fields is not None
         low, high = sample_range(np.dtype(header.dtype))
         if header.colour:
-            low, high = -_WIDE, _WIDE
+            low, high = -COMPONENT_LIMIT, COMPONENT_LIMIT
         item = np.zeros(1, DECODE_ITEM)
         item["shape"] = chunk.box.shape
         item["origin"], item["size"], item["scaled"] = chunk.box.window(chunk.job.scale)
@@ -190,15 +210,11 @@ class Decoder:
             item["image"] = executor.address(chunk.image)
             item["image_origin"], item["image_size"], _ = _image_box(chunk.box).window(1)
         item["tables"] = self._store.block_tables(fields.depth, fields.cuts)
-        item["depth"], item["scale"], item["stages"] = fields.depth, chunk.job.scale, chunk.coefficient_stages
-        item["class_count"], item["components"] = len(fields.steps), self._components(chunk)
+        item["scale"], item["stages"] = chunk.job.scale, chunk.coefficient_stages
         item["offset"], item["minimum"], item["maximum"] = 0 if header.colour else fields.offset, low, high
         item["padded"], item["padding"] = fields.padding is not None, fields.padding or 0
         item["dc_unit"] = _core.DC_IMAGE_UNIT if chunk.image is not None else 1
-        item["cuts"][0, : len(fields.cuts)] = fields.cuts
-        for k, (steps, recon) in enumerate(zip(fields.steps, fields.recon, strict=True)):
-            item["steps"][0, k, : len(steps)], item["recon"][0, k, 1:] = steps, recon
-            item["reversible"][0, k] = fields.reversible[k]
+        set_quantizer(item[0], fields, fields.recon)
         return item
 
     def _image_part(self, chunk: Chunk, index: int, orders: CodingOrders) -> LayerItem:
@@ -214,7 +230,8 @@ class Decoder:
         item["origin"], item["size"], item["scaled"] = box.window(1)
         item["samples"], item["type"] = self._executor.address(chunk.image), SAMPLE_TYPES.index("int32")
         item["depth"], item["scale"], item["stages"], item["class_count"], item["dc_unit"] = 1, 1, 2, 1, 1
-        item["components"], item["minimum"], item["maximum"] = self._components(chunk), -_WIDE, _WIDE
+        item["components"] = self._components(chunk)
+        item["minimum"], item["maximum"] = -COMPONENT_LIMIT, COMPONENT_LIMIT
         item["continues"] = 1
         item["cuts"][0, 1] = fields.cuts[-1]
         item["tables"] = self._store.block_tables(1, (0, fields.cuts[-1]))

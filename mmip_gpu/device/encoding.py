@@ -3,13 +3,14 @@
 Values: Chunk per array in the executor's memory; payloads, and what a header says beside them, out. Home: device, or
 the CPU for tests. Guarantees the payloads that the codec makes of the same arrays; chunks of a batch may differ in
 everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a cell and stage,
-96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour.
+96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour and
+4 of float32; with corrections the decoded samples and 5 bytes a sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,23 @@ import numpy as np
 from .. import _core
 from ..axes import PlaneLayout
 from ..errors import InvalidArgument
-from ..planning import ChunkPlan, mean_offset
-from .analysis import SAMPLE_TYPES, Source, analyze, sample_sums
+from ..floats import DEEP_LIMIT, INDEX_LIMIT
+from ..planning import ChunkPlan, sample_offset
+from .analysis import SAMPLE_TYPES, Source, analyze
 from .batches import Batch, ChunkShape
+from .corrections import encode_corrections
+from .dc_images import DcImages, code_dc_images
 from .executors import Array, Executor
-from .packing import pack
+from .float_samples import sample_indices
+from .packing import Indices, pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
+from .statistics import sample_statistics
+from .synthesis import Reconstruction, Synthesizer
 
-__all__ = ["Chunk", "CodedChunk", "encode_batch", "refusal"]
+__all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "refusal"]
 
 _LANES = 256
-_INTEGERS = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16"))
+_SAMPLES = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16", "float32"))
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,20 @@ class Chunk:
 
 @dataclass(frozen=True)
 class CodedChunk:
-    """Payloads of the stages; offset, reconstruction points and estimated squared errors (by class) of the header."""
+    """Payloads of the stages, and what the header says of the chunk.
+
+    Offset, reconstruction points and estimated squared errors (by class); least and greatest sample; with corrections
+    the planes that a decoder makes (of float32 samples, their indices), in the executor's memory; the reconstruction
+    points of a DC image.
+    """
 
     payloads: list[bytes]
     offset: int
     recon: list[list[int]]
     errors: list[float]
+    sample_range: tuple[float, float] = (0, 0)
+    decoded: Array | None = None
+    dc_recon: list[int] | None = None
 
 
 def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
@@ -59,19 +74,19 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     >>> refusal(plan, "uint16") is None, refusal(plan, "float32")
     (True, 'samples of float32')
     """
-    if np.dtype(dtype) not in _INTEGERS:
+    if np.dtype(dtype) not in _SAMPLES or (np.dtype(dtype) == np.float32) == (plan.config.step is None):
         return f"samples of {np.dtype(dtype)}"
     if plan.search[0] > _core.SEARCH_FAST:
         return f"effort {plan.config.effort}"
     if plan.padding is not None:
         return "a padding mask"
-    if plan.dc_image:
-        return "a DC image"
-    return "corrections" if plan.correction is not None else None
+    return None
 
 
-def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> list[CodedChunk]:
-    """Code chunks together; `rounding` of AC indices is in 1/256 of a step.
+def encode_batch(
+    executor: Executor, chunks: Sequence[Chunk], rounding: int, *, plain: bool = False
+) -> list[CodedChunk]:
+    """Code chunks together; `rounding` of AC indices is in 1/256 of a step, with `plain` all blocks have mode 8.
 
     Raises
     ------
@@ -85,35 +100,85 @@ def encode_batch(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> 
     found: dict[int, CodedChunk] = {}
     for kind in sorted({_kind(chunk.plan) for chunk in chunks}):
         places = [i for i, chunk in enumerate(chunks) if _kind(chunk.plan) == kind and chunk.array.size]
-        coded = _encode_alike(executor, [chunks[i] for i in places], rounding) if places else []
+        names = [f"chunk {i}: " if len(chunks) > 1 else "" for i in places]
+        coded = _encode_alike(executor, [chunks[i] for i in places], names, rounding, plain) if places else []
         found.update(zip(places, coded, strict=True))
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
 
-def _kind(plan: ChunkPlan) -> int:
-    """What the chunks of one launch share."""
-    return plan.depth
+def _kind(plan: ChunkPlan) -> tuple[int, bool, bool]:
+    """What the chunks of one launch share: cell depth, whether they have corrections, and a DC image."""
+    return plan.depth, plan.correction is not None, plan.dc_image
 
 
-def _encode_alike(executor: Executor, chunks: Sequence[Chunk], rounding: int) -> list[CodedChunk]:
-    """Chunks of one cell depth, none of them empty."""
+def _encode_alike(
+    executor: Executor, chunks: Sequence[Chunk], names: Sequence[str], rounding: int, plain: bool
+) -> list[CodedChunk]:
+    """Chunks of one kind, none of them empty; `names` begin the messages of errors."""
+    search = _core.SEARCH_NONE if plain else _core.SEARCH_FAST
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
-    offsets = [mean_offset(n, p.size) for n, p in zip(sample_sums(batch, planes), planes, strict=True)]
+    ranges = _index_floats(executor, planes, [c.plan for c in chunks], names)
+    statistics = sample_statistics(executor, planes)
+    offsets = [sample_offset(p, found) for p, found in zip(planes, statistics, strict=True)]
     coloured = _colour_planes(batch, planes, offsets)
-    cells = _cell_classes(batch, [c.classes for c in chunks])
+    cells = class_of_cells(batch, [c.classes for c in chunks])
     sources = [
         Source(p, c, 0 if s.plan.colour else offset)
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
-    indices, sums = analyze(batch, sources, rounding, _core.SEARCH_FAST)
+    indices, sums = analyze(batch, sources, rounding, search)
+    images = code_dc_images(batch, indices, rounding) if chunks[0].plan.dc_image else None
     payloads = pack(batch, indices)
-    settled = batch.settle_sums(executor.download(sums), _core.SEARCH_FAST)
-    return [
-        CodedChunk(payload, offset, recon, errors)
-        for payload, offset, (recon, errors) in zip(payloads, offsets, settled, strict=True)
+    settled = batch.settle_sums(executor.download(sums), search)
+    found = [
+        CodedChunk(payload, offset, recon, errors, of_floats or of_integers[1:])
+        for payload, offset, (recon, errors), of_floats, of_integers in zip(
+            payloads, offsets, settled, ranges, statistics, strict=True
+        )
     ]
+    if images is not None:
+        found = _with_images(found, images)
+    return _corrected(batch, indices, planes, found) if chunks[0].plan.correction is not None else found
+
+
+def _with_images(coded: Sequence[CodedChunk], images: DcImages) -> list[CodedChunk]:
+    """The chunks with the payloads of their DC images."""
+    return [
+        replace(c, payloads=[*first, *c.payloads], errors=[c.errors[0] + error], dc_recon=recon)
+        for c, first, recon, error in zip(
+            coded, pack(images.batch, images.indices), images.recon, images.errors, strict=True
+        )
+    ]
+
+
+def _corrected(
+    batch: Batch, indices: Indices, planes: Sequence[Array], coded: Sequence[CodedChunk]
+) -> list[CodedChunk]:
+    """The chunks with their corrections."""
+    points = [Reconstruction(p.dtype, c.offset, c.recon) for p, c in zip(planes, coded, strict=True)]
+    decoded = Synthesizer(batch.executor).planes(batch, indices, points)
+    payloads = encode_corrections(batch, planes, decoded)
+    return [
+        replace(c, payloads=[*c.payloads, payload], decoded=array)
+        for c, payload, array in zip(coded, payloads, decoded, strict=True)
+    ]
+
+
+def _index_floats(
+    executor: Executor, planes: list[Array], plans: Sequence[ChunkPlan], names: Sequence[str]
+) -> list[tuple[float, float] | None]:
+    """Put indices in the place of float32 samples; returns the range of these samples, None of others."""
+    ranges: list[tuple[float, float] | None] = [None] * len(planes)
+    places = [i for i, plan in enumerate(plans) if plan.config.step is not None]
+    if places:
+        steps = [plans[i].config.step or 0.0 for i in places]
+        limits = [INDEX_LIMIT if plans[i].depth == 1 else DEEP_LIMIT for i in places]
+        found = sample_indices(executor, [planes[i] for i in places], steps, limits, [names[i] for i in places])
+        for i, (indices, low, high) in zip(places, found, strict=True):
+            planes[i], ranges[i] = indices, (low, high)
+    return ranges
 
 
 def _contiguous(array: Array) -> Array:
@@ -145,7 +210,7 @@ def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]
     return out
 
 
-def _cell_classes(batch: Batch, classes: Sequence[Array | None]) -> list[Array | None]:
+def class_of_cells(batch: Batch, classes: Sequence[Array | None]) -> list[Array | None]:
     """Class of every cell of every plane, where there are classes to tell apart."""
     executor = batch.executor
     voxels: list[Array | None] = []

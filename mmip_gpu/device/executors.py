@@ -6,22 +6,21 @@ Guarantees the same results on both; launches go to the caller's current stream 
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import BackendUnavailable, InvalidArgument
+from ..errors import InvalidArgument
+from .cuda import kernel_of, open_cupy, our_errors
 from .parameters import layout_of
 
-__all__ = ["COMPILE_OPTIONS", "SOURCE", "CudaExecutor", "Executor", "HostExecutor"]
+__all__ = ["CudaExecutor", "Executor", "HostExecutor"]
 
-SOURCE = Path(__file__).with_name("kernels.cu")
-# No fused multiply-add: FORMAT.md section 0.
-COMPILE_OPTIONS = ("--std=c++17", "--fmad=false", f"-I{SOURCE.parent}")
 _MOST_BLOCKS = 2**31 - 1
+_HOST_ROOM = 2**30
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -50,7 +49,35 @@ class Executor(Protocol):
         ...
 
     def adopt(self, data: Any) -> Array:
-        """Bytes that already lie in this memory, as an array."""
+        """What already lies in this memory, in any library's array, as an array of this one; not copied."""
+        ...
+
+    def pinned(self, size: int) -> NDArray[np.uint8]:
+        """Bytes of host memory that copies to and from this memory need not wait for."""
+        ...
+
+    def upload_pinned(self, staged: NDArray[np.uint8]) -> Array:
+        """Copy of pinned bytes; they must stay as they are until `wait`."""
+        ...
+
+    def download_pinned(self, array: Array, into: NDArray[np.uint8]) -> None:
+        """Copy the bytes of a C-ordered array to as many pinned ones, which have them after `wait`."""
+        ...
+
+    def wait(self) -> None:
+        """Wait for all that this thread's stream was given."""
+        ...
+
+    def stream(self) -> Callable[[], AbstractContextManager[None]]:
+        """A new stream. To enter it, call it: what the thread does inside goes there, and has ended when it leaves."""
+        ...
+
+    def room(self) -> int:
+        """Bytes that are free."""
+        ...
+
+    def release(self) -> None:
+        """Give back memory that is held for later arrays, after a MemoryError."""
         ...
 
     def address(self, array: Array) -> int:
@@ -62,15 +89,15 @@ class Executor(Protocol):
         ...
 
 
-def packed(kernel: str, values: dict[str, int]) -> np.void:
-    """Params of a kernel as one structured scalar."""
+def packed(kernel: str, values: dict[str, int]) -> NDArray[np.void]:
+    """Params of a kernel as an array of one struct: the form in which CuPy passes structs by value."""
     layout = layout_of(kernel)
     if set(values) != set(layout.names or ()):
         raise InvalidArgument(f"{kernel}: expected {layout.names}, found {tuple(values)}")
-    scalar: np.void = np.zeros(1, layout)[0]
+    params: NDArray[np.void] = np.zeros(1, layout)
     for name, value in values.items():
-        scalar[name] = value
-    return scalar
+        params[name] = value
+    return params
 
 
 class HostExecutor:
@@ -109,8 +136,33 @@ class HostExecutor:
 
     def adopt(self, data: Any) -> NDArray[Any]:
         """The array that it is."""
-        found: NDArray[Any] = _checked_bytes(data)
-        return found
+        return np.asarray(data)
+
+    def pinned(self, size: int) -> NDArray[np.uint8]:
+        """Bytes."""
+        return np.empty(size, np.uint8)
+
+    def upload_pinned(self, staged: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Copy of bytes."""
+        return staged.copy()
+
+    def download_pinned(self, array: NDArray[Any], into: NDArray[np.uint8]) -> None:
+        """Copy the bytes of an array."""
+        into[:] = array.reshape(-1).view(np.uint8)
+
+    def wait(self) -> None:
+        """Nothing is under way."""
+
+    def stream(self) -> Callable[[], AbstractContextManager[None]]:
+        """The one order that there is."""
+        return nullcontext
+
+    def room(self) -> int:
+        """As much as tests need."""
+        return _HOST_ROOM
+
+    def release(self) -> None:
+        """Nothing is held."""
 
     def address(self, array: NDArray[Any]) -> int:
         """Where its first item stands."""
@@ -129,52 +181,117 @@ class CudaExecutor:
     Raises
     ------
     BackendUnavailable
-        Without CuPy, a CUDA driver or a device.
+        Without CuPy, a CUDA driver or a device; from every method where CUDA fails.
+    DeviceMemoryExceeded
+        From every method, where the memory of the device runs out.
     """
 
     def __init__(self) -> None:
-        try:
-            import cupy
-        except ImportError as error:
-            raise BackendUnavailable(f"no CuPy ({error}): pip install 'mmip-gpu[gpu]', or use device='cpu'") from None
-        try:
-            count = cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise BackendUnavailable(f"no CUDA device ({error}); use device='cpu'") from None
-        if count == 0:
-            raise BackendUnavailable("no CUDA device; use device='cpu'")
-        self._cupy = cupy
+        self._cupy = open_cupy()
 
     def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
         """Array that is not initialized."""
-        return self._cupy.empty(shape, dtype)
+        with our_errors(self._cupy):
+            return self._cupy.empty(shape, dtype)
 
     def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
         """Array of zeros."""
-        return self._cupy.zeros(shape, dtype)
+        with our_errors(self._cupy):
+            return self._cupy.zeros(shape, dtype)
 
     def upload(self, array: NDArray[Any]) -> Array:
         """Copy of a host array on the device; of an array of structs, its bytes."""
         given = np.ascontiguousarray(array)
-        return self._cupy.asarray(given.view(np.uint8) if given.dtype.names else given)
+        with our_errors(self._cupy):
+            return self._cupy.asarray(given.view(np.uint8) if given.dtype.names else given)
 
     def download(self, array: Array) -> NDArray[Any]:
         """Copy of a device array on the host; waits for what was launched before."""
-        found: NDArray[Any] = self._cupy.asnumpy(array)
+        with our_errors(self._cupy):
+            found: NDArray[Any] = self._cupy.asnumpy(array)
         return found
 
     def contiguous(self, array: Array) -> Array:
         """The array C-ordered."""
-        return self._cupy.ascontiguousarray(array)
+        with our_errors(self._cupy):
+            return self._cupy.ascontiguousarray(array)
 
     def adopt(self, data: Any) -> Array:
-        """The bytes as an array of CuPy, not copied."""
+        """The data as an array of CuPy, not copied.
+
+        Raises
+        ------
+        InvalidArgument
+            For what CuPy has no dtype for, and for data of another device than the current one.
+        """
+        here, there = self._cupy.cuda.runtime.getDevice(), self._device_of(data)
+        if here != there:  # CuPy would copy from one to the other
+            raise InvalidArgument(
+                f"expected data of device {here}, the current one, found device {there}: copy it there, or call in "
+                f"`with cupy.cuda.Device({there}):`"
+            )
         has_interface = hasattr(data, "__cuda_array_interface__")
-        array = self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
-        here, there = self._cupy.cuda.runtime.getDevice(), array.device.id
-        if here != there:
-            raise InvalidArgument(f"expected data of device {here}, the current one, found device {there}")
-        return _checked_bytes(array)
+        try:
+            return self._cupy.asarray(data) if has_interface else self._cupy.from_dlpack(data)
+        except (TypeError, ValueError, BufferError) as error:
+            found = f"{type(data).__name__} of {getattr(data, 'dtype', 'no dtype')}"
+            raise InvalidArgument(f"expected an array that CuPy can share, found {found}: {error}") from None
+
+    def _device_of(self, data: Any) -> int:
+        """Number of the device that holds the data."""
+        if hasattr(data, "__dlpack_device__"):
+            return int(data.__dlpack_device__()[1])
+        runtime, pointer = self._cupy.cuda.runtime, data.__cuda_array_interface__["data"][0]
+        return int(runtime.pointerGetAttributes(pointer).device if pointer else runtime.getDevice())
+
+    def pinned(self, size: int) -> NDArray[np.uint8]:
+        """Page-locked bytes out of CuPy's pool of them."""
+        with our_errors(self._cupy):
+            return np.frombuffer(self._cupy.cuda.alloc_pinned_memory(size), np.uint8, size)
+
+    def upload_pinned(self, staged: NDArray[np.uint8]) -> Array:
+        """Copy of pinned bytes, on the current stream."""
+        array = self.empty(staged.shape, np.uint8)
+        self._copy(array.data.ptr, staged.ctypes.data, staged.nbytes, self._cupy.cuda.runtime.memcpyHostToDevice)
+        return array
+
+    def download_pinned(self, array: Array, into: NDArray[np.uint8]) -> None:
+        """Copy the bytes of an array to pinned ones, on the current stream."""
+        self._copy(into.ctypes.data, array.data.ptr, into.nbytes, self._cupy.cuda.runtime.memcpyDeviceToHost)
+
+    def _copy(self, to: int, source: int, size: int, kind: int) -> None:
+        cuda = self._cupy.cuda
+        with our_errors(self._cupy):
+            cuda.runtime.memcpyAsync(to, source, size, kind, cuda.get_current_stream().ptr)
+
+    def wait(self) -> None:
+        """Wait for the current stream."""
+        with our_errors(self._cupy):
+            self._cupy.cuda.get_current_stream().synchronize()
+
+    def stream(self) -> Callable[[], AbstractContextManager[None]]:
+        """A stream of the current device that does not wait for the default one."""
+        cuda = self._cupy.cuda
+        device, stream = cuda.Device(cuda.runtime.getDevice()), cuda.Stream(non_blocking=True)
+
+        @contextmanager
+        def entered() -> Iterator[None]:
+            with device, stream:
+                try:
+                    yield
+                finally:
+                    stream.synchronize()
+
+        return entered
+
+    def room(self) -> int:
+        """Bytes that the device and CuPy's pool have free."""
+        free, _ = self._cupy.cuda.runtime.memGetInfo()
+        return int(free) + int(self._cupy.get_default_memory_pool().free_bytes())
+
+    def release(self) -> None:
+        """Give the free blocks of CuPy's pool back to the device."""
+        self._cupy.get_default_memory_pool().free_all_blocks()
 
     def address(self, array: Array) -> int:
         """Where its first item stands on the device."""
@@ -186,18 +303,6 @@ class CudaExecutor:
 
         groups = values["groups"]
         if groups:
-            entry = _module(self._cupy).get_function(kernel)
-            entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))
-
-
-def _checked_bytes(array: Array) -> Array:
-    """The array, which holds bytes in a row."""
-    if array.dtype != np.uint8 or array.ndim != 1 or not array.flags.c_contiguous:
-        raise InvalidArgument(f"expected bytes (uint8, one axis), found {array.dtype} of shape {array.shape}")
-    return array
-
-
-@lru_cache(maxsize=1)
-def _module(cupy: Any) -> Any:
-    """The compiled kernels; CuPy keeps the binary on disk."""
-    return cupy.RawModule(code=SOURCE.read_text(), options=COMPILE_OPTIONS)
+            with our_errors(self._cupy, kernel):
+                entry = kernel_of(self._cupy, kernel)
+                entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))

@@ -5,6 +5,7 @@ Values: chunks of decoded.py, arrays of the executor. Implements the last steps 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .layers import Layer, LayerItem, groups_of_samples
 from .parameters import DECODE_ITEM, FINISH_ITEM
 from .tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 
-__all__ = ["SAMPLE_TYPES", "finish"]
+__all__ = ["SAMPLE_TYPES", "finish", "undo_colour"]
 
 SAMPLE_TYPES = ("uint8", "int8", "uint16", "int16", "int32")
 
@@ -28,7 +29,10 @@ def finish(
     executor: Executor, store: CodeStore, chunks: dict[int, Chunk], decoded: Decoded, scratch: int, check_crc: bool
 ) -> None:
     """Set the arrays of `decoded`; `chunks` by the index of their jobs, changed in place."""
-    _undo_colour(executor, [c for c in chunks.values() if c.job.header.colour])
+    coloured = [c for c in chunks.values() if c.job.header.colour]
+    dtypes = [np.dtype(c.job.header.dtype) for c in coloured]
+    offsets = [c.job.header.transform.offset for c in coloured if c.job.header.transform is not None]
+    _replace_planes(coloured, undo_colour(executor, [c.planes for c in coloured], dtypes, offsets))
     corrected = {index: c for index, c in chunks.items() if len(c.heads) > c.coefficient_stages}
     if corrected:
         _correct(executor, store, corrected, decoded, scratch, check_crc)
@@ -38,17 +42,19 @@ def finish(
         decoded.arrays[index] = chunk.part.crop(chunk.planes, origin, executor.contiguous)
 
 
-def _undo_colour(executor: Executor, chunks: list[Chunk]) -> None:
-    items = np.zeros(len(chunks), FINISH_ITEM)
+def undo_colour(
+    executor: Executor, components: Sequence[Array], dtypes: Sequence[np.dtype[Any]], offsets: Sequence[int]
+) -> list[Array]:
+    """Planes of samples from those of components."""
+    items = np.zeros(len(components), FINISH_ITEM)
     found = []
-    for item, chunk in zip(items, chunks, strict=True):
-        fields, dtype = chunk.job.header.transform, np.dtype(chunk.job.header.dtype)
-        assert fields is not None
-        found.append(executor.empty(chunk.planes.shape, dtype))
-        item["count"], item["plane"] = chunk.planes.size // 3, chunk.planes[0].size
-        item["type"], item["offset"] = SAMPLE_TYPES.index(dtype.name), fields.offset
+    for item, array, dtype, offset in zip(items, components, dtypes, offsets, strict=True):
+        found.append(executor.empty(array.shape, dtype))
+        item["count"], item["plane"] = array.size // 3, array[0].size
+        item["type"], item["offset"] = SAMPLE_TYPES.index(dtype.name), offset
         item["minimum"], item["maximum"] = sample_range(dtype)
-    _launch(executor, "undo_colour", items, chunks, found)
+    _launch(executor, "undo_colour", items, components, found)
+    return found
 
 
 def _floats_of(executor: Executor, chunks: list[Chunk]) -> None:
@@ -58,20 +64,26 @@ def _floats_of(executor: Executor, chunks: list[Chunk]) -> None:
         found.append(executor.empty(chunk.planes.shape, np.float32))
         assert chunk.job.header.step is not None
         item["count"], item["step"] = chunk.planes.size, chunk.job.header.step
-    _launch(executor, "indices_to_floats", items, chunks, found)
+    _launch(executor, "indices_to_floats", items, [chunk.planes for chunk in chunks], found)
+    _replace_planes(chunks, found)
 
 
-def _launch(executor: Executor, kernel: str, items: NDArray[Any], chunks: list[Chunk], found: list[Array]) -> None:
-    """A kernel from the planes of the chunks to the arrays found, which become their planes."""
-    if not chunks:
+def _replace_planes(chunks: Sequence[Chunk], planes: Sequence[Array]) -> None:
+    for chunk, array in zip(chunks, planes, strict=True):
+        chunk.planes = array
+
+
+def _launch(
+    executor: Executor, kernel: str, items: NDArray[Any], given: Sequence[Array], found: Sequence[Array]
+) -> None:
+    """A kernel from some arrays to others."""
+    if not given:
         return
-    for item, chunk, array in zip(items, chunks, found, strict=True):
-        item["from"], item["to"] = executor.address(chunk.planes), executor.address(array)
+    for item, source, target in zip(items, given, found, strict=True):
+        item["from"], item["to"] = executor.address(source), executor.address(target)
     items["first_group"], group_items = groups_of_samples(items["count"], _phases.FINISH_SAMPLES)
     held, groups = executor.upload(items), executor.upload(group_items)
     executor.launch(kernel, groups=len(group_items), items=executor.address(held), group_items=executor.address(groups))
-    for chunk, array in zip(chunks, found, strict=True):
-        chunk.planes = array
 
 
 def _correct(

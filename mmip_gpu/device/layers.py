@@ -26,7 +26,7 @@ from .parameters import (
 )
 from .tiles import CodingOrders, place_tiles
 
-__all__ = ["Layer", "LayerItem", "groups_of_samples"]
+__all__ = ["Layer", "LayerItem", "group_tiles", "groups_of_samples"]
 
 _LANES = _phases.lanes("unpack_tokens")
 _CRC_GROUPS = _phases.CRC_GROUPS
@@ -160,7 +160,7 @@ class _Work:
         tiles = layer.tiles[wave].copy()
         tiles["image"] = np.where(tiles["image"] >= 0, tiles["image"] - first_image, -1)
         used = place_tiles(tiles, layer.stages[wave], layer.frames[wave])
-        self._grouped = _group_tiles(tiles, layer.items)
+        self._grouped = group_tiles(tiles, layer.items)
         self.states = executor.zeros(len(tiles) * DECODE_STATE.itemsize // 8, np.int64)
         cells, masked = used["base"], bool(layer.items["padded"].any())
         self._arrays = {
@@ -212,9 +212,9 @@ class _Work:
 
     def synthesize(self) -> None:
         """Samples of all tiles, by a kernel for each depth at full and at reduced scale."""
-        for kernel, group_tiles in self._grouped.items():
-            held = self._layer.executor.upload(group_tiles)
-            self._run(kernel, groups=len(group_tiles), group_tiles=self._layer.executor.address(held))
+        for kernel, tiles in self._grouped.items():
+            held = self._layer.executor.upload(tiles)
+            self._run(kernel, groups=len(tiles), group_tiles=self._layer.executor.address(held))
 
     def _run(self, kernel: str, **values: int) -> None:
         executor = self._layer.executor
@@ -226,7 +226,7 @@ class _Work:
         executor.launch(kernel, **fields)
 
 
-def _group_tiles(tiles: NDArray[Any], items: NDArray[Any]) -> dict[str, NDArray[np.int32]]:
+def group_tiles(tiles: NDArray[Any], items: NDArray[Any]) -> dict[str, NDArray[np.int32]]:
     """For each synthesis kernel, the tile of each of its groups; sets the first group of each tile."""
     depth, scale = items["depth"][tiles["item"]], items["scale"][tiles["item"]]
     size = tiles["size"].astype(np.int64)

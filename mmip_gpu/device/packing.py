@@ -45,7 +45,7 @@ class Indices:
 
 
 def pack(batch: Batch, indices: Indices) -> list[list[bytes]]:
-    """Payloads of the stages of every chunk."""
+    """Payloads of the stages of every chunk; all chunks of the batch have a DC image, or none has."""
     return _Packer(batch, indices).run()
 
 
@@ -70,7 +70,9 @@ class _Packer:
 
     def run(self) -> list[list[bytes]]:
         """All steps in order."""
-        self._list_dcs()
+        self._has_dcs = not self._batch.shapes[0].plan.dc_image
+        if self._has_dcs:
+            self._list_dcs()
         self._list_tokens()
         heads = self._choose_codes()
         self._place()
@@ -127,26 +129,37 @@ class _Packer:
         self._launch("sum_histograms", groups, "histograms", "sums", **self._histogram_fields())
         return self._executor.download(sums)
 
-    def _choose_codes(self) -> list[bytes]:
-        """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads."""
+    def _choose_codes(self) -> list[bytes | None]:
+        """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads.
+
+        None stands for a stage without a payload of its own.
+        """
         batch, executor = self._batch, self._executor
         counts = self._counts()
-        words = np.empty(batch.symbols, np.uint32)
-        heads, rooms = [], []
+        words = np.zeros(batch.symbols, np.uint32)
+        heads: list[bytes | None] = []
+        rooms = []
         for index in range(batch.payloads.size):
             chunk = int(np.searchsorted(batch.chunks["first_payload"], index, "right")) - 1
             stage = index - int(batch.chunks["first_payload"][chunk]) + 1
+            streams, joined = int(batch.payloads["streams"][index]), batch.shapes[chunk].is_dc_image
             part = batch.symbols_of(index)
-            head, chosen = _core.choose_stage_codes(stage, self._weights[chunk], counts[part])
-            words[part] = np.frombuffer(chosen, np.uint32)
-            heads.append(head)
-            streams = int(batch.payloads["streams"][index])
+            if streams > 0:
+                end = batch.symbols_of(index + 1).stop if joined else part.stop
+                codes = slice(part.start, end)
+                weights = self._weights[chunk] if stage == 1 else None
+                head, chosen = _core.choose_stage_codes(stage, weights, counts[codes], joined)
+                words[codes] = np.frombuffer(chosen, np.uint32)
+            heads.append(head if streams > 0 else None)
             most = _most_dc_bits if stage == 1 else _most_token_bits
             map_bits = batch.shapes[chunk].cells * 32 if stage == 1 and batch.chunks["classes"][chunk] > 1 else 0
             rooms.append((most(counts[part], words[part]) + map_bits) // 8 + streams)
         self._arrays["words"] = executor.upload(words)
         ends = np.cumsum(np.array(rooms, np.int64))
-        batch.place_bodies(ends - rooms)
+        bodies = ends - rooms
+        second = batch.chunks["first_payload"][[shape.is_dc_image for shape in batch.shapes]] + 1
+        bodies[second] = bodies[second - 1]
+        batch.place_bodies(bodies)
         self._arrays["output"] = executor.zeros(int(ends[-1]) // 4 + 1, np.uint32)
         return heads
 
@@ -158,11 +171,13 @@ class _Packer:
         arrays["offsets"] = executor.empty(batch.streams, np.int64)
         arrays["totals"] = executor.empty(batch.payloads.size, np.int64)
         arrays["crcs"] = executor.empty(batch.groups, np.uint32)
-        self._launch_batch("count_dc_bits", self._tile_groups(), *_DC_SYMBOLS, "words", "sizes")
+        if self._has_dcs:
+            self._launch_batch("count_dc_bits", self._tile_groups(), *_DC_SYMBOLS, "words", "sizes")
         self._launch_batch("count_token_bits", batch.superblocks, *_LISTED, "runs")
         self._launch_batch("place_superblocks", batch.tiles.size, "runs", "sizes")
         self._launch_batch("place_streams", batch.payloads.size, "sizes", "offsets", "totals")
-        self._launch_batch("write_dcs", self._tile_groups(), *_DC_SYMBOLS, "words", "offsets", "output")
+        if self._has_dcs:
+            self._launch_batch("write_dcs", self._tile_groups(), *_DC_SYMBOLS, "words", "offsets", "output")
         self._launch_batch("write_tokens", batch.superblocks, *_LISTED, "runs", "offsets", "output")
         self._launch_batch(
             "group_crcs",
@@ -171,17 +186,20 @@ class _Packer:
             payload_count=batch.payloads.size,
         )
 
-    def _payloads(self, heads: list[bytes]) -> list[list[bytes]]:
+    def _payloads(self, heads: list[bytes | None]) -> list[list[bytes]]:
         batch, download = self._batch, self._executor.download
         sizes, crcs, totals = (download(self._arrays[name]) for name in ("sizes", "crcs", "totals"))
         bodies = download(self._arrays["output"]).view(np.uint8)
-        payloads = []
+        payloads: list[bytes | None] = []
         for index, head in enumerate(heads):
+            if head is None:
+                payloads.append(None)
+                continue
             full = _core.payload_head(head, sizes[batch.streams_of(index)], crcs[batch.groups_of(index)])
             first = int(batch.payloads["body"][index])
             payloads.append(full + bodies[first : first + int(totals[index])].tobytes())
         firsts = [*batch.chunks["first_payload"].tolist(), len(payloads)]
-        return [payloads[a:b] for a, b in pairwise(firsts)]
+        return [[p for p in payloads[a:b] if p is not None] for a, b in pairwise(firsts)]
 
 
 _DC_SYMBOLS = ("classes", "residuals", "contexts")

@@ -28,7 +28,6 @@ __all__ = [
     "SAMPLE_ITEM",
     "STAGE_CODES",
     "SUBSTREAM_BYTES",
-    "SUM_ITEM",
     "TILE_ITEM",
     "TOKEN_BYTES",
     "TOKEN_SPAN_BYTES",
@@ -36,8 +35,6 @@ __all__ = [
 ]
 
 _POINTER, _LONG, _INT, _BYTE = np.uint64, np.int64, np.int32, np.uint8
-
-SUM_ITEM = np.dtype([("samples", _POINTER), ("count", _LONG), ("type", _INT), ("reserved", _INT)], align=True)
 
 # --- what a batch is made of (kernels/items.h)
 
@@ -135,9 +132,29 @@ _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 _ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
+_DC_IMAGES = [*_BATCH, *_pointers("items", "dcs", "squares")]
+_CORRECTED = [
+    *_longs("groups"),
+    *_pointers("items", "tiles", "frames", "states", "all_runs", "counts", "words"),
+    *_pointers("lane_bits", "sizes", "offsets", "output"),
+]
+_CODED = [
+    *_longs("groups"),
+    *_pointers("items", "tiles", "group_tiles", "dc", "classes", "modes", "mask", "counts", "positions", "values"),
+]
 
 _ENCODING: dict[str, _Fields] = {
-    "sum_samples": [*_longs("groups"), *_pointers("items", "sums")],
+    "sample_statistics": [*_longs("groups"), *_pointers("items", "sums")],
+    "sum_differences": [*_longs("groups"), *_pointers("items", "sums")],
+    "find_corrections": _CORRECTED,
+    "count_corrections": _CORRECTED,
+    "count_correction_bits": _CORRECTED,
+    "write_corrections": _CORRECTED,
+    "dcs_to_image": _DC_IMAGES,
+    "image_to_dcs": _DC_IMAGES,
+    "synthesize_planes": _CODED,
+    "synthesize_volumes": _CODED,
+    "float_indices": [*_longs("groups"), *_pointers("items", "found")],
     "colour_planes": [*_longs("groups", "item_count"), *_pointers("items")],
     "cell_classes": [*_longs("groups", "item_count"), *_pointers("items")],
     "analyze_planes": [*_BATCH, *_ANALYZED],
@@ -263,32 +280,10 @@ FINISH_ITEM = np.dtype(
 TOKEN_BYTES, TOKEN_SPAN_BYTES = 8, 16
 
 _DECODE = [
-    ("groups", _LONG),
-    ("count", _LONG),
-    ("stage", _LONG),
-    ("items", _POINTER),
-    ("tiles", _POINTER),
-    ("states", _POINTER),
-    ("image_states", _POINTER),
-    ("substreams", _POINTER),
-    ("codes", _POINTER),
-    ("orders", _POINTER),
-    ("merges", _POINTER),
-    ("places", _POINTER),
-    ("left_offsets", _POINTER),
-    ("group_tiles", _POINTER),
-    ("dc", _POINTER),
-    ("classes", _POINTER),
-    ("modes", _POINTER),
-    ("mask", _POINTER),
-    ("spans", _POINTER),
-    ("tokens", _POINTER),
-    ("density", _POINTER),
-    ("magnitudes", _POINTER),
-    ("palettes", _POINTER),
-    ("values", _POINTER),
-    ("errors", _POINTER),
-    ("frames", _POINTER),
+    *_longs("groups", "count", "stage"),
+    *_pointers("items", "tiles", "states", "image_states", "substreams", "codes", "orders", "merges", "places"),
+    *_pointers("left_offsets", "group_tiles", "dc", "classes", "modes", "mask", "spans", "tokens", "density"),
+    *_pointers("magnitudes", "palettes", "values", "errors", "frames"),
 ]
 _FINISH = [("groups", _LONG), ("items", _POINTER), ("group_items", _POINTER)]
 

@@ -54,7 +54,12 @@ void run(const std::string& name, nb::bytes params, bool descending) {
 
 size_t struct_bytes(const std::string& name) {
     static const std::map<std::string, size_t> sizes = {
-        {"SumItem", sizeof(mmip::SumItem)},
+        {"SampleRun", sizeof(mmip::SampleRun)},
+        {"FloatRun", sizeof(mmip::FloatRun)},
+        {"DcImageItem", sizeof(mmip::DcImageItem)},
+        {"CorrectedItem", sizeof(mmip::CorrectedItem)},
+        {"CorrectedTile", sizeof(mmip::CorrectedTile)},
+        {"CorrectionState", sizeof(mmip::CorrectionState)},
         {"DecodeItem", sizeof(mmip::DecodeItem)},
         {"DecodeTile", sizeof(mmip::DecodeTile)},
         {"DecodeState", sizeof(mmip::DecodeState)},

@@ -16,9 +16,18 @@ _DLPACK_CUDA = 2
 
 
 def is_on_device(payload: Any) -> bool:
-    """Whether the data lies in the memory of a CUDA device."""
-    if hasattr(payload, "__cuda_array_interface__"):
-        return True
+    """Whether the data lies in the memory of a CUDA device.
+
+    Raises
+    ------
+    InvalidArgument
+        For an array of a device that cannot be shared as it is.
+    """
+    try:
+        if hasattr(payload, "__cuda_array_interface__"):
+            return True
+    except RuntimeError as error:  # a tensor of PyTorch that gradients are recorded for
+        raise InvalidArgument(f"expected an array that can be shared, found one that refuses: {error}") from None
     where = getattr(payload, "__dlpack_device__", None)
     return where is not None and int(where()[0]) == _DLPACK_CUDA
 

@@ -14,10 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..container import TransformFields
+from ..planning import ChunkPlan
 from . import _phases
 from .parameters import DECODE_TILE, TOKEN_BYTES, TOKEN_SPAN_BYTES
 
-__all__ = ["Box", "CodingOrders", "cut_into_waves", "frame_bytes", "place_tiles", "tile_records"]
+__all__ = [
+    "COMPONENT_LIMIT",
+    "Box",
+    "CodingOrders",
+    "cut_into_waves",
+    "frame_bytes",
+    "place_tiles",
+    "set_quantizer",
+    "tile_records",
+]
+
+COMPONENT_LIMIT = 2**28  # of what is no sample yet: colour components, DCs in a DC image
 
 _CELL_BYTES = 4 + 1 + 1 + 4 + 8 + 4  # dc, class, mode, density, value, error
 _MASK_BYTES = 64  # of a cell
@@ -94,6 +107,15 @@ class CodingOrders:
         """All of them: raster indices, and which blocks may start there (header_class of rules/symbols.h)."""
         raster, merges = zip(*self._parts, strict=True)
         return np.concatenate(raster), np.concatenate(merges)
+
+
+def set_quantizer(item: Any, plan: ChunkPlan | TransformFields, recon: Sequence[Sequence[int]]) -> None:
+    """Fill the fields of a DecodeItem that say how its indices become coefficients."""
+    item["depth"], item["class_count"], item["components"] = plan.depth, len(plan.steps), len(plan.steps[0])
+    item["cuts"][: len(plan.cuts)] = plan.cuts
+    for k, (steps, points) in enumerate(zip(plan.steps, recon, strict=True)):
+        item["steps"][k, : len(steps)], item["recon"][k, 1:] = steps, points
+        item["reversible"][k] = plan.reversible[k]
 
 
 def tile_records(box: Box, components: int, orders: CodingOrders) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "../rules/correction_reader.h"
+#include "../rules/correction_walk.h"
 #include "codebook.h"
 #include "pack.h"
 #include "parallel.h"
@@ -66,77 +66,40 @@ private:
     std::vector<int32_t> values_;
 };
 
-// Writes a tile as runs and single indices; all_runs: a run stands before every index that is not zero.
 template <class Sink>
 void walk_tile(const TileIndices& indices, bool all_runs, Sink& sink) {
     const CorrectionFrame& tile = indices.frame();
-    uint32_t run = 0, before = 0;
-    bool in_run = false;
-    int run_code = 0;
-    for (int64_t r = 0; r < tile.rows(); ++r) {
-        const int32_t* k = tile.row(r);
-        for (int64_t x = 0; x < tile.nx; ++x, ++k) {
-            if (!in_run) {
-                const CorrectionContext context = tile.context(k);
-                if (!all_runs && context.activity > 0) {
-                    sink.index(context.code_class, context.flipped ? -*k : *k);
-                    continue;
-                }
-                in_run = true, run = 0, run_code = run_class(before);
-            }
-            if (*k == 0) {
-                ++run;
-                continue;
-            }
-            sink.run(run_code, run);
-            sink.index(kAfterRunClass + (run < 8 ? 0 : 1), *k);
-            before = run, in_run = false;
-        }
-    }
-    if (in_run) sink.run(run_code, run);
+    CorrectionState state{0, 0, 0};
+    CorrectionSymbols<Sink> out{sink};
+    walk_corrections(tile, 0, tile.rows() * tile.nx, all_runs, state, out);
+    state.finish(out);
 }
 
 struct CountSink {
     uint32_t* counts;
 
-    void run(int c, uint32_t n) { ++counts[c * kCorrectionAlphabet + count_symbol(n)]; }
-    void index(int c, int32_t k) { ++counts[c * kCorrectionAlphabet + correction_symbol(k)]; }
-};
-
-// Bits with the built-in codes, which decide between the two ways of a tile.
-struct WeighSink {
-    uint64_t bits = 0;
-
-    void symbol(int c, int s, int n) {
-        static const CodeFamily family = correction_family();
-        const uint8_t* lengths = family.builtin_lengths(c);
-        bits += (lengths[s] != 0 ? lengths[s] : lengths[family.alphabet] + family.escape_bits) + count_extra_bits(n);
-    }
-    void run(int c, uint32_t n) { symbol(c, count_symbol(n), count_symbol(n)); }
-    void index(int c, int32_t k) { symbol(c, correction_symbol(k), count_symbol(index_magnitude(k))); }
+    void symbol(int c, int s) { ++counts[c * kCorrectionAlphabet + s]; }
+    void raw(uint32_t, int) {}
 };
 
 struct WriteSink {
     const EncodingTables& tables;
     BitString bits;
 
-    void count(int c, int symbol, uint32_t n) {
+    void symbol(int c, int s) {
         const uint16_t* row = tables.row(c);
-        if (row[symbol] != kUnlistedWord) {
-            bits.put(row[symbol] >> 4, row[symbol] & 15);
+        if (row[s] != kUnlistedWord) {
+            bits.put(row[s] >> 4, row[s] & 15);
         } else {
             bits.put(row[tables.alphabet] >> 4, row[tables.alphabet] & 15);
-            bits.put(static_cast<uint32_t>(symbol), tables.escape_bits);
+            bits.put(static_cast<uint32_t>(s), tables.escape_bits);
         }
-        const int extra = count_extra_bits(count_symbol(n));
-        bits.put(n & ((1u << extra) - 1), extra);
     }
-    void run(int c, uint32_t n) { count(c, count_symbol(n), n); }
-    void index(int c, int32_t k) { count(c, correction_symbol(k), index_magnitude(k)); }
+    void raw(uint32_t value, int count) { bits.put(value, count); }
 };
 
 bool prefers_runs(TileIndices& tile) {
-    WeighSink runs, mixed;
+    CorrectionWeight runs, mixed;
     walk_tile(tile, true, runs);
     walk_tile(tile, false, mixed);
     return runs.bits < mixed.bits;

@@ -16,9 +16,9 @@ struct StageCodes {
     std::vector<uint32_t> words;             // of every symbol, see rules/tokens.h; in the order of the histogram
 };
 
-// Entries of the histogram of a stage without a DC image.
-size_t stage_symbols(int stage);
+// Entries of the histogram of a stage; stage 0 is that of the corrections.
+size_t stage_symbols(int stage, bool dc_image);
 
-StageCodes choose_stage_codes(int stage, const DcWeights& weights, const std::vector<uint32_t>& histogram);
+StageCodes choose_stage_codes(int stage, bool dc_image, const DcWeights& weights, const std::vector<uint32_t>& histogram);
 
 }  // namespace mmip

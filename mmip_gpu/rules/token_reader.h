@@ -21,6 +21,8 @@ struct Token {
 struct TokenSpan {
     const Token* first;
     uint32_t count;
+
+    MMIP_RULE Token operator[](uint32_t i) const { return first[i]; }
 };
 
 struct TokenBlock {

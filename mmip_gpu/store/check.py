@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu import _core
-from mmip_gpu.api import thread_count
+from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError, UnsupportedVersion
 from mmip_gpu.sources import open_source
 
@@ -263,7 +263,7 @@ class _Check:
             return
         whole = next((at for at in self.store.description.grid.coordinates() if at not in self.broken), None)
         if whole is not None:
-            found = task.write.encoded(whole, None).header.to_bytes()
+            found = task.write.encoded(whole).header.to_bytes()
             if found == self.store.header(whole).to_bytes():
                 return
         proof = "no chunk is whole to compare it with" if whole is None else f"chunk {whole} comes out of it otherwise"

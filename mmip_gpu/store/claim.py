@@ -43,7 +43,11 @@ class Claim:
             return
         found = _found(self.place)
         if found is None or found.get("token") != self.token:
-            now = "it is gone" if found is None else f"now it is {_described(found)}"
+            now = (
+                "it is gone, or this process does not see the store"
+                if found is None
+                else f"now it is {_described(found)}"
+            )
             raise StoreError(f"{self.place}: the claim of this job ended ({now}); nothing more is written")
 
 

@@ -87,9 +87,14 @@ def connected(client: ClientLike) -> Iterator[Client]:
 
 @dataclass
 class ClusterRunner:
-    """Runs tasks on a cluster; `workers` holds what each of them did: chunks and seconds."""
+    """Runs tasks on a cluster; `workers` holds what each of them did: chunks and seconds.
+
+    With `on_device` every worker codes on its current CUDA device, which is the first that CUDA_VISIBLE_DEVICES shows
+    it: dask-cuda sets that for each of its workers.
+    """
 
     client: Client
+    on_device: bool = False
     workers: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __call__(self, task: Task, items: Iterable[Coordinates], done: Callable[[Coordinates, Any], None]) -> None:
@@ -121,7 +126,7 @@ class ClusterRunner:
         """Yield what the tasks give, with a bounded number of them under way, until too many chunks failed."""
         from distributed import as_completed
 
-        submit = _Submission(self.client, task)
+        submit = _Submission(self.client, task, self.on_device)
         waiting = iter(items)
         pending: dict[Future, list[Coordinates]] = {}
         finished: Any = as_completed(with_results=True, raise_errors=False, loop=self.client.loop)
@@ -173,8 +178,8 @@ class _Room:
 class _Submission:
     """Sends groups of chunks to workers: a task that is packed once, and the samples of a Dask array by their keys."""
 
-    def __init__(self, client: Client, task: Task) -> None:
-        self._client, self._data = client, packed(task)
+    def __init__(self, client: Client, task: Task, on_device: bool) -> None:
+        self._client, self._data, self._on_device = client, packed(task), on_device
         verb = type(task).__name__.removesuffix("Chunk").lower()
         self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
         self._blocks = _DaskBlocks.of(task)
@@ -186,11 +191,11 @@ class _Submission:
     def __call__(self, group: Sequence[Coordinates]) -> Future:
         name: Any = f"{self._name}-{'-'.join(map(str, group[0]))}"
         if self._blocks is None:
-            return self._client.submit(_run, self._data, list(group), key=name, pure=False)
+            return self._client.submit(_run, self._data, self._on_device, list(group), key=name, pure=False)
         from dask import delayed
 
         block = self._blocks.delayed(group[0])
-        lazy = delayed(_run, pure=False)(self._data, list(group), block, dask_key_name=name)
+        lazy = delayed(_run, pure=False)(self._data, self._on_device, list(group), block, dask_key_name=name)
         found: Future = self._client.compute(lazy, optimize_graph=False)
         return found
 
@@ -223,19 +228,44 @@ class _DaskBlocks:
         return Delayed(key, cull(self._graph, [key])[0])
 
 
-def _run(data: bytes, group: Sequence[Coordinates], *samples: Any) -> tuple[str, float, list[_Outcome]]:
+def _run(
+    data: bytes, on_device: bool, group: Sequence[Coordinates], *samples: Any
+) -> tuple[str, float, list[_Outcome]]:
     """Run a task on a worker: (its address, seconds, what came of each chunk)."""
     from distributed import get_worker
 
     started = time.perf_counter()
     task: Any = opened_task(data)
-    outcomes: list[_Outcome] = []
+    if samples:
+        task = task.given(group[0], *samples)
+    results = _on_device(task, group) if on_device else {}
+    outcomes: list[_Outcome] = [(at, result, None) for at, result in results.items()]
     for at in group:
+        if at in results:
+            continue
         try:
-            outcomes.append((at, task(at, *samples), None))
+            outcomes.append((at, task(at), None))
         except Exception as error:  # the job names the chunk and goes on with the others
             outcomes.append((at, None, f"{type(error).__name__}: {error}"))
     return get_worker().address, time.perf_counter() - started, outcomes
+
+
+def _on_device(task: Task, group: Sequence[Coordinates]) -> dict[Coordinates, Any]:
+    """Results of the chunks of a group that the device of this worker gave; a failure there is left to the CPU to name.
+
+    Raises
+    ------
+    BackendUnavailable
+        On a worker without a GPU.
+    """
+    from .on_device import DeviceRunner
+    from .running import Threads
+
+    results: dict[Coordinates, Any] = {}
+    runner = DeviceRunner.of_current_device(Threads(1))
+    with contextlib.suppress(MmipError):
+        runner(task, group, results.__setitem__)
+    return results
 
 
 def _failed(failures: Sequence[tuple[Coordinates, str]]) -> StoreError:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu import _core
-from mmip_gpu.api import check_step
+from mmip_gpu.arguments import check_step
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container import DTYPES, Header, LossRecord, TransformFields

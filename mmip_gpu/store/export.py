@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import zarr
 from zarr.core.sync import sync
 
-from mmip_gpu.api import thread_count
+from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 
 from .place import opened_path, path_name, storing

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu import _core
-from mmip_gpu.api import check_step, is_colour
+from mmip_gpu.arguments import check_step, is_colour
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig

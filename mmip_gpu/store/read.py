@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu import _core
-from mmip_gpu.api import thread_count
+from mmip_gpu.arguments import thread_count
 from mmip_gpu.codec import decode_chunk, needed_stages
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError, UnsupportedVersion
 from mmip_gpu.inspection import describe

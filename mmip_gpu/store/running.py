@@ -1,4 +1,4 @@
-"""How the tasks of a job run: on threads of this process or on a cluster, with a bar that shows how far they are.
+"""How the tasks of a job run: on threads of this process, on a device or on a cluster, and how far they are.
 
 Values: a number of threads or what leads to a cluster in; a Runner out. Guarantees that both call the same tasks.
 """
@@ -11,32 +11,48 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from mmip_gpu.device.placement import wants_device
+
 from .cluster import ClientLike, ClusterRunner, connected
 from .grid import Coordinates
 from .tasks import Runner, Task
 from .window import run_bounded
 
-__all__ = ["progress_bar", "running"]
+__all__ = ["Threads", "progress_bar", "running"]
 
 
 @dataclass(frozen=True)
-class _Threads:
+class Threads:
     """Runs tasks on threads; the first that fails ends the job."""
 
     count: int
 
     def __call__(self, task: Task, items: Iterable[Coordinates], done: Callable[[Coordinates, Any], None]) -> None:
+        """Run a task for all items."""
         run_bounded(lambda at: (at, task(at)), items, self.count, lambda result: done(*result))
 
 
 @contextmanager
-def running(client: ClientLike | None, threads: int) -> Iterator[Runner]:
-    """Give what runs tasks: threads of this process, or a cluster (arguments of `cluster.connected`)."""
-    if client is None:
-        yield _Threads(threads)
-        return
-    with connected(client) as found:
-        yield ClusterRunner(found)
+def running(client: ClientLike | None, threads: int, device: str | None = None) -> Iterator[Runner]:
+    """Give what runs tasks: threads of this process, its device, or a cluster (arguments of `cluster.connected`).
+
+    Raises
+    ------
+    InvalidArgument
+        For another device than "cpu" or "gpu".
+    BackendUnavailable
+        Without CuPy, a driver or a GPU, where one is asked for here.
+    """
+    gpu = wants_device(device, [])
+    if client is not None:
+        with connected(client) as found:
+            yield ClusterRunner(found, gpu)
+    elif gpu:
+        from .on_device import DeviceRunner
+
+        yield DeviceRunner.of_current_device(Threads(threads))
+    else:
+        yield Threads(threads)
 
 
 @contextmanager

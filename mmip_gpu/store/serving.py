@@ -24,7 +24,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import MemoryStore, StorePath
 
-from mmip_gpu.api import thread_count
+from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 
 from .pieces import KeptBytes

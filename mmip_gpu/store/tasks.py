@@ -35,8 +35,12 @@ class WriteChunk:
     claim: Claim
     keep: bool = False
 
-    def __call__(self, at: Coordinates, samples: NDArray[Any] | None = None) -> Header:
-        """Write the chunk; `samples`, where they came with the task, are those of its box (`given_lengths`)."""
+    def __call__(self, at: Coordinates) -> Header:
+        """Write the chunk."""
+        return self.kept(at) or self.write(at, self.encoded(at))
+
+    def kept(self, at: Coordinates) -> Header | None:
+        """Header of a chunk that is whole and stays; otherwise the chunk is discarded, to be coded."""
         if self.keep:
             header = self.store.whole_header(at)
             if header is not None:
@@ -44,23 +48,28 @@ class WriteChunk:
         self.claim.check()
         if self.keep:
             self.store.discard(at)
-        encoded = self.encoded(at, samples)
+        return None
+
+    def write(self, at: Coordinates, encoded: Encoded) -> Header:
+        """Write a chunk that was coded."""
         self.claim.check()
         self.store.write(at, encoded)
         return encoded.header
 
-    def encoded(self, at: Coordinates, samples: NDArray[Any] | None) -> Encoded:
-        """Code the chunk, from the source or the samples that came with the task."""
-        job, description = self.job, self.store.description
-        if samples is not None:
-            lengths = given_lengths(description.grid, job)
-            starts = [s.start // n * n for s, n in zip(description.grid.region(at), lengths, strict=True)]
+    def encoded(self, at: Coordinates) -> Encoded:
+        """Code the chunk."""
+        return self.job.code(self.store.description, at)
 
-            def read(region: Region) -> NDArray[Any]:
-                return samples[tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, starts, strict=True))]
+    def given(self, at: Coordinates, samples: NDArray[Any]) -> WriteChunk:
+        """Return the task of one chunk whose samples came with it: those of its box (`given_lengths`)."""
+        grid = self.store.description.grid
+        lengths = given_lengths(grid, self.job)
+        starts = [s.start // n * n for s, n in zip(grid.region(at), lengths, strict=True)]
 
-            job = replace(job, source=replace(job.source, reader=read))
-        return job.code(description, at)
+        def read(region: Region) -> NDArray[Any]:
+            return samples[tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, starts, strict=True))]
+
+        return replace(self, job=replace(self.job, source=replace(self.job.source, reader=read)))
 
 
 @dataclass(frozen=True)
@@ -107,15 +116,19 @@ class RepairChunk:
         """The store that is repaired."""
         return self.write.store
 
-    def __call__(self, at: Coordinates, samples: NDArray[Any] | None = None) -> Header:
-        """Recode the chunk; `samples` as for `WriteChunk`.
+    def given(self, at: Coordinates, samples: NDArray[Any]) -> RepairChunk:
+        """Return the task of one chunk whose samples came with it."""
+        return replace(self, write=self.write.given(at, samples))
+
+    def __call__(self, at: Coordinates) -> Header:
+        """Recode the chunk.
 
         Raises
         ------
         StoreError
             Where its record is whole and not the one of the recoded chunk.
         """
-        store, encoded = self.store, self.write.encoded(at, samples)
+        store, encoded = self.store, self.write.encoded(at)
         try:
             before = store.header(at)
         except (StoreError, CorruptData, UnsupportedVersion):

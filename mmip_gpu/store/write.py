@@ -1,8 +1,9 @@
 """Writing a store: any source to a Zarr group, chunk by chunk, resumable.
 
 Values: what `open_source` opens and a place in; stage arrays, records and attributes out.
-Implements FORMAT.md section 10. Guarantees equal chunks for every thread count and every cluster, at most `threads`
-chunks in memory, and that a store whose job did not end never looks whole. Planning is in job.py, coding in codec.py.
+Implements FORMAT.md section 10. Guarantees equal chunks for every thread count, device and cluster, at most `threads`
+chunks (on a device: batches of its lanes) in memory, and that a store whose job did not end never looks whole. Planning
+is in job.py, coding in codec.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mmip_gpu.api import thread_count
+from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 
 from .chunk_header import ChunkHeader
@@ -45,6 +46,7 @@ def write_zarr(
     resume: bool = True,
     threads: int | None = None,
     client: ClientLike | None = None,
+    device: str | None = None,
     progress: bool | None = None,
     axes: str | None = None,
     colour: bool | None = None,
@@ -78,6 +80,10 @@ def write_zarr(
         Code the chunks on a Dask cluster: a client of it, the address of its scheduler, or a number of worker
         processes to start here. Workers open the source and the store themselves, by the same path or URL; of a Dask
         array they get the chunks by their keys. `threads` is then for the plan, which is made here.
+    device : {None, "cpu", "gpu"}
+        ``"gpu"`` codes the chunks on the current CUDA device, in batches; they are the same. Where its memory is short,
+        a batch is halved, down to a chunk, which is then coded on the CPU, with a RuntimeWarning. Plans are made on the
+        CPU, from probes; there too the chunks of plans that the kernels do not encode.
     progress : bool, optional
         Show a bar, and where the dashboard of the cluster is; default: where stderr is a terminal.
     axes, colour, data_range
@@ -98,6 +104,8 @@ def write_zarr(
     ------
     InvalidArgument
         For options, axes, chunks or a mask that do not fit.
+    BackendUnavailable
+        Without a GPU or CuPy for ``device="gpu"``.
     StoreError
         Where the source or the place cannot be read or written, the place holds something else or another job writes
         into it, or chunks failed on a cluster, which are named.
@@ -121,7 +129,7 @@ def write_zarr(
     if getattr(source, "name", None) == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
-    with running(client, threads) as run:
+    with running(client, threads, device) as run:
         if isinstance(run, ClusterRunner):
             packed((place, job))  # before anything is written, since it refuses what workers cannot reach
         with claimed(place) as claim:

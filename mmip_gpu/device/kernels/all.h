@@ -3,7 +3,9 @@
 
 #include "analyze.h"
 #include "corrections.h"
+#include "dc_images.h"
 #include "dc_streams.h"
+#include "encode_corrections.h"
 #include "finish.h"
 #include "list_tokens.h"
 #include "place_streams.h"
@@ -19,12 +21,15 @@ using SynthesizeFlatKernel = SynthesisKernel<1, false>;
 using SynthesizeDeepKernel = SynthesisKernel<8, false>;
 using ReduceFlatKernel = SynthesisKernel<1, true>;
 using ReduceDeepKernel = SynthesisKernel<8, true>;
+using SynthesizePlanesKernel = SynthesisKernel<1, false, CodedParams>;
+using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
 
 }  // namespace mmip
 
 // X(name of the entry point, kernel)
 #define MMIP_ALL_KERNELS(X)                              \
-    X(sum_samples, mmip::SumKernel)                      \
+    X(sample_statistics, mmip::StatisticsKernel)         \
+    X(float_indices, mmip::FloatIndexKernel)             \
     X(colour_planes, mmip::ColourKernel)                 \
     X(cell_classes, mmip::CellClassKernel)               \
     X(analyze_planes, mmip::AnalyzeKernel<1>)            \
@@ -41,6 +46,15 @@ using ReduceDeepKernel = SynthesisKernel<8, true>;
     X(count_dcs, mmip::CountDcsKernel)                   \
     X(count_dc_bits, mmip::CountDcBitsKernel)            \
     X(write_dcs, mmip::WriteDcsKernel)                    \
+    X(synthesize_planes, mmip::SynthesizePlanesKernel)   \
+    X(synthesize_volumes, mmip::SynthesizeVolumesKernel) \
+    X(sum_differences, mmip::DifferenceKernel)           \
+    X(dcs_to_image, mmip::DcsToImageKernel)              \
+    X(image_to_dcs, mmip::ImageToDcsKernel)              \
+    X(find_corrections, mmip::FindCorrectionsKernel)     \
+    X(count_corrections, mmip::CountCorrectionsKernel)   \
+    X(count_correction_bits, mmip::CountCorrectionBitsKernel) \
+    X(write_corrections, mmip::WriteCorrectionsKernel)   \
     X(check_groups, mmip::CrcKernel)                     \
     X(unpack_masks, mmip::MaskKernel)                    \
     X(unpack_first, mmip::FirstStageKernel)              \

@@ -113,7 +113,7 @@ struct CountDcBitsKernel {
         Batch batch;
         DcSymbols symbols;
         const uint32_t* words;
-        uint32_t* sizes;                     // out: bytes of the sub-streams
+        uint32_t* sizes;                     // out: bytes of the sub-streams; of DC images bits, which others follow
     };
     struct Shared {};
 
@@ -127,7 +127,7 @@ struct CountDcBitsKernel {
         BitCounter counter;
         SymbolBits<BitCounter> sink{p.words + payload.first_symbol, counter};
         p.symbols.walk(t, chunk, sink);
-        p.sizes[payload.first_stream + t.stream] = stream_bytes(counter.count);
+        p.sizes[payload.first_stream + t.stream] = p.batch.is_dc_image(chunk) ? counter.count : stream_bytes(counter.count);
     }
 };
 

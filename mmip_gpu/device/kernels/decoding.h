@@ -95,6 +95,45 @@ struct DecodeParams {
     int64_t* values;
     uint32_t* errors;
     uint8_t* frames;
+
+    MMIP_RULE int status(int64_t tile) const { return states[tile].status; }
+
+    // Indices of the block that starts at a cell (coding order): a list a stage from 2 on.
+    MMIP_RULE int lists(const DecodeItem& item) const { return item.stages - 1; }
+    MMIP_RULE TokenSpan list(const DecodeTile& tile, const DecodeItem&, int coding, int n) const {
+        return spans[tile.spans + static_cast<int64_t>(n) * tile.cells() + coding];
+    }
+};
+
+// The indices of a block as an encoder holds them: all stages in one list.
+struct CodedEntries {
+    const uint16_t* positions;
+    const int32_t* values;
+    uint32_t count;
+
+    MMIP_RULE Token operator[](uint32_t i) const { return {values[i], positions[i]}; }
+};
+
+// What a synthesis of coefficients takes that were never a bitstream; DecodeTile::tokens is the tile's first entry.
+struct CodedParams {
+    int64_t groups;
+    const DecodeItem* items;
+    const DecodeTile* tiles;
+    const int32_t* group_tiles;
+    const int32_t* dc;                       // raster order
+    const uint8_t* classes;                  // raster order
+    const uint8_t* modes;                    // coding order
+    const uint64_t* mask;                    // raster order, 8 words a cell
+    const uint16_t* counts;                  // coding order
+    const uint16_t* positions;               // in the room of the block's cells
+    const int32_t* values;
+
+    MMIP_RULE int status(int64_t) const { return kOk; }
+    MMIP_RULE int lists(const DecodeItem&) const { return 1; }
+    MMIP_RULE CodedEntries list(const DecodeTile& tile, const DecodeItem& item, int coding, int) const {
+        const int64_t first = tile.tokens + static_cast<int64_t>(coding) * cell_coefficients(item.depth);
+        return {positions + first, values + first, counts[tile.base + coding]};
+    }
 };
 
 MMIP_RULE void put_sample(void* samples, int type, int64_t at, int32_t value) {

@@ -16,7 +16,7 @@ struct ChunkItem {
 };
 
 struct PayloadItem {
-    int64_t first_stream, streams;           // in the arrays of sub-streams
+    int64_t first_stream, streams;           // in the arrays of sub-streams; 0: those of stage 1, or none
     int64_t first_symbol;                    // in the histograms and words
     int64_t first_group;                     // of sub-streams that share a crc
     int64_t body;                            // where its sub-streams begin, in bytes of the output
@@ -52,6 +52,8 @@ struct Batch {
     MMIP_RULE const ChunkItem& chunk_of(const TileItem& tile) const { return chunks[tile.chunk]; }
     MMIP_RULE const BlockItem& block(int depth, int mode) const { return blocks[(depth == 1 ? 0 : kModeCount) + mode]; }
     MMIP_RULE const PayloadItem& payload(const ChunkItem& chunk, int stage) const { return payloads[chunk.first_payload + stage - 1]; }
+    // Whether stage 2 goes on in the sub-streams of stage 1: the chunk is a DC image.
+    MMIP_RULE bool is_dc_image(const ChunkItem& chunk) const { return payload(chunk, 2).streams == 0; }
 };
 
 // The last of `count` items whose `first` is not above `at`; that of the first item is 0.

@@ -19,7 +19,7 @@ struct PlaceSuperblocksKernel {
         int64_t groups;
         Batch batch;
         uint32_t* runs;                      // changed in place
-        uint32_t* sizes;                     // out: bytes of the sub-streams
+        uint32_t* sizes;                     // out: bytes of the sub-streams; of DC images the bits before come in
     };
     struct Shared {};
 
@@ -29,14 +29,15 @@ struct PlaceSuperblocksKernel {
         const ChunkItem& chunk = p.batch.chunk_of(t);
         const int stages = chunk.stages - 1, superblocks = superblocks_of(t, chunk.depth);
         if (lane >= stages) return;
-        uint32_t sum = 0;
+        uint32_t& size = p.sizes[p.batch.payload(chunk, lane + 2).first_stream + t.stream];
+        uint32_t sum = p.batch.is_dc_image(chunk) ? size : 0;
         for (int i = 0; i < superblocks; ++i) {
             uint32_t& bits = p.runs[t.first_run + static_cast<int64_t>(i) * stages + lane];
             const uint32_t own = bits;
             bits = sum;
             sum += own;
         }
-        p.sizes[p.batch.payload(chunk, lane + 2).first_stream + t.stream] = stream_bytes(sum);
+        size = stream_bytes(sum);
     }
 };
 

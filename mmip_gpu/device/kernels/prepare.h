@@ -1,13 +1,65 @@
-// What comes before the transforms: the colour transform, and the class of every cell from those of its voxels.
-// Values: planes of a chunk in C order. One lane = one sample place of three planes, or one cell. Implements FORMAT.md section 2
-// (colour) and section 3 (classes belong to cells; the encoder takes the highest of a cell).
+// What comes before the transforms: indices of float32 samples, the colour transform, and the class of every cell from those of
+// its voxels. Values: planes of a chunk in C order. One group = one run of float32 samples; else one lane = one sample place of
+// three planes, or one cell. Implements FORMAT.md section 2 (dtype 4, colour) and section 3 (classes belong to cells; the encoder
+// takes the highest of a cell).
 #pragma once
 
 #include "../../rules/colour.h"
+#include "../../rules/floats.h"
 #include "../../rules/symbols.h"
 #include "items.h"
 
 namespace mmip {
+
+struct FloatRun {
+    const float* samples;
+    int32_t* indices;
+    int64_t count;                           // at least 1
+    double step, limit;
+};
+
+struct FloatFindings {
+    int64_t wrong;                           // place in the run of the first sample without an index, or its count
+    float low, high;                         // of the samples, where none is wrong
+
+    MMIP_RULE void join(const FloatFindings& other) {
+        wrong = least(other.wrong, wrong);
+        low = other.low < low ? other.low : low;
+        high = other.high > high ? other.high : high;
+    }
+};
+
+struct FloatIndexKernel {
+    static constexpr int kLanes = 256, kPhases = 2;
+
+    struct Params {
+        int64_t groups;
+        const FloatRun* items;
+        FloatFindings* found;                // by run
+    };
+    struct Shared {
+        FloatFindings part[kLanes];
+    };
+
+    template <int phase>
+    static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
+        const FloatRun& item = p.items[group];
+        if (lane >= item.count) return;
+        if constexpr (phase == 0) {
+            FloatFindings found{item.count, item.samples[lane], item.samples[lane]};
+            for (int64_t i = lane; i < item.count; i += kLanes) {
+                const float v = item.samples[i];
+                const bool within = float_index(v, item.step, item.limit, item.indices[i]);
+                found.join({within ? item.count : i, v, v});
+            }
+            s.part[lane] = found;
+        } else if (lane == 0) {
+            FloatFindings all = s.part[0];
+            for (int i = 1; i < kLanes && i < item.count; ++i) all.join(s.part[i]);
+            p.found[group] = all;
+        }
+    }
+};
 
 struct ColourItem {
     const void* samples;                     // planes R, G, B, R, ..

@@ -1,7 +1,7 @@
 // Indices to samples: dequantization, inverse transforms, offset, clip and padding, at full or reduced scale.
-// Values: DecodeParams; tokens and DCs of tiles in, samples in place of the items' output out. One group = one superblock of
-// 2x2x2 or 1x8x8 cells; a lane transforms whole rows, then columns, then lines over z. Decoder side of FORMAT.md sections 2, 4
-// and 5. Each phase reads what others wrote only after a barrier.
+// Values: DecodeParams or CodedParams; indices and DCs of tiles in, samples in place of the items' output out. One group = one
+// superblock of 2x2x2 or 1x8x8 cells; a lane transforms whole rows, then columns, then lines over z. Decoder side of FORMAT.md
+// sections 2, 4 and 5. Each phase reads what others wrote only after a barrier.
 #pragma once
 
 #include "../../rules/palette.h"
@@ -11,7 +11,7 @@
 
 namespace mmip {
 
-template <int depth, bool scaled>
+template <int depth, bool scaled, class P = DecodeParams>
 struct SynthesisKernel {
     static constexpr int kWidth = depth == 8 ? 16 : 64, kSlices = depth == 8 ? 16 : 1;   // samples of a superblock
     static constexpr int kCells = depth == 8 ? 8 : 64;
@@ -19,7 +19,7 @@ struct SynthesisKernel {
     static constexpr int kRows = kSlices * kWidth, kLanes = kRows, kPhases = 7;
     static constexpr int kResident = depth == 8 ? 1024 / kLanes : 12;                    // by 64 registers a lane; by shared memory
     static constexpr int kLanesPerCell = kLanes / kCells;
-    using Params = DecodeParams;
+    using Params = P;
 
     struct Cell {
         int32_t coding, raster;              // in the tile
@@ -41,7 +41,7 @@ struct SynthesisKernel {
         const DecodeItem& item = p.items[tile.item];
         const int superblock = static_cast<int>(group - tile.first_group);
         constexpr int corner_rows = depth == 8 ? kPhases : 3, rows = depth == 8 ? 3 : 4;   // those of 64 x 64 have a phase
-        if constexpr (phase == 0) prepare(p, s, tile, item, superblock, lane, p.states[at].status);
+        if constexpr (phase == 0) prepare(p, s, tile, item, superblock, lane, p.status(at));
         if constexpr (phase == 1) dequantize_cell(p, s, tile, item, lane);
         if constexpr (phase == 2) transform_parts(s, lane);
         if constexpr (phase == corner_rows) transform_corner_row(s, lane);
@@ -121,10 +121,10 @@ struct SynthesisKernel {
     // The colours of a palette cell, and by the first lane what they stand for.
     static MMIP_RULE void read_palette(const Params& p, Shared& s, const DecodeTile& tile, const DecodeItem& item, int slot, int index) {
         const Cell& cell = s.cells[slot];
-        const TokenSpan span = p.spans[tile.spans + cell.coding];
+        const auto list = p.list(tile, item, cell.coding, 0);
         float* block = origin_of(s, slot);
-        for (uint32_t t = static_cast<uint32_t>(index); t < span.count; t += kLanesPerCell) {
-            const Token token = span.first[t];
+        for (uint32_t t = static_cast<uint32_t>(index); t < list.count; t += kLanesPerCell) {
+            const Token token = list[t];
             for (int k = 0; k < kWordSamples && token.position >= kPaletteGaps; ++k) {
                 const int i = (static_cast<int>(token.position) - kPaletteGaps) * kWordSamples + k;
                 if (i < 64 * depth) block[i / 64 * kSlice + i / 8 % 8 * kPitch + i % 8] = static_cast<float>(token.value >> (2 * k) & 3);
@@ -133,9 +133,9 @@ struct SynthesisKernel {
         if (index > 0) return;
         int32_t gaps[kPaletteGaps] = {};
         uint32_t t = 0;
-        for (; t < span.count && span.first[t].position < kPaletteGaps; ++t) gaps[span.first[t].position] = span.first[t].value;
+        for (; t < list.count && list[t].position < kPaletteGaps; ++t) gaps[list[t].position] = list[t].value;
         int64_t total = 0;
-        for (; t < span.count; ++t) total += word_total(span.first[t].value, gaps);
+        for (; t < list.count; ++t) total += word_total(list[t].value, gaps);
         const float mean = dc_value(p, tile, item, cell.raster) * scale_factor(depth, kCellSize);
         s.values[slot] = palette_values(mean, gaps, total, 64 * depth, palette_unit(depth) * step_of(item, tile, cell.quality_class));
     }
@@ -164,14 +164,15 @@ struct SynthesisKernel {
         const int log2_size = cell.cells == 64 ? 6 : (cell.cells == 16 ? 5 : (cell.cells > 1 ? 4 : 3)), in_size = (1 << log2_size) - 1;
         const uint16_t* scan = item.tables->scan[cell.mode];
         const float unit = step_of(item, tile, cell.quality_class) / kReconUnit;
-        const TokenSpan* spans = p.spans + tile.spans + s.cells[first].coding;
-        for (int stage = 2; stage <= item.stages; ++stage, spans += tile.cells())
-            for (uint32_t t = static_cast<uint32_t>(index); t < spans->count; t += static_cast<uint32_t>(sharing)) {
-                const Token token = spans->first[t];
+        for (int n = 0; n < p.lists(item); ++n) {
+            const auto list = p.list(tile, item, s.cells[first].coding, n);
+            for (uint32_t t = static_cast<uint32_t>(index); t < list.count; t += static_cast<uint32_t>(sharing)) {
+                const Token token = list[t];
                 const int place = scan[token.position];      // [kz][kx][ky]
                 block[(place >> (2 * log2_size)) * kSlice + (place & in_size) * kPitch + (place >> log2_size & in_size)] =
                     dequantize(token.value, item.recon[cell.quality_class], unit);
             }
+        }
     }
 
     static MMIP_RULE void set_corner(const Params& p, Shared& s, const DecodeTile& tile, const DecodeItem& item, int first, float* block) {

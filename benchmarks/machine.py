@@ -1,0 +1,35 @@
+"""What of this machine belongs into a result row, and where the real images are; needs the standard library alone."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+
+
+def data_folder() -> Path | None:
+    """Folder of the real images: $MMIP_DATA, or ../shared/data beside the checkout; None where neither exists."""
+    for folder in (os.environ.get("MMIP_DATA"), HERE.parent.parent / "shared" / "data"):
+        if folder and Path(folder).is_dir():
+            return Path(folder)
+    return None
+
+
+def machine_facts() -> dict[str, str]:
+    """Commit, date and processor of this run."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=HERE
+    ).stdout.strip()
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        processor = names[0] if names else processor
+    return {"commit": commit or "unknown", "date": datetime.now(UTC).strftime("%Y-%m-%d"), "cpu": processor}

@@ -1,0 +1,82 @@
+"""Arguments of the public functions, checked: arrays, steps, colour, threads.
+
+Values: what a caller passes in; the same in the form that the encoder takes, or an error that says what is accepted.
+Home: host memory; of arrays elsewhere only their dtype is read.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .axes import PlaneLayout
+from .container import DTYPES
+from .errors import InvalidArgument
+
+__all__ = ["check_data_range", "check_dtype", "check_step", "checked_array", "is_colour", "thread_count"]
+
+
+def checked_array(array: Any) -> NDArray[Any]:
+    """The array as NumPy, of a supported dtype.
+
+    Raises
+    ------
+    InvalidArgument
+        For another dtype; the message says what to do.
+    """
+    try:
+        found = np.asarray(array)
+    except ValueError as e:
+        raise InvalidArgument(f"expected an array, found {type(array).__name__}: {e}") from None
+    is_other_float = found.dtype.kind == "f" and found.dtype.itemsize != 4
+    check_dtype(found.dtype, is_other_float and not np.isfinite(found).all())
+    return found
+
+
+def check_dtype(dtype: np.dtype[Any], non_finite: bool = False) -> None:
+    """Raise InvalidArgument for a dtype that is not coded; `non_finite` tells of NaN or infinity among the samples."""
+    if dtype.name in DTYPES or dtype.newbyteorder("=").name in DTYPES:
+        return
+    advice = "convert to float32 and pass step=" if dtype.kind == "f" else "convert to one of them"
+    if non_finite:
+        advice = "it holds NaN or infinity; replace them, then " + advice
+    raise InvalidArgument(f"dtype: expected one of {', '.join(DTYPES)}, found {dtype}; {advice}")
+
+
+def check_step(dtype: np.dtype[Any], step: float | None) -> None:
+    """Raise InvalidArgument unless a step is given for float32 samples, and for no others."""
+    if dtype.kind == "f" and step is None:
+        raise InvalidArgument(
+            "dtype float32: pass step=, what samples are rounded to multiples of (a fraction of their noise), or scale "
+            "to integers; NaN and infinity have to be replaced first"
+        )
+    if dtype.kind != "f" and step is not None:
+        raise InvalidArgument(f"step={step:g}: is for float32 samples, found {dtype}")
+
+
+def is_colour(colour: bool | None, layout: PlaneLayout, dtype: np.dtype[Any]) -> bool:
+    """Whether the channels are coded as YCoCg-R; never those of float32 samples."""
+    three = "c" in layout.axes and layout.channels == 3 and dtype.kind != "f"
+    if colour and not three:
+        found = f"axes {layout.axes!r} {layout.shape}, {dtype}"
+        raise InvalidArgument(f"colour=True: expected an axis c of length 3 of integers, found {found}")
+    return three if colour is None else bool(colour)
+
+
+def thread_count(threads: int | None) -> int:
+    """Workers to use: all cores this process may run on, unless given."""
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+        raise InvalidArgument(f"threads={threads!r}: expected a positive integer or None")
+    return int(threads)
+
+
+def check_data_range(data_range: Any) -> None:
+    """Raise InvalidArgument for a peak that is no positive number."""
+    if data_range is not None and not (isinstance(data_range, (int, float)) and 0 < data_range < math.inf):
+        raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")

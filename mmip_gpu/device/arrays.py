@@ -1,0 +1,96 @@
+"""Encoding arrays on a device: where the samples lie decides how they get there.
+
+Values: arrays of the host or of a device in, encodings in host memory out; planning is the caller's. Arrays of the host
+go through several lanes (overlap.py), those of a device are coded on the caller's stream; the final encodings of a
+batch share launches. A batch takes a part of the memory that is free: `SAMPLE_BYTES` for each sample, and its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arguments import check_dtype, checked_array
+from ..axes import PlaneLayout
+from ..planning import ChunkPlan
+from ..raw import Encoded
+from ..roi import roi_classes
+from ..trial import HostSamples, Samples, Trial
+from .executors import Array, CudaExecutor, Executor
+from .overlap import LANES, Lane, budget, cut_batches, through_lanes
+from .placement import is_on_device
+from .regions import device_classes
+from .samples import DeviceSamples, encoded_together
+
+__all__ = ["Planner", "Sampler", "encode_arrays", "encode_held"]
+
+SAMPLE_BYTES = 24  # entries, tokens, their places, colour, decoded samples
+
+Sampler = Callable[[Any, str | None], Samples]
+"""From ``roi=`` and ``axes=`` to the samples of an array, with the classes of their voxels."""
+
+Planner = Callable[[Sampler], tuple[Trial, ChunkPlan]]
+"""From samples to their plan."""
+
+
+def encode_arrays(
+    items: Sequence[Any], planner: Planner, threads: int, executor: Executor | None = None
+) -> list[Encoded]:
+    """Encodings of arrays, each by the plan that is found for it; `executor` is that of the current CUDA device.
+
+    Raises
+    ------
+    BackendUnavailable
+        Without CuPy, a driver or a device.
+    InvalidArgument
+        For arrays of another device, or of a dtype that is not coded.
+    """
+    executor = CudaExecutor() if executor is None else executor
+    held = [i for i, item in enumerate(items) if is_on_device(item)]
+    given = [i for i, item in enumerate(items) if not is_on_device(item)]
+
+    def adopted(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
+        return encode_held(lane, [_adopted(executor, items[i]) for i in batch], planner, threads)
+
+    def uploaded(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
+        return encode_held(lane, lane.upload([checked_array(items[i]) for i in batch]), planner, threads)
+
+    found: dict[int, Encoded] = {}
+    for places, work, lanes in ((held, adopted, 1), (given, uploaded, min(LANES, max(len(given), 1)))):
+        batches = cut_batches(places, lambda i: _size_of(items[i]), budget(executor, lanes))
+        found.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
+    return [found[i] for i in range(len(items))]
+
+
+def encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads: int) -> list[Encoded]:
+    """Encodings of arrays in the memory of a lane's executor."""
+
+    def sampler(array: Array) -> Sampler:
+        def samples(roi: Any, axes: str | None) -> Samples:
+            letters = PlaneLayout.of(array.shape, axes).axes
+            if array.size == 0:
+                empty = np.empty(array.shape, array.dtype)
+                return HostSamples(empty, roi_classes(None if is_on_device(roi) else roi, empty, letters))
+            return DeviceSamples(lane, array, device_classes(lane.executor, roi, array, letters), threads)
+
+        return samples
+
+    planned = [planner(sampler(array)) for array in arrays]
+    return encoded_together([trial for trial, _ in planned], [plan for _, plan in planned])
+
+
+def _adopted(executor: Executor, data: Any) -> Array:
+    array = executor.adopt(data)
+    check_dtype(np.dtype(array.dtype))
+    return array
+
+
+def _size_of(item: Any) -> int:
+    """Device memory that coding an array takes, about."""
+    shape, dtype = getattr(item, "shape", None), getattr(item, "dtype", None)
+    if shape is None or dtype is None:
+        shape, dtype = np.shape(item), np.asarray(item).dtype
+    samples = int(np.prod([int(n) for n in shape], dtype=np.int64))
+    return samples * (SAMPLE_BYTES + int(getattr(dtype, "itemsize", 4)))

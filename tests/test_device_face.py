@@ -1,0 +1,210 @@
+"""The public functions on a device, run on the CPU: equal bytes, samples that stay where they are, batches, errors."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from standin_cupy import NO_DEVICE, Cupy
+from strategies import make, make_roi
+
+import mmip_gpu as mmip
+from mmip_gpu.device import CudaExecutor, HostExecutor, arrays
+from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
+from mmip_gpu.trial import HostSamples
+
+
+class OnDevice(np.ndarray):
+    """Stands for an array of a device: host memory that says it is a device's."""
+
+    __cuda_array_interface__: ClassVar[dict[str, Any]] = {}
+
+
+class Watched(HostExecutor):
+    """Counts the samples of 16 bits that leave its memory."""
+
+    downloaded = 0
+
+    def download(self, array: NDArray[Any]) -> NDArray[Any]:
+        Watched.downloaded += array.size if array.dtype == np.uint16 else 0
+        return super().download(array)
+
+
+@pytest.fixture(autouse=True)
+def device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "CudaExecutor", Watched)
+    monkeypatch.setattr(Watched, "downloaded", 0)
+
+
+def held(array: NDArray[Any]) -> OnDevice:
+    return array.view(OnDevice)
+
+
+# Content, shape, dtype, options, classes of a mask.
+CASES: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any], int]] = {
+    "psnr": ("textured", (90, 130), "uint16", {"psnr": 50, "effort": 1}, 0),
+    "psnr-deep": ("textured", (20, 40, 48), "uint8", {"psnr": 42, "effort": 1, "padding": None}, 0),
+    "quality-mask": ("edges", (16, 40, 48), "int16", {"quality": 30, "effort": 1, "padding": None}, 3),
+    "quality-colour": ("textured", (40, 33, 3), "uint8", {"quality": 20, "effort": 1, "axes": "yxc"}, 2),
+    "ratio": ("smooth", (80, 90), "uint8", {"ratio": 20, "effort": 1}, 0),
+    "lossless": ("noise", (12, 40, 30), "int8", {"lossless": True, "stages": 3}, 0),
+    "channels": ("textured", (2, 30, 50), "uint16", {"psnr": 40, "effort": 1, "axes": "cyx", "verify": False}, 2),
+    "raw": ("noise", (1, 9), "uint8", {"lossless": True, "stages": 3}, 0),
+    "empty": ("noise", (0, 9), "uint8", {"psnr": 40}, 0),
+    "rule": ("textured", (64, 70), "uint16", {"psnr": 45, "effort": 1, "roi": "range:9000..30000"}, 0),
+    "padded": ("half", (64, 70), "uint16", {"psnr": 45, "effort": 1, "padding": 0}, 0),
+    "effort-2": ("textured", (64, 70), "uint16", {"psnr": 45, "effort": 2}, 0),
+    "bounded": ("textured", (40, 44), "uint8", {"max_error": 3, "effort": 1}, 0),
+    "bounded-deep": (
+        "edges",
+        (9, 40, 44),
+        "int16",
+        {"max_error": 900, "effort": 1, "verify": False, "padding": None},
+        3,
+    ),
+    "imaged": ("smooth", (300, 320), "uint8", {"psnr": 36, "effort": 1}, 0),
+    "float": ("smooth", (40, 44), "float32", {"psnr": 50, "step": 0.05, "effort": 1}, 0),
+    "float-quality": ("textured", (9, 40, 44), "float32", {"quality": 20, "step": 0.25, "effort": 1}, 0),
+    "float-mask": ("textured", (60, 44), "float32", {"quality": 5, "step": 0.25, "effort": 1, "axes": "yx"}, 3),
+    "float-bounded": ("textured", (60, 44), "float32", {"max_error": 1.0, "step": 0.25, "effort": 1}, 0),
+}
+
+
+def case(name: str) -> tuple[NDArray[Any], dict[str, Any]]:
+    kind, shape, dtype, options, classes = CASES[name]
+    array = make(kind, shape, dtype, 7)
+    if classes:
+        options = options | {"roi": make_roi(array, options.get("axes", "zyx"), classes, 3)}
+    return array, options
+
+
+LEFT_TO_THE_CORE = ("padded", "effort-2")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bytes_are_those_of_the_cpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    array, options = case(name)
+    expected = mmip.encode(array, **options)
+    assert name != "imaged" or mmip.inspect(expected)["config"]["dc_image"]
+    if name not in LEFT_TO_THE_CORE:
+        monkeypatch.delattr(HostSamples, "analyzed")
+    assert mmip.encode(held(array), **options) == expected
+    if "roi" in options and not isinstance(options["roi"], str):
+        options["roi"] = held(options["roi"])
+    assert mmip.encode(array, device="gpu", **options) == expected
+
+
+def test_strided_arrays_of_a_device() -> None:
+    array = make("textured", (20, 44, 40), "uint16", 2)
+    turned = array.transpose(2, 0, 1)[:, ::2]
+    expected = mmip.encode(turned, psnr=45, effort=1)
+    assert mmip.encode(held(turned), psnr=45, effort=1) == expected
+    swapped = turned.astype(">u2")
+    assert mmip.encode(swapped, psnr=45, effort=1, device="gpu") == expected
+
+
+@pytest.mark.parametrize("options", [{"psnr": 45}, {"quality": 20}, {"lossless": True, "stages": 3}])
+def test_samples_stay_on_the_device(options: dict[str, Any]) -> None:
+    array = make("textured", (12, 80, 100), "uint16", 4)
+    options = options | {"effort": 1, "roi": "threshold:40000"}
+    expected = mmip.encode(array, padding=None, **options)
+    assert mmip.encode(held(array), padding=None, **options) == expected
+    assert Watched.downloaded == 0
+    mmip.encode(held(array), **options)
+    assert Watched.downloaded <= 80 * 100  # four corners of a slice
+    mmip.encode(held(array), padding=None, **options | {"effort": 3, "lossless": False, "psnr": 45, "quality": None})
+    assert Watched.downloaded > array.size  # what the kernels do not encode
+
+
+def test_batches_are_those_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = [make("textured", (n, 30 + n, 50), "uint8", n) for n in (3, 17, 9, 1)]
+    options: dict[str, Any] = {"psnr": 44, "effort": 1}
+    expected = mmip.encode_batch(chunks, **options)
+    mixed = [held(c) if i % 3 else c for i, c in enumerate(chunks)]
+    for room in (2**30, 2**21, 1):  # all together, some, one by one
+        monkeypatch.setattr(Watched, "room", lambda _, room=room: room)
+        for given in (chunks, mixed, [held(c) for c in chunks]):
+            assert mmip.encode_batch(given, device="gpu", **options) == expected
+    assert mmip.encode_batch([], device="gpu", **options) == []
+    assert mmip.encode_batch(np.stack([chunks[0]] * 2).view(OnDevice), **options) == [expected[0]] * 2
+
+
+def test_what_is_refused_on_a_device_says_what_is_accepted() -> None:
+    array = make("textured", (20, 30), "uint8", 1)
+    wrong: list[tuple[NDArray[Any], dict[str, Any], str]] = [
+        (array.astype(np.int32), {}, "dtype: expected one of uint8"),
+        (array.astype(np.float64), {}, "convert to float32 and pass step="),
+        (array.astype(np.float32), {}, "pass step="),
+        (array, {"roi": held(np.zeros((3, 3), bool))}, "expected a mask of shape"),
+        (array, {"roi": held(np.zeros((20, 30)))}, "expected a bool or integer mask"),
+        (array, {"roi": held(np.full((20, 30), 9))}, "expected classes 0..7"),
+        (array, {"axes": "zyx"}, "names 3 axes"),
+    ]
+    for given, options, message in wrong:
+        for data, device in ((held(given), None), (given, "gpu")):
+            with pytest.raises(InvalidArgument, match=message):
+                mmip.encode(data, psnr=40, device=device, **options)
+    with pytest.raises(InvalidArgument, match="copy it with"):
+        mmip.encode(held(array), psnr=40, device="cpu")
+    with pytest.raises(InvalidArgument, match="device='tpu'"):
+        mmip.encode_batch([array], psnr=40, device="tpu")
+
+
+def test_masks_in_any_memory_and_shape() -> None:
+    array = make("textured", (2, 9, 20, 30), "uint8", 1)
+    options: dict[str, Any] = {"psnr": 40, "effort": 1, "axes": "czyx"}
+    rng = np.random.default_rng(2)
+    for shape in ((9, 20, 30), (2, 9, 20, 30)):
+        mask = rng.integers(0, 3, shape)
+        expected = mmip.encode(array, roi=mask, **options)
+        for roi in (mask, held(mask)):
+            assert mmip.encode(held(array), roi=roi, **options) == expected
+    times, spatial = make("textured", (3, 4, 20, 30), "uint8", 1), held(rng.integers(0, 2, (4, 20, 30), dtype=np.int8))
+    assert mmip.encode(held(times), roi=spatial, quality=20) == mmip.encode(times, roi=np.array(spatial), quality=20)
+    empty = np.zeros((0, 5), np.uint8)
+    assert mmip.encode(held(empty), roi=held(empty), psnr=40) == mmip.encode(empty, roi=empty, psnr=40)
+
+
+@pytest.mark.parametrize(
+    ("cupy", "kind", "message"),
+    [
+        (None, BackendUnavailable, r"no CuPy .* pip install 'mmip-gpu\[gpu\]', or use device='cpu'"),
+        (Cupy(fails=NO_DEVICE), BackendUnavailable, "no CUDA device: .*use device='cpu'"),
+        (Cupy(devices=0), BackendUnavailable, "no CUDA device; use device='cpu'"),
+        (Cupy(devices=2), InvalidArgument, "data of device 0, the current one, found device 1: copy it there, or call"),
+    ],
+)
+def test_a_device_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, cupy: Any, kind: Any, message: str) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(arrays, "CudaExecutor", CudaExecutor)
+    elsewhere = SimpleNamespace(__dlpack_device__=lambda: (2, 1), shape=(4, 4), dtype=np.dtype("u1"))
+    with pytest.raises(kind, match=message):
+        mmip.encode(elsewhere, psnr=40)
+
+
+def test_arrays_that_cannot_be_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Recorded:
+        @property
+        def __cuda_array_interface__(self) -> None:
+            raise RuntimeError("use tensor.detach()")
+
+    with pytest.raises(InvalidArgument, match=r"use tensor\.detach"):
+        mmip.encode(Recorded(), psnr=40)
+
+
+def test_a_device_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    def empty(self: HostExecutor, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        if int(np.prod(shape)) * np.dtype(dtype).itemsize > 2**20:
+            raise MemoryError
+        return HostExecutor.empty(self, shape, dtype)
+
+    monkeypatch.setattr(Watched, "empty", empty)
+    small, large = make("textured", (200, 200), "uint8", 1), make("textured", (600, 600), "uint8", 1)
+    expected = mmip.encode_batch([small] * 9, psnr=40, effort=1)
+    assert mmip.encode_batch([held(small)] * 9, psnr=40, effort=1) == expected  # in halves
+    with pytest.raises(LimitExceeded, match=r"out of memory .* for one item.*device='cpu'"):
+        mmip.encode(held(large), psnr=40, effort=1)
