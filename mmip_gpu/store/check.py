@@ -250,8 +250,7 @@ class _Check:
             self.look(run, progress, broken)
         if self.disagreements():
             stated = self.attributes.get("report")
-            seconds = stated.get("seconds") if isinstance(stated, Mapping) else None
-            self.attributes["report"] = self.totals.report() | {"seconds": seconds}
+            self.attributes["report"] = (dict(stated) if isinstance(stated, Mapping) else {}) | self.totals.report()
             task.write.claim.check()
             place.set_attributes(self.attributes)
         return broken

@@ -134,7 +134,10 @@ class RepairChunk:
         except (StoreError, CorruptData, UnsupportedVersion):
             before = None
         if before is not None and before.to_bytes() != encoded.header.to_bytes():
-            raise StoreError("recoding gives another chunk than its record tells of: the source or the encoder differs")
+            raise StoreError(
+                f"{store.place}: chunk {at}: recoding gives another than its record tells of: the source or the encoder "
+                "differs"
+            )
         self.write.claim.check()
         store.discard(at)
         store.write(at, encoded)
