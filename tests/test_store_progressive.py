@@ -9,12 +9,12 @@ from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from machine import data_folder
 from zarr.storage import FsspecStore, MemoryStore, WrapperStore, ZipStore
 
 import mmip_gpu as mmip
@@ -22,7 +22,6 @@ from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError
 from mmip_gpu.store import pieces, repair_zarr, verify_zarr
 
-DATA = Path("/work/shared/data")
 CHUNKS = {"chunks": (32, 64, 64), "threads": 2}
 
 
@@ -71,8 +70,9 @@ def one_chunk() -> tuple[MemoryStore, np.ndarray]:
 
 
 def real_or_phantom(name: str, shape: tuple[int, int, int]) -> np.ndarray:
-    path = DATA / f"{name}.npy"
-    return np.load(path) if path.exists() else mmip.phantom3d(shape)
+    folder = data_folder()
+    path = None if folder is None else folder / f"{name}.npy"
+    return np.load(path) if path is not None and path.exists() else mmip.phantom3d(shape)
 
 
 @pytest.mark.parametrize(
