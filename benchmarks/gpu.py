@@ -26,6 +26,7 @@ from gpu_plot import draw
 from gpu_rates import run_rates
 from gpu_rivals import run_rivals
 from gpu_rows import Run
+from gpu_targets import add_targets
 from gpu_traffic import prediction_tables
 from machine import RESULTS
 
@@ -84,6 +85,7 @@ def _run_parts(run: Run, parts: Sequence[str]) -> None:
         copy_rate = run_ceilings(run)
         run_rivals(run, _RIVALS)
         run_rates(run, copy_rate, _RATES)
+        add_targets(run, copy_rate)
     if "sanitizers" in parts:
         _sanitize(run)
 
@@ -116,6 +118,7 @@ def _finish(run: Run) -> None:
         "ceilings": ["what", "megabytes", "gb_s"],
         "kernels": ["data", "mode", "kernel", "seconds", "gb_s", "of_copy"],
         "rates": ["data", "mode", "dtype", "chunk_mb", "batch", "encode_gb_s", "decode_gb_s", "cpu_encode_gb_s"],
+        "targets": ["target", "wanted", "found", "met"],
         "rivals": ["codec", "dtype", "bits_per_sample", "psnr_db", "encode_gb_s", "decode_gb_s"],
     }.items():
         rows = [{column: row.get(column, "") for column in columns} for row in run.rows[table]]

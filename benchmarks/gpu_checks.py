@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gpu_data import Case, extreme_cases, random_cases, real_cases
+from gpu_data import THREADS, Case, extreme_cases, random_cases, real_cases
 from gpu_rows import Run
 
 from mmip_gpu.codec import ROUNDING, decode_chunk, encode_chunk
@@ -19,7 +19,7 @@ from mmip_gpu.container import Header
 from mmip_gpu.device.decoding import DecodeJob, Decoder
 from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
 from mmip_gpu.errors import BackendUnavailable, CorruptData, MmipError
-from mmip_gpu.inspection import open_container
+from mmip_gpu.planning import ChunkPlan
 
 _BATCH = 16  # cases that share launches
 _FLIPS = 12  # damaged copies of a stream
@@ -29,9 +29,22 @@ _FLIPS = 12  # damaged copies of a stream
 class _Stream:
     """A case with what the CPU made of it."""
 
-    name: str
+    case: Case
+    plan: ChunkPlan
     header: Header
-    payloads: list[bytes]
+    payloads: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, case: Case) -> _Stream:
+        """Coded by the CPU; kept as it is where it would grow."""
+        plan = case.plan()
+        encoded = encode_chunk(case.array, plan, case.classes(), threads=THREADS)
+        return cls(case, plan, encoded.header, encoded.payloads)
+
+    @property
+    def name(self) -> str:
+        """Of the case."""
+        return self.case.name
 
 
 def run_checks(run: Run, share: float) -> None:
@@ -52,47 +65,45 @@ def run_checks(run: Run, share: float) -> None:
 
 
 def _check_batch(run: Run, kind: str, cases: Sequence[Case]) -> None:
-    streams = []
-    for case in cases:
-        header, read = open_container(case.blob())
-        payloads = [bytes(read(stage)) for stage in range(1, len(header.payload_sizes) + 1)]
-        streams.append(_Stream(case.name, header, payloads))
-    _attempt(run, f"encode {kind}", cases, lambda: _check_encoding(run, kind, cases))
-    _attempt(run, f"decode {kind}", cases, lambda: _check_decoding(run, kind, streams))
+    streams = [_Stream.of(case) for case in cases]
+    _attempt(run, f"encode {kind}", streams, lambda: _check_encoding(run, kind, streams))
+    _attempt(run, f"decode {kind}", streams, lambda: _check_decoding(run, kind, streams))
     coded = [s for s in streams if s.header.transform is not None]
-    _attempt(run, f"damage {kind}", cases, lambda: _check_damage(run, kind, coded))
+    _attempt(run, f"damage {kind}", streams, lambda: _check_damage(run, kind, coded))
     print(f"{kind}: {len(cases)} cases, up to '{cases[-1].name}'; {len(run.failures)} differ so far", flush=True)
 
 
-def _attempt(run: Run, check: str, cases: Sequence[Case], work: Callable[[], None]) -> None:
+def _attempt(run: Run, check: str, streams: Sequence[_Stream], work: Callable[[], None]) -> None:
     """A check that an error of ours ends for this batch; a device that fails ends all."""
     try:
         work()
     except BackendUnavailable:
         raise
     except MmipError as error:
-        run.fail(check, f"batch from '{cases[0].name}'", f"{type(error).__name__}: {error}")
+        run.fail(check, f"batch from '{streams[0].name}'", f"{type(error).__name__}: {error}")
 
 
-def _check_encoding(run: Run, kind: str, cases: Sequence[Case]) -> None:
+def _check_encoding(run: Run, kind: str, streams: Sequence[_Stream]) -> None:
     """Payloads of one batch, and of every chunk of it alone."""
     chunks, expected, names = [], [], []
-    for case in cases:
-        plan = case.plan()
+    for stream in streams:
+        case, plan = stream.case, stream.plan
         reason = refusal(plan, case.array.dtype)
         if reason is not None:
             run.add("checks", check=f"encode {kind}", case=case.name, outcome=f"skipped: {reason}")
             continue
-        classes = case.classes()
+        classes, payloads = case.classes(), stream.payloads
         held = None if classes is None else run.executor.upload(classes)
         chunks.append(Chunk(run.executor.upload(case.array), plan, held))
-        expected.append(encode_chunk(case.array, plan, classes, allow_raw=False))
+        if stream.header.transform is None:
+            payloads = encode_chunk(case.array, plan, classes, threads=THREADS, allow_raw=False).payloads
+        expected.append(payloads)
         names.append(case.name)
     coded = encode_batch(run.executor, chunks, ROUNDING) if chunks else []
     for name, chunk, found, core in zip(names, chunks, coded, expected, strict=True):
-        _compare_payloads(run, f"encode {kind}", name, found.payloads, core.payloads)
+        _compare_payloads(run, f"encode {kind}", name, found.payloads, core)
         alone = encode_batch(run.executor, [chunk], ROUNDING)[0]
-        _compare_payloads(run, f"encode {kind}, alone", name, alone.payloads, core.payloads)
+        _compare_payloads(run, f"encode {kind}, alone", name, alone.payloads, core)
 
 
 def _compare_payloads(run: Run, check: str, case: str, found: Sequence[bytes], expected: Sequence[bytes]) -> None:
@@ -125,7 +136,7 @@ def _wanted(header: Header) -> list[dict[str, Any]]:
 def _outcome(header: Header, payloads: Sequence[bytes], check_crc: bool = True, **way: Any) -> Any:
     """The array of the CPU core, or its error."""
     try:
-        return decode_chunk(header, lambda stage: payloads[stage - 1], check_crc=check_crc, **way)
+        return decode_chunk(header, lambda s: payloads[s - 1], check_crc=check_crc, threads=THREADS, **way)
     except MmipError as error:
         return error
 

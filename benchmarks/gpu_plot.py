@@ -28,10 +28,15 @@ def draw(run: Run, path: Path) -> None:
 
 def _rates(run: Run, axes: object) -> None:
     ours = [r for r in run.rows["rates"] if r["data"] == "volume" and r["dtype"] == "uint16"]
-    for mode in dict.fromkeys(r["mode"] for r in ours):
+    for number, mode in enumerate(dict.fromkeys(r["mode"] for r in ours)):
         for column, line in (("encode_gb_s", "-o"), ("decode_gb_s", "--s")):
             points = sorted((r["chunk_mb"] * r["batch"], r[column]) for r in ours if r["mode"] == mode and column in r)
-            axes.loglog(*zip(*points, strict=True) if points else ([], []), line, label=f"{mode}, {column[:6]}")
+            axes.loglog(
+                *zip(*points, strict=True) if points else ([], []),
+                line,
+                color=f"C{number}",
+                label=f"{mode}, {column[:6]}",
+            )
     axes.set(title="16-bit volumes, device to device", xlabel="MB in a batch", ylabel="GB/s")
     if axes.lines:
         axes.legend(fontsize=7)

@@ -7,14 +7,12 @@ stored. Every batch is decoded and compared with what the CPU core decodes from 
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gpu_data import RATES, nonzero_share, rate_array, rate_plan
+from gpu_data import RATES, THREADS, nonzero_share, rate_array, rate_plan
 from gpu_rows import Run
 from gpu_traffic import Work, moved
 from machine import data_folder
@@ -30,7 +28,6 @@ from mmip_gpu.planning import ChunkPlan
 _MB = 2**20
 _CPU_MOST = 32 * _MB  # of an array that the CPU is timed on
 _REPEATS = 3
-_THREADS = os.cpu_count() or 1
 # Megabytes of a chunk, chunks in a batch; the first is measured by kernel too.
 SIZES = ((64, 8), (512, 1), (1, 256), (1, 16), (1, 1), (8, 32), (8, 1), (64, 1))
 _SMALL_SIZES = ((1 / 64, 2), (1 / 32, 1))
@@ -107,7 +104,7 @@ class _Rates:
         """Measure one batch; the kernels' own times too where asked for."""
         array = self._array(job)
         plan = self._plan(job, array)
-        encoded = encode_chunk(array, plan, threads=_THREADS, allow_raw=False)
+        encoded = encode_chunk(array, plan, threads=THREADS, allow_raw=False)
         row: dict[str, Any] = {
             **{"data": job.data, "mode": job.mode, "dtype": job.dtype},
             **{"chunk_mb": array.nbytes / 1e6, "batch": job.batch},
@@ -133,7 +130,7 @@ class _Rates:
         if any(tuple(c.payloads) != encoded.payloads for c in coded):
             self._run.fail("rates, encoding", str(job), "other payloads than those of the CPU")
         if by_kernel:
-            self._kernels(job, array, row, plan, lambda e: encode_batch(e, chunks, ROUNDING))
+            self._kernels(job, array, row, plan, seconds, lambda e: encode_batch(e, chunks, ROUNDING))
         _, seconds = self._timed(lambda: code_from_host(executor, [array] * job.batch, plan))
         row["encode_host_gb_s"] = size / seconds / 1e9
 
@@ -155,23 +152,29 @@ class _Rates:
         decoder, held = Decoder(executor), self._on_device(jobs)
         arrays, seconds = self._timed(lambda: decoder.decode(held).results())
         row["decode_gb_s"] = size / seconds / 1e9
-        expected = decode_chunk(encoded.header, lambda stage: encoded.payloads[stage - 1], threads=_THREADS)
+        expected = decode_chunk(encoded.header, lambda stage: encoded.payloads[stage - 1], threads=THREADS)
         if any(not np.array_equal(executor.download(found), expected) for found in (arrays[0], arrays[-1])):
             self._run.fail("rates, decoding", str(job), "other samples than those of the CPU")
         if by_kernel:
-            self._kernels(job, array, row, plan, lambda e: Decoder(e).decode(held).results())
+            self._kernels(job, array, row, plan, seconds, lambda e: Decoder(e).decode(held).results())
         _, seconds = self._timed(lambda: decode_to_host(executor, jobs))
         row["decode_host_gb_s"] = size / seconds / 1e9
 
     def _kernels(
-        self, job: _Job, array: np.ndarray, row: dict[str, Any], plan: ChunkPlan, code: Callable[[Any], Any]
+        self,
+        job: _Job,
+        array: np.ndarray,
+        row: dict[str, Any],
+        plan: ChunkPlan,
+        whole: float,
+        code: Callable[[Any], Any],
     ) -> None:
-        """Rows of the kernels of one batch: what they had to move over their time, against copies."""
+        """Rows of the kernels of one batch: what they had to move over their time, against copies.
+
+        `whole` is what the batch takes without marks: what is not in kernels is a row of its own.
+        """
         measured = MeasuredExecutor(self._run.executor)
-        start = time.perf_counter()
         code(measured)
-        self._clock.wait()
-        whole = time.perf_counter() - start
         times = measured.times()
         times["outside kernels"] = 0, whole - sum(seconds for _, seconds in times.values())
         z, y, x = plan.tile_log2
@@ -203,7 +206,7 @@ class _Rates:
         key = job.data, job.mode, job.dtype
         if key not in self._cpu:
             planes = max(_CPU_MOST * array.shape[0] // max(array.nbytes, 1), 8)
-            part, threads = np.ascontiguousarray(array[:planes]), _THREADS
+            part, threads = np.ascontiguousarray(array[:planes]), THREADS
             encoded, encode = self._timed(lambda: encode_chunk(part, plan, threads=threads, allow_raw=False))
             payloads = encoded.payloads
             _, decode = self._timed(lambda: decode_chunk(encoded.header, lambda s: payloads[s - 1], threads=threads))

@@ -31,6 +31,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("encode_host_gb_s", "decode_host_gb_s", "cpu_encode_gb_s", "cpu_decode_gb_s", "cpu_threads"),
     ),
     "rivals": ("codec", "data", "dtype", "megabytes", "bits_per_sample", "psnr_db", "encode_gb_s", "decode_gb_s"),
+    "targets": ("target", "wanted", "found", "met"),
     "skipped": ("part", "what", "why"),
 }
 

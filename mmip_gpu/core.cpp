@@ -23,6 +23,7 @@
 #include "passes/mask.h"
 #include "passes/pack.h"
 #include "passes/padding.h"
+#include "passes/rates.h"
 #include "passes/stage_codes.h"
 #include "passes/statistics.h"
 #include "rules/colour.h"
@@ -268,10 +269,14 @@ struct Chunk {
         if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
     }
 
-    // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order), without a mask.
-    std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes) {
+    // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order); masked: 1 for cells that lie
+    // under the padding mask as a whole.
+    std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes, std::optional<ClassArray> masked) {
         const size_t cells = static_cast<size_t>(coefficients.cells);
-        require(dc.size() == cells && classes.size() == cells && !padding, "not the DCs of this chunk");
+        require(dc.size() == cells && classes.size() == cells && masked.has_value() == padding.has_value() && (!masked || masked->size() == cells),
+                "not the DCs of this chunk");
+        const size_t depth = static_cast<size_t>(coefficients.geometry.depth);
+        for (size_t i = 0; masked && i < cells; ++i) std::fill_n(coefficients.mask.get() + i * depth, depth, masked->data()[i] != 0 ? ~uint64_t{0} : 0);
         std::copy_n(dc.data(), cells, coefficients.dc.get());
         std::copy_n(classes.data(), cells, coefficients.classes.get());
         nb::gil_scoped_release free;
@@ -415,6 +420,22 @@ std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::optional<std::
     return {bytes_of(codes.head), bytes_of(codes.words)};
 }
 
+// Bits of every symbol of a stage from 2 on, headers first: with the built-in codes, or those chosen for a histogram.
+nb::bytes stage_rates(int stage, std::optional<CountArray> histogram) {
+    StageRates rates;
+    if (histogram) {
+        require(stage > 1 && histogram->size() == stage_symbols(stage), "not the histogram of this stage");
+        const uint32_t *counts = histogram->data(), *tokens = counts + kHeaderClasses * kHeaderAlphabet;
+        const std::vector<std::vector<uint32_t>> histograms = {{counts, tokens}, {tokens, counts + histogram->size()}};
+        nb::gil_scoped_release free;
+        rates = rates_of_counts(stage, histograms, 1);
+    } else {
+        rates = builtin_rates(stage);
+    }
+    rates.header.insert(rates.header.end(), rates.token.begin(), rates.token.end());
+    return bytes_of(rates.header);
+}
+
 nb::bytes head_of_payload(nb::bytes codes, CountArray sizes, CountArray group_crcs) {
     const uint8_t* code_bytes = reinterpret_cast<const uint8_t*>(codes.c_str());
     const std::string head = payload_head({code_bytes, code_bytes + codes.size()}, {sizes.data(), sizes.data() + sizes.size()},
@@ -464,7 +485,7 @@ NB_MODULE(_core, m) {
         .def("from_columns", &Chunk::from_columns, "stage"_a, "array"_a)
         .def("mode_counts", &Chunk::mode_counts)
         .def("settle_sums", &Chunk::run_settle_sums, "sums"_a, "search"_a)
-        .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a)
+        .def("fit_weights", &Chunk::fit_weights, "dc"_a, "classes"_a, "masked"_a.none())
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
         .def_prop_ro("dc_recon", [](const Chunk& c) { return c.quantizer.dc_recon; })
@@ -478,6 +499,7 @@ NB_MODULE(_core, m) {
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
     m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a.none(), "histogram"_a, "dc_image"_a = false);
+    m.def("stage_rates", &stage_rates, "stage"_a, "histogram"_a.none());
     m.def("payload_head", &head_of_payload, "codes"_a, "sizes"_a, "group_crcs"_a);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);

@@ -1,11 +1,34 @@
-"""Zarr codecs of mmip_gpu, found by entry points: any Zarr reader opens our arrays with no import of ours.
+"""Codecs of mmip_gpu for Zarr and numcodecs, found by entry points: readers need no import of ours.
 
-Values: arrays of Zarr chunks in, chunk bytes out, and back; host memory. Implements FORMAT.md section 10.
-Guarantees the bytes that `mmip_gpu.write_zarr` writes; knows nothing of groups, records or volumes.
+Values: chunks of arrays in, chunk bytes out, and back. `Mmip` (Zarr v3) and `MmipV2` (Zarr v2, numcodecs) hold whole
+images in each chunk, `StageCodec` one stage of an array of `mmip_gpu.write_zarr` (SPEC.md, FORMAT.md section 10).
+Importing this package needs neither zarr nor numcodecs.
 """
 
 from __future__ import annotations
 
-from .stage import StageCodec
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["StageCodec"]
+if TYPE_CHECKING:
+    from .stage import StageCodec
+    from .v2 import MmipV2
+    from .v3 import Mmip
+
+__all__ = ["Mmip", "MmipV2", "StageCodec"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a codec on first use."""
+    if name == "Mmip":
+        from .v3 import Mmip
+
+        return Mmip
+    if name == "MmipV2":
+        from .v2 import MmipV2
+
+        return MmipV2
+    if name == "StageCodec":
+        from .stage import StageCodec
+
+        return StageCodec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """The Zarr codec `mmip.stage`: one chunk of a stage array to its entropy-coded bytes and back.
 
-Values: int32 (planes, gz, gy, gx, columns) in, bytes out, and the other way; host memory.
+Values: int32 (planes, gz, gy, gx, columns) in, bytes out, and the other way; coded on the host, also for buffers of a
+device.
 Implements FORMAT.md section 10 (stage arrays) on the core's passes (sections 6 to 8).
 Guarantees that decoding and encoding again gives the identical bytes, and that no bytes make it allocate more
 than the chunk's shape does. Zarr gives it one chunk at a time, unless ``codec_pipeline.batch_size`` says so.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,7 @@ from zarr.abc.codec import ArrayBytesCodec
 from mmip_gpu import _core
 from mmip_gpu.errors import CorruptData, InvalidArgument
 
+from .buffers import to_nd_buffer
 from .prefix import read_prefix, write_prefix
 
 if TYPE_CHECKING:
@@ -85,27 +87,34 @@ class StageCodec(ArrayBytesCodec):
     dc_image: bool = False
 
     def __post_init__(self) -> None:
-        _check("cell_depth", self.cell_depth, _is_integer(self.cell_depth) and self.cell_depth in _CELL_AC)
-        smallest = _SMALLEST_TILE[self.cell_depth]
+        deep = self.cell_depth
+        _check("cell_depth", deep, _is_integer(deep) and deep in _CELL_AC, "1 or 8")
+        smallest = _SMALLEST_TILE[deep]
         tile = _integers("tile_log2", self.tile_log2)
-        tile_fits = len(tile) == 3 and all(a >= b for a, b in zip(tile, smallest, strict=True)) and sum(tile) <= 12
-        _check("tile_log2", tile, tile_fits and self.cell_depth * 64 << sum(tile) <= _core.MAX_TILE_SAMPLES)
-        cuts = _integers("cuts", self.cuts)
-        rising = all(a < b for a, b in pairwise(cuts))
-        _check("cuts", cuts, 2 <= len(cuts) <= _core.MAX_STAGES and rising)
-        _check("cuts", cuts, cuts[0] == 0 and cuts[-1] == _CELL_AC[self.cell_depth])
-        _check("stage", self.stage, _is_integer(self.stage) and 1 <= self.stage <= len(cuts) + 1)
-        _check("steps", self.steps, isinstance(self.steps, tuple) and len(self.steps) <= _core.MAX_CLASSES)
-        _check("steps of stage 1", self.steps, bool(self.steps) or self.stage > 1)
-        _check("padding", self.padding, isinstance(self.padding, bool) and (self.stage == 1 or not self.padding))
-        imaged = self.cell_depth == 1 and all(a >= b for a, b in zip(tile, _SMALLEST_IMAGE_TILE, strict=True))
+        fits = len(tile) == 3 and all(a >= b for a, b in zip(tile, smallest, strict=True)) and sum(tile) <= 12
+        fits = fits and deep * 64 << sum(tile) <= _core.MAX_TILE_SAMPLES
+        _check("tile_log2", tile, fits, f"at least {smallest}, a tile of at most {_core.MAX_TILE_SAMPLES} samples")
+        cuts, last = _integers("cuts", self.cuts), _CELL_AC[deep]
+        rising = all(a < b for a, b in pairwise(cuts)) and 2 <= len(cuts) <= _core.MAX_STAGES
+        _check("cuts", cuts, rising and (cuts[0], cuts[-1]) == (0, last), f"ascending numbers from 0 to {last}")
+        _check("stage", self.stage, _is_integer(self.stage) and 1 <= self.stage <= len(cuts) + 1, f"1..{len(cuts) + 1}")
+        few = isinstance(self.steps, tuple) and len(self.steps) <= _core.MAX_CLASSES
+        _check("steps", self.steps, few, f"a list for each of at most {_core.MAX_CLASSES} classes")
+        _check("steps", self.steps, bool(self.steps) or self.stage > 1, "those of all classes in stage 1")
+        masked = isinstance(self.padding, bool) and (self.stage == 1 or not self.padding)
+        _check("padding", self.padding, masked, "true in stage 1, or false")
+        imaged = deep == 1 and all(a >= b for a, b in zip(tile, _SMALLEST_IMAGE_TILE, strict=True))
         imaged = imaged and self.stage == 1 and len(self.steps) == 1 and not self.padding
-        _check("dc_image", self.dc_image, isinstance(self.dc_image, bool) and (imaged or not self.dc_image))
+        imaged = isinstance(self.dc_image, bool) and (imaged or not self.dc_image)
+        _check(
+            "dc_image", self.dc_image, imaged, "true in stage 1 of flat cells with one class and no padding, or false"
+        )
         for row in self.steps:
             values = _integers("steps", row)
-            _check("steps", row, len(values) in (1, 3) and len(values) == len(self.steps[0]))
-            _check("steps with padding", row, len(values) == 1 or not self.padding)
-            _check("steps", row, all(_core.MIN_STEP <= s <= _core.MAX_STEP for s in values))
+            components = (1,) if self.padding else (1, 3)
+            _check("steps", row, len(values) in components and len(values) == len(self.steps[0]), "1 or 3 components")
+            within = all(_core.MIN_STEP <= step <= _core.MAX_STEP for step in values)
+            _check("steps", row, within, f"{_core.MIN_STEP}..{_core.MAX_STEP}")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -116,12 +125,14 @@ class StageCodec(ArrayBytesCodec):
         InvalidArgument
             For another name, an unknown or missing key, or a value out of range.
         """
-        configuration = data.get("configuration")
-        names = {f.name for f in fields(cls)}
-        if data.get("name") != cls.name or not isinstance(configuration, Mapping):
+        configuration = data.get("configuration") if isinstance(data, Mapping) else None
+        if not isinstance(configuration, Mapping) or data.get("name") != cls.name:
             raise InvalidArgument(f"codec: expected {cls.name!r} with a configuration, found {data!r}")
-        if not names - {"steps", "padding", "dc_image"} <= set(configuration) <= names:
-            raise InvalidArgument(f"{cls.name}: expected keys {sorted(names)}, found {sorted(configuration)}")
+        names = [field.name for field in fields(cls)]
+        needed = [field.name for field in fields(cls) if field.default is MISSING]
+        for what, keys in (("unknown", set(configuration) - set(names)), ("missing", set(needed) - set(configuration))):
+            if keys:
+                raise InvalidArgument(f"{cls.name}: {what} key {min(keys)!r}: expected {', '.join(names)}")
         return cls(**{key: _frozen(value) for key, value in configuration.items()})
 
     def to_dict(self) -> dict[str, Any]:
@@ -153,9 +164,16 @@ class StageCodec(ArrayBytesCodec):
             return 2 + (2 * self.cell_depth if self.padding else 0)
         return 1 + self.cuts[self.stage - 1] - self.cuts[self.stage - 2]
 
+    def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
+        """Check shape and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.2."""
+        self._check_array(array_spec.shape, array_spec.shape, array_spec.dtype)
+        return self
+
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
         """Raise InvalidArgument unless the array is int32 of rank 5 (corrections: 4), all columns in every chunk."""
-        chunks = getattr(chunk_grid, "chunk_shape", shape)
+        self._check_array(shape, getattr(chunk_grid, "chunk_shape", shape), dtype)
+
+    def _check_array(self, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: Any) -> None:
         if self.corrects:
             if len(shape) != 4:
                 raise InvalidArgument(f"corrections: expected shape (planes, Z, Y, X), found {shape}")
@@ -179,9 +197,7 @@ class StageCodec(ArrayBytesCodec):
         return None if data is None else chunk_spec.prototype.buffer.from_bytes(data)
 
     def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
-        dtype = chunk_spec.dtype.to_native_dtype()
-        array: Any = self.decode_bytes(chunk_data.to_bytes(), chunk_spec.shape).astype(dtype, copy=False)
-        return chunk_spec.prototype.nd_buffer.from_ndarray_like(array)
+        return to_nd_buffer(self.decode_bytes(chunk_data.to_bytes(), chunk_spec.shape), chunk_spec)
 
     def encode_array(self, array: NDArray[Any]) -> bytes | None:
         """Bytes of a chunk; None for one wholly outside the grid, which is absent from a store.
@@ -280,9 +296,9 @@ def _check_dtype(dtype: np.dtype[Any]) -> None:
         raise InvalidArgument(f"stage array: expected int32, found {dtype}")
 
 
-def _check(field: str, found: object, condition: bool) -> None:
+def _check(key: str, found: object, condition: bool, expected: str) -> None:
     if not condition:
-        raise InvalidArgument(f"mmip.stage: {field} out of range: {found!r}")
+        raise InvalidArgument(f"mmip.stage: {key}={found!r}: expected {expected}")
 
 
 def _is_integer(value: object) -> bool:
@@ -291,7 +307,7 @@ def _is_integer(value: object) -> bool:
 
 def _integers(field: str, values: object) -> tuple[int, ...]:
     if not isinstance(values, tuple) or not all(map(_is_integer, values)):
-        raise InvalidArgument(f"mmip.stage: {field}: expected a tuple of integers, found {values!r}")
+        raise InvalidArgument(f"mmip.stage: {field}={values!r}: expected a tuple of integers")
     return values
 
 

@@ -48,7 +48,11 @@ class DeviceArray(np.ndarray):
 
     @property
     def data(self) -> Any:  # type: ignore[override]
-        return SimpleNamespace(ptr=self.__array_interface__["data"][0])
+        return SimpleNamespace(ptr=self.__array_interface__["data"][0], memset_async=self._set)
+
+    def _set(self, value: int, size: int) -> None:
+        assert size == self.nbytes
+        self.view(np.ndarray).fill(value)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:

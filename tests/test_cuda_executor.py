@@ -269,6 +269,7 @@ def test_cupy_has_what_we_call() -> None:
     names = {
         cupy: "RawModule asarray ascontiguousarray asnumpy empty from_dlpack get_default_memory_pool ndarray zeros",
         cupy.cuda: "Device Event Stream alloc_pinned_memory get_current_stream get_elapsed_time",
+        cupy.cuda.MemoryPointer: "copy_from_host_async copy_to_host_async memset_async ptr",
         cupy.cuda.runtime: (
             "CUDARuntimeError driverGetVersion getDevice getDeviceCount getDeviceProperties memGetInfo memcpyAsync "
             "memcpyDeviceToHost memcpyHostToDevice pointerGetAttributes runtimeGetVersion"

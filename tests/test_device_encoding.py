@@ -23,6 +23,7 @@ from mmip_gpu.device.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.device.encoding import Chunk, CodedChunk, encode_batch
 from mmip_gpu.device.packing import Indices, pack
 from mmip_gpu.device.parameters import PAYLOAD_ITEM, SAMPLE_ITEM
+from mmip_gpu.device.search import Search
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.planning import ChunkPlan, class_steps, sample_offset
 
@@ -67,7 +68,14 @@ CASES: list[tuple[str, tuple[int, ...], str, ChunkPlan, int]] = [
     ("noise", (128, 131), "uint8", plan_of("yx", 1, 400.0, cuts=(0, 1, 63), tile_log2=(0, 4, 4)), 0),
     ("edges", (140, 100), "uint16", plan_of("yx", 1, 2500.0, cuts=(0, 20, 63), classes=3, tile_log2=(0, 4, 3)), 3),
 ]
-SEARCHES = [_core.SEARCH_NONE, _core.SEARCH_FAST]
+# How block modes and indices are chosen, in how many passes.
+SEARCHES = [
+    (_core.SEARCH_NONE, 1),
+    (_core.SEARCH_FAST, 1),
+    (_core.SEARCH_ROUGH, 1),
+    (_core.SEARCH_FULL, 1),
+    (_core.SEARCH_FULL, 3),
+]
 IDS = [f"{i}-{case[0]}" for i, case in enumerate(CASES)]
 
 
@@ -76,6 +84,12 @@ def analyzed(case: tuple[str, tuple[int, ...], str, ChunkPlan, int]) -> _core.Ch
     array = make(kind, shape, dtype, 5)
     classes = make_roi(array, plan.axes, roi, 3) if roi else None
     return analyzed_chunk(array, plan, classes, 1).chunk
+
+
+def at_effort(case: Any, effort: int) -> Any:
+    """The case with a plan of that effort."""
+    kind, shape, dtype, plan, roi = case
+    return kind, shape, dtype, replace(plan, config=replace(plan.config, effort=effort)), roi
 
 
 def shape_of(case: tuple[str, tuple[int, ...], str, ChunkPlan, int]) -> ChunkShape:
@@ -197,17 +211,17 @@ def planes_of(case: Any) -> tuple[NDArray[Any], NDArray[np.uint8] | None, int]:
     return (colour_planes(planes, offset), cells, 0) if plan.colour else (planes, cells, offset)
 
 
-@pytest.mark.parametrize("search", SEARCHES)
-@pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_analysis_is_that_of_the_core(executor: HostExecutor, case: Any, search: int) -> None:
+def check_analysis(executor: HostExecutor, case: Any, search: int, passes: int) -> None:
+    """Modes, indices, sums and payloads of a case are those of the core."""
+    case = at_effort(case, max(search, 1))
     shape, (planes, cells, offset) = shape_of(case), planes_of(case)
     rounding = 128 if search == _core.SEARCH_NONE else 96
     chunk = empty_chunk(shape.plan, shape.layout)
-    errors = chunk.analyze(planes, cells, offset, rounding, search, 1, 1)
+    errors = chunk.analyze(planes, cells, offset, rounding, search, passes, 1)
     held = executor.upload(planes)
     source = Source(held, None if cells is None else executor.upload(cells), offset)
     batch = Batch(executor, [shape])
-    indices, sums = analyze(batch, [source], rounding, search)
+    indices, sums = analyze(batch, [source], rounding, search, passes)
     for name, expected in host_indices(chunk, shape).items():
         found = executor.download(getattr(indices, name))
         if name in ("positions", "values"):
@@ -223,6 +237,12 @@ def test_analysis_is_that_of_the_core(executor: HostExecutor, case: Any, search:
     assert pack(batch, indices) == [core_payloads(chunk, len(shape.plan.cuts))]
 
 
+@pytest.mark.parametrize(("search", "passes"), SEARCHES)
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_analysis_is_that_of_the_core(executor: HostExecutor, case: Any, search: int, passes: int) -> None:
+    check_analysis(executor, case, search, passes)
+
+
 def encoded(executor: HostExecutor, cases: list[Any]) -> list[CodedChunk]:
     chunks = []
     for kind, shape, dtype, plan, roi in cases:
@@ -233,8 +253,9 @@ def encoded(executor: HostExecutor, cases: list[Any]) -> list[CodedChunk]:
 
 
 def test_an_unequal_batch_from_samples_to_payloads(executor: HostExecutor) -> None:
-    coded = encoded(executor, CASES)
-    for (kind, shape, dtype, plan, roi), found in zip(CASES, coded, strict=True):
+    cases = [at_effort(case, effort) for case in CASES for effort in (1, 2, 3)]
+    coded = encoded(executor, cases)
+    for (kind, shape, dtype, plan, roi), found in zip(cases, coded, strict=True):
         array = make(kind, shape, dtype, 5)
         classes = make_roi(array, plan.axes, roi, 3) if roi else None
         expected = encode_chunk(array, plan, classes, allow_raw=False)
@@ -244,14 +265,15 @@ def test_an_unequal_batch_from_samples_to_payloads(executor: HostExecutor) -> No
         assert (found.offset, tuple(tuple(d) for d in found.recon)) == (fields.offset, fields.recon)
 
 
+@pytest.mark.parametrize("effort", [1, 2, 3])
 @pytest.mark.parametrize("depth", [1, 8])
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
-def test_extreme_samples(executor: HostExecutor, dtype: str, depth: int) -> None:
+def test_extreme_samples(executor: HostExecutor, dtype: str, depth: int, effort: int) -> None:
     cuts = (0, 1, 64 * depth - 1)
     cases: list[Any] = []
     for kind in ("checkerboard", "noise", "spikes", "constant"):
         for step in (0.0, 0.25, 65536.0):
-            cases.append((kind, (9, 17, 33), dtype, plan_of("zyx", depth, step, cuts=cuts), 0))
+            cases.append((kind, (9, 17, 33), dtype, plan_of("zyx", depth, step, effort, cuts), 0))
     for case, found in zip(cases, encoded(executor, cases), strict=True):
         expected = encode_chunk(make(case[0], case[1], dtype, 5), case[3], allow_raw=False)
         assert tuple(found.payloads) == expected.payloads
@@ -260,16 +282,9 @@ def test_extreme_samples(executor: HostExecutor, dtype: str, depth: int) -> None
 def test_what_is_refused_is_named() -> None:
     plan = plan_of("yx", 1, 4.0)
     array = np.zeros((9, 9), np.uint8)
-    refused = [
-        (replace(plan, padding=0), "uint8", "a padding mask"),
-        (plan, "float32", "samples of float32"),
-        (plan_of("yx", 1, 4.0, effort=2), "uint8", "effort 2"),
-        (plan_of("yx", 1, 4.0, effort=3), "uint8", "effort 3"),
-    ]
-    for other, dtype, reason in refused:
-        chunks = [Chunk(array, plan), Chunk(array.astype(dtype), other)]
-        with pytest.raises(InvalidArgument, match=f"chunk 1: {reason}"):
-            encode_batch(HostExecutor(), chunks, ROUNDING)
+    for dtype in ("float32", "int32"):
+        with pytest.raises(InvalidArgument, match=f"chunk 1: samples of {dtype}"):
+            encode_batch(HostExecutor(), [Chunk(array, plan), Chunk(array.astype(dtype), plan)], ROUNDING)
 
 
 def test_an_empty_chunk_has_no_payloads() -> None:
@@ -290,7 +305,8 @@ def test_places_past_two_to_the_31_samples() -> None:
     assert np.array_equal(np.diff(tiles["first_cell"]), cells[:-1])
 
 
-def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor) -> None:
+@pytest.mark.parametrize("search", [_core.SEARCH_FAST, _core.SEARCH_FULL])
+def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor, search: int) -> None:
     """The last tile of a chunk of 2^33 samples, of which only the end is there: addresses count from its start."""
     plan = plan_of("zyx", 8, 900.0, tile_log2=(2, 2, 2), cuts=(0, 30, 511))
     whole = ChunkShape(PlaneLayout.of((2100, 2048, 2048), "zyx"), plan)
@@ -298,7 +314,7 @@ def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor) -> Non
     z, y, x = (int(n) * 8 for n in last["cell"])
     samples = make("textured", (2100 - z, 2048 - y, 2048 - x), "uint16", 9)
     small = Batch(executor, [ChunkShape(PlaneLayout.of(samples.shape, "zyx"), plan)])
-    indices, sums = analyze(small, [Source(executor.upload(samples), None, 30000)], 96, _core.SEARCH_FAST)
+    indices, sums = analyze(small, [Source(executor.upload(samples), None, 30000)], 96, search)
 
     padded = np.zeros((2100 - z, 2048, 2048), np.uint16)
     padded[:, y:, x:] = samples
@@ -310,7 +326,7 @@ def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor) -> Non
     source = np.zeros(1, SAMPLE_ITEM)
     source["samples"] = executor.address(held) - 2 * z * 2048 * 2048
     source["shape"], source["type"], source["offset"] = whole.layout.volume, 2, 30000
-    source["rounding"], source["dc_unit"], source["search"] = 96, 1, _core.SEARCH_FAST
+    source["rounding"], source["dc_unit"], source["search"] = 96, 1, search
     found = {name: executor.empty(array.shape, array.dtype) for name, array in vars(indices).items()}
     entry_places = {"positions": "first_entry", "values": "first_entry"}
     addresses = {
@@ -321,7 +337,10 @@ def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor) -> Non
     uploads = {"tiles": executor.upload(moved), "sources": executor.upload(source)}
     fields = {**batch.addresses(), **addresses, "sums": executor.address(total)}
     fields.update({name: executor.address(array) for name, array in uploads.items()})
-    executor.launch("analyze_volumes", groups=batch.superblocks, **fields)
+    if search == _core.SEARCH_FAST:
+        executor.launch("analyze_volumes", groups=batch.superblocks, **fields)
+    else:
+        Search(batch).run(**fields)
     assert int(last["first_entry"]) > 2**32
     for name, array in vars(indices).items():
         assert np.array_equal(executor.download(found[name]), executor.download(array)), name
@@ -329,7 +348,7 @@ def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor) -> Non
 
 
 @st.composite
-def encoder_cases(draw: st.DrawFn) -> tuple[Any, int]:
+def encoder_cases(draw: st.DrawFn) -> tuple[Any, int, int]:
     """A case of any content, shape and plan that the kernels take, and how it is searched."""
     depth = draw(st.sampled_from((1, 8)))
     last = 64 * depth - 1
@@ -348,18 +367,9 @@ def encoder_cases(draw: st.DrawFn) -> tuple[Any, int]:
     shape = tuple(draw(st.integers(1, n)) for n in most)
     kind = draw(st.sampled_from(("noise", "smooth", "textured", "edges", "slices", "spikes", "half")))
     classes = len(plan.steps) if len(plan.steps) > 1 else 0
-    return (kind, shape, draw(st.sampled_from(DTYPES)), plan, classes), draw(st.sampled_from(SEARCHES))
+    return (kind, shape, draw(st.sampled_from(DTYPES)), plan, classes), *draw(st.sampled_from(SEARCHES))
 
 
 @given(encoder_cases(), st.booleans())
 def test_any_chunk_is_coded_as_the_core_does(given_case: Any, descending: bool) -> None:
-    case, search = given_case
-    executor = HostExecutor(descending)
-    shape, (planes, cells, offset) = shape_of(case), planes_of(case)
-    chunk = empty_chunk(shape.plan, shape.layout)
-    errors = chunk.analyze(planes, cells, offset, ROUNDING, search, 1, 1)
-    held, classes = executor.upload(planes), None if cells is None else executor.upload(cells)
-    batch = Batch(executor, [shape])
-    indices, sums = analyze(batch, [Source(held, classes, offset)], ROUNDING, search)
-    assert batch.settle_sums(executor.download(sums), search) == [(chunk.recon, errors)]
-    assert pack(batch, indices) == [core_payloads(chunk, len(shape.plan.cuts))]
+    check_analysis(HostExecutor(descending), *given_case)

@@ -18,11 +18,12 @@ import gpu_traffic
 import numpy as np
 import pytest
 from gpu_rows import Run
+from gpu_targets import add_targets
 from gpu_traffic import Work, moved, prediction_tables
 from machine import HERE, RESULTS
 from standin_cupy import Cupy
 
-from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
+from mmip_gpu.device import CudaExecutor, HostExecutor, _phases, measuring
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +124,7 @@ def test_rows_are_there_when_it_is_interrupted(tmp_path: Path, monkeypatch: pyte
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.setitem(sys.modules, "cupy", Cupy())
     monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(measuring, "_FILLED_BYTES", 64)  # the stand-in's memory is slow
     return Run(CudaExecutor(), tmp_path / "rows", 60.0, small=True)
 
 
@@ -175,6 +177,26 @@ def test_rivals_are_measured_or_named(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert all(row["psnr_db"] == np.inf and row["bits_per_sample"] > 0 for row in found)
 
 
+def test_targets_are_judged_by_the_rows(run: Run) -> None:
+    volume = {"data": "volume", "dtype": "uint16"}
+    add_targets(run, 2.4e12)
+    assert {row["met"] for row in run.rows["targets"]} == {"not measured"}
+    run.rows["targets"].clear()
+    lossy = {**volume, "mode": "lossy, low rate", "bits_per_sample": 0.5}
+    run.add("rates", **lossy, chunk_mb=67.0, batch=8, encode_gb_s=120.0, decode_gb_s=200.0, encode_host_gb_s=46.0)
+    run.add("rates", **lossy, chunk_mb=1.0, batch=256, encode_gb_s=60.0, decode_gb_s=199.0)
+    run.add("ceilings", what="host to device, pinned", megabytes=268.0, gb_s=50.0)
+    run.add("kernels", **volume, mode="lossy, low rate", kernel="analyze_volumes", per_sample_ns=0.002)
+    add_targets(run, 2.4e12)
+    found = {row["target"]: (row.get("found"), row["met"]) for row in run.rows["targets"]}
+    assert found["lossy encode at effort 1, device to device, GB/s"] == (120.0, "yes")  # half an H200
+    assert found["lossy decode, device to device, GB/s"] == (200.0, "no")
+    assert found["256 chunks of 1 MB, share of the rate of large ones, encode"] == (0.5, "no")
+    assert found["encode from host memory, share of the link"] == (0.92, "yes")
+    share, met = found["transform and quantization, share of a copy at 4 bytes a sample"]
+    assert (round(share, 3), met) == (0.833, "yes")
+
+
 # --- what kernels must move
 
 
@@ -197,4 +219,4 @@ def test_the_notes_hold_the_table_that_the_script_prints(capsys: Any) -> None:
 def test_unknown_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="no columns"):
         Run(HostExecutor(), tmp_path, 1.0).add("rates", speed=3)
-    assert set(gpu_rows.COLUMNS) == {"checks", "ceilings", "kernels", "rates", "rivals", "skipped"}
+    assert set(gpu_rows.COLUMNS) == {"checks", "ceilings", "kernels", "rates", "rivals", "targets", "skipped"}

@@ -26,7 +26,7 @@ from mmip_gpu.device import CudaExecutor, Executor
 from mmip_gpu.device.decoding import DecodeJob, Decoder
 from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
 from mmip_gpu.device.measuring import HostClock, clock_of, median_seconds
-from mmip_gpu.errors import BackendUnavailable, LimitExceeded
+from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
 from mmip_gpu.metrics import format_table
 from mmip_gpu.planning import ChunkPlan
 from mmip_gpu.rate import make_plan
@@ -47,6 +47,8 @@ def bench(args: Namespace) -> None:
     """Measure and print; without a GPU the CPU's half, and what is missing."""
     source = open_source(args.input or _PHANTOM)
     array = np.ascontiguousarray(source.read())
+    if array.dtype.kind == "f" or not array.size:
+        raise InvalidArgument(f"bench: expected integer samples, found {array.dtype} of shape {array.shape}")
     layout = PlaneLayout.of(array.shape, args.axes or source.axes)
     threads = sorted({1, args.threads or os.cpu_count() or 1})
     executor, reason = _executor(args.device)

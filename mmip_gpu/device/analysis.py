@@ -1,7 +1,7 @@
 """The transforms and choices of a batch: samples in the executor's memory to quantized coefficients.
 
 Values: Source per chunk in; Indices in the executor's memory, and sums per tile and class, out. Encoder side of
-FORMAT.md sections 2 to 5. Equal to the core at effort 1, bit-exact and with plain rounding.
+FORMAT.md sections 2 to 5. Equal to the core at every effort, bit-exact and with plain rounding.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from .. import _core
 from ..errors import InvalidArgument
 from .batches import Batch
 from .executors import Array
+from .fields import SAMPLE_TYPES
 from .packing import Indices
 from .parameters import SAMPLE_ITEM
+from .search import Search
 
-__all__ = ["SAMPLE_TYPES", "Source", "analyze"]
+__all__ = ["Source", "analyze"]
 
-SAMPLE_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
 _SUMS = 7  # of a quality class: counts and excesses by |q| = 1, 2, more, and the squared error
 
 
@@ -36,10 +37,12 @@ class Source:
     offset: int
 
 
-def analyze(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> tuple[Indices, Array]:
+def analyze(
+    batch: Batch, sources: Sequence[Source], rounding: int, search: int, passes: int = 1
+) -> tuple[Indices, Array]:
     """Coefficients of a batch, and its sums: (tiles, classes, 7) of int64, as `Chunk.settle_sums` takes them.
 
-    `search` is SEARCH_NONE or SEARCH_FAST.
+    Each pass after the first decides by the code lengths that the one before would write.
 
     Raises
     ------
@@ -58,11 +61,19 @@ def analyze(batch: Batch, sources: Sequence[Source], rounding: int, search: int)
         positions=executor.empty(batch.entries, np.uint16),
         values=executor.empty(batch.entries, np.int32),
     )
-    sums = executor.zeros((batch.tiles.size, _core.MAX_CLASSES, _SUMS), np.int64)
-    arrays = {"sources": _source_items(batch, sources, rounding, search), "sums": sums, **vars(indices)}
-    addresses = {name: executor.address(array) for name, array in arrays.items()}
-    kernel = "analyze_planes" if depths == {1} else "analyze_volumes"
-    executor.launch(kernel, groups=batch.superblocks, **batch.addresses(), **addresses)
+    items = _source_items(batch, sources, rounding, search)
+    by_lengths = Search(batch) if search >= _core.SEARCH_ROUGH else None
+    for done in range(passes):
+        sums = executor.zeros((batch.tiles.size, _core.MAX_CLASSES, _SUMS), np.int64)
+        arrays = {"sources": items, "sums": sums, **vars(indices)}
+        addresses = {name: executor.address(array) for name, array in arrays.items()}
+        if by_lengths is None:
+            kernel = "analyze_planes" if depths == {1} else "analyze_volumes"
+            executor.launch(kernel, groups=batch.superblocks, **batch.addresses(), **addresses)
+            continue
+        if done:
+            by_lengths.learn(indices)
+        by_lengths.run(**addresses)
     return indices, sums
 
 
@@ -76,5 +87,5 @@ def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search
         item["offset"], item["rounding"] = source.offset, rounding
         item["dc_unit"] = _core.DC_IMAGE_UNIT if shape.plan.dc_image else 1
         item["search"] = search
-        item["reversible"] = sum(int(exact) << index for index, exact in enumerate(shape.plan.reversible))
+        item["reversible"] = shape.reversible_bits
     return batch.executor.upload(items)

@@ -19,11 +19,12 @@ from ..planning import ChunkPlan
 from .executors import Array, Executor
 from .parameters import BLOCK_ITEM, CHUNK_ITEM, PAYLOAD_ITEM, TILE_ITEM
 
-__all__ = ["Batch", "ChunkShape", "tile_items"]
+__all__ = ["Batch", "ChunkShape", "launch_items", "tile_items"]
 
 _HEADER_SYMBOLS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
 _AC_SYMBOLS = _HEADER_SYMBOLS + _core.TOKEN_CLASSES * _core.TOKEN_ALPHABET
 _DC_SYMBOLS = _core.DC_CLASSES * _core.DC_ALPHABET
+_ITEM_LANES = 256
 _MOST_COPIES, _MOST_COUNTS = 16, 2**24  # of the histograms: how many, and how many numbers together
 
 
@@ -60,6 +61,16 @@ class ChunkShape:
     def ac_stages(self) -> int:
         """Stages but the first."""
         return len(self.plan.cuts) - 1
+
+    @property
+    def reversible_bits(self) -> int:
+        """Bit c: whether class c is reversible."""
+        return sum(int(exact) << index for index, exact in enumerate(self.plan.reversible))
+
+    @property
+    def palettes(self) -> bool:
+        """Whether there may be palette cells."""
+        return self.plan.search[0] > _core.SEARCH_FAST
 
 
 def tile_items(shape: ChunkShape) -> NDArray[np.void]:
@@ -133,6 +144,7 @@ class Batch:
         self.streams = int(self.payloads["streams"].sum())
         self.groups = int(_groups(self.payloads["streams"]).sum())
         self.symbols = sum(_DC_SYMBOLS + int(n) * _AC_SYMBOLS for n in ac_stages)
+        self.palettes = any(shape.palettes for shape in shapes)
         self.copies = max(1, min(_MOST_COPIES, _MOST_COUNTS // self.symbols))
         self._on_device = {
             "tiles": executor.upload(self.tiles),
@@ -164,6 +176,7 @@ class Batch:
             steps=plan.steps,
             reversible=plan.reversible,
             recon=((0, 0, 0),) * len(plan.steps),
+            padding=plan.padding,
         )
 
     def settle_sums(self, sums: NDArray[np.int64], search: int) -> list[tuple[list[list[int]], list[float]]]:
@@ -190,6 +203,16 @@ class Batch:
         """Where the sub-streams of a payload stand."""
         first = int(self.payloads["first_stream"][payload])
         return slice(first, first + int(self.payloads["streams"][payload]))
+
+
+def launch_items(executor: Executor, kernel: str, items: NDArray[np.void]) -> None:
+    """A kernel over items of `count` lanes each, whose `first_group` it sets."""
+    if not items.size:
+        return
+    many = -(-items["count"] // _ITEM_LANES)
+    items["first_group"] = np.cumsum(many) - many
+    on_device = executor.upload(items)
+    executor.launch(kernel, groups=int(many.sum()), item_count=items.size, items=executor.address(on_device))
 
 
 class BlockTables:

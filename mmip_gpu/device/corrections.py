@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from .. import _core
 from ..floats import sample_range
 from . import _phases
-from .analysis import SAMPLE_TYPES
 from .batches import Batch
 from .executors import Array
+from .fields import SAMPLE_TYPES
 from .parameters import PAYLOAD_ITEM
 from .tiles import frame_bytes
 

@@ -44,8 +44,8 @@ def code_dc_images(batch: Batch, indices: Indices, rounding: int) -> DcImages:
     images = Batch(executor, [_image_shape(shape) for shape in batch.shapes])
     samples = [executor.empty((s.layout.planes, *s.layout.volume), np.int32) for s in images.shapes]
     _launch(batch, "dcs_to_image", indices, samples, None)
-    search = batch.shapes[0].plan.search[0]
-    coded, sums = analyze(images, [Source(array, None, 0) for array in samples], rounding, search)
+    search, passes = batch.shapes[0].plan.search
+    coded, sums = analyze(images, [Source(array, None, 0) for array in samples], rounding, search, passes)
     settled = images.settle_sums(executor.download(sums), search)
     limits = -COMPONENT_LIMIT, COMPONENT_LIMIT
     points = [Reconstruction(np.dtype(np.int32), 0, recon, limits) for recon, _ in settled]

@@ -4,7 +4,8 @@ Values: Chunk per array in the executor's memory; payloads, and what a header sa
 the CPU for tests. Guarantees the payloads that the codec makes of the same arrays; chunks of a batch may differ in
 everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a cell and stage,
 96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour and
-4 of float32; with corrections the decoded samples and 5 bytes a sample.
+4 of float32; with corrections the decoded samples and 5 bytes a sample; what padding takes (masks.py); at
+efforts 2 and 3 what search.py states.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from ..axes import PlaneLayout
 from ..errors import InvalidArgument
 from ..floats import DEEP_LIMIT, INDEX_LIMIT
 from ..planning import ChunkPlan, sample_offset
-from .analysis import SAMPLE_TYPES, Source, analyze
-from .batches import Batch, ChunkShape
+from .analysis import Source, analyze
+from .batches import Batch, ChunkShape, launch_items
 from .corrections import encode_corrections
 from .dc_images import DcImages, code_dc_images
 from .executors import Array, Executor
+from .fields import SAMPLE_TYPES
 from .float_samples import sample_indices
+from .masks import fill_padding
 from .packing import Indices, pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
 from .statistics import sample_statistics
@@ -33,7 +36,6 @@ from .synthesis import Reconstruction, Synthesizer
 
 __all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "refusal"]
 
-_LANES = 256
 _SAMPLES = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16", "float32"))
 
 
@@ -76,10 +78,6 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     """
     if np.dtype(dtype) not in _SAMPLES or (np.dtype(dtype) == np.float32) == (plan.config.step is None):
         return f"samples of {np.dtype(dtype)}"
-    if plan.search[0] > _core.SEARCH_FAST:
-        return f"effort {plan.config.effort}"
-    if plan.padding is not None:
-        return "a padding mask"
     return None
 
 
@@ -106,31 +104,33 @@ def encode_batch(
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
 
-def _kind(plan: ChunkPlan) -> tuple[int, bool, bool]:
-    """What the chunks of one launch share: cell depth, whether they have corrections, and a DC image."""
-    return plan.depth, plan.correction is not None, plan.dc_image
+def _kind(plan: ChunkPlan) -> tuple[int, int, int, bool, bool]:
+    """What the chunks of one launch share: cell depth, search, whether they have corrections, and a DC image."""
+    return plan.depth, *plan.search, plan.correction is not None, plan.dc_image
 
 
 def _encode_alike(
     executor: Executor, chunks: Sequence[Chunk], names: Sequence[str], rounding: int, plain: bool
 ) -> list[CodedChunk]:
     """Chunks of one kind, none of them empty; `names` begin the messages of errors."""
-    search = _core.SEARCH_NONE if plain else _core.SEARCH_FAST
+    search, passes = (_core.SEARCH_NONE, 1) if plain else chunks[0].plan.search
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
     ranges = _index_floats(executor, planes, [c.plan for c in chunks], names)
     statistics = sample_statistics(executor, planes)
-    offsets = [sample_offset(p, found) for p, found in zip(planes, statistics, strict=True)]
-    coloured = _colour_planes(batch, planes, offsets)
     cells = class_of_cells(batch, [c.classes for c in chunks])
+    masks, filled = fill_padding(batch, planes, cells)
+    coded_statistics = statistics if masks is None else sample_statistics(executor, filled)
+    offsets = [sample_offset(p, found) for p, found in zip(filled, coded_statistics, strict=True)]
+    coloured = _colour_planes(batch, filled, offsets)
     sources = [
         Source(p, c, 0 if s.plan.colour else offset)
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
-    indices, sums = analyze(batch, sources, rounding, search)
+    indices, sums = analyze(batch, sources, rounding, search, passes)
     images = code_dc_images(batch, indices, rounding) if chunks[0].plan.dc_image else None
-    payloads = pack(batch, indices)
+    payloads = pack(batch, indices, masks)
     settled = batch.settle_sums(executor.download(sums), search)
     found = [
         CodedChunk(payload, offset, recon, errors, of_floats or of_integers[1:])
@@ -140,7 +140,9 @@ def _encode_alike(
     ]
     if images is not None:
         found = _with_images(found, images)
-    return _corrected(batch, indices, planes, found) if chunks[0].plan.correction is not None else found
+    if chunks[0].plan.correction is None:
+        return found
+    return _corrected(batch, indices, None if masks is None else masks.mask, planes, found)
 
 
 def _with_images(coded: Sequence[CodedChunk], images: DcImages) -> list[CodedChunk]:
@@ -154,11 +156,11 @@ def _with_images(coded: Sequence[CodedChunk], images: DcImages) -> list[CodedChu
 
 
 def _corrected(
-    batch: Batch, indices: Indices, planes: Sequence[Array], coded: Sequence[CodedChunk]
+    batch: Batch, indices: Indices, mask: Array | None, planes: Sequence[Array], coded: Sequence[CodedChunk]
 ) -> list[CodedChunk]:
     """The chunks with their corrections."""
     points = [Reconstruction(p.dtype, c.offset, c.recon) for p, c in zip(planes, coded, strict=True)]
-    decoded = Synthesizer(batch.executor).planes(batch, indices, points)
+    decoded = Synthesizer(batch.executor).planes(batch, indices, points, mask)
     payloads = encode_corrections(batch, planes, decoded)
     return [
         replace(c, payloads=[*c.payloads, payload], decoded=array)
@@ -185,17 +187,6 @@ def _contiguous(array: Array) -> Array:
     return array if array.flags.c_contiguous else array.copy(order="C")
 
 
-def _launch(batch: Batch, kernel: str, items: np.ndarray[Any, Any]) -> None:
-    """A kernel over items of `count` lanes each."""
-    if not items.size:
-        return
-    many = -(-items["count"] // _LANES)
-    items["first_group"] = np.cumsum(many) - many
-    on_device = batch.executor.upload(items)
-    address = batch.executor.address(on_device)
-    batch.executor.launch(kernel, groups=int(many.sum()), item_count=items.size, items=address)
-
-
 def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]) -> list[Array]:
     """The planes that are transformed: components where there is colour."""
     executor, out = batch.executor, list(planes)
@@ -206,7 +197,7 @@ def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]
             addresses = executor.address(array), executor.address(out[index])
             one = array.size // shape.layout.planes
             rows.append((*addresses, one, array.size // 3, 0, SAMPLE_TYPES[array.dtype], offsets[index]))
-    _launch(batch, "colour_planes", np.array(rows, COLOUR_ITEM))
+    launch_items(batch.executor, "colour_planes", np.array(rows, COLOUR_ITEM))
     return out
 
 
@@ -227,5 +218,5 @@ def class_of_cells(batch: Batch, classes: Sequence[Array | None]) -> list[Array 
         out.append(executor.empty(shape.cells, np.uint8))
         addresses = executor.address(voxels[-1]), executor.address(out[-1])
         rows.append((*addresses, layout.volume, shape.cells, 0, shape.plan.depth, layout.channels))
-    _launch(batch, "cell_classes", np.array(rows, CELL_CLASS_ITEM))
+    launch_items(batch.executor, "cell_classes", np.array(rows, CELL_CLASS_ITEM))
     return out

@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from .. import _core
 from .batches import Batch
 from .executors import Array
+from .masks import Masks
 
-__all__ = ["Indices", "pack"]
+__all__ = ["Indices", "count_ac", "pack"]
 
 _HEADER_SYMBOLS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
 _LANES = 32  # tiles of a group where a lane takes one
 _SYMBOLS = 256  # of a group where a lane takes one
 _ESCAPE_SIZE = 15
 _LONGEST_ESCAPE = 29  # raw bits after the sign of |q| < 2^26
+_LONGEST_MASK_HEAD = 9  # bytes
 _LONGEST_COUNT = 11  # raw bits of a run or of a number of nonzeros
 
 
@@ -33,7 +35,7 @@ class Indices:
 
     Per cell: `modes` and `counts` (of the entries of the block that starts there) in coding order of its tile, `dcs`
     and `classes` in raster order of its tile. The entries of a block, `positions` and `values` in scan order, stand in
-    the room of its cells.
+    the room of its cells. There are palette cells only where the plan's search looks for them.
     """
 
     modes: Array
@@ -44,16 +46,26 @@ class Indices:
     values: Array
 
 
-def pack(batch: Batch, indices: Indices) -> list[list[bytes]]:
-    """Payloads of the stages of every chunk; all chunks of the batch have a DC image, or none has."""
-    return _Packer(batch, indices).run()
+def pack(batch: Batch, indices: Indices, masks: Masks | None = None) -> list[list[bytes]]:
+    """Payloads of the stages of every chunk; all chunks of the batch have a DC image, or none has.
+
+    Of `indices`, those of blocks that are masked everywhere change.
+    """
+    return _Packer(batch, indices, masks).run()
+
+
+def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], Array]:
+    """(histograms of all payloads, those of stage 1 empty; densities of all cells), before a further analysis."""
+    packer = _Packer(batch, indices, None)
+    packer.list_tokens()
+    return packer.counts(), packer.densities
 
 
 class _Packer:
-    def __init__(self, batch: Batch, indices: Indices) -> None:
+    def __init__(self, batch: Batch, indices: Indices, masks: Masks | None) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
         executor = batch.executor
-        self._arrays: dict[str, Array] = {
+        self._arrays: dict[str, Array] = {  # None: nothing of it in this batch
             "modes": indices.modes,
             "classes": indices.classes,
             "dcs": indices.dcs,
@@ -66,20 +78,26 @@ class _Packer:
             "histograms": executor.zeros((batch.copies, batch.symbols), np.uint32),
             "residuals": executor.empty(batch.cells, np.int32),
             "contexts": executor.empty(batch.cells, np.uint8),
+            "palettes": executor.empty(batch.tiles.size, np.uint32) if batch.palettes else None,
+            "codes": None,
         }
+        self._masked = masks is not None
+        if masks is not None:
+            self._arrays |= vars(masks)
 
     def run(self) -> list[list[bytes]]:
         """All steps in order."""
         self._has_dcs = not self._batch.shapes[0].plan.dc_image
         if self._has_dcs:
             self._list_dcs()
-        self._list_tokens()
+        self.list_tokens()
         heads = self._choose_codes()
         self._place()
         return self._payloads(heads)
 
     def _launch(self, kernel: str, groups: int, *names: str, **more: int) -> None:
-        addresses = {name: self._executor.address(self._arrays[name]) for name in names}
+        arrays = {name: self._arrays[name] for name in names}
+        addresses = {name: 0 if array is None else self._executor.address(array) for name, array in arrays.items()}
         self._executor.launch(kernel, groups=groups, **addresses, **more)
 
     def _launch_batch(self, kernel: str, groups: int, *names: str, **more: int) -> None:
@@ -96,6 +114,12 @@ class _Packer:
         arrays["errors"] = executor.empty(batch.cells, np.uint32)
         names = ("weights", "dcs", "classes", "errors", "residuals", "contexts")
         scratch = executor.address(arrays["dc_values"])
+        if self._masked:
+            arrays["settled"] = executor.empty(batch.cells, np.uint8)
+            self._launch_batch("settle_blocks", batch.superblocks, "hidden", "modes", "counts", "settled")
+            read = ("settled", "weights", "classes", "dcs")
+            self._launch_batch("settle_dcs", batch.tiles.size, *read, values=scratch)
+            self._launch_batch("count_masks", batch.tiles.size, "places", "frames", "codes")
         self._launch_batch("dc_residuals", batch.tiles.size, *names, values=scratch)
         self._launch_batch("count_dcs", self._tile_groups(), *_DC_SYMBOLS, "histograms", **self._histogram_fields())
 
@@ -106,13 +130,15 @@ class _Packer:
         """Prediction weights of every chunk: least squares on the host, in the one order that the core has."""
         batch, download = self._batch, self._executor.download
         dcs, classes = download(self._indices.dcs), download(self._indices.classes)
+        hidden = download(self._arrays["hidden"]) if self._masked else None
         weights = []
         for index, (shape, first) in enumerate(zip(batch.shapes, batch.first_cell, strict=True)):
             part = slice(first, first + shape.cells)
-            weights.append(batch.chunk_of(index).fit_weights(dcs[part], classes[part]))
+            masked = None if hidden is None or shape.plan.padding is None else hidden[part]
+            weights.append(batch.chunk_of(index).fit_weights(dcs[part], classes[part], masked))
         return weights
 
-    def _list_tokens(self) -> None:
+    def list_tokens(self) -> None:
         """Symbols of all AC, and how often each occurs."""
         batch, executor = self._batch, self._executor
         self._arrays["densities"] = executor.empty(batch.spans, np.uint32)
@@ -122,12 +148,29 @@ class _Packer:
         read = ("modes", "nonzeros", "densities", "headers", "histograms")
         self._launch_batch("list_headers", batch.superblocks, *read, **fields)
 
-    def _counts(self) -> NDArray[np.uint32]:
+    @property
+    def densities(self) -> Array:
+        """Of all cells by stage, in raster order of their tiles."""
+        return self._arrays["densities"]
+
+    def counts(self) -> NDArray[np.uint32]:
         """Of all symbols listed so far."""
         sums = self._arrays["sums"] = self._executor.empty(self._batch.symbols, np.uint32)
         groups = -(-self._batch.symbols // _SYMBOLS)
         self._launch("sum_histograms", groups, "histograms", "sums", **self._histogram_fields())
         return self._executor.download(sums)
+
+    def _range_coded(self) -> NDArray[np.int64]:
+        """By payload: bytes that masks and palette cells take at most."""
+        batch, arrays, download = self._batch, self._arrays, self._executor.download
+        room = np.zeros(batch.payloads.size, np.int64)
+        first = batch.chunks["first_payload"][batch.tiles["chunk"]]
+        if arrays["codes"] is not None:
+            np.add.at(room, first, download(arrays["codes"])[:, 1].astype(np.int64) + _LONGEST_MASK_HEAD)
+        if arrays["palettes"] is not None:
+            self._launch_batch("count_palettes", batch.tiles.size, *_PALETTE_CELLS, "palettes")
+            np.add.at(room, first + 1, download(arrays["palettes"]))
+        return room
 
     def _choose_codes(self) -> list[bytes | None]:
         """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads.
@@ -135,7 +178,7 @@ class _Packer:
         None stands for a stage without a payload of its own.
         """
         batch, executor = self._batch, self._executor
-        counts = self._counts()
+        counts, more = self.counts(), self._range_coded()
         words = np.zeros(batch.symbols, np.uint32)
         heads: list[bytes | None] = []
         rooms = []
@@ -153,7 +196,7 @@ class _Packer:
             heads.append(head if streams > 0 else None)
             most = _most_dc_bits if stage == 1 else _most_token_bits
             map_bits = batch.shapes[chunk].cells * 32 if stage == 1 and batch.chunks["classes"][chunk] > 1 else 0
-            rooms.append((most(counts[part], words[part]) + map_bits) // 8 + streams)
+            rooms.append((most(counts[part], words[part]) + map_bits) // 8 + streams + int(more[index]))
         self._arrays["words"] = executor.upload(words)
         ends = np.cumsum(np.array(rooms, np.int64))
         bodies = ends - rooms
@@ -172,13 +215,22 @@ class _Packer:
         arrays["totals"] = executor.empty(batch.payloads.size, np.int64)
         arrays["crcs"] = executor.empty(batch.groups, np.uint32)
         if self._has_dcs:
-            self._launch_batch("count_dc_bits", self._tile_groups(), *_DC_SYMBOLS, "words", "sizes")
+            self._launch_batch("count_dc_bits", self._tile_groups(), *_DC_SYMBOLS, "words", "codes", "sizes")
         self._launch_batch("count_token_bits", batch.superblocks, *_LISTED, "runs")
-        self._launch_batch("place_superblocks", batch.tiles.size, "runs", "sizes")
+        self._launch_batch("place_superblocks", batch.tiles.size, "runs", "palettes", "sizes")
         self._launch_batch("place_streams", batch.payloads.size, "sizes", "offsets", "totals")
+        if self._masked:
+            names = ("places", "frames", "codes", "offsets", "output")
+            self._launch_batch("write_masks", batch.tiles.size, *names)
         if self._has_dcs:
-            self._launch_batch("write_dcs", self._tile_groups(), *_DC_SYMBOLS, "words", "offsets", "output")
+            self._launch_batch("write_dcs", self._tile_groups(), *_DC_SYMBOLS, "words", "codes", "offsets", "output")
         self._launch_batch("write_tokens", batch.superblocks, *_LISTED, "runs", "offsets", "output")
+        if batch.palettes:
+            self._launch_batch(
+                "write_palettes",
+                batch.tiles.size,
+                *(*_PALETTE_CELLS, "palettes", "sizes", "offsets", "output"),
+            )
         self._launch_batch(
             "group_crcs",
             batch.groups,
@@ -203,6 +255,7 @@ class _Packer:
 
 
 _DC_SYMBOLS = ("classes", "residuals", "contexts")
+_PALETTE_CELLS = ("modes", "counts", "positions", "values")
 _LISTED = ("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 
 

@@ -7,11 +7,15 @@ compiled ones.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from .. import _core
+from .fields import BATCH as _BATCH
+from .fields import Fields as _Fields
+from .fields import longs as _longs
+from .fields import pointers as _pointers
+from .mask_parameters import MASK_KERNELS
 
 __all__ = [
     "BLOCK_ITEM",
@@ -116,21 +120,15 @@ BLOCK_ITEM = np.dtype(
     align=True,
 )
 
-_Fields = list[tuple[str, Any]]
-
-
-def _longs(*names: str) -> _Fields:
-    return [(name, _LONG) for name in names]
-
-
-def _pointers(*names: str) -> _Fields:
-    return [(name, _POINTER) for name in names]
-
-
-_BATCH = _longs("groups", "tile_count") + _pointers("tiles", "chunks", "payloads", "blocks")
 _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 _ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
+_SEARCHED = [
+    *_BATCH[1:],
+    *_ANALYZED,
+    *_pointers("entries", "block_positions", "rates", "first_rates", "header_classes"),
+]
+_PALETTE_CELLS = _pointers("modes", "counts", "positions", "values")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
 _DC_IMAGES = [*_BATCH, *_pointers("items", "dcs", "squares")]
 _CORRECTED = [
@@ -159,6 +157,9 @@ _ENCODING: dict[str, _Fields] = {
     "cell_classes": [*_longs("groups", "item_count"), *_pointers("items")],
     "analyze_planes": [*_BATCH, *_ANALYZED],
     "analyze_volumes": [*_BATCH, *_ANALYZED],
+    "search_planes": [*_longs("groups", "first"), *_SEARCHED],
+    "search_volumes": [*_longs("groups", "first"), *_SEARCHED],
+    "header_classes": [*_BATCH, *_pointers("densities", "header_classes")],
     "list_tokens": [
         *_BATCH,
         *_pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "densities"),
@@ -168,7 +169,9 @@ _ENCODING: dict[str, _Fields] = {
     "sum_histograms": [*_longs("groups"), *_HISTOGRAMS, *_pointers("sums")],
     "count_token_bits": [*_BATCH, *_LISTED, *_pointers("runs")],
     "write_tokens": [*_BATCH, *_LISTED, *_pointers("runs", "offsets", "output")],
-    "place_superblocks": [*_BATCH, *_pointers("runs", "sizes")],
+    "count_palettes": [*_BATCH, *_PALETTE_CELLS, *_pointers("palettes")],
+    "write_palettes": [*_BATCH, *_PALETTE_CELLS, *_pointers("palettes", "sizes", "offsets", "output")],
+    "place_superblocks": [*_BATCH, *_pointers("runs", "palettes", "sizes")],
     "place_streams": [*_BATCH, *_pointers("sizes", "offsets", "totals")],
     "group_crcs": [*_longs("groups", "payload_count"), *_BATCH[1:], *_pointers("sizes", "offsets", "output", "crcs")],
     "dc_residuals": [
@@ -176,8 +179,8 @@ _ENCODING: dict[str, _Fields] = {
         *_pointers("weights", "dcs", "classes", "values", "errors", "residuals", "contexts"),
     ],
     "count_dcs": [*_BATCH, *_DC_SYMBOLS, *_HISTOGRAMS],
-    "count_dc_bits": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "sizes")],
-    "write_dcs": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "offsets", "output")],
+    "count_dc_bits": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "codes", "sizes")],
+    "write_dcs": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "codes", "offsets", "output")],
 }
 
 # --- decoding
@@ -311,4 +314,4 @@ _DECODING: dict[str, _Fields] = {
 @cache
 def layout_of(kernel: str) -> np.dtype[np.void]:
     """Layout of a kernel's Params."""
-    return np.dtype((_ENCODING | _DECODING)[kernel], align=True)
+    return np.dtype((_ENCODING | MASK_KERNELS | _DECODING)[kernel], align=True)

@@ -60,6 +60,8 @@ size_t struct_bytes(const std::string& name) {
         {"CorrectedItem", sizeof(mmip::CorrectedItem)},
         {"CorrectedTile", sizeof(mmip::CorrectedTile)},
         {"CorrectionState", sizeof(mmip::CorrectionState)},
+        {"PaddedItem", sizeof(mmip::PaddedItem)},
+        {"LevelItem", sizeof(mmip::LevelItem)},
         {"DecodeItem", sizeof(mmip::DecodeItem)},
         {"DecodeTile", sizeof(mmip::DecodeTile)},
         {"DecodeState", sizeof(mmip::DecodeState)},

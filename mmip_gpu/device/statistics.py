@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .analysis import SAMPLE_TYPES
 from .executors import Array, Executor
+from .fields import SAMPLE_TYPES
 
 __all__ = ["SAMPLE_RUN", "differences", "sample_runs", "sample_statistics"]
 

@@ -104,13 +104,10 @@ private:
         if (all) try_palette(b, samples, k);
     }
 
-    // Cells whose best mode so far costs this much may hold an edge between flat parts.
-    static constexpr int64_t kPaletteFrom = 32 * kLambda;
-
     void try_palette(Block& b, const F8* samples, int k) {
         if (job_.cuts[1] < palette_positions(depth) || weigh(cell_[k]->cost) < kPaletteFrom) return;
         auto& rival = b.cell[k][options_[k]];
-        const float mean = b.cell[k][0].dc[0] * (depth == 8 ? 0x1.6a09e60000000p-5f : 0.125f);
+        const float mean = palette_mean(b.cell[k][0].dc[0], depth);
         if (!b.palette.run(samples, mean, job_.classes[class_[k]].step, weigh(cell_[k]->cost), rival)) return;
         rival.dc[0] = b.cell[k][0].dc[0];
         ++options_[k];

@@ -167,7 +167,7 @@ struct Candidate {
             int to = from;
             while (to < count && entries[to].position < high) ++to;
             Segment s{low, view.positions, job.token_bits[stage], nullptr, 0};
-            const int context = job.header_class[stage] != nullptr ? job.header_class[stage][cell] : guess(to - from, view.cells, job.tile.merges[cell]);
+            const int context = job.header_class[stage] != nullptr ? job.header_class[stage][cell] : guessed_header_class(to - from, view.cells, job.tile.merges[cell]);
             const uint8_t* row = job.header_bits[stage] + context * kHeaderAlphabet;
             s.header = row + 32 * mode;
             s.empty_bits = view.cells == 1 ? row[0] : s.header[0];
@@ -180,12 +180,6 @@ struct Candidate {
             cost.bits += part.bits;
         }
         count = kept;
-    }
-
-private:
-    // Context of a header when nothing is known of the neighbours: as if they were like the block.
-    static int guess(int nonzeros, int cells, int merges) {
-        return header_class(header_context(density(static_cast<uint32_t>(nonzeros), cells), 1), merges);
     }
 };
 

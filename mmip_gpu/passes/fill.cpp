@@ -3,13 +3,11 @@
 #include "fill.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <type_traits>
 
 #include "../rules/dc.h"
-#include "../rules/transform.h"
+#include "../rules/fill.h"
 #include "dc_fit.h"
 #include "padding.h"
 #include "parallel.h"
@@ -17,57 +15,24 @@
 namespace mmip {
 namespace {
 
-// Stands for the step of a reversible class, in samples of 8 and of 16 bits (128 of 4 .. 512 gave the fewest bits on CT).
-constexpr float kReversibleStep8 = 8.0f, kReversibleStep16 = 128.0f;
-
-// A slice of the grid at one level of the pyramid: values and how sure they are, 0..1.
+// A slice of the grid at one level of the pyramid.
 struct Level {
-    int64_t ny, nx;
     std::vector<float> value, weight;
+    FillLevel view;
 
-    Level(int64_t y, int64_t x) : ny(y), nx(x), value(y * x), weight(y * x) {}
-    int64_t at(int64_t y, int64_t x) const { return std::clamp<int64_t>(y, 0, ny - 1) * nx + std::clamp<int64_t>(x, 0, nx - 1); }
+    Level(int64_t ny, int64_t nx) : value(ny * nx), weight(ny * nx), view{value.data(), weight.data(), ny, nx} {}
+    Level(Level&&) = default;
 };
 
-Level coarser(const Level& fine) {
-    Level out((fine.ny + 1) / 2, (fine.nx + 1) / 2);
-    for (int64_t y = 0; y < out.ny; ++y)
-        for (int64_t x = 0; x < out.nx; ++x) {
-            float sum = 0, weight = 0;
-            for (int64_t j = 2 * y; j < std::min(2 * y + 2, fine.ny); ++j)
-                for (int64_t i = 2 * x; i < std::min(2 * x + 2, fine.nx); ++i) {
-                    const int64_t at = j * fine.nx + i;
-                    sum = sum + fine.value[at] * fine.weight[at];
-                    weight = weight + fine.weight[at];
-                }
-            out.value[y * out.nx + x] = weight > 0 ? sum / weight : 0.0f;
-            out.weight[y * out.nx + x] = std::min(weight, 1.0f);
-        }
-    return out;
-}
-
-// Value between the samples of a level, whose sample (y, x) stands at ((y + 0.5) size, (x + 0.5) size).
-float between(const Level& level, float y, float x) {
-    const float fy = std::floor(y), fx = std::floor(x);
-    const int64_t iy = static_cast<int64_t>(fy), ix = static_cast<int64_t>(fx);
-    const float a = level.value[level.at(iy, ix)], b = level.value[level.at(iy, ix + 1)];
-    const float c = level.value[level.at(iy + 1, ix)], d = level.value[level.at(iy + 1, ix + 1)];
-    const float top = a + (b - a) * (x - fx), bottom = c + (d - c) * (x - fx);
-    return top + (bottom - top) * (y - fy);
-}
-
 // Fills what a level does not know from the coarser levels.
-void spread(Level& level) {
+void spread(const FillLevel& level) {
     if (level.ny * level.nx <= 1) return;
-    Level coarse = coarser(level);
-    spread(coarse);
+    const Level coarse((level.ny + 1) / 2, (level.nx + 1) / 2);
+    for (int64_t y = 0; y < coarse.view.ny; ++y)
+        for (int64_t x = 0; x < coarse.view.nx; ++x) pull_cell(level, coarse.view, y, x);
+    spread(coarse.view);
     for (int64_t y = 0; y < level.ny; ++y)
-        for (int64_t x = 0; x < level.nx; ++x) {
-            const int64_t at = y * level.nx + x;
-            if (level.weight[at] >= 1.0f) continue;
-            const float guess = between(coarse, 0.5f * static_cast<float>(y) - 0.25f, 0.5f * static_cast<float>(x) - 0.25f);
-            level.value[at] = level.weight[at] * level.value[at] + (1.0f - level.weight[at]) * guess;
-        }
+        for (int64_t x = 0; x < level.nx; ++x) push_cell(level, coarse.view, y, x);
 }
 
 template <class T>
@@ -81,7 +46,7 @@ public:
     void run(int threads) {
         const int64_t tiles = static_cast<int64_t>(c_.tiles.size());
         parallel_for(tiles, threads, [&](int64_t i, int) { each_cell(c_.tiles[i], [&](const Cell& cell) { measure(cell); }); });
-        parallel_for(static_cast<int64_t>(levels_.size()), threads, [&](int64_t i, int) { spread(levels_[i]); });
+        parallel_for(static_cast<int64_t>(levels_.size()), threads, [&](int64_t i, int) { spread(levels_[i].view); });
         parallel_for(tiles, threads, [&](int64_t i, int) { each_cell(c_.tiles[i], [&](const Cell& cell) { fill(cell); }); });
     }
 
@@ -105,7 +70,7 @@ private:
         }
     }
 
-    Level& level(const Cell& cell) { return levels_[cell.plane * c_.geometry.grid(0) + cell.z]; }
+    const FillLevel& level(const Cell& cell) const { return levels_[cell.plane * c_.geometry.grid(0) + cell.z].view; }
 
     // Samples of row j of slice k of a cell; places past the plane repeat its last samples.
     int64_t row(const Cell& cell, int k, int j) const {
@@ -132,16 +97,16 @@ private:
                 for (int i = 0; i < 8; ++i)
                     if ((bits >> i & 1) == 0) sum += from[column(cell, i)], ++count;
             }
-        Level& l = level(cell);
+        const FillLevel& l = level(cell);
         const int64_t at = cell.y * l.nx + cell.x;
-        l.value[at] = static_cast<float>(sum) / static_cast<float>(count);
+        l.value[at] = fill_mean(sum, count);
         l.weight[at] = 1.0f;
     }
 
     void fill(const Cell& cell) {
         if (cell.kind == kNone) return;
         alignas(64) float values[512];
-        const Level& l = level(cell);
+        const FillLevel& l = level(cell);
         const float known = l.value[cell.y * l.nx + cell.x];
         for (int k = 0; k < depth_; ++k)
             for (int j = 0; j < 8; ++j) {
@@ -159,19 +124,18 @@ private:
         const Geometry& g = c_.geometry;
         const int index = classes_ == nullptr ? 0 : classes_[((cell.plane * g.grid(0) + cell.z) * g.grid(1) + cell.y) * g.grid(2) + cell.x];
         const ClassStep found = quantizer_.class_step(index, cell.plane);
-        return found.reversible == 0 ? found.step : (sizeof(T) == 1 ? kReversibleStep8 : kReversibleStep16);
+        return found.reversible == 0 ? found.step : reversible_fill_step(sizeof(T));
     }
 
     void store(const Cell& cell, const float* values) {
         const int64_t* shape = c_.geometry.shape;
-        constexpr float low = static_cast<float>(std::numeric_limits<T>::min()), high = static_cast<float>(std::numeric_limits<T>::max());
         for (int k = 0; k < depth_ && cell.z * depth_ + k < shape[0]; ++k)
             for (int j = 0; j < 8 && cell.y * 8 + j < shape[1]; ++j) {
                 T* to = filled_ + row(cell, k, j) + cell.x * 8;
                 const int64_t here = std::min<int64_t>(8, shape[2] - cell.x * 8);
                 for (int64_t i = 0; i < here; ++i)
                     if ((cell.mask[k] >> (8 * j + i) & 1) != 0)
-                        to[i] = static_cast<T>(round_even(std::clamp(values[(k * 8 + j) * 8 + i], low, high)));
+                        to[i] = filled_sample<T>(values[(k * 8 + j) * 8 + i]);
             }
     }
 

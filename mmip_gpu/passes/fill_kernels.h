@@ -3,13 +3,11 @@
 // Each round transforms the cell, drops its small coefficients, and takes the masked samples from what they leave.
 #pragma once
 
+#include "../rules/fill.h"
 #include "block_kernels.h"
 #include "kernels.h"
 
 namespace MMIP_NS {
-
-constexpr int kFillRounds = 6;
-constexpr float kFillFirst = 1.5f, kFillLast = 0.6f;   // of a step; smaller coefficients are dropped (research, section 3)
 
 template <int depth>
 void project_cell_depth(const mmip::FillJob& job) {
@@ -18,11 +16,11 @@ void project_cell_depth(const mmip::FillJob& job) {
     __builtin_memcpy(samples, job.samples, sizeof samples);
     const I8 lane_bits = {1, 2, 4, 8, 16, 32, 64, 128};
     for (int round = 0; round < kFillRounds; ++round) {
-        const float limit = job.step * (kFillFirst - (kFillFirst - kFillLast) * static_cast<float>(round) / (kFillRounds - 1));
+        const float limit = fill_limit(job.step, round);
         forward_planes<depth, 8>(samples, scratch, coefficients);
         if constexpr (depth == 8) slice_phase<8, 8, dct_line<8, F8>>(coefficients);
         const float dc = reinterpret_cast<const float*>(coefficients)[0];
-        for (F8& c : coefficients) c = absolute(c) < limit ? F8{} : c;
+        for (F8& c : coefficients) c = kept_above(c, limit);
         reinterpret_cast<float*>(coefficients)[0] = dc;
         inverse_block<depth, 8>(coefficients, scratch, depth, 8, 8);
         for (int row = 0; row < rows; ++row) {

@@ -72,17 +72,10 @@ TileMask encode_mask(const Coefficients& c, const Tile& tile) {
     const MaskTile cells = mask_tile(tile);
     std::vector<uint8_t> frame(cells.frame_bytes());
     const MaskBuffer buffer = cells.buffer(frame.data());
-    for (int word = 0; word < cells.words(); ++word)
-        for (int j = 0; j < 8; ++j) {
-            uint8_t* row = cells.samples(buffer, word, j);
-            for (int i = 0; i < 8; ++i) row[i] = static_cast<uint8_t>((words[word] >> (8 * j + i)) & 1);
-        }
+    for (int word = 0; word < cells.words(); ++word) put_mask_word(cells, buffer, word, words[word]);
     MaskModel model;
-    model.reset();
     ByteSink sink{&mask.code};
-    RangeEncoder<ByteSink> coder(sink, model);
-    code_mask(buffer, coder);
-    coder.finish();
+    encode_mask(buffer, model, sink);
     while (!mask.code.empty() && mask.code.back() == 0) mask.code.pop_back();
     return mask;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../rules/mask_reader.h"
+#include "../rules/mask_writer.h"
 #include "analyze.h"
 #include "layout.h"
 
@@ -27,9 +28,7 @@ template <class Sink>
 void put_mask(const Coefficients& c, const Tile& tile, Sink& sink) {
     const TileMask mask = encode_mask(c, tile);
     sink.reserve(1 + static_cast<int64_t>(mask.code.size()) / 16);
-    sink.raw(static_cast<uint32_t>(mask.kind), 2);
-    if (mask.kind != kMaskMixed) return;
-    sink.gamma(static_cast<uint32_t>(mask.code.size()) + 1);
+    put_mask_head({mask.kind, static_cast<uint32_t>(mask.code.size())}, sink);
     for (const uint8_t byte : mask.code) sink.raw(byte, 8);
 }
 

@@ -32,11 +32,14 @@ StageRates builtin_rates(int stage) {
     return rates_of(f[0], f[1], builtin_codewords(f[0]), builtin_codewords(f[1]));
 }
 
-StageRates chosen_rates(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
+StageRates rates_of_counts(int stage, const std::vector<std::vector<uint32_t>>& histograms, int threads) {
     const std::vector<CodeFamily> f = stage_families(stage, false);
-    const std::vector<std::vector<uint32_t>> histograms = count_symbols(c, stage, steps, threads);
     BitString head;
     return rates_of(f[0], f[1], choose_codes(f[0], histograms[0], head, threads), choose_codes(f[1], histograms[1], head, threads));
+}
+
+StageRates chosen_rates(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
+    return rates_of_counts(stage, count_symbols(c, stage, steps, threads), threads);
 }
 
 std::vector<uint8_t> header_classes(const Coefficients& c, int stage, int threads) {

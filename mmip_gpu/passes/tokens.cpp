@@ -100,9 +100,7 @@ private:
 
     // How many gaps a palette cell has; they stand first.
     size_t gaps(const Span& found) const {
-        size_t n = 0;
-        while (found.first + n < found.last && entries_.position[found.first + n] < kPaletteGaps) ++n;
-        return n;
+        return static_cast<size_t>(palette_gaps(entries_.position.data() + found.first, static_cast<int>(found.last - found.first)));
     }
 
     // Later stages cover empty regions with blocks of any mode that fits.
@@ -196,22 +194,11 @@ std::vector<uint8_t> palette_code(const Coefficients& c, const Tile& tile) {
     PaletteModel model;
     model.reset();
     RangeEncoder<ByteSink, PaletteModel> coder(sink, model);
+    uint8_t colours[kPaletteSamples];
     size_t at = 0;
     for (int i = 0; i < cells; at += entries.count[i++]) {
         if (modes[i] != kModePalette) continue;
-        uint8_t colours[512] = {};
-        int many = 1;
-        for (size_t k = at; k < at + entries.count[i]; ++k) {
-            const int p = entries.position[k];
-            if (p < kPaletteGaps) {
-                code_gap(static_cast<uint32_t>(entries.value[k]), coder);
-                ++many;
-                continue;
-            }
-            const int first = (p - kPaletteGaps) * kWordSamples;
-            for (int s = 0; s < kWordSamples && first + s < 64 * depth; ++s) colours[first + s] = (entries.value[k] >> (2 * s)) & 3;
-        }
-        code_colours(colours, depth, many, coder);
+        code_palette(entries.position.data() + at, entries.value.data() + at, entries.count[i], depth, colours, coder);
     }
     coder.finish();
     while (!bytes.empty() && bytes.back() == 0) bytes.pop_back();

@@ -46,21 +46,30 @@ MMIP_RULE int header_bits(const Segment& s, int nonzeros) {
     return nonzeros == 0 ? s.empty_bits : s.header[count_symbol(static_cast<uint32_t>(nonzeros))];
 }
 
+// Class of a header when nothing is known of the neighbours: as if they were like the block.
+MMIP_RULE int guessed_header_class(int nonzeros, int cells, int merges) {
+    return header_class(header_context(density(static_cast<uint32_t>(nonzeros), cells), 1), merges);
+}
+
 // Bits of the symbols of a token at p that is the last but `left` - 1; `place` = what the context owes to the position alone.
 MMIP_RULE const uint8_t* token_row(const Segment& s, int left, int p, int place) {
     const int gap = gap_class(s.positions[p].room, count_log(static_cast<uint32_t>(left)));
     return s.token + kTokenClass[gap * (kPlaceClasses * kNeighbourClasses) + place] * kTokenAlphabet;
 }
 
-MMIP_RULE int token_place(const Segment& s, const uint32_t* magnitudes, int p) {
+template <class Magnitudes>
+MMIP_RULE int token_place(const Segment& s, const Magnitudes& magnitudes, int p) {
     return s.positions[p].place * kNeighbourClasses + neighbour_class(neighbour_sum(magnitudes, s.positions[p].near));
 }
 
+MMIP_RULE void set_magnitude(uint32_t* magnitudes, int p, uint32_t value) { magnitudes[p] = value; }
+
 // Lowers and drops entries of one segment, from the last to the first; magnitudes holds |q| of the stage by position (all
-// zero before and after). Returns how many entries are left, and their cost.
-MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, uint32_t* magnitudes, Cost& cost) {
+// zero before and after), read by [] and written by set_magnitude. Returns how many entries are left, and their cost.
+template <class Magnitudes>
+MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, Magnitudes magnitudes, Cost& cost) {
     int64_t dropped = 0, bits = 0;
-    for (int i = 0; i < count; ++i) magnitudes[entries[i].position] = static_cast<uint32_t>(entries[i].magnitude);
+    for (int i = 0; i < count; ++i) set_magnitude(magnitudes, entries[i].position, static_cast<uint32_t>(entries[i].magnitude));
     for (int round = 0; round < kDecisionRounds && count > 0; ++round) {
         // The token before an entry is told from the entries before it alone, so its place holds whatever becomes of the entry.
         int kept = count, left = 0, next = -1, next_bits = 0, header_saved = header_bits(s, kept) - header_bits(s, kept - 1);
@@ -83,7 +92,7 @@ MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, uint32
             const int64_t harm = 65536 - 512 * static_cast<int64_t>(over);   // (256 - over)^2 - over^2
             const bool may = (m <= kLargestLowered) & ((kLowered >> (m & 31)) & 1) & (over > -kLowerBelow);
             if (may & (harm < kLambda * saved)) {
-                magnitudes[e.position] = static_cast<uint32_t>(--e.magnitude);
+                set_magnitude(magnitudes, e.position, static_cast<uint32_t>(--e.magnitude));
                 if (m == 1) {
                     dropped += square(e.scaled);
                     --kept;
@@ -106,7 +115,7 @@ MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, uint32
     }
     int64_t distortion = dropped, energy = dropped;
     for (int i = 0; i < count; ++i) {
-        magnitudes[entries[i].position] = 0;
+        set_magnitude(magnitudes, entries[i].position, 0);
         distortion += square((static_cast<int64_t>(entries[i].magnitude) << 8) - entries[i].scaled);
         energy += square(entries[i].scaled < kLargestEnergy ? entries[i].scaled : kLargestEnergy);
     }

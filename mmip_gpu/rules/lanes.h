@@ -11,6 +11,8 @@ MMIP_RULE float to_float(int32_t v) { return static_cast<float>(v); }
 MMIP_RULE float absolute(float v) { return v < 0 ? -v : v; }
 MMIP_RULE float smaller(float a, float b) { return a < b ? a : b; }
 MMIP_RULE int32_t where(bool condition, int32_t a, int32_t b) { return condition ? a : b; }
+MMIP_RULE float kept(bool condition, float v) { return condition ? v : 0.0f; }
+MMIP_RULE int32_t one(bool condition) { return condition ? 1 : 0; }
 
 MMIP_RULE int bit_count(uint32_t v) {
 #if defined(__CUDA_ARCH__)
@@ -43,6 +45,8 @@ MMIP_RULE F8 to_float(I8 v) { return __builtin_convertvector(v, F8); }
 MMIP_RULE F8 absolute(F8 v) { return v < 0 ? -v : v; }
 MMIP_RULE F8 smaller(F8 a, float b) { return a < b ? a : F8{} + b; }
 MMIP_RULE I8 where(I8 condition, I8 a, I8 b) { return condition ? a : b; }
+MMIP_RULE F8 kept(I8 condition, F8 v) { return reinterpret_cast<F8>(reinterpret_cast<I8>(v) & condition); }
+MMIP_RULE I8 one(I8 condition) { return -condition; }
 MMIP_RULE I8 float_bit_length(I8 v) {
     const F8 f = to_float(v);
     I8 bits;

@@ -135,6 +135,27 @@ struct MaskBuffer {
     MMIP_RULE uint8_t* row(int z, int y) const { return bits + (static_cast<int64_t>(z) * (ny + kMaskFrame) + y + kMaskFrame) * width() + kMaskFrame; }
 };
 
+// A tile of az x ay x ax cells.
+struct MaskTile {
+    int depth, az, ay, ax;
+
+    MMIP_RULE int words() const { return az * ay * ax * depth; }
+    MMIP_RULE int64_t frame_bytes() const { return static_cast<int64_t>(depth * az) * (8 * ay + kMaskFrame) * (8 * ax + 2 * kMaskFrame); }
+    MMIP_RULE MaskBuffer buffer(uint8_t* bytes) const { return {bytes, depth * az, 8 * ay, 8 * ax}; }
+
+    // Eight samples in a row: of a word of the mask, its row j.
+    MMIP_RULE uint8_t* samples(const MaskBuffer& frame, int word, int j) const {
+        const int cell = word / depth, z = cell / (ax * ay), y = cell / ax % ay, x = cell % ax;
+        return frame.row(z * depth + word % depth, 8 * y + j) + 8 * x;
+    }
+};
+
+MMIP_RULE int mask_kind(const uint64_t* words, int count) {
+    uint64_t any = 0, all = ~uint64_t{0};
+    for (int i = 0; i < count; ++i) any |= words[i], all &= words[i];
+    return any == 0 ? kMaskNone : (all == ~uint64_t{0} ? kMaskAll : kMaskMixed);
+}
+
 MMIP_RULE bool mask_row_is(const uint8_t* from, int count, int value) {
     int different = 0;
     for (int i = 0; i < count; ++i) different |= from[i] ^ value;

@@ -12,6 +12,7 @@ constexpr int kMaxColours = 4;
 constexpr int kPaletteGaps = kMaxColours - 1;                // scan positions of the gaps; the words of the map follow
 constexpr int kWordSamples = 12;                             // of 2 bits each
 constexpr int kLongestGap = 25;                              // bits
+constexpr int kPaletteSamples = 512;                         // of a cell, at most
 
 MMIP_RULE constexpr int palette_words(int depth) { return (64 * depth + kWordSamples - 1) / kWordSamples; }
 MMIP_RULE constexpr int palette_positions(int depth) { return kPaletteGaps + palette_words(depth); }
@@ -29,15 +30,18 @@ struct PaletteModel {
 
     MMIP_RULE void reset() {
         for (int c = 0; c < kPaletteContexts; ++c) {
-            probability[c] = 32768;
+            probability[c] = first(c);
             seen[c] = 0;
         }
-        for (int c = 0; c < kSecond; ++c) {
-            const bool later = c >= kSameFirst;
-            const int agreeing = bit_count(later ? c & 63 : c & 31), all = later ? 6 : 5;
-            probability[c] = static_cast<uint16_t>(4096 + 56 * 1024 * agreeing / all);
-        }
-        for (int s = 0; s < kGapContexts; ++s) probability[kGapSize + s] = 49152;
+    }
+
+    // What a context begins with.
+    static MMIP_RULE uint16_t first(int c) {
+        if (c >= kGapSize) return c < kGapBit ? 49152 : 32768;
+        if (c >= kSecond) return 32768;
+        const bool later = c >= kSameFirst;
+        const int agreeing = bit_count(later ? c & 63 : c & 31), all = later ? 6 : 5;
+        return static_cast<uint16_t>(4096 + 56 * 1024 * agreeing / all);
     }
 
     MMIP_RULE void adapt(int context, int bit) {
@@ -53,48 +57,47 @@ struct PaletteModel {
     }
 };
 
+// Codes (or reads) the colour of the sample (z, y, x) of a cell of rows of 8, those before it in raster order being known.
+template <class Coder>
+MMIP_RULE int code_colour(const uint8_t* cell, int z, int y, int x, int colours, Coder& coder) {
+    const uint8_t* at = cell + (z * 8 + y) * 8 + x;
+    const int v = *at;
+    if (z == 0 && y == 0 && x == 0) {
+        const int high = colours > 2 ? coder.decide(kStart, v >> 1) : 0;
+        return 2 * high + (2 * high + 1 < colours ? coder.decide(kStart + 1 + high, v & 1) : 0);
+    }
+    const int c = x > 0 ? at[-1] : (y > 0 ? at[-8] : at[-64]);
+    const int n = y > 0 ? at[-8] : (z > 0 ? at[-64] : c), nw = x > 0 && y > 0 ? at[-9] : n, ne = x < 7 && y > 0 ? at[-7] : n;
+    int p = c, second = -1, context;
+    if (z == 0) {
+        const int ww = x > 1 ? at[-2] : c, nn = y > 1 ? at[-16] : n;
+        context = (n == c) | (nw == c) << 1 | (ne == c) << 2 | (ww == c) << 3 | (nn == c) << 4 | (x == 0) << 5;
+        second = n != c ? n : (nw != c ? nw : (ne != c ? ne : -1));
+    } else {
+        p = at[-64];
+        const int pe = x < 7 ? at[-63] : p, ps = y < 7 ? at[-56] : p;
+        context = kSameFirst + ((n == c) | (nw == c) << 1 | (ne == c) << 2 | (p == c) << 3 | (pe == c) << 4 | (ps == c) << 5 | (x == 0) << 6);
+        second = n != c ? n : (p != c ? p : (pe != c ? pe : (ps != c ? ps : (ne != c ? ne : (nw != c ? nw : -1)))));
+    }
+    if (coder.decide(context, v == c) != 0) return c;
+    if (colours == 2) return 1 - c;
+    if (second >= 0 && coder.decide(kSecond + ((n == second) | (ne == second) << 1 | ((z > 0 ? p : nw) == second) << 2 | (z > 0) << 3), v == second) != 0)
+        return second;
+    int rest = colours - 1 - (second >= 0 ? 1 : 0), found = -1;
+    for (int k = 0; k < colours && found < 0; ++k) {
+        if (k == c || k == second) continue;
+        if (rest == 1 || coder.decide(kRest + rest - 2, v == k) != 0) found = k;
+        --rest;
+    }
+    return found;
+}
+
 // Codes (or reads into place) the colour of every sample of a cell of `slices` x 8 x 8.
 template <class Coder>
 MMIP_RULE void code_colours(uint8_t* cell, int slices, int colours, Coder& coder) {
     for (int z = 0; z < slices; ++z)
         for (int y = 0; y < 8; ++y)
-            for (int x = 0; x < 8; ++x) {
-                uint8_t* at = cell + (z * 8 + y) * 8 + x;
-                const int v = *at;
-                if (z == 0 && y == 0 && x == 0) {
-                    const int high = colours > 2 ? coder.decide(kStart, v >> 1) : 0;
-                    *at = static_cast<uint8_t>(2 * high + (2 * high + 1 < colours ? coder.decide(kStart + 1 + high, v & 1) : 0));
-                    continue;
-                }
-                const int c = x > 0 ? at[-1] : (y > 0 ? at[-8] : at[-64]);
-                const int n = y > 0 ? at[-8] : (z > 0 ? at[-64] : c), nw = x > 0 && y > 0 ? at[-9] : n, ne = x < 7 && y > 0 ? at[-7] : n;
-                int p = c, second = -1, context;
-                if (z == 0) {
-                    const int ww = x > 1 ? at[-2] : c, nn = y > 1 ? at[-16] : n;
-                    context = (n == c) | (nw == c) << 1 | (ne == c) << 2 | (ww == c) << 3 | (nn == c) << 4 | (x == 0) << 5;
-                    second = n != c ? n : (nw != c ? nw : (ne != c ? ne : -1));
-                } else {
-                    p = at[-64];
-                    const int pe = x < 7 ? at[-63] : p, ps = y < 7 ? at[-56] : p;
-                    context = kSameFirst + ((n == c) | (nw == c) << 1 | (ne == c) << 2 | (p == c) << 3 | (pe == c) << 4 | (ps == c) << 5 | (x == 0) << 6);
-                    second = n != c ? n : (p != c ? p : (pe != c ? pe : (ps != c ? ps : (ne != c ? ne : (nw != c ? nw : -1)))));
-                }
-                int found = -1;
-                if (coder.decide(context, v == c) != 0) found = c;
-                if (found < 0 && colours == 2) found = 1 - c;
-                if (found < 0 && second >= 0 &&
-                    coder.decide(kSecond + ((n == second) | (ne == second) << 1 | ((z > 0 ? p : nw) == second) << 2 | (z > 0) << 3), v == second) != 0)
-                    found = second;
-                if (found < 0) {
-                    int rest = colours - 1 - (second >= 0 ? 1 : 0);
-                    for (int k = 0; k < colours && found < 0; ++k) {
-                        if (k == c || k == second) continue;
-                        if (rest == 1 || coder.decide(kRest + rest - 2, v == k) != 0) found = k;
-                        --rest;
-                    }
-                }
-                *at = static_cast<uint8_t>(found);
-            }
+            for (int x = 0; x < 8; ++x) cell[(z * 8 + y) * 8 + x] = static_cast<uint8_t>(code_colour(cell, z, y, x, colours, coder));
 }
 
 // A gap of 1 or more; 0: a reader found one that is too large.
@@ -107,6 +110,26 @@ MMIP_RULE uint32_t code_gap(uint32_t gap, Coder& coder) {
     uint32_t value = 1;
     for (int k = s - 2; k >= 0; --k) value = 2 * value + static_cast<uint32_t>(coder.decide(kGapBit, (gap >> k) & 1));
     return value;
+}
+
+// The gaps of a palette cell stand first among its entries.
+MMIP_RULE int palette_gaps(const uint16_t* positions, int count) {
+    int n = 0;
+    while (n < count && positions[n] < kPaletteGaps) ++n;
+    return n;
+}
+
+// Codes a palette cell out of its entries, which are gaps and words of colours. colours: scratch, one a sample.
+template <class Coder>
+MMIP_RULE void code_palette(const uint16_t* positions, const int32_t* values, int count, int depth, uint8_t* colours, Coder& coder) {
+    const int gaps = palette_gaps(positions, count), samples = 64 * depth;
+    for (int k = 0; k < gaps; ++k) code_gap(static_cast<uint32_t>(values[k]), coder);
+    for (int s = 0; s < samples; ++s) colours[s] = 0;
+    for (int k = gaps; k < count; ++k) {
+        const int first = (positions[k] - kPaletteGaps) * kWordSamples;
+        for (int s = 0; s < kWordSamples && first + s < samples; ++s) colours[first + s] = static_cast<uint8_t>((values[k] >> (2 * s)) & 3);
+    }
+    code_colours(colours, depth, gaps + 1, coder);
 }
 
 // The values of the colours: `total` = sum over the samples of the offset of their colour, in units.

@@ -10,7 +10,7 @@ namespace MMIP_NS {
 
 struct PaletteScratch {
     PaletteModel model;
-    uint8_t colours[512];
+    uint8_t colours[kPaletteSamples];
 };
 
 // Of a job that has palette cells and is fine so far; returns its status.

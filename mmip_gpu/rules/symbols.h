@@ -94,8 +94,10 @@ MMIP_RULE uint32_t neighbour_sum(const Magnitudes& magnitudes, const uint16_t* n
            magnitudes[near[5]];
 }
 
+constexpr uint32_t kSaturatingMagnitude = 32;     // from which on one |q| alone gives the last neighbour_class
+
 MMIP_RULE int neighbour_class(uint32_t v) {
-    constexpr uint32_t thresholds[kNeighbourClasses - 1] = {1, 2, 4, 7, 12, 18, 32};
+    constexpr uint32_t thresholds[kNeighbourClasses - 1] = {1, 2, 4, 7, 12, 18, kSaturatingMagnitude};
     int above = 0;
     for (int i = 0; i < kNeighbourClasses - 1; ++i) above += thresholds[i] <= v ? 1 : 0;
     return above;

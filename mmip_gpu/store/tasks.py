@@ -133,7 +133,7 @@ class RepairChunk:
             before = store.header(at)
         except (StoreError, CorruptData, UnsupportedVersion):
             before = None
-        if before is not None and before.to_bytes() != encoded.header.to_bytes():
+        if before is not None and before != encoded.header:
             raise StoreError(
                 f"{store.place}: chunk {at}: recoding gives another than its record tells of: "
                 "the source or the encoder differs"

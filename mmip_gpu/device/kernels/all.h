@@ -6,10 +6,14 @@
 #include "dc_images.h"
 #include "dc_streams.h"
 #include "encode_corrections.h"
+#include "fill.h"
 #include "finish.h"
 #include "list_tokens.h"
+#include "masks.h"
+#include "palettes.h"
 #include "place_streams.h"
 #include "prepare.h"
+#include "search.h"
 #include "sums.h"
 #include "synthesize.h"
 #include "unpack.h"
@@ -17,6 +21,8 @@
 
 namespace mmip {
 
+using PullKernel = SpreadKernel<true>;
+using PushKernel = SpreadKernel<false>;
 using SynthesizeFlatKernel = SynthesisKernel<1, false>;
 using SynthesizeDeepKernel = SynthesisKernel<8, false>;
 using ReduceFlatKernel = SynthesisKernel<1, true>;
@@ -34,11 +40,16 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(cell_classes, mmip::CellClassKernel)               \
     X(analyze_planes, mmip::AnalyzeKernel<1>)            \
     X(analyze_volumes, mmip::AnalyzeKernel<8>)           \
+    X(search_planes, mmip::SearchKernel<1>)              \
+    X(search_volumes, mmip::SearchKernel<8>)             \
+    X(header_classes, mmip::HeaderClassesKernel)         \
     X(list_tokens, mmip::ListTokensKernel)               \
     X(list_headers, mmip::ListHeadersKernel)             \
     X(sum_histograms, mmip::SumHistogramsKernel)         \
     X(count_token_bits, mmip::CountTokenBitsKernel)      \
     X(write_tokens, mmip::WriteTokensKernel)             \
+    X(count_palettes, mmip::CountPalettesKernel)         \
+    X(write_palettes, mmip::WritePalettesKernel)         \
     X(place_superblocks, mmip::PlaceSuperblocksKernel)   \
     X(place_streams, mmip::PlaceStreamsKernel)           \
     X(group_crcs, mmip::GroupCrcsKernel)                 \
@@ -55,6 +66,16 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(count_corrections, mmip::CountCorrectionsKernel)   \
     X(count_correction_bits, mmip::CountCorrectionBitsKernel) \
     X(write_corrections, mmip::WriteCorrectionsKernel)   \
+    X(find_masks, mmip::FindMasksKernel)                 \
+    X(frame_masks, mmip::FrameMasksKernel)               \
+    X(count_masks, mmip::CountMasksKernel)               \
+    X(write_masks, mmip::WriteMasksKernel)               \
+    X(pull_levels, mmip::PullKernel)                     \
+    X(push_levels, mmip::PushKernel)                     \
+    X(fill_planes, mmip::FillKernel<1>)                  \
+    X(fill_volumes, mmip::FillKernel<8>)                 \
+    X(settle_blocks, mmip::SettleBlocksKernel)           \
+    X(settle_dcs, mmip::SettleDcsKernel)                 \
     X(check_groups, mmip::CrcKernel)                     \
     X(unpack_masks, mmip::MaskKernel)                    \
     X(unpack_first, mmip::FirstStageKernel)              \

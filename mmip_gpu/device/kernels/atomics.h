@@ -1,4 +1,4 @@
-// Integer updates that lanes of different groups make to the same place: sums and unions do not depend on their order.
+// Integer updates that several lanes make to the same place: sums, unions, least and most do not depend on their order.
 // Values: 32-bit and 64-bit words. Host and device; on the CPU lanes run one after the other, so plain operations do.
 #pragma once
 
@@ -19,6 +19,24 @@ MMIP_RULE void add_to(int64_t* at, int64_t value) {
     atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
 #else
     *at += value;
+#endif
+}
+
+MMIP_RULE void add_to(int32_t* at, int32_t value) { add_to(reinterpret_cast<uint32_t*>(at), static_cast<uint32_t>(value)); }
+
+MMIP_RULE void lower_to(int32_t* at, int32_t value) {
+#if defined(__CUDA_ARCH__)
+    atomicMin(at, value);
+#else
+    *at = value < *at ? value : *at;
+#endif
+}
+
+MMIP_RULE void raise_to(int32_t* at, int32_t value) {
+#if defined(__CUDA_ARCH__)
+    atomicMax(at, value);
+#else
+    *at = value > *at ? value : *at;
 #endif
 }
 

@@ -1,4 +1,4 @@
-// The transforms of a superblock's blocks (all modes of effort 1), line by line, on the lanes of a group.
+// The transforms of a superblock's blocks, line by line, on the lanes of a group; of a palette cell, that of mode 8, which has its DC.
 // Values: samples and coefficients of a superblock [z][y][x] in shared memory, rows one float longer than they are (so that
 // lanes side by side hit other banks). Implements FORMAT.md sections 4.1 to 4.3; lines are those of rules/transform.h.
 // Axes go in the order in which the core takes them (passes/block_kernels.h), so that roundings agree.
@@ -39,6 +39,7 @@ struct BlockLines {
         const int axis = depth == 1 ? pass + 1 : (depth_first ? pass : (pass + 1) % 3);
         const int length = block_length(mode), first = k - k % block_cells(mode), line = (k - first) * kCellLines + l;
         if (line >= (depth == 1 ? length : length * length)) return;
+        if (mode == kModeZ1 && axis == 0 && line > 0) return;   // of the slices, the DCs alone
         const CellOffset o = origin(first);
         const int low = line % length, high = line / length;
         const int start = axis == 0 ? at(o.z, o.y + high, o.x + low) : (axis == 1 ? at(o.z + high, o.y, o.x + low) : at(o.z + high, o.y + low, o.x));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../../rules/dc_walk.h"
+#include "../../rules/mask_writer.h"
 #include "../../rules/tokens.h"
 #include "list_tokens.h"
 #include "place_streams.h"
@@ -69,6 +70,14 @@ struct SymbolBits {
     MMIP_RULE void gamma(uint32_t value) { put_gamma(out, value); }
 };
 
+// Bits of a mask, its head included.
+MMIP_RULE uint32_t mask_bits(const MaskCode& code) {
+    BitCounter counter;
+    SymbolBits<BitCounter> head{nullptr, counter};
+    put_mask_head(code, head);
+    return counter.count + 8 * code.bytes;
+}
+
 // What the three kernels of sub-streams read.
 struct DcSymbols {
     const uint8_t* classes;
@@ -113,6 +122,7 @@ struct CountDcBitsKernel {
         Batch batch;
         DcSymbols symbols;
         const uint32_t* words;
+        const MaskCode* codes;               // of the masks, which come first, by tile; nullptr: none anywhere
         uint32_t* sizes;                     // out: bytes of the sub-streams; of DC images bits, which others follow
     };
     struct Shared {};
@@ -127,6 +137,7 @@ struct CountDcBitsKernel {
         BitCounter counter;
         SymbolBits<BitCounter> sink{p.words + payload.first_symbol, counter};
         p.symbols.walk(t, chunk, sink);
+        if (p.codes != nullptr) counter.count += mask_bits(p.codes[tile]);
         p.sizes[payload.first_stream + t.stream] = p.batch.is_dc_image(chunk) ? counter.count : stream_bytes(counter.count);
     }
 };
@@ -139,6 +150,7 @@ struct WriteDcsKernel {
         Batch batch;
         DcSymbols symbols;
         const uint32_t* words;
+        const MaskCode* codes;               // as above
         const int64_t* offsets;
         uint32_t* output;                    // zeroed
     };
@@ -151,7 +163,8 @@ struct WriteDcsKernel {
         const TileItem& t = p.batch.tiles[tile];
         const ChunkItem& chunk = p.batch.chunk_of(t);
         const PayloadItem& payload = p.batch.payload(chunk, 1);
-        PlacedBits out(p.output, 8 * (payload.body + p.offsets[payload.first_stream + t.stream]));
+        const int64_t before = p.codes != nullptr ? mask_bits(p.codes[tile]) : 0;
+        PlacedBits out(p.output, 8 * (payload.body + p.offsets[payload.first_stream + t.stream]) + before);
         SymbolBits<PlacedBits> sink{p.words + payload.first_symbol, out};
         p.symbols.walk(t, chunk, sink);
         out.finish();

@@ -101,7 +101,7 @@ struct SuperblockCells {
     int32_t place[kMostCells];               // coding index in the tile, -1: outside the tile
     int32_t raster[kMostCells];
     int32_t mode[kMostCells];
-    int32_t count[kMostCells];               // entries of the block that starts there, else 0
+    int32_t count[kMostCells];               // entries of the block that starts there, else 0; those of palette cells are no tokens: 0
     int32_t starts[kMostCells + 1];          // entries before them
 
     // Phase of lanes k < kMostCells: what is known of the cell itself.
@@ -122,7 +122,7 @@ struct SuperblockCells {
         place[k] = inside ? s.first + before : -1;
         raster[k] = ((s.z + o.z) * t.ay + s.y + o.y) * t.ax + s.x + o.x;
         mode[k] = inside && modes != nullptr ? modes[t.first_cell + place[k]] : 0;
-        count[k] = inside && counts != nullptr ? counts[t.first_cell + place[k]] : 0;
+        count[k] = inside && counts != nullptr && mode[k] != kModePalette ? counts[t.first_cell + place[k]] : 0;
     }
 
     // The phase after it, of lanes k <= kMostCells.

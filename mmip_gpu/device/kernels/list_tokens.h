@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../../rules/builtin_codes.h"
+#include "../../rules/palette.h"
 #include "../../rules/symbols.h"
 #include "atomics.h"
 #include "items.h"
@@ -94,7 +95,8 @@ private:
             ends[n] = low;
         }
         if (first == k) s.ends[k][i] = static_cast<uint16_t>(ends[1]);
-        const uint32_t found = static_cast<uint32_t>(ends[1] - ends[0]);
+        uint32_t found = static_cast<uint32_t>(ends[1] - ends[0]);
+        if (s.cells.mode[k] == kModePalette && i == 1) found = static_cast<uint32_t>(palette_gaps(positions, p.counts[t.first_cell + s.cells.place[k]]));
         const int64_t stages = chunk.stages - 1;
         p.nonzeros[t.first_span + s.cells.place[k] * stages + i - 1] = static_cast<uint16_t>(found);
         p.densities[t.first_span + s.cells.raster[k] * stages + i - 1] = density(found, block.cells);
@@ -136,6 +138,38 @@ MMIP_RULE int header_class_at(const uint32_t* densities, const SuperblockCells& 
     if (place.z + o.z > 0) sum += at[-slice], ++neighbours;
     return header_class(header_context(sum, neighbours), cells.merges(k, chunk.depth));
 }
+
+// The class that a header would have at every cell, for a further analysis; after ListTokensKernel.
+struct HeaderClassesKernel {
+    static constexpr int kLanes = 64, kPhases = 2;
+
+    struct Params {
+        int64_t groups;
+        Batch batch;
+        const uint32_t* densities;
+        uint8_t* header_classes;             // out: coding order, by stage
+    };
+    struct Shared {
+        SuperblockCells cells;
+    };
+
+    template <int phase>
+    static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
+        if constexpr (phase == 0) {
+            if (lane < kMostCells) s.cells.find(p.batch, nullptr, nullptr, group, lane);
+        } else {
+            const TileItem& t = p.batch.tiles[s.cells.tile];
+            const ChunkItem& chunk = p.batch.chunk_of(t);
+            const int stages = chunk.stages - 1;
+            for (int i = lane; i < kMostCells * stages; i += kLanes) {
+                const int k = i / stages;
+                if (s.cells.place[k] < 0) continue;
+                const int64_t span = t.first_span + static_cast<int64_t>(s.cells.place[k]) * stages + i % stages;
+                p.header_classes[span] = static_cast<uint8_t>(header_class_at(p.densities, s.cells, t, chunk, k, i % stages + 2));
+            }
+        }
+    }
+};
 
 // Needs the densities of neighbouring superblocks, so it comes after ListTokensKernel.
 struct ListHeadersKernel {

@@ -9,7 +9,10 @@
 namespace mmip {
 
 // A sub-stream has at least one byte.
-MMIP_RULE uint32_t stream_bytes(uint32_t bits) { return bits == 0 ? 1 : (bits + 7) / 8; }
+MMIP_RULE uint32_t stream_bytes(uint32_t bits, uint32_t bytes_after = 0) {
+    const uint32_t bytes = (bits + 7) / 8 + bytes_after;
+    return bytes == 0 ? 1 : bytes;
+}
 
 // Bits of superblocks to bits before them; sizes of the sub-streams. One group = one tile, one lane a stage.
 struct PlaceSuperblocksKernel {
@@ -19,6 +22,7 @@ struct PlaceSuperblocksKernel {
         int64_t groups;
         Batch batch;
         uint32_t* runs;                      // changed in place
+        const uint32_t* palettes;            // bytes after the bits of stage 2, by tile; nullptr: none anywhere
         uint32_t* sizes;                     // out: bytes of the sub-streams; of DC images the bits before come in
     };
     struct Shared {};
@@ -37,7 +41,7 @@ struct PlaceSuperblocksKernel {
             bits = sum;
             sum += own;
         }
-        size = stream_bytes(sum);
+        size = stream_bytes(sum, lane == 0 && p.palettes != nullptr ? p.palettes[group] : 0);
     }
 };
 

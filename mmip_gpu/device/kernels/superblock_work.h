@@ -46,7 +46,8 @@ struct SuperblockState {
     static constexpr int kCells = Lines::kCells, kWords = kCells * Lines::kCellSamples / 32;
 
     SuperblockCells cells;
-    float samples[Lines::kFloats], work[Lines::kFloats];
+    float samples[Lines::kFloats];
+    alignas(16) float work[Lines::kFloats];
     float dcs[kCells];
     int32_t classes[kCells];
     int32_t tried[kCells];                   // mode, -1: none

@@ -1,0 +1,94 @@
+"""Chunks of an array to containers and back, on the host: what both versions of the codec share.
+
+Values: NumPy arrays of a chunk in, containers out, and back; the shape and dtype that metadata declare for it.
+FORMAT.md section 1. Guarantees that a container of another shape or dtype is refused before it is decoded.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mmip_gpu as mmip
+from mmip_gpu.codec import decode_chunk
+from mmip_gpu.container import Header
+from mmip_gpu.errors import CorruptData, InvalidArgument
+from mmip_gpu.inspection import open_container
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from .options import Options
+
+__all__ = ["check_chunk", "check_header", "chunk_options", "coded_shape", "decode_host", "encode_host"]
+
+_LARGEST_PSNR = 140.0
+Region = tuple[slice, ...]
+
+
+def coded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of what is coded for a chunk: an array without axes is a line of one sample."""
+    return shape or (1,)
+
+
+def check_chunk(found: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise InvalidArgument unless an array is a chunk of this shape and dtype, in any byte order."""
+    if tuple(found.shape) != shape or found.dtype.newbyteorder("=") != dtype.newbyteorder("="):
+        raise InvalidArgument(f"mmip: expected a chunk {shape} of {dtype}, found {found.shape} of {found.dtype}")
+
+
+def check_header(header: Header, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise CorruptData unless a container holds a chunk of this shape and dtype."""
+    expected, held = coded_shape(shape), header.layout.shape
+    if held != expected or np.dtype(header.dtype) != dtype.newbyteorder("="):
+        raise CorruptData(f"mmip: expected a chunk {expected} of {dtype}, found {held} of {header.dtype}")
+
+
+def chunk_options(options: Options, array: Any) -> dict[str, Any]:
+    """The options of `mmip_gpu.encode` for a chunk, on the host or on a device.
+
+    Chunks at the edge of an array arrive filled up with one value, which costs no error: their PSNR is asked for
+    so much higher that their other samples have what was asked for.
+
+    Examples
+    --------
+    >>> from numcodecs_plugin.options import Options
+    >>> edge = np.pad(np.arange(16).reshape(4, 4), (0, 4))
+    >>> round(chunk_options(Options(psnr=50, data_range=15), edge)["psnr"], 2)
+    56.02
+    """
+    found = options.encode_options(array.ndim)
+    if options.psnr is not None and array.size:
+        found["psnr"] = min(options.psnr + 10 * math.log10(array.size / _inside_samples(array)), _LARGEST_PSNR)
+    return found
+
+
+def _inside_samples(array: Any) -> int:
+    """Samples of the box that ends with the last sample on each axis that differs from the very last one."""
+    corner = array[(-1,) * array.ndim]
+    faces = [(slice(None),) * axis + (-1,) for axis in range(array.ndim)]
+    if all(bool((array[face] != corner).any()) for face in faces):
+        return int(array.size)
+    differs, lengths = array != corner, []
+    for axis in range(array.ndim):
+        along = differs.any(axis=tuple(other for other in range(array.ndim) if other != axis))
+        lengths.append(array.shape[axis] - int(along[::-1].argmax()) if bool(along.any()) else 0)
+    return math.prod(lengths) or int(array.size)
+
+
+def encode_host(options: Options, array: NDArray[Any]) -> bytes:
+    """Container of a chunk, made by one thread."""
+    return mmip.encode(array.reshape(coded_shape(array.shape)), threads=1, **chunk_options(options, array))
+
+
+def decode_host(
+    data: Buffer, shape: tuple[int, ...], dtype: np.dtype[Any], region: Region | None = None
+) -> NDArray[Any]:
+    """Chunk of a container, or a region of it, in the byte order of `dtype`; one thread."""
+    header, read_stage = open_container(data)
+    check_header(header, shape, dtype)
+    array = decode_chunk(header, read_stage, region=region, max_bytes=max(header.raw_bytes, 1))
+    return array.astype(dtype, copy=False).reshape(array.shape if shape else ())

@@ -1,0 +1,206 @@
+"""Options of the codec `mmip`: what Zarr metadata and callers may say, checked in one place.
+
+Values: keyword options or JSON in; a frozen, hashable value, its JSON form and the options of `mmip_gpu.encode` out.
+Implements the configuration of SPEC.md. Guarantees that what was accepted codes every chunk of a dtype and rank that
+`check` accepts, as far as that does not depend on the samples; coding is mmip_gpu's affair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from mmip_gpu.arguments import check_step, is_colour
+from mmip_gpu.axes import DEFAULT_AXES, PlaneLayout
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.container import DTYPES
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.padding import given_padding
+from mmip_gpu.roi import RoiRule
+
+__all__ = ["CODEC_NAME", "Options", "checked_keys"]
+
+CODEC_NAME = "mmip"
+_DEFAULT_AXES = {0: "x", 5: "tnzyx"} | DEFAULT_AXES
+_OF_ARRAYS = ("axes", "colour", "roi", "data_range")  # what CodecConfig does not know
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Options:
+    """Options of `mmip_gpu.encode` that make sense for chunks coded one by one.
+
+    Parameters
+    ----------
+    quality, psnr, max_error, ratio, lossless
+        The target, exactly one. ``psnr`` needs ``data_range=``: a codec sees one chunk at a time. ``lossless`` needs
+        ``stages=`` or ``roi=``.
+    roi : str, optional
+        ``threshold:VALUE`` or ``range:LOW..HIGH``: a codec cannot look up a spatial mask (`mmip_gpu.write_zarr` can).
+    axes : str, optional
+        One letter per axis of the array; default by rank: x, yx, zyx, tzyx, tnzyx.
+    stages, cuts, roi_quality, cell_depth, verify, step, effort, padding, colour, data_range
+        As for `mmip_gpu.encode`.
+
+    Raises
+    ------
+    InvalidArgument
+        For a value out of range; the message names the key.
+
+    Examples
+    --------
+    >>> Options(quality=10, roi="threshold:9000", roi_quality={1: 40})
+    Options(quality=10, roi='threshold:9000', roi_quality={1: 40})
+    """
+
+    quality: float | None = None
+    psnr: float | None = None
+    max_error: float | None = None
+    ratio: float | None = None
+    lossless: bool = False
+    stages: int | None = None
+    cuts: tuple[int, ...] | None = None
+    effort: int = 2
+    step: float | None = None
+    padding: int | str | None = "auto"
+    cell_depth: int | None = None
+    axes: str | None = None
+    colour: bool | None = None
+    roi: str | None = None
+    roi_quality: Any = None
+    verify: bool = True
+    data_range: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _frozen(getattr(self, field.name)))
+        try:
+            self._check_values()
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{CODEC_NAME}: {error}") from None
+
+    def _check_values(self) -> None:
+        for name in ("lossless", "verify"):
+            _expect(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
+        _expect(self.colour is None or isinstance(self.colour, bool), "colour", self.colour, "true, false or null")
+        _expect(self.stages is None or _is_integer(self.stages), "stages", self.stages, "an integer")
+        _expect(self.cuts is None or isinstance(self.cuts, tuple), "cuts", self.cuts, "a list of integers")
+        _expect(_is_integer(self.cell_depth) or self.cell_depth is None, "cell_depth", self.cell_depth, "1, 8 or null")
+        _expect(self.roi is None or isinstance(self.roi, str), "roi", self.roi, "a rule such as 'threshold:9000'")
+        _expect(self.roi_quality is None or self.roi is not None, "roi_quality", self.roi_quality, "roi= beside it")
+        _expect(self.data_range is None or self.psnr is not None, "data_range", self.data_range, "psnr= beside it")
+        options = {key: value for key, value in self.given.items() if key not in _OF_ARRAYS}
+        CodecConfig.from_options(**options, has_roi=self.roi is not None)
+        if self.psnr is not None:
+            fits = isinstance(self.data_range, Real) and not isinstance(self.data_range, bool)
+            fits = fits and 0 < float(self.data_range or 0) < math.inf
+            _expect(fits, "data_range", self.data_range, "the peak that psnr= counts on (max - min of the array)")
+        if self.roi is not None:
+            rule = RoiRule.parse(self.roi)
+            _expect(not rule.needs_whole_array, "roi", self.roi, "'threshold:..' or 'range:..', which fit every chunk")
+        if self.axes is not None:
+            _expect(isinstance(self.axes, str), "axes", self.axes, "a text such as 'zyx'")
+            PlaneLayout.of((1,) * len(self.axes), self.axes)
+        _expect(not self.colour or "c" in (self.axes or ""), "axes", self.axes, "an axis c, for colour=True")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that are not the default, as keyword options of `mmip_gpu.encode`."""
+        found = _chosen(self, Options)
+        if isinstance(self.roi_quality, tuple):
+            found["roi_quality"] = dict(self.roi_quality)
+        return found
+
+    def encode_options(self, rank: int) -> dict[str, Any]:
+        """The options of `mmip_gpu.encode` for chunks of so many axes."""
+        return self.given | {"axes": self.axes or _DEFAULT_AXES.get(rank)}
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration in metadata: what was given, JSON-safe.
+
+        Examples
+        --------
+        >>> Options(lossless=True, cuts=(9, 30), padding=None).to_json()
+        {'lossless': True, 'cuts': [9, 30], 'padding': None}
+        """
+        found = self.given
+        if self.cuts is not None:
+            found["cuts"] = list(self.cuts)
+        if isinstance(self.roi_quality, tuple):
+            found["roi_quality"] = {str(index): quality for index, quality in self.roi_quality}
+        return found
+
+    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Raise InvalidArgument unless arrays of this rank and dtype can be coded.
+
+        Examples
+        --------
+        >>> Options(quality=10).check((64, 64), np.dtype("float64"))
+        Traceback (most recent call last):
+        mmip_gpu.errors.InvalidArgument: mmip: data type: expected uint8, int8, uint16, int16, float32, found float64
+        """
+        native = dtype.newbyteorder("=")
+        if native.name not in DTYPES:
+            raise InvalidArgument(f"{CODEC_NAME}: data type: expected {', '.join(DTYPES)}, found {dtype}")
+        try:
+            check_step(native, self.step)
+            axes = self.axes or _DEFAULT_AXES.get(len(shape))
+            layout = PlaneLayout.of(shape or (1,), axes)
+            colour = "c" in layout.axes and is_colour(self.colour, layout, native)
+            given_padding(CodecConfig("quality", 1.0, padding=self.padding), native, colour)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{CODEC_NAME}: {error}") from None
+
+    def __repr__(self) -> str:
+        shown = (_chosen(self, type(self)) | self.given).items()
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in shown)})"
+
+
+def checked_keys(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of metadata as keyword options.
+
+    Raises
+    ------
+    InvalidArgument
+        For an unknown key.
+    """
+    names = [field.name for field in fields(Options)]
+    for key in configuration:
+        if key not in names:
+            raise InvalidArgument(f"{CODEC_NAME}: unknown key {key!r}: expected some of {', '.join(names)}")
+    return dict(configuration)
+
+
+def _chosen(options: Options, kind: type[Options]) -> dict[str, Any]:
+    """Values of the fields of a class that are not the default."""
+    return {f.name: getattr(options, f.name) for f in fields(kind) if getattr(options, f.name) != f.default}
+
+
+def _expect(condition: bool, key: str, found: object, expected: str) -> None:
+    if not condition:
+        raise InvalidArgument(f"{key}={found!r}: expected {expected}")
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _frozen(value: Any) -> Any:
+    """The value without NumPy scalars, lists and mappings, which JSON does not write or a set does not hold."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, Mapping):
+        pairs = ((_class_number(key), _frozen(quality)) for key, quality in value.items())
+        return tuple(sorted(pairs, key=lambda pair: str(pair[0])))
+    return value
+
+
+def _class_number(key: object) -> Any:
+    """The number of a ROI class; keys of JSON are texts."""
+    return int(key) if isinstance(key, str) and key.isdecimal() else key

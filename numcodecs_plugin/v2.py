@@ -1,0 +1,126 @@
+"""The codec `mmip` of numcodecs and Zarr v2: one chunk of an image to a container and back.
+
+Values: contiguous arrays or buffers in host memory in, containers (FORMAT.md section 1) out; arrays out, and into
+`out=`. Guarantees that what `decode` gives has the memory order of what was encoded, as Zarr v2 expects: of an array in
+Fortran order the transposed one is coded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numcodecs.abc import Codec
+from numcodecs.compat import ensure_contiguous_ndarray, ndarray_copy
+from numpy.typing import NDArray
+
+import mmip_gpu as mmip
+from mmip_gpu.api import DEFAULT_MAX_BYTES
+from mmip_gpu.errors import InvalidArgument
+
+from .chunks import encode_host
+from .options import CODEC_NAME, Options, checked_keys
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import Buffer
+
+__all__ = ["MmipV2"]
+
+_SPATIAL = "zyx"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
+    """Image codec for Zarr v2 (``compressors=``) and numcodecs; options as for `Mmip`.
+
+    Parameters
+    ----------
+    endian : {"little", "big"}
+        Byte order of the array: Zarr v2 takes decoded bytes as they are.
+
+    Examples
+    --------
+    >>> import mmip_gpu, numcodecs
+    >>> codec = MmipV2(quality=10)
+    >>> image = mmip_gpu.phantom2d(64)
+    >>> codec.decode(codec.encode(image)).shape
+    (64, 64)
+    >>> codec.get_config()
+    {'id': 'mmip', 'quality': 10}
+    """
+
+    codec_id: ClassVar[str] = CODEC_NAME
+
+    endian: str = "little"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.endian not in ("little", "big"):
+            raise InvalidArgument(f"{CODEC_NAME}: endian={self.endian!r}: expected 'little' or 'big'")
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Codec from its configuration, without ``id``.
+
+        Raises
+        ------
+        InvalidArgument
+            For an unknown key, or a value out of range.
+        """
+        values = dict(config)
+        endian = values.pop("endian", "little")
+        return cls(**checked_keys(values), endian=endian)
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration, JSON-safe."""
+        order = {} if self.endian == "little" else {"endian": self.endian}
+        return {"id": self.codec_id} | self.to_json() | order
+
+    def encode(self, buf: Buffer) -> bytes:
+        """Container of an array, or of the bytes of another buffer.
+
+        Raises
+        ------
+        InvalidArgument
+            For a dtype, rank or byte order that this codec does not code.
+        """
+        array: NDArray[Any] = ensure_contiguous_ndarray(buf, flatten=False)
+        self.check(array.shape, array.dtype)
+        if array.dtype != self._ordered(array.dtype):
+            expected = "little" if self.endian == "big" else "big"
+            raise InvalidArgument(f"{CODEC_NAME}: endian={self.endian!r}: expected {expected!r} for {array.dtype.str}")
+        if array.flags.c_contiguous:
+            return encode_host(self, array)
+        axes = _transposed(self.encode_options(array.ndim)["axes"])
+        return encode_host(replace(self, axes=axes), array.T)
+
+    def decode(self, buf: Buffer, out: Any = None) -> Any:
+        """Array of a container, also into `out`, which has room for exactly that.
+
+        Raises
+        ------
+        CorruptData, TruncatedData, UnsupportedVersion, LimitExceeded
+        """
+        data = ensure_contiguous_ndarray(buf)
+        limit = DEFAULT_MAX_BYTES if out is None else memoryview(out).nbytes
+        array = mmip.decode(data, threads=1, max_bytes=limit)
+        return ndarray_copy(array.astype(self._ordered(array.dtype), copy=False), out)
+
+    def _ordered(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        return dtype.newbyteorder(">" if self.endian == "big" else "<")
+
+
+def _transposed(axes: str) -> str:
+    """Axes of a transposed array; the spatial ones take each other's places.
+
+    Examples
+    --------
+    >>> _transposed("tzyxc")
+    'czyxt'
+    """
+    spatial = iter(letter for letter in _SPATIAL if letter in axes)
+    return "".join(next(spatial) if letter in _SPATIAL else letter for letter in reversed(axes))
