@@ -87,9 +87,9 @@ def encode(array: Any, **options: Any) -> bytes:
         Default: all cores.
     device : {None, "cpu", "gpu"}
         None: where the array lies. Arrays of a CUDA device (CuPy, or any with ``__cuda_array_interface__`` or DLPack:
-        PyTorch, JAX, Numba) are coded there, those of the host with ``"gpu"``; the bytes are the same. What the kernels
-        do not encode yet is coded by the CPU, for which the samples are copied to the host, as for the rule ``otsu``;
-        otherwise only four corners of one slice are. `roi` may lie on either side.
+        PyTorch, JAX, Numba) are coded there, those of the host with ``"gpu"``; the bytes are the same. `roi` may lie on
+        either side. Of samples on a device only four corners of one slice are copied to the host, but all of them for
+        what the kernels do not encode, for the rule ``otsu``, and where errors of float32 samples are measured.
 
     Returns
     -------

@@ -424,7 +424,7 @@ std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::optional<std::
 nb::bytes stage_rates(int stage, std::optional<CountArray> histogram) {
     StageRates rates;
     if (histogram) {
-        require(stage > 1 && histogram->size() == stage_symbols(stage), "not the histogram of this stage");
+        require(stage > 1 && histogram->size() == stage_symbols(stage, false), "not the histogram of this stage");
         const uint32_t *counts = histogram->data(), *tokens = counts + kHeaderClasses * kHeaderAlphabet;
         const std::vector<std::vector<uint32_t>> histograms = {{counts, tokens}, {tokens, counts + histogram->size()}};
         nb::gil_scoped_release free;

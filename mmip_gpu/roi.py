@@ -119,11 +119,18 @@ class RoiRule:
             raise InvalidArgument(f"roi rule: expected an array of real numbers, found dtype {array.dtype}")
         if self.kind == "otsu":
             return np.asarray(array > _otsu_threshold(array)) if array.size else np.zeros(array.shape, bool)
-        # On integers the bounds become integers, so that no float64 copy of the array is made.
-        is_integer = array.dtype.kind in "ui"
-        inside: Any = array >= (math.ceil(self.low or 0) if is_integer else self.low)
-        if self.high is not None:
-            inside = inside & (array <= (math.floor(self.high) if is_integer else self.high))
+        low, high = self.low, self.high
+        if array.dtype.kind in "ui":
+            # Bounds become integers of the dtype, so that no library makes a copy of another dtype.
+            info = np.iinfo(array.dtype)
+            low = math.ceil(self.low or 0)
+            high = info.max if self.high is None else math.floor(self.high)
+            if low > info.max or high < info.min:
+                low, high = info.max, info.min  # nothing, as both hold of no integer
+            low, high = max(low, info.min), None if high >= info.max else high
+        inside: Any = array >= low
+        if high is not None:
+            inside = inside & (array <= high)
         found: NDArray[np.bool_] = inside
         return found
 
@@ -257,7 +264,7 @@ def mask_classes(mask: NDArray[Any], shape: tuple[int, ...], axes: str) -> NDArr
     if mask.shape == shape:
         return classes.max(axis=axes.index("c")) if mask.size else np.zeros(voxels, np.uint8)
     if mask.shape == tuple(lengths[letter] for letter in axes if letter in _SPATIAL):
-        classes = classes.reshape([lengths[letter] if letter in _SPATIAL else 1 for letter in axes if letter != "c"])
+        classes = classes.reshape(tuple(n if a in _SPATIAL else 1 for a, n in lengths.items() if a != "c"))
         for axis, letter in enumerate(axes.replace("c", "")):
             classes = classes if letter in _SPATIAL else classes.repeat(lengths[letter], axis)
         return classes

@@ -74,7 +74,8 @@ def _inside_samples(array: Any) -> int:
         return int(array.size)
     differs, lengths = array != corner, []
     for axis in range(array.ndim):
-        along = differs.any(axis=tuple(other for other in range(array.ndim) if other != axis))
+        others = tuple(other for other in range(array.ndim) if other != axis)
+        along = differs.any(axis=others) if others else differs
         lengths.append(array.shape[axis] - int(along[::-1].argmax()) if bool(along.any()) else 0)
     return math.prod(lengths) or int(array.size)
 

@@ -134,8 +134,8 @@ class Options:
             found["roi_quality"] = {str(index): quality for index, quality in self.roi_quality}
         return found
 
-    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        """Raise InvalidArgument unless arrays of this rank and dtype can be coded.
+    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, is_chunk: bool = True) -> None:
+        """Raise InvalidArgument unless chunks of this shape, or of this rank, and dtype can be coded.
 
         Examples
         --------
@@ -150,7 +150,7 @@ class Options:
             check_step(native, self.step)
             axes = self.axes or _DEFAULT_AXES.get(len(shape))
             layout = PlaneLayout.of(shape or (1,), axes)
-            colour = "c" in layout.axes and is_colour(self.colour, layout, native)
+            colour = is_colour(self.colour, layout, native) if is_chunk and "c" in layout.axes else bool(self.colour)
             given_padding(CodecConfig("quality", 1.0, padding=self.padding), native, colour)
         except InvalidArgument as error:
             raise InvalidArgument(f"{CODEC_NAME}: {error}") from None

@@ -70,21 +70,26 @@ class Selected:
         return all(part == slice(0, n) for part, n in zip(self.region, shape, strict=True))
 
 
-def read_part(selected: Selected, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Reading:
+def read_part(selected: Selected, shape: tuple[int, ...], dtype: np.dtype[Any], *, ranges: bool = True) -> Reading:
     """Decode what was selected from a chunk; None where there is no chunk.
+
+    Parameters
+    ----------
+    ranges : bool
+        Whether to ask for ranges of the chunk's bytes, not for all of them.
 
     Raises
     ------
     CorruptData, TruncatedData, UnsupportedVersion
     """
-    if selected.is_all(shape):
-        (data,) = yield [None]
-        return None if data is None else decode_host(data, shape, dtype)[selected.inside]
-    try:
-        return (yield from _read_ranges(selected, shape, dtype))
-    except CorruptData:  # also of a chunk that was replaced between two rounds
-        (data,) = yield [None]
-    return None if data is None else decode_host(data, shape, dtype, selected.region)[selected.inside]
+    region = None if selected.is_all(shape) else selected.region
+    if ranges and region is not None:
+        try:
+            return (yield from _read_ranges(selected, shape, dtype))
+        except CorruptData:  # perhaps of a chunk that was replaced between two rounds: once more, in one
+            pass
+    (data,) = yield [None]
+    return None if data is None else decode_host(data, shape, dtype, region)[selected.inside]
 
 
 def advance(reading: Reading, fetched: list[Fetched] | None = None) -> tuple[list[Span | None], NDArray[Any] | None]:

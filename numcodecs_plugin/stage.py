@@ -111,8 +111,8 @@ class StageCodec(ArrayBytesCodec):
         )
         for row in self.steps:
             values = _integers("steps", row)
-            components = (1,) if self.padding else (1, 3)
-            _check("steps", row, len(values) in components and len(values) == len(self.steps[0]), "1 or 3 components")
+            fits = len(values) in ((1,) if self.padding else (1, 3)) and len(values) == len(self.steps[0])
+            _check("steps", row, fits, "1 component beside padding" if self.padding else "1 or 3 components")
             within = all(_core.MIN_STEP <= step <= _core.MAX_STEP for step in values)
             _check("steps", row, within, f"{_core.MIN_STEP}..{_core.MAX_STEP}")
 
@@ -165,7 +165,7 @@ class StageCodec(ArrayBytesCodec):
         return 1 + self.cuts[self.stage - 1] - self.cuts[self.stage - 2]
 
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
-        """Check shape and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.2."""
+        """Check shape and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.4."""
         self._check_array(array_spec.shape, array_spec.shape, array_spec.dtype)
         return self
 

@@ -12,8 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
+import zarr
+from packaging.version import Version
+from zarr.abc.codec import ArrayBytesCodec
 from zarr.abc.store import RangeByteRequest
+from zarr.storage import StorePath
 
 import mmip_gpu as mmip
 from mmip_gpu.container import Header
@@ -23,7 +26,7 @@ from mmip_gpu.errors import InvalidArgument
 from .buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
 from .chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
 from .options import CODEC_NAME, Options, checked_keys
-from .parts import Fetched, Selected, Span, advance, read_part
+from .parts import Fetched, Reading, Selected, Span, advance, read_part
 
 if TYPE_CHECKING:
     from typing import Self
@@ -36,9 +39,16 @@ __all__ = ["Mmip"]
 
 _HEADER_START = 8  # magic, version, header_bytes
 
+# Readers before zarr 3.1.6 keep axes that a selection by indices drops, if a codec decodes parts (zarr-python #3763).
+_DECODES_PARTS = Version(zarr.__version__) >= Version("3.1.6")
+if TYPE_CHECKING or _DECODES_PARTS:
+    from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin as _PartialDecoding
+else:
+    _PartialDecoding = object
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Mmip(Options, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
+class Mmip(Options, ArrayBytesCodec, _PartialDecoding):
     """Image codec for Zarr v3: an array-to-bytes codec (``serializer=``), options as for `mmip_gpu.encode`.
 
     Examples
@@ -75,8 +85,8 @@ class Mmip(Options, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         return {"name": self.name, "configuration": self.to_json()}
 
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
-        """Check the dtype, where Zarr does not call `validate`: inside of shards before zarr 3.2."""
-        self.check(array_spec.shape, array_spec.dtype.to_native_dtype())
+        """Check rank and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.4."""
+        self.check(array_spec.shape, _dtype(array_spec), is_chunk=False)
         return self
 
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
@@ -110,7 +120,7 @@ class Mmip(Options, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         return [None if blob is None else next(found) for blob in blobs]
 
     async def _decode_partial_single(self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
-        reading = read_part(Selected.of(selection, chunk_spec.shape), chunk_spec.shape, _dtype(chunk_spec))
+        reading = _reading(byte_getter, selection, chunk_spec)
         spans, found = advance(reading)
         while spans:
             requests = (byte_getter.get(**_request(span, chunk_spec)) for span in spans)
@@ -119,11 +129,11 @@ class Mmip(Options, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         return None if found is None else to_nd_buffer(found, chunk_spec)
 
     def _decode_partial_sync(self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
-        selected = Selected.of(selection, chunk_spec.shape)
         if is_for_device(chunk_spec.prototype):
             blob = byte_getter.get_sync(prototype=chunk_spec.prototype)
+            selected = Selected.of(selection, chunk_spec.shape)
             return None if blob is None else self._decode_parts([(blob, selected, chunk_spec)])[0]
-        reading = read_part(selected, chunk_spec.shape, _dtype(chunk_spec))
+        reading = _reading(byte_getter, selection, chunk_spec)
         spans, found = advance(reading)
         while spans:
             fetched = [_fetched(byte_getter.get_sync(**_request(span, chunk_spec))) for span in spans]
@@ -179,6 +189,12 @@ class Mmip(Options, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
 
 def _dtype(spec: ArraySpec) -> Any:
     return spec.dtype.to_native_dtype()
+
+
+def _reading(byte_getter: Any, selection: Any, spec: ArraySpec) -> Reading:
+    """Reading of a part of a chunk: by ranges from a store; chunks of a shard lie in memory."""
+    selected = Selected.of(selection, spec.shape)
+    return read_part(selected, spec.shape, _dtype(spec), ranges=isinstance(byte_getter, StorePath))
 
 
 def _key(selected: Selected) -> tuple[tuple[int, int], ...]:

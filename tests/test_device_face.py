@@ -15,6 +15,7 @@ from strategies import make, make_roi
 import mmip_gpu as mmip
 from mmip_gpu.device import CudaExecutor, HostExecutor, arrays
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
+from mmip_gpu.roi import RoiRule
 from mmip_gpu.trial import HostSamples
 
 
@@ -152,6 +153,15 @@ def test_what_is_refused_on_a_device_says_what_is_accepted() -> None:
         mmip.encode(held(array), psnr=40, device="cpu")
     with pytest.raises(InvalidArgument, match="device='tpu'"):
         mmip.encode_batch([array], psnr=40, device="tpu")
+
+
+@pytest.mark.parametrize("rule", ["threshold:300", "range:-5..90", "range:-9..-3", "range:40.5..1e9", "threshold:-7"])
+def test_rules_beyond_the_dtype(rule: str) -> None:
+    array = make("textured", (40, 50), "uint8", 1)
+    bounds = [float(n) for n in rule.partition(":")[2].split("..")]
+    marked = (array.astype(float) >= bounds[0]) & (array.astype(float) <= (bounds[1:] or [np.inf])[0])
+    assert np.array_equal(RoiRule.parse(rule).apply(array), marked)
+    assert mmip.encode(held(array), quality=20, roi=rule) == mmip.encode(array, quality=20, roi=rule)
 
 
 def test_masks_in_any_memory_and_shape() -> None:

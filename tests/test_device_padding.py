@@ -140,7 +140,7 @@ def test_palettes_beside_a_mask(executor: HostExecutor, depth: int, effort: int)
     with_mask.fill(layout.to_planes(array), None, np.empty_like(samples), 1)
     for chunk in (with_mask, without):
         chunk.analyze(samples, None, offset, ROUNDING, *plan.search, 1)
-    indices = host_indices(without, shape)
+    indices = host_indices(without, ChunkShape(layout, replace(plan, padding=None)))
     assert np.count_nonzero(indices["modes"] == 7)
     assert pack(batch, uploaded(executor, [indices]), masks) == [core_payloads(with_mask, len(cuts))]
 

@@ -1,4 +1,4 @@
-"""Efforts 2 and 3 on the device: palettes, large blocks and code lengths of earlier passes, equal to the core's choices."""
+"""Efforts 2 and 3 on the device, run on the CPU: palettes, large blocks and later passes, equal to the core's."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from test_device_palettes import few_values
 
 from mmip_gpu import _core
 from mmip_gpu.codec import ROUNDING, encode_chunk
-from mmip_gpu.device import HostExecutor, search
+from mmip_gpu.device import HostExecutor, _phases, search
 from mmip_gpu.device.encoding import Chunk, encode_batch
 from mmip_gpu.planning import ChunkPlan
-
-BOTH_SEARCHES = [(_core.SEARCH_ROUGH, 1), (_core.SEARCH_FULL, 1), (_core.SEARCH_FULL, 2)]
 
 
 def plan_of(depth: int, step: float, effort: int, **more: Any) -> ChunkPlan:
@@ -35,13 +33,14 @@ def mixed(shape: tuple[int, ...], dtype: str, seed: int) -> NDArray[Any]:
     return array
 
 
-PALETTES: list[tuple[NDArray[Any], ChunkPlan]] = [
+CHUNKS: list[tuple[NDArray[Any], ChunkPlan]] = [
     (few_values((1, 70, 150), "uint16", 4, 1), plan_of(1, 900.0, 3, tile_log2=(0, 4, 4))),
     (few_values((3, 33, 64), "int8", 3, 2), plan_of(1, 5.0, 2, tile_log2=(1, 2, 2))),
     (few_values((17, 25, 40), "int16", 3, 3), plan_of(8, 700.0, 3, cuts=(0, 46, 511))),
     (few_values((16, 32, 32), "uint8", 2, 4), plan_of(8, 0.25, 3)),
     (mixed((2, 130, 140), "uint16", 5), plan_of(1, 1500.0, 3, tile_log2=(0, 4, 4), cuts=(0, 9, 30, 63))),
     (mixed((24, 48, 48), "uint8", 6), plan_of(8, 6.0, 3, cuts=(0, 64, 511))),
+    (make("smooth", (1, 150, 140), "uint16", 5), plan_of(1, 6000.0, 3, tile_log2=(0, 4, 4))),
     (mixed((16, 40, 40), "int16", 7), plan_of(8, 300.0, 2, cuts=(0, *range(46, 60), 511))),
 ]
 
@@ -58,33 +57,31 @@ def check_chunks(executor: HostExecutor, chunks: list[tuple[NDArray[Any], ChunkP
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_every_mode_is_found_where_the_core_finds_it(descending: bool) -> None:
-    modes = check_chunks(HostExecutor(descending), PALETTES)
-    flat = check_chunks(HostExecutor(descending), [(make("smooth", (1, 150, 140), "uint16", 5), FLAT)])
-    assert np.flatnonzero(modes + flat).tolist() == [0, 1, 3, 4, 5, 6, 7]
-
-
-FLAT = plan_of(1, 6000.0, 3, tile_log2=(0, 4, 4))
+    modes = check_chunks(HostExecutor(descending), CHUNKS)
+    assert np.flatnonzero(modes).tolist() == [0, 1, 3, 4, 5, 6, 7]
 
 
 def test_superblocks_of_several_launches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "_WAVE", 3)
-    check_chunks(HostExecutor(), PALETTES)
+    check_chunks(HostExecutor(), CHUNKS)
 
 
 @pytest.mark.parametrize("stage", [2, 3])
-def test_rates_are_the_bits_of_the_codes_that_would_be_sent(stage: int) -> None:
-    """One token only: its own code is worth its price, so that it gets shorter and what never occurs stays as it was."""
-    symbols = _core.HEADER_CLASSES * _core.HEADER_ALPHABET + _core.TOKEN_CLASSES * _core.TOKEN_ALPHABET
-    counts = np.zeros(symbols, np.uint32)
-    token = _core.HEADER_CLASSES * _core.HEADER_ALPHABET + 3 * _core.TOKEN_ALPHABET + 0x25
+def test_rates_are_those_of_the_codes_that_would_be_sent(stage: int) -> None:
     builtin = np.frombuffer(_core.stage_rates(stage, None), np.uint8)
-    assert builtin.size == symbols
+    headers = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
+    counts = np.zeros(headers + _core.TOKEN_CLASSES * _core.TOKEN_ALPHABET, np.uint32)
     assert np.array_equal(np.frombuffer(_core.stage_rates(stage, counts), np.uint8), builtin)
-    counts[token] = 100000
+    row = slice(headers + 3 * _core.TOKEN_ALPHABET, headers + 4 * _core.TOKEN_ALPHABET)
+    often = row.start + 0x25  # a run of 2, size 5: 2 bits after the codeword
+    counts[often] = 100000
     chosen = np.frombuffer(_core.stage_rates(stage, counts), np.uint8)
-    assert chosen[token] < builtin[token]
-    row = slice(token - token % 1, token + 1)
-    assert np.array_equal(np.delete(chosen, row)[:3840], np.delete(builtin, row)[:3840])
+    assert chosen[often] <= 1 + 2 < builtin[often]
+    assert np.array_equal(np.delete(chosen, np.r_[row]), np.delete(builtin, np.r_[row]))
+
+
+def test_entries_are_laid_out_as_the_kernel_has_them() -> None:
+    assert _phases.struct_bytes("Entry") == search.ENTRY_BYTES
 
 
 @given(
@@ -92,14 +89,12 @@ def test_rates_are_the_bits_of_the_codes_that_would_be_sent(stage: int) -> None:
     st.sampled_from((1, 8)),
     st.sampled_from((0.25, 7.0, 60.0, 900.0, 9000.0)),
     st.sampled_from(DTYPES),
-    st.sampled_from(BOTH_SEARCHES),
+    st.sampled_from((2, 3)),
     st.booleans(),
 )
-def test_any_chunk_of_few_values(
-    seed: int, depth: int, step: float, dtype: str, how: tuple[int, int], descending: bool
-) -> None:
+def test_any_chunk_of_few_values(seed: int, depth: int, step: float, dtype: str, effort: int, descending: bool) -> None:
     rng = np.random.default_rng(seed)
     most = (18, 40, 40) if depth == 8 else (2, 90, 90)
     shape = tuple(int(rng.integers(1, n, endpoint=True)) for n in most)
-    plan = plan_of(depth, step, 3 if how[0] == _core.SEARCH_FULL else 2)
-    check_chunks(HostExecutor(descending), [(few_values(shape, dtype, 2 + seed % 4, seed), plan)])
+    array = few_values(shape, dtype, 2 + seed % 4, seed)
+    check_chunks(HostExecutor(descending), [(array, plan_of(depth, step, effort))])

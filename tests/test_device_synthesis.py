@@ -66,9 +66,9 @@ def padding_words(planes: NDArray[Any], batch: Batch) -> NDArray[np.uint64]:
     depth, (z, y, x) = shape.plan.depth, shape.layout.volume
     masked = np.zeros((len(planes), *(n * c for n, c in zip(shape.grid, (depth, 8, 8), strict=True))), bool)
     masked[:, :z, :y, :x] = planes == shape.plan.padding
-    words = np.zeros(8 * shape.cells, np.uint64)
+    words = np.zeros(depth * shape.cells, np.uint64)
     for tile in batch.tiles:
-        word = 8 * int(tile["first_cell"])
+        word = depth * int(tile["first_cell"])
         for at in np.ndindex(*tile["size"]):
             cz, cy, cx = (int(a + b) for a, b in zip(tile["cell"], at, strict=True))
             part = masked[tile["plane"], cz * depth : (cz + 1) * depth, 8 * cy : 8 * cy + 8, 8 * cx : 8 * cx + 8]

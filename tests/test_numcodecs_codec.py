@@ -193,7 +193,10 @@ def test_another_process_reads_and_writes_without_our_import(tmp_path: Path) -> 
     places = []
     for index, extra in enumerate(options):
         places.append(str(tmp_path / f"{index}.zarr"))
-        zarr.create_array(LocalStore(places[-1]), data=data, chunks=(4, 16, 16), **extra)
+        made = zarr.create_array(
+            LocalStore(places[-1]), shape=data.shape, dtype=data.dtype, chunks=(4, 16, 16), **extra
+        )
+        made[...] = data
         np.save(places[-1] + ".npy", data)
     command = [sys.executable, "-c", textwrap.dedent(ELSEWHERE), json.dumps(places)]
     done = subprocess.run(command, capture_output=True, text=True, env=installed_like(tmp_path), check=False)

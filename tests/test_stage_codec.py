@@ -171,7 +171,7 @@ def test_codecs_pickle_and_compare(store):
 )
 def test_configurations_out_of_range(change):
     data = {"name": "mmip.stage", "configuration": GOOD | change}
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgument, match=rf"^mmip\.stage: .*({'|'.join(change)}).*: expected "):
         StageCodec.from_dict(data)
 
 

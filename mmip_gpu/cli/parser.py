@@ -7,11 +7,11 @@ says what an interrupted user can do (``again``). Imports no command, so that ``
 from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mmip_gpu import __version__
-from mmip_gpu.cli.parser_views import VIEWS
+from mmip_gpu.cli.commands import COMMANDS
+from mmip_gpu.cli.parser_views import add_export, add_fetch, add_serve, add_upgrade
 from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks import SUPPORTED_SINKS
@@ -24,77 +24,6 @@ _INPUT = (
 )
 _ROI = "region of interest: threshold:9000, range:300..3000, otsu, or a mask .npy"
 _ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
-_AGAIN = "nothing was finished; run the same command again"
-_RESUME = "run the same command again, without --overwrite, to resume: finished chunks are kept"
-
-
-@dataclass(frozen=True)
-class _Command:
-    """What a command runs, does, and looks like."""
-
-    run: str
-    text: str
-    example: str
-    again: str = _AGAIN
-
-
-_COMMANDS = {
-    "phantom": _Command("files:phantom", "make a seeded test image or volume", "mmip phantom -o phantom_512.npy"),
-    "encode": _Command(
-        "files:encode",
-        "compress an image into one .mmip file",
-        "mmip encode phantom_512.npy -o q10.mmip --quality 10 --roi threshold:9000",
-    ),
-    "decode": _Command(
-        "files:decode",
-        "decompress an .mmip file, or a part of it",
-        "mmip decode q10.mmip -o stage2.npy --stages 2",
-    ),
-    "compress": _Command(
-        "stores:compress",
-        "compress a volume into a progressive Zarr store",
-        "mmip compress phantom3d:64x256x256 volume.zarr --quality 10 --roi threshold:9000",
-        _RESUME,
-    ),
-    "extract": _Command(
-        "stores:extract",
-        "decompress a Zarr store, or a part of it",
-        "mmip extract volume.zarr -o coarse.npy --stages 1 --scale 8",
-    ),
-    "verify": _Command(
-        "checks:verify", "say which chunks of a store are missing or damaged", "mmip verify volume.zarr --json"
-    ),
-    "repair": _Command(
-        "checks:repair",
-        "code again what is missing or damaged in a store",
-        "mmip repair volume.zarr --source phantom3d:64x256x256",
-        "run the same command again: repaired chunks are kept",
-    ),
-    "info": _Command("files:info", "show what an .mmip file or a store holds", "mmip info q10.mmip --json"),
-    "evaluate": _Command(
-        "evaluation:evaluate",
-        "measure the error of a decoded image, stage by stage",
-        "mmip evaluate phantom_512.npy q10.mmip --roi threshold:9000",
-    ),
-    "plot": _Command("", "draw a figure", "mmip plot progressive phantom_512.npy q10.mmip -o stages.png"),
-    "progressive": _Command(
-        "figures:progressive",
-        "draw the original, its stages and their errors",
-        "mmip plot progressive phantom_512.npy q10.mmip -o stages.png --roi threshold:9000",
-    ),
-    "rate": _Command(
-        "figures:rate",
-        "draw PSNR against bits per sample of evaluations",
-        "mmip plot rate roi_on.json roi_off.json -o rate.png",
-    ),
-    "bench": _Command("bench:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"),
-    "demo": _Command(
-        "demo:demo",
-        "store a volume, read it back stage by stage, measure and draw it",
-        "mmip demo",
-    ),
-}
-_COMMANDS |= {name: _Command(view.run, view.text, view.example, view.again) for name, view in VIEWS.items()}
 
 
 class _Parser(ArgumentParser):
@@ -128,8 +57,10 @@ def build_parser() -> ArgumentParser:
     _add_decode(commands)
     _add_compress(commands)
     _add_extract(commands)
-    for name, view in VIEWS.items():
-        view.add(_command(commands, name))
+    add_fetch(_command(commands, "fetch"))
+    add_upgrade(_command(commands, "upgrade"))
+    add_export(_command(commands, "export"))
+    add_serve(_command(commands, "serve"))
     _add_verify(commands)
     _add_repair(commands)
     _add_info(commands)
@@ -142,7 +73,7 @@ def build_parser() -> ArgumentParser:
 
 def _command(commands: Any, name: str) -> ArgumentParser:
     """Add one command."""
-    command = _COMMANDS[name]
+    command = COMMANDS[name]
     description = f"{command.text[0].upper()}{command.text[1:]}."
     parser: ArgumentParser = commands.add_parser(
         name, help=command.text, description=description, epilog=f"example:\n  {command.example}"

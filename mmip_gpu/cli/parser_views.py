@@ -1,48 +1,34 @@
 """Options of the commands that carry stores to other places and to viewers: fetch, upgrade, export, serve.
 
-Values: an ArgumentParser of a command in; its arguments added. Imports no command; parser.py puts them in its list.
+Values: an ArgumentParser of a command in; its arguments added. Imports no command.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from mmip_gpu.cli.values import byte_count, chunk_shape
 
-__all__ = ["VIEWS", "View"]
+__all__ = ["add_export", "add_fetch", "add_serve", "add_upgrade"]
 
-_KEPT = "run the same command again: chunks that are there are kept"
 _STORE = "a store of mmip compress: a folder, a .zip or a URL"
 
 
-@dataclass(frozen=True)
-class View:
-    """What a command runs, does, looks like and tells an interrupted user, and what adds its arguments."""
-
-    run: str
-    text: str
-    example: str
-    again: str
-    add: Callable[[ArgumentParser], None]
-
-
-def _add_fetch(parser: ArgumentParser) -> None:
+def add_fetch(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip fetch``."""
     parser.add_argument("source", metavar="SOURCE", help=_STORE)
     parser.add_argument("target", metavar="TARGET", help="nothing, or a copy of the same store")
     parser.add_argument("--stages", type=int, default=1, metavar="K", help="how many stages (default 1)")
 
 
-def _add_upgrade(parser: ArgumentParser) -> None:
+def add_upgrade(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip upgrade``."""
     parser.add_argument("target", metavar="COPY", help="what mmip fetch made")
     parser.add_argument("--stages", type=int, metavar="K", help="how many stages it shall hold (default all)")
     parser.add_argument("--source", metavar="SOURCE", help="where from (default: where it was fetched from)")
 
 
-def _add_export(parser: ArgumentParser) -> None:
+def add_export(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip export``."""
     parser.add_argument("store", metavar="STORE.zarr", help=_STORE)
     parser.add_argument("target", metavar="OUT.ome.zarr")
@@ -50,7 +36,7 @@ def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace another export")
 
 
-def _add_serve(parser: ArgumentParser) -> None:
+def add_serve(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip serve``."""
     parser.add_argument("store", metavar="STORE.zarr", help=_STORE)
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="default 8000; 0 for any that is free")
@@ -64,31 +50,3 @@ def _add_levels(parser: ArgumentParser) -> None:
     parser.add_argument("--stages", type=int, metavar="K", help="decode only the first K stages")
     parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
     parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
-
-
-VIEWS = {
-    "fetch": View(
-        "views:fetch",
-        "copy the first stages of a store from a folder or a URL",
-        "mmip fetch s3://bucket/volume.zarr volume.zarr --stages 1",
-        _KEPT,
-        _add_fetch,
-    ),
-    "upgrade": View(
-        "views:upgrade", "fetch the stages that a copy lacks", "mmip upgrade volume.zarr", _KEPT, _add_upgrade
-    ),
-    "export": View(
-        "views:export",
-        "write a store as an OME-Zarr pyramid for any viewer",
-        "mmip export volume.zarr volume.ome.zarr",
-        _KEPT,
-        _add_export,
-    ),
-    "serve": View(
-        "views:serve",
-        "serve a store as OME-Zarr over HTTP, decoded when it is looked at",
-        "mmip serve volume.zarr --port 8000",
-        "nothing is left to do",
-        _add_serve,
-    ),
-}

@@ -24,7 +24,7 @@ from .placement import is_on_device
 from .regions import device_classes
 from .samples import DeviceSamples, encoded_together
 
-__all__ = ["Planner", "Sampler", "encode_arrays", "encode_held"]
+__all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "encode_arrays"]
 
 SAMPLE_BYTES = 24  # entries, tokens, their places, colour, decoded samples
 
@@ -52,10 +52,10 @@ def encode_arrays(
     given = [i for i, item in enumerate(items) if not is_on_device(item)]
 
     def adopted(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
-        return encode_held(lane, [_adopted(executor, items[i]) for i in batch], planner, threads)
+        return _encode_held(lane, [_adopted(executor, items[i]) for i in batch], planner, threads)
 
     def uploaded(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
-        return encode_held(lane, lane.upload([checked_array(items[i]) for i in batch]), planner, threads)
+        return _encode_held(lane, lane.upload([checked_array(items[i]) for i in batch]), planner, threads)
 
     found: dict[int, Encoded] = {}
     for places, work, lanes in ((held, adopted, 1), (given, uploaded, min(LANES, max(len(given), 1)))):
@@ -64,7 +64,7 @@ def encode_arrays(
     return [found[i] for i in range(len(items))]
 
 
-def encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads: int) -> list[Encoded]:
+def _encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads: int) -> list[Encoded]:
     """Encodings of arrays in the memory of a lane's executor."""
 
     def sampler(array: Array) -> Sampler:

@@ -2,7 +2,7 @@
 
 Values: planes, and classes of cells, per chunk in; Masks, with the planes that are transformed, out. Encoder side of
 FORMAT.md sections 5 and 8.1 (padding). Equal to `Chunk.fill` of the core. Scratch: a copy of the samples of chunks with
-padding, about 1.2 bytes a sample for their masks, 77 a cell.
+padding, about 1.3 bytes a sample for their masks, 13 a cell.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from .mask_parameters import LEVEL_ITEM, PADDED_ITEM
 
 __all__ = ["Masks", "fill_padding"]
 
-_CELL_WORDS = 8  # as the decoder has them
 _FRAME = 2  # samples beside a row and rows above a slice, where masks are coded
 
 
@@ -29,7 +28,7 @@ class Masks:
     """Masks of a batch.
 
     By tile: `places` of their frames (-1: the chunk has no mask) in `frames`, and `codes` (kind, bytes). By cell, in
-    raster order of its tile, from 8 times its first cell on: a word of `mask` for each of its slices, and whether it is `hidden` as a whole.
+    raster order of its tile: a word of `mask` for each of its slices, and whether it is `hidden` as a whole.
     """
 
     places: Array
@@ -55,7 +54,7 @@ def fill_padding(
     places, frame_bytes = _frame_places(batch)
     masks = Masks(
         places=executor.upload(places),
-        mask=executor.empty(_CELL_WORDS * batch.cells, np.uint64),
+        mask=executor.empty((batch.entries + batch.cells) // 64, np.uint64),
         hidden=executor.zeros(batch.cells, np.uint8),
         frames=executor.empty(frame_bytes, np.uint8),
         codes=executor.empty((places.size, 2), np.uint32),

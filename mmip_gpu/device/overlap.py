@@ -130,6 +130,7 @@ def through_lanes(
         for batch in batches:
             yield from worked(lane, batch)
         return
+    executor.wait()  # for what the caller's stream was given, such as a mask
     free: SimpleQueue[tuple[Lane, Callable[[], AbstractContextManager[None]]]] = SimpleQueue()
     for _ in range(lanes):
         free.put((Lane(executor), executor.stream()))

@@ -123,11 +123,7 @@ BLOCK_ITEM = np.dtype(
 _HISTOGRAMS = [*_pointers("histograms"), *_longs("copies", "symbols")]
 _LISTED = _pointers("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
 _ANALYZED = _pointers("sources", "modes", "classes", "dcs", "counts", "positions", "values", "sums")
-_SEARCHED = [
-    *_BATCH[1:],
-    *_ANALYZED,
-    *_pointers("entries", "block_positions", "rates", "first_rates", "header_classes"),
-]
+_SEARCHED = [*_BATCH[1:], *_ANALYZED, *_pointers("entries", "tables", "rates", "first_rates", "header_classes")]
 _PALETTE_CELLS = _pointers("modes", "counts", "positions", "values")
 _DC_SYMBOLS = _pointers("classes", "residuals", "contexts")
 _DC_IMAGES = [*_BATCH, *_pointers("items", "dcs", "squares")]

@@ -72,6 +72,7 @@ size_t struct_bytes(const std::string& name) {
         {"FinishItem", sizeof(mmip::FinishItem)},
         {"Token", sizeof(mmip::Token)},
         {"TokenSpan", sizeof(mmip::TokenSpan)},
+        {"Entry", sizeof(mmip::Entry)},
     };
     const auto found = sizes.find(name);
     if (found == sizes.end()) throw nb::value_error(("no struct " + name).c_str());

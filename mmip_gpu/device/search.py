@@ -17,15 +17,15 @@ from .batches import Batch
 from .executors import Array
 from .packing import Indices, count_ac
 
-__all__ = ["Search"]
+__all__ = ["ENTRY_BYTES", "Search"]
 
-_ENTRY_BYTES = 12  # of Entry (rules/decide.h)
+ENTRY_BYTES = 12  # of Entry (rules/decide.h)
 _SUPERBLOCK_SAMPLES = 4096
 _WAVE = 8192  # superblocks of a launch
 
 
 class Search:
-    """Launches of the analysis that decides by code lengths, over one batch of one cell depth."""
+    """Launches of the analysis that decides by code lengths, over a batch of one cell depth."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch, self._executor = batch, batch.executor
@@ -35,8 +35,8 @@ class Search:
         positions += np.uint64(self._executor.address(self._tables))
         rates, first_rates = _builtin_rates(batch)
         self._arrays: dict[str, Array] = {
-            "entries": self._executor.empty(wave * _SUPERBLOCK_SAMPLES * _ENTRY_BYTES, np.uint8),
-            "block_positions": upload(positions),
+            "entries": self._executor.empty(wave * _SUPERBLOCK_SAMPLES * ENTRY_BYTES, np.uint8),
+            "tables": upload(positions),
             "rates": upload(rates),
             "first_rates": upload(first_rates),
         }

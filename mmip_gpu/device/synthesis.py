@@ -67,9 +67,8 @@ class Synthesizer:
     ) -> list[Array]:
         """Decoded planes of every chunk.
 
-        `mask` holds the padding masks of chunks that have one, as the decoder has them: 8 words of 64 bits for every
-        cell of the batch, those of a tile from 8 times its first cell on; there a word for every slice of every cell
-        in raster order, whose bit 8 y + x is a sample.
+        `mask` holds the padding masks of chunks that have one: a word of 64 bits for every slice of every cell of the
+        batch, cells in the order of `Indices.classes`; bit 8 y + x is a sample.
         """
         executor = self._executor
         made, items = [], np.zeros(len(chunks), DECODE_ITEM)

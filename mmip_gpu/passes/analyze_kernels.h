@@ -105,7 +105,7 @@ private:
     }
 
     void try_palette(Block& b, const F8* samples, int k) {
-        if (job_.cuts[1] < palette_positions(depth) || weigh(cell_[k]->cost) < kPaletteFrom) return;
+        if (!may_be_palette(weigh(cell_[k]->cost), job_.cuts[1], depth)) return;
         auto& rival = b.cell[k][options_[k]];
         const float mean = palette_mean(b.cell[k][0].dc[0], depth);
         if (!b.palette.run(samples, mean, job_.classes[class_[k]].step, weigh(cell_[k]->cost), rival)) return;
@@ -121,12 +121,6 @@ private:
         if (weigh(rival.cost) < weigh(cell_[k]->cost)) cell_[k] = &rival;
     }
 
-    // From which scaled magnitude on a coefficient is an entry: code lengths nearly always drop those near 1/2.
-    int32_t least_scaled() const {
-        if (job_.search == mmip::kSearchFull) return kLeastFull;
-        return job_.search == mmip::kSearchRough ? kLeastRough : 256 - job_.rounding;
-    }
-
     // Rough cost of a candidate; `counts` its indices too.
     template <bool counts = false, class C>
     void estimate(C& candidate, int mode, int k) {
@@ -139,7 +133,7 @@ private:
     template <class C>
     void decide(Block& b, C& candidate, int k) {
         const mmip::BlockView& view = t_.blocks[candidate.mode];
-        candidate.list_entries(b.collector, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled());
+        candidate.list_entries(b.collector, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled(job_.search, job_.rounding));
         candidate.decide(job_, view, place_[k], b.magnitudes);
     }
 
@@ -187,16 +181,16 @@ private:
         if (depth == 8 && even_[q]) return true;   // nothing is left to compare with
         estimate(b.quad[q], kMode16, k);
         const int64_t whole = weigh(b.quad[q].cost);
-        bool wins = even_[q] || whole < split;
+        const Merge merge = compare_merge(true, whole, split);
+        bool wins = even_[q] || merge.wins;
         rough += wins ? whole : split;
         if (!full) {
             best += wins ? whole : split;
             return wins;
         }
-        const bool try_whole = wins || is_near(whole, split), try_split = !wins || is_near(split, whole);
-        if (try_whole) decide(b, b.quad[q], k);
-        if (try_split) split = decide_cells(b, k, Block::group);
-        if (try_whole && try_split) wins = weigh(b.quad[q].cost) < split;
+        if (merge.try_whole) decide(b, b.quad[q], k);
+        if (merge.try_split) split = decide_cells(b, k, Block::group);
+        if (merge.try_whole && merge.try_split) wins = weigh(b.quad[q].cost) < split;
         best += wins ? weigh(b.quad[q].cost) : split;
         return wins;
     }
@@ -272,7 +266,7 @@ private:
         if (reversible) {
             written = out_.write_exact(chosen, b.collector, view.cells * Block::cell_samples, view.order);
         } else if (job_.search < mmip::kSearchRough) {
-            const IndexRule rule{inverse_[c], least_scaled(), job_.rounding};
+            const IndexRule rule{inverse_[c], least_scaled(job_.search, job_.rounding), job_.rounding};
             written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, sums_[c]);
         } else {
             sums_[c].distortion += chosen.cost.distortion;

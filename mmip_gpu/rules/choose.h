@@ -16,10 +16,27 @@ constexpr int32_t kHalfUp = 128;             // rounding in 1/256
 // those near 1/2.
 constexpr int32_t kLeastRough = 144, kLeastFull = 128;
 
+// The same for any Search; without code lengths, rounding decides.
+MMIP_RULE int32_t least_scaled(int search, int32_t rounding) {
+    if (search == mmip::kSearchFull) return kLeastFull;
+    return search == mmip::kSearchRough ? kLeastRough : kStepOne - rounding;
+}
+
 // Effort 3: candidates of a rough cost up to 9/8 of the best one are weighed by code lengths.
 constexpr int64_t kNearNumerator = 9, kNearDenominator = 8;
 
 MMIP_RULE bool is_near(int64_t rough, int64_t best) { return kNearDenominator * rough <= kNearNumerator * best; }
+
+// A merged block against the blocks that it would merge, by rough costs: whether it wins, and whether effort 3 weighs it, or them,
+// by code lengths.
+struct Merge {
+    bool wins, try_whole, try_split;
+};
+
+MMIP_RULE Merge compare_merge(bool possible, int64_t whole, int64_t split) {
+    const bool wins = possible && whole < split;
+    return {wins, possible && (wins || is_near(whole, split)), !wins || is_near(split, whole)};
+}
 
 // Whether the cells of a block to be vary alike, so that one large block is taken for better unseen: the standard deviation of
 // their activities is at most 1/4 of the mean (less would lose speed, more loses bytes). A cell's activity is the sum of the

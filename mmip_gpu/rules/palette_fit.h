@@ -12,6 +12,9 @@ namespace MMIP_NS {
 // Cells whose best mode so far costs this much may hold an edge between flat parts.
 constexpr int64_t kPaletteFrom = 32 * kLambda;
 
+// `cut`: the end of stage 2, which has to hold all of a palette.
+MMIP_RULE bool may_be_palette(int64_t best, int cut, int depth) { return best >= kPaletteFrom && cut >= palette_positions(depth); }
+
 constexpr int kRoughRounds = 2, kCentreRounds = 4, kPaletteHeaderBits = 6, kChangeBits = 3;
 
 MMIP_RULE float palette_mean(float dc, int depth) { return dc * (depth == 8 ? 0x1.6a09e60000000p-5f : 0.125f); }

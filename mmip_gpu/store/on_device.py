@@ -95,5 +95,7 @@ def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> 
     held = iter(lane.upload([array for pair in given for array in pair if array is not None]))
     samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in given]
     encoded = encoded_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
-    coded = zip(batch, encoded, given, strict=True)
-    return [(at, task.write(at, with_origin(chunk, *pair))) for at, chunk, pair in coded]
+    return [
+        (at, task.write(at, with_origin(chunk, *origin)))
+        for at, chunk, origin in zip(batch, encoded, given, strict=True)
+    ]

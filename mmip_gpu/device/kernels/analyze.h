@@ -163,7 +163,7 @@ private:
             } else if constexpr (step == Lines::kPasses + 1) {
                 this->take_dcs(lane);
             } else if constexpr (step == Lines::kPasses + 2) {
-                this->find_entries(lane, kStepOne - this->source.rounding);
+                this->find_entries(lane, least_scaled(this->source.search, this->source.rounding));
             } else if constexpr (step == Lines::kPasses + 3) {
                 this->count_before(lane);
             } else {

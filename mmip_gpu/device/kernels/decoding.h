@@ -97,6 +97,7 @@ struct DecodeParams {
     uint8_t* frames;
 
     MMIP_RULE int status(int64_t tile) const { return states[tile].status; }
+    MMIP_RULE const uint64_t* mask_of(const DecodeTile& tile) const { return mask + 8 * tile.base; }
 
     // Indices of the block that starts at a cell (coding order): a list a stage from 2 on.
     MMIP_RULE int lists(const DecodeItem& item) const { return item.stages - 1; }
@@ -123,12 +124,13 @@ struct CodedParams {
     const int32_t* dc;                       // raster order
     const uint8_t* classes;                  // raster order
     const uint8_t* modes;                    // coding order
-    const uint64_t* mask;                    // raster order, 8 words a cell
+    const uint64_t* mask;                    // raster order, a word a slice of a cell
     const uint16_t* counts;                  // coding order
     const uint16_t* positions;               // in the room of the block's cells
     const int32_t* values;
 
     MMIP_RULE int status(int64_t) const { return kOk; }
+    MMIP_RULE const uint64_t* mask_of(const DecodeTile& tile) const { return mask + (tile.tokens + tile.base) / 64; }   // entries and DCs before
     MMIP_RULE int lists(const DecodeItem&) const { return 1; }
     MMIP_RULE CodedEntries list(const DecodeTile& tile, const DecodeItem& item, int coding, int) const {
         const int64_t first = tile.tokens + static_cast<int64_t>(coding) * cell_coefficients(item.depth);

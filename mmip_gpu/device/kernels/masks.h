@@ -32,7 +32,7 @@ struct PaddedItem {
 };
 
 // A cell of n slices has 64 n - 1 AC and a DC.
-MMIP_RULE int64_t first_slice(const TileItem& t) { return 8 * t.first_cell; }
+MMIP_RULE int64_t first_slice(const TileItem& t) { return (t.first_entry + t.first_cell) / 64; }
 
 MMIP_RULE CellOffset cell_of_superblock(const TileItem& t, int depth, const SuperblockCells& cells, int k) {
     const SuperblockPlace place = superblock_at(t, depth, cells.index);

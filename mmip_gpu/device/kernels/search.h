@@ -111,13 +111,10 @@ private:
         MMIP_RULE void compare_quad(int first) const {
             int64_t split = 0;
             for (int k = first; k < first + kGroup; ++k) split += s.least[k];
-            const bool may = s.tried[first] >= 0;
-            const int64_t whole = may ? s.rough_cost[kQuad][first] : 0;
-            const bool wins = may && whole < split;
-            s.merged[first] = wins ? 1 : 0;
-            s.try_whole[first] = may && (wins || is_near(whole, split)) ? 1 : 0;
-            s.try_split[first] = !wins || is_near(split, whole) ? 1 : 0;
-            s.least_rough[first] = wins ? whole : split;
+            const bool possible = s.tried[first] >= 0;
+            const int64_t whole = possible ? s.rough_cost[kQuad][first] : 0;
+            s.merge[first] = compare_merge(possible, whole, split);
+            s.least_rough[first] = s.merge[first].wins ? whole : split;
         }
 
         // --- code lengths of the modes that are near, then of the winners (o == kOptions)
@@ -154,11 +151,11 @@ private:
         // Whether effort 3 weighs option o at cell k by code lengths.
         MMIP_RULE bool weighs(int o, int k) const {
             if (!possible(o, k)) return false;
-            if (o < kQuad) return s.try_split[k - k % kGroup] != 0 && is_near(s.rough_cost[o][k], s.least[k]);
+            if (o < kQuad) return s.merge[k - k % kGroup].try_split && is_near(s.rough_cost[o][k], s.least[k]);
             const int first = this->first_of(k, Modes::mode(o));
             if constexpr (Modes::kMerged > 1)
                 if (o > kQuad) return is_near(s.rough_cost[o][first], of_parts(s.least_rough, o, first));
-            return s.try_whole[first] != 0;
+            return s.merge[first].try_whole;
         }
 
         // Sum over the blocks that a larger one merges.
@@ -195,10 +192,11 @@ private:
         }
 
         MMIP_RULE void settle_quad(int first) const {
-            const bool full = this->full(), try_whole = s.try_whole[first] != 0, try_split = s.try_split[first] != 0;
-            const int64_t split = !full || try_split ? choose_cells(first) : 0;
-            const int64_t whole = !try_whole ? 0 : (full ? this->decided_cost(first) : s.rough_cost[kQuad][first]);
-            const bool wins = full && try_whole && try_split ? whole < split : s.merged[first] != 0;
+            const bool full = this->full();
+            const Merge m = s.merge[first];
+            const int64_t split = !full || m.try_split ? choose_cells(first) : 0;
+            const int64_t whole = !m.try_whole ? 0 : (full ? this->decided_cost(first) : s.rough_cost[kQuad][first]);
+            const bool wins = full && m.try_whole && m.try_split ? whole < split : m.wins;
             s.least[first] = wins ? whole : split;
             if (wins) merge(first, kGroup, kMode16);
         }

@@ -117,8 +117,7 @@ private:
     }
 
     MMIP_RULE void begin(PaletteCell<depth>& c, int k) const {
-        const bool may = this->present(k) && !this->reversible(k) && this->chunk.cuts[1] >= palette_positions(depth);
-        c.active = may && s.least[k] >= kPaletteFrom ? 1 : 0;
+        c.active = this->present(k) && !this->reversible(k) && may_be_palette(s.least[k], this->chunk.cuts[1], depth) ? 1 : 0;
         c.found = 0;
         c.low = kMaxIndex, c.high = -kMaxIndex;
     }

@@ -57,7 +57,7 @@ struct SearchState : SuperblockState<depth> {
     int64_t least_rough[kCells], least[kCells];   // of what is chosen for a block so far: by rough costs, by those that count
     int64_t rest[kCells];                    // distortion of what is no entry, of the block that starts there
     int32_t best[kCells];                    // option of a single cell, by rough costs; kPalette: a palette was found
-    uint8_t merged[kCells], try_whole[kCells], try_split[kCells];   // mode 16, at its first cell: wins by rough costs; may win; may lose
+    Merge merge[kCells];                     // of mode 16, at its first cell
 };
 
 // In the place of the coefficients, once entries are listed.
@@ -89,7 +89,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
     }
 
     MMIP_RULE bool full() const { return this->source.search == kSearchFull; }
-    MMIP_RULE int32_t threshold() const { return full() ? kLeastFull : kLeastRough; }
+    MMIP_RULE int32_t threshold() const { return least_scaled(this->source.search, this->source.rounding); }
     MMIP_RULE int first_of(int k, int mode) const { return k - k % Lines::block_cells(mode); }
     MMIP_RULE Entry* entries_at(int k) const { return p.entries + (group * kCells + k) * Lines::kCellSamples; }
     MMIP_RULE int stages() const { return this->chunk.stages - 1; }

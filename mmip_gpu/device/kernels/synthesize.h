@@ -305,7 +305,7 @@ struct SynthesisKernel {
 
     // Of the window of full-scale samples from `from` on: whether half of those in the plane are masked.
     static MMIP_RULE bool is_masked(const Params& p, const DecodeTile& tile, const DecodeItem& item, const Cell& cell, const int64_t* from, int scale) {
-        const uint64_t* words = p.mask + 8 * tile.base + static_cast<int64_t>(cell.raster) * depth;
+        const uint64_t* words = p.mask_of(tile) + static_cast<int64_t>(cell.raster) * depth;
         const int deep = depth == 8 ? scale : 1;
         int masked = 0, inside = 0;
         for (int z = 0; z < deep; ++z)

@@ -1,0 +1,105 @@
+"""What every command of ``mmip`` runs, does, and looks like.
+
+Values: names of commands in, a Command out: the function to run ("module:function"), a line of help, an example, and
+what an interrupted user can do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["COMMANDS", "Command"]
+
+_AGAIN = "nothing was finished; run the same command again"
+_RESUME = "run the same command again, without --overwrite, to resume: finished chunks are kept"
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command runs, does, and looks like."""
+
+    run: str
+    text: str
+    example: str
+    again: str = _AGAIN
+
+
+COMMANDS = {
+    "phantom": Command("files:phantom", "make a seeded test image or volume", "mmip phantom -o phantom_512.npy"),
+    "encode": Command(
+        "files:encode",
+        "compress an image into one .mmip file",
+        "mmip encode phantom_512.npy -o q10.mmip --quality 10 --roi threshold:9000",
+    ),
+    "decode": Command(
+        "files:decode",
+        "decompress an .mmip file, or a part of it",
+        "mmip decode q10.mmip -o stage2.npy --stages 2",
+    ),
+    "compress": Command(
+        "stores:compress",
+        "compress a volume into a progressive Zarr store",
+        "mmip compress phantom3d:64x256x256 volume.zarr --quality 10 --roi threshold:9000",
+        _RESUME,
+    ),
+    "extract": Command(
+        "stores:extract",
+        "decompress a Zarr store, or a part of it",
+        "mmip extract volume.zarr -o coarse.npy --stages 1 --scale 8",
+    ),
+    "fetch": Command(
+        "views:fetch",
+        "copy the first stages of a store from a folder or a URL",
+        "mmip fetch s3://bucket/volume.zarr volume.zarr --stages 1",
+        "run the same command again: fetched chunks are kept",
+    ),
+    "upgrade": Command(
+        "views:upgrade",
+        "fetch the stages that a copy lacks",
+        "mmip upgrade volume.zarr",
+        "run the same command again: fetched chunks are kept",
+    ),
+    "export": Command(
+        "views:export",
+        "write a store as an OME-Zarr pyramid for any viewer",
+        "mmip export volume.zarr volume.ome.zarr",
+        "run the same command again: finished chunks are kept",
+    ),
+    "serve": Command(
+        "views:serve",
+        "serve a store as OME-Zarr over HTTP, decoded when it is looked at",
+        "mmip serve volume.zarr --port 8000",
+    ),
+    "verify": Command(
+        "checks:verify", "say which chunks of a store are missing or damaged", "mmip verify volume.zarr --json"
+    ),
+    "repair": Command(
+        "checks:repair",
+        "code again what is missing or damaged in a store",
+        "mmip repair volume.zarr --source phantom3d:64x256x256",
+        "run the same command again: repaired chunks are kept",
+    ),
+    "info": Command("files:info", "show what an .mmip file or a store holds", "mmip info q10.mmip --json"),
+    "evaluate": Command(
+        "evaluation:evaluate",
+        "measure the error of a decoded image, stage by stage",
+        "mmip evaluate phantom_512.npy q10.mmip --roi threshold:9000",
+    ),
+    "plot": Command("", "draw a figure", "mmip plot progressive phantom_512.npy q10.mmip -o stages.png"),
+    "progressive": Command(
+        "figures:progressive",
+        "draw the original, its stages and their errors",
+        "mmip plot progressive phantom_512.npy q10.mmip -o stages.png --roi threshold:9000",
+    ),
+    "rate": Command(
+        "figures:rate",
+        "draw PSNR against bits per sample of evaluations",
+        "mmip plot rate roi_on.json roi_off.json -o rate.png",
+    ),
+    "bench": Command("bench:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"),
+    "demo": Command(
+        "demo:demo",
+        "store a volume, read it back stage by stage, measure and draw it",
+        "mmip demo",
+    ),
+}
