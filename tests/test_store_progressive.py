@@ -9,19 +9,19 @@ from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from machine import data_folder
 from zarr.storage import FsspecStore, MemoryStore, WrapperStore, ZipStore
 
 import mmip_gpu as mmip
+from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError
 from mmip_gpu.store import pieces, repair_zarr, verify_zarr
 
-DATA = Path("/work/shared/data")
 CHUNKS = {"chunks": (32, 64, 64), "threads": 2}
 
 
@@ -70,8 +70,9 @@ def one_chunk() -> tuple[MemoryStore, np.ndarray]:
 
 
 def real_or_phantom(name: str, shape: tuple[int, int, int]) -> np.ndarray:
-    path = DATA / f"{name}.npy"
-    return np.load(path) if path.exists() else mmip.phantom3d(shape)
+    folder = data_folder()
+    path = None if folder is None else folder / f"{name}.npy"
+    return np.load(path) if path is not None and path.exists() else mmip.phantom3d(shape)
 
 
 @pytest.mark.parametrize(
@@ -467,6 +468,34 @@ def test_an_object_store(bucket, volume, tmp_path):
     assert mmip.write_zarr(volume, f"{url}/ct.zarr", overwrite=True, **(few | {"quality": 30}))["complete"]
     with pytest.raises(StoreError):
         mmip.open_zarr(f"{url}/none.zarr")
+
+
+def test_commands_take_urls_and_zips(bucket, tmp_path, monkeypatch, capsys):
+    url, _ = bucket
+    monkeypatch.chdir(tmp_path)
+    for line in (
+        f"compress phantom3d:8x32x32 {url}/p.zarr --quality 10 --check",
+        f"info {url}/p.zarr",
+        f"fetch {url}/p.zarr copy.zip",
+        "info copy.zip",
+        "upgrade copy.zip",
+        "extract copy.zip -o a.npy",
+        f"extract {url}/p.zarr -o b.npy",
+    ):
+        assert main(line.split()) == 0, line
+    assert "1 of 3 stages" in capsys.readouterr().out
+    assert (np.load("a.npy") == np.load("b.npy")).all()
+    for line, message in (
+        ("fetch none.zarr copy.zarr", "does not exist"),
+        ("fetch copy.zip copy.zarr --stages 9", "expected 1..3"),
+        ("upgrade none.zarr", "does not exist"),
+        ("export none.zarr out", "does not exist"),
+        ("serve none.zarr", "does not exist"),
+        ("serve copy.zip --cache lots", "expected bytes"),
+        (f"info {url}/none.zarr", "found nothing"),
+    ):
+        assert main(line.split()) == 2, line
+        assert message in capsys.readouterr().err
 
 
 def test_an_object_store_by_ranges(bucket, one_chunk):

@@ -135,8 +135,8 @@ class RepairChunk:
             before = None
         if before is not None and before != encoded.header:
             raise StoreError(
-                f"{store.place}: chunk {at}: recoding gives another than its record tells: the source or the encoder "
-                "differs"
+                f"{store.place}: chunk {at}: recoding gives another than its record tells of: the source or the "
+                "encoder differs"
             )
         self.write.claim.check()
         store.discard(at)
