@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import DTYPES, make
+from test_device_padding import padded
 from test_device_palettes import few_values
 
 from mmip_gpu import _core
@@ -59,6 +60,15 @@ def check_chunks(executor: HostExecutor, chunks: list[tuple[NDArray[Any], ChunkP
 def test_every_mode_is_found_where_the_core_finds_it(descending: bool) -> None:
     modes = check_chunks(HostExecutor(descending), CHUNKS)
     assert np.flatnonzero(modes).tolist() == [0, 1, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("effort", [2, 3])
+def test_chunks_with_padding(effort: int) -> None:
+    plans = [
+        plan_of(depth, 300.0, effort, padding=-7, cuts=(0, 9 if depth == 1 else 46, depth * 64 - 1)) for depth in (1, 8)
+    ]
+    kinds = ("textured", "edges")
+    check_chunks(HostExecutor(), [(padded(k, (12, 40, 50), "int16", -7, "ellipsoid"), p) for k in kinds for p in plans])
 
 
 def test_superblocks_of_several_launches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 Values: chunk shapes and counts of a pass before in; arrays in the executor's memory out. Encoder side of FORMAT.md
 section 8.2. Rates are those of the core's built-in or chosen codes, found on the host. Scratch: 12 bytes a sample of
-at most 8192 superblocks (400 MB), 24 KB a payload.
+at most 8192 superblocks (400 MB), 24 KB a payload; between passes what listing the symbols takes (packing.py).
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
     using Base = SuperblockWork<depth, kLanes>;
     using Lines = BlockLines<depth>;
     using Base::kCellLanes;
-    static constexpr int kCells = Lines::kCells, kPasses = Lines::kPasses;
+    static constexpr int kCells = Lines::kCells;
 
     SearchState<depth>& s;
     const SearchParams& p;
