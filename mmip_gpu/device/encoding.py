@@ -129,7 +129,7 @@ def _encode_alike(
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
     indices, sums = analyze(batch, sources, rounding, search, passes)
-    images = code_dc_images(batch, indices, rounding) if chunks[0].plan.dc_image else None
+    images = code_dc_images(batch, indices, rounding, search, passes) if chunks[0].plan.dc_image else None
     payloads = pack(batch, indices, masks)
     settled = batch.settle_sums(executor.download(sums), search)
     found = [
