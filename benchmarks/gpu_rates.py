@@ -79,8 +79,8 @@ def code_from_host(executor: Executor, arrays: Sequence[np.ndarray], plan: Chunk
     return encode_arrays(arrays, planned, THREADS, executor)
 
 
-def decode_to_host(executor: Executor, blobs: Sequence[bytes]) -> list[np.ndarray]:
-    """Arrays in host memory of containers in host memory: what a caller waits for."""
+def decode_to_host(executor: Executor, blobs: Sequence[bytes]) -> list[Any]:
+    """Arrays (or errors) in host memory of containers in host memory: what a caller waits for."""
     return decode_containers(blobs, executor=executor)
 
 

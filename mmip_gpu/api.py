@@ -20,6 +20,7 @@ from .axes import PlaneLayout
 from .codec import Encoded, decode_chunk
 from .config import CodecConfig
 from .device.placement import wants_device
+from .errors import InvalidArgument, MmipError
 from .inspection import open_container
 from .planning import ChunkPlan
 from .rate import make_plan
@@ -201,7 +202,9 @@ def decode(
     if wants_device(device, [data]):
         from .device.containers import decode_containers
 
-        return decode_containers([data], stages=stages, scale=scale, region=region, max_bytes=max_bytes)[0]
+        found = decode_containers([data], stages=stages, scale=scale, region=region, max_bytes=max_bytes)
+        array: NDArray[Any] = _settled(found, "raise")[0]
+        return array
     header, reader = open_container(data)
     return decode_chunk(
         header, reader, stages=stages, scale=scale, region=region, threads=thread_count(threads), max_bytes=max_bytes
@@ -228,9 +231,20 @@ def encode_batch(
 
 
 def decode_batch(
-    blobs: Iterable[Buffer], *, threads: int | None = None, device: str | None = None, **options: Any
-) -> list[NDArray[Any]]:
+    blobs: Iterable[Buffer],
+    *,
+    threads: int | None = None,
+    device: str | None = None,
+    errors: str = "raise",
+    **options: Any,
+) -> list[Any]:
     """Decompress many containers, each as `decode` would; on a GPU they share launches.
+
+    Parameters
+    ----------
+    errors : {"raise", "return"}
+        What becomes of items that are damaged: the first error is raised, with the index of its item, or each stands
+        in the place of its array.
 
     Examples
     --------
@@ -238,13 +252,24 @@ def decode_batch(
     >>> blobs = mmip.encode_batch([mmip.phantom2d(32)] * 2, quality=10)
     >>> [image.shape for image in mmip.decode_batch(blobs, stages=1)]
     [(32, 32), (32, 32)]
+    >>> [type(item).__name__ for item in mmip.decode_batch([blobs[0], b"MMIP"], errors="return")]
+    ['ndarray', 'TruncatedData']
     """
+    if errors not in ("raise", "return"):
+        raise InvalidArgument(f"errors={errors!r}: expected 'raise' or 'return'")
     items = list(blobs)
     if wants_device(device, items):
         from .device.containers import decode_containers
 
-        return decode_containers(items, **options)
-    return _each(lambda blob: decode(blob, threads=1, **options), items, threads)
+        return _settled(decode_containers(items, **options), errors)
+
+    def decoded(blob: Buffer) -> NDArray[Any] | MmipError:
+        try:
+            return decode(blob, threads=1, **options)
+        except MmipError as error:
+            return error
+
+    return _settled(_each(decoded, items, threads), errors)
 
 
 def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
@@ -265,3 +290,11 @@ def _each(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> lis
         return [work(item) for item in items]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, items))
+
+
+def _settled(found: list[Any], errors: str) -> list[Any]:
+    """Arrays, and errors in the place of some; to be raised, the first, with its index where there are several."""
+    for index, item in enumerate(found):
+        if isinstance(item, MmipError) and errors == "raise":
+            raise type(item)(f"item {index}: {item}") if len(found) > 1 else item
+    return found

@@ -280,6 +280,11 @@ def test_public_functions_follow_the_data(monkeypatch: pytest.MonkeyPatch) -> No
     damaged = held(damaged_payload(blobs[2], len(blobs[2]) - 1, 3))
     with pytest.raises(CorruptData, match="item 1: stage 3, sub-stream"):
         mmip.decode_batch([held(blobs[0]), damaged])  # type: ignore[list-item]
+    mixed = [held(blobs[0]), damaged, b"no container", held(blobs[1])]
+    first, bad, other, last = mmip.decode_batch(mixed, errors="return")  # type: ignore[arg-type]
+    assert np.array_equal(first, expected[0])
+    assert np.array_equal(last, expected[1])
+    assert [type(bad), type(other)] == [CorruptData, CorruptData]
     with pytest.raises(InvalidArgument, match="expected bytes"):
         mmip.decode(np.zeros((4, 4), np.uint8).view(OnDevice))  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="copy it with"):

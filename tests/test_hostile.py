@@ -700,8 +700,13 @@ def test_random_bytes_are_corrupt(seed: int) -> None:
 
 
 def test_batches_raise_what_their_item_raises(small: bytes) -> None:
-    with pytest.raises(mmip.TruncatedData):
+    with pytest.raises(mmip.TruncatedData, match="item 1: "):
         mmip.decode_batch([small, small[:-1]], threads=2)
+    whole, cut = mmip.decode_batch([small, small[:-1]], threads=2, errors="return")
+    assert np.array_equal(whole, mmip.decode(small))
+    assert isinstance(cut, mmip.TruncatedData)
+    with pytest.raises(mmip.InvalidArgument, match="errors='skip'"):
+        mmip.decode_batch([small], errors="skip")
     with pytest.raises(mmip.InvalidArgument):
         mmip.encode_batch([GOOD, GOOD.astype(float)], quality=10, threads=2)
 

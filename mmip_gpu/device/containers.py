@@ -36,8 +36,8 @@ def decode_containers(
     region: tuple[slice, ...] | None = None,
     max_bytes: int = 2**34,
     executor: Executor | None = None,
-) -> list[NDArray[Any]]:
-    """Arrays of all containers, arguments as for `mmip_gpu.decode`; launches are shared.
+) -> list[NDArray[Any] | MmipError]:
+    """Array of each container, or its error; arguments as for `mmip_gpu.decode`, launches are shared.
 
     `executor` is that of the current CUDA device.
 
@@ -45,17 +45,21 @@ def decode_containers(
     ------
     BackendUnavailable
         Without CuPy, a driver or a device; the message says what works instead.
-    CorruptData, TruncatedData, LimitExceeded, InvalidArgument
-        The first error; in a batch with the index of its item.
     """
     executor = CudaExecutor() if executor is None else executor
-    jobs = []
-    for blob in blobs:
-        header, read = _opened(executor, blob)
-        wanted = needed_stages(header, stages, scale)
-        jobs.append(DecodeJob(header, [read(stage) for stage in range(1, wanted + 1)], stages, scale, region))
-    held = [i for i, blob in enumerate(blobs) if is_on_device(blob)]
-    given = [i for i, blob in enumerate(blobs) if not is_on_device(blob)]
+    jobs: dict[int, DecodeJob] = {}
+    results: dict[int, Any] = {}
+    for index, blob in enumerate(blobs):
+        try:
+            header, read = _opened(executor, blob)
+            wanted = needed_stages(header, stages, scale)
+            payloads = [read(stage) for stage in range(1, wanted + 1)]
+        except MmipError as error:
+            results[index] = error
+        else:
+            jobs[index] = DecodeJob(header, payloads, stages, scale, region)
+    held = [i for i in jobs if is_on_device(blobs[i])]
+    given = [i for i in jobs if not is_on_device(blobs[i])]
 
     def on_device(lane: Lane, batch: Sequence[int]) -> list[Any]:
         """The array of each item, or its error."""
@@ -69,15 +73,10 @@ def decode_containers(
             found[i] = array
         return found
 
-    results: dict[int, Any] = {}
     for places, work, lanes in ((held, on_device, 1), (given, to_host, min(LANES, max(len(given), 1)))):
         batches = cut_batches(places, lambda i: _size_of(jobs[i]), budget(executor, lanes))
         results.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
-    for index in range(len(jobs)):
-        error = results[index]
-        if isinstance(error, MmipError):
-            raise type(error)(f"item {index}: {error}") if len(jobs) > 1 else error
-    return [results[i] for i in range(len(jobs))]
+    return [results[i] for i in range(len(blobs))]
 
 
 def _size_of(job: DecodeJob) -> int:
