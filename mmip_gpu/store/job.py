@@ -86,8 +86,8 @@ class Job:
             given["cuts"] = tuple(given["cuts"])
         config = CodecConfig.from_options(**given, has_roi=roi is not None)
         opened = open_source(source)
-        if axes is not None:
-            opened = replace(opened, axes=axes)
+        if axes is not None and axes != opened.axes:
+            opened = replace(opened, axes=axes, colour=None)
         check_step(opened.dtype, config.step)
         layout = PlaneLayout.of(opened.shape, opened.axes)
         if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
