@@ -242,8 +242,9 @@ def test_it_is_an_array_like(store):
     assert (volume.ndim, volume.size, volume.nbytes) == (3, VOLUME.size, VOLUME.nbytes)
     assert (volume.axes, volume.stages, volume.scale) == ("zyx", 3, 1)
     assert "zyx" in repr(volume)
-    with pytest.raises(ValueError, match="copy"):
-        np.array(volume, copy=False)
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":  # before, copy=False asks for nothing
+        with pytest.raises(ValueError, match="copy"):
+            np.array(volume, copy=False)
     again = MemoryStore()
     mmip.write_zarr(volume, again, lossless=True, stages=2)
     assert (mmip.open_zarr(again).to_numpy() == volume.to_numpy()).all()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from cluster_sources import OnDevice
 from machine import data_folder
 from zarr.storage import FsspecStore, MemoryStore, WrapperStore, ZipStore
 
@@ -327,25 +328,6 @@ def test_the_same_store_from_every_source(volume, written, tmp_path):
         store = MemoryStore()
         mmip.write_zarr(source, store, quality=20, **CHUNKS)
         assert {k: v.to_bytes() for k, v in store._store_dict.items() if "/c/" in k} == expected
-
-
-class OnDevice:
-    """An array that NumPy must not convert by itself, as those of CuPy."""
-
-    __cuda_array_interface__: dict[str, Any] = {}  # noqa: RUF012
-    __module__ = "cupy"
-
-    def __init__(self, array: np.ndarray) -> None:
-        self._array, self.shape, self.dtype = array, array.shape, array.dtype
-
-    def __getitem__(self, key: Any) -> OnDevice:
-        return OnDevice(self._array[key])
-
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("Implicit conversion to a NumPy array is not allowed")
-
-    def get(self) -> np.ndarray:
-        return self._array
 
 
 def test_arrays_of_a_device(volume, written):

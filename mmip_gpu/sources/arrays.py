@@ -45,7 +45,7 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     colour = False if "c" in axes[:-1] else None  # channels before the volume are stains, also three of them
 
     def read(region: Region) -> Array:
-        return _on_host(array[region])
+        return on_host(array[region])
 
     if isinstance(array, Phantom3D):
         content = "0"  # the shape defines every voxel
@@ -114,7 +114,7 @@ def _stated_axes(array: Any, shape: tuple[int, ...]) -> str | None:
         return None
 
 
-def _on_host(part: Any) -> Array:
+def on_host(part: Any) -> Array:
     """Bring a part of an array to the host: of Dask computed, of CuPy copied, which NumPy does not do unasked."""
     if hasattr(part, "__dask_graph__"):
         part = part.compute()
@@ -139,7 +139,7 @@ def _probes(array: Any, shape: tuple[int, ...]) -> list[Array]:
     blocks = []
     for quarter in (0, 2, 4):
         starts = [(max(0, size - PROBE_SIZE) * quarter) // 4 for size in shape]
-        blocks.append(_on_host(array[tuple(slice(start, start + PROBE_SIZE) for start in starts)]))
+        blocks.append(on_host(array[tuple(slice(start, start + PROBE_SIZE) for start in starts)]))
     return blocks
 
 

@@ -142,7 +142,7 @@ def default_axes(ndim: int) -> str:
     'zyx'
     """
     if ndim not in _DEFAULT_AXES:
-        raise InvalidArgument(f"expected an array of 1 to 5 axes (x, yx, zyx, tzyx, tczyx), found {ndim}: split it first")
+        raise InvalidArgument(f"expected 1 to 5 axes (x, yx, zyx, tzyx, tczyx), found {ndim}: split it first")
     return _DEFAULT_AXES[ndim]
 
 
