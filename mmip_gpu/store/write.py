@@ -206,7 +206,7 @@ def _write_chunks(task: WriteChunk, run: Runner, progress: bool | None) -> Total
     with progress_bar("write_zarr", grid.chunk_count, run, progress) as advance:
 
         def done(at: Coordinates, header: ChunkHeader) -> None:
-            totals.add(header, store.stage_bytes(at, header))
+            totals.add(at, header, store.stage_bytes(at, header))
             advance()
 
         run(task, grid.coordinates(), done)
