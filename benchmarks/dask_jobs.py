@@ -67,9 +67,9 @@ def timed_job(source: str, client: Client | None, chunks: tuple[int, ...]) -> di
     """Seconds and processor seconds of one job without its plan; its report."""
     described, planned = Job.described, [0.0, 0.0]
 
-    def watched(self: Job, threads: int) -> Any:
+    def watched(self: Job, *planning: Any) -> Any:
         start, cpu = time.perf_counter(), time.process_time()
-        found = described(self, threads)
+        found = described(self, *planning)
         planned[:] = [time.perf_counter() - start, time.process_time() - cpu]
         return found
 

@@ -16,19 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu import _core
-from mmip_gpu.codec import check_payload, decode_chunk
+from mmip_gpu.codec import decode_chunk
 from mmip_gpu.container import Header
 from mmip_gpu.errors import CorruptData, TruncatedData
-from mmip_gpu.region import TiledRegion
+from mmip_gpu.groups import Span, groups_of_region, read_groups
 
 from .chunks import check_header, decode_host
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-Span = tuple[int, int]
-"""First byte and the one after the last."""
 
 Fetched: TypeAlias = "Buffer | None"
 Reading: TypeAlias = "Generator[list[Span | None], list[Fetched], NDArray[Any] | None]"
@@ -118,30 +114,17 @@ def _read_ranges(selected: Selected, shape: tuple[int, ...], dtype: np.dtype[Any
     yield from held.fetch((first, min(first + guess, end)) for first, end in stages)
     sizes = [min(max(int.from_bytes(held.data[first : first + 4], "little"), 4), end - first) for first, end in stages]
     yield from held.fetch((first, first + size) for (first, _), size in zip(stages, sizes, strict=True))
-    groups = np.unique(_substreams(header, selected.region) // _core.GROUP_SUBSTREAMS)
+    groups = groups_of_region(header, 1, selected.region)
     spans: list[Span] = []
     for stage, ((first, end), size) in enumerate(zip(stages, sizes, strict=True), 1):
-        head = np.frombuffer(held.data, np.uint8, size, first)
-        check_payload(header, stage, end - first, head.data, True)
-        spans += [(first + a, first + b) for a, b in _group_spans(header, stage, head, end - first, groups)]
+        every, _ = read_groups(header, stage, end - first, memoryview(held.data)[first : first + size])
+        spans += [(first + a, first + b) for a, b in (every if groups is None else [every[group] for group in groups])]
     yield from held.fetch(spans)
     view = memoryview(held.data)
     array: NDArray[Any] = decode_chunk(
         header, lambda stage: view[slice(*stages[stage - 1])], region=selected.region, max_bytes=header.raw_bytes
     ).astype(dtype, copy=False)[selected.inside]
     return array
-
-
-def _group_spans(
-    header: Header, stage: int, head: NDArray[np.uint8], size: int, groups: NDArray[np.int64]
-) -> list[Span]:
-    """Where groups of sub-streams stand in the payload of a stage, of `size` bytes with this head."""
-    fields = header.transform
-    assert fields is not None
-    kind = 0 if stage > len(fields.cuts) else stage
-    found = _core.PayloadHead(head, size, header.substreams, kind, fields.dc_image is not None, True)
-    ends = np.minimum([groups * _core.GROUP_SUBSTREAMS, (groups + 1) * _core.GROUP_SUBSTREAMS], header.substreams)
-    return [(int(first), int(end)) for first, end in found.offsets[ends].T]
 
 
 @dataclass
@@ -177,21 +160,6 @@ class _Sparse:
         if wanted:
             for span, found in zip(wanted, (yield [*wanted]), strict=True):
                 self.put(span, found)
-
-
-def _substreams(header: Header, region: tuple[slice, ...]) -> NDArray[np.int64]:
-    """Numbers of the sub-streams that a region needs: plane, tile z, tile y, tile x."""
-    fields = header.transform
-    assert fields is not None
-    box = TiledRegion.of(header, 1, region).box
-    counts = [
-        -(-n // (cell << log2))
-        for n, cell, log2 in zip(header.layout.volume, (fields.depth, 8, 8), fields.tile_log2, strict=True)
-    ]
-    number = np.zeros(1, np.int64)
-    for axis, n in enumerate((1, *counts)):
-        number = (number[:, None] * n + np.arange(box[2 * axis], box[2 * axis + 1])).reshape(-1)
-    return number
 
 
 def _bounds(item: Any, n: int) -> Span:

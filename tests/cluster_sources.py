@@ -53,6 +53,25 @@ def phantom_block(dims: tuple[int, int, int], block_info: Any = None) -> np.ndar
     return Phantom3D(dims)[tuple(slice(*part) for part in block_info[None]["array-location"])]
 
 
+class OnDevice:
+    """An array that NumPy must not convert by itself, as those of CuPy."""
+
+    __cuda_array_interface__: dict[str, Any] = {}  # noqa: RUF012
+    __module__ = "cupy"
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __getitem__(self, key: Any) -> OnDevice:
+        return OnDevice(self._array[key])
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed")
+
+    def get(self) -> np.ndarray:
+        return self._array
+
+
 class FullStore(WrapperStore[Any]):
     """A disk that is full for the chunks of the second half."""
 

@@ -24,14 +24,19 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 from mmip_gpu.phantoms import phantom3d
 from mmip_gpu.sources import open_source
 from mmip_gpu.store import cluster as cluster_module
-from mmip_gpu.store import on_device, repair_zarr, verify_zarr
-from mmip_gpu.store.records import Totals
+from mmip_gpu.store import grid, on_device, repair_zarr, survey, verify_zarr
+from mmip_gpu.store import write as write_module
+from mmip_gpu.store.claim import Claim
+from mmip_gpu.store.job import Job
+from mmip_gpu.store.place import Place
+from mmip_gpu.store.records import ChunkStore, Totals
+from mmip_gpu.store.tasks import WriteChunk
 
 distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
 
 import dask_jobs  # noqa: E402
-from cluster_sources import FullStore, Volume, phantom_block  # noqa: E402  # workers import it by this name, too
+from cluster_sources import FullStore, OnDevice, Volume, phantom_block  # noqa: E402  # workers import it by this name, too
 
 ROOT = Path(mmip.__file__).parents[1]
 SHAPE = (40, 64, 64)
@@ -160,9 +165,35 @@ def test_regions_of_interest(client, tmp_path):
         assert chunk_bytes(stores[0]) == chunk_bytes(stores[1])
 
 
+@pytest.mark.parametrize("asked", [{"psnr": 50, "verify": False}, {"quality": 20, "roi": "otsu"}], ids=str)
+def test_whole_arrays_are_looked_through_by_the_workers(client, tmp_path, monkeypatch, asked):
+    monkeypatch.setitem(grid._DEFAULT_LENGTHS, 3, {"z": 16, "y": 32, "x": 64})
+    options = {"chunks": (16, 32, 32), "progress": False} | asked
+    mmip.write_zarr(NAME, tmp_path / "alone", **options)
+    lazy = da.map_blocks(phantom_block, SHAPE, chunks=da.core.normalize_chunks((16, 50, 64), SHAPE), dtype=np.uint16)
+    for name, source in {"by pieces": NAME, "by blocks": lazy}.items():
+        monkeypatch.setattr(write_module, "surveyed_here", None)
+        mmip.write_zarr(source, tmp_path / name, client=client, **options)
+        assert chunk_bytes(tmp_path / name) == chunk_bytes(tmp_path / "alone"), name
+    bad = Volume(SHAPE, str(tmp_path), "raise", (16, 32, 0), os.getpid())
+    with pytest.raises(StoreError, match=r"looked through on the cluster: .*a bad sector"):
+        mmip.write_zarr(bad, tmp_path / "bad", client=client, **options)
+
+
+def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
+    volume = phantom3d(SHAPE)
+    job = Job.of(volume, {"quality": 20}, roi=None, axes=None, colour=None, chunks=(16, 32, 32), data_range=None)
+    _, description = job.described(1, survey.surveyed_here)
+    at = (0, 1, 0, 1)
+    region = description.grid.region(at)
+    task = WriteChunk(ChunkStore(Place(tmp_path / "a", read_only=False), description), job, Claim(None, None))
+    found = task.given(at, OnDevice(volume[region])).encoded(at)
+    assert found.payloads == task.encoded(at).payloads
+
+
 def test_few_tasks_are_under_way_and_each_is_small(client, tmp_path, monkeypatch):
     most, under_way, sizes, groups = 0, 0, [], []
-    submit, add = cluster_module._Submission.__call__, Totals.add
+    submit, add = cluster_module._ChunkTasks.__call__, Totals.add
 
     def submitted(self: Any, group: Any) -> Any:
         nonlocal most, under_way
@@ -177,7 +208,7 @@ def test_few_tasks_are_under_way_and_each_is_small(client, tmp_path, monkeypatch
         under_way -= 1
         add(*args)
 
-    monkeypatch.setattr(cluster_module._Submission, "__call__", submitted)
+    monkeypatch.setattr(cluster_module._ChunkTasks, "__call__", submitted)
     monkeypatch.setattr(Totals, "add", added)
     monkeypatch.setattr(cluster_module, "_SAMPLES_OF_A_TASK", 2**14)
     mmip.write_zarr("phantom3d:80x96x96", tmp_path / "a.zarr", client=client, **SMALL)

@@ -31,7 +31,7 @@ RANK = {
     "roi": 2, "sinks": 3, "metrics": 3, "plot": 4, "components": 2, "corrections": 3, "planning": 3, "container": 3,
     "arguments": 4,
     "padding": 3, "device": 8, "region": 4, "raw": 5, "loss": 5, "codec": 6, "sizing": 6, "trial": 7, "matching": 8,
-    "rate": 9, "inspection": 7, "api": 10, "store": 11, "cli": 12,
+    "rate": 9, "inspection": 7, "groups": 7, "api": 10, "store": 11, "cli": 12,
 }  # fmt: skip
 
 

@@ -111,8 +111,8 @@ def test_regions_that_are_not_one_slice_per_axis_are_refused(region: Any) -> Non
         (np.zeros((4, 4), np.uint32), "uint32.*uint16"),
         (np.array([[1, None]], object), "object"),
         (np.zeros(4, np.complex64), "complex64"),
-        (np.uint8(3), "1 to 4 axes"),
-        (np.zeros((1, 1, 1, 1, 1), np.uint8), "1 to 4 axes"),
+        (np.uint8(3), "1 to 5 axes"),
+        (np.zeros((1,) * 6, np.uint8), "1 to 5 axes"),
         ([[1, 2], [3, 4]], "cannot open a list"),
         (None, "cannot open a NoneType"),
     ],
@@ -409,6 +409,8 @@ def test_zarr_dimension_names_may_say_colour(tmp_path: Path) -> None:
     for names, axes in ((("y", "x", "c"), "yxc"), (("a", "b", "c"), "zyx"), (None, "zyx")):
         array = zarr.create_array(zarr.storage.MemoryStore(), data=ramp((4, 5, 3), "uint8"), dimension_names=names)
         assert open_source(array).axes == axes
+    stains = zarr.create_array({}, data=ramp((3, 4, 5, 3), "uint8"), dimension_names=["c", "z", "y", "x"])
+    assert (open_source(stains).axes, open_source(stains).colour) == ("czyx", False)
 
 
 def test_zarr_that_cannot_be_opened(tmp_path: Path) -> None:
@@ -435,9 +437,9 @@ def test_damaged_zarr_chunk_is_a_store_error(tmp_path: Path) -> None:
 
 
 def test_default_axes() -> None:
-    assert [default_axes(ndim) for ndim in (1, 2, 3, 4)] == ["x", "yx", "zyx", "tzyx"]
-    for ndim in (0, 5):
-        with pytest.raises(InvalidArgument, match="1 to 4 axes"):
+    assert [default_axes(ndim) for ndim in range(1, 6)] == ["x", "yx", "zyx", "tzyx", "tczyx"]
+    for ndim in (0, 6):
+        with pytest.raises(InvalidArgument, match="1 to 5 axes"):
             default_axes(ndim)
 
 

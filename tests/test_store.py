@@ -110,6 +110,8 @@ CASES: dict[str, tuple[tuple[int, ...], str, dict[str, Any]]] = {
     "yxc-grey": ((40, 70, 3), "uint8", {"axes": "yxc", "colour": False, "chunks": (32, 32)}),
     "zyxc": ((9, 20, 40, 3), "uint16", {"axes": "zyxc", "cell_depth": 8}),
     "cyx": ((5, 40, 33), "int16", {"axes": "cyx", "chunks": (32, 32)}),
+    "tczyx": ((2, 3, 3, 20, 33), "uint8", {"chunks": (8, 16, 32)}),
+    "tzyxc": ((1, 2, 20, 33, 3), "uint8", {"axes": "tzyxc"}),
     "one": ((1, 1, 1), "uint8", {}),
     "empty": ((0, 8, 8), "int16", {}),
     "big-endian": ((20, 33, 47), ">i2", {}),
@@ -157,6 +159,15 @@ def test_a_chunk_decodes_as_its_container_does(roi, options):
         assert (mmip.decode(container, **options) == volume[part.target]).all()
         assert mmip.inspect(container)["stages"][0]["bytes"] == volume.record(at)["stages"][0]["bytes"]
     assert len(list(volume.records())) == volume.report["chunk_count"] == 12
+
+
+def test_channels_of_five_axes_are_no_colour():
+    array = textured((1, 3, 2, 20, 33), "uint8")
+    report = mmip.write_zarr(array, MemoryStore(), lossless=True, stages=2)
+    assert (report["axes"], report["colour"], report["chunk_count"]) == ("tczyx", False, 3)
+    assert mmip.write_zarr(array, MemoryStore(), lossless=True, stages=2, colour=True)["chunk_count"] == 1
+    stated = mmip.write_zarr(array.transpose(0, 2, 3, 4, 1), MemoryStore(), lossless=True, stages=2, axes="tzyxc")
+    assert stated["colour"]
 
 
 def test_colour_and_time_chunks_hold_whole_planes():
@@ -231,8 +242,9 @@ def test_it_is_an_array_like(store):
     assert (volume.ndim, volume.size, volume.nbytes) == (3, VOLUME.size, VOLUME.nbytes)
     assert (volume.axes, volume.stages, volume.scale) == ("zyx", 3, 1)
     assert "zyx" in repr(volume)
-    with pytest.raises(ValueError, match="copy"):
-        np.array(volume, copy=False)
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":  # before, copy=False asks for nothing
+        with pytest.raises(ValueError, match="copy"):
+            np.array(volume, copy=False)
     again = MemoryStore()
     mmip.write_zarr(volume, again, lossless=True, stages=2)
     assert (mmip.open_zarr(again).to_numpy() == volume.to_numpy()).all()

@@ -195,7 +195,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     roi.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI)
     roi.add_argument("--no-roi", action="store_true", help="no region of interest")
     group.add_argument("--roi-quality", type=roi_quality, metavar="Q|lossless", help="quality of the regions")
-    group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc (default: its own)")
+    group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc, tczyx (default: its own)")
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
     group.add_argument("--step", type=float, metavar="S", help="float32 samples are rounded to multiples of S")
     group.add_argument("--effort", type=int, choices=(1, 2, 3), help="1 fastest, 3 smallest (default 2)")

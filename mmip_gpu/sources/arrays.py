@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.phantoms import Phantom3D, phantom2d
 from mmip_gpu.sources.history import HISTORY, dicom_terms, loss_history
 from mmip_gpu.sources.source import (
-    KNOWN_AXES,
     Array,
     Region,
     Source,
@@ -41,10 +41,11 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     name = path.name if path else kind
     shape = tuple(int(size) for size in array.shape)
     dtype = supported_dtype(array.dtype, name)
-    axes = _stated_axes(array, len(shape)) or default_axes(len(shape))
+    axes = _stated_axes(array, shape) or default_axes(len(shape))
+    colour = False if "c" in axes[:-1] else None  # channels before the volume are stains, also three of them
 
     def read(region: Region) -> Array:
-        return _on_host(array[region])
+        return on_host(array[region])
 
     if isinstance(array, Phantom3D):
         content = "0"  # the shape defines every voxel
@@ -52,7 +53,7 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
         with reading(name):
             content = _crc(_spread(array) if isinstance(array, np.ndarray) else _probes(array, shape))
     metadata = describe(kind, path) | _stated_history(array)
-    return Source(shape, dtype, axes, metadata, name, identify(kind, shape, dtype, content), read)
+    return Source(shape, dtype, axes, metadata, name, identify(kind, shape, dtype, content), read, colour)
 
 
 def open_npy(path: Path) -> Source:
@@ -103,14 +104,17 @@ def _kind(array: Any) -> str:
     return type(array).__module__.partition(".")[0]
 
 
-def _stated_axes(array: Any, ndim: int) -> str | None:
+def _stated_axes(array: Any, shape: tuple[int, ...]) -> str | None:
     """Read the axes from the dimension names of a Zarr 3 array, if they are ours."""
     names = getattr(getattr(array, "metadata", None), "dimension_names", None)
     axes = "".join(str(name).lower() for name in names) if names else ""
-    return axes if axes in KNOWN_AXES and len(axes) == ndim else None
+    try:
+        return PlaneLayout.of(shape, axes).axes
+    except InvalidArgument:
+        return None
 
 
-def _on_host(part: Any) -> Array:
+def on_host(part: Any) -> Array:
     """Bring a part of an array to the host: of Dask computed, of CuPy copied, which NumPy does not do unasked."""
     if hasattr(part, "__dask_graph__"):
         part = part.compute()
@@ -135,7 +139,7 @@ def _probes(array: Any, shape: tuple[int, ...]) -> list[Array]:
     blocks = []
     for quarter in (0, 2, 4):
         starts = [(max(0, size - PROBE_SIZE) * quarter) // 4 for size in shape]
-        blocks.append(_on_host(array[tuple(slice(start, start + PROBE_SIZE) for start in starts)]))
+        blocks.append(on_host(array[tuple(slice(start, start + PROBE_SIZE) for start in starts)]))
     return blocks
 
 

@@ -25,9 +25,8 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreEr
 Region = tuple[slice, ...]
 Array = npt.NDArray[Any]
 
-KNOWN_AXES: Final = ("x", "yx", "zyx", "tzyx", "yxc", "zyxc")
 SUPPORTED_DTYPES: Final = tuple(np.dtype(kind) for kind in ("uint8", "int8", "uint16", "int16", "float32"))
-_DEFAULT_AXES: Final = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx"}
+_DEFAULT_AXES: Final = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}
 
 
 @dataclass(frozen=True)
@@ -125,12 +124,12 @@ def default_axes(ndim: int) -> str:
     Parameters
     ----------
     ndim : int
-        1 to 4.
+        1 to 5.
 
     Returns
     -------
     str
-        "x", "yx", "zyx" or "tzyx"; never colour.
+        "x", "yx", "zyx", "tzyx" or, as OME-NGFF orders them, "tczyx": channels, never colour.
 
     Raises
     ------
@@ -143,7 +142,7 @@ def default_axes(ndim: int) -> str:
     'zyx'
     """
     if ndim not in _DEFAULT_AXES:
-        raise InvalidArgument(f"expected an array of 1 to 4 axes (x, yx, zyx, tzyx), found {ndim}: split it first")
+        raise InvalidArgument(f"expected 1 to 5 axes (x, yx, zyx, tzyx, tczyx), found {ndim}: split it first")
     return _DEFAULT_AXES[ndim]
 
 

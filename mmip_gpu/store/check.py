@@ -169,7 +169,7 @@ class _Check:
                     self.broken[at] = found
                 else:
                     self.broken.pop(at, None)
-                    self.totals.add(found.header, self.store.stage_bytes(at, found.header))
+                    self.totals.add(at, found.header, self.store.stage_bytes(at, found.header))
                 advance()
 
             run(CheckChunk(self.store, self.held), grid.coordinates() if items is None else items, done)

@@ -20,7 +20,7 @@ from mmip_gpu.roi import RoiRule, roi_classes
 from mmip_gpu.sources import Source
 
 from .grid import Region
-from .survey import mask_survey, otsu_rule
+from .survey import Survey, mask_survey, otsu_rule
 
 __all__ = ["RegionClasses"]
 
@@ -58,11 +58,11 @@ class RegionClasses:
         highest, checksum = mask_survey(mask, axes)
         return cls(f"mask:{axes}:{checksum}", highest + 1, layout, None, mask, axes)
 
-    def resolved(self, source: Source) -> RegionClasses:
+    def resolved(self, source: Source, survey: Survey) -> RegionClasses:
         """Replace a rule that needs the whole array by one that does not."""
         if self.rule is None or not self.rule.needs_whole_array:
             return self
-        return replace(self, rule=otsu_rule(source))
+        return replace(self, rule=otsu_rule(source, survey))
 
     def read(
         self, region: Region, samples: NDArray[Any], read: Callable[[Region], NDArray[Any]]

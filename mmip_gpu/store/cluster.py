@@ -15,22 +15,23 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
 
 from .grid import ChunkGrid, Coordinates
 from .job import Job
-from .portable import opened_task, packed
+from .portable import opened, packed
 from .tasks import CheckChunk, Task, WriteChunk, given_lengths
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["ClientLike", "ClusterRunner", "connected"]
+__all__ = ["ClientLike", "ClusterRunner", "Outcome", "Submission", "block_of", "connected", "items_together"]
 
 ClientLike: TypeAlias = "Client | str | int"
-_Outcome: TypeAlias = tuple[Coordinates, Any, str | None]
+Outcome: TypeAlias = tuple[Any, Any, str | None]
+"""What a task was done for, what it gave, and what went wrong."""
 
 _TASKS_PER_THREAD = 2
 _SAMPLES_OF_A_TASK = 2**24  # chunks of fewer samples go together: a task takes scheduler and client 2.5 ms
@@ -39,6 +40,15 @@ _TASKS_OF_A_JOB = 16  # at least, for each thread of the workers, so that all of
 _MOST_FAILURES = 32
 _NAMED_FAILURES = 8
 _RECOUNT_SECONDS = 2.0
+
+
+class Submission(Protocol):
+    """Sends a group of items to the cluster as one task, which gives (worker, seconds, outcomes)."""
+
+    items_of_a_task: int
+
+    def __call__(self, group: Sequence[Any]) -> Future:
+        """Send a group."""
 
 
 @contextlib.contextmanager
@@ -107,7 +117,8 @@ class ClusterRunner:
             was lost.
         """
         failures: list[tuple[Coordinates, str]] = []
-        with contextlib.closing(self._results(task, items, failures)) as results:
+        submit = _ChunkTasks(self.client, task, self.on_device)
+        with contextlib.closing(self.results(submit, items, failures)) as results:
             for worker, seconds, outcomes in results:
                 sums = self.workers.setdefault(worker, {"chunks": 0, "seconds": 0.0})
                 sums["chunks"] += len(outcomes)
@@ -120,21 +131,20 @@ class ClusterRunner:
         if failures:
             raise _failed(failures)
 
-    def _results(
-        self, task: Task, items: Iterable[Coordinates], failures: list[tuple[Coordinates, str]]
-    ) -> Generator[tuple[str, float, list[_Outcome]], None, None]:
+    def results(
+        self, submit: Submission, items: Iterable[Any], failures: list[tuple[Any, str]]
+    ) -> Generator[tuple[str, float, list[Outcome]], None, None]:
         """Yield what the tasks give, with a bounded number of them under way, until too many chunks failed."""
         from distributed import as_completed
 
-        submit = _Submission(self.client, task, self.on_device)
         waiting = iter(items)
-        pending: dict[Future, list[Coordinates]] = {}
+        pending: dict[Future, list[Any]] = {}
         finished: Any = as_completed(with_results=True, raise_errors=False, loop=self.client.loop)
         room = _Room(self.client)
         try:
             while True:
                 while len(pending) < room.tasks() and len(failures) < _MOST_FAILURES:
-                    group = list(islice(waiting, submit.chunks_of_a_task))
+                    group = list(islice(waiting, submit.items_of_a_task))
                     if not group:
                         break
                     future = submit(group)
@@ -175,7 +185,7 @@ class _Room:
         return self._tasks
 
 
-class _Submission:
+class _ChunkTasks:
     """Sends groups of chunks to workers: a task that is packed once, and the samples of a Dask array by their keys."""
 
     def __init__(self, client: Client, task: Task, on_device: bool) -> None:
@@ -183,10 +193,9 @@ class _Submission:
         verb = type(task).__name__.removesuffix("Chunk").lower()
         self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
         self._blocks = _DaskBlocks.of(task)
-        grid, threads = task.store.description.grid, max(sum(client.nthreads().values()), 1)
-        fair = grid.chunk_count // (threads * _TASKS_OF_A_JOB)
-        together = min(_SAMPLES_OF_A_TASK // prod(grid.chunks), fair, _MOST_CHUNKS_OF_A_TASK)
-        self.chunks_of_a_task = 1 if self._blocks else max(together, 1)
+        grid = task.store.description.grid
+        together = items_together(client, grid.chunk_count, prod(grid.chunks), _SAMPLES_OF_A_TASK)
+        self.items_of_a_task = 1 if self._blocks else together
 
     def __call__(self, group: Sequence[Coordinates]) -> Future:
         name: Any = f"{self._name}-{'-'.join(map(str, group[0]))}"
@@ -220,26 +229,35 @@ class _DaskBlocks:
 
     def delayed(self, at: Coordinates) -> Any:
         """Samples that a chunk is coded from."""
-        from dask.delayed import Delayed
-        from dask.optimization import cull
-
         index = tuple(s.start // n for s, n in zip(self._grid.region(at), self._lengths, strict=True))
-        key = self._blocks[index].key
-        return Delayed(key, cull(self._graph, [key])[0])
+        return block_of(self._graph, self._blocks[index].key)
 
 
-def _run(
-    data: bytes, on_device: bool, group: Sequence[Coordinates], *samples: Any
-) -> tuple[str, float, list[_Outcome]]:
+def items_together(client: Client, count: int, samples: int, most_samples: int) -> int:
+    """How many of `count` items of so many samples go into a task: few enough for all threads to have some."""
+    threads: int = sum(client.nthreads().values())
+    fair = count // (max(threads, 1) * _TASKS_OF_A_JOB)
+    return max(min(most_samples // max(samples, 1), fair, _MOST_CHUNKS_OF_A_TASK), 1)
+
+
+def block_of(graph: dict[Any, Any], key: Any) -> Any:
+    """A block of a Dask array with what its key needs of the graph, and no more."""
+    from dask.delayed import Delayed
+    from dask.optimization import cull
+
+    return Delayed(key, cull(graph, [key])[0])
+
+
+def _run(data: bytes, on_device: bool, group: Sequence[Coordinates], *samples: Any) -> tuple[str, float, list[Outcome]]:
     """Run a task on a worker: (its address, seconds, what came of each chunk)."""
     from distributed import get_worker
 
     started = time.perf_counter()
-    task: Any = opened_task(data)
+    task: Any = opened(data)
     if samples:
         task = task.given(group[0], *samples)
     results = _on_device(task, group) if on_device else {}
-    outcomes: list[_Outcome] = [(at, result, None) for at, result in results.items()]
+    outcomes: list[Outcome] = [(at, result, None) for at, result in results.items()]
     for at in group:
         if at in results:
             continue

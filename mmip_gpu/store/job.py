@@ -36,7 +36,7 @@ from .description import StoreDescription
 from .grid import ChunkGrid, Coordinates, Region, chunk_lengths
 from .ratio import probed_ratio, ratio_again
 from .records import Totals
-from .survey import value_limits
+from .survey import Survey, value_limits
 
 __all__ = ["Job"]
 
@@ -86,8 +86,8 @@ class Job:
             given["cuts"] = tuple(given["cuts"])
         config = CodecConfig.from_options(**given, has_roi=roi is not None)
         opened = open_source(source)
-        if axes is not None:
-            opened = replace(opened, axes=axes)
+        if axes is not None and axes != opened.axes:
+            opened = replace(opened, axes=axes, colour=None)
         check_step(opened.dtype, config.step)
         layout = PlaneLayout.of(opened.shape, opened.axes)
         if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
@@ -123,11 +123,11 @@ class Job:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _reading=threading.Lock())
 
-    def described(self, threads: int) -> tuple[Job, StoreDescription]:
+    def described(self, threads: int, survey: Survey) -> tuple[Job, StoreDescription]:
         """Return (the job with a rule that holds chunk by chunk, the plan of its chunks)."""
-        job = replace(self, classes=self.classes.resolved(self.source))
+        job = replace(self, classes=self.classes.resolved(self.source, survey))
         rule = job.classes.rule
-        low, high = value_limits(job.source) if job._needs_limits else (0.0, 0.0)
+        low, high = value_limits(job.source, survey) if job._needs_limits else (0.0, 0.0)
         config = flattened(job.config, low, high)
         peak = job._peak(high - low)
         probe = Trial.of_parts([job.read(region) for region in job._probe_regions()], job.layout.axes, threads)

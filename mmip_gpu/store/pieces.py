@@ -11,18 +11,16 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu import _core
-from mmip_gpu.codec import check_payload, needed_stages
+from mmip_gpu.codec import needed_stages
 from mmip_gpu.container import Header
 from mmip_gpu.errors import CorruptData, LimitExceeded, TruncatedData
-from mmip_gpu.region import TiledRegion
+from mmip_gpu.groups import groups_of_region, read_groups
 
 from .grid import Coordinates, Region
 from .place import RECORDS, Request
@@ -33,7 +31,6 @@ __all__ = ["ChunkReader", "KeptBytes", "check_stage"]
 Payload = memoryview | NDArray[np.uint8]
 
 START_BYTES = 2**14  # of a stage, read first where a region needs a part: prefix and head, or all of a small stage
-_GROUP = 8  # sub-streams under one crc
 
 
 class KeptBytes:
@@ -99,7 +96,7 @@ class ChunkReader:
         """
         described = self.store.description
         shape = replace(described.blank_header(), layout=described.grid.chunk_layout(at))
-        groups = _groups(shape, TiledRegion.of(shape, scale, region).box)
+        groups = groups_of_region(shape, scale, region)
         record, *starts = self._starts(at, needed_stages(shape, stages, scale), is_whole=groups is None)
         header = self.store.parsed(at, record)
         found: list[Payload] = []
@@ -138,7 +135,7 @@ class ChunkReader:
             self.kept[stage.at, name, 0] = start = start + rest
             known = memoryview(start)[stage.prefix :]
         with self.store.naming(stage.at):
-            bounds, _ = _read_head(header, stage.number, stage.size, known[:head_bytes])
+            bounds, _ = read_groups(header, stage.number, stage.size, known[:head_bytes])
         try:
             payload = np.zeros(stage.size, np.uint8)
         except MemoryError:
@@ -184,36 +181,9 @@ class _Stage:
     size: int
 
 
-def _groups(header: Header, box: Sequence[int]) -> list[int] | None:
-    """Groups of sub-streams that a box of planes and tiles touches; None for all."""
-    fields = header.transform
-    assert fields is not None
-    cell = (fields.depth, 8, 8)
-    tiles = [-(-n // (c << log2)) for n, c, log2 in zip(header.layout.volume, cell, fields.tile_log2, strict=True)]
-    if box == [edge for n in (header.layout.planes, *tiles) for edge in (0, n)]:
-        return None
-    substreams = np.zeros((1, 1, 1, 1), np.int64)
-    for axis, count in enumerate((header.layout.planes, *tiles)):
-        along = np.arange(box[2 * axis], box[2 * axis + 1], dtype=np.int64)
-        substreams = substreams * count + along.reshape([-1 if a == axis else 1 for a in range(4)])
-    return [int(group) for group in np.unique(substreams // _GROUP)]
-
-
-def _read_head(header: Header, number: int, size: int, head: memoryview) -> tuple[list[tuple[int, int]], list[int]]:
-    """First byte and end of every group of sub-streams in a payload, and their crcs, from its head."""
-    fields = header.transform
-    assert fields is not None
-    check_payload(header, number, size, head, check_crc=True)
-    kind = 0 if number > len(fields.cuts) else number
-    array, is_image = np.frombuffer(head, np.uint8), fields.dc_image is not None
-    found = _core.PayloadHead(array, size, header.substreams, kind, is_image, True)
-    edges = [int(n) for n in found.offsets[:-1:_GROUP]] + [size]
-    return list(pairwise(edges)), [int(crc) for crc in found.group_crcs]
-
-
 def check_stage(header: Header, number: int, payload: memoryview) -> None:
     """Raise CorruptData or TruncatedData unless a payload is the one that the header names, by all of its crcs."""
-    for (first, end), crc in zip(*_read_head(header, number, len(payload), payload), strict=True):
+    for (first, end), crc in zip(*read_groups(header, number, len(payload), payload), strict=True):
         if zlib.crc32(payload[first:end]) != crc:
             raise CorruptData(f"stage {number}: the crc of bytes {first}..{end} differs")
 

@@ -174,8 +174,9 @@ class Place:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
         self._arrays.clear()
         with storing(f"{self}: the earlier arrays cannot be deleted"):
+            found = self._names()
             for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, _core.MAX_STAGES + 1))]:
-                if not sync((self._root / name).is_empty()):
+                if name in found:
                     sync((self._root / name).delete_dir())
 
     def array(self, name: str) -> ZarrArray:
@@ -271,14 +272,17 @@ class Place:
 
     def _holds_nothing(self) -> bool:
         """Whether the group has no keys but a claim, which comes before the first of them."""
+        if sync((self._root / "zarr.json").get(default_buffer_prototype())) is not None:
+            return False
+        return all(name.startswith(CLAIM) for name in self._names())
 
-        async def nothing() -> bool:
-            if await (self._root / "zarr.json").get(default_buffer_prototype()) is not None:
-                return False
-            names = [name async for name in self._root.store.list_dir(self._root.path)]
-            return all(name.startswith(CLAIM) for name in names)
+    def _names(self) -> set[str]:
+        """What the group holds."""
 
-        return sync(nothing())
+        async def names() -> set[str]:
+            return {name async for name in self._root.store.list_dir(self._root.path)}
+
+        return sync(names())
 
     def _group(self) -> zarr.Group:
         return zarr.open_group(self._root, mode=self._mode, zarr_format=3, use_consolidated=False)

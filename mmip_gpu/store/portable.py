@@ -1,6 +1,6 @@
 """Tasks on their way to other processes: a few kilobytes that say where the data is, never the data.
 
-Values: a Task on one side, bytes on the other. Home: the process of the job, then every worker, which opens sources
+Values: a task on one side, bytes on the other. Home: the process of the job, then every worker, which opens sources
 and stores itself. Guarantees that arrays of more than 1 MiB and stores in memory are refused instead of sent, and
 that a worker that finds other data under a source's name than the job did says so.
 """
@@ -25,16 +25,15 @@ from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 from mmip_gpu.sources import Source, open_source
 
 from .grid import Region
-from .tasks import Task
 
-__all__ = ["opened_task", "packed"]
+__all__ = ["opened", "packed"]
 
 _MOST_BYTES = 2**20
 _opening = threading.Lock()
 
 
 def packed(value: Any) -> bytes:
-    """Bytes of a task, or of what it needs, of which `opened_task` makes it elsewhere.
+    """Bytes of a task, or of what it needs, of which `opened` makes it elsewhere.
 
     Raises
     ------
@@ -57,16 +56,15 @@ def packed(value: Any) -> bytes:
     return buffer.getvalue()
 
 
-def opened_task(data: bytes) -> Task:
-    """Make the task of its bytes, once in this process."""
+def opened(data: bytes) -> Any:
+    """Make a task, or what it needs, of its bytes, once in this process."""
     with _opening:
         return _unpacked(data)
 
 
 @lru_cache(maxsize=4)
-def _unpacked(data: bytes) -> Task:
-    task: Task = pickle.loads(data)
-    return task
+def _unpacked(data: bytes) -> Any:
+    return pickle.loads(data)
 
 
 @dataclass(frozen=True)

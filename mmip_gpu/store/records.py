@@ -8,6 +8,8 @@ its stages belong together, and that every defect is reported with the chunk's c
 from __future__ import annotations
 
 import math
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -156,8 +158,8 @@ class Totals:
     roi_voxels: int = 0
     source_sum: int = 0
 
-    def add(self, header: ChunkHeader, stage_bytes: list[int]) -> None:
-        """Count one chunk."""
+    def add(self, at: Coordinates, header: ChunkHeader, stage_bytes: list[int]) -> None:
+        """Count one chunk; chunks come in any order."""
         loss = header.loss
         before = self.stage_bytes or [0] * len(stage_bytes)
         self.stage_bytes = [a + b for a, b in zip(before, stage_bytes, strict=True)]
@@ -168,7 +170,8 @@ class Totals:
         self.maximum = loss.maximum if self.maximum is None else max(self.maximum, loss.maximum)
         self.verified = self.verified and loss.verified
         self.roi_voxels += header.roi_voxels
-        self.source_sum = (self.source_sum + header.source_crc) % 2**64
+        placed = zlib.crc32(struct.pack("<4QI", *at, header.source_crc))  # chunks that change places change the sum
+        self.source_sum = (self.source_sum + placed) % 2**64
 
     @property
     def bytes(self) -> int:

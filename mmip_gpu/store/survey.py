@@ -1,14 +1,16 @@
 """What is looked for in a whole array before its first chunk is coded: range, histogram, a mask's classes.
 
-Values: a Source or a mask in; integers out. Reads piece by piece, about 4 million samples at a time.
-Encoder side; implements no section of FORMAT.md. Guarantees results that do not depend on the pieces.
+Values: a Source or a mask in; integers out. Reads piece by piece, about 4 million samples at a time, here or wherever
+a Survey takes the pieces. Encoder side; implements no section of FORMAT.md. Guarantees results that do not depend on
+the pieces.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +22,29 @@ from mmip_gpu.sources import Source
 
 from .grid import boxes, piece_lengths
 
-__all__ = ["mask_survey", "otsu_rule", "value_limits"]
+__all__ = ["Look", "Survey", "mask_survey", "otsu_rule", "surveyed_here", "value_limits"]
 
 
-def value_limits(source: Source) -> tuple[float, float]:
-    """(minimum, maximum) of all samples; zeros without any."""
-    low, high = None, None
+Look: TypeAlias = Callable[[Iterable[NDArray[Any]]], Any]
+"""Sums up some pieces of an array: what it gives is small, pickles, and is summed up in any order."""
+
+Survey: TypeAlias = Callable[[Look, Source], Iterable[Any]]
+"""Calls a Look for all pieces of a source, a few or one at a time: here, or on the workers of a cluster."""
+
+
+def surveyed_here(look: Look, source: Source) -> Iterator[Any]:
+    """Survey on this thread."""
     for region in boxes(source.shape, piece_lengths(_layout(source))):
-        piece = source.read(region)
-        low = piece.min().item() if low is None else min(low, piece.min().item())
-        high = piece.max().item() if high is None else max(high, piece.max().item())
-    return (0, 0) if low is None or high is None else (low, high)
+        yield look([source.read(region)])
 
 
-def otsu_rule(source: Source) -> RoiRule:
+def value_limits(source: Source, survey: Survey = surveyed_here) -> tuple[float, float]:
+    """(minimum, maximum) of all samples; zeros without any."""
+    found = [limits for limits in survey(_limits, source) if limits is not None]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else (0, 0)
+
+
+def otsu_rule(source: Source, survey: Survey = surveyed_here) -> RoiRule:
     """Find the rule ``threshold:`` that marks what ``otsu`` marks in the whole array.
 
     Raises
@@ -51,9 +62,8 @@ def otsu_rule(source: Source) -> RoiRule:
         raise MissingResource("roi 'otsu': expected scikit-image of mmip-gpu[bench], found none") from None
     info = np.iinfo(source.dtype)
     counts = np.zeros(int(info.max) - int(info.min) + 1, np.int64)
-    for region in boxes(source.shape, piece_lengths(_layout(source))):
-        values = source.read(region).reshape(-1).astype(np.int64) - int(info.min)
-        counts += np.bincount(values, minlength=counts.size)
+    for values, times in survey(_histogram, source):
+        counts[values.astype(np.int64) - int(info.min)] += times
     present = np.flatnonzero(counts)
     if present.size < 2:  # nothing lies above the threshold of a constant array
         return RoiRule("threshold", int(info.max) + 1)
@@ -61,6 +71,25 @@ def otsu_rule(source: Source) -> RoiRule:
     centres = np.arange(first, last + 1) + int(info.min)
     threshold: Any = filters.threshold_otsu
     return RoiRule("threshold", math.floor(threshold(hist=(counts[first : last + 1], centres))) + 1)
+
+
+def _limits(parts: Iterable[NDArray[Any]]) -> tuple[float, float] | None:
+    """(minimum, maximum) of pieces; None of none."""
+    found = [(part.min().item(), part.max().item()) for part in parts if part.size]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+
+
+def _histogram(parts: Iterable[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """(values, how often each is found) of pieces of integers."""
+    counts, low, dtype = np.zeros(0, np.int64), 0, np.dtype(np.int64)
+    for part in parts:
+        dtype = part.dtype.newbyteorder("=")
+        info = np.iinfo(dtype)
+        low, size = int(info.min), int(info.max) - int(info.min) + 1
+        found = np.bincount(part.reshape(-1).astype(np.int64) - low, minlength=size)
+        counts = counts + found if counts.size else found
+    values = np.flatnonzero(counts)
+    return (values + low).astype(dtype), counts[values]
 
 
 def mask_survey(mask: Any, axes: str) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mmip_gpu.codec import Encoded, decode_chunk
 from mmip_gpu.container import Header
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
+from mmip_gpu.sources.arrays import on_host
 
 from .chunk_header import ChunkHeader
 from .claim import Claim
@@ -67,7 +68,7 @@ class WriteChunk:
         starts = [s.start // n * n for s, n in zip(grid.region(at), lengths, strict=True)]
 
         def read(region: Region) -> NDArray[Any]:
-            return samples[tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, starts, strict=True))]
+            return on_host(samples[tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, starts, strict=True))])
 
         return replace(self, job=replace(self.job, source=replace(self.job.source, reader=read)))
 

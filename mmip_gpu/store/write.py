@@ -19,6 +19,7 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 from .chunk_header import ChunkHeader
 from .claim import Claim, claimed
 from .cluster import ClientLike, ClusterRunner
+from .cluster_survey import surveyed_on
 from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
@@ -28,6 +29,7 @@ from .recoded import recoded_source
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
 from .running import progress_bar, running
+from .survey import surveyed_here
 from .tasks import Runner, WriteChunk
 
 if TYPE_CHECKING:
@@ -158,7 +160,8 @@ def _write(
         description = _same_job(place, before, identity, resume)
         job = job.resumed(description)
     else:
-        job, description = job.described(threads)
+        survey = surveyed_on(run) if isinstance(run, ClusterRunner) else surveyed_here
+        job, description = job.described(threads, survey)
 
     def mark(state: str, summary: Mapping[str, Any] | None = None) -> dict[str, Any]:
         attributes = attributes_of(state, identity, description, job.source, summary)
@@ -203,7 +206,7 @@ def _write_chunks(task: WriteChunk, run: Runner, progress: bool | None) -> Total
     with progress_bar("write_zarr", grid.chunk_count, run, progress) as advance:
 
         def done(at: Coordinates, header: ChunkHeader) -> None:
-            totals.add(header, store.stage_bytes(at, header))
+            totals.add(at, header, store.stage_bytes(at, header))
             advance()
 
         run(task, grid.coordinates(), done)

@@ -1,0 +1,60 @@
+"""Groups of sub-streams: which of them a region needs, and where they stand in the payload of a stage.
+
+Values: a header, a region, the head of a payload in; numbers of groups, spans of bytes and crcs out.
+Implements FORMAT.md sections 3 (tiles) and 6 (head, index, groups) for readers of parts of payloads. Guarantees that
+what is decoded of a region is within its groups; reads nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _core
+from .codec import check_payload
+from .container import Header
+from .region import TiledRegion
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["Span", "groups_of_region", "read_groups"]
+
+Span = tuple[int, int]
+"""First byte and the one after the last."""
+
+
+def groups_of_region(header: Header, scale: int, region: tuple[slice, ...] | None) -> list[int] | None:
+    """Groups of sub-streams that a region of the decoded array touches, ascending; None for all."""
+    fields = header.transform
+    assert fields is not None
+    box = TiledRegion.of(header, scale, region).box
+    cells = zip(header.layout.volume, (fields.depth, 8, 8), fields.tile_log2, strict=True)
+    counts = (header.layout.planes, *(-(-n // (cell << log2)) for n, cell, log2 in cells))
+    if box == [edge for count in counts for edge in (0, count)]:
+        return None
+    number = np.zeros(1, np.int64)
+    for axis, count in enumerate(counts):
+        number = (number[:, None] * count + np.arange(box[2 * axis], box[2 * axis + 1])).reshape(-1)
+    return [int(group) for group in np.unique(number // _core.GROUP_SUBSTREAMS)]
+
+
+def read_groups(header: Header, stage: int, size: int, head: Buffer) -> tuple[Sequence[Span], Sequence[int]]:
+    """Spans and crcs of all groups in a payload of `size` bytes with this head.
+
+    Raises
+    ------
+    TruncatedData, CorruptData
+        For a head that is not the one that the header names.
+    """
+    fields = header.transform
+    assert fields is not None
+    check_payload(header, stage, size, head, check_crc=True)
+    kind = 0 if stage > len(fields.cuts) else stage
+    array = np.frombuffer(head, np.uint8)
+    found = _core.PayloadHead(array, size, header.substreams, kind, fields.dc_image is not None, True)
+    edges = [int(n) for n in found.offsets[: -1 : _core.GROUP_SUBSTREAMS]] + [size]
+    return list(pairwise(edges)), [int(crc) for crc in found.group_crcs]
