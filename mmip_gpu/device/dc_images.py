@@ -38,7 +38,7 @@ class DcImages:
     errors: list[float]
 
 
-def code_dc_images(batch: Batch, indices: Indices, rounding: int) -> DcImages:
+def code_dc_images(batch: Batch, indices: Indices, rounding: int, synthesizer: Synthesizer) -> DcImages:
     """Code the DCs, in 1/16 step; `indices.dcs` becomes what a decoder will find there."""
     executor = batch.executor
     images = Batch(executor, [_image_shape(shape) for shape in batch.shapes])
@@ -49,7 +49,7 @@ def code_dc_images(batch: Batch, indices: Indices, rounding: int) -> DcImages:
     settled = images.settle_sums(executor.download(sums), search)
     limits = -COMPONENT_LIMIT, COMPONENT_LIMIT
     points = [Reconstruction(np.dtype(np.int32), 0, recon, limits) for recon, _ in settled]
-    decoded = Synthesizer(executor).planes(images, coded, points)
+    decoded = synthesizer.planes(images, coded, points)
     squares = executor.empty(batch.tiles.size, np.int64)
     _launch(batch, "image_to_dcs", indices, decoded, squares)
     return DcImages(images, coded, [recon[0] for recon, _ in settled], _errors(batch, executor.download(squares)))
