@@ -38,13 +38,14 @@ class DcImages:
     errors: list[float]
 
 
-def code_dc_images(batch: Batch, indices: Indices, rounding: int, synthesizer: Synthesizer) -> DcImages:
-    """Code the DCs, in 1/16 step; `indices.dcs` becomes what a decoder will find there."""
+def code_dc_images(
+    batch: Batch, indices: Indices, rounding: int, search: int, passes: int, synthesizer: Synthesizer
+) -> DcImages:
+    """Code the DCs, in 1/16 step; `indices.dcs` becomes what a decoder will find there. Arguments as for `analyze`."""
     executor = batch.executor
     images = Batch(executor, [_image_shape(shape) for shape in batch.shapes])
     samples = [executor.empty((s.layout.planes, *s.layout.volume), np.int32) for s in images.shapes]
     _launch(batch, "dcs_to_image", indices, samples, None)
-    search, passes = batch.shapes[0].plan.search
     coded, sums = analyze(images, [Source(array, None, 0) for array in samples], rounding, search, passes)
     settled = images.settle_sums(executor.download(sums), search)
     limits = -COMPONENT_LIMIT, COMPONENT_LIMIT

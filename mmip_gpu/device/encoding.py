@@ -170,7 +170,7 @@ def _quantize_alike(
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
     indices, sums = analyze(batch, sources, rounding, search, passes)
-    images = code_dc_images(batch, indices, rounding, synthesizer) if chunks[0].plan.dc_image else None
+    images = code_dc_images(batch, indices, rounding, search, passes, synthesizer) if chunks[0].plan.dc_image else None
     settled = [
         Settled(offset, recon, errors, of_floats or of_integers[1:])
         for offset, (recon, errors), of_floats, of_integers in zip(

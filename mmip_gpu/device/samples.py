@@ -9,7 +9,7 @@ measuring takes: quantized.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..axes import PlaneLayout
 from ..codec import PLAIN_ROUNDING, ROUNDING
+from ..errors import InvalidArgument
 from ..loss import loss_record
 from ..planning import ChunkPlan
 from ..raw import CodedParts, Encoded, assembled, encode_raw, transform_header
@@ -27,17 +28,21 @@ from .executors import Array, Executor
 from .overlap import Lane
 from .quantized import Quantized
 
-__all__ = ["DeviceAnalysis", "DeviceSamples", "encoded_together"]
+__all__ = ["DeviceAnalysis", "DeviceSamples", "Question", "answered", "encoded_together"]
 
 
 @dataclass(frozen=True, eq=False)
 class DeviceSamples:
-    """Samples in the memory of a lane's executor; `threads` are those of the core, where it takes over."""
+    """Samples in the memory of a lane's executor; `threads` are those of the core, where it takes over.
+
+    `ask` is what analyses are had from, where several searches share them (lockstep.py).
+    """
 
     lane: Lane
     array: Array
     classes: Array | None = None
     threads: int = 1
+    ask: Callable[[Question], Analyzed] | None = None
 
     @cached_property
     def on_host(self) -> HostSamples:
@@ -67,7 +72,17 @@ class DeviceSamples:
 
     def analyzed(self, plan: ChunkPlan, *, plain: bool = False) -> Analyzed:
         """The samples quantized by a plan, on the device where its kernels can."""
-        return analyzed_together([self], [plan], plain=plain)[0]
+        question = Question(self, plan, plain)
+        return answered([question])[0] if self.ask is None else self.ask(question)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Samples to be quantized by a plan; `plain` as in `codec.analyzed_chunk`."""
+
+    samples: DeviceSamples
+    plan: ChunkPlan
+    plain: bool
 
 
 @dataclass(frozen=True)
@@ -110,12 +125,30 @@ class DeviceAnalysis:
             payloads.append(last)
         elif plan.config.verify:
             reached = self.found.reached(self.place)
-        array, recon, image = samples.array, settled.recon, settled.dc_recon
+        array, image = samples.array, settled.dc_recon
         loss = loss_record(plan, array.size, settled.sample_range, sum(settled.errors), reached)
-        parts = CodedParts(payloads, settled.offset, recon, image and (image[0], image[1], image[2]))
+        points = None if image is None else (image[0], image[1], image[2])
+        parts = CodedParts(payloads, settled.offset, settled.recon, points)
         header = transform_header(parts, plan, str(array.dtype), PlaneLayout.of(array.shape, plan.axes), loss)
         raw = (lambda: encode_raw(samples.on_host.array, header.layout, plan)) if allow_raw else None
         return assembled(header, parts, raw)
+
+
+def answered(questions: Sequence[Question]) -> list[Analyzed]:
+    """Analyses of samples of one lane; what cannot be analyzed raises the error that it does alone."""
+    found: list[Analyzed | None] = [None] * len(questions)
+    try:
+        for plain in sorted({question.plain for question in questions}):
+            places = [i for i, question in enumerate(questions) if question.plain == plain]
+            asked = [questions[i] for i in places]
+            together = analyzed_together([q.samples for q in asked], [q.plan for q in asked], plain=plain)
+            for i, one in zip(places, together, strict=True):
+                found[i] = one
+    except InvalidArgument:
+        if len(questions) == 1:
+            raise
+        return [answered([question])[0] for question in questions]
+    return [one for one in found if one is not None]
 
 
 def analyzed_together(
