@@ -267,6 +267,10 @@ class Trial:
         """Take an analysis of these samples that was made elsewhere, with those of others."""
         self._last = found
 
+    def forget(self) -> None:
+        """Drop the last analysis, and that of the quarter, for the memory that they take."""
+        self._last = self._quarter = None
+
     def _encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         corrected = plan.correction is not None  # these are verified in any case, so that what weighed least is kept
         if corrected and self._least is not None and self._least[0] == analyzed_part(plan):

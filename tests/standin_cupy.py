@@ -105,7 +105,7 @@ class Cupy(ModuleType):
             Stream=lambda non_blocking: _Stream(self),
             Event=_Event,
             get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
-            get_current_stream=lambda: _Stream(self),
+            get_current_stream=lambda: _Stream(self, self.stream),
             alloc_pinned_memory=_Pinned,
         )
 
@@ -212,9 +212,8 @@ class _Device:
 class _Stream:
     ptr = 0
 
-    def __init__(self, cupy: Cupy) -> None:
-        self._cupy, self._before = cupy, cupy.stream
-        self._name: str | None = None
+    def __init__(self, cupy: Cupy, name: str | None = None) -> None:
+        self._cupy, self._before, self._name = cupy, cupy.stream, name
 
     def synchronize(self) -> None:
         self._cupy.waited += 1

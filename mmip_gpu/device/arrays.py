@@ -1,13 +1,15 @@
 """Encoding arrays on a device: where the samples lie decides how they get there.
 
 Values: arrays of the host or of a device in, encodings in host memory out; planning is the caller's. Arrays of the host
-go through several lanes (overlap.py), those of a device are coded on the caller's stream; the final encodings of a
-batch share launches. A batch takes a part of the memory that is free: `SAMPLE_BYTES` for each sample, and its bytes.
+go through several lanes (overlap.py), those of a device are coded on the caller's stream; the steps of the searches of
+a batch share launches (lockstep.py), and so do its final encodings. A batch takes a part of the memory that is free:
+`SAMPLE_BYTES` for each sample, and its bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,13 @@ from ..axes import PlaneLayout
 from ..planning import ChunkPlan
 from ..raw import Encoded
 from ..roi import roi_classes
-from ..trial import HostSamples, Samples, Trial
+from ..trial import Analyzed, HostSamples, Samples, Trial
 from .executors import Array, CudaExecutor, Executor
+from .lockstep import in_lock_step
 from .overlap import LANES, Lane, budget, cut_batches, through_lanes
 from .placement import is_on_device
 from .regions import device_classes
-from .samples import DeviceSamples, encoded_together
+from .samples import DeviceSamples, Question, answered, encoded_together
 
 __all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "encode_arrays"]
 
@@ -65,19 +68,30 @@ def encode_arrays(
 
 
 def _encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads: int) -> list[Encoded]:
-    """Encodings of arrays in the memory of a lane's executor."""
+    """Encodings of arrays in the memory of a lane's executor, whose plans are searched for together."""
+    ended: list[Trial] = []
 
-    def sampler(array: Array) -> Sampler:
+    def sampler(array: Array, ask: Callable[[Question], Analyzed]) -> Sampler:
         def samples(roi: Any, axes: str | None) -> Samples:
             letters = PlaneLayout.of(array.shape, axes).axes
             if array.size == 0:
                 empty = np.empty(array.shape, array.dtype)
                 return HostSamples(empty, roi_classes(None if is_on_device(roi) else roi, empty, letters))
-            return DeviceSamples(lane, array, device_classes(lane.executor, roi, array, letters), threads)
+            return DeviceSamples(lane, array, device_classes(lane.executor, roi, array, letters), threads, ask)
 
         return samples
 
-    planned = [planner(sampler(array)) for array in arrays]
+    def search(array: Array, ask: Callable[[Question], Analyzed]) -> tuple[Trial, ChunkPlan]:
+        trial, plan = planner(sampler(array, ask))
+        ended.append(trial)
+        return trial, plan
+
+    def answer(questions: list[Question]) -> list[Analyzed]:
+        while ended:  # what others go on without would stay in memory with all that it shared launches with
+            ended.pop().forget()
+        return answered(questions)
+
+    planned = in_lock_step([partial(search, array) for array in arrays], answer, lane.executor.here())
     return encoded_together([trial for trial, _ in planned], [plan for _, plan in planned])
 
 

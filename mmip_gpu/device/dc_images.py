@@ -38,8 +38,10 @@ class DcImages:
     errors: list[float]
 
 
-def code_dc_images(batch: Batch, indices: Indices, rounding: int, search: int, passes: int) -> DcImages:
-    """Code the DCs, in 1/16 step; `indices.dcs` becomes what a decoder will find there."""
+def code_dc_images(
+    batch: Batch, indices: Indices, rounding: int, search: int, passes: int, synthesizer: Synthesizer
+) -> DcImages:
+    """Code the DCs, in 1/16 step; `indices.dcs` becomes what a decoder will find there. Arguments as for `analyze`."""
     executor = batch.executor
     images = Batch(executor, [_image_shape(shape) for shape in batch.shapes])
     samples = [executor.empty((s.layout.planes, *s.layout.volume), np.int32) for s in images.shapes]
@@ -48,7 +50,7 @@ def code_dc_images(batch: Batch, indices: Indices, rounding: int, search: int, p
     settled = images.settle_sums(executor.download(sums), search)
     limits = -COMPONENT_LIMIT, COMPONENT_LIMIT
     points = [Reconstruction(np.dtype(np.int32), 0, recon, limits) for recon, _ in settled]
-    decoded = Synthesizer(executor).planes(images, coded, points)
+    decoded = synthesizer.planes(images, coded, points)
     squares = executor.empty(batch.tiles.size, np.int64)
     _launch(batch, "image_to_dcs", indices, decoded, squares)
     return DcImages(images, coded, [recon[0] for recon, _ in settled], _errors(batch, executor.download(squares)))

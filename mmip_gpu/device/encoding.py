@@ -10,11 +10,13 @@ efforts 2 and 3 what search.py states.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _core
 from ..axes import PlaneLayout
@@ -23,29 +25,32 @@ from ..floats import DEEP_LIMIT, INDEX_LIMIT
 from ..planning import ChunkPlan, sample_offset
 from .analysis import Source, analyze
 from .batches import Batch, ChunkShape, launch_items
-from .corrections import encode_corrections
-from .dc_images import DcImages, code_dc_images
+from .dc_images import code_dc_images
 from .executors import Array, Executor
 from .fields import SAMPLE_TYPES
 from .float_samples import sample_indices
 from .masks import fill_padding
-from .packing import Indices, pack
 from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
+from .quantized import Quantized, Settled
 from .statistics import sample_statistics
-from .synthesis import Reconstruction, Synthesizer
+from .synthesis import Synthesizer
 
-__all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "refusal"]
+__all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "quantize_batch", "refusal"]
 
 _SAMPLES = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16", "float32"))
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """An array in the executor's memory, how it is coded, and the class of every voxel (without an axis ``c``)."""
+    """An array in the executor's memory, how it is coded, and the class of every voxel (without an axis ``c``).
+
+    `on_host` gives a copy of the array in host memory, where there is one already.
+    """
 
     array: Array
     plan: ChunkPlan
     classes: Array | None = None
+    on_host: Callable[[], NDArray[Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,35 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
 def encode_batch(
     executor: Executor, chunks: Sequence[Chunk], rounding: int, *, plain: bool = False
 ) -> list[CodedChunk]:
-    """Code chunks together; `rounding` of AC indices is in 1/256 of a step, with `plain` all blocks have mode 8.
+    """Code chunks together; arguments and errors are those of `quantize_batch`."""
+    coded = [CodedChunk([], 0, [], [])] * len(chunks)
+    for places, found in quantize_batch(executor, chunks, rounding, plain=plain):
+        for place, payloads, one in zip(places, found.payloads, found.settled, strict=True):
+            coded[place] = CodedChunk(payloads, **vars(one))
+        if chunks[places[0]].plan.correction is not None:
+            for place, payload, decoded in zip(places, *found.corrections(), strict=True):
+                coded[place] = replace(coded[place], payloads=[*coded[place].payloads, payload], decoded=decoded)
+    return coded
+
+
+def quantize_batch(
+    executor: Executor,
+    chunks: Sequence[Chunk],
+    rounding: int,
+    *,
+    plain: bool = False,
+    synthesizer: Synthesizer | None = None,
+) -> list[tuple[list[int], Quantized]]:
+    """All of encoding but the entropy coder: the chunks of every launch, by their places; not those that are empty.
+
+    Parameters
+    ----------
+    rounding : int
+        Of AC indices, in 1/256 of a step.
+    plain : bool
+        All blocks have mode 8.
+    synthesizer : Synthesizer, optional
+        One whose tables are there already.
 
     Raises
     ------
@@ -95,13 +128,15 @@ def encode_batch(
         reason = refusal(chunk.plan, chunk.array.dtype)
         if reason is not None:
             raise InvalidArgument(f"chunk {index}: {reason}: not encoded on a device; pass device='cpu'")
-    found: dict[int, CodedChunk] = {}
+    synthesizer = synthesizer or Synthesizer(executor)
+    found = []
     for kind in sorted({_kind(chunk.plan) for chunk in chunks}):
         places = [i for i, chunk in enumerate(chunks) if _kind(chunk.plan) == kind and chunk.array.size]
         names = [f"chunk {i}: " if len(chunks) > 1 else "" for i in places]
-        coded = _encode_alike(executor, [chunks[i] for i in places], names, rounding, plain) if places else []
-        found.update(zip(places, coded, strict=True))
-    return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
+        if places:
+            alike = [chunks[i] for i in places]
+            found.append((places, _quantize_alike(executor, alike, names, rounding, plain, synthesizer)))
+    return found
 
 
 def _kind(plan: ChunkPlan) -> tuple[int, int, int, bool, bool]:
@@ -109,14 +144,20 @@ def _kind(plan: ChunkPlan) -> tuple[int, int, int, bool, bool]:
     return plan.depth, *plan.search, plan.correction is not None, plan.dc_image
 
 
-def _encode_alike(
-    executor: Executor, chunks: Sequence[Chunk], names: Sequence[str], rounding: int, plain: bool
-) -> list[CodedChunk]:
+def _quantize_alike(
+    executor: Executor,
+    chunks: Sequence[Chunk],
+    names: Sequence[str],
+    rounding: int,
+    plain: bool,
+    synthesizer: Synthesizer,
+) -> Quantized:
     """Chunks of one kind, none of them empty; `names` begin the messages of errors."""
     search, passes = (_core.SEARCH_NONE, 1) if plain else chunks[0].plan.search
     shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
     batch = Batch(executor, shapes)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
+    floats = [_float_planes(executor, p, c) for p, c in zip(planes, chunks, strict=True)]
     ranges = _index_floats(executor, planes, [c.plan for c in chunks], names)
     statistics = sample_statistics(executor, planes)
     cells = class_of_cells(batch, [c.classes for c in chunks])
@@ -129,43 +170,29 @@ def _encode_alike(
         for p, c, s, offset in zip(coloured, cells, shapes, offsets, strict=True)
     ]
     indices, sums = analyze(batch, sources, rounding, search, passes)
-    images = code_dc_images(batch, indices, rounding, search, passes) if chunks[0].plan.dc_image else None
-    payloads = pack(batch, indices, masks)
-    settled = batch.settle_sums(executor.download(sums), search)
-    found = [
-        CodedChunk(payload, offset, recon, errors, of_floats or of_integers[1:])
-        for payload, offset, (recon, errors), of_floats, of_integers in zip(
-            payloads, offsets, settled, ranges, statistics, strict=True
+    images = code_dc_images(batch, indices, rounding, search, passes, synthesizer) if chunks[0].plan.dc_image else None
+    settled = [
+        Settled(offset, recon, errors, of_floats or of_integers[1:])
+        for offset, (recon, errors), of_floats, of_integers in zip(
+            offsets, batch.settle_sums(executor.download(sums), search), ranges, statistics, strict=True
         )
     ]
     if images is not None:
-        found = _with_images(found, images)
-    if chunks[0].plan.correction is None:
-        return found
-    return _corrected(batch, indices, None if masks is None else masks.mask, planes, found)
+        settled = [
+            replace(s, errors=[s.errors[0] + error], dc_recon=recon)
+            for s, recon, error in zip(settled, images.recon, images.errors, strict=True)
+        ]
+    return Quantized(batch, planes, cells, indices, masks, images, settled, floats, synthesizer)
 
 
-def _with_images(coded: Sequence[CodedChunk], images: DcImages) -> list[CodedChunk]:
-    """The chunks with the payloads of their DC images."""
-    return [
-        replace(c, payloads=[*first, *c.payloads], errors=[c.errors[0] + error], dc_recon=recon)
-        for c, first, recon, error in zip(
-            coded, pack(images.batch, images.indices), images.recon, images.errors, strict=True
-        )
-    ]
-
-
-def _corrected(
-    batch: Batch, indices: Indices, mask: Array | None, planes: Sequence[Array], coded: Sequence[CodedChunk]
-) -> list[CodedChunk]:
-    """The chunks with their corrections."""
-    points = [Reconstruction(p.dtype, c.offset, c.recon) for p, c in zip(planes, coded, strict=True)]
-    decoded = Synthesizer(batch.executor).planes(batch, indices, points, mask)
-    payloads = encode_corrections(batch, planes, decoded)
-    return [
-        replace(c, payloads=[*c.payloads, payload], decoded=array)
-        for c, payload, array in zip(coded, payloads, decoded, strict=True)
-    ]
+def _float_planes(executor: Executor, planes: Array, chunk: Chunk) -> Callable[[], NDArray[Any]] | None:
+    """What gives the planes of float32 samples in host memory; None for other samples."""
+    if chunk.plan.config.step is None:
+        return None
+    if chunk.on_host is None:
+        return partial(executor.download, planes)
+    read, layout = chunk.on_host, PlaneLayout.of(chunk.array.shape, chunk.plan.axes)
+    return lambda: layout.to_planes(read())
 
 
 def _index_floats(

@@ -72,6 +72,10 @@ class Executor(Protocol):
         """A new stream. To enter it, call it: what the thread does inside goes there, and has ended when it leaves."""
         ...
 
+    def here(self) -> Callable[[], AbstractContextManager[None]]:
+        """The stream of this thread, for others to enter; to leave it is not to wait for it."""
+        ...
+
     def room(self) -> int:
         """Bytes that are free."""
         ...
@@ -154,6 +158,10 @@ class HostExecutor:
         """Nothing is under way."""
 
     def stream(self) -> Callable[[], AbstractContextManager[None]]:
+        """The one order that there is."""
+        return nullcontext
+
+    def here(self) -> Callable[[], AbstractContextManager[None]]:
         """The one order that there is."""
         return nullcontext
 
@@ -281,6 +289,18 @@ class CudaExecutor:
                     yield
                 finally:
                     stream.synchronize()
+
+        return entered
+
+    def here(self) -> Callable[[], AbstractContextManager[None]]:
+        """The device and the stream that are current in this thread."""
+        cuda = self._cupy.cuda
+        number, stream = cuda.runtime.getDevice(), cuda.get_current_stream()
+
+        @contextmanager
+        def entered() -> Iterator[None]:
+            with cuda.Device(number), stream:
+                yield
 
         return entered
 

@@ -1,9 +1,9 @@
 """Batches of host data through a device, several at a time: copies of one run beside the kernels of others.
 
-Values: items of host memory in, what the work on them gives out, in order. A lane is a stream with a staging buffer and
-a decoder of its own; a thread takes a batch through a free lane, so that a lane has one batch at a time and its buffer
-is never written while a copy reads it. Scratch: a batch and what coding it takes, times the lanes; staging buffers of
-page-locked memory, each as large as the largest batch.
+Values: items of host memory in, what the work on them gives out, in order. A lane is a stream with a staging buffer, a
+decoder and a synthesizer of its own; a thread takes a batch through a free lane, so that a lane has one batch at a time
+and its buffer is never written while a copy reads it. Scratch: a batch and what coding it takes, times the lanes;
+staging buffers of page-locked memory, each as large as the largest batch.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..errors import LimitExceeded
 from .cuda import DeviceMemoryExceeded
 from .decoding import Decoder
 from .executors import Array, Executor
+from .synthesis import Synthesizer
 
 __all__ = ["LANES", "Lane", "budget", "cut_batches", "halved", "through_lanes"]
 
@@ -54,6 +55,11 @@ class Lane:
     def decoder(self) -> Decoder:
         """A decoder of this lane alone."""
         return Decoder(self.executor, upload=self.upload)
+
+    @cached_property
+    def synthesizer(self) -> Synthesizer:
+        """A synthesizer of this lane alone."""
+        return Synthesizer(self.executor)
 
     def upload(self, arrays: Sequence[NDArray[Any]]) -> list[Array]:
         """Copies of host arrays of any layout and byte order, C-ordered, by one transfer."""
