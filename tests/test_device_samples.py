@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from standin_cupy import Cupy
 from strategies import make
+from test_device_encoding import plan_of
 from test_device_face import CASES, case
 
 import mmip_gpu as mmip
@@ -26,7 +27,7 @@ from mmip_gpu.device.arrays import encode_arrays
 from mmip_gpu.device.lockstep import in_lock_step
 from mmip_gpu.device.overlap import Lane
 from mmip_gpu.device.quantized import Quantized
-from mmip_gpu.device.samples import DeviceSamples
+from mmip_gpu.device.samples import DeviceAnalysis, DeviceSamples
 from mmip_gpu.device.synthesis import Synthesizer
 from mmip_gpu.errors import InvalidArgument, LimitExceeded
 from mmip_gpu.matching import QualityFactors, match_quality, search_step
@@ -90,6 +91,20 @@ def test_numbers_are_those_of_the_host(executor: Recorder, name: str) -> None:
         assert found.encoded(plan, allow_raw).to_bytes() == expected.encoded(plan, allow_raw).to_bytes()
     plain, plain_expected = (part.analyzed(plan, plain=True) for part in (held, given))
     assert plain.class_errors() == plain_expected.class_errors()
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+def test_packing_changes_no_decoded_sample(executor: Recorder, depth: int) -> None:
+    array = make("textured", (20, 70, 80), "uint16", 3)
+    array[:, :50, :60] = 0
+    plan = plan_of("zyx", depth, 2000.0, padding=0)
+    analysis = DeviceSamples(Lane(executor), executor.upload(array)).analyzed(plan)
+    assert isinstance(analysis, DeviceAnalysis)
+    found = analysis.found
+    (before,), indices = found.decoded(), found.indices.dcs.copy()
+    assert found.payloads
+    assert not np.array_equal(found.indices.dcs, indices)
+    assert np.array_equal(found.decoded()[0], before)
 
 
 def test_corrections_that_an_analysis_was_not_made_for() -> None:
