@@ -180,6 +180,7 @@ class Trial:
         self._last: Analyzed | None = None
         self._part_count = 1
         self._quarter: Trial | None = None
+        self._is_quarter = False  # itself: a reference would be a cycle, which keeps a device's memory
         self._least: tuple[ChunkPlan, Encoded] | None = None
         self._plain: tuple[ChunkPlan, list[float]] | None = None
 
@@ -249,15 +250,16 @@ class Trial:
 
     def quarter(self, axes: str) -> Trial:
         """About a quarter of the samples, spread; all of them where that would be too few to decide by."""
-        if self._quarter is None:
+        if self._quarter is None and not self._is_quarter:
             regions = quarter_regions(PlaneLayout.of(self.array.shape, axes))
             if self._part_count == _PARTS:
                 width = self.array.shape[axes.index("x")] // _PARTS
                 places = [slice(i * width, (i + 1) * width) for i in QUARTER]
                 regions = [tuple(place if a == "x" else slice(None) for a in axes) for place in places]
             part = self.joined(regions, axes)
-            self._quarter = part if part.array.size >= _SMALLEST_QUARTER else self
-        return self._quarter
+            self._is_quarter = part is self or part.array.size < _SMALLEST_QUARTER
+            self._quarter = None if self._is_quarter else part
+        return self._quarter or self
 
     def knows(self, plan: ChunkPlan) -> bool:
         """Whether the last analysis is of this plan."""

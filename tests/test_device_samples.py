@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import weakref
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from standin_cupy import Cupy
 from strategies import make
+from test_device_encoding import plan_of
 from test_device_face import CASES, case
 
 import mmip_gpu as mmip
@@ -24,7 +27,7 @@ from mmip_gpu.device.arrays import encode_arrays
 from mmip_gpu.device.lockstep import in_lock_step
 from mmip_gpu.device.overlap import Lane
 from mmip_gpu.device.quantized import Quantized
-from mmip_gpu.device.samples import DeviceSamples
+from mmip_gpu.device.samples import DeviceAnalysis, DeviceSamples
 from mmip_gpu.device.synthesis import Synthesizer
 from mmip_gpu.errors import InvalidArgument, LimitExceeded
 from mmip_gpu.matching import QualityFactors, match_quality, search_step
@@ -40,10 +43,12 @@ class Recorder(HostExecutor):
     def __init__(self, descending: bool = False, most: int = 2**40) -> None:
         super().__init__(descending)
         self.launched: Counter[str] = Counter()
-        self.most = most
+        self.most, self.fails_at = most, ""
 
     def launch(self, kernel: str, **values: int) -> None:
         if is_analysis(kernel) and values["groups"] > self.most:
+            raise MemoryError("no memory of the device")
+        if kernel == self.fails_at:
             raise MemoryError("no memory of the device")
         self.launched[kernel] += 1
         super().launch(kernel, **values)
@@ -88,6 +93,20 @@ def test_numbers_are_those_of_the_host(executor: Recorder, name: str) -> None:
     assert plain.class_errors() == plain_expected.class_errors()
 
 
+@pytest.mark.parametrize("depth", [1, 8])
+def test_packing_changes_no_decoded_sample(executor: Recorder, depth: int) -> None:
+    array = make("textured", (20, 70, 80), "uint16", 3)
+    array[:, :50, :60] = 0
+    plan = plan_of("zyx", depth, 2000.0, padding=0)
+    analysis = DeviceSamples(Lane(executor), executor.upload(array)).analyzed(plan)
+    assert isinstance(analysis, DeviceAnalysis)
+    found = analysis.found
+    (before,), indices = found.decoded(), found.indices.dcs.copy()
+    assert found.payloads
+    assert not np.array_equal(found.indices.dcs, indices)
+    assert np.array_equal(found.decoded()[0], before)
+
+
 def test_corrections_that_an_analysis_was_not_made_for() -> None:
     plan, given, held = on_both(Recorder(), "bounded")
     without = replace(plan, correction=None)
@@ -119,10 +138,29 @@ def test_a_search_for_a_quality_measures_without_packing(executor: Recorder) -> 
     executor.launched.clear()
     assert match_quality(plan, Trial.of(held), factors) == expected
     assert not executor.launched.keys() & PACKING
-    assert executor.launched["sum_differences"] == analyses(executor)  # of all classes by one
+    assert executor.launched["sum_differences"] == len(plan.steps) * analyses(executor)
 
 
-def test_one_analysis_is_held_and_tables_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def held_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How many analyses there are before each new one, without the help of the garbage collector."""
+    before: list[int] = []
+    made: list[weakref.ref[Quantized]] = []
+    quantize = samples.quantize_batch
+
+    def watched(*given: Any, **options: Any) -> list[tuple[list[int], Quantized]]:
+        before.append(sum(held() is not None for held in made))
+        found = quantize(*given, **options)
+        made.extend(weakref.ref(one) for _, one in found)
+        return found
+
+    monkeypatch.setattr(samples, "quantize_batch", watched)
+    gc.disable()
+    yield before
+    gc.enable()
+
+
+def test_one_analysis_is_held_and_tables_are_made_once(monkeypatch: pytest.MonkeyPatch, held_before: list[int]) -> None:
     made: list[Synthesizer] = []
     first = Synthesizer.__init__
 
@@ -132,17 +170,9 @@ def test_one_analysis_is_held_and_tables_are_made_once(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Synthesizer, "__init__", counted)
     arrays = [make("textured", (64, 64 + 8 * n), "uint16", n) for n in range(4)]
-    alive: list[int] = []
-    together = samples.analyzed_together
-
-    def watched(*given: Any, **options: Any) -> Any:
-        alive.append(sum(isinstance(found, Quantized) for found in gc.get_objects()))
-        return together(*given, **options)
-
-    monkeypatch.setattr(samples, "analyzed_together", watched)
-    encode_arrays(arrays, partial(planned, psnr=50, effort=1), 1, Recorder())
-    assert len(alive) > 4
-    assert max(alive) == 0  # what was held is dropped before the next analysis
+    encoded(arrays, Recorder(), psnr=50, effort=1)
+    assert len(held_before) > 2
+    assert not any(held_before)
     assert len(made) == 1  # all went through one lane
 
 
@@ -176,10 +206,17 @@ def test_launches_of_many_small_chunks() -> None:
     assert together.launched.total() < 4 * alone.launched.total()
 
 
-def test_memory_that_is_short_in_a_search() -> None:
+def test_memory_that_is_short_in_a_search(held_before: list[int]) -> None:
     arrays = [make("textured", (64, 64), "uint16", n) for n in range(5)]
     short = Recorder(most=2)
     assert encoded(arrays, short, psnr=45, effort=1) == mmip.encode_batch(arrays, psnr=45, effort=1)
+    assert max(held_before) <= 1
+    held_before.clear()
+    full = Recorder()
+    full.fails_at = "write_tokens"  # in the thread of a search
+    with pytest.raises(LimitExceeded, match="for one item"):
+        encoded(arrays, full, psnr=45, effort=1)
+    assert max(held_before) == 0
     with pytest.raises(LimitExceeded, match="for one item"):
         encoded(arrays, Recorder(most=0), psnr=45, effort=1)
     assert not [thread for thread in threading.enumerate() if thread.name == "mmip-task"]

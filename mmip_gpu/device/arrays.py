@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def encode_arrays(
 
 def _encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads: int) -> list[Encoded]:
     """Encodings of arrays in the memory of a lane's executor, whose plans are searched for together."""
-    ended: list[Trial] = []
+    ended: WeakSet[Trial] = WeakSet()
 
     def sampler(array: Array, ask: Callable[[Question], Analyzed]) -> Sampler:
         def samples(roi: Any, axes: str | None) -> Samples:
@@ -83,12 +84,12 @@ def _encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads:
 
     def search(array: Array, ask: Callable[[Question], Analyzed]) -> tuple[Trial, ChunkPlan]:
         trial, plan = planner(sampler(array, ask))
-        ended.append(trial)
+        ended.add(trial)
         return trial, plan
 
     def answer(questions: list[Question]) -> list[Analyzed]:
-        while ended:  # what others go on without would stay in memory with all that it shared launches with
-            ended.pop().forget()
+        for trial in ended:  # what it holds, others go on without; it would keep all that shared launches with it
+            trial.forget()
         return answered(questions)
 
     planned = in_lock_step([partial(search, array) for array in arrays], answer, lane.executor.here())

@@ -1,11 +1,11 @@
-"""Encoding a batch of chunks where its samples are: from arrays and plans to stage payloads.
+"""Encoding a batch of chunks where its samples are: from arrays and plans to coefficients and stage payloads.
 
-Values: Chunk per array in the executor's memory; payloads, and what a header says beside them, out. Home: device, or
-the CPU for tests. Guarantees the payloads that the codec makes of the same arrays; chunks of a batch may differ in
-everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a cell and stage,
-96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a sample of colour and
-4 of float32; with corrections the decoded samples and 5 bytes a sample; what padding takes (masks.py); at
-efforts 2 and 3 what search.py states.
+Values: Chunk per array in the executor's memory in; Quantized, or payloads and what a header says beside them, out.
+Home: device, or the CPU for tests. Guarantees the payloads that the codec makes of the same arrays; chunks of a batch
+may differ in everything. Scratch: 8 bytes a sample (entries and tokens), about 30 a cell of 64 or 512 samples, 10 a
+cell and stage, 96 KB a payload and copy of its histograms (at most 64 MiB unless the batch itself is larger), 4 a
+sample of colour and 4 of float32; with corrections the decoded samples and 5 bytes a sample; what padding takes
+(masks.py); at efforts 2 and 3 what search.py states.
 """
 
 from __future__ import annotations

@@ -63,9 +63,8 @@ def in_lock_step(
                 for task in waiting:
                     task.go_on(answers.pop(0))  # which holds it alone from now on
         finally:
-            for task in tasks:
-                task.stop()
-        results += [result for task in tasks for result in task.result]
+            found = [task.stop() for task in tasks]
+        results += [result for one in found for result in one]
     return results
 
 
@@ -74,7 +73,10 @@ class _Stopped(BaseException):
 
 
 class _Task(Generic[_Question, _Answer, _Result]):
-    """A work that is run from one question to the next: `question` and `result` hold one while there is one."""
+    """A work that is run from one question to the next: `question` holds one while there is one.
+
+    Nothing that it holds leads back to it once it is stopped: a cycle would keep what results hold, such as arrays.
+    """
 
     def __init__(
         self,
@@ -83,12 +85,12 @@ class _Task(Generic[_Question, _Answer, _Result]):
         entered: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.question: list[_Question] = []
-        self.result: list[_Result] = []
-        self._work, self._answer_alone, self._entered = work, answer, entered
+        self._result: list[_Result] = []
+        self._answer_alone, self._entered = answer, entered
         self._answer: list[_Answer] = []
         self._error: BaseException | None = None
         self._resumed, self._paused = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name="mmip-task", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(work,), name="mmip-task", daemon=True)
 
     def go_on(self, *answer: _Answer) -> None:
         """Run until it asks or ends; raises what it ends with."""
@@ -100,19 +102,28 @@ class _Task(Generic[_Question, _Answer, _Result]):
         else:
             self._resumed.release()
         self._paused.acquire()
-        if self._error is not None:
-            raise self._error
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error
 
-    def stop(self) -> None:
-        """End it where it waits; what has ended or never began stays as it is."""
+    def stop(self) -> list[_Result]:
+        """End it where it waits; its result, where it has one."""
         if self._thread.ident is not None:
             self._resumed.release()
             self._thread.join()
+        self.question.clear()
+        found, self._result = self._result, []
+        return found
 
-    def _run(self) -> None:
+    def _run(self, work: Callable[[Callable[[_Question], _Answer]], _Result]) -> None:
         try:
             with self._entered():
-                self.result.append(self._work(self._ask))
+                self._result.append(work(self._ask))
+        except _Stopped:
+            pass
         except BaseException as error:  # raised again by `go_on`
             self._error = error
         finally:

@@ -7,7 +7,7 @@ which `Synthesizer` makes bit for bit as a decoder does, only where errors are.
 
 Held as long as the object: about 6 bytes a sample and 8 a cell (Indices), what padding takes, copies of planes that are
 not C-ordered, 4 bytes a sample of float32. Decoded planes are dropped when they are measured. Scratch beside theirs:
-with several quality classes 2 bytes a sample, and a copy of the samples for every class but one.
+with several quality classes a copy of the samples, and 2 bytes for each.
 """
 
 from __future__ import annotations
@@ -107,28 +107,31 @@ class Quantized:
     @cached_property
     def _differences(self) -> list[list[tuple[int, int]]]:
         """`statistics.differences` of all samples of every chunk, then of those in class 1, 2, .. alone."""
-        originals: list[Array] = []
-        others: list[Array] = []
-        ends = []
-        for index, decoded in enumerate(self.decoded()):
-            pairs = [decoded, *self._of_classes(index, decoded)]
-            originals += [self.planes[index]] * len(pairs)
-            others += pairs
-            ends.append(len(others))
-        found = differences(self.batch.executor, originals, others)
-        return [found[first:end] for first, end in zip([0, *ends], ends, strict=False)]
+        executor, decoded = self.batch.executor, self.decoded()
+        found = [[one] for one in differences(executor, self.planes, decoded)]
+        classes = [self._class_of_samples(chunk) for chunk in range(len(decoded))]
+        counts = [1 if c is None else len(s.plan.steps) for c, s in zip(classes, self.batch.shapes, strict=True)]
+        for c in range(1, max(counts)):
+            places = [i for i, count in enumerate(counts) if c < count]
+            planes = [self.planes[i].reshape(decoded[i].shape) for i in places]
+            others = [
+                executor.contiguous(np.where(classes[i] == c, decoded[i], original))
+                for i, original in zip(places, planes, strict=True)
+            ]
+            for i, one in zip(places, differences(executor, planes, others), strict=True):
+                found[i].append(one)
+        return found
 
-    def _of_classes(self, chunk: int, decoded: Array) -> list[Array]:
-        """Decoded planes that differ from the original ones in samples of class 1, 2, .. alone."""
-        cells, shape, planes = self.cells[chunk], self.batch.shapes[chunk], self.planes[chunk].reshape(decoded.shape)
+    def _class_of_samples(self, chunk: int) -> Array | None:
+        """Class of every sample of the planes of a chunk; None where there is one."""
+        cells, shape = self.cells[chunk], self.batch.shapes[chunk]
         if cells is None:
-            return []
+            return None
         classes = cells.reshape(shape.layout.planes, *shape.grid)
         for axis, size in enumerate((shape.plan.depth, 8, 8), 1):
             classes = classes.repeat(size, axis)
         z, y, x = shape.layout.volume
-        classes, executor = classes[:, :z, :y, :x], self.batch.executor
-        return [executor.contiguous(np.where(classes == c, decoded, planes)) for c in range(1, len(shape.plan.steps))]
+        return classes[:, :z, :y, :x]
 
     @cached_property
     def _reached_floats(self) -> dict[int, tuple[float, float]]:
