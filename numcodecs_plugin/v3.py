@@ -8,7 +8,8 @@ a chunk is read by byte ranges; one thread a chunk, as many chunks at once as Za
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +22,7 @@ from zarr.storage import StorePath
 import mmip_gpu as mmip
 from mmip_gpu.container import Header
 from mmip_gpu.device.placement import is_on_device
-from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.errors import CorruptData, InvalidArgument, UnsupportedVersion
 
 from .buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
 from .chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
@@ -122,10 +123,11 @@ class Mmip(Options, ArrayBytesCodec, _PartialDecoding):
     async def _decode_partial_single(self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
         reading = _reading(byte_getter, selection, chunk_spec)
         spans, found = advance(reading)
-        while spans:
-            requests = (byte_getter.get(**_request(span, chunk_spec)) for span in spans)
-            fetched = [_fetched(buffer) for buffer in await asyncio.gather(*requests)]
-            spans, found = await asyncio.to_thread(advance, reading, fetched)
+        with _naming(byte_getter):
+            while spans:
+                requests = (byte_getter.get(**_request(span, chunk_spec)) for span in spans)
+                fetched = [_fetched(buffer) for buffer in await asyncio.gather(*requests)]
+                spans, found = await asyncio.to_thread(advance, reading, fetched)
         return None if found is None else to_nd_buffer(found, chunk_spec)
 
     def _decode_partial_sync(self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
@@ -135,9 +137,10 @@ class Mmip(Options, ArrayBytesCodec, _PartialDecoding):
             return None if blob is None else self._decode_parts([(blob, selected, chunk_spec)])[0]
         reading = _reading(byte_getter, selection, chunk_spec)
         spans, found = advance(reading)
-        while spans:
-            fetched = [_fetched(byte_getter.get_sync(**_request(span, chunk_spec))) for span in spans]
-            spans, found = advance(reading, fetched)
+        with _naming(byte_getter):
+            while spans:
+                fetched = [_fetched(byte_getter.get_sync(**_request(span, chunk_spec))) for span in spans]
+                spans, found = advance(reading, fetched)
         return None if found is None else to_nd_buffer(found, chunk_spec)
 
     def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
@@ -195,6 +198,20 @@ def _reading(byte_getter: Any, selection: Any, spec: ArraySpec) -> Reading:
     """Reading of a part of a chunk: by ranges from a store; chunks of a shard lie in memory."""
     selected = Selected.of(selection, spec.shape)
     return read_part(selected, spec.shape, _dtype(spec), ranges=isinstance(byte_getter, StorePath))
+
+
+@contextmanager
+def _naming(byte_getter: Any) -> Iterator[None]:
+    """Put the key of a chunk, in a shard its coordinates there, before the message of a defect."""
+    try:
+        yield
+    except (CorruptData, UnsupportedVersion) as error:
+        where = (
+            byte_getter
+            if isinstance(byte_getter, StorePath)
+            else f"chunk {getattr(byte_getter, 'chunk_coords', '')} of a shard"
+        )
+        raise type(error)(f"{where}: {error}") from error
 
 
 def _key(selected: Selected) -> tuple[tuple[int, int], ...]:

@@ -765,8 +765,20 @@ def test_other_versions_are_refused(store):
     change_attributes(store, format_version=2)
     with pytest.raises(UnsupportedVersion, match="expected 1, found 2"):
         mmip.open_zarr(store)
-    with pytest.raises(StoreError):
+    with pytest.raises(UnsupportedVersion, match="expected 1, found 2"):
         mmip.write_zarr(VOLUME, store, quality=30)
+
+
+def test_missing_stage_arrays_are_named(store):
+    for key in [key for key in store._store_dict if key.startswith("stage_2/")]:
+        del store._store_dict[key]
+    assert mmip.open_zarr(store, stages=1)[...].shape == VOLUME.shape
+    with pytest.raises(StoreError, match="the array stage_2 cannot be opened"):
+        mmip.open_zarr(store)[...]
+    expected = chunk_bytes(store)
+    mmip.write_zarr(VOLUME, store, **SMALL)
+    assert chunk_bytes(store).keys() > expected.keys()
+    assert mmip.open_zarr(store)[...].shape == VOLUME.shape
 
 
 DAMAGED: list[dict[str, Any]] = [

@@ -484,6 +484,27 @@ def test_cut_and_changed_chunks(one_chunk: Any, selection: Any) -> None:
             zarr.open_array(broken, mode="r+")[selection]
 
 
+@NEEDS_PARTS
+@pytest.mark.parametrize("shards", [None, (48, 48)], ids=["chunks", "shards"])
+def test_a_damaged_chunk_in_the_middle_is_named_and_the_others_are_read(shards: Any, pipeline: str) -> None:
+    data, store = textured((48, 48)), MemoryStore()
+    codec = Mmip(**EXACT)
+    array = zarr.create_array(store, data=data, chunks=(16, 16), shards=shards, serializer=codec, compressors=None)
+    if shards:  # the chunks of a shard are in order of their places, its index at the end
+        key = "c/0/0"
+        expected = r"chunk \(1, 1\) of a shard: " if pipeline == "default" else "crc differs"  # fused: no coordinates
+        index = np.frombuffer(store._store_dict[key].to_bytes()[-4 - 9 * 16 : -4], "<u8").reshape(3, 3, 2)
+        at = int(index[1, 1, 0]) + 20
+    else:
+        key, expected, at = "c/1/1", r"c/1/1: ", 20
+    damaged(store, key, lambda content: content.__setitem__(at, content[at] ^ 0x80))
+    for selection in (..., np.s_[20:22, 20:22]):
+        with pytest.raises(CorruptData, match=expected):
+            array[selection]
+    assert (array[:16] == data[:16]).all()
+    assert (array[32:] == data[32:]).all()
+
+
 @pytest.mark.parametrize("options", [{"quality": 40, "axes": "tyx"}, {"max_error": 2}, {"padding": 0, "quality": 3}])
 def test_parts_of_damaged_chunks_are_read_or_refused(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "_WHOLE", 0)

@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mmip_gpu import _core
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.errors import InvalidArgument, StoreError, UnsupportedVersion
+from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources import open_source
 
 from .claim import claimed
@@ -26,7 +25,7 @@ from .grid import Coordinates
 from .job import Job
 from .place import RECORDS, Place
 from .records import ChunkStore, Totals
-from .report import COMPLETE, held_stages
+from .report import COMPLETE, check_version, held_stages
 from .running import progress_bar, running
 from .tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
 
@@ -145,9 +144,7 @@ class _Check:
         attributes = place.attributes()
         if attributes is None:
             raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-        version = attributes.get("format_version")
-        if version != _core.FORMAT_VERSION:
-            raise UnsupportedVersion(f"{place}: format version: expected {_core.FORMAT_VERSION}, found {version}")
+        check_version(place, attributes)
         self.attributes = attributes
         self.store = ChunkStore(place, StoreDescription.from_dict(attributes.get("description")))
         self.complete = attributes.get("state") == COMPLETE

@@ -11,15 +11,14 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mmip_gpu import _core
-from mmip_gpu.errors import InvalidArgument, MmipError, StoreError, UnsupportedVersion
+from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 
 from .description import StoreDescription
 from .grid import Coordinates
 from .pieces import check_stage
 from .place import RECORDS, Place, Request
 from .records import ChunkStore
-from .report import COMPLETE, held_stages
+from .report import COMPLETE, check_version, held_stages
 from .running import progress_bar, running
 from .window import run_bounded
 
@@ -151,9 +150,7 @@ def _complete(place: Place) -> tuple[dict[str, Any], StoreDescription]:
     attributes = place.attributes()
     if attributes is None:
         raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-    if attributes.get("format_version") != _core.FORMAT_VERSION:
-        found = attributes.get("format_version")
-        raise UnsupportedVersion(f"{place}: format version: expected {_core.FORMAT_VERSION}, found {found}")
+    check_version(place, attributes)
     if attributes.get("state") != COMPLETE:
         raise StoreError(f"{place}: the job that writes it has not ended")
     return attributes, StoreDescription.from_dict(attributes.get("description"))

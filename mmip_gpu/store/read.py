@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu import _core
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.codec import decode_chunk, needed_stages
-from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError, UnsupportedVersion
+from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.inspection import describe
 
 from .description import StoreDescription
@@ -29,7 +28,7 @@ from .labelled import dask_array, data_array
 from .pieces import ChunkReader, KeptBytes
 from .place import Place
 from .records import ChunkStore
-from .report import PREPARING, held_stages, history_of, report_of
+from .report import PREPARING, check_version, held_stages, history_of, report_of
 from .selection import basic_selection
 from .window import run_bounded
 
@@ -95,9 +94,7 @@ def open_zarr(
     attributes = place.attributes()
     if attributes is None:
         raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-    version = attributes.get("format_version")
-    if version != _core.FORMAT_VERSION:
-        raise UnsupportedVersion(f"{place}: format version: expected {_core.FORMAT_VERSION}, found {version}")
+    check_version(place, attributes)
     if attributes.get("state") == PREPARING:
         raise StoreError(f"{place}: its job was stopped before the first chunk; write it again")
     store = ChunkStore(place, StoreDescription.from_dict(attributes.get("description")))

@@ -11,13 +11,22 @@ from typing import Any
 
 import mmip_gpu
 from mmip_gpu import _core
-from mmip_gpu.errors import CorruptData
+from mmip_gpu.errors import CorruptData, UnsupportedVersion
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import METHOD, loss_history
 
 from .description import StoreDescription
 
-__all__ = ["COMPLETE", "PREPARING", "WRITING", "attributes_of", "held_stages", "history_of", "report_of"]
+__all__ = [
+    "COMPLETE",
+    "PREPARING",
+    "WRITING",
+    "attributes_of",
+    "check_version",
+    "held_stages",
+    "history_of",
+    "report_of",
+]
 
 PREPARING, WRITING, COMPLETE = "preparing", "writing", "complete"
 _AT_THE_END = (
@@ -100,6 +109,13 @@ def history_of(report: Mapping[str, Any], stages: int, scale: int) -> list[dict[
         "format_version": report["format_version"],
     }
     return [*report["history"], entry]
+
+
+def check_version(place: object, attributes: Mapping[str, Any]) -> None:
+    """Raise UnsupportedVersion unless a store is of the version that this library reads and writes."""
+    version = attributes.get("format_version")
+    if version != _core.FORMAT_VERSION:
+        raise UnsupportedVersion(f"{place}: format version: expected {_core.FORMAT_VERSION}, found {version}")
 
 
 def held_stages(attributes: Mapping[str, Any], description: StoreDescription) -> int:

@@ -27,7 +27,7 @@ from .place import Place
 from .portable import packed
 from .recoded import recoded_source
 from .records import ChunkStore, Totals
-from .report import COMPLETE, PREPARING, WRITING, attributes_of, report_of
+from .report import COMPLETE, PREPARING, WRITING, attributes_of, check_version, report_of
 from .running import progress_bar, running
 from .survey import surveyed_here
 from .tasks import Runner, WriteChunk
@@ -190,6 +190,7 @@ def _same_job(place: Place, before: Mapping[str, Any], identity: Mapping[str, An
     """Return the description of the job that was begun in the place, if it is this one."""
     if not resume:
         raise StoreError(f"{place}: there is a store already; pass resume=True or overwrite=True")
+    check_version(place, before)
     found = before.get("job")
     found = found if isinstance(found, Mapping) else {}
     different = [key for key in identity if key not in found or found[key] != identity[key]]
