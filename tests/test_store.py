@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import doctest
 import errno
+import gc
 import importlib
 import json
 import os
+import pathlib
 import pickle
 import signal
 import subprocess
@@ -14,6 +16,7 @@ import sys
 import textwrap
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ from mmip_gpu.store import job as jobs
 from mmip_gpu.store import read as reading
 from mmip_gpu.store.grid import ChunkGrid, chunk_lengths
 from mmip_gpu.store.place import Place
+from mmip_gpu.store.records import Totals
 from mmip_gpu.store.window import run_bounded
 
 ROOT = Path(mmip.__file__).parents[1]  # where the package that is tested lies
@@ -482,7 +486,7 @@ def test_the_report_holds_what_was_reached(store):
 def test_arguments_that_are_refused_leave_no_store(options, tmp_path):
     with pytest.raises(InvalidArgument):
         mmip.write_zarr(VOLUME, tmp_path / "a.zarr", **options)
-    assert not list(tmp_path.rglob("zarr.json"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_chunks_are_whole_superblocks():
@@ -568,6 +572,32 @@ def test_few_chunks_are_in_memory(threads, monkeypatch):
     assert slow.reads >= 12
     assert slow.most <= threads + 1
     assert slow.alive == 0
+
+
+def test_memory_does_not_grow_with_the_chunks(tmp_path, monkeypatch):
+    held, done = [], 0
+    add = Totals.add
+
+    def added(*args: Any) -> None:
+        nonlocal done
+        add(*args)
+        done += 1
+        if done in (100, 400):
+            gc.collect()
+            names = tracemalloc.Filter(False, pathlib.__file__)  # the table of interned names of files doubles at times
+            taken = tracemalloc.take_snapshot().filter_traces([names])
+            held.append(sum(entry.size for entry in taken.statistics("filename")))
+
+    monkeypatch.setattr(Totals, "add", added)
+    image = textured((640, 640), "uint8")
+    tracemalloc.start()
+    try:
+        mmip.write_zarr(
+            image, tmp_path / "a", verify=False, quality=10, effort=1, cell_depth=1, chunks=(32, 32), threads=1
+        )
+    finally:
+        tracemalloc.stop()
+    assert held[1] - held[0] < 50 * 300
 
 
 def test_the_window_takes_items_as_they_are_needed():
@@ -831,6 +861,8 @@ def test_another_job_in_the_same_place(tmp_path):
     ):
         with pytest.raises(StoreError, match=r"expected .*found"):
             mmip.write_zarr(source, where, **(SMALL | change))
+    with pytest.raises(StoreError, match=r"is here \(value: expected 20.*, found 30.*\); pass overwrite"):
+        mmip.write_zarr(VOLUME, where, **(SMALL | {"quality": 30}))
     with pytest.raises(StoreError, match="resume=True"):
         mmip.write_zarr(VOLUME, where, resume=False, **SMALL)
     kept = where / "notes.txt"

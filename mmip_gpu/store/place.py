@@ -115,6 +115,9 @@ class Place:
         StoreError
             If the place holds something else.
         """
+        store = self._root.store
+        if isinstance(store, LocalStore) and not store.root.exists():  # which looking would make
+            return None
         with storing(f"{self}: cannot be read"):
             try:
                 found = self._group().attrs.get(ATTRIBUTE)

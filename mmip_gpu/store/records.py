@@ -79,7 +79,7 @@ class ChunkStore:
     def missing(self, at: Coordinates, stage: int) -> StoreError:
         """Error for a stage that is not there, or the record (stage 0)."""
         what = f", stage {stage}" if stage else ""
-        return StoreError(f"{self.place}: chunk {at}{what} is missing; write the store again to repair it")
+        return StoreError(f"{self.place}: chunk {at}{what} is missing; mmip repair, or writing again, mends it")
 
     def whole_header(self, at: Coordinates) -> ChunkHeader | None:
         """Header of a chunk whose record and stages belong together, by sizes and head crcs; or None."""

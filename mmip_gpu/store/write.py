@@ -192,12 +192,19 @@ def _same_job(place: Place, before: Mapping[str, Any], identity: Mapping[str, An
         raise StoreError(f"{place}: there is a store already; pass resume=True or overwrite=True")
     check_version(place, before)
     found = before.get("job")
-    found = found if isinstance(found, Mapping) else {}
-    different = [key for key in identity if key not in found or found[key] != identity[key]]
+    found = _flat(found if isinstance(found, Mapping) else {})
+    mine = _flat(identity)
+    different = [key for key in mine if key not in found or found[key] != mine[key]]
     if different:
-        pairs = "; ".join(f"{key}: expected {found.get(key)}, found {identity[key]}" for key in different)
+        pairs = "; ".join(f"{key}: expected {found.get(key)}, found {mine[key]}" for key in different)
         raise StoreError(f"{place}: a store of another job is here ({pairs}); pass overwrite=True or another path")
     return StoreDescription.from_dict(before.get("description"))
+
+
+def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Identity of a job with the keys of its configuration beside the others."""
+    config = identity.get("config")
+    return {**identity, "config": None, **config} if isinstance(config, Mapping) else dict(identity)
 
 
 def _write_chunks(task: WriteChunk, run: Runner, progress: bool | None) -> Totals:
