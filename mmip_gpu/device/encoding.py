@@ -82,9 +82,11 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
 
 
 def encode_batch(
-    executor: Executor, chunks: Sequence[Chunk], rounding: int, *, plain: bool = False
+    executor: Executor, chunks: Sequence[Chunk], rounding: int, *, plain: bool = False, threads: int | None = None
 ) -> list[CodedChunk]:
     """Code chunks together; `rounding` of AC indices is in 1/256 of a step, with `plain` all blocks have mode 8.
+
+    `threads` are those of the host, for codes and payloads; all processors by default.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def encode_batch(
     for kind in sorted({_kind(chunk.plan) for chunk in chunks}):
         places = [i for i, chunk in enumerate(chunks) if _kind(chunk.plan) == kind and chunk.array.size]
         names = [f"chunk {i}: " if len(chunks) > 1 else "" for i in places]
-        coded = _encode_alike(executor, [chunks[i] for i in places], names, rounding, plain) if places else []
+        coded = _encode_alike(executor, [chunks[i] for i in places], names, rounding, plain, threads) if places else []
         found.update(zip(places, coded, strict=True))
     return [found.get(i) or CodedChunk([], 0, [], []) for i in range(len(chunks))]
 
@@ -110,12 +112,19 @@ def _kind(plan: ChunkPlan) -> tuple[int, int, int, bool, bool]:
 
 
 def _encode_alike(
-    executor: Executor, chunks: Sequence[Chunk], names: Sequence[str], rounding: int, plain: bool
+    executor: Executor,
+    chunks: Sequence[Chunk],
+    names: Sequence[str],
+    rounding: int,
+    plain: bool,
+    threads: int | None,
 ) -> list[CodedChunk]:
     """Chunks of one kind, none of them empty; `names` begin the messages of errors."""
     search, passes = (_core.SEARCH_NONE, 1) if plain else chunks[0].plan.search
-    shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
-    batch = Batch(executor, shapes)
+    kinds = {(c.array.shape, id(c.plan)): c for c in chunks}
+    shape_of = {key: ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for key, c in kinds.items()}
+    shapes = [shape_of[c.array.shape, id(c.plan)] for c in chunks]
+    batch = Batch(executor, shapes, threads)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
     ranges = _index_floats(executor, planes, [c.plan for c in chunks], names)
     statistics = sample_statistics(executor, planes)

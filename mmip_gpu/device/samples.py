@@ -166,7 +166,9 @@ def analyzed_together(
     if taken:
         executor = samples[0].lane.executor
         chunks = [Chunk(samples[i].array, plans[i], samples[i].classes) for i in taken]
-        coded = encode_batch(executor, chunks, PLAIN_ROUNDING if plain else ROUNDING, plain=plain)
+        coded = encode_batch(
+            executor, chunks, PLAIN_ROUNDING if plain else ROUNDING, plain=plain, threads=samples[0].threads
+        )
         for i, one in zip(taken, coded, strict=True):
             found[i] = DeviceAnalysis(samples[i], plans[i], replace(one, decoded=None))
     return [
