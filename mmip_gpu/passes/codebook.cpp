@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kMostEntries = 417;    // of a code: the largest alphabet, and the escape
 constexpr int kPlaceBits = 9;        // of a symbol, and of its place in the order of an own code
+constexpr std::array<uint32_t, 3> kLeastCounts = {1, 2, 4};   // of the last symbol described, as far as the encoder tries
 constexpr uint32_t kPlaceMask = (1u << kPlaceBits) - 1;
 
 int entry_index(int length, int reference) {
@@ -40,15 +41,18 @@ struct UsedSymbols {
     std::array<uint64_t, kMostEntries> keys;
     int count = 0;
     uint64_t total = 0;
+    std::array<int, kLeastCounts.size()> listed{};   // entries described where rarer symbols at the end are left out
 };
 
-UsedSymbols used_symbols(const uint32_t* counts, const uint16_t* order, int alphabet) {
+UsedSymbols used_symbols(const uint32_t* counts, const uint16_t* places, int alphabet) {
     UsedSymbols used;
-    for (int place = 0; place < alphabet; ++place) {
-        const uint64_t symbol = order[place], count = counts[symbol];
-        used.keys[static_cast<size_t>(used.count)] = count << 2 * kPlaceBits | symbol << kPlaceBits | static_cast<uint64_t>(place);
-        used.count += count > 0;
+    for (int s = 0; s < alphabet; ++s) {
+        const uint64_t count = counts[s];
+        if (count == 0) continue;
+        const int place = places[s];
+        used.keys[static_cast<size_t>(used.count++)] = count << 2 * kPlaceBits | static_cast<uint64_t>(s << kPlaceBits | place);
         used.total += count;
+        for (size_t i = 0; i < kLeastCounts.size(); ++i) used.listed[i] = std::max(used.listed[i], count >= kLeastCounts[i] ? place + 1 : 0);
     }
     std::sort(used.keys.begin(), used.keys.begin() + used.count);
     return used;
@@ -107,12 +111,10 @@ uint64_t builtin_bits(const CodeFamily& f, int c, const uint32_t* counts) {
 
 // The best of a few lengths of the description: all used symbols, or without the rare ones at its end.
 OwnCode best_own_code(const CodeFamily& f, int c, const uint32_t* counts) {
-    const uint16_t* order = builtin_codes(f).own_order(c);
-    const UsedSymbols used = used_symbols(counts, order, f.alphabet);
+    const UsedSymbols used = used_symbols(counts, builtin_codes(f).places.data() + static_cast<size_t>(c) * f.alphabet, f.alphabet);
     OwnCode best;
-    int previous = -1, listed = f.alphabet;
-    for (uint32_t least : {1u, 2u, 4u}) {
-        while (listed > 0 && counts[order[listed - 1]] < least) --listed;
+    int previous = 0;
+    for (const int listed : used.listed) {
         if (listed == 0 || listed == previous) continue;
         previous = listed;
         const OwnCode code = plan_own_code(f, c, used, listed);
@@ -123,12 +125,13 @@ OwnCode best_own_code(const CodeFamily& f, int c, const uint32_t* counts) {
 
 void write_own_code(const OwnCode& code, const CodeFamily& f, int c, BitString& head) {
     const uint16_t* order = builtin_codes(f).own_order(c);
+    const std::array<std::vector<uint16_t>, 3>& words = entry_codewords();
     head.put(static_cast<uint32_t>(code.listed), 9);
     head.put(code.lengths[static_cast<size_t>(f.alphabet)], 4);
     for (int i = 0; i < code.listed; ++i) {
         const int reference = reference_length(f.builtin_lengths(c), order[i]);
         const int length = code.lengths[order[i]], index = entry_index(length, reference);
-        const uint16_t word = entry_codewords()[own_bucket(reference)][index];
+        const uint16_t word = words[static_cast<size_t>(own_bucket(reference))][static_cast<size_t>(index)];
         head.put(word >> 4, word & 15);
         if (index == kOwnOther) head.put(static_cast<uint32_t>(length), 4);
     }
@@ -143,6 +146,24 @@ void append_own_order(const uint8_t* builtin, int alphabet, std::vector<uint16_t
     for (int s = 0; s < alphabet; ++s) orders[orders.size() - static_cast<size_t>(alphabet - next[reference_length(builtin, s)]++)] = static_cast<uint16_t>(s);
 }
 
+// See canonical_codewords.
+void put_codewords(const uint8_t* lengths, int entries, uint16_t* words) {
+    uint32_t next[kCodeLimit + 1] = {};   // codewords of each length first, then the next one to be given
+    int used = 0;
+    for (int s = 0; s < entries; ++s)
+        if (lengths[s] != 0) ++next[lengths[s]], ++used;
+    uint32_t first = 0;
+    for (int length = 1; length <= kCodeLimit; ++length) {
+        first <<= 1;
+        const uint32_t many = next[length];
+        next[length] = first;
+        first += many;
+    }
+    std::fill_n(words, entries, kUnlistedWord);
+    for (int s = 0; s < entries; ++s)   // a lone symbol needs no bits
+        if (lengths[s] != 0) words[s] = used == 1 ? 0 : static_cast<uint16_t>((next[lengths[s]]++ << 4) | lengths[s]);
+}
+
 BuiltinCodes make_builtin(const CodeFamily& f) {
     BuiltinCodes made;
     made.tables = {f.alphabet, f.escape_bits, {}, 0};
@@ -153,6 +174,8 @@ BuiltinCodes make_builtin(const CodeFamily& f) {
         for (int s = 0; s < f.alphabet; ++s)
             made.bits.push_back(static_cast<uint8_t>(lengths[s] != 0 ? lengths[s] : lengths[f.alphabet] + f.escape_bits));
         append_own_order(lengths, f.alphabet, made.order);
+        made.places.resize(made.order.size());
+        for (int i = 0; i < f.alphabet; ++i) made.places[static_cast<size_t>(c) * f.alphabet + made.own_order(c)[i]] = static_cast<uint16_t>(i);
         uint32_t absent = 0;
         for (int i = 0; i < f.alphabet; ++i) {
             made.absent_bits.push_back(absent);
@@ -207,19 +230,8 @@ CodeFamily correction_family() {
 }
 
 std::vector<uint16_t> canonical_codewords(const uint8_t* lengths, int entries) {
-    std::vector<uint16_t> words(entries, kUnlistedWord);
-    uint32_t next[kCodeLimit + 1] = {};   // codewords of each length first, then the next one to be given
-    for (int s = 0; s < entries; ++s) ++next[lengths[s]];
-    const int used = entries - static_cast<int>(next[0]);
-    uint32_t first = 0;
-    for (int length = 1; length <= kCodeLimit; ++length) {
-        first <<= 1;
-        const uint32_t many = next[length];
-        next[length] = first;
-        first += many;
-    }
-    for (int s = 0; s < entries; ++s)   // a lone symbol needs no bits
-        if (lengths[s] != 0) words[s] = used == 1 ? 0 : static_cast<uint16_t>((next[lengths[s]]++ << 4) | lengths[s]);
+    std::vector<uint16_t> words(static_cast<size_t>(entries));
+    put_codewords(lengths, entries, words.data());
     return words;
 }
 
@@ -239,8 +251,7 @@ EncodingTables choose_codes(const CodeFamily& f, const uint32_t* histogram, BitS
         head.put(use_own ? 1 : 0, 1);
         if (!use_own) continue;
         write_own_code(own[c], f, c, head);
-        const std::vector<uint16_t> words = canonical_codewords(own[c].lengths.data(), f.alphabet + 1);
-        std::copy(words.begin(), words.end(), tables.codewords.begin() + static_cast<std::ptrdiff_t>(c) * (f.alphabet + 1));
+        put_codewords(own[c].lengths.data(), f.alphabet + 1, tables.codewords.data() + static_cast<size_t>(c) * (f.alphabet + 1));
     }
     return tables;
 }

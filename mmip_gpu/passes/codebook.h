@@ -62,6 +62,7 @@ struct BuiltinCodes {
     EncodingTables tables;
     std::vector<uint8_t> bits;                   // of every symbol, the raw bits of escapes included: classes x alphabet
     std::vector<uint16_t> order;                 // symbols in the order of an own code: classes x alphabet
+    std::vector<uint16_t> places;                // of every symbol in that order
     std::vector<uint32_t> absent_bits;           // describing the first n symbols of that order as absent: classes x (alphabet + 1)
 
     const uint16_t* own_order(int c) const { return order.data() + static_cast<size_t>(c) * tables.alphabet; }
