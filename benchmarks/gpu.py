@@ -22,6 +22,7 @@ from pathlib import Path
 
 from gpu_ceilings import run_ceilings
 from gpu_checks import run_checks
+from gpu_host import run_host
 from gpu_plot import draw
 from gpu_rates import run_rates
 from gpu_rivals import run_rivals
@@ -35,9 +36,9 @@ from mmip_gpu.errors import BackendUnavailable, MmipError
 from mmip_gpu.metrics import format_table
 
 # Parts of the time after which a part of the script ends: what is left is named and skipped.
-_CHECKS, _RIVALS, _RATES, _SANITIZERS = 0.35, 0.5, 0.85, 1.0
+_CHECKS, _RIVALS, _RATES, _HOST, _SANITIZERS = 0.35, 0.5, 0.8, 0.9, 1.0
 _TOOL_FOUND = 9  # exit status where a tool has found something
-_PARTS = ("checks", "rates", "sanitizers")
+_PARTS = ("checks", "rates", "host", "sanitizers")
 _TOOLS = ("memcheck", "racecheck")
 
 
@@ -86,6 +87,8 @@ def _run_parts(run: Run, parts: Sequence[str]) -> None:
         run_rivals(run, _RIVALS)
         run_rates(run, copy_rate, _RATES)
         add_targets(run, copy_rate)
+    if "host" in parts:
+        run_host(run, _HOST)
     if "sanitizers" in parts:
         _sanitize(run)
 

@@ -30,6 +30,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("data", "mode", "dtype", "chunk_mb", "batch", "bits_per_sample", "encode_gb_s", "decode_gb_s"),
         *("encode_host_gb_s", "decode_host_gb_s", "cpu_encode_gb_s", "cpu_decode_gb_s", "cpu_threads"),
     ),
+    "host": (
+        *("mode", "chunk_mb", "batch", "host_threads", "encode_ms", "encode_waits", "encode_uploads"),
+        *("decode_ms", "decode_waits", "decode_uploads"),
+    ),
     "rivals": ("codec", "data", "dtype", "megabytes", "bits_per_sample", "psnr_db", "encode_gb_s", "decode_gb_s"),
     "targets": ("target", "wanted", "found", "met"),
     "skipped": ("part", "what", "why"),

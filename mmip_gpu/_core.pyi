@@ -35,6 +35,7 @@ MAX_CORRECTION_ERROR: int
 DC_CLASSES: int
 DC_ALPHABET: int
 DC_ESCAPE_BITS: int
+DC_WEIGHTS: int
 MODE_COUNT: int
 GROUP_SUBSTREAMS: int
 DC_IMAGE_UNIT: int
@@ -127,6 +128,22 @@ class PayloadHead:
     @property
     def families(self) -> list[tuple[int, int, NDArray[np.uint32], NDArray[np.uint8]]]: ...
 
+class PayloadHeads:
+    def __init__(
+        self,
+        heads: Sequence[NDArray[np.uint8]],
+        sizes: NDArray[np.int64],
+        substreams: NDArray[np.int64],
+        stages: NDArray[np.uint8],
+        images: NDArray[np.uint8],
+        check_crc: bool,
+        threads: int,
+    ) -> None: ...
+    def head(self, index: int) -> tuple[int, int, NDArray[np.uint64], NDArray[np.uint32], NDArray[np.int8]]: ...
+    def tables(
+        self, indices: Sequence[int], threads: int
+    ) -> tuple[NDArray[np.uint8], list[list[tuple[int, int, int, int]]]]: ...
+
 def colour_planes(planes: NDArray[np.int32], forward: bool) -> None: ...
 def statistics(a: NDArray[Any], threads: int) -> tuple[int, int, int]: ...
 def float_indices(samples: NDArray[np.float32], step: float, limit: float, indices: NDArray[np.int32]) -> int: ...
@@ -135,11 +152,26 @@ def find_corrections(original: NDArray[Any], decoded: NDArray[Any], error: int, 
 def add_corrections(
     samples: NDArray[Any], indices: NDArray[np.int32], error: int, minimum: int, maximum: int
 ) -> None: ...
-def choose_stage_codes(
-    stage: int, weights: Sequence[int] | None, histogram: NDArray[np.uint32], dc_image: bool = False
-) -> tuple[bytes, bytes]: ...
-def stage_rates(stage: int, histogram: NDArray[np.uint32] | None) -> bytes: ...
-def payload_head(codes: bytes, sizes: NDArray[np.uint32], group_crcs: NDArray[np.uint32]) -> bytes: ...
+def choose_codes(
+    stages: NDArray[np.uint8],
+    images: NDArray[np.uint8],
+    weights: NDArray[np.int8],
+    firsts: NDArray[np.int64],
+    counts: NDArray[np.uint32],
+    threads: int,
+) -> tuple[list[bytes], NDArray[np.uint32], NDArray[np.int64]]: ...
+def builtin_rates(stage: int) -> NDArray[np.uint8]: ...
+def chosen_rates(
+    stages: NDArray[np.uint8], firsts: NDArray[np.int64], counts: NDArray[np.uint32], threads: int
+) -> NDArray[np.uint8]: ...
+def join_payloads(
+    codes: Sequence[bytes],
+    places: NDArray[np.int64],
+    sizes: NDArray[np.uint32],
+    crcs: NDArray[np.uint32],
+    bodies: NDArray[np.uint8],
+    threads: int,
+) -> list[bytes]: ...
 def block_table(mode: int, depth: int) -> tuple[int, int, bytes, bytes]: ...
 def superblock_shape(depth: int) -> list[int]: ...
 def code_lengths(counts: Sequence[int], limit: int) -> list[int]: ...

@@ -11,9 +11,10 @@
 
 #include <algorithm>
 
+#include "core_batches.h"
 #include "core_payloads.h"
 #include "passes/analyze.h"
-#include "passes/codebook.h"
+#include "passes/code_lengths.h"
 #include "passes/columns.h"
 #include "passes/corrections.h"
 #include "passes/dc_fit.h"
@@ -23,8 +24,6 @@
 #include "passes/mask.h"
 #include "passes/pack.h"
 #include "passes/padding.h"
-#include "passes/rates.h"
-#include "passes/stage_codes.h"
 #include "passes/statistics.h"
 #include "rules/colour.h"
 #include "rules/floats.h"
@@ -41,7 +40,6 @@ using ReadOnlyArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using ByteArray = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using ClassArray = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
 using LongArray = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
-using CountArray = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using FloatArray = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using IntArray = nb::ndarray<int32_t, nb::c_contig, nb::device::cpu>;
 
@@ -406,43 +404,6 @@ nb::bytes bytes_of(const std::vector<T>& values) {
     return nb::bytes(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
 }
 
-// (bits of the head, words of all symbols): see stage_codes.h.
-std::pair<nb::bytes, nb::bytes> stage_codes(int stage, const std::optional<std::array<int, kDcWeights>>& weights, CountArray histogram, bool dc_image) {
-    DcWeights given = builtin_dc_weights();
-    if (weights) std::copy(weights->begin(), weights->end(), given.of);
-    StageCodes codes;
-    {
-        const std::vector<uint32_t> counts(histogram.data(), histogram.data() + histogram.size());
-        require(counts.size() == stage_symbols(stage, dc_image), "not the histogram of this stage");
-        nb::gil_scoped_release free;
-        codes = choose_stage_codes(stage, dc_image, given, counts);
-    }
-    return {bytes_of(codes.head), bytes_of(codes.words)};
-}
-
-// Bits of every symbol of a stage from 2 on, headers first: with the built-in codes, or those chosen for a histogram.
-nb::bytes stage_rates(int stage, std::optional<CountArray> histogram) {
-    StageRates rates;
-    if (histogram) {
-        require(stage > 1 && histogram->size() == stage_symbols(stage, false), "not the histogram of this stage");
-        const uint32_t *counts = histogram->data(), *tokens = counts + kHeaderClasses * kHeaderAlphabet;
-        const std::vector<std::vector<uint32_t>> histograms = {{counts, tokens}, {tokens, counts + histogram->size()}};
-        nb::gil_scoped_release free;
-        rates = rates_of_counts(stage, histograms, 1);
-    } else {
-        rates = builtin_rates(stage);
-    }
-    rates.header.insert(rates.header.end(), rates.token.begin(), rates.token.end());
-    return bytes_of(rates.header);
-}
-
-nb::bytes head_of_payload(nb::bytes codes, CountArray sizes, CountArray group_crcs) {
-    const uint8_t* code_bytes = reinterpret_cast<const uint8_t*>(codes.c_str());
-    const std::string head = payload_head({code_bytes, code_bytes + codes.size()}, {sizes.data(), sizes.data() + sizes.size()},
-                                          {group_crcs.data(), group_crcs.data() + group_crcs.size()});
-    return nb::bytes(head.data(), head.size());
-}
-
 // (cells, AC coefficients, order, neighbours) of a block mode; see BlockTable of layout.h.
 std::tuple<int, int, nb::bytes, nb::bytes> block_table_bytes(int mode, int depth) {
     const BlockTable* t = block_table(mode, depth);
@@ -492,15 +453,13 @@ NB_MODULE(_core, m) {
         .def("count_symbols", &Chunk::run_count_symbols, "stage"_a, "threads"_a)
         .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a);
     bind_payloads(m);
+    bind_batches(m);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
     m.def("statistics", &statistics, "a"_a, "threads"_a);
     m.def("float_indices", &float_indices, "samples"_a, "step"_a, "limit"_a, "indices"_a);
     m.def("difference", &difference, "a"_a, "b"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
-    m.def("choose_stage_codes", &stage_codes, "stage"_a, "weights"_a.none(), "histogram"_a, "dc_image"_a = false);
-    m.def("stage_rates", &stage_rates, "stage"_a, "histogram"_a.none());
-    m.def("payload_head", &head_of_payload, "codes"_a, "sizes"_a, "group_crcs"_a);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);
     m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);

@@ -39,12 +39,7 @@ class PayloadHead {
 public:
     // stage 0: corrections
     PayloadHead(ByteArray head, uint64_t size, int64_t substreams, int stage, bool dc_image, bool check_crc) {
-        if (head.size() < 10 || size < head.size()) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
-        const uint8_t* b = head.data();
-        const uint64_t stated = b[0] | b[1] << 8 | b[2] << 16 | static_cast<uint64_t>(b[3]) << 24;
-        if (stated > head.size()) throw DataError(kStatusTruncated, "payload ends inside its head");
-        const std::vector<CodeFamily> families = stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, dc_image);
-        payload_ = read_payload(b, size, substreams, stage, families, check_crc);
+        payload_ = read_payload_head(head.data(), head.size(), size, substreams, stage, dc_image, check_crc);
         crcs_.resize(static_cast<size_t>(payload_.groups()));
         if (!crcs_.empty()) std::memcpy(crcs_.data(), payload_.group_crcs, crcs_.size() * sizeof(uint32_t));
         payload_.bytes = payload_.group_crcs = nullptr;   // the caller's, and used up

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..arguments import thread_count
 from ..axes import PlaneLayout
 from ..planning import ChunkPlan
 from .executors import Array, Executor
@@ -90,7 +95,7 @@ def tile_items(shape: ChunkShape) -> NDArray[np.void]:
         axes.append((firsts, np.minimum(1 << log2, cells - firsts)))
     places = np.meshgrid(np.arange(planes), *(first for first, _ in axes), indexing="ij")
     sizes = np.meshgrid(np.arange(planes), *(size for _, size in axes), indexing="ij")[1:]
-    tiles = np.zeros(places[0].size, TILE_ITEM)
+    tiles: NDArray[np.void] = np.zeros(places[0].size, TILE_ITEM)
     tiles["plane"] = places[0].ravel()
     for axis in range(3):
         tiles["cell"][:, axis] = places[axis + 1].ravel()
@@ -111,47 +116,93 @@ def tile_items(shape: ChunkShape) -> NDArray[np.void]:
     return tiles
 
 
+@lru_cache(maxsize=16)
+def _tile_bytes(shape: ChunkShape) -> tuple[NDArray[np.uint8], int]:
+    """(records of the tiles of a chunk as bytes, superblocks of all)."""
+    tiles = tile_items(shape)
+    return tiles.view(np.uint8), int(_superblocks(tiles, shape.plan.depth).sum())
+
+
 class Batch:
     """Tables of a batch in the executor's memory, and how much room its arrays take.
 
-    `payloads` stays on the host, since where the bodies begin is found out on the way.
+    `payloads` stays on the host, since where the bodies begin is found out on the way; `stages` are theirs, from 1 on.
+    What the host does for all payloads, it does on `threads`.
     """
 
-    def __init__(self, executor: Executor, shapes: Sequence[ChunkShape]) -> None:
+    def __init__(self, executor: Executor, shapes: Sequence[ChunkShape], threads: int | None = None) -> None:
         self.executor, self.shapes = executor, list(shapes)
-        tiles = [tile_items(shape) for shape in shapes]
-        ac_stages = np.array([shape.ac_stages for shape in shapes], np.int64)
+        self.threads = thread_count(threads)
+        distinct = {id(shape): shape for shape in shapes}
+        places = {key: place for place, key in enumerate(distinct)}
+        self._kinds, self._kind = list(distinct.values()), np.array([places[id(shape)] for shape in shapes], np.int64)
+        self._chunks: dict[int, _core.Chunk] = {}
+        parts = [_tile_bytes(shape) for shape in self._kinds]
+        self.tiles = np.concatenate([parts[kind][0] for kind in self._kind]).view(TILE_ITEM)
+        many = self.each([part.size // TILE_ITEM.itemsize for part, _ in parts])
+        cells, ac_stages = self.each([s.cells for s in self._kinds]), self.each([s.ac_stages for s in self._kinds])
+        superblocks = self.each([count for _, count in parts])
         rooms = {
-            "first_cell": np.array([s.cells for s in shapes], np.int64),
-            "first_entry": np.array([s.cells * s.per_cell for s in shapes], np.int64),
-            "first_span": np.array([s.cells for s in shapes], np.int64) * ac_stages,
-            "first_superblock": np.array(
-                [int(_superblocks(t, s.plan.depth).sum()) for s, t in zip(shapes, tiles, strict=True)], np.int64
-            ),
+            "first_cell": cells,
+            "first_entry": self.each([s.cells * s.per_cell for s in self._kinds]),
+            "first_span": cells * ac_stages,
+            "first_superblock": superblocks,
+            "first_run": superblocks * ac_stages,
         }
-        rooms["first_run"] = rooms["first_superblock"] * ac_stages
+        self.tiles["chunk"] = np.repeat(np.arange(len(shapes)), many)
         for name, counts in rooms.items():
-            for items, first in zip(tiles, np.cumsum(counts) - counts, strict=True):
-                items[name] += first
-        for index, items in enumerate(tiles):
-            items["chunk"] = index
+            self.tiles[name] += np.repeat(np.cumsum(counts) - counts, many)
         totals = {name: int(counts.sum()) for name, counts in rooms.items()}
         self.cells, self.entries, self.spans = totals["first_cell"], totals["first_entry"], totals["first_span"]
         self.superblocks, self.runs = totals["first_superblock"], totals["first_run"]
-        self.first_cell = [int(t["first_cell"][0]) for t in tiles]
-        self.tiles = np.concatenate(tiles)
-        self.chunks, self.payloads = _chunk_items(shapes), _payload_items(shapes, [t.size for t in tiles])
+        self.first_cell = (np.cumsum(cells) - cells).tolist()
+        self._first_tile = np.cumsum([0, *many])
+        self.chunks = _chunk_items(self._kinds)[self._kind]
+        self.chunks["first_payload"] = np.cumsum(ac_stages + 1) - ac_stages - 1
+        self.payloads, self.stages = self._payload_items(many, ac_stages)
         self.streams = int(self.payloads["streams"].sum())
         self.groups = int(_groups(self.payloads["streams"]).sum())
-        self.symbols = sum(_DC_SYMBOLS + int(n) * _AC_SYMBOLS for n in ac_stages)
-        self.palettes = any(shape.palettes for shape in shapes)
+        self.symbols = int((_DC_SYMBOLS + ac_stages * _AC_SYMBOLS).sum())
+        self.palettes = any(shape.palettes for shape in self._kinds)
         self.copies = max(1, min(_MOST_COPIES, _MOST_COUNTS // self.symbols))
         self._on_device = {
             "tiles": executor.upload(self.tiles),
             "chunks": executor.upload(self.chunks),
             "payloads": executor.upload(self.payloads),
         }
-        self._blocks = BlockTables(executor)
+        self._blocks = block_tables_of(executor)
+
+    def each(self, of_kinds: Sequence[int]) -> NDArray[np.int64]:
+        """By chunk what is given by kind: chunks of one ChunkShape object are of one kind."""
+        return np.array(of_kinds, np.int64)[self._kind]
+
+    @property
+    def kinds(self) -> list[ChunkShape]:
+        """The shapes that there are."""
+        return self._kinds
+
+    def _payload_items(
+        self, tiles: NDArray[np.int64], ac_stages: NDArray[np.int64]
+    ) -> tuple[NDArray[np.void], NDArray[np.uint8]]:
+        """(records of all payloads, their stages)."""
+        first = self.chunks["first_payload"].astype(np.int64)
+        stages = np.arange(int((ac_stages + 1).sum())) - np.repeat(first, ac_stages + 1) + 1
+        without, image = (
+            self.each([s.plan.dc_image for s in self._kinds]),
+            self.each([s.is_dc_image for s in self._kinds]),
+        )
+        empty = np.where(stages == 1, np.repeat(without, ac_stages + 1), np.repeat(image, ac_stages + 1))
+        payloads = np.zeros(stages.size, PAYLOAD_ITEM)
+        payloads["streams"] = np.where(empty > 0, 0, np.repeat(tiles, ac_stages + 1))
+        symbols = np.where(stages == 1, _DC_SYMBOLS, _AC_SYMBOLS)
+        for name, counts in (
+            ("first_stream", payloads["streams"]),
+            ("first_symbol", symbols),
+            ("first_group", _groups(payloads["streams"])),
+        ):
+            payloads[name] = np.cumsum(counts) - counts
+        payloads["first_stream"][first + 1] -= tiles * image
+        return payloads, stages.astype(np.uint8)
 
     def place_bodies(self, bodies: NDArray[np.int64]) -> None:
         """Set where the sub-streams of every payload begin in the output."""
@@ -165,44 +216,31 @@ class Batch:
         return {"tile_count": self.tiles.size, "blocks": address(self._blocks.items), **tables}
 
     def chunk_of(self, index: int) -> _core.Chunk:
-        """An empty chunk of the core, for what the host does of it."""
-        layout, plan = self.shapes[index].layout, self.shapes[index].plan
-        return _core.Chunk(
-            planes=layout.planes,
-            shape=layout.volume,
-            depth=plan.depth,
-            tile_log2=plan.tile_log2,
-            cuts=plan.cuts,
-            steps=plan.steps,
-            reversible=plan.reversible,
-            recon=((0, 0, 0),) * len(plan.steps),
-            padding=plan.padding,
-        )
+        """A chunk of the core of this shape, for what the host does of it; chunks of one kind share it."""
+        kind = int(self._kind[index])
+        if kind not in self._chunks:
+            layout, plan = self._kinds[kind].layout, self._kinds[kind].plan
+            self._chunks[kind] = _core.Chunk(
+                planes=layout.planes,
+                shape=layout.volume,
+                depth=plan.depth,
+                tile_log2=plan.tile_log2,
+                cuts=plan.cuts,
+                steps=plan.steps,
+                reversible=plan.reversible,
+                recon=((0, 0, 0),) * len(plan.steps),
+                padding=plan.padding,
+            )
+        return self._chunks[kind]
 
     def settle_sums(self, sums: NDArray[np.int64], search: int) -> list[tuple[list[list[int]], list[float]]]:
         """(reconstruction points, squared errors) of the classes of every chunk."""
         out = []
-        for index in range(len(self.shapes)):
+        for index, (first, end) in enumerate(pairwise(self._first_tile)):
             chunk = self.chunk_of(index)
-            errors = chunk.settle_sums(sums[self.tiles["chunk"] == index], search)
+            errors = chunk.settle_sums(sums[first:end], search)
             out.append((chunk.recon, errors))
         return out
-
-    def symbols_of(self, payload: int) -> slice:
-        """Where the symbols of a payload stand in histograms and words."""
-        first = int(self.payloads["first_symbol"][payload])
-        end = self.payloads["first_symbol"][payload + 1] if payload + 1 < self.payloads.size else self.symbols
-        return slice(first, int(end))
-
-    def groups_of(self, payload: int) -> slice:
-        """Where the group crcs of a payload stand."""
-        first = int(self.payloads["first_group"][payload])
-        return slice(first, first + int(_groups(self.payloads["streams"][payload])))
-
-    def streams_of(self, payload: int) -> slice:
-        """Where the sub-streams of a payload stand."""
-        first = int(self.payloads["first_stream"][payload])
-        return slice(first, first + int(self.payloads["streams"][payload]))
 
 
 def launch_items(executor: Executor, kernel: str, items: NDArray[np.void]) -> None:
@@ -213,6 +251,19 @@ def launch_items(executor: Executor, kernel: str, items: NDArray[np.void]) -> No
     items["first_group"] = np.cumsum(many) - many
     on_device = executor.upload(items)
     executor.launch(kernel, groups=int(many.sum()), item_count=items.size, items=executor.address(on_device))
+
+
+_block_tables: WeakKeyDictionary[Executor, BlockTables] = WeakKeyDictionary()
+_block_tables_lock = Lock()
+
+
+def block_tables_of(executor: Executor) -> BlockTables:
+    """The tables in this executor's memory, uploaded for its first batch."""
+    with _block_tables_lock:
+        if executor not in _block_tables:
+            _block_tables[executor] = BlockTables(executor)
+            executor.wait()  # other streams use them too
+        return _block_tables[executor]
 
 
 class BlockTables:
@@ -245,34 +296,12 @@ def _groups(streams: Any) -> Any:
 
 
 def _chunk_items(shapes: Sequence[ChunkShape]) -> NDArray[np.void]:
+    """Records of chunks of these shapes but for their first payloads."""
     chunks = np.zeros(len(shapes), CHUNK_ITEM)
-    first = 0
     for item, shape in zip(chunks, shapes, strict=True):
         plan = shape.plan
         item["depth"], item["stages"] = plan.depth, len(plan.cuts)
         item["classes"], item["components"] = len(plan.steps), len(plan.steps[0])
         item["cuts"][: len(plan.cuts)] = plan.cuts
         item["steps"][: len(plan.steps), : len(plan.steps[0])] = plan.steps
-        item["first_payload"] = first
-        first += len(plan.cuts)
     return chunks
-
-
-def _payload_items(shapes: Sequence[ChunkShape], tiles: Sequence[int]) -> NDArray[np.void]:
-    rows = []
-    for shape, streams in zip(shapes, tiles, strict=True):
-        rows += [(0 if shape.plan.dc_image else streams, _DC_SYMBOLS)]
-        rows += [(0 if shape.is_dc_image else streams, _AC_SYMBOLS)] * shape.ac_stages
-    counts = np.array(rows, np.int64)
-    payloads = np.zeros(len(rows), PAYLOAD_ITEM)
-    payloads["streams"] = counts[:, 0]
-    for name, values in (
-        ("first_stream", counts[:, 0]),
-        ("first_symbol", counts[:, 1]),
-        ("first_group", _groups(counts[:, 0])),
-    ):
-        payloads[name] = np.cumsum(values) - values
-    stage_2 = np.cumsum([len(shape.plan.cuts) for shape in shapes]) - [shape.ac_stages for shape in shapes]
-    for second, shape, streams in zip(stage_2, shapes, tiles, strict=True):
-        payloads["first_stream"][second] -= streams * shape.is_dc_image
-    return payloads

@@ -62,7 +62,7 @@ class _Encoder:
         tiles, frame_values = _tile_records(batch)
         self._payloads = _payload_records(batch)
         lanes = tiles.size * _phases.lanes("count_corrections")
-        self._tiles = tiles.size
+        self._tiles, self._threads = tiles.size, batch.threads
         self._arrays: dict[str, Array] = {
             "tiles": executor.upload(tiles),
             "frames": executor.zeros(frame_values, np.int32),
@@ -93,16 +93,10 @@ class _Encoder:
         arrays["crcs"] = executor.empty(int(groups.sum()), np.uint32)
         crc_arrays = ("sizes", "offsets", "output", "crcs")
         self._launch_payloads("group_crcs", int(groups.sum()), *crc_arrays, payload_count=self._items.size)
-        sizes, crcs = executor.download(arrays["sizes"]), executor.download(arrays["crcs"])
-        bodies = executor.download(arrays["output"]).view(np.uint8)
-        found = []
-        for head, payload, total, many in zip(heads, self._payloads, totals, groups, strict=True):
-            first, group, body = (int(payload[name]) for name in ("first_stream", "first_group", "body"))
-            full = _core.payload_head(
-                head, sizes[first : first + int(payload["streams"])], crcs[group : group + int(many)]
-            )
-            found.append(full + bodies[body : body + int(total)].tobytes())
-        return found
+        sizes, crcs, output = executor.download_all([arrays["sizes"], arrays["crcs"], arrays["output"]])
+        columns = [self._payloads[name] for name in ("first_stream", "streams", "first_group")]
+        places = np.stack([*columns, groups, self._payloads["body"], totals], axis=1).reshape(-1)
+        return _core.join_payloads(heads, places, sizes, crcs, output.view(np.uint8), self._threads)
 
     def _upload_records(self) -> None:
         self._arrays["items"] = self._executor.upload(self._items)
@@ -110,12 +104,9 @@ class _Encoder:
 
     def _choose_codes(self, counts: NDArray[np.uint32]) -> list[bytes]:
         """Codes of every payload, uploaded; returns the bits of the heads."""
-        words, heads = np.empty_like(counts), []
-        for first in self._items["symbols"]:
-            part = slice(first, first + _SYMBOLS)
-            head, chosen = _core.choose_stage_codes(0, None, counts[part])
-            words[part] = np.frombuffer(chosen, np.uint32)
-            heads.append(head)
+        none, firsts = np.zeros(self._items.size, np.uint8), self._items["symbols"].astype(np.int64)
+        weights = np.zeros(none.size * _core.DC_WEIGHTS, np.int8)
+        heads, words, _ = _core.choose_codes(none, none, weights, firsts, counts, self._threads)
         self._arrays["words"] = self._executor.upload(words)
         return heads
 

@@ -43,7 +43,8 @@ def code_dc_images(
 ) -> DcImages:
     """Code the DCs, in 1/16 step; `indices.dcs` becomes what a decoder will find there. Arguments as for `analyze`."""
     executor = batch.executor
-    images = Batch(executor, [_image_shape(shape) for shape in batch.shapes])
+    kinds = {id(shape): _image_shape(shape) for shape in batch.kinds}
+    images = Batch(executor, [kinds[id(shape)] for shape in batch.shapes], batch.threads)
     samples = [executor.empty((s.layout.planes, *s.layout.volume), np.int32) for s in images.shapes]
     _launch(batch, "dcs_to_image", indices, samples, None)
     coded, sums = analyze(images, [Source(array, None, 0) for array in samples], rounding, search, passes)

@@ -8,12 +8,14 @@ the others decode. Nothing waits for the device but reading the heads of payload
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..arguments import thread_count
 from ..codec import needed_stages
 from ..errors import LimitExceeded, MmipError
 from ..floats import sample_dtype, sample_range
@@ -22,7 +24,7 @@ from ..region import TiledRegion
 from .decoded import Chunk, Decoded, DecodeJob
 from .executors import Array, Executor
 from .finishing import SAMPLE_TYPES, finish
-from .heads import CodeStore, StageHead, read_head
+from .heads import CodeStore, StageHead, read_heads
 from .layers import Layer, LayerItem
 from .parameters import DECODE_ITEM
 from .placement import is_on_device
@@ -52,6 +54,8 @@ class Decoder:
         What launches may take beside payloads and results; a single sub-stream may take more.
     upload : callable, optional
         Puts bytes of the host into the executor's memory; the executor's own way by default.
+    threads : int, optional
+        Of the host, which read the heads of payloads; all processors by default.
 
     Notes
     -----
@@ -73,10 +77,11 @@ class Decoder:
         executor: Executor,
         scratch_bytes: int = SCRATCH_BYTES,
         upload: Callable[[Sequence[NDArray[np.uint8]]], list[Array]] | None = None,
+        threads: int | None = None,
     ) -> None:
         self._executor = executor
         self._upload = upload or self._upload_together
-        self._scratch = scratch_bytes
+        self._scratch, self._threads = scratch_bytes, thread_count(threads)
         self._store = CodeStore(executor)
 
     def decode(self, jobs: Sequence[DecodeJob], *, max_bytes: int = 2**34, check_crc: bool = True) -> Decoded:
@@ -84,9 +89,11 @@ class Decoder:
         self._store.trim()
         decoded = Decoded(self._executor, len(jobs))
         chunks: dict[int, Chunk] = {}
-        for index, job in enumerate(jobs):
+        for index, (job, heads) in enumerate(zip(jobs, self._heads(jobs, decoded, check_crc), strict=True)):
+            if heads is None:
+                continue
             try:
-                found = self._prepared(job, max_bytes, check_crc)
+                found = self._prepared(job, heads, max_bytes)
             except MmipError as error:
                 decoded.refuse(index, error)
                 continue
@@ -101,19 +108,38 @@ class Decoder:
             del held
         return decoded
 
-    def _prepared(self, job: DecodeJob, max_bytes: int, check_crc: bool) -> Chunk | Array:
+    def _heads(
+        self, jobs: Sequence[DecodeJob], decoded: Decoded, check_crc: bool
+    ) -> list[list[StageHead | MmipError] | None]:
+        """Heads of the payloads that each job needs; None for a job that is refused."""
+        counts: list[int | None] = []
+        payloads = []
+        for index, job in enumerate(jobs):
+            try:
+                wanted = needed_stages(job.header, job.stages, job.scale)
+            except MmipError as error:
+                decoded.refuse(index, error)
+                counts.append(None)
+                continue
+            own = job.payloads[:wanted] if job.header.transform is not None else ()
+            payloads += [(job.header, stage, payload) for stage, payload in enumerate(own, 1)]
+            counts.append(len(own))
+        found = iter(read_heads(self._executor, self._store, payloads, check_crc, self._threads))
+        return [None if count is None else list(islice(found, count)) for count in counts]
+
+    def _prepared(self, job: DecodeJob, found: Sequence[StageHead | MmipError], max_bytes: int) -> Chunk | Array:
         """The chunk to decode, or its array where nothing is left to do."""
         header, executor = job.header, self._executor
-        wanted = needed_stages(header, job.stages, job.scale)
         fields = header.transform
         if fields is None:
             payload = job.payloads[0]
             raw = executor.download(payload).data if is_on_device(payload) else payload
             return executor.upload(decode_raw(header, raw, job.scale, job.region, max_bytes))
-        heads = [
-            read_head(executor, self._store, header, stage, payload, check_crc)
-            for stage, payload in enumerate(job.payloads[:wanted], 1)
-        ]
+        heads = []
+        for head in found:
+            if isinstance(head, MmipError):
+                raise head
+            heads.append(head)
         part = TiledRegion.of(header, job.scale, job.region)
         if part.samples == 0:
             return executor.empty(part.layout.shape, header.dtype)

@@ -87,11 +87,11 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
 
 
 def encode_batch(
-    executor: Executor, chunks: Sequence[Chunk], rounding: int, *, plain: bool = False
+    executor: Executor, chunks: Sequence[Chunk], rounding: int, *, plain: bool = False, threads: int | None = None
 ) -> list[CodedChunk]:
     """Code chunks together; arguments and errors are those of `quantize_batch`."""
     coded = [CodedChunk([], 0, [], [])] * len(chunks)
-    for places, found in quantize_batch(executor, chunks, rounding, plain=plain):
+    for places, found in quantize_batch(executor, chunks, rounding, plain=plain, threads=threads):
         for place, payloads, one in zip(places, found.payloads, found.settled, strict=True):
             coded[place] = CodedChunk(payloads, **vars(one))
         if chunks[places[0]].plan.correction is not None:
@@ -107,6 +107,7 @@ def quantize_batch(
     *,
     plain: bool = False,
     synthesizer: Synthesizer | None = None,
+    threads: int | None = None,
 ) -> list[tuple[list[int], Quantized]]:
     """All of encoding but the entropy coder: the chunks of every launch, by their places; not those that are empty.
 
@@ -118,6 +119,8 @@ def quantize_batch(
         All blocks have mode 8.
     synthesizer : Synthesizer, optional
         One whose tables are there already.
+    threads : int, optional
+        Of the host, for codes and payloads; all processors by default.
 
     Raises
     ------
@@ -135,7 +138,7 @@ def quantize_batch(
         names = [f"chunk {i}: " if len(chunks) > 1 else "" for i in places]
         if places:
             alike = [chunks[i] for i in places]
-            found.append((places, _quantize_alike(executor, alike, names, rounding, plain, synthesizer)))
+            found.append((places, _quantize_alike(executor, alike, names, rounding, plain, synthesizer, threads)))
     return found
 
 
@@ -151,11 +154,14 @@ def _quantize_alike(
     rounding: int,
     plain: bool,
     synthesizer: Synthesizer,
+    threads: int | None,
 ) -> Quantized:
     """Chunks of one kind, none of them empty; `names` begin the messages of errors."""
     search, passes = (_core.SEARCH_NONE, 1) if plain else chunks[0].plan.search
-    shapes = [ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for c in chunks]
-    batch = Batch(executor, shapes)
+    kinds = {(c.array.shape, id(c.plan)): c for c in chunks}
+    shape_of = {key: ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for key, c in kinds.items()}
+    shapes = [shape_of[c.array.shape, id(c.plan)] for c in chunks]
+    batch = Batch(executor, shapes, threads)
     planes = [_contiguous(s.layout.plane_view(c.array)) for c, s in zip(chunks, shapes, strict=True)]
     floats = [_float_planes(executor, p, c) for p, c in zip(planes, chunks, strict=True)]
     ranges = _index_floats(executor, planes, [c.plan for c in chunks], names)

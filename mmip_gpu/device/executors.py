@@ -6,7 +6,7 @@ Guarantees the same results on both; launches go to the caller's current stream 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ __all__ = ["CudaExecutor", "Executor", "HostExecutor"]
 
 _MOST_BLOCKS = 2**31 - 1
 _HOST_ROOM = 2**30
+_ALIGNMENT = 16  # of arrays that are downloaded together
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -42,6 +43,10 @@ class Executor(Protocol):
 
     def download(self, array: Array) -> NDArray[Any]:
         """Copy of an array of the executor in host memory."""
+        ...
+
+    def download_all(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
+        """Copies of several C-ordered arrays, which are waited for once."""
         ...
 
     def contiguous(self, array: Array) -> Array:
@@ -134,6 +139,10 @@ class HostExecutor:
         """Copy of an array."""
         return np.array(array, order="C")
 
+    def download_all(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Copies of arrays."""
+        return [self.download(array) for array in arrays]
+
     def contiguous(self, array: NDArray[Any]) -> NDArray[Any]:
         """The array C-ordered."""
         return np.ascontiguousarray(array)
@@ -217,6 +226,19 @@ class CudaExecutor:
         """Copy of a device array on the host; waits for what was launched before."""
         with our_errors(self._cupy):
             found: NDArray[Any] = self._cupy.asnumpy(array)
+        return found
+
+    def download_all(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
+        """Copies of device arrays in one piece of pinned memory."""
+        ends = np.cumsum([-(-array.nbytes // _ALIGNMENT) * _ALIGNMENT for array in arrays])
+        staged = self.pinned(max(int(ends[-1]), 1))
+        found = []
+        for array, first in zip(arrays, [0, *ends[:-1].tolist()], strict=True):
+            part = staged[first : first + array.nbytes]
+            if array.nbytes:
+                self.download_pinned(array, part)
+            found.append(part.view(array.dtype).reshape(array.shape))
+        self.wait()
         return found
 
     def contiguous(self, array: Array) -> Array:

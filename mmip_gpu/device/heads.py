@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..codec import check_payload
 from ..container import Header
+from ..errors import MmipError
 from .executors import Array, Executor
 from .parameters import DEPTH_TABLES, STAGE_CODES
 from .placement import is_on_device
@@ -23,10 +24,11 @@ from .placement import is_on_device
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CodeStore", "StageHead", "read_head"]
+__all__ = ["CodeStore", "StageHead", "read_heads"]
 
 _KEPT = 256  # codes of a stage that are kept in the executor's memory
-_ENTRY_SPECIAL, _ENTRY_LONG, _FAST_BITS = 1 << 18, 1 << 19, 9  # rules/huffman.h
+_TOGETHER = 256  # payloads whose tables the host holds at a time: about 200 KB each
+_FIRST_BYTES = 4096  # of a payload on the device that are read before its head's length is known
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Codes:
 
     record: np.void
     least_token_bits: int
-    held: tuple[Array, ...]
+    held: Array
 
 
 @dataclass(frozen=True)
@@ -50,31 +52,78 @@ class StageHead:
     codes: Codes
 
 
-def read_head(
-    executor: Executor, store: CodeStore, header: Header, stage: int, payload: Buffer | Array, check_crc: bool
-) -> StageHead:
-    """Head of the payload of a stage.
+def read_heads(
+    executor: Executor,
+    store: CodeStore,
+    wanted: Sequence[tuple[Header, int, Buffer | Array]],
+    check_crc: bool,
+    threads: int,
+) -> list[StageHead | MmipError]:
+    """Heads of payloads, given with their header and stage; or what is wrong with a payload.
 
-    Raises
-    ------
-    CorruptData, TruncatedData
+    Waits for the device where payloads lie there: once for all of them, and once more for long heads.
     """
-    fields = header.transform
-    assert fields is not None
-    if is_on_device(payload):
-        on_device: Array = payload
-        size = int(on_device.size)
-        start = executor.download(on_device[:4])
-        stated = min(int.from_bytes(start.tobytes(), "little"), size)
-        head = executor.download(on_device[: max(stated, 4)])
-    else:
-        head = np.frombuffer(payload, np.uint8)
-        size = head.size
-    check_payload(header, stage, size, head.data, check_crc)
-    kind = 0 if stage > len(fields.cuts) else stage
-    found = _core.PayloadHead(head, size, header.substreams, kind, fields.dc_image is not None, check_crc)
-    key = bytes([min(kind, 3), fields.dc_image is not None]) + head[4 : 4 + found.code_bytes].tobytes()
-    return StageHead(found.offsets, found.group_crcs, store.codes(key, found))
+    starts = _starts(executor, [payload for _, _, payload in wanted])
+    found: dict[int, StageHead | MmipError] = {}
+    sound = []
+    for index, ((header, stage, _), (head, size)) in enumerate(zip(wanted, starts, strict=True)):
+        try:
+            check_payload(header, stage, size, head.data, check_crc)
+            sound.append(index)
+        except MmipError as error:
+            found[index] = error
+    for first in range(0, len(sound), _TOGETHER):
+        part = sound[first : first + _TOGETHER]
+        found.update(
+            zip(
+                part,
+                _read(store, [wanted[i] for i in part], [starts[i] for i in part], check_crc, threads),
+                strict=True,
+            )
+        )
+    return [found[index] for index in range(len(wanted))]
+
+
+def _read(
+    store: CodeStore,
+    wanted: Sequence[tuple[Header, int, Buffer | Array]],
+    starts: Sequence[tuple[NDArray[np.uint8], int]],
+    check_crc: bool,
+    threads: int,
+) -> list[StageHead | MmipError]:
+    fields = [(stage, header.substreams, header.transform) for header, stage, _ in wanted]
+    stages = np.array([0 if t is None or s > len(t.cuts) else s for s, _, t in fields], np.uint8)
+    images = np.array([t is not None and t.dc_image is not None for _, _, t in fields], np.uint8)
+    sizes, substreams = np.array([n for _, n in starts], np.int64), np.array([n for _, n, _ in fields], np.int64)
+    parsed = _core.PayloadHeads([head for head, _ in starts], sizes, substreams, stages, images, check_crc, threads)
+    rows: list[tuple[bytes, NDArray[np.uint64], NDArray[np.uint32]] | MmipError] = []
+    new: dict[bytes, tuple[int, int, NDArray[np.int8]]] = {}
+    for index, (head, _) in enumerate(starts):
+        try:
+            code_bytes, least, offsets, crcs, weights = parsed.head(index)
+        except MmipError as error:
+            rows.append(error)
+            continue
+        key = bytes([min(stages[index], 3), images[index]]) + head[4 : 4 + code_bytes].tobytes()
+        if key not in store.held:
+            new[key] = index, least, weights
+        rows.append((key, offsets, crcs))
+    store.add(parsed, new, threads)
+    return [r if isinstance(r, MmipError) else StageHead(r[1], r[2], store.held[r[0]]) for r in rows]
+
+
+def _starts(executor: Executor, payloads: Sequence[Buffer | Array]) -> list[tuple[NDArray[np.uint8], int]]:
+    """(bytes that hold the head, bytes of the whole) of every payload."""
+    found = {i: np.frombuffer(p, np.uint8) for i, p in enumerate(payloads) if not is_on_device(p)}
+    sizes = {i: part.size for i, part in found.items()}
+    held: dict[int, Array] = {i: p for i, p in enumerate(payloads) if i not in found}
+    wanted = {i: min(_FIRST_BYTES, int(array.size)) for i, array in held.items()}
+    while wanted:
+        found.update(zip(wanted, executor.download_all([held[i][:n] for i, n in wanted.items()]), strict=True))
+        stated = {i: min(int.from_bytes(found[i][:4].tobytes(), "little"), int(held[i].size)) for i in wanted}
+        wanted = {i: n for i, n in stated.items() if n > found[i].size}
+    sizes |= {i: int(array.size) for i, array in held.items()}
+    return [(found[i], sizes[i]) for i in range(len(payloads))]
 
 
 class CodeStore:
@@ -82,14 +131,14 @@ class CodeStore:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._held: dict[bytes, Codes] = {}
+        self.held: dict[bytes, Codes] = {}
         self.places = executor.upload(_core.token_places())
         self.left_offsets = executor.upload(_core.token_left_offsets())
         self._tables: dict[tuple[int, ...], tuple[Array, ...]] = {}
 
     def trim(self) -> None:
         """Forget codes and block tables when there are many; for between batches."""
-        for held in (self._held, self._tables):
+        for held in (self.held, self._tables):
             if len(held) > _KEPT:
                 held.clear()
 
@@ -108,23 +157,24 @@ class CodeStore:
             self._tables[key] = (self._executor.upload(record), *held)
         return self._executor.address(self._tables[key][0])
 
-    def codes(self, key: bytes, head: _core.PayloadHead) -> Codes:
-        """The codes of a stage; equal keys stand for equal codes. Those of corrections stand for tokens."""
-        if key not in self._held:
+    def add(
+        self, heads: _core.PayloadHeads, wanted: dict[bytes, tuple[int, int, NDArray[np.int8]]], threads: int
+    ) -> None:
+        """Upload codes together: by key the head's index, the least bits of a token, the prediction weights.
+
+        Equal keys stand for equal codes. Those of corrections stand for tokens.
+        """
+        if not wanted:
+            return
+        tables, places = heads.tables([index for index, _, _ in wanted.values()], threads)
+        held = self._executor.upload(tables)
+        start = self._executor.address(held)
+        names = {1: ("tokens",), 2: ("headers", "tokens"), 3: ("dc", "headers", "tokens")}
+        for (key, (_, least, weights)), families in zip(wanted.items(), places, strict=True):
             record: np.void = np.zeros(1, STAGE_CODES)[0]
-            families, held = head.families, []
-            names = {1: ("tokens",), 2: ("headers", "tokens"), 3: ("dc", "headers", "tokens")}[len(families)]
-            for name, (alphabet, escape_bits, fast, longer) in zip(names, families, strict=True):
-                held += [self._executor.upload(fast), self._executor.upload(longer.view(np.uint16))]
-                record[name] = (*(self._executor.address(a) for a in held[-2:]), alphabet, escape_bits)
+            for name, (fast, longer, alphabet, escape_bits) in zip(names[len(families)], families, strict=True):
+                record[name] = start + fast, start + longer, alphabet, escape_bits
             if len(families) == 1:
                 record["dc"] = record["tokens"]
-            record["weights"][: len(head.weights)] = head.weights
-            self._held[key] = Codes(record, _least_token_bits(families[-1][2]), tuple(held))
-        return self._held[key]
-
-
-def _least_token_bits(entries: NDArray[np.uint32]) -> int:
-    plain, special = (entries >> 12) & 31, (entries & 15) + 1
-    bits = np.where(entries & _ENTRY_LONG, _FAST_BITS + 1, np.where(entries & _ENTRY_SPECIAL, special, plain))
-    return max(int(bits.min()), 1)
+            record["weights"][: len(weights)] = weights
+            self.held[key] = Codes(record, least, held)

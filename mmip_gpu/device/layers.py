@@ -6,6 +6,7 @@ Values: records of parameters.py on the host; arrays of the executor's memory. T
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +60,8 @@ class Layer:
 
     def seal(self) -> None:
         """Join the parts; none may be added afterwards."""
-        self.items = np.concatenate([part.record for part in self.parts])
-        self.tiles = np.concatenate([part.tiles for part in self.parts])
+        self.items = _joined([part.record for part in self.parts])
+        self.tiles = _joined([part.tiles for part in self.parts])
         self.frames = np.concatenate([part.frames for part in self.parts])
         self.substreams = np.concatenate([part.substreams for part in self.parts])
         self.stages = self.items["stages"][self.tiles["item"]].astype(np.int64)
@@ -73,25 +74,30 @@ class Layer:
         self._orders_held = [self.executor.upload(part) for part in self.orders.arrays()]
 
     def _join(self, stage: int) -> None:
-        codes = np.zeros(len(self.parts), STAGE_CODES)
-        found, groups = [], []
-        for index, part in enumerate(self.parts):
-            record = np.zeros(len(part.tiles), SUBSTREAM_BYTES)
-            group = np.zeros(len(part.tiles), CRC_GROUP)
-            head = part.heads.get(stage)
-            if head is not None:
-                codes[index] = head.codes.record
-                start, at = head.offsets[part.substreams], np.uint64(part.addresses[stage])
-                record["data"], record["bytes"] = start + at, head.offsets[part.substreams + 1] - start
-                number = part.substreams // _core.GROUP_SUBSTREAMS
-                start = head.offsets[number * _core.GROUP_SUBSTREAMS]
-                end = head.offsets[np.minimum((number + 1) * _core.GROUP_SUBSTREAMS, len(head.offsets) - 1)]
-                group["data"], group["bytes"], group["crc"] = start + at, end - start, head.group_crcs[number]
-                group["tiles"], group["stage"] = 1, stage or part.record["stages"][0] + 1
-            found.append(record)
-            groups.append(group)
+        codes, record = np.zeros(len(self.parts), STAGE_CODES), np.zeros(len(self.tiles), SUBSTREAM_BYTES)
+        groups = np.zeros(len(self.tiles), CRC_GROUP)
+        heads = {index: part.heads[stage] for index, part in enumerate(self.parts) if stage in part.heads}
+        for index, head in heads.items():
+            codes[index] = head.codes.record
+        place = np.full(len(self.parts), -1)
+        place[list(heads)] = np.arange(len(heads))
+        chosen = np.flatnonzero(place[self.tiles["item"]] >= 0)
+        item, substream = self.tiles["item"][chosen], self.substreams[chosen]
+        of_head = place[item]
+        at = np.array([self.parts[index].addresses[stage] for index in heads], np.uint64)[of_head]
+        offsets, first = _flat([head.offsets for head in heads.values()])
+        crcs, first_crc = _flat([head.group_crcs for head in heads.values()])
+        last = np.array([len(head.offsets) - 1 for head in heads.values()])
+        start = offsets[first[of_head] + substream]
+        record["data"][chosen], record["bytes"][chosen] = start + at, offsets[first[of_head] + substream + 1] - start
+        number = substream // _core.GROUP_SUBSTREAMS
+        start = offsets[first[of_head] + number * _core.GROUP_SUBSTREAMS]
+        end = offsets[first[of_head] + np.minimum((number + 1) * _core.GROUP_SUBSTREAMS, last[of_head])]
+        groups["data"][chosen], groups["bytes"][chosen] = start + at, end - start
+        groups["crc"][chosen], groups["tiles"][chosen] = crcs[first_crc[of_head] + number], 1
+        groups["stage"][chosen] = stage or self.items["stages"][item] + 1
         self._codes[stage] = self.executor.upload(codes)
-        self._bytes[stage], self._groups[stage] = np.concatenate(found), np.concatenate(groups)
+        self._bytes[stage], self._groups[stage] = record, groups
 
     def run(self, wave: slice, image_states: Array | None, first_image: int) -> Array:
         """Decode the tiles of a wave; returns their states."""
@@ -149,6 +155,17 @@ class Layer:
             "places": address(self.store.places),
             "left_offsets": address(self.store.left_offsets),
         }
+
+
+def _joined(records: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays of one structured dtype, one after the other; NumPy's own way compares all fields for every array."""
+    return np.concatenate([part.view(np.uint8) for part in records]).view(records[0].dtype)
+
+
+def _flat(arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """(arrays one after the other, where each begins)."""
+    sizes = np.array([len(array) for array in arrays], np.int64)
+    return np.concatenate(arrays), np.cumsum(sizes) - sizes
 
 
 class _Work:

@@ -20,13 +20,10 @@ from .masks import Masks
 
 __all__ = ["Indices", "count_ac", "pack"]
 
-_HEADER_SYMBOLS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
 _LANES = 32  # tiles of a group where a lane takes one
 _SYMBOLS = 256  # of a group where a lane takes one
-_ESCAPE_SIZE = 15
-_LONGEST_ESCAPE = 29  # raw bits after the sign of |q| < 2^26
 _LONGEST_MASK_HEAD = 9  # bytes
-_LONGEST_COUNT = 11  # raw bits of a run or of a number of nonzeros
+_MAP_BITS = 32  # that the class of a cell takes at most
 
 
 @dataclass
@@ -128,9 +125,10 @@ class _Packer:
 
     def _fit_weights(self) -> list[list[int]]:
         """Prediction weights of every chunk: least squares on the host, in the one order that the core has."""
-        batch, download = self._batch, self._executor.download
-        dcs, classes = download(self._indices.dcs), download(self._indices.classes)
-        hidden = download(self._arrays["hidden"]) if self._masked else None
+        batch = self._batch
+        wanted = [self._indices.dcs, self._indices.classes, *([self._arrays["hidden"]] if self._masked else [])]
+        dcs, classes, *more = self._executor.download_all(wanted)
+        hidden = more[0] if more else None
         weights = []
         for index, (shape, first) in enumerate(zip(batch.shapes, batch.first_cell, strict=True)):
             part = slice(first, first + shape.cells)
@@ -153,54 +151,57 @@ class _Packer:
         """Of all cells by stage, in raster order of their tiles."""
         return self._arrays["densities"]
 
-    def counts(self) -> NDArray[np.uint32]:
+    def _sum_counts(self) -> Array:
         """Of all symbols listed so far."""
         sums = self._arrays["sums"] = self._executor.empty(self._batch.symbols, np.uint32)
         groups = -(-self._batch.symbols // _SYMBOLS)
         self._launch("sum_histograms", groups, "histograms", "sums", **self._histogram_fields())
-        return self._executor.download(sums)
+        return sums
 
-    def _range_coded(self) -> NDArray[np.int64]:
-        """By payload: bytes that masks and palette cells take at most."""
-        batch, arrays, download = self._batch, self._arrays, self._executor.download
-        room = np.zeros(batch.payloads.size, np.int64)
-        first = batch.chunks["first_payload"][batch.tiles["chunk"]]
+    def counts(self) -> NDArray[np.uint32]:
+        """Of all symbols listed so far, on the host."""
+        return self._executor.download(self._sum_counts())
+
+    def _counts_and_room(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """(counts of all symbols, by payload the bytes that masks and palette cells take at most)."""
+        batch, arrays = self._batch, self._arrays
+        wanted = {"sums": self._sum_counts()}
         if arrays["codes"] is not None:
-            np.add.at(room, first, download(arrays["codes"])[:, 1].astype(np.int64) + _LONGEST_MASK_HEAD)
+            wanted["codes"] = arrays["codes"]
         if arrays["palettes"] is not None:
             self._launch_batch("count_palettes", batch.tiles.size, *_PALETTE_CELLS, "palettes")
-            np.add.at(room, first + 1, download(arrays["palettes"]))
-        return room
+            wanted["palettes"] = arrays["palettes"]
+        found = dict(zip(wanted, self._executor.download_all(list(wanted.values())), strict=True))
+        room = np.zeros(batch.payloads.size, np.int64)
+        first = batch.chunks["first_payload"][batch.tiles["chunk"]]
+        if "codes" in found:
+            np.add.at(room, first, found["codes"][:, 1].astype(np.int64) + _LONGEST_MASK_HEAD)
+        if "palettes" in found:
+            np.add.at(room, first + 1, found["palettes"])
+        return found["sums"], room
 
-    def _choose_codes(self) -> list[bytes | None]:
-        """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads.
-
-        None stands for a stage without a payload of its own.
-        """
+    def _choose_codes(self) -> list[bytes]:
+        """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads."""
         batch, executor = self._batch, self._executor
-        counts, more = self.counts(), self._range_coded()
-        words = np.zeros(batch.symbols, np.uint32)
-        heads: list[bytes | None] = []
-        rooms = []
-        for index in range(batch.payloads.size):
-            chunk = int(np.searchsorted(batch.chunks["first_payload"], index, "right")) - 1
-            stage = index - int(batch.chunks["first_payload"][chunk]) + 1
-            streams, joined = int(batch.payloads["streams"][index]), batch.shapes[chunk].is_dc_image
-            part = batch.symbols_of(index)
-            if streams > 0:
-                end = batch.symbols_of(index + 1).stop if joined else part.stop
-                codes = slice(part.start, end)
-                weights = self._weights[chunk] if stage == 1 else None
-                head, chosen = _core.choose_stage_codes(stage, weights, counts[codes], joined)
-                words[codes] = np.frombuffer(chosen, np.uint32)
-            heads.append(head if streams > 0 else None)
-            most = _most_dc_bits if stage == 1 else _most_token_bits
-            map_bits = batch.shapes[chunk].cells * 32 if stage == 1 and batch.chunks["classes"][chunk] > 1 else 0
-            rooms.append((most(counts[part], words[part]) + map_bits) // 8 + streams + int(more[index]))
+        counts, room = self._counts_and_room()
+        weights = np.zeros((batch.payloads.size, _core.DC_WEIGHTS), np.int8)
+        if self._has_dcs:
+            weights[batch.chunks["first_payload"]] = self._weights
+        coded = self._coded = np.flatnonzero(batch.payloads["streams"] > 0)
+        images = batch.each([shape.is_dc_image for shape in batch.kinds])
+        stages, firsts = batch.stages[coded], batch.payloads["first_symbol"][coded].astype(np.int64)
+        of_payload = np.repeat(images, batch.chunks["stages"])[coded].astype(np.uint8)
+        given = np.ascontiguousarray(weights[coded]).reshape(-1)
+        heads, words, bits = _core.choose_codes(stages, of_payload, given, firsts, counts, batch.threads)
         self._arrays["words"] = executor.upload(words)
-        ends = np.cumsum(np.array(rooms, np.int64))
-        bodies = ends - rooms
-        second = batch.chunks["first_payload"][[shape.is_dc_image for shape in batch.shapes]] + 1
+        first = batch.chunks["first_payload"]
+        cells = batch.each([shape.cells for shape in batch.kinds])
+        map_bits = np.zeros(batch.payloads.size, np.int64)
+        map_bits[first] = np.where(batch.chunks["classes"] > 1, _MAP_BITS * cells, 0)
+        room[coded] += (bits + map_bits[coded]) // 8 + batch.payloads["streams"][coded]
+        ends = np.cumsum(room)
+        bodies = ends - room
+        second = first[images > 0] + 1
         bodies[second] = bodies[second - 1]
         batch.place_bodies(bodies)
         self._arrays["output"] = executor.zeros(int(ends[-1]) // 4 + 1, np.uint32)
@@ -238,40 +239,19 @@ class _Packer:
             payload_count=batch.payloads.size,
         )
 
-    def _payloads(self, heads: list[bytes | None]) -> list[list[bytes]]:
-        batch, download = self._batch, self._executor.download
-        sizes, crcs, totals = (download(self._arrays[name]) for name in ("sizes", "crcs", "totals"))
-        bodies = download(self._arrays["output"]).view(np.uint8)
-        payloads: list[bytes | None] = []
-        for index, head in enumerate(heads):
-            if head is None:
-                payloads.append(None)
-                continue
-            full = _core.payload_head(head, sizes[batch.streams_of(index)], crcs[batch.groups_of(index)])
-            first = int(batch.payloads["body"][index])
-            payloads.append(full + bodies[first : first + int(totals[index])].tobytes())
-        firsts = [*batch.chunks["first_payload"].tolist(), len(payloads)]
-        return [[p for p in payloads[a:b] if p is not None] for a, b in pairwise(firsts)]
+    def _payloads(self, heads: list[bytes]) -> list[list[bytes]]:
+        batch, coded = self._batch, self._coded
+        downloaded = self._executor.download_all([self._arrays[n] for n in ("totals", "sizes", "crcs", "output")])
+        totals, sizes, crcs, output = downloaded
+        of_coded = batch.payloads[coded]
+        columns = [of_coded[name] for name in ("first_stream", "streams", "first_group")]
+        columns += [-(-of_coded["streams"] // _core.GROUP_SUBSTREAMS), of_coded["body"], totals[coded]]
+        places = np.stack(columns, axis=1).astype(np.int64).reshape(-1)
+        payloads = _core.join_payloads(heads, places, sizes, crcs, output.view(np.uint8), batch.threads)
+        ends = np.searchsorted(coded, [*batch.chunks["first_payload"], batch.payloads.size]).tolist()
+        return [payloads[a:b] for a, b in pairwise(ends)]
 
 
 _DC_SYMBOLS = ("classes", "residuals", "contexts")
 _PALETTE_CELLS = ("modes", "counts", "positions", "values")
 _LISTED = ("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
-
-
-def _word_bits(counts: NDArray[np.uint32], words: NDArray[np.uint32]) -> int:
-    return int((counts.astype(np.int64) * (words & 31)).sum())
-
-
-def _most_dc_bits(counts: NDArray[np.uint32], words: NDArray[np.uint32]) -> int:
-    """At least the bits of symbols counted so often, with their raw bits."""
-    return _word_bits(counts, words) + 32 * int(counts.sum(dtype=np.int64))
-
-
-def _most_token_bits(counts: NDArray[np.uint32], words: NDArray[np.uint32]) -> int:
-    """The same for headers and tokens: a size is not below the raw bits of an index, but for the largest."""
-    sizes = np.arange(counts.size - _HEADER_SYMBOLS) % 16
-    raw = np.where(sizes == _ESCAPE_SIZE, 1 + _LONGEST_ESCAPE, sizes) + _LONGEST_COUNT
-    tokens = counts[_HEADER_SYMBOLS:].astype(np.int64)
-    headers = counts[:_HEADER_SYMBOLS].sum(dtype=np.int64)
-    return _word_bits(counts, words) + int((tokens * raw).sum()) + _LONGEST_COUNT * int(headers)

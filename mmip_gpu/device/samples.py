@@ -161,7 +161,8 @@ def analyzed_together(
     if taken:
         lane, rounding = samples[0].lane, PLAIN_ROUNDING if plain else ROUNDING
         chunks = [samples[i].chunk(plans[i]) for i in taken]
-        batches = quantize_batch(lane.executor, chunks, rounding, plain=plain, synthesizer=lane.synthesizer)
+        options: dict[str, Any] = {"plain": plain, "synthesizer": lane.synthesizer, "threads": samples[0].threads}
+        batches = quantize_batch(lane.executor, chunks, rounding, **options)
         for places, quantized in batches:
             for place, i in enumerate(taken[p] for p in places):
                 found[i] = DeviceAnalysis(samples[i], plans[i], quantized, place)

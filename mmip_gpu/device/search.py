@@ -7,8 +7,6 @@ at most 8192 superblocks (400 MB), 24 KB a payload; between passes what listing 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,25 +77,17 @@ def _position_tables(batch: Batch) -> tuple[NDArray[np.uint8], NDArray[np.uint64
     return np.concatenate(parts), np.array([found[shape.plan.cuts] for shape in batch.shapes], np.uint64)
 
 
-def _stages(batch: Batch) -> list[int]:
-    """Stage of every payload, from 1 on."""
-    return [stage for shape in batch.shapes for stage in range(1, len(shape.plan.cuts) + 1)]
-
-
 def _builtin_rates(batch: Batch) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """(bits of all symbols with the built-in codes, where those of each payload begin)."""
-    rates = [np.frombuffer(_core.stage_rates(stage, None), np.uint8) for stage in (2, 3)]
-    first = np.where(np.array(_stages(batch)) > 2, rates[0].size, 0)
-    return np.concatenate(rates), first.astype(np.int64)
+    rates = [_core.builtin_rates(stage) for stage in (2, 3)]
+    return np.concatenate(rates), np.where(batch.stages > 2, rates[0].size, 0)
 
 
 def _chosen_rates(batch: Batch, counts: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The same with the codes that would be chosen for these histograms."""
-    rates: list[NDArray[Any]] = []
-    first, end = np.zeros(batch.payloads.size, np.int64), 0
-    for payload, stage in enumerate(_stages(batch)):
-        if stage > 1:
-            rates.append(np.frombuffer(_core.stage_rates(stage, counts[batch.symbols_of(payload)]), np.uint8))
-            first[payload] = end
-            end += rates[-1].size
-    return np.concatenate(rates), first
+    later = batch.stages > 1
+    firsts = batch.payloads["first_symbol"][later].astype(np.int64)
+    rates = _core.chosen_rates(batch.stages[later], firsts, counts, batch.threads)
+    first = np.zeros(batch.payloads.size, np.int64)
+    first[later] = np.arange(firsts.size) * (rates.size // max(firsts.size, 1))
+    return rates, first

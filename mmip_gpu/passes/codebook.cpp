@@ -5,11 +5,17 @@
 
 #include "../rules/builtin_codes.h"
 #include "../rules/correction_codes.h"
+#include "code_lengths.h"
 #include "layout.h"
 #include "parallel.h"
 
 namespace mmip {
 namespace {
+
+constexpr int kMostEntries = 417;    // of a code: the largest alphabet, and the escape
+constexpr int kPlaceBits = 9;        // of a symbol, and of its place in the order of an own code
+constexpr std::array<uint32_t, 3> kLeastCounts = {1, 2, 4};   // of the last symbol described, as far as the encoder tries
+constexpr uint32_t kPlaceMask = (1u << kPlaceBits) - 1;
 
 int entry_index(int length, int reference) {
     if (length == 0) return kOwnAbsent;
@@ -17,78 +23,187 @@ int entry_index(int length, int reference) {
     return index >= 1 && index <= 14 ? index : kOwnOther;
 }
 
+// Bits of the description of a symbol by its own length and its built-in one.
+int entry_bits(int length, int reference) {
+    const int index = entry_index(length, reference);
+    return kOwnEntryLengths[own_bucket(reference)][index] + (index == kOwnOther ? 4 : 0);
+}
+
 // An own code as the encoder plans it.
 struct OwnCode {
-    std::vector<uint8_t> lengths;    // alphabet + 1
+    std::array<uint8_t, kMostEntries> lengths{};
     int listed = 0;                  // entries described
     uint64_t bits = 0;               // description and codewords, raw bits of escapes included
 };
 
-OwnCode plan_own_code(const CodeFamily& f, const uint8_t* builtin, const uint32_t* counts, const std::vector<int>& order,
-                      int listed) {
+// The used symbols of a class, by count and symbol: count << 2 kPlaceBits | symbol << kPlaceBits | place in the order.
+struct UsedSymbols {
+    std::array<uint64_t, kMostEntries> keys;
+    int count = 0;
+    uint64_t total = 0;
+    std::array<int, kLeastCounts.size()> listed{};   // entries described where rarer symbols at the end are left out
+};
+
+UsedSymbols used_symbols(const uint32_t* counts, const uint16_t* places, int alphabet) {
+    UsedSymbols used;
+    for (int s = 0; s < alphabet; ++s) {
+        const uint64_t count = counts[s];
+        if (count == 0) continue;
+        const int place = places[s];
+        used.keys[static_cast<size_t>(used.count++)] = count << 2 * kPlaceBits | static_cast<uint64_t>(s << kPlaceBits | place);
+        used.total += count;
+        for (size_t i = 0; i < kLeastCounts.size(); ++i) used.listed[i] = std::max(used.listed[i], count >= kLeastCounts[i] ? place + 1 : 0);
+    }
+    std::sort(used.keys.begin(), used.keys.begin() + used.count);
+    return used;
+}
+
+OwnCode plan_own_code(const CodeFamily& f, int c, const UsedSymbols& used, int listed) {
+    std::array<uint64_t, kMostEntries> weights, scratch;
+    std::array<uint32_t, kMostEntries> places;   // symbol << kPlaceBits | place
+    std::array<uint8_t, kMostEntries> lengths;
+    int n = 0;
+    uint64_t escapes = used.total;
+    for (int i = 0; i < used.count; ++i) {
+        const uint64_t key = used.keys[static_cast<size_t>(i)];
+        const size_t at = static_cast<size_t>(n);
+        places[at] = static_cast<uint32_t>(key) & ((1u << 2 * kPlaceBits) - 1);
+        weights[at] = key >> 2 * kPlaceBits;
+        const bool is_listed = static_cast<int>(key & kPlaceMask) < listed;
+        n += is_listed;
+        escapes -= is_listed ? weights[at] : 0;
+    }
+    int escape = n;                              // place of the escape: after the symbols of its weight
+    if (escapes > 0) {
+        while (escape > 0 && weights[escape - 1] > escapes) --escape;
+        std::copy_backward(weights.begin() + escape, weights.begin() + n, weights.begin() + n + 1);
+        std::copy_backward(places.begin() + escape, places.begin() + n, places.begin() + n + 1);
+        weights[static_cast<size_t>(escape)] = escapes;
+        places[static_cast<size_t>(escape)] = static_cast<uint32_t>(f.alphabet) << kPlaceBits;
+        ++n;
+    }
+    lengths_of_weights(weights.data(), n, kCodeLimit, scratch.data(), lengths.data());
+    const uint8_t* builtin = f.builtin_lengths(c);
     OwnCode code;
     code.listed = listed;
-    std::vector<uint64_t> weights(f.alphabet + 1, 0);
-    for (int i = 0; i < listed; ++i) weights[order[i]] = counts[order[i]];
-    for (int i = listed; i < f.alphabet; ++i) weights[f.alphabet] += counts[order[i]];
-    code.lengths = code_lengths(weights, kCodeLimit);
-    const int symbols = static_cast<int>(f.alphabet + 1 - std::count(code.lengths.begin(), code.lengths.end(), 0));
-    code.bits = 9 + 4;
-    for (int i = 0; i < listed; ++i) {
-        const int reference = reference_length(builtin, order[i]), length = code.lengths[order[i]];
-        const int index = entry_index(length, reference);
-        code.bits += kOwnEntryLengths[own_bucket(reference)][index] + (index == kOwnOther ? 4 : 0);
-        code.bits += symbols == 1 ? 0 : weights[order[i]] * length;
+    code.bits = 9 + 4 + builtin_codes(f).absent_bits[static_cast<size_t>(c) * (f.alphabet + 1) + listed];
+    for (int i = 0; i < n; ++i) {
+        const int symbol = static_cast<int>(places[static_cast<size_t>(i)] >> kPlaceBits), length = lengths[static_cast<size_t>(i)];
+        const uint64_t weight = weights[static_cast<size_t>(i)];
+        code.lengths[static_cast<size_t>(symbol)] = static_cast<uint8_t>(length);
+        code.bits += n == 1 ? 0 : weight * length;
+        if (symbol == f.alphabet) {
+            code.bits += weight * f.escape_bits;
+        } else {
+            const int reference = reference_length(builtin, symbol);
+            code.bits += entry_bits(length, reference) - entry_bits(0, reference);
+        }
     }
-    code.bits += weights[f.alphabet] * (code.lengths[f.alphabet] + f.escape_bits);
     return code;
 }
 
-uint64_t builtin_bits(const CodeFamily& f, const uint8_t* lengths, const uint32_t* counts) {
+uint64_t builtin_bits(const CodeFamily& f, int c, const uint32_t* counts) {
+    const uint8_t* of_symbols = builtin_codes(f).bits.data() + static_cast<size_t>(c) * f.alphabet;
     uint64_t bits = 0;
-    for (int s = 0; s < f.alphabet; ++s)
-        bits += static_cast<uint64_t>(counts[s]) * (lengths[s] != 0 ? lengths[s] : lengths[f.alphabet] + f.escape_bits);
+    for (int s = 0; s < f.alphabet; ++s) bits += static_cast<uint64_t>(counts[s]) * of_symbols[s];
     return bits;
 }
 
 // The best of a few lengths of the description: all used symbols, or without the rare ones at its end.
-OwnCode best_own_code(const CodeFamily& f, const uint8_t* builtin, const uint32_t* counts) {
-    const std::vector<int> order = own_order(builtin, f.alphabet);
+OwnCode best_own_code(const CodeFamily& f, int c, const uint32_t* counts) {
+    const UsedSymbols used = used_symbols(counts, builtin_codes(f).places.data() + static_cast<size_t>(c) * f.alphabet, f.alphabet);
     OwnCode best;
-    int previous = -1;
-    for (uint32_t least : {1u, 2u, 4u}) {
-        int listed = f.alphabet;
-        while (listed > 0 && counts[order[listed - 1]] < least) --listed;
+    int previous = 0;
+    for (const int listed : used.listed) {
         if (listed == 0 || listed == previous) continue;
         previous = listed;
-        OwnCode code = plan_own_code(f, builtin, counts, order, listed);
-        if (best.bits == 0 || code.bits < best.bits) best = std::move(code);
+        const OwnCode code = plan_own_code(f, c, used, listed);
+        if (best.bits == 0 || code.bits < best.bits) best = code;
     }
     return best;
 }
 
-void write_own_code(const OwnCode& code, const uint8_t* builtin, const CodeFamily& f, BitString& head) {
-    const std::vector<int> order = own_order(builtin, f.alphabet);
+void write_own_code(const OwnCode& code, const CodeFamily& f, int c, BitString& head) {
+    const uint16_t* order = builtin_codes(f).own_order(c);
+    const std::array<std::vector<uint16_t>, 3>& words = entry_codewords();
     head.put(static_cast<uint32_t>(code.listed), 9);
-    head.put(code.lengths[f.alphabet], 4);
+    head.put(code.lengths[static_cast<size_t>(f.alphabet)], 4);
     for (int i = 0; i < code.listed; ++i) {
-        const int reference = reference_length(builtin, order[i]);
+        const int reference = reference_length(f.builtin_lengths(c), order[i]);
         const int length = code.lengths[order[i]], index = entry_index(length, reference);
-        const uint16_t word = entry_codewords()[own_bucket(reference)][index];
+        const uint16_t word = words[static_cast<size_t>(own_bucket(reference))][static_cast<size_t>(index)];
         head.put(word >> 4, word & 15);
         if (index == kOwnOther) head.put(static_cast<uint32_t>(length), 4);
     }
 }
 
-}  // namespace
-
-std::vector<int> own_order(const uint8_t* builtin, int alphabet) {
+// Symbols by built-in length, unlisted ones as kUnlistedLength, then by symbol.
+void append_own_order(const uint8_t* builtin, int alphabet, std::vector<uint16_t>& orders) {
     int next[kUnlistedLength + 2] = {};
     for (int s = 0; s < alphabet; ++s) ++next[reference_length(builtin, s) + 1];
     for (int length = 1; length <= kUnlistedLength; ++length) next[length] += next[length - 1];
-    std::vector<int> order(alphabet);
-    for (int s = 0; s < alphabet; ++s) order[next[reference_length(builtin, s)]++] = s;
-    return order;
+    orders.resize(orders.size() + static_cast<size_t>(alphabet));
+    for (int s = 0; s < alphabet; ++s) orders[orders.size() - static_cast<size_t>(alphabet - next[reference_length(builtin, s)]++)] = static_cast<uint16_t>(s);
+}
+
+// See canonical_codewords.
+void put_codewords(const uint8_t* lengths, int entries, uint16_t* words) {
+    uint32_t next[kCodeLimit + 1] = {};   // codewords of each length first, then the next one to be given
+    int used = 0;
+    for (int s = 0; s < entries; ++s)
+        if (lengths[s] != 0) ++next[lengths[s]], ++used;
+    uint32_t first = 0;
+    for (int length = 1; length <= kCodeLimit; ++length) {
+        first <<= 1;
+        const uint32_t many = next[length];
+        next[length] = first;
+        first += many;
+    }
+    std::fill_n(words, entries, kUnlistedWord);
+    for (int s = 0; s < entries; ++s)   // a lone symbol needs no bits
+        if (lengths[s] != 0) words[s] = used == 1 ? 0 : static_cast<uint16_t>((next[lengths[s]]++ << 4) | lengths[s]);
+}
+
+BuiltinCodes make_builtin(const CodeFamily& f) {
+    BuiltinCodes made;
+    made.tables = {f.alphabet, f.escape_bits, {}, 0};
+    for (int c = 0; c < f.classes; ++c) {
+        const uint8_t* lengths = f.builtin_lengths(c);
+        const std::vector<uint16_t> words = canonical_codewords(lengths, f.alphabet + 1);
+        made.tables.codewords.insert(made.tables.codewords.end(), words.begin(), words.end());
+        for (int s = 0; s < f.alphabet; ++s)
+            made.bits.push_back(static_cast<uint8_t>(lengths[s] != 0 ? lengths[s] : lengths[f.alphabet] + f.escape_bits));
+        append_own_order(lengths, f.alphabet, made.order);
+        made.places.resize(made.order.size());
+        for (int i = 0; i < f.alphabet; ++i) made.places[static_cast<size_t>(c) * f.alphabet + made.own_order(c)[i]] = static_cast<uint16_t>(i);
+        uint32_t absent = 0;
+        for (int i = 0; i < f.alphabet; ++i) {
+            made.absent_bits.push_back(absent);
+            absent += static_cast<uint32_t>(entry_bits(0, reference_length(lengths, made.own_order(c)[i])));
+        }
+        made.absent_bits.push_back(absent);
+    }
+    return made;
+}
+
+}  // namespace
+
+const std::array<CodeFamily, kFamilies>& all_families() {
+    static const std::array<CodeFamily, kFamilies> families = {stage_families(1, false)[0], stage_families(2, false)[0], stage_families(3, false)[0],
+                                                               stage_families(2, false)[1], correction_family()};
+    return families;
+}
+
+size_t family_index(const CodeFamily& family) {
+    size_t i = 0;
+    while (all_families()[i].builtin != family.builtin) ++i;
+    return i;
+}
+
+const BuiltinCodes& builtin_codes(const CodeFamily& family) {
+    static const std::array<BuiltinCodes, kFamilies> all = {make_builtin(all_families()[0]), make_builtin(all_families()[1]), make_builtin(all_families()[2]),
+                                                            make_builtin(all_families()[3]), make_builtin(all_families()[4])};
+    return all[family_index(family)];
 }
 
 int reference_length(const uint8_t* builtin, int symbol) {
@@ -114,93 +229,29 @@ CodeFamily correction_family() {
     return {kCorrectionClasses, kCorrectionAlphabet, kCorrectionEscapeBits, &kCorrectionLengths[0][0]};
 }
 
-std::vector<uint8_t> code_lengths(const std::vector<uint64_t>& counts, int limit) {
-    std::vector<uint8_t> lengths(counts.size(), 0);
-    std::vector<int> symbols;
-    for (size_t s = 0; s < counts.size(); ++s)
-        if (counts[s] > 0) symbols.push_back(static_cast<int>(s));
-    if (symbols.empty()) return lengths;
-    if (symbols.size() > size_t{1} << limit) throw std::invalid_argument("more symbols than codewords of this length");
-    if (symbols.size() == 1) {
-        lengths[symbols[0]] = 1;
-        return lengths;
-    }
-    std::stable_sort(symbols.begin(), symbols.end(), [&](int a, int b) { return counts[a] < counts[b]; });
-    // Package-merge: a level holds the leaves and the packages of two items of the level below, by weight. Leaves come in
-    // their own order, so what a level takes is told by how many leaves are among its first items.
-    const size_t n = symbols.size();
-    std::vector<uint64_t> leaves(n + 1, ~uint64_t{0}), packages, items(2 * n);
-    for (size_t i = 0; i < n; ++i) leaves[i] = counts[symbols[i]];
-    std::vector<uint32_t> leaves_before(limit * (2 * n + 1));
-    for (int level = 0; level < limit; ++level) {
-        packages.push_back(~uint64_t{0});
-        uint32_t* before = leaves_before.data() + level * (2 * n + 1);
-        const size_t many = n + packages.size() - 1;
-        size_t a = 0, b = 0;
-        for (size_t i = 0; i < many; ++i) {
-            before[i] = static_cast<uint32_t>(a);
-            const uint64_t leaf = leaves[a], package = packages[b];
-            const bool first = leaf <= package && a < n;
-            items[i] = first ? leaf : package;
-            a += first;
-            b += !first;
-        }
-        before[many] = static_cast<uint32_t>(a);
-        packages.clear();
-        for (size_t i = 0; i + 1 < many; i += 2) packages.push_back(items[i] + items[i + 1]);
-    }
-    size_t take = 2 * n - 2;
-    for (int level = limit - 1; level >= 0; --level) {
-        const size_t taken = leaves_before[level * (2 * n + 1) + take];
-        for (size_t i = 0; i < taken; ++i) ++lengths[symbols[i]];
-        take = 2 * (take - taken);
-    }
-    return lengths;
-}
-
 std::vector<uint16_t> canonical_codewords(const uint8_t* lengths, int entries) {
-    std::vector<uint16_t> words(entries, kUnlistedWord);
-    uint32_t next[kCodeLimit + 1] = {};   // codewords of each length first, then the next one to be given
-    for (int s = 0; s < entries; ++s) ++next[lengths[s]];
-    const int used = entries - static_cast<int>(next[0]);
-    uint32_t first = 0;
-    for (int length = 1; length <= kCodeLimit; ++length) {
-        first <<= 1;
-        const uint32_t many = next[length];
-        next[length] = first;
-        first += many;
-    }
-    for (int s = 0; s < entries; ++s)   // a lone symbol needs no bits
-        if (lengths[s] != 0) words[s] = used == 1 ? 0 : static_cast<uint16_t>((next[lengths[s]]++ << 4) | lengths[s]);
+    std::vector<uint16_t> words(static_cast<size_t>(entries));
+    put_codewords(lengths, entries, words.data());
     return words;
 }
 
-EncodingTables builtin_codewords(const CodeFamily& f) {
-    EncodingTables tables{f.alphabet, f.escape_bits, {}};
-    for (int c = 0; c < f.classes; ++c) {
-        const std::vector<uint16_t> words = canonical_codewords(f.builtin_lengths(c), f.alphabet + 1);
-        tables.codewords.insert(tables.codewords.end(), words.begin(), words.end());
-    }
-    return tables;
-}
-
-EncodingTables choose_codes(const CodeFamily& f, const std::vector<uint32_t>& histogram, BitString& head, int threads) {
-    std::vector<OwnCode> own(f.classes);         // without bits where the built-in code is taken
-    parallel_for(f.classes, threads, [&](int64_t c, int) {
-        const uint8_t* builtin = f.builtin_lengths(static_cast<int>(c));
-        const uint32_t* counts = histogram.data() + static_cast<size_t>(c) * f.alphabet;
-        const uint64_t bits = builtin_bits(f, builtin, counts);
-        if (bits > 64) own[c] = best_own_code(f, builtin, counts);
-        if (own[c].bits >= bits) own[c].bits = 0;
+EncodingTables choose_codes(const CodeFamily& f, const uint32_t* histogram, BitString& head, int threads) {
+    std::vector<OwnCode> own(static_cast<size_t>(f.classes));
+    std::vector<uint64_t> bits(own.size());
+    parallel_for(f.classes, threads, [&](int64_t item, int) {
+        const int c = static_cast<int>(item);
+        const uint32_t* counts = histogram + static_cast<size_t>(c) * f.alphabet;
+        bits[item] = builtin_bits(f, c, counts);
+        if (bits[item] > 64) own[item] = best_own_code(f, c, counts);
     });
-    EncodingTables tables{f.alphabet, f.escape_bits, {}};
+    EncodingTables tables = builtin_codes(f).tables;
     for (int c = 0; c < f.classes; ++c) {
-        const uint8_t* builtin = f.builtin_lengths(c);
-        const bool use_own = own[c].bits != 0;
+        const bool use_own = own[c].bits != 0 && own[c].bits < bits[c];
+        tables.bits += use_own ? own[c].bits : bits[c];
         head.put(use_own ? 1 : 0, 1);
-        if (use_own) write_own_code(own[c], builtin, f, head);
-        const std::vector<uint16_t> words = canonical_codewords(use_own ? own[c].lengths.data() : builtin, f.alphabet + 1);
-        tables.codewords.insert(tables.codewords.end(), words.begin(), words.end());
+        if (!use_own) continue;
+        write_own_code(own[c], f, c, head);
+        put_codewords(own[c].lengths.data(), f.alphabet + 1, tables.codewords.data() + static_cast<size_t>(c) * (f.alphabet + 1));
     }
     return tables;
 }

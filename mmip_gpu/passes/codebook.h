@@ -26,18 +26,10 @@ std::vector<CodeFamily> stage_families(int stage, bool dc_image);
 // The family of the corrections.
 CodeFamily correction_family();
 
-// Lengths of a length-limited optimal code (package-merge); symbols of count 0 get 0. Ties go to the lower symbol.
-std::vector<uint8_t> code_lengths(const std::vector<uint64_t>& counts, int limit);
-
 constexpr uint16_t kUnlistedWord = 0xffff;
 
 // Codewords of a canonical code: (codeword << 4) | length per symbol, or kUnlistedWord; the escape is the last entry.
 std::vector<uint16_t> canonical_codewords(const uint8_t* lengths, int entries);
-
-// Symbols in the order of an own code: by built-in length, unlisted ones as kUnlistedLength, then by symbol.
-std::vector<int> own_order(const uint8_t* builtin, int alphabet);
-
-int reference_length(const uint8_t* builtin, int symbol);
 
 // Codewords of the entries of an own code, per bucket.
 const std::array<std::vector<uint16_t>, 3>& entry_codewords();
@@ -59,14 +51,34 @@ private:
 struct EncodingTables {
     int alphabet = 0, escape_bits = 0;
     std::vector<uint16_t> codewords;             // classes x (alphabet + 1)
+    uint64_t bits = 0;                           // of all codewords counted, at most
 
+    size_t symbols() const { return codewords.size() / (alphabet + 1) * alphabet; }
     const uint16_t* row(int c) const { return codewords.data() + static_cast<size_t>(c) * (alphabet + 1); }
 };
 
-// The built-in codes of all classes.
-EncodingTables builtin_codewords(const CodeFamily& family);
+// What is known of the built-in codes of a family before anything is counted; made once.
+struct BuiltinCodes {
+    EncodingTables tables;
+    std::vector<uint8_t> bits;                   // of every symbol, the raw bits of escapes included: classes x alphabet
+    std::vector<uint16_t> order;                 // symbols in the order of an own code: classes x alphabet
+    std::vector<uint16_t> places;                // of every symbol in that order
+    std::vector<uint32_t> absent_bits;           // describing the first n symbols of that order as absent: classes x (alphabet + 1)
+
+    const uint16_t* own_order(int c) const { return order.data() + static_cast<size_t>(c) * tables.alphabet; }
+};
+
+const BuiltinCodes& builtin_codes(const CodeFamily& family);
+
+// All families that there are, and the place of one among them.
+constexpr size_t kFamilies = 5;
+const std::array<CodeFamily, kFamilies>& all_families();
+size_t family_index(const CodeFamily& family);
+
+int reference_length(const uint8_t* builtin, int symbol);
 
 // Chooses built-in or own per class, whichever is fewer bits with its description; appends the description to `head`.
-EncodingTables choose_codes(const CodeFamily& family, const std::vector<uint32_t>& histogram, BitString& head, int threads);
+// `histogram`: classes x alphabet.
+EncodingTables choose_codes(const CodeFamily& family, const uint32_t* histogram, BitString& head, int threads);
 
 }  // namespace mmip

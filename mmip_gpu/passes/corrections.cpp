@@ -154,7 +154,7 @@ std::string pack_corrections(const Coefficients& c, const int32_t* indices, int 
     std::vector<uint8_t> all_runs;
     const std::vector<uint32_t> histogram = counted(c, indices, all_runs, threads);
     BitString head;
-    const EncodingTables tables = choose_codes(correction_family(), histogram, head, threads);
+    const EncodingTables tables = choose_codes(correction_family(), histogram.data(), head, threads);
     std::vector<std::vector<uint8_t>> streams(c.tiles.size());
     for_tiles(c, indices, all_runs, false, threads, [&](int64_t i, int, TileIndices& tile, bool runs) {
         WriteSink sink{tables, {}};

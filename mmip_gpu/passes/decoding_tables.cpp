@@ -21,7 +21,7 @@ int read_entry(BitReader& bits, int bucket) {
     return kOwnAbsent;   // not reached: the codes are complete
 }
 
-std::vector<uint8_t> read_own_code(const CodeFamily& f, const uint8_t* builtin, const std::vector<int>& order, BitReader& bits) {
+std::vector<uint8_t> read_own_code(const CodeFamily& f, const uint8_t* builtin, const uint16_t* order, BitReader& bits) {
     std::vector<uint8_t> lengths(f.alphabet + 1, 0);
     bits.refill();
     const int listed = static_cast<int>(bits.take(9));
@@ -82,45 +82,40 @@ void fill_table(const CodeFamily& f, const uint8_t* lengths, uint32_t* fast, Lon
     std::fill(out, fast + kFastEntries, kLongEntry);
 }
 
-// What readers need of a family's built-in codes: their tables, and the order in which an own code in place of each lists symbols.
-struct Builtin {
-    DecodingTables tables;
-    std::vector<std::vector<int>> orders;
-};
-
-Builtin make_builtin(const CodeFamily& f) {
-    Builtin made;
-    made.tables = {f.alphabet, f.escape_bits, std::vector<uint32_t>(static_cast<size_t>(f.classes) * kFastEntries), std::vector<LongCodes>(f.classes)};
-    for (int c = 0; c < f.classes; ++c) {
-        fill_table(f, f.builtin_lengths(c), &made.tables.fast[static_cast<size_t>(c) * kFastEntries], made.tables.longer[c]);
-        made.orders.push_back(own_order(f.builtin_lengths(c), f.alphabet));
-    }
+DecodingTables make_builtin(const CodeFamily& f) {
+    DecodingTables made{f.alphabet, f.escape_bits, std::vector<uint32_t>(static_cast<size_t>(f.classes) * kFastEntries), std::vector<LongCodes>(f.classes)};
+    for (int c = 0; c < f.classes; ++c) fill_table(f, f.builtin_lengths(c), &made.fast[static_cast<size_t>(c) * kFastEntries], made.longer[c]);
     return made;
 }
 
-const Builtin& builtin_codes(const CodeFamily& family) {
-    static const std::array<CodeFamily, 5> families = {stage_families(1, false)[0], stage_families(2, false)[0], stage_families(3, false)[0],
-                                                       stage_families(2, false)[1], correction_family()};
-    static const std::array<Builtin, 5> all = {make_builtin(families[0]), make_builtin(families[1]), make_builtin(families[2]),
-                                               make_builtin(families[3]), make_builtin(families[4])};
-    size_t i = 0;
-    while (families[i].builtin != family.builtin) ++i;
-    return all[i];
+const DecodingTables& builtin_tables(const CodeFamily& family) {
+    static const std::array<DecodingTables, kFamilies> all = {make_builtin(all_families()[0]), make_builtin(all_families()[1]), make_builtin(all_families()[2]),
+                                                              make_builtin(all_families()[3]), make_builtin(all_families()[4])};
+    return all[family_index(family)];
 }
 
 }  // namespace
 
 DecodingTables read_codes(const CodeFamily& f, BitReader& bits) {
-    const Builtin& builtin = builtin_codes(f);
-    DecodingTables tables = builtin.tables;
+    DecodingTables tables = builtin_tables(f);
     for (int c = 0; c < f.classes; ++c) {
         bits.refill();
         if (bits.take(1) == 0) continue;
-        const std::vector<uint8_t> lengths = read_own_code(f, f.builtin_lengths(c), builtin.orders[c], bits);
+        const std::vector<uint8_t> lengths = read_own_code(f, f.builtin_lengths(c), builtin_codes(f).own_order(c), bits);
         check_complete(lengths);
         fill_table(f, lengths.data(), &tables.fast[static_cast<size_t>(c) * kFastEntries], tables.longer[c]);
     }
     return tables;
+}
+
+int least_bits(const DecodingTables& tables) {
+    uint32_t least = kFastBits + 1;
+    for (const uint32_t entry : tables.fast) {
+        const uint32_t plain = (entry >> 12) & 31, special = (entry & 15) + 1;
+        const uint32_t bits = (entry & kLongEntry) != 0 ? kFastBits + 1 : (entry & kSpecialEntry) != 0 ? special : plain;
+        least = std::min(least, bits);
+    }
+    return std::max(static_cast<int>(least), 1);
 }
 
 const uint16_t* token_code_places() {

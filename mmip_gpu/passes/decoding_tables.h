@@ -20,6 +20,9 @@ struct DecodingTables {
 // Reads what choose_codes wrote.
 DecodingTables read_codes(const CodeFamily& family, BitReader& bits);
 
+// No token of a family's codes, with its raw bits, takes fewer bits.
+int least_bits(const DecodingTables& tables);
+
 // Where the code of a token stands in `fast`; see token_places of layout.h.
 const uint16_t* token_code_places();
 

@@ -192,7 +192,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
     BitString head;
     if (stage == 1) put_weights(dcs.weights, head);
     std::vector<EncodingTables> tables;
-    for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f], head, threads));
+    for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f].data(), head, threads));
     std::vector<std::vector<uint32_t>> words;
     if (tables.size() > 1) words = {symbol_words(tables[tables.size() - 2]), token_words(tables[tables.size() - 1])};
     std::vector<std::vector<uint8_t>> streams(c.tiles.size()), buffers(std::max(threads, 1));

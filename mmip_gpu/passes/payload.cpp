@@ -71,4 +71,11 @@ StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substre
     return p;
 }
 
+StagePayload read_payload_head(const uint8_t* head, uint64_t given, uint64_t size, int64_t substreams, int stage, bool dc_image, bool check_crc) {
+    if (given < 10 || size < given) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
+    if (read_u32(head) > given) throw DataError(kStatusTruncated, "payload ends inside its head");
+    const std::vector<CodeFamily> families = stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, dc_image);
+    return read_payload(head, size, substreams, stage, families, check_crc);
+}
+
 }  // namespace mmip

@@ -18,7 +18,7 @@ struct StageRates {
 StageRates builtin_rates(int stage);
 
 // With the codes that pack_stage would choose for these counts (of headers, of tokens), and for these coefficients.
-StageRates rates_of_counts(int stage, const std::vector<std::vector<uint32_t>>& histograms, int threads);
+StageRates rates_of_counts(int stage, const uint32_t* headers, const uint32_t* tokens, int threads);
 StageRates chosen_rates(const Coefficients& coefficients, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads);
 
 // Class of the header that a block would have in this stage, if it started at a cell: per cell, tiles in coding order.

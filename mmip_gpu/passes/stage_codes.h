@@ -13,12 +13,13 @@ namespace mmip {
 
 struct StageCodes {
     std::vector<uint8_t> head;               // prediction weights (stage 1) and codes, padded to a byte
-    std::vector<uint32_t> words;             // of every symbol, see rules/tokens.h; in the order of the histogram
+    uint64_t bits = 0;                       // of all symbols with their raw bits, at most
 };
 
 // Entries of the histogram of a stage; stage 0 is that of the corrections.
 size_t stage_symbols(int stage, bool dc_image);
 
-StageCodes choose_stage_codes(int stage, bool dc_image, const DcWeights& weights, const std::vector<uint32_t>& histogram);
+// `words` get the word of every symbol, see rules/tokens.h, in the order of `counts`.
+StageCodes choose_stage_codes(int stage, bool dc_image, const DcWeights& weights, const uint32_t* counts, uint32_t* words);
 
 }  // namespace mmip

@@ -234,34 +234,40 @@ namespace {
 
 // extra(symbol): what stands between the bits of a word, which begin at `shift`, and their number.
 template <class Extra>
-std::vector<uint32_t> shifted_words(const EncodingTables& tables, int shift, const Extra& extra) {
-    const int classes = static_cast<int>(tables.codewords.size()) / (tables.alphabet + 1);
-    std::vector<uint32_t> words;
-    words.reserve(static_cast<size_t>(classes) * tables.alphabet);
-    for (int c = 0; c < classes; ++c) {
-        const uint16_t* row = tables.row(c);
-        const uint32_t escape = row[tables.alphabet], escape_length = (escape & 15) + tables.escape_bits;
-        for (uint32_t s = 0; s < static_cast<uint32_t>(tables.alphabet); ++s) {
+void put_words(const EncodingTables& tables, int shift, const Extra& extra, uint32_t* out) {
+    const uint32_t alphabet = static_cast<uint32_t>(tables.alphabet);
+    for (size_t first = 0; first < tables.codewords.size(); first += alphabet + 1, out += alphabet) {
+        const uint16_t* row = tables.codewords.data() + first;
+        const uint32_t escape = row[alphabet], escape_length = (escape & 15) + static_cast<uint32_t>(tables.escape_bits);
+        const uint32_t escape_bits = (escape >> 4) << tables.escape_bits;
+        for (uint32_t s = 0; s < alphabet; ++s) {
             const uint32_t word = row[s];
             const bool listed = word != kUnlistedWord;
-            const uint32_t bits = listed ? word >> 4 : ((escape >> 4) << tables.escape_bits) | s;
-            words.push_back(bits << shift | extra(s) | (listed ? word & 15 : escape_length));
+            out[s] = (listed ? word >> 4 : escape_bits | s) << shift | extra(s) | (listed ? word & 15 : escape_length);
         }
     }
-    return words;
 }
 
 }  // namespace
 
+void put_symbol_words(const EncodingTables& tables, uint32_t* words) {
+    put_words(tables, kWordShift, [](uint32_t) { return 0u; }, words);
+}
+
 std::vector<uint32_t> symbol_words(const EncodingTables& tables) {
-    return shifted_words(tables, kWordShift, [](uint32_t) { return 0u; });
+    std::vector<uint32_t> words(tables.symbols());
+    put_symbol_words(tables, words.data());
+    return words;
 }
 
 std::vector<uint32_t> token_words(const EncodingTables& tables) {
-    return shifted_words(tables, 11, [](uint32_t s) {
+    std::vector<uint32_t> words(tables.symbols());
+    const auto extra = [](uint32_t s) {
         const uint32_t size = s & 15, run_bits = static_cast<uint32_t>(count_extra_bits(static_cast<int>(s >> 4)));
         return size < kEscapeSize ? (run_bits + static_cast<uint32_t>(size_bits(static_cast<int>(size)))) << 5 : (run_bits + 1) << 5 | kEscapeWord;
-    });
+    };
+    put_words(tables, 11, extra, words.data());
+    return words;
 }
 
 uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& headers,

@@ -34,6 +34,7 @@ size_t token_room(const TokenList& list);
 // What is put for every (class, symbol) of a code family, the raw bits of an escape included: see rules/tokens.h; of tokens, as
 // their kernel takes them, bits << 11 | kEscapeWord | raw bits of run and index << 5 | how many.
 std::vector<uint32_t> symbol_words(const EncodingTables& tables);
+void put_symbol_words(const EncodingTables& tables, uint32_t* words);
 std::vector<uint32_t> token_words(const EncodingTables& tables);
 
 // Writes a list after the bits of `from`; words of the headers and of the tokens. Returns one past the sub-stream's last byte.
