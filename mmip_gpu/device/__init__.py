@@ -5,6 +5,7 @@ own: arithmetic is that of ../rules. One pipeline serves both executors, so that
 the CPU.
 """
 
-from .executors import CudaExecutor, Executor, HostExecutor
+from .cuda_executor import CudaExecutor
+from .executors import Executor, HostExecutor
 
 __all__ = ["CudaExecutor", "Executor", "HostExecutor"]

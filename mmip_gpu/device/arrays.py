@@ -21,7 +21,8 @@ from ..planning import ChunkPlan
 from ..raw import Encoded
 from ..roi import roi_classes
 from ..trial import Analyzed, HostSamples, Samples, Trial
-from .executors import Array, CudaExecutor, Executor
+from .cuda_executor import CudaExecutor
+from .executors import Array, Executor
 from .lockstep import in_lock_step
 from .overlap import LANES, Lane, budget, cut_batches, through_lanes
 from .placement import is_on_device

@@ -18,8 +18,9 @@ from ..container import Header
 from ..errors import InvalidArgument, MmipError
 from ..inspection import open_container, stage_reader
 from ..region import TiledRegion
+from .cuda_executor import CudaExecutor
 from .decoding import DecodeJob
-from .executors import CudaExecutor, Executor
+from .executors import Executor
 from .overlap import LANES, Lane, budget, cut_batches, through_lanes
 from .placement import is_on_device
 

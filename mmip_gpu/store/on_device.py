@@ -16,8 +16,9 @@ from typing import Any
 
 from mmip_gpu.container import Header
 from mmip_gpu.device.arrays import SAMPLE_BYTES
+from mmip_gpu.device.cuda_executor import CudaExecutor
 from mmip_gpu.device.encoding import refusal
-from mmip_gpu.device.executors import CudaExecutor, Executor
+from mmip_gpu.device.executors import Executor
 from mmip_gpu.device.overlap import LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.samples import DeviceSamples, encoded_together
 from mmip_gpu.trial import Trial
