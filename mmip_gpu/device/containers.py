@@ -19,7 +19,7 @@ from ..errors import InvalidArgument, MmipError
 from ..inspection import open_container, stage_reader
 from ..region import TiledRegion
 from .decoding import DecodeJob
-from .executors import CudaExecutor, Executor
+from .executors import Array, CudaExecutor, Executor
 from .overlap import LANES, Lane, budget, cut_batches, through_lanes
 from .placement import is_on_device
 
@@ -50,8 +50,7 @@ def decode_containers(
     """
     executor = CudaExecutor() if executor is None else executor
     jobs = []
-    for blob in blobs:
-        header, read = _opened(executor, blob)
+    for header, read in _opened(executor, blobs):
         wanted = needed_stages(header, stages, scale)
         jobs.append(DecodeJob(header, [read(stage) for stage in range(1, wanted + 1)], stages, scale, region))
     held = [i for i, blob in enumerate(blobs) if is_on_device(blob)]
@@ -91,14 +90,28 @@ def _size_of(job: DecodeJob) -> int:
     return decoded + sum(job.header.payload_sizes[: len(job.payloads)])
 
 
-def _opened(executor: Executor, blob: Any) -> tuple[Header, Any]:
-    """Header of a container and a function that gives the payload of a stage, in the memory where it is."""
-    if not is_on_device(blob):
-        return open_container(blob)
-    held = executor.adopt(blob)
-    if held.dtype != np.uint8 or held.ndim != 1 or not held.flags.c_contiguous:
-        raise InvalidArgument(f"expected bytes (uint8, one axis), found {held.dtype} of shape {held.shape}")
-    start = executor.download(held[:_FIXED_BYTES]).tobytes()
-    size = max(int.from_bytes(start[6:8], "little"), _FIXED_BYTES)
-    header, at = Header.parse(executor.download(held[:size]).tobytes())
-    return header, stage_reader(held, header, at)
+def _opened(executor: Executor, blobs: Sequence[Any]) -> list[tuple[Header, Any]]:
+    """Header of each container and a function that gives the payload of a stage, in the memory where it is.
+
+    Waits for the device twice where there are containers.
+    """
+    held = {i: _adopted(executor, blob) for i, blob in enumerate(blobs) if is_on_device(blob)}
+    starts = executor.download_all([array[:_FIXED_BYTES] for array in held.values()])
+    sizes = [max(int.from_bytes(start.tobytes()[6:8], "little"), _FIXED_BYTES) for start in starts]
+    parts = executor.download_all([array[:size] for array, size in zip(held.values(), sizes, strict=True)])
+    headers = dict(zip(held, parts, strict=True))
+    found = []
+    for i, blob in enumerate(blobs):
+        if i in held:
+            header, at = Header.parse(headers[i].tobytes())
+            found.append((header, stage_reader(held[i], header, at)))
+        else:
+            found.append(open_container(blob))
+    return found
+
+
+def _adopted(executor: Executor, blob: Any) -> Array:
+    array = executor.adopt(blob)
+    if array.dtype != np.uint8 or array.ndim != 1 or not array.flags.c_contiguous:
+        raise InvalidArgument(f"expected bytes (uint8, one axis), found {array.dtype} of shape {array.shape}")
+    return array
