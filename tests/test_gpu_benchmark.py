@@ -255,5 +255,4 @@ def test_the_notes_hold_the_table_that_the_script_prints(capsys: Any) -> None:
 def test_unknown_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="no columns"):
         Run(HostExecutor(), tmp_path, 1.0).add("rates", speed=3)
-    tables = {"checks", "ceilings", "host", "kernels", "rates", "rivals", "targets", "skipped"}
-    assert set(gpu_rows.COLUMNS) == tables
+    assert set(gpu_rows.COLUMNS) == {"checks", "ceilings", "kernels", "rates", "host", "rivals", "targets", "skipped"}

@@ -7,7 +7,8 @@ the kernels; those of a device are decoded on the caller's stream. A batch takes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..inspection import open_container, stage_reader
 from ..region import TiledRegion
 from .cuda_executor import CudaExecutor
 from .decoding import DecodeJob
-from .executors import Executor
+from .executors import Array, Executor
 from .overlap import LANES, Lane, budget, cut_batches, through_lanes
 from .placement import is_on_device
 
@@ -50,9 +51,9 @@ def decode_containers(
     executor = CudaExecutor() if executor is None else executor
     jobs: dict[int, DecodeJob] = {}
     results: dict[int, Any] = {}
-    for index, blob in enumerate(blobs):
+    for index, opened in enumerate(_opened(executor, blobs)):
         try:
-            header, read = _opened(executor, blob)
+            header, read = opened()
             wanted = needed_stages(header, stages, scale)
             payloads = [read(stage) for stage in range(1, wanted + 1)]
         except MmipError as error:
@@ -91,14 +92,32 @@ def _size_of(job: DecodeJob) -> int:
     return decoded + sum(job.header.payload_sizes[: len(job.payloads)])
 
 
-def _opened(executor: Executor, blob: Any) -> tuple[Header, Any]:
-    """Header of a container and a function that gives the payload of a stage, in the memory where it is."""
+def _opened(executor: Executor, blobs: Sequence[Any]) -> list[Callable[[], tuple[Header, Any]]]:
+    """For each container, what opens it: gives its header and a function for the payload of a stage, where it lies.
+
+    Waits for the device twice where there are containers.
+    """
+    held = {i: array for i, blob in enumerate(blobs) if (array := _adopted(executor, blob)) is not None}
+    starts = executor.download_all([array[:_FIXED_BYTES] for array in held.values()])
+    sizes = [max(int.from_bytes(start.tobytes()[6:8], "little"), _FIXED_BYTES) for start in starts]
+    parts = executor.download_all([array[:size] for array, size in zip(held.values(), sizes, strict=True)])
+    headers = dict(zip(held, parts, strict=True))
+
+    def opened(index: int) -> tuple[Header, Any]:
+        if index in held:
+            header, at = Header.parse(headers[index].tobytes())
+            return header, stage_reader(held[index], header, at)
+        if is_on_device(blobs[index]):
+            found = executor.adopt(blobs[index])
+            raise InvalidArgument(f"expected bytes (uint8, one axis), found {found.dtype} of shape {found.shape}")
+        return open_container(blobs[index])
+
+    return [partial(opened, index) for index in range(len(blobs))]
+
+
+def _adopted(executor: Executor, blob: Any) -> Array | None:
+    """The bytes of a container that lies on the device; None of all else."""
     if not is_on_device(blob):
-        return open_container(blob)
-    held = executor.adopt(blob)
-    if held.dtype != np.uint8 or held.ndim != 1 or not held.flags.c_contiguous:
-        raise InvalidArgument(f"expected bytes (uint8, one axis), found {held.dtype} of shape {held.shape}")
-    start = executor.download(held[:_FIXED_BYTES]).tobytes()
-    size = max(int.from_bytes(start[6:8], "little"), _FIXED_BYTES)
-    header, at = Header.parse(executor.download(held[:size]).tobytes())
-    return header, stage_reader(held, header, at)
+        return None
+    array = executor.adopt(blob)
+    return array if array.dtype == np.uint8 and array.ndim == 1 and array.flags.c_contiguous else None

@@ -61,6 +61,8 @@ class CudaExecutor:
 
     def download_all(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
         """Copies of device arrays in one piece of pinned memory."""
+        if not arrays:
+            return []
         ends = np.cumsum([-(-array.nbytes // _ALIGNMENT) * _ALIGNMENT for array in arrays])
         staged = self.pinned(max(int(ends[-1]), 1))
         found = []

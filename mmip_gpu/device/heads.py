@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CodeStore", "StageHead", "read_heads"]
 
 _KEPT = 256  # codes of a stage that are kept in the executor's memory
-_TOGETHER = 256  # payloads whose tables the host holds at a time: about 200 KB each
+_TOGETHER = 64  # payloads whose tables the host holds at a time: about 200 KB each
 _FIRST_BYTES = 4096  # of a payload on the device that are read before its head's length is known
 
 
