@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,15 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def encode(array: Any, **options: Any) -> bytes:
+@overload
+def encode(array: Any, *, output: Literal["host"] = "host", **options: Any) -> bytes: ...
+
+
+@overload
+def encode(array: Any, *, output: Literal["host", "device"], **options: Any) -> Any: ...
+
+
+def encode(array: Any, *, output: str = "host", **options: Any) -> Any:
     """Compress an array.
 
     Parameters
@@ -91,10 +99,13 @@ def encode(array: Any, **options: Any) -> bytes:
         PyTorch, JAX, Numba) are coded there, those of the host with ``"gpu"``; the bytes are the same. `roi` may lie on
         either side. Of samples on a device only four corners of one slice are copied to the host, but all of them for
         what the kernels do not encode, for the rule ``otsu``, and where errors of float32 samples are measured.
+    output : {"host", "device"}
+        Where the container goes. What is coded on a device can stay there, as an array that `decode` takes as it is;
+        its bytes pass the host, where their heads are made.
 
     Returns
     -------
-    bytes
+    bytes or array of uint8 on the device
         A container (FORMAT.md section 1).
 
     Raises
@@ -113,6 +124,8 @@ def encode(array: Any, **options: Any) -> bytes:
     >>> mmip.decode(blob).shape
     (64, 64)
     """
+    if output != "host":
+        return encode_batch([array], output=output, **options)[0]
     return encode_array(array, **options).to_bytes()
 
 
@@ -212,8 +225,13 @@ def decode(
 
 
 def encode_batch(
-    chunks: Iterable[Any], *, threads: int | None = None, device: str | None = None, **options: Any
-) -> list[bytes]:
+    chunks: Iterable[Any],
+    *,
+    threads: int | None = None,
+    device: str | None = None,
+    output: str = "host",
+    **options: Any,
+) -> list[Any]:
     """Compress many arrays (a list or a stacked array), each as `encode` would; on a GPU they share launches.
 
     Examples
@@ -223,10 +241,16 @@ def encode_batch(
     3
     """
     items = list(chunks)
+    if output not in ("host", "device"):
+        raise InvalidArgument(f"output={output!r}: expected 'host' or 'device'")
     if wants_device(device, items):
-        from .device.arrays import encode_arrays
+        from .device.arrays import containers_on_device, encode_arrays
 
+        if output == "device":
+            return containers_on_device(items, partial(planned, **options), thread_count(threads))
         return [e.to_bytes() for e in encode_arrays(items, partial(planned, **options), thread_count(threads))]
+    if output == "device":
+        raise InvalidArgument("output='device': expected arrays of a device, or device='gpu'")
     return _each(lambda chunk: encode(chunk, threads=1, **options), items, threads)
 
 

@@ -13,7 +13,7 @@ from standin_cupy import NO_DEVICE, Cupy
 from strategies import make, make_roi
 
 import mmip_gpu as mmip
-from mmip_gpu.device import CudaExecutor, HostExecutor, arrays, samples
+from mmip_gpu.device import CudaExecutor, HostExecutor, arrays, containers, samples
 from mmip_gpu.device.encoding import refusal
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
 from mmip_gpu.planning import ChunkPlan
@@ -102,6 +102,24 @@ def test_bytes_are_those_of_the_cpu(name: str, monkeypatch: pytest.MonkeyPatch) 
     if "roi" in options and not isinstance(options["roi"], str):
         options["roi"] = held(options["roi"])
     assert mmip.encode(array, device="gpu", **options) == expected
+
+
+def test_containers_stay_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "CudaExecutor", Watched)
+    array = make("textured", (40, 50), "uint16", 1)
+    expected = mmip.encode(array, psnr=45)
+    for given, device in ((held(array), None), (array, "gpu")):
+        found = mmip.encode(given, psnr=45, output="device", device=device)
+        assert isinstance(found, np.ndarray)
+        assert found.tobytes() == expected
+        assert np.array_equal(mmip.decode(found.view(OnDevice)), mmip.decode(expected))  # type: ignore[arg-type]
+    (one, other) = mmip.encode_batch([held(array), held(array[::2])], psnr=45, output="device")
+    assert one.tobytes() == expected
+    assert other.tobytes() == mmip.encode(array[::2], psnr=45)
+    with pytest.raises(InvalidArgument, match="expected arrays of a device, or device='gpu'"):
+        mmip.encode(array, psnr=45, output="device")
+    with pytest.raises(InvalidArgument, match="output='gpu': expected 'host' or 'device'"):
+        mmip.encode_batch([array], psnr=45, output="gpu")
 
 
 def test_strided_arrays_of_a_device() -> None:

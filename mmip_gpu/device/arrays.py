@@ -29,7 +29,7 @@ from .placement import is_on_device
 from .regions import device_classes
 from .samples import DeviceSamples, Question, answered, encoded_together
 
-__all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "encode_arrays"]
+__all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays"]
 
 SAMPLE_BYTES = 24  # entries, tokens, their places, colour, decoded samples
 
@@ -67,6 +67,16 @@ def encode_arrays(
         batches = cut_batches(places, lambda i: _size_of(items[i]), budget(executor, lanes))
         found.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
     return [found[i] for i in range(len(items))]
+
+
+def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[Array]:
+    """Containers of arrays, as arrays of uint8 on the current CUDA device; errors are those of `encode_arrays`.
+
+    Their bytes pass the host, where heads are made: as many as were coded, not as many as the samples have.
+    """
+    executor = CudaExecutor()
+    encoded = encode_arrays(items, planner, threads, executor)
+    return [executor.upload(np.frombuffer(one.to_bytes(), np.uint8)) for one in encoded]
 
 
 def _encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads: int) -> list[Encoded]:
