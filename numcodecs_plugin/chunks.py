@@ -82,7 +82,8 @@ def _inside_samples(array: Any) -> int:
 
 def encode_host(options: Options, array: NDArray[Any]) -> bytes:
     """Container of a chunk, made by one thread."""
-    return mmip.encode(array.reshape(coded_shape(array.shape)), threads=1, **chunk_options(options, array))
+    blob: bytes = mmip.encode(array.reshape(coded_shape(array.shape)), threads=1, **chunk_options(options, array))
+    return blob
 
 
 def decode_host(
