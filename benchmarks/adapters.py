@@ -139,7 +139,8 @@ def _jpegxl(plane: np.ndarray, parameter: float, source: Source) -> bytes:
 
 def _avif(plane: np.ndarray, parameter: float, source: Source) -> bytes:
     bits = 8 if source.bits == 8 else _AVIF_BITS
-    return ic.avif_encode(plane, level=int(parameter), speed=6, numthreads=1, pixelformat="400", bitspersample=bits)
+    grey = ic.AVIF.PIXEL_FORMAT.YUV400
+    return ic.avif_encode(plane, level=int(parameter), speed=6, numthreads=1, pixelformat=grey, bitspersample=bits)
 
 
 def _avif_decoded(data: bytes, _piece: np.ndarray) -> np.ndarray:
@@ -209,7 +210,9 @@ def rivals() -> list[Codec]:
             "zfp accuracy",
             ic.zfp_version(),
             Source.floats,
-            lambda piece, p, _source: ic.zfp_encode(piece, level=2.0**-p, mode="a", numthreads=1),
+            lambda piece, p, _source: ic.zfp_encode(
+                piece, level=2.0**-p, mode=ic.ZFP.MODE.FIXED_ACCURACY, numthreads=1
+            ),
             lambda data, _: ic.zfp_decode(data),
             lambda source, db: Dial(-17, 8, round(-math.log2(4 * _step(db, source))), 6.02, 1),
             _same,

@@ -25,6 +25,7 @@ import numcodecs
 import numpy as np
 import zarr
 from harness import checksum, data_folder, psnr, write_rows
+from imagecodecs import ZFP
 from zarr.codecs import BloscCodec
 from zarr.storage import MemoryStore
 
@@ -53,7 +54,14 @@ class Rival:
 RIVALS = (
     Rival("JPEG 2000 (OpenJPEG)", lambda p: ic.Jpeg2k(level=p, codecformat="j2k", numthreads=1), 20, 120),
     Rival("JPEG XL e3", lambda p: ic.Jpegxl(effort=3, lossless=False, distance=10 ** (-p / 20), numthreads=1), -24, 40),
-    Rival("zfp", lambda p: ic.Zfp(mode="a", level=10 ** (-p / 20), numthreads=1), -80, 0, BLOCKS, "float32"),
+    Rival(
+        "zfp",
+        lambda p: ic.Zfp(mode=int(ZFP.MODE.FIXED_ACCURACY), level=10 ** (-p / 20), numthreads=1),
+        -80,
+        0,
+        BLOCKS,
+        "float32",
+    ),
 )
 
 

@@ -52,7 +52,9 @@ def test_page_and_schemas_have_the_keys_of_the_codecs() -> None:
 
 @pytest.mark.parametrize("options", [{"quality": 10}, EXACT, FULL, {"ratio": 5, "roi": "range:-1.5..3e2"}])
 def test_what_codecs_write_is_valid(options: dict[str, Any]) -> None:
-    jsonschema.validate(Mmip(**options).to_dict(), SCHEMAS["mmip"])
+    written = Mmip(**options).to_dict()
+    jsonschema.validate(written, SCHEMAS["mmip"])
+    assert Mmip.from_dict(written) == Mmip(**options)
 
 
 # The relations of cuts, and rules, are more than the schema says.
