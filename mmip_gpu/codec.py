@@ -132,7 +132,7 @@ def encode_chunk(
         payloads.append(encode_corrections(chunk, analysis.planes, decoded, plan.correction, threads))
     elif plan.config.verify:
         decoded = analysis.decoded()
-    reached = None if decoded is None else measured_error(original, decoded, plan.config.step)
+    reached = None if decoded is None else measured_error(original, decoded, plan.config.step, threads)
     # Of -0.0 and 0.0 either may be found: adding 0 leaves the one.
     limits = (original.min().item() + 0, original.max().item() + 0) if statistics is None else statistics[1:]
     loss = loss_record(plan, array.size, limits, sum(analysis.errors), reached)

@@ -20,7 +20,8 @@ from .floats import index_error
 
 __all__ = ["MODES", "CodecConfig", "Padding", "Quality"]
 
-MODES = ("quality", "psnr", "max_error", "ratio", "lossless")
+MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep")
+_TARGETS = ", ".join(MODES)
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
@@ -42,11 +43,11 @@ class CodecConfig:
 
     Parameters
     ----------
-    mode : {"quality", "psnr", "max_error", "ratio", "lossless"}
+    mode : {"quality", "psnr", "max_error", "ratio", "lossless", "qstep"}
         The target's kind.
     value : float
-        The target: quality in (0, 440], PSNR in dB on the data range, largest error in sample units, or bytes of
-        the samples over bytes of the encoding; 0 for lossless.
+        The target: quality in (0, 440], PSNR in dB on the data range, largest error in sample units, bytes of the
+        samples over bytes of the encoding, or the quantizer's step in sample units; 0 for lossless.
     stages : int
         2 to 5, or as many as `cuts` makes.
     cuts : tuple of int, optional
@@ -90,6 +91,7 @@ class CodecConfig:
         max_error: float | None = None,
         ratio: float | None = None,
         lossless: bool = False,
+        qstep: float | None = None,
         stages: int | None = None,
         cuts: Sequence[int] | None = None,
         roi_quality: Quality | Mapping[int, Quality] | None = None,
@@ -105,15 +107,15 @@ class CodecConfig:
         Raises
         ------
         InvalidArgument
-            Unless exactly one of quality, psnr, max_error, ratio, lossless is given and all values are in range.
+            Unless exactly one of quality, psnr, max_error, ratio, lossless, qstep is given and all values are in range.
         """
-        targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio}
+        targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         given = {k: v for k, v in targets.items() if v is not None}
         if lossless:
             given["lossless"] = 0.0
         if len(given) != 1:
             found = ", ".join(sorted(given)) or "none"
-            raise InvalidArgument(f"expected exactly one of quality, psnr, max_error, ratio, lossless; found {found}")
+            raise InvalidArgument(f"expected exactly one of {_TARGETS}; found {found}")
         mode, value = next(iter(given.items()))
         if mode == "lossless" and stages is None and cuts is None and not has_roi:
             raise InvalidArgument(
@@ -141,7 +143,7 @@ class CodecConfig:
     def check(self) -> None:
         """Raise InvalidArgument unless every field is in range."""
         if self.mode not in MODES:
-            raise InvalidArgument(f"mode {self.mode!r}: expected one of {', '.join(MODES)}")
+            raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
@@ -153,6 +155,9 @@ class CodecConfig:
             raise InvalidArgument(f"max_error={self.value}: expected 0 to {most:g}")
         if self.mode == "ratio" and not 1 <= self.value <= _LARGEST_RATIO:
             raise InvalidArgument(f"ratio={self.value}: expected 1 to {_LARGEST_RATIO}")
+        if self.mode == "qstep" and not _core.MIN_STEP <= self.index_step * _core.STEP_ONE <= _core.MAX_STEP:
+            least, most = (bound / _core.STEP_ONE * (self.step or 1.0) for bound in (_core.MIN_STEP, _core.MAX_STEP))
+            raise InvalidArgument(f"qstep={self.value}: expected {least:g} to {most:g}")
         if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
         if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
@@ -179,6 +184,11 @@ class CodecConfig:
     def exact(self) -> bool:
         """Whether every sample has to come back as it was."""
         return self.mode == "lossless" or self.error_bound == 0
+
+    @property
+    def index_step(self) -> float:
+        """Step that mode qstep asks for, in whole samples or (of float32) steps."""
+        return self.value / (self.step or 1.0)
 
     @property
     def error_bound(self) -> int | None:

@@ -347,27 +347,27 @@ int64_t float_indices(FloatArray samples, double step, double limit, IntArray in
     return -1;
 }
 
-template <class T>
-std::pair<uint64_t, uint64_t> difference_of(const void* a, const void* b, size_t count) {
-    const T* p = static_cast<const T*>(a);
-    const T* q = static_cast<const T*>(b);
-    Difference found{0, 0};
-    for (size_t i = 0; i < count; ++i) found.add(p[i], q[i]);
+// (sum of squared differences, largest absolute difference) of two arrays of one dtype.
+std::pair<uint64_t, uint64_t> difference(ReadOnlyArray a, ReadOnlyArray b, int threads) {
+    require(a.size() == b.size() && a.dtype() == b.dtype(), "arrays differ in size or dtype");
+    const SampleType type = sample_type(a.dtype());
+    const Samples first{const_cast<void*>(a.data()), type}, second{const_cast<void*>(b.data()), type};
+    nb::gil_scoped_release free;
+    const Difference found = sample_difference(first, second, static_cast<int64_t>(a.size()), threads);
     return {found.squares, found.largest};
 }
 
-// (sum of squared differences, largest absolute difference) of two arrays of one dtype.
-std::pair<uint64_t, uint64_t> difference(ReadOnlyArray a, ReadOnlyArray b) {
-    require(a.size() == b.size() && a.dtype() == b.dtype(), "arrays differ in size or dtype");
+// Sum of squared differences in each class, of planes (P, Z, Y, X) with the classes of their cells (P, gz, gy, gx).
+std::vector<uint64_t> differences(ReadOnlyArray a, ReadOnlyArray b, ClassArray cells, int depth, int classes, int threads) {
+    require(a.ndim() == 4 && a.size() == b.size() && a.dtype() == b.dtype(), "arrays differ in size or dtype, or are no planes");
+    const std::array<int64_t, 4> shape{static_cast<int64_t>(a.shape(0)), static_cast<int64_t>(a.shape(1)), static_cast<int64_t>(a.shape(2)), static_cast<int64_t>(a.shape(3))};
+    const Geometry grid = Chunk::geometry(shape[0], {shape[1], shape[2], shape[3]}, depth, {0, 0, 0});
+    require(static_cast<int64_t>(cells.size()) == shape[0] * grid.grid(0) * grid.grid(1) * grid.grid(2), "class map does not fill the grid");
+    require(std::all_of(cells.data(), cells.data() + cells.size(), [&](uint8_t c) { return c < classes; }), "a class without a step");
     const SampleType type = sample_type(a.dtype());
+    const Samples first{const_cast<void*>(a.data()), type}, second{const_cast<void*>(b.data()), type};
     nb::gil_scoped_release free;
-    switch (type) {
-        case kSampleU8: return difference_of<uint8_t>(a.data(), b.data(), a.size());
-        case kSampleI8: return difference_of<int8_t>(a.data(), b.data(), a.size());
-        case kSampleU16: return difference_of<uint16_t>(a.data(), b.data(), a.size());
-        case kSampleI16: return difference_of<int16_t>(a.data(), b.data(), a.size());
-        default: return difference_of<int32_t>(a.data(), b.data(), a.size());
-    }
+    return class_squares(first, second, shape, cells.data(), depth, classes, threads);
 }
 
 // Fills `indices` with the corrections of decoded samples.
@@ -457,7 +457,8 @@ NB_MODULE(_core, m) {
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
     m.def("statistics", &statistics, "a"_a, "threads"_a);
     m.def("float_indices", &float_indices, "samples"_a, "step"_a, "limit"_a, "indices"_a);
-    m.def("difference", &difference, "a"_a, "b"_a);
+    m.def("difference", &difference, "a"_a, "b"_a, "threads"_a);
+    m.def("differences", &differences, "a"_a, "b"_a, "cells"_a, "depth"_a, "classes"_a, "threads"_a);
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);

@@ -14,6 +14,7 @@ from .codec import read_extent
 from .container import Header
 from .errors import CorruptData, InvalidArgument, TruncatedData
 from .loss import reached_bound
+from .planning import sample_step
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -34,8 +35,8 @@ def inspect(
     Returns
     -------
     dict
-        ``shape dtype axes kind`` ..., ``config``, ``loss`` (psnr in dB, max_error in sample units) and
-        ``stages``, a list of ``{"bytes", "bytes_to_here"}``; sizes in bytes.
+        ``shape dtype axes kind`` ..., ``config`` (``qstep`` is the step of the background), ``loss`` (psnr in dB,
+        max_error in sample units) and ``stages``, a list of ``{"bytes", "bytes_to_here"}``; sizes in bytes.
 
     Examples
     --------
@@ -90,6 +91,7 @@ def describe(header: Header) -> dict[str, Any]:
             "cell_depth": t.depth,
             "tile_log2": list(t.tile_log2),
             "cuts": list(t.cuts),
+            "qstep": sample_step(t.steps[0], header.colour) * (header.step or 1.0),
             "steps": [[s / 256 for s in row] for row in t.steps],
             "reversible": [bool(r) for r in t.reversible],
             "offset": t.offset,

@@ -21,10 +21,12 @@ from .planning import ChunkPlan
 __all__ = ["loss_record", "measured_error", "reached_bound"]
 
 
-def measured_error(original: NDArray[Any], decoded: NDArray[Any], step: float | None) -> tuple[float, float]:
+def measured_error(
+    original: NDArray[Any], decoded: NDArray[Any], step: float | None, threads: int = 1
+) -> tuple[float, float]:
     """(sum of squared errors, largest error) of decoded integers, in the unit of the original."""
     if step is None:
-        return _core.difference(original, decoded)
+        return _core.difference(original, decoded, threads)
     total, largest = squared_error(original, decoded, step)
     return total, upper_float32(largest)
 

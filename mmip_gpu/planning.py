@@ -29,6 +29,7 @@ __all__ = [
     "probe_region",
     "quality_steps",
     "quarter_regions",
+    "sample_step",
     "spread_probe",
     "tile_log2",
 ]
@@ -86,8 +87,7 @@ class ChunkPlan:
 
     def class_step(self, index: int) -> float:
         """Step of a class, in sample units (before the scales of colour components)."""
-        scale = _COMPONENT_SCALES[0] if self.colour else 1.0
-        return self.steps[index][0] / _core.STEP_ONE / scale
+        return sample_step(self.steps[index], self.colour)
 
     def with_step(self, step: float) -> ChunkPlan:
         """The same plan with another background step (modes that search it)."""
@@ -108,6 +108,17 @@ class ChunkPlan:
         return replace(self, steps=steps)
 
 
+def sample_step(row: Sequence[int], colour: bool) -> float:
+    """Step of a class in sample units, of those of its components in 1/256.
+
+    Examples
+    --------
+    >>> sample_step((640,), False), round(sample_step((148, 362, 296), True), 2)
+    (2.5, 1.0)
+    """
+    return row[0] / _core.STEP_ONE / (_COMPONENT_SCALES[0] if colour else 1.0)
+
+
 def quality_steps(quality: float) -> tuple[int, int]:
     """(background step, ROI step) of the seed's rule.
 
@@ -121,9 +132,11 @@ def quality_steps(quality: float) -> tuple[int, int]:
 
 
 def initial_step(config: CodecConfig, data_range: float) -> float:
-    """Background step: of the quality rule, or what plain rounding at high rate needs for the PSNR."""
+    """Background step: as asked for, of the quality rule, or what plain rounding at high rate needs for the PSNR."""
     if config.mode == "quality":
         return float(quality_steps(config.value)[0])
+    if config.mode == "qstep":
+        return config.index_step
     if config.mode == "psnr":
         return math.sqrt(12.0) * max(data_range, 1) / 10 ** (config.value / 20)
     return max(data_range / _RATIO_LEVELS, 1.0) if config.mode == "ratio" else 1.0

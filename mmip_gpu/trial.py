@@ -100,20 +100,17 @@ class HostAnalysis:
     def class_errors(self) -> list[float]:
         """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
         plan, classes = self.plan, self.samples.classes
-        planes, decoded = self.found.planes, self.found.decoded()
+        planes, decoded, threads = self.found.planes, self.found.decoded(), self.samples.threads
         if len(plan.steps) == 1 or classes is None:
-            return [float(_core.difference(planes, decoded)[0])] + [0.0] * (len(plan.steps) - 1)
+            return [float(_core.difference(planes, decoded, threads)[0])] + [0.0] * (len(plan.steps) - 1)
         cells = cell_map(classes, PlaneLayout.of(self.samples.array.shape, plan.axes), plan.depth)
-        for axis, size in enumerate((plan.depth, 8, 8), 1):
-            cells = np.repeat(cells, size, axis).take(np.arange(planes.shape[axis]), axis)
-        squares = (planes.astype(np.int64) - decoded) ** 2
-        return [float(squares[cells == c].sum()) for c in range(len(plan.steps))]
+        return [float(s) for s in _core.differences(planes, decoded, cells, plan.depth, len(plan.steps), threads)]
 
     def mean_error(self) -> float:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
         array, step = self.samples.array, self.plan.config.step
         if step is None:
-            return _core.difference(self.found.planes, self.found.decoded())[0] / array.size
+            return _core.difference(self.found.planes, self.found.decoded(), self.samples.threads)[0] / array.size
         original = PlaneLayout.of(array.shape, self.plan.axes).to_planes(array)
         return squared_error(original, self.found.decoded(), step)[0] / step**2 / array.size
 

@@ -36,7 +36,7 @@ class Options:
 
     Parameters
     ----------
-    quality, psnr, max_error, ratio, lossless
+    quality, psnr, max_error, ratio, lossless, qstep
         The target, exactly one. ``psnr`` needs ``data_range=``: a codec sees one chunk at a time. ``lossless`` needs
         ``stages=`` or ``roi=``.
     roi : str, optional
@@ -62,6 +62,7 @@ class Options:
     max_error: float | None = None
     ratio: float | None = None
     lossless: bool = False
+    qstep: float | None = None
     stages: int | None = None
     cuts: tuple[int, ...] | None = None
     effort: int = 2

@@ -163,13 +163,15 @@ _LONGEST = {"x": 75, "y": 60, "z": 20, "t": 2, "n": 2, "c": 3}
 @st.composite
 def targets(draw: st.DrawFn) -> dict[str, Any]:
     """One of the targets that any array reaches."""
-    mode = draw(st.sampled_from(("quality", "psnr", "max_error", "lossless")))
+    mode = draw(st.sampled_from(("quality", "psnr", "max_error", "qstep", "lossless")))
     if mode == "quality":
         return {"quality": draw(st.sampled_from((0.5, 3, 10, 40, 220, 440)))}
     if mode == "psnr":
         return {"psnr": draw(st.sampled_from((15, 30, 45, 60, 90)))}
     if mode == "max_error":
         return {"max_error": draw(st.sampled_from((0, 1, 2.7, 30, 3000)))}
+    if mode == "qstep":
+        return {"qstep": draw(st.sampled_from((0.25, 3, 41.5, 1000)))}
     return {"lossless": True}
 
 

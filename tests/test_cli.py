@@ -449,8 +449,11 @@ class TestStore:
 
     def test_demo_of_a_file(self, tmp_path):
         np.save(tmp_path / "a.npy", mmip_gpu.phantom2d(64))
+        run("demo", tmp_path / "a.npy", "--out", tmp_path / "demo", "--qstep", "100")
+        coarse = load_json(tmp_path / "demo/evaluation.json")
         run("demo", tmp_path / "a.npy", "--out", tmp_path / "demo")
         evaluation = load_json(tmp_path / "demo/evaluation.json")
+        assert evaluation["stages"][-1]["psnr_range"] != coarse["stages"][-1]["psnr_range"]
         assert evaluation["roi"] is None
         assert 50 <= evaluation["stages"][-1]["psnr_range"] < 54  # flat parts jump from one palette to the next
 

@@ -92,7 +92,8 @@ def test_lossless_colour_of_extremes_is_exact(dtype: str) -> None:
 
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (0, 0, 0), (4, 0, 9), (3, 4, 0)])
 @pytest.mark.parametrize(
-    "target", [{"quality": 10}, {"psnr": 40}, {"max_error": 2}, {"ratio": 9}, {"lossless": True, "stages": 3}]
+    "target",
+    [{"quality": 10}, {"psnr": 40}, {"max_error": 2}, {"ratio": 9}, {"qstep": 4}, {"lossless": True, "stages": 3}],
 )
 def test_arrays_without_samples(shape: tuple[int, ...], target: dict[str, Any]) -> None:
     for dtype in DTYPES:
@@ -192,6 +193,46 @@ def test_ratio_is_reached(kind: str, ratio: float) -> None:
             assert np.array_equal(mmip.decode(blob), array) or jumps(
                 array, options.get("axes", "zyx"[-array.ndim :]), blob, ratio
             )
+
+
+@pytest.mark.parametrize("kind", ["textured", "edges"])
+@pytest.mark.parametrize(
+    ("dtype", "shape", "options"),
+    [
+        ("uint16", (150, 170), {"effort": 1}),
+        ("uint8", (17, 80, 99), {}),
+        ("int8", (90, 80, 3), {"axes": "yxc"}),
+        ("float32", (20, 60, 50), {"step": 0.25}),
+    ],
+)
+def test_qstep_repeats_what_a_search_found(
+    kind: str, dtype: str, shape: tuple[int, ...], options: dict[str, Any]
+) -> None:
+    array = make(kind, shape, dtype, 4)
+    roi = make_roi(np.zeros(shape), options.get("axes", "zyx"[-len(shape) :]), 2)
+    searched = mmip.encode(array, psnr=40, roi=roi, **options)
+    found = mmip.inspect(searched)["config"]
+    keys = {key: found[key] for key in ("qstep", "cell_depth", "padding")}
+    blob = mmip.encode(array, roi=roi, **keys, **options)
+    report = mmip.inspect(blob)
+    assert report["loss"]["mode"] == "qstep"
+    assert report["loss"]["requested"] == found["qstep"]
+    if report["colour"]:  # the searched step was rounded once for each component
+        np.testing.assert_allclose(report["config"]["steps"], found["steps"], atol=1 / 128)
+        return
+    assert report["config"] == found
+    assert blob[report["header_bytes"] :] == searched[report["header_bytes"] :]
+
+
+def test_qstep_has_limits() -> None:
+    image = make("smooth", (40, 50), "uint16", 1)
+    for value in (0.25, 65536):
+        assert mmip.inspect(mmip.encode(image, qstep=value))["config"]["qstep"] == value
+    for value in (0.249, 65537, -4, 0):
+        with pytest.raises(mmip.InvalidArgument, match=r"qstep=.*expected 0.25 to 65536"):
+            mmip.encode(image, qstep=value)
+    with pytest.raises(mmip.InvalidArgument, match=r"qstep=0.02: expected 0.025 to 6553.6"):
+        mmip.encode(image.astype(np.float32), qstep=0.02, step=0.1)
 
 
 def test_quality_steps_fall_with_quality() -> None:

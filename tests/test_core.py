@@ -80,20 +80,38 @@ def test_differences(dtype: str) -> None:
     info = np.iinfo(dtype)
     a, b = make("noise", (70, 60), dtype, 1), make("noise", (70, 60), dtype, 2)
     d = a.astype(np.int64) - b
-    assert _core.difference(a, b) == (int((d * d).sum()), int(np.abs(d).max()))
+    assert _core.difference(a, b, 1) == (int((d * d).sum()), int(np.abs(d).max()))
     low, high = np.full(1000, info.min, dtype), np.full(1000, info.max, dtype)
     span = int(info.max) - int(info.min)
-    assert _core.difference(low, high) == _core.difference(high, low) == (1000 * span * span, span)
-    assert _core.difference(low[:0], high[:0]) == (0, 0)
+    assert _core.difference(low, high, 1) == _core.difference(high, low, 1) == (1000 * span * span, span)
+    assert _core.difference(low[:0], high[:0], 1) == (0, 0)
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_differences_of_classes(depth: int, threads: int) -> None:
+    rng, shape = np.random.default_rng(depth), (2, 11, 21, 45)
+    grid = (2, -(-11 // depth), 3, 6)
+    for dtype in DTYPES:
+        a, b = make("noise", shape, dtype, 1), make("noise", shape, dtype, 2)
+        cells = rng.integers(0, 3, grid).astype(np.uint8)
+        voxels = cells.repeat(depth, 1)[:, :11].repeat(8, 2)[:, :, :21].repeat(8, 3)[..., :45]
+        squares = (a.astype(np.int64) - b) ** 2
+        expected = [int(squares[voxels == c].sum()) for c in range(4)]
+        assert _core.differences(a, b, cells, depth, 4, threads) == expected
+        assert sum(expected) == _core.difference(a, b, threads)[0]
+        for other, classes in ((cells[:, :, :2], 4), (cells, int(cells.max()))):
+            with pytest.raises(ValueError, match=r"class"):
+                _core.differences(a, b, np.ascontiguousarray(other), depth, classes, threads)
 
 
 def test_differences_of_other_arrays_are_refused() -> None:
     a = np.zeros(4, np.uint8)
     for other in (np.zeros(5, np.uint8), np.zeros(4, np.int8), np.zeros(4, np.float32)):
         with pytest.raises(ValueError, match=r"differ|not integers"):
-            _core.difference(a, other)
+            _core.difference(a, other, 1)
     with pytest.raises(ValueError, match="not supported"):
-        _core.difference(np.zeros(4, np.int64), np.zeros(4, np.int64))
+        _core.difference(np.zeros(4, np.int64), np.zeros(4, np.int64), 1)
 
 
 # --- columns: the arrays of a store, FORMAT.md section 10

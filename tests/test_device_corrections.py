@@ -64,7 +64,7 @@ def test_payloads_of_an_unequal_batch(executor: HostExecutor) -> None:
         if plan.correction is not None and plan.config.step is None:
             planes = PlaneLayout.of(array.shape, plan.axes).to_planes(array)
             loss, decoded = expected.header.loss, executor.download(found.decoded)
-            assert _core.difference(planes, decoded) == (loss.sse, loss.max_error)
+            assert _core.difference(planes, decoded, 1) == (loss.sse, loss.max_error)
             assert loss.max_error <= plan.correction
 
 

@@ -102,6 +102,6 @@ def test_statistics_and_differences(executor: HostExecutor, dtype: str) -> None:
     others = [rng.integers(low, high, n, dtype, endpoint=True) for n in sizes]
     held = [executor.upload(a) for a in arrays]
     assert sample_statistics(executor, held) == [_core.statistics(a, 1) for a in arrays]
-    expected = [_core.difference(a, b) for a, b in zip(arrays, others, strict=True)]
+    expected = [_core.difference(a, b, 1) for a, b in zip(arrays, others, strict=True)]
     assert differences(executor, held, [executor.upload(b) for b in others]) == expected
     assert differences(executor, held, held) == [(0, 0)] * len(sizes)

@@ -322,7 +322,7 @@ def test_random_sub_streams_raise_or_return(seed, tables, rng):
         ("dtype", 5),
         ("kind", 2),
         ("colour", 1),
-        ("mode", 5),
+        ("mode", 6),
         ("requested", float("nan")),
         ("verified", 2),
         ("minimum", 1),

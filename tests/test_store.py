@@ -421,6 +421,14 @@ def test_the_ratio_is_reached(ratio):
     assert report["loss"]["requested"] == ratio
 
 
+def test_a_step_that_is_given():
+    report = mmip.write_zarr(VOLUME, MemoryStore(), qstep=37.5, chunks=(16, 32, 32))
+    assert report["loss"]["mode"] == "qstep"
+    assert report["loss"]["requested"] == 37.5
+    assert report["plan"]["qstep"] == 37.5
+    assert report["plan"]["steps"] == [[37.5]]
+
+
 def test_the_ratio_where_the_probes_mislead(monkeypatch):
     volume = textured((16, 32, 400), "int16")
     volume[:, :, 32:] //= 50

@@ -368,6 +368,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({}, "exactly one of quality"),
     ({"quality": 10, "psnr": 40}, "exactly one of quality"),
     ({"quality": 0}, r"quality=0.*\(0, 440\]"),
+    ({"qstep": 0}, "qstep=0.*0.25 to 65536"),
     ({"quality": "high"}, "quality='high'.*finite number"),
     ({"psnr": 50}, "data_range=None"),
     ({"psnr": 50, "data_range": math.inf}, "data_range=inf"),

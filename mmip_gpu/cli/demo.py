@@ -14,6 +14,7 @@ from mmip_gpu.cli.figures import draw
 from mmip_gpu.cli.files import write_json
 from mmip_gpu.cli.stores import write_store
 from mmip_gpu.cli.values import coding_options, load_roi
+from mmip_gpu.config import MODES
 from mmip_gpu.sources import open_source
 
 __all__ = ["demo"]
@@ -28,7 +29,7 @@ def demo(args: Namespace) -> None:
     is_phantom = source.metadata["kind"].startswith("phantom")
     roi = load_roi(args.roi or (_PHANTOM_ROI if is_phantom and not args.no_roi else None))
     options = coding_options(args)
-    if not {"quality", "psnr", "lossless"} & set(options):
+    if not set(MODES) & set(options):
         options |= {"quality": 10} if is_phantom else {"psnr": 50}
     folder = Path(args.out)
     store, picture, results = (folder / name for name in ("volume.zarr", "progressive.png", "evaluation.json"))

@@ -133,7 +133,7 @@ def coding_options(args: Namespace) -> dict[str, Any]:
 
     Progressive coding is what the command line offers, so ``--lossless`` alone means three stages.
     """
-    names = ("quality", "psnr", "max_error", "ratio", "stages", "roi_quality", "cell_depth", "step", "effort")
+    names = ("quality", "psnr", "max_error", "ratio", "qstep", "stages", "roi_quality", "cell_depth", "step", "effort")
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.lossless:
         options = {"lossless": True, "stages": 3} | options

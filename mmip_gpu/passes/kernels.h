@@ -130,12 +130,18 @@ struct SampleStatistics {
     int32_t low, high;
 };
 
+struct SampleDifference {
+    uint64_t squares;
+    uint32_t largest;
+};
+
 struct Kernels {
     int64_t (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class; returns how many indices
     void (*unpack_tiles)(UnpackJob*, int);                     // AC sub-streams of one stage, two together where there are two
     void (*synthesize_tile)(const SynthesizeJob&);
     void (*project_cell)(const FillJob&);
     SampleStatistics (*statistics)(const void*, int, int64_t);   // samples, SampleType, how many (at least one)
+    SampleDifference (*difference)(const void*, const void*, int, int64_t);
     void (*list_tokens)(const TokenListJob&);
     uint8_t* (*write_tokens)(const TokenWriteJob&);            // returns one past the last byte
     const char* name;

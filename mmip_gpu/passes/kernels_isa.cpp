@@ -68,11 +68,21 @@ mmip::SampleStatistics statistics(const void* samples, int type, int64_t count) 
     }
 }
 
+mmip::SampleDifference difference(const void* a, const void* b, int type, int64_t count) {
+    switch (type) {
+        case mmip::kSampleU8: return difference_of(static_cast<const uint8_t*>(a), static_cast<const uint8_t*>(b), count);
+        case mmip::kSampleI8: return difference_of(static_cast<const int8_t*>(a), static_cast<const int8_t*>(b), count);
+        case mmip::kSampleU16: return difference_of(static_cast<const uint16_t*>(a), static_cast<const uint16_t*>(b), count);
+        case mmip::kSampleI16: return difference_of(static_cast<const int16_t*>(a), static_cast<const int16_t*>(b), count);
+        default: return difference_of(static_cast<const int32_t*>(a), static_cast<const int32_t*>(b), count);
+    }
+}
+
 }  // namespace
 }  // namespace MMIP_NS
 
 namespace mmip {
 extern const Kernels MMIP_TABLE_NAME;
 const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::unpack_tiles, MMIP_NS::synthesize_tile, MMIP_NS::project_cell,
-                                 MMIP_NS::statistics, MMIP_NS::list_tokens, MMIP_NS::write_tokens, MMIP_ISA_TEXT};
+                                 MMIP_NS::statistics, MMIP_NS::difference, MMIP_NS::list_tokens, MMIP_NS::write_tokens, MMIP_ISA_TEXT};
 }  // namespace mmip

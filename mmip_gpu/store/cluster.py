@@ -287,7 +287,7 @@ def _on_device(task: Task, group: Sequence[Coordinates]) -> dict[Coordinates, An
 
 
 def _failed(failures: Sequence[tuple[Coordinates, str]]) -> StoreError:
-    named = "; ".join(f"chunk {at}: {' '.join(problem.split())}" for at, problem in failures[:_NAMED_FAILURES])
+    named = "; ".join(f"chunk {at}: {' '.join(problem.split())}" for at, problem in sorted(failures)[:_NAMED_FAILURES])
     more = len(failures) - _NAMED_FAILURES
     rest = f"; and {more} more" if more > 0 else ""
     return StoreError(f"{len(failures)} chunks failed, the others are kept; run the same job again: {named}{rest}")

@@ -91,8 +91,8 @@ def write_zarr(
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
-        ``quality psnr max_error ratio lossless stages cuts roi_quality cell_depth padding verify effort step`` as in
-        `mmip_gpu.encode`. With ``psnr=`` and ``ratio=`` the step is found on up to 8 probes; the whole array is
+        ``quality psnr max_error ratio lossless qstep stages cuts roi_quality cell_depth padding verify effort step`` as
+        in `mmip_gpu.encode`. With ``psnr=`` and ``ratio=`` the step is found on up to 8 probes; the whole array is
         written again with another step, about four times at most, should it miss the request (a PSNR only with
         ``verify``).
 

@@ -175,7 +175,7 @@ def read_array_fields(fields):
     require(sorted(set(axes) & set("zyx"), reverse=True) == [a for a in axes if a in "zyx"], f"axes {axes}")
     require(not colour or ("c" in axes and shape[axes.index("c")] == 3), "colour without an axis c of length 3")
     require(header.samples < 1 << 48, f"shape {shape}")
-    header.mode = fields.number("B", range(5), "mode")
+    header.mode = fields.number("B", range(6), "mode")
     header.requested = fields.number("d")
     require(math.isfinite(header.requested), "requested")
     require(header.mode != 4 or header.requested == 0, "requested")

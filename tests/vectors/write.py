@@ -71,6 +71,7 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "dc_image": ("hills", (500, 460), "uint16", 0, {"psnr": 30}),
     "dc_image_slices": ("slices", (5, 330, 290), "int16", 0, {"psnr": 38, "cell_depth": 1, "stages": 3}),
     "dc_image_colour": ("hills", (300, 320, 3), "uint8", 0, {"psnr": 38, "axes": "yxc"}),
+    "3d_qstep": ("textured", (9, 40, 37), "uint8", 2, {"qstep": 6.5, "cell_depth": 8}),
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
