@@ -360,7 +360,8 @@ std::pair<uint64_t, uint64_t> difference(ReadOnlyArray a, ReadOnlyArray b, int t
 // Sum of squared differences in each class, of planes (P, Z, Y, X) with the classes of their cells (P, gz, gy, gx).
 std::vector<uint64_t> differences(ReadOnlyArray a, ReadOnlyArray b, ClassArray cells, int depth, int classes, int threads) {
     require(a.ndim() == 4 && a.size() == b.size() && a.dtype() == b.dtype(), "arrays differ in size or dtype, or are no planes");
-    const std::array<int64_t, 4> shape{static_cast<int64_t>(a.shape(0)), static_cast<int64_t>(a.shape(1)), static_cast<int64_t>(a.shape(2)), static_cast<int64_t>(a.shape(3))};
+    std::array<int64_t, 4> shape;
+    for (int i = 0; i < 4; ++i) shape[i] = static_cast<int64_t>(a.shape(i));
     const Geometry grid = Chunk::geometry(shape[0], {shape[1], shape[2], shape[3]}, depth, {0, 0, 0});
     require(static_cast<int64_t>(cells.size()) == shape[0] * grid.grid(0) * grid.grid(1) * grid.grid(2), "class map does not fill the grid");
     require(std::all_of(cells.data(), cells.data() + cells.size(), [&](uint8_t c) { return c < classes; }), "a class without a step");

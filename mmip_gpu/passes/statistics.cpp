@@ -38,7 +38,8 @@ Difference sample_difference(const Samples& a, const Samples& b, int64_t count, 
     return all;
 }
 
-std::vector<uint64_t> class_squares(const Samples& a, const Samples& b, const std::array<int64_t, 4>& shape, const uint8_t* cells, int depth, int classes, int threads) {
+std::vector<uint64_t> class_squares(const Samples& a, const Samples& b, const std::array<int64_t, 4>& shape, const uint8_t* cells,
+                                    int depth, int classes, int threads) {
     const int64_t slices = shape[0] * shape[1], bytes = kSampleBytes[a.type];
     const std::array<int64_t, 3> grid{(shape[1] + depth - 1) / depth, (shape[2] + 7) / 8, (shape[3] + 7) / 8};
     std::vector<uint64_t> parts(slices * classes);

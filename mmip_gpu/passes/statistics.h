@@ -16,6 +16,7 @@ Difference sample_difference(const Samples& a, const Samples& b, int64_t count, 
 
 // Sums of squared differences of two arrays (planes, Z, Y, X) of one type, one a class; cells: classes of all cells in raster
 // order, below `classes`.
-std::vector<uint64_t> class_squares(const Samples& a, const Samples& b, const std::array<int64_t, 4>& shape, const uint8_t* cells, int depth, int classes, int threads);
+std::vector<uint64_t> class_squares(const Samples& a, const Samples& b, const std::array<int64_t, 4>& shape, const uint8_t* cells,
+                                    int depth, int classes, int threads);
 
 }  // namespace mmip

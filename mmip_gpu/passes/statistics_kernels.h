@@ -1,5 +1,6 @@
 // Sum and range of samples, and how far two arrays are apart, in one pass. Values: samples in, SampleStatistics and
-// SampleDifference out. Home: host, per instruction set. One item of work = a piece of an array. The encoder's own: FORMAT.md section 1 stores what follows from them.
+// SampleDifference out. Home: host, per instruction set. One item of work = a piece of an array.
+// The encoder's own: FORMAT.md section 1 stores what follows from them.
 #pragma once
 
 #include <type_traits>
