@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -314,6 +315,36 @@ def test_a_chunk_is_decoded_once_and_kept_within_the_limit(folder, monkeypatch):
         for _ in range(2):
             assert fetched(f"{server.url}/0/c/0/0/0")[0] == 200
     assert counts[1, (0, 0, 0)] == 2
+
+
+def test_replies_do_not_wait_for_acknowledgements(server):
+    line, seconds = http.client.HTTPConnection(urlsplit(server.url).netloc), []
+    for _ in range(21):
+        start = time.perf_counter()
+        line.request("GET", "/3/c/0/0/0")
+        line.getresponse().read()
+        seconds.append(time.perf_counter() - start)
+    line.close()
+    assert sorted(seconds)[10] < 0.03  # one that waits takes 0.04
+
+
+def test_many_connections_at_once(server, exported):
+    """As clients in JavaScript make them: one for each chunk, none waits for another."""
+    host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
+    body = (exported / "3/c/0/0/0").read_bytes()
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET /3/c/0/0/0 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        reply = await reader.read()
+        assert reply.startswith(b"HTTP/1.1 200")
+        assert reply.endswith(body)
+        writer.close()
+
+    async def clients() -> None:
+        await asyncio.wait_for(asyncio.gather(*(client() for _ in range(300))), 20)
+
+    asyncio.run(clients())
 
 
 def test_damage_is_told_and_the_rest_served(folder, tmp_path):

@@ -142,6 +142,7 @@ class PyramidServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True  # a client that keeps its connection open does not keep the process
+    request_queue_size = 1024  # clients in JavaScript ask for all chunks of a level at once, each on its connection
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that leave; the program goes on after anything else, too."""
@@ -158,6 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "mmip"
     sys_version = ""
     timeout = _IDLE_SECONDS
+    disable_nagle_algorithm = True  # the body must not wait until the client has acknowledged the headers
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
