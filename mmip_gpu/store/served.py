@@ -2,7 +2,8 @@
 
 Values: a Pyramid in; the bytes of metadata and chunks that an export of it would hold out. Guarantees that chunks are
 kept within a limit of bytes, and those below 1/8, which rest on many, apart from the others; that a chunk which is
-wanted several times at once is made once; and that at most `threads` are decoded at the same time.
+wanted several times at once is made once; that at most `threads` are decoded at the same time; and that a thread which
+makes a chunk holds one of each level between at most.
 """
 
 from __future__ import annotations
