@@ -12,7 +12,8 @@ neuroglancer  pip install neuroglancer, apt-get install chromium (any Chrome by 
 
 Besides: pip install '.[bench]'. A client that is missing is "not here", which is no result. Data are compared with
 `open_zarr`, and below 1/8 with means taken here. Of a drawing the part that is not dark must be the slice that it
-shows: correlation of at least 0.98. `first look` is the rate of raw samples at which a server of one thread makes the
+shows: correlation of at least 0.98; at 1/8 its centre must be where it is at full scale, within a sample and a half: a
+level that is not translated is 3.5 samples off. `first look` is the rate of raw samples at which a server of one thread makes the
 last level, which rests on stage 1 of every chunk. Writes results/viewers.csv, and with --picture what neuroglancer
 shows, of the phantom.
 """
@@ -133,6 +134,13 @@ def check_drawing(drawn: np.ndarray, image: Image) -> str:
     return f"drawing of the middle slice, correlation {found:.3f}"
 
 
+def centre(drawn: np.ndarray, scale: int) -> np.ndarray:
+    """Centre of brightness from the middle of the drawing, in samples of the full scale."""
+    grey = drawn[..., :3].mean(-1)
+    places = (np.indices(grey.shape) * grey).sum((1, 2)) / grey.sum()
+    return (places - (np.array(grey.shape) - 1) / 2) * scale
+
+
 def by_tensorstore(image: Image, place: str) -> tuple[str, str]:
     """All levels."""
     tensorstore = imported("tensorstore")
@@ -199,11 +207,16 @@ def by_neuroglancer(image: Image, place: str) -> tuple[str, str]:
         check_equal(viewer.volume("phantom").result(60).read().result(60), image.levels[0], "level 0")
         shot = Path(folder) / "shot.png"
 
-        def drawn() -> np.ndarray:
+        def drawn(scale: int = 1) -> np.ndarray:
+            with viewer.txn() as state:
+                state.cross_section_scale = scale
             shot.write_bytes(viewer.screenshot(size=[800, 600]).screenshot.image)
             return skimage.imread(shot)
 
-        said = "data of level 0; " + check_drawing(drawn(), image)
+        full, small = drawn(), drawn(8)
+        said = f"data of level 0; {check_drawing(full, image)}, in place at 1/8"
+        if np.abs(centre(full, 1) - centre(small, 8)).max() > 1.5:
+            raise AssertionError("the slice moves from full scale to 1/8")
         if image.given.picture:
             with viewer.txn() as state:
                 state.layout, state.show_scale_bar, state.projection_scale = "4panel", True, 330
