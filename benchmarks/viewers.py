@@ -12,10 +12,10 @@ neuroglancer  pip install neuroglancer, apt-get install chromium (any Chrome by 
 
 Besides: pip install '.[bench]'. A client that is missing is "not here", which is no result. Data are compared with
 `open_zarr`, and below 1/8 with means taken here. Of a drawing the part that is not dark must be the slice that it
-shows: correlation of at least 0.98; at 1/8 its centre must be where it is at full scale, within a sample and a half: a
-level that is not translated is 3.5 samples off. `first look` is the rate of raw samples at which a server of one thread makes the
-last level, which rests on stage 1 of every chunk. Writes results/viewers.csv, and with --picture what neuroglancer
-shows, of the phantom.
+shows: correlation of at least 0.98. In neuroglancer the centre must be at 1/8 where it is at full scale, within 1.5
+samples; a level without its translation is 3.5 off. `first look` is the rate of raw samples at which a server of one
+thread makes the last level, which rests on stage 1 of every chunk. Writes results/viewers.csv, and with --picture what
+neuroglancer shows, of the phantom.
 """
 
 from __future__ import annotations
