@@ -16,6 +16,7 @@ import pytest
 import report
 import rivals
 import scaling
+import viewers
 from rates import Dial, Point, around, bits_at, bracket, geometric_mean, mean_ratio, rate_at
 
 import mmip_gpu as mmip
@@ -296,3 +297,26 @@ def test_the_peak_holds_what_is_freed_again() -> None:
     assert found == size
     if before:  # Linux only
         assert peak - before >= 0.8 * size
+
+
+# --- viewers
+
+
+def test_a_drawing_is_known_by_what_is_not_dark() -> None:
+    plane = mmip.phantom3d((9, 100, 120))[4]
+    grey = np.zeros((300, 400), np.uint8)
+    grey[50:250, 100:340] = (plane.astype(float) * 255 / plane.max()).repeat(2, 0).repeat(2, 1)
+    drawn = np.stack([grey] * 3 + [np.full_like(grey, 255)], -1)
+    assert viewers.correlation(drawn, plane) > viewers.LEAST_CORRELATION
+    for wrong in (drawn[:, ::-1], drawn[::-1], np.zeros_like(drawn), np.full_like(drawn, 200)):
+        assert viewers.correlation(wrong, plane) < viewers.LEAST_CORRELATION
+
+
+def test_a_client_that_is_missing_has_passed_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> Any:
+        raise AssertionError("level 0 differs")
+
+    monkeypatch.setitem(viewers.CLIENTS, "none", (lambda *_: viewers.imported("no_such_package"), ("served",)))
+    monkeypatch.setitem(viewers.CLIENTS, "wrong", (refused, ("served",)))
+    results = [viewers.row_of(client, None, "served")["result"] for client in ("none", "wrong")]  # type: ignore[arg-type]
+    assert results == ["not here: no package no_such_package", "failed: AssertionError: level 0 differs"]

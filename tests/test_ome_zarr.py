@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -26,7 +27,7 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources import Source
-from mmip_gpu.store import pyramid, serving
+from mmip_gpu.store import levels, pyramid, serving
 
 ROOT = Path(mmip.__file__).parents[1]
 SCALES = (1, 2, 4, 8)
@@ -169,7 +170,7 @@ def test_what_ome_zarr_has_no_place_for(shape, axes, tmp_path):
 
 
 def test_an_interrupted_export_goes_on(folder, tmp_path, monkeypatch):
-    read, done = pyramid.Level.read, Counter()
+    read, done = levels.ScaledLevel.read, Counter()
 
     def interrupted(self: Any, index: Any) -> Any:  # of the sixth chunk
         if done["read"] == 5:
@@ -178,7 +179,7 @@ def test_an_interrupted_export_goes_on(folder, tmp_path, monkeypatch):
         return read(self, index)
 
     target = tmp_path / "out.ome.zarr"
-    monkeypatch.setattr(pyramid.Level, "read", interrupted)
+    monkeypatch.setattr(levels.ScaledLevel, "read", interrupted)
     with pytest.raises(KeyboardInterrupt):
         mmip.export_ome_zarr(folder, target, chunks=(16, 32, 32), threads=1)
     monkeypatch.undo()
@@ -199,7 +200,7 @@ def test_an_interrupted_export_goes_on(folder, tmp_path, monkeypatch):
 
 
 def test_few_chunks_are_in_memory(folder, tmp_path, monkeypatch):
-    read, under_way, most = pyramid.Level.read, Counter(), Counter()
+    read, under_way, most = levels.ScaledLevel.read, Counter(), Counter()
 
     def counted(self: Any, index: Any) -> Any:
         under_way["now"] += 1
@@ -209,7 +210,7 @@ def test_few_chunks_are_in_memory(folder, tmp_path, monkeypatch):
         under_way["now"] -= 1
         return samples
 
-    monkeypatch.setattr(pyramid.Level, "read", counted)
+    monkeypatch.setattr(levels.ScaledLevel, "read", counted)
     mmip.export_ome_zarr(folder, tmp_path / "a", chunks=(16, 32, 32), threads=2)
     assert 1 <= most["seen"] <= 2
 
@@ -293,14 +294,14 @@ def test_head_options_and_other_methods(server, exported):
 
 
 def test_a_chunk_is_decoded_once_and_kept_within_the_limit(folder, monkeypatch):
-    read, counts = pyramid.Level.read, Counter()
+    read, counts = levels.ScaledLevel.read, Counter()
 
     def slow(self: Any, index: Any) -> Any:
         counts[self.volume.scale, tuple(index)] += 1
         time.sleep(0.05)
         return read(self, index)
 
-    monkeypatch.setattr(pyramid.Level, "read", slow)
+    monkeypatch.setattr(levels.ScaledLevel, "read", slow)
     with mmip.serve_zarr(folder, port=0) as server:
         urls = [f"{server.url}/{key}" for key in ("0/c/0/0/0", "1/c/0/0/0")] * 4
         threads = [threading.Thread(target=fetched, args=(url,)) for url in urls]
@@ -314,6 +315,36 @@ def test_a_chunk_is_decoded_once_and_kept_within_the_limit(folder, monkeypatch):
         for _ in range(2):
             assert fetched(f"{server.url}/0/c/0/0/0")[0] == 200
     assert counts[1, (0, 0, 0)] == 2
+
+
+def test_replies_do_not_wait_for_acknowledgements(server):
+    line, seconds = http.client.HTTPConnection(urlsplit(server.url).netloc), []
+    for _ in range(21):
+        start = time.perf_counter()
+        line.request("GET", "/3/c/0/0/0")
+        line.getresponse().read()
+        seconds.append(time.perf_counter() - start)
+    line.close()
+    assert sorted(seconds)[10] < 0.03  # one that waits takes 0.04
+
+
+def test_many_connections_at_once(server, exported):
+    """As clients in JavaScript make them: one for each chunk, none waits for another."""
+    host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
+    body = (exported / "3/c/0/0/0").read_bytes()
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET /3/c/0/0/0 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        reply = await reader.read()
+        assert reply.startswith(b"HTTP/1.1 200")
+        assert reply.endswith(body)
+        writer.close()
+
+    async def clients() -> None:
+        await asyncio.wait_for(asyncio.gather(*(client() for _ in range(300))), 20)
+
+    asyncio.run(clients())
 
 
 def test_damage_is_told_and_the_rest_served(folder, tmp_path):
@@ -362,4 +393,5 @@ def test_examples():
     import doctest
 
     assert doctest.testmod(serving).failed == 0
+    assert doctest.testmod(levels).failed == 0
     assert doctest.testmod(__import__("mmip_gpu.store.export", fromlist=["x"])).failed == 0

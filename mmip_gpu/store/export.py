@@ -1,22 +1,27 @@
 """Writing a store as an OME-Zarr pyramid that any viewer opens, chunk by chunk, resumable.
 
 Values: a store and a place in; a Zarr group of NGFF 0.5 with one array a scale out. Guarantees memory for `threads`
-chunks, that chunks which are there are not made again, and that the metadata which make a group an image are written
-last: what was interrupted is no image yet. What the levels hold is pyramid.py's affair.
+chunks, that means are made of chunks as they are written, that chunks which are there are not made again, and that
+the metadata which make a group an image are written last: what was interrupted is no image yet. What the levels hold
+is pyramid.py's affair.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import zarr
+from numpy.typing import NDArray
 from zarr.core.sync import sync
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 
+from .levels import ChunkIndex, ScaledLevel
 from .place import opened_path, path_name, storing
 from .pyramid import Pyramid
 from .running import progress_bar, running
@@ -41,7 +46,12 @@ def export_ome_zarr(
     threads: int | None = None,
     progress: bool | None = None,
 ) -> dict[str, Any]:
-    """Write a store as a standard OME-Zarr pyramid (NGFF 0.5, Zarr 3) at the scales 1, 1/2, 1/4 and 1/8.
+    """Write a store as a standard OME-Zarr pyramid (NGFF 0.5, Zarr 3).
+
+    Levels 0 to 3 are the scales 1, 1/2, 1/4 and 1/8, decoded. Below them each level is the mean over windows of two
+    samples on the axes that scales reduce (y and x; z too with 3D cells), made of the chunks of the level before as
+    they are in the target: over what is there at an odd end, of integers rounded half to even. The last level is the
+    first that is within one chunk on these axes; an axis of one sample stays.
 
     Parameters
     ----------
@@ -53,7 +63,8 @@ def export_ome_zarr(
     stages : int, optional
         Decode only the first stages; by default all that the store holds.
     chunks : sequence of int, optional
-        Samples of a chunk, one number per axis or per axis out of z, y, x; default: 64 x 256 x 256.
+        Samples of a chunk, one number per axis or per axis out of z, y, x; default: 64 x 256 x 256. From level 3 on
+        an odd number on an axis that is reduced counts one more.
     overwrite : bool
         Start afresh where another export is. Anything else in the place is never deleted.
     threads : int, optional
@@ -94,14 +105,20 @@ def export_ome_zarr(
         arrays = pyramid.create_arrays(group)
     written: list[bool] = []
 
-    def work(item: tuple[int, tuple[int, ...]]) -> bool:
-        number, index = item
+    def written_before(number: int, index: ChunkIndex) -> NDArray[Any]:
+        with storing(f"{name}: chunk {index} of level {number} cannot be read"):
+            return np.asarray(arrays[number][pyramid.levels[number].region(index)])
+
+    def work(number: int, index: ChunkIndex) -> bool:
         array, level = arrays[number], pyramid.levels[number]
         with storing(f"{name}: chunk {index} of level {number}"):
             key = array.store_path / array.metadata.encode_chunk_key(index)
             is_new = not sync(key.exists())
         if is_new:
-            samples = level.read(index)
+            if isinstance(level, ScaledLevel):
+                samples = level.read(index)
+            else:
+                samples = level.read(index, partial(written_before, number - 1), _in_turn)
             with storing(f"{name}: chunk {index} of level {number} cannot be written"):
                 array[level.region(index)] = samples
         return is_new
@@ -112,11 +129,17 @@ def export_ome_zarr(
             written.append(is_new)
             advance()
 
-        run_bounded(work, pyramid.chunks(), workers, done)
+        for number, level in enumerate(pyramid.levels):  # a mean needs all of the level before
+            run_bounded(partial(work, number), level.indices(), workers, done)
     with storing(f"{name}: its metadata cannot be written"):
         group.update_attributes({"ome": pyramid.metadata, _MARK: {"job": job, "complete": True}})
     shapes = [list(level.shape) for level in pyramid.levels]
     return {"levels": shapes, "chunk_count": pyramid.chunk_count, "written": sum(written)}
+
+
+def _in_turn(work: Callable[[ChunkIndex], None], sources: Iterable[ChunkIndex]) -> None:
+    for source in sources:
+        work(source)
 
 
 def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:

@@ -16,7 +16,7 @@ from mmip_gpu.errors import MissingResource
 if TYPE_CHECKING:
     from .read import ProgressiveArray
 
-__all__ = ["AxisPlace", "axis_places", "dask_array", "data_array"]
+__all__ = ["AxisPlace", "axis_places", "dask_array", "data_array", "shrinking_axes"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,17 @@ def axis_places(volume: ProgressiveArray) -> list[AxisPlace]:
     metadata = volume.metadata
     sizes = metadata["scale"] or [1.0] * volume.ndim
     units = [axis.get("unit") for axis in metadata["axes"]]
-    shrinking = "zyx" if volume.report["plan"]["cell_depth"] == 8 else "yx"
+    letters = shrinking_axes(volume)
     places = []
     for letter, size, unit in zip(volume.axes, sizes, units, strict=True):
-        factor = volume.scale if letter in shrinking else 1
+        factor = volume.scale if letter in letters else 1
         places.append(AxisPlace(letter, size * factor, size * (factor - 1) / 2, unit))
     return places
+
+
+def shrinking_axes(volume: ProgressiveArray) -> str:
+    """Letters of the axes that a scale reduces."""
+    return "zyx" if volume.report["plan"]["cell_depth"] == 8 else "yx"
 
 
 def dask_array(volume: ProgressiveArray) -> Any:

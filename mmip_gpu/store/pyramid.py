@@ -1,23 +1,21 @@
-"""A store as a multiscale image: one lazy array a scale, in the axis order and with the metadata of OME-Zarr 0.5.
+"""A store as a multiscale image: its levels, in the axis order and with the metadata of OME-Zarr 0.5.
 
-Values: a store in; levels that give whole chunks, and the JSON of their group, out. Levels are scaled inverse
-transforms of the stages (FORMAT.md section 5.1): level 1/8 reads one stage, level 1/4 two. Follows the NGFF 0.5
-specification (multiscales, omero); where chunks go to is the affair of export.py and serving.py.
+Values: a store in; levels that give whole chunks, and the JSON of their group, out. Levels 0 to 3 are scaled inverse
+transforms of the stages (FORMAT.md section 5.1), what is below them are means (levels.py). Follows the NGFF 0.5
+specification (multiscales, omero); where chunks go to is the affair of export.py and served.py.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import zarr
-from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
 from mmip_gpu.codec import SCALES
@@ -25,57 +23,33 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.floats import sample_range
 from mmip_gpu.sources.history import HISTORY
 
-from .labelled import axis_places
+from .labelled import shrinking_axes
+from .levels import Level, MeanLevel, ScaledLevel, levels_below
 from .read import ProgressiveArray, open_zarr
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike, StorePath
 
-__all__ = ["Level", "Pyramid"]
+__all__ = ["COMPRESSOR", "Pyramid"]
 
 COMPRESSOR = ZstdCodec(level=1, checksum=False)
 
 _ORDER = "tncyx", "tnczyx"
 _TYPES = {"t": "time", "c": "channel", "n": "index", "z": "space", "y": "space", "x": "space"}
 _COLOURS = ("FF0000", "00FF00", "0000FF", "FFFF00", "00FFFF", "FF00FF")
+_METHODS: dict[type[Level], str] = {
+    ScaledLevel: "scaled inverse transforms",
+    MeanLevel: "means of two samples per axis of the level before",
+}
 _MOST_CHANNELS = 64  # that are described one by one
 
 
 @dataclass(frozen=True)
-class Level:
-    """One scale: a lazy array, its axes in the order of OME-Zarr, and the chunks in which it is given."""
-
-    volume: ProgressiveArray
-    axes: str
-    chunks: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Samples per axis, in the order of `axes`."""
-        return tuple(self.volume.shape[self.volume.axes.index(letter)] for letter in self.axes)
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """Chunks per axis."""
-        return tuple(-(-n // c) for n, c in zip(self.shape, self.chunks, strict=True))
-
-    def region(self, index: Sequence[int]) -> tuple[slice, ...]:
-        """Samples of a chunk."""
-        axes = zip(index, self.chunks, self.shape, strict=True)
-        return tuple(slice(i * c, min((i + 1) * c, n)) for i, c, n in axes)
-
-    def read(self, index: Sequence[int]) -> NDArray[Any]:
-        """Decode a chunk; at the end of the array it is what lies inside."""
-        parts = dict(zip(self.axes, self.region(index), strict=True))
-        samples: NDArray[Any] = self.volume[tuple(parts[letter] for letter in self.volume.axes)]
-        return samples.transpose([self.volume.axes.index(letter) for letter in self.axes])
-
-
-@dataclass(frozen=True)
 class Pyramid:
-    """All levels of a store, the largest first."""
+    """All levels of a store, the largest first; `full` is the store at scale 1."""
 
-    levels: tuple[Level, ...]
+    full: ProgressiveArray
+    levels: tuple[ScaledLevel | MeanLevel, ...]
 
     @classmethod
     def of(
@@ -117,17 +91,19 @@ class Pyramid:
         wanted = _asked(full.axes, chunks) or dict(lengths)
         if full.report["colour"]:
             wanted["c"] = 3
-        levels = []
-        for scale in SCALES:
-            volume = full.at(stages=stages, scale=scale)
-            sizes = dict(zip(volume.axes, volume.shape, strict=True))
-            levels.append(Level(volume, axes, tuple(min(wanted.get(letter, 1), sizes[letter]) for letter in axes)))
-        return cls(tuple(levels))
+        lengths_of = [wanted.get(letter, 1) for letter in axes]
+        letters = shrinking_axes(full)
+        *scaled, smallest = [full.at(stages=stages, scale=scale) for scale in SCALES]
+        levels: list[ScaledLevel | MeanLevel] = [ScaledLevel.of(volume, axes, lengths_of) for volume in scaled]
+        # From here on windows of two must not cross the borders of chunks.
+        even = [n + n % 2 if a in letters else n for a, n in zip(axes, lengths_of, strict=True)]
+        levels.append(last := ScaledLevel.of(smallest, axes, even))
+        return cls(full, (*levels, *levels_below(last, letters, even)))
 
     @property
     def root(self) -> str:
         """Name of the place of the store."""
-        return self.levels[0].volume.place_name
+        return self.full.place_name
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -139,13 +115,7 @@ class Pyramid:
     @property
     def chunk_count(self) -> int:
         """Chunks of all levels."""
-        return sum(int(np.prod(level.counts)) for level in self.levels)
-
-    def chunks(self) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Level and index of every chunk."""
-        for number, level in enumerate(self.levels):
-            for index in product(*map(range, level.counts)):
-                yield number, index
+        return sum(math.prod(level.counts) for level in self.levels)
 
     def create_arrays(self, group: zarr.Group | StorePath) -> list[zarr.Array[Any]]:
         """Make the arrays 0, 1, 2, .. of the levels in a group, those that are not there yet."""
@@ -159,7 +129,7 @@ class Pyramid:
                     str(number),
                     shape=level.shape,
                     chunks=level.chunks,
-                    dtype=level.volume.dtype,
+                    dtype=level.dtype,
                     fill_value=0,
                     compressors=COMPRESSOR,
                     dimension_names=list(level.axes),
@@ -173,41 +143,38 @@ class Pyramid:
         """The attribute ``ome`` of the group."""
         from mmip_gpu import __version__
 
-        axes: list[dict[str, str]] = []
         datasets = []
         for number, level in enumerate(self.levels):
-            places = {place.letter: place for place in axis_places(level.volume)}
-            ordered = [places[letter] for letter in level.axes]
             transforms = [
-                {"type": "scale", "scale": [place.size for place in ordered]},
-                {"type": "translation", "translation": [place.start for place in ordered]},
+                {"type": "scale", "scale": [place.size for place in level.places]},
+                {"type": "translation", "translation": [place.start for place in level.places]},
             ]
             datasets.append({"path": str(number), "coordinateTransformations": transforms})
-            axes = [
-                {"name": p.letter, "type": _TYPES[p.letter]} | ({"unit": p.unit} if p.unit else {}) for p in ordered
-            ]
+        methods = [_METHODS[type(level)] for level in self.levels]
         multiscale = {
-            "name": self.levels[0].volume.report["source"] or "image",
-            "axes": axes,
+            "name": self.full.report["source"] or "image",
+            "axes": [
+                {"name": p.letter, "type": _TYPES[p.letter]} | ({"unit": p.unit} if p.unit else {})
+                for p in self.levels[0].places
+            ],
             "datasets": datasets,
-            "type": "scaled inverse transforms",
-            "metadata": {"method": "mmip_gpu", "version": __version__, "loss": self.history},
+            "type": ", then ".join(dict.fromkeys(methods)),
+            "metadata": {"method": "mmip_gpu", "version": __version__, "methods": methods, "loss": self.history},
         }
         return {"version": "0.5", "multiscales": [multiscale]} | self._omero()
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """What was lost before and in this store, the oldest first."""
-        return self.levels[0].volume.loss_history
+        return self.full.loss_history
 
     def _omero(self) -> dict[str, Any]:
         """How viewers show the channels; nothing of a number of channels that none can show."""
-        full = self.levels[0]
-        report = full.volume.report
-        channels = dict(zip(full.axes, full.shape, strict=True)).get("c", 1)
+        report, dtype = self.full.report, self.full.dtype
+        channels = dict(zip(self.full.axes, self.full.shape, strict=True)).get("c", 1)
         if channels > _MOST_CHANNELS:
             return {}
-        low, high = sample_range(full.volume.dtype) if full.volume.dtype.kind != "f" else (None, None)
+        low, high = sample_range(dtype) if dtype.kind != "f" else (None, None)
         loss = report["loss"]
         start, end = (0, high) if report["colour"] else (loss["minimum"], loss["maximum"])
         window = {

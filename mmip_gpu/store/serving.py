@@ -1,8 +1,7 @@
 """Serving a store over HTTP as a plain OME-Zarr: what viewers ask for is decoded when they ask.
 
-Values: a store in; a server that answers GET, HEAD and OPTIONS with the metadata and the chunks of pyramid.py out.
-Guarantees that decoded chunks are kept within a limit of bytes, that a chunk which several clients want at once is
-decoded once, and that no request ends the server: what cannot be answered gets a status and one line.
+Values: a store in; a server that answers GET, HEAD and OPTIONS with the metadata and the chunks of served.py out.
+Guarantees that no request ends the server: what cannot be answered gets a status and one line.
 """
 
 from __future__ import annotations
@@ -13,22 +12,15 @@ import sys
 from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import BoundedSemaphore, Lock, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
-
-import numpy as np
-import zarr
-from numcodecs.zstd import Zstd
-from zarr.core.buffer import default_buffer_prototype
-from zarr.core.sync import sync
-from zarr.storage import MemoryStore, StorePath
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 
-from .pieces import KeptBytes
-from .pyramid import COMPRESSOR, Pyramid
+from .pyramid import Pyramid
+from .served import ServedImage
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,7 +32,6 @@ __all__ = ["PyramidServer", "serve_zarr"]
 _LENGTHS: Final = {"z": 32, "y": 128, "x": 128}
 _IDLE_SECONDS: Final = 60
 _NAME: Final = "image.ome.zarr"  # viewers choose by the suffix; the same keys are at the root
-_CHUNK: Final = re.compile(r"(\d{1,3})/c((?:/\d{1,10})+)", re.ASCII)
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -57,6 +48,9 @@ def serve_zarr(
 ) -> PyramidServer:
     """Serve a store over HTTP as the OME-Zarr that `export_ome_zarr` would write.
 
+    A chunk below 1/8 rests on chunks of the level before, down to decoded ones: the first look at the last level reads
+    stage 1 of the whole store. What is made on the way is kept.
+
     Parameters
     ----------
     path : path or zarr StoreLike
@@ -70,7 +64,8 @@ def serve_zarr(
     chunks : sequence of int, optional
         Samples of a chunk, as for `export_ome_zarr`; default: 32 x 128 x 128.
     cache_bytes : int
-        Half of them hold decoded chunks (compressed for the way), half coded bytes of the store.
+        Half of them hold decoded chunks (compressed for the way), half of these those of the levels below 1/8, if
+        there are any; the other half coded bytes of the store.
     threads : int, optional
         Chunks that are decoded at the same time; default: all cores.
     allow_origin : str
@@ -102,62 +97,7 @@ def serve_zarr(
     if re.search(r"[^\x21-\x7e]", allow_origin) or not allow_origin:
         raise InvalidArgument(f"allow_origin={allow_origin!r}: expected *, null or an origin such as https://host")
     pyramid = Pyramid.of(path, stages, chunks, _LENGTHS, keep_bytes=cache_bytes // 2)
-    return PyramidServer(_Image(pyramid, cache_bytes // 2, thread_count(threads)), host, port, allow_origin)
-
-
-class _Image:
-    """What is served: bytes by key."""
-
-    def __init__(self, pyramid: Pyramid, cache_bytes: int, threads: int) -> None:
-        self.pyramid = pyramid
-        self._kept = KeptBytes(cache_bytes)
-        self._decoding = BoundedSemaphore(threads)
-        self._under_way: dict[str, Lock] = {}
-        self._lock = Lock()
-        metadata = MemoryStore()
-        zarr.create_group(metadata, zarr_format=3, attributes={"ome": pyramid.metadata})
-        pyramid.create_arrays(StorePath(metadata))
-        names = ["zarr.json", *(f"{number}/zarr.json" for number in range(len(pyramid.levels)))]
-        buffers = [sync(metadata.get(name, default_buffer_prototype())) for name in names]
-        self._metadata = {
-            name: found.to_bytes() for name, found in zip(names, buffers, strict=True) if found is not None
-        }
-
-    def get(self, key: str) -> bytes | None:
-        """Bytes of a key; None where there is no such key."""
-        if key in self._metadata:
-            return self._metadata[key]
-        parts = _CHUNK.fullmatch(key)
-        if parts is None:
-            return None
-        number, index = int(parts[1]), tuple(map(int, parts[2].split("/")[1:]))
-        levels = self.pyramid.levels
-        if number >= len(levels) or f"{number}/c/{'/'.join(map(str, index))}" != key:
-            return None
-        counts = levels[number].counts
-        if len(index) != len(counts) or any(i >= n for i, n in zip(index, counts, strict=True)):
-            return None
-        with self._lock:
-            turn = self._under_way.setdefault(key, Lock())
-        try:
-            with turn:
-                found = self._kept.get(key)
-                if found is None:
-                    with self._decoding:
-                        self._kept[key] = found = self._encoded(number, index)
-            return found
-        finally:
-            with self._lock:
-                self._under_way.pop(key, None)
-
-    def _encoded(self, number: int, index: tuple[int, ...]) -> bytes:
-        """Decode a chunk and give the bytes that a Zarr array of this codec has of it."""
-        level = self.pyramid.levels[number]
-        samples = level.read(index)
-        whole = np.zeros(level.chunks, samples.dtype.newbyteorder("<"))
-        whole[tuple(slice(0, n) for n in samples.shape)] = samples
-        data: bytes = Zstd(level=COMPRESSOR.level, checksum=COMPRESSOR.checksum).encode(whole)
-        return data
+    return PyramidServer(ServedImage(pyramid, cache_bytes // 2, thread_count(threads)), host, port, allow_origin)
 
 
 class PyramidServer:
@@ -169,7 +109,7 @@ class PyramidServer:
         What to open in a viewer.
     """
 
-    def __init__(self, image: _Image, host: str, port: int, allow_origin: str) -> None:
+    def __init__(self, image: ServedImage, host: str, port: int, allow_origin: str) -> None:
         class Handler(_Handler):
             served = image
             origin = allow_origin
@@ -202,6 +142,7 @@ class PyramidServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True  # a client that keeps its connection open does not keep the process
+    request_queue_size = 1024  # clients in JavaScript ask for all chunks of a level at once, each on its connection
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that leave; the program goes on after anything else, too."""
@@ -211,13 +152,14 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    served: _Image
+    served: ServedImage
     origin: str
 
     protocol_version = "HTTP/1.1"
     server_version = "mmip"
     sys_version = ""
     timeout = _IDLE_SECONDS
+    disable_nagle_algorithm = True  # the body must not wait until the client has acknowledged the headers
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
