@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.errors import MmipError
+
+from .buffers import held_by
 from .ranges import Reading
 from .selected import Selected
 from .stage_chunks import decode_stage, encode_stage
@@ -79,14 +82,12 @@ class StageCodec(StageOptions, ZarrCodec):
         return read_stage_part(self, selected, spec.shape, ranges=ranges)
 
     def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[Any]:
-        return [encode_stage(self, _on_host(array)) for array in arrays]
+        from .stage_encoding import encode_stages
+
+        return encode_stages(self, arrays)
 
     def _decode_held(self, parts: Sequence[Part]) -> Sequence[Any]:
-        return [
-            decode_stage(self, blob.to_bytes(), spec.shape, wanted.region)[wanted.inside]
-            for blob, wanted, spec in parts
-        ]
+        from .stage_decoding import StagePart, decode_stages
 
-
-def _on_host(array: Any) -> NDArray[Any]:
-    return array.get() if hasattr(array, "get") else np.asarray(array)
+        found = decode_stages(self, [StagePart(held_by(blob), s.shape, wanted.region) for blob, wanted, s in parts])
+        return [f if isinstance(f, MmipError) else f[w.inside] for f, (_, w, _) in zip(found, parts, strict=True)]

@@ -7,7 +7,7 @@ decoding and encoding again gives the identical bytes, and that no bytes make it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["TileBox", "check_inside", "decode_stage", "encode_stage"]
+__all__ = ["TileBox", "decode_stage", "encode_stage", "placed"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,10 @@ class TileBox:
         return cls(bounds, counts, tuple(inside), tuple(first))
 
     def shape(self, options: StageOptions, extent: Sequence[int]) -> tuple[int, ...]:
-        """Cells (of corrections, samples) of the box on planes, z, y, x."""
+        """Of the array that holds the box alone."""
         ends = zip(self.bounds[1::2], (1, *options.tile), extent, self.first, strict=True)
-        return tuple(min(end * length, n) - first for end, length, n, first in ends)
+        cells = tuple(min(end * length, n) - first for end, length, n, first in ends)
+        return cells if options.corrects else (*cells, options.columns)
 
 
 def encode_stage(options: StageOptions, array: NDArray[Any]) -> bytes | None:
@@ -108,33 +109,38 @@ def decode_stage(
     """
     extent, at = options.read_extent(data, shape)
     wanted = tuple(slice(0, n) for n in shape) if region is None else region
-    found_shape = tuple(s.stop - s.start for s in wanted)
     box = TileBox.of(options, extent, wanted)
     if box is None:
-        return np.full(found_shape, options.fill_value, np.int32)
-    payload, size = memoryview(data)[at:], box.shape(options, extent)
-    chunk = _chunk(options, extent, box.bounds)
-    decoded: NDArray[np.int32] = np.empty(size if options.corrects else (*size, options.columns), np.int32)
+        blank: NDArray[np.int32] = placed(options, None, None, wanted, np.empty)
+        return blank
+    payload, chunk = memoryview(data)[at:], _chunk(options, extent, box.bounds)
+    decoded: NDArray[np.int32] = np.empty(box.shape(options, extent), np.int32)
     if options.corrects:
         chunk.unpack_corrections(payload, decoded, True, 1)
     else:
         chunk.unpack(options.stage, payload, True, True, 1)
         chunk.to_columns(options.stage, decoded)
-    source = tuple(slice(s.start - f, s.stop - f) for s, f in zip(box.inside, box.first, strict=True))
-    part = decoded[source + wanted[4:]]
-    if part.shape == found_shape:
-        return part
-    array: NDArray[np.int32] = np.full(found_shape, options.fill_value, np.int32)
-    array[tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box.inside, wanted, strict=False))] = part
-    return array
+    part: NDArray[np.int32] = placed(options, decoded, box, wanted, np.empty)
+    return part
 
 
-def check_inside(is_box: bool, fill_value: int) -> None:
-    """Raise InvalidArgument for an array whose cells inside the grid are no box."""
-    if not is_box:
-        raise InvalidArgument(
-            f"stage array: expected one box of cells from the chunk's start and {fill_value} past its end"
+def placed(
+    options: StageOptions, decoded: Any, box: TileBox | None, region: Sequence[slice], empty: Callable[..., Any]
+) -> Any:
+    """A region of a chunk's array out of the decoded box, or None if it touches none; ``empty`` makes arrays."""
+    shape = tuple(s.stop - s.start for s in region)
+    if box is not None:
+        source = tuple(slice(s.start - f, s.stop - f) for s, f in zip(box.inside, box.first, strict=True))
+        decoded = decoded[source + tuple(region[4:])]
+        if decoded.shape == shape:
+            return decoded
+    array = empty(shape, np.int32)
+    array.fill(options.fill_value)
+    if box is not None:
+        array[tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box.inside, region, strict=False))] = (
+            decoded
         )
+    return array
 
 
 def _encode_corrections(options: StageOptions, array: NDArray[Any]) -> bytes | None:
@@ -176,7 +182,8 @@ def _inside_extent(array: NDArray[np.int32], absent: int) -> tuple[int, ...] | N
     axes = range(4)
     extent = tuple(int(np.flatnonzero(inside.any(axis=tuple(a for a in axes if a != k)))[-1]) + 1 for k in axes)
     box = tuple(slice(0, n) for n in extent)
-    check_inside(
-        bool(inside[box].all()) and np.count_nonzero(array != absent) == np.count_nonzero(array[box] != absent), absent
-    )
+    if not inside[box].all() or np.count_nonzero(array != absent) > np.count_nonzero(array[box] != absent):
+        raise InvalidArgument(
+            f"stage array: expected one box of cells from the chunk's start and {absent} past its end"
+        )
     return extent

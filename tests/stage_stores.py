@@ -54,6 +54,16 @@ def soft(shape: tuple[int, int]) -> np.ndarray:
     return np.clip(30000 + 2500 * waves + rng.normal(0, 300, shape), 0, 65535).astype(np.uint16)
 
 
+def few_values(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Boxes of three values over each other: palette cells save bytes."""
+    rng = np.random.default_rng(seed)
+    volume = np.full(shape, 200, np.uint16)
+    for _ in range(volume.size // 400):
+        starts = [int(rng.integers(0, n)) for n in shape]
+        volume[tuple(slice(a, a + int(rng.integers(1, 12))) for a in starts)] = rng.choice([200, 4100, 60000])
+    return volume
+
+
 # Chunks that are cut off at the volume's end, tiles at the chunk's; every form of stage arrays.
 KINDS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     "flat": (textured((4, 100, 90)), {"quality": 40, "cell_depth": 1, "chunks": (3, 64, 96)}),
@@ -67,6 +77,13 @@ KINDS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     "corrections": (textured((20, 50, 130)), {"max_error": 1, "cell_depth": 8, "chunks": (16, 32, 96)}),
     "flat corrections": (textured((2, 150, 70)), {"max_error": 2, "cell_depth": 1}),
     "DC image": (soft((500, 450)), {"psnr": 34, "effort": 2, "chunks": (320, 512)}),
+    "palettes": (few_values((20, 40, 60), 1), {"quality": 3, "cell_depth": 8, "effort": 2, "padding": None}),
+    "flat palettes": (few_values((150, 100), 2), {"quality": 2, "effort": 3, "padding": None}),
+    "merged": (soft((200, 330)), {"quality": 3, "effort": 3, "chunks": (200, 192)}),
+    "merged volume": (
+        np.repeat(soft((64, 90))[None], 40, 0) // 8,
+        {"quality": 9, "effort": 3, "cell_depth": 8, "chunks": (32, 64, 64)},
+    ),
     "colour": (
         textured((300, 200, 3)).clip(0, 255).astype(np.uint8),
         {"quality": 30, "axes": "yxc", "chunks": (192, 128, 3)},

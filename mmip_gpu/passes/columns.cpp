@@ -48,23 +48,6 @@ void mask_from_columns(const int32_t* from, int depth, uint64_t* mask) {
         mask[k] = static_cast<uint32_t>(from[2 * k]) | static_cast<uint64_t>(static_cast<uint32_t>(from[2 * k + 1])) << 32;
 }
 
-// Whether a cell's positions are those of a palette: gaps without holes, words of colours that have a value, nothing else.
-bool is_palette(const int32_t* q, int depth, int high) {
-    int colours = 1;
-    while (colours < kMaxColours && q[colours - 1] > 0) ++colours;
-    if (colours == 1 || high < palette_positions(depth)) return false;
-    for (int k = colours - 1; k < kPaletteGaps; ++k)
-        if (q[k] != 0) return false;
-    for (int w = 0; w < palette_words(depth); ++w) {
-        int32_t word = q[kPaletteGaps + w];
-        if (word < 0) return false;
-        for (int s = w * kWordSamples; s < (w + 1) * kWordSamples; ++s, word >>= 2)
-            if ((word & 3) >= (s < 64 * depth ? colours : 1)) return false;
-        if (word != 0) return false;
-    }
-    return !any_nonzero(q, palette_positions(depth), high) && std::all_of(q, q + kPaletteGaps, [](int32_t g) { return g < (1 << kLongestGap); });
-}
-
 // Where the AC of a stage array stand: the scan positions [low, high) of a cell, in the columns from `first` on.
 struct AcColumns {
     int low, high, first, columns;
