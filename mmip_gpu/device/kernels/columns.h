@@ -11,7 +11,7 @@
 
 namespace mmip {
 
-constexpr int kImageColumns = 2;             // of a DC image before its AC: mode and DC
+constexpr int kImageColumns = 2;             // class or mode, and DC: before a mask, or the AC of a DC image
 
 struct ColumnsItem {
     const int32_t* columns;
@@ -173,40 +173,57 @@ struct WriteColumnsKernel {
         const DecodeTile& tile = p.tiles[group];
         const DecodeItem& item = p.items[tile.item];
         if (p.states[group].status != kOk) return;
-        const bool is_first = p.stage == 1, has_ac = !is_first || item.continues != 0;
-        const int stage = is_first ? 2 : static_cast<int>(p.stage), low = item.cuts[stage - 2];
-        const int first = item.continues != 0 ? kImageColumns : (has_ac ? 1 : 2 + (item.padded != 0 ? 2 * item.depth : 0));
-        const int count = first + (has_ac ? item.cuts[stage - 1] - low : 0), cells = tile.cells();
-        int32_t* columns = static_cast<int32_t*>(item.samples);
+        const Columns at = columns_of(p, item);
+        const int cells = tile.cells();
         if constexpr (phase == 0) {
-            for (int i = lane; i < cells * count; i += kLanes) columns[count * place(item, tile, i / count) + i % count] = 0;
-            return;
-        }
-        for (int i = lane; i < cells; i += kLanes) {
-            if (is_first) {
-                int32_t* to = columns + count * place(item, tile, i);
-                to[1] = p.dc[tile.base + i];
-                if (!has_ac) to[0] = p.classes[tile.base + i];
-                for (int z = 0; z < item.depth && item.padded != 0; ++z) {
-                    const uint64_t word = p.mask_of(tile)[i * item.depth + z];
-                    to[2 + 2 * z] = static_cast<int32_t>(static_cast<uint32_t>(word));
-                    to[3 + 2 * z] = static_cast<int32_t>(static_cast<uint32_t>(word >> 32));
-                }
-            }
-            if (!has_ac) continue;
-            const uint16_t* raster = p.orders + tile.order + i;
-            columns[count * place(item, tile, raster[0])] = p.modes[tile.base + i];
-            const TokenSpan tokens = p.spans[tile.spans + i];
-            const int many = item.tables->blocks[p.modes[tile.base + i]].cells;
-            for (uint32_t n = 0; n < tokens.count; ++n) {
-                const Token token = tokens[n];
-                const int position = static_cast<int>(token.position);
-                columns[count * place(item, tile, raster[position % many]) + first + position / many - low] = token.value;
+            for (int i = lane; i < cells * at.count; i += kLanes) at.to[at.count * place(item, tile, i / at.count) + i % at.count] = 0;
+        } else {
+            for (int i = lane; i < cells; i += kLanes) {
+                if (p.stage == 1) write_first(p, item, tile, at, i);
+                if (at.count > at.first) write_block(p, item, tile, at, i);
             }
         }
     }
 
 private:
+    // Columns of a cell, where their AC begin, and with which position.
+    struct Columns {
+        int32_t* to;
+        int count, first, low;
+    };
+
+    static MMIP_RULE Columns columns_of(const Params& p, const DecodeItem& item) {
+        const bool has_ac = p.stage > 1 || item.continues != 0;
+        const int stage = p.stage > 1 ? static_cast<int>(p.stage) : 2, low = item.cuts[stage - 2];
+        const int first = p.stage > 1 ? 1 : kImageColumns + (item.padded != 0 ? 2 * item.depth : 0);
+        return {static_cast<int32_t*>(item.samples), first + (has_ac ? item.cuts[stage - 1] - low : 0), first, low};
+    }
+
+    // DC, class and mask of cell i in raster order.
+    static MMIP_RULE void write_first(const Params& p, const DecodeItem& item, const DecodeTile& tile, const Columns& at, int i) {
+        int32_t* to = at.to + at.count * place(item, tile, i);
+        if (item.continues == 0) to[0] = p.classes[tile.base + i];
+        to[1] = p.dc[tile.base + i];
+        for (int z = 0; z < item.depth && item.padded != 0; ++z) {
+            const uint64_t word = p.mask_of(tile)[i * item.depth + z];
+            to[2 + 2 * z] = static_cast<int32_t>(static_cast<uint32_t>(word));
+            to[3 + 2 * z] = static_cast<int32_t>(static_cast<uint32_t>(word >> 32));
+        }
+    }
+
+    // Mode of cell i in coding order, and the indices of the block that starts there.
+    static MMIP_RULE void write_block(const Params& p, const DecodeItem& item, const DecodeTile& tile, const Columns& at, int i) {
+        const uint16_t* raster = p.orders + tile.order + i;
+        const int mode = p.modes[tile.base + i], many = item.tables->blocks[mode].cells;
+        at.to[at.count * place(item, tile, raster[0])] = mode;
+        const TokenSpan tokens = p.spans[tile.spans + i];
+        for (uint32_t n = 0; n < tokens.count; ++n) {
+            const Token token = tokens[n];
+            const int position = static_cast<int>(token.position);
+            at.to[at.count * place(item, tile, raster[position % many]) + at.first + position / many - at.low] = token.value;
+        }
+    }
+
     static MMIP_RULE int64_t place(const DecodeItem& item, const DecodeTile& tile, int raster) {
         const int slice = tile.ay * tile.ax;
         return sample_place(item.size, tile.plane, tile.cell[0] + raster / slice - item.origin[0],
