@@ -77,6 +77,13 @@ def encode_stage(options: StageOptions, array: NDArray[Any]) -> bytes | None:
     ------
     InvalidArgument
         For an array that no chunk of this stage decodes to.
+
+    Examples
+    --------
+    >>> options, columns = StageOptions(2, 1, (0, 3, 3), (0, 9, 63)), np.zeros((1, 1, 8, 8, 10), np.int32)
+    >>> data = encode_stage(options, columns)
+    >>> len(data) < columns.nbytes / 50, bool((decode_stage(options, data, columns.shape) == columns).all())
+    (True, True)
     """
     check_stage_dtype(array.dtype)
     if options.corrects:

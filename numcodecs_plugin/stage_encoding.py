@@ -56,6 +56,13 @@ def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Execut
         For an array that no chunk of this stage decodes to.
     BackendUnavailable
         Without CuPy, a driver or a device.
+
+    Examples
+    --------
+    >>> from mmip_gpu.device import HostExecutor
+    >>> options, columns = StageOptions(2, 1, (0, 3, 3), (0, 9, 63)), np.zeros((1, 1, 8, 8, 10), np.int32)
+    >>> encode_stages(options, [columns], HostExecutor()) == [encode_stage(options, columns)]
+    True
     """
     executor = CudaExecutor() if executor is None else executor
     for array in arrays:
@@ -98,11 +105,14 @@ def _extents(options: StageOptions, arrays: Sequence[Array], executor: Executor)
     extents = [tuple(lengths[4 * i : 4 * i + 4]) for i in range(len(arrays))]
     checks = []
     for array, mask, extent in zip(arrays, inside, extents, strict=True):
-        box = tuple(slice(0, n) for n in extent)
-        whole, part = array != absent, array[box]
-        checks += [mask[box].all(), whole.sum() == whole[box].sum()]
-        checks += [((part > -_core.MAX_INDEX) & (part < _core.MAX_INDEX)).all()] if options.corrects else []
-    sound = np.array([bool(one) for one in executor.download_all([one.reshape(1) for one in checks])], bool)
+        box, everywhere = tuple(slice(0, n) for n in extent), tuple(range(array.ndim))
+        there, part = array != absent, array[box]
+        counts = [one.sum(axis=everywhere, keepdims=True) for one in (there, there[box])]
+        checks += [mask[box].all(axis=tuple(axes), keepdims=True), counts[0] == counts[1]]
+        if options.corrects:
+            sized = (part > -_core.MAX_INDEX) & (part < _core.MAX_INDEX)
+            checks.append(sized.all(axis=everywhere, keepdims=True))
+    sound = np.array([one.item() for one in executor.download_all(checks)], bool)
     rows = sound.reshape(len(arrays), -1)
     return [extent if bool(row.all()) else None for extent, row in zip(extents, rows, strict=True)]
 

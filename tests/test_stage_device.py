@@ -5,11 +5,14 @@ The device is that of standin_buffers.py, on which kernels run phase by phase on
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import standin_cupy
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +22,7 @@ from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
-from mmip_gpu.device import HostExecutor, _phases
+from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
 from numcodecs_plugin import StageCodec, stage_decoding, stage_encoding
 from numcodecs_plugin.stage_decoding import StagePart, decode_stages
 from numcodecs_plugin.stage_encoding import COLUMNS_ITEM, encode_stages
@@ -244,6 +247,23 @@ def test_batches_as_large_as_the_memory(monkeypatch: pytest.MonkeyPatch) -> None
     region = tuple(slice(0, n) for n in array.chunks)
     parts = [StagePart(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
     assert all(np.array_equal(a, b) for a, b in zip(decode_stages(array.serializer, parts), columns, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["deep", "padding", "DC image", "corrections"])
+def test_what_is_asked_of_cupy(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cupy = standin_cupy.Cupy()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path))
+    store, expected = arrays(kind)
+    for name in expected:
+        array = zarr.open_array(store, path=name, mode="r+")
+        blobs = list(chunks_of(store, name).values())
+        region = tuple(slice(0, n) for n in array.chunks)
+        parts = [StagePart(cupy.asarray(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
+        found = decode_stages(array.serializer, parts, CudaExecutor())
+        assert all(isinstance(columns, standin_cupy.DeviceArray) for columns in found)
+        assert encode_stages(array.serializer, found, CudaExecutor()) == blobs
+    assert {"write_columns", "read_columns"} & {name for name, *_ in cupy.launched}
 
 
 def test_the_record_of_columns_is_that_of_the_kernels() -> None:

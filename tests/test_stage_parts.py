@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import doctest
 import zlib
 from itertools import pairwise
 from typing import Any
@@ -18,7 +17,7 @@ from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 
 import mmip_gpu as mmip
 from mmip_gpu import groups
-from numcodecs_plugin import StageCodec, ranges, selected, stage_chunks, stage_options, stage_parts
+from numcodecs_plugin import StageCodec, ranges, selected, stage_parts
 
 NEEDS_PARTS = pytest.mark.skipif(
     not issubclass(StageCodec, ArrayBytesCodecPartialDecodeMixin), reason="this zarr reads no parts of chunks rightly"
@@ -179,8 +178,3 @@ def test_boxes_have_the_groups_of_their_substreams() -> None:
         inside = number[tuple(slice(a, b) for a, b in [*pairwise(box)][::2])]
         expected = sorted({n // 8 for n in inside.reshape(-1).tolist()})
         assert groups.groups_of_box(box, counts) == (None if inside.size == number.size else expected)
-
-
-@pytest.mark.parametrize("module", [groups, selected, stage_chunks, stage_options, ranges])
-def test_examples(module: Any) -> None:
-    assert doctest.testmod(module).failed == 0
