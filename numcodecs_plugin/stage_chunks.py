@@ -18,7 +18,7 @@ from mmip_gpu import _core
 from mmip_gpu.errors import CorruptData, InvalidArgument
 
 from .prefix import write_prefix
-from .stage_options import StageOptions, check_stage_dtype
+from .stage_options import IMAGE_LOG2, StageOptions, check_stage_dtype
 
 if TYPE_CHECKING:
     from typing import Self
@@ -91,7 +91,7 @@ def encode_stage(options: StageOptions, array: NDArray[Any]) -> bytes | None:
     if array.ndim != 5 or array.shape[-1] != options.columns:
         raise InvalidArgument(f"stage {options.stage}: expected {options.columns} columns, found shape {array.shape}")
     values: NDArray[np.int32] = np.require(array, np.int32, ["C", "A", "W"])  # the core takes no others
-    extent = _inside_extent(values, options.fill_value)
+    extent = _inside_extent(options, values)
     if extent is None:
         return None
     chunk = _chunk(options, extent)
@@ -154,7 +154,7 @@ def _encode_corrections(options: StageOptions, array: NDArray[Any]) -> bytes | N
     if array.ndim != 4:
         raise InvalidArgument(f"corrections: expected shape (planes, Z, Y, X), found {array.shape}")
     values: NDArray[np.int32] = np.asarray(array, np.int32)
-    extent = _inside_extent(values[..., None], options.fill_value)
+    extent = _inside_extent(options, values[..., None])
     if extent is None:
         return None
     indices = np.require(values[tuple(slice(0, n) for n in extent)], np.int32, ["C", "A", "W"])
@@ -165,10 +165,10 @@ def _encode_corrections(options: StageOptions, array: NDArray[Any]) -> bytes | N
 
 def _chunk(options: StageOptions, extent: Sequence[int], box: list[int] | None = None) -> _core.Chunk:
     """Chunk of the core of this extent, or a box of its planes and tiles."""
-    steps = options.steps or ((_core.STEP_ONE,),)
+    steps, (z, y, x) = options.steps or options.coded_steps, options.coded_volume(extent)
     return _core.Chunk(
         planes=extent[0],
-        shape=options.volume(extent),
+        shape=(z, y << IMAGE_LOG2, x << IMAGE_LOG2) if options.dc_image else (z, y, x),
         depth=options.cell_depth,
         tile_log2=options.tile_log2,
         cuts=options.cuts,
@@ -181,8 +181,9 @@ def _chunk(options: StageOptions, extent: Sequence[int], box: list[int] | None =
     )
 
 
-def _inside_extent(array: NDArray[np.int32], absent: int) -> tuple[int, ...] | None:
+def _inside_extent(options: StageOptions, array: NDArray[np.int32]) -> tuple[int, ...] | None:
     """Extents on planes, z, y, x of the cells or samples that are not absent; None if all are."""
+    absent = options.fill_value
     inside = array[..., 0] != absent
     if not inside.any():
         return None
@@ -193,4 +194,6 @@ def _inside_extent(array: NDArray[np.int32], absent: int) -> tuple[int, ...] | N
         raise InvalidArgument(
             f"stage array: expected one box of cells from the chunk's start and {absent} past its end"
         )
+    if not options.has_components(extent):
+        raise InvalidArgument(f"stage array: {extent[0]} planes do not hold {len(options.steps[0])} components each")
     return extent

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu import _core
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.device.cuda_executor import CudaExecutor
 from mmip_gpu.device.decoded import Decoded
@@ -37,7 +36,6 @@ from .stage_options import StageOptions
 __all__ = ["StagePart", "decode_stages"]
 
 _BYTES_PER_NUMBER = 8  # of device memory, about, beside the scratch that waves limit
-_IMAGE_LOG2 = 3
 
 
 @dataclass(frozen=True)
@@ -110,8 +108,7 @@ class _Decoder:
             if isinstance(head, MmipError):
                 decoded.refuse(index, head)
                 continue
-            shape = chunk.box.shape(options, chunk.extent)
-            outputs[index] = (executor.zeros if options.corrects else executor.empty)(shape, np.int32)
+            outputs[index] = executor.zeros(chunk.box.shape(options, chunk.extent), np.int32)
             layer.parts.append(self._item(chunk, head, outputs[index], len(layer.parts)))
         if outputs:
             self._decode(layer, decoded, list(outputs))
@@ -146,22 +143,18 @@ class _Decoder:
     def _item(self, chunk: _Chunk, head: StageHead, output: Array, index: int) -> LayerItem:
         """The tiles of a chunk's box, and how the kernels decode them into the output."""
         options, executor = self._options, self._executor
-        depth, (z, y, x), cuts = options.cell_depth, options.tile_log2, options.cuts
-        volume = options.volume(chunk.extent)
-        steps = options.steps
-        if options.dc_image:  # decoded as an image of its own, whose steps and cells are not those of the chunk
-            y, x, cuts = y - _IMAGE_LOG2, x - _IMAGE_LOG2, (0, cuts[-1])
-            volume = volume[0], volume[1] >> _IMAGE_LOG2, volume[2] >> _IMAGE_LOG2
-            steps = ((_core.DC_IMAGE_UNIT * _core.STEP_ONE,) * len(steps[0]),)
-        box = Box(volume, depth, (z, y, x), tuple(chunk.box.bounds))
-        tiles, substreams = tile_records(box, len(steps[0]) if steps else 1, self._orders)
+        depth, cuts, steps = options.cell_depth, options.coded_cuts, options.coded_steps
+        volume = options.coded_volume(chunk.extent)
+        box = Box(volume, depth, options.coded_log2, tuple(chunk.box.bounds))
+        tiles, substreams = tile_records(box, len(steps[0]), self._orders)
         tiles["item"] = index
         item = np.zeros(1, DECODE_ITEM)
         item["shape"], item["origin"], item["size"] = volume, chunk.box.first[1:], output.shape[1:4]
         item["samples"], item["type"] = executor.address(output), SAMPLE_TYPES.index("int32")
         item["tables"] = self._store.block_tables(depth, cuts)
-        item["depth"], item["scale"], item["stages"] = depth, 1, 2 if options.dc_image else options.stage
-        item["class_count"], item["components"] = len(steps), len(steps[0]) if steps else 1
+        stages = 2 if options.dc_image else min(options.stage, len(options.cuts))
+        item["depth"], item["scale"], item["stages"] = depth, 1, stages
+        item["class_count"], item["components"] = len(steps) if options.stage == 1 else 0, len(steps[0])
         item["padded"], item["continues"] = options.padding, options.dc_image
         item["cuts"][0, : len(cuts)] = cuts
         for k, row in enumerate(steps):
@@ -170,9 +163,8 @@ class _Decoder:
             limits = np.iinfo(np.int32)
             item["corrected"], item["minimum"], item["maximum"] = 1, limits.min, limits.max
         elif options.stage > 1 or options.dc_image:
-            low = 0 if options.dc_image else cuts[options.stage - 2]
-            high = cuts[-1] if options.dc_image else cuts[options.stage - 1]
-            tiles["room"] = token_room(tiles, substreams, depth, (low, high), [head])
+            ends = cuts[options.stage - 2 : options.stage] if options.stage > 1 else cuts
+            tiles["room"] = token_room(tiles, substreams, depth, ends, [head])
         frames = frame_bytes(tiles, np.full(len(tiles), depth, np.int64), options.corrects)
         used = frames * (options.corrects or options.padding)
         addresses = {self._stage: executor.address(chunk.payload)}

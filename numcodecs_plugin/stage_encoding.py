@@ -30,7 +30,7 @@ from mmip_gpu.planning import ChunkPlan
 
 from .prefix import write_prefix
 from .stage_chunks import encode_stage
-from .stage_options import StageOptions, check_stage_dtype
+from .stage_options import StageOptions
 
 __all__ = ["COLUMNS_ITEM", "encode_stages"]
 
@@ -44,7 +44,6 @@ COLUMNS_ITEM = np.dtype(
     align=True,
 )
 _BYTES_PER_COEFFICIENT = 24
-_IMAGE_LOG2 = 3
 
 
 def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Executor | None = None) -> list[bytes | None]:
@@ -66,7 +65,6 @@ def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Execut
     """
     executor = CudaExecutor() if executor is None else executor
     for array in arrays:
-        check_stage_dtype(array.dtype)
         options.check_array(array.shape, array.shape, array.dtype)
     held = [executor.contiguous(executor.adopt(array).astype(np.int32, copy=False)) for array in arrays]
 
@@ -114,45 +112,40 @@ def _extents(options: StageOptions, arrays: Sequence[Array], executor: Executor)
             checks.append(sized.all(axis=everywhere, keepdims=True))
     sound = np.array([one.item() for one in executor.download_all(checks)], bool)
     rows = sound.reshape(len(arrays), -1)
-    return [extent if bool(row.all()) else None for extent, row in zip(extents, rows, strict=True)]
+    good = [bool(row.all()) and options.has_components(e) for e, row in zip(extents, rows, strict=True)]
+    return [extent if one else None for extent, one in zip(extents, good, strict=True)]
 
 
-def _kind(options: StageOptions) -> tuple[ChunkPlan, bool]:
-    """(plan, whether it is that of a DC image) of what is coded for a chunk: this stage last, those before it empty.
+def _plan(options: StageOptions) -> ChunkPlan:
+    """How what is coded for a chunk is coded: with this stage last, those before it being empty.
 
     Palette cells, of stage 2, are looked for from effort 2 on.
     """
-    steps: tuple[tuple[int, ...], ...] = options.steps if options.stage == 1 else ((_core.STEP_ONE,),)
     cuts: tuple[int, ...] = (0, options.cuts[-1])
-    z, y, x = options.tile_log2
-    if options.dc_image:
-        steps, (y, x) = ((_core.DC_IMAGE_UNIT * _core.STEP_ONE,) * len(steps[0]),), (y - _IMAGE_LOG2, x - _IMAGE_LOG2)
-    elif options.stage > 1 and not options.corrects:
-        cuts = tuple(dict.fromkeys((0, *options.cuts[options.stage - 2 : options.stage])))
+    if options.stage > 1 and not options.corrects:
+        cuts = (0, *options.cuts[options.stage - 2 : options.stage])
     palettes = options.stage == 2 and cuts[-1] >= _core.palette_positions(options.cell_depth)
-    plan = ChunkPlan(
+    return ChunkPlan(
         CodecConfig("psnr", 50.0, effort=2 if palettes else 1),
         axes="tzyx",
         colour=False,
         depth=options.cell_depth,
-        tile_log2=(z, y, x),
-        cuts=cuts,
-        steps=steps,
-        reversible=(0,) * len(steps),
+        tile_log2=options.coded_log2,
+        cuts=tuple(dict.fromkeys(cuts)),
+        steps=options.coded_steps,
+        reversible=(0,) * len(options.coded_steps),
         padding=0 if options.padding else None,
         correction=0 if options.corrects else None,
         dc_image=options.stage > 1,
     )
-    return plan, options.dc_image
 
 
 def _batch(options: StageOptions, extents: Sequence[tuple[int, ...]], executor: Executor) -> Batch:
-    plan, is_image = _kind(options)
+    plan = _plan(options)
     shapes = {}
     for extent in dict.fromkeys(extents):
-        z, y, x = options.volume(extent)
-        volume = (z, y >> _IMAGE_LOG2, x >> _IMAGE_LOG2) if is_image else (z, y, x)
-        shapes[extent] = ChunkShape(PlaneLayout.of((extent[0], *volume), plan.axes), plan, is_image)
+        layout = PlaneLayout.of((extent[0], *options.coded_volume(extent)), plan.axes)
+        shapes[extent] = ChunkShape(layout, plan, options.dc_image)
     return Batch(executor, [shapes[extent] for extent in extents])
 
 

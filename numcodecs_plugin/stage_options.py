@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["StageOptions", "check_stage_dtype"]
+__all__ = ["IMAGE_LOG2", "StageOptions", "check_stage_dtype"]
 
 _ABSENT = -1  # no cell has this class or mode
 _ABSENT_CORRECTION = -(2**31)
 _CELL_AC = {1: 63, 8: 511}
 _SMALLEST_TILE = {1: (0, 2, 2), 8: (1, 1, 1)}
 _SMALLEST_IMAGE_TILE = (0, 3, 3)
-_GROUP_LOG2 = 3  # cells of the grid on y and x that make a cell of the DC image
+IMAGE_LOG2 = 3  # cells of the grid on y and x that make a cell of the DC image
 
 
 @dataclass(frozen=True)
@@ -174,24 +174,44 @@ class StageOptions:
             For a prefix that no chunk of this stage and shape has.
         """
         extent, at = read_prefix(data, shape[:4])
-        if self.steps and extent[0] % len(self.steps[0]):
+        if not self.has_components(extent):
             raise CorruptData(f"stage chunk: {extent[0]} planes do not hold {len(self.steps[0])} components each")
         return extent, at
+
+    def has_components(self, extent: Sequence[int]) -> bool:
+        """Whether a chunk of this extent has all components of its planes."""
+        return not self.steps or extent[0] % len(self.steps[0]) == 0
 
     @property
     def tile(self) -> tuple[int, int, int]:
         """Length of a tile on z, y, x, in cells of the array; of corrections in samples."""
-        z, y, x = self.tile_log2
-        if self.corrects:
-            return self.cell_depth << z, 8 << y, 8 << x
-        group = _GROUP_LOG2 if self.dc_image else 0
-        return 1 << z, 1 << y - group, 1 << x - group
+        z, y, x = self.coded_log2
+        return (self.cell_depth << z, 8 << y, 8 << x) if self.corrects else (1 << z, 1 << y, 1 << x)
 
-    def volume(self, extent: Sequence[int]) -> tuple[int, int, int]:
-        """Samples on z, y, x of a chunk of this extent; as many as fill its cells."""
+    # A DC image is coded as an image of its own (FORMAT.md section 8.4), whose cells are those of the array.
+
+    @property
+    def coded_log2(self) -> tuple[int, int, int]:
+        """log2 of a tile on z, y, x, in cells of what is coded."""
+        z, y, x = self.tile_log2
+        return (z, y - IMAGE_LOG2, x - IMAGE_LOG2) if self.dc_image else (z, y, x)
+
+    @property
+    def coded_cuts(self) -> tuple[int, ...]:
+        """Cuts of what is coded."""
+        return (0, self.cuts[-1]) if self.dc_image else self.cuts
+
+    @property
+    def coded_steps(self) -> tuple[tuple[int, ...], ...]:
+        """Steps of what is coded; only stage 1 depends on them."""
+        if self.dc_image:
+            return ((_core.DC_IMAGE_UNIT * _core.STEP_ONE,) * len(self.steps[0]),)
+        return self.steps if self.stage == 1 else ((_core.STEP_ONE,),)
+
+    def coded_volume(self, extent: Sequence[int]) -> tuple[int, int, int]:
+        """Samples on z, y, x of what is coded for a chunk of this extent; as many as fill its cells."""
         _, z, y, x = extent
-        side = 8 << _GROUP_LOG2 if self.dc_image else 8
-        return (z, y, x) if self.corrects else (z * self.cell_depth, y * side, x * side)
+        return (z, y, x) if self.corrects else (z * self.cell_depth, y * 8, x * 8)
 
 
 def check_stage_dtype(dtype: np.dtype[Any]) -> None:

@@ -173,6 +173,30 @@ def test_damaged_bytes_are_noticed_as_the_host_does(kind: str) -> None:
                 assert np.array_equal(found, array.serializer.decode_bytes(data, array.chunks))
 
 
+@pytest.mark.parametrize("stage", [2, 3, 4])
+def test_later_stages_may_name_the_steps(stage: int) -> None:
+    codec = StageCodec(stage, 1, (0, 3, 3), (0, 9, 63), ((256,), (512,)))
+    array = np.random.default_rng(stage).integers(-3, 4, (2, 1, 9, 12, *([] if stage == 4 else [codec.columns])))
+    array = array.astype(np.int32)
+    if stage < 4:
+        array[..., 0] = 0
+    data = codec.encode_array(array)
+    assert data is not None
+    assert encode_stages(codec, [held(array)]) == [data]
+    part = StagePart(held(np.frombuffer(data, np.uint8)), array.shape, tuple(slice(0, n) for n in array.shape))
+    assert np.array_equal(decode_stages(codec, [part])[0], array)
+
+
+def test_planes_that_do_not_hold_all_components() -> None:
+    codec = StageCodec(1, 1, (0, 4, 4), (0, 63), ((256, 256, 256),))
+    array = np.zeros((3, 1, 4, 4, 2), np.int32)
+    assert encode_stages(codec, [held(array)]) == [codec.encode_array(array)]
+    array[2:] = -1
+    for encode in (codec.encode_array, lambda array: encode_stages(codec, [held(array)])):
+        with pytest.raises(mmip.InvalidArgument, match="2 planes do not hold 3 components"):
+            encode(array)
+
+
 def put(*place: int, value: int) -> Callable[[np.ndarray], None]:
     return lambda array: array.__setitem__(place, value)
 

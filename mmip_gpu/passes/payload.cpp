@@ -14,8 +14,20 @@ uint32_t read_u32(const uint8_t* at) {
     return at[0] | at[1] << 8 | at[2] << 16 | static_cast<uint32_t>(at[3]) << 24;
 }
 
+}  // namespace
+
+uint64_t StagePayload::group_bytes(int64_t group) const {
+    const int64_t end = std::min<int64_t>((group + 1) * kGroupSubstreams, static_cast<int64_t>(offsets.size()) - 1);
+    return offsets[end] - offsets[group * kGroupSubstreams];
+}
+
+void StagePayload::check_group(int64_t group) const {
+    if (check_crc && crc32(substream(group * kGroupSubstreams), group_bytes(group)) != read_u32(group_crcs + 4 * group))
+        throw DataError(kStatusSymbol, "stage " + std::to_string(stage) + ", group " + std::to_string(group) + ": crc differs");
+}
+
 // `given`: how many bytes of the head are at hand.
-StagePayload read_head(const uint8_t* payload, uint64_t given, std::optional<uint64_t> size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {
+static StagePayload read_head(const uint8_t* payload, uint64_t given, std::optional<uint64_t> size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {
     if (given < 10) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
     StagePayload p;
     p.stage = stage;
@@ -58,18 +70,6 @@ StagePayload read_head(const uint8_t* payload, uint64_t given, std::optional<uin
     if (size && offset < *size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
     p.group_crcs = payload + at + 1 + index_bytes;
     return p;
-}
-
-}  // namespace
-
-uint64_t StagePayload::group_bytes(int64_t group) const {
-    const int64_t end = std::min<int64_t>((group + 1) * kGroupSubstreams, static_cast<int64_t>(offsets.size()) - 1);
-    return offsets[end] - offsets[group * kGroupSubstreams];
-}
-
-void StagePayload::check_group(int64_t group) const {
-    if (check_crc && crc32(substream(group * kGroupSubstreams), group_bytes(group)) != read_u32(group_crcs + 4 * group))
-        throw DataError(kStatusSymbol, "stage " + std::to_string(stage) + ", group " + std::to_string(group) + ": crc differs");
 }
 
 StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {

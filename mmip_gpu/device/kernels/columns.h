@@ -40,6 +40,7 @@ struct ReadColumnsKernel {
     };
     struct Shared {
         SuperblockCells cells;
+        const int32_t* columns[kMostCells];  // of the cells
         int32_t counts[kLanes];              // nonzero indices in the part of a block that a lane reads
         int32_t wrong;
     };
@@ -61,7 +62,9 @@ struct ReadColumnsKernel {
             const bool has_ac = item.stage > 1 || item.image != 0;
             if constexpr (phase == 1) {
                 if (s.cells.place[lane] < 0) return;
-                const int32_t* columns = columns_of(s, t, item, depth, lane);
+                const CellOffset cell = cell_of_superblock(t, depth, s.cells, lane);
+                const int32_t* columns = item.columns + item.count * sample_place(item.size, t.plane, t.cell[0] + cell.z, t.cell[1] + cell.y, t.cell[2] + cell.x);
+                s.columns[lane] = columns;
                 if (item.stage == 1) read_first(p, s, t, item, columns, lane);
                 const int32_t mode = has_ac ? columns[0] : 0;
                 const bool there = mode >= 0 && mode < kModeCount && p.batch.block(depth, mode).cells > 0;
@@ -70,7 +73,7 @@ struct ReadColumnsKernel {
             } else {
                 if (s.cells.place[k] >= 0) {
                     const Part part = part_of(p, s, item, depth, k, lane % lanes, lanes);
-                    if constexpr (phase == 2) s.counts[lane] = has_ac ? count(s, t, item, depth, part) : 0;
+                    if constexpr (phase == 2) s.counts[lane] = has_ac ? count(s, item, part) : 0;
                     else read_block(p, s, t, item, depth, part, k, lane, lanes);
                 }
                 if (phase == 3 && s.wrong != 0) p.refused[group] = 1;
@@ -79,11 +82,6 @@ struct ReadColumnsKernel {
     }
 
 private:
-    static MMIP_RULE const int32_t* columns_of(const Shared& s, const TileItem& t, const ColumnsItem& item, int depth, int k) {
-        const CellOffset cell = cell_of_superblock(t, depth, s.cells, k);
-        return item.columns + item.count * sample_place(item.size, t.plane, t.cell[0] + cell.z, t.cell[1] + cell.y, t.cell[2] + cell.x);
-    }
-
     static MMIP_RULE bool is_index(int32_t v) { return v > -kMaxIndex && v < kMaxIndex; }
 
     // Class, DC and mask of a cell.
@@ -119,15 +117,15 @@ private:
     }
 
     // The index at a position of a block.
-    static MMIP_RULE int32_t index_at(const Shared& s, const TileItem& t, const ColumnsItem& item, int depth, const Part& part, int position) {
-        const int column = (item.image != 0 ? kImageColumns : 1) + position / part.many - item.low;
-        return columns_of(s, t, item, depth, part.first + position % part.many)[column];
+    static MMIP_RULE int32_t index_at(const Shared& s, const ColumnsItem& item, const Part& part, int position) {
+        const int first = item.image != 0 ? kImageColumns : 1;
+        return s.columns[part.first + position % part.many][first + position / part.many - item.low];
     }
 
-    static MMIP_RULE int32_t count(Shared& s, const TileItem& t, const ColumnsItem& item, int depth, const Part& part) {
+    static MMIP_RULE int32_t count(Shared& s, const ColumnsItem& item, const Part& part) {
         int32_t found = 0;
         for (int position = part.low; position < part.high; ++position) {
-            const int32_t v = index_at(s, t, item, depth, part, position);
+            const int32_t v = index_at(s, item, part, position);
             if (!is_index(v)) s.wrong = 1;
             found += v != 0 ? 1 : 0;
         }
@@ -143,28 +141,28 @@ private:
         }
         const int64_t room = t.first_entry + static_cast<int64_t>(s.cells.place[part.first]) * cell_coefficients(depth);
         for (int position = part.low; position < part.high && s.counts[lane] > 0; ++position) {
-            const int32_t v = index_at(s, t, item, depth, part, position);
+            const int32_t v = index_at(s, item, part, position);
             if (v == 0) continue;
             p.positions[room + before] = static_cast<uint16_t>(position);
             p.values[room + before++] = v;
         }
         if (lane % lanes != 0) return;
         const int mode = is_block(p, s, depth, k) ? s.cells.mode[k] : static_cast<int>(kMode8);
-        const bool wrong = mode != s.cells.mode[k] || (item.stage > 2 && mode != kMode8 && all == 0) || (mode == kModePalette && !holds_palette(s, t, item, depth, k));
+        const bool wrong = mode != s.cells.mode[k] || (item.stage > 2 && mode != kMode8 && all == 0) || (mode == kModePalette && !holds_palette(s, item, depth, k));
         p.modes[cell] = static_cast<uint8_t>(wrong ? static_cast<int>(kMode8) : mode);
         p.counts[cell] = static_cast<uint16_t>(k == part.first ? all : 0);
         if (wrong) s.wrong = 1;
     }
 
     // Those of DC images, which no encoder makes, are refused too.
-    static MMIP_RULE bool holds_palette(const Shared& s, const TileItem& t, const ColumnsItem& item, int depth, int k) {
-        return item.stage == 2 && is_palette(columns_of(s, t, item, depth, k) + 1, depth, item.high);
+    static MMIP_RULE bool holds_palette(const Shared& s, const ColumnsItem& item, int depth, int k) {
+        return item.stage == 2 && is_palette(s.columns[k] + 1, depth, item.high);
     }
 };
 
-// What a launch decoded of one stage, as columns of the items' outputs; cells outside them keep what they hold.
+// What a launch decoded of one stage, as columns of the items' outputs, which are zeroed.
 struct WriteColumnsKernel {
-    static constexpr int kLanes = 128, kPhases = 2;
+    static constexpr int kLanes = 128, kPhases = 1;
     using Params = DecodeParams;
     struct Shared {};
 
@@ -175,13 +173,9 @@ struct WriteColumnsKernel {
         if (p.states[group].status != kOk) return;
         const Columns at = columns_of(p, item);
         const int cells = tile.cells();
-        if constexpr (phase == 0) {
-            for (int i = lane; i < cells * at.count; i += kLanes) at.to[at.count * place(item, tile, i / at.count) + i % at.count] = 0;
-        } else {
-            for (int i = lane; i < cells; i += kLanes) {
-                if (p.stage == 1) write_first(p, item, tile, at, i);
-                if (at.count > at.first) write_block(p, item, tile, at, i);
-            }
+        for (int i = lane; i < cells; i += kLanes) {
+            if (p.stage == 1) write_first(p, item, tile, at, i);
+            if (at.count > at.first) write_block(p, item, tile, at, i);
         }
     }
 
