@@ -147,11 +147,18 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
             return []
         buffers = []
         with on_device_of(held_by(parts[0][0])):
-            for name, (_, _, spec), found in zip(names, parts, self._decode_held(parts), strict=True):
+            for name, (_, _, spec), found in zip(names, parts, self._decode_each(parts), strict=True):
                 if isinstance(found, MmipError):
                     raise type(found)(f"{name}: {found}") from found
                 buffers.append(to_nd_buffer(found, spec))
         return buffers
+
+    def _decode_each(self, parts: Sequence[Part]) -> Sequence[Any]:
+        """`_decode_held`; where that tells of a defect but not of which part, one part after the other."""
+        try:
+            return self._decode_held(parts)
+        except (CorruptData, UnsupportedVersion) as error:
+            return [error] if len(parts) == 1 else [found for part in parts for found in self._decode_each([part])]
 
 
 def _name(byte_getter: Any) -> str:

@@ -5,8 +5,12 @@ The device is that of standin_buffers.py, on which kernels run phase by phase on
 
 from __future__ import annotations
 
+import math
+import re
 import sys
+import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
+from mmip_gpu import _core
 from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
 from numcodecs_plugin import StageCodec, stage_decoding, stage_encoding
 from numcodecs_plugin.stage_decoding import StagePart, decode_stages
@@ -195,6 +200,49 @@ def test_planes_that_do_not_hold_all_components() -> None:
     for encode in (codec.encode_array, lambda array: encode_stages(codec, [held(array)])):
         with pytest.raises(mmip.InvalidArgument, match="2 planes do not hold 3 components"):
             encode(array)
+
+
+def resealed(codec: StageCodec, data: bytes, shape: tuple[int, ...]) -> bytes:
+    """A chunk with the crcs that its bytes ask for."""
+    extent, at = codec.read_extent(data, shape)
+    payload = bytearray(data[at:])
+    head = int.from_bytes(payload[:4], "little")
+    tiles = [-(-n // length) for n, length in zip(extent, (1, *codec.tile), strict=True)]
+    kind = 0 if codec.corrects else codec.stage
+    found = _core.PayloadHead(
+        np.frombuffer(payload, np.uint8), len(payload), math.prod(tiles), kind, codec.dc_image, False
+    )
+    edges = [*found.offsets[:-1:8].tolist(), len(payload)]
+    crcs = b"".join(zlib.crc32(payload[a:b]).to_bytes(4, "little") for a, b in pairwise(edges))
+    payload[head - 4 - len(crcs) : head - 4] = crcs
+    payload[head - 4 : head] = zlib.crc32(payload[: head - 4]).to_bytes(4, "little")
+    return data[:at] + bytes(payload)
+
+
+@pytest.mark.parametrize("kind", ["flat", "merged volume", "flat palettes", "DC image", "corrections", "padding"])
+def test_hostile_substreams_are_read_as_the_host_does(kind: str) -> None:
+    """Damage behind right crcs: what is no stream is refused by both, what is one gives the same columns."""
+    store, expected = arrays(kind)
+    rng = np.random.default_rng(2)
+    for name in expected:
+        array = zarr.open_array(store, path=name, mode="r+")
+        codec, blob = array.serializer, min(chunks_of(store, name).values(), key=len)
+        assert resealed(codec, blob, array.chunks) == blob
+        at = codec.read_extent(blob, array.chunks)[1]
+        first = at + int.from_bytes(blob[at : at + 4], "little")
+        broken = []
+        for place in rng.integers(first, len(blob), 30):
+            changed = bytearray(blob)
+            changed[place] ^= int(rng.integers(1, 256))
+            broken.append(resealed(codec, bytes(changed), array.chunks))
+        region = tuple(slice(0, n) for n in array.chunks)
+        parts = [StagePart(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in broken]
+        for data, found in zip(broken, decode_stages(codec, parts), strict=True):
+            if isinstance(found, mmip.MmipError):
+                with pytest.raises(mmip.CorruptData, match=re.escape(str(found))):
+                    codec.decode_bytes(data, array.chunks)
+            else:
+                assert np.array_equal(found, codec.decode_bytes(data, array.chunks))
 
 
 def put(*place: int, value: int) -> Callable[[np.ndarray], None]:

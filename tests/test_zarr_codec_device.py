@@ -117,6 +117,21 @@ def test_errors_of_chunks_on_a_device(batches: list[tuple[str, int]]) -> None:
         Mmip(**OPTIONS)._encode_sync(DeviceNDBuffer(held(data[:8])), spec)
 
 
+def test_a_damaged_chunk_of_a_batch_is_named(batches: list[tuple[str, int]]) -> None:
+    data = textured((20, 40))
+    array = made(held(data), (8, 16))
+    store = array.store_path.store._store_dict
+    broken = bytearray(store["c/1/0"].to_bytes())
+    broken[-3] ^= 1
+    store["c/1/0"] = DeviceBuffer.from_bytes(bytes(broken))
+    is_named = issubclass(
+        Mmip, ArrayBytesCodecPartialDecodeMixin
+    )  # before, Zarr does not say which chunks it hands over
+    with pytest.raises(CorruptData, match="/c/1/0: stage" if is_named else "chunk [0-9] of 9: stage"):
+        array[...]
+    assert np.abs(array[:8].astype(int) - data[:8]).max() < 20
+
+
 def test_a_gpu_where_there_is_one() -> None:
     cupy = pytest.importorskip("cupy")
     if not cupy.is_available():
