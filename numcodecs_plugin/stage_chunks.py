@@ -99,7 +99,20 @@ def encode_stage(options: StageOptions, array: NDArray[Any]) -> bytes | None:
         chunk.from_columns(options.stage, values)
     except CorruptData as error:
         raise InvalidArgument(f"stage {options.stage}: {error}") from None
-    return write_prefix(extent) + chunk.pack(options.stage, 1)
+    data = write_prefix(extent) + chunk.pack(options.stage, 1)
+    if options.stage == 1 and int(np.abs(values[..., 1]).max()) >= options.dc_limit:
+        _check_dcs(options, data, values)
+    return data
+
+
+def _check_dcs(options: StageOptions, data: bytes, values: NDArray[np.int32]) -> None:
+    """Raise InvalidArgument where neighbours are too far apart for what is coded, their difference."""
+    try:
+        equal = np.array_equal(decode_stage(options, data, values.shape), values)
+    except CorruptData:
+        equal = False
+    if not equal:
+        raise InvalidArgument("stage 1: DC indices of neighbours differ by 2^31 steps or more")
 
 
 def decode_stage(

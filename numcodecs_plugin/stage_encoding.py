@@ -92,7 +92,7 @@ def _encode_batch(options: StageOptions, arrays: Sequence[Array], executor: Exec
 
 
 def _extents(options: StageOptions, arrays: Sequence[Array], executor: Executor) -> list[tuple[int, ...] | None]:
-    """Of each array what lies inside the grid: zeros for nothing, None where that is no box of indices.
+    """Of each array what lies inside the grid: zeros for nothing, None where the host should look closer.
 
     Waits for the device twice.
     """
@@ -107,8 +107,9 @@ def _extents(options: StageOptions, arrays: Sequence[Array], executor: Executor)
         there, part = array != absent, array[box]
         counts = [one.sum(axis=everywhere, keepdims=True) for one in (there, there[box])]
         checks += [mask[box].all(axis=tuple(axes), keepdims=True), counts[0] == counts[1]]
-        if options.corrects:
-            sized = (part > -_core.MAX_INDEX) & (part < _core.MAX_INDEX)
+        if options.corrects or options.stage == 1:
+            numbers, limit = (part, _core.MAX_INDEX) if options.corrects else (part[..., 1:2], options.dc_limit)
+            sized = (numbers > -limit) & (numbers < limit)
             checks.append(sized.all(axis=everywhere, keepdims=True))
     sound = np.array([one.item() for one in executor.download_all(checks)], bool)
     rows = sound.reshape(len(arrays), -1)

@@ -208,6 +208,12 @@ class StageOptions:
             return ((_core.DC_IMAGE_UNIT * _core.STEP_ONE,) * len(self.steps[0]),)
         return self.steps if self.stage == 1 else ((_core.STEP_ONE,),)
 
+    @property
+    def dc_limit(self) -> int:
+        """DC indices of smaller magnitude differ by less than 2^31 steps, whatever their classes."""
+        ratios = [-(-max(steps) // min(steps)) for steps in zip(*self.coded_steps, strict=True)]
+        return int(2**31 // (max(ratios) + 1) - 1)
+
     def coded_volume(self, extent: Sequence[int]) -> tuple[int, int, int]:
         """Samples on z, y, x of what is coded for a chunk of this extent; as many as fill its cells."""
         _, z, y, x = extent

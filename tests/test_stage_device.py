@@ -178,6 +178,25 @@ def test_damaged_bytes_are_noticed_as_the_host_does(kind: str) -> None:
                 assert np.array_equal(found, array.serializer.decode_bytes(data, array.chunks))
 
 
+def test_dcs_whose_differences_cannot_be_coded() -> None:
+    codec = StageCodec(1, 1, (0, 3, 3), (0, 63), ((64,), (2**24,)))
+    rng = np.random.default_rng(0)
+    for largest in (2**12, 2**14, 2**20, 2**25):
+        array = rng.integers(-largest, largest, (1, 1, 8, 9, 2)).astype(np.int32)
+        array[..., 0] = rng.integers(0, 2, array.shape[:4])
+        if largest < 2**14:
+            data = codec.encode_array(array)
+            assert data is not None
+            assert np.array_equal(codec.decode_bytes(data, array.shape), array)
+            assert encode_stages(codec, [held(array)]) == [data]
+        elif largest > 2**14:
+            for encode in (codec.encode_array, lambda array: encode_stages(codec, [held(array)])):
+                with pytest.raises(mmip.InvalidArgument, match="differ by 2\\^31 steps"):
+                    encode(array)
+        array[..., 0] = 1
+        assert encode_stages(codec, [held(array)]) == [codec.encode_array(array)]
+
+
 @pytest.mark.parametrize("stage", [2, 3, 4])
 def test_later_stages_may_name_the_steps(stage: int) -> None:
     codec = StageCodec(stage, 1, (0, 3, 3), (0, 9, 63), ((256,), (512,)))

@@ -144,7 +144,7 @@ private:
             const int32_t v = index_at(s, item, part, position);
             if (v == 0) continue;
             p.positions[room + before] = static_cast<uint16_t>(position);
-            p.values[room + before++] = v;
+            p.values[room + before++] = is_index(v) ? v : 1;
         }
         if (lane % lanes != 0) return;
         const int mode = is_block(p, s, depth, k) ? s.cells.mode[k] : static_cast<int>(kMode8);
