@@ -10,8 +10,6 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from numpy.typing import NDArray
-
 from mmip_gpu.errors import CorruptData, TruncatedData
 from mmip_gpu.groups import Span
 
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 Fetched: TypeAlias = "Buffer | None"
-Reading: TypeAlias = "Generator[list[Span | None], list[Fetched], NDArray[Any] | None]"
-"""Yields what to fetch (None: all bytes), is sent the bytes of each (None: no chunk), returns the part."""
+Reading: TypeAlias = "Generator[list[Span | None], list[Fetched], Any]"
+"""Yields what to fetch (None: all bytes), is sent the bytes of each, returns the part; None stands for no chunk."""
 
 __all__ = ["START", "WHOLE", "Fetched", "Reading", "Span", "Sparse", "advance", "or_whole"]
 
@@ -29,8 +27,8 @@ WHOLE = 1 << 16  # chunks up to here are read at once
 _GAP = 1 << 13  # bytes between two spans that are rather read than asked for twice
 
 
-def or_whole(by_ranges: Reading | None, decode: Callable[[Any], NDArray[Any]]) -> Reading:
-    """The part that `by_ranges` reads; where that is not given or goes wrong, what `decode` finds in all bytes."""
+def or_whole(by_ranges: Reading | None, decode: Callable[[Any], Any]) -> Reading:
+    """The part that `by_ranges` reads; where that is not given or goes wrong, what `decode` makes of all bytes."""
     if by_ranges is not None:
         try:
             return (yield from by_ranges)
@@ -40,7 +38,7 @@ def or_whole(by_ranges: Reading | None, decode: Callable[[Any], NDArray[Any]]) -
     return None if data is None else decode(data)
 
 
-def advance(reading: Reading, fetched: list[Fetched] | None = None) -> tuple[list[Span | None], NDArray[Any] | None]:
+def advance(reading: Reading, fetched: list[Fetched] | None = None) -> tuple[list[Span | None], Any]:
     """What to fetch next, or nothing and the part; `fetched` is what was asked for last."""
     try:
         return (next(reading) if fetched is None else reading.send(fetched)), None

@@ -7,7 +7,7 @@ identical bytes, and that a part of a chunk is read by byte ranges (zarr_codec.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,11 +75,12 @@ class StageCodec(StageOptions, ZarrCodec):
     def _encode_host(self, array: NDArray[Any], spec: ArraySpec) -> bytes | None:
         return encode_stage(self, array)
 
-    def _decode_host(self, data: Any, spec: ArraySpec) -> NDArray[Any]:
-        return decode_stage(self, data, spec.shape)
+    def _decode_host(self, data: Any, selected: Selected, spec: ArraySpec) -> NDArray[Any]:
+        part: NDArray[np.int32] = decode_stage(self, data, spec.shape, selected.region)[selected.inside]
+        return part
 
-    def _reading(self, selected: Selected, spec: ArraySpec, *, ranges: bool) -> Reading:
-        return read_stage_part(self, selected, spec.shape, ranges=ranges)
+    def _by_ranges(self, selected: Selected, spec: ArraySpec, decode: Callable[[Any], Any]) -> Reading:
+        return read_stage_part(self, selected, spec.shape, decode)
 
     def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[Any]:
         from .stage_encoding import encode_stages

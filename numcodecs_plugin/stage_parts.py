@@ -1,6 +1,6 @@
 """A part of a stage chunk, read by byte ranges: its prefix, its head, and the groups of sub-streams of the part.
 
-Values: a selection of a chunk in; the byte ranges to fetch, one round after the other, and the decoded part out.
+Values: a selection of a chunk in; the byte ranges to fetch, one round after the other, and the part out.
 Implements what FORMAT.md sections 6 and 10 let a reader skip: the head says how long the payload is. Guarantees what
 decoding all of the chunk and selecting from it gives; fetches nothing itself.
 """
@@ -11,14 +11,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mmip_gpu.groups import groups_of_box, spans_of_groups
 
-from .ranges import START, WHOLE, Reading, Sparse, or_whole
+from .ranges import START, WHOLE, Reading, Sparse
 from .selected import Selected
-from .stage_chunks import TileBox, decode_stage
+from .stage_chunks import TileBox
 from .stage_options import StageOptions
 
 __all__ = ["read_stage_part"]
@@ -26,31 +23,15 @@ __all__ = ["read_stage_part"]
 _MOST_BYTES = 16  # of a chunk for each number in it, far more than one takes: larger sizes are not believed
 
 
-def read_stage_part(options: StageOptions, selected: Selected, shape: Sequence[int], *, ranges: bool = True) -> Reading:
-    """Decode what was selected from a chunk; None where there is no chunk.
-
-    Parameters
-    ----------
-    ranges : bool
-        Whether to ask for ranges of the chunk's bytes, not for all of them.
+def read_stage_part(
+    options: StageOptions, selected: Selected, shape: Sequence[int], decode: Callable[[Any], Any]
+) -> Reading:
+    """What `decode` makes of a chunk of which all that the part needs was fetched; None where there is no chunk.
 
     Raises
     ------
     CorruptData, TruncatedData
     """
-
-    def decode(data: Any) -> NDArray[np.int32]:
-        part: NDArray[np.int32] = decode_stage(options, data, shape, selected.region)[selected.inside]
-        return part
-
-    by_ranges = _read_ranges(options, selected, shape, decode) if ranges and not selected.is_all(tuple(shape)) else None
-    return or_whole(by_ranges, decode)
-
-
-def _read_ranges(
-    options: StageOptions, selected: Selected, shape: Sequence[int], decode: Callable[[Any], NDArray[np.int32]]
-) -> Reading:
-    """`read_stage_part` of less than the whole chunk."""
     (start,) = yield [(0, START)]
     if start is None:
         return None

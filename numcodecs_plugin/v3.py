@@ -7,7 +7,7 @@ a chunk is read by byte ranges (zarr_codec.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -84,11 +84,13 @@ class Mmip(Options, ZarrCodec):
         check_chunk(array, spec.shape, _dtype(spec))
         return encode_host(self, array)
 
-    def _decode_host(self, data: Any, spec: ArraySpec) -> NDArray[Any]:
-        return decode_host(data, spec.shape, _dtype(spec))
+    def _decode_host(self, data: Any, selected: Selected, spec: ArraySpec) -> NDArray[Any]:
+        region = None if selected.is_all(spec.shape) else selected.region
+        part: NDArray[Any] = decode_host(data, spec.shape, _dtype(spec), region)[selected.inside]
+        return part
 
-    def _reading(self, selected: Selected, spec: ArraySpec, *, ranges: bool) -> Reading:
-        return read_part(selected, spec.shape, _dtype(spec), ranges=ranges)
+    def _by_ranges(self, selected: Selected, spec: ArraySpec, decode: Callable[[Any], Any]) -> Reading:
+        return read_part(selected, spec.shape, _dtype(spec), decode)
 
     def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> list[Any]:
         """Containers of arrays: those with equal options together."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import zarr
@@ -18,19 +19,20 @@ from numpy.typing import NDArray
 from packaging.version import Version
 from zarr.abc.codec import ArrayBytesCodec
 from zarr.abc.store import RangeByteRequest
+from zarr.core.buffer import cpu
 from zarr.storage import StorePath
 
 from mmip_gpu.device.placement import is_on_device
 from mmip_gpu.errors import CorruptData, MmipError, UnsupportedVersion
 
 from .buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
-from .ranges import Fetched, Reading, Span, advance
+from .ranges import Fetched, Reading, Span, advance, or_whole
 from .selected import Selected
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer
     from zarr.core.array_spec import ArraySpec
-    from zarr.core.buffer import NDBuffer
+    from zarr.core.buffer import BufferPrototype, NDBuffer
 
 __all__ = ["Part", "ZarrCodec"]
 
@@ -55,12 +57,12 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
         """Bytes of a chunk."""
 
     @abstractmethod
-    def _decode_host(self, data: Any, spec: ArraySpec) -> NDArray[Any]:
-        """Chunk of these bytes."""
+    def _decode_host(self, data: Any, selected: Selected, spec: ArraySpec) -> NDArray[Any]:
+        """What was selected of the chunk with these bytes, of which those that it does not need may be zero."""
 
     @abstractmethod
-    def _reading(self, selected: Selected, spec: ArraySpec, *, ranges: bool) -> Reading:
-        """How a part of a chunk is read; `ranges` says whether to ask for less than all bytes."""
+    def _by_ranges(self, selected: Selected, spec: ArraySpec, decode: Callable[[Any], Any]) -> Reading:
+        """Fetch what a part of a chunk needs; returns what `decode` makes of it."""
 
     @abstractmethod
     def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[Any]:
@@ -83,24 +85,36 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
         return await coded(chunks_and_specs, self._decode_sync, self._decode_on_device)
 
     async def decode_partial(self, batch_info: Iterable[tuple[Any, Any, ArraySpec]]) -> list[NDBuffer | None]:
-        """Read and decode parts of chunks: those for a device together, others by byte ranges."""
+        """Read parts of chunks by byte ranges and decode them: those for a device together."""
         items = list(batch_info)
         if not items or not is_for_device(items[0][2].prototype):
             return list(await super().decode_partial(items))
-        blobs = await asyncio.gather(*(getter.get(prototype=spec.prototype) for getter, _, spec in items))
-        held = [(getter, (blob, *rest)) for blob, (getter, *rest) in zip(blobs, items, strict=True) if blob is not None]
-        parts = [(blob, Selected.of(selection, spec.shape), spec) for _, (blob, selection, spec) in held]
-        found = iter(await asyncio.to_thread(self._decode_parts, parts, [_name(getter) for getter, _ in held]))
+        try:
+            return await self._decode_for_device(items, ranges=True)
+        except CorruptData:  # perhaps of a chunk that was replaced between two ranges: once more, all of each
+            return await self._decode_for_device(items, ranges=False)
+
+    async def _decode_for_device(
+        self, items: Sequence[tuple[Any, Any, ArraySpec]], *, ranges: bool
+    ) -> list[NDBuffer | None]:
+        blobs = await asyncio.gather(*(self._fetch(*item, ranges=ranges) for item in items))
+        held = [(blob, *item) for blob, item in zip(blobs, items, strict=True) if blob is not None]
+        parts = [(blob, Selected.of(selection, spec.shape), spec) for blob, _, selection, spec in held]
+        names = [_name(getter) for _, getter, _, _ in held]
+        found = iter(await asyncio.to_thread(self._decode_parts, parts, names))
         return [None if blob is None else next(found) for blob in blobs]
 
+    async def _fetch(self, byte_getter: Any, selection: Any, spec: ArraySpec, *, ranges: bool) -> Buffer | None:
+        """The bytes of a chunk on the device; with `ranges`, zeros in the place of those that a part does not need."""
+        selected = Selected.of(selection, spec.shape)
+        if not ranges or not _has_ranges(byte_getter, selected, spec):
+            found: Buffer | None = await byte_getter.get(prototype=spec.prototype)
+            return found
+        data = await _read(byte_getter, self._by_ranges(selected, spec, bytes), cpu.buffer_prototype)
+        return None if data is None else spec.prototype.buffer.from_bytes(data)
+
     async def _decode_partial_single(self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
-        reading = self._part(byte_getter, selection, chunk_spec)
-        spans, found = advance(reading)
-        with _naming(byte_getter):
-            while spans:
-                requests = (byte_getter.get(**_request(span, chunk_spec)) for span in spans)
-                fetched = [_fetched(buffer) for buffer in await asyncio.gather(*requests)]
-                spans, found = await asyncio.to_thread(advance, reading, fetched)
+        found = await _read(byte_getter, self._part(byte_getter, selection, chunk_spec), chunk_spec.prototype)
         return None if found is None else to_nd_buffer(found, chunk_spec)
 
     def _decode_partial_sync(self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
@@ -109,16 +123,19 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
             part = blob, Selected.of(selection, chunk_spec.shape), chunk_spec
             return None if blob is None else self._decode_parts([part], [_name(byte_getter)])[0]
         reading = self._part(byte_getter, selection, chunk_spec)
-        spans, found = advance(reading)
         with _naming(byte_getter):
+            spans, found = advance(reading)
             while spans:
-                fetched = [_fetched(byte_getter.get_sync(**_request(span, chunk_spec))) for span in spans]
+                fetched = [_fetched(byte_getter.get_sync(**_request(s, chunk_spec.prototype))) for s in spans]
                 spans, found = advance(reading, fetched)
         return None if found is None else to_nd_buffer(found, chunk_spec)
 
     def _part(self, byte_getter: Any, selection: Any, spec: ArraySpec) -> Reading:
-        """Reading of a part of a chunk: by ranges from a store; chunks of a shard lie in memory."""
-        return self._reading(Selected.of(selection, spec.shape), spec, ranges=isinstance(byte_getter, StorePath))
+        """Reading of a part of a chunk."""
+        selected = Selected.of(selection, spec.shape)
+        decode = partial(self._decode_host, selected=selected, spec=spec)
+        ranges = _has_ranges(byte_getter, selected, spec)
+        return or_whole(self._by_ranges(selected, spec, decode) if ranges else None, decode)
 
     def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
         if is_on_device(held_by(chunk_data)):
@@ -129,7 +146,8 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
     def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         if is_on_device(held_by(chunk_data)):
             return self._decode_on_device([(chunk_data, chunk_spec)])[0]
-        return to_nd_buffer(self._decode_host(chunk_data.as_buffer_like(), chunk_spec), chunk_spec)
+        whole = Selected.of(..., chunk_spec.shape)
+        return to_nd_buffer(self._decode_host(chunk_data.as_buffer_like(), whole, chunk_spec), chunk_spec)
 
     def _encode_on_device(self, pairs: Sequence[tuple[NDBuffer, ArraySpec]]) -> list[Buffer | None]:
         arrays, specs = [held_by(chunk) for chunk, _ in pairs], [spec for _, spec in pairs]
@@ -161,6 +179,11 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
             return [error] if len(parts) == 1 else [found for part in parts for found in self._decode_each([part])]
 
 
+def _has_ranges(byte_getter: Any, selected: Selected, spec: ArraySpec) -> bool:
+    """Whether less than all bytes are asked for; chunks of a shard lie in memory."""
+    return isinstance(byte_getter, StorePath) and not selected.is_all(spec.shape)
+
+
 def _name(byte_getter: Any) -> str:
     """The key of a chunk, in a shard its coordinates there."""
     if isinstance(byte_getter, StorePath):
@@ -177,8 +200,19 @@ def _naming(byte_getter: Any) -> Iterator[None]:
         raise type(error)(f"{_name(byte_getter)}: {error}") from error
 
 
-def _request(span: Span | None, spec: ArraySpec) -> dict[str, Any]:
-    return {"prototype": spec.prototype, "byte_range": None if span is None else RangeByteRequest(*span)}
+async def _read(byte_getter: Any, reading: Reading, prototype: BufferPrototype) -> Any:
+    """What a reading returns."""
+    with _naming(byte_getter):
+        spans, found = advance(reading)
+        while spans:
+            requests = (byte_getter.get(**_request(span, prototype)) for span in spans)
+            fetched = [_fetched(buffer) for buffer in await asyncio.gather(*requests)]
+            spans, found = await asyncio.to_thread(advance, reading, fetched)
+    return found
+
+
+def _request(span: Span | None, prototype: BufferPrototype) -> dict[str, Any]:
+    return {"prototype": prototype, "byte_range": None if span is None else RangeByteRequest(*span)}
 
 
 def _fetched(buffer: Buffer | None) -> Fetched:

@@ -124,6 +124,30 @@ def test_only_heads_and_payloads_come_to_the_host() -> None:
     assert StandInExecutor.downloaded < 20000
 
 
+@NEEDS_PARTS
+def test_parts_for_a_device_are_read_by_ranges() -> None:
+    store = Counting()
+    volume = np.random.default_rng(0).normal(1000, 90, (32, 128, 128)).astype(np.uint16)
+    mmip.write_zarr(volume, store, quality=60, effort=1, verify=False, cell_depth=8, chunks=volume.shape, threads=1)
+    whole = zarr.open_array(store, path="stage_3", mode="r+")[...]
+    size = len(store._store_dict["stage_3/c/0/0/0/0/0"])
+    with zarr.config.set(CONFIG):
+        array = zarr.open_array(store, path="stage_3", mode="r+")
+        for selection, share in ((np.s_[0, 0, 2, 3], 0.3), (np.s_[:, :2, :4], 0.4), (np.s_[...], 1)):
+            store.taken()
+            StandInExecutor.downloaded = 0
+            assert np.array_equal(bare(array[selection]), whole[selection])
+            assert store.taken()[0] <= share * size
+            assert StandInExecutor.downloaded < 10000
+    data = bytearray(store._store_dict["stage_3/c/0/0/0/0/0"].to_bytes())
+    data[-2] ^= 1
+    store._store_dict["stage_3/c/0/0/0/0/0"] = DeviceBuffer.from_bytes(bytes(data))
+    with zarr.config.set(CONFIG):
+        assert np.array_equal(array[0, 0, 2, 3], whole[0, 0, 2, 3])
+        with pytest.raises(mmip.CorruptData, match="stage_3/c/0/0/0/0/0: stage 3"):
+            array[0, -1, -1, -1]
+
+
 def test_shards_and_absent_chunks() -> None:
     whole = arrays("deep")[1]["stage_2"]
     codec = zarr.open_array(arrays("deep")[0], path="stage_2", mode="r+").serializer

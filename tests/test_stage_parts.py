@@ -18,6 +18,7 @@ from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 import mmip_gpu as mmip
 from mmip_gpu import groups
 from numcodecs_plugin import StageCodec, ranges, selected, stage_parts
+from numcodecs_plugin.stage_chunks import decode_stage
 
 NEEDS_PARTS = pytest.mark.skipif(
     not issubclass(StageCodec, ArrayBytesCodecPartialDecodeMixin), reason="this zarr reads no parts of chunks rightly"
@@ -123,7 +124,12 @@ def test_parts_inside_of_shards_and_by_indices(large: Any) -> None:
 
 def reading_of(codec: StageCodec, data: bytes, shape: tuple[int, ...], selection: Any) -> np.ndarray:
     """A part of a chunk, as a store without requests that fail gives it."""
-    reading = stage_parts.read_stage_part(codec, selected.Selected.of(selection, shape), shape)
+    part = selected.Selected.of(selection, shape)
+
+    def decode(found: bytes) -> np.ndarray:
+        return decode_stage(codec, found, shape, part.region)[part.inside]
+
+    reading = ranges.or_whole(stage_parts.read_stage_part(codec, part, shape, decode), decode)
     spans, found = ranges.advance(reading)
     while spans:
         spans, found = ranges.advance(reading, [data if s is None else data[slice(*s)] for s in spans])
