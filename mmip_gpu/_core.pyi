@@ -115,7 +115,7 @@ class Chunk:
 
 class PayloadHead:
     def __init__(
-        self, head: NDArray[np.uint8], size: int, substreams: int, stage: int, dc_image: bool, check_crc: bool
+        self, head: NDArray[np.uint8], size: int | None, substreams: int, stage: int, dc_image: bool, check_crc: bool
     ) -> None: ...
     @property
     def code_bytes(self) -> int: ...

@@ -221,10 +221,9 @@ struct Chunk {
 
     void check_columns(int stage, const IntArray& array) const {
         require(array.ndim() == 5 && static_cast<int>(array.shape(4)) == stage_columns(coefficients, stage), "not an array of this stage");
-        const Geometry& g = stage == 1 && coefficients.dc_image ? coefficients.dc_image->geometry : coefficients.geometry;
-        require(static_cast<int64_t>(array.shape(0)) >= g.planes && static_cast<int64_t>(array.shape(1)) >= g.grid(0) &&
-                    static_cast<int64_t>(array.shape(2)) >= g.grid(1) && static_cast<int64_t>(array.shape(3)) >= g.grid(2),
-                "array smaller than the grid");
+        const Coefficients& c = stage == 1 && coefficients.dc_image ? *coefficients.dc_image : coefficients;
+        require(static_cast<int64_t>(array.shape(0)) >= c.box.planes[1] - c.box.planes[0], "array of fewer planes than the box");
+        for (int axis = 0; axis < 3; ++axis) require(static_cast<int64_t>(array.shape(axis + 1)) >= c.box_cells(axis), "array smaller than the box");
     }
 
     // An analyzed chunk holds its indices as entries, a decoded one in place: each form is made from the other when it is wanted.

@@ -3,6 +3,7 @@
 #include "core_payloads.h"
 
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -37,8 +38,8 @@ using Family = std::tuple<int, int, Array<uint32_t>, Array<uint8_t>>;   // alpha
 // The head of a payload, of which tables are copied only when they are asked for.
 class PayloadHead {
 public:
-    // stage 0: corrections
-    PayloadHead(ByteArray head, uint64_t size, int64_t substreams, int stage, bool dc_image, bool check_crc) {
+    // stage 0: corrections; no size: that of the payload is not known
+    PayloadHead(ByteArray head, std::optional<uint64_t> size, int64_t substreams, int stage, bool dc_image, bool check_crc) {
         payload_ = read_payload_head(head.data(), head.size(), size, substreams, stage, dc_image, check_crc);
         crcs_.resize(static_cast<size_t>(payload_.groups()));
         if (!crcs_.empty()) std::memcpy(crcs_.data(), payload_.group_crcs, crcs_.size() * sizeof(uint32_t));
@@ -86,7 +87,7 @@ Array<uint16_t> left_offsets() { return copied<uint16_t>(token_left_offsets(), k
 
 void bind_payloads(nb::module_& m) {
     nb::class_<PayloadHead>(m, "PayloadHead")
-        .def(nb::init<ByteArray, uint64_t, int64_t, int, bool, bool>(), "head"_a, "size"_a, "substreams"_a, "stage"_a, "dc_image"_a, "check_crc"_a)
+        .def(nb::init<ByteArray, std::optional<uint64_t>, int64_t, int, bool, bool>(), "head"_a, "size"_a.none(), "substreams"_a, "stage"_a, "dc_image"_a, "check_crc"_a)
         .def_prop_ro("code_bytes", &PayloadHead::code_bytes)
         .def_prop_ro("offsets", &PayloadHead::offsets, nb::rv_policy::move)
         .def_prop_ro("group_crcs", &PayloadHead::group_crcs, nb::rv_policy::move)

@@ -21,7 +21,7 @@ from .region import TiledRegion
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Span", "groups_of_region", "read_groups"]
+__all__ = ["Span", "groups_of_box", "groups_of_region", "read_groups", "spans_of_groups"]
 
 Span = tuple[int, int]
 """First byte and the one after the last."""
@@ -31,10 +31,20 @@ def groups_of_region(header: Header, scale: int, region: tuple[slice, ...] | Non
     """Groups of sub-streams that a region of the decoded array touches, ascending; None for all."""
     fields = header.transform
     assert fields is not None
-    box = TiledRegion.of(header, scale, region).box
     cells = zip(header.layout.volume, (fields.depth, 8, 8), fields.tile_log2, strict=True)
     counts = (header.layout.planes, *(-(-n // (cell << log2)) for n, cell, log2 in cells))
-    if box == [edge for count in counts for edge in (0, count)]:
+    return groups_of_box(TiledRegion.of(header, scale, region).box, counts)
+
+
+def groups_of_box(box: Sequence[int], counts: Sequence[int]) -> list[int] | None:
+    """Groups with the sub-streams of a box of planes and tiles (from, to on each axis) of `counts`; None for all.
+
+    Examples
+    --------
+    >>> groups_of_box([0, 1, 0, 1, 2, 3, 0, 4], (1, 1, 5, 4))
+    [1]
+    """
+    if list(box) == [edge for count in counts for edge in (0, count)]:
         return None
     number = np.zeros(1, np.int64)
     for axis, count in enumerate(counts):
@@ -54,7 +64,17 @@ def read_groups(header: Header, stage: int, size: int, head: Buffer) -> tuple[Se
     assert fields is not None
     check_payload(header, stage, size, head, check_crc=True)
     kind = 0 if stage > len(fields.cuts) else stage
-    array = np.frombuffer(head, np.uint8)
-    found = _core.PayloadHead(array, size, header.substreams, kind, fields.dc_image is not None, True)
-    edges = [int(n) for n in found.offsets[: -1 : _core.GROUP_SUBSTREAMS]] + [size]
+    return spans_of_groups(head, size, header.substreams, kind, fields.dc_image is not None)
+
+
+def spans_of_groups(
+    head: Buffer, size: int | None, substreams: int, kind: int, dc_image: bool
+) -> tuple[Sequence[Span], Sequence[int]]:
+    """Spans and crcs of all groups by the head of a payload alone; of any size where that is not known.
+
+    `kind` is the stage, 0 for corrections. Errors are those of `read_groups`.
+    """
+    found = _core.PayloadHead(np.frombuffer(head, np.uint8), size, substreams, kind, dc_image, True)
+    offsets = found.offsets
+    edges = [int(n) for n in offsets[: -1 : _core.GROUP_SUBSTREAMS]] + [int(offsets[-1])]
     return list(pairwise(edges)), [int(crc) for crc in found.group_crcs]

@@ -1,81 +1,31 @@
 """Zarr arrays on a device: chunks are coded there in batches, never on the way through the host.
 
-A stand-in prototype: its arrays lie in host memory, say that they are a device's, and refuse to become NumPy arrays.
-Kernels run phase by phase on the CPU.
+The device is that of standin_buffers.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
+from standin_buffers import CONFIG, DeviceBuffer, DeviceNDBuffer, OnDevice, held
 from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 from zarr.core.array_spec import ArrayConfig, ArraySpec
-from zarr.core.buffer import BufferPrototype, cpu
-from zarr.registry import register_buffer, register_codec, register_ndbuffer
+from zarr.core.buffer import BufferPrototype
+from zarr.registry import register_codec
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu.device import HostExecutor, containers
 from mmip_gpu.errors import CorruptData, InvalidArgument
-from numcodecs_plugin import Mmip, StageCodec, v3
+from numcodecs_plugin import Mmip, v3
 
 OPTIONS: dict[str, Any] = {"quality": 40, "effort": 1, "verify": False}
 
 
-class OnDevice(np.ndarray):
-    """Stands for an array of CuPy."""
-
-    __cuda_array_interface__: ClassVar[dict[str, Any]] = {}
-
-
-def held(array: Any) -> OnDevice:
-    return np.array(array).view(OnDevice)
-
-
-class DeviceBuffer(cpu.Buffer):
-    """Stands for `zarr.buffer.gpu.Buffer`: what goes to a store passes through `to_bytes` alone."""
-
-    def __init__(self, array_like: Any) -> None:
-        super().__init__(array_like if isinstance(array_like, OnDevice) else held(array_like))
-
-    @classmethod
-    def create_zero_length(cls) -> DeviceBuffer:
-        return cls(held(np.array([], "B")))
-
-    @classmethod
-    def from_bytes(cls, bytes_like: Any) -> DeviceBuffer:
-        return cls(held(np.frombuffer(bytes_like, "B")))
-
-    @classmethod
-    def from_buffer(cls, buffer: Any) -> DeviceBuffer:
-        return cls(buffer.as_array_like())
-
-
-class DeviceNDBuffer(cpu.NDBuffer):
-    """Stands for `zarr.buffer.gpu.NDBuffer`."""
-
-    @classmethod
-    def create(cls, *, shape: Any, dtype: Any, order: Any = "C", fill_value: Any = None) -> DeviceNDBuffer:
-        return cls(held(np.full(tuple(shape), fill_value or 0, dtype, order)))
-
-    @classmethod
-    def empty(cls, shape: Any, dtype: Any, order: Any = "C") -> DeviceNDBuffer:
-        return cls.create(shape=shape, dtype=dtype, order=order)
-
-    @classmethod
-    def from_numpy_array(cls, array_like: Any) -> DeviceNDBuffer:
-        return cls(held(array_like))
-
-    def as_numpy_array(self) -> Any:
-        raise AssertionError("copied to the host")
-
-
-register_buffer(DeviceBuffer, qualname="stand_in.Buffer")
-register_ndbuffer(DeviceNDBuffer, qualname="stand_in.NDBuffer")
 register_codec("mmip", Mmip)
 
 
@@ -95,9 +45,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, int]]]:
 
     monkeypatch.setattr(containers, "CudaExecutor", HostExecutor)
     monkeypatch.setattr(v3, "mmip", type("Recorded", (), {"encode_batch": encode_batch, "decode_batch": decode_batch}))
-    with zarr.config.set(
-        {"buffer": "stand_in.Buffer", "ndbuffer": "stand_in.NDBuffer", "codec_pipeline.batch_size": 100}
-    ):
+    with zarr.config.set(CONFIG):
         yield calls
 
 
@@ -153,23 +101,6 @@ def test_single_chunks_of_fused_pipelines(batches: list[tuple[str, int]]) -> Non
     assert {count for _, count in batches} == {1}
 
 
-def test_stage_arrays_are_coded_by_the_host_and_come_back_to_the_device(
-    batches: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(DeviceNDBuffer, "as_numpy_array", cpu.NDBuffer.as_numpy_array)
-    codec = StageCodec(stage=2, cell_depth=1, tile_log2=(0, 2, 2), cuts=(0, 9, 63))
-    data = np.zeros((1, 1, 6, 5, 10), np.int32)
-    data[..., 3] = np.arange(30).reshape(6, 5)
-    array = zarr.create_array(
-        MemoryStore(), shape=data.shape, chunks=(1, 1, 4, 4, 10), dtype="int32", fill_value=-1, serializer=codec,
-        compressors=None,
-    )  # fmt: skip
-    array[...] = held(data)
-    found = array[...]
-    assert isinstance(found, OnDevice)
-    assert np.array_equal(found, data)
-
-
 def test_errors_of_chunks_on_a_device(batches: list[tuple[str, int]]) -> None:
     data = textured((16, 16))
     array = made(held(data), (16, 16))
@@ -184,6 +115,21 @@ def test_errors_of_chunks_on_a_device(batches: list[tuple[str, int]]) -> None:
     spec = ArraySpec((16, 16), array.metadata.dtype, 0, ArrayConfig.from_dict({}), prototype)
     with pytest.raises(InvalidArgument, match="expected a chunk"):
         Mmip(**OPTIONS)._encode_sync(DeviceNDBuffer(held(data[:8])), spec)
+
+
+def test_a_damaged_chunk_of_a_batch_is_named(batches: list[tuple[str, int]]) -> None:
+    data = textured((20, 40))
+    array = made(held(data), (8, 16))
+    store = array.store_path.store._store_dict
+    broken = bytearray(store["c/1/0"].to_bytes())
+    broken[-3] ^= 1
+    store["c/1/0"] = DeviceBuffer.from_bytes(bytes(broken))
+    is_named = issubclass(
+        Mmip, ArrayBytesCodecPartialDecodeMixin
+    )  # before, Zarr does not say which chunks it hands over
+    with pytest.raises(CorruptData, match="/c/1/0: stage" if is_named else "chunk [0-9] of 9: stage"):
+        array[...]
+    assert np.abs(array[:8].astype(int) - data[:8]).max() < 20
 
 
 def test_a_gpu_where_there_is_one() -> None:

@@ -40,7 +40,7 @@ from .tiles import (
     tile_records,
 )
 
-__all__ = ["DecodeJob", "Decoded", "Decoder"]
+__all__ = ["DecodeJob", "Decoded", "Decoder", "token_room"]
 
 SCRATCH_BYTES = 2**30
 
@@ -214,7 +214,7 @@ class Decoder:
         depth = np.full(len(tiles), fields.depth, np.int64)
         frames = frame_bytes(tiles, depth, corrections=False) * padded
         heads = dict(enumerate(chunk.heads[: chunk.coefficient_stages], 1))
-        tiles["room"] = _token_room(
+        tiles["room"] = token_room(
             tiles, substreams, fields.depth, fields.cuts, [heads[s] for s in range(2, len(heads) + 1)]
         )
         addresses = dict(enumerate(chunk.addresses, 1))
@@ -263,7 +263,7 @@ class Decoder:
         item["tables"] = self._store.block_tables(1, (0, fields.cuts[-1]))
         item["steps"][0, 0], item["recon"][0, 0, 1:] = _core.DC_IMAGE_UNIT * _core.STEP_ONE, fields.dc_image
         heads = {1: chunk.heads[0]}
-        tiles["room"] = _token_room(tiles, substreams, 1, (0, fields.cuts[-1]), [chunk.heads[0]])
+        tiles["room"] = token_room(tiles, substreams, 1, (0, fields.cuts[-1]), [chunk.heads[0]])
         return LayerItem(item, tiles, substreams, heads, {1: chunk.addresses[0]}, np.zeros(len(tiles), np.int64))
 
 
@@ -273,7 +273,7 @@ def _image_box(box: Box) -> Box:
     return Box(box.grid, 1, (z, y - 3, x - 3), box.bounds)
 
 
-def _token_room(
+def token_room(
     tiles: NDArray[Any], substreams: NDArray[np.int64], depth: int, cuts: Sequence[int], heads: Sequence[StageHead]
 ) -> NDArray[np.int64]:
     """Tokens that the sub-streams of the stages 2, 3, .. can hold: by their bytes, and by their coefficients.

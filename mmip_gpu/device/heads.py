@@ -24,7 +24,7 @@ from .placement import is_on_device
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CodeStore", "StageHead", "read_heads"]
+__all__ = ["CodeStore", "HeadKind", "StageHead", "read_heads", "read_lone_heads"]
 
 _KEPT = 256  # codes of a stage that are kept in the executor's memory
 _TOGETHER = 64  # payloads whose tables the host holds at a time: about 200 KB each
@@ -52,6 +52,22 @@ class StageHead:
     codes: Codes
 
 
+@dataclass(frozen=True)
+class HeadKind:
+    """What the head of a payload is read by: its stage (0: corrections), and of what chunk."""
+
+    stage: int
+    substreams: int
+    dc_image: bool
+
+    @classmethod
+    def of(cls, header: Header, stage: int) -> HeadKind:
+        """That of a stage of the chunk with this header."""
+        fields = header.transform
+        is_last = fields is None or stage > len(fields.cuts)
+        return cls(0 if is_last else stage, header.substreams, fields is not None and fields.dc_image is not None)
+
+
 def read_heads(
     executor: Executor,
     store: CodeStore,
@@ -72,29 +88,42 @@ def read_heads(
             sound.append(index)
         except MmipError as error:
             found[index] = error
-    for first in range(0, len(sound), _TOGETHER):
-        part = sound[first : first + _TOGETHER]
-        found.update(
-            zip(
-                part,
-                _read(store, [wanted[i] for i in part], [starts[i] for i in part], check_crc, threads),
-                strict=True,
-            )
-        )
+    kinds = [HeadKind.of(*wanted[i][:2]) for i in sound]
+    found.update(zip(sound, _read(store, kinds, [starts[i] for i in sound], check_crc, threads), strict=True))
     return [found[index] for index in range(len(wanted))]
+
+
+def read_lone_heads(
+    executor: Executor, store: CodeStore, wanted: Sequence[tuple[HeadKind, Buffer | Array]], threads: int
+) -> list[StageHead | MmipError]:
+    """Heads of payloads that no header names, by their own crcs; or what is wrong with one. Waits as `read_heads`."""
+    starts = _starts(executor, [payload for _, payload in wanted])
+    return _read(store, [kind for kind, _ in wanted], starts, True, threads)
 
 
 def _read(
     store: CodeStore,
-    wanted: Sequence[tuple[Header, int, Buffer | Array]],
+    kinds: Sequence[HeadKind],
     starts: Sequence[tuple[NDArray[np.uint8], int]],
     check_crc: bool,
     threads: int,
 ) -> list[StageHead | MmipError]:
-    fields = [(stage, header.substreams, header.transform) for header, stage, _ in wanted]
-    stages = np.array([0 if t is None or s > len(t.cuts) else s for s, _, t in fields], np.uint8)
-    images = np.array([t is not None and t.dc_image is not None for _, _, t in fields], np.uint8)
-    sizes, substreams = np.array([n for _, n in starts], np.int64), np.array([n for _, n, _ in fields], np.int64)
+    found: list[StageHead | MmipError] = []
+    for first in range(0, len(kinds), _TOGETHER):
+        part = slice(first, first + _TOGETHER)
+        found += _read_together(store, kinds[part], starts[part], check_crc, threads)
+    return found
+
+
+def _read_together(
+    store: CodeStore,
+    kinds: Sequence[HeadKind],
+    starts: Sequence[tuple[NDArray[np.uint8], int]],
+    check_crc: bool,
+    threads: int,
+) -> list[StageHead | MmipError]:
+    stages, images = np.array([k.stage for k in kinds], np.uint8), np.array([k.dc_image for k in kinds], np.uint8)
+    sizes, substreams = np.array([n for _, n in starts], np.int64), np.array([k.substreams for k in kinds], np.int64)
     parsed = _core.PayloadHeads([head for head, _ in starts], sizes, substreams, stages, images, check_crc, threads)
     rows: list[tuple[bytes, NDArray[np.uint64], NDArray[np.uint32]] | MmipError] = []
     new: dict[bytes, tuple[int, int, NDArray[np.int8]]] = {}

@@ -64,7 +64,8 @@ class Layer:
         self.tiles = _joined([part.tiles for part in self.parts])
         self.frames = np.concatenate([part.frames for part in self.parts])
         self.substreams = np.concatenate([part.substreams for part in self.parts])
-        self.stages = self.items["stages"][self.tiles["item"]].astype(np.int64)
+        stages = np.where(self.items["class_count"] > 0, self.items["stages"], 2)  # of a stage on its own, one list
+        self.stages = stages[self.tiles["item"]].astype(np.int64)
         self._codes: dict[int, Array] = {}
         self._bytes: dict[int, NDArray[Any]] = {}
         self._groups: dict[int, NDArray[Any]] = {}
@@ -122,6 +123,19 @@ class Layer:
         work.check(0, np.ones(len(self.tiles[wave]), bool))
         work.launch("unpack_corrections", 0)
         work.launch("correct_samples", 0, groups=len(self.tiles[wave]))
+        return work.states
+
+    def run_columns(self, wave: slice, stage: int) -> Array:
+        """Write the columns of the stage that the tiles of a wave have on its own; returns their states."""
+        work = _Work(self, wave, None, 0)
+        work.check(stage, np.ones(len(self.tiles[wave]), bool))
+        if stage == 1:
+            if self.items["padded"].any():
+                work.launch("unpack_masks", stage)
+            work.launch("unpack_first", stage)
+        if stage > 1 or self.items["continues"].any():
+            work.launch("unpack_tokens", max(stage, 2), source=stage)
+        work.launch("write_columns", stage, groups=len(self.tiles[wave]))
         return work.states
 
     def wave_bytes(self, stage: int, wave: slice) -> NDArray[Any]:

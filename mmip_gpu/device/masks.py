@@ -37,6 +37,25 @@ class Masks:
     frames: Array
     codes: Array
 
+    @classmethod
+    def empty(cls, batch: Batch) -> Masks:
+        """Room for the masks of a batch; nothing is hidden."""
+        executor = batch.executor
+        places, frame_bytes = _frame_places(batch)
+        return cls(
+            places=executor.upload(places),
+            mask=executor.empty((batch.entries + batch.cells) // 64, np.uint64),
+            hidden=executor.zeros(batch.cells, np.uint8),
+            frames=executor.empty(frame_bytes, np.uint8),
+            codes=executor.empty((places.size, 2), np.uint32),
+        )
+
+    def frame(self, batch: Batch) -> None:
+        """Make frames and codes of the words of `mask`."""
+        executor = batch.executor
+        fields = {name: executor.address(array) for name, array in vars(self).items() if name != "hidden"}
+        executor.launch("frame_masks", groups=batch.tiles.size, **batch.addresses(), **fields)
+
 
 def fill_padding(
     batch: Batch, planes: Sequence[Array], cells: Sequence[Array | None]
@@ -51,19 +70,10 @@ def fill_padding(
     if not any(pyramids):
         return None, filled
     items = executor.upload(_padded_items(batch, planes, filled, cells, pyramids))
-    places, frame_bytes = _frame_places(batch)
-    masks = Masks(
-        places=executor.upload(places),
-        mask=executor.empty((batch.entries + batch.cells) // 64, np.uint64),
-        hidden=executor.zeros(batch.cells, np.uint8),
-        frames=executor.empty(frame_bytes, np.uint8),
-        codes=executor.empty((places.size, 2), np.uint32),
-    )
-    addresses = {name: executor.address(array) for name, array in vars(masks).items()}
-    hidden = addresses.pop("hidden")
-    fields = {"items": executor.address(items), "mask": addresses["mask"], **batch.addresses()}
-    executor.launch("find_masks", groups=batch.superblocks, hidden=hidden, **fields)
-    executor.launch("frame_masks", groups=batch.tiles.size, **batch.addresses(), **addresses)
+    masks = Masks.empty(batch)
+    fields = {"items": executor.address(items), "mask": executor.address(masks.mask), **batch.addresses()}
+    executor.launch("find_masks", groups=batch.superblocks, hidden=executor.address(masks.hidden), **fields)
+    masks.frame(batch)
     _spread([p for p in pyramids if p])
     depth = batch.shapes[0].plan.depth
     executor.launch("fill_planes" if depth == 1 else "fill_volumes", groups=batch.superblocks, **fields)

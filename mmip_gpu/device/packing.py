@@ -43,23 +43,23 @@ class Indices:
     values: Array
 
 
-def pack(batch: Batch, indices: Indices, masks: Masks | None = None) -> list[list[bytes]]:
+def pack(batch: Batch, indices: Indices, masks: Masks | None = None, *, settles: bool = True) -> list[list[bytes]]:
     """Payloads of the stages of every chunk; all chunks of the batch have a DC image, or none has.
 
-    Of `indices`, those of blocks that are masked everywhere change.
+    Of `indices`, those of blocks that are masked everywhere change, unless they are settled already.
     """
-    return _Packer(batch, indices, masks).run()
+    return _Packer(batch, indices, masks, settles).run()
 
 
 def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], Array]:
     """(histograms of all payloads, those of stage 1 empty; densities of all cells), before a further analysis."""
-    packer = _Packer(batch, indices, None)
+    packer = _Packer(batch, indices, None, settles=False)
     packer.list_tokens()
     return packer.counts(), packer.densities
 
 
 class _Packer:
-    def __init__(self, batch: Batch, indices: Indices, masks: Masks | None) -> None:
+    def __init__(self, batch: Batch, indices: Indices, masks: Masks | None, settles: bool) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
         executor = batch.executor
         self._arrays: dict[str, Array] = {  # None: nothing of it in this batch
@@ -78,7 +78,7 @@ class _Packer:
             "palettes": executor.empty(batch.tiles.size, np.uint32) if batch.palettes else None,
             "codes": None,
         }
-        self._masked = masks is not None
+        self._masked, self._settles = masks is not None, settles
         if masks is not None:
             self._arrays |= vars(masks)
 
@@ -111,11 +111,12 @@ class _Packer:
         arrays["errors"] = executor.empty(batch.cells, np.uint32)
         names = ("weights", "dcs", "classes", "errors", "residuals", "contexts")
         scratch = executor.address(arrays["dc_values"])
-        if self._masked:
+        if self._masked and self._settles:
             arrays["settled"] = executor.empty(batch.cells, np.uint8)
             self._launch_batch("settle_blocks", batch.superblocks, "hidden", "modes", "counts", "settled")
             read = ("settled", "weights", "classes", "dcs")
             self._launch_batch("settle_dcs", batch.tiles.size, *read, values=scratch)
+        if self._masked:
             self._launch_batch("count_masks", batch.tiles.size, "places", "frames", "codes")
         self._launch_batch("dc_residuals", batch.tiles.size, *names, values=scratch)
         self._launch_batch("count_dcs", self._tile_groups(), *_DC_SYMBOLS, "histograms", **self._histogram_fields())

@@ -177,6 +177,10 @@ _ENCODING: dict[str, _Fields] = {
     "count_dcs": [*_BATCH, *_DC_SYMBOLS, *_HISTOGRAMS],
     "count_dc_bits": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "codes", "sizes")],
     "write_dcs": [*_BATCH, *_DC_SYMBOLS, *_pointers("words", "codes", "offsets", "output")],
+    "read_columns": [
+        *_BATCH,
+        *_pointers("items", "modes", "classes", "dcs", "counts", "positions", "values", "mask", "hidden", "refused"),
+    ],
 }
 
 # --- decoding
@@ -301,6 +305,7 @@ _DECODING: dict[str, _Fields] = {
     "synthesize_deep": _DECODE,
     "reduce_flat": _DECODE,
     "reduce_deep": _DECODE,
+    "write_columns": _DECODE,
     "correct_samples": _DECODE,
     "undo_colour": _FINISH,
     "indices_to_floats": _FINISH,

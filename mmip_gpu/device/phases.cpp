@@ -57,6 +57,7 @@ size_t struct_bytes(const std::string& name) {
         {"SampleRun", sizeof(mmip::SampleRun)},
         {"FloatRun", sizeof(mmip::FloatRun)},
         {"DcImageItem", sizeof(mmip::DcImageItem)},
+        {"ColumnsItem", sizeof(mmip::ColumnsItem)},
         {"CorrectedItem", sizeof(mmip::CorrectedItem)},
         {"CorrectedTile", sizeof(mmip::CorrectedTile)},
         {"CorrectionState", sizeof(mmip::CorrectionState)},

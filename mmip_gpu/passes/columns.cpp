@@ -8,11 +8,23 @@
 namespace mmip {
 namespace {
 
-int64_t cell_index(const Tile& tile, int raster, const int64_t* grid) {
-    const int row = tile.order->ax, slice = tile.order->ax * tile.order->ay;
-    const int64_t z = tile.cell[0] + raster / slice, y = tile.cell[1] + raster / row % tile.order->ay, x = tile.cell[2] + raster % row;
-    return ((tile.plane * grid[1] + z) * grid[2] + y) * grid[3] + x;
-}
+// Where cells stand in an array that begins with the first plane and cell of a box.
+class CellPlaces {
+public:
+    CellPlaces(const Coefficients& c, const int64_t* grid) : box_(c.box), grid_(grid), first_{c.first_cell(0), c.first_cell(1), c.first_cell(2)} {}
+
+    int64_t operator()(const Tile& tile, int raster) const {
+        const int row = tile.order->ax, slice = tile.order->ax * tile.order->ay;
+        const int64_t z = tile.cell[0] - first_[0] + raster / slice, y = tile.cell[1] - first_[1] + raster / row % tile.order->ay;
+        const int64_t x = tile.cell[2] - first_[2] + raster % row;
+        return (((tile.plane - box_.planes[0]) * grid_[1] + z) * grid_[2] + y) * grid_[3] + x;
+    }
+
+private:
+    const TileBox& box_;
+    const int64_t* grid_;
+    int64_t first_[3];
+};
 
 bool any_nonzero(const int32_t* q, int from, int to) {
     return std::any_of(q + from, q + to, [](int32_t v) { return v != 0; });
@@ -36,23 +48,6 @@ void mask_from_columns(const int32_t* from, int depth, uint64_t* mask) {
         mask[k] = static_cast<uint32_t>(from[2 * k]) | static_cast<uint64_t>(static_cast<uint32_t>(from[2 * k + 1])) << 32;
 }
 
-// Whether a cell's positions are those of a palette: gaps without holes, words of colours that have a value, nothing else.
-bool is_palette(const int32_t* q, int depth, int high) {
-    int colours = 1;
-    while (colours < kMaxColours && q[colours - 1] > 0) ++colours;
-    if (colours == 1 || high < palette_positions(depth)) return false;
-    for (int k = colours - 1; k < kPaletteGaps; ++k)
-        if (q[k] != 0) return false;
-    for (int w = 0; w < palette_words(depth); ++w) {
-        int32_t word = q[kPaletteGaps + w];
-        if (word < 0) return false;
-        for (int s = w * kWordSamples; s < (w + 1) * kWordSamples; ++s, word >>= 2)
-            if ((word & 3) >= (s < 64 * depth ? colours : 1)) return false;
-        if (word != 0) return false;
-    }
-    return !any_nonzero(q, palette_positions(depth), high) && std::all_of(q, q + kPaletteGaps, [](int32_t g) { return g < (1 << kLongestGap); });
-}
-
 // Where the AC of a stage array stand: the scan positions [low, high) of a cell, in the columns from `first` on.
 struct AcColumns {
     int low, high, first, columns;
@@ -63,7 +58,7 @@ AcColumns ac_columns(const Coefficients& c, int stage) { return {c.cuts[stage - 
 constexpr int kImageFirst = 2;               // after mode and DC
 
 // Mode and AC of the tile's blocks; `later` stages tell no mode of an empty block.
-void ac_to_columns(const Coefficients& c, const Tile& tile, const AcColumns& at, bool later, const int64_t* grid, int32_t* array) {
+void ac_to_columns(const Coefficients& c, const Tile& tile, const AcColumns& at, bool later, const CellPlaces& place, int32_t* array) {
     const TileOrder& order = *tile.order;
     for (int i = 0; i < order.cells();) {
         const BlockTable& table = *block_table(c.modes[tile.base + i], c.geometry.depth);
@@ -71,7 +66,7 @@ void ac_to_columns(const Coefficients& c, const Tile& tile, const AcColumns& at,
         const int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
         const int mode = later && !any_nonzero(q, m * at.low, m * at.high) ? kMode8 : table.mode;
         for (int j = 0; j < m; ++j) {
-            int32_t* to = array + cell_index(tile, order.raster[i + j], grid) * at.columns;
+            int32_t* to = array + place(tile, order.raster[i + j]) * at.columns;
             to[0] = mode;
             for (int p = at.low; p < at.high; ++p) to[at.first + p - at.low] = q[m * p + j];
         }
@@ -79,16 +74,16 @@ void ac_to_columns(const Coefficients& c, const Tile& tile, const AcColumns& at,
     }
 }
 
-void ac_from_columns(Coefficients& c, const Tile& tile, const AcColumns& at, bool later, const int64_t* grid, const int32_t* array) {
+void ac_from_columns(Coefficients& c, const Tile& tile, const AcColumns& at, bool later, const CellPlaces& place, const int32_t* array) {
     const TileOrder& order = *tile.order;
     for (int i = 0; i < order.cells();) {
-        const int32_t* from = array + cell_index(tile, order.raster[i], grid) * at.columns;
+        const int32_t* from = array + place(tile, order.raster[i]) * at.columns;
         const BlockTable* table = from[0] < 0 || from[0] >= kModeCount ? nullptr : block_table(from[0], c.geometry.depth);
         if (table == nullptr || !order.fits(i, block_shape(from[0], c.geometry.depth))) refuse(tile, "block mode out of range or misplaced");
         const int m = table->cells;
         int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
         for (int j = 0; j < m; ++j) {
-            const int32_t* cell = array + cell_index(tile, order.raster[i + j], grid) * at.columns;
+            const int32_t* cell = array + place(tile, order.raster[i + j]) * at.columns;
             if (cell[0] != from[0]) refuse(tile, "cells of a merged block differ in mode");
             for (int p = at.low; p < at.high; ++p) {
                 const int32_t v = cell[at.first + p - at.low];
@@ -123,15 +118,16 @@ int stage_columns(const Coefficients& c, int stage) {
 void stage_to_columns(const Coefficients& c, int stage, const int64_t* grid, int32_t* array) {
     const int columns = stage_columns(c, stage);
     std::fill_n(array, grid[0] * grid[1] * grid[2] * grid[3] * columns, -1);
+    const Coefficients& of_dcs = stage == 1 && c.dc_image ? *c.dc_image : c;
+    const CellPlaces place(of_dcs, grid);
     if (stage > 1) {
-        for (const Tile& tile : c.tiles) ac_to_columns(c, tile, ac_columns(c, stage), stage > 2, grid, array);
+        for (const Tile& tile : c.tiles) ac_to_columns(c, tile, ac_columns(c, stage), stage > 2, place, array);
         return;
     }
-    const Coefficients& of_dcs = c.dc_image ? *c.dc_image : c;
     for (const Tile& tile : of_dcs.tiles) {
-        if (c.dc_image) ac_to_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns}, false, grid, array);
+        if (c.dc_image) ac_to_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns}, false, place, array);
         for (int i = 0; i < tile.order->cells(); ++i) {
-            int32_t* to = array + cell_index(tile, i, grid) * columns;
+            int32_t* to = array + place(tile, i) * columns;
             to[1] = of_dcs.dc[tile.base + i];
             if (c.dc_image) continue;
             to[0] = c.classes[tile.base + i];
@@ -142,17 +138,18 @@ void stage_to_columns(const Coefficients& c, int stage, const int64_t* grid, int
 
 void stage_from_columns(Coefficients& c, int stage, const int64_t* grid, const int32_t* array, int class_count) {
     const int columns = stage_columns(c, stage);
+    Coefficients& of_dcs = stage == 1 && c.dc_image ? *c.dc_image : c;
+    const CellPlaces place(of_dcs, grid);
     if (stage > 1) {
         allocate_zeros(c);
-        for (const Tile& tile : c.tiles) ac_from_columns(c, tile, ac_columns(c, stage), stage > 2, grid, array);
+        for (const Tile& tile : c.tiles) ac_from_columns(c, tile, ac_columns(c, stage), stage > 2, place, array);
         return;
     }
-    Coefficients& of_dcs = c.dc_image ? *c.dc_image : c;
     if (c.dc_image) allocate_zeros(of_dcs);
     for (const Tile& tile : of_dcs.tiles) {
-        if (c.dc_image) ac_from_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns}, false, grid, array);
+        if (c.dc_image) ac_from_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns}, false, place, array);
         for (int i = 0; i < tile.order->cells(); ++i) {
-            const int32_t* from = array + cell_index(tile, i, grid) * columns;
+            const int32_t* from = array + place(tile, i) * columns;
             of_dcs.dc[tile.base + i] = checked_dc(tile, from[1]);
             if (c.dc_image) continue;
             if (from[0] < 0 || from[0] >= class_count) refuse(tile, "class out of range");

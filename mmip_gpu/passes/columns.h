@@ -9,7 +9,8 @@ namespace mmip {
 
 int stage_columns(const Coefficients& coefficients, int stage);
 
-// `grid` is the array's extent on planes, z, y, x (at least the coefficients' own); cells past the chunk's grid get -1.
+// `grid` is the array's extent on planes, z, y, x (at least that of the coefficients' box, with which it begins); cells past the
+// chunk's grid get -1.
 void stage_to_columns(const Coefficients& coefficients, int stage, const int64_t* grid, int32_t* array);
 
 // Throws DataError where the array is not what stage_to_columns writes.

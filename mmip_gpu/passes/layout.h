@@ -3,6 +3,7 @@
 // Coefficients of a tile lie cell after cell in coding order, a block's in scan order, so that a block is contiguous.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -134,6 +135,9 @@ public:
 
     int stages() const { return static_cast<int>(cuts.size()); }
     int per_cell() const { return cell_coefficients(geometry.depth); }
+    // Of the box, in the plane: its first cell, and how many it has.
+    int64_t first_cell(int axis) const { return box.low[axis] << geometry.tile_log2[axis]; }
+    int64_t box_cells(int axis) const { return std::min(box.high[axis] << geometry.tile_log2[axis], geometry.grid(axis)) - first_cell(axis); }
 
 private:
     std::vector<std::unique_ptr<TileOrder>> orders_;

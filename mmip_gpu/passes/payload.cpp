@@ -26,16 +26,17 @@ void StagePayload::check_group(int64_t group) const {
         throw DataError(kStatusSymbol, "stage " + std::to_string(stage) + ", group " + std::to_string(group) + ": crc differs");
 }
 
-StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {
-    if (size < 10) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
+// `given`: how many bytes of the head are at hand.
+static StagePayload read_head(const uint8_t* payload, uint64_t given, std::optional<uint64_t> size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {
+    if (given < 10) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
     StagePayload p;
     p.stage = stage;
     p.bytes = payload;
     p.check_crc = check_crc;
     p.head_bytes = read_u32(payload);
     if (p.head_bytes < 10) throw DataError(kStatusSymbol, "payload head of fewer than 10 bytes");
-    if (p.head_bytes > size) throw DataError(kStatusTruncated, "payload ends inside its head");
-    if (static_cast<uint64_t>(substreams) > size) throw DataError(kStatusTruncated, "fewer payload bytes than sub-streams");
+    if (p.head_bytes > given) throw DataError(kStatusTruncated, "payload ends inside its head");
+    if (size && static_cast<uint64_t>(substreams) > *size) throw DataError(kStatusTruncated, "fewer payload bytes than sub-streams");
     if (check_crc && crc32(payload, p.head_bytes - 4) != read_u32(payload + p.head_bytes - 4))
         throw DataError(kStatusSymbol, "crc of the payload head differs");
     BitReader bits(payload + 4, p.head_bytes - 4);
@@ -65,17 +66,19 @@ StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substre
     }
     p.offsets.push_back(offset);
     if (!index.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the index is not zero");
-    if (offset > size) throw DataError(kStatusTruncated, "payload ends before its last sub-stream");
-    if (offset < size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
+    if (size && offset > *size) throw DataError(kStatusTruncated, "payload ends before its last sub-stream");
+    if (size && offset < *size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
     p.group_crcs = payload + at + 1 + index_bytes;
     return p;
 }
 
-StagePayload read_payload_head(const uint8_t* head, uint64_t given, uint64_t size, int64_t substreams, int stage, bool dc_image, bool check_crc) {
-    if (given < 10 || size < given) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
-    if (read_u32(head) > given) throw DataError(kStatusTruncated, "payload ends inside its head");
-    const std::vector<CodeFamily> families = stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, dc_image);
-    return read_payload(head, size, substreams, stage, families, check_crc);
+StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {
+    return read_head(payload, size, size, substreams, stage, families, check_crc);
+}
+
+StagePayload read_payload_head(const uint8_t* head, uint64_t given, std::optional<uint64_t> size, int64_t substreams, int stage, bool dc_image, bool check_crc) {
+    if (size && *size < given) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
+    return read_head(head, given, size, substreams, stage, stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, dc_image), check_crc);
 }
 
 }  // namespace mmip

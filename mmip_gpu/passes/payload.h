@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "../rules/dc.h"
@@ -34,7 +35,7 @@ struct StagePayload {
 // `families`: the code families of the stage; the corrections are the stage after the last one.
 StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc);
 
-// The same where only the first `given` of `size` bytes are at hand; stage 0: corrections.
-StagePayload read_payload_head(const uint8_t* head, uint64_t given, uint64_t size, int64_t substreams, int stage, bool dc_image, bool check_crc);
+// The same where only the first `given` of `size` bytes are at hand; without `size` any is right. Stage 0: corrections.
+StagePayload read_payload_head(const uint8_t* head, uint64_t given, std::optional<uint64_t> size, int64_t substreams, int stage, bool dc_image, bool check_crc);
 
 }  // namespace mmip

@@ -112,6 +112,23 @@ MMIP_RULE uint32_t code_gap(uint32_t gap, Coder& coder) {
     return value;
 }
 
+// Whether the indices of a cell at the positions before `high` are those of a palette: gaps without holes, words of colours that have
+// a value, nothing else.
+MMIP_RULE bool is_palette(const int32_t* q, int depth, int high) {
+    if (high < palette_positions(depth)) return false;
+    int colours = 1;
+    while (colours < kMaxColours && q[colours - 1] > 0) ++colours;
+    bool good = colours > 1;
+    for (int k = 0; k < kPaletteGaps; ++k) good = good && (k < colours - 1 ? q[k] < (1 << kLongestGap) : q[k] == 0);
+    for (int w = 0; w < palette_words(depth); ++w) {
+        const int32_t word = q[kPaletteGaps + w];
+        good = good && word >= 0 && word >> (2 * kWordSamples) == 0;
+        for (int i = 0; i < kWordSamples; ++i) good = good && ((word >> (2 * i)) & 3) < (w * kWordSamples + i < 64 * depth ? colours : 1);
+    }
+    for (int k = palette_positions(depth); k < high; ++k) good = good && q[k] == 0;
+    return good;
+}
+
 // The gaps of a palette cell stand first among its entries.
 MMIP_RULE int palette_gaps(const uint16_t* positions, int count) {
     int n = 0;

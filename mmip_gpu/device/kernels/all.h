@@ -2,6 +2,7 @@
 #pragma once
 
 #include "analyze.h"
+#include "columns.h"
 #include "corrections.h"
 #include "dc_images.h"
 #include "dc_streams.h"
@@ -80,6 +81,8 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(unpack_masks, mmip::MaskKernel)                    \
     X(unpack_first, mmip::FirstStageKernel)              \
     X(unpack_tokens, mmip::TokenKernel)                  \
+    X(read_columns, mmip::ReadColumnsKernel)             \
+    X(write_columns, mmip::WriteColumnsKernel)           \
     X(unpack_corrections, mmip::CorrectionKernel)        \
     X(synthesize_flat, mmip::SynthesizeFlatKernel)       \
     X(synthesize_deep, mmip::SynthesizeDeepKernel)       \

@@ -15,7 +15,7 @@ struct DepthTables {
     const uint16_t* scan[kModeCount];
 };
 
-// A chunk, or a box of its tiles, at one scale and number of stages.
+// A chunk, or a box of its tiles, at one scale and number of stages. Of columns (columns.h) the output is in cells, not in samples.
 struct DecodeItem {
     int64_t shape[3];                        // of a plane in samples, at full scale
     int64_t origin[3], size[3];              // of the output: first sample in the scaled plane, samples
@@ -24,7 +24,8 @@ struct DecodeItem {
     void* samples;                           // the output, C order (planes, size)
     const int32_t* image;                    // the DCs as samples (planes, image_size); nullptr: they are in DecodeParams::dc
     const DepthTables* tables;
-    int32_t depth, scale, stages, class_count, components;
+    int32_t depth, scale, stages;
+    int32_t class_count, components;         // classes 0: a stage on its own, whose modes are compared with nothing
     int32_t type;                            // index of kSampleTypes
     int32_t offset, minimum, maximum;
     int32_t padded, padding;                 // whether there is a padding mask; its value

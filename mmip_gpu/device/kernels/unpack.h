@@ -151,11 +151,12 @@ struct TokenKernel : EntropyKernel {
         job.raster = p.orders + tile.order, job.merges = p.merges + tile.order;
         job.blocks = item.tables->blocks;
         job.header_codes = &codes.headers, job.token_codes = &codes.tokens, job.token_places = p.places, job.left_offsets = p.left_offsets;
-        job.classes = p.classes + tile.base, job.reversible = item.reversible;
-        job.sets_modes = stage == 2 ? 1 : 0;
+        const bool alone = item.class_count == 0;
+        job.classes = p.classes + tile.base, job.reversible = alone ? nullptr : item.reversible;
+        job.sets_modes = stage == 2 || alone ? 1 : 0;
         job.modes = p.modes + tile.base, job.density = p.density + tile.base, job.magnitudes = p.magnitudes + kMagnitudeBytes * i;
         job.tokens = tokens + state.tokens, job.tokens_end = tokens + tile.room;
-        job.spans = p.spans + tile.spans + static_cast<int64_t>(stage - 2) * tile.cells();
+        job.spans = p.spans + tile.spans + static_cast<int64_t>(alone ? 0 : stage - 2) * tile.cells();
         return job;
     }
 };
