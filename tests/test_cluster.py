@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
@@ -24,8 +26,7 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 from mmip_gpu.phantoms import phantom3d
 from mmip_gpu.sources import open_source
 from mmip_gpu.store import cluster as cluster_module
-from mmip_gpu.store import grid, on_device, repair_zarr, survey, verify_zarr
-from mmip_gpu.store import write as write_module
+from mmip_gpu.store import cluster_survey, grid, on_device, repair_zarr, survey, verify_zarr
 from mmip_gpu.store.claim import Claim
 from mmip_gpu.store.job import Job
 from mmip_gpu.store.place import Place
@@ -172,12 +173,51 @@ def test_whole_arrays_are_looked_through_by_the_workers(client, tmp_path, monkey
     mmip.write_zarr(NAME, tmp_path / "alone", **options)
     lazy = da.map_blocks(phantom_block, SHAPE, chunks=da.core.normalize_chunks((16, 50, 64), SHAPE), dtype=np.uint16)
     for name, source in {"by pieces": NAME, "by blocks": lazy}.items():
-        monkeypatch.setattr(write_module, "surveyed_here", None)
+        monkeypatch.setattr(cluster_survey, "surveyed_here", None)
         mmip.write_zarr(source, tmp_path / name, client=client, **options)
         assert chunk_bytes(tmp_path / name) == chunk_bytes(tmp_path / "alone"), name
     bad = Volume(SHAPE, str(tmp_path), "raise", (16, 32, 0), os.getpid())
     with pytest.raises(StoreError, match=r"looked through on the cluster: .*a bad sector"):
         mmip.write_zarr(bad, tmp_path / "bad", client=client, **options)
+
+
+def test_masks_are_looked_through_by_the_workers(client, tmp_path, monkeypatch):
+    monkeypatch.setitem(grid._DEFAULT_LENGTHS, 3, {"z": 16, "y": 32, "x": 64})
+    mask = (phantom3d(SHAPE) > 9000).astype(np.uint8)
+    np.save(tmp_path / "a.npy", mask)
+    tifffile.imwrite(tmp_path / "a.tif", mask)
+    lazy = da.map_blocks(phantom_block, SHAPE, chunks=da.core.normalize_chunks((9, 50, 64), SHAPE), dtype=np.uint16)
+    masks = {
+        "small": mask,
+        "mapped": np.load(tmp_path / "a.npy", mmap_mode="r"),
+        "zarr": zarr.create_array(tmp_path / "in.zarr", data=mask > 0, chunks=(7, 64, 64)),
+        "file": tmp_path / "a.tif",
+        "dask": lazy > 9000,
+    }
+    for name, where in {"alone": None, **dict.fromkeys(masks, client)}.items():
+        options = SMALL | {"roi": masks.get(name, mask), "roi_quality": 60}
+        mmip.write_zarr(NAME, tmp_path / name, client=where, **options)
+        assert chunk_bytes(tmp_path / name) == chunk_bytes(tmp_path / "alone"), name
+        jobs = [zarr.open_group(tmp_path / store).attrs["mmip"]["job"] for store in (name, "alone")]
+        assert jobs[0] == jobs[1]
+        monkeypatch.setattr(cluster_survey, "surveyed_here", None)
+    sizes = []
+    results = cluster_module.ClusterRunner.results
+
+    def counted(*args: Any) -> Iterator[Any]:
+        for result in results(*args):
+            sizes.append(len(pickle.dumps(result)))
+            yield result
+
+    monkeypatch.setattr(cluster_module.ClusterRunner, "results", counted)
+    mmip.write_zarr(lazy, tmp_path / "both", client=client, **(SMALL | {"roi": lazy > 9000, "roi_quality": 60}))
+    assert chunk_bytes(tmp_path / "both") == chunk_bytes(tmp_path / "alone")
+    assert len(sizes) == 10 + CHUNKS
+    assert max(sizes) < 2000
+    (tmp_path / "both/chunk/c/0/2/0/0/0").unlink()
+    assert repair_zarr(tmp_path / "both", lazy, roi=lazy > 9000, client=client)["repaired"] == [[0, 2, 0, 0]]
+    with pytest.raises(InvalidArgument, match=r"expected classes 0\.\.7, found 0\.\.[1-9]"):
+        mmip.write_zarr(NAME, tmp_path / "bad", client=client, **(SMALL | {"roi": lazy // 100}))
 
 
 def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
@@ -187,7 +227,7 @@ def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
     at = (0, 1, 0, 1)
     region = description.grid.region(at)
     task = WriteChunk(ChunkStore(Place(tmp_path / "a", read_only=False), description), job, Claim(None, None))
-    found = task.given(at, OnDevice(volume[region])).encoded(at)
+    found = task.given(at, samples=OnDevice(volume[region])).encoded(at)
     assert found.payloads == task.encoded(at).payloads
 
 

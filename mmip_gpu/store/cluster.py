@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
 
-from .grid import ChunkGrid, Coordinates
-from .job import Job
+from .given import Boxes, given_boxes
+from .grid import Coordinates
 from .portable import opened, packed
-from .tasks import CheckChunk, Task, WriteChunk, given_lengths
+from .tasks import CheckChunk, Task, WriteChunk
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -186,7 +186,7 @@ class _Room:
 
 
 class _ChunkTasks:
-    """Sends groups of chunks to workers: a task that is packed once, and the samples of a Dask array by their keys."""
+    """Sends groups of chunks to workers: a task that is packed once, and the samples of Dask arrays by their keys."""
 
     def __init__(self, client: Client, task: Task, on_device: bool) -> None:
         self._client, self._data, self._on_device = client, packed(task), on_device
@@ -199,38 +199,37 @@ class _ChunkTasks:
 
     def __call__(self, group: Sequence[Coordinates]) -> Future:
         name: Any = f"{self._name}-{'-'.join(map(str, group[0]))}"
-        if self._blocks is None:
+        if not self._blocks:
             return self._client.submit(_run, self._data, self._on_device, list(group), key=name, pure=False)
         from dask import delayed
 
-        block = self._blocks.delayed(group[0])
-        lazy = delayed(_run, pure=False)(self._data, self._on_device, list(group), block, dask_key_name=name)
+        given = {kind: blocks.delayed(group[0]) for kind, blocks in self._blocks.items()}
+        lazy = delayed(_run, pure=False)(self._data, self._on_device, list(group), dask_key_name=name, **given)
         found: Future = self._client.compute(lazy, optimize_graph=False)
         return found
 
 
 class _DaskBlocks:
-    """The chunks of a Dask array, each as a graph of its own keys alone."""
+    """The boxes of a Dask array, each as a graph of its own keys alone."""
 
-    def __init__(self, array: Any, job: Job, grid: ChunkGrid) -> None:
-        self._grid, self._lengths = grid, given_lengths(grid, job)
-        lengths = [max(min(c, n), 1) for c, n in zip(self._lengths, array.shape, strict=True)]
+    def __init__(self, boxes: Boxes) -> None:
+        self._boxes, array = boxes, boxes.source.origin
+        lengths = [max(min(c, n), 1) for c, n in zip(boxes.lengths, array.shape, strict=True)]
         self._blocks = array.rechunk(tuple(lengths)).to_delayed()
         self._graph = dict(self._blocks.flat[0].dask) if self._blocks.size else {}
 
     @classmethod
-    def of(cls, task: Task) -> _DaskBlocks | None:
-        """Blocks of the task's source; None where it is no Dask array."""
+    def of(cls, task: Task) -> dict[str, _DaskBlocks]:
+        """Those of the task's source and mask that are Dask arrays."""
         if isinstance(task, CheckChunk):
-            return None
+            return {}
         job = task.job if isinstance(task, WriteChunk) else task.write.job
-        array = job.source.origin
-        return cls(array, job, task.store.description.grid) if hasattr(array, "__dask_graph__") else None
+        found = given_boxes(task.store.description.grid, job)
+        return {kind: cls(boxes) for kind, boxes in found.items() if hasattr(boxes.source.origin, "__dask_graph__")}
 
     def delayed(self, at: Coordinates) -> Any:
-        """Samples that a chunk is coded from."""
-        index = tuple(s.start // n for s, n in zip(self._grid.region(at), self._lengths, strict=True))
-        return block_of(self._graph, self._blocks[index].key)
+        """Samples of the box that a chunk is coded from."""
+        return block_of(self._graph, self._blocks[self._boxes.index(at)].key)
 
 
 def items_together(client: Client, count: int, samples: int, most_samples: int) -> int:
@@ -248,14 +247,14 @@ def block_of(graph: dict[Any, Any], key: Any) -> Any:
     return Delayed(key, cull(graph, [key])[0])
 
 
-def _run(data: bytes, on_device: bool, group: Sequence[Coordinates], *samples: Any) -> tuple[str, float, list[Outcome]]:
-    """Run a task on a worker: (its address, seconds, what came of each chunk)."""
+def _run(data: bytes, on_device: bool, group: Sequence[Coordinates], **given: Any) -> tuple[str, float, list[Outcome]]:
+    """Run a task on a worker, of one chunk where samples are given: (address, seconds, what came of each chunk)."""
     from distributed import get_worker
 
     started = time.perf_counter()
     task: Any = opened(data)
-    if samples:
-        task = task.given(group[0], *samples)
+    if given:
+        task = task.given(group[0], **given)
     results = _on_device(task, group) if on_device else {}
     outcomes: list[Outcome] = [(at, result, None) for at, result in results.items()]
     for at in group:

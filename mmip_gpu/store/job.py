@@ -123,6 +123,10 @@ class Job:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _reading=threading.Lock())
 
+    def surveyed(self, survey: Survey) -> Job:
+        """Return the job with its mask looked through, which its identity needs."""
+        return replace(self, classes=self.classes.surveyed(survey))
+
     def described(self, threads: int, survey: Survey) -> tuple[Job, StoreDescription]:
         """Return (the job with a rule that holds chunk by chunk, the plan of its chunks)."""
         job = replace(self, classes=self.classes.resolved(self.source, survey))

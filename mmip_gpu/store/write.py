@@ -19,7 +19,7 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 from .chunk_header import ChunkHeader
 from .claim import Claim, claimed
 from .cluster import ClientLike, ClusterRunner
-from .cluster_survey import surveyed_on
+from .cluster_survey import survey_of
 from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
@@ -29,7 +29,6 @@ from .recoded import recoded_source
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, check_version, report_of
 from .running import progress_bar, running
-from .survey import surveyed_here
 from .tasks import Runner, WriteChunk
 
 if TYPE_CHECKING:
@@ -69,8 +68,9 @@ def write_zarr(
         on y and x with cells of 1x8x8, 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
         one c (all three with colour). Default: 64 x 256 x 256, or 512 x 512 for images, in whole tiles.
     roi : array or str, optional
-        A mask of the array's shape (with or without the axis ``c``) or of its spatial shape, NumPy or Zarr,
-        read chunk by chunk; or a rule: ``threshold:9000``, ``range:300..3000``, ``otsu`` (of all chunks).
+        A mask of the array's shape (with or without the axis ``c``) or of its spatial shape: NumPy, Zarr, Dask
+        or a file that `open_source` opens, read chunk by chunk; or a rule: ``threshold:9000``,
+        ``range:300..3000``, ``otsu`` (of all chunks).
     overwrite : bool
         Start afresh where a store of this library is. Anything else in the place is never deleted.
     resume : bool
@@ -154,13 +154,14 @@ def _write(
 ) -> dict[str, Any]:
     """Plan the store or take up its plan, and write it until the array is what was asked for; the report."""
     place = claim.place
+    survey = survey_of(run)
+    job = job.surveyed(survey)
     before, identity = place.attributes(), job.identity()
     resuming = before is not None and not overwrite
     if before is not None and resuming:
         description = _same_job(place, before, identity, resume)
         job = job.resumed(description)
     else:
-        survey = surveyed_on(run) if isinstance(run, ClusterRunner) else surveyed_here
         job, description = job.described(threads, survey)
 
     def mark(state: str, summary: Mapping[str, Any] | None = None) -> dict[str, Any]:
