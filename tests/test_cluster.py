@@ -306,12 +306,13 @@ def test_workers_without_a_device(client, tmp_path):
 
 def test_what_workers_cannot_reach(client, tmp_path):
     large = np.zeros((16, 256, 256), np.uint16)
-    packed = ZipStore(tmp_path / "a.zip", mode="w")
-    packed._sync_open()
+    with ZipStore(tmp_path / "a.zip", mode="w") as packed:
+        zarr.create_array(packed, data=phantom3d(SHAPE))
+    packed = ZipStore(tmp_path / "a.zip")
     for source, place, options in (
         (large, tmp_path / "a", {}),
         (NAME, MemoryStore(), {}),
-        (NAME, packed, {}),
+        (zarr.open_array(packed, mode="r"), tmp_path / "d", {}),
         ("phantom3d:17x256x256", tmp_path / "b", {"roi": np.ones((17, 256, 256), np.uint8)}),
         (Unpicklable(), tmp_path / "c", {}),
     ):

@@ -199,6 +199,11 @@ class Job:
         return replace(description, plan=plan.exact() if exact else plan.with_step(step), attempt=attempt)
 
     @property
+    def may_write_again(self) -> bool:
+        """Whether the whole array may have to be written more than once (`again`)."""
+        return self.config.mode == "ratio" or (self.config.mode == "psnr" and self.config.verify)
+
+    @property
     def _needs_limits(self) -> bool:
         return self.config.step is not None or (self.config.mode == "psnr" and self.data_range is None)
 

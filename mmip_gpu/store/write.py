@@ -30,6 +30,7 @@ from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, check_version, report_of
 from .running import progress_bar, running
 from .tasks import Runner, WriteChunk
+from .zipped import zipping
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -62,7 +63,8 @@ def write_zarr(
         What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, TIFF, PNG, JPEG, a Zarr
         array, a phantom's name; a store of this function, whose voxel size and history of loss go along.
     path : path or zarr StoreLike
-        A folder, which is made if there is none, a .zip, a URL that fsspec opens, or a store.
+        A folder, which is made if there is none, a .zip (made of a folder FILE.zip.partial beside it when that is
+        complete), a URL that fsspec opens, or a store.
     chunks : sequence of int, optional
         Samples of a chunk, one number per axis or per axis out of z, y, x. Rounded up to 32
         on y and x with cells of 1x8x8, 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
@@ -125,7 +127,8 @@ def write_zarr(
     """
     started = time.monotonic()
     threads = thread_count(threads)
-    place = Place(path, read_only=False)
+    zipped = zipping(path, overwrite)
+    place = Place(path if zipped is None else zipped.folder, read_only=False)
     place.attributes()  # before all else, since it refuses what is not ours
     source = recoded_source(source) or source
     if getattr(source, "name", None) == str(place):
@@ -136,6 +139,8 @@ def write_zarr(
             packed((place, job))  # before anything is written, since it refuses what workers cannot reach
         with claimed(place) as claim:
             report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
+            if zipped is not None:
+                zipped.pack()
         report |= {"workers": run.workers} if isinstance(run, ClusterRunner) else {}
     place.close()
     return report
@@ -158,6 +163,8 @@ def _write(
     job = job.surveyed(survey)
     before, identity = place.attributes(), job.identity()
     resuming = before is not None and not overwrite
+    if not resuming and not place.can_claim and job.may_write_again:
+        raise StoreError(f"{place}: the store deletes nothing, which {job.config.mode}= may need: pass another place")
     if before is not None and resuming:
         description = _same_job(place, before, identity, resume)
         job = job.resumed(description)
