@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import prod
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
 
-from .given import Boxes, given_boxes
+from .blocks import DaskBoxes, groups_by_block
+from .given import Given, given_boxes
 from .grid import Coordinates
 from .portable import opened, packed
 from .tasks import CheckChunk, Task, WriteChunk
@@ -27,7 +28,7 @@ from .tasks import CheckChunk, Task, WriteChunk
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["ClientLike", "ClusterRunner", "Outcome", "Submission", "block_of", "connected", "items_together"]
+__all__ = ["ClientLike", "ClusterRunner", "Outcome", "Submission", "connected", "in_groups", "items_together"]
 
 ClientLike: TypeAlias = "Client | str | int"
 Outcome: TypeAlias = tuple[Any, Any, str | None]
@@ -45,7 +46,8 @@ _RECOUNT_SECONDS = 2.0
 class Submission(Protocol):
     """Sends a group of items to the cluster as one task, which gives (worker, seconds, outcomes)."""
 
-    items_of_a_task: int
+    def groups(self, items: Iterable[Any]) -> Iterator[Sequence[Any]]:
+        """Put items together that go into a task."""
 
     def __call__(self, group: Sequence[Any]) -> Future:
         """Send a group."""
@@ -137,15 +139,15 @@ class ClusterRunner:
         """Yield what the tasks give, with a bounded number of them under way, until too many chunks failed."""
         from distributed import as_completed
 
-        waiting = iter(items)
-        pending: dict[Future, list[Any]] = {}
+        waiting = submit.groups(items)
+        pending: dict[Future, Sequence[Any]] = {}
         finished: Any = as_completed(with_results=True, raise_errors=False, loop=self.client.loop)
         room = _Room(self.client)
         try:
             while True:
                 while len(pending) < room.tasks() and len(failures) < _MOST_FAILURES:
-                    group = list(islice(waiting, submit.items_of_a_task))
-                    if not group:
+                    group = next(waiting, None)
+                    if group is None:
                         break
                     future = submit(group)
                     pending[future] = group
@@ -192,44 +194,47 @@ class _ChunkTasks:
         self._client, self._data, self._on_device = client, packed(task), on_device
         verb = type(task).__name__.removesuffix("Chunk").lower()
         self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
-        self._blocks = _DaskBlocks.of(task)
-        grid = task.store.description.grid
-        together = items_together(client, grid.chunk_count, prod(grid.chunks), _SAMPLES_OF_A_TASK)
-        self.items_of_a_task = 1 if self._blocks else together
+        self._lazy = _dask_boxes(task)
+        self._grid = task.store.description.grid
+
+    def groups(self, items: Iterable[Coordinates]) -> Iterator[Sequence[Coordinates]]:
+        """Chunks of a task each: those of a block of a Dask array, or a number that keeps tasks long enough."""
+        count = self._grid.chunk_count
+        if self._lazy:
+            fair = -(-count // max(sum(self._client.nthreads().values()), 1))
+            return groups_by_block(self._lazy, items, max(min(fair, _MOST_CHUNKS_OF_A_TASK), 1))
+        together = items_together(self._client, count, prod(self._grid.chunks), _SAMPLES_OF_A_TASK)
+        return in_groups(items, together)
 
     def __call__(self, group: Sequence[Coordinates]) -> Future:
         name: Any = f"{self._name}-{'-'.join(map(str, group[0]))}"
-        if not self._blocks:
+        if not self._lazy:
             return self._client.submit(_run, self._data, self._on_device, list(group), key=name, pure=False)
         from dask import delayed
 
-        given = {kind: blocks.delayed(group[0]) for kind, blocks in self._blocks.items()}
-        lazy = delayed(_run, pure=False)(self._data, self._on_device, list(group), dask_key_name=name, **given)
+        given = {kind: boxes.lazy(group[0]) for kind, boxes in self._lazy.items()}
+        starts = {kind: start for kind, (start, _) in given.items()}
+        samples = {kind: block for kind, (_, block) in given.items()}
+        run = delayed(_run, pure=False)
+        lazy = run(self._data, self._on_device, list(group), starts, dask_key_name=name, **samples)
         found: Future = self._client.compute(lazy, optimize_graph=False)
         return found
 
 
-class _DaskBlocks:
-    """The boxes of a Dask array, each as a graph of its own keys alone."""
+def _dask_boxes(task: Task) -> dict[str, DaskBoxes]:
+    """Those of the task's source and mask that are Dask arrays."""
+    if isinstance(task, CheckChunk):
+        return {}
+    job = task.job if isinstance(task, WriteChunk) else task.write.job
+    found = given_boxes(task.store.description.grid, job)
+    return {kind: DaskBoxes(boxes) for kind, boxes in found.items() if hasattr(boxes.source.origin, "__dask_graph__")}
 
-    def __init__(self, boxes: Boxes) -> None:
-        self._boxes, array = boxes, boxes.source.origin
-        lengths = [max(min(c, n), 1) for c, n in zip(boxes.lengths, array.shape, strict=True)]
-        self._blocks = array.rechunk(tuple(lengths)).to_delayed()
-        self._graph = dict(self._blocks.flat[0].dask) if self._blocks.size else {}
 
-    @classmethod
-    def of(cls, task: Task) -> dict[str, _DaskBlocks]:
-        """Those of the task's source and mask that are Dask arrays."""
-        if isinstance(task, CheckChunk):
-            return {}
-        job = task.job if isinstance(task, WriteChunk) else task.write.job
-        found = given_boxes(task.store.description.grid, job)
-        return {kind: cls(boxes) for kind, boxes in found.items() if hasattr(boxes.source.origin, "__dask_graph__")}
-
-    def delayed(self, at: Coordinates) -> Any:
-        """Samples of the box that a chunk is coded from."""
-        return block_of(self._graph, self._blocks[self._boxes.index(at)].key)
+def in_groups(items: Iterable[Any], count: int) -> Iterator[Sequence[Any]]:
+    """Items, so many at a time."""
+    waiting = iter(items)
+    while group := list(islice(waiting, count)):
+        yield group
 
 
 def items_together(client: Client, count: int, samples: int, most_samples: int) -> int:
@@ -239,22 +244,20 @@ def items_together(client: Client, count: int, samples: int, most_samples: int) 
     return max(min(most_samples // max(samples, 1), fair, _MOST_CHUNKS_OF_A_TASK), 1)
 
 
-def block_of(graph: dict[Any, Any], key: Any) -> Any:
-    """A block of a Dask array with what its key needs of the graph, and no more."""
-    from dask.delayed import Delayed
-    from dask.optimization import cull
-
-    return Delayed(key, cull(graph, [key])[0])
-
-
-def _run(data: bytes, on_device: bool, group: Sequence[Coordinates], **given: Any) -> tuple[str, float, list[Outcome]]:
-    """Run a task on a worker, of one chunk where samples are given: (address, seconds, what came of each chunk)."""
+def _run(
+    data: bytes,
+    on_device: bool,
+    group: Sequence[Coordinates],
+    starts: Mapping[str, tuple[int, ...]] | None = None,
+    **samples: Any,
+) -> tuple[str, float, list[Outcome]]:
+    """Run a task on a worker, of samples that begin at `starts`: (address, seconds, what came of each chunk)."""
     from distributed import get_worker
 
     started = time.perf_counter()
     task: Any = opened(data)
-    if given:
-        task = task.given(group[0], **given)
+    if starts:
+        task = task.given(**{kind: Given(starts[kind], found) for kind, found in samples.items()})
     results = _on_device(task, group) if on_device else {}
     outcomes: list[Outcome] = [(at, result, None) for at, result in results.items()]
     for at in group:

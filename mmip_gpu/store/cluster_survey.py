@@ -19,7 +19,8 @@ from mmip_gpu.errors import StoreError
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.arrays import on_host
 
-from .cluster import ClusterRunner, Outcome, block_of, items_together
+from .blocks import block_of
+from .cluster import ClusterRunner, Outcome, in_groups, items_together
 from .grid import boxes, piece_lengths
 from .portable import opened, packed
 from .survey import Look, Piece, Survey, surveyed_here
@@ -64,12 +65,16 @@ class _PieceTasks:
             self._graph = dict(blocks.flat[0].dask) if blocks.size else {}
             starts = product(*((0, *accumulate(lengths))[:-1] for lengths in source.origin.chunks))
             self.items = ((start, block.key) for start, block in zip(starts, blocks.flat, strict=True))
-            self.items_of_a_task = 1
+            self._together = 1
         else:
             lengths = piece_lengths(PlaneLayout.of(source.shape, source.axes))
             count = prod(-(-n // length) for n, length in zip(source.shape, lengths, strict=True))
             self.items = boxes(source.shape, lengths)
-            self.items_of_a_task = items_together(client, count, prod(lengths), _SAMPLES_OF_A_TASK)
+            self._together = items_together(client, count, prod(lengths), _SAMPLES_OF_A_TASK)
+
+    def groups(self, items: Iterable[Any]) -> Iterator[Sequence[Any]]:
+        """Pieces of a task each: a block of a Dask array, or a number that keeps tasks long enough."""
+        return in_groups(items, self._together)
 
     def __call__(self, group: Sequence[Any]) -> Future:
         name: Any = f"{self._name}-{uuid.uuid4().hex}"

@@ -1,7 +1,7 @@
-"""Samples and masks that come with the task of a chunk: how a Dask array is cut so that every chunk needs one box.
+"""Samples and masks that come with a task: what a chunk is coded from, and sources that hold no more than that.
 
-Values: a chunk grid and a Source of the array or of its mask in; box lengths, the index of the box of a chunk, and a
-Source that holds no more than a box. Implements no section of FORMAT.md. Guarantees the samples of the whole Source.
+Values: a chunk grid and a Source of the array or of its mask in; boxes, and a Source of the samples of some, out.
+Implements no section of FORMAT.md. Guarantees the samples of the whole Source.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mmip_gpu.sources.arrays import on_host
 from .grid import ChunkGrid, Coordinates, Region
 from .job import Job
 
-__all__ = ["Boxes", "given_boxes"]
+__all__ = ["Boxes", "Given", "given_boxes"]
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,30 @@ class Boxes:
 
     def index(self, at: Coordinates) -> tuple[int, ...]:
         """Say which box a chunk needs."""
-        region = dict(zip(self.grid.layout.axes, self.grid.region(at), strict=True))
-        return tuple(region[a].start // length for a, length in zip(self.source.axes, self.lengths, strict=True))
+        return tuple(s.start // length for s, length in zip(self.region(at), self.lengths, strict=True))
 
-    def holding(self, at: Coordinates, box: NDArray[Any]) -> Source:
-        """Return the source, as far as the box of a chunk goes."""
-        starts = [i * length for i, length in zip(self.index(at), self.lengths, strict=True)]
+    def region(self, at: Coordinates) -> Region:
+        """Give the samples of the box that a chunk needs."""
+        region = dict(zip(self.grid.layout.axes, self.grid.region(at), strict=True))
+        axes = zip(self.source.axes, self.source.shape, strict=True)
+        return tuple(slice(0, n) if a == "c" and self.is_joined else region[a] for a, n in axes)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Samples that came with a task, of a part of its source that begins at `start`."""
+
+    start: tuple[int, ...]
+    samples: NDArray[Any]
+
+    def as_source(self, source: Source) -> Source:
+        """Return the source, as far as these samples go."""
 
         def read(region: Region) -> NDArray[Any]:
-            return on_host(box[tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, starts, strict=True))])
+            inside = tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, self.start, strict=True))
+            return on_host(self.samples[inside])
 
-        return replace(self.source, reader=read)
+        return replace(source, reader=read)
 
 
 def given_boxes(grid: ChunkGrid, job: Job) -> dict[str, Boxes]:

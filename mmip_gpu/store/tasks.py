@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from numpy.typing import NDArray
-
 from mmip_gpu.codec import Encoded, decode_chunk
 from mmip_gpu.container import Header
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
 
 from .chunk_header import ChunkHeader
 from .claim import Claim
-from .given import given_boxes
+from .given import Given
 from .grid import Coordinates
 from .job import Job
 from .place import RECORDS
@@ -61,13 +59,13 @@ class WriteChunk:
         """Code the chunk."""
         return self.job.code(self.store.description, at)
 
-    def given(self, at: Coordinates, **found: NDArray[Any]) -> WriteChunk:
-        """Return the task of one chunk whose samples or mask (`given_boxes`) came with it."""
-        job, boxes = self.job, given_boxes(self.store.description.grid, self.job)
+    def given(self, **found: Given) -> WriteChunk:
+        """Return the task of chunks whose `samples` or `mask` came with it."""
+        job = self.job
         if "samples" in found:
-            job = replace(job, source=boxes["samples"].holding(at, found["samples"]))
-        if "mask" in found:
-            job = replace(job, classes=replace(job.classes, mask=boxes["mask"].holding(at, found["mask"])))
+            job = replace(job, source=found["samples"].as_source(job.source))
+        if "mask" in found and job.classes.mask is not None:
+            job = replace(job, classes=replace(job.classes, mask=found["mask"].as_source(job.classes.mask)))
         return replace(self, job=job)
 
 
@@ -115,9 +113,9 @@ class RepairChunk:
         """The store that is repaired."""
         return self.write.store
 
-    def given(self, at: Coordinates, **found: NDArray[Any]) -> RepairChunk:
-        """Return the task of one chunk whose samples or mask came with it."""
-        return replace(self, write=self.write.given(at, **found))
+    def given(self, **found: Given) -> RepairChunk:
+        """Return the task of chunks whose samples or mask came with it."""
+        return replace(self, write=self.write.given(**found))
 
     def __call__(self, at: Coordinates) -> Header:
         """Recode the chunk.
