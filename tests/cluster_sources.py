@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 import time
 import uuid
 from dataclasses import dataclass
@@ -87,3 +88,17 @@ class FullStore(WrapperStore[Any]):
         if "/c/" in key and "/c/0/1/" in key:
             raise OSError(errno.ENOSPC, "No space left on device")
         await super().set(key, value)
+
+
+def hide_package() -> None:
+    """Make a worker one without the package."""
+    _hidden.append(sys.modules["mmip_gpu"])
+    sys.modules["mmip_gpu"] = None  # type: ignore[assignment]
+
+
+def show_package() -> None:
+    """Give it back."""
+    sys.modules["mmip_gpu"] = _hidden.pop()
+
+
+_hidden: list[Any] = []

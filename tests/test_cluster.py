@@ -31,6 +31,7 @@ from mmip_gpu.store.claim import Claim
 from mmip_gpu.store.given import Given
 from mmip_gpu.store.job import Job
 from mmip_gpu.store.place import Place
+from mmip_gpu.store.portable import opened, packed
 from mmip_gpu.store.records import ChunkStore, Totals
 from mmip_gpu.store.tasks import WriteChunk
 
@@ -38,7 +39,7 @@ distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
 
 import dask_jobs  # noqa: E402
-from cluster_sources import FullStore, OnDevice, Volume, noted_block, phantom_block  # noqa: E402  # workers import it by this name, too
+from cluster_sources import FullStore, OnDevice, Volume, hide_package, noted_block, phantom_block, show_package  # noqa: E402  # workers import it by this name, too
 
 ROOT = Path(mmip.__file__).parents[1]
 SHAPE = (40, 64, 64)
@@ -196,7 +197,7 @@ def test_whole_arrays_are_looked_through_by_the_workers(client, tmp_path, monkey
         mmip.write_zarr(source, tmp_path / name, client=client, **options)
         assert chunk_bytes(tmp_path / name) == chunk_bytes(tmp_path / "alone"), name
     bad = Volume(SHAPE, str(tmp_path), "raise", (16, 32, 0), os.getpid())
-    with pytest.raises(StoreError, match=r"looked through on the cluster: .*a bad sector"):
+    with pytest.raises(StoreError, match=r"looked through on the worker tcp:.*: .*a bad sector"):
         mmip.write_zarr(bad, tmp_path / "bad", client=client, **options)
 
 
@@ -358,6 +359,25 @@ def test_clients_that_are_none(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingResource, match="dask"):
         mmip.write_zarr(NAME, tmp_path / "a", client=2, **SMALL)
+
+
+def test_workers_of_another_version_or_without_the_package_are_named(client, tmp_path, monkeypatch):
+    first, second = client.scheduler_info()["workers"]
+
+    with monkeypatch.context() as other:
+        other.setattr(mmip, "__version__", "99.0")
+        with pytest.raises(StoreError, match=rf"needs mmip_gpu 99\.0.*worker {first}: .*; worker {second}: "):
+            mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
+        data = packed(NAME)
+    with pytest.raises(StoreError, match=r"this worker has mmip_gpu .*, the job 99\.0"):
+        opened(data)
+    client.run(hide_package, workers=[second])
+    try:
+        with pytest.raises(StoreError, match=rf"found worker {second}: ModuleNotFoundError"):
+            mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
+    finally:
+        client.run(show_package, workers=[second])
+    assert not (tmp_path / "a.zarr").exists()
 
 
 def test_a_worker_that_finds_other_data_says_so(client, tmp_path):

@@ -19,7 +19,6 @@ from mmip_gpu.sources import open_source
 
 from .claim import claimed
 from .classes import RegionClasses
-from .cluster import ClientLike
 from .cluster_survey import survey_of
 from .description import StoreDescription
 from .grid import Coordinates
@@ -30,6 +29,7 @@ from .report import COMPLETE, check_version, held_stages
 from .running import progress_bar, running
 from .survey import Survey
 from .tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
+from .workers import ClientLike
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike

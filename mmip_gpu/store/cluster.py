@@ -1,6 +1,6 @@
 """Tasks on the workers of a Dask cluster.
 
-Values: a client, an address or a number of local workers in; a Runner out, which is called as the one with threads is.
+Values: a client in; a Runner out, which is called as the one with threads is.
 Guarantees tasks of a few kilobytes, at most two for each thread of the workers under way (more wait here, as
 coordinates), that a task whose worker died runs on another, and that a chunk that fails does not keep the others
 from being done. What a task does is tasks.py's affair.
@@ -17,23 +17,24 @@ from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
+from mmip_gpu.errors import MmipError, StoreError
 
 from .blocks import DaskBoxes, groups_by_block
 from .given import Given, given_boxes
 from .grid import Coordinates
 from .portable import opened, packed
 from .tasks import CheckChunk, Task, WriteChunk
+from .workers import check_workers
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["ClientLike", "ClusterRunner", "Outcome", "Submission", "connected", "in_groups", "items_together"]
+__all__ = ["ClusterRunner", "Outcome", "Submission", "in_groups", "items_together"]
 
-ClientLike: TypeAlias = "Client | str | int"
 Outcome: TypeAlias = tuple[Any, Any, str | None]
 """What a task was done for, what it gave, and what went wrong."""
 
+NOWHERE = "none"  # in place of the worker of a task that died with it, or never began
 _TASKS_PER_THREAD = 2
 _SAMPLES_OF_A_TASK = 2**24  # chunks of fewer samples go together: a task takes scheduler and client 2.5 ms
 _MOST_CHUNKS_OF_A_TASK = 64
@@ -51,50 +52,6 @@ class Submission(Protocol):
 
     def __call__(self, group: Sequence[Any]) -> Future:
         """Send a group."""
-
-
-@contextlib.contextmanager
-def connected(client: ClientLike) -> Iterator[Client]:
-    """Give a client of the cluster; what is started here ends here.
-
-    Parameters
-    ----------
-    client : distributed.Client, str or int
-        A client, which is left open; the address of a scheduler; or a number of worker processes to start on this
-        machine, which share its cores.
-
-    Raises
-    ------
-    InvalidArgument
-        For anything else, or a client of coroutines.
-    MissingResource
-        Without the package distributed.
-    StoreError
-        Where no scheduler answers.
-    """
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise MissingResource("client= needs the package distributed: pip install 'mmip-gpu[dask]'") from None
-    if isinstance(client, Client):
-        if client.asynchronous:
-            raise InvalidArgument("client: expected one that blocks, found Client(asynchronous=True)")
-        yield client
-    elif isinstance(client, str):
-        try:
-            found = Client(client, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise StoreError(f"no Dask scheduler answers at {client}: {error}") from error
-        with found:
-            yield found
-    elif isinstance(client, int) and not isinstance(client, bool) and client >= 1:
-        with (
-            LocalCluster(n_workers=client, dashboard_address=":0") as cluster,
-            Client(cluster, set_as_default=False) as found,
-        ):
-            yield found
-    else:
-        raise InvalidArgument(f"client: expected a Client, an address or a number of workers, found {client!r}")
 
 
 @dataclass
@@ -129,7 +86,7 @@ class ClusterRunner:
                     if problem is None:
                         done(at, result)
                     else:
-                        failures.append((at, problem))
+                        failures.append((at, problem if worker == NOWHERE else f"{problem} (worker {worker})"))
         if failures:
             raise _failed(failures)
 
@@ -159,8 +116,10 @@ class ClusterRunner:
                     if future.status == "finished":
                         yield result
                     elif future.status == "error":
+                        if isinstance(result[1], ImportError):  # maybe of a worker that came after the job began
+                            check_workers(self.client)
                         problem = f"{type(result[1]).__name__}: {result[1]}"
-                        yield "none", 0.0, [(at, None, problem) for at in group]
+                        yield NOWHERE, 0.0, [(at, None, problem) for at in group]
                     else:
                         raise ConnectionError(f"a task is {future.status}")
         except MmipError:
@@ -289,7 +248,7 @@ def _on_device(task: Task, group: Sequence[Coordinates]) -> dict[Coordinates, An
 
 
 def _failed(failures: Sequence[tuple[Coordinates, str]]) -> StoreError:
-    named = "; ".join(f"chunk {at}: {' '.join(problem.split())}" for at, problem in failures[:_NAMED_FAILURES])
+    named = "; ".join(f"chunk {at}: {' '.join(problem.split())}" for at, problem in sorted(failures)[:_NAMED_FAILURES])
     more = len(failures) - _NAMED_FAILURES
     rest = f"; and {more} more" if more > 0 else ""
     return StoreError(f"{len(failures)} chunks failed, the others are kept; run the same job again: {named}{rest}")

@@ -20,7 +20,7 @@ from mmip_gpu.sources import Source
 from mmip_gpu.sources.arrays import on_host
 
 from .blocks import block_of
-from .cluster import ClusterRunner, Outcome, in_groups, items_together
+from .cluster import NOWHERE, ClusterRunner, Outcome, in_groups, items_together
 from .grid import boxes, piece_lengths
 from .portable import opened, packed
 from .survey import Look, Piece, Survey, surveyed_here
@@ -43,10 +43,11 @@ def survey_of(run: Runner) -> Survey:
         failures: list[tuple[Any, str]] = []
         submit = _PieceTasks(run.client, look, source)
         with contextlib.closing(run.results(submit, submit.items, failures)) as results:
-            for _, _, outcomes in results:
+            for worker, _, outcomes in results:
                 for _, found, problem in outcomes:
                     if problem is not None:
-                        raise StoreError(f"{source.name}: cannot be looked through on the cluster: {problem}")
+                        where = "the cluster" if worker == NOWHERE else f"the worker {worker}"
+                        raise StoreError(f"{source.name}: cannot be looked through on {where}: {problem}")
                     yield found
 
     return survey
@@ -90,8 +91,15 @@ class _PieceTasks:
 
 def _look(data: bytes, where: Sequence[Any], *blocks: Any) -> tuple[str, float, list[Outcome]]:
     """What a worker makes of regions of the source, or of blocks that came with the task, by where they begin."""
+    from distributed import get_worker
+
     look, source = opened(data)
     pieces: Iterable[Piece] = ((tuple(s.start for s in region), source.read(region)) for region in where)
     if blocks:
         pieces = zip(where, map(on_host, blocks), strict=True)
-    return "", 0.0, [(None, look(pieces), None)]
+    found, problem = None, None
+    try:
+        found = look(pieces)
+    except Exception as error:  # the job names the worker
+        problem = f"{type(error).__name__}: {error}"
+    return get_worker().address, 0.0, [(None, found, problem)]

@@ -18,7 +18,7 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 
 from .chunk_header import ChunkHeader
 from .claim import Claim, claimed
-from .cluster import ClientLike, ClusterRunner
+from .cluster import ClusterRunner
 from .cluster_survey import survey_of
 from .description import StoreDescription
 from .grid import Coordinates
@@ -30,6 +30,7 @@ from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, check_version, report_of
 from .running import progress_bar, running
 from .tasks import Runner, WriteChunk
+from .workers import ClientLike
 from .zipped import zipping
 
 if TYPE_CHECKING:
