@@ -27,6 +27,7 @@ class Volume:
     event: str = ""
     at: tuple[int, int, int] = (0, 0, 0)
     home: int = 0
+    pause: float = 0.0
     dtype = np.dtype(np.uint16)
 
     @property
@@ -36,6 +37,7 @@ class Volume:
     def __getitem__(self, key: Any) -> np.ndarray:
         if self.event and os.getpid() != self.home and tuple(s.start for s in key) == self.at:
             self._meet()
+        time.sleep(self.pause)
         return Phantom3D(self.dims)[key]
 
     def _meet(self) -> None:

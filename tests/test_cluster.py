@@ -369,7 +369,7 @@ def test_workers_of_another_version_or_without_the_package_are_named(client, tmp
         with pytest.raises(StoreError, match=rf"needs mmip_gpu 99\.0.*worker {first}: .*; worker {second}: "):
             mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
         data = packed(NAME)
-    with pytest.raises(StoreError, match=r"this worker has mmip_gpu .*, the job 99\.0"):
+    with pytest.raises(StoreError, match=rf"process {os.getpid()}, has mmip_gpu .*, the job 99\.0"):
         opened(data)
     client.run(hide_package, workers=[second])
     try:
@@ -441,6 +441,31 @@ def test_an_interrupted_client(cluster, client, expected, tmp_path):
     assert records(store) < CHUNKS
     assert mmip.write_zarr(met("wait", tmp_path), store, client=client, **SMALL)["complete"]
     assert chunk_bytes(store) == expected
+
+
+def test_jobs_at_once_on_workers_that_go_and_come(expected, tmp_path):
+    reports = {}
+
+    def job(name: str) -> None:
+        reports[name] = mmip.write_zarr(Volume(SHAPE, pause=0.05), tmp_path / name, client=client, **SMALL)
+
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        jobs = [threading.Thread(target=job, args=(name,)) for name in ("a", "b")]
+        for thread in jobs:
+            thread.start()
+        wait_for(lambda: records(tmp_path / "a") and records(tmp_path / "b"))
+        cluster.scale(0)
+        wait_for(lambda: not client.nthreads())
+        assert any(thread.is_alive() for thread in jobs)
+        cluster.scale(1)
+        for thread in jobs:
+            thread.join()
+    for name in ("a", "b"):
+        assert reports[name]["complete"]
+        assert chunk_bytes(tmp_path / name) == expected
 
 
 def test_a_scheduler_that_is_lost(expected, tmp_path):

@@ -20,6 +20,7 @@ from zarr.storage import FsspecStore, MemoryStore, WrapperStore, ZipStore
 import mmip_gpu as mmip
 from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError
+from mmip_gpu.sources import open_source
 from mmip_gpu.store import pieces, repair_zarr, verify_zarr
 
 CHUNKS = {"chunks": (32, 64, 64), "threads": 2}
@@ -304,7 +305,10 @@ def test_copies_that_are_refused(written, volume, tmp_path):
 
 def test_xarray(written):
     xarray = pytest.importorskip("xarray")
-    pytest.importorskip("dask.array")
+    da = pytest.importorskip("dask.array")
+    held = da.zeros((2, 3, 32, 32), chunks=16, dtype=np.uint8)
+    source = open_source(xarray.DataArray(held, dims=["z", "c", "y", "x"]))
+    assert (source.axes, source.origin) == ("zcyx", held)
     lazy = mmip.open_zarr(written, scale=2, stages=2)
     labelled = lazy.xarray()
     assert isinstance(labelled, xarray.DataArray)

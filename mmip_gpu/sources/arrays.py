@@ -105,13 +105,20 @@ def _kind(array: Any) -> str:
 
 
 def _stated_axes(array: Any, shape: tuple[int, ...]) -> str | None:
-    """Read the axes from the dimension names of a Zarr 3 array, if they are ours."""
-    names = getattr(getattr(array, "metadata", None), "dimension_names", None)
+    """Read the axes from the dimension names of a Zarr 3 or xarray array, if they are ours."""
+    labelled = array.dims if _kind(array) == "xarray" else None
+    names = getattr(getattr(array, "metadata", None), "dimension_names", labelled)
     axes = "".join(str(name).lower() for name in names) if names else ""
     try:
         return PlaneLayout.of(shape, axes).axes
     except InvalidArgument:
         return None
+
+
+def dask_array(array: Any) -> Any | None:
+    """Return the Dask array that an array is, or that xarray wraps; None for anything else."""
+    held = array.data if _kind(array) == "xarray" else array
+    return held if hasattr(held, "__dask_graph__") else None
 
 
 def on_host(part: Any) -> Array:

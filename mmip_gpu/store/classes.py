@@ -20,7 +20,7 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.roi import RoiRule, roi_classes
 from mmip_gpu.sources import Source, open_source
-from mmip_gpu.sources.arrays import on_host
+from mmip_gpu.sources.arrays import dask_array, on_host
 
 from .grid import Region
 from .survey import Survey, mask_survey, otsu_rule
@@ -116,9 +116,8 @@ def _opened_mask(roi: Any, layout: PlaneLayout) -> Source:
         return replace(opened, axes=_mask_axes(opened, layout))
     array = roi if all(hasattr(roi, name) for name in ("shape", "dtype", "__getitem__")) else np.asarray(roi)
     axes = _mask_axes(array, layout)
-    origin = array if hasattr(array, "__dask_graph__") else None
     shape, dtype = tuple(map(int, array.shape)), np.dtype(array.dtype).newbyteorder("=")
-    return Source(shape, dtype, axes, {}, "roi", "", lambda region: on_host(array[region]), origin=origin)
+    return Source(shape, dtype, axes, {}, "roi", "", lambda region: on_host(array[region]), origin=dask_array(array))
 
 
 def _mask_axes(mask: Any, layout: PlaneLayout) -> str:

@@ -24,7 +24,6 @@ from .given import Given, given_boxes
 from .grid import Coordinates
 from .portable import opened, packed
 from .tasks import CheckChunk, Task, WriteChunk
-from .workers import check_workers
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -116,8 +115,6 @@ class ClusterRunner:
                     if future.status == "finished":
                         yield result
                     elif future.status == "error":
-                        if isinstance(result[1], ImportError):  # maybe of a worker that came after the job began
-                            check_workers(self.client)
                         problem = f"{type(result[1]).__name__}: {result[1]}"
                         yield NOWHERE, 0.0, [(at, None, problem) for at in group]
                     else:

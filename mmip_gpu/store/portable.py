@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 import mmap
+import os
 import pickle
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -68,7 +70,8 @@ def opened(data: bytes) -> Any:
     version, _, pickled = data.partition(b"\n")
     own = mmip_gpu.__version__
     if version.decode() != own:
-        raise StoreError(f"this worker has mmip_gpu {own}, the job {version.decode()}: every worker needs that")
+        here = f"the worker on {socket.gethostname()}, process {os.getpid()}"
+        raise StoreError(f"{here}, has mmip_gpu {own}, the job {version.decode()}: every worker needs that")
     with _opening:
         return _unpacked(pickled)
 

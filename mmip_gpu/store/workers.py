@@ -16,7 +16,7 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["ClientLike", "check_workers", "connected"]
+__all__ = ["ClientLike", "connected"]
 
 ClientLike: TypeAlias = "Client | str | int"
 
@@ -47,7 +47,7 @@ def connected(client: ClientLike) -> Iterator[Client]:
     if isinstance(client, Client):
         if client.asynchronous:
             raise InvalidArgument("client: expected one that blocks, found Client(asynchronous=True)")
-        check_workers(client)
+        _check_workers(client)
         yield client
     elif isinstance(client, str):
         try:
@@ -55,7 +55,7 @@ def connected(client: ClientLike) -> Iterator[Client]:
         except (OSError, ValueError) as error:
             raise StoreError(f"no Dask scheduler answers at {client}: {error}") from error
         with found:
-            check_workers(found)
+            _check_workers(found)
             yield found
     elif isinstance(client, int) and not isinstance(client, bool) and client >= 1:
         with (
@@ -67,8 +67,8 @@ def connected(client: ClientLike) -> Iterator[Client]:
         raise InvalidArgument(f"client: expected a Client, an address or a number of workers, found {client!r}")
 
 
-def check_workers(client: Client) -> None:
-    """Raise StoreError where a worker that is there has not this version of the package."""
+def _check_workers(client: Client) -> None:
+    """Raise StoreError where a worker that is there has not this version of the package; later ones when tasks come."""
 
     def version() -> str:  # sent by value: a worker without the package could not find it by name
         import mmip_gpu
