@@ -146,6 +146,7 @@ def test_sources_that_workers_open(client, expected, tmp_path):
         assert chunk_bytes(tmp_path / f"{name}.out") == expected, name
 
 
+@pytest.mark.filterwarnings("ignore:the blocks of the Dask array")
 @pytest.mark.parametrize("chunks", [(16, 32, 32), (9, 50, 64)], ids=["aligned", "across"])
 def test_a_dask_array_is_read_by_its_keys(client, expected, tmp_path, chunks):
     chunks = da.core.normalize_chunks(chunks, SHAPE)
@@ -186,6 +187,7 @@ def test_regions_of_interest(client, tmp_path):
         assert chunk_bytes(stores[0]) == chunk_bytes(stores[1])
 
 
+@pytest.mark.filterwarnings("ignore:the blocks of the Dask array")
 @pytest.mark.parametrize("asked", [{"psnr": 50, "verify": False}, {"quality": 20, "roi": "otsu"}], ids=str)
 def test_whole_arrays_are_looked_through_by_the_workers(client, tmp_path, monkeypatch, asked):
     monkeypatch.setitem(grid._DEFAULT_LENGTHS, 3, {"z": 16, "y": 32, "x": 64})
@@ -201,6 +203,7 @@ def test_whole_arrays_are_looked_through_by_the_workers(client, tmp_path, monkey
         mmip.write_zarr(bad, tmp_path / "bad", client=client, **options)
 
 
+@pytest.mark.filterwarnings("ignore:the blocks of the Dask array")
 def test_masks_are_looked_through_by_the_workers(client, tmp_path, monkeypatch):
     monkeypatch.setitem(grid._DEFAULT_LENGTHS, 3, {"z": 16, "y": 32, "x": 64})
     mask = (phantom3d(SHAPE) > 9000).astype(np.uint8)
@@ -419,14 +422,18 @@ def test_a_chunk_that_fails_is_named_and_the_others_are_done(client, expected, t
     assert all(p.stat().st_mtime_ns == at for p, at in before.items() if p.is_file())
 
 
-def test_an_interrupted_client(cluster, client, expected, tmp_path):
+@pytest.mark.parametrize(
+    ("asked", "at"), [({}, (16, 32, 0)), ({"psnr": 50, "quality": None}, (0, 0, 0))], ids=["coding", "looking"]
+)
+def test_an_interrupted_client(cluster, client, tmp_path, asked, at):
+    options = SMALL | asked
     code = f"""
         import distributed, os, sys
         import mmip_gpu as mmip
         from cluster_sources import Volume
-        source = Volume({SHAPE}, sys.argv[1], "wait", (16, 32, 0), os.getpid())
+        source = Volume({SHAPE}, sys.argv[1], "wait", {at}, os.getpid())
         with distributed.Client(scheduler_file=sys.argv[2]) as client:
-            mmip.write_zarr(source, sys.argv[1] + "/a.zarr", client=client, **{SMALL})
+            mmip.write_zarr(source, sys.argv[1] + "/a.zarr", client=client, **{options})
     """
     command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), str(cluster.file)]
     process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE)
@@ -436,11 +443,14 @@ def test_an_interrupted_client(cluster, client, expected, tmp_path):
     assert process.returncode != 0
     assert b"KeyboardInterrupt" in errors
     store = tmp_path / "a.zarr"
-    assert not mmip.open_zarr(store).report["complete"]
     assert not list(store.glob("mmip-claim*"))
     assert records(store) < CHUNKS
-    assert mmip.write_zarr(met("wait", tmp_path), store, client=client, **SMALL)["complete"]
-    assert chunk_bytes(store) == expected
+    if asked:
+        assert not list(store.iterdir())
+        return
+    assert not mmip.open_zarr(store).report["complete"]
+    assert mmip.write_zarr(met("wait", tmp_path), store, client=client, **options)["complete"]
+    assert verify_zarr(store)["ok"]
 
 
 def test_jobs_at_once_on_workers_that_go_and_come(expected, tmp_path):
