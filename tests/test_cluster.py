@@ -156,21 +156,22 @@ def test_a_dask_array_is_read_by_its_keys(client, expected, tmp_path, chunks):
 
 
 def test_a_block_that_holds_chunks_is_computed_once(client, expected, tmp_path):
-    def computed(name: str, blocks: Any) -> list[str]:
+    def computed(name: str, blocks: Any, store: str) -> list[str]:
         (tmp_path / name).mkdir()
         chunks = da.core.normalize_chunks(blocks, SHAPE)
         given = (SHAPE, str(tmp_path / name), os.getpid())
         lazy = da.map_blocks(noted_block, *given, chunks=chunks, dtype=np.uint16, meta=np.empty((0, 0, 0), np.uint16))
-        mmip.write_zarr(lazy, tmp_path / f"{name}.zarr", client=client, **SMALL)
+        mmip.write_zarr(lazy, tmp_path / store, client=client, **SMALL)
+        assert chunk_bytes(tmp_path / store) == expected
         return [p.name.rpartition(" ")[0] for p in (tmp_path / name).iterdir()]
 
-    once = computed("whole", (16, 64, 64))
+    once = computed("whole", (16, 64, 64), "a.zarr")
     assert len(once) == len(set(once)) == 3
-    assert chunk_bytes(tmp_path / "whole.zarr") == expected
+    (tmp_path / "a.zarr/chunk/c/0/1/0/0/0").unlink()
+    assert computed("resumed", (16, 64, 64), "a.zarr") == ["(1, 0, 0)"]
     with pytest.warns(RuntimeWarning, match=r"\(20, 40, 64\), do not hold .* \(16, 32, 32\): .* [3-9]\.\d times"):
-        often = computed("across", (20, 40, 64))
+        often = computed("across", (20, 40, 64), "b.zarr")
     assert len(often) > len(set(often)) == 4
-    assert chunk_bytes(tmp_path / "across.zarr") == expected
 
 
 def test_regions_of_interest(client, tmp_path):
@@ -528,3 +529,9 @@ def test_the_model_is_the_longer_of_coding_and_handing_out():
     for cost_ms, seconds in ((1.0, 2000.0), (10.0, 1e13 / 2**23 / 4 * 0.01)):
         task = {"study": "tasks", "chunks_a_task": 1, "serial_ms_chunk": cost_ms}
         assert dask_jobs.model([rate, task])["seconds"] == pytest.approx(seconds)
+
+
+def test_a_dask_array_of_unknown_shape():
+    lazy = da.arange(10, chunks=5, dtype=np.uint8)
+    with pytest.raises(InvalidArgument, match=r"compute_chunk_sizes\(\)"):
+        open_source(lazy[lazy > 3])

@@ -39,6 +39,8 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     """Open a NumPy array or anything with shape, dtype and slicing; `content` is its mark, if known."""
     kind = kind or _kind(array)
     name = path.name if path else kind
+    if any(np.isnan(size) for size in array.shape):  # as Dask says where it would have to compute
+        raise InvalidArgument(f"{name}: its shape is not known: call its compute_chunk_sizes() first")
     shape = tuple(int(size) for size in array.shape)
     dtype = supported_dtype(array.dtype, name)
     axes = _stated_axes(array, shape) or default_axes(len(shape))

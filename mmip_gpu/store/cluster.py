@@ -17,13 +17,14 @@ from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from mmip_gpu.container import Header
 from mmip_gpu.errors import MmipError, StoreError
 
 from .blocks import DaskBoxes, groups_by_block
-from .given import Given, given_boxes
+from .given import Boxes, Given, given_boxes
 from .grid import Coordinates
 from .portable import opened, packed
-from .tasks import CheckChunk, Task, WriteChunk
+from .tasks import CheckChunk, Task, WholeChunk, WriteChunk
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -74,12 +75,24 @@ class ClusterRunner:
             Where chunks failed, with their coordinates, after all others were done (or 32 failed); or the cluster
             was lost.
         """
+        if isinstance(task, WriteChunk) and task.keep and _lazy_boxes(task):
+            left: list[Coordinates] = []
+
+            def sort(at: Coordinates, header: Header | None) -> None:
+                left.append(at) if header is None else done(at, header)
+
+            # Before any block is computed: a task of a chunk that is whole would come with its block all the same.
+            self._run_all(WholeChunk(task.store), items, sort)
+            items = left
+        self._run_all(task, items, done)
+
+    def _run_all(self, task: Task, items: Iterable[Coordinates], done: Callable[[Coordinates, Any], None]) -> None:
         failures: list[tuple[Coordinates, str]] = []
         submit = _ChunkTasks(self.client, task, self.on_device)
         with contextlib.closing(self.results(submit, items, failures)) as results:
             for worker, seconds, outcomes in results:
                 sums = self.workers.setdefault(worker, {"chunks": 0, "seconds": 0.0})
-                sums["chunks"] += len(outcomes)
+                sums["chunks"] += sum(result is not None for _, result, _ in outcomes)
                 sums["seconds"] += seconds
                 for at, result, problem in outcomes:
                     if problem is None:
@@ -150,7 +163,7 @@ class _ChunkTasks:
         self._client, self._data, self._on_device = client, packed(task), on_device
         verb = type(task).__name__.removesuffix("Chunk").lower()
         self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
-        self._lazy = _dask_boxes(task)
+        self._lazy = {kind: DaskBoxes(boxes) for kind, boxes in _lazy_boxes(task).items()}
         self._grid = task.store.description.grid
 
     def groups(self, items: Iterable[Coordinates]) -> Iterator[Sequence[Coordinates]]:
@@ -177,13 +190,13 @@ class _ChunkTasks:
         return found
 
 
-def _dask_boxes(task: Task) -> dict[str, DaskBoxes]:
+def _lazy_boxes(task: Task) -> dict[str, Boxes]:
     """Those of the task's source and mask that are Dask arrays."""
-    if isinstance(task, CheckChunk):
+    if isinstance(task, CheckChunk | WholeChunk):
         return {}
     job = task.job if isinstance(task, WriteChunk) else task.write.job
     found = given_boxes(task.store.description.grid, job)
-    return {kind: DaskBoxes(boxes) for kind, boxes in found.items() if hasattr(boxes.source.origin, "__dask_graph__")}
+    return {kind: boxes for kind, boxes in found.items() if hasattr(boxes.source.origin, "__dask_graph__")}
 
 
 def in_groups(items: Iterable[Any], count: int) -> Iterator[Sequence[Any]]:

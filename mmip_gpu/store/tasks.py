@@ -22,7 +22,7 @@ from .job import Job
 from .place import RECORDS
 from .records import ChunkStore
 
-__all__ = ["CheckChunk", "Checked", "RepairChunk", "Runner", "Task", "WriteChunk"]
+__all__ = ["CheckChunk", "Checked", "RepairChunk", "Runner", "Task", "WholeChunk", "WriteChunk"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,17 @@ class WriteChunk:
         if "mask" in found and job.classes.mask is not None:
             job = replace(job, classes=replace(job.classes, mask=found["mask"].as_source(job.classes.mask)))
         return replace(self, job=job)
+
+
+@dataclass(frozen=True)
+class WholeChunk:
+    """Look whether a chunk is whole: its header, or None."""
+
+    store: ChunkStore
+
+    def __call__(self, at: Coordinates) -> Header | None:
+        """Give the header of a chunk that is whole."""
+        return self.store.whole_header(at)
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,6 @@ class RepairChunk:
         return encoded.header
 
 
-Task: TypeAlias = WriteChunk | CheckChunk | RepairChunk
+Task: TypeAlias = WriteChunk | WholeChunk | CheckChunk | RepairChunk
 Runner: TypeAlias = Callable[[Task, Iterable[Coordinates], Callable[[Coordinates, Any], None]], None]
 """Calls a task for all coordinates, and a function with each of them and what the task gave, as they finish."""

@@ -135,7 +135,7 @@ def write_zarr(
     if getattr(source, "name", None) == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
-    with running(client, threads, device) as run:
+    with running(client if place.can_claim else None, threads, device) as run:  # what is in a zip already stays here
         if isinstance(run, ClusterRunner):
             packed((place, job))  # before anything is written, since it refuses what workers cannot reach
         with claimed(place) as claim:
