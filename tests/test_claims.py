@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zarr.storage import LocalStore, MemoryStore, WrapperStore
+from zarr.storage import FsspecStore, LocalStore, MemoryStore, WrapperStore
 
 from mmip_gpu.errors import StoreError
 from mmip_gpu.store import claim as claims
@@ -108,6 +108,15 @@ def test_threads_on_a_store_that_is_slow():
 def test_threads_on_an_object_store(bucket):
     url, _ = bucket
     threads_contend(lambda: f"{url}/a.zarr", 4)
+
+
+def test_keys_of_others_are_listed_although_a_client_keeps_listings(bucket):
+    url, options = bucket
+    clients = [options | {"default_fill_cache": own} for own in (False, True)]  # other options, another client
+    places = [Place(FsspecStore.from_url(f"{url}/a", storage_options=own), read_only=False) for own in clients]
+    for number in range(3):
+        places[number % 2].write_key(f"{number}.json", b"1")
+        assert all(len(place.names()) == number + 1 for place in places)
 
 
 def process_contends(folder: Path, barrier: Any, outcomes: Any) -> None:

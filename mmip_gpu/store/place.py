@@ -273,7 +273,8 @@ class Place:
 
         async def listed() -> set[str]:
             if isinstance(self._root.store, FsspecStore):
-                self._root.store.fs.invalidate_cache()  # else it may answer what it listed before
+                files: Any = self._root.store.fs
+                getattr(files, "sync_fs", files).invalidate_cache()  # else it may answer what it listed before
             return {name async for name in self._root.store.list_dir(self._root.path)}
 
         with storing(f"{self}: cannot be listed"):
