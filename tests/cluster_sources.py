@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ class Volume:
     event: str = ""
     at: tuple[int, int, int] = (0, 0, 0)
     home: int = 0
+    pause: float = 0.0
     dtype = np.dtype(np.uint16)
 
     @property
@@ -34,6 +37,7 @@ class Volume:
     def __getitem__(self, key: Any) -> np.ndarray:
         if self.event and os.getpid() != self.home and tuple(s.start for s in key) == self.at:
             self._meet()
+        time.sleep(self.pause)
         return Phantom3D(self.dims)[key]
 
     def _meet(self) -> None:
@@ -51,6 +55,13 @@ class Volume:
 def phantom_block(dims: tuple[int, int, int], block_info: Any = None) -> np.ndarray:
     """A block of a Dask array of a phantom, for `dask.array.map_blocks`."""
     return Phantom3D(dims)[tuple(slice(*part) for part in block_info[None]["array-location"])]
+
+
+def noted_block(dims: tuple[int, ...], folder: str, home: int, block_info: Any = None) -> np.ndarray:
+    """A block that leaves a file for each time that a worker computes it."""
+    if os.getpid() != home:
+        Path(folder, f"{block_info[None]['chunk-location']} {uuid.uuid4().hex}").touch()
+    return phantom_block(dims, block_info)
 
 
 class OnDevice:
@@ -79,3 +90,17 @@ class FullStore(WrapperStore[Any]):
         if "/c/" in key and "/c/0/1/" in key:
             raise OSError(errno.ENOSPC, "No space left on device")
         await super().set(key, value)
+
+
+def hide_package() -> None:
+    """Make a worker one without the package."""
+    _hidden.append(sys.modules["mmip_gpu"])
+    sys.modules["mmip_gpu"] = None  # type: ignore[assignment]
+
+
+def show_package() -> None:
+    """Give it back."""
+    sys.modules["mmip_gpu"] = _hidden.pop()
+
+
+_hidden: list[Any] = []

@@ -1,9 +1,11 @@
-"""What all tests share: hypothesis profiles, the list of known faults, and the kernels to run on."""
+"""What all tests share: hypothesis profiles, the list of known faults, the kernels to run on, and an object store."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,3 +28,36 @@ def each_kernel() -> Iterator[list[str]]:
     before = _core.selected_kernels()
     yield _core.kernel_names()
     assert _core.select_kernels(before)
+
+
+_BUCKETS = count()
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[str]:
+    """An S3 server on loopback."""
+    server = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def bucket(object_server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    """A new bucket: its URL, which opens without options, and the options that say the same."""
+    import boto3
+
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    name = f"volumes-{next(_BUCKETS)}"
+    boto3.client("s3", endpoint_url=object_server, **keys).create_bucket(Bucket=name)
+    for key, value in {
+        "AWS_ENDPOINT_URL": object_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(key, value)
+    return f"s3://{name}", {"key": "test", "secret": "test", "client_kwargs": {"endpoint_url": object_server}}

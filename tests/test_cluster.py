@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
@@ -24,11 +26,12 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 from mmip_gpu.phantoms import phantom3d
 from mmip_gpu.sources import open_source
 from mmip_gpu.store import cluster as cluster_module
-from mmip_gpu.store import grid, on_device, repair_zarr, survey, verify_zarr
-from mmip_gpu.store import write as write_module
+from mmip_gpu.store import cluster_survey, grid, on_device, repair_zarr, survey, verify_zarr
 from mmip_gpu.store.claim import Claim
+from mmip_gpu.store.given import Given
 from mmip_gpu.store.job import Job
 from mmip_gpu.store.place import Place
+from mmip_gpu.store.portable import opened, packed
 from mmip_gpu.store.records import ChunkStore, Totals
 from mmip_gpu.store.tasks import WriteChunk
 
@@ -36,7 +39,7 @@ distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
 
 import dask_jobs  # noqa: E402
-from cluster_sources import FullStore, OnDevice, Volume, phantom_block  # noqa: E402  # workers import it by this name, too
+from cluster_sources import FullStore, OnDevice, Volume, hide_package, noted_block, phantom_block, show_package  # noqa: E402  # workers import it by this name, too
 
 ROOT = Path(mmip.__file__).parents[1]
 SHAPE = (40, 64, 64)
@@ -143,12 +146,32 @@ def test_sources_that_workers_open(client, expected, tmp_path):
         assert chunk_bytes(tmp_path / f"{name}.out") == expected, name
 
 
+@pytest.mark.filterwarnings("ignore:the blocks of the Dask array")
 @pytest.mark.parametrize("chunks", [(16, 32, 32), (9, 50, 64)], ids=["aligned", "across"])
 def test_a_dask_array_is_read_by_its_keys(client, expected, tmp_path, chunks):
     chunks = da.core.normalize_chunks(chunks, SHAPE)
     lazy = da.map_blocks(phantom_block, SHAPE, chunks=chunks, dtype=np.uint16)
     mmip.write_zarr(lazy, tmp_path / "a.zarr", client=client, **SMALL)
     assert chunk_bytes(tmp_path / "a.zarr") == expected
+
+
+def test_a_block_that_holds_chunks_is_computed_once(client, expected, tmp_path):
+    def computed(name: str, blocks: Any, store: str) -> list[str]:
+        (tmp_path / name).mkdir()
+        chunks = da.core.normalize_chunks(blocks, SHAPE)
+        given = (SHAPE, str(tmp_path / name), os.getpid())
+        lazy = da.map_blocks(noted_block, *given, chunks=chunks, dtype=np.uint16, meta=np.empty((0, 0, 0), np.uint16))
+        mmip.write_zarr(lazy, tmp_path / store, client=client, **SMALL)
+        assert chunk_bytes(tmp_path / store) == expected
+        return [p.name.rpartition(" ")[0] for p in (tmp_path / name).iterdir()]
+
+    once = computed("whole", (16, 64, 64), "a.zarr")
+    assert len(once) == len(set(once)) == 3
+    (tmp_path / "a.zarr/chunk/c/0/1/0/0/0").unlink()
+    assert computed("resumed", (16, 64, 64), "a.zarr") == ["(1, 0, 0)"]
+    with pytest.warns(RuntimeWarning, match=r"\(20, 40, 64\), do not hold .* \(16, 32, 32\): .* [3-9]\.\d times"):
+        often = computed("across", (20, 40, 64), "b.zarr")
+    assert len(often) > len(set(often)) == 4
 
 
 def test_regions_of_interest(client, tmp_path):
@@ -165,6 +188,7 @@ def test_regions_of_interest(client, tmp_path):
         assert chunk_bytes(stores[0]) == chunk_bytes(stores[1])
 
 
+@pytest.mark.filterwarnings("ignore:the blocks of the Dask array")
 @pytest.mark.parametrize("asked", [{"psnr": 50, "verify": False}, {"quality": 20, "roi": "otsu"}], ids=str)
 def test_whole_arrays_are_looked_through_by_the_workers(client, tmp_path, monkeypatch, asked):
     monkeypatch.setitem(grid._DEFAULT_LENGTHS, 3, {"z": 16, "y": 32, "x": 64})
@@ -172,12 +196,52 @@ def test_whole_arrays_are_looked_through_by_the_workers(client, tmp_path, monkey
     mmip.write_zarr(NAME, tmp_path / "alone", **options)
     lazy = da.map_blocks(phantom_block, SHAPE, chunks=da.core.normalize_chunks((16, 50, 64), SHAPE), dtype=np.uint16)
     for name, source in {"by pieces": NAME, "by blocks": lazy}.items():
-        monkeypatch.setattr(write_module, "surveyed_here", None)
+        monkeypatch.setattr(cluster_survey, "surveyed_here", None)
         mmip.write_zarr(source, tmp_path / name, client=client, **options)
         assert chunk_bytes(tmp_path / name) == chunk_bytes(tmp_path / "alone"), name
     bad = Volume(SHAPE, str(tmp_path), "raise", (16, 32, 0), os.getpid())
-    with pytest.raises(StoreError, match=r"looked through on the cluster: .*a bad sector"):
+    with pytest.raises(StoreError, match=r"looked through on the worker tcp:.*: .*a bad sector"):
         mmip.write_zarr(bad, tmp_path / "bad", client=client, **options)
+
+
+@pytest.mark.filterwarnings("ignore:the blocks of the Dask array")
+def test_masks_are_looked_through_by_the_workers(client, tmp_path, monkeypatch):
+    monkeypatch.setitem(grid._DEFAULT_LENGTHS, 3, {"z": 16, "y": 32, "x": 64})
+    mask = (phantom3d(SHAPE) > 9000).astype(np.uint8)
+    np.save(tmp_path / "a.npy", mask)
+    tifffile.imwrite(tmp_path / "a.tif", mask)
+    lazy = da.map_blocks(phantom_block, SHAPE, chunks=da.core.normalize_chunks((9, 50, 64), SHAPE), dtype=np.uint16)
+    masks = {
+        "small": mask,
+        "mapped": np.load(tmp_path / "a.npy", mmap_mode="r"),
+        "zarr": zarr.create_array(tmp_path / "in.zarr", data=mask > 0, chunks=(7, 64, 64)),
+        "file": tmp_path / "a.tif",
+        "dask": lazy > 9000,
+    }
+    for name, where in {"alone": None, **dict.fromkeys(masks, client)}.items():
+        options = SMALL | {"roi": masks.get(name, mask), "roi_quality": 60}
+        mmip.write_zarr(NAME, tmp_path / name, client=where, **options)
+        assert chunk_bytes(tmp_path / name) == chunk_bytes(tmp_path / "alone"), name
+        jobs = [zarr.open_group(tmp_path / store).attrs["mmip"]["job"] for store in (name, "alone")]
+        assert jobs[0] == jobs[1]
+        monkeypatch.setattr(cluster_survey, "surveyed_here", None)
+    sizes = []
+    results = cluster_module.ClusterRunner.results
+
+    def counted(*args: Any) -> Iterator[Any]:
+        for result in results(*args):
+            sizes.append(len(pickle.dumps(result)))
+            yield result
+
+    monkeypatch.setattr(cluster_module.ClusterRunner, "results", counted)
+    mmip.write_zarr(lazy, tmp_path / "both", client=client, **(SMALL | {"roi": lazy > 9000, "roi_quality": 60}))
+    assert chunk_bytes(tmp_path / "both") == chunk_bytes(tmp_path / "alone")
+    assert len(sizes) == 10 + CHUNKS
+    assert max(sizes) < 2000
+    (tmp_path / "both/chunk/c/0/2/0/0/0").unlink()
+    assert repair_zarr(tmp_path / "both", lazy, roi=lazy > 9000, client=client)["repaired"] == [[0, 2, 0, 0]]
+    with pytest.raises(InvalidArgument, match=r"expected classes 0\.\.7, found 0\.\.[1-9]"):
+        mmip.write_zarr(NAME, tmp_path / "bad", client=client, **(SMALL | {"roi": lazy // 100}))
 
 
 def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
@@ -187,7 +251,8 @@ def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
     at = (0, 1, 0, 1)
     region = description.grid.region(at)
     task = WriteChunk(ChunkStore(Place(tmp_path / "a", read_only=False), description), job, Claim(None, None))
-    found = task.given(at, OnDevice(volume[region])).encoded(at)
+    given = Given(tuple(s.start for s in region), OnDevice(volume[region]))  # type: ignore[arg-type]
+    found = task.given(samples=given).encoded(at)
     assert found.payloads == task.encoded(at).payloads
 
 
@@ -252,7 +317,7 @@ def test_workers_code_on_their_device(expected, tmp_path, monkeypatch):
         for name, source in (("path", NAME), ("dask", lazy)):
             coded.clear()
             mmip.write_zarr(source, tmp_path / name, client=here, device="gpu", **options)
-            assert sum(kernel.startswith("analyze") for kernel in coded) >= 12 // 2
+            assert sum(kernel.startswith("analyze") for kernel in coded) >= 3  # batches: one for each block
             assert chunk_bytes(tmp_path / name) == chunk_bytes(tmp_path / "cpu")
 
 
@@ -266,12 +331,13 @@ def test_workers_without_a_device(client, tmp_path):
 
 def test_what_workers_cannot_reach(client, tmp_path):
     large = np.zeros((16, 256, 256), np.uint16)
-    packed = ZipStore(tmp_path / "a.zip", mode="w")
-    packed._sync_open()
+    with ZipStore(tmp_path / "a.zip", mode="w") as packed:
+        zarr.create_array(packed, data=phantom3d(SHAPE))
+    packed = ZipStore(tmp_path / "a.zip")
     for source, place, options in (
         (large, tmp_path / "a", {}),
         (NAME, MemoryStore(), {}),
-        (NAME, packed, {}),
+        (zarr.open_array(packed, mode="r"), tmp_path / "d", {}),
         ("phantom3d:17x256x256", tmp_path / "b", {"roi": np.ones((17, 256, 256), np.uint8)}),
         (Unpicklable(), tmp_path / "c", {}),
     ):
@@ -297,6 +363,25 @@ def test_clients_that_are_none(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingResource, match="dask"):
         mmip.write_zarr(NAME, tmp_path / "a", client=2, **SMALL)
+
+
+def test_workers_of_another_version_or_without_the_package_are_named(client, tmp_path, monkeypatch):
+    first, second = client.scheduler_info()["workers"]
+
+    with monkeypatch.context() as other:
+        other.setattr(mmip, "__version__", "99.0")
+        with pytest.raises(StoreError, match=rf"needs mmip_gpu 99\.0.*worker {first}: .*; worker {second}: "):
+            mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
+        data = packed(NAME)
+    with pytest.raises(StoreError, match=rf"process {os.getpid()}, has mmip_gpu .*, the job 99\.0"):
+        opened(data)
+    client.run(hide_package, workers=[second])
+    try:
+        with pytest.raises(StoreError, match=rf"found worker {second}: ModuleNotFoundError"):
+            mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
+    finally:
+        client.run(show_package, workers=[second])
+    assert not (tmp_path / "a.zarr").exists()
 
 
 def test_a_worker_that_finds_other_data_says_so(client, tmp_path):
@@ -338,14 +423,18 @@ def test_a_chunk_that_fails_is_named_and_the_others_are_done(client, expected, t
     assert all(p.stat().st_mtime_ns == at for p, at in before.items() if p.is_file())
 
 
-def test_an_interrupted_client(cluster, client, expected, tmp_path):
+@pytest.mark.parametrize(
+    ("asked", "at"), [({}, (16, 32, 0)), ({"psnr": 50, "quality": None}, (0, 0, 0))], ids=["coding", "looking"]
+)
+def test_an_interrupted_client(cluster, client, tmp_path, asked, at):
+    options = SMALL | asked
     code = f"""
         import distributed, os, sys
         import mmip_gpu as mmip
         from cluster_sources import Volume
-        source = Volume({SHAPE}, sys.argv[1], "wait", (16, 32, 0), os.getpid())
+        source = Volume({SHAPE}, sys.argv[1], "wait", {at}, os.getpid())
         with distributed.Client(scheduler_file=sys.argv[2]) as client:
-            mmip.write_zarr(source, sys.argv[1] + "/a.zarr", client=client, **{SMALL})
+            mmip.write_zarr(source, sys.argv[1] + "/a.zarr", client=client, **{options})
     """
     command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), str(cluster.file)]
     process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE)
@@ -355,11 +444,39 @@ def test_an_interrupted_client(cluster, client, expected, tmp_path):
     assert process.returncode != 0
     assert b"KeyboardInterrupt" in errors
     store = tmp_path / "a.zarr"
-    assert not mmip.open_zarr(store).report["complete"]
     assert not list(store.glob("mmip-claim*"))
     assert records(store) < CHUNKS
-    assert mmip.write_zarr(met("wait", tmp_path), store, client=client, **SMALL)["complete"]
-    assert chunk_bytes(store) == expected
+    if asked:
+        assert not list(store.iterdir())
+        return
+    assert not mmip.open_zarr(store).report["complete"]
+    assert mmip.write_zarr(met("wait", tmp_path), store, client=client, **options)["complete"]
+    assert verify_zarr(store)["ok"]
+
+
+def test_jobs_at_once_on_workers_that_go_and_come(expected, tmp_path):
+    reports = {}
+
+    def job(name: str) -> None:
+        reports[name] = mmip.write_zarr(Volume(SHAPE, pause=0.05), tmp_path / name, client=client, **SMALL)
+
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        jobs = [threading.Thread(target=job, args=(name,)) for name in ("a", "b")]
+        for thread in jobs:
+            thread.start()
+        wait_for(lambda: records(tmp_path / "a") and records(tmp_path / "b"))
+        cluster.scale(0)
+        wait_for(lambda: not client.nthreads())
+        assert any(thread.is_alive() for thread in jobs)
+        cluster.scale(1)
+        for thread in jobs:
+            thread.join()
+    for name in ("a", "b"):
+        assert reports[name]["complete"]
+        assert chunk_bytes(tmp_path / name) == expected
 
 
 def test_a_scheduler_that_is_lost(expected, tmp_path):
@@ -412,3 +529,9 @@ def test_the_model_is_the_longer_of_coding_and_handing_out():
     for cost_ms, seconds in ((1.0, 2000.0), (10.0, 1e13 / 2**23 / 4 * 0.01)):
         task = {"study": "tasks", "chunks_a_task": 1, "serial_ms_chunk": cost_ms}
         assert dask_jobs.model([rate, task])["seconds"] == pytest.approx(seconds)
+
+
+def test_a_dask_array_of_unknown_shape():
+    lazy = da.arange(10, chunks=5, dtype=np.uint8)
+    with pytest.raises(InvalidArgument, match=r"compute_chunk_sizes\(\)"):
+        open_source(lazy[lazy > 3])

@@ -33,11 +33,14 @@ from mmip_gpu.codec import Encoded
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError, UnsupportedVersion
 from mmip_gpu.roi import RoiRule
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.store import grid
 from mmip_gpu.store import job as jobs
 from mmip_gpu.store import read as reading
+from mmip_gpu.store.classes import RegionClasses
 from mmip_gpu.store.grid import ChunkGrid, chunk_lengths
 from mmip_gpu.store.place import Place
 from mmip_gpu.store.records import Totals
+from mmip_gpu.store.survey import surveyed_here
 from mmip_gpu.store.window import run_bounded
 
 ROOT = Path(mmip.__file__).parents[1]  # where the package that is tested lies
@@ -979,3 +982,20 @@ def test_errors_are_of_one_family():
 @pytest.mark.parametrize("name", ["grid", "window", "selection", "write", "read"])
 def test_examples(name):
     assert doctest.testmod(importlib.import_module(f"mmip_gpu.store.{name}")).failed == 0
+
+
+def test_the_checksum_of_a_mask_does_not_depend_on_its_pieces(monkeypatch):
+    mask = np.random.default_rng(5).integers(0, 3, (9, 40, 50), np.uint8)
+    moved = mask.copy()
+    moved[4, [7, 8]] = moved[4, [8, 7]]
+    layout = PlaneLayout.of(mask.shape, "zyx")
+    found = {}
+    for lengths in ({"z": 64, "y": 256, "x": 256}, {"z": 4, "y": 7, "x": 11}):
+        monkeypatch.setitem(grid._DEFAULT_LENGTHS, 3, lengths)
+        for name, array in {"same": mask, "wide": mask.astype(">i8"), "moved": moved, "turned": mask[::-1]}.items():
+            classes = RegionClasses.of(array, layout).surveyed(surveyed_here)
+            assert classes.class_count == 3
+            found.setdefault(name, set()).add(classes.identity)
+    assert all(len(identities) == 1 for identities in found.values())
+    assert found["same"] == found["wide"]
+    assert len(set.union(*found.values())) == 3

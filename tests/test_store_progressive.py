@@ -8,7 +8,6 @@ import warnings
 from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from zarr.storage import FsspecStore, MemoryStore, WrapperStore, ZipStore
 import mmip_gpu as mmip
 from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError
+from mmip_gpu.sources import open_source
 from mmip_gpu.store import pieces, repair_zarr, verify_zarr
 
 CHUNKS = {"chunks": (32, 64, 64), "threads": 2}
@@ -305,7 +305,10 @@ def test_copies_that_are_refused(written, volume, tmp_path):
 
 def test_xarray(written):
     xarray = pytest.importorskip("xarray")
-    pytest.importorskip("dask.array")
+    da = pytest.importorskip("dask.array")
+    held = da.zeros((2, 3, 32, 32), chunks=16, dtype=np.uint8)
+    source = open_source(xarray.DataArray(held, dims=["z", "c", "y", "x"]))
+    assert (source.axes, source.origin) == ("zcyx", held)
     lazy = mmip.open_zarr(written, scale=2, stages=2)
     labelled = lazy.xarray()
     assert isinstance(labelled, xarray.DataArray)
@@ -397,37 +400,6 @@ def test_a_plain_web_server(one_chunk, tmp_path):
             mmip.open_zarr(f"{url}.none")
         server.shutdown()
     assert (mmip.open_zarr(tmp_path / "copy.zarr")[...] == whole).all()
-
-
-_BUCKETS = count()
-
-
-@pytest.fixture(scope="module")
-def object_server() -> Any:
-    server = pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
-
-
-@pytest.fixture
-def bucket(object_server: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
-    import boto3
-
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    name = f"volumes-{next(_BUCKETS)}"
-    boto3.client("s3", endpoint_url=object_server, **keys).create_bucket(Bucket=name)
-    for key, value in {
-        "AWS_ENDPOINT_URL": object_server,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(key, value)
-    return f"s3://{name}", {"key": "test", "secret": "test", "client_kwargs": {"endpoint_url": object_server}}
 
 
 def test_an_object_store(bucket, volume, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.sources.arrays import is_phantom_name, open_array, open_npy, open_phantom, open_zarr_path
+from mmip_gpu.sources.arrays import dask_array, is_phantom_name, open_array, open_npy, open_phantom, open_zarr_path
 from mmip_gpu.sources.dicom import has_dicom_mark, open_dicom
 from mmip_gpu.sources.images import IMAGE_SUFFIXES, open_image
 from mmip_gpu.sources.nifti import open_nifti
@@ -35,7 +35,7 @@ def open_source(source: Any) -> Source:
     Parameters
     ----------
     source : array_like, str, os.PathLike or Source
-        A NumPy array; anything with shape, dtype and slicing (Zarr array, Dask array, `Phantom3D`); the path
+        A NumPy array; anything with shape, dtype and slicing (Zarr array, Dask array, xarray, `Phantom3D`); the path
         of a .npy, NIfTI, DICOM, TIFF, PNG or JPEG file, of a folder with one DICOM series, or of a Zarr array, also
         as a URL that fsspec opens;
         or ``"phantom"``, ``"phantom2d"``, ``"phantom3d"``, ``"phantom3d:ZxYxX"``. Of a TIFF file with several
@@ -80,8 +80,7 @@ def open_source(source: Any) -> Source:
             opened = open_tiff(_existing(Path(text)), **part) if part else _open_path(_existing(path))
             return replace(opened, origin=str(path))
     if all(hasattr(source, attribute) for attribute in ("shape", "dtype", "__getitem__")):
-        opened = open_array(source)
-        return replace(opened, origin=source) if hasattr(source, "__dask_graph__") else opened
+        return replace(open_array(source), origin=dask_array(source))
     found = type(source).__name__
     raise InvalidArgument(f"cannot open a {found}: expected an array with shape and dtype, or one of {_SUPPORTED}")
 

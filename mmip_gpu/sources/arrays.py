@@ -39,6 +39,8 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     """Open a NumPy array or anything with shape, dtype and slicing; `content` is its mark, if known."""
     kind = kind or _kind(array)
     name = path.name if path else kind
+    if any(np.isnan(size) for size in array.shape):  # as Dask says where it would have to compute
+        raise InvalidArgument(f"{name}: its shape is not known: call its compute_chunk_sizes() first")
     shape = tuple(int(size) for size in array.shape)
     dtype = supported_dtype(array.dtype, name)
     axes = _stated_axes(array, shape) or default_axes(len(shape))
@@ -105,13 +107,20 @@ def _kind(array: Any) -> str:
 
 
 def _stated_axes(array: Any, shape: tuple[int, ...]) -> str | None:
-    """Read the axes from the dimension names of a Zarr 3 array, if they are ours."""
-    names = getattr(getattr(array, "metadata", None), "dimension_names", None)
+    """Read the axes from the dimension names of a Zarr 3 or xarray array, if they are ours."""
+    labelled = array.dims if _kind(array) == "xarray" else None
+    names = getattr(getattr(array, "metadata", None), "dimension_names", labelled)
     axes = "".join(str(name).lower() for name in names) if names else ""
     try:
         return PlaneLayout.of(shape, axes).axes
     except InvalidArgument:
         return None
+
+
+def dask_array(array: Any) -> Any | None:
+    """Return the Dask array that an array is, or that xarray wraps; None for anything else."""
+    held = array.data if _kind(array) == "xarray" else array
+    return held if hasattr(held, "__dask_graph__") else None
 
 
 def on_host(part: Any) -> Array:

@@ -19,7 +19,7 @@ from mmip_gpu.sources import open_source
 
 from .claim import claimed
 from .classes import RegionClasses
-from .cluster import ClientLike
+from .cluster_survey import survey_of
 from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
@@ -27,7 +27,9 @@ from .place import RECORDS, Place
 from .records import ChunkStore, Totals
 from .report import COMPLETE, check_version, held_stages
 from .running import progress_bar, running
+from .survey import Survey
 from .tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
+from .workers import ClientLike
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -131,9 +133,10 @@ def repair_zarr(
         raise StoreError(f"{place}: a copy of its first stages: mmip upgrade completes it")
     if not check.complete:
         raise StoreError(f"{place}: its job did not end: write it again, which keeps what is whole")
-    job = check.job(source, roi)
-    with running(client, thread_count(threads)) as run, claimed(place) as claim:
-        repaired = check.repair(RepairChunk(WriteChunk(check.store, job, claim)), run, progress)
+    with running(client, thread_count(threads)) as run:
+        job = check.job(source, roi, survey_of(run))
+        with claimed(place) as claim:
+            repaired = check.repair(RepairChunk(WriteChunk(check.store, job, claim)), run, progress)
     return check.to_dict() | {"repaired": [list(at) for at in repaired]}
 
 
@@ -205,7 +208,7 @@ class _Check:
             "report": report,
         }
 
-    def job(self, source: Any, roi: Any) -> Job:
+    def job(self, source: Any, roi: Any, survey: Survey) -> Job:
         """Return the job that wrote the store, of this source and mask.
 
         Raises
@@ -221,7 +224,7 @@ class _Check:
             raise InvalidArgument(f"{place}: it was written with a mask: pass it as roi=")
         layout, plan = description.grid.layout, description.plan
         opened = replace(open_source(source), axes=layout.axes)
-        classes = RegionClasses.of(roi if masked else description.rule, layout)
+        classes = RegionClasses.of(roi if masked else description.rule, layout).surveyed(survey)
         expected = {"shape": layout.shape, "dtype": description.dtype, "roi": stated.get("roi") if masked else None}
         found = {
             "shape": opened.shape,

@@ -1,9 +1,18 @@
 """The claim of a store: who writes into it now, so that two jobs never do.
 
-Values: a Place in; a key in its group, JSON, while a job runs. Outside of FORMAT.md: readers need not know it.
+Values: a Place in; keys in its group, JSON, while a job runs. Outside of FORMAT.md: readers need not know them.
+
+Every job writes a claim under a key of its own, lists the claims, and holds the store once the list shows its own and
+no other that lives. Of two jobs the one that wrote later sees the other, so that never both hold it; this needs no
+more of a store than that it lists what was written, as local and shared folders, memory, S3, GCS and Azure do. Where
+several begin at once, all but the one whose key sorts first (keys begin with a time) withdraw, and that one waits until
+they have. A claim is written once, and its job stops as soon as the key is gone: to take over the claim of a job that
+died is to delete its key, as often and by as many as may be, and signs of life, which have a key of their own, never
+bring it back.
+
 Guarantees that a second job is refused with the owner and the time of the first, that the claim of a job that died
-is taken over (at once on its machine, after 5 minutes without a sign of life from elsewhere), and that a job whose
-claim was taken over stops writing. Stores that cannot create a key exclusively leave a gap of one round trip.
+is taken over (at once on its machine, after 5 minutes without a sign of life from elsewhere, by clocks that differ by
+less than 4), and that a job whose claim was taken over begins to write no further chunk.
 """
 
 from __future__ import annotations
@@ -17,6 +26,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmip_gpu.errors import StoreError
@@ -25,30 +35,27 @@ from .place import CLAIM, Place
 
 __all__ = ["Claim", "claimed"]
 
-_KEY = f"{CLAIM}.json"
+_FACTS, _SIGN = ".json", ".alive"  # ends of the keys of a claim and of its signs of life, which only a holder gives
 _RENEW_SECONDS = 60.0
 _STALE_SECONDS = 300.0
+_POLL_SECONDS = 0.05
+_PATIENCE_SECONDS = 20.0  # for jobs that began at the same time and withdraw: a few round trips each
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to write into a place; `token` is None where the place knows no claims."""
+    """The right to write into a place; `key` is None where the place knows no claims."""
 
     place: Place
-    token: str | None
+    key: str | None
 
     def check(self) -> None:
         """Raise StoreError unless the place is still this job's."""
-        if self.token is None:
-            return
-        found = _found(self.place)
-        if found is None or found.get("token") != self.token:
-            now = (
-                "it is gone, or this process does not see the store"
-                if found is None
-                else f"now it is {_described(found)}"
+        if self.key is not None and self.place.read_key(self.key + _FACTS) is None:
+            raise StoreError(
+                f"{self.place}: the claim of this job ended (another job took it over, or this process does not see "
+                "the store); nothing more is written"
             )
-            raise StoreError(f"{self.place}: the claim of this job ended ({now}); nothing more is written")
 
 
 @contextlib.contextmanager
@@ -63,63 +70,91 @@ def claimed(place: Place) -> Iterator[Claim]:
     if not place.can_claim:
         yield Claim(place, None)
         return
-    claim = Claim(place, uuid.uuid4().hex)
-    facts = {"token": claim.token, "host": socket.gethostname(), "process": os.getpid(), "since": time.time()}
-    _take(claim, facts)
+    key = f"{CLAIM}-{time.time_ns():020d}-{uuid.uuid4().hex}"
+    claim = Claim(place, key)
     stopped = threading.Event()
 
     def renew() -> None:
         while not stopped.wait(_RENEW_SECONDS):
             with contextlib.suppress(StoreError):  # a place that fails is met by the job itself
                 claim.check()
-                place.write_key(_KEY, _encoded(facts))
+                place.write_key(key + _SIGN, _encoded(time.time()))
 
     renewing = threading.Thread(target=renew, name="mmip-claim", daemon=True)
-    renewing.start()
     try:
+        place.write_key(key + _FACTS, _encoded(_own_facts()))
+        _wait_to_be_alone(place, key)
+        place.write_key(key + _SIGN, _encoded(time.time()))
+        renewing.start()
         yield claim
     finally:
         stopped.set()
-        renewing.join()
+        if renewing.is_alive():
+            renewing.join()
         with contextlib.suppress(StoreError):
-            claim.check()
-            place.delete_key(_KEY)
+            _delete(place, key)
 
 
-def _take(claim: Claim, facts: dict[str, Any]) -> None:
-    place = claim.place
-    found = _found(place)
-    if found is not None and not _is_stale(found):
-        raise StoreError(
-            f"{place}: another job writes here ({_described(found)}); wait for it, or delete the key {_KEY} if no job "
-            f"runs: a claim is given up after {_STALE_SECONDS:.0f} s without a sign of life"
-        )
-    place.write_key(_KEY, _encoded(facts), only_new=found is None)
-    found = _found(place)
-    if found is None or found.get("token") != claim.token:
-        raise StoreError(f"{place}: another job began to write here ({_described(found or {})})")
+def _wait_to_be_alone(place: Place, key: str) -> None:
+    """Return once no other claim is listed beside this one; StoreError where this one has to withdraw."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        names = (name for name in place.names() if name.startswith(CLAIM) and name.endswith(_FACTS))
+        keys = {name.removesuffix(_FACTS) for name in names}
+        rivals = {other: found for other in sorted(keys - {key}) if (found := _living(place, other)) is not None}
+        if key in keys and not rivals:
+            return
+        for other, found in rivals.items():
+            if other < key or "renewed" in found or time.monotonic() > end:
+                raise StoreError(
+                    f"{place}: another job writes here ({_described(found)}); wait for it, or delete the key "
+                    f"{other}{_FACTS} if no job runs: a claim is given up after {_STALE_SECONDS:.0f} s without a sign "
+                    "of life"
+                )
+        if time.monotonic() > end:
+            raise StoreError(f"{place}: its claim, the key {key}{_FACTS}, is not listed after it was written")
+        time.sleep(_POLL_SECONDS)
 
 
-def _found(place: Place) -> dict[str, Any] | None:
-    """What the claim says, None without one; a claim that cannot be read says nothing."""
-    data = place.read_key(_KEY)
+def _living(place: Place, key: str) -> dict[str, Any] | None:
+    """What a claim says; None where it is gone, or its job ended without giving it back: then it is deleted."""
+    data = place.read_key(key + _FACTS)
     if data is None:
         return None
-    try:
-        found = json.loads(data)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {}
+    found = _parsed(data)
+    facts = found if isinstance(found, dict) else {}  # what cannot be read is left to its owner
+    sign = place.read_key(key + _SIGN)
+    if sign is not None:
+        facts["renewed"] = _parsed(sign)
+    if not _is_stale(facts):
+        return facts
+    _delete(place, key)
+    return None
 
 
-def _is_stale(found: dict[str, Any]) -> bool:
+def _delete(place: Place, key: str) -> None:
+    for end in (_FACTS, _SIGN):  # a sign without a claim means nothing
+        place.delete_key(key + end)
+
+
+def _is_stale(facts: dict[str, Any]) -> bool:
     """Whether the job that made a claim has ended without giving it back."""
-    renewed, process = found.get("renewed"), found.get("process")
-    if not isinstance(renewed, int | float) or not isinstance(process, int):
+    seen, process = facts.get("renewed", facts.get("since")), facts.get("process")
+    if not isinstance(seen, int | float) or not isinstance(process, int):
         return False
-    if found.get("host") == socket.gethostname() and not _runs(process):
+    own = _own_facts()
+    if all(facts.get(name) == own[name] for name in ("host", "processes")) and not _runs(process):
         return True
-    return time.time() - renewed > _STALE_SECONDS
+    return time.time() - seen > _STALE_SECONDS
+
+
+def _own_facts() -> dict[str, Any]:
+    """Tell what a claim of this process says; containers with the same host name have processes of their own."""
+    try:
+        processes = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # only Linux has it
+        processes = ""
+    return {"host": socket.gethostname(), "processes": processes, "process": os.getpid(), "since": time.time()}
 
 
 def _runs(process: int) -> bool:
@@ -134,14 +169,22 @@ def _runs(process: int) -> bool:
     return True
 
 
-def _encoded(facts: dict[str, Any]) -> bytes:
-    return json.dumps(facts | {"renewed": time.time()}).encode()
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value).encode()
 
 
-def _described(found: dict[str, Any]) -> str:
-    since, renewed = found.get("since"), found.get("renewed")
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def _described(facts: dict[str, Any]) -> str:
+    since, renewed = facts.get("since"), facts.get("renewed")
     when = ""
-    if isinstance(since, int | float) and isinstance(renewed, int | float):
-        begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(since))
-        when = f", since {begun}, last sign of life {max(time.time() - renewed, 0):.0f} s ago"
-    return f"process {found.get('process')} on {found.get('host')}{when}"
+    if isinstance(since, int | float):
+        when = f", since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(since))}"
+    if isinstance(renewed, int | float):
+        when += f", last sign of life {max(time.time() - renewed, 0):.0f} s ago"
+    return f"process {facts.get('process')} on {facts.get('host')}{when}"

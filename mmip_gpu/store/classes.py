@@ -7,8 +7,10 @@ the whole array; reads no more of mask and source than the region (all its chann
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.roi import RoiRule, roi_classes
-from mmip_gpu.sources import Source
+from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources.arrays import dask_array, on_host
 
 from .grid import Region
 from .survey import Survey, mask_survey, otsu_rule
@@ -29,19 +32,19 @@ __all__ = ["RegionClasses"]
 class RegionClasses:
     """Where the classes of an array's voxels come from.
 
-    `identity` tells one region of interest from another; `class_count` includes the background.
+    `identity` tells one region of interest from another; `class_count` includes the background. Those of a mask are
+    known once it was `surveyed`.
     """
 
     identity: str | None
     class_count: int
     layout: PlaneLayout
     rule: RoiRule | None = None
-    mask: Any = None
-    mask_axes: str = ""
+    mask: Source | None = None
 
     @classmethod
     def of(cls, roi: Any, layout: PlaneLayout) -> RegionClasses:
-        """Classes for ``roi=`` (None: all background); looks through a mask once.
+        """Classes for ``roi=`` (None: all background).
 
         Raises
         ------
@@ -50,13 +53,23 @@ class RegionClasses:
         """
         if roi is None:
             return cls(None, 1, layout)
-        if isinstance(roi, str | RoiRule):
+        if isinstance(roi, str | RoiRule) and not _is_file(roi):
             rule = RoiRule.parse(roi) if isinstance(roi, str) else roi
             return cls(str(rule), 2, layout, rule)
-        mask = roi if all(hasattr(roi, name) for name in ("shape", "dtype", "__getitem__")) else np.asarray(roi)
-        axes = _mask_axes(mask, layout)
-        highest, checksum = mask_survey(mask, axes)
-        return cls(f"mask:{axes}:{checksum}", highest + 1, layout, None, mask, axes)
+        return cls(None, 1, layout, None, _opened_mask(roi, layout))
+
+    def surveyed(self, survey: Survey) -> RegionClasses:
+        """Look through a mask once.
+
+        Raises
+        ------
+        InvalidArgument
+            For one with other values than classes.
+        """
+        if self.mask is None:
+            return self
+        highest, checksum = mask_survey(self.mask, survey)
+        return replace(self, identity=f"mask:{self.mask.axes}:{checksum}", class_count=highest + 1)
 
     def resolved(self, source: Source, survey: Survey) -> RegionClasses:
         """Replace a rule that needs the whole array by one that does not."""
@@ -86,11 +99,25 @@ class RegionClasses:
             return roi_classes(self.rule, samples, axes)
         if self.mask is None:
             return None
-        index = tuple(slice(None) if a == "c" else by_axis[a] for a in self.mask_axes)
-        part = np.asarray(self.mask[index])
-        if "c" in self.mask_axes:
-            part = part.max(axis=self.mask_axes.index("c"))
+        part = self.mask.read(tuple(slice(None) if a == "c" else by_axis[a] for a in self.mask.axes))
+        if "c" in self.mask.axes:
+            part = part.max(axis=self.mask.axes.index("c"))
         return roi_classes(part, samples, axes)
+
+
+def _is_file(roi: Any) -> bool:
+    return isinstance(roi, str) and ("://" in roi or (bool(Path(roi).suffix) and Path(roi).exists()))
+
+
+def _opened_mask(roi: Any, layout: PlaneLayout) -> Source:
+    """Open what may be a mask: a file, or any array of integers or bool."""
+    if isinstance(roi, str | os.PathLike | Source):
+        opened = open_source(roi)
+        return replace(opened, axes=_mask_axes(opened, layout))
+    array = roi if all(hasattr(roi, name) for name in ("shape", "dtype", "__getitem__")) else np.asarray(roi)
+    axes = _mask_axes(array, layout)
+    shape, dtype = tuple(map(int, array.shape)), np.dtype(array.dtype).newbyteorder("=")
+    return Source(shape, dtype, axes, {}, "roi", "", lambda region: on_host(array[region]), origin=dask_array(array))
 
 
 def _mask_axes(mask: Any, layout: PlaneLayout) -> str:

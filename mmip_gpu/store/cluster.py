@@ -1,6 +1,6 @@
 """Tasks on the workers of a Dask cluster.
 
-Values: a client, an address or a number of local workers in; a Runner out, which is called as the one with threads is.
+Values: a client in; a Runner out, which is called as the one with threads is.
 Guarantees tasks of a few kilobytes, at most two for each thread of the workers under way (more wait here, as
 coordinates), that a task whose worker died runs on another, and that a chunk that fails does not keep the others
 from being done. What a task does is tasks.py's affair.
@@ -11,28 +11,30 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
+from mmip_gpu.container import Header
+from mmip_gpu.errors import MmipError, StoreError
 
-from .grid import ChunkGrid, Coordinates
-from .job import Job
+from .blocks import DaskBoxes, groups_by_block
+from .given import Boxes, Given, given_boxes
+from .grid import Coordinates
 from .portable import opened, packed
-from .tasks import CheckChunk, Task, WriteChunk, given_lengths
+from .tasks import CheckChunk, Task, WholeChunk, WriteChunk
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["ClientLike", "ClusterRunner", "Outcome", "Submission", "block_of", "connected", "items_together"]
+__all__ = ["ClusterRunner", "Outcome", "Submission", "in_groups", "items_together"]
 
-ClientLike: TypeAlias = "Client | str | int"
 Outcome: TypeAlias = tuple[Any, Any, str | None]
 """What a task was done for, what it gave, and what went wrong."""
 
+NOWHERE = "none"  # in place of the worker of a task that died with it, or never began
 _TASKS_PER_THREAD = 2
 _SAMPLES_OF_A_TASK = 2**24  # chunks of fewer samples go together: a task takes scheduler and client 2.5 ms
 _MOST_CHUNKS_OF_A_TASK = 64
@@ -45,54 +47,11 @@ _RECOUNT_SECONDS = 2.0
 class Submission(Protocol):
     """Sends a group of items to the cluster as one task, which gives (worker, seconds, outcomes)."""
 
-    items_of_a_task: int
+    def groups(self, items: Iterable[Any]) -> Iterator[Sequence[Any]]:
+        """Put items together that go into a task."""
 
     def __call__(self, group: Sequence[Any]) -> Future:
         """Send a group."""
-
-
-@contextlib.contextmanager
-def connected(client: ClientLike) -> Iterator[Client]:
-    """Give a client of the cluster; what is started here ends here.
-
-    Parameters
-    ----------
-    client : distributed.Client, str or int
-        A client, which is left open; the address of a scheduler; or a number of worker processes to start on this
-        machine, which share its cores.
-
-    Raises
-    ------
-    InvalidArgument
-        For anything else, or a client of coroutines.
-    MissingResource
-        Without the package distributed.
-    StoreError
-        Where no scheduler answers.
-    """
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise MissingResource("client= needs the package distributed: pip install 'mmip-gpu[dask]'") from None
-    if isinstance(client, Client):
-        if client.asynchronous:
-            raise InvalidArgument("client: expected one that blocks, found Client(asynchronous=True)")
-        yield client
-    elif isinstance(client, str):
-        try:
-            found = Client(client, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise StoreError(f"no Dask scheduler answers at {client}: {error}") from error
-        with found:
-            yield found
-    elif isinstance(client, int) and not isinstance(client, bool) and client >= 1:
-        with (
-            LocalCluster(n_workers=client, dashboard_address=":0") as cluster,
-            Client(cluster, set_as_default=False) as found,
-        ):
-            yield found
-    else:
-        raise InvalidArgument(f"client: expected a Client, an address or a number of workers, found {client!r}")
 
 
 @dataclass
@@ -116,18 +75,30 @@ class ClusterRunner:
             Where chunks failed, with their coordinates, after all others were done (or 32 failed); or the cluster
             was lost.
         """
+        if isinstance(task, WriteChunk) and task.keep and _lazy_boxes(task):
+            left: list[Coordinates] = []
+
+            def sort(at: Coordinates, header: Header | None) -> None:
+                left.append(at) if header is None else done(at, header)
+
+            # Before any block is computed: a task of a chunk that is whole would come with its block all the same.
+            self._run_all(WholeChunk(task.store), items, sort)
+            items = left
+        self._run_all(task, items, done)
+
+    def _run_all(self, task: Task, items: Iterable[Coordinates], done: Callable[[Coordinates, Any], None]) -> None:
         failures: list[tuple[Coordinates, str]] = []
         submit = _ChunkTasks(self.client, task, self.on_device)
         with contextlib.closing(self.results(submit, items, failures)) as results:
             for worker, seconds, outcomes in results:
                 sums = self.workers.setdefault(worker, {"chunks": 0, "seconds": 0.0})
-                sums["chunks"] += len(outcomes)
+                sums["chunks"] += sum(result is not None for _, result, _ in outcomes)
                 sums["seconds"] += seconds
                 for at, result, problem in outcomes:
                     if problem is None:
                         done(at, result)
                     else:
-                        failures.append((at, problem))
+                        failures.append((at, problem if worker == NOWHERE else f"{problem} (worker {worker})"))
         if failures:
             raise _failed(failures)
 
@@ -137,15 +108,15 @@ class ClusterRunner:
         """Yield what the tasks give, with a bounded number of them under way, until too many chunks failed."""
         from distributed import as_completed
 
-        waiting = iter(items)
-        pending: dict[Future, list[Any]] = {}
+        waiting = submit.groups(items)
+        pending: dict[Future, Sequence[Any]] = {}
         finished: Any = as_completed(with_results=True, raise_errors=False, loop=self.client.loop)
         room = _Room(self.client)
         try:
             while True:
                 while len(pending) < room.tasks() and len(failures) < _MOST_FAILURES:
-                    group = list(islice(waiting, submit.items_of_a_task))
-                    if not group:
+                    group = next(waiting, None)
+                    if group is None:
                         break
                     future = submit(group)
                     pending[future] = group
@@ -158,7 +129,7 @@ class ClusterRunner:
                         yield result
                     elif future.status == "error":
                         problem = f"{type(result[1]).__name__}: {result[1]}"
-                        yield "none", 0.0, [(at, None, problem) for at in group]
+                        yield NOWHERE, 0.0, [(at, None, problem) for at in group]
                     else:
                         raise ConnectionError(f"a task is {future.status}")
         except MmipError:
@@ -186,51 +157,53 @@ class _Room:
 
 
 class _ChunkTasks:
-    """Sends groups of chunks to workers: a task that is packed once, and the samples of a Dask array by their keys."""
+    """Sends groups of chunks to workers: a task that is packed once, and the samples of Dask arrays by their keys."""
 
     def __init__(self, client: Client, task: Task, on_device: bool) -> None:
         self._client, self._data, self._on_device = client, packed(task), on_device
         verb = type(task).__name__.removesuffix("Chunk").lower()
         self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
-        self._blocks = _DaskBlocks.of(task)
-        grid = task.store.description.grid
-        together = items_together(client, grid.chunk_count, prod(grid.chunks), _SAMPLES_OF_A_TASK)
-        self.items_of_a_task = 1 if self._blocks else together
+        self._lazy = {kind: DaskBoxes(boxes) for kind, boxes in _lazy_boxes(task).items()}
+        self._grid = task.store.description.grid
+
+    def groups(self, items: Iterable[Coordinates]) -> Iterator[Sequence[Coordinates]]:
+        """Chunks of a task each: those of a block of a Dask array, or a number that keeps tasks long enough."""
+        count = self._grid.chunk_count
+        if self._lazy:
+            fair = -(-count // max(sum(self._client.nthreads().values()), 1))
+            return groups_by_block(self._lazy, items, max(min(fair, _MOST_CHUNKS_OF_A_TASK), 1))
+        together = items_together(self._client, count, prod(self._grid.chunks), _SAMPLES_OF_A_TASK)
+        return in_groups(items, together)
 
     def __call__(self, group: Sequence[Coordinates]) -> Future:
         name: Any = f"{self._name}-{'-'.join(map(str, group[0]))}"
-        if self._blocks is None:
+        if not self._lazy:
             return self._client.submit(_run, self._data, self._on_device, list(group), key=name, pure=False)
         from dask import delayed
 
-        block = self._blocks.delayed(group[0])
-        lazy = delayed(_run, pure=False)(self._data, self._on_device, list(group), block, dask_key_name=name)
+        given = {kind: boxes.lazy(group[0]) for kind, boxes in self._lazy.items()}
+        starts = {kind: start for kind, (start, _) in given.items()}
+        samples = {kind: block for kind, (_, block) in given.items()}
+        run = delayed(_run, pure=False)
+        lazy = run(self._data, self._on_device, list(group), starts, dask_key_name=name, **samples)
         found: Future = self._client.compute(lazy, optimize_graph=False)
         return found
 
 
-class _DaskBlocks:
-    """The chunks of a Dask array, each as a graph of its own keys alone."""
+def _lazy_boxes(task: Task) -> dict[str, Boxes]:
+    """Those of the task's source and mask that are Dask arrays."""
+    if isinstance(task, CheckChunk | WholeChunk):
+        return {}
+    job = task.job if isinstance(task, WriteChunk) else task.write.job
+    found = given_boxes(task.store.description.grid, job)
+    return {kind: boxes for kind, boxes in found.items() if hasattr(boxes.source.origin, "__dask_graph__")}
 
-    def __init__(self, array: Any, job: Job, grid: ChunkGrid) -> None:
-        self._grid, self._lengths = grid, given_lengths(grid, job)
-        lengths = [max(min(c, n), 1) for c, n in zip(self._lengths, array.shape, strict=True)]
-        self._blocks = array.rechunk(tuple(lengths)).to_delayed()
-        self._graph = dict(self._blocks.flat[0].dask) if self._blocks.size else {}
 
-    @classmethod
-    def of(cls, task: Task) -> _DaskBlocks | None:
-        """Blocks of the task's source; None where it is no Dask array."""
-        if isinstance(task, CheckChunk):
-            return None
-        job = task.job if isinstance(task, WriteChunk) else task.write.job
-        array = job.source.origin
-        return cls(array, job, task.store.description.grid) if hasattr(array, "__dask_graph__") else None
-
-    def delayed(self, at: Coordinates) -> Any:
-        """Samples that a chunk is coded from."""
-        index = tuple(s.start // n for s, n in zip(self._grid.region(at), self._lengths, strict=True))
-        return block_of(self._graph, self._blocks[index].key)
+def in_groups(items: Iterable[Any], count: int) -> Iterator[Sequence[Any]]:
+    """Items, so many at a time."""
+    waiting = iter(items)
+    while group := list(islice(waiting, count)):
+        yield group
 
 
 def items_together(client: Client, count: int, samples: int, most_samples: int) -> int:
@@ -240,22 +213,20 @@ def items_together(client: Client, count: int, samples: int, most_samples: int) 
     return max(min(most_samples // max(samples, 1), fair, _MOST_CHUNKS_OF_A_TASK), 1)
 
 
-def block_of(graph: dict[Any, Any], key: Any) -> Any:
-    """A block of a Dask array with what its key needs of the graph, and no more."""
-    from dask.delayed import Delayed
-    from dask.optimization import cull
-
-    return Delayed(key, cull(graph, [key])[0])
-
-
-def _run(data: bytes, on_device: bool, group: Sequence[Coordinates], *samples: Any) -> tuple[str, float, list[Outcome]]:
-    """Run a task on a worker: (its address, seconds, what came of each chunk)."""
+def _run(
+    data: bytes,
+    on_device: bool,
+    group: Sequence[Coordinates],
+    starts: Mapping[str, tuple[int, ...]] | None = None,
+    **samples: Any,
+) -> tuple[str, float, list[Outcome]]:
+    """Run a task on a worker, of samples that begin at `starts`: (address, seconds, what came of each chunk)."""
     from distributed import get_worker
 
     started = time.perf_counter()
     task: Any = opened(data)
-    if samples:
-        task = task.given(group[0], *samples)
+    if starts:
+        task = task.given(**{kind: Given(starts[kind], found) for kind, found in samples.items()})
     results = _on_device(task, group) if on_device else {}
     outcomes: list[Outcome] = [(at, result, None) for at, result in results.items()]
     for at in group:

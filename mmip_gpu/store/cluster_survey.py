@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -18,30 +19,35 @@ from mmip_gpu.errors import StoreError
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.arrays import on_host
 
-from .cluster import ClusterRunner, Outcome, block_of, items_together
-from .grid import Region, boxes, piece_lengths
+from .blocks import block_of
+from .cluster import NOWHERE, ClusterRunner, Outcome, in_groups, items_together
+from .grid import boxes, piece_lengths
 from .portable import opened, packed
-from .survey import Look, Survey
+from .survey import Look, Piece, Survey, surveyed_here
+from .tasks import Runner
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["surveyed_on"]
+__all__ = ["survey_of"]
 
 _SAMPLES_OF_A_TASK = 2**28  # looking is fast, and what is found of more pieces is no larger
 
 
-def surveyed_on(run: ClusterRunner) -> Survey:
-    """Survey on the workers of a cluster."""
+def survey_of(run: Runner) -> Survey:
+    """Survey where a runner runs its tasks: on the workers of a cluster, otherwise on this thread."""
+    if not isinstance(run, ClusterRunner):
+        return surveyed_here
 
     def survey(look: Look, source: Source) -> Iterator[Any]:
         failures: list[tuple[Any, str]] = []
         submit = _PieceTasks(run.client, look, source)
         with contextlib.closing(run.results(submit, submit.items, failures)) as results:
-            for _, _, outcomes in results:
+            for worker, _, outcomes in results:
                 for _, found, problem in outcomes:
                     if problem is not None:
-                        raise StoreError(f"{source.name}: cannot be looked through on the cluster: {problem}")
+                        where = "the cluster" if worker == NOWHERE else f"the worker {worker}"
+                        raise StoreError(f"{source.name}: cannot be looked through on {where}: {problem}")
                     yield found
 
     return survey
@@ -56,14 +62,20 @@ class _PieceTasks:
         self._graph: dict[Any, Any] = {}
         self.items: Iterable[Any]
         if hasattr(source.origin, "__dask_graph__"):
-            blocks = source.origin.to_delayed().reshape(-1)
-            self._graph = dict(blocks[0].dask) if blocks.size else {}
-            self.items, self.items_of_a_task = (block.key for block in blocks), 1
+            blocks = source.origin.to_delayed()
+            self._graph = dict(blocks.flat[0].dask) if blocks.size else {}
+            starts = product(*((0, *accumulate(lengths))[:-1] for lengths in source.origin.chunks))
+            self.items = ((start, block.key) for start, block in zip(starts, blocks.flat, strict=True))
+            self._together = 1
         else:
             lengths = piece_lengths(PlaneLayout.of(source.shape, source.axes))
             count = prod(-(-n // length) for n, length in zip(source.shape, lengths, strict=True))
             self.items = boxes(source.shape, lengths)
-            self.items_of_a_task = items_together(client, count, prod(lengths), _SAMPLES_OF_A_TASK)
+            self._together = items_together(client, count, prod(lengths), _SAMPLES_OF_A_TASK)
+
+    def groups(self, items: Iterable[Any]) -> Iterator[Sequence[Any]]:
+        """Pieces of a task each: a block of a Dask array, or a number that keeps tasks long enough."""
+        return in_groups(items, self._together)
 
     def __call__(self, group: Sequence[Any]) -> Future:
         name: Any = f"{self._name}-{uuid.uuid4().hex}"
@@ -71,14 +83,23 @@ class _PieceTasks:
             return self._client.submit(_look, self._data, list(group), key=name, pure=False)
         from dask import delayed
 
-        block = block_of(self._graph, group[0])
-        lazy = delayed(_look, pure=False)(self._data, [], block, dask_key_name=name)
+        ((start, key),) = group
+        lazy = delayed(_look, pure=False)(self._data, [start], block_of(self._graph, key), dask_key_name=name)
         found: Future = self._client.compute(lazy, optimize_graph=False)
         return found
 
 
-def _look(data: bytes, regions: Sequence[Region], *blocks: Any) -> tuple[str, float, list[Outcome]]:
-    """What a worker makes of regions of the source, or of blocks that came with the task."""
+def _look(data: bytes, where: Sequence[Any], *blocks: Any) -> tuple[str, float, list[Outcome]]:
+    """What a worker makes of regions of the source, or of blocks that came with the task, by where they begin."""
+    from distributed import get_worker
+
     look, source = opened(data)
-    parts = [on_host(block) for block in blocks] or map(source.read, regions)
-    return "", 0.0, [(None, look(parts), None)]
+    pieces: Iterable[Piece] = ((tuple(s.start for s in region), source.read(region)) for region in where)
+    if blocks:
+        pieces = zip(where, map(on_host, blocks), strict=True)
+    found, problem = None, None
+    try:
+        found = look(pieces)
+    except Exception as error:  # the job names the worker
+        problem = f"{type(error).__name__}: {error}"
+    return get_worker().address, 0.0, [(None, found, problem)]

@@ -123,6 +123,10 @@ class Job:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _reading=threading.Lock())
 
+    def surveyed(self, survey: Survey) -> Job:
+        """Return the job with its mask looked through, which its identity needs."""
+        return replace(self, classes=self.classes.surveyed(survey))
+
     def described(self, threads: int, survey: Survey) -> tuple[Job, StoreDescription]:
         """Return (the job with a rule that holds chunk by chunk, the plan of its chunks)."""
         job = replace(self, classes=self.classes.resolved(self.source, survey))
@@ -193,6 +197,11 @@ class Job:
         step = min(step, sure) if attempt == _ATTEMPTS - 1 else max(step, min(sure, 10 ** here[0] / 2))
         exact = attempt >= _ATTEMPTS or step < _SMALLEST_STEP
         return replace(description, plan=plan.exact() if exact else plan.with_step(step), attempt=attempt)
+
+    @property
+    def may_write_again(self) -> bool:
+        """Whether the whole array may have to be written more than once (`again`)."""
+        return self.config.mode == "ratio" or (self.config.mode == "psnr" and self.config.verify)
 
     @property
     def _needs_limits(self) -> bool:

@@ -177,7 +177,7 @@ class Place:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
         self._arrays.clear()
         with storing(f"{self}: the earlier arrays cannot be deleted"):
-            found = self._names()
+            found = self.names()
             for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, _core.MAX_STAGES + 1))]:
                 if name in found:
                     sync((self._root / name).delete_dir())
@@ -257,17 +257,28 @@ class Place:
             found = sync((self._root / key).get(default_buffer_prototype()))
             return None if found is None else found.to_bytes()
 
-    def write_key(self, key: str, data: bytes, *, only_new: bool = False) -> None:
-        """Store bytes under a key of the group that is no chunk; with `only_new`, unless there are some."""
+    def write_key(self, key: str, data: bytes) -> None:
+        """Store bytes under a key of the group that is no chunk."""
         buffer = default_buffer_prototype().buffer.from_bytes(data)
         with storing(f"{self}: cannot be written"):
-            at = self._root / key
-            sync(at.set_if_not_exists(buffer) if only_new else at.set(buffer))
+            sync((self._root / key).set(buffer))
 
     def delete_key(self, key: str) -> None:
         """Remove a key of the group that is no chunk."""
         with storing(f"{self}: {key} cannot be deleted"):
             sync((self._root / key).delete())
+
+    def names(self) -> set[str]:
+        """Arrays and other keys that the group holds now."""
+
+        async def listed() -> set[str]:
+            if isinstance(self._root.store, FsspecStore):
+                files: Any = self._root.store.fs
+                getattr(files, "sync_fs", files).invalidate_cache()  # else it may answer what it listed before
+            return {name async for name in self._root.store.list_dir(self._root.path)}
+
+        with storing(f"{self}: cannot be listed"):
+            return sync(listed())
 
     @property
     def _mode(self) -> Any:
@@ -277,15 +288,7 @@ class Place:
         """Whether the group has no keys but a claim, which comes before the first of them."""
         if sync((self._root / "zarr.json").get(default_buffer_prototype())) is not None:
             return False
-        return all(name.startswith(CLAIM) for name in self._names())
-
-    def _names(self) -> set[str]:
-        """What the group holds."""
-
-        async def names() -> set[str]:
-            return {name async for name in self._root.store.list_dir(self._root.path)}
-
-        return sync(names())
+        return all(name.startswith(CLAIM) for name in self.names())
 
     def _group(self) -> zarr.Group:
         return zarr.open_group(self._root, mode=self._mode, zarr_format=3, use_consolidated=False)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 import mmap
+import os
 import pickle
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from zarr.storage import MemoryStore, ZipStore
 
+import mmip_gpu
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 from mmip_gpu.sources import Source, open_source
 
@@ -53,13 +56,24 @@ def packed(value: Any) -> bytes:
         raise
     except Exception as error:  # what does not pickle says so in many ways
         raise InvalidArgument(f"the source cannot be sent to workers ({error}); pass its path instead") from error
-    return buffer.getvalue()
+    return mmip_gpu.__version__.encode() + b"\n" + buffer.getvalue()
 
 
 def opened(data: bytes) -> Any:
-    """Make a task, or what it needs, of its bytes, once in this process."""
+    """Make a task, or what it needs, of its bytes, once in this process.
+
+    Raises
+    ------
+    StoreError
+        For what another version of this package packed.
+    """
+    version, _, pickled = data.partition(b"\n")
+    own = mmip_gpu.__version__
+    if version.decode() != own:
+        here = f"the worker on {socket.gethostname()}, process {os.getpid()}"
+        raise StoreError(f"{here}, has mmip_gpu {own}, the job {version.decode()}: every worker needs that")
     with _opening:
-        return _unpacked(data)
+        return _unpacked(pickled)
 
 
 @lru_cache(maxsize=4)

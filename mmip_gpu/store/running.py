@@ -13,10 +13,11 @@ from typing import Any
 
 from mmip_gpu.device.placement import wants_device
 
-from .cluster import ClientLike, ClusterRunner, connected
+from .cluster import ClusterRunner
 from .grid import Coordinates
 from .tasks import Runner, Task
 from .window import run_bounded
+from .workers import ClientLike, connected
 
 __all__ = ["Threads", "progress_bar", "running"]
 
@@ -34,7 +35,7 @@ class Threads:
 
 @contextmanager
 def running(client: ClientLike | None, threads: int, device: str | None = None) -> Iterator[Runner]:
-    """Give what runs tasks: threads of this process, its device, or a cluster (arguments of `cluster.connected`).
+    """Give what runs tasks: threads of this process, its device, or a cluster (arguments of `workers.connected`).
 
     Raises
     ------

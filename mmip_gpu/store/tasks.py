@@ -10,21 +10,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from numpy.typing import NDArray
-
 from mmip_gpu.codec import Encoded, decode_chunk
 from mmip_gpu.container import Header
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
-from mmip_gpu.sources.arrays import on_host
 
 from .chunk_header import ChunkHeader
 from .claim import Claim
-from .grid import ChunkGrid, Coordinates, Region
+from .given import Given
+from .grid import Coordinates
 from .job import Job
 from .place import RECORDS
 from .records import ChunkStore
 
-__all__ = ["CheckChunk", "Checked", "RepairChunk", "Runner", "Task", "WriteChunk", "given_lengths"]
+__all__ = ["CheckChunk", "Checked", "RepairChunk", "Runner", "Task", "WholeChunk", "WriteChunk"]
 
 
 @dataclass(frozen=True)
@@ -61,16 +59,25 @@ class WriteChunk:
         """Code the chunk."""
         return self.job.code(self.store.description, at)
 
-    def given(self, at: Coordinates, samples: NDArray[Any]) -> WriteChunk:
-        """Return the task of one chunk whose samples came with it: those of its box (`given_lengths`)."""
-        grid = self.store.description.grid
-        lengths = given_lengths(grid, self.job)
-        starts = [s.start // n * n for s, n in zip(grid.region(at), lengths, strict=True)]
+    def given(self, **found: Given) -> WriteChunk:
+        """Return the task of chunks whose `samples` or `mask` came with it."""
+        job = self.job
+        if "samples" in found:
+            job = replace(job, source=found["samples"].as_source(job.source))
+        if "mask" in found and job.classes.mask is not None:
+            job = replace(job, classes=replace(job.classes, mask=found["mask"].as_source(job.classes.mask)))
+        return replace(self, job=job)
 
-        def read(region: Region) -> NDArray[Any]:
-            return on_host(samples[tuple(slice(r.start - s, r.stop - s) for r, s in zip(region, starts, strict=True))])
 
-        return replace(self, job=replace(self.job, source=replace(self.job.source, reader=read)))
+@dataclass(frozen=True)
+class WholeChunk:
+    """Look whether a chunk is whole: its header, or None."""
+
+    store: ChunkStore
+
+    def __call__(self, at: Coordinates) -> Header | None:
+        """Give the header of a chunk that is whole."""
+        return self.store.whole_header(at)
 
 
 @dataclass(frozen=True)
@@ -117,9 +124,9 @@ class RepairChunk:
         """The store that is repaired."""
         return self.write.store
 
-    def given(self, at: Coordinates, samples: NDArray[Any]) -> RepairChunk:
-        """Return the task of one chunk whose samples came with it."""
-        return replace(self, write=self.write.given(at, samples))
+    def given(self, **found: Given) -> RepairChunk:
+        """Return the task of chunks whose samples or mask came with it."""
+        return replace(self, write=self.write.given(**found))
 
     def __call__(self, at: Coordinates) -> Header:
         """Recode the chunk.
@@ -145,13 +152,6 @@ class RepairChunk:
         return encoded.header
 
 
-Task: TypeAlias = WriteChunk | CheckChunk | RepairChunk
+Task: TypeAlias = WriteChunk | WholeChunk | CheckChunk | RepairChunk
 Runner: TypeAlias = Callable[[Task, Iterable[Coordinates], Callable[[Coordinates, Any], None]], None]
 """Calls a task for all coordinates, and a function with each of them and what the task gave, as they finish."""
-
-
-def given_lengths(grid: ChunkGrid, job: Job) -> tuple[int, ...]:
-    """Samples per axis of what a chunk is coded from: itself, or all channels where a rule looks at all."""
-    all_channels = job.classes.rule is not None
-    axes = zip(job.layout.axes, grid.chunks, job.layout.shape, strict=True)
-    return tuple(max(n, 1) if a == "c" and all_channels else c for a, c, n in axes)

@@ -18,8 +18,8 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 
 from .chunk_header import ChunkHeader
 from .claim import Claim, claimed
-from .cluster import ClientLike, ClusterRunner
-from .cluster_survey import surveyed_on
+from .cluster import ClusterRunner
+from .cluster_survey import survey_of
 from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
@@ -29,8 +29,9 @@ from .recoded import recoded_source
 from .records import ChunkStore, Totals
 from .report import COMPLETE, PREPARING, WRITING, attributes_of, check_version, report_of
 from .running import progress_bar, running
-from .survey import surveyed_here
 from .tasks import Runner, WriteChunk
+from .workers import ClientLike
+from .zipped import zipping
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -63,14 +64,16 @@ def write_zarr(
         What `mmip_gpu.sources.open_source` opens: NumPy, .npy, NIfTI, DICOM, TIFF, PNG, JPEG, a Zarr
         array, a phantom's name; a store of this function, whose voxel size and history of loss go along.
     path : path or zarr StoreLike
-        A folder, which is made if there is none, a .zip, a URL that fsspec opens, or a store.
+        A folder, which is made if there is none, a .zip (made of a folder FILE.zip.partial beside it when that is
+        complete), a URL that fsspec opens, or a store.
     chunks : sequence of int, optional
         Samples of a chunk, one number per axis or per axis out of z, y, x. Rounded up to 32
         on y and x with cells of 1x8x8, 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
         one c (all three with colour). Default: 64 x 256 x 256, or 512 x 512 for images, in whole tiles.
     roi : array or str, optional
-        A mask of the array's shape (with or without the axis ``c``) or of its spatial shape, NumPy or Zarr,
-        read chunk by chunk; or a rule: ``threshold:9000``, ``range:300..3000``, ``otsu`` (of all chunks).
+        A mask of the array's shape (with or without the axis ``c``) or of its spatial shape: NumPy, Zarr, Dask
+        or a file that `open_source` opens, read chunk by chunk; or a rule: ``threshold:9000``,
+        ``range:300..3000``, ``otsu`` (of all chunks).
     overwrite : bool
         Start afresh where a store of this library is. Anything else in the place is never deleted.
     resume : bool
@@ -125,17 +128,20 @@ def write_zarr(
     """
     started = time.monotonic()
     threads = thread_count(threads)
-    place = Place(path, read_only=False)
+    zipped = zipping(path, overwrite)
+    place = Place(path if zipped is None else zipped.folder, read_only=False)
     place.attributes()  # before all else, since it refuses what is not ours
     source = recoded_source(source) or source
     if getattr(source, "name", None) == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
-    with running(client, threads, device) as run:
+    with running(client if place.can_claim else None, threads, device) as run:  # what is in a zip already stays here
         if isinstance(run, ClusterRunner):
             packed((place, job))  # before anything is written, since it refuses what workers cannot reach
         with claimed(place) as claim:
             report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
+            if zipped is not None:
+                zipped.pack()
         report |= {"workers": run.workers} if isinstance(run, ClusterRunner) else {}
     place.close()
     return report
@@ -154,13 +160,16 @@ def _write(
 ) -> dict[str, Any]:
     """Plan the store or take up its plan, and write it until the array is what was asked for; the report."""
     place = claim.place
+    survey = survey_of(run)
+    job = job.surveyed(survey)
     before, identity = place.attributes(), job.identity()
     resuming = before is not None and not overwrite
+    if not resuming and not place.can_claim and job.may_write_again:
+        raise StoreError(f"{place}: the store deletes nothing, which {job.config.mode}= may need: pass another place")
     if before is not None and resuming:
         description = _same_job(place, before, identity, resume)
         job = job.resumed(description)
     else:
-        survey = surveyed_on(run) if isinstance(run, ClusterRunner) else surveyed_here
         job, description = job.described(threads, survey)
 
     def mark(state: str, summary: Mapping[str, Any] | None = None) -> dict[str, Any]:
