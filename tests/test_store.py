@@ -7,6 +7,7 @@ import errno
 import gc
 import importlib
 import json
+import math
 import os
 import pathlib
 import pickle
@@ -35,6 +36,7 @@ from mmip_gpu.roi import RoiRule
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store import job as jobs
 from mmip_gpu.store import read as reading
+from mmip_gpu.store.check import repair_zarr, verify_zarr
 from mmip_gpu.store.grid import ChunkGrid, chunk_lengths
 from mmip_gpu.store.place import Place
 from mmip_gpu.store.records import Totals
@@ -828,7 +830,14 @@ DAMAGED: list[dict[str, Any]] = [
     {"colour": 1},
     {"config": {"mode": "loud"}},
     {"config": None},
+    {"config": {"mode": "quality", "value": "10"}},
+    {"config": {"mode": "quality", "value": 10, "step": "1"}},
     {"peak": "x"},
+    {"peak": math.inf},
+    {"attempt": math.inf},
+    {"rule": 3},
+    {"rule": "otsu"},
+    {"chunks": [math.inf, 32, 64]},
 ]
 
 
@@ -842,6 +851,38 @@ def test_damaged_attributes(store, change):
     change_attributes(store, description=None)
     with pytest.raises(CorruptData):
         mmip.open_zarr(store)
+
+
+BESIDE: list[dict[str, Any]] = [
+    {"axes": None},
+    {"axes": ["z", "y", "x"]},
+    {"scale": [1, 1]},
+    {"scale": [1, 1, math.inf]},
+    {"metadata": 3},
+    {"metadata": {"lossy": True, "lossy_methods": 1}},
+    {"report": None},
+    {"report": []},
+    {"report": {"stages": []}},
+]
+
+
+@pytest.mark.parametrize("change", BESIDE, ids=str)
+def test_damaged_attributes_beside_the_description(store, change):
+    expected = mmip.open_zarr(store)[...]
+    change_attributes(store, **change)
+    with pytest.raises(CorruptData, match=r"store attributes: .*(out of range|mmip repair)"):
+        mmip.open_zarr(store)
+    if "report" in change:
+        assert verify_zarr(store)["report"]
+        assert repair_zarr(store, VOLUME)["ok"]
+        assert (mmip.open_zarr(store)[...] == expected).all()
+
+
+def test_a_description_of_another_array_is_not_resumed(store):
+    description = zarr.open_group(store, mode="r").attrs["mmip"]["description"]
+    change_attributes(store, description=dict(description) | {"shape": [0, *VOLUME.shape[1:]]})
+    with pytest.raises(CorruptData, match="not that of its job"):
+        mmip.write_zarr(VOLUME, store, **SMALL)
 
 
 # --- places
@@ -859,7 +900,7 @@ def test_another_job_in_the_same_place(tmp_path):
     ):
         with pytest.raises(StoreError, match=r"expected .*found"):
             mmip.write_zarr(source, where, **(SMALL | change))
-    with pytest.raises(StoreError, match=r"is here \(value: expected 20.*, found 30.*\); pass overwrite"):
+    with pytest.raises(StoreError, match=r"is here \(target: expected quality 20.*, found quality 30.*\)"):
         mmip.write_zarr(VOLUME, where, **(SMALL | {"quality": 30}))
     with pytest.raises(StoreError, match="resume=True"):
         mmip.write_zarr(VOLUME, where, resume=False, **SMALL)

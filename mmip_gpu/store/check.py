@@ -20,12 +20,11 @@ from mmip_gpu.sources import open_source
 from .claim import claimed
 from .classes import RegionClasses
 from .cluster import ClientLike
-from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
 from .place import RECORDS, Place
 from .records import ChunkStore, Totals
-from .report import COMPLETE, check_version, held_stages
+from .report import COMPLETE, described, held_stages
 from .running import progress_bar, running
 from .tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
 
@@ -144,9 +143,8 @@ class _Check:
         attributes = place.attributes()
         if attributes is None:
             raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-        check_version(place, attributes)
         self.attributes = attributes
-        self.store = ChunkStore(place, StoreDescription.from_dict(attributes.get("description")))
+        self.store = ChunkStore(place, described(place, attributes))
         self.complete = attributes.get("state") == COMPLETE
         self.held = held_stages(attributes, self.store.description)
         self.totals = Totals(self.store.description)

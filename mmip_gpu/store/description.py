@@ -6,6 +6,7 @@ FORMAT.md section 10. Guarantees that what is parsed is in range, so that everyt
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from mmip_gpu.container import DTYPES, Header, LossRecord, TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument
 from mmip_gpu.floats import sample_range
 from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.roi import RoiRule
 from numcodecs_plugin import StageCodec
 
 from .chunk_header import ORIGIN_BYTES
@@ -174,7 +176,7 @@ class StoreDescription:
         """
         try:
             return cls._parse(data)
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:  # the first of infinities
             raise CorruptData(f"store attributes: {error or type(error).__name__}") from error
 
     @classmethod
@@ -209,7 +211,10 @@ class StoreDescription:
         _check("chunks", chunks, chunk_lengths(layout, plan.depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, plan.depth, chunks)
         _check("chunks with a DC image", chunks, grid.holds_image or not image)
-        return cls(data["dtype"], grid, plan, float(data["peak"]), data["rule"], int(data["attempt"]))
+        peak, rule = float(data["peak"]), data["rule"]
+        _check("peak", peak, 0 <= peak < math.inf)
+        _check("rule", rule, rule is None or (isinstance(rule, str) and not RoiRule.parse(rule).needs_whole_array))
+        return cls(data["dtype"], grid, plan, peak, rule, operator.index(data["attempt"]))
 
 
 def _is_sample(value: Any, dtype: np.dtype[Any]) -> bool:

@@ -18,7 +18,7 @@ from .grid import Coordinates
 from .pieces import check_stage
 from .place import RECORDS, Place, Request
 from .records import ChunkStore
-from .report import COMPLETE, check_version, held_stages
+from .report import COMPLETE, described, held_stages
 from .running import progress_bar, running
 from .window import run_bounded
 
@@ -150,10 +150,10 @@ def _complete(place: Place) -> tuple[dict[str, Any], StoreDescription]:
     attributes = place.attributes()
     if attributes is None:
         raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-    check_version(place, attributes)
+    description = described(place, attributes)
     if attributes.get("state") != COMPLETE:
         raise StoreError(f"{place}: the job that writes it has not ended")
-    return attributes, StoreDescription.from_dict(attributes.get("description"))
+    return attributes, description
 
 
 def _held(place: Place, attributes: Mapping[str, Any], description: StoreDescription) -> int:

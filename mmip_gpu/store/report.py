@@ -6,6 +6,7 @@ Guarantees the same keys for whole and unfinished stores; what is not known yet 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,13 +17,15 @@ from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import METHOD, loss_history
 
 from .description import StoreDescription
+from .records import Totals
 
 __all__ = [
     "COMPLETE",
     "PREPARING",
     "WRITING",
     "attributes_of",
-    "check_version",
+    "check_report",
+    "described",
     "held_stages",
     "history_of",
     "report_of",
@@ -40,6 +43,8 @@ _AT_THE_END = (
     "loss",
     "seconds",
 )
+_PERHAPS_UNKNOWN = ("psnr", "max_error", "reached")
+_LISTS = ("history", "lossy_methods", "lossy_ratios", "spacing", "affine")  # of the metadata, where they are there
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 
@@ -111,11 +116,41 @@ def history_of(report: Mapping[str, Any], stages: int, scale: int) -> list[dict[
     return [*report["history"], entry]
 
 
-def check_version(place: object, attributes: Mapping[str, Any]) -> None:
-    """Raise UnsupportedVersion unless a store is of the version that this library reads and writes."""
+def described(place: object, attributes: Mapping[str, Any]) -> StoreDescription:
+    """Return the description in the attributes of a store; what stands beside it is as `attributes_of` writes it.
+
+    Raises
+    ------
+    UnsupportedVersion
+        Unless the store is of the version that this library reads and writes.
+    CorruptData
+        For attributes that this library does not write. The report is looked at by `check_report` alone.
+    """
     version = attributes.get("format_version")
     if version != _core.FORMAT_VERSION:
         raise UnsupportedVersion(f"{place}: format version: expected {_core.FORMAT_VERSION}, found {version}")
+    try:
+        description = StoreDescription.from_dict(attributes.get("description"))
+    except CorruptData as error:
+        raise CorruptData(f"{place}: {error}") from error
+    rank = len(description.grid.layout.shape)
+    axes, scale, metadata = (attributes.get(key) for key in ("axes", "scale", "metadata"))
+    named = isinstance(axes, list) and len(axes) == rank and all(isinstance(axis, Mapping) for axis in axes)
+    sized = scale is None or (isinstance(scale, list) and len(scale) == rank and all(map(_is_number, scale)))
+    told = isinstance(metadata, Mapping) and all(isinstance(metadata.get(key) or [], list) for key in _LISTS)
+    for key, fits in (("axes", named), ("scale", sized), ("metadata", told)):
+        if not fits:
+            raise CorruptData(f"{place}: store attributes: {key} out of range: {attributes.get(key)!r}")
+    return description
+
+
+def check_report(place: object, attributes: Mapping[str, Any], description: StoreDescription) -> None:
+    """Raise CorruptData unless the report has the form of one; a store whose job did not end has none."""
+    found = attributes.get("report")
+    expected = Totals(description).report()
+    is_due = found is not None or attributes.get("state") == COMPLETE
+    if is_due and not (isinstance(found, Mapping) and all(_alike(k, v, found.get(k)) for k, v in expected.items())):
+        raise CorruptData(f"{place}: store attributes: the report is damaged; mmip repair makes it anew")
 
 
 def held_stages(attributes: Mapping[str, Any], description: StoreDescription) -> int:
@@ -133,6 +168,22 @@ def held_stages(attributes: Mapping[str, Any], description: StoreDescription) ->
     if not isinstance(held, int) or isinstance(held, bool) or not 0 <= held <= description.stage_count:
         raise CorruptData(f"store attributes: copy: expected 0..{description.stage_count} stages, found {copy!r}")
     return held
+
+
+def _alike(key: str, expected: Any, found: Any) -> bool:
+    """Whether a part of a report has the form of another one."""
+    if isinstance(expected, Mapping):
+        return isinstance(found, Mapping) and all(_alike(k, v, found.get(k)) for k, v in expected.items())
+    if isinstance(expected, list):
+        same = isinstance(found, list) and len(found) == len(expected)
+        return same and all(_alike(key, a, b) for a, b in zip(expected, found, strict=True))
+    if isinstance(expected, bool | str):
+        return type(found) is type(expected)
+    return _is_number(found) or (found is None and key in _PERHAPS_UNKNOWN)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _named_axes(source: Source) -> list[dict[str, str]]:
