@@ -600,6 +600,14 @@ def test_memory_does_not_grow_with_the_chunks(tmp_path, monkeypatch):
     assert held[1] - held[0] < 24_000  # bytes in 160 chunks; it was 8,000, and over 3,500 the same
 
 
+def test_the_coordinates_of_a_declared_array_take_no_memory():
+    grid = ChunkGrid(PlaneLayout.of((2**16, 2**25)), 1, (32, 32))
+    tracemalloc.start()
+    assert next(iter(grid.coordinates())) == (0, 0, 0, 0)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
 def test_the_window_takes_items_as_they_are_needed():
     taken, started = [], []
 
