@@ -17,6 +17,7 @@ from zarr.core.sync import sync
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 
+from .leftovers import clear_leftovers, names_in
 from .place import opened_path, path_name, storing
 from .pyramid import Pyramid
 from .running import progress_bar, running
@@ -122,7 +123,8 @@ def export_ome_zarr(
 def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:
     """Return the group of this export, made or found."""
     begun: dict[str, Any] = {_MARK: {"job": job, "complete": False}}
-    if sync(root.is_empty()):
+    clear_leftovers(root)
+    if not sync(names_in(root)):
         return zarr.create_group(root, zarr_format=3, attributes=begun)
     try:
         group = zarr.open_group(root, mode="r+", zarr_format=3, use_consolidated=False)

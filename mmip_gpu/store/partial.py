@@ -91,6 +91,7 @@ def fetch_zarr(
     place = Place(target, read_only=False)
     if str(place) == str(origin):
         raise InvalidArgument(f"{place}: a store cannot be copied onto itself")
+    place.clear_leftovers()
     before = _held(place, attributes, description)
     if before < wanted:
         place.set_attributes(_marked(attributes, before, source))

@@ -29,6 +29,7 @@ from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 from numcodecs_plugin import StageCodec
 
 from .grid import Coordinates
+from .leftovers import clear_leftovers, names_in
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -240,6 +241,10 @@ class Place:
         with storing(f"{self}: chunk {at}, {name} cannot be deleted"):
             sync(self._key(name, at).delete())
 
+    def clear_leftovers(self, **options: float) -> None:
+        """Delete what killed processes left beside the keys, as `leftovers.clear_leftovers` does."""
+        clear_leftovers(self._root, **options)
+
     def close(self) -> None:
         """End writing; a zip is a whole file from here on. A store that was handed in stays open."""
         if self._is_own:
@@ -281,11 +286,7 @@ class Place:
 
     def _names(self) -> set[str]:
         """What the group holds."""
-
-        async def names() -> set[str]:
-            return {name async for name in self._root.store.list_dir(self._root.path)}
-
-        return sync(names())
+        return sync(names_in(self._root))
 
     def _group(self) -> zarr.Group:
         return zarr.open_group(self._root, mode=self._mode, zarr_format=3, use_consolidated=False)

@@ -1,0 +1,35 @@
+"""Files that a killed process left beside the keys of a local folder: what Zarr had not yet renamed to a key.
+
+Values: an opened place in; the names of what it holds besides out. Outside of FORMAT.md: no reader looks at such files.
+Guarantees that only names of the form that Zarr's local store gives them are deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from typing import Final
+
+from zarr.storage import LocalStore, StorePath
+
+__all__ = ["clear_leftovers", "names_in"]
+
+_STALE_SECONDS: Final = 300.0  # nobody takes so long for one key
+_LEFTOVER: Final = re.compile(r".*\.[0-9a-f]{32}\.partial", re.ASCII | re.DOTALL)
+
+
+async def names_in(root: StorePath) -> set[str]:
+    """What a place holds, leftovers aside."""
+    return {name async for name in root.store.list_dir(root.path) if not _LEFTOVER.fullmatch(name)}
+
+
+def clear_leftovers(root: StorePath, seconds: float = _STALE_SECONDS) -> None:
+    """Delete those that are older; `seconds` = 0 where nobody else can be writing. What cannot be deleted stays."""
+    store = root.store
+    if not isinstance(store, LocalStore):
+        return
+    with contextlib.suppress(OSError):
+        for path in (store.root / root.path).rglob("*.partial"):
+            if _LEFTOVER.fullmatch(path.name) and time.time() - path.stat().st_mtime >= seconds:
+                path.unlink()
