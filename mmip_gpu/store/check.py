@@ -67,10 +67,9 @@ def verify_zarr(
     --------
     >>> import tempfile
     >>> import mmip_gpu as mmip
-    >>> from mmip_gpu.store import verify_zarr
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = mmip.write_zarr("phantom3d:16x64x64", folder, quality=10)
-    ...     verify_zarr(folder)["ok"]
+    ...     mmip.verify_zarr(folder)["ok"]
     True
     """
     place = Place(path, read_only=True)
@@ -117,11 +116,10 @@ def repair_zarr(
     --------
     >>> import pathlib, tempfile
     >>> import mmip_gpu as mmip
-    >>> from mmip_gpu.store import repair_zarr
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = mmip.write_zarr("phantom3d:16x64x64", folder, quality=10)
     ...     pathlib.Path(folder, "stage_2/c/0/0/0/0/0").unlink()
-    ...     repair_zarr(folder, "phantom3d:16x64x64")["repaired"]
+    ...     mmip.repair_zarr(folder, "phantom3d:16x64x64")["repaired"]
     [[0, 0, 0, 0]]
     """
     place = Place(path, read_only=False)

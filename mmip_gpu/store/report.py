@@ -82,6 +82,7 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> d
         "software": attributes.get("software"),
         **shared,
         "chunk_count": description.grid.chunk_count,
+        "stages_held": held_stages(attributes, description),
         "raw_bytes": description.raw_bytes,
         "config": data["config"],
         "plan": {key: data[key] for key in coding} | {"steps": [[s / 256 for s in row] for row in data["steps"]]},
