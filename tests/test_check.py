@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError, Unsupporte
 from mmip_gpu.phantoms import phantom3d
 from mmip_gpu.store import claim as claims
 from mmip_gpu.store import repair_zarr, verify_zarr
+from mmip_gpu.store.place import Place
 
 NAME = "phantom3d:40x64x64"
 SMALL: dict[str, Any] = {"quality": 20, "chunks": (16, 32, 32), "threads": 2, "progress": False}
@@ -240,6 +242,17 @@ def test_two_writers_at_once(tmp_path):
     assert not failures
     assert verify_zarr(tmp_path / "a.zarr")["ok"]
     assert not list((tmp_path / "a.zarr").glob("mmip-claim*"))
+
+
+@pytest.mark.parametrize(
+    "job", [mmip.fetch_zarr, partial(mmip.export_ome_zarr, overwrite=True)], ids=["copy", "export"]
+)
+def test_copies_and_exports_claim_their_place(store, tmp_path, job):
+    where = tmp_path / "b"
+    with claims.claimed(Place(where, read_only=False)), pytest.raises(StoreError, match="another job writes here"):
+        job(store, where)
+    job(store, where)
+    assert not list(where.glob("mmip-claim*"))
 
 
 def test_a_job_whose_claim_was_taken_over_writes_no_more(tmp_path):

@@ -66,7 +66,6 @@ def claimed(place: Place) -> Iterator[Claim]:
     claim = Claim(place, uuid.uuid4().hex)
     facts = {"token": claim.token, "host": socket.gethostname(), "process": os.getpid(), "since": time.time()}
     _take(claim, facts)
-    place.clear_leftovers(seconds=0)
     stopped = threading.Event()
 
     def renew() -> None:

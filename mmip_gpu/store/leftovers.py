@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from typing import Final
 
 from zarr.storage import LocalStore, StorePath
 
 __all__ = ["clear_leftovers", "names_in"]
 
-_STALE_SECONDS: Final = 300.0  # nobody takes so long for one key
 _LEFTOVER: Final = re.compile(r".*\.[0-9a-f]{32}\.partial", re.ASCII | re.DOTALL)
 
 
@@ -24,12 +22,12 @@ async def names_in(root: StorePath) -> set[str]:
     return {name async for name in root.store.list_dir(root.path) if not _LEFTOVER.fullmatch(name)}
 
 
-def clear_leftovers(root: StorePath, seconds: float = _STALE_SECONDS) -> None:
-    """Delete those that are older; `seconds` = 0 where nobody else can be writing. What cannot be deleted stays."""
+def clear_leftovers(root: StorePath) -> None:
+    """Delete them, for one who holds the claim of the place: what others are writing is no leftover."""
     store = root.store
     if not isinstance(store, LocalStore):
         return
     with contextlib.suppress(OSError):
         for path in (store.root / root.path).rglob("*.partial"):
-            if _LEFTOVER.fullmatch(path.name) and time.time() - path.stat().st_mtime >= seconds:
+            if _LEFTOVER.fullmatch(path.name):
                 path.unlink()

@@ -143,7 +143,8 @@ class Place:
                 self._group().update_attributes({ATTRIBUTE: dict(value)})
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
-        """Make the stage arrays and the records, those that are not there yet."""
+        """Make the stage arrays and the records, those that are not there yet, before any task writes."""
+        clear_leftovers(self._root)
         config: Any = {"write_empty_chunks": True}
         with storing(f"{self}: its arrays cannot be made"):
             group = self._group()
@@ -240,10 +241,6 @@ class Place:
         """Remove a chunk."""
         with storing(f"{self}: chunk {at}, {name} cannot be deleted"):
             sync(self._key(name, at).delete())
-
-    def clear_leftovers(self, **options: float) -> None:
-        """Delete what killed processes left beside the keys, as `leftovers.clear_leftovers` does."""
-        clear_leftovers(self._root, **options)
 
     def close(self) -> None:
         """End writing; a zip is a whole file from here on. A store that was handed in stays open."""

@@ -95,7 +95,7 @@ def open_zarr(
         raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
     store = ChunkStore(place, described(place, attributes))
     if attributes.get("state") == PREPARING:
-        raise StoreError(f"{place}: its job was stopped before the first chunk; write it again")
+        raise StoreError(f"{place}: its job has not come to the first chunk; wait for it, or write it again")
     check_report(place, attributes, store.description)
     return ProgressiveArray(ChunkReader(store, KeptBytes(keep_bytes)), attributes, stages, scale, thread_count(threads))
 
