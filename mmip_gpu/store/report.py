@@ -6,7 +6,6 @@ Guarantees the same keys for whole and unfinished stores; what is not known yet 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import METHOD, loss_history
 
 from .description import StoreDescription
+from .metadata import fitting, is_number, misfit
 from .records import Totals
 
 __all__ = [
@@ -44,7 +44,6 @@ _AT_THE_END = (
     "seconds",
 )
 _PERHAPS_UNKNOWN = ("psnr", "max_error", "reached")
-_LISTS = ("history", "lossy_methods", "lossy_ratios", "spacing", "affine")  # of the metadata, where they are there
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 
@@ -65,7 +64,7 @@ def attributes_of(
         "axes": _named_axes(source),
         "scale": _scale(source),
         "source": source.name,
-        "metadata": dict(source.metadata),
+        "metadata": fitting(source.metadata),
         "report": None if summary is None else dict(summary),
     }
 
@@ -135,13 +134,12 @@ def described(place: object, attributes: Mapping[str, Any]) -> StoreDescription:
     except CorruptData as error:
         raise CorruptData(f"{place}: {error}") from error
     rank = len(description.grid.layout.shape)
-    axes, scale, metadata = (attributes.get(key) for key in ("axes", "scale", "metadata"))
+    axes, scale, wrong = attributes.get("axes"), attributes.get("scale"), misfit(attributes.get("metadata"))
     named = isinstance(axes, list) and len(axes) == rank and all(isinstance(axis, Mapping) for axis in axes)
-    sized = scale is None or (isinstance(scale, list) and len(scale) == rank and all(map(_is_number, scale)))
-    told = isinstance(metadata, Mapping) and all(isinstance(metadata.get(key) or [], list) for key in _LISTS)
-    for key, fits in (("axes", named), ("scale", sized), ("metadata", told)):
-        if not fits:
-            raise CorruptData(f"{place}: store attributes: {key} out of range: {attributes.get(key)!r}")
+    sized = scale is None or (isinstance(scale, list) and len(scale) == rank and all(map(is_number, scale)))
+    wrong = wrong if named and sized else f"axes={axes!r}, scale={scale!r}"
+    if wrong:
+        raise CorruptData(f"{place}: store attributes: out of range: {wrong}")
     return description
 
 
@@ -180,11 +178,7 @@ def _alike(key: str, expected: Any, found: Any) -> bool:
         return same and all(_alike(key, a, b) for a, b in zip(expected, found, strict=True))
     if isinstance(expected, bool | str):
         return type(found) is type(expected)
-    return _is_number(found) or (found is None and key in _PERHAPS_UNKNOWN)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_number(found) or (found is None and key in _PERHAPS_UNKNOWN)
 
 
 def _named_axes(source: Source) -> list[dict[str, str]]:
@@ -210,6 +204,6 @@ def _scale(source: Source) -> list[float] | None:
 
 def _spacing(source: Source) -> list[float] | None:
     """Voxel size in mm on z, y, x; None unless all of it is known."""
-    spacing = source.metadata.get("spacing") or []
+    spacing = fitting(source.metadata).get("spacing") or []
     known = len(spacing) == sum(a in "zyx" for a in source.axes) and None not in spacing
     return [float(size) for size in spacing] if known else None
