@@ -17,6 +17,7 @@ from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources import open_source
 
+from .chunk_header import crc_of
 from .claim import claimed
 from .classes import RegionClasses
 from .cluster import ClientLike
@@ -171,9 +172,7 @@ class _Check:
         """What the report of a complete store, all of it whole, says otherwise than its records."""
         if self.broken or self.arrays or not self.complete:
             return []
-        stated = self.attributes.get("report")
-        stated = stated if isinstance(stated, Mapping) else {}
-        records = self.totals.report()
+        stated, records = self._stated("report"), self.totals.report()
         return [
             f"{key}: expected {value}, found {stated.get(key)}"
             for key, value in records.items()
@@ -210,8 +209,7 @@ class _Check:
             Where they are not those of the store.
         """
         description, place = self.store.description, self.store.place
-        stated = self.attributes.get("job")
-        stated = stated if isinstance(stated, Mapping) else {}
+        stated = self._stated("job")
         masked = str(stated.get("roi") or "").startswith("mask:")
         if roi is None and masked:
             raise InvalidArgument(f"{place}: it was written with a mask: pass it as roi=")
@@ -241,17 +239,49 @@ class _Check:
             self._prove(task)
             run(task, broken, lambda _, __: None)
             self.look(run, progress, broken)
+        displaced = self._displaced(task)
+        if displaced:
+            task.write.claim.check()
+            for at in displaced:
+                self.store.discard(at)
+            run(task, displaced, lambda _, __: None)
+            self.totals = Totals(description)
+            self.look(run, progress)
         if self.disagreements():
-            stated = self.attributes.get("report")
-            self.attributes["report"] = (dict(stated) if isinstance(stated, Mapping) else {}) | self.totals.report()
+            self.attributes["report"] = self._stated("report") | self.totals.report()
             task.write.claim.check()
             place.set_attributes(self.attributes)
-        return broken
+        return sorted({*broken, *displaced})
+
+    def _displaced(self, task: RepairChunk) -> list[Coordinates]:
+        """Return chunks that are whole, but not of what the source has there; looked for where the checksums disagree.
+
+        Raises
+        ------
+        StoreError
+            Where there are some, and the source may be another.
+        """
+        stated, job = self._stated("report").get("source_checksum"), task.write.job
+        if self.broken or stated == self.totals.report()["source_checksum"]:
+            return []
+        grid = self.store.description.grid
+        found = [
+            at for at in grid.coordinates() if crc_of(job.read(grid.region(at))[0]) != self.store.header(at).source_crc
+        ]
+        if found and self._stated("job").get("source") != job.source.fingerprint:
+            raise StoreError(
+                f"{self.store.place}: the source is not the one that it was written from: {found[0]} differs"
+            )
+        return found
+
+    def _stated(self, key: str) -> dict[str, Any]:
+        """Part of the attributes, as far as it is one."""
+        found = self.attributes.get(key)
+        return dict(found) if isinstance(found, Mapping) else {}
 
     def _prove(self, task: RepairChunk) -> None:
         """Raise StoreError unless the source is the store's: by its fingerprint, or by a chunk that is whole."""
-        stated = self.attributes.get("job")
-        if isinstance(stated, Mapping) and stated.get("source") == task.write.job.source.fingerprint:
+        if self._stated("job").get("source") == task.write.job.source.fingerprint:
             return
         whole = next((at for at in self.store.description.grid.coordinates() if at not in self.broken), None)
         if whole is not None and task.write.encoded(whole).header == self.store.header(whole):

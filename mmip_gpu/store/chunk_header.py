@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["ORIGIN_BYTES", "ChunkHeader", "with_origin"]
+__all__ = ["ORIGIN_BYTES", "ChunkHeader", "crc_of", "with_origin"]
 
 _ORIGIN = struct.Struct("<QI")
 ORIGIN_BYTES = _ORIGIN.size + 4
@@ -70,8 +70,12 @@ class ChunkHeader(Header):
 
 def with_origin(encoded: Encoded, samples: NDArray[Any], classes: NDArray[np.uint8] | None) -> Encoded:
     """Give a coded chunk the header of a store: with what it was coded from."""
-    data = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
     roi = 0 if classes is None else int(np.count_nonzero(classes))
     known = {field.name: getattr(encoded.header, field.name) for field in fields(Header)}
-    header = ChunkHeader(**known, roi_voxels=roi, source_crc=zlib.crc32(data.reshape(-1).view(np.uint8)))
-    return replace(encoded, header=header)
+    return replace(encoded, header=ChunkHeader(**known, roi_voxels=roi, source_crc=crc_of(samples)))
+
+
+def crc_of(samples: NDArray[Any]) -> int:
+    """Checksum of original samples: C order, little endian."""
+    data = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
+    return zlib.crc32(data.reshape(-1).view(np.uint8))

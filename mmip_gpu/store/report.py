@@ -43,6 +43,8 @@ _AT_THE_END = (
     "loss",
     "seconds",
 )
+_OF_THE_ARRAY = ("shape", "dtype", "axes", "colour")  # what a job and its plan both tell
+_OF_THE_TARGET = ("mode", "value", "step")
 _PERHAPS_UNKNOWN = ("psnr", "max_error", "reached")
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
@@ -133,6 +135,13 @@ def described(place: object, attributes: Mapping[str, Any]) -> StoreDescription:
         description = StoreDescription.from_dict(attributes.get("description"))
     except CorruptData as error:
         raise CorruptData(f"{place}: {error}") from error
+    job, mine = attributes.get("job"), description.to_dict()
+    config = job.get("config") if isinstance(job, Mapping) else None
+    if not (isinstance(job, Mapping) and isinstance(config, Mapping)):
+        raise CorruptData(f"{place}: store attributes: job out of range: {job!r}")
+    asked = [job.get(key) for key in _OF_THE_ARRAY] + [config.get(key) for key in _OF_THE_TARGET]
+    if asked != [mine[key] for key in _OF_THE_ARRAY] + [mine["config"][key] for key in _OF_THE_TARGET]:
+        raise CorruptData(f"{place}: store attributes: the description is not that of its job")
     rank = len(description.grid.layout.shape)
     axes, scale, wrong = attributes.get("axes"), attributes.get("scale"), misfit(attributes.get("metadata"))
     named = isinstance(axes, list) and len(axes) == rank and all(isinstance(axis, Mapping) for axis in axes)
