@@ -894,6 +894,24 @@ def test_damaged_attributes_beside_the_description(store, change):
         assert (mmip.open_zarr(store)[...] == expected).all()
 
 
+@pytest.mark.parametrize(
+    ("options", "change"),
+    [
+        ({"max_error": 3}, {"correction": 4}),
+        ({"max_error": 3}, {"correction": None}),
+        ({"lossless": True, "stages": 3}, {"reversible": [0]}),
+    ],
+    ids=str,
+)
+def test_plans_that_are_not_what_was_asked_for(options, change):
+    store = MemoryStore()
+    mmip.write_zarr(VOLUME, store, cell_depth=1, **options)
+    description = zarr.open_group(store, mode="r").attrs["mmip"]["description"]
+    change_attributes(store, description=dict(description) | change)
+    with pytest.raises(CorruptData, match="for what was asked"):
+        mmip.open_zarr(store)
+
+
 def test_a_description_of_another_array_is_not_resumed(store):
     description = zarr.open_group(store, mode="r").attrs["mmip"]["description"]
     change_attributes(store, description=dict(description) | {"shape": [0, *VOLUME.shape[1:]]})
