@@ -897,6 +897,7 @@ def test_damaged_attributes_beside_the_description(store, change):
 @pytest.mark.parametrize(
     ("options", "change"),
     [
+        ({"quality": 20}, {"cuts": [0, 63]}),
         ({"max_error": 3}, {"correction": 4}),
         ({"max_error": 3}, {"correction": None}),
         ({"lossless": True, "stages": 3}, {"reversible": [0]}),

@@ -204,6 +204,7 @@ class StoreDescription:
         padding, bound, dtype = data["padding"], data["correction"], np.dtype(data["dtype"])
         _check("padding", padding, padding is None or (_is_sample(padding, dtype) and not colour))
         _check("correction", bound, bound is None or 0 <= operator.index(bound) <= _core.MAX_CORRECTION_ERROR)
+        _check("cuts, for what was asked", cuts, cuts == config.stage_cuts(data["cell_depth"]))
         exact, most = bool(reversible) and all(reversible), config.error_bound
         _check("reversible, for what was asked", reversible, exact or not config.exact)
         _check("correction, for what was asked", bound, exact or most is None or (bound is not None and bound <= most))
