@@ -10,7 +10,7 @@ import contextlib
 import re
 from typing import Final
 
-from zarr.storage import LocalStore, StorePath
+from zarr.storage import FsspecStore, LocalStore, StorePath
 
 __all__ = ["clear_leftovers", "names_in"]
 
@@ -18,7 +18,9 @@ _LEFTOVER: Final = re.compile(r".*\.[0-9a-f]{32}\.partial", re.ASCII | re.DOTALL
 
 
 async def names_in(root: StorePath) -> set[str]:
-    """What a place holds, leftovers aside."""
+    """What a place holds now, leftovers aside."""
+    if isinstance(root.store, FsspecStore):
+        root.store.fs.invalidate_cache()  # else it may answer what it listed before
     return {name async for name in root.store.list_dir(root.path) if not _LEFTOVER.fullmatch(name)}
 
 
