@@ -90,10 +90,8 @@ def export_ome_zarr(
     name = path_name(root)
     if name == pyramid.root:
         raise InvalidArgument(f"{name}: a store cannot be exported onto itself")
-    with storing(f"{name}: cannot be read"):
-        _standing(
-            root, pyramid.identity, overwrite=overwrite
-        )  # which refuses what is not ours before a claim is put there
+    with storing(f"{name}: cannot be read"):  # what is not ours is refused before a claim is put there
+        _standing(root, pyramid.identity, overwrite=overwrite)
     with claimed(Place(root, read_only=False)):
         return _written(pyramid, root, workers, progress, overwrite=overwrite)
 

@@ -143,10 +143,10 @@ def described(place: object, attributes: Mapping[str, Any]) -> StoreDescription:
     if asked != [mine[key] for key in _OF_THE_ARRAY] + [mine["config"][key] for key in _OF_THE_TARGET]:
         raise CorruptData(f"{place}: store attributes: the description is not that of its job")
     rank = len(description.grid.layout.shape)
-    axes, scale, wrong = attributes.get("axes"), attributes.get("scale"), misfit(attributes.get("metadata"))
+    axes, scale = attributes.get("axes"), attributes.get("scale")
     named = isinstance(axes, list) and len(axes) == rank and all(isinstance(axis, Mapping) for axis in axes)
     sized = scale is None or (isinstance(scale, list) and len(scale) == rank and all(map(is_number, scale)))
-    wrong = wrong if named and sized else f"axes={axes!r}, scale={scale!r}"
+    wrong = misfit(attributes.get("metadata")) if named and sized else f"axes={axes!r}, scale={scale!r}"
     if wrong:
         raise CorruptData(f"{place}: store attributes: out of range: {wrong}")
     return description
