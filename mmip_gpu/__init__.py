@@ -34,7 +34,16 @@ from .inspection import inspect
 from .phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
 
 if TYPE_CHECKING:
-    from .store import export_ome_zarr, fetch_zarr, open_zarr, serve_zarr, upgrade_zarr, write_zarr
+    from .store import (
+        export_ome_zarr,
+        fetch_zarr,
+        open_zarr,
+        repair_zarr,
+        serve_zarr,
+        upgrade_zarr,
+        verify_zarr,
+        write_zarr,
+    )
 
 __version__ = "0.1.0"
 
@@ -64,13 +73,24 @@ __all__ = [
     "phantom2d",
     "phantom3d",
     "phantom_roi",
+    "repair_zarr",
     "serve_zarr",
     "upgrade_zarr",
+    "verify_zarr",
     "write_zarr",
 ]
 
 
-_OF_STORES = ("export_ome_zarr", "fetch_zarr", "open_zarr", "serve_zarr", "upgrade_zarr", "write_zarr")
+_OF_STORES = (
+    "export_ome_zarr",
+    "fetch_zarr",
+    "open_zarr",
+    "repair_zarr",
+    "serve_zarr",
+    "upgrade_zarr",
+    "verify_zarr",
+    "write_zarr",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -231,7 +231,9 @@ class CodecConfig:
         unknown = sorted(set(data) - names)
         if unknown or not {"mode", "value"} <= set(data):
             raise InvalidArgument(f"configuration: expected keys {sorted(names)}, found {sorted(data)}")
-        values = dict(data)
+        values = dict(data) | {"value": _number("value", data["value"])}
+        if values.get("step") is not None:
+            values["step"] = _number("step", values["step"])
         if values.get("cuts") is not None:
             values["cuts"] = tuple(values["cuts"])
         if isinstance(values.get("roi_quality"), list):

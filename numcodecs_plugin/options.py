@@ -93,6 +93,9 @@ class Options:
         _expect(_is_integer(self.cell_depth) or self.cell_depth is None, "cell_depth", self.cell_depth, "1, 8 or null")
         _expect(self.roi is None or isinstance(self.roi, str), "roi", self.roi, "a rule such as 'threshold:9000'")
         _expect(self.roi_quality is None or self.roi is not None, "roi_quality", self.roi_quality, "roi= beside it")
+        pairs = self.roi_quality if isinstance(self.roi_quality, tuple) else ()
+        whole = all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs)
+        _expect(whole, "roi_quality", self.roi_quality, "a number, 'lossless' or {class: quality}")
         _expect(self.data_range is None or self.psnr is not None, "data_range", self.data_range, "psnr= beside it")
         options = {key: value for key, value in self.given.items() if key not in _OF_ARRAYS}
         CodecConfig.from_options(**options, has_roi=self.roi is not None)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError, Unsupporte
 from mmip_gpu.phantoms import phantom3d
 from mmip_gpu.store import claim as claims
 from mmip_gpu.store import repair_zarr, verify_zarr
+from mmip_gpu.store.place import Place
 
 NAME = "phantom3d:40x64x64"
 SMALL: dict[str, Any] = {"quality": 20, "chunks": (16, 32, 32), "threads": 2, "progress": False}
@@ -109,6 +111,43 @@ def test_a_missing_array_and_a_changed_report(store):
     assert [line.split(":")[0] for line in found["report"]] == ["bytes", "loss"]
     assert repair_zarr(store, NAME)["ok"]
     assert mmip.open_zarr(store).report == expected
+
+
+ALL = ("chunk", "stage_1", "stage_2", "stage_3")
+
+
+@pytest.mark.parametrize("names", [ALL, ALL[:1]], ids=["chunks", "records"])
+def test_chunks_that_changed_places_are_coded_again(tmp_path, names):
+    """Of flat slices all stages are equal, so that the record of another chunk fits them."""
+    slices = np.repeat(np.arange(3, dtype=np.uint16), 16)[:40, None, None]
+    np.save(tmp_path / "a.npy", np.broadcast_to(slices if names == ALL[:1] else phantom3d((40, 64, 64)), (40, 64, 64)))
+    store = tmp_path / "a.zarr"
+    mmip.write_zarr(tmp_path / "a.npy", store, **SMALL)
+    expected = chunk_bytes(store)
+    for name in names:
+        one, other = store / name / "c/0/0/0/0/0", store / name / "c/0/1/0/0/0"
+        first, second = one.read_bytes(), other.read_bytes()
+        one.write_bytes(second)
+        other.write_bytes(first)
+    assert [chunk["chunk"] for chunk in verify_zarr(store)["chunks"]] == [[0, 0, 0, 0], [0, 1, 0, 0]]
+    assert repair_zarr(store, tmp_path / "a.npy")["repaired"] == [[0, 0, 0, 0], [0, 1, 0, 0]]
+    assert chunk_bytes(store) == expected
+
+
+def test_chunks_of_another_store_are_coded_again(tmp_path):
+    options = {"lossless": True, "stages": 3, "cell_depth": 1, "padding": None, "chunks": SMALL["chunks"]}
+    for name, volume in (("a", phantom3d((40, 64, 64))), ("b", phantom3d((40, 64, 64))[:, ::-1])):
+        np.save(tmp_path / f"{name}.npy", volume)
+        mmip.write_zarr(tmp_path / f"{name}.npy", tmp_path / name, **options)
+    expected, report = chunk_bytes(tmp_path / "a"), mmip.open_zarr(tmp_path / "a").report
+    for name in ALL:
+        (tmp_path / "a" / name / KEY).write_bytes((tmp_path / "b" / name / KEY).read_bytes())
+    assert verify_zarr(tmp_path / "a")["report"]
+    with pytest.raises(StoreError, match="not the one that it was written from"):
+        repair_zarr(tmp_path / "a", tmp_path / "b.npy")
+    assert repair_zarr(tmp_path / "a", tmp_path / "a.npy")["repaired"] == [BROKEN["chunk"]]
+    assert chunk_bytes(tmp_path / "a") == expected
+    assert mmip.open_zarr(tmp_path / "a").report == report
 
 
 @pytest.mark.parametrize(
@@ -240,6 +279,17 @@ def test_two_writers_at_once(tmp_path):
     assert not failures
     assert verify_zarr(tmp_path / "a.zarr")["ok"]
     assert not list((tmp_path / "a.zarr").glob("mmip-claim*"))
+
+
+@pytest.mark.parametrize(
+    "job", [mmip.fetch_zarr, partial(mmip.export_ome_zarr, overwrite=True)], ids=["copy", "export"]
+)
+def test_copies_and_exports_claim_their_place(store, tmp_path, job):
+    where = tmp_path / "b"
+    with claims.claimed(Place(where, read_only=False)), pytest.raises(StoreError, match="another job writes here"):
+        job(store, where)
+    job(store, where)
+    assert not list(where.glob("mmip-claim*"))
 
 
 def test_a_job_whose_claim_was_taken_over_writes_no_more(tmp_path):

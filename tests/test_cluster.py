@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numcodecs
 import numpy as np
 import pytest
 import tifffile
@@ -34,12 +35,16 @@ from mmip_gpu.store.place import Place
 from mmip_gpu.store.portable import opened, packed
 from mmip_gpu.store.records import ChunkStore, Totals
 from mmip_gpu.store.tasks import WriteChunk
+from numcodecs_plugin import Mmip, MmipV2
 
 distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
 
 import dask_jobs  # noqa: E402
 from cluster_sources import FullStore, OnDevice, Volume, hide_package, noted_block, phantom_block, show_package  # noqa: E402  # workers import it by this name, too
+
+numcodecs.register_codec(MmipV2)  # as its entry point does where the package is installed
+zarr.registry.register_codec("mmip", Mmip)
 
 ROOT = Path(mmip.__file__).parents[1]
 SHAPE = (40, 64, 64)
@@ -112,6 +117,29 @@ def chunk_bytes(folder: Path) -> dict[str, bytes]:
 
 def records(folder: Path) -> int:
     return sum(key.startswith("chunk/") for key in chunk_bytes(folder))
+
+
+# --- the codecs in Dask's own arrays
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"serializer": Mmip(max_error=3, effort=1), "compressors": None},
+        {"compressors": MmipV2(max_error=3, effort=1), "filters": None, "zarr_format": 2},
+    ],
+    ids=["v3", "v2"],
+)
+@pytest.mark.filterwarnings("ignore:The input Dask array will be rechunked")
+def test_dask_writes_and_reads_arrays_of_the_codecs(client, tmp_path, options):
+    lazy = da.map_blocks(phantom_block, SHAPE, chunks=da.core.normalize_chunks((16, 32, 32), SHAPE), dtype=np.uint16)
+    place = tmp_path / "a.zarr"
+    target = zarr.create_array(place, shape=SHAPE, chunks=(16, 32, 32), dtype=np.uint16, **options)
+    client.compute(lazy.to_zarr(target, compute=False), sync=True)
+    inverted = da.from_zarr(place).map_blocks(np.invert)
+    found = ~client.compute(inverted, sync=True)
+    assert np.abs(found.astype(int) - phantom3d(SHAPE)).max() <= 3
+    assert (found == zarr.open_array(place, mode="r")[...]).all()
 
 
 # --- what is written

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -271,7 +272,7 @@ def test_ranges_heads_and_refusals(server, exported):
         assert (status, headers["Content-Range"]) == (416, f"bytes */{len(data)}")
     for key in (
         "", ".zattrs", "4/zarr.json", "0/c/9/0/0", "0/c/0/0", "0/c/00/0/0", "0/c/0/0/0/0", "../ct.zarr/zarr.json",
-        "0/c/-1/0/0", "0/c/0/0/" + "9" * 40, "%2e%2e/x", "c/0/0/0", "999/c/0/0/0",
+        "0/c/-1/0/0", "0/c/0/0/" + "9" * 40, "%2e%2e/x", "c/0/0/0", "999/c/0/0/0", "../image.ome.zarrzarr.json",
     ):  # fmt: skip
         assert fetched(f"{server.url}/{key}")[0] == 404, key
 
@@ -291,6 +292,17 @@ def test_head_options_and_other_methods(server, exported):
     line.request("POST", "/zarr.json", body=b"x")
     assert line.getresponse().status == 501
     line.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_the_body_of_a_request_is_not_the_next_one(server, method):
+    host, port = urlsplit(server.url).netloc.split(":")
+    hidden = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = f"{method} /zarr.json HTTP/1.1\r\nHost: x\r\nContent-Length: {len(hidden)}\r\n\r\n".encode()
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.sendall(head + hidden)
+        reply = b"".join(iter(lambda: line.recv(2**16), b""))  # ends, since the server closes
+    assert reply.count(b"HTTP/1.1") == 1
 
 
 def test_a_chunk_is_decoded_once_and_kept_within_the_limit(folder, monkeypatch):

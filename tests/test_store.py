@@ -7,6 +7,7 @@ import errno
 import gc
 import importlib
 import json
+import math
 import os
 import pathlib
 import pickle
@@ -36,6 +37,7 @@ from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store import grid
 from mmip_gpu.store import job as jobs
 from mmip_gpu.store import read as reading
+from mmip_gpu.store.check import repair_zarr, verify_zarr
 from mmip_gpu.store.classes import RegionClasses
 from mmip_gpu.store.grid import ChunkGrid, chunk_lengths
 from mmip_gpu.store.place import Place
@@ -609,6 +611,14 @@ def test_memory_does_not_grow_with_the_chunks(tmp_path, monkeypatch):
     assert held[1] - held[0] < 24_000  # bytes in 160 chunks; it was 8,000, and over 3,500 the same
 
 
+def test_the_coordinates_of_a_declared_array_take_no_memory():
+    grid = ChunkGrid(PlaneLayout.of((2**16, 2**25)), 1, (32, 32))
+    tracemalloc.start()
+    assert next(iter(grid.coordinates())) == (0, 0, 0, 0)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
 def test_the_window_takes_items_as_they_are_needed():
     taken, started = [], []
 
@@ -839,7 +849,14 @@ DAMAGED: list[dict[str, Any]] = [
     {"colour": 1},
     {"config": {"mode": "loud"}},
     {"config": None},
+    {"config": {"mode": "quality", "value": "10"}},
+    {"config": {"mode": "quality", "value": 10, "step": "1"}},
     {"peak": "x"},
+    {"peak": math.inf},
+    {"attempt": math.inf},
+    {"rule": 3},
+    {"rule": "otsu"},
+    {"chunks": [math.inf, 32, 64]},
 ]
 
 
@@ -853,6 +870,65 @@ def test_damaged_attributes(store, change):
     change_attributes(store, description=None)
     with pytest.raises(CorruptData):
         mmip.open_zarr(store)
+
+
+BESIDE: list[dict[str, Any]] = [
+    {"axes": None},
+    {"axes": ["z", "y", "x"]},
+    {"scale": [1, 1]},
+    {"scale": [1, 1, math.inf]},
+    {"metadata": 3},
+    {"metadata": {"lossy": True, "lossy_methods": 1}},
+    {"metadata": {"lossy_ratios": ["x"]}},
+    {"metadata": {"history": [{"ratio": "x"}]}},
+    {"metadata": {"spacing": [1, 0, 1]}},
+    {"metadata": {"affine": [[0.0] * 4] * 4}},
+    {"metadata": {"affine": [[1, 2]]}},
+    {"metadata": {"slope": math.inf}},
+    {"metadata": {"bits_stored": 7.5}},
+    {"metadata": {"space": []}},
+    {"report": None},
+    {"report": []},
+    {"report": {"stages": []}},
+]
+
+
+@pytest.mark.parametrize("change", BESIDE, ids=str)
+def test_damaged_attributes_beside_the_description(store, change):
+    expected = mmip.open_zarr(store)[...]
+    change_attributes(store, **change)
+    with pytest.raises(CorruptData, match=r"store attributes: .*(out of range|mmip repair)"):
+        mmip.open_zarr(store)
+    if "report" in change:
+        assert verify_zarr(store)["report"]
+        assert repair_zarr(store, VOLUME)["ok"]
+        assert (mmip.open_zarr(store)[...] == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "change"),
+    [
+        ({"quality": 20}, {"cuts": [0, 63]}),
+        ({"max_error": 3}, {"correction": 4}),
+        ({"max_error": 3}, {"correction": None}),
+        ({"lossless": True, "stages": 3}, {"reversible": [0]}),
+    ],
+    ids=str,
+)
+def test_plans_that_are_not_what_was_asked_for(options, change):
+    store = MemoryStore()
+    mmip.write_zarr(VOLUME, store, cell_depth=1, **options)
+    description = zarr.open_group(store, mode="r").attrs["mmip"]["description"]
+    change_attributes(store, description=dict(description) | change)
+    with pytest.raises(CorruptData, match="for what was asked"):
+        mmip.open_zarr(store)
+
+
+def test_a_description_of_another_array_is_not_resumed(store):
+    description = zarr.open_group(store, mode="r").attrs["mmip"]["description"]
+    change_attributes(store, description=dict(description) | {"shape": [0, *VOLUME.shape[1:]]})
+    with pytest.raises(CorruptData, match="not that of its job"):
+        mmip.write_zarr(VOLUME, store, **SMALL)
 
 
 # --- places
@@ -870,7 +946,7 @@ def test_another_job_in_the_same_place(tmp_path):
     ):
         with pytest.raises(StoreError, match=r"expected .*found"):
             mmip.write_zarr(source, where, **(SMALL | change))
-    with pytest.raises(StoreError, match=r"is here \(value: expected 20.*, found 30.*\); pass overwrite"):
+    with pytest.raises(StoreError, match=r"is here \(target: expected quality 20.*, found quality 30.*\)"):
         mmip.write_zarr(VOLUME, where, **(SMALL | {"quality": 30}))
     with pytest.raises(StoreError, match="resume=True"):
         mmip.write_zarr(VOLUME, where, resume=False, **SMALL)

@@ -396,6 +396,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"quality": 10, "roi_quality": 40}, "roi_quality=40.*roi="),
     ({"quality": 10, "roi": "threshold:9", "roi_quality": {"9": 4}}, "roi_quality.*found 9"),
     ({"quality": 10, "roi": "threshold:9", "roi_quality": {"best": 4}}, "roi_quality.*found 'best'"),
+    ({"quality": 10, "roi": "threshold:9", "roi_quality": [9]}, "roi_quality=.*{class: quality}"),
     ({"quality": 10, "verify": "no"}, "verify='no'"),
 ]
 

@@ -68,6 +68,19 @@ def test_what_codecs_refuse_is_not_valid(options: dict[str, Any]) -> None:
         jsonschema.validate({"name": "mmip", "configuration": options}, SCHEMAS["mmip"])
 
 
+@pytest.mark.parametrize(
+    "change", [{"steps": []}, {"stage": 2, "padding": True}, {"stage": 2, "dc_image": True}], ids=str
+)
+def test_what_stage_codecs_refuse_is_not_valid(change: dict[str, Any]) -> None:
+    good = {"stage": 1, "cell_depth": 1, "tile_log2": [0, 4, 4], "cuts": [0, 9, 63], "steps": [[2560]]}
+    jsonschema.validate({"name": "mmip.stage", "configuration": good}, SCHEMAS["mmip.stage"])
+    entry = {"name": "mmip.stage", "configuration": good | change}
+    with pytest.raises(InvalidArgument):
+        StageCodec.from_dict(entry)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(entry, SCHEMAS["mmip.stage"])
+
+
 def test_commands_of_the_readme_run(tmp_path: Path) -> None:
     """All examples in one process, with the entry points of an installed package."""
     code = "\n".join(blocks("README.md", "python"))

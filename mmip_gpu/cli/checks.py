@@ -57,8 +57,11 @@ def _tell(args: Namespace, found: dict[str, Any]) -> None:
     if found["arrays"]:
         raise VerificationError(f"{args.store}: arrays are missing or damaged: mmip repair makes them anew")
     if found["report"]:
-        raise VerificationError(f"{args.store}: its report differs from its records: mmip repair sets it right")
+        raise VerificationError(
+            f"{args.store}: its report differs from its records: mmip repair compares both with the source"
+        )
     if found["chunks"]:
         broken = f"{len(found['chunks'])} of {found['chunk_count']} chunks are missing or damaged"
-        raise VerificationError(f"{args.store}: {broken}")
+        advice = "" if found["complete"] else ", and its job did not end: run mmip compress again"
+        raise VerificationError(f"{args.store}: {broken}{advice}")
     raise VerificationError(f"{args.store}: all chunks are whole, but its job did not end: run mmip compress again")

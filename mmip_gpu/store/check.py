@@ -17,15 +17,15 @@ from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources import open_source
 
+from .chunk_header import crc_of
 from .claim import claimed
 from .classes import RegionClasses
 from .cluster_survey import survey_of
-from .description import StoreDescription
 from .grid import Coordinates
 from .job import Job
 from .place import RECORDS, Place
 from .records import ChunkStore, Totals
-from .report import COMPLETE, check_version, held_stages
+from .report import COMPLETE, described, held_stages
 from .running import progress_bar, running
 from .survey import Survey
 from .tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
@@ -70,10 +70,9 @@ def verify_zarr(
     --------
     >>> import tempfile
     >>> import mmip_gpu as mmip
-    >>> from mmip_gpu.store import verify_zarr
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = mmip.write_zarr("phantom3d:16x64x64", folder, quality=10)
-    ...     verify_zarr(folder)["ok"]
+    ...     mmip.verify_zarr(folder)["ok"]
     True
     """
     place = Place(path, read_only=True)
@@ -120,11 +119,10 @@ def repair_zarr(
     --------
     >>> import pathlib, tempfile
     >>> import mmip_gpu as mmip
-    >>> from mmip_gpu.store import repair_zarr
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = mmip.write_zarr("phantom3d:16x64x64", folder, quality=10)
     ...     pathlib.Path(folder, "stage_2/c/0/0/0/0/0").unlink()
-    ...     repair_zarr(folder, "phantom3d:16x64x64")["repaired"]
+    ...     mmip.repair_zarr(folder, "phantom3d:16x64x64")["repaired"]
     [[0, 0, 0, 0]]
     """
     place = Place(path, read_only=False)
@@ -147,9 +145,8 @@ class _Check:
         attributes = place.attributes()
         if attributes is None:
             raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-        check_version(place, attributes)
         self.attributes = attributes
-        self.store = ChunkStore(place, StoreDescription.from_dict(attributes.get("description")))
+        self.store = ChunkStore(place, described(place, attributes))
         self.complete = attributes.get("state") == COMPLETE
         self.held = held_stages(attributes, self.store.description)
         self.totals = Totals(self.store.description)
@@ -178,9 +175,7 @@ class _Check:
         """What the report of a complete store, all of it whole, says otherwise than its records."""
         if self.broken or self.arrays or not self.complete:
             return []
-        stated = self.attributes.get("report")
-        stated = stated if isinstance(stated, Mapping) else {}
-        records = self.totals.report()
+        stated, records = self._stated("report"), self.totals.report()
         return [
             f"{key}: expected {value}, found {stated.get(key)}"
             for key, value in records.items()
@@ -217,8 +212,7 @@ class _Check:
             Where they are not those of the store.
         """
         description, place = self.store.description, self.store.place
-        stated = self.attributes.get("job")
-        stated = stated if isinstance(stated, Mapping) else {}
+        stated = self._stated("job")
         masked = str(stated.get("roi") or "").startswith("mask:")
         if roi is None and masked:
             raise InvalidArgument(f"{place}: it was written with a mask: pass it as roi=")
@@ -248,17 +242,49 @@ class _Check:
             self._prove(task)
             run(task, broken, lambda _, __: None)
             self.look(run, progress, broken)
+        displaced = self._displaced(task)
+        if displaced:
+            task.write.claim.check()
+            for at in displaced:
+                self.store.discard(at)
+            run(task, displaced, lambda _, __: None)
+            self.totals = Totals(description)
+            self.look(run, progress)
         if self.disagreements():
-            stated = self.attributes.get("report")
-            self.attributes["report"] = (dict(stated) if isinstance(stated, Mapping) else {}) | self.totals.report()
+            self.attributes["report"] = self._stated("report") | self.totals.report()
             task.write.claim.check()
             place.set_attributes(self.attributes)
-        return broken
+        return sorted({*broken, *displaced})
+
+    def _displaced(self, task: RepairChunk) -> list[Coordinates]:
+        """Return chunks that are whole, but not of what the source has there; looked for where the checksums disagree.
+
+        Raises
+        ------
+        StoreError
+            Where there are some, and the source may be another.
+        """
+        stated, job = self._stated("report").get("source_checksum"), task.write.job
+        if self.broken or stated == self.totals.report()["source_checksum"]:
+            return []
+        grid = self.store.description.grid
+        found = [
+            at for at in grid.coordinates() if crc_of(job.read(grid.region(at))[0]) != self.store.header(at).source_crc
+        ]
+        if found and self._stated("job").get("source") != job.source.fingerprint:
+            raise StoreError(
+                f"{self.store.place}: the source is not the one that it was written from: {found[0]} differs"
+            )
+        return found
+
+    def _stated(self, key: str) -> dict[str, Any]:
+        """Part of the attributes, as far as it is one."""
+        found = self.attributes.get(key)
+        return dict(found) if isinstance(found, Mapping) else {}
 
     def _prove(self, task: RepairChunk) -> None:
         """Raise StoreError unless the source is the store's: by its fingerprint, or by a chunk that is whole."""
-        stated = self.attributes.get("job")
-        if isinstance(stated, Mapping) and stated.get("source") == task.write.job.source.fingerprint:
+        if self._stated("job").get("source") == task.write.job.source.fingerprint:
             return
         whole = next((at for at in self.store.description.grid.coordinates() if at not in self.broken), None)
         if whole is not None and task.write.encoded(whole).header == self.store.header(whole):

@@ -1,7 +1,8 @@
 """The header of a chunk in a store: that of a container, and what the chunk was made of.
 
-Values: a frozen ChunkHeader on one side, the bytes of a record on the other. Implements the records of FORMAT.md
-section 10. Guarantees that `parse_record` accepts exactly what `to_record` writes.
+Values: a frozen ChunkHeader and the coordinates of its chunk on one side, the bytes of a record on the other.
+Implements the records of FORMAT.md section 10. Guarantees that `parse_record` accepts exactly what `to_record` writes
+for that chunk.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from mmip_gpu.codec import Encoded
 from mmip_gpu.container import Header
 from mmip_gpu.errors import CorruptData, TruncatedData
 
+from .grid import Coordinates
+
 if TYPE_CHECKING:
     from typing import Self
 
     from typing_extensions import Buffer
 
-__all__ = ["ORIGIN_BYTES", "ChunkHeader", "with_origin"]
+__all__ = ["ORIGIN_BYTES", "ChunkHeader", "crc_of", "with_origin"]
 
 _ORIGIN = struct.Struct("<QI")
 ORIGIN_BYTES = _ORIGIN.size + 4
@@ -41,14 +44,14 @@ class ChunkHeader(Header):
         """Samples, those of all channels counted once."""
         return self.layout.samples // self.layout.channels
 
-    def to_record(self) -> bytes:
-        """Bytes of the record."""
+    def to_record(self, at: Coordinates) -> bytes:
+        """Bytes of the record of the chunk at these coordinates."""
         origin = _ORIGIN.pack(self.roi_voxels, self.source_crc)
-        return self.to_bytes() + origin + struct.pack("<I", zlib.crc32(origin))
+        return self.to_bytes() + origin + struct.pack("<I", _placed_crc(origin, at))
 
     @classmethod
-    def parse_record(cls, record: Buffer) -> Self:
-        """Header from the bytes of a record.
+    def parse_record(cls, record: Buffer, at: Coordinates) -> Self:
+        """Header from the bytes of the record of the chunk at these coordinates.
 
         Raises
         ------
@@ -60,18 +63,26 @@ class ChunkHeader(Header):
             kind = TruncatedData if len(origin) < ORIGIN_BYTES else CorruptData
             raise kind(f"record: expected {size + ORIGIN_BYTES} bytes, found {size + len(origin)}")
         roi, source_crc = _ORIGIN.unpack_from(origin)
-        if int.from_bytes(origin[_ORIGIN.size :], "little") != zlib.crc32(origin[: _ORIGIN.size]):
-            raise CorruptData("record: the crc of what the chunk was made of differs")
+        if int.from_bytes(origin[_ORIGIN.size :], "little") != _placed_crc(origin[: _ORIGIN.size], at):
+            raise CorruptData("record: the crc of what the chunk was made of differs, or it is that of another chunk")
         found = replace(header, roi_voxels=roi, source_crc=source_crc)
         if roi > found.voxels:
             raise CorruptData(f"record: {roi} voxels of interest among {found.voxels}")
         return found
 
 
+def _placed_crc(origin: Buffer, at: Coordinates) -> int:
+    return zlib.crc32(struct.pack("<4Q", *at), zlib.crc32(origin))
+
+
 def with_origin(encoded: Encoded, samples: NDArray[Any], classes: NDArray[np.uint8] | None) -> Encoded:
     """Give a coded chunk the header of a store: with what it was coded from."""
-    data = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
     roi = 0 if classes is None else int(np.count_nonzero(classes))
     known = {field.name: getattr(encoded.header, field.name) for field in fields(Header)}
-    header = ChunkHeader(**known, roi_voxels=roi, source_crc=zlib.crc32(data.reshape(-1).view(np.uint8)))
-    return replace(encoded, header=header)
+    return replace(encoded, header=ChunkHeader(**known, roi_voxels=roi, source_crc=crc_of(samples)))
+
+
+def crc_of(samples: NDArray[Any]) -> int:
+    """Checksum of original samples: C order, little endian."""
+    data = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
+    return zlib.crc32(data.reshape(-1).view(np.uint8))

@@ -6,6 +6,7 @@ FORMAT.md section 10. Guarantees that what is parsed is in range, so that everyt
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from mmip_gpu.container import DTYPES, Header, LossRecord, TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument
 from mmip_gpu.floats import sample_range
 from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.roi import RoiRule
 from numcodecs_plugin import StageCodec
 
 from .chunk_header import ORIGIN_BYTES
@@ -174,7 +176,7 @@ class StoreDescription:
         """
         try:
             return cls._parse(data)
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:  # the first of infinities
             raise CorruptData(f"store attributes: {error or type(error).__name__}") from error
 
     @classmethod
@@ -202,6 +204,10 @@ class StoreDescription:
         padding, bound, dtype = data["padding"], data["correction"], np.dtype(data["dtype"])
         _check("padding", padding, padding is None or (_is_sample(padding, dtype) and not colour))
         _check("correction", bound, bound is None or 0 <= operator.index(bound) <= _core.MAX_CORRECTION_ERROR)
+        _check("cuts, for what was asked", cuts, cuts == config.stage_cuts(data["cell_depth"]))
+        exact, most = bool(reversible) and all(reversible), config.error_bound
+        _check("reversible, for what was asked", reversible, exact or not config.exact)
+        _check("correction, for what was asked", bound, exact or most is None or (bound is not None and bound <= most))
         _check("dc_image of a reversible class", image, not (image and any(reversible)))
         depth = data["cell_depth"]
         plan = ChunkPlan(config, layout.axes, colour, depth, tile, cuts, steps, reversible, padding, bound, image)
@@ -209,7 +215,10 @@ class StoreDescription:
         _check("chunks", chunks, chunk_lengths(layout, plan.depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, plan.depth, chunks)
         _check("chunks with a DC image", chunks, grid.holds_image or not image)
-        return cls(data["dtype"], grid, plan, float(data["peak"]), data["rule"], int(data["attempt"]))
+        peak, rule = float(data["peak"]), data["rule"]
+        _check("peak", peak, 0 <= peak < math.inf)
+        _check("rule", rule, rule is None or (isinstance(rule, str) and not RoiRule.parse(rule).needs_whole_array))
+        return cls(data["dtype"], grid, plan, peak, rule, operator.index(data["attempt"]))
 
 
 def _is_sample(value: Any, dtype: np.dtype[Any]) -> bool:

@@ -21,8 +21,10 @@ from zarr.core.sync import sync
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 
+from .claim import claimed
+from .leftovers import clear_leftovers, names_in
 from .levels import ChunkIndex, ScaledLevel
-from .place import opened_path, path_name, storing
+from .place import CLAIM, Place, opened_path, path_name, storing
 from .pyramid import Pyramid
 from .running import progress_bar, running
 from .window import run_bounded
@@ -82,7 +84,7 @@ def export_ome_zarr(
     InvalidArgument
         For axes that OME-Zarr has no place for, or an array without samples.
     StoreError
-        Where `path` is not complete, or `target` cannot be written or holds something else.
+        Where `path` is not complete, or `target` cannot be written, holds something else or another job writes into it.
 
     Examples
     --------
@@ -99,7 +101,17 @@ def export_ome_zarr(
     name = path_name(root)
     if name == pyramid.root:
         raise InvalidArgument(f"{name}: a store cannot be exported onto itself")
-    job = pyramid.identity
+    with storing(f"{name}: cannot be read"):  # what is not ours is refused before a claim is put there
+        _standing(root, pyramid.identity, overwrite=overwrite)
+    with claimed(Place(root, read_only=False)):
+        return _written(pyramid, root, workers, progress, overwrite=overwrite)
+
+
+def _written(
+    pyramid: Pyramid, root: StorePath, workers: int, progress: bool | None, *, overwrite: bool
+) -> dict[str, Any]:
+    """Write what is not there yet, for one who holds the claim of the place."""
+    name, job = path_name(root), pyramid.identity
     with storing(f"{name}: cannot be written"):
         group = _begun(root, job, overwrite=overwrite)
         arrays = pyramid.create_arrays(group)
@@ -142,11 +154,10 @@ def _in_turn(work: Callable[[ChunkIndex], None], sources: Iterable[ChunkIndex]) 
         work(source)
 
 
-def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:
-    """Return the group of this export, made or found."""
-    begun: dict[str, Any] = {_MARK: {"job": job, "complete": False}}
-    if sync(root.is_empty()):
-        return zarr.create_group(root, zarr_format=3, attributes=begun)
+def _standing(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> tuple[zarr.Group, bool] | None:
+    """Return the export in a place, and whether it is this one, or one to overwrite; None where nothing is."""
+    if all(name.startswith(CLAIM) for name in sync(names_in(root))):
+        return None
     try:
         group = zarr.open_group(root, mode="r+", zarr_format=3, use_consolidated=False)
         found = group.attrs.get(_MARK)
@@ -156,14 +167,26 @@ def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Gro
         raise StoreError(
             f"{path_name(root)}: expected an export or an empty place, found something else; it is left alone"
         )
-    if found.get("job") == job:
-        return group
-    if not overwrite:
+    is_this = found.get("job") == job
+    if not is_this and not overwrite:
         raise StoreError(
             f"{path_name(root)}: another export is here; pass overwrite=True (--overwrite) or another path"
         )
+    return group, is_this
+
+
+def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:
+    """Return the group of this export, made or found."""
+    begun: dict[str, Any] = {_MARK: {"job": job, "complete": False}}
+    clear_leftovers(root, CLAIM)
+    standing = _standing(root, job, overwrite=overwrite)
+    if standing is None:
+        return zarr.create_group(root, zarr_format=3, attributes=begun)
+    group, is_this = standing
+    if is_this:
+        return group
     group.attrs.put({_MARK: {"job": None, "complete": False}})  # until the chunks of the other are gone
-    for name in list(group.array_keys()):
+    for name in filter(str.isdecimal, sync(names_in(root))):
         sync((root / name).delete_dir())
     group.attrs.put(begun)
     return group

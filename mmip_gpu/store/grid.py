@@ -83,8 +83,8 @@ class ChunkGrid:
 
     def coordinates(self) -> Iterator[Coordinates]:
         """Chunks in ascending order; none of an array without samples."""
-        planes, z, y, x = map(range, self.counts)
-        yield from product(planes, z, y, x)
+        planes, z, y, x = map(range, self.counts)  # product() would hold all of them, and attributes may tell of 2^48
+        yield from ((p, k, j, i) for p in planes for k in z for j in y for i in x)
 
     def region(self, coordinates: Coordinates) -> Region:
         """Give the samples of a chunk: one slice per axis of the array."""

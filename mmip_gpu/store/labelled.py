@@ -41,7 +41,7 @@ def axis_places(volume: ProgressiveArray) -> list[AxisPlace]:
     AxisPlace(letter='x', size=4.0, start=1.5, unit=None)
     """
     metadata = volume.metadata
-    sizes = metadata["scale"] or [1.0] * volume.ndim
+    sizes = map(float, metadata["scale"] or [1.0] * volume.ndim)
     units = [axis.get("unit") for axis in metadata["axes"]]
     letters = shrinking_axes(volume)
     places = []

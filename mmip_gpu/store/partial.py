@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 
+from .claim import claimed
 from .description import StoreDescription
 from .grid import Coordinates
 from .pieces import check_stage
 from .place import RECORDS, Place, Request
 from .records import ChunkStore
-from .report import COMPLETE, check_version, held_stages
+from .report import COMPLETE, described, held_stages
 from .running import progress_bar, running
 from .window import run_bounded
 
@@ -67,7 +68,8 @@ def fetch_zarr(
     InvalidArgument
         For more stages than there are.
     StoreError
-        Where a place cannot be read or written, `source` is not complete, or `target` holds something else.
+        Where a place cannot be read or written, `source` is not complete, or `target` holds something else or another
+        job writes into it.
     CorruptData
         For a damaged chunk of `source`, with its coordinates.
 
@@ -91,15 +93,18 @@ def fetch_zarr(
     place = Place(target, read_only=False)
     if str(place) == str(origin):
         raise InvalidArgument(f"{place}: a store cannot be copied onto itself")
-    before = _held(place, attributes, description)
+    read, before = 0, _held(place, attributes, description)
     if before < wanted:
-        place.set_attributes(_marked(attributes, before, source))
-        place.create_arrays(description.stage_arrays()[:wanted], description.grid.counts, description.record_bytes)
-        read = _copy(ChunkStore(origin, description), ChunkStore(place, description), wanted, threads, progress)
-        whole = wanted == description.stage_count
-        place.set_attributes(_unmarked(attributes) if whole else _marked(attributes, wanted, source))
-    else:
-        read = 0
+        with claimed(place) as claim:
+            before = _held(place, attributes, description)  # which another copy may have changed until now
+            if before < wanted:
+                place.set_attributes(_marked(attributes, before, source))
+                arrays = description.stage_arrays()[:wanted]
+                place.create_arrays(arrays, description.grid.counts, description.record_bytes)
+                read = _copy(ChunkStore(origin, description), ChunkStore(place, description), wanted, threads, progress)
+                whole = wanted == description.stage_count
+                claim.check()
+                place.set_attributes(_unmarked(attributes) if whole else _marked(attributes, wanted, source))
     place.close()
     return {"stages": max(before, wanted), "stage_count": description.stage_count, "bytes_read": read}
 
@@ -150,10 +155,10 @@ def _complete(place: Place) -> tuple[dict[str, Any], StoreDescription]:
     attributes = place.attributes()
     if attributes is None:
         raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-    check_version(place, attributes)
+    description = described(place, attributes)
     if attributes.get("state") != COMPLETE:
         raise StoreError(f"{place}: the job that writes it has not ended")
-    return attributes, StoreDescription.from_dict(attributes.get("description"))
+    return attributes, description
 
 
 def _held(place: Place, attributes: Mapping[str, Any], description: StoreDescription) -> int:

@@ -29,6 +29,7 @@ from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 from numcodecs_plugin import StageCodec
 
 from .grid import Coordinates
+from .leftovers import clear_leftovers, names_in
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -142,7 +143,8 @@ class Place:
                 self._group().update_attributes({ATTRIBUTE: dict(value)})
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
-        """Make the stage arrays and the records, those that are not there yet."""
+        """Make the stage arrays and the records, those that are not there yet, before any task writes."""
+        clear_leftovers(self._root, CLAIM)
         config: Any = {"write_empty_chunks": True}
         with storing(f"{self}: its arrays cannot be made"):
             group = self._group()
@@ -270,15 +272,8 @@ class Place:
 
     def names(self) -> set[str]:
         """Arrays and other keys that the group holds now."""
-
-        async def listed() -> set[str]:
-            if isinstance(self._root.store, FsspecStore):
-                files: Any = self._root.store.fs
-                getattr(files, "sync_fs", files).invalidate_cache()  # else it may answer what it listed before
-            return {name async for name in self._root.store.list_dir(self._root.path)}
-
         with storing(f"{self}: cannot be listed"):
-            return sync(listed())
+            return sync(names_in(self._root))
 
     @property
     def _mode(self) -> Any:

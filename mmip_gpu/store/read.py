@@ -22,13 +22,12 @@ from mmip_gpu.codec import decode_chunk, needed_stages
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.inspection import describe
 
-from .description import StoreDescription
 from .grid import Coordinates, Part
 from .labelled import dask_array, data_array
 from .pieces import ChunkReader, KeptBytes
 from .place import Place
 from .records import ChunkStore
-from .report import PREPARING, check_version, held_stages, history_of, report_of
+from .report import PREPARING, check_report, described, held_stages, history_of, report_of
 from .selection import basic_selection
 from .window import run_bounded
 
@@ -94,10 +93,10 @@ def open_zarr(
     attributes = place.attributes()
     if attributes is None:
         raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-    check_version(place, attributes)
+    store = ChunkStore(place, described(place, attributes))
     if attributes.get("state") == PREPARING:
-        raise StoreError(f"{place}: its job was stopped before the first chunk; write it again")
-    store = ChunkStore(place, StoreDescription.from_dict(attributes.get("description")))
+        raise StoreError(f"{place}: its job has not come to the first chunk; wait for it, or write it again")
+    check_report(place, attributes, store.description)
     return ProgressiveArray(ChunkReader(store, KeptBytes(keep_bytes)), attributes, stages, scale, thread_count(threads))
 
 

@@ -44,7 +44,7 @@ class ChunkStore:
             prefix = write_prefix(self.description.extent(at, stage))
             self.place.write(self.description.array_name(stage), at, prefix + payload)
         assert isinstance(encoded.header, ChunkHeader)
-        self.place.write(RECORDS, at, encoded.header.to_record())
+        self.place.write(RECORDS, at, encoded.header.to_record(at))
 
     def header(self, at: Coordinates) -> ChunkHeader:
         """Header of a chunk, from its record.
@@ -64,7 +64,7 @@ class ChunkStore:
     def parsed(self, at: Coordinates, record: bytes) -> ChunkHeader:
         """Header of a chunk from the bytes of its record."""
         with self.naming(at):
-            header = ChunkHeader.parse_record(record)
+            header = ChunkHeader.parse_record(record, at)
             self.description.check_header(header, at)
         return header
 

@@ -16,13 +16,16 @@ from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import METHOD, loss_history
 
 from .description import StoreDescription
+from .metadata import fitting, is_number, misfit
+from .records import Totals
 
 __all__ = [
     "COMPLETE",
     "PREPARING",
     "WRITING",
     "attributes_of",
-    "check_version",
+    "check_report",
+    "described",
     "held_stages",
     "history_of",
     "report_of",
@@ -40,6 +43,9 @@ _AT_THE_END = (
     "loss",
     "seconds",
 )
+_OF_THE_ARRAY = ("shape", "dtype", "axes", "colour")  # what a job and its plan both tell
+_OF_THE_TARGET = ("mode", "value", "step")
+_PERHAPS_UNKNOWN = ("psnr", "max_error", "reached")
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 
@@ -60,7 +66,7 @@ def attributes_of(
         "axes": _named_axes(source),
         "scale": _scale(source),
         "source": source.name,
-        "metadata": dict(source.metadata),
+        "metadata": fitting(source.metadata),
         "report": None if summary is None else dict(summary),
     }
 
@@ -79,6 +85,7 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> d
         "software": attributes.get("software"),
         **shared,
         "chunk_count": description.grid.chunk_count,
+        "stages_held": held_stages(attributes, description),
         "raw_bytes": description.raw_bytes,
         "config": data["config"],
         "plan": {key: data[key] for key in coding} | steps,
@@ -113,11 +120,47 @@ def history_of(report: Mapping[str, Any], stages: int, scale: int) -> list[dict[
     return [*report["history"], entry]
 
 
-def check_version(place: object, attributes: Mapping[str, Any]) -> None:
-    """Raise UnsupportedVersion unless a store is of the version that this library reads and writes."""
+def described(place: object, attributes: Mapping[str, Any]) -> StoreDescription:
+    """Return the description in the attributes of a store; what stands beside it is as `attributes_of` writes it.
+
+    Raises
+    ------
+    UnsupportedVersion
+        Unless the store is of the version that this library reads and writes.
+    CorruptData
+        For attributes that this library does not write. The report is looked at by `check_report` alone.
+    """
     version = attributes.get("format_version")
     if version != _core.FORMAT_VERSION:
         raise UnsupportedVersion(f"{place}: format version: expected {_core.FORMAT_VERSION}, found {version}")
+    try:
+        description = StoreDescription.from_dict(attributes.get("description"))
+    except CorruptData as error:
+        raise CorruptData(f"{place}: {error}") from error
+    job, mine = attributes.get("job"), description.to_dict()
+    config = job.get("config") if isinstance(job, Mapping) else None
+    if not (isinstance(job, Mapping) and isinstance(config, Mapping)):
+        raise CorruptData(f"{place}: store attributes: job out of range: {job!r}")
+    asked = [job.get(key) for key in _OF_THE_ARRAY] + [config.get(key) for key in _OF_THE_TARGET]
+    if asked != [mine[key] for key in _OF_THE_ARRAY] + [mine["config"][key] for key in _OF_THE_TARGET]:
+        raise CorruptData(f"{place}: store attributes: the description is not that of its job")
+    rank = len(description.grid.layout.shape)
+    axes, scale = attributes.get("axes"), attributes.get("scale")
+    named = isinstance(axes, list) and len(axes) == rank and all(isinstance(axis, Mapping) for axis in axes)
+    sized = scale is None or (isinstance(scale, list) and len(scale) == rank and all(map(is_number, scale)))
+    wrong = misfit(attributes.get("metadata")) if named and sized else f"axes={axes!r}, scale={scale!r}"
+    if wrong:
+        raise CorruptData(f"{place}: store attributes: out of range: {wrong}")
+    return description
+
+
+def check_report(place: object, attributes: Mapping[str, Any], description: StoreDescription) -> None:
+    """Raise CorruptData unless the report has the form of one; a store whose job did not end has none."""
+    found = attributes.get("report")
+    expected = Totals(description).report()
+    is_due = found is not None or attributes.get("state") == COMPLETE
+    if is_due and not (isinstance(found, Mapping) and all(_alike(k, v, found.get(k)) for k, v in expected.items())):
+        raise CorruptData(f"{place}: store attributes: the report is damaged; mmip repair makes it anew")
 
 
 def held_stages(attributes: Mapping[str, Any], description: StoreDescription) -> int:
@@ -135,6 +178,18 @@ def held_stages(attributes: Mapping[str, Any], description: StoreDescription) ->
     if not isinstance(held, int) or isinstance(held, bool) or not 0 <= held <= description.stage_count:
         raise CorruptData(f"store attributes: copy: expected 0..{description.stage_count} stages, found {copy!r}")
     return held
+
+
+def _alike(key: str, expected: Any, found: Any) -> bool:
+    """Whether a part of a report has the form of another one."""
+    if isinstance(expected, Mapping):
+        return isinstance(found, Mapping) and all(_alike(k, v, found.get(k)) for k, v in expected.items())
+    if isinstance(expected, list):
+        same = isinstance(found, list) and len(found) == len(expected)
+        return same and all(_alike(key, a, b) for a, b in zip(expected, found, strict=True))
+    if isinstance(expected, bool | str):
+        return type(found) is type(expected)
+    return is_number(found) or (found is None and key in _PERHAPS_UNKNOWN)
 
 
 def _named_axes(source: Source) -> list[dict[str, str]]:
@@ -160,6 +215,6 @@ def _scale(source: Source) -> list[float] | None:
 
 def _spacing(source: Source) -> list[float] | None:
     """Voxel size in mm on z, y, x; None unless all of it is known."""
-    spacing = source.metadata.get("spacing") or []
+    spacing = fitting(source.metadata).get("spacing") or []
     known = len(spacing) == sum(a in "zyx" for a in source.axes) and None not in spacing
     return [float(size) for size in spacing] if known else None

@@ -168,6 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def do_OPTIONS(self) -> None:
+        self._refuse_body()
         self.send_response(HTTPStatus.NO_CONTENT)
         self.send_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
         self.send_header("Access-Control-Allow-Headers", "Range")
@@ -183,9 +184,15 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Print no line for every request."""
 
+    def _refuse_body(self) -> None:
+        """End the connection after this reply where a body came with the request, which must not pass for the next."""
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+
     def _answer(self, *, with_body: bool) -> None:
+        self._refuse_body()
         key = unquote(urlsplit(self.path).path).strip("/")
-        key = key.removeprefix(_NAME).lstrip("/")
+        key = key.removeprefix(f"{_NAME}/").lstrip("/")
         try:
             data = self.served.get(key)
         except MmipError as error:  # a damaged chunk, or a store that cannot be reached: the others are served on

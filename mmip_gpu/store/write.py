@@ -27,7 +27,7 @@ from .place import Place
 from .portable import packed
 from .recoded import recoded_source
 from .records import ChunkStore, Totals
-from .report import COMPLETE, PREPARING, WRITING, attributes_of, check_version, report_of
+from .report import COMPLETE, PREPARING, WRITING, attributes_of, described, report_of
 from .running import progress_bar, running
 from .tasks import Runner, WriteChunk
 from .workers import ClientLike
@@ -199,21 +199,26 @@ def _same_job(place: Place, before: Mapping[str, Any], identity: Mapping[str, An
     """Return the description of the job that was begun in the place, if it is this one."""
     if not resume:
         raise StoreError(f"{place}: there is a store already; pass resume=True or overwrite=True")
-    check_version(place, before)
+    description = described(place, before)
     found = before.get("job")
     found = _flat(found if isinstance(found, Mapping) else {})
     mine = _flat(identity)
     different = [key for key in mine if key not in found or found[key] != mine[key]]
     if different:
         pairs = "; ".join(f"{key}: expected {found.get(key)}, found {mine[key]}" for key in different)
-        raise StoreError(f"{place}: a store of another job is here ({pairs}); pass overwrite=True or another path")
-    return StoreDescription.from_dict(before.get("description"))
+        raise StoreError(
+            f"{place}: a store of another job is here ({pairs}); pass overwrite=True (--overwrite) or another path"
+        )
+    return description
 
 
 def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Identity of a job with the keys of its configuration beside the others."""
+    """Identity of a job with the keys of its configuration beside the others, the target as one of them."""
     config = identity.get("config")
-    return {**identity, "config": None, **config} if isinstance(config, Mapping) else dict(identity)
+    if not isinstance(config, Mapping):
+        return dict(identity)
+    others = {key: value for key, value in config.items() if key not in ("mode", "value")}
+    return {**identity, "config": None, **others, "target": f"{config.get('mode')} {config.get('value')}"}
 
 
 def _write_chunks(task: WriteChunk, run: Runner, progress: bool | None) -> Totals:
