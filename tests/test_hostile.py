@@ -95,7 +95,7 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     ("shape", (60, 0)),
     ("shape", (1 << 24, 1 << 24)),
     ("shape", ((1 << 32) - 1, (1 << 32) - 1)),
-    ("mode", 5),
+    ("mode", 6),
     ("mode", 4),  # lossless, where requested is not 0
     ("requested", float("nan")),
     ("requested", float("inf")),
