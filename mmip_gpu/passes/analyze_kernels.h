@@ -24,8 +24,6 @@ public:
 
     template <class T>
     int64_t run(Block& b) {
-        if (job_.search >= mmip::kSearchRough)
-            for (uint32_t& m : b.magnitudes) m = 0;
         const int sz = superblock_depth(depth), sy = superblock_width(depth);
         for (int z = 0; z < t_.az; z += sz)
             for (int y = 0; y < t_.ay; y += sy)
@@ -132,9 +130,7 @@ private:
 
     template <class C>
     void decide(Block& b, C& candidate, int k) {
-        const mmip::BlockView& view = t_.blocks[candidate.mode];
-        candidate.list_entries(b.collector, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled(job_.search, job_.rounding));
-        candidate.decide(job_, view, place_[k], b.magnitudes);
+        candidate.decide(job_, t_.blocks[candidate.mode], place_[k], inverse_[class_[k]], b.collector, b.decider);
     }
 
     // Full search: the best mode of cells k .. k + many - 1 by code lengths; returns the cost of all.
@@ -270,8 +266,7 @@ private:
             written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, sums_[c]);
         } else {
             sums_[c].distortion += chosen.cost.distortion;
-            mmip::QuantizerSums ignored;   // a palette has no reconstruction points
-            written = out_.write_entries(chosen.entries, chosen.count, palette ? ignored : sums_[c]);
+            written = palette ? out_.write_palette(chosen) : out_.write_kept(chosen, inverse_[c], sums_[c]);
         }
         job_.counts[i] = static_cast<uint16_t>(written);
         const int stored = written == 0 && view.cells == 1 ? kMode8 : chosen.mode;

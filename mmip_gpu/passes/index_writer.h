@@ -21,8 +21,8 @@ struct IndexWriter {
     // The coefficients of a reversible block, integers that are indices already.
     template <class C, int room>
     int write_exact(C& chosen, Collector<room>& collector, int samples, const uint16_t* order) {
-        const int count = chosen.collect(collector, samples, order, 1.0f, 1, positions);
-        for (int i = 0; i < count; ++i) values[i] = truncate(collector.values[i]);
+        const int count = chosen.collect(collector, samples, order, 1.0f, 1, positions, chosen.values);
+        for (int i = 0; i < count; ++i) values[i] = truncate(chosen.values[i]);
         positions += count;
         values += count;
         return count;
@@ -31,8 +31,8 @@ struct IndexWriter {
     // The indices of a block by rounding alone; `sums` is added to.
     template <class C, int room>
     int write_rounded(C& chosen, Collector<room>& collector, int samples, const uint16_t* order, const IndexRule& rule, mmip::QuantizerSums& sums) {
-        const int count = chosen.collect(collector, samples, order, rule.inverse, rule.least, positions);
-        const F8* coefficients = reinterpret_cast<const F8*>(collector.values);
+        const int count = chosen.collect(collector, samples, order, rule.inverse, rule.least, positions, chosen.values);
+        const F8* coefficients = reinterpret_cast<const F8*>(chosen.values);
         I8 ones{}, twos{}, over_one{}, over_two{}, over_all{}, squares{};   // |over| is below 2^8
         for (int i = 0; i < count; i += 8) {
             const F8 coefficient = coefficients[i / 8];
@@ -53,28 +53,32 @@ struct IndexWriter {
         return count;
     }
 
-    // The entries whose magnitude is not 0, as indices.
-    int write_entries(const Entry* entries, int count, mmip::QuantizerSums& sums) {
-        const uint16_t* const first = positions;
+    // The entries that code lengths left.
+    template <class C>
+    int write_kept(const C& chosen, float inverse, mmip::QuantizerSums& sums) {
         int64_t ones = 0, twos = 0, excess[3] = {0, 0, 0};   // of magnitude 1, of 2, of all
-        for (int n = 0; n < count; ++n) {
-            const Entry e = entries[n];
+        for (int n = 0; n < chosen.count; ++n) {
+            const int i = chosen.kept[n] & (kLoweredEntry - 1);
+            const float coefficient = chosen.values[i];
             // Masks: a branch on a magnitude could not be foreseen.
-            const int32_t sign = -static_cast<int32_t>(e.negative), kept = e.magnitude != 0, one = e.magnitude == 1, two = e.magnitude == 2;
-            const int32_t over = ((e.magnitude << 8) - e.scaled) & -kept;
-            *positions = e.position;
-            *values = (e.magnitude ^ sign) - sign;
-            positions += kept;
-            values += kept;
+            const int32_t scaled = scaled_magnitude(coefficient, inverse), magnitude = quantize_magnitude(scaled, kHalfUp) - chosen.kept[n] / kLoweredEntry;
+            const int32_t sign = -static_cast<int32_t>(coefficient < 0), one = magnitude == 1, two = magnitude == 2, over = (magnitude << 8) - scaled;
+            *positions++ = chosen.positions[i];
+            *values++ = (magnitude ^ sign) - sign;
             ones += one;
             twos += two;
             excess[0] += over & -one;
             excess[1] += over & -two;
             excess[2] += over;
         }
-        const int many = static_cast<int>(positions - first);
-        add_sums(sums, ones, twos, many, excess[0], excess[1], excess[2]);
-        return many;
+        add_sums(sums, ones, twos, chosen.count, excess[0], excess[1], excess[2]);
+        return chosen.count;
+    }
+
+    template <class C>
+    int write_palette(const C& chosen) {
+        for (int n = 0; n < chosen.count; ++n) *positions++ = chosen.positions[n], *values++ = chosen.words[n];
+        return chosen.count;
     }
 
 private:

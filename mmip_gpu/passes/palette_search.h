@@ -50,16 +50,22 @@ public:
             candidate.mode = kModePalette;
             candidate.cost = cost;
             candidate.count = 0;
-            for (int k = 0; k + 1 < colours; ++k) candidate.entries[candidate.count++] = {static_cast<uint16_t>(k), 0, 0, gaps[k]};
+            for (int k = 0; k + 1 < colours; ++k) put_word(candidate, k, gaps[k]);
             for (int w = 0; w * kWordSamples < samples; ++w) {
                 const int32_t word = colour_word(colour_, w, samples);
-                if (word != 0) candidate.entries[candidate.count++] = {static_cast<uint16_t>(kPaletteGaps + w), 0, 0, word};
+                if (word != 0) put_word(candidate, kPaletteGaps + w, word);
             }
         }
         return found;
     }
 
 private:
+    template <class C>
+    static void put_word(C& candidate, int position, int32_t word) {
+        candidate.positions[candidate.count] = static_cast<uint16_t>(position);
+        candidate.words[candidate.count++] = word;
+    }
+
     bool promising(const F8* cell, float step, int64_t best) {
         F8 low = cell[0], high = cell[0];
         for (int i = 1; i < samples / 8; ++i) {
