@@ -11,22 +11,24 @@ namespace MMIP_NS {
 
 // Places of codes and count symbols by table.
 struct DecisionTables {
-    static constexpr int kPlaces = kPlaceClasses * kNeighbourClasses;
+    static constexpr int kPlaces = kPlaceClasses * kNeighbourClasses, kAllPlaces = kCountLogs * kPlaces;
     static constexpr int kLargestSum = 9 * static_cast<int>(kSaturatingMagnitude);
 
-    uint16_t codes[kCountLogs * kPlaces];                // class * kTokenAlphabet, by room log - left log, place, neighbour class
-    uint16_t left_offsets[mmip::kMaxBlockCount + 2];     // what the tokens left take from that place
-    uint8_t counts[mmip::kMaxBlockCount + 2];            // count_symbol(n - 1)
+    uint16_t codes[2 * kAllPlaces];                      // first symbol of the class, by room log - left log, place, neighbour class; then always of
+                                                         // a class of zeros (see AnalyzeJob)
+    int16_t left_offsets[mmip::kMaxBlockCount + 3];      // what the tokens left do to that place; none: to the zeros
+    uint16_t counts[mmip::kMaxBlockCount + 2];           // 16 count_symbol(n - 1)
     uint8_t neighbours[kLargestSum + 1];                 // neighbour_class
 
     DecisionTables() {
         for (int difference = 0; difference < kCountLogs; ++difference)
-            for (int place = 0; place < kPlaces; ++place)
+            for (int place = 0; place < kPlaces; ++place) {
                 codes[difference * kPlaces + place] = static_cast<uint16_t>(kTokenClass[gap_class(difference, 0) * kPlaces + place] * kTokenAlphabet);
-        for (uint32_t n = 0; n < mmip::kMaxBlockCount + 2; ++n) {
-            left_offsets[n] = static_cast<uint16_t>(count_log(n) * kPlaces);
-            counts[n] = static_cast<uint8_t>(count_symbol(n > 0 ? n - 1 : 0));
-        }
+                codes[kAllPlaces + difference * kPlaces + place] = static_cast<uint16_t>(kTokenClasses * kTokenAlphabet);
+            }
+        for (uint32_t n = 1; n < mmip::kMaxBlockCount + 3; ++n) left_offsets[n] = static_cast<int16_t>(-count_log(n) * kPlaces);
+        left_offsets[0] = kAllPlaces;
+        for (uint32_t n = 0; n < mmip::kMaxBlockCount + 2; ++n) counts[n] = static_cast<uint16_t>(16 * count_symbol(n > 0 ? n - 1 : 0));
         for (uint32_t v = 0; v <= kLargestSum; ++v) neighbours[v] = static_cast<uint8_t>(neighbour_class(v));
     }
 };
@@ -36,7 +38,32 @@ inline const DecisionTables& decision_tables() {
     return tables;
 }
 
-constexpr uint16_t kLoweredEntry = 1 << 15;      // of the numbers of entries that are kept
+// An entry while it is decided on, from the lowest bit: what lowering it would add to the distortion (see lowering_harm), summed up in
+// kHarmBits; its number; whether it was lowered; one bit less than lowering must save; whether |q| = 1; position + 1; token_size.
+struct EntryWord {
+    static constexpr int kHarmBits = 24, kNumber = 24, kSaving = 40, kPosition = 48, kSize = 60;
+    static constexpr uint64_t kLowered = uint64_t{1} << 36, kNever = 112;   // no saving is so large
+    static constexpr uint64_t kLower = kLowered + (kNever << kSaving) - (uint64_t{1} << kSize);   // lowers it, for good
+    static constexpr uint32_t kPositionMask = 4095;
+
+    // Of eight entries.
+    static void put(I8 scaled, I8 magnitude, I8 position, I8 number, uint64_t* words) {
+        const I8 over = (magnitude << 8) - scaled, size = TokenSymbols(I8{}, magnitude).size;
+        const I8 saving = where(may_lower(magnitude, over), least_saving(over) - 1, I8{} + static_cast<int32_t>(kNever)) | ((magnitude == 1) & 128);
+        const I8 low = (lowering_harm(over) & 255) | number << 24, high = number >> 8 | saving << 8 | (position + 1) << 16 | size << 28;
+#if defined(__clang__) || __GNUC__ >= 12
+#define MMIP_MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MMIP_MIX(a, b, ...) __builtin_shuffle(a, b, I8{__VA_ARGS__})
+#endif
+        const I8 first = MMIP_MIX(low, high, 0, 8, 1, 9, 2, 10, 3, 11), last = MMIP_MIX(low, high, 4, 12, 5, 13, 6, 14, 7, 15);
+#undef MMIP_MIX
+        __builtin_memcpy(words, &first, sizeof first);
+        __builtin_memcpy(words + 4, &last, sizeof last);
+    }
+};
+
+constexpr uint16_t kLoweredEntry = 1 << 12;      // of the numbers of entries that are kept
 
 // The entries of one block, `room` at most.
 template <int room>
@@ -50,14 +77,10 @@ public:
             F8 coefficient;
             __builtin_memcpy(&position, positions + i, sizeof position);
             __builtin_memcpy(&coefficient, coefficients + i, sizeof coefficient);
-            const I8 scaled = scaled_magnitude(coefficient, inverse), magnitude = quantize_magnitude(scaled, kHalfUp), over = (magnitude << 8) - scaled;
-            const I8 size = TokenSymbols(I8{}, magnitude).size, least = where(may_lower(magnitude, over), least_saving(over), I8{} + kNever);
-            const I8 at = __builtin_convertvector(position, I8) | number << 16, is = size | least << 8;
+            const I8 scaled = scaled_magnitude(coefficient, inverse), magnitude = quantize_magnitude(scaled, kHalfUp);
             const I8 most = I8{} + static_cast<int32_t>(kSaturatingMagnitude), known = where(magnitude < most, magnitude, most);
-            __builtin_memcpy(at_ + 1 + i, &at, sizeof at);
-            __builtin_memcpy(is_ + 1 + i, &is, sizeof is);
+            EntryWord::put(scaled, magnitude, __builtin_convertvector(position, I8), number, words_ + 1 + i);
             __builtin_memcpy(scaled_ + i, &scaled, sizeof scaled);
-            __builtin_memcpy(over_ + i, &over, sizeof over);
             __builtin_memcpy(known_ + i, &known, sizeof known);
         }
     }
@@ -67,41 +90,39 @@ public:
     int decide(int first, int last, const Segment& s, uint16_t* kept, Cost& cost) {
         Cost empty{0, s.empty_bits}, coded{0, 0};
         measure(first, last, empty.distortion, coded.distortion);
-        alignas(32) uint8_t headers[32];
-        __builtin_memcpy(headers, s.header, sizeof headers);
-        headers[0] = static_cast<uint8_t>(s.empty_bits);
-        for (int i = first; i < last; ++i) magnitudes_[at_[1 + i] & 0xffff] = static_cast<uint8_t>(known_[i]);
+        find_header_savings(last - first, s);
+        for (int i = first; i < last; ++i) magnitudes_[position(i)] = static_cast<uint8_t>(known_[i]);
         int from = first;
         for (int n = 0; n < kDecisionRounds && from < last; ++n) {
-            at_[from] = static_cast<uint32_t>(s.low - 1);
+            words_[from] = static_cast<uint64_t>(s.low) << EntryWord::kPosition;
             find_contexts(from, last, s.positions);
-            const Round round = decide_round(from, last, s.token, headers);
-            coded.distortion += round.harm;
+            const Round round = decide_round(from, last, s.token);
+            coded.distortion += kHarmUnit * round.harm;
             coded.bits = round.bits;
             from = last - round.left;
             if (!round.changed) break;   // another one would find the same
         }
         const int left = last - from;
-        for (int i = from; i < last; ++i) magnitudes_[at_[1 + i] & 0xffff] = 0;
-        coded.bits += headers[tables_.counts[left + 1]];
+        for (int i = from; i < last; ++i) magnitudes_[position(i)] = 0;
+        coded.bits += header_bits(s, left);
         if (weigh(empty) <= weigh(coded)) {
             cost = empty;
             return 0;
         }
-        for (int i = from; i < last; ++i) *kept++ = static_cast<uint16_t>(at_[1 + i] >> 16 | (is_[1 + i] >> 16) << 15);
+        for (int i = from; i < last; ++i) *kept++ = static_cast<uint16_t>(words_[1 + i] >> EntryWord::kNumber & (2 * kLoweredEntry - 1));
         cost = coded;
         return left;
     }
 
 private:
-    static constexpr int32_t kNever = 255;           // no saving is so large
-    static constexpr uint32_t kLowered = 1u << 16;   // in is_
-
     struct Round {
         int left;
         bool changed;
         int64_t harm, bits;
     };
+
+    static uint32_t next_position(uint64_t word) { return static_cast<uint32_t>(word >> EntryWord::kPosition) & EntryWord::kPositionMask; }
+    uint32_t position(int i) const { return next_position(words_[1 + i]) - 1; }
 
     // Squared errors of the entries without indices, and with those by rounding.
     void measure(int first, int last, int64_t& without, int64_t& with) const {
@@ -109,11 +130,9 @@ private:
         U4 energy{};
         I8 squares{}, number = I8{0, 1, 2, 3, 4, 5, 6, 7} + first;
         for (int i = first; i < last; i += 8, number += 8) {
-            I8 scaled, over;
+            I8 scaled;
             __builtin_memcpy(&scaled, scaled_ + i, sizeof scaled);
-            __builtin_memcpy(&over, over_ + i, sizeof over);
-            const I8 inside = number < last;
-            over &= inside;
+            const I8 inside = number < last, over = ((quantize_magnitude(scaled, kHalfUp) << 8) - scaled) & inside;
             squares += over * over;
             scaled = where(scaled < kLargestEnergy, scaled, I8{} + kLargestEnergy) & inside;
             const U4 pairs = reinterpret_cast<U4>(scaled), even = pairs & 0xffffffffu, odd = pairs >> 32;
@@ -123,64 +142,79 @@ private:
         for (int lane = 0; lane < 4; ++lane) without += static_cast<int64_t>(energy[lane]);
     }
 
-    // What the context of each token owes to its place, and its symbol.
-    void find_contexts(int from, int last, const mmip::BlockPosition* positions) {
-        const DecisionTables& tables = tables_;
-        int before = static_cast<int16_t>(at_[from]);
-        for (int i = from; i < last; ++i) {
-            const int position = static_cast<int>(at_[1 + i] & 0xffff);
-            const mmip::BlockPosition& at = positions[before + 1];
-            const int place = (at.room * kPlaceClasses + at.place) * kNeighbourClasses + tables.neighbours[neighbour_sum(magnitudes_, at.near)];
-            places_[i] = static_cast<uint16_t>(place);
-            symbols_[i] = static_cast<uint16_t>(16 * tables.counts[position - before] + (is_[1 + i] & 0xff));
-            before = position;
+    // By how many bits a header of n - 1 nonzeros is shorter than one of n, for n up to `count`: it differs where the symbol does.
+    void find_header_savings(int count, const Segment& s) {
+        __builtin_memset(header_savings_, 0, count + 1);
+        int before = s.empty_bits;
+        for (int symbol = 1;; ++symbol) {
+            const uint32_t n = count_base(symbol);
+            if (n > static_cast<uint32_t>(count)) return;
+            header_savings_[n] = static_cast<int8_t>(s.header[symbol] - before);
+            before = s.header[symbol];
         }
     }
 
-    // From the last to the first; those that stay move up to the end.
-    Round decide_round(int from, int last, const uint8_t* token, const uint8_t* headers) {
-        const uint16_t *const codes = tables_.codes, *const left_offsets = tables_.left_offsets;
-        const uint8_t* const counts = tables_.counts;
-        int left = 0, kept = last - from, next_position = static_cast<int>(at_[last] & 0xffff), next_size = 1, next_bits = 0, bits = 0, harm = 0, any = 0, changes = 0;
-        int header = headers[counts[kept + 1]], header_less = headers[counts[kept]];
-        for (int i = last - 1; i >= from; --i) {
-            const uint32_t at = at_[1 + i], is = is_[1 + i];
-            const int before = static_cast<int16_t>(at_[i]), position = static_cast<int>(at & 0xffff), size = static_cast<int>(is & 0xff);
-            const uint16_t* const places = codes + places_[i];
-            const uint8_t* const own_row = token + places[-static_cast<int>(left_offsets[left + 1])] + symbols_[i];
-            const uint8_t* const joined_row = token + places[-static_cast<int>(left_offsets[left])];
-            const int own = own_row[0], lower = own_row[-1];
-            const int joined = joined_row[16 * counts[next_position - before] + next_size] & any;
-            const int one = -static_cast<int>(size == 1);
-            const int saved = own + ((next_bits + header - header_less - joined) & one) - (lower & ~one);
-            const int change = -static_cast<int>(saved >= static_cast<int>(is >> 8 & 0xff));
-            const int drop = change & one, keep = ~drop;
-            magnitudes_[position] = static_cast<uint8_t>(magnitudes_[position] + change);
-            harm += lowering_harm(over_[at >> 16]) & change;
-            changes |= change;
-            bits += next_bits & keep;
-            const int coded = own + ((lower - own) & change);
-            next_bits = (coded & keep) | (joined & drop);
-            next_position = (position & keep) | (next_position & drop);
-            next_size = ((size + change) & keep) | (next_size & drop);
-            any |= keep;
-            at_[last - left] = at;
-            is_[last - left] = is + ((0x1ff00u - 1 - (is & 0xff00)) & static_cast<uint32_t>(change));
-            left -= keep;
-            kept += drop;
-            header = (header_less & drop) | (header & keep);
-            const int two_less = headers[counts[kept]];
-            header_less = (two_less & drop) | (header_less & keep);
+    // What the context of each token owes to its place, and its symbol.
+    void find_contexts(int from, int last, const mmip::BlockPosition* positions) {
+        const DecisionTables& tables = tables_;
+        uint32_t before = next_position(words_[from]);
+        for (int i = from; i < last; ++i) {
+            const uint32_t next = next_position(words_[1 + i]), size = static_cast<uint32_t>(words_[1 + i] >> EntryWord::kSize);
+            const mmip::BlockPosition& at = positions[before];
+            const int place = (at.room * kPlaceClasses + at.place) * kNeighbourClasses + tables.neighbours[neighbour_sum(magnitudes_, at.near)];
+            places_[i] = static_cast<uint16_t>(place);
+            symbols_[i] = static_cast<uint16_t>(tables.counts[next - before] + size);
+            before = next;
         }
-        return {left, changes != 0, kHarmUnit * harm, static_cast<int64_t>(bits) + next_bits};
+    }
+
+    // From the last to the first; those that stay move up to the end. Selections are masks: what is chosen could not be foreseen.
+    Round decide_round(int from, int last, const uint8_t* token) {
+        const uint16_t *const codes = tables_.codes, *const counts = tables_.counts;
+        const int16_t* left_offsets = tables_.left_offsets + 2;
+        uint64_t* const words = words_ + 1;
+        uint64_t* to = words + last - 1;
+        const int8_t* header_saving = header_savings_ + (last - from);
+        uint64_t harm = 0;
+        uint32_t position = next_position(words[last - 1]), next = position;
+        int32_t next_bits = 0, bits = 0;
+        int64_t own_offset = left_offsets[-1], joined_offset = left_offsets[-2];
+        for (int64_t i = last - 1; i >= from; --i) {
+            const uint64_t word = words[i];
+            const uint32_t before = next_position(words[i - 1]);
+            const uint16_t* const places = codes + places_[i];
+            const uint8_t* const own_row = token + symbols_[i] + places[own_offset];
+            const uint8_t* const joined_row = token + (next >> 12) + places[joined_offset];
+            const int32_t saving = static_cast<int8_t>(word >> EntryWord::kSaving), one = saving >> 7;
+            const int32_t own = own_row[0], lower = own_row[-1], joined = joined_row[counts[(next & EntryWord::kPositionMask) - before]];
+            const int32_t other = lower ^ ((lower ^ joined) & one);
+            const int32_t change = ((saving & 127) - own + other - ((next_bits + *header_saving) & one)) >> 31;
+            const int32_t drop = change & one;
+            const uint64_t changed = static_cast<uint64_t>(static_cast<int64_t>(change));
+            magnitudes_[position - 1] = static_cast<uint8_t>(magnitudes_[position - 1] + change);
+            harm += word & changed;
+            bits += next_bits & ~drop;
+            next_bits = own ^ ((own ^ other) & change);
+            *to = word + (EntryWord::kLower & changed);
+            const uint32_t here = static_cast<uint32_t>(*to >> EntryWord::kPosition);
+            next = here ^ ((here ^ next) & static_cast<uint32_t>(drop));
+            const int64_t dropped = drop, further_offset = *left_offsets;
+            joined_offset = own_offset ^ ((own_offset ^ joined_offset) & dropped);
+            own_offset = further_offset ^ ((further_offset ^ own_offset) & dropped);
+            left_offsets += 1 + dropped;
+            to -= 1 + dropped;
+            header_saving += dropped;
+            position = before;
+        }
+        return {static_cast<int>(words + last - 1 - to), harm != 0, static_cast<int64_t>(harm & ((1u << EntryWord::kHarmBits) - 1)), static_cast<int64_t>(bits) + next_bits};
     }
 
     const DecisionTables& tables_ = decision_tables();
     uint8_t magnitudes_[room + 1] = {};              // |q| by position, at most kSaturatingMagnitude; zeros between calls
-    uint32_t at_[room + 1 + mmip::kOutputSlack];     // number << 16 | position; the first is before the entries
-    uint32_t is_[room + 1 + mmip::kOutputSlack];     // kLowered | least saving << 8 | token_size
-    int32_t scaled_[room + mmip::kOutputSlack], over_[room + mmip::kOutputSlack], known_[room + mmip::kOutputSlack];
+    uint64_t words_[room + 1 + mmip::kOutputSlack];  // EntryWord; the first is before the entries
+    int32_t scaled_[room + mmip::kOutputSlack], known_[room + mmip::kOutputSlack];
     uint16_t places_[room], symbols_[room];
+    int8_t header_savings_[room + 1];
 };
 
 }  // namespace MMIP_NS
