@@ -133,19 +133,29 @@ private:
         candidate.decide(job_, t_.blocks[candidate.mode], place_[k], inverse_[class_[k]], b.collector, b.decider);
     }
 
-    // Full search: the best mode of cells k .. k + many - 1 by code lengths; returns the cost of all.
-    int64_t decide_cells(Block& b, int first, int many) {
+    // Full search: has the modes of cells first .. first + many - 1 weighed by code lengths that are near the best.
+    void weigh_cells(Block& b, int first, int many) {
+        for (int k = first; k < first + many; ++k) {
+            if (!present_[k] || job_.classes[class_[k]].reversible != 0) continue;
+            const int64_t best = weigh(cell_[k]->cost);
+            for (int o = 0; o < options_[k]; ++o) {
+                auto& option = b.cell[k][o];
+                option.weighed = is_near(weigh(option.cost), best);
+                if (option.weighed && option.mode != kModePalette) decide(b, option, k);
+            }
+        }
+    }
+
+    // The best of what was weighed; returns the cost of all cells.
+    int64_t choose_cells(Block& b, int first, int many) {
         int64_t cost = 0;
         for (int k = first; k < first + many; ++k) {
             if (!present_[k]) continue;
             if (job_.classes[class_[k]].reversible == 0) {
-                const int64_t best = weigh(cell_[k]->cost);
                 cell_[k] = nullptr;
                 for (int o = 0; o < options_[k]; ++o) {
                     auto& option = b.cell[k][o];
-                    if (!is_near(weigh(option.cost), best)) continue;
-                    if (option.mode != kModePalette) decide(b, option, k);
-                    if (cell_[k] == nullptr || weigh(option.cost) < weigh(cell_[k]->cost)) cell_[k] = &option;
+                    if (option.weighed && (cell_[k] == nullptr || weigh(option.cost) < weigh(cell_[k]->cost))) cell_[k] = &option;
                 }
             }
             cost += weigh(cell_[k]->cost);
@@ -169,7 +179,12 @@ private:
         for (int i = k; i < k + Block::group; ++i) split += present_[i] && !even_[q] ? weigh(cell_[i]->cost) : 0;
         if (!can_merge(k, Block::group)) {
             rough += split;
-            best += full ? decide_cells(b, k, Block::group) : split;
+            if (full) {
+                weigh_cells(b, k, Block::group);
+                b.decider.run();
+                split = choose_cells(b, k, Block::group);
+            }
+            best += split;
             return false;
         }
         b.template transform_merged<16, 2>(k, b.quad[q].coefficients, b.quad[q].dc);
@@ -185,7 +200,9 @@ private:
             return wins;
         }
         if (merge.try_whole) decide(b, b.quad[q], k);
-        if (merge.try_split) split = decide_cells(b, k, Block::group);
+        if (merge.try_split) weigh_cells(b, k, Block::group);
+        b.decider.run();
+        if (merge.try_split) split = choose_cells(b, k, Block::group);
         if (merge.try_whole && merge.try_split) wins = weigh(b.quad[q].cost) < split;
         best += wins ? weigh(b.quad[q].cost) : split;
         return wins;
@@ -201,7 +218,10 @@ private:
         const int64_t whole = weigh(candidate.cost);
         const bool full = job_.search == mmip::kSearchFull;
         if (full && !is_near(whole, rough)) return false;
-        if (full) decide(b, candidate, k);
+        if (full) {
+            decide(b, candidate, k);
+            b.decider.run();
+        }
         if (weigh(candidate.cost) >= best) return false;
         rough = whole < rough ? whole : rough;
         best = weigh(candidate.cost);
@@ -253,7 +273,10 @@ private:
         const int c = class_[k], i = place_[k];
         const bool reversible = job_.classes[c].reversible != 0;
         const bool palette = chosen.mode == kModePalette;
-        if (job_.search == mmip::kSearchRough && !reversible && !palette) decide(b, chosen, k);
+        if (job_.search == mmip::kSearchRough && !reversible && !palette) {
+            decide(b, chosen, k);
+            b.decider.run();
+        }
         for (int j = 0; j < view.cells; ++j) {
             t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
             job_.counts[i + j] = 0;
@@ -266,7 +289,7 @@ private:
             written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, sums_[c]);
         } else {
             sums_[c].distortion += chosen.cost.distortion;
-            written = palette ? out_.write_palette(chosen) : out_.write_kept(chosen, inverse_[c], sums_[c]);
+            written = palette ? out_.write_palette(chosen) : out_.write_kept(chosen, job_.stages, inverse_[c], sums_[c]);
         }
         job_.counts[i] = static_cast<uint16_t>(written);
         const int stored = written == 0 && view.cells == 1 ? kMode8 : chosen.mode;

@@ -83,14 +83,16 @@ struct Candidate {
     alignas(64) F8 coefficients[size / 8 > 0 ? size / 8 : 1];   // the DC places hold zero
     int mode;
     int dense;               // indices that are not 0, by an estimate that counts
-    int count;               // of entries that code lengths left, or of the words of a palette
+    bool weighed;            // by code lengths
+    int count;               // of the words of a palette
     Cost cost;               // of all AC, by the last estimate
     int64_t rest;            // distortion of what is not an entry
     float dc[64];            // of its cells, in coding order
-    // Entries in scan order, and the numbers of those that code lengths left.
+    // Entries in scan order, and of each stage the numbers of those that code lengths left, from its first entry on.
     uint16_t positions[size + mmip::kOutputSlack];
     alignas(32) float values[size + mmip::kOutputSlack];
     uint16_t kept[size];
+    int first[kMaxStages], kept_count[kMaxStages];
     int32_t words[palette_positions(8)];
 
     // Indices by rounding, and a cost from bit lengths alone: index_cost of every one that is not 0, and kBlockBits.
@@ -153,13 +155,12 @@ struct Candidate {
         return many;
     }
 
-    // Which entries stay, and the cost, by the code lengths of each stage. `cell` is the first of the block, in coding order.
+    // Has it decided which entries stay, and the cost, by the code lengths of each stage. `cell` is the first of the block, in
+    // coding order.
     template <int room>
     void decide(const mmip::AnalyzeJob& job, const mmip::BlockView& view, int cell, float inverse, Collector<room>& c, Decider<room>& decider) {
         const int found = collect(c, view.cells * job.tile.depth * 64, view.order, inverse, least_scaled(job.search, job.rounding), positions, values);
-        decider.begin(positions, values, found, inverse);
         cost = {rest, 0};
-        count = 0;
         for (int stage = 1, from = 0; stage < job.stages; ++stage) {
             const int low = view.cells * job.cuts[stage - 1], high = view.cells * job.cuts[stage];
             int to = from;
@@ -169,11 +170,9 @@ struct Candidate {
             const uint8_t* row = job.header_bits[stage] + context * kHeaderAlphabet;
             s.header = row + 32 * mode;
             s.empty_bits = view.cells == 1 ? row[0] : s.header[0];
-            Cost part;
-            count += decider.decide(from, to, s, kept + count, part);
+            first[stage] = from;
+            decider.add({positions + from, values + from, to - from, inverse, s, kept + from, &kept_count[stage], &cost});
             from = to;
-            cost.distortion += part.distortion;
-            cost.bits += part.bits;
         }
     }
 };

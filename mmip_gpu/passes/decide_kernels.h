@@ -9,35 +9,6 @@
 
 namespace MMIP_NS {
 
-// Places of codes and count symbols by table.
-struct DecisionTables {
-    static constexpr int kPlaces = kPlaceClasses * kNeighbourClasses, kAllPlaces = kCountLogs * kPlaces;
-    static constexpr int kLargestSum = 9 * static_cast<int>(kSaturatingMagnitude);
-
-    uint16_t codes[2 * kAllPlaces];                      // first symbol of the class, by room log - left log, place, neighbour class; then always of
-                                                         // a class of zeros (see AnalyzeJob)
-    int16_t left_offsets[mmip::kMaxBlockCount + 3];      // what the tokens left do to that place; none: to the zeros
-    uint16_t counts[mmip::kMaxBlockCount + 2];           // 16 count_symbol(n - 1)
-    uint8_t neighbours[kLargestSum + 1];                 // neighbour_class
-
-    DecisionTables() {
-        for (int difference = 0; difference < kCountLogs; ++difference)
-            for (int place = 0; place < kPlaces; ++place) {
-                codes[difference * kPlaces + place] = static_cast<uint16_t>(kTokenClass[gap_class(difference, 0) * kPlaces + place] * kTokenAlphabet);
-                codes[kAllPlaces + difference * kPlaces + place] = static_cast<uint16_t>(kTokenClasses * kTokenAlphabet);
-            }
-        for (uint32_t n = 1; n < mmip::kMaxBlockCount + 3; ++n) left_offsets[n] = static_cast<int16_t>(-count_log(n) * kPlaces);
-        left_offsets[0] = kAllPlaces;
-        for (uint32_t n = 0; n < mmip::kMaxBlockCount + 2; ++n) counts[n] = static_cast<uint16_t>(16 * count_symbol(n > 0 ? n - 1 : 0));
-        for (uint32_t v = 0; v <= kLargestSum; ++v) neighbours[v] = static_cast<uint8_t>(neighbour_class(v));
-    }
-};
-
-inline const DecisionTables& decision_tables() {
-    static const DecisionTables tables;
-    return tables;
-}
-
 // An entry while it is decided on, from the lowest bit: what lowering it would add to the distortion (see lowering_harm), summed up in
 // kHarmBits; its number; whether it was lowered; one bit less than lowering must save; whether |q| = 1; position + 1; token_size.
 struct EntryWord {
@@ -65,156 +36,237 @@ struct EntryWord {
 
 constexpr uint16_t kLoweredEntry = 1 << 12;      // of the numbers of entries that are kept
 
-// The entries of one block, `room` at most.
+// One stage of a block whose entries are to be decided on. Up to kOutputSlack elements after the positions and coefficients are read.
+struct Decision {
+    const uint16_t* positions;
+    const float* coefficients;
+    int count;
+    float inverse;
+    Segment segment;
+    uint16_t* kept;          // out: numbers of the entries that stay, kLoweredEntry added where one was lowered
+    int* kept_count;
+    Cost* cost;              // added to
+};
+
+// Decides on stages of blocks of up to `room` coefficients, two at a time: each step waits for the one before, but not for those of
+// the other.
 template <int room>
 class Decider {
 public:
-    // All entries by rounding half up. Up to kOutputSlack elements after the positions and coefficients are read.
-    void begin(const uint16_t* positions, const float* coefficients, int count, float inverse) {
-        I8 number{0, 1, 2, 3, 4, 5, 6, 7};
-        for (int i = 0; i < count; i += 8, number += 8) {
-            U8x16 position;
-            F8 coefficient;
-            __builtin_memcpy(&position, positions + i, sizeof position);
-            __builtin_memcpy(&coefficient, coefficients + i, sizeof coefficient);
-            const I8 scaled = scaled_magnitude(coefficient, inverse), magnitude = quantize_magnitude(scaled, kHalfUp);
-            const I8 most = I8{} + static_cast<int32_t>(kSaturatingMagnitude), known = where(magnitude < most, magnitude, most);
-            EntryWord::put(scaled, magnitude, __builtin_convertvector(position, I8), number, words_ + 1 + i);
-            __builtin_memcpy(scaled_ + i, &scaled, sizeof scaled);
-            __builtin_memcpy(known_ + i, &known, sizeof known);
-        }
+    Decider() {
+        for (int difference = 0; difference < kCountLogs; ++difference)
+            for (int place = 0; place < kPlaces; ++place) {
+                codes_[difference * kPlaces + place] = static_cast<uint16_t>(kTokenClass[gap_class(difference, 0) * kPlaces + place] * kTokenAlphabet);
+                codes_[kAllPlaces + difference * kPlaces + place] = static_cast<uint16_t>(kTokenClasses * kTokenAlphabet);
+            }
+        for (int n = 1; n <= room; ++n) left_offsets_[room - n] = static_cast<int16_t>(-count_log(static_cast<uint32_t>(n)) * kPlaces);
+        left_offsets_[room] = kAllPlaces;
+        for (uint32_t n = 0; n <= room; ++n) counts_[n] = static_cast<uint16_t>(16 * count_symbol(n > 0 ? n - 1 : 0));
+        for (uint32_t v = 0; v <= kLargestSum; ++v) neighbours_[v] = static_cast<uint8_t>(neighbour_class(v));
     }
 
-    // Lowers and drops entries `first` to `last` - 1, those of one stage; stages in ascending order. Returns how many are left;
-    // `kept` gets their numbers.
-    int decide(int first, int last, const Segment& s, uint16_t* kept, Cost& cost) {
-        Cost empty{0, s.empty_bits}, coded{0, 0};
-        measure(first, last, empty.distortion, coded.distortion);
-        find_header_savings(last - first, s);
-        for (int i = first; i < last; ++i) magnitudes_[position(i)] = static_cast<uint8_t>(known_[i]);
-        int from = first;
-        for (int n = 0; n < kDecisionRounds && from < last; ++n) {
-            words_[from] = static_cast<uint64_t>(s.low) << EntryWord::kPosition;
-            find_contexts(from, last, s.positions);
-            const Round round = decide_round(from, last, s.token);
-            coded.distortion += kHarmUnit * round.harm;
-            coded.bits = round.bits;
-            from = last - round.left;
-            if (!round.changed) break;   // another one would find the same
+    // Decided on by the next run, at the latest.
+    void add(const Decision& d) {
+        if (waiting_ == kMostWaiting) run();
+        queue_[waiting_++] = d;
+    }
+
+    void run() {
+        Lane &a = lanes_[0], &b = lanes_[1];
+        next_ = 0;
+        begin_next(a);
+        begin_next(b);
+        while (a.left_to_do > 0 && b.left_to_do > 0) {
+            const int steps = a.left_to_do < b.left_to_do ? a.left_to_do : b.left_to_do;
+            walk_two(a, b, steps);
+            proceed(a);
+            proceed(b);
         }
-        const int left = last - from;
-        for (int i = from; i < last; ++i) magnitudes_[position(i)] = 0;
-        coded.bits += header_bits(s, left);
-        if (weigh(empty) <= weigh(coded)) {
-            cost = empty;
-            return 0;
+        Lane& last = a.left_to_do > 0 ? a : b;
+        while (last.left_to_do > 0) {
+            walk_one(last, last.left_to_do);
+            proceed(last);
         }
-        for (int i = from; i < last; ++i) *kept++ = static_cast<uint16_t>(words_[1 + i] >> EntryWord::kNumber & (2 * kLoweredEntry - 1));
-        cost = coded;
-        return left;
+        waiting_ = 0;
     }
 
 private:
-    struct Round {
-        int left;
-        bool changed;
-        int64_t harm, bits;
+    static constexpr int kPlaces = kPlaceClasses * kNeighbourClasses, kAllPlaces = kCountLogs * kPlaces, kMostWaiting = 32;
+    static constexpr int kLargestSum = 9 * static_cast<int>(kSaturatingMagnitude);
+
+    // A round of decisions, from the last entry to the first.
+    struct Cursor {
+        int64_t at, to;          // where the next entry stands, and where it goes if it stays
+        uint64_t harm;           // see EntryWord
+        uint32_t position, next; // position + 1 of the entry; of the last one that stayed, and its size
+        int32_t next_bits, bits;
+        const uint8_t* token;
+    };
+
+    // The entries of a stage stand at the end of the arrays, and so do those that stay after each round.
+    struct Lane {
+        uint64_t words[room + 1 + mmip::kOutputSlack];   // EntryWord; before the first entry that of the stage's begin
+        uint16_t places[room + 1], symbols[room + 1];    // what the context owes to the place alone; 16 R + s
+        int8_t header_savings[room + 1];                 // by how many entries were dropped, if one more is
+        uint8_t magnitudes[room + 1] = {};               // |q| by position, at most kSaturatingMagnitude; zeros between stages
+        const Decision* decision;
+        int from, rounds, left_to_do = 0;
+        Cost empty, coded;
+        Cursor cursor;
     };
 
     static uint32_t next_position(uint64_t word) { return static_cast<uint32_t>(word >> EntryWord::kPosition) & EntryWord::kPositionMask; }
-    uint32_t position(int i) const { return next_position(words_[1 + i]) - 1; }
 
-    // Squared errors of the entries without indices, and with those by rounding.
-    void measure(int first, int last, int64_t& without, int64_t& with) const {
-        typedef uint64_t U4 __attribute__((vector_size(32)));
-        U4 energy{};
-        I8 squares{}, number = I8{0, 1, 2, 3, 4, 5, 6, 7} + first;
-        for (int i = first; i < last; i += 8, number += 8) {
-            I8 scaled;
-            __builtin_memcpy(&scaled, scaled_ + i, sizeof scaled);
-            const I8 inside = number < last, over = ((quantize_magnitude(scaled, kHalfUp) << 8) - scaled) & inside;
-            squares += over * over;
-            scaled = where(scaled < kLargestEnergy, scaled, I8{} + kLargestEnergy) & inside;
-            const U4 pairs = reinterpret_cast<U4>(scaled), even = pairs & 0xffffffffu, odd = pairs >> 32;
-            energy += even * even + odd * odd;
-        }
-        for (int lane = 0; lane < 8; ++lane) with += squares[lane];
-        for (int lane = 0; lane < 4; ++lane) without += static_cast<int64_t>(energy[lane]);
+    // The next decision that has entries, or none.
+    void begin_next(Lane& lane) {
+        for (lane.left_to_do = 0; lane.left_to_do == 0 && next_ < waiting_;) begin(lane, queue_[next_++]);
     }
 
-    // By how many bits a header of n - 1 nonzeros is shorter than one of n, for n up to `count`: it differs where the symbol does.
-    void find_header_savings(int count, const Segment& s) {
-        __builtin_memset(header_savings_, 0, count + 1);
+    // All entries by rounding half up.
+    void begin(Lane& lane, const Decision& d) {
+        typedef uint64_t U4 __attribute__((vector_size(32)));
+        lane.decision = &d;
+        lane.from = room + 1 - d.count;
+        lane.rounds = 0;
+        lane.empty = {0, d.segment.empty_bits};
+        lane.coded = {0, 0};
+        U4 energy{};
+        I8 squares{}, number{0, 1, 2, 3, 4, 5, 6, 7};
+        for (int i = 0; i < d.count; i += 8, number += 8) {
+            U8x16 position;
+            F8 coefficient;
+            __builtin_memcpy(&position, d.positions + i, sizeof position);
+            __builtin_memcpy(&coefficient, d.coefficients + i, sizeof coefficient);
+            const I8 inside = number < d.count, scaled = scaled_magnitude(coefficient, d.inverse) & inside, magnitude = quantize_magnitude(scaled, kHalfUp);
+            EntryWord::put(scaled, magnitude, __builtin_convertvector(position, I8), number, lane.words + lane.from + i);
+            const I8 over = (magnitude << 8) - scaled, most = I8{} + static_cast<int32_t>(kSaturatingMagnitude), known = where(magnitude < most, magnitude, most);
+            squares += over * over;
+            const U4 pairs = reinterpret_cast<U4>(where(scaled < kLargestEnergy, scaled, I8{} + kLargestEnergy)), even = pairs & 0xffffffffu, odd = pairs >> 32;
+            energy += even * even + odd * odd;
+            const U8x16 stored = __builtin_convertvector(known, U8x16);
+            __builtin_memcpy(lane.symbols + i, &stored, sizeof stored);
+        }
+        for (int lane_of = 0; lane_of < 8; ++lane_of) lane.coded.distortion += squares[lane_of];
+        for (int lane_of = 0; lane_of < 4; ++lane_of) lane.empty.distortion += static_cast<int64_t>(energy[lane_of]);
+        for (int i = 0; i < d.count; ++i) lane.magnitudes[d.positions[i]] = static_cast<uint8_t>(lane.symbols[i]);
+        begin_round(lane);
+    }
+
+    // Nothing is left to do where no entries are.
+    void begin_round(Lane& lane) {
+        const Segment& s = lane.decision->segment;
+        lane.left_to_do = room + 1 - lane.from;
+        if (lane.left_to_do == 0) return finish(lane);
+        ++lane.rounds;
+        lane.words[lane.from - 1] = static_cast<uint64_t>(s.low) << EntryWord::kPosition;
+        find_header_savings(lane, s);
+        find_contexts(lane, s.positions);
+        const uint32_t position = next_position(lane.words[room]);
+        lane.cursor = {room, room, 0, position, position, 0, 0, s.token};
+    }
+
+    // After a walk.
+    void proceed(Lane& lane) {
+        if (lane.left_to_do > 0) return;
+        const Cursor& c = lane.cursor;
+        lane.coded.distortion += kHarmUnit * static_cast<int64_t>(c.harm & ((1u << EntryWord::kHarmBits) - 1));
+        lane.coded.bits = c.bits + c.next_bits;
+        lane.from = static_cast<int>(c.to) + 1;
+        if (lane.rounds < kDecisionRounds && c.harm != 0) begin_round(lane);   // where nothing changed another round would find the same
+        else finish(lane);
+        if (lane.left_to_do == 0) begin_next(lane);
+    }
+
+    void finish(Lane& lane) {
+        const Decision& d = *lane.decision;
+        const int left = room + 1 - lane.from;
+        for (int i = lane.from; i <= room; ++i) lane.magnitudes[next_position(lane.words[i]) - 1] = 0;
+        lane.coded.bits += header_bits(d.segment, left);
+        const bool none = weigh(lane.empty) <= weigh(lane.coded);
+        const Cost& cost = none ? lane.empty : lane.coded;
+        d.cost->distortion += cost.distortion;
+        d.cost->bits += cost.bits;
+        *d.kept_count = none ? 0 : left;
+        if (none) return;
+        for (int i = 0; i < left; ++i) d.kept[i] = static_cast<uint16_t>(lane.words[lane.from + i] >> EntryWord::kNumber & (2 * kLoweredEntry - 1));
+    }
+
+    // By how many bits a header of n - 1 nonzeros is shorter than one of n: it differs where the symbol does.
+    static void find_header_savings(Lane& lane, const Segment& s) {
+        const int count = room + 1 - lane.from;
+        for (int n = 0; n < count; ++n) lane.header_savings[n] = 0;
         int before = s.empty_bits;
         for (int symbol = 1;; ++symbol) {
-            const uint32_t n = count_base(symbol);
-            if (n > static_cast<uint32_t>(count)) return;
-            header_savings_[n] = static_cast<int8_t>(s.header[symbol] - before);
+            const int n = static_cast<int>(count_base(symbol));
+            if (n > count) return;
+            lane.header_savings[count - n] = static_cast<int8_t>(s.header[symbol] - before);
             before = s.header[symbol];
         }
     }
 
     // What the context of each token owes to its place, and its symbol.
-    void find_contexts(int from, int last, const mmip::BlockPosition* positions) {
-        const DecisionTables& tables = tables_;
-        uint32_t before = next_position(words_[from]);
-        for (int i = from; i < last; ++i) {
-            const uint32_t next = next_position(words_[1 + i]), size = static_cast<uint32_t>(words_[1 + i] >> EntryWord::kSize);
+    void find_contexts(Lane& lane, const mmip::BlockPosition* positions) const {
+        uint32_t before = next_position(lane.words[lane.from - 1]);
+        for (int i = lane.from; i <= room; ++i) {
+            const uint64_t word = lane.words[i];
             const mmip::BlockPosition& at = positions[before];
-            const int place = (at.room * kPlaceClasses + at.place) * kNeighbourClasses + tables.neighbours[neighbour_sum(magnitudes_, at.near)];
-            places_[i] = static_cast<uint16_t>(place);
-            symbols_[i] = static_cast<uint16_t>(tables.counts[next - before] + size);
-            before = next;
+            lane.places[i] = static_cast<uint16_t>((at.room * kPlaceClasses + at.place) * kNeighbourClasses + neighbours_[neighbour_sum(lane.magnitudes, at.near)]);
+            lane.symbols[i] = static_cast<uint16_t>(counts_[next_position(word) - before] + (word >> EntryWord::kSize));
+            before = next_position(word);
         }
     }
 
-    // From the last to the first; those that stay move up to the end. Selections are masks: what is chosen could not be foreseen.
-    Round decide_round(int from, int last, const uint8_t* token) {
-        const uint16_t *const codes = tables_.codes, *const counts = tables_.counts;
-        const int16_t* left_offsets = tables_.left_offsets + 2;
-        uint64_t* const words = words_ + 1;
-        uint64_t* to = words + last - 1;
-        const int8_t* header_saving = header_savings_ + (last - from);
-        uint64_t harm = 0;
-        uint32_t position = next_position(words[last - 1]), next = position;
-        int32_t next_bits = 0, bits = 0;
-        int64_t own_offset = left_offsets[-1], joined_offset = left_offsets[-2];
-        for (int64_t i = last - 1; i >= from; --i) {
-            const uint64_t word = words[i];
-            const uint32_t before = next_position(words[i - 1]);
-            const uint16_t* const places = codes + places_[i];
-            const uint8_t* const own_row = token + symbols_[i] + places[own_offset];
-            const uint8_t* const joined_row = token + (next >> 12) + places[joined_offset];
-            const int32_t saving = static_cast<int8_t>(word >> EntryWord::kSaving), one = saving >> 7;
-            const int32_t own = own_row[0], lower = own_row[-1], joined = joined_row[counts[(next & EntryWord::kPositionMask) - before]];
-            const int32_t other = lower ^ ((lower ^ joined) & one);
-            const int32_t change = ((saving & 127) - own + other - ((next_bits + *header_saving) & one)) >> 31;
-            const int32_t drop = change & one;
-            const uint64_t changed = static_cast<uint64_t>(static_cast<int64_t>(change));
-            magnitudes_[position - 1] = static_cast<uint8_t>(magnitudes_[position - 1] + change);
-            harm += word & changed;
-            bits += next_bits & ~drop;
-            next_bits = own ^ ((own ^ other) & change);
-            *to = word + (EntryWord::kLower & changed);
-            const uint32_t here = static_cast<uint32_t>(*to >> EntryWord::kPosition);
-            next = here ^ ((here ^ next) & static_cast<uint32_t>(drop));
-            const int64_t dropped = drop, further_offset = *left_offsets;
-            joined_offset = own_offset ^ ((own_offset ^ joined_offset) & dropped);
-            own_offset = further_offset ^ ((further_offset ^ own_offset) & dropped);
-            left_offsets += 1 + dropped;
-            to -= 1 + dropped;
-            header_saving += dropped;
-            position = before;
-        }
-        return {static_cast<int>(words + last - 1 - to), harm != 0, static_cast<int64_t>(harm & ((1u << EntryWord::kHarmBits) - 1)), static_cast<int64_t>(bits) + next_bits};
+    // One entry: those that stay move up to the end. Selections are masks: what is chosen could not be foreseen.
+    MMIP_RULE void step(Lane& lane, Cursor& c) const {
+        const uint64_t word = lane.words[c.at];
+        const uint32_t before = next_position(lane.words[c.at - 1]);
+        const uint16_t* const places = codes_ + lane.places[c.at];
+        const uint8_t* const own_row = c.token + lane.symbols[c.at] + places[left_offsets_[c.to - 1]];
+        const uint8_t* const joined_row = c.token + (c.next >> 12) + places[left_offsets_[c.to]];
+        const int32_t saving = static_cast<int8_t>(word >> EntryWord::kSaving), one = saving >> 7;
+        const int32_t own = own_row[0], lower = own_row[-1], joined = joined_row[counts_[(c.next & EntryWord::kPositionMask) - before]];
+        const int32_t other = lower ^ ((lower ^ joined) & one);
+        const int32_t change = ((saving & 127) - own + other - ((c.next_bits + lane.header_savings[c.to - c.at]) & one)) >> 31;
+        const int32_t drop = change & one;
+        const uint64_t changed = static_cast<uint64_t>(static_cast<int64_t>(change));
+        lane.magnitudes[c.position - 1] = static_cast<uint8_t>(lane.magnitudes[c.position - 1] + change);
+        c.harm += word & changed;
+        c.bits += c.next_bits & ~drop;
+        c.next_bits = own ^ ((own ^ other) & change);
+        const uint64_t now = word + (EntryWord::kLower & changed);
+        lane.words[c.to] = now;
+        const uint32_t here = static_cast<uint32_t>(now >> EntryWord::kPosition);
+        c.next = here ^ ((here ^ c.next) & static_cast<uint32_t>(drop));
+        c.to -= 1 + drop;
+        c.at -= 1;
+        c.position = before;
     }
 
-    const DecisionTables& tables_ = decision_tables();
-    uint8_t magnitudes_[room + 1] = {};              // |q| by position, at most kSaturatingMagnitude; zeros between calls
-    uint64_t words_[room + 1 + mmip::kOutputSlack];  // EntryWord; the first is before the entries
-    int32_t scaled_[room + mmip::kOutputSlack], known_[room + mmip::kOutputSlack];
-    uint16_t places_[room], symbols_[room];
-    int8_t header_savings_[room + 1];
+    void walk_one(Lane& lane, int steps) const {
+        Cursor c = lane.cursor;
+        for (int n = 0; n < steps; ++n) step(lane, c);
+        lane.cursor = c;
+        lane.left_to_do -= steps;
+    }
+
+    void walk_two(Lane& first, Lane& second, int steps) const {
+        Cursor a = first.cursor, b = second.cursor;
+        for (int n = 0; n < steps; ++n) {
+            step(first, a);
+            step(second, b);
+        }
+        first.cursor = a, second.cursor = b;
+        first.left_to_do -= steps, second.left_to_do -= steps;
+    }
+
+    Lane lanes_[2];
+    uint16_t codes_[2 * kAllPlaces];         // first symbol of the class, by room log - left log, place, neighbour class; then always of
+                                             // a class of zeros (see AnalyzeJob)
+    int16_t left_offsets_[room + 1];         // what room - i tokens left do to that place; none: to the zeros
+    uint16_t counts_[room + 1];              // 16 count_symbol(n - 1)
+    uint8_t neighbours_[kLargestSum + 1];    // neighbour_class
+    Decision queue_[kMostWaiting];
+    int waiting_ = 0, next_ = 0;
 };
 
 }  // namespace MMIP_NS

@@ -53,26 +53,31 @@ struct IndexWriter {
         return count;
     }
 
-    // The entries that code lengths left.
+    // The entries that code lengths left in the later stages.
     template <class C>
-    int write_kept(const C& chosen, float inverse, mmip::QuantizerSums& sums) {
+    int write_kept(const C& chosen, int stages, float inverse, mmip::QuantizerSums& sums) {
         int64_t ones = 0, twos = 0, excess[3] = {0, 0, 0};   // of magnitude 1, of 2, of all
-        for (int n = 0; n < chosen.count; ++n) {
-            const int i = chosen.kept[n] & (kLoweredEntry - 1);
-            const float coefficient = chosen.values[i];
-            // Masks: a branch on a magnitude could not be foreseen.
-            const int32_t scaled = scaled_magnitude(coefficient, inverse), magnitude = quantize_magnitude(scaled, kHalfUp) - chosen.kept[n] / kLoweredEntry;
-            const int32_t sign = -static_cast<int32_t>(coefficient < 0), one = magnitude == 1, two = magnitude == 2, over = (magnitude << 8) - scaled;
-            *positions++ = chosen.positions[i];
-            *values++ = (magnitude ^ sign) - sign;
-            ones += one;
-            twos += two;
-            excess[0] += over & -one;
-            excess[1] += over & -two;
-            excess[2] += over;
+        int count = 0;
+        for (int stage = 1; stage < stages; ++stage) {
+            const int first = chosen.first[stage];
+            count += chosen.kept_count[stage];
+            for (int n = 0; n < chosen.kept_count[stage]; ++n) {
+                const int number = chosen.kept[first + n], i = first + number % kLoweredEntry;
+                const float coefficient = chosen.values[i];
+                // Masks: a branch on a magnitude could not be foreseen.
+                const int32_t scaled = scaled_magnitude(coefficient, inverse), magnitude = quantize_magnitude(scaled, kHalfUp) - number / kLoweredEntry;
+                const int32_t sign = -static_cast<int32_t>(coefficient < 0), one = magnitude == 1, two = magnitude == 2, over = (magnitude << 8) - scaled;
+                *positions++ = chosen.positions[i];
+                *values++ = (magnitude ^ sign) - sign;
+                ones += one;
+                twos += two;
+                excess[0] += over & -one;
+                excess[1] += over & -two;
+                excess[2] += over;
+            }
         }
-        add_sums(sums, ones, twos, chosen.count, excess[0], excess[1], excess[2]);
-        return chosen.count;
+        add_sums(sums, ones, twos, count, excess[0], excess[1], excess[2]);
+        return count;
     }
 
     template <class C>
