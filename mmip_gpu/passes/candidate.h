@@ -91,7 +91,7 @@ struct Candidate {
     // Entries in scan order, and of each stage the numbers of those that code lengths left, from its first entry on.
     uint16_t positions[size + mmip::kOutputSlack];
     alignas(32) float values[size + mmip::kOutputSlack];
-    uint16_t kept[size];
+    uint16_t kept[size + mmip::kOutputSlack];
     int first[kMaxStages], kept_count[kMaxStages];
     int32_t words[palette_positions(8)];
 

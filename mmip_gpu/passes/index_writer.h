@@ -56,27 +56,18 @@ struct IndexWriter {
     // The entries that code lengths left in the later stages.
     template <class C>
     int write_kept(const C& chosen, int stages, float inverse, mmip::QuantizerSums& sums) {
-        int64_t ones = 0, twos = 0, excess[3] = {0, 0, 0};   // of magnitude 1, of 2, of all
         int count = 0;
         for (int stage = 1; stage < stages; ++stage) {
-            const int first = chosen.first[stage];
-            count += chosen.kept_count[stage];
-            for (int n = 0; n < chosen.kept_count[stage]; ++n) {
-                const int number = chosen.kept[first + n], i = first + number % kLoweredEntry;
-                const float coefficient = chosen.values[i];
-                // Masks: a branch on a magnitude could not be foreseen.
-                const int32_t scaled = scaled_magnitude(coefficient, inverse), magnitude = quantize_magnitude(scaled, kHalfUp) - number / kLoweredEntry;
-                const int32_t sign = -static_cast<int32_t>(coefficient < 0), one = magnitude == 1, two = magnitude == 2, over = (magnitude << 8) - scaled;
-                *positions++ = chosen.positions[i];
-                *values++ = (magnitude ^ sign) - sign;
-                ones += one;
-                twos += two;
-                excess[0] += over & -one;
-                excess[1] += over & -two;
-                excess[2] += over;
+            const int first = chosen.first[stage], kept = chosen.kept_count[stage];
+            // Coefficients go where their indices will stand.
+            for (int n = 0; n < kept; ++n) {
+                const int i = first + chosen.kept[first + n] % kLoweredEntry;
+                positions[n] = chosen.positions[i];
+                __builtin_memcpy(values + n, chosen.values + i, sizeof *values);
             }
+            write_indices(kept, chosen.kept + first, inverse, sums);
+            count += kept;
         }
-        add_sums(sums, ones, twos, count, excess[0], excess[1], excess[2]);
         return count;
     }
 
@@ -87,6 +78,30 @@ struct IndexWriter {
     }
 
 private:
+    // The next `count` indices, out of the coefficients in their places; `kept` says which are lowered.
+    void write_indices(int count, const uint16_t* kept, float inverse, mmip::QuantizerSums& sums) {
+        I8 ones{}, twos{}, over_one{}, over_two{}, over_all{}, number{0, 1, 2, 3, 4, 5, 6, 7};   // |over| is below 2^9
+        for (int n = 0; n < count; n += 8, number += 8) {
+            F8 coefficient;
+            U8x16 lowered;
+            __builtin_memcpy(&coefficient, values + n, sizeof coefficient);
+            __builtin_memcpy(&lowered, kept + n, sizeof lowered);
+            const I8 scaled = scaled_magnitude(coefficient, inverse), sign = coefficient < 0;
+            const I8 magnitude = quantize_magnitude(scaled, kHalfUp) - __builtin_convertvector(lowered / kLoweredEntry, I8);
+            const I8 inside = number < count, one = (magnitude == 1) & inside, two = (magnitude == 2) & inside, over = (magnitude << 8) - scaled;
+            const I8 indices = (magnitude ^ sign) - sign;
+            __builtin_memcpy(values + n, &indices, sizeof indices);
+            ones -= one;
+            twos -= two;
+            over_one += over & one;
+            over_two += over & two;
+            over_all += over & inside;
+        }
+        positions += count;
+        values += count;
+        add_sums(sums, total(ones), total(twos), count, total(over_one), total(over_two), total(over_all));
+    }
+
     static int64_t total(I8 lanes) {
         int64_t sum = 0;
         for (int lane = 0; lane < 8; ++lane) sum += lanes[lane];
