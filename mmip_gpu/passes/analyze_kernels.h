@@ -208,22 +208,25 @@ private:
         return wins;
     }
 
-    // Mode 32 or 64 (of m x m cells from k on) against what its cells chose: whether it wins. The costs are those of its cells
-    // before and of the winner afterwards.
+    // Mode 32 or 64, of m x m cells from k on: whether it may win; full search has it weighed by code lengths then. `rough` is the
+    // cost of what its cells chose.
     template <int size, int m, class C>
-    bool decide_large(Block& b, C& candidate, int mode, int k, bool merged, int64_t& rough, int64_t& best) {
+    bool may_win(Block& b, C& candidate, int mode, int k, bool merged, int64_t rough) {
         if (!(job_.search >= mmip::kSearchRough || merged) || !can_merge(k, m * m)) return false;
         b.template transform_merged<size, m>(k, candidate.coefficients, candidate.dc);
         estimate(candidate, mode, k);
-        const int64_t whole = weigh(candidate.cost);
-        const bool full = job_.search == mmip::kSearchFull;
-        if (full && !is_near(whole, rough)) return false;
-        if (full) {
-            decide(b, candidate, k);
-            b.decider.run();
-        }
+        candidate.rough = weigh(candidate.cost);
+        if (job_.search != mmip::kSearchFull) return true;
+        const bool near = is_near(candidate.rough, rough);
+        if (near) decide(b, candidate, k);
+        return near;
+    }
+
+    // Whether it wins. The costs are those of its cells before and of the winner afterwards.
+    template <class C>
+    static bool wins(const C& candidate, int64_t& rough, int64_t& best) {
         if (weigh(candidate.cost) >= best) return false;
-        rough = whole < rough ? whole : rough;
+        rough = candidate.rough < rough ? candidate.rough : rough;
         best = weigh(candidate.cost);
         return true;
     }
@@ -245,11 +248,15 @@ private:
         if constexpr (depth == 1) {
             for (int w = 0; w < 4; ++w) {
                 const bool all = merged[4 * w] && merged[4 * w + 1] && merged[4 * w + 2] && merged[4 * w + 3];
-                large[w] = even_large_[w] ? take_large(b, w, rough[w], best[w]) : decide_large<32, 4>(b, b.large[w], kMode32, 16 * w, all, rough[w], best[w]);
+                large[w] = even_large_[w] ? take_large(b, w, rough[w], best[w]) : may_win<32, 4>(b, b.large[w], kMode32, 16 * w, all, rough[w]);
             }
+            b.decider.run();
+            for (int w = 0; w < 4; ++w) large[w] = large[w] && (even_large_[w] || wins(b.large[w], rough[w], best[w]));
             int64_t all_rough = rough[0] + rough[1] + rough[2] + rough[3], all_best = best[0] + best[1] + best[2] + best[3];
             const bool all = large[0] && large[1] && large[2] && large[3];
-            if (decide_large<64, 8>(b, b.whole, kMode64, 0, all, all_rough, all_best)) return store(b, b.whole, 0);
+            const bool may = may_win<64, 8>(b, b.whole, kMode64, 0, all, all_rough);
+            b.decider.run();
+            if (may && wins(b.whole, all_rough, all_best)) return store(b, b.whole, 0);
         }
         for (int k = 0; k < Block::cells;) {
             if (depth == 1 && large[k / 16]) {

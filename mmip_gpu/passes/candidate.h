@@ -86,6 +86,7 @@ struct Candidate {
     bool weighed;            // by code lengths
     int count;               // of the words of a palette
     Cost cost;               // of all AC, by the last estimate
+    int64_t rough;           // the same by the first one, of modes 32 and 64
     int64_t rest;            // distortion of what is not an entry
     float dc[64];            // of its cells, in coding order
     // Entries in scan order, and of each stage the numbers of those that code lengths left, from its first entry on.
