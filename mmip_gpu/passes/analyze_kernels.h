@@ -256,22 +256,36 @@ private:
             const bool all = large[0] && large[1] && large[2] && large[3];
             const bool may = may_win<64, 8>(b, b.whole, kMode64, 0, all, all_rough);
             b.decider.run();
-            if (may && wins(b.whole, all_rough, all_best)) return store(b, b.whole, 0);
+            if (may && wins(b.whole, all_rough, all_best)) return store_all(b, [&](const auto& each) { each(b.whole, 0); });
         }
-        for (int k = 0; k < Block::cells;) {
-            if (depth == 1 && large[k / 16]) {
-                store(b, b.large[k / 16], k);
-                k += 16;
-            } else if (!present_[k]) {
-                ++k;
-            } else if (merged[k / Block::group]) {
-                store(b, b.quad[k / Block::group], k);
-                k += Block::group;
-            } else {
-                store(b, *cell_[k], k);
-                ++k;
+        store_all(b, [&](const auto& each) {
+            for (int k = 0; k < Block::cells;) {
+                if (depth == 1 && large[k / 16]) {
+                    each(b.large[k / 16], k);
+                    k += 16;
+                } else if (!present_[k]) {
+                    ++k;
+                } else if (merged[k / Block::group]) {
+                    each(b.quad[k / Block::group], k);
+                    k += Block::group;
+                } else {
+                    each(*cell_[k], k);
+                    ++k;
+                }
             }
+        });
+    }
+
+    // The winners, for which `visit` calls a function with their first cells.
+    template <class Visit>
+    void store_all(Block& b, const Visit& visit) {
+        if (job_.search == mmip::kSearchRough) {
+            visit([&](auto& chosen, int k) {
+                if (job_.classes[class_[k]].reversible == 0 && chosen.mode != kModePalette) decide(b, chosen, k);
+            });
+            b.decider.run();
         }
+        visit([&](auto& chosen, int k) { store(b, chosen, k); });
     }
 
     template <class C>
@@ -280,10 +294,6 @@ private:
         const int c = class_[k], i = place_[k];
         const bool reversible = job_.classes[c].reversible != 0;
         const bool palette = chosen.mode == kModePalette;
-        if (job_.search == mmip::kSearchRough && !reversible && !palette) {
-            decide(b, chosen, k);
-            b.decider.run();
-        }
         for (int j = 0; j < view.cells; ++j) {
             t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
             job_.counts[i + j] = 0;
