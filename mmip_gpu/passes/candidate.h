@@ -1,10 +1,9 @@
 // A block in one mode as the encoder weighs it: its coefficients as a sorted list of entries, and their cost.
-// Values: coefficients of a block in the transposed layout in; Entry lists out. Home: host, per instruction set.
-// One item of work = one block; phases are scale (lanes), sort (by bit sets), decide. Encoder's own, not part of the format.
+// Values: coefficients of a block in the transposed layout in; positions and values of entries out. Home: host, per instruction
+// set. One item of work = one block; phases are scale (lanes), sort (by bit sets), decide. Encoder's own, not part of the format.
 #pragma once
 
 #include "../rules/choose.h"
-#include "../rules/palette.h"
 #include "block_kernels.h"
 #include "decide_kernels.h"
 #include "kernels.h"
@@ -88,13 +87,13 @@ struct Candidate {
     Cost cost;               // of all AC, by the last estimate
     int64_t rough;           // the same by the first one, of modes 32 and 64
     int64_t rest;            // distortion of what is not an entry
-    float dc[64];            // of its cells, in coding order
-    // Entries in scan order, and of each stage the numbers of those that code lengths left, from its first entry on.
+    float dc[size / 64 > 0 ? size / 64 : 1];   // of its cells, in coding order
+    // Entries in scan order, and of each stage the numbers of those that code lengths left, from its first entry on; or the
+    // words of a palette, int32 in the place of values.
     uint16_t positions[size + mmip::kOutputSlack];
     alignas(32) float values[size + mmip::kOutputSlack];
     uint16_t kept[size + mmip::kOutputSlack];
-    int first[kMaxStages], kept_count[kMaxStages];
-    int32_t words[palette_positions(8)];
+    uint16_t first[kMaxStages], kept_count[kMaxStages];
 
     // Indices by rounding, and a cost from bit lengths alone: index_cost of every one that is not 0, and kBlockBits.
     template <bool counts>
@@ -171,7 +170,7 @@ struct Candidate {
             const uint8_t* row = job.header_bits[stage] + context * kHeaderAlphabet;
             s.header = row + 32 * mode;
             s.empty_bits = view.cells == 1 ? row[0] : s.header[0];
-            first[stage] = from;
+            first[stage] = static_cast<uint16_t>(from);
             decider.add({positions + from, values + from, to - from, inverse, s, kept + from, &kept_count[stage], &cost});
             from = to;
         }

@@ -44,7 +44,7 @@ struct Decision {
     float inverse;
     Segment segment;
     uint16_t* kept;          // out: numbers of the entries that stay, kLoweredEntry added where one was lowered
-    int* kept_count;
+    uint16_t* kept_count;
     Cost* cost;              // added to
 };
 
@@ -146,8 +146,8 @@ private:
             const U8x16 stored = __builtin_convertvector(known, U8x16);
             __builtin_memcpy(lane.symbols + i, &stored, sizeof stored);
         }
-        for (int lane_of = 0; lane_of < 8; ++lane_of) lane.coded.distortion += squares[lane_of];
-        for (int lane_of = 0; lane_of < 4; ++lane_of) lane.empty.distortion += static_cast<int64_t>(energy[lane_of]);
+        for (int k = 0; k < 8; ++k) lane.coded.distortion += squares[k];
+        for (int k = 0; k < 4; ++k) lane.empty.distortion += static_cast<int64_t>(energy[k]);
         for (int i = 0; i < d.count; ++i) lane.magnitudes[d.positions[i]] = static_cast<uint8_t>(lane.symbols[i]);
         begin_round(lane);
     }
@@ -186,7 +186,7 @@ private:
         const Cost& cost = none ? lane.empty : lane.coded;
         d.cost->distortion += cost.distortion;
         d.cost->bits += cost.bits;
-        *d.kept_count = none ? 0 : left;
+        *d.kept_count = static_cast<uint16_t>(none ? 0 : left);
         if (none) return;
         for (int i = 0; i < left; ++i) d.kept[i] = static_cast<uint16_t>(lane.words[lane.from + i] >> EntryWord::kNumber & (2 * kLoweredEntry - 1));
     }

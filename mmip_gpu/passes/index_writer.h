@@ -73,7 +73,10 @@ struct IndexWriter {
 
     template <class C>
     int write_palette(const C& chosen) {
-        for (int n = 0; n < chosen.count; ++n) *positions++ = chosen.positions[n], *values++ = chosen.words[n];
+        for (int n = 0; n < chosen.count; ++n) positions[n] = chosen.positions[n];
+        __builtin_memcpy(values, chosen.values, chosen.count * sizeof *values);
+        positions += chosen.count;
+        values += chosen.count;
         return chosen.count;
     }
 

@@ -67,7 +67,7 @@ private:
     template <class C>
     static void put_word(C& candidate, int position, int32_t word) {
         candidate.positions[candidate.count] = static_cast<uint16_t>(position);
-        candidate.words[candidate.count++] = word;
+        __builtin_memcpy(candidate.values + candidate.count++, &word, sizeof word);
     }
 
     int64_t squared_error(const F8* cell, const PaletteValues& of, float inverse) const {
