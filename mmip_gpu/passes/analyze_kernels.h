@@ -133,6 +133,8 @@ private:
         candidate.decide(job_, t_.blocks[candidate.mode], place_[k], inverse_[class_[k]], b.collector, b.decider);
     }
 
+    bool is_first() const { return job_.header_class[1] == nullptr; }   // of the passes
+
     // Full search: has the modes of cells first .. first + many - 1 weighed by code lengths that are near the best.
     void weigh_cells(Block& b, int first, int many) {
         for (int k = first; k < first + many; ++k) {
@@ -140,7 +142,7 @@ private:
             const int64_t best = weigh(cell_[k]->cost);
             for (int o = 0; o < options_[k]; ++o) {
                 auto& option = b.cell[k][o];
-                option.weighed = is_near(weigh(option.cost), best);
+                option.weighed = is_near(weigh(option.cost), best, is_first());
                 if (option.weighed && option.mode != kModePalette) decide(b, option, k);
             }
         }
@@ -192,7 +194,7 @@ private:
         if (depth == 8 && even_[q]) return true;   // nothing is left to compare with
         estimate(b.quad[q], kMode16, k);
         const int64_t whole = weigh(b.quad[q].cost);
-        const Merge merge = compare_merge(true, whole, split);
+        const Merge merge = compare_merge(true, whole, split, is_first());
         bool wins = even_[q] || merge.wins;
         rough += wins ? whole : split;
         if (!full) {
@@ -217,7 +219,7 @@ private:
         estimate(candidate, mode, k);
         candidate.rough = weigh(candidate.cost);
         if (job_.search != mmip::kSearchFull) return true;
-        const bool near = is_near(candidate.rough, rough);
+        const bool near = is_near(candidate.rough, rough, is_first());
         if (near) decide(b, candidate, k);
         return near;
     }

@@ -160,6 +160,7 @@ struct Candidate {
     template <int room>
     void decide(const mmip::AnalyzeJob& job, const mmip::BlockView& view, int cell, float inverse, Collector<room>& c, Decider<room>& decider) {
         const int found = collect(c, view.cells * job.tile.depth * 64, view.order, inverse, least_scaled(job.search, job.rounding), positions, values);
+        const int rounds = decision_rounds(job.search, job.header_class[1] == nullptr);
         cost = {rest, 0};
         for (int stage = 1, from = 0; stage < job.stages; ++stage) {
             const int low = view.cells * job.cuts[stage - 1], high = view.cells * job.cuts[stage];
@@ -171,7 +172,7 @@ struct Candidate {
             s.header = row + 32 * mode;
             s.empty_bits = view.cells == 1 ? row[0] : s.header[0];
             first[stage] = static_cast<uint16_t>(from);
-            decider.add({positions + from, values + from, to - from, inverse, s, kept + from, &kept_count[stage], &cost});
+            decider.add({positions + from, values + from, to - from, inverse, s, rounds, kept + from, &kept_count[stage], &cost});
             from = to;
         }
     }

@@ -43,6 +43,7 @@ struct Decision {
     int count;
     float inverse;
     Segment segment;
+    int rounds;
     uint16_t* kept;          // out: numbers of the entries that stay, kLoweredEntry added where one was lowered
     uint16_t* kept_count;
     Cost* cost;              // added to
@@ -172,7 +173,7 @@ private:
         lane.coded.distortion += kHarmUnit * static_cast<int64_t>(c.harm & ((1u << EntryWord::kHarmBits) - 1));
         lane.coded.bits = c.bits + c.next_bits;
         lane.from = static_cast<int>(c.to) + 1;
-        if (lane.rounds < kDecisionRounds && c.harm != 0) begin_round(lane);   // where nothing changed another round would find the same
+        if (lane.rounds < lane.decision->rounds && c.harm != 0) begin_round(lane);   // where nothing changed another round would find the same
         else finish(lane);
         if (lane.left_to_do == 0) begin_next(lane);
     }

@@ -85,10 +85,10 @@ MMIP_RULE void set_magnitude(uint32_t* magnitudes, int p, uint32_t value) { magn
 // Lowers and drops entries of one segment, from the last to the first; magnitudes holds |q| of the stage by position (all
 // zero before and after), read by [] and written by set_magnitude. Returns how many entries are left, and their cost.
 template <class Magnitudes>
-MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, Magnitudes magnitudes, Cost& cost) {
+MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, int rounds, Magnitudes magnitudes, Cost& cost) {
     int64_t dropped = 0, bits = 0;
     for (int i = 0; i < count; ++i) set_magnitude(magnitudes, entries[i].position, static_cast<uint32_t>(entries[i].magnitude));
-    for (int round = 0; round < kDecisionRounds && count > 0; ++round) {
+    for (int round = 0; round < rounds && count > 0; ++round) {
         // The token before an entry is told from the entries before it alone, so its place holds whatever becomes of the entry.
         int kept = count, left = 0, next = -1, next_bits = 0, header_saved = header_bits(s, kept) - header_bits(s, kept - 1);
         bits = 0;
