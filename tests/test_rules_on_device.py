@@ -75,7 +75,7 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     Entry entries[2] = {{1, 0, 300, 1}, {5, 1, 200, 1}};
     const Segment segment{0, table, bytes, bytes, 3};
     Cost cost;
-    indices[5] = decide_segment(entries, 2, segment, reinterpret_cast<unsigned*>(indices), cost);
+    indices[5] = decide_segment(entries, 2, segment, kDecisionRounds, reinterpret_cast<unsigned*>(indices), cost);
     indices[2] = block_shape(kMode16, 8).cells + static_cast<int>(scan_key(1, 2, 3, 8, 8, 8, 0));
 }
 """

@@ -118,6 +118,7 @@ std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8
                 contexts[s] = header_classes(c, static_cast<int>(s) + 2, options.threads);
             }
         }
+        for (StageRates& r : rates) r.token.resize((kTokenClasses + 1) * kTokenAlphabet);   // see AnalyzeJob
         sums = analyze_tiles(c, samples, classes, quantizer, options, rates, contexts);
     }
     return settle_sums(c, sums, quantizer, options.search);

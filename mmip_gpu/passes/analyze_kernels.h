@@ -24,8 +24,6 @@ public:
 
     template <class T>
     int64_t run(Block& b) {
-        if (job_.search >= mmip::kSearchRough)
-            for (uint32_t& m : b.magnitudes) m = 0;
         const int sz = superblock_depth(depth), sy = superblock_width(depth);
         for (int z = 0; z < t_.az; z += sz)
             for (int y = 0; y < t_.ay; y += sy)
@@ -132,24 +130,34 @@ private:
 
     template <class C>
     void decide(Block& b, C& candidate, int k) {
-        const mmip::BlockView& view = t_.blocks[candidate.mode];
-        candidate.list_entries(b.collector, view.cells * Block::cell_samples, view.order, inverse_[class_[k]], least_scaled(job_.search, job_.rounding));
-        candidate.decide(job_, view, place_[k], b.magnitudes);
+        candidate.decide(job_, t_.blocks[candidate.mode], place_[k], inverse_[class_[k]], b.collector, b.decider);
     }
 
-    // Full search: the best mode of cells k .. k + many - 1 by code lengths; returns the cost of all.
-    int64_t decide_cells(Block& b, int first, int many) {
+    bool is_first() const { return job_.header_class[1] == nullptr; }   // of the passes
+
+    // Full search: has the modes of cells first .. first + many - 1 weighed by code lengths that are near the best.
+    void weigh_cells(Block& b, int first, int many) {
+        for (int k = first; k < first + many; ++k) {
+            if (!present_[k] || job_.classes[class_[k]].reversible != 0) continue;
+            const int64_t best = weigh(cell_[k]->cost);
+            for (int o = 0; o < options_[k]; ++o) {
+                auto& option = b.cell[k][o];
+                option.weighed = is_near(weigh(option.cost), best, is_first());
+                if (option.weighed && option.mode != kModePalette) decide(b, option, k);
+            }
+        }
+    }
+
+    // The best of what was weighed; returns the cost of all cells.
+    int64_t choose_cells(Block& b, int first, int many) {
         int64_t cost = 0;
         for (int k = first; k < first + many; ++k) {
             if (!present_[k]) continue;
             if (job_.classes[class_[k]].reversible == 0) {
-                const int64_t best = weigh(cell_[k]->cost);
                 cell_[k] = nullptr;
                 for (int o = 0; o < options_[k]; ++o) {
                     auto& option = b.cell[k][o];
-                    if (!is_near(weigh(option.cost), best)) continue;
-                    if (option.mode != kModePalette) decide(b, option, k);
-                    if (cell_[k] == nullptr || weigh(option.cost) < weigh(cell_[k]->cost)) cell_[k] = &option;
+                    if (option.weighed && (cell_[k] == nullptr || weigh(option.cost) < weigh(cell_[k]->cost))) cell_[k] = &option;
                 }
             }
             cost += weigh(cell_[k]->cost);
@@ -173,7 +181,12 @@ private:
         for (int i = k; i < k + Block::group; ++i) split += present_[i] && !even_[q] ? weigh(cell_[i]->cost) : 0;
         if (!can_merge(k, Block::group)) {
             rough += split;
-            best += full ? decide_cells(b, k, Block::group) : split;
+            if (full) {
+                weigh_cells(b, k, Block::group);
+                b.decider.run();
+                split = choose_cells(b, k, Block::group);
+            }
+            best += split;
             return false;
         }
         b.template transform_merged<16, 2>(k, b.quad[q].coefficients, b.quad[q].dc);
@@ -181,7 +194,7 @@ private:
         if (depth == 8 && even_[q]) return true;   // nothing is left to compare with
         estimate(b.quad[q], kMode16, k);
         const int64_t whole = weigh(b.quad[q].cost);
-        const Merge merge = compare_merge(true, whole, split);
+        const Merge merge = compare_merge(true, whole, split, is_first());
         bool wins = even_[q] || merge.wins;
         rough += wins ? whole : split;
         if (!full) {
@@ -189,25 +202,33 @@ private:
             return wins;
         }
         if (merge.try_whole) decide(b, b.quad[q], k);
-        if (merge.try_split) split = decide_cells(b, k, Block::group);
+        if (merge.try_split) weigh_cells(b, k, Block::group);
+        b.decider.run();
+        if (merge.try_split) split = choose_cells(b, k, Block::group);
         if (merge.try_whole && merge.try_split) wins = weigh(b.quad[q].cost) < split;
         best += wins ? weigh(b.quad[q].cost) : split;
         return wins;
     }
 
-    // Mode 32 or 64 (of m x m cells from k on) against what its cells chose: whether it wins. The costs are those of its cells
-    // before and of the winner afterwards.
+    // Mode 32 or 64, of m x m cells from k on: whether it may win; full search has it weighed by code lengths then. `rough` is the
+    // cost of what its cells chose.
     template <int size, int m, class C>
-    bool decide_large(Block& b, C& candidate, int mode, int k, bool merged, int64_t& rough, int64_t& best) {
+    bool may_win(Block& b, C& candidate, int mode, int k, bool merged, int64_t rough) {
         if (!(job_.search >= mmip::kSearchRough || merged) || !can_merge(k, m * m)) return false;
         b.template transform_merged<size, m>(k, candidate.coefficients, candidate.dc);
         estimate(candidate, mode, k);
-        const int64_t whole = weigh(candidate.cost);
-        const bool full = job_.search == mmip::kSearchFull;
-        if (full && !is_near(whole, rough)) return false;
-        if (full) decide(b, candidate, k);
+        candidate.rough = weigh(candidate.cost);
+        if (job_.search != mmip::kSearchFull) return true;
+        const bool near = is_near(candidate.rough, rough, is_first());
+        if (near) decide(b, candidate, k);
+        return near;
+    }
+
+    // Whether it wins. The costs are those of its cells before and of the winner afterwards.
+    template <class C>
+    static bool wins(const C& candidate, int64_t& rough, int64_t& best) {
         if (weigh(candidate.cost) >= best) return false;
-        rough = whole < rough ? whole : rough;
+        rough = candidate.rough < rough ? candidate.rough : rough;
         best = weigh(candidate.cost);
         return true;
     }
@@ -229,26 +250,44 @@ private:
         if constexpr (depth == 1) {
             for (int w = 0; w < 4; ++w) {
                 const bool all = merged[4 * w] && merged[4 * w + 1] && merged[4 * w + 2] && merged[4 * w + 3];
-                large[w] = even_large_[w] ? take_large(b, w, rough[w], best[w]) : decide_large<32, 4>(b, b.large[w], kMode32, 16 * w, all, rough[w], best[w]);
+                large[w] = even_large_[w] ? take_large(b, w, rough[w], best[w]) : may_win<32, 4>(b, b.large[w], kMode32, 16 * w, all, rough[w]);
             }
+            b.decider.run();
+            for (int w = 0; w < 4; ++w) large[w] = large[w] && (even_large_[w] || wins(b.large[w], rough[w], best[w]));
             int64_t all_rough = rough[0] + rough[1] + rough[2] + rough[3], all_best = best[0] + best[1] + best[2] + best[3];
             const bool all = large[0] && large[1] && large[2] && large[3];
-            if (decide_large<64, 8>(b, b.whole, kMode64, 0, all, all_rough, all_best)) return store(b, b.whole, 0);
+            const bool may = may_win<64, 8>(b, b.whole, kMode64, 0, all, all_rough);
+            b.decider.run();
+            if (may && wins(b.whole, all_rough, all_best)) return store_all(b, [&](const auto& each) { each(b.whole, 0); });
         }
-        for (int k = 0; k < Block::cells;) {
-            if (depth == 1 && large[k / 16]) {
-                store(b, b.large[k / 16], k);
-                k += 16;
-            } else if (!present_[k]) {
-                ++k;
-            } else if (merged[k / Block::group]) {
-                store(b, b.quad[k / Block::group], k);
-                k += Block::group;
-            } else {
-                store(b, *cell_[k], k);
-                ++k;
+        store_all(b, [&](const auto& each) {
+            for (int k = 0; k < Block::cells;) {
+                if (depth == 1 && large[k / 16]) {
+                    each(b.large[k / 16], k);
+                    k += 16;
+                } else if (!present_[k]) {
+                    ++k;
+                } else if (merged[k / Block::group]) {
+                    each(b.quad[k / Block::group], k);
+                    k += Block::group;
+                } else {
+                    each(*cell_[k], k);
+                    ++k;
+                }
             }
+        });
+    }
+
+    // The winners, for which `visit` calls a function with their first cells.
+    template <class Visit>
+    void store_all(Block& b, const Visit& visit) {
+        if (job_.search == mmip::kSearchRough) {
+            visit([&](auto& chosen, int k) {
+                if (job_.classes[class_[k]].reversible == 0 && chosen.mode != kModePalette) decide(b, chosen, k);
+            });
+            b.decider.run();
         }
+        visit([&](auto& chosen, int k) { store(b, chosen, k); });
     }
 
     template <class C>
@@ -257,7 +296,6 @@ private:
         const int c = class_[k], i = place_[k];
         const bool reversible = job_.classes[c].reversible != 0;
         const bool palette = chosen.mode == kModePalette;
-        if (job_.search == mmip::kSearchRough && !reversible && !palette) decide(b, chosen, k);
         for (int j = 0; j < view.cells; ++j) {
             t_.dc[t_.raster[i + j]] = reversible ? truncate(chosen.dc[j]) : dc_index(chosen.dc[j], c);
             job_.counts[i + j] = 0;
@@ -270,8 +308,7 @@ private:
             written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, sums_[c]);
         } else {
             sums_[c].distortion += chosen.cost.distortion;
-            mmip::QuantizerSums ignored;   // a palette has no reconstruction points
-            written = out_.write_entries(chosen.entries, chosen.count, palette ? ignored : sums_[c]);
+            written = palette ? out_.write_palette(chosen) : out_.write_kept(chosen, job_.stages, inverse_[c], sums_[c]);
         }
         job_.counts[i] = static_cast<uint16_t>(written);
         const int stored = written == 0 && view.cells == 1 ? kMode8 : chosen.mode;

@@ -1,10 +1,11 @@
 // A block in one mode as the encoder weighs it: its coefficients as a sorted list of entries, and their cost.
-// Values: coefficients of a block in the transposed layout in; Entry lists out. Home: host, per instruction set.
-// One item of work = one block; phases are scale (lanes), sort (by bit sets), decide. Encoder's own, not part of the format.
+// Values: coefficients of a block in the transposed layout in; positions and values of entries out. Home: host, per instruction
+// set. One item of work = one block; phases are scale (lanes), sort (by bit sets), decide. Encoder's own, not part of the format.
 #pragma once
 
 #include "../rules/choose.h"
 #include "block_kernels.h"
+#include "decide_kernels.h"
 #include "kernels.h"
 
 namespace MMIP_NS {
@@ -74,8 +75,6 @@ struct Collector {
     alignas(64) uint8_t found[size] = {};
     float at[size];
     uint16_t places[size + mmip::kOutputSlack];
-    uint16_t positions[size + mmip::kOutputSlack];
-    alignas(32) float values[size + mmip::kOutputSlack];   // coefficients of the entries in scan order, zeros after the last
 };
 
 template <int size>
@@ -83,11 +82,18 @@ struct Candidate {
     alignas(64) F8 coefficients[size / 8 > 0 ? size / 8 : 1];   // the DC places hold zero
     int mode;
     int dense;               // indices that are not 0, by an estimate that counts
-    int count;               // of entries
+    bool weighed;            // by code lengths
+    int count;               // of the words of a palette
     Cost cost;               // of all AC, by the last estimate
+    int64_t rough;           // the same by the first one, of modes 32 and 64
     int64_t rest;            // distortion of what is not an entry
-    float dc[64];            // of its cells, in coding order
-    Entry entries[size];
+    float dc[size / 64 > 0 ? size / 64 : 1];   // of its cells, in coding order
+    // Entries in scan order, and of each stage the numbers of those that code lengths left, from its first entry on; or the
+    // words of a palette, int32 in the place of values.
+    uint16_t positions[size + mmip::kOutputSlack];
+    alignas(32) float values[size + mmip::kOutputSlack];
+    uint16_t kept[size + mmip::kOutputSlack];
+    uint16_t first[kMaxStages], kept_count[kMaxStages];
 
     // Indices by rounding, and a cost from bit lengths alone: index_cost of every one that is not 0, and kBlockBits.
     template <bool counts>
@@ -110,11 +116,11 @@ struct Candidate {
         cost.bits = kBlockBits + 2 * cost.bits;
     }
 
-    // Entries are the coefficients whose scaled magnitude is at least `threshold` (at most 256). Their positions are written
-    // to `positions`, their coefficients to c.values; returns how many.
+    // Entries are the coefficients whose scaled magnitude is at least `threshold` (at most 256). Their positions and they
+    // themselves are written in scan order, kOutputSlack zeros after the latter; returns how many.
     template <int room>
-    int collect(Collector<room>& c, int samples, const uint16_t* order, float inverse, int32_t threshold, uint16_t* positions) {
-        const float* values = reinterpret_cast<const float*>(coefficients);
+    int collect(Collector<room>& c, int samples, const uint16_t* order, float inverse, int32_t threshold, uint16_t* to, float* found_values) {
+        const float* from = reinterpret_cast<const float*>(coefficients);
         uint16_t* end = c.places;
         I8 squares{};   // below 2^16 each, as in an estimate
         for (int i = 0; i < samples / 8; i += 8) {
@@ -135,51 +141,40 @@ struct Candidate {
         for (int i = 0; i < many; ++i) {
             const int at = c.places[i], p = order[at];
             c.found[p] = 0xff;
-            c.at[p] = values[at];
+            c.at[p] = from[at];
         }
-        uint16_t* next = positions;
+        uint16_t* next = to;
         for (int first = 0; first < samples; first += 64) {
             const uint64_t found = byte_bits(c.found + first);
             if (found == 0) continue;
             next = append_places(found, first, next);
             __builtin_memset(c.found + first, 0, 64);
         }
-        for (int i = 0; i < many; ++i) c.values[i] = c.at[positions[i]];
-        for (int i = many; i < many + mmip::kOutputSlack; ++i) c.values[i] = 0;
+        for (int i = 0; i < many; ++i) found_values[i] = c.at[to[i]];
+        for (int i = many; i < many + mmip::kOutputSlack; ++i) found_values[i] = 0;
         return many;
     }
 
-    // The same as a list that may be decided on.
+    // Has it decided which entries stay, and the cost, by the code lengths of each stage. `cell` is the first of the block, in
+    // coding order.
     template <int room>
-    void list_entries(Collector<room>& c, int samples, const uint16_t* order, float inverse, int32_t threshold) {
-        count = collect(c, samples, order, inverse, threshold, c.positions);
-        for (int i = 0; i < count; ++i)
-            entries[i] = {c.positions[i], static_cast<uint16_t>(c.values[i] < 0 ? 1 : 0), scaled_magnitude(c.values[i], inverse), 0};
-    }
-
-    // Magnitudes and cost by the code lengths of each stage. `cell` is the first of the block, in coding order.
-    void decide(const mmip::AnalyzeJob& job, const mmip::BlockView& view, int cell, uint32_t* magnitudes) {
-        for (int i = 0; i < count; ++i) entries[i].magnitude = quantize_magnitude(entries[i].scaled, kHalfUp);
+    void decide(const mmip::AnalyzeJob& job, const mmip::BlockView& view, int cell, float inverse, Collector<room>& c, Decider<room>& decider) {
+        const int found = collect(c, view.cells * job.tile.depth * 64, view.order, inverse, least_scaled(job.search, job.rounding), positions, values);
+        const int rounds = decision_rounds(job.search, job.header_class[1] == nullptr);
         cost = {rest, 0};
-        int from = 0, kept = 0;
-        for (int stage = 1; stage < job.stages; ++stage) {
+        for (int stage = 1, from = 0; stage < job.stages; ++stage) {
             const int low = view.cells * job.cuts[stage - 1], high = view.cells * job.cuts[stage];
             int to = from;
-            while (to < count && entries[to].position < high) ++to;
+            while (to < found && positions[to] < high) ++to;
             Segment s{low, view.positions, job.token_bits[stage], nullptr, 0};
             const int context = job.header_class[stage] != nullptr ? job.header_class[stage][cell] : guessed_header_class(to - from, view.cells, job.tile.merges[cell]);
             const uint8_t* row = job.header_bits[stage] + context * kHeaderAlphabet;
             s.header = row + 32 * mode;
             s.empty_bits = view.cells == 1 ? row[0] : s.header[0];
-            Cost part;
-            const int n = decide_segment(entries + from, to - from, s, magnitudes, part);
-            for (int i = 0; i < n; ++i) entries[kept + i] = entries[from + i];
-            kept += n;
+            first[stage] = static_cast<uint16_t>(from);
+            decider.add({positions + from, values + from, to - from, inverse, s, rounds, kept + from, &kept_count[stage], &cost});
             from = to;
-            cost.distortion += part.distortion;
-            cost.bits += part.bits;
         }
-        count = kept;
     }
 };
 

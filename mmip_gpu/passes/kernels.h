@@ -55,7 +55,7 @@ struct AnalyzeJob {
     int search;                              // Search
     int stages;
     int cuts[16];                            // scan positions per cell at which the stages end, 0 for stage 1
-    const uint8_t* token_bits[16];           // per stage from 2 on: see Segment of rules/decide.h
+    const uint8_t* token_bits[16];           // per stage from 2 on: see Segment of rules/decide.h; then one more class, all zeros
     const uint8_t* header_bits[16];
     const uint8_t* header_class[16];         // per cell in coding order; nullptr: guessed from the block itself
     ClassStep classes[8];

@@ -36,30 +36,56 @@ public:
             int32_t gaps[kPaletteGaps];
             if (!find_gaps(centre_, colours, unit, gaps)) break;
             const PaletteValues of = palette_values(mean, gaps, total_offset(gaps, count_, colours), samples, unit);
-            int64_t distortion = 0;
-            const float* from = reinterpret_cast<const float*>(cell);
-            for (int s = 0; s < samples; ++s) distortion += square(scaled_magnitude(absolute(from[s] - of.of[colour_[s]]), inverse));
+            const int64_t distortion = squared_error(cell, of, inverse);
             if (distortion >= best) continue;
-            CostCoder coder{costs};
-            for (int k = 0; k + 1 < colours; ++k) code_gap(static_cast<uint32_t>(gaps[k]), coder);
-            code_colours(colour_, depth, colours, coder);
-            const Cost cost = palette_cost(distortion, coder.sum);
+            const Cost cost = palette_cost(distortion, coded(gaps, colours, costs, distortion, best));
             if (weigh(cost) >= best) continue;
             best = weigh(cost);
             found = true;
             candidate.mode = kModePalette;
             candidate.cost = cost;
             candidate.count = 0;
-            for (int k = 0; k + 1 < colours; ++k) candidate.entries[candidate.count++] = {static_cast<uint16_t>(k), 0, 0, gaps[k]};
+            for (int k = 0; k + 1 < colours; ++k) put_word(candidate, k, gaps[k]);
             for (int w = 0; w * kWordSamples < samples; ++w) {
                 const int32_t word = colour_word(colour_, w, samples);
-                if (word != 0) candidate.entries[candidate.count++] = {static_cast<uint16_t>(kPaletteGaps + w), 0, 0, word};
+                if (word != 0) put_word(candidate, kPaletteGaps + w, word);
             }
         }
         return found;
     }
 
 private:
+    // Sum of a CostCoder for a palette; of its first rows alone where they cost too much already.
+    int32_t coded(const int32_t* gaps, int colours, const PaletteCosts& costs, int64_t distortion, int64_t best) {
+        CostCoder coder{costs};
+        for (int k = 0; k + 1 < colours; ++k) code_gap(static_cast<uint32_t>(gaps[k]), coder);
+        for (int row = 0; row < 8 * depth && weigh(palette_cost(distortion, coder.sum)) < best; ++row)
+            for (int x = 0; x < 8; ++x) code_colour(colour_, row / 8, row % 8, x, colours, coder);
+        return coder.sum;
+    }
+
+    template <class C>
+    static void put_word(C& candidate, int position, int32_t word) {
+        candidate.positions[candidate.count] = static_cast<uint16_t>(position);
+        __builtin_memcpy(candidate.values + candidate.count++, &word, sizeof word);
+    }
+
+    int64_t squared_error(const F8* cell, const PaletteValues& of, float inverse) const {
+        typedef uint8_t Bytes __attribute__((vector_size(8)));
+        typedef uint64_t U4 __attribute__((vector_size(32)));
+        U4 sums{};
+        for (int i = 0; i < samples / 8; ++i) {
+            Bytes colours;
+            __builtin_memcpy(&colours, colour_ + 8 * i, sizeof colours);
+            const I8 number = __builtin_convertvector(colours, I8);
+            F8 value = F8{} + of.of[0];
+            for (int k = 1; k < kMaxColours; ++k) value = number == k ? F8{} + of.of[k] : value;
+            const U4 pairs = reinterpret_cast<U4>(scaled_magnitude(absolute(cell[i] - value), inverse)), even = pairs & 0xffffffffu, odd = pairs >> 32;
+            sums += even * even + odd * odd;
+        }
+        return static_cast<int64_t>(sums[0] + sums[1] + sums[2] + sums[3]);
+    }
+
     bool promising(const F8* cell, float step, int64_t best) {
         F8 low = cell[0], high = cell[0];
         for (int i = 1; i < samples / 8; ++i) {

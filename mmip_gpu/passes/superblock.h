@@ -29,7 +29,7 @@ struct Superblock {
     Candidate<depth == 8 ? 1 : 4096> whole;                      // mode 64
     PaletteSearch<depth> palette;
     Collector<slices * width * width> collector;
-    alignas(64) uint32_t magnitudes[slices * width * width + 1];
+    Decider<slices * width * width> decider;
 
     // Samples of the superblock that starts at a cell of the tile, minus the offset; places past the plane repeat its last samples.
     template <class T>

@@ -22,10 +22,15 @@ MMIP_RULE int32_t least_scaled(int search, int32_t rounding) {
     return search == mmip::kSearchRough ? kLeastRough : kStepOne - rounding;
 }
 
-// Effort 3: candidates of a rough cost up to 9/8 of the best one are weighed by code lengths.
+// Effort 3: candidates of a rough cost up to 9/8 of the best one are weighed by code lengths; in a pass without one before, which
+// is made for the code lengths of the next, the best ones alone, and in one round.
 constexpr int64_t kNearNumerator = 9, kNearDenominator = 8;
 
-MMIP_RULE bool is_near(int64_t rough, int64_t best) { return kNearDenominator * rough <= kNearNumerator * best; }
+MMIP_RULE bool is_near(int64_t rough, int64_t best, bool is_first) {
+    return is_first ? rough <= best : kNearDenominator * rough <= kNearNumerator * best;
+}
+
+MMIP_RULE int decision_rounds(int search, bool is_first) { return search == mmip::kSearchFull && is_first ? 1 : kDecisionRounds; }
 
 // A merged block against the blocks that it would merge, by rough costs: whether it wins, and whether effort 3 weighs it, or them,
 // by code lengths.
@@ -33,9 +38,9 @@ struct Merge {
     bool wins, try_whole, try_split;
 };
 
-MMIP_RULE Merge compare_merge(bool possible, int64_t whole, int64_t split) {
+MMIP_RULE Merge compare_merge(bool possible, int64_t whole, int64_t split, bool is_first) {
     const bool wins = possible && whole < split;
-    return {wins, possible && (wins || is_near(whole, split)), !wins || is_near(split, whole)};
+    return {wins, possible && (wins || is_near(whole, split, is_first)), !wins || is_near(split, whole, is_first)};
 }
 
 // Whether the cells of a block to be vary alike, so that one large block is taken for better unseen: the standard deviation of

@@ -27,8 +27,6 @@ struct Segment {
 };
 
 constexpr int64_t kLambda = 7424;            // 29/256 squared steps a bit, in (1/256 step)^2
-constexpr uint32_t kLowered = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 8;   // the others keep their size, or are large
-constexpr int32_t kLargestLowered = 8;
 constexpr int32_t kLowerBelow = 90;          // lowering is tried below |q| + 0.35
 constexpr int kDecisionRounds = 2;
 constexpr int32_t kLargestEnergy = 1 << 24;  // 4096 squares of it fit 63 bits; what is larger is never dropped
@@ -41,6 +39,26 @@ struct Cost {
 MMIP_RULE int64_t weigh(Cost c) { return c.distortion + kLambda * c.bits; }
 
 MMIP_RULE int64_t square(int64_t v) { return v * v; }
+
+// Whether an index |q| > 0 may be lowered, `over` = 256 |q| - f: not where it is large, or where its size would stay the same.
+template <class I>
+MMIP_RULE auto may_lower(I magnitude, I over) {
+    return ((magnitude <= 4) | (magnitude == 6) | (magnitude == 8)) & (over > -kLowerBelow);
+}
+
+constexpr int64_t kHarmUnit = 512;
+
+// What lowering adds to the distortion, (256 - over)^2 - over^2, in kHarmUnit.
+template <class I>
+MMIP_RULE I lowering_harm(I over) {
+    return 128 - over;
+}
+
+// How many bits lowering must save so that it pays: harm * kHarmUnit / kLambda, rounded down, and one.
+template <class I>
+MMIP_RULE I least_saving(I over) {
+    return (lowering_harm(over) * 2260 >> 15) + 1;   // exact for harms below 2000
+}
 
 MMIP_RULE int header_bits(const Segment& s, int nonzeros) {
     return nonzeros == 0 ? s.empty_bits : s.header[count_symbol(static_cast<uint32_t>(nonzeros))];
@@ -67,10 +85,10 @@ MMIP_RULE void set_magnitude(uint32_t* magnitudes, int p, uint32_t value) { magn
 // Lowers and drops entries of one segment, from the last to the first; magnitudes holds |q| of the stage by position (all
 // zero before and after), read by [] and written by set_magnitude. Returns how many entries are left, and their cost.
 template <class Magnitudes>
-MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, Magnitudes magnitudes, Cost& cost) {
+MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, int rounds, Magnitudes magnitudes, Cost& cost) {
     int64_t dropped = 0, bits = 0;
     for (int i = 0; i < count; ++i) set_magnitude(magnitudes, entries[i].position, static_cast<uint32_t>(entries[i].magnitude));
-    for (int round = 0; round < kDecisionRounds && count > 0; ++round) {
+    for (int round = 0; round < rounds && count > 0; ++round) {
         // The token before an entry is told from the entries before it alone, so its place holds whatever becomes of the entry.
         int kept = count, left = 0, next = -1, next_bits = 0, header_saved = header_bits(s, kept) - header_bits(s, kept - 1);
         bits = 0;
@@ -89,9 +107,7 @@ MMIP_RULE int decide_segment(Entry* entries, int count, const Segment& s, Magnit
             }
             const int lower = row[size - 1], saved = m == 1 ? own + next_bits + header_saved - joined : own - lower;
             const int32_t over = (m << 8) - e.scaled;
-            const int64_t harm = 65536 - 512 * static_cast<int64_t>(over);   // (256 - over)^2 - over^2
-            const bool may = (m <= kLargestLowered) & ((kLowered >> (m & 31)) & 1) & (over > -kLowerBelow);
-            if (may & (harm < kLambda * saved)) {
+            if (may_lower(m, over) & (saved >= least_saving(over))) {
                 set_magnitude(magnitudes, e.position, static_cast<uint32_t>(--e.magnitude));
                 if (m == 1) {
                     dropped += square(e.scaled);

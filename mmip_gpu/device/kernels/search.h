@@ -113,7 +113,7 @@ private:
             for (int k = first; k < first + kGroup; ++k) split += s.least[k];
             const bool possible = s.tried[first] >= 0;
             const int64_t whole = possible ? s.rough_cost[kQuad][first] : 0;
-            s.merge[first] = compare_merge(possible, whole, split);
+            s.merge[first] = compare_merge(possible, whole, split, this->is_first());
             s.least_rough[first] = s.merge[first].wins ? whole : split;
         }
 
@@ -151,10 +151,10 @@ private:
         // Whether effort 3 weighs option o at cell k by code lengths.
         MMIP_RULE bool weighs(int o, int k) const {
             if (!possible(o, k)) return false;
-            if (o < kQuad) return s.merge[k - k % kGroup].try_split && is_near(s.rough_cost[o][k], s.least[k]);
+            if (o < kQuad) return s.merge[k - k % kGroup].try_split && is_near(s.rough_cost[o][k], s.least[k], this->is_first());
             const int first = this->first_of(k, Modes::mode(o));
             if constexpr (Modes::kMerged > 1)
-                if (o > kQuad) return is_near(s.rough_cost[o][first], of_parts(s.least_rough, o, first));
+                if (o > kQuad) return is_near(s.rough_cost[o][first], of_parts(s.least_rough, o, first), this->is_first());
             return s.merge[first].try_whole;
         }
 
@@ -182,7 +182,7 @@ private:
                     const bool palette = best == Modes::kPalette;
                     best = -1;
                     for (int o = 0; o < Modes::kSingles; ++o)
-                        if (is_near(s.rough_cost[o][k], limit) && (best < 0 || s.length_cost[o][k] < cost)) best = o, cost = s.length_cost[o][k];
+                        if (is_near(s.rough_cost[o][k], limit, this->is_first()) && (best < 0 || s.length_cost[o][k] < cost)) best = o, cost = s.length_cost[o][k];
                     if (palette && (best < 0 || limit < cost)) best = Modes::kPalette, cost = limit;
                 }
                 s.chosen[k] = Modes::mode(best);

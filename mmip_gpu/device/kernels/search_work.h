@@ -89,6 +89,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
     }
 
     MMIP_RULE bool full() const { return this->source.search == kSearchFull; }
+    MMIP_RULE bool is_first() const { return p.header_classes == nullptr; }   // of the passes
     MMIP_RULE int32_t threshold() const { return least_scaled(this->source.search, this->source.rounding); }
     MMIP_RULE int first_of(int k, int mode) const { return k - k % Lines::block_cells(mode); }
     MMIP_RULE Entry* entries_at(int k) const { return p.entries + (group * kCells + k) * Lines::kCellSamples; }
@@ -179,7 +180,7 @@ private:
         const Segment segment{low, positions, rates + kHeaderSymbols, row + 32 * mode, cells == 1 ? row[0] : row[32 * mode]};
         LengthScratch<depth>& d = scratch();
         Cost cost;
-        const int kept = decide_segment(entries_at(k) + from, count, segment, StageMagnitudes{d.magnitudes + base, low}, cost);
+        const int kept = decide_segment(entries_at(k) + from, count, segment, decision_rounds(this->source.search, is_first()), StageMagnitudes{d.magnitudes + base, low}, cost);
         d.begins[k][i] = static_cast<uint16_t>(from);
         d.kept[k][i] = static_cast<uint16_t>(kept);
         add_to(&d.distortion[k], cost.distortion);
