@@ -82,8 +82,9 @@ def test_iteration_and_conversion() -> None:
     assert len(list(lazy)) == len(lazy) == SMALL[0]
     np.testing.assert_array_equal(np.asarray(lazy), phantom3d(SMALL), strict=True)
     assert np.asarray(lazy, dtype=np.float32).dtype == np.float32
-    with pytest.raises(ValueError, match="always a copy"):
-        np.array(lazy, copy=False)
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":  # before, copy=False asked for a view where there can be one
+        with pytest.raises(ValueError, match="always a copy"):
+            np.array(lazy, copy=False)
 
 
 def test_only_the_slices_asked_for_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
