@@ -1,4 +1,4 @@
-"""Train the built-in codes; writes mmip_gpu/rules/correction_codes.h and, with --data, builtin_codes.h beside it.
+"""Train the built-in codes; writes rules/corrections/correction_codes.h and, with --data, rules/tokens/builtin_codes.h.
 
     python benchmarks/train_codes.py --data FOLDER
 
@@ -234,9 +234,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of NAME.npy; without it, the codes of corrections only")
     options = parser.parse_args()
-    (RULES / "correction_codes.h").write_text(correction_text(correction_counts()))
+    (RULES / "corrections" / "correction_codes.h").write_text(correction_text(correction_counts()))
     if options.data is not None:
-        (RULES / "builtin_codes.h").write_text(header_text(collect(training_set(options.data))))
+        (RULES / "tokens" / "builtin_codes.h").write_text(header_text(collect(training_set(options.data))))
     print("written: build again, and write the golden vectors anew")
 
 

@@ -1,4 +1,4 @@
-"""Types of the compiled core (core.cpp)."""
+"""Types of the compiled core (bindings/*.cpp)."""
 
 from collections.abc import Sequence
 from typing import Any

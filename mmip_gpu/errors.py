@@ -1,7 +1,7 @@
 """The error kinds of mmip_gpu: every failure a caller can meet is one of these.
 
 Values: a message that says what was expected and what was found. Raised by every module; the core (C++)
-reports status codes of ``rules/format.h`` which ``core.cpp`` turns into the same kinds.
+reports status codes of ``rules/format.h`` which ``bindings/core.cpp`` turns into the same kinds.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ _CLEAR = 1.06  # costs of two cell depths that differ by less on a quarter of th
 _FEW, _LARGE_CHOICE = 2**15, 2**18  # samples
 _IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
 _IMAGE_SPAN = 2**16  # steps in the range of the dtype: indices of a DC image then stay in 23 bits, which encoders hold
-_SQUARED_STEPS_PER_BIT = 29 / 256  # what a bit may save in squared error, kLambda of rules/decide.h
+_SQUARED_STEPS_PER_BIT = 29 / 256  # what a bit may save in squared error, kLambda of rules/blocks/decide.h
 
 
 def make_plan(

@@ -6,6 +6,7 @@ What it shows is that we call CuPy as its sources ask for; that the kernels run 
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,15 +95,35 @@ def test_binaries_are_compiled_once_and_kept(cupy: Cupy, monkeypatch: pytest.Mon
 
 def test_a_changed_header_is_compiled_anew(cupy: Cupy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sums(CudaExecutor(), 1)
-    sources = cuda._sources()
-    assert {"kernels.cu", "phases.h", "transform.h"} <= {path.name for path in sources}
-    changed = tmp_path / "transform.h"
-    changed.write_text("// another rule")
-    monkeypatch.setattr(cuda, "_sources", lambda: [changed if p.name == changed.name else p for p in sources])
+    monkeypatch.setattr(cuda, "_source_digest", lambda package: "of other sources")
     again = machine(monkeypatch, tmp_path)
     sums(CudaExecutor(), 1)
     assert len(again.compiled) == 1
     assert again.loaded != cupy.loaded
+
+
+def included(package: Path, name: str, found: set[str]) -> set[str]:
+    """A source of the package and all that it includes, as paths from the package's folder."""
+    if name not in found:
+        found.add(name)
+        for inner in re.findall(r'#include "([^"]+)"', (package / name).read_text()):
+            included(package, inner, found)
+    return found
+
+
+def test_every_header_of_the_kernels_is_in_the_key(tmp_path: Path) -> None:
+    package = cuda.SOURCE.parent.parent
+    names = sorted(included(package, "device/kernels.cu", set()))
+    assert {"device/kernels/phases.h", "rules/blocks/transform.h"} <= set(names)
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((package / name).read_bytes())
+    digests = {cuda._source_digest(tmp_path)}
+    for name in names:
+        with (tmp_path / name).open("a") as file:
+            file.write(" ")
+        digests.add(cuda._source_digest(tmp_path))
+    assert len(digests) == len(names) + 1
 
 
 def test_a_cache_that_cannot_be_written(cupy: Cupy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

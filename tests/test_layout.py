@@ -91,12 +91,14 @@ def test_passes_and_rules_are_small() -> None:
 
 
 def test_rules_include_only_rules() -> None:
-    for path in (PACKAGE / "rules").glob("*.h"):
+    for path in (PACKAGE / "rules").rglob("*.h"):
         for line in path.read_text().splitlines():
             if line.startswith("#include <"):
                 assert line == "#include <cstdint>", f"{path.name}: {line}"
             elif line.startswith('#include "'):
-                assert (PACKAGE / "rules" / line.split('"')[1]).exists(), f"{path.name}: {line}"
+                name = line.split('"')[1]
+                assert name.startswith("rules/"), f"{path.name}: {line}"
+                assert (PACKAGE / name).exists(), f"{path.name}: {line}"
 
 
 def test_versions_agree() -> None:

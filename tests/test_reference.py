@@ -1,6 +1,6 @@
 """The reference codec agrees with itself: what encode.py writes, decode.py reads.
 
-Its tables are the built-in codes of rules/builtin_codes.h, and a stand-in of random codes.
+Its tables are the built-in codes of rules/tokens/builtin_codes.h, and a stand-in of random codes.
 """
 
 import struct
@@ -47,7 +47,7 @@ def other_tables(tmp_path_factory):
     """Random built-in codes, which use all lengths and leave out other symbols."""
     path = tmp_path_factory.mktemp("tables") / "builtin_codes.h"
     path.write_text(stand_in_text(np.random.default_rng(1)))
-    return load_tables(path)
+    return load_tables((path,))
 
 
 @pytest.fixture

@@ -8,29 +8,29 @@ from pathlib import Path
 import pytest
 from nvrtc import compiled
 
-RULES = Path(__file__).parents[1] / "mmip_gpu" / "rules"
+PACKAGE = Path(__file__).parents[1] / "mmip_gpu"
 PROBE = """
-#include "crc.h"
-#include "dc_walk.h"
-#include "dc_reader.h"
-#include "blocks.h"
-#include "builtin_codes.h"
-#include "colour.h"
-#include "correction_codes.h"
-#include "correction_walk.h"
-#include "crc.h"
-#include "decide.h"
-#include "floats.h"
-#include "huffman.h"
-#include "mask_reader.h"
-#include "palette_fit.h"
-#include "palette_reader.h"
-#include "places.h"
-#include "statistics.h"
-#include "token_reader.h"
-#include "quantize.h"
-#include "tokens.h"
-#include "transform.h"
+#include "rules/coding/crc.h"
+#include "rules/dc/dc_walk.h"
+#include "rules/dc/dc_reader.h"
+#include "rules/blocks/blocks.h"
+#include "rules/tokens/builtin_codes.h"
+#include "rules/samples/colour.h"
+#include "rules/corrections/correction_codes.h"
+#include "rules/corrections/correction_walk.h"
+#include "rules/coding/crc.h"
+#include "rules/blocks/decide.h"
+#include "rules/samples/floats.h"
+#include "rules/coding/huffman.h"
+#include "rules/padding/mask_reader.h"
+#include "rules/palette/palette_fit.h"
+#include "rules/palette/palette_reader.h"
+#include "rules/samples/sample_positions.h"
+#include "rules/samples/statistics.h"
+#include "rules/tokens/token_reader.h"
+#include "rules/blocks/quantize.h"
+#include "rules/tokens/tokens.h"
+#include "rules/blocks/transform.h"
 using namespace mmip;
 struct Bytes {
     unsigned char* at;
@@ -83,5 +83,5 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
 
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90", "sm_100"])
 def test_rule_headers_compile(architecture: str) -> None:
-    headers = {path.name: path.read_text() for path in sorted(RULES.glob("*.h"))}
+    headers = {p.relative_to(PACKAGE).as_posix(): p.read_text() for p in sorted((PACKAGE / "rules").rglob("*.h"))}
     assert "warning" not in compiled(PROBE, architecture, ["--std=c++17", "--fmad=false"], headers)

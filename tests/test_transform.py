@@ -1,4 +1,4 @@
-"""rules/dct_tables.h and the transform's constants against their formulas."""
+"""rules/blocks/dct_tables.h and the transform's constants against their formulas."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ RULES = Path(__file__).parents[1] / "mmip_gpu" / "rules"
 
 
 def tables() -> dict[tuple[int, int], np.ndarray]:
-    text = (RULES / "dct_tables.h").read_text()
+    text = (RULES / "blocks" / "dct_tables.h").read_text()
     found = {}
     for size, part, body in re.findall(r"DctOdd<(\d+), (\d+)> \{[^=]*=\s*\{(.*?)\n    \};", text, re.S):
         values = [float.fromhex(v) for v in re.findall(r"-?0x[0-9a-f.]+p[+-]\d+", body)]
@@ -38,6 +38,6 @@ def test_entries_are_the_nearest_binary32(size: int) -> None:
 
 
 def test_dc_scales() -> None:
-    text = (RULES / "dct_tables.h").read_text()
+    text = (RULES / "blocks" / "dct_tables.h").read_text()
     found = {int(n): float.fromhex(v) for n, v in re.findall(r"DctDc<(\d+)> \{[^=]*= (\S+?)f;", text)}
     assert found == {n: float(np.float32(1 / np.sqrt(n))) for n in (1, 2, 4, 8, 16, 32, 64)}

@@ -24,7 +24,7 @@ from .tiles import frame_bytes
 
 __all__ = ["CORRECTED_ITEM", "CORRECTED_TILE", "encode_corrections"]
 
-# kernels/encode_corrections.h
+# kernels/corrections/encode_corrections.h
 CORRECTED_ITEM = np.dtype(
     [
         ("original", np.uint64),

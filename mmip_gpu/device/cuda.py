@@ -22,8 +22,8 @@ from ..errors import BackendUnavailable, LimitExceeded
 __all__ = ["COMPILE_OPTIONS", "SOURCE", "DeviceMemoryExceeded", "kernel_of", "open_cupy", "our_errors"]
 
 SOURCE = Path(__file__).with_name("kernels.cu")
-# No fused multiply-add: FORMAT.md section 0.
-COMPILE_OPTIONS = ("--std=c++17", "--fmad=false", f"-I{SOURCE.parent}")
+# No fused multiply-add: FORMAT.md section 0. Every include is a path from the package's folder.
+COMPILE_OPTIONS = ("--std=c++17", "--fmad=false", f"-I{SOURCE.parent.parent}")
 _OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
 _INSTEAD = "use device='cpu'"
 
@@ -106,9 +106,7 @@ def _module(cupy: Any, architecture: str) -> Any:
 def _binary(cupy: Any, architecture: str) -> Path:
     """File of the kernels for an architecture such as "90"; compiled where it is not there."""
     flags = (*COMPILE_OPTIONS[:-1], f"-arch=sm_{architecture}")
-    key = hashlib.sha256(repr((flags, cupy.cuda.nvrtc.getVersion())).encode())
-    for path in _sources():
-        key.update(path.name.encode() + path.read_bytes())
+    key = hashlib.sha256(repr((flags, cupy.cuda.nvrtc.getVersion(), _source_digest(SOURCE.parent.parent))).encode())
     folder = Path(os.environ.get("CUPY_CACHE_DIR") or Path.home() / ".cupy" / "kernel_cache")
     path = folder / f"mmip_{key.hexdigest()[:32]}.cubin"
     if path.exists():
@@ -121,9 +119,13 @@ def _binary(cupy: Any, architecture: str) -> Path:
         return _written(binary, Path(tempfile.mkdtemp(prefix="mmip_")) / path.name)
 
 
-def _sources() -> list[Path]:
-    package = SOURCE.parent.parent
-    return [SOURCE, *sorted((SOURCE.parent / "kernels").glob("*.h")), *sorted((package / "rules").glob("*.h"))]
+def _source_digest(package: Path) -> str:
+    """Digest of kernels.cu and of every header that it may include, in the folder of the package."""
+    digest = hashlib.sha256()
+    headers = [path for room in ("device/kernels", "rules") for path in sorted((package / room).rglob("*.h"))]
+    for path in [package / "device" / SOURCE.name, *headers]:
+        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _written(binary: bytes, path: Path) -> Path:

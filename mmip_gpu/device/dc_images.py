@@ -24,7 +24,7 @@ from .tiles import COMPONENT_LIMIT
 
 __all__ = ["DC_IMAGE_ITEM", "DcImages", "code_dc_images"]
 
-DC_IMAGE_ITEM = np.dtype([("samples", np.uint64), ("shape", np.int64, 3)])  # kernels/dc_images.h
+DC_IMAGE_ITEM = np.dtype([("samples", np.uint64), ("shape", np.int64, 3)])  # kernels/dc/dc_images.h
 _GROUP_LOG2 = 3  # cells of the chunk on an axis of a cell of the image
 
 

@@ -18,7 +18,7 @@ from .statistics import sample_runs
 
 __all__ = ["FLOAT_RUN", "sample_indices"]
 
-# kernels/prepare.h
+# kernels/samples/prepare.h
 FLOAT_RUN = np.dtype(
     [("samples", np.uint64), ("indices", np.uint64), ("count", np.int64), ("step", np.float64), ("limit", np.float64)]
 )

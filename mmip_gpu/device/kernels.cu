@@ -1,4 +1,4 @@
 // CUDA entry points of the kernels; all they do is in kernels/*.h and rules/*.h.
-#include "kernels/all.h"
+#include "device/kernels/all.h"
 
 MMIP_ALL_KERNELS(MMIP_KERNEL)

@@ -1,4 +1,4 @@
-"""The Params of the kernels of padding, and the structs they point at (kernels/masks.h, kernels/fill.h).
+"""The Params of the padding kernels (kernels/padding/*.h), and the structs they point at.
 
 Values: aligned structured dtypes; pointers are addresses in the executor's memory.
 """

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <map>
 
-#include "kernels/all.h"
+#include "device/kernels/all.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

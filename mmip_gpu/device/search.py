@@ -17,7 +17,7 @@ from .packing import Indices, count_ac
 
 __all__ = ["ENTRY_BYTES", "Search"]
 
-ENTRY_BYTES = 12  # of Entry (rules/decide.h)
+ENTRY_BYTES = 12  # of Entry (rules/blocks/decide.h)
 _SUPERBLOCK_SAMPLES = 4096
 _WAVE = 8192  # superblocks of a launch
 

@@ -21,7 +21,7 @@ from .fields import SAMPLE_TYPES
 
 __all__ = ["SAMPLE_RUN", "differences", "sample_runs", "sample_statistics"]
 
-# kernels/sums.h
+# kernels/samples/sums.h
 SAMPLE_RUN = np.dtype(
     [("samples", np.uint64), ("others", np.uint64), ("count", np.int64), ("type", np.int32), ("reserved", np.int32)]
 )

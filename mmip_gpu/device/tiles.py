@@ -104,7 +104,7 @@ class CodingOrders:
         return self._first[key]
 
     def arrays(self) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-        """All of them: raster indices, and which blocks may start there (header_class of rules/symbols.h)."""
+        """All of them: raster indices, and which blocks may start there (header_class of rules/tokens/symbols.h)."""
         raster, merges = zip(*self._parts, strict=True)
         return np.concatenate(raster), np.concatenate(merges)
 
@@ -147,7 +147,7 @@ def cells_of(tiles: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def frame_bytes(tiles: NDArray[Any], depth: NDArray[np.int64], corrections: bool) -> NDArray[np.int64]:
-    """Scratch of each tile for its mask (rules/mask.h) or corrections (rules/correction_reader.h), in whole words."""
+    """Words of scratch that each tile needs for its mask or its corrections (rules/padding, rules/corrections)."""
     size = tiles["size"].astype(np.int64)
     z, y, x = size[:, 0] * depth, 8 * size[:, 1], 8 * size[:, 2]
     used: NDArray[np.int64] = 4 * (z * (y + 2) * (x + 3) + 1) if corrections else z * (y + 2) * (x + 4)

@@ -1,9 +1,9 @@
 // See columns.h.
-#include "columns.h"
+#include "passes/columns.h"
 
 #include <algorithm>
 
-#include "../rules/palette.h"
+#include "rules/palette/palette.h"
 
 namespace mmip {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "layout.h"
+#include "passes/layout.h"
 
 namespace mmip {
 

@@ -1,11 +1,11 @@
 // See decode.h.
-#include "decode.h"
+#include "passes/decode.h"
 
 #include <algorithm>
 #include <chrono>
 
-#include "dc_image.h"
-#include "parallel.h"
+#include "passes/dc/dc_image.h"
+#include "passes/parallel.h"
 
 namespace mmip {
 namespace {

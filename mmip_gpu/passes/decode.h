@@ -4,8 +4,8 @@
 // Implements FORMAT.md sections 2 to 8 for readers. Throws DataError as unpack_stage does.
 #pragma once
 
-#include "synthesize.h"
-#include "unpack.h"
+#include "passes/blocks/synthesize.h"
+#include "passes/tokens/unpack.h"
 
 namespace mmip {
 

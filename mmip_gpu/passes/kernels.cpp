@@ -1,5 +1,5 @@
 // Picks the copy of the transform kernels for this machine; see kernels.h.
-#include "kernels.h"
+#include "passes/kernels.h"
 
 #include <atomic>
 #include <cstring>

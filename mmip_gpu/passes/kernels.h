@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "../rules/token_reader.h"
+#include "rules/tokens/token_reader.h"
 
 namespace mmip {
 
@@ -16,7 +16,7 @@ struct BlockView {
     const BlockPosition* positions;
 };
 
-// Sums over the AC indices of one quality class in a tile, by |q| = 1, 2, 3 and more; see rules/quantize.h for the unit.
+// Sums over the AC indices of one quality class in a tile, by |q| = 1, 2, 3 and more; see rules/blocks/quantize.h for the unit.
 struct QuantizerSums {
     int64_t count[3] = {0, 0, 0};
     int64_t excess[3] = {0, 0, 0};           // sum of 256 |q| - f
@@ -27,7 +27,7 @@ struct TileView {
     int depth, az, ay, ax;                   // cells
     int64_t cell[3];                         // of the first cell, in the plane
     const uint16_t* raster;                  // coding index -> raster index
-    const uint8_t* merges;                   // coding index -> see header_class of rules/symbols.h
+    const uint8_t* merges;                   // coding index -> see header_class of rules/tokens/symbols.h
     BlockView blocks[8];                     // by mode; count 0 where there is none
     int per_cell;
     int32_t* dc;                             // raster order
@@ -55,7 +55,7 @@ struct AnalyzeJob {
     int search;                              // Search
     int stages;
     int cuts[16];                            // scan positions per cell at which the stages end, 0 for stage 1
-    const uint8_t* token_bits[16];           // per stage from 2 on: see Segment of rules/decide.h; then one more class, all zeros
+    const uint8_t* token_bits[16];           // per stage from 2 on: see Segment of rules/blocks/decide.h; then one more class, all zeros
     const uint8_t* header_bits[16];
     const uint8_t* header_class[16];         // per cell in coding order; nullptr: guessed from the block itself
     ClassStep classes[8];

@@ -1,10 +1,10 @@
 // One copy of the kernels: compiled with MMIP_NS (its namespace) and MMIP_TABLE_NAME per instruction set.
-#include "analyze_kernels.h"
-#include "fill_kernels.h"
-#include "statistics_kernels.h"
-#include "synthesize_kernels.h"
-#include "token_kernels.h"
-#include "unpack_kernels.h"
+#include "passes/blocks/analyze_kernels.h"
+#include "passes/padding/fill_kernels.h"
+#include "passes/samples/statistics_kernels.h"
+#include "passes/blocks/synthesize_kernels.h"
+#include "passes/tokens/token_kernels.h"
+#include "passes/tokens/unpack_kernels.h"
 
 namespace MMIP_NS {
 namespace {

@@ -1,5 +1,5 @@
 // Builds the block tables, coding orders and buffers of layout.h.
-#include "layout.h"
+#include "passes/layout.h"
 
 #include <algorithm>
 #include <map>

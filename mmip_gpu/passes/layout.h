@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "../rules/blocks.h"
-#include "../rules/symbols.h"
-#include "kernels.h"
+#include "rules/blocks/blocks.h"
+#include "rules/tokens/symbols.h"
+#include "passes/kernels.h"
 
 namespace mmip {
 
@@ -59,7 +59,7 @@ struct TileOrder {
     int depth = 1, az = 0, ay = 0, ax = 0;
     std::vector<uint16_t> raster;            // coding index -> raster index in the tile
     std::vector<uint16_t> z, y, x;           // coding index -> place in the tile
-    std::vector<uint8_t> merges;             // coding index -> see header_class of rules/symbols.h
+    std::vector<uint8_t> merges;             // coding index -> see header_class of rules/tokens/symbols.h
 
     int cells() const { return az * ay * ax; }
     // Whether a block of this shape may start at coding index i.

@@ -1,6 +1,6 @@
 // The constants of the format: widths, limits, block modes and status codes.
 // Values: plain integers. Home: host and device (no standard headers under NVRTC). Implements FORMAT.md sections 0, 3, 7, 9.
-// Every other rule header includes this one; core.cpp exports its constants to Python.
+// Every other rule header includes this one; bindings/core.cpp exports its constants to Python.
 #pragma once
 
 #if defined(__CUDACC_RTC__)

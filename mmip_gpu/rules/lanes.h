@@ -2,7 +2,7 @@
 // Values: V = float or F8, with the integer type of the same width. Guarantees that lane i of a vector gives what a float gives.
 #pragma once
 
-#include "format.h"
+#include "rules/format.h"
 
 namespace MMIP_NS {
 

@@ -1,7 +1,7 @@
 """A second mmip codec in plain Python and NumPy, written from FORMAT.md alone: slow, obvious, the oracle.
 
 It imports nothing of mmip_gpu; it reads the tables of
-rules/builtin_codes.h as text.
+rules/tokens/builtin_codes.h as text.
 """
 
 from .bits import CorruptError, TruncatedError

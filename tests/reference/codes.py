@@ -23,7 +23,8 @@ BUCKETS = (
     (10, 10, 8, 6, 5, 4, 3, 3, 4, 5, 5, 8, 8, 10, 10, 1),
     (7, 7, 5, 5, 4, 3, 3, 4, 5, 7, 10, 10, 9, 9, 9, 1),
 )
-BUILTIN_CODES = Path(__file__).parents[2] / "mmip_gpu" / "rules" / "builtin_codes.h"
+RULES = Path(__file__).parents[2] / "mmip_gpu" / "rules"
+BUILTIN_CODES = RULES / "tokens" / "builtin_codes.h", RULES / "corrections" / "correction_codes.h"
 TABLE_SHAPES = {
     "kDcLengths": (13, 33),
     "kHeaderLengths": (2, 15, 257),
@@ -158,9 +159,8 @@ class Tables:
 
 
 @cache
-def load_tables(path=BUILTIN_CODES):
-    files = [Path(path), Path(path).with_name("correction_codes.h")]
-    text = "".join(file.read_text() for file in files if file.exists())
+def load_tables(paths=BUILTIN_CODES):
+    text = "".join(path.read_text() for path in paths)
     text = re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
     arrays = {}
     for name, shape in TABLE_SHAPES.items():

@@ -2,7 +2,7 @@
 // Values: 32-bit and 64-bit words. Host and device; on the CPU lanes run one after the other, so plain operations do.
 #pragma once
 
-#include "../../rules/format.h"
+#include "rules/format.h"
 
 namespace mmip {
 

@@ -4,10 +4,10 @@
 // What no chunk decodes to is marked, and read as something that is safe to go on with.
 #pragma once
 
-#include "../../rules/palette.h"
-#include "../../rules/places.h"
-#include "decoding.h"
-#include "masks.h"
+#include "rules/palette/palette.h"
+#include "rules/samples/sample_positions.h"
+#include "device/kernels/decoding.h"
+#include "device/kernels/padding/masks.h"
 
 namespace mmip {
 

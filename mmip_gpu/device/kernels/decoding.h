@@ -3,9 +3,9 @@
 // FORMAT.md sections 3 to 8. A tile with a status is left alone by every later kernel, and so are the samples it stands for.
 #pragma once
 
-#include "../../rules/places.h"
-#include "../../rules/palette_reader.h"
-#include "phases.h"
+#include "rules/samples/sample_positions.h"
+#include "rules/palette/palette_reader.h"
+#include "device/kernels/phases.h"
 
 namespace mmip {
 
@@ -80,7 +80,7 @@ struct DecodeParams {
     const SubstreamBytes* substreams;        // of this stage, by tile
     const StageCodes* codes;                 // of this stage, by item
     const uint16_t* orders;
-    const uint8_t* merges;                   // of the cells of `orders`, see header_class of rules/symbols.h
+    const uint8_t* merges;                   // of the cells of `orders`, see header_class of rules/tokens/symbols.h
     const uint16_t* places;                  // token_code_places
     const uint16_t* left_offsets;            // token_left_offsets
     const int32_t* group_tiles;              // tile of each group

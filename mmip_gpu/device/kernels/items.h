@@ -3,8 +3,8 @@
 // them out. Implements FORMAT.md section 3 (tiles, superblocks, coding order). Indices of samples and cells are 64 bits.
 #pragma once
 
-#include "../../rules/blocks.h"
-#include "phases.h"
+#include "rules/blocks/blocks.h"
+#include "device/kernels/phases.h"
 
 namespace mmip {
 
@@ -137,7 +137,7 @@ struct SuperblockCells {
     // Whether a block of so many cells may start at cell k, which is in the tile: then its last cell is too.
     MMIP_RULE bool fits(int k, int many) const { return many > 0 && k % many == 0 && place[k + many - 1] >= 0; }
 
-    // As header_class of rules/symbols.h takes it.
+    // As header_class of rules/tokens/symbols.h takes it.
     MMIP_RULE int merges(int k, int depth) const {
         return fits(k, block_shape(kMode32, depth).cells) ? 2 : (fits(k, block_shape(kMode16, depth).cells) ? 1 : 0);
     }

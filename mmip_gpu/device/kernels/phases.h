@@ -5,7 +5,7 @@
 // Guarantees that a group runs all its phases in order; groups are independent of each other, in any order.
 #pragma once
 
-#include "../../rules/format.h"
+#include "rules/format.h"
 
 // A part that several phases call: compiled once, or a kernel of many phases would grow too large.
 #if defined(__CUDACC__)

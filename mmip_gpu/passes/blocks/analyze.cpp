@@ -1,0 +1,150 @@
+// See analyze.h.
+#include "passes/blocks/analyze.h"
+
+#include "passes/parallel.h"
+#include "passes/blocks/rates.h"
+
+namespace mmip {
+namespace {
+
+// Classes of the tile's cells, raster order, out of the chunk's map.
+void copy_classes(const Coefficients& c, const Tile& tile, const uint8_t* classes) {
+    uint8_t* to = c.classes.get() + tile.base;
+    const Geometry& g = c.geometry;
+    for (int z = 0; z < tile.order->az; ++z)
+        for (int y = 0; y < tile.order->ay; ++y) {
+            const int64_t from = ((tile.plane * g.grid(0) + tile.cell[0] + z) * g.grid(1) + tile.cell[1] + y) * g.grid(2) + tile.cell[2];
+            for (int x = 0; x < tile.order->ax; ++x) *to++ = classes == nullptr ? 0 : classes[from + x];
+        }
+}
+
+// d = mean of (|q| - |c| / step) in 1/64, rounded; 0 where nothing was counted.
+int recon_point(int64_t excess, int64_t count) {
+    if (count == 0) return 0;
+    const int64_t d = floor_divide(2 * excess + 4 * count, 8 * count);
+    return static_cast<int>(least(greatest(d, -kMaxRecon), kMaxRecon));
+}
+
+}  // namespace
+
+ClassStep Quantizer::class_step(int c, int64_t plane) const {
+    const std::vector<uint32_t>& row = steps[c];
+    return {static_cast<float>(row[static_cast<size_t>(plane) % row.size()]) / kStepOne, reversible[c], {0, recon[c][0], recon[c][1], recon[c][2]}};
+}
+
+TileView tile_view(const Coefficients& c, const Tile& tile) {
+    TileView view{};
+    view.depth = c.geometry.depth;
+    view.az = tile.order->az, view.ay = tile.order->ay, view.ax = tile.order->ax;
+    for (int a = 0; a < 3; ++a) view.cell[a] = tile.cell[a];
+    view.raster = tile.order->raster.data();
+    view.merges = tile.order->merges.data();
+    for (int m = 0; m < kModeCount; ++m) {
+        const BlockTable* table = block_table(m, c.geometry.depth);
+        if (table != nullptr) view.blocks[m] = {m, table->cells, table->count, table->scan.data(), table->order.data(), c.contexts->positions[m].data()};
+    }
+    view.per_cell = c.per_cell();
+    view.dc = c.dc.get() + tile.base;
+    view.classes = c.classes.get() + tile.base;
+    view.modes = c.modes.get() + tile.base;
+    view.ac = c.ac ? c.ac.get() + tile.base * c.per_cell() : nullptr;
+    return view;
+}
+
+namespace {
+
+// One pass over all tiles; `rates` and `contexts` per stage from 2 on, or empty.
+std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples, const uint8_t* classes, const Quantizer& quantizer,
+                                         const AnalyzeOptions& options, const std::vector<StageRates>& rates,
+                                         const std::vector<std::vector<uint8_t>>& contexts) {
+    const int64_t plane_samples = c.geometry.shape[0] * c.geometry.shape[1] * c.geometry.shape[2];
+    const size_t class_count = quantizer.steps.size();
+    std::vector<QuantizerSums> sums(c.tiles.size() * kMaxClasses);
+    struct Output {
+        std::vector<uint16_t> positions;
+        std::vector<int32_t> values;
+    };
+    std::vector<Output> outputs(std::max(options.threads, 1));
+    c.ac.reset();
+    c.entries.resize(c.tiles.size());
+    parallel_for(static_cast<int64_t>(c.tiles.size()), options.threads, [&](int64_t i, int worker) {
+        const Tile& tile = c.tiles[i];
+        copy_classes(c, tile, classes);
+        AnalyzeJob job{};
+        job.tile = tile_view(c, tile);
+        job.samples = static_cast<const char*>(samples.data) + tile.plane * plane_samples * kSampleBytes[samples.type];
+        job.sample_type = samples.type;
+        for (int a = 0; a < 3; ++a) job.shape[a] = c.geometry.shape[a];
+        job.offset = options.offset;
+        job.rounding = options.rounding;
+        job.dc_unit = c.dc_image ? kDcImageUnit : 1;
+        job.search = options.search;
+        job.stages = c.stages();
+        for (int s = 0; s < job.stages; ++s) job.cuts[s] = c.cuts[s];
+        for (size_t s = 0; s < rates.size(); ++s) {
+            job.token_bits[s + 1] = rates[s].token.data();
+            job.header_bits[s + 1] = rates[s].header.data();
+            if (!contexts.empty()) job.header_class[s + 1] = contexts[s].data() + tile.base;
+        }
+        for (int k = 0; k < kMaxClasses; ++k)
+            job.classes[k] = quantizer.class_step(k < static_cast<int>(class_count) ? k : 0, tile.plane);
+        Output& out = outputs[worker];
+        const size_t room = static_cast<size_t>(tile.order->cells()) * c.per_cell() + kOutputSlack;
+        if (out.values.size() < room) out.positions.resize(room), out.values.resize(room);
+        Entries& entries = c.entries[i];
+        entries.count.resize(tile.order->cells());
+        job.positions = out.positions.data(), job.values = out.values.data(), job.counts = entries.count.data();
+        const int64_t found = kernels().analyze_tile(job, &sums[i * kMaxClasses]);
+        entries.position.assign(job.positions, job.positions + found + kOutputSlack);
+        entries.value.assign(job.values, job.values + found + kOutputSlack);
+    });
+    return sums;
+}
+
+}  // namespace
+
+std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, Quantizer& quantizer,
+                            const AnalyzeOptions& options) {
+    const bool by_lengths = options.search >= kSearchRough;
+    std::vector<StageRates> rates;
+    std::vector<std::vector<uint8_t>> contexts;
+    for (int stage = 2; by_lengths && stage <= c.stages(); ++stage) rates.push_back(builtin_rates(stage));
+    std::vector<QuantizerSums> sums;
+    for (int pass = 0; pass < options.passes; ++pass) {
+        if (pass > 0) {
+            contexts.resize(rates.size());
+            for (size_t s = 0; s < rates.size(); ++s) {
+                rates[s] = chosen_rates(c, static_cast<int>(s) + 2, quantizer.steps, options.threads);
+                contexts[s] = header_classes(c, static_cast<int>(s) + 2, options.threads);
+            }
+        }
+        for (StageRates& r : rates) r.token.resize((kTokenClasses + 1) * kTokenAlphabet);   // see AnalyzeJob
+        sums = analyze_tiles(c, samples, classes, quantizer, options, rates, contexts);
+    }
+    return settle_sums(c, sums, quantizer, options.search);
+}
+
+std::vector<double> settle_sums(const Coefficients& c, const std::vector<QuantizerSums>& sums, Quantizer& quantizer, int search) {
+    // Components differ in step, so errors are scaled to samples per plane; the reconstruction points hold for all of them.
+    const size_t class_count = quantizer.steps.size();
+    std::vector<double> squared_errors(class_count, 0.0);
+    for (size_t k = 0; k < class_count; ++k) {
+        QuantizerSums total;
+        for (size_t i = 0; i < c.tiles.size(); ++i)
+            for (int j = 0; j < 3; ++j) total.count[j] += sums[i * kMaxClasses + k].count[j], total.excess[j] += sums[i * kMaxClasses + k].excess[j];
+        for (int j = 0; j < 3; ++j) quantizer.recon[k][j] = search == kSearchNone ? 0 : recon_point(total.excess[j], total.count[j]);
+        for (size_t i = 0; i < c.tiles.size(); ++i) {
+            const QuantizerSums& part = sums[i * kMaxClasses + k];
+            int64_t error = part.distortion;
+            for (int j = 0; j < 3; ++j) {
+                const int64_t shift = 4 * quantizer.recon[k][j];   // d in 1/256
+                error += shift * shift * part.count[j] - 2 * shift * part.excess[j];
+            }
+            const double step = quantizer.class_step(static_cast<int>(k), c.tiles[i].plane).step / kStepOne;
+            squared_errors[k] += static_cast<double>(error) * step * step;
+        }
+    }
+    return squared_errors;
+}
+
+}  // namespace mmip

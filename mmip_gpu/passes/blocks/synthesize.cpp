@@ -1,0 +1,56 @@
+// See synthesize.h.
+#include "passes/blocks/synthesize.h"
+
+#include "passes/parallel.h"
+
+namespace mmip {
+namespace {
+
+int64_t axis_scale(const Geometry& g, int axis, int scale) { return axis == 0 && g.depth == 1 ? 1 : scale; }
+
+}  // namespace
+
+Window box_window(const Geometry& g, const TileBox& box, int scale) {
+    Window w{};
+    for (int a = 0; a < 3; ++a) {
+        const int64_t s = axis_scale(g, a, scale), cell = a == 0 ? g.depth : kCellSize;
+        const int64_t plane = (g.shape[a] + s - 1) / s;
+        w.origin[a] = (box.low[a] << g.tile_log2[a]) * cell / s;
+        w.shape[a] = std::min((box.high[a] << g.tile_log2[a]) * cell / s, plane) - w.origin[a];
+    }
+    return w;
+}
+
+TileSynthesizer::TileSynthesizer(const Coefficients& c, const Quantizer& quantizer, int stages, int scale, const SampleRange& range, const Samples& out)
+    : c_(c), quantizer_(quantizer), out_(out), window_(box_window(c.geometry, c.box, scale)) {
+    for (int a = 0; a < 3; ++a) {
+        const int64_t s = axis_scale(c.geometry, a, scale);
+        job_.origin[a] = window_.origin[a];
+        job_.shape[a] = window_.shape[a];
+        job_.plane_shape[a] = (c.geometry.shape[a] + s - 1) / s;
+    }
+    job_.sample_type = out.type;
+    job_.offset = range.offset, job_.minimum = range.minimum, job_.maximum = range.maximum;
+    job_.scale = scale;
+    job_.stages = stages;
+    job_.dc_unit = c.dc_image ? kDcImageUnit : 1;
+    job_.cut = c.cuts[stages - 1];
+}
+
+void TileSynthesizer::run(const Tile& tile, const TokenSpan* spans) const {
+    SynthesizeJob job = job_;
+    job.tile = tile_view(c_, tile);
+    job.samples = static_cast<char*>(out_.data) +
+                  (tile.plane - c_.box.planes[0]) * window_.shape[0] * window_.shape[1] * window_.shape[2] * kSampleBytes[out_.type];
+    job.spans = spans;
+    for (int k = 0; k < kMaxClasses; ++k)
+        job.classes[k] = quantizer_.class_step(k < static_cast<int>(quantizer_.steps.size()) ? k : 0, tile.plane);
+    kernels().synthesize_tile(job);
+}
+
+void synthesize(const Coefficients& c, const Quantizer& quantizer, int stages, int scale, const SampleRange& range, const Samples& out, int threads) {
+    const TileSynthesizer synthesizer(c, quantizer, stages, scale, range, out);
+    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) { synthesizer.run(c.tiles[i], nullptr); });
+}
+
+}  // namespace mmip

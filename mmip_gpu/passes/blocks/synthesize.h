@@ -1,0 +1,44 @@
+// Quantized coefficients to samples: Coefficients (the tiles of a box) in, a C-ordered array out.
+// Values: the array covers the box's samples inside the plane, at scale 1, 2, 4 or 8. Home: host; one item = one tile.
+// Implements FORMAT.md sections 2, 4 and 5. Results do not depend on the number of threads or the instruction set.
+#pragma once
+
+#include <cstdint>
+
+#include "passes/blocks/analyze.h"
+
+namespace mmip {
+
+struct Window {
+    int64_t origin[3], shape[3];             // first sample and size in the scaled plane
+};
+
+// The samples of the box at this scale; shape of the result of synthesize is (planes of the box, window.shape).
+Window box_window(const Geometry& geometry, const TileBox& box, int scale);
+
+// What is added to decoded values, and what they are then clipped to.
+struct SampleRange {
+    int32_t offset, minimum, maximum;
+};
+
+// Tiles of one box to their places in the array. stages: 1 = DC only, up to all.
+class TileSynthesizer {
+public:
+    TileSynthesizer(const Coefficients& coefficients, const Quantizer& quantizer, int stages, int scale, const SampleRange& range, const Samples& out);
+
+    // spans: the tile's AC as TileTokens holds it; nullptr: it is in the Coefficients.
+    void run(const Tile& tile, const TokenSpan* spans) const;
+
+private:
+    const Coefficients& c_;
+    const Quantizer& quantizer_;
+    Samples out_;
+    Window window_;
+    SynthesizeJob job_ = {};                 // what all tiles share
+};
+
+// All tiles, with their AC in the Coefficients.
+void synthesize(const Coefficients& coefficients, const Quantizer& quantizer, int stages, int scale, const SampleRange& range,
+                const Samples& out, int threads);
+
+}  // namespace mmip

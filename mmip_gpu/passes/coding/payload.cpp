@@ -1,0 +1,84 @@
+// See payload.h.
+#include "passes/coding/payload.h"
+
+#include <algorithm>
+#include <string>
+
+#include "passes/coding/crc.h"
+#include "passes/layout.h"
+
+namespace mmip {
+namespace {
+
+uint32_t read_u32(const uint8_t* at) {
+    return at[0] | at[1] << 8 | at[2] << 16 | static_cast<uint32_t>(at[3]) << 24;
+}
+
+}  // namespace
+
+uint64_t StagePayload::group_bytes(int64_t group) const {
+    const int64_t end = std::min<int64_t>((group + 1) * kGroupSubstreams, static_cast<int64_t>(offsets.size()) - 1);
+    return offsets[end] - offsets[group * kGroupSubstreams];
+}
+
+void StagePayload::check_group(int64_t group) const {
+    if (check_crc && crc32(substream(group * kGroupSubstreams), group_bytes(group)) != read_u32(group_crcs + 4 * group))
+        throw DataError(kStatusSymbol, "stage " + std::to_string(stage) + ", group " + std::to_string(group) + ": crc differs");
+}
+
+// `given`: how many bytes of the head are at hand.
+static StagePayload read_head(const uint8_t* payload, uint64_t given, std::optional<uint64_t> size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {
+    if (given < 10) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
+    StagePayload p;
+    p.stage = stage;
+    p.bytes = payload;
+    p.check_crc = check_crc;
+    p.head_bytes = read_u32(payload);
+    if (p.head_bytes < 10) throw DataError(kStatusSymbol, "payload head of fewer than 10 bytes");
+    if (p.head_bytes > given) throw DataError(kStatusTruncated, "payload ends inside its head");
+    if (size && static_cast<uint64_t>(substreams) > *size) throw DataError(kStatusTruncated, "fewer payload bytes than sub-streams");
+    if (check_crc && crc32(payload, p.head_bytes - 4) != read_u32(payload + p.head_bytes - 4))
+        throw DataError(kStatusSymbol, "crc of the payload head differs");
+    BitReader bits(payload + 4, p.head_bytes - 4);
+    if (stage == 1 && bits.take(1) != 0)
+        for (int8_t& weight : p.dc_weights.of) {
+            bits.refill();
+            weight = static_cast<int8_t>(bits.take(8));
+        }
+    for (const CodeFamily& f : families) p.tables.push_back(read_codes(f, bits));
+    if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
+    if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");
+    const uint64_t at = 4 + (bits.position + 7) / 8;
+    p.code_bytes = static_cast<uint32_t>(at - 4);
+    const uint64_t groups = (static_cast<uint64_t>(substreams) + kGroupSubstreams - 1) / kGroupSubstreams;
+    if (at >= p.head_bytes) throw DataError(kStatusTruncated, "payload head without an index");
+    const int index_bits = payload[at];
+    if (index_bits > 32) throw DataError(kStatusSymbol, "index_bits above 32");
+    const uint64_t index_bytes = (static_cast<uint64_t>(substreams) * index_bits + 7) / 8;
+    if (at + 1 + index_bytes + 4 * groups + 4 != p.head_bytes) throw DataError(kStatusSymbol, "sizes in the payload head do not add up");
+    BitReader index(payload + at + 1, index_bytes);
+    p.offsets.reserve(substreams + 1);
+    uint64_t offset = p.head_bytes;
+    for (int64_t i = 0; i < substreams; ++i) {
+        p.offsets.push_back(offset);
+        index.refill();
+        offset += uint64_t{1} + index.take(index_bits);
+    }
+    p.offsets.push_back(offset);
+    if (!index.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the index is not zero");
+    if (size && offset > *size) throw DataError(kStatusTruncated, "payload ends before its last sub-stream");
+    if (size && offset < *size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
+    p.group_crcs = payload + at + 1 + index_bytes;
+    return p;
+}
+
+StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {
+    return read_head(payload, size, size, substreams, stage, families, check_crc);
+}
+
+StagePayload read_payload_head(const uint8_t* head, uint64_t given, std::optional<uint64_t> size, int64_t substreams, int stage, bool dc_image, bool check_crc) {
+    if (size && *size < given) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
+    return read_head(head, given, size, substreams, stage, stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, dc_image), check_crc);
+}
+
+}  // namespace mmip

@@ -1,0 +1,41 @@
+// The head of a stage payload: its codes, and where every sub-stream and every group stands.
+// Values: payload bytes in; StagePayload. Home: host. Implements FORMAT.md section 6 for readers.
+// Throws DataError for any defect; never reads outside the bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "rules/dc/dc.h"
+#include "passes/coding/decoding_tables.h"
+
+namespace mmip {
+
+struct StagePayload {
+    int stage = 0;
+    const uint8_t* bytes = nullptr;
+    uint32_t head_bytes = 0;
+    uint32_t code_bytes = 0;                         // of the codes, which follow the first four bytes
+    bool check_crc = true;
+    DcWeights dc_weights = builtin_dc_weights();     // of stage 1
+    std::vector<DecodingTables> tables;              // per code family of the stage
+    std::vector<uint64_t> offsets;                   // of each sub-stream from the payload's start; one more at the end
+    const uint8_t* group_crcs = nullptr;
+
+    const uint8_t* substream(int64_t i) const { return bytes + offsets[i]; }
+    uint64_t substream_bytes(int64_t i) const { return offsets[i + 1] - offsets[i]; }
+    int64_t groups() const { return (static_cast<int64_t>(offsets.size()) - 1 + kGroupSubstreams - 1) / kGroupSubstreams; }
+    uint64_t group_bytes(int64_t group) const;
+
+    // Throws where the crc of the group's bytes differs, if crcs are checked at all.
+    void check_group(int64_t group) const;
+};
+
+// `families`: the code families of the stage; the corrections are the stage after the last one.
+StagePayload read_payload(const uint8_t* payload, uint64_t size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc);
+
+// The same where only the first `given` of `size` bytes are at hand; without `size` any is right. Stage 0: corrections.
+StagePayload read_payload_head(const uint8_t* head, uint64_t given, std::optional<uint64_t> size, int64_t substreams, int stage, bool dc_image, bool check_crc);
+
+}  // namespace mmip

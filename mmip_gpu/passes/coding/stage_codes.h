@@ -1,0 +1,25 @@
+// The codes of a stage from its symbol counts, for encoders that count and write elsewhere.
+// Values: histograms (uint32 per symbol, family after family, class after class) in; head bits and words out. Home: host, always.
+// Implements FORMAT.md sections 6 (codes) and 7. The same choice as pack_stage makes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "rules/dc/dc.h"
+
+namespace mmip {
+
+struct StageCodes {
+    std::vector<uint8_t> head;               // prediction weights (stage 1) and codes, padded to a byte
+    uint64_t bits = 0;                       // of all symbols with their raw bits, at most
+};
+
+// Entries of the histogram of a stage; stage 0 is that of the corrections.
+size_t stage_symbols(int stage, bool dc_image);
+
+// `words` get the word of every symbol, see rules/tokens/tokens.h, in the order of `counts`.
+StageCodes choose_stage_codes(int stage, bool dc_image, const DcWeights& weights, const uint32_t* counts, uint32_t* words);
+
+}  // namespace mmip

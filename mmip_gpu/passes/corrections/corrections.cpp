@@ -1,0 +1,215 @@
+// See corrections.h. A tile is walked with the same code to count, to weigh and to write its symbols.
+#include "passes/corrections/corrections.h"
+
+#include <algorithm>
+
+#include "rules/corrections/correction_walk.h"
+#include "passes/coding/codebook.h"
+#include "passes/tokens/pack.h"
+#include "passes/parallel.h"
+#include "passes/blocks/synthesize.h"
+#include "passes/tokens/unpack.h"
+
+namespace mmip {
+namespace {
+
+// The samples of a tile inside an array of planes.
+struct SampleBox {
+    int64_t first;             // index of the first sample
+    int64_t size[3];           // samples on z, y, x
+    int64_t row, slice;        // strides
+
+    int64_t count() const { return size[0] * size[1] * size[2]; }
+};
+
+SampleBox sample_box(const Coefficients& c, const Tile& tile, const Window& window) {
+    const Geometry& g = c.geometry;
+    const int cells[3] = {tile.order->az, tile.order->ay, tile.order->ax};
+    SampleBox box{};
+    box.row = window.shape[2], box.slice = window.shape[1] * window.shape[2];
+    int64_t at[3];
+    for (int a = 0; a < 3; ++a) {
+        const int64_t cell = a == 0 ? g.depth : kCellSize, start = tile.cell[a] * cell;
+        at[a] = start - window.origin[a];
+        box.size[a] = std::min(cells[a] * cell, g.shape[a] - start);
+    }
+    box.first = ((tile.plane - c.box.planes[0]) * window.shape[0] + at[0]) * box.slice + at[1] * box.row + at[2];
+    return box;
+}
+
+// The indices of a tile in their frame.
+class TileIndices {
+public:
+    explicit TileIndices(const SampleBox& box)
+        : box_(box), frame_{nullptr, box.size[0], box.size[1], box.size[2]}, values_(static_cast<size_t>(frame_.count()), 0) {
+        frame_.values = values_.data();
+    }
+
+    void load(const int32_t* array) {
+        for_rows([&](int32_t* row, int64_t from) { std::copy_n(array + from, box_.size[2], row); });
+    }
+    void store(int32_t* array) {
+        for_rows([&](const int32_t* row, int64_t from) { std::copy_n(row, box_.size[2], array + from); });
+    }
+
+    const CorrectionFrame& frame() const { return frame_; }
+
+private:
+    template <class Use>
+    void for_rows(const Use& use) {
+        for (int64_t r = 0; r < frame_.rows(); ++r)
+            use(frame_.row(r), box_.first + r / box_.size[1] * box_.slice + r % box_.size[1] * box_.row);
+    }
+
+    const SampleBox& box_;
+    CorrectionFrame frame_;
+    std::vector<int32_t> values_;
+};
+
+template <class Sink>
+void walk_tile(const TileIndices& indices, bool all_runs, Sink& sink) {
+    const CorrectionFrame& tile = indices.frame();
+    CorrectionState state{0, 0, 0};
+    CorrectionSymbols<Sink> out{sink};
+    walk_corrections(tile, 0, tile.rows() * tile.nx, all_runs, state, out);
+    state.finish(out);
+}
+
+struct CountSink {
+    uint32_t* counts;
+
+    void symbol(int c, int s) { ++counts[c * kCorrectionAlphabet + s]; }
+    void raw(uint32_t, int) {}
+};
+
+struct WriteSink {
+    const EncodingTables& tables;
+    BitString bits;
+
+    void symbol(int c, int s) {
+        const uint16_t* row = tables.row(c);
+        if (row[s] != kUnlistedWord) {
+            bits.put(row[s] >> 4, row[s] & 15);
+        } else {
+            bits.put(row[tables.alphabet] >> 4, row[tables.alphabet] & 15);
+            bits.put(static_cast<uint32_t>(s), tables.escape_bits);
+        }
+    }
+    void raw(uint32_t value, int count) { bits.put(value, count); }
+};
+
+bool prefers_runs(TileIndices& tile) {
+    CorrectionWeight runs, mixed;
+    walk_tile(tile, true, runs);
+    walk_tile(tile, false, mixed);
+    return runs.bits < mixed.bits;
+}
+
+// Calls use(item, worker, indices, all_runs) for every tile.
+template <class Use>
+void for_tiles(const Coefficients& c, const int32_t* indices, std::vector<uint8_t>& all_runs, bool decide, int threads, const Use& use) {
+    const Window window = box_window(c.geometry, c.box, 1);
+    all_runs.resize(c.tiles.size());
+    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int worker) {
+        const SampleBox box = sample_box(c, c.tiles[i], window);
+        TileIndices tile(box);
+        tile.load(indices);
+        if (decide) all_runs[i] = prefers_runs(tile) ? 1 : 0;
+        use(i, worker, tile, all_runs[i] != 0);
+    });
+}
+
+std::vector<uint32_t> counted(const Coefficients& c, const int32_t* indices, std::vector<uint8_t>& all_runs, int threads) {
+    const int workers = std::max(threads, 1);
+    std::vector<std::vector<uint32_t>> parts(workers, std::vector<uint32_t>(kCorrectionClasses * kCorrectionAlphabet, 0));
+    for_tiles(c, indices, all_runs, true, workers, [&](int64_t, int worker, TileIndices& tile, bool runs) {
+        CountSink sink{parts[worker].data()};
+        walk_tile(tile, runs, sink);
+    });
+    for (int w = 1; w < workers; ++w)
+        for (size_t i = 0; i < parts[0].size(); ++i) parts[0][i] += parts[w][i];
+    return parts[0];
+}
+
+StagePayload corrections_payload(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc) {
+    return read_payload(payload, size, c.geometry.substreams(), c.stages() + 1, {correction_family()}, check_crc);
+}
+
+template <class T>
+void indices_of(const void* original, const void* decoded, int64_t count, int32_t error, int32_t* indices) {
+    const T* a = static_cast<const T*>(original);
+    const T* b = static_cast<const T*>(decoded);
+    for (int64_t i = 0; i < count; ++i) indices[i] = correction_index(static_cast<int32_t>(a[i]) - static_cast<int32_t>(b[i]), error);
+}
+
+template <class T>
+void correct(void* samples, int64_t count, const int32_t* indices, int32_t error, int32_t minimum, int32_t maximum) {
+    T* v = static_cast<T*>(samples);
+    for (int64_t i = 0; i < count; ++i) v[i] = static_cast<T>(corrected(static_cast<int32_t>(v[i]), indices[i], error, minimum, maximum));
+}
+
+}  // namespace
+
+std::string pack_corrections(const Coefficients& c, const int32_t* indices, int threads) {
+    std::vector<uint8_t> all_runs;
+    const std::vector<uint32_t> histogram = counted(c, indices, all_runs, threads);
+    BitString head;
+    const EncodingTables tables = choose_codes(correction_family(), histogram.data(), head, threads);
+    std::vector<std::vector<uint8_t>> streams(c.tiles.size());
+    for_tiles(c, indices, all_runs, false, threads, [&](int64_t i, int, TileIndices& tile, bool runs) {
+        WriteSink sink{tables, {}};
+        sink.bits.put(runs ? 1 : 0, 1);
+        walk_tile(tile, runs, sink);
+        streams[i] = sink.bits.finish();
+    });
+    return assemble_payload(head.finish(), streams, threads);
+}
+
+std::vector<uint32_t> count_corrections(const Coefficients& c, const int32_t* indices, int threads) {
+    std::vector<uint8_t> all_runs;
+    return counted(c, indices, all_runs, threads);
+}
+
+uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc, int threads, int32_t* indices) {
+    const StagePayload p = corrections_payload(c, payload, size, check_crc);
+    const std::vector<int64_t> groups = tile_groups(c);
+    const Window window = box_window(c.geometry, c.box, 1);
+    parallel_for(static_cast<int64_t>(groups.size()) - 1, threads, [&](int64_t g, int) {
+        p.check_group(c.tiles[groups[g]].substream / kGroupSubstreams);
+        for (int64_t i = groups[g]; i < groups[g + 1]; ++i) {
+            const SampleBox box = sample_box(c, c.tiles[i], window);
+            TileIndices tile(box);
+            BitReader bits(p.substream(c.tiles[i].substream), p.substream_bytes(c.tiles[i].substream));
+            const Status status = read_corrections(bits, p.tables[0].view(), tile.frame());
+            if (status != kOk) refuse(status, p.stage, c.tiles[i]);
+            tile.store(indices);
+        }
+    });
+    return bytes_read(c, groups, p);
+}
+
+uint64_t corrections_extent(const Coefficients& c, const uint8_t* payload, uint64_t size) {
+    return bytes_read(c, tile_groups(c), corrections_payload(c, payload, size, true));
+}
+
+void correction_indices(const Samples& original, const Samples& decoded, int64_t count, int32_t error, int32_t* indices) {
+    switch (original.type) {
+        case kSampleU8: return indices_of<uint8_t>(original.data, decoded.data, count, error, indices);
+        case kSampleI8: return indices_of<int8_t>(original.data, decoded.data, count, error, indices);
+        case kSampleU16: return indices_of<uint16_t>(original.data, decoded.data, count, error, indices);
+        case kSampleI16: return indices_of<int16_t>(original.data, decoded.data, count, error, indices);
+        case kSampleI32: return indices_of<int32_t>(original.data, decoded.data, count, error, indices);
+    }
+}
+
+void apply_corrections(const Samples& samples, int64_t count, const int32_t* indices, int32_t error, int32_t minimum, int32_t maximum) {
+    switch (samples.type) {
+        case kSampleU8: return correct<uint8_t>(samples.data, count, indices, error, minimum, maximum);
+        case kSampleI8: return correct<int8_t>(samples.data, count, indices, error, minimum, maximum);
+        case kSampleU16: return correct<uint16_t>(samples.data, count, indices, error, minimum, maximum);
+        case kSampleI16: return correct<int16_t>(samples.data, count, indices, error, minimum, maximum);
+        case kSampleI32: return correct<int32_t>(samples.data, count, indices, error, minimum, maximum);
+    }
+}
+
+}  // namespace mmip

@@ -1,0 +1,94 @@
+// See padding.h.
+#include "passes/padding/padding.h"
+
+#include <type_traits>
+
+#include "passes/parallel.h"
+#include "passes/blocks/synthesize.h"
+
+namespace mmip {
+namespace {
+
+int ones(uint64_t bits) { return __builtin_popcountll(bits); }
+
+// Rows of `height` and columns of `width` samples from the corner of a slice of a cell on.
+uint64_t corner(int height, int width) {
+    const uint64_t row = (uint64_t{1} << width) - 1, all = row * 0x0101010101010101u;
+    return height == 8 ? all : all & ((uint64_t{1} << (8 * height)) - 1);
+}
+
+template <class T>
+class Restorer {
+public:
+    Restorer(const Coefficients& c, int scale, T value, T* out)
+        : c_(c), scale_(scale), value_(value), out_(out), window_(box_window(c.geometry, c.box, scale)) {}
+
+    void run(const Tile& tile) const {
+        const TileOrder& order = *tile.order;
+        const int depth = order.depth;
+        T* plane = out_ + (tile.plane - c_.box.planes[0]) * window_.shape[0] * window_.shape[1] * window_.shape[2];
+        const uint64_t* mask = c_.mask.get() + tile.base * depth;
+        for (int cell = 0; cell < order.cells(); ++cell, mask += depth) {
+            uint64_t any = 0;
+            for (int k = 0; k < depth; ++k) any |= mask[k];
+            if (any == 0) continue;
+            const int64_t at[3] = {(tile.cell[0] + cell / (order.ax * order.ay)) * depth, (tile.cell[1] + cell / order.ax % order.ay) * 8,
+                                   (tile.cell[2] + cell % order.ax) * 8};
+            if (scale_ == 1) whole(mask, at, plane);
+            else reduced(mask, at, plane);
+        }
+    }
+
+private:
+    T* row(const int64_t* at, int k, int j, T* plane) const {   // of a sample of the scaled plane
+        return plane + ((at[0] + k - window_.origin[0]) * window_.shape[1] + at[1] + j - window_.origin[1]) * window_.shape[2] + at[2] - window_.origin[2];
+    }
+
+    // How many of `count` samples from `from` on lie inside the plane.
+    int inside(int axis, int64_t from, int count) const {
+        return static_cast<int>(std::clamp<int64_t>(c_.geometry.shape[axis] - from, 0, count));
+    }
+
+    void whole(const uint64_t* mask, const int64_t* at, T* plane) const {
+        const int nz = inside(0, at[0], c_.geometry.depth), ny = inside(1, at[1], 8), nx = inside(2, at[2], 8);
+        for (int k = 0; k < nz; ++k)
+            for (int j = 0; j < ny; ++j) {
+                const uint64_t bits = mask[k] >> (8 * j) & 255;
+                if (bits == 0) continue;
+                T* to = row(at, k, j, plane);
+                for (int i = 0; i < nx; ++i)
+                    if ((bits >> i & 1) != 0) to[i] = value_;
+            }
+    }
+
+    void reduced(const uint64_t* mask, const int64_t* at, T* plane) const {
+        const int depth = c_.geometry.depth, sz = depth == 8 ? scale_ : 1;
+        const int64_t to[3] = {at[0] / sz, at[1] / scale_, at[2] / scale_};
+        for (int k = 0; k < depth; k += sz)
+            for (int j = 0; j < 8; j += scale_)
+                for (int i = 0; i < 8; i += scale_) {
+                    const int nz = inside(0, at[0] + k, sz), ny = inside(1, at[1] + j, scale_), nx = inside(2, at[2] + i, scale_);
+                    if (nz * ny * nx == 0) continue;
+                    int masked = 0;
+                    for (int z = k; z < k + nz; ++z) masked += ones(mask[z] >> (8 * j + i) & corner(ny, nx));
+                    if (2 * masked >= nz * ny * nx) row(to, k / sz, j / scale_, plane)[i / scale_] = value_;
+                }
+    }
+
+    const Coefficients& c_;
+    int scale_;
+    T value_;
+    T* out_;
+    Window window_;
+};
+
+}  // namespace
+
+void restore_padding(const Coefficients& c, int scale, int32_t value, const Samples& out, int threads) {
+    with_typed(out, [&](auto* samples) {
+        const Restorer restorer(c, scale, static_cast<std::remove_pointer_t<decltype(samples)>>(value), samples);
+        parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) { restorer.run(c.tiles[i]); });
+    });
+}
+
+}  // namespace mmip

@@ -1,0 +1,182 @@
+// See unpack.h.
+#include "passes/tokens/unpack.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "passes/dc/dc_image.h"
+#include "passes/dc/dc_unpack.h"
+#include "passes/padding/mask.h"
+#include "passes/parallel.h"
+
+namespace mmip {
+namespace {
+
+// The tokens of a tile into its zeroed part of the AC buffer.
+void spread_tokens(const Coefficients& c, const Tile& tile, const TokenSpan* spans, bool first) {
+    int32_t* ac = c.ac.get() + tile.base * c.per_cell();
+    const int cells = tile.order->cells();
+    if (first) std::memset(ac, 0, sizeof(int32_t) * static_cast<size_t>(cells) * c.per_cell());
+    for (int i = 0; i < cells; ++i)
+        for (const Token* t = spans[i].first; t < spans[i].first + spans[i].count; ++t)
+            ac[static_cast<int64_t>(i) * c.per_cell() + t->position] = t->value;
+}
+
+}  // namespace
+
+const char* status_text(int status) {
+    switch (status) {
+        case kStatusTruncated: return "ends before its last symbol";
+        case kStatusTrailing: return "has bits left over";
+        case kStatusSymbol: return "holds a symbol outside its alphabet";
+        case kStatusMode: return "holds a block mode that is reserved or does not fit there";
+        case kStatusPosition: return "holds a position past the end of its stage";
+        case kStatusValue: return "holds an index that is too large";
+        case kStatusClass: return "holds an impossible class map";
+        case kStatusCrc: return "has another crc than its group";
+        case kStatusMask: return "holds an impossible padding mask";
+        case kStatusDisagree: return "disagrees with an earlier stage or with the classes of its cells";
+        default: return "is fine";
+    }
+}
+
+void refuse(int status, int stage, const Tile& tile) {
+    throw DataError(status, "stage " + std::to_string(stage) + ", sub-stream " + std::to_string(tile.substream) + " " + status_text(status));
+}
+
+TileTokens::TileTokens(const Coefficients& c) : magnitudes_(kMaxBlockCount + 1, 0) {
+    int cells = 0;
+    for (const Tile& tile : c.tiles) cells = std::max(cells, tile.order->cells());
+    tokens_.reset(new Token[static_cast<size_t>(cells) * c.per_cell()]);   // not touched before it is needed
+    if (c.dc_image) image_.reset(new TileTokens(*c.dc_image));
+}
+
+void TileTokens::start(const Coefficients& c, int64_t tile) {
+    end_ = tokens_.get();
+    cells_ = c.tiles[tile].order->cells();
+    spans_.clear();
+    if (image_) image_->start(*c.dc_image, tile);
+}
+
+TileUnpacker::TileUnpacker(Coefficients& c, const UnpackOptions& options) : c_(c), options_(options) {
+    for (int mode = 0; mode < kModeCount; ++mode) {
+        if (block_table(mode, c.geometry.depth) == nullptr) continue;
+        const BlockShape shape = block_shape(mode, c.geometry.depth);
+        blocks_[mode] = {shape.cells, shape.z, shape.y, shape.x, c.contexts->positions[mode].data()};
+    }
+    if (!c.dc_image) return;
+    image_options_.steps = dc_image_quantizer({options.steps, {}, {}, {}}).steps;
+    image_.reset(new TileUnpacker(*c.dc_image, image_options_));
+}
+
+void TileUnpacker::unpack(const StagePayload& payload, int64_t first, int count, TileTokens* tokens) const {
+    if (payload.stage == 1) return unpack_first(payload, first, count, tokens);
+    TileTokens* of_tiles[2] = {tokens, tokens + count - 1};
+    const uint64_t from_start[2] = {0, 0};
+    unpack_tokens(payload, payload.stage, first, count, of_tiles, from_start);
+}
+
+void TileUnpacker::unpack_first(const StagePayload& payload, int64_t first, int count, TileTokens* tokens) const {
+    Coefficients& of_dcs = image_ ? *c_.dc_image : c_;
+    const DcCode code{payload.tables[0].view(), payload.dc_weights, image_ ? image_options_.steps : options_.steps};
+    uint64_t read[2] = {0, 0};
+    for (int k = 0; k < count; ++k) {
+        const Tile& tile = c_.tiles[first + k];
+        BitReader bits(payload.substream(tile.substream), payload.substream_bytes(tile.substream));
+        Status status = c_.mask ? read_mask(c_, tile, bits) : kOk;
+        if (status == kOk) status = read_dcs(of_dcs, of_dcs.tiles[first + k], code, bits);
+        if (status != kOk && bits.overrun()) status = kStatusTruncated;
+        if (status == kOk && !image_) status = bits.finish();
+        if (status != kOk) refuse(status, 1, tile);
+        read[k] = bits.position;
+    }
+    if (!image_) return;
+    TileTokens* of_image[2] = {nullptr, nullptr};
+    for (int k = 0; k < count; ++k) of_image[k] = tokens[k].image_.get();
+    image_->unpack_tokens(payload, 2, first, count, of_image, read);
+}
+
+void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t first, int count, TileTokens* const* tokens, const uint64_t* first_bits) const {
+    const bool alone = options_.reversible.empty();
+    const size_t tables = payload.tables.size();
+    const CodeTables headers = payload.tables[tables - 2].view(), codes = payload.tables[tables - 1].view();
+    UnpackJob jobs[2] = {};
+    for (int k = 0; k < count; ++k) {
+        const Tile& tile = c_.tiles[first + k];
+        TileTokens& t = *tokens[k];
+        UnpackJob& job = jobs[k];
+        job.data = payload.substream(tile.substream);
+        job.bytes = payload.substream_bytes(tile.substream);
+        job.first_bit = first_bits[k];
+        job.stage = stage;
+        job.depth = c_.geometry.depth;
+        job.az = tile.order->az, job.ay = tile.order->ay, job.ax = tile.order->ax;
+        job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
+        job.raster = tile.order->raster.data();
+        job.merges = tile.order->merges.data();
+        job.blocks = blocks_;
+        job.header_codes = &headers;
+        job.token_codes = &codes;
+        job.token_places = token_code_places();
+        job.left_offsets = token_left_offsets();
+        job.classes = c_.classes.get() + tile.base;
+        job.reversible = alone ? nullptr : options_.reversible.data();
+        job.sets_modes = stage == 2 || alone ? 1 : 0;
+        job.modes = c_.modes.get() + tile.base;
+        t.density_.resize(t.cells_);
+        t.spans_.resize(t.spans_.size() + t.cells_);
+        job.density = t.density_.data();
+        job.magnitudes = t.magnitudes_.data();
+        job.tokens = t.end_;
+        job.tokens_end = t.tokens_.get() + static_cast<int64_t>(t.cells_) * c_.per_cell();
+        job.spans = t.spans_.data() + t.spans_.size() - t.cells_;
+    }
+    kernels().unpack_tiles(jobs, count);
+    for (int k = 0; k < count; ++k) {
+        if (jobs[k].status != kOk) refuse(jobs[k].status, payload.stage, c_.tiles[first + k]);
+        tokens[k]->end_ = jobs[k].tokens;
+    }
+}
+
+std::vector<int64_t> tile_groups(const Coefficients& c) {
+    std::vector<int64_t> groups;
+    const auto count = static_cast<int64_t>(c.tiles.size());
+    for (int64_t i = 0; i < count; ++i)
+        if (i == 0 || c.tiles[i].substream / kGroupSubstreams != c.tiles[i - 1].substream / kGroupSubstreams) groups.push_back(i);
+    groups.push_back(count);
+    return groups;
+}
+
+uint64_t bytes_read(const Coefficients& c, const std::vector<int64_t>& groups, const StagePayload& payload) {
+    uint64_t bytes = payload.head_bytes;
+    for (size_t g = 0; g + 1 < groups.size(); ++g) bytes += payload.group_bytes(c.tiles[groups[g]].substream / kGroupSubstreams);
+    return bytes;
+}
+
+uint64_t stage_extent(const Coefficients& c, int stage, const uint8_t* payload, uint64_t size) {
+    return bytes_read(c, tile_groups(c), read_payload(payload, size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), true));
+}
+
+uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* bytes, uint64_t size, const UnpackOptions& options) {
+    const StagePayload payload = read_payload(bytes, size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), options.check_crc);
+    const std::vector<int64_t> groups = tile_groups(c);
+    const TileUnpacker unpacker(c, options);
+    Coefficients& of_tokens = stage == 1 && c.dc_image ? *c.dc_image : c;
+    const bool has_tokens = stage > 1 || c.dc_image, clears = stage <= 2 || options.reversible.empty();
+    if (has_tokens && !of_tokens.ac) of_tokens.allocate_ac();
+    parallel_for(static_cast<int64_t>(groups.size()) - 1, options.threads, [&](int64_t g, int) {
+        payload.check_group(c.tiles[groups[g]].substream / kGroupSubstreams);
+        TileTokens tokens[2] = {TileTokens(c), TileTokens(c)};
+        for (int64_t i = groups[g]; i < groups[g + 1]; i += 2) {
+            const int count = static_cast<int>(std::min<int64_t>(2, groups[g + 1] - i));
+            for (int k = 0; k < count; ++k) tokens[k].start(c, i + k);
+            unpacker.unpack(payload, i, count, tokens);
+            for (int k = 0; has_tokens && k < count; ++k)
+                spread_tokens(of_tokens, of_tokens.tiles[i + k], stage == 1 ? tokens[k].image_spans() : tokens[k].spans(), clears);
+        }
+    });
+    return bytes_read(c, groups, payload);
+}
+
+}  // namespace mmip
