@@ -21,7 +21,7 @@ from mmip_gpu.inspection import open_container
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from .options import Options
+    from numcodecs_plugin.options import Options
 
 __all__ = ["check_chunk", "check_header", "chunk_options", "coded_shape", "decode_host", "encode_host"]
 

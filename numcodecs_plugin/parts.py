@@ -16,10 +16,9 @@ import numpy as np
 import mmip_gpu as mmip
 from mmip_gpu.container import Header
 from mmip_gpu.groups import Span, groups_of_region, read_groups
-
-from .chunks import check_header
-from .ranges import START, WHOLE, Reading, Sparse
-from .selected import Selected
+from numcodecs_plugin.chunks import check_header
+from numcodecs_plugin.ranges import START, WHOLE, Reading, Sparse
+from numcodecs_plugin.selected import Selected
 
 __all__ = ["read_part"]
 

@@ -28,10 +28,9 @@ from mmip_gpu.device.overlap import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.parameters import DECODE_ITEM
 from mmip_gpu.device.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.errors import MmipError, TruncatedData
-
-from .prefix import PREFIX_BOUND
-from .stage_chunks import TileBox, placed
-from .stage_options import StageOptions
+from numcodecs_plugin.prefix import PREFIX_BOUND
+from numcodecs_plugin.stage_chunks import TileBox, placed
+from numcodecs_plugin.stage_options import StageOptions
 
 __all__ = ["StagePart", "decode_stages"]
 

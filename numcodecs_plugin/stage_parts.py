@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmip_gpu.groups import groups_of_box, spans_of_groups
-
-from .ranges import START, WHOLE, Reading, Sparse
-from .selected import Selected
-from .stage_chunks import TileBox
-from .stage_options import StageOptions
+from numcodecs_plugin.ranges import START, WHOLE, Reading, Sparse
+from numcodecs_plugin.selected import Selected
+from numcodecs_plugin.stage_chunks import TileBox
+from numcodecs_plugin.stage_options import StageOptions
 
 __all__ = ["read_stage_part"]
 

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 import mmip_gpu as mmip
 from mmip_gpu.container import Header
 from mmip_gpu.errors import InvalidArgument
-
-from .buffers import held_by
-from .chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
-from .options import CODEC_NAME, Options, checked_keys
-from .parts import read_part
-from .ranges import Reading
-from .selected import Selected
-from .zarr_codec import Part, ZarrCodec
+from numcodecs_plugin.buffers import held_by
+from numcodecs_plugin.chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
+from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
+from numcodecs_plugin.parts import read_part
+from numcodecs_plugin.ranges import Reading
+from numcodecs_plugin.selected import Selected
+from numcodecs_plugin.zarr_codec import Part, ZarrCodec
 
 if TYPE_CHECKING:
     from typing import Self

@@ -24,10 +24,9 @@ from zarr.storage import StorePath
 
 from mmip_gpu.device.placement import is_on_device
 from mmip_gpu.errors import CorruptData, MmipError, UnsupportedVersion
-
-from .buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
-from .ranges import Fetched, Reading, Span, advance, or_whole
-from .selected import Selected
+from numcodecs_plugin.buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
+from numcodecs_plugin.ranges import Fetched, Reading, Span, advance, or_whole
+from numcodecs_plugin.selected import Selected
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer
