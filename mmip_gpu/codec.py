@@ -17,7 +17,7 @@ from mmip_gpu._core import SEARCH_NONE, Chunk
 from mmip_gpu._core import statistics as sample_statistics
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.components import colour_planes, sample_planes
-from mmip_gpu.container import Header, TransformFields
+from mmip_gpu.container.header import Header, TransformFields
 from mmip_gpu.corrections import add_corrections, encode_corrections
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
 from mmip_gpu.floats import DEEP_LIMIT, INDEX_LIMIT, from_indices, sample_dtype, to_indices

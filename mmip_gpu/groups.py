@@ -15,16 +15,14 @@ import numpy as np
 
 from mmip_gpu._core import GROUP_SUBSTREAMS, PayloadHead
 from mmip_gpu.codec import check_payload
-from mmip_gpu.container import Header
+from mmip_gpu.container.byte_ranges import Span
+from mmip_gpu.container.header import Header
 from mmip_gpu.region import TiledRegion
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Span", "groups_of_box", "groups_of_region", "read_groups", "spans_of_groups"]
-
-Span = tuple[int, int]
-"""First byte and the one after the last."""
+__all__ = ["groups_of_box", "groups_of_region", "read_groups", "spans_of_groups"]
 
 
 def groups_of_region(header: Header, scale: int, region: tuple[slice, ...] | None) -> list[int] | None:

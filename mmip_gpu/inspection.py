@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.codec import read_extent
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData
 from mmip_gpu.loss import reached_bound
 from mmip_gpu.planning import sample_step

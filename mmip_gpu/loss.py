@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mmip_gpu._core import difference
-from mmip_gpu.container import UNKNOWN_ERROR, LossRecord
+from mmip_gpu.container.header import UNKNOWN_ERROR, LossRecord
 from mmip_gpu.floats import squared_error, upper_float32
 from mmip_gpu.planning import ChunkPlan
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.container import Header, LossRecord, TransformFields
+from mmip_gpu.container.header import Header, LossRecord, TransformFields
 from mmip_gpu.errors import CorruptData, LimitExceeded
 from mmip_gpu.planning import ChunkPlan
 from mmip_gpu.region import checked_region

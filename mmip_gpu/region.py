@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.axes import Own, PlaneLayout
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["TiledRegion", "checked_region"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu.codec import decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, InvalidArgument
 from mmip_gpu.inspection import open_container
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.codec import needed_stages
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.device.cuda_executor import CudaExecutor
 from mmip_gpu.device.decoding import DecodeJob
 from mmip_gpu.device.executors import Array, Executor

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import STATUS_TRUNCATED, status_text
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.heads import StageHead
 from mmip_gpu.device.parameters import DECODE_STATE

@@ -17,7 +17,7 @@ from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import MmipError, StoreError
 from mmip_gpu.store.blocks import DaskBoxes, groups_by_block
 from mmip_gpu.store.given import Boxes, Given, given_boxes

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.device.arrays import SAMPLE_BYTES
 from mmip_gpu.device.cuda_executor import CudaExecutor
 from mmip_gpu.device.encoding import refusal

@@ -26,9 +26,9 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipSto
 
 from mmip_gpu._core import MAX_STAGES
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
+from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.grid import Coordinates
 from mmip_gpu.store.leftovers import clear_leftovers, names_in
-from numcodecs_plugin import StageCodec
 
 if TYPE_CHECKING:
     from typing import TypeAlias

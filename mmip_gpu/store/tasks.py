@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from mmip_gpu.codec import Encoded, decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
 from mmip_gpu.store.chunk_header import ChunkHeader
 from mmip_gpu.store.claim import Claim

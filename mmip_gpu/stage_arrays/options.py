@@ -15,7 +15,7 @@ import numpy as np
 
 from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, MAX_STAGES, MAX_STEP, MAX_TILE_SAMPLES, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import CorruptData, InvalidArgument
-from numcodecs_plugin.prefix import read_prefix
+from mmip_gpu.stage_arrays.prefix import read_prefix
 
 if TYPE_CHECKING:
     from typing import Self

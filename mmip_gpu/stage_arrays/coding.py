@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import MAX_INDEX, Chunk
 from mmip_gpu.errors import CorruptData, InvalidArgument
-from numcodecs_plugin.prefix import write_prefix
-from numcodecs_plugin.stage_options import IMAGE_LOG2, StageOptions, check_stage_dtype
+from mmip_gpu.stage_arrays.options import IMAGE_LOG2, StageOptions, check_stage_dtype
+from mmip_gpu.stage_arrays.prefix import write_prefix
 
 if TYPE_CHECKING:
     from typing import Self

@@ -28,9 +28,9 @@ from mmip_gpu.device.masks import Masks
 from mmip_gpu.device.overlap import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.packing import Indices, pack
 from mmip_gpu.planning import ChunkPlan
-from numcodecs_plugin.prefix import write_prefix
-from numcodecs_plugin.stage_chunks import encode_stage
-from numcodecs_plugin.stage_options import StageOptions
+from mmip_gpu.stage_arrays.coding import encode_stage
+from mmip_gpu.stage_arrays.options import StageOptions
+from mmip_gpu.stage_arrays.prefix import write_prefix
 
 __all__ = ["COLUMNS_ITEM", "encode_stages"]
 
