@@ -31,7 +31,7 @@ from distributed import Client, LocalCluster
 from harness import write_rows
 
 import mmip_gpu as mmip
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.store import cluster as tasks
 from mmip_gpu.store.job import Job
 

@@ -41,7 +41,7 @@ import numpy as np
 from harness import write_rows
 
 import mmip_gpu as mmip
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.sources import Source
 
 SHAPE, CHUNKS, SPACING = (96, 256, 384), (16, 32, 32), (1.5, 0.5, 0.5)

@@ -17,7 +17,7 @@ import mmip_gpu as mmip
 from mmip_gpu.container.byte_ranges import START, WHOLE, Reading, Span, Sparse
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.zarr_selection import Selected
-from mmip_gpu.groups import groups_of_region, read_groups
+from mmip_gpu.transform.groups import groups_of_region, read_groups
 from numcodecs_plugin.chunks import check_header
 
 __all__ = ["read_part"]

@@ -24,7 +24,6 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 import mmip_gpu as mmip
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
-from mmip_gpu.phantoms import phantom3d
 from mmip_gpu.sources import open_source
 from mmip_gpu.store import cluster as cluster_module
 from mmip_gpu.store import cluster_survey, grid, on_device, repair_zarr, survey, verify_zarr
@@ -35,6 +34,7 @@ from mmip_gpu.store.place import Place
 from mmip_gpu.store.portable import opened, packed
 from mmip_gpu.store.records import ChunkStore, Totals
 from mmip_gpu.store.tasks import WriteChunk
+from mmip_gpu.volume.phantoms import phantom3d
 from numcodecs_plugin import Mmip, MmipV2
 
 distributed = pytest.importorskip("distributed")

@@ -16,10 +16,10 @@ from stage_stores import KINDS, Counting, arrays
 from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 
 import mmip_gpu as mmip
-from mmip_gpu import groups
 from mmip_gpu.container import byte_ranges, zarr_selection
 from mmip_gpu.stage_arrays import partial_read
 from mmip_gpu.stage_arrays.coding import decode_stage
+from mmip_gpu.transform import groups
 from numcodecs_plugin import StageCodec
 
 NEEDS_PARTS = pytest.mark.skipif(

@@ -30,10 +30,7 @@ from zarr.storage import LocalStore, MemoryStore, StorePath, WrapperStore
 
 import mmip_gpu as mmip
 from mmip_gpu import errors
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import Encoded
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError, UnsupportedVersion
-from mmip_gpu.roi import RoiRule
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store import grid
 from mmip_gpu.store import job as jobs
@@ -45,6 +42,9 @@ from mmip_gpu.store.place import Place
 from mmip_gpu.store.records import Totals
 from mmip_gpu.store.survey import surveyed_here
 from mmip_gpu.store.window import run_bounded
+from mmip_gpu.transform.chunk import Encoded
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.roi import RoiRule
 
 ROOT = Path(mmip.__file__).parents[1]  # where the package that is tested lies
 SMALL = {"quality": 20, "chunks": (16, 32, 32), "threads": 2}

@@ -2,7 +2,7 @@
 
 Values: a frozen Header on one side, its bytes on the other. Implements FORMAT.md section 1; sole home of its fields.
 Guarantees that `parse` accepts exactly what `to_bytes` can write and raises CorruptData, TruncatedData or
-UnsupportedVersion for anything else, before anything is allocated. Payloads are codec.py's affair.
+UnsupportedVersion for anything else, before anything is allocated. Payloads are transform/chunk.py's affair.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from mmip_gpu._core import (
     MIN_STEP,
     STEP_ONE,
 )
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import MODES
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
-from mmip_gpu.floats import sample_range
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import sample_range
 
 if TYPE_CHECKING:
     from typing import Self

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE, palette_positions
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.codec import needed_stages
 from mmip_gpu.device.decoded import Chunk, Decoded, DecodeJob
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.finishing import SAMPLE_TYPES, finish
@@ -36,9 +35,10 @@ from mmip_gpu.device.tiles import (
     tile_records,
 )
 from mmip_gpu.errors import LimitExceeded, MmipError
-from mmip_gpu.floats import sample_dtype, sample_range
 from mmip_gpu.raw import decode_raw
-from mmip_gpu.region import TiledRegion
+from mmip_gpu.transform.chunk import needed_stages
+from mmip_gpu.volume.floats import sample_dtype, sample_range
+from mmip_gpu.volume.region import TiledRegion
 
 __all__ = ["DecodeJob", "Decoded", "Decoder", "token_room"]
 

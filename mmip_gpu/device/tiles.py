@@ -17,7 +17,7 @@ from mmip_gpu._core import coding_order
 from mmip_gpu.container.header import TransformFields
 from mmip_gpu.device import _phases
 from mmip_gpu.device.parameters import DECODE_TILE, TOKEN_BYTES, TOKEN_SPAN_BYTES
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.transform.plan import ChunkPlan
 
 __all__ = [
     "COMPONENT_LIMIT",

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import MAX_INDEX, palette_positions
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device.batches import Batch, ChunkShape
 from mmip_gpu.device.corrections import encode_corrections
@@ -27,10 +26,11 @@ from mmip_gpu.device.fields import pointers
 from mmip_gpu.device.masks import Masks
 from mmip_gpu.device.overlap import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.packing import Indices, pack
-from mmip_gpu.planning import ChunkPlan
 from mmip_gpu.stage_arrays.coding import encode_stage
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.stage_arrays.prefix import write_prefix
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["COLUMNS_ITEM", "encode_stages"]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from mmip_gpu.container.byte_ranges import START, WHOLE, Reading, Sparse
 from mmip_gpu.container.zarr_selection import Selected
-from mmip_gpu.groups import groups_of_box, spans_of_groups
 from mmip_gpu.stage_arrays.coding import TileBox
 from mmip_gpu.stage_arrays.options import StageOptions
+from mmip_gpu.transform.groups import groups_of_box, spans_of_groups
 
 __all__ = ["read_stage_part"]
 

@@ -1,7 +1,7 @@
 """Zarr stores of volumes that are read stage by stage; the only part of the package that imports zarr.
 
 Values: anything `mmip_gpu.sources.open_source` opens in, a Zarr group out; and the group back as an array.
-Implements FORMAT.md section 10. Coding is codec.py's affair; here are chunks, keys, records, bounded work.
+Implements FORMAT.md section 10. Coding is transform/chunk.py's affair; here are chunks, keys, records, bounded work.
 """
 
 from __future__ import annotations

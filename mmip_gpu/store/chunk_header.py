@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.codec import Encoded
 from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, TruncatedData
 from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.transform.chunk import Encoded
 
 if TYPE_CHECKING:
     from typing import Self

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.roi import RoiRule, roi_classes
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.sources.arrays import dask_array, on_host
 from mmip_gpu.store.grid import Region
 from mmip_gpu.store.survey import Survey, mask_survey, otsu_rule
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.roi import RoiRule, roi_classes
 
 __all__ = ["RegionClasses"]
 

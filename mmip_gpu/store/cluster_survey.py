@@ -14,7 +14,6 @@ from itertools import accumulate, product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.arrays import on_host
@@ -24,6 +23,7 @@ from mmip_gpu.store.grid import boxes, piece_lengths
 from mmip_gpu.store.portable import opened, packed
 from mmip_gpu.store.survey import Look, Piece, Survey, surveyed_here
 from mmip_gpu.store.tasks import Runner
+from mmip_gpu.volume.axes import PlaneLayout
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -16,17 +16,17 @@ import numpy as np
 
 from mmip_gpu._core import MAX_CORRECTION_ERROR, STEP_ONE
 from mmip_gpu.arguments import check_step
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.header import DTYPES, Header, LossRecord, TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument
-from mmip_gpu.floats import sample_range
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.roi import RoiRule
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.chunk_header import ORIGIN_BYTES
 from mmip_gpu.store.grid import ChunkGrid, Coordinates, chunk_lengths, image_cells
 from mmip_gpu.store.place import CORRECTIONS, StageArray, stage_name
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import sample_range
+from mmip_gpu.volume.roi import RoiRule
 
 __all__ = ["StoreDescription"]
 

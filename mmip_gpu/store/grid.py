@@ -13,8 +13,8 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = [
     "ChunkGrid",

@@ -18,14 +18,8 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.arguments import check_step, is_colour
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.matching import check_reached, search_step
-from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
-from mmip_gpu.planning import ChunkPlan, initial_step, spread_probe
-from mmip_gpu.rate import flattened, imaged_plan, matched_plan, padded_plan, probed_plan
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store.chunk_header import with_origin
@@ -35,7 +29,13 @@ from mmip_gpu.store.grid import ChunkGrid, Coordinates, Region, chunk_lengths
 from mmip_gpu.store.ratio import probed_ratio, ratio_again
 from mmip_gpu.store.records import Totals
 from mmip_gpu.store.survey import Survey, value_limits
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan, initial_step, spread_probe
+from mmip_gpu.transform.planning.find_padding import find_padding, given_padding, may_hold_padding
+from mmip_gpu.transform.planning.make_plan import flattened, imaged_plan, matched_plan, padded_plan, probed_plan
+from mmip_gpu.transform.planning.match_distortion import check_reached, search_step
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["Job"]
 

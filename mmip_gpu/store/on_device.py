@@ -24,7 +24,7 @@ from mmip_gpu.device.samples import DeviceSamples, encoded_together
 from mmip_gpu.store.chunk_header import with_origin
 from mmip_gpu.store.grid import Coordinates
 from mmip_gpu.store.tasks import Runner, Task, WriteChunk
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.planning.trial import Trial
 
 __all__ = ["DeviceRunner"]
 

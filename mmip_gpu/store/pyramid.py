@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import zarr
 from zarr.codecs import ZstdCodec
 
-from mmip_gpu.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.floats import sample_range
 from mmip_gpu.sources.history import HISTORY
 from mmip_gpu.store.labelled import shrinking_axes
 from mmip_gpu.store.levels import Level, MeanLevel, ScaledLevel, levels_below
 from mmip_gpu.store.read import ProgressiveArray, open_zarr
+from mmip_gpu.transform.chunk import SCALES
 from mmip_gpu.version import __version__
+from mmip_gpu.volume.floats import sample_range
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike, StorePath

@@ -2,7 +2,7 @@
 
 Values: probes (samples and classes) and descriptions in; a plan or the next description out. Encoder side;
 implements no section of FORMAT.md. Guarantees that the ratio is never missed silently: passes end at the request or
-with InvalidArgument. The search is sizing.py's affair.
+with InvalidArgument. The search is transform/planning/match_size.py's affair.
 """
 
 from __future__ import annotations
@@ -11,11 +11,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.sizing import LARGEST_STEP, RATIO_TOLERANCE, RatioStep, next_ratio_step, search_ratio, unreachable_ratio
 from mmip_gpu.store.description import StoreDescription
 from mmip_gpu.store.records import Totals
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.match_size import (
+    LARGEST_STEP,
+    RATIO_TOLERANCE,
+    RatioStep,
+    next_ratio_step,
+    search_ratio,
+    unreachable_ratio,
+)
+from mmip_gpu.transform.planning.trial import Trial
 
 __all__ = ["probed_ratio", "ratio_again"]
 

@@ -3,7 +3,7 @@
 Values: a place in; arrays of the regions that are asked for out; host memory. Implements FORMAT.md section 10
 (reader). Guarantees that only records and needed stages of chunks that a region touches are read, each at most once
 while they are kept, and that a missing or damaged chunk is an error with its coordinates. Which bytes are needed is
-pieces.py's affair, decoding is codec.py's.
+pieces.py's affair, decoding is transform/chunk.py's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.codec import decode_chunk, needed_stages
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.inspection import describe
 from mmip_gpu.store.grid import Coordinates, Part
@@ -29,6 +28,7 @@ from mmip_gpu.store.records import ChunkStore
 from mmip_gpu.store.report import PREPARING, check_report, described, held_stages, history_of, report_of
 from mmip_gpu.store.selection import basic_selection
 from mmip_gpu.store.window import run_bounded
+from mmip_gpu.transform.chunk import decode_chunk, needed_stages
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike

@@ -12,13 +12,13 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sinks import moved
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import dicom_terms
 from mmip_gpu.store.place import ATTRIBUTE
 from mmip_gpu.store.read import ProgressiveArray, open_zarr
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["recoded_source"]
 

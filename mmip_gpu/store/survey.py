@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument, MissingResource
-from mmip_gpu.roi import CLASS_MAX, RoiRule
 from mmip_gpu.sources import Source
 from mmip_gpu.store.grid import boxes, piece_lengths
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.roi import CLASS_MAX, RoiRule
 
 __all__ = ["Look", "Piece", "Survey", "mask_survey", "otsu_rule", "surveyed_here", "value_limits"]
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from mmip_gpu.codec import Encoded, decode_chunk
 from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
 from mmip_gpu.store.chunk_header import ChunkHeader
@@ -20,6 +19,7 @@ from mmip_gpu.store.grid import Coordinates
 from mmip_gpu.store.job import Job
 from mmip_gpu.store.place import RECORDS
 from mmip_gpu.store.records import ChunkStore
+from mmip_gpu.transform.chunk import Encoded, decode_chunk
 
 __all__ = ["CheckChunk", "Checked", "RepairChunk", "Runner", "Task", "WholeChunk", "WriteChunk"]
 

@@ -3,7 +3,7 @@
 Values: what `open_source` opens and a place in; stage arrays, records and attributes out.
 Implements FORMAT.md section 10. Guarantees equal chunks for every thread count, device and cluster, at most `threads`
 chunks (on a device: batches of its lanes) in memory, and that a store whose job did not end never looks whole. Planning
-is in job.py, coding in codec.py.
+is in job.py, coding in transform/chunk.py.
 """
 
 from __future__ import annotations

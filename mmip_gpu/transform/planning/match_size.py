@@ -1,7 +1,7 @@
 """Finding a step by the encoded size: the smallest that reaches a ratio, or the one that makes an error bound cheapest.
 
 Values: a plan and a function that tells what a plan's encoding weighs in; a plan out. Encoder decisions only: nothing
-here is part of the format. Guarantees results that depend on the sizes alone; coding is codec.py's affair.
+here is part of the format. Guarantees results that depend on the sizes alone; coding is transform/chunk.py's affair.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from mmip_gpu._core import MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.transform.plan import ChunkPlan
 
 __all__ = [
     "LARGEST_STEP",

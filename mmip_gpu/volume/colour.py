@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import Chunk
 from mmip_gpu._core import colour_planes as core_colour_planes
-from mmip_gpu.floats import sample_range
+from mmip_gpu.volume.floats import sample_range
 
 __all__ = ["colour_planes", "sample_planes"]
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.axes import Own, PlaneLayout
 from mmip_gpu.container.header import Header
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.volume.axes import Own, PlaneLayout
 
 __all__ = ["TiledRegion", "checked_region"]
 

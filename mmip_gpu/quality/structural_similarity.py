@@ -2,7 +2,7 @@
 
 Values: two arrays of one shape (real samples, host memory, any layout) whose last two axes are the plane in;
 means of the SSIM map out. Implements no section of FORMAT.md. Guarantees scikit-image's map (7 x 7 uniform
-window) in bounded memory; leaves the choice of the data range, and all other measures, to ``metrics.py``.
+window) in bounded memory; leaves the choice of the data range, and all other measures, to ``quality/metrics.py``.
 """
 
 from __future__ import annotations

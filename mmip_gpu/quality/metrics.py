@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.roi import RoiRule, checked_axes, roi_classes
-from mmip_gpu.similarity import mean_similarity
+from mmip_gpu.quality.structural_similarity import mean_similarity
+from mmip_gpu.volume.roi import RoiRule, checked_axes, roi_classes
 
 __all__ = ["evaluate", "format_table", "json_ready", "max_error", "psnr", "rmse", "ssim"]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import difference
 from mmip_gpu.container.header import UNKNOWN_ERROR, LossRecord
-from mmip_gpu.floats import squared_error, upper_float32
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.floats import squared_error, upper_float32
 
 __all__ = ["loss_record", "measured_error", "reached_bound"]
 

@@ -1,7 +1,7 @@
 """Samples that plans are tried on: a whole array, or parts of it joined.
 
 Values: samples with their quality classes, where they lie, and plans in; errors, sizes and the encoding out. Encoder
-side of FORMAT.md; the work is codec.py's for samples in host memory, device/samples.py's for those on a device.
+side of FORMAT.md; transform/ does the work for samples of the host, device/ for those of a device.
 Guarantees that a plan which is asked about again, the last one tried, is not analyzed again: a search that ends with
 what it keeps costs no second analysis and no second decoding.
 """
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import difference, differences
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import Analysis, analyzed_chunk, cell_map, encode_chunk
-from mmip_gpu.floats import squared_error
-from mmip_gpu.planning import QUARTER, ChunkPlan, quarter_regions
 from mmip_gpu.raw import Encoded, encode_raw
+from mmip_gpu.transform.chunk import Analysis, analyzed_chunk, cell_map, encode_chunk
+from mmip_gpu.transform.plan import QUARTER, ChunkPlan, quarter_regions
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import squared_error
 
 __all__ = ["Analyzed", "HostSamples", "Region", "Samples", "Trial", "analyzed_part"]
 
@@ -164,7 +164,7 @@ class Trial:
     Examples
     --------
     >>> from mmip_gpu.config import CodecConfig
-    >>> from mmip_gpu.planning import class_steps
+    >>> from mmip_gpu.transform.plan import class_steps
     >>> steps, flags = class_steps(CodecConfig("quality", 10.0), 1, False, 44.0)
     >>> plan = ChunkPlan(CodecConfig("quality", 10.0), "yx", False, 1, (0, 4, 4), (0, 12, 63), steps, flags)
     >>> trial = Trial(np.arange(4096, dtype=np.uint16).reshape(64, 64))

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmip_gpu._core import GROUP_SUBSTREAMS, PayloadHead
-from mmip_gpu.codec import check_payload
 from mmip_gpu.container.byte_ranges import Span
 from mmip_gpu.container.header import Header
-from mmip_gpu.region import TiledRegion
+from mmip_gpu.transform.chunk import check_payload
+from mmip_gpu.volume.region import TiledRegion
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -2,7 +2,7 @@
 
 Values: arrays in host memory, texts and rows of numbers in; one picture file out (PNG, or what the file name
 says). Implements no section of FORMAT.md. Guarantees one grey scale for all images, one error scale for all
-maps, no global matplotlib state and a PNG below 300 kB; leaves measuring to ``metrics.py``.
+maps, no global matplotlib state and a PNG below 300 kB; leaves measuring to ``quality/metrics.py``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
-from mmip_gpu.metrics import max_error
-from mmip_gpu.roi import RoiRule, checked_axes, roi_classes
+from mmip_gpu.quality.metrics import max_error
+from mmip_gpu.volume.roi import RoiRule, checked_axes, roi_classes
 
 if TYPE_CHECKING:
     from os import PathLike

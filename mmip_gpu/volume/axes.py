@@ -1,7 +1,7 @@
 """Arrays as planes: which axes are coded together and which are independent images.
 
 Values: an array of rank 1 to 6 with named axes on one side, a C-ordered array (planes, Z, Y, X) on the other.
-Implements FORMAT.md section 1 (planes). Guarantees that `from_planes` undoes `to_planes`; colour is codec.py's affair.
+Implements FORMAT.md section 1 (planes). Guarantees that `from_planes` undoes `to_planes`; colour is apart (colour.py).
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import MAX_STEP, MIN_STEP, SEARCH_FAST, SEARCH_FULL, SEARCH_ROUGH, STEP_ONE
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig, Quality
-from mmip_gpu.floats import DEEP_LIMIT
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import DEEP_LIMIT
 
 __all__ = [
     "QUARTER",

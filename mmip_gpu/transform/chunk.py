@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import SEARCH_NONE, Chunk
 from mmip_gpu._core import statistics as sample_statistics
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.components import colour_planes, sample_planes
 from mmip_gpu.container.header import Header, TransformFields
-from mmip_gpu.corrections import add_corrections, encode_corrections
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
-from mmip_gpu.floats import DEEP_LIMIT, INDEX_LIMIT, from_indices, sample_dtype, to_indices
-from mmip_gpu.loss import loss_record, measured_error
-from mmip_gpu.planning import ChunkPlan, sample_offset
 from mmip_gpu.raw import CodedParts, Encoded, assembled, decode_raw, encode_raw, head_crc, transform_header
-from mmip_gpu.region import TiledRegion
-from mmip_gpu.roi import cell_classes
+from mmip_gpu.transform.corrections import add_corrections, encode_corrections
+from mmip_gpu.transform.loss import loss_record, measured_error
+from mmip_gpu.transform.plan import ChunkPlan, sample_offset
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.colour import colour_planes, sample_planes
+from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, from_indices, sample_dtype, to_indices
+from mmip_gpu.volume.region import TiledRegion
+from mmip_gpu.volume.roi import cell_classes
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import Chunk, find_corrections
 from mmip_gpu._core import add_corrections as core_add_corrections
-from mmip_gpu.floats import sample_range
+from mmip_gpu.volume.floats import sample_range
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

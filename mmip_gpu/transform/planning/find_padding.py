@@ -2,7 +2,7 @@
 
 Values: a configuration, a dtype and a way to read regions in; a padding value, or a candidate with a region, out.
 Encoder side of FORMAT.md section 8.1 (mask). Reads four corners of one slice; whether a candidate is kept is
-decided by coding (rate.py).
+decided by coding (transform/planning/make_plan.py).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["PaddingCandidate", "find_padding", "given_padding", "may_hold_padding"]
 

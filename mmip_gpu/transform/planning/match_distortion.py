@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.sizing import LARGEST_STEP, SMALLEST_STEP
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.match_size import LARGEST_STEP, SMALLEST_STEP
+from mmip_gpu.transform.planning.trial import Trial
 
 __all__ = [
     "SLOPE",
