@@ -18,7 +18,8 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.device.decoding import DecodeJob, Decoder
 from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
 from mmip_gpu.errors import BackendUnavailable, CorruptData, MmipError
-from mmip_gpu.transform.chunk import ROUNDING, decode_chunk, encode_chunk
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 
 _BATCH = 16  # cases that share launches

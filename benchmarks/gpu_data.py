@@ -18,7 +18,7 @@ from machine import data_folder
 
 import mmip_gpu as mmip
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.transform.chunk import analyzed_chunk
+from mmip_gpu.transform.analysis import analyzed_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial

@@ -24,7 +24,8 @@ from mmip_gpu.device.decoding import DecodeJob, Decoder
 from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
 from mmip_gpu.device.measuring import MeasuredExecutor, clock_of, median_seconds
 from mmip_gpu.errors import BackendUnavailable, LimitExceeded
-from mmip_gpu.transform.chunk import ROUNDING, Encoded, decode_chunk, encode_chunk
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import Encoded, decode_chunk, encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.trial import Trial
 

@@ -19,7 +19,8 @@ import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.quality.metrics import format_table
-from mmip_gpu.transform.chunk import analyzed_chunk, decode_chunk, encode_chunk
+from mmip_gpu.transform.analysis import analyzed_chunk
+from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial

@@ -18,7 +18,7 @@ import numpy as np
 
 from mmip_gpu import _core
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.transform.chunk import analyzed_chunk, empty_chunk
+from mmip_gpu.transform.analysis import analyzed_chunk, empty_chunk
 from mmip_gpu.transform.plan import ChunkPlan, tile_log2
 from mmip_gpu.volume.axes import PlaneLayout
 

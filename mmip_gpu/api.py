@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from mmip_gpu.arguments import check_data_range, check_step, checked_array, is_colour, thread_count
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.reader import open_container
 from mmip_gpu.device.placement import wants_device
 from mmip_gpu.errors import InvalidArgument, MmipError
-from mmip_gpu.inspection import open_container
 from mmip_gpu.transform.chunk import Encoded, decode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.make_plan import make_plan

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu.container.header import Header
+from mmip_gpu.container.reader import open_container
 from mmip_gpu.errors import CorruptData, InvalidArgument
-from mmip_gpu.inspection import open_container
 from mmip_gpu.transform.chunk import decode_chunk
 
 if TYPE_CHECKING:

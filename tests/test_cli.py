@@ -15,9 +15,9 @@ import pytest
 
 import mmip_gpu
 from mmip_gpu.cli import main
-from mmip_gpu.cli.decoded import Decoded
 from mmip_gpu.cli.parser import build_parser
 from mmip_gpu.cli.values import region
+from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.metrics import evaluate
 from mmip_gpu.quality.plane_blocks import pieces
 from mmip_gpu.quality.stage_errors import evaluate_stages

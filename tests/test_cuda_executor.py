@@ -26,7 +26,8 @@ from mmip_gpu.device.overlap import Lane, through_lanes
 from mmip_gpu.device.parameters import layout_of
 from mmip_gpu.device.statistics import SAMPLE_RUN
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
-from mmip_gpu.transform.chunk import ROUNDING, encode_chunk
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan, class_steps
 
 

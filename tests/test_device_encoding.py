@@ -22,7 +22,8 @@ from mmip_gpu.device.packing import Indices, pack
 from mmip_gpu.device.parameters import PAYLOAD_ITEM, SAMPLE_ITEM
 from mmip_gpu.device.search import Search
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.transform.chunk import ROUNDING, analyzed_chunk, cell_map, empty_chunk, encode_chunk
+from mmip_gpu.transform.analysis import ROUNDING, analyzed_chunk, cell_map, empty_chunk
+from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, sample_offset
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.colour import colour_planes

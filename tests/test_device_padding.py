@@ -21,7 +21,8 @@ from mmip_gpu.device.encoding import Chunk, encode_batch
 from mmip_gpu.device.mask_parameters import LEVEL_ITEM, PADDED_ITEM
 from mmip_gpu.device.masks import fill_padding
 from mmip_gpu.device.packing import pack
-from mmip_gpu.transform.chunk import ROUNDING, cell_map, empty_chunk, encode_chunk
+from mmip_gpu.transform.analysis import ROUNDING, cell_map, empty_chunk
+from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan, sample_offset
 from mmip_gpu.volume.axes import PlaneLayout
 

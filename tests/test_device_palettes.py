@@ -16,7 +16,7 @@ from mmip_gpu import _core
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.batches import Batch, ChunkShape
 from mmip_gpu.device.packing import pack
-from mmip_gpu.transform.chunk import analyzed_chunk
+from mmip_gpu.transform.analysis import analyzed_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 

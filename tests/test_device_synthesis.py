@@ -15,7 +15,7 @@ from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.batches import Batch, ChunkShape
 from mmip_gpu.device.statistics import differences, sample_statistics
 from mmip_gpu.device.synthesis import Reconstruction, Synthesizer
-from mmip_gpu.transform.chunk import Analysis, analyzed_chunk
+from mmip_gpu.transform.analysis import Analysis, analyzed_chunk
 from mmip_gpu.volume.axes import PlaneLayout
 
 

@@ -27,7 +27,8 @@ from mmip_gpu.device.measuring import HostClock, clock_of, median_seconds
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
 from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.sources import open_source
-from mmip_gpu.transform.chunk import ROUNDING, Encoded, decode_chunk, encode_chunk
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import Encoded, decode_chunk, encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import mmip_gpu
-from mmip_gpu.cli.decoded import Decoded
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.files import summary, write_json
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.values import Roi, coding_options, load_roi
 from mmip_gpu.errors import StoreError
+from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source

@@ -19,7 +19,7 @@ from mmip_gpu.device.heads import StageHead
 from mmip_gpu.device.parameters import DECODE_STATE
 from mmip_gpu.device.tiles import Box
 from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
-from mmip_gpu.volume.region import TiledRegion
+from mmip_gpu.transform.tiled_region import TiledRegion
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

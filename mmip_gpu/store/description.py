@@ -17,7 +17,9 @@ import numpy as np
 from mmip_gpu._core import MAX_CORRECTION_ERROR, STEP_ONE
 from mmip_gpu.arguments import check_step
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.container.header import DTYPES, Header, LossRecord, TransformFields
+from mmip_gpu.container.header import DTYPES, Header
+from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.chunk_header import ORIGIN_BYTES

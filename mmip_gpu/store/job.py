@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.arguments import check_step, is_colour
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store.chunk_header import with_origin
 from mmip_gpu.store.classes import RegionClasses

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmip_gpu.container.header import UNKNOWN_ERROR, Header
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.loss_record import UNKNOWN_ERROR, reached_bound
 from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
 from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND, read_prefix, write_prefix
 from mmip_gpu.store.chunk_header import ChunkHeader
@@ -23,7 +24,6 @@ from mmip_gpu.store.description import StoreDescription
 from mmip_gpu.store.grid import Coordinates
 from mmip_gpu.store.place import RECORDS, Place
 from mmip_gpu.transform.chunk import Encoded
-from mmip_gpu.transform.loss import reached_bound
 
 __all__ = ["ChunkStore", "Totals"]
 

@@ -16,8 +16,8 @@ import numpy as np
 from mmip_gpu._core import GROUP_SUBSTREAMS, PayloadHead
 from mmip_gpu.container.byte_ranges import Span
 from mmip_gpu.container.header import Header
-from mmip_gpu.transform.chunk import check_payload
-from mmip_gpu.volume.region import TiledRegion
+from mmip_gpu.container.payload import check_payload
+from mmip_gpu.transform.tiled_region import TiledRegion
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

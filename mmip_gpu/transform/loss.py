@@ -14,11 +14,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mmip_gpu._core import difference
-from mmip_gpu.container.header import UNKNOWN_ERROR, LossRecord
+from mmip_gpu.container.loss_record import UNKNOWN_ERROR, LossRecord
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.floats import squared_error, upper_float32
 
-__all__ = ["loss_record", "measured_error", "reached_bound"]
+__all__ = [
+    "loss_record",
+    "measured_error",
+]
 
 
 def measured_error(
@@ -50,14 +53,3 @@ def loss_record(
         sse, largest = round(estimate), UNKNOWN_ERROR
     verified = reached is not None or (plan.lossless and step is None)
     return LossRecord(config.mode, config.value, verified, *limits, sse, largest)
-
-
-def reached_bound(mode: str, psnr: float | None, max_error: float | None, ratio: float) -> float | None:
-    """What was reached of what a mode asks for, in its unit; None where that is not known, or infinite, or no number.
-
-    Examples
-    --------
-    >>> reached_bound("psnr", 50.2, 7, 12.5), reached_bound("quality", 50.2, 7, 12.5)
-    (50.2, None)
-    """
-    return {"psnr": psnr, "max_error": max_error, "ratio": ratio, "lossless": max_error}.get(mode)

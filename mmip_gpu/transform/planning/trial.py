@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import difference, differences
-from mmip_gpu.raw import Encoded, encode_raw
-from mmip_gpu.transform.chunk import Analysis, analyzed_chunk, cell_map, encode_chunk
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.raw import encode_raw
+from mmip_gpu.transform.analysis import Analysis, analyzed_chunk, cell_map
+from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import QUARTER, ChunkPlan, quarter_regions
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import squared_error
