@@ -264,8 +264,8 @@ def row_of(client: str, image: Image, place: str) -> dict[str, Any]:
 
 def first_look(repeats: int = 3) -> list[dict[str, Any]]:
     """MB/s of raw samples for the first chunk of the last level, of processor time, with either depth of cells."""
-    from mmip_gpu.store.pyramid import Pyramid
-    from mmip_gpu.store.served import ServedImage
+    from mmip_gpu.store.views.http_images import ServedImage
+    from mmip_gpu.store.views.pyramid import Pyramid
 
     rows = []
     volume = np.tile(mmip.phantom3d((64, 512, 512)), (2, 2, 2))
