@@ -17,9 +17,11 @@ from harness import RIVALS, checksum, data_folder, psnr, rival_at_psnr, timed, u
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
+from mmip_gpu.codecs import Limits, Wanted
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.payload import parts_of
 from mmip_gpu.quality.metrics import format_table
-from mmip_gpu.transform.analysis import analyzed_chunk
+from mmip_gpu.transform.analysis import analyze, prepare
 from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.make_plan import make_plan
@@ -61,8 +63,8 @@ def our_row(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> tuple[
     encoded, encode, spread = timed(lambda: encode_chunk(array, plan, threads=1))
     _, encode_2, _ = timed(lambda: encode_chunk(array, plan, threads=2))
     payloads = encoded.payloads
-    decoded, decode, _ = timed(lambda: decode_chunk(encoded.header, lambda stage: payloads[stage - 1], threads=1))
-    _, decode_2, _ = timed(lambda: decode_chunk(encoded.header, lambda stage: payloads[stage - 1], threads=2))
+    decoded, decode, _ = timed(lambda: decode_chunk(encoded.header, parts_of(payloads), Wanted(), Limits(1)))
+    _, decode_2, _ = timed(lambda: decode_chunk(encoded.header, parts_of(payloads), Wanted(), Limits(2)))
     found = psnr(array, decoded)
     if plan.lossless and not np.array_equal(array, decoded):
         raise RuntimeError("lossless round trip differs")
@@ -141,9 +143,9 @@ def decode_times(
 
 def profile(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> list[dict[str, Any]]:
     """Seconds of each pass over one chunk, one thread."""
-    analysis, analyze, _ = timed(lambda: analyzed_chunk(array, plan, None, 1))
+    analysis, seconds, _ = timed(lambda: analyze(prepare(array, plan, 1), plan, None))
     chunk, offset = analysis.chunk, analysis.offset
-    times = {"analyze (transform, modes, quantize)": analyze}
+    times = {"analyze (transform, modes, quantize)": seconds}
     payloads = []
     for stage in range(1, len(plan.cuts) + 1):
         payload, times[f"pack stage {stage}"], _ = timed(lambda s=stage: chunk.pack(s, 1))

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import check_data_range, check_step, checked_array, is_colour, thread_count
+from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.reader import open_container
 from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.errors import InvalidArgument, MmipError
-from mmip_gpu.transform.chunk import Encoded, decode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decode", "decode_batch", "encode", "encode_array", "encode_batch", "max_encoded_size"]
 
-DEFAULT_MAX_BYTES = 2**34
+DEFAULT_MAX_BYTES = Limits.max_bytes
 _HEADER_BOUND = 1024  # of any header: 6 axes, 8 classes of 3 components, 16 stages
 
 _T = TypeVar("_T")
@@ -218,13 +219,12 @@ def decode(
     if wants_device(device, [data]):
         from mmip_gpu.device.decode.containers import decode_containers
 
-        found = decode_containers([data], stages=stages, scale=scale, region=region, max_bytes=max_bytes)
+        found = decode_containers([data], codec_of, stages=stages, scale=scale, region=region, max_bytes=max_bytes)
         array: NDArray[Any] = _settled(found, "raise")[0]
         return array
-    header, reader = open_container(data)
-    return decode_chunk(
-        header, reader, stages=stages, scale=scale, region=region, threads=thread_count(threads), max_bytes=max_bytes
-    )
+    header, read_part = open_container(data)
+    limits = Limits(thread_count(threads), max_bytes)
+    return codec_of(header).decode(header, read_part, Wanted(stages, scale, region), limits)
 
 
 def encode_batch(
@@ -288,7 +288,7 @@ def decode_batch(
     if wants_device(device, items):
         from mmip_gpu.device.decode.containers import decode_containers
 
-        return _settled(decode_containers(items, **options), errors)
+        return _settled(decode_containers(items, codec_of, **options), errors)
 
     def decoded(blob: Buffer) -> NDArray[Any] | MmipError:
         try:
