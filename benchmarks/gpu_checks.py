@@ -15,7 +15,7 @@ from gpu_data import THREADS, Case, extreme_cases, random_cases, real_cases
 from gpu_rows import Run
 
 from mmip_gpu.codec import ROUNDING, decode_chunk, encode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.device.decoding import DecodeJob, Decoder
 from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
 from mmip_gpu.errors import BackendUnavailable, CorruptData, MmipError

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidArgument
+from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["DEFAULT_AXES", "Own", "PlaneLayout"]
 

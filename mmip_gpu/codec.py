@@ -13,24 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
-from .axes import PlaneLayout
-from .components import colour_planes, sample_planes
-from .container import Header, TransformFields
-from .corrections import add_corrections, encode_corrections
-from .errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
-from .floats import (
-    DEEP_LIMIT,
-    INDEX_LIMIT,
-    from_indices,
-    sample_dtype,
-    to_indices,
-)
-from .loss import loss_record, measured_error
-from .planning import ChunkPlan, sample_offset
-from .raw import CodedParts, Encoded, assembled, decode_raw, encode_raw, head_crc, transform_header
-from .region import TiledRegion
-from .roi import cell_classes
+from mmip_gpu._core import SEARCH_NONE, Chunk
+from mmip_gpu._core import statistics as sample_statistics
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.components import colour_planes, sample_planes
+from mmip_gpu.container.header import Header, TransformFields
+from mmip_gpu.corrections import add_corrections, encode_corrections
+from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
+from mmip_gpu.floats import DEEP_LIMIT, INDEX_LIMIT, from_indices, sample_dtype, to_indices
+from mmip_gpu.loss import loss_record, measured_error
+from mmip_gpu.planning import ChunkPlan, sample_offset
+from mmip_gpu.raw import CodedParts, Encoded, assembled, decode_raw, encode_raw, head_crc, transform_header
+from mmip_gpu.region import TiledRegion
+from mmip_gpu.roi import cell_classes
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -64,7 +59,7 @@ class Analysis:
     """
 
     plan: ChunkPlan
-    chunk: _core.Chunk
+    chunk: Chunk
     planes: NDArray[Any]
     offset: int
     errors: list[float]
@@ -122,7 +117,7 @@ def encode_chunk(
     if array.size == 0:
         return encode_raw(array, layout, plan)
     original = layout.to_planes(array)
-    statistics = None if plan.config.step is not None else _core.statistics(original, threads)
+    statistics = None if plan.config.step is not None else sample_statistics(original, threads)
     if analysis is None:
         analysis = analyzed_chunk(array, plan, classes, threads, statistics=statistics)
     chunk, payloads = analysis.chunk, list(analysis.payloads())
@@ -164,12 +159,12 @@ def analyzed_chunk(
         coded = np.empty_like(planes)
         chunk.fill(planes, cells, coded, threads)
     if statistics is None or coded is not planes:
-        statistics = _core.statistics(coded, threads)
+        statistics = sample_statistics(coded, threads)
     offset = sample_offset(coded, statistics)
     if plan.colour:
         coded = colour_planes(planes, offset)
     rounding = PLAIN_ROUNDING if plain else ROUNDING
-    search, passes = (_core.SEARCH_NONE, 1) if plain else plan.search
+    search, passes = (SEARCH_NONE, 1) if plain else plan.search
     errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
     return Analysis(plan, chunk, planes, offset, errors, threads)
 
@@ -280,13 +275,13 @@ def check_payload(header: Header, stage: int, size: int, head: Buffer, check_crc
         raise CorruptData(f"stage {stage}: {size} bytes cannot hold {header.substreams} sub-streams")
 
 
-def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> _core.Chunk:
+def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> Chunk:
     """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
     if isinstance(fields, TransformFields):
         recon, dc_image = fields.recon, fields.dc_image
     else:  # the points are what analyzing will find
         recon, dc_image = ((0, 0, 0),) * len(fields.steps), (0, 0, 0) if fields.dc_image else None
-    return _core.Chunk(
+    return Chunk(
         planes=layout.planes,
         shape=layout.volume,
         depth=fields.depth,

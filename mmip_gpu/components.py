@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
-from .floats import sample_range
+from mmip_gpu._core import Chunk
+from mmip_gpu._core import colour_planes as core_colour_planes
+from mmip_gpu.floats import sample_range
 
 __all__ = ["colour_planes", "sample_planes"]
 
@@ -21,12 +22,12 @@ __all__ = ["colour_planes", "sample_planes"]
 def colour_planes(planes: NDArray[Any], offset: int) -> NDArray[np.int32]:
     """YCoCg-R of planes whose innermost plane axis is the channel."""
     coded = planes.astype(np.int32) - np.int32(offset)
-    _core.colour_planes(coded.reshape(planes.shape[0] // 3, 3, -1), True)
+    core_colour_planes(coded.reshape(planes.shape[0] // 3, 3, -1), True)
     return coded
 
 
 def sample_planes(
-    chunk: _core.Chunk,
+    chunk: Chunk,
     fill: Callable[[int, int, int, NDArray[Any]], None],
     dtype: np.dtype[Any],
     scale: int,
@@ -44,6 +45,6 @@ def sample_planes(
     wide = np.empty((planes, *shape), np.int32)
     limit = 2**28
     fill(0, -limit, limit, wide)
-    _core.colour_planes(wide.reshape(planes // 3, 3, -1), False)
+    core_colour_planes(wide.reshape(planes // 3, 3, -1), False)
     wide += np.int32(offset)
     return np.clip(wide, low, high).astype(dtype)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
-from .floats import sample_range
+from mmip_gpu._core import Chunk, find_corrections
+from mmip_gpu._core import add_corrections as core_add_corrections
+from mmip_gpu.floats import sample_range
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -20,18 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["add_corrections", "encode_corrections"]
 
 
-def encode_corrections(
-    chunk: _core.Chunk, original: NDArray[Any], decoded: NDArray[Any], error: int, threads: int
-) -> bytes:
+def encode_corrections(chunk: Chunk, original: NDArray[Any], decoded: NDArray[Any], error: int, threads: int) -> bytes:
     """Payload that brings `decoded` within `error` of `original`; `decoded` is corrected in place."""
     indices = np.empty(original.shape, np.int32)
-    _core.find_corrections(original, decoded, error, indices)
+    find_corrections(original, decoded, error, indices)
     _apply(decoded, indices, error)
     return chunk.pack_corrections(indices, threads)
 
 
 def add_corrections(
-    chunk: _core.Chunk, payload: Buffer, decoded: NDArray[Any], error: int, check_crc: bool, threads: int
+    chunk: Chunk, payload: Buffer, decoded: NDArray[Any], error: int, check_crc: bool, threads: int
 ) -> None:
     """Correct the samples of the chunk's box in place.
 
@@ -47,4 +46,4 @@ def add_corrections(
 
 def _apply(samples: NDArray[Any], indices: NDArray[np.int32], error: int) -> None:
     low, high = sample_range(samples.dtype)
-    _core.add_corrections(samples, indices, error, low, high)
+    core_add_corrections(samples, indices, error, low, high)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
-from .errors import InvalidArgument
+from mmip_gpu._core import float_indices
+from mmip_gpu.errors import InvalidArgument
 
 __all__ = [
     "DEEP_LIMIT",
@@ -73,7 +73,7 @@ def to_indices(array: NDArray[Any], step: float | None, limit: int = INDEX_LIMIT
         return array
     samples = np.ascontiguousarray(array, np.float32)
     out = np.empty(array.shape, np.int32)
-    wrong = _core.float_indices(samples, step, limit, out)
+    wrong = float_indices(samples, step, limit, out)
     if wrong >= 0:
         raise without_index(float(samples.reshape(-1)[wrong]), step, limit)
     return out

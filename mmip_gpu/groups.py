@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _core
-from .codec import check_payload
-from .container import Header
-from .region import TiledRegion
+from mmip_gpu._core import GROUP_SUBSTREAMS, PayloadHead
+from mmip_gpu.codec import check_payload
+from mmip_gpu.container.byte_ranges import Span
+from mmip_gpu.container.header import Header
+from mmip_gpu.region import TiledRegion
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Span", "groups_of_box", "groups_of_region", "read_groups", "spans_of_groups"]
-
-Span = tuple[int, int]
-"""First byte and the one after the last."""
+__all__ = ["groups_of_box", "groups_of_region", "read_groups", "spans_of_groups"]
 
 
 def groups_of_region(header: Header, scale: int, region: tuple[slice, ...] | None) -> list[int] | None:
@@ -49,7 +47,7 @@ def groups_of_box(box: Sequence[int], counts: Sequence[int]) -> list[int] | None
     number = np.zeros(1, np.int64)
     for axis, count in enumerate(counts):
         number = (number[:, None] * count + np.arange(box[2 * axis], box[2 * axis + 1])).reshape(-1)
-    return [int(group) for group in np.unique(number // _core.GROUP_SUBSTREAMS)]
+    return [int(group) for group in np.unique(number // GROUP_SUBSTREAMS)]
 
 
 def read_groups(header: Header, stage: int, size: int, head: Buffer) -> tuple[Sequence[Span], Sequence[int]]:
@@ -74,7 +72,7 @@ def spans_of_groups(
 
     `kind` is the stage, 0 for corrections. Errors are those of `read_groups`.
     """
-    found = _core.PayloadHead(np.frombuffer(head, np.uint8), size, substreams, kind, dc_image, True)
+    found = PayloadHead(np.frombuffer(head, np.uint8), size, substreams, kind, dc_image, True)
     offsets = found.offsets
-    edges = [int(n) for n in offsets[: -1 : _core.GROUP_SUBSTREAMS]] + [int(offsets[-1])]
+    edges = [int(n) for n in offsets[:-1:GROUP_SUBSTREAMS]] + [int(offsets[-1])]
     return list(pairwise(edges)), [int(crc) for crc in found.group_crcs]

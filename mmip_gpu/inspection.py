@@ -10,11 +10,11 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from .codec import read_extent
-from .container import Header
-from .errors import CorruptData, InvalidArgument, TruncatedData
-from .loss import reached_bound
-from .planning import sample_step
+from mmip_gpu.codec import read_extent
+from mmip_gpu.container.header import Header
+from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData
+from mmip_gpu.loss import reached_bound
+from mmip_gpu.planning import sample_step
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -13,10 +13,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from . import _core
-from .container import UNKNOWN_ERROR, LossRecord
-from .floats import squared_error, upper_float32
-from .planning import ChunkPlan
+from mmip_gpu._core import difference
+from mmip_gpu.container.header import UNKNOWN_ERROR, LossRecord
+from mmip_gpu.floats import squared_error, upper_float32
+from mmip_gpu.planning import ChunkPlan
 
 __all__ = ["loss_record", "measured_error", "reached_bound"]
 
@@ -26,7 +26,7 @@ def measured_error(
 ) -> tuple[float, float]:
     """(sum of squared errors, largest error) of decoded integers, in the unit of the original."""
     if step is None:
-        return _core.difference(original, decoded, threads)
+        return difference(original, decoded, threads)
     total, largest = squared_error(original, decoded, step)
     return total, upper_float32(largest)
 

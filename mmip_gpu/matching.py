@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .errors import InvalidArgument
-from .planning import ChunkPlan
-from .sizing import LARGEST_STEP, SMALLEST_STEP
-from .trial import Trial
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.sizing import LARGEST_STEP, SMALLEST_STEP
+from mmip_gpu.trial import Trial
 
 __all__ = [
     "SLOPE",

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import PlaneLayout
-from .config import CodecConfig
-from .errors import InvalidArgument
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["PaddingCandidate", "find_padding", "given_padding", "may_hold_padding"]
 

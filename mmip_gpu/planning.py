@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
-from .axes import PlaneLayout
-from .config import CodecConfig, Quality
-from .floats import DEEP_LIMIT
+from mmip_gpu._core import MAX_STEP, MIN_STEP, SEARCH_FAST, SEARCH_FULL, SEARCH_ROUGH, STEP_ONE
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.config import CodecConfig, Quality
+from mmip_gpu.floats import DEEP_LIMIT
 
 __all__ = [
     "QUARTER",
@@ -46,7 +46,7 @@ _LOW_RATE, _LOWEST_RATE = 0.4, 0.1  # bits a sample
 
 
 # Effort: how block modes and indices are chosen (Search of rules/format.h), and in how many passes.
-_EFFORTS = {1: (_core.SEARCH_FAST, 1), 2: (_core.SEARCH_ROUGH, 1), 3: (_core.SEARCH_FULL, 2)}
+_EFFORTS = {1: (SEARCH_FAST, 1), 2: (SEARCH_ROUGH, 1), 3: (SEARCH_FULL, 2)}
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,13 @@ class ChunkPlan:
 
     def exact(self) -> ChunkPlan:
         """The same plan with every class bit-exact."""
-        steps = tuple((_core.STEP_ONE,) * len(row) for row in self.steps)
+        steps = tuple((STEP_ONE,) * len(row) for row in self.steps)
         return replace(self, steps=steps, reversible=(1,) * len(steps), correction=None, dc_image=False)
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each lossy class multiplied (mode quality)."""
         steps = tuple(
-            row if exact else tuple(_fixed_step(s * factor / _core.STEP_ONE) for s in row)
+            row if exact else tuple(_fixed_step(s * factor / STEP_ONE) for s in row)
             for row, exact, factor in zip(self.steps, self.reversible, factors, strict=True)
         )
         return replace(self, steps=steps)
@@ -116,7 +116,7 @@ def sample_step(row: Sequence[int], colour: bool) -> float:
     >>> sample_step((640,), False), round(sample_step((148, 362, 296), True), 2)
     (2.5, 1.0)
     """
-    return row[0] / _core.STEP_ONE / (_COMPONENT_SCALES[0] if colour else 1.0)
+    return row[0] / STEP_ONE / (_COMPONENT_SCALES[0] if colour else 1.0)
 
 
 def quality_steps(quality: float) -> tuple[int, int]:
@@ -169,13 +169,13 @@ def _roi_step(config: CodecConfig, quality: Quality | None, background: float) -
 def _component_steps(step: float | None, colour: bool) -> tuple[int, ...]:
     """Steps in 1/256 of a grey plane or of Y, Co, Cg, so that all components add equal error to R, G, B."""
     if step is None:
-        return (_core.STEP_ONE,) * (3 if colour else 1)
+        return (STEP_ONE,) * (3 if colour else 1)
     return tuple(_fixed_step(step * s) for s in (_COMPONENT_SCALES if colour else (1.0,)))
 
 
 def _fixed_step(step: float) -> int:
     """A step in 1/256, within the format's limits."""
-    return int(min(max(round(step * _core.STEP_ONE), _core.MIN_STEP), _core.MAX_STEP))
+    return int(min(max(round(step * STEP_ONE), MIN_STEP), MAX_STEP))
 
 
 def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tuple[int, int, int]:

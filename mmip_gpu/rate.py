@@ -12,10 +12,10 @@ from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 
-from .axes import PlaneLayout
-from .config import CodecConfig
-from .floats import fits_deep, sample_range
-from .matching import (
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.floats import fits_deep, sample_range
+from mmip_gpu.matching import (
     SLOPE,
     QualityFactors,
     check_reached,
@@ -26,10 +26,10 @@ from .matching import (
     quality_shares,
     search_step,
 )
-from .padding import find_padding, given_padding, may_hold_padding
-from .planning import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
-from .sizing import cheapest_bound, first_bound, near_bound, search_ratio, unreachable_ratio
-from .trial import Trial
+from mmip_gpu.padding import find_padding, given_padding, may_hold_padding
+from mmip_gpu.planning import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
+from mmip_gpu.sizing import cheapest_bound, first_bound, near_bound, search_ratio, unreachable_ratio
+from mmip_gpu.trial import Trial
 
 __all__ = ["flattened", "imaged_plan", "make_plan", "matched_plan", "padded_plan", "probed_plan"]
 

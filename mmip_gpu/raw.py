@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import PlaneLayout
-from .container import Header, LossRecord, TransformFields
-from .errors import CorruptData, LimitExceeded
-from .planning import ChunkPlan
-from .region import checked_region
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.container.header import Header, LossRecord, TransformFields
+from mmip_gpu.errors import CorruptData, LimitExceeded
+from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.region import checked_region
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

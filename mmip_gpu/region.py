@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import Own, PlaneLayout
-from .container import Header
-from .errors import InvalidArgument
+from mmip_gpu.axes import Own, PlaneLayout
+from mmip_gpu.container.header import Header
+from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["TiledRegion", "checked_region"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from . import _core
-from .errors import InvalidArgument
-from .planning import ChunkPlan
+from mmip_gpu._core import MAX_STEP, MIN_STEP, STEP_ONE
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.planning import ChunkPlan
 
 __all__ = [
     "LARGEST_STEP",
@@ -25,7 +25,7 @@ __all__ = [
     "unreachable_ratio",
 ]
 
-SMALLEST_STEP, LARGEST_STEP = _core.MIN_STEP / _core.STEP_ONE, _core.MAX_STEP / _core.STEP_ONE
+SMALLEST_STEP, LARGEST_STEP = MIN_STEP / STEP_ONE, MAX_STEP / STEP_ONE
 RATIO_TOLERANCE = math.log10(1.03)  # above the request
 _AIM = math.log10(1.012)
 _SMALLEST_BRACKET = math.log10(1.002)

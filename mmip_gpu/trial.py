@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
-from .axes import PlaneLayout
-from .codec import Analysis, analyzed_chunk, cell_map, encode_chunk
-from .floats import squared_error
-from .planning import QUARTER, ChunkPlan, quarter_regions
-from .raw import Encoded, encode_raw
+from mmip_gpu._core import difference, differences
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.codec import Analysis, analyzed_chunk, cell_map, encode_chunk
+from mmip_gpu.floats import squared_error
+from mmip_gpu.planning import QUARTER, ChunkPlan, quarter_regions
+from mmip_gpu.raw import Encoded, encode_raw
 
 __all__ = ["Analyzed", "HostSamples", "Region", "Samples", "Trial", "analyzed_part"]
 
@@ -102,15 +102,15 @@ class HostAnalysis:
         plan, classes = self.plan, self.samples.classes
         planes, decoded, threads = self.found.planes, self.found.decoded(), self.samples.threads
         if len(plan.steps) == 1 or classes is None:
-            return [float(_core.difference(planes, decoded, threads)[0])] + [0.0] * (len(plan.steps) - 1)
+            return [float(difference(planes, decoded, threads)[0])] + [0.0] * (len(plan.steps) - 1)
         cells = cell_map(classes, PlaneLayout.of(self.samples.array.shape, plan.axes), plan.depth)
-        return [float(s) for s in _core.differences(planes, decoded, cells, plan.depth, len(plan.steps), threads)]
+        return [float(s) for s in differences(planes, decoded, cells, plan.depth, len(plan.steps), threads)]
 
     def mean_error(self) -> float:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
         array, step = self.samples.array, self.plan.config.step
         if step is None:
-            return _core.difference(self.found.planes, self.found.decoded(), self.samples.threads)[0] / array.size
+            return difference(self.found.planes, self.found.decoded(), self.samples.threads)[0] / array.size
         original = PlaneLayout.of(array.shape, self.plan.axes).to_planes(array)
         return squared_error(original, self.found.decoded(), step)[0] / step**2 / array.size
 

@@ -18,7 +18,7 @@ import numpy as np
 from mmip_gpu.arguments import check_step, is_colour
 from mmip_gpu.axes import DEFAULT_AXES, PlaneLayout
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.container import DTYPES
+from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.padding import given_padding
 from mmip_gpu.roi import RoiRule

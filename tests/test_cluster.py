@@ -397,7 +397,8 @@ def test_workers_of_another_version_or_without_the_package_are_named(client, tmp
     first, second = client.scheduler_info()["workers"]
 
     with monkeypatch.context() as other:
-        other.setattr(mmip, "__version__", "99.0")
+        other.setattr("mmip_gpu.store.workers.__version__", "99.0")
+        other.setattr("mmip_gpu.store.portable.__version__", "99.0")
         with pytest.raises(StoreError, match=rf"needs mmip_gpu 99\.0.*worker {first}: .*; worker {second}: "):
             mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
         data = packed(NAME)

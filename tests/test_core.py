@@ -19,7 +19,7 @@ from strategies import DTYPES, encode_imaged, make, make_roi
 import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.codec import empty_chunk
-from mmip_gpu.container import Header, TransformFields
+from mmip_gpu.container.header import Header, TransformFields
 
 
 def huffman_cost(counts: list[int]) -> int:

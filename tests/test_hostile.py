@@ -24,7 +24,7 @@ from vectors.explain import header_fields
 
 import mmip_gpu as mmip
 from mmip_gpu.codec import decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 
 ERRORS = (mmip.CorruptData, mmip.TruncatedData, mmip.UnsupportedVersion, mmip.LimitExceeded)
 

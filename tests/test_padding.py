@@ -23,7 +23,7 @@ import mmip_gpu as mmip
 from mmip_gpu import _core, padding
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 
 Array = NDArray[Any]
 DISC = -2000

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _core
-from ..errors import InvalidArgument
-from .batches import Batch
-from .executors import Array
-from .fields import SAMPLE_TYPES
-from .packing import Indices
-from .parameters import SAMPLE_ITEM
-from .search import Search
+from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, SEARCH_ROUGH
+from mmip_gpu.device.batches import Batch
+from mmip_gpu.device.executors import Array
+from mmip_gpu.device.fields import SAMPLE_TYPES
+from mmip_gpu.device.packing import Indices
+from mmip_gpu.device.parameters import SAMPLE_ITEM
+from mmip_gpu.device.search import Search
+from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["Source", "analyze"]
 
@@ -62,9 +62,9 @@ def analyze(
         values=executor.empty(batch.entries, np.int32),
     )
     items = _source_items(batch, sources, rounding, search)
-    by_lengths = Search(batch) if search >= _core.SEARCH_ROUGH else None
+    by_lengths = Search(batch) if search >= SEARCH_ROUGH else None
     for done in range(passes):
-        sums = executor.zeros((batch.tiles.size, _core.MAX_CLASSES, _SUMS), np.int64)
+        sums = executor.zeros((batch.tiles.size, MAX_CLASSES, _SUMS), np.int64)
         arrays = {"sources": items, "sums": sums, **vars(indices)}
         addresses = {name: executor.address(array) for name, array in arrays.items()}
         if by_lengths is None:
@@ -85,7 +85,7 @@ def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search
         item["classes"] = 0 if source.cells is None else address(source.cells)
         item["shape"], item["type"] = shape.layout.volume, SAMPLE_TYPES[source.planes.dtype]
         item["offset"], item["rounding"] = source.offset, rounding
-        item["dc_unit"] = _core.DC_IMAGE_UNIT if shape.plan.dc_image else 1
+        item["dc_unit"] = DC_IMAGE_UNIT if shape.plan.dc_image else 1
         item["search"] = search
         item["reversible"] = shape.reversible_bits
     return batch.executor.upload(items)

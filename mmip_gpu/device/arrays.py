@@ -15,19 +15,19 @@ from weakref import WeakSet
 
 import numpy as np
 
-from ..arguments import check_dtype, checked_array
-from ..axes import PlaneLayout
-from ..planning import ChunkPlan
-from ..raw import Encoded
-from ..roi import roi_classes
-from ..trial import Analyzed, HostSamples, Samples, Trial
-from .cuda_executor import CudaExecutor
-from .executors import Array, Executor
-from .lockstep import in_lock_step
-from .overlap import LANES, Lane, budget, cut_batches, through_lanes
-from .placement import is_on_device
-from .regions import device_classes
-from .samples import DeviceSamples, Question, answered, encoded_together
+from mmip_gpu.arguments import check_dtype, checked_array
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.device.cuda_executor import CudaExecutor
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.lockstep import in_lock_step
+from mmip_gpu.device.overlap import LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.placement import is_on_device
+from mmip_gpu.device.regions import device_classes
+from mmip_gpu.device.samples import DeviceSamples, Question, answered, encoded_together
+from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.raw import Encoded
+from mmip_gpu.roi import roi_classes
+from mmip_gpu.trial import Analyzed, HostSamples, Samples, Trial
 
 __all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays"]
 

@@ -17,18 +17,31 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..arguments import thread_count
-from ..axes import PlaneLayout
-from ..planning import ChunkPlan
-from .executors import Array, Executor
-from .parameters import BLOCK_ITEM, CHUNK_ITEM, PAYLOAD_ITEM, TILE_ITEM
+from mmip_gpu._core import (
+    DC_ALPHABET,
+    DC_CLASSES,
+    GROUP_SUBSTREAMS,
+    HEADER_ALPHABET,
+    HEADER_CLASSES,
+    MODE_COUNT,
+    SEARCH_FAST,
+    TOKEN_ALPHABET,
+    TOKEN_CLASSES,
+    Chunk,
+    block_table,
+    superblock_shape,
+)
+from mmip_gpu.arguments import thread_count
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.parameters import BLOCK_ITEM, CHUNK_ITEM, PAYLOAD_ITEM, TILE_ITEM
+from mmip_gpu.planning import ChunkPlan
 
 __all__ = ["Batch", "ChunkShape", "launch_items", "tile_items"]
 
-_HEADER_SYMBOLS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
-_AC_SYMBOLS = _HEADER_SYMBOLS + _core.TOKEN_CLASSES * _core.TOKEN_ALPHABET
-_DC_SYMBOLS = _core.DC_CLASSES * _core.DC_ALPHABET
+_HEADER_SYMBOLS = HEADER_CLASSES * HEADER_ALPHABET
+_AC_SYMBOLS = _HEADER_SYMBOLS + TOKEN_CLASSES * TOKEN_ALPHABET
+_DC_SYMBOLS = DC_CLASSES * DC_ALPHABET
 _ITEM_LANES = 256
 _MOST_COPIES, _MOST_COUNTS = 16, 2**24  # of the histograms: how many, and how many numbers together
 
@@ -75,7 +88,7 @@ class ChunkShape:
     @property
     def palettes(self) -> bool:
         """Whether there may be palette cells."""
-        return self.plan.search[0] > _core.SEARCH_FAST
+        return self.plan.search[0] > SEARCH_FAST
 
 
 def tile_items(shape: ChunkShape) -> NDArray[np.void]:
@@ -83,7 +96,7 @@ def tile_items(shape: ChunkShape) -> NDArray[np.void]:
 
     Examples
     --------
-    >>> from mmip_gpu import CodecConfig
+    >>> from mmip_gpu.config import CodecConfig
     >>> plan = ChunkPlan(CodecConfig("psnr", 50.0), "zyx", False, 8, (1, 2, 2), (0, 511), ((256,),), (0,))
     >>> tile_items(ChunkShape(PlaneLayout.of((9, 40, 40)), plan))["first_cell"].tolist()
     [0, 32, 40, 48]
@@ -136,7 +149,7 @@ class Batch:
         distinct = {id(shape): shape for shape in shapes}
         places = {key: place for place, key in enumerate(distinct)}
         self._kinds, self._kind = list(distinct.values()), np.array([places[id(shape)] for shape in shapes], np.int64)
-        self._chunks: dict[int, _core.Chunk] = {}
+        self._chunks: dict[int, Chunk] = {}
         parts = [_tile_bytes(shape) for shape in self._kinds]
         self.tiles = np.concatenate([parts[kind][0] for kind in self._kind]).view(TILE_ITEM)
         many = self.each([part.size // TILE_ITEM.itemsize for part, _ in parts])
@@ -215,12 +228,12 @@ class Batch:
         tables = {name: address(array) for name, array in self._on_device.items()}
         return {"tile_count": self.tiles.size, "blocks": address(self._blocks.items), **tables}
 
-    def chunk_of(self, index: int) -> _core.Chunk:
+    def chunk_of(self, index: int) -> Chunk:
         """A chunk of the core of this shape, for what the host does of it; chunks of one kind share it."""
         kind = int(self._kind[index])
         if kind not in self._chunks:
             layout, plan = self._kinds[kind].layout, self._kinds[kind].plan
-            self._chunks[kind] = _core.Chunk(
+            self._chunks[kind] = Chunk(
                 planes=layout.planes,
                 shape=layout.volume,
                 depth=plan.depth,
@@ -270,12 +283,12 @@ class BlockTables:
     """Tables of all block modes at both depths in the executor's memory; they live as long as this object."""
 
     def __init__(self, executor: Executor) -> None:
-        items = np.zeros(2 * _core.MODE_COUNT, BLOCK_ITEM)
+        items = np.zeros(2 * MODE_COUNT, BLOCK_ITEM)
         self._arrays: list[Array] = []
         for row, depth in enumerate((1, 8)):
-            for mode in range(_core.MODE_COUNT):
-                cells, count, *tables = _core.block_table(mode, depth)
-                item = items[row * _core.MODE_COUNT + mode]
+            for mode in range(MODE_COUNT):
+                cells, count, *tables = block_table(mode, depth)
+                item = items[row * MODE_COUNT + mode]
                 item["cells"], item["count"] = cells, count
                 for name, table in zip(("order", "neighbours"), tables, strict=True):
                     if cells:
@@ -287,12 +300,12 @@ class BlockTables:
 
 def _superblocks(tiles: NDArray[np.void], depth: int) -> NDArray[np.int64]:
     """Superblocks of every tile."""
-    count: NDArray[np.int64] = (-(-tiles["size"].astype(np.int64) // _core.superblock_shape(depth))).prod(axis=1)
+    count: NDArray[np.int64] = (-(-tiles["size"].astype(np.int64) // superblock_shape(depth))).prod(axis=1)
     return count
 
 
 def _groups(streams: Any) -> Any:
-    return -(-streams // _core.GROUP_SUBSTREAMS)
+    return -(-streams // GROUP_SUBSTREAMS)
 
 
 def _chunk_items(shapes: Sequence[ChunkShape]) -> NDArray[np.void]:

@@ -13,14 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..floats import sample_range
-from . import _phases
-from .batches import Batch
-from .executors import Array
-from .fields import SAMPLE_TYPES
-from .parameters import PAYLOAD_ITEM
-from .tiles import frame_bytes
+from mmip_gpu._core import (
+    CORRECTION_ALPHABET,
+    CORRECTION_CLASSES,
+    DC_WEIGHTS,
+    GROUP_SUBSTREAMS,
+    choose_codes,
+    join_payloads,
+)
+from mmip_gpu.device import _phases
+from mmip_gpu.device.batches import Batch
+from mmip_gpu.device.executors import Array
+from mmip_gpu.device.fields import SAMPLE_TYPES
+from mmip_gpu.device.parameters import PAYLOAD_ITEM
+from mmip_gpu.device.tiles import frame_bytes
+from mmip_gpu.floats import sample_range
 
 __all__ = ["CORRECTED_ITEM", "CORRECTED_TILE", "encode_corrections"]
 
@@ -47,7 +54,7 @@ CORRECTED_TILE = np.dtype(
         ("item", np.int32),
     ]
 )
-_SYMBOLS = _core.CORRECTION_CLASSES * _core.CORRECTION_ALPHABET
+_SYMBOLS = CORRECTION_CLASSES * CORRECTION_ALPHABET
 
 
 def encode_corrections(batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> list[bytes]:
@@ -89,14 +96,14 @@ class _Encoder:
         self._upload_records()
         arrays["output"] = executor.zeros(int(totals.sum()) // 4 + 1, np.uint32)
         self._launch("write_corrections")
-        groups = -(-self._payloads["streams"] // _core.GROUP_SUBSTREAMS)
+        groups = -(-self._payloads["streams"] // GROUP_SUBSTREAMS)
         arrays["crcs"] = executor.empty(int(groups.sum()), np.uint32)
         crc_arrays = ("sizes", "offsets", "output", "crcs")
         self._launch_payloads("group_crcs", int(groups.sum()), *crc_arrays, payload_count=self._items.size)
         sizes, crcs, output = executor.download_all([arrays["sizes"], arrays["crcs"], arrays["output"]])
         columns = [self._payloads[name] for name in ("first_stream", "streams", "first_group")]
         places = np.stack([*columns, groups, self._payloads["body"], totals], axis=1).reshape(-1)
-        return _core.join_payloads(heads, places, sizes, crcs, output.view(np.uint8), self._threads)
+        return join_payloads(heads, places, sizes, crcs, output.view(np.uint8), self._threads)
 
     def _upload_records(self) -> None:
         self._arrays["items"] = self._executor.upload(self._items)
@@ -105,8 +112,8 @@ class _Encoder:
     def _choose_codes(self, counts: NDArray[np.uint32]) -> list[bytes]:
         """Codes of every payload, uploaded; returns the bits of the heads."""
         none, firsts = np.zeros(self._items.size, np.uint8), self._items["symbols"].astype(np.int64)
-        weights = np.zeros(none.size * _core.DC_WEIGHTS, np.int8)
-        heads, words, _ = _core.choose_codes(none, none, weights, firsts, counts, self._threads)
+        weights = np.zeros(none.size * DC_WEIGHTS, np.int8)
+        heads, words, _ = choose_codes(none, none, weights, firsts, counts, self._threads)
         self._arrays["words"] = self._executor.upload(words)
         return heads
 
@@ -153,7 +160,7 @@ def _tile_records(batch: Batch) -> tuple[NDArray[Any], int]:
 def _payload_records(batch: Batch) -> NDArray[Any]:
     payloads = np.zeros(len(batch.shapes), PAYLOAD_ITEM)
     payloads["streams"] = np.bincount(batch.tiles["chunk"], minlength=len(batch.shapes))
-    groups = -(-payloads["streams"] // _core.GROUP_SUBSTREAMS)
+    groups = -(-payloads["streams"] // GROUP_SUBSTREAMS)
     payloads["first_stream"] = np.cumsum(payloads["streams"]) - payloads["streams"]
     payloads["first_group"] = np.cumsum(groups) - groups
     return payloads

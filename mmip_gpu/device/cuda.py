@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import BackendUnavailable, LimitExceeded
+from mmip_gpu.errors import BackendUnavailable, LimitExceeded
 
 __all__ = ["COMPILE_OPTIONS", "SOURCE", "DeviceMemoryExceeded", "kernel_of", "open_cupy", "our_errors"]
 

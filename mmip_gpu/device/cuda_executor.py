@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import InvalidArgument
-from .cuda import kernel_of, open_cupy, our_errors
-from .executors import Array, packed
+from mmip_gpu.device.cuda import kernel_of, open_cupy, our_errors
+from mmip_gpu.device.executors import Array, packed
+from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["CudaExecutor"]
 
@@ -174,7 +174,7 @@ class CudaExecutor:
 
     def launch(self, kernel: str, **values: int) -> None:
         """Put a kernel on the current stream."""
-        from . import _phases
+        from mmip_gpu.device import _phases
 
         groups = values["groups"]
         if groups:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..axes import PlaneLayout
-from .analysis import Source, analyze
-from .batches import Batch, ChunkShape
-from .executors import Array
-from .packing import Indices
-from .synthesis import Reconstruction, Synthesizer
-from .tiles import COMPONENT_LIMIT
+from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.device.analysis import Source, analyze
+from mmip_gpu.device.batches import Batch, ChunkShape
+from mmip_gpu.device.executors import Array
+from mmip_gpu.device.packing import Indices
+from mmip_gpu.device.synthesis import Reconstruction, Synthesizer
+from mmip_gpu.device.tiles import COMPONENT_LIMIT
 
 __all__ = ["DC_IMAGE_ITEM", "DcImages", "code_dc_images"]
 
@@ -65,7 +65,7 @@ def _image_shape(shape: ChunkShape) -> ChunkShape:
         colour=False,
         tile_log2=(z, y - _GROUP_LOG2, x - _GROUP_LOG2),
         cuts=(0, shape.per_cell),
-        steps=((_core.DC_IMAGE_UNIT * _core.STEP_ONE,) * len(plan.steps[0]),),
+        steps=((DC_IMAGE_UNIT * STEP_ONE,) * len(plan.steps[0]),),
         correction=None,
         dc_image=False,
     )
@@ -93,7 +93,7 @@ def _errors(batch: Batch, squares: NDArray[np.int64]) -> list[float]:
     found = []
     for index, shape in enumerate(batch.shapes):
         own = batch.tiles["chunk"] == index
-        steps = np.array(shape.plan.steps[0], np.float64) / _core.STEP_ONE
-        unit = steps[batch.tiles["component"][own]] / _core.DC_IMAGE_UNIT
+        steps = np.array(shape.plan.steps[0], np.float64) / STEP_ONE
+        unit = steps[batch.tiles["component"][own]] / DC_IMAGE_UNIT
         found.append(float(np.cumsum(squares[own] * unit * unit)[-1]))
     return found

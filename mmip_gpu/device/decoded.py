@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..container import Header
-from ..errors import CorruptData, MmipError, TruncatedData
-from ..region import TiledRegion
-from .executors import Array, Executor
-from .heads import StageHead
-from .parameters import DECODE_STATE
-from .tiles import Box
+from mmip_gpu._core import STATUS_TRUNCATED, status_text
+from mmip_gpu.container.header import Header
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.heads import StageHead
+from mmip_gpu.device.parameters import DECODE_STATE
+from mmip_gpu.device.tiles import Box
+from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
+from mmip_gpu.region import TiledRegion
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -102,5 +102,5 @@ class Decoded:
 
 def _error_of(state: np.void, substream: int) -> MmipError:
     status, stage = int(state["status"]), int(state["stage"])
-    kind = TruncatedData if status == _core.STATUS_TRUNCATED else CorruptData
-    return kind(f"stage {stage}, sub-stream {substream} {_core.status_text(status)}")
+    kind = TruncatedData if status == STATUS_TRUNCATED else CorruptData
+    return kind(f"stage {stage}, sub-stream {substream} {status_text(status)}")

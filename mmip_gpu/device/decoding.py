@@ -14,21 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..arguments import thread_count
-from ..codec import needed_stages
-from ..errors import LimitExceeded, MmipError
-from ..floats import sample_dtype, sample_range
-from ..raw import decode_raw
-from ..region import TiledRegion
-from .decoded import Chunk, Decoded, DecodeJob
-from .executors import Array, Executor
-from .finishing import SAMPLE_TYPES, finish
-from .heads import CodeStore, StageHead, read_heads
-from .layers import Layer, LayerItem
-from .parameters import DECODE_ITEM
-from .placement import is_on_device
-from .tiles import (
+from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE, palette_positions
+from mmip_gpu.arguments import thread_count
+from mmip_gpu.codec import needed_stages
+from mmip_gpu.device.decoded import Chunk, Decoded, DecodeJob
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.finishing import SAMPLE_TYPES, finish
+from mmip_gpu.device.heads import CodeStore, StageHead, read_heads
+from mmip_gpu.device.layers import Layer, LayerItem
+from mmip_gpu.device.parameters import DECODE_ITEM
+from mmip_gpu.device.placement import is_on_device
+from mmip_gpu.device.tiles import (
     COMPONENT_LIMIT,
     Box,
     CodingOrders,
@@ -39,6 +35,10 @@ from .tiles import (
     set_quantizer,
     tile_records,
 )
+from mmip_gpu.errors import LimitExceeded, MmipError
+from mmip_gpu.floats import sample_dtype, sample_range
+from mmip_gpu.raw import decode_raw
+from mmip_gpu.region import TiledRegion
 
 __all__ = ["DecodeJob", "Decoded", "Decoder", "token_room"]
 
@@ -239,7 +239,7 @@ class Decoder:
         item["scale"], item["stages"] = chunk.job.scale, chunk.coefficient_stages
         item["offset"], item["minimum"], item["maximum"] = 0 if header.colour else fields.offset, low, high
         item["padded"], item["padding"] = fields.padding is not None, fields.padding or 0
-        item["dc_unit"] = _core.DC_IMAGE_UNIT if chunk.image is not None else 1
+        item["dc_unit"] = DC_IMAGE_UNIT if chunk.image is not None else 1
         set_quantizer(item[0], fields, fields.recon)
         return item
 
@@ -261,7 +261,7 @@ class Decoder:
         item["continues"] = 1
         item["cuts"][0, 1] = fields.cuts[-1]
         item["tables"] = self._store.block_tables(1, (0, fields.cuts[-1]))
-        item["steps"][0, 0], item["recon"][0, 0, 1:] = _core.DC_IMAGE_UNIT * _core.STEP_ONE, fields.dc_image
+        item["steps"][0, 0], item["recon"][0, 0, 1:] = DC_IMAGE_UNIT * STEP_ONE, fields.dc_image
         heads = {1: chunk.heads[0]}
         tiles["room"] = token_room(tiles, substreams, 1, (0, fields.cuts[-1]), [chunk.heads[0]])
         return LayerItem(item, tiles, substreams, heads, {1: chunk.addresses[0]}, np.zeros(len(tiles), np.int64))
@@ -280,7 +280,7 @@ def token_room(
 
     Palette cells, of stage 2 alone, may take next to no bytes.
     """
-    palettes = _core.palette_positions(depth)
+    palettes = palette_positions(depth)
     cells, room = cells_of(tiles), np.zeros(len(tiles), np.int64)
     for first, end, head in zip(cuts, cuts[1:], heads, strict=False):
         held = (head.offsets[substreams + 1] - head.offsets[substreams]).astype(np.int64)

@@ -18,22 +18,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..axes import PlaneLayout
-from ..errors import InvalidArgument
-from ..floats import DEEP_LIMIT, INDEX_LIMIT
-from ..planning import ChunkPlan, sample_offset
-from .analysis import Source, analyze
-from .batches import Batch, ChunkShape, launch_items
-from .dc_images import code_dc_images
-from .executors import Array, Executor
-from .fields import SAMPLE_TYPES
-from .float_samples import sample_indices
-from .masks import fill_padding
-from .parameters import CELL_CLASS_ITEM, COLOUR_ITEM
-from .quantized import Quantized, Settled
-from .statistics import sample_statistics
-from .synthesis import Synthesizer
+from mmip_gpu._core import SEARCH_NONE
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.device.analysis import Source, analyze
+from mmip_gpu.device.batches import Batch, ChunkShape, launch_items
+from mmip_gpu.device.dc_images import code_dc_images
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.fields import SAMPLE_TYPES
+from mmip_gpu.device.float_samples import sample_indices
+from mmip_gpu.device.masks import fill_padding
+from mmip_gpu.device.parameters import CELL_CLASS_ITEM, COLOUR_ITEM
+from mmip_gpu.device.quantized import Quantized, Settled
+from mmip_gpu.device.statistics import sample_statistics
+from mmip_gpu.device.synthesis import Synthesizer
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.floats import DEEP_LIMIT, INDEX_LIMIT
+from mmip_gpu.planning import ChunkPlan, sample_offset
 
 __all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "quantize_batch", "refusal"]
 
@@ -76,7 +76,7 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
 
     Examples
     --------
-    >>> from mmip_gpu import CodecConfig
+    >>> from mmip_gpu.config import CodecConfig
     >>> plan = ChunkPlan(CodecConfig("psnr", 50.0, effort=1), "yx", False, 1, (0, 4, 4), (0, 63), ((256,),), (0,))
     >>> refusal(plan, "uint16") is None, refusal(plan, "float32")
     (True, 'samples of float32')
@@ -157,7 +157,7 @@ def _quantize_alike(
     threads: int | None,
 ) -> Quantized:
     """Chunks of one kind, none of them empty; `names` begin the messages of errors."""
-    search, passes = (_core.SEARCH_NONE, 1) if plain else chunks[0].plan.search
+    search, passes = (SEARCH_NONE, 1) if plain else chunks[0].plan.search
     kinds = {(c.array.shape, id(c.plan)): c for c in chunks}
     shape_of = {key: ChunkShape(PlaneLayout.of(c.array.shape, c.plan.axes), c.plan) for key, c in kinds.items()}
     shapes = [shape_of[c.array.shape, id(c.plan)] for c in chunks]

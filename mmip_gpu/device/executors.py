@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import InvalidArgument
-from .parameters import layout_of
+from mmip_gpu.device.parameters import layout_of
+from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["Array", "Executor", "HostExecutor", "packed"]
 
@@ -184,6 +184,6 @@ class HostExecutor:
 
     def launch(self, kernel: str, **values: int) -> None:
         """Run all phases of all groups."""
-        from . import _phases
+        from mmip_gpu.device import _phases
 
         _phases.run(kernel, packed(kernel, values).tobytes(), self._descending)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..floats import sample_range
-from . import _phases
-from .decoded import Chunk, Decoded
-from .executors import Array, Executor
-from .heads import CodeStore
-from .layers import Layer, LayerItem, groups_of_samples
-from .parameters import DECODE_ITEM, FINISH_ITEM
-from .tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
+from mmip_gpu.device import _phases
+from mmip_gpu.device.decoded import Chunk, Decoded
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.heads import CodeStore
+from mmip_gpu.device.layers import Layer, LayerItem, groups_of_samples
+from mmip_gpu.device.parameters import DECODE_ITEM, FINISH_ITEM
+from mmip_gpu.device.tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
+from mmip_gpu.floats import sample_range
 
 __all__ = ["SAMPLE_TYPES", "finish", "undo_colour"]
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import InvalidArgument
-from ..floats import without_index
-from .executors import Array, Executor
-from .statistics import sample_runs
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.statistics import sample_runs
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.floats import without_index
 
 __all__ = ["FLOAT_RUN", "sample_indices"]
 

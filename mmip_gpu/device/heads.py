@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..codec import check_payload
-from ..container import Header
-from ..errors import MmipError
-from .executors import Array, Executor
-from .parameters import DEPTH_TABLES, STAGE_CODES
-from .placement import is_on_device
+from mmip_gpu._core import MODE_COUNT, PayloadHeads, token_left_offsets, token_places
+from mmip_gpu._core import block_tables as core_block_tables
+from mmip_gpu.codec import check_payload
+from mmip_gpu.container.header import Header
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.parameters import DEPTH_TABLES, STAGE_CODES
+from mmip_gpu.device.placement import is_on_device
+from mmip_gpu.errors import MmipError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -124,7 +125,7 @@ def _read_together(
 ) -> list[StageHead | MmipError]:
     stages, images = np.array([k.stage for k in kinds], np.uint8), np.array([k.dc_image for k in kinds], np.uint8)
     sizes, substreams = np.array([n for _, n in starts], np.int64), np.array([k.substreams for k in kinds], np.int64)
-    parsed = _core.PayloadHeads([head for head, _ in starts], sizes, substreams, stages, images, check_crc, threads)
+    parsed = PayloadHeads([head for head, _ in starts], sizes, substreams, stages, images, check_crc, threads)
     rows: list[tuple[bytes, NDArray[np.uint64], NDArray[np.uint32]] | MmipError] = []
     new: dict[bytes, tuple[int, int, NDArray[np.int8]]] = {}
     for index, (head, _) in enumerate(starts):
@@ -161,8 +162,8 @@ class CodeStore:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self.held: dict[bytes, Codes] = {}
-        self.places = executor.upload(_core.token_places())
-        self.left_offsets = executor.upload(_core.token_left_offsets())
+        self.places = executor.upload(token_places())
+        self.left_offsets = executor.upload(token_left_offsets())
         self._tables: dict[tuple[int, ...], tuple[Array, ...]] = {}
 
     def trim(self) -> None:
@@ -176,8 +177,8 @@ class CodeStore:
         key = (depth, *cuts)
         if key not in self._tables:
             record, held = np.zeros(1, DEPTH_TABLES), []
-            for mode in range(_core.MODE_COUNT):
-                size, positions, scan = _core.block_tables(mode, depth, list(cuts))
+            for mode in range(MODE_COUNT):
+                size, positions, scan = core_block_tables(mode, depth, list(cuts))
                 if len(scan):
                     held += [self._executor.upload(positions.view(np.uint64)), self._executor.upload(scan)]
                     record["blocks"][0, mode]["size"] = [int(np.prod(size)), *size]
@@ -186,9 +187,7 @@ class CodeStore:
             self._tables[key] = (self._executor.upload(record), *held)
         return self._executor.address(self._tables[key][0])
 
-    def add(
-        self, heads: _core.PayloadHeads, wanted: dict[bytes, tuple[int, int, NDArray[np.int8]]], threads: int
-    ) -> None:
+    def add(self, heads: PayloadHeads, wanted: dict[bytes, tuple[int, int, NDArray[np.int8]]], threads: int) -> None:
         """Upload codes together: by key the head's index, the least bits of a token, the prediction weights.
 
         Equal keys stand for equal codes. Those of corrections stand for tokens.

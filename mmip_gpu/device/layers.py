@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from . import _phases
-from .executors import Array, Executor
-from .heads import CodeStore, StageHead
-from .parameters import (
+from mmip_gpu._core import GROUP_SUBSTREAMS
+from mmip_gpu.device import _phases
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.heads import CodeStore, StageHead
+from mmip_gpu.device.parameters import (
     CRC_GROUP,
     DECODE_STATE,
     STAGE_CODES,
@@ -25,7 +25,7 @@ from .parameters import (
     TOKEN_BYTES,
     TOKEN_SPAN_BYTES,
 )
-from .tiles import CodingOrders, place_tiles
+from mmip_gpu.device.tiles import CodingOrders, place_tiles
 
 __all__ = ["Layer", "LayerItem", "group_tiles", "groups_of_samples"]
 
@@ -91,9 +91,9 @@ class Layer:
         last = np.array([len(head.offsets) - 1 for head in heads.values()])
         start = offsets[first[of_head] + substream]
         record["data"][chosen], record["bytes"][chosen] = start + at, offsets[first[of_head] + substream + 1] - start
-        number = substream // _core.GROUP_SUBSTREAMS
-        start = offsets[first[of_head] + number * _core.GROUP_SUBSTREAMS]
-        end = offsets[first[of_head] + np.minimum((number + 1) * _core.GROUP_SUBSTREAMS, last[of_head])]
+        number = substream // GROUP_SUBSTREAMS
+        start = offsets[first[of_head] + number * GROUP_SUBSTREAMS]
+        end = offsets[first[of_head] + np.minimum((number + 1) * GROUP_SUBSTREAMS, last[of_head])]
         groups["data"][chosen], groups["bytes"][chosen] = start + at, end - start
         groups["crc"][chosen], groups["tiles"][chosen] = crcs[first_crc[of_head] + number], 1
         groups["stage"][chosen] = stage or self.items["stages"][item] + 1

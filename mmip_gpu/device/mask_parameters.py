@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .fields import BATCH, Fields, longs, pointers
+from mmip_gpu.device.fields import BATCH, Fields, longs, pointers
 
 __all__ = ["LEVEL_ITEM", "MASK_KERNELS", "PADDED_ITEM"]
 

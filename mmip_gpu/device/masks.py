@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import Batch, ChunkShape, launch_items
-from .executors import Array
-from .fields import SAMPLE_TYPES
-from .mask_parameters import LEVEL_ITEM, PADDED_ITEM
+from mmip_gpu.device.batches import Batch, ChunkShape, launch_items
+from mmip_gpu.device.executors import Array
+from mmip_gpu.device.fields import SAMPLE_TYPES
+from mmip_gpu.device.mask_parameters import LEVEL_ITEM, PADDED_ITEM
 
 __all__ = ["Masks", "fill_padding"]
 

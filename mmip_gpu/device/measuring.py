@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .cuda import open_cupy, our_errors
-from .executors import Executor, HostExecutor
+from mmip_gpu.device.cuda import open_cupy, our_errors
+from mmip_gpu.device.executors import Executor, HostExecutor
 
 __all__ = ["Clock", "MeasuredExecutor", "clock_of", "median_seconds"]
 

@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LimitExceeded
-from .cuda import DeviceMemoryExceeded
-from .decoding import Decoder
-from .executors import Array, Executor
-from .synthesis import Synthesizer
+from mmip_gpu.device.cuda import DeviceMemoryExceeded
+from mmip_gpu.device.decoding import Decoder
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.synthesis import Synthesizer
+from mmip_gpu.errors import LimitExceeded
 
 __all__ = ["LANES", "Lane", "budget", "cut_batches", "halved", "through_lanes"]
 

@@ -13,10 +13,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from .batches import Batch
-from .executors import Array
-from .masks import Masks
+from mmip_gpu._core import DC_WEIGHTS, GROUP_SUBSTREAMS, choose_codes, join_payloads
+from mmip_gpu.device.batches import Batch
+from mmip_gpu.device.executors import Array
+from mmip_gpu.device.masks import Masks
 
 __all__ = ["Indices", "count_ac", "pack"]
 
@@ -185,7 +185,7 @@ class _Packer:
         """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads."""
         batch, executor = self._batch, self._executor
         counts, room = self._counts_and_room()
-        weights = np.zeros((batch.payloads.size, _core.DC_WEIGHTS), np.int8)
+        weights = np.zeros((batch.payloads.size, DC_WEIGHTS), np.int8)
         if self._has_dcs:
             weights[batch.chunks["first_payload"]] = self._weights
         coded = self._coded = np.flatnonzero(batch.payloads["streams"] > 0)
@@ -193,7 +193,7 @@ class _Packer:
         stages, firsts = batch.stages[coded], batch.payloads["first_symbol"][coded].astype(np.int64)
         of_payload = np.repeat(images, batch.chunks["stages"])[coded].astype(np.uint8)
         given = np.ascontiguousarray(weights[coded]).reshape(-1)
-        heads, words, bits = _core.choose_codes(stages, of_payload, given, firsts, counts, batch.threads)
+        heads, words, bits = choose_codes(stages, of_payload, given, firsts, counts, batch.threads)
         self._arrays["words"] = executor.upload(words)
         first = batch.chunks["first_payload"]
         cells = batch.each([shape.cells for shape in batch.kinds])
@@ -246,9 +246,9 @@ class _Packer:
         totals, sizes, crcs, output = downloaded
         of_coded = batch.payloads[coded]
         columns = [of_coded[name] for name in ("first_stream", "streams", "first_group")]
-        columns += [-(-of_coded["streams"] // _core.GROUP_SUBSTREAMS), of_coded["body"], totals[coded]]
+        columns += [-(-of_coded["streams"] // GROUP_SUBSTREAMS), of_coded["body"], totals[coded]]
         places = np.stack(columns, axis=1).astype(np.int64).reshape(-1)
-        payloads = _core.join_payloads(heads, places, sizes, crcs, output.view(np.uint8), batch.threads)
+        payloads = join_payloads(heads, places, sizes, crcs, output.view(np.uint8), batch.threads)
         ends = np.searchsorted(coded, [*batch.chunks["first_payload"], batch.payloads.size]).tolist()
         return [payloads[a:b] for a, b in pairwise(ends)]
 

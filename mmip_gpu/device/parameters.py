@@ -10,12 +10,12 @@ from functools import cache
 
 import numpy as np
 
-from .. import _core
-from .fields import BATCH as _BATCH
-from .fields import Fields as _Fields
-from .fields import longs as _longs
-from .fields import pointers as _pointers
-from .mask_parameters import MASK_KERNELS
+from mmip_gpu._core import MAX_CLASSES, MAX_STAGES, MODE_COUNT
+from mmip_gpu.device.fields import BATCH as _BATCH
+from mmip_gpu.device.fields import Fields as _Fields
+from mmip_gpu.device.fields import longs as _longs
+from mmip_gpu.device.fields import pointers as _pointers
+from mmip_gpu.device.mask_parameters import MASK_KERNELS
 
 __all__ = [
     "BLOCK_ITEM",
@@ -211,10 +211,10 @@ DECODE_ITEM = np.dtype(
         ("corrected", _INT),
         ("error", _INT),
         ("continues", _INT),
-        ("cuts", _INT, _core.MAX_STAGES),
-        ("steps", np.uint32, (_core.MAX_CLASSES, 3)),
-        ("recon", _INT, (_core.MAX_CLASSES, 4)),
-        ("reversible", _BYTE, _core.MAX_CLASSES),
+        ("cuts", _INT, MAX_STAGES),
+        ("steps", np.uint32, (MAX_CLASSES, 3)),
+        ("recon", _INT, (MAX_CLASSES, 4)),
+        ("reversible", _BYTE, MAX_CLASSES),
     ],
     align=True,
 )
@@ -250,7 +250,7 @@ STAGE_CODES = np.dtype(
 )
 
 _TOKEN_BLOCK = np.dtype([("size", _INT, 4), ("positions", _POINTER)], align=True)
-DEPTH_TABLES = np.dtype([("blocks", _TOKEN_BLOCK, _core.MODE_COUNT), ("scan", _POINTER, _core.MODE_COUNT)], align=True)
+DEPTH_TABLES = np.dtype([("blocks", _TOKEN_BLOCK, MODE_COUNT), ("scan", _POINTER, MODE_COUNT)], align=True)
 
 CRC_GROUP = np.dtype(
     [

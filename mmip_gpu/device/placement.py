@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import InvalidArgument
+from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["is_on_device", "wants_device"]
 

@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..loss import measured_error
-from .batches import Batch
-from .corrections import encode_corrections
-from .dc_images import DcImages
-from .executors import Array
-from .masks import Masks
-from .packing import Indices, pack
-from .statistics import differences
-from .synthesis import Reconstruction, Synthesizer
+from mmip_gpu.device.batches import Batch
+from mmip_gpu.device.corrections import encode_corrections
+from mmip_gpu.device.dc_images import DcImages
+from mmip_gpu.device.executors import Array
+from mmip_gpu.device.masks import Masks
+from mmip_gpu.device.packing import Indices, pack
+from mmip_gpu.device.statistics import differences
+from mmip_gpu.device.synthesis import Reconstruction, Synthesizer
+from mmip_gpu.loss import measured_error
 
 __all__ = ["Quantized", "Settled"]
 

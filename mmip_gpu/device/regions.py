@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..roi import RoiRule, checked_axes, mask_classes, roi_classes
-from .executors import Array, Executor
-from .placement import is_on_device
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.placement import is_on_device
+from mmip_gpu.roi import RoiRule, checked_axes, mask_classes, roi_classes
 
 __all__ = ["device_classes"]
 

@@ -16,17 +16,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..axes import PlaneLayout
-from ..codec import PLAIN_ROUNDING, ROUNDING
-from ..errors import InvalidArgument
-from ..loss import loss_record
-from ..planning import ChunkPlan
-from ..raw import CodedParts, Encoded, assembled, encode_raw, transform_header
-from ..trial import Analyzed, HostSamples, Region, Trial
-from .encoding import Chunk, quantize_batch, refusal
-from .executors import Array, Executor
-from .overlap import Lane
-from .quantized import Quantized
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.codec import PLAIN_ROUNDING, ROUNDING
+from mmip_gpu.device.encoding import Chunk, quantize_batch, refusal
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.overlap import Lane
+from mmip_gpu.device.quantized import Quantized
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.loss import loss_record
+from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.raw import CodedParts, Encoded, assembled, encode_raw, transform_header
+from mmip_gpu.trial import Analyzed, HostSamples, Region, Trial
 
 __all__ = ["DeviceAnalysis", "DeviceSamples", "Question", "answered", "encoded_together"]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from .batches import Batch
-from .executors import Array
-from .packing import Indices, count_ac
+from mmip_gpu._core import MODE_COUNT, block_tables, builtin_rates, chosen_rates
+from mmip_gpu.device.batches import Batch
+from mmip_gpu.device.executors import Array
+from mmip_gpu.device.packing import Indices, count_ac
 
 __all__ = ["ENTRY_BYTES", "Search"]
 
@@ -69,8 +69,8 @@ def _position_tables(batch: Batch) -> tuple[NDArray[np.uint8], NDArray[np.uint64
         if plan.cuts in found:
             continue
         firsts = found[plan.cuts] = []
-        for mode in range(_core.MODE_COUNT):
-            _, table, _ = _core.block_tables(mode, plan.depth, plan.cuts)
+        for mode in range(MODE_COUNT):
+            _, table, _ = block_tables(mode, plan.depth, plan.cuts)
             firsts.append(end)
             parts.append(table)
             end += table.size
@@ -79,7 +79,7 @@ def _position_tables(batch: Batch) -> tuple[NDArray[np.uint8], NDArray[np.uint64
 
 def _builtin_rates(batch: Batch) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """(bits of all symbols with the built-in codes, where those of each payload begin)."""
-    rates = [_core.builtin_rates(stage) for stage in (2, 3)]
+    rates = [builtin_rates(stage) for stage in (2, 3)]
     return np.concatenate(rates), np.where(batch.stages > 2, rates[0].size, 0)
 
 
@@ -87,7 +87,7 @@ def _chosen_rates(batch: Batch, counts: NDArray[np.uint32]) -> tuple[NDArray[np.
     """The same with the codes that would be chosen for these histograms."""
     later = batch.stages > 1
     firsts = batch.payloads["first_symbol"][later].astype(np.int64)
-    rates = _core.chosen_rates(batch.stages[later], firsts, counts, batch.threads)
+    rates = chosen_rates(batch.stages[later], firsts, counts, batch.threads)
     first = np.zeros(batch.payloads.size, np.int64)
     first[later] = np.arange(firsts.size) * (rates.size // max(firsts.size, 1))
     return rates, first

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .executors import Array, Executor
-from .fields import SAMPLE_TYPES
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.fields import SAMPLE_TYPES
 
 __all__ = ["SAMPLE_RUN", "differences", "sample_runs", "sample_statistics"]
 

@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..floats import sample_range
-from .batches import Batch, ChunkShape
-from .executors import Array, Executor
-from .finishing import SAMPLE_TYPES, undo_colour
-from .heads import CodeStore
-from .layers import group_tiles
-from .packing import Indices
-from .parameters import DECODE_ITEM, DECODE_TILE
-from .tiles import COMPONENT_LIMIT, set_quantizer
+from mmip_gpu._core import DC_IMAGE_UNIT
+from mmip_gpu.device.batches import Batch, ChunkShape
+from mmip_gpu.device.executors import Array, Executor
+from mmip_gpu.device.finishing import SAMPLE_TYPES, undo_colour
+from mmip_gpu.device.heads import CodeStore
+from mmip_gpu.device.layers import group_tiles
+from mmip_gpu.device.packing import Indices
+from mmip_gpu.device.parameters import DECODE_ITEM, DECODE_TILE
+from mmip_gpu.device.tiles import COMPONENT_LIMIT, set_quantizer
+from mmip_gpu.floats import sample_range
 
 __all__ = ["Reconstruction", "Synthesizer"]
 
@@ -100,7 +100,7 @@ class Synthesizer:
         wide = (-COMPONENT_LIMIT, COMPONENT_LIMIT)
         item["minimum"], item["maximum"] = wide if plan.colour else chunk.limits or sample_range(chunk.dtype)
         item["padded"], item["padding"] = plan.padding is not None, plan.padding or 0
-        item["dc_unit"] = _core.DC_IMAGE_UNIT if plan.dc_image else 1
+        item["dc_unit"] = DC_IMAGE_UNIT if plan.dc_image else 1
         set_quantizer(item, plan, chunk.recon)
 
     def _launch(self, batch: Batch, indices: Indices, items: NDArray[Any], mask: Array | None) -> None:

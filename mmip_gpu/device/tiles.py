@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..container import TransformFields
-from ..planning import ChunkPlan
-from . import _phases
-from .parameters import DECODE_TILE, TOKEN_BYTES, TOKEN_SPAN_BYTES
+from mmip_gpu._core import coding_order
+from mmip_gpu.container.header import TransformFields
+from mmip_gpu.device import _phases
+from mmip_gpu.device.parameters import DECODE_TILE, TOKEN_BYTES, TOKEN_SPAN_BYTES
+from mmip_gpu.planning import ChunkPlan
 
 __all__ = [
     "COMPONENT_LIMIT",
@@ -99,7 +99,7 @@ class CodingOrders:
         key = (depth, *(int(n) for n in size))
         if key not in self._first:
             self._first[key] = self._end
-            self._parts.append(_core.coding_order(*key))
+            self._parts.append(coding_order(*key))
             self._end += len(self._parts[-1][0])
         return self._first[key]
 

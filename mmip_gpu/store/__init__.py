@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from zarr.registry import register_codec
 
-from numcodecs_plugin import StageCodec
-
-from .check import repair_zarr, verify_zarr
-from .export import export_ome_zarr
-from .partial import fetch_zarr, upgrade_zarr
-from .read import ProgressiveArray, open_zarr
-from .serving import PyramidServer, serve_zarr
-from .write import write_zarr
+from mmip_gpu.stage_arrays.stage_codec import StageCodec
+from mmip_gpu.store.check import repair_zarr, verify_zarr
+from mmip_gpu.store.export import export_ome_zarr
+from mmip_gpu.store.partial import fetch_zarr, upgrade_zarr
+from mmip_gpu.store.read import ProgressiveArray, open_zarr
+from mmip_gpu.store.serving import PyramidServer, serve_zarr
+from mmip_gpu.store.write import write_zarr
 
 __all__ = [
     "ProgressiveArray",

@@ -15,8 +15,8 @@ from itertools import accumulate
 from math import prod
 from typing import Any
 
-from .given import Boxes
-from .grid import Coordinates
+from mmip_gpu.store.given import Boxes
+from mmip_gpu.store.grid import Coordinates
 
 __all__ = ["DaskBoxes", "block_of", "groups_by_block"]
 

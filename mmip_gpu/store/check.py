@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING, Any
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources import open_source
-
-from .chunk_header import crc_of
-from .claim import claimed
-from .classes import RegionClasses
-from .cluster_survey import survey_of
-from .grid import Coordinates
-from .job import Job
-from .place import RECORDS, Place
-from .records import ChunkStore, Totals
-from .report import COMPLETE, described, held_stages
-from .running import progress_bar, running
-from .survey import Survey
-from .tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
-from .workers import ClientLike
+from mmip_gpu.store.chunk_header import crc_of
+from mmip_gpu.store.claim import claimed
+from mmip_gpu.store.classes import RegionClasses
+from mmip_gpu.store.cluster_survey import survey_of
+from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.store.job import Job
+from mmip_gpu.store.place import RECORDS, Place
+from mmip_gpu.store.records import ChunkStore, Totals
+from mmip_gpu.store.report import COMPLETE, described, held_stages
+from mmip_gpu.store.running import progress_bar, running
+from mmip_gpu.store.survey import Survey
+from mmip_gpu.store.tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
+from mmip_gpu.store.workers import ClientLike
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike

@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.codec import Encoded
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, TruncatedData
-
-from .grid import Coordinates
+from mmip_gpu.store.grid import Coordinates
 
 if TYPE_CHECKING:
     from typing import Self

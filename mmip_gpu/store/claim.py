@@ -30,8 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from mmip_gpu.errors import StoreError
-
-from .place import CLAIM, Place
+from mmip_gpu.store.place import CLAIM, Place
 
 __all__ = ["Claim", "claimed"]
 

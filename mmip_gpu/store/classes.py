@@ -21,9 +21,8 @@ from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.roi import RoiRule, roi_classes
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.sources.arrays import dask_array, on_host
-
-from .grid import Region
-from .survey import Survey, mask_survey, otsu_rule
+from mmip_gpu.store.grid import Region
+from mmip_gpu.store.survey import Survey, mask_survey, otsu_rule
 
 __all__ = ["RegionClasses"]
 

@@ -17,14 +17,13 @@ from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import MmipError, StoreError
-
-from .blocks import DaskBoxes, groups_by_block
-from .given import Boxes, Given, given_boxes
-from .grid import Coordinates
-from .portable import opened, packed
-from .tasks import CheckChunk, Task, WholeChunk, WriteChunk
+from mmip_gpu.store.blocks import DaskBoxes, groups_by_block
+from mmip_gpu.store.given import Boxes, Given, given_boxes
+from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.store.portable import opened, packed
+from mmip_gpu.store.tasks import CheckChunk, Task, WholeChunk, WriteChunk
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -247,8 +246,8 @@ def _on_device(task: Task, group: Sequence[Coordinates]) -> dict[Coordinates, An
     BackendUnavailable
         On a worker without a GPU.
     """
-    from .on_device import DeviceRunner
-    from .running import Threads
+    from mmip_gpu.store.on_device import DeviceRunner
+    from mmip_gpu.store.running import Threads
 
     results: dict[Coordinates, Any] = {}
     runner = DeviceRunner.of_current_device(Threads(1))

@@ -18,13 +18,12 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.arrays import on_host
-
-from .blocks import block_of
-from .cluster import NOWHERE, ClusterRunner, Outcome, in_groups, items_together
-from .grid import boxes, piece_lengths
-from .portable import opened, packed
-from .survey import Look, Piece, Survey, surveyed_here
-from .tasks import Runner
+from mmip_gpu.store.blocks import block_of
+from mmip_gpu.store.cluster import NOWHERE, ClusterRunner, Outcome, in_groups, items_together
+from mmip_gpu.store.grid import boxes, piece_lengths
+from mmip_gpu.store.portable import opened, packed
+from mmip_gpu.store.survey import Look, Piece, Survey, surveyed_here
+from mmip_gpu.store.tasks import Runner
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -14,20 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from mmip_gpu import _core
+from mmip_gpu._core import MAX_CORRECTION_ERROR, STEP_ONE
 from mmip_gpu.arguments import check_step
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.container import DTYPES, Header, LossRecord, TransformFields
+from mmip_gpu.container.header import DTYPES, Header, LossRecord, TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument
 from mmip_gpu.floats import sample_range
 from mmip_gpu.planning import ChunkPlan
 from mmip_gpu.roi import RoiRule
-from numcodecs_plugin import StageCodec
-
-from .chunk_header import ORIGIN_BYTES
-from .grid import ChunkGrid, Coordinates, chunk_lengths, image_cells
-from .place import CORRECTIONS, StageArray, stage_name
+from mmip_gpu.stage_arrays.stage_codec import StageCodec
+from mmip_gpu.store.chunk_header import ORIGIN_BYTES
+from mmip_gpu.store.grid import ChunkGrid, Coordinates, chunk_lengths, image_cells
+from mmip_gpu.store.place import CORRECTIONS, StageArray, stage_name
 
 __all__ = ["StoreDescription"]
 
@@ -199,11 +198,11 @@ class StoreDescription:
         _check("steps", steps, all(len(row) == (3 if colour else 1) for row in steps))
         reversible = tuple(data["reversible"])
         _check("reversible", reversible, len(reversible) == len(steps) and all(r in (0, 1) for r in reversible))
-        whole = all(set(row) == {_core.STEP_ONE} for row, r in zip(steps, reversible, strict=True) if r)
+        whole = all(set(row) == {STEP_ONE} for row, r in zip(steps, reversible, strict=True) if r)
         _check("steps of reversible classes", steps, whole)
         padding, bound, dtype = data["padding"], data["correction"], np.dtype(data["dtype"])
         _check("padding", padding, padding is None or (_is_sample(padding, dtype) and not colour))
-        _check("correction", bound, bound is None or 0 <= operator.index(bound) <= _core.MAX_CORRECTION_ERROR)
+        _check("correction", bound, bound is None or 0 <= operator.index(bound) <= MAX_CORRECTION_ERROR)
         _check("cuts, for what was asked", cuts, cuts == config.stage_cuts(data["cell_depth"]))
         exact, most = bool(reversible) and all(reversible), config.error_bound
         _check("reversible, for what was asked", reversible, exact or not config.exact)

@@ -20,14 +20,13 @@ from zarr.core.sync import sync
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
-
-from .claim import claimed
-from .leftovers import clear_leftovers, names_in
-from .levels import ChunkIndex, ScaledLevel
-from .place import CLAIM, Place, opened_path, path_name, storing
-from .pyramid import Pyramid
-from .running import progress_bar, running
-from .window import run_bounded
+from mmip_gpu.store.claim import claimed
+from mmip_gpu.store.leftovers import clear_leftovers, names_in
+from mmip_gpu.store.levels import ChunkIndex, ScaledLevel
+from mmip_gpu.store.place import CLAIM, Place, opened_path, path_name, storing
+from mmip_gpu.store.pyramid import Pyramid
+from mmip_gpu.store.running import progress_bar, running
+from mmip_gpu.store.window import run_bounded
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike, StorePath

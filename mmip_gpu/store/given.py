@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.arrays import on_host
-
-from .grid import ChunkGrid, Coordinates, Region
-from .job import Job
+from mmip_gpu.store.grid import ChunkGrid, Coordinates, Region
+from mmip_gpu.store.job import Job
 
 __all__ = ["Boxes", "Given", "given_boxes"]
 

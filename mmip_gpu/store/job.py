@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu import _core
+from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.arguments import check_step, is_colour
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import encode_chunk
@@ -28,15 +28,14 @@ from mmip_gpu.planning import ChunkPlan, initial_step, spread_probe
 from mmip_gpu.rate import flattened, imaged_plan, matched_plan, padded_plan, probed_plan
 from mmip_gpu.raw import Encoded
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.store.chunk_header import with_origin
+from mmip_gpu.store.classes import RegionClasses
+from mmip_gpu.store.description import StoreDescription
+from mmip_gpu.store.grid import ChunkGrid, Coordinates, Region, chunk_lengths
+from mmip_gpu.store.ratio import probed_ratio, ratio_again
+from mmip_gpu.store.records import Totals
+from mmip_gpu.store.survey import Survey, value_limits
 from mmip_gpu.trial import Trial
-
-from .chunk_header import with_origin
-from .classes import RegionClasses
-from .description import StoreDescription
-from .grid import ChunkGrid, Coordinates, Region, chunk_lengths
-from .ratio import probed_ratio, ratio_again
-from .records import Totals
-from .survey import Survey, value_limits
 
 __all__ = ["Job"]
 
@@ -103,7 +102,7 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """Tell what makes two jobs the same, as it comes back from JSON."""
         data = {
-            "format_version": _core.FORMAT_VERSION,
+            "format_version": FORMAT_VERSION,
             "source": self.source.fingerprint,
             "shape": self.layout.shape,
             "dtype": self.source.dtype.name,

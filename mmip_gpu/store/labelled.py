@@ -14,7 +14,7 @@ import numpy as np
 from mmip_gpu.errors import MissingResource
 
 if TYPE_CHECKING:
-    from .read import ProgressiveArray
+    from mmip_gpu.store.read import ProgressiveArray
 
 __all__ = ["AxisPlace", "axis_places", "dask_array", "data_array", "shrinking_axes"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .labelled import AxisPlace, axis_places
-from .read import ProgressiveArray
+from mmip_gpu.store.labelled import AxisPlace, axis_places
+from mmip_gpu.store.read import ProgressiveArray
 
 __all__ = ["ChunkIndex", "Level", "MeanLevel", "ScaledLevel", "halved", "levels_below"]
 

@@ -14,18 +14,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.device.arrays import SAMPLE_BYTES
 from mmip_gpu.device.cuda_executor import CudaExecutor
 from mmip_gpu.device.encoding import refusal
 from mmip_gpu.device.executors import Executor
 from mmip_gpu.device.overlap import LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.samples import DeviceSamples, encoded_together
+from mmip_gpu.store.chunk_header import with_origin
+from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.store.tasks import Runner, Task, WriteChunk
 from mmip_gpu.trial import Trial
-
-from .chunk_header import with_origin
-from .grid import Coordinates
-from .tasks import Runner, Task, WriteChunk
 
 __all__ = ["DeviceRunner"]
 

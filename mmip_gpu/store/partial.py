@@ -12,16 +12,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
-
-from .claim import claimed
-from .description import StoreDescription
-from .grid import Coordinates
-from .pieces import check_stage
-from .place import RECORDS, Place, Request
-from .records import ChunkStore
-from .report import COMPLETE, described, held_stages
-from .running import progress_bar, running
-from .window import run_bounded
+from mmip_gpu.store.claim import claimed
+from mmip_gpu.store.description import StoreDescription
+from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.store.pieces import check_stage
+from mmip_gpu.store.place import RECORDS, Place, Request
+from mmip_gpu.store.records import ChunkStore
+from mmip_gpu.store.report import COMPLETE, described, held_stages
+from mmip_gpu.store.running import progress_bar, running
+from mmip_gpu.store.window import run_bounded
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike

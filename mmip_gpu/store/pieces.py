@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.codec import needed_stages
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, LimitExceeded, TruncatedData
 from mmip_gpu.groups import groups_of_region, read_groups
-
-from .grid import Coordinates, Region
-from .place import RECORDS, Request
-from .records import ChunkStore
+from mmip_gpu.store.grid import Coordinates, Region
+from mmip_gpu.store.place import RECORDS, Request
+from mmip_gpu.store.records import ChunkStore
 
 __all__ = ["ChunkReader", "KeptBytes", "check_stage"]
 

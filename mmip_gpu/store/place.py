@@ -24,12 +24,11 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
-from mmip_gpu import _core
+from mmip_gpu._core import MAX_STAGES
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
-from numcodecs_plugin import StageCodec
-
-from .grid import Coordinates
-from .leftovers import clear_leftovers, names_in
+from mmip_gpu.stage_arrays.stage_codec import StageCodec
+from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.store.leftovers import clear_leftovers, names_in
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -180,7 +179,7 @@ class Place:
         self._arrays.clear()
         with storing(f"{self}: the earlier arrays cannot be deleted"):
             found = self.names()
-            for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, _core.MAX_STAGES + 1))]:
+            for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, MAX_STAGES + 1))]:
                 if name in found:
                     sync((self._root / name).delete_dir())
 

@@ -23,11 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from zarr.storage import MemoryStore, ZipStore
 
-import mmip_gpu
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 from mmip_gpu.sources import Source, open_source
-
-from .grid import Region
+from mmip_gpu.store.grid import Region
+from mmip_gpu.version import __version__
 
 __all__ = ["opened", "packed"]
 
@@ -56,7 +55,7 @@ def packed(value: Any) -> bytes:
         raise
     except Exception as error:  # what does not pickle says so in many ways
         raise InvalidArgument(f"the source cannot be sent to workers ({error}); pass its path instead") from error
-    return mmip_gpu.__version__.encode() + b"\n" + buffer.getvalue()
+    return __version__.encode() + b"\n" + buffer.getvalue()
 
 
 def opened(data: bytes) -> Any:
@@ -68,7 +67,7 @@ def opened(data: bytes) -> Any:
         For what another version of this package packed.
     """
     version, _, pickled = data.partition(b"\n")
-    own = mmip_gpu.__version__
+    own = __version__
     if version.decode() != own:
         here = f"the worker on {socket.gethostname()}, process {os.getpid()}"
         raise StoreError(f"{here}, has mmip_gpu {own}, the job {version.decode()}: every worker needs that")

@@ -22,10 +22,10 @@ from mmip_gpu.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.floats import sample_range
 from mmip_gpu.sources.history import HISTORY
-
-from .labelled import shrinking_axes
-from .levels import Level, MeanLevel, ScaledLevel, levels_below
-from .read import ProgressiveArray, open_zarr
+from mmip_gpu.store.labelled import shrinking_axes
+from mmip_gpu.store.levels import Level, MeanLevel, ScaledLevel, levels_below
+from mmip_gpu.store.read import ProgressiveArray, open_zarr
+from mmip_gpu.version import __version__
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike, StorePath
@@ -141,8 +141,6 @@ class Pyramid:
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """The attribute ``ome`` of the group."""
-        from mmip_gpu import __version__
-
         datasets = []
         for number, level in enumerate(self.levels):
             transforms = [

@@ -13,10 +13,9 @@ from dataclasses import replace
 
 from mmip_gpu.planning import ChunkPlan
 from mmip_gpu.sizing import LARGEST_STEP, RATIO_TOLERANCE, RatioStep, next_ratio_step, search_ratio, unreachable_ratio
+from mmip_gpu.store.description import StoreDescription
+from mmip_gpu.store.records import Totals
 from mmip_gpu.trial import Trial
-
-from .description import StoreDescription
-from .records import Totals
 
 __all__ = ["probed_ratio", "ratio_again"]
 

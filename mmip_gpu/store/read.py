@@ -21,15 +21,14 @@ from mmip_gpu.arguments import thread_count
 from mmip_gpu.codec import decode_chunk, needed_stages
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.inspection import describe
-
-from .grid import Coordinates, Part
-from .labelled import dask_array, data_array
-from .pieces import ChunkReader, KeptBytes
-from .place import Place
-from .records import ChunkStore
-from .report import PREPARING, check_report, described, held_stages, history_of, report_of
-from .selection import basic_selection
-from .window import run_bounded
+from mmip_gpu.store.grid import Coordinates, Part
+from mmip_gpu.store.labelled import dask_array, data_array
+from mmip_gpu.store.pieces import ChunkReader, KeptBytes
+from mmip_gpu.store.place import Place
+from mmip_gpu.store.records import ChunkStore
+from mmip_gpu.store.report import PREPARING, check_report, described, held_stages, history_of, report_of
+from mmip_gpu.store.selection import basic_selection
+from mmip_gpu.store.window import run_bounded
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike

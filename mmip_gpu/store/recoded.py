@@ -17,9 +17,8 @@ from mmip_gpu.errors import StoreError
 from mmip_gpu.sinks import moved
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import dicom_terms
-
-from .place import ATTRIBUTE
-from .read import ProgressiveArray, open_zarr
+from mmip_gpu.store.place import ATTRIBUTE
+from mmip_gpu.store.read import ProgressiveArray, open_zarr
 
 __all__ = ["recoded_source"]
 

@@ -16,15 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmip_gpu.codec import Encoded
-from mmip_gpu.container import UNKNOWN_ERROR, Header
+from mmip_gpu.container.header import UNKNOWN_ERROR, Header
 from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
 from mmip_gpu.loss import reached_bound
-from numcodecs_plugin.prefix import PREFIX_BOUND, read_prefix, write_prefix
-
-from .chunk_header import ChunkHeader
-from .description import StoreDescription
-from .grid import Coordinates
-from .place import RECORDS, Place
+from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND, read_prefix, write_prefix
+from mmip_gpu.store.chunk_header import ChunkHeader
+from mmip_gpu.store.description import StoreDescription
+from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.store.place import RECORDS, Place
 
 __all__ = ["ChunkStore", "Totals"]
 

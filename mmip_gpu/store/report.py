@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import mmip_gpu
-from mmip_gpu import _core
+from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.errors import CorruptData, UnsupportedVersion
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import METHOD, loss_history
-
-from .description import StoreDescription
-from .metadata import fitting, is_number, misfit
-from .records import Totals
+from mmip_gpu.store.description import StoreDescription
+from mmip_gpu.store.metadata import fitting, is_number, misfit
+from mmip_gpu.store.records import Totals
+from mmip_gpu.version import __version__
 
 __all__ = [
     "COMPLETE",
@@ -58,8 +57,8 @@ def attributes_of(
 ) -> dict[str, Any]:
     """Make the attribute `mmip`: job, description, axes and voxel size as in OME-NGFF, summary at the end."""
     return {
-        "format_version": _core.FORMAT_VERSION,
-        "software": f"mmip_gpu {mmip_gpu.__version__}",
+        "format_version": FORMAT_VERSION,
+        "software": f"mmip_gpu {__version__}",
         "state": state,
         "job": dict(identity),
         "description": description.to_dict(),
@@ -131,8 +130,8 @@ def described(place: object, attributes: Mapping[str, Any]) -> StoreDescription:
         For attributes that this library does not write. The report is looked at by `check_report` alone.
     """
     version = attributes.get("format_version")
-    if version != _core.FORMAT_VERSION:
-        raise UnsupportedVersion(f"{place}: format version: expected {_core.FORMAT_VERSION}, found {version}")
+    if version != FORMAT_VERSION:
+        raise UnsupportedVersion(f"{place}: format version: expected {FORMAT_VERSION}, found {version}")
     try:
         description = StoreDescription.from_dict(attributes.get("description"))
     except CorruptData as error:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmip_gpu.device.placement import wants_device
-
-from .cluster import ClusterRunner
-from .grid import Coordinates
-from .tasks import Runner, Task
-from .window import run_bounded
-from .workers import ClientLike, connected
+from mmip_gpu.store.cluster import ClusterRunner
+from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.store.tasks import Runner, Task
+from mmip_gpu.store.window import run_bounded
+from mmip_gpu.store.workers import ClientLike, connected
 
 __all__ = ["Threads", "progress_bar", "running"]
 
@@ -49,7 +48,7 @@ def running(client: ClientLike | None, threads: int, device: str | None = None) 
         with connected(client) as found:
             yield ClusterRunner(found, gpu)
     elif gpu:
-        from .on_device import DeviceRunner
+        from mmip_gpu.store.on_device import DeviceRunner
 
         yield DeviceRunner.of_current_device(Threads(threads))
     else:

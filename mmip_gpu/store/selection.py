@@ -11,8 +11,7 @@ import operator
 from typing import Any
 
 from mmip_gpu.errors import InvalidArgument
-
-from .grid import Region
+from mmip_gpu.store.grid import Region
 
 __all__ = ["OutOfRangeError", "basic_selection"]
 

@@ -22,9 +22,9 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import MemoryStore, StorePath
 
-from .levels import ChunkIndex, Level, MeanLevel, ScaledLevel
-from .pieces import KeptBytes
-from .pyramid import COMPRESSOR, Pyramid
+from mmip_gpu.store.levels import ChunkIndex, Level, MeanLevel, ScaledLevel
+from mmip_gpu.store.pieces import KeptBytes
+from mmip_gpu.store.pyramid import COMPRESSOR, Pyramid
 
 __all__ = ["ServedImage"]
 

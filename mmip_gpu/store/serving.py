@@ -18,9 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
-
-from .pyramid import Pyramid
-from .served import ServedImage
+from mmip_gpu.store.pyramid import Pyramid
+from mmip_gpu.store.served import ServedImage
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -18,8 +18,7 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument, MissingResource
 from mmip_gpu.roi import CLASS_MAX, RoiRule
 from mmip_gpu.sources import Source
-
-from .grid import boxes, piece_lengths
+from mmip_gpu.store.grid import boxes, piece_lengths
 
 __all__ = ["Look", "Piece", "Survey", "mask_survey", "otsu_rule", "surveyed_here", "value_limits"]
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from mmip_gpu.codec import Encoded, decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
-
-from .chunk_header import ChunkHeader
-from .claim import Claim
-from .given import Given
-from .grid import Coordinates
-from .job import Job
-from .place import RECORDS
-from .records import ChunkStore
+from mmip_gpu.store.chunk_header import ChunkHeader
+from mmip_gpu.store.claim import Claim
+from mmip_gpu.store.given import Given
+from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.store.job import Job
+from mmip_gpu.store.place import RECORDS
+from mmip_gpu.store.records import ChunkStore
 
 __all__ = ["CheckChunk", "Checked", "RepairChunk", "Runner", "Task", "WholeChunk", "WriteChunk"]
 

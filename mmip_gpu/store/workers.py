@@ -10,8 +10,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-import mmip_gpu
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
+from mmip_gpu.version import __version__
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -71,15 +71,15 @@ def _check_workers(client: Client) -> None:
     """Raise StoreError where a worker that is there has not this version of the package; later ones when tasks come."""
 
     def version() -> str:  # sent by value: a worker without the package could not find it by name
-        import mmip_gpu
+        from mmip_gpu.version import __version__
 
-        return mmip_gpu.__version__
+        return __version__
 
     found = client.run(version, on_error="return")
-    wrong = {worker: answer for worker, answer in found.items() if answer != mmip_gpu.__version__}
+    wrong = {worker: answer for worker, answer in found.items() if answer != __version__}
     if wrong:
         named = "; ".join(
             f"worker {worker}: {answer if isinstance(answer, str) else f'{type(answer).__name__}: {answer}'}"
             for worker, answer in wrong.items()
         )
-        raise StoreError(f"every worker needs mmip_gpu {mmip_gpu.__version__}, as the job has it; found {named}")
+        raise StoreError(f"every worker needs mmip_gpu {__version__}, as the job has it; found {named}")

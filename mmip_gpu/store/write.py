@@ -15,23 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
-
-from .chunk_header import ChunkHeader
-from .claim import Claim, claimed
-from .cluster import ClusterRunner
-from .cluster_survey import survey_of
-from .description import StoreDescription
-from .grid import Coordinates
-from .job import Job
-from .place import Place
-from .portable import packed
-from .recoded import recoded_source
-from .records import ChunkStore, Totals
-from .report import COMPLETE, PREPARING, WRITING, attributes_of, described, report_of
-from .running import progress_bar, running
-from .tasks import Runner, WriteChunk
-from .workers import ClientLike
-from .zipped import zipping
+from mmip_gpu.store.chunk_header import ChunkHeader
+from mmip_gpu.store.claim import Claim, claimed
+from mmip_gpu.store.cluster import ClusterRunner
+from mmip_gpu.store.cluster_survey import survey_of
+from mmip_gpu.store.description import StoreDescription
+from mmip_gpu.store.grid import Coordinates
+from mmip_gpu.store.job import Job
+from mmip_gpu.store.place import Place
+from mmip_gpu.store.portable import packed
+from mmip_gpu.store.recoded import recoded_source
+from mmip_gpu.store.records import ChunkStore, Totals
+from mmip_gpu.store.report import COMPLETE, PREPARING, WRITING, attributes_of, described, report_of
+from mmip_gpu.store.running import progress_bar, running
+from mmip_gpu.store.tasks import Runner, WriteChunk
+from mmip_gpu.store.workers import ClientLike
+from mmip_gpu.store.zipped import zipping
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike

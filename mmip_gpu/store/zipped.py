@@ -18,9 +18,8 @@ from typing import Any
 from zarr.storage import StorePath, ZipStore
 
 from mmip_gpu.errors import StoreError
-
-from .place import CLAIM, Place, storing
-from .report import COMPLETE
+from mmip_gpu.store.place import CLAIM, Place, storing
+from mmip_gpu.store.report import COMPLETE
 
 __all__ = ["Zipping", "zipping"]
 

@@ -11,12 +11,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mmip_gpu.container.byte_ranges import START, WHOLE, Reading, Sparse
+from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.groups import groups_of_box, spans_of_groups
-
-from .ranges import START, WHOLE, Reading, Sparse
-from .selected import Selected
-from .stage_chunks import TileBox
-from .stage_options import StageOptions
+from mmip_gpu.stage_arrays.coding import TileBox
+from mmip_gpu.stage_arrays.options import StageOptions
 
 __all__ = ["read_stage_part"]
 

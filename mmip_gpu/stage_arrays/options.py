@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mmip_gpu import _core
+from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, MAX_STAGES, MAX_STEP, MAX_TILE_SAMPLES, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import CorruptData, InvalidArgument
-
-from .prefix import read_prefix
+from mmip_gpu.stage_arrays.prefix import read_prefix
 
 if TYPE_CHECKING:
     from typing import Self
@@ -82,14 +81,14 @@ class StageOptions:
         smallest = _SMALLEST_TILE[deep]
         tile = _integers("tile_log2", self.tile_log2)
         fits = len(tile) == 3 and all(a >= b for a, b in zip(tile, smallest, strict=True)) and sum(tile) <= 12
-        fits = fits and deep * 64 << sum(tile) <= _core.MAX_TILE_SAMPLES
-        _check("tile_log2", tile, fits, f"at least {smallest}, a tile of at most {_core.MAX_TILE_SAMPLES} samples")
+        fits = fits and deep * 64 << sum(tile) <= MAX_TILE_SAMPLES
+        _check("tile_log2", tile, fits, f"at least {smallest}, a tile of at most {MAX_TILE_SAMPLES} samples")
         cuts, last = _integers("cuts", self.cuts), _CELL_AC[deep]
-        rising = all(a < b for a, b in pairwise(cuts)) and 2 <= len(cuts) <= _core.MAX_STAGES
+        rising = all(a < b for a, b in pairwise(cuts)) and 2 <= len(cuts) <= MAX_STAGES
         _check("cuts", cuts, rising and (cuts[0], cuts[-1]) == (0, last), f"ascending numbers from 0 to {last}")
         _check("stage", self.stage, _is_integer(self.stage) and 1 <= self.stage <= len(cuts) + 1, f"1..{len(cuts) + 1}")
-        few = isinstance(self.steps, tuple) and len(self.steps) <= _core.MAX_CLASSES
-        _check("steps", self.steps, few, f"a list for each of at most {_core.MAX_CLASSES} classes")
+        few = isinstance(self.steps, tuple) and len(self.steps) <= MAX_CLASSES
+        _check("steps", self.steps, few, f"a list for each of at most {MAX_CLASSES} classes")
         _check("steps", self.steps, bool(self.steps) or self.stage > 1, "those of all classes in stage 1")
         masked = isinstance(self.padding, bool) and (self.stage == 1 or not self.padding)
         _check("padding", self.padding, masked, "true in stage 1, or false")
@@ -103,8 +102,8 @@ class StageOptions:
             values = _integers("steps", row)
             fits = len(values) in ((1,) if self.padding else (1, 3)) and len(values) == len(self.steps[0])
             _check("steps", row, fits, "1 component beside padding" if self.padding else "1 or 3 components")
-            within = all(_core.MIN_STEP <= step <= _core.MAX_STEP for step in values)
-            _check("steps", row, within, f"{_core.MIN_STEP}..{_core.MAX_STEP}")
+            within = all(MIN_STEP <= step <= MAX_STEP for step in values)
+            _check("steps", row, within, f"{MIN_STEP}..{MAX_STEP}")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -205,8 +204,8 @@ class StageOptions:
     def coded_steps(self) -> tuple[tuple[int, ...], ...]:
         """Steps of what is coded; only stage 1 depends on them."""
         if self.dc_image:
-            return ((_core.DC_IMAGE_UNIT * _core.STEP_ONE,) * len(self.steps[0]),)
-        return self.steps if self.stage == 1 else ((_core.STEP_ONE,),)
+            return ((DC_IMAGE_UNIT * STEP_ONE,) * len(self.steps[0]),)
+        return self.steps if self.stage == 1 else ((STEP_ONE,),)
 
     @property
     def dc_limit(self) -> int:

@@ -22,12 +22,11 @@ from zarr.abc.store import RangeByteRequest
 from zarr.core.buffer import cpu
 from zarr.storage import StorePath
 
+from mmip_gpu.container.byte_ranges import Fetched, Reading, Span, advance, or_whole
+from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.device.placement import is_on_device
 from mmip_gpu.errors import CorruptData, MmipError, UnsupportedVersion
-
-from .buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
-from .ranges import Fetched, Reading, Span, advance, or_whole
-from .selected import Selected
+from mmip_gpu.stage_arrays.zarr_buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer

@@ -16,11 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _core
-from .axes import PlaneLayout
-from .config import MODES
-from .errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
-from .floats import sample_range
+from mmip_gpu._core import (
+    FORMAT_VERSION,
+    MAX_CLASSES,
+    MAX_CORRECTION_ERROR,
+    MAX_RECON,
+    MAX_STAGES,
+    MAX_STEP,
+    MAX_TILE_SAMPLES,
+    MIN_STEP,
+    STEP_ONE,
+)
+from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.config import MODES
+from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
+from mmip_gpu.floats import sample_range
 
 if TYPE_CHECKING:
     from typing import Self
@@ -145,7 +155,7 @@ class Header:
         body += (
             struct.pack("<QI", self.raw_bytes, self.raw_crc) if self.transform is None else _pack_fields(self.transform)
         )
-        head = _PREFIX.pack(MAGIC, _core.FORMAT_VERSION, _PREFIX.size + len(body) + 4) + bytes(body)
+        head = _PREFIX.pack(MAGIC, FORMAT_VERSION, _PREFIX.size + len(body) + 4) + bytes(body)
         return head + struct.pack("<I", zlib.crc32(head))
 
     @classmethod
@@ -162,8 +172,8 @@ class Header:
         magic, version, size = _PREFIX.unpack_from(view)
         if magic != MAGIC:
             raise CorruptData(f"container: expected the magic {MAGIC!r}, found {bytes(magic)!r}")
-        if version != _core.FORMAT_VERSION:
-            raise UnsupportedVersion(f"format version: expected {_core.FORMAT_VERSION}, found {version}")
+        if version != FORMAT_VERSION:
+            raise UnsupportedVersion(f"format version: expected {FORMAT_VERSION}, found {version}")
         if size > len(view):
             raise TruncatedData(f"header: expected {size} bytes, found {len(view)}")
         if size < _PREFIX.size + 4:
@@ -274,7 +284,7 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
     smallest = (1, 1, 1) if depth == 8 else (0, 2, 2)
     _expect(all(a >= b for a, b in zip((tz, ty, tx), smallest, strict=True)), "tile_log2", (tz, ty, tx))
     _expect(tz + ty + tx <= 12, "tile_log2", (tz, ty, tx))
-    _expect(depth * 64 << (tz + ty + tx) <= _core.MAX_TILE_SAMPLES, "tile_log2", (tz, ty, tx))
+    _expect(depth * 64 << (tz + ty + tx) <= MAX_TILE_SAMPLES, "tile_log2", (tz, ty, tx))
     offset, padded = fields.take("iB")
     _expect(padded <= 1, "padding", padded)
     padding = fields.take("i")[0] if padded else None
@@ -283,29 +293,29 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
     fits = depth == 1 and min(ty, tx) >= 3 and not padded
     _expect(fits or not has_image, "dc_image with such cells or padding", (depth, ty, tx, padded))
     dc_image = fields.take("3b") if has_image else None
-    _expect(dc_image is None or all(abs(d) <= _core.MAX_RECON for d in dc_image), "dc_image", dc_image)
+    _expect(dc_image is None or all(abs(d) <= MAX_RECON for d in dc_image), "dc_image", dc_image)
     (classes,) = fields.take("B")
-    _expect(1 <= classes <= _core.MAX_CLASSES, "classes", classes)
+    _expect(1 <= classes <= MAX_CLASSES, "classes", classes)
     reversible, recon, steps = [], [], []
     for _ in range(classes):
         flag, d1, d2, d3, *row = fields.take(f"B3b{components}I")
         _expect(flag <= 1, "class kind", flag)
-        bound = 0 if flag else _core.MAX_RECON
+        bound = 0 if flag else MAX_RECON
         _expect(all(abs(d) <= bound for d in (d1, d2, d3)), "reconstruction points", (d1, d2, d3))
-        _expect(all(_core.MIN_STEP <= s <= _core.MAX_STEP for s in row), "step size", row)
-        _expect(not flag or all(s == _core.STEP_ONE for s in row), "step size of a reversible class", row)
+        _expect(all(MIN_STEP <= s <= MAX_STEP for s in row), "step size", row)
+        _expect(not flag or all(s == STEP_ONE for s in row), "step size of a reversible class", row)
         reversible.append(flag)
         recon.append((d1, d2, d3))
         steps.append(tuple(row))
     _expect(dc_image is None or reversible == [0], "classes with a DC image", reversible)
     (stages,) = fields.take("B")
-    _expect(2 <= stages <= _core.MAX_STAGES, "stages", stages)
+    _expect(2 <= stages <= MAX_STAGES, "stages", stages)
     cuts = (0, *fields.take(f"{stages - 2}H"), _CELL_AC[depth])
     _expect(all(a < b for a, b in pairwise(cuts)), "cuts", cuts)
     (has_corrections,) = fields.take("B")
     _expect(has_corrections <= 1, "corrections", has_corrections)
     correction = fields.take("I")[0] if has_corrections else None
-    _expect(correction is None or correction <= _core.MAX_CORRECTION_ERROR, "correction_error", correction)
+    _expect(correction is None or correction <= MAX_CORRECTION_ERROR, "correction_error", correction)
     parts = [fields.take("QI") for _ in range(stages + has_corrections)]
     return TransformFields(
         depth,

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu import _core
+from mmip_gpu._core import MAX_INDEX, Chunk
 from mmip_gpu.errors import CorruptData, InvalidArgument
-
-from .prefix import write_prefix
-from .stage_options import IMAGE_LOG2, StageOptions, check_stage_dtype
+from mmip_gpu.stage_arrays.options import IMAGE_LOG2, StageOptions, check_stage_dtype
+from mmip_gpu.stage_arrays.prefix import write_prefix
 
 if TYPE_CHECKING:
     from typing import Self
@@ -171,15 +170,15 @@ def _encode_corrections(options: StageOptions, array: NDArray[Any]) -> bytes | N
     if extent is None:
         return None
     indices = np.require(values[tuple(slice(0, n) for n in extent)], np.int32, ["C", "A", "W"])
-    if indices.min() <= -_core.MAX_INDEX or indices.max() >= _core.MAX_INDEX:
+    if indices.min() <= -MAX_INDEX or indices.max() >= MAX_INDEX:
         raise InvalidArgument(f"corrections: found {indices.min()}..{indices.max()}, expected below 2^26")
     return write_prefix(extent) + _chunk(options, extent).pack_corrections(indices, 1)
 
 
-def _chunk(options: StageOptions, extent: Sequence[int], box: list[int] | None = None) -> _core.Chunk:
+def _chunk(options: StageOptions, extent: Sequence[int], box: list[int] | None = None) -> Chunk:
     """Chunk of the core of this extent, or a box of its planes and tiles."""
     steps, (z, y, x) = options.steps or options.coded_steps, options.coded_volume(extent)
-    return _core.Chunk(
+    return Chunk(
         planes=extent[0],
         shape=(z, y << IMAGE_LOG2, x << IMAGE_LOG2) if options.dc_image else (z, y, x),
         depth=options.cell_depth,

@@ -28,10 +28,9 @@ from mmip_gpu.device.overlap import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.parameters import DECODE_ITEM
 from mmip_gpu.device.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.errors import MmipError, TruncatedData
-
-from .prefix import PREFIX_BOUND
-from .stage_chunks import TileBox, placed
-from .stage_options import StageOptions
+from mmip_gpu.stage_arrays.coding import TileBox, placed
+from mmip_gpu.stage_arrays.options import StageOptions
+from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND
 
 __all__ = ["StagePart", "decode_stages"]
 
@@ -60,7 +59,7 @@ def decode_stages(
     Examples
     --------
     >>> from mmip_gpu.device import HostExecutor
-    >>> from numcodecs_plugin.stage_chunks import encode_stage
+    >>> from mmip_gpu.stage_arrays.coding import encode_stage
     >>> options, columns = StageOptions(2, 1, (0, 3, 3), (0, 9, 63)), np.ones((1, 1, 8, 8, 10), np.int32)
     >>> data = np.frombuffer(encode_stage(options, columns), np.uint8)
     >>> part = StagePart(data, columns.shape, np.s_[0:1, 0:1, 2:5, 0:8, 0:3])

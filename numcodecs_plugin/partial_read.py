@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 import mmip_gpu as mmip
-from mmip_gpu.container import Header
-from mmip_gpu.groups import Span, groups_of_region, read_groups
-
-from .chunks import check_header
-from .ranges import START, WHOLE, Reading, Sparse
-from .selected import Selected
+from mmip_gpu.container.byte_ranges import START, WHOLE, Reading, Span, Sparse
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.zarr_selection import Selected
+from mmip_gpu.groups import groups_of_region, read_groups
+from numcodecs_plugin.chunks import check_header
 
 __all__ = ["read_part"]
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmip_gpu.errors import CorruptData, TruncatedData
-from mmip_gpu.groups import Span
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+Span: TypeAlias = tuple[int, int]
+"""First byte and the one after the last."""
 Fetched: TypeAlias = "Buffer | None"
 Reading: TypeAlias = "Generator[list[Span | None], list[Fetched], Any]"
 """Yields what to fetch (None: all bytes), is sent the bytes of each, returns the part; None stands for no chunk."""

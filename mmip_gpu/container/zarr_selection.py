@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmip_gpu.groups import Span
+from mmip_gpu.container.byte_ranges import Span
 
 __all__ = ["Selected"]
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu import CodecConfig, _core
+from mmip_gpu._core import MAX_INDEX, palette_positions
 from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.config import CodecConfig
 from mmip_gpu.device.batches import Batch, ChunkShape
 from mmip_gpu.device.corrections import encode_corrections
 from mmip_gpu.device.cuda_executor import CudaExecutor
@@ -27,10 +28,9 @@ from mmip_gpu.device.masks import Masks
 from mmip_gpu.device.overlap import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.packing import Indices, pack
 from mmip_gpu.planning import ChunkPlan
-
-from .prefix import write_prefix
-from .stage_chunks import encode_stage
-from .stage_options import StageOptions
+from mmip_gpu.stage_arrays.coding import encode_stage
+from mmip_gpu.stage_arrays.options import StageOptions
+from mmip_gpu.stage_arrays.prefix import write_prefix
 
 __all__ = ["COLUMNS_ITEM", "encode_stages"]
 
@@ -108,7 +108,7 @@ def _extents(options: StageOptions, arrays: Sequence[Array], executor: Executor)
         counts = [one.sum(axis=everywhere, keepdims=True) for one in (there, there[box])]
         checks += [mask[box].all(axis=tuple(axes), keepdims=True), counts[0] == counts[1]]
         if options.corrects or options.stage == 1:
-            numbers, limit = (part, _core.MAX_INDEX) if options.corrects else (part[..., 1:2], options.dc_limit)
+            numbers, limit = (part, MAX_INDEX) if options.corrects else (part[..., 1:2], options.dc_limit)
             sized = (numbers > -limit) & (numbers < limit)
             checks.append(sized.all(axis=everywhere, keepdims=True))
     sound = np.array([one.item() for one in executor.download_all(checks)], bool)
@@ -125,7 +125,7 @@ def _plan(options: StageOptions) -> ChunkPlan:
     cuts: tuple[int, ...] = (0, options.cuts[-1])
     if options.stage > 1 and not options.corrects:
         cuts = (0, *options.cuts[options.stage - 2 : options.stage])
-    palettes = options.stage == 2 and cuts[-1] >= _core.palette_positions(options.cell_depth)
+    palettes = options.stage == 2 and cuts[-1] >= palette_positions(options.cell_depth)
     return ChunkPlan(
         CodecConfig("psnr", 50.0, effort=2 if palettes else 1),
         axes="tzyx",

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.container.byte_ranges import Reading
+from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.errors import MmipError
-
-from .buffers import held_by
-from .ranges import Reading
-from .selected import Selected
-from .stage_chunks import decode_stage, encode_stage
-from .stage_options import StageOptions
-from .stage_parts import read_stage_part
-from .zarr_codec import Part, ZarrCodec
+from mmip_gpu.stage_arrays.coding import decode_stage, encode_stage
+from mmip_gpu.stage_arrays.options import StageOptions
+from mmip_gpu.stage_arrays.partial_read import read_stage_part
+from mmip_gpu.stage_arrays.zarr_base import Part, ZarrCodec
+from mmip_gpu.stage_arrays.zarr_buffers import held_by
 
 if TYPE_CHECKING:
     from typing import Self
@@ -83,12 +82,12 @@ class StageCodec(StageOptions, ZarrCodec):
         return read_stage_part(self, selected, spec.shape, decode)
 
     def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[Any]:
-        from .stage_encoding import encode_stages
+        from mmip_gpu.stage_arrays.device_encoding import encode_stages
 
         return encode_stages(self, arrays)
 
     def _decode_held(self, parts: Sequence[Part]) -> Sequence[Any]:
-        from .stage_decoding import StagePart, decode_stages
+        from mmip_gpu.stage_arrays.device_decoding import StagePart, decode_stages
 
         found = decode_stages(self, [StagePart(held_by(blob), s.shape, wanted.region) for blob, wanted, s in parts])
         return [f if isinstance(f, MmipError) else f[w.inside] for f, (_, w, _) in zip(found, parts, strict=True)]
