@@ -56,8 +56,8 @@ class Environment:
         return cls(sys.executable, None if str(folder) in site.getsitepackages() else folder)
 
     def variables(self) -> dict[str, str]:
-        """What the worker's process sees: nothing of this process's search path."""
-        kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+        """What the worker's process sees: nothing that changes its search path, or keeps it from compiling once."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         return kept | ({"PYTHONPATH": str(self.folder)} if self.folder else {})
 
 

@@ -124,7 +124,9 @@ def _store_cases() -> list[Case]:
 
 
 def _start_cases() -> list[Case]:
-    calls = (["-c", "import mmip_gpu"], ["-c", "from mmip_gpu import open_zarr"], ["-m", "mmip_gpu", "--help"])
+    """Fresh interpreters; the first without mmip_gpu: where it differs, the environments cannot be compared."""
+    statements = ("import numpy, zarr", "import mmip_gpu", "from mmip_gpu import open_zarr")
+    calls = [*(["-c", statement] for statement in statements), ["-m", "mmip_gpu", "--help"]]
     return [Case("python", how={"arguments": arguments}, least_calls=2) for arguments in calls]
 
 
