@@ -56,7 +56,7 @@ def images(megabytes: float) -> dict[str, np.ndarray]:
     volume = mmip.phantom3d((depth, side, side))
     plane = mmip.phantom2d(max(math.isqrt(round(megabytes * 1e6 / 2)) // 8 * 8, 64))
     grey = (plane >> 6).astype(np.uint8)
-    found = {
+    found: dict[str, np.ndarray] = {
         VOLUME: volume,
         PLANE: plane,
         PLANE_8_BIT: grey,

@@ -82,7 +82,8 @@ def installed(checkout: Path, wheels: Path) -> Seconds:
         tree = source_copy(checkout, place / "source")
         launcher = f"{sys.executable};-SE;{HERE / 'compile_timer.py'};{log}"
         variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--find-links", wheels, tree]
+        options = ["--quiet", "--no-deps", "--no-index", "--find-links"]
+        command: list[str | Path] = [python, "-m", "pip", "install", *options, wheels, tree]
         wall, used = time.perf_counter(), children_seconds()
         subprocess.run(command, check=True, env=variables | {"CMAKE_CXX_COMPILER_LAUNCHER": launcher}, cwd=folder)
         found = {"wall_s": time.perf_counter() - wall, "processor_s": children_seconds() - used}
