@@ -1,6 +1,6 @@
 """The public functions on containers: encode, decode, their batches, max_encoded_size.
 
-Values: arrays and options in, bytes out, and back. Plans (rate.py) and codes chunks (codec.py).
+Values: arrays and options in, bytes out, and back. The planner makes a plan, the codec codes chunks by it (codecs.py).
 Guarantees equal bytes for every thread count and batch.
 """
 
@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import check_data_range, check_step, checked_array, is_colour, thread_count
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import Encoded, decode_chunk
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.reader import open_container
 from mmip_gpu.device.placement import wants_device
 from mmip_gpu.errors import InvalidArgument, MmipError
-from mmip_gpu.inspection import open_container
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.rate import make_plan
-from mmip_gpu.roi import roi_classes
-from mmip_gpu.trial import HostSamples, Samples, Trial
+from mmip_gpu.transform.chunk import Encoded, decode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.roi import roi_classes
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

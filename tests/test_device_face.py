@@ -16,9 +16,9 @@ import mmip_gpu as mmip
 from mmip_gpu.device import CudaExecutor, HostExecutor, arrays, containers, samples
 from mmip_gpu.device.encoding import refusal
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.roi import RoiRule
-from mmip_gpu.trial import HostSamples
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.trial import HostSamples
+from mmip_gpu.volume.roi import RoiRule
 
 
 class OnDevice(np.ndarray):

@@ -30,9 +30,9 @@ from mmip_gpu.device.quantized import Quantized
 from mmip_gpu.device.samples import DeviceAnalysis, DeviceSamples
 from mmip_gpu.device.synthesis import Synthesizer
 from mmip_gpu.errors import InvalidArgument, LimitExceeded
-from mmip_gpu.matching import QualityFactors, match_quality, search_step
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.trial import HostSamples, Trial
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.match_distortion import QualityFactors, match_quality, search_step
+from mmip_gpu.transform.planning.trial import HostSamples, Trial
 
 PACKING = {"list_tokens", "count_token_bits", "write_tokens", "dc_residuals", "group_crcs"}
 

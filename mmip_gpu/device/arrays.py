@@ -16,7 +16,7 @@ from weakref import WeakSet
 import numpy as np
 
 from mmip_gpu.arguments import check_dtype, checked_array
-from mmip_gpu.axes import PlaneLayout
+from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.device.cuda_executor import CudaExecutor
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.lockstep import in_lock_step
@@ -24,10 +24,10 @@ from mmip_gpu.device.overlap import LANES, Lane, budget, cut_batches, through_la
 from mmip_gpu.device.placement import is_on_device
 from mmip_gpu.device.regions import device_classes
 from mmip_gpu.device.samples import DeviceSamples, Question, answered, encoded_together
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.raw import Encoded
-from mmip_gpu.roi import roi_classes
-from mmip_gpu.trial import Analyzed, HostSamples, Samples, Trial
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.trial import Analyzed, HostSamples, Samples, Trial
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.roi import roi_classes
 
 __all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays"]
 

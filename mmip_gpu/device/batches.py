@@ -32,10 +32,10 @@ from mmip_gpu._core import (
     superblock_shape,
 )
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.parameters import BLOCK_ITEM, CHUNK_ITEM, PAYLOAD_ITEM, TILE_ITEM
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["Batch", "ChunkShape", "launch_items", "tile_items"]
 

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.codec import needed_stages
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.reader import open_container, stage_reader
 from mmip_gpu.device.cuda_executor import CudaExecutor
 from mmip_gpu.device.decoding import DecodeJob
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.overlap import LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.placement import is_on_device
 from mmip_gpu.errors import InvalidArgument, MmipError
-from mmip_gpu.inspection import open_container, stage_reader
-from mmip_gpu.region import TiledRegion
+from mmip_gpu.transform.chunk import needed_stages
+from mmip_gpu.transform.tiled_region import TiledRegion
 
 __all__ = ["decode_containers"]
 

@@ -27,7 +27,7 @@ from mmip_gpu.device.executors import Array
 from mmip_gpu.device.fields import SAMPLE_TYPES
 from mmip_gpu.device.parameters import PAYLOAD_ITEM
 from mmip_gpu.device.tiles import frame_bytes
-from mmip_gpu.floats import sample_range
+from mmip_gpu.volume.floats import sample_range
 
 __all__ = ["CORRECTED_ITEM", "CORRECTED_TILE", "encode_corrections"]
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.device.analysis import Source, analyze
 from mmip_gpu.device.batches import Batch, ChunkShape
 from mmip_gpu.device.executors import Array
 from mmip_gpu.device.packing import Indices
 from mmip_gpu.device.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.tiles import COMPONENT_LIMIT
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["DC_IMAGE_ITEM", "DcImages", "code_dc_images"]
 

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import STATUS_TRUNCATED, status_text
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.heads import StageHead
 from mmip_gpu.device.parameters import DECODE_STATE
 from mmip_gpu.device.tiles import Box
 from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
-from mmip_gpu.region import TiledRegion
+from mmip_gpu.transform.tiled_region import TiledRegion
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE, palette_positions
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.codec import needed_stages
 from mmip_gpu.device.decoded import Chunk, Decoded, DecodeJob
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.finishing import SAMPLE_TYPES, finish
@@ -36,9 +35,10 @@ from mmip_gpu.device.tiles import (
     tile_records,
 )
 from mmip_gpu.errors import LimitExceeded, MmipError
-from mmip_gpu.floats import sample_dtype, sample_range
 from mmip_gpu.raw import decode_raw
-from mmip_gpu.region import TiledRegion
+from mmip_gpu.transform.chunk import needed_stages
+from mmip_gpu.transform.tiled_region import TiledRegion
+from mmip_gpu.volume.floats import sample_dtype, sample_range
 
 __all__ = ["DecodeJob", "Decoded", "Decoder", "token_room"]
 
@@ -65,7 +65,7 @@ class Decoder:
     --------
     >>> import mmip_gpu as mmip
     >>> from mmip_gpu.device import HostExecutor
-    >>> from mmip_gpu.inspection import open_container
+    >>> from mmip_gpu.container.reader import open_container
     >>> header, read = open_container(mmip.encode(mmip.phantom2d(64), quality=10))
     >>> decoded = Decoder(HostExecutor()).decode([DecodeJob(header, [read(1), read(2), read(3)])])
     >>> decoded.results()[0].shape

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import SEARCH_NONE
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.device.analysis import Source, analyze
 from mmip_gpu.device.batches import Batch, ChunkShape, launch_items
 from mmip_gpu.device.dc_images import code_dc_images
@@ -32,8 +31,9 @@ from mmip_gpu.device.quantized import Quantized, Settled
 from mmip_gpu.device.statistics import sample_statistics
 from mmip_gpu.device.synthesis import Synthesizer
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.floats import DEEP_LIMIT, INDEX_LIMIT
-from mmip_gpu.planning import ChunkPlan, sample_offset
+from mmip_gpu.transform.plan import ChunkPlan, sample_offset
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT
 
 __all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "quantize_batch", "refusal"]
 

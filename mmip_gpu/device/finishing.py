@@ -18,7 +18,7 @@ from mmip_gpu.device.heads import CodeStore
 from mmip_gpu.device.layers import Layer, LayerItem, groups_of_samples
 from mmip_gpu.device.parameters import DECODE_ITEM, FINISH_ITEM
 from mmip_gpu.device.tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
-from mmip_gpu.floats import sample_range
+from mmip_gpu.volume.floats import sample_range
 
 __all__ = ["SAMPLE_TYPES", "finish", "undo_colour"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.statistics import sample_runs
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.floats import without_index
+from mmip_gpu.volume.floats import without_index
 
 __all__ = ["FLOAT_RUN", "sample_indices"]
 

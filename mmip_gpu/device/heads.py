@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import MODE_COUNT, PayloadHeads, token_left_offsets, token_places
 from mmip_gpu._core import block_tables as core_block_tables
-from mmip_gpu.codec import check_payload
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.payload import check_payload
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.parameters import DEPTH_TABLES, STAGE_CODES
 from mmip_gpu.device.placement import is_on_device

@@ -28,7 +28,7 @@ from mmip_gpu.device.masks import Masks
 from mmip_gpu.device.packing import Indices, pack
 from mmip_gpu.device.statistics import differences
 from mmip_gpu.device.synthesis import Reconstruction, Synthesizer
-from mmip_gpu.loss import measured_error
+from mmip_gpu.transform.loss import measured_error
 
 __all__ = ["Quantized", "Settled"]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.placement import is_on_device
-from mmip_gpu.roi import RoiRule, checked_axes, mask_classes, roi_classes
+from mmip_gpu.volume.roi import RoiRule, checked_axes, mask_classes, roi_classes
 
 __all__ = ["device_classes"]
 

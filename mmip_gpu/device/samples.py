@@ -16,17 +16,19 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import PLAIN_ROUNDING, ROUNDING
+from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.device.encoding import Chunk, quantize_batch, refusal
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.overlap import Lane
 from mmip_gpu.device.quantized import Quantized
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.loss import loss_record
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.raw import CodedParts, Encoded, assembled, encode_raw, transform_header
-from mmip_gpu.trial import Analyzed, HostSamples, Region, Trial
+from mmip_gpu.raw import encode_raw
+from mmip_gpu.transform.analysis import PLAIN_ROUNDING, ROUNDING
+from mmip_gpu.transform.assemble import CodedParts, assembled, transform_header
+from mmip_gpu.transform.loss import loss_record
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.trial import Analyzed, HostSamples, Region, Trial
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["DeviceAnalysis", "DeviceSamples", "Question", "answered", "encoded_together"]
 

@@ -27,7 +27,7 @@ from mmip_gpu.device.layers import group_tiles
 from mmip_gpu.device.packing import Indices
 from mmip_gpu.device.parameters import DECODE_ITEM, DECODE_TILE
 from mmip_gpu.device.tiles import COMPONENT_LIMIT, set_quantizer
-from mmip_gpu.floats import sample_range
+from mmip_gpu.volume.floats import sample_range
 
 __all__ = ["Reconstruction", "Synthesizer"]
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import coding_order
-from mmip_gpu.container import TransformFields
+from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.device import _phases
 from mmip_gpu.device.parameters import DECODE_TILE, TOKEN_BYTES, TOKEN_SPAN_BYTES
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.transform.plan import ChunkPlan
 
 __all__ = [
     "COMPONENT_LIMIT",
