@@ -15,8 +15,8 @@ from gpu_data import THREADS, Case, extreme_cases, random_cases, real_cases
 from gpu_rows import Run
 
 from mmip_gpu.container.header import Header
-from mmip_gpu.device.decoding import DecodeJob, Decoder
-from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
 from mmip_gpu.errors import BackendUnavailable, CorruptData, MmipError
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import decode_chunk, encode_chunk

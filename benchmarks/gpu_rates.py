@@ -18,11 +18,11 @@ from gpu_traffic import Work, moved
 from machine import data_folder
 
 from mmip_gpu.device import Executor
-from mmip_gpu.device.arrays import Sampler, encode_arrays
-from mmip_gpu.device.containers import decode_containers
-from mmip_gpu.device.decoding import DecodeJob, Decoder
-from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
-from mmip_gpu.device.measuring import MeasuredExecutor, clock_of, median_seconds
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.device.decode.containers import decode_containers
+from mmip_gpu.device.encode.arrays import Sampler, encode_arrays
+from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
+from mmip_gpu.device.run.clocks import MeasuredExecutor, clock_of, median_seconds
 from mmip_gpu.errors import BackendUnavailable, LimitExceeded
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import Encoded, decode_chunk, encode_chunk

@@ -11,7 +11,7 @@ import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.batches import Batch, ChunkShape, tile_items
+from mmip_gpu.device.tables.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.errors import CorruptData
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan

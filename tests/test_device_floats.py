@@ -13,8 +13,8 @@ from strategies import make
 from test_device_encoding import plan_of
 
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.encoding import Chunk, encode_batch
-from mmip_gpu.device.float_samples import sample_indices
+from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.device.encode.float_indices import sample_indices
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import encode_chunk

@@ -12,9 +12,9 @@ from test_device_encoding import CASES, IDS, host_indices, plan_of, shape_of, up
 
 from mmip_gpu import _core
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.batches import Batch, ChunkShape
-from mmip_gpu.device.statistics import differences, sample_statistics
-from mmip_gpu.device.synthesis import Reconstruction, Synthesizer
+from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
+from mmip_gpu.device.encode.statistics import differences, sample_statistics
+from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.transform.analysis import Analysis, analyzed_chunk
 from mmip_gpu.volume.axes import PlaneLayout
 

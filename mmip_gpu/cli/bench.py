@@ -21,9 +21,9 @@ from mmip_gpu.cli.files import write_json
 from mmip_gpu.cli.tables import shape_text
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device import CudaExecutor, Executor
-from mmip_gpu.device.decoding import DecodeJob, Decoder
-from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
-from mmip_gpu.device.measuring import HostClock, clock_of, median_seconds
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
+from mmip_gpu.device.run.clocks import HostClock, clock_of, median_seconds
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
 from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.sources import open_source

@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.device.cuda_executor import CudaExecutor
-from mmip_gpu.device.decoded import Decoded
-from mmip_gpu.device.decoding import SCRATCH_BYTES, token_room
-from mmip_gpu.device.executors import Array, Executor
-from mmip_gpu.device.finishing import SAMPLE_TYPES
-from mmip_gpu.device.heads import CodeStore, HeadKind, StageHead, read_lone_heads
-from mmip_gpu.device.layers import Layer, LayerItem
-from mmip_gpu.device.overlap import Lane, budget, cut_batches, through_lanes
-from mmip_gpu.device.parameters import DECODE_ITEM
-from mmip_gpu.device.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
+from mmip_gpu.device.decode.batch import SCRATCH_BYTES, token_room
+from mmip_gpu.device.decode.finishing import SAMPLE_TYPES
+from mmip_gpu.device.decode.jobs import Decoded
+from mmip_gpu.device.decode.payload_heads import CodeStore, HeadKind, StageHead, read_lone_heads
+from mmip_gpu.device.decode.substreams import Layer, LayerItem
+from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.layouts.parameters import DECODE_ITEM
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.errors import MmipError, TruncatedData
 from mmip_gpu.stage_arrays.coding import TileBox, placed
 from mmip_gpu.stage_arrays.options import StageOptions

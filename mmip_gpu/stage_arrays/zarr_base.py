@@ -24,7 +24,7 @@ from zarr.storage import StorePath
 
 from mmip_gpu.container.byte_ranges import Fetched, Reading, Span, advance, or_whole
 from mmip_gpu.container.zarr_selection import Selected
-from mmip_gpu.device.placement import is_on_device
+from mmip_gpu.device.run.placement import is_on_device
 from mmip_gpu.errors import CorruptData, MmipError, UnsupportedVersion
 from mmip_gpu.stage_arrays.zarr_buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
 

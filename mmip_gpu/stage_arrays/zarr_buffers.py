@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mmip_gpu.device.placement import is_on_device
+from mmip_gpu.device.run.placement import is_on_device
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer

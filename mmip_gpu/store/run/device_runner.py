@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmip_gpu.container.header import Header
-from mmip_gpu.device.arrays import SAMPLE_BYTES
-from mmip_gpu.device.cuda_executor import CudaExecutor
-from mmip_gpu.device.encoding import refusal
-from mmip_gpu.device.executors import Executor
-from mmip_gpu.device.overlap import LANES, Lane, budget, cut_batches, through_lanes
-from mmip_gpu.device.samples import DeviceSamples, encoded_together
+from mmip_gpu.device.encode.arrays import SAMPLE_BYTES
+from mmip_gpu.device.encode.batch import refusal
+from mmip_gpu.device.encode.trial_samples import DeviceSamples, encoded_together
+from mmip_gpu.device.lanes import LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import Executor
 from mmip_gpu.store.group.chunk_header import with_origin
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.job.tasks import Runner, Task, WriteChunk

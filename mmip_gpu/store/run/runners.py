@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mmip_gpu.device.placement import wants_device
+from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.job.tasks import Runner, Task
