@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu.codec import decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.reader import open_container
 from mmip_gpu.errors import CorruptData, InvalidArgument
-from mmip_gpu.inspection import open_container
+from mmip_gpu.transform.chunk import decode_chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from .options import Options
+    from numcodecs_plugin.options import Options
 
 __all__ = ["check_chunk", "check_header", "chunk_options", "coded_shape", "decode_host", "encode_host"]
 

@@ -69,7 +69,7 @@ def test_other_bytes_than_the_cpus_are_an_error(cupy: Cupy, monkeypatch: pytest.
             raise_one(params)
 
     def raise_one(params: bytes) -> None:
-        from mmip_gpu.device.parameters import DECODE_ITEM, layout_of
+        from mmip_gpu.device.layouts.parameters import DECODE_ITEM, layout_of
 
         items = int(np.frombuffer(params, layout_of("synthesize_flat"))["items"][0])
         item = np.ctypeslib.as_array((np.ctypeslib.ctypes.c_uint8 * DECODE_ITEM.itemsize).from_address(items))

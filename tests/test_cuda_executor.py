@@ -19,15 +19,17 @@ from standin_cupy import Cupy
 from strategies import make
 
 import mmip_gpu as mmip
-from mmip_gpu.codec import ROUNDING, encode_chunk
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.device import CudaExecutor, HostExecutor, _phases, cuda
-from mmip_gpu.device.encoding import Chunk, encode_batch
-from mmip_gpu.device.overlap import Lane, through_lanes
-from mmip_gpu.device.parameters import layout_of
-from mmip_gpu.device.statistics import SAMPLE_RUN
+from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
+from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.device.encode.statistics import SAMPLE_RUN
+from mmip_gpu.device.lanes import Lane, through_lanes
+from mmip_gpu.device.layouts.parameters import layout_of
+from mmip_gpu.device.run import cuda
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
-from mmip_gpu.planning import ChunkPlan, class_steps
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan, class_steps
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from nvrtc import compiled
 
 from mmip_gpu.device import _phases
-from mmip_gpu.device.cuda import COMPILE_OPTIONS, SOURCE
-from mmip_gpu.device.parameters import layout_of
+from mmip_gpu.device.layouts.parameters import layout_of
+from mmip_gpu.device.run.cuda import COMPILE_OPTIONS, SOURCE
 
 MOST_REGISTERS, MOST_SHARED = 128, 48 * 1024
 

@@ -23,7 +23,8 @@ from gpu_traffic import Work, moved, prediction_tables
 from machine import HERE, RESULTS
 from standin_cupy import Cupy
 
-from mmip_gpu.device import CudaExecutor, HostExecutor, _phases, measuring
+from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
+from mmip_gpu.device.run import clocks
 from mmip_gpu.errors import BackendUnavailable
 
 
@@ -160,7 +161,7 @@ def test_rows_are_there_when_it_is_interrupted(tmp_path: Path, monkeypatch: pyte
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.setitem(sys.modules, "cupy", Cupy())
     monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(measuring, "_FILLED_BYTES", 64)  # the stand-in's memory is slow
+    monkeypatch.setattr(clocks, "_FILLED_BYTES", 64)  # the stand-in's memory is slow
     return Run(CudaExecutor(), tmp_path / "rows", 60.0, small=True)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.roi import RoiRule
+from mmip_gpu.volume.roi import RoiRule
 
 __all__ = [
     "Roi",

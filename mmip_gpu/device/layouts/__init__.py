@@ -1,0 +1,1 @@
+"""Memory layouts that kernels and Python share: parameters, items, pointers."""
