@@ -60,8 +60,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     images = list(dict.fromkeys(row["image"] for row in rows))
     found = {(row["image"], int(row["quality"])): row for row in rows}
     first = [found[image, QUALITIES[0]] for image in images]
-    head = ["quality", "step", *(f"{SUBJECTS[row['image']]} ({row['range']})" for row in first)]
-    lines = []
+    head = ["quality", "step", *(SUBJECTS[row["image"]] for row in first)]
+    lines = [["", "", *(f"{row['dtype']}, {row['range']}" for row in first)]]
     for quality in QUALITIES:
         here = [found[image, quality] for image in images]
         cells = [f"{float(row['psnr_db']):.1f} dB, {float(row['ratio']):.1f}" for row in here]
