@@ -27,7 +27,7 @@ QUALITIES = (1, 2, 5, 10, 20, 40, 80)
 SUBJECTS = {
     "ct_ge_head_4mm": "CT, head",
     "mr_uih_t1_brain": "MR, brain",
-    "em_isbi_train": "EM, tissue",
+    "em_isbi_train": "EM",
     "micro_bbbc034_aics": "fluorescence",
     "phantom2d": "phantom",
 }
