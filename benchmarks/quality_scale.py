@@ -32,7 +32,7 @@ SUBJECTS = {
     "phantom2d": "phantom",
 }
 PAGE = HERE.parent / "mmip_gpu" / "docs" / "quality.md"
-_TABLE = re.compile(r"(?<=<!-- measured -->\n\n).*?(?=\n<!-- end -->)", re.S)
+_TABLE = re.compile(r"(?<=<!-- measured -->\n).*?(?=<!-- end -->)", re.S)
 
 
 def measured_row(picture: Picture, quality: float) -> dict[str, Any]:
@@ -69,6 +69,14 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return markdown_table(head, lines)
 
 
+def with_table(page: str, text: str) -> str:
+    """The page with this table in the place of its own."""
+    changed, places = _TABLE.subn(lambda _: f"\n{text}\n", page)
+    if places != 1:
+        raise RuntimeError(f"{PAGE.name}: expected one place for the table, found {places}")
+    return changed
+
+
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """Rows as they are committed."""
     with path.open(newline="") as f:
@@ -82,7 +90,7 @@ def main() -> None:
     rows = [measured_row(picture, quality) for picture in chosen for quality in QUALITIES]
     path = write_rows("quality", rows)
     text = table(rows_of(RESULTS / path.name))
-    PAGE.write_text(_TABLE.sub(lambda _: text, PAGE.read_text()))
+    PAGE.write_text(with_table(PAGE.read_text(), text))
     print(text)
     print(f"wrote {path.name} and the table of {PAGE.name}")
 
