@@ -1,6 +1,6 @@
-"""Coded chunks: put together from what was coded, or samples as they are (the raw kind).
+"""The raw codec (container kind 0): samples as they are.
 
-Values: arrays, or stage payloads with what a header says of them, in; Encoded out, and back. Implements FORMAT.md
+Values: arrays in, Encoded out, and back. Implements FORMAT.md
 section 1 (kind 0) and its part of section 5.1.
 """
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.errors import CorruptData, LimitExceeded
-from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import checked_region
 
@@ -29,12 +29,12 @@ __all__ = [
 ]
 
 
-def encode_raw(array: NDArray[Any], layout: PlaneLayout, plan: ChunkPlan) -> Encoded:
+def encode_raw(array: NDArray[Any], layout: PlaneLayout, config: CodecConfig, colour: bool) -> Encoded:
     """The array as it is, in a container of kind 0."""
     payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
     low, high = (array.min().item(), array.max().item()) if array.size else (0, 0)
-    loss = LossRecord(plan.config.mode, plan.config.value, True, low, high, 0, 0)
-    header = Header(array.dtype.name, layout, plan.colour, loss, None, zlib.crc32(payload), plan.config.step)
+    loss = LossRecord(config.mode, config.value, True, low, high, 0, 0)
+    header = Header(array.dtype.name, layout, colour, loss, None, zlib.crc32(payload), config.step)
     return Encoded(header, (payload,))
 
 

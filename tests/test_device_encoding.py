@@ -17,10 +17,11 @@ from mmip_gpu import CodecConfig, _core
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.analysis import Source, analyze
 from mmip_gpu.device.encode.batch import Chunk, CodedChunk, encode_batch
-from mmip_gpu.device.encode.packing import Indices, pack
+from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.encode.search import Search
 from mmip_gpu.device.layouts.parameters import PAYLOAD_ITEM, SAMPLE_ITEM
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, tile_items
+from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.analysis import ROUNDING, analyzed_chunk, cell_map, empty_chunk
 from mmip_gpu.transform.chunk import encode_chunk

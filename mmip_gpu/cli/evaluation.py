@@ -13,10 +13,11 @@ from typing import Any
 from mmip_gpu.cli.decoded import open_decoded
 from mmip_gpu.cli.files import write_json
 from mmip_gpu.cli.tables import evaluation_tables
-from mmip_gpu.cli.values import Roi, load_roi
+from mmip_gpu.cli.values import load_roi
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.volume.roi import Roi
 
 __all__ = ["evaluate", "evaluate_and_print"]
 

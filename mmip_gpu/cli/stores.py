@@ -14,13 +14,14 @@ import mmip_gpu
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.files import summary, write_json
 from mmip_gpu.cli.outputs import Decoding, write_decoded
-from mmip_gpu.cli.values import Roi, coding_options, load_roi
+from mmip_gpu.cli.values import coding_options, load_roi
 from mmip_gpu.errors import StoreError
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.volume.region import checked_region
+from mmip_gpu.volume.roi import Roi
 
 __all__ = ["compress", "extract", "write_store"]
 

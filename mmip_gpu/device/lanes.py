@@ -1,9 +1,9 @@
 """Batches of host data through a device, several at a time: copies of one run beside the kernels of others.
 
-Values: items of host memory in, what the work on them gives out, in order. A lane is a stream with a staging buffer, a
-decoder and a synthesizer of its own; a thread takes a batch through a free lane, so that a lane has one batch at a time
-and its buffer is never written while a copy reads it. Scratch: a batch and what coding it takes, times the lanes;
-staging buffers of page-locked memory, each as large as the largest batch.
+Values: items of host memory in, what the work on them gives out, in order. A lane is a stream with a staging buffer and
+what the work on it keeps, such as a decoder; a thread takes a batch through a free lane, so that a lane has one batch
+at a time and its buffer is never written while a copy reads it. Scratch: a batch and what coding it takes, times the
+lanes; staging buffers of page-locked memory, each as large as the largest batch.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import cached_property, partial
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.device.decode.batch import Decoder
-from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.run.cuda import DeviceMemoryExceeded
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.errors import LimitExceeded
@@ -50,16 +48,14 @@ class Lane:
         self.executor = executor
         self._staging = np.empty(0, np.uint8)
         self._is_read = False  # by a copy that may not have ended
+        self._owned: dict[Callable[[Lane], Any], Any] = {}
 
-    @cached_property
-    def decoder(self) -> Decoder:
-        """A decoder of this lane alone."""
-        return Decoder(self.executor, upload=self.upload)
-
-    @cached_property
-    def synthesizer(self) -> Synthesizer:
-        """A synthesizer of this lane alone."""
-        return Synthesizer(self.executor)
+    def own(self, make: Callable[[Lane], _T]) -> _T:
+        """What `make` gives for this lane alone, such as a decoder; made once."""
+        if make not in self._owned:
+            self._owned[make] = make(self)
+        found: _T = self._owned[make]
+        return found
 
     def upload(self, arrays: Sequence[NDArray[Any]]) -> list[Array]:
         """Copies of host arrays of any layout and byte order, C-ordered, by one transfer."""

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.cli.values import Roi
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.metrics import PEAK_16_BIT, max_error, rmse
 from mmip_gpu.quality.plane_blocks import pieces, progress
 from mmip_gpu.quality.structural_similarity import mean_similarity
 from mmip_gpu.sources import Source
-from mmip_gpu.volume.roi import RoiRule, roi_classes
+from mmip_gpu.volume.roi import Roi, RoiRule, roi_classes
 
 __all__ = ["RoiReader", "evaluate_stages", "plane_pieces"]
 

@@ -20,12 +20,13 @@ from mmip_gpu._core import MAX_INDEX, palette_positions
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device.encode.corrections import encode_corrections
 from mmip_gpu.device.encode.masks import Masks
-from mmip_gpu.device.encode.packing import Indices, pack
+from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.layouts.fields import pointers
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
+from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.stage_arrays.coding import encode_stage
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.stage_arrays.prefix import write_prefix

@@ -65,7 +65,7 @@ def encode_chunk(
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
     if array.size == 0:
-        return encode_raw(array, layout, plan)
+        return encode_raw(array, layout, plan.config, plan.colour)
     original = layout.to_planes(array)
     statistics = None if plan.config.step is not None else sample_statistics(original, threads)
     if analysis is None:
@@ -83,7 +83,9 @@ def encode_chunk(
     loss = loss_record(plan, array.size, limits, sum(analysis.errors), reached)
     parts = CodedParts(payloads, analysis.offset, chunk.recon, chunk.dc_recon if plan.dc_image else None)
     header = transform_header(parts, plan, array.dtype.name, layout, loss)
-    return assembled(header, parts, (lambda: encode_raw(array, layout, plan)) if allow_raw else None)
+    return assembled(
+        header, parts, (lambda: encode_raw(array, layout, plan.config, plan.colour)) if allow_raw else None
+    )
 
 
 def decode_chunk(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, MissingResource
 
-__all__ = ["CLASS_MAX", "RoiRule", "cell_classes", "checked_axes", "mask_classes", "roi_classes"]
+__all__ = ["CLASS_MAX", "Roi", "RoiRule", "cell_classes", "checked_axes", "mask_classes", "roi_classes"]
 
 CLASS_MAX = 7
 _AXIS_LETTERS = "ntzyxc"
@@ -315,3 +315,7 @@ def _group_maximum(classes: NDArray[np.uint8], axis: int, length: int) -> NDArra
         column = along[offset::length]
         np.maximum(highest[: len(column)], column, out=highest[: len(column)])
     return np.moveaxis(highest, 0, axis)
+
+
+Roi = str | NDArray[Any]
+"""A rule's text or a mask."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from mmip_gpu.device.decode.finishing import SAMPLE_TYPES, finish
 from mmip_gpu.device.decode.jobs import Chunk, Decoded, DecodeJob
 from mmip_gpu.device.decode.payload_heads import CodeStore, StageHead, read_heads
 from mmip_gpu.device.decode.substreams import Layer, LayerItem
+from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.layouts.parameters import DECODE_ITEM
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.placement import is_on_device
@@ -83,6 +84,11 @@ class Decoder:
         self._upload = upload or self._upload_together
         self._scratch, self._threads = scratch_bytes, thread_count(threads)
         self._store = CodeStore(executor)
+
+    @classmethod
+    def of_lane(cls, lane: Lane) -> Self:
+        """A decoder for the batches of one lane."""
+        return cls(lane.executor, upload=lane.upload)
 
     def decode(self, jobs: Sequence[DecodeJob], *, max_bytes: int = 2**34, check_crc: bool = True) -> Decoded:
         """Decode all jobs; `max_bytes` is that of one."""

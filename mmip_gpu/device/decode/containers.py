@@ -1,7 +1,7 @@
 """Containers decoded on a device: where the bytes lie decides where the arrays go.
 
 Values: containers as host bytes or as arrays of bytes on the device in; arrays of the device, or of the host for host
-bytes, out. FORMAT.md section 1. Host bytes go through several lanes (overlap.py), so that copies both ways run beside
+bytes, out. FORMAT.md section 1. Host bytes go through several lanes (lanes.py), so that copies both ways run beside
 the kernels; those of a device are decoded on the caller's stream. A batch takes a part of the memory that is free.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.reader import open_container, stage_reader
-from mmip_gpu.device.decode.batch import DecodeJob
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.lanes import LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
@@ -65,7 +65,7 @@ def decode_containers(
 
     def on_device(lane: Lane, batch: Sequence[int]) -> list[Any]:
         """The array of each item, or its error."""
-        found = lane.decoder.decode([jobs[i] for i in batch], max_bytes=max_bytes)
+        found = lane.own(Decoder.of_lane).decode([jobs[i] for i in batch], max_bytes=max_bytes)
         return [a if error is None else error for a, error in zip(found.arrays, found.errors(), strict=True)]
 
     def to_host(lane: Lane, batch: Sequence[int]) -> list[Any]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,11 @@ from mmip_gpu._core import DC_IMAGE_UNIT
 from mmip_gpu.device.decode.finishing import SAMPLE_TYPES, undo_colour
 from mmip_gpu.device.decode.payload_heads import CodeStore
 from mmip_gpu.device.decode.substreams import group_tiles
-from mmip_gpu.device.encode.packing import Indices
+from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.layouts.parameters import DECODE_ITEM, DECODE_TILE
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
+from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.device.tables.tiles import COMPONENT_LIMIT, set_quantizer
 from mmip_gpu.volume.floats import sample_range
 
@@ -61,6 +62,11 @@ class Synthesizer:
 
     def __init__(self, executor: Executor) -> None:
         self._executor, self._store = executor, CodeStore(executor)
+
+    @classmethod
+    def of_lane(cls, lane: Lane) -> Self:
+        """A synthesizer for the batches of one lane."""
+        return cls(lane.executor)
 
     def planes(
         self, batch: Batch, indices: Indices, chunks: Sequence[Reconstruction], mask: Array | None = None

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, SEARCH_ROUGH
-from mmip_gpu.device.encode.packing import Indices
 from mmip_gpu.device.encode.search import Search
 from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
 from mmip_gpu.device.layouts.parameters import SAMPLE_ITEM
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
+from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["Source", "analyze"]

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE
 from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.encode.analysis import Source, analyze
-from mmip_gpu.device.encode.packing import Indices
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
+from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.device.tables.tiles import COMPONENT_LIMIT
 from mmip_gpu.volume.axes import PlaneLayout
 

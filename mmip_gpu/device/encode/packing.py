@@ -7,7 +7,6 @@ placed and written. The host waits for the DCs (to fit weights), the counts, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -17,30 +16,14 @@ from mmip_gpu._core import DC_WEIGHTS, GROUP_SUBSTREAMS, choose_codes, join_payl
 from mmip_gpu.device.encode.masks import Masks
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
+from mmip_gpu.device.tables.indices import Indices
 
-__all__ = ["Indices", "count_ac", "pack"]
+__all__ = ["count_ac", "pack"]
 
 _LANES = 32  # tiles of a group where a lane takes one
 _SYMBOLS = 256  # of a group where a lane takes one
 _LONGEST_MASK_HEAD = 9  # bytes
 _MAP_BITS = 32  # that the class of a cell takes at most
-
-
-@dataclass
-class Indices:
-    """The quantized chunks of a batch.
-
-    Per cell: `modes` and `counts` (of the entries of the block that starts there) in coding order of its tile, `dcs`
-    and `classes` in raster order of its tile. The entries of a block, `positions` and `values` in scan order, stand in
-    the room of its cells. There are palette cells only where the plan's search looks for them.
-    """
-
-    modes: Array
-    classes: Array
-    dcs: Array
-    counts: Array
-    positions: Array
-    values: Array
 
 
 def pack(batch: Batch, indices: Indices, masks: Masks | None = None, *, settles: bool = True) -> list[list[bytes]]:

@@ -24,10 +24,11 @@ from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.encode.corrections import encode_corrections
 from mmip_gpu.device.encode.dc_images import DcImages
 from mmip_gpu.device.encode.masks import Masks
-from mmip_gpu.device.encode.packing import Indices, pack
+from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.encode.statistics import differences
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
+from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.transform.loss import measured_error
 
 __all__ = ["Quantized", "Settled"]

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import MODE_COUNT, block_tables, builtin_rates, chosen_rates
-from mmip_gpu.device.encode.packing import Indices, count_ac
+from mmip_gpu.device.encode.packing import count_ac
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
+from mmip_gpu.device.tables.indices import Indices
 
 __all__ = ["ENTRY_BYTES", "Search"]
 

@@ -17,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode.batch import Chunk, quantize_batch, refusal
 from mmip_gpu.device.encode.quantized import Quantized
 from mmip_gpu.device.lanes import Lane
@@ -132,7 +133,9 @@ class DeviceAnalysis:
         points = None if image is None else (image[0], image[1], image[2])
         parts = CodedParts(payloads, settled.offset, settled.recon, points)
         header = transform_header(parts, plan, str(array.dtype), PlaneLayout.of(array.shape, plan.axes), loss)
-        raw = (lambda: encode_raw(samples.on_host.array, header.layout, plan)) if allow_raw else None
+        raw = (
+            (lambda: encode_raw(samples.on_host.array, header.layout, plan.config, plan.colour)) if allow_raw else None
+        )
         return assembled(header, parts, raw)
 
 
@@ -163,7 +166,11 @@ def analyzed_together(
     if taken:
         lane, rounding = samples[0].lane, PLAIN_ROUNDING if plain else ROUNDING
         chunks = [samples[i].chunk(plans[i]) for i in taken]
-        options: dict[str, Any] = {"plain": plain, "synthesizer": lane.synthesizer, "threads": samples[0].threads}
+        options: dict[str, Any] = {
+            "plain": plain,
+            "synthesizer": lane.own(Synthesizer.of_lane),
+            "threads": samples[0].threads,
+        }
         batches = quantize_batch(lane.executor, chunks, rounding, **options)
         for places, quantized in batches:
             for place, i in enumerate(taken[p] for p in places):

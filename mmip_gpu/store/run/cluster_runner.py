@@ -247,7 +247,7 @@ def _on_device(task: Task, group: Sequence[Coordinates]) -> dict[Coordinates, An
         On a worker without a GPU.
     """
     from mmip_gpu.store.run.device_runner import DeviceRunner
-    from mmip_gpu.store.run.runners import Threads
+    from mmip_gpu.store.run.threads import Threads
 
     results: dict[Coordinates, Any] = {}
     runner = DeviceRunner.of_current_device(Threads(1))

@@ -6,30 +6,17 @@ Values: a number of threads or what leads to a cluster in; a Runner out. Guarant
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from mmip_gpu.device.run.placement import wants_device
-from mmip_gpu.store.group.bounded import run_bounded
-from mmip_gpu.store.group.grid import Coordinates
-from mmip_gpu.store.job.tasks import Runner, Task
+from mmip_gpu.store.job.tasks import Runner
 from mmip_gpu.store.run.cluster_runner import ClusterRunner
+from mmip_gpu.store.run.threads import Threads
 from mmip_gpu.store.run.workers import ClientLike, connected
 
-__all__ = ["Threads", "progress_bar", "running"]
-
-
-@dataclass(frozen=True)
-class Threads:
-    """Runs tasks on threads; the first that fails ends the job."""
-
-    count: int
-
-    def __call__(self, task: Task, items: Iterable[Coordinates], done: Callable[[Coordinates, Any], None]) -> None:
-        """Run a task for all items."""
-        run_bounded(lambda at: (at, task(at)), items, self.count, lambda result: done(*result))
+__all__ = ["progress_bar", "running"]
 
 
 @contextmanager

@@ -277,7 +277,7 @@ class Trial:
         if corrected and self._least is not None and self._least[0] == analyzed_part(plan):
             return self._least[1]
         if not self.array.size:
-            return encode_raw(self.array, PlaneLayout.of(self.array.shape, plan.axes), plan)
+            return encode_raw(self.array, PlaneLayout.of(self.array.shape, plan.axes), plan.config, plan.colour)
         found = self._analysis(plan).encoded(plan, allow_raw)
         least = self.array.nbytes if self._least is None else self._least[1].size
         if corrected and found.size < least:
