@@ -95,8 +95,8 @@ def encode(array: Any, *, output: str = "host", **options: Any) -> Any:
     effort : {1, 2, 3}, default 2
         1 is the fastest, 3 gives the fewest bytes. Decoding does not depend on it.
     padding : int, "auto" or None, default "auto"
-        Samples of this value, wherever they occur, carry no image (outside a CT's field of view). They are kept exactly,
-        and what stands under them costs nothing. ``"auto"`` tries a value that fills the border; None is off.
+        Samples of this value carry no image, such as those outside of a field of view. They are kept exactly wherever
+        they occur, and cost next to nothing. ``"auto"`` tries a value that fills the border; None is off.
     verify : bool, default True
         The result is decoded once to record the error that was reached. Otherwise the record is an estimate.
     threads : int, optional
