@@ -30,7 +30,7 @@ from machine import commit_of
 from tqdm import tqdm
 
 import mmip_gpu
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 
 Row = dict[str, Any]
 

@@ -30,7 +30,7 @@ from typing import Any
 from harness import HERE, write_rows
 from machine import commit_of
 
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 
 Seconds = dict[str, float]
 
