@@ -6,8 +6,11 @@ and 6 (head, index, groups) for readers of parts. Guarantees that decoding touch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from mmip_gpu.container.byte_ranges import Span
 from mmip_gpu.container.codec import PayloadSpan, ReadHeld, Wanted
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import stated_head_bytes
@@ -44,21 +47,21 @@ def transform_extent(header: TransformHeader, read_held: ReadHeld, wanted: Wante
     TruncatedData, CorruptData
         For a head that is not the one that the header names.
     """
-    stages = needed_stages(header, wanted)
+    guess = _HEAD + _HEAD_PER_SUBSTREAM * header.fields.substreams(header.layout)
+    spans: list[PayloadSpan] = []
+    every: list[Sequence[Span]] = []
+    for stage, size in enumerate(header.payload_sizes[: needed_stages(header, wanted)], 1):
+        start = read_held(stage, 0, min(4, size))
+        head_bytes = min(guess if start is None else max(stated_head_bytes(start), 4), size)
+        head = read_held(stage, 0, head_bytes)
+        spans.append((stage, 0, head_bytes))
+        if start is not None and head is not None:
+            every.append(read_groups(header, stage, size, np.frombuffer(head, np.uint8))[0])
+    if len(every) < len(spans):
+        return spans, False
     if TiledRegion.of(header, wanted.scale, wanted.region).samples == 0:
         return [], True
     groups = groups_of_region(header, wanted.scale, wanted.region)
-    guess = _HEAD + _HEAD_PER_SUBSTREAM * header.fields.substreams(header.layout)
-    spans: list[PayloadSpan] = []
-    is_whole = True
-    for stage, size in enumerate(header.payload_sizes[:stages], 1):
-        start = read_held(stage, 0, min(4, size))
-        head_bytes = guess if start is None else max(stated_head_bytes(start), 4)
-        head = read_held(stage, 0, min(head_bytes, size))
-        spans.append((stage, 0, min(head_bytes, size)))
-        if start is None or head is None:
-            is_whole = False
-            continue
-        every, _ = read_groups(header, stage, size, np.frombuffer(head, np.uint8))
-        spans += [(stage, first, end) for first, end in (every if groups is None else [every[g] for g in groups])]
-    return spans, is_whole
+    for stage, of_stage in enumerate(every, 1):
+        spans += [(stage, *span) for span in (of_stage if groups is None else [of_stage[g] for g in groups])]
+    return spans, True
