@@ -17,11 +17,13 @@ struct SampleItem {
     int32_t offset, rounding, dc_unit;
     int32_t search;                          // Search of rules/format.h
     int32_t reversible;                      // bit c: class c
+    MMIP_FIELDS(samples, classes, shape, type, offset, rounding, dc_unit, search, reversible)
 };
 
 // As QuantizerSums of passes/kernels.h.
 struct IndexSums {
     int64_t count[3], excess[3], distortion;
+    MMIP_FIELDS(count, excess, distortion)
 };
 
 // What an analysis writes.
@@ -33,6 +35,7 @@ struct AnalyzedCells {
     uint16_t* positions;
     int32_t* values;
     IndexSums* sums;                         // of kMaxClasses for each tile; added to
+    MMIP_FIELDS(modes, classes, dcs, counts, positions, values, sums)
 };
 
 struct Rough {
