@@ -23,7 +23,7 @@ from mmip_gpu.device.batches import Batch, ChunkShape
 from mmip_gpu.device.corrections import encode_corrections
 from mmip_gpu.device.cuda_executor import CudaExecutor
 from mmip_gpu.device.executors import Array, Executor
-from mmip_gpu.device.fields import pointers
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.masks import Masks
 from mmip_gpu.device.overlap import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.packing import Indices, pack
@@ -32,17 +32,8 @@ from numcodecs_plugin.prefix import write_prefix
 from numcodecs_plugin.stage_chunks import encode_stage
 from numcodecs_plugin.stage_options import StageOptions
 
-__all__ = ["COLUMNS_ITEM", "encode_stages"]
+__all__ = ["encode_stages"]
 
-# kernels/columns.h
-COLUMNS_ITEM = np.dtype(
-    [
-        *pointers("columns"),
-        ("size", np.int64, 3),
-        *((name, np.int32) for name in ("count", "stage", "image", "masked", "low", "high")),
-    ],
-    align=True,
-)
 _BYTES_PER_COEFFICIENT = 24
 
 
@@ -155,7 +146,7 @@ def _payloads(
 ) -> Sequence[bytes | None]:
     """Payload of each chunk, None where no chunk decodes to its columns."""
     batch = _batch(options, extents, executor)
-    items = np.zeros(len(arrays), COLUMNS_ITEM)
+    items = np.zeros(len(arrays), struct_dtype("ColumnsItem"))
     for item, array in zip(items, arrays, strict=True):
         item["columns"], item["size"], item["count"] = executor.address(array), array.shape[1:4], array.shape[4]
     items["stage"], items["image"], items["masked"] = options.stage, options.dc_image, options.padding

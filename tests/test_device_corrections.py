@@ -17,9 +17,9 @@ from mmip_gpu import _core
 from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.codec import ROUNDING, empty_chunk, encode_chunk
 from mmip_gpu.corrections import encode_corrections as encode_on_host
-from mmip_gpu.device import HostExecutor, _phases
+from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.batches import Batch, ChunkShape
-from mmip_gpu.device.corrections import CORRECTED_ITEM, CORRECTED_TILE, _tile_records, encode_corrections
+from mmip_gpu.device.corrections import _tile_records, encode_corrections
 from mmip_gpu.device.encoding import Chunk, encode_batch
 from mmip_gpu.floats import sample_range
 from mmip_gpu.planning import ChunkPlan
@@ -122,11 +122,6 @@ def test_any_residuals(data: st.DataObject) -> None:
     core, device = both_ways(HostExecutor(data.draw(st.booleans())), chunk, *planes)
     assert core[0] == device[0]
     assert np.array_equal(core[1], device[1])
-
-
-def test_the_records_are_laid_out_as_the_kernels_have_them() -> None:
-    assert CORRECTED_ITEM.itemsize == _phases.struct_bytes("CorrectedItem")
-    assert CORRECTED_TILE.itemsize == _phases.struct_bytes("CorrectedTile")
 
 
 def test_places_past_two_to_the_31_samples() -> None:

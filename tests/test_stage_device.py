@@ -27,10 +27,10 @@ from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
+from mmip_gpu.device import CudaExecutor, HostExecutor
 from numcodecs_plugin import StageCodec, stage_decoding, stage_encoding
 from numcodecs_plugin.stage_decoding import StagePart, decode_stages
-from numcodecs_plugin.stage_encoding import COLUMNS_ITEM, encode_stages
+from numcodecs_plugin.stage_encoding import encode_stages
 
 NEEDS_PARTS = pytest.mark.skipif(
     not issubclass(StageCodec, ArrayBytesCodecPartialDecodeMixin), reason="this zarr reads no parts of chunks rightly"
@@ -379,10 +379,6 @@ def test_what_is_asked_of_cupy(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_p
         assert all(isinstance(columns, standin_cupy.DeviceArray) for columns in found)
         assert encode_stages(array.serializer, found, CudaExecutor()) == blobs
     assert {"write_columns", "read_columns"} & {name for name, *_ in cupy.launched}
-
-
-def test_the_record_of_columns_is_that_of_the_kernels() -> None:
-    assert COLUMNS_ITEM.itemsize == _phases.struct_bytes("ColumnsItem")
 
 
 def test_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

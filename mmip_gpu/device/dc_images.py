@@ -18,13 +18,13 @@ from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.device.analysis import Source, analyze
 from mmip_gpu.device.batches import Batch, ChunkShape
 from mmip_gpu.device.executors import Array
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.packing import Indices
 from mmip_gpu.device.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.tiles import COMPONENT_LIMIT
 
-__all__ = ["DC_IMAGE_ITEM", "DcImages", "code_dc_images"]
+__all__ = ["DcImages", "code_dc_images"]
 
-DC_IMAGE_ITEM = np.dtype([("samples", np.uint64), ("shape", np.int64, 3)])  # kernels/dc/dc_images.h
 _GROUP_LOG2 = 3  # cells of the chunk on an axis of a cell of the image
 
 
@@ -74,7 +74,7 @@ def _image_shape(shape: ChunkShape) -> ChunkShape:
 
 def _launch(batch: Batch, kernel: str, indices: Indices, samples: Sequence[Array], squares: Array | None) -> None:
     executor = batch.executor
-    items = np.zeros(len(samples), DC_IMAGE_ITEM)
+    items = np.zeros(len(samples), struct_dtype("DcImageItem"))
     for item, array, shape in zip(items, samples, batch.shapes, strict=True):
         item["samples"], item["shape"] = executor.address(array), shape.grid
     held = executor.upload(items)

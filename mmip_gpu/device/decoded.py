@@ -16,7 +16,7 @@ from mmip_gpu._core import STATUS_TRUNCATED, status_text
 from mmip_gpu.container import Header
 from mmip_gpu.device.executors import Array, Executor
 from mmip_gpu.device.heads import StageHead
-from mmip_gpu.device.parameters import DECODE_STATE
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.tiles import Box
 from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
 from mmip_gpu.region import TiledRegion
@@ -80,7 +80,7 @@ class Decoded:
     def errors(self) -> list[MmipError | None]:
         """Error of each job; waits for the launches."""
         for states, jobs, substreams in self._states:
-            found = self._executor.download(states).view(DECODE_STATE)
+            found = self._executor.download(states).view(struct_dtype("DecodeState"))
             for at in np.flatnonzero(found["status"]):
                 self._errors.setdefault(int(jobs[at]), _error_of(found[at], int(substreams[at])))
         self._states.clear()
