@@ -14,12 +14,13 @@ import numpy as np
 from gpu_data import THREADS, Case, extreme_cases, random_cases, real_cases
 from gpu_rows import Run
 
-from mmip_gpu.codec import ROUNDING, decode_chunk, encode_chunk
-from mmip_gpu.container import Header
-from mmip_gpu.device.decoding import DecodeJob, Decoder
-from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
+from mmip_gpu.container.header import Header
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
 from mmip_gpu.errors import BackendUnavailable, CorruptData, MmipError
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
 
 _BATCH = 16  # cases that share launches
 _FLIPS = 12  # damaged copies of a stream

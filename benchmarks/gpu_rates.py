@@ -17,16 +17,17 @@ from gpu_rows import Run
 from gpu_traffic import Work, moved
 from machine import data_folder
 
-from mmip_gpu.codec import ROUNDING, Encoded, decode_chunk, encode_chunk
 from mmip_gpu.device import Executor
-from mmip_gpu.device.arrays import Sampler, encode_arrays
-from mmip_gpu.device.containers import decode_containers
-from mmip_gpu.device.decoding import DecodeJob, Decoder
-from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
-from mmip_gpu.device.measuring import MeasuredExecutor, clock_of, median_seconds
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.device.decode.containers import decode_containers
+from mmip_gpu.device.encode.arrays import Sampler, encode_arrays
+from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
+from mmip_gpu.device.run.clocks import MeasuredExecutor, clock_of, median_seconds
 from mmip_gpu.errors import BackendUnavailable, LimitExceeded
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import Encoded, decode_chunk, encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.trial import Trial
 
 _MB = 2**20
 _CPU_MOST = 32 * _MB  # of an array that the CPU is timed on

@@ -19,9 +19,10 @@ from speed import plan_of
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.codec import decode_chunk, empty_chunk, encode_chunk
-from mmip_gpu.metrics import format_table
-from mmip_gpu.raw import Encoded
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.quality.metrics import format_table
+from mmip_gpu.transform.analysis import empty_chunk
+from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
 
 TARGETS = {"phantom3d": (56.5, 60.0), "mr_uih_t1_brain": (40.2, 44.5)}
 

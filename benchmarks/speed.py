@@ -17,13 +17,14 @@ from harness import RIVALS, checksum, data_folder, psnr, rival_at_psnr, timed, u
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import analyzed_chunk, decode_chunk, encode_chunk
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.metrics import format_table
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.rate import make_plan
-from mmip_gpu.trial import Trial
+from mmip_gpu.quality.metrics import format_table
+from mmip_gpu.transform.analysis import analyzed_chunk
+from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
 
 LARGE = "mr_uih_t1_brain, 22 times"  # 253 MB of real data, 16 bit
 TARGETS = {

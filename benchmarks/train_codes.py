@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from mmip_gpu import _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import analyzed_chunk, empty_chunk
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.planning import ChunkPlan, tile_log2
+from mmip_gpu.transform.analysis import analyzed_chunk, empty_chunk
+from mmip_gpu.transform.plan import ChunkPlan, tile_log2
+from mmip_gpu.volume.axes import PlaneLayout
 
 HERE = Path(__file__).parent
 RULES = HERE.parent / "mmip_gpu" / "rules"

@@ -31,8 +31,8 @@ from mmip_gpu.errors import (
     UnsupportedVersion,
 )
 from mmip_gpu.inspection import inspect
-from mmip_gpu.phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
 from mmip_gpu.version import __version__
+from mmip_gpu.volume.phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
 
 if TYPE_CHECKING:
     from mmip_gpu.store import (

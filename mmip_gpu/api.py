@@ -1,6 +1,6 @@
 """The public functions on containers: encode, decode, their batches, max_encoded_size.
 
-Values: arrays and options in, bytes out, and back. Plans (rate.py) and codes chunks (codec.py).
+Values: arrays and options in, bytes out, and back. The planner makes a plan, the codec codes chunks by it (codecs.py).
 Guarantees equal bytes for every thread count and batch.
 """
 
@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import check_data_range, check_step, checked_array, is_colour, thread_count
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import Encoded, decode_chunk
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.device.placement import wants_device
+from mmip_gpu.container.reader import open_container
+from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.errors import InvalidArgument, MmipError
-from mmip_gpu.inspection import open_container
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.rate import make_plan
-from mmip_gpu.roi import roi_classes
-from mmip_gpu.trial import HostSamples, Samples, Trial
+from mmip_gpu.transform.chunk import Encoded, decode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.roi import roi_classes
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -136,7 +136,7 @@ def encode_array(array: Any, *, threads: int | None = None, device: str | None =
     """`encode`, before the parts are joined to bytes."""
     workers = thread_count(threads)
     if wants_device(device, [array]):
-        from mmip_gpu.device.arrays import encode_arrays
+        from mmip_gpu.device.encode.arrays import encode_arrays
 
         return encode_arrays([array], partial(planned, **options), workers)[0]
 
@@ -216,7 +216,7 @@ def decode(
     (8, 8)
     """
     if wants_device(device, [data]):
-        from mmip_gpu.device.containers import decode_containers
+        from mmip_gpu.device.decode.containers import decode_containers
 
         found = decode_containers([data], stages=stages, scale=scale, region=region, max_bytes=max_bytes)
         array: NDArray[Any] = _settled(found, "raise")[0]
@@ -247,7 +247,7 @@ def encode_batch(
     if output not in ("host", "device"):
         raise InvalidArgument(f"output={output!r}: expected 'host' or 'device'")
     if wants_device(device, items):
-        from mmip_gpu.device.arrays import containers_on_device, encode_arrays
+        from mmip_gpu.device.encode.arrays import containers_on_device, encode_arrays
 
         if output == "device":
             return containers_on_device(items, partial(planned, **options), thread_count(threads))
@@ -286,7 +286,7 @@ def decode_batch(
         raise InvalidArgument(f"errors={errors!r}: expected 'raise' or 'return'")
     items = list(blobs)
     if wants_device(device, items):
-        from mmip_gpu.device.containers import decode_containers
+        from mmip_gpu.device.decode.containers import decode_containers
 
         return _settled(decode_containers(items, **options), errors)
 

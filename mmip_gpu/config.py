@@ -16,7 +16,7 @@ from typing import Any
 
 from mmip_gpu._core import MAX_CLASSES, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.floats import index_error
+from mmip_gpu.volume.floats import index_error
 
 __all__ = ["MODES", "CodecConfig", "Padding", "Quality"]
 

@@ -1,101 +1,40 @@
-"""Coded chunks: put together from what was coded, or samples as they are (the raw kind).
+"""The raw codec (container kind 0): samples as they are.
 
-Values: arrays, or stage payloads with what a header says of them, in; Encoded out, and back. Implements FORMAT.md
+Values: arrays in, Encoded out, and back. Implements FORMAT.md
 section 1 (kind 0) and its part of section 5.1.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.container import Header, LossRecord, TransformFields
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.errors import CorruptData, LimitExceeded
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.region import checked_region
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.region import checked_region
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CodedParts", "Encoded", "assembled", "decode_raw", "encode_raw", "head_crc", "transform_header"]
+__all__ = [
+    "decode_raw",
+    "encode_raw",
+]
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """A coded chunk: header and one payload a stage (the raw kind has one)."""
-
-    header: Header
-    payloads: tuple[bytes, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the container."""
-        return len(self.header.to_bytes()) + sum(len(p) for p in self.payloads)
-
-    def to_bytes(self) -> bytes:
-        """The container."""
-        return self.header.to_bytes() + b"".join(self.payloads)
-
-
-@dataclass(frozen=True)
-class CodedParts:
-    """What coding has made of samples: payloads (the corrections last), offset, reconstruction points by class.
-
-    `dc_recon` are those of the DC image, None without one.
-    """
-
-    payloads: Sequence[bytes]
-    offset: int
-    recon: Sequence[Sequence[int]]
-    dc_recon: tuple[int, int, int] | None = None
-
-
-def transform_header(parts: CodedParts, plan: ChunkPlan, dtype: str, layout: PlaneLayout, loss: LossRecord) -> Header:
-    """Header of a chunk of kind 1."""
-    fields = TransformFields(
-        depth=plan.depth,
-        tile_log2=plan.tile_log2,
-        offset=parts.offset,
-        recon=tuple((d[0], d[1], d[2]) for d in parts.recon),
-        reversible=plan.reversible,
-        steps=plan.steps,
-        cuts=plan.cuts,
-        stage_bytes=tuple(len(p) for p in parts.payloads),
-        stage_crcs=tuple(head_crc(p) for p in parts.payloads),
-        correction=plan.correction,
-        padding=plan.padding,
-        dc_image=parts.dc_recon,
-    )
-    return Header(dtype, layout, plan.colour, loss, fields, step=plan.config.step)
-
-
-def assembled(header: Header, parts: CodedParts, raw: Callable[[], Encoded] | None) -> Encoded:
-    """The coded chunk; what `raw` makes where that is given and smaller than the samples coded."""
-    encoded = Encoded(header, tuple(parts.payloads))
-    if raw is not None and encoded.size > header.raw_bytes + len(header.to_bytes()):
-        return raw()
-    return encoded
-
-
-def head_crc(payload: Buffer) -> int:
-    """The crc at the end of a payload's head."""
-    view = memoryview(payload)
-    head = int.from_bytes(view[:4], "little")
-    return int.from_bytes(view[head - 4 : head], "little")
-
-
-def encode_raw(array: NDArray[Any], layout: PlaneLayout, plan: ChunkPlan) -> Encoded:
+def encode_raw(array: NDArray[Any], layout: PlaneLayout, config: CodecConfig, colour: bool) -> Encoded:
     """The array as it is, in a container of kind 0."""
     payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
     low, high = (array.min().item(), array.max().item()) if array.size else (0, 0)
-    loss = LossRecord(plan.config.mode, plan.config.value, True, low, high, 0, 0)
-    header = Header(array.dtype.name, layout, plan.colour, loss, None, zlib.crc32(payload), plan.config.step)
+    loss = LossRecord(config.mode, config.value, True, low, high, 0, 0)
+    header = Header(array.dtype.name, layout, colour, loss, None, zlib.crc32(payload), config.step)
     return Encoded(header, (payload,))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from numcodecs_plugin.stage import StageCodec
+    from mmip_gpu.stage_arrays.stage_codec import StageCodec
     from numcodecs_plugin.v2 import MmipV2
     from numcodecs_plugin.v3 import Mmip
 
@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
 
         return MmipV2
     if name == "StageCodec":
-        from numcodecs_plugin.stage import StageCodec
+        from mmip_gpu.stage_arrays.stage_codec import StageCodec
 
         return StageCodec
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu.codec import decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.reader import open_container
 from mmip_gpu.errors import CorruptData, InvalidArgument
-from mmip_gpu.inspection import open_container
+from mmip_gpu.transform.chunk import decode_chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

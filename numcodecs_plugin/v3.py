@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu.container import Header
+from mmip_gpu.container.byte_ranges import Reading
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.errors import InvalidArgument
-from numcodecs_plugin.buffers import held_by
+from mmip_gpu.stage_arrays.zarr_base import Part, ZarrCodec
+from mmip_gpu.stage_arrays.zarr_buffers import held_by
 from numcodecs_plugin.chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
-from numcodecs_plugin.parts import read_part
-from numcodecs_plugin.ranges import Reading
-from numcodecs_plugin.selected import Selected
-from numcodecs_plugin.zarr_codec import Part, ZarrCodec
+from numcodecs_plugin.partial_read import read_part
 
 if TYPE_CHECKING:
     from typing import Self

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu.device import _phases
-from mmip_gpu.device.layouts.structs import LANES, params_dtype
+from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype
 
 INSUFFICIENT_DRIVER, NO_DEVICE, OUT_OF_MEMORY, ILLEGAL_ADDRESS = 35, 100, 2, 700
 
@@ -183,7 +183,7 @@ class _Module:
         self._cupy = cupy
 
     def get_function(self, name: str) -> Any:
-        assert name in LANES
+        assert name in KERNEL_LANES
 
         def run(grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
             (params,) = arguments

@@ -70,7 +70,6 @@ def test_other_bytes_than_the_cpus_are_an_error(cupy: Cupy, monkeypatch: pytest.
             raise_one(params)
 
     def raise_one(params: bytes) -> None:
-
         items = int(np.frombuffer(params, params_dtype("synthesize_flat"))["items"][0])
         item = np.ctypeslib.as_array(
             (np.ctypeslib.ctypes.c_uint8 * struct_dtype("DecodeItem").itemsize).from_address(items)

@@ -18,8 +18,9 @@ from strategies import DTYPES, encode_imaged, make, make_roi
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.codec import empty_chunk
-from mmip_gpu.container import Header, TransformFields
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.transform_fields import TransformFields
+from mmip_gpu.transform.analysis import empty_chunk
 
 
 def huffman_cost(counts: list[int]) -> int:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.batches import Batch, ChunkShape, tile_items
+from mmip_gpu.device.tables.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.errors import CorruptData
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
 
 HEADERS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
 DC_SYMBOLS = _core.DC_CLASSES * _core.DC_ALPHABET

@@ -19,14 +19,16 @@ from standin_cupy import Cupy
 from strategies import make
 
 import mmip_gpu as mmip
-from mmip_gpu.codec import ROUNDING, encode_chunk
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.device import CudaExecutor, HostExecutor, _phases, cuda
-from mmip_gpu.device.encoding import Chunk, encode_batch
-from mmip_gpu.device.layouts.structs import LANES, params_dtype, struct_dtype
-from mmip_gpu.device.overlap import Lane, through_lanes
+from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
+from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.device.lanes import Lane, through_lanes
+from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype, struct_dtype
+from mmip_gpu.device.run import cuda
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
-from mmip_gpu.planning import ChunkPlan, class_steps
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan, class_steps
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_parameters_and_geometry_of_a_launch(cupy: Cupy) -> None:
     assert sums(CudaExecutor(), 3) == [0, 5, 10]
     cupy.stream = "other"
     assert sums(CudaExecutor(), 1) == [0]
-    lanes = LANES["sample_statistics"]
+    lanes = KERNEL_LANES["sample_statistics"]
     assert cupy.launched == [
         ("sample_statistics", (3,), (lanes,), "default"),
         ("sample_statistics", (1,), (lanes,), "other"),
@@ -72,7 +74,7 @@ def test_more_groups_than_a_grid_has(cupy: Cupy, monkeypatch: pytest.MonkeyPatch
     assert np.frombuffer(ran[0], params_dtype("sample_statistics"))["groups"] == 2**40
 
 
-@pytest.mark.parametrize("name", LANES)
+@pytest.mark.parametrize("name", KERNEL_LANES)
 def test_parameters_fit_into_a_launch(name: str) -> None:
     assert params_dtype(name).itemsize <= 4096  # bytes of arguments on every architecture and CUDA version
 

@@ -16,8 +16,8 @@ from strategies import make, make_roi
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.codec import empty_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
+from mmip_gpu.transform.analysis import empty_chunk
 
 CASES: dict[str, tuple[tuple[int, ...], str, dict[str, Any]]] = {
     "2d": ((90, 301), "yx", {"quality": 10, "stages": 4}),

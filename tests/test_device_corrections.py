@@ -14,15 +14,16 @@ from test_device_encoding import plan_of, shape_of
 from test_device_floats import with_step
 
 from mmip_gpu import _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import ROUNDING, empty_chunk, encode_chunk
-from mmip_gpu.corrections import encode_corrections as encode_on_host
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.batches import Batch, ChunkShape
-from mmip_gpu.device.corrections import _tile_records, encode_corrections
-from mmip_gpu.device.encoding import Chunk, encode_batch
-from mmip_gpu.floats import sample_range
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.device.encode.corrections import _tile_records, encode_corrections
+from mmip_gpu.device.tables.batches import Batch, ChunkShape
+from mmip_gpu.transform.analysis import ROUNDING, empty_chunk
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.corrections import encode_corrections as encode_on_host
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import sample_range
 
 
 @pytest.fixture(params=[False, True], ids=["ascending", "descending"])

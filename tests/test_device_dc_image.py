@@ -13,10 +13,11 @@ from strategies import DTYPES, make
 from test_device_encoding import plan_of
 from test_device_floats import with_step
 
-from mmip_gpu.codec import ROUNDING, analyzed_chunk, encode_chunk
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.encoding import Chunk, encode_batch
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.transform.analysis import ROUNDING, analyzed_chunk
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
 
 
 @pytest.fixture(params=[False, True], ids=["ascending", "descending"])

@@ -17,13 +17,14 @@ from reference.random_streams import CASES, random_coefficients, random_own
 from strategies import make, make_roi
 
 import mmip_gpu as mmip
-from mmip_gpu.codec import needed_stages
-from mmip_gpu.device import HostExecutor, _phases, containers
-from mmip_gpu.device.decoding import DecodeJob, Decoder
+from mmip_gpu.container.reader import open_container
+from mmip_gpu.device import HostExecutor, _phases
+from mmip_gpu.device.decode import containers
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.tiles import Box, CodingOrders, cut_into_waves, place_tiles, tile_records
+from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, place_tiles, tile_records
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
-from mmip_gpu.inspection import open_container
+from mmip_gpu.transform.chunk import needed_stages
 
 ORDERS = (False, True)
 
@@ -227,7 +228,7 @@ def test_damaged_sub_streams_without_crcs(name: str, descending: bool) -> None:
 
 
 def decode_core(job: DecodeJob) -> NDArray[Any] | Exception:
-    from mmip_gpu.codec import decode_chunk
+    from mmip_gpu.transform.chunk import decode_chunk
 
     try:
         return decode_chunk(job.header, lambda stage: bytes(job.payloads[stage - 1]), check_crc=False)

@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 from strategies import DTYPES, make, make_roi
 
 from mmip_gpu import CodecConfig, _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import ROUNDING, analyzed_chunk, cell_map, empty_chunk, encode_chunk
-from mmip_gpu.components import colour_planes
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.analysis import Source, analyze
-from mmip_gpu.device.batches import Batch, ChunkShape, tile_items
-from mmip_gpu.device.encoding import Chunk, CodedChunk, encode_batch
+from mmip_gpu.device.encode.analysis import Source, analyze
+from mmip_gpu.device.encode.batch import Chunk, CodedChunk, encode_batch
+from mmip_gpu.device.encode.packing import pack
+from mmip_gpu.device.encode.search import Search
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.packing import Indices, pack
-from mmip_gpu.device.search import Search
+from mmip_gpu.device.tables.batches import Batch, ChunkShape, tile_items
+from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.planning import ChunkPlan, class_steps, sample_offset
+from mmip_gpu.transform.analysis import ROUNDING, analyzed_chunk, cell_map, empty_chunk
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan, class_steps, sample_offset
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.colour import colour_planes
 
 
 @pytest.fixture(params=[False, True], ids=["ascending", "descending"])

@@ -16,9 +16,9 @@ from test_device_padding import check_payloads, padded
 from test_device_palettes import analyzed, few_values
 
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.batches import Batch
+from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.packing import pack
+from mmip_gpu.device.tables.batches import Batch
 
 CELLS, ENTRIES = 2**33, 2**35
 # By where the arrays' indices begin: how far that is moved, and the arrays with the bytes of an item.

@@ -7,8 +7,8 @@ import re
 import pytest
 from nvrtc import compiled
 
-from mmip_gpu.device.cuda import COMPILE_OPTIONS, SOURCE
-from mmip_gpu.device.layouts.structs import LANES
+from mmip_gpu.device.layouts.structs import KERNEL_LANES
+from mmip_gpu.device.run.cuda import COMPILE_OPTIONS, SOURCE
 
 MOST_REGISTERS, MOST_SHARED = 128, 48 * 1024
 
@@ -24,7 +24,7 @@ def test_kernels_compile_within_their_bounds(architecture: str) -> None:
             strict=True,
         )
     )
-    assert sorted(found) == sorted(LANES)
+    assert sorted(found) == sorted(KERNEL_LANES)
     for name, (registers, shared) in found.items():
         assert int(registers) <= MOST_REGISTERS, name
         assert int(shared or 0) <= MOST_SHARED, name

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from strategies import make
 
 import mmip_gpu as mmip
-from mmip_gpu.device import HostExecutor, containers
-from mmip_gpu.device.overlap import Lane, cut_batches, halved, through_lanes
+from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.decode import containers
+from mmip_gpu.device.lanes import Lane, cut_batches, halved, through_lanes
 from mmip_gpu.errors import CorruptData
 
 
@@ -145,7 +146,7 @@ def test_batches_of_the_host_pass_through_lanes(room: int, monkeypatch: pytest.M
     monkeypatch.setattr(executor, "room", lambda: room)
     chunks = [make("textured", (20 + 9 * n, 50), "uint8", n) for n in range(8)]
     blobs = mmip.encode_batch(chunks, psnr=40, effort=1)
-    monkeypatch.setattr("mmip_gpu.device.arrays.CudaExecutor", lambda: executor)
+    monkeypatch.setattr("mmip_gpu.device.encode.arrays.CudaExecutor", lambda: executor)
     assert mmip.encode_batch(chunks, psnr=40, effort=1, device="gpu") == blobs
     for options in ({}, {"scale": 2, "region": (slice(2, 9), slice(0, 20))}):
         expected = mmip.decode_batch(blobs, **options)  # type: ignore[arg-type]

@@ -13,12 +13,12 @@ from strategies import DTYPES, make
 from test_device_encoding import core_payloads, host_indices, plan_of, uploaded
 
 from mmip_gpu import _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import analyzed_chunk
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.batches import Batch, ChunkShape
-from mmip_gpu.device.packing import pack
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.device.encode.packing import pack
+from mmip_gpu.device.tables.batches import Batch, ChunkShape
+from mmip_gpu.transform.analysis import analyzed_chunk
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.axes import PlaneLayout
 
 PALETTE = 7
 

@@ -15,10 +15,12 @@ from test_device_padding import padded
 from test_device_palettes import few_values
 
 from mmip_gpu import _core
-from mmip_gpu.codec import ROUNDING, encode_chunk
-from mmip_gpu.device import HostExecutor, search
-from mmip_gpu.device.encoding import Chunk, encode_batch
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.encode import search
+from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
 
 
 def plan_of(depth: int, step: float, effort: int, **more: Any) -> ChunkPlan:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from mmip_gpu.device.cuda import COMPILE_OPTIONS
 from nvrtc import compiled
 
+import mmip_gpu
 from mmip_gpu._core import kernel_layouts, struct_layouts
-from mmip_gpu.device.cuda import COMPILE_OPTIONS
 from mmip_gpu.device.layouts.structs import params_dtype, struct_dtype
 
 if TYPE_CHECKING:
@@ -97,6 +99,12 @@ def test_a_list_of_fields_holds_all_of_them(listed: str, compiles: bool) -> None
         return
     with pytest.raises(AssertionError, match="error"):
         compiled(source, ARCHITECTURE, COMPILE_OPTIONS)
+
+
+def test_only_the_executor_of_the_host_takes_the_kernels_of_the_cpu() -> None:
+    package = Path(mmip_gpu.__file__).parent
+    found = [path.relative_to(package).as_posix() for path in package.rglob("*.py") if "_phases" in path.read_text()]
+    assert found == ["device/run/executors.py"]
 
 
 def test_dtypes_have_the_places_of_the_layouts() -> None:

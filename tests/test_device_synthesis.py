@@ -11,12 +11,12 @@ from strategies import DTYPES, make, make_roi
 from test_device_encoding import CASES, IDS, host_indices, plan_of, shape_of, uploaded
 
 from mmip_gpu import _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import Analysis, analyzed_chunk
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.batches import Batch, ChunkShape
-from mmip_gpu.device.statistics import differences, sample_statistics
-from mmip_gpu.device.synthesis import Reconstruction, Synthesizer
+from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
+from mmip_gpu.device.encode.statistics import differences, sample_statistics
+from mmip_gpu.device.tables.batches import Batch, ChunkShape
+from mmip_gpu.transform.analysis import Analysis, analyzed_chunk
+from mmip_gpu.volume.axes import PlaneLayout
 
 
 @pytest.fixture(params=[False, True], ids=["ascending", "descending"])

@@ -23,8 +23,8 @@ from strategies import make, make_roi
 from vectors.explain import header_fields
 
 import mmip_gpu as mmip
-from mmip_gpu.codec import decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
+from mmip_gpu.transform.chunk import decode_chunk
 
 ERRORS = (mmip.CorruptData, mmip.TruncatedData, mmip.UnsupportedVersion, mmip.LimitExceeded)
 

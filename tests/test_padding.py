@@ -20,10 +20,11 @@ from strategies import make
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
-from mmip_gpu import _core, padding
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu import _core
+from mmip_gpu.container.header import Header
+from mmip_gpu.transform.chunk import decode_chunk
+from mmip_gpu.transform.planning import find_padding
+from mmip_gpu.volume.axes import PlaneLayout
 
 Array = NDArray[Any]
 DISC = -2000
@@ -174,7 +175,7 @@ def test_auto_refuses_what_does_not_pay() -> None:
     noise = np.random.default_rng(1).normal(0, 2, (128, 128))
     noise[40:80, 40:80] += 200
     array = np.clip(np.rint(noise), 0, 255).astype(np.uint8)
-    candidate = padding.find_padding(array.__getitem__, PlaneLayout.of(array.shape))
+    candidate = find_padding.find_padding(array.__getitem__, PlaneLayout.of(array.shape))
     assert candidate is not None
     assert candidate.value == 0
     assert recorded(mmip.encode(array, psnr=30)) is None
@@ -183,15 +184,15 @@ def test_auto_refuses_what_does_not_pay() -> None:
 
 def test_no_candidate_without_a_constant_border() -> None:
     image = make("textured", (100, 100), "uint16", 1)
-    assert padding.find_padding(image.__getitem__, PlaneLayout.of(image.shape)) is None
+    assert find_padding.find_padding(image.__getitem__, PlaneLayout.of(image.shape)) is None
     line = np.zeros(50, np.uint8)
-    assert padding.find_padding(line.__getitem__, PlaneLayout.of(line.shape)) is None
+    assert find_padding.find_padding(line.__getitem__, PlaneLayout.of(line.shape)) is None
 
 
 def test_a_candidate_has_a_region_with_both() -> None:
     array = np.full((30, 600, 700), 3, np.uint8)
     array[:, 100:, 90:] = 9
-    candidate = padding.find_padding(array.__getitem__, PlaneLayout.of(array.shape), known=3)
+    candidate = find_padding.find_padding(array.__getitem__, PlaneLayout.of(array.shape), known=3)
     assert candidate is not None
     part = array[candidate.region]
     assert part.shape == (8, 256, 256)
@@ -400,4 +401,4 @@ def test_damaged_masks_decode_as_the_reference_says() -> None:
 
 
 def test_examples() -> None:
-    assert doctest.testmod(padding).failed == 0
+    assert doctest.testmod(find_padding).failed == 0

@@ -28,9 +28,10 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.device import CudaExecutor, HostExecutor
-from numcodecs_plugin import StageCodec, stage_decoding, stage_encoding
-from numcodecs_plugin.stage_decoding import StagePart, decode_stages
-from numcodecs_plugin.stage_encoding import encode_stages
+from mmip_gpu.stage_arrays import device_decoding, device_encoding
+from mmip_gpu.stage_arrays.device_decoding import StagePart, decode_stages
+from mmip_gpu.stage_arrays.device_encoding import encode_stages
+from numcodecs_plugin import StageCodec
 
 NEEDS_PARTS = pytest.mark.skipif(
     not issubclass(StageCodec, ArrayBytesCodecPartialDecodeMixin), reason="this zarr reads no parts of chunks rightly"
@@ -47,8 +48,8 @@ def device(monkeypatch: pytest.MonkeyPatch) -> None:
         assert array.dtype != np.int32, "columns came from the host"
         return made(array)  # such as the index of a shard
 
-    monkeypatch.setattr(stage_decoding, "CudaExecutor", StandInExecutor)
-    monkeypatch.setattr(stage_encoding, "CudaExecutor", StandInExecutor)
+    monkeypatch.setattr(device_decoding, "CudaExecutor", StandInExecutor)
+    monkeypatch.setattr(device_encoding, "CudaExecutor", StandInExecutor)
     monkeypatch.setattr(DeviceNDBuffer, "from_numpy_array", refused)
     monkeypatch.setattr(StandInExecutor, "downloaded", 0)
 

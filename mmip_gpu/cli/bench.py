@@ -16,22 +16,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.files import write_json
 from mmip_gpu.cli.tables import shape_text
-from mmip_gpu.codec import ROUNDING, Encoded, decode_chunk, encode_chunk
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device import CudaExecutor, Executor
-from mmip_gpu.device.decoding import DecodeJob, Decoder
-from mmip_gpu.device.encoding import Chunk, encode_batch, refusal
-from mmip_gpu.device.measuring import HostClock, clock_of, median_seconds
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
+from mmip_gpu.device.run.clocks import HostClock, clock_of, median_seconds
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
-from mmip_gpu.metrics import format_table
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.rate import make_plan
+from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.sources import open_source
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import Encoded, decode_chunk, encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["bench"]
 

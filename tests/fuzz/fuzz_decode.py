@@ -30,8 +30,9 @@ from vectors import makers  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
-from mmip_gpu.codec import decode_chunk, empty_chunk  # noqa: E402
-from mmip_gpu.container import Header  # noqa: E402
+from mmip_gpu.container.header import Header  # noqa: E402
+from mmip_gpu.transform.analysis import empty_chunk  # noqa: E402
+from mmip_gpu.transform.chunk import decode_chunk  # noqa: E402
 
 SEEDS = Path(__file__).parent / "seeds"
 MAX_SAMPLES = 1 << 22  # larger arrays are the affair of test_hostile.py

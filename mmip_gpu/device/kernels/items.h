@@ -1,5 +1,5 @@
 // What a batch of chunks is made of, and where a group finds its part of it.
-// Values: arrays of chunks, payloads (a stage of a chunk), tiles and block tables in the executor's memory; device/batches.py lays
+// Values: arrays of chunks, payloads (a stage of a chunk), tiles and block tables in the executor's memory; device/tables/batches.py lays
 // them out. Implements FORMAT.md section 3 (tiles, superblocks, coding order). Indices of samples and cells are 64 bits.
 #pragma once
 

@@ -18,10 +18,10 @@ from mmip_gpu._core import kernel_lanes, kernel_layouts, struct_layouts
 if TYPE_CHECKING:
     from mmip_gpu._core import Field, Layout
 
-__all__ = ["LANES", "SAMPLE_TYPES", "params_dtype", "struct_dtype"]
+__all__ = ["KERNEL_LANES", "SAMPLE_TYPES", "params_dtype", "struct_dtype"]
 
 SAMPLE_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
-LANES = kernel_lanes()  # of a group, by kernel
+KERNEL_LANES = kernel_lanes()  # of a group, by kernel
 _STRUCTS, _PARAMS = struct_layouts(), kernel_layouts()
 
 

@@ -15,8 +15,7 @@ struct SampleItem {
     int64_t shape[3];                        // of a plane, in samples
     int32_t type;                            // index of kSampleTypes
     int32_t offset, rounding, dc_unit;
-    int32_t search;                          // Search of rules/format.h
-    int32_t reversible;                      // bit c: class c
+    int32_t search, reversible;              // Search of rules/format.h; bit c: class c
     MMIP_FIELDS(samples, classes, shape, type, offset, rounding, dc_unit, search, reversible)
 };
 
