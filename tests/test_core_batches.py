@@ -91,7 +91,10 @@ def test_a_damaged_head_names_itself_and_the_others_are_read() -> None:
     damaged = given_heads[1].copy()
     damaged[6] ^= 1
     heads = [given_heads[0], damaged, given_heads[2]]
-    sizes, substreams = np.array([h.size for h in heads]), np.full(3, encoded.header.substreams)
+    sizes, substreams = (
+        np.array([h.size for h in heads]),
+        np.full(3, encoded.header.fields.substreams(encoded.header.layout)),
+    )
     stages, images = np.array([1, 2, 3], np.uint8), np.zeros(3, np.uint8)
     found = _core.PayloadHeads(heads, sizes, substreams, stages, images, True, 2)
     for call in (lambda: found.head(1), lambda: found.tables([0, 1], 1)):

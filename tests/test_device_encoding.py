@@ -23,7 +23,8 @@ from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.transform.analysis import ROUNDING, analyzed_chunk, cell_map, empty_chunk
+from mmip_gpu.transform.analysis import ROUNDING, cell_map, empty_chunk, prepare
+from mmip_gpu.transform.analysis import analyze as analyze_on_host
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, sample_offset
 from mmip_gpu.volume.axes import PlaneLayout
@@ -85,7 +86,7 @@ def analyzed(case: tuple[str, tuple[int, ...], str, ChunkPlan, int]) -> _core.Ch
     kind, shape, dtype, plan, roi = case
     array = make(kind, shape, dtype, 5)
     classes = make_roi(array, plan.axes, roi, 3) if roi else None
-    return analyzed_chunk(array, plan, classes, 1).chunk
+    return analyze_on_host(prepare(array, plan, 1), plan, classes).chunk
 
 
 def at_effort(case: Any, effort: int) -> Any:
@@ -262,7 +263,7 @@ def test_an_unequal_batch_from_samples_to_payloads(executor: HostExecutor) -> No
         classes = make_roi(array, plan.axes, roi, 3) if roi else None
         expected = encode_chunk(array, plan, classes, allow_raw=False)
         assert tuple(found.payloads) == expected.payloads
-        fields = expected.header.transform
+        fields = expected.header.fields
         assert fields is not None
         assert (found.offset, tuple(tuple(d) for d in found.recon)) == (fields.offset, fields.recon)
 

@@ -90,7 +90,7 @@ def check_payloads(executor: HostExecutor, cases: list[Case]) -> None:
     for (array, plan, _), roi, found in zip(cases, rois, encode_batch(executor, chunks, ROUNDING), strict=True):
         expected = encode_chunk(array, plan, roi, allow_raw=False)
         assert tuple(found.payloads) == expected.payloads
-        fields = expected.header.transform
+        fields = expected.header.fields
         assert fields is not None
         assert (found.offset, tuple(tuple(d) for d in found.recon)) == (fields.offset, fields.recon)
 

@@ -18,7 +18,7 @@ from mmip_gpu import _core
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode import search
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
-from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.analysis import ROUNDING, analyze, prepare
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 
@@ -54,7 +54,7 @@ def check_chunks(executor: HostExecutor, chunks: list[tuple[NDArray[Any], ChunkP
     modes = np.zeros(_core.MODE_COUNT, np.int64)
     for (array, plan), found in zip(chunks, encode_batch(executor, held, ROUNDING), strict=True):
         assert tuple(found.payloads) == encode_chunk(array, plan, None, allow_raw=False).payloads
-        modes += encoding.analyzed_chunk(array, plan, None, 1).chunk.mode_counts()
+        modes += analyze(prepare(array, plan, 1), plan, None).chunk.mode_counts()
     return modes
 
 

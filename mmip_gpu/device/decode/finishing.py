@@ -29,14 +29,14 @@ def finish(
     """Set the arrays of `decoded`; `chunks` by the index of their jobs, changed in place."""
     coloured = [c for c in chunks.values() if c.job.header.colour]
     dtypes = [np.dtype(c.job.header.dtype) for c in coloured]
-    offsets = [c.job.header.transform.offset for c in coloured if c.job.header.transform is not None]
+    offsets = [c.job.header.fields.offset for c in coloured]
     _replace_planes(coloured, undo_colour(executor, [c.planes for c in coloured], dtypes, offsets))
     corrected = {index: c for index, c in chunks.items() if len(c.heads) > c.coefficient_stages}
     if corrected:
         _correct(executor, store, corrected, decoded, scratch, check_crc)
     _floats_of(executor, [c for c in chunks.values() if c.job.header.step is not None])
     for index, chunk in chunks.items():
-        origin = chunk.box.window(chunk.job.scale)[0]
+        origin = chunk.box.window(chunk.job.wanted.scale)[0]
         decoded.arrays[index] = chunk.part.crop(chunk.planes, origin, executor.contiguous)
 
 
@@ -90,8 +90,7 @@ def _correct(
     layer = Layer(executor, store, CodingOrders(), check_crc)
     for chunk in chunks.values():
         header, index = chunk.job.header, len(layer.parts)
-        fields = header.transform
-        assert fields is not None
+        fields = header.fields
         assert fields.correction is not None
         tiles, substreams = tile_records(chunk.box, 1, layer.orders)
         tiles["item"] = index

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import MODE_COUNT, PayloadHeads, token_left_offsets, token_places
 from mmip_gpu._core import block_tables as core_block_tables
-from mmip_gpu.container.header import Header
-from mmip_gpu.container.payload import check_payload
+from mmip_gpu.container.header import TransformHeader
+from mmip_gpu.container.payload import check_payload, stated_head_bytes
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.placement import is_on_device
@@ -62,17 +62,17 @@ class HeadKind:
     dc_image: bool
 
     @classmethod
-    def of(cls, header: Header, stage: int) -> HeadKind:
+    def of(cls, header: TransformHeader, stage: int) -> HeadKind:
         """That of a stage of the chunk with this header."""
-        fields = header.transform
-        is_last = fields is None or stage > len(fields.cuts)
-        return cls(0 if is_last else stage, header.substreams, fields is not None and fields.dc_image is not None)
+        fields = header.fields
+        is_last = stage > len(fields.cuts)
+        return cls(0 if is_last else stage, fields.substreams(header.layout), fields.dc_image is not None)
 
 
 def read_heads(
     executor: Executor,
     store: CodeStore,
-    wanted: Sequence[tuple[Header, int, Buffer | Array]],
+    wanted: Sequence[tuple[TransformHeader, int, Buffer | Array]],
     check_crc: bool,
     threads: int,
 ) -> list[StageHead | MmipError]:
@@ -150,7 +150,7 @@ def _starts(executor: Executor, payloads: Sequence[Buffer | Array]) -> list[tupl
     wanted = {i: min(_FIRST_BYTES, int(array.size)) for i, array in held.items()}
     while wanted:
         found.update(zip(wanted, executor.download_all([held[i][:n] for i, n in wanted.items()]), strict=True))
-        stated = {i: min(int.from_bytes(found[i][:4].tobytes(), "little"), int(held[i].size)) for i in wanted}
+        stated = {i: min(stated_head_bytes(found[i].data), int(held[i].size)) for i in wanted}
         wanted = {i: n for i, n in stated.items() if n > found[i].size}
     sizes |= {i: int(array.size) for i, array in held.items()}
     return [(found[i], sizes[i]) for i in range(len(payloads))]
