@@ -13,9 +13,8 @@ from strategies import DTYPES, make
 from test_device_encoding import plan_of
 from test_device_floats import with_step
 
-from mmip_gpu.device import HostExecutor, _phases
+from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
-from mmip_gpu.device.encode.dc_images import DC_IMAGE_ITEM
 from mmip_gpu.transform.analysis import ROUNDING, analyze, prepare
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
@@ -75,7 +74,3 @@ def test_any_dc_image(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(("noise", "smooth", "textured", "edges", "half")))
     array = make(kind, shape, data.draw(st.sampled_from(DTYPES)), 5)
     assert_coded_alike(HostExecutor(data.draw(st.booleans())), [array], [plan])
-
-
-def test_the_record_is_laid_out_as_the_kernels_have_it() -> None:
-    assert DC_IMAGE_ITEM.itemsize == _phases.struct_bytes("DcImageItem")

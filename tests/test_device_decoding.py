@@ -23,9 +23,7 @@ from mmip_gpu.container.reader import open_container
 from mmip_gpu.device import HostExecutor, _phases
 from mmip_gpu.device.decode import containers
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
-from mmip_gpu.device.encode.float_indices import FLOAT_RUN
-from mmip_gpu.device.encode.statistics import SAMPLE_RUN
-from mmip_gpu.device.layouts import parameters
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, place_tiles, tile_records
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
 from mmip_gpu.transform.extent import needed_stages
@@ -305,24 +303,6 @@ def test_without_a_device_the_error_says_what_works() -> None:
 # --- layouts and places
 
 
-def test_structs_are_laid_out_as_the_kernels_have_them() -> None:
-    for name, dtype in {
-        "SampleRun": SAMPLE_RUN,
-        "FloatRun": FLOAT_RUN,
-        "DecodeItem": parameters.DECODE_ITEM,
-        "DecodeTile": parameters.DECODE_TILE,
-        "DecodeState": parameters.DECODE_STATE,
-        "SubstreamBytes": parameters.SUBSTREAM_BYTES,
-        "StageCodes": parameters.STAGE_CODES,
-        "DepthTables": parameters.DEPTH_TABLES,
-        "CrcGroup": parameters.CRC_GROUP,
-        "FinishItem": parameters.FINISH_ITEM,
-    }.items():
-        assert dtype.itemsize == _phases.struct_bytes(name), name
-    assert _phases.struct_bytes("Token") == parameters.TOKEN_BYTES
-    assert _phases.struct_bytes("TokenSpan") == parameters.TOKEN_SPAN_BYTES
-
-
 def test_places_are_64_bits_wide() -> None:
     size = (3000, 40_000, 50_000)  # 6e12 samples a plane
     assert _phases.sample_place(size, 7, 2999, 39_999, 49_999) == 8 * 3000 * 40_000 * 50_000 - 1
@@ -337,7 +317,7 @@ def test_places_are_64_bits_wide() -> None:
 
 
 def test_parts_of_arrays_are_64_bits_wide() -> None:
-    many = np.zeros(3, parameters.DECODE_TILE)
+    many = np.zeros(3, struct_dtype("DecodeTile"))
     many["size"], many["room"] = (1, 64, 64), 2**33
     used = place_tiles(many, np.array([16, 16, 16]), np.array([2**32, 2**32, 8]))
     assert used == {"base": 3 * 4096, "spans": 3 * 4096 * 15, "tokens": 3 * 2**33, "frame": 2**33 + 8}
