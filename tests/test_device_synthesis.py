@@ -33,14 +33,14 @@ def analysis_of(case: Any) -> Analysis:
 def planes_from_indices(executor: HostExecutor, cases: list[Any]) -> tuple[list[NDArray[Any]], list[Analysis]]:
     found, shapes = [analysis_of(case) for case in cases], [shape_of(case) for case in cases]
     indices = uploaded(executor, [host_indices(a.chunk, s) for a, s in zip(found, shapes, strict=True)])
-    chunks = [Reconstruction(a.planes.dtype, a.offset, a.chunk.recon) for a in found]
+    chunks = [Reconstruction(a.prepared.planes.dtype, a.offset, a.chunk.recon) for a in found]
     return Synthesizer(executor).planes(Batch(executor, shapes), indices, chunks), found
 
 
 def test_decoded_planes_of_an_unequal_batch(executor: HostExecutor) -> None:
     planes, analyses = planes_from_indices(executor, CASES)
     for found, analysis, name in zip(planes, analyses, IDS, strict=True):
-        assert found.dtype == analysis.planes.dtype
+        assert found.dtype == analysis.prepared.planes.dtype
         assert np.array_equal(executor.download(found), analysis.decoded()), name
 
 
@@ -86,8 +86,8 @@ def test_padding_is_put_back(executor: HostExecutor, depth: int) -> None:
     analysis = analyze(prepare(array, plan, 1), plan, None)
     batch = Batch(executor, [ChunkShape(PlaneLayout.of(array.shape, "zyx"), plan)])
     indices = uploaded(executor, [host_indices(analysis.chunk, batch.shapes[0])])
-    mask = executor.upload(padding_words(analysis.planes, batch))
-    chunk = Reconstruction(analysis.planes.dtype, analysis.offset, analysis.chunk.recon)
+    mask = executor.upload(padding_words(analysis.prepared.planes, batch))
+    chunk = Reconstruction(analysis.prepared.planes.dtype, analysis.offset, analysis.chunk.recon)
     (found,) = Synthesizer(executor).planes(batch, indices, [chunk], mask)
     assert np.array_equal(executor.download(found), analysis.decoded())
     assert np.all(found[0][array == 7] == 7)
