@@ -7,11 +7,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import (
-    CTImageStorage,
-    ExplicitVRLittleEndian,
-    generate_uid,
-)
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 SERIES = generate_uid()
 SLICES = (np.arange(6 * 5 * 4) % 241).reshape(6, 5, 4).astype(np.int16) - 120

@@ -13,6 +13,7 @@ import zarr
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
+from helpers.standin_buffers import OnDevice
 
 
 class Counting(MemoryStore):
@@ -111,3 +112,12 @@ def arrays(kind: str) -> tuple[Counting, dict[str, np.ndarray]]:
                 whole[target] = chunk[inside]
             found[name] = whole
     return store, found
+
+
+def chunks_of(store: MemoryStore, name: str) -> dict[str, bytes]:
+    return {key: data.to_bytes() for key, data in store._store_dict.items() if key.startswith(f"{name}/c/")}
+
+
+def bare(array: Any) -> np.ndarray:
+    assert isinstance(array, OnDevice)
+    return array.view(np.ndarray)

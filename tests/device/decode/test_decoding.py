@@ -5,12 +5,12 @@ Both orders of lanes and groups; damaged items of a batch name themselves; place
 
 from __future__ import annotations
 
-import importlib.util
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 import reference
+from helpers.device_containers import batch, damaged_payload
 from helpers.strategies import make, make_roi
 from numpy.typing import NDArray
 from reference.geometry import BLOCKS
@@ -21,7 +21,6 @@ from mmip_gpu.codecs import Limits, Wanted
 from mmip_gpu.container.payload import parts_of
 from mmip_gpu.container.reader import open_container
 from mmip_gpu.device import HostExecutor, _phases
-from mmip_gpu.device.decode import containers
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, place_tiles, tile_records
@@ -138,27 +137,6 @@ def test_regions_decode_alike(name: str) -> None:
             assert np.array_equal(found, mmip.decode(blob, region=half, scale=2))
 
 
-# --- batches
-
-
-def batch() -> list[bytes]:
-    """Unequal chunks: both depths, colour, corrections, DC images, padding, a raw and an empty one."""
-    rng = np.random.default_rng(9)
-    names = ("dc_image_slices", "padding_3d", "dc_image_colour")
-    random = [reference.encode(CASES[n], random_coefficients(rng, CASES[n]), {}) for n in names]
-    return [
-        *random[:1],
-        mmip.encode(make("textured", (20, 40, 33), "uint16", 1), quality=10, cell_depth=8),
-        mmip.encode(make("edges", (90, 101), "uint8", 2), quality=3),
-        mmip.encode(make("smooth", (32, 32), "uint8", 3), lossless=True, stages=2),
-        mmip.encode(make("smooth", (1, 400), "int16", 3), quality=1),
-        mmip.encode(make("smooth", (40, 41, 3), "uint8", 4), axes="yxc", quality=30),
-        mmip.encode(make("smooth", (9, 40, 41), "int16", 4), max_error=20),
-        mmip.encode(make("half", (300, 70), "uint16", 6), quality=5, stages=5),
-        *random[1:],
-    ]
-
-
 @pytest.mark.parametrize("scratch", [1, 100_000, 2**30])
 def test_batches_of_unequal_chunks(scratch: int) -> None:
     blobs = batch()
@@ -172,10 +150,6 @@ def core_error(blob: bytes, **options: Any) -> Exception | None:
     except (CorruptData, TruncatedData) as error:
         return error
     return None
-
-
-def damaged_payload(payload: bytes, at: int, bit: int) -> bytes:
-    return payload[:at] + bytes([payload[at] ^ 1 << bit]) + payload[at + 1 :]
 
 
 def test_damaged_items_name_themselves_and_the_others_decode() -> None:
@@ -250,54 +224,6 @@ def test_heads_and_arguments_that_are_wrong() -> None:
     assert np.array_equal(found.arrays[-1], mmip.decode(blob))
     found = Decoder(HostExecutor()).decode([clean], max_bytes=100)
     assert isinstance(found.errors()[0], LimitExceeded)
-
-
-# --- the public functions
-
-
-class OnDevice(np.ndarray):
-    """Stands for an array of CuPy: host memory that says it is a device's."""
-
-    __cuda_array_interface__: ClassVar[dict[str, Any]] = {}
-
-
-def held(blob: bytes) -> OnDevice:
-    return np.frombuffer(blob, np.uint8).copy().view(OnDevice)
-
-
-def test_public_functions_follow_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "CudaExecutor", HostExecutor)
-    blobs = batch()
-    expected = [mmip.decode(b) for b in blobs]
-    for given in (blobs, [held(b) for b in blobs], [held(b) if i % 2 else b for i, b in enumerate(blobs)]):
-        for a, b in zip(mmip.decode_batch(given, device="gpu"), expected, strict=True):
-            assert np.array_equal(a, b)
-    half = mmip.decode(held(blobs[1]), stages=2, scale=2)  # type: ignore[arg-type]
-    assert np.array_equal(half, mmip.decode(blobs[1], stages=2, scale=2))
-    cut = held(blobs[1][:-5])
-    with pytest.raises(TruncatedData, match="stage 3 ends"):
-        mmip.decode(cut)  # type: ignore[arg-type]
-    damaged = held(damaged_payload(blobs[2], len(blobs[2]) - 1, 3))
-    with pytest.raises(CorruptData, match="item 1: stage 3, sub-stream"):
-        mmip.decode_batch([held(blobs[0]), damaged])  # type: ignore[list-item]
-    mixed = [held(blobs[0]), damaged, b"no container", held(blobs[1])]
-    first, bad, other, last = mmip.decode_batch(mixed, errors="return")  # type: ignore[arg-type]
-    assert np.array_equal(first, expected[0])
-    assert np.array_equal(last, expected[1])
-    assert [type(bad), type(other)] == [CorruptData, CorruptData]
-    with pytest.raises(InvalidArgument, match="expected bytes"):
-        mmip.decode(np.zeros((4, 4), np.uint8).view(OnDevice))  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgument, match="copy it with"):
-        mmip.decode(held(blobs[0]), device="cpu")  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgument, match="device='tpu'"):
-        mmip.decode(blobs[0], device="tpu")
-
-
-def test_without_a_device_the_error_says_what_works() -> None:
-    if importlib.util.find_spec("cupy") is not None:
-        pytest.skip("CuPy is installed")
-    with pytest.raises(mmip.BackendUnavailable, match="device='cpu'"):
-        mmip.decode(batch()[0], device="gpu")
 
 
 # --- layouts and places

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import standin_cupy
+from helpers.cuda_machines import machine, sums
 from helpers.standin_cupy import Cupy
 from helpers.strategies import make
 
@@ -23,34 +23,12 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
 from mmip_gpu.device.lanes import Lane, through_lanes
-from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype, struct_dtype
+from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype
 from mmip_gpu.device.run import cuda
-from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
+from mmip_gpu.errors import InvalidArgument, LimitExceeded
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan, class_steps
-
-
-@pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cupy:
-    return machine(monkeypatch, tmp_path)
-
-
-def machine(monkeypatch: pytest.MonkeyPatch, folder: Path, **facts: Any) -> Cupy:
-    module = Cupy(**facts)
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    monkeypatch.setenv("CUPY_CACHE_DIR", str(folder / "cache"))
-    return module
-
-
-def sums(executor: Any, count: int) -> list[int]:
-    """Sums of small arrays by a kernel, one group each."""
-    arrays = [executor.upload(np.full(5, i, np.uint8)) for i in range(count)]
-    items = np.zeros(count, struct_dtype("SampleRun"))
-    items["samples"], items["count"] = [executor.address(a) for a in arrays], 5
-    held, found = executor.upload(items), executor.empty(2 * count, np.int64)
-    executor.launch("sample_statistics", groups=count, items=executor.address(held), sums=executor.address(found))
-    return [int(n) for n in executor.download(found)[::2]]  # beside each its range
 
 
 def test_parameters_and_geometry_of_a_launch(cupy: Cupy) -> None:
@@ -139,61 +117,6 @@ def test_each_device_loads_its_own(cupy: Cupy) -> None:
     cupy.current = 1
     assert sums(CudaExecutor(), 2) == [0, 5]
     assert len(cupy.compiled) == 1
-
-
-# --- machines that cannot
-
-
-def test_no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(BackendUnavailable, match=r"pip install 'mmip-gpu\[gpu\]'.*device='cpu'"):
-        CudaExecutor()
-
-
-@pytest.mark.parametrize(
-    ("facts", "text"),
-    [
-        ({"devices": 0}, "no CUDA device; use device='cpu'"),
-        ({"fails": standin_cupy.NO_DEVICE}, "no CUDA device: cudaError 100; use"),
-        (
-            {"fails": standin_cupy.INSUFFICIENT_DRIVER},
-            "of CUDA 12, found one of CUDA 11: .*cupy-cuda11x",
-        ),
-    ],
-)
-def test_no_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, facts: dict[str, Any], text: str) -> None:
-    machine(monkeypatch, tmp_path, **facts)
-    with pytest.raises(BackendUnavailable, match=text):
-        mmip.decode(mmip.encode(np.zeros((9, 9), np.uint8), quality=10), device="gpu")
-
-
-def test_no_driver_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    module = machine(monkeypatch, tmp_path, fails=standin_cupy.INSUFFICIENT_DRIVER)
-    module.cuda.runtime.driverGetVersion = lambda: 0
-    with pytest.raises(BackendUnavailable, match="no CUDA driver is loaded"):
-        CudaExecutor()
-
-
-def test_an_architecture_that_the_compiler_does_not_know(cupy: Cupy) -> None:
-    cupy.compiler_log = "nvrtc: error: invalid value for --gpu-architecture (-arch)\n"
-    with pytest.raises(BackendUnavailable, match=r"sm_90\): NVRTC_ERROR.*invalid value for --gpu-architecture"):
-        sums(CudaExecutor(), 1)
-
-
-def test_memory_that_runs_out(cupy: Cupy) -> None:
-    cupy.memory = 100
-    executor = CudaExecutor()
-    for call in (executor.empty, executor.zeros, lambda n, dtype: executor.upload(np.zeros(n, dtype))):
-        with pytest.raises(cuda.DeviceMemoryExceeded, match="allocating 101 bytes; use a smaller batch"):
-            call(101, np.uint8)
-    assert issubclass(cuda.DeviceMemoryExceeded, LimitExceeded)
-    held = executor.zeros(3, np.uint8)
-    cupy.fails = standin_cupy.OUT_OF_MEMORY
-    with pytest.raises(cuda.DeviceMemoryExceeded, match="cudaError 2"):
-        executor.download(held)
-    cupy.fails = standin_cupy.ILLEGAL_ADDRESS
-    with pytest.raises(BackendUnavailable, match="CUDA failed: cudaError 700"):
-        executor.download(held)
 
 
 # --- data of others
