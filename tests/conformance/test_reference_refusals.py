@@ -7,8 +7,9 @@ from zlib import crc32
 import numpy as np
 import pytest
 from reference import CorruptError, Header, TruncatedError, decode, encode
-from reference.container import read_header, read_payload, write_header
+from reference.container import read_header, write_header
 from reference.decode import read_first_stage, read_image_stage, read_later_stage
+from reference.payload import read_payload
 from reference.random_streams import CASES, random_coefficients, random_own
 
 

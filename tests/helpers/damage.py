@@ -9,7 +9,8 @@ from typing import Any
 from zlib import crc32
 
 import reference
-from reference.container import GROUP, read_header, read_payload, write_header
+from reference.container import read_header, write_header
+from reference.payload import GROUP, read_payload
 from vectors.explain import header_fields
 
 

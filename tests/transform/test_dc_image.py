@@ -12,7 +12,7 @@ import reference
 from helpers.damage import resealed
 from helpers.strategies import encode_imaged, make, make_roi
 from numpy.typing import NDArray
-from reference import Coefficients, Header, substreams
+from reference import Coefficients, Header, stage_1
 from reference.container import read_header, write_header
 from reference.geometry import BLOCKS
 from reference.random_streams import CASES, random_coefficients
@@ -138,7 +138,7 @@ def test_an_index_beyond_the_range_is_corrupt(monkeypatch: pytest.MonkeyPatch) -
     blob = reference.encode(*small_image((1 << 26) - 1))
     assert np.array_equal(mmip.decode(blob), reference.decode(blob))
     with monkeypatch.context() as without_the_check:
-        without_the_check.setattr(substreams, "LIMIT", 1 << 27)
+        without_the_check.setattr(stage_1, "LIMIT", 1 << 27)
         blob = reference.encode(*small_image(1 << 26))
     assert_both_refuse(blob)
 

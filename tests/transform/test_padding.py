@@ -14,8 +14,9 @@ from helpers.strategies import make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.bits import BitReader, BitWriter
-from reference.container import read_header, write_payload
+from reference.container import read_header
 from reference.mask import read_mask, write_mask
+from reference.payload import write_payload
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
