@@ -93,14 +93,16 @@ class FullStore(WrapperStore[Any]):
 
 
 def hide_package() -> None:
-    """Make a worker one without the package."""
-    _hidden.append(sys.modules["mmip_gpu"])
+    """Make a worker one without the package: none of its modules is there, and none is found."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "mmip_gpu"]
+    _hidden.update({name: sys.modules.pop(name) for name in names})
     sys.modules["mmip_gpu"] = None  # type: ignore[assignment]
 
 
 def show_package() -> None:
     """Give it back."""
-    sys.modules["mmip_gpu"] = _hidden.pop()
+    sys.modules.update(_hidden)
+    _hidden.clear()
 
 
-_hidden: list[Any] = []
+_hidden: dict[str, Any] = {}

@@ -158,6 +158,10 @@ def test_errors_are_of_one_family():
     assert open_source(VOLUME).axes == "zyx"
 
 
-@pytest.mark.parametrize("name", ["grid", "window", "selection", "write", "read"])
+@pytest.mark.parametrize(
+    "name",
+    ["group.grid", "group.bounded", "read.selection", "write.write", "read.read"],
+    ids=["grid", "window", "selection", "write", "read"],
+)
 def test_examples(name):
     assert doctest.testmod(importlib.import_module(f"mmip_gpu.store.{name}")).failed == 0
