@@ -3,7 +3,7 @@
 // One group = one superblock. Encoder side of FORMAT.md sections 2 to 5; costs are those of rules/blocks/decide.h.
 #pragma once
 
-#include "rules/blocks/choose.h"
+#include "rules/blocks/choice.h"
 #include "device/kernels/atomics.h"
 #include "device/kernels/blocks/block_lines.h"
 
@@ -51,8 +51,8 @@ struct SuperblockState {
     float dcs[kCells];
     int32_t classes[kCells];
     int32_t tried[kCells];                   // mode, -1: none
-    int32_t chosen[kCells];
     Rough rough[kCells];
+    Choices<depth> choices;
     uint32_t found[kWords];                  // positions of entries, by block from its first cell's room on
     uint32_t before[kWords];                 // how many in the words of the block before
 };
@@ -70,7 +70,11 @@ struct SuperblockWork {
     const SampleItem& source;
     const ChunkItem& chunk;
 
+    // Of the view of rules/blocks/choice.h.
+    MMIP_RULE Choices<depth>& choices() const { return s.choices; }
+    MMIP_RULE int search() const { return source.search; }
     MMIP_RULE bool present(int k) const { return s.cells.place[k] >= 0; }
+    MMIP_RULE int class_of(int k) const { return s.classes[k]; }
     MMIP_RULE float step(int k) const { return static_cast<float>(chunk.steps[s.classes[k]][t.component]) / kStepOne; }
     MMIP_RULE bool reversible(int k) const { return ((source.reversible >> s.classes[k]) & 1) != 0; }
     MMIP_RULE float inverse(int k) const { return reversible(k) ? 1.0f : 256.0f / step(k); }
@@ -103,6 +107,7 @@ struct SuperblockWork {
             default: load<int32_t>(cell, lane);
         }
         if (lane >= kCells) return;
+        s.choices.begin(lane);
         s.tried[lane] = -1;
         int found = 0;
         if (present(lane)) {
@@ -116,12 +121,9 @@ struct SuperblockWork {
         s.classes[lane] = found;
     }
 
-    // --- choices
-
-    MMIP_RULE bool can_merge(int first, int many) const {
-        for (int i = first; i < first + many; ++i)
-            if (!present(i) || s.classes[i] != s.classes[first]) return false;
-        return source.search != 0 && !reversible(first);
+    // The winners are tried once more, for their coefficients.
+    MMIP_RULE void try_chosen(int lane) const {
+        if (lane < kCells) s.tried[lane] = present(lane) ? ModeOrder<depth>::mode(s.choices.chosen[lane]) : -1;
     }
 
     // Rough cost of the candidate that covers cells k .. k + many - 1.
