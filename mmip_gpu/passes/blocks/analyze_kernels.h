@@ -48,7 +48,7 @@ public:
     bool is_first() const { return job_.header_class[1] == nullptr; }
     bool present(int k) const { return present_[k]; }
     int class_of(int k) const { return class_[k]; }
-    bool reversible(int k) const { return job_.classes[class_[k]].reversible != 0; }
+    bool reversible(int k) const { return reversible_[k]; }
     float step(int k) const { return job_.classes[class_[k]].step; }
     int64_t activity(int k) const { return activity_[k]; }
     bool dense(int k) const { return dense_[k]; }
@@ -68,6 +68,7 @@ private:
             choices_.begin(k);
             if (!present_[k]) continue;
             class_[k] = t_.classes[t_.raster[next_]];
+            reversible_[k] = job_.classes[class_[k]].reversible != 0;
             place_[k] = next_++;
         }
     }
@@ -75,10 +76,7 @@ private:
     void find_unseen(const Block& b) {
         for (int k = 0; k < Block::cells; ++k)
             if (present_[k]) activity_[k] = b.activity(k);
-        for (int first = 0; first < Block::cells; first += Block::group) {
-            const int many = Choice::unseen_cells(*this, first);
-            for (int k = first; k < first + Block::group; ++k) unseen_[k] = many;
-        }
+        for (int k = 0; k < Block::cells; k += Choice::kUnseenCells) Choice::find_unseen(*this, k, [&](int i, int many) { unseen_[i] = many; });
     }
 
     static float take_dc(F8* coefficients) {
@@ -239,7 +237,7 @@ private:
     float inverse_[kMaxClasses];
     int next_ = 0;
     IndexWriter out_;
-    bool present_[Block::cells], dense_[Block::cells];
+    bool present_[Block::cells], reversible_[Block::cells], dense_[Block::cells];
     int class_[Block::cells], place_[Block::cells], unseen_[Block::cells];
     mutable Choices<depth> choices_;
     int64_t activity_[Block::cells];

@@ -130,34 +130,50 @@ private:
                 counts[k] -= own;
             }
         }
-        for (int k = 0; k < colours; ++k)
-            for (int lane = 0; lane < 8; ++lane) state_.sum[k] += sums[k][lane], state_.count[k] += counts[k][lane];
+        for (int k = 0; k < colours; ++k) {
+            int64_t sum = 0;
+            for (int lane = 0; lane < 8; ++lane) sum += sums[k][lane];
+            state_.sum[k] = sum, state_.count[k] = total(counts[k]);
+        }
     }
 
     void assign(const F8* cell, int colours) {
+        typedef uint8_t Bytes __attribute__((vector_size(8)));
+        int32_t centre[kMaxColours];   // a copy, or the compiler would read it after every byte written
+        __builtin_memcpy(centre, state_.centre, sizeof centre);
+        I8 counts[kMaxColours] = {};
         for (int i = 0; i < samples / 8; ++i) {
-            const I8 number = nearest_colour(state_.centre, truncate(cell[i]), colours);
-            for (int lane = 0; lane < 8; ++lane) {
-                state_.colours[8 * i + lane] = static_cast<uint8_t>(number[lane]);
-                ++state_.count[number[lane]];
-            }
+            const I8 number = nearest_colour(centre, truncate(cell[i]), colours);
+            for (int k = 0; k < colours; ++k) counts[k] -= number == k;
+            const Bytes bytes = __builtin_convertvector(number, Bytes);
+            __builtin_memcpy(state_.colours + 8 * i, &bytes, sizeof bytes);
         }
+        for (int k = 0; k < colours; ++k) state_.count[k] = total(counts[k]);
     }
 
-    // Of the samples, which are integers.
+    static int32_t total(I8 lanes) {
+        int32_t sum = 0;
+        for (int lane = 0; lane < 8; ++lane) sum += lanes[lane];
+        return sum;
+    }
+
+    // Of a sample, which is an integer.
     static int32_t value(const F8* cell, int i) { return truncate(reinterpret_cast<const float*>(cell)[i]); }
 
     void sum_spread(const F8* cell) {
-        for (int i = 0; i < samples; ++i) state_.spread[state_.colours[i]] += square(value(cell, i) - state_.centre[state_.colours[i]]);
+        int64_t spread[kMaxColours] = {0, 0, 0, 0};
+        for (int i = 0; i < samples; ++i) spread[state_.colours[i]] += square(value(cell, i) - state_.centre[state_.colours[i]]);
+        __builtin_memcpy(state_.spread, spread, sizeof spread);
     }
 
     void find_bounds(const F8* cell) {
+        int32_t low = state_.low, high = state_.high;
         for (int i = 0; i < samples; ++i) {
-            if (state_.colours[i] != state_.chosen) continue;
-            const int32_t v = value(cell, i);
-            state_.low = v < state_.low ? v : state_.low;
-            state_.high = v > state_.high ? v : state_.high;
+            const int32_t v = state_.colours[i] == state_.chosen ? value(cell, i) : low;
+            low = v < low ? v : low;
+            high = v > high ? v : high;
         }
+        state_.low = low, state_.high = high;
     }
 
     // Where they cost too much already, what is left of them is not looked at.

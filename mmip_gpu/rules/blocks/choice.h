@@ -104,12 +104,17 @@ struct BlockChoice {
         return is_even_block(sum, squares, many, depth * 56, v.step(first));
     }
 
-    // Cells of the block that covers cell k and is taken unseen, or 0: a larger one first.
-    template <class View>
-    static MMIP_RULE int unseen_cells(const View& v, int k) {
-        const int larger = block_shape(kMode32, depth).cells;
-        if (larger > 0 && is_even(v, k - k % larger, larger)) return larger;
-        return is_even(v, k - k % kQuadCells, kQuadCells) ? kQuadCells : 0;
+    // Calls use(cell, cells) for every cell from `first` on that such a block covers: a block of kUnseenCells is asked for before those
+    // that it would merge.
+    static constexpr int kUnseenCells = depth == 8 ? 8 : 16;
+
+    template <class View, class Use>
+    static MMIP_RULE void find_unseen(const View& v, int first, const Use& use) {
+        const bool large = kUnseenCells > kQuadCells && is_even(v, first, kUnseenCells);
+        for (int k = first; k < first + kUnseenCells; k += kQuadCells) {
+            if (!large && !is_even(v, k, kQuadCells)) continue;
+            for (int i = k; i < k + kQuadCells; ++i) use(i, large ? kUnseenCells : kQuadCells);
+        }
     }
 
     // Whether the rough cost of option o at cell k is asked for. Effort 1 tries mode 4 in dense cells, and a large block where all

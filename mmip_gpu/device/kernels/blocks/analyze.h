@@ -65,7 +65,10 @@ private:
 
         MMIP_RULE void begin(int lane) const {
             this->start(lane);
-            if (lane < kCells) s.activity[lane] = 0;
+            if (lane >= kCells) return;
+            s.activity[lane] = 0;
+            s.unseen[lane] = 0;
+            s.dense[lane] = false;
         }
 
         // Differences between rows; whole numbers, so that any order gives the same sum.
@@ -82,9 +85,7 @@ private:
         }
 
         MMIP_RULE void find_unseen(int lane) const {
-            if (lane >= kCells) return;
-            s.dense[lane] = false;
-            s.unseen[lane] = Choice::unseen_cells(*this, lane);
+            if (lane < kCells && lane % Choice::kUnseenCells == 0) Choice::find_unseen(*this, lane, [&](int k, int many) { s.unseen[k] = many; });
         }
 
         // Mode z1 is none of effort 1.
