@@ -19,7 +19,7 @@ from rates import Dial
 from speed import plan_of
 
 import mmip_gpu as mmip
-from mmip_gpu.codec import encode_chunk
+from mmip_gpu.transform.chunk import encode_chunk
 
 _AVIF_BITS = 12
 

@@ -31,9 +31,9 @@ from distributed import Client, LocalCluster
 from harness import write_rows
 
 import mmip_gpu as mmip
-from mmip_gpu.metrics import format_table
-from mmip_gpu.store import cluster as tasks
-from mmip_gpu.store.job import Job
+from mmip_gpu.quality.metrics import format_table
+from mmip_gpu.store.job.job import Job
+from mmip_gpu.store.run import cluster_runner as tasks
 
 OPTIONS: dict[str, Any] = {"quality": 10, "effort": 1, "progress": False}
 SMALL = (16, 32, 32)

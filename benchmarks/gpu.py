@@ -33,7 +33,7 @@ from machine import RESULTS
 
 from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.errors import BackendUnavailable, MmipError
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 
 # Parts of the time after which a part of the script ends: what is left is named and skipped.
 _CHECKS, _RIVALS, _RATES, _HOST, _SANITIZERS = 0.35, 0.5, 0.8, 0.9, 1.0

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from gpu_rows import Run
 
-from mmip_gpu.device.cuda import open_cupy
-from mmip_gpu.device.measuring import Clock, clock_of
+from mmip_gpu.device.run.clocks import Clock, clock_of
+from mmip_gpu.device.run.cuda import open_cupy
 
 _REPEATS = 10
 

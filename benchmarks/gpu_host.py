@@ -20,12 +20,13 @@ from gpu_data import RATES, THREADS, rate_array, rate_plan
 from gpu_rows import Run
 from numpy.typing import DTypeLike, NDArray
 
-from mmip_gpu.codec import ROUNDING, encode_chunk
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.decoding import DecodeJob, Decoder
-from mmip_gpu.device.encoding import Chunk, encode_batch
-from mmip_gpu.device.executors import packed
-from mmip_gpu.device.measuring import HostClock, median_seconds
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.device.run.clocks import HostClock, median_seconds
+from mmip_gpu.device.run.executors import packed
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import encode_chunk
 
 _MODES = ("lossy, middle rate", "lossless", "lossy, effort 3")
 _NOISE = 9  # added to the samples of chunks to decode, so that no two have the same codes

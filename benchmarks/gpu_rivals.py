@@ -18,8 +18,8 @@ import numpy as np
 from gpu_data import rate_array
 from gpu_rows import Run
 
-from mmip_gpu.device.cuda import open_cupy
-from mmip_gpu.device.measuring import clock_of, median_seconds
+from mmip_gpu.device.run.clocks import clock_of, median_seconds
+from mmip_gpu.device.run.cuda import open_cupy
 
 _SIZE = 64 * 2**20
 _TARGETS_DB = (50.0, 57.0, 62.0)

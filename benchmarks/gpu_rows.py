@@ -15,7 +15,7 @@ from typing import Any
 from machine import machine_facts
 
 from mmip_gpu.device import CudaExecutor, Executor, HostExecutor
-from mmip_gpu.device.cuda import open_cupy
+from mmip_gpu.device.run.cuda import open_cupy
 
 Row = dict[str, Any]
 

@@ -22,7 +22,7 @@ from hostile_images import PATTERNS, hostile_image
 from measuring import cpu_seconds
 
 import mmip_gpu as mmip
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 
 SHAPES = ((2**18,), (512, 512), (32, 96, 96))
 DTYPES = ("uint8", "int8", "uint16", "int16")

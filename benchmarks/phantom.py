@@ -13,7 +13,7 @@ from harness import checksum, psnr, write_rows
 from scipy.fft import dctn, idctn
 
 import mmip_gpu as mmip
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 
 PEAK = 65535.0
 SEED_BYTES = {True: (4481, 20379, 88707), False: (4323, 18062, 77844)}

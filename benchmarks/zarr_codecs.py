@@ -30,7 +30,7 @@ from zarr.codecs import BloscCodec
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 from numcodecs_plugin import Mmip
 
 BLOCKS, SLICES = (16, 256, 256), (1, 256, 256)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import PlaneLayout
-from .container import DTYPES
-from .errors import InvalidArgument
+from mmip_gpu.container.header import DTYPES
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["check_data_range", "check_dtype", "check_step", "checked_array", "is_colour", "thread_count"]
 

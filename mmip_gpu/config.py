@@ -14,9 +14,9 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from . import _core
-from .errors import InvalidArgument
-from .floats import index_error
+from mmip_gpu._core import MAX_CLASSES, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.volume.floats import index_error
 
 __all__ = ["MODES", "CodecConfig", "Padding", "Quality"]
 
@@ -150,13 +150,13 @@ class CodecConfig:
             raise InvalidArgument(f"psnr={self.value}: expected 1 to 140 dB")
         if self.step is not None and not _SMALLEST_STEP <= self.step <= _LARGEST_STEP:
             raise InvalidArgument(f"step={self.step}: expected {_SMALLEST_STEP} to {_LARGEST_STEP}")
-        if self.error_bound is not None and not 0 <= self.error_bound <= _core.MAX_CORRECTION_ERROR:
-            most = _core.MAX_CORRECTION_ERROR * (self.step or 1.0)
+        if self.error_bound is not None and not 0 <= self.error_bound <= MAX_CORRECTION_ERROR:
+            most = MAX_CORRECTION_ERROR * (self.step or 1.0)
             raise InvalidArgument(f"max_error={self.value}: expected 0 to {most:g}")
         if self.mode == "ratio" and not 1 <= self.value <= _LARGEST_RATIO:
             raise InvalidArgument(f"ratio={self.value}: expected 1 to {_LARGEST_RATIO}")
-        if self.mode == "qstep" and not _core.MIN_STEP <= self.index_step * _core.STEP_ONE <= _core.MAX_STEP:
-            least, most = (bound / _core.STEP_ONE * (self.step or 1.0) for bound in (_core.MIN_STEP, _core.MAX_STEP))
+        if self.mode == "qstep" and not MIN_STEP <= self.index_step * STEP_ONE <= MAX_STEP:
+            least, most = (bound / STEP_ONE * (self.step or 1.0) for bound in (MIN_STEP, MAX_STEP))
             raise InvalidArgument(f"qstep={self.value}: expected {least:g} to {most:g}")
         if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
@@ -176,7 +176,7 @@ class CodecConfig:
         total = _CELL_AC[depth]
         cuts = _DEFAULT_CUTS[depth][self.stages] if self.cuts is None else self.cuts
         ends = (0, *cuts, total)
-        if any(a >= b for a, b in pairwise(ends)) or len(ends) > _core.MAX_STAGES:
+        if any(a >= b for a, b in pairwise(ends)) or len(ends) > MAX_STAGES:
             raise InvalidArgument(f"cuts={cuts}: expected ascending numbers between 1 and {total - 1}")
         return ends
 
@@ -271,6 +271,6 @@ def _frozen_quality(
     if not isinstance(quality, Mapping):
         return quality
     for index in quality:
-        if not isinstance(index, int) or not 1 <= index < _core.MAX_CLASSES:
-            raise InvalidArgument(f"roi_quality: expected classes 1..{_core.MAX_CLASSES - 1}, found {index!r}")
+        if not isinstance(index, int) or not 1 <= index < MAX_CLASSES:
+            raise InvalidArgument(f"roi_quality: expected classes 1..{MAX_CLASSES - 1}, found {index!r}")
     return tuple(sorted(quality.items()))

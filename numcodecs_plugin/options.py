@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu.arguments import check_step, is_colour
-from mmip_gpu.axes import DEFAULT_AXES, PlaneLayout
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.container import DTYPES
+from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.padding import given_padding
-from mmip_gpu.roi import RoiRule
+from mmip_gpu.transform.planning.find_padding import given_padding
+from mmip_gpu.volume.axes import DEFAULT_AXES, PlaneLayout
+from mmip_gpu.volume.roi import RoiRule
 
 __all__ = ["CODEC_NAME", "Options", "checked_keys"]
 

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 import mmip_gpu as mmip
 from mmip_gpu.api import DEFAULT_MAX_BYTES
 from mmip_gpu.errors import InvalidArgument
-
-from .chunks import encode_host
-from .options import CODEC_NAME, Options, checked_keys
+from numcodecs_plugin.chunks import encode_host
+from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
 
 if TYPE_CHECKING:
     from typing import Self

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu.container import Header
+from mmip_gpu.container.byte_ranges import Reading
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.errors import InvalidArgument
-
-from .buffers import held_by
-from .chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
-from .options import CODEC_NAME, Options, checked_keys
-from .parts import read_part
-from .ranges import Reading
-from .selected import Selected
-from .zarr_codec import Part, ZarrCodec
+from mmip_gpu.stage_arrays.zarr_base import Part, ZarrCodec
+from mmip_gpu.stage_arrays.zarr_buffers import held_by
+from numcodecs_plugin.chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
+from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
+from numcodecs_plugin.partial_read import read_part
 
 if TYPE_CHECKING:
     from typing import Self

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import is_colour
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.rate import make_plan
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
 
 DTYPES = ("uint8", "int8", "uint16", "int16")
 Array = NDArray[Any]

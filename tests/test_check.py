@@ -21,10 +21,10 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError, UnsupportedVersion
-from mmip_gpu.phantoms import phantom3d
-from mmip_gpu.store import claim as claims
 from mmip_gpu.store import repair_zarr, verify_zarr
-from mmip_gpu.store.place import Place
+from mmip_gpu.store.group import claim as claims
+from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.volume.phantoms import phantom3d
 
 NAME = "phantom3d:40x64x64"
 SMALL: dict[str, Any] = {"quality": 20, "chunks": (16, 32, 32), "threads": 2, "progress": False}

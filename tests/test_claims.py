@@ -16,8 +16,8 @@ import pytest
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, WrapperStore
 
 from mmip_gpu.errors import StoreError
-from mmip_gpu.store import claim as claims
-from mmip_gpu.store.place import Place
+from mmip_gpu.store.group import claim as claims
+from mmip_gpu.store.group.zarr_group import Place
 
 JOBS = 3
 ROUNDS = 50

@@ -24,17 +24,20 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 import mmip_gpu as mmip
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
-from mmip_gpu.phantoms import phantom3d
 from mmip_gpu.sources import open_source
-from mmip_gpu.store import cluster as cluster_module
-from mmip_gpu.store import cluster_survey, grid, on_device, repair_zarr, survey, verify_zarr
-from mmip_gpu.store.claim import Claim
-from mmip_gpu.store.given import Given
-from mmip_gpu.store.job import Job
-from mmip_gpu.store.place import Place
-from mmip_gpu.store.portable import opened, packed
-from mmip_gpu.store.records import ChunkStore, Totals
-from mmip_gpu.store.tasks import WriteChunk
+from mmip_gpu.store import repair_zarr, verify_zarr
+from mmip_gpu.store.group import grid
+from mmip_gpu.store.group.claim import Claim
+from mmip_gpu.store.group.records import ChunkStore, Totals
+from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.job import survey
+from mmip_gpu.store.job.job import Job
+from mmip_gpu.store.job.task_samples import Given
+from mmip_gpu.store.job.tasks import WriteChunk
+from mmip_gpu.store.run import cluster_runner as cluster_module
+from mmip_gpu.store.run import cluster_survey, device_runner
+from mmip_gpu.store.run.pickling import opened, packed
+from mmip_gpu.volume.phantoms import phantom3d
 from numcodecs_plugin import Mmip, MmipV2
 
 distributed = pytest.importorskip("distributed")
@@ -337,7 +340,7 @@ def test_workers_code_on_their_device(expected, tmp_path, monkeypatch):
             coded.append(kernel)
             super().launch(kernel, **values)
 
-    monkeypatch.setattr(on_device, "CudaExecutor", Counting)
+    monkeypatch.setattr(device_runner, "CudaExecutor", Counting)
     lazy = da.map_blocks(phantom_block, SHAPE, chunks=((16, 16, 8), (64,), (64,)), dtype=np.uint16)
     options = SMALL | {"effort": 1, "cell_depth": 8, "padding": None}
     mmip.write_zarr(NAME, tmp_path / "cpu", **options)
@@ -397,7 +400,8 @@ def test_workers_of_another_version_or_without_the_package_are_named(client, tmp
     first, second = client.scheduler_info()["workers"]
 
     with monkeypatch.context() as other:
-        other.setattr(mmip, "__version__", "99.0")
+        other.setattr("mmip_gpu.store.run.workers.__version__", "99.0")
+        other.setattr("mmip_gpu.store.run.pickling.__version__", "99.0")
         with pytest.raises(StoreError, match=rf"needs mmip_gpu 99\.0.*worker {first}: .*; worker {second}: "):
             mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
         data = packed(NAME)

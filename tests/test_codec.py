@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from strategies import CONTENT, DTYPES, Case, cases, make, make_roi, regions
 
 import mmip_gpu as mmip
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.rate import make_plan
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
 
 SCALES = (1, 2, 4, 8)
 STAGES_READ = {1: 17, 2: 16, 4: 2, 8: 1}

@@ -20,11 +20,11 @@ from test_hostile import resealed
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.rate import make_plan
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
 
 SCALES = (1, 2, 4, 8)
 IMAGED = [name for name, header in CASES.items() if header.dc_image is not None]

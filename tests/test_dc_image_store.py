@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import encode_chunk
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.rate import make_plan
-from mmip_gpu.trial import Trial
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
 from numcodecs_plugin import StageCodec
 
 GOOD: dict[str, Any] = {

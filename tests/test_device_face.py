@@ -13,12 +13,14 @@ from standin_cupy import NO_DEVICE, Cupy
 from strategies import make, make_roi
 
 import mmip_gpu as mmip
-from mmip_gpu.device import CudaExecutor, HostExecutor, arrays, containers, samples
-from mmip_gpu.device.encoding import refusal
+from mmip_gpu.device import CudaExecutor, HostExecutor
+from mmip_gpu.device.decode import containers
+from mmip_gpu.device.encode import arrays, trial_samples
+from mmip_gpu.device.encode.batch import refusal
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.roi import RoiRule
-from mmip_gpu.trial import HostSamples
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.trial import HostSamples
+from mmip_gpu.volume.roi import RoiRule
 
 
 class OnDevice(np.ndarray):
@@ -140,7 +142,7 @@ def test_samples_stay_on_the_device(options: dict[str, Any], monkeypatch: pytest
     assert Watched.downloaded == 0
     mmip.encode(held(array), **options)
     assert Watched.downloaded <= 80 * 100  # four corners of a slice
-    monkeypatch.setattr(samples, "refusal", lambda plan, dtype: "what kernels do not encode")
+    monkeypatch.setattr(trial_samples, "refusal", lambda plan, dtype: "what kernels do not encode")
     assert mmip.encode(held(array), padding=None, **options) == expected
     assert Watched.downloaded >= array.size
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from strategies import make
 from test_device_encoding import plan_of
 
-from mmip_gpu.codec import ROUNDING, encode_chunk
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.encoding import Chunk, encode_batch
-from mmip_gpu.device.float_samples import sample_indices
+from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.device.encode.float_indices import sample_indices
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.floats import DEEP_LIMIT, INDEX_LIMIT, to_indices
-from mmip_gpu.planning import ChunkPlan
+from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, to_indices
 
 
 @pytest.fixture(params=[False, True], ids=["ascending", "descending"])
@@ -53,7 +54,7 @@ def test_payloads_of_float_chunks_beside_others(executor: HostExecutor) -> None:
     chunks = [Chunk(executor.upload(a), plan) for a, plan in zip(arrays, plans, strict=True)]
     for array, plan, found in zip(arrays, plans, encode_batch(executor, chunks, ROUNDING), strict=True):
         expected = encode_chunk(array, plan, allow_raw=False)
-        fields, loss = expected.header.transform, expected.header.loss
+        fields, loss = expected.header.fields, expected.header.loss
         assert fields is not None
         assert tuple(found.payloads) == expected.payloads
         assert (found.offset, tuple(map(tuple, found.recon))) == (fields.offset, fields.recon)

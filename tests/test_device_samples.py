@@ -22,17 +22,18 @@ from test_device_face import CASES, case
 
 import mmip_gpu as mmip
 from mmip_gpu.api import planned
-from mmip_gpu.device import CudaExecutor, HostExecutor, samples
-from mmip_gpu.device.arrays import encode_arrays
-from mmip_gpu.device.lockstep import in_lock_step
-from mmip_gpu.device.overlap import Lane
-from mmip_gpu.device.quantized import Quantized
-from mmip_gpu.device.samples import DeviceAnalysis, DeviceSamples
-from mmip_gpu.device.synthesis import Synthesizer
+from mmip_gpu.device import CudaExecutor, HostExecutor
+from mmip_gpu.device.decode.synthesis import Synthesizer
+from mmip_gpu.device.encode import trial_samples
+from mmip_gpu.device.encode.arrays import encode_arrays
+from mmip_gpu.device.encode.quantized import Quantized
+from mmip_gpu.device.encode.trial_samples import DeviceAnalysis, DeviceSamples
+from mmip_gpu.device.lanes import Lane
+from mmip_gpu.device.run.lockstep import in_lock_step
 from mmip_gpu.errors import InvalidArgument, LimitExceeded
-from mmip_gpu.matching import QualityFactors, match_quality, search_step
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.trial import HostSamples, Trial
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.match_distortion import QualityFactors, match_quality, search_step
+from mmip_gpu.transform.planning.trial import HostSamples, Trial
 
 PACKING = {"list_tokens", "count_token_bits", "write_tokens", "dc_residuals", "group_crcs"}
 
@@ -146,7 +147,7 @@ def held_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many analyses there are before each new one, without the help of the garbage collector."""
     before: list[int] = []
     made: list[weakref.ref[Quantized]] = []
-    quantize = samples.quantize_batch
+    quantize = trial_samples.quantize_batch
 
     def watched(*given: Any, **options: Any) -> list[tuple[list[int], Quantized]]:
         before.append(sum(held() is not None for held in made))
@@ -154,7 +155,7 @@ def held_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         made.extend(weakref.ref(one) for _, one in found)
         return found
 
-    monkeypatch.setattr(samples, "quantize_batch", watched)
+    monkeypatch.setattr(trial_samples, "quantize_batch", watched)
     gc.disable()
     yield before
     gc.enable()

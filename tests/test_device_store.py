@@ -15,7 +15,7 @@ import mmip_gpu as mmip
 from mmip_gpu.cli import main
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument
-from mmip_gpu.store import on_device
+from mmip_gpu.store.run import device_runner
 
 
 class Small(HostExecutor):
@@ -38,7 +38,7 @@ class Small(HostExecutor):
 
 @pytest.fixture(autouse=True)
 def device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_device, "CudaExecutor", Small)
+    monkeypatch.setattr(device_runner, "CudaExecutor", Small)
     monkeypatch.setattr(Small, "most", 2**40)
 
 

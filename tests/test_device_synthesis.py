@@ -11,12 +11,12 @@ from strategies import DTYPES, make, make_roi
 from test_device_encoding import CASES, IDS, host_indices, plan_of, shape_of, uploaded
 
 from mmip_gpu import _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import Analysis, analyzed_chunk
 from mmip_gpu.device import HostExecutor
-from mmip_gpu.device.batches import Batch, ChunkShape
-from mmip_gpu.device.statistics import differences, sample_statistics
-from mmip_gpu.device.synthesis import Reconstruction, Synthesizer
+from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
+from mmip_gpu.device.encode.statistics import differences, sample_statistics
+from mmip_gpu.device.tables.batches import Batch, ChunkShape
+from mmip_gpu.transform.analysis import Analysis, analyze, prepare
+from mmip_gpu.volume.axes import PlaneLayout
 
 
 @pytest.fixture(params=[False, True], ids=["ascending", "descending"])
@@ -27,7 +27,7 @@ def executor(request: pytest.FixtureRequest) -> HostExecutor:
 def analysis_of(case: Any) -> Analysis:
     kind, shape, dtype, plan, roi = case
     array = make(kind, shape, dtype, 5)
-    return analyzed_chunk(array, plan, make_roi(array, plan.axes, roi, 3) if roi else None, 1)
+    return analyze(prepare(array, plan, 1), plan, make_roi(array, plan.axes, roi, 3) if roi else None)
 
 
 def planes_from_indices(executor: HostExecutor, cases: list[Any]) -> tuple[list[NDArray[Any]], list[Analysis]]:
@@ -83,7 +83,7 @@ def test_padding_is_put_back(executor: HostExecutor, depth: int) -> None:
     array = make("textured", (9, 17, 30), "uint16", 5)
     array[:, 4:9, 11:] = 7
     plan = plan_of("zyx", depth, 900.0, padding=7)
-    analysis = analyzed_chunk(array, plan, None, 1)
+    analysis = analyze(prepare(array, plan, 1), plan, None)
     batch = Batch(executor, [ChunkShape(PlaneLayout.of(array.shape, "zyx"), plan)])
     indices = uploaded(executor, [host_indices(analysis.chunk, batch.shapes[0])])
     mask = executor.upload(padding_words(analysis.planes, batch))

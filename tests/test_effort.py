@@ -7,7 +7,7 @@ from strategies import make
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
 
 EFFORTS = (1, 2, 3)
 

@@ -16,8 +16,8 @@ from test_hostile import patched
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
-from mmip_gpu import floats
 from mmip_gpu.cli import main
+from mmip_gpu.volume import floats
 
 STEPS = (0.5, 0.1, 2.0**-7, 3.0, 0.0123)
 

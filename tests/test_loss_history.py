@@ -18,7 +18,7 @@ from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.sources.history import loss_history
-from mmip_gpu.store.chunk_header import ORIGIN_BYTES
+from mmip_gpu.store.group.chunk_header import ORIGIN_BYTES
 
 VOLUME = mmip.phantom3d((20, 50, 70))
 SMALL = {"chunks": (16, 32, 32), "threads": 1}

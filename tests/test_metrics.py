@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mmip_gpu import metrics, similarity
 from mmip_gpu.errors import InvalidArgument, MissingResource
-from mmip_gpu.metrics import evaluate, format_table, json_ready, max_error, psnr, rmse, ssim
+from mmip_gpu.quality import metrics, structural_similarity
+from mmip_gpu.quality.metrics import evaluate, format_table, json_ready, max_error, psnr, rmse, ssim
 
 KEYS = {"rmse", "psnr_16bit", "psnr_range", "max_error", "ssim"}
 shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6)
@@ -89,7 +89,7 @@ def test_memory_is_bounded():
 @pytest.mark.parametrize("shape", [(7, 7), (8, 30), (41, 23), (3, 20, 9)])
 def test_ssim_equals_scikit_image(shape, band_samples, monkeypatch):
     reference = pytest.importorskip("skimage.metrics").structural_similarity
-    monkeypatch.setattr(similarity, "_BAND_SAMPLES", band_samples)
+    monkeypatch.setattr(structural_similarity, "_BAND_SAMPLES", band_samples)
     a, b = noisy_pair(shape)
     mask = np.zeros(shape, bool)
     mask[..., :5, 2:6] = True
@@ -99,7 +99,7 @@ def test_ssim_equals_scikit_image(shape, band_samples, monkeypatch):
     ]
     assert ssim(a, b, 4095) == pytest.approx(np.mean([mean for mean, _ in planes]))
     region = np.mean([plane[:5, 2:6] for _, plane in planes])
-    assert similarity.mean_similarity(a, b, 4095, mask)[1] == pytest.approx(region)
+    assert structural_similarity.mean_similarity(a, b, 4095, mask)[1] == pytest.approx(region)
 
 
 def test_ssim_special_cases(monkeypatch):

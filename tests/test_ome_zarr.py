@@ -28,7 +28,7 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources import Source
-from mmip_gpu.store import levels, pyramid, serving
+from mmip_gpu.store.views import http_server, levels, pyramid
 
 ROOT = Path(mmip.__file__).parents[1]
 SCALES = (1, 2, 4, 8)
@@ -404,6 +404,6 @@ def test_the_command_ends_cleanly(folder, number):
 def test_examples():
     import doctest
 
-    assert doctest.testmod(serving).failed == 0
+    assert doctest.testmod(http_server).failed == 0
     assert doctest.testmod(levels).failed == 0
-    assert doctest.testmod(__import__("mmip_gpu.store.export", fromlist=["x"])).failed == 0
+    assert doctest.testmod(__import__("mmip_gpu.store.views.export", fromlist=["x"])).failed == 0

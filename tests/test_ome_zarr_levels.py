@@ -19,10 +19,10 @@ import zarr
 import mmip_gpu as mmip
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sources import Source
-from mmip_gpu.store import levels
-from mmip_gpu.store.levels import halved
-from mmip_gpu.store.pyramid import Pyramid
-from mmip_gpu.store.served import ServedImage
+from mmip_gpu.store.views import levels
+from mmip_gpu.store.views.http_images import ServedImage
+from mmip_gpu.store.views.levels import halved
+from mmip_gpu.store.views.pyramid import Pyramid
 
 FLAT_CHUNKS = (16, 16)
 DEEP_CHUNKS = (3, 7, 8)  # odd on two axes

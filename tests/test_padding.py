@@ -20,10 +20,13 @@ from strategies import make
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
-from mmip_gpu import _core, padding
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import decode_chunk
-from mmip_gpu.container import Header
+from mmip_gpu import _core
+from mmip_gpu.codecs import Limits, Wanted
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.payload import parts_of
+from mmip_gpu.transform.chunk import decode_chunk
+from mmip_gpu.transform.planning import find_padding
+from mmip_gpu.volume.axes import PlaneLayout
 
 Array = NDArray[Any]
 DISC = -2000
@@ -174,7 +177,7 @@ def test_auto_refuses_what_does_not_pay() -> None:
     noise = np.random.default_rng(1).normal(0, 2, (128, 128))
     noise[40:80, 40:80] += 200
     array = np.clip(np.rint(noise), 0, 255).astype(np.uint8)
-    candidate = padding.find_padding(array.__getitem__, PlaneLayout.of(array.shape))
+    candidate = find_padding.find_padding(array.__getitem__, PlaneLayout.of(array.shape))
     assert candidate is not None
     assert candidate.value == 0
     assert recorded(mmip.encode(array, psnr=30)) is None
@@ -183,15 +186,15 @@ def test_auto_refuses_what_does_not_pay() -> None:
 
 def test_no_candidate_without_a_constant_border() -> None:
     image = make("textured", (100, 100), "uint16", 1)
-    assert padding.find_padding(image.__getitem__, PlaneLayout.of(image.shape)) is None
+    assert find_padding.find_padding(image.__getitem__, PlaneLayout.of(image.shape)) is None
     line = np.zeros(50, np.uint8)
-    assert padding.find_padding(line.__getitem__, PlaneLayout.of(line.shape)) is None
+    assert find_padding.find_padding(line.__getitem__, PlaneLayout.of(line.shape)) is None
 
 
 def test_a_candidate_has_a_region_with_both() -> None:
     array = np.full((30, 600, 700), 3, np.uint8)
     array[:, 100:, 90:] = 9
-    candidate = padding.find_padding(array.__getitem__, PlaneLayout.of(array.shape), known=3)
+    candidate = find_padding.find_padding(array.__getitem__, PlaneLayout.of(array.shape), known=3)
     assert candidate is not None
     part = array[candidate.region]
     assert part.shape == (8, 256, 256)
@@ -372,7 +375,6 @@ def test_damaged_masks_decode_as_the_reference_says() -> None:
     array = disc((64, 64), 3)
     blob = mmip.encode(array, psnr=30, padding=DISC)
     header, at = Header.parse(blob)
-    assert header.transform is not None
     sizes = header.payload_sizes
     payloads = [blob[at + sum(sizes[:k]) : at + sum(sizes[: k + 1])] for k in range(len(sizes))]
     start = int.from_bytes(payloads[0][:4], "little")
@@ -382,7 +384,7 @@ def test_damaged_masks_decode_as_the_reference_says() -> None:
         first = bytearray(payloads[0])
         first[start + int(rng.integers(0, 40))] ^= 1 << int(rng.integers(0, 8))
         try:
-            found = decode_chunk(header, dict(enumerate([bytes(first), *payloads[1:]], 1)).__getitem__, check_crc=False)
+            found = decode_chunk(header, parts_of([bytes(first), *payloads[1:]]), Wanted(), Limits(check_crc=False))
         except mmip.CorruptData:
             found = None
         reader = BitReader(bytes(first[start:]))
@@ -400,4 +402,4 @@ def test_damaged_masks_decode_as_the_reference_says() -> None:
 
 
 def test_examples() -> None:
-    assert doctest.testmod(padding).failed == 0
+    assert doctest.testmod(find_padding).failed == 0

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmip_gpu import phantoms
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.phantoms import Phantom3D, phantom2d, phantom3d, phantom3d_region, phantom_roi
+from mmip_gpu.volume import phantoms
+from mmip_gpu.volume.phantoms import Phantom3D, phantom2d, phantom3d, phantom3d_region, phantom_roi
 
 SEED_SHA256 = "ff46b79b4f2840f8ae00f0d8ecc9965bed6a7ea40116da5fef360d70fae7ce6f"
 SMALL = (7, 24, 33)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mmip_gpu.errors import InvalidArgument, MissingResource
-from mmip_gpu.roi import RoiRule, cell_classes, checked_axes, roi_classes
+from mmip_gpu.volume.roi import RoiRule, cell_classes, checked_axes, roi_classes
 
 bounds = st.integers(-70000, 70000) | st.floats(-70000, 70000)
 samples = st.sampled_from([np.uint8, np.int16, np.uint16, np.float32]).flatmap(

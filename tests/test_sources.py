@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from mmip_gpu import sources
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
-from mmip_gpu.phantoms import Phantom3D, phantom2d, phantom3d
 from mmip_gpu.sources import Source, default_axes, open_source, source
+from mmip_gpu.volume.phantoms import Phantom3D, phantom2d, phantom3d
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

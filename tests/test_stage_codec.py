@@ -21,7 +21,8 @@ from zarr.storage import LocalStore, MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData
-from numcodecs_plugin import StageCodec, prefix, stage
+from mmip_gpu.stage_arrays import prefix, stage_codec
+from numcodecs_plugin import StageCodec
 
 ROOT = Path(mmip.__file__).parents[1]  # where the package that is tested lies
 GOOD: dict[str, Any] = {
@@ -314,6 +315,6 @@ def test_read_by_another_process_as_installed(tmp_path):
     assert found == expected
 
 
-@pytest.mark.parametrize("module", [prefix, stage])
+@pytest.mark.parametrize("module", [prefix, stage_codec])
 def test_examples(module):
     assert doctest.testmod(module).failed == 0

@@ -16,9 +16,11 @@ from stage_stores import KINDS, Counting, arrays
 from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 
 import mmip_gpu as mmip
-from mmip_gpu import groups
-from numcodecs_plugin import StageCodec, ranges, selected, stage_parts
-from numcodecs_plugin.stage_chunks import decode_stage
+from mmip_gpu.container import byte_ranges, zarr_selection
+from mmip_gpu.stage_arrays import partial_read
+from mmip_gpu.stage_arrays.coding import decode_stage
+from mmip_gpu.transform import groups
+from numcodecs_plugin import StageCodec
 
 NEEDS_PARTS = pytest.mark.skipif(
     not issubclass(StageCodec, ArrayBytesCodecPartialDecodeMixin), reason="this zarr reads no parts of chunks rightly"
@@ -44,9 +46,9 @@ def test_parts_equal_what_is_selected_from_all(kind: str, data: st.DataObject) -
     store, expected = arrays(kind)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in data.draw(st.sampled_from([{}, {"WHOLE": 0}, {"WHOLE": 0, "START": 24}])).items():
-            patch.setattr(stage_parts, name, value)
+            patch.setattr(partial_read, name, value)
         if data.draw(st.booleans()):
-            patch.setattr(ranges, "_GAP", 0)
+            patch.setattr(byte_ranges, "_GAP", 0)
         for name, whole in expected.items():
             selection = data.draw(selections(whole.shape), name)
             assert np.array_equal(zarr.open_array(store, path=name, mode="r+")[selection], whole[selection])
@@ -90,10 +92,10 @@ def test_a_part_reads_its_groups_only(large: Any, selection: Any, share: float) 
 def test_small_chunks_take_few_requests_and_no_byte_twice(
     large: Any, start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage_parts, "START", start)
+    monkeypatch.setattr(partial_read, "START", start)
     store, expected = large
     size = len(store._store_dict["stage_1/c/0/0/0/0/0"])
-    assert 1000 < size < min(3000, ranges.WHOLE)
+    assert 1000 < size < min(3000, byte_ranges.WHOLE)
     array = zarr.open_array(store, path="stage_1", mode="r+")
     store.taken()
     assert np.array_equal(array[0, 2], expected["stage_1"][0, 2])
@@ -124,23 +126,23 @@ def test_parts_inside_of_shards_and_by_indices(large: Any) -> None:
 
 def reading_of(codec: StageCodec, data: bytes, shape: tuple[int, ...], selection: Any) -> np.ndarray:
     """A part of a chunk, as a store without requests that fail gives it."""
-    part = selected.Selected.of(selection, shape)
+    part = zarr_selection.Selected.of(selection, shape)
 
     def decode(found: bytes) -> np.ndarray:
         return decode_stage(codec, found, shape, part.region)[part.inside]
 
-    reading = ranges.or_whole(stage_parts.read_stage_part(codec, part, shape, decode), decode)
-    spans, found = ranges.advance(reading)
+    reading = byte_ranges.or_whole(partial_read.read_stage_part(codec, part, shape, decode), decode)
+    spans, found = byte_ranges.advance(reading)
     while spans:
-        spans, found = ranges.advance(reading, [data if s is None else data[slice(*s)] for s in spans])
+        spans, found = byte_ranges.advance(reading, [data if s is None else data[slice(*s)] for s in spans])
     assert found is not None
     return found
 
 
 @pytest.mark.parametrize("kind", ["deep", "corrections", "DC image", "padding"])
 def test_parts_of_damaged_chunks_are_read_or_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_parts, "WHOLE", 0)
-    monkeypatch.setattr(stage_parts, "START", 40)
+    monkeypatch.setattr(partial_read, "WHOLE", 0)
+    monkeypatch.setattr(partial_read, "START", 40)
     store, expected = arrays(kind)
     rng = np.random.default_rng(5)
     for name, whole in expected.items():

@@ -30,21 +30,21 @@ from zarr.storage import LocalStore, MemoryStore, StorePath, WrapperStore
 
 import mmip_gpu as mmip
 from mmip_gpu import errors
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import Encoded
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError, UnsupportedVersion
-from mmip_gpu.roi import RoiRule
 from mmip_gpu.sources import Source, open_source
-from mmip_gpu.store import grid
-from mmip_gpu.store import job as jobs
-from mmip_gpu.store import read as reading
-from mmip_gpu.store.check import repair_zarr, verify_zarr
-from mmip_gpu.store.classes import RegionClasses
-from mmip_gpu.store.grid import ChunkGrid, chunk_lengths
-from mmip_gpu.store.place import Place
-from mmip_gpu.store.records import Totals
-from mmip_gpu.store.survey import surveyed_here
-from mmip_gpu.store.window import run_bounded
+from mmip_gpu.store.group import grid
+from mmip_gpu.store.group.bounded import run_bounded
+from mmip_gpu.store.group.grid import ChunkGrid, chunk_lengths
+from mmip_gpu.store.group.records import Totals
+from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.job import job as jobs
+from mmip_gpu.store.job.region_classes import RegionClasses
+from mmip_gpu.store.job.survey import surveyed_here
+from mmip_gpu.store.read import read as reading
+from mmip_gpu.store.write.check import repair_zarr, verify_zarr
+from mmip_gpu.transform.chunk import Encoded
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.roi import RoiRule
 
 ROOT = Path(mmip.__file__).parents[1]  # where the package that is tested lies
 SMALL = {"quality": 20, "chunks": (16, 32, 32), "threads": 2}
@@ -406,11 +406,11 @@ def test_psnr_is_never_below_the_request(psnr):
 def test_psnr_where_the_probes_mislead(monkeypatch):
     volume = textured((16, 32, 200), "int16")
     volume[:, :, 32:] //= 50
-    monkeypatch.setattr("mmip_gpu.store.job._PROBES", 1)
+    monkeypatch.setattr("mmip_gpu.store.job.job._PROBES", 1)
     report = mmip.write_zarr(volume, MemoryStore(), psnr=50, chunks=(16, 32, 32))
     assert report["plan"]["attempt"] > 0
     assert report["loss"]["psnr"] >= 50
-    monkeypatch.setattr("mmip_gpu.store.job._ATTEMPTS", 1)
+    monkeypatch.setattr("mmip_gpu.store.job.job._ATTEMPTS", 1)
     report = mmip.write_zarr(volume, MemoryStore(), psnr=50, chunks=(16, 32, 32))
     assert report["loss"]["lossless"]
     report = mmip.write_zarr(volume, MemoryStore(), psnr=50, chunks=(16, 32, 32), verify=False)
@@ -438,11 +438,11 @@ def test_a_step_that_is_given():
 def test_the_ratio_where_the_probes_mislead(monkeypatch):
     volume = textured((16, 32, 400), "int16")
     volume[:, :, 32:] //= 50
-    monkeypatch.setattr("mmip_gpu.store.job._PROBES", 1)
+    monkeypatch.setattr("mmip_gpu.store.job.job._PROBES", 1)
     report = mmip.write_zarr(volume, MemoryStore(), ratio=10, chunks=(16, 32, 32))
     assert report["plan"]["attempt"] > 0
     assert 10 <= report["ratio"] <= 10.3
-    monkeypatch.setattr("mmip_gpu.store.ratio._ATTEMPTS", 0)
+    monkeypatch.setattr("mmip_gpu.store.job.ratio_search._ATTEMPTS", 0)
     assert mmip.write_zarr(volume, MemoryStore(), ratio=10, chunks=(16, 32, 32))["ratio"] >= 10
 
 

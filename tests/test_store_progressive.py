@@ -21,7 +21,8 @@ import mmip_gpu as mmip
 from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource, StoreError
 from mmip_gpu.sources import open_source
-from mmip_gpu.store import pieces, repair_zarr, verify_zarr
+from mmip_gpu.store import repair_zarr, verify_zarr
+from mmip_gpu.store.read import chunk_reader
 
 CHUNKS = {"chunks": (32, 64, 64), "threads": 2}
 
@@ -124,7 +125,7 @@ def noise_stores() -> list[MemoryStore]:
 
 @pytest.mark.parametrize("options", [{}, {"stages": 2}, {"scale": 2}, {"scale": 4}, {"scale": 8}], ids=str)
 def test_every_region_by_ranges_is_that_of_the_whole(noise_stores, options, monkeypatch):
-    monkeypatch.setattr(pieces, "START_BYTES", 64)
+    monkeypatch.setattr(chunk_reader, "START_BYTES", 64)
     for store in noise_stores:
         volume, whole = mmip.open_zarr(store, **options), mmip.open_zarr(store, **options)[...]
         rng = np.random.default_rng(2)
@@ -143,7 +144,7 @@ def test_bytes_are_kept_up_to_a_limit(one_chunk):
         assert counting.take()
     with pytest.raises(InvalidArgument, match="keep_bytes"):
         mmip.open_zarr(store, keep_bytes=-1)
-    kept = pieces.KeptBytes(10)
+    kept = chunk_reader.KeptBytes(10)
     kept["a"], kept["b"], kept["a"] = b"1234", b"12345", b"123456"
     assert kept.get("b") is None
     assert kept.get("a") == b"123456"

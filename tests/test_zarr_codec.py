@@ -26,10 +26,12 @@ from zarr.storage import LocalStore, MemoryStore
 from zarr.testing import strategies as zarr_strategies
 
 import mmip_gpu as mmip
+from mmip_gpu.container import byte_ranges
+from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
-from numcodecs_plugin import Mmip, MmipV2, parts, ranges
+from mmip_gpu.transform import extent
+from numcodecs_plugin import Mmip, MmipV2, partial_read
 from numcodecs_plugin.chunks import decode_host
-from numcodecs_plugin.selected import Selected
 
 register_codec("mmip", Mmip)  # as its entry point does where the package is installed
 EXACT: dict[str, Any] = {"lossless": True, "stages": 2, "effort": 1, "verify": False}
@@ -318,10 +320,10 @@ def test_selections_by_indices_read_parts(one_chunk: Any, pipeline: str) -> None
 )
 def test_parts_of_other_modes(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """Corrections, padding masks and raw chunks; every header and head in two rounds."""
-    monkeypatch.setattr(parts, "WHOLE", 0)
-    monkeypatch.setattr(parts, "_HEAD", 16)
-    monkeypatch.setattr(parts, "_HEAD_PER_SUBSTREAM", 0)
-    monkeypatch.setattr(ranges, "_GAP", 0)
+    monkeypatch.setattr(partial_read, "WHOLE", 0)
+    monkeypatch.setattr(extent, "_HEAD", 16)
+    monkeypatch.setattr(extent, "_HEAD_PER_SUBSTREAM", 0)
+    monkeypatch.setattr(byte_ranges, "_GAP", 0)
     data = np.random.default_rng(1).integers(0, 3000, (12, 70, 70)).astype(np.uint16)
     data[:, :, 50:] = 0
     array = create(data, data.shape, Mmip(effort=1, **{"axes": "tyx", **options}), LocalStore(tmp_path))
@@ -512,7 +514,7 @@ def test_a_damaged_chunk_in_the_middle_is_named_and_the_others_are_read(shards: 
 
 @pytest.mark.parametrize("options", [{"quality": 40, "axes": "tyx"}, {"max_error": 2}, {"padding": 0, "quality": 3}])
 def test_parts_of_damaged_chunks_are_read_or_refused(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "WHOLE", 0)
+    monkeypatch.setattr(partial_read, "WHOLE", 0)
     rng = np.random.default_rng(3)
     data = rng.integers(0, 3000, (9, 50, 60)).astype(np.uint16)
     data[:, :, 40:] = 0
@@ -524,12 +526,12 @@ def test_parts_of_damaged_chunks_are_read_or_refused(options: dict[str, Any], mo
         broken = bytearray(blob)
         broken[place] ^= int(rng.integers(1, 256))
         broken[header_bytes - 4 : header_bytes] = zlib.crc32(broken[: header_bytes - 4]).to_bytes(4, "little")
-        reading = ranges.or_whole(parts.read_part(selected, data.shape, data.dtype, decode), decode)
+        reading = byte_ranges.or_whole(partial_read.read_part(selected, data.shape, data.dtype, decode), decode)
         try:
-            spans, found = ranges.advance(reading)
+            spans, found = byte_ranges.advance(reading)
             while spans:
                 fetched = [broken if span is None else broken[slice(*span)] for span in spans]
-                spans, found = ranges.advance(reading, fetched)
+                spans, found = byte_ranges.advance(reading, fetched)
             assert found is not None
             assert found.shape == (3, 17, 20)
         except mmip.MmipError:

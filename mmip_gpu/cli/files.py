@@ -12,11 +12,11 @@ from typing import Any
 
 import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
-from mmip_gpu.cli.pieces import progress
 from mmip_gpu.cli.tables import shape_text, size_text, stage_table
 from mmip_gpu.cli.values import checked_suffix, coding_options, load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.metrics import json_ready
+from mmip_gpu.quality.metrics import json_ready
+from mmip_gpu.quality.plane_blocks import progress
 from mmip_gpu.sinks import replacing, sink_of, write_image
 from mmip_gpu.sources import open_source
 

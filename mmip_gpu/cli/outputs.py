@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 import mmip_gpu
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.cli.pieces import progress
 from mmip_gpu.cli.tables import shape_text, size_text
-from mmip_gpu.region import checked_region
+from mmip_gpu.quality.plane_blocks import progress
 from mmip_gpu.sinks import moved, write_image
 from mmip_gpu.sources import Source
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.region import checked_region
 
 __all__ = ["Decoding", "write_decoded"]
 

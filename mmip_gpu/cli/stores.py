@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import mmip_gpu
-from mmip_gpu.cli.decoded import Decoded
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.files import summary, write_json
-from mmip_gpu.cli.measure import evaluate_stages
 from mmip_gpu.cli.outputs import Decoding, write_decoded
-from mmip_gpu.cli.values import Roi, coding_options, load_roi
+from mmip_gpu.cli.values import coding_options, load_roi
 from mmip_gpu.errors import StoreError
-from mmip_gpu.region import checked_region
+from mmip_gpu.quality.decoded import Decoded
+from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.volume.region import checked_region
+from mmip_gpu.volume.roi import Roi
 
 __all__ = ["compress", "extract", "write_store"]
 
@@ -29,7 +30,7 @@ _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 
 def compress(args: Namespace) -> None:
     """Compress a volume into a store."""
-    from mmip_gpu.store.recoded import recoded_source
+    from mmip_gpu.store.write.store_source import recoded_source
 
     roi, path = load_roi(args.roi), args.store
     source = recoded_source(args.input) or open_source(args.input)

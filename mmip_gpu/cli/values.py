@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.roi import RoiRule
+from mmip_gpu.volume.roi import Roi, RoiRule
 
 __all__ = [
-    "Roi",
     "byte_count",
     "checked_suffix",
     "chunk_shape",
@@ -30,9 +29,6 @@ __all__ = [
     "roi_quality",
     "volume_shape",
 ]
-
-Roi = str | NDArray[Any]
-"""A rule's text or a mask."""
 
 
 def region(text: str) -> tuple[slice, ...]:

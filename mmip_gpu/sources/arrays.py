@@ -15,9 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.phantoms import Phantom3D, phantom2d
 from mmip_gpu.sources.history import HISTORY, dicom_terms, loss_history
 from mmip_gpu.sources.source import (
     Array,
@@ -30,6 +28,8 @@ from mmip_gpu.sources.source import (
     reading,
     supported_dtype,
 )
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.phantoms import Phantom3D, phantom2d
 
 SAMPLE_COUNT: Final = 1 << 15  # of a fingerprint: 64 KiB at most, read in milliseconds
 PROBE_SIZE: Final = 8  # samples per axis of one probe into a lazy array: touches one chunk, rarely more

@@ -1,0 +1,1 @@
+"""Reading: lazy arrays of stages, and the byte ranges that a region needs."""

@@ -1,0 +1,315 @@
+"""Reading a store: a lazy array of some of its stages, at a scale.
+
+Values: a place in; arrays of the regions that are asked for out; host memory. Implements FORMAT.md section 10
+(reader). Guarantees that only records and needed stages of chunks that a region touches are read, each at most once
+while they are kept, and that a missing or damaged chunk is an error with its coordinates. Which bytes are needed is
+store/read/chunk_reader.py's affair, decoding is transform/chunk.py's.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu.arguments import thread_count
+from mmip_gpu.codecs import Limits, Wanted, codec_of
+from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
+from mmip_gpu.inspection import describe
+from mmip_gpu.store.group.bounded import run_bounded
+from mmip_gpu.store.group.grid import Coordinates, Part
+from mmip_gpu.store.group.records import ChunkStore
+from mmip_gpu.store.group.report import PREPARING, check_report, described, held_stages, history_of, report_of
+from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.read.chunk_reader import ChunkReader, KeptBytes
+from mmip_gpu.store.read.lazy_arrays import dask_array, data_array
+from mmip_gpu.store.read.selection import basic_selection
+from mmip_gpu.transform.extent import needed_stages
+
+if TYPE_CHECKING:
+    from zarr.storage import StoreLike
+
+__all__ = ["ProgressiveArray", "open_zarr"]
+
+
+def open_zarr(
+    path: StoreLike | os.PathLike[str],
+    *,
+    stages: int | None = None,
+    scale: int = 1,
+    threads: int | None = None,
+    keep_bytes: int = 2**26,
+) -> ProgressiveArray:
+    """Open a store of `write_zarr` as a lazy array.
+
+    Parameters
+    ----------
+    path : path or zarr StoreLike
+        A folder, a .zip, a URL that fsspec opens (``s3://``, ``https://``, ..), or a Zarr store. A store gives a URL
+        its options: ``zarr.storage.FsspecStore.from_url(url, storage_options={..})``.
+    stages : int, optional
+        Decode only the first stages; by default all that the store holds.
+    scale : {1, 2, 4, 8}
+        Reduced resolution on y and x (and z with 3D cells).
+    threads : int, optional
+        Chunks that are decoded at the same time; default: all cores.
+    keep_bytes : int
+        Of the bytes that are read (compressed) so many are kept, so that neighbouring regions and `upgrade` read only
+        what is new.
+
+    Returns
+    -------
+    ProgressiveArray
+        Nothing is decoded yet. A store whose job did not end opens too: ``report["complete"]`` tells, and
+        chunks that are missing are errors when they are read.
+
+    Raises
+    ------
+    StoreError
+        Where there is no store, or one that was never begun properly.
+    CorruptData, UnsupportedVersion
+        For attributes that are damaged or of another version.
+    InvalidArgument
+        More stages than there are, or another scale.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import mmip_gpu as mmip
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = mmip.write_zarr("phantom3d:16x64x64", f"{folder}/p.zarr", quality=10)
+    ...     volume = mmip.open_zarr(f"{folder}/p.zarr", stages=2)
+    ...     volume.shape, volume[3, 10:20].shape
+    ((16, 64, 64), (10, 64))
+    """
+    if isinstance(keep_bytes, bool) or not isinstance(keep_bytes, int) or keep_bytes < 0:
+        raise InvalidArgument(f"keep_bytes={keep_bytes!r}: expected a number of bytes")
+    place = Place(path, read_only=True)
+    attributes = place.attributes()
+    if attributes is None:
+        raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
+    store = ChunkStore(place, described(place, attributes))
+    if attributes.get("state") == PREPARING:
+        raise StoreError(f"{place}: its job has not come to the first chunk; wait for it, or write it again")
+    check_report(place, attributes, store.description)
+    return ProgressiveArray(ChunkReader(store, KeptBytes(keep_bytes)), attributes, stages, scale, thread_count(threads))
+
+
+class ProgressiveArray:
+    """A lazy array in a store, decoded from its first stages at a scale; made by `open_zarr`.
+
+    Indexing by integers, slices and an Ellipsis gives NumPy arrays. It may be pickled and shared by threads.
+    """
+
+    def __init__(
+        self, reader: ChunkReader, attributes: dict[str, Any], stages: int | None, scale: int, threads: int
+    ) -> None:
+        self._reader = reader
+        self._store = reader.store
+        self._attributes = attributes
+        self._threads = threads
+        self._scale = scale
+        self._stages = self._checked(stages)
+        self._grid = self._store.description.grid.scaled(scale)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Samples per axis at this scale."""
+        return self._grid.layout.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Sample type."""
+        return np.dtype(self._store.description.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the decoded array."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def axes(self) -> str:
+        """One letter per axis."""
+        return self._grid.layout.axes
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Samples of a chunk on each axis, at this scale."""
+        return self._grid.chunks
+
+    @property
+    def stages(self) -> int:
+        """Stages that are read."""
+        return self._stages
+
+    @property
+    def scale(self) -> int:
+        """How many times smaller than the original."""
+        return self._scale
+
+    @property
+    def place_name(self) -> str:
+        """Folder or store that is read."""
+        return str(self._store.place)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the source said (spacing, rescale, ..), and axes and scale as in OME-NGFF."""
+        found = {key: self._attributes.get(key) for key in ("axes", "scale")}
+        return copy.deepcopy(dict(self._attributes.get("metadata") or {}) | found)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Loss record, bytes and plan of the whole store; ``complete`` tells whether its job ended."""
+        return copy.deepcopy(report_of(self._attributes, self._store.description))
+
+    @property
+    def loss_history(self) -> list[dict[str, Any]]:
+        """What was lost before the store was written, and what is lost by reading it so; the oldest first."""
+        return history_of(self.report, self._stages, self._scale)
+
+    @property
+    def bytes_needed(self) -> int:
+        """Bytes that decoding the whole array at these stages reads: records and stage chunks.
+
+        Looks through the records where the store is not complete.
+        """
+        report = report_of(self._attributes, self._store.description)
+        if report["complete"]:
+            return int(report["stages"][self._stages - 1]["bytes_to_here"])
+        total = 0
+        for at in self._grid.coordinates():
+            header = self._store.whole_header(at)
+            if header is not None:
+                stage_bytes = self._store.stage_bytes(at, header)[: self._stages]
+                total += self._store.description.record_bytes + sum(stage_bytes)
+        return total
+
+    def record(self, at: Coordinates) -> dict[str, Any]:
+        """Describe one chunk, by its coordinates (plane, z, y, x), as `mmip_gpu.inspect` does."""
+        header = self._store.header(at)
+        described = describe(header)
+        share = header.roi_voxels / header.voxels
+        return described | {"roi_share": share, "source_crc": f"{header.source_crc:08x}"}
+
+    def records(self) -> Iterator[tuple[Coordinates, dict[str, Any]]]:
+        """Coordinates and description of every chunk."""
+        for at in self._grid.coordinates():
+            yield at, self.record(at)
+
+    def upgrade(self, stages: int | None = None) -> ProgressiveArray:
+        """Refine in place: from here on the array is that of more stages, and what is read are the new ones.
+
+        Stages that were read before are not read again as far as ``keep_bytes`` of `open_zarr` held them. (A copy on
+        disk is refined by `mmip_gpu.upgrade_zarr`.)
+
+        Parameters
+        ----------
+        stages : int, optional
+            How many; all that the store holds by default.
+
+        Returns
+        -------
+        ProgressiveArray
+            This array.
+
+        Examples
+        --------
+        >>> import mmip_gpu as mmip
+        >>> store = {}
+        >>> _ = mmip.write_zarr("phantom3d:16x64x64", store, quality=10)
+        >>> volume = mmip.open_zarr(store, stages=1)
+        >>> coarse = volume[...]
+        >>> fine = volume.upgrade()[...]
+        >>> volume.stages, bool((coarse != fine).any())
+        (3, True)
+        """
+        self._stages = self._checked(stages)
+        return self
+
+    def at(
+        self, *, stages: int | None = None, scale: int = 1, threads: int | None = None, keep_bytes: int | None = None
+    ) -> ProgressiveArray:
+        """Give the same store at other stages and another scale.
+
+        Both keep what they read in one place, unless `keep_bytes` gives the new one its own.
+        """
+        reader = self._reader if keep_bytes is None else ChunkReader(self._store, KeptBytes(keep_bytes))
+        return ProgressiveArray(reader, self._attributes, stages, scale, thread_count(threads or self._threads))
+
+    def to_numpy(self) -> NDArray[Any]:
+        """Decode the whole array."""
+        return np.asarray(self[...])
+
+    def dask(self) -> Any:
+        """Make a dask array with the chunks of the store, each decoded on one thread; MissingResource without dask."""
+        return dask_array(self)
+
+    def xarray(self) -> Any:
+        """Make an xarray DataArray on `dask`: named axes, voxel centres, the report; MissingResource without xarray."""
+        return data_array(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        region, index = basic_selection(key, self.shape)
+        out = np.empty(tuple(s.stop - s.start for s in region), self.dtype)
+        touched = math.prod(
+            -(-s.stop // c) - s.start // c if s.stop > s.start else 0 for s, c in zip(region, self.chunks, strict=True)
+        )
+        workers = max(min(self._threads, touched), 1)
+        inner = max(self._threads // workers, 1)
+
+        def read(part: Part) -> None:
+            out[part.target] = self._decoded(part, inner)
+
+        run_bounded(read, self._grid.parts(region), workers, lambda _: None)
+        return out[index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("a store cannot be read without a copy")
+        array = self.to_numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        read = f"stages={self.stages}, scale={self.scale}"
+        return f"<ProgressiveArray {self.place_name} {self.shape} {self.dtype} {self.axes!r}, {read}>"
+
+    def _checked(self, stages: int | None) -> int:
+        """Stages to read for `stages` that were asked for, out of those that the store holds."""
+        description = self._store.description
+        held = held_stages(self._attributes, description)
+        asked = Wanted(max(held, 1) if stages is None else stages, self._scale)
+        wanted = needed_stages(description.blank_header(), asked)
+        if wanted > held:
+            copy = f"a copy of {held} of {description.stage_count} stages"
+            raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")
+        return wanted
+
+    def _decoded(self, part: Part, threads: int) -> NDArray[Any]:
+        at = part.coordinates
+        wanted = Wanted(self._stages, self._scale, part.inside)
+        try:
+            header, read_part = self._reader.opened(at, wanted)
+            with self._store.naming(at):
+                return codec_of(header).decode(header, read_part, wanted, Limits(threads))
+        except CorruptData:  # the store may be repaired
+            self._reader.kept.forget(at)
+            raise

@@ -1,0 +1,1 @@
+"""Who runs tasks: threads, a device, a cluster."""

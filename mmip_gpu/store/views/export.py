@@ -1,0 +1,191 @@
+"""Writing a store as an OME-Zarr pyramid that any viewer opens, chunk by chunk, resumable.
+
+Values: a store and a place in; a Zarr group of NGFF 0.5 with one array a scale out. Guarantees memory for `threads`
+chunks, that means are made of chunks as they are written, that chunks which are there are not made again, and that
+the metadata which make a group an image are written last: what was interrupted is no image yet. What the levels hold
+is store/views/pyramid.py's affair.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.core.sync import sync
+
+from mmip_gpu.arguments import thread_count
+from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.store.group.bounded import run_bounded
+from mmip_gpu.store.group.claim import claimed
+from mmip_gpu.store.group.partial_files import clear_leftovers, names_in
+from mmip_gpu.store.group.zarr_group import CLAIM, Place, opened_path, path_name, storing
+from mmip_gpu.store.run.runners import progress_bar, running
+from mmip_gpu.store.views.levels import ChunkIndex, ScaledLevel
+from mmip_gpu.store.views.pyramid import Pyramid
+
+if TYPE_CHECKING:
+    from zarr.storage import StoreLike, StorePath
+
+__all__ = ["export_ome_zarr"]
+
+_MARK: Final = "mmip_export"  # attribute that tells which export a group is, and whether it ended
+_LENGTHS: Final = {"z": 64, "y": 256, "x": 256}
+
+
+def export_ome_zarr(
+    path: StoreLike | os.PathLike[str],
+    target: StoreLike | os.PathLike[str],
+    *,
+    stages: int | None = None,
+    chunks: Sequence[int] | None = None,
+    overwrite: bool = False,
+    threads: int | None = None,
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Write a store as a standard OME-Zarr pyramid (NGFF 0.5, Zarr 3).
+
+    Levels 0 to 3 are the scales 1, 1/2, 1/4 and 1/8, decoded. Below them each level is the mean over windows of two
+    samples on the axes that scales reduce (y and x; z too with 3D cells), made of the chunks of the level before as
+    they are in the target: over what is there at an odd end, of integers rounded half to even. The last level is the
+    first that is within one chunk on these axes; an axis of one sample stays.
+
+    Parameters
+    ----------
+    path : path or zarr StoreLike
+        A store of `write_zarr`.
+    target : path or zarr StoreLike
+        A folder (by custom NAME.ome.zarr), a URL that fsspec opens, or a store. An export that was interrupted goes
+        on where it ended.
+    stages : int, optional
+        Decode only the first stages; by default all that the store holds.
+    chunks : sequence of int, optional
+        Samples of a chunk, one number per axis or per axis out of z, y, x; default: 64 x 256 x 256. From level 3 on
+        an odd number on an axis that is reduced counts one more.
+    overwrite : bool
+        Start afresh where another export is. Anything else in the place is never deleted.
+    threads : int, optional
+        Chunks that are decoded at the same time; default: all cores.
+    progress : bool, optional
+        Show a bar; default: where stderr is a terminal.
+
+    Returns
+    -------
+    dict
+        ``levels``, the shape of each; ``chunk_count``; ``written``, the chunks that this call made.
+
+    Raises
+    ------
+    InvalidArgument
+        For axes that OME-Zarr has no place for, or an array without samples.
+    StoreError
+        Where `path` is not complete, or `target` cannot be written, holds something else or another job writes into it.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> store, image = {}, {}
+    >>> _ = mmip.write_zarr("phantom3d:16x64x64", store, quality=10, cell_depth=8)
+    >>> mmip.export_ome_zarr(store, image)["levels"]
+    [[16, 64, 64], [8, 32, 32], [4, 16, 16], [2, 8, 8]]
+    """
+    workers = thread_count(threads)
+    pyramid = Pyramid.of(path, stages, chunks, _LENGTHS)
+    with storing(f"{target}"):
+        root = opened_path(target, read_only=False)
+    name = path_name(root)
+    if name == pyramid.root:
+        raise InvalidArgument(f"{name}: a store cannot be exported onto itself")
+    with storing(f"{name}: cannot be read"):  # what is not ours is refused before a claim is put there
+        _standing(root, pyramid.identity, overwrite=overwrite)
+    with claimed(Place(root, read_only=False)):
+        return _written(pyramid, root, workers, progress, overwrite=overwrite)
+
+
+def _written(
+    pyramid: Pyramid, root: StorePath, workers: int, progress: bool | None, *, overwrite: bool
+) -> dict[str, Any]:
+    """Write what is not there yet, for one who holds the claim of the place."""
+    name, job = path_name(root), pyramid.identity
+    with storing(f"{name}: cannot be written"):
+        group = _begun(root, job, overwrite=overwrite)
+        arrays = pyramid.create_arrays(group)
+    written: list[bool] = []
+
+    def written_before(number: int, index: ChunkIndex) -> NDArray[Any]:
+        with storing(f"{name}: chunk {index} of level {number} cannot be read"):
+            return np.asarray(arrays[number][pyramid.levels[number].region(index)])
+
+    def work(number: int, index: ChunkIndex) -> bool:
+        array, level = arrays[number], pyramid.levels[number]
+        with storing(f"{name}: chunk {index} of level {number}"):
+            key = array.store_path / array.metadata.encode_chunk_key(index)
+            is_new = not sync(key.exists())
+        if is_new:
+            if isinstance(level, ScaledLevel):
+                samples = level.read(index)
+            else:
+                samples = level.read(index, partial(written_before, number - 1), _in_turn)
+            with storing(f"{name}: chunk {index} of level {number} cannot be written"):
+                array[level.region(index)] = samples
+        return is_new
+
+    with running(None, workers) as run, progress_bar("export", pyramid.chunk_count, run, progress) as advance:
+
+        def done(is_new: bool) -> None:
+            written.append(is_new)
+            advance()
+
+        for number, level in enumerate(pyramid.levels):  # a mean needs all of the level before
+            run_bounded(partial(work, number), level.indices(), workers, done)
+    with storing(f"{name}: its metadata cannot be written"):
+        group.update_attributes({"ome": pyramid.metadata, _MARK: {"job": job, "complete": True}})
+    shapes = [list(level.shape) for level in pyramid.levels]
+    return {"levels": shapes, "chunk_count": pyramid.chunk_count, "written": sum(written)}
+
+
+def _in_turn(work: Callable[[ChunkIndex], None], sources: Iterable[ChunkIndex]) -> None:
+    for source in sources:
+        work(source)
+
+
+def _standing(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> tuple[zarr.Group, bool] | None:
+    """Return the export in a place, and whether it is this one, or one to overwrite; None where nothing is."""
+    if all(name.startswith(CLAIM) for name in sync(names_in(root))):
+        return None
+    try:
+        group = zarr.open_group(root, mode="r+", zarr_format=3, use_consolidated=False)
+        found = group.attrs.get(_MARK)
+    except (FileNotFoundError, ValueError):  # no group, or metadata that zarr does not read
+        found = None
+    if not isinstance(found, dict):
+        raise StoreError(
+            f"{path_name(root)}: expected an export or an empty place, found something else; it is left alone"
+        )
+    is_this = found.get("job") == job
+    if not is_this and not overwrite:
+        raise StoreError(
+            f"{path_name(root)}: another export is here; pass overwrite=True (--overwrite) or another path"
+        )
+    return group, is_this
+
+
+def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:
+    """Return the group of this export, made or found."""
+    begun: dict[str, Any] = {_MARK: {"job": job, "complete": False}}
+    clear_leftovers(root, CLAIM)
+    standing = _standing(root, job, overwrite=overwrite)
+    if standing is None:
+        return zarr.create_group(root, zarr_format=3, attributes=begun)
+    group, is_this = standing
+    if is_this:
+        return group
+    group.attrs.put({_MARK: {"job": None, "complete": False}})  # until the chunks of the other are gone
+    for name in filter(str.isdecimal, sync(names_in(root))):
+        sync((root / name).delete_dir())
+    group.attrs.put(begun)
+    return group
