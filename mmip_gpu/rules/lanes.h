@@ -40,6 +40,13 @@ typedef float F8 __attribute__((vector_size(32)));
 typedef int32_t I8 __attribute__((vector_size(32)));
 typedef uint16_t U8x16 __attribute__((vector_size(16)));   // eight of 16 bits
 
+// Lanes of a (0 to 7) and b (8 to 15), by their numbers.
+#if defined(__clang__) || __GNUC__ >= 12
+#define MMIP_MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MMIP_MIX(a, b, ...) __builtin_shuffle(a, b, MMIP_NS::I8{__VA_ARGS__})
+#endif
+
 MMIP_RULE I8 truncate(F8 v) { return __builtin_convertvector(v, I8); }
 MMIP_RULE F8 to_float(I8 v) { return __builtin_convertvector(v, F8); }
 MMIP_RULE F8 absolute(F8 v) { return v < 0 ? -v : v; }

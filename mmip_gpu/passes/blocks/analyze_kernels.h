@@ -13,7 +13,7 @@ template <int depth>
 class TileAnalysis {
     using Block = Superblock<depth>;
     using Order = ModeOrder<depth>;
-    using Choice = BlockChoice<depth>;
+    using Choice = BlockChoice<depth, TileAnalysis>;
 
 public:
     TileAnalysis(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) : job_(job), t_(job.tile), sums_(sums), out_{job.positions, job.values} {
@@ -190,8 +190,10 @@ private:
             if (!present_[k]) continue;
             if (many == 1) use(b.cell[k][o < Order::kQuad ? o : Order::kSingles], k);
             else if (many == Block::group) use(b.quad[k / Block::group], k);
-            else if (many == 16) use(b.large[k / 16], k);
-            else use(b.whole, k);
+            else if constexpr (depth == 1) {
+                if (many == 16) use(b.large[k / 16], k);
+                else use(b.whole, k);
+            }
         }
     }
 

@@ -13,11 +13,6 @@ MMIP_RULE void transpose8(const F8* from, int from_stride, F8* to, int to_stride
     F8 r[8], t[8];
     MMIP_UNROLL
     for (int i = 0; i < 8; ++i) r[i] = from[i * from_stride];
-#if defined(__clang__) || __GNUC__ >= 12
-#define MMIP_MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define MMIP_MIX(a, b, ...) __builtin_shuffle(a, b, I8{__VA_ARGS__})
-#endif
     MMIP_UNROLL
     for (int i = 0; i < 4; ++i) {
         t[2 * i] = MMIP_MIX(r[2 * i], r[2 * i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
@@ -35,7 +30,6 @@ MMIP_RULE void transpose8(const F8* from, int from_stride, F8* to, int to_stride
         to[i * to_stride] = MMIP_MIX(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
         to[(i + 4) * to_stride] = MMIP_MIX(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
-#undef MMIP_MIX
 }
 
 // [z][rows][columns] to [z][columns][rows].

@@ -21,13 +21,7 @@ struct EntryWord {
         const I8 over = (magnitude << 8) - scaled, size = TokenSymbols(I8{}, magnitude).size;
         const I8 saving = where(may_lower(magnitude, over), least_saving(over) - 1, I8{} + static_cast<int32_t>(kNever)) | ((magnitude == 1) & 128);
         const I8 low = (lowering_harm(over) & 255) | number << 24, high = number >> 8 | saving << 8 | (position + 1) << 16 | size << 28;
-#if defined(__clang__) || __GNUC__ >= 12
-#define MMIP_MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define MMIP_MIX(a, b, ...) __builtin_shuffle(a, b, I8{__VA_ARGS__})
-#endif
         const I8 first = MMIP_MIX(low, high, 0, 8, 1, 9, 2, 10, 3, 11), last = MMIP_MIX(low, high, 4, 12, 5, 13, 6, 14, 7, 15);
-#undef MMIP_MIX
         __builtin_memcpy(words, &first, sizeof first);
         __builtin_memcpy(words + 4, &last, sizeof last);
     }

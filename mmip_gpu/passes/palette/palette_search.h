@@ -105,19 +105,11 @@ private:
             const I8 number = rough_number<I8>(rough, cell[i]);
             squares += error * error;
             if (i > 0) changes -= number != before;
-            changes -= number != next_lanes(number);
+            changes -= number != MMIP_MIX(number, number, 1, 2, 3, 4, 5, 6, 7, 7);
             before = number;
         }
         __builtin_memcpy(state_.column.squares, &squares, sizeof squares);
         __builtin_memcpy(state_.column.changes, &changes, sizeof changes);
-    }
-
-    static I8 next_lanes(I8 v) {
-#if defined(__clang__) || __GNUC__ >= 12
-        return __builtin_shufflevector(v, v, 1, 2, 3, 4, 5, 6, 7, 7);
-#else
-        return __builtin_shuffle(v, I8{1, 2, 3, 4, 5, 6, 7, 7});
-#endif
     }
 
     void sum_colours(const F8* cell, int colours) {

@@ -74,13 +74,12 @@ struct Choices {
 // A View has choices() (as they are so far), search() (see Search), is_first() (no pass was before), of a cell k present(k), class_of(k), reversible(k),
 // activity(k), step(k), dense(k) and unseen(k) (cells of the block that is taken without a comparison, or 0), and, of a block of an
 // option o at its first cell, rough(o, k) and decided(o, k): its cost without and with code lengths.
-template <int depth>
+template <int depth, class View>
 struct BlockChoice {
     using Order = ModeOrder<depth>;
-    static constexpr int kQuadCells = depth == 8 ? 8 : 4;
+    static constexpr int kQuadCells = depth == 8 ? 8 : 4, kUnseenCells = depth == 8 ? 8 : 16;
 
     // Whether cells first .. first + many - 1 may form a block.
-    template <class View>
     static MMIP_RULE bool may_merge(const View& v, int first, int many) {
         if (v.search() == mmip::kSearchNone) return false;
         for (int i = first; i < first + many; ++i)
@@ -89,14 +88,12 @@ struct BlockChoice {
     }
 
     // Whether a block of option o may cover cell k.
-    template <class View>
     static MMIP_RULE bool possible(const View& v, int o, int k) {
         const int many = Order::cells(o);
         return many == 1 ? v.present(k) && !v.reversible(k) : may_merge(v, k - k % many, many);
     }
 
     // Whether effort 1 takes the block of cells first .. first + many - 1 unseen.
-    template <class View>
     static MMIP_RULE bool is_even(const View& v, int first, int many) {
         if (v.search() != mmip::kSearchFast || !may_merge(v, first, many)) return false;
         int64_t sum = 0, squares = 0;
@@ -104,11 +101,9 @@ struct BlockChoice {
         return is_even_block(sum, squares, many, depth * 56, v.step(first));
     }
 
-    // Calls use(cell, cells) for every cell from `first` on that such a block covers: a block of kUnseenCells is asked for before those
-    // that it would merge.
-    static constexpr int kUnseenCells = depth == 8 ? 8 : 16;
-
-    template <class View, class Use>
+    // Calls use(cell, cells of the block) for those of the kUnseenCells from `first` on that such a block covers: a large one is asked
+    // for before those that it would merge.
+    template <class Use>
     static MMIP_RULE void find_unseen(const View& v, int first, const Use& use) {
         const bool large = kUnseenCells > kQuadCells && is_even(v, first, kUnseenCells);
         for (int k = first; k < first + kUnseenCells; k += kQuadCells) {
@@ -119,7 +114,6 @@ struct BlockChoice {
 
     // Whether the rough cost of option o at cell k is asked for. Effort 1 tries mode 4 in dense cells, and a large block where all
     // that it would merge has merged.
-    template <class View>
     static MMIP_RULE bool offers(const View& v, int o, int k) {
         const int many = Order::cells(o);
         if (v.unseen(k) >= many) return v.unseen(k) == many;
@@ -132,7 +126,6 @@ struct BlockChoice {
     }
 
     // Option o of a single cell that was tried.
-    template <class View>
     static MMIP_RULE void settle_single(const View& v, int o, int k) {
         Choices<depth>& c = v.choices();
         const int64_t cost = v.rough(o, k);
@@ -142,7 +135,6 @@ struct BlockChoice {
     }
 
     // Mode 16 against its cells by rough costs, and what is to be weighed by code lengths; `tried`: whether it has a rough cost.
-    template <class View>
     static MMIP_RULE void compare_quad(const View& v, int first, bool tried) {
         Choices<depth>& c = v.choices();
         const int64_t split = of_parts(c.least, Order::kQuad, first), whole = tried ? v.rough(Order::kQuad, first) : 0;
@@ -152,7 +144,6 @@ struct BlockChoice {
     }
 
     // Whether effort 3 weighs option o at cell k by code lengths.
-    template <class View>
     static MMIP_RULE bool weighs(const View& v, int o, int k) {
         if (v.search() != mmip::kSearchFull || !possible(v, o, k)) return false;
         Choices<depth>& c = v.choices();
@@ -162,7 +153,6 @@ struct BlockChoice {
     }
 
     // Mode 16 or its cells, once what is weighed has its costs.
-    template <class View>
     static MMIP_RULE void settle_quad(const View& v, int first) {
         Choices<depth>& c = v.choices();
         const bool full = v.search() == mmip::kSearchFull;
@@ -175,7 +165,6 @@ struct BlockChoice {
     }
 
     // A larger block of option o or those that it would merge; `tried`: whether it has the cost that counts.
-    template <class View>
     static MMIP_RULE void settle_large(const View& v, int o, int first, bool tried) {
         Choices<depth>& c = v.choices();
         const int64_t rough = of_parts(c.rough, o, first), split = of_parts(c.least, o, first);
@@ -195,13 +184,11 @@ private:
         return sum;
     }
 
-    template <class View>
     static MMIP_RULE void take(const View& v, int o, int first) {
         for (int k = first; k < first + Order::cells(o); ++k) v.choices().chosen[k] = o;
     }
 
     // The modes of the cells of a group, by the costs that count, of which a palette has its rough one; returns the sum of them.
-    template <class View>
     static MMIP_RULE int64_t choose_cells(const View& v, int first) {
         Choices<depth>& c = v.choices();
         int64_t sum = 0;

@@ -13,7 +13,6 @@ template <int depth>
 struct AnalyzeKernel {
     using Lines = BlockLines<depth>;
     using Order = ModeOrder<depth>;
-    using Choice = BlockChoice<depth>;
     static constexpr int kLanes = depth == 8 ? 128 : 256;
     static constexpr int kRounds = depth == 8 ? 3 : 5;           // modes 8, 4, 16, 32, 64; then the winners
     static constexpr int kFirstRound = 4, kRoundPhases = Lines::kPasses + 4;
@@ -51,6 +50,7 @@ struct AnalyzeKernel {
 private:
     struct Work : SuperblockWork<depth, kLanes> {
         using Base = SuperblockWork<depth, kLanes>;
+        using Choice = BlockChoice<depth, Work>;
         using Base::kCellLanes;
         Shared& s;
 
@@ -128,7 +128,7 @@ private:
             } else if constexpr (step == Lines::kPasses + 1) {
                 this->take_dcs(lane);
             } else if constexpr (step == Lines::kPasses + 2) {
-                this->find_entries(lane, least_scaled(this->search(), this->source.rounding));
+                this->find_entries(lane);
             } else if constexpr (step == Lines::kPasses + 3) {
                 this->count_before(lane);
             } else {

@@ -12,7 +12,6 @@ template <int depth>
 struct SearchKernel {
     using Lines = BlockLines<depth>;
     using Order = ModeOrder<depth>;
-    using Choice = BlockChoice<depth>;
     static constexpr int kLanes = 128, kResident = depth == 8 ? 5 : 4;   // groups wait for single lanes: many small ones hide it
     static constexpr int kCells = Lines::kCells, kLineSteps = Lines::kPasses;
     static constexpr int kRoughPhases = kLineSteps + 4, kLengthPhases = kLineSteps + 8;   // of a round
@@ -61,6 +60,7 @@ private:
 
     struct Work : PaletteSearch<depth, kLanes> {
         using Base = PaletteSearch<depth, kLanes>;
+        using Choice = BlockChoice<depth, Work>;
         using Base::s;
 
         MMIP_RULE explicit Work(const Base& base) : Base(base) {}

@@ -76,7 +76,6 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
 
     MMIP_RULE bool full() const { return this->search() == kSearchFull; }
     MMIP_RULE bool is_first() const { return p.header_classes == nullptr; }   // of the passes
-    MMIP_RULE int32_t threshold() const { return least_scaled(this->search(), this->source.rounding); }
     MMIP_RULE int first_of(int k, int mode) const { return k - k % Lines::block_cells(mode); }
     MMIP_RULE Entry* entries_at(int k) const { return p.entries + (group * kCells + k) * Lines::kCellSamples; }
     MMIP_RULE int stages() const { return this->chunk.stages - 1; }
@@ -90,17 +89,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
     MMIP_RULE void find(int lane) const {
         const int own = lane / kCellLanes;
         if (s.tried[own] < 0 || s.tried[own] == kModePalette) return;
-        const int32_t least = this->reversible(own) ? 1 : threshold();
-        int64_t rest = 0;
-        this->each_coefficient(lane, [&](int k, int mode, int place, float coefficient) {
-            const int32_t scaled = scaled_magnitude(coefficient, this->inverse(k));
-            const bool large = scaled >= least;
-            rest += large ? 0 : square(scaled);
-            if (!large) return;
-            const int bit = this->bit_of(mode, k, place);
-            or_into(&s.found[bit >> 5], 1u << (bit & 31));
-        });
-        add_to(&s.rest[first_of(own, s.tried[own])], rest);
+        add_to(&s.rest[first_of(own, s.tried[own])], this->find_entries(lane));
     }
 
     // Entries, or the indices themselves in reversible classes, which leave nothing to decide.
@@ -110,7 +99,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
         if (!decides(lane / kCellLanes)) return;
         this->each_coefficient(lane, [&](int k, int mode, int place, float coefficient) {
             const int32_t scaled = scaled_magnitude(coefficient, this->inverse(k));
-            if (scaled < threshold()) return;
+            if (scaled < this->threshold(k)) return;
             const int bit = this->bit_of(mode, k, place), first = first_of(k, mode), position = bit - first * Lines::kCellSamples;
             entries_at(first)[this->entry_of(bit)] = {static_cast<uint16_t>(position), static_cast<uint16_t>(coefficient < 0 ? 1 : 0), scaled,
                                                       quantize_magnitude(scaled, kHalfUp)};
