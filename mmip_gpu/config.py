@@ -14,7 +14,7 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from mmip_gpu._core import MAX_CLASSES, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
+from mmip_gpu._core import CELL_AC, MAX_CLASSES, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.floats import index_error
 
@@ -26,7 +26,6 @@ _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_CELL_AC = {1: 63, 8: 511}
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -173,7 +172,7 @@ class CodecConfig:
 
     def stage_cuts(self, depth: int) -> tuple[int, ...]:
         """AC positions per cell at which the stages end, 0 for stage 1: ``(0, c_2, .., all)``."""
-        total = _CELL_AC[depth]
+        total = CELL_AC[depth]
         cuts = _DEFAULT_CUTS[depth][self.stages] if self.cuts is None else self.cuts
         ends = (0, *cuts, total)
         if any(a >= b for a, b in pairwise(ends)) or len(ends) > MAX_STAGES:

@@ -26,7 +26,7 @@ from mmip_gpu.volume.roi import RoiRule
 __all__ = ["CODEC_NAME", "Options", "checked_keys"]
 
 CODEC_NAME = "mmip"
-_DEFAULT_AXES = {0: "x", 5: "tnzyx"} | DEFAULT_AXES
+_DEFAULT_AXES = {0: "x"} | DEFAULT_AXES
 _OF_ARRAYS = ("axes", "colour", "roi", "data_range")  # what CodecConfig does not know
 
 
@@ -42,7 +42,7 @@ class Options:
     roi : str, optional
         ``threshold:VALUE`` or ``range:LOW..HIGH``: a codec cannot look up a spatial mask (`mmip_gpu.write_zarr` can).
     axes : str, optional
-        One letter per axis of the array; default by rank: x, yx, zyx, tzyx, tnzyx.
+        One letter per axis of the array; default by rank: x, yx, zyx, tzyx, tczyx.
     stages, cuts, roi_quality, cell_depth, verify, step, effort, padding, colour, data_range
         As for `mmip_gpu.encode`.
 

@@ -25,6 +25,8 @@
 #include "passes/tokens/pack.h"
 #include "passes/padding/padding.h"
 #include "passes/samples/statistics.h"
+#include "rules/blocks/blocks.h"
+#include "rules/blocks/decide.h"
 #include "rules/samples/colour.h"
 #include "rules/samples/floats.h"
 #include "rules/samples/statistics.h"
@@ -498,4 +500,9 @@ NB_MODULE(_core, m) {
     m.attr("DC_ESCAPE_BITS") = kDcEscapeBits;
     m.attr("GROUP_SUBSTREAMS") = kGroupSubstreams;
     m.attr("MODE_COUNT") = kModeCount;
+
+    nb::dict cell_ac;  // by the depth of a cell
+    for (int depth : {1, 8}) cell_ac[nb::int_(depth)] = cell_coefficients(depth);
+    m.attr("CELL_AC") = cell_ac;
+    m.attr("SQUARED_STEPS_PER_BIT") = static_cast<double>(kLambda) / (kStepOne * kStepOne);
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mmip_gpu._core import (
+    CELL_AC,
     MAX_CLASSES,
     MAX_CORRECTION_ERROR,
     MAX_RECON,
@@ -22,9 +23,6 @@ from mmip_gpu._core import (
 from mmip_gpu.container.field_reader import _expect, _Reader
 
 __all__ = ["TransformFields"]
-
-
-_CELL_AC = {1: 63, 8: 511}
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def _pack_fields(t: TransformFields) -> bytes:
 
 def _read_fields(fields: _Reader, components: int) -> TransformFields:
     depth, tz, ty, tx = fields.take("4B")
-    _expect(depth in _CELL_AC, "cell_depth", depth)
+    _expect(depth in CELL_AC, "cell_depth", depth)
     smallest = (1, 1, 1) if depth == 8 else (0, 2, 2)
     _expect(all(a >= b for a, b in zip((tz, ty, tx), smallest, strict=True)), "tile_log2", (tz, ty, tx))
     _expect(tz + ty + tx <= 12, "tile_log2", (tz, ty, tx))
@@ -95,7 +93,7 @@ def _read_fields(fields: _Reader, components: int) -> TransformFields:
     _expect(dc_image is None or reversible == [0], "classes with a DC image", reversible)
     (stages,) = fields.take("B")
     _expect(2 <= stages <= MAX_STAGES, "stages", stages)
-    cuts = (0, *fields.take(f"{stages - 2}H"), _CELL_AC[depth])
+    cuts = (0, *fields.take(f"{stages - 2}H"), CELL_AC[depth])
     _expect(all(a < b for a, b in pairwise(cuts)), "cuts", cuts)
     (has_corrections,) = fields.take("B")
     _expect(has_corrections <= 1, "corrections", has_corrections)

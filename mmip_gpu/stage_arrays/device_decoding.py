@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.device.decode.batch import SCRATCH_BYTES, token_room
-from mmip_gpu.device.decode.finishing import SAMPLE_TYPES
 from mmip_gpu.device.decode.jobs import Decoded
 from mmip_gpu.device.decode.payload_heads import CodeStore, HeadKind, StageHead, read_lone_heads
 from mmip_gpu.device.decode.substreams import Layer, LayerItem
 from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
 from mmip_gpu.device.layouts.parameters import DECODE_ITEM
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
@@ -149,7 +149,7 @@ class _Decoder:
         tiles["item"] = index
         item = np.zeros(1, DECODE_ITEM)
         item["shape"], item["origin"], item["size"] = volume, chunk.box.first[1:], output.shape[1:4]
-        item["samples"], item["type"] = executor.address(output), SAMPLE_TYPES.index("int32")
+        item["samples"], item["type"] = executor.address(output), SAMPLE_TYPES[output.dtype]
         item["tables"] = self._store.block_tables(depth, cuts)
         stages = 2 if options.dc_image else min(options.stage, len(options.cuts))
         item["depth"], item["scale"], item["stages"] = depth, 1, stages

@@ -15,14 +15,13 @@ from mmip_gpu.device import _phases
 from mmip_gpu.device.decode.jobs import Chunk, Decoded
 from mmip_gpu.device.decode.payload_heads import CodeStore
 from mmip_gpu.device.decode.substreams import Layer, LayerItem, groups_of_samples
+from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
 from mmip_gpu.device.layouts.parameters import DECODE_ITEM, FINISH_ITEM
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.volume.floats import sample_range
 
-__all__ = ["SAMPLE_TYPES", "finish", "undo_colour"]
-
-SAMPLE_TYPES = ("uint8", "int8", "uint16", "int16", "int32")
+__all__ = ["finish", "undo_colour"]
 
 
 def finish(
@@ -51,7 +50,7 @@ def undo_colour(
     for item, array, dtype, offset in zip(items, components, dtypes, offsets, strict=True):
         found.append(executor.empty(array.shape, dtype))
         item["count"], item["plane"] = array.size // 3, array[0].size
-        item["type"], item["offset"] = SAMPLE_TYPES.index(dtype.name), offset
+        item["type"], item["offset"] = SAMPLE_TYPES[dtype], offset
         item["minimum"], item["maximum"] = sample_range(dtype)
     _launch(executor, "undo_colour", items, components, found)
     return found
@@ -100,7 +99,7 @@ def _correct(
         item = np.zeros(1, DECODE_ITEM)
         item["shape"] = chunk.box.shape
         item["origin"], item["size"], item["scaled"] = chunk.box.window(1)
-        item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES.index(str(chunk.planes.dtype))
+        item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES[chunk.planes.dtype]
         item["depth"], item["scale"], item["stages"] = fields.depth, 1, chunk.coefficient_stages
         item["minimum"], item["maximum"] = sample_range(np.dtype(header.dtype))
         item["corrected"], item["error"] = 1, fields.correction

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_IMAGE_UNIT
-from mmip_gpu.device.decode.finishing import SAMPLE_TYPES, undo_colour
+from mmip_gpu.device.decode.finishing import undo_colour
 from mmip_gpu.device.decode.payload_heads import CodeStore
 from mmip_gpu.device.decode.substreams import group_tiles
 from mmip_gpu.device.lanes import Lane
+from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
 from mmip_gpu.device.layouts.parameters import DECODE_ITEM, DECODE_TILE
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
@@ -82,7 +83,7 @@ class Synthesizer:
             dtype = np.dtype(np.int32) if shape.plan.colour else chunk.dtype
             made.append(executor.empty((shape.layout.planes, *shape.layout.volume), dtype))
             self._fill(item, shape, chunk)
-            item["samples"], item["type"] = executor.address(made[-1]), SAMPLE_TYPES.index(dtype.name)
+            item["samples"], item["type"] = executor.address(made[-1]), SAMPLE_TYPES[dtype]
         self._launch(batch, indices, items, mask)
         coloured = [index for index, shape in enumerate(batch.shapes) if shape.plan.colour]
         found = undo_colour(

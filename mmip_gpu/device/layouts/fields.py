@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from mmip_gpu.container.header import DTYPES
+from mmip_gpu.volume.floats import sample_dtype
+
 __all__ = ["BATCH", "SAMPLE_TYPES", "Fields", "longs", "pointers"]
 
 Fields = list[tuple[str, Any]]
-SAMPLE_TYPES = {np.dtype(t): i for i, t in enumerate(("uint8", "int8", "uint16", "int16", "int32"))}
+SAMPLE_TYPES = {sample_dtype(np.dtype(name)): i for i, name in enumerate(DTYPES)}  # SampleType of rules/format.h
 
 
 def longs(*names: str) -> Fields:
