@@ -277,7 +277,7 @@ def test_masks_are_looked_through_by_the_workers(client, tmp_path, monkeypatch):
 
 def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
     volume = phantom3d(SHAPE)
-    job = Job.of(volume, {"quality": 20}, roi=None, axes=None, colour=None, chunks=(16, 32, 32), data_range=None)
+    job = Job.of(volume, mmip.EncodeSettings.of(quality=20), chunks=(16, 32, 32))
     _, description = job.described(1, survey.surveyed_here)
     at = (0, 1, 0, 1)
     region = description.grid.region(at)

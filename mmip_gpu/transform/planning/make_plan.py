@@ -13,9 +13,10 @@ from functools import partial
 from operator import itemgetter
 
 from mmip_gpu._core import SQUARED_STEPS_PER_BIT
+from mmip_gpu.arguments import given_padding
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
-from mmip_gpu.transform.planning.find_padding import find_padding, given_padding, may_hold_padding
+from mmip_gpu.transform.planning.find_padding import find_padding, may_hold_padding
 from mmip_gpu.transform.planning.match_distortion import (
     SLOPE,
     QualityFactors,
