@@ -14,12 +14,14 @@ import numpy as np
 from gpu_data import THREADS, Case, extreme_cases, random_cases, real_cases
 from gpu_rows import Run
 
+from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.header import Header
+from mmip_gpu.container.payload import parts_of
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
 from mmip_gpu.errors import BackendUnavailable, CorruptData, MmipError
 from mmip_gpu.transform.analysis import ROUNDING
-from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
+from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 
 _BATCH = 16  # cases that share launches
@@ -68,9 +70,10 @@ def run_checks(run: Run, share: float) -> None:
 def _check_batch(run: Run, kind: str, cases: Sequence[Case]) -> None:
     streams = [_Stream.of(case) for case in cases]
     _attempt(run, f"encode {kind}", streams, lambda: _check_encoding(run, kind, streams))
-    _attempt(run, f"decode {kind}", streams, lambda: _check_decoding(run, kind, streams))
-    coded = [s for s in streams if s.header.transform is not None]
-    _attempt(run, f"damage {kind}", streams, lambda: _check_damage(run, kind, coded))
+    coded = [s for s in streams if codec_of(s.header).has_kernels]
+    if coded:
+        _attempt(run, f"decode {kind}", coded, lambda: _check_decoding(run, kind, coded))
+        _attempt(run, f"damage {kind}", coded, lambda: _check_damage(run, kind, coded))
     print(f"{kind}: {len(cases)} cases, up to '{cases[-1].name}'; {len(run.failures)} differ so far", flush=True)
 
 
@@ -96,7 +99,7 @@ def _check_encoding(run: Run, kind: str, streams: Sequence[_Stream]) -> None:
         classes, payloads = case.classes(), stream.payloads
         held = None if classes is None else run.executor.upload(classes)
         chunks.append(Chunk(run.executor.upload(case.array), plan, held))
-        if stream.header.transform is None:
+        if codec_of(stream.header).is_copy:
             payloads = encode_chunk(case.array, plan, classes, threads=THREADS, allow_raw=False).payloads
         expected.append(payloads)
         names.append(case.name)
@@ -126,8 +129,6 @@ def _wanted(header: Header) -> list[dict[str, Any]]:
         for scale in (1, 2, 4, 8)
         for stages in range(1, len(header.payload_sizes) + 1)
     ]
-    if header.transform is None:
-        return ways[:1]
     for parts in ((0.0, 0.3), (0.4, 0.6), (0.7, 1.0)):
         region = tuple(slice(int(n * parts[0]), max(int(n * parts[1]), 1)) for n in header.layout.shape)
         ways.append({"region": region})
@@ -137,7 +138,7 @@ def _wanted(header: Header) -> list[dict[str, Any]]:
 def _outcome(header: Header, payloads: Sequence[bytes], check_crc: bool = True, **way: Any) -> Any:
     """The array of the CPU core, or its error."""
     try:
-        return decode_chunk(header, lambda s: payloads[s - 1], check_crc=check_crc, threads=THREADS, **way)
+        return codec_of(header).decode(header, parts_of(payloads), Wanted(**way), Limits(THREADS, check_crc=check_crc))
     except MmipError as error:
         return error
 
@@ -175,7 +176,7 @@ def _check_decoding(run: Run, kind: str, streams: Sequence[_Stream]) -> None:
         held = [run.executor.upload(np.frombuffer(p, np.uint8)) for p in stream.payloads]
         for way in _wanted(stream.header):
             payloads: Sequence[Any] = held if run.on_gpu and number % 2 else stream.payloads
-            jobs.append(DecodeJob(stream.header, payloads, **way))
+            jobs.append(DecodeJob(stream.header, payloads, Wanted(**way)))
             names.append(f"{stream.name}; {way}")
             expected.append(_outcome(stream.header, stream.payloads, **way))
     wrong = 0

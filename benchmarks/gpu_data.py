@@ -18,7 +18,7 @@ from machine import data_folder
 
 import mmip_gpu as mmip
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.transform.analysis import analyzed_chunk
+from mmip_gpu.transform.analysis import analyze, prepare
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
@@ -180,7 +180,7 @@ def nonzero_share(array: np.ndarray, plan: ChunkPlan) -> float:
     """AC indices that are not 0, a sample."""
     part = _one_period(array)
     layout = PlaneLayout.of(part.shape, plan.axes)
-    chunk = analyzed_chunk(part, plan, None, THREADS).chunk
+    chunk = analyze(prepare(part, plan, THREADS), plan, None).chunk
     z, y, x = (-(-n // c) for n, c in zip(layout.volume, (plan.depth, 8, 8), strict=True))
     found = 0
     for stage, (first, end) in enumerate(zip(plan.cuts, plan.cuts[1:], strict=False), 2):

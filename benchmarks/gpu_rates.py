@@ -17,6 +17,9 @@ from gpu_rows import Run
 from gpu_traffic import Work, moved
 from machine import data_folder
 
+from mmip_gpu.codecs import Limits, Wanted, codec_of
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.payload import parts_of
 from mmip_gpu.device import Executor
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.decode.containers import decode_containers
@@ -25,7 +28,7 @@ from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
 from mmip_gpu.device.run.clocks import MeasuredExecutor, clock_of, median_seconds
 from mmip_gpu.errors import BackendUnavailable, LimitExceeded
 from mmip_gpu.transform.analysis import ROUNDING
-from mmip_gpu.transform.chunk import Encoded, decode_chunk, encode_chunk
+from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.trial import Trial
 
@@ -82,7 +85,7 @@ def code_from_host(executor: Executor, arrays: Sequence[np.ndarray], plan: Chunk
 
 def decode_to_host(executor: Executor, blobs: Sequence[bytes]) -> list[Any]:
     """Arrays (or errors) in host memory of containers in host memory: what a caller waits for."""
-    return decode_containers(blobs, executor=executor)
+    return decode_containers(blobs, codec_of, executor=executor)
 
 
 class _Rates:
@@ -163,7 +166,7 @@ class _Rates:
         decoder, held = Decoder(executor), self._on_device(jobs)
         arrays, seconds = self._timed(lambda: decoder.decode(held).results())
         row["decode_gb_s"] = size / seconds / 1e9
-        expected = decode_chunk(encoded.header, lambda stage: encoded.payloads[stage - 1], threads=THREADS)
+        expected = decode_chunk(encoded.header, parts_of(encoded.payloads), Wanted(), Limits(THREADS))
         if any(not np.array_equal(executor.download(found), expected) for found in (arrays[0], arrays[-1])):
             self._run.fail("rates, decoding", str(job), "other samples than those of the CPU")
         if by_kernel:
@@ -221,7 +224,7 @@ class _Rates:
             part, threads = np.ascontiguousarray(array[:planes]), THREADS
             encoded, encode = self._timed(lambda: encode_chunk(part, plan, threads=threads, allow_raw=False))
             payloads = encoded.payloads
-            _, decode = self._timed(lambda: decode_chunk(encoded.header, lambda s: payloads[s - 1], threads=threads))
+            _, decode = self._timed(lambda: decode_chunk(encoded.header, parts_of(payloads), Wanted(), Limits(threads)))
             self._cpu[key] = {
                 "cpu_encode_gb_s": part.nbytes / encode / 1e9,
                 "cpu_decode_gb_s": part.nbytes / decode / 1e9,

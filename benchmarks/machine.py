@@ -20,11 +20,14 @@ def data_folder() -> Path | None:
     return None
 
 
+def commit_of(folder: Path) -> str:
+    """Commit of the checkout that this folder belongs to, with a mark where it has changes."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder).stdout.strip() or "unknown"
+
+
 def machine_facts() -> dict[str, str]:
     """Commit, date and processor of this run."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=HERE
-    ).stdout.strip()
     processor = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -32,4 +35,4 @@ def machine_facts() -> dict[str, str]:
             line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
         ]
         processor = names[0] if names else processor
-    return {"commit": commit or "unknown", "date": datetime.now(UTC).strftime("%Y-%m-%d"), "cpu": processor}
+    return {"commit": commit_of(HERE), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "cpu": processor}

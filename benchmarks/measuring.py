@@ -86,13 +86,18 @@ def speeds(codec: Codec, source: Source, trial: Trial) -> Row:
     }
 
 
-def kept_rows(name: str, key: Callable[[Row], Key]) -> dict[Key, Row]:
-    """Rows of results/NAME.csv by their key, numbers as numbers; none where there is no such file."""
+def read_rows(name: str) -> list[Row]:
+    """Rows of results/NAME.csv, numbers as numbers and empty fields as None; none where there is no such file."""
     path = RESULTS / f"{name}.csv"
     if not path.exists():
-        return {}
-    rows: list[Row] = []
+        return []
     with path.open(newline="") as f:
-        for fields in csv.DictReader(f):
-            rows.append({k: (float(v) if k.endswith(_NUMBER_ENDS) else v) if v else None for k, v in fields.items()})
-    return {key(row): row for row in rows}
+        return [
+            {k: (float(v) if k.endswith(_NUMBER_ENDS) else v) if v else None for k, v in fields.items()}
+            for fields in csv.DictReader(f)
+        ]
+
+
+def kept_rows(name: str, key: Callable[[Row], Key]) -> dict[Key, Row]:
+    """Rows of results/NAME.csv by their key."""
+    return {key(row): row for row in read_rows(name)}

@@ -18,7 +18,7 @@ import numpy as np
 
 from mmip_gpu import _core
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.transform.analysis import analyzed_chunk, empty_chunk
+from mmip_gpu.transform.analysis import analyze, empty_chunk, prepare
 from mmip_gpu.transform.plan import ChunkPlan, tile_log2
 from mmip_gpu.volume.axes import PlaneLayout
 
@@ -98,7 +98,7 @@ def collect(runs: list[tuple[str, np.ndarray, str, int]]) -> dict[str, np.ndarra
     total = {k: np.zeros(shape) for k, shape in COUNTS.items()}
     for name, array, axes, depth in runs:
         for plan in plans(array, axes, depth):
-            chunk = analyzed_chunk(array, plan, None, 2).chunk
+            chunk = analyze(prepare(array, plan, 2), plan, None).chunk
             found = {
                 "dc": chunk.count_symbols(1, 2)[0],
                 "header2": chunk.count_symbols(2, 2)[0],

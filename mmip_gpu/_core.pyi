@@ -1,7 +1,7 @@
 """Types of the compiled core (bindings/*.cpp)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,18 @@ DC_IMAGE_UNIT: int
 STATUS_TRUNCATED: int
 CELL_AC: Mapping[int, int]
 SQUARED_STEPS_PER_BIT: float
+MAGNITUDE_BYTES: int
+PALETTE_BYTES: int
+CRC_GROUPS: int
+FINISH_SAMPLES: int
+
+# Of a struct: its bytes and fields; of a field: name, offset, NumPy's code or a struct's layout, shape.
+Field: TypeAlias = tuple[str, int, "str | Layout", tuple[int, ...]]
+Layout: TypeAlias = tuple[int, list[Field]]
+
+def struct_layouts() -> dict[str, Layout]: ...
+def kernel_layouts() -> dict[str, Layout]: ...
+def kernel_lanes() -> dict[str, int]: ...
 
 class Chunk:
     def __init__(

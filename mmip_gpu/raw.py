@@ -1,56 +1,66 @@
 """The raw codec (container kind 0): samples as they are.
 
-Values: arrays in, Encoded out, and back. Implements FORMAT.md
-section 1 (kind 0) and its part of section 5.1.
+Values: arrays in, Encoded out, and back. Implements FORMAT.md section 1 (kind 0) and its part of section 5.1.
 """
 
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, Plan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.errors import CorruptData, LimitExceeded
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import checked_region
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+__all__ = ["CODEC", "decode_raw", "encode_raw"]
 
-__all__ = [
-    "decode_raw",
-    "encode_raw",
-]
+RawHeader = Header[RawFields]
 
 
-def encode_raw(array: NDArray[Any], layout: PlaneLayout, config: CodecConfig, colour: bool) -> Encoded:
-    """The array as it is, in a container of kind 0."""
+def encode_raw(array: NDArray[Any], plan: Plan, classes: NDArray[np.uint8] | None = None, threads: int = 1) -> Encoded:
+    """The array as it is, in a container of kind 0; every class is kept exactly."""
     payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
     low, high = (array.min().item(), array.max().item()) if array.size else (0, 0)
+    config = plan.config
     loss = LossRecord(config.mode, config.value, True, low, high, 0, 0)
-    header = Header(array.dtype.name, layout, colour, loss, None, zlib.crc32(payload), config.step)
-    return Encoded(header, (payload,))
+    fields = RawFields(len(payload), zlib.crc32(payload))
+    layout = PlaneLayout.of(array.shape, plan.axes)
+    return Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
 
 
-def decode_raw(
-    header: Header, payload: Buffer, scale: int, region: tuple[slice, ...] | None, max_bytes: int
-) -> NDArray[Any]:
-    """Decode a raw container, or a part of it; arguments as for `codec.decode_chunk`."""
-    if header.raw_bytes > max_bytes:
-        raise LimitExceeded(f"the array takes {header.raw_bytes} bytes, max_bytes={max_bytes}")
-    if zlib.crc32(payload) != header.raw_crc:
+def decode_raw(header: RawHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
+    """Decode a container of kind 0, or a part of it; it has one stage, which every number of stages gives."""
+    if header.raw_bytes > limits.max_bytes:
+        raise LimitExceeded(f"the array takes {header.raw_bytes} bytes, max_bytes={limits.max_bytes}")
+    payload = read_part(1, 0, None)
+    if zlib.crc32(payload) != header.fields.crc:
         raise CorruptData("raw payload: its crc differs")
     dtype = np.dtype(header.dtype)
     array = np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.layout.shape)
-    if scale > 1:
-        array = _window_means(array, header.layout, scale)
-    return np.ascontiguousarray(array[checked_region(region, array.shape)])
+    if wanted.scale > 1:
+        array = _window_means(array, header.layout, wanted.scale)
+    return np.ascontiguousarray(array[checked_region(wanted.region, array.shape)])
+
+
+def raw_extent(header: RawHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
+    """All bytes of the payload: its crc is that of all."""
+    return [(1, 0, header.fields.payload_bytes)], True
+
+
+def describe_raw(header: RawHeader) -> dict[str, Any]:
+    """Nothing beside what every header says."""
+    return {}
+
+
+CODEC = Codec(encode_raw, decode_raw, raw_extent, describe_raw, is_copy=True)
 
 
 def _window_means(array: NDArray[Any], layout: PlaneLayout, scale: int) -> NDArray[Any]:

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu import CorruptData, EncodeSettings, InvalidArgument
+from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.header import Header
+from mmip_gpu.container.reader import open_container
+from mmip_gpu.volume.region import Region
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["check_chunk", "check_header", "chunk_settings", "coded_shape", "decode_host", "encode_host"]
 
 _LARGEST_PSNR = 140.0
-Region = tuple[slice, ...]
 
 
 def coded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -39,7 +41,7 @@ def check_chunk(found: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
         raise InvalidArgument(f"mmip: expected a chunk {shape} of {dtype}, found {found.shape} of {found.dtype}")
 
 
-def check_header(header: Header, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def check_header(header: Header[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Raise CorruptData unless a container holds a chunk of this shape and dtype."""
     expected, held = coded_shape(shape), header.layout.shape
     if held != expected or np.dtype(header.dtype) != dtype.newbyteorder("="):
@@ -92,7 +94,8 @@ def decode_host(
     data: Buffer, shape: tuple[int, ...], dtype: np.dtype[Any], region: Region | None = None
 ) -> NDArray[Any]:
     """Chunk of a container, or a region of it, in the byte order of `dtype`; one thread."""
-    header, _ = Header.parse(data)
+    header, read_part = open_container(data)
     check_header(header, shape, dtype)
-    array = mmip.decode(data, region=region, threads=1, max_bytes=max(header.raw_bytes, 1))
+    limits = Limits(max_bytes=max(header.raw_bytes, 1))
+    array = codec_of(header).decode(header, read_part, Wanted(region=region), limits)
     return array.astype(dtype, copy=False).reshape(array.shape if shape else ())

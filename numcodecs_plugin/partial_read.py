@@ -8,21 +8,19 @@ from it gives; fetches nothing itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 import mmip_gpu as mmip
-from mmip_gpu.container.byte_ranges import START, WHOLE, Reading, Span, Sparse
+from mmip_gpu.codecs import Wanted, codec_of
+from mmip_gpu.container.byte_ranges import START, WHOLE, Reading, Sparse
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.zarr_selection import Selected
-from mmip_gpu.transform.groups import groups_of_region, read_groups
 from numcodecs_plugin.chunks import check_header
 
 __all__ = ["read_part"]
-
-_HEAD, _HEAD_PER_SUBSTREAM = 2048, 3  # typical size of a head: codes, then index and crcs
 
 
 def read_part(
@@ -37,23 +35,23 @@ def read_part(
     (start,) = yield [(0, START)]
     if start is None:
         return None
+    header: Header[Any]
     header, at = Header.parse(start)
     check_header(header, shape, dtype)
-    ends = list(accumulate(header.payload_sizes, initial=at))
-    if header.transform is None or ends[-1] <= WHOLE or ends[-1] > mmip.max_encoded_size(shape, dtype):
+    codec, wanted = codec_of(header), Wanted(region=selected.region)
+    starts = list(accumulate(header.payload_sizes, initial=at))
+    size = starts[-1]
+    if codec.is_copy or size <= WHOLE or size > mmip.max_encoded_size(shape, dtype):
         (data,) = [start] if len(memoryview(start)) < START else (yield [None])
         return None if data is None else decode(data)
-    held = Sparse(ends[-1])
+    held = Sparse(size)
     held.put((0, START), start)
-    stages = list(pairwise(ends))
-    guess = _HEAD + _HEAD_PER_SUBSTREAM * header.substreams
-    yield from held.fetch((first, min(first + guess, end)) for first, end in stages)
-    sizes = [min(max(int.from_bytes(held.data[first : first + 4], "little"), 4), end - first) for first, end in stages]
-    yield from held.fetch((first, first + size) for (first, _), size in zip(stages, sizes, strict=True))
-    groups = groups_of_region(header, 1, selected.region)
-    spans: list[Span] = []
-    for stage, ((first, end), size) in enumerate(zip(stages, sizes, strict=True), 1):
-        every, _ = read_groups(header, stage, end - first, memoryview(held.data)[first : first + size])
-        spans += [(first + a, first + b) for a, b in (every if groups is None else [every[group] for group in groups])]
-    yield from held.fetch(spans)
+
+    def read_held(stage: int, first: int, end: int | None) -> memoryview | None:
+        return held.part(starts[stage - 1] + first, starts[stage] if end is None else starts[stage - 1] + end)
+
+    is_last = False
+    while not is_last:
+        spans, is_last = codec.extent(header, read_held, wanted)
+        yield from held.fetch((starts[stage - 1] + first, starts[stage - 1] + end) for stage, first, end in spans)
     return decode(held.data)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu.device import _phases
+from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype
 
 INSUFFICIENT_DRIVER, NO_DEVICE, OUT_OF_MEMORY, ILLEGAL_ADDRESS = 35, 100, 2, 700
 
@@ -182,13 +183,13 @@ class _Module:
         self._cupy = cupy
 
     def get_function(self, name: str) -> Any:
-        assert name in _phases.names()
+        assert name in KERNEL_LANES
 
         def run(grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
             (params,) = arguments
             assert type(params) is np.ndarray
             assert params.size == 1
-            assert params.nbytes == _phases.params_bytes(name)
+            assert params.nbytes == params_dtype(name).itemsize
             self._cupy.launched.append((name, grid, block, self._cupy.stream))
             _phases.run(name, params.tobytes())
 

@@ -14,6 +14,7 @@ from standin_cupy import Cupy
 from mmip_gpu.cli import bench as command
 from mmip_gpu.cli import main
 from mmip_gpu.device import _phases
+from mmip_gpu.device.layouts.structs import params_dtype, struct_dtype
 
 SMALL = "phantom3d:8x40x48"
 
@@ -69,11 +70,11 @@ def test_other_bytes_than_the_cpus_are_an_error(cupy: Cupy, monkeypatch: pytest.
             raise_one(params)
 
     def raise_one(params: bytes) -> None:
-        from mmip_gpu.device.layouts.parameters import DECODE_ITEM, layout_of
-
-        items = int(np.frombuffer(params, layout_of("synthesize_flat"))["items"][0])
-        item = np.ctypeslib.as_array((np.ctypeslib.ctypes.c_uint8 * DECODE_ITEM.itemsize).from_address(items))
-        samples = int(item.view(DECODE_ITEM)["samples"][0])
+        items = int(np.frombuffer(params, params_dtype("synthesize_flat"))["items"][0])
+        item = np.ctypeslib.as_array(
+            (np.ctypeslib.ctypes.c_uint8 * struct_dtype("DecodeItem").itemsize).from_address(items)
+        )
+        samples = int(item.view(struct_dtype("DecodeItem"))["samples"][0])
         np.ctypeslib.as_array((np.ctypeslib.ctypes.c_uint8 * 1).from_address(samples))[0] ^= 1
 
     monkeypatch.setattr(_phases, "run", wrong)

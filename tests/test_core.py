@@ -146,12 +146,11 @@ def stored(
         roi = make_roi(array, axes, classes, 6) if classes else None
         blob = mmip.encode(array, axes=axes, roi=roi, **options)
     header, at = Header.parse(blob)
-    assert header.transform is not None
     ends = np.cumsum([at, *header.payload_sizes]).tolist()
     payloads = [blob[a:b] for a, b in pairwise(ends)]
     fields = read_header(blob)[0]
     columns = reference.decode_coefficients(blob).store(fields.cell_depth, fields.edges)
-    return header, header.transform, payloads, columns
+    return header, header.fields, payloads, columns
 
 
 Stored = tuple[Header, TransformFields, list[bytes], list[NDArray[np.int32]]]
@@ -293,7 +292,7 @@ def test_symbol_counts_are_of_all_sub_streams(stored: Stored) -> None:
             symbols = np.reshape(counts[0], (_core.DC_CLASSES, _core.DC_ALPHABET))
             runs, coded = symbols[-1].sum(), symbols[:-1].sum()  # cells in runs of zeros send nothing
             assert coded <= columns[0][..., 0].size
-            assert symbols[0].sum() <= runs <= symbols[0].sum() + header.substreams
+            assert symbols[0].sum() <= runs <= symbols[0].sum() + header.fields.substreams(header.layout)
             assert symbols[0, 0] == 0
         if stage > 1:
             assert sum(chunk.count_token_contexts(stage, 1)) == coefficients
@@ -305,8 +304,7 @@ def test_a_box_holds_its_window() -> None:
     array = make("textured", (64, 300, 310), "uint8", 1)
     blob = mmip.encode(array, quality=40, cell_depth=8)
     header, _ = Header.parse(blob)
-    fields = header.transform
-    assert fields is not None
+    fields = header.fields
     sides = [8 << exponent for exponent in fields.tile_log2]
     chunk = _core.Chunk(
         planes=1,

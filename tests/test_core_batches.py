@@ -15,6 +15,7 @@ from mmip_gpu.device.tables.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.errors import CorruptData
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.axes import PlaneLayout
 
 HEADERS = _core.HEADER_CLASSES * _core.HEADER_ALPHABET
 DC_SYMBOLS = _core.DC_CLASSES * _core.DC_ALPHABET
@@ -91,7 +92,10 @@ def test_a_damaged_head_names_itself_and_the_others_are_read() -> None:
     damaged = given_heads[1].copy()
     damaged[6] ^= 1
     heads = [given_heads[0], damaged, given_heads[2]]
-    sizes, substreams = np.array([h.size for h in heads]), np.full(3, encoded.header.substreams)
+    sizes, substreams = (
+        np.array([h.size for h in heads]),
+        np.full(3, encoded.header.fields.substreams(encoded.header.layout)),
+    )
     stages, images = np.array([1, 2, 3], np.uint8), np.zeros(3, np.uint8)
     found = _core.PayloadHeads(heads, sizes, substreams, stages, images, True, 2)
     for call in (lambda: found.head(1), lambda: found.tables([0, 1], 1)):
@@ -110,7 +114,7 @@ def test_a_damaged_head_names_itself_and_the_others_are_read() -> None:
 
 def test_a_batch_of_shared_shapes_is_one_of_equal_shapes() -> None:
     plan = ChunkPlan(CodecConfig("psnr", 50.0), "zyx", False, 8, (1, 2, 2), (0, 9, 511), ((256,),), (0,))
-    layouts = [mmip.axes.PlaneLayout.of(shape) for shape in ((9, 40, 40), (8, 33, 8))]
+    layouts = [PlaneLayout.of(shape) for shape in ((9, 40, 40), (8, 33, 8))]
     one, other = (ChunkShape(layout, plan) for layout in layouts)
     shared, apart = [one, other, one], [one, ChunkShape(layouts[1], plan), ChunkShape(layouts[0], plan)]
     batches = [Batch(HostExecutor(), shapes) for shapes in (shared, apart)]

@@ -22,9 +22,8 @@ import mmip_gpu as mmip
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
-from mmip_gpu.device.encode.statistics import SAMPLE_RUN
 from mmip_gpu.device.lanes import Lane, through_lanes
-from mmip_gpu.device.layouts.parameters import layout_of
+from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype, struct_dtype
 from mmip_gpu.device.run import cuda
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
 from mmip_gpu.transform.analysis import ROUNDING
@@ -47,7 +46,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, folder: Path, **facts: Any) -> Cupy
 def sums(executor: Any, count: int) -> list[int]:
     """Sums of small arrays by a kernel, one group each."""
     arrays = [executor.upload(np.full(5, i, np.uint8)) for i in range(count)]
-    items = np.zeros(count, SAMPLE_RUN)
+    items = np.zeros(count, struct_dtype("SampleRun"))
     items["samples"], items["count"] = [executor.address(a) for a in arrays], 5
     held, found = executor.upload(items), executor.empty(2 * count, np.int64)
     executor.launch("sample_statistics", groups=count, items=executor.address(held), sums=executor.address(found))
@@ -58,7 +57,7 @@ def test_parameters_and_geometry_of_a_launch(cupy: Cupy) -> None:
     assert sums(CudaExecutor(), 3) == [0, 5, 10]
     cupy.stream = "other"
     assert sums(CudaExecutor(), 1) == [0]
-    lanes = _phases.lanes("sample_statistics")
+    lanes = KERNEL_LANES["sample_statistics"]
     assert cupy.launched == [
         ("sample_statistics", (3,), (lanes,), "default"),
         ("sample_statistics", (1,), (lanes,), "other"),
@@ -72,12 +71,12 @@ def test_more_groups_than_a_grid_has(cupy: Cupy, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(_phases, "run", lambda name, params: ran.append(params))
     CudaExecutor().launch("sample_statistics", groups=2**40, items=1, sums=2)
     assert cupy.launched[0][1] == (2**31 - 1,)
-    assert np.frombuffer(ran[0], layout_of("sample_statistics"))["groups"] == 2**40
+    assert np.frombuffer(ran[0], params_dtype("sample_statistics"))["groups"] == 2**40
 
 
-@pytest.mark.parametrize("name", _phases.names())
+@pytest.mark.parametrize("name", KERNEL_LANES)
 def test_parameters_fit_into_a_launch(name: str) -> None:
-    assert layout_of(name).itemsize <= 4096  # bytes of arguments on every architecture and CUDA version
+    assert params_dtype(name).itemsize <= 4096  # bytes of arguments on every architecture and CUDA version
 
 
 def test_binaries_are_compiled_once_and_kept(cupy: Cupy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -281,7 +280,7 @@ def test_both_executors_pass_the_same_bytes(cupy: Cupy, monkeypatch: pytest.Monk
     given: list[bytes] = []
     monkeypatch.setattr(_phases, "run", lambda name, params, descending=False: given.append(params))
     for executor in (CudaExecutor(), HostExecutor()):
-        executor.launch("sum_histograms", groups=3, histograms=4, copies=5, symbols=6, sums=7)
+        executor.launch("sum_histograms", groups=3, bins=4, copies=5, symbols=6, sums=7)
     assert given[0] == given[1] == np.array([3, 4, 5, 6, 7], np.int64).tobytes()
 
 

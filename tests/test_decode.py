@@ -34,8 +34,7 @@ def test_tiles_decode_like_stages_followed_by_synthesis(case: str, dtype: str, e
     roi = {} if "lossless" in options else {"roi": make_roi(array, axes, 3, 2), "roi_quality": "lossless"}
     blob = mmip.encode(array, axes=axes, **options, **roi)
     header, at = Header.parse(blob)
-    fields = header.transform
-    assert fields is not None
+    fields = header.fields
     payloads = [blob[a:b] for a, b in pairwise(np.cumsum([at, *header.payload_sizes]).tolist())]
     info = np.iinfo(dtype)
     for name in each_kernel:
@@ -111,8 +110,7 @@ def test_zero_frequencies_left_out_change_nothing(depth: int, mode: int, each_ke
 def test_payloads_and_outputs_that_do_not_fit_are_refused() -> None:
     blob = mmip.encode(make("half", (40, 40), "uint8", 1), quality=10)
     header, at = Header.parse(blob)
-    assert header.transform is not None
-    chunk = empty_chunk(header.transform, header.layout)
+    chunk = empty_chunk(header.fields, header.layout)
     payload = blob[at : at + header.payload_sizes[0]]
     out = np.zeros((1, 1, 40, 40), np.uint8)
     for payloads in ([], [payload] * 9):

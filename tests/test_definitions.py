@@ -13,7 +13,7 @@ import pytest
 import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.container.header import DTYPES
-from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sources import default_axes as axes_of_source
 from mmip_gpu.volume.axes import DEFAULT_AXES, PlaneLayout, default_axes

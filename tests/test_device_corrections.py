@@ -14,9 +14,9 @@ from test_device_encoding import plan_of, shape_of
 from test_device_floats import with_step
 
 from mmip_gpu import _core
-from mmip_gpu.device import HostExecutor, _phases
+from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
-from mmip_gpu.device.encode.corrections import CORRECTED_ITEM, CORRECTED_TILE, _tile_records, encode_corrections
+from mmip_gpu.device.encode.corrections import _tile_records, encode_corrections
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.transform.analysis import ROUNDING, empty_chunk
 from mmip_gpu.transform.chunk import encode_chunk
@@ -123,11 +123,6 @@ def test_any_residuals(data: st.DataObject) -> None:
     core, device = both_ways(HostExecutor(data.draw(st.booleans())), chunk, *planes)
     assert core[0] == device[0]
     assert np.array_equal(core[1], device[1])
-
-
-def test_the_records_are_laid_out_as_the_kernels_have_them() -> None:
-    assert CORRECTED_ITEM.itemsize == _phases.struct_bytes("CorrectedItem")
-    assert CORRECTED_TILE.itemsize == _phases.struct_bytes("CorrectedTile")
 
 
 def test_places_past_two_to_the_31_samples() -> None:

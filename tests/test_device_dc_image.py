@@ -13,10 +13,9 @@ from strategies import DTYPES, make
 from test_device_encoding import plan_of
 from test_device_floats import with_step
 
-from mmip_gpu.device import HostExecutor, _phases
+from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
-from mmip_gpu.device.encode.dc_images import DC_IMAGE_ITEM
-from mmip_gpu.transform.analysis import ROUNDING, analyzed_chunk
+from mmip_gpu.transform.analysis import ROUNDING, analyze, prepare
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 
@@ -46,10 +45,10 @@ def assert_coded_alike(executor: HostExecutor, arrays: list[NDArray[Any]], plans
     chunks = [Chunk(executor.upload(a), plan) for a, plan in zip(arrays, plans, strict=True)]
     for array, plan, found in zip(arrays, plans, encode_batch(executor, chunks, ROUNDING), strict=True):
         expected = encode_chunk(array, plan, allow_raw=False)
-        fields = expected.header.transform
+        fields = expected.header.fields
         assert fields is not None
         assert tuple(found.payloads) == expected.payloads
-        assert found.errors == analyzed_chunk(array, plan, None, 1).errors
+        assert found.errors == analyze(prepare(array, plan, 1), plan, None).errors
         assert (found.offset, [tuple(d) for d in found.recon]) == (fields.offset, list(fields.recon))
         assert found.dc_recon == (None if fields.dc_image is None else list(fields.dc_image))
 
@@ -75,7 +74,3 @@ def test_any_dc_image(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(("noise", "smooth", "textured", "edges", "half")))
     array = make(kind, shape, data.draw(st.sampled_from(DTYPES)), 5)
     assert_coded_alike(HostExecutor(data.draw(st.booleans())), [array], [plan])
-
-
-def test_the_record_is_laid_out_as_the_kernels_have_it() -> None:
-    assert DC_IMAGE_ITEM.itemsize == _phases.struct_bytes("DcImageItem")

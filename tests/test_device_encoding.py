@@ -19,11 +19,12 @@ from mmip_gpu.device.encode.analysis import Source, analyze
 from mmip_gpu.device.encode.batch import Chunk, CodedChunk, encode_batch
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.encode.search import Search
-from mmip_gpu.device.layouts.parameters import PAYLOAD_ITEM, SAMPLE_ITEM
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.transform.analysis import ROUNDING, analyzed_chunk, cell_map, empty_chunk
+from mmip_gpu.transform.analysis import ROUNDING, cell_map, empty_chunk, prepare
+from mmip_gpu.transform.analysis import analyze as analyze_on_host
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, sample_offset
 from mmip_gpu.volume.axes import PlaneLayout
@@ -85,7 +86,7 @@ def analyzed(case: tuple[str, tuple[int, ...], str, ChunkPlan, int]) -> _core.Ch
     kind, shape, dtype, plan, roi = case
     array = make(kind, shape, dtype, 5)
     classes = make_roi(array, plan.axes, roi, 3) if roi else None
-    return analyzed_chunk(array, plan, classes, 1).chunk
+    return analyze_on_host(prepare(array, plan, 1), plan, classes).chunk
 
 
 def at_effort(case: Any, effort: int) -> Any:
@@ -176,7 +177,7 @@ def test_payloads_of_an_unequal_batch(executor: HostExecutor) -> None:
 def run_crcs(executor: HostExecutor, streams: list[bytes]) -> list[int]:
     """Crcs of the groups of one payload's sub-streams."""
     sizes = np.array([len(s) for s in streams], np.uint32)
-    payload = np.zeros(1, PAYLOAD_ITEM)
+    payload = np.zeros(1, struct_dtype("PayloadItem"))
     payload["streams"], payload["body"] = sizes.size, 3
     output = np.frombuffer(b"***" + b"".join(streams), np.uint8)
     arrays = {
@@ -262,7 +263,7 @@ def test_an_unequal_batch_from_samples_to_payloads(executor: HostExecutor) -> No
         classes = make_roi(array, plan.axes, roi, 3) if roi else None
         expected = encode_chunk(array, plan, classes, allow_raw=False)
         assert tuple(found.payloads) == expected.payloads
-        fields = expected.header.transform
+        fields = expected.header.fields
         assert fields is not None
         assert (found.offset, tuple(tuple(d) for d in found.recon)) == (fields.offset, fields.recon)
 
@@ -325,7 +326,7 @@ def test_kernels_reach_past_two_to_the_31_samples(executor: HostExecutor, search
     moved = batch.tiles.copy()
     for name in ("first_cell", "first_entry", "first_span", "cell"):
         moved[name] = last[name]
-    source = np.zeros(1, SAMPLE_ITEM)
+    source = np.zeros(1, struct_dtype("SampleItem"))
     source["samples"] = executor.address(held) - 2 * z * 2048 * 2048
     source["shape"], source["type"], source["offset"] = whole.layout.volume, 2, 30000
     source["rounding"], source["dc_unit"], source["search"] = 96, 1, search

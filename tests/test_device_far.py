@@ -17,8 +17,7 @@ from test_device_palettes import analyzed, few_values
 
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.packing import pack
-from mmip_gpu.device.layouts.mask_parameters import PADDED_ITEM
-from mmip_gpu.device.layouts.parameters import PAYLOAD_ITEM, SAMPLE_ITEM, TILE_ITEM
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.tables.batches import Batch
 
 CELLS, ENTRIES = 2**33, 2**35
@@ -33,7 +32,7 @@ FAR: dict[str, tuple[int, dict[str, int]]] = {
     "first_span": (2**34, {"nonzeros": 2, "headers": 2, "densities": 4}),
     "first_run": (2**32 + 5, {"runs": 4}),
     "first_stream": (2**32 + 7, {"sizes": 4, "offsets": 8}),
-    "first_symbol": (2**33 + 1, {"words": 4, "histograms": 4}),
+    "first_symbol": (2**33 + 1, {"words": 4, "bins": 4}),
     "body": (2**36, {"output": 1}),
     "slices": ((CELLS + ENTRIES) // 64, {"mask": 8}),
 }
@@ -52,11 +51,11 @@ class FarExecutor(HostExecutor):
         """Copy of a host array, its places moved."""
         moved = super().upload(array)
         for name in moved.dtype.names or ():
-            if moved.dtype in (TILE_ITEM, PAYLOAD_ITEM) and name in FAR:
+            if moved.dtype in (struct_dtype("TileItem"), struct_dtype("PayloadItem")) and name in FAR:
                 moved[name] += FAR[name][0]
-        if moved.dtype == TILE_ITEM:
+        if moved.dtype == struct_dtype("TileItem"):
             moved["cell"][:, 0] += SLICES_BEFORE
-        if moved.dtype in (SAMPLE_ITEM, PADDED_ITEM):
+        if moved.dtype in (struct_dtype("SampleItem"), struct_dtype("PaddedItem")):
             self._move_samples(moved)
         return moved
 
@@ -66,7 +65,7 @@ class FarExecutor(HostExecutor):
         fields = {"samples": rows * items["shape"][:, 1] * items["shape"][:, 2]}
         cells = SLICES_BEFORE * -(-items["shape"][:, 1] // 8) * -(-items["shape"][:, 2] // 8)
         fields["classes"] = cells
-        if items.dtype == PADDED_ITEM:
+        if items.dtype == struct_dtype("PaddedItem"):
             fields["filled"] = fields["samples"]
             fields["values"] = fields["weights"] = 4 * SLICES_BEFORE * items["level_room"]
         for name, before in fields.items():

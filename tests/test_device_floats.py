@@ -54,7 +54,7 @@ def test_payloads_of_float_chunks_beside_others(executor: HostExecutor) -> None:
     chunks = [Chunk(executor.upload(a), plan) for a, plan in zip(arrays, plans, strict=True)]
     for array, plan, found in zip(arrays, plans, encode_batch(executor, chunks, ROUNDING), strict=True):
         expected = encode_chunk(array, plan, allow_raw=False)
-        fields, loss = expected.header.transform, expected.header.loss
+        fields, loss = expected.header.fields, expected.header.loss
         assert fields is not None
         assert tuple(found.payloads) == expected.payloads
         assert (found.offset, tuple(map(tuple, found.recon))) == (fields.offset, fields.recon)

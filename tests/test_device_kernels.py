@@ -7,8 +7,7 @@ import re
 import pytest
 from nvrtc import compiled
 
-from mmip_gpu.device import _phases
-from mmip_gpu.device.layouts.parameters import layout_of
+from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.cuda import COMPILE_OPTIONS, SOURCE
 
 MOST_REGISTERS, MOST_SHARED = 128, 48 * 1024
@@ -25,16 +24,11 @@ def test_kernels_compile_within_their_bounds(architecture: str) -> None:
             strict=True,
         )
     )
-    assert sorted(found) == sorted(_phases.names())
+    assert sorted(found) == sorted(KERNEL_LANES)
     for name, (registers, shared) in found.items():
         assert int(registers) <= MOST_REGISTERS, name
         assert int(shared or 0) <= MOST_SHARED, name
     assert not re.findall(r"[1-9]\d* bytes spill", log), log
-
-
-@pytest.mark.parametrize("name", _phases.names())
-def test_parameters_are_laid_out_as_the_kernel_has_them(name: str) -> None:
-    assert layout_of(name).itemsize == _phases.params_bytes(name)
 
 
 def test_wrappers_hold_no_numbers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from strategies import make
 
 import mmip_gpu as mmip
+from mmip_gpu.codecs import Codec, codec_of
+from mmip_gpu.container.header import Header
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode import containers
 from mmip_gpu.device.lanes import Lane, cut_batches, halved, through_lanes
@@ -150,11 +153,11 @@ def test_batches_of_the_host_pass_through_lanes(room: int, monkeypatch: pytest.M
     assert mmip.encode_batch(chunks, psnr=40, effort=1, device="gpu") == blobs
     for options in ({}, {"scale": 2, "region": (slice(2, 9), slice(0, 20))}):
         expected = mmip.decode_batch(blobs, **options)  # type: ignore[arg-type]
-        found = containers.decode_containers(blobs, executor=executor, **options)  # type: ignore[arg-type]
+        found = containers.decode_containers(blobs, codec_of, executor=executor, **options)  # type: ignore[arg-type]
         assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
     assert executor.most > 1 if room == 1 else executor.streams > 0
     damaged = [*blobs[:5], blobs[5][:-9] + bytes(9), *blobs[6:]]
-    found = containers.decode_containers(damaged, executor=executor)
+    found = containers.decode_containers(damaged, codec_of, executor=executor)
     assert isinstance(found[5], CorruptData)
     assert "stage 3, sub-stream" in str(found[5])
     whole = mmip.decode_batch(blobs)
@@ -188,3 +191,19 @@ def test_where_memory_is_short_halves_are_tried() -> None:
     assert halved(executor, [1, 2, 9, 2, 3], work, lambda n: n) == [-1, -2, 9, -2, -3]
     assert tried == [[1, 2, 9, 2, 3], [1, 2], [9, 2, 3], [9], [2, 3]]
     assert executor.released == 3
+
+
+def test_kinds_without_kernels_are_decoded_by_the_host() -> None:
+    kept = np.arange(6, dtype=np.uint8).reshape(2, 3)  # smaller as it is
+    blobs = mmip.encode_batch([make("textured", (40, 50), "uint8", 1), kept], psnr=40)
+    assert [mmip.inspect(blob)["kind"] for blob in blobs] == ["transform", "raw"]
+    found = containers.decode_containers(blobs, codec_of, executor=HostExecutor(), region=(slice(0, 2), slice(1, 3)))
+    assert np.array_equal(found[1], kept[:, 1:])
+    assert np.array_equal(found[0], mmip.decode(blobs[0])[:2, 1:3])
+
+    def no_kernels(header: Header[Any]) -> Codec:
+        return replace(codec_of(header), has_kernels=False)
+
+    with pytest.warns(RuntimeWarning, match="no kernels decode transform containers"):
+        found = containers.decode_containers(blobs[:1], no_kernels, executor=HostExecutor())
+    assert np.array_equal(found[0], mmip.decode(blobs[0]))

@@ -15,11 +15,10 @@ from test_device_encoding import core_payloads, host_indices, plan_of, uploaded
 from test_device_palettes import few_values
 
 from mmip_gpu import _core
-from mmip_gpu.device import HostExecutor, _phases
+from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
 from mmip_gpu.device.encode.masks import fill_padding
 from mmip_gpu.device.encode.packing import pack
-from mmip_gpu.device.layouts.mask_parameters import LEVEL_ITEM, PADDED_ITEM
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.transform.analysis import ROUNDING, cell_map, empty_chunk
 from mmip_gpu.transform.chunk import encode_chunk
@@ -91,14 +90,9 @@ def check_payloads(executor: HostExecutor, cases: list[Case]) -> None:
     for (array, plan, _), roi, found in zip(cases, rois, encode_batch(executor, chunks, ROUNDING), strict=True):
         expected = encode_chunk(array, plan, roi, allow_raw=False)
         assert tuple(found.payloads) == expected.payloads
-        fields = expected.header.transform
+        fields = expected.header.fields
         assert fields is not None
         assert (found.offset, tuple(tuple(d) for d in found.recon)) == (fields.offset, fields.recon)
-
-
-def test_structs_are_laid_out_as_the_kernels_have_them() -> None:
-    for name, layout in (("PaddedItem", PADDED_ITEM), ("LevelItem", LEVEL_ITEM)):
-        assert layout.itemsize == _phases.struct_bytes(name)
 
 
 @pytest.mark.parametrize("case", CASES[:9], ids=IDS[:9])

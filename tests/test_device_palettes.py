@@ -16,7 +16,7 @@ from mmip_gpu import _core
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
-from mmip_gpu.transform.analysis import analyzed_chunk
+from mmip_gpu.transform.analysis import analyze, prepare
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 
@@ -35,7 +35,10 @@ def few_values(shape: tuple[int, ...], dtype: str, values: int, seed: int) -> ND
 
 
 def analyzed(array: NDArray[Any], plan: ChunkPlan) -> tuple[_core.Chunk, ChunkShape, dict[str, NDArray[Any]]]:
-    chunk, shape = analyzed_chunk(array, plan, None, 1).chunk, ChunkShape(PlaneLayout.of(array.shape, plan.axes), plan)
+    chunk, shape = (
+        analyze(prepare(array, plan, 1), plan, None).chunk,
+        ChunkShape(PlaneLayout.of(array.shape, plan.axes), plan),
+    )
     return chunk, shape, host_indices(chunk, shape)
 
 

@@ -15,10 +15,10 @@ from test_device_padding import padded
 from test_device_palettes import few_values
 
 from mmip_gpu import _core
-from mmip_gpu.device import HostExecutor, _phases
+from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode import search
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
-from mmip_gpu.transform.analysis import ROUNDING
+from mmip_gpu.transform.analysis import ROUNDING, analyze, prepare
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 
@@ -54,7 +54,7 @@ def check_chunks(executor: HostExecutor, chunks: list[tuple[NDArray[Any], ChunkP
     modes = np.zeros(_core.MODE_COUNT, np.int64)
     for (array, plan), found in zip(chunks, encode_batch(executor, held, ROUNDING), strict=True):
         assert tuple(found.payloads) == encode_chunk(array, plan, None, allow_raw=False).payloads
-        modes += encoding.analyzed_chunk(array, plan, None, 1).chunk.mode_counts()
+        modes += analyze(prepare(array, plan, 1), plan, None).chunk.mode_counts()
     return modes
 
 
@@ -90,10 +90,6 @@ def test_rates_are_those_of_the_codes_that_would_be_sent(stage: int) -> None:
     chosen = _core.chosen_rates(np.array([stage], np.uint8), np.zeros(1, np.int64), counts, 1)
     assert chosen[often] <= 1 + 2 < builtin[often]
     assert np.array_equal(np.delete(chosen, np.r_[row]), np.delete(builtin, np.r_[row]))
-
-
-def test_entries_are_laid_out_as_the_kernel_has_them() -> None:
-    assert _phases.struct_bytes("Entry") == search.ENTRY_BYTES
 
 
 @given(

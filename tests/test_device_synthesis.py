@@ -15,7 +15,7 @@ from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.encode.statistics import differences, sample_statistics
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
-from mmip_gpu.transform.analysis import Analysis, analyzed_chunk
+from mmip_gpu.transform.analysis import Analysis, analyze, prepare
 from mmip_gpu.volume.axes import PlaneLayout
 
 
@@ -27,20 +27,20 @@ def executor(request: pytest.FixtureRequest) -> HostExecutor:
 def analysis_of(case: Any) -> Analysis:
     kind, shape, dtype, plan, roi = case
     array = make(kind, shape, dtype, 5)
-    return analyzed_chunk(array, plan, make_roi(array, plan.axes, roi, 3) if roi else None, 1)
+    return analyze(prepare(array, plan, 1), plan, make_roi(array, plan.axes, roi, 3) if roi else None)
 
 
 def planes_from_indices(executor: HostExecutor, cases: list[Any]) -> tuple[list[NDArray[Any]], list[Analysis]]:
     found, shapes = [analysis_of(case) for case in cases], [shape_of(case) for case in cases]
     indices = uploaded(executor, [host_indices(a.chunk, s) for a, s in zip(found, shapes, strict=True)])
-    chunks = [Reconstruction(a.planes.dtype, a.offset, a.chunk.recon) for a in found]
+    chunks = [Reconstruction(a.prepared.planes.dtype, a.offset, a.chunk.recon) for a in found]
     return Synthesizer(executor).planes(Batch(executor, shapes), indices, chunks), found
 
 
 def test_decoded_planes_of_an_unequal_batch(executor: HostExecutor) -> None:
     planes, analyses = planes_from_indices(executor, CASES)
     for found, analysis, name in zip(planes, analyses, IDS, strict=True):
-        assert found.dtype == analysis.planes.dtype
+        assert found.dtype == analysis.prepared.planes.dtype
         assert np.array_equal(executor.download(found), analysis.decoded()), name
 
 
@@ -83,11 +83,11 @@ def test_padding_is_put_back(executor: HostExecutor, depth: int) -> None:
     array = make("textured", (9, 17, 30), "uint16", 5)
     array[:, 4:9, 11:] = 7
     plan = plan_of("zyx", depth, 900.0, padding=7)
-    analysis = analyzed_chunk(array, plan, None, 1)
+    analysis = analyze(prepare(array, plan, 1), plan, None)
     batch = Batch(executor, [ChunkShape(PlaneLayout.of(array.shape, "zyx"), plan)])
     indices = uploaded(executor, [host_indices(analysis.chunk, batch.shapes[0])])
-    mask = executor.upload(padding_words(analysis.planes, batch))
-    chunk = Reconstruction(analysis.planes.dtype, analysis.offset, analysis.chunk.recon)
+    mask = executor.upload(padding_words(analysis.prepared.planes, batch))
+    chunk = Reconstruction(analysis.prepared.planes.dtype, analysis.offset, analysis.chunk.recon)
     (found,) = Synthesizer(executor).planes(batch, indices, [chunk], mask)
     assert np.array_equal(executor.download(found), analysis.decoded())
     assert np.all(found[0][array == 7] == 7)

@@ -23,7 +23,8 @@ from gpu_traffic import Work, moved, prediction_tables
 from machine import HERE, RESULTS
 from standin_cupy import Cupy
 
-from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
+from mmip_gpu.device import CudaExecutor, HostExecutor
+from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run import clocks
 from mmip_gpu.errors import BackendUnavailable
 
@@ -72,7 +73,7 @@ def test_rehearsal_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert {"encode random", "decode extreme", "damage random, crcs off"} <= {row["check"] for row in checks}
     assert all(row["device"].startswith("none") for row in checks)
     kernels = rows(tmp_path, "kernels")
-    assert {row["kernel"] for row in kernels} <= {*_phases.names(), "outside kernels"}
+    assert {row["kernel"] for row in kernels} <= {*KERNEL_LANES, "outside kernels"}
     assert {"analyze_volumes", "write_tokens", "unpack_tokens", "synthesize_flat"} <= {r["kernel"] for r in kernels}
     assert all(float(row["of_copy"]) > 0 for row in kernels if row["kernel"] == "unpack_tokens")
     rates = rows(tmp_path, "rates")
@@ -238,7 +239,7 @@ def test_targets_are_judged_by_the_rows(run: Run) -> None:
 
 
 def test_every_kernel_of_the_main_path_has_its_bytes() -> None:
-    assert set(gpu_traffic.BYTES) <= set(_phases.names())
+    assert set(gpu_traffic.BYTES) <= set(KERNEL_LANES)
     assert {*gpu_traffic.ENCODE, *gpu_traffic.DECODE} <= set(gpu_traffic.BYTES)
     work = Work(1000, 2, 8, nonzeros=0.5, bits=4.0)
     assert moved("sample_statistics", work) == 2000

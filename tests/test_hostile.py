@@ -23,7 +23,9 @@ from strategies import make, make_roi
 from vectors.explain import header_fields
 
 import mmip_gpu as mmip
+from mmip_gpu.codecs import Limits, Wanted
 from mmip_gpu.container.header import Header
+from mmip_gpu.container.payload import parts_of
 from mmip_gpu.transform.chunk import decode_chunk
 
 ERRORS = (mmip.CorruptData, mmip.TruncatedData, mmip.UnsupportedVersion, mmip.LimitExceeded)
@@ -72,8 +74,6 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     ("magic", b"MMIQ"),
     ("magic", b"\0\0\0\0"),
     ("kind (transform)", 0),
-    ("kind (transform)", 2),
-    ("kind (transform)", 255),
     ("dtype", 4),
     ("dtype", 255),
     ("ndim", 0),
@@ -185,6 +185,16 @@ def test_other_versions_are_told_apart(small: bytes, version: int) -> None:
     for blob in (patched(small, "version", version), small[:4] + struct.pack("<H", version) + small[6:]):
         with pytest.raises(mmip.UnsupportedVersion):
             mmip.decode(blob)
+
+
+@pytest.mark.parametrize("kind", [2, 3, 255])
+def test_other_kinds_are_told_apart(small: bytes, kind: int) -> None:
+    bad = patched(small, "kind (transform)", kind)
+    for call in (mmip.decode, mmip.inspect):
+        with pytest.raises(mmip.UnsupportedVersion, match=f"container kind: .* found {kind}"):
+            call(bad)
+    with pytest.raises(reference.UnsupportedError, match=f"kind {kind}"):
+        reference.decode(bad)
 
 
 @pytest.mark.parametrize("change", [-8, -1, 1, 20, 60000])
@@ -398,16 +408,16 @@ def test_other_head_sizes_are_corrupt(head: int) -> None:
     bad = struct.pack("<I", head) + payloads[4:16]
     for check_crc in (True, False):
         with pytest.raises(mmip.CorruptData):
-            decode_chunk(header, lambda _: bad, stages=1, check_crc=check_crc)
+            decode_chunk(header, parts_of([bad]), Wanted(1), Limits(check_crc=check_crc))
 
 
 def test_payloads_of_another_size_are_told_apart(small: bytes) -> None:
     header, at = Header.parse(small)
     size = header.payload_sizes[0]
     with pytest.raises(mmip.TruncatedData):
-        decode_chunk(header, lambda _: small[at : at + size - 1], stages=1)
+        decode_chunk(header, parts_of([small[at : at + size - 1]]), Wanted(1), Limits())
     with pytest.raises(mmip.CorruptData):
-        decode_chunk(header, lambda _: small[at : at + size + 1], stages=1)
+        decode_chunk(header, parts_of([small[at : at + size + 1]]), Wanted(1), Limits())
 
 
 # --- sizes that the bytes cannot hold
@@ -432,14 +442,14 @@ HOSTILE_SCRIPT = """
 import json, re, resource, sys, time
 from dataclasses import replace
 import mmip_gpu as mmip
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.container import Header
+from mmip_gpu.container.header import Header
+from mmip_gpu.volume.axes import PlaneLayout
 axes, shape, size, call = json.loads(sys.argv[1])
 true = mmip.encode(mmip.phantom2d(64), quality=10)
 mmip.decode(true)
 header, at = Header.parse(true)
-fields = header.transform if size is None else replace(header.transform, stage_bytes=(size,) * 3)
-blob = replace(header, layout=PlaneLayout.of(tuple(shape), axes), transform=fields).to_bytes() + true[at:]
+fields = header.fields if size is None else replace(header.fields, stage_bytes=(size,) * 3)
+blob = replace(header, layout=PlaneLayout.of(tuple(shape), axes), fields=fields).to_bytes() + true[at:]
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 
 def peak():  # of this process alone: ru_maxrss would start at what the parent had

@@ -18,6 +18,7 @@ from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
+from mmip_gpu.container.header import Header
 from numcodecs_plugin import StageCodec
 
 corrections_module = reference.encode.__globals__  # the names that reference.encode looks up
@@ -221,7 +222,7 @@ def test_damaged_corrections_behind_their_checksums() -> None:
     """An error kind or an array, whatever the bytes."""
     header = CASES["corrected_3d"]
     data = reference.encode(header, random_coefficients(np.random.default_rng(3), header))
-    fields = mmip.container.Header.parse(data)[0].transform
+    fields = Header.parse(data)[0].fields
     assert fields is not None
     payload = data[len(data) - fields.stage_bytes[-1] :]
     chunk = _core.Chunk(1, [19, 20, 41], 8, [1, 1, 2], [0, 511], [[256]], [0], [[0, 0, 0]])

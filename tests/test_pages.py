@@ -1,4 +1,4 @@
-"""The pages on compressing into Zarr, on clusters and on reading progressively: their commands run, in their order."""
+"""The pages on the command line, on stores, on clusters and on reading progressively: their commands run in order."""
 
 from __future__ import annotations
 
@@ -67,6 +67,13 @@ def background() -> Iterator[list[subprocess.Popen[bytes]]]:
         for process in processes:
             process.kill()
             process.wait()
+
+
+def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_page("command-line.md", {}, [])
+    expected = {"stage3.npy", "roi.mmip", "plain.json", "progressive.png", "phantom.zarr", "coarse.npy", "series"}
+    assert expected <= {p.name for p in tmp_path.iterdir()}
 
 
 def test_compress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,14 +40,6 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_walk(tmp_path: Path) -> None:
-    for command in block("walk"):
-        done = run(command, tmp_path)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-    expected = {"stage3.npy", "roi.mmip", "plain.json", "progressive.png", "phantom.zarr", "coarse.npy", "series"}
-    assert expected <= {p.name for p in tmp_path.iterdir()}
-
-
 def test_the_demo(tmp_path: Path) -> None:
     (line,) = block("demo line")
     done = run(line.rpartition("&& .venv/bin/")[2], tmp_path)

@@ -27,10 +27,10 @@ from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.device import CudaExecutor, HostExecutor, _phases
+from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.stage_arrays import device_decoding, device_encoding
 from mmip_gpu.stage_arrays.device_decoding import StagePart, decode_stages
-from mmip_gpu.stage_arrays.device_encoding import COLUMNS_ITEM, encode_stages
+from mmip_gpu.stage_arrays.device_encoding import encode_stages
 from numcodecs_plugin import StageCodec
 
 NEEDS_PARTS = pytest.mark.skipif(
@@ -380,10 +380,6 @@ def test_what_is_asked_of_cupy(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_p
         assert all(isinstance(columns, standin_cupy.DeviceArray) for columns in found)
         assert encode_stages(array.serializer, found, CudaExecutor()) == blobs
     assert {"write_columns", "read_columns"} & {name for name, *_ in cupy.launched}
-
-
-def test_the_record_of_columns_is_that_of_the_kernels() -> None:
-    assert COLUMNS_ITEM.itemsize == _phases.struct_bytes("ColumnsItem")
 
 
 def test_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

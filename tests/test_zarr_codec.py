@@ -29,6 +29,7 @@ import mmip_gpu as mmip
 from mmip_gpu.container import byte_ranges
 from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
+from mmip_gpu.transform import extent
 from numcodecs_plugin import Mmip, MmipV2, partial_read
 from numcodecs_plugin.chunks import decode_host
 
@@ -320,8 +321,8 @@ def test_selections_by_indices_read_parts(one_chunk: Any, pipeline: str) -> None
 def test_parts_of_other_modes(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """Corrections, padding masks and raw chunks; every header and head in two rounds."""
     monkeypatch.setattr(partial_read, "WHOLE", 0)
-    monkeypatch.setattr(partial_read, "_HEAD", 16)
-    monkeypatch.setattr(partial_read, "_HEAD_PER_SUBSTREAM", 0)
+    monkeypatch.setattr(extent, "_HEAD", 16)
+    monkeypatch.setattr(extent, "_HEAD_PER_SUBSTREAM", 0)
     monkeypatch.setattr(byte_ranges, "_GAP", 0)
     data = np.random.default_rng(1).integers(0, 3000, (12, 70, 70)).astype(np.uint16)
     data[:, :, 50:] = 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,10 @@ from numpy.typing import NDArray
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.files import write_json
 from mmip_gpu.cli.tables import shape_text
+from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.payload import parts_of
 from mmip_gpu.device import CudaExecutor, Executor
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
@@ -28,7 +30,7 @@ from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
 from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.sources import open_source
 from mmip_gpu.transform.analysis import ROUNDING
-from mmip_gpu.transform.chunk import Encoded, decode_chunk, encode_chunk
+from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
@@ -96,12 +98,13 @@ def _row(mode: str, place: str, array: NDArray[Any], encoded: Encoded) -> dict[s
 def _cpu_rates(array: NDArray[Any], plan: ChunkPlan, encoded: Encoded, threads: int) -> dict[str, float]:
     clock = HostClock()
     _, encode = median_seconds(clock, lambda: encode_chunk(array, plan, threads=threads, allow_raw=False))
-    _, decode = median_seconds(clock, lambda: decode_chunk(encoded.header, _stages(encoded), threads=threads))
+    _, decode = median_seconds(clock, lambda: _decoded(encoded, threads))
     return {"encode MB/s": array.nbytes / encode / 1e6, "decode MB/s": array.nbytes / decode / 1e6}
 
 
-def _stages(encoded: Encoded) -> Callable[[int], bytes]:
-    return lambda stage: encoded.payloads[stage - 1]
+def _decoded(encoded: Encoded, threads: int = 1) -> NDArray[Any]:
+    header = encoded.header
+    return codec_of(header).decode(header, parts_of(encoded.payloads), Wanted(), Limits(threads))
 
 
 def _gpu_rates(executor: Executor, array: NDArray[Any], plan: ChunkPlan, encoded: Encoded) -> dict[str, float]:
@@ -116,6 +119,6 @@ def _gpu_rates(executor: Executor, array: NDArray[Any], plan: ChunkPlan, encoded
     payloads = [executor.upload(np.frombuffer(payload, np.uint8)) for payload in encoded.payloads]
     jobs, decoder = [DecodeJob(encoded.header, payloads)], Decoder(executor)
     arrays, seconds = median_seconds(clock, lambda: decoder.decode(jobs).results())
-    if not np.array_equal(executor.download(arrays[0]), decode_chunk(encoded.header, _stages(encoded))):
+    if not np.array_equal(executor.download(arrays[0]), _decoded(encoded)):
         raise VerificationError("the GPU gives other samples than the CPU: run benchmarks/gpu.py")
     return rates | {"decode MB/s": array.nbytes / seconds / 1e6}

@@ -21,7 +21,7 @@ Fetched: TypeAlias = "Buffer | None"
 Reading: TypeAlias = "Generator[list[Span | None], list[Fetched], Any]"
 """Yields what to fetch (None: all bytes), is sent the bytes of each, returns the part; None stands for no chunk."""
 
-__all__ = ["START", "WHOLE", "Fetched", "Reading", "Span", "Sparse", "advance", "or_whole"]
+__all__ = ["START", "WHOLE", "Fetched", "Reading", "Span", "Sparse", "advance", "joined", "or_whole"]
 
 START = 4096  # bytes of a chunk, in the first round: any header, and all of a small chunk
 WHOLE = 1 << 16  # chunks up to here are read at once
@@ -58,6 +58,12 @@ class Sparse:
     def __post_init__(self) -> None:
         self.data = bytearray(self.size)
 
+    def part(self, first: int, end: int | None) -> memoryview | None:
+        """Bytes that are held; None of others."""
+        last = self.size if end is None else end
+        is_held = any(a <= first and last <= b for a, b in self._held)
+        return memoryview(self.data)[first:last] if is_held else None
+
     def put(self, span: Span, fetched: Fetched) -> None:
         """Keep what was fetched of a span."""
         found = memoryview(fetched or b"").cast("B")
@@ -69,14 +75,24 @@ class Sparse:
 
     def fetch(self, spans: Iterable[Span]) -> Generator[list[Span | None], list[Fetched], None]:
         """Ask for those of the spans that are not held, near ones together."""
-        wanted: list[Span] = []
-        for first, end in sorted(spans):
-            if any(a <= first and end <= b for a, b in self._held):
-                continue
-            if wanted and first <= wanted[-1][1] + _GAP:
-                wanted[-1] = wanted[-1][0], max(end, wanted[-1][1])
-            else:
-                wanted.append((first, end))
+        wanted = joined((span for span in spans if self.part(*span) is None), _GAP)
         if wanted:
             for span, found in zip(wanted, (yield [*wanted]), strict=True):
                 self.put(span, found)
+
+
+def joined(spans: Iterable[Span], gap: int = 0) -> list[Span]:
+    """Spans in order, those with at most `gap` bytes between them as one.
+
+    Examples
+    --------
+    >>> joined([(4, 6), (0, 2), (2, 3)])
+    [(0, 3), (4, 6)]
+    """
+    found: list[Span] = []
+    for first, end in sorted(spans):
+        if found and first <= found[-1][1] + gap:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((first, end))
+    return found

@@ -6,6 +6,7 @@ Values: what a codec made, in; the bytes of the container out (FORMAT.md section
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mmip_gpu.container.header import Header
 
@@ -16,7 +17,7 @@ __all__ = ["Encoded"]
 class Encoded:
     """A coded chunk: header and one payload a stage (the raw kind has one)."""
 
-    header: Header
+    header: Header[Any]
     payloads: tuple[bytes, ...]
 
     @property

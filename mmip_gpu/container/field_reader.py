@@ -11,10 +11,10 @@ from typing import Any
 
 from mmip_gpu.errors import CorruptData
 
-__all__ = []
+__all__ = ["FieldReader", "expect"]
 
 
-class _Reader:
+class FieldReader:
     """Takes fields off the header's bytes in order."""
 
     def __init__(self, data: bytes) -> None:
@@ -23,9 +23,11 @@ class _Reader:
 
     @property
     def left(self) -> int:
+        """Bytes that were not taken."""
         return len(self._data) - self._at
 
     def take(self, form: str) -> tuple[Any, ...]:
+        """The next fields, in the notation of `struct`, little endian."""
         size = struct.calcsize("<" + form)
         if size > self.left:
             raise CorruptData(f"header: expected {size} more bytes, found {self.left}")
@@ -34,6 +36,7 @@ class _Reader:
         return values
 
 
-def _expect(condition: bool, field: str, found: object) -> None:
+def expect(condition: bool, field: str, found: object) -> None:
+    """Raise CorruptData, with the field and what was found, unless the condition holds."""
     if not condition:
         raise CorruptData(f"header: {field} out of range: {found}")

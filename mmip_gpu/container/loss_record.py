@@ -8,19 +8,19 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mmip_gpu.config import MODES
-from mmip_gpu.container.field_reader import _expect, _Reader
+from mmip_gpu.container.field_reader import FieldReader, expect
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["UNKNOWN_ERROR", "LossRecord", "reached_bound"]
 
 
 UNKNOWN_ERROR = 2**32 - 1
-
-
 _LOSS = struct.Struct("<BdBiiQI")
-
-
 _FLOAT_LOSS = struct.Struct("<BdBffdf")
 
 
@@ -52,18 +52,25 @@ class LossRecord:
         peak = self.maximum - self.minimum
         return 10 * math.log10(peak * peak * samples / self.sse) if peak else -math.inf
 
+    def to_bytes(self, is_float: bool) -> bytes:
+        """The record as it stands in a header of such samples."""
+        record = _FLOAT_LOSS if is_float else _LOSS
+        mode, reached = MODES.index(self.mode), (self.minimum, self.maximum, self.sse, self.max_error)
+        return record.pack(mode, self.requested, self.verified, *reached)
 
-def _read_loss(fields: _Reader, is_float: bool) -> LossRecord:
-    record = _FLOAT_LOSS if is_float else _LOSS
-    mode, requested, verified, low, high, sse, max_error = fields.take(record.format.lstrip("<"))
-    _expect(mode < len(MODES), "mode", mode)
-    _expect(math.isfinite(requested), "requested", requested)
-    _expect(requested == 0 or MODES[mode] != "lossless", "requested", requested)
-    _expect(verified <= 1, "verified", verified)
-    _expect(low <= high and math.isfinite(low) and math.isfinite(high), "minimum and maximum", (low, high))
-    _expect(sse >= 0 and math.isfinite(sse), "sse", sse)
-    _expect(max_error >= 0, "max_error", max_error)
-    return LossRecord(MODES[mode], float(requested), bool(verified), low, high, sse, max_error)
+    @classmethod
+    def read(cls, reader: FieldReader, is_float: bool) -> Self:
+        """Take the record off a header of such samples."""
+        record = _FLOAT_LOSS if is_float else _LOSS
+        mode, requested, verified, low, high, sse, max_error = reader.take(record.format.lstrip("<"))
+        expect(mode < len(MODES), "mode", mode)
+        expect(math.isfinite(requested), "requested", requested)
+        expect(requested == 0 or MODES[mode] != "lossless", "requested", requested)
+        expect(verified <= 1, "verified", verified)
+        expect(low <= high and math.isfinite(low) and math.isfinite(high), "minimum and maximum", (low, high))
+        expect(sse >= 0 and math.isfinite(sse), "sse", sse)
+        expect(max_error >= 0, "max_error", max_error)
+        return cls(MODES[mode], float(requested), bool(verified), low, high, sse, max_error)
 
 
 def reached_bound(mode: str, psnr: float | None, max_error: float | None, ratio: float) -> float | None:

@@ -1,59 +1,65 @@
-"""Payloads held against what the header says of them.
+"""Payloads in memory: read by parts, and held against what a header says of them.
 
-Values: a header and payloads in; errors out where they differ. Implements FORMAT.md sections 1 and 6 (size and crc of a
-payload's head). Guarantees that nothing is allocated for what a payload cannot hold.
+Values: payloads, a header in; parts of payloads, or errors where they differ, out. Implements FORMAT.md sections 1 and
+6 (size and crc of a payload's head). Guarantees that nothing is allocated for what a payload cannot hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmip_gpu.container.header import Header
+from mmip_gpu.container.codec import ReadPart
+from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.errors import CorruptData, TruncatedData
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
-__all__ = ["StageReader", "check_payload", "head_crc"]
+__all__ = ["SMALLEST_HEAD", "check_payload", "head_crc", "is_head_size", "parts_of", "stated_head_bytes"]
 
-
-StageReader = Callable[[int], "Buffer"]
+SMALLEST_HEAD = 10  # bytes of a payload's head: its size, one code, one index entry, crcs
 
 
-def _whole_payloads(header: Header, read_stage: StageReader, wanted: int, check_crc: bool) -> list[memoryview]:
-    """The payloads of the first stages, refused before anything is allocated for what they cannot hold."""
-    payloads = []
-    for stage in range(1, wanted + 1):
-        payload = memoryview(read_stage(stage)).cast("B")
-        check_payload(header, stage, len(payload), payload, check_crc)
-        payloads.append(payload)
-    return payloads
+def parts_of(payloads: Sequence[Buffer]) -> ReadPart:
+    """What reads parts of payloads in memory, without a copy."""
+
+    def read_part(stage: int, first: int, end: int | None) -> Buffer:
+        return memoryview(payloads[stage - 1]).cast("B")[first:end]
+
+    return read_part
 
 
-def check_payload(header: Header, stage: int, size: int, head: Buffer, check_crc: bool) -> None:
-    """A payload of `size` bytes that starts with `head` (at least its whole head) is the one that the header names.
+def stated_head_bytes(start: Buffer) -> int:
+    """Size of a payload's head, as the payload's first four bytes state it."""
+    return int.from_bytes(memoryview(start)[:4], "little")
+
+
+def is_head_size(head_bytes: int, payload_bytes: int) -> bool:
+    """Whether a payload can have a head of this size."""
+    return SMALLEST_HEAD <= head_bytes <= payload_bytes
+
+
+def check_payload(header: TransformHeader, stage: int, size: int, head: Buffer, check_crc: bool) -> None:
+    """Raise unless a payload of `size` bytes that starts with `head` (at least its whole head) is the header's.
 
     Raises
     ------
     TruncatedData, CorruptData
     """
-    fields = header.transform
-    assert fields is not None
+    fields = header.fields
     expected, crc = fields.stage_bytes[stage - 1], fields.stage_crcs[stage - 1]
     if size != expected:
         kind = TruncatedData if size < expected else CorruptData
         raise kind(f"stage {stage}: expected {expected} bytes, found {size}")
-    if check_crc and (not 10 <= int.from_bytes(memoryview(head)[:4], "little") <= expected or head_crc(head) != crc):
+    if check_crc and (not is_head_size(stated_head_bytes(head), expected) or head_crc(head) != crc):
         raise CorruptData(f"stage {stage}: its head is not the one that the header names")
-    if size < header.substreams:
-        raise CorruptData(f"stage {stage}: {size} bytes cannot hold {header.substreams} sub-streams")
+    substreams = fields.substreams(header.layout)
+    if size < substreams:
+        raise CorruptData(f"stage {stage}: {size} bytes cannot hold {substreams} sub-streams")
 
 
 def head_crc(payload: Buffer) -> int:
     """The crc at the end of a payload's head."""
-    view = memoryview(payload)
-    head = int.from_bytes(view[:4], "little")
-    return int.from_bytes(view[head - 4 : head], "little")
+    head = stated_head_bytes(payload)
+    return int.from_bytes(memoryview(payload)[head - 4 : head], "little")

@@ -1,8 +1,13 @@
-"""Analysis of a chunk: all of encoding but the entropy coder."""
+"""Analysis of a chunk: all of encoding but the entropy coder.
+
+Values: an array and a plan in; its planes as integers, then the quantized chunk of the core, out; host memory.
+Encoder side of FORMAT.md sections 2 to 5. `prepare` is done once for an array, `analyze` for every plan that is tried.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,29 +22,48 @@ from mmip_gpu.volume.colour import colour_planes, sample_planes
 from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, to_indices
 from mmip_gpu.volume.roi import cell_classes
 
-__all__ = ["PLAIN_ROUNDING", "ROUNDING", "Analysis", "analyzed_chunk", "cell_map", "empty_chunk"]
-
+__all__ = ["PLAIN_ROUNDING", "ROUNDING", "Analysis", "Prepared", "analyze", "cell_map", "empty_chunk", "prepare"]
 
 ROUNDING = 96  # of AC indices, in 1/256 of a step: a dead zone of 0.66, measured in benchmarks/NOTES.md
-
-
 PLAIN_ROUNDING = 128  # half up
+
+
+@dataclass(eq=False)
+class Prepared:
+    """An array as planes: `original` of its dtype, and `planes` of integers, which of float32 samples are indices."""
+
+    array: NDArray[Any]
+    layout: PlaneLayout
+    original: NDArray[Any]
+    planes: NDArray[Any]
+    threads: int
+
+    @cached_property
+    def statistics(self) -> tuple[int, int, int]:
+        """Sum, least and greatest of the integers."""
+        return sample_statistics(self.planes, self.threads)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and greatest sample."""
+        if self.planes is self.original:
+            return self.statistics[1:]
+        # Of -0.0 and 0.0 either may be found: adding 0 leaves the one.
+        return self.original.min().item() + 0, self.original.max().item() + 0
 
 
 @dataclass(eq=False)
 class Analysis:
     """A quantized chunk with what it was made of, and what was made of it: each once, when it is first asked for.
 
-    `planes` are those of the array, as integers (of float32 samples, their indices); `errors` the estimated squared
-    error of each class.
+    `errors` has the estimated squared error of each class.
     """
 
     plan: ChunkPlan
+    prepared: Prepared
     chunk: Chunk
-    planes: NDArray[Any]
     offset: int
     errors: list[float]
-    threads: int
     _payloads: tuple[bytes, ...] | None = None
     _decoded: NDArray[Any] | None = None
 
@@ -47,18 +71,19 @@ class Analysis:
         """All stages but the corrections."""
         if self._payloads is None:
             stages = range(1, len(self.plan.cuts) + 1)
-            self._payloads = tuple(self.chunk.pack(stage, self.threads) for stage in stages)
+            self._payloads = tuple(self.chunk.pack(stage, self.prepared.threads) for stage in stages)
         return self._payloads
 
     def decoded(self) -> NDArray[Any]:
         """The planes that a decoder makes of these stages."""
         if self._decoded is None:
-            plan, stages = self.plan, len(self.plan.cuts)
+            plan, stages, threads = self.plan, len(self.plan.cuts), self.prepared.threads
 
             def synthesize(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
-                self.chunk.synthesize(stages, 1, offset, minimum, maximum, out, self.threads)
+                self.chunk.synthesize(stages, 1, offset, minimum, maximum, out, threads)
 
-            self._decoded = sample_planes(self.chunk, synthesize, self.planes.dtype, 1, self.offset, plan.colour)
+            dtype = self.prepared.planes.dtype
+            self._decoded = sample_planes(self.chunk, synthesize, dtype, 1, self.offset, plan.colour)
         return self._decoded
 
     def take_decoded(self) -> NDArray[Any]:
@@ -67,37 +92,41 @@ class Analysis:
         return found
 
 
-def analyzed_chunk(
-    array: NDArray[Any],
-    plan: ChunkPlan,
-    classes: NDArray[np.uint8] | None,
-    threads: int,
-    *,
-    plain: bool = False,
-    statistics: tuple[int, int, int] | None = None,
-) -> Analysis:
-    """All of encoding but the entropy coder.
+def prepare(array: NDArray[Any], plan: ChunkPlan, threads: int) -> Prepared:
+    """The planes of an array, which depend on nothing of the plan but its axes, its cell depth and the samples' step.
 
-    Samples under the padding mask are replaced before the transform. With `plain`, all blocks have mode 8 and indices
-    are rounded half up: the quality rule's own distortion. `statistics` are those of the array, where they are known.
+    Raises
+    ------
+    InvalidArgument
+        For a float32 sample that is not finite or has no index.
     """
     layout = PlaneLayout.of(array.shape, plan.axes)
-    planes = to_indices(layout.to_planes(array), plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
+    original = layout.to_planes(array)
+    planes = to_indices(original, plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
+    return Prepared(array, layout, original, planes, threads)
+
+
+def analyze(prepared: Prepared, plan: ChunkPlan, classes: NDArray[np.uint8] | None, *, plain: bool = False) -> Analysis:
+    """Transform, choose blocks and quantize.
+
+    Samples under the padding mask are replaced before the transform. With `plain`, all blocks have mode 8 and indices
+    are rounded half up: the quality rule's own distortion.
+    """
+    layout, threads, coded = prepared.layout, prepared.threads, prepared.planes
     chunk = empty_chunk(plan, layout)
     cells = None if classes is None or len(plan.steps) == 1 else cell_map(classes, layout, plan.depth)
-    coded = planes
+    statistics = prepared.statistics
     if plan.padding is not None:
-        coded = np.empty_like(planes)
-        chunk.fill(planes, cells, coded, threads)
-    if statistics is None or coded is not planes:
+        coded = np.empty_like(prepared.planes)
+        chunk.fill(prepared.planes, cells, coded, threads)
         statistics = sample_statistics(coded, threads)
     offset = sample_offset(coded, statistics)
     if plan.colour:
-        coded = colour_planes(planes, offset)
+        coded = colour_planes(coded, offset)
     rounding = PLAIN_ROUNDING if plain else ROUNDING
     search, passes = (SEARCH_NONE, 1) if plain else plan.search
     errors = chunk.analyze(coded, cells, 0 if plan.colour else offset, rounding, search, passes, threads)
-    return Analysis(plan, chunk, planes, offset, errors, threads)
+    return Analysis(plan, prepared, chunk, offset, errors)
 
 
 def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> Chunk:

@@ -15,9 +15,10 @@ import numpy as np
 
 from mmip_gpu._core import GROUP_SUBSTREAMS, PayloadHead
 from mmip_gpu.container.byte_ranges import Span
-from mmip_gpu.container.header import Header
+from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload
 from mmip_gpu.transform.tiled_region import TiledRegion
+from mmip_gpu.volume.region import Region
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -25,13 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["groups_of_box", "groups_of_region", "read_groups", "spans_of_groups"]
 
 
-def groups_of_region(header: Header, scale: int, region: tuple[slice, ...] | None) -> list[int] | None:
+def groups_of_region(header: TransformHeader, scale: int, region: Region | None) -> list[int] | None:
     """Groups of sub-streams that a region of the decoded array touches, ascending; None for all."""
-    fields = header.transform
-    assert fields is not None
-    cells = zip(header.layout.volume, (fields.depth, 8, 8), fields.tile_log2, strict=True)
-    counts = (header.layout.planes, *(-(-n // (cell << log2)) for n, cell, log2 in cells))
-    return groups_of_box(TiledRegion.of(header, scale, region).box, counts)
+    return groups_of_box(TiledRegion.of(header, scale, region).box, header.fields.tile_counts(header.layout))
 
 
 def groups_of_box(box: Sequence[int], counts: Sequence[int]) -> list[int] | None:
@@ -50,7 +47,7 @@ def groups_of_box(box: Sequence[int], counts: Sequence[int]) -> list[int] | None
     return [int(group) for group in np.unique(number // GROUP_SUBSTREAMS)]
 
 
-def read_groups(header: Header, stage: int, size: int, head: Buffer) -> tuple[Sequence[Span], Sequence[int]]:
+def read_groups(header: TransformHeader, stage: int, size: int, head: Buffer) -> tuple[Sequence[Span], Sequence[int]]:
     """Spans and crcs of all groups in a payload of `size` bytes with this head.
 
     Raises
@@ -58,11 +55,10 @@ def read_groups(header: Header, stage: int, size: int, head: Buffer) -> tuple[Se
     TruncatedData, CorruptData
         For a head that is not the one that the header names.
     """
-    fields = header.transform
-    assert fields is not None
+    fields = header.fields
     check_payload(header, stage, size, head, check_crc=True)
     kind = 0 if stage > len(fields.cuts) else stage
-    return spans_of_groups(head, size, header.substreams, kind, fields.dc_image is not None)
+    return spans_of_groups(head, size, fields.substreams(header.layout), kind, fields.dc_image is not None)
 
 
 def spans_of_groups(

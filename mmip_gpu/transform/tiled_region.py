@@ -1,17 +1,21 @@
-"""Which tiles a region needs, and where it lies in them."""
+"""Which tiles a region of a transformed array needs, and where the region lies in them.
+
+Values: slices of the (scaled) array in; a box of planes and tiles for the core, and the crop of what it decodes, out.
+Implements FORMAT.md sections 1 (planes), 3 (tiles) and 5.1 (scaled sizes).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.container.header import Header
+from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.volume.axes import Own, PlaneLayout
-from mmip_gpu.volume.region import _plane_indices, checked_region
+from mmip_gpu.volume.region import Region, checked_region
 
 __all__ = ["TiledRegion"]
 
@@ -31,10 +35,9 @@ class TiledRegion:
     _spatial: tuple[slice, slice, slice]
 
     @classmethod
-    def of(cls, header: Header, scale: int, region: tuple[slice, ...] | None) -> TiledRegion:
+    def of(cls, header: TransformHeader, scale: int, region: Region | None) -> Self:
         """Region of the array that the header describes."""
-        fields = header.transform
-        assert fields is not None
+        fields = header.fields
         whole = header.layout.scaled(scale, fields.depth)
         bounds = checked_region(region, whole.shape)
         by_axis = dict(zip(whole.axes, bounds, strict=True))
@@ -71,3 +74,14 @@ class TiledRegion:
         if len(self._planes) != len(planes):
             inner = inner[self._planes]
         return self.layout.from_planes(own(inner), own)
+
+
+def _plane_indices(layout: PlaneLayout, by_axis: dict[str, slice]) -> NDArray[np.int64]:
+    """Planes that the region touches, ascending (t, n, c nested)."""
+    index = np.zeros(1, np.int64)
+    for letter in "tnc":
+        if letter in layout.axes:
+            n = layout.shape[layout.axes.index(letter)]
+            chosen = np.arange(by_axis[letter].start, by_axis[letter].stop, dtype=np.int64)
+            index = (index[:, None] * n + chosen).reshape(-1)
+    return index

@@ -45,12 +45,12 @@ _TISSUES: Final = (
 
 
 def phantom2d(size: int = 512) -> npt.NDArray[np.uint16]:
-    """Make the 2D phantom.
+    """Make the 2D phantom: three ellipses in noise.
 
     Parameters
     ----------
     size : int
-        Rows and columns, at least 1.
+        The image has this many rows and columns, at least 1.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def phantom2d(size: int = 512) -> npt.NDArray[np.uint16]:
 
 
 def phantom3d(shape: Sequence[int] = (256, 512, 512)) -> npt.NDArray[np.uint16]:
-    """Make the whole 3D phantom in memory.
+    """Make the whole 3D phantom, three ellipsoids in noise, in memory.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def phantom3d_region(shape: Sequence[int], region: tuple[slice, ...]) -> npt.NDA
     shape : sequence of int
         Slices, rows and columns (z, y, x) of the whole volume, each at least 1.
     region : tuple of slice
-        At most one slice per axis, by NumPy's rules.
+        At most one slice for each axis, by NumPy's rules.
 
     Returns
     -------
@@ -127,17 +127,17 @@ def phantom3d_region(shape: Sequence[int], region: tuple[slice, ...]) -> npt.NDA
 
 
 def phantom_roi(array: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Mark the region of interest of a phantom, its bone.
+    """Mark the region of interest of a phantom: its bone.
 
     Parameters
     ----------
     array : array_like
-        Any part of a phantom, in grey values.
+        Grey values of any part of a phantom.
 
     Returns
     -------
     numpy.ndarray
-        Same shape, dtype bool: True where the value is 9000 or more.
+        The shape is that of `array`, the dtype bool. True stands where the value is 9000 or more.
 
     Examples
     --------
@@ -148,12 +148,14 @@ def phantom_roi(array: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 
 
 class Phantom3D:
-    """The 3D phantom as a lazy, read-only array: indexing makes only the slices that are asked for.
+    """The 3D phantom as a lazy, read-only array.
+
+    Indexing makes the slices that are asked for, and no others. So the volume may be larger than memory.
 
     Parameters
     ----------
     shape : sequence of int
-        Slices, rows and columns (z, y, x), each at least 1; the volume may be larger than memory.
+        Slices, rows and columns (z, y, x), each at least 1.
 
     Raises
     ------

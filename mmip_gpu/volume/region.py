@@ -1,21 +1,19 @@
-"""A region of the decoded array and the tiles it needs.
-
-Values: slices of the (scaled) array in; a box of planes and tiles for the core, and the crop of what it decodes, out.
-Implements FORMAT.md sections 1 (planes), 3 (tiles) and 5.1 (scaled sizes).
-"""
+"""A region of an array: one slice of step 1 for each axis, held against the shape."""
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
-from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["checked_region"]
+__all__ = ["Region", "checked_region"]
+
+Region: TypeAlias = tuple[slice, ...]
 
 
-def checked_region(region: tuple[slice, ...] | None, shape: tuple[int, ...]) -> tuple[slice, ...]:
+def checked_region(region: Region | None, shape: tuple[int, ...]) -> Region:
     """The region with all bounds filled in; None is the whole array.
 
     Raises
@@ -44,14 +42,3 @@ def checked_region(region: tuple[slice, ...] | None, shape: tuple[int, ...]) -> 
             raise InvalidArgument(f"region, axis {axis}: expected 0 <= start <= stop <= {n}, found {part!r}")
         bounds.append(slice(int(start), int(stop)))
     return tuple(bounds)
-
-
-def _plane_indices(layout: PlaneLayout, by_axis: dict[str, slice]) -> NDArray[np.int64]:
-    """Planes that the region touches, ascending (t, n, c nested)."""
-    index = np.zeros(1, np.int64)
-    for letter in "tnc":
-        if letter in layout.axes:
-            n = layout.shape[layout.axes.index(letter)]
-            chosen = np.arange(by_axis[letter].start, by_axis[letter].stop, dtype=np.int64)
-            index = (index[:, None] * n + chosen).reshape(-1)
-    return index

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
-from .bits import BitReader, BitWriter, CorruptError, TruncatedError
+from .bits import BitReader, BitWriter, CorruptError, TruncatedError, UnsupportedError
 from .codes import CORRECTIONS, DC_IMAGE, read_codes, write_codes
 from .geometry import AC_PER_CELL, Grid
 
@@ -145,7 +145,8 @@ def read_header(blob):
         raise TruncatedError("no room for the first fields")
     magic, version, size = struct.unpack_from("<4sHH", blob)
     require(magic == b"MMIP", "magic")
-    require(version == 1, f"unsupported version {version}")
+    if version != 1:
+        raise UnsupportedError(f"version {version}")
     require(size >= 12, f"header_bytes {size}")
     if len(blob) < size:
         raise TruncatedError("the header is not whole")
@@ -163,7 +164,9 @@ def read_header(blob):
 
 
 def read_array_fields(fields):
-    kind = fields.number("B", range(2), "kind")
+    (kind,) = fields.take("B")
+    if kind > 1:
+        raise UnsupportedError(f"kind {kind}")
     dtype = fields.number("B", range(5), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
     colour = fields.number("B", range(2), "colour")

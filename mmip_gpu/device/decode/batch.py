@@ -21,8 +21,7 @@ from mmip_gpu.device.decode.jobs import Chunk, Decoded, DecodeJob
 from mmip_gpu.device.decode.payload_heads import CodeStore, StageHead, read_heads
 from mmip_gpu.device.decode.substreams import Layer, LayerItem
 from mmip_gpu.device.lanes import Lane
-from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
-from mmip_gpu.device.layouts.parameters import DECODE_ITEM
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.placement import is_on_device
 from mmip_gpu.device.tables.tiles import (
@@ -37,8 +36,7 @@ from mmip_gpu.device.tables.tiles import (
     tile_records,
 )
 from mmip_gpu.errors import LimitExceeded, MmipError
-from mmip_gpu.raw import decode_raw
-from mmip_gpu.transform.chunk import needed_stages
+from mmip_gpu.transform.extent import needed_stages
 from mmip_gpu.transform.tiled_region import TiledRegion
 from mmip_gpu.volume.floats import sample_dtype, sample_range
 
@@ -69,7 +67,8 @@ class Decoder:
     >>> from mmip_gpu.device import HostExecutor
     >>> from mmip_gpu.container.reader import open_container
     >>> header, read = open_container(mmip.encode(mmip.phantom2d(64), quality=10))
-    >>> decoded = Decoder(HostExecutor()).decode([DecodeJob(header, [read(1), read(2), read(3)])])
+    >>> payloads = [read(stage, 0, None) for stage in (1, 2, 3)]
+    >>> decoded = Decoder(HostExecutor()).decode([DecodeJob(header, payloads)])
     >>> decoded.results()[0].shape
     (64, 64)
     """
@@ -123,31 +122,25 @@ class Decoder:
         payloads = []
         for index, job in enumerate(jobs):
             try:
-                wanted = needed_stages(job.header, job.stages, job.scale)
+                wanted = needed_stages(job.header, job.wanted)
             except MmipError as error:
                 decoded.refuse(index, error)
                 counts.append(None)
                 continue
-            own = job.payloads[:wanted] if job.header.transform is not None else ()
-            payloads += [(job.header, stage, payload) for stage, payload in enumerate(own, 1)]
-            counts.append(len(own))
+            payloads += [(job.header, stage, payload) for stage, payload in enumerate(job.payloads[:wanted], 1)]
+            counts.append(min(wanted, len(job.payloads)))
         found = iter(read_heads(self._executor, self._store, payloads, check_crc, self._threads))
         return [None if count is None else list(islice(found, count)) for count in counts]
 
     def _prepared(self, job: DecodeJob, found: Sequence[StageHead | MmipError], max_bytes: int) -> Chunk | Array:
         """The chunk to decode, or its array where nothing is left to do."""
-        header, executor = job.header, self._executor
-        fields = header.transform
-        if fields is None:
-            payload = job.payloads[0]
-            raw = executor.download(payload).data if is_on_device(payload) else payload
-            return executor.upload(decode_raw(header, raw, job.scale, job.region, max_bytes))
+        header, fields, executor, scale = job.header, job.header.fields, self._executor, job.wanted.scale
         heads = []
         for head in found:
             if isinstance(head, MmipError):
                 raise head
             heads.append(head)
-        part = TiledRegion.of(header, job.scale, job.region)
+        part = TiledRegion.of(header, scale, job.wanted.region)
         if part.samples == 0:
             return executor.empty(part.layout.shape, header.dtype)
         if part.decoded_bytes > max_bytes:
@@ -155,7 +148,7 @@ class Decoder:
         box = Box(header.layout.volume, fields.depth, fields.tile_log2, tuple(part.box))
         planes = part.box[1] - part.box[0]
         dtype = np.dtype(np.int32) if header.colour else sample_dtype(np.dtype(header.dtype))
-        chunk = Chunk(job, part, heads, [], box, executor.empty((planes, *box.window(job.scale)[1]), dtype))
+        chunk = Chunk(job, part, heads, [], box, executor.empty((planes, *box.window(scale)[1]), dtype))
         if fields.dc_image is not None:
             chunk.image = executor.empty((planes, *_image_box(box).window(1)[1]), np.int32)
         return chunk
@@ -215,8 +208,7 @@ class Decoder:
         return 3 if chunk.job.header.colour else 1
 
     def _add(self, layer: Layer, chunk: Chunk, tiles: NDArray[Any], substreams: NDArray[np.int64]) -> None:
-        fields = chunk.job.header.transform
-        assert fields is not None
+        fields = chunk.job.header.fields
         padded = fields.padding is not None
         depth = np.full(len(tiles), fields.depth, np.int64)
         frames = frame_bytes(tiles, depth, corrections=False) * padded
@@ -230,20 +222,19 @@ class Decoder:
     def _record(self, chunk: Chunk) -> NDArray[Any]:
         """DecodeItem of a chunk."""
         header, executor = chunk.job.header, self._executor
-        fields = header.transform
-        assert fields is not None
+        fields = header.fields
         low, high = sample_range(np.dtype(header.dtype))
         if header.colour:
             low, high = -COMPONENT_LIMIT, COMPONENT_LIMIT
-        item = np.zeros(1, DECODE_ITEM)
+        item = np.zeros(1, struct_dtype("DecodeItem"))
         item["shape"] = chunk.box.shape
-        item["origin"], item["size"], item["scaled"] = chunk.box.window(chunk.job.scale)
+        item["origin"], item["size"], item["scaled"] = chunk.box.window(chunk.job.wanted.scale)
         item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES[chunk.planes.dtype]
         if chunk.image is not None:
             item["image"] = executor.address(chunk.image)
             item["image_origin"], item["image_size"], _ = _image_box(chunk.box).window(1)
         item["tables"] = self._store.block_tables(fields.depth, fields.cuts)
-        item["scale"], item["stages"] = chunk.job.scale, chunk.coefficient_stages
+        item["scale"], item["stages"] = chunk.job.wanted.scale, chunk.coefficient_stages
         item["offset"], item["minimum"], item["maximum"] = 0 if header.colour else fields.offset, low, high
         item["padded"], item["padding"] = fields.padding is not None, fields.padding or 0
         item["dc_unit"] = DC_IMAGE_UNIT if chunk.image is not None else 1
@@ -252,13 +243,12 @@ class Decoder:
 
     def _image_part(self, chunk: Chunk, index: int, orders: CodingOrders) -> LayerItem:
         """The DC image of a chunk as an item of its own (FORMAT.md section 8.4)."""
-        fields = chunk.job.header.transform
-        assert fields is not None
+        fields = chunk.job.header.fields
         assert fields.dc_image is not None
         box = _image_box(chunk.box)
         tiles, substreams = tile_records(box, self._components(chunk), orders)
         tiles["item"] = index
-        item = np.zeros(1, DECODE_ITEM)
+        item = np.zeros(1, struct_dtype("DecodeItem"))
         item["shape"] = box.shape
         item["origin"], item["size"], item["scaled"] = box.window(1)
         item["samples"], item["type"] = self._executor.address(chunk.image), SAMPLE_TYPES[np.dtype(np.int32)]

@@ -7,6 +7,7 @@ the kernels; those of a device are decoded on the caller's stream. A batch takes
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,16 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.container.codec import Codec, Limits, ReadPart, Wanted
 from mmip_gpu.container.header import Header
-from mmip_gpu.container.reader import open_container, stage_reader
+from mmip_gpu.container.reader import open_container, part_reader
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
-from mmip_gpu.device.lanes import LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.placement import is_on_device
 from mmip_gpu.errors import InvalidArgument, MmipError
-from mmip_gpu.transform.chunk import needed_stages
+from mmip_gpu.transform.extent import needed_stages
 from mmip_gpu.transform.tiled_region import TiledRegion
+from mmip_gpu.volume.region import Region
 
 __all__ = ["decode_containers"]
 
@@ -32,16 +35,22 @@ _FIXED_BYTES = 8  # magic, version, header_bytes
 
 def decode_containers(
     blobs: Sequence[Any],
+    codec_of: Callable[[Header[Any]], Codec],
     *,
     stages: int | None = None,
     scale: int = 1,
-    region: tuple[slice, ...] | None = None,
-    max_bytes: int = 2**34,
+    region: Region | None = None,
+    max_bytes: int = Limits.max_bytes,
     executor: Executor | None = None,
 ) -> list[NDArray[Any] | MmipError]:
     """Array of each container, or its error; arguments as for `mmip_gpu.decode`, launches are shared.
 
-    `executor` is that of the current CUDA device.
+    Parameters
+    ----------
+    codec_of : callable
+        The codec of a container with this header; one without kernels decodes on the host.
+    executor : Executor, optional
+        That of the current CUDA device by default.
 
     Raises
     ------
@@ -53,13 +62,16 @@ def decode_containers(
     results: dict[int, Any] = {}
     for index, opened in enumerate(_opened(executor, blobs)):
         try:
-            header, read = opened()
-            wanted = needed_stages(header, stages, scale)
-            payloads = [read(stage) for stage in range(1, wanted + 1)]
+            header, read_part = opened()
+            wanted, codec = Wanted(stages, scale, region), codec_of(header)
+            if codec.has_kernels:
+                payloads = [read_part(stage, 0, None) for stage in range(1, needed_stages(header, wanted) + 1)]
+                jobs[index] = DecodeJob(header, payloads, wanted)
+            else:
+                found = _on_host(executor, codec, header, read_part, wanted, Limits(max_bytes=max_bytes))
+                results[index] = executor.upload(found) if is_on_device(blobs[index]) else found
         except MmipError as error:
             results[index] = error
-        else:
-            jobs[index] = DecodeJob(header, payloads, stages, scale, region)
     held = [i for i in jobs if is_on_device(blobs[i])]
     given = [i for i in jobs if not is_on_device(blobs[i])]
 
@@ -75,25 +87,37 @@ def decode_containers(
             found[i] = array
         return found
 
-    for places, work, lanes in ((held, on_device, 1), (given, to_host, min(LANES, max(len(given), 1)))):
+    for places, work, lanes in ((held, on_device, 1), (given, to_host, min(KERNEL_LANES, max(len(given), 1)))):
         batches = cut_batches(places, lambda i: _size_of(jobs[i]), budget(executor, lanes))
         results.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
     return [results[i] for i in range(len(blobs))]
 
 
+def _on_host(
+    executor: Executor, codec: Codec, header: Header[Any], read_part: ReadPart, wanted: Wanted, limits: Limits
+) -> NDArray[Any]:
+    """The array of a container whose kind has no kernels, made by the CPU."""
+    if not codec.is_copy:
+        warnings.warn(f"no kernels decode {header.fields.name} containers: the CPU does", RuntimeWarning, stacklevel=3)
+
+    def read(stage: int, first: int, end: int | None) -> Any:
+        part: Any = read_part(stage, first, end)
+        return executor.download(part).data if is_on_device(part) else part
+
+    return codec.decode(header, read, wanted, limits)
+
+
 def _size_of(job: DecodeJob) -> int:
     """Device memory that a job takes, about, beside the scratch that the decoder limits."""
-    if job.header.transform is None:
-        return 2 * job.header.raw_bytes
     try:
-        decoded = TiledRegion.of(job.header, job.scale, job.region).decoded_bytes
+        decoded = TiledRegion.of(job.header, job.wanted.scale, job.wanted.region).decoded_bytes
     except MmipError:  # the decoder tells
         decoded = 0
     return decoded + sum(job.header.payload_sizes[: len(job.payloads)])
 
 
-def _opened(executor: Executor, blobs: Sequence[Any]) -> list[Callable[[], tuple[Header, Any]]]:
-    """For each container, what opens it: gives its header and a function for the payload of a stage, where it lies.
+def _opened(executor: Executor, blobs: Sequence[Any]) -> list[Callable[[], tuple[Header[Any], Any]]]:
+    """For each container, what opens it: gives its header and a function for parts of payloads, where they lie.
 
     Waits for the device twice where there are containers.
     """
@@ -103,10 +127,11 @@ def _opened(executor: Executor, blobs: Sequence[Any]) -> list[Callable[[], tuple
     parts = executor.download_all([array[:size] for array, size in zip(held.values(), sizes, strict=True)])
     headers = dict(zip(held, parts, strict=True))
 
-    def opened(index: int) -> tuple[Header, Any]:
+    def opened(index: int) -> tuple[Header[Any], Any]:
         if index in held:
+            header: Header[Any]
             header, at = Header.parse(headers[index].tobytes())
-            return header, stage_reader(held[index], header, at)
+            return header, part_reader(held[index], header, at)
         if is_on_device(blobs[index]):
             found = executor.adopt(blobs[index])
             raise InvalidArgument(f"expected bytes (uint8, one axis), found {found.dtype} of shape {found.shape}")

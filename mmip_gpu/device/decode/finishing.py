@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.device import _phases
+from mmip_gpu._core import FINISH_SAMPLES
 from mmip_gpu.device.decode.jobs import Chunk, Decoded
 from mmip_gpu.device.decode.payload_heads import CodeStore
 from mmip_gpu.device.decode.substreams import Layer, LayerItem, groups_of_samples
-from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
-from mmip_gpu.device.layouts.parameters import DECODE_ITEM, FINISH_ITEM
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.volume.floats import sample_range
@@ -30,14 +29,14 @@ def finish(
     """Set the arrays of `decoded`; `chunks` by the index of their jobs, changed in place."""
     coloured = [c for c in chunks.values() if c.job.header.colour]
     dtypes = [np.dtype(c.job.header.dtype) for c in coloured]
-    offsets = [c.job.header.transform.offset for c in coloured if c.job.header.transform is not None]
+    offsets = [c.job.header.fields.offset for c in coloured]
     _replace_planes(coloured, undo_colour(executor, [c.planes for c in coloured], dtypes, offsets))
     corrected = {index: c for index, c in chunks.items() if len(c.heads) > c.coefficient_stages}
     if corrected:
         _correct(executor, store, corrected, decoded, scratch, check_crc)
     _floats_of(executor, [c for c in chunks.values() if c.job.header.step is not None])
     for index, chunk in chunks.items():
-        origin = chunk.box.window(chunk.job.scale)[0]
+        origin = chunk.box.window(chunk.job.wanted.scale)[0]
         decoded.arrays[index] = chunk.part.crop(chunk.planes, origin, executor.contiguous)
 
 
@@ -45,7 +44,7 @@ def undo_colour(
     executor: Executor, components: Sequence[Array], dtypes: Sequence[np.dtype[Any]], offsets: Sequence[int]
 ) -> list[Array]:
     """Planes of samples from those of components."""
-    items = np.zeros(len(components), FINISH_ITEM)
+    items = np.zeros(len(components), struct_dtype("FinishItem"))
     found = []
     for item, array, dtype, offset in zip(items, components, dtypes, offsets, strict=True):
         found.append(executor.empty(array.shape, dtype))
@@ -57,7 +56,7 @@ def undo_colour(
 
 
 def _floats_of(executor: Executor, chunks: list[Chunk]) -> None:
-    items = np.zeros(len(chunks), FINISH_ITEM)
+    items = np.zeros(len(chunks), struct_dtype("FinishItem"))
     found = []
     for item, chunk in zip(items, chunks, strict=True):
         found.append(executor.empty(chunk.planes.shape, np.float32))
@@ -80,7 +79,7 @@ def _launch(
         return
     for item, source, target in zip(items, given, found, strict=True):
         item["from"], item["to"] = executor.address(source), executor.address(target)
-    items["first_group"], group_items = groups_of_samples(items["count"], _phases.FINISH_SAMPLES)
+    items["first_group"], group_items = groups_of_samples(items["count"], FINISH_SAMPLES)
     held, groups = executor.upload(items), executor.upload(group_items)
     executor.launch(kernel, groups=len(group_items), items=executor.address(held), group_items=executor.address(groups))
 
@@ -91,12 +90,11 @@ def _correct(
     layer = Layer(executor, store, CodingOrders(), check_crc)
     for chunk in chunks.values():
         header, index = chunk.job.header, len(layer.parts)
-        fields = header.transform
-        assert fields is not None
+        fields = header.fields
         assert fields.correction is not None
         tiles, substreams = tile_records(chunk.box, 1, layer.orders)
         tiles["item"] = index
-        item = np.zeros(1, DECODE_ITEM)
+        item = np.zeros(1, struct_dtype("DecodeItem"))
         item["shape"] = chunk.box.shape
         item["origin"], item["size"], item["scaled"] = chunk.box.window(1)
         item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES[chunk.planes.dtype]

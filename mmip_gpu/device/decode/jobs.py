@@ -6,16 +6,17 @@ Values: headers and payloads in; arrays of the executor out, statuses in its mem
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import STATUS_TRUNCATED, status_text
-from mmip_gpu.container.header import Header
+from mmip_gpu.container.codec import Wanted
+from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.device.decode.payload_heads import StageHead
-from mmip_gpu.device.layouts.parameters import DECODE_STATE
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.tiles import Box
 from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
@@ -29,16 +30,11 @@ __all__ = ["Chunk", "DecodeJob", "Decoded"]
 
 @dataclass(frozen=True)
 class DecodeJob:
-    """A chunk and what is wanted of it; arguments as for `mmip_gpu.decode`.
+    """A chunk and what is wanted of it; `payloads` holds those of stage 1, 2, .., as many as are needed or more."""
 
-    `payloads` holds those of stage 1, 2, .., as many as are needed or more.
-    """
-
-    header: Header
+    header: TransformHeader
     payloads: Sequence[Buffer | Array]
-    stages: int | None = None
-    scale: int = 1
-    region: tuple[slice, ...] | None = None
+    wanted: Wanted = field(default_factory=Wanted)
 
 
 @dataclass
@@ -56,8 +52,7 @@ class Chunk:
     @property
     def coefficient_stages(self) -> int:
         """Stages to decode, without the corrections."""
-        assert self.job.header.transform is not None
-        return min(len(self.heads), len(self.job.header.transform.cuts))
+        return min(len(self.heads), len(self.job.header.fields.cuts))
 
 
 class Decoded:
@@ -80,7 +75,7 @@ class Decoded:
     def errors(self) -> list[MmipError | None]:
         """Error of each job; waits for the launches."""
         for states, jobs, substreams in self._states:
-            found = self._executor.download(states).view(DECODE_STATE)
+            found = self._executor.download(states).view(struct_dtype("DecodeState"))
             for at in np.flatnonzero(found["status"]):
                 self._errors.setdefault(int(jobs[at]), _error_of(found[at], int(substreams[at])))
         self._states.clear()

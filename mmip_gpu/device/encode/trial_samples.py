@@ -2,7 +2,7 @@
 
 Values: arrays of an executor, their classes, and plans in; payloads on the host, sums of errors, and encodings out.
 Stands in for trial.HostSamples: the same numbers, so the same plans and bytes. What the kernels do not encode
-(`encoding.refusal`) is analyzed by the core, for which all samples are copied to the host, once. So are float32 samples
+(`batch.refusal`) is analyzed by the core, for which all samples are copied to the host, once. So are float32 samples
 whose errors are asked for in their unit, since those sums depend on the order of the terms. What is held and what
 measuring takes: device/encode/quantized.py.
 """
@@ -25,11 +25,12 @@ from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.transform.analysis import PLAIN_ROUNDING, ROUNDING
-from mmip_gpu.transform.assemble import CodedParts, assembled, transform_header
+from mmip_gpu.transform.assemble import CodedParts, transform_header, unless_raw_is_smaller
 from mmip_gpu.transform.loss import loss_record
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.transform.planning.trial import Analyzed, HostSamples, Region, Trial
+from mmip_gpu.transform.planning.trial import Analyzed, HostSamples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.region import Region
 
 __all__ = ["DeviceAnalysis", "DeviceSamples", "Question", "answered", "encoded_together"]
 
@@ -81,7 +82,7 @@ class DeviceSamples:
 
 @dataclass(frozen=True)
 class Question:
-    """Samples to be quantized by a plan; `plain` as in `codec.analyzed_chunk`."""
+    """Samples to be quantized by a plan; `plain` as in `analysis.analyze`."""
 
     samples: DeviceSamples
     plan: ChunkPlan
@@ -133,10 +134,8 @@ class DeviceAnalysis:
         points = None if image is None else (image[0], image[1], image[2])
         parts = CodedParts(payloads, settled.offset, settled.recon, points)
         header = transform_header(parts, plan, str(array.dtype), PlaneLayout.of(array.shape, plan.axes), loss)
-        raw = (
-            (lambda: encode_raw(samples.on_host.array, header.layout, plan.config, plan.colour)) if allow_raw else None
-        )
-        return assembled(header, parts, raw)
+        coded = Encoded(header, tuple(payloads))
+        return unless_raw_is_smaller(coded, lambda: encode_raw(samples.on_host.array, plan)) if allow_raw else coded
 
 
 def answered(questions: Sequence[Question]) -> list[Analyzed]:

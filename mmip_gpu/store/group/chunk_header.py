@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.container.header import Header
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.header import Header, TransformHeader
+from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import CorruptData, TruncatedData
 from mmip_gpu.store.group.grid import Coordinates
-from mmip_gpu.transform.chunk import Encoded
 
 if TYPE_CHECKING:
     from typing import Self
@@ -32,7 +33,7 @@ ORIGIN_BYTES = _ORIGIN.size + 4
 
 
 @dataclass(frozen=True)
-class ChunkHeader(Header):
+class ChunkHeader(TransformHeader):
     """Header of a chunk; `roi_voxels` are those in classes above 0, `source_crc` is that of the original samples."""
 
     roi_voxels: int = 0
@@ -57,6 +58,8 @@ class ChunkHeader(Header):
         TruncatedData, CorruptData, UnsupportedVersion
         """
         header, size = cls.parse(record)
+        if not isinstance(header.fields, TransformFields):
+            raise CorruptData(f"record: expected a transformed chunk, found the {header.fields.name} kind")
         origin = memoryview(record)[size:]
         if len(origin) != ORIGIN_BYTES:
             kind = TruncatedData if len(origin) < ORIGIN_BYTES else CorruptData

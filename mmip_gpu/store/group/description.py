@@ -17,7 +17,7 @@ import numpy as np
 from mmip_gpu._core import MAX_CORRECTION_ERROR, STEP_ONE
 from mmip_gpu.arguments import check_step
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.container.header import DTYPES, Header
+from mmip_gpu.container.header import DTYPES, TransformHeader
 from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument
@@ -82,7 +82,7 @@ class StoreDescription:
         later = [StageCodec(s, p.depth, p.tile_log2, p.cuts) for s in range(2, self.stage_count + 1)]
         return [first, *later]
 
-    def blank_header(self) -> Header:
+    def blank_header(self) -> TransformHeader:
         """Make a header with the fields that all chunks share."""
         p = self.plan
         none = (0,) * self.stage_count
@@ -92,7 +92,7 @@ class StoreDescription:
             p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding, p.correction, image
         )
         loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
-        return Header(self.dtype, self.grid.layout, p.colour, loss, fields, step=p.config.step)
+        return TransformHeader(self.dtype, self.grid.layout, p.colour, loss, fields, p.config.step)
 
     def extent(self, at: Coordinates, stage: int) -> tuple[int, int, int, int]:
         """Planes, and cells or (of corrections) samples on z, y, x, that a chunk has in the array of a stage."""
@@ -123,12 +123,10 @@ class StoreDescription:
             arrays.append(StageArray(self.array_name(codec.stage), shape, chunks, codec))
         return arrays
 
-    def check_header(self, header: Header, at: Coordinates) -> None:
+    def check_header(self, header: TransformHeader, at: Coordinates) -> None:
         """Raise CorruptData unless the header can be that of this chunk."""
-        fields, shared = header.transform, self.blank_header()
-        expected = shared.transform
-        if fields is None or expected is None:
-            raise CorruptData("record: expected a transformed chunk, found the raw kind")
+        fields, shared = header.fields, self.blank_header()
+        expected = shared.fields
         both = fields.dc_image is not None and expected.dc_image is not None
         neutral = replace(
             fields,

@@ -15,19 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmip_gpu.container.header import Header
+from mmip_gpu.container.codec import ReadPart
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.loss_record import UNKNOWN_ERROR, reached_bound
+from mmip_gpu.container.payload import is_head_size, stated_head_bytes
 from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
 from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND, read_prefix, write_prefix
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.zarr_group import RECORDS, Place
-from mmip_gpu.transform.chunk import Encoded
 
 __all__ = ["ChunkStore", "Totals"]
-
-_SMALLEST_HEAD = 10
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,14 @@ class ChunkStore:
         with self.naming(at):
             return memoryview(data)[self.prefix_bytes(data, at, stage) :]
 
+    def part_reader(self, at: Coordinates) -> ReadPart:
+        """What reads parts of the payloads of a chunk; each read fetches all of a stage."""
+
+        def read_part(stage: int, first: int, end: int | None) -> memoryview:
+            return self.payload(at, stage)[first:end]
+
+        return read_part
+
     def missing(self, at: Coordinates, stage: int) -> StoreError:
         """Error for a stage that is not there, or the record (stage 0)."""
         what = f", stage {stage}" if stage else ""
@@ -104,18 +112,16 @@ class ChunkStore:
         except (CorruptData, UnsupportedVersion) as error:
             raise type(error)(f"{self.place}: chunk {at}: {error}") from error
 
-    def stage_bytes(self, at: Coordinates, header: Header) -> list[int]:
+    def stage_bytes(self, at: Coordinates, header: TransformHeader) -> list[int]:
         """Bytes of the chunk in each stage array."""
         return [
             len(write_prefix(self.description.extent(at, stage))) + size
             for stage, size in enumerate(header.payload_sizes, 1)
         ]
 
-    def has_stage(self, at: Coordinates, header: Header, stage: int) -> bool:
+    def has_stage(self, at: Coordinates, header: TransformHeader, stage: int) -> bool:
         """Whether a stage of a chunk is there and belongs to its record, by its size and its head's crc."""
-        fields = header.transform
-        assert fields is not None
-        payload_bytes, crc = fields.stage_bytes[stage - 1], fields.stage_crcs[stage - 1]
+        payload_bytes, crc = header.fields.stage_bytes[stage - 1], header.fields.stage_crcs[stage - 1]
         name = self.description.array_name(stage)
         size = self.place.size(name, at)
         start = None if size is None else self.place.read(name, at, (0, min(PREFIX_BOUND + 4, size)))
@@ -125,8 +131,8 @@ class ChunkStore:
             prefix = self.prefix_bytes(start, at, stage)
         except CorruptData:
             return False
-        head = int.from_bytes(start[prefix : prefix + 4], "little")
-        if size != prefix + payload_bytes or not _SMALLEST_HEAD <= head <= payload_bytes:
+        head = stated_head_bytes(start[prefix:])
+        if size != prefix + payload_bytes or not is_head_size(head, payload_bytes):
             return False
         found = self.place.read(name, at, (prefix + head - 4, prefix + head))
         return found is not None and int.from_bytes(found, "little") == crc

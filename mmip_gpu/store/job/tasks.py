@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from mmip_gpu.container.header import Header
+from mmip_gpu.codecs import Limits, Wanted, codec_of
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.claim import Claim
@@ -19,7 +21,6 @@ from mmip_gpu.store.group.records import ChunkStore
 from mmip_gpu.store.group.zarr_group import RECORDS
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.task_samples import Given
-from mmip_gpu.transform.chunk import Encoded, decode_chunk
 
 __all__ = ["CheckChunk", "Checked", "RepairChunk", "Runner", "Task", "WholeChunk", "WriteChunk"]
 
@@ -33,11 +34,11 @@ class WriteChunk:
     claim: Claim
     keep: bool = False
 
-    def __call__(self, at: Coordinates) -> Header:
+    def __call__(self, at: Coordinates) -> TransformHeader:
         """Write the chunk."""
         return self.kept(at) or self.write(at, self.encoded(at))
 
-    def kept(self, at: Coordinates) -> Header | None:
+    def kept(self, at: Coordinates) -> TransformHeader | None:
         """Header of a chunk that is whole and stays; otherwise the chunk is discarded, to be coded."""
         if self.keep:
             header = self.store.whole_header(at)
@@ -48,7 +49,7 @@ class WriteChunk:
             self.store.discard(at)
         return None
 
-    def write(self, at: Coordinates, encoded: Encoded) -> Header:
+    def write(self, at: Coordinates, encoded: Encoded) -> TransformHeader:
         """Write a chunk that was coded."""
         self.claim.check()
         self.store.write(at, encoded)
@@ -74,7 +75,7 @@ class WholeChunk:
 
     store: ChunkStore
 
-    def __call__(self, at: Coordinates) -> Header | None:
+    def __call__(self, at: Coordinates) -> TransformHeader | None:
         """Give the header of a chunk that is whole."""
         return self.store.whole_header(at)
 
@@ -106,7 +107,7 @@ class CheckChunk:
         try:
             header = self.store.header(at)
             with self.store.naming(at):
-                decode_chunk(header, lambda stage: self.store.payload(at, stage), stages=stages)
+                codec_of(header).decode(header, self.store.part_reader(at), Wanted(stages), Limits())
         except (CorruptData, UnsupportedVersion) as error:
             return Checked(None, "damaged", str(error).removeprefix(f"{place}: chunk {at}: "))
         return Checked(header)
@@ -127,7 +128,7 @@ class RepairChunk:
         """Return the task of chunks whose samples or mask came with it."""
         return replace(self, write=self.write.given(**found))
 
-    def __call__(self, at: Coordinates) -> Header:
+    def __call__(self, at: Coordinates) -> TransformHeader:
         """Recode the chunk.
 
         Raises

@@ -1,6 +1,6 @@
 """What a region needs of a chunk, fetched in as few requests and bytes as the store allows, and kept for the next time.
 
-Values: chunk coordinates and regions in; the header and stage payloads that `codec.decode_chunk` takes out.
+Values: chunk coordinates and regions in; the header, and what reads parts of payloads, out.
 Implements FORMAT.md section 6 (head, index, groups) for readers by byte ranges. Guarantees that of a large stage only
 its head and the groups of sub-streams that the region touches are read, and that kept bytes have a limit.
 """
@@ -14,20 +14,18 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mmip_gpu.container.header import Header
+from mmip_gpu.codecs import Wanted, codec_of
+from mmip_gpu.container.byte_ranges import Span, Sparse, joined
+from mmip_gpu.container.codec import ReadPart
+from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.errors import CorruptData, LimitExceeded, TruncatedData
-from mmip_gpu.store.group.grid import Coordinates, Region
+from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore
 from mmip_gpu.store.group.zarr_group import RECORDS, Request
-from mmip_gpu.transform.chunk import needed_stages
+from mmip_gpu.transform.extent import needed_stages
 from mmip_gpu.transform.groups import groups_of_region, read_groups
 
 __all__ = ["ChunkReader", "KeptBytes", "check_stage"]
-
-Payload = memoryview | NDArray[np.uint8]
 
 START_BYTES = 2**14  # of a stage, read first where a region needs a part: prefix and head, or all of a small stage
 
@@ -83,8 +81,8 @@ class ChunkReader:
     store: ChunkStore
     kept: KeptBytes
 
-    def payloads(self, at: Coordinates, stages: int, scale: int, region: Region) -> tuple[Header, list[Payload]]:
-        """Header of a chunk and its first stages; of large ones only the bytes that the region needs, zeros elsewhere.
+    def opened(self, at: Coordinates, wanted: Wanted) -> tuple[TransformHeader, ReadPart]:
+        """Header of a chunk, and what reads parts of its payloads; of those the bytes that are not wanted are zero.
 
         Raises
         ------
@@ -95,18 +93,23 @@ class ChunkReader:
         """
         described = self.store.description
         shape = replace(described.blank_header(), layout=described.grid.chunk_layout(at))
-        groups = groups_of_region(shape, scale, region)
-        record, *starts = self._starts(at, needed_stages(shape, stages, scale), is_whole=groups is None)
+        codec, stages = codec_of(shape), needed_stages(shape, wanted)
+        is_whole = groups_of_region(shape, wanted.scale, wanted.region) is None
+        record, *starts = self._starts(at, stages, is_whole=is_whole)
         header = self.store.parsed(at, record)
-        found: list[Payload] = []
+        held = []
         for stage, (start, size) in enumerate(zip(starts, header.payload_sizes, strict=False), 1):
             with self.store.naming(at):
                 prefix = self.store.prefix_bytes(start, at, stage)
-            if groups is None or len(start) < START_BYTES or len(start) >= prefix + size:
-                found.append(memoryview(start)[prefix:])
-            else:
-                found.append(self._sparse(_Stage(at, stage, prefix, size), header, start, groups))
-        return header, found
+            is_all = is_whole or len(start) < START_BYTES or len(start) >= prefix + size
+            held.append(_Stage(at, stage, prefix, memoryview(start)[prefix:], None if is_all else _zeros(size)))
+        is_last = all(part.sparse is None for part in held)
+        while not is_last:
+            with self.store.naming(at):
+                spans, is_last = codec.extent(header, lambda stage, *span: held[stage - 1].held_part(*span), wanted)
+            for part in held:
+                self._fetch(part, [(first, end) for stage, first, end in spans if stage == part.number])
+        return header, lambda stage, first, end: held[stage - 1].data[first:end]
 
     def _starts(self, at: Coordinates, stages: int, *, is_whole: bool) -> list[bytes]:
         """The record, and of each stage all, or what may be its first START_BYTES."""
@@ -124,39 +127,25 @@ class ChunkReader:
             found[index] = data
         return [data for data in found if data is not None]
 
-    def _sparse(self, stage: _Stage, header: Header, start: bytes, groups: Sequence[int]) -> NDArray[np.uint8]:
-        """Payload with its head and the groups of sub-streams that are needed; no other page of it is touched."""
+    def _fetch(self, stage: _Stage, spans: Sequence[Span]) -> None:
+        """Hold these bytes of a stage: what is kept, and the others in as few requests as neighbours allow."""
+        if stage.sparse is None:
+            return
         name = self.store.description.array_name(stage.number)
-        known = memoryview(start)[stage.prefix :]
-        head_bytes = int.from_bytes(known[:4], "little")
-        if len(known) < head_bytes <= stage.size:
-            (rest,) = self._ranges(stage, [(len(known), head_bytes)])
-            self.kept[stage.at, name, 0] = start = start + rest
-            known = memoryview(start)[stage.prefix :]
-        with self.store.naming(stage.at):
-            bounds, _ = read_groups(header, stage.number, stage.size, known[:head_bytes])
-        try:
-            payload = np.zeros(stage.size, np.uint8)
-        except MemoryError:
-            raise LimitExceeded(f"no memory for a stage of {stage.size} bytes") from None
-        payload[: len(known)] = known
         missing = []
-        for group in groups:
-            first, end = bounds[group]
-            held = self.kept.get((stage.at, name, group + 1))
-            if held is not None:
-                payload[first:end] = np.frombuffer(held, np.uint8)
-            elif end > len(known):
-                missing.append(group)
-        spans = [(bounds[run[0]][0], bounds[run[-1]][1]) for run in _runs(missing)]
-        for (first, end), data in zip(spans, self._ranges(stage, spans), strict=True):
-            payload[first:end] = np.frombuffer(data, np.uint8)
-        for group in missing:
-            first, end = bounds[group]
-            self.kept[stage.at, name, group + 1] = payload[first:end].tobytes()
-        return payload
+        for span in spans:
+            kept = self.kept.get((stage.at, name, span))
+            if kept is not None:
+                stage.sparse.put(span, kept)
+            elif stage.held_part(*span) is None:
+                missing.append(span)
+        runs = joined(missing)
+        for run, data in zip(runs, self._ranges(stage, runs), strict=True):
+            stage.sparse.put(run, data)
+        for first, end in missing:
+            self.kept[stage.at, name, (first, end)] = bytes(stage.data[first:end])
 
-    def _ranges(self, stage: _Stage, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    def _ranges(self, stage: _Stage, ranges: Sequence[Span]) -> list[bytes]:
         """Ranges of a payload, each as long as it was asked for."""
         name = self.store.description.array_name(stage.number)
         requests: list[Request] = [(name, stage.at, (stage.prefix + a, stage.prefix + b)) for a, b in ranges]
@@ -172,27 +161,37 @@ class ChunkReader:
 
 @dataclass(frozen=True)
 class _Stage:
-    """Where the payload of a stage lies: behind the prefix of its chunk."""
+    """The payload of a stage, behind the prefix of its chunk: all of it as `start`, or a part of it in `sparse`."""
 
     at: Coordinates
     number: int
     prefix: int
-    size: int
+    start: memoryview
+    sparse: Sparse | None
+
+    def __post_init__(self) -> None:
+        if self.sparse is not None:
+            self.sparse.put((0, len(self.start)), self.start)
+
+    @property
+    def data(self) -> memoryview:
+        """The payload; zero where it is not held."""
+        return self.start if self.sparse is None else memoryview(self.sparse.data)
+
+    def held_part(self, first: int, end: int | None) -> memoryview | None:
+        """Bytes that are held; None of others."""
+        return self.start[first:end] if self.sparse is None else self.sparse.part(first, end)
 
 
-def check_stage(header: Header, number: int, payload: memoryview) -> None:
+def _zeros(size: int) -> Sparse:
+    try:
+        return Sparse(size)
+    except MemoryError:
+        raise LimitExceeded(f"no memory for a stage of {size} bytes") from None
+
+
+def check_stage(header: TransformHeader, number: int, payload: memoryview) -> None:
     """Raise CorruptData or TruncatedData unless a payload is the one that the header names, by all of its crcs."""
     for (first, end), crc in zip(*read_groups(header, number, len(payload), payload), strict=True):
         if zlib.crc32(payload[first:end]) != crc:
             raise CorruptData(f"stage {number}: the crc of bytes {first}..{end} differs")
-
-
-def _runs(groups: Sequence[int]) -> list[list[int]]:
-    """Neighbouring groups together."""
-    runs: list[list[int]] = []
-    for group in groups:
-        if runs and runs[-1][-1] == group - 1:
-            runs[-1].append(group)
-        else:
-            runs.append([group])
-    return runs

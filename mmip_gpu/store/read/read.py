@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import thread_count
+from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.inspection import describe
 from mmip_gpu.store.group.bounded import run_bounded
@@ -28,7 +29,7 @@ from mmip_gpu.store.group.zarr_group import Place
 from mmip_gpu.store.read.chunk_reader import ChunkReader, KeptBytes
 from mmip_gpu.store.read.lazy_arrays import dask_array, data_array
 from mmip_gpu.store.read.selection import basic_selection
-from mmip_gpu.transform.chunk import decode_chunk, needed_stages
+from mmip_gpu.transform.extent import needed_stages
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -295,7 +296,8 @@ class ProgressiveArray:
         """Stages to read for `stages` that were asked for, out of those that the store holds."""
         description = self._store.description
         held = held_stages(self._attributes, description)
-        wanted = needed_stages(description.blank_header(), max(held, 1) if stages is None else stages, self._scale)
+        asked = Wanted(max(held, 1) if stages is None else stages, self._scale)
+        wanted = needed_stages(description.blank_header(), asked)
         if wanted > held:
             copy = f"a copy of {held} of {description.stage_count} stages"
             raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")
@@ -303,18 +305,11 @@ class ProgressiveArray:
 
     def _decoded(self, part: Part, threads: int) -> NDArray[Any]:
         at = part.coordinates
-        stages, scale = self._stages, self._scale
+        wanted = Wanted(self._stages, self._scale, part.inside)
         try:
-            header, payloads = self._reader.payloads(at, stages, scale, part.inside)
+            header, read_part = self._reader.opened(at, wanted)
             with self._store.naming(at):
-                return decode_chunk(
-                    header,
-                    lambda stage: payloads[stage - 1],
-                    stages=stages,
-                    scale=scale,
-                    region=part.inside,
-                    threads=threads,
-                )
+                return codec_of(header).decode(header, read_part, wanted, Limits(threads))
         except CorruptData:  # the store may be repaired
             self._reader.kept.forget(at)
             raise

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmip_gpu.container.header import Header
+from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.device.encode.arrays import SAMPLE_BYTES
 from mmip_gpu.device.encode.batch import refusal
 from mmip_gpu.device.encode.trial_samples import DeviceSamples, encoded_together
-from mmip_gpu.device.lanes import LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Executor
 from mmip_gpu.store.group.chunk_header import with_origin
@@ -69,10 +69,10 @@ class DeviceRunner:
                 else:
                     done(at, header)
 
-        def coded(lane: Lane, batch: Sequence[Coordinates]) -> list[tuple[Coordinates, Header]]:
+        def coded(lane: Lane, batch: Sequence[Coordinates]) -> list[tuple[Coordinates, TransformHeader]]:
             return _write_batch(task, lane, batch)
 
-        def on_cpu(at: Coordinates) -> tuple[Coordinates, Header]:
+        def on_cpu(at: Coordinates) -> tuple[Coordinates, TransformHeader]:
             found = f"the device is out of memory ({self.executor.room()} bytes free)"
             warnings.warn(f"chunk {at}: {found}: coded on the CPU", RuntimeWarning, stacklevel=2)
             return at, task.write(at, task.encoded(at))
@@ -83,12 +83,14 @@ class DeviceRunner:
             samples = math.prod(int(s.stop - s.start) for s in grid.region(at))
             return samples * (SAMPLE_BYTES + int(itemsize))
 
-        batches = cut_batches(needed(), size, budget(self.executor, LANES))
+        batches = cut_batches(needed(), size, budget(self.executor, KERNEL_LANES))
         for at, header in through_lanes(self.executor, batches, coded, alone=on_cpu):
             done(at, header)
 
 
-def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> list[tuple[Coordinates, Header]]:
+def _write_batch(
+    task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]
+) -> list[tuple[Coordinates, TransformHeader]]:
     """Read chunks, code them together and write them."""
     description = task.store.description
     given = [task.job.read(description.grid.region(at)) for at in batch]

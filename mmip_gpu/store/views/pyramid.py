@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import zarr
 from zarr.codecs import ZstdCodec
 
+from mmip_gpu.container.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.history import HISTORY
 from mmip_gpu.store.read.read import ProgressiveArray, open_zarr
 from mmip_gpu.store.views.levels import Level, MeanLevel, ScaledLevel, levels_below
-from mmip_gpu.transform.chunk import SCALES
 from mmip_gpu.version import __version__
 from mmip_gpu.volume.axes import shrinking_axes
 from mmip_gpu.volume.floats import sample_range

@@ -9,7 +9,7 @@ what it keeps costs no second analysis and no second decoding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 from mmip_gpu._core import difference, differences
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.raw import encode_raw
-from mmip_gpu.transform.analysis import Analysis, analyzed_chunk, cell_map
-from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.analysis import Analysis, Prepared, analyze, cell_map, prepare
+from mmip_gpu.transform.assemble import assemble
 from mmip_gpu.transform.plan import QUARTER, ChunkPlan, quarter_regions
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import squared_error
+from mmip_gpu.volume.region import Region
 
-__all__ = ["Analyzed", "HostSamples", "Region", "Samples", "Trial", "analyzed_part"]
+__all__ = ["Analyzed", "HostSamples", "Samples", "Trial", "analyzed_part"]
 
 _SMALLEST_QUARTER = 2**15
 _PARTS = 16  # of a probe that is spread over a large array
-
-Region = tuple[slice, ...]
 
 
 class Analyzed(Protocol):
@@ -79,7 +78,7 @@ class Samples(Protocol):
         ...
 
     def analyzed(self, plan: ChunkPlan, *, plain: bool = False) -> Analyzed:
-        """The samples quantized by a plan; `plain` as in `codec.analyzed_chunk`."""
+        """The samples quantized by a plan; `plain` as in `analysis.analyze`."""
         ...
 
 
@@ -102,7 +101,7 @@ class HostAnalysis:
     def class_errors(self) -> list[float]:
         """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
         plan, classes = self.plan, self.samples.classes
-        planes, decoded, threads = self.found.planes, self.found.decoded(), self.samples.threads
+        planes, decoded, threads = self.found.prepared.planes, self.found.decoded(), self.samples.threads
         if len(plan.steps) == 1 or classes is None:
             return [float(difference(planes, decoded, threads)[0])] + [0.0] * (len(plan.steps) - 1)
         cells = cell_map(classes, PlaneLayout.of(self.samples.array.shape, plan.axes), plan.depth)
@@ -110,18 +109,14 @@ class HostAnalysis:
 
     def mean_error(self) -> float:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
-        array, step = self.samples.array, self.plan.config.step
+        prepared, decoded, step = self.found.prepared, self.found.decoded(), self.plan.config.step
         if step is None:
-            return difference(self.found.planes, self.found.decoded(), self.samples.threads)[0] / array.size
-        original = PlaneLayout.of(array.shape, self.plan.axes).to_planes(array)
-        return squared_error(original, self.found.decoded(), step)[0] / step**2 / array.size
+            return difference(prepared.planes, decoded, prepared.threads)[0] / decoded.size
+        return squared_error(prepared.original, decoded, step)[0] / step**2 / decoded.size
 
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         """The encoding by a plan that differs in what an analysis does not depend on."""
-        samples = self.samples
-        return encode_chunk(
-            samples.array, plan, samples.classes, threads=samples.threads, allow_raw=allow_raw, analysis=self.found
-        )
+        return assemble(self.found, plan, allow_raw=allow_raw)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +126,7 @@ class HostSamples:
     array: NDArray[Any]
     classes: NDArray[np.uint8] | None = None
     threads: int = 1
+    _prepared: dict[Any, Prepared] = field(default_factory=dict, repr=False)  # the last, by what it depends on
 
     def read(self, region: Region) -> NDArray[Any]:
         """The samples of a region."""
@@ -157,7 +153,11 @@ class HostSamples:
 
     def analyzed(self, plan: ChunkPlan, *, plain: bool = False) -> HostAnalysis:
         """The samples quantized by a plan."""
-        return HostAnalysis(self, analyzed_chunk(self.array, plan, self.classes, self.threads, plain=plain))
+        key = plan.axes, plan.config.step, plan.depth
+        if key not in self._prepared:
+            self._prepared.clear()
+            self._prepared[key] = prepare(self.array, plan, self.threads)
+        return HostAnalysis(self, analyze(self._prepared[key], plan, self.classes, plain=plain))
 
 
 class Trial:
@@ -205,7 +205,7 @@ class Trial:
         return self._analysis(plan).class_errors()
 
     def plain_errors(self, plan: ChunkPlan) -> list[float]:
-        """As `errors`, of plain rounding (`analyzed_chunk`); those of the last plan asked about are kept."""
+        """As `errors`, of plain rounding (`analysis.analyze`); those of the last plan asked about are kept."""
         key = analyzed_part(replace(plan, config=replace(plan.config, effort=1)))  # plain at any effort
         if self._plain is None or self._plain[0] != key:
             self._plain = key, self.samples.analyzed(key, plain=True).class_errors()
@@ -277,7 +277,7 @@ class Trial:
         if corrected and self._least is not None and self._least[0] == analyzed_part(plan):
             return self._least[1]
         if not self.array.size:
-            return encode_raw(self.array, PlaneLayout.of(self.array.shape, plan.axes), plan.config, plan.colour)
+            return encode_raw(self.array, plan)
         found = self._analysis(plan).encoded(plan, allow_raw)
         least = self.array.nbytes if self._least is None else self._least[1].size
         if corrected and found.size < least:
