@@ -1,4 +1,4 @@
-"""The shape of the house: imports go down, the plug-in is thin, heavy packages load late, files and functions are small."""
+"""The shape of the house: imports go down, the plug-in is thin, heavy packages load late, files are small."""
 
 from __future__ import annotations
 
