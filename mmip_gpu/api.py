@@ -23,6 +23,7 @@ from mmip_gpu.container.reader import open_container
 from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.errors import InvalidArgument, MmipError
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -168,7 +169,8 @@ def planned(
     whole = Trial.of(sampler(roi, axes))
     check_step(whole.array.dtype, config.step)
     layout = PlaneLayout.of(whole.array.shape, axes)
-    return whole, make_plan(config, whole, layout, is_colour(colour, layout, whole.array.dtype), data_range)
+    reader = ArrayReader(whole, layout, is_colour(colour, layout, whole.array.dtype))
+    return whole, make_plan(config, reader, data_range)
 
 
 def decode(

@@ -32,6 +32,7 @@ from mmip_gpu.store.group.records import ChunkStore, Totals
 from mmip_gpu.store.group.zarr_group import Place
 from mmip_gpu.store.job import survey
 from mmip_gpu.store.job.job import Job
+from mmip_gpu.store.job.job_reader import described_job
 from mmip_gpu.store.job.task_samples import Given
 from mmip_gpu.store.job.tasks import WriteChunk
 from mmip_gpu.store.run import cluster_runner as cluster_module
@@ -278,7 +279,7 @@ def test_masks_are_looked_through_by_the_workers(client, tmp_path, monkeypatch):
 def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
     volume = phantom3d(SHAPE)
     job = Job.of(volume, {"quality": 20}, roi=None, axes=None, colour=None, chunks=(16, 32, 32), data_range=None)
-    _, description = job.described(1, survey.surveyed_here)
+    _, description = described_job(job, 1, survey.surveyed_here)
     at = (0, 1, 0, 1)
     region = description.grid.region(at)
     task = WriteChunk(ChunkStore(Place(tmp_path / "a", read_only=False), description), job, Claim(None, None))

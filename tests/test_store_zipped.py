@@ -24,7 +24,7 @@ SMALL: dict[str, Any] = {"quality": 20, "chunks": (16, 32, 32)}
 @pytest.fixture
 def misleading(monkeypatch) -> np.ndarray:
     """A volume whose only probe promises too much, so that it is written more than once."""
-    monkeypatch.setattr("mmip_gpu.store.job.job._PROBES", 1)
+    monkeypatch.setattr("mmip_gpu.store.job.step_search._PROBES", 1)
     waves = np.sin(np.arange(16 * 32 * 400).reshape(16, 32, 400) / 9) * 800
     volume = (waves + np.random.default_rng(0).normal(0, 30, waves.shape)).astype(np.int16)
     volume[:, :, 32:] //= 50

@@ -24,6 +24,8 @@ from mmip_gpu.store.group.report import COMPLETE, PREPARING, WRITING, attributes
 from mmip_gpu.store.group.zarr_group import Place
 from mmip_gpu.store.group.zipped import zipping
 from mmip_gpu.store.job.job import Job
+from mmip_gpu.store.job.job_reader import described_job
+from mmip_gpu.store.job.step_search import next_pass
 from mmip_gpu.store.job.tasks import Runner, WriteChunk
 from mmip_gpu.store.run.cluster_runner import ClusterRunner
 from mmip_gpu.store.run.cluster_survey import survey_of
@@ -169,7 +171,7 @@ def _write(
         description = _same_job(place, before, identity, resume)
         job = job.resumed(description)
     else:
-        job, description = job.described(threads, survey)
+        job, description = described_job(job, threads, survey)
 
     def mark(state: str, summary: Mapping[str, Any] | None = None) -> dict[str, Any]:
         attributes = attributes_of(state, identity, description, job.source, summary)
@@ -186,7 +188,7 @@ def _write(
         mark(WRITING)
         task = WriteChunk(ChunkStore(place, description), job, claim, keep=prepared)
         totals = _write_chunks(task, run, progress)
-        other = job.again(description, totals, passes)
+        other = next_pass(job, description, totals, passes)
         if other is None:
             break
         description, prepared = other, False
