@@ -29,15 +29,15 @@ from mmip_gpu.store import repair_zarr, verify_zarr
 from mmip_gpu.store.group import grid
 from mmip_gpu.store.group.claim import Claim
 from mmip_gpu.store.group.records import ChunkStore, Totals
-from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.job import survey
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.job_reader import described_job
-from mmip_gpu.store.job.task_samples import Given
+from mmip_gpu.store.job.task_samples import TaskSamples
 from mmip_gpu.store.job.tasks import WriteChunk
 from mmip_gpu.store.run import cluster_runner as cluster_module
 from mmip_gpu.store.run import cluster_survey, device_runner
-from mmip_gpu.store.run.pickling import opened, packed
+from mmip_gpu.store.run.pickling import pickled, unpickled
 from mmip_gpu.volume.phantoms import phantom3d
 from numcodecs_plugin import Mmip, MmipV2
 
@@ -282,9 +282,9 @@ def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
     _, description = described_job(job, 1, survey.surveyed_here)
     at = (0, 1, 0, 1)
     region = description.grid.region(at)
-    task = WriteChunk(ChunkStore(Place(tmp_path / "a", read_only=False), description), job, Claim(None, None))
-    given = Given(tuple(s.start for s in region), OnDevice(volume[region]))  # type: ignore[arg-type]
-    found = task.given(samples=given).encoded(at)
+    task = WriteChunk(ChunkStore(StoreGroup(tmp_path / "a", read_only=False), description), job, Claim(None, None))
+    given = TaskSamples(tuple(s.start for s in region), OnDevice(volume[region]))  # type: ignore[arg-type]
+    found = task.with_samples(samples=given).encoded(at)
     assert found.payloads == task.encoded(at).payloads
 
 
@@ -363,13 +363,13 @@ def test_workers_without_a_device(client, tmp_path):
 
 def test_what_workers_cannot_reach(client, tmp_path):
     large = np.zeros((16, 256, 256), np.uint16)
-    with ZipStore(tmp_path / "a.zip", mode="w") as packed:
-        zarr.create_array(packed, data=phantom3d(SHAPE))
-    packed = ZipStore(tmp_path / "a.zip")
+    with ZipStore(tmp_path / "a.zip", mode="w") as pickled:
+        zarr.create_array(pickled, data=phantom3d(SHAPE))
+    pickled = ZipStore(tmp_path / "a.zip")
     for source, place, options in (
         (large, tmp_path / "a", {}),
         (NAME, MemoryStore(), {}),
-        (zarr.open_array(packed, mode="r"), tmp_path / "d", {}),
+        (zarr.open_array(pickled, mode="r"), tmp_path / "d", {}),
         ("phantom3d:17x256x256", tmp_path / "b", {"roi": np.ones((17, 256, 256), np.uint8)}),
         (Unpicklable(), tmp_path / "c", {}),
     ):
@@ -405,9 +405,9 @@ def test_workers_of_another_version_or_without_the_package_are_named(client, tmp
         other.setattr("mmip_gpu.store.run.pickling.__version__", "99.0")
         with pytest.raises(StoreError, match=rf"needs mmip_gpu 99\.0.*worker {first}: .*; worker {second}: "):
             mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
-        data = packed(NAME)
+        data = pickled(NAME)
     with pytest.raises(StoreError, match=rf"process {os.getpid()}, has mmip_gpu .*, the job 99\.0"):
-        opened(data)
+        unpickled(data)
     client.run(hide_package, workers=[second])
     try:
         with pytest.raises(StoreError, match=rf"found worker {second}: ModuleNotFoundError"):

@@ -16,7 +16,7 @@ import mmip_gpu
 from mmip_gpu.cli import main
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
 from mmip_gpu.sources import Source, open_source, tiff_pages
-from mmip_gpu.sources.tiff import split_part
+from mmip_gpu.sources.tiff import split_series
 
 
 def ramp(*shape: int, dtype: str = "uint16") -> np.ndarray:
@@ -189,9 +189,9 @@ def test_pyramids_and_series(pyramid: tuple[Path, np.ndarray]) -> None:
 
 
 def test_split_part() -> None:
-    assert split_part("a.TIF:series=1,level=2") == ("a.TIF", {"series": 1, "level": 2})
+    assert split_series("a.TIF:series=1,level=2") == ("a.TIF", {"series": 1, "level": 2})
     for text in ("a.npy:level=2", "a.tif:level=", "a.tif:other=2", "phantom3d:1x2x3"):
-        assert split_part(text) == (text, {})
+        assert split_series(text) == (text, {})
 
 
 @pytest.mark.parametrize("dtype", ["float64", "uint32", "complex64"])

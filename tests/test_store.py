@@ -36,7 +36,7 @@ from mmip_gpu.store.group import grid
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.grid import ChunkGrid, chunk_lengths
 from mmip_gpu.store.group.records import Totals
-from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.job import job as jobs
 from mmip_gpu.store.job.region_classes import RegionClasses
 from mmip_gpu.store.job.survey import surveyed_here
@@ -738,7 +738,7 @@ def test_a_job_stopped_before_its_first_chunk(when, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Place, name, stopped)
+        patch.setattr(StoreGroup, name, stopped)
         with pytest.raises(KeyboardInterrupt):
             mmip.write_zarr(VOLUME + 1, where, overwrite=True, **SMALL)
     if when == "attributes":

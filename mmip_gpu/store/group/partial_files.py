@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
-__all__ = ["clear_leftovers", "names_in"]
+__all__ = ["delete_partial_files", "names_in"]
 
 _LEFTOVER: Final = re.compile(r".*\.[0-9a-f]{32}\.partial", re.ASCII | re.DOTALL)
 
@@ -25,7 +25,7 @@ async def names_in(root: StorePath) -> set[str]:
     return {name async for name in root.store.list_dir(root.path) if not _LEFTOVER.fullmatch(name)}
 
 
-def clear_leftovers(root: StorePath, claims: str) -> None:
+def delete_partial_files(root: StorePath, claims: str) -> None:
     """Delete them, for one who holds the claim of the place; what begins with `claims` others may be writing now."""
     store = root.store
     if not isinstance(store, LocalStore):

@@ -16,11 +16,11 @@ from mmip_gpu.sources.arrays import on_host
 from mmip_gpu.store.group.grid import ChunkGrid, Coordinates, Region
 from mmip_gpu.store.job.job import Job
 
-__all__ = ["Boxes", "Given", "given_boxes"]
+__all__ = ["SourceBoxes", "TaskSamples", "task_boxes"]
 
 
 @dataclass(frozen=True)
-class Boxes:
+class SourceBoxes:
     """A source, cut as the chunks are; `is_joined`: with all channels in one box."""
 
     source: Source
@@ -46,7 +46,7 @@ class Boxes:
 
 
 @dataclass(frozen=True)
-class Given:
+class TaskSamples:
     """Samples that came with a task, of a part of its source that begins at `start`."""
 
     start: tuple[int, ...]
@@ -62,9 +62,9 @@ class Given:
         return replace(source, reader=read)
 
 
-def given_boxes(grid: ChunkGrid, job: Job) -> dict[str, Boxes]:
+def task_boxes(grid: ChunkGrid, job: Job) -> dict[str, SourceBoxes]:
     """What the chunks of a job are coded from: `samples`, and `mask` where there is one."""
-    found = {"samples": Boxes(job.source, grid, job.classes.rule is not None)}  # a rule looks at all channels
+    found = {"samples": SourceBoxes(job.source, grid, job.classes.rule is not None)}  # a rule looks at all channels
     if job.classes.mask is not None:
-        found["mask"] = Boxes(job.classes.mask, grid, True)
+        found["mask"] = SourceBoxes(job.classes.mask, grid, True)
     return found

@@ -22,11 +22,11 @@ from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.inspection import describe
 from mmip_gpu.store.group.bounded import run_bounded
-from mmip_gpu.store.group.grid import Coordinates, Part
+from mmip_gpu.store.group.grid import ChunkOverlap, Coordinates
 from mmip_gpu.store.group.records import ChunkStore
-from mmip_gpu.store.group.report import PREPARING, check_report, described, held_stages, history_of, report_of
-from mmip_gpu.store.group.zarr_group import Place
-from mmip_gpu.store.read.chunk_reader import ChunkReader, KeptBytes
+from mmip_gpu.store.group.report import PREPARING, check_report, description_of, held_stages, history_of, report_of
+from mmip_gpu.store.group.zarr_group import StoreGroup
+from mmip_gpu.store.read.chunk_reader import ByteCache, ChunkReader
 from mmip_gpu.store.read.lazy_arrays import dask_array, data_array
 from mmip_gpu.store.read.selection import basic_selection
 from mmip_gpu.transform.extent import needed_stages
@@ -89,15 +89,15 @@ def open_zarr(
     """
     if isinstance(keep_bytes, bool) or not isinstance(keep_bytes, int) or keep_bytes < 0:
         raise InvalidArgument(f"keep_bytes={keep_bytes!r}: expected a number of bytes")
-    place = Place(path, read_only=True)
-    attributes = place.attributes()
+    group = StoreGroup(path, read_only=True)
+    attributes = group.attributes()
     if attributes is None:
-        raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-    store = ChunkStore(place, described(place, attributes))
+        raise StoreError(f"{group}: expected a store of write_zarr, found nothing")
+    store = ChunkStore(group, description_of(group, attributes))
     if attributes.get("state") == PREPARING:
-        raise StoreError(f"{place}: its job has not come to the first chunk; wait for it, or write it again")
-    check_report(place, attributes, store.description)
-    return ProgressiveArray(ChunkReader(store, KeptBytes(keep_bytes)), attributes, stages, scale, thread_count(threads))
+        raise StoreError(f"{group}: its job has not come to the first chunk; wait for it, or write it again")
+    check_report(group, attributes, store.description)
+    return ProgressiveArray(ChunkReader(store, ByteCache(keep_bytes)), attributes, stages, scale, thread_count(threads))
 
 
 class ProgressiveArray:
@@ -165,7 +165,7 @@ class ProgressiveArray:
     @property
     def place_name(self) -> str:
         """Folder or store that is read."""
-        return str(self._store.place)
+        return str(self._store.group)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -249,7 +249,7 @@ class ProgressiveArray:
 
         Both keep what they read in one place, unless `keep_bytes` gives the new one its own.
         """
-        reader = self._reader if keep_bytes is None else ChunkReader(self._store, KeptBytes(keep_bytes))
+        reader = self._reader if keep_bytes is None else ChunkReader(self._store, ByteCache(keep_bytes))
         return ProgressiveArray(reader, self._attributes, stages, scale, thread_count(threads or self._threads))
 
     def to_numpy(self) -> NDArray[Any]:
@@ -273,10 +273,10 @@ class ProgressiveArray:
         workers = max(min(self._threads, touched), 1)
         inner = max(self._threads // workers, 1)
 
-        def read(part: Part) -> None:
-            out[part.target] = self._decoded(part, inner)
+        def read(overlap: ChunkOverlap) -> None:
+            out[overlap.target] = self._decoded(overlap, inner)
 
-        run_bounded(read, self._grid.parts(region), workers, lambda _: None)
+        run_bounded(read, self._grid.overlaps(region), workers, lambda _: None)
         return out[index]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -303,13 +303,13 @@ class ProgressiveArray:
             raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")
         return wanted
 
-    def _decoded(self, part: Part, threads: int) -> NDArray[Any]:
-        at = part.coordinates
-        wanted = Wanted(self._stages, self._scale, part.inside)
+    def _decoded(self, overlap: ChunkOverlap, threads: int) -> NDArray[Any]:
+        at = overlap.coordinates
+        wanted = Wanted(self._stages, self._scale, overlap.inside)
         try:
             header, read_part = self._reader.opened(at, wanted)
-            with self._store.naming(at):
+            with self._store.naming_chunk(at):
                 return codec_of(header).decode(header, read_part, wanted, Limits(threads))
         except CorruptData:  # the store may be repaired
-            self._reader.kept.forget(at)
+            self._reader.cache.forget(at)
             raise

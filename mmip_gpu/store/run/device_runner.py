@@ -93,11 +93,11 @@ def _write_batch(
 ) -> list[tuple[Coordinates, TransformHeader]]:
     """Read chunks, code them together and write them."""
     description = task.store.description
-    given = [task.job.read(description.grid.region(at)) for at in batch]
-    held = iter(lane.upload([array for pair in given for array in pair if array is not None]))
-    samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in given]
+    originals = [task.job.read(description.grid.region(at)) for at in batch]
+    held = iter(lane.upload([array for pair in originals for array in pair if array is not None]))
+    samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in originals]
     encoded = encoded_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
     return [
         (at, task.write(at, with_origin(chunk, *origin)))
-        for at, chunk, origin in zip(batch, encoded, given, strict=True)
+        for at, chunk, origin in zip(batch, encoded, originals, strict=True)
     ]

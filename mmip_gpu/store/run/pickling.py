@@ -28,14 +28,14 @@ from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store.group.grid import Region
 from mmip_gpu.version import __version__
 
-__all__ = ["opened", "packed"]
+__all__ = ["pickled", "unpickled"]
 
 _MOST_BYTES = 2**20
 _opening = threading.Lock()
 
 
-def packed(value: Any) -> bytes:
-    """Bytes of a task, or of what it needs, of which `opened` makes it elsewhere.
+def pickled(value: Any) -> bytes:
+    """Bytes of a task, or of what it needs, of which `unpickled` makes it elsewhere.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def packed(value: Any) -> bytes:
     return __version__.encode() + b"\n" + buffer.getvalue()
 
 
-def opened(data: bytes) -> Any:
+def unpickled(data: bytes) -> Any:
     """Make a task, or what it needs, of its bytes, once in this process.
 
     Raises

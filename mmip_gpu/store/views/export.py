@@ -22,8 +22,8 @@ from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.claim import claimed
-from mmip_gpu.store.group.partial_files import clear_leftovers, names_in
-from mmip_gpu.store.group.zarr_group import CLAIM, Place, opened_path, path_name, storing
+from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
+from mmip_gpu.store.group.zarr_group import CLAIM, StoreGroup, open_store_path, path_name, store_errors
 from mmip_gpu.store.run.runners import progress_bar, running
 from mmip_gpu.store.views.levels import ChunkIndex, ScaledLevel
 from mmip_gpu.store.views.pyramid import Pyramid
@@ -95,42 +95,42 @@ def export_ome_zarr(
     """
     workers = thread_count(threads)
     pyramid = Pyramid.of(path, stages, chunks, _LENGTHS)
-    with storing(f"{target}"):
-        root = opened_path(target, read_only=False)
+    with store_errors(f"{target}"):
+        root = open_store_path(target, read_only=False)
     name = path_name(root)
     if name == pyramid.root:
         raise InvalidArgument(f"{name}: a store cannot be exported onto itself")
-    with storing(f"{name}: cannot be read"):  # what is not ours is refused before a claim is put there
-        _standing(root, pyramid.identity, overwrite=overwrite)
-    with claimed(Place(root, read_only=False)):
-        return _written(pyramid, root, workers, progress, overwrite=overwrite)
+    with store_errors(f"{name}: cannot be read"):  # what is not ours is refused before a claim is put there
+        _found_export(root, pyramid.identity, overwrite=overwrite)
+    with claimed(StoreGroup(root, read_only=False)):
+        return _write_levels(pyramid, root, workers, progress, overwrite=overwrite)
 
 
-def _written(
+def _write_levels(
     pyramid: Pyramid, root: StorePath, workers: int, progress: bool | None, *, overwrite: bool
 ) -> dict[str, Any]:
     """Write what is not there yet, for one who holds the claim of the place."""
     name, job = path_name(root), pyramid.identity
-    with storing(f"{name}: cannot be written"):
-        group = _begun(root, job, overwrite=overwrite)
+    with store_errors(f"{name}: cannot be written"):
+        group = _export_group(root, job, overwrite=overwrite)
         arrays = pyramid.create_arrays(group)
     written: list[bool] = []
 
     def written_before(number: int, index: ChunkIndex) -> NDArray[Any]:
-        with storing(f"{name}: chunk {index} of level {number} cannot be read"):
+        with store_errors(f"{name}: chunk {index} of level {number} cannot be read"):
             return np.asarray(arrays[number][pyramid.levels[number].region(index)])
 
     def work(number: int, index: ChunkIndex) -> bool:
         array, level = arrays[number], pyramid.levels[number]
-        with storing(f"{name}: chunk {index} of level {number}"):
+        with store_errors(f"{name}: chunk {index} of level {number}"):
             key = array.store_path / array.metadata.encode_chunk_key(index)
             is_new = not sync(key.exists())
         if is_new:
             if isinstance(level, ScaledLevel):
                 samples = level.read(index)
             else:
-                samples = level.read(index, partial(written_before, number - 1), _in_turn)
-            with storing(f"{name}: chunk {index} of level {number} cannot be written"):
+                samples = level.read(index, partial(written_before, number - 1), _one_by_one)
+            with store_errors(f"{name}: chunk {index} of level {number} cannot be written"):
                 array[level.region(index)] = samples
         return is_new
 
@@ -142,18 +142,18 @@ def _written(
 
         for number, level in enumerate(pyramid.levels):  # a mean needs all of the level before
             run_bounded(partial(work, number), level.indices(), workers, done)
-    with storing(f"{name}: its metadata cannot be written"):
+    with store_errors(f"{name}: its metadata cannot be written"):
         group.update_attributes({"ome": pyramid.metadata, _MARK: {"job": job, "complete": True}})
     shapes = [list(level.shape) for level in pyramid.levels]
     return {"levels": shapes, "chunk_count": pyramid.chunk_count, "written": sum(written)}
 
 
-def _in_turn(work: Callable[[ChunkIndex], None], sources: Iterable[ChunkIndex]) -> None:
+def _one_by_one(work: Callable[[ChunkIndex], None], sources: Iterable[ChunkIndex]) -> None:
     for source in sources:
         work(source)
 
 
-def _standing(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> tuple[zarr.Group, bool] | None:
+def _found_export(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> tuple[zarr.Group, bool] | None:
     """Return the export in a place, and whether it is this one, or one to overwrite; None where nothing is."""
     if all(name.startswith(CLAIM) for name in sync(names_in(root))):
         return None
@@ -174,14 +174,14 @@ def _standing(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> tuple
     return group, is_this
 
 
-def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:
+def _export_group(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:
     """Return the group of this export, made or found."""
     begun: dict[str, Any] = {_MARK: {"job": job, "complete": False}}
-    clear_leftovers(root, CLAIM)
-    standing = _standing(root, job, overwrite=overwrite)
-    if standing is None:
+    delete_partial_files(root, CLAIM)
+    found = _found_export(root, job, overwrite=overwrite)
+    if found is None:
         return zarr.create_group(root, zarr_format=3, attributes=begun)
-    group, is_this = standing
+    group, is_this = found
     if is_this:
         return group
     group.attrs.put({_MARK: {"job": None, "complete": False}})  # until the chunks of the other are gone

@@ -22,17 +22,17 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import MemoryStore, StorePath
 
-from mmip_gpu.store.read.chunk_reader import KeptBytes
+from mmip_gpu.store.read.chunk_reader import ByteCache
 from mmip_gpu.store.views.levels import ChunkIndex, Level, MeanLevel, ScaledLevel
 from mmip_gpu.store.views.pyramid import COMPRESSOR, Pyramid
 
-__all__ = ["ServedImage"]
+__all__ = ["EncodedPyramid"]
 
 _CHUNK: Final = re.compile(r"(\d{1,3})/c((?:/\d{1,10})+)", re.ASCII)
 _ZSTD: Final = Zstd(level=COMPRESSOR.level, checksum=COMPRESSOR.checksum)
 
 
-class ServedImage:
+class EncodedPyramid:
     """Metadata and chunks of a pyramid.
 
     Parameters
@@ -46,8 +46,8 @@ class ServedImage:
     def __init__(self, pyramid: Pyramid, cache_bytes: int, threads: int) -> None:
         self.pyramid = pyramid
         has_means = isinstance(pyramid.levels[-1], MeanLevel)
-        self._kept = KeptBytes(cache_bytes // 2 if has_means else cache_bytes)
-        self._kept_means = KeptBytes(cache_bytes // 2)
+        self._cache = ByteCache(cache_bytes // 2 if has_means else cache_bytes)
+        self._mean_cache = ByteCache(cache_bytes // 2)
         self._decoding = BoundedSemaphore(threads)
         self._free_helpers = Semaphore(threads - 1)
         self._under_way: dict[tuple[int, ChunkIndex], Lock] = {}
@@ -84,14 +84,14 @@ class ServedImage:
         `_decoding` waits for nothing: there is no circle.
         """
         level = self.pyramid.levels[number]
-        kept = self._kept_means if isinstance(level, MeanLevel) else self._kept
+        cache = self._mean_cache if isinstance(level, MeanLevel) else self._cache
         with self._lock:
             turn = self._under_way.setdefault((number, index), Lock())
         try:
             with turn:
-                found = kept.get((number, index))
+                found = cache.get((number, index))
                 if found is None:
-                    kept[number, index] = found = self._made(number, index)
+                    cache[number, index] = found = self._made(number, index)
             return found
         finally:
             with self._lock:

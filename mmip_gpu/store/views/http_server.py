@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
-from mmip_gpu.store.views.http_images import ServedImage
+from mmip_gpu.store.views.http_images import EncodedPyramid
 from mmip_gpu.store.views.pyramid import Pyramid
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def serve_zarr(
     if re.search(r"[^\x21-\x7e]", allow_origin) or not allow_origin:
         raise InvalidArgument(f"allow_origin={allow_origin!r}: expected *, null or an origin such as https://host")
     pyramid = Pyramid.of(path, stages, chunks, _LENGTHS, keep_bytes=cache_bytes // 2)
-    return PyramidServer(ServedImage(pyramid, cache_bytes // 2, thread_count(threads)), host, port, allow_origin)
+    return PyramidServer(EncodedPyramid(pyramid, cache_bytes // 2, thread_count(threads)), host, port, allow_origin)
 
 
 class PyramidServer:
@@ -109,9 +109,9 @@ class PyramidServer:
         What to open in a viewer.
     """
 
-    def __init__(self, image: ServedImage, host: str, port: int, allow_origin: str) -> None:
+    def __init__(self, image: EncodedPyramid, host: str, port: int, allow_origin: str) -> None:
         class Handler(_Handler):
-            served = image
+            pyramid = image
             origin = allow_origin
 
         try:
@@ -152,7 +152,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    served: ServedImage
+    pyramid: EncodedPyramid
     origin: str
 
     protocol_version = "HTTP/1.1"
@@ -194,12 +194,12 @@ class _Handler(BaseHTTPRequestHandler):
         key = unquote(urlsplit(self.path).path).strip("/")
         key = key.removeprefix(f"{_NAME}/").lstrip("/")
         try:
-            data = self.served.get(key)
+            data = self.pyramid.get(key)
         except MmipError as error:  # a damaged chunk, or a store that cannot be reached: the others are served on
             return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}", with_body)
         if data is None:
             return self._refuse(HTTPStatus.NOT_FOUND, "no such key", with_body)
-        part = _part(self.headers.get("Range"), len(data))
+        part = _byte_range(self.headers.get("Range"), len(data))
         if part is not None and part.start >= part.stop:
             return self._refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "no such range", with_body, len(data))
         self.send_response(HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT)
@@ -223,13 +223,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
 
-def _part(header: str | None, size: int) -> range | None:
+def _byte_range(header: str | None, size: int) -> range | None:
     """Bytes that a Range header asks for; None for all, an empty range where there are none such.
 
     Examples
     --------
-    >>> _part("bytes=2-99", 10), _part("bytes=-3", 10), _part("bytes=10-", 10), _part("lines=1-2", 10)
-    (range(2, 10), range(7, 10), range(10, 10), None)
+    >>> [_byte_range(header, 10) for header in ("bytes=2-99", "bytes=-3", "bytes=10-", "lines=1-2")]
+    [range(2, 10), range(7, 10), range(10, 10), None]
     """
     found = _RANGE.fullmatch(header or "")
     if found is None or not (found[1] or found[2]):

@@ -145,8 +145,8 @@ class Pyramid:
         datasets = []
         for number, level in enumerate(self.levels):
             transforms = [
-                {"type": "scale", "scale": [place.size for place in level.places]},
-                {"type": "translation", "translation": [place.start for place in level.places]},
+                {"type": "scale", "scale": [sampling.size for sampling in level.samplings]},
+                {"type": "translation", "translation": [sampling.start for sampling in level.samplings]},
             ]
             datasets.append({"path": str(number), "coordinateTransformations": transforms})
         methods = [_METHODS[type(level)] for level in self.levels]
@@ -154,7 +154,7 @@ class Pyramid:
             "name": self.full.report["source"] or "image",
             "axes": [
                 {"name": p.letter, "type": _TYPES[p.letter]} | ({"unit": p.unit} if p.unit else {})
-                for p in self.levels[0].places
+                for p in self.levels[0].samplings
             ],
             "datasets": datasets,
             "type": ", then ".join(dict.fromkeys(methods)),

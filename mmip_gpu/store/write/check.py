@@ -20,12 +20,12 @@ from mmip_gpu.store.group.chunk_header import crc_of
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore, Totals
-from mmip_gpu.store.group.report import COMPLETE, described, held_stages
-from mmip_gpu.store.group.zarr_group import RECORDS, Place
+from mmip_gpu.store.group.report import COMPLETE, description_of, held_stages
+from mmip_gpu.store.group.zarr_group import RECORDS, StoreGroup
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.region_classes import RegionClasses
 from mmip_gpu.store.job.survey import Survey
-from mmip_gpu.store.job.tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
+from mmip_gpu.store.job.tasks import CheckChunk, CheckedChunk, RepairChunk, Runner, WriteChunk
 from mmip_gpu.store.run.cluster_survey import survey_of
 from mmip_gpu.store.run.runners import progress_bar, running
 from mmip_gpu.store.run.workers import ClientLike
@@ -74,10 +74,10 @@ def verify_zarr(
     ...     mmip.verify_zarr(folder)["ok"]
     True
     """
-    place = Place(path, read_only=True)
-    check = _Check(place)
+    group = StoreGroup(path, read_only=True)
+    check = _StoreCheck(group)
     with running(client, thread_count(threads)) as run:
-        check.look(run, progress)
+        check.check_chunks(run, progress)
     return check.to_dict()
 
 
@@ -124,35 +124,35 @@ def repair_zarr(
     ...     mmip.repair_zarr(folder, "phantom3d:16x64x64")["repaired"]
     [[0, 0, 0, 0]]
     """
-    place = Place(path, read_only=False)
-    check = _Check(place)
+    group = StoreGroup(path, read_only=False)
+    check = _StoreCheck(group)
     if check.held < check.store.description.stage_count:
-        raise StoreError(f"{place}: a copy of its first stages: mmip upgrade completes it")
+        raise StoreError(f"{group}: a copy of its first stages: mmip upgrade completes it")
     if not check.complete:
-        raise StoreError(f"{place}: its job did not end: write it again, which keeps what is whole")
+        raise StoreError(f"{group}: its job did not end: write it again, which keeps what is whole")
     with running(client, thread_count(threads)) as run:
         job = check.job(source, roi, survey_of(run))
-        with claimed(place) as claim:
+        with claimed(group) as claim:
             repaired = check.repair(RepairChunk(WriteChunk(check.store, job, claim)), run, progress)
     return check.to_dict() | {"repaired": [list(at) for at in repaired]}
 
 
-class _Check:
+class _StoreCheck:
     """One look through a store."""
 
-    def __init__(self, place: Place) -> None:
-        attributes = place.attributes()
+    def __init__(self, group: StoreGroup) -> None:
+        attributes = group.attributes()
         if attributes is None:
-            raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
+            raise StoreError(f"{group}: expected a store of write_zarr, found nothing")
         self.attributes = attributes
-        self.store = ChunkStore(place, described(place, attributes))
+        self.store = ChunkStore(group, description_of(group, attributes))
         self.complete = attributes.get("state") == COMPLETE
         self.held = held_stages(attributes, self.store.description)
         self.totals = Totals(self.store.description)
-        self.broken: dict[Coordinates, Checked] = {}
+        self.broken: dict[Coordinates, CheckedChunk] = {}
         self.arrays: list[str] = []
 
-    def look(self, run: Runner, progress: bool | None, items: Sequence[Coordinates] | None = None) -> None:
+    def check_chunks(self, run: Runner, progress: bool | None, items: Sequence[Coordinates] | None = None) -> None:
         """Check the arrays and all chunks, or some of them again."""
         grid = self.store.description.grid
         self.arrays = self._array_problems()
@@ -160,7 +160,7 @@ class _Check:
             return
         with progress_bar("verify", grid.chunk_count if items is None else len(items), run, progress) as advance:
 
-            def done(at: Coordinates, found: Checked) -> None:
+            def done(at: Coordinates, found: CheckedChunk) -> None:
                 if found.header is None:
                     self.broken[at] = found
                 else:
@@ -174,7 +174,7 @@ class _Check:
         """What the report of a complete store, all of it whole, says otherwise than its records."""
         if self.broken or self.arrays or not self.complete:
             return []
-        stated, records = self._stated("report"), self.totals.report()
+        stated, records = self._attribute("report"), self.totals.report()
         return [
             f"{key}: expected {value}, found {stated.get(key)}"
             for key, value in records.items()
@@ -210,11 +210,11 @@ class _Check:
         StoreError
             Where they are not those of the store.
         """
-        description, place = self.store.description, self.store.place
-        stated = self._stated("job")
+        description, group = self.store.description, self.store.group
+        stated = self._attribute("job")
         masked = str(stated.get("roi") or "").startswith("mask:")
         if roi is None and masked:
-            raise InvalidArgument(f"{place}: it was written with a mask: pass it as roi=")
+            raise InvalidArgument(f"{group}: it was written with a mask: pass it as roi=")
         layout, plan = description.grid.layout, description.plan
         opened = replace(open_source(source), axes=layout.axes)
         classes = RegionClasses.of(roi if masked else description.rule, layout).surveyed(survey)
@@ -228,34 +228,34 @@ class _Check:
             f"{key}: expected {value}, found {found[key]}" for key, value in expected.items() if found[key] != value
         ]
         if different:
-            raise StoreError(f"{place}: it was written from another source ({'; '.join(different)})")
+            raise StoreError(f"{group}: it was written from another source ({'; '.join(different)})")
         return Job(opened, layout, plan.config, plan.colour, description.grid.chunks, classes, None)
 
     def repair(self, task: RepairChunk, run: Runner, progress: bool | None) -> list[Coordinates]:
         """Recode what a look finds, look at it again, and set the report right; gives what was recoded."""
-        place, description = self.store.place, self.store.description
-        place.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
-        self.look(run, progress)
+        group, description = self.store.group, self.store.description
+        group.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
+        self.check_chunks(run, progress)
         broken = sorted(self.broken)
         if broken:
-            self._prove(task)
+            self._check_source(task)
             run(task, broken, lambda _, __: None)
-            self.look(run, progress, broken)
-        displaced = self._displaced(task)
+            self.check_chunks(run, progress, broken)
+        displaced = self._misplaced(task)
         if displaced:
             task.write.claim.check()
             for at in displaced:
                 self.store.discard(at)
             run(task, displaced, lambda _, __: None)
             self.totals = Totals(description)
-            self.look(run, progress)
+            self.check_chunks(run, progress)
         if self.disagreements():
-            self.attributes["report"] = self._stated("report") | self.totals.report()
+            self.attributes["report"] = self._attribute("report") | self.totals.report()
             task.write.claim.check()
-            place.set_attributes(self.attributes)
+            group.set_attributes(self.attributes)
         return sorted({*broken, *displaced})
 
-    def _displaced(self, task: RepairChunk) -> list[Coordinates]:
+    def _misplaced(self, task: RepairChunk) -> list[Coordinates]:
         """Return chunks that are whole, but not of what the source has there; looked for where the checksums disagree.
 
         Raises
@@ -263,33 +263,33 @@ class _Check:
         StoreError
             Where there are some, and the source may be another.
         """
-        stated, job = self._stated("report").get("source_checksum"), task.write.job
+        stated, job = self._attribute("report").get("source_checksum"), task.write.job
         if self.broken or stated == self.totals.report()["source_checksum"]:
             return []
         grid = self.store.description.grid
         found = [
             at for at in grid.coordinates() if crc_of(job.read(grid.region(at))[0]) != self.store.header(at).source_crc
         ]
-        if found and self._stated("job").get("source") != job.source.fingerprint:
+        if found and self._attribute("job").get("source") != job.source.fingerprint:
             raise StoreError(
-                f"{self.store.place}: the source is not the one that it was written from: {found[0]} differs"
+                f"{self.store.group}: the source is not the one that it was written from: {found[0]} differs"
             )
         return found
 
-    def _stated(self, key: str) -> dict[str, Any]:
+    def _attribute(self, key: str) -> dict[str, Any]:
         """Part of the attributes, as far as it is one."""
         found = self.attributes.get(key)
         return dict(found) if isinstance(found, Mapping) else {}
 
-    def _prove(self, task: RepairChunk) -> None:
+    def _check_source(self, task: RepairChunk) -> None:
         """Raise StoreError unless the source is the store's: by its fingerprint, or by a chunk that is whole."""
-        if self._stated("job").get("source") == task.write.job.source.fingerprint:
+        if self._attribute("job").get("source") == task.write.job.source.fingerprint:
             return
         whole = next((at for at in self.store.description.grid.coordinates() if at not in self.broken), None)
         if whole is not None and task.write.encoded(whole).header == self.store.header(whole):
             return
         proof = "no chunk is whole to compare it with" if whole is None else f"chunk {whole} comes out of it otherwise"
-        raise StoreError(f"{self.store.place}: the source is not the one that it was written from, and {proof}")
+        raise StoreError(f"{self.store.group}: the source is not the one that it was written from, and {proof}")
 
     def _array_problems(self) -> list[str]:
         """What is wrong with the arrays of the group, one text each."""
@@ -299,7 +299,7 @@ class _Check:
         problems = []
         for name, shape in shapes.items():
             try:
-                found = self.store.place.array(name).shape
+                found = self.store.group.array(name).shape
             except StoreError as error:
                 problems.append(str(error))
                 continue

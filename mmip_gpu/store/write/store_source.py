@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from mmip_gpu.errors import StoreError
-from mmip_gpu.sinks import moved
+from mmip_gpu.sinks import region_metadata
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import dicom_terms
 from mmip_gpu.store.group.zarr_group import ATTRIBUTE
 from mmip_gpu.store.read.read import ProgressiveArray, open_zarr
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["recoded_source"]
+__all__ = ["store_source"]
 
 
-def recoded_source(source: Any) -> Source | None:
+def store_source(source: Any) -> Source | None:
     """Return the source of a lazy array or of the folder of a store; None for anything else.
 
     Raises
@@ -44,7 +44,7 @@ def recoded_source(source: Any) -> Source | None:
     layout = PlaneLayout.of(source.shape, axes)
     known = {key: value for key, value in metadata.items() if key not in ("axes", "scale")}
     history = source.loss_history
-    placed = moved(known, axes, whole, [0] * len(axes), steps) | {"kind": "mmip", "history": history}
+    placed = region_metadata(known, axes, whole, [0] * len(axes), steps) | {"kind": "mmip", "history": history}
     if source.scale == 1:
         placed.pop("grid")
     told = json.dumps([report, source.stages, source.scale], sort_keys=True)

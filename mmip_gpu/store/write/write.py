@@ -20,19 +20,19 @@ from mmip_gpu.store.group.claim import Claim, claimed
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore, Totals
-from mmip_gpu.store.group.report import COMPLETE, PREPARING, WRITING, attributes_of, described, report_of
-from mmip_gpu.store.group.zarr_group import Place
-from mmip_gpu.store.group.zipped import zipping
+from mmip_gpu.store.group.report import COMPLETE, PREPARING, WRITING, attributes_of, description_of, report_of
+from mmip_gpu.store.group.zarr_group import StoreGroup
+from mmip_gpu.store.group.zipped import zip_target
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.job_reader import described_job
 from mmip_gpu.store.job.step_search import next_pass
 from mmip_gpu.store.job.tasks import Runner, WriteChunk
 from mmip_gpu.store.run.cluster_runner import ClusterRunner
 from mmip_gpu.store.run.cluster_survey import survey_of
-from mmip_gpu.store.run.pickling import packed
+from mmip_gpu.store.run.pickling import pickled
 from mmip_gpu.store.run.runners import progress_bar, running
 from mmip_gpu.store.run.workers import ClientLike
-from mmip_gpu.store.write.store_source import recoded_source
+from mmip_gpu.store.write.store_source import store_source
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -129,22 +129,22 @@ def write_zarr(
     """
     started = time.monotonic()
     threads = thread_count(threads)
-    zipped = zipping(path, overwrite)
-    place = Place(path if zipped is None else zipped.folder, read_only=False)
-    place.attributes()  # before all else, since it refuses what is not ours
-    source = recoded_source(source) or source
-    if getattr(source, "name", None) == str(place):
-        raise InvalidArgument(f"{place}: a store cannot be written from itself")
+    zipped = zip_target(path, overwrite)
+    group = StoreGroup(path if zipped is None else zipped.folder, read_only=False)
+    group.attributes()  # before all else, since it refuses what is not ours
+    source = store_source(source) or source
+    if getattr(source, "name", None) == str(group):
+        raise InvalidArgument(f"{group}: a store cannot be written from itself")
     job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
-    with running(client if place.can_claim else None, threads, device) as run:  # what is in a zip already stays here
+    with running(client if group.can_claim else None, threads, device) as run:  # what is in a zip already stays here
         if isinstance(run, ClusterRunner):
-            packed((place, job))  # before anything is written, since it refuses what workers cannot reach
-        with claimed(place) as claim:
+            pickled((group, job))  # before anything is written, since it refuses what workers cannot reach
+        with claimed(group) as claim:
             report = _write(job, claim, run, threads, progress, overwrite=overwrite, resume=resume, started=started)
             if zipped is not None:
                 zipped.pack()
         report |= {"workers": run.workers} if isinstance(run, ClusterRunner) else {}
-    place.close()
+    group.close()
     return report
 
 
@@ -160,22 +160,22 @@ def _write(
     started: float,
 ) -> dict[str, Any]:
     """Plan the store or take up its plan, and write it until the array is what was asked for; the report."""
-    place = claim.place
+    group = claim.group
     survey = survey_of(run)
     job = job.surveyed(survey)
-    before, identity = place.attributes(), job.identity()
+    before, identity = group.attributes(), job.identity()
     resuming = before is not None and not overwrite
-    if not resuming and not place.can_claim and job.may_write_again:
-        raise StoreError(f"{place}: the store deletes nothing, which {job.config.mode}= may need: pass another place")
+    if not resuming and not group.can_claim and job.may_write_again:
+        raise StoreError(f"{group}: the store deletes nothing, which {job.config.mode}= may need: pass another place")
     if before is not None and resuming:
-        description = _same_job(place, before, identity, resume)
+        description = _same_job(group, before, identity, resume)
         job = job.resumed(description)
     else:
         job, description = described_job(job, threads, survey)
 
     def mark(state: str, summary: Mapping[str, Any] | None = None) -> dict[str, Any]:
         attributes = attributes_of(state, identity, description, job.source, summary)
-        place.set_attributes(attributes)
+        group.set_attributes(attributes)
         return attributes
 
     prepared = resuming and before is not None and before.get("state") != PREPARING
@@ -183,10 +183,10 @@ def _write(
     while True:
         if not prepared:
             mark(PREPARING)
-            place.erase_arrays()
-        place.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
+            group.erase_arrays()
+        group.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
         mark(WRITING)
-        task = WriteChunk(ChunkStore(place, description), job, claim, keep=prepared)
+        task = WriteChunk(ChunkStore(group, description), job, claim, keep=prepared)
         totals = _write_chunks(task, run, progress)
         other = next_pass(job, description, totals, passes)
         if other is None:
@@ -196,24 +196,26 @@ def _write(
     return report_of(mark(COMPLETE, summary), description)
 
 
-def _same_job(place: Place, before: Mapping[str, Any], identity: Mapping[str, Any], resume: bool) -> StoreDescription:
+def _same_job(
+    group: StoreGroup, before: Mapping[str, Any], identity: Mapping[str, Any], resume: bool
+) -> StoreDescription:
     """Return the description of the job that was begun in the place, if it is this one."""
     if not resume:
-        raise StoreError(f"{place}: there is a store already; pass resume=True or overwrite=True")
-    description = described(place, before)
+        raise StoreError(f"{group}: there is a store already; pass resume=True or overwrite=True")
+    description = description_of(group, before)
     found = before.get("job")
-    found = _flat(found if isinstance(found, Mapping) else {})
-    mine = _flat(identity)
+    found = _flat_identity(found if isinstance(found, Mapping) else {})
+    mine = _flat_identity(identity)
     different = [key for key in mine if key not in found or found[key] != mine[key]]
     if different:
         pairs = "; ".join(f"{key}: expected {found.get(key)}, found {mine[key]}" for key in different)
         raise StoreError(
-            f"{place}: a store of another job is here ({pairs}); pass overwrite=True (--overwrite) or another path"
+            f"{group}: a store of another job is here ({pairs}); pass overwrite=True (--overwrite) or another path"
         )
     return description
 
 
-def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:
+def _flat_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Identity of a job with the keys of its configuration beside the others, the target as one of them."""
     config = identity.get("config")
     if not isinstance(config, Mapping):
