@@ -40,8 +40,9 @@ from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.job import job as jobs
 from mmip_gpu.store.job.region_classes import RegionClasses
 from mmip_gpu.store.job.survey import surveyed_here
-from mmip_gpu.store.read import read as reading
-from mmip_gpu.store.write.check import repair_zarr, verify_zarr
+from mmip_gpu.store.read import open_store as reading
+from mmip_gpu.store.write.check import verify_zarr
+from mmip_gpu.store.write.repair import repair_zarr
 from mmip_gpu.transform.chunk import Encoded
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import RoiRule

@@ -10,25 +10,22 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import zarr
 from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
-from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
+from zarr.storage import LocalStore, StorePath
 
 from mmip_gpu._core import MAX_STAGES
-from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
+from mmip_gpu.errors import StoreError
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
+from mmip_gpu.store.group.store_path import open_store_path, path_name, store_errors
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -45,10 +42,7 @@ __all__ = [
     "Request",
     "StageArray",
     "StoreGroup",
-    "open_store_path",
-    "path_name",
     "stage_name",
-    "store_errors",
 ]
 
 Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
@@ -73,18 +67,6 @@ class StageArray:
 def stage_name(stage: int) -> str:
     """Name of a stage array in the group."""
     return f"stage_{stage}"
-
-
-@contextmanager
-def store_errors(what: str) -> Iterator[None]:
-    """Turn whatever a store raises into StoreError; `what` says what was tried."""
-    try:
-        yield
-    except (MmipError, MemoryError):
-        raise
-    except Exception as error:  # stores document no closed list of what they raise
-        detail = " ".join(str(error).split()) or "no detail given"
-        raise StoreError(f"{what}: {detail} ({type(error).__name__})") from error
 
 
 class StoreGroup:
@@ -291,33 +273,3 @@ class StoreGroup:
         metadata: Any = self.array(name).metadata
         key: str = metadata.encode_chunk_key((*at, 0)[: len(metadata.shape)])
         return self._root / name / key
-
-
-def path_name(path: StorePath) -> str:
-    """Name of a place in messages: a folder as it is."""
-    store = path.store
-    return str(store.root / path.path) if isinstance(store, LocalStore) else str(path)
-
-
-def open_store_path(where: Any, read_only: bool) -> StorePath:
-    """Open a folder, a .zip, a URL or a store; what is written to need not be there."""
-    if isinstance(where, StorePath):
-        return where
-    if isinstance(where, Store):
-        return sync(StorePath.open(where, ""))
-    if isinstance(where, dict):
-        return StorePath(MemoryStore(where))
-    if isinstance(where, str) and where.startswith("file://"):
-        where = url2pathname(urlsplit(where).path)
-    if isinstance(where, str) and ("://" in where or "::" in where):
-        return StorePath(FsspecStore.from_url(where, read_only=read_only))
-    if not isinstance(where, str | os.PathLike):
-        raise InvalidArgument(f"path: expected a path or a zarr store, found {type(where).__name__}")
-    folder = Path(where).absolute()
-    if folder.suffix == ".zip" and not folder.is_dir() and (folder.exists() or not read_only):
-        return sync(StorePath.open(ZipStore(folder, mode="r" if read_only else "a", read_only=read_only), ""))
-    if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder}: expected a folder, found a file")
-    if read_only and not folder.exists():
-        raise StoreError(f"{folder} does not exist; expected a store of write_zarr")
-    return StorePath(LocalStore(folder, read_only=read_only))

@@ -19,7 +19,8 @@ from zarr.storage import StorePath, ZipStore
 
 from mmip_gpu.errors import StoreError
 from mmip_gpu.store.group.report import COMPLETE
-from mmip_gpu.store.group.zarr_group import CLAIM, StoreGroup, store_errors
+from mmip_gpu.store.group.store_path import store_errors
+from mmip_gpu.store.group.zarr_group import CLAIM, StoreGroup
 
 __all__ = ["ZipTarget", "zip_target"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from mmip_gpu.errors import MissingResource
 
 if TYPE_CHECKING:
-    from mmip_gpu.store.read.read import ProgressiveArray
+    from mmip_gpu.store.read.progressive_array import ProgressiveArray
 
 __all__ = ["AxisSampling", "axis_samplings", "dask_array", "data_array", "shrinking_axes"]
 
@@ -38,7 +38,7 @@ def axis_samplings(volume: ProgressiveArray) -> list[AxisSampling]:
     >>> store = {}
     >>> _ = mmip.write_zarr("phantom2d", store, quality=10)
     >>> axis_samplings(mmip.open_zarr(store, scale=4))[1]
-    AxisPlace(letter='x', size=4.0, start=1.5, unit=None)
+    AxisSampling(letter='x', size=4.0, start=1.5, unit=None)
     """
     metadata = volume.metadata
     sizes = map(float, metadata["scale"] or [1.0] * volume.ndim)

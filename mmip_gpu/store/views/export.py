@@ -23,7 +23,8 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
-from mmip_gpu.store.group.zarr_group import CLAIM, StoreGroup, open_store_path, path_name, store_errors
+from mmip_gpu.store.group.store_path import open_store_path, path_name, store_errors
+from mmip_gpu.store.group.zarr_group import CLAIM, StoreGroup
 from mmip_gpu.store.run.runners import progress_bar, running
 from mmip_gpu.store.views.levels import ChunkIndex, ScaledLevel
 from mmip_gpu.store.views.pyramid import Pyramid
@@ -49,41 +50,43 @@ def export_ome_zarr(
 ) -> dict[str, Any]:
     """Write a store as a standard OME-Zarr pyramid (NGFF 0.5, Zarr 3).
 
-    Levels 0 to 3 are the scales 1, 1/2, 1/4 and 1/8, decoded. Below them each level is the mean over windows of two
-    samples on the axes that scales reduce (y and x; z too with 3D cells), made of the chunks of the level before as
-    they are in the target: over what is there at an odd end, of integers rounded half to even. The last level is the
-    first that is within one chunk on these axes; an axis of one sample stays.
+    Levels 0 to 3 are the scales 1, 1/2, 1/4 and 1/8, decoded (FORMAT.md section 5.1). Each level below them is the mean
+    over windows of two samples of the level before, on the axes that scales reduce: y and x, and z with 3D cells. The
+    mean is taken of the samples as the target holds them. At an odd end it is that of what is there; integers are
+    rounded half to even. The last level is the first that is within one chunk on these axes. An axis of one sample
+    stays.
 
     Parameters
     ----------
     path : path or zarr StoreLike
         A store of `write_zarr`.
     target : path or zarr StoreLike
-        A folder (by custom NAME.ome.zarr), a URL that fsspec opens, or a store. An export that was interrupted goes
-        on where it ended.
+        A folder (by custom NAME.ome.zarr), a URL that fsspec opens, or a store. An export that was interrupted goes on
+        where it ended.
     stages : int, optional
-        Decode only the first stages; by default all that the store holds.
+        Only so many stages are decoded, from the first on. By default all that the store holds are.
     chunks : sequence of int, optional
-        Samples of a chunk, one number per axis or per axis out of z, y, x; default: 64 x 256 x 256. From level 3 on
-        an odd number on an axis that is reduced counts one more.
+        Samples of a chunk, one number per axis or per axis out of z, y, x. The default is 64 x 256 x 256. From level 3
+        on an odd number on an axis that is reduced counts one more.
     overwrite : bool
-        Start afresh where another export is. Anything else in the place is never deleted.
+        Another export in the place is written afresh. Anything else in the place is never deleted.
     threads : int, optional
-        Chunks that are decoded at the same time; default: all cores.
+        So many chunks are decoded at the same time; by default as many as there are cores.
     progress : bool, optional
-        Show a bar; default: where stderr is a terminal.
+        A bar is shown; by default where stderr is a terminal.
 
     Returns
     -------
     dict
-        ``levels``, the shape of each; ``chunk_count``; ``written``, the chunks that this call made.
+        ``levels`` is the shape of each, ``chunk_count`` how many chunks they have, ``written`` how many of them this
+        call made. Samples keep their dtype.
 
     Raises
     ------
     InvalidArgument
-        For axes that OME-Zarr has no place for, or an array without samples.
+        OME-Zarr has no place for the axes, the array has no samples, or both places are one.
     StoreError
-        Where `path` is not complete, or `target` cannot be written, holds something else or another job writes into it.
+        The store is not complete, or `target` cannot be written, holds something else, or another job writes into it.
 
     Examples
     --------

@@ -48,39 +48,42 @@ def serve_zarr(
 ) -> PyramidServer:
     """Serve a store over HTTP as the OME-Zarr that `export_ome_zarr` would write.
 
-    A chunk below 1/8 rests on chunks of the level before, down to decoded ones: the first look at the last level reads
-    stage 1 of the whole store. What is made on the way is kept.
+    A chunk is decoded when a viewer asks for it (FORMAT.md section 5.1), and kept. A chunk below 1/8 rests on chunks of
+    the level before, down to decoded ones. The first look at the last level therefore reads stage 1 of the whole store.
 
     Parameters
     ----------
     path : path or zarr StoreLike
         A store of `write_zarr`: a folder, a .zip, a URL, a store.
     host : str
-        Address to listen at; by default this machine alone. There is no password: whoever reaches the port can read.
+        The server listens at this address; by default only this machine reaches it. There is no password: whoever
+        reaches the port can read.
     port : int
-        0 for any that is free; see ``url`` of the server.
+        0 takes any that is free; ``url`` of the server tells which.
     stages : int, optional
-        Decode only the first stages; by default all that the store holds.
+        Only so many stages are decoded, from the first on. By default all that the store holds are.
     chunks : sequence of int, optional
-        Samples of a chunk, as for `export_ome_zarr`; default: 32 x 128 x 128.
+        Samples of a chunk, as for `export_ome_zarr`. The default is 32 x 128 x 128.
     cache_bytes : int
-        Half of them hold decoded chunks (compressed for the way), half of these those of the levels below 1/8, if
-        there are any; the other half coded bytes of the store.
+        Half of them hold coded bytes of the store. The other half holds decoded chunks, compressed for the way; half of
+        that is for the levels below 1/8, if there are any.
     threads : int, optional
-        Chunks that are decoded at the same time; default: all cores.
+        So many chunks are decoded at the same time; by default as many as there are cores.
     allow_origin : str
-        Web pages that may read, as the header Access-Control-Allow-Origin has it. ``*`` is needed by viewers on the
-        web; name one page, or ``null``, to keep others from reading.
+        Web pages that may read, as the header Access-Control-Allow-Origin has it. Viewers on the web need ``*``. One
+        page, or ``null``, keeps others from reading.
 
     Returns
     -------
     PyramidServer
-        It runs; ``with`` or ``close()`` ends it.
+        It runs until ``close()``, or until its ``with`` ends.
 
     Raises
     ------
+    InvalidArgument
+        `cache_bytes`, `allow_origin` or `chunks` is not as above, or OME-Zarr has no place for the axes.
     StoreError
-        Where the store cannot be opened or the port is taken.
+        The store cannot be opened, its job has not ended, or the port is taken.
 
     Examples
     --------

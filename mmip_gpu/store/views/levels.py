@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.store.read.lazy_arrays import AxisSampling, axis_samplings
-from mmip_gpu.store.read.read import ProgressiveArray
+from mmip_gpu.store.read.progressive_array import ProgressiveArray
 
 __all__ = ["ChunkIndex", "Level", "MeanLevel", "ScaledLevel", "halved", "levels_below"]
 

@@ -23,7 +23,8 @@ from mmip_gpu.container.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.history import HISTORY
 from mmip_gpu.store.read.lazy_arrays import shrinking_axes
-from mmip_gpu.store.read.read import ProgressiveArray, open_zarr
+from mmip_gpu.store.read.open_store import open_zarr
+from mmip_gpu.store.read.progressive_array import ProgressiveArray
 from mmip_gpu.store.views.levels import Level, MeanLevel, ScaledLevel, levels_below
 from mmip_gpu.version import __version__
 from mmip_gpu.volume.floats import sample_range

@@ -41,36 +41,37 @@ def fetch_zarr(
 ) -> dict[str, Any]:
     """Copy the first stages of a store, as they are coded, to another place.
 
-    The copy opens by `open_zarr` like the store itself, with the stages that it holds. Fetching more stages into a
-    copy reads only those that it lacks; a copy with all stages is a complete store.
+    The copy opens by `open_zarr` like the store itself, with the stages that it holds (FORMAT.md section 10). Fetching
+    more stages into a copy reads only those that it lacks. A copy with all stages is a complete store.
 
     Parameters
     ----------
     source : path or zarr StoreLike
         What `open_zarr` opens: a folder, a .zip, a URL, a store.
     target : path or zarr StoreLike
-        Nothing, or a copy of the same store.
+        An empty place, or a copy of the same store.
     stages : int, optional
-        How many; None for all that `source` holds.
+        So many stages are copied, from the first on; None takes all that `source` holds.
     threads : int
-        Chunks that are under way at the same time.
+        So many chunks are under way at the same time.
     progress : bool, optional
-        Show a bar; default: where stderr is a terminal.
+        A bar is shown; by default where stderr is a terminal.
 
     Returns
     -------
     dict
-        ``stages`` that the copy holds now, ``stage_count`` of a whole store, ``bytes_read`` from `source`.
+        ``stages`` is how many the copy holds now, ``stage_count`` how many a whole store has, ``bytes_read`` how many
+        bytes of chunks were read from `source`.
 
     Raises
     ------
     InvalidArgument
-        For more stages than there are.
+        There are fewer stages, or both places are one.
     StoreError
-        Where a place cannot be read or written, `source` is not complete, or `target` holds something else or another
-        job writes into it.
+        A place cannot be read or written, `source` is not complete, `target` holds something else, or another job
+        writes into it.
     CorruptData
-        For a damaged chunk of `source`, with its coordinates.
+        A chunk of `source` is damaged. The message has its coordinates.
 
     Examples
     --------
@@ -120,16 +121,30 @@ def upgrade_zarr(
 ) -> dict[str, Any]:
     """Refine a copy in place: fetch the stages that it lacks, and read nothing else.
 
+    FORMAT.md section 10 describes the copy, whose attributes name where it came from.
+
     Parameters
     ----------
     target : path or zarr StoreLike
         A copy that `fetch_zarr` made.
     stages : int, optional
-        How many it shall hold; by default all.
+        The copy then holds so many stages; by default all.
     source : path or zarr StoreLike, optional
-        Where from; by default the place that the copy was made of, if that was a path or a URL.
+        Where the stages are fetched from; by default the path or URL that the copy was made of.
     threads, progress
-        As for `fetch_zarr`, which tells what is returned and raised.
+        As in `fetch_zarr`.
+
+    Returns
+    -------
+    dict
+        What `fetch_zarr` gives.
+
+    Raises
+    ------
+    InvalidArgument
+        There are fewer stages, or it is not known what `target` is a copy of.
+    StoreError, CorruptData
+        As in `fetch_zarr`.
 
     Examples
     --------

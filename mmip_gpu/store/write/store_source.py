@@ -17,7 +17,8 @@ from mmip_gpu.sinks import region_metadata
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import dicom_terms
 from mmip_gpu.store.group.zarr_group import ATTRIBUTE
-from mmip_gpu.store.read.read import ProgressiveArray, open_zarr
+from mmip_gpu.store.read.open_store import open_zarr
+from mmip_gpu.store.read.progressive_array import ProgressiveArray
 from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["store_source"]
