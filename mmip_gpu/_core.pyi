@@ -1,7 +1,7 @@
 """Types of the compiled core (bindings/*.cpp)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,18 @@ MODE_COUNT: int
 GROUP_SUBSTREAMS: int
 DC_IMAGE_UNIT: int
 STATUS_TRUNCATED: int
+MAGNITUDE_BYTES: int
+PALETTE_BYTES: int
+CRC_GROUPS: int
+FINISH_SAMPLES: int
+
+# Of a struct: its bytes and fields; of a field: name, offset, NumPy's code or a struct's layout, shape.
+Field: TypeAlias = tuple[str, int, "str | Layout", tuple[int, ...]]
+Layout: TypeAlias = tuple[int, list[Field]]
+
+def struct_layouts() -> dict[str, Layout]: ...
+def kernel_layouts() -> dict[str, Layout]: ...
+def kernel_lanes() -> dict[str, int]: ...
 
 class Chunk:
     def __init__(

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "bindings/batches.h"
+#include "bindings/layouts.h"
 #include "bindings/payloads.h"
 #include "passes/blocks/analyze.h"
 #include "passes/coding/code_lengths.h"
@@ -454,6 +455,7 @@ NB_MODULE(_core, m) {
         .def("count_token_contexts", &Chunk::run_count_token_contexts, "stage"_a, "threads"_a);
     bind_payloads(m);
     bind_batches(m);
+    bind_layouts(m);
     m.def("colour_planes", &colour_planes, "planes"_a, "forward"_a);
     m.def("statistics", &statistics, "a"_a, "threads"_a);
     m.def("float_indices", &float_indices, "samples"_a, "step"_a, "limit"_a, "indices"_a);

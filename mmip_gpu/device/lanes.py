@@ -23,9 +23,9 @@ from mmip_gpu.device.run.cuda import DeviceMemoryExceeded
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.errors import LimitExceeded
 
-__all__ = ["LANES", "Lane", "budget", "cut_batches", "halved", "through_lanes"]
+__all__ = ["KERNEL_LANES", "Lane", "budget", "cut_batches", "halved", "through_lanes"]
 
-LANES = 3
+KERNEL_LANES = 3
 _ALIGNMENT = 256  # of arrays in a staging buffer
 _BUSY_BYTES = 2**31  # of a batch: some 80 million samples
 
@@ -98,7 +98,7 @@ def through_lanes(
     executor: Executor,
     batches: Iterable[Sequence[_T]],
     work: Callable[[Lane, Sequence[_T]], Sequence[_R]],
-    lanes: int = LANES,
+    lanes: int = KERNEL_LANES,
     *,
     alone: Callable[[_T], _R] | None = None,
 ) -> Iterator[_R]:

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.device.decode.batch import SCRATCH_BYTES, token_room
-from mmip_gpu.device.decode.finishing import SAMPLE_TYPES
 from mmip_gpu.device.decode.jobs import Decoded
 from mmip_gpu.device.decode.payload_heads import CodeStore, HeadKind, StageHead, read_lone_heads
 from mmip_gpu.device.decode.substreams import Layer, LayerItem
 from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
-from mmip_gpu.device.layouts.parameters import DECODE_ITEM
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
@@ -147,9 +146,9 @@ class _Decoder:
         box = Box(volume, depth, options.coded_log2, tuple(chunk.box.bounds))
         tiles, substreams = tile_records(box, len(steps[0]), self._orders)
         tiles["item"] = index
-        item = np.zeros(1, DECODE_ITEM)
+        item = np.zeros(1, struct_dtype("DecodeItem"))
         item["shape"], item["origin"], item["size"] = volume, chunk.box.first[1:], output.shape[1:4]
-        item["samples"], item["type"] = executor.address(output), SAMPLE_TYPES.index("int32")
+        item["samples"], item["type"] = executor.address(output), SAMPLE_TYPES[np.dtype(np.int32)]
         item["tables"] = self._store.block_tables(depth, cuts)
         stages = 2 if options.dc_image else min(options.stage, len(options.cuts))
         item["depth"], item["scale"], item["stages"] = depth, 1, stages

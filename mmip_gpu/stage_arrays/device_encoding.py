@@ -22,7 +22,7 @@ from mmip_gpu.device.encode.corrections import encode_corrections
 from mmip_gpu.device.encode.masks import Masks
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
-from mmip_gpu.device.layouts.fields import pointers
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
@@ -33,17 +33,8 @@ from mmip_gpu.stage_arrays.prefix import write_prefix
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["COLUMNS_ITEM", "encode_stages"]
+__all__ = ["encode_stages"]
 
-# kernels/columns.h
-COLUMNS_ITEM = np.dtype(
-    [
-        *pointers("columns"),
-        ("size", np.int64, 3),
-        *((name, np.int32) for name in ("count", "stage", "image", "masked", "low", "high")),
-    ],
-    align=True,
-)
 _BYTES_PER_COEFFICIENT = 24
 
 
@@ -156,7 +147,7 @@ def _payloads(
 ) -> Sequence[bytes | None]:
     """Payload of each chunk, None where no chunk decodes to its columns."""
     batch = _batch(options, extents, executor)
-    items = np.zeros(len(arrays), COLUMNS_ITEM)
+    items = np.zeros(len(arrays), struct_dtype("ColumnsItem"))
     for item, array in zip(items, arrays, strict=True):
         item["columns"], item["size"], item["count"] = executor.address(array), array.shape[1:4], array.shape[4]
     items["stage"], items["image"], items["masked"] = options.stage, options.dc_image, options.padding

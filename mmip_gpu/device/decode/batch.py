@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE, palette_positions
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.device.decode.finishing import SAMPLE_TYPES, finish
+from mmip_gpu.device.decode.finishing import finish
 from mmip_gpu.device.decode.jobs import Chunk, Decoded, DecodeJob
 from mmip_gpu.device.decode.payload_heads import CodeStore, StageHead, read_heads
 from mmip_gpu.device.decode.substreams import Layer, LayerItem
 from mmip_gpu.device.lanes import Lane
-from mmip_gpu.device.layouts.parameters import DECODE_ITEM
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.placement import is_on_device
 from mmip_gpu.device.tables.tiles import (
@@ -226,10 +226,10 @@ class Decoder:
         low, high = sample_range(np.dtype(header.dtype))
         if header.colour:
             low, high = -COMPONENT_LIMIT, COMPONENT_LIMIT
-        item = np.zeros(1, DECODE_ITEM)
+        item = np.zeros(1, struct_dtype("DecodeItem"))
         item["shape"] = chunk.box.shape
         item["origin"], item["size"], item["scaled"] = chunk.box.window(chunk.job.wanted.scale)
-        item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES.index(str(chunk.planes.dtype))
+        item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES[chunk.planes.dtype]
         if chunk.image is not None:
             item["image"] = executor.address(chunk.image)
             item["image_origin"], item["image_size"], _ = _image_box(chunk.box).window(1)
@@ -248,10 +248,10 @@ class Decoder:
         box = _image_box(chunk.box)
         tiles, substreams = tile_records(box, self._components(chunk), orders)
         tiles["item"] = index
-        item = np.zeros(1, DECODE_ITEM)
+        item = np.zeros(1, struct_dtype("DecodeItem"))
         item["shape"] = box.shape
         item["origin"], item["size"], item["scaled"] = box.window(1)
-        item["samples"], item["type"] = self._executor.address(chunk.image), SAMPLE_TYPES.index("int32")
+        item["samples"], item["type"] = self._executor.address(chunk.image), SAMPLE_TYPES[np.dtype(np.int32)]
         item["depth"], item["scale"], item["stages"], item["class_count"], item["dc_unit"] = 1, 1, 2, 1, 1
         item["components"] = self._components(chunk)
         item["minimum"], item["maximum"] = -COMPONENT_LIMIT, COMPONENT_LIMIT

@@ -19,7 +19,7 @@ from mmip_gpu.container.codec import Codec, Limits, ReadPart, Wanted
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.reader import open_container, part_reader
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
-from mmip_gpu.device.lanes import LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.placement import is_on_device
@@ -87,7 +87,7 @@ def decode_containers(
             found[i] = array
         return found
 
-    for places, work, lanes in ((held, on_device, 1), (given, to_host, min(LANES, max(len(given), 1)))):
+    for places, work, lanes in ((held, on_device, 1), (given, to_host, min(KERNEL_LANES, max(len(given), 1)))):
         batches = cut_batches(places, lambda i: _size_of(jobs[i]), budget(executor, lanes))
         results.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
     return [results[i] for i in range(len(blobs))]

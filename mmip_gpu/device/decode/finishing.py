@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.device import _phases
+from mmip_gpu._core import FINISH_SAMPLES
 from mmip_gpu.device.decode.jobs import Chunk, Decoded
 from mmip_gpu.device.decode.payload_heads import CodeStore
 from mmip_gpu.device.decode.substreams import Layer, LayerItem, groups_of_samples
-from mmip_gpu.device.layouts.parameters import DECODE_ITEM, FINISH_ITEM
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.volume.floats import sample_range
 
-__all__ = ["SAMPLE_TYPES", "finish", "undo_colour"]
-
-SAMPLE_TYPES = ("uint8", "int8", "uint16", "int16", "int32")
+__all__ = ["finish", "undo_colour"]
 
 
 def finish(
@@ -46,19 +44,19 @@ def undo_colour(
     executor: Executor, components: Sequence[Array], dtypes: Sequence[np.dtype[Any]], offsets: Sequence[int]
 ) -> list[Array]:
     """Planes of samples from those of components."""
-    items = np.zeros(len(components), FINISH_ITEM)
+    items = np.zeros(len(components), struct_dtype("FinishItem"))
     found = []
     for item, array, dtype, offset in zip(items, components, dtypes, offsets, strict=True):
         found.append(executor.empty(array.shape, dtype))
         item["count"], item["plane"] = array.size // 3, array[0].size
-        item["type"], item["offset"] = SAMPLE_TYPES.index(dtype.name), offset
+        item["type"], item["offset"] = SAMPLE_TYPES[dtype], offset
         item["minimum"], item["maximum"] = sample_range(dtype)
     _launch(executor, "undo_colour", items, components, found)
     return found
 
 
 def _floats_of(executor: Executor, chunks: list[Chunk]) -> None:
-    items = np.zeros(len(chunks), FINISH_ITEM)
+    items = np.zeros(len(chunks), struct_dtype("FinishItem"))
     found = []
     for item, chunk in zip(items, chunks, strict=True):
         found.append(executor.empty(chunk.planes.shape, np.float32))
@@ -81,7 +79,7 @@ def _launch(
         return
     for item, source, target in zip(items, given, found, strict=True):
         item["from"], item["to"] = executor.address(source), executor.address(target)
-    items["first_group"], group_items = groups_of_samples(items["count"], _phases.FINISH_SAMPLES)
+    items["first_group"], group_items = groups_of_samples(items["count"], FINISH_SAMPLES)
     held, groups = executor.upload(items), executor.upload(group_items)
     executor.launch(kernel, groups=len(group_items), items=executor.address(held), group_items=executor.address(groups))
 
@@ -96,10 +94,10 @@ def _correct(
         assert fields.correction is not None
         tiles, substreams = tile_records(chunk.box, 1, layer.orders)
         tiles["item"] = index
-        item = np.zeros(1, DECODE_ITEM)
+        item = np.zeros(1, struct_dtype("DecodeItem"))
         item["shape"] = chunk.box.shape
         item["origin"], item["size"], item["scaled"] = chunk.box.window(1)
-        item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES.index(str(chunk.planes.dtype))
+        item["samples"], item["type"] = executor.address(chunk.planes), SAMPLE_TYPES[chunk.planes.dtype]
         item["depth"], item["scale"], item["stages"] = fields.depth, 1, chunk.coefficient_stages
         item["minimum"], item["maximum"] = sample_range(np.dtype(header.dtype))
         item["corrected"], item["error"] = 1, fields.correction

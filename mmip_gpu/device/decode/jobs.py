@@ -16,7 +16,7 @@ from mmip_gpu._core import STATUS_TRUNCATED, status_text
 from mmip_gpu.container.codec import Wanted
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.device.decode.payload_heads import StageHead
-from mmip_gpu.device.layouts.parameters import DECODE_STATE
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.tiles import Box
 from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
@@ -75,7 +75,7 @@ class Decoded:
     def errors(self) -> list[MmipError | None]:
         """Error of each job; waits for the launches."""
         for states, jobs, substreams in self._states:
-            found = self._executor.download(states).view(DECODE_STATE)
+            found = self._executor.download(states).view(struct_dtype("DecodeState"))
             for at in np.flatnonzero(found["status"]):
                 self._errors.setdefault(int(jobs[at]), _error_of(found[at], int(substreams[at])))
         self._states.clear()

@@ -17,7 +17,7 @@ from mmip_gpu._core import MODE_COUNT, PayloadHeads, token_left_offsets, token_p
 from mmip_gpu._core import block_tables as core_block_tables
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload, stated_head_bytes
-from mmip_gpu.device.layouts.parameters import DEPTH_TABLES, STAGE_CODES
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.placement import is_on_device
 from mmip_gpu.errors import MmipError
@@ -176,13 +176,14 @@ class CodeStore:
         """Address of the DepthTables of a cell depth and cuts."""
         key = (depth, *cuts)
         if key not in self._tables:
-            record, held = np.zeros(1, DEPTH_TABLES), []
+            record, held = np.zeros(1, struct_dtype("DepthTables")), []
             for mode in range(MODE_COUNT):
                 size, positions, scan = core_block_tables(mode, depth, list(cuts))
                 if len(scan):
                     held += [self._executor.upload(positions.view(np.uint64)), self._executor.upload(scan)]
-                    record["blocks"][0, mode]["size"] = [int(np.prod(size)), *size]
-                    record["blocks"][0, mode]["positions"] = self._executor.address(held[-2])
+                    block = record["blocks"][0, mode]
+                    block["cells"], (block["z"], block["y"], block["x"]) = int(np.prod(size)), size
+                    block["positions"] = self._executor.address(held[-2])
                     record["scan"][0, mode] = self._executor.address(held[-1])
             self._tables[key] = (self._executor.upload(record), *held)
         return self._executor.address(self._tables[key][0])
@@ -199,7 +200,7 @@ class CodeStore:
         start = self._executor.address(held)
         names = {1: ("tokens",), 2: ("headers", "tokens"), 3: ("dc", "headers", "tokens")}
         for (key, (_, least, weights)), families in zip(wanted.items(), places, strict=True):
-            record: np.void = np.zeros(1, STAGE_CODES)[0]
+            record: np.void = np.zeros(1, struct_dtype("StageCodes"))[0]
             for name, (fast, longer, alphabet, escape_bits) in zip(names[len(families)], families, strict=True):
                 record[name] = start + fast, start + longer, alphabet, escape_bits
             if len(families) == 1:

@@ -1,6 +1,6 @@
 """Sub-streams of one kind, decoded by launches over many tiles at once: a layer of chunks, or of their DC images.
 
-Values: records of parameters.py on the host; arrays of the executor's memory. The scratch of a launch is what
+Values: structured arrays on the host; arrays of the executor's memory. The scratch of a launch is what
 `tiles.scratch_bytes` says. Decoder side of FORMAT.md sections 3 to 8; the kernels do the work.
 """
 
@@ -13,24 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import GROUP_SUBSTREAMS
-from mmip_gpu.device import _phases
+from mmip_gpu._core import CRC_GROUPS, GROUP_SUBSTREAMS, MAGNITUDE_BYTES, PALETTE_BYTES
 from mmip_gpu.device.decode.payload_heads import CodeStore, StageHead
-from mmip_gpu.device.layouts.parameters import (
-    CRC_GROUP,
-    DECODE_STATE,
-    STAGE_CODES,
-    SUBSTREAM_BYTES,
-    TOKEN_BYTES,
-    TOKEN_SPAN_BYTES,
-)
+from mmip_gpu.device.layouts.structs import KERNEL_LANES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.tiles import CodingOrders, place_tiles
 
 __all__ = ["Layer", "LayerItem", "group_tiles", "groups_of_samples"]
-
-_LANES = _phases.lanes("unpack_tokens")
-_CRC_GROUPS = _phases.CRC_GROUPS
 
 
 @dataclass
@@ -75,8 +64,9 @@ class Layer:
         self._orders_held = [self.executor.upload(part) for part in self.orders.arrays()]
 
     def _join(self, stage: int) -> None:
-        codes, record = np.zeros(len(self.parts), STAGE_CODES), np.zeros(len(self.tiles), SUBSTREAM_BYTES)
-        groups = np.zeros(len(self.tiles), CRC_GROUP)
+        codes = np.zeros(len(self.parts), struct_dtype("StageCodes"))
+        record = np.zeros(len(self.tiles), struct_dtype("SubstreamBytes"))
+        groups = np.zeros(len(self.tiles), struct_dtype("CrcGroup"))
         heads = {index: part.heads[stage] for index, part in enumerate(self.parts) if stage in part.heads}
         for index, head in heads.items():
             codes[index] = head.codes.record
@@ -192,7 +182,7 @@ class _Work:
         tiles["image"] = np.where(tiles["image"] >= 0, tiles["image"] - first_image, -1)
         used = place_tiles(tiles, layer.stages[wave], layer.frames[wave])
         self._grouped = group_tiles(tiles, layer.items)
-        self.states = executor.zeros(len(tiles) * DECODE_STATE.itemsize // 8, np.int64)
+        self.states = executor.zeros(len(tiles) * struct_dtype("DecodeState").itemsize // 8, np.int64)
         cells, masked = used["base"], bool(layer.items["padded"].any())
         self._arrays = {
             "tiles": executor.upload(tiles),
@@ -200,11 +190,11 @@ class _Work:
             "classes": executor.empty(cells, np.uint8),
             "modes": executor.empty(cells, np.uint8),
             "mask": executor.empty(8 * cells if masked else 0, np.uint64),
-            "spans": executor.empty(used["spans"] * TOKEN_SPAN_BYTES // 8, np.uint64),
-            "tokens": executor.empty(used["tokens"] * TOKEN_BYTES // 8, np.uint64),
+            "spans": executor.empty(used["spans"] * struct_dtype("TokenSpan").itemsize // 8, np.uint64),
+            "tokens": executor.empty(used["tokens"] * struct_dtype("Token").itemsize // 8, np.uint64),
             "density": executor.empty(cells, np.uint32),
-            "magnitudes": executor.zeros(_phases.MAGNITUDE_BYTES * len(tiles), np.uint8),
-            "palettes": executor.empty(_phases.PALETTE_BYTES * len(tiles), np.uint8),
+            "magnitudes": executor.zeros(MAGNITUDE_BYTES * len(tiles), np.uint8),
+            "palettes": executor.empty(PALETTE_BYTES * len(tiles), np.uint8),
             "values": executor.empty(cells, np.int64),
             "errors": executor.empty(cells, np.uint32),
             "frames": executor.zeros(used["frame"], np.uint8),
@@ -219,7 +209,7 @@ class _Work:
         substreams = executor.upload(layer.wave_bytes(at, self._wave))
         self._run(
             kernel,
-            groups=-(-self._count // _LANES) if groups is None else groups,
+            groups=-(-self._count // KERNEL_LANES[kernel]) if groups is None else groups,
             stage=stage,
             substreams=executor.address(substreams),
             codes=executor.address(layer.codes(at)),
@@ -235,7 +225,7 @@ class _Work:
             held = executor.upload(groups)
             executor.launch(
                 "check_groups",
-                groups=-(-len(groups) // _CRC_GROUPS),
+                groups=-(-len(groups) // CRC_GROUPS),
                 count=len(groups),
                 items=executor.address(held),
                 states=executor.address(self.states),

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_IMAGE_UNIT
-from mmip_gpu.device.decode.finishing import SAMPLE_TYPES, undo_colour
+from mmip_gpu.device.decode.finishing import undo_colour
 from mmip_gpu.device.decode.payload_heads import CodeStore
 from mmip_gpu.device.decode.substreams import group_tiles
 from mmip_gpu.device.lanes import Lane
-from mmip_gpu.device.layouts.parameters import DECODE_ITEM, DECODE_TILE
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
@@ -77,12 +77,12 @@ class Synthesizer:
         batch, cells in the order of `Indices.classes`; bit 8 y + x is a sample.
         """
         executor = self._executor
-        made, items = [], np.zeros(len(chunks), DECODE_ITEM)
+        made, items = [], np.zeros(len(chunks), struct_dtype("DecodeItem"))
         for item, shape, chunk in zip(items, batch.shapes, chunks, strict=True):
             dtype = np.dtype(np.int32) if shape.plan.colour else chunk.dtype
             made.append(executor.empty((shape.layout.planes, *shape.layout.volume), dtype))
             self._fill(item, shape, chunk)
-            item["samples"], item["type"] = executor.address(made[-1]), SAMPLE_TYPES.index(dtype.name)
+            item["samples"], item["type"] = executor.address(made[-1]), SAMPLE_TYPES[dtype]
         self._launch(batch, indices, items, mask)
         coloured = [index for index, shape in enumerate(batch.shapes) if shape.plan.colour]
         found = undo_colour(
@@ -111,7 +111,7 @@ class Synthesizer:
 
     def _launch(self, batch: Batch, indices: Indices, items: NDArray[Any], mask: Array | None) -> None:
         executor, address = self._executor, self._executor.address
-        tiles = np.zeros(batch.tiles.size, DECODE_TILE)
+        tiles = np.zeros(batch.tiles.size, struct_dtype("DecodeTile"))
         for name in ("plane", "cell", "size", "component"):
             tiles[name] = batch.tiles[name]
         tiles["base"], tiles["tokens"] = batch.tiles["first_cell"], batch.tiles["first_entry"]

@@ -13,16 +13,13 @@ import numpy as np
 
 from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, SEARCH_ROUGH
 from mmip_gpu.device.encode.search import Search
-from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
-from mmip_gpu.device.layouts.parameters import SAMPLE_ITEM
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["Source", "analyze"]
-
-_SUMS = 7  # of a quality class: counts and excesses by |q| = 1, 2, more, and the squared error
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,8 @@ def analyze(
     items = _source_items(batch, sources, rounding, search)
     by_lengths = Search(batch) if search >= SEARCH_ROUGH else None
     for done in range(passes):
-        sums = executor.zeros((batch.tiles.size, MAX_CLASSES, _SUMS), np.int64)
+        sums_of_class = struct_dtype("IndexSums").itemsize // 8
+        sums = executor.zeros((batch.tiles.size, MAX_CLASSES, sums_of_class), np.int64)
         arrays = {"sources": items, "sums": sums, **vars(indices)}
         addresses = {name: executor.address(array) for name, array in arrays.items()}
         if by_lengths is None:
@@ -79,7 +77,7 @@ def analyze(
 
 def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> Array:
     address = batch.executor.address
-    items = np.zeros(len(sources), SAMPLE_ITEM)
+    items = np.zeros(len(sources), struct_dtype("SampleItem"))
     for item, source, shape in zip(items, sources, batch.shapes, strict=True):
         item["samples"] = address(source.planes)
         item["classes"] = 0 if source.cells is None else address(source.cells)

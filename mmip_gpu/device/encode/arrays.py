@@ -19,7 +19,7 @@ from mmip_gpu.arguments import check_dtype, checked_array
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.device.encode.roi_classes import device_classes
 from mmip_gpu.device.encode.trial_samples import DeviceSamples, Question, answered, encoded_together
-from mmip_gpu.device.lanes import LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.lockstep import in_lock_step
@@ -64,7 +64,7 @@ def encode_arrays(
         return _encode_held(lane, lane.upload([checked_array(items[i]) for i in batch]), planner, threads)
 
     found: dict[int, Encoded] = {}
-    for places, work, lanes in ((held, adopted, 1), (given, uploaded, min(LANES, max(len(given), 1)))):
+    for places, work, lanes in ((held, adopted, 1), (given, uploaded, min(KERNEL_LANES, max(len(given), 1)))):
         batches = cut_batches(places, lambda i: _size_of(items[i]), budget(executor, lanes))
         found.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
     return [found[i] for i in range(len(items))]

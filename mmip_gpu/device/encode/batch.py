@@ -26,8 +26,7 @@ from mmip_gpu.device.encode.float_indices import sample_indices
 from mmip_gpu.device.encode.masks import fill_padding
 from mmip_gpu.device.encode.quantized import Quantized, Settled
 from mmip_gpu.device.encode.statistics import sample_statistics
-from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
-from mmip_gpu.device.layouts.parameters import CELL_CLASS_ITEM, COLOUR_ITEM
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, launch_items
 from mmip_gpu.errors import InvalidArgument
@@ -230,7 +229,7 @@ def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]
             addresses = executor.address(array), executor.address(out[index])
             one = array.size // shape.layout.planes
             rows.append((*addresses, one, array.size // 3, 0, SAMPLE_TYPES[array.dtype], offsets[index]))
-    launch_items(batch.executor, "colour_planes", np.array(rows, COLOUR_ITEM))
+    launch_items(batch.executor, "colour_planes", np.array(rows, struct_dtype("ColourItem")))
     return out
 
 
@@ -251,5 +250,5 @@ def class_of_cells(batch: Batch, classes: Sequence[Array | None]) -> list[Array 
         out.append(executor.empty(shape.cells, np.uint8))
         addresses = executor.address(voxels[-1]), executor.address(out[-1])
         rows.append((*addresses, layout.volume, shape.cells, 0, shape.plan.depth, layout.channels))
-    launch_items(batch.executor, "cell_classes", np.array(rows, CELL_CLASS_ITEM))
+    launch_items(batch.executor, "cell_classes", np.array(rows, struct_dtype("CellClassItem")))
     return out

@@ -21,39 +21,14 @@ from mmip_gpu._core import (
     choose_codes,
     join_payloads,
 )
-from mmip_gpu.device import _phases
-from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
-from mmip_gpu.device.layouts.parameters import PAYLOAD_ITEM
+from mmip_gpu.device.layouts.structs import KERNEL_LANES, SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.tiles import frame_bytes
 from mmip_gpu.volume.floats import sample_range
 
-__all__ = ["CORRECTED_ITEM", "CORRECTED_TILE", "encode_corrections"]
+__all__ = ["encode_corrections"]
 
-# kernels/corrections/encode_corrections.h
-CORRECTED_ITEM = np.dtype(
-    [
-        ("original", np.uint64),
-        ("decoded", np.uint64),
-        ("shape", np.int64, 3),
-        ("symbols", np.int64),
-        ("body", np.int64),
-        ("type", np.int32),
-        ("error", np.int32),
-        ("minimum", np.int32),
-        ("maximum", np.int32),
-    ]
-)
-CORRECTED_TILE = np.dtype(
-    [
-        ("plane", np.int64),
-        ("first", np.int64, 3),
-        ("frame", np.int64),
-        ("size", np.int32, 3),
-        ("item", np.int32),
-    ]
-)
 _SYMBOLS = CORRECTION_CLASSES * CORRECTION_ALPHABET
 
 
@@ -68,12 +43,12 @@ class _Encoder:
         self._items = _item_records(batch, originals, decoded)
         tiles, frame_values = _tile_records(batch)
         self._payloads = _payload_records(batch)
-        lanes = tiles.size * _phases.lanes("count_corrections")
+        lanes = tiles.size * KERNEL_LANES["count_corrections"]
         self._tiles, self._threads = tiles.size, batch.threads
         self._arrays: dict[str, Array] = {
             "tiles": executor.upload(tiles),
             "frames": executor.zeros(frame_values, np.int32),
-            "states": executor.empty(lanes * _phases.struct_bytes("CorrectionState"), np.uint8),
+            "states": executor.empty(lanes * struct_dtype("CorrectionState").itemsize, np.uint8),
             "all_runs": executor.empty(tiles.size, np.uint8),
             "counts": executor.zeros(self._items.size * _SYMBOLS, np.uint32),
             "lane_bits": executor.empty(lanes, np.uint32),
@@ -132,7 +107,7 @@ class _Encoder:
 
 
 def _item_records(batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> NDArray[Any]:
-    items, address = np.zeros(len(originals), CORRECTED_ITEM), batch.executor.address
+    items, address = np.zeros(len(originals), struct_dtype("CorrectedItem")), batch.executor.address
     for index, (item, shape) in enumerate(zip(items, batch.shapes, strict=True)):
         dtype = originals[index].dtype
         assert shape.plan.correction is not None
@@ -145,7 +120,7 @@ def _item_records(batch: Batch, originals: Sequence[Array], decoded: Sequence[Ar
 
 def _tile_records(batch: Batch) -> tuple[NDArray[Any], int]:
     """(tiles in the order of their sub-streams, values of all frames)."""
-    tiles = np.zeros(batch.tiles.size, CORRECTED_TILE)
+    tiles = np.zeros(batch.tiles.size, struct_dtype("CorrectedTile"))
     depths = np.array([shape.plan.depth for shape in batch.shapes], np.int64)[batch.tiles["chunk"]]
     volumes = np.array([shape.layout.volume for shape in batch.shapes], np.int64)[batch.tiles["chunk"]]
     cell = np.stack([depths, np.full_like(depths, 8), np.full_like(depths, 8)], axis=1)
@@ -158,7 +133,7 @@ def _tile_records(batch: Batch) -> tuple[NDArray[Any], int]:
 
 
 def _payload_records(batch: Batch) -> NDArray[Any]:
-    payloads = np.zeros(len(batch.shapes), PAYLOAD_ITEM)
+    payloads = np.zeros(len(batch.shapes), struct_dtype("PayloadItem"))
     payloads["streams"] = np.bincount(batch.tiles["chunk"], minlength=len(batch.shapes))
     groups = -(-payloads["streams"] // GROUP_SUBSTREAMS)
     payloads["first_stream"] = np.cumsum(payloads["streams"]) - payloads["streams"]

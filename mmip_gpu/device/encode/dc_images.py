@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE
 from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.encode.analysis import Source, analyze
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.device.tables.tiles import COMPONENT_LIMIT
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["DC_IMAGE_ITEM", "DcImages", "code_dc_images"]
+__all__ = ["DcImages", "code_dc_images"]
 
-DC_IMAGE_ITEM = np.dtype([("samples", np.uint64), ("shape", np.int64, 3)])  # kernels/dc/dc_images.h
 _GROUP_LOG2 = 3  # cells of the chunk on an axis of a cell of the image
 
 
@@ -74,7 +74,7 @@ def _image_shape(shape: ChunkShape) -> ChunkShape:
 
 def _launch(batch: Batch, kernel: str, indices: Indices, samples: Sequence[Array], squares: Array | None) -> None:
     executor = batch.executor
-    items = np.zeros(len(samples), DC_IMAGE_ITEM)
+    items = np.zeros(len(samples), struct_dtype("DcImageItem"))
     for item, array, shape in zip(items, samples, batch.shapes, strict=True):
         item["samples"], item["shape"] = executor.address(array), shape.grid
     held = executor.upload(items)

@@ -12,17 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmip_gpu.device.encode.statistics import sample_runs
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.floats import without_index
 
-__all__ = ["FLOAT_RUN", "sample_indices"]
-
-# kernels/samples/prepare.h
-FLOAT_RUN = np.dtype(
-    [("samples", np.uint64), ("indices", np.uint64), ("count", np.int64), ("step", np.float64), ("limit", np.float64)]
-)
-_FINDINGS = np.dtype([("wrong", np.int64), ("low", np.float32), ("high", np.float32)])
+__all__ = ["sample_indices"]
 
 
 def sample_indices(
@@ -44,16 +39,16 @@ def sample_indices(
     """
     parts = [sample_runs(array.size) for array in arrays]
     ends = np.cumsum([first.size for first, _ in parts])
-    items = np.zeros(sum(first.size for first, _ in parts), FLOAT_RUN)
+    items = np.zeros(sum(first.size for first, _ in parts), struct_dtype("FloatRun"))
     found = [executor.empty(array.shape, np.int32) for array in arrays]
     for index, ((first, count), end) in enumerate(zip(parts, ends, strict=True)):
         part, apart = items[end - first.size : end], (4 * first).astype(np.uint64)
         part["samples"] = np.uint64(executor.address(arrays[index])) + apart
         part["indices"] = np.uint64(executor.address(found[index])) + apart
         part["count"], part["step"], part["limit"] = count, steps[index], limits[index]
-    held, runs = executor.upload(items), executor.empty(items.size * _FINDINGS.itemsize, np.uint8)
+    held, runs = executor.upload(items), executor.empty(items.size * struct_dtype("FloatFindings").itemsize, np.uint8)
     executor.launch("float_indices", groups=items.size, items=executor.address(held), found=executor.address(runs))
-    findings, out = executor.download(runs).view(_FINDINGS), []
+    findings, out = executor.download(runs).view(struct_dtype("FloatFindings")), []
     for index, ((first, count), end) in enumerate(zip(parts, ends, strict=True)):
         part = findings[end - first.size : end]
         wrong = np.flatnonzero(part["wrong"] < count)

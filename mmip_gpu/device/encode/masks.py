@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
-from mmip_gpu.device.layouts.mask_parameters import LEVEL_ITEM, PADDED_ITEM
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, launch_items
 
@@ -96,7 +95,7 @@ class _Pyramid:
         self.values, self.weights = (self.executor.empty(self.slices * self.room, np.float32) for _ in range(2))
 
     def item(self, level: int, pull: bool) -> tuple[int, ...]:
-        """LEVEL_ITEM of a level and the coarser one."""
+        """LevelItem of a level and the coarser one."""
         ny, nx = self.sizes[level]
         written = self.sizes[level + 1] if pull else (ny, nx)
         addresses = self.executor.address(self.values), self.executor.address(self.weights)
@@ -111,7 +110,7 @@ def _spread(pyramids: Sequence[_Pyramid]) -> None:
         for level in order:
             rows = [p.item(level, pull) for p in pyramids if level + 1 < len(p.sizes)]
             kernel = "pull_levels" if pull else "push_levels"
-            launch_items(pyramids[0].executor, kernel, np.array(rows, LEVEL_ITEM))
+            launch_items(pyramids[0].executor, kernel, np.array(rows, struct_dtype("LevelItem")))
 
 
 def _padded_items(
@@ -122,7 +121,7 @@ def _padded_items(
     pyramids: Sequence[_Pyramid | None],
 ) -> NDArray[np.void]:
     address = batch.executor.address
-    items = np.zeros(len(planes), PADDED_ITEM)
+    items = np.zeros(len(planes), struct_dtype("PaddedItem"))
     for index, (item, shape, pyramid) in enumerate(zip(items, batch.shapes, pyramids, strict=True)):
         classes, padding = cells[index], shape.plan.padding
         if pyramid is None or padding is None:

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_WEIGHTS, GROUP_SUBSTREAMS, choose_codes, join_payloads
 from mmip_gpu.device.encode.masks import Masks
+from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 
 __all__ = ["count_ac", "pack"]
 
-_LANES = 32  # tiles of a group where a lane takes one
-_SYMBOLS = 256  # of a group where a lane takes one
 _LONGEST_MASK_HEAD = 9  # bytes
 _MAP_BITS = 32  # that the class of a cell takes at most
 
@@ -55,7 +54,7 @@ class _Packer:
             "tokens": executor.empty(batch.entries, np.uint16),
             "nonzeros": executor.empty(batch.spans, np.uint16),
             "headers": executor.empty(batch.spans, np.uint16),
-            "histograms": executor.zeros((batch.copies, batch.symbols), np.uint32),
+            "bins": executor.zeros((batch.copies, batch.symbols), np.uint32),
             "residuals": executor.empty(batch.cells, np.int32),
             "contexts": executor.empty(batch.cells, np.uint8),
             "palettes": executor.empty(batch.tiles.size, np.uint32) if batch.palettes else None,
@@ -83,6 +82,10 @@ class _Packer:
     def _launch_batch(self, kernel: str, groups: int, *names: str, **more: int) -> None:
         self._launch(kernel, groups, *names, **self._batch.addresses(), **more)
 
+    def _launch_tiles(self, kernel: str, *names: str, **more: int) -> None:
+        """A kernel of which a lane takes a tile."""
+        self._launch_batch(kernel, -(-self._batch.tiles.size // KERNEL_LANES[kernel]), *names, **more)
+
     def _histogram_fields(self) -> dict[str, int]:
         return {"copies": self._batch.copies, "symbols": self._batch.symbols}
 
@@ -102,10 +105,7 @@ class _Packer:
         if self._masked:
             self._launch_batch("count_masks", batch.tiles.size, "places", "frames", "codes")
         self._launch_batch("dc_residuals", batch.tiles.size, *names, values=scratch)
-        self._launch_batch("count_dcs", self._tile_groups(), *_DC_SYMBOLS, "histograms", **self._histogram_fields())
-
-    def _tile_groups(self) -> int:
-        return -(-self._batch.tiles.size // _LANES)
+        self._launch_tiles("count_dcs", *_DC_SYMBOLS, "bins", **self._histogram_fields())
 
     def _fit_weights(self) -> list[list[int]]:
         """Prediction weights of every chunk: least squares on the host, in the one order that the core has."""
@@ -124,10 +124,10 @@ class _Packer:
         """Symbols of all AC, and how often each occurs."""
         batch, executor = self._batch, self._executor
         self._arrays["densities"] = executor.empty(batch.spans, np.uint32)
-        names = ("modes", "counts", "positions", "values", "tokens", "nonzeros", "densities", "histograms")
+        names = ("modes", "counts", "positions", "values", "tokens", "nonzeros", "densities", "bins")
         fields = self._histogram_fields()
         self._launch_batch("list_tokens", batch.superblocks, *names, **fields)
-        read = ("modes", "nonzeros", "densities", "headers", "histograms")
+        read = ("modes", "nonzeros", "densities", "headers", "bins")
         self._launch_batch("list_headers", batch.superblocks, *read, **fields)
 
     @property
@@ -138,8 +138,8 @@ class _Packer:
     def _sum_counts(self) -> Array:
         """Of all symbols listed so far."""
         sums = self._arrays["sums"] = self._executor.empty(self._batch.symbols, np.uint32)
-        groups = -(-self._batch.symbols // _SYMBOLS)
-        self._launch("sum_histograms", groups, "histograms", "sums", **self._histogram_fields())
+        groups = -(-self._batch.symbols // KERNEL_LANES["sum_histograms"])
+        self._launch("sum_histograms", groups, "bins", "sums", **self._histogram_fields())
         return sums
 
     def counts(self) -> NDArray[np.uint32]:
@@ -200,7 +200,7 @@ class _Packer:
         arrays["totals"] = executor.empty(batch.payloads.size, np.int64)
         arrays["crcs"] = executor.empty(batch.groups, np.uint32)
         if self._has_dcs:
-            self._launch_batch("count_dc_bits", self._tile_groups(), *_DC_SYMBOLS, "words", "codes", "sizes")
+            self._launch_tiles("count_dc_bits", *_DC_SYMBOLS, "words", "codes", "sizes")
         self._launch_batch("count_token_bits", batch.superblocks, *_LISTED, "runs")
         self._launch_batch("place_superblocks", batch.tiles.size, "runs", "palettes", "sizes")
         self._launch_batch("place_streams", batch.payloads.size, "sizes", "offsets", "totals")
@@ -208,7 +208,7 @@ class _Packer:
             names = ("places", "frames", "codes", "offsets", "output")
             self._launch_batch("write_masks", batch.tiles.size, *names)
         if self._has_dcs:
-            self._launch_batch("write_dcs", self._tile_groups(), *_DC_SYMBOLS, "words", "codes", "offsets", "output")
+            self._launch_tiles("write_dcs", *_DC_SYMBOLS, "words", "codes", "offsets", "output")
         self._launch_batch("write_tokens", batch.superblocks, *_LISTED, "runs", "offsets", "output")
         if batch.palettes:
             self._launch_batch(

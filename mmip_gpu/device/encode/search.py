@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import MODE_COUNT, block_tables, builtin_rates, chosen_rates
 from mmip_gpu.device.encode.packing import count_ac
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 
-__all__ = ["ENTRY_BYTES", "Search"]
+__all__ = ["Search"]
 
-ENTRY_BYTES = 12  # of Entry (rules/blocks/decide.h)
 _SUPERBLOCK_SAMPLES = 4096
 _WAVE = 8192  # superblocks of a launch
 
@@ -35,7 +35,7 @@ class Search:
         positions += np.uint64(self._executor.address(self._tables))
         rates, first_rates = _builtin_rates(batch)
         self._arrays: dict[str, Array] = {
-            "entries": self._executor.empty(wave * _SUPERBLOCK_SAMPLES * ENTRY_BYTES, np.uint8),
+            "entries": self._executor.empty(wave * _SUPERBLOCK_SAMPLES * struct_dtype("Entry").itemsize, np.uint8),
             "tables": upload(positions),
             "rates": upload(rates),
             "first_rates": upload(first_rates),

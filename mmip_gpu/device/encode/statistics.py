@@ -16,18 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.device.layouts.fields import SAMPLE_TYPES
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 
-__all__ = ["SAMPLE_RUN", "differences", "sample_runs", "sample_statistics"]
+__all__ = ["differences", "sample_runs", "sample_statistics"]
 
-# kernels/samples/sums.h
-SAMPLE_RUN = np.dtype(
-    [("samples", np.uint64), ("others", np.uint64), ("count", np.int64), ("type", np.int32), ("reserved", np.int32)]
-)
 _RUN = 1 << 16  # samples of a group
-_STATISTICS = np.dtype([("sum", np.int64), ("low", np.int32), ("high", np.int32)])
-_DIFFERENCE = np.dtype([("squares", np.uint64), ("largest", np.uint64)])
 
 
 def sample_statistics(executor: Executor, arrays: Sequence[Array]) -> list[tuple[int, int, int]]:
@@ -39,7 +33,7 @@ def sample_statistics(executor: Executor, arrays: Sequence[Array]) -> list[tuple
     >>> sample_statistics(HostExecutor(), [np.array([3, -5, 4], np.int16)])
     [(2, -5, 4)]
     """
-    found = _of_runs(executor, "sample_statistics", _STATISTICS, arrays, None)
+    found = _of_runs(executor, "sample_statistics", struct_dtype("Statistics"), arrays, None)
     return [(int(f["sum"].sum()), int(f["low"].min()), int(f["high"].max())) for f in found]
 
 
@@ -52,7 +46,7 @@ def differences(executor: Executor, arrays: Sequence[Array], others: Sequence[Ar
     >>> differences(HostExecutor(), [np.array([3, -5], np.int8)], [np.array([1, 2], np.int8)])
     [(53, 7)]
     """
-    found = _of_runs(executor, "sum_differences", _DIFFERENCE, arrays, others)
+    found = _of_runs(executor, "sum_differences", struct_dtype("Difference"), arrays, others)
     return [(int(f["squares"].sum()), int(f["largest"].max())) for f in found]
 
 
@@ -61,7 +55,7 @@ def _of_runs(
 ) -> list[NDArray[Any]]:
     """What the kernel finds in the runs of every array."""
     parts = [sample_runs(array.size) for array in arrays]
-    items = np.zeros(sum(first.size for first, _ in parts), SAMPLE_RUN)
+    items = np.zeros(sum(first.size for first, _ in parts), struct_dtype("SampleRun"))
     ends = np.cumsum([first.size for first, _ in parts])
     for index, (array, (first, count), end) in enumerate(zip(arrays, parts, ends, strict=True)):
         part = items[end - first.size : end]

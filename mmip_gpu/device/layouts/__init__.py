@@ -1,1 +1,1 @@
-"""Memory layouts that kernels and Python share: parameters, items, pointers."""
+"""How what kernels read and write is laid out in memory, as the core exports it."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.cuda import kernel_of, open_cupy, our_errors
 from mmip_gpu.device.run.executors import Array, packed
 from mmip_gpu.errors import InvalidArgument
@@ -174,10 +175,8 @@ class CudaExecutor:
 
     def launch(self, kernel: str, **values: int) -> None:
         """Put a kernel on the current stream."""
-        from mmip_gpu.device import _phases
-
         groups = values["groups"]
         if groups:
             with our_errors(self._cupy, kernel):
                 entry = kernel_of(self._cupy, kernel)
-                entry((min(groups, _MOST_BLOCKS),), (_phases.lanes(kernel),), (packed(kernel, values),))
+                entry((min(groups, _MOST_BLOCKS),), (KERNEL_LANES[kernel],), (packed(kernel, values),))

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mmip_gpu.device.layouts.parameters import layout_of
+from mmip_gpu.device.layouts.structs import params_dtype
 from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["Array", "Executor", "HostExecutor", "packed"]
@@ -97,7 +97,7 @@ class Executor(Protocol):
 
 def packed(kernel: str, values: dict[str, int]) -> NDArray[np.void]:
     """Params of a kernel as an array of one struct: the form in which CuPy passes structs by value."""
-    layout = layout_of(kernel)
+    layout = params_dtype(kernel)
     if set(values) != set(layout.names or ()):
         raise InvalidArgument(f"{kernel}: expected {layout.names}, found {tuple(values)}")
     params: NDArray[np.void] = np.zeros(1, layout)

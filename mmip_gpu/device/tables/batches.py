@@ -32,7 +32,7 @@ from mmip_gpu._core import (
     superblock_shape,
 )
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.device.layouts.parameters import BLOCK_ITEM, CHUNK_ITEM, PAYLOAD_ITEM, TILE_ITEM
+from mmip_gpu.device.layouts.structs import KERNEL_LANES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
@@ -42,7 +42,6 @@ __all__ = ["Batch", "ChunkShape", "launch_items", "tile_items"]
 _HEADER_SYMBOLS = HEADER_CLASSES * HEADER_ALPHABET
 _AC_SYMBOLS = _HEADER_SYMBOLS + TOKEN_CLASSES * TOKEN_ALPHABET
 _DC_SYMBOLS = DC_CLASSES * DC_ALPHABET
-_ITEM_LANES = 256
 _MOST_COPIES, _MOST_COUNTS = 16, 2**24  # of the histograms: how many, and how many numbers together
 
 
@@ -108,7 +107,7 @@ def tile_items(shape: ChunkShape) -> NDArray[np.void]:
         axes.append((firsts, np.minimum(1 << log2, cells - firsts)))
     places = np.meshgrid(np.arange(planes), *(first for first, _ in axes), indexing="ij")
     sizes = np.meshgrid(np.arange(planes), *(size for _, size in axes), indexing="ij")[1:]
-    tiles: NDArray[np.void] = np.zeros(places[0].size, TILE_ITEM)
+    tiles: NDArray[np.void] = np.zeros(places[0].size, struct_dtype("TileItem"))
     tiles["plane"] = places[0].ravel()
     for axis in range(3):
         tiles["cell"][:, axis] = places[axis + 1].ravel()
@@ -151,8 +150,8 @@ class Batch:
         self._kinds, self._kind = list(distinct.values()), np.array([places[id(shape)] for shape in shapes], np.int64)
         self._chunks: dict[int, Chunk] = {}
         parts = [_tile_bytes(shape) for shape in self._kinds]
-        self.tiles = np.concatenate([parts[kind][0] for kind in self._kind]).view(TILE_ITEM)
-        many = self.each([part.size // TILE_ITEM.itemsize for part, _ in parts])
+        self.tiles = np.concatenate([parts[kind][0] for kind in self._kind]).view(struct_dtype("TileItem"))
+        many = self.each([part.size // struct_dtype("TileItem").itemsize for part, _ in parts])
         cells, ac_stages = self.each([s.cells for s in self._kinds]), self.each([s.ac_stages for s in self._kinds])
         superblocks = self.each([count for _, count in parts])
         rooms = {
@@ -205,7 +204,7 @@ class Batch:
             self.each([s.is_dc_image for s in self._kinds]),
         )
         empty = np.where(stages == 1, np.repeat(without, ac_stages + 1), np.repeat(image, ac_stages + 1))
-        payloads = np.zeros(stages.size, PAYLOAD_ITEM)
+        payloads = np.zeros(stages.size, struct_dtype("PayloadItem"))
         payloads["streams"] = np.where(empty > 0, 0, np.repeat(tiles, ac_stages + 1))
         symbols = np.where(stages == 1, _DC_SYMBOLS, _AC_SYMBOLS)
         for name, counts in (
@@ -260,7 +259,7 @@ def launch_items(executor: Executor, kernel: str, items: NDArray[np.void]) -> No
     """A kernel over items of `count` lanes each, whose `first_group` it sets."""
     if not items.size:
         return
-    many = -(-items["count"] // _ITEM_LANES)
+    many = -(-items["count"] // KERNEL_LANES[kernel])
     items["first_group"] = np.cumsum(many) - many
     on_device = executor.upload(items)
     executor.launch(kernel, groups=int(many.sum()), item_count=items.size, items=executor.address(on_device))
@@ -283,7 +282,7 @@ class BlockTables:
     """Tables of all block modes at both depths in the executor's memory; they live as long as this object."""
 
     def __init__(self, executor: Executor) -> None:
-        items = np.zeros(2 * MODE_COUNT, BLOCK_ITEM)
+        items = np.zeros(2 * MODE_COUNT, struct_dtype("BlockItem"))
         self._arrays: list[Array] = []
         for row, depth in enumerate((1, 8)):
             for mode in range(MODE_COUNT):
@@ -310,7 +309,7 @@ def _groups(streams: Any) -> Any:
 
 def _chunk_items(shapes: Sequence[ChunkShape]) -> NDArray[np.void]:
     """Records of chunks of these shapes but for their first payloads."""
-    chunks = np.zeros(len(shapes), CHUNK_ITEM)
+    chunks = np.zeros(len(shapes), struct_dtype("ChunkItem"))
     for item, shape in zip(chunks, shapes, strict=True):
         plan = shape.plan
         item["depth"], item["stages"] = plan.depth, len(plan.cuts)

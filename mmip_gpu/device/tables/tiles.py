@@ -1,6 +1,6 @@
 """The tiles of a chunk's box as records for the kernels, and how launches of bounded scratch are cut out of them.
 
-Values: geometry in, structured arrays of parameters.py out, host memory; sizes and places in 64 bits.
+Values: geometry in, structured arrays out, host memory; sizes and places in 64 bits.
 Implements FORMAT.md section 3 (grid, tiles, sub-streams) for many tiles at once.
 """
 
@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import coding_order
+from mmip_gpu._core import MAGNITUDE_BYTES, PALETTE_BYTES, coding_order
 from mmip_gpu.container.transform_fields import TransformFields
-from mmip_gpu.device import _phases
-from mmip_gpu.device.layouts.parameters import DECODE_TILE, TOKEN_BYTES, TOKEN_SPAN_BYTES
+from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.transform.plan import ChunkPlan
 
 __all__ = [
@@ -126,7 +125,7 @@ def tile_records(box: Box, components: int, orders: CodingOrders) -> tuple[NDArr
     axes = [np.arange(first, last, dtype=np.int64)]
     axes += [np.arange(low, high, dtype=np.int64) for low, high in zip(lows, highs, strict=True)]
     plane, *at = (a.reshape(-1) for a in np.meshgrid(*axes, indexing="ij"))
-    tiles = np.zeros(plane.size, DECODE_TILE)
+    tiles = np.zeros(plane.size, struct_dtype("DecodeTile"))
     tiles["plane"], tiles["component"] = plane - first, plane % components
     tiles["image"] = -1
     substream = plane
@@ -170,13 +169,13 @@ def place_tiles(tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[
 
 def scratch_bytes(tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray[np.int64]:
     """Bytes that each tile takes while a launch decodes it."""
-    per_cell = _CELL_BYTES + _MASK_BYTES * (frames > 0) + TOKEN_SPAN_BYTES * (stages - 1)
+    per_cell = _CELL_BYTES + _MASK_BYTES * (frames > 0) + struct_dtype("TokenSpan").itemsize * (stages - 1)
     found: NDArray[np.int64] = (
         cells_of(tiles) * per_cell
-        + TOKEN_BYTES * tiles["room"]
+        + struct_dtype("Token").itemsize * tiles["room"]
         + frames
-        + _phases.MAGNITUDE_BYTES
-        + _phases.PALETTE_BYTES
+        + MAGNITUDE_BYTES
+        + PALETTE_BYTES
     )
     return found
 

@@ -5,6 +5,7 @@
 
 #include "rules/tokens/builtin_codes.h"
 #include "rules/blocks/quantize.h"
+#include "rules/fields.h"
 #include "rules/tokens/symbols.h"
 
 namespace MMIP_NS {
@@ -15,6 +16,7 @@ struct Entry {
     uint16_t negative;
     int32_t scaled;          // |c| / step in 1/256; |c| itself in a reversible class
     int32_t magnitude;       // |q|
+    MMIP_FIELDS(position, negative, scaled, magnitude)
 };
 
 // One stage of a block: where it starts, and what it costs to say how many nonzeros it has.

@@ -18,7 +18,7 @@ from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.device.encode.arrays import SAMPLE_BYTES
 from mmip_gpu.device.encode.batch import refusal
 from mmip_gpu.device.encode.trial_samples import DeviceSamples, encoded_together
-from mmip_gpu.device.lanes import LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Executor
 from mmip_gpu.store.group.chunk_header import with_origin
@@ -83,7 +83,7 @@ class DeviceRunner:
             samples = math.prod(int(s.stop - s.start) for s in grid.region(at))
             return samples * (SAMPLE_BYTES + int(itemsize))
 
-        batches = cut_batches(needed(), size, budget(self.executor, LANES))
+        batches = cut_batches(needed(), size, budget(self.executor, KERNEL_LANES))
         for at, header in through_lanes(self.executor, batches, coded, alone=on_cpu):
             done(at, header)
 

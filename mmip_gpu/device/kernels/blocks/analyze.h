@@ -23,6 +23,7 @@ struct AnalyzeKernel {
         Batch batch;
         const SampleItem* sources;
         AnalyzedCells out;
+        MMIP_FIELDS(groups, batch, sources, out)
     };
     struct Shared : SuperblockState<depth> {
         int64_t activity[kCells];

@@ -16,10 +16,11 @@ struct SearchParams {
     const SampleItem* sources;
     AnalyzedCells out;
     Entry* entries;                          // scratch of the groups: a superblock's samples for each
-    const BlockPosition* const* positions;   // by chunk and mode: see ScanContexts of passes/layout.h
+    const BlockPosition* const* tables;      // by chunk and mode: see ScanContexts of passes/layout.h
     const uint8_t* rates;                    // headers, then tokens, see Segment of rules/blocks/decide.h
     const int64_t* first_rates;              // by payload
     const uint8_t* header_classes;           // by cell in coding order and stage; nullptr: guessed from the block itself
+    MMIP_FIELDS(groups, first, batch, sources, out, entries, tables, rates, first_rates, header_classes)
 };
 
 // |q| of one stage by position; other stages' stand in the same array.
@@ -176,7 +177,7 @@ private:
         const int64_t span = this->t.first_span + static_cast<int64_t>(s.cells.place[k]) * stages() + i;
         const int context = p.header_classes != nullptr ? p.header_classes[span] : guessed_header_class(count, cells, s.cells.merges(k, depth));
         const uint8_t* row = rates + context * kHeaderAlphabet;
-        const BlockPosition* positions = p.positions[this->t.chunk * kModeCount + mode];
+        const BlockPosition* positions = p.tables[this->t.chunk * kModeCount + mode];
         const Segment segment{low, positions, rates + kHeaderSymbols, row + 32 * mode, cells == 1 ? row[0] : row[32 * mode]};
         LengthScratch<depth>& d = scratch();
         Cost cost;

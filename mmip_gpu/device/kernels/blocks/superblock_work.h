@@ -15,13 +15,14 @@ struct SampleItem {
     int64_t shape[3];                        // of a plane, in samples
     int32_t type;                            // index of kSampleTypes
     int32_t offset, rounding, dc_unit;
-    int32_t search;                          // Search of rules/format.h
-    int32_t reversible;                      // bit c: class c
+    int32_t search, reversible;              // Search of rules/format.h; bit c: class c
+    MMIP_FIELDS(samples, classes, shape, type, offset, rounding, dc_unit, search, reversible)
 };
 
 // As QuantizerSums of passes/kernels.h.
 struct IndexSums {
     int64_t count[3], excess[3], distortion;
+    MMIP_FIELDS(count, excess, distortion)
 };
 
 // What an analysis writes.
@@ -33,6 +34,7 @@ struct AnalyzedCells {
     uint16_t* positions;
     int32_t* values;
     IndexSums* sums;                         // of kMaxClasses for each tile; added to
+    MMIP_FIELDS(modes, classes, dcs, counts, positions, values, sums)
 };
 
 struct Rough {

@@ -73,12 +73,12 @@ struct SynthesisKernel {
         if (lane >= kCells) return;
         Cell& cell = s.cells[lane];
         cell.cells = 0;
-        if (status != kOk || superblock >= superblock_count(tile.az, tile.ay, tile.ax, depth)) return;
-        const SuperblockBox box = superblock_at(superblock, tile.az, tile.ay, tile.ax, depth);
+        if (status != kOk || superblock >= superblock_count(tile.size[0], tile.size[1], tile.size[2], depth)) return;
+        const SuperblockBox box = superblock_at(superblock, tile.size[0], tile.size[1], tile.size[2], depth);
         const CellOffset o = superblock_cell(lane, depth);
         if (!superblock_has(box, o)) return;
         cell.coding = coding_index(box, lane, depth);
-        cell.raster = ((box.z + o.z) * tile.ay + box.y + o.y) * tile.ax + box.x + o.x;
+        cell.raster = ((box.z + o.z) * tile.size[1] + box.y + o.y) * tile.size[2] + box.x + o.x;
         const int mode = item.stages > 1 ? p.modes[tile.base + cell.coding] : kMode8;
         const int cells = block_shape(mode, depth).cells;
         cell.mode = static_cast<int8_t>(mode);
@@ -95,7 +95,7 @@ struct SynthesisKernel {
     static MMIP_RULE float dc_value(const Params& p, const DecodeTile& tile, const DecodeItem& item, int raster) {
         int32_t dc;
         if (item.image != nullptr) {
-            const int z = raster / (tile.ay * tile.ax), y = raster / tile.ax % tile.ay, x = raster % tile.ax;
+            const int z = raster / (tile.size[1] * tile.size[2]), y = raster / tile.size[2] % tile.size[1], x = raster % tile.size[2];
             dc = item.image[sample_place(item.image_size, tile.plane, tile.cell[0] + z - item.image_origin[0],
                                          tile.cell[1] + y - item.image_origin[1], tile.cell[2] + x - item.image_origin[2])];
         } else {
@@ -106,7 +106,7 @@ struct SynthesisKernel {
 
     // Stage 1 alone: the two lowest AC of an axis as the DCs before and after the cell let expect.
     static MMIP_RULE void expect_low(const Params& p, const DecodeTile& tile, const DecodeItem& item, int raster, float* block) {
-        const int sizes[3] = {tile.az, tile.ay, tile.ax}, apart[3] = {tile.ay * tile.ax, tile.ax, 1}, strides[3] = {kSlice, kPitch, 1};
+        const int sizes[3] = {tile.size[0], tile.size[1], tile.size[2]}, apart[3] = {tile.size[1] * tile.size[2], tile.size[2], 1}, strides[3] = {kSlice, kPitch, 1};
         const float own = dc_value(p, tile, item, raster);
         MMIP_UNROLL
         for (int axis = depth == 8 ? 0 : 1; axis < 3; ++axis) {
@@ -327,7 +327,7 @@ struct SynthesisKernel {
             const int cell_size = kCellSize / scale;
             const Cell& cell = cell_at(s, z * deep / depth, y / cell_size, x / cell_size);
             if (cell.cells == 0) continue;
-            const SuperblockBox box = superblock_at(superblock, tile.az, tile.ay, tile.ax, depth);
+            const SuperblockBox box = superblock_at(superblock, tile.size[0], tile.size[1], tile.size[2], depth);
             const int64_t from[3] = {(tile.cell[0] + box.z) * depth + z * deep, (tile.cell[1] + box.y) * kCellSize + y * scale,
                                      (tile.cell[2] + box.x) * kCellSize + x * scale};
             const int64_t at[3] = {from[0] / deep, from[1] / scale, from[2] / scale};

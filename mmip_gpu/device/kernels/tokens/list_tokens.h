@@ -16,10 +16,12 @@ constexpr int kHeaderSymbols = kHeaderClasses * kHeaderAlphabet;   // of a paylo
 
 // Copies of the histograms keep groups that count at the same time apart; a later kernel adds them.
 struct Histograms {
-    uint32_t* counts;
+    uint32_t* bins;
     int64_t copies, symbols;
 
-    MMIP_RULE uint32_t* of(const PayloadItem& payload, int64_t group) const { return counts + group % copies * symbols + payload.first_symbol; }
+    MMIP_RULE uint32_t* of(const PayloadItem& payload, int64_t group) const { return bins + group % copies * symbols + payload.first_symbol; }
+
+    MMIP_FIELDS(bins, copies, symbols)
 };
 
 struct ListTokensKernel {
@@ -36,6 +38,7 @@ struct ListTokensKernel {
         uint16_t* nonzeros;                  // out: of the block that covers the cell, by stage
         uint32_t* densities;                 // out: raster order, by stage
         Histograms histograms;
+        MMIP_FIELDS(groups, batch, modes, counts, positions, values, tokens, nonzeros, densities, histograms)
     };
     struct Shared {
         SuperblockCells cells;
@@ -129,7 +132,7 @@ private:
 MMIP_RULE int header_class_at(const uint32_t* densities, const SuperblockCells& cells, const TileItem& t, const ChunkItem& chunk, int k, int stage) {
     const CellOffset o = superblock_cell(k, chunk.depth);
     const SuperblockPlace place = superblock_at(t, chunk.depth, cells.index);
-    const int64_t cell = chunk.stages - 1, row = t.ax * cell, slice = t.ay * row;
+    const int64_t cell = chunk.stages - 1, row = t.size[2] * cell, slice = t.size[1] * row;
     const uint32_t* at = densities + t.first_span + cells.raster[k] * cell + stage - 2;
     uint32_t sum = 0;
     int neighbours = 0;
@@ -148,6 +151,7 @@ struct HeaderClassesKernel {
         Batch batch;
         const uint32_t* densities;
         uint8_t* header_classes;             // out: coding order, by stage
+        MMIP_FIELDS(groups, batch, densities, header_classes)
     };
     struct Shared {
         SuperblockCells cells;
@@ -183,6 +187,7 @@ struct ListHeadersKernel {
         const uint32_t* densities;
         uint16_t* headers;                   // out: class * kHeaderAlphabet + symbol by stage, or kNoHeader
         Histograms histograms;
+        MMIP_FIELDS(groups, batch, modes, nonzeros, densities, headers, histograms)
     };
     struct Shared {
         SuperblockCells cells;
@@ -244,6 +249,7 @@ struct SumHistogramsKernel {
         int64_t groups;
         Histograms histograms;
         uint32_t* sums;
+        MMIP_FIELDS(groups, histograms, sums)
     };
     struct Shared {};
 
@@ -252,7 +258,7 @@ struct SumHistogramsKernel {
         const int64_t symbol = group * kLanes + lane;
         if (symbol >= p.histograms.symbols) return;
         uint32_t sum = 0;
-        for (int64_t copy = 0; copy < p.histograms.copies; ++copy) sum += p.histograms.counts[copy * p.histograms.symbols + symbol];
+        for (int64_t copy = 0; copy < p.histograms.copies; ++copy) sum += p.histograms.bins[copy * p.histograms.symbols + symbol];
         p.sums[symbol] = sum;
     }
 };
