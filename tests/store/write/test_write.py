@@ -76,7 +76,7 @@ def test_a_chunk_decodes_as_its_container_does(roi, options):
     mmip.write_zarr(VOLUME, target, roi=roi, **SMALL)
     volume = mmip.open_zarr(target, **options)
     inside = volume._store
-    for part in volume._grid.parts(tuple(slice(0, n) for n in volume.shape)):
+    for part in volume._grid.overlaps(tuple(slice(0, n) for n in volume.shape)):
         at = part.coordinates
         header = inside.header(at)
         payloads = tuple(bytes(inside.payload(at, k + 1)) for k in range(3))
@@ -100,7 +100,7 @@ def test_colour_and_time_chunks_hold_whole_planes():
     assert grid.counts == (2, 1, 2, 3)
     assert grid.cells((1, 0, 1, 2)) == (3, 1, 1, 1)
     assert grid.region((1, 0, 1, 2)) == (slice(1, 2), slice(32, 40), slice(0, 3), slice(64, 70))
-    parts = list(grid.parts((slice(1, 2), slice(0, 40), slice(0, 3), slice(33, 34))))
+    parts = list(grid.overlaps((slice(1, 2), slice(0, 40), slice(0, 3), slice(33, 34))))
     assert [p.coordinates for p in parts] == [(1, 0, 0, 1), (1, 0, 1, 1)]
 
 
