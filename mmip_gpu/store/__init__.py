@@ -1,7 +1,7 @@
-"""Zarr stores of volumes that are read stage by stage; the only part of the package that imports zarr.
+"""Zarr stores of volumes that are read stage by stage.
 
-Values: anything `mmip_gpu.sources.open_source` opens in, a Zarr group out; and the group back as an array.
-Implements FORMAT.md section 10. Coding is transform/chunk.py's affair; here are chunks, keys, records, bounded work.
+Values: anything that `mmip_gpu.sources.open_source` opens in, a Zarr group out; and the group back as an array.
+Implements FORMAT.md section 10. A store has chunks, keys and records, and bounds its work. The codecs code the chunks.
 """
 
 from __future__ import annotations

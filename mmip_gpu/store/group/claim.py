@@ -1,18 +1,19 @@
-"""The claim of a store: who writes into it now, so that two jobs never do.
+"""The claim of a store: it says who writes into the store now, so that two jobs never do.
 
-Values: a Place in; keys in its group, JSON, while a job runs. Outside of FORMAT.md: readers need not know them.
+Values: a StoreGroup in; keys in the group, with JSON, while a job runs. Outside of FORMAT.md: readers need not know
+them.
 
-Every job writes a claim under a key of its own, lists the claims, and holds the store once the list shows its own and
-no other that lives. Of two jobs the one that wrote later sees the other, so that never both hold it; this needs no
+Every job writes a claim under a key of its own, and lists the claims. It holds the store once the list shows its own
+and no other that lives. Of two jobs the one that wrote later sees the other, so that never both hold it. This needs no
 more of a store than that it lists what was written, as local and shared folders, memory, S3, GCS and Azure do. Where
-several begin at once, all but the one whose key sorts first (keys begin with a time) withdraw, and that one waits until
-they have. A claim is written once, and its job stops as soon as the key is gone: to take over the claim of a job that
-died is to delete its key, as often and by as many as may be, and signs of life, which have a key of their own, never
+several begin at once, all withdraw but the one whose key sorts first (keys begin with a time), and that one waits
+until they have. A claim is written once, and its job stops as soon as the key is gone. To take over the claim of a job
+that died is to delete its key, as often and by as many as may be. Signs of life have a key of their own, and never
 bring it back.
 
-Guarantees that a second job is refused with the owner and the time of the first, that the claim of a job that died
-is taken over (at once on its machine, after 5 minutes without a sign of life from elsewhere, by clocks that differ by
-less than 4), and that a job whose claim was taken over begins to write no further chunk.
+Guarantees that a second job is refused with the owner and the time of the first. The claim of a job that died is taken
+over: at once on its machine, elsewhere after 5 minutes without a sign of life, by clocks that differ by less than 4. A
+job whose claim was taken over begins to write no further chunk.
 """
 
 from __future__ import annotations

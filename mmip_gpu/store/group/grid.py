@@ -1,8 +1,8 @@
 """The chunk grid of a store: which samples, cells and array positions belong to a chunk.
 
 Values: shapes, axes and chunk lengths in samples; regions and chunk coordinates (plane, z, y, x) out.
-Implements the geometry of FORMAT.md section 10. Guarantees that chunk borders are cell borders and, at every
-scale, sample borders; knows nothing of bytes.
+Implements the geometry of FORMAT.md section 10. Guarantees that chunk borders are cell borders and, at every scale,
+sample borders. It knows nothing of bytes.
 """
 
 from __future__ import annotations

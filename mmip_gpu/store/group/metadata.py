@@ -1,7 +1,7 @@
 """What a source said of its volume, as the attributes of a store keep it.
 
-Values: the metadata of a Source in; what of them has the form that every writer of files relies on out. Implements no
-section of FORMAT.md. Guarantees that what is kept is found to fit. Keys that are not known here are nobody's concern.
+Values: the metadata of a Source in; the entries that have the form on which writers of files rely out. Implements no
+section of FORMAT.md. Guarantees that every entry that is kept fits. Keys that are not listed here are not checked.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Files that a killed process left beside the keys of a local folder: what Zarr had not yet renamed to a key.
+"""Partial files: what a killed process left beside the keys of a local folder, before Zarr renamed it to a key.
 
-Values: an opened place in; the names of what it holds besides out. Outside of FORMAT.md: no reader looks at such files.
+Values: an opened place in; the names of everything else in it out. Outside of FORMAT.md: no reader looks at such files.
 Guarantees that only names of the form that Zarr's local store gives them are deleted.
 """
 

@@ -1,8 +1,8 @@
-"""Chunk records and stage chunks: read, written and checked; and what all records of a store add up to.
+"""Chunk records and stage chunks: how they are read, written and checked, and what all records add up to.
 
-Values: bytes of a Place on one side, Header and payloads on the other. Implements FORMAT.md section 10.
-Guarantees that a record is written after its stages, that a chunk counts as whole only if its record and all
-its stages belong together, and that every defect is reported with the chunk's coordinates.
+Values: bytes of a StoreGroup on one side, headers and payloads on the other. Implements FORMAT.md section 10.
+Guarantees that a record is written after its stages. A chunk counts as whole only if its record and all its stages
+belong together. Every defect is reported with the chunk's coordinates.
 """
 
 from __future__ import annotations

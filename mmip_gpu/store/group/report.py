@@ -1,7 +1,7 @@
 """The report of a store: what `write_zarr` returns and `open_zarr(..).report` holds.
 
 Values: the attributes of a store in, JSON-safe dictionaries out. Implements no section of FORMAT.md.
-Guarantees the same keys for whole and unfinished stores; what is not known yet is None.
+Guarantees the same keys for whole and unfinished stores. A value that is not known yet is None.
 """
 
 from __future__ import annotations

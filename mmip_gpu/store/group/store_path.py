@@ -1,7 +1,7 @@
 """The path of a store: what a caller may pass, opened as Zarr has it, its name in messages, and its errors.
 
 Values: a folder, a .zip, a URL, or a store of Zarr in; a StorePath out. Implements no section of FORMAT.md.
-Guarantees that whatever a store raises arrives as StoreError, with what was tried in its message.
+Guarantees that whatever a store raises arrives as StoreError, whose message says what was tried.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The place of a store: a Zarr group, its attribute `mmip`, its arrays and the bytes under their chunk keys.
+"""The Zarr group of a store: its attribute `mmip`, its arrays, and the bytes under their chunk keys.
 
 Values: a path or a Zarr store, bytes and JSON. Implements the group of FORMAT.md section 10 with Zarr's API.
-Guarantees that nothing is deleted that is not ours, and that every failure of the store arrives as StoreError
-with the place in its message. What the bytes mean is not known here.
+Guarantees that nothing is deleted that is not ours. Every failure of the store arrives as StoreError, whose message
+names the place. What the bytes mean is not known here.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""A store in a zip file: written as a folder beside it, and packed when it is complete.
+"""A store in a zip file: it is written as a folder beside the file, and packed when it is complete.
 
 Values: a path or a zip store in; the folder FILE.zip.partial while the job runs, the zip after it. Implements no
 section of FORMAT.md. Entries of a zip can neither be replaced nor deleted, and a process that dies leaves a zip
-unreadable; a folder can be written again, resumed, claimed and reached by a cluster. Guarantees that the file appears
-whole or not at all, in one order of entries, with memory for one chunk, and disk for no more than the store twice.
+unreadable. A folder can be written again, resumed, claimed and reached by a cluster. Guarantees that the file appears
+whole or not at all, with its entries in one order. Packing takes memory for one chunk, and disk for the store twice at
+most.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A writing job: what was asked for, what is written, and how one chunk of it is coded.
+"""A writing job: what was asked for, from which source, and how one chunk of it is coded.
 
 Values: the arguments of `write_zarr` in; a Job, which has an identity to compare, and coded chunks out.
 Encoder side; implements no section of FORMAT.md. Guarantees that a chunk depends on data, arguments and plan alone.

@@ -1,6 +1,6 @@
-"""Reading the source of a job, for a plan of its chunks: a probe, a few regions, and a few chunks.
+"""The source of a job, as the planner reads it: a probe, a few regions, and a few chunks.
 
-Values: a Job and regions of its source in; what `PlanReader` names, and a StoreDescription, out.
+Values: a Job in; what `PlanReader` names, and the StoreDescription of the job, out.
 Implements no section of FORMAT.md. Guarantees that all samples are looked through only where their range is needed.
 """
 

@@ -1,8 +1,8 @@
-"""One step for all chunks of a store that reaches a compression ratio: from probes first, then from whole passes.
+"""One step for all chunks of a store that reaches a compression ratio: on probes first, then in whole passes.
 
-Values: probes (samples and classes) and descriptions in; a plan or the next description out. Encoder side;
-implements no section of FORMAT.md. Guarantees that the ratio is never missed silently: passes end at the request or
-with InvalidArgument. The search is transform/planning/match_size.py's affair.
+Values: probes (samples and classes) and descriptions in; a plan or the next description out. Encoder side; implements
+no section of FORMAT.md. Guarantees that the ratio is never missed silently: passes end at the request or with
+InvalidArgument. transform/planning/match_size.py has the search.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What is looked for in a whole array before its first chunk is coded: range, histogram, a mask's classes.
+"""Surveys of a whole array before its first chunk is coded: its range, its histogram, the classes of a mask.
 
-Values: a Source, also one of a mask, in; integers out. Reads piece by piece, about 4 million samples at a time, here
-or wherever a Survey takes the pieces. Encoder side; implements no section of FORMAT.md. Guarantees results that do not
-depend on the pieces.
+Values: a Source, also one of a mask, in; integers out. A survey reads about 4 million samples at a time, here or
+wherever a Survey takes the blocks. Encoder side; implements no section of FORMAT.md. Guarantees results that do not
+depend on the blocks.
 """
 
 from __future__ import annotations

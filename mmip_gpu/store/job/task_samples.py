@@ -1,7 +1,7 @@
-"""Samples and masks that come with a task: what a chunk is coded from, and sources that hold no more than that.
+"""Samples and masks that come with a task, and the sources that hold no more than these.
 
-Values: a chunk grid and a Source of the array or of its mask in; boxes, and a Source of the samples of some, out.
-Implements no section of FORMAT.md. Guarantees the samples of the whole Source.
+Values: a chunk grid, and a Source of the array or of its mask, in; the box that a chunk needs, and a Source of its
+samples, out. Implements no section of FORMAT.md. Guarantees the samples of the whole Source.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What is done with one chunk of a store: written, checked or repaired, in this process or in any other.
+"""The tasks of one chunk of a store: it is written, checked or repaired, in this process or in any other.
 
-Values: chunk coordinates in; what the chunk turned out to be. Tasks pickle, so that a cluster runs the same code as
-threads do. Guarantees that a task writes only while its job holds the claim of the store, stages first, record last.
+Values: chunk coordinates in; the header of the chunk, or what is wrong with it, out. Tasks pickle, so that a cluster
+runs the same code as threads do. Guarantees that a task writes only while its job holds the claim of the store, stages
+first, the record last.
 """
 
 from __future__ import annotations

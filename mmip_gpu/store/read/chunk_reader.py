@@ -1,8 +1,8 @@
-"""What a region needs of a chunk, fetched in as few requests and bytes as the store allows, and kept for the next time.
+"""Reader of the chunks of a store: it fetches what a region needs, in few requests and bytes, and keeps it.
 
-Values: chunk coordinates and regions in; the header, and what reads parts of payloads, out.
-Implements FORMAT.md section 6 (head, index, groups) for readers by byte ranges. Guarantees that of a large stage only
-its head and the groups of sub-streams that the region touches are read, and that kept bytes have a limit.
+Values: chunk coordinates and regions in; the header, and a function that reads parts of payloads, out. Implements
+FORMAT.md section 6 (head, index, groups) for readers by byte ranges. Guarantees that of a large stage only its head
+and the groups of sub-streams that the region touches are read. The bytes that are kept have a limit.
 """
 
 from __future__ import annotations

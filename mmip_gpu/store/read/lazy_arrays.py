@@ -1,7 +1,7 @@
-"""Lazy arrays as other packages have them, and where their samples lie: dask, xarray, voxel sizes and first centres.
+"""Lazy arrays as other packages have them: dask and xarray, with voxel sizes and centres.
 
-Values: a ProgressiveArray in; lazy arrays out, and lengths: in millimetres, or in samples where no size is known.
-Implements FORMAT.md section 5.1 (a sample of a scale stands for a window of samples). Decodes nothing.
+Values: a ProgressiveArray in; lazy arrays, and lengths in millimetres (in samples where no size is known), out.
+Implements FORMAT.md section 5.1 (a sample of a scale stands for a window of samples). It decodes nothing.
 """
 
 from __future__ import annotations

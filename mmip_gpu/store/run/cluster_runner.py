@@ -1,9 +1,9 @@
-"""Tasks on the workers of a Dask cluster.
+"""Runner of tasks on the workers of a Dask cluster.
 
 Values: a client in; a Runner out, which is called as the one with threads is.
-Guarantees tasks of a few kilobytes, at most two for each thread of the workers under way (more wait here, as
-coordinates), that a task whose worker died runs on another, and that a chunk that fails does not keep the others
-from being done. What a task does is tasks.py's affair.
+Guarantees tasks of a few kilobytes. For each thread of the workers at most two are under way; more wait here, as
+coordinates. A task whose worker died runs on another, and a chunk that fails does not keep the others from being done.
+store/job/tasks.py says what a task does.
 """
 
 from __future__ import annotations

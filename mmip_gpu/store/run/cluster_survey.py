@@ -1,8 +1,8 @@
 """Surveys of a whole array on the workers of a cluster, before its first chunk is coded.
 
-Values: a ClusterRunner in; a Survey out, which gives what the workers made of their pieces. Guarantees that no samples
-travel to the client: workers open the source themselves, and of a Dask array compute the blocks; and tasks as few
-under way as those of chunks.
+Values: a ClusterRunner in; a Survey out, which gives what the workers made of their blocks. Guarantees that no samples
+travel to the client: workers open the source themselves, and compute the blocks of a Dask array. As few tasks are under
+way as when chunks are coded.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The blocks of Dask arrays on their way to the chunks that need them: by their keys, computed as rarely as can be.
+"""The blocks of Dask arrays that chunks need: they are sent by their keys, and computed as rarely as can be.
 
-Values: a Dask array as source or mask of a job and chunk coordinates in; groups of chunks, each with the keys that its
-task needs, out. Implements no section of FORMAT.md. Guarantees graphs of what a task needs and no more, and that the
-chunks that a block holds come from computing it once, unless they are too many for a task.
+Values: a Dask array, as source or mask of a job, and chunk coordinates in; groups of chunks, each with the keys that
+its task needs, out. Implements no section of FORMAT.md. Guarantees graphs of what a task needs and no more. The chunks
+that a block holds come from computing it once, unless they are too many for a task.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Chunks of a store coded in batches on a device, by the plan of the job.
+"""Runner that codes the chunks of a store in batches on a device, by the plan of the job.
 
-Values: a task and chunk coordinates in; what the task gives for each chunk out. Runs beside threads and clusters
-(store/run/runners.py). Guarantees the chunks that they write, byte for byte. Several batches are under way, each on its
-own stream, at most as large as the device's memory allows; where that is short a batch is halved, down to a chunk,
+Values: a task and chunk coordinates in; what the task gives for each chunk out. It stands beside threads and clusters
+(store/run/runners.py). Guarantees the chunks that they write, byte for byte. Several batches are under way, each on
+its own stream, at most as large as the device's memory allows. Where that is short a batch is halved, down to a chunk,
 which then is coded on the CPU, with a warning. Chunks of a plan that the kernels do not encode are coded on threads.
 """
 

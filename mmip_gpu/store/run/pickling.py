@@ -1,8 +1,8 @@
 """Tasks on their way to other processes: a few kilobytes that say where the data is, never the data.
 
-Values: a task on one side, bytes on the other. Home: the process of the job, then every worker, which opens sources
-and stores itself. Guarantees that arrays of more than 1 MiB and stores in memory are refused instead of sent, and
-that a worker that finds other data under a source's name than the job did says so.
+Values: a task on one side, bytes on the other. They go from the process of the job to every worker, which opens sources
+and stores itself. Guarantees that arrays of more than 1 MiB and stores in memory are refused instead of sent. A worker
+that finds other data under a source's name than the job did says so.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Writing a store as an OME-Zarr pyramid that any viewer opens, chunk by chunk, resumable.
 
 Values: a store and a place in; a Zarr group of NGFF 0.5 with one array a scale out. Guarantees memory for `threads`
-chunks, that means are made of chunks as they are written, that chunks which are there are not made again, and that
-the metadata which make a group an image are written last: what was interrupted is no image yet. What the levels hold
-is store/views/pyramid.py's affair.
+chunks. Means are made of chunks as they were written, and chunks that are there are not made again. The metadata that
+make a group an image are written last: an export that was interrupted is no image yet. store/views/pyramid.py says what
+the levels hold.
 """
 
 from __future__ import annotations

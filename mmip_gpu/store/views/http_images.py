@@ -1,9 +1,9 @@
-"""What a server of a pyramid has to give: bytes by key, made when they are asked for and kept.
+"""A pyramid as bytes by key: its chunks are made when a server is asked for them, and kept.
 
-Values: a Pyramid in; the bytes of metadata and chunks that an export of it would hold out. Guarantees that chunks are
-kept within a limit of bytes, and those below 1/8, which rest on many, apart from the others; that a chunk which is
-wanted several times at once is made once; that at most `threads` are decoded at the same time; and that a thread which
-makes a chunk holds one of each level between at most.
+Values: a Pyramid in; the bytes of metadata and chunks that an export of it would hold out. Guarantees that the chunks
+that are kept have a limit of bytes; those below 1/8, which rest on many, have a limit of their own. A chunk that is
+wanted several times at once is made once. At most `threads` are decoded at the same time, and a thread that makes a
+chunk holds one of each level between at most.
 """
 
 from __future__ import annotations

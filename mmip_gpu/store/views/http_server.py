@@ -1,8 +1,8 @@
-"""Serving a store over HTTP as a plain OME-Zarr: what viewers ask for is decoded when they ask.
+"""Serving a store over HTTP as a plain OME-Zarr: a chunk is decoded when a viewer asks for it.
 
 Values: a store in; a server that answers GET, HEAD and OPTIONS with the metadata and the chunks of
-store/views/http_images.py out. Guarantees that no request ends the server: what cannot be answered gets a status and
-one line.
+store/views/http_images.py out. Guarantees that no request ends the server: one that cannot be answered gets a status
+and one line.
 """
 
 from __future__ import annotations

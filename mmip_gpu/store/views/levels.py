@@ -1,8 +1,8 @@
 """Levels of a store as a multiscale image: scaled decodes, and below the smallest of them means of the level before.
 
 Values: lazy arrays in; host arrays of whole chunks, axes in the order of OME-Zarr, out. The scales 1 to 1/8 are those
-of FORMAT.md section 5.1; the rule of the means is that of its raw containers with windows of two. Guarantees that a
-chunk of means rests on whole chunks of the level before, each asked for once and needed by no other chunk.
+of FORMAT.md section 5.1. The rule of the means is that of its raw containers, with windows of two. Guarantees that a
+chunk of means rests on whole chunks of the level before. Each of those is asked for once, and no other chunk needs it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A store as a multiscale image: its levels, in the axis order and with the metadata of OME-Zarr 0.5.
 
 Values: a store in; levels that give whole chunks, and the JSON of their group, out. Levels 0 to 3 are scaled inverse
-transforms of the stages (FORMAT.md section 5.1), what is below them are means (store/views/levels.py). Follows the NGFF
-0.5 specification (multiscales, omero); where chunks go to is the affair of store/views/export.py and
+transforms of the stages (FORMAT.md section 5.1). Those below are means (store/views/levels.py). Follows the NGFF 0.5
+specification (multiscales, omero). Chunks go to a group by store/views/export.py, and over HTTP by
 store/views/http_images.py.
 """
 

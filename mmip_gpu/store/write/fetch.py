@@ -1,8 +1,8 @@
-"""Copies of the first stages of a store, and their upgrade: the missing stages fetched, chunk by chunk.
+"""Copies of the first stages of a store, and their upgrade: the missing stages are fetched chunk by chunk.
 
 Values: a store and a place in; a smaller store in that place, which opens like any other, out. Implements FORMAT.md
-section 10 (bytes under the chunk keys go over as they are). Guarantees that a byte the copy holds is not read again,
-that every stage is compared with its record before it is kept, and that a copy that was interrupted goes on.
+section 10 (bytes under the chunk keys go over as they are). Guarantees that a byte that the copy holds is not read
+again. Every stage is compared with its record before it is kept. A copy that was interrupted goes on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A store as the source of another: samples as a lazy array gives them, and all that is known of them.
+"""A store as the source of another: samples as a lazy array gives them, with all that is known of them.
 
 Values: a ProgressiveArray, or the path of a store, in; a Source out. Implements no section of FORMAT.md. Guarantees
 that voxel size, axes and colour go along, and the history of loss with this reading as its last entry.

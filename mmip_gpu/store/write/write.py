@@ -1,9 +1,9 @@
 """Writing a store: any source to a Zarr group, chunk by chunk, resumable.
 
 Values: what `open_source` opens and a place in; stage arrays, records and attributes out.
-Implements FORMAT.md section 10. Guarantees equal chunks for every thread count, device and cluster, at most `threads`
-chunks (on a device: batches of its lanes) in memory, and that a store whose job did not end never looks whole. Planning
-is in job.py, coding in transform/chunk.py.
+Implements FORMAT.md section 10. Guarantees equal chunks for every thread count, device and cluster. At most `threads`
+chunks are in memory (on a device: the batches of its lanes). A store whose job did not end never looks whole.
+store/job/ makes the plan; the codec of the transform codes the chunks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Reading an array that is at hand, for a plan of it: all samples may be looked at, and coded as often as it takes.
+"""An array at hand, as the planner reads it: all samples may be looked at, and coded as often as it takes.
 
 Values: a Trial of all samples in; what `PlanReader` names out.
-Implements no section of FORMAT.md. Guarantees that the samples of the whole array reach a PSNR or a ratio.
+Implements no section of FORMAT.md. Guarantees that the whole array reaches a PSNR or a ratio, or is refused.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Choices made by coding samples both ways: the cell depth, a padding mask, a DC image.
+"""Choices that the planner makes by coding samples both ways: the cell depth, a padding mask, a DC image.
 
-Values: a configuration or a plan, and a Trial of samples, in; a plan out.
-Encoder decisions only: nothing here is part of the format. Guarantees choices that depend on the samples alone. They
-are first tried on a quarter of the probe, and on all of it where the costs are close.
+Values: a configuration or a plan, and a Trial of samples, in; a plan out. Encoder decisions only: nothing here is part
+of the format. Guarantees choices that depend on the samples alone. The cell depth is tried on a quarter of the probe
+first, and on all of it where the costs are close.
 """
 
 from __future__ import annotations

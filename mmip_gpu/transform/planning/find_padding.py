@@ -1,8 +1,8 @@
-"""Padding: which value stands for samples that carry no image, and where to try whether a mask of it pays.
+"""Padding: which value stands for samples that carry no image, and in which region a mask of it is worth a trial.
 
-Values: a configuration, a dtype and a way to read regions in; a padding value, or a candidate with a region, out.
-Encoder side of FORMAT.md section 8.1 (mask). Reads four corners of one slice; whether a candidate is kept is
-decided by coding (transform/planning/make_plan.py).
+Values: a configuration, a dtype and a function that reads regions in; a padding value, or a candidate with a region,
+out. Encoder side of FORMAT.md section 8.1 (mask). It reads four corners of one slice. The planner decides by coding
+whether a candidate is kept (transform/planning/choices.py).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Making the plan of an array: an array at hand, or one that a job reads from a source.
+"""Making the plan of an array: one that is at hand, or one that a job reads from a source.
 
 Values: a configuration and a PlanReader in, a ChunkPlan out.
 Encoder decisions only: nothing here is part of the format. Every decision is a function of the data alone, so that
-bytes do not depend on the machine. Choices are made on a quarter of a probe. Steps are then matched on all of it.
-Where the target holds for the whole array, the reader matches them on more samples.
+bytes do not depend on the machine. The planner makes its choices on a probe, and matches the steps on it. Where the
+target holds for the whole array, the reader then matches them on more samples.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Samples that plans are tried on: a whole array, or parts of it joined.
+"""Sample chunks on which the planner tries candidate settings: a whole array, or regions of it joined.
 
-Values: samples with their quality classes, where they lie, and plans in; errors, sizes and the encoding out. Encoder
-side of FORMAT.md; transform/ does the work for samples of the host, device/ for those of a device.
-Guarantees that a plan which is asked about again, the last one tried, is not analyzed again: a search that ends with
-what it keeps costs no second analysis and no second decoding.
+Values: samples, their quality classes and plans in; errors, sizes and the encoding out.
+Encoder side of FORMAT.md. Samples of the host are coded by transform/, those of a device by device/.
+Guarantees that the last plan tried is not analyzed again when it is asked about again. A search that ends with the plan
+that it keeps costs no second analysis and no second decoding.
 """
 
 from __future__ import annotations
