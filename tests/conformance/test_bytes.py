@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.kernel_copies import selected
 from helpers.strategies import Case, make, make_roi
 from numpy.typing import NDArray
 

@@ -9,12 +9,12 @@ import reference
 from reference.random_streams import CASES, random_coefficients
 
 import mmip_gpu as mmip
+from helpers.strategies import make
 from mmip_gpu.codecs import Wanted
 from mmip_gpu.container.reader import open_container
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.transform.extent import needed_stages
-from helpers.strategies import make
 
 
 def batch() -> list[bytes]:

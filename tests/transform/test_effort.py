@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from helpers.strategies import make, soft_volume
-from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu.container.header import Header

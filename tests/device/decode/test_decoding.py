@@ -25,7 +25,6 @@ from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, place_tiles, tile_records
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
-from mmip_gpu.transform.extent import needed_stages
 
 ORDERS = (False, True)
 

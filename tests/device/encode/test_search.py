@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import device_batches
 from helpers.device_arrays import few_values, padded
-from helpers.searched_chunks import CHUNKS, mixed, plan_of
-from helpers.strategies import DTYPES, make
+from helpers.searched_chunks import CHUNKS, plan_of
+from helpers.strategies import DTYPES
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
