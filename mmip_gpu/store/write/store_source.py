@@ -19,7 +19,7 @@ from mmip_gpu.sources.history import dicom_terms
 from mmip_gpu.store.group.zarr_group import ATTRIBUTE
 from mmip_gpu.store.read.open_store import open_zarr
 from mmip_gpu.store.read.progressive_array import ProgressiveArray
-from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.axes import PlaneLayout, shrinking_axes
 
 __all__ = ["store_source"]
 
@@ -40,7 +40,7 @@ def store_source(source: Any) -> Source | None:
     if not report["complete"]:
         raise StoreError(f"{source.place_name}: the job that writes it has not ended")
     axes, whole = source.axes, report["shape"]
-    shrinking = "zyx" if report["plan"]["cell_depth"] == 8 else "yx"
+    shrinking = shrinking_axes(report["plan"]["cell_depth"])
     steps = [source.scale if letter in shrinking else 1 for letter in axes]
     layout = PlaneLayout.of(source.shape, axes)
     known = {key: value for key, value in metadata.items() if key not in ("axes", "scale")}

@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.options import Device, EncodeOptions, EncodeSettings
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.claim import Claim, claimed
 from mmip_gpu.store.group.description import StoreDescription
@@ -45,17 +46,13 @@ def write_zarr(
     path: StoreLike | os.PathLike[str],
     *,
     chunks: Sequence[int] | None = None,
-    roi: Any = None,
     overwrite: bool = False,
     resume: bool = True,
     threads: int | None = None,
     client: ClientLike | None = None,
-    device: str | None = None,
+    device: Device = None,
     progress: bool | None = None,
-    axes: str | None = None,
-    colour: bool | None = None,
-    data_range: float | None = None,
-    **options: Any,
+    **options: Unpack[EncodeOptions],
 ) -> dict[str, Any]:
     """Compress a volume of any size into a Zarr group that `open_zarr` reads stage by stage.
 
@@ -139,7 +136,7 @@ def write_zarr(
     source = store_source(source) or source
     if getattr(source, "name", None) == str(group):
         raise InvalidArgument(f"{group}: a store cannot be written from itself")
-    job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
+    job = Job.of(source, EncodeSettings.of(**options), chunks)
     with running(client if group.can_claim else None, threads, device) as run:  # what is in a zip already stays here
         if isinstance(run, ClusterRunner):
             pickled((group, job))  # before anything is written, since it refuses what workers cannot reach

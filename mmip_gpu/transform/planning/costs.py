@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mmip_gpu._core import SQUARED_STEPS_PER_BIT
 from mmip_gpu.transform.plan import ChunkPlan, tile_log2
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -18,7 +19,6 @@ __all__ = ["STEP_EFFORT", "at_choice", "at_effort", "cost", "ratio", "tiled"]
 # 3D cells take 27 % more bits than 2D ones at effort 1, 7 % more at effort 2.
 STEP_EFFORT, _CHOICE_EFFORT = 1, 2
 _FEW = 2**15  # samples
-_SQUARED_STEPS_PER_BIT = 29 / 256  # what a bit may save in squared error, kLambda of rules/blocks/decide.h
 
 
 def cost(plan: ChunkPlan, samples: Trial) -> float:
@@ -31,7 +31,7 @@ def cost(plan: ChunkPlan, samples: Trial) -> float:
     bits = 8.0 * samples.size(plan)
     if plan.correction is None and not plan.lossless:
         for index, error in enumerate(samples.errors(plan)):
-            bits += error / (plan.class_step(index) ** 2 * _SQUARED_STEPS_PER_BIT)
+            bits += error / (plan.class_step(index) ** 2 * SQUARED_STEPS_PER_BIT)
     return bits
 
 

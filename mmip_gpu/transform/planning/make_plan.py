@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mmip_gpu.arguments import given_padding
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.choices import choose_cells, choose_dc_image, choose_padding
-from mmip_gpu.transform.planning.find_padding import PaddingCandidate, find_padding, given_padding, may_hold_padding
+from mmip_gpu.transform.planning.find_padding import PaddingCandidate, find_padding, may_hold_padding
 from mmip_gpu.transform.planning.match_probe import match_bound_and_padding, match_on_probe
 from mmip_gpu.transform.planning.plan_reader import PlanReader
 from mmip_gpu.volume.floats import fits_deep
