@@ -89,7 +89,7 @@ private:
                 for (int i = 0; i < Block::cell_samples / 8; ++i) in_plane[i] = first.coefficients[i];
                 dct_line<8, float>(reinterpret_cast<float*>(in_plane), 64);
             }
-            slice_phase<8, 8, dct_line<8, F8>>(first.coefficients);
+            slice_phase<8, 8, dct_line<8, Lanes>>(first.coefficients);
         }
         estimate<true>(first, kMode8, k);
         const bool dense = job_.search == mmip::kSearchFast && first.dense > Block::cell_samples / kDenseShare;

@@ -112,7 +112,7 @@ struct Superblock {
                         part[(z * size + y) * (size / 8) + x] = samples[((o.z * depth + z) * width + o.y * 8 + y) * row + o.x + x];
             forward_planes<depth_of_block, size>(part, scratch, to);
         }
-        if constexpr (depth_of_block > 1) slice_phase<depth_of_block, size, dct_line<depth_of_block, F8>>(to);
+        if constexpr (depth_of_block > 1) slice_phase<depth_of_block, size, dct_line<depth_of_block, Lanes>>(to);
         float corner[corner_depth * m * m];
         float* c = reinterpret_cast<float*>(to);
         for (int z = 0; z < corner_depth; ++z)
