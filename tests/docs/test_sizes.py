@@ -75,6 +75,8 @@ def test_the_table_is_rewritten_and_its_ceilings_stay(tmp_path: Path) -> None:
     assert sizes.parsed(first) == ({"volume": Lines(100)}, {"volume": 110})
     second = sizes.with_table(first, {"volume": Lines(105), "passes": Lines(core=1900)})
     assert sizes.parsed(second)[1] == {"passes": 2090, "volume": 110}
+    third = sizes.with_table(second, {"volume": Lines(150)}, keeps_ceilings=False)
+    assert sizes.parsed(third)[1] == {"volume": 170}
     assert second.startswith("before\n")
     assert second.endswith("\nafter\n")
     with pytest.raises(ValueError, match="expected one place"):
