@@ -1,6 +1,6 @@
 """Types of the compiled core (bindings/*.cpp)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,6 +40,8 @@ MODE_COUNT: int
 GROUP_SUBSTREAMS: int
 DC_IMAGE_UNIT: int
 STATUS_TRUNCATED: int
+CELL_AC: Mapping[int, int]
+SQUARED_STEPS_PER_BIT: float
 MAGNITUDE_BYTES: int
 PALETTE_BYTES: int
 CRC_GROUPS: int

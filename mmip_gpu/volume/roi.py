@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, MissingResource
+from mmip_gpu.volume.axes import default_axes
 
 __all__ = ["CLASS_MAX", "Roi", "RoiRule", "cell_classes", "checked_axes", "mask_classes", "roi_classes"]
 
 CLASS_MAX = 7
 _AXIS_LETTERS = "ntzyxc"
-_DEFAULT_AXES = "ntzyx"
 _SPATIAL = "zyx"
 _RULES = "'threshold:VALUE' (value >= VALUE), 'range:LOW..HIGH' (both included) or 'otsu' (value > threshold)"
 _PIECE_SAMPLES = 1 << 18
@@ -175,21 +175,21 @@ def checked_axes(axes: str | None, rank: int) -> str:
     Parameters
     ----------
     axes : str or None
-        One letter per axis out of n, t, z, y, x, c, none twice; None takes the last ``rank`` of "ntzyx".
+        One letter per axis out of n, t, z, y, x, c, none twice; None takes the default of the rank.
     rank : int
         Number of dimensions.
 
     Raises
     ------
     InvalidArgument
-        Letters unknown, repeated or not as many as dimensions.
+        Letters unknown, repeated or not as many as dimensions, or None for a rank that has no default.
 
     Examples
     --------
     >>> checked_axes(None, 3)
     'zyx'
     """
-    letters = _DEFAULT_AXES[max(len(_DEFAULT_AXES) - rank, 0) :] if axes is None else axes
+    letters = default_axes(rank) if axes is None else axes
     if len(letters) != rank or len(set(letters)) != rank or not set(letters) <= set(_AXIS_LETTERS):
         raise InvalidArgument(f"axes: expected {rank} different letters of {_AXIS_LETTERS!r}, found {letters!r}")
     return letters

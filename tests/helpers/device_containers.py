@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import reference
 from reference.random_streams import CASES, random_coefficients
 
 import mmip_gpu as mmip
 from helpers.strategies import make
+from mmip_gpu.codecs import Wanted
+from mmip_gpu.container.reader import open_container
+from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.transform.extent import needed_stages
 
 
 def batch() -> list[bytes]:
@@ -30,3 +37,13 @@ def batch() -> list[bytes]:
 
 def damaged_payload(payload: bytes, at: int, bit: int) -> bytes:
     return payload[:at] + bytes([payload[at] ^ 1 << bit]) + payload[at + 1 :]
+
+
+def job_of(blob: bytes, **options: Any) -> DecodeJob:
+    header, read = open_container(blob)
+    wanted = Wanted(**options)
+    return DecodeJob(header, [read(stage, 0, None) for stage in range(1, needed_stages(header, wanted) + 1)], wanted)
+
+
+def decoded(jobs: list[DecodeJob], descending: bool = False, scratch: int = 2**30) -> list[Any]:
+    return Decoder(HostExecutor(descending), scratch).decode(jobs).results()

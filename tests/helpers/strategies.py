@@ -217,3 +217,12 @@ def regions(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[slice, ...]:
     """One slice of step 1 for every axis, empty ones too."""
     bounds = [sorted((draw(st.integers(0, n)), draw(st.integers(0, n)))) for n in shape]
     return tuple(slice(a, b) for a, b in bounds)
+
+
+def soft_volume() -> NDArray[np.uint16]:
+    """Smooth waves, an edge and a little noise: every block mode is the best one somewhere."""
+    z, y, x = np.mgrid[:32, :96, :96].astype(float)
+    waves = 900 * np.sin(x / 23 + z / 9) + 700 * np.cos(y / 17)
+    edge = 4000 * ((x - 40) ** 2 + (y - 50) ** 2 < 500)
+    noise = np.random.default_rng(3).normal(0, 12, waves.shape)
+    return np.clip(np.rint(5000 + waves + edge + noise), 0, 65535).astype(np.uint16)

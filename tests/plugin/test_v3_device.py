@@ -35,17 +35,18 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, int]]]:
     """What went to the device: names of functions and numbers of chunks."""
     calls: list[tuple[str, int]] = []
 
-    def encode_batch(arrays: Any, **options: Any) -> list[bytes]:
+    def encode_batch(arrays: Any, settings: mmip.EncodeSettings) -> list[bytes]:
         assert all(isinstance(array, OnDevice) for array in arrays)
         calls.append(("encode", len(arrays)))
-        return mmip.encode_batch([array.view(np.ndarray) for array in arrays], **options)
+        return mmip.encode_batch_configured([array.view(np.ndarray) for array in arrays], settings)
 
     def decode_batch(blobs: Any, **options: Any) -> Any:
         calls.append(("decode", len(blobs)))
         return [array.view(OnDevice) for array in mmip.decode_batch(blobs, **options)]
 
     monkeypatch.setattr(containers, "CudaExecutor", HostExecutor)
-    monkeypatch.setattr(v3, "mmip", type("Recorded", (), {"encode_batch": encode_batch, "decode_batch": decode_batch}))
+    recorded = {"encode_batch_configured": encode_batch, "decode_batch": decode_batch}
+    monkeypatch.setattr(v3, "mmip", type("Recorded", (), recorded))
     with zarr.config.set(CONFIG):
         yield calls
 

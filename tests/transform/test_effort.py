@@ -1,36 +1,13 @@
-"""Efforts: fewer bytes for more work, one decoder, the same bytes from every kernel copy and thread count."""
+"""Efforts: fewer bytes for more work, and one decoder."""
 
 import numpy as np
 import pytest
-from helpers.strategies import make
-from numpy.typing import NDArray
+from helpers.strategies import make, soft_volume
 
 import mmip_gpu as mmip
-from mmip_gpu import _core
 from mmip_gpu.container.header import Header
 
 EFFORTS = (1, 2, 3)
-
-
-def soft_volume() -> NDArray[np.uint16]:
-    """Smooth waves, an edge and a little noise: every block mode is the best one somewhere."""
-    z, y, x = np.mgrid[:32, :96, :96].astype(float)
-    waves = 900 * np.sin(x / 23 + z / 9) + 700 * np.cos(y / 17)
-    edge = 4000 * ((x - 40) ** 2 + (y - 50) ** 2 < 500)
-    noise = np.random.default_rng(3).normal(0, 12, waves.shape)
-    return np.clip(np.rint(5000 + waves + edge + noise), 0, 65535).astype(np.uint16)
-
-
-@pytest.mark.parametrize("effort", EFFORTS)
-@pytest.mark.parametrize("case", ["volume", "image", "classes"])
-def test_kernels_and_threads_write_the_same_bytes(effort: int, case: str, each_kernel: list[str]) -> None:
-    array = soft_volume() if case == "volume" else make("textured", (200, 230), "uint16", 5)
-    options = {"roi": "threshold:40000", "roi_quality": "lossless"} if case == "classes" else {}
-    blobs = set()
-    for name in each_kernel:
-        assert _core.select_kernels(name)
-        blobs |= {mmip.encode(array, quality=12, effort=effort, threads=threads, **options) for threads in (1, 3)}
-    assert len(blobs) == 1
 
 
 def test_more_effort_takes_fewer_bytes() -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import SEARCH_NONE
+from mmip_gpu.container.header import DTYPES
 from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode.analysis import Source, analyze
 from mmip_gpu.device.encode.dc_images import code_dc_images
@@ -35,8 +36,6 @@ from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT
 
 __all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "quantize_batch", "refusal"]
-
-_SAMPLES = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16", "float32"))
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,9 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     >>> refusal(plan, "uint16") is None, refusal(plan, "float32")
     (True, 'samples of float32')
     """
-    if np.dtype(dtype) not in _SAMPLES or (np.dtype(dtype) == np.float32) == (plan.config.step is None):
-        return f"samples of {np.dtype(dtype)}"
+    samples = np.dtype(dtype)
+    if samples.name not in DTYPES or (samples == np.float32) == (plan.config.step is None):
+        return f"samples of {samples}"
     return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import FORMAT_VERSION
-from mmip_gpu.arguments import check_step, is_colour
+from mmip_gpu.arguments import check_step, given_padding, is_colour
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.encoded import Encoded
-from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.options import EncodeSettings
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store.group.chunk_header import with_origin
 from mmip_gpu.store.group.description import StoreDescription
@@ -31,7 +31,7 @@ from mmip_gpu.store.job.region_classes import RegionClasses
 from mmip_gpu.store.job.survey import Survey, value_limits
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan, initial_step, spread_probe
-from mmip_gpu.transform.planning.find_padding import find_padding, given_padding, may_hold_padding
+from mmip_gpu.transform.planning.find_padding import find_padding, may_hold_padding
 from mmip_gpu.transform.planning.make_plan import flattened, imaged_plan, matched_plan, padded_plan, probed_plan
 from mmip_gpu.transform.planning.match_distortion import check_reached, search_step
 from mmip_gpu.transform.planning.trial import Trial
@@ -65,13 +65,8 @@ class Job:
     def of(
         cls,
         source: Any,
-        options: Mapping[str, Any],
-        *,
-        roi: Any,
-        axes: str | None,
-        colour: bool | None,
-        chunks: Sequence[int] | None,
-        data_range: float | None,
+        settings: EncodeSettings,
+        chunks: Sequence[int] | None = None,
     ) -> Job:
         """Job from the arguments of `write_zarr`.
 
@@ -80,13 +75,10 @@ class Job:
         InvalidArgument
             For options, axes, chunks or a region of interest that do not fit.
         """
-        given = dict(options)
-        if given.get("cuts") is not None:
-            given["cuts"] = tuple(given["cuts"])
-        config = CodecConfig.from_options(**given, has_roi=roi is not None)
+        config, colour = settings.config, settings.colour
         opened = open_source(source)
-        if axes is not None and axes != opened.axes:
-            opened = replace(opened, axes=axes, colour=None)
+        if settings.axes is not None and settings.axes != opened.axes:
+            opened = replace(opened, axes=settings.axes, colour=None)
         check_step(opened.dtype, config.step)
         layout = PlaneLayout.of(opened.shape, opened.axes)
         if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
@@ -94,10 +86,8 @@ class Job:
         three = is_colour(colour, layout, opened.dtype)
         given_padding(config, opened.dtype, three)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
-        if data_range is not None and not (math.isfinite(data_range) and data_range > 0):
-            raise InvalidArgument(f"data_range={data_range!r}: expected a positive number")
         asked = None if chunks is None else tuple(chunks)
-        return cls(opened, layout, config, three, asked, RegionClasses.of(roi, layout), data_range)
+        return cls(opened, layout, config, three, asked, RegionClasses.of(settings.roi, layout), settings.data_range)
 
     def identity(self) -> dict[str, Any]:
         """Tell what makes two jobs the same, as it comes back from JSON."""

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmip_gpu.errors import MissingResource
+from mmip_gpu.volume.axes import shrinking_axes
 
 if TYPE_CHECKING:
     from mmip_gpu.store.read.read import ProgressiveArray
 
-__all__ = ["AxisPlace", "axis_places", "dask_array", "data_array", "shrinking_axes"]
+__all__ = ["AxisPlace", "axis_places", "dask_array", "data_array"]
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,12 @@ def axis_places(volume: ProgressiveArray) -> list[AxisPlace]:
     metadata = volume.metadata
     sizes = map(float, metadata["scale"] or [1.0] * volume.ndim)
     units = [axis.get("unit") for axis in metadata["axes"]]
-    letters = shrinking_axes(volume)
+    letters = shrinking_axes(volume.report["plan"]["cell_depth"])
     places = []
     for letter, size, unit in zip(volume.axes, sizes, units, strict=True):
         factor = volume.scale if letter in letters else 1
         places.append(AxisPlace(letter, size * factor, size * (factor - 1) / 2, unit))
     return places
-
-
-def shrinking_axes(volume: ProgressiveArray) -> str:
-    """Letters of the axes that a scale reduces."""
-    return "zyx" if volume.report["plan"]["cell_depth"] == 8 else "yx"
 
 
 def dask_array(volume: ProgressiveArray) -> Any:

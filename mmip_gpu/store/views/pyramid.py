@@ -22,10 +22,10 @@ from zarr.codecs import ZstdCodec
 from mmip_gpu.container.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.history import HISTORY
-from mmip_gpu.store.read.lazy_arrays import shrinking_axes
 from mmip_gpu.store.read.read import ProgressiveArray, open_zarr
 from mmip_gpu.store.views.levels import Level, MeanLevel, ScaledLevel, levels_below
 from mmip_gpu.version import __version__
+from mmip_gpu.volume.axes import shrinking_axes
 from mmip_gpu.volume.floats import sample_range
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Pyramid:
         if full.report["colour"]:
             wanted["c"] = 3
         lengths_of = [wanted.get(letter, 1) for letter in axes]
-        letters = shrinking_axes(full)
+        letters = shrinking_axes(full.report["plan"]["cell_depth"])
         *scaled, smallest = [full.at(stages=stages, scale=scale) for scale in SCALES]
         levels: list[ScaledLevel | MeanLevel] = [ScaledLevel.of(volume, axes, lengths_of) for volume in scaled]
         # From here on windows of two must not cross the borders of chunks.

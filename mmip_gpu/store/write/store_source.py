@@ -18,7 +18,7 @@ from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import dicom_terms
 from mmip_gpu.store.group.zarr_group import ATTRIBUTE
 from mmip_gpu.store.read.read import ProgressiveArray, open_zarr
-from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.axes import PlaneLayout, shrinking_axes
 
 __all__ = ["recoded_source"]
 
@@ -39,7 +39,7 @@ def recoded_source(source: Any) -> Source | None:
     if not report["complete"]:
         raise StoreError(f"{source.place_name}: the job that writes it has not ended")
     axes, whole = source.axes, report["shape"]
-    shrinking = "zyx" if report["plan"]["cell_depth"] == 8 else "yx"
+    shrinking = shrinking_axes(report["plan"]["cell_depth"])
     steps = [source.scale if letter in shrinking else 1 for letter in axes]
     layout = PlaneLayout.of(source.shape, axes)
     known = {key: value for key, value in metadata.items() if key not in ("axes", "scale")}

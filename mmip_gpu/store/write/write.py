@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.options import Device, EncodeOptions, EncodeSettings
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.claim import Claim, claimed
 from mmip_gpu.store.group.description import StoreDescription
@@ -43,17 +44,13 @@ def write_zarr(
     path: StoreLike | os.PathLike[str],
     *,
     chunks: Sequence[int] | None = None,
-    roi: Any = None,
     overwrite: bool = False,
     resume: bool = True,
     threads: int | None = None,
     client: ClientLike | None = None,
-    device: str | None = None,
+    device: Device = None,
     progress: bool | None = None,
-    axes: str | None = None,
-    colour: bool | None = None,
-    data_range: float | None = None,
-    **options: Any,
+    **options: Unpack[EncodeOptions],
 ) -> dict[str, Any]:
     """Compress a volume of any size into a Zarr group that `open_zarr` reads stage by stage.
 
@@ -69,7 +66,7 @@ def write_zarr(
         Samples of a chunk, one number per axis or per axis out of z, y, x. Rounded up to 32
         on y and x with cells of 1x8x8, 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
         one c (all three with colour). Default: 64 x 256 x 256, or 512 x 512 for images, in whole tiles.
-    roi : array or str, optional
+    roi : array, path or str, optional
         A mask of the array's shape (with or without the axis ``c``) or of its spatial shape: NumPy, Zarr, Dask
         or a file that `open_source` opens, read chunk by chunk; or a rule: ``threshold:9000``,
         ``range:300..3000``, ``otsu`` (of all chunks).
@@ -133,7 +130,7 @@ def write_zarr(
     source = recoded_source(source) or source
     if getattr(source, "name", None) == str(place):
         raise InvalidArgument(f"{place}: a store cannot be written from itself")
-    job = Job.of(source, options, roi=roi, axes=axes, colour=colour, chunks=chunks, data_range=data_range)
+    job = Job.of(source, EncodeSettings.of(**options), chunks)
     with running(client if place.can_claim else None, threads, device) as run:  # what is in a zip already stays here
         if isinstance(run, ClusterRunner):
             packed((place, job))  # before anything is written, since it refuses what workers cannot reach

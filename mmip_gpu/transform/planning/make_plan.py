@@ -12,9 +12,11 @@ from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 
+from mmip_gpu._core import SQUARED_STEPS_PER_BIT
+from mmip_gpu.arguments import given_padding
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, spread_probe, tile_log2
-from mmip_gpu.transform.planning.find_padding import find_padding, given_padding, may_hold_padding
+from mmip_gpu.transform.planning.find_padding import find_padding, may_hold_padding
 from mmip_gpu.transform.planning.match_distortion import (
     SLOPE,
     QualityFactors,
@@ -46,7 +48,6 @@ _CLEAR = 1.06  # costs of two cell depths that differ by less on a quarter of th
 _FEW, _LARGE_CHOICE = 2**15, 2**18  # samples
 _IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
 _IMAGE_SPAN = 2**16  # steps in the range of the dtype: indices of a DC image then stay in 23 bits, which encoders hold
-_SQUARED_STEPS_PER_BIT = 29 / 256  # what a bit may save in squared error, kLambda of rules/blocks/decide.h
 
 
 def make_plan(
@@ -253,7 +254,7 @@ def _cost(plan: ChunkPlan, samples: Trial) -> float:
     bits = 8.0 * samples.size(plan)
     if plan.correction is None and not plan.lossless:
         for index, error in enumerate(samples.errors(plan)):
-            bits += error / (plan.class_step(index) ** 2 * _SQUARED_STEPS_PER_BIT)
+            bits += error / (plan.class_step(index) ** 2 * SQUARED_STEPS_PER_BIT)
     return bits
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
-from helpers.device_containers import batch, damaged_payload
+from helpers.device_containers import batch, damaged_payload, decoded, job_of
 from helpers.strategies import make, make_roi
 from numpy.typing import NDArray
 from reference.geometry import BLOCKS
@@ -25,19 +25,8 @@ from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, place_tiles, tile_records
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
-from mmip_gpu.transform.extent import needed_stages
 
 ORDERS = (False, True)
-
-
-def job_of(blob: bytes, **options: Any) -> DecodeJob:
-    header, read = open_container(blob)
-    wanted = Wanted(**options)
-    return DecodeJob(header, [read(stage, 0, None) for stage in range(1, needed_stages(header, wanted) + 1)], wanted)
-
-
-def decoded(jobs: list[DecodeJob], descending: bool = False, scratch: int = 2**30) -> list[Any]:
-    return Decoder(HostExecutor(descending), scratch).decode(jobs).results()
 
 
 def assert_alike(blob: bytes, descending: bool, scales: tuple[int, ...] = (1, 2, 4, 8), scratch: int = 2**30) -> None:

@@ -21,7 +21,6 @@ from helpers.strategies import make
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu.api import planned
 from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode import trial_samples
@@ -30,6 +29,7 @@ from mmip_gpu.device.encode.quantized import Quantized
 from mmip_gpu.device.encode.trial_samples import DeviceAnalysis, DeviceSamples
 from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.run.lockstep import in_lock_step
+from mmip_gpu.encoding import planned
 from mmip_gpu.errors import InvalidArgument, LimitExceeded
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.match_distortion import QualityFactors, match_quality, search_step
@@ -71,7 +71,8 @@ def executor(request: pytest.FixtureRequest) -> Recorder:
 def on_both(executor: Recorder, name: str) -> tuple[ChunkPlan, HostSamples, DeviceSamples]:
     """The plan of a case, and its samples in both places."""
     array, options = case(name)
-    trial, plan = planned(lambda roi, axes: HostSamples(array, roi if isinstance(roi, np.ndarray) else None), **options)
+    settings = mmip.EncodeSettings.of(**options)
+    trial, plan = planned(lambda roi, axes: HostSamples(array, roi if isinstance(roi, np.ndarray) else None), settings)
     assert isinstance(trial.samples, HostSamples)
     classes = None if trial.classes is None else executor.upload(trial.classes)
     return plan, trial.samples, DeviceSamples(Lane(executor), executor.upload(array), classes)
@@ -181,7 +182,8 @@ def test_one_analysis_is_held_and_tables_are_made_once(monkeypatch: pytest.Monke
 
 
 def encoded(arrays: list[NDArray[Any]], executor: HostExecutor, **options: Any) -> list[bytes]:
-    return [e.to_bytes() for e in encode_arrays(arrays, partial(planned, **options), 1, executor)]
+    planner = partial(planned, settings=mmip.EncodeSettings.of(**options))
+    return [e.to_bytes() for e in encode_arrays(arrays, planner, 1, executor)]
 
 
 @pytest.mark.parametrize(

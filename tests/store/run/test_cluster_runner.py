@@ -122,7 +122,7 @@ def test_a_block_that_holds_chunks_is_computed_once(client, expected, tmp_path):
 
 def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
     volume = phantom3d(SHAPE)
-    job = Job.of(volume, {"quality": 20}, roi=None, axes=None, colour=None, chunks=(16, 32, 32), data_range=None)
+    job = Job.of(volume, mmip.EncodeSettings.of(quality=20), chunks=(16, 32, 32))
     _, description = job.described(1, survey.surveyed_here)
     at = (0, 1, 0, 1)
     region = description.grid.region(at)
