@@ -17,6 +17,7 @@ from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.options import Device, EncodeSettings
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -54,7 +55,7 @@ def planned(sampler: Callable[[Any, str | None], Samples], settings: EncodeSetti
     check_step(dtype, settings.config.step)
     layout = settings.layout(whole.array.shape)
     colour = is_colour(settings.colour, layout, dtype)
-    return whole, make_plan(settings.config, whole, layout, colour, settings.data_range)
+    return whole, make_plan(settings.config, ArrayReader(whole, layout, colour), settings.data_range)
 
 
 def encode_batch_configured(

@@ -30,10 +30,10 @@ _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 
 def compress(args: Namespace) -> None:
     """Compress a volume into a store."""
-    from mmip_gpu.store.write.store_source import recoded_source
+    from mmip_gpu.store.write.store_source import store_source
 
     roi, path = load_roi(args.roi), args.store
-    source = recoded_source(args.input) or open_source(args.input)
+    source = store_source(args.input) or open_source(args.input)
     report = write_store(
         source,
         path,

@@ -110,7 +110,7 @@ class Source:
         """
         bounds = _explicit((slice(None),) * self.ndim if region is None else region, self.shape)
         expected = tuple(part.stop - part.start for part in bounds)
-        with reading(self.name):
+        with read_errors(self.name):
             samples = np.ascontiguousarray(self.reader(bounds), dtype=self.dtype)
         if samples.shape != expected:
             raise StoreError(f"{self.name}: expected samples of shape {expected}, found {samples.shape}")
@@ -212,7 +212,7 @@ def require(package: str, purpose: str, extra: str = "io") -> Any:
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
+def read_errors(name: str) -> Iterator[None]:
     """Turn whatever a third-party reader raises on bad files into StoreError."""
     try:
         yield

@@ -14,7 +14,7 @@ from zarr.storage import LocalStore, WrapperStore
 
 from mmip_gpu.errors import StoreError
 from mmip_gpu.store.group import claim as claims
-from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.group.zarr_group import StoreGroup
 
 JOBS = 3
 ROUNDS = 50
@@ -47,7 +47,7 @@ class Slow(WrapperStore[Any]):
             yield name
 
 
-def left_behind(place: Place) -> None:
+def left_behind(place: StoreGroup) -> None:
     """Leave what a job elsewhere leaves that died an hour ago."""
     facts = {"host": "elsewhere", "process": 1, "since": time.time() - 7200}
     key = f"{claims.CLAIM}-{0:020d}-dead"
@@ -55,7 +55,7 @@ def left_behind(place: Place) -> None:
     place.write_key(key + claims._SIGN, json.dumps(facts["since"]).encode())
 
 
-def outcome(place: Place, others: Callable[[], object]) -> str:
+def outcome(place: StoreGroup, others: Callable[[], object]) -> str:
     """What became of a job that waits for all others before it ends."""
     try:
         with claims.claimed(place) as claim:
@@ -69,7 +69,7 @@ def outcome(place: Place, others: Callable[[], object]) -> str:
 
 def process_contends(folder: Path, barrier: Any, outcomes: Any) -> None:
     for number in range(ROUNDS):
-        place = Place(Slow(LocalStore(folder)) if number % 5 == 4 else folder, read_only=False)
+        place = StoreGroup(Slow(LocalStore(folder)) if number % 5 == 4 else folder, read_only=False)
         if barrier.wait(SECONDS) == 0 and number % 2:
             left_behind(place)
         barrier.wait(SECONDS)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmip_gpu.arguments import is_colour
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -123,7 +124,7 @@ def encode_imaged(
     """A container with a DC image whatever it costs; `encode` makes one only where few bits are spent."""
     config = CodecConfig.from_options(cell_depth=1, padding=None, **options)
     layout = PlaneLayout.of(array.shape, axes)
-    plan = make_plan(config, Trial(array, None, threads), layout, is_colour(None, layout, array.dtype), None)
+    plan = make_plan(config, ArrayReader(Trial(array, None, threads), layout, is_colour(None, layout, array.dtype)))
     plan = replace(plan, dc_image=True, tile_log2=tile_log2)
     return encode_chunk(array, plan, threads=threads, allow_raw=False).to_bytes()
 

@@ -15,7 +15,7 @@ import mmip_gpu
 from mmip_gpu.cli import main
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources import Source, open_source, tiff_pages
-from mmip_gpu.sources.tiff import split_part
+from mmip_gpu.sources.tiff import split_series
 
 
 def check(opened: Source, array: np.ndarray) -> None:
@@ -179,9 +179,9 @@ def test_pyramids_and_series(pyramid: tuple[Path, np.ndarray]) -> None:
 
 
 def test_split_part() -> None:
-    assert split_part("a.TIF:series=1,level=2") == ("a.TIF", {"series": 1, "level": 2})
+    assert split_series("a.TIF:series=1,level=2") == ("a.TIF", {"series": 1, "level": 2})
     for text in ("a.npy:level=2", "a.tif:level=", "a.tif:other=2", "phantom3d:1x2x3"):
-        assert split_part(text) == (text, {})
+        assert split_series(text) == (text, {})
 
 
 def test_an_image_in_several_files(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -263,7 +264,7 @@ def test_no_image_is_made_where_its_indices_would_not_fit() -> None:
     array[64:128, 64:128] = 2.0**18
     config = CodecConfig.from_options(quality=440, step=1.0, cell_depth=1)
     layout = PlaneLayout.of(array.shape, "yx")
-    plan = make_plan(config, Trial(array), layout, False, None)
+    plan = make_plan(config, ArrayReader(Trial(array), layout))
     assert plan.background_step < 4
     assert not plan.dc_image
     decoded = mmip.decode(encode_chunk(array, plan, allow_raw=False).to_bytes())

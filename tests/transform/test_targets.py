@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -71,7 +72,7 @@ def jumps(array: NDArray[Any], axes: str, blob: bytes, ratio: float) -> bool:
     """Whether a step 0.5 % smaller misses the ratio: blocks of 64x64 samples of a small image are dropped at once."""
     trial = Trial(array)
     config = CodecConfig.from_options(ratio=ratio)
-    plan = make_plan(config, trial, PlaneLayout.of(array.shape, axes), "c" in axes, None)
+    plan = make_plan(config, ArrayReader(trial, PlaneLayout.of(array.shape, axes), "c" in axes))
     assert trial.size(plan) == len(blob)
     return trial.size(plan.with_step(0.995 * plan.background_step)) * ratio > array.nbytes
 

@@ -1,4 +1,4 @@
-"""Padding: which value stands for samples that carry no image, and where to try whether a mask of it pays.
+"""Padding: which value stands for samples that carry no image, and in which region a mask of it is worth a trial.
 
 Values: a way to read regions in; a candidate, a padding value with a region, out.
 Encoder side of FORMAT.md section 8.1 (mask). Reads four corners of one slice; whether a candidate is kept is

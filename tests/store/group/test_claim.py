@@ -21,7 +21,7 @@ import mmip_gpu as mmip
 from mmip_gpu.errors import StoreError
 from mmip_gpu.store import verify_zarr
 from mmip_gpu.store.group import claim as claims
-from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.group.zarr_group import StoreGroup
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_two_writers_at_once(tmp_path):
 )
 def test_copies_and_exports_claim_their_place(store, tmp_path, job):
     where = tmp_path / "b"
-    with claims.claimed(Place(where, read_only=False)), pytest.raises(StoreError, match="another job writes here"):
+    with claims.claimed(StoreGroup(where, read_only=False)), pytest.raises(StoreError, match="another job writes here"):
         job(store, where)
     job(store, where)
     assert not list(where.glob("mmip-claim*"))
@@ -135,7 +135,7 @@ def test_a_claim_that_holds(tmp_path, facts):
 
 def test_a_claim_shows_signs_of_life(store, monkeypatch):
     monkeypatch.setattr(claims, "_RENEW_SECONDS", 0.01)
-    place = claims.Place(store, read_only=False)
+    place = claims.StoreGroup(store, read_only=False)
     with claims.claimed(place) as claim:
         (facts,), (sign,) = store.glob("mmip-claim*.json"), store.glob("mmip-claim*.alive")
         before, end = facts.read_text(), time.monotonic() + 20

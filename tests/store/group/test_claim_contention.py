@@ -14,7 +14,7 @@ from zarr.storage import FsspecStore, MemoryStore
 
 from mmip_gpu.errors import StoreError
 from mmip_gpu.store.group import claim as claims
-from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.group.zarr_group import StoreGroup
 
 
 def one_of(found: list[str]) -> bool:
@@ -24,13 +24,13 @@ def one_of(found: list[str]) -> bool:
 def threads_contend(where: Callable[[], Any], rounds: int) -> None:
     for number in range(rounds):
         store = where()
-        place = Place(store, read_only=False)
+        place = StoreGroup(store, read_only=False)
         if number % 2:
             left_behind(place)
         barrier, found = threading.Barrier(JOBS, timeout=SECONDS), []
 
         def job(store: Any = store, barrier: Any = barrier, found: list[str] = found) -> None:
-            own = Place(store, read_only=False)
+            own = StoreGroup(store, read_only=False)
             barrier.wait()
             found.append(outcome(own, barrier.wait))
 
@@ -60,7 +60,7 @@ def test_threads_on_an_object_store(bucket):
 def test_keys_of_others_are_listed_although_a_client_keeps_listings(bucket):
     url, options = bucket
     clients = [options | {"default_fill_cache": own} for own in (False, True)]  # other options, another client
-    places = [Place(FsspecStore.from_url(f"{url}/a", storage_options=own), read_only=False) for own in clients]
+    places = [StoreGroup(FsspecStore.from_url(f"{url}/a", storage_options=own), read_only=False) for own in clients]
     for number in range(3):
         places[number % 2].write_key(f"{number}.json", b"1")
         assert all(len(place.names()) == number + 1 for place in places)
@@ -84,7 +84,7 @@ def test_processes_on_a_folder(tmp_path):
 
 
 def test_a_sign_of_life_that_comes_late_does_not_bring_a_claim_back(tmp_path, monkeypatch):
-    place = Place(tmp_path, read_only=False)
+    place = StoreGroup(tmp_path, read_only=False)
     with claims.claimed(place) as slept:
         monkeypatch.setattr(claims, "_is_stale", lambda facts: True)
         with claims.claimed(place) as taken:
@@ -100,7 +100,7 @@ def test_a_sign_of_life_that_comes_late_does_not_bring_a_claim_back(tmp_path, mo
 
 
 def test_jobs_of_a_clock_that_is_ahead(tmp_path, monkeypatch):
-    place = Place(tmp_path, read_only=False)
+    place = StoreGroup(tmp_path, read_only=False)
     now = time.time_ns()
     monkeypatch.setattr(claims.time, "time_ns", lambda: now + 10**11)
     with claims.claimed(place):

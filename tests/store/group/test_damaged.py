@@ -14,7 +14,8 @@ from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
-from mmip_gpu.store.write.check import repair_zarr, verify_zarr
+from mmip_gpu.store.write.check import verify_zarr
+from mmip_gpu.store.write.repair import repair_zarr
 
 
 def cut(data: bytes) -> bytes:

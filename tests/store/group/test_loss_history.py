@@ -50,7 +50,7 @@ def test_the_record_of_an_array_and_of_its_chunks():
     assert report["lossy"]
     assert report["history"] == []
     total, image = 0, volume[...].astype(np.int64)
-    for part in volume._grid.parts(tuple(slice(0, n) for n in VOLUME.shape)):
+    for part in volume._grid.overlaps(tuple(slice(0, n) for n in VOLUME.shape)):
         record, samples = volume.record(part.coordinates), VOLUME[part.target]
         crc = zlib.crc32(np.ascontiguousarray(samples).tobytes())
         total += zlib.crc32(struct.pack("<4QI", *part.coordinates, crc))

@@ -14,8 +14,8 @@ import mmip_gpu as mmip
 from mmip_gpu.errors import StoreError
 from mmip_gpu.store import verify_zarr
 from mmip_gpu.store.group import zipped
-from mmip_gpu.store.group.zarr_group import Place
-from mmip_gpu.store.job.job import Job
+from mmip_gpu.store.group.zarr_group import StoreGroup
+from mmip_gpu.store.write import write as writing
 
 NAME = "phantom3d:40x64x64"
 SMALL: dict[str, Any] = {"quality": 20, "chunks": (16, 32, 32)}
@@ -24,7 +24,7 @@ SMALL: dict[str, Any] = {"quality": 20, "chunks": (16, 32, 32)}
 @pytest.fixture
 def misleading(monkeypatch) -> np.ndarray:
     """A volume whose only probe promises too much, so that it is written more than once."""
-    monkeypatch.setattr("mmip_gpu.store.job.job._PROBES", 1)
+    monkeypatch.setattr("mmip_gpu.store.job.step_search._PROBES", 1)
     waves = np.sin(np.arange(16 * 32 * 400).reshape(16, 32, 400) / 9) * 800
     volume = (waves + np.random.default_rng(0).normal(0, 30, waves.shape)).astype(np.int16)
     volume[:, :, 32:] //= 50
@@ -60,7 +60,7 @@ def test_a_zip_is_written_again_as_any_store(misleading, tmp_path, asked):
         for inside in ("", "deep/down"):
             mmip.write_zarr(misleading, StorePath(own, inside), **options)
     for inside in ("", "deep/down"):
-        assert verify_zarr(StorePath(Place(tmp_path / "b.zip", read_only=True)._root.store, inside))["ok"]
+        assert verify_zarr(StorePath(StoreGroup(tmp_path / "b.zip", read_only=True)._root.store, inside))["ok"]
 
 
 def test_a_store_that_deletes_nothing_is_refused_before_the_first_pass(tmp_path):
@@ -92,26 +92,26 @@ def files(folder: Path) -> dict[Path, int]:
 
 def test_a_zip_is_resumed(tmp_path, monkeypatch):
     source, file, folder = Breaking(), tmp_path / "a.zip", tmp_path / "a.zip.partial"
-    described = Job.described
+    described = writing.described_job
 
     def then_it_breaks(*args: Any) -> Any:
         found = described(*args)
         source.breaks = True
         return found
 
-    monkeypatch.setattr(Job, "described", then_it_breaks)
+    monkeypatch.setattr(writing, "described_job", then_it_breaks)
     with pytest.raises(StoreError, match="unplugged"):
         mmip.write_zarr(source, file, threads=1, **SMALL)
     assert not file.exists()
     before = files(folder)
     assert before
-    monkeypatch.setattr(Job, "described", described)
+    monkeypatch.setattr(writing, "described_job", described)
     source.breaks = False
-    packing = zipped.Zipping.pack
-    monkeypatch.setattr(zipped.Zipping, "pack", lambda self: None)
+    packing = zipped.ZipTarget.pack
+    monkeypatch.setattr(zipped.ZipTarget, "pack", lambda self: None)
     mmip.write_zarr(source, file, **SMALL)
     assert before.items() <= files(folder).items()
-    monkeypatch.setattr(zipped.Zipping, "pack", packing)
+    monkeypatch.setattr(zipped.ZipTarget, "pack", packing)
     (folder / "stage_1/c/0/0/0/0/0.1.partial").write_bytes(b"half of a chunk")
     (folder / "mmip-claim-0.json").write_text("{}")
     with pytest.raises(StoreError, match=r"another job writes here"):
@@ -144,7 +144,7 @@ def test_zips_that_are_there(tmp_path):
     assert mmip.write_zarr(NAME, file, overwrite=True, **(SMALL | {"quality": 30}))["complete"]
     assert file.read_bytes() != before
     assert verify_zarr(file)["ok"]
-    place = Place(tmp_path / "b.zip", read_only=False)
+    place = StoreGroup(tmp_path / "b.zip", read_only=False)
     place.set_attributes(mmip_attributes(file) | {"state": "writing"})
     place.close()
     with pytest.raises(StoreError, match="did not end, which in a zip cannot be made good"):
@@ -157,7 +157,7 @@ def test_zips_that_are_there(tmp_path):
 
 
 def mmip_attributes(file: Path) -> dict[str, Any]:
-    found = Place(file, read_only=True).attributes()
+    found = StoreGroup(file, read_only=True).attributes()
     assert found is not None
     return found
 

@@ -24,11 +24,11 @@ def test_psnr_is_never_below_the_request(psnr):
 def test_psnr_where_the_probes_mislead(monkeypatch):
     volume = textured((16, 32, 200), "int16")
     volume[:, :, 32:] //= 50
-    monkeypatch.setattr("mmip_gpu.store.job.job._PROBES", 1)
+    monkeypatch.setattr("mmip_gpu.store.job.step_search._PROBES", 1)
     report = mmip.write_zarr(volume, MemoryStore(), psnr=50, chunks=(16, 32, 32))
     assert report["plan"]["attempt"] > 0
     assert report["loss"]["psnr"] >= 50
-    monkeypatch.setattr("mmip_gpu.store.job.job._ATTEMPTS", 1)
+    monkeypatch.setattr("mmip_gpu.store.job.step_search._ATTEMPTS", 1)
     report = mmip.write_zarr(volume, MemoryStore(), psnr=50, chunks=(16, 32, 32))
     assert report["loss"]["lossless"]
     report = mmip.write_zarr(volume, MemoryStore(), psnr=50, chunks=(16, 32, 32), verify=False)
@@ -56,7 +56,7 @@ def test_a_step_that_is_given():
 def test_the_ratio_where_the_probes_mislead(monkeypatch):
     volume = textured((16, 32, 400), "int16")
     volume[:, :, 32:] //= 50
-    monkeypatch.setattr("mmip_gpu.store.job.job._PROBES", 1)
+    monkeypatch.setattr("mmip_gpu.store.job.step_search._PROBES", 1)
     report = mmip.write_zarr(volume, MemoryStore(), ratio=10, chunks=(16, 32, 32))
     assert report["plan"]["attempt"] > 0
     assert 10 <= report["ratio"] <= 10.3

@@ -89,7 +89,7 @@ def test_bytes_are_kept_up_to_a_limit(one_chunk):
         assert counting.take()
     with pytest.raises(InvalidArgument, match="keep_bytes"):
         mmip.open_zarr(store, keep_bytes=-1)
-    kept = chunk_reader.KeptBytes(10)
+    kept = chunk_reader.ByteCache(10)
     kept["a"], kept["b"], kept["a"] = b"1234", b"12345", b"123456"
     assert kept.get("b") is None
     assert kept.get("a") == b"123456"

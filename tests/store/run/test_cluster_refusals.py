@@ -17,7 +17,7 @@ from zarr.storage import MemoryStore, ZipStore
 import mmip_gpu as mmip
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 from mmip_gpu.sources import open_source
-from mmip_gpu.store.run.pickling import opened, packed
+from mmip_gpu.store.run.pickling import pickled, unpickled
 from mmip_gpu.volume.phantoms import phantom3d
 
 da = pytest.importorskip("dask.array")
@@ -25,13 +25,13 @@ da = pytest.importorskip("dask.array")
 
 def test_what_workers_cannot_reach(client, tmp_path):
     large = np.zeros((16, 256, 256), np.uint16)
-    with ZipStore(tmp_path / "a.zip", mode="w") as packed:
-        zarr.create_array(packed, data=phantom3d(SHAPE))
-    packed = ZipStore(tmp_path / "a.zip")
+    with ZipStore(tmp_path / "a.zip", mode="w") as pickled:
+        zarr.create_array(pickled, data=phantom3d(SHAPE))
+    pickled = ZipStore(tmp_path / "a.zip")
     for source, place, options in (
         (large, tmp_path / "a", {}),
         (NAME, MemoryStore(), {}),
-        (zarr.open_array(packed, mode="r"), tmp_path / "d", {}),
+        (zarr.open_array(pickled, mode="r"), tmp_path / "d", {}),
         ("phantom3d:17x256x256", tmp_path / "b", {"roi": np.ones((17, 256, 256), np.uint8)}),
         (Unpicklable(), tmp_path / "c", {}),
     ):
@@ -67,9 +67,9 @@ def test_workers_of_another_version_or_without_the_package_are_named(client, tmp
         other.setattr("mmip_gpu.store.run.pickling.__version__", "99.0")
         with pytest.raises(StoreError, match=rf"needs mmip_gpu 99\.0.*worker {first}: .*; worker {second}: "):
             mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)
-        data = packed(NAME)
+        data = pickled(NAME)
     with pytest.raises(StoreError, match=rf"process {os.getpid()}, has mmip_gpu .*, the job 99\.0"):
-        opened(data)
+        unpickled(data)
     client.run(hide_package, workers=[second])
     try:
         with pytest.raises(StoreError, match=rf"found worker {second}: ModuleNotFoundError"):

@@ -19,10 +19,11 @@ from mmip_gpu.errors import StoreError
 from mmip_gpu.store import repair_zarr, verify_zarr
 from mmip_gpu.store.group.claim import Claim
 from mmip_gpu.store.group.records import ChunkStore, Totals
-from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.job import survey
 from mmip_gpu.store.job.job import Job
-from mmip_gpu.store.job.task_samples import Given
+from mmip_gpu.store.job.job_reader import described_job
+from mmip_gpu.store.job.task_samples import TaskSamples
 from mmip_gpu.store.job.tasks import WriteChunk
 from mmip_gpu.store.run import cluster_runner as cluster_module
 from mmip_gpu.store.run import device_runner
@@ -123,12 +124,12 @@ def test_a_block_that_holds_chunks_is_computed_once(client, expected, tmp_path):
 def test_blocks_of_a_device_are_brought_to_the_host(expected, tmp_path):
     volume = phantom3d(SHAPE)
     job = Job.of(volume, mmip.EncodeSettings.of(quality=20), chunks=(16, 32, 32))
-    _, description = job.described(1, survey.surveyed_here)
+    _, description = described_job(job, 1, survey.surveyed_here)
     at = (0, 1, 0, 1)
     region = description.grid.region(at)
-    task = WriteChunk(ChunkStore(Place(tmp_path / "a", read_only=False), description), job, Claim(None, None))
-    given = Given(tuple(s.start for s in region), OnDevice(volume[region]))  # type: ignore[arg-type]
-    found = task.given(samples=given).encoded(at)
+    task = WriteChunk(ChunkStore(StoreGroup(tmp_path / "a", read_only=False), description), job, Claim(None, None))
+    given = TaskSamples(tuple(s.start for s in region), OnDevice(volume[region]))  # type: ignore[arg-type]
+    found = task.with_samples(samples=given).encoded(at)
     assert found.payloads == task.encoded(at).payloads
 
 

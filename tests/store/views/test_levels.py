@@ -20,7 +20,7 @@ import mmip_gpu as mmip
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sources import Source
 from mmip_gpu.store.views import levels
-from mmip_gpu.store.views.http_images import ServedImage
+from mmip_gpu.store.views.http_images import EncodedPyramid
 from mmip_gpu.store.views.levels import halved
 from mmip_gpu.store.views.pyramid import Pyramid
 
@@ -111,7 +111,7 @@ def test_axes_of_one_sample_stay_and_odd_chunks_are_evened(deep):
     single = replace(pyramid.levels[3], shape=(1, 4, 9), chunks=(1, 2, 2))
     below = levels.levels_below(single, "zyx", (2, 2, 2))
     assert [level.shape for level in below] == [(1, 2, 5), (1, 1, 3), (1, 1, 2)]
-    assert [place.size for place in below[-1].places] == [8.0, 32.0, 64.0]
+    assert [sampling.size for sampling in below[-1].samplings] == [8.0, 32.0, 64.0]
     thin = Pyramid.of(deep, None, (64, 64, 1), {}).levels
     assert [level.shape for level in thin[5:]] == [(3, 4, 7), (2, 2, 4), (1, 1, 2)]
 
@@ -123,7 +123,7 @@ def test_what_is_served_is_the_same(deep, tmp_path):
             if path.is_file():
                 key = path.relative_to(tmp_path / "b").as_posix()
                 assert fetched(f"{server.url}/{key}") == (200, path.read_bytes())
-    image = ServedImage(Pyramid.of(deep, None, DEEP_CHUNKS, {}), 2**24, 2)
+    image = EncodedPyramid(Pyramid.of(deep, None, DEEP_CHUNKS, {}), 2**24, 2)
     last, smallest = len(image.pyramid.levels) - 1, mmip.open_zarr(deep, scale=8)[...]
     found = image._samples(last, (0, 0, 0))
     assert (found == expected_means(expected_means(smallest, (0, 1, 2)), (0, 1, 2))).all()
@@ -168,7 +168,7 @@ def test_a_first_look_decodes_every_chunk_once(deep, cache, threads, monkeypatch
         return decode(self, index)
 
     monkeypatch.setattr(levels.ScaledLevel, "read", counted)
-    image = ServedImage(Pyramid.of(deep, None, DEEP_CHUNKS, {}), cache, threads)
+    image = EncodedPyramid(Pyramid.of(deep, None, DEEP_CHUNKS, {}), cache, threads)
     assert image.get("5/c/0/0/0")
     every = {(8, index) for index in image.pyramid.levels[3].indices()}
     assert dict(counts) == dict.fromkeys(every, 1)
@@ -181,8 +181,8 @@ def test_a_first_look_decodes_every_chunk_once(deep, cache, threads, monkeypatch
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_any_number_of_clients_at_any_depth(deep, threads):
-    image = ServedImage(Pyramid.of(deep, None, (2, 4, 4), {}), 0, threads)  # nothing is kept
-    alone = ServedImage(image.pyramid, 2**26, 1)
+    image = EncodedPyramid(Pyramid.of(deep, None, (2, 4, 4), {}), 0, threads)  # nothing is kept
+    alone = EncodedPyramid(image.pyramid, 2**26, 1)
     keys = [
         f"{number}/c/{'/'.join(map(str, index))}"
         for number, level in enumerate(image.pyramid.levels)
@@ -209,7 +209,7 @@ def test_damage_is_named_by_the_means_that_need_it(deep, tmp_path):
     mmip.fetch_zarr(deep, tmp_path / "b.zarr", stages=None)
     (tmp_path / "b.zarr/stage_1/c/0/0/0/3/0").write_bytes(b"nonsense")  # the samples from 192 on
     for threads in (1, 3):
-        image = ServedImage(Pyramid.of(tmp_path / "b.zarr", None, (4, 8, 8), {}), 2**24, threads)
+        image = EncodedPyramid(Pyramid.of(tmp_path / "b.zarr", None, (4, 8, 8), {}), 2**24, threads)
         assert image.get("4/c/0/0/0")
         for key in ("3/c/0/0/3", "4/c/0/0/1", "5/c/0/0/0"):
             with pytest.raises(mmip.CorruptData, match=r"chunk \(0, 0, 0, 3\)"):
@@ -225,12 +225,12 @@ def test_read_by_tensorstore(deep, tmp_path):
     mmip.export_ome_zarr(deep, tmp_path / "b", chunks=WIDE_CHUNKS, threads=2)
     with mmip.serve_zarr(deep, port=0, chunks=WIDE_CHUNKS) as server:
         for number in range(5):
-            places = (
+            samplings = (
                 {"driver": "http", "base_url": f"{server.url}/{number}/"},
                 {"driver": "file", "path": f"{tmp_path / 'b' / str(number)}/"},
             )
-            for place in places:
-                array = tensorstore.open({"driver": "zarr3", "kvstore": place}, read=True, open=True).result()
+            for sampling in samplings:
+                array = tensorstore.open({"driver": "zarr3", "kvstore": sampling}, read=True, open=True).result()
                 assert array.domain.labels == ("z", "y", "x")
                 found = array.read().result()
                 assert (array[1:3, 5:, 2].read().result() == found[1:3, 5:, 2]).all()

@@ -14,6 +14,7 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -52,7 +53,7 @@ def test_it_is_taken_where_it_saves_bytes(effort: int) -> None:
     assert has_image(blob)
     assert 36 <= psnr(array, mmip.decode(blob)) < 36.2
     layout = PlaneLayout.of(array.shape, "yx")
-    plan = make_plan(CodecConfig.from_options(psnr=36, effort=effort), Trial(array), layout, False, None)
+    plan = make_plan(CodecConfig.from_options(psnr=36, effort=effort), ArrayReader(Trial(array), layout))
     without = encode_chunk(array, replace(plan, dc_image=False), threads=1)
     assert len(blob) < 0.95 * without.size
 

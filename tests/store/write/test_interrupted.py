@@ -17,7 +17,7 @@ from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu.errors import StoreError
-from mmip_gpu.store.group.zarr_group import Place
+from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.job import job as jobs
 
 ROOT = Path(mmip.__file__).parents[1]  # where the package that is tested lies
@@ -69,14 +69,14 @@ KILLED = """
     import os, signal, sys
     import numpy as np
     import mmip_gpu as mmip
-    from mmip_gpu.store.group.zarr_group import Place
-    write, left = Place.write, [int(sys.argv[2])]
+    from mmip_gpu.store.group.zarr_group import StoreGroup
+    write, left = StoreGroup.write, [int(sys.argv[2])]
     def dying(self, name, at, data):
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         left[0] -= 1
         write(self, name, at, data)
-    Place.write = dying
+    StoreGroup.write = dying
     mmip.write_zarr("phantom3d:40x64x64", sys.argv[1], quality=20, chunks=(16, 32, 32), threads=2)
 """
 
@@ -106,7 +106,7 @@ def test_a_job_stopped_before_its_first_chunk(when, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Place, name, stopped)
+        patch.setattr(StoreGroup, name, stopped)
         with pytest.raises(KeyboardInterrupt):
             mmip.write_zarr(VOLUME + 1, where, overwrite=True, **SMALL)
     if when == "attributes":

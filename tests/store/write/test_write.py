@@ -17,7 +17,7 @@ import mmip_gpu as mmip
 from mmip_gpu import errors
 from mmip_gpu.sources import open_source
 from mmip_gpu.store.group.grid import ChunkGrid
-from mmip_gpu.store.read import read as reading
+from mmip_gpu.store.read import open_store as reading
 from mmip_gpu.transform.chunk import Encoded
 from mmip_gpu.volume.axes import PlaneLayout
 
@@ -76,7 +76,7 @@ def test_a_chunk_decodes_as_its_container_does(roi, options):
     mmip.write_zarr(VOLUME, target, roi=roi, **SMALL)
     volume = mmip.open_zarr(target, **options)
     inside = volume._store
-    for part in volume._grid.parts(tuple(slice(0, n) for n in volume.shape)):
+    for part in volume._grid.overlaps(tuple(slice(0, n) for n in volume.shape)):
         at = part.coordinates
         header = inside.header(at)
         payloads = tuple(bytes(inside.payload(at, k + 1)) for k in range(3))
@@ -100,7 +100,7 @@ def test_colour_and_time_chunks_hold_whole_planes():
     assert grid.counts == (2, 1, 2, 3)
     assert grid.cells((1, 0, 1, 2)) == (3, 1, 1, 1)
     assert grid.region((1, 0, 1, 2)) == (slice(1, 2), slice(32, 40), slice(0, 3), slice(64, 70))
-    parts = list(grid.parts((slice(1, 2), slice(0, 40), slice(0, 3), slice(33, 34))))
+    parts = list(grid.overlaps((slice(1, 2), slice(0, 40), slice(0, 3), slice(33, 34))))
     assert [p.coordinates for p in parts] == [(1, 0, 0, 1), (1, 0, 1, 1)]
 
 
@@ -160,8 +160,7 @@ def test_errors_are_of_one_family():
 
 @pytest.mark.parametrize(
     "name",
-    ["group.grid", "group.bounded", "read.selection", "write.write", "read.read"],
-    ids=["grid", "window", "selection", "write", "read"],
+    ["group.grid", "group.bounded", "read.selection", "write.write", "read.open_store", "write.repair"],
 )
 def test_examples(name):
     assert doctest.testmod(importlib.import_module(f"mmip_gpu.store.{name}")).failed == 0

@@ -1,109 +1,50 @@
-"""Reading a store: a lazy array of some of its stages, at a scale.
+"""A lazy array in a store: some of its stages, at a scale.
 
-Values: a place in; arrays of the regions that are asked for out; host memory. Implements FORMAT.md section 10
-(reader). Guarantees that only records and needed stages of chunks that a region touches are read, each at most once
-while they are kept, and that a missing or damaged chunk is an error with its coordinates. Which bytes are needed is
-store/read/chunk_reader.py's affair, decoding is transform/chunk.py's.
+Values: chunks of a ChunkReader in; NumPy arrays of the regions that are asked for out, in host memory.
+Implements the reader of FORMAT.md section 10. Guarantees that of chunks that a region touches only the records and the
+needed stages are read, each at most once while they are kept. A missing or damaged chunk is an error with its
+coordinates. store/read/chunk_reader.py knows which bytes are needed; the codec of the chunk decodes them.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.codecs import Limits, Wanted, codec_of
-from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
+from mmip_gpu.errors import CorruptData, StoreError
 from mmip_gpu.inspection import describe
 from mmip_gpu.store.group.bounded import run_bounded
-from mmip_gpu.store.group.grid import Coordinates, Part
-from mmip_gpu.store.group.records import ChunkStore
-from mmip_gpu.store.group.report import PREPARING, check_report, described, held_stages, history_of, report_of
-from mmip_gpu.store.group.zarr_group import Place
-from mmip_gpu.store.read.chunk_reader import ChunkReader, KeptBytes
+from mmip_gpu.store.group.grid import ChunkOverlap, Coordinates
+from mmip_gpu.store.group.report import held_stages, history_of, report_of
+from mmip_gpu.store.read.chunk_reader import ByteCache, ChunkReader
 from mmip_gpu.store.read.lazy_arrays import dask_array, data_array
 from mmip_gpu.store.read.selection import basic_selection
 from mmip_gpu.transform.extent import needed_stages
 
-if TYPE_CHECKING:
-    from zarr.storage import StoreLike
-
-__all__ = ["ProgressiveArray", "open_zarr"]
-
-
-def open_zarr(
-    path: StoreLike | os.PathLike[str],
-    *,
-    stages: int | None = None,
-    scale: int = 1,
-    threads: int | None = None,
-    keep_bytes: int = 2**26,
-) -> ProgressiveArray:
-    """Open a store of `write_zarr` as a lazy array.
-
-    Parameters
-    ----------
-    path : path or zarr StoreLike
-        A folder, a .zip, a URL that fsspec opens (``s3://``, ``https://``, ..), or a Zarr store. A store gives a URL
-        its options: ``zarr.storage.FsspecStore.from_url(url, storage_options={..})``.
-    stages : int, optional
-        Decode only the first stages; by default all that the store holds.
-    scale : {1, 2, 4, 8}
-        Reduced resolution on y and x (and z with 3D cells).
-    threads : int, optional
-        Chunks that are decoded at the same time; default: all cores.
-    keep_bytes : int
-        Of the bytes that are read (compressed) so many are kept, so that neighbouring regions and `upgrade` read only
-        what is new.
-
-    Returns
-    -------
-    ProgressiveArray
-        Nothing is decoded yet. A store whose job did not end opens too: ``report["complete"]`` tells, and
-        chunks that are missing are errors when they are read.
-
-    Raises
-    ------
-    StoreError
-        Where there is no store, or one that was never begun properly.
-    CorruptData, UnsupportedVersion
-        For attributes that are damaged or of another version.
-    InvalidArgument
-        More stages than there are, or another scale.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import mmip_gpu as mmip
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = mmip.write_zarr("phantom3d:16x64x64", f"{folder}/p.zarr", quality=10)
-    ...     volume = mmip.open_zarr(f"{folder}/p.zarr", stages=2)
-    ...     volume.shape, volume[3, 10:20].shape
-    ((16, 64, 64), (10, 64))
-    """
-    if isinstance(keep_bytes, bool) or not isinstance(keep_bytes, int) or keep_bytes < 0:
-        raise InvalidArgument(f"keep_bytes={keep_bytes!r}: expected a number of bytes")
-    place = Place(path, read_only=True)
-    attributes = place.attributes()
-    if attributes is None:
-        raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-    store = ChunkStore(place, described(place, attributes))
-    if attributes.get("state") == PREPARING:
-        raise StoreError(f"{place}: its job has not come to the first chunk; wait for it, or write it again")
-    check_report(place, attributes, store.description)
-    return ProgressiveArray(ChunkReader(store, KeptBytes(keep_bytes)), attributes, stages, scale, thread_count(threads))
+__all__ = ["ProgressiveArray"]
 
 
 class ProgressiveArray:
-    """A lazy array in a store, decoded from its first stages at a scale; made by `open_zarr`.
+    """A lazy array in a store, decoded from its first stages at a scale; `open_zarr` makes it.
 
-    Indexing by integers, slices and an Ellipsis gives NumPy arrays. It may be pickled and shared by threads.
+    Indexing by integers, slices and an Ellipsis gives NumPy arrays of its dtype. The array may be pickled and shared by
+    threads. FORMAT.md section 10 describes the store, section 5.1 the scales.
+
+    Examples
+    --------
+    >>> import mmip_gpu as mmip
+    >>> store = {}
+    >>> _ = mmip.write_zarr("phantom3d:16x64x64", store, quality=10)
+    >>> volume = mmip.open_zarr(store, stages=1, scale=8)
+    >>> volume.axes, volume.shape, volume[2, :, 4:].shape
+    ('zyx', (16, 8, 8), (8, 4))
     """
 
     def __init__(
@@ -165,7 +106,7 @@ class ProgressiveArray:
     @property
     def place_name(self) -> str:
         """Folder or store that is read."""
-        return str(self._store.place)
+        return str(self._store.group)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -213,15 +154,15 @@ class ProgressiveArray:
             yield at, self.record(at)
 
     def upgrade(self, stages: int | None = None) -> ProgressiveArray:
-        """Refine in place: from here on the array is that of more stages, and what is read are the new ones.
+        """Refine in place: from here on the array is decoded from more stages.
 
-        Stages that were read before are not read again as far as ``keep_bytes`` of `open_zarr` held them. (A copy on
-        disk is refined by `mmip_gpu.upgrade_zarr`.)
+        Stages that were read before are not read again as far as ``keep_bytes`` of `open_zarr` held them.
+        `mmip_gpu.upgrade_zarr` refines a copy on disk.
 
         Parameters
         ----------
         stages : int, optional
-            How many; all that the store holds by default.
+            So many stages are decoded; by default all that the store holds.
 
         Returns
         -------
@@ -249,7 +190,7 @@ class ProgressiveArray:
 
         Both keep what they read in one place, unless `keep_bytes` gives the new one its own.
         """
-        reader = self._reader if keep_bytes is None else ChunkReader(self._store, KeptBytes(keep_bytes))
+        reader = self._reader if keep_bytes is None else ChunkReader(self._store, ByteCache(keep_bytes))
         return ProgressiveArray(reader, self._attributes, stages, scale, thread_count(threads or self._threads))
 
     def to_numpy(self) -> NDArray[Any]:
@@ -273,10 +214,10 @@ class ProgressiveArray:
         workers = max(min(self._threads, touched), 1)
         inner = max(self._threads // workers, 1)
 
-        def read(part: Part) -> None:
-            out[part.target] = self._decoded(part, inner)
+        def read(overlap: ChunkOverlap) -> None:
+            out[overlap.target] = self._decoded(overlap, inner)
 
-        run_bounded(read, self._grid.parts(region), workers, lambda _: None)
+        run_bounded(read, self._grid.overlaps(region), workers, lambda _: None)
         return out[index]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -303,13 +244,13 @@ class ProgressiveArray:
             raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")
         return wanted
 
-    def _decoded(self, part: Part, threads: int) -> NDArray[Any]:
-        at = part.coordinates
-        wanted = Wanted(self._stages, self._scale, part.inside)
+    def _decoded(self, overlap: ChunkOverlap, threads: int) -> NDArray[Any]:
+        at = overlap.coordinates
+        wanted = Wanted(self._stages, self._scale, overlap.inside)
         try:
             header, read_part = self._reader.opened(at, wanted)
-            with self._store.naming(at):
+            with self._store.naming_chunk(at):
                 return codec_of(header).decode(header, read_part, wanted, Limits(threads))
         except CorruptData:  # the store may be repaired
-            self._reader.kept.forget(at)
+            self._reader.cache.forget(at)
             raise
