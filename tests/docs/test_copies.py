@@ -20,6 +20,7 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.reader import open_container
+from mmip_gpu.options import EncodeSettings
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.stage_arrays import zarr_base
 from mmip_gpu.stage_arrays.zarr_buffers import held_by
@@ -213,10 +214,7 @@ def test_zarr_copies_a_decoded_chunk_once() -> None:
 
 
 def samples_of_chunk(chunks: tuple[int, ...]) -> NDArray[Any]:
-    given = {"roi": None, "axes": None, "colour": None, "data_range": None}
-    job = Job.of(VOLUME, {"quality": 10}, chunks=chunks, **given)
-    region = tuple(slice(0, n) for n in chunks)
-    samples, _ = job.read(region)
+    samples, _ = Job.of(VOLUME, EncodeSettings.of(quality=10), chunks).read(tuple(slice(0, n) for n in chunks))
     return samples
 
 
