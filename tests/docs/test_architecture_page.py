@@ -1,6 +1,6 @@
 """The page of the architecture: what it names is there, links lead on, rooms are those of the ranks, ways are short.
 
-Copies that it counts: test_copies.py. Sizes that it states: test_sizes.py.
+Copies that it counts: test_copies.py. Sizes that it states: test_room_sizes.py.
 """
 
 from __future__ import annotations
