@@ -14,14 +14,17 @@ import time
 from typing import Any
 
 import numpy as np
-from harness import data_folder
-from speed import plan_of
+from studies import data_folder
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.codec import decode_chunk, empty_chunk, encode_chunk
-from mmip_gpu.metrics import format_table
-from mmip_gpu.raw import Encoded
+from mmip_gpu.bench.adapters import plan_of
+from mmip_gpu.codecs import Limits, Wanted
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.payload import parts_of
+from mmip_gpu.quality.metrics import format_table
+from mmip_gpu.transform.analysis import empty_chunk
+from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
 
 TARGETS = {"phantom3d": (56.5, 60.0), "mr_uih_t1_brain": (40.2, 44.5)}
 
@@ -41,8 +44,7 @@ def volumes(megabytes: float) -> dict[str, np.ndarray]:
 
 def least_times(encoded: Encoded, repeats: int) -> tuple[float, list[float]]:
     """(seconds, seconds of the parts) of a decode into memory that was used before."""
-    header, fields = encoded.header, encoded.header.transform
-    assert fields is not None
+    header, fields = encoded.header, encoded.header.fields
     info = np.iinfo(header.dtype)
     out = np.zeros((header.layout.planes, *header.layout.volume), header.dtype)
     runs = []
@@ -57,8 +59,7 @@ def least_times(encoded: Encoded, repeats: int) -> tuple[float, list[float]]:
 
 def tokens_of(encoded: Encoded) -> tuple[int, int]:
     """(tokens, block headers) of all stages."""
-    assert encoded.header.transform is not None
-    chunk = empty_chunk(encoded.header.transform, encoded.header.layout)
+    chunk = empty_chunk(encoded.header.fields, encoded.header.layout)
     headers = tokens = 0
     for stage, payload in enumerate(encoded.payloads, 1):
         chunk.unpack(stage, payload, True, False, 1)
@@ -76,7 +77,7 @@ def speed_up(encoded: Encoded, repeats: int) -> float:
         times = []
         for _ in range(repeats):
             start = time.perf_counter()
-            decode_chunk(encoded.header, lambda stage: encoded.payloads[stage - 1], threads=threads)
+            decode_chunk(encoded.header, parts_of(encoded.payloads), Wanted(), Limits(threads))
             times.append(time.perf_counter() - start)
         least.append(min(times))
     return least[0] / least[1]

@@ -1,29 +1,40 @@
 """Encode and decode speed of one core against HTJ2K and JPEG 2000 at equal PSNR, and where our time goes.
 
     python benchmarks/speed.py [--megabytes 64]
+    python benchmarks/speed.py --against PYTHON [--megabytes 4] [--rounds 7] [--cases TEXT]
 
 Our rate is that of a chunk whose plan is known (what a store does for every chunk), without verification. All codecs
 run one thread in this process, one after the other (ours once more with two); medians of 5, the spread is
 (max - min) / median. Rivals are set to the PSNR of our effort 2. Writes results/speed.csv and results/profile.csv.
+
+With `--against` the mmip_gpu of this interpreter is the new build and that of another environment's PYTHON the old one
+(install both in the same way, with equal versions of other packages). Whole calls of the public face are made in turns,
+old, new, old again, in processes that stay alive. Figures are processor time and medians of the rounds. The spread
+is that of the old build against itself. Status 1 where a case is slower by more than 2 % and than the spread, or where
+a result differs by a byte. Writes results/against.csv; a selection by `--cases` writes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
+import against
 import numpy as np
-from harness import RIVALS, checksum, data_folder, psnr, rival_at_psnr, timed, unsigned_slices, write_rows
+from studies import data_folder, write_rows
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import analyzed_chunk, decode_chunk, encode_chunk
-from mmip_gpu.config import CodecConfig
-from mmip_gpu.metrics import format_table
-from mmip_gpu.planning import ChunkPlan
-from mmip_gpu.rate import make_plan
-from mmip_gpu.trial import Trial
+from mmip_gpu.bench.adapters import plan_of
+from mmip_gpu.bench.rows import RIVALS, checksum, psnr, rival_at_psnr, timed, unsigned_slices
+from mmip_gpu.codecs import Limits, Wanted
+from mmip_gpu.container.payload import parts_of
+from mmip_gpu.quality.metrics import format_table
+from mmip_gpu.transform.analysis import analyze, prepare
+from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.axes import PlaneLayout
 
 LARGE = "mr_uih_t1_brain, 22 times"  # 253 MB of real data, 16 bit
 TARGETS = {
@@ -49,19 +60,13 @@ def images(megabytes: float) -> dict[str, np.ndarray]:
     return found
 
 
-def plan_of(array: np.ndarray, **options: Any) -> ChunkPlan:
-    """The plan that `encode` would make, without verification."""
-    config = CodecConfig.from_options(verify=False, **options)
-    return make_plan(config, Trial(array), PlaneLayout.of(array.shape), False, None)
-
-
 def our_row(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> tuple[dict[str, Any], float]:
     """Rate and size of one plan; the round trip is checked outside the clock."""
     encoded, encode, spread = timed(lambda: encode_chunk(array, plan, threads=1))
     _, encode_2, _ = timed(lambda: encode_chunk(array, plan, threads=2))
     payloads = encoded.payloads
-    decoded, decode, _ = timed(lambda: decode_chunk(encoded.header, lambda stage: payloads[stage - 1], threads=1))
-    _, decode_2, _ = timed(lambda: decode_chunk(encoded.header, lambda stage: payloads[stage - 1], threads=2))
+    decoded, decode, _ = timed(lambda: decode_chunk(encoded.header, parts_of(payloads), Wanted(), Limits(1)))
+    _, decode_2, _ = timed(lambda: decode_chunk(encoded.header, parts_of(payloads), Wanted(), Limits(2)))
     found = psnr(array, decoded)
     if plan.lossless and not np.array_equal(array, decoded):
         raise RuntimeError("lossless round trip differs")
@@ -140,9 +145,9 @@ def decode_times(
 
 def profile(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> list[dict[str, Any]]:
     """Seconds of each pass over one chunk, one thread."""
-    analysis, analyze, _ = timed(lambda: analyzed_chunk(array, plan, None, 1))
+    analysis, seconds, _ = timed(lambda: analyze(prepare(array, plan, 1), plan, None))
     chunk, offset = analysis.chunk, analysis.offset
-    times = {"analyze (transform, modes, quantize)": analyze}
+    times = {"analyze (transform, modes, quantize)": seconds}
     payloads = []
     for stage in range(1, len(plan.cuts) + 1):
         payload, times[f"pack stage {stage}"], _ = timed(lambda s=stage: chunk.pack(s, 1))
@@ -162,14 +167,11 @@ def profile(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> list[d
     ]
 
 
-def main() -> None:
+def study(megabytes: float) -> None:
     """All images, tables, rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=float, default=64.0, help="size of the phantom")
-    options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     profiles: list[dict[str, Any]] = []
-    for name, array in images(options.megabytes).items():
+    for name, array in images(megabytes).items():
         for target in TARGETS[name]:
             found = {}
             for effort in (1, 2, 3):
@@ -187,5 +189,19 @@ def main() -> None:
     print(f"wrote {write_rows('speed', rows).name}, {write_rows('profile', profiles).name}")
 
 
+def main() -> int:
+    """The study, or two builds against each other; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=float, help="size of the phantom (64; 4 with --against)")
+    parser.add_argument("--against", metavar="PYTHON", help="interpreter of the environment with the old build")
+    parser.add_argument("--rounds", type=int, default=7, choices=range(1, against.MOST_ROUNDS + 1), metavar="N")
+    parser.add_argument("--cases", default="", metavar="TEXT", help="only cases whose name has this text")
+    options = parser.parse_args()
+    if options.against:
+        return against.run(options.against, options.megabytes or 4.0, options.rounds, options.cases)
+    study(options.megabytes or 64.0)
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from mmip_gpu import _core
-from mmip_gpu.axes import PlaneLayout
-from mmip_gpu.codec import analyzed_chunk, empty_chunk
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.planning import ChunkPlan, tile_log2
+from mmip_gpu.transform.analysis import analyze, empty_chunk, prepare
+from mmip_gpu.transform.plan import ChunkPlan, tile_log2
+from mmip_gpu.volume.axes import PlaneLayout
 
 HERE = Path(__file__).parent
 RULES = HERE.parent / "mmip_gpu" / "rules"
@@ -98,7 +98,7 @@ def collect(runs: list[tuple[str, np.ndarray, str, int]]) -> dict[str, np.ndarra
     total = {k: np.zeros(shape) for k, shape in COUNTS.items()}
     for name, array, axes, depth in runs:
         for plan in plans(array, axes, depth):
-            chunk = analyzed_chunk(array, plan, None, 2).chunk
+            chunk = analyze(prepare(array, plan, 2), plan, None).chunk
             found = {
                 "dc": chunk.count_symbols(1, 2)[0],
                 "header2": chunk.count_symbols(2, 2)[0],

@@ -38,10 +38,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import write_rows
+from studies import write_rows
 
 import mmip_gpu as mmip
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.sources import Source
 
 SHAPE, CHUNKS, SPACING = (96, 256, 384), (16, 32, 32), (1.5, 0.5, 0.5)
@@ -264,8 +264,8 @@ def row_of(client: str, image: Image, place: str) -> dict[str, Any]:
 
 def first_look(repeats: int = 3) -> list[dict[str, Any]]:
     """MB/s of raw samples for the first chunk of the last level, of processor time, with either depth of cells."""
-    from mmip_gpu.store.pyramid import Pyramid
-    from mmip_gpu.store.served import ServedImage
+    from mmip_gpu.store.views.http_images import EncodedPyramid
+    from mmip_gpu.store.views.pyramid import Pyramid
 
     rows = []
     volume = np.tile(mmip.phantom3d((64, 512, 512)), (2, 2, 2))
@@ -274,7 +274,7 @@ def first_look(repeats: int = 3) -> list[dict[str, Any]]:
         mmip.write_zarr(volume, store, quality=10, effort=1, cell_depth=depth, verify=False)
         rates = []
         for _ in range(repeats):
-            image = ServedImage(Pyramid.of(store, None, (128, 32, 32), {}), 2**27, 1)
+            image = EncodedPyramid(Pyramid.of(store, None, (128, 32, 32), {}), 2**27, 1)
             last = len(image.pyramid.levels) - 1
             start = time.process_time()
             image.get(f"{last}/c/0/0/0")

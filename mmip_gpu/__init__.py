@@ -9,17 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 try:
-    from . import _core as _core
+    from mmip_gpu import _core as _core
 except ImportError as e:
     raise ImportError(
         "mmip_gpu: the compiled core is not in this folder; install the package (pip install .) and start Python "
         "outside of the source tree"
     ) from e
 
-from . import errors
-from .api import decode, decode_batch, encode, encode_batch, max_encoded_size
-from .config import CodecConfig
-from .errors import (
+from mmip_gpu import errors
+from mmip_gpu.api import decode, decode_batch, encode, encode_batch, max_encoded_size
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.encoding import encode_batch_configured, encode_configured
+from mmip_gpu.errors import (
     BackendUnavailable,
     CorruptData,
     InvalidArgument,
@@ -30,11 +31,13 @@ from .errors import (
     TruncatedData,
     UnsupportedVersion,
 )
-from .inspection import inspect
-from .phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
+from mmip_gpu.inspection import inspect
+from mmip_gpu.options import EncodeOptions, EncodeSettings, StoreOptions
+from mmip_gpu.version import __version__
+from mmip_gpu.volume.phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
 
 if TYPE_CHECKING:
-    from .store import (
+    from mmip_gpu.store import (
         export_ome_zarr,
         fetch_zarr,
         open_zarr,
@@ -45,18 +48,20 @@ if TYPE_CHECKING:
         write_zarr,
     )
 
-__version__ = "0.1.0"
 
 __all__ = [
     "BackendUnavailable",
     "CodecConfig",
     "CorruptData",
+    "EncodeOptions",
+    "EncodeSettings",
     "InvalidArgument",
     "LimitExceeded",
     "MissingResource",
     "MmipError",
     "Phantom3D",
     "StoreError",
+    "StoreOptions",
     "TruncatedData",
     "UnsupportedVersion",
     "__version__",
@@ -64,6 +69,8 @@ __all__ = [
     "decode_batch",
     "encode",
     "encode_batch",
+    "encode_batch_configured",
+    "encode_configured",
     "errors",
     "export_ome_zarr",
     "fetch_zarr",
@@ -96,7 +103,7 @@ _OF_STORES = (
 def __getattr__(name: str) -> Any:
     """Load the store functions on first use: they import zarr."""
     if name in _OF_STORES:
-        from . import store
+        from mmip_gpu import store
 
         return getattr(store, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

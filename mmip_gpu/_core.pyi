@@ -1,7 +1,7 @@
 """Types of the compiled core (bindings/*.cpp)."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,20 @@ MODE_COUNT: int
 GROUP_SUBSTREAMS: int
 DC_IMAGE_UNIT: int
 STATUS_TRUNCATED: int
+CELL_AC: Mapping[int, int]
+SQUARED_STEPS_PER_BIT: float
+MAGNITUDE_BYTES: int
+PALETTE_BYTES: int
+CRC_GROUPS: int
+FINISH_SAMPLES: int
+
+# Of a struct: its bytes and fields; of a field: name, offset, NumPy's code or a struct's layout, shape.
+Field: TypeAlias = tuple[str, int, "str | Layout", tuple[int, ...]]
+Layout: TypeAlias = tuple[int, list[Field]]
+
+def struct_layouts() -> dict[str, Layout]: ...
+def kernel_layouts() -> dict[str, Layout]: ...
+def kernel_lanes() -> dict[str, int]: ...
 
 class Chunk:
     def __init__(
@@ -77,7 +91,6 @@ class Chunk:
     ) -> None: ...
     def pack(self, stage: int, threads: int) -> bytes: ...
     def unpack(self, stage: int, payload: Buffer, check_crc: bool, alone: bool, threads: int) -> int: ...
-    def extent(self, stage: int, payload: Buffer) -> int: ...
     def pack_corrections(self, indices: NDArray[np.int32], threads: int) -> bytes: ...
     def unpack_corrections(self, payload: Buffer, indices: NDArray[np.int32], check_crc: bool, threads: int) -> int: ...
     def count_corrections(self, indices: NDArray[np.int32], threads: int) -> list[int]: ...

@@ -1,110 +1,126 @@
 """The public functions on containers: encode, decode, their batches, max_encoded_size.
 
-Values: arrays and options in, bytes out, and back. Plans (rate.py) and codes chunks (codec.py).
+Values: arrays and options in, bytes out, and back. The planner makes a plan, the codec codes chunks by it (codecs.py).
 Guarantees equal bytes for every thread count and batch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import check_data_range, check_step, checked_array, is_colour, thread_count
-from .axes import PlaneLayout
-from .codec import Encoded, decode_chunk
-from .config import CodecConfig
-from .device.placement import wants_device
-from .errors import InvalidArgument, MmipError
-from .inspection import open_container
-from .planning import ChunkPlan
-from .rate import make_plan
-from .roi import roi_classes
-from .trial import HostSamples, Samples, Trial
+from mmip_gpu.arguments import thread_count
+from mmip_gpu.codecs import Limits, Wanted, codec_of
+from mmip_gpu.container.reader import open_container
+from mmip_gpu.device.run.placement import wants_device
+from mmip_gpu.encoding import encode_batch_configured, encode_configured, in_threads
+from mmip_gpu.errors import InvalidArgument, MmipError
+from mmip_gpu.options import Device, EncodeOptions, EncodeSettings
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["decode", "decode_batch", "encode", "encode_array", "encode_batch", "max_encoded_size"]
+__all__ = ["decode", "decode_batch", "encode", "encode_batch", "max_encoded_size"]
 
-DEFAULT_MAX_BYTES = 2**34
+DEFAULT_MAX_BYTES = Limits.max_bytes
 _HEADER_BOUND = 1024  # of any header: 6 axes, 8 classes of 3 components, 16 stages
 
-_T = TypeVar("_T")
-_R = TypeVar("_R")
+
+@overload
+def encode(
+    array: Any,
+    *,
+    threads: int | None = None,
+    device: Device = None,
+    output: Literal["host"] = "host",
+    **options: Unpack[EncodeOptions],
+) -> bytes: ...
 
 
 @overload
-def encode(array: Any, *, output: Literal["host"] = "host", **options: Any) -> bytes: ...
+def encode(
+    array: Any,
+    *,
+    threads: int | None = None,
+    device: Device = None,
+    output: Literal["host", "device"],
+    **options: Unpack[EncodeOptions],
+) -> Any: ...
 
 
-@overload
-def encode(array: Any, *, output: Literal["host", "device"], **options: Any) -> Any: ...
-
-
-def encode(array: Any, *, output: str = "host", **options: Any) -> Any:
+def encode(
+    array: Any,
+    *,
+    threads: int | None = None,
+    device: Device = None,
+    output: Literal["host", "device"] = "host",
+    **options: Unpack[EncodeOptions],
+) -> Any:
     """Compress an array.
+
+    Exactly one target is needed: `quality`, `psnr`, `max_error`, `ratio`, `lossless` or `qstep`.
 
     Parameters
     ----------
     array : array of uint8, int8, uint16, int16, or float32 with ``step=``
-        Any shape of rank 1 to 6, any byte order and strides.
+        The array may have any shape of rank 1 to 6, any byte order and any strides.
     quality : float
-        The seed's scale: step 2 * base, base = max(1, round(220 / quality)); regions base // 2.
+        A higher number keeps more. It allows the error of rounding the coefficients to multiples of a step of
+        ``2 * max(1, round(220 / quality))`` sample units, in regions of about a quarter of it. ``docs/quality.md`` has
+        a table of PSNR and ratio on CT, MR, EM and fluorescence.
     psnr : float
-        dB on the data range (max - min) of the array; never below it.
+        The result has at least this PSNR in dB, on the data range (max - min) of the array.
     max_error : float
-        No sample differs by more, in sample units; reached by a last stage of corrections (lossless regions stay so).
+        No sample differs by more, in sample units: a last stage of corrections sees to it. Lossless regions stay so.
     ratio : float
-        Bytes of the samples over bytes of the container: at least this and, where the size follows the step,
-        at most 3 % more; bit-exact where that is small enough.
+        The samples take at least so many times the bytes of the container, at most 3 % more where the size follows the
+        step. An array that is small enough without loss is coded without loss.
     lossless : bool
-        Bit-exact, with ``stages=``.
+        The last stage is bit-exact. ``stages=`` has to be given.
     qstep : float
-        Step of the quantizer in sample units, 0.25 to 65536 for integers; that of the regions is a quarter of it.
-        Nothing is searched or promised, which is fastest: `inspect` tells the step that another target found.
+        The quantizer gets this step in sample units (0.25 to 65536 for integers), and in regions a quarter of it.
+        Nothing is searched or promised, which is fastest. `inspect` shows the step that another target found.
     stages : int, default 3
-        2 to 5 coarse-to-fine parts; stage 1 is the 1/8 image. ``max_error=`` adds its corrections as one more.
+        The container has 2 to 5 parts, from coarse to fine; the first gives the 1/8 image. ``max_error=`` adds one.
     cuts : sequence of int, optional
-        AC positions per cell before which stages 2, 3, .. end.
+        Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md section 5).
     roi : array or str, optional
-        Boolean or small-integer mask (higher = better), or a rule: ``threshold:9000``, ``range:300..3000``, ``otsu``.
+        A mask, boolean or of small integers (higher = better), marks regions of interest. A rule does so by value:
+        ``threshold:9000``, ``range:300..3000`` or ``otsu``.
     roi_quality : float, "lossless" or mapping, optional
-        Quality of the regions; ``{class: quality}`` for more than one class.
+        The regions get this quality; ``{class: quality}`` gives each number of the mask its own.
     axes : str, optional
-        One letter per axis out of ``t n c z y x``; default by rank (x, yx, zyx, tzyx).
+        One letter out of ``t n c z y x`` names each axis. The default goes by rank: x, yx, zyx, tzyx, tczyx.
     colour : bool, optional
-        Code three channels as YCoCg-R; default: where axis ``c`` has length 3.
+        Three channels are coded together as YCoCg-R. By default they are where axis ``c`` has length 3.
     cell_depth : {1, 8}, optional
-        2D or 3D blocks; tried on the middle of the array when None.
+        Blocks are 2D (1) or 3D (8). By default both are tried on the middle of the array.
     step : float, optional
-        float32 samples are rounded to multiples of it, at most 2^18 of them; targets are in their unit (but for
-        ``quality``, in steps), and lossless means that nothing more is lost.
+        float32 samples are rounded to multiples of it, at most 2^18 of them. Targets stay in the unit of the samples,
+        but for `quality`, which counts steps. Lossless means that nothing more is lost.
     data_range : float, optional
-        Peak for ``psnr=``, instead of max - min.
+        ``psnr=`` refers to this peak instead of max - min.
     effort : {1, 2, 3}, default 2
-        1 is fastest, 3 gives the fewest bytes; decoding does not depend on it.
+        1 is the fastest, 3 gives the fewest bytes. Decoding does not depend on it.
     padding : int, "auto" or None, default "auto"
-        Value of samples that carry no image, such as those outside a CT's field of view. They are kept exactly, and
-        what stands under them costs nothing. ``"auto"`` tries a value that fills the border; a value that is given is
-        used wherever it occurs; None is off.
+        Samples of this value carry no image, such as those outside of a field of view. They are kept exactly wherever
+        they occur, and cost next to nothing. ``"auto"`` tries a value that fills the border; None is off.
     verify : bool, default True
-        Decode once and record the reached error; otherwise the record is an estimate.
+        The result is decoded once to record the error that was reached. Otherwise the record is an estimate.
     threads : int, optional
-        Default: all cores.
+        So many threads work; by default as many as there are cores.
     device : {None, "cpu", "gpu"}
-        None: where the array lies. Arrays of a CUDA device (CuPy, or any with ``__cuda_array_interface__`` or DLPack:
-        PyTorch, JAX, Numba) are coded there, those of the host with ``"gpu"``; the bytes are the same. `roi` may lie on
-        either side. Of samples on a device only four corners of one slice are copied to the host, but all of them for
-        what the kernels do not encode, for the rule ``otsu``, and where errors of float32 samples are measured.
+        By default an array is coded where it lies: on a CUDA device those of CuPy, and all with DLPack or
+        ``__cuda_array_interface__`` (PyTorch, JAX, Numba). ``"gpu"`` takes arrays of the host there. The bytes are the
+        same; `roi` may lie on either side. Four corners of one slice are copied to the host. All samples are for what
+        the kernels do not encode, for the rule ``otsu``, and where errors of float32 samples are measured.
     output : {"host", "device"}
-        Where the container goes. What is coded on a device can stay there, as an array that `decode` takes as it is;
-        its bytes pass the host, where their heads are made.
+        The container comes to the host, or stays on the device as an array that `decode` takes as it is. Either way its
+        bytes pass the host, where their heads are made.
 
     Returns
     -------
@@ -114,10 +130,9 @@ def encode(array: Any, *, output: str = "host", **options: Any) -> Any:
     Raises
     ------
     InvalidArgument
-        Exactly one of quality, psnr, max_error, ratio, lossless, qstep must be given; shapes, dtypes and values must be
-        as above; data of a GPU must be of the current one.
+        There is not one target, a shape, dtype or value is not as above, or data lie on a GPU that is not current.
     BackendUnavailable
-        Without CuPy, a driver or a device for ``device="gpu"``; the message says what works instead.
+        ``device="gpu"`` was asked for without CuPy, a driver or a device. The message says what works instead.
 
     Examples
     --------
@@ -127,44 +142,10 @@ def encode(array: Any, *, output: str = "host", **options: Any) -> Any:
     >>> mmip.decode(blob).shape
     (64, 64)
     """
+    settings = EncodeSettings.of(**options)
     if output != "host":
-        return encode_batch([array], output=output, **options)[0]
-    return encode_array(array, **options).to_bytes()
-
-
-def encode_array(array: Any, *, threads: int | None = None, device: str | None = None, **options: Any) -> Encoded:
-    """`encode`, before the parts are joined to bytes."""
-    workers = thread_count(threads)
-    if wants_device(device, [array]):
-        from .device.arrays import encode_arrays
-
-        return encode_arrays([array], partial(planned, **options), workers)[0]
-
-    def sampler(roi: Any, axes: str | None) -> Samples:
-        samples = checked_array(array)
-        letters = PlaneLayout.of(samples.shape, axes).axes
-        return HostSamples(samples, roi_classes(roi, samples, letters), workers)
-
-    trial, plan = planned(sampler, **options)
-    return trial.encoded(plan)
-
-
-def planned(
-    sampler: Callable[[Any, str | None], Samples],
-    *,
-    roi: Any = None,
-    axes: str | None = None,
-    colour: bool | None = None,
-    data_range: float | None = None,
-    **targets: Any,
-) -> tuple[Trial, ChunkPlan]:
-    """Samples, out of ``roi=`` and ``axes=``, and the plan for them by the options of `encode`."""
-    config = CodecConfig.from_options(**targets, has_roi=roi is not None)
-    check_data_range(data_range)
-    whole = Trial.of(sampler(roi, axes))
-    check_step(whole.array.dtype, config.step)
-    layout = PlaneLayout.of(whole.array.shape, axes)
-    return whole, make_plan(config, whole, layout, is_colour(colour, layout, whole.array.dtype), data_range)
+        return encode_batch_configured([array], settings, threads=threads, device=device, output=output)[0]
+    return encode_configured(array, settings, threads=threads, device=device).to_bytes()
 
 
 def decode(
@@ -182,31 +163,31 @@ def decode(
     Parameters
     ----------
     data : bytes-like
-        A container; one cut after stage k decodes with ``stages=k``.
+        A container. One that is cut after stage k decodes with ``stages=k``.
     stages : int, optional
-        Decode only the first stages.
+        Only so many stages are decoded, from the first on.
     scale : {1, 2, 4, 8}
-        Reduced resolution on y and x (and z with 3D cells).
+        The image is so many times smaller on y and x, and on z with 3D cells.
     region : tuple of slice, optional
-        One slice of step 1 per axis of the array at this scale; ``decode(b, region=r) == decode(b)[r]``.
+        One slice of step 1 for each axis of the array at this scale: ``decode(b, region=r) == decode(b)[r]``.
     max_bytes : int
-        Refuse to decode more than this.
+        A result of more bytes is refused.
     device : {None, "cpu", "gpu"}
-        None: where the data lies. An array of bytes on a GPU gives an array there; host bytes come back to the host.
+        By default data are decoded where they lie. Bytes on a GPU give an array there, those of the host one there.
 
     Returns
     -------
     ndarray
-        C-ordered, of the dtype that was encoded.
+        It is C-ordered and has the dtype that was encoded.
 
     Raises
     ------
     CorruptData, TruncatedData, UnsupportedVersion
-        For bytes that are not a container of this version.
+        The bytes are no container of this version, or not a whole one.
     InvalidArgument
-        More stages than there are, a region outside, a wrong scale.
+        There are fewer stages, the region lies outside, or the scale is another number.
     LimitExceeded, BackendUnavailable
-        Where the result would be larger than `max_bytes`; without a GPU or CuPy for ``device="gpu"``.
+        The result would have more than `max_bytes` bytes. ``device="gpu"`` was asked for without a GPU or CuPy.
 
     Examples
     --------
@@ -216,26 +197,25 @@ def decode(
     (8, 8)
     """
     if wants_device(device, [data]):
-        from .device.containers import decode_containers
+        from mmip_gpu.device.decode.containers import decode_containers
 
-        found = decode_containers([data], stages=stages, scale=scale, region=region, max_bytes=max_bytes)
+        found = decode_containers([data], codec_of, stages=stages, scale=scale, region=region, max_bytes=max_bytes)
         array: NDArray[Any] = _settled(found, "raise")[0]
         return array
-    header, reader = open_container(data)
-    return decode_chunk(
-        header, reader, stages=stages, scale=scale, region=region, threads=thread_count(threads), max_bytes=max_bytes
-    )
+    header, read_part = open_container(data)
+    limits = Limits(thread_count(threads), max_bytes)
+    return codec_of(header).decode(header, read_part, Wanted(stages, scale, region), limits)
 
 
 def encode_batch(
     chunks: Iterable[Any],
     *,
     threads: int | None = None,
-    device: str | None = None,
-    output: str = "host",
-    **options: Any,
+    device: Device = None,
+    output: Literal["host", "device"] = "host",
+    **options: Unpack[EncodeOptions],
 ) -> list[Any]:
-    """Compress many arrays (a list or a stacked array), each as `encode` would; on a GPU they share launches.
+    """Compress many arrays (a list or a stacked array), each as `encode` would. On a GPU they share launches.
 
     Examples
     --------
@@ -243,18 +223,8 @@ def encode_batch(
     >>> len(mmip.encode_batch([mmip.phantom2d(32)] * 3, quality=10))
     3
     """
-    items = list(chunks)
-    if output not in ("host", "device"):
-        raise InvalidArgument(f"output={output!r}: expected 'host' or 'device'")
-    if wants_device(device, items):
-        from .device.arrays import containers_on_device, encode_arrays
-
-        if output == "device":
-            return containers_on_device(items, partial(planned, **options), thread_count(threads))
-        return [e.to_bytes() for e in encode_arrays(items, partial(planned, **options), thread_count(threads))]
-    if output == "device":
-        raise InvalidArgument("output='device': expected arrays of a device, or device='gpu'")
-    return _each(lambda chunk: encode(chunk, threads=1, **options), items, threads)
+    settings = EncodeSettings.of(**options)
+    return encode_batch_configured(chunks, settings, threads=threads, device=device, output=output)
 
 
 def decode_batch(
@@ -265,13 +235,13 @@ def decode_batch(
     errors: str = "raise",
     **options: Any,
 ) -> list[Any]:
-    """Decompress many containers, each as `decode` would; on a GPU they share launches.
+    """Decompress many containers, each as `decode` would. On a GPU they share launches.
 
     Parameters
     ----------
     errors : {"raise", "return"}
-        What becomes of items that are damaged: the first error is raised, with the index of its item, or each stands
-        in the place of its array.
+        ``"raise"`` raises the first error of a damaged item, with its index. ``"return"`` puts each error in the place
+        of the array.
 
     Examples
     --------
@@ -286,9 +256,9 @@ def decode_batch(
         raise InvalidArgument(f"errors={errors!r}: expected 'raise' or 'return'")
     items = list(blobs)
     if wants_device(device, items):
-        from .device.containers import decode_containers
+        from mmip_gpu.device.decode.containers import decode_containers
 
-        return _settled(decode_containers(items, **options), errors)
+        return _settled(decode_containers(items, codec_of, **options), errors)
 
     def decoded(blob: Buffer) -> NDArray[Any] | MmipError:
         try:
@@ -296,11 +266,11 @@ def decode_batch(
         except MmipError as error:
             return error
 
-    return _settled(_each(decoded, items, threads), errors)
+    return _settled(in_threads(decoded, items, threads), errors)
 
 
 def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
-    """Upper bound in bytes of what `encode` returns for such an array.
+    """Bytes that `encode` never exceeds for an array of this shape and dtype.
 
     Examples
     --------
@@ -309,14 +279,6 @@ def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
     """
     samples = math.prod(int(n) for n in shape)
     return samples * int(np.dtype(dtype).itemsize) + _HEADER_BOUND
-
-
-def _each(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> list[_R]:
-    workers = min(thread_count(threads), len(items))
-    if workers <= 1:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, items))
 
 
 def _settled(found: list[Any], errors: str) -> list[Any]:

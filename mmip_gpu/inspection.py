@@ -1,31 +1,27 @@
 """What a container holds, without decoding it.
 
-Values: bytes in; the parsed Header, a reader of stage payloads, and JSON-safe descriptions out.
+Values: bytes in; a JSON-safe description out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from .codec import read_extent
-from .container import Header
-from .errors import CorruptData, InvalidArgument, TruncatedData
-from .loss import reached_bound
-from .planning import sample_step
+from mmip_gpu.codecs import Wanted, codec_of
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.loss_record import reached_bound
+from mmip_gpu.container.reader import open_container
+from mmip_gpu.volume.region import Region
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["describe", "inspect", "open_container", "stage_reader"]
+__all__ = ["describe", "inspect"]
 
 
-def inspect(
-    data: Buffer, *, stages: int | None = None, scale: int = 1, region: tuple[slice, ...] | None = None
-) -> dict[str, Any]:
-    """What a container holds, without decoding it.
+def inspect(data: Buffer, *, stages: int | None = None, scale: int = 1, region: Region | None = None) -> dict[str, Any]:
+    """Describe what a container holds, without decoding it.
 
     Parameters
     ----------
@@ -44,24 +40,23 @@ def inspect(
     >>> len(mmip.inspect(mmip.encode(mmip.phantom2d(64), quality=10))["stages"])
     3
     """
-    header, reader = open_container(data)
+    header, read_part = open_container(data)
     report = describe(header)
-    report["bytes_needed"] = report["header_bytes"] + read_extent(header, reader, stages, scale, region)
+    spans, _ = codec_of(header).extent(header, read_part, Wanted(stages, scale, region))
+    report["bytes_needed"] = report["header_bytes"] + sum(end - first for _, first, end in spans)
     return report
 
 
-def describe(header: Header) -> dict[str, Any]:
+def describe(header: Header[Any]) -> dict[str, Any]:
     """JSON-safe description of a header: the part of `inspect` that needs no payload."""
     header_bytes = len(header.to_bytes())
     to_here, parts = header_bytes, []
     for size in header.payload_sizes:
         to_here += size
         parts.append({"bytes": size, "bytes_to_here": to_here})
-    loss, samples = header.loss, header.layout.samples
-    psnr = loss.psnr(samples) if samples else math.inf
-    known_psnr = psnr if math.isfinite(psnr) else None
+    samples, ratio = header.layout.samples, header.raw_bytes / to_here
     report: dict[str, Any] = {
-        "kind": "raw" if header.transform is None else "transform",
+        "kind": header.fields.name,
         "shape": list(header.layout.shape),
         "dtype": header.dtype,
         "step": header.step,
@@ -70,58 +65,26 @@ def describe(header: Header) -> dict[str, Any]:
         "bytes": to_here,
         "header_bytes": header_bytes,
         "raw_bytes": header.raw_bytes,
-        "ratio": header.raw_bytes / to_here,
+        "ratio": ratio,
         "bits_per_sample": 8 * to_here / samples if samples else 0.0,
         "stages": parts,
-        "loss": {
-            "mode": loss.mode,
-            "requested": loss.requested,
-            "reached": reached_bound(loss.mode, known_psnr, loss.largest, header.raw_bytes / to_here),
-            "verified": loss.verified,
-            "psnr": known_psnr,
-            "max_error": loss.largest,
-            "lossless": loss.verified and loss.sse == 0,
-            "minimum": loss.minimum,
-            "maximum": loss.maximum,
-        },
+        "loss": _described_loss(header, ratio),
     }
-    if header.transform is not None:
-        t = header.transform
-        report["config"] = {
-            "cell_depth": t.depth,
-            "tile_log2": list(t.tile_log2),
-            "cuts": list(t.cuts),
-            "qstep": sample_step(t.steps[0], header.colour) * (header.step or 1.0),
-            "steps": [[s / 256 for s in row] for row in t.steps],
-            "reversible": [bool(r) for r in t.reversible],
-            "offset": t.offset,
-            "padding": t.padding,
-            "dc_image": t.dc_image is not None,
-            "correction": t.correction,
-            "recon": [[d / 64 for d in row] for row in t.recon],
-        }
-    return report
+    return report | codec_of(header).describe(header)
 
 
-def open_container(data: Buffer) -> tuple[Header, Callable[[int], memoryview]]:
-    """Header of a container and a function that gives the payload of a stage."""
-    try:
-        view = memoryview(data).cast("B")
-    except TypeError as e:
-        raise InvalidArgument(f"expected the bytes of a container, found {type(data).__name__}") from e
-    header, at = Header.parse(view)
-    return header, stage_reader(view, header, at)
-
-
-def stage_reader(view: Any, header: Header, at: int) -> Callable[[int], Any]:
-    """Gives the payload of a stage as a slice of the container's bytes; `at` is where the first one begins."""
-    starts = list(accumulate(header.payload_sizes, initial=at))
-    if len(view) > starts[-1]:
-        raise CorruptData(f"container: expected {starts[-1]} bytes, found {len(view)}")
-
-    def read_stage(stage: int) -> Any:
-        if starts[stage] > len(view):
-            raise TruncatedData(f"stage {stage} ends at byte {starts[stage]}, found {len(view)} bytes")
-        return view[starts[stage - 1] : starts[stage]]
-
-    return read_stage
+def _described_loss(header: Header[Any], ratio: float) -> dict[str, Any]:
+    loss, samples = header.loss, header.layout.samples
+    psnr = loss.psnr(samples) if samples else math.inf
+    known_psnr = psnr if math.isfinite(psnr) else None
+    return {
+        "mode": loss.mode,
+        "requested": loss.requested,
+        "reached": reached_bound(loss.mode, known_psnr, loss.largest, ratio),
+        "verified": loss.verified,
+        "psnr": known_psnr,
+        "max_error": loss.largest,
+        "lossless": loss.verified and loss.sse == 0,
+        "minimum": loss.minimum,
+        "maximum": loss.maximum,
+    }

@@ -1,117 +1,66 @@
-"""Coded chunks: put together from what was coded, or samples as they are (the raw kind).
+"""The raw codec (container kind 0): samples as they are.
 
-Values: arrays, or stage payloads with what a header says of them, in; Encoded out, and back. Implements FORMAT.md
-section 1 (kind 0) and its part of section 5.1.
+Values: arrays in, Encoded out, and back. Implements FORMAT.md section 1 (kind 0) and its part of section 5.1.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import PlaneLayout
-from .container import Header, LossRecord, TransformFields
-from .errors import CorruptData, LimitExceeded
-from .planning import ChunkPlan
-from .region import checked_region
+from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, Plan, ReadHeld, ReadPart, Wanted
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.raw_fields import RawFields
+from mmip_gpu.errors import CorruptData, LimitExceeded
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.region import checked_region
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+__all__ = ["CODEC", "decode_raw", "encode_raw"]
 
-__all__ = ["CodedParts", "Encoded", "assembled", "decode_raw", "encode_raw", "head_crc", "transform_header"]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A coded chunk: header and one payload a stage (the raw kind has one)."""
-
-    header: Header
-    payloads: tuple[bytes, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the container."""
-        return len(self.header.to_bytes()) + sum(len(p) for p in self.payloads)
-
-    def to_bytes(self) -> bytes:
-        """The container."""
-        return self.header.to_bytes() + b"".join(self.payloads)
+RawHeader = Header[RawFields]
 
 
-@dataclass(frozen=True)
-class CodedParts:
-    """What coding has made of samples: payloads (the corrections last), offset, reconstruction points by class.
-
-    `dc_recon` are those of the DC image, None without one.
-    """
-
-    payloads: Sequence[bytes]
-    offset: int
-    recon: Sequence[Sequence[int]]
-    dc_recon: tuple[int, int, int] | None = None
-
-
-def transform_header(parts: CodedParts, plan: ChunkPlan, dtype: str, layout: PlaneLayout, loss: LossRecord) -> Header:
-    """Header of a chunk of kind 1."""
-    fields = TransformFields(
-        depth=plan.depth,
-        tile_log2=plan.tile_log2,
-        offset=parts.offset,
-        recon=tuple((d[0], d[1], d[2]) for d in parts.recon),
-        reversible=plan.reversible,
-        steps=plan.steps,
-        cuts=plan.cuts,
-        stage_bytes=tuple(len(p) for p in parts.payloads),
-        stage_crcs=tuple(head_crc(p) for p in parts.payloads),
-        correction=plan.correction,
-        padding=plan.padding,
-        dc_image=parts.dc_recon,
-    )
-    return Header(dtype, layout, plan.colour, loss, fields, step=plan.config.step)
-
-
-def assembled(header: Header, parts: CodedParts, raw: Callable[[], Encoded] | None) -> Encoded:
-    """The coded chunk; what `raw` makes where that is given and smaller than the samples coded."""
-    encoded = Encoded(header, tuple(parts.payloads))
-    if raw is not None and encoded.size > header.raw_bytes + len(header.to_bytes()):
-        return raw()
-    return encoded
-
-
-def head_crc(payload: Buffer) -> int:
-    """The crc at the end of a payload's head."""
-    view = memoryview(payload)
-    head = int.from_bytes(view[:4], "little")
-    return int.from_bytes(view[head - 4 : head], "little")
-
-
-def encode_raw(array: NDArray[Any], layout: PlaneLayout, plan: ChunkPlan) -> Encoded:
-    """The array as it is, in a container of kind 0."""
+def encode_raw(array: NDArray[Any], plan: Plan, classes: NDArray[np.uint8] | None = None, threads: int = 1) -> Encoded:
+    """The array as it is, in a container of kind 0; every class is kept exactly."""
     payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
     low, high = (array.min().item(), array.max().item()) if array.size else (0, 0)
-    loss = LossRecord(plan.config.mode, plan.config.value, True, low, high, 0, 0)
-    header = Header(array.dtype.name, layout, plan.colour, loss, None, zlib.crc32(payload), plan.config.step)
-    return Encoded(header, (payload,))
+    config = plan.config
+    loss = LossRecord(config.mode, config.value, True, low, high, 0, 0)
+    fields = RawFields(len(payload), zlib.crc32(payload))
+    layout = PlaneLayout.of(array.shape, plan.axes)
+    return Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
 
 
-def decode_raw(
-    header: Header, payload: Buffer, scale: int, region: tuple[slice, ...] | None, max_bytes: int
-) -> NDArray[Any]:
-    """Decode a raw container, or a part of it; arguments as for `codec.decode_chunk`."""
-    if header.raw_bytes > max_bytes:
-        raise LimitExceeded(f"the array takes {header.raw_bytes} bytes, max_bytes={max_bytes}")
-    if zlib.crc32(payload) != header.raw_crc:
+def decode_raw(header: RawHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
+    """Decode a container of kind 0, or a part of it; it has one stage, which every number of stages gives."""
+    if header.raw_bytes > limits.max_bytes:
+        raise LimitExceeded(f"the array takes {header.raw_bytes} bytes, max_bytes={limits.max_bytes}")
+    payload = read_part(1, 0, None)
+    if zlib.crc32(payload) != header.fields.crc:
         raise CorruptData("raw payload: its crc differs")
     dtype = np.dtype(header.dtype)
     array = np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.layout.shape)
-    if scale > 1:
-        array = _window_means(array, header.layout, scale)
-    return np.ascontiguousarray(array[checked_region(region, array.shape)])
+    if wanted.scale > 1:
+        array = _window_means(array, header.layout, wanted.scale)
+    return np.ascontiguousarray(array[checked_region(wanted.region, array.shape)])
+
+
+def raw_extent(header: RawHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
+    """All bytes of the payload: its crc is that of all."""
+    return [(1, 0, header.fields.payload_bytes)], True
+
+
+def describe_raw(header: RawHeader) -> dict[str, Any]:
+    """Nothing beside what every header says."""
+    return {}
+
+
+CODEC = Codec(encode_raw, decode_raw, raw_extent, describe_raw, is_copy=True)
 
 
 def _window_means(array: NDArray[Any], layout: PlaneLayout, scale: int) -> NDArray[Any]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .stage import StageCodec
-    from .v2 import MmipV2
-    from .v3 import Mmip
+    from mmip_gpu.stage_arrays.stage_codec import StageCodec
+    from numcodecs_plugin.v2 import MmipV2
+    from numcodecs_plugin.v3 import Mmip
 
 __all__ = ["Mmip", "MmipV2", "StageCodec"]
 
@@ -20,15 +20,15 @@ __all__ = ["Mmip", "MmipV2", "StageCodec"]
 def __getattr__(name: str) -> Any:
     """Load a codec on first use."""
     if name == "Mmip":
-        from .v3 import Mmip
+        from numcodecs_plugin.v3 import Mmip
 
         return Mmip
     if name == "MmipV2":
-        from .v2 import MmipV2
+        from numcodecs_plugin.v2 import MmipV2
 
         return MmipV2
     if name == "StageCodec":
-        from .stage import StageCodec
+        from mmip_gpu.stage_arrays.stage_codec import StageCodec
 
         return StageCodec
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu.container import Header
-from mmip_gpu.errors import InvalidArgument
-
-from .buffers import held_by
-from .chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
-from .options import CODEC_NAME, Options, checked_keys
-from .parts import read_part
-from .ranges import Reading
-from .selected import Selected
-from .zarr_codec import Part, ZarrCodec
+from mmip_gpu import InvalidArgument
+from mmip_gpu.container.byte_ranges import Reading
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.zarr_selection import Selected
+from mmip_gpu.stage_arrays.zarr_base import Part, ZarrCodec
+from mmip_gpu.stage_arrays.zarr_buffers import held_by
+from numcodecs_plugin.chunks import check_chunk, check_header, chunk_settings, coded_shape, decode_host, encode_host
+from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
+from numcodecs_plugin.partial_read import read_part
 
 if TYPE_CHECKING:
     from typing import Self
@@ -93,15 +92,15 @@ class Mmip(Options, ZarrCodec):
         return read_part(selected, spec.shape, _dtype(spec), decode)
 
     def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> list[Any]:
-        """Containers of arrays: those with equal options together."""
+        """Containers of arrays: those that are coded alike together."""
         for array, spec in zip(arrays, specs, strict=True):
             check_chunk(array, spec.shape, _dtype(spec))
         results: dict[int, Any] = {}
-        every = [chunk_options(self, array) for array in arrays]
-        for psnr in dict.fromkeys(options.get("psnr") for options in every):
-            chosen = [i for i, options in enumerate(every) if options.get("psnr") == psnr]
+        every = [chunk_settings(self, array) for array in arrays]
+        for config in dict.fromkeys(settings.config for settings in every):
+            chosen = [i for i, settings in enumerate(every) if settings.config == config]
             batch = [arrays[i].reshape(coded_shape(arrays[i].shape)) for i in chosen]
-            results.update(zip(chosen, mmip.encode_batch(batch, **every[chosen[0]]), strict=True))
+            results.update(zip(chosen, mmip.encode_batch_configured(batch, every[chosen[0]]), strict=True))
         return [results[i] for i in range(len(arrays))]
 
     def _decode_held(self, parts: Sequence[Part]) -> list[Any]:

@@ -9,5 +9,6 @@ void bind_chunk(nanobind::module_& m);
 void bind_samples(nanobind::module_& m);
 void bind_payloads(nanobind::module_& m);
 void bind_batches(nanobind::module_& m);
+void bind_layouts(nanobind::module_& m);
 
 }  // namespace mmip

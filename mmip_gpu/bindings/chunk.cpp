@@ -103,11 +103,6 @@ uint64_t Chunk::run_unpack(int stage, ByteArray payload, bool check_crc, bool al
     return read;
 }
 
-uint64_t Chunk::extent(int stage, ByteArray payload) const {
-    if (stage > coefficients.stages()) return corrections_extent(coefficients, payload.data(), payload.size());
-    return stage_extent(coefficients, stage, payload.data(), payload.size());
-}
-
 void Chunk::check_indices(const IntArray& indices) const {
     const Window w = box_window(coefficients.geometry, coefficients.box, 1);
     const int64_t planes = coefficients.box.planes[1] - coefficients.box.planes[0];
@@ -178,7 +173,6 @@ void bind_coding(nb::class_<Chunk>& chunk) {
         .def("fill", &Chunk::run_fill, "samples"_a, "classes"_a.none(), "filled"_a, "threads"_a)
         .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)
         .def("unpack", &Chunk::run_unpack, "stage"_a, "payload"_a, "check_crc"_a, "alone"_a, "threads"_a)
-        .def("extent", &Chunk::extent, "stage"_a, "payload"_a)
         .def("window", &Chunk::window, "scale"_a)
         .def("synthesize", &Chunk::run_synthesize, "stages"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
         .def("decode", &Chunk::run_decode, "payloads"_a, "check_crc"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)

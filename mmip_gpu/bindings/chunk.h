@@ -35,7 +35,6 @@ struct Chunk {
     // Decoding.
     UnpackOptions unpack_options(bool check_crc, bool alone, int threads) const;
     uint64_t run_unpack(int stage, ByteArray payload, bool check_crc, bool alone, int threads);
-    uint64_t extent(int stage, ByteArray payload) const;
     std::pair<std::array<int64_t, 3>, std::array<int64_t, 3>> window(int scale) const;
     // The output array as the passes take it.
     Samples output(const AnyArray& out, int scale) const;

@@ -9,6 +9,8 @@
 
 #include "bindings/arrays.h"
 #include "passes/coding/code_lengths.h"
+#include "rules/blocks/blocks.h"
+#include "rules/blocks/decide.h"
 #include "rules/dc/dc.h"
 
 namespace mmip {
@@ -94,6 +96,7 @@ NB_MODULE(_core, m) {
     bind_samples(m);
     bind_payloads(m);
     bind_batches(m);
+    bind_layouts(m);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);
     m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);
@@ -101,4 +104,9 @@ NB_MODULE(_core, m) {
     m.def("selected_kernels", [] { return std::string(kernels().name); });
     m.def("select_kernels", [](const std::string& name) { return select_kernels(name.c_str()); }, "name"_a);
     for (const Constant& constant : kConstants) m.attr(constant.name) = constant.value;
+
+    nb::dict cell_ac;  // by the depth of a cell
+    for (int depth : {1, 8}) cell_ac[nb::int_(depth)] = cell_coefficients(depth);
+    m.attr("CELL_AC") = cell_ac;
+    m.attr("SQUARED_STEPS_PER_BIT") = static_cast<double>(kLambda) / (kStepOne * kStepOne);
 }

@@ -6,8 +6,6 @@ store is read by regions only; a container is decoded whole, one stage at a time
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,24 +14,9 @@ import mmip_gpu
 from mmip_gpu.cli.files import read_container
 from mmip_gpu.cli.values import load_npy
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.quality.decoded import Decoded
 
-__all__ = ["Decoded", "open_decoded"]
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """A decoded image.
-
-    `open_stage` gives stage 1, 2, .. as something with shape, dtype and slicing; `bytes_to_here` has the
-    coded bytes up to each stage, None where unknown; `axes` is None where the file does not say;
-    `chunk_rows` is the number of rows of the first axis that are best read together.
-    """
-
-    name: str
-    axes: str | None
-    bytes_to_here: list[int | None]
-    open_stage: Callable[[int], Any]
-    chunk_rows: int = 1
+__all__ = ["open_decoded"]
 
 
 def open_decoded(text: str, *, coded_bytes: int | None = None, threads: int | None = None) -> Decoded:

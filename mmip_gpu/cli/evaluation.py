@@ -1,6 +1,6 @@
 """The command evaluate: errors of a decoded image, stage by stage.
 
-Values: parsed options in; tables on stdout and a JSON file out. The measuring is in ``measure.py``.
+Values: parsed options in; tables on stdout and a JSON file out. The measuring is in ``quality/stage_errors.py``.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from argparse import Namespace
 from importlib.util import find_spec
 from typing import Any
 
-from mmip_gpu.cli.decoded import Decoded, open_decoded
+from mmip_gpu.cli.decoded import open_decoded
 from mmip_gpu.cli.files import write_json
-from mmip_gpu.cli.measure import evaluate_stages
 from mmip_gpu.cli.tables import evaluation_tables
-from mmip_gpu.cli.values import Roi, load_roi
+from mmip_gpu.cli.values import load_roi
+from mmip_gpu.quality.decoded import Decoded
+from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.volume.roi import Roi
 
 __all__ = ["evaluate", "evaluate_and_print"]
 

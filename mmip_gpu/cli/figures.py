@@ -1,6 +1,6 @@
 """The commands plot progressive and plot rate.
 
-Values: parsed options, or evaluations, in; a picture file out. The drawing is in ``plot.py``. Guarantees that
+Values: parsed options, or evaluations, in; a picture file out. The drawing is in ``quality/plot.py``. Guarantees that
 of a volume only the middle slice is kept.
 """
 
@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from mmip_gpu.cli.decoded import Decoded, open_decoded
-from mmip_gpu.cli.measure import RoiReader, evaluate_stages
+from mmip_gpu.cli.decoded import open_decoded
 from mmip_gpu.cli.tables import stage_label
-from mmip_gpu.cli.values import Roi, load_roi
+from mmip_gpu.cli.values import load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.plot import plot_progressive, plot_rate
+from mmip_gpu.quality.decoded import Decoded
+from mmip_gpu.quality.plot import plot_progressive, plot_rate
+from mmip_gpu.quality.stage_errors import RoiReader, evaluate_stages
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.volume.roi import Roi
 
 __all__ = ["draw", "progressive", "rate"]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
-from mmip_gpu.cli.pieces import progress
 from mmip_gpu.cli.tables import shape_text, size_text, stage_table
 from mmip_gpu.cli.values import checked_suffix, coding_options, load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.metrics import json_ready
+from mmip_gpu.quality.metrics import json_ready
+from mmip_gpu.quality.plane_blocks import progress
 from mmip_gpu.sinks import replacing, sink_of, write_image
 from mmip_gpu.sources import open_source
 
@@ -39,8 +39,9 @@ def encode(args: Namespace) -> None:
     path = checked_suffix(args.output, ".mmip")
     roi, source = load_roi(args.roi), open_source(args.input)
     axes = args.axes or source.axes
-    options = coding_options(args) | {"axes": axes, "colour": source.colour if "c" in axes else None}
-    blob = mmip_gpu.encode(source.read(), roi=roi, threads=args.threads, **options)
+    colour = source.colour if "c" in axes else None
+    options = coding_options(args)
+    blob = mmip_gpu.encode(source.read(), roi=roi, axes=axes, colour=colour, threads=args.threads, **options)
     with replacing(path) as partial:
         partial.write_bytes(blob)
     print(f"{source.name} -> {path}")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any, NoReturn
 
-from mmip_gpu import __version__
 from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_serve, add_upgrade
 from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks import SUPPORTED_SINKS
+from mmip_gpu.version import __version__
 
 __all__ = ["build_parser"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mmip_gpu.metrics import format_table
+from mmip_gpu.quality.metrics import format_table
 
 __all__ = ["evaluation_tables", "shape_text", "size_text", "stage_label", "stage_table"]
 

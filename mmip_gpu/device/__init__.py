@@ -5,7 +5,7 @@ own: arithmetic is that of ../rules. One pipeline serves both executors, so that
 the CPU.
 """
 
-from .cuda_executor import CudaExecutor
-from .executors import Executor, HostExecutor
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import Executor, HostExecutor
 
 __all__ = ["CudaExecutor", "Executor", "HostExecutor"]

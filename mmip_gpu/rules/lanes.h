@@ -49,6 +49,13 @@ typedef F4 Lanes;
 #endif
 constexpr int kLanes = sizeof(Lanes) / sizeof(float);
 
+// Lanes of a (0 to 7) and b (8 to 15), by their numbers.
+#if defined(__clang__) || __GNUC__ >= 12
+#define MMIP_MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MMIP_MIX(a, b, ...) __builtin_shuffle(a, b, MMIP_NS::I8{__VA_ARGS__})
+#endif
+
 MMIP_RULE I8 truncate(F8 v) { return __builtin_convertvector(v, I8); }
 MMIP_RULE F8 to_float(I8 v) { return __builtin_convertvector(v, F8); }
 MMIP_RULE F8 absolute(F8 v) { return v < 0 ? -v : v; }

@@ -15,9 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mmip_gpu.axes import PlaneLayout
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.phantoms import Phantom3D, phantom2d
 from mmip_gpu.sources.history import HISTORY, dicom_terms, loss_history
 from mmip_gpu.sources.source import (
     Array,
@@ -27,9 +25,11 @@ from mmip_gpu.sources.source import (
     describe,
     file_stamp,
     identify,
-    reading,
+    read_errors,
     supported_dtype,
 )
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.phantoms import Phantom3D, phantom2d
 
 SAMPLE_COUNT: Final = 1 << 15  # of a fingerprint: 64 KiB at most, read in milliseconds
 PROBE_SIZE: Final = 8  # samples per axis of one probe into a lazy array: touches one chunk, rarely more
@@ -52,7 +52,7 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     if isinstance(array, Phantom3D):
         content = "0"  # the shape defines every voxel
     elif content is None:
-        with reading(name):
+        with read_errors(name):
             content = _crc(_spread(array) if isinstance(array, np.ndarray) else _probes(array, shape))
     metadata = describe(kind, path) | _stated_history(array)
     return Source(shape, dtype, axes, metadata, name, identify(kind, shape, dtype, content), read, colour)

@@ -30,11 +30,14 @@ from vectors import makers  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
-from mmip_gpu.codec import decode_chunk, empty_chunk  # noqa: E402
-from mmip_gpu.container import Header  # noqa: E402
+from mmip_gpu.codecs import Limits, Wanted, codec_of  # noqa: E402
+from mmip_gpu.container.header import Header  # noqa: E402
+from mmip_gpu.container.payload import parts_of  # noqa: E402
+from mmip_gpu.container.transform_fields import TransformFields  # noqa: E402
+from mmip_gpu.transform.analysis import empty_chunk  # noqa: E402
 
 SEEDS = Path(__file__).parent / "seeds"
-MAX_SAMPLES = 1 << 22  # larger arrays are the affair of test_hostile.py
+MAX_SAMPLES = 1 << 22  # larger arrays are the affair of tests/container
 INTERESTING = (0, 1, 2, 7, 8, 15, 16, 31, 32, 63, 64, 127, 128, 254, 255)
 
 
@@ -77,17 +80,17 @@ def fuzz_header(blob: bytes, random: Random) -> str:
     header, at = Header.parse(broken, check_crc=False)
     if header.layout.samples > MAX_SAMPLES:
         return "large"
-    if header.transform is None:
+    if not isinstance(header.fields, TransformFields):
         return "raw"
     payloads = [broken[at:]] * len(header.payload_sizes)
     sizes = tuple(len(payload) for payload in payloads)
-    header = replace(header, transform=replace(header.transform, stage_bytes=sizes))
+    header = replace(header, fields=replace(header.fields, stage_bytes=sizes))
     if random.random() < 0.5:  # true sizes, so that the payloads fit
         true, start = Header.parse(blob)
         if len(true.payload_sizes) == len(sizes):
             ends = np.cumsum([start, *true.payload_sizes]).tolist()
             payloads = [blob[a:b] for a, b in pairwise(ends)]
-            header = replace(header, transform=replace(header.transform, stage_bytes=true.payload_sizes))
+            header = replace(header, fields=replace(header.fields, stage_bytes=true.payload_sizes))
     decode(header, payloads, random)
     return "decoded"
 
@@ -98,23 +101,15 @@ def decode(header: Header, payloads: list[bytes], random: Random) -> None:
     stages = random.randint(1, len(payloads))
     region = None
     if random.random() < 0.3:
-        depth = header.transform.depth if header.transform else 8
+        depth = header.fields.depth if isinstance(header.fields, TransformFields) else 8
         shape = header.layout.scaled(scale, depth).shape
         bounds = [sorted((random.randint(0, n), random.randint(0, n))) for n in shape]
         region = tuple(slice(a, b) for a, b in bounds)
-    decode_chunk(
-        header,
-        lambda stage: payloads[stage - 1],
-        stages=stages,
-        scale=scale,
-        region=region,
-        threads=random.choice((1, 1, 2)),
-        max_bytes=2 * MAX_SAMPLES,
-        check_crc=False,
-    )
+    limits = Limits(random.choice((1, 1, 2)), 2 * MAX_SAMPLES, check_crc=False)
+    codec_of(header).decode(header, parts_of(payloads), Wanted(stages, scale, region), limits)
 
 
-def parts_of(blob: bytes) -> tuple[Header, list[bytes]]:
+def opened(blob: bytes) -> tuple[Header, list[bytes]]:
     """The header of a container and its payloads."""
     header, size = Header.parse(blob)
     ends = np.cumsum([size, *header.payload_sizes]).tolist()
@@ -123,8 +118,8 @@ def parts_of(blob: bytes) -> tuple[Header, list[bytes]]:
 
 def fuzz_payload(blob: bytes, random: Random) -> str:
     """True header, damaged payloads: heads (codes, index) as often as sub-streams."""
-    header, payloads = parts_of(blob)
-    if header.transform is None:
+    header, payloads = opened(blob)
+    if not isinstance(header.fields, TransformFields):
         return "raw"
     for _ in range(random.randint(1, 2)):
         stage = random.randrange(len(payloads))
@@ -136,15 +131,15 @@ def fuzz_payload(blob: bytes, random: Random) -> str:
             grown = head + len(payloads[stage]) - len(payload)
             payloads[stage] = max(grown, 0).to_bytes(4, "little") + payloads[stage][4:]
     sizes = tuple(len(payload) for payload in payloads)
-    decode(replace(header, transform=replace(header.transform, stage_bytes=sizes)), payloads, random)
+    decode(replace(header, fields=replace(header.fields, stage_bytes=sizes)), payloads, random)
     return "decoded"
 
 
 def fuzz_alone(blob: bytes, random: Random) -> str:
     """One damaged stage unpacked by itself into columns and back, as a store does (FORMAT.md section 10)."""
-    header, payloads = parts_of(blob)
-    fields = header.transform
-    if fields is None:
+    header, payloads = opened(blob)
+    fields = header.fields
+    if not isinstance(fields, TransformFields):
         return "raw"
     chunk = empty_chunk(fields, header.layout)
     stage = random.randint(1, len(payloads))

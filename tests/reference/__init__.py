@@ -4,7 +4,7 @@ It imports nothing of mmip_gpu; it reads the tables of
 rules/tokens/builtin_codes.h as text.
 """
 
-from .bits import CorruptError, TruncatedError
+from .bits import CorruptError, TruncatedError, UnsupportedError
 from .codes import Tables, load_tables
 from .coefficients import Coefficients
 from .container import Header
@@ -17,6 +17,7 @@ __all__ = [
     "Header",
     "Tables",
     "TruncatedError",
+    "UnsupportedError",
     "decode",
     "decode_coefficients",
     "encode",

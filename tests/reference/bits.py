@@ -9,6 +9,10 @@ class CorruptError(ValueError):
     """The bytes break a rule of FORMAT.md."""
 
 
+class UnsupportedError(ValueError):
+    """The bytes are of a version or a kind that this decoder does not know."""
+
+
 class TruncatedError(CorruptError):
     """The bytes end early."""
 

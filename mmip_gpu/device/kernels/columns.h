@@ -19,6 +19,7 @@ struct ColumnsItem {
     int32_t count, stage;                    // columns of a cell; stage 1: classes and DCs
     int32_t image, masked;                   // whether stage 1 is that of a DC image; has columns of a mask
     int32_t low, high;                       // AC positions of a cell
+    MMIP_FIELDS(columns, size, count, stage, image, masked, low, high)
 };
 
 struct ReadColumnsKernel {
@@ -37,6 +38,7 @@ struct ReadColumnsKernel {
         uint64_t* mask;                      // a word a slice of a cell; hidden: 1 for cells that are masked as a whole
         uint8_t* hidden;
         uint8_t* refused;                    // by superblock, zeroed: 1 where no chunk decodes to the columns
+        MMIP_FIELDS(groups, batch, items, modes, classes, dcs, counts, positions, values, mask, hidden, refused)
     };
     struct Shared {
         SuperblockCells cells;
@@ -219,9 +221,9 @@ private:
     }
 
     static MMIP_RULE int64_t place(const DecodeItem& item, const DecodeTile& tile, int raster) {
-        const int slice = tile.ay * tile.ax;
+        const int slice = tile.size[1] * tile.size[2];
         return sample_place(item.size, tile.plane, tile.cell[0] + raster / slice - item.origin[0],
-                            tile.cell[1] + raster / tile.ax % tile.ay - item.origin[1], tile.cell[2] + raster % tile.ax - item.origin[2]);
+                            tile.cell[1] + raster / tile.size[2] % tile.size[1] - item.origin[1], tile.cell[2] + raster % tile.size[2] - item.origin[2]);
     }
 };
 

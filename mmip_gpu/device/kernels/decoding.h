@@ -13,6 +13,7 @@ namespace mmip {
 struct DepthTables {
     TokenBlock blocks[kModeCount];
     const uint16_t* scan[kModeCount];
+    MMIP_FIELDS(blocks, scan)
 };
 
 // A chunk, or a box of its tiles, at one scale and number of stages. Of columns (columns.h) the output is in cells, not in samples.
@@ -36,6 +37,9 @@ struct DecodeItem {
     uint32_t steps[kMaxClasses][3];          // in 1/256, by component
     int32_t recon[kMaxClasses][4];           // 0, d1, d2, d3
     uint8_t reversible[kMaxClasses];
+    MMIP_FIELDS(shape, origin, size, scaled, image_origin, image_size, samples, image, tables, depth, scale, stages,
+                class_count, components, type, offset, minimum, maximum, padded, padding, dc_unit, corrected, error, continues,
+                cuts, steps, recon, reversible)
 };
 
 struct DecodeTile {
@@ -47,25 +51,31 @@ struct DecodeTile {
     int64_t first_group;                     // of the groups that synthesize the tile
     int64_t image;                           // index of the DC image's tile; -1: none
     int32_t item, order;                     // order: first entry of the coding order
-    int32_t az, ay, ax, component;
+    int32_t size[3];                         // cells on z, y, x
+    int32_t component;
 
-    MMIP_RULE int cells() const { return az * ay * ax; }
+    MMIP_RULE int cells() const { return size[0] * size[1] * size[2]; }
+
+    MMIP_FIELDS(plane, cell, base, spans, tokens, room, frame, first_group, image, item, order, size, component)
 };
 
 struct DecodeState {
     uint64_t bit;                            // of the sub-stream, where the next reader begins
     int64_t tokens;                          // so far
     int32_t status, stage;                   // stage in which the status arose
+    MMIP_FIELDS(bit, tokens, status, stage)
 };
 
 struct SubstreamBytes {
     const uint8_t* data;
     uint64_t bytes;
+    MMIP_FIELDS(data, bytes)
 };
 
 struct StageCodes {
     CodeTables dc, headers, tokens;
     int8_t weights[16];                      // of the DC prediction; 11 of them
+    MMIP_FIELDS(dc, headers, tokens, weights)
 };
 
 // Of all decoding kernels.
@@ -105,6 +115,10 @@ struct DecodeParams {
     MMIP_RULE TokenSpan list(const DecodeTile& tile, const DecodeItem&, int coding, int n) const {
         return spans[tile.spans + static_cast<int64_t>(n) * tile.cells() + coding];
     }
+
+    MMIP_FIELDS(groups, count, stage, items, tiles, states, image_states, substreams, codes, orders, merges, places,
+                left_offsets, group_tiles, dc, classes, modes, mask, spans, tokens, density, magnitudes, palettes, values,
+                errors, frames)
 };
 
 // The indices of a block as an encoder holds them: all stages in one list.
@@ -137,6 +151,8 @@ struct CodedParams {
         const int64_t first = tile.tokens + static_cast<int64_t>(coding) * cell_coefficients(item.depth);
         return {positions + first, values + first, counts[tile.base + coding]};
     }
+
+    MMIP_FIELDS(groups, items, tiles, group_tiles, dc, classes, modes, mask, counts, positions, values)
 };
 
 MMIP_RULE void put_sample(void* samples, int type, int64_t at, int32_t value) {

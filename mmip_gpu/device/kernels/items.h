@@ -1,5 +1,5 @@
 // What a batch of chunks is made of, and where a group finds its part of it.
-// Values: arrays of chunks, payloads (a stage of a chunk), tiles and block tables in the executor's memory; device/batches.py lays
+// Values: arrays of chunks, payloads (a stage of a chunk), tiles and block tables in the executor's memory; device/tables/batches.py lays
 // them out. Implements FORMAT.md section 3 (tiles, superblocks, coding order). Indices of samples and cells are 64 bits.
 #pragma once
 
@@ -13,6 +13,7 @@ struct ChunkItem {
     int32_t cuts[16];                        // AC positions of a cell before which the stages end, 0 for stage 1
     uint32_t steps[8][3];                    // by class and component, in 1/256
     int64_t first_payload;                   // of stage 1; those of the later stages follow
+    MMIP_FIELDS(depth, stages, classes, components, cuts, steps, first_payload)
 };
 
 struct PayloadItem {
@@ -20,6 +21,7 @@ struct PayloadItem {
     int64_t first_symbol;                    // in the histograms and words
     int64_t first_group;                     // of sub-streams that share a crc
     int64_t body;                            // where its sub-streams begin, in bytes of the output
+    MMIP_FIELDS(first_stream, streams, first_symbol, first_group, body)
 };
 
 struct TileItem {
@@ -32,14 +34,20 @@ struct TileItem {
     int64_t stream;                          // among the sub-streams of a stage of its chunk
     int64_t plane;
     int32_t chunk, component;
-    int32_t az, ay, ax;                      // cells
+    int32_t size[3];                         // cells on z, y, x
     int32_t reserved;
+
+    MMIP_RULE int cells() const { return size[0] * size[1] * size[2]; }
+
+    MMIP_FIELDS(first_cell, first_entry, first_span, first_superblock, first_run, cell, stream, plane, chunk, component, size,
+                reserved)
 };
 
 struct BlockItem {
     int32_t cells, count;                    // cells == 0: the mode does not exist
     const uint16_t* order;                   // see BlockTable of passes/layout.h
     const uint16_t* neighbours;
+    MMIP_FIELDS(cells, count, order, neighbours)
 };
 
 struct Batch {
@@ -54,6 +62,8 @@ struct Batch {
     MMIP_RULE const PayloadItem& payload(const ChunkItem& chunk, int stage) const { return payloads[chunk.first_payload + stage - 1]; }
     // Whether stage 2 goes on in the sub-streams of stage 1: the chunk is a DC image.
     MMIP_RULE bool is_dc_image(const ChunkItem& chunk) const { return payload(chunk, 2).streams == 0; }
+
+    MMIP_FIELDS(tile_count, tiles, chunks, payloads, blocks)
 };
 
 // The last of `count` items whose `first` is not above `at`; that of the first item is 0.
@@ -79,16 +89,16 @@ MMIP_RULE int superblocks_along(int cells, int size) { return (cells + size - 1)
 
 MMIP_RULE int superblocks_of(const TileItem& t, int depth) {
     const int width = superblock_width(depth);
-    return superblocks_along(t.az, superblock_depth(depth)) * superblocks_along(t.ay, width) * superblocks_along(t.ax, width);
+    return superblocks_along(t.size[0], superblock_depth(depth)) * superblocks_along(t.size[1], width) * superblocks_along(t.size[2], width);
 }
 
 // The superblock of this index (raster order) in a tile.
 MMIP_RULE SuperblockPlace superblock_at(const TileItem& t, int depth, int index) {
     const int height = superblock_depth(depth), width = superblock_width(depth);
-    const int nx = superblocks_along(t.ax, width), ny = superblocks_along(t.ay, width);
+    const int nx = superblocks_along(t.size[2], width), ny = superblocks_along(t.size[1], width);
     const int z = index / (nx * ny) * height, y = index / nx % ny * width, x = index % nx * width;
-    const int dz = smaller_of(height, t.az - z), dy = smaller_of(width, t.ay - y);
-    return {z, y, x, z * t.ay * t.ax + dz * (y * t.ax + dy * x)};
+    const int dz = smaller_of(height, t.size[0] - z), dy = smaller_of(width, t.size[1] - y);
+    return {z, y, x, z * t.size[1] * t.size[2] + dz * (y * t.size[2] + dy * x)};
 }
 
 constexpr int kMostCells = superblock_cells(1);
@@ -116,11 +126,11 @@ struct SuperblockCells {
         for (int i = 0; i <= k; ++i) {
             const CellOffset o = superblock_cell(i, depth);
             before += inside ? 1 : 0;
-            inside = i < cells && s.z + o.z < t.az && s.y + o.y < t.ay && s.x + o.x < t.ax;
+            inside = i < cells && s.z + o.z < t.size[0] && s.y + o.y < t.size[1] && s.x + o.x < t.size[2];
         }
         const CellOffset o = superblock_cell(k, depth);
         place[k] = inside ? s.first + before : -1;
-        raster[k] = ((s.z + o.z) * t.ay + s.y + o.y) * t.ax + s.x + o.x;
+        raster[k] = ((s.z + o.z) * t.size[1] + s.y + o.y) * t.size[2] + s.x + o.x;
         mode[k] = inside && modes != nullptr ? modes[t.first_cell + place[k]] : 0;
         count[k] = inside && counts != nullptr && mode[k] != kModePalette ? counts[t.first_cell + place[k]] : 0;
     }

@@ -1,10 +1,12 @@
 // A kernel as a list of phases with barriers between them: on a GPU every lane runs a phase and waits, on the CPU a loop runs
 // the lanes of a phase one after the other, so that the CPU runs, and tests, the very indexing of the GPU (design section 3).
 // Values: a kernel K has Params (plain pointers and numbers), Shared (scratch of a group), kLanes, kPhases, and
-// `template <int phase> static void run(const Params&, Shared&, int64_t group, int lane)`. Params hold `int64_t groups`.
+// `template <int phase> static void run(const Params&, Shared&, int64_t group, int lane)`. Params hold `int64_t groups`,
+// and say what they hold by MMIP_FIELDS, as the structs do that they point at.
 // Guarantees that a group runs all its phases in order; groups are independent of each other, in any order.
 #pragma once
 
+#include "rules/fields.h"
 #include "rules/format.h"
 
 // A part that several phases call: compiled once, or a kernel of many phases would grow too large.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "rules/coding/bitstream.h"
+#include "rules/fields.h"
 
 namespace mmip {
 
@@ -21,6 +22,7 @@ struct CodeTables {
     const uint32_t* fast;
     const LongCodes* longer;
     int alphabet, escape_bits;
+    MMIP_FIELDS(fast, longer, alphabet, escape_bits)
 };
 
 }  // namespace mmip

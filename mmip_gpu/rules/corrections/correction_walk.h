@@ -5,6 +5,7 @@
 
 #include "rules/corrections/correction_codes.h"
 #include "rules/corrections/correction_reader.h"
+#include "rules/fields.h"
 
 namespace MMIP_NS {
 
@@ -63,6 +64,8 @@ struct CorrectionState {
     MMIP_RULE void finish(Sink& out) const {
         if (in_run != 0) out.run(run_class(before), run);
     }
+
+    MMIP_FIELDS(in_run, run, before)
 };
 
 // Walks samples first .. end - 1 of a tile, in raster order.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "rules/coding/bitstream.h"
+#include "rules/fields.h"
 #include "rules/padding/mask.h"
 
 namespace MMIP_NS {
@@ -14,6 +15,7 @@ constexpr int kMaskAbsent = -1;                              // kind where the c
 struct MaskCode {
     int32_t kind;
     uint32_t bytes;
+    MMIP_FIELDS(kind, bytes)
 };
 
 MMIP_RULE void put_mask_word(const MaskTile& tile, const MaskBuffer& frame, int word, uint64_t bits) {

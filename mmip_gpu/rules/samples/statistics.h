@@ -2,6 +2,7 @@
 // Values: samples of up to 32 bits, sums of 64. Host and device. The encoder's own: FORMAT.md section 1 stores what follows from it.
 #pragma once
 
+#include "rules/fields.h"
 #include "rules/format.h"
 
 namespace MMIP_NS {
@@ -19,6 +20,8 @@ struct Difference {
         squares += other.squares;
         largest = other.largest > largest ? other.largest : largest;
     }
+
+    MMIP_FIELDS(squares, largest)
 };
 
 }  // namespace MMIP_NS

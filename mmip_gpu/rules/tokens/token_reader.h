@@ -5,6 +5,7 @@
 
 #include "rules/blocks/blocks.h"
 #include "rules/coding/huffman.h"
+#include "rules/fields.h"
 #include "rules/tokens/symbols.h"
 
 namespace mmip {
@@ -15,6 +16,7 @@ constexpr int kMaxBlockCount = 4088;         // AC coefficients of the largest b
 struct Token {
     int32_t value;
     uint32_t position;                       // in the block's scan
+    MMIP_FIELDS(value, position)
 };
 
 struct TokenSpan {
@@ -22,11 +24,14 @@ struct TokenSpan {
     uint32_t count;
 
     MMIP_RULE Token operator[](uint32_t i) const { return first[i]; }
+
+    MMIP_FIELDS(first, count)
 };
 
 struct TokenBlock {
     int cells, z, y, x;                      // cells == 0: the mode does not exist
     const BlockPosition* positions;
+    MMIP_FIELDS(cells, z, y, x, positions)
 };
 
 // One AC sub-stream. Arrays per cell are in coding order unless said.

@@ -50,7 +50,7 @@ private:
     static MMIP_RULE float dc_value(const Params& p, const DecodeTile& tile, const DecodeItem& item, int raster) {
         int32_t dc;
         if (item.image != nullptr) {
-            const int z = raster / (tile.ay * tile.ax), y = raster / tile.ax % tile.ay, x = raster % tile.ax;
+            const int z = raster / (tile.size[1] * tile.size[2]), y = raster / tile.size[2] % tile.size[1], x = raster % tile.size[2];
             dc = item.image[sample_place(item.image_size, tile.plane, tile.cell[0] + z - item.image_origin[0],
                                          tile.cell[1] + y - item.image_origin[1], tile.cell[2] + x - item.image_origin[2])];
         } else {
@@ -61,7 +61,7 @@ private:
 
     // Stage 1 alone: the two lowest AC of an axis as the DCs before and after the cell let expect.
     static MMIP_RULE void expect_low(const Params& p, const DecodeTile& tile, const DecodeItem& item, int raster, float* block) {
-        const int sizes[3] = {tile.az, tile.ay, tile.ax}, apart[3] = {tile.ay * tile.ax, tile.ax, 1}, strides[3] = {kSlice, kPitch, 1};
+        const int sizes[3] = {tile.size[0], tile.size[1], tile.size[2]}, apart[3] = {tile.size[1] * tile.size[2], tile.size[2], 1}, strides[3] = {kSlice, kPitch, 1};
         const float own = dc_value(p, tile, item, raster);
         MMIP_UNROLL
         for (int axis = depth == 8 ? 0 : 1; axis < 3; ++axis) {

@@ -44,12 +44,12 @@ private:
         if (lane >= kCells) return;
         Cell& cell = s.cells[lane];
         cell.cells = 0;
-        if (status != kOk || superblock >= superblock_count(tile.az, tile.ay, tile.ax, depth)) return;
-        const SuperblockBox box = superblock_at(superblock, tile.az, tile.ay, tile.ax, depth);
+        if (status != kOk || superblock >= superblock_count(tile.size[0], tile.size[1], tile.size[2], depth)) return;
+        const SuperblockBox box = superblock_at(superblock, tile.size[0], tile.size[1], tile.size[2], depth);
         const CellOffset o = superblock_cell(lane, depth);
         if (!superblock_has(box, o)) return;
         cell.coding = coding_index(box, lane, depth);
-        cell.raster = ((box.z + o.z) * tile.ay + box.y + o.y) * tile.ax + box.x + o.x;
+        cell.raster = ((box.z + o.z) * tile.size[1] + box.y + o.y) * tile.size[2] + box.x + o.x;
         const int mode = item.stages > 1 ? p.modes[tile.base + cell.coding] : kMode8;
         const int cells = block_shape(mode, depth).cells;
         cell.mode = static_cast<int8_t>(mode);
@@ -100,7 +100,7 @@ private:
             const int cell_size = kCellSize / scale;
             const Cell& cell = Cells::cell_at(s, z * deep / depth, y / cell_size, x / cell_size);
             if (cell.cells == 0) continue;
-            const SuperblockBox box = superblock_at(superblock, tile.az, tile.ay, tile.ax, depth);
+            const SuperblockBox box = superblock_at(superblock, tile.size[0], tile.size[1], tile.size[2], depth);
             const int64_t from[3] = {(tile.cell[0] + box.z) * depth + z * deep, (tile.cell[1] + box.y) * kCellSize + y * scale,
                                      (tile.cell[2] + box.x) * kCellSize + x * scale};
             const int64_t at[3] = {from[0] / deep, from[1] / scale, from[2] / scale};

@@ -24,6 +24,7 @@ struct PlaceSuperblocksKernel {
         uint32_t* runs;                      // changed in place
         const uint32_t* palettes;            // bytes after the bits of stage 2, by tile; nullptr: none anywhere
         uint32_t* sizes;                     // out: bytes of the sub-streams; of DC images the bits before come in
+        MMIP_FIELDS(groups, batch, runs, palettes, sizes)
     };
     struct Shared {};
 
@@ -55,6 +56,7 @@ struct PlaceStreamsKernel {
         const uint32_t* sizes;
         int64_t* offsets;                    // out
         int64_t* totals;                     // out: bytes of the payload's sub-streams
+        MMIP_FIELDS(groups, batch, sizes, offsets, totals)
     };
     struct Shared {
         int64_t part[kLanes];
@@ -92,6 +94,7 @@ struct GroupCrcsKernel {
         const int64_t* offsets;
         const uint8_t* output;
         uint32_t* crcs;                      // out
+        MMIP_FIELDS(groups, payload_count, batch, sizes, offsets, output, crcs)
     };
     struct Shared {
         uint32_t crc[kLanes];

@@ -10,7 +10,7 @@ namespace mmip {
 
 MMIP_RULE CorrectionFrame correction_frame(const DecodeParams& p, const DecodeTile& tile) {
     const DecodeItem& item = p.items[tile.item];
-    const int64_t size[3] = {tile.az * static_cast<int64_t>(item.depth), tile.ay * int64_t{kCellSize}, tile.ax * int64_t{kCellSize}};
+    const int64_t size[3] = {tile.size[0] * static_cast<int64_t>(item.depth), tile.size[1] * int64_t{kCellSize}, tile.size[2] * int64_t{kCellSize}};
     const int64_t start[3] = {tile.cell[0] * item.depth, tile.cell[1] * kCellSize, tile.cell[2] * kCellSize};
     return {reinterpret_cast<int32_t*>(p.frames + tile.frame), least(size[0], item.shape[0] - start[0]), least(size[1], item.shape[1] - start[1]),
             least(size[2], item.shape[2] - start[2])};

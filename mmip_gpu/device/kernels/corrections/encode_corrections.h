@@ -20,6 +20,7 @@ struct CorrectedItem {
     int64_t body;                            // where its sub-streams begin, in bytes of the output
     int32_t type;                            // index of kSampleTypes
     int32_t error, minimum, maximum;
+    MMIP_FIELDS(original, decoded, shape, symbols, body, type, error, minimum, maximum)
 };
 
 struct CorrectedTile {
@@ -29,6 +30,8 @@ struct CorrectedTile {
     int32_t item;
 
     MMIP_RULE int64_t samples() const { return static_cast<int64_t>(size[0]) * size[1] * size[2]; }
+
+    MMIP_FIELDS(plane, first, frame, size, item)
 };
 
 struct CorrectionKernels {
@@ -47,6 +50,7 @@ struct CorrectionKernels {
         uint32_t* sizes;                     // bytes of the sub-streams
         const int64_t* offsets;              // of the sub-streams from their body
         uint32_t* output;                    // zeroed
+        MMIP_FIELDS(groups, items, tiles, frames, states, all_runs, counts, words, lane_bits, sizes, offsets, output)
     };
 
     static MMIP_RULE CorrectionFrame frame_of(const Params& p, const CorrectedTile& t) { return {p.frames + t.frame, t.size[0], t.size[1], t.size[2]}; }

@@ -11,6 +11,7 @@ namespace mmip {
 struct DcImageItem {
     int32_t* samples;                        // (planes, shape)
     int64_t shape[3];                        // cells of the chunk
+    MMIP_FIELDS(samples, shape)
 };
 
 struct DcImageKernel {
@@ -22,6 +23,7 @@ struct DcImageKernel {
         const DcImageItem* items;            // by chunk
         int32_t* dcs;
         int64_t* squares;                    // by tile
+        MMIP_FIELDS(groups, batch, items, dcs, squares)
     };
 
     // Calls use(DC, its sample) for the cells of the lane.
@@ -29,9 +31,9 @@ struct DcImageKernel {
     static MMIP_RULE void each(const Params& p, int64_t group, int lane, const Use& use) {
         const TileItem& t = p.batch.tiles[group];
         const DcImageItem& item = p.items[t.chunk];
-        const int cells = t.az * t.ay * t.ax;
+        const int cells = t.cells();
         for (int i = lane; i < cells; i += kLanes)
-            use(p.dcs[t.first_cell + i], item.samples[sample_place(item.shape, t.plane, t.cell[0] + i / (t.ay * t.ax), t.cell[1] + i / t.ax % t.ay, t.cell[2] + i % t.ax)]);
+            use(p.dcs[t.first_cell + i], item.samples[sample_place(item.shape, t.plane, t.cell[0] + i / (t.size[1] * t.size[2]), t.cell[1] + i / t.size[2] % t.size[1], t.cell[2] + i % t.size[2])]);
     }
 };
 

@@ -25,6 +25,7 @@ struct DcResidualsKernel {
         uint32_t* errors;                    // scratch
         int32_t* residuals;                  // out
         uint8_t* contexts;                   // out
+        MMIP_FIELDS(groups, batch, weights, dcs, classes, values, errors, residuals, contexts)
     };
     struct Shared {};
 
@@ -32,10 +33,10 @@ struct DcResidualsKernel {
     static MMIP_RULE void run(const Params& p, Shared&, int64_t group, int lane) {
         const TileItem& t = p.batch.tiles[group];
         const ChunkItem& chunk = p.batch.chunk_of(t);
-        const int cells = t.az * t.ay * t.ax;
+        const int cells = t.cells();
         for (int i = lane; i < cells; i += kLanes) {
             const int64_t cell = t.first_cell + i, step = chunk.steps[p.classes[cell]][t.component];
-            const CellPlace at{i / (t.ax * t.ay), i / t.ax % t.ay, i % t.ax, t.ay, t.ax};
+            const CellPlace at{i / (t.size[2] * t.size[1]), i / t.size[2] % t.size[1], i % t.size[2], t.size[1], t.size[2]};
             if constexpr (phase == 0) {
                 p.values[cell] = p.dcs[cell] * step;
             } else if constexpr (phase == 1) {
@@ -86,10 +87,12 @@ struct DcSymbols {
 
     template <class Sink>
     MMIP_RULE void walk(const TileItem& t, const ChunkItem& chunk, Sink& sink) const {
-        const int cells = t.az * t.ay * t.ax;
-        if (chunk.classes > 1) walk_classes(classes + t.first_cell, t.ay, t.ax, cells, chunk.classes, sink);
+        const int cells = t.cells();
+        if (chunk.classes > 1) walk_classes(classes + t.first_cell, t.size[1], t.size[2], cells, chunk.classes, sink);
         walk_dcs(residuals + t.first_cell, contexts + t.first_cell, cells, sink);
     }
+
+    MMIP_FIELDS(classes, residuals, contexts)
 };
 
 struct CountDcsKernel {
@@ -100,6 +103,7 @@ struct CountDcsKernel {
         Batch batch;
         DcSymbols symbols;
         Histograms histograms;
+        MMIP_FIELDS(groups, batch, symbols, histograms)
     };
     struct Shared {};
 
@@ -124,6 +128,7 @@ struct CountDcBitsKernel {
         const uint32_t* words;
         const MaskCode* codes;               // of the masks, which come first, by tile; nullptr: none anywhere
         uint32_t* sizes;                     // out: bytes of the sub-streams; of DC images bits, which others follow
+        MMIP_FIELDS(groups, batch, symbols, words, codes, sizes)
     };
     struct Shared {};
 
@@ -153,6 +158,7 @@ struct WriteDcsKernel {
         const MaskCode* codes;               // as above
         const int64_t* offsets;
         uint32_t* output;                    // zeroed
+        MMIP_FIELDS(groups, batch, symbols, words, codes, offsets, output)
     };
     struct Shared {};
 

@@ -21,6 +21,8 @@ struct LevelItem {
         const int64_t at = slice * room + (finer ? fine : coarse);
         return {values + at, weights + at, finer ? ny : (ny + 1) / 2, finer ? nx : (nx + 1) / 2};
     }
+
+    MMIP_FIELDS(values, weights, room, fine, coarse, ny, nx, count, first_group)
 };
 
 // From the finer level to the coarser (pull), or back (push).
@@ -31,6 +33,7 @@ struct SpreadKernel {
     struct Params {
         int64_t groups, item_count;
         const LevelItem* items;
+        MMIP_FIELDS(groups, item_count, items)
     };
     struct Shared {};
 
@@ -56,6 +59,7 @@ struct FillKernel {
         Batch batch;
         const PaddedItem* items;
         const uint64_t* mask;
+        MMIP_FIELDS(groups, batch, items, mask)
     };
     struct Shared {
         SuperblockCells cells;
@@ -174,6 +178,7 @@ struct SettleBlocksKernel {
         uint8_t* modes;
         uint16_t* counts;
         uint8_t* settled;                    // out: whether a cell is one of such a block, raster order
+        MMIP_FIELDS(groups, batch, hidden, modes, counts, settled)
     };
     struct Shared {
         SuperblockCells cells;
@@ -208,6 +213,7 @@ struct SettleDcsKernel {
         const uint8_t* classes;
         int64_t* values;                     // scratch: DCs in 1/256
         int32_t* dcs;
+        MMIP_FIELDS(groups, batch, settled, weights, classes, values, dcs)
     };
     struct Shared {};
 
@@ -215,7 +221,7 @@ struct SettleDcsKernel {
     static MMIP_RULE void run(const Params& p, Shared&, int64_t group, int lane) {
         const TileItem& t = p.batch.tiles[group];
         const ChunkItem& chunk = p.batch.chunk_of(t);
-        const int cells = t.az * t.ay * t.ax;
+        const int cells = t.cells();
         for (int i = lane; i < cells; i += phase == 0 ? kLanes : 1) {
             const int64_t cell = t.first_cell + i, step = chunk.steps[p.classes[cell]][t.component];
             if constexpr (phase == 0) {
@@ -223,7 +229,7 @@ struct SettleDcsKernel {
             } else {
                 if (lane > 0) return;
                 if (p.settled[cell] == 0) continue;
-                const CellPlace at{i / (t.ax * t.ay), i / t.ax % t.ay, i % t.ax, t.ay, t.ax};
+                const CellPlace at{i / (t.size[2] * t.size[1]), i / t.size[2] % t.size[1], i % t.size[2], t.size[1], t.size[2]};
                 p.dcs[cell] = static_cast<int32_t>(dc_prediction(p.values + cell, at, step, p.weights[t.chunk]));
                 p.values[cell] = p.dcs[cell] * step;
             }

@@ -29,6 +29,8 @@ struct PaddedItem {
     MMIP_RULE int64_t level_place(const TileItem& t, int depth, const CellOffset& cell) const {
         return (t.plane * grid(0, depth) + t.cell[0] + cell.z) * level_room + (t.cell[1] + cell.y) * grid(2, depth) + t.cell[2] + cell.x;
     }
+
+    MMIP_FIELDS(samples, filled, classes, values, weights, level_room, shape, type, padding, reversible, reserved)
 };
 
 // A cell of n slices has 64 n - 1 AC and a DC.
@@ -50,6 +52,7 @@ struct FindMasksKernel {
         const PaddedItem* items;
         uint64_t* mask;                      // out
         uint8_t* hidden;                     // out: 1 for cells that are masked as a whole, raster order of the tile
+        MMIP_FIELDS(groups, batch, items, mask, hidden)
     };
     struct Shared {
         SuperblockCells cells;
@@ -123,6 +126,7 @@ struct FrameMasksKernel {
         const uint64_t* mask;
         uint8_t* frames;
         MaskCode* codes;                     // out: without the bytes
+        MMIP_FIELDS(groups, batch, places, mask, frames, codes)
     };
     struct Shared {
         int32_t kinds[kLanes];               // of a part of the words, -1: none
@@ -132,7 +136,7 @@ struct FrameMasksKernel {
     template <int phase>
     static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
         const TileItem& t = p.batch.tiles[group];
-        const MaskTile tile{p.batch.chunk_of(t).depth, t.az, t.ay, t.ax};
+        const MaskTile tile{p.batch.chunk_of(t).depth, t.size[0], t.size[1], t.size[2]};
         const bool masked = p.places[group] >= 0;
         const uint64_t* words = p.mask + first_slice(t);
         if constexpr (phase == 0) {
@@ -157,7 +161,7 @@ struct MaskCodingKernel : RangeCodingKernel {
     };
 
     static MMIP_RULE MaskBuffer frame_of(const Batch& batch, const TileItem& t, uint8_t* frame) {
-        return MaskTile{batch.chunk_of(t).depth, t.az, t.ay, t.ax}.buffer(frame);
+        return MaskTile{batch.chunk_of(t).depth, t.size[0], t.size[1], t.size[2]}.buffer(frame);
     }
 };
 
@@ -168,6 +172,7 @@ struct CountMasksKernel : MaskCodingKernel {
         const int64_t* places;
         uint8_t* frames;
         MaskCode* codes;                     // out: bytes of the code
+        MMIP_FIELDS(groups, batch, places, frames, codes)
     };
 
     template <int phase>
@@ -188,6 +193,7 @@ struct WriteMasksKernel : MaskCodingKernel {
         const MaskCode* codes;
         const int64_t* offsets;
         uint32_t* output;                    // zeroed
+        MMIP_FIELDS(groups, batch, places, frames, codes, offsets, output)
     };
 
     template <int phase>

@@ -26,7 +26,7 @@ struct PaletteKernel : RangeCodingKernel {
         template <class Sink>
         MMIP_RULE void code(const TileItem& t, int depth, Shared& s, Sink& sink) const {
             RangeEncoder<Sink, PaletteModel> coder(sink, s.model);
-            const int cells = t.az * t.ay * t.ax;
+            const int cells = t.cells();
             bool any = false;
             for (int i = 0; i < cells; ++i) {
                 if (modes[t.first_cell + i] != kModePalette) continue;
@@ -37,6 +37,8 @@ struct PaletteKernel : RangeCodingKernel {
             }
             if (any) coder.finish();
         }
+
+        MMIP_FIELDS(modes, counts, positions, values)
     };
 };
 
@@ -46,6 +48,7 @@ struct CountPalettesKernel : PaletteKernel {
         Batch batch;
         Cells cells;
         uint32_t* palettes;                  // out: bytes of the tile's code
+        MMIP_FIELDS(groups, batch, cells, palettes)
     };
 
     template <int phase>
@@ -66,6 +69,7 @@ struct WritePalettesKernel : PaletteKernel {
         const uint32_t* sizes;               // of the sub-streams, which end with this code
         const int64_t* offsets;
         uint32_t* output;                    // zeroed
+        MMIP_FIELDS(groups, batch, cells, palettes, sizes, offsets, output)
     };
 
     template <int phase>

@@ -19,6 +19,7 @@ struct FinishItem {
     double step;
     int32_t type;                            // index of kSampleTypes
     int32_t offset, minimum, maximum;
+    MMIP_FIELDS(from, to, count, plane, first_group, step, type, offset, minimum, maximum)
 };
 
 struct FinishKernel {
@@ -27,6 +28,7 @@ struct FinishKernel {
         int64_t groups;
         const FinishItem* items;
         const int32_t* group_items;
+        MMIP_FIELDS(groups, items, group_items)
     };
     struct Shared {};
 

@@ -16,6 +16,7 @@ struct FloatRun {
     int32_t* indices;
     int64_t count;                           // at least 1
     double step, limit;
+    MMIP_FIELDS(samples, indices, count, step, limit)
 };
 
 struct FloatFindings {
@@ -27,6 +28,8 @@ struct FloatFindings {
         low = other.low < low ? other.low : low;
         high = other.high > high ? other.high : high;
     }
+
+    MMIP_FIELDS(wrong, low, high)
 };
 
 struct FloatIndexKernel {
@@ -36,6 +39,7 @@ struct FloatIndexKernel {
         int64_t groups;
         const FloatRun* items;
         FloatFindings* found;                // by run
+        MMIP_FIELDS(groups, items, found)
     };
     struct Shared {
         FloatFindings part[kLanes];
@@ -67,6 +71,7 @@ struct ColourItem {
     int64_t plane_samples, count;            // count: samples of all planes / 3
     int64_t first_group;
     int32_t type, offset;
+    MMIP_FIELDS(samples, components, plane_samples, count, first_group, type, offset)
 };
 
 struct ColourKernel {
@@ -75,6 +80,7 @@ struct ColourKernel {
     struct Params {
         int64_t groups, item_count;
         const ColourItem* items;
+        MMIP_FIELDS(groups, item_count, items)
     };
     struct Shared {};
 
@@ -110,6 +116,7 @@ struct CellClassItem {
     int64_t count;                           // cells of all planes
     int64_t first_group;
     int32_t depth, channels;
+    MMIP_FIELDS(voxels, cells, shape, count, first_group, depth, channels)
 };
 
 struct CellClassKernel {
@@ -118,6 +125,7 @@ struct CellClassKernel {
     struct Params {
         int64_t groups, item_count;
         const CellClassItem* items;
+        MMIP_FIELDS(groups, item_count, items)
     };
     struct Shared {};
 

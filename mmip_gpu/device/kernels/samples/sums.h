@@ -14,6 +14,7 @@ struct SampleRun {
     int64_t count;                           // at least 1
     int32_t type;                            // index of kSampleTypes
     int32_t reserved;
+    MMIP_FIELDS(samples, others, count, type, reserved)
 };
 
 struct Statistics {
@@ -25,6 +26,8 @@ struct Statistics {
         low = other.low < low ? other.low : low;
         high = other.high > high ? other.high : high;
     }
+
+    MMIP_FIELDS(sum, low, high)
 };
 
 // Lanes take every kLanes-th sample; one joins what they found. Own has Sum, of<T>(run, lane).
@@ -37,6 +40,7 @@ struct RunKernel {
         int64_t groups;
         const SampleRun* items;
         Sum* sums;
+        MMIP_FIELDS(groups, items, sums)
     };
     struct Shared {
         Sum part[kLanes];

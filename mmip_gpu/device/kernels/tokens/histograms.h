@@ -11,10 +11,12 @@ constexpr int kHeaderSymbols = kHeaderClasses * kHeaderAlphabet;   // of a paylo
 
 // Copies of the histograms keep groups that count at the same time apart; a later kernel adds them.
 struct Histograms {
-    uint32_t* counts;
+    uint32_t* bins;
     int64_t copies, symbols;
 
-    MMIP_RULE uint32_t* of(const PayloadItem& payload, int64_t group) const { return counts + group % copies * symbols + payload.first_symbol; }
+    MMIP_RULE uint32_t* of(const PayloadItem& payload, int64_t group) const { return bins + group % copies * symbols + payload.first_symbol; }
+
+    MMIP_FIELDS(bins, copies, symbols)
 };
 
 // Adds up the copies of the histograms. One group = kLanes symbols.
@@ -25,6 +27,7 @@ struct SumHistogramsKernel {
         int64_t groups;
         Histograms histograms;
         uint32_t* sums;
+        MMIP_FIELDS(groups, histograms, sums)
     };
     struct Shared {};
 
@@ -33,7 +36,7 @@ struct SumHistogramsKernel {
         const int64_t symbol = group * kLanes + lane;
         if (symbol >= p.histograms.symbols) return;
         uint32_t sum = 0;
-        for (int64_t copy = 0; copy < p.histograms.copies; ++copy) sum += p.histograms.counts[copy * p.histograms.symbols + symbol];
+        for (int64_t copy = 0; copy < p.histograms.copies; ++copy) sum += p.histograms.bins[copy * p.histograms.symbols + symbol];
         p.sums[symbol] = sum;
     }
 };

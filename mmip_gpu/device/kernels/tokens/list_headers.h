@@ -15,7 +15,7 @@ constexpr uint16_t kNoHeader = 0xffff;       // of a cell at which no header sta
 MMIP_RULE int header_class_at(const uint32_t* densities, const SuperblockCells& cells, const TileItem& t, const ChunkItem& chunk, int k, int stage) {
     const CellOffset o = superblock_cell(k, chunk.depth);
     const SuperblockPlace place = superblock_at(t, chunk.depth, cells.index);
-    const int64_t cell = chunk.stages - 1, row = t.ax * cell, slice = t.ay * row;
+    const int64_t cell = chunk.stages - 1, row = t.size[2] * cell, slice = t.size[1] * row;
     const uint32_t* at = densities + t.first_span + cells.raster[k] * cell + stage - 2;
     uint32_t sum = 0;
     int neighbours = 0;
@@ -34,6 +34,7 @@ struct HeaderClassesKernel {
         Batch batch;
         const uint32_t* densities;
         uint8_t* header_classes;             // out: coding order, by stage
+        MMIP_FIELDS(groups, batch, densities, header_classes)
     };
     struct Shared {
         SuperblockCells cells;
@@ -69,6 +70,7 @@ struct ListHeadersKernel {
         const uint32_t* densities;
         uint16_t* headers;                   // out: class * kHeaderAlphabet + symbol by stage, or kNoHeader
         Histograms histograms;
+        MMIP_FIELDS(groups, batch, modes, nonzeros, densities, headers, histograms)
     };
     struct Shared {
         SuperblockCells cells;

@@ -26,6 +26,7 @@ struct ListTokensKernel {
         uint16_t* nonzeros;                  // out: of the block that covers the cell, by stage
         uint32_t* densities;                 // out: raster order, by stage
         Histograms histograms;
+        MMIP_FIELDS(groups, batch, modes, counts, positions, values, tokens, nonzeros, densities, histograms)
     };
     struct Shared {
         SuperblockCells cells;

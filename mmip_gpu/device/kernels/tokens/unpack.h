@@ -30,6 +30,7 @@ struct CrcGroup {
     int64_t first_tile, stage;
     int32_t tiles;
     uint32_t crc;
+    MMIP_FIELDS(data, bytes, first_tile, stage, tiles, crc)
 };
 
 // Several lanes take a piece of a group each; one joins what they found.
@@ -40,6 +41,7 @@ struct CrcKernel {
         int64_t count;                       // of CrcGroup
         const CrcGroup* items;
         DecodeState* states;
+        MMIP_FIELDS(groups, count, items, states)
     };
     struct Shared {
         uint32_t crcs[kLanes];
@@ -79,7 +81,7 @@ struct MaskKernel : EntropyKernel {
         if (i >= p.count || p.states[i].status != kOk || p.items[p.tiles[i].item].padded == 0) return;
         const DecodeTile& tile = p.tiles[i];
         BitReader bits(p.substreams[i].data, p.substreams[i].bytes);
-        const int status = read_mask(bits, {p.items[tile.item].depth, tile.az, tile.ay, tile.ax}, s.models[lane], p.frames + tile.frame,
+        const int status = read_mask(bits, {p.items[tile.item].depth, tile.size[0], tile.size[1], tile.size[2]}, s.models[lane], p.frames + tile.frame,
                                      p.mask + 8 * tile.base);
         fail(p.states[i], status != kOk && bits.overrun() ? static_cast<int>(kStatusTruncated) : status, 1);
         p.states[i].bit = bits.position;
@@ -104,7 +106,7 @@ struct FirstStageKernel : EntropyKernel {
         if (state.status != kOk) return;
         BitReader bits(p.substreams[i].data, p.substreams[i].bytes, state.bit);
         const StageCodes& codes = p.codes[tile.item];
-        DcJob job{tile.az, tile.ay, tile.ax, item.class_count, item.steps[0] + tile.component, 3, codes.dc, {}, p.classes + tile.base,
+        DcJob job{tile.size[0], tile.size[1], tile.size[2], item.class_count, item.steps[0] + tile.component, 3, codes.dc, {}, p.classes + tile.base,
                   p.dc + tile.base, p.values + tile.base, p.errors + tile.base};
         for (int k = 0; k < kDcWeights; ++k) job.weights.of[k] = codes.weights[k];
         int status = read_dcs(job, bits);
@@ -147,7 +149,7 @@ struct TokenKernel : EntropyKernel {
         Token* tokens = p.tokens + tile.tokens;
         UnpackJob job{};
         job.data = p.substreams[i].data, job.bytes = p.substreams[i].bytes, job.first_bit = state.bit;
-        job.stage = stage, job.depth = item.depth, job.az = tile.az, job.ay = tile.ay, job.ax = tile.ax;
+        job.stage = stage, job.depth = item.depth, job.az = tile.size[0], job.ay = tile.size[1], job.ax = tile.size[2];
         job.low = item.cuts[stage - 2], job.high = item.cuts[stage - 1];
         job.raster = p.orders + tile.order, job.merges = p.merges + tile.order;
         job.blocks = item.tables->blocks;

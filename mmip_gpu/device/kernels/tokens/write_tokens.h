@@ -33,6 +33,8 @@ struct ListedSymbols {
         const int header = headers[span];
         if (header != kNoHeader) put_header(out, words[payload.first_symbol + header], header % kHeaderAlphabet, nonzeros[span]);
     }
+
+    MMIP_FIELDS(modes, counts, positions, values, tokens, nonzeros, headers, words)
 };
 
 struct CountTokenBitsKernel {
@@ -43,6 +45,7 @@ struct CountTokenBitsKernel {
         Batch batch;
         ListedSymbols symbols;
         uint32_t* runs;                      // out: bits of the superblock by stage
+        MMIP_FIELDS(groups, batch, symbols, runs)
     };
     struct Shared {
         SuperblockCells cells;
@@ -94,6 +97,7 @@ struct WriteTokensKernel {
         const uint32_t* runs;                // bits of the sub-stream before the superblock, by stage
         const int64_t* offsets;              // of the sub-streams from their body
         uint32_t* output;                    // zeroed
+        MMIP_FIELDS(groups, batch, symbols, runs, offsets, output)
     };
     struct Shared {
         SuperblockCells cells;

@@ -1,0 +1,50 @@
+"""Write the pages that state measured figures from the rows in benchmarks/results, or compare them.
+
+    python benchmarks/measured.py           writes what differs, and names it
+    python benchmarks/measured.py --check   writes nothing; status 1 where a page differs from its rows
+
+Written whole: mmip_gpu/docs/measured.md, and rivals.md, lossless.md and near_lossless.md beside the rows. Written in
+part, between `<!-- NAME -->` and `<!-- end -->`: README.md, cluster.md, progressive.md, the plug-in's README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pages.blocks import BLOCKS, PAGE, filled
+from pages.page import measured_page
+from studies import HERE, RESULTS, read_rows
+
+from mmip_gpu.bench.report import lossless_report, near_lossless_report, rivals_report
+
+ROOT = HERE.parent
+REPORTS = {"rivals": rivals_report, "lossless": lossless_report, "near_lossless": near_lossless_report}
+
+
+def written() -> dict[Path, str]:
+    """Every page that states figures of rows, with the text that it should have."""
+    pages = {RESULTS / f"{name}.md": report(read_rows(name)) for name, report in REPORTS.items()}
+    pages[ROOT / PAGE] = measured_page()
+    for name, blocks in BLOCKS.items():
+        pages[ROOT / name] = filled((ROOT / name).read_text(), blocks)
+    return pages
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or compare; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare without writing")
+    check = parser.parse_args(arguments).check
+    differing = {path: text for path, text in written().items() if not path.exists() or path.read_text() != text}
+    for path, text in differing.items():
+        if not check:
+            path.write_text(text)
+        print(f"{path.relative_to(ROOT)} {'differs from its rows' if check else 'written'}")
+    return 1 if check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""measured.md as a whole, in the order of its sections."""
+
+from __future__ import annotations
+
+from pages.bits import bits_section, images_table, lossless_section, near_lossless_section
+from pages.capabilities import TITLE, capabilities_section
+from pages.sections import SECTIONS
+from pages.speed import hurting_section, profile_section, rates_section, scaling_section, speed_section
+from pages.stores import dask_jobs_section, viewers_section, volumes_section, zarr_codecs_section
+from pages.targets import bounds_section, phantom_section
+from pages.text import anchor, bullets, paragraph
+
+MAKERS = {
+    "bits": bits_section,
+    "rates": rates_section,
+    "speed": speed_section,
+    "profile": profile_section,
+    "lossless": lossless_section,
+    "near_lossless": near_lossless_section,
+    "volumes": volumes_section,
+    "phantom": phantom_section,
+    "zarr_codecs": zarr_codecs_section,
+    "dask_jobs": dask_jobs_section,
+    "scaling": scaling_section,
+    "viewers": viewers_section,
+    "bounds": bounds_section,
+    "hurting": hurting_section,
+}
+
+
+def measured_page() -> str:
+    """The text of measured.md."""
+    contents = [section.title for section in SECTIONS.values()] + [TITLE]
+    parts = [
+        "# What was measured\n",
+        paragraph(
+            "`python benchmarks/measured.py` writes this page, and the figures of README.md, cluster.md,",
+            "progressive.md and of the plug-in's README, from the rows in",
+            "[benchmarks/results](../../benchmarks/results). Whoever has new rows runs it; nobody types a figure. A",
+            "test compares pages and rows. Each section names the command that measures its rows, and where they were",
+            "measured: a commit that ends in `-dirty` had changes that were not committed yet. The machine has two",
+            "cores that other work shares. **No GPU has run any of this**: there are no rows of one yet",
+            "([GPU_NOTES.md](../../benchmarks/GPU_NOTES.md)).",
+        ),
+        bullets(*(f"[{title}](#{anchor(title)})" for title in contents)),
+        "## Test images\n",
+        paragraph(
+            "Our built-in codes were trained on other images (`benchmarks/split.json`). Which variants of the format",
+            "to keep was decided on these, though: expect a little less on images of your own. Stacks give one slice,",
+            "large volumes their middle slices. No image comes with this repository: `MMIP_DATA` names the folder that",
+            "holds them. The phantoms are made by the package.",
+        ),
+        images_table(),
+    ]
+    return "\n".join([*parts, *(make() for make in MAKERS.values()), capabilities_section()])

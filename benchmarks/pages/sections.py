@@ -1,0 +1,80 @@
+"""The sections of measured.md: title, row file and command of each; images by the names that readers know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studies import read_rows
+
+from mmip_gpu.bench.measure import Row
+from pages.text import anchor, paragraph
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section: its title, its file of rows, the script that measures them."""
+
+    title: str
+    rows: str
+    script: str
+
+    @property
+    def command(self) -> str:
+        """What measures the rows."""
+        return f"python benchmarks/{self.script}"
+
+
+SECTIONS = {
+    "bits": Section("Bits at equal PSNR", "rivals", "rivals.py"),
+    "rates": Section("Rates at equal PSNR", "rivals", "rivals.py"),
+    "speed": Section("Speed on one core and on two", "speed", "speed.py"),
+    "profile": Section("Where the time goes", "profile", "speed.py"),
+    "lossless": Section("Lossless", "lossless", "lossless.py"),
+    "near_lossless": Section("Largest error bounded", "near_lossless", "near_lossless.py"),
+    "volumes": Section("Whole volumes into a store", "volumes", "volumes.py"),
+    "phantom": Section("Against the system before this one", "phantom", "phantom.py"),
+    "zarr_codecs": Section("Inside Zarr", "zarr_codecs", "zarr_codecs.py"),
+    "dask_jobs": Section("On a Dask cluster", "dask_jobs", "dask_jobs.py"),
+    "scaling": Section("Time and memory by size", "scaling", "scaling.py"),
+    "viewers": Section("Viewers and other readers", "viewers", "viewers.py"),
+    "bounds": Section("Whether targets are met", "bounds", "bounds.py"),
+    "hurting": Section("Images that are made to be slow", "hurting", "hurting.py"),
+}
+
+IMAGES = {
+    "em_isbi_train": "EM",
+    "micro_bbbc034_aics": "fluorescence",
+    "nema_ct1": "CT slice",
+    "nema_mr1": "MR slice",
+    "nema_rg3": "chest X-ray",
+    "ct_ge_head_4mm": "head CT",
+    "mr_uih_t1_brain": "brain MR",
+    "mr_uih_t1_brain, 22 times": "brain MR, 22 times",
+    "niivue_chris_t1": "T1 head",
+    "niivue_ct_avm": "CT angiogram",
+    "phantom2d": "phantom, 2D",
+    "phantom3d": "phantom, 3D",
+}
+
+
+def rows_of(section: str) -> list[Row]:
+    """The rows that a section is made from."""
+    return read_rows(SECTIONS[section].rows)
+
+
+def link(section: str, text: str, page: str = "") -> str:
+    """A link to a section of measured.md, from that page itself or from one that knows it as `page`."""
+    return f"[{text}]({page}#{anchor(SECTIONS[section].title)})"
+
+
+def _named(rows: list[Row], column: str) -> str:
+    return ", ".join(dict.fromkeys(row[column] for row in rows))
+
+
+def heading(section: str) -> str:
+    """Title, then the command, the rows, and where they were measured."""
+    found = SECTIONS[section]
+    rows = rows_of(section)
+    where = f"commit {_named(rows, 'commit')}, {_named(rows, 'date')}, {_named(rows, 'cpu')}"
+    file = f"[{found.rows}.csv](../../benchmarks/results/{found.rows}.csv)"
+    return f"## {found.title}\n\n" + paragraph(f"`{found.command}` measures these: {len(rows)} rows, {file}; {where}.")

@@ -1,0 +1,84 @@
+"""The loss fields of a header: what was asked for and what was reached (FORMAT.md section 1).
+
+Values: a LossRecord on one side, its bytes on the other. Measuring is left to the codecs.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmip_gpu.config import MODES
+from mmip_gpu.container.field_reader import FieldReader, expect
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["UNKNOWN_ERROR", "LossRecord", "reached_bound"]
+
+
+UNKNOWN_ERROR = 2**32 - 1
+_LOSS = struct.Struct("<BdBiiQI")
+_FLOAT_LOSS = struct.Struct("<BdBffdf")
+
+
+@dataclass(frozen=True)
+class LossRecord:
+    """What was asked for and what was reached (FORMAT.md section 1).
+
+    `sse` is the sum of squared errors over all samples, `max_error` the largest absolute error in sample units. Of
+    float32 samples `minimum`, `maximum` and `max_error` are binary32, and infinity stands for UNKNOWN_ERROR.
+    """
+
+    mode: str
+    requested: float
+    verified: bool
+    minimum: float
+    maximum: float
+    sse: float
+    max_error: float
+
+    @property
+    def largest(self) -> float | None:
+        """Largest absolute error; None where it is not known."""
+        return None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error
+
+    def psnr(self, samples: int) -> float:
+        """PSNR in dB on the data range; inf without error, -inf or nan where it is not defined."""
+        if self.sse == 0:
+            return math.inf
+        peak = self.maximum - self.minimum
+        return 10 * math.log10(peak * peak * samples / self.sse) if peak else -math.inf
+
+    def to_bytes(self, is_float: bool) -> bytes:
+        """The record as it stands in a header of such samples."""
+        record = _FLOAT_LOSS if is_float else _LOSS
+        mode, reached = MODES.index(self.mode), (self.minimum, self.maximum, self.sse, self.max_error)
+        return record.pack(mode, self.requested, self.verified, *reached)
+
+    @classmethod
+    def read(cls, reader: FieldReader, is_float: bool) -> Self:
+        """Take the record off a header of such samples."""
+        record = _FLOAT_LOSS if is_float else _LOSS
+        mode, requested, verified, low, high, sse, max_error = reader.take(record.format.lstrip("<"))
+        expect(mode < len(MODES), "mode", mode)
+        expect(math.isfinite(requested), "requested", requested)
+        expect(requested == 0 or MODES[mode] != "lossless", "requested", requested)
+        expect(verified <= 1, "verified", verified)
+        expect(low <= high and math.isfinite(low) and math.isfinite(high), "minimum and maximum", (low, high))
+        expect(sse >= 0 and math.isfinite(sse), "sse", sse)
+        expect(max_error >= 0, "max_error", max_error)
+        return cls(MODES[mode], float(requested), bool(verified), low, high, sse, max_error)
+
+
+def reached_bound(mode: str, psnr: float | None, max_error: float | None, ratio: float) -> float | None:
+    """What was reached of what a mode asks for, in its unit; None where that is not known, or infinite, or no number.
+
+    Examples
+    --------
+    >>> reached_bound("psnr", 50.2, 7, 12.5), reached_bound("quality", 50.2, 7, 12.5)
+    (50.2, None)
+    """
+    return {"psnr": psnr, "max_error": max_error, "ratio": ratio, "lossless": max_error}.get(mode)

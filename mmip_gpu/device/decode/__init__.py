@@ -1,0 +1,1 @@
+"""Decoding on a device: payload heads, sub-streams, synthesis, finishing."""

@@ -1,0 +1,1 @@
+"""Encoding on a device: samples, search, quantization, packing."""

@@ -1,0 +1,89 @@
+"""The transforms and choices of a batch: samples in the executor's memory to quantized coefficients.
+
+Values: Source per chunk in; Indices in the executor's memory, and sums per tile and class, out. Encoder side of
+FORMAT.md sections 2 to 5. Equal to the core at every effort, bit-exact and with plain rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, SEARCH_ROUGH
+from mmip_gpu.device.encode.search import Search
+from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
+from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.tables.batches import Batch
+from mmip_gpu.device.tables.indices import Indices
+from mmip_gpu.errors import InvalidArgument
+
+__all__ = ["Source", "analyze"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The samples of a chunk and, where there are several quality classes, the class of every cell (raster order).
+
+    Both are in the executor's memory; `offset` is subtracted from every sample.
+    """
+
+    planes: Array
+    cells: Array | None
+    offset: int
+
+
+def analyze(
+    batch: Batch, sources: Sequence[Source], rounding: int, search: int, passes: int = 1
+) -> tuple[Indices, Array]:
+    """Coefficients of a batch, and its sums: (tiles, classes, 7) of int64, as `Chunk.settle_sums` takes them.
+
+    Each pass after the first decides by the code lengths that the one before would write.
+
+    Raises
+    ------
+    InvalidArgument
+        Where the chunks differ in cell depth.
+    """
+    depths = {shape.plan.depth for shape in batch.shapes}
+    if len(depths) != 1:
+        raise InvalidArgument(f"cell depths {sorted(depths)} in one batch: expected one")
+    executor = batch.executor
+    indices = Indices(
+        modes=executor.empty(batch.cells, np.uint8),
+        classes=executor.empty(batch.cells, np.uint8),
+        dcs=executor.empty(batch.cells, np.int32),
+        counts=executor.empty(batch.cells, np.uint16),
+        positions=executor.empty(batch.entries, np.uint16),
+        values=executor.empty(batch.entries, np.int32),
+    )
+    items = _source_items(batch, sources, rounding, search)
+    by_lengths = Search(batch) if search >= SEARCH_ROUGH else None
+    for done in range(passes):
+        sums_of_class = struct_dtype("IndexSums").itemsize // 8
+        sums = executor.zeros((batch.tiles.size, MAX_CLASSES, sums_of_class), np.int64)
+        arrays = {"sources": items, "sums": sums, **vars(indices)}
+        addresses = {name: executor.address(array) for name, array in arrays.items()}
+        if by_lengths is None:
+            kernel = "analyze_planes" if depths == {1} else "analyze_volumes"
+            executor.launch(kernel, groups=batch.superblocks, **batch.addresses(), **addresses)
+            continue
+        if done:
+            by_lengths.learn(indices)
+        by_lengths.run(**addresses)
+    return indices, sums
+
+
+def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> Array:
+    address = batch.executor.address
+    items = np.zeros(len(sources), struct_dtype("SampleItem"))
+    for item, source, shape in zip(items, sources, batch.shapes, strict=True):
+        item["samples"] = address(source.planes)
+        item["classes"] = 0 if source.cells is None else address(source.cells)
+        item["shape"], item["type"] = shape.layout.volume, SAMPLE_TYPES[source.planes.dtype]
+        item["offset"], item["rounding"] = source.offset, rounding
+        item["dc_unit"] = DC_IMAGE_UNIT if shape.plan.dc_image else 1
+        item["search"] = search
+        item["reversible"] = shape.reversible_bits
+    return batch.executor.upload(items)

@@ -1,0 +1,123 @@
+"""Encoding arrays on a device: where the samples lie decides how they get there.
+
+Values: arrays of the host or of a device in, encodings in host memory out; planning is the caller's. Arrays of the host
+go through several lanes (overlap.py), those of a device are coded on the caller's stream; the steps of the searches of
+a batch share launches (lockstep.py), and so do its final encodings. A batch takes a part of the memory that is free:
+`SAMPLE_BYTES` for each sample, and its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+
+from mmip_gpu.arguments import check_dtype, checked_array
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.device.encode.roi_classes import device_classes
+from mmip_gpu.device.encode.trial_samples import DeviceSamples, Question, answered, encoded_together
+from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.lockstep import in_lock_step
+from mmip_gpu.device.run.placement import is_on_device
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.analyzed import Analyzed
+from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.roi import roi_classes
+
+__all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays"]
+
+SAMPLE_BYTES = 24  # entries, tokens, their places, colour, decoded samples
+
+Sampler = Callable[[Any, str | None], Samples]
+"""From ``roi=`` and ``axes=`` to the samples of an array, with the classes of their voxels."""
+
+Planner = Callable[[Sampler], tuple[Trial, ChunkPlan]]
+"""From samples to their plan."""
+
+
+def encode_arrays(
+    items: Sequence[Any], planner: Planner, threads: int, executor: Executor | None = None
+) -> list[Encoded]:
+    """Encodings of arrays, each by the plan that is found for it; `executor` is that of the current CUDA device.
+
+    Raises
+    ------
+    BackendUnavailable
+        Without CuPy, a driver or a device.
+    InvalidArgument
+        For arrays of another device, or of a dtype that is not coded.
+    """
+    executor = CudaExecutor() if executor is None else executor
+    held = [i for i, item in enumerate(items) if is_on_device(item)]
+    given = [i for i, item in enumerate(items) if not is_on_device(item)]
+
+    def adopted(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
+        return _encode_held(lane, [_adopted(executor, items[i]) for i in batch], planner, threads)
+
+    def uploaded(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
+        return _encode_held(lane, lane.upload([checked_array(items[i]) for i in batch]), planner, threads)
+
+    found: dict[int, Encoded] = {}
+    for places, work, lanes in ((held, adopted, 1), (given, uploaded, min(KERNEL_LANES, max(len(given), 1)))):
+        batches = cut_batches(places, lambda i: _size_of(items[i]), budget(executor, lanes))
+        found.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
+    return [found[i] for i in range(len(items))]
+
+
+def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[Array]:
+    """Containers of arrays, as arrays of uint8 on the current CUDA device; errors are those of `encode_arrays`.
+
+    Their bytes pass the host, where heads are made: as many as were coded, not as many as the samples have.
+    """
+    executor = CudaExecutor()
+    encoded = encode_arrays(items, planner, threads, executor)
+    return [executor.upload(np.frombuffer(one.to_bytes(), np.uint8)) for one in encoded]
+
+
+def _encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads: int) -> list[Encoded]:
+    """Encodings of arrays in the memory of a lane's executor, whose plans are searched for together."""
+    ended: WeakSet[Trial] = WeakSet()
+
+    def sampler(array: Array, ask: Callable[[Question], Analyzed]) -> Sampler:
+        def samples(roi: Any, axes: str | None) -> Samples:
+            letters = PlaneLayout.of(array.shape, axes).axes
+            if array.size == 0:
+                empty = np.empty(array.shape, array.dtype)
+                return HostSamples(empty, roi_classes(None if is_on_device(roi) else roi, empty, letters))
+            return DeviceSamples(lane, array, device_classes(lane.executor, roi, array, letters), threads, ask)
+
+        return samples
+
+    def search(array: Array, ask: Callable[[Question], Analyzed]) -> tuple[Trial, ChunkPlan]:
+        trial, plan = planner(sampler(array, ask))
+        ended.add(trial)
+        return trial, plan
+
+    def answer(questions: list[Question]) -> list[Analyzed]:
+        for trial in ended:  # what it holds, others go on without; it would keep all that shared launches with it
+            trial.forget()
+        return answered(questions)
+
+    planned = in_lock_step([partial(search, array) for array in arrays], answer, lane.executor.here())
+    return encoded_together([trial for trial, _ in planned], [plan for _, plan in planned])
+
+
+def _adopted(executor: Executor, data: Any) -> Array:
+    array = executor.adopt(data)
+    check_dtype(np.dtype(array.dtype))
+    return array
+
+
+def _size_of(item: Any) -> int:
+    """Device memory that coding an array takes, about."""
+    shape, dtype = getattr(item, "shape", None), getattr(item, "dtype", None)
+    if shape is None or dtype is None:
+        shape, dtype = np.shape(item), np.asarray(item).dtype
+    samples = int(np.prod([int(n) for n in shape], dtype=np.int64))
+    return samples * (SAMPLE_BYTES + int(getattr(dtype, "itemsize", 4)))

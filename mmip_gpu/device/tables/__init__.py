@@ -1,0 +1,1 @@
+"""Tables of a batch that encoding and decoding share: chunks, tiles, indices."""

@@ -1,0 +1,26 @@
+"""The quantized chunks of a batch, as encoding and decoding share them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmip_gpu.device.run.executors import Array
+
+__all__ = ["Indices"]
+
+
+@dataclass
+class Indices:
+    """The quantized chunks of a batch.
+
+    Per cell: `modes` and `counts` (of the entries of the block that starts there) in coding order of its tile, `dcs`
+    and `classes` in raster order of its tile. The entries of a block, `positions` and `values` in scan order, stand in
+    the room of its cells. There are palette cells only where the plan's search looks for them.
+    """
+
+    modes: Array
+    classes: Array
+    dcs: Array
+    counts: Array
+    positions: Array
+    values: Array

@@ -1,0 +1,1 @@
+"""How good a decoding is: errors, structural similarity, tables and pictures."""

@@ -1,0 +1,275 @@
+"""The Zarr group of a store: its attribute `mmip`, its arrays, and the bytes under their chunk keys.
+
+Values: a path or a Zarr store, bytes and JSON. Implements the group of FORMAT.md section 10 with Zarr's API.
+Guarantees that nothing is deleted that is not ours. Every failure of the store arrives as StoreError, whose message
+names the place. What the bytes mean is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import zarr
+from zarr.abc.store import RangeByteRequest, Store
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
+from zarr.storage import LocalStore, StorePath
+
+from mmip_gpu._core import MAX_STAGES
+from mmip_gpu.errors import StoreError
+from mmip_gpu.stage_arrays.stage_codec import StageCodec
+from mmip_gpu.store.group.grid import Coordinates
+from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
+from mmip_gpu.store.group.store_path import open_store_path, path_name, store_errors
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from zarr.storage import StoreLike
+
+    ZarrArray: TypeAlias = zarr.Array[Any]
+
+__all__ = [
+    "ATTRIBUTE",
+    "CLAIM",
+    "CORRECTIONS",
+    "RECORDS",
+    "Request",
+    "StageArray",
+    "StoreGroup",
+    "stage_name",
+]
+
+Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
+
+ATTRIBUTE = "mmip"
+RECORDS = "chunk"
+CORRECTIONS = "corrections"
+CLAIM = "mmip-claim"  # start of the key that a job holds while it writes
+_DIMENSIONS = ("plane", "z", "y", "x")
+
+
+@dataclass(frozen=True)
+class StageArray:
+    """The array of a stage: its name in the group, its shape, the shape of a chunk, its codec."""
+
+    name: str
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    codec: StageCodec
+
+
+def stage_name(stage: int) -> str:
+    """Name of a stage array in the group."""
+    return f"stage_{stage}"
+
+
+class StoreGroup:
+    """A group of a Zarr store.
+
+    Parameters
+    ----------
+    where : path or zarr StoreLike
+        A folder, a URL, a store or a StorePath.
+    read_only : bool
+        Whether it has to exist and nothing is written.
+    """
+
+    def __init__(self, where: StoreLike | os.PathLike[str], *, read_only: bool) -> None:
+        with store_errors(f"{where}"):
+            self._root = open_store_path(where, read_only)
+        self._is_own = not isinstance(where, StorePath | Store)
+        self._arrays: dict[str, ZarrArray] = {}
+
+    def __str__(self) -> str:
+        return path_name(self._root)
+
+    def attributes(self) -> dict[str, Any] | None:
+        """Read the attribute `mmip`; None where nothing is stored.
+
+        Raises
+        ------
+        StoreError
+            If the place holds something else.
+        """
+        store = self._root.store
+        if isinstance(store, LocalStore) and not store.root.exists():  # which looking would make
+            return None
+        with store_errors(f"{self}: cannot be read"):
+            try:
+                found = self._group().attrs.get(ATTRIBUTE)
+            except (FileNotFoundError, ValueError):  # no group, or metadata that zarr does not read
+                found = None
+            if found is None and self._holds_nothing():  # asked last: a web server lists nothing
+                return None
+        if not isinstance(found, Mapping):
+            raise StoreError(
+                f"{self}: expected an mmip store or an empty place, found something else; it is left alone"
+            )
+        return dict(found)
+
+    def set_attributes(self, value: Mapping[str, Any]) -> None:
+        """Write the attribute `mmip`, making the group if there is none."""
+        with store_errors(f"{self}: its attributes cannot be written"):
+            if self._holds_nothing():
+                zarr.create_group(self._root, zarr_format=3, attributes={ATTRIBUTE: dict(value)})
+                return
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Duplicate name", UserWarning)  # a zip keeps what was replaced
+                self._group().update_attributes({ATTRIBUTE: dict(value)})
+
+    def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
+        """Make the stage arrays and the records, those that are not there yet, before any task writes."""
+        delete_partial_files(self._root, CLAIM)
+        config: Any = {"write_empty_chunks": True}
+        with store_errors(f"{self}: its arrays cannot be made"):
+            group = self._group()
+            for array in arrays:
+                if array.name not in group:
+                    group.create_array(
+                        array.name,
+                        shape=array.shape,
+                        chunks=array.chunks,
+                        dtype="int32",
+                        fill_value=array.codec.fill_value,
+                        serializer=array.codec,
+                        filters=None,
+                        compressors=None,
+                        dimension_names=[*_DIMENSIONS, "column"][: len(array.shape)],
+                        config=config,
+                    )
+            if RECORDS not in group:
+                group.create_array(
+                    RECORDS,
+                    shape=(*counts, record_bytes),
+                    chunks=(1, 1, 1, 1, record_bytes),
+                    dtype="uint8",
+                    fill_value=0,
+                    filters=None,
+                    compressors=None,
+                    dimension_names=[*_DIMENSIONS, "byte"],
+                    config=config,
+                )
+
+    def erase_arrays(self) -> None:
+        """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
+        self._arrays.clear()
+        with store_errors(f"{self}: the earlier arrays cannot be deleted"):
+            found = self.names()
+            for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, MAX_STAGES + 1))]:
+                if name in found:
+                    sync((self._root / name).delete_dir())
+
+    def array(self, name: str) -> ZarrArray:
+        """One of the group's arrays."""
+        if name not in self._arrays:
+            with store_errors(f"{self}: the array {name} cannot be opened"):
+                found = zarr.open_array(self._root / name, mode=self._mode)
+                self._arrays[name] = found
+        return self._arrays[name]
+
+    def read(self, name: str, at: Coordinates, byte_range: tuple[int, int] | None = None) -> bytes | None:
+        """Bytes of a chunk, or some of them; None where it is absent."""
+        request = None if byte_range is None else RangeByteRequest(*byte_range)
+        with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
+            found = sync(self._key(name, at).get(default_buffer_prototype(), request))
+            return None if found is None else found.to_bytes()
+
+    def read_many(self, requests: Sequence[Request]) -> list[bytes | None]:
+        """Bytes of several chunks, or of ranges of them, all asked for at the same time.
+
+        A range that reaches past the end gives what there is. A store that knows no ranges may send all: it is cut.
+        """
+
+        async def read(name: str, at: Coordinates, byte_range: tuple[int, int] | None) -> bytes | None:
+            request = None if byte_range is None else RangeByteRequest(*byte_range)
+            with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
+                found = await self._key(name, at).get(prototype, request)
+            if found is None or byte_range is None:
+                return None if found is None else found.to_bytes()
+            start, stop = byte_range
+            return (found[start:stop] if len(found) > stop - start else found).to_bytes()
+
+        async def read_all() -> list[bytes | None]:
+            return list(await asyncio.gather(*(read(*request) for request in requests)))
+
+        prototype = default_buffer_prototype()
+        for name, _, _ in requests:
+            self.array(name)  # opened here: the loop that reads must not wait for itself
+        return sync(read_all())
+
+    def size(self, name: str, at: Coordinates) -> int | None:
+        """Bytes of a chunk; None where it is absent."""
+        key = self._key(name, at)
+        with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
+            try:
+                return sync(key.store.getsize(key.path))
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, at: Coordinates, data: bytes) -> None:
+        """Store the bytes of a chunk."""
+        buffer = default_buffer_prototype().buffer.from_bytes(data)
+        with store_errors(f"{self}: chunk {at}, {name} cannot be written"):
+            sync(self._key(name, at).set(buffer))
+
+    def delete(self, name: str, at: Coordinates) -> None:
+        """Remove a chunk."""
+        with store_errors(f"{self}: chunk {at}, {name} cannot be deleted"):
+            sync(self._key(name, at).delete())
+
+    def close(self) -> None:
+        """End writing; a zip is a whole file from here on. A store that was handed in stays open."""
+        if self._is_own:
+            with store_errors(f"{self}: it cannot be closed"):
+                self._root.store.close()
+
+    @property
+    def can_claim(self) -> bool:
+        """Whether keys can be taken away again; a zip file, which one process writes, cannot."""
+        return self._root.store.supports_deletes
+
+    def read_key(self, key: str) -> bytes | None:
+        """Bytes under a key of the group that is no chunk; None where it is absent."""
+        with store_errors(f"{self}: {key} cannot be read"):
+            found = sync((self._root / key).get(default_buffer_prototype()))
+            return None if found is None else found.to_bytes()
+
+    def write_key(self, key: str, data: bytes) -> None:
+        """Store bytes under a key of the group that is no chunk."""
+        buffer = default_buffer_prototype().buffer.from_bytes(data)
+        with store_errors(f"{self}: cannot be written"):
+            sync((self._root / key).set(buffer))
+
+    def delete_key(self, key: str) -> None:
+        """Remove a key of the group that is no chunk."""
+        with store_errors(f"{self}: {key} cannot be deleted"):
+            sync((self._root / key).delete())
+
+    def names(self) -> set[str]:
+        """Arrays and other keys that the group holds now."""
+        with store_errors(f"{self}: cannot be listed"):
+            return sync(names_in(self._root))
+
+    @property
+    def _mode(self) -> Any:
+        return "r" if self._root.read_only else "r+"
+
+    def _holds_nothing(self) -> bool:
+        """Whether the group has no keys but a claim, which comes before the first of them."""
+        if sync((self._root / "zarr.json").get(default_buffer_prototype())) is not None:
+            return False
+        return all(name.startswith(CLAIM) for name in self.names())
+
+    def _group(self) -> zarr.Group:
+        return zarr.open_group(self._root, mode=self._mode, zarr_format=3, use_consolidated=False)
+
+    def _key(self, name: str, at: Coordinates) -> StorePath:
+        metadata: Any = self.array(name).metadata
+        key: str = metadata.encode_chunk_key((*at, 0)[: len(metadata.shape)])
+        return self._root / name / key

@@ -1,0 +1,1 @@
+"""A writing job: its arguments, its plan, its tasks, and their samples and classes."""

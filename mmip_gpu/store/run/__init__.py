@@ -1,0 +1,1 @@
+"""Runners of tasks: threads, a device, a cluster."""

@@ -1,0 +1,1 @@
+"""Stores for viewers: pyramids, exports, and images over HTTP."""

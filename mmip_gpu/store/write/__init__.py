@@ -1,0 +1,1 @@
+"""Writing, checking, repairing and fetching stores."""

@@ -1,0 +1,90 @@
+"""The coded chunk of kind 1, put together from its payloads.
+
+Values: an analysis, or payloads and what was made on a device, in; Encoded out. Encoder side of FORMAT.md section 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.header import Header, TransformHeader
+from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.payload import head_crc
+from mmip_gpu.container.transform_fields import TransformFields
+from mmip_gpu.raw import encode_raw
+from mmip_gpu.transform.analysis import Analysis
+from mmip_gpu.transform.corrections import encode_corrections
+from mmip_gpu.transform.loss import loss_record, measured_error
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.volume.axes import PlaneLayout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CodedParts", "assemble", "transform_header", "unless_raw_is_smaller"]
+
+
+@dataclass(frozen=True)
+class CodedParts:
+    """What coding has made of samples: payloads (the corrections last), offset, reconstruction points by class.
+
+    `dc_recon` are those of the DC image, None without one.
+    """
+
+    payloads: Sequence[bytes]
+    offset: int
+    recon: Sequence[Sequence[int]]
+    dc_recon: tuple[int, int, int] | None = None
+
+
+def assemble(analysis: Analysis, plan: ChunkPlan, *, allow_raw: bool) -> Encoded:
+    """Pack the stages, make corrections, measure the loss; `plan` is that of the analysis but for what comes after it.
+
+    With `allow_raw` a chunk that would grow is kept as it is.
+    """
+    chunk, prepared, payloads = analysis.chunk, analysis.prepared, list(analysis.payloads())
+    decoded = None
+    if plan.correction is not None:
+        decoded = analysis.take_decoded()
+        payloads.append(encode_corrections(chunk, prepared.planes, decoded, plan.correction, prepared.threads))
+    elif plan.config.verify:
+        decoded = analysis.decoded()
+    reached = None
+    if decoded is not None:
+        reached = measured_error(prepared.original, decoded, plan.config.step, prepared.threads)
+    array = prepared.array
+    loss = loss_record(plan, array.size, prepared.limits, sum(analysis.errors), reached)
+    parts = CodedParts(payloads, analysis.offset, chunk.recon, chunk.dc_recon if plan.dc_image else None)
+    header = transform_header(parts, plan, array.dtype.name, prepared.layout, loss)
+    encoded = Encoded(header, tuple(payloads))
+    return unless_raw_is_smaller(encoded, lambda: encode_raw(array, plan)) if allow_raw else encoded
+
+
+def transform_header(
+    parts: CodedParts, plan: ChunkPlan, dtype: str, layout: PlaneLayout, loss: LossRecord
+) -> TransformHeader:
+    """Header of a chunk of kind 1."""
+    fields = TransformFields(
+        depth=plan.depth,
+        tile_log2=plan.tile_log2,
+        offset=parts.offset,
+        recon=tuple((d[0], d[1], d[2]) for d in parts.recon),
+        reversible=plan.reversible,
+        steps=plan.steps,
+        cuts=plan.cuts,
+        stage_bytes=tuple(len(p) for p in parts.payloads),
+        stage_crcs=tuple(head_crc(p) for p in parts.payloads),
+        correction=plan.correction,
+        padding=plan.padding,
+        dc_image=parts.dc_recon,
+    )
+    return Header(dtype, layout, plan.colour, loss, fields, plan.config.step)
+
+
+def unless_raw_is_smaller(encoded: Encoded, raw: Callable[[], Encoded]) -> Encoded:
+    """A coded chunk, or what `raw` makes where the samples as they are take fewer bytes."""
+    header = encoded.header
+    return raw() if encoded.size > header.raw_bytes + len(header.to_bytes()) else encoded

@@ -1,0 +1,67 @@
+"""Which bytes of its payloads a decode of kind 1 reads.
+
+Values: a header, what is held of payloads, what is wanted, in; byte ranges out. Implements FORMAT.md sections 3 (tiles)
+and 6 (head, index, groups) for readers of parts. Guarantees that decoding touches no byte outside of these ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmip_gpu.container.byte_ranges import Span
+from mmip_gpu.container.codec import PayloadSpan, ReadHeld, Wanted
+from mmip_gpu.container.header import TransformHeader
+from mmip_gpu.container.payload import stated_head_bytes
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.transform.groups import groups_of_region, read_groups
+from mmip_gpu.transform.tiled_region import TiledRegion
+
+__all__ = ["needed_stages", "transform_extent"]
+
+_HEAD, _HEAD_PER_SUBSTREAM = 2048, 3  # typical size of a head: codes, then index and crcs
+
+
+def needed_stages(header: TransformHeader, wanted: Wanted) -> int:
+    """Stages that a decode has to read.
+
+    Raises
+    ------
+    InvalidArgument
+        For more stages than there are.
+    """
+    fields = header.fields
+    count = len(fields.stage_bytes)
+    if wanted.stages is not None and wanted.stages > count:
+        raise InvalidArgument(f"stages={wanted.stages}: expected at most {count}, the stages of this data")
+    limit = {8: 1, 4: 2, 2: len(fields.cuts)}.get(wanted.scale, count)
+    return min(count if wanted.stages is None else int(wanted.stages), limit)
+
+
+def transform_extent(header: TransformHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
+    """Byte ranges that a decode reads, and whether these are all: of a payload whose head is not held, its head's.
+
+    Raises
+    ------
+    TruncatedData, CorruptData
+        For a head that is not the one that the header names.
+    """
+    guess = _HEAD + _HEAD_PER_SUBSTREAM * header.fields.substreams(header.layout)
+    spans: list[PayloadSpan] = []
+    every: list[Sequence[Span]] = []
+    for stage, size in enumerate(header.payload_sizes[: needed_stages(header, wanted)], 1):
+        start = read_held(stage, 0, min(4, size))
+        head_bytes = min(guess if start is None else max(stated_head_bytes(start), 4), size)
+        head = read_held(stage, 0, head_bytes)
+        spans.append((stage, 0, head_bytes))
+        if start is not None and head is not None:
+            every.append(read_groups(header, stage, size, np.frombuffer(head, np.uint8))[0])
+    if len(every) < len(spans):
+        return spans, False
+    if TiledRegion.of(header, wanted.scale, wanted.region).samples == 0:
+        return [], True
+    groups = groups_of_region(header, wanted.scale, wanted.region)
+    for stage, of_stage in enumerate(every, 1):
+        spans += [(stage, *span) for span in (of_stage if groups is None else [of_stage[g] for g in groups])]
+    return spans, True

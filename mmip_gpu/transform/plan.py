@@ -1,0 +1,266 @@
+"""From what was asked (CodecConfig) to what the encoder does to every chunk of an array (ChunkPlan).
+
+Values: a configuration, the data range and probe chunks in; step sizes, cell depth, tiles and stage cuts out.
+Encoder side of FORMAT.md sections 1, 3 and 5. A plan holds for all chunks of an array, so that they share one codec.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu._core import MAX_STEP, MIN_STEP, SEARCH_FAST, SEARCH_FULL, SEARCH_ROUGH, STEP_ONE
+from mmip_gpu.config import CodecConfig, Quality
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import DEEP_LIMIT
+
+__all__ = [
+    "QUARTER",
+    "ChunkPlan",
+    "class_steps",
+    "initial_step",
+    "mean_offset",
+    "probe_region",
+    "quality_steps",
+    "quarter_regions",
+    "sample_step",
+    "spread_probe",
+    "tile_log2",
+]
+
+_WHOLE_PROBE = 2**18
+QUARTER = (1, 7, 10, 12)  # of 16 parts: each on another row, column and place (row xor column) on further axes
+_PART_UNIT = 32  # parts are joined on multiples of it, so that no block spans two
+_PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
+_PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI steps
+# What an error of one unit in a component does to the squared error of R, G and B together.
+_COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
+_RATIO_LEVELS = 500  # of the data range, where the search of a ratio starts
+_LOW_RATE, _LOWEST_RATE = 0.4, 0.1  # bits a sample
+
+
+# Effort: how block modes and indices are chosen (Search of rules/format.h), and in how many passes.
+_EFFORTS = {1: (SEARCH_FAST, 1), 2: (SEARCH_ROUGH, 1), 3: (SEARCH_FULL, 2)}
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """How every chunk of an array is coded.
+
+    `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
+    ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
+    `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one.
+    """
+
+    config: CodecConfig
+    axes: str
+    colour: bool
+    depth: int
+    tile_log2: tuple[int, int, int]
+    cuts: tuple[int, ...]
+    steps: tuple[tuple[int, ...], ...]
+    reversible: tuple[int, ...]
+    padding: int | None = None
+    correction: int | None = None
+    dc_image: bool = False
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every class is bit-exact."""
+        return all(self.reversible)
+
+    @property
+    def search(self) -> tuple[int, int]:
+        """(how the encoder chooses, in how many passes); bit-exact blocks leave nothing to decide."""
+        return _EFFORTS[1 if self.lossless else self.config.effort]
+
+    @property
+    def background_step(self) -> float:
+        """Step of the background, in sample units (before the scales of colour components)."""
+        return self.class_step(0)
+
+    def class_step(self, index: int) -> float:
+        """Step of a class, in sample units (before the scales of colour components)."""
+        return sample_step(self.steps[index], self.colour)
+
+    def with_step(self, step: float) -> ChunkPlan:
+        """The same plan with another background step (modes that search it)."""
+        steps, reversible = class_steps(self.config, len(self.steps), self.colour, step)
+        return replace(self, steps=steps, reversible=reversible)
+
+    def exact(self) -> ChunkPlan:
+        """The same plan with every class bit-exact."""
+        steps = tuple((STEP_ONE,) * len(row) for row in self.steps)
+        return replace(self, steps=steps, reversible=(1,) * len(steps), correction=None, dc_image=False)
+
+    def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
+        """The same plan with the steps of each lossy class multiplied (mode quality)."""
+        steps = tuple(
+            row if exact else tuple(_fixed_step(s * factor / STEP_ONE) for s in row)
+            for row, exact, factor in zip(self.steps, self.reversible, factors, strict=True)
+        )
+        return replace(self, steps=steps)
+
+
+def sample_step(row: Sequence[int], colour: bool) -> float:
+    """Step of a class in sample units, of those of its components in 1/256.
+
+    Examples
+    --------
+    >>> sample_step((640,), False), round(sample_step((148, 362, 296), True), 2)
+    (2.5, 1.0)
+    """
+    return row[0] / STEP_ONE / (_COMPONENT_SCALES[0] if colour else 1.0)
+
+
+def quality_steps(quality: float) -> tuple[int, int]:
+    """(background step, ROI step) of the seed's rule.
+
+    Examples
+    --------
+    >>> quality_steps(10)
+    (44, 11)
+    """
+    base = max(1, round(220 / quality))
+    return 2 * base, max(1, base // 2)
+
+
+def initial_step(config: CodecConfig, data_range: float) -> float:
+    """Background step: as asked for, of the quality rule, or what plain rounding at high rate needs for the PSNR."""
+    if config.mode == "quality":
+        return float(quality_steps(config.value)[0])
+    if config.mode == "qstep":
+        return config.index_step
+    if config.mode == "psnr":
+        return math.sqrt(12.0) * max(data_range, 1) / 10 ** (config.value / 20)
+    return max(data_range / _RATIO_LEVELS, 1.0) if config.mode == "ratio" else 1.0
+
+
+def class_steps(
+    config: CodecConfig, classes: int, colour: bool, background: float
+) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
+    """Steps in 1/256 and reversible flags of all classes, for this background step."""
+    steps, flags = [], []
+    for index in range(classes):
+        step = background if index == 0 else _roi_step(config, config.class_quality(index), background)
+        exact = config.exact or step is None
+        flags.append(int(exact))
+        steps.append(_component_steps(None if exact else step, colour))
+    return tuple(steps), tuple(flags)
+
+
+def _roi_step(config: CodecConfig, quality: Quality | None, background: float) -> float | None:
+    """Step of a ROI class; None means bit-exact."""
+    if quality == "lossless":
+        return None
+    if quality is not None and not isinstance(quality, str):
+        return float(quality_steps(quality)[1])
+    if config.mode == "quality":
+        return float(quality_steps(config.value)[1])
+    return background / _PSNR_ROI_FACTOR
+
+
+def _component_steps(step: float | None, colour: bool) -> tuple[int, ...]:
+    """Steps in 1/256 of a grey plane or of Y, Co, Cg, so that all components add equal error to R, G, B."""
+    if step is None:
+        return (STEP_ONE,) * (3 if colour else 1)
+    return tuple(_fixed_step(step * s) for s in (_COMPONENT_SCALES if colour else (1.0,)))
+
+
+def _fixed_step(step: float) -> int:
+    """A step in 1/256, within the format's limits."""
+    return int(min(max(round(step * STEP_ONE), MIN_STEP), MAX_STEP))
+
+
+def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tuple[int, int, int]:
+    """Tiles of 16,384 samples, 65,536 or 262,144 at low rates, so that the index stays under 1 % (design D8)."""
+    size = (bits_per_sample < _LOW_RATE) + (bits_per_sample < _LOWEST_RATE)
+    if depth == 8:
+        return ((1, 2, 2), (2, 2, 3), (3, 3, 3))[size]
+    if volume[0] > 1:
+        return ((2, 3, 3), (2, 4, 4), (2, 5, 5))[size]
+    return ((0, 4, 4), (0, 5, 5), (0, 6, 6))[size]
+
+
+def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
+    """All of a small array; of others the middle: 512 x 512 or 32 x 128 x 128 samples of one plane, all channels."""
+    if layout.samples <= _WHOLE_PROBE:
+        return tuple(slice(0, n) for n in layout.shape)
+    region = []
+    sizes = _PROBE_SAMPLES[3 if layout.volume[0] > 1 else 2]
+    for axis, n in zip(layout.axes, layout.shape, strict=True):
+        size = n if axis == "c" else min(n, sizes.get(axis, 1))
+        start = (n - size) // 2 // 8 * 8
+        region.append(slice(start, start + size))
+    return tuple(region)
+
+
+def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
+    """As many samples of a large array as `probe_region` has, in 16 parts that are spread over all axes.
+
+    The middle alone may be unlike the rest (the inside of a head). Parts stand on a grid of 4 x 4 on y and x, at four
+    places on other axes; those of `QUARTER` are at another one on each axis.
+    """
+    region = probe_region(layout)
+    lengths = {a: s.stop - s.start for a, s in zip(layout.axes, region, strict=True)}
+    if math.prod(lengths.values()) == layout.samples or not {"y", "x"} <= lengths.keys():
+        return [region]
+    if any(lengths[a] % (4 * _PART_UNIT) for a in "yx"):
+        return [region]
+    return _spread(layout, lengths | {a: lengths[a] // 4 for a in "yx"})
+
+
+def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
+    """About a quarter of an array in four parts of its y and x; all of it where they are too short for that."""
+    lengths = dict(zip(layout.axes, layout.shape, strict=True))
+    y, x = (lengths.get(a, 1) for a in "yx")
+    part_y = max(y // 4 // _PART_UNIT * _PART_UNIT, min(y, _PART_UNIT))
+    part_x = max(y * x // (16 * max(part_y, 1)) // _PART_UNIT * _PART_UNIT, _PART_UNIT)
+    if 8 * part_y * part_x > y * x or not {"y", "x"} <= lengths.keys():
+        return [tuple(slice(0, n) for n in layout.shape)]
+    parts = _spread(layout, lengths | {"y": part_y, "x": part_x})
+    return [parts[i] for i in QUARTER]
+
+
+def _spread(layout: PlaneLayout, lengths: dict[str, int]) -> list[tuple[slice, ...]]:
+    """16 regions of these lengths, around the middles of what they stand for on each axis."""
+    regions = []
+    for row, column in product(range(4), range(4)):
+        places = {"y": row, "x": column}
+        region = []
+        for axis, n in zip(layout.axes, layout.shape, strict=True):
+            middle = n * (2 * places.get(axis, row ^ column) + 1) // 8
+            unit = 8 if axis in "zyx" else 1
+            start = min(max(middle - lengths[axis] // 2, 0), n - lengths[axis]) // unit * unit
+            region.append(slice(start, start + lengths[axis]))
+        regions.append(tuple(region))
+    return regions
+
+
+def sample_offset(planes: NDArray[Any], statistics: tuple[int, int, int]) -> int:
+    """The rounded mean, which every sample has subtracted; `statistics` are the sum and range of the planes.
+
+    Of indices of float32 samples as near to it as keeps the differences of 3D blocks within +-2^17.
+    """
+    total, low, high = statistics
+    mean = mean_offset(total, planes.size)
+    if planes.dtype != np.int32 or high - low > 2 * DEEP_LIMIT:
+        return mean
+    return min(max(mean, high - DEEP_LIMIT), low + DEEP_LIMIT)
+
+
+def mean_offset(total: int, samples: int) -> int:
+    """The mean of integer samples of this sum, rounded half up.
+
+    Examples
+    --------
+    >>> mean_offset(-5, 2)
+    -2
+    """
+    return (2 * total + samples) // (2 * samples)

@@ -1,0 +1,97 @@
+"""Making the plan of an array: one that is at hand, or one that a job reads from a source.
+
+Values: a configuration and a PlanReader in, a ChunkPlan out.
+Encoder decisions only: nothing here is part of the format. Every decision is a function of the data alone, so that
+bytes do not depend on the machine. The planner makes its choices on a probe, and matches the steps on it. Where the
+target holds for the whole array, the reader then matches them on more samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mmip_gpu.arguments import given_padding
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.choices import choose_cells, choose_dc_image, choose_padding
+from mmip_gpu.transform.planning.find_padding import PaddingCandidate, find_padding, may_hold_padding
+from mmip_gpu.transform.planning.match_probe import match_bound_and_padding, match_on_probe
+from mmip_gpu.transform.planning.plan_reader import PlanReader
+from mmip_gpu.volume.floats import fits_deep
+
+__all__ = ["make_plan"]
+
+
+def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None = None) -> ChunkPlan:
+    """Make the plan by which every chunk of an array is coded.
+
+    Parameters
+    ----------
+    config : CodecConfig
+        What was asked for.
+    reader : PlanReader
+        What reads the array.
+    data_range : float, optional
+        Range of the samples that a PSNR refers to; by default it is looked for where the target needs it.
+
+    Raises
+    ------
+    InvalidArgument
+        The padding value does not fit the samples, or no step reaches the target.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mmip_gpu.transform.planning.array_reader import ArrayReader
+    >>> from mmip_gpu.transform.planning.trial import Trial
+    >>> from mmip_gpu.volume.axes import PlaneLayout
+    >>> image = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    >>> reader = ArrayReader(Trial(image), PlaneLayout.of(image.shape))
+    >>> make_plan(CodecConfig("qstep", 4.0), reader).background_step
+    4.0
+    """
+    peak = _peak(config, reader, data_range)
+    config = _with_cells_that_fit(config, reader)
+    padding = _asked_padding(config, reader)
+    probe = reader.probe()
+    plan = choose_cells(config, probe, reader.layout.axes, reader.class_count, reader.colour, peak, padding)
+    plan, found = _with_found_padding(plan, reader)
+    allows_dc_image = reader.cut(plan)
+    if found is not None and config.mode == "max_error" and reader.refines_padding:
+        return match_bound_and_padding(plan, found.value, probe)
+    if allows_dc_image:
+        plan = choose_dc_image(plan, probe)
+    plan = match_on_probe(plan, probe)
+    return reader.match(plan, probe, peak)
+
+
+def _peak(config: CodecConfig, reader: PlanReader, data_range: float | None) -> float:
+    """Data range in whole samples or (of float32) steps; that of 1 sample unit where the target needs none."""
+    if data_range is None:
+        low, high = reader.limits() if config.mode in reader.ranged_modes else (0, 1)
+        data_range = high - low
+    return data_range / (config.step or 1.0)
+
+
+def _with_cells_that_fit(config: CodecConfig, reader: PlanReader) -> CodecConfig:
+    """The same with 2D cells, where the range of float32 samples excludes 3D ones and none are asked for."""
+    if config.step is None or config.cell_depth is not None or fits_deep(*reader.limits(), config.step):
+        return config
+    return replace(config, cell_depth=1)
+
+
+def _asked_padding(config: CodecConfig, reader: PlanReader) -> int | None:
+    """The padding value that was asked for, where a sample may have it."""
+    value = given_padding(config, reader.dtype, reader.colour)
+    return value if value is not None and reader.may_hold(value) else None
+
+
+def _with_found_padding(plan: ChunkPlan, reader: PlanReader) -> tuple[ChunkPlan, PaddingCandidate | None]:
+    """(the plan, with a padding value that was looked for and pays; the candidate that was tried)."""
+    if plan.config.padding != "auto" or not may_hold_padding(reader.dtype, reader.colour):
+        return plan, None
+    candidate = find_padding(reader.read, reader.layout, reader.known_padding)
+    if candidate is None:
+        return plan, None
+    chosen = choose_padding(plan, candidate.value, reader.trial(candidate.region))
+    return (chosen if reader.refines_padding else replace(plan, padding=chosen.padding)), candidate

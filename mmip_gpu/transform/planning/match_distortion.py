@@ -1,0 +1,198 @@
+"""Search of the steps that give a distortion: that of a PSNR, or that of the quality rule's plain rounding.
+
+Values: a plan, and the samples on which it is tried or a function that measures a plan, in; steps out.
+Encoder decisions only: nothing here is part of the format. Guarantees results that depend on the measured errors alone.
+Where it may be, the last plan that is measured is the one that is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.match_size import LARGEST_STEP, SMALLEST_STEP
+from mmip_gpu.transform.planning.trial import Trial
+
+__all__ = [
+    "SLOPE",
+    "QualityFactors",
+    "check_reached",
+    "decibels",
+    "match_quality",
+    "near_quality",
+    "near_step",
+    "quality_shares",
+    "search_step",
+]
+
+_TOLERANCE_DB = 0.1
+_ROUNDS = 10
+_SAME_SIDE = 2
+_SMALLEST_BRACKET = math.log10(1.004)
+# dB for a factor of ten in the step: typical, on the plateau of noise, and of plain rounding at high rates.
+SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 15.0, 1.0, 20.0
+_NEAR_ROUNDS, _NEAR_DB = 5, 0.4
+_FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
+_NEAR_FACTOR = 1e-6  # difference of logarithms, below which two factors tell no slope
+_MATCH_ROUNDS = 5
+_CLOSE, _AIM = 0.98, 0.992  # of the distortion that is allowed; 1 % is 0.04 dB
+_ERROR_SLOPE, _ERROR_SLOPES = 1.7, (1.0, 4.0)  # of log error over log step: typical, and what is believed
+_MARGIN = 0.97  # the seed's truncation to integers beats rounding by 0.05 dB where samples are clipped at 0
+
+
+@dataclass(frozen=True)
+class QualityFactors:
+    """Factors on the quality rule's steps, one a class, and how the distortion follows them.
+
+    `slopes` are those of log error over log factor, as far as they are known.
+    """
+
+    factors: tuple[float, ...]
+    slopes: tuple[float, ...]
+
+    @classmethod
+    def first(cls, classes: int) -> QualityFactors:
+        """What to begin with."""
+        return cls((_FIRST_FACTOR,) * classes, (_ERROR_SLOPE,) * classes)
+
+    def towards(self, shares: Sequence[float], last: QualityFactors | None, seen: Sequence[float]) -> QualityFactors:
+        """Factors that lead to the distortion that is allowed, from its shares that these and the last ones reach."""
+        factors, slopes = list(self.factors), list(self.slopes)
+        for c, share in enumerate(shares):
+            if share <= 0:
+                continue
+            here = math.log(self.factors[c]), math.log(share)
+            if last is not None and seen[c] > 0 and abs(here[0] - math.log(last.factors[c])) > _NEAR_FACTOR:
+                found = (here[1] - math.log(seen[c])) / (here[0] - math.log(last.factors[c]))
+                slopes[c] = min(max(found, _ERROR_SLOPES[0]), _ERROR_SLOPES[1])
+            factor = math.exp(here[0] + (math.log(_AIM) - here[1]) / slopes[c])
+            factors[c] = min(max(factor, _SURE_FACTOR), _LARGEST_FACTOR)
+        return QualityFactors(tuple(factors), tuple(slopes))
+
+
+def quality_shares(rule: ChunkPlan, trial: Trial, factors: Sequence[float]) -> list[float]:
+    """Share of the distortion allowed in each class that the rule's steps times these factors make; 0 of nothing.
+
+    Allowed is what plain rounding at the rule's steps makes: it is what the rule fixes (design D11).
+    """
+    allowed = trial.plain_errors(rule)
+    errors = trial.errors(rule.with_factors(factors))
+    return [e / (_MARGIN * a) if a > 0 else 0.0 for e, a in zip(errors, allowed, strict=True)]
+
+
+def near_quality(rule: ChunkPlan, trial: Trial, start: QualityFactors) -> QualityFactors:
+    """About the factors that `match_quality` finds: what it starts from on more samples."""
+    seen = quality_shares(rule, trial, start.factors)
+    near = start.towards(seen, None, ())
+    return near.towards(quality_shares(rule, trial, near.factors), start, seen)
+
+
+def match_quality(rule: ChunkPlan, trial: Trial, start: QualityFactors) -> ChunkPlan:
+    """The rule's plan with the steps that give each class the distortion that is allowed, from below.
+
+    A dead zone and larger blocks need other steps for the same distortion as plain rounding.
+    """
+    now, good = start, [_SURE_FACTOR] * len(start.factors)
+    last: tuple[QualityFactors | None, list[float]] = None, []
+    for _ in range(_MATCH_ROUNDS):
+        shares = quality_shares(rule, trial, now.factors)
+        good = [max(g, f) if s <= 1 else g for g, f, s in zip(good, now.factors, shares, strict=True)]
+        if all(s == 0 or _CLOSE <= s <= 1 for s in shares):
+            break
+        last, now = (now, shares), now.towards(shares, *last)
+    return rule.with_factors(good)
+
+
+def near_step(
+    plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = SLOPE
+) -> tuple[ChunkPlan, float]:
+    """(plan with about the step that reaches the PSNR, slope there): what `search_step` starts from on more samples."""
+    aim = plan.config.value + _TOLERANCE_DB / 2
+    step, last = _limited(plan.background_step), None
+    for _ in range(_NEAR_ROUNDS):
+        here = math.log10(step), decibels(peak, mean_error(plan.with_step(step)), aim + 60)
+        slope, last = _slope(last, here, slope), here
+        step = _limited(10 ** (here[0] + min(max((here[1] - aim) / slope, -0.5), 0.5)))
+        if abs(here[1] - aim) < _NEAR_DB:
+            break
+    return plan.with_step(step), slope
+
+
+def search_step(
+    plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = SLOPE
+) -> tuple[ChunkPlan, float]:
+    """(plan with the largest step, within 0.1 dB, that reaches the PSNR, slope there), from the plan's own step on.
+
+    Parameters
+    ----------
+    peak : float
+        Data range in whole samples or (of float32) steps.
+    mean_error : callable
+        Mean squared error that a plan gives.
+    slope : float
+        dB for a factor of ten in the step, as far as it is known.
+    """
+    target = plan.config.value
+    good, bad, last = (
+        None,
+        None,
+        None,
+    )  # (log step, dB): the largest step known to reach the target, the smallest known not
+    sides = 0  # how often in a row the same end of the bracket has moved
+    step = _limited(plan.background_step)
+    for _ in range(_ROUNDS):
+        here = math.log10(step), decibels(peak, mean_error(plan.with_step(step)), target + 60)
+        slope = _slope(last, here, slope)
+        sides = 1 if last is None or (here[1] >= target) != (last[1] >= target) else sides + 1
+        last = here
+        if here[1] >= target:
+            good = here
+            if here[1] <= target + _TOLERANCE_DB or step >= LARGEST_STEP:
+                break
+        else:
+            bad = here
+            if step <= SMALLEST_STEP:
+                break
+        if good is not None and bad is not None and bad[0] - good[0] < _SMALLEST_BRACKET:
+            break
+        step = _limited(10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2, slope, sides))
+    return plan.exact() if good is None else plan.with_step(10 ** good[0]), slope
+
+
+def check_reached(plan: ChunkPlan, peak: float, mean_error: float) -> None:
+    """Raise InvalidArgument where the rounding to indices alone misses the PSNR."""
+    target, step = plan.config.value, plan.config.step
+    found = decibels(peak, mean_error, math.inf)
+    if found < target:
+        raise InvalidArgument(f"psnr={target:g}: with step={step:g} the largest is {found:.2f} dB; pass a smaller step")
+
+
+def decibels(peak: float, mean_error: float, most: float) -> float:
+    """PSNR of a mean squared error, at most `most`."""
+    return most if mean_error == 0 else min(10 * math.log10(max(peak, 1) ** 2 / mean_error), most)
+
+
+def _limited(step: float) -> float:
+    return min(max(step, SMALLEST_STEP), LARGEST_STEP)
+
+
+def _slope(last: tuple[float, float] | None, here: tuple[float, float], before: float) -> float:
+    """Slope between the last two points; the one before where they are too close to tell."""
+    if last is None or abs(last[0] - here[0]) <= _SMALLEST_BRACKET:
+        return before
+    return min(max((last[1] - here[1]) / (here[0] - last[0]), _SMALLEST_SLOPE), _LARGEST_SLOPE)
+
+
+def _next_log_step(
+    good: tuple[float, float] | None, bad: tuple[float, float] | None, aim: float, slope: float, sides: int
+) -> float:
+    """Interpolate inside the bracket, off its ends, or halve it where only one end moves; without one, by the slope."""
+    if good is not None and bad is not None:
+        share = (good[1] - aim) / max(good[1] - bad[1], 1e-9)
+        return good[0] + (bad[0] - good[0]) * (0.5 if sides > _SAME_SIDE else min(max(share, 0.1), 0.9))
+    at = good if good is not None else bad
+    assert at is not None
+    return at[0] + min(max((at[1] - aim) / slope, -0.5), 0.5)

@@ -1,0 +1,150 @@
+"""Arrays as planes: which axes are coded together and which are independent images.
+
+Values: an array of rank 1 to 6 with named axes on one side, a C-ordered array (planes, Z, Y, X) on the other.
+Implements FORMAT.md section 1 (planes). Guarantees that `from_planes` undoes `to_planes`; colour is apart (colour.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu.errors import InvalidArgument
+
+__all__ = ["DEFAULT_AXES", "Own", "PlaneLayout", "default_axes", "shrinking_axes"]
+
+DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}  # by rank; five as OME-NGFF orders them
+Own = Callable[[Any], Any]
+_PLANE_AXES = "tnc"
+_SPATIAL_AXES = "zyx"
+
+
+def default_axes(rank: int) -> str:
+    """Axes of an array that does not say what they are.
+
+    Raises
+    ------
+    InvalidArgument
+        For a rank without a default.
+
+    Examples
+    --------
+    >>> default_axes(5)
+    'tczyx'
+    """
+    if rank not in DEFAULT_AXES:
+        raise InvalidArgument(f"expected 1 to {max(DEFAULT_AXES)} axes, or axes= given, found rank {rank}")
+    return DEFAULT_AXES[rank]
+
+
+def shrinking_axes(depth: int) -> str:
+    """Axes that a scale reduces, by the depth of the cells.
+
+    Examples
+    --------
+    >>> shrinking_axes(1), shrinking_axes(8)
+    ('yx', 'zyx')
+    """
+    return "zyx" if depth == 8 else "yx"
+
+
+@dataclass(frozen=True)
+class PlaneLayout:
+    """How the axes of an array make planes.
+
+    Parameters
+    ----------
+    axes : str
+        One letter per axis out of ``t n c z y x``.
+    shape : tuple of int
+        Length of each axis.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], axes: str | None = None) -> PlaneLayout:
+        """Layout of an array of this shape; ``axes=None`` takes the default of its rank.
+
+        Raises
+        ------
+        InvalidArgument
+            For axes that do not describe the shape.
+
+        Examples
+        --------
+        >>> PlaneLayout.of((4, 64, 64)).axes
+        'zyx'
+        >>> PlaneLayout.of((64, 64, 3), "yxc").planes
+        3
+        """
+        if axes is not None and not isinstance(axes, str):
+            raise InvalidArgument(f"axes={axes!r}: expected a text such as 'zyx'")
+        if axes is None:
+            axes = default_axes(len(shape))
+        known = set(_PLANE_AXES + _SPATIAL_AXES)
+        spatial = "".join(a for a in axes if a in _SPATIAL_AXES)
+        well_formed = set(axes) <= known and len(set(axes)) == len(axes) and spatial in ("x", "yx", "zyx")
+        if not well_formed:
+            raise InvalidArgument(
+                f"axes={axes!r}: expected each of 't n c z y x' at most once, with x, yx or zyx in this order"
+            )
+        if len(axes) != len(shape):
+            raise InvalidArgument(f"axes={axes!r} names {len(axes)} axes, the array has {len(shape)}")
+        return cls(axes, tuple(int(n) for n in shape))
+
+    def _length(self, axis: str) -> int:
+        return self.shape[self.axes.index(axis)] if axis in self.axes else 1
+
+    @property
+    def planes(self) -> int:
+        """Number of independent volumes."""
+        return self._length("t") * self._length("n") * self._length("c")
+
+    @property
+    def channels(self) -> int:
+        """Length of the axis c (1 without one)."""
+        return self._length("c")
+
+    @property
+    def volume(self) -> tuple[int, int, int]:
+        """(Z, Y, X) of each plane."""
+        return self._length("z"), self._length("y"), self._length("x")
+
+    @property
+    def samples(self) -> int:
+        """Number of samples of the array."""
+        return math.prod(self.shape)
+
+    def _order(self) -> list[int]:
+        return [self.axes.index(a) for a in _PLANE_AXES + _SPATIAL_AXES if a in self.axes]
+
+    def plane_view(self, array: Any) -> Any:
+        """The array (of any library) with its axes in the order of the planes, not copied."""
+        return array.transpose(self._order())
+
+    def to_planes(self, array: NDArray[Any]) -> NDArray[Any]:
+        """C-ordered (planes, Z, Y, X) in native byte order, a view where the array already is that."""
+        native = array.dtype.newbyteorder("=")
+        return np.ascontiguousarray(self.plane_view(array), native).reshape(self.planes, *self.volume)
+
+    def from_planes(self, planes: NDArray[Any], own: Own = np.ascontiguousarray) -> NDArray[Any]:
+        """Array of `shape` from (planes, Z, Y, X); the inverse of `to_planes`, made C-ordered by `own`."""
+        order = self._order()
+        stacked = planes.reshape([self.shape[i] for i in order])
+        owned: NDArray[Any] = own(stacked.transpose([order.index(i) for i in range(len(order))]))
+        return owned
+
+    def scaled(self, scale: int, depth: int) -> PlaneLayout:
+        """Layout after scaled decoding: y and x shrink, z too at cell depth 8."""
+        shrinking = shrinking_axes(depth)
+        return PlaneLayout(
+            self.axes,
+            tuple(-(-n // scale) if a in shrinking else n for a, n in zip(self.axes, self.shape, strict=True)),
+        )
