@@ -19,7 +19,7 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.stage_arrays.zarr_base import Part, ZarrCodec
-from mmip_gpu.stage_arrays.zarr_buffers import held_by
+from mmip_gpu.stage_arrays.zarr_buffers import array_of
 from numcodecs_plugin.chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
 from numcodecs_plugin.partial_read import read_part
@@ -111,7 +111,7 @@ class Mmip(Options, ZarrCodec):
             for _, blob, _, spec in chosen:
                 size = int.from_bytes(blob[6:_HEADER_START].to_bytes(), "little")
                 check_header(Header.parse(blob[: max(size, _HEADER_START)].to_bytes())[0], spec.shape, _dtype(spec))
-            held = [held_by(blob) for _, blob, _, _ in chosen]
+            held = [array_of(blob) for _, blob, _, _ in chosen]
             arrays = mmip.decode_batch(held, region=tuple(slice(*bounds) for bounds in region) or None)
             for array, (i, _, selected, _) in zip(arrays, chosen, strict=True):
                 results[i] = (array if region else array.reshape(()))[selected.inside]

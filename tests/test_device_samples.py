@@ -26,7 +26,7 @@ from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode import trial_samples
 from mmip_gpu.device.encode.arrays import encode_arrays
-from mmip_gpu.device.encode.quantized import Quantized
+from mmip_gpu.device.encode.quantized import QuantizedBatch
 from mmip_gpu.device.encode.trial_samples import DeviceAnalysis, DeviceSamples
 from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.run.lockstep import in_lock_step
@@ -146,10 +146,10 @@ def test_a_search_for_a_quality_measures_without_packing(executor: Recorder) -> 
 def held_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many analyses there are before each new one, without the help of the garbage collector."""
     before: list[int] = []
-    made: list[weakref.ref[Quantized]] = []
+    made: list[weakref.ref[QuantizedBatch]] = []
     quantize = trial_samples.quantize_batch
 
-    def watched(*given: Any, **options: Any) -> list[tuple[list[int], Quantized]]:
+    def watched(*given: Any, **options: Any) -> list[tuple[list[int], QuantizedBatch]]:
         before.append(sum(held() is not None for held in made))
         found = quantize(*given, **options)
         made.extend(weakref.ref(one) for _, one in found)

@@ -29,7 +29,7 @@ import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.stage_arrays import device_decoding, device_encoding
-from mmip_gpu.stage_arrays.device_decoding import StagePart, decode_stages
+from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 from mmip_gpu.stage_arrays.device_encoding import encode_stages
 from numcodecs_plugin import StageCodec
 
@@ -89,7 +89,7 @@ def test_lanes_in_any_order_give_the_same(kind: str) -> None:
         for descending in (False, True):
             executor = HostExecutor(descending)
             assert encode_stages(codec, [chunk], executor) == [data]
-            part = StagePart(np.frombuffer(data, np.uint8), chunk.shape, tuple(slice(0, n) for n in chunk.shape))
+            part = StageRegion(np.frombuffer(data, np.uint8), chunk.shape, tuple(slice(0, n) for n in chunk.shape))
             (found,) = decode_stages(codec, [part], executor)
             assert np.array_equal(found, chunk)
 
@@ -194,7 +194,7 @@ def test_damaged_bytes_are_noticed_as_the_host_does(kind: str) -> None:
         broken = [blob[:at] + bytes([blob[at] ^ 0x41]) + blob[at + 1 :] for at in places]
         broken += [blob[:at] for at in places] + [blob, blob + b"\0"]
         region = tuple(slice(0, n) for n in array.chunks)
-        parts = [StagePart(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in broken]
+        parts = [StageRegion(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in broken]
         for data, found in zip(broken, decode_stages(array.serializer, parts), strict=True):
             if isinstance(found, mmip.MmipError):
                 with pytest.raises(mmip.CorruptData):
@@ -232,7 +232,7 @@ def test_later_stages_may_name_the_steps(stage: int) -> None:
     data = codec.encode_array(array)
     assert data is not None
     assert encode_stages(codec, [held(array)]) == [data]
-    part = StagePart(held(np.frombuffer(data, np.uint8)), array.shape, tuple(slice(0, n) for n in array.shape))
+    part = StageRegion(held(np.frombuffer(data, np.uint8)), array.shape, tuple(slice(0, n) for n in array.shape))
     assert np.array_equal(decode_stages(codec, [part])[0], array)
 
 
@@ -280,7 +280,7 @@ def test_hostile_substreams_are_read_as_the_host_does(kind: str) -> None:
             changed[place] ^= int(rng.integers(1, 256))
             broken.append(resealed(codec, bytes(changed), array.chunks))
         region = tuple(slice(0, n) for n in array.chunks)
-        parts = [StagePart(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in broken]
+        parts = [StageRegion(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in broken]
         for data, found in zip(broken, decode_stages(codec, parts), strict=True):
             if isinstance(found, mmip.MmipError):
                 with pytest.raises(mmip.CorruptData, match=re.escape(str(found))):
@@ -361,7 +361,7 @@ def test_batches_as_large_as_the_memory(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(StandInExecutor, "room", lambda self: 1000)
     assert encode_stages(array.serializer, [held(c) for c in columns]) == blobs
     region = tuple(slice(0, n) for n in array.chunks)
-    parts = [StagePart(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
+    parts = [StageRegion(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
     assert all(np.array_equal(a, b) for a, b in zip(decode_stages(array.serializer, parts), columns, strict=True))
 
 
@@ -375,7 +375,7 @@ def test_what_is_asked_of_cupy(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_p
         array = zarr.open_array(store, path=name, mode="r+")
         blobs = list(chunks_of(store, name).values())
         region = tuple(slice(0, n) for n in array.chunks)
-        parts = [StagePart(cupy.asarray(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
+        parts = [StageRegion(cupy.asarray(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
         found = decode_stages(array.serializer, parts, CudaExecutor())
         assert all(isinstance(columns, standin_cupy.DeviceArray) for columns in found)
         assert encode_stages(array.serializer, found, CudaExecutor()) == blobs

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["TileBox", "decode_stage", "encode_stage", "placed"]
+__all__ = ["TileBox", "decode_stage", "encode_stage", "region_of_box"]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def decode_stage(
     wanted = tuple(slice(0, n) for n in shape) if region is None else region
     box = TileBox.of(options, extent, wanted)
     if box is None:
-        blank: NDArray[np.int32] = placed(options, None, None, wanted, np.empty)
+        blank: NDArray[np.int32] = region_of_box(options, None, None, wanted, np.empty)
         return blank
     payload, chunk = memoryview(data)[at:], _chunk(options, extent, box.bounds)
     decoded: NDArray[np.int32] = np.empty(box.shape(options, extent), np.int32)
@@ -139,11 +139,11 @@ def decode_stage(
     else:
         chunk.unpack(options.stage, payload, True, True, 1)
         chunk.to_columns(options.stage, decoded)
-    part: NDArray[np.int32] = placed(options, decoded, box, wanted, np.empty)
+    part: NDArray[np.int32] = region_of_box(options, decoded, box, wanted, np.empty)
     return part
 
 
-def placed(
+def region_of_box(
     options: StageOptions, decoded: Any, box: TileBox | None, region: Sequence[slice], empty: Callable[..., Any]
 ) -> Any:
     """A region of a chunk's array out of the decoded box, or None if it touches none; ``empty`` makes arrays."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mmip_gpu._core import MAX_INDEX, palette_positions
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device.encode.corrections import encode_corrections
-from mmip_gpu.device.encode.masks import Masks
+from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.layouts.structs import struct_dtype
@@ -163,7 +163,7 @@ def _payloads(
         positions=executor.empty(batch.entries, np.uint16),
         values=executor.empty(batch.entries, np.int32),
     )
-    masks = Masks.empty(batch) if options.padding else None
+    masks = PaddingMasks.empty(batch) if options.padding else None
     refused = executor.zeros(batch.superblocks, np.uint8)
     held = executor.upload(items)
     executor.launch(

@@ -17,12 +17,12 @@ from mmip_gpu.stage_arrays.coding import TileBox
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.transform.groups import groups_of_box, spans_of_groups
 
-__all__ = ["read_stage_part"]
+__all__ = ["read_stage_region"]
 
 _MOST_BYTES = 16  # of a chunk for each number in it, far more than one takes: larger sizes are not believed
 
 
-def read_stage_part(
+def read_stage_region(
     options: StageOptions, selected: Selected, shape: Sequence[int], decode: Callable[[Any], Any]
 ) -> Reading:
     """What `decode` makes of a chunk of which all that the part needs was fetched; None where there is no chunk.

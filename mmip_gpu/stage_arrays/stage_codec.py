@@ -19,9 +19,9 @@ from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.errors import MmipError
 from mmip_gpu.stage_arrays.coding import decode_stage, encode_stage
 from mmip_gpu.stage_arrays.options import StageOptions
-from mmip_gpu.stage_arrays.partial_read import read_stage_part
+from mmip_gpu.stage_arrays.partial_read import read_stage_region
 from mmip_gpu.stage_arrays.zarr_base import Part, ZarrCodec
-from mmip_gpu.stage_arrays.zarr_buffers import held_by
+from mmip_gpu.stage_arrays.zarr_buffers import array_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -79,7 +79,7 @@ class StageCodec(StageOptions, ZarrCodec):
         return part
 
     def _by_ranges(self, selected: Selected, spec: ArraySpec, decode: Callable[[Any], Any]) -> Reading:
-        return read_stage_part(self, selected, spec.shape, decode)
+        return read_stage_region(self, selected, spec.shape, decode)
 
     def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[Any]:
         from mmip_gpu.stage_arrays.device_encoding import encode_stages
@@ -87,7 +87,7 @@ class StageCodec(StageOptions, ZarrCodec):
         return encode_stages(self, arrays)
 
     def _decode_held(self, parts: Sequence[Part]) -> Sequence[Any]:
-        from mmip_gpu.stage_arrays.device_decoding import StagePart, decode_stages
+        from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 
-        found = decode_stages(self, [StagePart(held_by(blob), s.shape, wanted.region) for blob, wanted, s in parts])
+        found = decode_stages(self, [StageRegion(array_of(blob), s.shape, wanted.region) for blob, wanted, s in parts])
         return [f if isinstance(f, MmipError) else f[w.inside] for f, (_, w, _) in zip(found, parts, strict=True)]

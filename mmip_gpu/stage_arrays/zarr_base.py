@@ -26,7 +26,7 @@ from mmip_gpu.container.byte_ranges import Fetched, Reading, Span, advance, or_w
 from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.device.run.placement import is_on_device
 from mmip_gpu.errors import CorruptData, MmipError, UnsupportedVersion
-from mmip_gpu.stage_arrays.zarr_buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
+from mmip_gpu.stage_arrays.zarr_buffers import array_of, coded, is_for_device, on_device_of, to_buffer, to_nd_buffer
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer
@@ -137,19 +137,19 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
         return or_whole(self._by_ranges(selected, spec, decode) if ranges else None, decode)
 
     def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
-        if is_on_device(held_by(chunk_data)):
+        if is_on_device(array_of(chunk_data)):
             return self._encode_on_device([(chunk_data, chunk_spec)])[0]
         data = self._encode_host(chunk_data.as_numpy_array(), chunk_spec)
         return None if data is None else to_buffer(data, chunk_spec)
 
     def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
-        if is_on_device(held_by(chunk_data)):
+        if is_on_device(array_of(chunk_data)):
             return self._decode_on_device([(chunk_data, chunk_spec)])[0]
         whole = Selected.of(..., chunk_spec.shape)
         return to_nd_buffer(self._decode_host(chunk_data.as_buffer_like(), whole, chunk_spec), chunk_spec)
 
     def _encode_on_device(self, pairs: Sequence[tuple[NDBuffer, ArraySpec]]) -> list[Buffer | None]:
-        arrays, specs = [held_by(chunk) for chunk, _ in pairs], [spec for _, spec in pairs]
+        arrays, specs = [array_of(chunk) for chunk, _ in pairs], [spec for _, spec in pairs]
         with on_device_of(arrays[0]):
             found = self._encode_held(arrays, specs)
             return [None if data is None else to_buffer(data, spec) for data, spec in zip(found, specs, strict=True)]
@@ -163,7 +163,7 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
         if not parts:
             return []
         buffers = []
-        with on_device_of(held_by(parts[0][0])):
+        with on_device_of(array_of(parts[0][0])):
             for name, (_, _, spec), found in zip(names, parts, self._decode_each(parts), strict=True):
                 if isinstance(found, MmipError):
                     raise type(found)(f"{name}: {found}") from found

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
     from zarr.core.buffer import BufferPrototype, NDBuffer
 
-__all__ = ["coded", "held_by", "is_for_device", "on_device_of", "to_buffer", "to_nd_buffer"]
+__all__ = ["array_of", "coded", "is_for_device", "on_device_of", "to_buffer", "to_nd_buffer"]
 
 _Chunk = TypeVar("_Chunk", bound="Buffer | NDBuffer")
 _Result = TypeVar("_Result")
 
 
-def held_by(chunk: Buffer | NDBuffer) -> Any:
+def array_of(chunk: Buffer | NDBuffer) -> Any:
     """The array of a buffer, where it lies."""
     return chunk.as_array_like() if hasattr(chunk, "as_array_like") else chunk.as_ndarray_like()
 
@@ -41,7 +41,7 @@ async def coded(
     pairs = [(chunk, spec) for chunk, spec in chunks_and_specs]
     results: list[_Result | None] = [None] * len(pairs)
     present = [(i, chunk, spec) for i, (chunk, spec) in enumerate(pairs) if chunk is not None]
-    held = [item for item in present if is_on_device(held_by(item[1]))]
+    held = [item for item in present if is_on_device(array_of(item[1]))]
 
     async def code_alone(index: int, chunk: _Chunk, spec: ArraySpec) -> None:
         results[index] = await asyncio.to_thread(alone, chunk, spec)
@@ -64,7 +64,7 @@ def is_for_device(prototype: BufferPrototype) -> bool:
 
 @lru_cache
 def _makes_device_buffers(kind: type[Buffer]) -> bool:
-    return is_on_device(held_by(kind.create_zero_length()))
+    return is_on_device(array_of(kind.create_zero_length()))
 
 
 def on_device_of(array: Any) -> AbstractContextManager[Any]:

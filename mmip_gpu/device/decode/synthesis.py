@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_IMAGE_UNIT
 from mmip_gpu.device.decode.finishing import undo_colour
-from mmip_gpu.device.decode.payload_heads import CodeStore
-from mmip_gpu.device.decode.substreams import group_tiles
+from mmip_gpu.device.decode.payload_heads import DecodingTables
+from mmip_gpu.device.decode.wave import group_tiles
 from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
@@ -61,7 +61,7 @@ class Synthesizer:
     """Makes planes of coefficients in the memory of an executor."""
 
     def __init__(self, executor: Executor) -> None:
-        self._executor, self._store = executor, CodeStore(executor)
+        self._executor, self._store = executor, DecodingTables(executor)
 
     @classmethod
     def of_lane(cls, lane: Lane) -> Self:

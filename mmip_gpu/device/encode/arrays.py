@@ -18,7 +18,7 @@ import numpy as np
 from mmip_gpu.arguments import check_dtype, checked_array
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.device.encode.roi_classes import device_classes
-from mmip_gpu.device.encode.trial_samples import DeviceSamples, Question, answered, encoded_together
+from mmip_gpu.device.encode.trial_samples import AnalysisRequest, DeviceSamples, analyze_requests, encode_together
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
@@ -83,7 +83,7 @@ def _encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads:
     """Encodings of arrays in the memory of a lane's executor, whose plans are searched for together."""
     ended: WeakSet[Trial] = WeakSet()
 
-    def sampler(array: Array, ask: Callable[[Question], Analyzed]) -> Sampler:
+    def sampler(array: Array, ask: Callable[[AnalysisRequest], Analyzed]) -> Sampler:
         def samples(roi: Any, axes: str | None) -> Samples:
             letters = PlaneLayout.of(array.shape, axes).axes
             if array.size == 0:
@@ -93,18 +93,18 @@ def _encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads:
 
         return samples
 
-    def search(array: Array, ask: Callable[[Question], Analyzed]) -> tuple[Trial, ChunkPlan]:
+    def search(array: Array, ask: Callable[[AnalysisRequest], Analyzed]) -> tuple[Trial, ChunkPlan]:
         trial, plan = planner(sampler(array, ask))
         ended.add(trial)
         return trial, plan
 
-    def answer(questions: list[Question]) -> list[Analyzed]:
+    def answer(questions: list[AnalysisRequest]) -> list[Analyzed]:
         for trial in ended:  # what it holds, others go on without; it would keep all that shared launches with it
             trial.forget()
-        return answered(questions)
+        return analyze_requests(questions)
 
     planned = in_lock_step([partial(search, array) for array in arrays], answer, lane.executor.here())
-    return encoded_together([trial for trial, _ in planned], [plan for _, plan in planned])
+    return encode_together([trial for trial, _ in planned], [plan for _, plan in planned])
 
 
 def _adopted(executor: Executor, data: Any) -> Array:

@@ -24,7 +24,7 @@ from mmip_gpu.device.encode.analysis import Source, analyze
 from mmip_gpu.device.encode.dc_images import code_dc_images
 from mmip_gpu.device.encode.float_indices import sample_indices
 from mmip_gpu.device.encode.masks import fill_padding
-from mmip_gpu.device.encode.quantized import Quantized, Settled
+from mmip_gpu.device.encode.quantized import QuantizedBatch, SideInformation
 from mmip_gpu.device.encode.statistics import sample_statistics
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array, Executor
@@ -34,7 +34,7 @@ from mmip_gpu.transform.plan import ChunkPlan, sample_offset
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT
 
-__all__ = ["Chunk", "CodedChunk", "class_of_cells", "encode_batch", "quantize_batch", "refusal"]
+__all__ = ["Chunk", "CodedChunk", "cell_classes", "encode_batch", "quantize_batch", "refusal"]
 
 _SAMPLES = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16", "float32"))
 
@@ -107,7 +107,7 @@ def quantize_batch(
     plain: bool = False,
     synthesizer: Synthesizer | None = None,
     threads: int | None = None,
-) -> list[tuple[list[int], Quantized]]:
+) -> list[tuple[list[int], QuantizedBatch]]:
     """All of encoding but the entropy coder: the chunks of every launch, by their places; not those that are empty.
 
     Parameters
@@ -154,7 +154,7 @@ def _quantize_alike(
     plain: bool,
     synthesizer: Synthesizer,
     threads: int | None,
-) -> Quantized:
+) -> QuantizedBatch:
     """Chunks of one kind, none of them empty; `names` begin the messages of errors."""
     search, passes = (SEARCH_NONE, 1) if plain else chunks[0].plan.search
     kinds = {(c.array.shape, id(c.plan)): c for c in chunks}
@@ -165,7 +165,7 @@ def _quantize_alike(
     floats = [_float_planes(executor, p, c) for p, c in zip(planes, chunks, strict=True)]
     ranges = _index_floats(executor, planes, [c.plan for c in chunks], names)
     statistics = sample_statistics(executor, planes)
-    cells = class_of_cells(batch, [c.classes for c in chunks])
+    cells = cell_classes(batch, [c.classes for c in chunks])
     masks, filled = fill_padding(batch, planes, cells)
     coded_statistics = statistics if masks is None else sample_statistics(executor, filled)
     offsets = [sample_offset(p, found) for p, found in zip(filled, coded_statistics, strict=True)]
@@ -177,7 +177,7 @@ def _quantize_alike(
     indices, sums = analyze(batch, sources, rounding, search, passes)
     images = code_dc_images(batch, indices, rounding, search, passes, synthesizer) if chunks[0].plan.dc_image else None
     settled = [
-        Settled(offset, recon, errors, of_floats or of_integers[1:])
+        SideInformation(offset, recon, errors, of_floats or of_integers[1:])
         for offset, (recon, errors), of_floats, of_integers in zip(
             offsets, batch.settle_sums(executor.download(sums), search), ranges, statistics, strict=True
         )
@@ -187,7 +187,7 @@ def _quantize_alike(
             replace(s, errors=[s.errors[0] + error], dc_recon=recon)
             for s, recon, error in zip(settled, images.recon, images.errors, strict=True)
         ]
-    return Quantized(batch, planes, cells, indices, masks, images, settled, floats, synthesizer)
+    return QuantizedBatch(batch, planes, cells, indices, masks, images, settled, floats, synthesizer)
 
 
 def _float_planes(executor: Executor, planes: Array, chunk: Chunk) -> Callable[[], NDArray[Any]] | None:
@@ -233,7 +233,7 @@ def _colour_planes(batch: Batch, planes: Sequence[Array], offsets: Sequence[int]
     return out
 
 
-def class_of_cells(batch: Batch, classes: Sequence[Array | None]) -> list[Array | None]:
+def cell_classes(batch: Batch, classes: Sequence[Array | None]) -> list[Array | None]:
     """Class of every cell of every plane, where there are classes to tell apart."""
     executor = batch.executor
     voxels: list[Array | None] = []

@@ -17,13 +17,13 @@ from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, launch_items
 
-__all__ = ["Masks", "fill_padding"]
+__all__ = ["PaddingMasks", "fill_padding"]
 
 _FRAME = 2  # samples beside a row and rows above a slice, where masks are coded
 
 
 @dataclass
-class Masks:
+class PaddingMasks:
     """Masks of a batch.
 
     By tile: `places` of their frames (-1: the chunk has no mask) in `frames`, and `codes` (kind, bytes). By cell, in
@@ -37,7 +37,7 @@ class Masks:
     codes: Array
 
     @classmethod
-    def empty(cls, batch: Batch) -> Masks:
+    def empty(cls, batch: Batch) -> PaddingMasks:
         """Room for the masks of a batch; nothing is hidden."""
         executor = batch.executor
         places, frame_bytes = _frame_places(batch)
@@ -58,7 +58,7 @@ class Masks:
 
 def fill_padding(
     batch: Batch, planes: Sequence[Array], cells: Sequence[Array | None]
-) -> tuple[Masks | None, list[Array]]:
+) -> tuple[PaddingMasks | None, list[Array]]:
     """The masks of a batch of one cell depth, None where no chunk has one; the planes, filled where they have."""
     executor = batch.executor
     filled = [
@@ -69,7 +69,7 @@ def fill_padding(
     if not any(pyramids):
         return None, filled
     items = executor.upload(_padded_items(batch, planes, filled, cells, pyramids))
-    masks = Masks.empty(batch)
+    masks = PaddingMasks.empty(batch)
     fields = {"items": executor.address(items), "mask": executor.address(masks.mask), **batch.addresses()}
     executor.launch("find_masks", groups=batch.superblocks, hidden=executor.address(masks.hidden), **fields)
     masks.frame(batch)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_WEIGHTS, GROUP_SUBSTREAMS, choose_codes, join_payloads
-from mmip_gpu.device.encode.masks import Masks
+from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
@@ -25,7 +25,9 @@ _LONGEST_MASK_HEAD = 9  # bytes
 _MAP_BITS = 32  # that the class of a cell takes at most
 
 
-def pack(batch: Batch, indices: Indices, masks: Masks | None = None, *, settles: bool = True) -> list[list[bytes]]:
+def pack(
+    batch: Batch, indices: Indices, masks: PaddingMasks | None = None, *, settles: bool = True
+) -> list[list[bytes]]:
     """Payloads of the stages of every chunk; all chunks of the batch have a DC image, or none has.
 
     Of `indices`, those of blocks that are masked everywhere change, unless they are settled already.
@@ -41,7 +43,7 @@ def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], Array]
 
 
 class _Packer:
-    def __init__(self, batch: Batch, indices: Indices, masks: Masks | None, settles: bool) -> None:
+    def __init__(self, batch: Batch, indices: Indices, masks: PaddingMasks | None, settles: bool) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
         executor = batch.executor
         self._arrays: dict[str, Array] = {  # None: nothing of it in this batch

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.encode.corrections import encode_corrections
 from mmip_gpu.device.encode.dc_images import DcImages
-from mmip_gpu.device.encode.masks import Masks
+from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.encode.statistics import differences
 from mmip_gpu.device.run.executors import Array
@@ -31,11 +31,11 @@ from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.transform.loss import measured_error
 
-__all__ = ["Quantized", "Settled"]
+__all__ = ["QuantizedBatch", "SideInformation"]
 
 
 @dataclass(frozen=True)
-class Settled:
+class SideInformation:
     """What a header says of a chunk beside its plan; errors are estimates, by class."""
 
     offset: int
@@ -46,7 +46,7 @@ class Settled:
 
 
 @dataclass(eq=False)
-class Quantized:
+class QuantizedBatch:
     """The chunks of one launch, of which all have corrections or none, and all a DC image or none.
 
     By chunk: `planes`, C-ordered, of integers (the indices of float32 samples); `cells`, the class of every cell or
@@ -57,9 +57,9 @@ class Quantized:
     planes: Sequence[Array]
     cells: Sequence[Array | None]
     indices: Indices
-    masks: Masks | None
+    masks: PaddingMasks | None
     images: DcImages | None
-    settled: Sequence[Settled]
+    settled: Sequence[SideInformation]
     floats: Sequence[Callable[[], NDArray[Any]] | None]
     synthesizer: Synthesizer
 

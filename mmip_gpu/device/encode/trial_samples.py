@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode.batch import Chunk, quantize_batch, refusal
-from mmip_gpu.device.encode.quantized import Quantized
+from mmip_gpu.device.encode.quantized import QuantizedBatch
 from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.errors import InvalidArgument
@@ -32,7 +32,7 @@ from mmip_gpu.transform.planning.trial import Analyzed, HostSamples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
 
-__all__ = ["DeviceAnalysis", "DeviceSamples", "Question", "answered", "encoded_together"]
+__all__ = ["AnalysisRequest", "DeviceAnalysis", "DeviceSamples", "analyze_requests", "encode_together"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class DeviceSamples:
     array: Array
     classes: Array | None = None
     threads: int = 1
-    ask: Callable[[Question], Analyzed] | None = None
+    ask: Callable[[AnalysisRequest], Analyzed] | None = None
 
     @cached_property
     def on_host(self) -> HostSamples:
@@ -76,12 +76,12 @@ class DeviceSamples:
 
     def analyzed(self, plan: ChunkPlan, *, plain: bool = False) -> Analyzed:
         """The samples quantized by a plan, on the device where its kernels can."""
-        question = Question(self, plan, plain)
-        return answered([question])[0] if self.ask is None else self.ask(question)
+        question = AnalysisRequest(self, plan, plain)
+        return analyze_requests([question])[0] if self.ask is None else self.ask(question)
 
 
 @dataclass(frozen=True)
-class Question:
+class AnalysisRequest:
     """Samples to be quantized by a plan; `plain` as in `analysis.analyze`."""
 
     samples: DeviceSamples
@@ -98,7 +98,7 @@ class DeviceAnalysis:
 
     samples: DeviceSamples
     plan: ChunkPlan
-    found: Quantized
+    found: QuantizedBatch
     place: int
 
     def payloads(self) -> Sequence[bytes]:
@@ -138,24 +138,24 @@ class DeviceAnalysis:
         return unless_raw_is_smaller(coded, lambda: encode_raw(samples.on_host.array, plan)) if allow_raw else coded
 
 
-def answered(questions: Sequence[Question]) -> list[Analyzed]:
+def analyze_requests(questions: Sequence[AnalysisRequest]) -> list[Analyzed]:
     """Analyses of samples of one lane; what cannot be analyzed raises the error that it does alone."""
     found: list[Analyzed | None] = [None] * len(questions)
     try:
         for plain in sorted({question.plain for question in questions}):
             places = [i for i, question in enumerate(questions) if question.plain == plain]
             asked = [questions[i] for i in places]
-            together = analyzed_together([q.samples for q in asked], [q.plan for q in asked], plain=plain)
+            together = analyze_together([q.samples for q in asked], [q.plan for q in asked], plain=plain)
             for i, one in zip(places, together, strict=True):
                 found[i] = one
     except InvalidArgument:
         if len(questions) == 1:
             raise
-        return [answered([question])[0] for question in questions]
+        return [analyze_requests([question])[0] for question in questions]
     return [one for one in found if one is not None]
 
 
-def analyzed_together(
+def analyze_together(
     samples: Sequence[DeviceSamples], plans: Sequence[ChunkPlan], *, plain: bool = False
 ) -> list[Analyzed]:
     """Samples of one lane quantized by a plan each: what the kernels take shares launches, the core does the others."""
@@ -180,14 +180,14 @@ def analyzed_together(
     ]
 
 
-def encoded_together(trials: Sequence[Trial], plans: Sequence[ChunkPlan], allow_raw: bool = True) -> list[Encoded]:
+def encode_together(trials: Sequence[Trial], plans: Sequence[ChunkPlan], allow_raw: bool = True) -> list[Encoded]:
     """Encodings of trials of samples of one lane by a plan each: what is not known yet shares launches."""
     chosen = [
         (trial, trial.samples, plan)
         for trial, plan in zip(trials, plans, strict=True)
         if isinstance(trial.samples, DeviceSamples) and not trial.knows(plan)
     ]
-    found = analyzed_together([samples for _, samples, _ in chosen], [plan for _, _, plan in chosen])
+    found = analyze_together([samples for _, samples, _ in chosen], [plan for _, _, plan in chosen])
     for (trial, _, _), analysis in zip(chosen, found, strict=True):
         trial.learn(analysis)
     return [trial.encoded(plan, allow_raw) for trial, plan in zip(trials, plans, strict=True)]

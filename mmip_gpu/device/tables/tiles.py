@@ -22,9 +22,9 @@ __all__ = [
     "COMPONENT_LIMIT",
     "Box",
     "CodingOrders",
+    "assign_tile_offsets",
     "cut_into_waves",
     "frame_bytes",
-    "place_tiles",
     "set_quantizer",
     "tile_records",
 ]
@@ -153,7 +153,7 @@ def frame_bytes(tiles: NDArray[Any], depth: NDArray[np.int64], corrections: bool
     return -(-used // 8) * 8
 
 
-def place_tiles(tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[np.int64]) -> dict[str, int]:
+def assign_tile_offsets(tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[np.int64]) -> dict[str, int]:
     """Give the tiles of a launch their parts of the arrays; returns how much of each is used.
 
     `room` is set; `stages` and `frames` are those of each tile.
