@@ -101,7 +101,7 @@ def test_packing_changes_no_decoded_sample(executor: Recorder, depth: int) -> No
     plan = plan_of("zyx", depth, 2000.0, padding=0)
     analysis = DeviceSamples(Lane(executor), executor.upload(array)).analyzed(plan)
     assert isinstance(analysis, DeviceAnalysis)
-    found = analysis.found
+    found = analysis.quantized
     (before,), indices = found.decoded(), found.indices.dcs.copy()
     assert found.payloads
     assert not np.array_equal(found.indices.dcs, indices)

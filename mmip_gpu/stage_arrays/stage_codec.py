@@ -20,7 +20,7 @@ from mmip_gpu.errors import MmipError
 from mmip_gpu.stage_arrays.coding import decode_stage, encode_stage
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.stage_arrays.partial_read import read_stage_region
-from mmip_gpu.stage_arrays.zarr_base import Part, ZarrCodec
+from mmip_gpu.stage_arrays.zarr_base import ChunkSelection, ZarrCodec
 from mmip_gpu.stage_arrays.zarr_buffers import array_of
 
 if TYPE_CHECKING:
@@ -81,13 +81,17 @@ class StageCodec(StageOptions, ZarrCodec):
     def _by_ranges(self, selected: Selected, spec: ArraySpec, decode: Callable[[Any], Any]) -> Reading:
         return read_stage_region(self, selected, spec.shape, decode)
 
-    def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[Any]:
+    def _encode_device_arrays(self, arrays_dev: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[bytes | None]:
         from mmip_gpu.stage_arrays.device_encoding import encode_stages
 
-        return encode_stages(self, arrays)
+        return encode_stages(self, arrays_dev)
 
-    def _decode_held(self, parts: Sequence[Part]) -> Sequence[Any]:
+    def _decode_device_chunks(self, selections: Sequence[ChunkSelection]) -> Sequence[Any]:
         from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 
-        found = decode_stages(self, [StageRegion(array_of(blob), s.shape, wanted.region) for blob, wanted, s in parts])
-        return [f if isinstance(f, MmipError) else f[w.inside] for f, (_, w, _) in zip(found, parts, strict=True)]
+        regions = [StageRegion(array_of(blob), spec.shape, selected.region) for blob, selected, spec in selections]
+        decoded = decode_stages(self, regions)
+        return [
+            array if isinstance(array, MmipError) else array[selected.inside]
+            for array, (_, selected, _) in zip(decoded, selections, strict=True)
+        ]
