@@ -23,6 +23,7 @@ from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.layouts.structs import struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
@@ -70,6 +71,7 @@ def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Execut
     return list(through_lanes(executor, cut_batches(held, size, budget(executor)), work, 1))
 
 
+@contract(reads="columns_dev", writes="chunk bytes of the host", waits=True)
 def _encode_batch(options: StageOptions, arrays: Sequence[Array], executor: Executor) -> list[bytes | None]:
     extents = _extents(options, arrays, executor)
     coded: dict[int, bytes | None] = {i: None for i, extent in enumerate(extents) if extent and not all(extent)}
@@ -83,6 +85,7 @@ def _encode_batch(options: StageOptions, arrays: Sequence[Array], executor: Exec
     return [coded[i] for i in range(len(arrays))]
 
 
+@contract(reads="columns_dev", writes="extents", waits=True)
 def _extents(options: StageOptions, arrays: Sequence[Array], executor: Executor) -> list[tuple[int, ...] | None]:
     """Of each array what lies inside the grid: zeros for nothing, None where the host should look closer.
 
@@ -142,6 +145,12 @@ def _batch(options: StageOptions, extents: Sequence[tuple[int, ...]], executor: 
     return Batch(executor, [shapes[extent] for extent in extents])
 
 
+@contract(
+    reads="columns_dev, C-ordered",
+    writes="indices_dev, masks_dev; payloads of the host",
+    kernels=["read_columns"],
+    waits=True,
+)
 def _payloads(
     options: StageOptions, arrays: Sequence[Array], extents: Sequence[tuple[int, ...]], executor: Executor
 ) -> Sequence[bytes | None]:

@@ -22,6 +22,7 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.container.reader import open_container, part_reader
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.placement import by_memory
@@ -153,6 +154,7 @@ def _size_of(job: DecodeJob) -> int:
     return decoded + sum(job.header.payload_sizes[: len(job.payloads)])
 
 
+@contract(reads="containers_dev", writes="headers; payloads_dev, as slices", waits=True)
 def _device_containers(executor: Executor, blobs: dict[int, Any]) -> dict[int, _Container]:
     """What opens containers that lie on the device. Waits for the device twice, if there are any."""
     arrays = {index: executor.adopt(blob) for index, blob in blobs.items()}

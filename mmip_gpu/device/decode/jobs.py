@@ -17,6 +17,7 @@ from mmip_gpu.container.codec import Wanted
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.device.decode.payload_heads import DecodingTables, PayloadHead
 from mmip_gpu.device.layouts.structs import struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.tiles import Box
 from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
@@ -96,6 +97,7 @@ class DecodedBatch:
         """Note the states of tiles, which launches may not have written yet, with the job and sub-stream of each."""
         self._states.append((states_dev, jobs, substreams))
 
+    @contract(reads="states_dev of all waves", writes="errors", waits=True)
     def errors(self) -> list[MmipError | None]:
         """Error of each job; waits for the launches."""
         for states_dev, jobs, substreams in self._states:

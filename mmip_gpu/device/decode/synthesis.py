@@ -24,6 +24,7 @@ from mmip_gpu.device.decode.payload_heads import DecodingTables
 from mmip_gpu.device.decode.wave import group_tiles
 from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
@@ -68,6 +69,11 @@ class Synthesizer:
         """A synthesizer for the batches of one lane."""
         return cls(lane.executor)
 
+    @contract(
+        reads="indices_dev; mask_dev",
+        writes="planes_dev, C-ordered",
+        kernels=["synthesize_planes", "synthesize_volumes"],
+    )
     def planes(
         self, batch: Batch, indices: Indices, chunks: Sequence[Reconstruction], mask: Array | None = None
     ) -> list[Array]:

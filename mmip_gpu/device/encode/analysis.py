@@ -14,6 +14,7 @@ import numpy as np
 from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, SEARCH_ROUGH
 from mmip_gpu.device.encode.search import Search
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
@@ -34,6 +35,11 @@ class Source:
     offset: int
 
 
+@contract(
+    reads="planes_dev and cells_dev of the sources",
+    writes="indices_dev; sums_dev by tile and class",
+    kernels=["analyze_planes", "analyze_volumes"],
+)
 def analyze(
     batch: Batch, sources: Sequence[Source], rounding: int, search: int, passes: int = 1
 ) -> tuple[Indices, Array]:

@@ -22,6 +22,7 @@ from mmip_gpu._core import (
     join_payloads,
 )
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, SAMPLE_TYPES, struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.tiles import frame_bytes
@@ -32,6 +33,15 @@ __all__ = ["encode_corrections"]
 _SYMBOLS = CORRECTION_CLASSES * CORRECTION_ALPHABET
 
 
+@contract(
+    reads="originals_dev and decoded_dev, C-ordered planes",
+    writes="decoded_dev, corrected; payloads of the host",
+    kernels=[
+        *("find_corrections", "count_corrections", "count_correction_bits", "place_streams"),
+        *("write_corrections", "group_crcs"),
+    ],
+    waits=True,
+)
 def encode_corrections(batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> list[bytes]:
     """Payloads that bring `decoded` within the plans' errors of `originals`; `decoded` is corrected in place."""
     return _Encoder(batch, originals, decoded).run()

@@ -17,6 +17,7 @@ from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE
 from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.encode.analysis import Source, analyze
 from mmip_gpu.device.layouts.structs import struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
@@ -38,6 +39,12 @@ class DcImages:
     errors: list[float]
 
 
+@contract(
+    reads="dcs_dev of the chunks' indices",
+    writes="dcs_dev, as a decoder will find them; indices_dev of the images",
+    kernels=["dcs_to_image", "image_to_dcs"],
+    waits=True,
+)
 def code_dc_images(
     batch: Batch, indices: Indices, rounding: int, search: int, passes: int, synthesizer: Synthesizer
 ) -> DcImages:

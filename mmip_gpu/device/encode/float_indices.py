@@ -13,6 +13,7 @@ import numpy as np
 
 from mmip_gpu.device.encode.statistics import sample_runs
 from mmip_gpu.device.layouts.structs import struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.floats import without_index
@@ -20,6 +21,12 @@ from mmip_gpu.volume.floats import without_index
 __all__ = ["sample_indices"]
 
 
+@contract(
+    reads="arrays_dev of float32, C-ordered",
+    writes="indices_dev, int32; the range of the samples",
+    kernels=["float_indices"],
+    waits=True,
+)
 def sample_indices(
     executor: Executor, arrays: Sequence[Array], steps: Sequence[float], limits: Sequence[int], names: Sequence[str]
 ) -> list[tuple[Array, float, float]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, launch_items
 
@@ -49,6 +50,7 @@ class PaddingMasks:
             codes=executor.empty((places.size, 2), np.uint32),
         )
 
+    @contract(reads="mask_dev", writes="frames_dev and codes_dev", kernels=["frame_masks"])
     def frame(self, batch: Batch) -> None:
         """Make frames and codes of the words of `mask`."""
         executor = batch.executor
@@ -56,6 +58,11 @@ class PaddingMasks:
         executor.launch("frame_masks", groups=batch.tiles.size, **batch.addresses(), **fields)
 
 
+@contract(
+    reads="planes_dev, C-ordered; cells_dev",
+    writes="masks_dev; filled_dev: the planes themselves of chunks without padding, copies of others",
+    kernels=["find_masks", "pull_levels", "push_levels", "fill_planes", "fill_volumes"],
+)
 def fill_padding(
     batch: Batch, planes: Sequence[Array], cells: Sequence[Array | None]
 ) -> tuple[PaddingMasks | None, list[Array]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mmip_gpu._core import MODE_COUNT, block_tables, builtin_rates, chosen_rates
 from mmip_gpu.device.encode.packing import count_ac
 from mmip_gpu.device.layouts.structs import struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
@@ -41,6 +42,7 @@ class Search:
             "first_rates": upload(first_rates),
         }
 
+    @contract(reads="indices_dev", writes="rates_dev, header_classes_dev", kernels=["header_classes"])
     def learn(self, indices: Indices) -> None:
         """Weigh from now on by the codes that these indices would be written with, and by their header classes."""
         batch, executor = self._batch, self._executor
@@ -52,6 +54,11 @@ class Search:
         self._arrays |= {"rates": executor.upload(rates), "first_rates": executor.upload(first_rates)}
         self._arrays["header_classes"] = classes
 
+    @contract(
+        reads="sources_dev; rates_dev, header_classes_dev",
+        writes="indices_dev and sums_dev",
+        kernels=["search_planes", "search_volumes"],
+    )
     def run(self, **outputs: int) -> None:
         """Analyze all superblocks; `outputs` are the addresses of the sources and of what is written."""
         batch = self._batch

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array, Executor
 
 __all__ = ["differences", "sample_runs", "sample_statistics"]
@@ -24,6 +25,9 @@ __all__ = ["differences", "sample_runs", "sample_statistics"]
 _RUN = 1 << 16  # samples of a group
 
 
+@contract(
+    reads="arrays_dev of integers, C-ordered", writes="sums and ranges", kernels=["sample_statistics"], waits=True
+)
 def sample_statistics(executor: Executor, arrays: Sequence[Array]) -> list[tuple[int, int, int]]:
     """(sum, least, greatest) of the samples of every array, of which none is empty.
 
@@ -37,6 +41,9 @@ def sample_statistics(executor: Executor, arrays: Sequence[Array]) -> list[tuple
     return [(int(f["sum"].sum()), int(f["low"].min()), int(f["high"].max())) for f in found]
 
 
+@contract(
+    reads="arrays_dev and others_dev of integers, C-ordered", writes="sums", kernels=["sum_differences"], waits=True
+)
 def differences(executor: Executor, arrays: Sequence[Array], others: Sequence[Array]) -> list[tuple[int, int]]:
     """(sum of squared differences, largest absolute difference) of pairs of arrays of one shape and dtype.
 

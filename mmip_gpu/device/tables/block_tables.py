@@ -13,6 +13,7 @@ import numpy as np
 
 from mmip_gpu._core import MODE_COUNT, block_table
 from mmip_gpu.device.layouts.structs import struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array, Executor
 
 __all__ = ["BlockTables", "block_tables_of"]
@@ -21,6 +22,7 @@ _tables: WeakKeyDictionary[Executor, BlockTables] = WeakKeyDictionary()
 _lock = Lock()
 
 
+@contract(reads="nothing", writes="tables_dev, for all streams", waits=True)
 def block_tables_of(executor: Executor) -> BlockTables:
     """The tables in this executor's memory, uploaded for its first batch."""
     with _lock:
