@@ -20,6 +20,7 @@ import mmip_gpu as mmip
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.analysis import analyze, prepare
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -58,7 +59,7 @@ def plan_of(array: np.ndarray, axes: str, classes: np.ndarray | None = None, **o
     config = CodecConfig.from_options(**options)
     layout = PlaneLayout.of(array.shape, axes)
     colour = "c" in axes and layout.channels == 3 and array.dtype in (np.uint8, np.uint16)
-    return make_plan(config, Trial(array, classes, THREADS), layout, colour, None)
+    return make_plan(config, ArrayReader(Trial(array, classes, THREADS), layout, colour))
 
 
 MODES: dict[str, dict[str, Any]] = {

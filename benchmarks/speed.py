@@ -33,6 +33,7 @@ from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.transform.analysis import analyze, prepare
 from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -64,7 +65,7 @@ def images(megabytes: float) -> dict[str, np.ndarray]:
 def plan_of(array: np.ndarray, **options: Any) -> ChunkPlan:
     """The plan that `encode` would make, without verification."""
     config = CodecConfig.from_options(verify=False, **options)
-    return make_plan(config, Trial(array), PlaneLayout.of(array.shape), False, None)
+    return make_plan(config, ArrayReader(Trial(array), PlaneLayout.of(array.shape)))
 
 
 def our_row(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> tuple[dict[str, Any], float]:

@@ -264,7 +264,7 @@ def row_of(client: str, image: Image, place: str) -> dict[str, Any]:
 
 def first_look(repeats: int = 3) -> list[dict[str, Any]]:
     """MB/s of raw samples for the first chunk of the last level, of processor time, with either depth of cells."""
-    from mmip_gpu.store.views.http_images import ServedImage
+    from mmip_gpu.store.views.http_images import EncodedPyramid
     from mmip_gpu.store.views.pyramid import Pyramid
 
     rows = []
@@ -274,7 +274,7 @@ def first_look(repeats: int = 3) -> list[dict[str, Any]]:
         mmip.write_zarr(volume, store, quality=10, effort=1, cell_depth=depth, verify=False)
         rates = []
         for _ in range(repeats):
-            image = ServedImage(Pyramid.of(store, None, (128, 32, 32), {}), 2**27, 1)
+            image = EncodedPyramid(Pyramid.of(store, None, (128, 32, 32), {}), 2**27, 1)
             last = len(image.pyramid.levels) - 1
             start = time.process_time()
             image.get(f"{last}/c/0/0/0")

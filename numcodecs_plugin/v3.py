@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
+from mmip_gpu import InvalidArgument
 from mmip_gpu.container.byte_ranges import Reading
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.zarr_selection import Selected
-from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.stage_arrays.zarr_base import ChunkSelection, ZarrCodec
 from mmip_gpu.stage_arrays.zarr_buffers import array_of
-from numcodecs_plugin.chunks import check_chunk, check_header, chunk_options, coded_shape, decode_host, encode_host
+from numcodecs_plugin.chunks import check_chunk, check_header, chunk_settings, coded_shape, decode_host, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
 from numcodecs_plugin.partial_read import read_part
 
@@ -92,15 +92,15 @@ class Mmip(Options, ZarrCodec):
         return read_part(selected, spec.shape, _dtype(spec), decode)
 
     def _encode_device_arrays(self, arrays_dev: Sequence[Any], specs: Sequence[ArraySpec]) -> list[bytes]:
-        """Containers of arrays: those with equal options together."""
+        """Containers of arrays: those that are coded alike together."""
         for array, spec in zip(arrays_dev, specs, strict=True):
             check_chunk(array, spec.shape, _dtype(spec))
         results: dict[int, Any] = {}
-        every = [chunk_options(self, array) for array in arrays_dev]
-        for psnr in dict.fromkeys(options.get("psnr") for options in every):
-            chosen = [i for i, options in enumerate(every) if options.get("psnr") == psnr]
+        every = [chunk_settings(self, array) for array in arrays_dev]
+        for config in dict.fromkeys(settings.config for settings in every):
+            chosen = [i for i, settings in enumerate(every) if settings.config == config]
             batch = [arrays_dev[i].reshape(coded_shape(arrays_dev[i].shape)) for i in chosen]
-            results.update(zip(chosen, mmip.encode_batch(batch, **every[chosen[0]]), strict=True))
+            results.update(zip(chosen, mmip.encode_batch_configured(batch, every[chosen[0]]), strict=True))
         return [results[i] for i in range(len(arrays_dev))]
 
     def _decode_device_chunks(self, selections: Sequence[ChunkSelection]) -> list[Any]:

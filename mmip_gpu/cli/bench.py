@@ -32,6 +32,7 @@ from mmip_gpu.sources import open_source
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -59,7 +60,7 @@ def bench(args: Namespace) -> None:
     notes = []
     for mode, options in _MODES.items():
         config = CodecConfig.from_options(**options, padding=None, verify=False)
-        plan = make_plan(config, Trial(array, threads=threads[-1]), layout, False, None)
+        plan = make_plan(config, ArrayReader(Trial(array, threads=threads[-1]), layout))
         encoded = encode_chunk(array, plan, threads=threads[-1], allow_raw=False)
         for count in threads:
             rows.append(_row(mode, f"CPU, {count} threads" if count > 1 else "CPU", array, encoded))

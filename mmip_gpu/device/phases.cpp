@@ -14,6 +14,8 @@
 namespace nb = nanobind;
 using namespace nb::literals;
 
+void bind_decisions(nb::module_& m);
+
 namespace {
 
 struct Kernel {
@@ -50,5 +52,6 @@ int64_t sample_place(const std::array<int64_t, 3>& size, int64_t plane, int64_t 
 
 NB_MODULE(_phases, m) {
     m.def("run", &run, "name"_a, "params"_a, "descending"_a = false);
+    bind_decisions(m);
     m.def("sample_place", &sample_place, "size"_a, "plane"_a, "z"_a, "y"_a, "x"_a);
 }

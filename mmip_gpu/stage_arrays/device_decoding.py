@@ -67,7 +67,7 @@ def decode_stages(
     >>> from mmip_gpu.stage_arrays.coding import encode_stage
     >>> options, columns = StageOptions(2, 1, (0, 3, 3), (0, 9, 63)), np.ones((1, 1, 8, 8, 10), np.int32)
     >>> data = np.frombuffer(encode_stage(options, columns), np.uint8)
-    >>> part = StagePart(data, columns.shape, np.s_[0:1, 0:1, 2:5, 0:8, 0:3])
+    >>> region = StageRegion(data, columns.shape, np.s_[0:1, 0:1, 2:5, 0:8, 0:3])
     >>> decode_stages(options, [region], HostExecutor())[0].shape
     (1, 1, 3, 8, 3)
     """

@@ -25,7 +25,8 @@ from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.run.lockstep import in_lock_step
 from mmip_gpu.device.run.placement import by_memory
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.transform.planning.trial import Analyzed, HostSamples, Samples, Trial
+from mmip_gpu.transform.planning.analyzed import Analyzed
+from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays"]

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.container.header import DTYPES
 from mmip_gpu.device.run.executors import Array
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.plan import ChunkPlan
 
 __all__ = ["Chunk", "ChunkGroup", "alike_chunks", "check_chunks", "refusal"]
-
-_SAMPLES = frozenset(np.dtype(t) for t in ("uint8", "int8", "uint16", "int16", "float32"))
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,9 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     >>> refusal(plan, "uint16") is None, refusal(plan, "float32")
     (True, 'samples of float32')
     """
-    if np.dtype(dtype) not in _SAMPLES or (np.dtype(dtype) == np.float32) == (plan.config.step is None):
-        return f"samples of {np.dtype(dtype)}"
+    samples = np.dtype(dtype)
+    if samples.name not in DTYPES or (samples == np.float32) == (plan.config.step is None):
+        return f"samples of {samples}"
     return None
 
 

@@ -28,7 +28,8 @@ from mmip_gpu.transform.analysis import PLAIN_ROUNDING, ROUNDING
 from mmip_gpu.transform.assemble import CodedParts, transform_header, unless_raw_is_smaller
 from mmip_gpu.transform.loss import loss_record
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.transform.planning.trial import Analyzed, HostSamples, Trial
+from mmip_gpu.transform.planning.analyzed import Analyzed
+from mmip_gpu.transform.planning.trial import HostSamples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
 

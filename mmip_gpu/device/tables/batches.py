@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import (
+    CELL_AC,
     DC_ALPHABET,
     DC_CLASSES,
     GROUP_SUBSTREAMS,
@@ -69,7 +70,7 @@ class ChunkShape:
     @property
     def per_cell(self) -> int:
         """AC coefficients of a cell."""
-        return 64 * self.plan.depth - 1
+        return CELL_AC[self.plan.depth]
 
     @property
     def ac_stages(self) -> int:

@@ -3,7 +3,7 @@
 // set. One item of work = one block; phases are scale (lanes), sort (by bit sets), decide. Encoder's own, not part of the format.
 #pragma once
 
-#include "rules/blocks/choose.h"
+#include "rules/blocks/decide.h"
 #include "passes/blocks/block_kernels.h"
 #include "passes/blocks/decide_kernels.h"
 #include "passes/kernels.h"
@@ -82,10 +82,8 @@ struct Candidate {
     alignas(64) F8 coefficients[size / 8 > 0 ? size / 8 : 1];   // the DC places hold zero
     int mode;
     int dense;               // indices that are not 0, by an estimate that counts
-    bool weighed;            // by code lengths
     int count;               // of the words of a palette
     Cost cost;               // of all AC, by the last estimate
-    int64_t rough;           // the same by the first one, of modes 32 and 64
     int64_t rest;            // distortion of what is not an entry
     float dc[size / 64 > 0 ? size / 64 : 1];   // of its cells, in coding order
     // Entries in scan order, and of each stage the numbers of those that code lengths left, from its first entry on; or the
@@ -166,11 +164,9 @@ struct Candidate {
             const int low = view.cells * job.cuts[stage - 1], high = view.cells * job.cuts[stage];
             int to = from;
             while (to < found && positions[to] < high) ++to;
-            Segment s{low, view.positions, job.token_bits[stage], nullptr, 0};
             const int context = job.header_class[stage] != nullptr ? job.header_class[stage][cell] : guessed_header_class(to - from, view.cells, job.tile.merges[cell]);
             const uint8_t* row = job.header_bits[stage] + context * kHeaderAlphabet;
-            s.header = row + 32 * mode;
-            s.empty_bits = view.cells == 1 ? row[0] : s.header[0];
+            const Segment s = block_segment(low, view.positions, job.token_bits[stage], row, mode, view.cells);
             first[stage] = static_cast<uint16_t>(from);
             decider.add({positions + from, values + from, to - from, inverse, s, rounds, kept + from, &kept_count[stage], &cost});
             from = to;

@@ -3,36 +3,10 @@
 // Home: host, per instruction set. One item of work = one block's part of a stage. Guarantees what decide_segment gives.
 #pragma once
 
-#include "rules/blocks/choose.h"
+#include "passes/blocks/entry_word.h"
 #include "passes/kernels.h"
-#include "passes/tokens/token_kernels.h"
 
 namespace MMIP_NS {
-
-// An entry while it is decided on, from the lowest bit: what lowering it would add to the distortion (see lowering_harm), summed up in
-// kHarmBits; its number; whether it was lowered; one bit less than lowering must save; whether |q| = 1; position + 1; token_size.
-struct EntryWord {
-    static constexpr int kHarmBits = 24, kNumber = 24, kSaving = 40, kPosition = 48, kSize = 60;
-    static constexpr uint64_t kLowered = uint64_t{1} << 36, kNever = 112;   // no saving is so large
-    static constexpr uint64_t kLower = kLowered + (kNever << kSaving) - (uint64_t{1} << kSize);   // lowers it, for good
-    static constexpr uint32_t kPositionMask = 4095;
-
-    // Of eight entries.
-    static void put(I8 scaled, I8 magnitude, I8 position, I8 number, uint64_t* words) {
-        const I8 over = (magnitude << 8) - scaled, size = TokenSymbols(I8{}, magnitude).size;
-        const I8 saving = where(may_lower(magnitude, over), least_saving(over) - 1, I8{} + static_cast<int32_t>(kNever)) | ((magnitude == 1) & 128);
-        const I8 low = (lowering_harm(over) & 255) | number << 24, high = number >> 8 | saving << 8 | (position + 1) << 16 | size << 28;
-#if defined(__clang__) || __GNUC__ >= 12
-#define MMIP_MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define MMIP_MIX(a, b, ...) __builtin_shuffle(a, b, I8{__VA_ARGS__})
-#endif
-        const I8 first = MMIP_MIX(low, high, 0, 8, 1, 9, 2, 10, 3, 11), last = MMIP_MIX(low, high, 4, 12, 5, 13, 6, 14, 7, 15);
-#undef MMIP_MIX
-        __builtin_memcpy(words, &first, sizeof first);
-        __builtin_memcpy(words + 4, &last, sizeof last);
-    }
-};
 
 constexpr uint16_t kLoweredEntry = 1 << 12;      // of the numbers of entries that are kept
 
@@ -183,7 +157,7 @@ private:
         const int left = room + 1 - lane.from;
         for (int i = lane.from; i <= room; ++i) lane.magnitudes[next_position(lane.words[i]) - 1] = 0;
         lane.coded.bits += header_bits(d.segment, left);
-        const bool none = weigh(lane.empty) <= weigh(lane.coded);
+        const bool none = is_better_empty(lane.empty, lane.coded);
         const Cost& cost = none ? lane.empty : lane.coded;
         d.cost->distortion += cost.distortion;
         d.cost->bits += cost.bits;

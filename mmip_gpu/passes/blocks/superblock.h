@@ -4,7 +4,6 @@
 #pragma once
 
 #include "rules/blocks/blocks.h"
-#include "rules/blocks/decide.h"
 #include "passes/blocks/block_kernels.h"
 #include "passes/blocks/candidate.h"
 #include "passes/kernels.h"
@@ -23,7 +22,7 @@ struct Superblock {
 
     alignas(64) F8 samples[slices * width * width / 8];          // natural layout of the superblock
     alignas(64) F8 scratch[slices * width * width / 8];
-    Candidate<cell_samples> cell[cells][4];                      // the modes of each cell
+    Candidate<cell_samples> cell[cells][depth == 8 ? 4 : 3];     // the single modes of each cell, then the palette
     Candidate<group * cell_samples> quad[quads];                 // mode 16
     Candidate<depth == 8 ? 1 : 1024> large[4];                   // mode 32
     Candidate<depth == 8 ? 1 : 4096> whole;                      // mode 64
@@ -86,14 +85,16 @@ struct Superblock {
         return total;
     }
 
-    bool is_even(int first, int many, float step) const {
-        int64_t sum = 0, squares = 0;
-        for (int k = first; k < first + many; ++k) {
-            const int64_t a = activity(k);
-            sum += a;
-            squares += square(a);
+    // Mode 8 of a cell; of deep ones also mode z1, which differs along z alone, unless it is not wanted.
+    void transform_cell(const F8* from, F8* whole, [[maybe_unused]] F8* in_plane) {
+        forward_planes<depth, 8>(from, scratch, whole);
+        if constexpr (depth == 8) {
+            if (in_plane != nullptr) {
+                for (int i = 0; i < cell_samples / 8; ++i) in_plane[i] = whole[i];
+                dct_line<8, float>(reinterpret_cast<float*>(in_plane), 64);
+            }
+            slice_phase<8, 8, dct_line<8, Lanes>>(whole);
         }
-        return is_even_block(sum, squares, many, depth * 56, step);
     }
 
     // Transforms the m x m(x m) cells of a merged block out of the superblock into `to`, and splits off the corner.
@@ -112,7 +113,7 @@ struct Superblock {
                         part[(z * size + y) * (size / 8) + x] = samples[((o.z * depth + z) * width + o.y * 8 + y) * row + o.x + x];
             forward_planes<depth_of_block, size>(part, scratch, to);
         }
-        if constexpr (depth_of_block > 1) slice_phase<depth_of_block, size, dct_line<depth_of_block, F8>>(to);
+        if constexpr (depth_of_block > 1) slice_phase<depth_of_block, size, dct_line<depth_of_block, Lanes>>(to);
         float corner[corner_depth * m * m];
         float* c = reinterpret_cast<float*>(to);
         for (int z = 0; z < corner_depth; ++z)

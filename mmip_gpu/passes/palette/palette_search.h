@@ -1,9 +1,9 @@
 // The palette of a cell: which 2 to 4 values, and what it costs to say so.
 // Values: samples of a cell (minus the offset) in; a Candidate of mode palette out. Home: host, per instruction set.
-// One item of work = one cell. Encoder's own, not part of the format; the rules are those of rules/palette/palette_fit.h.
+// One item of work = one cell. Encoder's own, not part of the format; steps are those of rules/palette/palette_steps.h.
 #pragma once
 
-#include "rules/palette/palette_fit.h"
+#include "rules/palette/palette_steps.h"
 #include "passes/blocks/block_kernels.h"
 #include "passes/blocks/candidate.h"
 
@@ -17,6 +17,7 @@ inline PaletteCosts first_palette_costs() {
 
 template <int depth>
 class PaletteSearch {
+    using Step = PaletteStep;
     static constexpr int samples = 64 * depth;
 
 public:
@@ -24,44 +25,31 @@ public:
     template <class C>
     bool run(const F8* cell, float mean, float step, int64_t best, C& candidate) {
         static const PaletteCosts costs = first_palette_costs();
-        if (!promising(cell, step, best)) return false;
-        for (int i = 0; i < samples / 8; ++i) values_[i] = truncate(cell[i]);
-        centre_[0] = truncate(least_), centre_[1] = truncate(most_);
-        const float unit = step * palette_unit(depth), inverse = 256.0f / step;
         bool found = false;
-        for (int colours = 2; colours <= kMaxColours; ++colours) {
-            if (colours > 2 && !split(colours - 1)) break;
-            for (int round = 0; round < kCentreRounds; ++round) settle(colours);
-            assign(colours);
-            int32_t gaps[kPaletteGaps];
-            if (!find_gaps(centre_, colours, unit, gaps)) break;
-            const PaletteValues of = palette_values(mean, gaps, total_offset(gaps, count_, colours), samples, unit);
-            const int64_t distortion = squared_error(cell, of, inverse);
-            if (distortion >= best) continue;
-            const Cost cost = palette_cost(distortion, coded(gaps, colours, costs, distortion, best));
-            if (weigh(cost) >= best) continue;
-            best = weigh(cost);
+        state_.begin(true);
+        for (int i = 0; i < Step::kAll && state_.active != 0; ++i) {
+            const Step s = Step::at(i);
+            if (s.kind == Step::kWeighColours) weigh_colours(cell, s.colours, 256.0f / step, costs, best);
+            else if (s.of_samples()) look(cell, s);
+            else state_.take(s, mean, step, costs, best);
+            if (s.kind != Step::kSettle || state_.found == 0) continue;
             found = true;
-            candidate.mode = kModePalette;
-            candidate.cost = cost;
-            candidate.count = 0;
-            for (int k = 0; k + 1 < colours; ++k) put_word(candidate, k, gaps[k]);
-            for (int w = 0; w * kWordSamples < samples; ++w) {
-                const int32_t word = colour_word(colour_, w, samples);
-                if (word != 0) put_word(candidate, kPaletteGaps + w, word);
-            }
+            write(candidate, s.colours);
         }
         return found;
     }
 
 private:
-    // Sum of a CostCoder for a palette; of its first rows alone where they cost too much already.
-    int32_t coded(const int32_t* gaps, int colours, const PaletteCosts& costs, int64_t distortion, int64_t best) {
-        CostCoder coder{costs};
-        for (int k = 0; k + 1 < colours; ++k) code_gap(static_cast<uint32_t>(gaps[k]), coder);
-        for (int row = 0; row < 8 * depth && weigh(palette_cost(distortion, coder.sum)) < best; ++row)
-            for (int x = 0; x < 8; ++x) code_colour(colour_, row / 8, row % 8, x, colours, coder);
-        return coder.sum;
+    template <class C>
+    void write(C& candidate, int colours) const {
+        candidate.mode = kModePalette;
+        candidate.cost = palette_cost(state_.distortion, state_.bits);
+        candidate.count = 0;
+        for (int k = 0; k + 1 < colours; ++k) put_word(candidate, k, state_.gaps[k]);
+        for (int w = 0; w * kWordSamples < samples; ++w) {
+            const int32_t word = colour_word(state_.colours, w, samples);
+            if (word != 0) put_word(candidate, kPaletteGaps + w, word);
+        }
     }
 
     template <class C>
@@ -70,13 +58,133 @@ private:
         __builtin_memcpy(candidate.values + candidate.count++, &word, sizeof word);
     }
 
-    int64_t squared_error(const F8* cell, const PaletteValues& of, float inverse) const {
+    void look(const F8* cell, Step s) {
+        switch (s.kind) {
+            case Step::kFindRange: return find_range(cell);
+            case Step::kSumTerms: return sum_terms(cell);
+            case Step::kMeasure: return measure(cell);
+            case Step::kSumSpread: return sum_spread(cell);
+            case Step::kFindBounds: return find_bounds(cell);
+            case Step::kSumColours: return sum_colours(cell, s.colours);
+            default: return assign(cell, s.colours);
+        }
+    }
+
+    void find_range(const F8* cell) {
+        F8 low = cell[0], high = cell[0];
+        for (int i = 1; i < samples / 8; ++i) {
+            low = cell[i] < low ? cell[i] : low;
+            high = cell[i] > high ? cell[i] : high;
+        }
+        float least = low[0], most = high[0];
+        for (int lane = 1; lane < 8; ++lane) {
+            least = low[lane] < least ? low[lane] : least;
+            most = high[lane] > most ? high[lane] : most;
+        }
+        state_.low = truncate(least), state_.high = truncate(most);
+    }
+
+    void sum_terms(const F8* cell) {
+        const RoughPalette rough = state_.rough;
+        F8 sums[kRoughTerms] = {};
+        for (int i = 0; i < samples / 8; ++i)
+            MMIP_UNROLL
+            for (int n = 0; n < kRoughTerms; ++n) sums[n] += rough_term(rough, cell[i], n);
+        F8 turned[8], total{};
+        transpose8(sums, 1, turned, 1);
+        for (int lane = 0; lane < 8; ++lane) total += turned[lane];
+        __builtin_memcpy(state_.totals, &total, sizeof state_.totals);
+    }
+
+    void measure(const F8* cell) {
+        const RoughPalette rough = state_.rough;
+        F8 squares{};
+        I8 changes{}, before{};
+        for (int i = 0; i < samples / 8; ++i) {
+            const F8 error = rough_error(rough, cell[i]);
+            const I8 number = rough_number<I8>(rough, cell[i]);
+            squares += error * error;
+            if (i > 0) changes -= number != before;
+            changes -= number != MMIP_MIX(number, number, 1, 2, 3, 4, 5, 6, 7, 7);
+            before = number;
+        }
+        __builtin_memcpy(state_.column.squares, &squares, sizeof squares);
+        __builtin_memcpy(state_.column.changes, &changes, sizeof changes);
+    }
+
+    void sum_colours(const F8* cell, int colours) {
+        I8 sums[kMaxColours] = {}, counts[kMaxColours] = {};
+        for (int i = 0; i < samples / 8; ++i) {
+            const I8 value = truncate(cell[i]), number = nearest_colour(state_.centre, value, colours);
+            for (int k = 0; k < colours; ++k) {
+                const I8 own = number == k;
+                sums[k] += value & own;
+                counts[k] -= own;
+            }
+        }
+        for (int k = 0; k < colours; ++k) {
+            int64_t sum = 0;
+            for (int lane = 0; lane < 8; ++lane) sum += sums[k][lane];
+            state_.sum[k] = sum, state_.count[k] = total(counts[k]);
+        }
+    }
+
+    void assign(const F8* cell, int colours) {
+        typedef uint8_t Bytes __attribute__((vector_size(8)));
+        int32_t centre[kMaxColours];   // a copy, or the compiler would read it after every byte written
+        __builtin_memcpy(centre, state_.centre, sizeof centre);
+        I8 counts[kMaxColours] = {};
+        for (int i = 0; i < samples / 8; ++i) {
+            const I8 number = nearest_colour(centre, truncate(cell[i]), colours);
+            for (int k = 0; k < colours; ++k) counts[k] -= number == k;
+            const Bytes bytes = __builtin_convertvector(number, Bytes);
+            __builtin_memcpy(state_.colours + 8 * i, &bytes, sizeof bytes);
+        }
+        for (int k = 0; k < colours; ++k) state_.count[k] = total(counts[k]);
+    }
+
+    static int32_t total(I8 lanes) {
+        int32_t sum = 0;
+        for (int lane = 0; lane < 8; ++lane) sum += lanes[lane];
+        return sum;
+    }
+
+    // Of a sample, which is an integer.
+    static int32_t value(const F8* cell, int i) { return truncate(reinterpret_cast<const float*>(cell)[i]); }
+
+    void sum_spread(const F8* cell) {
+        int64_t spread[kMaxColours] = {0, 0, 0, 0};
+        for (int i = 0; i < samples; ++i) spread[state_.colours[i]] += square(value(cell, i) - state_.centre[state_.colours[i]]);
+        __builtin_memcpy(state_.spread, spread, sizeof spread);
+    }
+
+    void find_bounds(const F8* cell) {
+        int32_t low = state_.low, high = state_.high;
+        for (int i = 0; i < samples; ++i) {
+            const int32_t v = state_.colours[i] == state_.chosen ? value(cell, i) : low;
+            low = v < low ? v : low;
+            high = v > high ? v : high;
+        }
+        state_.low = low, state_.high = high;
+    }
+
+    // Where they cost too much already, what is left of them is not looked at.
+    void weigh_colours(const F8* cell, int colours, float inverse, const PaletteCosts& costs, int64_t best) {
+        state_.distortion = squared_error(cell, inverse);
+        CostCoder coder{costs};
+        for (int row = 0; row < 8 * depth && weigh(palette_cost(state_.distortion, coder.sum)) < best; ++row)
+            for (int x = 0; x < 8; ++x) code_colour(state_.colours, row / 8, row % 8, x, colours, coder);
+        state_.bits = coder.sum;
+    }
+
+    int64_t squared_error(const F8* cell, float inverse) const {
         typedef uint8_t Bytes __attribute__((vector_size(8)));
         typedef uint64_t U4 __attribute__((vector_size(32)));
+        const PaletteValues of = state_.values;
         U4 sums{};
         for (int i = 0; i < samples / 8; ++i) {
             Bytes colours;
-            __builtin_memcpy(&colours, colour_ + 8 * i, sizeof colours);
+            __builtin_memcpy(&colours, state_.colours + 8 * i, sizeof colours);
             const I8 number = __builtin_convertvector(colours, I8);
             F8 value = F8{} + of.of[0];
             for (int k = 1; k < kMaxColours; ++k) value = number == k ? F8{} + of.of[k] : value;
@@ -86,105 +194,7 @@ private:
         return static_cast<int64_t>(sums[0] + sums[1] + sums[2] + sums[3]);
     }
 
-    bool promising(const F8* cell, float step, int64_t best) {
-        F8 low = cell[0], high = cell[0];
-        for (int i = 1; i < samples / 8; ++i) {
-            low = cell[i] < low ? cell[i] : low;
-            high = cell[i] > high ? cell[i] : high;
-        }
-        least_ = low[0], most_ = high[0];
-        for (int lane = 1; lane < 8; ++lane) {
-            least_ = low[lane] < least_ ? low[lane] : least_;
-            most_ = high[lane] > most_ ? high[lane] : most_;
-        }
-        if (most_ - least_ < 2) return false;
-        RoughPalette rough;
-        rough.spread(least_, most_);
-        for (int round = 0; round < kRoughRounds; ++round) {
-            F8 sums[kRoughTerms] = {};
-            for (int i = 0; i < samples / 8; ++i)
-                MMIP_UNROLL
-                for (int n = 0; n < kRoughTerms; ++n) sums[n] += rough_term(rough, cell[i], n);
-            F8 turned[8], total{};
-            transpose8(sums, 1, turned, 1);
-            for (int lane = 0; lane < 8; ++lane) total += turned[lane];
-            float totals[kRoughTerms];
-            __builtin_memcpy(totals, &total, sizeof totals);
-            rough.move(totals);
-        }
-        F8 squares{};
-        I8 changes{}, before{};
-        for (int i = 0; i < samples / 8; ++i) {
-            const F8 error = rough_error(rough, cell[i]);
-            const I8 number = rough_number<I8>(rough, cell[i]);
-            squares += error * error;
-            if (i > 0) changes -= number != before;
-            changes -= number != next_lanes(number);
-            before = number;
-        }
-        float sum = 0.0f;
-        int changed = 0;
-        for (int lane = 0; lane < 8; ++lane) sum += squares[lane], changed += changes[lane];
-        return is_promising(sum, changed, samples, step, best);
-    }
-
-    static I8 next_lanes(I8 v) {
-#if defined(__clang__) || __GNUC__ >= 12
-        return __builtin_shufflevector(v, v, 1, 2, 3, 4, 5, 6, 7, 7);
-#else
-        return __builtin_shuffle(v, I8{1, 2, 3, 4, 5, 6, 7, 7});
-#endif
-    }
-
-    // One round of moving the centres to the means of their samples.
-    void settle(int colours) {
-        int64_t sum[kMaxColours] = {0, 0, 0, 0};
-        for (int k = 0; k < kMaxColours; ++k) count_[k] = 0;
-        I8 sums[kMaxColours] = {}, counts[kMaxColours] = {};
-        for (int i = 0; i < samples / 8; ++i) {
-            const I8 number = nearest_colour(centre_, values_[i], colours);
-            for (int k = 0; k < colours; ++k) {
-                const I8 own = number == k;
-                sums[k] += values_[i] & own;
-                counts[k] -= own;
-            }
-        }
-        for (int k = 0; k < colours; ++k)
-            for (int lane = 0; lane < 8; ++lane) sum[k] += sums[k][lane], count_[k] += counts[k][lane];
-        for (int k = 0; k < colours; ++k)
-            if (count_[k] > 0) centre_[k] = moved_centre(sum[k], count_[k]);
-    }
-
-    void assign(int colours) {
-        for (int k = 0; k < kMaxColours; ++k) count_[k] = 0;
-        for (int i = 0; i < samples / 8; ++i) {
-            const I8 number = nearest_colour(centre_, values_[i], colours);
-            for (int lane = 0; lane < 8; ++lane) {
-                colour_[8 * i + lane] = static_cast<uint8_t>(number[lane]);
-                ++count_[number[lane]];
-            }
-        }
-    }
-
-    // Splits the colour whose samples vary most; false where none varies.
-    bool split(int colours) {
-        int64_t spread[kMaxColours] = {0, 0, 0, 0};
-        const int32_t* v = reinterpret_cast<const int32_t*>(values_);
-        for (int s = 0; s < samples; ++s) spread[colour_[s]] += square(v[s] - centre_[colour_[s]]);
-        const int chosen = widest_colour(spread, colours);
-        if (chosen < 0) return false;
-        int32_t low = centre_[chosen], high = low;
-        for (int s = 0; s < samples; ++s)
-            if (colour_[s] == chosen) low = v[s] < low ? v[s] : low, high = v[s] > high ? v[s] : high;
-        split_centre(centre_, colours, chosen, low, high);
-        return true;
-    }
-
-    float least_, most_;
-    alignas(64) I8 values_[samples / 8];
-    uint8_t colour_[samples];
-    int32_t centre_[kMaxColours];
-    int32_t count_[kMaxColours];
+    PaletteSearchState<depth, int64_t> state_;
 };
 
 }  // namespace MMIP_NS

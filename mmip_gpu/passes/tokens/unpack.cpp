@@ -154,10 +154,6 @@ uint64_t bytes_read(const Coefficients& c, const std::vector<int64_t>& groups, c
     return bytes;
 }
 
-uint64_t stage_extent(const Coefficients& c, int stage, const uint8_t* payload, uint64_t size) {
-    return bytes_read(c, tile_groups(c), read_payload(payload, size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), true));
-}
-
 uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* bytes, uint64_t size, const UnpackOptions& options) {
     const StagePayload payload = read_payload(bytes, size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), options.check_crc);
     const std::vector<int64_t> groups = tile_groups(c);

@@ -78,7 +78,4 @@ uint64_t bytes_read(const Coefficients& coefficients, const std::vector<int64_t>
 // were read.
 uint64_t unpack_stage(Coefficients& coefficients, int stage, const uint8_t* payload, uint64_t size, const UnpackOptions& options);
 
-// Payload bytes that unpack_stage would read for the tiles of these coefficients' box.
-uint64_t stage_extent(const Coefficients& coefficients, int stage, const uint8_t* payload, uint64_t size);
-
 }  // namespace mmip

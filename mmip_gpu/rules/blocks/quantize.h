@@ -29,6 +29,26 @@ MMIP_RULE I index_cost(I magnitude) {
 
 constexpr int64_t kBlockBits = 5;         // a block header, roughly
 
+MMIP_RULE int64_t square(int64_t v) { return v * v; }
+
+constexpr int32_t kHalfUp = 128;          // rounding in 1/256
+
+struct QuantizedDc {
+    int32_t index;
+    int64_t error;                        // squared, in (1/256 step)^2
+};
+
+// Rounded half up; where dc_unit > 1 (a DC image), the DC itself in 1/dc_unit step, whose errors count elsewhere.
+MMIP_RULE QuantizedDc quantize_dc(float dc, float inverse, int dc_unit) {
+    const int32_t scaled = scaled_magnitude(dc, inverse);
+    if (dc_unit > 1) {
+        const int32_t unit = 256 / dc_unit, parts = (scaled + unit / 2) / unit;
+        return {dc < 0 ? -parts : parts, 0};
+    }
+    const int32_t magnitude = quantize_magnitude(scaled, kHalfUp);
+    return {dc < 0 ? -magnitude : magnitude, square((static_cast<int64_t>(magnitude) << 8) - scaled)};
+}
+
 // recon = {0, d1, d2, d3} in 1/64; step_per_unit = step / 64.
 MMIP_RULE float dequantize(int32_t index, const int32_t* recon, float step_per_unit) {
     const int32_t sign = index >> 31, magnitude = (index ^ sign) - sign;   // no branch: signs are as good as random

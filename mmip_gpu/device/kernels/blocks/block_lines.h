@@ -14,7 +14,6 @@ template <int depth>
 struct BlockLines {
     static constexpr int kWidth = depth == 8 ? 16 : 64, kSlices = depth == 8 ? 16 : 1;
     static constexpr int kCells = depth == 8 ? 8 : 64, kCellSamples = 64 * depth;
-    static constexpr int kGroup = depth == 8 ? 8 : 4;            // cells of mode 16
     static constexpr int kRow = kWidth + 1, kFloats = kSlices * kWidth * kRow;
     static constexpr int kCellLines = 8 * depth;                 // of eight samples, on each axis
     static constexpr int kPasses = depth == 8 ? 3 : 2;           // axes

@@ -35,30 +35,15 @@ MMIP_RULE void set_magnitude(StageMagnitudes m, int p, uint32_t value) {
     m.at[p] = static_cast<uint8_t>(value < kSaturatingMagnitude ? value : kSaturatingMagnitude);
 }
 
-// The modes in the order in which they are tried, merged ones last; a palette is weighed between the two kinds.
-template <int depth>
-struct SearchModes {
-    static constexpr int kSingles = depth == 8 ? 3 : 2, kMerged = depth == 8 ? 1 : 3, kOptions = kSingles + kMerged, kPalette = kOptions;
-
-    static MMIP_RULE int mode(int option) {
-        if (option >= kPalette) return kModePalette;
-        if (option >= kSingles) return kMode16 + option - kSingles;
-        return option == 0 ? kMode8 : (option + 1 == kSingles ? kMode4 : kModeZ1);
-    }
-};
-
 template <int depth>
 struct SearchState : SuperblockState<depth> {
-    using Modes = SearchModes<depth>;
+    using Order = ModeOrder<depth>;
     static constexpr int kCells = SuperblockState<depth>::kCells;
 
-    int64_t rough_cost[Modes::kOptions][kCells], length_cost[Modes::kOptions][kCells];   // weighed; of a block at its first cell
+    int64_t rough_cost[Order::kOptions][kCells], length_cost[Order::kSingles][kCells];   // weighed; of a block at its first cell
     int64_t palette_distortion[kCells];
     float palette_dc[kCells];                // that of mode 8
-    int64_t least_rough[kCells], least[kCells];   // of what is chosen for a block so far: by rough costs, by those that count
     int64_t rest[kCells];                    // distortion of what is no entry, of the block that starts there
-    int32_t best[kCells];                    // option of a single cell, by rough costs; kPalette: a palette was found
-    Merge merge[kCells];                     // of mode 16, at its first cell
 };
 
 // In the place of the coefficients, once entries are listed.
@@ -89,9 +74,8 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
         return *reinterpret_cast<LengthScratch<depth>*>(s.work);
     }
 
-    MMIP_RULE bool full() const { return this->source.search == kSearchFull; }
+    MMIP_RULE bool full() const { return this->search() == kSearchFull; }
     MMIP_RULE bool is_first() const { return p.header_classes == nullptr; }   // of the passes
-    MMIP_RULE int32_t threshold() const { return least_scaled(this->source.search, this->source.rounding); }
     MMIP_RULE int first_of(int k, int mode) const { return k - k % Lines::block_cells(mode); }
     MMIP_RULE Entry* entries_at(int k) const { return p.entries + (group * kCells + k) * Lines::kCellSamples; }
     MMIP_RULE int stages() const { return this->chunk.stages - 1; }
@@ -105,17 +89,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
     MMIP_RULE void find(int lane) const {
         const int own = lane / kCellLanes;
         if (s.tried[own] < 0 || s.tried[own] == kModePalette) return;
-        const int32_t least = this->reversible(own) ? 1 : threshold();
-        int64_t rest = 0;
-        this->each_coefficient(lane, [&](int k, int mode, int place, float coefficient) {
-            const int32_t scaled = scaled_magnitude(coefficient, this->inverse(k));
-            const bool large = scaled >= least;
-            rest += large ? 0 : square(scaled);
-            if (!large) return;
-            const int bit = this->bit_of(mode, k, place);
-            or_into(&s.found[bit >> 5], 1u << (bit & 31));
-        });
-        add_to(&s.rest[first_of(own, s.tried[own])], rest);
+        add_to(&s.rest[first_of(own, s.tried[own])], this->find_entries(lane));
     }
 
     // Entries, or the indices themselves in reversible classes, which leave nothing to decide.
@@ -125,7 +99,7 @@ struct SearchWork : SuperblockWork<depth, kLanes> {
         if (!decides(lane / kCellLanes)) return;
         this->each_coefficient(lane, [&](int k, int mode, int place, float coefficient) {
             const int32_t scaled = scaled_magnitude(coefficient, this->inverse(k));
-            if (scaled < threshold()) return;
+            if (scaled < this->threshold(k)) return;
             const int bit = this->bit_of(mode, k, place), first = first_of(k, mode), position = bit - first * Lines::kCellSamples;
             entries_at(first)[this->entry_of(bit)] = {static_cast<uint16_t>(position), static_cast<uint16_t>(coefficient < 0 ? 1 : 0), scaled,
                                                       quantize_magnitude(scaled, kHalfUp)};
@@ -178,10 +152,10 @@ private:
         const int context = p.header_classes != nullptr ? p.header_classes[span] : guessed_header_class(count, cells, s.cells.merges(k, depth));
         const uint8_t* row = rates + context * kHeaderAlphabet;
         const BlockPosition* positions = p.tables[this->t.chunk * kModeCount + mode];
-        const Segment segment{low, positions, rates + kHeaderSymbols, row + 32 * mode, cells == 1 ? row[0] : row[32 * mode]};
+        const Segment segment = block_segment(low, positions, rates + kHeaderSymbols, row, mode, cells);
         LengthScratch<depth>& d = scratch();
         Cost cost;
-        const int kept = decide_segment(entries_at(k) + from, count, segment, decision_rounds(this->source.search, is_first()), StageMagnitudes{d.magnitudes + base, low}, cost);
+        const int kept = decide_segment(entries_at(k) + from, count, segment, decision_rounds(this->search(), is_first()), StageMagnitudes{d.magnitudes + base, low}, cost);
         d.begins[k][i] = static_cast<uint16_t>(from);
         d.kept[k][i] = static_cast<uint16_t>(kept);
         add_to(&d.distortion[k], cost.distortion);

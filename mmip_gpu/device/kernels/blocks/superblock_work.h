@@ -3,39 +3,12 @@
 // One group = one superblock. Encoder side of FORMAT.md sections 2 to 5; costs are those of rules/blocks/decide.h.
 #pragma once
 
-#include "rules/blocks/choose.h"
+#include "rules/blocks/choice.h"
 #include "device/kernels/atomics.h"
+#include "device/kernels/blocks/analysis_items.h"
 #include "device/kernels/blocks/block_lines.h"
 
 namespace mmip {
-
-struct SampleItem {
-    const void* samples;                     // planes, C order
-    const uint8_t* classes;                  // planes x cells, raster order; nullptr: class 0 everywhere
-    int64_t shape[3];                        // of a plane, in samples
-    int32_t type;                            // index of kSampleTypes
-    int32_t offset, rounding, dc_unit;
-    int32_t search, reversible;              // Search of rules/format.h; bit c: class c
-    MMIP_FIELDS(samples, classes, shape, type, offset, rounding, dc_unit, search, reversible)
-};
-
-// As QuantizerSums of passes/kernels.h.
-struct IndexSums {
-    int64_t count[3], excess[3], distortion;
-    MMIP_FIELDS(count, excess, distortion)
-};
-
-// What an analysis writes.
-struct AnalyzedCells {
-    uint8_t* modes;
-    uint8_t* classes;
-    int32_t* dcs;
-    uint16_t* counts;
-    uint16_t* positions;
-    int32_t* values;
-    IndexSums* sums;                         // of kMaxClasses for each tile; added to
-    MMIP_FIELDS(modes, classes, dcs, counts, positions, values, sums)
-};
 
 struct Rough {
     int64_t distortion, quarters;            // quarters of a bit
@@ -53,8 +26,8 @@ struct SuperblockState {
     float dcs[kCells];
     int32_t classes[kCells];
     int32_t tried[kCells];                   // mode, -1: none
-    int32_t chosen[kCells];
     Rough rough[kCells];
+    Choices<depth> choices;
     uint32_t found[kWords];                  // positions of entries, by block from its first cell's room on
     uint32_t before[kWords];                 // how many in the words of the block before
 };
@@ -72,7 +45,11 @@ struct SuperblockWork {
     const SampleItem& source;
     const ChunkItem& chunk;
 
+    // Of the view of rules/blocks/choice.h.
+    MMIP_RULE Choices<depth>& choices() const { return s.choices; }
+    MMIP_RULE int search() const { return source.search; }
     MMIP_RULE bool present(int k) const { return s.cells.place[k] >= 0; }
+    MMIP_RULE int class_of(int k) const { return s.classes[k]; }
     MMIP_RULE float step(int k) const { return static_cast<float>(chunk.steps[s.classes[k]][t.component]) / kStepOne; }
     MMIP_RULE bool reversible(int k) const { return ((source.reversible >> s.classes[k]) & 1) != 0; }
     MMIP_RULE float inverse(int k) const { return reversible(k) ? 1.0f : 256.0f / step(k); }
@@ -105,6 +82,7 @@ struct SuperblockWork {
             default: load<int32_t>(cell, lane);
         }
         if (lane >= kCells) return;
+        s.choices.begin(lane);
         s.tried[lane] = -1;
         int found = 0;
         if (present(lane)) {
@@ -118,15 +96,11 @@ struct SuperblockWork {
         s.classes[lane] = found;
     }
 
-    // --- choices
-
-    MMIP_RULE bool can_merge(int first, int many) const {
-        for (int i = first; i < first + many; ++i)
-            if (!present(i) || s.classes[i] != s.classes[first]) return false;
-        return source.search != 0 && !reversible(first);
+    MMIP_RULE void try_chosen(int lane) const {
+        if (lane < kCells) s.tried[lane] = present(lane) ? ModeOrder<depth>::mode(s.choices.chosen[lane]) : -1;
     }
 
-    // Rough cost of the candidate that covers cells k .. k + many - 1.
+    // Rough cost of a candidate.
     MMIP_RULE int64_t cost(int k, int many) const {
         int64_t distortion = 0, quarters = 0;
         for (int i = k; i < k + many; ++i) distortion += s.rough[i].distortion, quarters += s.rough[i].quarters;
@@ -165,7 +139,7 @@ struct SuperblockWork {
         add_to(reinterpret_cast<uint32_t*>(&s.rough[k].nonzeros), static_cast<uint32_t>(sum.nonzeros));
     }
 
-    // Calls use(cell, mode, place in the order table, coefficient) for those of the lane.
+    // Calls use(cell, mode, place in the order table, coefficient).
     template <class Use>
     MMIP_RULE void each_coefficient(int lane, const Use& use) const {
         const int k = lane / kCellLanes, mode = s.tried[k];
@@ -182,13 +156,21 @@ struct SuperblockWork {
     }
     MMIP_RULE int entry_of(int bit) const { return static_cast<int>(s.before[bit >> 5]) + bit_count(s.found[bit >> 5] & ((1u << (bit & 31)) - 1)); }
 
-    // Entries are the coefficients of at least this scaled magnitude; in reversible classes, all that are not 0.
-    MMIP_RULE void find_entries(int lane, int32_t threshold) const {
+    // From which scaled magnitude on a coefficient of cell k is an entry; in reversible classes, all that are not 0.
+    MMIP_RULE int32_t threshold(int k) const { return reversible(k) ? 1 : least_scaled(source.search, source.rounding); }
+
+    // Returns the distortion of those that are no entries.
+    MMIP_RULE int64_t find_entries(int lane) const {
+        const int32_t least = threshold(lane / kCellLanes);
+        int64_t rest = 0;
         each_coefficient(lane, [&](int k, int mode, int place, float coefficient) {
-            if (scaled_magnitude(coefficient, inverse(k)) < (reversible(k) ? 1 : threshold)) return;
+            const int32_t scaled = scaled_magnitude(coefficient, inverse(k));
+            rest += scaled >= least ? 0 : square(scaled);
+            if (scaled < least) return;
             const int bit = bit_of(mode, k, place);
             or_into(&s.found[bit >> 5], 1u << (bit & 31));
         });
+        return rest;
     }
 
     MMIP_RULE void count_before(int lane) const {

@@ -1,0 +1,84 @@
+// What code lengths decide on blocks, in both forms: the plain one of rules/blocks/decide.h, which devices run, and the branch-free
+// one of passes/blocks/decide_kernels.h. Values: see decide_stages. Home: host. For tests that compare the two.
+#define MMIP_NS mmip_decisions   // a copy of its own, for no instruction set in particular
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <memory>
+#include <vector>
+
+#include "passes/blocks/decide_kernels.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace MMIP_NS;
+
+namespace {
+
+template <class T>
+using Array = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+constexpr int kRoom = mmip::kMaxBlockCount + 8;
+
+struct Stages {
+    std::vector<uint16_t> positions;
+    std::vector<float> coefficients;
+    Array<const int64_t> ends;
+    float inverse;
+    Segment segment;
+    int rounds;
+    int32_t* magnitudes;
+    std::vector<Cost> costs;
+};
+
+void decide_plainly(Stages& s) {
+    std::vector<uint32_t> held(kRoom + 1), place(kRoom + 1);
+    std::vector<Entry> entries(kRoom);
+    for (size_t i = 0, first = 0; i < s.ends.size(); first = s.ends.data()[i++]) {
+        const int count = static_cast<int>(s.ends.data()[i] - first);
+        for (int n = 0; n < count; ++n) {
+            const int32_t scaled = scaled_magnitude(s.coefficients[first + n], s.inverse);
+            entries[n] = {s.positions[first + n], 0, scaled, quantize_magnitude(scaled, kHalfUp)};
+            place[s.positions[first + n]] = static_cast<uint32_t>(first + n);
+        }
+        const int left = decide_segment(entries.data(), count, s.segment, s.rounds, held.data(), s.costs[i]);
+        for (int n = 0; n < left; ++n) s.magnitudes[place[entries[n].position]] = entries[n].magnitude;
+    }
+}
+
+void decide_without_branches(Stages& s) {
+    const auto decider = std::make_unique<Decider<kRoom>>();
+    std::vector<uint16_t> kept(s.positions.size()), left(s.ends.size());
+    for (size_t i = 0, first = 0; i < s.ends.size(); first = s.ends.data()[i++])
+        decider->add({s.positions.data() + first, s.coefficients.data() + first, static_cast<int>(s.ends.data()[i] - first), s.inverse, s.segment, s.rounds,
+                      kept.data() + first, &left[i], &s.costs[i]});
+    decider->run();
+    for (size_t i = 0, first = 0; i < s.ends.size(); first = s.ends.data()[i++])
+        for (size_t n = first; n < first + left[i]; ++n) {
+            const size_t at = first + kept[n] % kLoweredEntry;
+            s.magnitudes[at] = quantize_magnitude(scaled_magnitude(s.coefficients[at], s.inverse), kHalfUp) - kept[n] / kLoweredEntry;
+        }
+}
+
+// Decides on one stage of several blocks of a mode, whose entries end at `ends`: positions rising in each block, coefficients that
+// round to an index; both with kOutputSlack more. `table`: BlockPosition of the mode; bits of tokens by class, of headers by count
+// (the last for none). Out: |q| of every entry, zeros before; distortion and bits of every block.
+void decide_stages(bool plain, Array<const uint16_t> positions, Array<const float> coefficients, Array<const int64_t> ends, float inverse, int low,
+                   Array<const uint8_t> table, Array<const uint8_t> token_bits, Array<const uint8_t> header_bits, int rounds,
+                   Array<int32_t> magnitudes, Array<int64_t> costs) {
+    std::vector<uint8_t> tokens(token_bits.data(), token_bits.data() + token_bits.size());
+    tokens.resize((kTokenClasses + 1) * kTokenAlphabet);   // see AnalyzeJob
+    const Segment segment{low, reinterpret_cast<const mmip::BlockPosition*>(table.data()), tokens.data(), header_bits.data(), header_bits.data()[header_bits.size() - 1]};
+    Stages s{{positions.data(), positions.data() + positions.size()}, {coefficients.data(), coefficients.data() + coefficients.size()}, ends, inverse,
+             segment, rounds, magnitudes.data(), std::vector<Cost>(ends.size())};
+    plain ? decide_plainly(s) : decide_without_branches(s);
+    for (size_t i = 0; i < s.costs.size(); ++i) costs.data()[2 * i] = s.costs[i].distortion, costs.data()[2 * i + 1] = s.costs[i].bits;
+}
+
+}  // namespace
+
+void bind_decisions(nb::module_& m) {
+    m.def("decide_stages", &decide_stages, "plain"_a, "positions"_a, "coefficients"_a, "ends"_a, "inverse"_a, "low"_a, "table"_a, "token_bits"_a,
+          "header_bits"_a, "rounds"_a, "magnitudes"_a, "costs"_a);
+}
