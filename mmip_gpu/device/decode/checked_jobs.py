@@ -18,7 +18,7 @@ from mmip_gpu.device.decode.payload_heads import PayloadHead, StagePayload, read
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Array, Executor
 from mmip_gpu.device.tables.tiles import Box
-from mmip_gpu.errors import LimitExceeded, MmipError
+from mmip_gpu.errors import MmipError
 from mmip_gpu.transform.extent import needed_stages
 from mmip_gpu.transform.tiled_region import TiledRegion
 from mmip_gpu.volume.floats import sample_dtype
@@ -73,9 +73,7 @@ def allocate_planes(
     for index, of_job in heads.items():
         job = jobs[index]
         try:
-            region = TiledRegion.of(job.header, job.wanted.scale, job.wanted.region)
-            if region.samples and region.decoded_bytes > max_bytes:
-                raise LimitExceeded(f"decoding takes {region.decoded_bytes} bytes, max_bytes={max_bytes}")
+            region = TiledRegion.within(job.header, job.wanted, max_bytes)
         except MmipError as error:
             decoded.refuse(index, error)
             continue
