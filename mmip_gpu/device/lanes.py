@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.device.run.cuda import DeviceMemoryExceeded
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.errors import LimitExceeded
 
 __all__ = ["KERNEL_LANES", "Lane", "budget", "cut_batches", "halved", "through_lanes"]
@@ -57,7 +57,7 @@ class Lane:
         owned: _T = self._owned[make]
         return owned
 
-    def upload(self, arrays: Sequence[NDArray[Any]]) -> list[Array]:
+    def upload(self, arrays: Sequence[NDArray[Any]]) -> list[DeviceArray]:
         """Copies of host arrays of any layout and byte order, C-ordered, by one transfer."""
         staged, slices = self._stage([(a.shape, a.dtype.newbyteorder("=")) for a in arrays])
         for view, array in zip(slices, arrays, strict=True):
@@ -69,7 +69,7 @@ class Lane:
             for view, array in zip(slices, arrays, strict=True)
         ]
 
-    def download(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
+    def download(self, arrays: Sequence[DeviceArray]) -> list[NDArray[Any]]:
         """Copies of arrays of the executor in host memory, C-ordered; waits for them."""
         own = [self.executor.contiguous(array) for array in arrays]
         staged, slices = self._stage([(a.shape, np.dtype(a.dtype)) for a in own])

@@ -27,7 +27,7 @@ from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.errors import MmipError, TruncatedData
 from mmip_gpu.stage_arrays.coding import TileBox, region_of_box
@@ -53,7 +53,7 @@ class StageRegion:
 
 def decode_stages(
     options: StageOptions, regions: Sequence[StageRegion], executor: Executor | None = None
-) -> list[Array | MmipError]:
+) -> list[DeviceArray | MmipError]:
     """The wanted region of each chunk, or what is wrong with it; `executor` is that of the current CUDA device.
 
     Raises
@@ -76,7 +76,7 @@ def decode_stages(
     def size(region: StageRegion) -> int:
         return _BYTES_PER_NUMBER * math.prod(region.shape)
 
-    def work(lane: Lane, batch: Sequence[StageRegion]) -> list[Array | MmipError]:
+    def work(lane: Lane, batch: Sequence[StageRegion]) -> list[DeviceArray | MmipError]:
         return _decode_batch(options, batch, lane.executor)
 
     return list(through_lanes(executor, cut_batches(regions, size, budget(executor)), work, 1))
@@ -86,14 +86,16 @@ def decode_stages(
 class _OpenedChunk:
     """A chunk whose prefix is sound, and of which some lies inside the grid; `columns_dev` are those of its box."""
 
-    payload_dev: Array
+    payload_dev: DeviceArray
     extent: tuple[int, ...]
     box: TileBox
     head: PayloadHead | None = None
-    columns_dev: Array | None = None
+    columns_dev: DeviceArray | None = None
 
 
-def _decode_batch(options: StageOptions, regions: Sequence[StageRegion], executor: Executor) -> list[Array | MmipError]:
+def _decode_batch(
+    options: StageOptions, regions: Sequence[StageRegion], executor: Executor
+) -> list[DeviceArray | MmipError]:
     """Decode all regions, step by step. The errors of some leave the others as they are."""
     decoded = DecodedBatch(executor, len(regions))
     setup = DecodeSetup(executor, DecodingTables(executor), SCRATCH_BYTES, check_crc=True)

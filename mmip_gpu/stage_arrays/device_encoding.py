@@ -25,7 +25,7 @@ from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.stage_arrays.coding import encode_stage
@@ -61,18 +61,18 @@ def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Execut
         options.check_array(array.shape, array.shape, array.dtype)
     held = [executor.contiguous(executor.adopt(array).astype(np.int32, copy=False)) for array in arrays]
 
-    def size(array: Array) -> int:
+    def size(array: DeviceArray) -> int:
         cells = math.prod(array.shape[:4])
         return int(_BYTES_PER_COEFFICIENT * cells * (1 if options.corrects else 64 * options.cell_depth))
 
-    def work(lane: Lane, batch: Sequence[Array]) -> list[bytes | None]:
+    def work(lane: Lane, batch: Sequence[DeviceArray]) -> list[bytes | None]:
         return _encode_batch(options, batch, lane.executor)
 
     return list(through_lanes(executor, cut_batches(held, size, budget(executor)), work, 1))
 
 
 @contract(reads="columns_dev", writes="chunk bytes of the host", waits=True)
-def _encode_batch(options: StageOptions, arrays: Sequence[Array], executor: Executor) -> list[bytes | None]:
+def _encode_batch(options: StageOptions, arrays: Sequence[DeviceArray], executor: Executor) -> list[bytes | None]:
     extents = _extents(options, arrays, executor)
     coded: dict[int, bytes | None] = {i: None for i, extent in enumerate(extents) if extent and not all(extent)}
     sizes = {i: extent for i, extent in enumerate(extents) if extent and all(extent)}
@@ -86,7 +86,7 @@ def _encode_batch(options: StageOptions, arrays: Sequence[Array], executor: Exec
 
 
 @contract(reads="columns_dev", writes="extents", waits=True)
-def _extents(options: StageOptions, arrays: Sequence[Array], executor: Executor) -> list[tuple[int, ...] | None]:
+def _extents(options: StageOptions, arrays: Sequence[DeviceArray], executor: Executor) -> list[tuple[int, ...] | None]:
     """Of each array what lies inside the grid: zeros for nothing, None where the host should look closer.
 
     Waits for the device twice.
@@ -152,7 +152,7 @@ def _batch(options: StageOptions, extents: Sequence[tuple[int, ...]], executor: 
     waits=True,
 )
 def _payloads(
-    options: StageOptions, arrays: Sequence[Array], extents: Sequence[tuple[int, ...]], executor: Executor
+    options: StageOptions, arrays: Sequence[DeviceArray], extents: Sequence[tuple[int, ...]], executor: Executor
 ) -> Sequence[bytes | None]:
     """Payload of each chunk, None where no chunk decodes to its columns."""
     batch = _batch(options, extents, executor)
@@ -201,7 +201,7 @@ def _refused_chunks(batch: Batch, refused: NDArray[np.uint8]) -> NDArray[np.bool
 
 
 def _correction_payloads(
-    options: StageOptions, arrays: Sequence[Array], extents: Sequence[tuple[int, ...]], executor: Executor
+    options: StageOptions, arrays: Sequence[DeviceArray], extents: Sequence[tuple[int, ...]], executor: Executor
 ) -> Sequence[bytes | None]:
     """Payload of each chunk: what brings zeros to the indices without an error."""
     batch = _batch(options, extents, executor)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmip_gpu.device.decode.jobs import CheckedJob, DecodedBatch, DecodeJob, DecodeSetup
 from mmip_gpu.device.decode.payload_heads import PayloadHead, StagePayload, read_payload_heads
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import Box
 from mmip_gpu.errors import MmipError
 from mmip_gpu.transform.extent import needed_stages
@@ -25,7 +25,7 @@ from mmip_gpu.volume.floats import sample_dtype
 
 __all__ = ["Upload", "allocate_planes", "check_payloads", "image_box", "upload_payloads", "upload_together"]
 
-Upload = Callable[[Sequence[NDArray[np.uint8]]], list[Array]]
+Upload = Callable[[Sequence[NDArray[np.uint8]]], list[DeviceArray]]
 """From arrays of bytes on the host to copies in the executor's memory."""
 
 
@@ -102,7 +102,7 @@ def image_box(box: Box) -> Box:
 
 
 @contract(reads="payloads of the host", writes="payloads_dev, and the addresses of all payloads")
-def upload_payloads(setup: DecodeSetup, chunks: Sequence[CheckedJob], upload: Upload) -> list[Array]:
+def upload_payloads(setup: DecodeSetup, chunks: Sequence[CheckedJob], upload: Upload) -> list[DeviceArray]:
     """Send the payloads of the host together, and set the addresses of all; returns what must stay alive."""
     used = [chunk.job.payloads[: len(chunk.heads)] for chunk in chunks]
     on_host = [
@@ -119,7 +119,7 @@ def upload_payloads(setup: DecodeSetup, chunks: Sequence[CheckedJob], upload: Up
     return uploaded_dev
 
 
-def upload_together(executor: Executor, arrays: Sequence[NDArray[np.uint8]]) -> list[Array]:
+def upload_together(executor: Executor, arrays: Sequence[NDArray[np.uint8]]) -> list[DeviceArray]:
     """Copies of bytes in one array of the executor."""
     joined_dev = executor.upload(np.concatenate(arrays))
     ends = np.cumsum([len(array) for array in arrays])

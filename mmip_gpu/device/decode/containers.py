@@ -24,7 +24,7 @@ from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.run.placement import by_memory
 from mmip_gpu.errors import InvalidArgument, MmipError
 from mmip_gpu.transform.extent import needed_stages
@@ -91,7 +91,7 @@ class _Container:
 
 def _job_or_array(
     executor: Executor, container: _Container, codec_of: Callable[[Header[Any]], Codec], wanted: Wanted, limits: Limits
-) -> DecodeJob | Array:
+) -> DecodeJob | DeviceArray:
     """What a container asks of the kernels; where its kind has none, its array in the container's memory."""
     header, read_part = container.open()
     codec = codec_of(header)
@@ -175,5 +175,5 @@ def _device_containers(executor: Executor, blobs: dict[int, Any]) -> dict[int, _
     return {index: _Container(partial(opened, index), True) for index in arrays}
 
 
-def _holds_bytes(array: Array) -> bool:
+def _holds_bytes(array: DeviceArray) -> bool:
     return bool(array.dtype == np.uint8 and array.ndim == 1 and array.flags.c_contiguous)

@@ -19,7 +19,7 @@ from mmip_gpu.device.decode.substreams import ChunkSubstreams, SubstreamBatch
 from mmip_gpu.device.decode.wave import correct_wave
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.volume.floats import sample_range
 
@@ -39,8 +39,8 @@ def undo_colours(setup: DecodeSetup, chunks: dict[int, CheckedJob]) -> None:
 
 @contract(reads="components_dev", writes="planes_dev of these dtypes", kernels=["undo_colour"])
 def undo_colour(
-    executor: Executor, components_dev: Sequence[Array], dtypes: Sequence[np.dtype[Any]], offsets: Sequence[int]
-) -> list[Array]:
+    executor: Executor, components_dev: Sequence[DeviceArray], dtypes: Sequence[np.dtype[Any]], offsets: Sequence[int]
+) -> list[DeviceArray]:
     """Planes of samples of planes of colour components; one launch for all."""
     items = np.zeros(len(components_dev), struct_dtype("FinishItem"))
     planes_dev = []
@@ -109,7 +109,7 @@ def crop_planes(setup: DecodeSetup, chunks: dict[int, CheckedJob], decoded: Deco
 
 
 def _launch(
-    executor: Executor, kernel: str, items: NDArray[Any], from_dev: Sequence[Array], to_dev: Sequence[Array]
+    executor: Executor, kernel: str, items: NDArray[Any], from_dev: Sequence[DeviceArray], to_dev: Sequence[DeviceArray]
 ) -> None:
     """Launch a kernel from arrays to others of as many samples; nothing where there are none."""
     if not from_dev:

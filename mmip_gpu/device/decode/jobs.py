@@ -18,7 +18,7 @@ from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.device.decode.payload_heads import DecodingTables, PayloadHead
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import Box
 from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
 from mmip_gpu.transform.tiled_region import TiledRegion
@@ -38,7 +38,7 @@ class DecodeJob:
     """
 
     header: TransformHeader
-    payloads: Sequence[Buffer | Array]
+    payloads: Sequence[Buffer | DeviceArray]
     wanted: Wanted = field(default_factory=Wanted)
     in_device_memory: bool = False
 
@@ -65,8 +65,8 @@ class CheckedJob:
     heads: list[PayloadHead]
     region: TiledRegion
     box: Box
-    planes_dev: Array
-    image_dev: Array | None = None
+    planes_dev: DeviceArray
+    image_dev: DeviceArray | None = None
     addresses: list[int] = field(default_factory=list)
 
     @property
@@ -84,16 +84,16 @@ class DecodedBatch:
     """Arrays in the executor's memory, one for each job; those of jobs without an error are valid."""
 
     def __init__(self, executor: Executor, jobs: int) -> None:
-        self.arrays: list[Array | None] = [None] * jobs
+        self.arrays: list[DeviceArray | None] = [None] * jobs
         self._executor = executor
         self._errors: dict[int, MmipError] = {}
-        self._states: list[tuple[Array, NDArray[np.int64], NDArray[np.int64]]] = []
+        self._states: list[tuple[DeviceArray, NDArray[np.int64], NDArray[np.int64]]] = []
 
     def refuse(self, index: int, error: MmipError) -> None:
         """Note the error of a job for which nothing was launched."""
         self._errors[index] = error
 
-    def watch(self, states_dev: Array, jobs: NDArray[np.int64], substreams: NDArray[np.int64]) -> None:
+    def watch(self, states_dev: DeviceArray, jobs: NDArray[np.int64], substreams: NDArray[np.int64]) -> None:
         """Note the states of tiles, which launches may not have written yet, with the job and sub-stream of each."""
         self._states.append((states_dev, jobs, substreams))
 
@@ -107,7 +107,7 @@ class DecodedBatch:
         self._states.clear()
         return [self._errors.get(i) for i in range(len(self.arrays))]
 
-    def results(self) -> list[Array]:
+    def results(self) -> list[DeviceArray]:
         """The arrays; waits for the launches.
 
         Raises

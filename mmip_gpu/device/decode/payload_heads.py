@@ -19,7 +19,7 @@ from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload, stated_head_bytes
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.errors import MmipError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Codes:
 
     record: np.void
     least_token_bits: int
-    held: Array
+    held: DeviceArray
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class StagePayload:
 
     header: TransformHeader
     stage: int
-    data: Buffer | Array
+    data: Buffer | DeviceArray
     in_device_memory: bool
 
 
@@ -120,7 +120,7 @@ def read_headerless_payload_heads(
     executor: Executor,
     tables: DecodingTables,
     formats: Sequence[HeadFormat],
-    payloads_dev: Sequence[Array],
+    payloads_dev: Sequence[DeviceArray],
     threads: int,
 ) -> list[PayloadHead | MmipError]:
     """Heads of payloads that no header lists, checked by their own crcs; or what is wrong with a payload.
@@ -167,7 +167,7 @@ def _host_start(payload: Buffer) -> _Start:
     return data, data.size
 
 
-def _device_starts(executor: Executor, payloads_dev: Sequence[Array]) -> list[_Start]:
+def _device_starts(executor: Executor, payloads_dev: Sequence[DeviceArray]) -> list[_Start]:
     starts: dict[int, NDArray[np.uint8]] = {}
     wanted = {i: min(_FIRST_BYTES, int(array.size)) for i, array in enumerate(payloads_dev)}
     while wanted:
@@ -185,7 +185,7 @@ class DecodingTables:
         self.codes: dict[bytes, Codes] = {}
         self.places = executor.upload(token_places())
         self.left_offsets = executor.upload(token_left_offsets())
-        self._block_tables: dict[tuple[int, ...], tuple[Array, ...]] = {}
+        self._block_tables: dict[tuple[int, ...], tuple[DeviceArray, ...]] = {}
 
     def trim(self) -> None:
         """Forget codes and block tables when there are many; for between batches."""

@@ -20,7 +20,7 @@ from mmip_gpu.device.decode.substreams import ChunkSubstreams, SubstreamBatch
 from mmip_gpu.device.decode.wave import decode_wave
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.tiles import (
     COMPONENT_LIMIT,
     Box,
@@ -54,7 +54,7 @@ def decode_planes(setup: DecodeSetup, chunks: dict[int, CheckedJob], decoded: De
         decoded.watch(states_dev, numbers[main.tiles["item"][wave]], main.substreams[wave])
 
 
-def _decode_images(images: SubstreamBatch, image_tiles: NDArray[np.int64]) -> tuple[Array | None, int]:
+def _decode_images(images: SubstreamBatch, image_tiles: NDArray[np.int64]) -> tuple[DeviceArray | None, int]:
     """Decode the tiles of DC images that a wave depends on; returns their states, and the first of the tiles."""
     tiles = image_tiles[image_tiles >= 0]
     if not len(tiles):

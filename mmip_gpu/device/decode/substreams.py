@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmip_gpu._core import GROUP_SUBSTREAMS
 from mmip_gpu.device.decode.payload_heads import DecodingTables, PayloadHead
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import CodingOrders
 
 __all__ = ["ChunkSubstreams", "SubstreamBatch"]
@@ -55,7 +55,7 @@ class SubstreamBatch:
         self.substreams = np.concatenate([chunk.substreams for chunk in self.chunks])
         stages = np.where(self.items["class_count"] > 0, self.items["stages"], 2)  # of a stage on its own, one list
         self.stages = stages[self.tiles["item"]].astype(np.int64)
-        self._codes: dict[int, Array] = {}
+        self._codes: dict[int, DeviceArray] = {}
         self._bytes: dict[int, NDArray[Any]] = {}
         self._groups: dict[int, NDArray[Any]] = {}
         for stage in sorted({s for chunk in self.chunks for s in chunk.heads}):
@@ -106,7 +106,7 @@ class SubstreamBatch:
         groups["tiles"] = np.diff(np.r_[starts, len(tiles)])
         return groups
 
-    def codes(self, stage: int) -> Array:
+    def codes(self, stage: int) -> DeviceArray:
         """Codes of a stage, a record for each chunk."""
         return self._codes[stage]
 

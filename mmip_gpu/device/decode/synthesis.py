@@ -25,7 +25,7 @@ from mmip_gpu.device.decode.wave import group_tiles
 from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.device.tables.tiles import COMPONENT_LIMIT, set_quantizer
@@ -75,8 +75,8 @@ class Synthesizer:
         kernels=["synthesize_planes", "synthesize_volumes"],
     )
     def planes(
-        self, batch: Batch, indices: Indices, chunks: Sequence[Reconstruction], mask: Array | None = None
-    ) -> list[Array]:
+        self, batch: Batch, indices: Indices, chunks: Sequence[Reconstruction], mask: DeviceArray | None = None
+    ) -> list[DeviceArray]:
         """Decoded planes of every chunk.
 
         `mask` holds the padding masks of chunks that have one: a word of 64 bits for every slice of every cell of the
@@ -115,7 +115,7 @@ class Synthesizer:
         item["dc_unit"] = DC_IMAGE_UNIT if plan.dc_image else 1
         set_quantizer(item, plan, chunk.recon)
 
-    def _launch(self, batch: Batch, indices: Indices, items: NDArray[Any], mask: Array | None) -> None:
+    def _launch(self, batch: Batch, indices: Indices, items: NDArray[Any], mask: DeviceArray | None) -> None:
         executor, address = self._executor, self._executor.address
         tiles = np.zeros(batch.tiles.size, struct_dtype("DecodeTile"))
         for name in ("plane", "cell", "size", "component"):

@@ -16,7 +16,7 @@ from mmip_gpu._core import CRC_GROUPS, MAGNITUDE_BYTES, PALETTE_BYTES
 from mmip_gpu.device.decode.substreams import SubstreamBatch
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.tiles import assign_tile_offsets
 
 __all__ = ["correct_wave", "decode_wave", "decode_wave_columns", "group_tiles"]
@@ -29,7 +29,9 @@ _SYNTHESIS = ("synthesize_flat", "synthesize_deep", "reduce_flat", "reduce_deep"
     writes="samples of the tiles in planes_dev (components, where there is colour); states_dev",
     kernels=("check_groups", "unpack_masks", "unpack_first", "unpack_tokens", *_SYNTHESIS),
 )
-def decode_wave(batch: SubstreamBatch, wave: slice, image_states_dev: Array | None, first_image: int) -> Array:
+def decode_wave(
+    batch: SubstreamBatch, wave: slice, image_states_dev: DeviceArray | None, first_image: int
+) -> DeviceArray:
     """Decode the tiles of a wave into planes; returns their states.
 
     The tiles of DC images that the wave depends on have `image_states_dev`, from tile `first_image` on.
@@ -54,7 +56,7 @@ def decode_wave(batch: SubstreamBatch, wave: slice, image_states_dev: Array | No
     writes="planes_dev, corrected; states_dev",
     kernels=("check_groups", "unpack_corrections", "correct_samples"),
 )
-def correct_wave(batch: SubstreamBatch, wave: slice) -> Array:
+def correct_wave(batch: SubstreamBatch, wave: slice) -> DeviceArray:
     """Add the corrections of the tiles of a wave to their samples; returns the states of the tiles."""
     work = _Wave(batch, wave, None, 0)
     work.check(0, np.ones(len(batch.tiles[wave]), bool))
@@ -68,7 +70,7 @@ def correct_wave(batch: SubstreamBatch, wave: slice) -> Array:
     writes="columns_dev of the tiles; states_dev",
     kernels=("check_groups", "unpack_masks", "unpack_first", "unpack_tokens", "write_columns"),
 )
-def decode_wave_columns(batch: SubstreamBatch, wave: slice, stage: int) -> Array:
+def decode_wave_columns(batch: SubstreamBatch, wave: slice, stage: int) -> DeviceArray:
     """Decode the tiles of a wave, which have this stage alone, into its columns; returns the states of the tiles."""
     work = _Wave(batch, wave, None, 0)
     work.check(stage, np.ones(len(batch.tiles[wave]), bool))
@@ -85,7 +87,9 @@ def decode_wave_columns(batch: SubstreamBatch, wave: slice, stage: int) -> Array
 class _Wave:
     """The arrays of one wave in the executor's memory, and launches over them."""
 
-    def __init__(self, batch: SubstreamBatch, wave: slice, image_states_dev: Array | None, first_image: int) -> None:
+    def __init__(
+        self, batch: SubstreamBatch, wave: slice, image_states_dev: DeviceArray | None, first_image: int
+    ) -> None:
         self._batch, self._wave = batch, wave
         executor = batch.executor
         tiles = batch.tiles[wave].copy()

@@ -15,7 +15,7 @@ from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, SEARCH_ROUGH
 from mmip_gpu.device.encode.search import Search
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.errors import InvalidArgument
@@ -30,8 +30,8 @@ class Source:
     Both are in the executor's memory; `offset` is subtracted from every sample.
     """
 
-    planes: Array
-    cells: Array | None
+    planes: DeviceArray
+    cells: DeviceArray | None
     offset: int
 
 
@@ -42,7 +42,7 @@ class Source:
 )
 def analyze(
     batch: Batch, sources: Sequence[Source], rounding: int, search: int, passes: int = 1
-) -> tuple[Indices, Array]:
+) -> tuple[Indices, DeviceArray]:
     """Coefficients of a batch, and its sums: (tiles, classes, 7) of int64, as `Chunk.settle_sums` takes them.
 
     Each pass after the first decides by the code lengths that the one before would write.
@@ -81,7 +81,7 @@ def analyze(
     return indices, sums
 
 
-def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> Array:
+def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> DeviceArray:
     address = batch.executor.address
     items = np.zeros(len(sources), struct_dtype("SampleItem"))
     for item, source, shape in zip(items, sources, batch.shapes, strict=True):

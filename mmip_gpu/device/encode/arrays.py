@@ -21,7 +21,7 @@ from mmip_gpu.device.encode.roi_classes import device_classes, no_classes
 from mmip_gpu.device.encode.trial_samples import AnalysisRequest, DeviceSamples, analyze_requests, encode_together
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.run.lockstep import in_lock_step
 from mmip_gpu.device.run.placement import by_memory
 from mmip_gpu.transform.plan import ChunkPlan
@@ -68,7 +68,7 @@ def encode_arrays(
     return [encoded[i] for i in range(len(items))]
 
 
-def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[Array]:
+def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[DeviceArray]:
     """Containers of arrays, as arrays of uint8 on the current CUDA device; errors are those of `encode_arrays`.
 
     Their bytes pass the host, where heads are made: as many as were coded, not as many as the samples have.
@@ -78,11 +78,11 @@ def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -
     return [executor.upload(np.frombuffer(one.to_bytes(), np.uint8)) for one in encoded]
 
 
-def _encode_batch(lane: Lane, arrays_dev: Sequence[Array], planner: Planner, threads: int) -> list[Encoded]:
+def _encode_batch(lane: Lane, arrays_dev: Sequence[DeviceArray], planner: Planner, threads: int) -> list[Encoded]:
     """Encodings of arrays in the memory of a lane's executor, whose plans are searched for together."""
     ended: WeakSet[Trial] = WeakSet()
 
-    def sampler(array: Array, ask: Callable[[AnalysisRequest], Analyzed]) -> Sampler:
+    def sampler(array: DeviceArray, ask: Callable[[AnalysisRequest], Analyzed]) -> Sampler:
         def samples(roi: Any, axes: str | None) -> Samples:
             letters = PlaneLayout.of(array.shape, axes).axes
             if array.size == 0:
@@ -92,7 +92,7 @@ def _encode_batch(lane: Lane, arrays_dev: Sequence[Array], planner: Planner, thr
 
         return samples
 
-    def search(array: Array, ask: Callable[[AnalysisRequest], Analyzed]) -> tuple[Trial, ChunkPlan]:
+    def search(array: DeviceArray, ask: Callable[[AnalysisRequest], Analyzed]) -> tuple[Trial, ChunkPlan]:
         trial, plan = planner(sampler(array, ask))
         ended.add(trial)
         return trial, plan
@@ -106,7 +106,7 @@ def _encode_batch(lane: Lane, arrays_dev: Sequence[Array], planner: Planner, thr
     return encode_together([trial for trial, _ in planned], [plan for _, plan in planned])
 
 
-def _adopted(executor: Executor, data: Any) -> Array:
+def _adopted(executor: Executor, data: Any) -> DeviceArray:
     array = executor.adopt(data)
     check_dtype(np.dtype(array.dtype))
     return array

@@ -27,7 +27,7 @@ from mmip_gpu.device.encode.quantized import QuantizedBatch
 from mmip_gpu.device.encode.side_information import side_information
 from mmip_gpu.device.encode.statistics import sample_statistics
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.transform.plan import sample_offset
 
 __all__ = ["Chunk", "CodedChunk", "encode_batch", "quantize_batch", "refusal"]
@@ -47,7 +47,7 @@ class CodedChunk:
     recon: list[list[int]]
     errors: list[float]
     sample_range: tuple[float, float] = (0, 0)
-    decoded: Array | None = None
+    decoded: DeviceArray | None = None
     dc_recon: list[int] | None = None
 
 
@@ -103,7 +103,7 @@ def quantize_batch(
 @contract(reads="planes_dev; classes_dev of voxels", writes="indices_dev, masks_dev; side information")
 def analyze_batch(
     prepared: PreparedBatch,
-    classes_dev: Sequence[Array | None],
+    classes_dev: Sequence[DeviceArray | None],
     rounding: int,
     search: tuple[int, int],
     synthesizer: Synthesizer,

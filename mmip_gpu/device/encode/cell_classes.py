@@ -12,7 +12,7 @@ import numpy as np
 
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch, launch_items
 from mmip_gpu.volume.axes import PlaneLayout
 
@@ -24,11 +24,11 @@ __all__ = ["cell_classes"]
     writes="cells_dev: uint8 in raster order of each plane; None where a chunk has one class",
     kernels=["cell_classes"],
 )
-def cell_classes(batch: Batch, classes_dev: Sequence[Array | None]) -> list[Array | None]:
+def cell_classes(batch: Batch, classes_dev: Sequence[DeviceArray | None]) -> list[DeviceArray | None]:
     """Class of every cell of every plane, where there are classes to tell apart."""
     executor, address = batch.executor, batch.executor.address
-    voxels_dev: list[Array] = []  # copies live until the launch
-    cells_dev: list[Array | None] = []
+    voxels_dev: list[DeviceArray] = []  # copies live until the launch
+    cells_dev: list[DeviceArray | None] = []
     rows = []
     for of_voxels, shape in zip(classes_dev, batch.shapes, strict=True):
         if of_voxels is None or len(shape.plan.steps) == 1:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.container.header import DTYPES
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.plan import ChunkPlan
 
@@ -28,9 +28,9 @@ class Chunk:
     `on_host` gives a copy of the array in host memory, where there is one already.
     """
 
-    array: Array
+    array: DeviceArray
     plan: ChunkPlan
-    classes: Array | None = None
+    classes: DeviceArray | None = None
     on_host: Callable[[], NDArray[Any]] | None = None
 
 

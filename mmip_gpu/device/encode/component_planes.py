@@ -14,7 +14,7 @@ import numpy as np
 from mmip_gpu.device.encode.analysis import Source
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch, launch_items
 
 __all__ = ["component_planes"]
@@ -26,7 +26,7 @@ __all__ = ["component_planes"]
     kernels=["colour_planes"],
 )
 def component_planes(
-    batch: Batch, planes_dev: Sequence[Array], cells_dev: Sequence[Array | None], offsets: Sequence[int]
+    batch: Batch, planes_dev: Sequence[DeviceArray], cells_dev: Sequence[DeviceArray | None], offsets: Sequence[int]
 ) -> list[Source]:
     """What each chunk is analyzed from."""
     executor, sources, rows = batch.executor, [], []

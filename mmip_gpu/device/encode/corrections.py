@@ -23,7 +23,7 @@ from mmip_gpu._core import (
 )
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.tiles import frame_bytes
 from mmip_gpu.volume.floats import sample_range
@@ -42,20 +42,20 @@ _SYMBOLS = CORRECTION_CLASSES * CORRECTION_ALPHABET
     ],
     waits=True,
 )
-def encode_corrections(batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> list[bytes]:
+def encode_corrections(batch: Batch, originals: Sequence[DeviceArray], decoded: Sequence[DeviceArray]) -> list[bytes]:
     """Payloads that bring `decoded` within the plans' errors of `originals`; `decoded` is corrected in place."""
     return _Encoder(batch, originals, decoded).run()
 
 
 class _Encoder:
-    def __init__(self, batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> None:
+    def __init__(self, batch: Batch, originals: Sequence[DeviceArray], decoded: Sequence[DeviceArray]) -> None:
         self._executor = executor = batch.executor
         self._items = _item_records(batch, originals, decoded)
         tiles, frame_values = _tile_records(batch)
         self._payloads = _payload_records(batch)
         lanes = tiles.size * KERNEL_LANES["count_corrections"]
         self._tiles, self._threads = tiles.size, batch.threads
-        self._arrays: dict[str, Array] = {
+        self._arrays: dict[str, DeviceArray] = {
             "tiles": executor.upload(tiles),
             "frames": executor.zeros(frame_values, np.int32),
             "states": executor.empty(lanes * struct_dtype("CorrectionState").itemsize, np.uint8),
@@ -116,7 +116,7 @@ class _Encoder:
         self._executor.launch(kernel, groups=groups, **fields, **absent, **more)
 
 
-def _item_records(batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> NDArray[Any]:
+def _item_records(batch: Batch, originals: Sequence[DeviceArray], decoded: Sequence[DeviceArray]) -> NDArray[Any]:
     items, address = np.zeros(len(originals), struct_dtype("CorrectedItem")), batch.executor.address
     for index, (item, shape) in enumerate(zip(items, batch.shapes, strict=True)):
         dtype = originals[index].dtype

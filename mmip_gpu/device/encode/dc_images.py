@@ -18,7 +18,7 @@ from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.encode.analysis import Source, analyze
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.device.tables.tiles import COMPONENT_LIMIT
@@ -79,7 +79,9 @@ def _image_shape(shape: ChunkShape) -> ChunkShape:
     return ChunkShape(PlaneLayout.of((shape.layout.planes, *shape.grid), image.axes), image, is_dc_image=True)
 
 
-def _launch(batch: Batch, kernel: str, indices: Indices, samples: Sequence[Array], squares: Array | None) -> None:
+def _launch(
+    batch: Batch, kernel: str, indices: Indices, samples: Sequence[DeviceArray], squares: DeviceArray | None
+) -> None:
     executor = batch.executor
     items = np.zeros(len(samples), struct_dtype("DcImageItem"))
     for item, array, shape in zip(items, samples, batch.shapes, strict=True):

@@ -14,7 +14,7 @@ import numpy as np
 from mmip_gpu.device.encode.statistics import sample_runs
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.floats import without_index
 
@@ -28,8 +28,12 @@ __all__ = ["sample_indices"]
     waits=True,
 )
 def sample_indices(
-    executor: Executor, arrays: Sequence[Array], steps: Sequence[float], limits: Sequence[int], names: Sequence[str]
-) -> list[tuple[Array, float, float]]:
+    executor: Executor,
+    arrays: Sequence[DeviceArray],
+    steps: Sequence[float],
+    limits: Sequence[int],
+    names: Sequence[str],
+) -> list[tuple[DeviceArray, float, float]]:
     """(indices, least sample, greatest sample) of every array, of which none is empty.
 
     Raises

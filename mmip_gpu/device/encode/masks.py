@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, launch_items
 
 __all__ = ["PaddingMasks", "fill_padding"]
@@ -31,11 +31,11 @@ class PaddingMasks:
     raster order of its tile: a word of `mask` for each of its slices, and whether it is `hidden` as a whole.
     """
 
-    places: Array
-    mask: Array
-    hidden: Array
-    frames: Array
-    codes: Array
+    places: DeviceArray
+    mask: DeviceArray
+    hidden: DeviceArray
+    frames: DeviceArray
+    codes: DeviceArray
 
     @classmethod
     def empty(cls, batch: Batch) -> PaddingMasks:
@@ -64,8 +64,8 @@ class PaddingMasks:
     kernels=["find_masks", "pull_levels", "push_levels", "fill_planes", "fill_volumes"],
 )
 def fill_padding(
-    batch: Batch, planes: Sequence[Array], cells: Sequence[Array | None]
-) -> tuple[PaddingMasks | None, list[Array]]:
+    batch: Batch, planes: Sequence[DeviceArray], cells: Sequence[DeviceArray | None]
+) -> tuple[PaddingMasks | None, list[DeviceArray]]:
     """The masks of a batch of one cell depth, None where no chunk has one; the planes, filled where they have."""
     executor = batch.executor
     filled = [
@@ -122,9 +122,9 @@ def _spread(pyramids: Sequence[_Pyramid]) -> None:
 
 def _padded_items(
     batch: Batch,
-    planes: Sequence[Array],
-    filled: Sequence[Array],
-    cells: Sequence[Array | None],
+    planes: Sequence[DeviceArray],
+    filled: Sequence[DeviceArray],
+    cells: Sequence[DeviceArray | None],
     pyramids: Sequence[_Pyramid | None],
 ) -> NDArray[np.void]:
     address = batch.executor.address

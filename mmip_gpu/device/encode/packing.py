@@ -16,7 +16,7 @@ from mmip_gpu._core import DC_WEIGHTS, GROUP_SUBSTREAMS, choose_codes, join_payl
 from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 
@@ -38,7 +38,7 @@ def pack(
 
 
 @contract(reads="indices_dev", writes="histograms of the host; densities_dev")
-def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], Array]:
+def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], DeviceArray]:
     """(histograms of all payloads, those of stage 1 empty; densities of all cells), before a further analysis."""
     packer = _Packer(batch, indices, None, settles=False)
     packer.list_tokens()
@@ -49,7 +49,7 @@ class _Packer:
     def __init__(self, batch: Batch, indices: Indices, masks: PaddingMasks | None, settles: bool) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
         executor = batch.executor
-        self._arrays: dict[str, Array] = {  # None: nothing of it in this batch
+        self._arrays: dict[str, DeviceArray] = {  # None: nothing of it in this batch
             "modes": indices.modes,
             "classes": indices.classes,
             "dcs": indices.dcs,
@@ -147,12 +147,12 @@ class _Packer:
         self._launch_batch("list_headers", batch.superblocks, *read, **fields)
 
     @property
-    def densities(self) -> Array:
+    def densities(self) -> DeviceArray:
         """Of all cells by stage, in raster order of their tiles."""
         return self._arrays["densities"]
 
     @contract(reads="bins_dev", writes="sums_dev", kernels=["sum_histograms"])
-    def _sum_counts(self) -> Array:
+    def _sum_counts(self) -> DeviceArray:
         """Of all symbols listed so far."""
         sums = self._arrays["sums"] = self._executor.empty(self._batch.symbols, np.uint32)
         groups = -(-self._batch.symbols // KERNEL_LANES["sum_histograms"])

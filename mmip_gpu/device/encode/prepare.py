@@ -18,7 +18,7 @@ from mmip_gpu.device.encode.chunks import Chunk, ChunkGroup
 from mmip_gpu.device.encode.float_indices import sample_indices
 from mmip_gpu.device.encode.statistics import sample_statistics
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT
@@ -36,7 +36,7 @@ class PreparedBatch:
     """
 
     batch: Batch
-    planes_dev: list[Array]
+    planes_dev: list[DeviceArray]
     statistics: list[tuple[int, int, int]]
     sample_ranges: list[tuple[float, float]]
     read_floats: list[Callable[[], NDArray[Any]] | None]
@@ -74,7 +74,7 @@ def _chunk_shapes(chunks: Sequence[Chunk]) -> list[ChunkShape]:
     return [shape_of[chunk.array.shape, id(chunk.plan)] for chunk in chunks]
 
 
-def _float_reader(executor: Executor, planes_dev: Array, chunk: Chunk) -> Callable[[], NDArray[Any]] | None:
+def _float_reader(executor: Executor, planes_dev: DeviceArray, chunk: Chunk) -> Callable[[], NDArray[Any]] | None:
     """What gives the planes of float32 samples in host memory; None for other samples."""
     if chunk.plan.config.step is None:
         return None
@@ -85,8 +85,8 @@ def _float_reader(executor: Executor, planes_dev: Array, chunk: Chunk) -> Callab
 
 
 def _with_indices(
-    executor: Executor, planes_dev: Sequence[Array], group: ChunkGroup
-) -> tuple[list[Array], list[tuple[float, float] | None]]:
+    executor: Executor, planes_dev: Sequence[DeviceArray], group: ChunkGroup
+) -> tuple[list[DeviceArray], list[tuple[float, float] | None]]:
     """(the planes, of which those of float32 samples became indices; the ranges of these samples, None of others)."""
     integers_dev = list(planes_dev)
     ranges: list[tuple[float, float] | None] = [None] * len(integers_dev)

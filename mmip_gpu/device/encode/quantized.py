@@ -27,7 +27,7 @@ from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.encode.side_information import SideInformation
 from mmip_gpu.device.encode.statistics import differences
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.transform.loss import measured_error
@@ -44,8 +44,8 @@ class QuantizedBatch:
     """
 
     batch: Batch
-    planes_dev: Sequence[Array]
-    cells_dev: Sequence[Array | None]
+    planes_dev: Sequence[DeviceArray]
+    cells_dev: Sequence[DeviceArray | None]
     indices: Indices
     masks: PaddingMasks | None
     dc_images: DcImages | None
@@ -62,7 +62,7 @@ class QuantizedBatch:
         firsts = pack(self.dc_images.batch, self.dc_images.indices)
         return [[*first, *rest] for first, rest in zip(firsts, found, strict=True)]
 
-    def decoded(self) -> list[Array]:
+    def decoded(self) -> list[DeviceArray]:
         """The planes that a decoder makes of `payloads`, packed or not: blocks that packing changes are masked."""
         points = [
             Reconstruction(p.dtype, s.offset, s.recon)
@@ -71,7 +71,7 @@ class QuantizedBatch:
         mask = None if self.masks is None else self.masks.mask
         return self.synthesizer.planes(self.batch, self.indices, points, mask)
 
-    def corrections(self) -> tuple[list[bytes], list[Array]]:
+    def corrections(self) -> tuple[list[bytes], list[DeviceArray]]:
         """(last payload of every chunk, planes that a decoder makes with it); all chunks have corrections."""
         decoded_dev = self.decoded()
         return encode_corrections(self.batch, self.planes_dev, decoded_dev), decoded_dev
@@ -116,7 +116,7 @@ class QuantizedBatch:
                 found[i].append(one)
         return found
 
-    def _class_of_samples(self, chunk: int) -> Array | None:
+    def _class_of_samples(self, chunk: int) -> DeviceArray | None:
         """Class of every sample of the planes of a chunk; None where there is one."""
         cells, shape = self.cells_dev[chunk], self.batch.shapes[chunk]
         if cells is None:
@@ -131,7 +131,7 @@ class QuantizedBatch:
     def _reached_floats(self) -> dict[int, tuple[float, float]]:
         return self._float_errors(self.decoded())
 
-    def _float_errors(self, decoded: Sequence[Array]) -> dict[int, tuple[float, float]]:
+    def _float_errors(self, decoded: Sequence[DeviceArray]) -> dict[int, tuple[float, float]]:
         """Errors of float32 samples, found on the host: these sums depend on the order of their terms."""
         download = self.batch.executor.download
         return {

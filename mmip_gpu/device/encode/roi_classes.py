@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.run.placement import is_on_device
 from mmip_gpu.volume.roi import RoiRule, checked_axes, mask_classes, roi_classes
 
 __all__ = ["device_classes", "no_classes"]
 
 
-def device_classes(executor: Executor, roi: Any, array: Array, axes: str) -> Array | None:
+def device_classes(executor: Executor, roi: Any, array: DeviceArray, axes: str) -> DeviceArray | None:
     """Class of every voxel of an array on the device; None without a region of interest.
 
     Raises

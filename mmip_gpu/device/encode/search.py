@@ -15,7 +15,7 @@ from mmip_gpu._core import MODE_COUNT, block_tables, builtin_rates, chosen_rates
 from mmip_gpu.device.encode.packing import count_ac
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 
@@ -35,7 +35,7 @@ class Search:
         self._tables = upload(tables)
         positions += np.uint64(self._executor.address(self._tables))
         rates, first_rates = _builtin_rates(batch)
-        self._arrays: dict[str, Array] = {
+        self._arrays: dict[str, DeviceArray] = {
             "entries": self._executor.empty(wave * _SUPERBLOCK_SAMPLES * struct_dtype("Entry").itemsize, np.uint8),
             "tables": upload(positions),
             "rates": upload(rates),

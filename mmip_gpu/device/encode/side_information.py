@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from mmip_gpu.device.encode.dc_images import DcImages
 from mmip_gpu.device.encode.prepare import PreparedBatch
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 
 __all__ = ["SideInformation", "side_information"]
 
@@ -33,7 +33,7 @@ class SideInformation:
 
 @contract(reads="sums_dev", writes="side information of every chunk", waits=True)
 def side_information(
-    prepared: PreparedBatch, offsets: Sequence[int], sums_dev: Array, search: int, dc_images: DcImages | None
+    prepared: PreparedBatch, offsets: Sequence[int], sums_dev: DeviceArray, search: int, dc_images: DcImages | None
 ) -> list[SideInformation]:
     """Side information of every chunk of a batch."""
     batch = prepared.batch

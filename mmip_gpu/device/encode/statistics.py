@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 
 __all__ = ["differences", "sample_runs", "sample_statistics"]
 
@@ -28,7 +28,7 @@ _RUN = 1 << 16  # samples of a group
 @contract(
     reads="arrays_dev of integers, C-ordered", writes="sums and ranges", kernels=["sample_statistics"], waits=True
 )
-def sample_statistics(executor: Executor, arrays: Sequence[Array]) -> list[tuple[int, int, int]]:
+def sample_statistics(executor: Executor, arrays: Sequence[DeviceArray]) -> list[tuple[int, int, int]]:
     """(sum, least, greatest) of the samples of every array, of which none is empty.
 
     Examples
@@ -44,7 +44,9 @@ def sample_statistics(executor: Executor, arrays: Sequence[Array]) -> list[tuple
 @contract(
     reads="arrays_dev and others_dev of integers, C-ordered", writes="sums", kernels=["sum_differences"], waits=True
 )
-def differences(executor: Executor, arrays: Sequence[Array], others: Sequence[Array]) -> list[tuple[int, int]]:
+def differences(
+    executor: Executor, arrays: Sequence[DeviceArray], others: Sequence[DeviceArray]
+) -> list[tuple[int, int]]:
     """(sum of squared differences, largest absolute difference) of pairs of arrays of one shape and dtype.
 
     Examples
@@ -58,7 +60,11 @@ def differences(executor: Executor, arrays: Sequence[Array], others: Sequence[Ar
 
 
 def _of_runs(
-    executor: Executor, kernel: str, result: np.dtype[Any], arrays: Sequence[Array], others: Sequence[Array] | None
+    executor: Executor,
+    kernel: str,
+    result: np.dtype[Any],
+    arrays: Sequence[DeviceArray],
+    others: Sequence[DeviceArray] | None,
 ) -> list[NDArray[Any]]:
     """What the kernel finds in the runs of every array."""
     parts = [sample_runs(array.size) for array in arrays]

@@ -21,7 +21,7 @@ from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode.batch import Chunk, quantize_batch, refusal
 from mmip_gpu.device.encode.quantized import QuantizedBatch
 from mmip_gpu.device.lanes import Lane
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.transform.analysis import PLAIN_ROUNDING, ROUNDING
@@ -44,8 +44,8 @@ class DeviceSamples:
     """
 
     lane: Lane
-    array: Array
-    classes: Array | None = None
+    array: DeviceArray
+    classes: DeviceArray | None = None
     threads: int = 1
     ask: Callable[[AnalysisRequest], Analyzed] | None = None
 
@@ -194,7 +194,7 @@ def encode_together(trials: Sequence[Trial], plans: Sequence[ChunkPlan], allow_r
     return [trial.encoded(plan, allow_raw) for trial, plan in zip(trials, plans, strict=True)]
 
 
-def _joined(executor: Executor, arrays: Sequence[Array], axis: int) -> Array:
+def _joined(executor: Executor, arrays: Sequence[DeviceArray], axis: int) -> DeviceArray:
     """Arrays one after the other along an axis, in a new one."""
     shape = list(arrays[0].shape)
     shape[axis] = sum(array.shape[axis] for array in arrays)

@@ -14,7 +14,7 @@ import numpy as np
 from mmip_gpu._core import MODE_COUNT, block_table
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 
 __all__ = ["BlockTables", "block_tables_of"]
 
@@ -37,7 +37,7 @@ class BlockTables:
 
     def __init__(self, executor: Executor) -> None:
         items = np.zeros(2 * MODE_COUNT, struct_dtype("BlockItem"))
-        self._arrays: list[Array] = []
+        self._arrays: list[DeviceArray] = []
         for row, depth in enumerate((1, 8)):
             for mode in range(MODE_COUNT):
                 cells, count, *tables = block_table(mode, depth)
