@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import write_rows
+from studies import write_rows
 
 import mmip_gpu as mmip
 from mmip_gpu.quality.metrics import format_table

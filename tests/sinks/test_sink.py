@@ -47,7 +47,7 @@ class TestBlocks:
         path = tmp_path_factory.getbasetemp() / "blocks"
         with path.open("wb") as file:
             for region in regions:
-                sink.put(file, 5, shape, region, array[region])
+                sink.write_block(file, 5, shape, region, array[region])
         assert path.read_bytes() == bytes(5) + array.tobytes()
 
     def test_memory_is_that_of_a_block(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,9 +56,10 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
     probe = reader.probe()
     plan = choose_cells(config, probe, reader.layout.axes, reader.class_count, reader.colour, peak, padding)
     plan, found = _with_found_padding(plan, reader)
+    allows_dc_image = reader.cut(plan)
     if found is not None and config.mode == "max_error" and reader.refines_padding:
         return match_bound_and_padding(plan, found.value, probe)
-    if reader.cut(plan):
+    if allows_dc_image:
         plan = choose_dc_image(plan, probe)
     plan = match_on_probe(plan, probe)
     return reader.match(plan, probe, peak)
