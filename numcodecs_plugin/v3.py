@@ -2,7 +2,7 @@
 
 Values: chunks as Zarr's buffers, on the host or on a device, in; containers (FORMAT.md section 1) out, and back.
 Implements SPEC.md. Guarantees that chunks on a device are coded there, in batches, and come back there; that a part of
-a chunk is read by byte ranges (zarr_codec.py).
+a chunk is read by byte ranges (stage_arrays/zarr_base.py).
 """
 
 from __future__ import annotations

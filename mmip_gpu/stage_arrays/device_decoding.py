@@ -54,7 +54,9 @@ class StageRegion:
 def decode_stages(
     options: StageOptions, regions: Sequence[StageRegion], executor: Executor | None = None
 ) -> list[DeviceArray | MmipError]:
-    """The wanted region of each chunk, or what is wrong with it; `executor` is that of the current CUDA device.
+    """Decode the wanted region of each chunk; returns it, or what is wrong with the chunk.
+
+    The default `executor` is that of the current CUDA device.
 
     Raises
     ------
@@ -193,7 +195,7 @@ def _chunk_substreams(
 
 
 def _record(options: StageOptions, setup: DecodeSetup, chunk: _OpenedChunk, box: Box) -> NDArray[Any]:
-    """DecodeItem of a chunk."""
+    """The DecodeItem of a chunk."""
     columns_dev, steps = chunk.columns_dev, options.coded_steps
     assert columns_dev is not None
     item = np.zeros(1, struct_dtype("DecodeItem"))

@@ -2,9 +2,9 @@
 
 Values: int32 arrays of the device (planes, gz, gy, gx, columns; corrections: planes, Z, Y, X) in; chunk bytes of the
 host out, None for chunks wholly outside the grid. Implements FORMAT.md section 10 (stage arrays) on the kernels of
-mmip_gpu.device, which take many chunks at once. Guarantees the bytes that `encode_stage` gives. Of columns, the host
-sees DC indices and classes, to which it fits prediction weights, and chunks that no chunk decodes to, of which it says
-why. Scratch: about 20 bytes a coefficient that a cell has in all stages.
+mmip_gpu.device, which take many chunks at once. Guarantees the bytes that `encode_stage` gives. The host sees DC
+indices and classes, to which it fits prediction weights. It also sees columns that no chunk decodes to, and says why.
+Scratch: about 20 bytes a coefficient that a cell has in all stages.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BYTES_PER_COEFFICIENT = 24
 
 
 def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Executor | None = None) -> list[bytes | None]:
-    """Bytes of each chunk, or None; `executor` is that of the current CUDA device.
+    """Encode chunks; returns the bytes of each, or None. The default `executor` is that of the current CUDA device.
 
     Raises
     ------

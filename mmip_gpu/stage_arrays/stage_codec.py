@@ -2,7 +2,7 @@
 
 Values: int32 (planes, gz, gy, gx, columns) in, bytes out, and the other way, as Zarr's buffers.
 Implements FORMAT.md section 10 (stage arrays) and SPEC.md. Guarantees that decoding and encoding again gives the
-identical bytes, and that a part of a chunk is read by byte ranges (zarr_codec.py).
+identical bytes, and that a part of a chunk is read by byte ranges (zarr_base.py).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What our codecs of Zarr v3 share: batches of chunks, on the host and on devices, and parts of chunks by byte ranges.
 
 Values: Zarr's buffers in and out; a codec says how arrays become bytes and back. Guarantees that chunks on a device are
-coded there, in batches, and come back there; one thread a chunk on the host, as many chunks at once as Zarr's thread
-pool has threads; that a damaged chunk is named where Zarr says which one it is.
+coded there, in batches, and come back there. A chunk of the host has one thread, and Zarr's thread pool decides how
+many are coded at once. A damaged chunk is named where Zarr says which one it is.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ Upload = Callable[[Sequence[NDArray[np.uint8]]], list[DeviceArray]]
 def check_payloads(
     setup: DecodeSetup, jobs: Sequence[DecodeJob], decoded: DecodedBatch, threads: int
 ) -> dict[int, list[PayloadHead]]:
-    """Heads of the payloads that each job needs, of the jobs whose payloads are sound."""
+    """Read the heads of the payloads that each job needs; returns those of jobs whose payloads are sound."""
     counts: dict[int, int] = {}
     payloads = []
     for index, job in enumerate(jobs):
@@ -68,7 +68,7 @@ def allocate_planes(
     decoded: DecodedBatch,
     max_bytes: int,
 ) -> dict[int, CheckedJob]:
-    """Jobs with room for what they decode to; a job whose region holds no sample is done."""
+    """Give each job room for what it decodes to. A job whose region holds no sample is done."""
     checked = {}
     for index, of_job in heads.items():
         job = jobs[index]
@@ -96,7 +96,7 @@ def _allocated(setup: DecodeSetup, job: DecodeJob, heads: list[PayloadHead], reg
 
 
 def image_box(box: Box) -> Box:
-    """The DC image's geometry of a box of tiles (FORMAT.md section 8.4)."""
+    """The same tiles in the geometry of the DC image (FORMAT.md section 8.4)."""
     z, y, x = box.tile_log2
     return Box(box.grid, 1, (z, y - 3, x - 3), box.bounds)
 
@@ -120,7 +120,7 @@ def upload_payloads(setup: DecodeSetup, chunks: Sequence[CheckedJob], upload: Up
 
 
 def upload_together(executor: Executor, arrays: Sequence[NDArray[np.uint8]]) -> list[DeviceArray]:
-    """Copies of bytes in one array of the executor."""
+    """Copy arrays of bytes into one array of the executor; returns its slices."""
     joined_dev = executor.upload(np.concatenate(arrays))
     ends = np.cumsum([len(array) for array in arrays])
     return [joined_dev[end - len(array) : end] for array, end in zip(arrays, ends, strict=True)]

@@ -46,7 +46,9 @@ def decode_containers(
     max_bytes: int = Limits.max_bytes,
     executor: Executor | None = None,
 ) -> list[NDArray[Any] | MmipError]:
-    """Array of each container, or its error; arguments as for `mmip_gpu.decode`, launches are shared.
+    """Decode containers by launches that they share; returns the array of each, or its error.
+
+    Arguments not listed are those of `mmip_gpu.decode`.
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ class _Container:
 def _job_or_array(
     executor: Executor, container: _Container, codec_of: Callable[[Header[Any]], Codec], wanted: Wanted, limits: Limits
 ) -> DecodeJob | DeviceArray:
-    """What a container asks of the kernels; where its kind has none, its array in the container's memory."""
+    """The job of a container for the kernels. A kind without kernels gives the array, in the container's memory."""
     header, read_part = container.open()
     codec = codec_of(header)
     if codec.has_kernels:
@@ -110,7 +112,7 @@ def _job_or_array(
 
 
 def _decode_to_device(executor: Executor, jobs: dict[int, DecodeJob], max_bytes: int) -> dict[int, Any]:
-    """Arrays on the device, or errors, of containers that lie there: on the caller's stream."""
+    """Decode containers that lie on the device, on the caller's stream; returns arrays there, or errors."""
 
     def decode(lane: Lane, batch: Sequence[int]) -> list[Any]:
         return _decode_batch(lane, [jobs[i] for i in batch], max_bytes)
@@ -119,7 +121,7 @@ def _decode_to_device(executor: Executor, jobs: dict[int, DecodeJob], max_bytes:
 
 
 def _decode_to_host(executor: Executor, jobs: dict[int, DecodeJob], max_bytes: int) -> dict[int, Any]:
-    """Arrays of the host, or errors, of containers that lie there: through several lanes."""
+    """Decode containers that lie on the host, through several lanes; returns arrays there, or errors."""
 
     def decode(lane: Lane, batch: Sequence[int]) -> list[Any]:
         decoded = _decode_batch(lane, [jobs[i] for i in batch], max_bytes)
@@ -132,7 +134,7 @@ def _decode_to_host(executor: Executor, jobs: dict[int, DecodeJob], max_bytes: i
 
 
 def _decode_batch(lane: Lane, jobs: Sequence[DecodeJob], max_bytes: int) -> list[Any]:
-    """The array of each job in the executor's memory, or its error."""
+    """Decode jobs; returns the array of each in the executor's memory, or its error."""
     decoded = lane.own(Decoder.of_lane).decode(jobs, max_bytes=max_bytes)
     return [a if error is None else error for a, error in zip(decoded.arrays, decoded.errors(), strict=True)]
 
@@ -140,13 +142,13 @@ def _decode_batch(lane: Lane, jobs: Sequence[DecodeJob], max_bytes: int) -> list
 def _through_lanes(
     executor: Executor, jobs: dict[int, DecodeJob], decode: Callable[[Lane, Sequence[int]], list[Any]], lanes: int
 ) -> dict[int, Any]:
-    """Results of jobs, whose indices `decode` takes, in batches that fit into memory."""
+    """Decode jobs in batches that fit into memory; `decode` takes their indices."""
     batches = cut_batches(jobs, lambda i: _size_of(jobs[i]), budget(executor, lanes))
     return dict(zip(jobs, through_lanes(executor, batches, decode, lanes), strict=True))
 
 
 def _size_of(job: DecodeJob) -> int:
-    """Device memory that a job takes, about, beside the scratch that the decoder limits."""
+    """About how much device memory a job takes beside the scratch that the decoder limits."""
     try:
         decoded = TiledRegion.of(job.header, job.wanted.scale, job.wanted.region).decoded_bytes
     except MmipError:  # the decoder tells
@@ -156,7 +158,7 @@ def _size_of(job: DecodeJob) -> int:
 
 @contract(reads="containers_dev", writes="headers; payloads_dev, as slices", waits=True)
 def _device_containers(executor: Executor, blobs: dict[int, Any]) -> dict[int, _Container]:
-    """What opens containers that lie on the device. Waits for the device twice, if there are any."""
+    """What opens containers that lie on the device. It waits for the device twice, if there are any."""
     arrays = {index: executor.adopt(blob) for index, blob in blobs.items()}
     sound = {index: array for index, array in arrays.items() if _holds_bytes(array)}
     starts = executor.download_all([array[:_FIXED_BYTES] for array in sound.values()])

@@ -41,7 +41,7 @@ def undo_colours(setup: DecodeSetup, chunks: dict[int, CheckedJob]) -> None:
 def undo_colour(
     executor: Executor, components_dev: Sequence[DeviceArray], dtypes: Sequence[np.dtype[Any]], offsets: Sequence[int]
 ) -> list[DeviceArray]:
-    """Planes of samples of planes of colour components; one launch for all."""
+    """Make planes of samples of planes of colour components, by one launch."""
     items = np.zeros(len(components_dev), struct_dtype("FinishItem"))
     planes_dev = []
     for item, array, dtype, offset in zip(items, components_dev, dtypes, offsets, strict=True):
@@ -111,7 +111,7 @@ def crop_planes(setup: DecodeSetup, chunks: dict[int, CheckedJob], decoded: Deco
 def _launch(
     executor: Executor, kernel: str, items: NDArray[Any], from_dev: Sequence[DeviceArray], to_dev: Sequence[DeviceArray]
 ) -> None:
-    """Launch a kernel from arrays to others of as many samples; nothing where there are none."""
+    """Launch a kernel from arrays to others of as many samples, if there are any."""
     if not from_dev:
         return
     for item, source, target in zip(items, from_dev, to_dev, strict=True):

@@ -57,7 +57,7 @@ class DecodeSetup:
 class CheckedJob:
     """A job that passed the checks of the host, and where it is decoded to.
 
-    `planes_dev` are the planes of its box, `image_dev` is the DC image of its box, both in the executor's memory;
+    `planes_dev` has the planes of its box, `image_dev` the DC image of its box, both in the executor's memory.
     `addresses` says where its payloads stand there.
     """
 
@@ -71,12 +71,12 @@ class CheckedJob:
 
     @property
     def coefficient_stages(self) -> int:
-        """Stages to decode, without the corrections."""
+        """How many stages are decoded, without the corrections."""
         return min(len(self.heads), len(self.job.header.fields.cuts))
 
     @property
     def components(self) -> int:
-        """Planes that are transformed together."""
+        """How many planes are transformed together."""
         return 3 if self.job.header.colour else 1
 
 
@@ -99,7 +99,7 @@ class DecodedBatch:
 
     @contract(reads="states_dev of all waves", writes="errors", waits=True)
     def errors(self) -> list[MmipError | None]:
-        """Error of each job; waits for the launches."""
+        """Wait for the launches; returns the error of each job, None for a sound one."""
         for states_dev, jobs, substreams in self._states:
             states = self._executor.download(states_dev).view(struct_dtype("DecodeState"))
             for at in np.flatnonzero(states["status"]):
@@ -108,7 +108,7 @@ class DecodedBatch:
         return [self._errors.get(i) for i in range(len(self.arrays))]
 
     def results(self) -> list[DeviceArray]:
-        """The arrays; waits for the launches.
+        """Wait for the launches; returns the arrays.
 
         Raises
         ------

@@ -96,9 +96,9 @@ class StagePayload:
 def read_payload_heads(
     executor: Executor, tables: DecodingTables, payloads: Sequence[StagePayload], check_crc: bool, threads: int
 ) -> list[PayloadHead | MmipError]:
-    """Heads of payloads, or what is wrong with a payload.
+    """Read heads of payloads; returns each, or what is wrong with the payload.
 
-    Waits for the device where payloads lie there: once for all of them, and once more for long heads.
+    The host waits for the device where payloads lie there: once for all of them, and once more for long heads.
     """
     starts_dev = iter(_device_starts(executor, [p.data for p in payloads if p.in_device_memory]))
     starts = [next(starts_dev) if p.in_device_memory else _host_start(p.data) for p in payloads]
@@ -123,9 +123,9 @@ def read_headerless_payload_heads(
     payloads_dev: Sequence[DeviceArray],
     threads: int,
 ) -> list[PayloadHead | MmipError]:
-    """Heads of payloads that no header lists, checked by their own crcs; or what is wrong with a payload.
+    """Read heads of payloads that no header lists, and check them by their own crcs.
 
-    Waits as `read_payload_heads`.
+    It returns and waits as `read_payload_heads` does.
     """
     return _read(tables, formats, _device_starts(executor, payloads_dev), True, threads)
 
@@ -188,7 +188,7 @@ class DecodingTables:
         self._block_tables: dict[tuple[int, ...], tuple[DeviceArray, ...]] = {}
 
     def trim(self) -> None:
-        """Forget codes and block tables when there are many; for between batches."""
+        """Forget codes and block tables when there are many. It is called between batches."""
         for kept in (self.codes, self._block_tables):
             if len(kept) > _KEPT:
                 kept.clear()
@@ -212,9 +212,9 @@ class DecodingTables:
     def add_codes(
         self, heads: PayloadHeads, wanted: dict[bytes, tuple[int, int, NDArray[np.int8]]], threads: int
     ) -> None:
-        """Upload codes together: by key the head's index, the least bits of a token, the prediction weights.
+        """Upload codes together: `wanted` has the head's index, the least bits of a token and the prediction weights.
 
-        Equal keys stand for equal codes. Those of corrections stand for tokens.
+        Equal keys stand for equal codes. The codes of corrections take the place of those for tokens.
         """
         if not wanted:
             return

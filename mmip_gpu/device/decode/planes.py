@@ -1,4 +1,4 @@
-"""The planes of many chunks, decoded by launches that they share: from payloads to samples, or to colour components.
+"""From payloads to the planes of many chunks, by launches that they share.
 
 Values: checked jobs, whose payloads lie in the executor's memory, in; their planes there out. Decoder side of FORMAT.md
 sections 3 to 8. The DC images of a wave are decoded before it. Nothing waits for the device.
@@ -100,7 +100,7 @@ def _chunk_substreams(
 
 
 def _record(setup: DecodeSetup, chunk: CheckedJob) -> NDArray[Any]:
-    """DecodeItem of a chunk."""
+    """The DecodeItem of a chunk."""
     header, executor = chunk.job.header, setup.executor
     fields = header.fields
     low, high = sample_range(np.dtype(header.dtype))
@@ -148,7 +148,7 @@ def _image_substreams(setup: DecodeSetup, chunk: CheckedJob, index: int, orders:
 def token_room(
     tiles: NDArray[Any], substreams: NDArray[np.int64], depth: int, cuts: Sequence[int], heads: Sequence[PayloadHead]
 ) -> NDArray[np.int64]:
-    """Tokens that the sub-streams of the stages 2, 3, .. can hold: by their bytes, and by their coefficients.
+    """How many tokens the sub-streams of the stages 2, 3, .. can hold, by their bytes and by their coefficients.
 
     Palette cells, of stage 2 alone, may take next to no bytes.
     """

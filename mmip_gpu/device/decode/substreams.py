@@ -91,7 +91,7 @@ class SubstreamBatch:
         self._bytes[stage], self._groups[stage] = record, groups
 
     def wave_bytes(self, stage: int, wave: slice) -> NDArray[Any]:
-        """Where the sub-streams of a stage stand, for the tiles of a wave."""
+        """The records that say where the sub-streams of a stage stand, for the tiles of a wave."""
         return self._bytes[stage][wave]
 
     def wave_groups(self, stage: int, wave: slice, wanted: NDArray[np.bool_]) -> NDArray[Any]:

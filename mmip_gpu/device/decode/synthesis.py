@@ -1,7 +1,7 @@
-"""The planes that a decoder makes of a batch's coefficients, straight from them: for rates, verifying and corrections.
+"""The planes that a decoder makes, straight from the coefficients of a batch: for rates, verifying and corrections.
 
-Values: Indices (packing.py) and a Reconstruction per chunk in, arrays of the executor out. Decoder side of FORMAT.md
-sections 2, 4 and 5, of all stages at full scale. Guarantees what `codec.Analysis.decoded` gives, bit for bit. Nothing
+Values: Indices and a Reconstruction per chunk in, arrays of the executor out. Decoder side of FORMAT.md sections 2, 4
+and 5, of all stages at full scale. Guarantees what `transform.analysis.Analysis.decoded` gives, bit for bit. Nothing
 waits for the device. Scratch: about 150 bytes a tile and 4 a superblock; of chunks with colour 4 bytes a sample.
 
 - ``Synthesizer(executor)`` keeps tables between calls.

@@ -1,4 +1,4 @@
-"""The transforms and choices of a batch: samples in the executor's memory to quantized coefficients.
+"""The transforms and choices of a batch: from samples in the executor's memory to quantized coefficients.
 
 Values: Source per chunk in; Indices in the executor's memory, and sums per tile and class, out. Encoder side of
 FORMAT.md sections 2 to 5. Equal to the core at every effort, bit-exact and with plain rounding.
@@ -43,7 +43,9 @@ class Source:
 def analyze(
     batch: Batch, sources: Sequence[Source], rounding: int, search: int, passes: int = 1
 ) -> tuple[Indices, DeviceArray]:
-    """Coefficients of a batch, and its sums: (tiles, classes, 7) of int64, as `Chunk.settle_sums` takes them.
+    """Transform, choose and quantize; returns coefficients, and sums: (tiles, classes, 7) of int64.
+
+    `Chunk.settle_sums` takes the sums.
 
     Each pass after the first decides by the code lengths that the one before would write.
 

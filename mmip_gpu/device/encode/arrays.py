@@ -43,7 +43,7 @@ Planner = Callable[[Sampler], tuple[Trial, ChunkPlan]]
 def encode_arrays(
     items: Sequence[Any], planner: Planner, threads: int, executor: Executor | None = None
 ) -> list[Encoded]:
-    """Encodings of arrays, each by the plan that is found for it; `executor` is that of the current CUDA device.
+    """Encode arrays, each by the plan that is found for it. The default `executor` is that of the current CUDA device.
 
     Raises
     ------
@@ -69,9 +69,9 @@ def encode_arrays(
 
 
 def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[DeviceArray]:
-    """Containers of arrays, as arrays of uint8 on the current CUDA device; errors are those of `encode_arrays`.
+    """Encode arrays to containers on the current CUDA device (uint8); errors are those of `encode_arrays`.
 
-    Their bytes pass the host, where heads are made: as many as were coded, not as many as the samples have.
+    The bytes of the containers pass the host, where heads are made. The samples do not.
     """
     executor = CudaExecutor()
     encoded = encode_arrays(items, planner, threads, executor)
@@ -79,7 +79,7 @@ def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -
 
 
 def _encode_batch(lane: Lane, arrays_dev: Sequence[DeviceArray], planner: Planner, threads: int) -> list[Encoded]:
-    """Encodings of arrays in the memory of a lane's executor, whose plans are searched for together."""
+    """Encode arrays in the memory of a lane's executor. Their plans are searched for together."""
     ended: WeakSet[Trial] = WeakSet()
 
     def sampler(array: DeviceArray, ask: Callable[[AnalysisRequest], Analyzed]) -> Sampler:
@@ -113,7 +113,7 @@ def _adopted(executor: Executor, data: Any) -> DeviceArray:
 
 
 def _size_of(item: Any) -> int:
-    """Device memory that coding an array takes, about."""
+    """About how much device memory coding an array takes."""
     shape, dtype = getattr(item, "shape", None), getattr(item, "dtype", None)
     if shape is None or dtype is None:
         shape, dtype = np.shape(item), np.asarray(item).dtype

@@ -37,9 +37,9 @@ __all__ = ["Chunk", "CodedChunk", "encode_batch", "quantize_batch", "refusal"]
 class CodedChunk:
     """Payloads of the stages, and what the header says of the chunk.
 
-    Offset, reconstruction points and estimated squared errors (by class); least and greatest sample; with corrections
-    the planes that a decoder makes (of float32 samples, their indices), in the executor's memory; the reconstruction
-    points of a DC image.
+    These are the offset, by class the reconstruction points and estimated squared errors, the least and the greatest
+    sample, and the reconstruction points of a DC image. With corrections, `decoded` has the planes that a decoder makes
+    (of float32 samples, their indices), in the executor's memory.
     """
 
     payloads: list[bytes]
@@ -71,7 +71,9 @@ def quantize_batch(
     synthesizer: Synthesizer | None = None,
     threads: int | None = None,
 ) -> list[tuple[list[int], QuantizedBatch]]:
-    """All of encoding but the entropy coder: groups of chunks, by the indices of these; not those that are empty.
+    """Do all of encoding but the entropy coding; returns quantized groups with the indices of their chunks.
+
+    Empty chunks are in no group.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ __all__ = ["component_planes"]
 def component_planes(
     batch: Batch, planes_dev: Sequence[DeviceArray], cells_dev: Sequence[DeviceArray | None], offsets: Sequence[int]
 ) -> list[Source]:
-    """What each chunk is analyzed from."""
+    """Make the source of each chunk's analysis."""
     executor, sources, rows = batch.executor, [], []
     for array, cells, shape, offset in zip(planes_dev, cells_dev, batch.shapes, offsets, strict=True):
         if not shape.plan.colour:

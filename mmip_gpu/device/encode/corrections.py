@@ -2,7 +2,7 @@
 
 Values: a batch of chunks that all have corrections, and their planes in the executor's memory, in; payload bytes out,
 and the decoded planes corrected in place. Encoder side of FORMAT.md sections 2 (last step), 6 and 8.3. Guarantees the
-payloads of `corrections.encode_corrections`. Scratch: 4 to 5 bytes a sample, 2 KB a tile, 48 KB a chunk.
+payloads of `transform.corrections.encode_corrections`. Scratch: 4 to 5 bytes a sample, 2 KB a tile, 48 KB a chunk.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class _Encoder:
         self._upload_records()
 
     def run(self) -> list[bytes]:
-        """All steps in order."""
+        """Take all steps in order."""
         executor, arrays = self._executor, self._arrays
         self._launch("find_corrections")
         self._launch("count_corrections")
@@ -95,7 +95,7 @@ class _Encoder:
         self._arrays["payloads"] = self._executor.upload(self._payloads)
 
     def _choose_codes(self, counts: NDArray[np.uint32]) -> list[bytes]:
-        """Codes of every payload, uploaded; returns the bits of the heads."""
+        """Choose and upload the codes of every payload; returns the bits of the heads."""
         none, firsts = np.zeros(self._items.size, np.uint8), self._items["symbols"].astype(np.int64)
         weights = np.zeros(none.size * DC_WEIGHTS, np.int8)
         heads, words, _ = choose_codes(none, none, weights, firsts, counts, self._threads)
@@ -110,7 +110,7 @@ class _Encoder:
         self._executor.launch(kernel, groups=self._tiles, **fields)
 
     def _launch_payloads(self, kernel: str, groups: int, *names: str, **more: int) -> None:
-        """A kernel of place_streams.h, which takes payloads of any stage."""
+        """Launch a kernel of substream_offsets.h, which takes payloads of any stage."""
         fields = {name: self._executor.address(self._arrays[name]) for name in ("payloads", *names)}
         absent = dict.fromkeys(("tile_count", "tiles", "chunks", "blocks"), 0)
         self._executor.launch(kernel, groups=groups, **fields, **absent, **more)

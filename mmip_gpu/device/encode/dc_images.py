@@ -2,7 +2,7 @@
 
 Values: a batch of chunks that all have a DC image, with its Indices in the executor's memory, in; the batch and the
 Indices of the images out, and in the chunks' Indices the DCs that a decoder will find. Encoder side of FORMAT.md
-section 8.4. Equal to the core's. Scratch: 8 bytes a cell beside what encoding images of this size takes.
+section 8.4. The images equal the core's. Scratch: 8 bytes a cell beside what encoding images of this size takes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _GROUP_LOG2 = 3  # cells of the chunk on an axis of a cell of the image
 
 @dataclass(frozen=True)
 class DcImages:
-    """The images of a batch; of each chunk its reconstruction points and the squared errors of its DCs."""
+    """The images of a batch, and of each chunk the reconstruction points and the squared errors of the DCs."""
 
     batch: Batch
     indices: Indices

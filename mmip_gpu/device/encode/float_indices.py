@@ -1,8 +1,8 @@
 """float32 samples to their indices where they lie, with the range of the samples.
 
 Values: C-ordered float32 arrays of the executor and their steps in; int32 arrays of the executor, and the range on the
-host, out. Implements FORMAT.md section 2 (dtype 4). Guarantees the indices, and the error, of `floats.to_indices`. One
-launch and one wait for all arrays.
+host, out. Implements FORMAT.md section 2 (dtype 4). Guarantees the indices, and the error, of
+`volume.floats.to_indices`. One launch and one wait for all arrays.
 """
 
 from __future__ import annotations

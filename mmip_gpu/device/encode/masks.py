@@ -1,8 +1,8 @@
-"""The padding masks of a batch: found in samples in the executor's memory, and the samples under them replaced.
+"""The padding masks of a batch: they are found in its samples, and the samples under them are replaced.
 
-Values: planes, and classes of cells, per chunk in; Masks, with the planes that are transformed, out. Encoder side of
-FORMAT.md sections 5 and 8.1 (padding). Equal to `Chunk.fill` of the core. Scratch: a copy of the samples of chunks with
-padding, about 1.3 bytes a sample for their masks, 13 a cell.
+Values: planes, and classes of cells, per chunk in; PaddingMasks, with the planes that are transformed, out. Encoder
+side of FORMAT.md sections 5 and 8.1 (padding). Masks and planes equal those of `Chunk.fill` of the core. Scratch: a
+copy of the samples of chunks with padding, about 1.3 bytes a sample for their masks, 13 a cell.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class PaddingMasks:
 def fill_padding(
     batch: Batch, planes: Sequence[DeviceArray], cells: Sequence[DeviceArray | None]
 ) -> tuple[PaddingMasks | None, list[DeviceArray]]:
-    """The masks of a batch of one cell depth, None where no chunk has one; the planes, filled where they have."""
+    """Find masks and fill planes of a batch of one cell depth; returns None for masks where no chunk has one."""
     executor = batch.executor
     filled = [
         p if s.plan.padding is None else executor.empty(p.shape, p.dtype)
@@ -111,7 +111,7 @@ class _Pyramid:
 
 
 def _spread(pyramids: Sequence[_Pyramid]) -> None:
-    """From the finest level to the coarsest, and back."""
+    """Pull values from the finest level to the coarsest, and push them back."""
     levels = max(len(p.sizes) for p in pyramids) - 1
     for pull, order in ((True, range(levels)), (False, range(levels - 1, -1, -1))):
         for level in order:

@@ -30,9 +30,9 @@ _MAP_BITS = 32  # that the class of a cell takes at most
 def pack(
     batch: Batch, indices: Indices, masks: PaddingMasks | None = None, *, settles: bool = True
 ) -> list[list[bytes]]:
-    """Payloads of the stages of every chunk; all chunks of the batch have a DC image, or none has.
+    """Pack the stages of every chunk; all chunks of the batch have a DC image, or none has.
 
-    Of `indices`, those of blocks that are masked everywhere change, unless they are settled already.
+    With `settles`, the `indices` of blocks that are masked everywhere change.
     """
     return _Packer(batch, indices, masks, settles).run()
 
@@ -70,7 +70,7 @@ class _Packer:
             self._arrays |= vars(masks)
 
     def run(self) -> list[list[bytes]]:
-        """All steps in order."""
+        """Take all steps in order."""
         self._has_dcs = not self._batch.shapes[0].plan.dc_image
         if self._has_dcs:
             self._list_dcs()
@@ -88,7 +88,7 @@ class _Packer:
         self._launch(kernel, groups, *names, **self._batch.addresses(), **more)
 
     def _launch_tiles(self, kernel: str, *names: str, **more: int) -> None:
-        """A kernel of which a lane takes a tile."""
+        """Launch a kernel of which a lane takes a tile."""
         self._launch_batch(kernel, -(-self._batch.tiles.size // KERNEL_LANES[kernel]), *names, **more)
 
     def _histogram_fields(self) -> dict[str, int]:
@@ -119,7 +119,7 @@ class _Packer:
 
     @contract(reads="dcs_dev, classes_dev, hidden_dev", writes="prediction weights of the host", waits=True)
     def _fit_weights(self) -> list[list[int]]:
-        """Prediction weights of every chunk: least squares on the host, in the one order that the core has."""
+        """Fit the prediction weights of every chunk: least squares on the host, in the one order that the core has."""
         batch = self._batch
         wanted = [self._indices.dcs, self._indices.classes, *([self._arrays["hidden"]] if self._masked else [])]
         dcs, classes, *more = self._executor.download_all(wanted)
@@ -137,7 +137,7 @@ class _Packer:
         kernels=["list_tokens", "list_headers"],
     )
     def list_tokens(self) -> None:
-        """Symbols of all AC, and how often each occurs."""
+        """List the symbols of all AC, and count how often each occurs."""
         batch, executor = self._batch, self._executor
         self._arrays["densities"] = executor.empty(batch.spans, np.uint32)
         names = ("modes", "counts", "positions", "values", "tokens", "nonzeros", "densities", "bins")
@@ -148,12 +148,12 @@ class _Packer:
 
     @property
     def densities(self) -> DeviceArray:
-        """Of all cells by stage, in raster order of their tiles."""
+        """The densities of all cells by stage, in raster order of their tiles."""
         return self._arrays["densities"]
 
     @contract(reads="bins_dev", writes="sums_dev", kernels=["sum_histograms"])
     def _sum_counts(self) -> DeviceArray:
-        """Of all symbols listed so far."""
+        """Add up the counts of all symbols listed so far."""
         sums = self._arrays["sums"] = self._executor.empty(self._batch.symbols, np.uint32)
         groups = -(-self._batch.symbols // KERNEL_LANES["sum_histograms"])
         self._launch("sum_histograms", groups, "bins", "sums", **self._histogram_fields())
@@ -161,7 +161,7 @@ class _Packer:
 
     @contract(reads="bins_dev", writes="histograms of the host", waits=True)
     def counts(self) -> NDArray[np.uint32]:
-        """Of all symbols listed so far, on the host."""
+        """The counts of all symbols listed so far, on the host."""
         return self._executor.download(self._sum_counts())
 
     @contract(
@@ -190,7 +190,7 @@ class _Packer:
 
     @contract(reads="histograms of the host", writes="words_dev; room for output_dev; bits of the heads")
     def _choose_codes(self) -> list[bytes]:
-        """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads."""
+        """Choose the codes of all payloads, and make room for their bodies; returns the bits of the heads."""
         batch, executor = self._batch, self._executor
         counts, room = self._counts_and_room()
         weights = np.zeros((batch.payloads.size, DC_WEIGHTS), np.int8)
@@ -225,7 +225,7 @@ class _Packer:
         ],
     )
     def _place(self) -> None:
-        """Count bits, find the places of all sub-streams, write them."""
+        """Count bits, find the offsets of all sub-streams, and write them."""
         batch, executor, arrays = self._batch, self._executor, self._arrays
         arrays["runs"] = executor.empty(batch.runs, np.uint32)
         arrays["sizes"] = executor.empty(batch.streams, np.uint32)

@@ -55,7 +55,7 @@ class QuantizedBatch:
 
     @cached_property
     def payloads(self) -> list[list[bytes]]:
-        """All stages of every chunk but the corrections."""
+        """The payloads of all stages of every chunk but the corrections."""
         found = pack(self.batch, self.indices, self.masks)
         if self.dc_images is None:
             return found
@@ -78,7 +78,7 @@ class QuantizedBatch:
 
     @cached_property
     def corrected(self) -> list[tuple[bytes, tuple[float, float]]]:
-        """(last payload, what `loss.measured_error` finds with it) of every chunk."""
+        """(last payload, what `transform.loss.measured_error` finds with it) of every chunk."""
         payloads, decoded = self.corrections()
         reached = self._float_errors(decoded)
         exact = [i for i in range(len(decoded)) if i not in reached]
@@ -95,7 +95,7 @@ class QuantizedBatch:
         return [float(total - sum(rest)), *map(float, rest), *[0.0] * absent]
 
     def reached(self, chunk: int) -> tuple[float, float]:
-        """(sum of squared errors, largest error) of a chunk, as `loss.measured_error`."""
+        """(sum of squared errors, largest error) of a chunk, as `transform.loss.measured_error`."""
         return self._differences[chunk][0] if self.read_floats[chunk] is None else self._reached_floats[chunk]
 
     @cached_property

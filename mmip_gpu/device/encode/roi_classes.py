@@ -1,9 +1,9 @@
 """Quality classes of voxels where the samples lie: from a rule, or from a mask in any memory.
 
 Values: ``roi=`` as `mmip_gpu.encode` takes it, and the samples on a device; uint8 classes there out. Implements the
-class map of FORMAT.md for `roi.roi_classes`, which it equals. A mask may lie on either side whatever the samples do, so
-its memory is asked here. The rule ``otsu`` copies the samples to the host. Other rules, and masks on the device, copy
-nothing. A mask of the host goes to the device.
+class map of FORMAT.md for `volume.roi.roi_classes`, which it equals. A mask may lie on either side whatever the samples
+do, so its memory is asked here. The rule ``otsu`` copies the samples to the host. Other rules, and masks on the device,
+copy nothing. A mask of the host goes to the device.
 """
 
 from __future__ import annotations

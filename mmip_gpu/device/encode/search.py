@@ -1,4 +1,4 @@
-"""What a search of a batch weighs blocks by: bits of all symbols and, in later passes, the classes of headers.
+"""The search of a batch: it weighs blocks by the bits of all symbols and, in later passes, by the classes of headers.
 
 Values: chunk shapes and counts of a pass before in; arrays in the executor's memory out. Encoder side of FORMAT.md
 section 8.2. Rates are those of the core's built-in or chosen codes, found on the host. Scratch: 12 bytes a sample of at
@@ -93,7 +93,7 @@ def _builtin_rates(batch: Batch) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def _chosen_rates(batch: Batch, counts: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The same with the codes that would be chosen for these histograms."""
+    """As `_builtin_rates`, with the codes that would be chosen for these histograms."""
     later = batch.stages > 1
     firsts = batch.payloads["first_symbol"][later].astype(np.int64)
     rates = chosen_rates(batch.stages[later], firsts, counts, batch.threads)

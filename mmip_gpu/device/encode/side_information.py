@@ -35,7 +35,7 @@ class SideInformation:
 def side_information(
     prepared: PreparedBatch, offsets: Sequence[int], sums_dev: DeviceArray, search: int, dc_images: DcImages | None
 ) -> list[SideInformation]:
-    """Side information of every chunk of a batch."""
+    """Find the side information of every chunk of a batch."""
     batch = prepared.batch
     settled = batch.settle_sums(batch.executor.download(sums_dev), search)
     found = [

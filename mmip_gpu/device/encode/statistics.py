@@ -1,4 +1,4 @@
-"""What an encoder asks of all samples of arrays where they lie: sum and range, and how far two arrays are apart.
+"""Statistics of arrays where they lie: sum and range of their samples, and how far two arrays are apart.
 
 Values: C-ordered arrays of the executor, of integers of up to 32 bits, in; Python integers out. Encoder side of
 FORMAT.md sections 1 and 2. Exact, and equal to what `_core.statistics` and `_core.difference` find. Arrays may differ

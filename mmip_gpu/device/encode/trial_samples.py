@@ -1,7 +1,7 @@
 """Samples on a device on which plans are tried: they are quantized, packed and measured where they lie.
 
 Values: arrays of an executor, their classes, and plans in; payloads on the host, sums of errors, and encodings out.
-They stand in for trial.HostSamples and give the same numbers, so the same plans and bytes. What the kernels do not
+They stand in for `HostSamples` and give the same numbers, so the same plans and bytes. What the kernels do not
 encode (`chunks.refusal`) is analyzed by the core, for which all samples are copied to the host, once. So are float32
 samples whose errors are asked for in their unit, since those sums depend on the order of the terms.
 device/encode/quantized.py says what is held and what measuring takes.
@@ -103,7 +103,7 @@ class DeviceAnalysis:
     index: int
 
     def payloads(self) -> Sequence[bytes]:
-        """All stages but the corrections."""
+        """The payloads of all stages but the corrections."""
         return self.quantized.payloads[self.index]
 
     def class_errors(self) -> list[float]:
@@ -141,7 +141,7 @@ class DeviceAnalysis:
 
 
 def analyze_requests(requests: Sequence[AnalysisRequest]) -> list[Analyzed]:
-    """Analyses of samples of one lane; a request that cannot be met raises the error that it raises alone."""
+    """Analyze samples of one lane. A request that cannot be met raises the error that it raises alone."""
     analyses: list[Analyzed | None] = [None] * len(requests)
     try:
         for plain in sorted({request.plain for request in requests}):
@@ -159,7 +159,7 @@ def analyze_requests(requests: Sequence[AnalysisRequest]) -> list[Analyzed]:
 def analyze_together(
     samples: Sequence[DeviceSamples], plans: Sequence[ChunkPlan], *, plain: bool = False
 ) -> list[Analyzed]:
-    """Samples of one lane quantized by a plan each: what the kernels take shares launches, the core does the others."""
+    """Quantize samples of one lane by a plan each: by launches that they share, or by the core where kernels refuse."""
     analyses: list[Analyzed | None] = [None] * len(samples)
     refused = [refusal(plan, one.array.dtype) is not None for one, plan in zip(samples, plans, strict=True)]
     taken = [i for i, other in enumerate(refused) if not other]
@@ -182,7 +182,7 @@ def analyze_together(
 
 
 def encode_together(trials: Sequence[Trial], plans: Sequence[ChunkPlan], allow_raw: bool = True) -> list[Encoded]:
-    """Encodings of trials of samples of one lane by a plan each: what is not known yet shares launches."""
+    """Encode trials of samples of one lane by a plan each. Analyses that are not known yet share launches."""
     chosen = [
         (trial, trial.samples, plan)
         for trial, plan in zip(trials, plans, strict=True)

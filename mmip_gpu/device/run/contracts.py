@@ -2,7 +2,7 @@
 
 Values: functions in, the same functions out; nothing is done when a step runs. A name ends in ``_dev`` where its array
 lies in the executor's memory; all else lies on the host. A test compares the kernels, and whether the host waits, with
-what the steps do (tests/test_device_contracts.py).
+what the steps do (tests/device/test_contracts.py).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ _MOST_COPIES, _MOST_COUNTS = 16, 2**24  # of the histograms: how many, and how m
 
 @dataclass(frozen=True)
 class ChunkShape:
-    """What of a chunk the tables depend on.
+    """What the tables of a chunk depend on.
 
     The one payload of a DC image holds its two stages; it stands for stage 1 of the chunk that it belongs to, whose own
     payloads begin with stage 2.
@@ -74,7 +74,7 @@ class ChunkShape:
 
     @property
     def ac_stages(self) -> int:
-        """Stages but the first."""
+        """How many stages there are but the first."""
         return len(self.plan.cuts) - 1
 
     @property
@@ -89,7 +89,7 @@ class ChunkShape:
 
 
 def tile_items(shape: ChunkShape) -> NDArray[np.void]:
-    """Tiles of one chunk in the format's order; places count from the chunk's own first.
+    """Tiles of one chunk in the format's order. Offsets count from the chunk's own first item.
 
     Examples
     --------
@@ -189,12 +189,12 @@ class Batch:
         return tile_counts
 
     def each(self, of_kinds: Sequence[int]) -> NDArray[np.int64]:
-        """By chunk what is given by kind: chunks of one ChunkShape object are of one kind."""
+        """Values by chunk from values by kind; chunks of one ChunkShape object are of one kind."""
         return np.array(of_kinds, np.int64)[self._kind]
 
     @property
     def kinds(self) -> list[ChunkShape]:
-        """The shapes that there are."""
+        """The distinct shapes."""
         return self._kinds
 
     def _payload_items(
@@ -260,7 +260,7 @@ class Batch:
 
 
 def launch_items(executor: Executor, kernel: str, items: NDArray[np.void]) -> None:
-    """A kernel over items of `count` lanes each, whose `first_group` it sets."""
+    """Launch a kernel over items of `count` lanes each, and set their `first_group`."""
     if not items.size:
         return
     many = -(-items["count"] // KERNEL_LANES[kernel])
