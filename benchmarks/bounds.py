@@ -23,8 +23,8 @@ HERE = Path(__file__).parent
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 
-from harness import data_folder, write_rows  # noqa: E402
 from helpers.strategies import CONTENT, DTYPES, make  # noqa: E402
+from studies import data_folder, write_rows  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
 

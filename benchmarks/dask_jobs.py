@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from distributed import Client, LocalCluster
-from harness import write_rows
+from studies import write_rows
 
 import mmip_gpu as mmip
 from mmip_gpu.quality.metrics import format_table

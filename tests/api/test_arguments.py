@@ -98,6 +98,7 @@ BAD_ENCODES: dict[str, tuple[Any, dict[str, Any]]] = {
     "roi quality class 0": (GOOD, {"quality": 10, "roi": GOOD > 9, "roi_quality": {0: 10}}),
     "roi quality class text": (GOOD, {"quality": 10, "roi": GOOD > 9, "roi_quality": {"1": 10}}),
     "rank 0": (np.uint8(3), {"quality": 10}),
+    "rank 6 without axes": (np.zeros((1,) * 6, np.uint8), {"quality": 10}),
     "rank 7": (np.zeros((1,) * 7, np.uint8), {"quality": 10, "axes": "tnczyxx"}),
     "not an array": ("image", {"quality": 10}),
     "None": (None, {"quality": 10}),

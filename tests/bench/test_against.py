@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import against
-import harness
 import pytest
 import speed
+import studies
 from against import Environment, Runs, Worker
 from against_cases import PLANE, VOLUME, Case, all_cases
 
@@ -89,7 +89,7 @@ def test_every_case_has_a_name_of_its_own() -> None:
 
 def test_a_build_against_itself(own: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every kind of call once; the rows come back from the file."""
-    monkeypatch.setattr(harness, "RESULTS", tmp_path)
+    monkeypatch.setattr(studies, "RESULTS", tmp_path)
     monkeypatch.setattr(against, "_LEAST_SECONDS", 0.0)
     cases = list({case.kind: case for case in reversed(all_cases())}.values())
     rows = against.compared(own, own, cases, TINY, 1)

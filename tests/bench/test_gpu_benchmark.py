@@ -9,19 +9,19 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import gpu
-import gpu_checks
-import gpu_rates
-import gpu_rivals
-import gpu_rows
-import gpu_traffic
 import numpy as np
 import pytest
-from gpu_rows import Run
-from gpu_targets import add_targets
-from gpu_traffic import Work, moved, prediction_tables
+from gpu import checks as gpu_checks
+from gpu import rates as gpu_rates
+from gpu import rivals as gpu_rivals
+from gpu import rows as gpu_rows
+from gpu import run_all
+from gpu import traffic as gpu_traffic
+from gpu.rows import Run
+from gpu.targets import add_targets
+from gpu.traffic import Work, moved, prediction_tables
 from helpers.standin_cupy import Cupy
-from machine import HERE, RESULTS
+from studies import HERE, RESULTS
 
 from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
@@ -32,7 +32,7 @@ from mmip_gpu.errors import BackendUnavailable
 @pytest.fixture(autouse=True)
 def no_real_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As on a machine without them."""
-    for module in ("gpu_data", "gpu_rates"):
+    for module in ("gpu.data", "gpu.rates"):
         monkeypatch.setattr(sys.modules[module], "data_folder", lambda: None)
 
 
@@ -64,7 +64,7 @@ def test_rehearsal_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(gpu_rates, "refusal", refused)
     few_rates(monkeypatch, "lossy, low rate", "lossless", "lossy, effort 3")
     committed = {path: path.read_bytes() for path in RESULTS.glob("gpu*")}
-    assert gpu.main(["--device", "cpu", "--out", str(tmp_path)]) == 0
+    assert run_all.main(["--device", "cpu", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "NO GPU NUMBER WAS MEASURED" in printed
     assert "0 differences" in printed
@@ -90,18 +90,18 @@ def test_rehearsal_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
 
 def test_rows_of_the_cpu_stay_out_of_the_results(capsys: Any) -> None:
     with pytest.raises(SystemExit):
-        gpu.main(["--device", "cpu", "--out", str(RESULTS)])
+        run_all.main(["--device", "cpu", "--out", str(RESULTS)])
     assert "rows of the CPU" in capsys.readouterr().err
 
 
 def test_without_a_gpu_it_says_what_works(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    assert gpu.main([]) == 2
-    assert "gpu.py --device cpu rehearses" in capsys.readouterr().err
+    assert run_all.main([]) == 2
+    assert "gpu.run_all --device cpu rehearses" in capsys.readouterr().err
 
 
 def test_no_time_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert gpu.main(["--device", "cpu", "--seconds", "0", "--out", str(tmp_path)]) == 0
+    assert run_all.main(["--device", "cpu", "--seconds", "0", "--out", str(tmp_path)]) == 0
     skipped = rows(tmp_path, "skipped")
     assert {row["part"] for row in skipped} >= {"checks, random", "checks, extreme", "rates", "rivals"}
     assert {row["why"] for row in skipped} == {"no time left", "none at hand: set MMIP_DATA to a folder of .npy files"}
@@ -116,8 +116,8 @@ def test_a_wrong_kernel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 room[0] ^= 1
 
     few_cases(monkeypatch)
-    monkeypatch.setattr(gpu, "HostExecutor", Wrong)
-    assert gpu.main(["--device", "cpu", "--small", "--out", str(tmp_path)]) == 1
+    monkeypatch.setattr(run_all, "HostExecutor", Wrong)
+    assert run_all.main(["--device", "cpu", "--small", "--out", str(tmp_path)]) == 1
     assert "DIFFERENT: encode random: 2D" in capsys.readouterr().out
     different = [row for row in rows(tmp_path, "checks") if "difference" in row["outcome"]]
     assert different[0]["outcome"].startswith("stage 1: first difference at byte ")
@@ -134,8 +134,8 @@ def test_an_error_ends_its_batch_and_a_lost_device_all(tmp_path: Path, monkeypat
                     raise error
                 super().launch(kernel, **values)
 
-        monkeypatch.setattr(gpu, "HostExecutor", Failing)
-        assert gpu.main(["--device", "cpu", "--parts", "checks", "rates", "--out", str(tmp_path)]) == 1
+        monkeypatch.setattr(run_all, "HostExecutor", Failing)
+        assert run_all.main(["--device", "cpu", "--parts", "checks", "rates", "--out", str(tmp_path)]) == 1
         failed = [row for row in rows(tmp_path, "checks") if str(error) in row["outcome"]]
         if isinstance(error, TypeError):
             assert {row["check"] for row in failed} == {"encode random", "encode extreme", "rates"}
@@ -151,7 +151,7 @@ def test_rows_are_there_when_it_is_interrupted(tmp_path: Path, monkeypatch: pyte
     few_cases(monkeypatch)
     monkeypatch.setattr(gpu_checks, "_check_damage", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        gpu.main(["--device", "cpu", "--small", "--out", str(tmp_path)])
+        run_all.main(["--device", "cpu", "--small", "--out", str(tmp_path)])
     assert rows(tmp_path, "checks")
 
 
@@ -171,7 +171,7 @@ def test_all_parts_through_cupy(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     assert run.on_gpu
     assert (run.facts["device"], run.facts["driver"], run.facts["cuda"]) == ("stand-in", "13.0", "12.9")
     gpu_checks.run_checks(run, 1.0)
-    copy_rate = gpu.run_ceilings(run)
+    copy_rate = run_all.run_ceilings(run)
     assert [row["what"].split(",")[0] for row in run.rows["ceilings"]][1:] == ["host to device", "device to host"]
     few_rates(monkeypatch, "lossless")
     gpu_rates.run_rates(run, copy_rate, 1.0)
@@ -249,7 +249,7 @@ def test_every_kernel_of_the_main_path_has_its_bytes() -> None:
 
 
 def test_the_notes_hold_the_table_that_the_script_prints(capsys: Any) -> None:
-    assert gpu.main(["--predict"]) == 0
+    assert run_all.main(["--predict"]) == 0
     assert capsys.readouterr().out.strip() == prediction_tables().strip()
     assert prediction_tables().strip() in (HERE / "GPU_NOTES.md").read_text()
 

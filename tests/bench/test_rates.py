@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from rates import Dial, Point, around, bits_at, bracket, geometric_mean, mean_ratio, rate_at
+
+from mmip_gpu.bench.rates import Dial, Point, around, bits_at, bracket, geometric_mean, mean_ratio, rate_at
 
 # --- interpolation and means
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import adapters
-import curves
-import harness
-import measuring
 import near_lossless
 import numpy as np
-import pictures
 import pytest
-import report
 import rivals
 import scaling
+import studies
 import viewers
 
 import mmip_gpu as mmip
+from mmip_gpu.bench import adapters, curves, measure, pictures, report
+from mmip_gpu.bench import rivals as codecs
 
 # --- codecs and rows
 
@@ -29,7 +26,7 @@ def small() -> pictures.Picture:
 
 
 def all_codecs() -> list[adapters.Codec]:
-    return [*adapters.ours(), *adapters.rivals()]
+    return [*adapters.ours(), *codecs.rivals()]
 
 
 @pytest.mark.parametrize("codec", all_codecs(), ids=lambda c: c.name)
@@ -42,9 +39,9 @@ def test_every_codec_is_brought_to_its_targets(codec: adapters.Codec, small: pic
         assert row["decode_mb_s"] > 0
 
 
-@pytest.mark.parametrize("codec", [*adapters.ours_lossless(), *adapters.lossless_rivals()], ids=lambda c: c.name)
+@pytest.mark.parametrize("codec", [*adapters.ours_lossless(), *codecs.lossless_rivals()], ids=lambda c: c.name)
 def test_lossless_codecs_are_exact(codec: adapters.Codec, small: pictures.Picture) -> None:
-    trial = measuring.round_trip(codec, adapters.Source(small.array), 0)
+    trial = measure.round_trip(codec, adapters.Source(small.array), 0)
     assert math.isinf(trial.point.psnr_db)
     assert trial.point.bits == pytest.approx(8 * sum(map(len, trial.streams)) / small.array.size)
 
@@ -67,7 +64,7 @@ def test_the_figure_is_small(tmp_path: Any) -> None:
 def test_psnr_of_a_trial_is_that_of_the_decoded_array(small: pictures.Picture) -> None:
     codec = adapters.ours()[0]
     source = adapters.Source(small.array)
-    trial = measuring.round_trip(codec, source, 50)
+    trial = measure.round_trip(codec, source, 50)
     decoded = mmip.decode(trial.streams[0]).astype(float)
     mse = np.mean((small.array - decoded) ** 2)
     assert trial.point.psnr_db == pytest.approx(10 * math.log10(float(np.ptp(small.array)) ** 2 / mse))
@@ -90,12 +87,11 @@ def test_sources_return_to_their_dtype(dtype: str) -> None:
 def test_rows_are_kept_by_checksum_and_version(
     small: pictures.Picture, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(harness, "RESULTS", tmp_path)
-    monkeypatch.setattr(measuring, "RESULTS", tmp_path)
-    codec = adapters.rivals()[0]
+    monkeypatch.setattr(studies, "RESULTS", tmp_path)
+    codec = codecs.rivals()[0]
     rows = rivals.measured_rows(codec, small)
-    harness.write_rows("rivals", [{"commit": "before"} | row for row in rows])
-    kept = measuring.kept_rows("rivals", rivals.row_key)
+    studies.write_rows("rivals", [{"commit": "before"} | row for row in rows])
+    kept = studies.kept_rows("rivals", rivals.row_key)
     again = rivals.rows_of(codec, small, kept)
     assert [row["commit"] for row in again] == ["before"] * 2
     assert [row["bits_per_sample"] for row in again] == pytest.approx(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers.standin_cupy import Cupy
 
-from mmip_gpu.cli import bench as command
+from mmip_gpu.bench import throughput as command
 from mmip_gpu.cli import main
 from mmip_gpu.device import _phases
 from mmip_gpu.device.layouts.structs import params_dtype, struct_dtype

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import measured
-import measuring
 import numpy as np
 import pytest
+import studies
 from helpers.places import REPOSITORY
 from pages.blocks import BLOCKS, PAGE, filled
 from pages.sections import SECTIONS
@@ -96,7 +96,7 @@ def test_a_changed_row_changes_the_page(
         writer.writeheader()
         writer.writerows(rows)
     before = measured.measured_page()
-    monkeypatch.setattr(measuring, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(studies, "RESULTS", tmp_path / "results")
     assert measured.measured_page() != before
 
 

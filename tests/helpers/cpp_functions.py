@@ -27,7 +27,7 @@ class Function:
 
 
 def without_comments(text: str) -> str:
-    """The same text, line by line, with spaces in the place of comments, of what strings hold, and of directives."""
+    """The same text, line by line, with spaces in the place of comments, strings, labels and directives."""
 
     def blank(found: re.Match[str]) -> str:
         return re.sub(r"[^\n]", " ", found[0])
@@ -37,6 +37,7 @@ def without_comments(text: str) -> str:
 
     text = re.sub(r"//[^\n]*|/\*.*?\*/|(\"(?:\\.|[^\"\\\n])*\"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+')",
                   lambda m: blank_inside(m) if m[1] else blank(m), text, flags=re.S)  # fmt: skip
+    text = re.sub(r"\b(?:public|private|protected)\s*:(?!:)", blank, text)
     return re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", blank, text, flags=re.M)
 
 
@@ -51,8 +52,21 @@ def closing(text: str, start: int) -> int:
 
 
 def without_template(head: str) -> str:
-    """What stands before a brace, without `template <..>` and what is in parentheses."""
-    head = re.sub(r"^\s*template\s*<(?:[^<>]|<[^<>]*>)*>", "", head)
+    """A declaration without `template <..>` and attributes before it."""
+    head = re.sub(r"__attribute__\s*\(\(.*?\)\)|alignas\([^)]*\)|\[\[.*?\]\]", "", head).strip()
+    while head.startswith("template"):
+        depth = angles = 0
+        for at in range(len(head)):
+            letter = head[at]
+            depth += (letter == "(") - (letter == ")")
+            angles += ((letter == "<") - (letter == ">")) if depth == 0 else 0
+            if letter == ">" and depth == angles == 0:
+                break
+        head = head[at + 1 :].strip()
+    return head
+
+
+def without_parentheses(head: str) -> str:
     while (shorter := re.sub(r"\([^()]*\)", "", head)) != head:
         head = shorter
     return head
@@ -60,7 +74,7 @@ def without_template(head: str) -> str:
 
 def is_initializer(head: str) -> bool:
     """Whether a brace after this text holds values: of a variable, or of a member in a constructor's list."""
-    bare = re.sub(r"operator\s*\S+", "", without_template(head))
+    bare = re.sub(r"operator\s*[^\s(]+", "", without_parentheses(re.sub(r"operator\s*\(\)", "", head)))
     if "=" in bare:
         return "[" not in bare.rpartition("=")[2]
     last = re.findall(r"\w+", bare)[-1:]
@@ -73,17 +87,17 @@ def functions(text: str) -> Iterator[Function]:
     code, source = without_comments(text), text.splitlines()
     at = first = 0
     while at < len(code):
-        head = code[first:at]
         if code[at] in ";}":
             first = at + 1
         elif code[at] == "{":
-            if NO_FUNCTION.match(without_template(head)) and "(" not in without_attributes(head):
+            head = without_template(code[first:at])
+            if NO_FUNCTION.match(head) and "(" not in head:
                 first = at + 1
             elif is_initializer(head):
                 at = closing(code, at)
             elif "(" in head or "[" in head:
                 end = closing(code, at)
-                begin = first + len(head) - len(head.lstrip())
+                begin = first + len(code[first:at]) - len(code[first:at].lstrip())
                 yield Function(name_of(head), code.count("\n", 0, begin) + 1, lines_of(code, source, begin, end))
                 at, first = end, end + 1
             else:
@@ -91,14 +105,8 @@ def functions(text: str) -> Iterator[Function]:
         at += 1
 
 
-def without_attributes(head: str) -> str:
-    return re.sub(r"__attribute__\s*\(\([^)]*\)*\)|alignas\([^)]*\)|\[\[.*?\]\]", "", head)
-
-
 def name_of(head: str) -> str:
-    found = re.search(
-        r"([\w:~]+|operator\s*\S+?)\s*\(", without_attributes(re.sub(r"^\s*template\s*<[^{]*?>\s*(?=\w)", "", head))
-    )
+    found = re.search(r"(operator\s*(?:\(\)|[^\s(]+)|[\w:~]+)\s*\(", head)
     return found[1] if found else "?"
 
 

@@ -1,7 +1,8 @@
 """Stands in for CuPy where there is none: host memory as the device's, kernels run by `_phases` from their parameters.
 
-It has what mmip_gpu.device and benchmarks/gpu.py use of CuPy 13.4 to 15 and no more, and is as strict: an argument of a
-kernel is an array of one item (a NumPy void is refused by CuPy 13), grids and blocks are tuples, names are known.
+It has what mmip_gpu.device and benchmarks/gpu/run_all.py use of CuPy 13.4 to 15 and no more, and is as strict: an
+argument of a kernel is an array of one item (a NumPy void is refused by CuPy 13), grids and blocks are tuples, names
+are known.
 """
 
 from __future__ import annotations

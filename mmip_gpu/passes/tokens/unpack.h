@@ -53,6 +53,7 @@ public:
 
 private:
     void unpack_first(const StagePayload& payload, int64_t first, int count, TileTokens* tokens) const;
+    UnpackJob tile_job(const StagePayload& payload, int stage, const Tile& tile, uint64_t first_bit) const;   // all but codes and scratch
     void unpack_tokens(const StagePayload& payload, int stage, int64_t first, int count, TileTokens* const* tokens, const uint64_t* first_bits) const;
 
     Coefficients& c_;

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.progressive_stores import CountingStore, damaged
-from machine import data_folder
+from studies import data_folder
 from zarr.storage import MemoryStore, WrapperStore
 
 import mmip_gpu as mmip

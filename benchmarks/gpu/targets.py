@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gpu_rows import Run
+from gpu.rows import Run
 
 _H200_COPY = 4.8e12  # NVIDIA's data sheet
 _BITS = (0.4, 1.2)  # of the lossy target, a sample

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gpu_data import RATES, THREADS, nonzero_share, rate_array, rate_plan
-from gpu_rows import Run
-from gpu_traffic import Work, moved
-from machine import data_folder
+from studies import data_folder
 
+from gpu.data import RATES, THREADS, nonzero_share, rate_array, rate_plan
+from gpu.rows import Run
+from gpu.traffic import Work, moved
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.payload import parts_of

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from hostile_images import PATTERNS, hostile_image
-from machine import data_folder
+from studies import data_folder
 
 import mmip_gpu as mmip
 from mmip_gpu.config import CodecConfig

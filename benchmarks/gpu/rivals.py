@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from gpu_data import rate_array
-from gpu_rows import Run
 
+from gpu.data import rate_array
+from gpu.rows import Run
 from mmip_gpu.device.run.clocks import clock_of, median_seconds
 from mmip_gpu.device.run.cuda import open_cupy
 

@@ -17,15 +17,13 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
-from machine import HERE, RESULTS, data_folder, machine_facts
+
+from mmip_gpu.bench.machine import machine_facts
 
 __all__ = [
-    "HERE",
-    "RESULTS",
     "RIVALS",
     "Rival",
     "checksum",
-    "data_folder",
     "psnr",
     "rival_at_psnr",
     "run_facts",
@@ -71,11 +69,12 @@ class Rival:
 
 
 def _jpeg2000(plane: np.ndarray, level: float) -> bytes:
-    return imagecodecs.jpeg2k_encode(plane, level=level, codecformat="j2k", numthreads=1, reversible=False)
+    encode: Any = imagecodecs.jpeg2k_encode  # whose level may be a fraction
+    return bytes(encode(plane, level=level, codecformat="j2k", numthreads=1, reversible=False))
 
 
 def _htj2k(plane: np.ndarray, level: float) -> bytes:
-    return imagecodecs.htj2k_encode(plane, level=10.0**-level, reversible=False)
+    return bytes(imagecodecs.htj2k_encode(plane, level=10.0**-level, reversible=False))
 
 
 RIVALS = (
@@ -113,16 +112,15 @@ def rival_at_psnr(rival: Rival, array: np.ndarray, target: float) -> tuple[float
     return best
 
 
-def run_facts() -> dict[str, str]:
+def run_facts(checkout: Path) -> dict[str, str]:
     """Commit, processor and time of this run: part of every row."""
-    return machine_facts() | {"imagecodecs": imagecodecs.__version__}
+    return machine_facts(checkout) | {"imagecodecs": imagecodecs.__version__}
 
 
-def write_rows(name: str, rows: list[dict[str, Any]]) -> Path:
-    """Write results/NAME.csv (replacing it) with the facts of this run in every row; kept rows have theirs."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.csv"
-    facts = run_facts()
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write a file of rows, replacing it, with the facts of this run in every row; kept rows have theirs."""
+    path.parent.mkdir(exist_ok=True)
+    facts = run_facts(path.parent)
     columns = [*dict.fromkeys(key for row in rows for key in row if key not in facts), *facts]
     with path.open("w", newline="") as f:
         writer = csv.DictWriter(f, columns, lineterminator="\n")

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from machine import machine_facts
+from studies import HERE
 
+from mmip_gpu.bench.machine import machine_facts
 from mmip_gpu.device import CudaExecutor, Executor, HostExecutor
 from mmip_gpu.device.run.cuda import open_cupy
 
@@ -53,7 +54,7 @@ def device_facts(executor: Executor) -> dict[str, str]:
             "cuda": _version(runtime.runtimeGetVersion()),
             "cupy": cupy.__version__,
         }
-    return facts | machine_facts()
+    return facts | machine_facts(HERE)
 
 
 def _version(number: int) -> str:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gpu_data import THREADS, Case, extreme_cases, random_cases, real_cases
-from gpu_rows import Run
 
+from gpu.data import THREADS, Case, extreme_cases, random_cases, real_cases
+from gpu.rows import Run
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.payload import parts_of

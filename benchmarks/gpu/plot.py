@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpu_rows import Run
+from gpu.rows import Run
 
 
 def draw(run: Run, path: Path) -> None:

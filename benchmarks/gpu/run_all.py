@@ -1,8 +1,8 @@
 """All that is to be proved and measured on a GPU, by one call.
 
-    python benchmarks/gpu.py [--seconds 440] [--out FOLDER]     on a machine with a GPU and CuPy
-    python benchmarks/gpu.py --device cpu                       the same on the CPU, tiny: a rehearsal, no GPU numbers
-    python benchmarks/gpu.py --predict                          the table of predictions of GPU_NOTES.md
+    python -m gpu.run_all [--seconds 440] [--out FOLDER]     on a machine with a GPU and CuPy
+    python -m gpu.run_all --device cpu                       the same on the CPU, tiny: a rehearsal, no GPU numbers
+    python -m gpu.run_all --predict                          the table of predictions of GPU_NOTES.md
 
 Checks bytes and samples against the CPU core (a difference is named, and the exit status is 1), runs compute-sanitizer
 where it is installed, measures ceilings, kernels, rates and rivals. Writes results/gpu_*.csv row by row and gpu.png;
@@ -20,17 +20,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from gpu_ceilings import run_ceilings
-from gpu_checks import run_checks
-from gpu_host import run_host
-from gpu_plot import draw
-from gpu_rates import run_rates
-from gpu_rivals import run_rivals
-from gpu_rows import Run
-from gpu_targets import add_targets
-from gpu_traffic import prediction_tables
-from machine import RESULTS
+from studies import RESULTS
 
+from gpu.ceilings import run_ceilings
+from gpu.checks import run_checks
+from gpu.host import run_host
+from gpu.plot import draw
+from gpu.rates import run_rates
+from gpu.rivals import run_rivals
+from gpu.rows import Run
+from gpu.targets import add_targets
+from gpu.traffic import prediction_tables
 from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.errors import BackendUnavailable, MmipError
 from mmip_gpu.quality.metrics import format_table
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         executor = HostExecutor() if on_cpu else CudaExecutor()
     except MmipError as error:
-        print(f"{error}: python benchmarks/gpu.py --device cpu rehearses all of it", file=sys.stderr)
+        print(f"{error}: python -m gpu.run_all --device cpu rehearses all of it", file=sys.stderr)
         return 2
     temporary = on_cpu or options.small
     folder = options.out or (Path(tempfile.mkdtemp(prefix="mmip_gpu_")) if temporary else RESULTS)

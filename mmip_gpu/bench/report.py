@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from measuring import Row
-from rates import geometric_mean, mean_ratio
+from mmip_gpu.bench.measure import Row
+from mmip_gpu.bench.rates import geometric_mean, mean_ratio
 
 ANCHOR = "JPEG 2000 (OpenJPEG)"
 NEAREST = "SPERR"

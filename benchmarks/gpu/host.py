@@ -4,7 +4,7 @@ Values: a Run in; rows of milliseconds a chunk, by threads of the host, out. The
 chunk; a batch of as many as are asked for then finds in every download what such a chunk would have left there, so
 that the host does what it does for a device: tables, weights, codes, heads, parameters of launches.
 
-    python benchmarks/gpu_host.py       256 chunks of 1 MB, about a minute; needs no GPU
+    python benchmarks/gpu/host.py       256 chunks of 1 MB, about a minute; needs no GPU
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from gpu_data import RATES, THREADS, rate_array, rate_plan
-from gpu_rows import Run
 from numpy.typing import DTypeLike, NDArray
 
+from gpu.data import RATES, THREADS, rate_array, rate_plan
+from gpu.rows import Run
 from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.encode.batch import Chunk, encode_batch

@@ -11,12 +11,14 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from adapters import Codec, Source
-from harness import RESULTS, psnr
-from rates import Point
+
+from mmip_gpu.bench.adapters import Codec, Source, Stream
+from mmip_gpu.bench.rates import Point
+from mmip_gpu.bench.rows import psnr
 
 Row = dict[str, Any]
 Key = tuple[str, ...]
@@ -39,7 +41,7 @@ class Trial:
     """One round trip."""
 
     point: Point
-    streams: list[bytes]
+    streams: list[Stream]
     pieces: list[np.ndarray]
     encode_seconds: float
     decode_seconds: float
@@ -74,9 +76,7 @@ def speeds(codec: Codec, source: Source, trial: Trial) -> Row:
         for _ in range(_REPEATS):
             encode = known or (lambda: [codec.encode(piece, parameter, source) for piece in trial.pieces])
             encodes.append(cpu_seconds(encode)[1])
-            decode = [codec.decode] * len(trial.streams)
-            run = zip(decode, trial.streams, trial.pieces, strict=True)
-            decodes.append(cpu_seconds(lambda r=run: [d(s, p) for d, s, p in r])[1])
+            decodes.append(cpu_seconds(lambda: list(map(codec.decode, trial.streams, trial.pieces)))[1])
     megabytes = source.array.nbytes / 1e6
     return {
         "encode_mb_s": megabytes / statistics.median(encodes),
@@ -86,9 +86,8 @@ def speeds(codec: Codec, source: Source, trial: Trial) -> Row:
     }
 
 
-def read_rows(name: str) -> list[Row]:
-    """Rows of results/NAME.csv, numbers as numbers and empty fields as None; none where there is no such file."""
-    path = RESULTS / f"{name}.csv"
+def read_rows(path: Path) -> list[Row]:
+    """Rows of a file, numbers as numbers and empty fields as None; none where there is no such file."""
     if not path.exists():
         return []
     with path.open(newline="") as f:
@@ -96,8 +95,3 @@ def read_rows(name: str) -> list[Row]:
             {k: (float(v) if k.endswith(_NUMBER_ENDS) else v) if v else None for k, v in fields.items()}
             for fields in csv.DictReader(f)
         ]
-
-
-def kept_rows(name: str, key: Callable[[Row], Key]) -> dict[Key, Row]:
-    """Rows of results/NAME.csv by their key."""
-    return {key(row): row for row in read_rows(name)}

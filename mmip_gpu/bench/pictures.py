@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from harness import HERE, checksum, data_folder
 
 import mmip_gpu as mmip
+from mmip_gpu.bench.rows import checksum
 
 TARGETS = {
     "nema_ct1": (45.0, 52.0, 60.0),
@@ -62,12 +63,12 @@ def middle(volume: np.ndarray, slices: int = MOST_SLICES) -> np.ndarray:
     return np.ascontiguousarray(volume[start : start + slices])
 
 
-def pictures() -> list[Picture]:
-    """Real images first, phantoms last."""
+def pictures(split: Path, folder: Path | None) -> list[Picture]:
+    """Real images of a folder, those that the list `split` calls test images, first; phantoms last."""
     found = []
-    folder = data_folder()
-    for name in json.loads((HERE / "split.json").read_text())["test"] if folder else ():
-        path = folder / f"{name}.npy"
+    names = json.loads(split.read_text())["test"] if folder else []
+    for name in names:
+        path = (folder or split) / f"{name}.npy"
         if not path.exists() or name not in TARGETS:
             continue
         array = np.load(path)

@@ -8,13 +8,10 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results"
 
-
-def data_folder() -> Path | None:
-    """Folder of the real images: $MMIP_DATA, or ../shared/data beside the checkout; None where neither exists."""
-    for folder in (os.environ.get("MMIP_DATA"), HERE.parent.parent / "shared" / "data"):
+def data_folder(beside: Path) -> Path | None:
+    """Folder of the real images: $MMIP_DATA, or shared/data in this folder; None where neither exists."""
+    for folder in (os.environ.get("MMIP_DATA"), beside / "shared" / "data"):
         if folder and Path(folder).is_dir():
             return Path(folder)
     return None
@@ -26,7 +23,7 @@ def commit_of(folder: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder).stdout.strip() or "unknown"
 
 
-def machine_facts() -> dict[str, str]:
+def machine_facts(checkout: Path) -> dict[str, str]:
     """Commit, date and processor of this run."""
     processor = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -35,4 +32,4 @@ def machine_facts() -> dict[str, str]:
             line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
         ]
         processor = names[0] if names else processor
-    return {"commit": commit_of(HERE), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "cpu": processor}
+    return {"commit": commit_of(checkout), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "cpu": processor}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from gpu_rows import Run
 
+from gpu.rows import Run
 from mmip_gpu.device.run.clocks import Clock, clock_of
 from mmip_gpu.device.run.cuda import open_cupy
 
