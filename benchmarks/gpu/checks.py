@@ -1,6 +1,6 @@
 """Whether the device gives the bytes and samples of the CPU core: encoding, decoding in every way, and damaged streams.
 
-Values: cases of gpu_data.py in; rows "equal", "skipped" or what differs out. What the kernels refuse to encode is
+Values: cases of data.py in; rows "equal", "skipped" or what differs out. What the kernels refuse to encode is
 skipped by the name that `refusal` gives it; nothing is compared with a tolerance.
 """
 

@@ -2,7 +2,7 @@
 
 Values: a `measure` function from a codec's parameter to a Point (dB, bits/sample) in; points, bits and ratios out.
 Guarantees that nothing is extrapolated: a target without a point on both sides has no rate. Measuring is left to
-measuring.py.
+measure.py.
 """
 
 from __future__ import annotations
