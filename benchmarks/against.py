@@ -25,11 +25,12 @@ from typing import Any
 
 import numpy as np
 from against_cases import Case, all_cases, images
-from harness import HERE, checksum, write_rows
-from machine import commit_of
+from studies import HERE, write_rows
 from tqdm import tqdm
 
 import mmip_gpu
+from mmip_gpu.bench.machine import commit_of
+from mmip_gpu.bench.rows import checksum
 from mmip_gpu.quality.metrics import format_table
 
 Row = dict[str, Any]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from harness import data_folder
+from studies import data_folder
 
 import mmip_gpu as mmip
 

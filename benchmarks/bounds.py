@@ -23,8 +23,8 @@ HERE = Path(__file__).parent
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 
-from harness import data_folder, write_rows  # noqa: E402
-from strategies import CONTENT, DTYPES, make  # noqa: E402
+from helpers.strategies import CONTENT, DTYPES, make  # noqa: E402
+from studies import data_folder, write_rows  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
 
@@ -49,7 +49,7 @@ class Tally:
 
 
 def random_arrays(count: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Seeded content of `tests/strategies.py`, float32 among it."""
+    """Seeded content of `tests/helpers/strategies.py`, float32 among it."""
     rng = np.random.default_rng(0)
     dtypes = (*DTYPES, "float32")
     for seed in range(count):

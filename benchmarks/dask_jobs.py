@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 from distributed import Client, LocalCluster
-from harness import write_rows
+from studies import write_rows
 
 import mmip_gpu as mmip
 from mmip_gpu.quality.metrics import format_table
-from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.run import cluster_runner as tasks
+from mmip_gpu.store.write import write as writing
 
 OPTIONS: dict[str, Any] = {"quality": 10, "effort": 1, "progress": False}
 SMALL = (16, 32, 32)
@@ -65,11 +65,11 @@ def _peak_bytes() -> int:
 
 def timed_job(source: str, client: Client | None, chunks: tuple[int, ...]) -> dict[str, Any]:
     """Seconds and processor seconds of one job without its plan; its report."""
-    described, planned = Job.described, [0.0, 0.0]
+    described, planned = writing.described_job, [0.0, 0.0]
 
-    def watched(self: Job, *planning: Any) -> Any:
+    def watched(*planning: Any) -> Any:
         start, cpu = time.perf_counter(), time.process_time()
-        found = described(self, *planning)
+        found = described(*planning)
         planned[:] = [time.perf_counter() - start, time.process_time() - cpu]
         return found
 
@@ -77,14 +77,14 @@ def timed_job(source: str, client: Client | None, chunks: tuple[int, ...]) -> di
         return 0.0 if client is None else sum(client.run(time.process_time).values())
 
     with tempfile.TemporaryDirectory() as folder:
-        Job.described = watched  # type: ignore[method-assign]
+        writing.described_job = watched
         try:
             before = worker_seconds()
             start, cpu = time.perf_counter(), time.process_time()
             report = mmip.write_zarr(source, folder, client=client, chunks=chunks, threads=1, **OPTIONS)
             seconds, serial = time.perf_counter() - start, time.process_time() - cpu
         finally:
-            Job.described = described  # type: ignore[method-assign]
+            writing.described_job = described
     return {
         "seconds": seconds - planned[0],
         "serial_cpu_seconds": serial - planned[1],

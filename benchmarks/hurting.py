@@ -17,11 +17,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from harness import checksum, write_rows
 from hostile_images import PATTERNS, hostile_image
-from measuring import cpu_seconds
+from studies import write_rows
 
 import mmip_gpu as mmip
+from mmip_gpu.bench.measure import cpu_seconds
+from mmip_gpu.bench.rows import checksum
 from mmip_gpu.quality.metrics import format_table
 
 SHAPES = ((2**18,), (512, 512), (32, 96, 96))

@@ -27,9 +27,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from harness import HERE, write_rows
-from machine import commit_of
+from studies import HERE, write_rows
 
+from mmip_gpu.bench.machine import commit_of
 from mmip_gpu.quality.metrics import format_table
 
 Seconds = dict[str, float]

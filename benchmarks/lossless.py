@@ -13,11 +13,13 @@ import argparse
 import math
 import os
 
-from adapters import Codec, Source, lossless_rivals, ours_lossless
-from harness import RESULTS, write_rows
-from measuring import Row, round_trip, speeds
-from pictures import Picture, pictures
-from report import lossless_report
+from studies import RESULTS, test_pictures, write_rows
+
+from mmip_gpu.bench.adapters import Codec, Source, ours_lossless
+from mmip_gpu.bench.measure import Row, round_trip, speeds
+from mmip_gpu.bench.pictures import Picture
+from mmip_gpu.bench.report import lossless_report
+from mmip_gpu.bench.rivals import lossless_rivals
 
 
 def measured_row(codec: Codec, picture: Picture) -> Row:
@@ -35,7 +37,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     os.nice(5)
     codecs = [*ours_lossless(), *lossless_rivals()]
-    rows = [measured_row(codec, picture) for picture in pictures() for codec in codecs]
+    rows = [measured_row(codec, picture) for picture in test_pictures() for codec in codecs]
     path = write_rows("lossless", rows)
     text = lossless_report(rows)
     print(text)

@@ -14,11 +14,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from machine import HERE, RESULTS
-from measuring import read_rows
 from pages.blocks import BLOCKS, PAGE, filled
 from pages.page import measured_page
-from report import lossless_report, near_lossless_report, rivals_report
+from studies import HERE, RESULTS, read_rows
+
+from mmip_gpu.bench.report import lossless_report, near_lossless_report, rivals_report
 
 ROOT = HERE.parent
 REPORTS = {"rivals": rivals_report, "lossless": lossless_report, "near_lossless": near_lossless_report}

@@ -13,13 +13,13 @@ import os
 
 import imagecodecs as ic
 import numpy as np
-from adapters import Codec, Source
-from harness import RESULTS, run_facts, write_rows
-from measuring import Row, round_trip
-from pictures import Picture, pictures
-from report import near_lossless_report
+from studies import RESULTS, run_facts, test_pictures, write_rows
 
 import mmip_gpu as mmip
+from mmip_gpu.bench.adapters import Codec, Source
+from mmip_gpu.bench.measure import Row, round_trip
+from mmip_gpu.bench.pictures import Picture
+from mmip_gpu.bench.report import near_lossless_report
 
 BOUNDS = (1, 2, 4, 8)
 _ROUNDED = 0.49  # what rounding to integers forgives
@@ -101,7 +101,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     os.nice(5)
     facts, rows = run_facts(), []
-    for picture in pictures():
+    for picture in test_pictures():
         for bound in BOUNDS:
             rows += [facts | measured_row(codec, picture, bound) for codec in codecs()]
     path = write_rows("near_lossless", rows)

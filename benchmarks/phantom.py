@@ -9,10 +9,11 @@ those measured with its own program (entropy coder included). Writes results/pha
 from __future__ import annotations
 
 import numpy as np
-from harness import checksum, psnr, write_rows
 from scipy.fft import dctn, idctn
+from studies import write_rows
 
 import mmip_gpu as mmip
+from mmip_gpu.bench.rows import checksum, psnr
 from mmip_gpu.quality.metrics import format_table
 
 PEAK = 65535.0

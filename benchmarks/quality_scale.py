@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import HERE, RESULTS, psnr, write_rows
-from pictures import Picture, pictures
-from report import markdown_table
+from studies import HERE, RESULTS, test_pictures, write_rows
 
 import mmip_gpu as mmip
+from mmip_gpu.bench.pictures import Picture
+from mmip_gpu.bench.report import markdown_table
+from mmip_gpu.bench.rows import psnr
 
 QUALITIES = (1, 2, 5, 10, 20, 40, 80)
 SUBJECTS = {
@@ -86,7 +87,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 def main() -> None:
     """All images and qualities; rows, the page's table."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    chosen = [picture for picture in pictures() if picture.name in SUBJECTS]
+    chosen = [picture for picture in test_pictures() if picture.name in SUBJECTS]
     rows = [measured_row(picture, quality) for picture in chosen for quality in QUALITIES]
     path = write_rows("quality", rows)
     text = table(rows_of(RESULTS / path.name))

@@ -16,13 +16,15 @@ import os
 import re
 from typing import Any
 
-from adapters import Codec, Source, ours, rivals
-from curves import draw
-from harness import RESULTS, run_facts, write_rows
-from measuring import Key, Row, Trial, kept_rows, round_trip, speeds
-from pictures import Picture, pictures
-from rates import Point, bracket, rate_at
-from report import rivals_report
+from studies import RESULTS, kept_rows, run_facts, test_pictures, write_rows
+
+from mmip_gpu.bench.adapters import Codec, Source, ours
+from mmip_gpu.bench.curves import draw
+from mmip_gpu.bench.measure import Key, Row, Trial, round_trip, speeds
+from mmip_gpu.bench.pictures import Picture
+from mmip_gpu.bench.rates import Point, bracket, rate_at
+from mmip_gpu.bench.report import rivals_report
+from mmip_gpu.bench.rivals import rivals
 
 
 def row_key(row: Row) -> Key:
@@ -86,7 +88,7 @@ def main() -> None:
     facts = run_facts()
     stored = kept_rows("rivals", row_key)
     rows: list[Row] = []
-    for picture in pictures():
+    for picture in test_pictures():
         if not re.search(options.images, picture.name):
             rows += [row for row in stored.values() if row["data"] == picture.facts["data"]]
             continue

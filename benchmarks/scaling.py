@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import checksum, write_rows
+from studies import write_rows
 from volumes import own_memory
 
 import mmip_gpu as mmip
+from mmip_gpu.bench.rows import checksum
 from mmip_gpu.quality.metrics import format_table
 
 MEGABYTES = {"uint16": (1, 4, 16, 64, 256, 1024), "uint8": (16, 128)}

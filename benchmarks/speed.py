@@ -22,19 +22,18 @@ from typing import Any
 
 import against
 import numpy as np
-from harness import RIVALS, checksum, data_folder, psnr, rival_at_psnr, timed, unsigned_slices, write_rows
+from studies import data_folder, write_rows
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
+from mmip_gpu.bench.adapters import plan_of
+from mmip_gpu.bench.rows import RIVALS, checksum, psnr, rival_at_psnr, timed, unsigned_slices
 from mmip_gpu.codecs import Limits, Wanted
-from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.payload import parts_of
 from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.transform.analysis import analyze, prepare
 from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.transform.planning.make_plan import make_plan
-from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 
 LARGE = "mr_uih_t1_brain, 22 times"  # 253 MB of real data, 16 bit
@@ -59,12 +58,6 @@ def images(megabytes: float) -> dict[str, np.ndarray]:
     slices = max(int(megabytes * 1e6 / (512 * 512 * 2)) // 8 * 8, 8)
     found["phantom3d"] = mmip.phantom3d((slices, 512, 512))
     return found
-
-
-def plan_of(array: np.ndarray, **options: Any) -> ChunkPlan:
-    """The plan that `encode` would make, without verification."""
-    config = CodecConfig.from_options(verify=False, **options)
-    return make_plan(config, Trial(array), PlaneLayout.of(array.shape), False, None)
 
 
 def our_row(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> tuple[dict[str, Any], float]:

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import RIVALS, checksum, data_folder, psnr, rival_at_psnr, timed, unsigned_slices, write_rows
+from studies import data_folder, write_rows
 
 import mmip_gpu as mmip
+from mmip_gpu.bench.rows import RIVALS, checksum, psnr, rival_at_psnr, timed, unsigned_slices
 from mmip_gpu.quality.metrics import format_table
 
 CASES = {"ct_ge_head_4mm": 55.0, "mr_uih_t1_brain": 45.0}

@@ -24,12 +24,13 @@ import imagecodecs.numcodecs as ic
 import numcodecs
 import numpy as np
 import zarr
-from harness import checksum, data_folder, psnr, write_rows
 from imagecodecs import ZFP
+from studies import data_folder, write_rows
 from zarr.codecs import BloscCodec
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
+from mmip_gpu.bench.rows import checksum, psnr
 from mmip_gpu.quality.metrics import format_table
 from numcodecs_plugin import Mmip
 

@@ -19,6 +19,7 @@ except ImportError as e:
 from mmip_gpu import errors
 from mmip_gpu.api import decode, decode_batch, encode, encode_batch, max_encoded_size
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.encoding import encode_batch_configured, encode_configured
 from mmip_gpu.errors import (
     BackendUnavailable,
     CorruptData,
@@ -31,6 +32,7 @@ from mmip_gpu.errors import (
     UnsupportedVersion,
 )
 from mmip_gpu.inspection import inspect
+from mmip_gpu.options import EncodeOptions, EncodeSettings, StoreOptions
 from mmip_gpu.version import __version__
 from mmip_gpu.volume.phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
 
@@ -51,12 +53,15 @@ __all__ = [
     "BackendUnavailable",
     "CodecConfig",
     "CorruptData",
+    "EncodeOptions",
+    "EncodeSettings",
     "InvalidArgument",
     "LimitExceeded",
     "MissingResource",
     "MmipError",
     "Phantom3D",
     "StoreError",
+    "StoreOptions",
     "TruncatedData",
     "UnsupportedVersion",
     "__version__",
@@ -64,6 +69,8 @@ __all__ = [
     "decode_batch",
     "encode",
     "encode_batch",
+    "encode_batch_configured",
+    "encode_configured",
     "errors",
     "export_ome_zarr",
     "fetch_zarr",

@@ -1,6 +1,6 @@
 """Types of the compiled core (bindings/*.cpp)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,6 +40,8 @@ MODE_COUNT: int
 GROUP_SUBSTREAMS: int
 DC_IMAGE_UNIT: int
 STATUS_TRUNCATED: int
+CELL_AC: Mapping[int, int]
+SQUARED_STEPS_PER_BIT: float
 MAGNITUDE_BYTES: int
 PALETTE_BYTES: int
 CRC_GROUPS: int
@@ -89,7 +91,6 @@ class Chunk:
     ) -> None: ...
     def pack(self, stage: int, threads: int) -> bytes: ...
     def unpack(self, stage: int, payload: Buffer, check_crc: bool, alone: bool, threads: int) -> int: ...
-    def extent(self, stage: int, payload: Buffer) -> int: ...
     def pack_corrections(self, indices: NDArray[np.int32], threads: int) -> bytes: ...
     def unpack_corrections(self, payload: Buffer, indices: NDArray[np.int32], check_crc: bool, threads: int) -> int: ...
     def count_corrections(self, indices: NDArray[np.int32], threads: int) -> list[int]: ...

@@ -7,48 +7,59 @@ Guarantees equal bytes for every thread count and batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.arguments import check_data_range, check_step, checked_array, is_colour, thread_count
+from mmip_gpu.arguments import thread_count
 from mmip_gpu.codecs import Limits, Wanted, codec_of
-from mmip_gpu.config import CodecConfig
-from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.reader import open_container
 from mmip_gpu.device.run.placement import wants_device
+from mmip_gpu.encoding import encode_batch_configured, encode_configured, in_threads
 from mmip_gpu.errors import InvalidArgument, MmipError
-from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.transform.planning.make_plan import make_plan
-from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
-from mmip_gpu.volume.axes import PlaneLayout
-from mmip_gpu.volume.roi import roi_classes
+from mmip_gpu.options import Device, EncodeOptions, EncodeSettings
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["decode", "decode_batch", "encode", "encode_array", "encode_batch", "max_encoded_size"]
+__all__ = ["decode", "decode_batch", "encode", "encode_batch", "max_encoded_size"]
 
 DEFAULT_MAX_BYTES = Limits.max_bytes
 _HEADER_BOUND = 1024  # of any header: 6 axes, 8 classes of 3 components, 16 stages
 
-_T = TypeVar("_T")
-_R = TypeVar("_R")
+
+@overload
+def encode(
+    array: Any,
+    *,
+    threads: int | None = None,
+    device: Device = None,
+    output: Literal["host"] = "host",
+    **options: Unpack[EncodeOptions],
+) -> bytes: ...
 
 
 @overload
-def encode(array: Any, *, output: Literal["host"] = "host", **options: Any) -> bytes: ...
+def encode(
+    array: Any,
+    *,
+    threads: int | None = None,
+    device: Device = None,
+    output: Literal["host", "device"],
+    **options: Unpack[EncodeOptions],
+) -> Any: ...
 
 
-@overload
-def encode(array: Any, *, output: Literal["host", "device"], **options: Any) -> Any: ...
-
-
-def encode(array: Any, *, output: str = "host", **options: Any) -> Any:
+def encode(
+    array: Any,
+    *,
+    threads: int | None = None,
+    device: Device = None,
+    output: Literal["host", "device"] = "host",
+    **options: Unpack[EncodeOptions],
+) -> Any:
     """Compress an array.
 
     Exactly one target is needed: `quality`, `psnr`, `max_error`, `ratio`, `lossless` or `qstep`.
@@ -131,44 +142,10 @@ def encode(array: Any, *, output: str = "host", **options: Any) -> Any:
     >>> mmip.decode(blob).shape
     (64, 64)
     """
+    settings = EncodeSettings.of(**options)
     if output != "host":
-        return encode_batch([array], output=output, **options)[0]
-    return encode_array(array, **options).to_bytes()
-
-
-def encode_array(array: Any, *, threads: int | None = None, device: str | None = None, **options: Any) -> Encoded:
-    """`encode`, before the parts are joined to bytes."""
-    workers = thread_count(threads)
-    if wants_device(device, [array]):
-        from mmip_gpu.device.encode.arrays import encode_arrays
-
-        return encode_arrays([array], partial(planned, **options), workers)[0]
-
-    def sampler(roi: Any, axes: str | None) -> Samples:
-        samples = checked_array(array)
-        letters = PlaneLayout.of(samples.shape, axes).axes
-        return HostSamples(samples, roi_classes(roi, samples, letters), workers)
-
-    trial, plan = planned(sampler, **options)
-    return trial.encoded(plan)
-
-
-def planned(
-    sampler: Callable[[Any, str | None], Samples],
-    *,
-    roi: Any = None,
-    axes: str | None = None,
-    colour: bool | None = None,
-    data_range: float | None = None,
-    **targets: Any,
-) -> tuple[Trial, ChunkPlan]:
-    """Samples, out of ``roi=`` and ``axes=``, and the plan for them by the options of `encode`."""
-    config = CodecConfig.from_options(**targets, has_roi=roi is not None)
-    check_data_range(data_range)
-    whole = Trial.of(sampler(roi, axes))
-    check_step(whole.array.dtype, config.step)
-    layout = PlaneLayout.of(whole.array.shape, axes)
-    return whole, make_plan(config, whole, layout, is_colour(colour, layout, whole.array.dtype), data_range)
+        return encode_batch_configured([array], settings, threads=threads, device=device, output=output)[0]
+    return encode_configured(array, settings, threads=threads, device=device).to_bytes()
 
 
 def decode(
@@ -225,18 +202,29 @@ def decode(
         found = decode_containers([data], codec_of, stages=stages, scale=scale, region=region, max_bytes=max_bytes)
         array: NDArray[Any] = _settled(found, "raise")[0]
         return array
+    return _decode_on_host(data, thread_count(threads), stages=stages, scale=scale, region=region, max_bytes=max_bytes)
+
+
+def _decode_on_host(
+    data: Buffer,
+    workers: int,
+    *,
+    stages: int | None = None,
+    scale: int = 1,
+    region: tuple[slice, ...] | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> NDArray[Any]:
     header, read_part = open_container(data)
-    limits = Limits(thread_count(threads), max_bytes)
-    return codec_of(header).decode(header, read_part, Wanted(stages, scale, region), limits)
+    return codec_of(header).decode(header, read_part, Wanted(stages, scale, region), Limits(workers, max_bytes))
 
 
 def encode_batch(
     chunks: Iterable[Any],
     *,
     threads: int | None = None,
-    device: str | None = None,
-    output: str = "host",
-    **options: Any,
+    device: Device = None,
+    output: Literal["host", "device"] = "host",
+    **options: Unpack[EncodeOptions],
 ) -> list[Any]:
     """Compress many arrays (a list or a stacked array), each as `encode` would. On a GPU they share launches.
 
@@ -246,18 +234,8 @@ def encode_batch(
     >>> len(mmip.encode_batch([mmip.phantom2d(32)] * 3, quality=10))
     3
     """
-    items = list(chunks)
-    if output not in ("host", "device"):
-        raise InvalidArgument(f"output={output!r}: expected 'host' or 'device'")
-    if wants_device(device, items):
-        from mmip_gpu.device.encode.arrays import containers_on_device, encode_arrays
-
-        if output == "device":
-            return containers_on_device(items, partial(planned, **options), thread_count(threads))
-        return [e.to_bytes() for e in encode_arrays(items, partial(planned, **options), thread_count(threads))]
-    if output == "device":
-        raise InvalidArgument("output='device': expected arrays of a device, or device='gpu'")
-    return _each(lambda chunk: encode(chunk, threads=1, **options), items, threads)
+    settings = EncodeSettings.of(**options)
+    return encode_batch_configured(chunks, settings, threads=threads, device=device, output=output)
 
 
 def decode_batch(
@@ -295,11 +273,11 @@ def decode_batch(
 
     def decoded(blob: Buffer) -> NDArray[Any] | MmipError:
         try:
-            return decode(blob, threads=1, **options)
+            return _decode_on_host(blob, 1, **options)
         except MmipError as error:
             return error
 
-    return _settled(_each(decoded, items, threads), errors)
+    return _settled(in_threads(decoded, items, threads), errors)
 
 
 def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
@@ -312,14 +290,6 @@ def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
     """
     samples = math.prod(int(n) for n in shape)
     return samples * int(np.dtype(dtype).itemsize) + _HEADER_BOUND
-
-
-def _each(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> list[_R]:
-    workers = min(thread_count(threads), len(items))
-    if workers <= 1:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, items))
 
 
 def _settled(found: list[Any], errors: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Arguments of the public functions, checked: arrays, steps, colour, threads.
+"""Arguments of the public functions, checked: arrays, steps, padding values, colour, threads.
 
 Values: what a caller passes in; the same in the form that the encoder takes, or an error that says what is accepted.
 Home: host memory; of arrays elsewhere only their dtype is read.
@@ -13,11 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["check_data_range", "check_dtype", "check_step", "checked_array", "is_colour", "thread_count"]
+__all__ = [
+    "check_data_range",
+    "check_dtype",
+    "check_step",
+    "checked_array",
+    "given_padding",
+    "is_colour",
+    "thread_count",
+]
 
 
 def checked_array(array: Any) -> NDArray[Any]:
@@ -56,6 +65,32 @@ def check_step(dtype: np.dtype[Any], step: float | None) -> None:
         )
     if dtype.kind != "f" and step is not None:
         raise InvalidArgument(f"step={step:g}: is for float32 samples, found {dtype}")
+
+
+def given_padding(config: CodecConfig, dtype: np.dtype[Any], colour: bool) -> int | None:
+    """Value that was asked for; None for ``"auto"`` and None.
+
+    Raises
+    ------
+    InvalidArgument
+        For a value outside the dtype, float32 samples, or colour.
+
+    Examples
+    --------
+    >>> given_padding(CodecConfig("psnr", 50.0, padding=-2000), np.dtype("int16"), False)
+    -2000
+    """
+    value = config.padding
+    if value is None or isinstance(value, str):
+        return None
+    if dtype.kind == "f":
+        raise InvalidArgument(f"padding={value}: expected integer samples, found {dtype}; pass padding=None")
+    info = np.iinfo(dtype)
+    if not info.min <= value <= info.max:
+        raise InvalidArgument(f"padding={value}: expected a value of {dtype}, {info.min} to {info.max}")
+    if colour:
+        raise InvalidArgument(f"padding={value}: expected grey samples; pass colour=False or padding=None")
+    return value
 
 
 def is_colour(colour: bool | None, layout: PlaneLayout, dtype: np.dtype[Any]) -> bool:

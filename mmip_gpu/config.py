@@ -14,7 +14,7 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from mmip_gpu._core import MAX_CLASSES, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
+from mmip_gpu._core import CELL_AC, MAX_CLASSES, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.floats import index_error
 
@@ -26,7 +26,7 @@ _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_CELL_AC = {1: 63, 8: 511}
+_DEFAULT_STAGES = 3
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -73,7 +73,7 @@ class CodecConfig:
 
     mode: str
     value: float
-    stages: int = 3
+    stages: int = _DEFAULT_STAGES
     cuts: tuple[int, ...] | None = None
     roi_quality: Quality | tuple[tuple[int, Quality], ...] | None = None
     cell_depth: int | None = None
@@ -110,26 +110,17 @@ class CodecConfig:
             Unless exactly one of quality, psnr, max_error, ratio, lossless, qstep is given and all values are in range.
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
-        given = {k: v for k, v in targets.items() if v is not None}
-        if lossless:
-            given["lossless"] = 0.0
-        if len(given) != 1:
-            found = ", ".join(sorted(given)) or "none"
-            raise InvalidArgument(f"expected exactly one of {_TARGETS}; found {found}")
-        mode, value = next(iter(given.items()))
+        mode, value = _only_target(targets | {"lossless": 0.0 if lossless else None})
         if mode == "lossless" and stages is None and cuts is None and not has_roi:
             raise InvalidArgument(
                 "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
             )
-        if cuts is not None:
-            if stages is not None and stages != len(_integers("cuts", cuts)) + 2:
-                raise InvalidArgument(f"{len(cuts)} cuts make {len(cuts) + 2} stages, found stages={stages}")
-            stages = len(_integers("cuts", cuts)) + 2
+        cuts = None if cuts is None else _integers("cuts", cuts)
         config = cls(
             mode,
             _number(mode, value),
-            3 if stages is None else stages,
-            None if cuts is None else _integers("cuts", cuts),
+            _stage_count(stages, cuts),
+            cuts,
             _frozen_quality(roi_quality),
             cell_depth,
             bool(verify),
@@ -173,7 +164,7 @@ class CodecConfig:
 
     def stage_cuts(self, depth: int) -> tuple[int, ...]:
         """AC positions per cell at which the stages end, 0 for stage 1: ``(0, c_2, .., all)``."""
-        total = _CELL_AC[depth]
+        total = CELL_AC[depth]
         cuts = _DEFAULT_CUTS[depth][self.stages] if self.cuts is None else self.cuts
         ends = (0, *cuts, total)
         if any(a >= b for a, b in pairwise(ends)) or len(ends) > MAX_STAGES:
@@ -241,6 +232,24 @@ class CodecConfig:
         config = cls(**values)
         config.check()
         return config
+
+
+def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
+    """The one target that is given, with its mode."""
+    given = {mode: value for mode, value in targets.items() if value is not None}
+    if len(given) != 1:
+        found = ", ".join(sorted(given)) or "none"
+        raise InvalidArgument(f"expected exactly one of {_TARGETS}; found {found}")
+    return next(iter(given.items()))
+
+
+def _stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:
+    """As many stages as are asked for, or as the cuts make."""
+    if cuts is None:
+        return _DEFAULT_STAGES if stages is None else stages
+    if stages not in (None, len(cuts) + 2):
+        raise InvalidArgument(f"{len(cuts)} cuts make {len(cuts) + 2} stages, found stages={stages}")
+    return len(cuts) + 2
 
 
 def _number(name: str, value: Any) -> float:

@@ -7,16 +7,17 @@ FORMAT.md section 1. Guarantees that a container of another shape or dtype is re
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
+from mmip_gpu import CorruptData, EncodeSettings, InvalidArgument
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.reader import open_container
-from mmip_gpu.errors import CorruptData, InvalidArgument
 from mmip_gpu.volume.region import Region
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from numcodecs_plugin.options import Options
 
-__all__ = ["check_chunk", "check_header", "chunk_options", "coded_shape", "decode_host", "encode_host"]
+__all__ = ["check_chunk", "check_header", "chunk_settings", "coded_shape", "decode_host", "encode_host"]
 
 _LARGEST_PSNR = 140.0
 
@@ -47,8 +48,8 @@ def check_header(header: Header[Any], shape: tuple[int, ...], dtype: np.dtype[An
         raise CorruptData(f"mmip: expected a chunk {expected} of {dtype}, found {held} of {header.dtype}")
 
 
-def chunk_options(options: Options, array: Any) -> dict[str, Any]:
-    """The options of `mmip_gpu.encode` for a chunk, on the host or on a device.
+def chunk_settings(options: Options, array: Any) -> EncodeSettings:
+    """How a chunk is coded, on the host or on a device.
 
     Chunks at the edge of an array arrive filled up with one value, which costs no error: their PSNR is asked for
     so much higher that their other samples have what was asked for.
@@ -57,13 +58,14 @@ def chunk_options(options: Options, array: Any) -> dict[str, Any]:
     --------
     >>> from numcodecs_plugin.options import Options
     >>> edge = np.pad(np.arange(16).reshape(4, 4), (0, 4))
-    >>> round(chunk_options(Options(psnr=50, data_range=15), edge)["psnr"], 2)
+    >>> round(chunk_settings(Options(psnr=50, data_range=15), edge).config.value, 2)
     56.02
     """
-    found = options.encode_options(array.ndim)
-    if options.psnr is not None and array.size:
-        found["psnr"] = min(options.psnr + 10 * math.log10(array.size / _inside_samples(array)), _LARGEST_PSNR)
-    return found
+    settings = options.settings
+    if options.psnr is None or not array.size:
+        return settings
+    psnr = min(options.psnr + 10 * math.log10(array.size / _inside_samples(array)), _LARGEST_PSNR)
+    return replace(settings, config=replace(settings.config, value=psnr))
 
 
 def _inside_samples(array: Any) -> int:
@@ -80,10 +82,12 @@ def _inside_samples(array: Any) -> int:
     return math.prod(lengths) or int(array.size)
 
 
-def encode_host(options: Options, array: NDArray[Any]) -> bytes:
-    """Container of a chunk, made by one thread."""
-    blob: bytes = mmip.encode(array.reshape(coded_shape(array.shape)), threads=1, **chunk_options(options, array))
-    return blob
+def encode_host(options: Options, array: NDArray[Any], axes: str | None = None) -> bytes:
+    """Container of a chunk, made by one thread; `axes` instead of those of the options."""
+    settings = chunk_settings(options, array)
+    if axes is not None:
+        settings = replace(settings, axes=axes)
+    return mmip.encode_configured(array.reshape(coded_shape(array.shape)), settings, threads=1).to_bytes()
 
 
 def decode_host(

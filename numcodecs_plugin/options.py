@@ -10,24 +10,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from mmip_gpu.arguments import check_step, is_colour
-from mmip_gpu.config import CodecConfig
+from mmip_gpu import EncodeSettings, InvalidArgument
 from mmip_gpu.container.header import DTYPES
-from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.transform.planning.find_padding import given_padding
-from mmip_gpu.volume.axes import DEFAULT_AXES, PlaneLayout
+from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import RoiRule
+from numcodecs_plugin.chunks import coded_shape
 
 __all__ = ["CODEC_NAME", "Options", "checked_keys"]
 
 CODEC_NAME = "mmip"
-_DEFAULT_AXES = {0: "x", 5: "tnzyx"} | DEFAULT_AXES
-_OF_ARRAYS = ("axes", "colour", "roi", "data_range")  # what CodecConfig does not know
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -42,7 +39,7 @@ class Options:
     roi : str, optional
         ``threshold:VALUE`` or ``range:LOW..HIGH``: a codec cannot look up a spatial mask (`mmip_gpu.write_zarr` can).
     axes : str, optional
-        One letter per axis of the array; default by rank: x, yx, zyx, tzyx, tnzyx.
+        One letter per axis of the array; default by rank: x, yx, zyx, tzyx, tczyx.
     stages, cuts, roi_quality, cell_depth, verify, step, effort, padding, colour, data_range
         As for `mmip_gpu.encode`.
 
@@ -97,12 +94,10 @@ class Options:
         whole = all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs)
         _expect(whole, "roi_quality", self.roi_quality, "a number, 'lossless' or {class: quality}")
         _expect(self.data_range is None or self.psnr is not None, "data_range", self.data_range, "psnr= beside it")
-        options = {key: value for key, value in self.given.items() if key not in _OF_ARRAYS}
-        CodecConfig.from_options(**options, has_roi=self.roi is not None)
-        if self.psnr is not None:
-            fits = isinstance(self.data_range, Real) and not isinstance(self.data_range, bool)
-            fits = fits and 0 < float(self.data_range or 0) < math.inf
-            _expect(fits, "data_range", self.data_range, "the peak that psnr= counts on (max - min of the array)")
+        peak = "the peak that psnr= counts on (max - min of the array)"
+        _expect(_is_peak(self.data_range), "data_range", self.data_range, peak)
+        _ = self.settings  # made here, so that what is out of range is an error at once
+        _expect(self.psnr is None or self.data_range is not None, "data_range", self.data_range, peak)
         if self.roi is not None:
             rule = RoiRule.parse(self.roi)
             _expect(not rule.needs_whole_array, "roi", self.roi, "'threshold:..' or 'range:..', which fit every chunk")
@@ -119,9 +114,10 @@ class Options:
             found["roi_quality"] = dict(self.roi_quality)
         return found
 
-    def encode_options(self, rank: int) -> dict[str, Any]:
-        """The options of `mmip_gpu.encode` for chunks of so many axes."""
-        return self.given | {"axes": self.axes or _DEFAULT_AXES.get(rank)}
+    @cached_property
+    def settings(self) -> EncodeSettings:
+        """The options in the form in which every chunk takes them."""
+        return EncodeSettings.of(**self.given)
 
     def to_json(self) -> dict[str, Any]:
         """The configuration in metadata: what was given, JSON-safe.
@@ -151,11 +147,7 @@ class Options:
         if native.name not in DTYPES:
             raise InvalidArgument(f"{CODEC_NAME}: data type: expected {', '.join(DTYPES)}, found {dtype}")
         try:
-            check_step(native, self.step)
-            axes = self.axes or _DEFAULT_AXES.get(len(shape))
-            layout = PlaneLayout.of(shape or (1,), axes)
-            colour = is_colour(self.colour, layout, native) if is_chunk and "c" in layout.axes else bool(self.colour)
-            given_padding(CodecConfig("quality", 1.0, padding=self.padding), native, colour)
+            self.settings.check(coded_shape(shape), native, is_whole=is_chunk)
         except InvalidArgument as error:
             raise InvalidArgument(f"{CODEC_NAME}: {error}") from None
 
@@ -191,6 +183,12 @@ def _expect(condition: bool, key: str, found: object, expected: str) -> None:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_peak(value: Any) -> bool:
+    """Whether this may be a data range: a positive number, or none."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return value is None or (is_number and 0 < float(value) < math.inf)
 
 
 def _frozen(value: Any) -> Any:

@@ -8,7 +8,7 @@ Fortran order the transposed one is coded.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,9 +17,8 @@ from numcodecs.compat import ensure_contiguous_ndarray, ndarray_copy
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu.api import DEFAULT_MAX_BYTES
-from mmip_gpu.errors import InvalidArgument
-from numcodecs_plugin.chunks import encode_host
+from mmip_gpu import InvalidArgument
+from numcodecs_plugin.chunks import coded_shape, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
 
 if TYPE_CHECKING:
@@ -94,8 +93,8 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
             raise InvalidArgument(f"{CODEC_NAME}: endian={self.endian!r}: expected {expected!r} for {array.dtype.str}")
         if array.flags.c_contiguous:
             return encode_host(self, array)
-        axes = _transposed(self.encode_options(array.ndim)["axes"])
-        return encode_host(replace(self, axes=axes), array.T)
+        axes = self.settings.layout(coded_shape(array.shape)).axes
+        return encode_host(self, array.T, _transposed(axes))
 
     def decode(self, buf: Buffer, out: Any = None) -> Any:
         """Array of a container, also into `out`, which has room for exactly that.
@@ -105,8 +104,10 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         CorruptData, TruncatedData, UnsupportedVersion, LimitExceeded
         """
         data = ensure_contiguous_ndarray(buf)
-        limit = DEFAULT_MAX_BYTES if out is None else memoryview(out).nbytes
-        array = mmip.decode(data, threads=1, max_bytes=limit)
+        if out is None:
+            array = mmip.decode(data, threads=1)
+        else:
+            array = mmip.decode(data, threads=1, max_bytes=memoryview(out).nbytes)
         return ndarray_copy(array.astype(self._ordered(array.dtype), copy=False), out)
 
     def _ordered(self, dtype: np.dtype[Any]) -> np.dtype[Any]:

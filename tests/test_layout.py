@@ -1,106 +1,169 @@
-"""The shape of the package: imports point one way, heavy packages load late, modules stay small."""
+"""The shape of the house: imports go down, the plug-in is thin, heavy packages load late, files are small."""
+
+from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.cpp_functions import long_functions
+from helpers.layout import RANK, arrows, circles, import_graph, room_of, statements
 
 import mmip_gpu
 
-PACKAGE = Path(__file__).parents[1] / "mmip_gpu"
-PLUGIN = Path(__file__).parents[1] / "numcodecs_plugin"
-HEAVY = {
-    "cupy",
-    "torch",
-    "dask",
-    "zarr",
-    "matplotlib",
-    "skimage",
-    "nibabel",
-    "pydicom",
-    "tifffile",
-    "imagecodecs",
-    "mmip_gpu.device._phases",
-}
-# Each module may import those of lower rank only.
-RANK = {
-    "errors": 0, "_core": 0, "axes": 1, "floats": 1, "config": 2, "phantoms": 1, "similarity": 1, "sources": 2,
-    "roi": 2, "sinks": 3, "metrics": 3, "plot": 4, "components": 2, "corrections": 3, "planning": 3, "container": 3,
-    "arguments": 4,
-    "padding": 3, "device": 8, "region": 4, "raw": 5, "loss": 5, "codec": 6, "sizing": 6, "trial": 7, "matching": 8,
-    "rate": 9, "inspection": 7, "groups": 7, "api": 10, "store": 11, "cli": 12,
-}  # fmt: skip
+ROOT = Path(__file__).parents[1]
+PACKAGE, PLUGIN = ROOT / "mmip_gpu", ROOT / "numcodecs_plugin"
+HEAVY = {"cupy", "torch", "dask", "zarr", "matplotlib", "skimage", "nibabel", "pydicom", "tifffile", "imagecodecs"}
+HEAVY |= {"mmip_gpu.device._phases"}
+# What may import the package's face, by room; and the rooms that the plug-in may use beside the face.
+USES_FACE = {"__main__", "cli", "bench", "numcodecs_plugin"}
+PLUGIN_USES = (
+    "mmip_gpu.stage_arrays.",
+    "mmip_gpu.container.",
+    "mmip_gpu.volume.",
+    "mmip_gpu.codecs",
+    "mmip_gpu.errors",
+)
+MOST_LINES = {".py": 300, ".cpp": 300, ".cu": 300, ".h": 250}
+FUNCTION_LINES = 40
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py")) + sorted(PLUGIN.rglob("*.py"))
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    return import_graph(ROOT)
 
 
-def top_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def upward(graph: dict[str, set[str]]) -> list[tuple[str, str]]:
+    return sorted((a, b) for a, b in arrows(graph) if RANK[a] <= RANK[b])
 
 
-def imported(tree: ast.Module, package: str) -> set[str]:
-    """Modules of mmip_gpu that the file imports anywhere but under TYPE_CHECKING."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            if node.level == 0 and node.module == "mmip_gpu":
-                found |= {a.name for a in node.names if a.name in RANK}
-            elif node.level == 0 and (node.module or "").startswith("mmip_gpu."):
-                found.add((node.module or "").split(".")[1])
-            elif node.level:
-                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
-                full = ".".join([*parts, *(node.module or "").split(".")]).strip(".")
-                names = [full] if node.module else [f"{full}.{a.name}" for a in node.names]
-                found |= {n.split(".")[1] for n in names if n.startswith("mmip_gpu.") and len(n.split(".")) > 1}
-    return found
+def test_every_room_has_a_rank(graph: dict[str, set[str]]) -> None:
+    assert {room_of(name) for name in graph} <= set(RANK)
+    assert set(RANK) - {room_of(name) for name in graph} <= {"_core", "device/_phases"}
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if p.is_relative_to(PACKAGE)], ids=lambda p: p.name)
-def test_imports_point_down(path: Path) -> None:
-    own = top_of(path)
-    if own in ("__init__", "__main__"):
-        return
-    package = ".".join(["mmip_gpu", *path.relative_to(PACKAGE).parts[:-1]])
-    for name in imported(ast.parse(path.read_text()), package):
-        assert name == own or RANK[name] < RANK[own], f"{path.name} imports {name}"
+def test_imports_go_down(graph: dict[str, set[str]]) -> None:
+    assert upward(graph) == []
+    planted = graph | {"mmip_gpu.volume.axes": {"mmip_gpu.codecs"}}
+    assert upward(planted) == [("volume", "codecs")]
 
 
-def test_core_import_is_light() -> None:
+def test_no_files_import_each_other(graph: dict[str, set[str]]) -> None:
+    assert circles(graph) == []
+    planted = graph | {"mmip_gpu.volume.axes": {"mmip_gpu.volume.roi"}}
+    assert circles(planted) == [["mmip_gpu.volume.axes", "mmip_gpu.volume.roi"]]
+
+
+def test_imports_in_functions_count(tmp_path: Path) -> None:
+    (tmp_path / "mmip_gpu" / "volume").mkdir(parents=True)
+    (tmp_path / "mmip_gpu" / "codecs.py").write_text("")
+    text = "def late():\n    from mmip_gpu import codecs\n\nif TYPE_CHECKING:\n    from mmip_gpu.api import encode\n"
+    (tmp_path / "mmip_gpu" / "volume" / "axes.py").write_text(text)
+    assert import_graph(tmp_path)["mmip_gpu.volume.axes"] == {"mmip_gpu.codecs"}
+
+
+def test_only_what_users_call_imports_the_face(graph: dict[str, set[str]]) -> None:
+    users = {room_of(name) for name, targets in graph.items() if "mmip_gpu" in targets}
+    assert users <= USES_FACE | {"__init__"}
+    assert not [name for name, targets in graph.items() if "numcodecs_plugin" in {t.split(".")[0] for t in targets}
+                and not name.startswith("numcodecs_plugin")]  # fmt: skip
+
+
+def plugin_imports() -> Iterator[tuple[str, str]]:
+    """(module, name) of all that the plug-in takes from the package."""
+    for path in sorted(PLUGIN.glob("*.py")):
+        for node in statements(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mmip_gpu":
+                yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def test_the_plug_in_takes_listed_names_of_few_rooms() -> None:
+    taken = set(plugin_imports())
+    assert len(taken) > 5
+    for module, name in taken:
+        assert module == "mmip_gpu" or f"{module}.".startswith(PLUGIN_USES), (module, name)
+        assert name in importlib.import_module(module).__all__, (module, name)
+
+
+def test_importing_the_package_is_light() -> None:
     code = f"import sys, mmip_gpu; print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: p.name)
-def test_modules_are_small(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 330
+def sources(*suffixes: str) -> list[Path]:
+    found = [
+        path for room in ("mmip_gpu", "numcodecs_plugin", "benchmarks", "tests") for path in (ROOT / room).rglob("*")
+    ]
+    return sorted(path for path in found if path.suffix in suffixes and "build" not in path.parts)
 
 
-def test_passes_and_rules_are_small() -> None:
-    long = {
-        p.name: n
-        for p in PACKAGE.rglob("*")
-        if p.suffix in (".h", ".cpp") and (n := len(p.read_text().splitlines())) > 350
+def test_files_are_small() -> None:
+    lengths = {
+        p.relative_to(ROOT).as_posix(): (len(p.read_text().splitlines()), p.suffix) for p in sources(*MOST_LINES)
     }
-    assert long.keys() <= {"core.cpp"}, long
+    assert len(lengths) > 300
+    assert {name: n for name, (n, suffix) in lengths.items() if n > MOST_LINES[suffix]} == {}
 
 
-def test_rules_include_only_rules() -> None:
-    for path in (PACKAGE / "rules").rglob("*.h"):
-        for line in path.read_text().splitlines():
-            if line.startswith("#include <"):
-                assert line == "#include <cstdint>", f"{path.name}: {line}"
-            elif line.startswith('#include "'):
-                name = line.split('"')[1]
-                assert name.startswith("rules/"), f"{path.name}: {line}"
-                assert (PACKAGE / name).exists(), f"{path.name}: {line}"
+def function_lines(node: ast.FunctionDef | ast.AsyncFunctionDef, text: list[str]) -> int:
+    """Lines of a function without its docstring and blank lines."""
+    lines = set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    first = node.body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        lines -= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    return sum(1 for line in lines if text[line - 1].strip())
+
+
+def python_functions(text: str) -> dict[str, int]:
+    """Lines of every function."""
+    lines = text.splitlines()
+    nodes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return {f"{node.name}:{node.lineno}": function_lines(node, lines) for node in nodes}
+
+
+def test_functions_are_small() -> None:
+    long = {}
+    for path in sources(".py"):
+        if "tests" not in path.relative_to(ROOT).parts:
+            found = python_functions(path.read_text())
+            long |= {f"{path.relative_to(ROOT)}:{name}": n for name, n in found.items() if n > FUNCTION_LINES}
+    assert long == {}
+    planted = "def f():\n" + '    """Doc."""\n' + "\n" * 50 + "    x = 1\n" * 40
+    assert python_functions(planted) == {"f:1": 41}
+
+
+def test_functions_of_the_core_are_small() -> None:
+    assert {f"{p.relative_to(ROOT)}": found for p in sources(".h", ".cpp") if (found := long_functions(p))} == {}
+
+
+def includes(path: Path) -> list[str]:
+    return re.findall(r'#include "([^"]+)"', path.read_text())
+
+
+@pytest.mark.parametrize(("room", "allowed"), [("rules", ("rules/",)), ("passes", ("rules/", "passes/"))])
+def test_includes_go_down(room: str, allowed: tuple[str, ...]) -> None:
+    for path in sorted((PACKAGE / room).rglob("*.[hc]*")):
+        for name in includes(path):
+            assert name.startswith(allowed), f"{path}: {name}"
+            assert (PACKAGE / name).exists(), f"{path}: {name}"
+        if room == "rules":
+            assert set(re.findall(r"#include <(\w+)>", path.read_text())) <= {"cstdint"}, path
+
+
+def test_kernels_include_rules_and_kernels() -> None:
+    for path in sorted((PACKAGE / "device").rglob("*.h")):
+        for name in includes(path):
+            assert name.startswith(("rules/", "device/kernels/")), f"{path}: {name}"
+            assert (PACKAGE / name).exists(), f"{path}: {name}"
 
 
 def test_versions_agree() -> None:
-    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert mmip_gpu.__version__ == project["version"]

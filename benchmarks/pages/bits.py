@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from measuring import Row
-from rates import geometric_mean
-from report import (
+from mmip_gpu.bench.measure import Row
+from mmip_gpu.bench.rates import geometric_mean
+from mmip_gpu.bench.report import (
     ANCHOR,
     GROUPS,
     LOSSLESS_ANCHOR,
@@ -18,7 +18,6 @@ from report import (
     images_of,
     rate_points,
 )
-
 from pages.sections import IMAGES, heading, rows_of
 from pages.text import bullets, fewer, paragraph, percent, span, table
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from measuring import Row, read_rows
+from studies import read_rows
 
+from mmip_gpu.bench.measure import Row
 from pages.text import anchor, paragraph
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from measuring import Row
-
+from mmip_gpu.bench.measure import Row
 from pages.sections import IMAGES, heading, rows_of
 from pages.text import bullets, paragraph, span, table
 

@@ -1,9 +1,9 @@
 // Binds, for the GPU path, what the host does for all payloads of a batch: codes, rates, joining, heads. Each is one call that
 // works on threads without the GIL.
 // Values: NumPy arrays with a row or an entry for each payload. Home: host. FORMAT.md sections 6 and 7.
-#include "bindings/batches.h"
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
 
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -21,35 +21,12 @@
 #include "passes/blocks/rates.h"
 #include "passes/coding/stage_codes.h"
 
-namespace nb = nanobind;
-using namespace nb::literals;
-
 namespace mmip {
 namespace {
 
-template <class T>
-using Given = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+using namespace nb::literals;
 
 constexpr size_t kAlignment = 16;    // of tables
-
-void require(bool condition, const char* message) {
-    if (!condition) throw nb::value_error(message);
-}
-
-template <class T>
-Array<T> array_of(std::unique_ptr<T[]> data, size_t count) {
-    T* raw = data.release();
-    return Array<T>(raw, {count}, nb::capsule(raw, [](void* p) noexcept { delete[] static_cast<T*>(p); }));
-}
-
-template <class T>
-Array<T> copied(const T* from, size_t count) {
-    std::unique_ptr<T[]> data(new T[count]);
-    std::copy_n(from, count, data.get());
-    return array_of(std::move(data), count);
-}
 
 // first .. first + count lies within size.
 bool within(int64_t first, int64_t count, size_t size) {
@@ -58,7 +35,7 @@ bool within(int64_t first, int64_t count, size_t size) {
 
 // (bits of the heads; words of all symbols, 0 where no payload has any; by payload, the bits of all symbols at most).
 // By payload: stage (0: corrections), whether it holds a DC image, seven prediction weights, the first of its counts.
-using Chosen = std::tuple<std::vector<nb::bytes>, Array<uint32_t>, Array<int64_t>>;
+using Chosen = std::tuple<std::vector<nb::bytes>, Made<uint32_t>, Made<int64_t>>;
 Chosen choose_codes_of(Given<uint8_t> stages, Given<uint8_t> images, Given<int8_t> weights, Given<int64_t> firsts, Given<uint32_t> counts, int threads) {
     const size_t n = stages.size();
     require(images.size() == n && firsts.size() == n && weights.size() == n * kDcWeights, "not a row for each payload");
@@ -87,14 +64,14 @@ size_t rate_count() { return stage_symbols(2, false); }
 void put_rates(const StageRates& rates, uint8_t* out) { std::copy(rates.token.begin(), rates.token.end(), std::copy(rates.header.begin(), rates.header.end(), out)); }
 
 // Bits of every symbol of a stage from 2 on, headers first, with the built-in codes.
-Array<uint8_t> builtin_rates_of(int stage) {
+Made<uint8_t> builtin_rates_of(int stage) {
     std::unique_ptr<uint8_t[]> rates(new uint8_t[rate_count()]);
     put_rates(builtin_rates(stage), rates.get());
     return array_of(std::move(rates), rate_count());
 }
 
 // The same of several stages, one after the other, with the codes that would be chosen for the counts that begin at `firsts`.
-Array<uint8_t> chosen_rates_of(Given<uint8_t> stages, Given<int64_t> firsts, Given<uint32_t> counts, int threads) {
+Made<uint8_t> chosen_rates_of(Given<uint8_t> stages, Given<int64_t> firsts, Given<uint32_t> counts, int threads) {
     const size_t n = stages.size(), each = rate_count();
     require(firsts.size() == n, "not a place for each stage");
     for (size_t i = 0; i < n; ++i)
@@ -167,16 +144,16 @@ public:
     }
 
     // (bytes of the codes, least bits of a token, offsets, crcs of the groups, prediction weights).
-    std::tuple<uint32_t, int, Array<uint64_t>, Array<uint32_t>, Array<int8_t>> head(size_t i) const {
+    std::tuple<uint32_t, int, Made<uint64_t>, Made<uint32_t>, Made<int8_t>> head(size_t i) const {
         const Item& item = checked(i);
-        return {item.payload.code_bytes, item.least_token_bits, copied(item.payload.offsets.data(), item.payload.offsets.size()), copied(item.crcs.data(), item.crcs.size()),
+        return {item.payload.code_bytes, item.least_token_bits, copied(item.payload.offsets), copied(item.crcs),
                 copied(item.payload.dc_weights.of, kDcWeights)};
     }
 
     // (decoding tables of some payloads, one after the other; by payload and family, where the fast and the longer codes begin, their
     // alphabet and the bits of an escaped symbol).
     using Family = std::tuple<int64_t, int64_t, int, int>;
-    std::tuple<Array<uint8_t>, std::vector<std::vector<Family>>> tables(const std::vector<size_t>& wanted, int threads) const {
+    std::tuple<Made<uint8_t>, std::vector<std::vector<Family>>> tables(const std::vector<size_t>& wanted, int threads) const {
         size_t end = 0;
         const auto placed = [&](size_t bytes) {
             const size_t at = end;
@@ -233,7 +210,6 @@ private:
 }  // namespace
 
 void bind_batches(nb::module_& m) {
-    m.attr("DC_WEIGHTS") = static_cast<int>(kDcWeights);
     m.def("choose_codes", &choose_codes_of, "stages"_a, "images"_a, "weights"_a, "firsts"_a, "counts"_a, "threads"_a);
     m.def("builtin_rates", &builtin_rates_of, "stage"_a);
     m.def("chosen_rates", &chosen_rates_of, "stages"_a, "firsts"_a, "counts"_a, "threads"_a);

@@ -1,7 +1,7 @@
 // What launches of the kernels need to know: the fields of their Params and of the structs that these point at, and their sizes.
 // Values: a layout is (bytes, [(name, offset, type, shape), ..]), where the type is NumPy's code or the layout of a struct, and a
 // pointer is an address. Home: host. Takes layouts from the kernels' own declarations and none of their bodies.
-#include "bindings/layouts.h"
+#include "bindings/bindings.h"
 
 #include <cstring>
 #include <string>

@@ -22,7 +22,7 @@ def verify(args: Namespace) -> None:
     """Say which chunks of a store are missing or damaged."""
     from mmip_gpu.store import verify_zarr
 
-    _tell(args, verify_zarr(args.store, threads=args.threads, client=args.client))
+    _print_report(args, verify_zarr(args.store, threads=args.threads, client=args.client))
 
 
 def repair(args: Namespace) -> None:
@@ -35,10 +35,10 @@ def repair(args: Namespace) -> None:
         for at in found["repaired"][:_MOST_LINES]:
             print(f"repaired: chunk {tuple(at)}")
         print(f"{len(found['repaired'])} chunks repaired")
-    _tell(args, found)
+    _print_report(args, found)
 
 
-def _tell(args: Namespace, found: dict[str, Any]) -> None:
+def _print_report(args: Namespace, found: dict[str, Any]) -> None:
     """Print what was found; raise unless the store is whole."""
     if args.json:
         print(json.dumps(found, indent=2))

@@ -96,7 +96,9 @@ COMMANDS = {
         "draw PSNR against bits per sample of evaluations",
         "mmip plot rate roi_on.json roi_off.json -o rate.png",
     ),
-    "bench": Command("bench:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"),
+    "bench": Command(
+        "bench_command:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"
+    ),
     "demo": Command(
         "demo:demo",
         "store a volume, read it back stage by stage, measure and draw it",

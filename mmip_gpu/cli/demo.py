@@ -33,7 +33,7 @@ def demo(args: Namespace) -> None:
         options |= {"quality": 10} if is_phantom else {"psnr": 50}
     folder = Path(args.out)
     store, picture, results = (folder / name for name in ("volume.zarr", "progressive.png", "evaluation.json"))
-    write_store(source, store, args.axes, roi, args.threads, overwrite=True, **options)
+    write_store(source, store, axes=args.axes or None, roi=roi, threads=args.threads, overwrite=True, **options)
     decoded = open_decoded(str(store), threads=args.threads)
     print(f"{source.name}, coded with " + ", ".join(f"{key} {value}" for key, value in options.items()))
     evaluation = evaluate_and_print(source, decoded, roi, args.axes)

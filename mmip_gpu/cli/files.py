@@ -39,8 +39,9 @@ def encode(args: Namespace) -> None:
     path = checked_suffix(args.output, ".mmip")
     roi, source = load_roi(args.roi), open_source(args.input)
     axes = args.axes or source.axes
-    options = coding_options(args) | {"axes": axes, "colour": source.colour if "c" in axes else None}
-    blob = mmip_gpu.encode(source.read(), roi=roi, threads=args.threads, **options)
+    colour = source.colour if "c" in axes else None
+    options = coding_options(args)
+    blob = mmip_gpu.encode(source.read(), roi=roi, axes=axes, colour=colour, threads=args.threads, **options)
     with replacing(path) as partial:
         partial.write_bytes(blob)
     print(f"{source.name} -> {path}")

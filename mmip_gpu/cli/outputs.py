@@ -17,9 +17,9 @@ import numpy as np
 import mmip_gpu
 from mmip_gpu.cli.tables import shape_text, size_text
 from mmip_gpu.quality.plane_blocks import progress
-from mmip_gpu.sinks import moved, write_image
+from mmip_gpu.sinks import region_metadata, write_image
 from mmip_gpu.sources import Source
-from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.axes import PlaneLayout, shrinking_axes
 from mmip_gpu.volume.region import checked_region
 
 __all__ = ["Decoding", "write_decoded"]
@@ -62,10 +62,10 @@ def _source(decoding: Decoding, args: Namespace) -> Source:
     layout = PlaneLayout.of(tuple(report["shape"]), report["axes"])
     depth = (report.get("plan") or report.get("config") or {"cell_depth": 1})["cell_depth"]
     bounds = checked_region(args.region, layout.scaled(args.scale, depth).shape)
-    steps = [args.scale if letter in ("zyx" if depth == 8 else "yx") else 1 for letter in layout.axes]
+    steps = [args.scale if letter in shrinking_axes(depth) else 1 for letter in layout.axes]
     known = {"spacing": None, "slope": 1.0, "intercept": 0.0} | dict(decoding.metadata)
     starts = [part.start for part in bounds]
-    metadata = moved(known | {"kind": "mmip"}, layout.axes, layout.shape, starts, steps)
+    metadata = region_metadata(known | {"kind": "mmip"}, layout.axes, layout.shape, starts, steps)
     metadata["coding"] = _coding(report, args.stages, args.scale)
     shape = tuple(part.stop - part.start for part in bounds)
     colour = bool(report["colour"]) if "c" in layout.axes else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import mmip_gpu
 from mmip_gpu.cli.failures import VerificationError
@@ -16,12 +16,12 @@ from mmip_gpu.cli.files import summary, write_json
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.values import coding_options, load_roi
 from mmip_gpu.errors import StoreError
+from mmip_gpu.options import StoreOptions
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.volume.region import checked_region
-from mmip_gpu.volume.roi import Roi
 
 __all__ = ["compress", "extract", "write_store"]
 
@@ -30,13 +30,22 @@ _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 
 def compress(args: Namespace) -> None:
     """Compress a volume into a store."""
-    from mmip_gpu.store.write.store_source import recoded_source
+    from mmip_gpu.store.write.store_source import store_source
 
     roi, path = load_roi(args.roi), args.store
-    source = recoded_source(args.input) or open_source(args.input)
-    options = coding_options(args) | {"chunks": args.chunks, "overwrite": args.overwrite}
-    options |= {"client": args.client, "device": args.device}
-    report = write_store(source, path, args.axes, roi, args.threads, **options)
+    source = store_source(args.input) or open_source(args.input)
+    report = write_store(
+        source,
+        path,
+        roi=roi,
+        axes=args.axes or None,
+        chunks=args.chunks,
+        overwrite=args.overwrite,
+        threads=args.threads,
+        client=args.client,
+        device=args.device,
+        **coding_options(args),
+    )
     print(f"{source.name} -> {path}")
     print(summary(report))
     if args.json:
@@ -45,16 +54,11 @@ def compress(args: Namespace) -> None:
         _check(source, path, report, args.threads)
 
 
-def write_store(
-    source: Source, path: str | Path, axes: str | None, roi: Roi | None, threads: int | None, **options: Any
-) -> dict[str, Any]:
+def write_store(source: Source, path: str | Path, **options: Unpack[StoreOptions]) -> dict[str, Any]:
     """Write a source into a store and return the report."""
     if "://" not in str(path):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = mmip_gpu.write_zarr(
-        source, path, roi=roi, threads=threads, axes=axes or source.axes, **options
-    )
-    return report
+    return mmip_gpu.write_zarr(source, path, **options)
 
 
 def extract(args: Namespace) -> None:

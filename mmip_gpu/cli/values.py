@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.options import CodingOptions
 from mmip_gpu.volume.roi import Roi, RoiRule
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "roi_quality",
     "volume_shape",
 ]
+
+_CODING_NAMES = CodingOptions.__optional_keys__
 
 
 def region(text: str) -> tuple[slice, ...]:
@@ -124,20 +127,19 @@ def padding(text: str) -> int | str:
         raise ArgumentTypeError(f"expected an integer, auto or none, found {text!r}") from None
 
 
-def coding_options(args: Namespace) -> dict[str, Any]:
+def coding_options(args: Namespace) -> CodingOptions:
     """Return the encoder's keyword options that were given, without the ROI and the axes.
 
     Progressive coding is what the command line offers, so ``--lossless`` alone means three stages.
     """
-    names = ("quality", "psnr", "max_error", "ratio", "qstep", "stages", "roi_quality", "cell_depth", "step", "effort")
-    options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.lossless:
+    options = {name: value for name, value in vars(args).items() if name in _CODING_NAMES and value is not None}
+    if options.pop("lossless"):
         options = {"lossless": True, "stages": 3} | options
-    if args.padding is not None:
-        options["padding"] = None if args.padding == "none" else args.padding
+    if options.get("padding") == "none":
+        options["padding"] = None
     if args.no_verify:
         options["verify"] = False
-    return options
+    return cast(CodingOptions, options)
 
 
 def load_roi(text: str | None) -> Roi | None:

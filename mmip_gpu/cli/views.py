@@ -17,12 +17,12 @@ __all__ = ["export", "fetch", "serve", "upgrade"]
 
 def fetch(args: Namespace) -> None:
     """Copy the first stages of a store."""
-    _tell(args.target, mmip_gpu.fetch_zarr(args.source, args.target, stages=args.stages))
+    _print_report(args.target, mmip_gpu.fetch_zarr(args.source, args.target, stages=args.stages))
 
 
 def upgrade(args: Namespace) -> None:
     """Fetch the stages that a copy lacks."""
-    _tell(args.target, mmip_gpu.upgrade_zarr(args.target, stages=args.stages, source=args.source))
+    _print_report(args.target, mmip_gpu.upgrade_zarr(args.target, stages=args.stages, source=args.source))
 
 
 def export(args: Namespace) -> None:
@@ -62,7 +62,7 @@ def serve(args: Namespace) -> None:
         server.close()
 
 
-def _tell(target: str, found: dict[str, Any]) -> None:
+def _print_report(target: str, found: dict[str, Any]) -> None:
     held = f"{found['stages']} of {found['stage_count']} stages"
     print(f"{target}: {held}, {size_text(found['bytes_read'])} read")
 

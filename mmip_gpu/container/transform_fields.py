@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from mmip_gpu._core import (
+    CELL_AC,
     MAX_CLASSES,
     MAX_CORRECTION_ERROR,
     MAX_RECON,
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = ["TransformFields"]
-
-
-CELL_AC = {1: 63, 8: 511}  # AC positions of a cell, by its depth
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,17 @@ struct Worker {
     DecodeTimes times;
 };
 
+DecodeTimes sum_of(const std::vector<Worker>& workers) {
+    DecodeTimes sum;
+    for (const Worker& w : workers) {
+        sum.checks += w.times.checks;
+        sum.stage_1 += w.times.stage_1;
+        sum.later_stages += w.times.later_stages;
+        sum.synthesis += w.times.synthesis;
+    }
+    return sum;
+}
+
 }  // namespace
 
 DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std::vector<PayloadBytes>& payloads, const UnpackOptions& options,
@@ -63,14 +74,7 @@ DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std:
             watch.add_to(times.synthesis);
         }
     });
-    DecodeTimes sum;
-    for (const Worker& w : workers) {
-        sum.checks += w.times.checks;
-        sum.stage_1 += w.times.stage_1;
-        sum.later_stages += w.times.later_stages;
-        sum.synthesis += w.times.synthesis;
-    }
-    return sum;
+    return sum_of(workers);
 }
 
 }  // namespace mmip

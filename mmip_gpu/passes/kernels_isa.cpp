@@ -1,37 +1,13 @@
-// One copy of the kernels: compiled with MMIP_NS (its namespace) and MMIP_TABLE_NAME per instruction set.
-#include "passes/blocks/analyze_kernels.h"
+// One copy of the kernels: compiled with MMIP_NS (its namespace) and MMIP_TABLE_NAME per instruction set. The table of all, and the
+// short ones.
+#include "passes/kernels_isa.h"
 #include "passes/padding/fill_kernels.h"
 #include "passes/samples/statistics_kernels.h"
-#include "passes/blocks/synthesize_kernels.h"
 #include "passes/tokens/token_kernels.h"
 #include "passes/tokens/unpack_kernels.h"
 
 namespace MMIP_NS {
 namespace {
-
-// Not inlined: the compiler would look the address of a thread's own variable up again at every use.
-template <int depth>
-[[gnu::noinline]] Superblock<depth>& thread_superblock() {
-    thread_local Superblock<depth> block;
-    return block;
-}
-
-template <int depth>
-int64_t analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
-    Superblock<depth>& block = thread_superblock<depth>();
-    TileAnalysis<depth> tile(job, sums);
-    switch (job.sample_type) {
-        case mmip::kSampleU8: return tile.template run<uint8_t>(block);
-        case mmip::kSampleI8: return tile.template run<int8_t>(block);
-        case mmip::kSampleU16: return tile.template run<uint16_t>(block);
-        case mmip::kSampleI16: return tile.template run<int16_t>(block);
-        default: return tile.template run<int32_t>(block);
-    }
-}
-
-int64_t analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
-    return job.tile.depth == 8 ? analyze_depth<8>(job, sums) : analyze_depth<1>(job, sums);
-}
 
 void unpack_tiles(mmip::UnpackJob* jobs, int count) {
     int i = 0;
@@ -41,16 +17,6 @@ void unpack_tiles(mmip::UnpackJob* jobs, int count) {
         unpack_tile(last, last.next_block());
     }
     for (int k = 0; k < count; ++k) finish_palettes(jobs[k]);
-}
-
-void synthesize_tile(const mmip::SynthesizeJob& job) {
-    switch (job.sample_type) {
-        case mmip::kSampleU8: return TileSynthesis<uint8_t>(job).run();
-        case mmip::kSampleI8: return TileSynthesis<int8_t>(job).run();
-        case mmip::kSampleU16: return TileSynthesis<uint16_t>(job).run();
-        case mmip::kSampleI16: return TileSynthesis<int16_t>(job).run();
-        default: return TileSynthesis<int32_t>(job).run();
-    }
 }
 
 void project_cell(const mmip::FillJob& job) {

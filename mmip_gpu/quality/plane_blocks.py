@@ -9,14 +9,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-__all__ = ["pieces", "progress"]
+__all__ = ["progress", "row_blocks"]
 
-PIECE_BYTES = 1 << 26
+BLOCK_BYTES = 1 << 26
 
 _T = TypeVar("_T")
 
 
-def pieces(shape: Sequence[int], itemsize: int, step: int = 1) -> list[tuple[slice, ...]]:
+def row_blocks(shape: Sequence[int], itemsize: int, step: int = 1) -> list[tuple[slice, ...]]:
     """Return the regions of at most 64 MiB, or of `step` rows if these are larger, that make up an array.
 
     Parameters
@@ -30,11 +30,11 @@ def pieces(shape: Sequence[int], itemsize: int, step: int = 1) -> list[tuple[sli
 
     Examples
     --------
-    >>> pieces((5, 4), 1, step=3)[0], len(pieces((1 << 20, 1 << 10), 2))
+    >>> row_blocks((5, 4), 1, step=3)[0], len(row_blocks((1 << 20, 1 << 10), 2))
     ((slice(0, 5, None), slice(0, 4, None)), 32)
     """
     row_bytes = max(math.prod(shape[1:]) * itemsize, 1)
-    rows = max(PIECE_BYTES // row_bytes // step, 1) * step
+    rows = max(BLOCK_BYTES // row_bytes // step, 1) * step
     inner = tuple(slice(0, size) for size in shape[1:])
     return [(slice(start, min(start + rows, shape[0])), *inner) for start in range(0, shape[0], rows)]
 

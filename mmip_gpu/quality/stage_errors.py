@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.metrics import PEAK_16_BIT, max_error, rmse
-from mmip_gpu.quality.plane_blocks import pieces, progress
+from mmip_gpu.quality.plane_blocks import progress, row_blocks
 from mmip_gpu.quality.structural_similarity import mean_similarity
 from mmip_gpu.sources import Source
 from mmip_gpu.volume.roi import Roi, RoiRule, roi_classes
 
-__all__ = ["RoiReader", "evaluate_stages", "plane_pieces"]
+__all__ = ["RoiReader", "evaluate_stages", "plane_blocks"]
 
 _OUTER_AXES = "ntz"
 
@@ -94,7 +94,7 @@ def evaluate_stages(
         Shapes that differ, or a ROI or axes that do not fit.
     """
     letters = axes or decoded.axes or source.axes
-    regions = plane_pieces(source, letters, decoded.chunk_rows)
+    regions = plane_blocks(source, letters, decoded.chunk_rows)
     reader = RoiReader(roi, source, letters)
     peak = _data_range(source, regions)
     raw_bytes, samples = math.prod(source.shape) * source.dtype.itemsize, math.prod(source.shape)
@@ -122,12 +122,12 @@ def evaluate_stages(
     }
 
 
-def plane_pieces(source: Source, axes: str, step: int = 1) -> list[tuple[slice, ...]]:
+def plane_blocks(source: Source, axes: str, step: int = 1) -> list[tuple[slice, ...]]:
     """Return the regions, each of whole planes, that make up a source."""
     if len(axes) != source.ndim:
         raise InvalidArgument(f"axes {axes!r}: expected {source.ndim} letters for shape {source.shape}")
     if axes[0] in _OUTER_AXES and source.ndim > 2:
-        return pieces(source.shape, source.dtype.itemsize, step)
+        return row_blocks(source.shape, source.dtype.itemsize, step)
     return [tuple(slice(0, size) for size in source.shape)]
 
 
@@ -138,7 +138,7 @@ def _data_range(source: Source, regions: list[tuple[slice, ...]]) -> float:
 
 
 @dataclass
-class _Sums:
+class _ErrorSums:
     """Running sums over pieces: squared errors, the largest error, and SSIM with its weights."""
 
     count: int = 0
@@ -178,7 +178,7 @@ def _stage_errors(
     structural: bool,
 ) -> dict[str, Any]:
     """Return the entries of one stage."""
-    whole, inside = _Sums(), _Sums()
+    whole, inside = _ErrorSums(), _ErrorSums()
     for region in regions:
         original, decoded = source.read(region), np.asarray(image[region])
         classes = reader.classes(original, region)

@@ -39,6 +39,15 @@ MMIP_RULE int32_t float_bit_length(int32_t v) {
 typedef float F8 __attribute__((vector_size(32)));
 typedef int32_t I8 __attribute__((vector_size(32)));
 typedef uint16_t U8x16 __attribute__((vector_size(16)));   // eight of 16 bits
+typedef float F4 __attribute__((vector_size(16)));
+
+// Lines of a transform that go side by side: as many as a register holds. Wider ones would be spilled at every step.
+#if defined(__AVX__)
+typedef F8 Lanes;
+#else
+typedef F4 Lanes;
+#endif
+constexpr int kLanes = sizeof(Lanes) / sizeof(float);
 
 // Lanes of a (0 to 7) and b (8 to 15), by their numbers.
 #if defined(__clang__) || __GNUC__ >= 12
@@ -59,6 +68,17 @@ MMIP_RULE I8 float_bit_length(I8 v) {
     I8 bits;
     __builtin_memcpy(&bits, &f, sizeof bits);
     return v > 0 ? (bits >> 23) - 126 : I8{};
+}
+
+// Element i of the result is element at[i] of the two vectors one after the other.
+template <int... at, class V>
+MMIP_RULE V mix(V a, V b) {
+#if defined(__clang__) || __GNUC__ >= 12
+    return __builtin_shufflevector(a, b, at...);
+#else
+    typedef int32_t Elements __attribute__((vector_size(sizeof(V))));
+    return __builtin_shuffle(a, b, Elements{at...});
+#endif
 }
 #endif
 

@@ -17,13 +17,13 @@ from typing import Any
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks.arrays import write_npy
 from mmip_gpu.sinks.dicom import write_dicom
-from mmip_gpu.sinks.geometry import moved
+from mmip_gpu.sinks.geometry import region_metadata
 from mmip_gpu.sinks.nifti import write_nifti
 from mmip_gpu.sinks.sink import Output, Region, replacing
 from mmip_gpu.sinks.tiff import write_tiff
 from mmip_gpu.sources import Source, open_source
 
-__all__ = ["SUPPORTED_SINKS", "moved", "replacing", "sink_of", "write_image"]
+__all__ = ["SUPPORTED_SINKS", "region_metadata", "replacing", "sink_of", "write_image"]
 
 SUPPORTED_SINKS = ".npy, .nii, .nii.gz, .tif, .tiff, .ome.tif, .dcm, or a name without a suffix for a DICOM folder"
 
@@ -103,12 +103,12 @@ def write_image(
     write, opened = sink_of(path), open_source(source)
     if write is not write_npy and not math.prod(opened.shape):
         raise InvalidArgument(f"{opened.name} is empty ({opened.shape}): only .npy can hold that")
-    given = None
+    template_path = None
     if template is not None:
-        given = Path(template)
-        opened = _with_template(opened, open_source(given))
+        template_path = Path(template)
+        opened = _with_template(opened, open_source(template_path))
     everything: Callable[[Sequence[Region]], Any] = iter if track is None else track
-    write(Output(opened, chunks or {}, everything, given), Path(path), overwrite=overwrite)
+    write(Output(opened, chunks or {}, everything, template_path), Path(path), overwrite=overwrite)
 
 
 def _with_template(source: Source, template: Source) -> Source:
@@ -124,7 +124,7 @@ def _with_template(source: Source, template: Source) -> Source:
     found = {key: template.metadata[key] for key in _TAKEN_OVER if template.metadata.get(key) is not None}
     if grid:
         letters = "".join(letter for letter in "zyx" if letter in source.axes)
-        found = moved(found, letters, grid["shape"], grid["start"], grid["step"])
+        found = region_metadata(found, letters, grid["shape"], grid["start"], grid["step"])
     known = {key: value for key, value in source.metadata.items() if value is not None}
     defaults = {"slope": 1.0, "intercept": 0.0}
     known = {key: value for key, value in known.items() if defaults.get(key) != value}

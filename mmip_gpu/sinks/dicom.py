@@ -20,7 +20,7 @@ import numpy as np
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks.dicom_capture import captured_datasets
 from mmip_gpu.sinks.dicom_derived import derived_datasets
-from mmip_gpu.sinks.sink import Output, put, replacing, replacing_folder, sizes_of
+from mmip_gpu.sinks.sink import Output, replacing, replacing_folder, sizes_of, write_block
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.source import require
 
@@ -111,7 +111,7 @@ def _write(volume: Output, paths: Sequence[Path], datasets: Sequence[Any]) -> No
     for region, samples in volume.parts():
         for number, plane in enumerate(samples, start=region[0].start):
             with paths[number].open("r+b") as file:
-                put(file, offsets[number], shape[1:], region[1:], plane)
+                write_block(file, offsets[number], shape[1:], region[1:], plane)
 
 
 def _begin(path: Path, dataset: Any, length: int) -> int:

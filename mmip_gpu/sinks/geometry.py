@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["moved", "moved_affine"]
+__all__ = ["region_affine", "region_metadata"]
 
 
-def moved(
+def region_metadata(
     metadata: Mapping[str, Any], axes: str, whole: Sequence[int], start: Sequence[int], step: Sequence[int]
 ) -> dict[str, Any]:
     """Give the metadata of a part.
@@ -31,7 +31,7 @@ def moved(
 
     Examples
     --------
-    >>> part = moved({"spacing": [3.0, 0.5, 0.5]}, "zyx", (8, 64, 64), (2, 0, 0), (1, 8, 8))
+    >>> part = region_metadata({"spacing": [3.0, 0.5, 0.5]}, "zyx", (8, 64, 64), (2, 0, 0), (1, 8, 8))
     >>> part["spacing"], part["grid"]["start"]
     ([3.0, 4.0, 4.0], [2, 0, 0])
     """
@@ -42,17 +42,17 @@ def moved(
     if spacing and len(spacing) == len(at):
         found["spacing"] = [None if s is None else s * k for s, k in zip(spacing, grid["step"], strict=True)]
     if metadata.get("affine"):
-        found["affine"] = moved_affine(metadata["affine"], grid)
+        found["affine"] = region_affine(metadata["affine"], grid)
     return found
 
 
-def moved_affine(affine: Sequence[Sequence[float]], grid: Mapping[str, Sequence[int]]) -> list[list[float]]:
+def region_affine(affine: Sequence[Sequence[float]], grid: Mapping[str, Sequence[int]]) -> list[list[float]]:
     """Give the affine of a part (x, y, z order, as NIfTI has it) from that of the whole.
 
     Examples
     --------
     >>> unit = [[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]]
-    >>> moved_affine(unit, {"start": [1, 0, 0], "step": [2, 2, 2]})[2]
+    >>> region_affine(unit, {"start": [1, 0, 0], "step": [2, 2, 2]})[2]
     [0.0, 0.0, 2.0, 2.5]
     """
     change = np.eye(4)

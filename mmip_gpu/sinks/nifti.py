@@ -68,8 +68,8 @@ def _header(source: Source, *, is_colour: bool, template: Path | None) -> tuple[
     kind = nibabel.Nifti1Header if version == 1 else nibabel.Nifti2Header
     header = kind(endianness="<")
     if template is not None and template.name.lower().endswith((".nii", ".nii.gz")):
-        given = nibabel.load(template).header
-        header = kind.from_header(given).as_byteswapped("<")
+        original = nibabel.load(template).header
+        header = kind.from_header(original).as_byteswapped("<")
         header.extensions.clear()
     offset = _HEADER_BYTES[version]
     rgb = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])

@@ -63,7 +63,7 @@ class Output:
     def fill(self, file: BinaryIO, offset: int) -> None:
         """Write all samples in C order, beginning at an offset."""
         for region, samples in self.parts():
-            put(file, offset, self.source.shape, region, samples)
+            write_block(file, offset, self.source.shape, region, samples)
 
 
 def blocks(shape: Sequence[int], itemsize: int, chunks: Sequence[int]) -> list[Region]:
@@ -95,7 +95,7 @@ def sizes_of(source: Source, optional: str) -> dict[str, int]:
     return {letter: size for letter, size in pairs if size != 1 or letter not in optional}
 
 
-def put(file: BinaryIO, offset: int, shape: Sequence[int], region: Region, samples: Any) -> None:
+def write_block(file: BinaryIO, offset: int, shape: Sequence[int], region: Region, samples: Any) -> None:
     """Write a block where it belongs in an array of this shape that begins at an offset."""
     if not samples.size:
         return

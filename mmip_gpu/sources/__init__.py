@@ -17,8 +17,8 @@ from mmip_gpu.sources.arrays import dask_array, is_phantom_name, open_array, ope
 from mmip_gpu.sources.dicom import has_dicom_mark, open_dicom
 from mmip_gpu.sources.images import IMAGE_SUFFIXES, open_image
 from mmip_gpu.sources.nifti import open_nifti
-from mmip_gpu.sources.source import Source, default_axes, reading
-from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_part
+from mmip_gpu.sources.source import Source, default_axes, read_errors
+from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_series
 
 __all__ = ["Source", "default_axes", "open_source"]
 
@@ -71,12 +71,12 @@ def open_source(source: Any) -> Source:
     if isinstance(source, str) and is_phantom_name(source):
         return replace(open_phantom(source), origin=source)
     if isinstance(source, str) and "://" in source:
-        with reading(source):
+        with read_errors(source):
             return replace(open_zarr_path(source), origin=source)
     if isinstance(source, str | os.PathLike):
         path = Path(source).absolute()
-        with reading(path.name):
-            text, part = (str(path), {}) if path.exists() else split_part(str(path))
+        with read_errors(path.name):
+            text, part = (str(path), {}) if path.exists() else split_series(str(path))
             opened = open_tiff(_existing(Path(text)), **part) if part else _open_path(_existing(path))
             return replace(opened, origin=str(path))
     if all(hasattr(source, attribute) for attribute in ("shape", "dtype", "__getitem__")):

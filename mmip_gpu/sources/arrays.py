@@ -25,7 +25,7 @@ from mmip_gpu.sources.source import (
     describe,
     file_stamp,
     identify,
-    reading,
+    read_errors,
     supported_dtype,
 )
 from mmip_gpu.volume.axes import PlaneLayout
@@ -52,7 +52,7 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     if isinstance(array, Phantom3D):
         content = "0"  # the shape defines every voxel
     elif content is None:
-        with reading(name):
+        with read_errors(name):
             content = _crc(_spread(array) if isinstance(array, np.ndarray) else _probes(array, shape))
     metadata = describe(kind, path) | _stated_history(array)
     return Source(shape, dtype, axes, metadata, name, identify(kind, shape, dtype, content), read, colour)

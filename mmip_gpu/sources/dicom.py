@@ -35,7 +35,7 @@ from mmip_gpu.sources.source import (
     file_stamp,
     finite,
     identify,
-    reading,
+    read_errors,
     require,
     supported_dtype,
 )
@@ -140,7 +140,7 @@ def series_files(path: Path) -> tuple[list[Path], int]:
 
 def _header(pydicom: Any, file: Path) -> Any:
     """Read what is needed of one file's header, and check that it is an image."""
-    with reading(file.name):
+    with read_errors(file.name):
         tags = [*_LAYOUT_TAGS, *_OTHER_TAGS, *HEADER_TAGS]
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
     if "Rows" not in header or "BitsAllocated" not in header:
@@ -240,7 +240,7 @@ def _read_frames(frames: Sequence[Frame], in_plane: Region, dtype: np.dtype[Any]
     stack = np.empty((len(frames), *(part.stop - part.start for part in in_plane)), dtype)
     row = 0
     for path, group in groupby(frames, key=lambda frame: frame.path):
-        with reading(path.name):
+        with read_errors(path.name):
             holder = pydicom.dcmread(path) if path in deflated else path
             for pixels in iter_pixels(holder, indices=[frame.index for frame in group]):
                 stack[row] = pixels[in_plane]

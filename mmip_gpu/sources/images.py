@@ -24,7 +24,7 @@ from mmip_gpu.sources.source import (
     describe,
     file_stamp,
     identify,
-    reading,
+    read_errors,
     require,
     without_alpha,
 )
@@ -66,7 +66,7 @@ def open_image(path: Path) -> Source:
 
     @cache
     def samples() -> Array:
-        with reading(path.name):
+        with read_errors(path.name):
             data = path.read_bytes()
             decoded: Any = codecs.png_decode(data) if is_png else codecs.jpeg8_decode(data)
         if header.has_alpha:

@@ -15,18 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
+from mmip_gpu.volume.axes import DEFAULT_AXES
 
 Region = tuple[slice, ...]
 Array = npt.NDArray[Any]
-
-SUPPORTED_DTYPES: Final = tuple(np.dtype(kind) for kind in ("uint8", "int8", "uint16", "int16", "float32"))
-_DEFAULT_AXES: Final = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class Source:
         """
         bounds = _explicit((slice(None),) * self.ndim if region is None else region, self.shape)
         expected = tuple(part.stop - part.start for part in bounds)
-        with reading(self.name):
+        with read_errors(self.name):
             samples = np.ascontiguousarray(self.reader(bounds), dtype=self.dtype)
         if samples.shape != expected:
             raise StoreError(f"{self.name}: expected samples of shape {expected}, found {samples.shape}")
@@ -129,7 +128,7 @@ def default_axes(ndim: int) -> str:
     Returns
     -------
     str
-        "x", "yx", "zyx", "tzyx" or, as OME-NGFF orders them, "tczyx": channels, never colour.
+        Those of `volume.axes`; channels among them are never colour.
 
     Raises
     ------
@@ -141,17 +140,17 @@ def default_axes(ndim: int) -> str:
     >>> default_axes(3)
     'zyx'
     """
-    if ndim not in _DEFAULT_AXES:
-        raise InvalidArgument(f"expected 1 to 5 axes (x, yx, zyx, tzyx, tczyx), found {ndim}: split it first")
-    return _DEFAULT_AXES[ndim]
+    if ndim not in DEFAULT_AXES:
+        known = ", ".join(DEFAULT_AXES.values())
+        raise InvalidArgument(f"expected 1 to {len(DEFAULT_AXES)} axes ({known}), found {ndim}: split it first")
+    return DEFAULT_AXES[ndim]
 
 
 def supported_dtype(dtype: npt.DTypeLike, name: str) -> np.dtype[Any]:
     """Return `dtype` in native byte order, or say why its samples cannot be coded."""
     native = np.dtype(dtype).newbyteorder("=")
-    if native in SUPPORTED_DTYPES:
+    if native.name in DTYPES:
         return native
-    supported = ", ".join(str(kind) for kind in SUPPORTED_DTYPES)
     advice = {
         "f": "convert to float32, or to int16 or uint16 with a stated scaling; decide first what NaN becomes",
         "b": "a mask of bool is array.astype(np.uint8)",
@@ -159,7 +158,7 @@ def supported_dtype(dtype: npt.DTypeLike, name: str) -> np.dtype[Any]:
         "u": "if the values fit, array.astype(np.uint16) keeps them all",
         "O": "an object array holds no samples; np.stack items of equal shape",
     }.get(native.kind, "convert to one of these first")
-    raise InvalidArgument(f"{name}: found samples of type {native}, expected {supported}: {advice}")
+    raise InvalidArgument(f"{name}: found samples of type {native}, expected {', '.join(DTYPES)}: {advice}")
 
 
 def describe(kind: str, path: Path | None, **more: Any) -> dict[str, Any]:
@@ -213,7 +212,7 @@ def require(package: str, purpose: str, extra: str = "io") -> Any:
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
+def read_errors(name: str) -> Iterator[None]:
     """Turn whatever a third-party reader raises on bad files into StoreError."""
     try:
         yield

@@ -42,12 +42,12 @@ _COLOURS: Final = ("RGB", "YCBCR")
 _LOSSY: Final = ("JPEG", "OJPEG", "APERIO_JP2000_YCBC", "APERIO_JP2000_RGB", "WEBP", "JPEGXR_NDPI")
 
 
-def split_part(text: str) -> tuple[str, dict[str, int]]:
+def split_series(text: str) -> tuple[str, dict[str, int]]:
     """Split "a.tif:series=1,level=2" into the path and the numbers; other texts have none.
 
     Examples
     --------
-    >>> split_part("slide.tif:level=2"), split_part("slide.tif")
+    >>> split_series("slide.tif:level=2"), split_series("slide.tif")
     (('slide.tif', {'level': 2}), ('slide.tif', {}))
     """
     found = _PART.fullmatch(text)

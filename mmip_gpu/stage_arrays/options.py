@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, MAX_STAGES, MAX_STEP, MAX_TILE_SAMPLES, MIN_STEP, STEP_ONE
+from mmip_gpu._core import (
+    CELL_AC,
+    DC_IMAGE_UNIT,
+    MAX_CLASSES,
+    MAX_STAGES,
+    MAX_STEP,
+    MAX_TILE_SAMPLES,
+    MIN_STEP,
+    STEP_ONE,
+)
 from mmip_gpu.errors import CorruptData, InvalidArgument
 from mmip_gpu.stage_arrays.prefix import read_prefix
 
@@ -26,7 +35,6 @@ __all__ = ["IMAGE_LOG2", "StageOptions", "check_stage_dtype"]
 
 _ABSENT = -1  # no cell has this class or mode
 _ABSENT_CORRECTION = -(2**31)
-_CELL_AC = {1: 63, 8: 511}
 _SMALLEST_TILE = {1: (0, 2, 2), 8: (1, 1, 1)}
 _SMALLEST_IMAGE_TILE = (0, 3, 3)
 IMAGE_LOG2 = 3  # cells of the grid on y and x that make a cell of the DC image
@@ -77,13 +85,13 @@ class StageOptions:
 
     def __post_init__(self) -> None:
         deep = self.cell_depth
-        _check("cell_depth", deep, _is_integer(deep) and deep in _CELL_AC, "1 or 8")
+        _check("cell_depth", deep, _is_integer(deep) and deep in CELL_AC, "1 or 8")
         smallest = _SMALLEST_TILE[deep]
         tile = _integers("tile_log2", self.tile_log2)
         fits = len(tile) == 3 and all(a >= b for a, b in zip(tile, smallest, strict=True)) and sum(tile) <= 12
         fits = fits and deep * 64 << sum(tile) <= MAX_TILE_SAMPLES
         _check("tile_log2", tile, fits, f"at least {smallest}, a tile of at most {MAX_TILE_SAMPLES} samples")
-        cuts, last = _integers("cuts", self.cuts), _CELL_AC[deep]
+        cuts, last = _integers("cuts", self.cuts), CELL_AC[deep]
         rising = all(a < b for a, b in pairwise(cuts)) and 2 <= len(cuts) <= MAX_STAGES
         _check("cuts", cuts, rising and (cuts[0], cuts[-1]) == (0, last), f"ascending numbers from 0 to {last}")
         _check("stage", self.stage, _is_integer(self.stage) and 1 <= self.stage <= len(cuts) + 1, f"1..{len(cuts) + 1}")
@@ -148,7 +156,7 @@ class StageOptions:
         if self.corrects:
             return 1
         if self.dc_image:
-            return 2 + _CELL_AC[1]
+            return 2 + CELL_AC[1]
         if self.stage == 1:
             return 2 + (2 * self.cell_depth if self.padding else 0)
         return 1 + self.cuts[self.stage - 1] - self.cuts[self.stage - 2]

@@ -1,7 +1,7 @@
-"""Zarr stores of volumes that are read stage by stage; the only part of the package that imports zarr.
+"""Zarr stores of volumes that are read stage by stage.
 
-Values: anything `mmip_gpu.sources.open_source` opens in, a Zarr group out; and the group back as an array.
-Implements FORMAT.md section 10. Coding is transform/chunk.py's affair; here are chunks, keys, records, bounded work.
+Values: anything that `mmip_gpu.sources.open_source` opens in, a Zarr group out; and the group back as an array.
+Implements FORMAT.md section 10. A store has chunks, keys and records, and bounds its work. The codecs code the chunks.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from zarr.registry import register_codec
 
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
-from mmip_gpu.store.read.read import ProgressiveArray, open_zarr
+from mmip_gpu.store.read.open_store import open_zarr
+from mmip_gpu.store.read.progressive_array import ProgressiveArray
 from mmip_gpu.store.views.export import export_ome_zarr
 from mmip_gpu.store.views.http_server import PyramidServer, serve_zarr
-from mmip_gpu.store.write.check import repair_zarr, verify_zarr
+from mmip_gpu.store.write.check import verify_zarr
 from mmip_gpu.store.write.fetch import fetch_zarr, upgrade_zarr
+from mmip_gpu.store.write.repair import repair_zarr
 from mmip_gpu.store.write.write import write_zarr
 
 __all__ = [

@@ -16,12 +16,41 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["DEFAULT_AXES", "Own", "PlaneLayout"]
+__all__ = ["DEFAULT_AXES", "Own", "PlaneLayout", "default_axes", "shrinking_axes"]
 
-DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx"}
+DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}  # by rank; five as OME-NGFF orders them
 Own = Callable[[Any], Any]
 _PLANE_AXES = "tnc"
 _SPATIAL_AXES = "zyx"
+
+
+def default_axes(rank: int) -> str:
+    """Axes of an array that does not say what they are.
+
+    Raises
+    ------
+    InvalidArgument
+        For a rank without a default.
+
+    Examples
+    --------
+    >>> default_axes(5)
+    'tczyx'
+    """
+    if rank not in DEFAULT_AXES:
+        raise InvalidArgument(f"expected 1 to {max(DEFAULT_AXES)} axes, or axes= given, found rank {rank}")
+    return DEFAULT_AXES[rank]
+
+
+def shrinking_axes(depth: int) -> str:
+    """Axes that a scale reduces, by the depth of the cells.
+
+    Examples
+    --------
+    >>> shrinking_axes(1), shrinking_axes(8)
+    ('yx', 'zyx')
+    """
+    return "zyx" if depth == 8 else "yx"
 
 
 @dataclass(frozen=True)
@@ -58,9 +87,7 @@ class PlaneLayout:
         if axes is not None and not isinstance(axes, str):
             raise InvalidArgument(f"axes={axes!r}: expected a text such as 'zyx'")
         if axes is None:
-            axes = DEFAULT_AXES.get(len(shape))
-            if axes is None:
-                raise InvalidArgument(f"expected 1 to 4 axes, or axes= given, found rank {len(shape)}")
+            axes = default_axes(len(shape))
         known = set(_PLANE_AXES + _SPATIAL_AXES)
         spatial = "".join(a for a in axes if a in _SPATIAL_AXES)
         well_formed = set(axes) <= known and len(set(axes)) == len(axes) and spatial in ("x", "yx", "zyx")
@@ -116,7 +143,7 @@ class PlaneLayout:
 
     def scaled(self, scale: int, depth: int) -> PlaneLayout:
         """Layout after scaled decoding: y and x shrink, z too at cell depth 8."""
-        shrinking = "zyx" if depth == 8 else "yx"
+        shrinking = shrinking_axes(depth)
         return PlaneLayout(
             self.axes,
             tuple(-(-n // scale) if a in shrinking else n for a, n in zip(self.axes, self.shape, strict=True)),

@@ -37,7 +37,7 @@ from mmip_gpu.container.transform_fields import TransformFields  # noqa: E402
 from mmip_gpu.transform.analysis import empty_chunk  # noqa: E402
 
 SEEDS = Path(__file__).parent / "seeds"
-MAX_SAMPLES = 1 << 22  # larger arrays are the affair of test_hostile.py
+MAX_SAMPLES = 1 << 22  # larger arrays are the affair of tests/container
 INTERESTING = (0, 1, 2, 7, 8, 15, 16, 31, 32, 63, 64, 127, 128, 254, 255)
 
 

@@ -11,10 +11,12 @@ import numpy as np
 from .bits import BitReader, CorruptError, TruncatedError
 from .codes import CORRECTIONS, load_tables
 from .coefficients import Coefficients
-from .container import DTYPES, read_header, read_payload
+from .container import DTYPES, read_header
 from .corrections import read_corrections, tile_windows
 from .mask import read_mask
-from .substreams import Tile, read_blocks, read_stage_1
+from .payload import read_payload
+from .stage_1 import read_stage_1
+from .substreams import Tile, read_blocks
 from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window
 
 STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}

@@ -11,11 +11,13 @@ import numpy as np
 
 from .bits import BitWriter
 from .codes import CORRECTIONS, load_tables
-from .container import DTYPES, check_sizes, write_header, write_payload
+from .container import DTYPES, check_sizes, write_header
 from .corrections import tile_windows, write_corrections
 from .decode import stage_tiles
 from .mask import write_mask
-from .substreams import write_blocks, write_stage_1
+from .payload import write_payload
+from .stage_1 import write_stage_1
+from .substreams import write_blocks
 from .synthesis import class_steps, window
 
 

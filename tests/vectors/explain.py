@@ -13,7 +13,8 @@ from typing import Any
 
 from reference.bits import BitReader
 from reference.codes import FAMILIES, load_tables, stage_families
-from reference.container import FLOAT, GROUP, read_header, read_payload
+from reference.container import FLOAT, read_header
+from reference.payload import GROUP, read_payload
 
 decoder = import_module("reference.decode")  # the package has a function of this name
 _BYTES_SHOWN = 12  # a row

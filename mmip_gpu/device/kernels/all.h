@@ -9,6 +9,7 @@
 #include "device/kernels/corrections/encode_corrections.h"
 #include "device/kernels/padding/fill.h"
 #include "device/kernels/samples/finish.h"
+#include "device/kernels/tokens/list_headers.h"
 #include "device/kernels/tokens/list_tokens.h"
 #include "device/kernels/padding/masks.h"
 #include "device/kernels/palette/palettes.h"

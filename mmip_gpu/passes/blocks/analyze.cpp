@@ -53,12 +53,29 @@ TileView tile_view(const Coefficients& c, const Tile& tile) {
 
 namespace {
 
+// What an analysis asks of a tile, but for the rates of symbols and the place of the output.
+AnalyzeJob tile_job(const Coefficients& c, const Tile& tile, const Samples& samples, const Quantizer& quantizer, const AnalyzeOptions& options) {
+    const int64_t plane_samples = c.geometry.shape[0] * c.geometry.shape[1] * c.geometry.shape[2];
+    AnalyzeJob job{};
+    job.tile = tile_view(c, tile);
+    job.samples = static_cast<const char*>(samples.data) + tile.plane * plane_samples * kSampleBytes[samples.type];
+    job.sample_type = samples.type;
+    for (int a = 0; a < 3; ++a) job.shape[a] = c.geometry.shape[a];
+    job.offset = options.offset;
+    job.rounding = options.rounding;
+    job.dc_unit = c.dc_image ? kDcImageUnit : 1;
+    job.search = options.search;
+    job.stages = c.stages();
+    for (int s = 0; s < job.stages; ++s) job.cuts[s] = c.cuts[s];
+    const int classes = static_cast<int>(quantizer.steps.size());
+    for (int k = 0; k < kMaxClasses; ++k) job.classes[k] = quantizer.class_step(k < classes ? k : 0, tile.plane);
+    return job;
+}
+
 // One pass over all tiles; `rates` and `contexts` per stage from 2 on, or empty.
 std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples, const uint8_t* classes, const Quantizer& quantizer,
                                          const AnalyzeOptions& options, const std::vector<StageRates>& rates,
                                          const std::vector<std::vector<uint8_t>>& contexts) {
-    const int64_t plane_samples = c.geometry.shape[0] * c.geometry.shape[1] * c.geometry.shape[2];
-    const size_t class_count = quantizer.steps.size();
     std::vector<QuantizerSums> sums(c.tiles.size() * kMaxClasses);
     struct Output {
         std::vector<uint16_t> positions;
@@ -70,24 +87,12 @@ std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples
     parallel_for(static_cast<int64_t>(c.tiles.size()), options.threads, [&](int64_t i, int worker) {
         const Tile& tile = c.tiles[i];
         copy_classes(c, tile, classes);
-        AnalyzeJob job{};
-        job.tile = tile_view(c, tile);
-        job.samples = static_cast<const char*>(samples.data) + tile.plane * plane_samples * kSampleBytes[samples.type];
-        job.sample_type = samples.type;
-        for (int a = 0; a < 3; ++a) job.shape[a] = c.geometry.shape[a];
-        job.offset = options.offset;
-        job.rounding = options.rounding;
-        job.dc_unit = c.dc_image ? kDcImageUnit : 1;
-        job.search = options.search;
-        job.stages = c.stages();
-        for (int s = 0; s < job.stages; ++s) job.cuts[s] = c.cuts[s];
+        AnalyzeJob job = tile_job(c, tile, samples, quantizer, options);
         for (size_t s = 0; s < rates.size(); ++s) {
             job.token_bits[s + 1] = rates[s].token.data();
             job.header_bits[s + 1] = rates[s].header.data();
             if (!contexts.empty()) job.header_class[s + 1] = contexts[s].data() + tile.base;
         }
-        for (int k = 0; k < kMaxClasses; ++k)
-            job.classes[k] = quantizer.class_step(k < static_cast<int>(class_count) ? k : 0, tile.plane);
         Output& out = outputs[worker];
         const size_t room = static_cast<size_t>(tile.order->cells()) * c.per_cell() + kOutputSlack;
         if (out.values.size() < room) out.positions.resize(room), out.values.resize(room);

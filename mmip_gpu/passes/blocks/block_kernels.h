@@ -8,28 +8,50 @@
 
 namespace MMIP_NS {
 
-// Moves an 8 x 8 tile of floats between rows `from_stride` and `to_stride` apart, transposed.
-MMIP_RULE void transpose8(const F8* from, int from_stride, F8* to, int to_stride) {
+MMIP_RULE Lanes* lanes_of(F8* block) { return reinterpret_cast<Lanes*>(block); }
+MMIP_RULE const Lanes* lanes_of(const F8* block) { return reinterpret_cast<const Lanes*>(block); }
+
+// A square of floats, as wide as a vector, between rows `from_stride` and `to_stride` apart, transposed.
+MMIP_RULE void transpose_square(const F4* from, int from_stride, F4* to, int to_stride) {
+    const F4 a = from[0], b = from[from_stride], c = from[2 * from_stride], d = from[3 * from_stride];
+    const F4 low_even = mix<0, 4, 1, 5>(a, c), low_odd = mix<0, 4, 1, 5>(b, d);
+    const F4 high_even = mix<2, 6, 3, 7>(a, c), high_odd = mix<2, 6, 3, 7>(b, d);
+    to[0] = mix<0, 4, 1, 5>(low_even, low_odd);
+    to[to_stride] = mix<2, 6, 3, 7>(low_even, low_odd);
+    to[2 * to_stride] = mix<0, 4, 1, 5>(high_even, high_odd);
+    to[3 * to_stride] = mix<2, 6, 3, 7>(high_even, high_odd);
+}
+
+MMIP_RULE void transpose_square(const F8* from, int from_stride, F8* to, int to_stride) {
     F8 r[8], t[8];
     MMIP_UNROLL
     for (int i = 0; i < 8; ++i) r[i] = from[i * from_stride];
     MMIP_UNROLL
     for (int i = 0; i < 4; ++i) {
-        t[2 * i] = MMIP_MIX(r[2 * i], r[2 * i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-        t[2 * i + 1] = MMIP_MIX(r[2 * i], r[2 * i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+        t[2 * i] = mix<0, 8, 2, 10, 4, 12, 6, 14>(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = mix<1, 9, 3, 11, 5, 13, 7, 15>(r[2 * i], r[2 * i + 1]);
     }
     MMIP_UNROLL
     for (int i = 0; i < 2; ++i)
         MMIP_UNROLL
         for (int j = 0; j < 2; ++j) {
-            r[4 * i + j] = MMIP_MIX(t[4 * i + j], t[4 * i + 2 + j], 0, 1, 8, 9, 4, 5, 12, 13);
-            r[4 * i + 2 + j] = MMIP_MIX(t[4 * i + j], t[4 * i + 2 + j], 2, 3, 10, 11, 6, 7, 14, 15);
+            r[4 * i + j] = mix<0, 1, 8, 9, 4, 5, 12, 13>(t[4 * i + j], t[4 * i + 2 + j]);
+            r[4 * i + 2 + j] = mix<2, 3, 10, 11, 6, 7, 14, 15>(t[4 * i + j], t[4 * i + 2 + j]);
         }
     MMIP_UNROLL
     for (int i = 0; i < 4; ++i) {
-        to[i * to_stride] = MMIP_MIX(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        to[(i + 4) * to_stride] = MMIP_MIX(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        to[i * to_stride] = mix<0, 1, 2, 3, 8, 9, 10, 11>(r[i], r[i + 4]);
+        to[(i + 4) * to_stride] = mix<4, 5, 6, 7, 12, 13, 14, 15>(r[i], r[i + 4]);
     }
+}
+
+// The same for 8 x 8 floats; strides in rows of eight.
+MMIP_RULE void transpose8(const F8* from, int from_stride, F8* to, int to_stride) {
+    constexpr int squares = 8 / kLanes;
+    for (int y = 0; y < squares; ++y)
+        for (int x = 0; x < squares; ++x)
+            transpose_square(lanes_of(from + y * kLanes * from_stride) + x, squares * from_stride,
+                             lanes_of(to + x * kLanes * to_stride) + y, squares * to_stride);
 }
 
 // [z][rows][columns] to [z][columns][rows].
@@ -43,33 +65,33 @@ MMIP_RULE void transpose_block(const F8* from, F8* to) {
 }
 
 // Line transforms over the rows of every slice: lines run across rows, lanes across columns.
-template <int depth, int size, void (*line)(F8*, int)>
+template <int depth, int size, void (*line)(Lanes*, int)>
 MMIP_RULE void row_phase(F8* block) {
-    constexpr int groups = size / 8;
+    constexpr int groups = size / kLanes;
     for (int z = 0; z < depth; ++z)
-        for (int lane = 0; lane < groups; ++lane) line(block + z * size * groups + lane, groups);
+        for (int lane = 0; lane < groups; ++lane) line(lanes_of(block) + z * size * groups + lane, groups);
 }
 
-template <int depth, int size, void (*line)(F8*, int)>
+template <int depth, int size, void (*line)(Lanes*, int)>
 MMIP_RULE void slice_phase(F8* block) {
-    constexpr int plane = size * size / 8;
-    for (int lane = 0; lane < plane; ++lane) line(block + lane, plane);
+    constexpr int plane = size * size / kLanes;
+    for (int lane = 0; lane < plane; ++lane) line(lanes_of(block) + lane, plane);
 }
 
 // In-plane part, then the part over z (depth > 1). Scratch: a block of the same size.
 template <int depth, int size>
 MMIP_RULE void forward_planes(const F8* samples, F8* scratch, F8* coefficients) {
-    constexpr int groups = size / 8;
+    constexpr int groups = size / kLanes;
     for (int z = 0; z < depth; ++z)
         for (int lane = 0; lane < groups; ++lane) {
             const int at = z * size * groups + lane;
-            F8 line[size];
+            Lanes line[size];
             MMIP_UNROLL
-            for (int i = 0; i < size; ++i) line[i] = samples[at + i * groups];
-            dct_forward<size, size, F8>(line, scratch + at, groups);
+            for (int i = 0; i < size; ++i) line[i] = lanes_of(samples)[at + i * groups];
+            dct_forward<size, size, Lanes>(line, lanes_of(scratch) + at, groups);
         }
     transpose_block<depth, size>(scratch, coefficients);
-    row_phase<depth, size, dct_line<size, F8>>(coefficients);
+    row_phase<depth, size, dct_line<size, Lanes>>(coefficients);
 }
 
 // Which leading part of the frequencies of an axis of `size` may be nonzero, as inverse transforms distinguish it.
@@ -80,9 +102,9 @@ MMIP_RULE constexpr int inverse_reach(int frequencies) {
 
 template <int size, int used>
 MMIP_RULE void inverse_rows(F8* block, int slices) {
-    constexpr int groups = size / 8;
+    constexpr int groups = size / kLanes;
     for (int z = 0; z < slices; ++z)
-        for (int lane = 0; lane < groups; ++lane) idct_line<size, F8, used>(block + z * size * groups + lane, groups);
+        for (int lane = 0; lane < groups; ++lane) idct_line<size, Lanes, used>(lanes_of(block) + z * size * groups + lane, groups);
 }
 
 template <int size>
@@ -94,8 +116,8 @@ MMIP_RULE void inverse_rows_within(F8* block, int slices, int reach) {
 
 template <int slices, int size, int used>
 MMIP_RULE void inverse_depth(F8* samples) {
-    constexpr int plane = size * size / 8;
-    for (int lane = 0; lane < plane; ++lane) idct_line<slices, F8, used>(samples + lane, plane);
+    constexpr int plane = size * size / kLanes;
+    for (int lane = 0; lane < plane; ++lane) idct_line<slices, Lanes, used>(lanes_of(samples) + lane, plane);
 }
 
 // The inverse DCT of a block, of which only the first z slices, x rows and y lanes of the transposed layout may be nonzero.
@@ -115,36 +137,47 @@ MMIP_RULE void inverse_block(F8* coefficients, F8* samples, int z, int x, int y)
 template <int depth>
 MMIP_RULE void forward_reversible(const F8* samples, F8* scratch, F8* coefficients) {
     for (int i = 0; i < depth * 8; ++i) scratch[i] = samples[i];
-    if constexpr (depth > 1) slice_phase<depth, 8, reversible_line<F8>>(scratch);
-    row_phase<depth, 8, reversible_line<F8>>(scratch);
+    if constexpr (depth > 1) slice_phase<depth, 8, reversible_line<Lanes>>(scratch);
+    row_phase<depth, 8, reversible_line<Lanes>>(scratch);
     transpose_block<depth, 8>(scratch, coefficients);
-    row_phase<depth, 8, reversible_line<F8>>(coefficients);
+    row_phase<depth, 8, reversible_line<Lanes>>(coefficients);
 }
 
 template <int depth>
 MMIP_RULE void inverse_reversible(F8* coefficients, F8* samples) {
-    row_phase<depth, 8, inverse_reversible_line<F8>>(coefficients);
+    row_phase<depth, 8, inverse_reversible_line<Lanes>>(coefficients);
     transpose_block<depth, 8>(coefficients, samples);
-    row_phase<depth, 8, inverse_reversible_line<F8>>(samples);
-    if constexpr (depth > 1) slice_phase<depth, 8, inverse_reversible_line<F8>>(samples);
+    row_phase<depth, 8, inverse_reversible_line<Lanes>>(samples);
+    if constexpr (depth > 1) slice_phase<depth, 8, inverse_reversible_line<Lanes>>(samples);
 }
 
 // Where the DC of part (z, y, x) of a cell in mode 4 stands in the transposed layout.
 MMIP_RULE constexpr int quarter_dc_place(int z, int y, int x) { return (4 * z * 8 + 4 * x) * 8 + 4 * y; }
+
+// Line transforms of the halves of an axis, for mode 4: four rows of a slice each, or four slices of a cell.
+template <int depth, void (*line)(Lanes*, int)>
+MMIP_RULE void half_row_phase(F8* cell) {
+    constexpr int groups = 8 / kLanes;
+    for (int half = 0; half < 2 * depth; ++half)
+        for (int lane = 0; lane < groups; ++lane) line(lanes_of(cell) + half * 4 * groups + lane, groups);
+}
+
+template <void (*line)(Lanes*, int)>
+MMIP_RULE void half_slice_phase(F8* cell) {
+    constexpr int plane = 64 / kLanes;
+    for (int half = 0; half < 2; ++half)
+        for (int lane = 0; lane < plane; ++lane) line(lanes_of(cell) + half * 4 * plane + lane, plane);
+}
 
 // Mode 4: every axis in two halves of four; then the DCs of the parts through a transform of their own.
 template <int depth>
 MMIP_RULE void forward_quarters(const F8* samples, F8* scratch, F8* coefficients) {
     constexpr int parts = depth == 8 ? 2 : 1;
     for (int i = 0; i < depth * 8; ++i) scratch[i] = samples[i];
-    if constexpr (depth == 8)
-        for (int half = 0; half < 2; ++half)
-            for (int lane = 0; lane < 8; ++lane) dct_line<4, F8>(scratch + half * 32 + lane, 8);
-    for (int z = 0; z < depth; ++z)
-        for (int half = 0; half < 2; ++half) dct_line<4, F8>(scratch + z * 8 + half * 4, 1);
+    if constexpr (depth == 8) half_slice_phase<dct_line<4, Lanes>>(scratch);
+    half_row_phase<depth, dct_line<4, Lanes>>(scratch);
     transpose_block<depth, 8>(scratch, coefficients);
-    for (int z = 0; z < depth; ++z)
-        for (int half = 0; half < 2; ++half) dct_line<4, F8>(coefficients + z * 8 + half * 4, 1);
+    half_row_phase<depth, dct_line<4, Lanes>>(coefficients);
     float dc[parts * 4];
     float* c = reinterpret_cast<float*>(coefficients);
     for (int i = 0; i < parts * 4; ++i) dc[i] = c[quarter_dc_place(i >> 2, (i >> 1) & 1, i & 1)];
@@ -165,14 +198,10 @@ MMIP_RULE void inverse_quarter_dcs(float* c) {
 template <int depth>
 MMIP_RULE void inverse_quarters(F8* coefficients, F8* samples) {
     inverse_quarter_dcs<depth>(reinterpret_cast<float*>(coefficients));
-    for (int z = 0; z < depth; ++z)
-        for (int half = 0; half < 2; ++half) idct_line<4, F8>(coefficients + z * 8 + half * 4, 1);
+    half_row_phase<depth, idct_line<4, Lanes>>(coefficients);
     transpose_block<depth, 8>(coefficients, samples);
-    for (int z = 0; z < depth; ++z)
-        for (int half = 0; half < 2; ++half) idct_line<4, F8>(samples + z * 8 + half * 4, 1);
-    if constexpr (depth == 8)
-        for (int half = 0; half < 2; ++half)
-            for (int lane = 0; lane < 8; ++lane) idct_line<4, F8>(samples + half * 32 + lane, 8);
+    half_row_phase<depth, idct_line<4, Lanes>>(samples);
+    if constexpr (depth == 8) half_slice_phase<idct_line<4, Lanes>>(samples);
 }
 
 }  // namespace MMIP_NS

@@ -93,7 +93,7 @@ struct Superblock {
                 for (int i = 0; i < cell_samples / 8; ++i) in_plane[i] = whole[i];
                 dct_line<8, float>(reinterpret_cast<float*>(in_plane), 64);
             }
-            slice_phase<8, 8, dct_line<8, F8>>(whole);
+            slice_phase<8, 8, dct_line<8, Lanes>>(whole);
         }
     }
 
@@ -113,7 +113,7 @@ struct Superblock {
                         part[(z * size + y) * (size / 8) + x] = samples[((o.z * depth + z) * width + o.y * 8 + y) * row + o.x + x];
             forward_planes<depth_of_block, size>(part, scratch, to);
         }
-        if constexpr (depth_of_block > 1) slice_phase<depth_of_block, size, dct_line<depth_of_block, F8>>(to);
+        if constexpr (depth_of_block > 1) slice_phase<depth_of_block, size, dct_line<depth_of_block, Lanes>>(to);
         float corner[corner_depth * m * m];
         float* c = reinterpret_cast<float*>(to);
         for (int z = 0; z < corner_depth; ++z)

@@ -58,10 +58,16 @@ UsedSymbols used_symbols(const uint32_t* counts, const uint16_t* places, int alp
     return used;
 }
 
-OwnCode plan_own_code(const CodeFamily& f, int c, const UsedSymbols& used, int listed) {
-    std::array<uint64_t, kMostEntries> weights, scratch;
+// The symbols of an own code by ascending weight, the escape among them where it is needed.
+struct CodeEntries {
+    std::array<uint64_t, kMostEntries> weights;
     std::array<uint32_t, kMostEntries> places;   // symbol << kPlaceBits | place
-    std::array<uint8_t, kMostEntries> lengths;
+    int count = 0;
+
+    CodeEntries(const UsedSymbols& used, int listed, int escape_symbol);
+};
+
+CodeEntries::CodeEntries(const UsedSymbols& used, int listed, int escape_symbol) {
     int n = 0;
     uint64_t escapes = used.total;
     for (int i = 0; i < used.count; ++i) {
@@ -79,17 +85,25 @@ OwnCode plan_own_code(const CodeFamily& f, int c, const UsedSymbols& used, int l
         std::copy_backward(weights.begin() + escape, weights.begin() + n, weights.begin() + n + 1);
         std::copy_backward(places.begin() + escape, places.begin() + n, places.begin() + n + 1);
         weights[static_cast<size_t>(escape)] = escapes;
-        places[static_cast<size_t>(escape)] = static_cast<uint32_t>(f.alphabet) << kPlaceBits;
+        places[static_cast<size_t>(escape)] = static_cast<uint32_t>(escape_symbol) << kPlaceBits;
         ++n;
     }
-    lengths_of_weights(weights.data(), n, kCodeLimit, scratch.data(), lengths.data());
+    count = n;
+}
+
+OwnCode plan_own_code(const CodeFamily& f, int c, const UsedSymbols& used, int listed) {
+    const CodeEntries entries(used, listed, f.alphabet);
+    const int n = entries.count;
+    std::array<uint64_t, kMostEntries> scratch;
+    std::array<uint8_t, kMostEntries> lengths;
+    lengths_of_weights(entries.weights.data(), n, kCodeLimit, scratch.data(), lengths.data());
     const uint8_t* builtin = f.builtin_lengths(c);
     OwnCode code;
     code.listed = listed;
     code.bits = 9 + 4 + builtin_codes(f).absent_bits[static_cast<size_t>(c) * (f.alphabet + 1) + listed];
     for (int i = 0; i < n; ++i) {
-        const int symbol = static_cast<int>(places[static_cast<size_t>(i)] >> kPlaceBits), length = lengths[static_cast<size_t>(i)];
-        const uint64_t weight = weights[static_cast<size_t>(i)];
+        const int symbol = static_cast<int>(entries.places[static_cast<size_t>(i)] >> kPlaceBits), length = lengths[static_cast<size_t>(i)];
+        const uint64_t weight = entries.weights[static_cast<size_t>(i)];
         code.lengths[static_cast<size_t>(symbol)] = static_cast<uint8_t>(length);
         code.bits += n == 1 ? 0 : weight * length;
         if (symbol == f.alphabet) {

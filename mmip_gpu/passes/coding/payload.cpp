@@ -26,6 +26,41 @@ void StagePayload::check_group(int64_t group) const {
         throw DataError(kStatusSymbol, "stage " + std::to_string(stage) + ", group " + std::to_string(group) + ": crc differs");
 }
 
+// The weights and codes at the start of a head; returns the bytes they take.
+static uint32_t read_head_codes(StagePayload& p, const std::vector<CodeFamily>& families) {
+    BitReader bits(p.bytes + 4, p.head_bytes - 4);
+    if (p.stage == 1 && bits.take(1) != 0)
+        for (int8_t& weight : p.dc_weights.of) {
+            bits.refill();
+            weight = static_cast<int8_t>(bits.take(8));
+        }
+    for (const CodeFamily& f : families) p.tables.push_back(read_codes(f, bits));
+    if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
+    if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");
+    return static_cast<uint32_t>((bits.position + 7) / 8);
+}
+
+// Where the sub-streams begin, from their sizes at byte `at` of the head.
+static void read_index(StagePayload& p, uint64_t at, int64_t substreams) {
+    if (at >= p.head_bytes) throw DataError(kStatusTruncated, "payload head without an index");
+    const int index_bits = p.bytes[at];
+    if (index_bits > 32) throw DataError(kStatusSymbol, "index_bits above 32");
+    const uint64_t groups = (static_cast<uint64_t>(substreams) + kGroupSubstreams - 1) / kGroupSubstreams;
+    const uint64_t index_bytes = (static_cast<uint64_t>(substreams) * index_bits + 7) / 8;
+    if (at + 1 + index_bytes + 4 * groups + 4 != p.head_bytes) throw DataError(kStatusSymbol, "sizes in the payload head do not add up");
+    BitReader index(p.bytes + at + 1, index_bytes);
+    p.offsets.reserve(substreams + 1);
+    uint64_t offset = p.head_bytes;
+    for (int64_t i = 0; i < substreams; ++i) {
+        p.offsets.push_back(offset);
+        index.refill();
+        offset += uint64_t{1} + index.take(index_bits);
+    }
+    p.offsets.push_back(offset);
+    if (!index.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the index is not zero");
+    p.group_crcs = p.bytes + at + 1 + index_bytes;
+}
+
 // `given`: how many bytes of the head are at hand.
 static StagePayload read_head(const uint8_t* payload, uint64_t given, std::optional<uint64_t> size, int64_t substreams, int stage, const std::vector<CodeFamily>& families, bool check_crc) {
     if (given < 10) throw DataError(kStatusTruncated, "payload shorter than its smallest head");
@@ -39,36 +74,10 @@ static StagePayload read_head(const uint8_t* payload, uint64_t given, std::optio
     if (size && static_cast<uint64_t>(substreams) > *size) throw DataError(kStatusTruncated, "fewer payload bytes than sub-streams");
     if (check_crc && crc32(payload, p.head_bytes - 4) != read_u32(payload + p.head_bytes - 4))
         throw DataError(kStatusSymbol, "crc of the payload head differs");
-    BitReader bits(payload + 4, p.head_bytes - 4);
-    if (stage == 1 && bits.take(1) != 0)
-        for (int8_t& weight : p.dc_weights.of) {
-            bits.refill();
-            weight = static_cast<int8_t>(bits.take(8));
-        }
-    for (const CodeFamily& f : families) p.tables.push_back(read_codes(f, bits));
-    if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
-    if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");
-    const uint64_t at = 4 + (bits.position + 7) / 8;
-    p.code_bytes = static_cast<uint32_t>(at - 4);
-    const uint64_t groups = (static_cast<uint64_t>(substreams) + kGroupSubstreams - 1) / kGroupSubstreams;
-    if (at >= p.head_bytes) throw DataError(kStatusTruncated, "payload head without an index");
-    const int index_bits = payload[at];
-    if (index_bits > 32) throw DataError(kStatusSymbol, "index_bits above 32");
-    const uint64_t index_bytes = (static_cast<uint64_t>(substreams) * index_bits + 7) / 8;
-    if (at + 1 + index_bytes + 4 * groups + 4 != p.head_bytes) throw DataError(kStatusSymbol, "sizes in the payload head do not add up");
-    BitReader index(payload + at + 1, index_bytes);
-    p.offsets.reserve(substreams + 1);
-    uint64_t offset = p.head_bytes;
-    for (int64_t i = 0; i < substreams; ++i) {
-        p.offsets.push_back(offset);
-        index.refill();
-        offset += uint64_t{1} + index.take(index_bits);
-    }
-    p.offsets.push_back(offset);
-    if (!index.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the index is not zero");
-    if (size && offset > *size) throw DataError(kStatusTruncated, "payload ends before its last sub-stream");
-    if (size && offset < *size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
-    p.group_crcs = payload + at + 1 + index_bytes;
+    p.code_bytes = read_head_codes(p, families);
+    read_index(p, 4 + uint64_t{p.code_bytes}, substreams);
+    if (size && p.offsets.back() > *size) throw DataError(kStatusTruncated, "payload ends before its last sub-stream");
+    if (size && p.offsets.back() < *size) throw DataError(kStatusTrailing, "bytes after the last sub-stream");
     return p;
 }
 

@@ -188,10 +188,6 @@ uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint6
     return bytes_read(c, groups, p);
 }
 
-uint64_t corrections_extent(const Coefficients& c, const uint8_t* payload, uint64_t size) {
-    return bytes_read(c, tile_groups(c), corrections_payload(c, payload, size, true));
-}
-
 void correction_indices(const Samples& original, const Samples& decoded, int64_t count, int32_t error, int32_t* indices) {
     switch (original.type) {
         case kSampleU8: return indices_of<uint8_t>(original.data, decoded.data, count, error, indices);

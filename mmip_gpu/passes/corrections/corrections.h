@@ -22,9 +22,6 @@ std::vector<uint32_t> count_corrections(const Coefficients& tiles, const int32_t
 // Fills `indices`. Returns how many payload bytes were read. Throws DataError for any defect.
 uint64_t unpack_corrections(const Coefficients& tiles, const uint8_t* payload, uint64_t size, bool check_crc, int threads, int32_t* indices);
 
-// Payload bytes that unpack_corrections would read.
-uint64_t corrections_extent(const Coefficients& tiles, const uint8_t* payload, uint64_t size);
-
 // Indices of the residuals original - decoded (one type) for this error bound.
 void correction_indices(const Samples& original, const Samples& decoded, int64_t count, int32_t error, int32_t* indices);
 

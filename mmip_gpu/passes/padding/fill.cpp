@@ -150,6 +150,49 @@ private:
     std::vector<Level> levels_;
 };
 
+// Drops the entries of blocks whose cells are masked as a whole; returns, in raster order, which cells those are.
+std::vector<uint8_t> drop_masked_blocks(Coefficients& c, const Tile& tile, Entries& entries) {
+    const int depth = c.geometry.depth;
+    const TileOrder& order = *tile.order;
+    const uint64_t* mask = c.mask.get() + tile.base * depth;
+    std::vector<uint8_t> settled(order.cells(), 0);
+    size_t from = 0, to = 0;
+    for (int i = 0; i < order.cells();) {
+        const int cells = block_table(c.modes[tile.base + i], depth)->cells, found = entries.count[i];
+        bool all = true;
+        for (int n = i; n < i + cells; ++n)
+            for (int k = 0; k < depth; ++k) all = all && mask[order.raster[n] * depth + k] == ~uint64_t{0};
+        if (all) {
+            entries.count[i] = 0;
+            if (c.modes[tile.base + i] == kModePalette) c.modes[tile.base + i] = kMode8;
+            for (int n = i; n < i + cells; ++n) settled[order.raster[n]] = 1;
+        } else {
+            for (int k = 0; k < found; ++k) entries.position[to + k] = entries.position[from + k], entries.value[to + k] = entries.value[from + k];
+            to += found;
+        }
+        from += found;
+        i += cells;
+    }
+    entries.position.resize(to + kOutputSlack), entries.value.resize(to + kOutputSlack);
+    return settled;
+}
+
+// Gives settled cells the DCs that are predicted for them.
+void settle_dcs(Coefficients& c, const Quantizer& quantizer, const Tile& tile, const DcWeights& weights, const std::vector<uint8_t>& settled) {
+    const TileOrder& order = *tile.order;
+    std::vector<int64_t> values(order.cells());
+    int i = 0;
+    for (int z = 0; z < order.az; ++z)
+        for (int y = 0; y < order.ay; ++y)
+            for (int x = 0; x < order.ax; ++x, ++i) {
+                const std::vector<uint32_t>& row = quantizer.steps[c.classes[tile.base + i]];
+                const int64_t step = row[static_cast<size_t>(tile.plane) % row.size()];
+                int32_t& dc = c.dc[tile.base + i];
+                if (settled[i] != 0) dc = static_cast<int32_t>(dc_prediction(&values[i], {z, y, x, order.ay, order.ax}, step, weights));
+                values[i] = dc * step;
+            }
+}
+
 }  // namespace
 
 void fill_padding(const Coefficients& c, const Quantizer& quantizer, const Samples& samples, const uint8_t* classes, const Samples& filled,
@@ -163,43 +206,9 @@ void fill_padding(const Coefficients& c, const Quantizer& quantizer, const Sampl
 }
 
 DcWeights settle_masked_blocks(Coefficients& c, const Quantizer& quantizer, int threads) {
-    const int depth = c.geometry.depth;
     const DcWeights weights = fit_dc_weights(c, quantizer.steps);
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t t, int) {
-        const Tile& tile = c.tiles[t];
-        const TileOrder& order = *tile.order;
-        const uint64_t* mask = c.mask.get() + tile.base * depth;
-        std::vector<uint8_t> settled(order.cells(), 0);
-        Entries& entries = c.entries[t];
-        size_t from = 0, to = 0;
-        for (int i = 0; i < order.cells();) {
-            const int cells = block_table(c.modes[tile.base + i], depth)->cells, found = entries.count[i];
-            bool all = true;
-            for (int n = i; n < i + cells; ++n)
-                for (int k = 0; k < depth; ++k) all = all && mask[order.raster[n] * depth + k] == ~uint64_t{0};
-            if (all) {
-                entries.count[i] = 0;
-                if (c.modes[tile.base + i] == kModePalette) c.modes[tile.base + i] = kMode8;
-                for (int n = i; n < i + cells; ++n) settled[order.raster[n]] = 1;
-            } else {
-                for (int k = 0; k < found; ++k) entries.position[to + k] = entries.position[from + k], entries.value[to + k] = entries.value[from + k];
-                to += found;
-            }
-            from += found;
-            i += cells;
-        }
-        entries.position.resize(to + kOutputSlack), entries.value.resize(to + kOutputSlack);
-        std::vector<int64_t> values(order.cells());
-        int i = 0;
-        for (int z = 0; z < order.az; ++z)
-            for (int y = 0; y < order.ay; ++y)
-                for (int x = 0; x < order.ax; ++x, ++i) {
-                    const std::vector<uint32_t>& row = quantizer.steps[c.classes[tile.base + i]];
-                    const int64_t step = row[static_cast<size_t>(tile.plane) % row.size()];
-                    int32_t& dc = c.dc[tile.base + i];
-                    if (settled[i] != 0) dc = static_cast<int32_t>(dc_prediction(&values[i], {z, y, x, order.ay, order.ax}, step, weights));
-                    values[i] = dc * step;
-                }
+        settle_dcs(c, quantizer, c.tiles[t], weights, drop_masked_blocks(c, c.tiles[t], c.entries[t]));
     });
     return weights;
 }

@@ -18,7 +18,7 @@ void project_cell_depth(const mmip::FillJob& job) {
     for (int round = 0; round < kFillRounds; ++round) {
         const float limit = fill_limit(job.step, round);
         forward_planes<depth, 8>(samples, scratch, coefficients);
-        if constexpr (depth == 8) slice_phase<8, 8, dct_line<8, F8>>(coefficients);
+        if constexpr (depth == 8) slice_phase<8, 8, dct_line<8, Lanes>>(coefficients);
         const float dc = reinterpret_cast<const float*>(coefficients)[0];
         for (F8& c : coefficients) c = kept_above(c, limit);
         reinterpret_cast<float*>(coefficients)[0] = dc;

@@ -97,33 +97,38 @@ void TileUnpacker::unpack_first(const StagePayload& payload, int64_t first, int 
     image_->unpack_tokens(payload, 2, first, count, of_image, read);
 }
 
-void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t first, int count, TileTokens* const* tokens, const uint64_t* first_bits) const {
+UnpackJob TileUnpacker::tile_job(const StagePayload& payload, int stage, const Tile& tile, uint64_t first_bit) const {
     const bool alone = options_.reversible.empty();
+    UnpackJob job{};
+    job.data = payload.substream(tile.substream);
+    job.bytes = payload.substream_bytes(tile.substream);
+    job.first_bit = first_bit;
+    job.stage = stage;
+    job.depth = c_.geometry.depth;
+    job.az = tile.order->az, job.ay = tile.order->ay, job.ax = tile.order->ax;
+    job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
+    job.raster = tile.order->raster.data();
+    job.merges = tile.order->merges.data();
+    job.blocks = blocks_;
+    job.token_places = token_code_places();
+    job.left_offsets = token_left_offsets();
+    job.classes = c_.classes.get() + tile.base;
+    job.reversible = alone ? nullptr : options_.reversible.data();
+    job.sets_modes = stage == 2 || alone ? 1 : 0;
+    job.modes = c_.modes.get() + tile.base;
+    return job;
+}
+
+void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t first, int count, TileTokens* const* tokens, const uint64_t* first_bits) const {
     const size_t tables = payload.tables.size();
     const CodeTables headers = payload.tables[tables - 2].view(), codes = payload.tables[tables - 1].view();
     UnpackJob jobs[2] = {};
     for (int k = 0; k < count; ++k) {
-        const Tile& tile = c_.tiles[first + k];
         TileTokens& t = *tokens[k];
         UnpackJob& job = jobs[k];
-        job.data = payload.substream(tile.substream);
-        job.bytes = payload.substream_bytes(tile.substream);
-        job.first_bit = first_bits[k];
-        job.stage = stage;
-        job.depth = c_.geometry.depth;
-        job.az = tile.order->az, job.ay = tile.order->ay, job.ax = tile.order->ax;
-        job.low = c_.cuts[stage - 2], job.high = c_.cuts[stage - 1];
-        job.raster = tile.order->raster.data();
-        job.merges = tile.order->merges.data();
-        job.blocks = blocks_;
+        job = tile_job(payload, stage, c_.tiles[first + k], first_bits[k]);
         job.header_codes = &headers;
         job.token_codes = &codes;
-        job.token_places = token_code_places();
-        job.left_offsets = token_left_offsets();
-        job.classes = c_.classes.get() + tile.base;
-        job.reversible = alone ? nullptr : options_.reversible.data();
-        job.sets_modes = stage == 2 || alone ? 1 : 0;
-        job.modes = c_.modes.get() + tile.base;
         t.density_.resize(t.cells_);
         t.spans_.resize(t.spans_.size() + t.cells_);
         job.density = t.density_.data();
@@ -152,10 +157,6 @@ uint64_t bytes_read(const Coefficients& c, const std::vector<int64_t>& groups, c
     uint64_t bytes = payload.head_bytes;
     for (size_t g = 0; g + 1 < groups.size(); ++g) bytes += payload.group_bytes(c.tiles[groups[g]].substream / kGroupSubstreams);
     return bytes;
-}
-
-uint64_t stage_extent(const Coefficients& c, int stage, const uint8_t* payload, uint64_t size) {
-    return bytes_read(c, tile_groups(c), read_payload(payload, size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), true));
 }
 
 uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* bytes, uint64_t size, const UnpackOptions& options) {

@@ -53,6 +53,7 @@ public:
 
 private:
     void unpack_first(const StagePayload& payload, int64_t first, int count, TileTokens* tokens) const;
+    UnpackJob tile_job(const StagePayload& payload, int stage, const Tile& tile, uint64_t first_bit) const;   // all but codes and scratch
     void unpack_tokens(const StagePayload& payload, int stage, int64_t first, int count, TileTokens* const* tokens, const uint64_t* first_bits) const;
 
     Coefficients& c_;
@@ -77,8 +78,5 @@ uint64_t bytes_read(const Coefficients& coefficients, const std::vector<int64_t>
 // One stage into dc, classes, modes and ac of the Coefficients, in ascending order of the stages. Returns how many payload bytes
 // were read.
 uint64_t unpack_stage(Coefficients& coefficients, int stage, const uint8_t* payload, uint64_t size, const UnpackOptions& options);
-
-// Payload bytes that unpack_stage would read for the tiles of these coefficients' box.
-uint64_t stage_extent(const Coefficients& coefficients, int stage, const uint8_t* payload, uint64_t size);
 
 }  // namespace mmip

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "rules/palette/palette_reader.h"
+#include "rules/tokens/substream_reader.h"
 #include "passes/kernels.h"
 
 namespace MMIP_NS {

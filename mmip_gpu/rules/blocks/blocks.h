@@ -20,6 +20,10 @@ MMIP_RULE BlockShape block_shape(int mode, int cell_depth) {
     return {0, 0, 0, 0};
 }
 
+// Cells on y and x of a block of so many; on z too where the cell depth is 8. By reference: a copy costs a GPU lane a register.
+template <class Count>
+MMIP_RULE int cells_along(const Count& cells) { return cells == 64 ? 8 : (cells == 16 ? 4 : (cells > 1 ? 2 : 1)); }
+
 // Parts of a split cell on each axis; 1, 1, 1 for blocks of one transform.
 struct BlockParts {
     int z, y, x;

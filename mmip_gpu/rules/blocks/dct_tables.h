@@ -1,5 +1,5 @@
 // Generated from the formula of FORMAT.md section 4.1 (binary32 nearest to sqrt(2/N) cos((2i+1) k pi / (2n))); do not edit.
-// kDctDc<N> = sqrt(1/N); kDctOdd<N, n>[k/2][i] for odd k < n, i < n/2. tests/test_transform.py recomputes every entry.
+// kDctDc<N> = sqrt(1/N); kDctOdd<N, n>[k/2][i] for odd k < n, i < n/2. tests/core/test_dct_tables.py recomputes all.
 #pragma once
 
 #include "rules/format.h"

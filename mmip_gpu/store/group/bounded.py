@@ -1,8 +1,8 @@
-"""Work on many items with a bounded number of them under way.
+"""Work on many items, of which a bounded number is under way.
 
-Values: a function and an iterable of small items in; results are handed on as they finish. Home: threads.
-Guarantees that at most `workers` items are worked on and one more waits, that items are taken from the
-iterable as they are needed, and that after an error or an interrupt no work goes on when it returns.
+Values: a function and an iterable of small items in; results are handed on as they finish. It works on threads.
+Guarantees that `workers` items are worked on at most and one more waits. Items are taken from the iterable as they are
+needed. After an error or an interrupt no work goes on when it returns.
 """
 
 from __future__ import annotations

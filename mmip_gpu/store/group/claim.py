@@ -1,18 +1,19 @@
-"""The claim of a store: who writes into it now, so that two jobs never do.
+"""The claim of a store: it says who writes into the store now, so that two jobs never do.
 
-Values: a Place in; keys in its group, JSON, while a job runs. Outside of FORMAT.md: readers need not know them.
+Values: a StoreGroup in; keys in the group, with JSON, while a job runs. Outside of FORMAT.md: readers need not know
+them.
 
-Every job writes a claim under a key of its own, lists the claims, and holds the store once the list shows its own and
-no other that lives. Of two jobs the one that wrote later sees the other, so that never both hold it; this needs no
+Every job writes a claim under a key of its own, and lists the claims. It holds the store once the list shows its own
+and no other that lives. Of two jobs the one that wrote later sees the other, so that never both hold it. This needs no
 more of a store than that it lists what was written, as local and shared folders, memory, S3, GCS and Azure do. Where
-several begin at once, all but the one whose key sorts first (keys begin with a time) withdraw, and that one waits until
-they have. A claim is written once, and its job stops as soon as the key is gone: to take over the claim of a job that
-died is to delete its key, as often and by as many as may be, and signs of life, which have a key of their own, never
+several begin at once, all withdraw but the one whose key sorts first (keys begin with a time), and that one waits
+until they have. A claim is written once, and its job stops as soon as the key is gone. To take over the claim of a job
+that died is to delete its key, as often and by as many as may be. Signs of life have a key of their own, and never
 bring it back.
 
-Guarantees that a second job is refused with the owner and the time of the first, that the claim of a job that died
-is taken over (at once on its machine, after 5 minutes without a sign of life from elsewhere, by clocks that differ by
-less than 4), and that a job whose claim was taken over begins to write no further chunk.
+Guarantees that a second job is refused with the owner and the time of the first. The claim of a job that died is taken
+over: at once on its machine, elsewhere after 5 minutes without a sign of life, by clocks that differ by less than 4. A
+job whose claim was taken over begins to write no further chunk.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from mmip_gpu.errors import StoreError
-from mmip_gpu.store.group.zarr_group import CLAIM, Place
+from mmip_gpu.store.group.zarr_group import CLAIM, StoreGroup
 
 __all__ = ["Claim", "claimed"]
 
@@ -45,20 +46,20 @@ _PATIENCE_SECONDS = 20.0  # for jobs that began at the same time and withdraw: a
 class Claim:
     """The right to write into a place; `key` is None where the place knows no claims."""
 
-    place: Place
+    group: StoreGroup
     key: str | None
 
     def check(self) -> None:
         """Raise StoreError unless the place is still this job's."""
-        if self.key is not None and self.place.read_key(self.key + _FACTS) is None:
+        if self.key is not None and self.group.read_key(self.key + _FACTS) is None:
             raise StoreError(
-                f"{self.place}: the claim of this job ended (another job took it over, or this process does not see "
+                f"{self.group}: the claim of this job ended (another job took it over, or this process does not see "
                 "the store); nothing more is written"
             )
 
 
 @contextlib.contextmanager
-def claimed(place: Place) -> Iterator[Claim]:
+def claimed(group: StoreGroup) -> Iterator[Claim]:
     """Hold the claim of a place, with a sign of life every minute; given back at the end.
 
     Raises
@@ -66,24 +67,24 @@ def claimed(place: Place) -> Iterator[Claim]:
     StoreError
         Where another job holds it, or the place cannot be written.
     """
-    if not place.can_claim:
-        yield Claim(place, None)
+    if not group.can_claim:
+        yield Claim(group, None)
         return
     key = f"{CLAIM}-{time.time_ns():020d}-{uuid.uuid4().hex}"
-    claim = Claim(place, key)
+    claim = Claim(group, key)
     stopped = threading.Event()
 
     def renew() -> None:
         while not stopped.wait(_RENEW_SECONDS):
             with contextlib.suppress(StoreError):  # a place that fails is met by the job itself
                 claim.check()
-                place.write_key(key + _SIGN, _encoded(time.time()))
+                group.write_key(key + _SIGN, _encoded(time.time()))
 
     renewing = threading.Thread(target=renew, name="mmip-claim", daemon=True)
     try:
-        place.write_key(key + _FACTS, _encoded(_own_facts()))
-        _wait_to_be_alone(place, key)
-        place.write_key(key + _SIGN, _encoded(time.time()))
+        group.write_key(key + _FACTS, _encoded(_own_facts()))
+        _wait_to_be_alone(group, key)
+        group.write_key(key + _SIGN, _encoded(time.time()))
         renewing.start()
         yield claim
     finally:
@@ -91,49 +92,49 @@ def claimed(place: Place) -> Iterator[Claim]:
         if renewing.is_alive():
             renewing.join()
         with contextlib.suppress(StoreError):
-            _delete(place, key)
+            _delete(group, key)
 
 
-def _wait_to_be_alone(place: Place, key: str) -> None:
+def _wait_to_be_alone(group: StoreGroup, key: str) -> None:
     """Return once no other claim is listed beside this one; StoreError where this one has to withdraw."""
     end = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        names = (name for name in place.names() if name.startswith(CLAIM) and name.endswith(_FACTS))
+        names = (name for name in group.names() if name.startswith(CLAIM) and name.endswith(_FACTS))
         keys = {name.removesuffix(_FACTS) for name in names}
-        rivals = {other: found for other in sorted(keys - {key}) if (found := _living(place, other)) is not None}
+        rivals = {other: found for other in sorted(keys - {key}) if (found := _living(group, other)) is not None}
         if key in keys and not rivals:
             return
         for other, found in rivals.items():
             if other < key or "renewed" in found or time.monotonic() > end:
                 raise StoreError(
-                    f"{place}: another job writes here ({_described(found)}); wait for it, or delete the key "
+                    f"{group}: another job writes here ({_described(found)}); wait for it, or delete the key "
                     f"{other}{_FACTS} if no job runs: a claim is given up after {_STALE_SECONDS:.0f} s without a sign "
                     "of life"
                 )
         if time.monotonic() > end:
-            raise StoreError(f"{place}: its claim, the key {key}{_FACTS}, is not listed after it was written")
+            raise StoreError(f"{group}: its claim, the key {key}{_FACTS}, is not listed after it was written")
         time.sleep(_POLL_SECONDS)
 
 
-def _living(place: Place, key: str) -> dict[str, Any] | None:
+def _living(group: StoreGroup, key: str) -> dict[str, Any] | None:
     """What a claim says; None where it is gone, or its job ended without giving it back: then it is deleted."""
-    data = place.read_key(key + _FACTS)
+    data = group.read_key(key + _FACTS)
     if data is None:
         return None
     found = _parsed(data)
     facts = found if isinstance(found, dict) else {}  # what cannot be read is left to its owner
-    sign = place.read_key(key + _SIGN)
+    sign = group.read_key(key + _SIGN)
     if sign is not None:
         facts["renewed"] = _parsed(sign)
     if not _is_stale(facts):
         return facts
-    _delete(place, key)
+    _delete(group, key)
     return None
 
 
-def _delete(place: Place, key: str) -> None:
+def _delete(group: StoreGroup, key: str) -> None:
     for end in (_FACTS, _SIGN):  # a sign without a claim means nothing
-        place.delete_key(key + end)
+        group.delete_key(key + end)
 
 
 def _is_stale(facts: dict[str, Any]) -> bool:

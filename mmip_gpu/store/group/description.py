@@ -1,7 +1,7 @@
 """What the attributes of a store say about all its chunks: the array, the grid and the plan.
 
-Values: a frozen StoreDescription on one side, its JSON form on the other. Implements the configuration of
-FORMAT.md section 10. Guarantees that what is parsed is in range, so that everything else may rely on it.
+Values: a frozen StoreDescription on one side, its JSON form on the other. Implements the configuration of FORMAT.md
+section 10. Guarantees that every parsed field is in range, so that everything else may rely on it.
 """
 
 from __future__ import annotations

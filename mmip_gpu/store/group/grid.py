@@ -1,8 +1,8 @@
 """The chunk grid of a store: which samples, cells and array positions belong to a chunk.
 
 Values: shapes, axes and chunk lengths in samples; regions and chunk coordinates (plane, z, y, x) out.
-Implements the geometry of FORMAT.md section 10. Guarantees that chunk borders are cell borders and, at every
-scale, sample borders; knows nothing of bytes.
+Implements the geometry of FORMAT.md section 10. Guarantees that chunk borders are cell borders and, at every scale,
+sample borders. It knows nothing of bytes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = [
     "ChunkGrid",
+    "ChunkOverlap",
     "Coordinates",
-    "Part",
     "Region",
+    "block_lengths",
     "boxes",
     "chunk_lengths",
     "image_cells",
-    "piece_lengths",
 ]
 
 Region = tuple[slice, ...]
@@ -37,7 +37,7 @@ _UNIT = {1: {"z": 1, "y": 32, "x": 32}, 8: {"z": 16, "y": 16, "x": 16}}
 
 
 @dataclass(frozen=True)
-class Part:
+class ChunkOverlap:
     """What one chunk gives to a region: `inside` counts in the (scaled) chunk, `target` in the region."""
 
     coordinates: Coordinates
@@ -124,7 +124,7 @@ class ChunkGrid:
         small = PlaneLayout(self.layout.axes, self.chunks).scaled(scale, self.depth)
         return ChunkGrid(self.layout.scaled(scale, self.depth), self.depth, small.shape)
 
-    def parts(self, region: Region) -> Iterator[Part]:
+    def overlaps(self, region: Region) -> Iterator[ChunkOverlap]:
         """Chunks that a region of explicit bounds touches, with what each gives to it."""
         ranges = [
             range(s.start // c, -(-s.stop // c)) if s.stop > s.start else range(0)
@@ -136,7 +136,7 @@ class ChunkGrid:
                 start, stop = max(s.start, i * c), min(s.stop, (i + 1) * c)
                 inside.append(slice(start - i * c, stop - i * c))
                 target.append(slice(start - s.start, stop - s.start))
-            yield Part(self._coordinates(index), tuple(inside), tuple(target))
+            yield ChunkOverlap(self._coordinates(index), tuple(inside), tuple(target))
 
     def _grid(self, volume: Sequence[int]) -> tuple[int, int, int]:
         z, y, x = volume
@@ -192,7 +192,7 @@ def chunk_lengths(
     """
     spatial = [a for a in layout.axes if a in "zyx"]
     planes = {"t": 1, "n": 1, "c": 3 if colour else 1}
-    given = _asked_lengths(layout.axes, spatial, planes, asked)
+    asked_lengths = _asked_lengths(layout.axes, spatial, planes, asked)
     tiles = dict(zip("zyx", (depth << tile_log2[0], _CELL << tile_log2[1], _CELL << tile_log2[2]), strict=True))
     lengths = []
     for letter, n in zip(layout.axes, layout.shape, strict=True):
@@ -200,8 +200,8 @@ def chunk_lengths(
             lengths.append(planes[letter])
             continue
         least = _UNIT[depth][letter]
-        if given is not None:
-            length, unit = given[letter], least
+        if asked_lengths is not None:
+            length, unit = asked_lengths[letter], least
         else:
             length = _DEFAULT_LENGTHS[len(spatial)][letter]
             length, unit = (n, least) if n <= length else (length, tiles[letter])
@@ -227,12 +227,12 @@ def boxes(shape: Sequence[int], lengths: Sequence[int]) -> Iterator[Region]:
         yield tuple(slice(s, min(s + length, n)) for s, length, n in zip(starts, lengths, shape, strict=True))
 
 
-def piece_lengths(layout: PlaneLayout) -> tuple[int, ...]:
+def block_lengths(layout: PlaneLayout) -> tuple[int, ...]:
     """Choose the pieces in which a whole array is looked through: about 4 million samples, all channels.
 
     Examples
     --------
-    >>> piece_lengths(PlaneLayout.of((9, 100, 512, 512)))
+    >>> block_lengths(PlaneLayout.of((9, 100, 512, 512)))
     (1, 64, 256, 256)
     """
     spatial = _DEFAULT_LENGTHS[sum(a in "zyx" for a in layout.axes)]

@@ -1,7 +1,7 @@
 """What a source said of its volume, as the attributes of a store keep it.
 
-Values: the metadata of a Source in; what of them has the form that every writer of files relies on out. Implements no
-section of FORMAT.md. Guarantees that what is kept is found to fit. Keys that are not known here are nobody's concern.
+Values: the metadata of a Source in; the entries that have the form on which writers of files rely out. Implements no
+section of FORMAT.md. Guarantees that every entry that is kept fits. Keys that are not listed here are not checked.
 """
 
 from __future__ import annotations
@@ -12,27 +12,29 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["fitting", "is_number", "misfit"]
+__all__ = ["is_number", "kept_metadata", "metadata_problem"]
 
 
-def fitting(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def kept_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Give what is kept: of keys that tell what cannot be, such as an affine that is singular, None.
 
     Examples
     --------
-    >>> fitting({"kind": "nifti", "slope": float("nan")})
+    >>> kept_metadata({"kind": "nifti", "slope": float("nan")})
     {'kind': 'nifti', 'slope': None}
     """
     return {key: value if key not in _FORMS or _fits(key, value) else None for key, value in metadata.items()}
 
 
-def misfit(metadata: object) -> str | None:
+def metadata_problem(metadata: object) -> str | None:
     """Name what is out of range in the metadata of a store; None where nothing is.
 
     Examples
     --------
-    >>> misfit({"kind": "nifti", "spacing": [2.0, None, 0.5]}), misfit({"slope": "2"}), misfit([])
-    (None, "slope='2'", 'metadata=[]')
+    >>> metadata_problem({"kind": "nifti", "spacing": [2.0, None, 0.5]}) is None
+    True
+    >>> metadata_problem({"slope": "2"}), metadata_problem([])
+    ("slope='2'", 'metadata=[]')
     """
     if not isinstance(metadata, Mapping):
         return f"metadata={metadata!r}"

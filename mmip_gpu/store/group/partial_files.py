@@ -1,6 +1,6 @@
-"""Files that a killed process left beside the keys of a local folder: what Zarr had not yet renamed to a key.
+"""Partial files: what a killed process left beside the keys of a local folder, before Zarr renamed it to a key.
 
-Values: an opened place in; the names of what it holds besides out. Outside of FORMAT.md: no reader looks at such files.
+Values: an opened place in; the names of everything else in it out. Outside of FORMAT.md: no reader looks at such files.
 Guarantees that only names of the form that Zarr's local store gives them are deleted.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
-__all__ = ["clear_leftovers", "names_in"]
+__all__ = ["delete_partial_files", "names_in"]
 
 _LEFTOVER: Final = re.compile(r".*\.[0-9a-f]{32}\.partial", re.ASCII | re.DOTALL)
 
@@ -25,7 +25,7 @@ async def names_in(root: StorePath) -> set[str]:
     return {name async for name in root.store.list_dir(root.path) if not _LEFTOVER.fullmatch(name)}
 
 
-def clear_leftovers(root: StorePath, claims: str) -> None:
+def delete_partial_files(root: StorePath, claims: str) -> None:
     """Delete them, for one who holds the claim of the place; what begins with `claims` others may be writing now."""
     store = root.store
     if not isinstance(store, LocalStore):

@@ -1,8 +1,8 @@
-"""Chunk records and stage chunks: read, written and checked; and what all records of a store add up to.
+"""Chunk records and stage chunks: how they are read, written and checked, and what all records add up to.
 
-Values: bytes of a Place on one side, Header and payloads on the other. Implements FORMAT.md section 10.
-Guarantees that a record is written after its stages, that a chunk counts as whole only if its record and all
-its stages belong together, and that every defect is reported with the chunk's coordinates.
+Values: bytes of a StoreGroup on one side, headers and payloads on the other. Implements FORMAT.md section 10.
+Guarantees that a record is written after its stages. A chunk counts as whole only if its record and all its stages
+belong together. Every defect is reported with the chunk's coordinates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND, read_prefix, write_prefix
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
-from mmip_gpu.store.group.zarr_group import RECORDS, Place
+from mmip_gpu.store.group.zarr_group import RECORDS, StoreGroup
 
 __all__ = ["ChunkStore", "Totals"]
 
@@ -34,16 +34,16 @@ __all__ = ["ChunkStore", "Totals"]
 class ChunkStore:
     """The chunks of a described array at a place."""
 
-    place: Place
+    group: StoreGroup
     description: StoreDescription
 
     def write(self, at: Coordinates, encoded: Encoded) -> None:
         """Store a coded chunk: its stages, then the record that makes it valid."""
         for stage, payload in enumerate(encoded.payloads, 1):
             prefix = write_prefix(self.description.extent(at, stage))
-            self.place.write(self.description.array_name(stage), at, prefix + payload)
+            self.group.write(self.description.array_name(stage), at, prefix + payload)
         assert isinstance(encoded.header, ChunkHeader)
-        self.place.write(RECORDS, at, encoded.header.to_record(at))
+        self.group.write(RECORDS, at, encoded.header.to_record(at))
 
     def header(self, at: Coordinates) -> ChunkHeader:
         """Header of a chunk, from its record.
@@ -55,24 +55,24 @@ class ChunkStore:
         CorruptData, UnsupportedVersion
             For one that is damaged or belongs to another store.
         """
-        record = self.place.read(RECORDS, at)
+        record = self.group.read(RECORDS, at)
         if record is None:
             raise self.missing(at, 0)
         return self.parsed(at, record)
 
     def parsed(self, at: Coordinates, record: bytes) -> ChunkHeader:
         """Header of a chunk from the bytes of its record."""
-        with self.naming(at):
+        with self.naming_chunk(at):
             header = ChunkHeader.parse_record(record, at)
             self.description.check_header(header, at)
         return header
 
     def payload(self, at: Coordinates, stage: int) -> memoryview:
         """Payload of a stage of a chunk."""
-        data = self.place.read(self.description.array_name(stage), at)
+        data = self.group.read(self.description.array_name(stage), at)
         if data is None:
             raise self.missing(at, stage)
-        with self.naming(at):
+        with self.naming_chunk(at):
             return memoryview(data)[self.prefix_bytes(data, at, stage) :]
 
     def part_reader(self, at: Coordinates) -> ReadPart:
@@ -86,11 +86,11 @@ class ChunkStore:
     def missing(self, at: Coordinates, stage: int) -> StoreError:
         """Error for a stage that is not there, or the record (stage 0)."""
         what = f", stage {stage}" if stage else ""
-        return StoreError(f"{self.place}: chunk {at}{what} is missing; mmip repair, or writing again, mends it")
+        return StoreError(f"{self.group}: chunk {at}{what} is missing; mmip repair, or writing again, mends it")
 
     def whole_header(self, at: Coordinates) -> ChunkHeader | None:
         """Header of a chunk whose record and stages belong together, by sizes and head crcs; or None."""
-        if self.place.size(RECORDS, at) is None:
+        if self.group.size(RECORDS, at) is None:
             return None
         try:
             header = self.header(at)
@@ -101,16 +101,16 @@ class ChunkStore:
 
     def discard(self, at: Coordinates) -> None:
         """Take back the record of a chunk, before its stages are written again."""
-        if self.place.size(RECORDS, at) is not None:
-            self.place.delete(RECORDS, at)
+        if self.group.size(RECORDS, at) is not None:
+            self.group.delete(RECORDS, at)
 
     @contextmanager
-    def naming(self, at: Coordinates) -> Iterator[None]:
+    def naming_chunk(self, at: Coordinates) -> Iterator[None]:
         """Put place and chunk before the message of a defect."""
         try:
             yield
         except (CorruptData, UnsupportedVersion) as error:
-            raise type(error)(f"{self.place}: chunk {at}: {error}") from error
+            raise type(error)(f"{self.group}: chunk {at}: {error}") from error
 
     def stage_bytes(self, at: Coordinates, header: TransformHeader) -> list[int]:
         """Bytes of the chunk in each stage array."""
@@ -123,8 +123,8 @@ class ChunkStore:
         """Whether a stage of a chunk is there and belongs to its record, by its size and its head's crc."""
         payload_bytes, crc = header.fields.stage_bytes[stage - 1], header.fields.stage_crcs[stage - 1]
         name = self.description.array_name(stage)
-        size = self.place.size(name, at)
-        start = None if size is None else self.place.read(name, at, (0, min(PREFIX_BOUND + 4, size)))
+        size = self.group.size(name, at)
+        start = None if size is None else self.group.read(name, at, (0, min(PREFIX_BOUND + 4, size)))
         if size is None or start is None:
             return False
         try:
@@ -134,7 +134,7 @@ class ChunkStore:
         head = stated_head_bytes(start[prefix:])
         if size != prefix + payload_bytes or not is_head_size(head, payload_bytes):
             return False
-        found = self.place.read(name, at, (prefix + head - 4, prefix + head))
+        found = self.group.read(name, at, (prefix + head - 4, prefix + head))
         return found is not None and int.from_bytes(found, "little") == crc
 
     def prefix_bytes(self, data: bytes, at: Coordinates, stage: int) -> int:

@@ -1,7 +1,7 @@
 """The report of a store: what `write_zarr` returns and `open_zarr(..).report` holds.
 
 Values: the attributes of a store in, JSON-safe dictionaries out. Implements no section of FORMAT.md.
-Guarantees the same keys for whole and unfinished stores; what is not known yet is None.
+Guarantees the same keys for whole and unfinished stores. A value that is not known yet is None.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mmip_gpu.errors import CorruptData, UnsupportedVersion
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import METHOD, loss_history
 from mmip_gpu.store.group.description import StoreDescription
-from mmip_gpu.store.group.metadata import fitting, is_number, misfit
+from mmip_gpu.store.group.metadata import is_number, kept_metadata, metadata_problem
 from mmip_gpu.store.group.records import Totals
 from mmip_gpu.version import __version__
 
@@ -24,7 +24,7 @@ __all__ = [
     "WRITING",
     "attributes_of",
     "check_report",
-    "described",
+    "description_of",
     "held_stages",
     "history_of",
     "report_of",
@@ -65,7 +65,7 @@ def attributes_of(
         "axes": _named_axes(source),
         "scale": _scale(source),
         "source": source.name,
-        "metadata": fitting(source.metadata),
+        "metadata": kept_metadata(source.metadata),
         "report": None if summary is None else dict(summary),
     }
 
@@ -119,7 +119,7 @@ def history_of(report: Mapping[str, Any], stages: int, scale: int) -> list[dict[
     return [*report["history"], entry]
 
 
-def described(place: object, attributes: Mapping[str, Any]) -> StoreDescription:
+def description_of(group: object, attributes: Mapping[str, Any]) -> StoreDescription:
     """Return the description in the attributes of a store; what stands beside it is as `attributes_of` writes it.
 
     Raises
@@ -131,35 +131,35 @@ def described(place: object, attributes: Mapping[str, Any]) -> StoreDescription:
     """
     version = attributes.get("format_version")
     if version != FORMAT_VERSION:
-        raise UnsupportedVersion(f"{place}: format version: expected {FORMAT_VERSION}, found {version}")
+        raise UnsupportedVersion(f"{group}: format version: expected {FORMAT_VERSION}, found {version}")
     try:
         description = StoreDescription.from_dict(attributes.get("description"))
     except CorruptData as error:
-        raise CorruptData(f"{place}: {error}") from error
+        raise CorruptData(f"{group}: {error}") from error
     job, mine = attributes.get("job"), description.to_dict()
     config = job.get("config") if isinstance(job, Mapping) else None
     if not (isinstance(job, Mapping) and isinstance(config, Mapping)):
-        raise CorruptData(f"{place}: store attributes: job out of range: {job!r}")
+        raise CorruptData(f"{group}: store attributes: job out of range: {job!r}")
     asked = [job.get(key) for key in _OF_THE_ARRAY] + [config.get(key) for key in _OF_THE_TARGET]
     if asked != [mine[key] for key in _OF_THE_ARRAY] + [mine["config"][key] for key in _OF_THE_TARGET]:
-        raise CorruptData(f"{place}: store attributes: the description is not that of its job")
+        raise CorruptData(f"{group}: store attributes: the description is not that of its job")
     rank = len(description.grid.layout.shape)
     axes, scale = attributes.get("axes"), attributes.get("scale")
     named = isinstance(axes, list) and len(axes) == rank and all(isinstance(axis, Mapping) for axis in axes)
     sized = scale is None or (isinstance(scale, list) and len(scale) == rank and all(map(is_number, scale)))
-    wrong = misfit(attributes.get("metadata")) if named and sized else f"axes={axes!r}, scale={scale!r}"
+    wrong = metadata_problem(attributes.get("metadata")) if named and sized else f"axes={axes!r}, scale={scale!r}"
     if wrong:
-        raise CorruptData(f"{place}: store attributes: out of range: {wrong}")
+        raise CorruptData(f"{group}: store attributes: out of range: {wrong}")
     return description
 
 
-def check_report(place: object, attributes: Mapping[str, Any], description: StoreDescription) -> None:
+def check_report(group: object, attributes: Mapping[str, Any], description: StoreDescription) -> None:
     """Raise CorruptData unless the report has the form of one; a store whose job did not end has none."""
     found = attributes.get("report")
     expected = Totals(description).report()
     is_due = found is not None or attributes.get("state") == COMPLETE
     if is_due and not (isinstance(found, Mapping) and all(_alike(k, v, found.get(k)) for k, v in expected.items())):
-        raise CorruptData(f"{place}: store attributes: the report is damaged; mmip repair makes it anew")
+        raise CorruptData(f"{group}: store attributes: the report is damaged; mmip repair makes it anew")
 
 
 def held_stages(attributes: Mapping[str, Any], description: StoreDescription) -> int:
@@ -214,6 +214,6 @@ def _scale(source: Source) -> list[float] | None:
 
 def _spacing(source: Source) -> list[float] | None:
     """Voxel size in mm on z, y, x; None unless all of it is known."""
-    spacing = fitting(source.metadata).get("spacing") or []
+    spacing = kept_metadata(source.metadata).get("spacing") or []
     known = len(spacing) == sum(a in "zyx" for a in source.axes) and None not in spacing
     return [float(size) for size in spacing] if known else None

@@ -1,8 +1,8 @@
-"""The place of a store: a Zarr group, its attribute `mmip`, its arrays and the bytes under their chunk keys.
+"""The Zarr group of a store: its attribute `mmip`, its arrays, and the bytes under their chunk keys.
 
 Values: a path or a Zarr store, bytes and JSON. Implements the group of FORMAT.md section 10 with Zarr's API.
-Guarantees that nothing is deleted that is not ours, and that every failure of the store arrives as StoreError
-with the place in its message. What the bytes mean is not known here.
+Guarantees that nothing is deleted that is not ours. Every failure of the store arrives as StoreError, whose message
+names the place. What the bytes mean is not known here.
 """
 
 from __future__ import annotations
@@ -10,25 +10,22 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import zarr
 from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
-from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
+from zarr.storage import LocalStore, StorePath
 
 from mmip_gpu._core import MAX_STAGES
-from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
+from mmip_gpu.errors import StoreError
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.group.grid import Coordinates
-from mmip_gpu.store.group.partial_files import clear_leftovers, names_in
+from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
+from mmip_gpu.store.group.store_path import open_store_path, path_name, store_errors
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -42,13 +39,10 @@ __all__ = [
     "CLAIM",
     "CORRECTIONS",
     "RECORDS",
-    "Place",
     "Request",
     "StageArray",
-    "opened_path",
-    "path_name",
+    "StoreGroup",
     "stage_name",
-    "storing",
 ]
 
 Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
@@ -75,19 +69,7 @@ def stage_name(stage: int) -> str:
     return f"stage_{stage}"
 
 
-@contextmanager
-def storing(what: str) -> Iterator[None]:
-    """Turn whatever a store raises into StoreError; `what` says what was tried."""
-    try:
-        yield
-    except (MmipError, MemoryError):
-        raise
-    except Exception as error:  # stores document no closed list of what they raise
-        detail = " ".join(str(error).split()) or "no detail given"
-        raise StoreError(f"{what}: {detail} ({type(error).__name__})") from error
-
-
-class Place:
+class StoreGroup:
     """A group of a Zarr store.
 
     Parameters
@@ -99,8 +81,8 @@ class Place:
     """
 
     def __init__(self, where: StoreLike | os.PathLike[str], *, read_only: bool) -> None:
-        with storing(f"{where}"):
-            self._root = opened_path(where, read_only)
+        with store_errors(f"{where}"):
+            self._root = open_store_path(where, read_only)
         self._is_own = not isinstance(where, StorePath | Store)
         self._arrays: dict[str, ZarrArray] = {}
 
@@ -118,7 +100,7 @@ class Place:
         store = self._root.store
         if isinstance(store, LocalStore) and not store.root.exists():  # which looking would make
             return None
-        with storing(f"{self}: cannot be read"):
+        with store_errors(f"{self}: cannot be read"):
             try:
                 found = self._group().attrs.get(ATTRIBUTE)
             except (FileNotFoundError, ValueError):  # no group, or metadata that zarr does not read
@@ -133,7 +115,7 @@ class Place:
 
     def set_attributes(self, value: Mapping[str, Any]) -> None:
         """Write the attribute `mmip`, making the group if there is none."""
-        with storing(f"{self}: its attributes cannot be written"):
+        with store_errors(f"{self}: its attributes cannot be written"):
             if self._holds_nothing():
                 zarr.create_group(self._root, zarr_format=3, attributes={ATTRIBUTE: dict(value)})
                 return
@@ -143,9 +125,9 @@ class Place:
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
         """Make the stage arrays and the records, those that are not there yet, before any task writes."""
-        clear_leftovers(self._root, CLAIM)
+        delete_partial_files(self._root, CLAIM)
         config: Any = {"write_empty_chunks": True}
-        with storing(f"{self}: its arrays cannot be made"):
+        with store_errors(f"{self}: its arrays cannot be made"):
             group = self._group()
             for array in arrays:
                 if array.name not in group:
@@ -177,7 +159,7 @@ class Place:
     def erase_arrays(self) -> None:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
         self._arrays.clear()
-        with storing(f"{self}: the earlier arrays cannot be deleted"):
+        with store_errors(f"{self}: the earlier arrays cannot be deleted"):
             found = self.names()
             for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, MAX_STAGES + 1))]:
                 if name in found:
@@ -186,7 +168,7 @@ class Place:
     def array(self, name: str) -> ZarrArray:
         """One of the group's arrays."""
         if name not in self._arrays:
-            with storing(f"{self}: the array {name} cannot be opened"):
+            with store_errors(f"{self}: the array {name} cannot be opened"):
                 found = zarr.open_array(self._root / name, mode=self._mode)
                 self._arrays[name] = found
         return self._arrays[name]
@@ -194,7 +176,7 @@ class Place:
     def read(self, name: str, at: Coordinates, byte_range: tuple[int, int] | None = None) -> bytes | None:
         """Bytes of a chunk, or some of them; None where it is absent."""
         request = None if byte_range is None else RangeByteRequest(*byte_range)
-        with storing(f"{self}: chunk {at}, {name} cannot be read"):
+        with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
             found = sync(self._key(name, at).get(default_buffer_prototype(), request))
             return None if found is None else found.to_bytes()
 
@@ -206,7 +188,7 @@ class Place:
 
         async def read(name: str, at: Coordinates, byte_range: tuple[int, int] | None) -> bytes | None:
             request = None if byte_range is None else RangeByteRequest(*byte_range)
-            with storing(f"{self}: chunk {at}, {name} cannot be read"):
+            with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
                 found = await self._key(name, at).get(prototype, request)
             if found is None or byte_range is None:
                 return None if found is None else found.to_bytes()
@@ -224,7 +206,7 @@ class Place:
     def size(self, name: str, at: Coordinates) -> int | None:
         """Bytes of a chunk; None where it is absent."""
         key = self._key(name, at)
-        with storing(f"{self}: chunk {at}, {name} cannot be read"):
+        with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
             try:
                 return sync(key.store.getsize(key.path))
             except FileNotFoundError:
@@ -233,18 +215,18 @@ class Place:
     def write(self, name: str, at: Coordinates, data: bytes) -> None:
         """Store the bytes of a chunk."""
         buffer = default_buffer_prototype().buffer.from_bytes(data)
-        with storing(f"{self}: chunk {at}, {name} cannot be written"):
+        with store_errors(f"{self}: chunk {at}, {name} cannot be written"):
             sync(self._key(name, at).set(buffer))
 
     def delete(self, name: str, at: Coordinates) -> None:
         """Remove a chunk."""
-        with storing(f"{self}: chunk {at}, {name} cannot be deleted"):
+        with store_errors(f"{self}: chunk {at}, {name} cannot be deleted"):
             sync(self._key(name, at).delete())
 
     def close(self) -> None:
         """End writing; a zip is a whole file from here on. A store that was handed in stays open."""
         if self._is_own:
-            with storing(f"{self}: it cannot be closed"):
+            with store_errors(f"{self}: it cannot be closed"):
                 self._root.store.close()
 
     @property
@@ -254,24 +236,24 @@ class Place:
 
     def read_key(self, key: str) -> bytes | None:
         """Bytes under a key of the group that is no chunk; None where it is absent."""
-        with storing(f"{self}: {key} cannot be read"):
+        with store_errors(f"{self}: {key} cannot be read"):
             found = sync((self._root / key).get(default_buffer_prototype()))
             return None if found is None else found.to_bytes()
 
     def write_key(self, key: str, data: bytes) -> None:
         """Store bytes under a key of the group that is no chunk."""
         buffer = default_buffer_prototype().buffer.from_bytes(data)
-        with storing(f"{self}: cannot be written"):
+        with store_errors(f"{self}: cannot be written"):
             sync((self._root / key).set(buffer))
 
     def delete_key(self, key: str) -> None:
         """Remove a key of the group that is no chunk."""
-        with storing(f"{self}: {key} cannot be deleted"):
+        with store_errors(f"{self}: {key} cannot be deleted"):
             sync((self._root / key).delete())
 
     def names(self) -> set[str]:
         """Arrays and other keys that the group holds now."""
-        with storing(f"{self}: cannot be listed"):
+        with store_errors(f"{self}: cannot be listed"):
             return sync(names_in(self._root))
 
     @property
@@ -291,33 +273,3 @@ class Place:
         metadata: Any = self.array(name).metadata
         key: str = metadata.encode_chunk_key((*at, 0)[: len(metadata.shape)])
         return self._root / name / key
-
-
-def path_name(path: StorePath) -> str:
-    """Name of a place in messages: a folder as it is."""
-    store = path.store
-    return str(store.root / path.path) if isinstance(store, LocalStore) else str(path)
-
-
-def opened_path(where: Any, read_only: bool) -> StorePath:
-    """Open a folder, a .zip, a URL or a store; what is written to need not be there."""
-    if isinstance(where, StorePath):
-        return where
-    if isinstance(where, Store):
-        return sync(StorePath.open(where, ""))
-    if isinstance(where, dict):
-        return StorePath(MemoryStore(where))
-    if isinstance(where, str) and where.startswith("file://"):
-        where = url2pathname(urlsplit(where).path)
-    if isinstance(where, str) and ("://" in where or "::" in where):
-        return StorePath(FsspecStore.from_url(where, read_only=read_only))
-    if not isinstance(where, str | os.PathLike):
-        raise InvalidArgument(f"path: expected a path or a zarr store, found {type(where).__name__}")
-    folder = Path(where).absolute()
-    if folder.suffix == ".zip" and not folder.is_dir() and (folder.exists() or not read_only):
-        return sync(StorePath.open(ZipStore(folder, mode="r" if read_only else "a", read_only=read_only), ""))
-    if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder}: expected a folder, found a file")
-    if read_only and not folder.exists():
-        raise StoreError(f"{folder} does not exist; expected a store of write_zarr")
-    return StorePath(LocalStore(folder, read_only=read_only))

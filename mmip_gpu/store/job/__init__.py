@@ -1,1 +1,1 @@
-"""What a writing job is made of: its plan, its tasks, their samples and classes."""
+"""A writing job: its arguments, its plan, its tasks, and their samples and classes."""

@@ -1,8 +1,8 @@
-"""One step for all chunks of a store that reaches a compression ratio: from probes first, then from whole passes.
+"""One step for all chunks of a store that reaches a compression ratio: on probes first, then in whole passes.
 
-Values: probes (samples and classes) and descriptions in; a plan or the next description out. Encoder side;
-implements no section of FORMAT.md. Guarantees that the ratio is never missed silently: passes end at the request or
-with InvalidArgument. The search is transform/planning/match_size.py's affair.
+Values: probes (samples and classes) and descriptions in; a plan or the next description out. Encoder side; implements
+no section of FORMAT.md. Guarantees that the ratio is never missed silently: passes end at the request or with
+InvalidArgument. transform/planning/match_size.py has the search.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from mmip_gpu.transform.planning.match_size import (
 )
 from mmip_gpu.transform.planning.trial import Trial
 
-__all__ = ["probed_ratio", "ratio_again"]
+__all__ = ["match_ratio", "next_ratio_pass"]
 
 _ATTEMPTS = 4  # passes that may aim for the tolerance; later ones take whatever reaches the ratio
 _SURE_FACTOR = 1.3
 
 
-def probed_ratio(plan: ChunkPlan, probes: Sequence[Trial], description: StoreDescription) -> ChunkPlan:
+def match_ratio(plan: ChunkPlan, probes: Sequence[Trial], description: StoreDescription) -> ChunkPlan:
     """Plan whose step reaches the ratio on the probes, each with its share of a record."""
     samples = sum(probe.array.size for probe in probes)
     raw_bytes = sum(probe.array.nbytes for probe in probes)
@@ -43,7 +43,7 @@ def probed_ratio(plan: ChunkPlan, probes: Sequence[Trial], description: StoreDes
     return search_ratio(plan, ratio)[0]
 
 
-def ratio_again(description: StoreDescription, totals: Totals, passes: list[RatioStep]) -> StoreDescription | None:
+def next_ratio_pass(description: StoreDescription, totals: Totals, passes: list[RatioStep]) -> StoreDescription | None:
     """What to write again with where a pass is off its ratio; None where it is not.
 
     `passes` holds the passes before, the lossy ones; this one is added.

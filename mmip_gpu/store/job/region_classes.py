@@ -1,8 +1,8 @@
 """Quality classes chunk by chunk, from a mask or a rule.
 
-Values: ``roi=`` of `write_zarr` in; uint8 classes of a region's voxels out; host memory.
-Encoder side of the class map (FORMAT.md section 8.1). Guarantees the classes that `mmip_gpu.encode` gives to
-the whole array; reads no more of mask and source than the region (all its channels, for a rule).
+Values: ``roi=`` of `write_zarr` in; uint8 classes of the voxels of a region out, in host memory.
+Encoder side of the class map (FORMAT.md section 8.1). Guarantees the classes that `mmip_gpu.encode` gives to the whole
+array. Of mask and source it reads no more than the region, for a rule with all its channels.
 """
 
 from __future__ import annotations

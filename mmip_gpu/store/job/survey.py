@@ -1,8 +1,8 @@
-"""What is looked for in a whole array before its first chunk is coded: range, histogram, a mask's classes.
+"""Surveys of a whole array before its first chunk is coded: its range, its histogram, the classes of a mask.
 
-Values: a Source, also one of a mask, in; integers out. Reads piece by piece, about 4 million samples at a time, here
-or wherever a Survey takes the pieces. Encoder side; implements no section of FORMAT.md. Guarantees results that do not
-depend on the pieces.
+Values: a Source, also one of a mask, in; integers out. A survey reads about 4 million samples at a time, here or
+wherever a Survey takes the blocks. Encoder side; implements no section of FORMAT.md. Guarantees results that do not
+depend on the blocks.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, MissingResource
 from mmip_gpu.sources import Source
-from mmip_gpu.store.group.grid import boxes, piece_lengths
+from mmip_gpu.store.group.grid import block_lengths, boxes
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import CLASS_MAX, RoiRule
 
-__all__ = ["Look", "Piece", "Survey", "mask_survey", "otsu_rule", "surveyed_here", "value_limits"]
+__all__ = ["Block", "Summary", "Survey", "mask_survey", "otsu_rule", "surveyed_here", "value_limits"]
 
 
-Piece: TypeAlias = tuple[tuple[int, ...], NDArray[Any]]
+Block: TypeAlias = tuple[tuple[int, ...], NDArray[Any]]
 """Where a piece of an array begins, and its samples."""
 
-Look: TypeAlias = Callable[[Iterable[Piece]], Any]
+Summary: TypeAlias = Callable[[Iterable[Block]], Any]
 """Sums up some pieces of an array: what it gives is small, pickles, and is summed up in any order."""
 
-Survey: TypeAlias = Callable[[Look, Source], Iterable[Any]]
+Survey: TypeAlias = Callable[[Summary, Source], Iterable[Any]]
 """Calls a Look for all pieces of a source, a few or one at a time: here, or on the workers of a cluster."""
 
 
-def surveyed_here(look: Look, source: Source) -> Iterator[Any]:
+def surveyed_here(summarize: Summary, source: Source) -> Iterator[Any]:
     """Survey on this thread."""
-    for region in boxes(source.shape, piece_lengths(_layout(source))):
-        yield look([(tuple(s.start for s in region), source.read(region))])
+    for region in boxes(source.shape, block_lengths(_layout(source))):
+        yield summarize([(tuple(s.start for s in region), source.read(region))])
 
 
 def value_limits(source: Source, survey: Survey = surveyed_here) -> tuple[float, float]:
@@ -90,16 +90,16 @@ def mask_survey(mask: Source, survey: Survey = surveyed_here) -> tuple[int, str]
     return highest, f"{total:016x}"
 
 
-def _limits(pieces: Iterable[Piece]) -> tuple[float, float] | None:
+def _limits(blocks: Iterable[Block]) -> tuple[float, float] | None:
     """(minimum, maximum) of pieces; None of none."""
-    found = [(part.min().item(), part.max().item()) for _, part in pieces if part.size]
+    found = [(part.min().item(), part.max().item()) for _, part in blocks if part.size]
     return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
-def _histogram(pieces: Iterable[Piece]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _histogram(blocks: Iterable[Block]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """(values, how often each is found) of pieces of integers."""
     counts, low, dtype = np.zeros(0, np.int64), 0, np.dtype(np.int64)
-    for _, part in pieces:
+    for _, part in blocks:
         dtype = part.dtype.newbyteorder("=")
         info = np.iinfo(dtype)
         low, size = int(info.min), int(info.max) - int(info.min) + 1
@@ -109,10 +109,10 @@ def _histogram(pieces: Iterable[Piece]) -> tuple[NDArray[Any], NDArray[np.int64]
     return (values + low).astype(dtype), counts[values]
 
 
-def _classes(pieces: Iterable[Piece]) -> tuple[int, int, int]:
+def _classes(blocks: Iterable[Block]) -> tuple[int, int, int]:
     """(minimum, maximum, checksum) of pieces of a mask: the sum of all voxels, each times a number for its place."""
     lowest, highest, total = 0, 0, 0
-    for start, part in pieces:
+    for start, part in blocks:
         if not part.size:
             continue
         lowest, highest = min(lowest, int(part.min())), max(highest, int(part.max()))

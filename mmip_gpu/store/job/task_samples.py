@@ -1,7 +1,7 @@
-"""Samples and masks that come with a task: what a chunk is coded from, and sources that hold no more than that.
+"""Samples and masks that come with a task, and the sources that hold no more than these.
 
-Values: a chunk grid and a Source of the array or of its mask in; boxes, and a Source of the samples of some, out.
-Implements no section of FORMAT.md. Guarantees the samples of the whole Source.
+Values: a chunk grid, and a Source of the array or of its mask, in; the box that a chunk needs, and a Source of its
+samples, out. Implements no section of FORMAT.md. Guarantees the samples of the whole Source.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from mmip_gpu.sources.arrays import on_host
 from mmip_gpu.store.group.grid import ChunkGrid, Coordinates, Region
 from mmip_gpu.store.job.job import Job
 
-__all__ = ["Boxes", "Given", "given_boxes"]
+__all__ = ["SourceBoxes", "TaskSamples", "task_boxes"]
 
 
 @dataclass(frozen=True)
-class Boxes:
+class SourceBoxes:
     """A source, cut as the chunks are; `is_joined`: with all channels in one box."""
 
     source: Source
@@ -46,7 +46,7 @@ class Boxes:
 
 
 @dataclass(frozen=True)
-class Given:
+class TaskSamples:
     """Samples that came with a task, of a part of its source that begins at `start`."""
 
     start: tuple[int, ...]
@@ -62,9 +62,9 @@ class Given:
         return replace(source, reader=read)
 
 
-def given_boxes(grid: ChunkGrid, job: Job) -> dict[str, Boxes]:
+def task_boxes(grid: ChunkGrid, job: Job) -> dict[str, SourceBoxes]:
     """What the chunks of a job are coded from: `samples`, and `mask` where there is one."""
-    found = {"samples": Boxes(job.source, grid, job.classes.rule is not None)}  # a rule looks at all channels
+    found = {"samples": SourceBoxes(job.source, grid, job.classes.rule is not None)}  # a rule looks at all channels
     if job.classes.mask is not None:
-        found["mask"] = Boxes(job.classes.mask, grid, True)
+        found["mask"] = SourceBoxes(job.classes.mask, grid, True)
     return found

@@ -1,7 +1,8 @@
-"""What is done with one chunk of a store: written, checked or repaired, in this process or in any other.
+"""The tasks of one chunk of a store: it is written, checked or repaired, in this process or in any other.
 
-Values: chunk coordinates in; what the chunk turned out to be. Tasks pickle, so that a cluster runs the same code as
-threads do. Guarantees that a task writes only while its job holds the claim of the store, stages first, record last.
+Values: chunk coordinates in; the header of the chunk, or what is wrong with it, out. Tasks pickle, so that a cluster
+runs the same code as threads do. Guarantees that a task writes only while its job holds the claim of the store, stages
+first, the record last.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore
 from mmip_gpu.store.group.zarr_group import RECORDS
 from mmip_gpu.store.job.job import Job
-from mmip_gpu.store.job.task_samples import Given
+from mmip_gpu.store.job.task_samples import TaskSamples
 
-__all__ = ["CheckChunk", "Checked", "RepairChunk", "Runner", "Task", "WholeChunk", "WriteChunk"]
+__all__ = ["CheckChunk", "CheckedChunk", "RepairChunk", "Runner", "Task", "WholeChunk", "WriteChunk"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class WriteChunk:
         """Code the chunk."""
         return self.job.code(self.store.description, at)
 
-    def given(self, **found: Given) -> WriteChunk:
+    def with_samples(self, **found: TaskSamples) -> WriteChunk:
         """Return the task of chunks whose `samples` or `mask` came with it."""
         job = self.job
         if "samples" in found:
@@ -81,7 +82,7 @@ class WholeChunk:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedChunk:
     """What a chunk is: whole, with its header; or missing or damaged, with what is wrong."""
 
     header: ChunkHeader | None
@@ -96,21 +97,21 @@ class CheckChunk:
     store: ChunkStore
     stages: int | None = None
 
-    def __call__(self, at: Coordinates) -> Checked:
+    def __call__(self, at: Coordinates) -> CheckedChunk:
         """Say what the chunk is."""
-        place, description = self.store.place, self.store.description
+        group, description = self.store.group, self.store.description
         stages = self.stages or description.stage_count
         names = [RECORDS, *(description.array_name(stage + 1) for stage in range(stages))]
-        absent = [name for name in names if place.size(name, at) is None]
+        absent = [name for name in names if group.size(name, at) is None]
         if absent:
-            return Checked(None, "missing", f"{', '.join(absent)} not found")
+            return CheckedChunk(None, "missing", f"{', '.join(absent)} not found")
         try:
             header = self.store.header(at)
-            with self.store.naming(at):
+            with self.store.naming_chunk(at):
                 codec_of(header).decode(header, self.store.part_reader(at), Wanted(stages), Limits())
         except (CorruptData, UnsupportedVersion) as error:
-            return Checked(None, "damaged", str(error).removeprefix(f"{place}: chunk {at}: "))
-        return Checked(header)
+            return CheckedChunk(None, "damaged", str(error).removeprefix(f"{group}: chunk {at}: "))
+        return CheckedChunk(header)
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,9 @@ class RepairChunk:
         """The store that is repaired."""
         return self.write.store
 
-    def given(self, **found: Given) -> RepairChunk:
+    def with_samples(self, **found: TaskSamples) -> RepairChunk:
         """Return the task of chunks whose samples or mask came with it."""
-        return replace(self, write=self.write.given(**found))
+        return replace(self, write=self.write.with_samples(**found))
 
     def __call__(self, at: Coordinates) -> TransformHeader:
         """Recode the chunk.
@@ -143,7 +144,7 @@ class RepairChunk:
             before = None
         if before is not None and before != encoded.header:
             raise StoreError(
-                f"{store.place}: chunk {at}: recoding gives another than its record tells of: the source or the "
+                f"{store.group}: chunk {at}: recoding gives another than its record tells of: the source or the "
                 "encoder differs"
             )
         self.write.claim.check()

@@ -1,1 +1,1 @@
-"""Reading: lazy arrays of stages, and the byte ranges that a region needs."""
+"""Reading a store: lazy arrays of its stages, and the byte ranges that a region needs."""

@@ -1,8 +1,8 @@
-"""What a region needs of a chunk, fetched in as few requests and bytes as the store allows, and kept for the next time.
+"""Reader of the chunks of a store: it fetches what a region needs, in few requests and bytes, and keeps it.
 
-Values: chunk coordinates and regions in; the header, and what reads parts of payloads, out.
-Implements FORMAT.md section 6 (head, index, groups) for readers by byte ranges. Guarantees that of a large stage only
-its head and the groups of sub-streams that the region touches are read, and that kept bytes have a limit.
+Values: chunk coordinates and regions in; the header, and a function that reads parts of payloads, out. Implements
+FORMAT.md section 6 (head, index, groups) for readers by byte ranges. Guarantees that of a large stage only its head
+and the groups of sub-streams that the region touches are read. The bytes that are kept have a limit.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from mmip_gpu.store.group.zarr_group import RECORDS, Request
 from mmip_gpu.transform.extent import needed_stages
 from mmip_gpu.transform.groups import groups_of_region, read_groups
 
-__all__ = ["ChunkReader", "KeptBytes", "check_stage"]
+__all__ = ["ByteCache", "ChunkReader", "check_stage"]
 
 START_BYTES = 2**14  # of a stage, read first where a region needs a part: prefix and head, or all of a small stage
 
 
-class KeptBytes:
+class ByteCache:
     """Bytes by key, the least used ones dropped above a limit; empty after pickling. Keys are strings or tuples.
 
     Examples
     --------
-    >>> kept = KeptBytes(4)
-    >>> kept["a"], kept["b"] = b"12", b"345"
-    >>> kept.get("a"), kept.get("b")
+    >>> cache = ByteCache(4)
+    >>> cache["a"], cache["b"] = b"12", b"345"
+    >>> cache.get("a"), cache.get("b")
     (None, b'345')
     """
 
@@ -70,8 +70,8 @@ class KeptBytes:
             for key in [key for key in self._held if key[0] == at]:
                 self._size -= len(self._held.pop(key))
 
-    def __reduce__(self) -> tuple[type[KeptBytes], tuple[int]]:
-        return KeptBytes, (self._limit,)
+    def __reduce__(self) -> tuple[type[ByteCache], tuple[int]]:
+        return ByteCache, (self._limit,)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class ChunkReader:
     """Reads what regions need of the chunks of a store; keeps what it has read."""
 
     store: ChunkStore
-    kept: KeptBytes
+    cache: ByteCache
 
     def opened(self, at: Coordinates, wanted: Wanted) -> tuple[TransformHeader, ReadPart]:
         """Header of a chunk, and what reads parts of its payloads; of those the bytes that are not wanted are zero.
@@ -99,13 +99,13 @@ class ChunkReader:
         header = self.store.parsed(at, record)
         held = []
         for stage, (start, size) in enumerate(zip(starts, header.payload_sizes, strict=False), 1):
-            with self.store.naming(at):
+            with self.store.naming_chunk(at):
                 prefix = self.store.prefix_bytes(start, at, stage)
             is_all = is_whole or len(start) < START_BYTES or len(start) >= prefix + size
             held.append(_Stage(at, stage, prefix, memoryview(start)[prefix:], None if is_all else _zeros(size)))
         is_last = all(part.sparse is None for part in held)
         while not is_last:
-            with self.store.naming(at):
+            with self.store.naming_chunk(at):
                 spans, is_last = codec.extent(header, lambda stage, *span: held[stage - 1].held_part(*span), wanted)
             for part in held:
                 self._fetch(part, [(first, end) for stage, first, end in spans if stage == part.number])
@@ -114,16 +114,16 @@ class ChunkReader:
     def _starts(self, at: Coordinates, stages: int, *, is_whole: bool) -> list[bytes]:
         """The record, and of each stage all, or what may be its first START_BYTES."""
         names = [RECORDS, *(self.store.description.array_name(stage) for stage in range(1, stages + 1))]
-        found = [self.kept.get((at, name)) or (None if is_whole else self.kept.get((at, name, 0))) for name in names]
+        found = [self.cache.get((at, name)) or (None if is_whole else self.cache.get((at, name, 0))) for name in names]
         missing = [index for index, data in enumerate(found) if data is None]
         requests: list[Request] = [
             (names[index], at, None if is_whole or index == 0 else (0, START_BYTES)) for index in missing
         ]
-        for index, data in zip(missing, self.store.place.read_many(requests), strict=True):
+        for index, data in zip(missing, self.store.group.read_many(requests), strict=True):
             if data is None:
                 raise self.store.missing(at, index)
             is_all = is_whole or index == 0 or len(data) < START_BYTES
-            self.kept[(at, names[index]) if is_all else (at, names[index], 0)] = data
+            self.cache[(at, names[index]) if is_all else (at, names[index], 0)] = data
             found[index] = data
         return [data for data in found if data is not None]
 
@@ -134,26 +134,26 @@ class ChunkReader:
         name = self.store.description.array_name(stage.number)
         missing = []
         for span in spans:
-            kept = self.kept.get((stage.at, name, span))
-            if kept is not None:
-                stage.sparse.put(span, kept)
+            cached = self.cache.get((stage.at, name, span))
+            if cached is not None:
+                stage.sparse.put(span, cached)
             elif stage.held_part(*span) is None:
                 missing.append(span)
         runs = joined(missing)
         for run, data in zip(runs, self._ranges(stage, runs), strict=True):
             stage.sparse.put(run, data)
         for first, end in missing:
-            self.kept[stage.at, name, (first, end)] = bytes(stage.data[first:end])
+            self.cache[stage.at, name, (first, end)] = bytes(stage.data[first:end])
 
     def _ranges(self, stage: _Stage, ranges: Sequence[Span]) -> list[bytes]:
         """Ranges of a payload, each as long as it was asked for."""
         name = self.store.description.array_name(stage.number)
         requests: list[Request] = [(name, stage.at, (stage.prefix + a, stage.prefix + b)) for a, b in ranges]
         found = []
-        for (first, end), data in zip(ranges, self.store.place.read_many(requests), strict=True):
+        for (first, end), data in zip(ranges, self.store.group.read_many(requests), strict=True):
             held = 0 if data is None else len(data)
             if data is None or held != end - first:
-                with self.store.naming(stage.at):
+                with self.store.naming_chunk(stage.at):
                     raise TruncatedData(f"stage {stage.number}: expected {end - first} bytes at {first}, found {held}")
             found.append(data)
         return found

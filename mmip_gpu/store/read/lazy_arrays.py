@@ -1,7 +1,7 @@
-"""Lazy arrays as other packages have them, and where their samples lie: dask, xarray, voxel sizes and first centres.
+"""Lazy arrays as other packages have them: dask and xarray, with voxel sizes and centres.
 
-Values: a ProgressiveArray in; lazy arrays out, and lengths: in millimetres, or in samples where no size is known.
-Implements FORMAT.md section 5.1 (a sample of a scale stands for a window of samples). Decodes nothing.
+Values: a ProgressiveArray in; lazy arrays, and lengths in millimetres (in samples where no size is known), out.
+Implements FORMAT.md section 5.1 (a sample of a scale stands for a window of samples). It decodes nothing.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmip_gpu.errors import MissingResource
+from mmip_gpu.volume.axes import shrinking_axes
 
 if TYPE_CHECKING:
-    from mmip_gpu.store.read.read import ProgressiveArray
+    from mmip_gpu.store.read.progressive_array import ProgressiveArray
 
-__all__ = ["AxisPlace", "axis_places", "dask_array", "data_array", "shrinking_axes"]
+__all__ = ["AxisSampling", "axis_samplings", "dask_array", "data_array"]
 
 
 @dataclass(frozen=True)
-class AxisPlace:
+class AxisSampling:
     """Samples of an axis are `size` apart, the first one's centre is at `start`; `unit` is None where none is known."""
 
     letter: str
@@ -29,7 +30,7 @@ class AxisPlace:
     unit: str | None
 
 
-def axis_places(volume: ProgressiveArray) -> list[AxisPlace]:
+def axis_samplings(volume: ProgressiveArray) -> list[AxisSampling]:
     """Place the samples of every axis.
 
     Examples
@@ -37,23 +38,18 @@ def axis_places(volume: ProgressiveArray) -> list[AxisPlace]:
     >>> import mmip_gpu as mmip
     >>> store = {}
     >>> _ = mmip.write_zarr("phantom2d", store, quality=10)
-    >>> axis_places(mmip.open_zarr(store, scale=4))[1]
-    AxisPlace(letter='x', size=4.0, start=1.5, unit=None)
+    >>> axis_samplings(mmip.open_zarr(store, scale=4))[1]
+    AxisSampling(letter='x', size=4.0, start=1.5, unit=None)
     """
     metadata = volume.metadata
     sizes = map(float, metadata["scale"] or [1.0] * volume.ndim)
     units = [axis.get("unit") for axis in metadata["axes"]]
-    letters = shrinking_axes(volume)
-    places = []
+    letters = shrinking_axes(volume.report["plan"]["cell_depth"])
+    samplings = []
     for letter, size, unit in zip(volume.axes, sizes, units, strict=True):
         factor = volume.scale if letter in letters else 1
-        places.append(AxisPlace(letter, size * factor, size * (factor - 1) / 2, unit))
-    return places
-
-
-def shrinking_axes(volume: ProgressiveArray) -> str:
-    """Letters of the axes that a scale reduces."""
-    return "zyx" if volume.report["plan"]["cell_depth"] == 8 else "yx"
+        samplings.append(AxisSampling(letter, size * factor, size * (factor - 1) / 2, unit))
+    return samplings
 
 
 def dask_array(volume: ProgressiveArray) -> Any:
@@ -86,13 +82,13 @@ def data_array(volume: ProgressiveArray) -> Any:
     except ImportError:
         raise MissingResource("xarray() needs the package xarray: pip install 'mmip-gpu[dask]'") from None
     coordinates = {
-        place.letter: (
-            place.letter,
-            place.start + place.size * np.arange(length),
-            {"units": place.unit} if place.unit else {},
+        sampling.letter: (
+            sampling.letter,
+            sampling.start + sampling.size * np.arange(length),
+            {"units": sampling.unit} if sampling.unit else {},
         )
-        for place, length in zip(axis_places(volume), volume.shape, strict=True)
-        if place.letter in "zyx"
+        for sampling, length in zip(axis_samplings(volume), volume.shape, strict=True)
+        if sampling.letter in "zyx"
     }
     attributes = {"stages": volume.stages, "scale": volume.scale, "report": volume.report}
     return DataArray(volume.dask(), coordinates, list(volume.axes), name=volume.place_name, attrs=attributes)

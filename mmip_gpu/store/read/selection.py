@@ -1,8 +1,8 @@
-"""NumPy's basic indexing as a region to read and what to do with it afterwards.
+"""NumPy's basic indexing: as a region to read, and an index for the array that was read.
 
-Values: the argument of ``[...]`` and a shape in; slices of step 1, and an index for what they gave, out.
-Implements no section of FORMAT.md. Guarantees that ``array[region][index]`` equals ``array[key]`` and that
-the region is the smallest box that holds the selection.
+Values: the argument of ``[...]`` and a shape in; slices of step 1, and an index, out. Implements no section of
+FORMAT.md. Guarantees that ``array[region][index]`` equals ``array[key]``, and that the region is the smallest box that
+holds the selection.
 """
 
 from __future__ import annotations

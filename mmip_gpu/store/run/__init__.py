@@ -1,1 +1,1 @@
-"""Who runs tasks: threads, a device, a cluster."""
+"""Runners of tasks: threads, a device, a cluster."""

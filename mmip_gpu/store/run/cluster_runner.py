@@ -1,9 +1,9 @@
-"""Tasks on the workers of a Dask cluster.
+"""Runner of tasks on the workers of a Dask cluster.
 
 Values: a client in; a Runner out, which is called as the one with threads is.
-Guarantees tasks of a few kilobytes, at most two for each thread of the workers under way (more wait here, as
-coordinates), that a task whose worker died runs on another, and that a chunk that fails does not keep the others
-from being done. What a task does is tasks.py's affair.
+Guarantees tasks of a few kilobytes. For each thread of the workers at most two are under way; more wait here, as
+coordinates. A task whose worker died runs on another, and a chunk that fails does not keep the others from being done.
+store/job/tasks.py says what a task does.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.errors import MmipError, StoreError
 from mmip_gpu.store.group.grid import Coordinates
-from mmip_gpu.store.job.task_samples import Boxes, Given, given_boxes
+from mmip_gpu.store.job.task_samples import SourceBoxes, TaskSamples, task_boxes
 from mmip_gpu.store.job.tasks import CheckChunk, Task, WholeChunk, WriteChunk
 from mmip_gpu.store.run.dask_blocks import DaskBoxes, groups_by_block
-from mmip_gpu.store.run.pickling import opened, packed
+from mmip_gpu.store.run.pickling import pickled, unpickled
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -110,10 +110,10 @@ class ClusterRunner:
         waiting = submit.groups(items)
         pending: dict[Future, Sequence[Any]] = {}
         finished: Any = as_completed(with_results=True, raise_errors=False, loop=self.client.loop)
-        room = _Room(self.client)
+        limit = _TaskLimit(self.client)
         try:
             while True:
-                while len(pending) < room.tasks() and len(failures) < _MOST_FAILURES:
+                while len(pending) < limit.tasks() and len(failures) < _MOST_FAILURES:
                     group = next(waiting, None)
                     if group is None:
                         break
@@ -142,7 +142,7 @@ class ClusterRunner:
                 self.client.cancel(list(pending))
 
 
-class _Room:
+class _TaskLimit:
     """How many tasks may be under way: by the threads of the workers, which come and go."""
 
     def __init__(self, client: Client) -> None:
@@ -159,7 +159,7 @@ class _ChunkTasks:
     """Sends groups of chunks to workers: a task that is packed once, and the samples of Dask arrays by their keys."""
 
     def __init__(self, client: Client, task: Task, on_device: bool) -> None:
-        self._client, self._data, self._on_device = client, packed(task), on_device
+        self._client, self._data, self._on_device = client, pickled(task), on_device
         verb = type(task).__name__.removesuffix("Chunk").lower()
         self._name = f"mmip-{verb}-{uuid.uuid4().hex}"
         self._lazy = {kind: DaskBoxes(boxes) for kind, boxes in _lazy_boxes(task).items()}
@@ -180,21 +180,21 @@ class _ChunkTasks:
             return self._client.submit(_run, self._data, self._on_device, list(group), key=name, pure=False)
         from dask import delayed
 
-        given = {kind: boxes.lazy(group[0]) for kind, boxes in self._lazy.items()}
-        starts = {kind: start for kind, (start, _) in given.items()}
-        samples = {kind: block for kind, (_, block) in given.items()}
+        lazy_samples = {kind: boxes.lazy(group[0]) for kind, boxes in self._lazy.items()}
+        starts = {kind: start for kind, (start, _) in lazy_samples.items()}
+        samples = {kind: block for kind, (_, block) in lazy_samples.items()}
         run = delayed(_run, pure=False)
         lazy = run(self._data, self._on_device, list(group), starts, dask_key_name=name, **samples)
         found: Future = self._client.compute(lazy, optimize_graph=False)
         return found
 
 
-def _lazy_boxes(task: Task) -> dict[str, Boxes]:
+def _lazy_boxes(task: Task) -> dict[str, SourceBoxes]:
     """Those of the task's source and mask that are Dask arrays."""
     if isinstance(task, CheckChunk | WholeChunk):
         return {}
     job = task.job if isinstance(task, WriteChunk) else task.write.job
-    found = given_boxes(task.store.description.grid, job)
+    found = task_boxes(task.store.description.grid, job)
     return {kind: boxes for kind, boxes in found.items() if hasattr(boxes.source.origin, "__dask_graph__")}
 
 
@@ -223,9 +223,9 @@ def _run(
     from distributed import get_worker
 
     started = time.perf_counter()
-    task: Any = opened(data)
+    task: Any = unpickled(data)
     if starts:
-        task = task.given(**{kind: Given(starts[kind], found) for kind, found in samples.items()})
+        task = task.with_samples(**{kind: TaskSamples(starts[kind], found) for kind, found in samples.items()})
     results = _on_device(task, group) if on_device else {}
     outcomes: list[Outcome] = [(at, result, None) for at, result in results.items()]
     for at in group:

@@ -1,8 +1,8 @@
-"""The blocks of Dask arrays on their way to the chunks that need them: by their keys, computed as rarely as can be.
+"""The blocks of Dask arrays that chunks need: they are sent by their keys, and computed as rarely as can be.
 
-Values: a Dask array as source or mask of a job and chunk coordinates in; groups of chunks, each with the keys that its
-task needs, out. Implements no section of FORMAT.md. Guarantees graphs of what a task needs and no more, and that the
-chunks that a block holds come from computing it once, unless they are too many for a task.
+Values: a Dask array, as source or mask of a job, and chunk coordinates in; groups of chunks, each with the keys that
+its task needs, out. Implements no section of FORMAT.md. Guarantees graphs of what a task needs and no more. The chunks
+that a block holds come from computing it once, unless they are too many for a task.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from math import prod
 from typing import Any
 
 from mmip_gpu.store.group.grid import Coordinates
-from mmip_gpu.store.job.task_samples import Boxes
+from mmip_gpu.store.job.task_samples import SourceBoxes
 
 __all__ = ["DaskBoxes", "block_of", "groups_by_block"]
 
@@ -26,24 +26,24 @@ _HEAVY = 2.0  # times that the samples of an array may be computed without a war
 class DaskBoxes:
     """The boxes of a Dask array that chunks are coded from: in blocks of its own, or cut out of several."""
 
-    def __init__(self, boxes: Boxes) -> None:
+    def __init__(self, boxes: SourceBoxes) -> None:
         self._boxes, self._array = boxes, boxes.source.origin
         self._borders = [(0, *accumulate(lengths)) for lengths in self._array.chunks]
         self._own = _Keys(self._array)
 
-    def holder(self, at: Coordinates) -> tuple[int, ...] | None:
+    def block_index(self, at: Coordinates) -> tuple[int, ...] | None:
         """Index of the block that holds all that a chunk needs; None where that lies in several."""
-        first, last = self._touched(at)
+        first, last = self._block_range(at)
         return first if first == last else None
 
     def cost(self, at: Coordinates) -> int:
         """Samples of all blocks that a chunk needs something of."""
-        touched = zip(self._borders, *self._touched(at), strict=True)
+        touched = zip(self._borders, *self._block_range(at), strict=True)
         return prod(borders[last + 1] - borders[first] for borders, first, last in touched)
 
     def lazy(self, at: Coordinates) -> tuple[tuple[int, ...], Any]:
         """Where what a chunk is coded from begins, and its samples: of the block that holds it, or cut out."""
-        held = self.holder(at)
+        held = self.block_index(at)
         if held is not None:
             start = tuple(borders[i] for borders, i in zip(self._borders, held, strict=True))
             return start, self._own.block(held)
@@ -61,7 +61,7 @@ class DaskBoxes:
                 stacklevel=2,
             )
 
-    def _touched(self, at: Coordinates) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _block_range(self, at: Coordinates) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Indices of the first and the last block of what a chunk is coded from."""
         parts = list(zip(self._borders, self._boxes.region(at), strict=True))
         return (
@@ -100,8 +100,8 @@ def groups_by_block(
     """Put chunks together that the same blocks hold, `most` of them at most; others come one by one."""
     groups: dict[Any, list[Coordinates]] = {}
     for at in items:
-        holders = tuple(boxes.holder(at) for boxes in arrays.values())
-        groups.setdefault(at if None in holders else (holders,), []).append(at)
+        block_indices = tuple(boxes.block_index(at) for boxes in arrays.values())
+        groups.setdefault(at if None in block_indices else (block_indices,), []).append(at)
     parts = [group[i : i + most] for group in groups.values() for i in range(0, len(group), most)]
     for boxes in arrays.values():
         boxes.warn_if_heavy(sum(boxes.cost(part[0]) for part in parts))

@@ -1,8 +1,8 @@
-"""Chunks of a store coded in batches on a device, by the plan of the job.
+"""Runner that codes the chunks of a store in batches on a device, by the plan of the job.
 
-Values: a task and chunk coordinates in; what the task gives for each chunk out. Runs beside threads and clusters
-(store/run/runners.py). Guarantees the chunks that they write, byte for byte. Several batches are under way, each on its
-own stream, at most as large as the device's memory allows; where that is short a batch is halved, down to a chunk,
+Values: a task and chunk coordinates in; what the task gives for each chunk out. It stands beside threads and clusters
+(store/run/runners.py). Guarantees the chunks that they write, byte for byte. Several batches are under way, each on
+its own stream, at most as large as the device's memory allows. Where that is short a batch is halved, down to a chunk,
 which then is coded on the CPU, with a warning. Chunks of a plan that the kernels do not encode are coded on threads.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.device.encode.arrays import SAMPLE_BYTES
 from mmip_gpu.device.encode.batch import refusal
-from mmip_gpu.device.encode.trial_samples import DeviceSamples, encoded_together
+from mmip_gpu.device.encode.trial_samples import DeviceSamples, encode_together
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Executor
@@ -93,11 +93,11 @@ def _write_batch(
 ) -> list[tuple[Coordinates, TransformHeader]]:
     """Read chunks, code them together and write them."""
     description = task.store.description
-    given = [task.job.read(description.grid.region(at)) for at in batch]
-    held = iter(lane.upload([array for pair in given for array in pair if array is not None]))
-    samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in given]
-    encoded = encoded_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
+    originals = [task.job.read(description.grid.region(at)) for at in batch]
+    held = iter(lane.upload([array for pair in originals for array in pair if array is not None]))
+    samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in originals]
+    encoded = encode_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
     return [
         (at, task.write(at, with_origin(chunk, *origin)))
-        for at, chunk, origin in zip(batch, encoded, given, strict=True)
+        for at, chunk, origin in zip(batch, encoded, originals, strict=True)
     ]

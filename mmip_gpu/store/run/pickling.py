@@ -1,8 +1,8 @@
 """Tasks on their way to other processes: a few kilobytes that say where the data is, never the data.
 
-Values: a task on one side, bytes on the other. Home: the process of the job, then every worker, which opens sources
-and stores itself. Guarantees that arrays of more than 1 MiB and stores in memory are refused instead of sent, and
-that a worker that finds other data under a source's name than the job did says so.
+Values: a task on one side, bytes on the other. They go from the process of the job to every worker, which opens sources
+and stores itself. Guarantees that arrays of more than 1 MiB and stores in memory are refused instead of sent. A worker
+that finds other data under a source's name than the job did says so.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store.group.grid import Region
 from mmip_gpu.version import __version__
 
-__all__ = ["opened", "packed"]
+__all__ = ["pickled", "unpickled"]
 
 _MOST_BYTES = 2**20
 _opening = threading.Lock()
 
 
-def packed(value: Any) -> bytes:
-    """Bytes of a task, or of what it needs, of which `opened` makes it elsewhere.
+def pickled(value: Any) -> bytes:
+    """Bytes of a task, or of what it needs, of which `unpickled` makes it elsewhere.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def packed(value: Any) -> bytes:
     return __version__.encode() + b"\n" + buffer.getvalue()
 
 
-def opened(data: bytes) -> Any:
+def unpickled(data: bytes) -> Any:
     """Make a task, or what it needs, of its bytes, once in this process.
 
     Raises

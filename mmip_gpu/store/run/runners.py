@@ -1,6 +1,7 @@
-"""How the tasks of a job run: on threads of this process, on a device or on a cluster, and how far they are.
+"""Choice of a runner: threads of this process, a device or a cluster; and a bar that shows how far it is.
 
-Values: a number of threads or what leads to a cluster in; a Runner out. Guarantees that both call the same tasks.
+Values: a number of threads, a device, or what leads to a cluster in; a Runner out. Guarantees that all call the same
+tasks.
 """
 
 from __future__ import annotations

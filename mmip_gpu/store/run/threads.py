@@ -1,4 +1,4 @@
-"""Tasks on threads of this process."""
+"""Runner of tasks on threads of this process."""
 
 from __future__ import annotations
 

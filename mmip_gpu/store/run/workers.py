@@ -1,4 +1,4 @@
-"""The workers of a Dask cluster: how they are found, and what they have to be.
+"""The workers of a Dask cluster: how they are found, and which version of the package they need.
 
 Values: a client, an address or a number of local workers in; a client out. Implements no section of FORMAT.md.
 Guarantees that workers without this version of the package are named before anything is written.

@@ -1,9 +1,9 @@
 """Writing a store as an OME-Zarr pyramid that any viewer opens, chunk by chunk, resumable.
 
 Values: a store and a place in; a Zarr group of NGFF 0.5 with one array a scale out. Guarantees memory for `threads`
-chunks, that means are made of chunks as they are written, that chunks which are there are not made again, and that
-the metadata which make a group an image are written last: what was interrupted is no image yet. What the levels hold
-is store/views/pyramid.py's affair.
+chunks. Means are made of chunks as they were written, and chunks that are there are not made again. The metadata that
+make a group an image are written last: an export that was interrupted is no image yet. store/views/pyramid.py says what
+the levels hold.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.claim import claimed
-from mmip_gpu.store.group.partial_files import clear_leftovers, names_in
-from mmip_gpu.store.group.zarr_group import CLAIM, Place, opened_path, path_name, storing
+from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
+from mmip_gpu.store.group.store_path import open_store_path, path_name, store_errors
+from mmip_gpu.store.group.zarr_group import CLAIM, StoreGroup
 from mmip_gpu.store.run.runners import progress_bar, running
 from mmip_gpu.store.views.levels import ChunkIndex, ScaledLevel
 from mmip_gpu.store.views.pyramid import Pyramid
@@ -49,41 +50,43 @@ def export_ome_zarr(
 ) -> dict[str, Any]:
     """Write a store as a standard OME-Zarr pyramid (NGFF 0.5, Zarr 3).
 
-    Levels 0 to 3 are the scales 1, 1/2, 1/4 and 1/8, decoded. Below them each level is the mean over windows of two
-    samples on the axes that scales reduce (y and x; z too with 3D cells), made of the chunks of the level before as
-    they are in the target: over what is there at an odd end, of integers rounded half to even. The last level is the
-    first that is within one chunk on these axes; an axis of one sample stays.
+    Levels 0 to 3 are the scales 1, 1/2, 1/4 and 1/8, decoded (FORMAT.md section 5.1). Each level below them is the mean
+    over windows of two samples of the level before, on the axes that scales reduce: y and x, and z with 3D cells. The
+    mean is taken of the samples as the target holds them. At an odd end it is that of what is there; integers are
+    rounded half to even. The last level is the first that is within one chunk on these axes. An axis of one sample
+    stays.
 
     Parameters
     ----------
     path : path or zarr StoreLike
         A store of `write_zarr`.
     target : path or zarr StoreLike
-        A folder (by custom NAME.ome.zarr), a URL that fsspec opens, or a store. An export that was interrupted goes
-        on where it ended.
+        A folder (by custom NAME.ome.zarr), a URL that fsspec opens, or a store. An export that was interrupted goes on
+        where it ended.
     stages : int, optional
-        Decode only the first stages; by default all that the store holds.
+        Only so many stages are decoded, from the first on. By default all that the store holds are.
     chunks : sequence of int, optional
-        Samples of a chunk, one number per axis or per axis out of z, y, x; default: 64 x 256 x 256. From level 3 on
-        an odd number on an axis that is reduced counts one more.
+        Samples of a chunk, one number per axis or per axis out of z, y, x. The default is 64 x 256 x 256. From level 3
+        on an odd number on an axis that is reduced counts one more.
     overwrite : bool
-        Start afresh where another export is. Anything else in the place is never deleted.
+        Another export in the place is written afresh. Anything else in the place is never deleted.
     threads : int, optional
-        Chunks that are decoded at the same time; default: all cores.
+        So many chunks are decoded at the same time; by default as many as there are cores.
     progress : bool, optional
-        Show a bar; default: where stderr is a terminal.
+        A bar is shown; by default where stderr is a terminal.
 
     Returns
     -------
     dict
-        ``levels``, the shape of each; ``chunk_count``; ``written``, the chunks that this call made.
+        ``levels`` is the shape of each, ``chunk_count`` how many chunks they have, ``written`` how many of them this
+        call made. Samples keep their dtype.
 
     Raises
     ------
     InvalidArgument
-        For axes that OME-Zarr has no place for, or an array without samples.
+        OME-Zarr has no place for the axes, the array has no samples, or both places are one.
     StoreError
-        Where `path` is not complete, or `target` cannot be written, holds something else or another job writes into it.
+        The store is not complete, or `target` cannot be written, holds something else, or another job writes into it.
 
     Examples
     --------
@@ -95,42 +98,42 @@ def export_ome_zarr(
     """
     workers = thread_count(threads)
     pyramid = Pyramid.of(path, stages, chunks, _LENGTHS)
-    with storing(f"{target}"):
-        root = opened_path(target, read_only=False)
+    with store_errors(f"{target}"):
+        root = open_store_path(target, read_only=False)
     name = path_name(root)
     if name == pyramid.root:
         raise InvalidArgument(f"{name}: a store cannot be exported onto itself")
-    with storing(f"{name}: cannot be read"):  # what is not ours is refused before a claim is put there
-        _standing(root, pyramid.identity, overwrite=overwrite)
-    with claimed(Place(root, read_only=False)):
-        return _written(pyramid, root, workers, progress, overwrite=overwrite)
+    with store_errors(f"{name}: cannot be read"):  # what is not ours is refused before a claim is put there
+        _found_export(root, pyramid.identity, overwrite=overwrite)
+    with claimed(StoreGroup(root, read_only=False)):
+        return _write_levels(pyramid, root, workers, progress, overwrite=overwrite)
 
 
-def _written(
+def _write_levels(
     pyramid: Pyramid, root: StorePath, workers: int, progress: bool | None, *, overwrite: bool
 ) -> dict[str, Any]:
     """Write what is not there yet, for one who holds the claim of the place."""
     name, job = path_name(root), pyramid.identity
-    with storing(f"{name}: cannot be written"):
-        group = _begun(root, job, overwrite=overwrite)
+    with store_errors(f"{name}: cannot be written"):
+        group = _export_group(root, job, overwrite=overwrite)
         arrays = pyramid.create_arrays(group)
     written: list[bool] = []
 
     def written_before(number: int, index: ChunkIndex) -> NDArray[Any]:
-        with storing(f"{name}: chunk {index} of level {number} cannot be read"):
+        with store_errors(f"{name}: chunk {index} of level {number} cannot be read"):
             return np.asarray(arrays[number][pyramid.levels[number].region(index)])
 
     def work(number: int, index: ChunkIndex) -> bool:
         array, level = arrays[number], pyramid.levels[number]
-        with storing(f"{name}: chunk {index} of level {number}"):
+        with store_errors(f"{name}: chunk {index} of level {number}"):
             key = array.store_path / array.metadata.encode_chunk_key(index)
             is_new = not sync(key.exists())
         if is_new:
             if isinstance(level, ScaledLevel):
                 samples = level.read(index)
             else:
-                samples = level.read(index, partial(written_before, number - 1), _in_turn)
-            with storing(f"{name}: chunk {index} of level {number} cannot be written"):
+                samples = level.read(index, partial(written_before, number - 1), _one_by_one)
+            with store_errors(f"{name}: chunk {index} of level {number} cannot be written"):
                 array[level.region(index)] = samples
         return is_new
 
@@ -142,18 +145,18 @@ def _written(
 
         for number, level in enumerate(pyramid.levels):  # a mean needs all of the level before
             run_bounded(partial(work, number), level.indices(), workers, done)
-    with storing(f"{name}: its metadata cannot be written"):
+    with store_errors(f"{name}: its metadata cannot be written"):
         group.update_attributes({"ome": pyramid.metadata, _MARK: {"job": job, "complete": True}})
     shapes = [list(level.shape) for level in pyramid.levels]
     return {"levels": shapes, "chunk_count": pyramid.chunk_count, "written": sum(written)}
 
 
-def _in_turn(work: Callable[[ChunkIndex], None], sources: Iterable[ChunkIndex]) -> None:
+def _one_by_one(work: Callable[[ChunkIndex], None], sources: Iterable[ChunkIndex]) -> None:
     for source in sources:
         work(source)
 
 
-def _standing(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> tuple[zarr.Group, bool] | None:
+def _found_export(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> tuple[zarr.Group, bool] | None:
     """Return the export in a place, and whether it is this one, or one to overwrite; None where nothing is."""
     if all(name.startswith(CLAIM) for name in sync(names_in(root))):
         return None
@@ -174,14 +177,14 @@ def _standing(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> tuple
     return group, is_this
 
 
-def _begun(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:
+def _export_group(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> zarr.Group:
     """Return the group of this export, made or found."""
     begun: dict[str, Any] = {_MARK: {"job": job, "complete": False}}
-    clear_leftovers(root, CLAIM)
-    standing = _standing(root, job, overwrite=overwrite)
-    if standing is None:
+    delete_partial_files(root, CLAIM)
+    found = _found_export(root, job, overwrite=overwrite)
+    if found is None:
         return zarr.create_group(root, zarr_format=3, attributes=begun)
-    group, is_this = standing
+    group, is_this = found
     if is_this:
         return group
     group.attrs.put({_MARK: {"job": None, "complete": False}})  # until the chunks of the other are gone

@@ -1,9 +1,9 @@
-"""What a server of a pyramid has to give: bytes by key, made when they are asked for and kept.
+"""A pyramid as bytes by key: its chunks are made when a server is asked for them, and kept.
 
-Values: a Pyramid in; the bytes of metadata and chunks that an export of it would hold out. Guarantees that chunks are
-kept within a limit of bytes, and those below 1/8, which rest on many, apart from the others; that a chunk which is
-wanted several times at once is made once; that at most `threads` are decoded at the same time; and that a thread which
-makes a chunk holds one of each level between at most.
+Values: a Pyramid in; the bytes of metadata and chunks that an export of it would hold out. Guarantees that the chunks
+that are kept have a limit of bytes; those below 1/8, which rest on many, have a limit of their own. A chunk that is
+wanted several times at once is made once. At most `threads` are decoded at the same time, and a thread that makes a
+chunk holds one of each level between at most.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import MemoryStore, StorePath
 
-from mmip_gpu.store.read.chunk_reader import KeptBytes
+from mmip_gpu.store.read.chunk_reader import ByteCache
 from mmip_gpu.store.views.levels import ChunkIndex, Level, MeanLevel, ScaledLevel
 from mmip_gpu.store.views.pyramid import COMPRESSOR, Pyramid
 
-__all__ = ["ServedImage"]
+__all__ = ["EncodedPyramid"]
 
 _CHUNK: Final = re.compile(r"(\d{1,3})/c((?:/\d{1,10})+)", re.ASCII)
 _ZSTD: Final = Zstd(level=COMPRESSOR.level, checksum=COMPRESSOR.checksum)
 
 
-class ServedImage:
+class EncodedPyramid:
     """Metadata and chunks of a pyramid.
 
     Parameters
@@ -46,8 +46,8 @@ class ServedImage:
     def __init__(self, pyramid: Pyramid, cache_bytes: int, threads: int) -> None:
         self.pyramid = pyramid
         has_means = isinstance(pyramid.levels[-1], MeanLevel)
-        self._kept = KeptBytes(cache_bytes // 2 if has_means else cache_bytes)
-        self._kept_means = KeptBytes(cache_bytes // 2)
+        self._cache = ByteCache(cache_bytes // 2 if has_means else cache_bytes)
+        self._mean_cache = ByteCache(cache_bytes // 2)
         self._decoding = BoundedSemaphore(threads)
         self._free_helpers = Semaphore(threads - 1)
         self._under_way: dict[tuple[int, ChunkIndex], Lock] = {}
@@ -84,14 +84,14 @@ class ServedImage:
         `_decoding` waits for nothing: there is no circle.
         """
         level = self.pyramid.levels[number]
-        kept = self._kept_means if isinstance(level, MeanLevel) else self._kept
+        cache = self._mean_cache if isinstance(level, MeanLevel) else self._cache
         with self._lock:
             turn = self._under_way.setdefault((number, index), Lock())
         try:
             with turn:
-                found = kept.get((number, index))
+                found = cache.get((number, index))
                 if found is None:
-                    kept[number, index] = found = self._made(number, index)
+                    cache[number, index] = found = self._made(number, index)
             return found
         finally:
             with self._lock:

@@ -1,8 +1,8 @@
-"""Serving a store over HTTP as a plain OME-Zarr: what viewers ask for is decoded when they ask.
+"""Serving a store over HTTP as a plain OME-Zarr: a chunk is decoded when a viewer asks for it.
 
 Values: a store in; a server that answers GET, HEAD and OPTIONS with the metadata and the chunks of
-store/views/http_images.py out. Guarantees that no request ends the server: what cannot be answered gets a status and
-one line.
+store/views/http_images.py out. Guarantees that no request ends the server: one that cannot be answered gets a status
+and one line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
-from mmip_gpu.store.views.http_images import ServedImage
+from mmip_gpu.store.views.http_images import EncodedPyramid
 from mmip_gpu.store.views.pyramid import Pyramid
 
 if TYPE_CHECKING:
@@ -48,39 +48,42 @@ def serve_zarr(
 ) -> PyramidServer:
     """Serve a store over HTTP as the OME-Zarr that `export_ome_zarr` would write.
 
-    A chunk below 1/8 rests on chunks of the level before, down to decoded ones: the first look at the last level reads
-    stage 1 of the whole store. What is made on the way is kept.
+    A chunk is decoded when a viewer asks for it (FORMAT.md section 5.1), and kept. A chunk below 1/8 rests on chunks of
+    the level before, down to decoded ones. The first look at the last level therefore reads stage 1 of the whole store.
 
     Parameters
     ----------
     path : path or zarr StoreLike
         A store of `write_zarr`: a folder, a .zip, a URL, a store.
     host : str
-        Address to listen at; by default this machine alone. There is no password: whoever reaches the port can read.
+        The server listens at this address; by default only this machine reaches it. There is no password: whoever
+        reaches the port can read.
     port : int
-        0 for any that is free; see ``url`` of the server.
+        0 takes any that is free; ``url`` of the server tells which.
     stages : int, optional
-        Decode only the first stages; by default all that the store holds.
+        Only so many stages are decoded, from the first on. By default all that the store holds are.
     chunks : sequence of int, optional
-        Samples of a chunk, as for `export_ome_zarr`; default: 32 x 128 x 128.
+        Samples of a chunk, as for `export_ome_zarr`. The default is 32 x 128 x 128.
     cache_bytes : int
-        Half of them hold decoded chunks (compressed for the way), half of these those of the levels below 1/8, if
-        there are any; the other half coded bytes of the store.
+        Half of them hold coded bytes of the store. The other half holds decoded chunks, compressed for the way; half of
+        that is for the levels below 1/8, if there are any.
     threads : int, optional
-        Chunks that are decoded at the same time; default: all cores.
+        So many chunks are decoded at the same time; by default as many as there are cores.
     allow_origin : str
-        Web pages that may read, as the header Access-Control-Allow-Origin has it. ``*`` is needed by viewers on the
-        web; name one page, or ``null``, to keep others from reading.
+        Web pages that may read, as the header Access-Control-Allow-Origin has it. Viewers on the web need ``*``. One
+        page, or ``null``, keeps others from reading.
 
     Returns
     -------
     PyramidServer
-        It runs; ``with`` or ``close()`` ends it.
+        It runs until ``close()``, or until its ``with`` ends.
 
     Raises
     ------
+    InvalidArgument
+        `cache_bytes`, `allow_origin` or `chunks` is not as above, or OME-Zarr has no place for the axes.
     StoreError
-        Where the store cannot be opened or the port is taken.
+        The store cannot be opened, its job has not ended, or the port is taken.
 
     Examples
     --------
@@ -97,7 +100,7 @@ def serve_zarr(
     if re.search(r"[^\x21-\x7e]", allow_origin) or not allow_origin:
         raise InvalidArgument(f"allow_origin={allow_origin!r}: expected *, null or an origin such as https://host")
     pyramid = Pyramid.of(path, stages, chunks, _LENGTHS, keep_bytes=cache_bytes // 2)
-    return PyramidServer(ServedImage(pyramid, cache_bytes // 2, thread_count(threads)), host, port, allow_origin)
+    return PyramidServer(EncodedPyramid(pyramid, cache_bytes // 2, thread_count(threads)), host, port, allow_origin)
 
 
 class PyramidServer:
@@ -109,9 +112,9 @@ class PyramidServer:
         What to open in a viewer.
     """
 
-    def __init__(self, image: ServedImage, host: str, port: int, allow_origin: str) -> None:
+    def __init__(self, image: EncodedPyramid, host: str, port: int, allow_origin: str) -> None:
         class Handler(_Handler):
-            served = image
+            pyramid = image
             origin = allow_origin
 
         try:
@@ -152,7 +155,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    served: ServedImage
+    pyramid: EncodedPyramid
     origin: str
 
     protocol_version = "HTTP/1.1"
@@ -194,12 +197,12 @@ class _Handler(BaseHTTPRequestHandler):
         key = unquote(urlsplit(self.path).path).strip("/")
         key = key.removeprefix(f"{_NAME}/").lstrip("/")
         try:
-            data = self.served.get(key)
+            data = self.pyramid.get(key)
         except MmipError as error:  # a damaged chunk, or a store that cannot be reached: the others are served on
             return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}", with_body)
         if data is None:
             return self._refuse(HTTPStatus.NOT_FOUND, "no such key", with_body)
-        part = _part(self.headers.get("Range"), len(data))
+        part = _byte_range(self.headers.get("Range"), len(data))
         if part is not None and part.start >= part.stop:
             return self._refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "no such range", with_body, len(data))
         self.send_response(HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT)
@@ -223,13 +226,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
 
-def _part(header: str | None, size: int) -> range | None:
+def _byte_range(header: str | None, size: int) -> range | None:
     """Bytes that a Range header asks for; None for all, an empty range where there are none such.
 
     Examples
     --------
-    >>> _part("bytes=2-99", 10), _part("bytes=-3", 10), _part("bytes=10-", 10), _part("lines=1-2", 10)
-    (range(2, 10), range(7, 10), range(10, 10), None)
+    >>> [_byte_range(header, 10) for header in ("bytes=2-99", "bytes=-3", "bytes=10-", "lines=1-2")]
+    [range(2, 10), range(7, 10), range(10, 10), None]
     """
     found = _RANGE.fullmatch(header or "")
     if found is None or not (found[1] or found[2]):

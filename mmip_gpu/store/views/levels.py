@@ -1,8 +1,8 @@
 """Levels of a store as a multiscale image: scaled decodes, and below the smallest of them means of the level before.
 
 Values: lazy arrays in; host arrays of whole chunks, axes in the order of OME-Zarr, out. The scales 1 to 1/8 are those
-of FORMAT.md section 5.1; the rule of the means is that of its raw containers with windows of two. Guarantees that a
-chunk of means rests on whole chunks of the level before, each asked for once and needed by no other chunk.
+of FORMAT.md section 5.1. The rule of the means is that of its raw containers, with windows of two. Guarantees that a
+chunk of means rests on whole chunks of the level before. Each of those is asked for once, and no other chunk needs it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.store.read.lazy_arrays import AxisPlace, axis_places
-from mmip_gpu.store.read.read import ProgressiveArray
+from mmip_gpu.store.read.lazy_arrays import AxisSampling, axis_samplings
+from mmip_gpu.store.read.progressive_array import ProgressiveArray
 
 __all__ = ["ChunkIndex", "Level", "MeanLevel", "ScaledLevel", "halved", "levels_below"]
 
@@ -30,7 +30,7 @@ class Level:
     axes: str
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
-    places: tuple[AxisPlace, ...]
+    samplings: tuple[AxisSampling, ...]
     dtype: np.dtype[Any]
 
     @property
@@ -59,7 +59,7 @@ class ScaledLevel(Level):
         """Make the level of a lazy array; `lengths` of a chunk are cut to what there is."""
         order = [volume.axes.index(letter) for letter in axes]
         shape = tuple(volume.shape[axis] for axis in order)
-        placed = axis_places(volume)
+        placed = axis_samplings(volume)
         chunks = tuple(map(min, lengths, shape))
         return cls(axes, shape, chunks, tuple(placed[axis] for axis in order), volume.dtype, volume)
 
@@ -81,13 +81,13 @@ class MeanLevel(Level):
     def below(cls, before: Level, letters: str, lengths: Sequence[int]) -> MeanLevel:
         """Make the level below another; of `letters`, axes of one sample stay as they are."""
         shrinking = tuple(i for i, a in enumerate(before.axes) if a in letters and before.shape[i] > 1)
-        shape, places = list(before.shape), list(before.places)
+        shape, samplings = list(before.shape), list(before.samplings)
         for axis in shrinking:
-            place = places[axis]
+            sampling = samplings[axis]
             shape[axis] = -(-shape[axis] // 2)
-            places[axis] = replace(place, size=place.size * 2, start=place.start + place.size / 2)
+            samplings[axis] = replace(sampling, size=sampling.size * 2, start=sampling.start + sampling.size / 2)
         chunks = tuple(map(min, lengths, shape))
-        return cls(before.axes, tuple(shape), chunks, tuple(places), before.dtype, before, shrinking)
+        return cls(before.axes, tuple(shape), chunks, tuple(samplings), before.dtype, before, shrinking)
 
     def sources(self, index: Sequence[int]) -> Iterable[ChunkIndex]:
         """Chunks of the level before on which a chunk rests."""

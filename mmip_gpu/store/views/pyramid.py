@@ -1,8 +1,8 @@
 """A store as a multiscale image: its levels, in the axis order and with the metadata of OME-Zarr 0.5.
 
 Values: a store in; levels that give whole chunks, and the JSON of their group, out. Levels 0 to 3 are scaled inverse
-transforms of the stages (FORMAT.md section 5.1), what is below them are means (store/views/levels.py). Follows the NGFF
-0.5 specification (multiscales, omero); where chunks go to is the affair of store/views/export.py and
+transforms of the stages (FORMAT.md section 5.1). Those below are means (store/views/levels.py). Follows the NGFF 0.5
+specification (multiscales, omero). Chunks go to a group by store/views/export.py, and over HTTP by
 store/views/http_images.py.
 """
 
@@ -22,10 +22,11 @@ from zarr.codecs import ZstdCodec
 from mmip_gpu.container.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.history import HISTORY
-from mmip_gpu.store.read.lazy_arrays import shrinking_axes
-from mmip_gpu.store.read.read import ProgressiveArray, open_zarr
+from mmip_gpu.store.read.open_store import open_zarr
+from mmip_gpu.store.read.progressive_array import ProgressiveArray
 from mmip_gpu.store.views.levels import Level, MeanLevel, ScaledLevel, levels_below
 from mmip_gpu.version import __version__
+from mmip_gpu.volume.axes import shrinking_axes
 from mmip_gpu.volume.floats import sample_range
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Pyramid:
         if full.report["colour"]:
             wanted["c"] = 3
         lengths_of = [wanted.get(letter, 1) for letter in axes]
-        letters = shrinking_axes(full)
+        letters = shrinking_axes(full.report["plan"]["cell_depth"])
         *scaled, smallest = [full.at(stages=stages, scale=scale) for scale in SCALES]
         levels: list[ScaledLevel | MeanLevel] = [ScaledLevel.of(volume, axes, lengths_of) for volume in scaled]
         # From here on windows of two must not cross the borders of chunks.
@@ -145,8 +146,8 @@ class Pyramid:
         datasets = []
         for number, level in enumerate(self.levels):
             transforms = [
-                {"type": "scale", "scale": [place.size for place in level.places]},
-                {"type": "translation", "translation": [place.start for place in level.places]},
+                {"type": "scale", "scale": [sampling.size for sampling in level.samplings]},
+                {"type": "translation", "translation": [sampling.start for sampling in level.samplings]},
             ]
             datasets.append({"path": str(number), "coordinateTransformations": transforms})
         methods = [_METHODS[type(level)] for level in self.levels]
@@ -154,7 +155,7 @@ class Pyramid:
             "name": self.full.report["source"] or "image",
             "axes": [
                 {"name": p.letter, "type": _TYPES[p.letter]} | ({"unit": p.unit} if p.unit else {})
-                for p in self.levels[0].places
+                for p in self.levels[0].samplings
             ],
             "datasets": datasets,
             "type": ", then ".join(dict.fromkeys(methods)),

@@ -1,8 +1,7 @@
-"""Checking a whole store, and coding again what is missing or damaged in it.
+"""Checking a whole store: every crc, every record and the report, compared with one another.
 
-Values: a place in; a JSON-safe report out. Implements FORMAT.md section 10 (what makes a chunk valid). Guarantees that
-checking compares every crc, every record and the report with one another and writes nothing, and that a repaired
-chunk has the bytes that it had: the plan is the store's, and what contradicts a record that is left is refused.
+Values: a store in; a JSON-safe report out. Implements FORMAT.md section 10 (what makes a chunk valid). Guarantees that
+checking writes nothing.
 """
 
 from __future__ import annotations
@@ -10,30 +9,22 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.sources import open_source
-from mmip_gpu.store.group.chunk_header import crc_of
-from mmip_gpu.store.group.claim import claimed
+from mmip_gpu.errors import StoreError
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore, Totals
-from mmip_gpu.store.group.report import COMPLETE, described, held_stages
-from mmip_gpu.store.group.zarr_group import RECORDS, Place
-from mmip_gpu.store.job.job import Job
-from mmip_gpu.store.job.region_classes import RegionClasses
-from mmip_gpu.store.job.survey import Survey
-from mmip_gpu.store.job.tasks import CheckChunk, Checked, RepairChunk, Runner, WriteChunk
-from mmip_gpu.store.run.cluster_survey import survey_of
+from mmip_gpu.store.group.report import COMPLETE, description_of, held_stages
+from mmip_gpu.store.group.zarr_group import RECORDS, StoreGroup
+from mmip_gpu.store.job.tasks import CheckChunk, CheckedChunk, Runner
 from mmip_gpu.store.run.runners import progress_bar, running
 from mmip_gpu.store.run.workers import ClientLike
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
 
-__all__ = ["repair_zarr", "verify_zarr"]
+__all__ = ["StoreCheck", "verify_zarr"]
 
 
 def verify_zarr(
@@ -43,27 +34,33 @@ def verify_zarr(
     client: ClientLike | None = None,
     progress: bool | None = None,
 ) -> dict[str, Any]:
-    """Read all of a store and say what is missing or damaged in it.
+    """Read all of a store, and say what is missing or damaged in it.
+
+    Every stage is compared with the crcs of its record, every chunk is decoded, and the report is compared with the
+    sums over the records (FORMAT.md section 10). Nothing is written.
 
     Parameters
     ----------
     path : path or zarr StoreLike
-        A store of `write_zarr`; of a copy of its first stages, these are checked.
+        A store of `write_zarr`. Of a copy of its first stages these are checked.
     threads, client, progress
         As in `write_zarr`.
 
     Returns
     -------
     dict
-        ``ok``; ``complete``, whether the job ended; ``chunk_count``; ``chunks``, a list of those that are not whole
-        with ``chunk`` (plane, z, y, x), ``region`` ([start, stop] per axis), ``state`` (missing or damaged) and
-        ``problem``; ``arrays``, what is wrong with arrays (then no chunk is looked at); ``report``, where the report
-        of the store and its records disagree.
+        It can be written as JSON. ``ok`` tells whether nothing is wrong, ``complete`` whether the job ended,
+        ``chunk_count`` how many chunks there are. ``chunks`` lists those that are not whole: ``chunk`` (plane, z, y,
+        x), ``region`` ([start, stop] in samples for each axis), ``state`` (missing or damaged) and ``problem``.
+        ``arrays`` says what is wrong with arrays; then no chunk is looked at. ``report`` says where the report of the
+        store and its records disagree.
 
     Raises
     ------
-    StoreError, CorruptData, UnsupportedVersion
-        Where there is no store, or its attributes cannot be read.
+    StoreError
+        There is no store, or it cannot be read.
+    CorruptData, UnsupportedVersion
+        The attributes are damaged, or of another version.
 
     Examples
     --------
@@ -74,85 +71,29 @@ def verify_zarr(
     ...     mmip.verify_zarr(folder)["ok"]
     True
     """
-    place = Place(path, read_only=True)
-    check = _Check(place)
+    group = StoreGroup(path, read_only=True)
+    check = StoreCheck(group)
     with running(client, thread_count(threads)) as run:
-        check.look(run, progress)
+        check.check_chunks(run, progress)
     return check.to_dict()
 
 
-def repair_zarr(
-    path: StoreLike | os.PathLike[str],
-    source: Any,
-    *,
-    roi: Any = None,
-    threads: int | None = None,
-    client: ClientLike | None = None,
-    progress: bool | None = None,
-) -> dict[str, Any]:
-    """Code again, from the source and with the plan of the store, what is missing or damaged in it.
+class StoreCheck:
+    """What checks of a store found: its chunks that are not whole, its arrays, and the sums over its records."""
 
-    Parameters
-    ----------
-    path : path or zarr StoreLike
-        A store of `write_zarr` whose job ended.
-    source : array_like, path or str
-        What the store was written from. One that only looks different (a copy, another date) is taken if a chunk that
-        is whole comes out of it as it is in the store.
-    roi : array, optional
-        The mask that the store was written with, if it was. Rules are in the store.
-    threads, client, progress
-        As in `write_zarr`.
-
-    Returns
-    -------
-    dict
-        What `verify_zarr` gives afterwards, with ``repaired``: the coordinates of the chunks.
-
-    Raises
-    ------
-    StoreError
-        Where the source or the mask is another, a chunk cannot be made as it was, or the job never ended.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> import mmip_gpu as mmip
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = mmip.write_zarr("phantom3d:16x64x64", folder, quality=10)
-    ...     pathlib.Path(folder, "stage_2/c/0/0/0/0/0").unlink()
-    ...     mmip.repair_zarr(folder, "phantom3d:16x64x64")["repaired"]
-    [[0, 0, 0, 0]]
-    """
-    place = Place(path, read_only=False)
-    check = _Check(place)
-    if check.held < check.store.description.stage_count:
-        raise StoreError(f"{place}: a copy of its first stages: mmip upgrade completes it")
-    if not check.complete:
-        raise StoreError(f"{place}: its job did not end: write it again, which keeps what is whole")
-    with running(client, thread_count(threads)) as run:
-        job = check.job(source, roi, survey_of(run))
-        with claimed(place) as claim:
-            repaired = check.repair(RepairChunk(WriteChunk(check.store, job, claim)), run, progress)
-    return check.to_dict() | {"repaired": [list(at) for at in repaired]}
-
-
-class _Check:
-    """One look through a store."""
-
-    def __init__(self, place: Place) -> None:
-        attributes = place.attributes()
+    def __init__(self, group: StoreGroup) -> None:
+        attributes = group.attributes()
         if attributes is None:
-            raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
+            raise StoreError(f"{group}: expected a store of write_zarr, found nothing")
         self.attributes = attributes
-        self.store = ChunkStore(place, described(place, attributes))
+        self.store = ChunkStore(group, description_of(group, attributes))
         self.complete = attributes.get("state") == COMPLETE
         self.held = held_stages(attributes, self.store.description)
         self.totals = Totals(self.store.description)
-        self.broken: dict[Coordinates, Checked] = {}
+        self.broken: dict[Coordinates, CheckedChunk] = {}
         self.arrays: list[str] = []
 
-    def look(self, run: Runner, progress: bool | None, items: Sequence[Coordinates] | None = None) -> None:
+    def check_chunks(self, run: Runner, progress: bool | None, items: Sequence[Coordinates] | None = None) -> None:
         """Check the arrays and all chunks, or some of them again."""
         grid = self.store.description.grid
         self.arrays = self._array_problems()
@@ -160,7 +101,7 @@ class _Check:
             return
         with progress_bar("verify", grid.chunk_count if items is None else len(items), run, progress) as advance:
 
-            def done(at: Coordinates, found: Checked) -> None:
+            def done(at: Coordinates, found: CheckedChunk) -> None:
                 if found.header is None:
                     self.broken[at] = found
                 else:
@@ -174,7 +115,7 @@ class _Check:
         """What the report of a complete store, all of it whole, says otherwise than its records."""
         if self.broken or self.arrays or not self.complete:
             return []
-        stated, records = self._stated("report"), self.totals.report()
+        stated, records = self.attribute("report"), self.totals.report()
         return [
             f"{key}: expected {value}, found {stated.get(key)}"
             for key, value in records.items()
@@ -202,94 +143,10 @@ class _Check:
             "report": report,
         }
 
-    def job(self, source: Any, roi: Any, survey: Survey) -> Job:
-        """Return the job that wrote the store, of this source and mask.
-
-        Raises
-        ------
-        StoreError
-            Where they are not those of the store.
-        """
-        description, place = self.store.description, self.store.place
-        stated = self._stated("job")
-        masked = str(stated.get("roi") or "").startswith("mask:")
-        if roi is None and masked:
-            raise InvalidArgument(f"{place}: it was written with a mask: pass it as roi=")
-        layout, plan = description.grid.layout, description.plan
-        opened = replace(open_source(source), axes=layout.axes)
-        classes = RegionClasses.of(roi if masked else description.rule, layout).surveyed(survey)
-        expected = {"shape": layout.shape, "dtype": description.dtype, "roi": stated.get("roi") if masked else None}
-        found = {
-            "shape": opened.shape,
-            "dtype": opened.dtype.name,
-            "roi": classes.identity if masked else None,
-        }
-        different = [
-            f"{key}: expected {value}, found {found[key]}" for key, value in expected.items() if found[key] != value
-        ]
-        if different:
-            raise StoreError(f"{place}: it was written from another source ({'; '.join(different)})")
-        return Job(opened, layout, plan.config, plan.colour, description.grid.chunks, classes, None)
-
-    def repair(self, task: RepairChunk, run: Runner, progress: bool | None) -> list[Coordinates]:
-        """Recode what a look finds, look at it again, and set the report right; gives what was recoded."""
-        place, description = self.store.place, self.store.description
-        place.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
-        self.look(run, progress)
-        broken = sorted(self.broken)
-        if broken:
-            self._prove(task)
-            run(task, broken, lambda _, __: None)
-            self.look(run, progress, broken)
-        displaced = self._displaced(task)
-        if displaced:
-            task.write.claim.check()
-            for at in displaced:
-                self.store.discard(at)
-            run(task, displaced, lambda _, __: None)
-            self.totals = Totals(description)
-            self.look(run, progress)
-        if self.disagreements():
-            self.attributes["report"] = self._stated("report") | self.totals.report()
-            task.write.claim.check()
-            place.set_attributes(self.attributes)
-        return sorted({*broken, *displaced})
-
-    def _displaced(self, task: RepairChunk) -> list[Coordinates]:
-        """Return chunks that are whole, but not of what the source has there; looked for where the checksums disagree.
-
-        Raises
-        ------
-        StoreError
-            Where there are some, and the source may be another.
-        """
-        stated, job = self._stated("report").get("source_checksum"), task.write.job
-        if self.broken or stated == self.totals.report()["source_checksum"]:
-            return []
-        grid = self.store.description.grid
-        found = [
-            at for at in grid.coordinates() if crc_of(job.read(grid.region(at))[0]) != self.store.header(at).source_crc
-        ]
-        if found and self._stated("job").get("source") != job.source.fingerprint:
-            raise StoreError(
-                f"{self.store.place}: the source is not the one that it was written from: {found[0]} differs"
-            )
-        return found
-
-    def _stated(self, key: str) -> dict[str, Any]:
-        """Part of the attributes, as far as it is one."""
+    def attribute(self, key: str) -> dict[str, Any]:
+        """A mapping in the attributes of the store; empty where there is none."""
         found = self.attributes.get(key)
         return dict(found) if isinstance(found, Mapping) else {}
-
-    def _prove(self, task: RepairChunk) -> None:
-        """Raise StoreError unless the source is the store's: by its fingerprint, or by a chunk that is whole."""
-        if self._stated("job").get("source") == task.write.job.source.fingerprint:
-            return
-        whole = next((at for at in self.store.description.grid.coordinates() if at not in self.broken), None)
-        if whole is not None and task.write.encoded(whole).header == self.store.header(whole):
-            return
-        proof = "no chunk is whole to compare it with" if whole is None else f"chunk {whole} comes out of it otherwise"
-        raise StoreError(f"{self.store.place}: the source is not the one that it was written from, and {proof}")
 
     def _array_problems(self) -> list[str]:
         """What is wrong with the arrays of the group, one text each."""
@@ -299,7 +156,7 @@ class _Check:
         problems = []
         for name, shape in shapes.items():
             try:
-                found = self.store.place.array(name).shape
+                found = self.store.group.array(name).shape
             except StoreError as error:
                 problems.append(str(error))
                 continue

@@ -1,8 +1,8 @@
-"""Copies of the first stages of a store, and their upgrade: the missing stages fetched, chunk by chunk.
+"""Copies of the first stages of a store, and their upgrade: the missing stages are fetched chunk by chunk.
 
 Values: a store and a place in; a smaller store in that place, which opens like any other, out. Implements FORMAT.md
-section 10 (bytes under the chunk keys go over as they are). Guarantees that a byte the copy holds is not read again,
-that every stage is compared with its record before it is kept, and that a copy that was interrupted goes on.
+section 10 (bytes under the chunk keys go over as they are). Guarantees that a byte that the copy holds is not read
+again. Every stage is compared with its record before it is kept. A copy that was interrupted goes on.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore
-from mmip_gpu.store.group.report import COMPLETE, described, held_stages
-from mmip_gpu.store.group.zarr_group import RECORDS, Place, Request
+from mmip_gpu.store.group.report import COMPLETE, description_of, held_stages
+from mmip_gpu.store.group.zarr_group import RECORDS, Request, StoreGroup
 from mmip_gpu.store.read.chunk_reader import check_stage
 from mmip_gpu.store.run.runners import progress_bar, running
 
@@ -41,36 +41,37 @@ def fetch_zarr(
 ) -> dict[str, Any]:
     """Copy the first stages of a store, as they are coded, to another place.
 
-    The copy opens by `open_zarr` like the store itself, with the stages that it holds. Fetching more stages into a
-    copy reads only those that it lacks; a copy with all stages is a complete store.
+    The copy opens by `open_zarr` like the store itself, with the stages that it holds (FORMAT.md section 10). Fetching
+    more stages into a copy reads only those that it lacks. A copy with all stages is a complete store.
 
     Parameters
     ----------
     source : path or zarr StoreLike
         What `open_zarr` opens: a folder, a .zip, a URL, a store.
     target : path or zarr StoreLike
-        Nothing, or a copy of the same store.
+        An empty place, or a copy of the same store.
     stages : int, optional
-        How many; None for all that `source` holds.
+        So many stages are copied, from the first on; None takes all that `source` holds.
     threads : int
-        Chunks that are under way at the same time.
+        So many chunks are under way at the same time.
     progress : bool, optional
-        Show a bar; default: where stderr is a terminal.
+        A bar is shown; by default where stderr is a terminal.
 
     Returns
     -------
     dict
-        ``stages`` that the copy holds now, ``stage_count`` of a whole store, ``bytes_read`` from `source`.
+        ``stages`` is how many the copy holds now, ``stage_count`` how many a whole store has, ``bytes_read`` how many
+        bytes of chunks were read from `source`.
 
     Raises
     ------
     InvalidArgument
-        For more stages than there are.
+        There are fewer stages, or both places are one.
     StoreError
-        Where a place cannot be read or written, `source` is not complete, or `target` holds something else or another
-        job writes into it.
+        A place cannot be read or written, `source` is not complete, `target` holds something else, or another job
+        writes into it.
     CorruptData
-        For a damaged chunk of `source`, with its coordinates.
+        A chunk of `source` is damaged. The message has its coordinates.
 
     Examples
     --------
@@ -83,28 +84,30 @@ def fetch_zarr(
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise InvalidArgument(f"threads={threads!r}: expected a positive integer")
-    origin = Place(source, read_only=True)
-    attributes, description = _complete(origin)
+    origin = StoreGroup(source, read_only=True)
+    attributes, description = _complete_store(origin)
     available = held_stages(attributes, description)
     wanted = available if stages is None else stages
     if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= available:
         raise InvalidArgument(f"stages={stages!r}: expected 1..{available}, the stages of {origin}")
-    place = Place(target, read_only=False)
-    if str(place) == str(origin):
-        raise InvalidArgument(f"{place}: a store cannot be copied onto itself")
-    read, before = 0, _held(place, attributes, description)
+    group = StoreGroup(target, read_only=False)
+    if str(group) == str(origin):
+        raise InvalidArgument(f"{group}: a store cannot be copied onto itself")
+    read, before = 0, _stages_of_copy(group, attributes, description)
     if before < wanted:
-        with claimed(place) as claim:
-            before = _held(place, attributes, description)  # which another copy may have changed until now
+        with claimed(group) as claim:
+            before = _stages_of_copy(group, attributes, description)  # which another copy may have changed until now
             if before < wanted:
-                place.set_attributes(_marked(attributes, before, source))
+                group.set_attributes(_copy_attributes(attributes, before, source))
                 arrays = description.stage_arrays()[:wanted]
-                place.create_arrays(arrays, description.grid.counts, description.record_bytes)
-                read = _copy(ChunkStore(origin, description), ChunkStore(place, description), wanted, threads, progress)
+                group.create_arrays(arrays, description.grid.counts, description.record_bytes)
+                read = _copy(ChunkStore(origin, description), ChunkStore(group, description), wanted, threads, progress)
                 whole = wanted == description.stage_count
                 claim.check()
-                place.set_attributes(_unmarked(attributes) if whole else _marked(attributes, wanted, source))
-    place.close()
+                group.set_attributes(
+                    _own_attributes(attributes) if whole else _copy_attributes(attributes, wanted, source)
+                )
+    group.close()
     return {"stages": max(before, wanted), "stage_count": description.stage_count, "bytes_read": read}
 
 
@@ -118,16 +121,30 @@ def upgrade_zarr(
 ) -> dict[str, Any]:
     """Refine a copy in place: fetch the stages that it lacks, and read nothing else.
 
+    FORMAT.md section 10 describes the copy, whose attributes name where it came from.
+
     Parameters
     ----------
     target : path or zarr StoreLike
         A copy that `fetch_zarr` made.
     stages : int, optional
-        How many it shall hold; by default all.
+        The copy then holds so many stages; by default all.
     source : path or zarr StoreLike, optional
-        Where from; by default the place that the copy was made of, if that was a path or a URL.
+        Where the stages are fetched from; by default the path or URL that the copy was made of.
     threads, progress
-        As for `fetch_zarr`, which tells what is returned and raised.
+        As in `fetch_zarr`.
+
+    Returns
+    -------
+    dict
+        What `fetch_zarr` gives.
+
+    Raises
+    ------
+    InvalidArgument
+        There are fewer stages, or it is not known what `target` is a copy of.
+    StoreError, CorruptData
+        As in `fetch_zarr`.
 
     Examples
     --------
@@ -138,39 +155,39 @@ def upgrade_zarr(
     >>> mmip.upgrade_zarr(copy, source=store)["stages"]
     3
     """
-    place = Place(target, read_only=True)
-    attributes, description = _complete(place)
+    group = StoreGroup(target, read_only=True)
+    attributes, description = _complete_store(group)
     held = held_stages(attributes, description)
     if held == description.stage_count:
         return {"stages": held, "stage_count": held, "bytes_read": 0}
     found = attributes[_COPY].get("origin") if source is None else source
     if found is None:
-        raise InvalidArgument(f"{place}: it is not known what it is a copy of; pass source=")
+        raise InvalidArgument(f"{group}: it is not known what it is a copy of; pass source=")
     return fetch_zarr(found, target, stages=stages, threads=threads, progress=progress)
 
 
-def _complete(place: Place) -> tuple[dict[str, Any], StoreDescription]:
+def _complete_store(group: StoreGroup) -> tuple[dict[str, Any], StoreDescription]:
     """Attributes and description of a complete store, or of a copy of one."""
-    attributes = place.attributes()
+    attributes = group.attributes()
     if attributes is None:
-        raise StoreError(f"{place}: expected a store of write_zarr, found nothing")
-    description = described(place, attributes)
+        raise StoreError(f"{group}: expected a store of write_zarr, found nothing")
+    description = description_of(group, attributes)
     if attributes.get("state") != COMPLETE:
-        raise StoreError(f"{place}: the job that writes it has not ended")
+        raise StoreError(f"{group}: the job that writes it has not ended")
     return attributes, description
 
 
-def _held(place: Place, attributes: Mapping[str, Any], description: StoreDescription) -> int:
+def _stages_of_copy(group: StoreGroup, attributes: Mapping[str, Any], description: StoreDescription) -> int:
     """Stages that a place holds of a store; 0 where it is empty."""
-    found = place.attributes()
+    found = group.attributes()
     if found is None:
         return 0
-    if _unmarked(found) != _unmarked(attributes):
-        raise StoreError(f"{place}: expected a copy of the same store or an empty place, found another store")
+    if _own_attributes(found) != _own_attributes(attributes):
+        raise StoreError(f"{group}: expected a copy of the same store or an empty place, found another store")
     return held_stages(found, description)
 
 
-def _marked(attributes: Mapping[str, Any], stages: int, source: Any) -> dict[str, Any]:
+def _copy_attributes(attributes: Mapping[str, Any], stages: int, source: Any) -> dict[str, Any]:
     """Attributes of a copy that holds some stages."""
     origin = None
     if isinstance(source, str | os.PathLike):
@@ -179,7 +196,7 @@ def _marked(attributes: Mapping[str, Any], stages: int, source: Any) -> dict[str
     return dict(attributes) | {_COPY: {"stages": stages, "origin": origin}}
 
 
-def _unmarked(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def _own_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in attributes.items() if key != _COPY}
 
 
@@ -203,7 +220,7 @@ def _copy(source: ChunkStore, target: ChunkStore, stages: int, threads: int, pro
 
 def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages: int) -> int:
     """Copy the stages of a chunk that the target lacks, then its record, if it lacks that."""
-    record = target.place.read(RECORDS, at)
+    record = target.group.read(RECORDS, at)
     lacking = list(range(1, stages + 1))
     if record is not None:
         try:
@@ -213,7 +230,7 @@ def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages:
             record = None
     requests: list[Request] = [(source.description.array_name(stage), at, None) for stage in lacking]
     requests += [(RECORDS, at, None)] if record is None else []
-    found = dict(zip((name for name, _, _ in requests), source.place.read_many(requests), strict=True))
+    found = dict(zip((name for name, _, _ in requests), source.group.read_many(requests), strict=True))
     fetched = record is None
     record = found.get(RECORDS) if fetched else record
     if record is None:
@@ -224,9 +241,9 @@ def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages:
         data = found[name]
         if data is None:
             raise source.missing(at, stage)
-        with source.naming(at):
+        with source.naming_chunk(at):
             check_stage(header, stage, memoryview(data)[source.prefix_bytes(data, at, stage) :])
-        target.place.write(name, at, data)
+        target.group.write(name, at, data)
     if fetched:
-        target.place.write(RECORDS, at, record)
+        target.group.write(RECORDS, at, record)
     return sum(len(data) for data in found.values() if data is not None)

@@ -1,4 +1,4 @@
-"""A store as the source of another: samples as a lazy array gives them, and all that is known of them.
+"""A store as the source of another: samples as a lazy array gives them, with all that is known of them.
 
 Values: a ProgressiveArray, or the path of a store, in; a Source out. Implements no section of FORMAT.md. Guarantees
 that voxel size, axes and colour go along, and the history of loss with this reading as its last entry.
@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from mmip_gpu.errors import StoreError
-from mmip_gpu.sinks import moved
+from mmip_gpu.sinks import region_metadata
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import dicom_terms
 from mmip_gpu.store.group.zarr_group import ATTRIBUTE
-from mmip_gpu.store.read.read import ProgressiveArray, open_zarr
-from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.store.read.open_store import open_zarr
+from mmip_gpu.store.read.progressive_array import ProgressiveArray
+from mmip_gpu.volume.axes import PlaneLayout, shrinking_axes
 
-__all__ = ["recoded_source"]
+__all__ = ["store_source"]
 
 
-def recoded_source(source: Any) -> Source | None:
+def store_source(source: Any) -> Source | None:
     """Return the source of a lazy array or of the folder of a store; None for anything else.
 
     Raises
@@ -39,12 +40,12 @@ def recoded_source(source: Any) -> Source | None:
     if not report["complete"]:
         raise StoreError(f"{source.place_name}: the job that writes it has not ended")
     axes, whole = source.axes, report["shape"]
-    shrinking = "zyx" if report["plan"]["cell_depth"] == 8 else "yx"
+    shrinking = shrinking_axes(report["plan"]["cell_depth"])
     steps = [source.scale if letter in shrinking else 1 for letter in axes]
     layout = PlaneLayout.of(source.shape, axes)
     known = {key: value for key, value in metadata.items() if key not in ("axes", "scale")}
     history = source.loss_history
-    placed = moved(known, axes, whole, [0] * len(axes), steps) | {"kind": "mmip", "history": history}
+    placed = region_metadata(known, axes, whole, [0] * len(axes), steps) | {"kind": "mmip", "history": history}
     if source.scale == 1:
         placed.pop("grid")
     told = json.dumps([report, source.stages, source.scale], sort_keys=True)

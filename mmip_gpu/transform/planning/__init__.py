@@ -1,1 +1,1 @@
-"""From what was asked to a plan: trials of settings on samples, and searches of steps, sizes and padding."""
+"""The planner: from what was asked for to a plan, by trying settings on samples and by searching steps and sizes."""

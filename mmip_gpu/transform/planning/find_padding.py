@@ -1,6 +1,6 @@
-"""Padding: which value stands for samples that carry no image, and where to try whether a mask of it pays.
+"""Padding: which value stands for samples that carry no image, and in which region a mask of it is worth a trial.
 
-Values: a configuration, a dtype and a way to read regions in; a padding value, or a candidate with a region, out.
+Values: a way to read regions in; a candidate, a padding value with a region, out.
 Encoder side of FORMAT.md section 8.1 (mask). Reads four corners of one slice; whether a candidate is kept is
 decided by coding (transform/planning/make_plan.py).
 """
@@ -16,11 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.config import CodecConfig
-from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["PaddingCandidate", "find_padding", "given_padding", "may_hold_padding"]
+__all__ = ["PaddingCandidate", "find_padding", "may_hold_padding"]
 
 _CORNER = 256  # samples on y and x
 _TRIAL_DEPTH = 8
@@ -36,32 +34,6 @@ class PaddingCandidate:
 
     value: int
     region: Region
-
-
-def given_padding(config: CodecConfig, dtype: np.dtype[Any], colour: bool) -> int | None:
-    """Value that was asked for; None for ``"auto"`` and None.
-
-    Raises
-    ------
-    InvalidArgument
-        For a value outside the dtype, float32 samples, or colour.
-
-    Examples
-    --------
-    >>> given_padding(CodecConfig("psnr", 50.0, padding=-2000), np.dtype("int16"), False)
-    -2000
-    """
-    value = config.padding
-    if value is None or isinstance(value, str):
-        return None
-    if dtype.kind == "f":
-        raise InvalidArgument(f"padding={value}: expected integer samples, found {dtype}; pass padding=None")
-    info = np.iinfo(dtype)
-    if not info.min <= value <= info.max:
-        raise InvalidArgument(f"padding={value}: expected a value of {dtype}, {info.min} to {info.max}")
-    if colour:
-        raise InvalidArgument(f"padding={value}: expected grey samples; pass colour=False or padding=None")
-    return value
 
 
 def may_hold_padding(dtype: np.dtype[Any], colour: bool) -> bool:

@@ -1,8 +1,8 @@
-"""Finding the steps that give a distortion: of a PSNR, or of the quality rule's plain rounding.
+"""Search of the steps that give a distortion: that of a PSNR, or that of the quality rule's plain rounding.
 
-Values: a plan and the samples it is tried on (or a function that measures a plan) in; steps out. Encoder decisions
-only: nothing here is part of the format. Guarantees results that depend on the measured errors alone, and that the
-last plan measured is, where it may be, the one that is kept.
+Values: a plan, and the samples on which it is tried or a function that measures a plan, in; steps out.
+Encoder decisions only: nothing here is part of the format. Guarantees results that depend on the measured errors alone.
+Where it may be, the last plan that is measured is the one that is kept.
 """
 
 from __future__ import annotations

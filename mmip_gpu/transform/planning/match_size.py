@@ -1,7 +1,8 @@
-"""Finding a step by the encoded size: the smallest that reaches a ratio, or the one that makes an error bound cheapest.
+"""Search of a step by the encoded size: the smallest that reaches a ratio, or the cheapest for an error bound.
 
-Values: a plan and a function that tells what a plan's encoding weighs in; a plan out. Encoder decisions only: nothing
-here is part of the format. Guarantees results that depend on the sizes alone; coding is transform/chunk.py's affair.
+Values: a plan, and a function that tells how many bytes the encoding by a plan has, in; a plan out.
+Encoder decisions only: nothing here is part of the format. Guarantees results that depend on the sizes alone. It codes
+nothing itself.
 """
 
 from __future__ import annotations

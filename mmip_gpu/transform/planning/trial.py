@@ -1,9 +1,9 @@
-"""Samples that plans are tried on: a whole array, or parts of it joined.
+"""Sample chunks on which the planner tries candidate settings: a whole array, or regions of it joined.
 
-Values: samples with their quality classes, where they lie, and plans in; errors, sizes and the encoding out. Encoder
-side of FORMAT.md; transform/ does the work for samples of the host, device/ for those of a device.
-Guarantees that a plan which is asked about again, the last one tried, is not analyzed again: a search that ends with
-what it keeps costs no second analysis and no second decoding.
+Values: samples, their quality classes and plans in; errors, sizes and the encoding out.
+Encoder side of FORMAT.md. Samples of the host are coded by transform/, those of a device by device/.
+Guarantees that the last plan tried is not analyzed again when it is asked about again. A search that ends with the plan
+that it keeps costs no second analysis and no second decoding.
 """
 
 from __future__ import annotations
@@ -15,45 +15,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import difference, differences
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.raw import encode_raw
-from mmip_gpu.transform.analysis import Analysis, Prepared, analyze, cell_map, prepare
-from mmip_gpu.transform.assemble import assemble
+from mmip_gpu.transform.analysis import Prepared, analyze, prepare
 from mmip_gpu.transform.plan import QUARTER, ChunkPlan, quarter_regions
+from mmip_gpu.transform.planning.analyzed import Analyzed, HostAnalysis
 from mmip_gpu.volume.axes import PlaneLayout
-from mmip_gpu.volume.floats import squared_error
 from mmip_gpu.volume.region import Region
 
-__all__ = ["Analyzed", "HostSamples", "Samples", "Trial", "analyzed_part"]
+__all__ = ["HostSamples", "Samples", "Trial", "analyzed_part"]
 
 _SMALLEST_QUARTER = 2**15
 _PARTS = 16  # of a probe that is spread over a large array
-
-
-class Analyzed(Protocol):
-    """Quantized samples, as far as plans are judged by them."""
-
-    @property
-    def plan(self) -> ChunkPlan:
-        """What they were quantized by."""
-        ...
-
-    def payloads(self) -> Sequence[bytes]:
-        """All stages but the corrections."""
-        ...
-
-    def class_errors(self) -> list[float]:
-        """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
-        ...
-
-    def mean_error(self) -> float:
-        """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
-        ...
-
-    def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
-        """The encoding by a plan that differs from `plan` in what an analysis does not depend on."""
-        ...
 
 
 class Samples(Protocol):
@@ -80,43 +53,6 @@ class Samples(Protocol):
     def analyzed(self, plan: ChunkPlan, *, plain: bool = False) -> Analyzed:
         """The samples quantized by a plan; `plain` as in `analysis.analyze`."""
         ...
-
-
-@dataclass(frozen=True)
-class HostAnalysis:
-    """An analysis of the core."""
-
-    samples: HostSamples
-    found: Analysis
-
-    @property
-    def plan(self) -> ChunkPlan:
-        """What the samples were quantized by."""
-        return self.found.plan
-
-    def payloads(self) -> Sequence[bytes]:
-        """All stages but the corrections."""
-        return self.found.payloads()
-
-    def class_errors(self) -> list[float]:
-        """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
-        plan, classes = self.plan, self.samples.classes
-        planes, decoded, threads = self.found.prepared.planes, self.found.decoded(), self.samples.threads
-        if len(plan.steps) == 1 or classes is None:
-            return [float(difference(planes, decoded, threads)[0])] + [0.0] * (len(plan.steps) - 1)
-        cells = cell_map(classes, PlaneLayout.of(self.samples.array.shape, plan.axes), plan.depth)
-        return [float(s) for s in differences(planes, decoded, cells, plan.depth, len(plan.steps), threads)]
-
-    def mean_error(self) -> float:
-        """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
-        prepared, decoded, step = self.found.prepared, self.found.decoded(), self.plan.config.step
-        if step is None:
-            return difference(prepared.planes, decoded, prepared.threads)[0] / decoded.size
-        return squared_error(prepared.original, decoded, step)[0] / step**2 / decoded.size
-
-    def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
-        """The encoding by a plan that differs in what an analysis does not depend on."""
-        return assemble(self.found, plan, allow_raw=allow_raw)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +93,7 @@ class HostSamples:
         if key not in self._prepared:
             self._prepared.clear()
             self._prepared[key] = prepare(self.array, plan, self.threads)
-        return HostAnalysis(self, analyze(self._prepared[key], plan, self.classes, plain=plain))
+        return HostAnalysis(analyze(self._prepared[key], plan, self.classes, plain=plain), self.classes)
 
 
 class Trial:

@@ -6,6 +6,7 @@
 #include "rules/coding/crc.h"
 #include "rules/dc/dc_reader.h"
 #include "rules/padding/mask_reader.h"
+#include "rules/tokens/substream_reader.h"
 #include "device/kernels/decoding.h"
 
 namespace mmip {

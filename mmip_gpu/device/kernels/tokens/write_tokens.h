@@ -1,10 +1,10 @@
 // Listed AC symbols to bits: how many each superblock takes, then the bits themselves at their place in the output.
-// Values: tokens and headers of list_tokens.h, words of the chosen codes. One group = one superblock, all its stages.
+// Values: tokens and headers of list_tokens.h and list_headers.h, words of the chosen codes. One group = one superblock, all its stages.
 // Implements FORMAT.md section 8.2. Both kernels call the same rules, so that places and bits cannot disagree.
 #pragma once
 
 #include "rules/tokens/tokens.h"
-#include "device/kernels/tokens/list_tokens.h"
+#include "device/kernels/tokens/list_headers.h"
 #include "device/kernels/coding/placed_bits.h"
 
 namespace mmip {

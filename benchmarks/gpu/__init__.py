@@ -1,0 +1,1 @@
+"""Studies of the GPU path: python -m gpu.run_all with PYTHONPATH=benchmarks."""

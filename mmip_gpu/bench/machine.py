@@ -1,0 +1,35 @@
+"""What of this machine belongs into a result row, and where the real images are; needs the standard library alone."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def data_folder(beside: Path) -> Path | None:
+    """Folder of the real images: $MMIP_DATA, or shared/data in this folder; None where neither exists."""
+    for folder in (os.environ.get("MMIP_DATA"), beside / "shared" / "data"):
+        if folder and Path(folder).is_dir():
+            return Path(folder)
+    return None
+
+
+def commit_of(folder: Path) -> str:
+    """Commit of the checkout that this folder belongs to, with a mark where it has changes."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder).stdout.strip() or "unknown"
+
+
+def machine_facts(checkout: Path) -> dict[str, str]:
+    """Commit, date and processor of this run."""
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        processor = names[0] if names else processor
+    return {"commit": commit_of(checkout), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "cpu": processor}

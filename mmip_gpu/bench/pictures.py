@@ -1,0 +1,81 @@
+"""The test images of the comparison with rivals: the grey ones of split.json that are at hand, and two phantoms.
+
+Values: names in; integer arrays (y, x) or (z, y, x) with their PSNR targets (dB on max - min) out, in host memory.
+Guarantees one cut of every image in all studies: one slice of stacks, the middle 32 slices of large volumes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import mmip_gpu as mmip
+from mmip_gpu.bench.rows import checksum
+
+TARGETS = {
+    "nema_ct1": (45.0, 52.0, 60.0),
+    "nema_mr1": (40.0, 48.0, 56.0),
+    "em_isbi_train": (30.0, 36.0, 42.0),
+    "micro_bbbc034_aics": (45.0, 52.0, 60.0),
+    "nema_rg3": (50.0, 55.0, 60.0),
+    "niivue_chris_t1": (35.0, 42.0, 48.0),
+    "niivue_ct_avm": (38.0, 44.0, 50.0),
+    "mr_uih_t1_brain": (38.0, 45.0, 52.0),
+    "ct_ge_head_4mm": (45.0, 52.0, 60.0),
+}
+PHANTOM_TARGETS = (60.0, 65.0, 70.0)  # below 55 dB only the edges cost bits (noise of sigma 30)
+SLICE_OF_STACK = {"em_isbi_train": 5, "micro_bbbc034_aics": 1}
+MOST_SLICES = 32
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image with its targets."""
+
+    name: str
+    array: np.ndarray
+    targets: tuple[float, ...]
+    real: bool
+
+    @property
+    def group(self) -> str:
+        """The column of the tables that it counts in."""
+        return "phantoms" if not self.real else "2D" if self.array.ndim == 2 else "volumes"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Its part of a result row."""
+        return {
+            "image": self.name,
+            "group": self.group,
+            "shape": "x".join(map(str, self.array.shape)),
+            "dtype": str(self.array.dtype),
+            "data": checksum(self.array),
+        }
+
+
+def middle(volume: np.ndarray, slices: int = MOST_SLICES) -> np.ndarray:
+    """The middle slices of a volume; all where it has no more."""
+    start = max((len(volume) - slices) // 2, 0)
+    return np.ascontiguousarray(volume[start : start + slices])
+
+
+def pictures(split: Path, folder: Path | None) -> list[Picture]:
+    """Real images of a folder, those that the list `split` calls test images, first; phantoms last."""
+    found = []
+    names = json.loads(split.read_text())["test"] if folder else []
+    for name in names:
+        path = (folder or split) / f"{name}.npy"
+        if not path.exists() or name not in TARGETS:
+            continue
+        array = np.load(path)
+        if name in SLICE_OF_STACK:
+            array = np.ascontiguousarray(array[SLICE_OF_STACK[name]])
+        found.append(Picture(name, middle(array) if array.ndim == 3 else array, TARGETS[name], True))
+    found.sort(key=lambda picture: picture.array.ndim)
+    found.append(Picture("phantom2d", mmip.phantom2d(512), PHANTOM_TARGETS, False))
+    found.append(Picture("phantom3d", mmip.phantom3d((32, 256, 256)), PHANTOM_TARGETS, False))
+    return found

@@ -1,0 +1,138 @@
+"""The options of `encode`, its batches and `write_zarr`: one list, which editors and type checkers know.
+
+Values: keyword options in; frozen EncodeSettings out, which serve any number of arrays. The command line and the
+plug-in take their names from here. Defaults and ranges are those of config.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+
+import numpy as np
+
+from mmip_gpu.arguments import check_data_range, check_step, given_padding, is_colour
+from mmip_gpu.config import CodecConfig, Quality
+from mmip_gpu.volume.axes import PlaneLayout
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["CodingOptions", "Device", "EncodeOptions", "EncodeSettings", "StoreOptions"]
+
+Device = Literal["cpu", "gpu"] | None
+"""Where arrays are coded; None: where they lie."""
+
+
+class CodingOptions(TypedDict, total=False):
+    """The target, of which exactly one is given, and how to code: what `CodecConfig.from_options` takes."""
+
+    quality: float | None
+    psnr: float | None
+    max_error: float | None
+    ratio: float | None
+    lossless: bool
+    qstep: float | None
+    stages: int | None
+    cuts: Sequence[int] | None
+    roi_quality: Quality | Mapping[int, Quality] | None
+    cell_depth: Literal[1, 8] | None
+    verify: bool
+    step: float | None
+    effort: Literal[1, 2, 3]
+    padding: int | Literal["auto"] | None
+
+
+class EncodeOptions(CodingOptions, total=False):
+    """`CodingOptions` and those that depend on the array: the options of `mmip_gpu.encode`, which explains them."""
+
+    roi: Any  # a rule, or a mask in any memory; of stores also what `open_source` opens
+    axes: str | None
+    colour: bool | None
+    data_range: float | None
+
+
+class StoreOptions(EncodeOptions, total=False):
+    """`EncodeOptions` and those of a store: the options of `mmip_gpu.write_zarr`, which explains them."""
+
+    chunks: Sequence[int] | None
+    overwrite: bool
+    resume: bool
+    threads: int | None
+    client: Any  # of Dask, the address of a scheduler, or a number of workers
+    device: Device
+    progress: bool | None
+
+
+@dataclass(frozen=True, eq=False)
+class EncodeSettings:
+    """The options of `mmip_gpu.encode`, checked once for any number of arrays.
+
+    They have no equality, since masks have none.
+
+    Parameters
+    ----------
+    config : CodecConfig
+        The target and how to code.
+    roi, axes, colour, data_range
+        As for `mmip_gpu.encode`.
+
+    Examples
+    --------
+    >>> settings = EncodeSettings.of(quality=10, axes="tyx")
+    >>> settings.config.mode, settings.layout((5, 64, 64)).planes
+    ('quality', 5)
+    """
+
+    config: CodecConfig
+    roi: Any = None
+    axes: str | None = None
+    colour: bool | None = None
+    data_range: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        roi: Any = None,
+        axes: str | None = None,
+        colour: bool | None = None,
+        data_range: float | None = None,
+        **coding: Unpack[CodingOptions],
+    ) -> Self:
+        """Settings from the public keyword options.
+
+        Raises
+        ------
+        InvalidArgument
+            For values out of range, or another number of targets than one.
+        TypeError
+            For an option that there is not.
+        """
+        config = CodecConfig.from_options(**coding, has_roi=roi is not None)
+        check_data_range(data_range)
+        return cls(config, roi, axes, colour, data_range)
+
+    def layout(self, shape: tuple[int, ...]) -> PlaneLayout:
+        """Which axes of an array of this shape are coded together."""
+        return PlaneLayout.of(shape, self.axes)
+
+    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, is_whole: bool = True) -> None:
+        """Raise InvalidArgument unless arrays of this shape and (supported) dtype can be coded.
+
+        Parameters
+        ----------
+        is_whole : bool
+            Whether this is the shape of what is coded; otherwise only its rank counts.
+
+        Examples
+        --------
+        >>> EncodeSettings.of(quality=10, step=0.5).check((64, 64), np.dtype("uint8"))
+        Traceback (most recent call last):
+        mmip_gpu.errors.InvalidArgument: step=0.5: is for float32 samples, found uint8
+        """
+        check_step(dtype, self.config.step)
+        layout = self.layout(shape)
+        colour = is_colour(self.colour, layout, dtype) if is_whole else bool(self.colour)
+        given_padding(self.config, dtype, colour)

@@ -1,0 +1,34 @@
+// The analysis kernel, compiled once per instruction set; see passes/kernels_isa.h.
+#include "passes/blocks/analyze_kernels.h"
+#include "passes/kernels_isa.h"
+
+namespace MMIP_NS {
+namespace {
+
+// Not inlined: the compiler would look the address of a thread's own variable up again at every use.
+template <int depth>
+[[gnu::noinline]] Superblock<depth>& thread_superblock() {
+    thread_local Superblock<depth> block;
+    return block;
+}
+
+template <int depth>
+int64_t analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
+    Superblock<depth>& block = thread_superblock<depth>();
+    TileAnalysis<depth> tile(job, sums);
+    switch (job.sample_type) {
+        case mmip::kSampleU8: return tile.template run<uint8_t>(block);
+        case mmip::kSampleI8: return tile.template run<int8_t>(block);
+        case mmip::kSampleU16: return tile.template run<uint16_t>(block);
+        case mmip::kSampleI16: return tile.template run<int16_t>(block);
+        default: return tile.template run<int32_t>(block);
+    }
+}
+
+}  // namespace
+
+int64_t analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
+    return job.tile.depth == 8 ? analyze_depth<8>(job, sums) : analyze_depth<1>(job, sums);
+}
+
+}  // namespace MMIP_NS

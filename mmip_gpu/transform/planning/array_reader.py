@@ -1,0 +1,120 @@
+"""An array at hand, as the planner reads it: all samples may be looked at, and coded as often as it takes.
+
+Values: a Trial of all samples in; what `PlanReader` names out.
+Implements no section of FORMAT.md. Guarantees that the whole array reaches a PSNR or a ratio, or is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu.transform.plan import ChunkPlan, spread_probe
+from mmip_gpu.transform.planning.costs import STEP_EFFORT, at_effort, ratio
+from mmip_gpu.transform.planning.match_distortion import SLOPE, check_reached, decibels, near_step, search_step
+from mmip_gpu.transform.planning.match_size import search_ratio, unreachable_ratio
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.region import Region
+
+__all__ = ["ArrayReader"]
+
+
+@dataclass(frozen=True)
+class ArrayReader:
+    """The samples of an array, all of them at hand, in any memory.
+
+    Parameters
+    ----------
+    whole : Trial
+        All samples, with their classes.
+    layout : PlaneLayout
+        Axes and shape of the array.
+    colour : bool
+        Whether three channels are coded together.
+    """
+
+    whole: Trial
+    layout: PlaneLayout
+    colour: bool = False
+
+    known_padding: ClassVar[int | None] = None
+    ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr", "ratio"})
+    refines_padding: ClassVar[bool] = True
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples."""
+        return np.dtype(self.whole.array.dtype)
+
+    @property
+    def class_count(self) -> int:
+        """Quality classes of the voxels, the background included."""
+        classes = self.whole.classes
+        return 1 if classes is None or classes.size == 0 else int(classes.max()) + 1
+
+    def limits(self) -> tuple[float, float]:
+        """(minimum, maximum) of all samples; zeros without any."""
+        array = self.whole.array
+        return (array.min().item(), array.max().item()) if array.size else (0, 0)
+
+    def may_hold(self, value: int) -> bool:
+        """Whether a sample has this value."""
+        return bool((self.whole.array == value).any())
+
+    def probe(self) -> Trial:
+        """The samples by which choices are made."""
+        return self.whole.joined(spread_probe(self.layout), self.layout.axes)
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """The samples of a region in host memory."""
+        return self.whole.samples.read(region)
+
+    def trial(self, region: Region) -> Trial:
+        """The samples of a region with their classes."""
+        return self.whole.joined([region], self.layout.axes)
+
+    def cut(self, plan: ChunkPlan) -> bool:
+        """Leave the array whole, where a DC image may always be."""
+        return True
+
+    def match(self, plan: ChunkPlan, probe: Trial, peak: float) -> ChunkPlan:
+        """The plan with the step that all samples need for a PSNR or a ratio; others as they are."""
+        if self.whole.array.size == 0 or plan.config.mode not in ("psnr", "ratio"):
+            return plan
+        if plan.config.mode == "psnr":
+            return _psnr_plan(plan, probe, self.whole, peak)
+        return _ratio_plan(plan, probe, self.whole)
+
+
+def _psnr_plan(plan: ChunkPlan, probe: Trial, whole: Trial, peak: float) -> ChunkPlan:
+    """The plan with the step that all samples need; a quarter of the probe and the probe tell where to begin."""
+    part = probe.quarter(plan.axes)
+    slope = SLOPE
+    if part is not whole:
+        plan, slope = near_step(plan, peak, part.mean_error)
+    if probe is not whole:
+        plan, slope = near_step(plan, peak, probe.mean_error, slope)
+        part = probe
+    if part is not whole and plan.config.effort > STEP_EFFORT and not plan.lossless:
+        rough = at_effort(plan, STEP_EFFORT)
+        few, many = (decibels(peak, samples.mean_error(rough), 100.0) for samples in (part, whole))
+        plan = plan.with_step(plan.background_step * 10 ** ((many - few) / slope))
+    plan, _ = search_step(plan, peak, whole.mean_error, slope)
+    if plan.lossless and plan.config.step is not None:
+        check_reached(plan, peak, whole.mean_error(plan))
+    return plan
+
+
+def _ratio_plan(plan: ChunkPlan, probe: Trial, whole: Trial) -> ChunkPlan:
+    """The plan with the step that all samples need; the probe tells where to begin."""
+    if probe is not whole:
+        plan, _ = search_ratio(plan, partial(ratio, probe))
+    plan, reached = search_ratio(plan, partial(ratio, whole))
+    if reached < plan.config.value:
+        raise unreachable_ratio(plan.config.value, reached)
+    return plan

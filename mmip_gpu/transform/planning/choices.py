@@ -1,0 +1,128 @@
+"""Choices that the planner makes by coding samples both ways: the cell depth, a padding mask, a DC image.
+
+Values: a configuration or a plan, and a Trial of samples, in; a plan out. Encoder decisions only: nothing here is part
+of the format. Guarantees choices that depend on the samples alone. The cell depth is tried on a quarter of the probe
+first, and on all of it where the costs are close.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from operator import itemgetter
+
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, tile_log2
+from mmip_gpu.transform.planning.costs import STEP_EFFORT, at_choice, at_effort, cost, ratio, tiled
+from mmip_gpu.transform.planning.match_distortion import QualityFactors, near_step
+from mmip_gpu.transform.planning.match_size import first_bound, search_ratio
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import sample_range
+
+__all__ = ["choose_cells", "choose_dc_image", "choose_padding"]
+
+_CLEAR = 1.06  # costs of two cell depths that differ by less on a quarter of the probe are compared on all of it
+_LARGE_CHOICE = 2**18  # samples
+_IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
+_IMAGE_SPAN = 2**16  # steps in the range of the dtype: indices of a DC image then stay in 23 bits, which encoders hold
+
+
+def choose_cells(
+    config: CodecConfig,
+    probe: Trial,
+    axes: str,
+    class_count: int,
+    colour: bool,
+    peak: float,
+    padding: int | None = None,
+) -> ChunkPlan:
+    """Make the plan of a probe: with the cell depth that costs less, and about the steps that are needed.
+
+    `peak` is the data range in whole samples or (of float32) steps, as in `search_step`.
+    """
+    plans = _plans_of_depths(config, probe, axes, class_count, colour, peak, padding)
+    if probe.array.size == 0:
+        return plans[0]
+    part = probe.quarter(axes)
+    near = _near(at_effort(plans[-1], STEP_EFFORT), part, peak)
+    plans = [replace(p, steps=near.steps, reversible=near.reversible, correction=near.correction) for p in plans]
+    if len(plans) == 1:
+        return tiled(plans[0], part)
+    for samples in (part, probe):
+        tried = sorted(
+            ((cost(plan, samples), plan.depth, tiled(plan, samples)) for plan in plans), key=itemgetter(0, 1)
+        )
+        if tried[0][0] * _CLEAR < tried[-1][0]:
+            break
+    return tried[0][2]
+
+
+def _plans_of_depths(
+    config: CodecConfig,
+    probe: Trial,
+    axes: str,
+    class_count: int,
+    colour: bool,
+    peak: float,
+    padding: int | None,
+) -> list[ChunkPlan]:
+    """One plan for each cell depth that comes into question, with the step that its target begins with."""
+    volume = PlaneLayout.of(probe.array.shape, axes).volume
+    steps, reversible = class_steps(config, class_count, colour, initial_step(config, peak))
+    depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if volume[0] < 4 else (1, 8)
+    return [
+        ChunkPlan(
+            config,
+            axes,
+            colour,
+            depth,
+            tile_log2(depth, volume, 1.0),
+            config.stage_cuts(depth),
+            steps,
+            reversible,
+            padding,
+            config.error_bound or None,
+        )
+        for depth in depths
+    ]
+
+
+def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
+    """The plan with about the steps that give these samples what was asked for."""
+    if plan.config.mode == "quality":
+        return plan.with_factors(QualityFactors.first(len(plan.steps)).factors)
+    if plan.config.mode == "psnr":
+        return near_step(plan, peak, samples.mean_error)[0]
+    if plan.config.mode == "ratio":
+        return search_ratio(plan, partial(ratio, samples))[0]
+    if plan.config.mode == "max_error":
+        return first_bound(plan)
+    return plan
+
+
+def choose_padding(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:
+    """The plan, with the padding value where these samples cost less with it."""
+    if samples.array.size > _LARGE_CHOICE:
+        samples = samples.quarter(plan.axes)
+    padded = replace(plan, padding=value)
+    if cost(plan, samples) <= cost(padded, samples):
+        return plan
+    return tiled(padded, samples)
+
+
+def choose_dc_image(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
+    """The plan, with a DC image where one is allowed and the probe costs less with it."""
+    lossy = len(plan.steps) == 1 and not plan.lossless and plan.padding is None
+    if not lossy or plan.depth != 1 or probe.array.size == 0:
+        return plan
+    low, high = sample_range(probe.array.dtype)
+    if high - low > _IMAGE_SPAN * plan.background_step:
+        return plan
+    if plan.tile_log2 != tile_log2(plan.depth, PlaneLayout.of(probe.array.shape, plan.axes).volume, 0.0):
+        return plan  # not at so low a rate
+    plain = replace(plan, correction=None)
+    plain_cost = cost(plain, probe)
+    if 8 * probe.size(at_choice(plain)) > _IMAGE_RATE * probe.array.size:
+        return plan
+    return replace(plan, dc_image=True) if cost(replace(plain, dc_image=True), probe) < plain_cost else plan

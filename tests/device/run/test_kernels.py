@@ -1,0 +1,36 @@
+"""The kernels of the GPU: they compile for every architecture within their bounds, and their phases run on the CPU."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from helpers.nvrtc import compiled
+
+from mmip_gpu.device.layouts.structs import KERNEL_LANES
+from mmip_gpu.device.run.cuda import COMPILE_OPTIONS, SOURCE
+
+MOST_REGISTERS, MOST_SHARED = 128, 48 * 1024
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90", "sm_100"])
+def test_kernels_compile_within_their_bounds(architecture: str) -> None:
+    log = compiled(SOURCE.read_text(), architecture, [*COMPILE_OPTIONS, "--ptxas-options=-v"])
+    assert "warning" not in log
+    found = dict(
+        zip(
+            re.findall(r"Compiling entry function '(\w+)'", log),
+            re.findall(r"Used (\d+) registers[^\n]*?(?:(\d+) bytes smem)?[,\n]", log),
+            strict=True,
+        )
+    )
+    assert sorted(found) == sorted(KERNEL_LANES)
+    for name, (registers, shared) in found.items():
+        assert int(registers) <= MOST_REGISTERS, name
+        assert int(shared or 0) <= MOST_SHARED, name
+    assert not re.findall(r"[1-9]\d* bytes spill", log), log
+
+
+def test_wrappers_hold_no_numbers() -> None:
+    text = re.sub(r"//.*", "", SOURCE.read_text())
+    assert set(re.findall(r"(?<![\w.])\d[\w.]*", text)) <= {"0", "1", "2"}

@@ -1,0 +1,184 @@
+"""The byte rulers of FORMAT.md against bytes: containers of all kinds, payloads, and the chunks of a store."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from helpers.format_page import REPOSITORY, RULERS, form, header_types, offset, rows_of, width
+from reference.bits import BitReader
+from reference.codes import load_tables, read_codes
+from reference.container import read_header
+
+import mmip_gpu
+from mmip_gpu import _core
+
+VECTORS = sorted((REPOSITORY / "tests" / "vectors").glob("v1_*.mmip"))
+
+# --- the container
+
+
+class Fields:
+    """Reads fields of a container where the rulers say that they stand."""
+
+    def __init__(self, blob: bytes) -> None:
+        self.blob = blob
+        self.header, self.size = read_header(blob)
+        self.known = {"n": len(self.header.shape), "ndim": len(self.header.shape)}
+        self.types = header_types(self.header.dtype == 4)
+
+    def at(self, name: str, field: str, **known: int) -> Any:
+        known |= self.known
+        text = form(self.types[field], **known)
+        assert width(name, field) in (1, struct.calcsize("<" + text)), f"{name}, {field}: drawn too narrow or too wide"
+        values = struct.unpack_from("<" + text, self.blob, offset(name, field, **known))
+        return values if " x " in self.types[field] else values[0]
+
+    def check(self, name: str, expected: dict[str, Any], **known: int) -> None:
+        for field, value in expected.items():
+            assert self.at(name, field, **known) == value, f"{name}, {field}"
+
+
+def check_start(fields: Fields) -> None:
+    h = fields.header
+    fields.check(
+        "array",
+        {
+            "magic": b"MMIP",
+            "version": _core.FORMAT_VERSION,
+            "header_bytes": fields.size,
+            "kind": h.kind,
+            "dtype": h.dtype,
+            "ndim": len(h.shape),
+            "colour": h.colour,
+            "axes": h.axes.encode(),
+            "shape": tuple(h.shape),
+        },
+    )
+    names = ("mode", "requested", "verified", "minimum", "maximum", "sse", "max_error")
+    a = 12 + 5 * len(h.shape)
+    fields.check("loss", {name: getattr(h, name) for name in names}, a=a)
+    if h.dtype == 4:
+        fields.check("loss", {"value_step": h.value_step}, a=a)
+
+
+def check_transform(fields: Fields, b: int) -> None:
+    h = fields.header
+    p, d, m = 4 * (h.padding is not None), 3 * (h.dc_image is not None), 3 if h.colour else 1
+    expected = {
+        "cell_depth": h.cell_depth,
+        "tile_log2": tuple(h.tile_log2),
+        "offset": h.offset,
+        "padding": int(h.padding is not None),
+        "dc_image": int(h.dc_image is not None),
+        "classes": len(h.steps),
+    }
+    expected |= {"padding_value": h.padding} if p else {}
+    expected |= {"dc_recon": h.dc_image} if d else {}
+    fields.check("transform", expected, b=b, p=p, d=d)
+    for i, (kind, recon, steps) in enumerate(zip(h.reversible, h.recon, h.steps, strict=True)):
+        k = b + 11 + p + d + i * (4 + 4 * m)
+        fields.check("class", {"reversible": kind, "recon": recon, "steps": steps}, k=k, m=m)
+    S, e = h.transform_stages, 4 * (h.correction is not None)
+    s = b + 11 + p + d + len(h.steps) * (4 + 4 * m)
+    expected = {"stages": S, "cuts": h.cuts, "corrections": e // 4}
+    expected |= {"correction_error": h.correction} if e else {}
+    fields.check("stages", expected, s=s, S=S)
+    for i, (size, crc) in enumerate(h.stages):
+        fields.check("stage", {"payload_bytes": size, "head_crc": crc}, r=s + 2 * S - 2 + e + 12 * i)
+    assert offset("end", "header_crc", h=fields.size) == s + 2 * S - 2 + e + 12 * len(h.stages)
+
+
+def check_payload(data: bytes, key: int | str, substreams: int) -> int:
+    """The head of a payload; returns where its sub-streams begin."""
+    reader = BitReader(data, 4)
+    read_codes(reader, key, load_tables())
+    k = reader.align() - 4
+    w = data[offset("payload", "index_bits", k=k)]
+    i, g = ceil(substreams * w / 8), ceil(substreams / 8)
+    known = {"k": k, "i": i, "g": g}
+    start = offset("payload", "sub_streams", **known)
+    assert struct.unpack_from("<I", data, offset("payload", "head_bytes"))[0] == start
+    crc_at = offset("payload", "head_crc", **known)
+    assert struct.unpack_from("<I", data, crc_at)[0] == zlib.crc32(data[:crc_at])
+    index = BitReader(data, offset("payload", "index", **known))
+    sizes = [1 + index.raw(w) for _ in range(substreams)]
+    first = struct.unpack_from("<I", data, offset("payload", "group_crcs", **known))[0]
+    assert first == zlib.crc32(data[start : start + sum(sizes[:8])])
+    return start
+
+
+def check_container(blob: bytes) -> None:
+    fields = Fields(blob)
+    header, size = fields.header, fields.size
+    check_start(fields)
+    b = 12 + 5 * len(header.shape) + (38 if header.dtype == 4 else 30)
+    if header.kind == 0:
+        fields.check("raw", {"payload_bytes": header.payload_bytes, "payload_crc": header.payload_crc}, b=b)
+        assert offset("raw", "header_crc", b=b) == size - 4
+    else:
+        check_transform(fields, b)
+    assert struct.unpack_from("<I", blob, offset("end", "header_crc", h=size))[0] == zlib.crc32(blob[: size - 4])
+    at = size
+    for stage, (length, _) in enumerate(header.stages, 1):
+        check_payload(blob[at : at + length], header.stage_key(stage), header.grid.substreams)
+        at += length
+
+
+@pytest.mark.parametrize("path", VECTORS, ids=lambda p: p.stem)
+def test_rulers_hold_for_the_golden_vectors(path: Path) -> None:
+    check_container(path.read_bytes())
+
+
+def test_rulers_hold_for_what_encode_writes() -> None:
+    image = np.arange(24 * 40, dtype=np.uint16).reshape(24, 40) * 7
+    check_container(mmip_gpu.encode(image, quality=20))
+
+
+def test_every_field_of_a_ruler_is_in_the_tables_and_the_other_way_round() -> None:
+    names = ("array", "loss", "raw", "transform", "class", "stages", "stage", "end")
+    fields = {field for name in names for field in RULERS[name]}
+    assert fields == header_types(False).keys() | {"header_crc"}
+    assert {row[0] for row in rows_of("6")} >= RULERS["payload"].keys() - {"sub_streams"}
+    assert {row[0] for row in rows_of("10")} >= RULERS["record"].keys()
+
+
+@pytest.mark.parametrize(("field", "labels"), [("dc_image", ["b+10+p"]), ("tile_log2", ["b+2"])])
+def test_a_ruler_that_is_wrong_is_noticed(field: str, labels: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    blob = (REPOSITORY / "tests" / "vectors" / "v1_dc_image.mmip").read_bytes()
+    check_container(blob)
+    monkeypatch.setitem(RULERS["transform"], field, labels)
+    with pytest.raises(AssertionError, match=field):
+        check_container(blob)
+
+
+# --- the store
+
+
+def test_rulers_hold_for_a_store(tmp_path: Path) -> None:
+    volume = mmip_gpu.phantom3d((4, 200, 136))
+    mmip_gpu.write_zarr(volume, tmp_path / "v.zarr", quality=10, chunks=(4, 64, 64), cell_depth=1)
+    group = zarr.open_group(tmp_path / "v.zarr", mode="r")
+    record = np.asarray(group["chunk"][0, 0, 1, 2]).tobytes()
+    _, h = read_header(record)
+    assert len(record) == h + 16
+    assert offset("record", "header") == 0
+    roi_at, source_at, crc_at = (offset("record", name, h=h) for name in ("roi_voxels", "source_crc", "crc"))
+    assert [width("record", name) for name in ("roi_voxels", "source_crc", "crc")] == [8, 4, 4]
+    chunk = np.ascontiguousarray(volume[:, 64:128, 128:])
+    assert struct.unpack_from("<Q", record, roi_at)[0] == 0
+    assert struct.unpack_from("<I", record, source_at)[0] == zlib.crc32(chunk.tobytes())
+    placed = record[roi_at:crc_at] + struct.pack("<4Q", 0, 0, 1, 2)
+    assert struct.unpack_from("<I", record, crc_at)[0] == zlib.crc32(placed)
+    data = (tmp_path / "v.zarr" / "stage_1" / "c" / "0" / "0" / "1" / "2" / "0").read_bytes()
+    known = {"v1": 1, "v2": 2, "v3": 3, "v4": 4}  # bytes below 128: varints of one byte
+    extent = [data[offset("stage chunk", name, **known)] for name in ("P", "gz", "gy", "gx")]
+    assert extent == [1, 4, 8, 1]
+    header, _ = read_header(record)
+    check_payload(data[offset("stage chunk", "payload", **known) :], 1, header.grid.substreams)

@@ -1,0 +1,250 @@
+"""Stands in for CuPy where there is none: host memory as the device's, kernels run by `_phases` from their parameters.
+
+It has what mmip_gpu.device and benchmarks/gpu/run_all.py use of CuPy 13.4 to 15 and no more, and is as strict: an
+argument of a kernel is an array of one item (a NumPy void is refused by CuPy 13), grids and blocks are tuples, names
+are known.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from mmip_gpu.device import _phases
+from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype
+
+INSUFFICIENT_DRIVER, NO_DEVICE, OUT_OF_MEMORY, ILLEGAL_ADDRESS = 35, 100, 2, 700
+
+
+class CUDARuntimeError(RuntimeError):
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(f"cudaError {status}")
+
+
+class CUDADriverError(CUDARuntimeError):
+    pass
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class NVRTCError(RuntimeError):
+    pass
+
+
+class DeviceArray(np.ndarray):
+    """Memory of a device: it knows which, and NumPy does not take it for its own."""
+
+    number = 0
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.number = getattr(other, "number", 0)
+
+    @property
+    def data(self) -> Any:  # type: ignore[override]
+        return SimpleNamespace(ptr=self.__array_interface__["data"][0], memset_async=self._set)
+
+    def _set(self, value: int, size: int) -> None:
+        assert size == self.nbytes
+        self.view(np.ndarray).fill(value)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return dict(self.__array_interface__)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, self.number
+
+
+class Cupy(ModuleType):
+    """A machine: how many devices, of which architecture, with how much memory; and what was asked of it."""
+
+    def __init__(self, devices: int = 1, *, architecture: str = "90", memory: int = 2**40, fails: int = 0) -> None:
+        super().__init__("cupy")
+        self.__version__ = "0"
+        self.devices, self.architecture, self.memory, self.fails = devices, architecture, memory, fails
+        self.current, self._streams, self._mine, self.waited = 0, 0, threading.local(), 0
+        self.launched: list[tuple[str, tuple[int, ...], tuple[int, ...], str]] = []
+        self.compiled: list[tuple[str, ...]] = []
+        self.loaded: list[Path] = []
+        self.compiler_log = ""
+        self.ndarray = DeviceArray
+        self.RawModule = lambda *, path: _Module(self, Path(path))
+        self.cuda = SimpleNamespace(
+            runtime=SimpleNamespace(
+                CUDARuntimeError=CUDARuntimeError,
+                getDeviceCount=self._count,
+                getDevice=lambda: self.current,
+                driverGetVersion=lambda: 11080 if self.fails == INSUFFICIENT_DRIVER else 13000,
+                runtimeGetVersion=lambda: 12090,
+                pointerGetAttributes=lambda pointer: SimpleNamespace(device=1),
+                getDeviceProperties=lambda number: {"name": b"stand-in", "totalGlobalMem": self.memory},
+                memGetInfo=lambda: (self.memory, self.memory),
+                memcpyAsync=_copy,
+                memcpyHostToDevice=1,
+                memcpyDeviceToHost=2,
+            ),
+            driver=SimpleNamespace(CUDADriverError=CUDADriverError),
+            memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            nvrtc=SimpleNamespace(
+                NVRTCError=NVRTCError,
+                getVersion=lambda: (12, 9),
+                createProgram=lambda source, name, headers, names: {"source": source, "name": name},
+                compileProgram=self._compile,
+                getCUBIN=lambda program: b"\x7fELF" + program["source"].encode(),
+                getProgramLog=lambda program: self.compiler_log,
+                destroyProgram=lambda program: program.clear(),
+            ),
+            Device=lambda number=0: _Device(self, number),
+            Stream=lambda non_blocking: _Stream(self),
+            Event=_Event,
+            get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
+            get_current_stream=lambda: _Stream(self, self.stream),
+            alloc_pinned_memory=_Pinned,
+        )
+
+    @property
+    def stream(self) -> str:
+        """The stream of this thread."""
+        return getattr(self._mine, "stream", "default")
+
+    @stream.setter
+    def stream(self, name: str) -> None:
+        self._mine.stream = name
+
+    def new_stream(self) -> str:
+        """A name for a stream."""
+        self._streams += 1
+        return str(self._streams - 1)
+
+    @staticmethod
+    def get_default_memory_pool() -> Any:
+        """A pool that holds nothing."""
+        return SimpleNamespace(free_bytes=lambda: 0, free_all_blocks=lambda: None)
+
+    def _count(self) -> int:
+        if self.fails in (INSUFFICIENT_DRIVER, NO_DEVICE):
+            raise CUDARuntimeError(self.fails)
+        return self.devices
+
+    def _compile(self, program: dict[str, str], options: tuple[str, ...]) -> None:
+        self.compiled.append(options)
+        if self.compiler_log:
+            raise NVRTCError("NVRTC_ERROR_COMPILATION (6)")
+
+    def _hold(self, array: np.ndarray[Any, Any]) -> Any:
+        if array.nbytes > self.memory:
+            raise OutOfMemoryError(f"Out of memory allocating {array.nbytes} bytes")
+        held = array.view(DeviceArray)
+        held.number = self.current
+        return held
+
+    def empty(self, shape: Any, dtype: Any) -> Any:
+        return self._hold(np.full(shape, 0xCD, np.uint8).astype(dtype))
+
+    def zeros(self, shape: Any, dtype: Any) -> Any:
+        return self._hold(np.zeros(shape, dtype))
+
+    def asarray(self, array: Any) -> Any:
+        if isinstance(array, DeviceArray):
+            return array if array.number == self.current else self._hold(array.view(np.ndarray).copy())
+        if hasattr(array, "__cuda_array_interface__"):
+            array = np.asarray(SimpleNamespace(__array_interface__=array.__cuda_array_interface__))
+            return self._hold(array)
+        if array.dtype.kind not in "biufc":
+            raise ValueError(f"Unsupported dtype {array.dtype}")
+        return self._hold(np.array(array, order="C"))
+
+    def from_dlpack(self, data: Any) -> Any:
+        return self._hold(np.from_dlpack(data.host))
+
+    def asnumpy(self, array: Any) -> np.ndarray[Any, Any]:
+        if self.fails in (OUT_OF_MEMORY, ILLEGAL_ADDRESS):
+            raise CUDARuntimeError(self.fails)
+        return np.array(array.view(np.ndarray))
+
+    def ascontiguousarray(self, array: Any) -> Any:
+        return self._hold(np.ascontiguousarray(array))
+
+
+class _Module:
+    """What RawModule(path=...) is: functions that run on the CPU."""
+
+    def __init__(self, cupy: Cupy, path: Path) -> None:
+        assert path.read_bytes().startswith(b"\x7fELF")
+        cupy.loaded.append(path)
+        self._cupy = cupy
+
+    def get_function(self, name: str) -> Any:
+        assert name in KERNEL_LANES
+
+        def run(grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
+            (params,) = arguments
+            assert type(params) is np.ndarray
+            assert params.size == 1
+            assert params.nbytes == params_dtype(name).itemsize
+            self._cupy.launched.append((name, grid, block, self._cupy.stream))
+            _phases.run(name, params.tobytes())
+
+        return run
+
+
+class _Device:
+    def __init__(self, cupy: Cupy, number: int) -> None:
+        self.id, self.compute_capability, self._cupy = number, cupy.architecture, cupy
+
+    def synchronize(self) -> None:
+        """All has run."""
+
+    def __enter__(self) -> None:
+        assert self._cupy.current == self.id
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class _Stream:
+    ptr = 0
+
+    def __init__(self, cupy: Cupy, name: str | None = None) -> None:
+        self._cupy, self._before, self._name = cupy, cupy.stream, name
+
+    def synchronize(self) -> None:
+        self._cupy.waited += 1
+
+    def __enter__(self) -> None:
+        self._name = self._name or self._cupy.new_stream()
+        self._before, self._cupy.stream = self._cupy.stream, self._name
+
+    def __exit__(self, *error: object) -> None:
+        self._cupy.stream = self._before
+
+
+class _Pinned(bytearray):
+    """Bytes of the host, as their buffer and by their address."""
+
+    @property
+    def ptr(self) -> int:
+        return ctypes.addressof(ctypes.c_char.from_buffer(self)) if self else 0
+
+
+class _Event:
+    at = 0.0
+
+    def record(self) -> None:
+        self.at = time.perf_counter()
+
+    def synchronize(self) -> None:
+        """All has run."""
+
+
+def _copy(to: int, source: int, size: int, kind: int, stream: int) -> None:
+    ctypes.memmove(to, source, size)

@@ -1,0 +1,57 @@
+"""The head of a stage's payload and its sub-streams, reader and writer side by side.
+
+Values: a payload's bytes to codes and the bytes of sub-streams, and back.
+FORMAT.md section 6. Sizes are checked before anything is taken; sub-streams are opened elsewhere.
+"""
+
+import struct
+from zlib import crc32
+
+from .bits import BitReader, BitWriter
+from .codes import read_codes, write_codes
+from .container import require
+
+GROUP = 8  # sub-streams that share a crc
+
+
+def read_payload(payload, stage, head_crc, count, tables):
+    """(codes, the bytes of every sub-stream) of a whole payload."""
+    require(len(payload) >= 8, "a payload without a head")
+    head_bytes = struct.unpack_from("<I", payload)[0]
+    require(8 <= head_bytes <= len(payload), f"head_bytes {head_bytes}")
+    stated = struct.unpack_from("<I", payload, head_bytes - 4)[0]
+    require(stated == head_crc == crc32(payload[: head_bytes - 4]), "head crc")
+    reader = BitReader(payload[: head_bytes - 4], 4)
+    codes = read_codes(reader, stage, tables)
+    reader.align()
+    width = reader.raw(8)
+    require(width <= 32, f"index_bits {width}")
+    sizes = [1 + reader.raw(width) for _ in range(count)]
+    position = reader.align()
+    groups = -(-count // GROUP)
+    require(position + 4 * groups == head_bytes - 4, "head_bytes")
+    require(head_bytes + sum(sizes) == len(payload), "the index does not add up to the payload")
+    crcs = struct.unpack_from(f"<{groups}I", payload, position)
+    substreams, position = [], head_bytes
+    for size in sizes:
+        substreams.append(payload[position : position + size])
+        position += size
+    for group, stated in enumerate(crcs):
+        require(crc32(b"".join(substreams[GROUP * group : GROUP * group + GROUP])) == stated, "group crc")
+    return codes, substreams
+
+
+def write_payload(stage, tables, own, write_substreams):
+    """(payload, crc of its head); write_substreams(codes) gives the list of sub-streams."""
+    writer = BitWriter()
+    substreams = write_substreams(write_codes(writer, stage, tables, own))
+    width = max(len(substream) - 1 for substream in substreams).bit_length()
+    index = BitWriter()
+    for substream in substreams:
+        index.raw(width, len(substream) - 1)
+    head = writer.to_bytes() + bytes([width]) + index.to_bytes()
+    for first in range(0, len(substreams), GROUP):
+        head += struct.pack("<I", crc32(b"".join(substreams[first : first + GROUP])))
+    head = struct.pack("<I", 4 + len(head) + 4) + head
+    crc = crc32(head)
+    return head + struct.pack("<I", crc) + b"".join(substreams), crc
