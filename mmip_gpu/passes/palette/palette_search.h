@@ -112,17 +112,20 @@ private:
         __builtin_memcpy(state_.column.changes, &changes, sizeof changes);
     }
 
+    // All four sums, however many colours there are: they stay in registers.
     void sum_colours(const F8* cell, int colours) {
         I8 sums[kMaxColours] = {}, counts[kMaxColours] = {};
         for (int i = 0; i < samples / 8; ++i) {
             const I8 value = truncate(cell[i]), number = nearest_colour(state_.centre, value, colours);
-            for (int k = 0; k < colours; ++k) {
+            MMIP_UNROLL
+            for (int k = 0; k < kMaxColours; ++k) {
                 const I8 own = number == k;
                 sums[k] += value & own;
                 counts[k] -= own;
             }
         }
-        for (int k = 0; k < colours; ++k) {
+        MMIP_UNROLL
+        for (int k = 0; k < kMaxColours; ++k) {
             int64_t sum = 0;
             for (int lane = 0; lane < 8; ++lane) sum += sums[k][lane];
             state_.sum[k] = sum, state_.count[k] = total(counts[k]);
@@ -136,11 +139,13 @@ private:
         I8 counts[kMaxColours] = {};
         for (int i = 0; i < samples / 8; ++i) {
             const I8 number = nearest_colour(centre, truncate(cell[i]), colours);
-            for (int k = 0; k < colours; ++k) counts[k] -= number == k;
+            MMIP_UNROLL
+            for (int k = 0; k < kMaxColours; ++k) counts[k] -= number == k;
             const Bytes bytes = __builtin_convertvector(number, Bytes);
             __builtin_memcpy(state_.colours + 8 * i, &bytes, sizeof bytes);
         }
-        for (int k = 0; k < colours; ++k) state_.count[k] = total(counts[k]);
+        MMIP_UNROLL
+        for (int k = 0; k < kMaxColours; ++k) state_.count[k] = total(counts[k]);
     }
 
     static int32_t total(I8 lanes) {
