@@ -1,11 +1,10 @@
 """Viewers and readers of other makes open what `mmip serve` serves and `mmip export` writes: a phantom of five levels.
 
-    python benchmarks/viewers.py [--node FOLDER] [--browser COMMAND] [--picture PNG]
-    xvfb-run -a python benchmarks/viewers.py        (napari needs a display with GL to draw; without one it reads only)
+    [xvfb-run -a] python benchmarks/viewers.py [--node FOLDER] [--browser COMMAND] [--picture PNG]
 
 tensorstore   pip install tensorstore
 zarrita.js    npm install zarrita (reader of Vizarr, Viv and Avivator), in the FOLDER of --node; needs Node 20
-napari        pip install 'napari[pyqt6]' napari-ome-zarr; where Qt has no display: apt-get install xvfb libegl1
+napari        (draws with GL only) pip install 'napari[pyqt6]' napari-ome-zarr; without a display: xvfb libegl1
               libgl1-mesa-dri libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0
               libxcb-shape0 libxcb-xinerama0 libxkbcommon-x11-0
 neuroglancer  pip install neuroglancer, apt-get install chromium (any Chrome by --browser); drawn by software
@@ -13,9 +12,8 @@ neuroglancer  pip install neuroglancer, apt-get install chromium (any Chrome by 
 Besides: pip install '.[bench]'. A client that is missing is "not here", which is no result. Data are compared with
 `open_zarr`, and below 1/8 with means taken here. Of a drawing the part that is not dark must be the slice that it
 shows: correlation of at least 0.98. In neuroglancer the centre must be at 1/8 where it is at full scale, within 1.5
-samples; a level without its translation is 3.5 off. `first look` is the rate of raw samples at which a server of one
-thread makes the last level, which rests on stage 1 of every chunk. Writes results/viewers.csv, and with --picture what
-neuroglancer shows, of the phantom.
+samples. `first look` is the rate of raw samples at which a server of one thread makes the last level, which rests on
+stage 1 of every chunk. Writes results/viewers.csv, and with --picture what neuroglancer shows.
 """
 
 from __future__ import annotations
@@ -294,9 +292,8 @@ def main() -> None:
     with opened(parser.parse_args()) as image:
         rows = [row_of(client, image, place) for client, (_, places) in CLIENTS.items() for place in places]
     rows += first_look()
-    path = write_rows("viewers", rows)
     print(format_table(rows, ("client", "version", "place", "checked", "result")))
-    print(path)
+    print(write_rows("viewers", rows))
 
 
 if __name__ == "__main__":

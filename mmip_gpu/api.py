@@ -202,9 +202,20 @@ def decode(
         found = decode_containers([data], codec_of, stages=stages, scale=scale, region=region, max_bytes=max_bytes)
         array: NDArray[Any] = _settled(found, "raise")[0]
         return array
+    return _decode_on_host(data, thread_count(threads), stages=stages, scale=scale, region=region, max_bytes=max_bytes)
+
+
+def _decode_on_host(
+    data: Buffer,
+    workers: int,
+    *,
+    stages: int | None = None,
+    scale: int = 1,
+    region: tuple[slice, ...] | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> NDArray[Any]:
     header, read_part = open_container(data)
-    limits = Limits(thread_count(threads), max_bytes)
-    return codec_of(header).decode(header, read_part, Wanted(stages, scale, region), limits)
+    return codec_of(header).decode(header, read_part, Wanted(stages, scale, region), Limits(workers, max_bytes))
 
 
 def encode_batch(
@@ -262,7 +273,7 @@ def decode_batch(
 
     def decoded(blob: Buffer) -> NDArray[Any] | MmipError:
         try:
-            return decode(blob, threads=1, **options)
+            return _decode_on_host(blob, 1, **options)
         except MmipError as error:
             return error
 

@@ -38,7 +38,10 @@ def encode_configured(
         from mmip_gpu.device.encode.arrays import encode_arrays
 
         return encode_arrays([array], partial(planned, settings=settings), workers)[0]
+    return _encode_on_host(array, settings, workers)
 
+
+def _encode_on_host(array: Any, settings: EncodeSettings, workers: int) -> Encoded:
     def sampler(roi: Any, axes: str | None) -> Samples:
         samples = checked_array(array)
         letters = PlaneLayout.of(samples.shape, axes).axes
@@ -79,7 +82,7 @@ def encode_batch_configured(
         return [encoded.to_bytes() for encoded in encode_arrays(items, planner, thread_count(threads))]
     if output == "device":
         raise InvalidArgument("output='device': expected arrays of a device, or device='gpu'")
-    return in_threads(lambda chunk: encode_configured(chunk, settings, threads=1).to_bytes(), items, threads)
+    return in_threads(lambda chunk: _encode_on_host(chunk, settings, 1).to_bytes(), items, threads)
 
 
 def in_threads(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> list[_R]:

@@ -2,7 +2,7 @@
 
 Values: chunks as Zarr's buffers, on the host or on a device, in; containers (FORMAT.md section 1) out, and back.
 Implements SPEC.md. Guarantees that chunks on a device are coded there, in batches, and come back there; that a part of
-a chunk is read by byte ranges (zarr_codec.py).
+a chunk is read by byte ranges (stage_arrays/zarr_base.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from mmip_gpu import InvalidArgument
 from mmip_gpu.container.byte_ranges import Reading
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.zarr_selection import Selected
-from mmip_gpu.stage_arrays.zarr_base import Part, ZarrCodec
-from mmip_gpu.stage_arrays.zarr_buffers import held_by
+from mmip_gpu.stage_arrays.zarr_base import ChunkSelection, ZarrCodec
+from mmip_gpu.stage_arrays.zarr_buffers import array_of
 from numcodecs_plugin.chunks import check_chunk, check_header, chunk_settings, coded_shape, decode_host, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
 from numcodecs_plugin.partial_read import read_part
@@ -91,31 +91,31 @@ class Mmip(Options, ZarrCodec):
     def _by_ranges(self, selected: Selected, spec: ArraySpec, decode: Callable[[Any], Any]) -> Reading:
         return read_part(selected, spec.shape, _dtype(spec), decode)
 
-    def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> list[Any]:
+    def _encode_device_arrays(self, arrays_dev: Sequence[Any], specs: Sequence[ArraySpec]) -> list[bytes]:
         """Containers of arrays: those that are coded alike together."""
-        for array, spec in zip(arrays, specs, strict=True):
+        for array, spec in zip(arrays_dev, specs, strict=True):
             check_chunk(array, spec.shape, _dtype(spec))
         results: dict[int, Any] = {}
-        every = [chunk_settings(self, array) for array in arrays]
+        every = [chunk_settings(self, array) for array in arrays_dev]
         for config in dict.fromkeys(settings.config for settings in every):
             chosen = [i for i, settings in enumerate(every) if settings.config == config]
-            batch = [arrays[i].reshape(coded_shape(arrays[i].shape)) for i in chosen]
+            batch = [arrays_dev[i].reshape(coded_shape(arrays_dev[i].shape)) for i in chosen]
             results.update(zip(chosen, mmip.encode_batch_configured(batch, every[chosen[0]]), strict=True))
-        return [results[i] for i in range(len(arrays))]
+        return [results[i] for i in range(len(arrays_dev))]
 
-    def _decode_held(self, parts: Sequence[Part]) -> list[Any]:
-        """Parts of containers: equal regions together."""
+    def _decode_device_chunks(self, selections: Sequence[ChunkSelection]) -> list[Any]:
+        """What was selected of containers: equal regions together."""
         results: dict[int, Any] = {}
-        for region in dict.fromkeys(_key(selected) for _, selected, _ in parts):
-            chosen = [(i, *part) for i, part in enumerate(parts) if _key(part[1]) == region]
+        for region in dict.fromkeys(_key(selected) for _, selected, _ in selections):
+            chosen = [(i, *one) for i, one in enumerate(selections) if _key(one[1]) == region]
             for _, blob, _, spec in chosen:
                 size = int.from_bytes(blob[6:_HEADER_START].to_bytes(), "little")
                 check_header(Header.parse(blob[: max(size, _HEADER_START)].to_bytes())[0], spec.shape, _dtype(spec))
-            held = [held_by(blob) for _, blob, _, _ in chosen]
+            held = [array_of(blob) for _, blob, _, _ in chosen]
             arrays = mmip.decode_batch(held, region=tuple(slice(*bounds) for bounds in region) or None)
             for array, (i, _, selected, _) in zip(arrays, chosen, strict=True):
                 results[i] = (array if region else array.reshape(()))[selected.inside]
-        return [results[i] for i in range(len(parts))]
+        return [results[i] for i in range(len(selections))]
 
 
 def _dtype(spec: ArraySpec) -> Any:

@@ -155,8 +155,11 @@ class _Rates:
         """The same jobs with payloads on the device; on the CPU they are there."""
         if not self._run.on_gpu:
             return list(jobs)
-        upload = self._run.executor.upload
-        return [DecodeJob(j.header, [upload(np.frombuffer(p, np.uint8)) for p in j.payloads]) for j in jobs]
+        upload, held = self._run.executor.upload, []
+        for job in jobs:
+            payloads_dev = [upload(np.frombuffer(payload, np.uint8)) for payload in job.payloads]
+            held.append(DecodeJob(job.header, payloads_dev, in_device_memory=True))
+        return held
 
     def _decode(
         self, job: _Job, encoded: Encoded, array: np.ndarray, row: dict[str, Any], plan: ChunkPlan, by_kernel: bool

@@ -128,7 +128,8 @@ def decibels(low: float = 10, high: float = 130, ahead: float = 0.0) -> Callable
 
 
 def _encoded(options: dict[str, Any], piece: np.ndarray, psnr: float, _source: Source) -> Stream:
-    return mmip.encode(piece, psnr=psnr, threads=1, **options)
+    coded: bytes = mmip.encode(piece, psnr=psnr, threads=1, **options)
+    return coded
 
 
 def _coder(options: dict[str, Any], source: Source, psnr: float) -> Callable[[], Any]:

@@ -126,8 +126,8 @@ def _gpu_rates(executor: Executor, array: NDArray[Any], plan: ChunkPlan, encoded
         if tuple(coded[0].payloads) != encoded.payloads:
             raise Disagreement("the GPU gives other bytes than the CPU: run benchmarks/gpu")
         rates["encode MB/s"] = array.nbytes / seconds / 1e6
-    payloads = [executor.upload(np.frombuffer(payload, np.uint8)) for payload in encoded.payloads]
-    jobs, decoder = [DecodeJob(encoded.header, payloads)], Decoder(executor)
+    payloads_dev = [executor.upload(np.frombuffer(payload, np.uint8)) for payload in encoded.payloads]
+    jobs, decoder = [DecodeJob(encoded.header, payloads_dev, in_device_memory=True)], Decoder(executor)
     arrays, seconds = median_seconds(clock, lambda: decoder.decode(jobs).results())
     if not np.array_equal(executor.download(arrays[0]), _decoded(encoded)):
         raise Disagreement("the GPU gives other samples than the CPU: run benchmarks/gpu")

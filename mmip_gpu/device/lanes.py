@@ -1,9 +1,9 @@
 """Batches of host data through a device, several at a time: copies of one run beside the kernels of others.
 
-Values: items of host memory in, what the work on them gives out, in order. A lane is a stream with a staging buffer and
-what the work on it keeps, such as a decoder; a thread takes a batch through a free lane, so that a lane has one batch
-at a time and its buffer is never written while a copy reads it. Scratch: a batch and what coding it takes, times the
-lanes; staging buffers of page-locked memory, each as large as the largest batch.
+Values: items of host memory in; the results of the work on them out, in order. A lane is a stream with a staging buffer
+and what the work on it keeps, such as a decoder. A thread takes a batch through a free lane. So a lane has one batch at
+a time, and its buffer is never written while a copy reads it. Scratch: a batch and what coding it takes, times the
+lanes. The staging buffers are page-locked memory, each as large as the largest batch.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.device.run.cuda import DeviceMemoryExceeded
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.errors import LimitExceeded
 
 __all__ = ["KERNEL_LANES", "Lane", "budget", "cut_batches", "halved", "through_lanes"]
@@ -51,47 +51,47 @@ class Lane:
         self._owned: dict[Callable[[Lane], Any], Any] = {}
 
     def own(self, make: Callable[[Lane], _T]) -> _T:
-        """What `make` gives for this lane alone, such as a decoder; made once."""
+        """What `make` gives for this lane alone, such as a decoder. It is made once."""
         if make not in self._owned:
             self._owned[make] = make(self)
-        found: _T = self._owned[make]
-        return found
+        owned: _T = self._owned[make]
+        return owned
 
-    def upload(self, arrays: Sequence[NDArray[Any]]) -> list[Array]:
+    def upload(self, arrays: Sequence[NDArray[Any]]) -> list[DeviceArray]:
         """Copies of host arrays of any layout and byte order, C-ordered, by one transfer."""
-        staged, places = self._places([(a.shape, a.dtype.newbyteorder("=")) for a in arrays])
-        for view, array in zip(places, arrays, strict=True):
+        staged, slices = self._stage([(a.shape, a.dtype.newbyteorder("=")) for a in arrays])
+        for view, array in zip(slices, arrays, strict=True):
             np.copyto(staged[view].view(array.dtype.newbyteorder("=")).reshape(array.shape), array)
         held = self.executor.upload_pinned(staged)
         self._is_read = True
         return [
             held[view].view(array.dtype.newbyteorder("=")).reshape(array.shape)
-            for view, array in zip(places, arrays, strict=True)
+            for view, array in zip(slices, arrays, strict=True)
         ]
 
-    def download(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
+    def download(self, arrays: Sequence[DeviceArray]) -> list[NDArray[Any]]:
         """Copies of arrays of the executor in host memory, C-ordered; waits for them."""
         own = [self.executor.contiguous(array) for array in arrays]
-        staged, places = self._places([(a.shape, np.dtype(a.dtype)) for a in own])
-        for view, array in zip(places, own, strict=True):
+        staged, slices = self._stage([(a.shape, np.dtype(a.dtype)) for a in own])
+        for view, array in zip(slices, own, strict=True):
             if array.size:
                 self.executor.download_pinned(array, staged[view])
         self.executor.wait()
-        return [staged[v].view(a.dtype).reshape(a.shape).copy() for v, a in zip(places, own, strict=True)]
+        return [staged[v].view(a.dtype).reshape(a.shape).copy() for v, a in zip(slices, own, strict=True)]
 
-    def _places(self, kinds: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> tuple[NDArray[np.uint8], list[slice]]:
+    def _stage(self, kinds: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> tuple[NDArray[np.uint8], list[slice]]:
         """The staging buffer, and where arrays of these shapes and dtypes stand in it; its last copy has ended."""
         if self._is_read:
             self.executor.wait()
             self._is_read = False
-        places, end = [], 0
+        slices, end = [], 0
         for shape, dtype in kinds:
             size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-            places.append(slice(end, end + size))
+            slices.append(slice(end, end + size))
             end += -(-size // _ALIGNMENT) * _ALIGNMENT
         if self._staging.size < end:
             self._staging = self.executor.pinned(end)
-        return self._staging[:end], places
+        return self._staging[:end], slices
 
 
 def through_lanes(
@@ -117,21 +117,31 @@ def through_lanes(
     LimitExceeded
         For such an item, without `alone`.
     """
+    in_halves = partial(halved, executor, alone=alone or partial(_too_large, executor))
 
-    def too_large(item: _T) -> _R:
-        if alone is not None:
-            return alone(item)
-        found = f"the device is out of memory ({executor.room()} bytes free) for one item"
-        raise LimitExceeded(f"{found}; pass smaller chunks, a region or device='cpu'")
+    def on_lane(lane: Lane, batch: Sequence[_T]) -> Sequence[_R]:
+        return in_halves(batch, partial(work, lane))
 
-    def worked(lane: Lane, batch: Sequence[_T]) -> Sequence[_R]:
-        return halved(executor, batch, partial(work, lane), too_large)
-
-    if lanes == 1:
-        lane = Lane(executor)
-        for batch in batches:
-            yield from worked(lane, batch)
+    if lanes > 1:
+        yield from _through_streams(executor, batches, on_lane, lanes)
         return
+    lane = Lane(executor)
+    for batch in batches:
+        yield from on_lane(lane, batch)
+
+
+def _too_large(executor: Executor, _: Any) -> NoReturn:
+    found = f"the device is out of memory ({executor.room()} bytes free) for one item"
+    raise LimitExceeded(f"{found}; pass smaller chunks, a region or device='cpu'")
+
+
+def _through_streams(
+    executor: Executor,
+    batches: Iterable[Sequence[_T]],
+    work: Callable[[Lane, Sequence[_T]], Sequence[_R]],
+    lanes: int,
+) -> Iterator[_R]:
+    """Results of several lanes, each with its own stream and a thread for the time of a batch."""
     executor.wait()  # for what the caller's stream was given, such as a mask
     free: SimpleQueue[tuple[Lane, Callable[[], AbstractContextManager[None]]]] = SimpleQueue()
     for _ in range(lanes):
@@ -141,7 +151,7 @@ def through_lanes(
         lane, entered = free.get()
         try:
             with entered():
-                return worked(lane, batch)
+                return work(lane, batch)
         finally:
             free.put((lane, entered))
 

@@ -1,4 +1,4 @@
-"""Chunks of a stage array to bytes and back on the host, all of a chunk or the tiles of a part.
+"""Chunks of a stage array to bytes and back on the host: a whole chunk, or the tiles of a region.
 
 Values: int32 (planes, gz, gy, gx, columns), of corrections (planes, Z, Y, X), in; chunk bytes out, and the other way.
 Implements FORMAT.md section 10 (stage arrays) on the core's passes (sections 6 to 8), with one thread. Guarantees that
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["TileBox", "decode_stage", "encode_stage", "placed"]
+__all__ = ["TileBox", "decode_stage", "encode_stage", "region_of_box"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class TileBox:
         return cls(bounds, counts, tuple(inside), tuple(first))
 
     def shape(self, options: StageOptions, extent: Sequence[int]) -> tuple[int, ...]:
-        """Of the array that holds the box alone."""
+        """Shape of the array that holds the box alone."""
         ends = zip(self.bounds[1::2], (1, *options.tile), extent, self.first, strict=True)
         cells = tuple(min(end * length, n) - first for end, length, n, first in ends)
         return cells if options.corrects else (*cells, options.columns)
@@ -117,9 +117,9 @@ def _check_dcs(options: StageOptions, data: bytes, values: NDArray[np.int32]) ->
 def decode_stage(
     options: StageOptions, data: Buffer, shape: Sequence[int], region: tuple[slice, ...] | None = None
 ) -> NDArray[np.int32]:
-    """Array of this shape from the bytes of a chunk, or a region of it; cells outside the grid hold the fill value.
+    """Decode a chunk to an array of this shape, or to a region of it. Cells outside the grid hold the fill value.
 
-    Of a region, only the head and the groups of sub-streams that it touches need be there; other bytes may be zero.
+    A region needs the head and the groups of sub-streams that it touches. Other bytes may be zero.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def decode_stage(
     wanted = tuple(slice(0, n) for n in shape) if region is None else region
     box = TileBox.of(options, extent, wanted)
     if box is None:
-        blank: NDArray[np.int32] = placed(options, None, None, wanted, np.empty)
+        blank: NDArray[np.int32] = region_of_box(options, None, None, wanted, np.empty)
         return blank
     payload, chunk = memoryview(data)[at:], _chunk(options, extent, box.bounds)
     decoded: NDArray[np.int32] = np.empty(box.shape(options, extent), np.int32)
@@ -139,14 +139,14 @@ def decode_stage(
     else:
         chunk.unpack(options.stage, payload, True, True, 1)
         chunk.to_columns(options.stage, decoded)
-    part: NDArray[np.int32] = placed(options, decoded, box, wanted, np.empty)
+    part: NDArray[np.int32] = region_of_box(options, decoded, box, wanted, np.empty)
     return part
 
 
-def placed(
+def region_of_box(
     options: StageOptions, decoded: Any, box: TileBox | None, region: Sequence[slice], empty: Callable[..., Any]
 ) -> Any:
-    """A region of a chunk's array out of the decoded box, or None if it touches none; ``empty`` makes arrays."""
+    """Cut a region out of the decoded box of a chunk, None for a region outside the grid; ``empty`` makes arrays."""
     shape = tuple(s.stop - s.start for s in region)
     if box is not None:
         source = tuple(slice(s.start - f, s.stop - f) for s, f in zip(box.inside, box.first, strict=True))

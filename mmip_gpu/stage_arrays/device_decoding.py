@@ -1,4 +1,4 @@
-"""Parts of stage chunks decoded on a device: chunk bytes and columns stay there.
+"""Regions of stage chunks decoded on a device: chunk bytes and columns stay there.
 
 Values: chunks as arrays of bytes on the device in; int32 arrays of the device out, or the error of a damaged chunk.
 Implements FORMAT.md section 10 (stage arrays) on the kernels of mmip_gpu.device, which take many chunks at once.
@@ -17,28 +17,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.device.decode.batch import SCRATCH_BYTES, token_room
-from mmip_gpu.device.decode.jobs import Decoded
-from mmip_gpu.device.decode.payload_heads import CodeStore, HeadKind, StageHead, read_lone_heads
-from mmip_gpu.device.decode.substreams import Layer, LayerItem
+from mmip_gpu.device.decode.batch import SCRATCH_BYTES
+from mmip_gpu.device.decode.jobs import DecodedBatch, DecodeSetup
+from mmip_gpu.device.decode.payload_heads import DecodingTables, HeadFormat, PayloadHead, read_headerless_payload_heads
+from mmip_gpu.device.decode.planes import token_room
+from mmip_gpu.device.decode.substreams import ChunkSubstreams, SubstreamBatch
+from mmip_gpu.device.decode.wave import correct_wave, decode_wave_columns
 from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.errors import MmipError, TruncatedData
-from mmip_gpu.stage_arrays.coding import TileBox, placed
+from mmip_gpu.stage_arrays.coding import TileBox, region_of_box
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND
 
-__all__ = ["StagePart", "decode_stages"]
+__all__ = ["StageRegion", "decode_stages"]
 
 _BYTES_PER_NUMBER = 8  # of device memory, about, beside the scratch that waves limit
 
 
 @dataclass(frozen=True)
-class StagePart:
-    """The bytes of a chunk (uint8, one axis), the shape of its array, and the region of that which is wanted."""
+class StageRegion:
+    """The bytes of a chunk (uint8, one axis), the shape of its array, and the region of it that is wanted.
+
+    The bytes lie on the device, in an array of any library.
+    """
 
     data: Any
     shape: tuple[int, ...]
@@ -46,9 +52,11 @@ class StagePart:
 
 
 def decode_stages(
-    options: StageOptions, parts: Sequence[StagePart], executor: Executor | None = None
-) -> list[Array | MmipError]:
-    """The wanted region of each chunk, or what is wrong with it; `executor` is that of the current CUDA device.
+    options: StageOptions, regions: Sequence[StageRegion], executor: Executor | None = None
+) -> list[DeviceArray | MmipError]:
+    """Decode the wanted region of each chunk; returns it, or what is wrong with the chunk.
+
+    The default `executor` is that of the current CUDA device.
 
     Raises
     ------
@@ -61,120 +69,147 @@ def decode_stages(
     >>> from mmip_gpu.stage_arrays.coding import encode_stage
     >>> options, columns = StageOptions(2, 1, (0, 3, 3), (0, 9, 63)), np.ones((1, 1, 8, 8, 10), np.int32)
     >>> data = np.frombuffer(encode_stage(options, columns), np.uint8)
-    >>> part = StagePart(data, columns.shape, np.s_[0:1, 0:1, 2:5, 0:8, 0:3])
-    >>> decode_stages(options, [part], HostExecutor())[0].shape
+    >>> region = StageRegion(data, columns.shape, np.s_[0:1, 0:1, 2:5, 0:8, 0:3])
+    >>> decode_stages(options, [region], HostExecutor())[0].shape
     (1, 1, 3, 8, 3)
     """
     executor = CudaExecutor() if executor is None else executor
 
-    def size(part: StagePart) -> int:
-        return _BYTES_PER_NUMBER * math.prod(part.shape)
+    def size(region: StageRegion) -> int:
+        return _BYTES_PER_NUMBER * math.prod(region.shape)
 
-    def work(lane: Lane, batch: Sequence[StagePart]) -> list[Array | MmipError]:
-        return _Decoder(options, batch, lane.executor).run()
+    def work(lane: Lane, batch: Sequence[StageRegion]) -> list[DeviceArray | MmipError]:
+        return _decode_batch(options, batch, lane.executor)
 
-    return list(through_lanes(executor, cut_batches(parts, size, budget(executor)), work, 1))
+    return list(through_lanes(executor, cut_batches(regions, size, budget(executor)), work, 1))
 
 
 @dataclass
-class _Chunk:
-    """A part whose prefix is sound, and that is not wholly outside the grid."""
+class _OpenedChunk:
+    """A chunk whose prefix is sound, and of which some lies inside the grid; `columns_dev` are those of its box."""
 
-    payload: Array
+    payload_dev: DeviceArray
     extent: tuple[int, ...]
     box: TileBox
+    head: PayloadHead | None = None
+    columns_dev: DeviceArray | None = None
 
 
-class _Decoder:
-    def __init__(self, options: StageOptions, parts: Sequence[StagePart], executor: Executor) -> None:
-        self._options, self._parts, self._executor = options, parts, executor
-        self._store, self._orders = CodeStore(executor), CodingOrders()
-        self._stage = 0 if options.corrects else options.stage
+def _decode_batch(
+    options: StageOptions, regions: Sequence[StageRegion], executor: Executor
+) -> list[DeviceArray | MmipError]:
+    """Decode all regions, step by step. The errors of some leave the others as they are."""
+    decoded = DecodedBatch(executor, len(regions))
+    setup = DecodeSetup(executor, DecodingTables(executor), SCRATCH_BYTES, check_crc=True)
+    chunks = _open_chunks(options, setup, regions, decoded)
+    chunks = _read_heads(options, setup, chunks, decoded)
+    if chunks:
+        _decode_columns(options, setup, chunks, decoded)
+    for index, chunk in chunks.items():
+        region = regions[index].region
+        decoded.arrays[index] = region_of_box(options, chunk.columns_dev, chunk.box, region, executor.empty)
+    return [a if error is None else error for a, error in zip(decoded.arrays, decoded.errors(), strict=True)]
 
-    def run(self) -> list[Array | MmipError]:
-        """Decode all parts; the errors of some leave the others as they are."""
-        options, executor = self._options, self._executor
-        decoded = Decoded(executor, len(self._parts))
-        chunks = self._opened(decoded)
-        substreams = [math.prod(chunk.box.counts) for chunk in chunks.values()]
-        kinds = [HeadKind(self._stage, count, options.dc_image) for count in substreams]
-        wanted = [(kind, chunk.payload) for kind, chunk in zip(kinds, chunks.values(), strict=True)]
-        heads = read_lone_heads(executor, self._store, wanted, thread_count(None)) if wanted else []
-        layer = Layer(executor, self._store, self._orders, check_crc=True)
-        outputs: dict[int, Array] = {}
-        for (index, chunk), head in zip(chunks.items(), heads, strict=True):
-            if isinstance(head, MmipError):
-                decoded.refuse(index, head)
-                continue
-            outputs[index] = executor.zeros(chunk.box.shape(options, chunk.extent), np.int32)
-            layer.parts.append(self._item(chunk, head, outputs[index], len(layer.parts)))
-        if outputs:
-            self._decode(layer, decoded, list(outputs))
-        for index, output in outputs.items():
-            decoded.arrays[index] = placed(
-                options, output, chunks[index].box, self._parts[index].region, executor.empty
-            )
-        return [
-            array if error is None else error for array, error in zip(decoded.arrays, decoded.errors(), strict=True)
-        ]
 
-    def _opened(self, decoded: Decoded) -> dict[int, _Chunk]:
-        """Chunks by their index; of those outside the grid and of damaged ones `decoded` is told."""
-        options, executor = self._options, self._executor
-        held = [executor.adopt(part.data) for part in self._parts]
-        starts = executor.download_all([array[:PREFIX_BOUND] for array in held])
-        chunks = {}
-        for index, (part, array, start) in enumerate(zip(self._parts, held, starts, strict=True)):
-            try:
-                extent, at = options.read_extent(start, part.shape)
-                box = TileBox.of(options, extent, part.region)
-                if box is None:
-                    decoded.arrays[index] = placed(options, None, None, part.region, executor.empty)
-                elif at == array.size:
-                    raise TruncatedData("stage chunk: it ends after its prefix")
-                else:
-                    chunks[index] = _Chunk(array[at:], extent, box)
-            except MmipError as error:
-                decoded.refuse(index, error)
-        return chunks
-
-    def _item(self, chunk: _Chunk, head: StageHead, output: Array, index: int) -> LayerItem:
-        """The tiles of a chunk's box, and how the kernels decode them into the output."""
-        options, executor = self._options, self._executor
-        depth, cuts, steps = options.cell_depth, options.coded_cuts, options.coded_steps
-        volume = options.coded_volume(chunk.extent)
-        box = Box(volume, depth, options.coded_log2, tuple(chunk.box.bounds))
-        tiles, substreams = tile_records(box, len(steps[0]), self._orders)
-        tiles["item"] = index
-        item = np.zeros(1, struct_dtype("DecodeItem"))
-        item["shape"], item["origin"], item["size"] = volume, chunk.box.first[1:], output.shape[1:4]
-        item["samples"], item["type"] = executor.address(output), SAMPLE_TYPES[np.dtype(np.int32)]
-        item["tables"] = self._store.block_tables(depth, cuts)
-        stages = 2 if options.dc_image else min(options.stage, len(options.cuts))
-        item["depth"], item["scale"], item["stages"] = depth, 1, stages
-        item["class_count"], item["components"] = len(steps) if options.stage == 1 else 0, len(steps[0])
-        item["padded"], item["continues"] = options.padding, options.dc_image
-        item["cuts"][0, : len(cuts)] = cuts
-        for k, row in enumerate(steps):
-            item["steps"][0, k, : len(row)] = row
-        if options.corrects:  # added to zeros they are themselves
-            limits = np.iinfo(np.int32)
-            item["corrected"], item["minimum"], item["maximum"] = 1, limits.min, limits.max
-        elif options.stage > 1 or options.dc_image:
-            ends = cuts[options.stage - 2 : options.stage] if options.stage > 1 else cuts
-            tiles["room"] = token_room(tiles, substreams, depth, ends, [head])
-        frames = frame_bytes(tiles, np.full(len(tiles), depth, np.int64), options.corrects)
-        used = frames * (options.corrects or options.padding)
-        addresses = {self._stage: executor.address(chunk.payload)}
-        return LayerItem(item, tiles, substreams, {self._stage: head}, addresses, used)
-
-    def _decode(self, layer: Layer, decoded: Decoded, indices: Sequence[int]) -> None:
-        """All tiles of a layer, wave after wave; `indices` are those of its items."""
-        layer.seal()
-        numbers: NDArray[np.int64] = np.array(indices, np.int64)
-        for wave in cut_into_waves(scratch_bytes(layer.tiles, layer.stages, layer.frames), SCRATCH_BYTES):
-            if self._options.corrects:
-                states = layer.run_corrections(wave)
+@contract(reads="chunks_dev", writes="payloads_dev, boxes; arrays of what lies outside the grid", waits=True)
+def _open_chunks(
+    options: StageOptions, setup: DecodeSetup, regions: Sequence[StageRegion], decoded: DecodedBatch
+) -> dict[int, _OpenedChunk]:
+    """Chunks by their index. `decoded` has the arrays of regions outside the grid, and errors of damaged chunks."""
+    executor = setup.executor
+    chunks_dev = [executor.adopt(region.data) for region in regions]
+    starts = executor.download_all([chunk_dev[:PREFIX_BOUND] for chunk_dev in chunks_dev])
+    chunks = {}
+    for index, (wanted, chunk_dev, start) in enumerate(zip(regions, chunks_dev, starts, strict=True)):
+        try:
+            extent, at = options.read_extent(start, wanted.shape)
+            box = TileBox.of(options, extent, wanted.region)
+            if box is None:
+                decoded.arrays[index] = region_of_box(options, None, None, wanted.region, executor.empty)
+            elif at == chunk_dev.size:
+                raise TruncatedData("stage chunk: it ends after its prefix")
             else:
-                states = layer.run_columns(wave, self._options.stage)
-            decoded.watch(states, numbers[layer.tiles["item"][wave]], layer.substreams[wave])
+                chunks[index] = _OpenedChunk(chunk_dev[at:], extent, box)
+        except MmipError as error:
+            decoded.refuse(index, error)
+    return chunks
+
+
+@contract(reads="payloads_dev", writes="heads; room for columns_dev")
+def _read_heads(
+    options: StageOptions, setup: DecodeSetup, chunks: dict[int, _OpenedChunk], decoded: DecodedBatch
+) -> dict[int, _OpenedChunk]:
+    """Chunks whose heads are sound, with room for the columns of their boxes."""
+    if not chunks:
+        return {}
+    substreams = [math.prod(chunk.box.counts) for chunk in chunks.values()]
+    formats = [HeadFormat(_stage_of_kernels(options), count, options.dc_image) for count in substreams]
+    payloads_dev = [chunk.payload_dev for chunk in chunks.values()]
+    heads = read_headerless_payload_heads(setup.executor, setup.tables, formats, payloads_dev, thread_count(None))
+    sound = {}
+    for (index, chunk), head in zip(chunks.items(), heads, strict=True):
+        if isinstance(head, MmipError):
+            decoded.refuse(index, head)
+            continue
+        chunk.head, chunk.columns_dev = head, setup.executor.zeros(chunk.box.shape(options, chunk.extent), np.int32)
+        sound[index] = chunk
+    return sound
+
+
+def _stage_of_kernels(options: StageOptions) -> int:
+    return 0 if options.corrects else options.stage
+
+
+@contract(reads="payloads_dev, by their addresses", writes="columns_dev; what `decoded` watches")
+def _decode_columns(
+    options: StageOptions, setup: DecodeSetup, chunks: dict[int, _OpenedChunk], decoded: DecodedBatch
+) -> None:
+    """Decode the tiles of all boxes, wave after wave."""
+    batch = SubstreamBatch(setup.executor, setup.tables, CodingOrders(), setup.check_crc)
+    for chunk in chunks.values():
+        batch.chunks.append(_chunk_substreams(options, setup, chunk, len(batch.chunks), batch.orders))
+    batch.join()
+    numbers: NDArray[np.int64] = np.array(list(chunks), np.int64)
+    for wave in cut_into_waves(scratch_bytes(batch.tiles, batch.stages, batch.frames), setup.scratch_bytes):
+        states_dev = correct_wave(batch, wave) if options.corrects else decode_wave_columns(batch, wave, options.stage)
+        decoded.watch(states_dev, numbers[batch.tiles["item"][wave]], batch.substreams[wave])
+
+
+def _chunk_substreams(
+    options: StageOptions, setup: DecodeSetup, chunk: _OpenedChunk, index: int, orders: CodingOrders
+) -> ChunkSubstreams:
+    """The tiles of a chunk's box, and how the kernels decode them into its columns."""
+    assert chunk.head is not None
+    depth, cuts, steps = options.cell_depth, options.coded_cuts, options.coded_steps
+    box = Box(options.coded_volume(chunk.extent), depth, options.coded_log2, tuple(chunk.box.bounds))
+    tiles, substreams = tile_records(box, len(steps[0]), orders)
+    tiles["item"] = index
+    if not options.corrects and (options.stage > 1 or options.dc_image):
+        ends = cuts[options.stage - 2 : options.stage] if options.stage > 1 else cuts
+        tiles["room"] = token_room(tiles, substreams, depth, ends, [chunk.head])
+    frames = frame_bytes(tiles, np.full(len(tiles), depth, np.int64), options.corrects)
+    used = frames * (options.corrects or options.padding)
+    stage, address = _stage_of_kernels(options), setup.executor.address(chunk.payload_dev)
+    record = _record(options, setup, chunk, box)
+    return ChunkSubstreams(record, tiles, substreams, {stage: chunk.head}, {stage: address}, used)
+
+
+def _record(options: StageOptions, setup: DecodeSetup, chunk: _OpenedChunk, box: Box) -> NDArray[Any]:
+    """The DecodeItem of a chunk."""
+    columns_dev, steps = chunk.columns_dev, options.coded_steps
+    assert columns_dev is not None
+    item = np.zeros(1, struct_dtype("DecodeItem"))
+    item["shape"], item["origin"], item["size"] = box.shape, chunk.box.first[1:], columns_dev.shape[1:4]
+    item["samples"], item["type"] = setup.executor.address(columns_dev), SAMPLE_TYPES[np.dtype(np.int32)]
+    item["tables"] = setup.tables.block_tables(box.depth, options.coded_cuts)
+    stages = 2 if options.dc_image else min(options.stage, len(options.cuts))
+    item["depth"], item["scale"], item["stages"] = box.depth, 1, stages
+    item["class_count"], item["components"] = len(steps) if options.stage == 1 else 0, len(steps[0])
+    item["padded"], item["continues"] = options.padding, options.dc_image
+    item["cuts"][0, : len(options.coded_cuts)] = options.coded_cuts
+    for k, row in enumerate(steps):
+        item["steps"][0, k, : len(row)] = row
+    if options.corrects:  # added to zeros they are themselves
+        limits = np.iinfo(np.int32)
+        item["corrected"], item["minimum"], item["maximum"] = 1, limits.min, limits.max
+    return item

@@ -2,9 +2,9 @@
 
 Values: int32 arrays of the device (planes, gz, gy, gx, columns; corrections: planes, Z, Y, X) in; chunk bytes of the
 host out, None for chunks wholly outside the grid. Implements FORMAT.md section 10 (stage arrays) on the kernels of
-mmip_gpu.device, which take many chunks at once. Guarantees the bytes that `encode_stage` gives. Of columns, the host
-sees DC indices and classes, to which it fits prediction weights, and chunks that no chunk decodes to, of which it says
-why. Scratch: about 20 bytes a coefficient that a cell has in all stages.
+mmip_gpu.device, which take many chunks at once. Guarantees the bytes that `encode_stage` gives. The host sees DC
+indices and classes, to which it fits prediction weights. It also sees columns that no chunk decodes to, and says why.
+Scratch: about 20 bytes a coefficient that a cell has in all stages.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from mmip_gpu._core import MAX_INDEX, palette_positions
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.device.encode.corrections import encode_corrections
-from mmip_gpu.device.encode.masks import Masks
+from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.lanes import Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.layouts.structs import struct_dtype
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.stage_arrays.coding import encode_stage
@@ -39,7 +40,7 @@ _BYTES_PER_COEFFICIENT = 24
 
 
 def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Executor | None = None) -> list[bytes | None]:
-    """Bytes of each chunk, or None; `executor` is that of the current CUDA device.
+    """Encode chunks; returns the bytes of each, or None. The default `executor` is that of the current CUDA device.
 
     Raises
     ------
@@ -60,17 +61,18 @@ def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Execut
         options.check_array(array.shape, array.shape, array.dtype)
     held = [executor.contiguous(executor.adopt(array).astype(np.int32, copy=False)) for array in arrays]
 
-    def size(array: Array) -> int:
+    def size(array: DeviceArray) -> int:
         cells = math.prod(array.shape[:4])
         return int(_BYTES_PER_COEFFICIENT * cells * (1 if options.corrects else 64 * options.cell_depth))
 
-    def work(lane: Lane, batch: Sequence[Array]) -> list[bytes | None]:
+    def work(lane: Lane, batch: Sequence[DeviceArray]) -> list[bytes | None]:
         return _encode_batch(options, batch, lane.executor)
 
     return list(through_lanes(executor, cut_batches(held, size, budget(executor)), work, 1))
 
 
-def _encode_batch(options: StageOptions, arrays: Sequence[Array], executor: Executor) -> list[bytes | None]:
+@contract(reads="columns_dev", writes="chunk bytes of the host", waits=True)
+def _encode_batch(options: StageOptions, arrays: Sequence[DeviceArray], executor: Executor) -> list[bytes | None]:
     extents = _extents(options, arrays, executor)
     coded: dict[int, bytes | None] = {i: None for i, extent in enumerate(extents) if extent and not all(extent)}
     sizes = {i: extent for i, extent in enumerate(extents) if extent and all(extent)}
@@ -83,7 +85,8 @@ def _encode_batch(options: StageOptions, arrays: Sequence[Array], executor: Exec
     return [coded[i] for i in range(len(arrays))]
 
 
-def _extents(options: StageOptions, arrays: Sequence[Array], executor: Executor) -> list[tuple[int, ...] | None]:
+@contract(reads="columns_dev", writes="extents", waits=True)
+def _extents(options: StageOptions, arrays: Sequence[DeviceArray], executor: Executor) -> list[tuple[int, ...] | None]:
     """Of each array what lies inside the grid: zeros for nothing, None where the host should look closer.
 
     Waits for the device twice.
@@ -142,8 +145,14 @@ def _batch(options: StageOptions, extents: Sequence[tuple[int, ...]], executor: 
     return Batch(executor, [shapes[extent] for extent in extents])
 
 
+@contract(
+    reads="columns_dev, C-ordered",
+    writes="indices_dev, masks_dev; payloads of the host",
+    kernels=["read_columns"],
+    waits=True,
+)
 def _payloads(
-    options: StageOptions, arrays: Sequence[Array], extents: Sequence[tuple[int, ...]], executor: Executor
+    options: StageOptions, arrays: Sequence[DeviceArray], extents: Sequence[tuple[int, ...]], executor: Executor
 ) -> Sequence[bytes | None]:
     """Payload of each chunk, None where no chunk decodes to its columns."""
     batch = _batch(options, extents, executor)
@@ -163,7 +172,7 @@ def _payloads(
         positions=executor.empty(batch.entries, np.uint16),
         values=executor.empty(batch.entries, np.int32),
     )
-    masks = Masks.empty(batch) if options.padding else None
+    masks = PaddingMasks.empty(batch) if options.padding else None
     refused = executor.zeros(batch.superblocks, np.uint8)
     held = executor.upload(items)
     executor.launch(
@@ -192,7 +201,7 @@ def _refused_chunks(batch: Batch, refused: NDArray[np.uint8]) -> NDArray[np.bool
 
 
 def _correction_payloads(
-    options: StageOptions, arrays: Sequence[Array], extents: Sequence[tuple[int, ...]], executor: Executor
+    options: StageOptions, arrays: Sequence[DeviceArray], extents: Sequence[tuple[int, ...]], executor: Executor
 ) -> Sequence[bytes | None]:
     """Payload of each chunk: what brings zeros to the indices without an error."""
     batch = _batch(options, extents, executor)

@@ -1,6 +1,6 @@
-"""A part of a stage chunk, read by byte ranges: its prefix, its head, and the groups of sub-streams of the part.
+"""A region of a stage chunk, read by byte ranges: its prefix, its head, and the groups of sub-streams of the region.
 
-Values: a selection of a chunk in; the byte ranges to fetch, one round after the other, and the part out.
+Values: a selection of a chunk in; the byte ranges to fetch, one round after the other, and the region out.
 Implements what FORMAT.md sections 6 and 10 let a reader skip: the head says how long the payload is. Guarantees what
 decoding all of the chunk and selecting from it gives; fetches nothing itself.
 """
@@ -17,15 +17,15 @@ from mmip_gpu.stage_arrays.coding import TileBox
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.transform.groups import groups_of_box, spans_of_groups
 
-__all__ = ["read_stage_part"]
+__all__ = ["read_stage_region"]
 
 _MOST_BYTES = 16  # of a chunk for each number in it, far more than one takes: larger sizes are not believed
 
 
-def read_stage_part(
+def read_stage_region(
     options: StageOptions, selected: Selected, shape: Sequence[int], decode: Callable[[Any], Any]
 ) -> Reading:
-    """What `decode` makes of a chunk of which all that the part needs was fetched; None where there is no chunk.
+    """Fetch what a region needs of a chunk; returns what `decode` makes of it, None where there is no chunk.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 Values: int32 (planes, gz, gy, gx, columns) in, bytes out, and the other way, as Zarr's buffers.
 Implements FORMAT.md section 10 (stage arrays) and SPEC.md. Guarantees that decoding and encoding again gives the
-identical bytes, and that a part of a chunk is read by byte ranges (zarr_codec.py).
+identical bytes, and that a part of a chunk is read by byte ranges (zarr_base.py).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.errors import MmipError
 from mmip_gpu.stage_arrays.coding import decode_stage, encode_stage
 from mmip_gpu.stage_arrays.options import StageOptions
-from mmip_gpu.stage_arrays.partial_read import read_stage_part
-from mmip_gpu.stage_arrays.zarr_base import Part, ZarrCodec
-from mmip_gpu.stage_arrays.zarr_buffers import held_by
+from mmip_gpu.stage_arrays.partial_read import read_stage_region
+from mmip_gpu.stage_arrays.zarr_base import ChunkSelection, ZarrCodec
+from mmip_gpu.stage_arrays.zarr_buffers import array_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -79,15 +79,19 @@ class StageCodec(StageOptions, ZarrCodec):
         return part
 
     def _by_ranges(self, selected: Selected, spec: ArraySpec, decode: Callable[[Any], Any]) -> Reading:
-        return read_stage_part(self, selected, spec.shape, decode)
+        return read_stage_region(self, selected, spec.shape, decode)
 
-    def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[Any]:
+    def _encode_device_arrays(self, arrays_dev: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[bytes | None]:
         from mmip_gpu.stage_arrays.device_encoding import encode_stages
 
-        return encode_stages(self, arrays)
+        return encode_stages(self, arrays_dev)
 
-    def _decode_held(self, parts: Sequence[Part]) -> Sequence[Any]:
-        from mmip_gpu.stage_arrays.device_decoding import StagePart, decode_stages
+    def _decode_device_chunks(self, selections: Sequence[ChunkSelection]) -> Sequence[Any]:
+        from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 
-        found = decode_stages(self, [StagePart(held_by(blob), s.shape, wanted.region) for blob, wanted, s in parts])
-        return [f if isinstance(f, MmipError) else f[w.inside] for f, (_, w, _) in zip(found, parts, strict=True)]
+        regions = [StageRegion(array_of(blob), spec.shape, selected.region) for blob, selected, spec in selections]
+        decoded = decode_stages(self, regions)
+        return [
+            array if isinstance(array, MmipError) else array[selected.inside]
+            for array, (_, selected, _) in zip(decoded, selections, strict=True)
+        ]

@@ -1,8 +1,8 @@
 """What our codecs of Zarr v3 share: batches of chunks, on the host and on devices, and parts of chunks by byte ranges.
 
 Values: Zarr's buffers in and out; a codec says how arrays become bytes and back. Guarantees that chunks on a device are
-coded there, in batches, and come back there; one thread a chunk on the host, as many chunks at once as Zarr's thread
-pool has threads; that a damaged chunk is named where Zarr says which one it is.
+coded there, in batches, and come back there. A chunk of the host has one thread, and Zarr's thread pool decides how
+many are coded at once. A damaged chunk is named where Zarr says which one it is.
 """
 
 from __future__ import annotations
@@ -26,14 +26,22 @@ from mmip_gpu.container.byte_ranges import Fetched, Reading, Span, advance, or_w
 from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.device.run.placement import is_on_device
 from mmip_gpu.errors import CorruptData, MmipError, UnsupportedVersion
-from mmip_gpu.stage_arrays.zarr_buffers import coded, held_by, is_for_device, on_device_of, to_buffer, to_nd_buffer
+from mmip_gpu.stage_arrays.zarr_buffers import (
+    array_of,
+    code_chunks,
+    device_nd_buffer,
+    host_nd_buffer,
+    is_for_device,
+    on_device_of,
+    to_buffer,
+)
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer
     from zarr.core.array_spec import ArraySpec
     from zarr.core.buffer import BufferPrototype, NDBuffer
 
-__all__ = ["Part", "ZarrCodec"]
+__all__ = ["ChunkSelection", "ZarrCodec"]
 
 # Readers before zarr 3.1.6 keep axes that a selection by indices drops, if a codec decodes parts (zarr-python #3763).
 _DECODES_PARTS = Version(zarr.__version__) >= Version("3.1.6")
@@ -42,8 +50,8 @@ if TYPE_CHECKING or _DECODES_PARTS:
 else:
     _PartialDecoding = object
 
-Part = tuple["Buffer", Selected, "ArraySpec"]
-"""The bytes of a chunk on a device, and what is wanted of it."""
+ChunkSelection = tuple["Buffer", Selected, "ArraySpec"]
+"""The bytes of a chunk on a device, and what is selected of it."""
 
 
 class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
@@ -64,12 +72,12 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
         """Fetch what a part of a chunk needs; returns what `decode` makes of it."""
 
     @abstractmethod
-    def _encode_held(self, arrays: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[Any]:
-        """Bytes (of the host or the device) or None of each array of a device, which is the current one."""
+    def _encode_device_arrays(self, arrays_dev: Sequence[Any], specs: Sequence[ArraySpec]) -> Sequence[bytes | None]:
+        """Bytes or None of each array of a device, which is the current one."""
 
     @abstractmethod
-    def _decode_held(self, parts: Sequence[Part]) -> Sequence[Any]:
-        """The wanted part of each chunk, on the device, or its error; the device is the current one."""
+    def _decode_device_chunks(self, selections: Sequence[ChunkSelection]) -> Sequence[Any]:
+        """What was selected of each chunk, on the device, or its error; the device is the current one."""
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
         """Not known before encoding."""
@@ -77,11 +85,11 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
 
     async def encode(self, chunks_and_specs: Iterable[tuple[NDBuffer | None, ArraySpec]]) -> list[Buffer | None]:
         """Encode a batch: chunks on a device together, others each on a thread of Zarr's pool."""
-        return await coded(chunks_and_specs, self._encode_sync, self._encode_on_device)
+        return await code_chunks(chunks_and_specs, self._encode_on_host, self._encode_on_device)
 
     async def decode(self, chunks_and_specs: Iterable[tuple[Buffer | None, ArraySpec]]) -> list[NDBuffer | None]:
         """Decode a batch: chunks on a device together, others each on a thread of Zarr's pool."""
-        return await coded(chunks_and_specs, self._decode_sync, self._decode_on_device)
+        return await code_chunks(chunks_and_specs, self._decode_on_host, self._decode_on_device)
 
     async def decode_partial(self, batch_info: Iterable[tuple[Any, Any, ArraySpec]]) -> list[NDBuffer | None]:
         """Read parts of chunks by byte ranges and decode them: those for a device together."""
@@ -98,10 +106,10 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
     ) -> list[NDBuffer | None]:
         blobs = await asyncio.gather(*(self._fetch(*item, ranges=ranges) for item in items))
         held = [(blob, *item) for blob, item in zip(blobs, items, strict=True) if blob is not None]
-        parts = [(blob, Selected.of(selection, spec.shape), spec) for blob, _, selection, spec in held]
+        selections = [(blob, Selected.of(selection, spec.shape), spec) for blob, _, selection, spec in held]
         names = [_name(getter) for _, getter, _, _ in held]
-        found = iter(await asyncio.to_thread(self._decode_parts, parts, names))
-        return [None if blob is None else next(found) for blob in blobs]
+        decoded = iter(await asyncio.to_thread(self._decode_selections, selections, names))
+        return [None if blob is None else next(decoded) for blob in blobs]
 
     async def _fetch(self, byte_getter: Any, selection: Any, spec: ArraySpec, *, ranges: bool) -> Buffer | None:
         """The bytes of a chunk on the device; with `ranges`, zeros in the place of those that a part does not need."""
@@ -114,20 +122,20 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
 
     async def _decode_partial_single(self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
         found = await _read(byte_getter, self._part(byte_getter, selection, chunk_spec), chunk_spec.prototype)
-        return None if found is None else to_nd_buffer(found, chunk_spec)
+        return None if found is None else host_nd_buffer(found, chunk_spec)
 
     def _decode_partial_sync(self, byte_getter: Any, selection: Any, chunk_spec: ArraySpec) -> NDBuffer | None:
         if is_for_device(chunk_spec.prototype):
             blob = byte_getter.get_sync(prototype=chunk_spec.prototype)
-            part = blob, Selected.of(selection, chunk_spec.shape), chunk_spec
-            return None if blob is None else self._decode_parts([part], [_name(byte_getter)])[0]
+            selected = blob, Selected.of(selection, chunk_spec.shape), chunk_spec
+            return None if blob is None else self._decode_selections([selected], [_name(byte_getter)])[0]
         reading = self._part(byte_getter, selection, chunk_spec)
         with _naming(byte_getter):
             spans, found = advance(reading)
             while spans:
                 fetched = [_fetched(byte_getter.get_sync(**_request(s, chunk_spec.prototype))) for s in spans]
                 spans, found = advance(reading, fetched)
-        return None if found is None else to_nd_buffer(found, chunk_spec)
+        return None if found is None else host_nd_buffer(found, chunk_spec)
 
     def _part(self, byte_getter: Any, selection: Any, spec: ArraySpec) -> Reading:
         """Reading of a part of a chunk."""
@@ -137,45 +145,53 @@ class ZarrCodec(ArrayBytesCodec, _PartialDecoding):
         return or_whole(self._by_ranges(selected, spec, decode) if ranges else None, decode)
 
     def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
-        if is_on_device(held_by(chunk_data)):
+        if is_on_device(array_of(chunk_data)):
             return self._encode_on_device([(chunk_data, chunk_spec)])[0]
-        data = self._encode_host(chunk_data.as_numpy_array(), chunk_spec)
-        return None if data is None else to_buffer(data, chunk_spec)
+        return self._encode_on_host(chunk_data, chunk_spec)
 
     def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
-        if is_on_device(held_by(chunk_data)):
+        if is_on_device(array_of(chunk_data)):
             return self._decode_on_device([(chunk_data, chunk_spec)])[0]
-        whole = Selected.of(..., chunk_spec.shape)
-        return to_nd_buffer(self._decode_host(chunk_data.as_buffer_like(), whole, chunk_spec), chunk_spec)
+        return self._decode_on_host(chunk_data, chunk_spec)
+
+    def _encode_on_host(self, chunk: NDBuffer, spec: ArraySpec) -> Buffer | None:
+        data = self._encode_host(chunk.as_numpy_array(), spec)
+        return None if data is None else to_buffer(data, spec)
+
+    def _decode_on_host(self, chunk: Buffer, spec: ArraySpec) -> NDBuffer:
+        whole = Selected.of(..., spec.shape)
+        return host_nd_buffer(self._decode_host(chunk.as_buffer_like(), whole, spec), spec)
 
     def _encode_on_device(self, pairs: Sequence[tuple[NDBuffer, ArraySpec]]) -> list[Buffer | None]:
-        arrays, specs = [held_by(chunk) for chunk, _ in pairs], [spec for _, spec in pairs]
-        with on_device_of(arrays[0]):
-            found = self._encode_held(arrays, specs)
-            return [None if data is None else to_buffer(data, spec) for data, spec in zip(found, specs, strict=True)]
+        arrays_dev, specs = [array_of(chunk) for chunk, _ in pairs], [spec for _, spec in pairs]
+        with on_device_of(arrays_dev[0]):
+            coded = self._encode_device_arrays(arrays_dev, specs)
+            return [None if data is None else to_buffer(data, spec) for data, spec in zip(coded, specs, strict=True)]
 
     def _decode_on_device(self, pairs: Sequence[tuple[Buffer, ArraySpec]]) -> list[NDBuffer]:
-        parts = [(blob, Selected.of(..., spec.shape), spec) for blob, spec in pairs]
-        return self._decode_parts(parts, [f"chunk {i} of {len(pairs)}" for i in range(len(pairs))])
+        wholes = [(blob, Selected.of(..., spec.shape), spec) for blob, spec in pairs]
+        return self._decode_selections(wholes, [f"chunk {i} of {len(pairs)}" for i in range(len(pairs))])
 
-    def _decode_parts(self, parts: Sequence[Part], names: Sequence[str]) -> list[NDBuffer]:
-        """Parts of chunks that lie on a device, decoded there."""
-        if not parts:
+    def _decode_selections(self, selections: Sequence[ChunkSelection], names: Sequence[str]) -> list[NDBuffer]:
+        """What was selected of chunks that lie on a device, decoded there."""
+        if not selections:
             return []
         buffers = []
-        with on_device_of(held_by(parts[0][0])):
-            for name, (_, _, spec), found in zip(names, parts, self._decode_each(parts), strict=True):
+        with on_device_of(array_of(selections[0][0])):
+            for name, (_, _, spec), found in zip(names, selections, self._decode_each(selections), strict=True):
                 if isinstance(found, MmipError):
                     raise type(found)(f"{name}: {found}") from found
-                buffers.append(to_nd_buffer(found, spec))
+                buffers.append(device_nd_buffer(found, spec))
         return buffers
 
-    def _decode_each(self, parts: Sequence[Part]) -> Sequence[Any]:
-        """`_decode_held`; where that tells of a defect but not of which part, one part after the other."""
+    def _decode_each(self, selections: Sequence[ChunkSelection]) -> Sequence[Any]:
+        """`_decode_device_chunks`; where that tells of a defect but not of which chunk, one chunk after the other."""
         try:
-            return self._decode_held(parts)
+            return self._decode_device_chunks(selections)
         except (CorruptData, UnsupportedVersion) as error:
-            return [error] if len(parts) == 1 else [found for part in parts for found in self._decode_each([part])]
+            if len(selections) == 1:
+                return [error]
+            return [found for selection in selections for found in self._decode_each([selection])]
 
 
 def _has_ranges(byte_getter: Any, selected: Selected, spec: ArraySpec) -> bool:

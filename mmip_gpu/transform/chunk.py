@@ -1,7 +1,8 @@
 """The main path of kind 1: an array to a coded chunk and back (FORMAT.md sections 1 to 8).
 
-Values: an array and a plan in, Encoded out; a header and payloads in, an array, or a part of it, out; host memory.
-Guarantees equal bytes for every thread count. Planning is left to transform/planning.
+Values: an array and a plan in, Encoded out; a header and payloads in, an array, or a region of it, out; host memory.
+Guarantees equal bytes for every thread count. Planning is left to transform/planning. device/encode/batch.py and
+device/decode/batch.py take the same steps for many chunks at once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu._core import Chunk
 from mmip_gpu.container.codec import Codec, Limits, ReadPart, Wanted
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import TransformHeader
@@ -56,38 +58,50 @@ def encode_chunk(
 
 
 def decode_chunk(header: TransformHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
-    """Decode a chunk, or a part of it; only payloads of the stages that are needed are read."""
-    fields, stages = header.fields, needed_stages(header, wanted)
-    payloads = _checked_payloads(header, read_part, stages, limits.check_crc)
-    part = TiledRegion.of(header, wanted.scale, wanted.region)
-    if part.samples == 0:
-        return np.empty(part.layout.shape, header.dtype)
-    if part.decoded_bytes > limits.max_bytes:
-        raise LimitExceeded(f"decoding takes {part.decoded_bytes} bytes, max_bytes={limits.max_bytes}")
+    """Decode a chunk, or a region of it; only payloads of the stages that are needed are read."""
+    payloads = _check_payloads(header, read_part, wanted, limits)
+    region = TiledRegion.within(header, wanted, limits.max_bytes)
+    if region.samples == 0:
+        return np.empty(region.layout.shape, header.dtype)
     try:
-        chunk = empty_chunk(fields, header.layout, part.box)
-        count, scale, check_crc, threads = len(fields.cuts), wanted.scale, limits.check_crc, limits.threads
-
-        def decode(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
-            chunk.decode(payloads[:count], check_crc, scale, offset, minimum, maximum, out, threads)
-
-        dtype = sample_dtype(np.dtype(header.dtype))
-        planes = sample_planes(chunk, decode, dtype, scale, fields.offset, header.colour)
-        if stages > count and fields.correction is not None:
-            add_corrections(chunk, payloads[count], planes, fields.correction, check_crc, threads)
-        return from_indices(part.crop(planes, chunk.window(scale)[0]), header.step)
+        chunk = empty_chunk(header.fields, header.layout, region.box)
+        planes = _decode_planes(chunk, header, payloads, wanted.scale, limits)
+        _add_corrections(chunk, header, payloads, planes, limits)
+        return from_indices(region.crop(planes, chunk.window(wanted.scale)[0]), header.step)
     except MemoryError:
-        raise LimitExceeded(f"no memory to decode {part.decoded_bytes} bytes; decode a region or a scale") from None
+        raise LimitExceeded(f"no memory to decode {region.decoded_bytes} bytes; decode a region or a scale") from None
 
 
-def _checked_payloads(header: TransformHeader, read_part: ReadPart, stages: int, check_crc: bool) -> list[memoryview]:
-    """The payloads of the first stages, refused before anything is allocated for what they cannot hold."""
+def _check_payloads(header: TransformHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> list[memoryview]:
+    """The payloads of the needed stages, refused before anything is allocated for what they cannot hold."""
     payloads = []
-    for stage in range(1, stages + 1):
+    for stage in range(1, needed_stages(header, wanted) + 1):
         payload = memoryview(read_part(stage, 0, None)).cast("B")
-        check_payload(header, stage, len(payload), payload, check_crc)
+        check_payload(header, stage, len(payload), payload, limits.check_crc)
         payloads.append(payload)
     return payloads
+
+
+def _decode_planes(
+    chunk: Chunk, header: TransformHeader, payloads: list[memoryview], scale: int, limits: Limits
+) -> NDArray[Any]:
+    """Planes of samples of a chunk's box, without corrections."""
+    coefficients = payloads[: len(header.fields.cuts)]
+
+    def decode(offset: int, minimum: int, maximum: int, out: NDArray[Any]) -> None:
+        chunk.decode(coefficients, limits.check_crc, scale, offset, minimum, maximum, out, limits.threads)
+
+    dtype = sample_dtype(np.dtype(header.dtype))
+    return sample_planes(chunk, decode, dtype, scale, header.fields.offset, header.colour)
+
+
+def _add_corrections(
+    chunk: Chunk, header: TransformHeader, payloads: list[memoryview], planes: NDArray[Any], limits: Limits
+) -> None:
+    """Correct the planes in place, where the stage of corrections is there."""
+    count, error = len(header.fields.cuts), header.fields.correction
+    if len(payloads) > count and error is not None:
+        add_corrections(chunk, payloads[count], planes, error, limits.check_crc, limits.threads)
 
 
 def describe_transform(header: TransformHeader) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.container.codec import Wanted
 from mmip_gpu.container.header import TransformHeader
+from mmip_gpu.errors import LimitExceeded
 from mmip_gpu.volume.axes import Own, PlaneLayout
 from mmip_gpu.volume.region import Region, checked_region
 
@@ -58,6 +60,20 @@ class TiledRegion:
         layout = PlaneLayout(whole.axes, tuple(b.stop - b.start for b in bounds))
         size = (last - first) * decoded * np.dtype(header.dtype).itemsize
         return cls(layout, box, size, planes - first, (spatial[0], spatial[1], spatial[2]))
+
+    @classmethod
+    def within(cls, header: TransformHeader, wanted: Wanted, max_bytes: int) -> Self:
+        """Region that a decode wants, if it takes no more bytes.
+
+        Raises
+        ------
+        LimitExceeded
+            For more bytes than `max_bytes`.
+        """
+        region = cls.of(header, wanted.scale, wanted.region)
+        if region.samples and region.decoded_bytes > max_bytes:
+            raise LimitExceeded(f"decoding takes {region.decoded_bytes} bytes, max_bytes={max_bytes}")
+        return region
 
     @property
     def samples(self) -> int:

@@ -97,7 +97,7 @@ def test_rows_of_the_cpu_stay_out_of_the_results(capsys: Any) -> None:
 def test_without_a_gpu_it_says_what_works(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert run_all.main([]) == 2
-    assert "gpu.py --device cpu rehearses" in capsys.readouterr().err
+    assert "gpu.run_all --device cpu rehearses" in capsys.readouterr().err
 
 
 def test_no_time_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from mmip_gpu.container.reader import open_container
 from mmip_gpu.options import EncodeSettings
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.stage_arrays import zarr_base
-from mmip_gpu.stage_arrays.zarr_buffers import held_by
+from mmip_gpu.stage_arrays.zarr_buffers import array_of
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.transform import analysis
 from mmip_gpu.transform.chunk import encode_chunk
@@ -204,7 +204,7 @@ def test_zarr_hands_over_the_array_itself(monkeypatch: pytest.MonkeyPatch) -> No
     given.clear()
     zarr_array((16, 128, 128))[...] = VOLUME
     assert [(array.flags.c_contiguous, bool(np.shares_memory(array, VOLUME))) for array in given] == [(True, False)] * 2
-    assert all(np.shares_memory(np.frombuffer(data, np.uint8), held_by(buffer)) for data, buffer in made)
+    assert all(np.shares_memory(np.frombuffer(data, np.uint8), array_of(buffer)) for data, buffer in made)
 
 
 def test_zarr_copies_a_decoded_chunk_once() -> None:

@@ -18,7 +18,7 @@ from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu.device import CudaExecutor, HostExecutor
-from mmip_gpu.stage_arrays.device_decoding import StagePart, decode_stages
+from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 from mmip_gpu.stage_arrays.device_encoding import encode_stages
 from numcodecs_plugin import StageCodec
 
@@ -53,7 +53,7 @@ def test_lanes_in_any_order_give_the_same(kind: str) -> None:
         for descending in (False, True):
             executor = HostExecutor(descending)
             assert encode_stages(codec, [chunk], executor) == [data]
-            part = StagePart(np.frombuffer(data, np.uint8), chunk.shape, tuple(slice(0, n) for n in chunk.shape))
+            part = StageRegion(np.frombuffer(data, np.uint8), chunk.shape, tuple(slice(0, n) for n in chunk.shape))
             (found,) = decode_stages(codec, [part], executor)
             assert np.array_equal(found, chunk)
 
@@ -135,7 +135,7 @@ def test_batches_as_large_as_the_memory(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(StandInExecutor, "room", lambda self: 1000)
     assert encode_stages(array.serializer, [held(c) for c in columns]) == blobs
     region = tuple(slice(0, n) for n in array.chunks)
-    parts = [StagePart(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
+    parts = [StageRegion(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
     assert all(np.array_equal(a, b) for a, b in zip(decode_stages(array.serializer, parts), columns, strict=True))
 
 
@@ -149,7 +149,7 @@ def test_what_is_asked_of_cupy(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_p
         array = zarr.open_array(store, path=name, mode="r+")
         blobs = list(chunks_of(store, name).values())
         region = tuple(slice(0, n) for n in array.chunks)
-        parts = [StagePart(cupy.asarray(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
+        parts = [StageRegion(cupy.asarray(np.frombuffer(data, np.uint8)), array.chunks, region) for data in blobs]
         found = decode_stages(array.serializer, parts, CudaExecutor())
         assert all(isinstance(columns, standin_cupy.DeviceArray) for columns in found)
         assert encode_stages(array.serializer, found, CudaExecutor()) == blobs

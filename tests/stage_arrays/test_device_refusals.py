@@ -18,7 +18,7 @@ from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.stage_arrays.device_decoding import StagePart, decode_stages
+from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 from mmip_gpu.stage_arrays.device_encoding import encode_stages
 from numcodecs_plugin import StageCodec
 
@@ -58,7 +58,7 @@ def test_damaged_bytes_are_noticed_as_the_host_does(kind: str) -> None:
         broken = [blob[:at] + bytes([blob[at] ^ 0x41]) + blob[at + 1 :] for at in places]
         broken += [blob[:at] for at in places] + [blob, blob + b"\0"]
         region = tuple(slice(0, n) for n in array.chunks)
-        parts = [StagePart(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in broken]
+        parts = [StageRegion(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in broken]
         for data, found in zip(broken, decode_stages(array.serializer, parts), strict=True):
             if isinstance(found, mmip.MmipError):
                 with pytest.raises(mmip.CorruptData):
@@ -96,7 +96,7 @@ def test_later_stages_may_name_the_steps(stage: int) -> None:
     data = codec.encode_array(array)
     assert data is not None
     assert encode_stages(codec, [held(array)]) == [data]
-    part = StagePart(held(np.frombuffer(data, np.uint8)), array.shape, tuple(slice(0, n) for n in array.shape))
+    part = StageRegion(held(np.frombuffer(data, np.uint8)), array.shape, tuple(slice(0, n) for n in array.shape))
     assert np.array_equal(decode_stages(codec, [part])[0], array)
 
 
@@ -144,7 +144,7 @@ def test_hostile_substreams_are_read_as_the_host_does(kind: str) -> None:
             changed[place] ^= int(rng.integers(1, 256))
             broken.append(resealed(codec, bytes(changed), array.chunks))
         region = tuple(slice(0, n) for n in array.chunks)
-        parts = [StagePart(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in broken]
+        parts = [StageRegion(held(np.frombuffer(data, np.uint8)), array.chunks, region) for data in broken]
         for data, found in zip(broken, decode_stages(codec, parts), strict=True):
             if isinstance(found, mmip.MmipError):
                 with pytest.raises(mmip.CorruptData, match=re.escape(str(found))):

@@ -131,7 +131,7 @@ def reading_of(codec: StageCodec, data: bytes, shape: tuple[int, ...], selection
     def decode(found: bytes) -> np.ndarray:
         return decode_stage(codec, found, shape, part.region)[part.inside]
 
-    reading = byte_ranges.or_whole(partial_read.read_stage_part(codec, part, shape, decode), decode)
+    reading = byte_ranges.or_whole(partial_read.read_stage_region(codec, part, shape, decode), decode)
     spans, found = byte_ranges.advance(reading)
     while spans:
         spans, found = byte_ranges.advance(reading, [data if s is None else data[slice(*s)] for s in spans])

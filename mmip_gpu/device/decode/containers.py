@@ -1,14 +1,16 @@
-"""Containers decoded on a device: where the bytes lie decides where the arrays go.
+"""Containers decoded on a device: an array goes where the bytes of its container lie.
 
 Values: containers as host bytes or as arrays of bytes on the device in; arrays of the device, or of the host for host
-bytes, out. FORMAT.md section 1. Host bytes go through several lanes (lanes.py), so that copies both ways run beside
-the kernels; those of a device are decoded on the caller's stream. A batch takes a part of the memory that is free.
+bytes, out. FORMAT.md section 1. A batch may hold both, and is parted here. Host bytes go through several lanes
+(lanes.py), so that copies both ways run beside the kernels. Bytes of a device are decoded on the caller's stream. A
+batch takes a part of the memory that is free.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,9 +22,10 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.container.reader import open_container, part_reader
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
+from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Array, Executor
-from mmip_gpu.device.run.placement import is_on_device
+from mmip_gpu.device.run.executors import DeviceArray, Executor
+from mmip_gpu.device.run.placement import by_memory
 from mmip_gpu.errors import InvalidArgument, MmipError
 from mmip_gpu.transform.extent import needed_stages
 from mmip_gpu.transform.tiled_region import TiledRegion
@@ -43,7 +46,9 @@ def decode_containers(
     max_bytes: int = Limits.max_bytes,
     executor: Executor | None = None,
 ) -> list[NDArray[Any] | MmipError]:
-    """Array of each container, or its error; arguments as for `mmip_gpu.decode`, launches are shared.
+    """Decode containers by launches that they share; returns the array of each, or its error.
+
+    Arguments not listed are those of `mmip_gpu.decode`.
 
     Parameters
     ----------
@@ -58,57 +63,92 @@ def decode_containers(
         Without CuPy, a driver or a device; the message says what works instead.
     """
     executor = CudaExecutor() if executor is None else executor
+    on_device, on_host = by_memory(blobs)
     jobs: dict[int, DecodeJob] = {}
     results: dict[int, Any] = {}
-    for index, opened in enumerate(_opened(executor, blobs)):
+    wanted, limits = Wanted(stages, scale, region), Limits(max_bytes=max_bytes)
+    containers = _device_containers(executor, {i: blobs[i] for i in on_device})
+    containers |= {i: _Container(partial(open_container, blobs[i]), False) for i in on_host}
+    for index, container in containers.items():
         try:
-            header, read_part = opened()
-            wanted, codec = Wanted(stages, scale, region), codec_of(header)
-            if codec.has_kernels:
-                payloads = [read_part(stage, 0, None) for stage in range(1, needed_stages(header, wanted) + 1)]
-                jobs[index] = DecodeJob(header, payloads, wanted)
-            else:
-                found = _on_host(executor, codec, header, read_part, wanted, Limits(max_bytes=max_bytes))
-                results[index] = executor.upload(found) if is_on_device(blobs[index]) else found
+            decodes = _job_or_array(executor, container, codec_of, wanted, limits)
         except MmipError as error:
-            results[index] = error
-    held = [i for i in jobs if is_on_device(blobs[i])]
-    given = [i for i in jobs if not is_on_device(blobs[i])]
-
-    def on_device(lane: Lane, batch: Sequence[int]) -> list[Any]:
-        """The array of each item, or its error."""
-        found = lane.own(Decoder.of_lane).decode([jobs[i] for i in batch], max_bytes=max_bytes)
-        return [a if error is None else error for a, error in zip(found.arrays, found.errors(), strict=True)]
-
-    def to_host(lane: Lane, batch: Sequence[int]) -> list[Any]:
-        found = on_device(lane, batch)
-        whole = [i for i, item in enumerate(found) if not isinstance(item, MmipError)]
-        for i, array in zip(whole, lane.download([found[i] for i in whole]), strict=True):
-            found[i] = array
-        return found
-
-    for places, work, lanes in ((held, on_device, 1), (given, to_host, min(KERNEL_LANES, max(len(given), 1)))):
-        batches = cut_batches(places, lambda i: _size_of(jobs[i]), budget(executor, lanes))
-        results.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
+            decodes = error
+        if isinstance(decodes, DecodeJob):
+            jobs[index] = decodes
+        else:
+            results[index] = decodes
+    results |= _decode_to_device(executor, {i: jobs[i] for i in on_device if i in jobs}, max_bytes)
+    results |= _decode_to_host(executor, {i: jobs[i] for i in on_host if i in jobs}, max_bytes)
     return [results[i] for i in range(len(blobs))]
 
 
-def _on_host(
-    executor: Executor, codec: Codec, header: Header[Any], read_part: ReadPart, wanted: Wanted, limits: Limits
-) -> NDArray[Any]:
-    """The array of a container whose kind has no kernels, made by the CPU."""
+@dataclass(frozen=True)
+class _Container:
+    """What opens a container: it gives the header and a function for parts of payloads, in the container's memory."""
+
+    open: Callable[[], tuple[Header[Any], ReadPart]]
+    in_device_memory: bool
+
+
+def _job_or_array(
+    executor: Executor, container: _Container, codec_of: Callable[[Header[Any]], Codec], wanted: Wanted, limits: Limits
+) -> DecodeJob | DeviceArray:
+    """The job of a container for the kernels. A kind without kernels gives the array, in the container's memory."""
+    header, read_part = container.open()
+    codec = codec_of(header)
+    if codec.has_kernels:
+        payloads = [read_part(stage, 0, None) for stage in range(1, needed_stages(header, wanted) + 1)]
+        return DecodeJob(header, payloads, wanted, container.in_device_memory)
     if not codec.is_copy:
         warnings.warn(f"no kernels decode {header.fields.name} containers: the CPU does", RuntimeWarning, stacklevel=3)
+    if not container.in_device_memory:
+        return codec.decode(header, read_part, wanted, limits)
 
-    def read(stage: int, first: int, end: int | None) -> Any:
-        part: Any = read_part(stage, first, end)
-        return executor.download(part).data if is_on_device(part) else part
+    def download_part(stage: int, first: int, end: int | None) -> Any:
+        return executor.download(read_part(stage, first, end)).data
 
-    return codec.decode(header, read, wanted, limits)
+    return executor.upload(codec.decode(header, download_part, wanted, limits))
+
+
+def _decode_to_device(executor: Executor, jobs: dict[int, DecodeJob], max_bytes: int) -> dict[int, Any]:
+    """Decode containers that lie on the device, on the caller's stream; returns arrays there, or errors."""
+
+    def decode(lane: Lane, batch: Sequence[int]) -> list[Any]:
+        return _decode_batch(lane, [jobs[i] for i in batch], max_bytes)
+
+    return _through_lanes(executor, jobs, decode, 1)
+
+
+def _decode_to_host(executor: Executor, jobs: dict[int, DecodeJob], max_bytes: int) -> dict[int, Any]:
+    """Decode containers that lie on the host, through several lanes; returns arrays there, or errors."""
+
+    def decode(lane: Lane, batch: Sequence[int]) -> list[Any]:
+        decoded = _decode_batch(lane, [jobs[i] for i in batch], max_bytes)
+        sound = [i for i, item in enumerate(decoded) if not isinstance(item, MmipError)]
+        for i, array in zip(sound, lane.download([decoded[i] for i in sound]), strict=True):
+            decoded[i] = array
+        return decoded
+
+    return _through_lanes(executor, jobs, decode, min(KERNEL_LANES, max(len(jobs), 1)))
+
+
+def _decode_batch(lane: Lane, jobs: Sequence[DecodeJob], max_bytes: int) -> list[Any]:
+    """Decode jobs; returns the array of each in the executor's memory, or its error."""
+    decoded = lane.own(Decoder.of_lane).decode(jobs, max_bytes=max_bytes)
+    return [a if error is None else error for a, error in zip(decoded.arrays, decoded.errors(), strict=True)]
+
+
+def _through_lanes(
+    executor: Executor, jobs: dict[int, DecodeJob], decode: Callable[[Lane, Sequence[int]], list[Any]], lanes: int
+) -> dict[int, Any]:
+    """Decode jobs in batches that fit into memory; `decode` takes their indices."""
+    batches = cut_batches(jobs, lambda i: _size_of(jobs[i]), budget(executor, lanes))
+    return dict(zip(jobs, through_lanes(executor, batches, decode, lanes), strict=True))
 
 
 def _size_of(job: DecodeJob) -> int:
-    """Device memory that a job takes, about, beside the scratch that the decoder limits."""
+    """About how much device memory a job takes beside the scratch that the decoder limits."""
     try:
         decoded = TiledRegion.of(job.header, job.wanted.scale, job.wanted.region).decoded_bytes
     except MmipError:  # the decoder tells
@@ -116,33 +156,26 @@ def _size_of(job: DecodeJob) -> int:
     return decoded + sum(job.header.payload_sizes[: len(job.payloads)])
 
 
-def _opened(executor: Executor, blobs: Sequence[Any]) -> list[Callable[[], tuple[Header[Any], Any]]]:
-    """For each container, what opens it: gives its header and a function for parts of payloads, where they lie.
-
-    Waits for the device twice where there are containers.
-    """
-    held = {i: array for i, blob in enumerate(blobs) if (array := _adopted(executor, blob)) is not None}
-    starts = executor.download_all([array[:_FIXED_BYTES] for array in held.values()])
+@contract(reads="containers_dev", writes="headers; payloads_dev, as slices", waits=True)
+def _device_containers(executor: Executor, blobs: dict[int, Any]) -> dict[int, _Container]:
+    """What opens containers that lie on the device. It waits for the device twice, if there are any."""
+    arrays = {index: executor.adopt(blob) for index, blob in blobs.items()}
+    sound = {index: array for index, array in arrays.items() if _holds_bytes(array)}
+    starts = executor.download_all([array[:_FIXED_BYTES] for array in sound.values()])
     sizes = [max(int.from_bytes(start.tobytes()[6:8], "little"), _FIXED_BYTES) for start in starts]
-    parts = executor.download_all([array[:size] for array, size in zip(held.values(), sizes, strict=True)])
-    headers = dict(zip(held, parts, strict=True))
+    heads = executor.download_all([array[:size] for array, size in zip(sound.values(), sizes, strict=True)])
+    head_of = dict(zip(sound, heads, strict=True))
 
-    def opened(index: int) -> tuple[Header[Any], Any]:
-        if index in held:
-            header: Header[Any]
-            header, at = Header.parse(headers[index].tobytes())
-            return header, part_reader(held[index], header, at)
-        if is_on_device(blobs[index]):
-            found = executor.adopt(blobs[index])
-            raise InvalidArgument(f"expected bytes (uint8, one axis), found {found.dtype} of shape {found.shape}")
-        return open_container(blobs[index])
+    def opened(index: int) -> tuple[Header[Any], ReadPart]:
+        array = arrays[index]
+        if index not in head_of:
+            raise InvalidArgument(f"expected bytes (uint8, one axis), found {array.dtype} of shape {array.shape}")
+        header: Header[Any]
+        header, at = Header.parse(head_of[index].tobytes())
+        return header, part_reader(array, header, at)
 
-    return [partial(opened, index) for index in range(len(blobs))]
+    return {index: _Container(partial(opened, index), True) for index in arrays}
 
 
-def _adopted(executor: Executor, blob: Any) -> Array | None:
-    """The bytes of a container that lies on the device; None of all else."""
-    if not is_on_device(blob):
-        return None
-    array = executor.adopt(blob)
-    return array if array.dtype == np.uint8 and array.ndim == 1 and array.flags.c_contiguous else None
+def _holds_bytes(array: DeviceArray) -> bool:
+    return bool(array.dtype == np.uint8 and array.ndim == 1 and array.flags.c_contiguous)

@@ -18,14 +18,24 @@ from mmip_gpu._core import block_tables as core_block_tables
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload, stated_head_bytes
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.run.executors import Array, Executor
-from mmip_gpu.device.run.placement import is_on_device
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.errors import MmipError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CodeStore", "HeadKind", "StageHead", "read_heads", "read_lone_heads"]
+__all__ = [
+    "DecodingTables",
+    "HeadFormat",
+    "PayloadHead",
+    "StagePayload",
+    "read_headerless_payload_heads",
+    "read_payload_heads",
+]
+
+_Start = tuple[NDArray[np.uint8], int]  # bytes that hold a head, and how many bytes the payload has
+
 
 _KEPT = 256  # codes of a stage that are kept in the executor's memory
 _TOGETHER = 64  # payloads whose tables the host holds at a time: about 200 KB each
@@ -41,12 +51,15 @@ class Codes:
 
     record: np.void
     least_token_bits: int
-    held: Array
+    held: DeviceArray
 
 
 @dataclass(frozen=True)
-class StageHead:
-    """What a payload's head says; `offsets` count from the payload's start and end with its size."""
+class PayloadHead:
+    """What a payload's head says: where its sub-streams begin, crcs of their groups, and the codes.
+
+    `offsets` count from the payload's start, and the last is its size.
+    """
 
     offsets: NDArray[np.uint64]
     group_crcs: NDArray[np.uint32]
@@ -54,77 +67,84 @@ class StageHead:
 
 
 @dataclass(frozen=True)
-class HeadKind:
-    """What the head of a payload is read by: its stage (0: corrections), and of what chunk."""
+class HeadFormat:
+    """What the form of a payload's head depends on: the stage (0: corrections), its sub-streams, and a DC image."""
 
     stage: int
     substreams: int
     dc_image: bool
 
     @classmethod
-    def of(cls, header: TransformHeader, stage: int) -> HeadKind:
-        """That of a stage of the chunk with this header."""
+    def of(cls, header: TransformHeader, stage: int) -> HeadFormat:
+        """The format of a stage of the chunk with this header."""
         fields = header.fields
         is_last = stage > len(fields.cuts)
         return cls(0 if is_last else stage, fields.substreams(header.layout), fields.dc_image is not None)
 
 
-def read_heads(
-    executor: Executor,
-    store: CodeStore,
-    wanted: Sequence[tuple[TransformHeader, int, Buffer | Array]],
-    check_crc: bool,
-    threads: int,
-) -> list[StageHead | MmipError]:
-    """Heads of payloads, given with their header and stage; or what is wrong with a payload.
+@dataclass(frozen=True)
+class StagePayload:
+    """The payload of a stage of the chunk with this header: bytes of the host, or an array in the executor's memory."""
 
-    Waits for the device where payloads lie there: once for all of them, and once more for long heads.
+    header: TransformHeader
+    stage: int
+    data: Buffer | DeviceArray
+    in_device_memory: bool
+
+
+@contract(reads="payloads of the host or payloads_dev", writes="heads; code tables_dev", waits=True)
+def read_payload_heads(
+    executor: Executor, tables: DecodingTables, payloads: Sequence[StagePayload], check_crc: bool, threads: int
+) -> list[PayloadHead | MmipError]:
+    """Read heads of payloads; returns each, or what is wrong with the payload.
+
+    The host waits for the device where payloads lie there: once for all of them, and once more for long heads.
     """
-    starts = _starts(executor, [payload for _, _, payload in wanted])
-    found: dict[int, StageHead | MmipError] = {}
+    starts_dev = iter(_device_starts(executor, [p.data for p in payloads if p.in_device_memory]))
+    starts = [next(starts_dev) if p.in_device_memory else _host_start(p.data) for p in payloads]
+    heads: dict[int, PayloadHead | MmipError] = {}
     sound = []
-    for index, ((header, stage, _), (head, size)) in enumerate(zip(wanted, starts, strict=True)):
+    for index, (payload, (head, size)) in enumerate(zip(payloads, starts, strict=True)):
         try:
-            check_payload(header, stage, size, head.data, check_crc)
+            check_payload(payload.header, payload.stage, size, head.data, check_crc)
             sound.append(index)
         except MmipError as error:
-            found[index] = error
-    kinds = [HeadKind.of(*wanted[i][:2]) for i in sound]
-    found.update(zip(sound, _read(store, kinds, [starts[i] for i in sound], check_crc, threads), strict=True))
-    return [found[index] for index in range(len(wanted))]
+            heads[index] = error
+    formats = [HeadFormat.of(payloads[i].header, payloads[i].stage) for i in sound]
+    heads.update(zip(sound, _read(tables, formats, [starts[i] for i in sound], check_crc, threads), strict=True))
+    return [heads[index] for index in range(len(payloads))]
 
 
-def read_lone_heads(
-    executor: Executor, store: CodeStore, wanted: Sequence[tuple[HeadKind, Buffer | Array]], threads: int
-) -> list[StageHead | MmipError]:
-    """Heads of payloads that no header names, by their own crcs; or what is wrong with one. Waits as `read_heads`."""
-    starts = _starts(executor, [payload for _, payload in wanted])
-    return _read(store, [kind for kind, _ in wanted], starts, True, threads)
+@contract(reads="payloads_dev", writes="heads; code tables_dev", waits=True)
+def read_headerless_payload_heads(
+    executor: Executor,
+    tables: DecodingTables,
+    formats: Sequence[HeadFormat],
+    payloads_dev: Sequence[DeviceArray],
+    threads: int,
+) -> list[PayloadHead | MmipError]:
+    """Read heads of payloads that no header lists, and check them by their own crcs.
+
+    It returns and waits as `read_payload_heads` does.
+    """
+    return _read(tables, formats, _device_starts(executor, payloads_dev), True, threads)
 
 
 def _read(
-    store: CodeStore,
-    kinds: Sequence[HeadKind],
-    starts: Sequence[tuple[NDArray[np.uint8], int]],
-    check_crc: bool,
-    threads: int,
-) -> list[StageHead | MmipError]:
-    found: list[StageHead | MmipError] = []
-    for first in range(0, len(kinds), _TOGETHER):
-        part = slice(first, first + _TOGETHER)
-        found += _read_together(store, kinds[part], starts[part], check_crc, threads)
-    return found
+    tables: DecodingTables, formats: Sequence[HeadFormat], starts: Sequence[_Start], check_crc: bool, threads: int
+) -> list[PayloadHead | MmipError]:
+    heads: list[PayloadHead | MmipError] = []
+    for first in range(0, len(formats), _TOGETHER):
+        together = slice(first, first + _TOGETHER)
+        heads += _read_together(tables, formats[together], starts[together], check_crc, threads)
+    return heads
 
 
 def _read_together(
-    store: CodeStore,
-    kinds: Sequence[HeadKind],
-    starts: Sequence[tuple[NDArray[np.uint8], int]],
-    check_crc: bool,
-    threads: int,
-) -> list[StageHead | MmipError]:
-    stages, images = np.array([k.stage for k in kinds], np.uint8), np.array([k.dc_image for k in kinds], np.uint8)
-    sizes, substreams = np.array([n for _, n in starts], np.int64), np.array([k.substreams for k in kinds], np.int64)
+    tables: DecodingTables, formats: Sequence[HeadFormat], starts: Sequence[_Start], check_crc: bool, threads: int
+) -> list[PayloadHead | MmipError]:
+    stages, images = np.array([f.stage for f in formats], np.uint8), np.array([f.dc_image for f in formats], np.uint8)
+    sizes, substreams = np.array([n for _, n in starts], np.int64), np.array([f.substreams for f in formats], np.int64)
     parsed = PayloadHeads([head for head, _ in starts], sizes, substreams, stages, images, check_crc, threads)
     rows: list[tuple[bytes, NDArray[np.uint64], NDArray[np.uint32]] | MmipError] = []
     new: dict[bytes, tuple[int, int, NDArray[np.int8]]] = {}
@@ -135,47 +155,48 @@ def _read_together(
             rows.append(error)
             continue
         key = bytes([min(stages[index], 3), images[index]]) + head[4 : 4 + code_bytes].tobytes()
-        if key not in store.held:
+        if key not in tables.codes:
             new[key] = index, least, weights
         rows.append((key, offsets, crcs))
-    store.add(parsed, new, threads)
-    return [r if isinstance(r, MmipError) else StageHead(r[1], r[2], store.held[r[0]]) for r in rows]
+    tables.add_codes(parsed, new, threads)
+    return [r if isinstance(r, MmipError) else PayloadHead(r[1], r[2], tables.codes[r[0]]) for r in rows]
 
 
-def _starts(executor: Executor, payloads: Sequence[Buffer | Array]) -> list[tuple[NDArray[np.uint8], int]]:
-    """(bytes that hold the head, bytes of the whole) of every payload."""
-    found = {i: np.frombuffer(p, np.uint8) for i, p in enumerate(payloads) if not is_on_device(p)}
-    sizes = {i: part.size for i, part in found.items()}
-    held: dict[int, Array] = {i: p for i, p in enumerate(payloads) if i not in found}
-    wanted = {i: min(_FIRST_BYTES, int(array.size)) for i, array in held.items()}
+def _host_start(payload: Buffer) -> _Start:
+    data = np.frombuffer(payload, np.uint8)
+    return data, data.size
+
+
+def _device_starts(executor: Executor, payloads_dev: Sequence[DeviceArray]) -> list[_Start]:
+    starts: dict[int, NDArray[np.uint8]] = {}
+    wanted = {i: min(_FIRST_BYTES, int(array.size)) for i, array in enumerate(payloads_dev)}
     while wanted:
-        found.update(zip(wanted, executor.download_all([held[i][:n] for i, n in wanted.items()]), strict=True))
-        stated = {i: min(stated_head_bytes(found[i].data), int(held[i].size)) for i in wanted}
-        wanted = {i: n for i, n in stated.items() if n > found[i].size}
-    sizes |= {i: int(array.size) for i, array in held.items()}
-    return [(found[i], sizes[i]) for i in range(len(payloads))]
+        starts.update(zip(wanted, executor.download_all([payloads_dev[i][:n] for i, n in wanted.items()]), strict=True))
+        stated = {i: min(stated_head_bytes(starts[i].data), int(payloads_dev[i].size)) for i in wanted}
+        wanted = {i: n for i, n in stated.items() if n > starts[i].size}
+    return [(starts[i], int(array.size)) for i, array in enumerate(payloads_dev)]
 
 
-class CodeStore:
+class DecodingTables:
     """Code tables in the executor's memory, and the tables that never change."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self.held: dict[bytes, Codes] = {}
+        self.codes: dict[bytes, Codes] = {}
         self.places = executor.upload(token_places())
         self.left_offsets = executor.upload(token_left_offsets())
-        self._tables: dict[tuple[int, ...], tuple[Array, ...]] = {}
+        self._block_tables: dict[tuple[int, ...], tuple[DeviceArray, ...]] = {}
 
     def trim(self) -> None:
-        """Forget codes and block tables when there are many; for between batches."""
-        for held in (self.held, self._tables):
-            if len(held) > _KEPT:
-                held.clear()
+        """Forget codes and block tables when there are many. It is called between batches."""
+        for kept in (self.codes, self._block_tables):
+            if len(kept) > _KEPT:
+                kept.clear()
 
     def block_tables(self, depth: int, cuts: Sequence[int]) -> int:
         """Address of the DepthTables of a cell depth and cuts."""
         key = (depth, *cuts)
-        if key not in self._tables:
+        if key not in self._block_tables:
             record, held = np.zeros(1, struct_dtype("DepthTables")), []
             for mode in range(MODE_COUNT):
                 size, positions, scan = core_block_tables(mode, depth, list(cuts))
@@ -185,13 +206,15 @@ class CodeStore:
                     block["cells"], (block["z"], block["y"], block["x"]) = int(np.prod(size)), size
                     block["positions"] = self._executor.address(held[-2])
                     record["scan"][0, mode] = self._executor.address(held[-1])
-            self._tables[key] = (self._executor.upload(record), *held)
-        return self._executor.address(self._tables[key][0])
+            self._block_tables[key] = (self._executor.upload(record), *held)
+        return self._executor.address(self._block_tables[key][0])
 
-    def add(self, heads: PayloadHeads, wanted: dict[bytes, tuple[int, int, NDArray[np.int8]]], threads: int) -> None:
-        """Upload codes together: by key the head's index, the least bits of a token, the prediction weights.
+    def add_codes(
+        self, heads: PayloadHeads, wanted: dict[bytes, tuple[int, int, NDArray[np.int8]]], threads: int
+    ) -> None:
+        """Upload codes together: `wanted` has the head's index, the least bits of a token and the prediction weights.
 
-        Equal keys stand for equal codes. Those of corrections stand for tokens.
+        Equal keys stand for equal codes. The codes of corrections take the place of those for tokens.
         """
         if not wanted:
             return
@@ -206,4 +229,4 @@ class CodeStore:
             if len(families) == 1:
                 record["dc"] = record["tokens"]
             record["weights"][: len(weights)] = weights
-            self.held[key] = Codes(record, least, held)
+            self.codes[key] = Codes(record, least, held)

@@ -1,7 +1,7 @@
-"""The planes that a decoder makes of a batch's coefficients, straight from them: for rates, verifying and corrections.
+"""The planes that a decoder makes, straight from the coefficients of a batch: for rates, verifying and corrections.
 
-Values: Indices (packing.py) and a Reconstruction per chunk in, arrays of the executor out. Decoder side of FORMAT.md
-sections 2, 4 and 5, of all stages at full scale. Guarantees what `codec.Analysis.decoded` gives, bit for bit. Nothing
+Values: Indices and a Reconstruction per chunk in, arrays of the executor out. Decoder side of FORMAT.md sections 2, 4
+and 5, of all stages at full scale. Guarantees what `transform.analysis.Analysis.decoded` gives, bit for bit. Nothing
 waits for the device. Scratch: about 150 bytes a tile and 4 a superblock; of chunks with colour 4 bytes a sample.
 
 - ``Synthesizer(executor)`` keeps tables between calls.
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_IMAGE_UNIT
 from mmip_gpu.device.decode.finishing import undo_colour
-from mmip_gpu.device.decode.payload_heads import CodeStore
-from mmip_gpu.device.decode.substreams import group_tiles
+from mmip_gpu.device.decode.payload_heads import DecodingTables
+from mmip_gpu.device.decode.wave import group_tiles
 from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.device.tables.tiles import COMPONENT_LIMIT, set_quantizer
@@ -61,16 +62,21 @@ class Synthesizer:
     """Makes planes of coefficients in the memory of an executor."""
 
     def __init__(self, executor: Executor) -> None:
-        self._executor, self._store = executor, CodeStore(executor)
+        self._executor, self._store = executor, DecodingTables(executor)
 
     @classmethod
     def of_lane(cls, lane: Lane) -> Self:
         """A synthesizer for the batches of one lane."""
         return cls(lane.executor)
 
+    @contract(
+        reads="indices_dev; mask_dev",
+        writes="planes_dev, C-ordered",
+        kernels=["synthesize_planes", "synthesize_volumes"],
+    )
     def planes(
-        self, batch: Batch, indices: Indices, chunks: Sequence[Reconstruction], mask: Array | None = None
-    ) -> list[Array]:
+        self, batch: Batch, indices: Indices, chunks: Sequence[Reconstruction], mask: DeviceArray | None = None
+    ) -> list[DeviceArray]:
         """Decoded planes of every chunk.
 
         `mask` holds the padding masks of chunks that have one: a word of 64 bits for every slice of every cell of the
@@ -109,7 +115,7 @@ class Synthesizer:
         item["dc_unit"] = DC_IMAGE_UNIT if plan.dc_image else 1
         set_quantizer(item, plan, chunk.recon)
 
-    def _launch(self, batch: Batch, indices: Indices, items: NDArray[Any], mask: Array | None) -> None:
+    def _launch(self, batch: Batch, indices: Indices, items: NDArray[Any], mask: DeviceArray | None) -> None:
         executor, address = self._executor, self._executor.address
         tiles = np.zeros(batch.tiles.size, struct_dtype("DecodeTile"))
         for name in ("plane", "cell", "size", "component"):

@@ -1,4 +1,4 @@
-"""The transforms and choices of a batch: samples in the executor's memory to quantized coefficients.
+"""The transforms and choices of a batch: from samples in the executor's memory to quantized coefficients.
 
 Values: Source per chunk in; Indices in the executor's memory, and sums per tile and class, out. Encoder side of
 FORMAT.md sections 2 to 5. Equal to the core at every effort, bit-exact and with plain rounding.
@@ -14,7 +14,8 @@ import numpy as np
 from mmip_gpu._core import DC_IMAGE_UNIT, MAX_CLASSES, SEARCH_ROUGH
 from mmip_gpu.device.encode.search import Search
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.errors import InvalidArgument
@@ -29,15 +30,22 @@ class Source:
     Both are in the executor's memory; `offset` is subtracted from every sample.
     """
 
-    planes: Array
-    cells: Array | None
+    planes: DeviceArray
+    cells: DeviceArray | None
     offset: int
 
 
+@contract(
+    reads="planes_dev and cells_dev of the sources",
+    writes="indices_dev; sums_dev by tile and class",
+    kernels=["analyze_planes", "analyze_volumes"],
+)
 def analyze(
     batch: Batch, sources: Sequence[Source], rounding: int, search: int, passes: int = 1
-) -> tuple[Indices, Array]:
-    """Coefficients of a batch, and its sums: (tiles, classes, 7) of int64, as `Chunk.settle_sums` takes them.
+) -> tuple[Indices, DeviceArray]:
+    """Transform, choose and quantize; returns coefficients, and sums: (tiles, classes, 7) of int64.
+
+    `Chunk.settle_sums` takes the sums.
 
     Each pass after the first decides by the code lengths that the one before would write.
 
@@ -75,7 +83,7 @@ def analyze(
     return indices, sums
 
 
-def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> Array:
+def _source_items(batch: Batch, sources: Sequence[Source], rounding: int, search: int) -> DeviceArray:
     address = batch.executor.address
     items = np.zeros(len(sources), struct_dtype("SampleItem"))
     for item, source, shape in zip(items, sources, batch.shapes, strict=True):

@@ -1,9 +1,9 @@
-"""Encoding arrays on a device: where the samples lie decides how they get there.
+"""Arrays encoded on a device, wherever they lie.
 
-Values: arrays of the host or of a device in, encodings in host memory out; planning is the caller's. Arrays of the host
-go through several lanes (overlap.py), those of a device are coded on the caller's stream; the steps of the searches of
-a batch share launches (lockstep.py), and so do its final encodings. A batch takes a part of the memory that is free:
-`SAMPLE_BYTES` for each sample, and its bytes.
+Values: arrays of the host or of a device in, encodings in host memory out; planning is the caller's. A call may have
+both kinds of arrays, which are parted here. Arrays of the host go through several lanes (lanes.py), those of a device
+are coded on the caller's stream. The steps of the searches of a batch share launches (lockstep.py), and so do its final
+encodings. A batch takes a part of the memory that is free: `SAMPLE_BYTES` for each sample, and its bytes.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ import numpy as np
 
 from mmip_gpu.arguments import check_dtype, checked_array
 from mmip_gpu.container.encoded import Encoded
-from mmip_gpu.device.encode.roi_classes import device_classes
-from mmip_gpu.device.encode.trial_samples import DeviceSamples, Question, answered, encoded_together
+from mmip_gpu.device.encode.roi_classes import device_classes, no_classes
+from mmip_gpu.device.encode.trial_samples import AnalysisRequest, DeviceSamples, analyze_requests, encode_together
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.run.lockstep import in_lock_step
-from mmip_gpu.device.run.placement import is_on_device
+from mmip_gpu.device.run.placement import by_memory
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.analyzed import Analyzed
 from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
-from mmip_gpu.volume.roi import roi_classes
 
 __all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays"]
 
@@ -44,7 +43,7 @@ Planner = Callable[[Sampler], tuple[Trial, ChunkPlan]]
 def encode_arrays(
     items: Sequence[Any], planner: Planner, threads: int, executor: Executor | None = None
 ) -> list[Encoded]:
-    """Encodings of arrays, each by the plan that is found for it; `executor` is that of the current CUDA device.
+    """Encode arrays, each by the plan that is found for it. The default `executor` is that of the current CUDA device.
 
     Raises
     ------
@@ -54,68 +53,67 @@ def encode_arrays(
         For arrays of another device, or of a dtype that is not coded.
     """
     executor = CudaExecutor() if executor is None else executor
-    held = [i for i, item in enumerate(items) if is_on_device(item)]
-    given = [i for i, item in enumerate(items) if not is_on_device(item)]
+    on_device, on_host = by_memory(items)
 
     def adopted(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
-        return _encode_held(lane, [_adopted(executor, items[i]) for i in batch], planner, threads)
+        return _encode_batch(lane, [_adopted(executor, items[i]) for i in batch], planner, threads)
 
     def uploaded(lane: Lane, batch: Sequence[int]) -> list[Encoded]:
-        return _encode_held(lane, lane.upload([checked_array(items[i]) for i in batch]), planner, threads)
+        return _encode_batch(lane, lane.upload([checked_array(items[i]) for i in batch]), planner, threads)
 
-    found: dict[int, Encoded] = {}
-    for places, work, lanes in ((held, adopted, 1), (given, uploaded, min(KERNEL_LANES, max(len(given), 1)))):
-        batches = cut_batches(places, lambda i: _size_of(items[i]), budget(executor, lanes))
-        found.update(zip(places, through_lanes(executor, batches, work, lanes), strict=True))
-    return [found[i] for i in range(len(items))]
+    encoded: dict[int, Encoded] = {}
+    for indices, work, lanes in ((on_device, adopted, 1), (on_host, uploaded, min(KERNEL_LANES, max(len(on_host), 1)))):
+        batches = cut_batches(indices, lambda i: _size_of(items[i]), budget(executor, lanes))
+        encoded.update(zip(indices, through_lanes(executor, batches, work, lanes), strict=True))
+    return [encoded[i] for i in range(len(items))]
 
 
-def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[Array]:
-    """Containers of arrays, as arrays of uint8 on the current CUDA device; errors are those of `encode_arrays`.
+def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[DeviceArray]:
+    """Encode arrays to containers on the current CUDA device (uint8); errors are those of `encode_arrays`.
 
-    Their bytes pass the host, where heads are made: as many as were coded, not as many as the samples have.
+    The bytes of the containers pass the host, where heads are made. The samples do not.
     """
     executor = CudaExecutor()
     encoded = encode_arrays(items, planner, threads, executor)
     return [executor.upload(np.frombuffer(one.to_bytes(), np.uint8)) for one in encoded]
 
 
-def _encode_held(lane: Lane, arrays: Sequence[Array], planner: Planner, threads: int) -> list[Encoded]:
-    """Encodings of arrays in the memory of a lane's executor, whose plans are searched for together."""
+def _encode_batch(lane: Lane, arrays_dev: Sequence[DeviceArray], planner: Planner, threads: int) -> list[Encoded]:
+    """Encode arrays in the memory of a lane's executor. Their plans are searched for together."""
     ended: WeakSet[Trial] = WeakSet()
 
-    def sampler(array: Array, ask: Callable[[Question], Analyzed]) -> Sampler:
+    def sampler(array: DeviceArray, ask: Callable[[AnalysisRequest], Analyzed]) -> Sampler:
         def samples(roi: Any, axes: str | None) -> Samples:
             letters = PlaneLayout.of(array.shape, axes).axes
             if array.size == 0:
                 empty = np.empty(array.shape, array.dtype)
-                return HostSamples(empty, roi_classes(None if is_on_device(roi) else roi, empty, letters))
+                return HostSamples(empty, no_classes(roi, empty, letters))
             return DeviceSamples(lane, array, device_classes(lane.executor, roi, array, letters), threads, ask)
 
         return samples
 
-    def search(array: Array, ask: Callable[[Question], Analyzed]) -> tuple[Trial, ChunkPlan]:
+    def search(array: DeviceArray, ask: Callable[[AnalysisRequest], Analyzed]) -> tuple[Trial, ChunkPlan]:
         trial, plan = planner(sampler(array, ask))
         ended.add(trial)
         return trial, plan
 
-    def answer(questions: list[Question]) -> list[Analyzed]:
+    def answer(requests: list[AnalysisRequest]) -> list[Analyzed]:
         for trial in ended:  # what it holds, others go on without; it would keep all that shared launches with it
             trial.forget()
-        return answered(questions)
+        return analyze_requests(requests)
 
-    planned = in_lock_step([partial(search, array) for array in arrays], answer, lane.executor.here())
-    return encoded_together([trial for trial, _ in planned], [plan for _, plan in planned])
+    planned = in_lock_step([partial(search, array) for array in arrays_dev], answer, lane.executor.here())
+    return encode_together([trial for trial, _ in planned], [plan for _, plan in planned])
 
 
-def _adopted(executor: Executor, data: Any) -> Array:
+def _adopted(executor: Executor, data: Any) -> DeviceArray:
     array = executor.adopt(data)
     check_dtype(np.dtype(array.dtype))
     return array
 
 
 def _size_of(item: Any) -> int:
-    """Device memory that coding an array takes, about."""
+    """About how much device memory coding an array takes."""
     shape, dtype = getattr(item, "shape", None), getattr(item, "dtype", None)
     if shape is None or dtype is None:
         shape, dtype = np.shape(item), np.asarray(item).dtype

@@ -2,7 +2,7 @@
 
 Values: a batch of chunks that all have corrections, and their planes in the executor's memory, in; payload bytes out,
 and the decoded planes corrected in place. Encoder side of FORMAT.md sections 2 (last step), 6 and 8.3. Guarantees the
-payloads of `corrections.encode_corrections`. Scratch: 4 to 5 bytes a sample, 2 KB a tile, 48 KB a chunk.
+payloads of `transform.corrections.encode_corrections`. Scratch: 4 to 5 bytes a sample, 2 KB a tile, 48 KB a chunk.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from mmip_gpu._core import (
     join_payloads,
 )
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, SAMPLE_TYPES, struct_dtype
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.tiles import frame_bytes
 from mmip_gpu.volume.floats import sample_range
@@ -32,20 +33,29 @@ __all__ = ["encode_corrections"]
 _SYMBOLS = CORRECTION_CLASSES * CORRECTION_ALPHABET
 
 
-def encode_corrections(batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> list[bytes]:
+@contract(
+    reads="originals_dev and decoded_dev, C-ordered planes",
+    writes="decoded_dev, corrected; payloads of the host",
+    kernels=[
+        *("find_corrections", "count_corrections", "count_correction_bits", "place_streams"),
+        *("write_corrections", "group_crcs"),
+    ],
+    waits=True,
+)
+def encode_corrections(batch: Batch, originals: Sequence[DeviceArray], decoded: Sequence[DeviceArray]) -> list[bytes]:
     """Payloads that bring `decoded` within the plans' errors of `originals`; `decoded` is corrected in place."""
     return _Encoder(batch, originals, decoded).run()
 
 
 class _Encoder:
-    def __init__(self, batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> None:
+    def __init__(self, batch: Batch, originals: Sequence[DeviceArray], decoded: Sequence[DeviceArray]) -> None:
         self._executor = executor = batch.executor
         self._items = _item_records(batch, originals, decoded)
         tiles, frame_values = _tile_records(batch)
         self._payloads = _payload_records(batch)
         lanes = tiles.size * KERNEL_LANES["count_corrections"]
         self._tiles, self._threads = tiles.size, batch.threads
-        self._arrays: dict[str, Array] = {
+        self._arrays: dict[str, DeviceArray] = {
             "tiles": executor.upload(tiles),
             "frames": executor.zeros(frame_values, np.int32),
             "states": executor.empty(lanes * struct_dtype("CorrectionState").itemsize, np.uint8),
@@ -59,7 +69,7 @@ class _Encoder:
         self._upload_records()
 
     def run(self) -> list[bytes]:
-        """All steps in order."""
+        """Take all steps in order."""
         executor, arrays = self._executor, self._arrays
         self._launch("find_corrections")
         self._launch("count_corrections")
@@ -85,7 +95,7 @@ class _Encoder:
         self._arrays["payloads"] = self._executor.upload(self._payloads)
 
     def _choose_codes(self, counts: NDArray[np.uint32]) -> list[bytes]:
-        """Codes of every payload, uploaded; returns the bits of the heads."""
+        """Choose and upload the codes of every payload; returns the bits of the heads."""
         none, firsts = np.zeros(self._items.size, np.uint8), self._items["symbols"].astype(np.int64)
         weights = np.zeros(none.size * DC_WEIGHTS, np.int8)
         heads, words, _ = choose_codes(none, none, weights, firsts, counts, self._threads)
@@ -100,13 +110,13 @@ class _Encoder:
         self._executor.launch(kernel, groups=self._tiles, **fields)
 
     def _launch_payloads(self, kernel: str, groups: int, *names: str, **more: int) -> None:
-        """A kernel of place_streams.h, which takes payloads of any stage."""
+        """Launch a kernel of substream_offsets.h, which takes payloads of any stage."""
         fields = {name: self._executor.address(self._arrays[name]) for name in ("payloads", *names)}
         absent = dict.fromkeys(("tile_count", "tiles", "chunks", "blocks"), 0)
         self._executor.launch(kernel, groups=groups, **fields, **absent, **more)
 
 
-def _item_records(batch: Batch, originals: Sequence[Array], decoded: Sequence[Array]) -> NDArray[Any]:
+def _item_records(batch: Batch, originals: Sequence[DeviceArray], decoded: Sequence[DeviceArray]) -> NDArray[Any]:
     items, address = np.zeros(len(originals), struct_dtype("CorrectedItem")), batch.executor.address
     for index, (item, shape) in enumerate(zip(items, batch.shapes, strict=True)):
         dtype = originals[index].dtype

@@ -2,7 +2,7 @@
 
 Values: a batch of chunks that all have a DC image, with its Indices in the executor's memory, in; the batch and the
 Indices of the images out, and in the chunks' Indices the DCs that a decoder will find. Encoder side of FORMAT.md
-section 8.4. Equal to the core's. Scratch: 8 bytes a cell beside what encoding images of this size takes.
+section 8.4. The images equal the core's. Scratch: 8 bytes a cell beside what encoding images of this size takes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from mmip_gpu._core import DC_IMAGE_UNIT, STEP_ONE
 from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.encode.analysis import Source, analyze
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.device.tables.tiles import COMPONENT_LIMIT
@@ -30,7 +31,7 @@ _GROUP_LOG2 = 3  # cells of the chunk on an axis of a cell of the image
 
 @dataclass(frozen=True)
 class DcImages:
-    """The images of a batch; of each chunk its reconstruction points and the squared errors of its DCs."""
+    """The images of a batch, and of each chunk the reconstruction points and the squared errors of the DCs."""
 
     batch: Batch
     indices: Indices
@@ -38,6 +39,12 @@ class DcImages:
     errors: list[float]
 
 
+@contract(
+    reads="dcs_dev of the chunks' indices",
+    writes="dcs_dev, as a decoder will find them; indices_dev of the images",
+    kernels=["dcs_to_image", "image_to_dcs"],
+    waits=True,
+)
 def code_dc_images(
     batch: Batch, indices: Indices, rounding: int, search: int, passes: int, synthesizer: Synthesizer
 ) -> DcImages:
@@ -72,7 +79,9 @@ def _image_shape(shape: ChunkShape) -> ChunkShape:
     return ChunkShape(PlaneLayout.of((shape.layout.planes, *shape.grid), image.axes), image, is_dc_image=True)
 
 
-def _launch(batch: Batch, kernel: str, indices: Indices, samples: Sequence[Array], squares: Array | None) -> None:
+def _launch(
+    batch: Batch, kernel: str, indices: Indices, samples: Sequence[DeviceArray], squares: DeviceArray | None
+) -> None:
     executor = batch.executor
     items = np.zeros(len(samples), struct_dtype("DcImageItem"))
     for item, array, shape in zip(items, samples, batch.shapes, strict=True):

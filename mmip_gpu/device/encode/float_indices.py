@@ -1,8 +1,8 @@
 """float32 samples to their indices where they lie, with the range of the samples.
 
 Values: C-ordered float32 arrays of the executor and their steps in; int32 arrays of the executor, and the range on the
-host, out. Implements FORMAT.md section 2 (dtype 4). Guarantees the indices, and the error, of `floats.to_indices`. One
-launch and one wait for all arrays.
+host, out. Implements FORMAT.md section 2 (dtype 4). Guarantees the indices, and the error, of
+`volume.floats.to_indices`. One launch and one wait for all arrays.
 """
 
 from __future__ import annotations
@@ -13,16 +13,27 @@ import numpy as np
 
 from mmip_gpu.device.encode.statistics import sample_runs
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.floats import without_index
 
 __all__ = ["sample_indices"]
 
 
+@contract(
+    reads="arrays_dev of float32, C-ordered",
+    writes="indices_dev, int32; the range of the samples",
+    kernels=["float_indices"],
+    waits=True,
+)
 def sample_indices(
-    executor: Executor, arrays: Sequence[Array], steps: Sequence[float], limits: Sequence[int], names: Sequence[str]
-) -> list[tuple[Array, float, float]]:
+    executor: Executor,
+    arrays: Sequence[DeviceArray],
+    steps: Sequence[float],
+    limits: Sequence[int],
+    names: Sequence[str],
+) -> list[tuple[DeviceArray, float, float]]:
     """(indices, least sample, greatest sample) of every array, of which none is empty.
 
     Raises

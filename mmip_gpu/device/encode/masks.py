@@ -1,8 +1,8 @@
-"""The padding masks of a batch: found in samples in the executor's memory, and the samples under them replaced.
+"""The padding masks of a batch: they are found in its samples, and the samples under them are replaced.
 
-Values: planes, and classes of cells, per chunk in; Masks, with the planes that are transformed, out. Encoder side of
-FORMAT.md sections 5 and 8.1 (padding). Equal to `Chunk.fill` of the core. Scratch: a copy of the samples of chunks with
-padding, about 1.3 bytes a sample for their masks, 13 a cell.
+Values: planes, and classes of cells, per chunk in; PaddingMasks, with the planes that are transformed, out. Encoder
+side of FORMAT.md sections 5 and 8.1 (padding). Masks and planes equal those of `Chunk.fill` of the core. Scratch: a
+copy of the samples of chunks with padding, about 1.3 bytes a sample for their masks, 13 a cell.
 """
 
 from __future__ import annotations
@@ -14,30 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, launch_items
 
-__all__ = ["Masks", "fill_padding"]
+__all__ = ["PaddingMasks", "fill_padding"]
 
 _FRAME = 2  # samples beside a row and rows above a slice, where masks are coded
 
 
 @dataclass
-class Masks:
+class PaddingMasks:
     """Masks of a batch.
 
     By tile: `places` of their frames (-1: the chunk has no mask) in `frames`, and `codes` (kind, bytes). By cell, in
     raster order of its tile: a word of `mask` for each of its slices, and whether it is `hidden` as a whole.
     """
 
-    places: Array
-    mask: Array
-    hidden: Array
-    frames: Array
-    codes: Array
+    places: DeviceArray
+    mask: DeviceArray
+    hidden: DeviceArray
+    frames: DeviceArray
+    codes: DeviceArray
 
     @classmethod
-    def empty(cls, batch: Batch) -> Masks:
+    def empty(cls, batch: Batch) -> PaddingMasks:
         """Room for the masks of a batch; nothing is hidden."""
         executor = batch.executor
         places, frame_bytes = _frame_places(batch)
@@ -49,6 +50,7 @@ class Masks:
             codes=executor.empty((places.size, 2), np.uint32),
         )
 
+    @contract(reads="mask_dev", writes="frames_dev and codes_dev", kernels=["frame_masks"])
     def frame(self, batch: Batch) -> None:
         """Make frames and codes of the words of `mask`."""
         executor = batch.executor
@@ -56,10 +58,15 @@ class Masks:
         executor.launch("frame_masks", groups=batch.tiles.size, **batch.addresses(), **fields)
 
 
+@contract(
+    reads="planes_dev, C-ordered; cells_dev",
+    writes="masks_dev; filled_dev: the planes themselves of chunks without padding, copies of others",
+    kernels=["find_masks", "pull_levels", "push_levels", "fill_planes", "fill_volumes"],
+)
 def fill_padding(
-    batch: Batch, planes: Sequence[Array], cells: Sequence[Array | None]
-) -> tuple[Masks | None, list[Array]]:
-    """The masks of a batch of one cell depth, None where no chunk has one; the planes, filled where they have."""
+    batch: Batch, planes: Sequence[DeviceArray], cells: Sequence[DeviceArray | None]
+) -> tuple[PaddingMasks | None, list[DeviceArray]]:
+    """Find masks and fill planes of a batch of one cell depth; returns None for masks where no chunk has one."""
     executor = batch.executor
     filled = [
         p if s.plan.padding is None else executor.empty(p.shape, p.dtype)
@@ -69,7 +76,7 @@ def fill_padding(
     if not any(pyramids):
         return None, filled
     items = executor.upload(_padded_items(batch, planes, filled, cells, pyramids))
-    masks = Masks.empty(batch)
+    masks = PaddingMasks.empty(batch)
     fields = {"items": executor.address(items), "mask": executor.address(masks.mask), **batch.addresses()}
     executor.launch("find_masks", groups=batch.superblocks, hidden=executor.address(masks.hidden), **fields)
     masks.frame(batch)
@@ -104,7 +111,7 @@ class _Pyramid:
 
 
 def _spread(pyramids: Sequence[_Pyramid]) -> None:
-    """From the finest level to the coarsest, and back."""
+    """Pull values from the finest level to the coarsest, and push them back."""
     levels = max(len(p.sizes) for p in pyramids) - 1
     for pull, order in ((True, range(levels)), (False, range(levels - 1, -1, -1))):
         for level in order:
@@ -115,9 +122,9 @@ def _spread(pyramids: Sequence[_Pyramid]) -> None:
 
 def _padded_items(
     batch: Batch,
-    planes: Sequence[Array],
-    filled: Sequence[Array],
-    cells: Sequence[Array | None],
+    planes: Sequence[DeviceArray],
+    filled: Sequence[DeviceArray],
+    cells: Sequence[DeviceArray | None],
     pyramids: Sequence[_Pyramid | None],
 ) -> NDArray[np.void]:
     address = batch.executor.address

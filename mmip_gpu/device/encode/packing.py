@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import DC_WEIGHTS, GROUP_SUBSTREAMS, choose_codes, join_payloads
-from mmip_gpu.device.encode.masks import Masks
+from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 
@@ -25,15 +26,19 @@ _LONGEST_MASK_HEAD = 9  # bytes
 _MAP_BITS = 32  # that the class of a cell takes at most
 
 
-def pack(batch: Batch, indices: Indices, masks: Masks | None = None, *, settles: bool = True) -> list[list[bytes]]:
-    """Payloads of the stages of every chunk; all chunks of the batch have a DC image, or none has.
+@contract(reads="indices_dev; masks_dev", writes="payloads of the host; settled blocks of indices_dev")
+def pack(
+    batch: Batch, indices: Indices, masks: PaddingMasks | None = None, *, settles: bool = True
+) -> list[list[bytes]]:
+    """Pack the stages of every chunk; all chunks of the batch have a DC image, or none has.
 
-    Of `indices`, those of blocks that are masked everywhere change, unless they are settled already.
+    With `settles`, the `indices` of blocks that are masked everywhere change.
     """
     return _Packer(batch, indices, masks, settles).run()
 
 
-def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], Array]:
+@contract(reads="indices_dev", writes="histograms of the host; densities_dev")
+def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], DeviceArray]:
     """(histograms of all payloads, those of stage 1 empty; densities of all cells), before a further analysis."""
     packer = _Packer(batch, indices, None, settles=False)
     packer.list_tokens()
@@ -41,10 +46,10 @@ def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], Array]
 
 
 class _Packer:
-    def __init__(self, batch: Batch, indices: Indices, masks: Masks | None, settles: bool) -> None:
+    def __init__(self, batch: Batch, indices: Indices, masks: PaddingMasks | None, settles: bool) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
         executor = batch.executor
-        self._arrays: dict[str, Array] = {  # None: nothing of it in this batch
+        self._arrays: dict[str, DeviceArray] = {  # None: nothing of it in this batch
             "modes": indices.modes,
             "classes": indices.classes,
             "dcs": indices.dcs,
@@ -65,7 +70,7 @@ class _Packer:
             self._arrays |= vars(masks)
 
     def run(self) -> list[list[bytes]]:
-        """All steps in order."""
+        """Take all steps in order."""
         self._has_dcs = not self._batch.shapes[0].plan.dc_image
         if self._has_dcs:
             self._list_dcs()
@@ -83,12 +88,17 @@ class _Packer:
         self._launch(kernel, groups, *names, **self._batch.addresses(), **more)
 
     def _launch_tiles(self, kernel: str, *names: str, **more: int) -> None:
-        """A kernel of which a lane takes a tile."""
+        """Launch a kernel of which a lane takes a tile."""
         self._launch_batch(kernel, -(-self._batch.tiles.size // KERNEL_LANES[kernel]), *names, **more)
 
     def _histogram_fields(self) -> dict[str, int]:
         return {"copies": self._batch.copies, "symbols": self._batch.symbols}
 
+    @contract(
+        reads="dcs_dev, classes_dev; masks_dev",
+        writes="residuals_dev, contexts_dev, codes_dev of masks; bins_dev",
+        kernels=["settle_blocks", "settle_dcs", "count_masks", "dc_residuals", "count_dcs"],
+    )
     def _list_dcs(self) -> None:
         batch, executor, arrays = self._batch, self._executor, self._arrays
         self._weights = self._fit_weights()
@@ -107,8 +117,9 @@ class _Packer:
         self._launch_batch("dc_residuals", batch.tiles.size, *names, values=scratch)
         self._launch_tiles("count_dcs", *_DC_SYMBOLS, "bins", **self._histogram_fields())
 
+    @contract(reads="dcs_dev, classes_dev, hidden_dev", writes="prediction weights of the host", waits=True)
     def _fit_weights(self) -> list[list[int]]:
-        """Prediction weights of every chunk: least squares on the host, in the one order that the core has."""
+        """Fit the prediction weights of every chunk: least squares on the host, in the one order that the core has."""
         batch = self._batch
         wanted = [self._indices.dcs, self._indices.classes, *([self._arrays["hidden"]] if self._masked else [])]
         dcs, classes, *more = self._executor.download_all(wanted)
@@ -120,8 +131,13 @@ class _Packer:
             weights.append(batch.chunk_of(index).fit_weights(dcs[part], classes[part], masked))
         return weights
 
+    @contract(
+        reads="modes_dev, counts_dev, positions_dev, values_dev",
+        writes="tokens_dev, nonzeros_dev, densities_dev, headers_dev; bins_dev",
+        kernels=["list_tokens", "list_headers"],
+    )
     def list_tokens(self) -> None:
-        """Symbols of all AC, and how often each occurs."""
+        """List the symbols of all AC, and count how often each occurs."""
         batch, executor = self._batch, self._executor
         self._arrays["densities"] = executor.empty(batch.spans, np.uint32)
         names = ("modes", "counts", "positions", "values", "tokens", "nonzeros", "densities", "bins")
@@ -131,21 +147,29 @@ class _Packer:
         self._launch_batch("list_headers", batch.superblocks, *read, **fields)
 
     @property
-    def densities(self) -> Array:
-        """Of all cells by stage, in raster order of their tiles."""
+    def densities(self) -> DeviceArray:
+        """The densities of all cells by stage, in raster order of their tiles."""
         return self._arrays["densities"]
 
-    def _sum_counts(self) -> Array:
-        """Of all symbols listed so far."""
+    @contract(reads="bins_dev", writes="sums_dev", kernels=["sum_histograms"])
+    def _sum_counts(self) -> DeviceArray:
+        """Add up the counts of all symbols listed so far."""
         sums = self._arrays["sums"] = self._executor.empty(self._batch.symbols, np.uint32)
         groups = -(-self._batch.symbols // KERNEL_LANES["sum_histograms"])
         self._launch("sum_histograms", groups, "bins", "sums", **self._histogram_fields())
         return sums
 
+    @contract(reads="bins_dev", writes="histograms of the host", waits=True)
     def counts(self) -> NDArray[np.uint32]:
-        """Of all symbols listed so far, on the host."""
+        """The counts of all symbols listed so far, on the host."""
         return self._executor.download(self._sum_counts())
 
+    @contract(
+        reads="bins_dev; codes_dev of masks; palette cells of indices_dev",
+        writes="histograms of the host; palettes_dev",
+        kernels=["count_palettes"],
+        waits=True,
+    )
     def _counts_and_room(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """(counts of all symbols, by payload the bytes that masks and palette cells take at most)."""
         batch, arrays = self._batch, self._arrays
@@ -164,8 +188,9 @@ class _Packer:
             np.add.at(room, first + 1, found["palettes"])
         return found["sums"], room
 
+    @contract(reads="histograms of the host", writes="words_dev; room for output_dev; bits of the heads")
     def _choose_codes(self) -> list[bytes]:
-        """Codes of all payloads from their counts; room for their bodies. Returns the bits of the heads."""
+        """Choose the codes of all payloads, and make room for their bodies; returns the bits of the heads."""
         batch, executor = self._batch, self._executor
         counts, room = self._counts_and_room()
         weights = np.zeros((batch.payloads.size, DC_WEIGHTS), np.int8)
@@ -191,8 +216,16 @@ class _Packer:
         self._arrays["output"] = executor.zeros(int(ends[-1]) // 4 + 1, np.uint32)
         return heads
 
+    @contract(
+        reads="all that was listed; words_dev",
+        writes="sizes_dev, offsets_dev, totals_dev, crcs_dev; output_dev",
+        kernels=[
+            *("count_dc_bits", "count_token_bits", "place_superblocks", "place_streams"),
+            *("write_masks", "write_dcs", "write_tokens", "write_palettes", "group_crcs"),
+        ],
+    )
     def _place(self) -> None:
-        """Count bits, find the places of all sub-streams, write them."""
+        """Count bits, find the offsets of all sub-streams, and write them."""
         batch, executor, arrays = self._batch, self._executor, self._arrays
         arrays["runs"] = executor.empty(batch.runs, np.uint32)
         arrays["sizes"] = executor.empty(batch.streams, np.uint32)
@@ -223,6 +256,7 @@ class _Packer:
             payload_count=batch.payloads.size,
         )
 
+    @contract(reads="sizes_dev, totals_dev, crcs_dev, output_dev", writes="payloads of the host", waits=True)
     def _payloads(self, heads: list[bytes]) -> list[list[bytes]]:
         batch, coded = self._batch, self._coded
         downloaded = self._executor.download_all([self._arrays[n] for n in ("totals", "sizes", "crcs", "output")])

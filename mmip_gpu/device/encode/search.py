@@ -1,4 +1,4 @@
-"""What a search of a batch weighs blocks by: bits of all symbols and, in later passes, the classes of headers.
+"""The search of a batch: it weighs blocks by the bits of all symbols and, in later passes, by the classes of headers.
 
 Values: chunk shapes and counts of a pass before in; arrays in the executor's memory out. Encoder side of FORMAT.md
 section 8.2. Rates are those of the core's built-in or chosen codes, found on the host. Scratch: 12 bytes a sample of at
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from mmip_gpu._core import MODE_COUNT, block_tables, builtin_rates, chosen_rates
 from mmip_gpu.device.encode.packing import count_ac
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.device.tables.indices import Indices
 
@@ -34,13 +35,14 @@ class Search:
         self._tables = upload(tables)
         positions += np.uint64(self._executor.address(self._tables))
         rates, first_rates = _builtin_rates(batch)
-        self._arrays: dict[str, Array] = {
+        self._arrays: dict[str, DeviceArray] = {
             "entries": self._executor.empty(wave * _SUPERBLOCK_SAMPLES * struct_dtype("Entry").itemsize, np.uint8),
             "tables": upload(positions),
             "rates": upload(rates),
             "first_rates": upload(first_rates),
         }
 
+    @contract(reads="indices_dev", writes="rates_dev, header_classes_dev", kernels=["header_classes"])
     def learn(self, indices: Indices) -> None:
         """Weigh from now on by the codes that these indices would be written with, and by their header classes."""
         batch, executor = self._batch, self._executor
@@ -52,6 +54,11 @@ class Search:
         self._arrays |= {"rates": executor.upload(rates), "first_rates": executor.upload(first_rates)}
         self._arrays["header_classes"] = classes
 
+    @contract(
+        reads="sources_dev; rates_dev, header_classes_dev",
+        writes="indices_dev and sums_dev",
+        kernels=["search_planes", "search_volumes"],
+    )
     def run(self, **outputs: int) -> None:
         """Analyze all superblocks; `outputs` are the addresses of the sources and of what is written."""
         batch = self._batch
@@ -86,7 +93,7 @@ def _builtin_rates(batch: Batch) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def _chosen_rates(batch: Batch, counts: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The same with the codes that would be chosen for these histograms."""
+    """As `_builtin_rates`, with the codes that would be chosen for these histograms."""
     later = batch.stages > 1
     firsts = batch.payloads["first_symbol"][later].astype(np.int64)
     rates = chosen_rates(batch.stages[later], firsts, counts, batch.threads)

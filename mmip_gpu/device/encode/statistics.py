@@ -1,4 +1,4 @@
-"""What an encoder asks of all samples of arrays where they lie: sum and range, and how far two arrays are apart.
+"""Statistics of arrays where they lie: sum and range of their samples, and how far two arrays are apart.
 
 Values: C-ordered arrays of the executor, of integers of up to 32 bits, in; Python integers out. Encoder side of
 FORMAT.md sections 1 and 2. Exact, and equal to what `_core.statistics` and `_core.difference` find. Arrays may differ
@@ -17,14 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.contracts import contract
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 
 __all__ = ["differences", "sample_runs", "sample_statistics"]
 
 _RUN = 1 << 16  # samples of a group
 
 
-def sample_statistics(executor: Executor, arrays: Sequence[Array]) -> list[tuple[int, int, int]]:
+@contract(
+    reads="arrays_dev of integers, C-ordered", writes="sums and ranges", kernels=["sample_statistics"], waits=True
+)
+def sample_statistics(executor: Executor, arrays: Sequence[DeviceArray]) -> list[tuple[int, int, int]]:
     """(sum, least, greatest) of the samples of every array, of which none is empty.
 
     Examples
@@ -37,7 +41,12 @@ def sample_statistics(executor: Executor, arrays: Sequence[Array]) -> list[tuple
     return [(int(f["sum"].sum()), int(f["low"].min()), int(f["high"].max())) for f in found]
 
 
-def differences(executor: Executor, arrays: Sequence[Array], others: Sequence[Array]) -> list[tuple[int, int]]:
+@contract(
+    reads="arrays_dev and others_dev of integers, C-ordered", writes="sums", kernels=["sum_differences"], waits=True
+)
+def differences(
+    executor: Executor, arrays: Sequence[DeviceArray], others: Sequence[DeviceArray]
+) -> list[tuple[int, int]]:
     """(sum of squared differences, largest absolute difference) of pairs of arrays of one shape and dtype.
 
     Examples
@@ -51,7 +60,11 @@ def differences(executor: Executor, arrays: Sequence[Array], others: Sequence[Ar
 
 
 def _of_runs(
-    executor: Executor, kernel: str, result: np.dtype[Any], arrays: Sequence[Array], others: Sequence[Array] | None
+    executor: Executor,
+    kernel: str,
+    result: np.dtype[Any],
+    arrays: Sequence[DeviceArray],
+    others: Sequence[DeviceArray] | None,
 ) -> list[NDArray[Any]]:
     """What the kernel finds in the runs of every array."""
     parts = [sample_runs(array.size) for array in arrays]

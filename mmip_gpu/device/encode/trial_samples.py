@@ -1,10 +1,10 @@
-"""Samples on a device as plans are tried on them: quantized, packed and measured where they lie.
+"""Samples on a device on which plans are tried: they are quantized, packed and measured where they lie.
 
 Values: arrays of an executor, their classes, and plans in; payloads on the host, sums of errors, and encodings out.
-Stands in for trial.HostSamples: the same numbers, so the same plans and bytes. What the kernels do not encode
-(`batch.refusal`) is analyzed by the core, for which all samples are copied to the host, once. So are float32 samples
-whose errors are asked for in their unit, since those sums depend on the order of the terms. What is held and what
-measuring takes: device/encode/quantized.py.
+They stand in for `HostSamples` and give the same numbers, so the same plans and bytes. What the kernels do not
+encode (`chunks.refusal`) is analyzed by the core, for which all samples are copied to the host, once. So are float32
+samples whose errors are asked for in their unit, since those sums depend on the order of the terms.
+device/encode/quantized.py says what is held and what measuring takes.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode.batch import Chunk, quantize_batch, refusal
-from mmip_gpu.device.encode.quantized import Quantized
+from mmip_gpu.device.encode.quantized import QuantizedBatch
 from mmip_gpu.device.lanes import Lane
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.transform.analysis import PLAIN_ROUNDING, ROUNDING
@@ -33,21 +33,21 @@ from mmip_gpu.transform.planning.trial import HostSamples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
 
-__all__ = ["DeviceAnalysis", "DeviceSamples", "Question", "answered", "encoded_together"]
+__all__ = ["AnalysisRequest", "DeviceAnalysis", "DeviceSamples", "analyze_requests", "encode_together"]
 
 
 @dataclass(frozen=True, eq=False)
 class DeviceSamples:
     """Samples in the memory of a lane's executor; `threads` are those of the core, where it takes over.
 
-    `ask` is what analyses are had from, where several searches share them (lockstep.py).
+    `ask` gives an analysis where several searches share launches (lockstep.py).
     """
 
     lane: Lane
-    array: Array
-    classes: Array | None = None
+    array: DeviceArray
+    classes: DeviceArray | None = None
     threads: int = 1
-    ask: Callable[[Question], Analyzed] | None = None
+    ask: Callable[[AnalysisRequest], Analyzed] | None = None
 
     @cached_property
     def on_host(self) -> HostSamples:
@@ -67,8 +67,8 @@ class DeviceSamples:
         if self.classes is None:
             return replace(self, array=array)
         flat = axes.replace("c", "")
-        places = [tuple(s for s, a in zip(region, axes, strict=True) if a != "c") for region in regions]
-        classes = _joined(self.lane.executor, [self.classes[place] for place in places], flat.index("x"))
+        voxels = [tuple(s for s, a in zip(region, axes, strict=True) if a != "c") for region in regions]
+        classes = _joined(self.lane.executor, [self.classes[region] for region in voxels], flat.index("x"))
         return replace(self, array=array, classes=classes)
 
     def chunk(self, plan: ChunkPlan) -> Chunk:
@@ -77,13 +77,13 @@ class DeviceSamples:
 
     def analyzed(self, plan: ChunkPlan, *, plain: bool = False) -> Analyzed:
         """The samples quantized by a plan, on the device where its kernels can."""
-        question = Question(self, plan, plain)
-        return answered([question])[0] if self.ask is None else self.ask(question)
+        request = AnalysisRequest(self, plan, plain)
+        return analyze_requests([request])[0] if self.ask is None else self.ask(request)
 
 
 @dataclass(frozen=True)
-class Question:
-    """Samples to be quantized by a plan; `plain` as in `analysis.analyze`."""
+class AnalysisRequest:
+    """Samples to be quantized by a plan; `plain` as in `transform.analysis.analyze`."""
 
     samples: DeviceSamples
     plan: ChunkPlan
@@ -92,27 +92,28 @@ class Question:
 
 @dataclass(frozen=True)
 class DeviceAnalysis:
-    """What the kernels made of samples, at a place among those that shared launches.
+    """What the kernels made of samples: the chunk of this index in a quantized batch.
 
-    What is first asked for is found for all of these. The quantized samples live as long as one of the analyses.
+    What is first asked for is found for all chunks of the batch, which lives as long as one of its analyses.
     """
 
     samples: DeviceSamples
     plan: ChunkPlan
-    found: Quantized
-    place: int
+    quantized: QuantizedBatch
+    index: int
 
     def payloads(self) -> Sequence[bytes]:
-        """All stages but the corrections."""
-        return self.found.payloads[self.place]
+        """The payloads of all stages but the corrections."""
+        return self.quantized.payloads[self.index]
 
     def class_errors(self) -> list[float]:
         """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
-        return self.found.class_errors(self.place)
+        return self.quantized.class_errors(self.index)
 
     def mean_error(self) -> float:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
-        squares, step, samples = self.found.reached(self.place)[0], self.plan.config.step, int(self.samples.array.size)
+        squares, step = self.quantized.reached(self.index)[0], self.plan.config.step
+        samples = int(self.samples.array.size)
         return squares / samples if step is None else squares / step**2 / samples
 
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
@@ -121,47 +122,46 @@ class DeviceAnalysis:
         Samples that were analyzed without the corrections which the plan asks for are analyzed again. A raw encoding
         copies them to the host.
         """
-        samples, settled = self.samples, self.found.settled[self.place]
+        samples, side = self.samples, self.quantized.side_information[self.index]
         if plan.correction not in (None, self.plan.correction):
             return samples.analyzed(plan).encoded(plan, allow_raw)
         payloads, reached = list(self.payloads()), None
         if plan.correction is not None:
-            last, reached = self.found.corrected[self.place]
+            last, reached = self.quantized.corrected[self.index]
             payloads.append(last)
         elif plan.config.verify:
-            reached = self.found.reached(self.place)
-        array, image = samples.array, settled.dc_recon
-        loss = loss_record(plan, array.size, settled.sample_range, sum(settled.errors), reached)
+            reached = self.quantized.reached(self.index)
+        array, image = samples.array, side.dc_recon
+        loss = loss_record(plan, array.size, side.sample_range, sum(side.errors), reached)
         points = None if image is None else (image[0], image[1], image[2])
-        parts = CodedParts(payloads, settled.offset, settled.recon, points)
+        parts = CodedParts(payloads, side.offset, side.recon, points)
         header = transform_header(parts, plan, str(array.dtype), PlaneLayout.of(array.shape, plan.axes), loss)
         coded = Encoded(header, tuple(payloads))
         return unless_raw_is_smaller(coded, lambda: encode_raw(samples.on_host.array, plan)) if allow_raw else coded
 
 
-def answered(questions: Sequence[Question]) -> list[Analyzed]:
-    """Analyses of samples of one lane; what cannot be analyzed raises the error that it does alone."""
-    found: list[Analyzed | None] = [None] * len(questions)
+def analyze_requests(requests: Sequence[AnalysisRequest]) -> list[Analyzed]:
+    """Analyze samples of one lane. A request that cannot be met raises the error that it raises alone."""
+    analyses: list[Analyzed | None] = [None] * len(requests)
     try:
-        for plain in sorted({question.plain for question in questions}):
-            places = [i for i, question in enumerate(questions) if question.plain == plain]
-            asked = [questions[i] for i in places]
-            together = analyzed_together([q.samples for q in asked], [q.plan for q in asked], plain=plain)
-            for i, one in zip(places, together, strict=True):
-                found[i] = one
+        for plain in sorted({request.plain for request in requests}):
+            chosen = [i for i, request in enumerate(requests) if request.plain == plain]
+            samples, plans = [requests[i].samples for i in chosen], [requests[i].plan for i in chosen]
+            for i, analysis in zip(chosen, analyze_together(samples, plans, plain=plain), strict=True):
+                analyses[i] = analysis
     except InvalidArgument:
-        if len(questions) == 1:
+        if len(requests) == 1:
             raise
-        return [answered([question])[0] for question in questions]
-    return [one for one in found if one is not None]
+        return [analyze_requests([request])[0] for request in requests]
+    return [analysis for analysis in analyses if analysis is not None]
 
 
-def analyzed_together(
+def analyze_together(
     samples: Sequence[DeviceSamples], plans: Sequence[ChunkPlan], *, plain: bool = False
 ) -> list[Analyzed]:
-    """Samples of one lane quantized by a plan each: what the kernels take shares launches, the core does the others."""
-    found: list[Analyzed | None] = [None] * len(samples)
-    refused = [refusal(plan, part.array.dtype) is not None for part, plan in zip(samples, plans, strict=True)]
+    """Quantize samples of one lane by a plan each: by launches that they share, or by the core where kernels refuse."""
+    analyses: list[Analyzed | None] = [None] * len(samples)
+    refused = [refusal(plan, one.array.dtype) is not None for one, plan in zip(samples, plans, strict=True)]
     taken = [i for i, other in enumerate(refused) if not other]
     if taken:
         lane, rounding = samples[0].lane, PLAIN_ROUNDING if plain else ROUNDING
@@ -172,35 +172,35 @@ def analyzed_together(
             "threads": samples[0].threads,
         }
         batches = quantize_batch(lane.executor, chunks, rounding, **options)
-        for places, quantized in batches:
-            for place, i in enumerate(taken[p] for p in places):
-                found[i] = DeviceAnalysis(samples[i], plans[i], quantized, place)
+        for indices, quantized in batches:
+            for index, i in enumerate(taken[k] for k in indices):
+                analyses[i] = DeviceAnalysis(samples[i], plans[i], quantized, index)
     return [
-        part.on_host.analyzed(plan, plain=plain) if done is None else done
-        for part, plan, done in zip(samples, plans, found, strict=True)
+        one.on_host.analyzed(plan, plain=plain) if analysis is None else analysis
+        for one, plan, analysis in zip(samples, plans, analyses, strict=True)
     ]
 
 
-def encoded_together(trials: Sequence[Trial], plans: Sequence[ChunkPlan], allow_raw: bool = True) -> list[Encoded]:
-    """Encodings of trials of samples of one lane by a plan each: what is not known yet shares launches."""
+def encode_together(trials: Sequence[Trial], plans: Sequence[ChunkPlan], allow_raw: bool = True) -> list[Encoded]:
+    """Encode trials of samples of one lane by a plan each. Analyses that are not known yet share launches."""
     chosen = [
         (trial, trial.samples, plan)
         for trial, plan in zip(trials, plans, strict=True)
         if isinstance(trial.samples, DeviceSamples) and not trial.knows(plan)
     ]
-    found = analyzed_together([samples for _, samples, _ in chosen], [plan for _, _, plan in chosen])
-    for (trial, _, _), analysis in zip(chosen, found, strict=True):
+    analyses = analyze_together([samples for _, samples, _ in chosen], [plan for _, _, plan in chosen])
+    for (trial, _, _), analysis in zip(chosen, analyses, strict=True):
         trial.learn(analysis)
     return [trial.encoded(plan, allow_raw) for trial, plan in zip(trials, plans, strict=True)]
 
 
-def _joined(executor: Executor, parts: Sequence[Array], axis: int) -> Array:
+def _joined(executor: Executor, arrays: Sequence[DeviceArray], axis: int) -> DeviceArray:
     """Arrays one after the other along an axis, in a new one."""
-    shape = list(parts[0].shape)
-    shape[axis] = sum(part.shape[axis] for part in parts)
-    joined = executor.empty(tuple(shape), parts[0].dtype)
+    shape = list(arrays[0].shape)
+    shape[axis] = sum(array.shape[axis] for array in arrays)
+    joined = executor.empty(tuple(shape), arrays[0].dtype)
     end = 0
-    for part in parts:
-        first, end = end, end + part.shape[axis]
-        joined[(slice(None),) * axis + (slice(first, end),)] = part
+    for array in arrays:
+        first, end = end, end + array.shape[axis]
+        joined[(slice(None),) * axis + (slice(first, end),)] = array
     return joined

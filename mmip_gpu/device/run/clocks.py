@@ -25,18 +25,18 @@ class HostClock:
     """Marks by the clock of the host."""
 
     def mark(self) -> float:
-        """Now."""
+        """The time now."""
         return time.perf_counter()
 
     def seconds(self, start: float, end: float) -> float:
-        """From one mark to another."""
+        """The time from one mark to another."""
         return end - start
 
     def fill_queue(self) -> None:
-        """Nothing waits in a queue here."""
+        """Do nothing: there is no queue here."""
 
     def wait(self) -> None:
-        """All has run."""
+        """Do nothing: all has run."""
 
 
 class CudaClock:
@@ -53,7 +53,7 @@ class CudaClock:
         return event
 
     def seconds(self, start: Any, end: Any) -> float:
-        """From one mark to another; waits for the later one."""
+        """Wait for the later mark; returns the time from the first."""
         with our_errors(self._cupy):
             end.synchronize()
             return float(self._cupy.cuda.get_elapsed_time(start, end)) / 1e3

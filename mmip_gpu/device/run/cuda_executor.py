@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.cuda import kernel_of, open_cupy, our_errors
-from mmip_gpu.device.run.executors import Array, packed
+from mmip_gpu.device.run.executors import DeviceArray, packed
 from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["CudaExecutor"]
@@ -38,29 +38,29 @@ class CudaExecutor:
     def __init__(self) -> None:
         self._cupy = open_cupy()
 
-    def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
+    def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
         """Array that is not initialized."""
         with our_errors(self._cupy):
             return self._cupy.empty(shape, dtype)
 
-    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
+    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
         """Array of zeros."""
         with our_errors(self._cupy):
             return self._cupy.zeros(shape, dtype)
 
-    def upload(self, array: NDArray[Any]) -> Array:
+    def upload(self, array: NDArray[Any]) -> DeviceArray:
         """Copy of a host array on the device; of an array of structs, its bytes."""
         given = np.ascontiguousarray(array)
         with our_errors(self._cupy):
             return self._cupy.asarray(given.view(np.uint8) if given.dtype.names else given)
 
-    def download(self, array: Array) -> NDArray[Any]:
+    def download(self, array: DeviceArray) -> NDArray[Any]:
         """Copy of a device array on the host; waits for what was launched before."""
         with our_errors(self._cupy):
             found: NDArray[Any] = self._cupy.asnumpy(array)
         return found
 
-    def download_all(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
+    def download_all(self, arrays: Sequence[DeviceArray]) -> list[NDArray[Any]]:
         """Copies of device arrays in one piece of pinned memory."""
         if not arrays:
             return []
@@ -75,12 +75,12 @@ class CudaExecutor:
         self.wait()
         return found
 
-    def contiguous(self, array: Array) -> Array:
+    def contiguous(self, array: DeviceArray) -> DeviceArray:
         """The array C-ordered."""
         with our_errors(self._cupy):
             return self._cupy.ascontiguousarray(array)
 
-    def adopt(self, data: Any) -> Array:
+    def adopt(self, data: Any) -> DeviceArray:
         """The data as an array of CuPy, not copied.
 
         Raises
@@ -113,13 +113,13 @@ class CudaExecutor:
         with our_errors(self._cupy):
             return np.frombuffer(self._cupy.cuda.alloc_pinned_memory(size), np.uint8, size)
 
-    def upload_pinned(self, staged: NDArray[np.uint8]) -> Array:
+    def upload_pinned(self, staged: NDArray[np.uint8]) -> DeviceArray:
         """Copy of pinned bytes, on the current stream."""
         array = self.empty(staged.shape, np.uint8)
         self._copy(array.data.ptr, staged.ctypes.data, staged.nbytes, self._cupy.cuda.runtime.memcpyHostToDevice)
         return array
 
-    def download_pinned(self, array: Array, into: NDArray[np.uint8]) -> None:
+    def download_pinned(self, array: DeviceArray, into: NDArray[np.uint8]) -> None:
         """Copy the bytes of an array to pinned ones, on the current stream."""
         self._copy(into.ctypes.data, array.data.ptr, into.nbytes, self._cupy.cuda.runtime.memcpyDeviceToHost)
 
@@ -169,7 +169,7 @@ class CudaExecutor:
         """Give the free blocks of CuPy's pool back to the device."""
         self._cupy.get_default_memory_pool().free_all_blocks()
 
-    def address(self, array: Array) -> int:
+    def address(self, array: DeviceArray) -> int:
         """Where its first item stands on the device."""
         return int(array.data.ptr)
 

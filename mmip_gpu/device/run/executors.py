@@ -16,41 +16,41 @@ from numpy.typing import DTypeLike, NDArray
 from mmip_gpu.device.layouts.structs import params_dtype
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["Array", "Executor", "HostExecutor", "packed"]
+__all__ = ["DeviceArray", "Executor", "HostExecutor", "packed"]
 
 _HOST_ROOM = 2**30
 
-Array = Any  # numpy.ndarray or cupy.ndarray
+DeviceArray = Any  # in the executor's memory: a cupy.ndarray, or a numpy.ndarray of a HostExecutor
 
 
 class Executor(Protocol):
     """Memory and launches of one place."""
 
-    def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
+    def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
         """Array that is not initialized."""
         ...
 
-    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
+    def zeros(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> DeviceArray:
         """Array of zeros."""
         ...
 
-    def upload(self, array: NDArray[Any]) -> Array:
+    def upload(self, array: NDArray[Any]) -> DeviceArray:
         """Copy of a host array in the executor's memory."""
         ...
 
-    def download(self, array: Array) -> NDArray[Any]:
+    def download(self, array: DeviceArray) -> NDArray[Any]:
         """Copy of an array of the executor in host memory."""
         ...
 
-    def download_all(self, arrays: Sequence[Array]) -> list[NDArray[Any]]:
+    def download_all(self, arrays: Sequence[DeviceArray]) -> list[NDArray[Any]]:
         """Copies of several C-ordered arrays, which are waited for once."""
         ...
 
-    def contiguous(self, array: Array) -> Array:
+    def contiguous(self, array: DeviceArray) -> DeviceArray:
         """The array C-ordered: itself, or a copy in the same memory."""
         ...
 
-    def adopt(self, data: Any) -> Array:
+    def adopt(self, data: Any) -> DeviceArray:
         """What already lies in this memory, in any library's array, as an array of this one; not copied."""
         ...
 
@@ -58,11 +58,11 @@ class Executor(Protocol):
         """Bytes of host memory that copies to and from this memory need not wait for."""
         ...
 
-    def upload_pinned(self, staged: NDArray[np.uint8]) -> Array:
+    def upload_pinned(self, staged: NDArray[np.uint8]) -> DeviceArray:
         """Copy of pinned bytes; they must stay as they are until `wait`."""
         ...
 
-    def download_pinned(self, array: Array, into: NDArray[np.uint8]) -> None:
+    def download_pinned(self, array: DeviceArray, into: NDArray[np.uint8]) -> None:
         """Copy the bytes of a C-ordered array to as many pinned ones, which have them after `wait`."""
         ...
 
@@ -86,7 +86,7 @@ class Executor(Protocol):
         """Give back memory that is held for later arrays, after a MemoryError."""
         ...
 
-    def address(self, array: Array) -> int:
+    def address(self, array: DeviceArray) -> int:
         """Where its first item stands."""
         ...
 

@@ -1,6 +1,8 @@
-"""Where data lies, and whether the GPU is asked for; needs no kernels, CuPy or driver.
+"""Where a call runs, and where its data lies; needs no kernels, CuPy or driver.
 
-Values: anything a caller passes as samples or bytes.
+Values: anything a caller passes as samples or bytes. A call asks `wants_device` once, at the door of the package. Where
+it goes on in the rooms of the device, and its items may lie in either memory, they are parted once by `by_memory`. From
+there on an argument is declared as an array of the host or one of the device.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import Any
 
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["is_on_device", "wants_device"]
+__all__ = ["by_memory", "is_on_device", "wants_device"]
 
 _DLPACK_CUDA = 2
 
@@ -53,3 +55,15 @@ def wants_device(device: str | None, items: Sequence[Any]) -> bool:
             "device='cpu': expected data of the host, found an array of a device; copy it with .get()"
         )
     return held or device == "gpu"
+
+
+def by_memory(items: Sequence[Any]) -> tuple[list[int], list[int]]:
+    """(indices of the items in the memory of a device, indices of those of the host).
+
+    Examples
+    --------
+    >>> by_memory([b"host", b"host"])
+    ([], [0, 1])
+    """
+    on_device = [index for index, item in enumerate(items) if is_on_device(item)]
+    return on_device, sorted(set(range(len(items))) - set(on_device))

@@ -1,7 +1,7 @@
-"""A batch of chunks as the kernels see it: tables of chunks, payloads and tiles, and the tables of block modes.
+"""A batch of chunks as the kernels see it: tables of chunks, payloads and tiles.
 
 Values: ChunkShape per chunk in; structured arrays in the executor's memory out (kernels/items.h). Implements FORMAT.md
-section 3. Chunks may differ in everything; places are 64-bit sums over what comes before.
+section 3. Chunks may differ in everything. Offsets are 64-bit sums over what comes before.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +22,16 @@ from mmip_gpu._core import (
     GROUP_SUBSTREAMS,
     HEADER_ALPHABET,
     HEADER_CLASSES,
-    MODE_COUNT,
     SEARCH_FAST,
     TOKEN_ALPHABET,
     TOKEN_CLASSES,
     Chunk,
-    block_table,
     superblock_shape,
 )
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, struct_dtype
-from mmip_gpu.device.run.executors import Array, Executor
+from mmip_gpu.device.run.executors import Executor
+from mmip_gpu.device.tables.block_tables import block_tables_of
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 
@@ -48,7 +45,7 @@ _MOST_COPIES, _MOST_COUNTS = 16, 2**24  # of the histograms: how many, and how m
 
 @dataclass(frozen=True)
 class ChunkShape:
-    """What of a chunk the tables depend on.
+    """What the tables of a chunk depend on.
 
     The one payload of a DC image holds its two stages; it stands for stage 1 of the chunk that it belongs to, whose own
     payloads begin with stage 2.
@@ -77,7 +74,7 @@ class ChunkShape:
 
     @property
     def ac_stages(self) -> int:
-        """Stages but the first."""
+        """How many stages there are but the first."""
         return len(self.plan.cuts) - 1
 
     @property
@@ -92,7 +89,7 @@ class ChunkShape:
 
 
 def tile_items(shape: ChunkShape) -> NDArray[np.void]:
-    """Tiles of one chunk in the format's order; places count from the chunk's own first.
+    """Tiles of one chunk in the format's order. Offsets count from the chunk's own first item.
 
     Examples
     --------
@@ -147,32 +144,14 @@ class Batch:
         self.executor, self.shapes = executor, list(shapes)
         self.threads = thread_count(threads)
         distinct = {id(shape): shape for shape in shapes}
-        places = {key: place for place, key in enumerate(distinct)}
-        self._kinds, self._kind = list(distinct.values()), np.array([places[id(shape)] for shape in shapes], np.int64)
+        numbers = {key: number for number, key in enumerate(distinct)}
+        self._kinds, self._kind = list(distinct.values()), np.array([numbers[id(shape)] for shape in shapes], np.int64)
         self._chunks: dict[int, Chunk] = {}
-        parts = [_tile_bytes(shape) for shape in self._kinds]
-        self.tiles = np.concatenate([parts[kind][0] for kind in self._kind]).view(struct_dtype("TileItem"))
-        many = self.each([part.size // struct_dtype("TileItem").itemsize for part, _ in parts])
-        cells, ac_stages = self.each([s.cells for s in self._kinds]), self.each([s.ac_stages for s in self._kinds])
-        superblocks = self.each([count for _, count in parts])
-        rooms = {
-            "first_cell": cells,
-            "first_entry": self.each([s.cells * s.per_cell for s in self._kinds]),
-            "first_span": cells * ac_stages,
-            "first_superblock": superblocks,
-            "first_run": superblocks * ac_stages,
-        }
-        self.tiles["chunk"] = np.repeat(np.arange(len(shapes)), many)
-        for name, counts in rooms.items():
-            self.tiles[name] += np.repeat(np.cumsum(counts) - counts, many)
-        totals = {name: int(counts.sum()) for name, counts in rooms.items()}
-        self.cells, self.entries, self.spans = totals["first_cell"], totals["first_entry"], totals["first_span"]
-        self.superblocks, self.runs = totals["first_superblock"], totals["first_run"]
-        self.first_cell = (np.cumsum(cells) - cells).tolist()
-        self._first_tile = np.cumsum([0, *many])
+        ac_stages = self.each([shape.ac_stages for shape in self._kinds])
+        tile_counts = self._join_tiles(ac_stages)
         self.chunks = _chunk_items(self._kinds)[self._kind]
         self.chunks["first_payload"] = np.cumsum(ac_stages + 1) - ac_stages - 1
-        self.payloads, self.stages = self._payload_items(many, ac_stages)
+        self.payloads, self.stages = self._payload_items(tile_counts, ac_stages)
         self.streams = int(self.payloads["streams"].sum())
         self.groups = int(_groups(self.payloads["streams"]).sum())
         self.symbols = int((_DC_SYMBOLS + ac_stages * _AC_SYMBOLS).sum())
@@ -185,13 +164,37 @@ class Batch:
         }
         self._blocks = block_tables_of(executor)
 
+    def _join_tiles(self, ac_stages: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Set the tiles of all chunks and the sizes of the arrays that they point into; returns tiles by chunk."""
+        records = [_tile_bytes(shape) for shape in self._kinds]
+        self.tiles = np.concatenate([records[kind][0] for kind in self._kind]).view(struct_dtype("TileItem"))
+        tile_counts = self.each([tiles.size // struct_dtype("TileItem").itemsize for tiles, _ in records])
+        cells = self.each([shape.cells for shape in self._kinds])
+        superblocks = self.each([count for _, count in records])
+        sizes = {
+            "first_cell": cells,
+            "first_entry": self.each([shape.cells * shape.per_cell for shape in self._kinds]),
+            "first_span": cells * ac_stages,
+            "first_superblock": superblocks,
+            "first_run": superblocks * ac_stages,
+        }
+        self.tiles["chunk"] = np.repeat(np.arange(len(self.shapes)), tile_counts)
+        for name, counts in sizes.items():
+            self.tiles[name] += np.repeat(np.cumsum(counts) - counts, tile_counts)
+        totals = {name: int(counts.sum()) for name, counts in sizes.items()}
+        self.cells, self.entries, self.spans = totals["first_cell"], totals["first_entry"], totals["first_span"]
+        self.superblocks, self.runs = totals["first_superblock"], totals["first_run"]
+        self.first_cell = (np.cumsum(cells) - cells).tolist()
+        self._first_tile = np.cumsum([0, *tile_counts])
+        return tile_counts
+
     def each(self, of_kinds: Sequence[int]) -> NDArray[np.int64]:
-        """By chunk what is given by kind: chunks of one ChunkShape object are of one kind."""
+        """Values by chunk from values by kind; chunks of one ChunkShape object are of one kind."""
         return np.array(of_kinds, np.int64)[self._kind]
 
     @property
     def kinds(self) -> list[ChunkShape]:
-        """The shapes that there are."""
+        """The distinct shapes."""
         return self._kinds
 
     def _payload_items(
@@ -257,45 +260,13 @@ class Batch:
 
 
 def launch_items(executor: Executor, kernel: str, items: NDArray[np.void]) -> None:
-    """A kernel over items of `count` lanes each, whose `first_group` it sets."""
+    """Launch a kernel over items of `count` lanes each, and set their `first_group`."""
     if not items.size:
         return
     many = -(-items["count"] // KERNEL_LANES[kernel])
     items["first_group"] = np.cumsum(many) - many
     on_device = executor.upload(items)
     executor.launch(kernel, groups=int(many.sum()), item_count=items.size, items=executor.address(on_device))
-
-
-_block_tables: WeakKeyDictionary[Executor, BlockTables] = WeakKeyDictionary()
-_block_tables_lock = Lock()
-
-
-def block_tables_of(executor: Executor) -> BlockTables:
-    """The tables in this executor's memory, uploaded for its first batch."""
-    with _block_tables_lock:
-        if executor not in _block_tables:
-            _block_tables[executor] = BlockTables(executor)
-            executor.wait()  # other streams use them too
-        return _block_tables[executor]
-
-
-class BlockTables:
-    """Tables of all block modes at both depths in the executor's memory; they live as long as this object."""
-
-    def __init__(self, executor: Executor) -> None:
-        items = np.zeros(2 * MODE_COUNT, struct_dtype("BlockItem"))
-        self._arrays: list[Array] = []
-        for row, depth in enumerate((1, 8)):
-            for mode in range(MODE_COUNT):
-                cells, count, *tables = block_table(mode, depth)
-                item = items[row * MODE_COUNT + mode]
-                item["cells"], item["count"] = cells, count
-                for name, table in zip(("order", "neighbours"), tables, strict=True):
-                    if cells:
-                        array = executor.upload(np.frombuffer(table, np.uint8))
-                        self._arrays.append(array)
-                        item[name] = executor.address(array)
-        self.items: Any = executor.upload(items)
 
 
 def _superblocks(tiles: NDArray[np.void], depth: int) -> NDArray[np.int64]:

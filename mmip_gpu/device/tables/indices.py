@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmip_gpu.device.run.executors import Array
+from mmip_gpu.device.run.executors import DeviceArray
 
 __all__ = ["Indices"]
 
@@ -18,9 +18,9 @@ class Indices:
     the room of its cells. There are palette cells only where the plan's search looks for them.
     """
 
-    modes: Array
-    classes: Array
-    dcs: Array
-    counts: Array
-    positions: Array
-    values: Array
+    modes: DeviceArray
+    classes: DeviceArray
+    dcs: DeviceArray
+    counts: DeviceArray
+    positions: DeviceArray
+    values: DeviceArray

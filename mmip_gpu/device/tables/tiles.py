@@ -1,6 +1,6 @@
 """The tiles of a chunk's box as records for the kernels, and how launches of bounded scratch are cut out of them.
 
-Values: geometry in, structured arrays out, host memory; sizes and places in 64 bits.
+Values: geometry in, structured arrays out, in host memory. Sizes and offsets have 64 bits.
 Implements FORMAT.md section 3 (grid, tiles, sub-streams) for many tiles at once.
 """
 
@@ -22,9 +22,9 @@ __all__ = [
     "COMPONENT_LIMIT",
     "Box",
     "CodingOrders",
+    "assign_tile_offsets",
     "cut_into_waves",
     "frame_bytes",
-    "place_tiles",
     "set_quantizer",
     "tile_records",
 ]
@@ -103,7 +103,7 @@ class CodingOrders:
         return self._first[key]
 
     def arrays(self) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-        """All of them: raster indices, and which blocks may start there (header_class of rules/tokens/symbols.h)."""
+        """All orders: raster indices, and which blocks may start there (header_class of rules/tokens/symbols.h)."""
         raster, merges = zip(*self._parts, strict=True)
         return np.concatenate(raster), np.concatenate(merges)
 
@@ -153,10 +153,10 @@ def frame_bytes(tiles: NDArray[Any], depth: NDArray[np.int64], corrections: bool
     return -(-used // 8) * 8
 
 
-def place_tiles(tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[np.int64]) -> dict[str, int]:
-    """Give the tiles of a launch their parts of the arrays; returns how much of each is used.
+def assign_tile_offsets(tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[np.int64]) -> dict[str, int]:
+    """Set where each tile of a launch begins in the arrays; returns how much of each array is used.
 
-    `room` is set; `stages` and `frames` are those of each tile.
+    `room` of the tiles is set already; `stages` and `frames` are those of each tile.
     """
     cells = cells_of(tiles)
     used = {}

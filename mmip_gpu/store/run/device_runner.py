@@ -17,7 +17,7 @@ from typing import Any
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.device.encode.arrays import SAMPLE_BYTES
 from mmip_gpu.device.encode.batch import refusal
-from mmip_gpu.device.encode.trial_samples import DeviceSamples, encoded_together
+from mmip_gpu.device.encode.trial_samples import DeviceSamples, encode_together
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Executor
@@ -96,7 +96,7 @@ def _write_batch(
     originals = [task.job.read(description.grid.region(at)) for at in batch]
     held = iter(lane.upload([array for pair in originals for array in pair if array is not None]))
     samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in originals]
-    encoded = encoded_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
+    encoded = encode_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
     return [
         (at, task.write(at, with_origin(chunk, *origin)))
         for at, chunk, origin in zip(batch, encoded, originals, strict=True)

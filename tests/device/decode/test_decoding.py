@@ -23,7 +23,7 @@ from mmip_gpu.container.reader import open_container
 from mmip_gpu.device import HostExecutor, _phases
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, place_tiles, tile_records
+from mmip_gpu.device.tables.tiles import Box, CodingOrders, assign_tile_offsets, cut_into_waves, tile_records
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
 
 ORDERS = (False, True)
@@ -234,7 +234,7 @@ def test_places_are_64_bits_wide() -> None:
 def test_parts_of_arrays_are_64_bits_wide() -> None:
     many = np.zeros(3, struct_dtype("DecodeTile"))
     many["size"], many["room"] = (1, 64, 64), 2**33
-    used = place_tiles(many, np.array([16, 16, 16]), np.array([2**32, 2**32, 8]))
+    used = assign_tile_offsets(many, np.array([16, 16, 16]), np.array([2**32, 2**32, 8]))
     assert used == {"base": 3 * 4096, "spans": 3 * 4096 * 15, "tokens": 3 * 2**33, "frame": 2**33 + 8}
     assert many["tokens"].tolist() == [0, 2**33, 2**34]
     assert many["frame"].tolist() == [0, 2**32, 2**33]

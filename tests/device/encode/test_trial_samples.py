@@ -25,7 +25,7 @@ from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode import trial_samples
 from mmip_gpu.device.encode.arrays import encode_arrays
-from mmip_gpu.device.encode.quantized import Quantized
+from mmip_gpu.device.encode.quantized import QuantizedBatch
 from mmip_gpu.device.encode.trial_samples import DeviceAnalysis, DeviceSamples
 from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.run.lockstep import in_lock_step
@@ -102,7 +102,7 @@ def test_packing_changes_no_decoded_sample(executor: Recorder, depth: int) -> No
     plan = plan_of("zyx", depth, 2000.0, padding=0)
     analysis = DeviceSamples(Lane(executor), executor.upload(array)).analyzed(plan)
     assert isinstance(analysis, DeviceAnalysis)
-    found = analysis.found
+    found = analysis.quantized
     (before,), indices = found.decoded(), found.indices.dcs.copy()
     assert found.payloads
     assert not np.array_equal(found.indices.dcs, indices)
@@ -147,10 +147,10 @@ def test_a_search_for_a_quality_measures_without_packing(executor: Recorder) -> 
 def held_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many analyses there are before each new one, without the help of the garbage collector."""
     before: list[int] = []
-    made: list[weakref.ref[Quantized]] = []
+    made: list[weakref.ref[QuantizedBatch]] = []
     quantize = trial_samples.quantize_batch
 
-    def watched(*given: Any, **options: Any) -> list[tuple[list[int], Quantized]]:
+    def watched(*given: Any, **options: Any) -> list[tuple[list[int], QuantizedBatch]]:
         before.append(sum(held() is not None for held in made))
         found = quantize(*given, **options)
         made.extend(weakref.ref(one) for _, one in found)
