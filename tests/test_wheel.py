@@ -6,16 +6,18 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+import mmip_gpu
+
 SOURCES = Path(__file__).parents[1]
 
 
 def installed() -> set[PurePosixPath]:
     """Files of the installed package, as paths from the folder that holds mmip_gpu/."""
-    try:
-        files = metadata.files("mmip-gpu")
-    except metadata.PackageNotFoundError:
-        pytest.skip("the package is not installed: pip install .")
-    return {PurePosixPath(f) for f in files or []}
+    folder = Path(mmip_gpu.__file__).parents[1]
+    found = [d for d in metadata.distributions(path=[str(folder)]) if d.name == "mmip-gpu"]
+    if not found:
+        pytest.skip("what is imported is no installed package: pip install .")
+    return {PurePosixPath(f) for f in found[0].files or []}
 
 
 def included(name: str, found: set[str]) -> set[str]:

@@ -44,8 +44,8 @@ void run(const std::string& name, nb::bytes params, bool descending) {
     found->second.run(bytes, descending);
 }
 
-int64_t sample_place(const std::array<int64_t, 3>& size, int64_t plane, int64_t z, int64_t y, int64_t x) {
-    return mmip::sample_place(size.data(), plane, z, y, x);
+int64_t sample_position(const std::array<int64_t, 3>& size, int64_t plane, int64_t z, int64_t y, int64_t x) {
+    return mmip::sample_position(size.data(), plane, z, y, x);
 }
 
 }  // namespace
@@ -53,5 +53,5 @@ int64_t sample_place(const std::array<int64_t, 3>& size, int64_t plane, int64_t 
 NB_MODULE(_phases, m) {
     m.def("run", &run, "name"_a, "params"_a, "descending"_a = false);
     bind_decisions(m);
-    m.def("sample_place", &sample_place, "size"_a, "plane"_a, "z"_a, "y"_a, "x"_a);
+    m.def("sample_position", &sample_position, "size"_a, "plane"_a, "z"_a, "y"_a, "x"_a);
 }

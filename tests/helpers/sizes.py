@@ -90,7 +90,8 @@ def files(root: Path) -> Iterator[Path]:
     yield from sorted(root.glob("*.md"))
     for top in TOPS:
         for path in sorted((root / top).rglob("*")):
-            if path.suffix in (*PYTHON, *CORE, *TEXT) and not {"build", "__pycache__"} & set(path.parts):
+            built = {"build", "__pycache__"} & set(path.relative_to(root).parts)
+            if path.suffix in (*PYTHON, *CORE, *TEXT) and not built:
                 yield path
 
 

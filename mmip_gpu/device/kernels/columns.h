@@ -65,7 +65,7 @@ struct ReadColumnsKernel {
             if constexpr (phase == 1) {
                 if (s.cells.place[lane] < 0) return;
                 const CellOffset cell = cell_of_superblock(t, depth, s.cells, lane);
-                const int32_t* columns = item.columns + item.count * sample_place(item.size, t.plane, t.cell[0] + cell.z, t.cell[1] + cell.y, t.cell[2] + cell.x);
+                const int32_t* columns = item.columns + item.count * sample_position(item.size, t.plane, t.cell[0] + cell.z, t.cell[1] + cell.y, t.cell[2] + cell.x);
                 s.columns[lane] = columns;
                 if (item.stage == 1) read_first(p, s, t, item, columns, lane);
                 const int32_t mode = has_ac ? columns[0] : 0;
@@ -222,7 +222,7 @@ private:
 
     static MMIP_RULE int64_t place(const DecodeItem& item, const DecodeTile& tile, int raster) {
         const int slice = tile.size[1] * tile.size[2];
-        return sample_place(item.size, tile.plane, tile.cell[0] + raster / slice - item.origin[0],
+        return sample_position(item.size, tile.plane, tile.cell[0] + raster / slice - item.origin[0],
                             tile.cell[1] + raster / tile.size[2] % tile.size[1] - item.origin[1], tile.cell[2] + raster % tile.size[2] - item.origin[2]);
     }
 };

@@ -220,7 +220,7 @@ def test_heads_and_arguments_that_are_wrong() -> None:
 
 def test_places_are_64_bits_wide() -> None:
     size = (3000, 40_000, 50_000)  # 6e12 samples a plane
-    assert _phases.sample_place(size, 7, 2999, 39_999, 49_999) == 8 * 3000 * 40_000 * 50_000 - 1
+    assert _phases.sample_position(size, 7, 2999, 39_999, 49_999) == 8 * 3000 * 40_000 * 50_000 - 1
     box = Box((1000, 64, 2**31 + 5), 8, (1, 2, 2), (3, 4, 60, 62, 1, 2, 2**26, 2**26 + 1))
     tiles, substreams = tile_records(box, 1, CodingOrders())
     assert tiles["cell"].tolist() == [[120, 4, 2**28], [122, 4, 2**28]]

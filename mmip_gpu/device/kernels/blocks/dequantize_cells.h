@@ -51,7 +51,7 @@ private:
         int32_t dc;
         if (item.image != nullptr) {
             const int z = raster / (tile.size[1] * tile.size[2]), y = raster / tile.size[2] % tile.size[1], x = raster % tile.size[2];
-            dc = item.image[sample_place(item.image_size, tile.plane, tile.cell[0] + z - item.image_origin[0],
+            dc = item.image[sample_position(item.image_size, tile.plane, tile.cell[0] + z - item.image_origin[0],
                                          tile.cell[1] + y - item.image_origin[1], tile.cell[2] + x - item.image_origin[2])];
         } else {
             dc = p.dc[tile.base + raster];

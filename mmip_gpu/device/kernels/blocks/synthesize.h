@@ -109,7 +109,7 @@ private:
             int32_t v = to_sample(value) + item.offset;
             v = v < item.minimum ? item.minimum : (v > item.maximum ? item.maximum : v);
             if (item.padded != 0 && is_masked(p, tile, item, cell, from, scale)) v = item.padding;
-            put_sample(item.samples, item.type, sample_place(item.size, tile.plane, at[0] - item.origin[0], at[1] - item.origin[1], at[2] - item.origin[2]), v);
+            put_sample(item.samples, item.type, sample_position(item.size, tile.plane, at[0] - item.origin[0], at[1] - item.origin[1], at[2] - item.origin[2]), v);
         }
     }
 };

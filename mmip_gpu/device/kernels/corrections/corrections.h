@@ -46,7 +46,7 @@ struct CorrectSamplesKernel {
         const int64_t count = frame.rows() * frame.nx;
         for (int64_t i = lane; i < count; i += kLanes) {
             const int64_t row = i / frame.nx, x = i % frame.nx;
-            const int64_t at = sample_place(item.size, tile.plane, tile.cell[0] * item.depth + row / frame.ny - item.origin[0],
+            const int64_t at = sample_position(item.size, tile.plane, tile.cell[0] * item.depth + row / frame.ny - item.origin[0],
                                             tile.cell[1] * kCellSize + row % frame.ny - item.origin[1], tile.cell[2] * kCellSize + x - item.origin[2]);
             const int32_t index = frame.row(row)[x];
             switch (item.type) {

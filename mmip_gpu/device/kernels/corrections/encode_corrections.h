@@ -77,7 +77,7 @@ struct FindCorrectionsKernel : CorrectionKernels {
         T* decoded = static_cast<T*>(item.decoded);
         for (int64_t i = lane; i < t.samples(); i += kLanes) {
             const int64_t row = i / t.size[2], x = i % t.size[2];
-            const int64_t at = sample_place(item.shape, t.plane, t.first[0] + row / t.size[1], t.first[1] + row % t.size[1], t.first[2] + x);
+            const int64_t at = sample_position(item.shape, t.plane, t.first[0] + row / t.size[1], t.first[1] + row % t.size[1], t.first[2] + x);
             const int32_t before = decoded[at], index = correction_index(static_cast<int32_t>(original[at]) - before, item.error);
             frame.row(row)[x] = index;
             decoded[at] = static_cast<T>(corrected(before, index, item.error, item.minimum, item.maximum));

@@ -33,7 +33,7 @@ struct DcImageKernel {
         const DcImageItem& item = p.items[t.chunk];
         const int cells = t.cells();
         for (int i = lane; i < cells; i += kLanes)
-            use(p.dcs[t.first_cell + i], item.samples[sample_place(item.shape, t.plane, t.cell[0] + i / (t.size[1] * t.size[2]), t.cell[1] + i / t.size[2] % t.size[1], t.cell[2] + i % t.size[2])]);
+            use(p.dcs[t.first_cell + i], item.samples[sample_position(item.shape, t.plane, t.cell[0] + i / (t.size[1] * t.size[2]), t.cell[1] + i / t.size[2] % t.size[1], t.cell[2] + i % t.size[2])]);
     }
 };
 
