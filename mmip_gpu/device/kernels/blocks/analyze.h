@@ -107,7 +107,7 @@ private:
             }
         }
 
-        MMIP_RULE void settle(int o, int first, bool tried) const {
+        MMIP_PART void settle(int o, int first, bool tried) const {
             if (o > Order::kQuad) {
                 Choice::settle_large(*this, o, first, tried);
             } else if (o == Order::kQuad) {
