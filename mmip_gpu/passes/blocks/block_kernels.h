@@ -158,8 +158,9 @@ MMIP_RULE constexpr int quarter_dc_place(int z, int y, int x) { return (4 * z * 
 template <int depth, void (*line)(Lanes*, int)>
 MMIP_RULE void half_row_phase(F8* cell) {
     constexpr int groups = 8 / kLanes;
-    for (int half = 0; half < 2 * depth; ++half)
-        for (int lane = 0; lane < groups; ++lane) line(lanes_of(cell) + half * 4 * groups + lane, groups);
+    for (int z = 0; z < depth; ++z)
+        for (int half = 0; half < 2; ++half)
+            for (int lane = 0; lane < groups; ++lane) line(lanes_of(cell) + (z * 8 + half * 4) * groups + lane, groups);
 }
 
 template <void (*line)(Lanes*, int)>
