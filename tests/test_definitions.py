@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.places import PACKAGE
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
@@ -20,7 +21,6 @@ from mmip_gpu.volume.axes import DEFAULT_AXES, PlaneLayout, default_axes
 from mmip_gpu.volume.roi import checked_axes
 from numcodecs_plugin import MmipV2
 
-PACKAGE = Path(mmip.__file__).parent
 ROOMS = (PACKAGE, PACKAGE.parent / "numcodecs_plugin")
 HOMES = {
     "dtypes": {"mmip_gpu/container/header.py"},

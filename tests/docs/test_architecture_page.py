@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from helpers.layout import RANK, import_graph, room_of
 from helpers.page_names import found_paths, spans, unknown
+from helpers.places import REPOSITORY
 from pages.text import anchor
 
 import mmip_gpu
 from mmip_gpu.transform.analysis import ROUNDING
 
-ROOT = Path(mmip_gpu.__file__).parents[1]
-PAGE = ROOT / "mmip_gpu/docs/architecture.md"
+PAGE = REPOSITORY / "mmip_gpu/docs/architecture.md"
 TEXT = PAGE.read_text()
 MOST_HOPS = 4
 
@@ -31,7 +31,7 @@ def block(name: str, text: str = TEXT) -> str:
 
 
 def test_every_file_and_name_is_there() -> None:
-    assert unknown(ROOT, TEXT) == []
+    assert unknown(REPOSITORY, TEXT) == []
     assert len(spans(TEXT)) > 150
 
 
@@ -50,7 +50,7 @@ def test_every_file_and_name_is_there() -> None:
     ],
 )
 def test_what_is_not_there_is_noticed(planted: str) -> None:
-    assert unknown(ROOT, f"Before `{planted}` and `api.py: encode, decode` after.") == [planted]
+    assert unknown(REPOSITORY, f"Before `{planted}` and `api.py: encode, decode` after.") == [planted]
 
 
 def test_lines_fit() -> None:
@@ -81,7 +81,10 @@ def stated_rooms(text: str) -> list[str]:
 
 
 def test_the_picture_has_the_rooms_by_rank() -> None:
-    rooms, there = stated_rooms(TEXT), {room_of(name) for name in import_graph(ROOT)} - {"_core", "device/_phases"}
+    rooms, there = (
+        stated_rooms(TEXT),
+        {room_of(name) for name in import_graph(REPOSITORY)} - {"_core", "device/_phases"},
+    )
     assert sorted(rooms) == sorted(there)
     ranks = [RANK[room] for room in rooms]
     assert ranks == sorted(ranks, reverse=True)
@@ -97,7 +100,7 @@ def missing_hops(way: list[str]) -> list[str]:
     """Files of a way that the file before does not name."""
     missing = []
     for before, after in pairwise(way):
-        text = found_paths(ROOT, before)[0].read_text()
+        text = found_paths(REPOSITORY, before)[0].read_text()
         if not any(name in text for name in (after, after.removeprefix("mmip_gpu/docs/"), Path(after).name)):
             missing.append(after)
     return missing
@@ -118,7 +121,7 @@ def test_ten_questions_are_answered_within_four_hops() -> None:
 def test_the_line_that_rounds_is_the_one_that_stands_here() -> None:
     lines = [span for span in spans(TEXT) if span.startswith("return ")]
     assert len(lines) == 1
-    text = (ROOT / "mmip_gpu/rules/blocks/quantize.h").read_text()
+    text = (REPOSITORY / "mmip_gpu/rules/blocks/quantize.h").read_text()
     assert re.search(r"quantize_magnitude\([^)]*\) \{\s+" + re.escape(lines[0]), text)
     assert f"The encoder gives it {ROUNDING} " in TEXT
 

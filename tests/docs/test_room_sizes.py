@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 from helpers import sizes
+from helpers.places import REPOSITORY
 from helpers.sizes import Lines
 
-import mmip_gpu
-
-ROOT = Path(mmip_gpu.__file__).parents[1]
-TEXT = (ROOT / sizes.PAGE).read_text()
-COUNTS = sizes.count(ROOT)
+TEXT = (REPOSITORY / sizes.PAGE).read_text()
+COUNTS = sizes.count(REPOSITORY)
 
 
 def test_the_table_names_every_room() -> None:
