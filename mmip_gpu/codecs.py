@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmip_gpu import raw
 from mmip_gpu.container.codec import Codec, Limits, Wanted
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
-from mmip_gpu.transform import chunk
+from mmip_gpu.raw import CODEC as RAW
+from mmip_gpu.transform.chunk import CODEC as TRANSFORM
 
 __all__ = ["Codec", "Limits", "Wanted", "codec_of"]
 
 _CODECS: dict[int, Codec] = {
-    RawFields.kind: raw.CODEC,
-    TransformFields.kind: chunk.CODEC,
+    RawFields.kind: RAW,
+    TransformFields.kind: TRANSFORM,
 }
 
 
