@@ -6,6 +6,7 @@ Importing this package needs NumPy only.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -37,16 +38,13 @@ from mmip_gpu.version import __version__
 from mmip_gpu.volume.phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
 
 if TYPE_CHECKING:
-    from mmip_gpu.store import (
-        export_ome_zarr,
-        fetch_zarr,
-        open_zarr,
-        repair_zarr,
-        serve_zarr,
-        upgrade_zarr,
-        verify_zarr,
-        write_zarr,
-    )
+    from mmip_gpu.store.read.open_store import open_zarr
+    from mmip_gpu.store.views.export import export_ome_zarr
+    from mmip_gpu.store.views.http_server import serve_zarr
+    from mmip_gpu.store.write.check import verify_zarr
+    from mmip_gpu.store.write.fetch import fetch_zarr, upgrade_zarr
+    from mmip_gpu.store.write.repair import repair_zarr
+    from mmip_gpu.store.write.write import write_zarr
 
 
 __all__ = [
@@ -88,22 +86,20 @@ __all__ = [
 ]
 
 
-_OF_STORES = (
-    "export_ome_zarr",
-    "fetch_zarr",
-    "open_zarr",
-    "repair_zarr",
-    "serve_zarr",
-    "upgrade_zarr",
-    "verify_zarr",
-    "write_zarr",
-)
+_OF_STORES = {
+    "export_ome_zarr": "views.export",
+    "fetch_zarr": "write.fetch",
+    "open_zarr": "read.open_store",
+    "repair_zarr": "write.repair",
+    "serve_zarr": "views.http_server",
+    "upgrade_zarr": "write.fetch",
+    "verify_zarr": "write.check",
+    "write_zarr": "write.write",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Load the store functions on first use: they import zarr."""
+    """Load a store function on first use: it imports zarr."""
     if name in _OF_STORES:
-        from mmip_gpu import store
-
-        return getattr(store, name)
+        return getattr(import_module(f"mmip_gpu.store.{_OF_STORES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,6 @@ Guarantees equal bytes for every thread count and batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -90,5 +89,7 @@ def in_threads(work: Callable[[_T], _R], items: list[_T], threads: int | None) -
     workers = min(thread_count(threads), len(items))
     if workers <= 1:
         return [work(item) for item in items]
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, items))

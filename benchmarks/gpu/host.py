@@ -20,11 +20,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from gpu.data import RATES, THREADS, rate_array, rate_plan
 from gpu.rows import Run
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
 from mmip_gpu.device.run.clocks import HostClock, median_seconds
-from mmip_gpu.device.run.executors import packed
+from mmip_gpu.device.run.executors import HostExecutor, packed
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import encode_chunk
 

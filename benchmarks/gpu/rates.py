@@ -20,12 +20,12 @@ from gpu.traffic import Work, moved
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.payload import parts_of
-from mmip_gpu.device import Executor
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.decode.containers import decode_containers
 from mmip_gpu.device.encode.arrays import Sampler, encode_arrays
 from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
 from mmip_gpu.device.run.clocks import MeasuredExecutor, clock_of, median_seconds
+from mmip_gpu.device.run.executors import Executor
 from mmip_gpu.errors import BackendUnavailable, LimitExceeded
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import decode_chunk, encode_chunk

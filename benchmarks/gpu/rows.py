@@ -15,8 +15,9 @@ from typing import Any
 from studies import HERE
 
 from mmip_gpu.bench.machine import machine_facts
-from mmip_gpu.device import CudaExecutor, Executor, HostExecutor
 from mmip_gpu.device.run.cuda import open_cupy
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import Executor, HostExecutor
 
 Row = dict[str, Any]
 

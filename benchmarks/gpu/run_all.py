@@ -31,7 +31,8 @@ from gpu.rivals import run_rivals
 from gpu.rows import Run
 from gpu.targets import add_targets
 from gpu.traffic import prediction_tables
-from mmip_gpu.device import CudaExecutor, HostExecutor
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import BackendUnavailable, MmipError
 from mmip_gpu.quality.metrics import format_table
 

@@ -17,10 +17,11 @@ from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.payload import parts_of
-from mmip_gpu.device import CudaExecutor, Executor
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.encode.batch import Chunk, encode_batch, refusal
 from mmip_gpu.device.run.clocks import HostClock, clock_of, median_seconds
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import Executor
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded, MmipError
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import encode_chunk

@@ -20,14 +20,14 @@ _MOST_LINES = 20
 
 def verify(args: Namespace) -> None:
     """Say which chunks of a store are missing or damaged."""
-    from mmip_gpu.store import verify_zarr
+    from mmip_gpu import verify_zarr
 
     _print_report(args, verify_zarr(args.store, threads=args.threads, client=args.client))
 
 
 def repair(args: Namespace) -> None:
     """Code again what is missing or damaged in a store."""
-    from mmip_gpu.store import repair_zarr
+    from mmip_gpu import repair_zarr
 
     mask = None if args.roi is None else load_npy(Path(args.roi))
     found = repair_zarr(args.store, args.source, roi=mask, threads=args.threads, client=args.client)

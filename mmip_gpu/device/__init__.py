@@ -4,8 +4,3 @@ Values: NumPy or CuPy arrays; kernel parameters as structured scalars. The kerne
 own: their arithmetic stands in ../rules. One pipeline serves both executors, so that all of it but the launches is
 tested on the CPU. device/encode/batch.py and device/decode/batch.py are its tables of contents.
 """
-
-from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import Executor, HostExecutor
-
-__all__ = ["CudaExecutor", "Executor", "HostExecutor"]

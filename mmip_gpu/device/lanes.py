@@ -38,7 +38,7 @@ class Lane:
 
     Examples
     --------
-    >>> from mmip_gpu.device import HostExecutor
+    >>> from mmip_gpu.device.run.executors import HostExecutor
     >>> lane = Lane(HostExecutor())
     >>> [array.tolist() for array in lane.download(lane.upload([np.arange(3), np.zeros((1, 2), "u1")]))]
     [[0, 1, 2], [[0, 0]]]
@@ -205,7 +205,7 @@ def halved(
 
     Examples
     --------
-    >>> from mmip_gpu.device import HostExecutor
+    >>> from mmip_gpu.device.run.executors import HostExecutor
     >>> def short(items):
     ...     if sum(items) > 4:
     ...         raise MemoryError

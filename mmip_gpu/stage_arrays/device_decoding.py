@@ -65,7 +65,7 @@ def decode_stages(
 
     Examples
     --------
-    >>> from mmip_gpu.device import HostExecutor
+    >>> from mmip_gpu.device.run.executors import HostExecutor
     >>> from mmip_gpu.stage_arrays.coding import encode_stage
     >>> options, columns = StageOptions(2, 1, (0, 3, 3), (0, 9, 63)), np.ones((1, 1, 8, 8, 10), np.int32)
     >>> data = np.frombuffer(encode_stage(options, columns), np.uint8)

@@ -51,7 +51,7 @@ def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Execut
 
     Examples
     --------
-    >>> from mmip_gpu.device import HostExecutor
+    >>> from mmip_gpu.device.run.executors import HostExecutor
     >>> options, columns = StageOptions(2, 1, (0, 3, 3), (0, 9, 63)), np.zeros((1, 1, 8, 8, 10), np.int32)
     >>> encode_stages(options, [columns], HostExecutor()) == [encode_stage(options, columns)]
     True

@@ -7,7 +7,6 @@ the product of index and step is no float32, a rounding that `index_error` accou
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import floor
 from typing import Any
 
@@ -136,6 +135,8 @@ def index_error(error: float, step: float) -> int:
     >>> index_error(1.0, 0.25)
     3
     """
+    from fractions import Fraction
+
     exact_step = Fraction(step)
     odd = exact_step.numerator  # the denominator is a power of two
     while odd % 2 == 0:

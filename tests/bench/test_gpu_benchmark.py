@@ -23,9 +23,10 @@ from gpu.traffic import Work, moved, prediction_tables
 from helpers.standin_cupy import Cupy
 from studies import HERE, RESULTS
 
-from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run import clocks
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import BackendUnavailable
 
 

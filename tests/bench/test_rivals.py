@@ -12,7 +12,6 @@ import near_lossless
 import numpy as np
 import pytest
 import rivals
-import scaling
 import studies
 import viewers
 

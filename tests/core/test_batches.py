@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import mmip_gpu as mmip
 from mmip_gpu import _core
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.errors import CorruptData
 from mmip_gpu.transform.chunk import encode_chunk

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 
 
 @pytest.fixture(params=[False, True], ids=["ascending", "descending"])

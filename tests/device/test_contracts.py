@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 import mmip_gpu as mmip
 from mmip_gpu.codecs import codec_of
 from mmip_gpu.container.reader import open_container
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.decode.containers import decode_containers
 from mmip_gpu.device.encode.arrays import encode_arrays
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.contracts import CONTRACTS, Contract, contract
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.encoding import planned
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.options import EncodeSettings

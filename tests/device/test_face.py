@@ -14,10 +14,11 @@ from helpers.strategies import make
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.device.decode import containers
 from mmip_gpu.device.encode import arrays, trial_samples
 from mmip_gpu.device.encode.batch import refusal
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument, LimitExceeded
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.trial import HostSamples

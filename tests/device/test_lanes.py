@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 import mmip_gpu as mmip
 from mmip_gpu.codecs import Codec, codec_of
 from mmip_gpu.container.header import Header
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode import containers
 from mmip_gpu.device.lanes import Lane, cut_batches, halved, through_lanes
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import CorruptData
 
 

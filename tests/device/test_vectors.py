@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from vectors.write import FOLDER, checksum, file_of, input_of
 
 import mmip_gpu as mmip
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode import containers
 from mmip_gpu.device.encode import arrays
+from mmip_gpu.device.run.executors import HostExecutor
 
 INDEX: dict[str, dict[str, Any]] = json.loads((FOLDER / "index.json").read_text())
 ENCODED = [name for name, entry in INDEX.items() if entry["input"] is not None]

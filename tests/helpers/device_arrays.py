@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from helpers.device_batches import host_indices
 from helpers.strategies import make, make_roi
 from mmip_gpu import _core
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.batches import ChunkShape
 from mmip_gpu.transform.analysis import ROUNDING, analyze, prepare
 from mmip_gpu.transform.chunk import encode_chunk

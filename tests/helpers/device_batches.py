@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu import CodecConfig, _core
-from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.batches import ChunkShape, tile_items
 from mmip_gpu.device.tables.indices import Indices
 from mmip_gpu.transform.plan import ChunkPlan, class_steps

@@ -12,8 +12,8 @@ import mmip_gpu as mmip
 from helpers.strategies import make
 from mmip_gpu.codecs import Wanted
 from mmip_gpu.container.reader import open_container
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.transform.extent import needed_stages
 
 

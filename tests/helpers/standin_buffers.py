@@ -12,7 +12,7 @@ import numpy as np
 from zarr.core.buffer import cpu
 from zarr.registry import register_buffer, register_ndbuffer
 
-from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 
 CONFIG = {"buffer": "stand_in.Buffer", "ndbuffer": "stand_in.NDBuffer", "codec_pipeline.batch_size": 100}
 

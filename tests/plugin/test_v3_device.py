@@ -19,8 +19,8 @@ from zarr.registry import register_codec
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode import containers
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import CorruptData, InvalidArgument
 from numcodecs_plugin import Mmip, v3
 

@@ -17,7 +17,8 @@ from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
-from mmip_gpu.device import CudaExecutor, HostExecutor
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 from mmip_gpu.stage_arrays.device_encoding import encode_stages
 from numcodecs_plugin import StageCodec

@@ -51,7 +51,7 @@ class Decoder:
     Examples
     --------
     >>> import mmip_gpu as mmip
-    >>> from mmip_gpu.device import HostExecutor
+    >>> from mmip_gpu.device.run.executors import HostExecutor
     >>> from mmip_gpu.container.reader import open_container
     >>> header, read = open_container(mmip.encode(mmip.phantom2d(64), quality=10))
     >>> payloads = [read(stage, 0, None) for stage in (1, 2, 3)]

@@ -43,7 +43,7 @@ def sample_indices(
 
     Examples
     --------
-    >>> from mmip_gpu.device import HostExecutor
+    >>> from mmip_gpu.device.run.executors import HostExecutor
     >>> samples = np.array([0.5, -1.25], np.float32)
     >>> sample_indices(HostExecutor(), [samples], [0.1], [2**18], [""])
     [(array([  5, -12], dtype=int32), -1.25, 0.5)]

@@ -33,7 +33,7 @@ def sample_statistics(executor: Executor, arrays: Sequence[DeviceArray]) -> list
 
     Examples
     --------
-    >>> from mmip_gpu.device import HostExecutor
+    >>> from mmip_gpu.device.run.executors import HostExecutor
     >>> sample_statistics(HostExecutor(), [np.array([3, -5, 4], np.int16)])
     [(2, -5, 4)]
     """
@@ -51,7 +51,7 @@ def differences(
 
     Examples
     --------
-    >>> from mmip_gpu.device import HostExecutor
+    >>> from mmip_gpu.device.run.executors import HostExecutor
     >>> differences(HostExecutor(), [np.array([3, -5], np.int8)], [np.array([1, 2], np.int8)])
     [(53, 7)]
     """

@@ -10,8 +10,8 @@ import pytest
 from helpers.device_containers import batch, damaged_payload
 
 import mmip_gpu as mmip
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode import containers
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData
 
 

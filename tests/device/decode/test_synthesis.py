@@ -11,9 +11,9 @@ from helpers.strategies import DTYPES, make, make_roi
 from numpy.typing import NDArray
 
 from mmip_gpu import _core
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.decode.synthesis import Reconstruction, Synthesizer
 from mmip_gpu.device.encode.statistics import differences, sample_statistics
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.transform.analysis import Analysis, analyze, prepare
 from mmip_gpu.volume.axes import PlaneLayout

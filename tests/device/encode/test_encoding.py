@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mmip_gpu import _core
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.analysis import Source, analyze
 from mmip_gpu.device.encode.batch import Chunk, CodedChunk, encode_batch
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.encode.search import Search
 from mmip_gpu.device.layouts.structs import struct_dtype
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape, tile_items
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.analysis import ROUNDING, cell_map, empty_chunk, prepare

@@ -14,9 +14,9 @@ from helpers.device_arrays import analyzed, check_payloads, few_values, padded
 from helpers.device_batches import core_payloads, plan_of, uploaded
 from numpy.typing import NDArray
 
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.layouts.structs import struct_dtype
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.batches import Batch
 
 CELLS, ENTRIES = 2**33, 2**35

@@ -11,9 +11,9 @@ from helpers.strategies import make
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
 from mmip_gpu.device.encode.float_indices import sample_indices
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import encode_chunk

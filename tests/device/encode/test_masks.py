@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmip_gpu import _core
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.masks import fill_padding
 from mmip_gpu.device.encode.packing import pack
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.transform.analysis import ROUNDING, cell_map, empty_chunk
 from mmip_gpu.transform.plan import sample_offset

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode.packing import pack
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.batches import Batch
 from mmip_gpu.transform.plan import ChunkPlan
 

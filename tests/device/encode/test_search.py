@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mmip_gpu import _core
-from mmip_gpu.device import HostExecutor
 from mmip_gpu.device.encode import search
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.transform.analysis import ROUNDING, analyze, prepare
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan

@@ -21,13 +21,14 @@ from helpers.strategies import make
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
-from mmip_gpu.device import CudaExecutor, HostExecutor
 from mmip_gpu.device.decode.synthesis import Synthesizer
 from mmip_gpu.device.encode import trial_samples
 from mmip_gpu.device.encode.arrays import encode_arrays
 from mmip_gpu.device.encode.quantized import QuantizedBatch
 from mmip_gpu.device.encode.trial_samples import DeviceAnalysis, DeviceSamples
 from mmip_gpu.device.lanes import Lane
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.run.lockstep import in_lock_step
 from mmip_gpu.encoding import planned
 from mmip_gpu.errors import InvalidArgument, LimitExceeded

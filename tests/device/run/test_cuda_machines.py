@@ -13,8 +13,8 @@ from helpers.cuda_machines import machine, sums
 from helpers.standin_cupy import Cupy
 
 import mmip_gpu as mmip
-from mmip_gpu.device import CudaExecutor
 from mmip_gpu.device.run import cuda
+from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.errors import BackendUnavailable, LimitExceeded
 
 

@@ -18,8 +18,8 @@ import pytest
 from helpers.phantom_stores import NAME, SMALL
 
 import mmip_gpu as mmip
+from mmip_gpu import verify_zarr
 from mmip_gpu.errors import StoreError
-from mmip_gpu.store import verify_zarr
 from mmip_gpu.store.group import claim as claims
 from mmip_gpu.store.group.zarr_group import StoreGroup
 

@@ -11,8 +11,8 @@ import pytest
 from zarr.storage import MemoryStore, StorePath, WrapperStore, ZipStore
 
 import mmip_gpu as mmip
+from mmip_gpu import verify_zarr
 from mmip_gpu.errors import StoreError
-from mmip_gpu.store import verify_zarr
 from mmip_gpu.store.group import zipped
 from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.write import write as writing

@@ -15,8 +15,8 @@ from helpers.phantom_stores import chunk_bytes
 from zarr.storage import LocalStore
 
 import mmip_gpu as mmip
+from mmip_gpu import verify_zarr
 from mmip_gpu.errors import StoreError
-from mmip_gpu.store import verify_zarr
 
 distributed = pytest.importorskip("distributed")
 

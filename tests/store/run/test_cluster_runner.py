@@ -14,9 +14,9 @@ from helpers.clusters import CHUNKS, NAME, SHAPE, SMALL
 from helpers.phantom_stores import chunk_bytes
 
 import mmip_gpu as mmip
-from mmip_gpu.device import HostExecutor
+from mmip_gpu import repair_zarr, verify_zarr
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import StoreError
-from mmip_gpu.store import repair_zarr, verify_zarr
 from mmip_gpu.store.group.claim import Claim
 from mmip_gpu.store.group.records import ChunkStore, Totals
 from mmip_gpu.store.group.zarr_group import StoreGroup

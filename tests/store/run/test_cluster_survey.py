@@ -16,8 +16,8 @@ from helpers.clusters import CHUNKS, NAME, SHAPE, SMALL
 from helpers.phantom_stores import chunk_bytes
 
 import mmip_gpu as mmip
+from mmip_gpu import repair_zarr
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.store import repair_zarr
 from mmip_gpu.store.group import grid
 from mmip_gpu.store.run import cluster_runner as cluster_module
 from mmip_gpu.store.run import cluster_survey

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu.cli import main
-from mmip_gpu.device import HostExecutor
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import BackendUnavailable, InvalidArgument
 from mmip_gpu.store.run import device_runner
 

@@ -13,9 +13,9 @@ from helpers.phantom_stores import NAME, SMALL, chunk_bytes
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
+from mmip_gpu import repair_zarr, verify_zarr
 from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError, UnsupportedVersion
-from mmip_gpu.store import repair_zarr, verify_zarr
 from mmip_gpu.volume.phantoms import phantom3d
 
 BROKEN = {"chunk": [0, 1, 1, 0], "region": [[16, 32], [32, 64], [0, 32]]}

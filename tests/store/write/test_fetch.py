@@ -11,9 +11,9 @@ from helpers.progressive_stores import CHUNKS, CountingStore, damaged
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
+from mmip_gpu import repair_zarr, verify_zarr
 from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
-from mmip_gpu.store import repair_zarr, verify_zarr
 
 
 def test_upgrade_reads_the_new_stages_only(written, volume):
