@@ -43,7 +43,7 @@ def inspect(data: Buffer, *, stages: int | None = None, scale: int = 1, region: 
     header, read_part = open_container(data)
     report = describe(header)
     spans, _ = codec_of(header).extent(header, read_part, Wanted(stages, scale, region))
-    report["bytes_needed"] = report["header_bytes"] + sum(end - first for _, first, end in spans)
+    report["bytes_needed"] = report["header_bytes"] + sum(memoryview(read_part(*span)).nbytes for span in spans)
     return report
 
 

@@ -6,17 +6,18 @@ and 6 (head, index, groups) for readers of parts. Guarantees that decoding touch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mmip_gpu.container.byte_ranges import Span
 from mmip_gpu.container.codec import PayloadSpan, ReadHeld, Wanted
 from mmip_gpu.container.header import TransformHeader
-from mmip_gpu.container.payload import stated_head_bytes
+from mmip_gpu.container.payload import check_payload, stated_head_bytes
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.transform.groups import groups_of_region, read_groups
+from mmip_gpu.transform.groups import groups_of_box, read_groups
 from mmip_gpu.transform.tiled_region import TiledRegion
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 __all__ = ["needed_stages", "transform_extent"]
 
@@ -42,26 +43,34 @@ def needed_stages(header: TransformHeader, wanted: Wanted) -> int:
 def transform_extent(header: TransformHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """Byte ranges that a decode reads, and whether these are all: of a payload whose head is not held, its head's.
 
+    A decode of the whole array reads whole payloads; their heads are not asked for.
+
     Raises
     ------
     TruncatedData, CorruptData
         For a head that is not the one that the header names.
     """
-    guess = _HEAD + _HEAD_PER_SUBSTREAM * header.fields.substreams(header.layout)
-    spans: list[PayloadSpan] = []
-    every: list[Sequence[Span]] = []
+    counts = header.fields.tile_counts(header.layout)
+    guess = _HEAD + _HEAD_PER_SUBSTREAM * math.prod(counts)
+    heads: list[PayloadSpan] = []
+    held: list[tuple[int, int, Buffer]] = []
     for stage, size in enumerate(header.payload_sizes[: needed_stages(header, wanted)], 1):
         start = read_held(stage, 0, min(4, size))
         head_bytes = min(guess if start is None else max(stated_head_bytes(start), 4), size)
         head = read_held(stage, 0, head_bytes)
-        spans.append((stage, 0, head_bytes))
+        heads.append((stage, 0, head_bytes))
         if start is not None and head is not None:
-            every.append(read_groups(header, stage, size, np.frombuffer(head, np.uint8))[0])
-    if len(every) < len(spans):
-        return spans, False
-    if TiledRegion.of(header, wanted.scale, wanted.region).samples == 0:
+            held.append((stage, size, head))
+    if wanted.region is None:
+        for stage, size, head in held:
+            check_payload(header, stage, size, head, check_crc=True)
+        return [(stage, 0, header.payload_sizes[stage - 1]) for stage, _, _ in heads], True
+    if len(held) < len(heads):
+        return heads, False
+    every = [read_groups(header, *payload)[0] for payload in held]
+    box = TiledRegion.of(header, wanted.scale, wanted.region)
+    if box.samples == 0:
         return [], True
-    groups = groups_of_region(header, wanted.scale, wanted.region)
-    for stage, of_stage in enumerate(every, 1):
-        spans += [(stage, *span) for span in (of_stage if groups is None else [of_stage[g] for g in groups])]
-    return spans, True
+    groups = groups_of_box(box.box, counts)
+    spans = [of_stage if groups is None else [of_stage[group] for group in groups] for of_stage in every]
+    return heads + [(stage, *span) for (stage, _, _), found in zip(heads, spans, strict=True) for span in found], True

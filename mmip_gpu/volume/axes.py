@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,22 +103,22 @@ class PlaneLayout:
     def _length(self, axis: str) -> int:
         return self.shape[self.axes.index(axis)] if axis in self.axes else 1
 
-    @property
+    @cached_property
     def planes(self) -> int:
         """Number of independent volumes."""
         return self._length("t") * self._length("n") * self._length("c")
 
-    @property
+    @cached_property
     def channels(self) -> int:
         """Length of the axis c (1 without one)."""
         return self._length("c")
 
-    @property
+    @cached_property
     def volume(self) -> tuple[int, int, int]:
         """(Z, Y, X) of each plane."""
         return self._length("z"), self._length("y"), self._length("x")
 
-    @property
+    @cached_property
     def samples(self) -> int:
         """Number of samples of the array."""
         return math.prod(self.shape)
