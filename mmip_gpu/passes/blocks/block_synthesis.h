@@ -31,7 +31,7 @@ public:
     float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * dc_step_[t_.classes[raster]]; }
 
     // Its samples at full scale, [z][y][x].
-    [[gnu::noinline]] const F8* full(const PlacedBlock& b) {
+    [[gnu::always_inline]] inline const F8* full(const PlacedBlock& b) {
         begin(b);
         if (b.view.mode == kModePalette) {
             paint(b);
@@ -147,7 +147,7 @@ private:
     }
 
     template <int depth>
-    void transform(const PlacedBlock& b) {
+    [[gnu::always_inline]] inline void transform(const PlacedBlock& b) {
         if (b.view.cells == 64) return merged_block<1, 64, 8>(b);
         if (b.view.cells == 16) return merged_block<1, 32, 4>(b);
         if (b.view.cells > 1) return merged_block<depth == 8 ? 16 : 1, 16, 2>(b);
