@@ -63,6 +63,7 @@ class StoreOptions(EncodeOptions, total=False):
     client: Any  # of Dask, the address of a scheduler, or a number of workers
     device: Device
     progress: bool | None
+    storage_options: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from mmip_gpu.options import StoreOptions
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.sinks import sink_of
-from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources import Source
 from mmip_gpu.volume.region import checked_region
 
 __all__ = ["compress", "extract", "write_store"]
@@ -30,10 +30,10 @@ _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 
 def compress(args: Namespace) -> None:
     """Compress a volume into a store."""
-    from mmip_gpu.store.write.store_source import store_source
+    from mmip_gpu.store.write.store_source import any_source
 
     roi, path = load_roi(args.roi), args.store
-    source = store_source(args.input) or open_source(args.input)
+    source = any_source(args.input)
     report = write_store(
         source,
         path,

@@ -41,6 +41,9 @@ def region_metadata(
     spacing = metadata.get("spacing")
     if spacing and len(spacing) == len(at):
         found["spacing"] = [None if s is None else s * k for s, k in zip(spacing, grid["step"], strict=True)]
+    if metadata.get("origin") and spacing and None not in spacing:
+        moves = zip(metadata["origin"], spacing, grid["start"], grid["step"], strict=True)
+        found["origin"] = [first + s * (start * k + (k - 1) / 2) for first, s, start, k in moves]
     if metadata.get("affine"):
         found["affine"] = region_affine(metadata["affine"], grid)
     if metadata.get("forms"):

@@ -19,7 +19,7 @@ from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks.sink import Output, replacing, sizes_of, unheld
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.lost import warn_lost
-from mmip_gpu.sources.nifti import NIFTI_FIELDS, NIFTI_LENGTHS, NIFTI_TIMES
+from mmip_gpu.sources.nifti import NIFTI_FIELDS, NIFTI_LENGTHS, NIFTI_TIMES, NIFTI_UNITS
 from mmip_gpu.sources.source import require
 from mmip_gpu.sources.units import MM, SECONDS, UNKNOWN
 
@@ -111,5 +111,5 @@ def _place(header: Any, source: Source, axes: int) -> None:
         form = forms.get(name)
         put(*((np.diag([1 / mm] * 3 + [1]) @ form["affine"], form["space"]) if form else (None, 0)))
     for name, value in (metadata.get("nifti") or {}).items():
-        if name in NIFTI_FIELDS and not ("grid" in metadata and name.startswith("slice_")):
+        if name in (NIFTI_UNITS, *NIFTI_FIELDS) and not ("grid" in metadata and name.startswith("slice_")):
             header[name] = value

@@ -8,18 +8,22 @@ per kind: ``arrays`` (NumPy, .npy, Zarr, phantoms), ``nifti``, ``dicom``, ``tiff
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.sources.arrays import dask_array, is_phantom_name, open_array, open_npy, open_phantom, open_zarr_path
+from mmip_gpu.sources.arrays import dask_array, is_phantom_name, open_array, open_npy, open_phantom
 from mmip_gpu.sources.dicom import has_dicom_mark, open_dicom
 from mmip_gpu.sources.images import IMAGE_SUFFIXES, open_image
 from mmip_gpu.sources.lost import LOST, warn_lost
 from mmip_gpu.sources.nifti import open_nifti
 from mmip_gpu.sources.source import Source, default_axes, read_errors
 from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_series
+from mmip_gpu.sources.zarr_arrays import is_zarr_node, open_zarr_path
 
 __all__ = ["Source", "default_axes", "open_source", "reopen_source"]
 
@@ -30,7 +34,7 @@ _SUPPORTED = (
 )
 
 
-def open_source(source: Any) -> Source:
+def open_source(source: Any, *, storage_options: Mapping[str, Any] | None = None) -> Source:
     """Open anything that holds a volume, without reading its samples.
 
     Parameters
@@ -38,10 +42,12 @@ def open_source(source: Any) -> Source:
     source : array_like, str, os.PathLike or Source
         A NumPy array; anything with shape, dtype and slicing (Zarr array, Dask array, xarray, `Phantom3D`); the path
         of a .npy, NIfTI, DICOM, TIFF, PNG or JPEG file, of a folder with one DICOM series, or of a Zarr array, also
-        as a URL that fsspec opens;
+        as a .zip, a URL that fsspec opens, or a store or group of Zarr;
         or ``"phantom"``, ``"phantom2d"``, ``"phantom3d"``, ``"phantom3d:ZxYxX"``. Of a TIFF file with several
-        images or a pyramid, ``"FILE.tif:series=1,level=2"`` is another than the first at full size. A Source is
-        returned as it is.
+        images or a pyramid, ``"FILE.tif:series=1,level=2"`` is another than the first at full size. Of a group that
+        is an OME-Zarr image the full level is opened. A Source is returned as it is.
+    storage_options : mapping, optional
+        What fsspec needs to open a URL, such as keys.
 
     Returns
     -------
@@ -72,21 +78,26 @@ def open_source(source: Any) -> Source:
     >>> source.shape, str(source.dtype), source.axes
     ((16, 64, 64), 'uint16', 'zyx')
     """
-    opened = reopen_source(source)
+    opened = reopen_source(source, storage_options=storage_options)
     if opened is not source:
         warn_lost(opened.name, opened.metadata.get(LOST) or ())
     return opened
 
 
-def reopen_source(source: Any) -> Source:
+def reopen_source(source: Any, *, storage_options: Mapping[str, Any] | None = None) -> Source:
     """Open what `open_source` opens without warning again of what is lost."""
     if isinstance(source, Source):
         return source
     if isinstance(source, str) and is_phantom_name(source):
         return replace(open_phantom(source), origin=source)
-    if isinstance(source, str) and "://" in source:
+    if isinstance(source, str) and source.startswith("file://"):
+        source = url2pathname(urlsplit(source).path)
+    if isinstance(source, str) and ("://" in source or "::" in source):
         with read_errors(source):
-            return replace(open_zarr_path(source), origin=source)
+            return replace(open_zarr_path(source, storage_options), origin=source)
+    if is_zarr_node(source):
+        with read_errors(f"a {type(source).__name__}"):
+            return open_zarr_path(source)
     if isinstance(source, str | os.PathLike):
         path = Path(source).absolute()
         with read_errors(path.name):
@@ -111,6 +122,8 @@ def _open_path(path: Path) -> Source:
     if path.is_dir():
         is_zarr = lower.endswith(".zarr") or any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
         return open_zarr_path(path) if is_zarr else open_dicom(path)
+    if lower.endswith(".zip"):
+        return open_zarr_path(path)
     if lower.endswith(".npy"):
         return open_npy(path)
     if lower.endswith((".nii", ".nii.gz")):

@@ -16,7 +16,9 @@ from typing import Any, Final
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.sources.coordinates import coordinate_metadata
 from mmip_gpu.sources.history import HISTORY, dicom_terms, loss_history
+from mmip_gpu.sources.lossy_codecs import codec_history
 from mmip_gpu.sources.source import (
     Array,
     Region,
@@ -55,6 +57,8 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
         with read_errors(name):
             content = _crc(_spread(array) if isinstance(array, np.ndarray) else _probes(array, shape))
     metadata = describe(kind, path) | _stated_history(array)
+    if _kind(array) == "xarray":
+        metadata |= coordinate_metadata(array, axes)
     return Source(shape, dtype, axes, metadata, name, identify(kind, shape, dtype, content), read, colour)
 
 
@@ -67,17 +71,6 @@ def open_npy(path: Path) -> Source:
             raise
         raise InvalidArgument(f"{path.name} holds Python objects: save integers instead") from error
     return open_array(array, "npy", path, file_stamp([path]))
-
-
-def open_zarr_path(path: Path | str) -> Source:
-    """Open an existing Zarr array (format 2 or 3) by the path of its folder or its URL."""
-    import zarr
-
-    node = zarr.open(path, mode="r")
-    if isinstance(node, zarr.Group):
-        inside = ", ".join(sorted(node.array_keys())) or "none"
-        raise InvalidArgument(f"{Path(path).name} is a Zarr group: give the path of one of its arrays ({inside})")
-    return open_array(node, "zarr", Path(path))
 
 
 def is_phantom_name(name: str) -> bool:
@@ -110,6 +103,9 @@ def _stated_axes(array: Any, shape: tuple[int, ...]) -> str | None:
     """Read the axes from the dimension names of a Zarr 3 or xarray array, if they are ours."""
     labelled = array.dims if _kind(array) == "xarray" else None
     names = getattr(getattr(array, "metadata", None), "dimension_names", labelled)
+    attributes = getattr(array, "attrs", None)
+    if not names and isinstance(attributes, Mapping):  # as xarray writes them in format 2
+        names = attributes.get("_ARRAY_DIMENSIONS")
     axes = "".join(str(name).lower() for name in names) if names else ""
     try:
         return PlaneLayout.of(shape, axes).axes
@@ -131,9 +127,10 @@ def on_host(part: Any) -> Array:
 
 
 def _stated_history(array: Any) -> dict[str, Any]:
-    """Read what an array that we exported says was lost."""
+    """Read what an array that we exported says was lost, and what its codecs lose."""
     attributes = getattr(array, "attrs", None)
     history = loss_history({"history": attributes.get(HISTORY)}) if isinstance(attributes, Mapping) else []
+    history += codec_history(array)
     return {"history": history} | dicom_terms(history) if history else {}
 
 

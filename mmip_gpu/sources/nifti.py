@@ -30,10 +30,11 @@ from mmip_gpu.sources.source import (
     require,
     supported_dtype,
 )
-from mmip_gpu.sources.units import MM, SECONDS, UNKNOWN
+from mmip_gpu.sources.units import MM, SECONDS
 
 NIFTI_LENGTHS: Final = {"micron": "micrometer", "mm": "millimeter", "meter": "meter"}
 NIFTI_TIMES: Final = {"sec": "second", "msec": "millisecond", "usec": "microsecond"}
+NIFTI_UNITS: Final = "xyzt_units"
 NIFTI_FIELDS: Final = (  # that tell of the meaning of samples or the order of slices, and have no other key
     "intent_code", "intent_p1", "intent_p2", "intent_p3", "toffset", "cal_min", "cal_max",
     "dim_info", "slice_code", "slice_start", "slice_end", "slice_duration",
@@ -69,7 +70,7 @@ def open_nifti(path: Path) -> Source:
         intercept=finite(image.dataobj.inter),
         **_sizes(header, len(stored_shape)),
         **_affine(header),
-        nifti={name: header[name].item() for name in NIFTI_FIELDS if header[name]} or None,
+        nifti=_fields(header) or None,
     )
     metadata = with_lost(metadata, *(["NIfTI extensions"] if header.extensions else []))
     fingerprint = identify("nifti", shape, dtype, file_stamp([path]))
@@ -92,7 +93,7 @@ def _axes(stored_shape: tuple[int, ...], *, colour: bool, name: str) -> str:
 def _sizes(header: Any, axes: int) -> dict[str, Any]:
     """Read the voxel size, slowest axis first, and the time step; a file without a unit means mm by custom."""
     length, time = header.get_xyzt_units()
-    unit = NIFTI_LENGTHS.get(length, UNKNOWN)
+    unit = NIFTI_LENGTHS.get(length, "millimeter")
     sizes = [finite(zoom) for zoom in header.get_zooms()]
     found: dict[str, Any] = {
         "spacing": [size and size * MM[unit] for size in reversed(sizes[:3])],
@@ -104,12 +105,19 @@ def _sizes(header: Any, axes: int) -> dict[str, Any]:
     return found
 
 
+def _fields(header: Any) -> dict[str, Any]:
+    """Give the fields that have no other key, and the units where that of length is not known."""
+    found = {name: header[name].item() for name in NIFTI_FIELDS if header[name]}
+    length, _ = header.get_xyzt_units()
+    return found if length in NIFTI_LENGTHS else found | {NIFTI_UNITS: header[NIFTI_UNITS].item()}
+
+
 def _affine(header: Any) -> dict[str, Any]:
     """Give the affine in mm and the name of the space it leads to, where the file has one.
 
     A file has up to two, by qform and sform; both are kept, and the sform is taken as nibabel does.
     """
-    scale = np.diag([*[MM[NIFTI_LENGTHS.get(header.get_xyzt_units()[0], UNKNOWN)]] * 3, 1.0])
+    scale = np.diag([*[MM[NIFTI_LENGTHS.get(header.get_xyzt_units()[0], "millimeter")]] * 3, 1.0])
     forms: dict[str, Any] = {}
     for name, affine in (("qform", header.get_qform(coded=True)), ("sform", header.get_sform(coded=True))):
         if affine[1] > 0 and affine[0] is not None and np.isfinite(affine[0]).all():
@@ -117,7 +125,7 @@ def _affine(header: Any) -> dict[str, Any]:
             forms[name] = {"affine": (scale @ affine[0]).tolist(), "space": space}
     if not forms:
         return {}
-    return {**forms.get("sform", forms.get("qform")), "forms": forms}
+    return {**(forms.get("sform") or forms["qform"]), "forms": forms}
 
 
 def _samples(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

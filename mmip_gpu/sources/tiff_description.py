@@ -46,12 +46,11 @@ def _from_ome(text: str, number: int, axes: str) -> Metadata:
     stated = pixels[number].attrib
     units = {letter: length_unit(stated.get(f"PhysicalSize{letter.upper()}Unit", "µm")) for letter in "zyx"}
     found: Metadata = {
-        letter: _scaled(stated.get(f"PhysicalSize{letter.upper()}"), unit and MM[unit])
-        for letter, unit in units.items()
+        letter: _scaled(stated.get(f"PhysicalSize{letter.upper()}"), unit) for letter, unit in units.items()
     }
     found["length_unit"] = units["x"]
     unit = time_unit(stated.get("TimeIncrementUnit", "s"))
-    step = _scaled(stated.get("TimeIncrement"), unit and SECONDS[unit])
+    step = _scaled(stated.get("TimeIncrement"), unit)
     if step is not None and "t" in axes:
         found |= {"time_step": step, "time_unit": unit}
     channels = [_channel(element.attrib) for element in pixels[number] if _tag(element) == "Channel"]
@@ -66,7 +65,7 @@ def _channel(stated: dict[str, str]) -> Metadata:
         found["colour"] = f"{int(colour) % (1 << 32) >> 8:06X}"
     for key, attribute in (("emission_nm", "EmissionWavelength"), ("excitation_nm", "ExcitationWavelength")):
         unit = length_unit(stated.get(f"{attribute}Unit", "nm"))
-        length = _scaled(stated.get(attribute), unit and MM[unit])
+        length = _scaled(stated.get(attribute), unit)
         found |= {} if length is None else {key: round(length * _NM, 6)}
     return found
 
@@ -80,7 +79,7 @@ def _from_tags(file: Any, number: int, page: Any) -> Metadata:
     found: Metadata = {letter: _resolution(page, letter, unit) for letter in "yx"}
     if unit in _SCREENS and not named and any(_is_screen(page, unit, letter) for letter in "yx"):
         found = {}
-    found["z"] = _scaled(described.get("spacing"), named and MM[named])
+    found["z"] = _scaled(described.get("spacing"), named)
     found["length_unit"] = named or (unit if unit in ("millimeter", "micrometer") else None)
     if (step := finite(described.get("finterval"))) is not None and step > 0:
         unit = time_unit(described.get("tunit", "s")) or "second"
@@ -103,6 +102,7 @@ def _tag(element: Any) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-def _scaled(size: Any, unit: float | None) -> float | None:
+def _scaled(size: Any, unit: str | None) -> float | None:
+    """Give a length in mm, or a time in seconds."""
     number = finite(size)
-    return None if number is None or unit is None or number <= 0 else number * unit
+    return None if number is None or unit is None or number <= 0 else number * (MM | SECONDS)[unit]

@@ -13,6 +13,7 @@ from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.errors import CorruptData, UnsupportedVersion
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import METHOD, loss_history
+from mmip_gpu.sources.units import MM, SECONDS, UNKNOWN
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.metadata import is_number, kept_metadata, metadata_problem
 from mmip_gpu.store.group.records import Totals
@@ -193,7 +194,7 @@ def _alike(key: str, expected: Any, found: Any) -> bool:
 
 
 def _named_axes(source: Source) -> list[dict[str, str]]:
-    units = {} if _spacing(source) is None else dict.fromkeys("zyx", "millimeter")
+    units = _units(source)
     axes = []
     for letter in source.axes:
         axis = {"name": letter}
@@ -205,16 +206,25 @@ def _named_axes(source: Source) -> list[dict[str, str]]:
     return axes
 
 
+def _units(source: Source) -> dict[str, str]:
+    """Units of the axes whose sizes are known in one."""
+    metadata, sizes = kept_metadata(source.metadata), _sizes(source)
+    unit, time = metadata.get("length_unit") or "millimeter", metadata.get("time_unit") or "second"
+    known = {letter: str(unit) for letter in sizes if letter != "t" and unit != UNKNOWN}
+    return known | ({"t": str(time)} if "t" in sizes and time in SECONDS else {})
+
+
 def _scale(source: Source) -> list[float] | None:
-    spacing = _spacing(source)
-    if spacing is None:
-        return None
-    sizes = iter(spacing)
-    return [next(sizes) if letter in "zyx" else 1.0 for letter in source.axes]
+    """Sizes of samples in the units of their axes, 1 where none is known; None unless one is."""
+    sizes, units = _sizes(source), _units(source)
+    return [sizes.get(a, 1.0) / (MM | SECONDS)[units.get(a, UNKNOWN)] for a in source.axes] if sizes else None
 
 
-def _spacing(source: Source) -> list[float] | None:
-    """Voxel size in mm on z, y, x; None unless all of it is known."""
-    spacing = kept_metadata(source.metadata).get("spacing") or []
-    known = len(spacing) == sum(a in "zyx" for a in source.axes) and None not in spacing
-    return [float(size) for size in spacing] if known else None
+def _sizes(source: Source) -> dict[str, float]:
+    """Sizes of samples by axis, as far as they are known, in mm and seconds."""
+    metadata = kept_metadata(source.metadata)
+    spacing = metadata.get("spacing") or []
+    spatial = [letter for letter in source.axes if letter in "zyx"]
+    known = dict(zip(spatial, spacing, strict=True)) if len(spacing) == len(spatial) else {}
+    known |= {"t": metadata.get("time_step")} if "t" in source.axes else {}
+    return {letter: float(size) for letter, size in known.items() if size}

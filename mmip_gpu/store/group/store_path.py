@@ -7,7 +7,7 @@ Guarantees that whatever a store raises arrives as StoreError, whose message say
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def path_name(path: StorePath) -> str:
     return str(store.root / path.path) if isinstance(store, LocalStore) else str(path)
 
 
-def open_store_path(where: Any, read_only: bool) -> StorePath:
+def open_store_path(where: Any, read_only: bool, storage_options: Mapping[str, Any] | None = None) -> StorePath:
     """Open a folder, a .zip, a URL or a store; what is written to need not be there."""
     if isinstance(where, StorePath):
         return where
@@ -52,7 +52,7 @@ def open_store_path(where: Any, read_only: bool) -> StorePath:
     if isinstance(where, str) and where.startswith("file://"):
         where = url2pathname(urlsplit(where).path)
     if isinstance(where, str) and ("://" in where or "::" in where):
-        return StorePath(FsspecStore.from_url(where, read_only=read_only))
+        return StorePath(FsspecStore.from_url(where, dict(storage_options or {}), read_only))
     if not isinstance(where, str | os.PathLike):
         raise InvalidArgument(f"path: expected a path or a zarr store, found {type(where).__name__}")
     folder = Path(where).absolute()

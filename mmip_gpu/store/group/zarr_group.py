@@ -78,11 +78,19 @@ class StoreGroup:
         A folder, a URL, a store or a StorePath.
     read_only : bool
         Whether it has to exist and nothing is written.
+    storage_options : mapping, optional
+        What fsspec needs to open a URL.
     """
 
-    def __init__(self, where: StoreLike | os.PathLike[str], *, read_only: bool) -> None:
+    def __init__(
+        self,
+        where: StoreLike | os.PathLike[str],
+        *,
+        read_only: bool,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
         with store_errors(f"{where}"):
-            self._root = open_store_path(where, read_only)
+            self._root = open_store_path(where, read_only, storage_options)
         self._is_own = not isinstance(where, StorePath | Store)
         self._arrays: dict[str, ZarrArray] = {}
 

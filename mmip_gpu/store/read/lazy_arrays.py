@@ -6,12 +6,15 @@ Implements FORMAT.md section 5.1 (a sample of a scale stands for a window of sam
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmip_gpu.errors import MissingResource
+from mmip_gpu.sources.units import MM, UNKNOWN
 from mmip_gpu.volume.axes import shrinking_axes
 
 if TYPE_CHECKING:
@@ -45,10 +48,13 @@ def axis_samplings(volume: ProgressiveArray) -> list[AxisSampling]:
     sizes = map(float, metadata["scale"] or [1.0] * volume.ndim)
     units = [axis.get("unit") for axis in metadata["axes"]]
     letters = shrinking_axes(volume.report["plan"]["cell_depth"])
+    spatial = [letter for letter in volume.axes if letter in "zyx"]
+    origin = dict(zip(spatial, metadata.get("origin") or (), strict=False))
     samplings = []
     for letter, size, unit in zip(volume.axes, sizes, units, strict=True):
         factor = volume.scale if letter in letters else 1
-        samplings.append(AxisSampling(letter, size * factor, size * (factor - 1) / 2, unit))
+        first = origin.get(letter, 0.0) / MM.get(unit or UNKNOWN, 1.0)
+        samplings.append(AxisSampling(letter, size * factor, first + size * (factor - 1) / 2, unit))
     return samplings
 
 
@@ -81,14 +87,29 @@ def data_array(volume: ProgressiveArray) -> Any:
         from xarray import DataArray
     except ImportError:
         raise MissingResource("xarray() needs the package xarray: pip install 'mmip-gpu[dask]'") from None
-    coordinates = {
-        sampling.letter: (
-            sampling.letter,
-            sampling.start + sampling.size * np.arange(length),
-            {"units": sampling.unit} if sampling.unit else {},
-        )
-        for sampling, length in zip(axis_samplings(volume), volume.shape, strict=True)
-        if sampling.letter in "zyx"
-    }
+    listed = volume.metadata.get("coordinates") or {}
+    coordinates: dict[str, tuple[str, Any, dict[str, str]]] = {}
+    for sampling, length in zip(axis_samplings(volume), volume.shape, strict=True):
+        letter, steps = sampling.letter, np.arange(length)
+        values, unit = sampling.start + sampling.size * steps, sampling.unit
+        if letter in listed:
+            factor = volume.scale if letter in shrinking_axes(volume.report["plan"]["cell_depth"]) else 1
+            values, unit = (
+                _listed_values(listed[letter], steps * factor + (factor - 1) / 2),
+                listed[letter].get("units"),
+            )
+        if letter in listed or letter in "zyx":
+            coordinates[letter] = (letter, values, {"units": unit} if unit else {})
     attributes = {"stages": volume.stages, "scale": volume.scale, "report": volume.report}
     return DataArray(volume.dask(), coordinates, list(volume.axes), name=volume.place_name, attrs=attributes)
+
+
+def _listed_values(coordinate: Mapping[str, Any], at: NDArray[Any]) -> NDArray[Any]:
+    """Give coordinates as xarray had them; between two samples a number between theirs."""
+    values = np.array(coordinate["values"], np.int64 if coordinate["dtype"][:1] in "mM" else coordinate["dtype"])
+    if (at != np.floor(at)).any() or len(at) != len(values):
+        if values.dtype.kind not in "iuf":
+            values = values[at.astype(int)]
+        else:
+            values = np.interp(at, np.arange(len(values)), values)
+    return values.astype(coordinate["dtype"]) if coordinate["dtype"][:1] in "mM" else values

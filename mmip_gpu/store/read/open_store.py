@@ -7,7 +7,8 @@ Guarantees that attributes which do not fit are refused before anything else is 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
@@ -30,6 +31,7 @@ def open_zarr(
     scale: int = 1,
     threads: int | None = None,
     keep_bytes: int = 2**26,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> ProgressiveArray:
     """Open a store of `write_zarr` as a lazy array.
 
@@ -39,8 +41,7 @@ def open_zarr(
     Parameters
     ----------
     path : path or zarr StoreLike
-        A folder, a .zip, a URL that fsspec opens (``s3://``, ``https://``, ..), or a Zarr store. A URL that needs
-        options is passed as a store: ``zarr.storage.FsspecStore.from_url(url, storage_options={..})``.
+        A folder, a .zip, a URL that fsspec opens (``s3://``, ``https://``, ..), or a Zarr store.
     stages : int, optional
         Only so many stages are decoded, from the first on. By default all that the store holds are.
     scale : {1, 2, 4, 8}
@@ -50,6 +51,8 @@ def open_zarr(
     keep_bytes : int
         So many of the compressed bytes that were read are kept in memory. Neighbouring regions and `upgrade` then
         read only what is new.
+    storage_options : mapping, optional
+        What fsspec needs to open a URL, such as keys.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def open_zarr(
     """
     if isinstance(keep_bytes, bool) or not isinstance(keep_bytes, int) or keep_bytes < 0:
         raise InvalidArgument(f"keep_bytes={keep_bytes!r}: expected a number of bytes")
-    group = StoreGroup(path, read_only=True)
+    group = StoreGroup(path, read_only=True, storage_options=storage_options)
     attributes = group.attributes()
     if attributes is None:
         raise StoreError(f"{group}: expected a store of write_zarr, found nothing")

@@ -9,7 +9,7 @@ the levels hold.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,6 +47,7 @@ def export_ome_zarr(
     overwrite: bool = False,
     threads: int | None = None,
     progress: bool | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write a store as a standard OME-Zarr pyramid (NGFF 0.5, Zarr 3).
 
@@ -74,6 +75,8 @@ def export_ome_zarr(
         So many chunks are decoded at the same time; by default as many as there are cores.
     progress : bool, optional
         A bar is shown; by default where stderr is a terminal.
+    storage_options : mapping, optional
+        What fsspec needs to open a URL, such as keys: of both places.
 
     Returns
     -------
@@ -97,9 +100,9 @@ def export_ome_zarr(
     [[16, 64, 64], [8, 32, 32], [4, 16, 16], [2, 8, 8]]
     """
     workers = thread_count(threads)
-    pyramid = Pyramid.of(path, stages, chunks, _LENGTHS)
+    pyramid = Pyramid.of(path, stages, chunks, _LENGTHS, storage_options=storage_options)
     with store_errors(f"{target}"):
-        root = open_store_path(target, read_only=False)
+        root = open_store_path(target, read_only=False, storage_options=storage_options)
     name = path_name(root)
     if name == pyramid.root:
         raise InvalidArgument(f"{name}: a store cannot be exported onto itself")

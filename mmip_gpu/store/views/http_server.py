@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -45,6 +45,7 @@ def serve_zarr(
     cache_bytes: int = 2**28,
     threads: int | None = None,
     allow_origin: str = "*",
+    storage_options: Mapping[str, Any] | None = None,
 ) -> PyramidServer:
     """Serve a store over HTTP as the OME-Zarr that `export_ome_zarr` would write.
 
@@ -72,6 +73,8 @@ def serve_zarr(
     allow_origin : str
         Web pages that may read, as the header Access-Control-Allow-Origin has it. Viewers on the web need ``*``. One
         page, or ``null``, keeps others from reading.
+    storage_options : mapping, optional
+        What fsspec needs to open a URL, such as keys.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def serve_zarr(
         raise InvalidArgument(f"cache_bytes={cache_bytes!r}: expected a number of bytes")
     if re.search(r"[^\x21-\x7e]", allow_origin) or not allow_origin:
         raise InvalidArgument(f"allow_origin={allow_origin!r}: expected *, null or an origin such as https://host")
-    pyramid = Pyramid.of(path, stages, chunks, _LENGTHS, keep_bytes=cache_bytes // 2)
+    pyramid = Pyramid.of(path, stages, chunks, _LENGTHS, keep_bytes=cache_bytes // 2, storage_options=storage_options)
     return PyramidServer(EncodedPyramid(pyramid, cache_bytes // 2, thread_count(threads)), host, port, allow_origin)
 
 

@@ -62,12 +62,13 @@ class Pyramid:
         lengths: Mapping[str, int],
         *,
         keep_bytes: int = 2**26,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> Pyramid:
         """Open a store at all scales.
 
         Parameters
         ----------
-        path, stages, keep_bytes
+        path, stages, keep_bytes, storage_options
             As for `open_zarr`; each level reads as many of the stages as it needs.
         chunks : sequence of int, optional
             Samples of a chunk: one number per axis of the store, or per axis out of z, y, x.
@@ -81,7 +82,7 @@ class Pyramid:
         StoreError
             For a store whose job has not ended.
         """
-        full = open_zarr(path, stages=stages, threads=1, keep_bytes=keep_bytes)
+        full = open_zarr(path, stages=stages, threads=1, keep_bytes=keep_bytes, storage_options=storage_options)
         if not full.report["complete"]:
             raise StoreError(f"{full.place_name}: the job that writes it has not ended")
         if "y" not in full.axes or full.ndim > 5 or {"n", "c"} <= set(full.axes) or not full.size:
@@ -184,8 +185,11 @@ class Pyramid:
             "end": end,
         }
         colours = ["FFFFFF"] if channels == 1 else [_COLOURS[i % len(_COLOURS)] for i in range(channels)]
+        known = self.full.metadata.get("channels") or []
+        known = known if len(known) == channels else [{}] * channels
         listed = [
-            {"label": str(i), "color": colour, "active": True, "window": window} for i, colour in enumerate(colours)
+            {"label": c.get("name", str(i)), "color": c.get("colour", colour), "active": True, "window": window}
+            for i, (c, colour) in enumerate(zip(known, colours, strict=True))
         ]
         return {"omero": {"channels": listed, "rdefs": {"model": "color" if channels > 1 else "greyscale"}}}
 

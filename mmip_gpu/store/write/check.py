@@ -33,6 +33,7 @@ def verify_zarr(
     threads: int | None = None,
     client: ClientLike | None = None,
     progress: bool | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Read all of a store, and say what is missing or damaged in it.
 
@@ -43,7 +44,7 @@ def verify_zarr(
     ----------
     path : path or zarr StoreLike
         A store of `write_zarr`. Of a copy of its first stages these are checked.
-    threads, client, progress
+    threads, client, progress, storage_options
         As in `write_zarr`.
 
     Returns
@@ -71,7 +72,7 @@ def verify_zarr(
     ...     mmip.verify_zarr(folder)["ok"]
     True
     """
-    group = StoreGroup(path, read_only=True)
+    group = StoreGroup(path, read_only=True, storage_options=storage_options)
     check = StoreCheck(group)
     with running(client, thread_count(threads)) as run:
         check.check_chunks(run, progress)

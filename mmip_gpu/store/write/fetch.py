@@ -38,6 +38,7 @@ def fetch_zarr(
     stages: int | None = 1,
     threads: int = _THREADS,
     progress: bool | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Copy the first stages of a store, as they are coded, to another place.
 
@@ -56,6 +57,8 @@ def fetch_zarr(
         So many chunks are under way at the same time.
     progress : bool, optional
         A bar is shown; by default where stderr is a terminal.
+    storage_options : mapping, optional
+        What fsspec needs to open a URL, such as keys: of both places.
 
     Returns
     -------
@@ -84,13 +87,13 @@ def fetch_zarr(
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise InvalidArgument(f"threads={threads!r}: expected a positive integer")
-    origin = StoreGroup(source, read_only=True)
+    origin = StoreGroup(source, read_only=True, storage_options=storage_options)
     attributes, description = _complete_store(origin)
     available = held_stages(attributes, description)
     wanted = available if stages is None else stages
     if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= available:
         raise InvalidArgument(f"stages={stages!r}: expected 1..{available}, the stages of {origin}")
-    group = StoreGroup(target, read_only=False)
+    group = StoreGroup(target, read_only=False, storage_options=storage_options)
     if str(group) == str(origin):
         raise InvalidArgument(f"{group}: a store cannot be copied onto itself")
     read, before = 0, _stages_of_copy(group, attributes, description)
@@ -118,6 +121,7 @@ def upgrade_zarr(
     source: StoreLike | os.PathLike[str] | None = None,
     threads: int = _THREADS,
     progress: bool | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Refine a copy in place: fetch the stages that it lacks, and read nothing else.
 
@@ -131,7 +135,7 @@ def upgrade_zarr(
         The copy then holds so many stages; by default all.
     source : path or zarr StoreLike, optional
         Where the stages are fetched from; by default the path or URL that the copy was made of.
-    threads, progress
+    threads, progress, storage_options
         As in `fetch_zarr`.
 
     Returns
@@ -155,7 +159,7 @@ def upgrade_zarr(
     >>> mmip.upgrade_zarr(copy, source=store)["stages"]
     3
     """
-    group = StoreGroup(target, read_only=True)
+    group = StoreGroup(target, read_only=True, storage_options=storage_options)
     attributes, description = _complete_store(group)
     held = held_stages(attributes, description)
     if held == description.stage_count:
@@ -163,7 +167,7 @@ def upgrade_zarr(
     found = attributes[_COPY].get("origin") if source is None else source
     if found is None:
         raise InvalidArgument(f"{group}: it is not known what it is a copy of; pass source=")
-    return fetch_zarr(found, target, stages=stages, threads=threads, progress=progress)
+    return fetch_zarr(found, target, stages=stages, threads=threads, progress=progress, storage_options=storage_options)
 
 
 def _complete_store(group: StoreGroup) -> tuple[dict[str, Any], StoreDescription]:

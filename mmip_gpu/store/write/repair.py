@@ -8,12 +8,13 @@ contradicts a record that is left is refused.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.sources import open_source
+from mmip_gpu.sources import Source
 from mmip_gpu.store.group.chunk_header import crc_of
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.grid import Coordinates
@@ -27,6 +28,7 @@ from mmip_gpu.store.run.cluster_survey import survey_of
 from mmip_gpu.store.run.runners import running
 from mmip_gpu.store.run.workers import ClientLike
 from mmip_gpu.store.write.check import StoreCheck
+from mmip_gpu.store.write.store_source import any_source
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -42,6 +44,7 @@ def repair_zarr(
     threads: int | None = None,
     client: ClientLike | None = None,
     progress: bool | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Code again what is missing or damaged in a store, from its source and with its plan.
 
@@ -56,7 +59,7 @@ def repair_zarr(
         date) is taken if a whole chunk comes out of it as it is in the store.
     roi : array, path or str, optional
         The mask that the store was written with, if it was. A rule is in the store.
-    threads, client, progress
+    threads, client, progress, storage_options
         As in `write_zarr`.
 
     Returns
@@ -82,20 +85,20 @@ def repair_zarr(
     ...     mmip.repair_zarr(folder, "phantom3d:16x64x64")["repaired"]
     [[0, 0, 0, 0]]
     """
-    group = StoreGroup(path, read_only=False)
+    group = StoreGroup(path, read_only=False, storage_options=storage_options)
     check = StoreCheck(group)
     if check.held < check.store.description.stage_count:
         raise StoreError(f"{group}: a copy of its first stages: mmip upgrade completes it")
     if not check.complete:
         raise StoreError(f"{group}: its job did not end: write it again, which keeps what is whole")
     with running(client, thread_count(threads)) as run:
-        job = _job_of(check, source, roi, survey_of(run))
+        job = _job_of(check, any_source(source, storage_options), roi, survey_of(run))
         with claimed(group) as claim:
             repaired = _repaired(check, RepairChunk(WriteChunk(check.store, job, claim)), run, progress)
     return check.to_dict() | {"repaired": [list(at) for at in repaired]}
 
 
-def _job_of(check: StoreCheck, source: Any, roi: Any, survey: Survey) -> Job:
+def _job_of(check: StoreCheck, source: Source, roi: Any, survey: Survey) -> Job:
     """Return the job that wrote the store, of this source and mask.
 
     Raises
@@ -109,7 +112,7 @@ def _job_of(check: StoreCheck, source: Any, roi: Any, survey: Survey) -> Job:
     if roi is None and masked:
         raise InvalidArgument(f"{group}: it was written with a mask: pass it as roi=")
     layout, plan = description.grid.layout, description.plan
-    opened = replace(open_source(source), axes=layout.axes)
+    opened = replace(source, axes=layout.axes)
     classes = RegionClasses.of(roi if masked else description.rule, layout).surveyed(survey)
     expected = {"shape": layout.shape, "dtype": description.dtype, "roi": stated.get("roi") if masked else None}
     found = {

@@ -9,33 +9,39 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import zarr
+from zarr.abc.store import Store
+from zarr.storage import StorePath
+
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sinks import region_metadata
-from mmip_gpu.sources import Source
+from mmip_gpu.sources import Source, open_source
 from mmip_gpu.sources.history import dicom_terms
-from mmip_gpu.store.group.zarr_group import ATTRIBUTE
+from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.read.open_store import open_zarr
 from mmip_gpu.store.read.progressive_array import ProgressiveArray
 from mmip_gpu.volume.axes import PlaneLayout, shrinking_axes
 
-__all__ = ["store_source"]
+__all__ = ["any_source"]
 
 
-def store_source(source: Any) -> Source | None:
-    """Return the source of a lazy array or of the folder of a store; None for anything else.
+def any_source(source: Any, storage_options: Mapping[str, Any] | None = None) -> Source:
+    """Open a lazy array, a store by any name that opens it for reading, or what `open_source` opens.
 
     Raises
     ------
     StoreError
         For a store whose job has not ended.
     """
-    if isinstance(source, str | os.PathLike) and _is_store(Path(source)):
-        source = open_zarr(source)
     if not isinstance(source, ProgressiveArray):
-        return None
+        if not _is_store(source, storage_options):
+            return open_source(source, storage_options=storage_options)
+        where = source.store_path if isinstance(source, zarr.Group) else source
+        source = open_zarr(where, storage_options=storage_options)
     report, metadata = source.report, source.metadata
     if not report["complete"]:
         raise StoreError(f"{source.place_name}: the job that writes it has not ended")
@@ -63,10 +69,16 @@ def store_source(source: Any) -> Source | None:
     )
 
 
-def _is_store(path: Path) -> bool:
-    """Whether a folder holds a group that `write_zarr` began."""
+def _is_store(source: Any, storage_options: Mapping[str, Any] | None) -> bool:
+    """Whether a name, or a store of Zarr, leads to a group that `write_zarr` began."""
+    if isinstance(source, str | os.PathLike) and "://" not in os.fspath(source) and "::" not in os.fspath(source):
+        path = Path(source)
+        if not (path / "zarr.json").is_file() and path.suffix != ".zip":
+            return False
+    elif not isinstance(source, str | dict | Store | StorePath | zarr.Group):
+        return False
     try:
-        found = json.loads((path / "zarr.json").read_bytes())
-        return ATTRIBUTE in found["attributes"]
-    except (OSError, ValueError, KeyError, TypeError):
+        where = source.store_path if isinstance(source, zarr.Group) else source
+        return StoreGroup(where, read_only=True, storage_options=storage_options).attributes() is not None
+    except StoreError:  # what it is instead, another reader says
         return False

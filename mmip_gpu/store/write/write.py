@@ -33,7 +33,7 @@ from mmip_gpu.store.run.cluster_survey import survey_of
 from mmip_gpu.store.run.pickling import pickled
 from mmip_gpu.store.run.runners import progress_bar, running
 from mmip_gpu.store.run.workers import ClientLike
-from mmip_gpu.store.write.store_source import store_source
+from mmip_gpu.store.write.store_source import any_source
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike
@@ -52,6 +52,7 @@ def write_zarr(
     client: ClientLike | None = None,
     device: Device = None,
     progress: bool | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     **options: Unpack[EncodeOptions],
 ) -> dict[str, Any]:
     """Compress a volume of any size into a Zarr group that `open_zarr` reads stage by stage.
@@ -93,6 +94,8 @@ def write_zarr(
         on the CPU, from probes. So are the chunks of plans that the kernels do not encode.
     progress : bool, optional
         A bar is shown, and where the dashboard of the cluster is; by default where stderr is a terminal.
+    storage_options : mapping, optional
+        What fsspec needs to open a URL, such as keys: of `path`, and of `source` where that is a URL.
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
@@ -131,9 +134,9 @@ def write_zarr(
     started = time.monotonic()
     threads = thread_count(threads)
     zipped = zip_target(path, overwrite)
-    group = StoreGroup(path if zipped is None else zipped.folder, read_only=False)
+    group = StoreGroup(path if zipped is None else zipped.folder, read_only=False, storage_options=storage_options)
     group.attributes()  # before all else, since it refuses what is not ours
-    source = store_source(source) or source
+    source = any_source(source, storage_options)
     if getattr(source, "name", None) == str(group):
         raise InvalidArgument(f"{group}: a store cannot be written from itself")
     job = Job.of(source, EncodeSettings.of(**options), chunks)
