@@ -67,7 +67,7 @@ def encode(
     Parameters
     ----------
     array : array of uint8, int8, uint16, int16, or float32 with ``step=``
-        The array may have any shape of rank 1 to 6, any byte order and any strides.
+        Any shape of rank 1 to 6, byte order and strides. Others are coded as the smallest of these that holds them.
     quality : float
         A higher number keeps more. It allows the error of rounding the coefficients to multiples of a step of
         ``2 * max(1, round(220 / quality))`` sample units, in regions of about a quarter of it. ``docs/quality.md`` has
@@ -104,6 +104,8 @@ def encode(
         but for `quality`, which counts steps. Lossless means that nothing more is lost.
     data_range : float, optional
         ``psnr=`` refers to this peak instead of max - min.
+    dtype, nan : optional
+        The dtype, of the five, that holds the samples (only float64 may be rounded), and the number in place of NaN.
     effort : {1, 2, 3}, default 2
         1 is the fastest, 3 gives the fewest bytes. Decoding does not depend on it.
     padding : int, "auto" or None, default "auto"
@@ -184,10 +186,8 @@ def decode(
     ------
     CorruptData, TruncatedData, UnsupportedVersion
         The bytes are no container of this version, or not a whole one.
-    InvalidArgument
-        There are fewer stages, the region lies outside, or the scale is another number.
-    LimitExceeded, BackendUnavailable
-        The result would have more than `max_bytes` bytes. ``device="gpu"`` was asked for without a GPU or CuPy.
+    InvalidArgument, LimitExceeded, BackendUnavailable
+        There are fewer stages; the region, scale or device does not fit; the result has more than `max_bytes` bytes.
 
     Examples
     --------

@@ -17,6 +17,7 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.samples import WIDE_DTYPES, SampleScan, finite_samples, narrowed, target_dtype
 
 __all__ = [
     "check_data_range",
@@ -29,21 +30,29 @@ __all__ = [
 ]
 
 
-def checked_array(array: Any) -> NDArray[Any]:
-    """The array as NumPy, of a supported dtype.
+def checked_array(array: Any, dtype: Any = None, nan: float | None = None) -> NDArray[Any]:
+    """The array as NumPy, of a supported dtype that holds all its samples, which are finite.
 
     Raises
     ------
     InvalidArgument
-        For another dtype; the message says what to do.
+        For another dtype, or samples that are not finite; the message says what to do.
     """
     try:
         found = np.asarray(array)
     except ValueError as e:
         raise InvalidArgument(f"expected an array, found {type(array).__name__}: {e}") from None
-    is_other_float = found.dtype.kind == "f" and found.dtype.itemsize != 4
-    check_dtype(found.dtype, is_other_float and not np.isfinite(found).all())
-    return found
+    if dtype is not None:
+        target = target_dtype(dtype)
+    elif found.dtype.newbyteorder("=").name in WIDE_DTYPES:
+        scan = SampleScan(found.dtype)
+        scan.add(found)
+        target = scan.target("array")
+    else:
+        target = found.dtype
+    check_dtype(target)
+    found = finite_samples(found, nan)
+    return found if found.dtype == target else narrowed(found, target)
 
 
 def check_dtype(dtype: np.dtype[Any], non_finite: bool = False) -> None:

@@ -32,12 +32,21 @@ def encode_configured(
     array: Any, settings: EncodeSettings, *, threads: int | None = None, device: Device = None
 ) -> Encoded:
     """`encode` by options that were checked before; the parts are not joined to bytes."""
-    workers = thread_count(threads)
+    workers, array = thread_count(threads), _stated(array, settings)
     if wants_device(device, [array]):
         from mmip_gpu.device.encode.arrays import encode_arrays
 
         return encode_arrays([array], partial(planned, settings=settings), workers)[0]
     return _encode_on_host(array, settings, workers)
+
+
+def _stated(array: Any, settings: EncodeSettings) -> Any:
+    """The array with samples of the dtype that was asked for, and without NaN."""
+    if settings.dtype is None and settings.nan is None:
+        return array
+    if wants_device(None, [array]):
+        raise InvalidArgument("dtype=, nan=: are for arrays of the host; convert those of a device there")
+    return checked_array(array, settings.dtype, settings.nan)
 
 
 def _encode_on_host(array: Any, settings: EncodeSettings, workers: int) -> Encoded:
@@ -69,7 +78,7 @@ def encode_batch_configured(
     output: Literal["host", "device"] = "host",
 ) -> list[Any]:
     """`encode_batch` by options that were checked before."""
-    items = list(chunks)
+    items = [_stated(chunk, settings) for chunk in chunks]
     if output not in ("host", "device"):
         raise InvalidArgument(f"output={output!r}: expected 'host' or 'device'")
     if wants_device(device, items):

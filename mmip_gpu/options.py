@@ -51,6 +51,8 @@ class EncodeOptions(CodingOptions, total=False):
     axes: str | None
     colour: bool | None
     data_range: float | None
+    dtype: Any  # what `numpy.dtype` takes
+    nan: float | None
 
 
 class StoreOptions(EncodeOptions, total=False):
@@ -64,6 +66,8 @@ class StoreOptions(EncodeOptions, total=False):
     device: Device
     progress: bool | None
     storage_options: Mapping[str, Any] | None
+    voxel_size: Sequence[float] | float | None
+    units: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,7 @@ class EncodeSettings:
     ----------
     config : CodecConfig
         The target and how to code.
-    roi, axes, colour, data_range
+    roi, axes, colour, data_range, dtype, nan
         As for `mmip_gpu.encode`.
 
     Examples
@@ -91,6 +95,8 @@ class EncodeSettings:
     axes: str | None = None
     colour: bool | None = None
     data_range: float | None = None
+    dtype: Any = None
+    nan: float | None = None
 
     @classmethod
     def of(
@@ -100,6 +106,8 @@ class EncodeSettings:
         axes: str | None = None,
         colour: bool | None = None,
         data_range: float | None = None,
+        dtype: Any = None,
+        nan: float | None = None,
         **coding: Unpack[CodingOptions],
     ) -> Self:
         """Settings from the public keyword options.
@@ -113,7 +121,7 @@ class EncodeSettings:
         """
         config = CodecConfig.from_options(**coding, has_roi=roi is not None)
         check_data_range(data_range)
-        return cls(config, roi, axes, colour, data_range)
+        return cls(config, roi, axes, colour, data_range, dtype, nan)
 
     def layout(self, shape: tuple[int, ...]) -> PlaneLayout:
         """Which axes of an array of this shape are coded together."""

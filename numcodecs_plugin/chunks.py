@@ -19,13 +19,22 @@ from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.reader import open_container
 from mmip_gpu.volume.region import Region
+from mmip_gpu.volume.samples import finite_samples
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from numcodecs_plugin.options import Options
 
-__all__ = ["check_chunk", "check_header", "chunk_settings", "coded_shape", "decode_host", "encode_host"]
+__all__ = [
+    "check_chunk",
+    "check_header",
+    "chunk_settings",
+    "coded_shape",
+    "decode_host",
+    "encode_host",
+    "without_outside",
+]
 
 _LARGEST_PSNR = 140.0
 
@@ -39,6 +48,49 @@ def check_chunk(found: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
     """Raise InvalidArgument unless an array is a chunk of this shape and dtype, in any byte order."""
     if tuple(found.shape) != shape or found.dtype.newbyteorder("=") != dtype.newbyteorder("="):
         raise InvalidArgument(f"mmip: expected a chunk {shape} of {dtype}, found {found.shape} of {found.dtype}")
+
+
+def without_outside(array: Any, whole: tuple[int, ...] | None, fill: Any) -> Any:
+    """The chunk with a finite value in place of NaN that fills it up beyond the end of the array, on host or device.
+
+    Nobody reads samples there. NaN elsewhere stays, and is refused.
+
+    Parameters
+    ----------
+    whole : tuple of int, optional
+        Shape of the array, where it is known.
+    fill : scalar
+        The fill value of the array.
+
+    Examples
+    --------
+    >>> without_outside(np.array([1, 2, np.nan], np.float32), (5,), np.nan).tolist()
+    [1.0, 2.0, 2.0]
+    """
+    if array.dtype.kind != "f" or np.isfinite(fill) or whole is None or len(whole) != array.ndim or not array.size:
+        return array
+    wrong, inside = ~np.isfinite(array), [slice(None)] * array.ndim
+    for axis, (size, length) in enumerate(zip(whole, array.shape, strict=True)):
+        ends = size % length
+        beyond = (slice(None),) * axis + (slice(ends, None),)
+        if ends and bool(wrong[beyond].all()):
+            inside[axis] = slice(0, ends)
+    part = array[tuple(inside)]
+    filled = np.full_like(array, part[(-1,) * array.ndim])
+    filled[tuple(inside)] = part
+    return filled
+
+
+def check_finite(array: Any) -> None:
+    """Raise InvalidArgument for NaN or infinity, with what helps where it is a fill value."""
+    try:
+        finite_samples(array, None)
+    except InvalidArgument as error:
+        found = str(error).partition(": pass nan=")[0]
+        raise InvalidArgument(
+            f"mmip: {found}: replace it before writing; where it fills up chunks (of shards, or in Zarr v2), "
+            "make the array with a finite fill_value (xarray: encoding={'NAME': {'_FillValue': 0}})"
+        ) from None
 
 
 def check_header(header: Header[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -84,6 +136,7 @@ def _inside_samples(array: Any) -> int:
 
 def encode_host(options: Options, array: NDArray[Any], axes: str | None = None) -> bytes:
     """Container of a chunk, made by one thread; `axes` instead of those of the options."""
+    check_finite(array)
     settings = chunk_settings(options, array)
     if axes is not None:
         settings = replace(settings, axes=axes)

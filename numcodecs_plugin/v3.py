@@ -7,6 +7,7 @@ a chunk is read by byte ranges (stage_arrays/zarr_base.py).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,7 +21,15 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.stage_arrays.zarr_base import ChunkSelection, ZarrCodec
 from mmip_gpu.stage_arrays.zarr_buffers import array_of
-from numcodecs_plugin.chunks import check_chunk, check_header, chunk_settings, coded_shape, decode_host, encode_host
+from numcodecs_plugin.chunks import (
+    check_chunk,
+    check_header,
+    chunk_settings,
+    coded_shape,
+    decode_host,
+    encode_host,
+    without_outside,
+)
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
 from numcodecs_plugin.partial_read import read_part
 
@@ -71,9 +80,14 @@ class Mmip(Options, ZarrCodec):
         return {"name": self.name, "configuration": self.to_json()}
 
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
-        """Check rank and dtype, where Zarr does not call `validate`: inside of shards before zarr 3.4."""
+        """Check rank and dtype, where Zarr does not call `validate` (in shards before 3.4), and take the array's shape.
+
+        Zarr gives the shape of the array here, or of what a shard takes for one.
+        """
         self.check(array_spec.shape, _dtype(array_spec), is_chunk=False)
-        return self
+        evolved = copy.copy(self)
+        vars(evolved)["_whole"] = array_spec.shape
+        return evolved
 
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
         """Raise InvalidArgument for a dtype, rank or chunk that this codec does not code."""
@@ -81,7 +95,10 @@ class Mmip(Options, ZarrCodec):
 
     def _encode_host(self, array: NDArray[Any], spec: ArraySpec) -> bytes:
         check_chunk(array, spec.shape, _dtype(spec))
-        return encode_host(self, array)
+        return encode_host(self, self._without_outside(array, spec))
+
+    def _without_outside(self, array: Any, spec: ArraySpec) -> Any:
+        return without_outside(array, vars(self).get("_whole"), spec.fill_value)
 
     def _decode_host(self, data: Any, selected: Selected, spec: ArraySpec) -> NDArray[Any]:
         region = None if selected.is_all(spec.shape) else selected.region
@@ -95,6 +112,7 @@ class Mmip(Options, ZarrCodec):
         """Containers of arrays: those that are coded alike together."""
         for array, spec in zip(arrays_dev, specs, strict=True):
             check_chunk(array, spec.shape, _dtype(spec))
+        arrays_dev = [self._without_outside(array, spec) for array, spec in zip(arrays_dev, specs, strict=True)]
         results: dict[int, Any] = {}
         every = [chunk_settings(self, array) for array in arrays_dev]
         for config in dict.fromkeys(settings.config for settings in every):

@@ -13,7 +13,7 @@ from mmip_gpu.cli.evaluation import evaluate_and_print
 from mmip_gpu.cli.figures import draw
 from mmip_gpu.cli.files import write_json
 from mmip_gpu.cli.stores import write_store
-from mmip_gpu.cli.values import coding_options, load_roi
+from mmip_gpu.cli.values import coding_options, load_roi, stated_options
 from mmip_gpu.config import MODES
 from mmip_gpu.sources import open_source
 
@@ -25,7 +25,7 @@ _PHANTOM_ROI = "threshold:9000"
 
 def demo(args: Namespace) -> None:
     """Show all that the codec does on one volume."""
-    source = open_source(args.input or _PHANTOM)
+    source = open_source(args.input or _PHANTOM, **stated_options(args))
     is_phantom = source.metadata["kind"].startswith("phantom")
     roi = load_roi(args.roi or (_PHANTOM_ROI if is_phantom and not args.no_roi else None))
     options = coding_options(args)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_serve, add_upgrade
-from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
+from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape, voxel_size
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks import SUPPORTED_SINKS
 from mmip_gpu.version import __version__
@@ -110,6 +110,8 @@ def _add_compress(commands: Any) -> None:
     parser.add_argument("store", metavar="STORE.zarr")
     _add_coding(parser, is_required=True)
     parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
+    parser.add_argument("--voxel-size", type=voxel_size, metavar="2,0.5,0.5", help="size on z, y, x, or one for all")
+    parser.add_argument("--units", metavar="UNIT", help="of --voxel-size: mm (default), um, nm, ..")
     parser.add_argument("--overwrite", action="store_true", help="replace a store that is there")
     parser.add_argument("--json", metavar="REPORT.json", help="write the report")
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
@@ -199,6 +201,8 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc, tczyx (default: its own)")
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
     group.add_argument("--step", type=float, metavar="S", help="float32 samples are rounded to multiples of S")
+    group.add_argument("--dtype", metavar="TYPE", help="samples are coded as uint8, int8, uint16, int16 or float32")
+    group.add_argument("--nan", type=float, metavar="VALUE", help="float32: what to put in place of NaN and infinity")
     group.add_argument("--effort", type=int, choices=(1, 2, 3), help="1 fastest, 3 smallest (default 2)")
     group.add_argument("--padding", type=padding, metavar="auto|none|VALUE", help="value of samples without image")
     group.add_argument("--no-verify", action="store_true", help="record an estimate instead of the true error")

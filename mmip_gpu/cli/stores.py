@@ -14,7 +14,7 @@ import mmip_gpu
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.files import summary, write_json
 from mmip_gpu.cli.outputs import Decoding, write_decoded
-from mmip_gpu.cli.values import coding_options, load_roi
+from mmip_gpu.cli.values import coding_options, load_roi, stated_options
 from mmip_gpu.errors import StoreError
 from mmip_gpu.options import StoreOptions
 from mmip_gpu.quality.decoded import Decoded
@@ -33,7 +33,7 @@ def compress(args: Namespace) -> None:
     from mmip_gpu.store.write.store_source import any_source
 
     roi, path = load_roi(args.roi), args.store
-    source = any_source(args.input)
+    source = any_source(args.input, **stated_options(args), voxel_size=args.voxel_size, units=args.units)
     report = write_store(
         source,
         path,

@@ -28,7 +28,9 @@ __all__ = [
     "padding",
     "region",
     "roi_quality",
+    "stated_options",
     "volume_shape",
+    "voxel_size",
 ]
 
 _CODING_NAMES = CodingOptions.__optional_keys__
@@ -71,6 +73,26 @@ def chunk_shape(text: str) -> tuple[int, ...]:
     (64, 256, 256)
     """
     return _sizes(text, ",", None, "one size per axis, such as 64,256,256")
+
+
+def voxel_size(text: str) -> tuple[float, ...] | float:
+    """Return the numbers of "2,0.5,0.5", or the one of "0.5".
+
+    Examples
+    --------
+    >>> voxel_size("2,0.5,0.5"), voxel_size("0.5")
+    ((2.0, 0.5, 0.5), 0.5)
+    """
+    try:
+        sizes = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"expected lengths such as 2,0.5,0.5 or 0.5; found {text!r}") from None
+    return sizes[0] if len(sizes) == 1 else sizes
+
+
+def stated_options(args: Namespace) -> dict[str, Any]:
+    """Return what the command line says of the samples of a source."""
+    return {"dtype": args.dtype, "nan": args.nan}
 
 
 def byte_count(text: str) -> int:

@@ -8,7 +8,7 @@ per kind: ``arrays`` (NumPy, .npy, Zarr, phantoms), ``nifti``, ``dicom``, ``tiff
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mmip_gpu.sources.images import IMAGE_SUFFIXES, open_image
 from mmip_gpu.sources.lost import LOST, warn_lost
 from mmip_gpu.sources.nifti import open_nifti
 from mmip_gpu.sources.source import Source, default_axes, read_errors
+from mmip_gpu.sources.stated import stated_samples, stated_sizes
 from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_series
 from mmip_gpu.sources.zarr_arrays import is_zarr_node, open_zarr_path
 
@@ -34,7 +35,15 @@ _SUPPORTED = (
 )
 
 
-def open_source(source: Any, *, storage_options: Mapping[str, Any] | None = None) -> Source:
+def open_source(
+    source: Any,
+    *,
+    dtype: Any = None,
+    nan: float | None = None,
+    voxel_size: Sequence[float] | float | None = None,
+    units: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Source:
     """Open anything that holds a volume, without reading its samples.
 
     Parameters
@@ -46,6 +55,15 @@ def open_source(source: Any, *, storage_options: Mapping[str, Any] | None = None
         or ``"phantom"``, ``"phantom2d"``, ``"phantom3d"``, ``"phantom3d:ZxYxX"``. Of a TIFF file with several
         images or a pyramid, ``"FILE.tif:series=1,level=2"`` is another than the first at full size. Of a group that
         is an OME-Zarr image the full level is opened. A Source is returned as it is.
+    dtype : dtype, optional
+        Type of the samples: uint8, int8, uint16, int16 or float32. By default samples of other types are looked through
+        and become the smallest of these that holds all. float64 becomes float32 with rounding only where this says so.
+    nan : float, optional
+        Stands for samples that are NaN or infinite, which are refused otherwise.
+    voxel_size : float or sequence of float, optional
+        On z, y, x, in place of what the source says.
+    units : str, optional
+        Unit of `voxel_size`, by default mm; alone, that of sizes for which the source has none.
     storage_options : mapping, optional
         What fsspec needs to open a URL, such as keys.
 
@@ -79,7 +97,9 @@ def open_source(source: Any, *, storage_options: Mapping[str, Any] | None = None
     ((16, 64, 64), 'uint16', 'zyx')
     """
     opened = reopen_source(source, storage_options=storage_options)
-    if opened is not source:
+    opened = stated_sizes(opened, voxel_size, units)
+    if opened is not source or dtype is not None or nan is not None:
+        opened = stated_samples(opened, dtype, nan)
         warn_lost(opened.name, opened.metadata.get(LOST) or ())
     return opened
 

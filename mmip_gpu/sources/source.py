@@ -23,6 +23,7 @@ import numpy.typing as npt
 from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
 from mmip_gpu.volume.axes import DEFAULT_AXES
+from mmip_gpu.volume.samples import WIDE_DTYPES
 
 Region = tuple[slice, ...]
 Array = npt.NDArray[Any]
@@ -147,15 +148,12 @@ def default_axes(ndim: int) -> str:
 
 
 def supported_dtype(dtype: npt.DTypeLike, name: str) -> np.dtype[Any]:
-    """Return `dtype` in native byte order, or say why its samples cannot be coded."""
+    """Return `dtype` in native byte order, or say why its samples cannot be coded, as they are or in another type."""
     native = np.dtype(dtype).newbyteorder("=")
-    if native.name in DTYPES:
+    if native.name in (*DTYPES, *WIDE_DTYPES):
         return native
     advice = {
         "f": "convert to float32, or to int16 or uint16 with a stated scaling; decide first what NaN becomes",
-        "b": "a mask of bool is array.astype(np.uint8)",
-        "i": "if the values fit, array.astype(np.int16) or np.uint16 keeps them all",
-        "u": "if the values fit, array.astype(np.uint16) keeps them all",
         "O": "an object array holds no samples; np.stack items of equal shape",
     }.get(native.kind, "convert to one of these first")
     raise InvalidArgument(f"{name}: found samples of type {native}, expected {', '.join(DTYPES)}: {advice}")

@@ -43,11 +43,11 @@ def open_zarr_path(where: Any, storage_options: Mapping[str, Any] | None = None)
     )
     node: Any = where if isinstance(where, zarr.Group) else zarr.open(place, mode="r", **options)
     name = os.fspath(where) if isinstance(where, str | os.PathLike) else str(node.store_path)
-    path = Path(name.rstrip("/"))
+    path = Path(name.rstrip("/")) if isinstance(where, str | os.PathLike) else None
     if isinstance(node, zarr.Group):
         return _open_group(node, path)
     opened = open_array(node, "zarr", path)
-    if isinstance(where, str | os.PathLike) and path.suffix != ".zip":
+    if path is not None and path.suffix != ".zip":
         with suppress(Exception):  # an image above is a help: an array needs none
             above = zarr.open_group(name.rstrip("/").rpartition("/")[0], mode="r", **options)
             image = _image(above.attrs)
@@ -56,10 +56,11 @@ def open_zarr_path(where: Any, storage_options: Mapping[str, Any] | None = None)
     return opened
 
 
-def _open_group(group: Any, path: Path) -> Source:
+def _open_group(group: Any, path: Path | None) -> Source:
+    name = path.name if path else str(group.store_path)
     if _OWN in group.attrs:
         raise InvalidArgument(
-            f"{path.name} is a store of write_zarr: open it with open_zarr (write_zarr takes it as a source), "
+            f"{name} is a store of write_zarr: open it with open_zarr (write_zarr takes it as a source), "
             "or write it to a file with mmip extract"
         )
     try:
@@ -69,7 +70,7 @@ def _open_group(group: Any, path: Path) -> Source:
     except (KeyError, TypeError, IndexError):
         inside = ", ".join(sorted([*group.array_keys(), *group.group_keys()])) or "none"
         raise InvalidArgument(
-            f"{path.name} is a Zarr group and no image: give the path of one of its members ({inside})"
+            f"{name} is a Zarr group and no image: give the path of one of its members ({inside})"
         ) from None
     return _placed(open_array(array, "zarr", path), image, level, group.attrs)
 
@@ -92,7 +93,7 @@ def _axes(image: Any, count: int) -> str | None:
     names = [axis["name"] if isinstance(axis, Mapping) else axis for axis in image.get("axes") or default_axes(5)]
     axes = "".join(_LETTERS.get(name := str(text).lower(), name) for text in names)
     is_ours = len(axes) == count == len(set(axes)) and set(axes) <= set("tnczyx")
-    return axes if is_ours and "".join(a for a in axes if a in "zyx") in ("x", "yx", "zyx") else None
+    return axes if is_ours and "".join(a for a in axes if a in "zyx") in ("yx", "zyx") else None
 
 
 def _sizes(image: Any, level: Any, axes: str) -> dict[str, Any]:
@@ -135,5 +136,8 @@ def _channels(omero: Any, axes: str, opened: Source) -> dict[str, Any]:
     count = opened.shape[axes.index("c")] if "c" in axes else 1
     if not isinstance(listed, list) or len(listed) != count or not all(isinstance(c, Mapping) for c in listed):
         return {}
-    keys = (("name", "label"), ("colour", "color"))
-    return {"channels": [{ours: str(c[key]) for ours, key in keys if c.get(key)} for c in listed]}
+    named = [{"name": str(c["label"])} if c.get("label") not in (None, str(i)) else {} for i, c in enumerate(listed)]
+    if count == 1 and not named[0]:
+        return {}
+    colours = [{"colour": str(c["color"])} if c.get("color") else {} for c in listed]
+    return {"channels": [name | colour for name, colour in zip(named, colours, strict=True)]}

@@ -116,13 +116,6 @@ def test_bad_arguments_of_encode(name: str) -> None:
 @pytest.mark.parametrize(
     "dtype",
     [
-        "bool",
-        "int32",
-        "uint32",
-        "int64",
-        "uint64",
-        "float16",
-        "float64",
         "complex64",
         "object",
         "datetime64[s]",

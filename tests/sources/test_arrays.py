@@ -58,10 +58,10 @@ def test_regions_that_are_not_one_slice_per_axis_are_refused(region: Any) -> Non
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.full((4, 4), np.nan), "float64.*int16.*NaN"),
-        (np.zeros((4, 4), bool), "bool.*uint8"),
-        (np.zeros((4, 4), np.int32), "int32.*int16"),
-        (np.zeros((4, 4), np.uint32), "uint32.*uint16"),
+        (np.full((4, 4), 0.1), "float64.*dtype='float32'"),
+        (np.full((4, 4), 70000, np.int32), "int32 samples of 0 to 70000.*int16"),
+        (np.array([[-1, 40000]], np.int64), "int64 samples of -1 to 40000.*int16"),
+        (np.full((4, 4), 2**63, np.uint64), "uint64.*uint16"),
         (np.array([[1, None]], object), "object"),
         (np.zeros(4, np.complex64), "complex64"),
         (np.uint8(3), "1 to 5 axes"),

@@ -16,10 +16,13 @@ from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreEr
 from mmip_gpu.sources import open_source
 
 
-@pytest.mark.parametrize("dtype", ["float64", "uint32", "complex64"])
-def test_other_types_are_refused(dtype: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match=dtype):
-        write(tmp_path / "a.tif", ramp(8, 9, dtype=dtype))
+def test_other_types_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="complex64"):
+        write(tmp_path / "a.tif", ramp(8, 9, dtype="complex64"))
+    with pytest.raises(InvalidArgument, match="float64"):
+        write(tmp_path / "a.tif", ramp(8, 9, dtype="float64") / 3)
+    with pytest.raises(InvalidArgument, match="uint32"):
+        write(tmp_path / "a.tif", ramp(8, 9, dtype="uint32") * 1000)
 
 
 def test_axes_that_have_no_place(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "lost": _all(_is_text),
     "length_unit": lambda value: value in MM,
     "time_step": is_number,
+    "nan": is_number,
     "time_unit": _is_text,
     "origin": _all(is_number),
     "forms": lambda value: isinstance(value, Mapping) and all(map(_is_form, value.items())),

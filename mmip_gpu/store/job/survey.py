@@ -19,6 +19,7 @@ from mmip_gpu.sources import Source
 from mmip_gpu.store.group.grid import block_lengths, boxes
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import CLASS_MAX, RoiRule
+from mmip_gpu.volume.samples import finite_limits
 
 __all__ = ["Block", "Summary", "Survey", "mask_survey", "otsu_rule", "surveyed_here", "value_limits"]
 
@@ -41,7 +42,7 @@ def surveyed_here(summarize: Summary, source: Source) -> Iterator[Any]:
 
 def value_limits(source: Source, survey: Survey = surveyed_here) -> tuple[float, float]:
     """(minimum, maximum) of all samples; zeros without any."""
-    found = [limits for limits in survey(_limits, source) if limits is not None]
+    found = [finite_limits(*limits) for limits in survey(_limits, source) if limits is not None]
     return (min(low for low, _ in found), max(high for _, high in found)) if found else (0, 0)
 
 

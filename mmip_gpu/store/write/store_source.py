@@ -29,8 +29,10 @@ from mmip_gpu.volume.axes import PlaneLayout, shrinking_axes
 __all__ = ["any_source"]
 
 
-def any_source(source: Any, storage_options: Mapping[str, Any] | None = None) -> Source:
+def any_source(source: Any, storage_options: Mapping[str, Any] | None = None, **stated: Any) -> Source:
     """Open a lazy array, a store by any name that opens it for reading, or what `open_source` opens.
+
+    `stated` are options of `open_source`.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def any_source(source: Any, storage_options: Mapping[str, Any] | None = None) ->
     """
     if not isinstance(source, ProgressiveArray):
         if not _is_store(source, storage_options):
-            return open_source(source, storage_options=storage_options)
+            return open_source(source, storage_options=storage_options, **stated)
         where = source.store_path if isinstance(source, zarr.Group) else source
         source = open_zarr(where, storage_options=storage_options)
     report, metadata = source.report, source.metadata
@@ -57,7 +59,7 @@ def any_source(source: Any, storage_options: Mapping[str, Any] | None = None) ->
     told = json.dumps([report, source.stages, source.scale], sort_keys=True)
     mark = f"mmip:{zlib.crc32(told.encode()):08x}"
     colour = bool(report["colour"]) if "c" in axes else None
-    return Source(
+    opened = Source(
         layout.shape,
         source.dtype,
         axes,
@@ -67,6 +69,7 @@ def any_source(source: Any, storage_options: Mapping[str, Any] | None = None) ->
         source.__getitem__,
         colour,
     )
+    return open_source(opened, **stated)
 
 
 def _is_store(source: Any, storage_options: Mapping[str, Any] | None) -> bool:

@@ -53,6 +53,8 @@ def write_zarr(
     device: Device = None,
     progress: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    voxel_size: Sequence[float] | float | None = None,
+    units: str | None = None,
     **options: Unpack[EncodeOptions],
 ) -> dict[str, Any]:
     """Compress a volume of any size into a Zarr group that `open_zarr` reads stage by stage.
@@ -63,9 +65,10 @@ def write_zarr(
     Parameters
     ----------
     source : array_like, path or str
-        What `mmip_gpu.sources.open_source` opens: an array of uint8, int8, uint16, int16 or float32, .npy, NIfTI,
-        DICOM, TIFF, PNG, JPEG, a Zarr array, or the name of a phantom. A store of this function is a source too; its
-        voxel size and its history of loss go along.
+        What `mmip_gpu.sources.open_source` opens: an array of uint8, int8, uint16, int16 or float32 (or of another
+        dtype if one of these holds its samples), .npy, NIfTI, DICOM, TIFF, PNG, JPEG, a Zarr array or OME-Zarr image,
+        or the name of a phantom. A store of this function is a source too, by any name that opens it. Its voxel size
+        and its history of loss go along.
     path : path or zarr StoreLike
         A folder, a .zip, a URL that fsspec opens, or a store. A folder is made if there is none. A .zip is made of the
         folder FILE.zip.partial beside it when that is complete.
@@ -96,7 +99,11 @@ def write_zarr(
         A bar is shown, and where the dashboard of the cluster is; by default where stderr is a terminal.
     storage_options : mapping, optional
         What fsspec needs to open a URL, such as keys: of `path`, and of `source` where that is a URL.
-    axes, colour, data_range
+    voxel_size : float or sequence of float, optional
+        On z, y, x, in place of what the source says.
+    units : str, optional
+        Unit of `voxel_size` such as ``"um"``, by default mm; alone, that of sizes for which the source has none.
+    axes, colour, data_range, dtype, nan
         As in `mmip_gpu.encode`.
     **options
         ``quality psnr max_error ratio lossless qstep stages cuts roi_quality cell_depth padding verify effort step`` as
@@ -136,10 +143,12 @@ def write_zarr(
     zipped = zip_target(path, overwrite)
     group = StoreGroup(path if zipped is None else zipped.folder, read_only=False, storage_options=storage_options)
     group.attributes()  # before all else, since it refuses what is not ours
-    source = any_source(source, storage_options)
+    settings = EncodeSettings.of(**options)
+    stated = {"dtype": settings.dtype, "nan": settings.nan, "voxel_size": voxel_size, "units": units}
+    source = any_source(source, storage_options, **stated)
     if getattr(source, "name", None) == str(group):
         raise InvalidArgument(f"{group}: a store cannot be written from itself")
-    job = Job.of(source, EncodeSettings.of(**options), chunks)
+    job = Job.of(source, settings, chunks)
     with running(client if group.can_claim else None, threads, device) as run:  # what is in a zip already stays here
         if isinstance(run, ClusterRunner):
             pickled((group, job))  # before anything is written, since it refuses what workers cannot reach

@@ -20,6 +20,7 @@ from mmip_gpu.transform.planning.match_size import search_ratio, unreachable_rat
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
+from mmip_gpu.volume.samples import finite_limits
 
 __all__ = ["ArrayReader"]
 
@@ -60,7 +61,7 @@ class ArrayReader:
     def limits(self) -> tuple[float, float]:
         """(minimum, maximum) of all samples; zeros without any."""
         array = self.whole.array
-        return (array.min().item(), array.max().item()) if array.size else (0, 0)
+        return finite_limits(array.min().item(), array.max().item()) if array.size else (0, 0)
 
     def may_hold(self, value: int) -> bool:
         """Whether a sample has this value."""

@@ -1,0 +1,144 @@
+"""What a caller states of a source: another type of samples, a value for NaN, voxel size and unit.
+
+Values in: a Source and the options of `open_source`. Values out: a Source whose samples can be coded. Implements no
+section of FORMAT.md. Guarantees memory for a block where samples have to be looked through to find a type.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.sources.lost import with_lost
+from mmip_gpu.sources.source import Array, Region, Source, finite
+from mmip_gpu.sources.units import MM, UNKNOWN, length_unit
+from mmip_gpu.volume.samples import WIDE_DTYPES, SampleScan, finite_samples, narrowed, target_dtype
+
+__all__ = ["stated_samples", "stated_sizes"]
+
+_BLOCK_BYTES: Final = 1 << 26
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """Reads samples in another type, and without NaN."""
+
+    source: Source
+    dtype: np.dtype[Any]
+    nan: float | None
+
+    def __call__(self, region: Region) -> Array:
+        start = [part.start for part in region]
+        samples = finite_samples(self.source.read(region), self.nan, start)
+        return samples if samples.dtype == self.dtype else narrowed(samples, self.dtype, start)
+
+
+def stated_samples(source: Source, dtype: Any = None, nan: float | None = None) -> Source:
+    """Give the source with samples that can be coded.
+
+    Parameters
+    ----------
+    dtype : dtype, optional
+        Type of the samples. By default others than uint8, int8, uint16, int16 and float32 are looked through, and
+        become the smallest of uint8, uint16, int16 and float32 that holds all of them.
+    nan : float, optional
+        Stands for samples that are NaN or infinite, which are refused otherwise.
+
+    Examples
+    --------
+    >>> from mmip_gpu.sources import open_source
+    >>> open_source(np.array([[0, 300]], np.int64)).dtype
+    dtype('uint16')
+    """
+    if nan is not None and finite(nan) is None:
+        raise InvalidArgument(f"nan={nan!r}: expected a finite number")
+    if dtype is not None:
+        target = target_dtype(dtype)
+    elif source.dtype.name in WIDE_DTYPES:
+        target = _scanned(source)
+    else:
+        target = source.dtype
+    if target == source.dtype and (target.kind != "f" or hasattr(source.origin, "__dask_graph__")):
+        return source
+    metadata = dict(source.metadata) | ({"nan": float(nan)} if nan is not None and source.dtype.kind == "f" else {})
+    if source.dtype == np.float64 and target == np.float32 and dtype is not None:
+        metadata = with_lost(metadata, "digits of float64 beyond float32")
+    marks = "" if target == source.dtype and nan is None else f":{target}:{nan}"
+    return replace(
+        source,
+        dtype=target,
+        metadata=metadata,
+        fingerprint=source.fingerprint + marks,
+        reader=_Converted(source, target, nan),
+        origin=_lazy(source.origin, target),
+    )
+
+
+def _lazy(origin: Any, dtype: np.dtype[Any]) -> Any:
+    """Give a Dask array that workers compute, in the type that all its samples were found to fit."""
+    return origin.astype(dtype) if hasattr(origin, "__dask_graph__") else None
+
+
+def _scanned(source: Source) -> np.dtype[Any]:
+    scan = SampleScan(source.dtype)
+    if source.dtype.name not in ("bool", "float16"):
+        for region in _blocks(source):
+            scan.add(source.read(region))
+    elif source.dtype.kind == "b":
+        scan.high = 1
+    return scan.target(source.name)
+
+
+def _blocks(source: Source) -> Iterator[Region]:
+    """Cut a source along its first axis."""
+    rest = math.prod(source.shape[1:]) * source.dtype.itemsize
+    step = max(1, _BLOCK_BYTES // max(rest, 1))
+    for start in range(0, source.shape[0], step):
+        yield (slice(start, start + step), *(slice(0, size) for size in source.shape[1:]))
+
+
+def stated_sizes(source: Source, voxel_size: Sequence[float] | float | None, units: str | None) -> Source:
+    """Give the source with a voxel size that the caller knows, which takes the place of what the file says.
+
+    Parameters
+    ----------
+    voxel_size : float or sequence of float, optional
+        On z, y, x, as far as there are such axes; one number for all of them.
+    units : str, optional
+        Unit of `voxel_size`, by default mm; alone, the unit of sizes that the source states without one.
+
+    Examples
+    --------
+    >>> from mmip_gpu.sources import open_source
+    >>> source = open_source(np.zeros((4, 5, 6), np.uint8), voxel_size=(2, 0.5, 0.5), units="µm")
+    >>> source.metadata["spacing"], source.metadata["length_unit"]
+    ([0.002, 0.0005, 0.0005], 'micrometer')
+    """
+    if voxel_size is None and units is None:
+        return source
+    unit = "millimeter" if units is None else length_unit(units)
+    if unit is None:
+        raise InvalidArgument(f"units={units!r}: expected a unit of length such as mm, um, nm or m")
+    count = sum(letter in "zyx" for letter in source.axes)
+    metadata = dict(source.metadata)
+    if voxel_size is None:
+        sizes = metadata.get("spacing")
+        if sizes is None or metadata.get("length_unit") != UNKNOWN:
+            raise InvalidArgument(f"units={units!r}: {source.name} has no sizes without a unit: pass voxel_size= too")
+        origin = {"origin": [place * MM[unit] for place in metadata["origin"]]} if "origin" in metadata else {}
+        spacing = [None if size is None else size * MM[unit] for size in sizes]
+        return replace(source, metadata=metadata | origin | {"spacing": spacing, "length_unit": unit})
+    sizes = [voxel_size] * count if isinstance(voxel_size, int | float) else list(voxel_size)
+    numbers = [finite(size) for size in sizes]
+    if len(numbers) != count or not all(number is not None and number > 0 for number in numbers):
+        raise InvalidArgument(f"voxel_size={voxel_size!r}: expected {count} lengths above 0, those of {source.axes}")
+    gone = [key for key in ("affine", "space", "forms", "origin") if metadata.pop(key, None)]
+    metadata["nifti"] = {key: value for key, value in (metadata.get("nifti") or {}).items() if key != "xyzt_units"}
+    spacing = [float(size) * MM[unit] for size in sizes]
+    known = metadata | {"spacing": spacing, "length_unit": unit}
+    return replace(source, metadata=with_lost(known, *(["affine, since voxel_size= is another"] if gone else [])))
