@@ -2,7 +2,8 @@
 
 Values in: a Source, or anything that `open_source` opens. Values out: a file or a DICOM folder.
 Implements no section of FORMAT.md. The writers are one file per kind: ``arrays`` (.npy), ``nifti``, ``tiff``,
-``dicom``. Guarantees memory for a block of the volume, and that what appears under the name is whole.
+``raw_files`` (.nrrd, .mha), ``dicom``. Guarantees memory for a block of the volume, and that what appears under the
+name is whole.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from mmip_gpu.sinks.arrays import write_npy
 from mmip_gpu.sinks.dicom import write_dicom
 from mmip_gpu.sinks.geometry import region_metadata
 from mmip_gpu.sinks.nifti import write_nifti
+from mmip_gpu.sinks.raw_files import write_meta, write_nrrd
 from mmip_gpu.sinks.sink import Output, Region, replacing
 from mmip_gpu.sinks.tiff import write_tiff
 from mmip_gpu.sources import Source, open_source, reopen_source
 
 __all__ = ["SUPPORTED_SINKS", "region_metadata", "replacing", "sink_of", "write_image"]
 
-SUPPORTED_SINKS = ".npy, .nii, .nii.gz, .tif, .tiff, .ome.tif, .dcm, or a name without a suffix for a DICOM folder"
+SUPPORTED_SINKS = (
+    ".npy, .nii, .nii.gz, .nrrd, .mha, .tif, .tiff, .ome.tif, .dcm, or a name without a suffix for a DICOM folder"
+)
 
 _TAKEN_OVER = (
     "spacing", "length_unit", "time_step", "time_unit", "slope", "intercept", "modality", "padding_value",
@@ -51,6 +55,10 @@ def sink_of(path: str | os.PathLike[str]) -> Callable[..., None]:
         return write_npy
     if name.endswith((".nii", ".nii.gz")):
         return write_nifti
+    if name.endswith(".nrrd"):
+        return write_nrrd
+    if name.endswith(".mha"):
+        return write_meta
     if name.endswith((".tif", ".tiff")):
         return write_tiff
     if name.endswith(".dcm") or not Path(name).suffix:
@@ -74,7 +82,8 @@ def write_image(
     source : Source or what `mmip_gpu.sources.open_source` opens
         Its metadata give voxel size, affine, rescaling and history of the new file.
     path : str or path
-        .npy, .nii, .nii.gz, .tif, .tiff, .ome.tif, .dcm; a name without a suffix is a folder of .dcm files.
+        .npy, .nii, .nii.gz, .nrrd, .mha, .tif, .tiff, .ome.tif, .dcm; a name without a suffix is a folder of .dcm
+        files.
     template : str or path, optional
         The original, from which the new file takes what the source does not say: the voxel size and the affine;
         for NIfTI from NIfTI the header; for DICOM from DICOM patient, study and all other attributes.

@@ -110,6 +110,8 @@ def _place(header: Any, source: Source, axes: int) -> None:
     for name, put in (("qform", header.set_qform), ("sform", header.set_sform)):
         form = forms.get(name)
         put(*((np.diag([1 / mm] * 3 + [1]) @ form["affine"], form["space"]) if form else (None, 0)))
+    here = [size for letter, size in zip(source.axes, source.shape, strict=True) if letter in "zyx"]
+    is_whole = (metadata.get("grid") or {}).get("shape", here) == here
     for name, value in (metadata.get("nifti") or {}).items():
-        if name in (NIFTI_UNITS, *NIFTI_FIELDS) and not ("grid" in metadata and name.startswith("slice_")):
+        if name in (NIFTI_UNITS, *NIFTI_FIELDS) and (is_whole or not name.startswith("slice_")):
             header[name] = value

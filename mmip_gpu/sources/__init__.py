@@ -2,7 +2,8 @@
 
 Values in: an array, an array-like, a path or the name of a phantom. Values out: a Source.
 Implements no section of FORMAT.md. Chooses the reader by what the path is and holds; the readers are one file
-per kind: ``arrays`` (NumPy, .npy, Zarr, phantoms), ``nifti``, ``dicom``, ``tiff``, ``images`` (PNG, JPEG).
+per kind: ``arrays`` (NumPy, .npy, phantoms), ``zarr_arrays``, ``nifti``, ``dicom``, ``tiff`` and ``tiff_folder``,
+``raw_files`` (NRRD, MetaImage), ``images`` (PNG, JPEG).
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ from mmip_gpu.sources.arrays import dask_array, is_phantom_name, open_array, ope
 from mmip_gpu.sources.dicom import has_dicom_mark, open_dicom
 from mmip_gpu.sources.images import IMAGE_SUFFIXES, open_image
 from mmip_gpu.sources.lost import LOST, warn_lost
-from mmip_gpu.sources.nifti import open_nifti
+from mmip_gpu.sources.nifti import NIFTI_SUFFIXES, open_nifti
+from mmip_gpu.sources.raw_files import META_SUFFIXES, NRRD_SUFFIXES, open_meta, open_nrrd
 from mmip_gpu.sources.source import Source, default_axes, read_errors
 from mmip_gpu.sources.stated import stated_samples, stated_sizes
 from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_series
+from mmip_gpu.sources.tiff_folder import holds_tiff, open_tiff_folder
 from mmip_gpu.sources.zarr_arrays import is_zarr_node, open_zarr_path
 
 __all__ = ["Source", "default_axes", "open_source", "reopen_source"]
 
 _SUPPORTED = (
-    ".npy, NIfTI (.nii, .nii.gz), DICOM (a file, or a folder with one series), TIFF (.tif, .tiff, .btf, "
-    "FILE.tif:series=1,level=2), PNG, JPEG, a Zarr array, "
+    ".npy, NIfTI (.nii, .nii.gz, .hdr), DICOM (a file, or a folder with one series), TIFF (.tif, .tiff, .btf, .svs, "
+    ".ndpi, .qptiff, .lsm, FILE.tif:series=1,level=2, or a folder of slices), .nrrd, .mha, PNG, JPEG, a Zarr array, "
     "or the names phantom, phantom2d, phantom3d, phantom3d:ZxYxX"
 )
 
@@ -50,7 +53,8 @@ def open_source(
     ----------
     source : array_like, str, os.PathLike or Source
         A NumPy array; anything with shape, dtype and slicing (Zarr array, Dask array, xarray, `Phantom3D`); the path
-        of a .npy, NIfTI, DICOM, TIFF, PNG or JPEG file, of a folder with one DICOM series, or of a Zarr array, also
+        of a .npy, NIfTI, Analyze, DICOM, TIFF, slide, NRRD, MetaImage, PNG or JPEG file, of a folder with one DICOM
+        series or with TIFF slices (in the order of the numbers in their names), or of a Zarr array, also
         as a .zip, a URL that fsspec opens, or a store or group of Zarr;
         or ``"phantom"``, ``"phantom2d"``, ``"phantom3d"``, ``"phantom3d:ZxYxX"``. Of a TIFF file with several
         images or a pyramid, ``"FILE.tif:series=1,level=2"`` is another than the first at full size. Of a group that
@@ -141,12 +145,16 @@ def _open_path(path: Path) -> Source:
     lower = path.name.lower()
     if path.is_dir():
         is_zarr = lower.endswith(".zarr") or any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
-        return open_zarr_path(path) if is_zarr else open_dicom(path)
+        return open_zarr_path(path) if is_zarr else open_tiff_folder(path) if holds_tiff(path) else open_dicom(path)
     if lower.endswith(".zip"):
         return open_zarr_path(path)
     if lower.endswith(".npy"):
         return open_npy(path)
-    if lower.endswith((".nii", ".nii.gz")):
+    if lower.endswith(NRRD_SUFFIXES):
+        return open_nrrd(path)
+    if lower.endswith(META_SUFFIXES):
+        return open_meta(path)
+    if lower.endswith(NIFTI_SUFFIXES):
         return open_nifti(path)
     if lower.endswith(TIFF_SUFFIXES):
         return open_tiff(path)

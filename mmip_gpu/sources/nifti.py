@@ -1,4 +1,4 @@
-"""Sources in NIfTI files (.nii, .nii.gz), read with nibabel.
+"""Sources in NIfTI (.nii, .nii.gz, and .hdr beside .img) and Analyze, read with nibabel.
 
 Values in: a path. Values out: a Source of the stored integers, axes transposed from the file's (x, y, z, t).
 Implements no section of FORMAT.md.
@@ -17,7 +17,7 @@ import numpy as np
 
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.lost import with_lost
-from mmip_gpu.sources.packed import check_length, read_packed
+from mmip_gpu.sources.packed import check_length, mapped, read_packed
 from mmip_gpu.sources.source import (
     Array,
     Region,
@@ -34,6 +34,7 @@ from mmip_gpu.sources.units import MM, SECONDS
 
 NIFTI_LENGTHS: Final = {"micron": "micrometer", "mm": "millimeter", "meter": "meter"}
 NIFTI_TIMES: Final = {"sec": "second", "msec": "millisecond", "usec": "microsecond"}
+NIFTI_SUFFIXES: Final = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
 NIFTI_UNITS: Final = "xyzt_units"
 NIFTI_FIELDS: Final = (  # that tell of the meaning of samples or the order of slices, and have no other key
     "intent_code", "intent_p1", "intent_p2", "intent_p3", "toffset", "cal_min", "cal_max",
@@ -42,7 +43,7 @@ NIFTI_FIELDS: Final = (  # that tell of the meaning of samples or the order of s
 
 
 def open_nifti(path: Path) -> Source:
-    """Open a NIfTI-1 or NIfTI-2 file with 1 to 4 axes of numbers, or RGB24."""
+    """Open a NIfTI-1, NIfTI-2 or Analyze file, or pair of files, with 1 to 4 axes of numbers, or RGB24."""
     nibabel = require("nibabel", f"reading the NIfTI file {path.name}")
     image = nibabel.load(path)
     header = image.header
@@ -72,8 +73,8 @@ def open_nifti(path: Path) -> Source:
         **_affine(header),
         nifti=_fields(header) or None,
     )
-    metadata = with_lost(metadata, *(["NIfTI extensions"] if header.extensions else []))
-    fingerprint = identify("nifti", shape, dtype, file_stamp([path]))
+    metadata = with_lost(metadata, *(["NIfTI extensions"] if getattr(header, "extensions", None) else []))
+    fingerprint = identify("nifti", shape, dtype, file_stamp(sorted({path, file})))
     return Source(shape, dtype, axes, metadata, path.name, fingerprint, read)
 
 
@@ -92,7 +93,7 @@ def _axes(stored_shape: tuple[int, ...], *, colour: bool, name: str) -> str:
 
 def _sizes(header: Any, axes: int) -> dict[str, Any]:
     """Read the voxel size, slowest axis first, and the time step; a file without a unit means mm by custom."""
-    length, time = header.get_xyzt_units()
+    length, time = header.get_xyzt_units() if NIFTI_UNITS in header else ("mm", "sec")
     unit = NIFTI_LENGTHS.get(length, "millimeter")
     sizes = [finite(zoom) for zoom in header.get_zooms()]
     found: dict[str, Any] = {
@@ -107,6 +108,8 @@ def _sizes(header: Any, axes: int) -> dict[str, Any]:
 
 def _fields(header: Any) -> dict[str, Any]:
     """Give the fields that have no other key, and the units where that of length is not known."""
+    if NIFTI_UNITS not in header:
+        return {}
     found = {name: header[name].item() for name in NIFTI_FIELDS if header[name]}
     length, _ = header.get_xyzt_units()
     return found if length in NIFTI_LENGTHS else found | {NIFTI_UNITS: header[NIFTI_UNITS].item()}
@@ -117,6 +120,8 @@ def _affine(header: Any) -> dict[str, Any]:
 
     A file has up to two, by qform and sform; both are kept, and the sform is taken as nibabel does.
     """
+    if "qform_code" not in header:  # Analyze, which does not say how the body lies
+        return {}
     scale = np.diag([*[MM[NIFTI_LENGTHS.get(header.get_xyzt_units()[0], "millimeter")]] * 3, 1.0])
     forms: dict[str, Any] = {}
     for name, affine in (("qform", header.get_qform(coded=True)), ("sform", header.get_sform(coded=True))):
@@ -130,6 +135,4 @@ def _affine(header: Any) -> dict[str, Any]:
 
 def _samples(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Map the file, or decode it when it is compressed."""
-    if path.suffix.lower() == ".gz":
-        return read_packed(path, offset, shape, dtype)
-    return np.memmap(path, dtype, "r", offset, shape) if math.prod(shape) else np.empty(shape, dtype)
+    return (read_packed if path.suffix.lower() == ".gz" else mapped)(path, offset, shape, dtype)

@@ -8,6 +8,8 @@ to its end, where its checksum is.
 from __future__ import annotations
 
 import gzip
+import math
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +22,29 @@ DEFLATE_LIMIT: Final = 1032  # no deflate stream grows more than this, so that a
 _PIECE_BYTES: Final = 1 << 24
 
 
-def check_length(path: Path, needed: int) -> None:
+def check_length(path: Path, needed: int, packing: str | None = None) -> None:
     """Refuse a file that cannot hold so many bytes, before memory is taken for them."""
     found = path.stat().st_size
-    limit = found * DEFLATE_LIMIT if path.suffix.lower() == ".gz" else found
+    limit = found * DEFLATE_LIMIT if packing or path.suffix.lower() == ".gz" else found
     if limit < needed:
         raise StoreError(f"{path.name} is truncated: expected {needed} bytes, found {found}; copy the file again")
+
+
+def mapped(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Map an array that lies in a file as it is."""
+    return np.memmap(path, dtype, "r", offset, shape) if math.prod(shape) else np.empty(shape, dtype)
+
+
+def read_zlib(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Read an array whose bytes, from `offset` of the file on, are a zlib or gzip stream with its checksum."""
+    needed = math.prod(shape) * dtype.itemsize
+    stream = zlib.decompressobj(wbits=47)  # either, by its first bytes
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = stream.decompress(file.read(), needed + 1)
+    if len(data) != needed or not stream.eof:
+        raise StoreError(f"{path.name} is truncated or damaged: expected {needed} bytes of samples, found {len(data)}")
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
 def read_packed(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

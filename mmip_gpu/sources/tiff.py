@@ -36,7 +36,7 @@ from mmip_gpu.sources.source import (
 from mmip_gpu.sources.tiff_description import description
 from mmip_gpu.sources.tiff_pages import open_pages
 
-TIFF_SUFFIXES: Final = (".tif", ".tiff", ".btf", ".tf8")
+TIFF_SUFFIXES: Final = (".tif", ".tiff", ".btf", ".tf8", ".svs", ".ndpi", ".qptiff", ".scn", ".bif", ".lsm", ".stk")
 
 _PART = re.compile(r"(?P<path>.+):(?P<options>(?:series|level)=\d{1,6}(?:,(?:series|level)=\d{1,6})?)")
 _COLOURS: Final = ("RGB", "YCBCR")

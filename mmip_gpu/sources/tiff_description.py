@@ -8,6 +8,7 @@ Guarantees that what is not stated in a unit of length stays unknown, and that t
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -80,11 +81,23 @@ def _from_tags(file: Any, number: int, page: Any) -> Metadata:
     if unit in _SCREENS and not named and any(_is_screen(page, unit, letter) for letter in "yx"):
         found = {}
     found["z"] = _scaled(described.get("spacing"), named)
+    found |= _from_microscope(file)
     found["length_unit"] = named or (unit if unit in ("millimeter", "micrometer") else None)
     if (step := finite(described.get("finterval"))) is not None and step > 0:
         unit = time_unit(described.get("tunit", "s")) or "second"
         found |= {"time_step": step * SECONDS[unit], "time_unit": unit}
     return found
+
+
+def _from_microscope(file: Any) -> Metadata:
+    """Read the voxel size (m) of an LSM file, or the pixel size (µm) of an Aperio slide."""
+    if file.is_lsm:
+        stated = file.lsm_metadata or {}
+        sizes = {letter: _scaled(stated.get(f"VoxelSize{letter.upper()}"), "meter") for letter in "zyx"}
+        return sizes | {"length_unit": "micrometer"} if any(sizes.values()) else {}
+    mpp = re.search(r"\|\s*MPP\s*=\s*([\d.]+)", file.pages[0].description) if file.is_svs else None
+    size = _scaled(mpp[1], "micrometer") if mpp else None
+    return {"y": size, "x": size, "length_unit": "micrometer"} if size else {}
 
 
 def _is_screen(page: Any, unit: str, letter: str) -> bool:

@@ -41,7 +41,8 @@ def open_zarr_path(where: Any, storage_options: Mapping[str, Any] | None = None)
     options: dict[str, Any] = (
         {"storage_options": dict(storage_options)} if storage_options and isinstance(where, str) else {}
     )
-    node: Any = where if isinstance(where, zarr.Group) else zarr.open(place, mode="r", **options)
+    mode: Any = "r" if getattr(place, "read_only", True) else "r+"  # a store that may be written to stays so
+    node: Any = where if isinstance(where, zarr.Group) else zarr.open(place, mode=mode, **options)
     name = os.fspath(where) if isinstance(where, str | os.PathLike) else str(node.store_path)
     path = Path(name.rstrip("/")) if isinstance(where, str | os.PathLike) else None
     if isinstance(node, zarr.Group):
