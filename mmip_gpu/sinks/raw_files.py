@@ -20,7 +20,6 @@ from mmip_gpu.sources.units import MM, UNKNOWN
 
 __all__ = ["write_meta", "write_nrrd"]
 
-_NRRD_TYPES: Final = {"i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "f4": "float"}
 _META_TYPES: Final = {"i1": "MET_CHAR", "u1": "MET_UCHAR", "i2": "MET_SHORT", "u2": "MET_USHORT", "f4": "MET_FLOAT"}
 _UNHELD: Final = ("photometric", "time_step", "channels", "origin", "coordinates")
 _LPS: Final = np.diag([-1.0, -1.0, 1.0])  # both files say left, posterior, superior
@@ -32,7 +31,7 @@ def write_nrrd(output: Output, path: Path, *, overwrite: bool) -> None:
     source, sizes = volume.source, volume.source.shape[::-1]
     spatial = [letter for letter in reversed(source.axes) if letter in "xyz"]
     kinds = [{"c": "vector", "t": "time"}.get(letter, "domain") for letter in reversed(source.axes)]
-    lines = ["NRRD0005", f"type: {_NRRD_TYPES[source.dtype.str[1:]]}", f"dimension: {len(sizes)}"]
+    lines = ["NRRD0005", f"type: {'float' if source.dtype.kind == 'f' else source.dtype.name}", f"dimension: {len(sizes)}"]
     if len(spatial) == 3 and source.metadata.get("affine"):
         columns, origin = _placed(source)
         lines += ["space: left-posterior-superior"]
