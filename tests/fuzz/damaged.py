@@ -20,7 +20,29 @@ from mmip_gpu.errors import MmipError
 SLOWEST = 20  # seconds of a round
 MOST_MEMORY = 4 << 30
 BYTES = (0, 1, 2, 7, 8, 15, 16, 31, 32, 63, 64, 127, 128, 254, 255)
-VALUES = (None, True, "", "x", -1, 0, 1, 2, 7, 255, 65536, 2**31, 2**63, 1e300, 0.5, [], {}, [0], ["../x"], "../../x", "é")
+VALUES = (
+    None,
+    True,
+    "",
+    "x",
+    -1,
+    0,
+    1,
+    2,
+    7,
+    255,
+    65536,
+    2**31,
+    2**63,
+    1e300,
+    0.5,
+    [],
+    {},
+    [0],
+    ["../x"],
+    "../../x",
+    "é",
+)
 
 
 def damaged(data: bytes, random: Random, most: int = 4) -> bytes:

@@ -26,10 +26,10 @@ TESTS = Path(__file__).parents[1]
 if __name__ == "__main__":
     sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-from fuzz.damaged import damaged, damaged_near  # noqa: E402
 from vectors import makers  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
+from fuzz.damaged import damaged_near  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
 from mmip_gpu.codecs import Limits, Wanted, codec_of  # noqa: E402
 from mmip_gpu.container.header import Header  # noqa: E402

@@ -25,7 +25,6 @@ if __name__ == "__main__":
     sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from fuzz.damaged import damaged, damaged_near, limit_memory, report, rounds  # noqa: E402
-
 from mmip_gpu.sources import open_source  # noqa: E402
 
 LARGEST = 300_000

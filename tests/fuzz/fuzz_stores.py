@@ -24,9 +24,8 @@ TESTS = Path(__file__).parents[1]
 if __name__ == "__main__":
     sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-from fuzz.damaged import damaged, damaged_json, limit_memory, report, rounds  # noqa: E402
-
 import mmip_gpu as mmip  # noqa: E402
+from fuzz.damaged import damaged, damaged_json, limit_memory, report, rounds  # noqa: E402
 from mmip_gpu.sources import open_source  # noqa: E402
 
 SHAPE = (12, 40, 48)
@@ -56,12 +55,14 @@ def templates(folder: Path) -> list[Path]:
 
 def damage(store: Path, random: Random) -> None:
     """One or two files of a store: other values or bytes, gone, grown, or a folder."""
+    changed: set[Path] = set()
     for _ in range(random.randint(1, 2)):
-        files = sorted(path for path in store.rglob("*") if path.is_file())
+        files = sorted(path for path in store.rglob("*") if path.is_file() and path not in changed)
         texts = [path for path in files if path.name in FILES_OF_JSON]
         path = random.choice(texts if random.random() < 0.6 else files)
+        changed.add(path)
         action = random.random()
-        if path.name in FILES_OF_JSON and action < 0.7:
+        if path in texts and action < 0.7:
             path.write_text(damaged_json(path.read_text(), random))
         elif action < 0.8:
             path.write_bytes(damaged(path.read_bytes(), random))
