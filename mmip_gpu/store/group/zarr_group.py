@@ -25,7 +25,7 @@ from mmip_gpu.errors import StoreError
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
-from mmip_gpu.store.group.store_path import open_store_path, path_name, store_errors
+from mmip_gpu.store.group.store_path import is_plain_origin, open_store_path, path_name, store_errors
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -88,6 +88,10 @@ class StoreGroup:
 
     def __str__(self) -> str:
         return path_name(self._root)
+
+    def may_open(self, origin: Any) -> bool:
+        """Whether a place that the attributes name as the origin of a copy may be opened."""
+        return is_plain_origin(origin, self._root)
 
     def attributes(self) -> dict[str, Any] | None:
         """Read the attribute `mmip`; None where nothing is stored.
