@@ -18,7 +18,7 @@ from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore
 from mmip_gpu.store.group.report import COMPLETE, description_of, held_stages
-from mmip_gpu.store.group.zarr_group import RECORDS, Request, StoreGroup
+from mmip_gpu.store.group.zarr_group import RECORDS, StoreGroup
 from mmip_gpu.store.read.chunk_reader import check_stage
 from mmip_gpu.store.run.runners import progress_bar, running
 
@@ -227,7 +227,7 @@ def _copy(source: ChunkStore, target: ChunkStore, stages: int, threads: int, pro
 
 def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages: int) -> int:
     """Copy the stages of a chunk that the target lacks, then its record, if it lacks that."""
-    record = target.group.read(RECORDS, at)
+    (record,) = target.group.read_many([target.whole(RECORDS, at)])
     lacking = list(range(1, stages + 1))
     if record is not None:
         try:
@@ -235,8 +235,8 @@ def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages:
             lacking = [stage for stage in lacking if not target.has_stage(at, header, stage)]
         except MmipError:
             record = None
-    requests: list[Request] = [(source.description.array_name(stage), at, None) for stage in lacking]
-    requests += [(RECORDS, at, None)] if record is None else []
+    requests = [source.whole(source.description.array_name(stage), at) for stage in lacking]
+    requests += [source.whole(RECORDS, at)] if record is None else []
     found = dict(zip((name for name, _, _ in requests), source.group.read_many(requests), strict=True))
     fetched = record is None
     record = found.get(RECORDS) if fetched else record
