@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from mmip_gpu.arguments import check_step, checked_array, is_colour, thread_count
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.device.run.placement import wants_device
-from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.errors import InvalidArgument, NoMemory
 from mmip_gpu.options import Device, EncodeSettings
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.array_reader import ArrayReader
@@ -46,8 +46,11 @@ def _encode_on_host(array: Any, settings: EncodeSettings, workers: int) -> Encod
         letters = PlaneLayout.of(samples.shape, axes).axes
         return HostSamples(samples, roi_classes(roi, samples, letters), workers)
 
-    trial, plan = planned(sampler, settings)
-    return trial.encoded(plan)
+    try:
+        trial, plan = planned(sampler, settings)
+        return trial.encoded(plan)
+    except MemoryError:
+        raise NoMemory("there is not enough memory to encode the array; write_zarr codes it chunk by chunk") from None
 
 
 def planned(sampler: Callable[[Any, str | None], Samples], settings: EncodeSettings) -> tuple[Trial, ChunkPlan]:

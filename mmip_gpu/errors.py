@@ -13,6 +13,7 @@ __all__ = [
     "LimitExceeded",
     "MissingResource",
     "MmipError",
+    "NoMemory",
     "StoreError",
     "TruncatedData",
     "UnsupportedVersion",
@@ -45,6 +46,10 @@ class BackendUnavailable(MmipError, RuntimeError):
 
 class LimitExceeded(MmipError, ValueError):
     """A valid request that is larger than the limit in force (decoded bytes, dimensions)."""
+
+
+class NoMemory(LimitExceeded, MemoryError):
+    """Work for which the memory of this machine is not enough."""
 
 
 class StoreError(MmipError, OSError):

@@ -25,7 +25,7 @@ from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND, read_prefix, write_prefix
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
-from mmip_gpu.store.group.zarr_group import RECORDS, StoreGroup
+from mmip_gpu.store.group.zarr_group import RECORDS, Request, StoreGroup
 
 __all__ = ["ChunkStore", "Totals"]
 
@@ -55,10 +55,15 @@ class ChunkStore:
         CorruptData, UnsupportedVersion
             For one that is damaged or belongs to another store.
         """
-        record = self.group.read(RECORDS, at)
+        (record,) = self.group.read_many([self.whole(RECORDS, at)])
         if record is None:
             raise self.missing(at, 0)
         return self.parsed(at, record)
+
+    def whole(self, name: str, at: Coordinates) -> Request:
+        """Ask for all bytes of a chunk of an array, and for one more than there can be of a file that has grown."""
+        most = self.description.record_bytes if name == RECORDS else self.description.most_stage_bytes + PREFIX_BOUND
+        return name, at, (0, most + 1)
 
     def parsed(self, at: Coordinates, record: bytes) -> ChunkHeader:
         """Header of a chunk from the bytes of its record."""
@@ -69,7 +74,7 @@ class ChunkStore:
 
     def payload(self, at: Coordinates, stage: int) -> memoryview:
         """Payload of a stage of a chunk."""
-        data = self.group.read(self.description.array_name(stage), at)
+        (data,) = self.group.read_many([self.whole(self.description.array_name(stage), at)])
         if data is None:
             raise self.missing(at, stage)
         with self.naming_chunk(at):
@@ -90,19 +95,25 @@ class ChunkStore:
 
     def whole_header(self, at: Coordinates) -> ChunkHeader | None:
         """Header of a chunk whose record and stages belong together, by sizes and head crcs; or None."""
-        if self.group.size(RECORDS, at) is None:
-            return None
         try:
+            if self.group.size(RECORDS, at) is None:
+                return None
             header = self.header(at)
             whole = all(self.has_stage(at, header, stage) for stage in range(1, self.description.stage_count + 1))
-        except (CorruptData, UnsupportedVersion):
+        except (CorruptData, StoreError, UnsupportedVersion):
             return None
         return header if whole else None
 
     def discard(self, at: Coordinates) -> None:
-        """Take back the record of a chunk, before its stages are written again."""
-        if self.group.size(RECORDS, at) is not None:
-            self.group.delete(RECORDS, at)
+        """Take back the record of a chunk, and what cannot be read of it, before its stages are written again."""
+        for stage in range(self.description.stage_count + 1):
+            name = RECORDS if stage == 0 else self.description.array_name(stage)
+            try:
+                is_wrong = self.group.size(name, at) is not None and stage == 0
+            except StoreError:
+                is_wrong = True
+            if is_wrong:
+                self.group.delete(name, at)
 
     @contextmanager
     def naming_chunk(self, at: Coordinates) -> Iterator[None]:
