@@ -1,4 +1,4 @@
-"""The error kinds of mmip_gpu: every failure a caller can meet is one of these.
+"""The error kinds of mmip_gpu: every failure a caller can meet is one of these, and one kind of warning.
 
 Values: a message that says what was expected and what was found. Raised by every module; the core (C++)
 reports status codes of ``rules/format.h`` which ``bindings/core.cpp`` turns into the same kinds.
@@ -11,6 +11,7 @@ __all__ = [
     "CorruptData",
     "InvalidArgument",
     "LimitExceeded",
+    "MetadataWarning",
     "MissingResource",
     "MmipError",
     "NoMemory",
@@ -58,3 +59,7 @@ class StoreError(MmipError, OSError):
 
 class MissingResource(MmipError, RuntimeError):
     """A file, optional package, codebook or weights that is needed and not installed."""
+
+
+class MetadataWarning(UserWarning):
+    """Something that a file states of its samples is not kept; stores record it as ``lost`` in their metadata."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.parser import build_parser
-from mmip_gpu.errors import MmipError
+from mmip_gpu.errors import MetadataWarning, MmipError
 
 __all__ = ["main"]
 
@@ -43,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         again = args.again
         module, name = args.run.split(":")
         command: Callable[..., int | None] = getattr(import_module(f"mmip_gpu.cli.{module}"), name)
-        code = command(args) or 0
+        with _warnings_as_lines():
+            code = command(args) or 0
         sys.stdout.flush()  # so that a closed pipe is met here
     except VerificationError as error:
         return _fail(type(error).__name__, error, 1)
@@ -59,6 +63,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", again, 130)
     return code
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print our warnings as one line on stderr, as errors are."""
+    plain = warnings.formatwarning
+
+    def line(message: Any, category: Any, *place: Any, **more: Any) -> str:
+        if not issubclass(category, MetadataWarning):
+            return plain(message, category, *place, **more)
+        return f"mmip: warning: {' '.join(str(message).split())}\n"
+
+    warnings.formatwarning = line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = plain
 
 
 def _fail(kind: str, message: object, code: int) -> int:

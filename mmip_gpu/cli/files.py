@@ -90,6 +90,7 @@ def summary(report: dict[str, Any]) -> str:
         f"reached: {reached} ({'measured' if loss['verified'] else 'estimated'})",
         stage_table(report),
     ]
+    lines += [f"not kept of the source: {text}" for text in report.get("lost", ())]
     held, count = report.get("stages_held"), len(report["stages"])  # of a store
     if held is not None and held < count:
         lines.append(f"a copy of the first {held} of {count} stages: mmip upgrade fetches the others")

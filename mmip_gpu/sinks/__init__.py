@@ -21,7 +21,7 @@ from mmip_gpu.sinks.geometry import region_metadata
 from mmip_gpu.sinks.nifti import write_nifti
 from mmip_gpu.sinks.sink import Output, Region, replacing
 from mmip_gpu.sinks.tiff import write_tiff
-from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources import Source, open_source, reopen_source
 
 __all__ = ["SUPPORTED_SINKS", "region_metadata", "replacing", "sink_of", "write_image"]
 
@@ -106,7 +106,7 @@ def write_image(
     template_path = None
     if template is not None:
         template_path = Path(template)
-        opened = _with_template(opened, open_source(template_path))
+        opened = _with_template(opened, reopen_source(template_path))
     everything: Callable[[Sequence[Region]], Any] = iter if track is None else track
     write(Output(opened, chunks or {}, everything, template_path), Path(path), overwrite=overwrite)
 

@@ -90,4 +90,5 @@ _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "lossy_ratios": _all(is_number),
     "lossy_methods": _all(_is_text),
     "history": _all(_is_coding),
+    "lost": _all(_is_text),
 }
