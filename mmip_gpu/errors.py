@@ -13,6 +13,7 @@ __all__ = [
     "LimitExceeded",
     "MissingResource",
     "MmipError",
+    "MmipWarning",
     "StoreError",
     "TruncatedData",
     "UnsupportedVersion",
@@ -21,6 +22,10 @@ __all__ = [
 
 class MmipError(Exception):
     """Base of all errors raised by mmip_gpu."""
+
+
+class MmipWarning(UserWarning):
+    """What was asked for was done, and is perhaps not what was meant; the message says what to ask for instead."""
 
 
 class InvalidArgument(MmipError, ValueError):

@@ -61,7 +61,7 @@ def chunk_settings(options: Options, array: Any) -> EncodeSettings:
     >>> round(chunk_settings(Options(psnr=50, data_range=15), edge).config.value, 2)
     56.02
     """
-    settings = options.settings
+    settings = replace(options.settings, is_part=True)
     if options.psnr is None or not array.size:
         return settings
     psnr = min(options.psnr + 10 * math.log10(array.size / _inside_samples(array)), _LARGEST_PSNR)

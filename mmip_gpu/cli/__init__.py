@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.parser import build_parser
-from mmip_gpu.errors import MmipError
+from mmip_gpu.errors import MmipError, MmipWarning
 
 __all__ = ["main"]
 
@@ -43,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         again = args.again
         module, name = args.run.split(":")
         command: Callable[..., int | None] = getattr(import_module(f"mmip_gpu.cli.{module}"), name)
-        code = command(args) or 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", MmipWarning)
+            warnings.showwarning = _show
+            code = command(args) or 0
         sys.stdout.flush()  # so that a closed pipe is met here
     except VerificationError as error:
         return _fail(type(error).__name__, error, 1)
@@ -59,6 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", again, 130)
     return code
+
+
+def _show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Print a warning as one line."""
+    print(f"mmip: {category.__name__}: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _fail(kind: str, message: object, code: int) -> int:
