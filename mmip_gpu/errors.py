@@ -14,6 +14,7 @@ __all__ = [
     "MetadataWarning",
     "MissingResource",
     "MmipError",
+    "MmipWarning",
     "NoMemory",
     "StoreError",
     "TruncatedData",
@@ -23,6 +24,10 @@ __all__ = [
 
 class MmipError(Exception):
     """Base of all errors raised by mmip_gpu."""
+
+
+class MmipWarning(UserWarning):
+    """What was asked for was done, and is perhaps not what was meant; the message says what to ask for instead."""
 
 
 class InvalidArgument(MmipError, ValueError):
@@ -61,5 +66,5 @@ class MissingResource(MmipError, RuntimeError):
     """A file, optional package, codebook or weights that is needed and not installed."""
 
 
-class MetadataWarning(UserWarning):
+class MetadataWarning(MmipWarning):
     """Something that a file states of its samples is not kept; stores record it as ``lost`` in their metadata."""

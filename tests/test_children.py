@@ -42,7 +42,11 @@ def test_a_run_whose_signals_are_ignored(ends):
     code = "\n".join(line.strip() for line in code.splitlines())
     line = f"trap '' INT; exec {sys.executable} -c \"$0\""
     done = subprocess.run(
-        ["sh", "-c", line, code], env={"PYTHONPATH": str(Path(__file__).parent)}, capture_output=True, text=True, check=False
+        ["sh", "-c", line, code],
+        env={"PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == (3 if ends == "SUITE_SECONDS" else 0), done.stderr
     assert "KeyboardInterrupt" in done.stderr

@@ -17,7 +17,7 @@ from typing import Any
 
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.parser import build_parser
-from mmip_gpu.errors import MetadataWarning, MmipError
+from mmip_gpu.errors import MmipError, MmipWarning
 
 __all__ = ["main"]
 
@@ -71,13 +71,15 @@ def _warnings_as_lines() -> Iterator[None]:
     plain = warnings.formatwarning
 
     def line(message: Any, category: Any, *place: Any, **more: Any) -> str:
-        if not issubclass(category, MetadataWarning):
+        if not issubclass(category, MmipWarning):
             return plain(message, category, *place, **more)
         return f"mmip: warning: {' '.join(str(message).split())}\n"
 
     warnings.formatwarning = line
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", MmipWarning)
+            yield
     finally:
         warnings.formatwarning = plain
 

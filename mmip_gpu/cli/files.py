@@ -18,7 +18,7 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.metrics import json_ready
 from mmip_gpu.quality.plane_blocks import progress
 from mmip_gpu.sinks import replacing, sink_of, write_image
-from mmip_gpu.sources import open_source
+from mmip_gpu.sources import open_source, stored_rule
 
 __all__ = ["decode", "encode", "info", "phantom", "read_container", "write_json"]
 
@@ -41,6 +41,7 @@ def encode(args: Namespace) -> None:
     axes = args.axes or source.axes
     colour = source.colour if "c" in axes else None
     options = coding_options(args)
+    roi = stored_rule(roi, source)
     blob = mmip_gpu.encode(source.read(), roi=roi, axes=axes, colour=colour, threads=args.threads, **options)
     with replacing(path) as partial:
         partial.write_bytes(blob)

@@ -22,7 +22,10 @@ _INPUT = (
     ".npy, NIfTI, TIFF (FILE.tif:level=2 of a pyramid), PNG, JPEG, DICOM file or folder, Zarr array, or a name: "
     "phantom, phantom3d, phantom3d:64x256x256"
 )
-_ROI = "region of interest: threshold:9000, range:300..3000, otsu, or a mask .npy"
+_ROI = (
+    "region of interest: threshold:9000 or range:300..3000 in stored values, hu:300..3000 in rescaled ones (DICOM, "
+    "NIfTI), otsu, or a mask .npy"
+)
 _ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
 
 

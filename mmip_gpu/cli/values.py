@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import CodingOptions
 from mmip_gpu.volume.roi import Roi, RoiRule
+from mmip_gpu.volume.roi_rule import PHYSICAL
 
 __all__ = [
     "byte_count",
@@ -154,6 +155,8 @@ def load_roi(text: str | None) -> Roi | None:
     """
     if text is None:
         return None
+    if text.strip().startswith(PHYSICAL):
+        return text
     return load_npy(Path(text)) if text.endswith(".npy") else str(RoiRule.parse(text))
 
 

@@ -42,7 +42,11 @@ def write_tiff(output: Output, path: Path, *, overwrite: bool) -> None:
     size = _voxel_size(volume.source)
     options: dict[str, Any] = {
         "ome": is_ome,
-        "photometric": "rgb" if is_rgb else "miniswhite" if source.metadata.get("photometric") in INVERTED else "minisblack",
+        "photometric": "rgb"
+        if is_rgb
+        else "miniswhite"
+        if source.metadata.get("photometric") in INVERTED
+        else "minisblack",
         "bigtiff": math.prod(shape) * source.dtype.itemsize > _BIG_BYTES,
         "byteorder": "<",
         "metadata": {"axes": letters} | (_ome(volume.source, size) if is_ome else _described(volume.source, size)),

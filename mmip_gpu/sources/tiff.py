@@ -36,7 +36,6 @@ from mmip_gpu.sources.source import (
 from mmip_gpu.sources.tiff_description import description
 from mmip_gpu.sources.tiff_pages import open_pages
 
-
 TIFF_SUFFIXES: Final = (".tif", ".tiff", ".btf", ".tf8")
 
 _PART = re.compile(r"(?P<path>.+):(?P<options>(?:series|level)=\d{1,6}(?:,(?:series|level)=\d{1,6})?)")
@@ -106,7 +105,9 @@ def _open(file: Any, path: Path, series: int, level: int) -> Source:
     photometric = _photometric(page, path.name)
     shape, letters = tuple(int(size) for size in image.shape), str(image.axes)
     has_alpha = _has_alpha(page, photometric, letters, shape)
-    palette = None if file.is_imagej or photometric != "PALETTE" else _palette(page)  # ImageJ's colours the display of measured values
+    palette = (
+        None if file.is_imagej or photometric != "PALETTE" else _palette(page)
+    )  # ImageJ's colours the display of measured values
     axes = _axes(letters, path.name) + ("c" if palette is not None else "")
     colour = palette is not None or ("S" in letters and photometric in _COLOURS)
     read = _Reader(file, open_pages(image, path.name), axes.find("c") if has_alpha else -1, palette, path.name)
@@ -193,7 +194,7 @@ def _name_of(kind: Any) -> str:
 def _photometric(page: Any, name: str) -> str:
     """Say what samples mean; without the tag one is grey, three are red, green and blue, as libtiff has it."""
     if "PhotometricInterpretation" not in page.tags:
-        return _COLOURS[0] if page.samplesperpixel >= 3 else _GREYS[0]  # noqa: PLR2004
+        return _COLOURS[0] if page.samplesperpixel >= 3 else _GREYS[0]
     found = _name_of(page.photometric)
     if found not in _KNOWN:
         raise InvalidArgument(

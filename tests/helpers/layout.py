@@ -17,6 +17,7 @@ PACKAGES = ("mmip_gpu", "numcodecs_plugin")
 RANKS = (
     ("errors", "version", "_core", "device/_phases"),
     ("volume",),
+    ("caution",),
     ("config",),
     ("container",),
     ("arguments", "sources"),

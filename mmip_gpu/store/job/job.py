@@ -71,7 +71,9 @@ class Job:
         given_padding(config, opened.dtype, three)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
         asked = None if chunks is None else tuple(chunks)
-        return cls(opened, layout, config, three, asked, RegionClasses.of(settings.roi, layout), settings.data_range)
+        return cls(
+            opened, layout, config, three, asked, RegionClasses.of(settings.roi, layout, opened), settings.data_range
+        )
 
     def identity(self) -> dict[str, Any]:
         """Tell what makes two jobs the same, as it comes back from JSON."""
