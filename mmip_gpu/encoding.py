@@ -15,6 +15,7 @@ from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.options import Device, EncodeSettings
+from mmip_gpu.signatures import ITEMS, public
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
@@ -28,6 +29,7 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
+@public()
 def encode_configured(
     array: Any, settings: EncodeSettings, *, threads: int | None = None, device: Device = None
 ) -> Encoded:
@@ -60,6 +62,7 @@ def planned(sampler: Callable[[Any, str | None], Samples], settings: EncodeSetti
     return whole, make_plan(settings.config, ArrayReader(whole, layout, colour), settings.data_range)
 
 
+@public(chunks=ITEMS)
 def encode_batch_configured(
     chunks: Iterable[Any],
     settings: EncodeSettings,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.description import StoreDescription
@@ -31,6 +32,7 @@ _THREADS = 8  # requests wait for the store more than for a core
 _COPY = "copy"
 
 
+@public()
 def fetch_zarr(
     source: StoreLike | os.PathLike[str],
     target: StoreLike | os.PathLike[str],
@@ -111,6 +113,7 @@ def fetch_zarr(
     return {"stages": max(before, wanted), "stage_count": description.stage_count, "bytes_read": read}
 
 
+@public()
 def upgrade_zarr(
     target: StoreLike | os.PathLike[str],
     *,
