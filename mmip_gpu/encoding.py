@@ -16,6 +16,7 @@ from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.errors import InvalidArgument, NoMemory
 from mmip_gpu.options import Device, EncodeSettings
+from mmip_gpu.signatures import ITEMS, public
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
@@ -32,6 +33,7 @@ Sampler = Callable[[Any, str | None], Samples]
 """From ``roi=`` and ``axes=`` to the samples of an array, with the classes of their voxels."""
 
 
+@public()
 def encode_configured(
     array: Any, settings: EncodeSettings, *, threads: int | None = None, device: Device = None
 ) -> Encoded:
@@ -105,6 +107,7 @@ def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, ChunkPla
     return whole, make_plan(settings.config, ArrayReader(whole, layout, colour), settings.data_range)
 
 
+@public(chunks=ITEMS)
 def encode_batch_configured(
     chunks: Iterable[Any],
     settings: EncodeSettings,
