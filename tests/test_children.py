@@ -40,9 +40,14 @@ def test_a_run_whose_signals_are_ignored(ends):
         sys.exit(subprocess.run({SLEEP!r}).returncode != -9)
     """
     code = "\n".join(line.strip() for line in code.splitlines())
+    env = {"PYTHONPATH": str(Path(__file__).parent)}
     line = f"trap '' INT; exec {sys.executable} -c \"$0\""
     done = subprocess.run(
-        ["sh", "-c", line, code], env={"PYTHONPATH": str(Path(__file__).parent)}, capture_output=True, text=True, check=False
+        ["sh", "-c", line, code],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == (3 if ends == "SUITE_SECONDS" else 0), done.stderr
     assert "KeyboardInterrupt" in done.stderr

@@ -44,6 +44,9 @@ def add_serve(parser: ArgumentParser) -> None:
     _add_levels(parser)
     parser.add_argument("--cache", type=byte_count, default=2**28, metavar="256M", help="memory for decoded chunks")
     parser.add_argument("--allow-origin", default="*", metavar="ORIGIN", help="web pages that may read (default all)")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="another name of this host, as of a proxy"
+    )
 
 
 def add_bench(parser: ArgumentParser) -> None:

@@ -50,6 +50,7 @@ def serve(args: Namespace) -> None:
         cache_bytes=args.cache,
         threads=args.threads,
         allow_origin=args.allow_origin,
+        allow_host=args.allow_host,
     )
     before = signal.signal(signal.SIGTERM, _interrupted)
     try:

@@ -71,6 +71,10 @@ def test_a_signal_ends_the_work(what, threads):
     tile = np.random.default_rng(0).integers(0, 255, (8, 256, 256)).astype(np.uint8)
     array = np.tile(tile, (2, 8, 8))
     blob = mmip.encode(array, qstep=300, effort=1, verify=False)
+    works = {
+        "encode": lambda: mmip.encode(array, quality=100, effort=3, threads=threads),
+        "decode": lambda: mmip.decode(blob, threads=threads),
+    }
     rung: list[float] = []
 
     def ring(*_: object) -> None:
@@ -81,10 +85,7 @@ def test_a_signal_ends_the_work(what, threads):
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(Rung):
-            if what == "encode":
-                mmip.encode(array, quality=100, effort=3, threads=threads)
-            else:
-                mmip.decode(blob, threads=threads)
+            works[what]()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -167,8 +167,8 @@ def upgrade_zarr(
         raise InvalidArgument(f"{group}: it is not known what it is a copy of; pass source= (--source)")
     if source is None and not group.may_open(found):
         raise StoreError(
-            f"{group}: it names {str(found)[:200]!r} as what it is a copy of, which is no plain path or URL that such a "
-            "copy may name: it is not opened; pass source= (--source) where it is to be fetched from"
+            f"{group}: it names {str(found)[:200]!r} as what it is a copy of, which is no plain path or URL that "
+            "such a copy may name: it is not opened; pass source= (--source) where it is to be fetched from"
         )
     return fetch_zarr(found, target, stages=stages, threads=threads, progress=progress)
 

@@ -84,7 +84,9 @@ def test_a_job_that_goes_on_writes_it_again(whole, store, damage):
     DAMAGE[damage](store / "stage_1" / FIRST / "0")
     DAMAGE[damage](store / "chunk" / LAST / "0")
     mmip.write_zarr(SOURCE, store, **OPTIONS)
-    assert mmip.verify_zarr(store, progress=False)["ok"] or damage == "flipped"  # bodies are for verify, heads for resume
+    assert (
+        mmip.verify_zarr(store, progress=False)["ok"] or damage == "flipped"
+    )  # bodies are for verify, heads for resume
     assert sorted(chunk_bytes(store)) == sorted(chunk_bytes(whole))
 
 
