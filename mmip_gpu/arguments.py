@@ -28,7 +28,6 @@ __all__ = [
     "thread_count",
 ]
 
-
 _MOST_THREADS = 1024  # a number that is not a machine's takes memory for each
 
 

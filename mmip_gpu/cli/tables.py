@@ -13,7 +13,7 @@ import numpy as np
 
 from mmip_gpu.quality.metrics import format_table
 
-__all__ = ["evaluation_tables", "shape_text", "size_text", "stage_label", "stage_table"]
+__all__ = ["evaluation_tables", "rate_text", "shape_text", "size_text", "stage_label", "stage_table"]
 
 _HEADINGS = {
     "rmse": "RMSE",
@@ -104,6 +104,18 @@ def size_text(size: int) -> str:
         return f"{size} bytes"
     power = min(int(math.log10(size)) // 3, 4)
     return f"{size / 1000**power:.1f} {'kMGT'[power - 1]}B"
+
+
+def rate_text(report: Mapping[str, Any]) -> str:
+    """Return how long a store took.
+
+    Examples
+    --------
+    >>> rate_text({"raw_bytes": 8_000_000, "seconds": 0.5})
+    '8.0 MB in 0.5 s, 16.0 MB/s'
+    """
+    size, seconds = report["raw_bytes"], max(report["seconds"], 1e-3)
+    return f"{size_text(size)} in {seconds:.1f} s, {size / 1e6 / seconds:.1f} MB/s"
 
 
 def shape_text(shape: Sequence[int]) -> str:

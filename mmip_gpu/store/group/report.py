@@ -91,7 +91,8 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> d
         "source": attributes.get("source"),
     }
     report |= dict.fromkeys(_AT_THE_END) | (dict(summary) if isinstance(summary, Mapping) else {})
-    report["history"] = loss_history(attributes.get("metadata") or {})
+    metadata = attributes.get("metadata") or {}
+    report |= {"history": loss_history(metadata), "lost": list(metadata.get("lost") or ())}
     is_exact = report["loss"] is not None and bool(report["loss"]["lossless"])
     report["lossy"] = not is_exact or any(entry.get("lossy") for entry in report["history"])
     return report

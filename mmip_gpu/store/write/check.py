@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore, Totals
 from mmip_gpu.store.group.report import COMPLETE, description_of, held_stages
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["StoreCheck", "verify_zarr"]
 
 
+@public()
 def verify_zarr(
     path: StoreLike | os.PathLike[str],
     *,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.description import StoreDescription
@@ -31,6 +32,7 @@ _THREADS = 8  # requests wait for the store more than for a core
 _COPY = "copy"
 
 
+@public()
 def fetch_zarr(
     source: StoreLike | os.PathLike[str],
     target: StoreLike | os.PathLike[str],
@@ -111,6 +113,7 @@ def fetch_zarr(
     return {"stages": max(before, wanted), "stage_count": description.stage_count, "bytes_read": read}
 
 
+@public()
 def upgrade_zarr(
     target: StoreLike | os.PathLike[str],
     *,
@@ -167,8 +170,8 @@ def upgrade_zarr(
         raise InvalidArgument(f"{group}: it is not known what it is a copy of; pass source= (--source)")
     if source is None and not group.may_open(found):
         raise StoreError(
-            f"{group}: it names {str(found)[:200]!r} as what it is a copy of, which is no plain path or URL that "
-            "such a copy may name: it is not opened; pass source= (--source) where it is to be fetched from"
+            f"{group}: it names {str(found)[:200]!r} as what it is a copy of, which is no plain path or URL that such "
+            "a copy may name: it is not opened; pass source= (--source) where it is to be fetched from"
         )
     return fetch_zarr(found, target, stages=stages, threads=threads, progress=progress)
 
