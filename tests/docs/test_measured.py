@@ -153,7 +153,7 @@ FACTS: dict[str, Any] = {
     "a C++17 compiler": lambda: has("set(CMAKE_CXX_STANDARD 17)", "CMakeLists.txt"),
     "Python 3.11 or later": lambda: project()["requires-python"] == ">=3.11",
     "NumPy (1.26 or later)": lambda: "numpy>=1.26" in project()["dependencies"],
-    "Zarr (3.1 or later)": lambda: "zarr>=3.1" in project()["dependencies"],
+    "Zarr (3.1.3 or later)": lambda: "zarr>=3.1.3" in project()["dependencies"],
     "Dask 2025.1 or later": lambda: "dask[array,distributed]>=2025.1" in project()["optional-dependencies"]["dask"],
     "CuPy for CUDA 12": lambda: any(p.startswith("cupy-cuda12x") for p in project()["optional-dependencies"]["gpu"]),
     "called 1.0": lambda: has("a draft until it is called 1.0", "mmip_gpu/FORMAT.md"),
