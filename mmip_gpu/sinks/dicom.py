@@ -37,10 +37,10 @@ def write_dicom(output: Output, path: Path, *, overwrite: bool) -> None:
     template = output.template if output.template is not None and _is_dicom(output.template) else None
     files = len(volume.source.shape) and volume.source.shape[0] if is_folder else 1
     if template is None:
-        datasets = captured_datasets(volume.source, files)
+        source, datasets = volume.source, captured_datasets(volume.source, files)
     else:
-        datasets = derived_datasets(volume.source, template, files)
-    source = _within(volume.source, datasets[0])
+        datasets, source = derived_datasets(volume.source, template, files)
+    source = _within(source, datasets[0])
     if is_folder:
         with replacing_folder(path, ".dcm", overwrite=overwrite) as partial:
             digits = max(4, len(str(files)))

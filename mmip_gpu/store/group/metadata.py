@@ -18,12 +18,15 @@ __all__ = ["is_number", "kept_metadata", "metadata_problem"]
 def kept_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Give what is kept: of keys that tell what cannot be, such as an affine that is singular, None.
 
+    Names of files and folders may be those of patients, and are left out.
+
     Examples
     --------
     >>> kept_metadata({"kind": "nifti", "slope": float("nan")})
     {'kind': 'nifti', 'slope': None}
     """
-    return {key: value if key not in _FORMS or _fits(key, value) else None for key, value in metadata.items()}
+    kept = {key: value for key, value in metadata.items() if key not in _LEFT_OUT}
+    return {key: value if key not in _FORMS or _fits(key, value) else None for key, value in kept.items()}
 
 
 def metadata_problem(metadata: object) -> str | None:
@@ -69,6 +72,10 @@ def _is_affine(value: Any) -> bool:
     return determinant != 0 and math.isfinite(determinant)
 
 
+def _is_place(value: Any) -> bool:
+    return _all(is_number)(value) and len(value) == 3
+
+
 def _is_coding(value: object) -> bool:
     if not isinstance(value, Mapping):
         return False
@@ -76,6 +83,7 @@ def _is_coding(value: object) -> bool:
     return (ratio is None or is_number(ratio)) and (method is None or _is_text(method))
 
 
+_LEFT_OUT: Final = ("file",)
 _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "kind": _is_text,
     "spacing": _all(_is_size),
@@ -91,4 +99,11 @@ _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "lossy_methods": _all(_is_text),
     "history": _all(_is_coding),
     "lost": _all(_is_text),
+    "series": _is_text,
+    "value_unit": _is_text,
+    "slope_per_slice": _all(is_number),
+    "intercept_per_slice": _all(is_number),
+    "spacing_per_slice": _all(_all(_is_size)),
+    "slice_positions": _all(_is_place),
+    "directions": lambda value: _all(is_number)(value) and len(value) == 6,
 }
