@@ -13,7 +13,7 @@ from typing import Any
 import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.tables import shape_text, size_text, stage_table
-from mmip_gpu.cli.values import checked_suffix, coding_options, load_roi
+from mmip_gpu.cli.values import checked_suffix, coding_options, input_name, load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.metrics import json_ready
 from mmip_gpu.quality.plane_blocks import progress
@@ -37,7 +37,7 @@ def phantom(args: Namespace) -> None:
 def encode(args: Namespace) -> None:
     """Compress an image into one file."""
     path = checked_suffix(args.output, ".mmip")
-    roi, source = load_roi(args.roi), open_source(args.input)
+    roi, source = load_roi(args.roi), open_source(input_name(args))
     axes = args.axes or source.axes
     colour = source.colour if "c" in axes else None
     options = coding_options(args)

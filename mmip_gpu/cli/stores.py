@@ -14,7 +14,7 @@ import mmip_gpu
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.files import summary, write_json
 from mmip_gpu.cli.outputs import Decoding, write_decoded
-from mmip_gpu.cli.values import coding_options, load_roi
+from mmip_gpu.cli.values import coding_options, input_name, load_roi
 from mmip_gpu.errors import StoreError
 from mmip_gpu.options import StoreOptions
 from mmip_gpu.quality.decoded import Decoded
@@ -33,7 +33,7 @@ def compress(args: Namespace) -> None:
     from mmip_gpu.store.write.store_source import store_source
 
     roi, path = load_roi(args.roi), args.store
-    source = store_source(args.input) or open_source(args.input)
+    source = store_source(args.input) or open_source(input_name(args))
     report = write_store(
         source,
         path,

@@ -33,16 +33,22 @@ _EMPTY: Final = (
 _PAGES: Final = 0x00182001  # PageNumberVector
 
 
-def captured_datasets(source: Source, count: int) -> list[Any]:
-    """Make one dataset per file: `count` of one slice each, or one of all slices."""
+def captured_datasets(source: Source, count: int, volumes: int, *, is_time: bool) -> list[Any]:
+    """Make one dataset per file: `count` of one slice each, or one of all slices.
+
+    Slices are those of so many volumes, one after another, in the same places.
+    """
     from pydicom.uid import generate_uid
 
+    depth = source.shape[0] // volumes
+    if volumes > 1 and count == 1:
+        raise InvalidArgument(f"{source.name} holds {volumes} volumes: give a folder (a name without a suffix)")
     study_uid, series_uid, frame_uid = (generate_uid() for _ in range(3))
     made = []
     for number in range(count):
         dataset = _dataset(source, number + 1, study_uid, series_uid)
         frames = source.shape[0] // count
-        own = [_of_slice(source.metadata, number + n) for n in range(frames)]
+        own = [_of_slice(source.metadata, number + n, depth) for n in range(frames)]
         if frames > 1:
             _make_multi_frame(dataset, source, own)
         else:
@@ -51,6 +57,8 @@ def captured_datasets(source: Source, count: int) -> list[Any]:
                     setattr(dataset, keyword, value)
         if any("ImagePositionPatient" in tags for tags in own):
             dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = frame_uid, ""
+        if is_time:
+            dataset.TemporalPositionIdentifier, dataset.NumberOfTemporalPositions = number // depth + 1, volumes
         dataset.SOPClassUID = _class_uid(source, frames)
         dataset.file_meta = file_meta(dataset)
         made.append(dataset)
@@ -91,14 +99,14 @@ def _dataset(source: Source, number: int, study_uid: str, series_uid: str) -> An
     return dataset
 
 
-def _of_slice(metadata: Mapping[str, Any], number: int) -> dict[str, dict[str, Any]]:
+def _of_slice(metadata: Mapping[str, Any], number: int, depth: int) -> dict[str, dict[str, Any]]:
     """Give the attributes of one slice, by the functional group that holds them in a file of many frames."""
     found: dict[str, dict[str, Any]] = {}
     sizes = metadata.get("spacing_per_slice")
-    spacing = sizes[number] if sizes else (metadata.get("spacing") or [])[-2:]
+    spacing = sizes[number % depth] if sizes else (metadata.get("spacing") or [])[-2:]
     if len(spacing) == 2 and None not in spacing:
         found["PixelMeasuresSequence"] = {"PixelSpacing": [decimal(size) for size in spacing]}
-    place = _placed(metadata, number)
+    place = _placed(metadata, number % depth)
     if place is not None:
         found["PlanePositionSequence"] = {"ImagePositionPatient": place[0]}
         found["PlaneOrientationSequence"] = {"ImageOrientationPatient": place[1]}

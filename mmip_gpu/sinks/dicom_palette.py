@@ -1,7 +1,8 @@
 """Colours as indices of a palette, for files whose original has one.
 
 Values in: a Source with RGB of 8 bits, and the colour of every stored value. Values out: a Source of indices.
-Implements no section of FORMAT.md. Guarantees the colours of exact data; others become the nearest colour of the palette.
+Implements no section of FORMAT.md. Guarantees the colours of exact data; others become the nearest of the
+palette.
 """
 
 from __future__ import annotations
