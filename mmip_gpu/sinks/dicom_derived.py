@@ -115,6 +115,9 @@ def _slices(
         _place(dataset, around, starts, steps)
         if steps[0] > 1:
             dataset.InstanceNumber = number + 1
+            dataset.pop("SliceLocation", None)
+        if "NumberOfSlices" in dataset:
+            dataset.NumberOfSlices = depth
         made.append(dataset)
     return made
 

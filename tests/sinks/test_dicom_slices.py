@@ -76,7 +76,13 @@ class TestSlopes:
     def test_of_frames_come_back(self, tmp_path: Path) -> None:
         source = open_source(slices(tmp_path / "pet", RescaleSlope=SLOPES))
         grey = mmip_gpu.sources.Source(
-            source.shape, np.dtype("uint16"), "zyx", source.metadata, "pet", "", np.abs(HEAD).astype(np.uint16).__getitem__
+            source.shape,
+            np.dtype("uint16"),
+            "zyx",
+            source.metadata,
+            "pet",
+            "",
+            np.abs(HEAD).astype(np.uint16).__getitem__,
         )
         write_image(grey, tmp_path / "frames.dcm")
         assert open_source(tmp_path / "frames.dcm").metadata["slope_per_slice"] == SLOPES
