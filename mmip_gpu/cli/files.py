@@ -13,7 +13,7 @@ import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import show
 from mmip_gpu.cli.tables import shape_text, size_text, stage_table
-from mmip_gpu.cli.values import checked_suffix, coding_options, load_roi
+from mmip_gpu.cli.values import checked_suffix, coding_options, input_name, load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.plane_blocks import progress
 from mmip_gpu.sinks import replacing, sink_of, write_image
@@ -38,7 +38,7 @@ def phantom(args: Namespace) -> None:
 def encode(args: Namespace) -> None:
     """Compress an image into one file."""
     path = checked_suffix(args.output, ".mmip")
-    roi, source = load_roi(args.roi), open_source(args.input)
+    roi, source = load_roi(args.roi), open_source(input_name(args))
     axes = args.axes or source.axes
     if path.exists() and not args.overwrite:
         raise StoreError(f"{path} exists: pass overwrite=True, or write to another name")

@@ -16,7 +16,7 @@ from mmip_gpu.cli.files import summary
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import is_told, show
 from mmip_gpu.cli.tables import rate_text
-from mmip_gpu.cli.values import coding_options, load_roi
+from mmip_gpu.cli.values import coding_options, input_name, load_roi
 from mmip_gpu.errors import StoreError
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
@@ -34,7 +34,7 @@ def compress(args: Namespace) -> None:
     from mmip_gpu.store.write.store_source import store_source
 
     roi, path = load_roi(args.roi), args.store
-    source = store_source(args.input) or open_source(args.input)
+    source = store_source(args.input) or open_source(input_name(args))
     report = mmip_gpu.write_zarr(
         source,
         path,

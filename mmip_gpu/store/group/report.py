@@ -64,7 +64,7 @@ def attributes_of(
         "description": description.to_dict(),
         "axes": _named_axes(source),
         "scale": _scale(source),
-        "source": source.name,
+        "source": source.metadata.get("kind"),
         "metadata": kept_metadata(source.metadata),
         "report": None if summary is None else dict(summary),
     }
