@@ -59,6 +59,7 @@ def build_parser() -> ArgumentParser:
     _add_encode(commands)
     _add_decode(commands)
     _add_compress(commands)
+    _add_append(commands)
     _add_extract(commands)
     add_fetch(_command(commands, "fetch"))
     add_upgrade(_command(commands, "upgrade"))
@@ -118,6 +119,15 @@ def _add_compress(commands: Any) -> None:
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
     parser.add_argument("--device", choices=("cpu", "gpu"), help="where chunks are coded; the bytes are the same")
     _add_cluster(parser)
+
+
+def _add_append(commands: Any) -> None:
+    parser = _command(commands, "append")
+    parser.add_argument("input", metavar="INPUT", help="what comes after the store: " + _INPUT)
+    parser.add_argument("store", metavar="STORE.zarr")
+    parser.add_argument("--axis", choices=("t", "n", "z"), help="the axis that grows (default: t, n, or z)")
+    parser.add_argument("--json", metavar="REPORT.json", help="write the report")
+    _add_threads(parser)
 
 
 def _add_extract(commands: Any) -> None:

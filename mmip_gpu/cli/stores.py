@@ -1,4 +1,4 @@
-"""The commands on Zarr stores: compress and extract.
+"""The commands on Zarr stores: compress, append and extract.
 
 Values: parsed options in; a store, a file and printed tables out.
 Guarantees memory for a piece of the volume.
@@ -23,7 +23,7 @@ from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.volume.region import checked_region
 
-__all__ = ["compress", "extract", "write_store"]
+__all__ = ["append", "compress", "extract", "write_store"]
 
 _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 
@@ -52,6 +52,15 @@ def compress(args: Namespace) -> None:
         write_json(args.json, report)
     if args.check:
         _check(source, path, report, args.threads)
+
+
+def append(args: Namespace) -> None:
+    """Append a volume to a store."""
+    report = mmip_gpu.append_zarr(args.input, args.store, axis=args.axis, threads=args.threads)
+    print(f"{args.input} -> {args.store}")
+    print(summary(report))
+    if args.json:
+        write_json(args.json, report)
 
 
 def write_store(source: Source, path: str | Path, **options: Unpack[StoreOptions]) -> dict[str, Any]:

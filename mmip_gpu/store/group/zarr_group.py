@@ -124,13 +124,18 @@ class StoreGroup:
                 self._group().update_attributes({ATTRIBUTE: dict(value)})
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
-        """Make the stage arrays and the records, those that are not there yet, before any task writes."""
+        """Make the stage arrays and the records, those that are not there yet, before any task writes.
+
+        Arrays of another length, as a job that was killed while it appended leaves them, get the length that is due.
+        """
         delete_partial_files(self._root, CLAIM)
         config: Any = {"write_empty_chunks": True}
         with store_errors(f"{self}: its arrays cannot be made"):
             group = self._group()
             for array in arrays:
-                if array.name not in group:
+                if array.name in group:
+                    self._fit(array.name, array.shape)
+                else:
                     group.create_array(
                         array.name,
                         shape=array.shape,
@@ -143,7 +148,9 @@ class StoreGroup:
                         dimension_names=[*_DIMENSIONS, "column"][: len(array.shape)],
                         config=config,
                     )
-            if RECORDS not in group:
+            if RECORDS in group:
+                self._fit(RECORDS, (*counts, record_bytes))
+            else:
                 group.create_array(
                     RECORDS,
                     shape=(*counts, record_bytes),
@@ -155,6 +162,10 @@ class StoreGroup:
                     dimension_names=[*_DIMENSIONS, "byte"],
                     config=config,
                 )
+
+    def _fit(self, name: str, shape: tuple[int, ...]) -> None:
+        if self.array(name).shape != shape:
+            self.array(name).resize(shape)
 
     def erase_arrays(self) -> None:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
