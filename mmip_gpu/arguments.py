@@ -28,6 +28,8 @@ __all__ = [
     "thread_count",
 ]
 
+_MOST_THREADS = 1024  # a number that is not a machine's takes memory for each
+
 
 def checked_array(array: Any) -> NDArray[Any]:
     """The array as NumPy, of a supported dtype.
@@ -108,7 +110,7 @@ def thread_count(threads: int | None) -> int:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
         raise InvalidArgument(f"threads={threads!r}: expected a positive integer or None")
-    return int(threads)
+    return min(int(threads), _MOST_THREADS)
 
 
 def check_data_range(data_range: Any) -> None:

@@ -12,6 +12,7 @@ from mmip_gpu.codecs import Wanted, codec_of
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.loss_record import reached_bound
 from mmip_gpu.container.reader import open_container
+from mmip_gpu.signatures import public
 from mmip_gpu.volume.region import Region
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["describe", "inspect"]
 
 
+@public()
 def inspect(data: Buffer, *, stages: int | None = None, scale: int = 1, region: Region | None = None) -> dict[str, Any]:
     """Describe what a container holds, without decoding it.
 

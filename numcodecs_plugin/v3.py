@@ -21,6 +21,7 @@ from mmip_gpu.caution import warn
 from mmip_gpu.container.byte_ranges import Reading
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.zarr_selection import Selected
+from mmip_gpu.signatures import public_class
 from mmip_gpu.stage_arrays.zarr_base import ChunkSelection, ZarrCodec
 from mmip_gpu.stage_arrays.zarr_buffers import array_of, to_buffer
 from numcodecs_plugin.chunks import check_chunk, check_header, chunk_settings, coded_shape, decode_host, encode_host
@@ -41,6 +42,7 @@ _REPLACED: ContextVar[tuple[Mmip, list[Former | None]] | None] = ContextVar("rep
 _HEADER_START = 8  # magic, version, header_bytes
 
 
+@public_class({})
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Mmip(Options, ZarrCodec):
     """Image codec for Zarr v3: an array-to-bytes codec (``serializer=``), options as for `mmip_gpu.encode`.

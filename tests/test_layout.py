@@ -30,6 +30,7 @@ PLUGIN_USES = (
     "mmip_gpu.volume.",
     "mmip_gpu.codecs",
     "mmip_gpu.errors",
+    "mmip_gpu.signatures",
 )
 MOST_LINES = {".py": 300, ".cpp": 300, ".cu": 300, ".h": 250}
 FUNCTION_LINES = 40

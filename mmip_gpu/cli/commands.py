@@ -105,6 +105,9 @@ COMMANDS = {
     "bench": Command(
         "bench_command:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"
     ),
+    "completion": Command(
+        "completion:completion", "print what completes commands and options in a shell", "mmip completion bash"
+    ),
     "demo": Command(
         "demo:demo",
         "store a volume, read it back stage by stage, measure and draw it",

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu.cli.decoded import open_decoded
+from mmip_gpu.cli.results import show
 from mmip_gpu.cli.tables import stage_label
 from mmip_gpu.cli.values import load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
@@ -33,7 +34,7 @@ def progressive(args: Namespace) -> None:
     decoded = open_decoded(args.decoded, threads=args.threads)
     evaluation = evaluate_stages(source, decoded, axes=args.axes, structural=False)
     draw(source, decoded, evaluation, Path(args.output), roi)
-    print(args.output)
+    show(args, args.output, {"path": args.output})
 
 
 def draw(source: Source, decoded: Decoded, evaluation: dict[str, Any], path: Path, roi: Roi | None) -> None:
@@ -46,7 +47,6 @@ def draw(source: Source, decoded: Decoded, evaluation: dict[str, Any], path: Pat
     original = source.read(middle)
     stages = [np.asarray(decoded.open_stage(row["stage"])[middle]) for row in evaluation["stages"]]
     classes = RoiReader(roi, source, axes).classes(original, middle)
-    path.parent.mkdir(parents=True, exist_ok=True)
     labels = [stage_label(row) for row in evaluation["stages"]]
     plot_progressive(original, stages, labels, path, classes, axes=axes)
 
@@ -54,10 +54,8 @@ def draw(source: Source, decoded: Decoded, evaluation: dict[str, Any], path: Pat
 def rate(args: Namespace) -> None:
     """Draw PSNR against bits per sample of what mmip evaluate wrote: a curve each, one more inside a ROI."""
     rows = [row for text in args.results for row in _curve(Path(text))]
-    path = Path(args.output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    plot_rate(rows, path)
-    print(path)
+    plot_rate(rows, Path(args.output))
+    show(args, args.output, {"path": args.output})
 
 
 def _curve(path: Path) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmip_gpu.quality.metrics import format_table
 
-__all__ = ["evaluation_tables", "shape_text", "size_text", "stage_label", "stage_table"]
+__all__ = ["evaluation_tables", "rate_text", "reached_text", "shape_text", "size_text", "stage_label", "stage_table"]
 
 _HEADINGS = {
     "rmse": "RMSE",
@@ -106,6 +106,18 @@ def size_text(size: int) -> str:
     return f"{size / 1000**power:.1f} {'kMGT'[power - 1]}B"
 
 
+def rate_text(report: Mapping[str, Any]) -> str:
+    """Return how long a store took.
+
+    Examples
+    --------
+    >>> rate_text({"raw_bytes": 8_000_000, "seconds": 0.5})
+    '8.0 MB in 0.5 s, 16.0 MB/s'
+    """
+    size, seconds = report["raw_bytes"], max(report["seconds"], 1e-3)
+    return f"{size_text(size)} in {seconds:.1f} s, {size / 1e6 / seconds:.1f} MB/s"
+
+
 def shape_text(shape: Sequence[int]) -> str:
     """Return "64 x 256 x 256".
 
@@ -115,3 +127,18 @@ def shape_text(shape: Sequence[int]) -> str:
     '512 x 512'
     """
     return " x ".join(map(str, shape))
+
+
+def reached_text(loss: dict[str, Any]) -> str:
+    """Return what a loss record, or that of a channel, has reached.
+
+    Examples
+    --------
+    >>> reached_text({"lossless": False, "psnr": 50.123, "max_error": 7})
+    'PSNR 50.12 dB (range of the data), largest error 7'
+    """
+    if loss["lossless"]:
+        return "lossless"
+    psnr, error = loss["psnr"], loss["max_error"]
+    reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
+    return reached + ("" if error is None else f", largest error {error:g}")

@@ -24,9 +24,11 @@ __all__ = [
     "checked_suffix",
     "chunk_shape",
     "coding_options",
+    "json_place",
     "load_npy",
     "load_roi",
     "padding",
+    "place",
     "region",
     "roi_quality",
     "volume_shape",
@@ -141,6 +143,27 @@ def coding_options(args: Namespace) -> CodingOptions:
     if args.no_verify:
         options["verify"] = False
     return cast(CodingOptions, options)
+
+
+def place(text: str) -> str:
+    """Return a place to write to as it is: a URL, or a path in a folder that is there.
+
+    Raises
+    ------
+    StoreError
+        A path in no folder.
+    """
+    if text == "-":
+        raise ArgumentTypeError("expected a name: what is written needs to be a whole file, and is not streamed")
+    folder = Path(text).absolute().parent
+    if "://" not in text and "::" not in text and not folder.is_dir():
+        raise StoreError(f"{text}: expected a place in a folder that is there, found none: mkdir -p {folder}")
+    return text
+
+
+def json_place(text: str) -> str:
+    """Return a place for a report, or "-" for stdout."""
+    return text if text == "-" else place(text)
 
 
 def load_roi(text: str | None) -> Roi | None:

@@ -21,13 +21,16 @@ from mmip_gpu.sinks.geometry import region_metadata
 from mmip_gpu.sinks.nifti import write_nifti
 from mmip_gpu.sinks.sink import Output, Region, replacing
 from mmip_gpu.sinks.tiff import write_tiff
-from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources import Source, open_source, reopen_source
 
 __all__ = ["SUPPORTED_SINKS", "region_metadata", "replacing", "sink_of", "write_image"]
 
 SUPPORTED_SINKS = ".npy, .nii, .nii.gz, .tif, .tiff, .ome.tif, .dcm, or a name without a suffix for a DICOM folder"
 
-_TAKEN_OVER = ("spacing", "slope", "intercept", "modality", "padding_value", "bits_stored", "affine", "space")
+_TAKEN_OVER = (
+    "spacing", "length_unit", "time_step", "time_unit", "slope", "intercept", "modality", "padding_value",
+    "bits_stored", "photometric", "affine", "space", "forms", "nifti", "channels", "origin",
+)  # fmt: skip
 
 
 def sink_of(path: str | os.PathLike[str]) -> Callable[..., None]:
@@ -106,7 +109,7 @@ def write_image(
     template_path = None
     if template is not None:
         template_path = Path(template)
-        opened = _with_template(opened, open_source(template_path))
+        opened = _with_template(opened, reopen_source(template_path))
     everything: Callable[[Sequence[Region]], Any] = iter if track is None else track
     write(Output(opened, chunks or {}, everything, template_path), Path(path), overwrite=overwrite)
 

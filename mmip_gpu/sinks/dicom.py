@@ -21,7 +21,7 @@ from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks.dicom_capture import captured_datasets
 from mmip_gpu.sinks.dicom_derived import derived_datasets
 from mmip_gpu.sinks.sink import Output, replacing, replacing_folder, sizes_of, write_block
-from mmip_gpu.sources import Source
+from mmip_gpu.sources import Source, reopen_source
 from mmip_gpu.sources.source import require
 
 _PIXEL_DATA: Final = bytes.fromhex("e07f1000") + b"OW\0\0"  # (7FE0,0010), explicit VR little endian
@@ -68,9 +68,7 @@ def _axes(source: Source) -> str:
 
 def _is_dicom(path: Path) -> bool:
     """Say whether a template gives attributes, and not only a voxel size."""
-    from mmip_gpu.sources import open_source
-
-    return bool(open_source(path).metadata["kind"] == "dicom")
+    return bool(reopen_source(path).metadata["kind"] == "dicom")
 
 
 def _within(source: Source, dataset: Any) -> Source:

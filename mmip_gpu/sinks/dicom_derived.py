@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources import Source, reopen_source
 from mmip_gpu.sources.dicom import loss_record, series_files
 from mmip_gpu.sources.dicom_geometry import Frame, file_frames, order_frames
 from mmip_gpu.sources.history import METHOD
@@ -45,7 +45,7 @@ def derived_datasets(source: Source, template: Path, count: int) -> list[Any]:
     """
     import pydicom
 
-    original = open_source(template)
+    original = reopen_source(template)
     if (original.dtype, "c" in original.axes) != (source.dtype, "c" in source.axes):
         raise InvalidArgument(
             f"the template {original.name} has {original.dtype} {original.axes}, expected {source.dtype} {source.axes}"

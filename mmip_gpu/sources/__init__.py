@@ -16,13 +16,14 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.arrays import dask_array, is_phantom_name, open_array, open_npy, open_phantom, open_zarr_path
 from mmip_gpu.sources.dicom import has_dicom_mark, open_dicom
 from mmip_gpu.sources.images import IMAGE_SUFFIXES, open_image
+from mmip_gpu.sources.lost import LOST, warn_lost
 from mmip_gpu.sources.nifti import open_nifti
 from mmip_gpu.sources.place import check_place
 from mmip_gpu.sources.rescale import stored_rule
 from mmip_gpu.sources.source import Source, default_axes, read_errors
 from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_series
 
-__all__ = ["Source", "check_place", "default_axes", "open_source", "stored_rule"]
+__all__ = ["Source", "check_place", "default_axes", "open_source", "reopen_source", "stored_rule"]
 
 _SUPPORTED = (
     ".npy, NIfTI (.nii, .nii.gz), DICOM (a file, or a folder with one series), TIFF (.tif, .tiff, .btf, "
@@ -62,12 +63,25 @@ def open_source(source: Any) -> Source:
     StoreError
         If the path does not exist or cannot be read.
 
+    Warns
+    -----
+    MetadataWarning
+        Once, of what the file states and its Source does not; `metadata["lost"]` lists it.
+
     Examples
     --------
     >>> source = open_source("phantom3d:16x64x64")
     >>> source.shape, str(source.dtype), source.axes
     ((16, 64, 64), 'uint16', 'zyx')
     """
+    opened = reopen_source(source)
+    if opened is not source:
+        warn_lost(opened.name, opened.metadata.get(LOST) or ())
+    return opened
+
+
+def reopen_source(source: Any) -> Source:
+    """Open what `open_source` opens without warning again of what is lost."""
     if isinstance(source, Source):
         return source
     if isinstance(source, str) and is_phantom_name(source):

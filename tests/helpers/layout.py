@@ -16,6 +16,7 @@ PACKAGES = ("mmip_gpu", "numcodecs_plugin")
 # From below; rooms of one line do not import each other.
 RANKS = (
     ("errors", "version", "_core", "device/_phases"),
+    ("signatures",),
     ("volume",),
     ("caution",),
     ("config",),

@@ -23,7 +23,7 @@ from mmip_gpu.options import EncodeSettings
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store.group.chunk_header import with_origin
 from mmip_gpu.store.group.description import StoreDescription
-from mmip_gpu.store.group.grid import Coordinates, Region, chunk_lengths
+from mmip_gpu.store.group.grid import Coordinates, Region, asked_lengths, chunk_lengths
 from mmip_gpu.store.job.region_classes import RegionClasses
 from mmip_gpu.store.job.survey import Survey
 from mmip_gpu.transform.chunk import encode_chunk
@@ -50,7 +50,7 @@ class Job:
         cls,
         source: Any,
         settings: EncodeSettings,
-        chunks: Sequence[int] | None = None,
+        chunks: int | Sequence[int] | None = None,
     ) -> Job:
         """Job from the arguments of `write_zarr`.
 
@@ -70,7 +70,8 @@ class Job:
         three = is_colour(colour, layout, opened.dtype)
         given_padding(config, opened.dtype, three)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
-        asked = None if chunks is None else tuple(chunks)
+        lengths = asked_lengths(layout.axes, chunks)
+        asked = None if lengths is None else tuple(lengths.values())
         return cls(
             opened, layout, config, three, asked, RegionClasses.of(settings.roi, layout, opened), settings.data_range
         )

@@ -20,6 +20,7 @@ from mmip_gpu.arguments import thread_count
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.errors import CorruptData, StoreError
 from mmip_gpu.inspection import describe
+from mmip_gpu.signatures import public
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.grid import ChunkOverlap, Coordinates
 from mmip_gpu.store.group.report import held_stages, history_of, report_of
@@ -153,6 +154,7 @@ class ProgressiveArray:
         for at in self._grid.coordinates():
             yield at, self.record(at)
 
+    @public()
     def upgrade(self, stages: int | None = None) -> ProgressiveArray:
         """Refine in place: from here on the array is decoded from more stages.
 
@@ -183,6 +185,7 @@ class ProgressiveArray:
         self._stages = self._checked(stages)
         return self
 
+    @public()
     def at(
         self, *, stages: int | None = None, scale: int = 1, threads: int | None = None, keep_bytes: int | None = None
     ) -> ProgressiveArray:

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.store.views.http_images import EncodedPyramid
 from mmip_gpu.store.views.pyramid import Pyramid
 
@@ -35,13 +36,14 @@ _NAME: Final = "image.ome.zarr"  # viewers choose by the suffix; the same keys a
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
+@public()
 def serve_zarr(
     path: StoreLike | os.PathLike[str],
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
     stages: int | None = None,
-    chunks: Sequence[int] | None = None,
+    chunks: int | Sequence[int] | None = None,
     cache_bytes: int = 2**28,
     threads: int | None = None,
     allow_origin: str = "*",
@@ -62,7 +64,7 @@ def serve_zarr(
         0 takes any that is free; ``url`` of the server tells which.
     stages : int, optional
         Only so many stages are decoded, from the first on. By default all that the store holds are.
-    chunks : sequence of int, optional
+    chunks : int or sequence of int, optional
         Samples of a chunk, as for `export_ome_zarr`. The default is 32 x 128 x 128.
     cache_bytes : int
         Half of them hold coded bytes of the store. The other half holds decoded chunks, compressed for the way; half of

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.description import StoreDescription
@@ -37,6 +38,7 @@ __all__ = ["append_zarr"]
 _PLANES = "tnc"  # outermost first: more of the first that there is renumbers no chunk
 
 
+@public()
 def append_zarr(
     source: Any,
     path: StoreLike | os.PathLike[str],

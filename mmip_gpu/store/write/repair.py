@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.sources import open_source
 from mmip_gpu.store.group.chunk_header import crc_of
 from mmip_gpu.store.group.claim import claimed
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["repair_zarr"]
 
 
+@public()
 def repair_zarr(
     path: StoreLike | os.PathLike[str],
     source: Any,

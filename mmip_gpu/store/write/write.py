@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import Device, EncodeOptions, EncodeSettings
+from mmip_gpu.signatures import public
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.claim import Claim, claimed
 from mmip_gpu.store.group.description import StoreDescription
@@ -42,11 +43,12 @@ if TYPE_CHECKING:
 __all__ = ["write_zarr"]
 
 
+@public(EncodeOptions)
 def write_zarr(
     source: Any,
     path: StoreLike | os.PathLike[str],
     *,
-    chunks: Sequence[int] | None = None,
+    chunks: int | Sequence[int] | None = None,
     overwrite: bool = False,
     resume: bool = True,
     threads: int | None = None,
@@ -69,10 +71,10 @@ def write_zarr(
     path : path or zarr StoreLike
         A folder, a .zip, a URL that fsspec opens, or a store. A folder is made if there is none. A .zip is made of the
         folder FILE.zip.partial beside it when that is complete.
-    chunks : sequence of int, optional
-        Samples of a chunk, one number per axis or per axis out of z, y, x. They are rounded up to multiples of 32 on y
-        and x with cells of 1x8x8, of 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and one c (all
-        three with colour). The default is 64 x 256 x 256, or 512 x 512 for images, in whole tiles.
+    chunks : int or sequence of int, optional
+        Samples of a chunk: one number, one per axis, or one per axis out of z, y, x. They are rounded up to multiples
+        of 32 on y and x with cells of 1x8x8, of 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
+        one c (all three with colour). The default is 64 x 256 x 256, or 512 x 512 for images, in whole tiles.
     roi : array, path or str, optional
         A mask of the array's shape (with or without the axis ``c``) or of its spatial shape. It may be an array of
         NumPy, Zarr or Dask, or a file that `open_source` opens, and is read chunk by chunk. A rule marks regions by
@@ -220,9 +222,7 @@ def _same_job(
     different = [key for key in mine if key not in found or found[key] != mine[key]]
     if different:
         pairs = "; ".join(f"{key}: expected {found.get(key)}, found {mine[key]}" for key in different)
-        raise StoreError(
-            f"{group}: a store of another job is here ({pairs}); pass overwrite=True (--overwrite) or another path"
-        )
+        raise StoreError(f"{group}: a store of another job is here ({pairs}); pass overwrite=True or another path")
     return description
 
 

@@ -100,7 +100,7 @@ def test_the_command_takes_hu_and_says_what_is_empty(tmp_path, capsys):
         ["compress", str(path), str(tmp_path / "a.zarr")],
     ):
         assert main([*command, "--quality", "10", "--roi", "hu:5000..6000"]) == 0
-        assert "mmip: MmipWarning: roi='range:6024..7024': no sample" in capsys.readouterr().err
+        assert "mmip: warning: roi='range:6024..7024': no sample" in capsys.readouterr().err
     assert main(["evaluate", str(path), str(tmp_path / "a.mmip"), "--roi", "hu:0..100"]) == 0
 
 
