@@ -12,7 +12,7 @@ from typing import Any
 import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import show
-from mmip_gpu.cli.tables import shape_text, size_text, stage_table
+from mmip_gpu.cli.tables import reached_text, shape_text, size_text, stage_table
 from mmip_gpu.cli.values import checked_suffix, coding_options, input_name, load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.plane_blocks import progress
@@ -76,18 +76,13 @@ def summary(report: dict[str, Any]) -> str:
     if loss is None:
         return f"{image}\nnot complete: run its mmip compress again"
     target = loss["mode"] if loss["mode"] == "lossless" else f"{loss['mode']} {loss['requested']:g}"
-    if loss["lossless"]:
-        reached = "lossless"
-    else:
-        psnr, error = loss["psnr"], loss["max_error"]
-        reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
-        reached += "" if error is None else f", largest error {error:g}"
     padding = report.get("plan", report.get("config", {})).get("padding")  # of a store, or of a container
     if padding is not None:
         image += f", padding {padding}"
     lines = [
         f"{image}, target {target}",
-        f"reached: {reached} ({'measured' if loss['verified'] else 'estimated'})",
+        f"reached: {reached_text(loss)} ({'measured' if loss['verified'] else 'estimated'})",
+        *(f"channel {i}: {reached_text(channel)}" for i, channel in enumerate(loss.get("channels", ()))),
         stage_table(report),
     ]
     lines += [f"not kept of the source: {text}" for text in report.get("lost", ())]

@@ -1,4 +1,4 @@
-"""The commands on Zarr stores: compress and extract.
+"""The commands on Zarr stores: compress, append and extract.
 
 Values: parsed options in; a store, a file and printed tables out.
 Guarantees memory for a piece of the volume.
@@ -24,7 +24,7 @@ from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.volume.region import checked_region
 
-__all__ = ["compress", "extract"]
+__all__ = ["append", "compress", "extract"]
 
 _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 
@@ -53,6 +53,12 @@ def compress(args: Namespace) -> None:
         _check(source, path, report, args.threads)
         if is_told(args):
             print("checked: the store decodes to what its record says")
+
+
+def append(args: Namespace) -> None:
+    """Append a volume to a store."""
+    report = mmip_gpu.append_zarr(args.input, args.store, axis=args.axis, threads=args.threads)
+    show(args, f"{args.input} -> {args.store}\n{summary(report)}\n{rate_text(report)}", report)
 
 
 def extract(args: Namespace) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmip_gpu.quality.metrics import format_table
 
-__all__ = ["evaluation_tables", "rate_text", "shape_text", "size_text", "stage_label", "stage_table"]
+__all__ = ["evaluation_tables", "rate_text", "reached_text", "shape_text", "size_text", "stage_label", "stage_table"]
 
 _HEADINGS = {
     "rmse": "RMSE",
@@ -127,3 +127,18 @@ def shape_text(shape: Sequence[int]) -> str:
     '512 x 512'
     """
     return " x ".join(map(str, shape))
+
+
+def reached_text(loss: dict[str, Any]) -> str:
+    """Return what a loss record, or that of a channel, has reached.
+
+    Examples
+    --------
+    >>> reached_text({"lossless": False, "psnr": 50.123, "max_error": 7})
+    'PSNR 50.12 dB (range of the data), largest error 7'
+    """
+    if loss["lossless"]:
+        return "lossless"
+    psnr, error = loss["psnr"], loss["max_error"]
+    reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
+    return reached + ("" if error is None else f", largest error {error:g}")

@@ -19,6 +19,7 @@ from mmip_gpu.store.group.records import Totals
 from mmip_gpu.version import __version__
 
 __all__ = [
+    "CHANNELS",
     "COMPLETE",
     "PREPARING",
     "WRITING",
@@ -44,6 +45,8 @@ _AT_THE_END = (
 )
 _OF_THE_ARRAY = ("shape", "dtype", "axes", "colour")  # what a job and its plan both tell
 _OF_THE_TARGET = ("mode", "value", "step")
+CHANNELS = "channels"  # of a loss; stores of versions before it lack it
+_OF_A_CHANNEL = ("psnr", "max_error", "minimum", "maximum")
 _PERHAPS_UNKNOWN = ("psnr", "max_error", "reached")
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
@@ -182,6 +185,11 @@ def held_stages(attributes: Mapping[str, Any], description: StoreDescription) ->
 
 def _alike(key: str, expected: Any, found: Any) -> bool:
     """Whether a part of a report has the form of another one."""
+    if key == CHANNELS:
+        return found is None or (
+            isinstance(found, list)
+            and all(isinstance(one, Mapping) and all(_known(one.get(name)) for name in _OF_A_CHANNEL) for one in found)
+        )
     if isinstance(expected, Mapping):
         return isinstance(found, Mapping) and all(_alike(k, v, found.get(k)) for k, v in expected.items())
     if isinstance(expected, list):
@@ -190,6 +198,10 @@ def _alike(key: str, expected: Any, found: Any) -> bool:
     if isinstance(expected, bool | str):
         return type(found) is type(expected)
     return is_number(found) or (found is None and key in _PERHAPS_UNKNOWN)
+
+
+def _known(value: Any) -> bool:
+    return value is None or is_number(value)
 
 
 def _named_axes(source: Source) -> list[dict[str, str]]:

@@ -131,37 +131,29 @@ class StoreGroup:
                 self._group().update_attributes({ATTRIBUTE: dict(value)})
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
-        """Make the stage arrays and the records, those that are not there yet, before any task writes."""
+        """Make the stage arrays and the records, those that are not there yet, before any task writes.
+
+        Arrays of another length, as a job that was killed while it appended leaves them, get the length that is due.
+        """
         delete_partial_files(self._root, CLAIM)
-        config: Any = {"write_empty_chunks": True}
         with store_errors(f"{self}: its arrays cannot be made"):
             group = self._group()
             for array in arrays:
-                if array.name not in group:
-                    group.create_array(
-                        array.name,
-                        shape=array.shape,
-                        chunks=array.chunks,
-                        dtype="int32",
-                        fill_value=array.codec.fill_value,
-                        serializer=array.codec,
-                        filters=None,
-                        compressors=None,
-                        dimension_names=[*_DIMENSIONS, "column"][: len(array.shape)],
-                        config=config,
-                    )
-            if RECORDS not in group:
-                group.create_array(
-                    RECORDS,
-                    shape=(*counts, record_bytes),
-                    chunks=(1, 1, 1, 1, record_bytes),
-                    dtype="uint8",
-                    fill_value=0,
-                    filters=None,
-                    compressors=None,
-                    dimension_names=[*_DIMENSIONS, "byte"],
-                    config=config,
-                )
+                how = {"fill_value": array.codec.fill_value, "serializer": array.codec}
+                self._make(group, array.name, array.shape, chunks=array.chunks, dtype="int32", **how)
+            shape, chunks = (*counts, record_bytes), (1, 1, 1, 1, record_bytes)
+            self._make(group, RECORDS, shape, chunks=chunks, dtype="uint8", fill_value=0)
+
+    def _make(self, group: zarr.Group, name: str, shape: tuple[int, ...], **options: Any) -> None:
+        """Make an array, or give one that is there the shape that is due."""
+        if name in group:
+            if self.array(name).shape != shape:
+                self.array(name).resize(shape)
+            return
+        names = [*_DIMENSIONS, "byte" if name == RECORDS else "column"][: len(shape)]
+        config: Any = {"write_empty_chunks": True}
+        how: Any = options | {"filters": None, "compressors": None, "config": config}
+        group.create_array(name, shape=shape, dimension_names=names, **how)
 
     def erase_arrays(self) -> None:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
