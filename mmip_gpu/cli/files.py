@@ -12,7 +12,7 @@ from typing import Any
 import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import show
-from mmip_gpu.cli.tables import shape_text, size_text, stage_table
+from mmip_gpu.cli.tables import about_lines, shape_text, size_text, stage_table
 from mmip_gpu.cli.values import checked_suffix, coding_options, load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.plane_blocks import progress
@@ -63,9 +63,12 @@ def decode(args: Namespace) -> None:
 def info(args: Namespace) -> None:
     """Show what a container or a store holds."""
     path = Path(args.input)
-    is_store = path.is_dir() or path.suffix == ".zip" or "://" in args.input
-    report = mmip_gpu.open_zarr(args.input).report if is_store else mmip_gpu.inspect(read_container(path))
-    show(args, f"{args.input}\n{summary(report)}", report)
+    if path.is_dir() or path.suffix == ".zip" or "://" in args.input:
+        volume = mmip_gpu.open_zarr(args.input)
+        report = volume.report | {"metadata": volume.metadata}
+    else:
+        report = mmip_gpu.inspect(read_container(path))
+    show(args, "\n".join([args.input, *about_lines(report), summary(report)]), report)
 
 
 def summary(report: dict[str, Any]) -> str:

@@ -86,4 +86,3 @@ def _check(source: Source, path: str, report: dict[str, Any], threads: int | Non
         raise VerificationError(f"{path}: recorded {expected}, found {found['max_error']:g}")
     if recorded["verified"] and recorded["psnr"] is not None and found["psnr_range"] < recorded["psnr"] - _PSNR_SLACK:
         raise VerificationError(f"{path}: recorded {recorded['psnr']:.3f} dB, found {found['psnr_range']:.3f} dB")
-    print("checked: the store decodes to what its record says")

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmip_gpu.quality.metrics import format_table
 
-__all__ = ["evaluation_tables", "rate_text", "shape_text", "size_text", "stage_label", "stage_table"]
+__all__ = ["about_lines", "evaluation_tables", "rate_text", "shape_text", "size_text", "stage_label", "stage_table"]
 
 _HEADINGS = {
     "rmse": "RMSE",
@@ -104,6 +104,43 @@ def size_text(size: int) -> str:
         return f"{size} bytes"
     power = min(int(math.log10(size)) // 3, 4)
     return f"{size / 1000**power:.1f} {'kMGT'[power - 1]}B"
+
+
+def about_lines(report: Mapping[str, Any]) -> list[str]:
+    """Say what is known of a store beside its samples: chunks, channels, voxel size, orientation, rescaling.
+
+    Examples
+    --------
+    >>> about_lines({"shape": [2, 64], "axes": "cx", "chunk_count": 2, "chunks": [1, 64], "metadata": {"slope": 2.0}})
+    ['2 chunks of 1 x 64', '2 channels', 'value = 2 * sample + 0']
+    """
+    lines, known = [], report.get("metadata") or {}
+    if "chunk_count" in report:
+        lines.append(f"{report['chunk_count']} chunks of {shape_text(report['chunks'])}")
+    if "c" in report["axes"]:
+        count = report["shape"][report["axes"].index("c")]
+        names = ", ".join(map(str, known.get("channels") or ()))
+        kind = "colours" if report.get("colour") else "channels"
+        lines.append(f"{count} {kind} {names}".rstrip())
+    if known.get("scale"):
+        spatial = [axis for axis in zip(known["axes"], known["scale"], strict=True) if axis[0]["name"] in "zyx"]
+        units = {axis.get("unit", "") for axis, _ in spatial}
+        lines.append(f"voxel {' x '.join(f'{size:g}' for _, size in spatial)} {' '.join(sorted(units))} (z, y, x)")
+    if known.get("affine"):
+        lines.append(f"orientation {_orientation(known['affine'])} (to which x, y, z grow)")
+    slope, intercept = known.get("slope", 1.0), known.get("intercept", 0.0)
+    if slope is None or intercept is None:
+        lines.append("rescale differs between slices")
+    elif (slope, intercept) != (1.0, 0.0):
+        lines.append(f"value = {slope:g} * sample {'-' if intercept < 0 else '+'} {abs(intercept or 0.0):g}")
+    return lines
+
+
+def _orientation(affine: Any) -> str:
+    """Letters of right, left, anterior, posterior, superior, inferior to which the indices x, y, z grow most."""
+    axes = np.asarray(affine, np.float64)[:3, :3]
+    rows = np.abs(axes).argmax(axis=0)
+    return "".join(("LR", "PA", "IS")[row][int(axes[row, column] > 0)] for column, row in enumerate(rows))
 
 
 def rate_text(report: Mapping[str, Any]) -> str:

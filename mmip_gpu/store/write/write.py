@@ -28,6 +28,7 @@ from mmip_gpu.store.group.zipped import zip_target
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.job_reader import described_job
 from mmip_gpu.store.job.step_search import next_pass
+from mmip_gpu.store.job.survey import counted
 from mmip_gpu.store.job.tasks import Runner, WriteChunk
 from mmip_gpu.store.run.cluster_runner import ClusterRunner
 from mmip_gpu.store.run.cluster_survey import survey_of
@@ -170,7 +171,8 @@ def _write(
     if before is None and not group.can_claim and job.may_write_again:
         raise StoreError(f"{group}: the store deletes nothing, which {job.config.mode}= may need: pass another place")
     if before is None:
-        job, description = described_job(job, threads, survey)
+        with progress_bar("plan", None, run, progress) as advance:
+            job, description = described_job(job, threads, counted(survey, advance))
     else:
         description = _same_job(group, before, identity, resume)
         job = job.resumed(description)
