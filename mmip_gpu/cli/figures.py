@@ -49,12 +49,8 @@ def draw(source: Source, decoded: Decoded, evaluation: dict[str, Any], path: Pat
     classes = RoiReader(roi, source, axes).classes(original, middle)
     labels = [stage_label(row) for row in evaluation["stages"]]
     shown = [f"{letter} = {part.start}" for letter, part in zip(axes, middle, strict=True) if letter in "ntz"]
-    lines = [
-        source.name,
-        f"shown: {', '.join(shown)}" if shown else "",
-        "bytes and dB: of all samples" if shown else "",
-    ]
-    caption = "\n".join(line for line in [*lines, f"dB: peak {evaluation['data_range']:g}"] if line)
+    parts = [f"shown: {', '.join(shown)}", "bytes and dB: of all samples"] if shown else []
+    caption = "\n".join([source.name, *parts, f"dB: peak {evaluation['data_range']:g}"])
     plot_progressive(original, stages, labels, path, classes, axes=axes, caption=caption)
 
 

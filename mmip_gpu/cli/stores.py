@@ -12,7 +12,6 @@ from typing import Any
 
 import mmip_gpu
 from mmip_gpu.cli.failures import VerificationError
-from mmip_gpu.cli.files import summary
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import is_told, show
 from mmip_gpu.cli.tables import rate_text
@@ -20,6 +19,7 @@ from mmip_gpu.cli.values import coding_options, load_roi
 from mmip_gpu.errors import StoreError
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
+from mmip_gpu.reports import summary
 from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.volume.region import checked_region
