@@ -16,8 +16,8 @@ import numpy as np
 
 import mmip_gpu
 from mmip_gpu.cli.results import show
-from mmip_gpu.cli.tables import shape_text, size_text
 from mmip_gpu.quality.plane_blocks import progress
+from mmip_gpu.reports import shape_text, size_text
 from mmip_gpu.sinks import region_metadata, write_image
 from mmip_gpu.sources import Source
 from mmip_gpu.volume.axes import PlaneLayout, shrinking_axes

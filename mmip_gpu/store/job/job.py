@@ -65,8 +65,8 @@ class Job:
         if settings.axes is not None and settings.axes != opened.axes:
             opened = replace(opened, axes=settings.axes, colour=None)
         config = _slices_apart(config, opened)
-        check_step(opened.dtype, config.step)
         layout = PlaneLayout.of(opened.shape, opened.axes)
+        check_step(opened.dtype, config.step, lambda: opened.read(layout.middle_plane))
         if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
             colour = opened.colour
         three = is_colour(colour, layout, opened.dtype)
