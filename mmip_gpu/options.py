@@ -14,12 +14,13 @@ import numpy as np
 
 from mmip_gpu.arguments import check_data_range, check_step, given_padding, is_colour
 from mmip_gpu.config import CodecConfig, Quality
+from mmip_gpu.signatures import public, public_class
 from mmip_gpu.volume.axes import PlaneLayout
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["CodingOptions", "Device", "EncodeOptions", "EncodeSettings", "StoreOptions"]
+__all__ = ["CodingOptions", "DecodeOptions", "Device", "EncodeOptions", "EncodeSettings", "StoreOptions"]
 
 Device = Literal["cpu", "gpu"] | None
 """Where arrays are coded; None: where they lie."""
@@ -55,10 +56,19 @@ class EncodeOptions(CodingOptions, total=False):
     nan: float | None
 
 
+class DecodeOptions(TypedDict, total=False):
+    """The part to decode: options of `mmip_gpu.decode`, which explains them, that its batches share."""
+
+    stages: int | None
+    scale: int
+    region: tuple[slice, ...] | None
+    max_bytes: int
+
+
 class StoreOptions(EncodeOptions, total=False):
     """`EncodeOptions` and those of a store: the options of `mmip_gpu.write_zarr`, which explains them."""
 
-    chunks: Sequence[int] | None
+    chunks: int | Sequence[int] | None
     overwrite: bool
     resume: bool
     threads: int | None
@@ -70,6 +80,7 @@ class StoreOptions(EncodeOptions, total=False):
     units: str | None
 
 
+@public_class()
 @dataclass(frozen=True, eq=False)
 class EncodeSettings:
     """The options of `mmip_gpu.encode`, checked once for any number of arrays.
@@ -82,6 +93,8 @@ class EncodeSettings:
         The target and how to code.
     roi, axes, colour, data_range, dtype, nan
         As for `mmip_gpu.encode`.
+    is_part : bool
+        What is coded is a part of an array, so that nothing is said of a region that it does not meet.
 
     Examples
     --------
@@ -97,8 +110,10 @@ class EncodeSettings:
     data_range: float | None = None
     dtype: Any = None
     nan: float | None = None
+    is_part: bool = False
 
     @classmethod
+    @public(CodingOptions)
     def of(
         cls,
         *,
@@ -115,9 +130,7 @@ class EncodeSettings:
         Raises
         ------
         InvalidArgument
-            For values out of range, or another number of targets than one.
-        TypeError
-            For an option that there is not.
+            For an option that there is not, values out of range, or another number of targets than one.
         """
         config = CodecConfig.from_options(**coding, has_roi=roi is not None)
         check_data_range(data_range)

@@ -17,15 +17,19 @@ from numpy.typing import NDArray
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import CodingOptions
 from mmip_gpu.volume.roi import Roi, RoiRule
+from mmip_gpu.volume.roi_rule import PHYSICAL
 
 __all__ = [
     "byte_count",
     "checked_suffix",
     "chunk_shape",
     "coding_options",
+    "input_name",
+    "json_place",
     "load_npy",
     "load_roi",
     "padding",
+    "place",
     "region",
     "roi_quality",
     "stated_options",
@@ -164,6 +168,27 @@ def coding_options(args: Namespace) -> CodingOptions:
     return cast(CodingOptions, options)
 
 
+def place(text: str) -> str:
+    """Return a place to write to as it is: a URL, or a path in a folder that is there.
+
+    Raises
+    ------
+    StoreError
+        A path in no folder.
+    """
+    if text == "-":
+        raise ArgumentTypeError("expected a name: what is written needs to be a whole file, and is not streamed")
+    folder = Path(text).absolute().parent
+    if "://" not in text and "::" not in text and not folder.is_dir():
+        raise StoreError(f"{text}: expected a place in a folder that is there, found none: mkdir -p {folder}")
+    return text
+
+
+def json_place(text: str) -> str:
+    """Return a place for a report, or "-" for stdout."""
+    return text if text == "-" else place(text)
+
+
 def load_roi(text: str | None) -> Roi | None:
     """Return the mask that a .npy file holds, or the text of a rule, checked.
 
@@ -176,6 +201,8 @@ def load_roi(text: str | None) -> Roi | None:
     """
     if text is None:
         return None
+    if text.strip().startswith(PHYSICAL):
+        return text
     return load_npy(Path(text)) if text.endswith(".npy") else str(RoiRule.parse(text))
 
 
@@ -207,3 +234,9 @@ def checked_suffix(path: str, suffix: str) -> Path:
     if Path(path).suffix != suffix:
         raise InvalidArgument(f"expected a file name that ends with {suffix}, found {path!r}")
     return Path(path)
+
+
+def input_name(args: Namespace) -> str:
+    """Name the part of the input that was asked for, as `open_source` reads it: "FOLDER:series=1,volume=0"."""
+    parts = [f"{name}={value}" for name in ("series", "volume") if (value := getattr(args, name)) is not None]
+    return f"{args.input}:{','.join(parts)}" if parts else str(args.input)

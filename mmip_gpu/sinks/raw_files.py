@@ -31,7 +31,11 @@ def write_nrrd(output: Output, path: Path, *, overwrite: bool) -> None:
     source, sizes = volume.source, volume.source.shape[::-1]
     spatial = [letter for letter in reversed(source.axes) if letter in "xyz"]
     kinds = [{"c": "vector", "t": "time"}.get(letter, "domain") for letter in reversed(source.axes)]
-    lines = ["NRRD0005", f"type: {'float' if source.dtype.kind == 'f' else source.dtype.name}", f"dimension: {len(sizes)}"]
+    lines = [
+        "NRRD0005",
+        f"type: {'float' if source.dtype.kind == 'f' else source.dtype.name}",
+        f"dimension: {len(sizes)}",
+    ]
     if len(spatial) == 3 and source.metadata.get("affine"):
         columns, origin = _placed(source)
         lines += ["space: left-posterior-superior"]

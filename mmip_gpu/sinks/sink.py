@@ -191,7 +191,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _check_free(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
-        raise StoreError(f"{path} exists: pass --overwrite (overwrite=True), or write to another name")
+        raise StoreError(f"{path} exists: pass overwrite=True, or write to another name")
 
 
 def _arranged(source: Source, axes: str) -> Source:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mmip_gpu.errors import InvalidArgument, StoreError
-from mmip_gpu.sources.arrays import open_array
+from mmip_gpu.sources.arrays import open_array, require_small_metadata
 from mmip_gpu.sources.source import Source, default_axes, finite
 from mmip_gpu.sources.units import MM, SECONDS, UNKNOWN, length_unit, time_unit
 
@@ -36,6 +36,8 @@ def open_zarr_path(where: Any, storage_options: Mapping[str, Any] | None = None)
     from zarr.storage import ZipStore
 
     place: Any = where
+    if isinstance(where, Path) and where.is_dir():
+        require_small_metadata(where)
     if isinstance(where, Path) and where.suffix == ".zip" and where.is_file():
         place = ZipStore(where, mode="r")
     options: dict[str, Any] = (

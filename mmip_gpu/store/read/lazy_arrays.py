@@ -20,7 +20,7 @@ from mmip_gpu.volume.axes import shrinking_axes
 if TYPE_CHECKING:
     from mmip_gpu.store.read.progressive_array import ProgressiveArray
 
-__all__ = ["AxisSampling", "axis_samplings", "dask_array", "data_array"]
+__all__ = ["AxisSampling", "axis_samplings", "coordinates", "dask_array", "data_array"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,34 @@ def dask_array(volume: ProgressiveArray) -> Any:
     return from_array(single, chunks=volume.chunks, lock=False, fancy=False, meta=np.empty(0, volume.dtype))
 
 
+def coordinates(volume: ProgressiveArray) -> dict[str, Any]:
+    """Give voxel centres on the spatial axes, and what xarray had on others, as it takes them."""
+    listed = volume.metadata.get("coordinates") or {}
+    letters = shrinking_axes(volume.report["plan"]["cell_depth"])
+    found: dict[str, Any] = {}
+    for sampling, length in zip(axis_samplings(volume), volume.shape, strict=True):
+        letter, steps = sampling.letter, np.arange(length)
+        values, unit = sampling.start + sampling.size * steps, sampling.unit
+        if letter in listed:
+            factor = volume.scale if letter in letters else 1
+            values = _listed_values(listed[letter], steps * factor + (factor - 1) / 2)
+            unit = listed[letter].get("units")
+        if letter in listed or letter in "zyx":
+            found[letter] = (letter, values, {"units": unit} if unit else {})
+    return found
+
+
+def _listed_values(coordinate: Mapping[str, Any], at: NDArray[Any]) -> NDArray[Any]:
+    """Give coordinates as xarray had them; between two samples a number between theirs."""
+    values = np.array(coordinate["values"], np.int64 if coordinate["dtype"][:1] in "mM" else coordinate["dtype"])
+    if (at != np.floor(at)).any() or len(at) != len(values):
+        if values.dtype.kind not in "iuf":
+            values = values[np.minimum(at.astype(int), len(values) - 1)]
+        else:
+            values = np.interp(at, np.arange(len(values)), values)
+    return values.astype(coordinate["dtype"]) if coordinate["dtype"][:1] in "mM" else values
+
+
 def data_array(volume: ProgressiveArray) -> Any:
     """Make an xarray DataArray on dask, with voxel centres on the spatial axes.
 
@@ -87,29 +115,5 @@ def data_array(volume: ProgressiveArray) -> Any:
         from xarray import DataArray
     except ImportError:
         raise MissingResource("xarray() needs the package xarray: pip install 'mmip-gpu[dask]'") from None
-    listed = volume.metadata.get("coordinates") or {}
-    coordinates: dict[str, tuple[str, Any, dict[str, str]]] = {}
-    for sampling, length in zip(axis_samplings(volume), volume.shape, strict=True):
-        letter, steps = sampling.letter, np.arange(length)
-        values, unit = sampling.start + sampling.size * steps, sampling.unit
-        if letter in listed:
-            factor = volume.scale if letter in shrinking_axes(volume.report["plan"]["cell_depth"]) else 1
-            values, unit = (
-                _listed_values(listed[letter], steps * factor + (factor - 1) / 2),
-                listed[letter].get("units"),
-            )
-        if letter in listed or letter in "zyx":
-            coordinates[letter] = (letter, values, {"units": unit} if unit else {})
     attributes = {"stages": volume.stages, "scale": volume.scale, "report": volume.report}
-    return DataArray(volume.dask(), coordinates, list(volume.axes), name=volume.place_name, attrs=attributes)
-
-
-def _listed_values(coordinate: Mapping[str, Any], at: NDArray[Any]) -> NDArray[Any]:
-    """Give coordinates as xarray had them; between two samples a number between theirs."""
-    values = np.array(coordinate["values"], np.int64 if coordinate["dtype"][:1] in "mM" else coordinate["dtype"])
-    if (at != np.floor(at)).any() or len(at) != len(values):
-        if values.dtype.kind not in "iuf":
-            values = values[at.astype(int)]
-        else:
-            values = np.interp(at, np.arange(len(values)), values)
-    return values.astype(coordinate["dtype"]) if coordinate["dtype"][:1] in "mM" else values
+    return DataArray(volume.dask(), coordinates(volume), list(volume.axes), name=volume.place_name, attrs=attributes)

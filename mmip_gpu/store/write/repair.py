@@ -7,6 +7,7 @@ contradicts a record that is left is refused.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.sources import Source
 from mmip_gpu.store.group.chunk_header import crc_of
 from mmip_gpu.store.group.claim import claimed
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["repair_zarr"]
 
+_LOG = logging.getLogger(__name__)
 
+
+@public()
 def repair_zarr(
     path: StoreLike | os.PathLike[str],
     source: Any,
@@ -95,6 +100,7 @@ def repair_zarr(
         job = _job_of(check, any_source(source, storage_options), roi, survey_of(run))
         with claimed(group) as claim:
             repaired = _repaired(check, RepairChunk(WriteChunk(check.store, job, claim)), run, progress)
+    _LOG.info("%s: %d chunks repaired", group, len(repaired))
     return check.to_dict() | {"repaired": [list(at) for at in repaired]}
 
 

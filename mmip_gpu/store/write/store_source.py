@@ -20,6 +20,7 @@ from zarr.storage import StorePath
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sinks import region_metadata
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources.arrays import require_small_metadata
 from mmip_gpu.sources.history import dicom_terms
 from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.read.open_store import open_zarr
@@ -53,7 +54,10 @@ def any_source(source: Any, storage_options: Mapping[str, Any] | None = None, **
     layout = PlaneLayout.of(source.shape, axes)
     known = {key: value for key, value in metadata.items() if key not in ("axes", "scale")}
     history = source.loss_history
-    placed = region_metadata(known, axes, whole, [0] * len(axes), steps) | {"kind": "mmip", "history": history}
+    placed = region_metadata(known, axes, whole, [0] * len(axes), steps, layout.shape) | {
+        "kind": "mmip",
+        "history": history,
+    }
     if source.scale == 1:
         placed.pop("grid")
     told = json.dumps([report, source.stages, source.scale], sort_keys=True)
@@ -78,6 +82,7 @@ def _is_store(source: Any, storage_options: Mapping[str, Any] | None) -> bool:
         path = Path(source)
         if not (path / "zarr.json").is_file() and path.suffix != ".zip":
             return False
+        require_small_metadata(path)
     elif not isinstance(source, str | dict | Store | StorePath | zarr.Group):
         return False
     try:
