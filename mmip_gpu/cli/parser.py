@@ -11,18 +11,10 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from mmip_gpu.cli import values
 from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_serve, add_upgrade
-from mmip_gpu.cli.values import (
-    chunk_shape,
-    json_place,
-    padding,
-    place,
-    region,
-    roi_quality,
-    volume_shape,
-    voxel_size,
-)
+from mmip_gpu.cli.values import json_place, padding, place, region, roi_quality
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import nearest
 from mmip_gpu.sinks import SUPPORTED_SINKS
@@ -132,7 +124,7 @@ def _add_phantom(commands: Any) -> None:
     parser = _command(commands, "phantom")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--size", type=int, default=512, metavar="N", help="image of N x N (default 512)")
-    size.add_argument("--volume", type=volume_shape, metavar="ZxYxX", help="volume, written slice by slice")
+    size.add_argument("--volume", type=values.volume_shape, metavar="ZxYxX", help="volume, written slice by slice")
     _add_output(parser, "FILE.npy")
     _add_overwrite(parser)
 
@@ -164,8 +156,10 @@ def _add_compress(commands: Any) -> None:
     _add_input(parser)
     parser.add_argument("store", type=place, metavar="STORE.zarr")
     _add_coding(parser, is_required=True)
-    parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
-    parser.add_argument("--voxel-size", type=voxel_size, metavar="2,0.5,0.5", help="size on z, y, x, or one for all")
+    parser.add_argument("--chunks", type=values.chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
+    parser.add_argument(
+        "--voxel-size", type=values.voxel_size, metavar="2,0.5,0.5", help="size on z, y, x, or one for all"
+    )
     parser.add_argument("--units", metavar="UNIT", help="of --voxel-size: mm (default), um, nm, ..")
     _add_overwrite(parser)
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")

@@ -133,12 +133,14 @@ def stated_sizes(source: Source, voxel_size: Sequence[float] | float | None, uni
         origin = {"origin": [place * MM[unit] for place in metadata["origin"]]} if "origin" in metadata else {}
         spacing = [None if size is None else size * MM[unit] for size in sizes]
         return replace(source, metadata=metadata | origin | {"spacing": spacing, "length_unit": unit})
-    sizes = [voxel_size] * count if isinstance(voxel_size, int | float) else list(voxel_size)
+    given: Any = voxel_size
+    is_list = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str)
+    sizes = list(given) if is_list else [given] * count
     numbers = [finite(size) for size in sizes]
     if len(numbers) != count or not all(number is not None and number > 0 for number in numbers):
         raise InvalidArgument(f"voxel_size={voxel_size!r}: expected {count} lengths above 0, those of {source.axes}")
     gone = [key for key in ("affine", "space", "forms", "origin") if metadata.pop(key, None)]
     metadata["nifti"] = {key: value for key, value in (metadata.get("nifti") or {}).items() if key != "xyzt_units"}
-    spacing = [float(size) * MM[unit] for size in sizes]
+    spacing = [number * MM[unit] for number in numbers if number is not None]
     known = metadata | {"spacing": spacing, "length_unit": unit}
     return replace(source, metadata=with_lost(known, *(["affine, since voxel_size= is another"] if gone else [])))

@@ -64,7 +64,7 @@ def test_what_fits_is_taken_from_every_format(dtype: str, held: str, suffix: str
         (WHOLE - 5, "uint16", r"found -5 at \[0, 0, 0\]"),
         (WHOLE, "uint8", r"found 256 at \[0, 10, 16\]"),
         (WHOLE, "int32", "expected uint8, int8, uint16, int16 or float32"),
-        (WHOLE, "name", "expected uint8"),
+        (WHOLE, "name", "dtype='name': expected"),
         (WHOLE * 1e300, "float32", r"found 1e\+300 at \[0, 0, 1\]"),
     ],
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ from mmip_gpu.store.group.store_path import is_plain_origin, open_store_path, pa
 
 if TYPE_CHECKING:
     from typing import TypeAlias
-
-    from zarr.storage import StoreLike
 
     ZarrArray: TypeAlias = zarr.Array[Any]
 
@@ -91,13 +88,7 @@ class StoreGroup:
         What fsspec needs to open a URL.
     """
 
-    def __init__(
-        self,
-        where: StoreLike | os.PathLike[str],
-        *,
-        read_only: bool,
-        storage_options: Mapping[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, where: Any, *, read_only: bool, storage_options: Mapping[str, Any] | None = None) -> None:
         with store_errors(f"{where}"):
             self._root = open_store_path(where, read_only, storage_options)
         self._is_own = not isinstance(where, StorePath | Store)
