@@ -33,7 +33,7 @@ from mmip_gpu.sources.source import (
     supported_dtype,
     without_alpha,
 )
-from mmip_gpu.sources.tiff_description import description
+from mmip_gpu.sources.tiff_description import check_ome_planes, description
 from mmip_gpu.sources.tiff_pages import open_pages
 
 TIFF_SUFFIXES: Final = (".tif", ".tiff", ".btf", ".tf8", ".svs", ".ndpi", ".qptiff", ".scn", ".bif", ".lsm", ".stk")
@@ -96,6 +96,7 @@ def _whole_directories(name: str) -> Iterator[None]:
 
 
 def _open(file: Any, path: Path, series: int, level: int) -> Source:
+    check_ome_planes(file, path.name)
     whole = _item(file.series, series, f"{path.name}: series")
     image = _item(whole.levels, level, f"{path.name}: level")
     page = image.keyframe

@@ -8,15 +8,18 @@ Guarantees that what is not stated in a unit of length stays unknown, and that t
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Final
 from xml.etree import ElementTree
 
+from mmip_gpu.errors import StoreError
 from mmip_gpu.sources.source import finite
 from mmip_gpu.sources.units import MM, SECONDS, length_unit, time_unit
 
 _TAG_UNITS: Final = {2: "inch", 3: "centimeter", 4: "millimeter", 5: "micrometer"}
 _SCREENS: Final = {"inch": (72.0, 96.0), "centimeter": (28.35, 28.346, 37.8, 37.795)}  # what programs put there unasked
+_LISTED_PLANES: Final = 1 << 20  # that a file of any size may name: they can lie in others
 _NM: Final = 1e6  # per mm
 
 Metadata = dict[str, Any]
@@ -37,6 +40,18 @@ def description(file: Any, number: int, whole: Any, image: Any, axes: str, shape
             sizes[letter] = size * full / here
     spacing = list(sizes.values())
     return found | ({"spacing": spacing} if any(spacing) else {"length_unit": None})
+
+
+def check_ome_planes(file: Any, name: str) -> None:
+    """Refuse an OME-XML of more planes than the file could list, before a list of them is made."""
+    if not file.is_ome:
+        return
+    most = max(int(file.filehandle.size), _LISTED_PLANES)
+    for element in ElementTree.fromstring(file.ome_metadata or "<none/>").iter():
+        if _tag(element) == "Pixels":
+            planes = math.prod(int(finite(element.attrib.get(f"Size{letter}")) or 1) for letter in "ZCT")
+            if not 0 < planes <= most:
+                raise StoreError(f"{name} is damaged: its OME-XML tells of {planes} planes, expected {most} at most")
 
 
 def _from_ome(text: str, number: int, axes: str) -> Metadata:

@@ -82,3 +82,16 @@ def test_a_flipped_bit_of_a_tiff_tile_with_a_checksum_is_found(compression: str,
         (tmp_path / "a.tif").write_bytes(damaged)
         with pytest.raises(StoreError, match=r"a\.tif"):
             open_source(tmp_path / "a.tif").read()
+
+
+@pytest.mark.parametrize(("planes", "width"), [(3 * 10**8, 16), (10**12, 16), (-5, 16), (0, 16)])
+def test_an_ome_header_that_asks_for_more_than_there_is(planes: int, width: int, tmp_path: Path) -> None:
+    text = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+        f'DimensionOrder="XYZCT" Type="uint8" SizeX="{width}" SizeY="16" SizeC="1" SizeZ="{planes}" SizeT="1">'
+        '<Channel ID="Channel:0:0" SamplesPerPixel="1"/><TiffData/></Pixels></Image></OME>'
+    )
+    pixels = np.zeros((16, 16), np.uint8)
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels, photometric="minisblack", metadata=None, description=text)
+    with pytest.raises(StoreError, match=r"a\.ome\.tif"):
+        open_source(tmp_path / "a.ome.tif").read((slice(0, 2), slice(0, 16), slice(0, 16)))
