@@ -84,7 +84,7 @@ def test_a_flipped_bit_of_a_tiff_tile_with_a_checksum_is_found(compression: str,
             open_source(tmp_path / "a.tif").read()
 
 
-@pytest.mark.parametrize(("planes", "width"), [(3 * 10**8, 16), (10**12, 16), (-5, 16), (0, 16)])
+@pytest.mark.parametrize(("planes", "width"), [(3 * 10**8, 16), (10**12, 16), (-5, 16)])
 def test_an_ome_header_that_asks_for_more_than_there_is(planes: int, width: int, tmp_path: Path) -> None:
     text = (
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" '
