@@ -64,7 +64,7 @@ def encode(
 ) -> Any:
     """Compress an array.
 
-    Exactly one target is needed: `quality`, `psnr`, `max_error`, `ratio`, `lossless` or `qstep`.
+    Exactly one target is needed: `quality`, `psnr`, `max_error`, `ratio`, `lossless`, `labels` or `qstep`.
 
     Parameters
     ----------
@@ -83,6 +83,9 @@ def encode(
         step. An array that is small enough without loss is coded without loss.
     lossless : bool
         The last stage is bit-exact. ``stages=`` has to be given.
+    labels : bool
+        Samples are names of objects, as in a segmentation: integers of 8 or 16 bits. They are kept exactly, a `scale`
+        takes the nearest sample, and fewer `stages` are refused, so that no label is ever made up.
     qstep : float
         The quantizer gets this step in sample units (0.25 to 65536 for integers), and in regions a quarter of it.
         Nothing is searched or promised, which is fastest. `inspect` shows the step that another target found.

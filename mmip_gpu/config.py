@@ -27,7 +27,7 @@ _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_DEFAULT_STAGES = 3
+_DEFAULT_STAGES, _LABEL_STAGES = 3, 2
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -64,6 +64,8 @@ class CodecConfig:
         What float32 samples are rounded to multiples of, in their unit; None for integers.
     effort : {1, 2, 3}
         How hard the encoder looks: 1 fastest, 3 smallest; any decoder reads all of them.
+    labels : bool
+        Whether samples are names of objects, which are kept exactly and never mixed; of mode lossless.
     padding : int, "auto" or None
         Value of samples that carry no image; ``"auto"`` looks for one and keeps it where it saves bytes.
 
@@ -83,6 +85,7 @@ class CodecConfig:
     step: float | None = None
     effort: int = 2
     padding: Padding = "auto"
+    labels: bool = False
 
     @classmethod
     @public()
@@ -103,6 +106,7 @@ class CodecConfig:
         step: float | None = None,
         effort: int = 2,
         padding: Padding = "auto",
+        labels: bool = False,
         has_roi: bool = False,
     ) -> CodecConfig:
         """Checked configuration from the public keyword options.
@@ -113,6 +117,10 @@ class CodecConfig:
             Unless exactly one of quality, psnr, max_error, ratio, lossless, qstep is given and all values are in range.
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
+        if labels:
+            others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
+            _check_labels(others)
+            lossless, stages = True, _LABEL_STAGES
         mode, value = _only_target(targets | {"lossless": 0.0 if lossless else None})
         if mode == "lossless" and stages is None and cuts is None and not has_roi:
             raise InvalidArgument(
@@ -130,6 +138,7 @@ class CodecConfig:
             None if step is None else _number("step", step),
             effort,
             _padding(padding),
+            bool(labels),
         )
         config.check()
         return config
@@ -138,6 +147,8 @@ class CodecConfig:
         """Raise InvalidArgument unless every field is in range."""
         if self.mode not in MODES:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
+        if self.labels is not False and not (self.labels is True and self.mode == "lossless"):
+            raise InvalidArgument(f"labels={self.labels!r}: expected true or false, and mode lossless")
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
@@ -180,6 +191,11 @@ class CodecConfig:
         return self.mode == "lossless" or self.error_bound == 0
 
     @property
+    def requested(self) -> float:
+        """The target as records hold it: -0.0 marks labels (FORMAT.md section 1)."""
+        return -0.0 if self.labels else self.value
+
+    @property
     def index_step(self) -> float:
         """Step that mode qstep asks for, in whole samples or (of float32) steps."""
         return self.value / (self.step or 1.0)
@@ -207,6 +223,8 @@ class CodecConfig:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
         data = asdict(self)
+        if not self.labels:
+            del data["labels"]
         data["cuts"] = None if self.cuts is None else list(self.cuts)
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]
@@ -249,6 +267,13 @@ def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
         found = ", ".join(sorted(given)) or "none"
         raise InvalidArgument(f"expected exactly one of {_TARGETS}; found {found}")
     return next(iter(given.items()))
+
+
+def _check_labels(others: Mapping[str, Any]) -> None:
+    """Raise InvalidArgument for an option that labels exclude."""
+    given = [f"{name}=" for name, value in others.items() if value is not None]
+    if given:
+        raise InvalidArgument(f"labels=True: keeps all samples exactly, in one piece; it excludes {', '.join(given)}")
 
 
 def _stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:

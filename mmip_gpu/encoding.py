@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from mmip_gpu.arguments import check_step, checked_array, is_colour, thread_count
-from mmip_gpu.caution import warn_of_channels, warn_of_ratio, warn_of_region, warn_of_step
+from mmip_gpu.arguments import check_labels, check_step, checked_array, is_colour, thread_count
+from mmip_gpu.caution import warn_of_channels, warn_of_labels, warn_of_ratio, warn_of_region, warn_of_step
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.reader import open_container
@@ -30,6 +30,7 @@ from mmip_gpu.volume.roi import roi_classes
 
 __all__ = ["encode_batch_configured", "encode_configured", "in_threads", "planned"]
 
+_LOOKED_AT = 2**20  # samples that may be labels
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -68,6 +69,10 @@ def _warning(settings: EncodeSettings) -> Iterator[Callable[[Sampler], tuple[Tri
             classes.append((int(found.min()), int(found.max())))
         if settings.config.step is not None and array.size and not settings.is_part:
             limits.append((float(array.min()), float(array.max())))
+        if not settings.config.labels and isinstance(array, np.ndarray):
+            warn_of_labels(
+                array if array.size <= _LOOKED_AT else array[tuple(slice(n // 4, n // 4 + 128) for n in array.shape)]
+            )
         return trial, plan
 
     yield planner
@@ -125,6 +130,7 @@ def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, ChunkPla
     """Samples, out of ``roi=`` and ``axes=``, and the plan for them."""
     whole = Trial.of(sampler(settings.roi, settings.axes))
     dtype = whole.array.dtype
+    check_labels(dtype, settings.config)
     check_step(dtype, settings.config.step)
     layout = settings.layout(whole.array.shape)
     colour = is_colour(settings.colour, layout, dtype)

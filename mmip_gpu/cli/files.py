@@ -76,6 +76,8 @@ def summary(report: dict[str, Any]) -> str:
     if loss is None:
         return f"{image}\nnot complete: run its mmip compress again"
     target = loss["mode"] if loss["mode"] == "lossless" else f"{loss['mode']} {loss['requested']:g}"
+    if loss.get("labels"):
+        target = "labels"
     padding = report.get("plan", report.get("config", {})).get("padding")  # of a store, or of a container
     if padding is not None:
         image += f", padding {padding}"
