@@ -59,7 +59,7 @@ def warn_of_channels(asked: float, reached: Sequence[float | None]) -> None:
 
 def warn_of_labels(samples: NDArray[Any]) -> None:
     """Warn of integers that look like labels: few values, and equal neighbours beside the most frequent one."""
-    if samples.dtype.kind not in "ui" or not samples.size > 0 or samples.shape[-1] < 2:
+    if samples.dtype.kind not in "ui" or not samples.size or samples.shape[-1] < 2:
         return
     values, counts = np.unique(samples, return_counts=True)
     if not 2 <= len(values) <= _MOST_LABELS:

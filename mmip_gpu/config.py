@@ -7,19 +7,19 @@ Guarantees that exactly one target is set and every field is in range; it knows 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from mmip_gpu._core import CELL_AC, MAX_CLASSES, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
+from mmip_gpu._core import CELL_AC, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class, unknown_option
+from mmip_gpu.values import Padding, Quality, checked_padding, frozen_quality, integers, number
 from mmip_gpu.volume.floats import index_error
 
-__all__ = ["MODES", "CodecConfig", "Padding", "Quality"]
+__all__ = ["MODES", "CodecConfig"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep")
 _TARGETS = ", ".join(MODES)
@@ -30,12 +30,6 @@ _DEFAULT_CUTS = {
 _DEFAULT_STAGES, _LABEL_STAGES = 3, 2
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
-
-Quality = float | str
-"""A number (the seed's quality scale) or ``"lossless"``."""
-
-Padding = int | str | None
-"""A sample value, ``"auto"`` or None."""
 
 
 @public_class()
@@ -126,20 +120,10 @@ class CodecConfig:
             raise InvalidArgument(
                 "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
             )
-        cuts = None if cuts is None else _integers("cuts", cuts)
-        config = cls(
-            mode,
-            _number(mode, value),
-            _stage_count(stages, cuts),
-            cuts,
-            _frozen_quality(roi_quality),
-            cell_depth,
-            bool(verify),
-            None if step is None else _number("step", step),
-            effort,
-            _padding(padding),
-            bool(labels),
-        )
+        cuts = None if cuts is None else integers("cuts", cuts)
+        target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
+        exact_step = None if step is None else number("step", step)
+        config = cls(*target, cell_depth, bool(verify), exact_step, effort, checked_padding(padding), bool(labels))
         config.check()
         return config
 
@@ -167,7 +151,7 @@ class CodecConfig:
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
         if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
             raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
-        _padding(self.padding)
+        checked_padding(self.padding)
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
             raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
         for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):
@@ -248,9 +232,9 @@ class CodecConfig:
             raise unknown_option("configuration", unknown[0], names)
         if not {"mode", "value"} <= set(data):
             raise InvalidArgument(f"configuration: expected keys {sorted(names)}, found {sorted(data)}")
-        values = dict(data) | {"value": _number("value", data["value"])}
+        values = dict(data) | {"value": number("value", data["value"])}
         if values.get("step") is not None:
-            values["step"] = _number("step", values["step"])
+            values["step"] = number("step", values["step"])
         if values.get("cuts") is not None:
             values["cuts"] = tuple(values["cuts"])
         if isinstance(values.get("roi_quality"), list):
@@ -283,36 +267,3 @@ def _stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:
     if stages not in (None, len(cuts) + 2):
         raise InvalidArgument(f"{len(cuts)} cuts make {len(cuts) + 2} stages, found stages={stages}")
     return len(cuts) + 2
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise InvalidArgument(f"{name}={value!r}: expected a finite number")
-    return float(value)
-
-
-def _padding(value: Any) -> Padding:
-    if value is None or (isinstance(value, str) and value == "auto"):
-        return value
-    if isinstance(value, (bool, float, str)) or not hasattr(value, "__index__"):
-        raise InvalidArgument(f"padding={value!r}: expected an integer, 'auto' or None")
-    return operator.index(value)
-
-
-def _integers(name: str, values: Any) -> tuple[int, ...]:
-    try:
-        found = tuple(operator.index(v) for v in values)
-    except TypeError:
-        raise InvalidArgument(f"{name}={values!r}: expected integers") from None
-    return found
-
-
-def _frozen_quality(
-    quality: Quality | Mapping[int, Quality] | None,
-) -> Quality | tuple[tuple[int, Quality], ...] | None:
-    if not isinstance(quality, Mapping):
-        return quality
-    for index in quality:
-        if not isinstance(index, int) or not 1 <= index < MAX_CLASSES:
-            raise InvalidArgument(f"roi_quality: expected classes 1..{MAX_CLASSES - 1}, found {index!r}")
-    return tuple(sorted(quality.items()))

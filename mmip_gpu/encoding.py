@@ -6,11 +6,13 @@ Guarantees equal bytes for every thread count and batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmip_gpu.arguments import check_labels, check_step, checked_array, is_colour, thread_count
 from mmip_gpu.caution import warn_of_channels, warn_of_labels, warn_of_ratio, warn_of_region, warn_of_step
@@ -30,7 +32,7 @@ from mmip_gpu.volume.roi import roi_classes
 
 __all__ = ["encode_batch_configured", "encode_configured", "in_threads", "planned"]
 
-_LOOKED_AT = 2**20  # samples that may be labels
+_MOST_LOOKED_AT, _LEAST_LENGTH = 2**18, 32  # samples, and samples of an axis
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -70,9 +72,7 @@ def _warning(settings: EncodeSettings) -> Iterator[Callable[[Sampler], tuple[Tri
         if settings.config.step is not None and array.size and not settings.is_part:
             limits.append((float(array.min()), float(array.max())))
         if not settings.config.labels and isinstance(array, np.ndarray):
-            warn_of_labels(
-                array if array.size <= _LOOKED_AT else array[tuple(slice(n // 4, n // 4 + 128) for n in array.shape)]
-            )
+            warn_of_labels(_middle(array))
         return trial, plan
 
     yield planner
@@ -81,6 +81,13 @@ def _warning(settings: EncodeSettings) -> Iterator[Callable[[Sampler], tuple[Tri
     if limits:
         whole = min(low for low, _ in limits), max(high for _, high in limits)
         warn_of_step(settings.config.step, whole, settings.config.mode)
+
+
+def _middle(array: NDArray[Any]) -> NDArray[Any]:
+    """A small part of the middle of an array, which shows what kind of samples it has."""
+    length = max(min(_MOST_LOOKED_AT, array.size // 16) ** (1 / max(array.ndim, 1)), _LEAST_LENGTH)
+    starts = (max(int(n - length) // 2, 0) for n in array.shape)
+    return array[tuple(slice(start, start + math.ceil(length)) for start in starts)]
 
 
 def _warn_of_size(encoded: Encoded, settings: EncodeSettings) -> None:

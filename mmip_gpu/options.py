@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 import numpy as np
 
 from mmip_gpu.arguments import check_data_range, check_labels, check_step, given_padding, is_colour
-from mmip_gpu.config import CodecConfig, Quality
+from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class
+from mmip_gpu.values import Quality
 from mmip_gpu.volume.axes import PlaneLayout
 
 if TYPE_CHECKING:
