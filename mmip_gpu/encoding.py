@@ -138,8 +138,8 @@ def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, ChunkPla
     whole = Trial.of(sampler(settings.roi, settings.axes))
     dtype = whole.array.dtype
     check_labels(dtype, settings.config)
-    check_step(dtype, settings.config.step)
     layout = settings.layout(whole.array.shape)
+    check_step(dtype, settings.config.step, lambda: whole.array[layout.middle_plane])
     colour = is_colour(settings.colour, layout, dtype)
     return whole, make_plan(settings.config, ArrayReader(whole, layout, colour), settings.data_range)
 

@@ -40,10 +40,11 @@ def test_a_run_whose_signals_are_ignored(ends):
         sys.exit(subprocess.run({SLEEP!r}).returncode != -9)
     """
     code = "\n".join(line.strip() for line in code.splitlines())
+    env = {"PYTHONPATH": str(Path(__file__).parent)}
     line = f"trap '' INT; exec {sys.executable} -c \"$0\""
     done = subprocess.run(
         ["sh", "-c", line, code],
-        env={"PYTHONPATH": str(Path(__file__).parent)},
+        env=env,
         capture_output=True,
         text=True,
         check=False,

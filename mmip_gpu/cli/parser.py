@@ -128,9 +128,16 @@ def _add_phantom(commands: Any) -> None:
     _add_overwrite(parser)
 
 
+def _add_input(parser: ArgumentParser) -> None:
+    """Add what an encoder reads, and which part of it."""
+    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    parser.add_argument("--series", metavar="N|UID", help="which series of a DICOM folder, or of a TIFF file")
+    parser.add_argument("--volume", type=int, metavar="N", help="which volume of a DICOM series (default: all)")
+
+
 def _add_encode(commands: Any) -> None:
     parser = _command(commands, "encode")
-    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    _add_input(parser)
     _add_output(parser, "FILE.mmip")
     _add_overwrite(parser)
     _add_coding(parser, is_required=True)
@@ -145,7 +152,7 @@ def _add_decode(commands: Any) -> None:
 
 def _add_compress(commands: Any) -> None:
     parser = _command(commands, "compress")
-    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    _add_input(parser)
     parser.add_argument("store", type=place, metavar="STORE.zarr")
     _add_coding(parser, is_required=True)
     parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")

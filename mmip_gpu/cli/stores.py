@@ -12,14 +12,14 @@ from typing import Any
 
 import mmip_gpu
 from mmip_gpu.cli.failures import VerificationError
-from mmip_gpu.cli.files import summary
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import is_told, show
 from mmip_gpu.cli.tables import rate_text
-from mmip_gpu.cli.values import coding_options, load_roi
+from mmip_gpu.cli.values import coding_options, input_name, load_roi
 from mmip_gpu.errors import StoreError
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
+from mmip_gpu.reports import summary
 from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.volume.region import checked_region
@@ -34,7 +34,7 @@ def compress(args: Namespace) -> None:
     from mmip_gpu.store.write.store_source import store_source
 
     roi, path = load_roi(args.roi), args.store
-    source = store_source(args.input) or open_source(args.input)
+    source = store_source(args.input) or open_source(input_name(args))
     report = mmip_gpu.write_zarr(
         source,
         path,
@@ -92,4 +92,3 @@ def _check(source: Source, path: str, report: dict[str, Any], threads: int | Non
         raise VerificationError(f"{path}: recorded {expected}, found {found['max_error']:g}")
     if recorded["verified"] and recorded["psnr"] is not None and found["psnr_range"] < recorded["psnr"] - _PSNR_SLACK:
         raise VerificationError(f"{path}: recorded {recorded['psnr']:.3f} dB, found {found['psnr_range']:.3f} dB")
-    print("checked: the store decodes to what its record says")

@@ -11,7 +11,7 @@ from typing import Any
 
 import mmip_gpu
 from mmip_gpu.cli.results import is_told, show
-from mmip_gpu.cli.tables import shape_text, size_text
+from mmip_gpu.reports import shape_text, size_text
 
 __all__ = ["export", "fetch", "serve", "upgrade"]
 
@@ -51,6 +51,7 @@ def serve(args: Namespace) -> None:
         cache_bytes=args.cache_bytes,
         threads=args.threads,
         allow_origin=args.allow_origin,
+        allow_host=args.allow_host,
     )
     before = signal.signal(signal.SIGTERM, _interrupted)
     try:

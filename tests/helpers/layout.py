@@ -37,6 +37,7 @@ RANKS = (
     ("device/encode",),
     ("device",),
     ("codecs",),
+    ("reports",),
     ("inspection",),
     ("stage_arrays",),
     ("store/group",),

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.errors import CorruptData, UnsupportedVersion
+from mmip_gpu.reports import Report
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import METHOD, loss_history
 from mmip_gpu.store.group.description import StoreDescription
@@ -67,13 +68,13 @@ def attributes_of(
         "description": description.to_dict(),
         "axes": _named_axes(source),
         "scale": _scale(source),
-        "source": source.name,
+        "source": source.metadata.get("kind"),
         "metadata": kept_metadata(source.metadata),
         "report": None if summary is None else dict(summary),
     }
 
 
-def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> dict[str, Any]:
+def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> Report:
     """Report of a store."""
     data = description.to_dict()
     summary = attributes.get("report")
@@ -98,7 +99,7 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> d
     report |= {"history": loss_history(metadata), "lost": list(metadata.get("lost") or ())}
     is_exact = report["loss"] is not None and bool(report["loss"]["lossless"])
     report["lossy"] = not is_exact or any(entry.get("lossy") for entry in report["history"])
-    return report
+    return Report(report)
 
 
 def history_of(report: Mapping[str, Any], stages: int, scale: int) -> list[dict[str, Any]]:

@@ -54,6 +54,7 @@ RECORDS = "chunk"
 CORRECTIONS = "corrections"
 CLAIM = "mmip-claim"  # start of the key that a job holds while it writes
 _DIMENSIONS = ("plane", "z", "y", "x")
+_COLUMN = 'column (xarray: engine="mmip")'  # what xarray.open_zarr says that it cannot combine, and what can
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ class StageArray:
 def stage_name(stage: int) -> str:
     """Name of a stage array in the group."""
     return f"stage_{stage}"
+
+
+def _dimension_names(array: StageArray, whole: StageArray) -> list[str]:
+    """Names of the dimensions of an array; those whose length is not that of all stages are its own."""
+    lengths = zip(_DIMENSIONS, array.shape, whole.shape, strict=False)
+    return [name if n == m else f"{array.name}_{name}" for name, n, m in lengths] + [_COLUMN][: len(array.shape) - 4]
 
 
 class StoreGroup:
@@ -115,10 +122,25 @@ class StoreGroup:
             if found is None and self._holds_nothing():  # asked last: a web server lists nothing
                 return None
         if not isinstance(found, Mapping):
+            if self._root.read_only:
+                raise StoreError(f"{self}: expected a store of write_zarr, found {self._found_instead()}")
             raise StoreError(
                 f"{self}: expected an mmip store or an empty place, found something else; it is left alone"
             )
         return dict(found)
+
+    def _found_instead(self) -> str:
+        """Say what is in the place of a store, and what opens it."""
+        try:
+            node = zarr.open(self._root, mode="r")
+        except Exception:  # whatever zarr says of a folder that is none of its own
+            return "no Zarr group; a file or a DICOM series is a source, which write_zarr takes"
+        if isinstance(node, zarr.Array):
+            return f"a plain Zarr array, which zarr.open_array({str(self)!r}) opens; write_zarr takes it as a source"
+        image = {"ome", "multiscales"} & set(node.attrs)
+        kind = "an OME-Zarr image" if image else "another Zarr group"
+        names = ", ".join(sorted(node.array_keys())) or "none"
+        return f"{kind}, which zarr.open_group({str(self)!r}) opens; its arrays: {names}"
 
     def set_attributes(self, value: Mapping[str, Any]) -> None:
         """Write the attribute `mmip`, making the group if there is none."""
@@ -140,9 +162,11 @@ class StoreGroup:
             group = self._group()
             for array in arrays:
                 how = {"fill_value": array.codec.fill_value, "serializer": array.codec}
+                how["dimension_names"] = _dimension_names(array, arrays[-1])
                 self._make(group, array.name, array.shape, chunks=array.chunks, dtype="int32", **how)
             shape, chunks = (*counts, record_bytes), (1, 1, 1, 1, record_bytes)
-            self._make(group, RECORDS, shape, chunks=chunks, dtype="uint8", fill_value=0)
+            names = [*(f"chunk_{name}" for name in _DIMENSIONS), "byte"]
+            self._make(group, RECORDS, shape, chunks=chunks, dtype="uint8", fill_value=0, dimension_names=names)
 
     def _make(self, group: zarr.Group, name: str, shape: tuple[int, ...], **options: Any) -> None:
         """Make an array, or give one that is there the shape that is due."""
@@ -150,10 +174,9 @@ class StoreGroup:
             if self.array(name).shape != shape:
                 self.array(name).resize(shape)
             return
-        names = [*_DIMENSIONS, "byte" if name == RECORDS else "column"][: len(shape)]
         config: Any = {"write_empty_chunks": True}
         how: Any = options | {"filters": None, "compressors": None, "config": config}
-        group.create_array(name, shape=shape, dimension_names=names, **how)
+        group.create_array(name, shape=shape, **how)
 
     def erase_arrays(self) -> None:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
