@@ -100,6 +100,7 @@ _EXPECTED: dict[str, Expected] = {
     "errors": ("'raise' or 'return'", _is_text),
     "has_roi": _FLAG,
     "host": ("a text", _is_text),
+    "labels": _FLAG,
     "keep_bytes": ("a number of bytes", _or_none(_is_whole)),
     "lossless": _FLAG,
     "max_bytes": ("a number of bytes", _is_whole),

@@ -36,7 +36,7 @@ class Options:
 
     Parameters
     ----------
-    quality, psnr, max_error, ratio, lossless, qstep
+    quality, psnr, max_error, ratio, lossless, labels, qstep
         The target, exactly one. ``psnr`` needs ``data_range=``: a codec sees one chunk at a time. ``lossless`` needs
         ``stages=`` or ``roi=``.
     roi : str, optional
@@ -62,6 +62,7 @@ class Options:
     max_error: float | None = None
     ratio: float | None = None
     lossless: bool = False
+    labels: bool = False
     qstep: float | None = None
     stages: int | None = None
     cuts: tuple[int, ...] | None = None
@@ -85,7 +86,7 @@ class Options:
             raise InvalidArgument(f"{CODEC_NAME}: {error}") from None
 
     def _check_values(self) -> None:
-        for name in ("lossless", "verify"):
+        for name in ("labels", "lossless", "verify"):
             _expect(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
         _expect(self.colour is None or isinstance(self.colour, bool), "colour", self.colour, "true, false or null")
         _expect(self.stages is None or _is_integer(self.stages), "stages", self.stages, "an integer")

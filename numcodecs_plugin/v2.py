@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu import InvalidArgument
+from mmip_gpu.caution import warn
 from mmip_gpu.signatures import public_class
 from numcodecs_plugin.chunks import coded_shape, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
+from numcodecs_plugin.replaced import PARTIAL, DecodedChunk, Former, encode_over
 
 if TYPE_CHECKING:
     from typing import Self
@@ -93,10 +95,22 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         if array.dtype != self._ordered(array.dtype):
             expected = "little" if self.endian == "big" else "big"
             raise InvalidArgument(f"{CODEC_NAME}: endian={self.endian!r}: expected {expected!r} for {array.dtype.str}")
-        if array.flags.c_contiguous:
-            return encode_host(self, array)
-        axes = self.settings.layout(coded_shape(array.shape)).axes
-        return encode_host(self, array.T, _transposed(axes))
+        axes = None
+        if not array.flags.c_contiguous:
+            array, axes = array.T, _transposed(self.settings.layout(coded_shape(array.shape)).axes)
+        former = self._former(buf, array)
+        if former is None:
+            return encode_host(self, array, axes)
+        warn(PARTIAL)
+        return encode_over(self, array, former, axes)
+
+    def _former(self, buf: Any, array: NDArray[Any]) -> Former | None:
+        """The chunk that `buf` was before a part of it was written anew; None for other arrays."""
+        if not isinstance(buf, DecodedChunk) or buf.container is None or buf.codec != self:
+            return None
+        samples = mmip.decode(buf.container, threads=1)
+        is_part = samples.shape == coded_shape(array.shape) and bool((samples == array).any())
+        return Former(buf.container, samples) if is_part else None
 
     def decode(self, buf: Buffer, out: Any = None) -> Any:
         """Array of a container, also into `out`, which has room for exactly that.
@@ -108,6 +122,8 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         data = ensure_contiguous_ndarray(buf)
         if out is None:
             array = mmip.decode(data, threads=1)
+            if not self.settings.config.exact:
+                array = DecodedChunk.of(array, bytes(data), self)
         else:
             array = mmip.decode(data, threads=1, max_bytes=memoryview(out).nbytes)
         return ndarray_copy(array.astype(self._ordered(array.dtype), copy=False), out)

@@ -238,6 +238,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     target.add_argument("--max-error", type=float, metavar="E", help="largest error of any sample, in sample units")
     target.add_argument("--ratio", type=float, metavar="R", help="raw bytes over coded bytes, at least R")
     target.add_argument("--lossless", action="store_true", help="bit-exact once all stages are read")
+    target.add_argument("--labels", action="store_true", help="names of objects: exact, and never mixed at any scale")
     target.add_argument("--qstep", type=float, metavar="S", help="step of the quantizer, in sample units; no search")
     group = parser.add_argument_group("coding")
     group.add_argument("--stages", type=int, metavar="N", help="coarse-to-fine stages, 2 to 5 (default 3)")

@@ -137,6 +137,8 @@ def coding_options(args: Namespace) -> CodingOptions:
     Progressive coding is what the command line offers, so ``--lossless`` alone means three stages.
     """
     options = {name: value for name, value in vars(args).items() if name in _CODING_NAMES and value is not None}
+    if not options["labels"]:
+        del options["labels"]
     if options.pop("lossless"):
         options = {"lossless": True, "stages": 3} | options
     if options.get("padding") == "none":

@@ -44,6 +44,7 @@ _METHODS: dict[type[Level], str] = {
     ScaledLevel: "scaled inverse transforms",
     MeanLevel: "means of two samples per axis of the level before",
 }
+_NEAREST = "nearest samples"
 _MOST_CHANNELS = 64  # that are described one by one
 
 
@@ -101,7 +102,7 @@ class Pyramid:
         # From here on windows of two must not cross the borders of chunks.
         even = [n + n % 2 if a in letters else n for a, n in zip(axes, lengths_of, strict=True)]
         levels.append(last := ScaledLevel.of(smallest, axes, even))
-        return cls(full, (*levels, *levels_below(last, letters, even)))
+        return cls(full, (*levels, *levels_below(last, letters, even, labels=_is_labels(full))))
 
     @property
     def root(self) -> str:
@@ -151,7 +152,8 @@ class Pyramid:
                 {"type": "translation", "translation": [sampling.start for sampling in level.samplings]},
             ]
             datasets.append({"path": str(number), "coordinateTransformations": transforms})
-        methods = [_METHODS[type(level)] for level in self.levels]
+        labels = _is_labels(self.full)
+        methods = [_NEAREST if labels else _METHODS[type(level)] for level in self.levels]
         multiscale = {
             "name": self.full.report["source"] or "image",
             "axes": [
@@ -162,7 +164,8 @@ class Pyramid:
             "type": ", then ".join(dict.fromkeys(methods)),
             "metadata": {"method": "mmip_gpu", "version": __version__, "methods": methods, "loss": self.history},
         }
-        return {"version": "0.5", "multiscales": [multiscale]} | self._omero()
+        shown = {"image-label": {"source": {"image": "../../"}}} if labels else self._omero()
+        return {"version": "0.5", "multiscales": [multiscale]} | shown
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -189,3 +192,7 @@ class Pyramid:
             {"label": str(i), "color": colour, "active": True, "window": window} for i, colour in enumerate(colours)
         ]
         return {"omero": {"channels": listed, "rdefs": {"model": "color" if channels > 1 else "greyscale"}}}
+
+
+def _is_labels(full: ProgressiveArray) -> bool:
+    return bool(full.report["loss"].get("labels"))
