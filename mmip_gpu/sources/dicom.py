@@ -20,7 +20,16 @@ import numpy as np
 
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.dicom_geometry import Frame, axis_of_volumes, file_frames, ordered_volumes, slice_places, uneven
-from mmip_gpu.sources.dicom_headers import OVERLAY_ROWS, PALETTE, PALETTE_TAGS, Layout, check_pixels, sample_type
+from mmip_gpu.sources.dicom_headers import (
+    OVERLAY_ROWS,
+    PALETTE,
+    PALETTE_TAGS,
+    Layout,
+    check_boxes,
+    check_pixels,
+    sample_type,
+    syntax_of,
+)
 from mmip_gpu.sources.dicom_loss import loss_record
 from mmip_gpu.sources.dicom_series import Series, common_layout, read_series
 from mmip_gpu.sources.lost import with_lost
@@ -81,12 +90,16 @@ def open_dicom(path: Path, *, series: str | None = None, volume: str | None = No
     frames, slices = found.frames, len(volumes[0])
     lead = {axis_of_volumes(volumes): len(volumes)} if len(volumes) > 1 else {}
     lead |= {"z": slices} if slices > 1 or lead else {}
+    pairs = zip(found.series.headers, found.series.files, strict=True)
+    boxed = {file for header, file in pairs if "JPEG 2000" in syntax_of(header).name}
     table = palette_table(found.series, stored, path.name) if is_palette else None
 
     def read(region: Region) -> Array:
         outer, inner = region[: len(lead)], region[len(lead) :]
         rows = np.arange(len(frames)).reshape(tuple(lead.values()))[outer]
         chosen = [frames[row] for row in rows.ravel()]
+        for file in boxed.intersection(frame.path for frame in chosen):
+            check_boxes(file)
         if table is None:
             stack = _read_frames(chosen, inner, dtype)
         else:
