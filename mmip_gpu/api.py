@@ -19,7 +19,8 @@ from mmip_gpu.container.reader import open_container
 from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.encoding import encode_batch_configured, encode_configured, in_threads
 from mmip_gpu.errors import InvalidArgument, MmipError
-from mmip_gpu.options import Device, EncodeOptions, EncodeSettings
+from mmip_gpu.options import DecodeOptions, Device, EncodeOptions, EncodeSettings
+from mmip_gpu.signatures import ITEMS, public
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -52,6 +53,7 @@ def encode(
 ) -> Any: ...
 
 
+@public(EncodeOptions)
 def encode(
     array: Any,
     *,
@@ -90,7 +92,7 @@ def encode(
         Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md section 5).
     roi : array or str, optional
         A mask, boolean or of small integers (higher = better), marks regions of interest. A rule does so by value:
-        ``threshold:9000``, ``range:300..3000`` or ``otsu``.
+        ``threshold:9000``, ``range:300..3000`` or ``otsu``. It compares stored values, before any rescale.
     roi_quality : float, "lossless" or mapping, optional
         The regions get this quality; ``{class: quality}`` gives each number of the mask its own.
     axes : str, optional
@@ -148,6 +150,7 @@ def encode(
     return encode_configured(array, settings, threads=threads, device=device).to_bytes()
 
 
+@public()
 def decode(
     data: Buffer,
     *,
@@ -205,19 +208,14 @@ def decode(
     return _decode_on_host(data, thread_count(threads), stages=stages, scale=scale, region=region, max_bytes=max_bytes)
 
 
-def _decode_on_host(
-    data: Buffer,
-    workers: int,
-    *,
-    stages: int | None = None,
-    scale: int = 1,
-    region: tuple[slice, ...] | None = None,
-    max_bytes: int = DEFAULT_MAX_BYTES,
-) -> NDArray[Any]:
+def _decode_on_host(data: Buffer, workers: int, **options: Unpack[DecodeOptions]) -> NDArray[Any]:
     header, read_part = open_container(data)
-    return codec_of(header).decode(header, read_part, Wanted(stages, scale, region), Limits(workers, max_bytes))
+    wanted = Wanted(options.get("stages"), options.get("scale", 1), options.get("region"))
+    limits = Limits(workers, options.get("max_bytes", DEFAULT_MAX_BYTES))
+    return codec_of(header).decode(header, read_part, wanted, limits)
 
 
+@public(EncodeOptions, chunks=ITEMS)
 def encode_batch(
     chunks: Iterable[Any],
     *,
@@ -238,13 +236,14 @@ def encode_batch(
     return encode_batch_configured(chunks, settings, threads=threads, device=device, output=output)
 
 
+@public(DecodeOptions, blobs=ITEMS)
 def decode_batch(
     blobs: Iterable[Buffer],
     *,
     threads: int | None = None,
     device: str | None = None,
     errors: str = "raise",
-    **options: Any,
+    **options: Unpack[DecodeOptions],
 ) -> list[Any]:
     """Decompress many containers, each as `decode` would. On a GPU they share launches.
 
@@ -280,6 +279,7 @@ def decode_batch(
     return _settled(in_threads(decoded, items, threads), errors)
 
 
+@public()
 def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
     """Bytes that `encode` never exceeds for an array of this shape and dtype.
 
@@ -288,8 +288,7 @@ def max_encoded_size(shape: Sequence[int], dtype: Any) -> int:
     >>> max_encoded_size((64, 64), "uint16")
     9216
     """
-    samples = math.prod(int(n) for n in shape)
-    return samples * int(np.dtype(dtype).itemsize) + _HEADER_BOUND
+    return math.prod(int(n) for n in shape) * int(np.dtype(dtype).itemsize) + _HEADER_BOUND
 
 
 def _settled(found: list[Any], errors: str) -> list[Any]:

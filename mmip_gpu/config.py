@@ -16,6 +16,7 @@ from typing import Any
 
 from mmip_gpu._core import CELL_AC, MAX_CLASSES, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.signatures import public, public_class, unknown_option
 from mmip_gpu.volume.floats import index_error
 
 __all__ = ["MODES", "CodecConfig", "Padding", "Quality"]
@@ -37,6 +38,7 @@ Padding = int | str | None
 """A sample value, ``"auto"`` or None."""
 
 
+@public_class()
 @dataclass(frozen=True)
 class CodecConfig:
     """Target and options of an encoder.
@@ -83,6 +85,7 @@ class CodecConfig:
     padding: Padding = "auto"
 
     @classmethod
+    @public()
     def from_options(
         cls,
         *,
@@ -210,6 +213,7 @@ class CodecConfig:
         return data
 
     @classmethod
+    @public()
     def from_dict(cls, data: Mapping[str, Any]) -> CodecConfig:
         """Configuration from `to_dict`'s form.
 
@@ -218,9 +222,13 @@ class CodecConfig:
         InvalidArgument
             For an unknown key or a value out of range.
         """
+        if not isinstance(data, Mapping):
+            raise InvalidArgument(f"configuration: expected the mapping that to_dict gives, found {data!r}")
         names = {f.name for f in fields(cls)}
         unknown = sorted(set(data) - names)
-        if unknown or not {"mode", "value"} <= set(data):
+        if unknown:
+            raise unknown_option("configuration", unknown[0], names)
+        if not {"mode", "value"} <= set(data):
             raise InvalidArgument(f"configuration: expected keys {sorted(names)}, found {sorted(data)}")
         values = dict(data) | {"value": _number("value", data["value"])}
         if values.get("step") is not None:

@@ -14,6 +14,8 @@ __all__ = [
     "MetadataWarning",
     "MissingResource",
     "MmipError",
+    "MmipWarning",
+    "NoMemory",
     "StoreError",
     "TruncatedData",
     "UnsupportedVersion",
@@ -22,6 +24,10 @@ __all__ = [
 
 class MmipError(Exception):
     """Base of all errors raised by mmip_gpu."""
+
+
+class MmipWarning(UserWarning):
+    """What was asked for was done, and is perhaps not what was meant; the message says what to ask for instead."""
 
 
 class InvalidArgument(MmipError, ValueError):
@@ -48,6 +54,10 @@ class LimitExceeded(MmipError, ValueError):
     """A valid request that is larger than the limit in force (decoded bytes, dimensions)."""
 
 
+class NoMemory(LimitExceeded, MemoryError):
+    """Work for which the memory of this machine is not enough."""
+
+
 class StoreError(MmipError, OSError):
     """A file or a Zarr store that cannot be read or written, is incomplete, or belongs to another job."""
 
@@ -56,5 +66,5 @@ class MissingResource(MmipError, RuntimeError):
     """A file, optional package, codebook or weights that is needed and not installed."""
 
 
-class MetadataWarning(UserWarning):
+class MetadataWarning(MmipWarning):
     """Something that a file states of its samples is not kept; stores record it as ``lost`` in their metadata."""

@@ -14,12 +14,13 @@ import numpy as np
 
 from mmip_gpu.arguments import check_data_range, check_step, given_padding, is_colour
 from mmip_gpu.config import CodecConfig, Quality
+from mmip_gpu.signatures import public, public_class
 from mmip_gpu.volume.axes import PlaneLayout
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["CodingOptions", "Device", "EncodeOptions", "EncodeSettings", "StoreOptions"]
+__all__ = ["CodingOptions", "DecodeOptions", "Device", "EncodeOptions", "EncodeSettings", "StoreOptions"]
 
 Device = Literal["cpu", "gpu"] | None
 """Where arrays are coded; None: where they lie."""
@@ -53,10 +54,19 @@ class EncodeOptions(CodingOptions, total=False):
     data_range: float | None
 
 
+class DecodeOptions(TypedDict, total=False):
+    """The part to decode: options of `mmip_gpu.decode`, which explains them, that its batches share."""
+
+    stages: int | None
+    scale: int
+    region: tuple[slice, ...] | None
+    max_bytes: int
+
+
 class StoreOptions(EncodeOptions, total=False):
     """`EncodeOptions` and those of a store: the options of `mmip_gpu.write_zarr`, which explains them."""
 
-    chunks: Sequence[int] | None
+    chunks: int | Sequence[int] | None
     overwrite: bool
     resume: bool
     threads: int | None
@@ -65,6 +75,7 @@ class StoreOptions(EncodeOptions, total=False):
     progress: bool | None
 
 
+@public_class()
 @dataclass(frozen=True, eq=False)
 class EncodeSettings:
     """The options of `mmip_gpu.encode`, checked once for any number of arrays.
@@ -77,6 +88,8 @@ class EncodeSettings:
         The target and how to code.
     roi, axes, colour, data_range
         As for `mmip_gpu.encode`.
+    is_part : bool
+        What is coded is a part of an array, so that nothing is said of a region that it does not meet.
 
     Examples
     --------
@@ -90,8 +103,10 @@ class EncodeSettings:
     axes: str | None = None
     colour: bool | None = None
     data_range: float | None = None
+    is_part: bool = False
 
     @classmethod
+    @public(CodingOptions)
     def of(
         cls,
         *,
@@ -106,9 +121,7 @@ class EncodeSettings:
         Raises
         ------
         InvalidArgument
-            For values out of range, or another number of targets than one.
-        TypeError
-            For an option that there is not.
+            For an option that there is not, values out of range, or another number of targets than one.
         """
         config = CodecConfig.from_options(**coding, has_roi=roi is not None)
         check_data_range(data_range)

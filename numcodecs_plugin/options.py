@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu import EncodeSettings, InvalidArgument
+from mmip_gpu.caution import warn_of_region
 from mmip_gpu.container.header import DTYPES
+from mmip_gpu.signatures import unknown_option
 from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import sample_range
 from mmip_gpu.volume.roi import RoiRule
 from numcodecs_plugin.chunks import coded_shape
 
@@ -148,6 +151,12 @@ class Options:
             raise InvalidArgument(f"{CODEC_NAME}: data type: expected {', '.join(DTYPES)}, found {dtype}")
         try:
             self.settings.check(coded_shape(shape), native, is_whole=is_chunk)
+            if self.roi is not None and native.kind != "f":
+                low, high = sample_range(native)
+                rule = RoiRule.parse(self.roi)
+                first = min(max(math.ceil(rule.low or 0), low), high)
+                inside = rule.apply(np.array([first, low, high], native))
+                warn_of_region(self.roi, int(inside[1:].all()), int(inside.any()))
         except InvalidArgument as error:
             raise InvalidArgument(f"{CODEC_NAME}: {error}") from None
 
@@ -167,7 +176,7 @@ def checked_keys(configuration: Mapping[str, Any]) -> dict[str, Any]:
     names = [field.name for field in fields(Options)]
     for key in configuration:
         if key not in names:
-            raise InvalidArgument(f"{CODEC_NAME}: unknown key {key!r}: expected some of {', '.join(names)}")
+            raise unknown_option(CODEC_NAME, key, names)
     return dict(configuration)
 
 
@@ -193,8 +202,8 @@ def _is_peak(value: Any) -> bool:
 
 def _frozen(value: Any) -> Any:
     """The value without NumPy scalars, lists and mappings, which JSON does not write or a set does not hold."""
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
     if isinstance(value, list | tuple):
         return tuple(_frozen(item) for item in value)
     if isinstance(value, Mapping):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu import InvalidArgument
+from mmip_gpu.signatures import public_class
 from numcodecs_plugin.chunks import coded_shape, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
 
@@ -31,6 +32,7 @@ __all__ = ["MmipV2"]
 _SPATIAL = "zyx"
 
 
+@public_class({})
 @dataclass(frozen=True, kw_only=True, repr=False)
 class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
     """Image codec for Zarr v2 (``compressors=``) and numcodecs; options as for `Mmip`.

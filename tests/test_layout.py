@@ -24,11 +24,13 @@ HEAVY |= {"mmip_gpu.device._phases"}
 # What may import the package's face, by room; and the rooms that the plug-in may use beside the face.
 USES_FACE = {"__main__", "cli", "bench", "numcodecs_plugin"}
 PLUGIN_USES = (
+    "mmip_gpu.caution.",
     "mmip_gpu.stage_arrays.",
     "mmip_gpu.container.",
     "mmip_gpu.volume.",
     "mmip_gpu.codecs",
     "mmip_gpu.errors",
+    "mmip_gpu.signatures",
 )
 MOST_LINES = {".py": 300, ".cpp": 300, ".cu": 300, ".h": 250}
 FUNCTION_LINES = 40

@@ -7,17 +7,18 @@ meet; the module of a command is imported only when that command runs.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO
 
-from mmip_gpu.cli.failures import VerificationError
+from mmip_gpu.cli.failures import VerificationError, in_flags
 from mmip_gpu.cli.parser import build_parser
-from mmip_gpu.errors import MetadataWarning, MmipError
+from mmip_gpu.errors import MmipError, MmipWarning
 
 __all__ = ["main"]
 
@@ -40,19 +41,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["info"])
     2
     """
-    again = "run the same command again"
+    again, flags = "run the same command again", {}
     try:
         args = build_parser().parse_args(argv)
-        again = args.again
+        again, flags = args.again, args.flags
         module, name = args.run.split(":")
         command: Callable[..., int | None] = getattr(import_module(f"mmip_gpu.cli.{module}"), name)
-        with _warnings_as_lines():
+        with _warnings_as_lines(), redirect_stderr(_NoTerminal(sys.stderr)) if args.quiet else nullcontext():
             code = command(args) or 0
         sys.stdout.flush()  # so that a closed pipe is met here
     except VerificationError as error:
-        return _fail(type(error).__name__, error, 1)
+        return _fail(type(error).__name__, in_flags(str(error), flags), 1)
     except MmipError as error:
-        return _fail(type(error).__name__, error, 2)
+        return _fail(type(error).__name__, in_flags(str(error), flags), 2)
     except BrokenPipeError:  # the reader of our output left, as `mmip info | head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -71,15 +72,30 @@ def _warnings_as_lines() -> Iterator[None]:
     plain = warnings.formatwarning
 
     def line(message: Any, category: Any, *place: Any, **more: Any) -> str:
-        if not issubclass(category, MetadataWarning):
+        if not issubclass(category, MmipWarning):
             return plain(message, category, *place, **more)
         return f"mmip: warning: {' '.join(str(message).split())}\n"
 
     warnings.formatwarning = line
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", MmipWarning)
+            yield
     finally:
         warnings.formatwarning = plain
+
+
+class _NoTerminal(io.TextIOBase):
+    """Standard error as no terminal, on which no bar is drawn; what is written to it still is."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def _fail(kind: str, message: object, code: int) -> int:

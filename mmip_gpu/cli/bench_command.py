@@ -13,9 +13,9 @@ import numpy as np
 
 from mmip_gpu.bench.throughput import Disagreement, throughput
 from mmip_gpu.cli.failures import VerificationError
-from mmip_gpu.cli.files import write_json
-from mmip_gpu.cli.tables import shape_text
+from mmip_gpu.cli.results import show
 from mmip_gpu.quality.metrics import format_table
+from mmip_gpu.reports import shape_text
 from mmip_gpu.sources import open_source
 from mmip_gpu.volume.axes import PlaneLayout
 
@@ -34,9 +34,8 @@ def bench(args: Namespace) -> None:
         found = throughput(array, layout, args.threads or os.cpu_count() or 1, args.device)
     except Disagreement as error:
         raise VerificationError(str(error)) from None
-    print(f"{source.name}, {shape_text(array.shape)} {array.dtype}, {array.nbytes / 1e6:.1f} MB; medians of 3 runs")
-    print(format_table(found.rows, _COLUMNS))
+    head = f"{source.name}, {shape_text(array.shape)} {array.dtype}, {array.nbytes / 1e6:.1f} MB; medians of 3 runs"
+    report = {"source": source.name, "rows": found.rows, "gpu": found.no_gpu or "measured"}
+    show(args, f"{head}\n{format_table(found.rows, _COLUMNS)}", report)
     for note in [*found.notes, *([f"no GPU was measured: {found.no_gpu}"] if found.no_gpu else [])]:
         print(f"mmip: note: {note}", file=sys.stderr)
-    if args.json:
-        write_json(args.json, {"source": source.name, "rows": found.rows, "gpu": found.no_gpu or "measured"})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmip_gpu.cli.failures import VerificationError
+from mmip_gpu.cli.results import is_told
 from mmip_gpu.cli.values import load_npy
 
 __all__ = ["repair", "verify"]
@@ -31,7 +32,7 @@ def repair(args: Namespace) -> None:
 
     mask = None if args.roi is None else load_npy(Path(args.roi))
     found = repair_zarr(args.store, args.source, roi=mask, threads=args.threads, client=args.client)
-    if not args.json:
+    if is_told(args):
         for at in found["repaired"][:_MOST_LINES]:
             print(f"repaired: chunk {tuple(at)}")
         print(f"{len(found['repaired'])} chunks repaired")
@@ -42,7 +43,7 @@ def _print_report(args: Namespace, found: dict[str, Any]) -> None:
     """Print what was found; raise unless the store is whole."""
     if args.json:
         print(json.dumps(found, indent=2))
-    else:
+    elif not args.quiet:
         for chunk in found["chunks"][:_MOST_LINES]:
             region = ", ".join(f"{start}:{stop}" for start, stop in chunk["region"])
             print(f"{chunk['state']}: chunk {tuple(chunk['chunk'])}, samples [{region}]: {chunk['problem']}")
@@ -51,7 +52,7 @@ def _print_report(args: Namespace, found: dict[str, Any]) -> None:
         for problem in found["arrays"] + found["report"]:
             print(problem)
     if found["ok"]:
-        if not args.json:
+        if is_told(args):
             print(f"{args.store}: {found['chunk_count']} chunks, all whole")
         return
     if found["arrays"]:

@@ -42,6 +42,12 @@ COMMANDS = {
         "mmip compress phantom3d:64x256x256 volume.zarr --quality 10 --roi threshold:9000",
         _RESUME,
     ),
+    "append": Command(
+        "stores:append",
+        "append time points, or slices in whole chunks, to a store",
+        "mmip append phantom3d:64x256x256 volume.zarr",
+        "nothing was appended; run the same command again",
+    ),
     "extract": Command(
         "stores:extract",
         "decompress a Zarr store, or a part of it",
@@ -98,6 +104,9 @@ COMMANDS = {
     ),
     "bench": Command(
         "bench_command:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"
+    ),
+    "completion": Command(
+        "completion:completion", "print what completes commands and options in a shell", "mmip completion bash"
     ),
     "demo": Command(
         "demo:demo",

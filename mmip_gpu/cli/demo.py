@@ -8,11 +8,12 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+import mmip_gpu
 from mmip_gpu.cli.decoded import open_decoded
-from mmip_gpu.cli.evaluation import evaluate_and_print
+from mmip_gpu.cli.evaluation import evaluated
 from mmip_gpu.cli.figures import draw
-from mmip_gpu.cli.files import write_json
-from mmip_gpu.cli.stores import write_store
+from mmip_gpu.cli.results import show, write_json
+from mmip_gpu.cli.tables import evaluation_tables
 from mmip_gpu.cli.values import coding_options, load_roi
 from mmip_gpu.config import MODES
 from mmip_gpu.sources import open_source
@@ -33,10 +34,21 @@ def demo(args: Namespace) -> None:
         options |= {"quality": 10} if is_phantom else {"psnr": 50}
     folder = Path(args.out)
     store, picture, results = (folder / name for name in ("volume.zarr", "progressive.png", "evaluation.json"))
-    write_store(source, store, axes=args.axes or None, roi=roi, threads=args.threads, overwrite=True, **options)
+    folder.mkdir(exist_ok=True)
+    mmip_gpu.write_zarr(
+        source,
+        store,
+        axes=args.axes or None,
+        colour=False if args.no_colour else None,
+        roi=roi,
+        threads=args.threads,
+        overwrite=True,
+        **options,
+    )
     decoded = open_decoded(str(store), threads=args.threads)
-    print(f"{source.name}, coded with " + ", ".join(f"{key} {value}" for key, value in options.items()))
-    evaluation = evaluate_and_print(source, decoded, roi, args.axes)
+    evaluation = evaluated(source, decoded, roi, args.axes)
     write_json(str(results), evaluation)
     draw(source, decoded, evaluation, picture, roi)
-    print(f"\nstore:    {store}\npicture:  {picture}\nresults:  {results}")
+    coded = f"{source.name}, coded with " + ", ".join(f"{key} {value}" for key, value in options.items())
+    places = f"store:    {store}\npicture:  {picture}\nresults:  {results}"
+    show(args, f"{coded}\n{evaluation_tables(evaluation)}\n\n{places}", evaluation)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from mmip_gpu.cli.decoded import open_decoded
-from mmip_gpu.cli.files import write_json
+from mmip_gpu.cli.results import show
 from mmip_gpu.cli.tables import evaluation_tables
 from mmip_gpu.cli.values import load_roi
 from mmip_gpu.quality.decoded import Decoded
@@ -19,23 +19,21 @@ from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.volume.roi import Roi
 
-__all__ = ["evaluate", "evaluate_and_print"]
+__all__ = ["evaluate", "evaluated"]
 
 
 def evaluate(args: Namespace) -> None:
     """Measure a decoded image."""
     roi, source = load_roi(args.roi), open_source(args.original)
     decoded = open_decoded(args.decoded, coded_bytes=args.bytes, threads=args.threads)
-    evaluation = evaluate_and_print(source, decoded, roi, args.axes)
-    if args.json:
-        write_json(args.json, evaluation)
+    evaluation = evaluated(source, decoded, roi, args.axes)
+    show(args, evaluation_tables(evaluation), evaluation)
 
 
-def evaluate_and_print(source: Source, decoded: Decoded, roi: Roi | None, axes: str | None) -> dict[str, Any]:
-    """Measure every stage and print the tables; without SSIM, and a note, where scikit-image is missing."""
+def evaluated(source: Source, decoded: Decoded, roi: Roi | None, axes: str | None) -> dict[str, Any]:
+    """Measure every stage; without SSIM, and a note, where scikit-image is missing."""
     structural = find_spec("skimage") is not None
     evaluation = evaluate_stages(source, decoded, roi, axes=axes, structural=structural)
-    print(evaluation_tables(evaluation))
     if not structural:
         print("mmip: note: no SSIM without scikit-image: pip install 'mmip-gpu[bench]'", file=sys.stderr)
     return evaluation

@@ -1,14 +1,56 @@
-"""The error kind that only the command line has.
+"""Errors of the command line: one kind of its own, and messages in the words of its options.
 
-Values: a message. Leaves printing and exit codes to ``cli/__init__.py``.
+Values: a message of the library and the flags of a command in; the message with ``--step 0.5`` in the place of
+``step=0.5`` out. Leaves printing and exit codes to ``cli/__init__.py``.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from mmip_gpu.errors import MmipError
 
-__all__ = ["VerificationError"]
+__all__ = ["VerificationError", "in_flags"]
+
+_SLICE = re.compile(r"slice\((\w+), (\w+), None\)")
+_OPTION = re.compile(r"\b(\w+)=('[^']*'|\([^()]*\)|[^\s:;,()']+)?")
+_FUNCTIONS = {
+    "write_zarr": "mmip compress",
+    "open_zarr": "mmip extract",
+    "export_ome_zarr": "mmip export",
+    "serve_zarr": "mmip serve",
+    "fetch_zarr": "mmip fetch",
+    "upgrade_zarr": "mmip upgrade",
+    "verify_zarr": "mmip verify",
+    "repair_zarr": "mmip repair",
+}
 
 
 class VerificationError(MmipError):
     """What was written does not decode to what its record promises."""
+
+
+def in_flags(message: str, flags: Mapping[str, str]) -> str:
+    """Say a message of the library in the words of a command, whose flags are given by the names of options.
+
+    Examples
+    --------
+    >>> in_flags("chunks=(8, 9): pass overwrite=True or step=", {"chunks": "--chunks", "overwrite": "--overwrite"})
+    '--chunks 8,9: pass --overwrite or step='
+    >>> in_flags("found (slice(0, 9, None), slice(None, None, None))", {})
+    'found (0:9, :)'
+    """
+
+    def flag(found: re.Match[str]) -> str:
+        name, value = found[1], (found[2] or "").strip("()'").replace(", ", ",")
+        if name not in flags:
+            return found[0]
+        if value in ("", "True", "False"):
+            return flags[name]
+        return f"{flags[name]} {'none' if value == 'None' else value}"
+
+    message = _SLICE.sub(lambda found: f"{found[1]}:{found[2]}".replace("None", ""), message)
+    for function, command in _FUNCTIONS.items():
+        message = message.replace(function, command)
+    return _OPTION.sub(flag, message)

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 import mmip_gpu
-from mmip_gpu.cli.tables import shape_text, size_text
+from mmip_gpu.cli.results import show
 from mmip_gpu.quality.plane_blocks import progress
+from mmip_gpu.reports import shape_text, size_text
 from mmip_gpu.sinks import region_metadata, write_image
 from mmip_gpu.sources import Source
 from mmip_gpu.volume.axes import PlaneLayout, shrinking_axes
@@ -53,7 +54,8 @@ def write_decoded(decoding: Decoding, args: Namespace) -> None:
         track=lambda blocks: progress(blocks, "pieces"),
     )
     size = sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path]))
-    print(f"{path}: {shape_text(source.shape)} {source.dtype}, {size_text(size)}")
+    written = {"path": str(path), "shape": source.shape, "dtype": source.dtype.name, "axes": source.axes, "bytes": size}
+    show(args, f"{path}: {shape_text(source.shape)} {source.dtype}, {size_text(size)}", written)
 
 
 def _source(decoding: Decoding, args: Namespace) -> Source:

@@ -6,13 +6,16 @@ says what an interrupted user can do (``again``). Imports no command, so that ``
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_serve, add_upgrade
-from mmip_gpu.cli.values import chunk_shape, padding, region, roi_quality, volume_shape
+from mmip_gpu.cli.values import chunk_shape, json_place, padding, place, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.signatures import nearest
 from mmip_gpu.sinks import SUPPORTED_SINKS
 from mmip_gpu.version import __version__
 
@@ -22,7 +25,11 @@ _INPUT = (
     ".npy, NIfTI, TIFF (FILE.tif:level=2 of a pyramid), PNG, JPEG, DICOM file or folder, Zarr array, or a name: "
     "phantom, phantom3d, phantom3d:64x256x256"
 )
-_ROI = "region of interest: threshold:9000, range:300..3000, otsu, or a mask .npy"
+_ROI = (
+    "region of interest: threshold:9000 or range:300..3000 in stored values, hu:300..3000 in rescaled ones (DICOM, "
+    "NIfTI), otsu, or a mask .npy"
+)
+_WRITES_JSON = ("append", "compress", "evaluate", "bench")
 _ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
 
 
@@ -32,9 +39,31 @@ class _Parser(ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **options)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse an unknown option before anything else, with the nearest; keep the flags of the command."""
+        texts = list(args or ())
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        if not self._subparsers:
+            for text in texts[: texts.index("--") if "--" in texts else None]:
+                if text.startswith("--") and text.partition("=")[0] not in flags:
+                    self._unknown("option", text.partition("=")[0], flags)
+        found, rest = super().parse_known_args(args, namespace)
+        if not hasattr(found, "flags"):
+            found.flags = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
+            found.flags |= {name.removeprefix("no_"): flag for name, flag in found.flags.items() if name[:3] == "no_"}
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and leaving."""
+        choice = re.search(r"invalid choice: '([\w-]+)' \(choose from (.*)\)", message)
+        if choice and self._subparsers:
+            self._unknown("command", choice[1], re.findall(r"[\w-]+", choice[2]))
         raise InvalidArgument(f"{message}; see {self.prog} --help")
+
+    def _unknown(self, what: str, name: str, known: Sequence[str]) -> NoReturn:
+        like = nearest(name, known)
+        advice = f"did you mean {like}?" if like else f"see {self.prog} --help"
+        raise InvalidArgument(f"unknown {what} {name}; {advice}")
 
 
 def build_parser() -> ArgumentParser:
@@ -56,6 +85,7 @@ def build_parser() -> ArgumentParser:
     _add_encode(commands)
     _add_decode(commands)
     _add_compress(commands)
+    _add_append(commands)
     _add_extract(commands)
     add_fetch(_command(commands, "fetch"))
     add_upgrade(_command(commands, "upgrade"))
@@ -68,6 +98,7 @@ def build_parser() -> ArgumentParser:
     _add_plot(commands)
     add_bench(_command(commands, "bench"))
     _add_demo(commands)
+    _command(commands, "completion").add_argument("shell", choices=("bash", "zsh"))
     return parser
 
 
@@ -79,6 +110,12 @@ def _command(commands: Any, name: str) -> ArgumentParser:
         name, help=command.text, description=description, epilog=f"example:\n  {command.example}"
     )
     parser.set_defaults(run=command.run, again=command.again)
+    if name != "plot":  # whose figures are commands
+        parser.add_argument("--quiet", action="store_true", help="print no text and no bar")
+        if name in _WRITES_JSON:
+            parser.add_argument("--json", type=json_place, metavar="FILE", help="write the report; - prints it")
+        elif name != "completion":
+            parser.add_argument("--json", action="store_true", help="print JSON in the place of text")
     return parser
 
 
@@ -88,6 +125,7 @@ def _add_phantom(commands: Any) -> None:
     size.add_argument("--size", type=int, default=512, metavar="N", help="image of N x N (default 512)")
     size.add_argument("--volume", type=volume_shape, metavar="ZxYxX", help="volume, written slice by slice")
     _add_output(parser, "FILE.npy")
+    _add_overwrite(parser)
 
 
 def _add_input(parser: ArgumentParser) -> None:
@@ -101,6 +139,7 @@ def _add_encode(commands: Any) -> None:
     parser = _command(commands, "encode")
     _add_input(parser)
     _add_output(parser, "FILE.mmip")
+    _add_overwrite(parser)
     _add_coding(parser, is_required=True)
 
 
@@ -114,14 +153,21 @@ def _add_decode(commands: Any) -> None:
 def _add_compress(commands: Any) -> None:
     parser = _command(commands, "compress")
     _add_input(parser)
-    parser.add_argument("store", metavar="STORE.zarr")
+    parser.add_argument("store", type=place, metavar="STORE.zarr")
     _add_coding(parser, is_required=True)
     parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
-    parser.add_argument("--overwrite", action="store_true", help="replace a store that is there")
-    parser.add_argument("--json", metavar="REPORT.json", help="write the report")
+    _add_overwrite(parser)
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
     parser.add_argument("--device", choices=("cpu", "gpu"), help="where chunks are coded; the bytes are the same")
     _add_cluster(parser)
+
+
+def _add_append(commands: Any) -> None:
+    parser = _command(commands, "append")
+    parser.add_argument("input", metavar="INPUT", help="what comes after the store: " + _INPUT)
+    parser.add_argument("store", metavar="STORE.zarr")
+    parser.add_argument("--axis", choices=("t", "n", "z"), help="the axis that grows (default: t, n, or z)")
+    _add_threads(parser)
 
 
 def _add_extract(commands: Any) -> None:
@@ -134,7 +180,6 @@ def _add_extract(commands: Any) -> None:
 def _add_verify(commands: Any) -> None:
     parser = _command(commands, "verify")
     parser.add_argument("store", metavar="STORE.zarr")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     _add_threads(parser)
     _add_cluster(parser)
 
@@ -144,7 +189,6 @@ def _add_repair(commands: Any) -> None:
     parser.add_argument("store", metavar="STORE.zarr")
     parser.add_argument("--source", metavar="INPUT", required=True, help="what it was written from: " + _INPUT)
     parser.add_argument("--roi", metavar="MASK.npy", help="the mask it was written with; a rule is in the store")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     _add_threads(parser)
     _add_cluster(parser)
 
@@ -152,7 +196,6 @@ def _add_repair(commands: Any) -> None:
 def _add_info(commands: Any) -> None:
     parser = _command(commands, "info")
     parser.add_argument("input", metavar="FILE.mmip|STORE.zarr")
-    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -162,7 +205,6 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI)
     parser.add_argument("--axes", help=_ORIGINAL_AXES)
     parser.add_argument("--bytes", type=int, metavar="N", help="coded size of a decoded .npy, for its ratio")
-    parser.add_argument("--json", metavar="FILE", help="write the results")
     _add_threads(parser)
 
 
@@ -183,7 +225,7 @@ def _add_plot(commands: Any) -> None:
 def _add_demo(commands: Any) -> None:
     parser = _command(commands, "demo")
     parser.add_argument("input", metavar="INPUT", nargs="?", help=_INPUT + " (default phantom3d:64x256x256)")
-    parser.add_argument("--out", metavar="FOLDER", default="mmip_demo", help="default ./mmip_demo")
+    parser.add_argument("--out", type=place, metavar="FOLDER", default="mmip_demo", help="default ./mmip_demo")
     _add_coding(parser, is_required=False)
 
 
@@ -204,6 +246,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     roi.add_argument("--no-roi", action="store_true", help="no region of interest")
     group.add_argument("--roi-quality", type=roi_quality, metavar="Q|lossless", help="quality of the regions")
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc, tczyx (default: its own)")
+    group.add_argument("--no-colour", action="store_true", help="code three channels one by one")
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
     group.add_argument("--step", type=float, metavar="S", help="float32 samples are rounded to multiples of S")
     group.add_argument("--effort", type=int, choices=(1, 2, 3), help="1 fastest, 3 smallest (default 2)")
@@ -226,11 +269,15 @@ def _add_decoded(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--template", metavar="ORIGINAL", help="file or DICOM series that gives voxel size, header, patient, study"
     )
+    _add_overwrite(parser)
+
+
+def _add_overwrite(parser: ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
 
 
 def _add_output(parser: ArgumentParser, metavar: str, text: str = "file to write") -> None:
-    parser.add_argument("-o", "--output", required=True, metavar=metavar, help=text)
+    parser.add_argument("-o", "--output", type=place, required=True, metavar=metavar, help=text)
 
 
 def _add_cluster(parser: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from mmip_gpu.cli.values import byte_count, chunk_shape
+from mmip_gpu.cli.values import byte_count, chunk_shape, place
 
 __all__ = ["add_bench", "add_export", "add_fetch", "add_serve", "add_upgrade"]
 
@@ -17,7 +17,7 @@ _STORE = "a store of mmip compress: a folder, a .zip or a URL"
 def add_fetch(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip fetch``."""
     parser.add_argument("source", metavar="SOURCE", help=_STORE)
-    parser.add_argument("target", metavar="TARGET", help="nothing, or a copy of the same store")
+    parser.add_argument("target", type=place, metavar="TARGET", help="nothing, or a copy of the same store")
     parser.add_argument("--stages", type=int, default=1, metavar="K", help="how many stages (default 1)")
 
 
@@ -31,7 +31,7 @@ def add_upgrade(parser: ArgumentParser) -> None:
 def add_export(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip export``."""
     parser.add_argument("store", metavar="STORE.zarr", help=_STORE)
-    parser.add_argument("target", metavar="OUT.ome.zarr")
+    parser.add_argument("target", type=place, metavar="OUT.ome.zarr")
     _add_levels(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace another export")
 
@@ -42,8 +42,13 @@ def add_serve(parser: ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="default 8000; 0 for any that is free")
     parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1; anyone who reaches it can read")
     _add_levels(parser)
-    parser.add_argument("--cache", type=byte_count, default=2**28, metavar="256M", help="memory for decoded chunks")
+    parser.add_argument(
+        "--cache", dest="cache_bytes", type=byte_count, default=2**28, metavar="256M", help="memory for chunks"
+    )
     parser.add_argument("--allow-origin", default="*", metavar="ORIGIN", help="web pages that may read (default all)")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="another name of this host, as of a proxy"
+    )
 
 
 def add_bench(parser: ArgumentParser) -> None:
@@ -53,7 +58,6 @@ def add_bench(parser: ArgumentParser) -> None:
         "--device", choices=("gpu", "cpu"), default="gpu", help="gpu: beside the CPU, where there is one (default)"
     )
     parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
-    parser.add_argument("--json", metavar="FILE", help="write the results")
     parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
 
 

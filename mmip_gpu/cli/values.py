@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import CodingOptions
 from mmip_gpu.volume.roi import Roi, RoiRule
+from mmip_gpu.volume.roi_rule import PHYSICAL
 
 __all__ = [
     "byte_count",
@@ -24,9 +25,11 @@ __all__ = [
     "chunk_shape",
     "coding_options",
     "input_name",
+    "json_place",
     "load_npy",
     "load_roi",
     "padding",
+    "place",
     "region",
     "roi_quality",
     "volume_shape",
@@ -143,6 +146,27 @@ def coding_options(args: Namespace) -> CodingOptions:
     return cast(CodingOptions, options)
 
 
+def place(text: str) -> str:
+    """Return a place to write to as it is: a URL, or a path in a folder that is there.
+
+    Raises
+    ------
+    StoreError
+        A path in no folder.
+    """
+    if text == "-":
+        raise ArgumentTypeError("expected a name: what is written needs to be a whole file, and is not streamed")
+    folder = Path(text).absolute().parent
+    if "://" not in text and "::" not in text and not folder.is_dir():
+        raise StoreError(f"{text}: expected a place in a folder that is there, found none: mkdir -p {folder}")
+    return text
+
+
+def json_place(text: str) -> str:
+    """Return a place for a report, or "-" for stdout."""
+    return text if text == "-" else place(text)
+
+
 def load_roi(text: str | None) -> Roi | None:
     """Return the mask that a .npy file holds, or the text of a rule, checked.
 
@@ -155,6 +179,8 @@ def load_roi(text: str | None) -> Roi | None:
     """
     if text is None:
         return None
+    if text.strip().startswith(PHYSICAL):
+        return text
     return load_npy(Path(text)) if text.endswith(".npy") else str(RoiRule.parse(text))
 
 

@@ -10,19 +10,20 @@ from argparse import Namespace
 from typing import Any
 
 import mmip_gpu
-from mmip_gpu.cli.tables import shape_text, size_text
+from mmip_gpu.cli.results import is_told, show
+from mmip_gpu.reports import shape_text, size_text
 
 __all__ = ["export", "fetch", "serve", "upgrade"]
 
 
 def fetch(args: Namespace) -> None:
     """Copy the first stages of a store."""
-    _print_report(args.target, mmip_gpu.fetch_zarr(args.source, args.target, stages=args.stages))
+    _show_copy(args, mmip_gpu.fetch_zarr(args.source, args.target, stages=args.stages))
 
 
 def upgrade(args: Namespace) -> None:
     """Fetch the stages that a copy lacks."""
-    _print_report(args.target, mmip_gpu.upgrade_zarr(args.target, stages=args.stages, source=args.source))
+    _show_copy(args, mmip_gpu.upgrade_zarr(args.target, stages=args.stages, source=args.source))
 
 
 def export(args: Namespace) -> None:
@@ -36,7 +37,7 @@ def export(args: Namespace) -> None:
         threads=args.threads,
     )
     levels = ", ".join(shape_text(shape) for shape in found["levels"])
-    print(f"{args.target}: {levels}; {found['written']} of {found['chunk_count']} chunks written")
+    show(args, f"{args.target}: {levels}; {found['written']} of {found['chunk_count']} chunks written", found)
 
 
 def serve(args: Namespace) -> None:
@@ -47,24 +48,26 @@ def serve(args: Namespace) -> None:
         port=args.port,
         stages=args.stages,
         chunks=args.chunks,
-        cache_bytes=args.cache,
+        cache_bytes=args.cache_bytes,
         threads=args.threads,
         allow_origin=args.allow_origin,
+        allow_host=args.allow_host,
     )
     before = signal.signal(signal.SIGTERM, _interrupted)
     try:
-        print(f"{server.url} (stop with Ctrl-C)", flush=True)
+        show(args, f"{server.url} (stop with Ctrl-C)", {"url": server.url})
         server.wait()
     except KeyboardInterrupt:
-        print("stopped")
+        if is_told(args):
+            print("stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
         server.close()
 
 
-def _print_report(target: str, found: dict[str, Any]) -> None:
+def _show_copy(args: Namespace, found: dict[str, Any]) -> None:
     held = f"{found['stages']} of {found['stage_count']} stages"
-    print(f"{target}: {held}, {size_text(found['bytes_read'])} read")
+    show(args, f"{args.target}: {held}, {size_text(found['bytes_read'])} read", found)
 
 
 def _interrupted(*_: Any) -> None:

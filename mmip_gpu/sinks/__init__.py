@@ -30,7 +30,10 @@ __all__ = ["SUPPORTED_SINKS", "region_metadata", "replacing", "sink_of", "write_
 SUPPORTED_SINKS = ".npy, .nii, .nii.gz, .tif, .tiff, .ome.tif, .dcm, or a name without a suffix for a DICOM folder"
 
 _PLACES = ("spacing_per_slice", "slice_positions", "directions", "slope_per_slice", "intercept_per_slice")
-_TAKEN_OVER = ("spacing", "slope", "intercept", "modality", "padding_value", "bits_stored", "affine", "space", *_PLACES)
+_TAKEN_OVER = (
+    "spacing", "length_unit", "time_step", "time_unit", "slope", "intercept", "modality", "padding_value",
+    "bits_stored", "photometric", "affine", "space", "forms", "nifti", "channels", "origin", *_PLACES,
+)  # fmt: skip
 
 
 def sink_of(path: str | os.PathLike[str]) -> Callable[..., None]:

@@ -64,6 +64,9 @@ def region_metadata(
         found["spacing"] = [None if s is None else s * k for s, k in zip(spacing, grid["step"], strict=True)]
     if metadata.get("affine"):
         found["affine"] = region_affine(metadata["affine"], grid)
+    if metadata.get("forms"):
+        forms = metadata["forms"].items()
+        found["forms"] = {name: form | {"affine": region_affine(form["affine"], grid)} for name, form in forms}
     if any(metadata.get(key) for key in PER_SLICE):
         parts = [
             range(s * k, min((s + n) * k, length), k)

@@ -19,10 +19,12 @@ from mmip_gpu.sources.dicom_series import has_dicom_mark, split_part
 from mmip_gpu.sources.images import IMAGE_SUFFIXES, open_image
 from mmip_gpu.sources.lost import LOST, warn_lost
 from mmip_gpu.sources.nifti import open_nifti
+from mmip_gpu.sources.place import check_place
+from mmip_gpu.sources.rescale import stored_rule
 from mmip_gpu.sources.source import Source, default_axes, read_errors
 from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_series
 
-__all__ = ["Source", "default_axes", "open_source", "reopen_source"]
+__all__ = ["Source", "check_place", "default_axes", "open_source", "reopen_source", "stored_rule"]
 
 _SUPPORTED = (
     ".npy, NIfTI (.nii, .nii.gz), DICOM (a file, a folder, FOLDER:series=1,volume=0), TIFF (.tif, .tiff, .btf, "

@@ -24,6 +24,7 @@ from mmip_gpu._core import (
     STEP_ONE,
 )
 from mmip_gpu.errors import CorruptData, InvalidArgument
+from mmip_gpu.signatures import unknown_option
 from mmip_gpu.stage_arrays.prefix import read_prefix
 
 if TYPE_CHECKING:
@@ -127,9 +128,11 @@ class StageOptions:
             raise InvalidArgument(f"codec: expected {cls.name!r} with a configuration, found {data!r}")
         names = [field.name for field in fields(cls)]
         needed = [field.name for field in fields(cls) if field.default is MISSING]
-        for what, keys in (("unknown", set(configuration) - set(names)), ("missing", set(needed) - set(configuration))):
-            if keys:
-                raise InvalidArgument(f"{cls.name}: {what} key {min(keys)!r}: expected {', '.join(names)}")
+        unknown, missing = set(configuration) - set(names), set(needed) - set(configuration)
+        if unknown:
+            raise unknown_option(cls.name, min(unknown), names)
+        if missing:
+            raise InvalidArgument(f"{cls.name}: missing key {min(missing)!r}: expected {', '.join(names)}")
         return cls(**{key: _frozen(value) for key, value in configuration.items()})
 
     def to_dict(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmip_gpu.container.byte_ranges import Reading
 from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.errors import MmipError
+from mmip_gpu.signatures import public_class
 from mmip_gpu.stage_arrays.coding import decode_stage, encode_stage
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.stage_arrays.partial_read import read_stage_region
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["StageCodec"]
 
 
+@public_class({})
 @dataclass(frozen=True)
 class StageCodec(StageOptions, ZarrCodec):
     """Entropy codec of one stage array; its parameters are those of `StageOptions`.

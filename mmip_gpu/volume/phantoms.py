@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.signatures import public, public_class
 
 __all__ = ["Phantom3D", "phantom2d", "phantom3d", "phantom3d_region", "phantom_roi"]
 
@@ -44,6 +45,7 @@ _TISSUES: Final = (
 )
 
 
+@public()
 def phantom2d(size: int = 512) -> npt.NDArray[np.uint16]:
     """Make the 2D phantom: three ellipses in noise.
 
@@ -67,11 +69,12 @@ def phantom2d(size: int = 512) -> npt.NDArray[np.uint16]:
     >>> phantom2d(64).shape
     (64, 64)
     """
-    if size < 1:
-        raise InvalidArgument(f"phantom2d needs a size of at least 1, found {size}")
+    if not 1 <= size < 2**31:
+        raise InvalidArgument(f"phantom2d needs a size of at least 1 and below 2^31, found {size}")
     return _plane(size, size, 0.0, seed=0)
 
 
+@public()
 def phantom3d(shape: Sequence[int] = (256, 512, 512)) -> npt.NDArray[np.uint16]:
     """Make the whole 3D phantom, three ellipsoids in noise, in memory.
 
@@ -126,6 +129,7 @@ def phantom3d_region(shape: Sequence[int], region: tuple[slice, ...]) -> npt.NDA
     return Phantom3D(shape)[region]
 
 
+@public()
 def phantom_roi(array: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Mark the region of interest of a phantom: its bone.
 
@@ -143,10 +147,19 @@ def phantom_roi(array: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     --------
     >>> bool(phantom_roi(phantom2d(64))[32, 24])
     True
+
+    Raises
+    ------
+    InvalidArgument
+        If these are no numbers.
     """
-    return np.asarray(np.asarray(array) >= ROI_THRESHOLD, dtype=np.bool_)
+    values = np.asarray(array)
+    if values.dtype.kind not in "buif":
+        raise InvalidArgument(f"phantom_roi: expected an array of numbers, found {type(array).__name__}")
+    return np.asarray(values >= ROI_THRESHOLD, dtype=np.bool_)
 
 
+@public_class()
 class Phantom3D:
     """The 3D phantom as a lazy, read-only array.
 
@@ -174,8 +187,10 @@ class Phantom3D:
 
     def __init__(self, shape: Sequence[int] = (256, 512, 512)) -> None:
         sizes = tuple(int(size) for size in shape)
-        if len(sizes) != 3 or min(sizes) < 1:
-            raise InvalidArgument(f"a 3D phantom needs three sizes (z, y, x) of at least 1, found {sizes}")
+        if len(sizes) != 3 or not all(1 <= size < 2**31 for size in sizes):
+            raise InvalidArgument(
+                f"a 3D phantom needs three sizes (z, y, x) of at least 1 and below 2^31, found {sizes}"
+            )
         self.shape: Final[tuple[int, int, int]] = (sizes[0], sizes[1], sizes[2])
 
     def __repr__(self) -> str:

@@ -15,6 +15,8 @@ def walk(tmp_path_factory):
         folder / "results/q10.mmip",
         folder / "results/no_roi.mmip",
     )
+    for place in (image, on, folder / "figures/a.png"):
+        place.parent.mkdir()
     run("phantom", "-o", image)
     run("encode", image, "-o", on, "--quality", 10, "--roi", BONE)
     run("encode", image, "-o", off, "--quality", 10, "--no-roi")

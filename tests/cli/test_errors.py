@@ -35,7 +35,7 @@ class TestErrors:
             ("encode phantom -o a.mmip --quality 10 --psnr 50", "InvalidArgument", "not allowed with"),
             ("encode phantom -o a.mmip --quality 0", "InvalidArgument", "quality"),
             ("encode phantom -o a.mmip --quality x", "InvalidArgument", "--quality"),
-            ("encode phantom -o a.mmip --quality 10 --stages 9", "InvalidArgument", "stages=9"),
+            ("encode phantom -o a.mmip --quality 10 --stages 9", "InvalidArgument", "--stages 9"),
             ("encode phantom -o a.mmip --quality 10 --roi bone", "InvalidArgument", "threshold:VALUE"),
             ("encode phantom -o a.mmip --quality 10 --roi gone.npy", "StoreError", "gone.npy"),
             ("encode phantom -o a.mmip --quality 10 --roi s.npy", "InvalidArgument", "mask of shape"),

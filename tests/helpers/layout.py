@@ -16,7 +16,9 @@ PACKAGES = ("mmip_gpu", "numcodecs_plugin")
 # From below; rooms of one line do not import each other.
 RANKS = (
     ("errors", "version", "_core", "device/_phases"),
+    ("signatures",),
     ("volume",),
+    ("caution",),
     ("config",),
     ("container",),
     ("arguments", "sources"),
@@ -34,6 +36,7 @@ RANKS = (
     ("device/encode",),
     ("device",),
     ("codecs",),
+    ("reports",),
     ("inspection",),
     ("stage_arrays",),
     ("store/group",),

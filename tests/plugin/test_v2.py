@@ -126,7 +126,7 @@ def test_what_zarr_v2_cannot_hold_says_so() -> None:
         )
         with pytest.raises(InvalidArgument, match=message):
             made[...] = 1
-    with pytest.raises(InvalidArgument, match="unknown key 'level'"):
+    with pytest.raises(InvalidArgument, match="unknown option 'level'"):
         numcodecs.get_codec({"id": "mmip", "quality": 5, "level": 3})
     with pytest.raises(InvalidArgument, match="quality=-1"):
         numcodecs.get_codec({"id": "mmip", "quality": -1})

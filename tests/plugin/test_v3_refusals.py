@@ -40,7 +40,7 @@ def test_options_out_of_range_are_named(options: dict[str, Any], message: str) -
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"name": "mmip", "configuration": {"qualty": 10}}, "unknown key 'qualty': expected some of quality, psnr"),
+        ({"name": "mmip", "configuration": {"qualty": 10}}, "unknown option 'qualty'; did you mean 'quality'"),
         ({"name": "mmip", "configuration": {"quality": 1000}}, "quality=1000"),
         ({"name": "mmip"}, "with a configuration"),
         ({"name": "mmip", "configuration": {"quality": [10]}}, "finite number"),

@@ -69,7 +69,7 @@ class TestWriting:
     def test_what_is_there_is_kept_until_the_new_is_whole(self, name: str, tmp_path: Path) -> None:
         write_image(volume("zyx"), tmp_path / name)
         before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-        with pytest.raises(StoreError, match="--overwrite"):
+        with pytest.raises(StoreError, match="overwrite=True"):
             write_image(volume("zyx"), tmp_path / name)
 
         def fail(region: Any) -> Any:

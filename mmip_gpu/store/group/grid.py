@@ -7,11 +7,10 @@ sample borders. It knows nothing of bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import Any
 
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.axes import PlaneLayout
@@ -21,6 +20,7 @@ __all__ = [
     "ChunkOverlap",
     "Coordinates",
     "Region",
+    "asked_lengths",
     "block_lengths",
     "boxes",
     "chunk_lengths",
@@ -162,7 +162,7 @@ class ChunkGrid:
 
 
 def chunk_lengths(
-    layout: PlaneLayout, depth: int, tile_log2: Sequence[int], colour: bool, asked: Sequence[int] | None
+    layout: PlaneLayout, depth: int, tile_log2: Sequence[int], colour: bool, asked: int | Sequence[int] | None
 ) -> tuple[int, ...]:
     """Choose the samples of a chunk on each axis.
 
@@ -176,8 +176,8 @@ def chunk_lengths(
         log2 of the tile in cells on z, y, x.
     colour : bool
         Whether three channels are coded together.
-    asked : sequence of int, optional
-        One length per axis, or per axis out of z, y, x; rounded up to 32 or 16 samples. By default about
+    asked : int or sequence of int, optional
+        One length, one per axis, or one per axis out of z, y, x; rounded up to 32 or 16 samples. By default about
         4 million samples: whole tiles, or the whole of a shorter axis.
 
     Raises
@@ -192,7 +192,10 @@ def chunk_lengths(
     """
     spatial = [a for a in layout.axes if a in "zyx"]
     planes = {"t": 1, "n": 1, "c": 3 if colour else 1}
-    asked_lengths = _asked_lengths(layout.axes, spatial, planes, asked)
+    wanted = asked_lengths(layout.axes, asked)
+    for letter, length in (wanted or {}).items():
+        if letter in planes and length != planes[letter]:
+            raise InvalidArgument(f"chunks={asked}: expected {planes[letter]} on axis {letter}, found {length}")
     tiles = dict(zip("zyx", (depth << tile_log2[0], _CELL << tile_log2[1], _CELL << tile_log2[2]), strict=True))
     lengths = []
     for letter, n in zip(layout.axes, layout.shape, strict=True):
@@ -200,8 +203,8 @@ def chunk_lengths(
             lengths.append(planes[letter])
             continue
         least = _UNIT[depth][letter]
-        if asked_lengths is not None:
-            length, unit = asked_lengths[letter], least
+        if wanted is not None:
+            length, unit = wanted[letter], least
         else:
             length = _DEFAULT_LENGTHS[len(spatial)][letter]
             length, unit = (n, least) if n <= length else (length, tiles[letter])
@@ -239,19 +242,21 @@ def block_lengths(layout: PlaneLayout) -> tuple[int, ...]:
     return tuple(max(n, 1) if a == "c" else spatial.get(a, 1) for a, n in zip(layout.axes, layout.shape, strict=True))
 
 
-def _asked_lengths(
-    axes: str, spatial: Sequence[str], planes: Mapping[str, int], asked: Sequence[int] | None
-) -> dict[str, int] | None:
-    if asked is None:
+def asked_lengths(axes: str, chunks: int | Sequence[int] | None) -> dict[str, int] | None:
+    """Chunk lengths that were asked for, by axis letter; one number stands for all of z, y, x.
+
+    Examples
+    --------
+    >>> asked_lengths("tzyx", 64), asked_lengths("yx", (32, 64))
+    ({'z': 64, 'y': 64, 'x': 64}, {'y': 32, 'x': 64})
+    """
+    if chunks is None:
         return None
-    values: list[Any] = list(asked)
-    if not all(isinstance(v, int) and not isinstance(v, bool) and v >= 1 for v in values):
-        raise InvalidArgument(f"chunks={tuple(values)}: expected positive integers")
-    names = axes if len(values) == len(axes) else "".join(spatial)
-    if len(values) != len(names):
-        raise InvalidArgument(f"chunks={tuple(values)}: expected one length for each of the axes {axes!r}")
-    lengths = dict(zip(names, values, strict=True))
-    for letter, length in lengths.items():
-        if letter in planes and length != planes[letter]:
-            raise InvalidArgument(f"chunks={tuple(values)}: expected {planes[letter]} on axis {letter}, found {length}")
-    return lengths
+    spatial = "".join(letter for letter in axes if letter in "zyx")
+    values = [int(n) for n in (chunks if isinstance(chunks, Iterable) else [chunks] * len(spatial))]
+    names = axes if len(values) == len(axes) else spatial
+    if len(values) != len(names) or any(n < 1 for n in values):
+        raise InvalidArgument(
+            f"chunks={tuple(values)}: expected one positive integer, or one for each of the axes {axes!r}"
+        )
+    return dict(zip(names, values, strict=True))

@@ -24,7 +24,7 @@ from mmip_gpu.options import EncodeSettings
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store.group.chunk_header import with_origin
 from mmip_gpu.store.group.description import StoreDescription
-from mmip_gpu.store.group.grid import Coordinates, Region, chunk_lengths
+from mmip_gpu.store.group.grid import Coordinates, Region, asked_lengths, chunk_lengths
 from mmip_gpu.store.job.region_classes import RegionClasses
 from mmip_gpu.store.job.survey import Survey
 from mmip_gpu.transform.chunk import encode_chunk
@@ -51,7 +51,7 @@ class Job:
         cls,
         source: Any,
         settings: EncodeSettings,
-        chunks: Sequence[int] | None = None,
+        chunks: int | Sequence[int] | None = None,
     ) -> Job:
         """Job from the arguments of `write_zarr`.
 
@@ -65,15 +65,18 @@ class Job:
         if settings.axes is not None and settings.axes != opened.axes:
             opened = replace(opened, axes=settings.axes, colour=None)
         config = _slices_apart(config, opened)
-        check_step(opened.dtype, config.step)
         layout = PlaneLayout.of(opened.shape, opened.axes)
+        check_step(opened.dtype, config.step, lambda: opened.read(layout.middle_plane))
         if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
             colour = opened.colour
         three = is_colour(colour, layout, opened.dtype)
         given_padding(config, opened.dtype, three)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
-        asked = None if chunks is None else tuple(chunks)
-        return cls(opened, layout, config, three, asked, RegionClasses.of(settings.roi, layout), settings.data_range)
+        lengths = asked_lengths(layout.axes, chunks)
+        asked = None if lengths is None else tuple(lengths.values())
+        return cls(
+            opened, layout, config, three, asked, RegionClasses.of(settings.roi, layout, opened), settings.data_range
+        )
 
     def identity(self) -> dict[str, Any]:
         """Tell what makes two jobs the same, as it comes back from JSON."""

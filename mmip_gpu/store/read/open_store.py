@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.store.group.records import ChunkStore
 from mmip_gpu.store.group.report import PREPARING, check_report, description_of
 from mmip_gpu.store.group.zarr_group import StoreGroup
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["open_zarr"]
 
 
+@public()
 def open_zarr(
     path: StoreLike | os.PathLike[str],
     *,

@@ -8,6 +8,7 @@ the levels hold.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from zarr.core.sync import sync
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
@@ -34,16 +36,19 @@ if TYPE_CHECKING:
 
 __all__ = ["export_ome_zarr"]
 
+_LOG = logging.getLogger(__name__)
+
 _MARK: Final = "mmip_export"  # attribute that tells which export a group is, and whether it ended
 _LENGTHS: Final = {"z": 64, "y": 256, "x": 256}
 
 
+@public()
 def export_ome_zarr(
     path: StoreLike | os.PathLike[str],
     target: StoreLike | os.PathLike[str],
     *,
     stages: int | None = None,
-    chunks: Sequence[int] | None = None,
+    chunks: int | Sequence[int] | None = None,
     overwrite: bool = False,
     threads: int | None = None,
     progress: bool | None = None,
@@ -65,9 +70,9 @@ def export_ome_zarr(
         where it ended.
     stages : int, optional
         Only so many stages are decoded, from the first on. By default all that the store holds are.
-    chunks : sequence of int, optional
-        Samples of a chunk, one number per axis or per axis out of z, y, x. The default is 64 x 256 x 256. From level 3
-        on an odd number on an axis that is reduced counts one more.
+    chunks : int or sequence of int, optional
+        Samples of a chunk: one number, one per axis, or one per axis out of z, y, x. The default is 64 x 256 x 256.
+        From level 3 on an odd number on an axis that is reduced counts one more.
     overwrite : bool
         Another export in the place is written afresh. Anything else in the place is never deleted.
     threads : int, optional
@@ -147,6 +152,7 @@ def _write_levels(
             run_bounded(partial(work, number), level.indices(), workers, done)
     with store_errors(f"{name}: its metadata cannot be written"):
         group.update_attributes({"ome": pyramid.metadata, _MARK: {"job": job, "complete": True}})
+    _LOG.info("%s: complete, %d of %d chunks written", name, sum(written), pyramid.chunk_count)
     shapes = [list(level.shape) for level in pyramid.levels]
     return {"levels": shapes, "chunk_count": pyramid.chunk_count, "written": sum(written)}
 
@@ -171,9 +177,7 @@ def _found_export(root: StorePath, job: dict[str, Any], *, overwrite: bool) -> t
         )
     is_this = found.get("job") == job
     if not is_this and not overwrite:
-        raise StoreError(
-            f"{path_name(root)}: another export is here; pass overwrite=True (--overwrite) or another path"
-        )
+        raise StoreError(f"{path_name(root)}: another export is here; pass overwrite=True or another path")
     return group, is_this
 
 

@@ -22,6 +22,7 @@ from zarr.codecs import ZstdCodec
 from mmip_gpu.container.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.history import HISTORY
+from mmip_gpu.store.group.grid import asked_lengths
 from mmip_gpu.store.read.open_store import open_zarr
 from mmip_gpu.store.read.progressive_array import ProgressiveArray
 from mmip_gpu.store.views.levels import Level, MeanLevel, ScaledLevel, levels_below
@@ -58,7 +59,7 @@ class Pyramid:
         cls,
         path: StoreLike | os.PathLike[str],
         stages: int | None,
-        chunks: Sequence[int] | None,
+        chunks: int | Sequence[int] | None,
         lengths: Mapping[str, int],
         *,
         keep_bytes: int = 2**26,
@@ -69,7 +70,7 @@ class Pyramid:
         ----------
         path, stages, keep_bytes
             As for `open_zarr`; each level reads as many of the stages as it needs.
-        chunks : sequence of int, optional
+        chunks : int or sequence of int, optional
             Samples of a chunk: one number per axis of the store, or per axis out of z, y, x.
         lengths : mapping of str to int
             Those to take where none are given, by axis; 1 on axes that are not there.
@@ -90,7 +91,7 @@ class Pyramid:
                 f"found axes {full.axes!r}, shape {full.shape}"
             )
         axes = "".join(letter for letter in _ORDER["z" in full.axes] if letter in full.axes)
-        wanted = _asked(full.axes, chunks) or dict(lengths)
+        wanted = asked_lengths(full.axes, chunks) or dict(lengths)
         if full.report["colour"]:
             wanted["c"] = 3
         lengths_of = [wanted.get(letter, 1) for letter in axes]
@@ -188,16 +189,3 @@ class Pyramid:
             {"label": str(i), "color": colour, "active": True, "window": window} for i, colour in enumerate(colours)
         ]
         return {"omero": {"channels": listed, "rdefs": {"model": "color" if channels > 1 else "greyscale"}}}
-
-
-def _asked(axes: str, chunks: Sequence[int] | None) -> dict[str, int] | None:
-    """Chunk lengths by axis letter."""
-    if chunks is None:
-        return None
-    values = list(chunks)
-    spatial = "".join(letter for letter in axes if letter in "zyx")
-    names = axes if len(values) == len(axes) else spatial
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in values)
-    if len(values) != len(names) or not whole:
-        raise InvalidArgument(f"chunks={tuple(values)}: expected one positive integer for each of the axes {axes!r}")
-    return dict(zip(names, values, strict=True))

@@ -7,12 +7,14 @@ contradicts a record that is left is refused.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.signatures import public
 from mmip_gpu.sources import open_source
 from mmip_gpu.store.group.chunk_header import crc_of
 from mmip_gpu.store.group.claim import claimed
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = ["repair_zarr"]
 
+_LOG = logging.getLogger(__name__)
 
+
+@public()
 def repair_zarr(
     path: StoreLike | os.PathLike[str],
     source: Any,
@@ -92,6 +97,7 @@ def repair_zarr(
         job = _job_of(check, source, roi, survey_of(run))
         with claimed(group) as claim:
             repaired = _repaired(check, RepairChunk(WriteChunk(check.store, job, claim)), run, progress)
+    _LOG.info("%s: %d chunks repaired", group, len(repaired))
     return check.to_dict() | {"repaired": [list(at) for at in repaired]}
 
 

@@ -8,6 +8,7 @@ store/job/ makes the plan; the codec of the transform codes the chunks.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import Device, EncodeOptions, EncodeSettings
+from mmip_gpu.reports import Report
+from mmip_gpu.signatures import public
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.claim import Claim, claimed
 from mmip_gpu.store.group.description import StoreDescription
@@ -27,7 +30,9 @@ from mmip_gpu.store.group.zipped import zip_target
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.job_reader import described_job
 from mmip_gpu.store.job.step_search import next_pass
+from mmip_gpu.store.job.survey import counted
 from mmip_gpu.store.job.tasks import Runner, WriteChunk
+from mmip_gpu.store.job.told import warn_of_totals
 from mmip_gpu.store.run.cluster_runner import ClusterRunner
 from mmip_gpu.store.run.cluster_survey import survey_of
 from mmip_gpu.store.run.pickling import pickled
@@ -40,12 +45,15 @@ if TYPE_CHECKING:
 
 __all__ = ["write_zarr"]
 
+_LOG = logging.getLogger(__name__)
 
+
+@public(EncodeOptions)
 def write_zarr(
     source: Any,
     path: StoreLike | os.PathLike[str],
     *,
-    chunks: Sequence[int] | None = None,
+    chunks: int | Sequence[int] | None = None,
     overwrite: bool = False,
     resume: bool = True,
     threads: int | None = None,
@@ -53,7 +61,7 @@ def write_zarr(
     device: Device = None,
     progress: bool | None = None,
     **options: Unpack[EncodeOptions],
-) -> dict[str, Any]:
+) -> Report:
     """Compress a volume of any size into a Zarr group that `open_zarr` reads stage by stage.
 
     FORMAT.md section 10 describes the group. Chunks are read, coded and written one by one, so that memory holds a few
@@ -68,14 +76,16 @@ def write_zarr(
     path : path or zarr StoreLike
         A folder, a .zip, a URL that fsspec opens, or a store. A folder is made if there is none. A .zip is made of the
         folder FILE.zip.partial beside it when that is complete.
-    chunks : sequence of int, optional
-        Samples of a chunk, one number per axis or per axis out of z, y, x. They are rounded up to multiples of 32 on y
-        and x with cells of 1x8x8, of 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and one c (all
-        three with colour). The default is 64 x 256 x 256, or 512 x 512 for images, in whole tiles.
+    chunks : int or sequence of int, optional
+        Samples of a chunk: one number, one per axis, or one per axis out of z, y, x. They are rounded up to multiples
+        of 32 on y and x with cells of 1x8x8, of 16 on z, y and x with cells of 8x8x8. A chunk holds one t, one n, and
+        one c (all three with colour). The default is 64 x 256 x 256, or 512 x 512 for images, in whole tiles.
     roi : array, path or str, optional
         A mask of the array's shape (with or without the axis ``c``) or of its spatial shape. It may be an array of
         NumPy, Zarr or Dask, or a file that `open_source` opens, and is read chunk by chunk. A rule marks regions by
-        value: ``threshold:9000``, ``range:300..3000``, or ``otsu``, which looks at all chunks.
+        value, as it is stored: ``threshold:9000``, ``range:300..3000``, or ``otsu``, which looks at all chunks.
+        ``hu:300..3000`` speaks of rescaled values, where the source states its slope and intercept (DICOM, NIfTI).
+        A mask in a file with an affine has to lie where the source lies.
     overwrite : bool
         A store of this library in the place is written afresh. Anything else in the place is never deleted.
     resume : bool
@@ -103,9 +113,10 @@ def write_zarr(
 
     Returns
     -------
-    dict
-        The report of `open_zarr`: ``complete``, ``bytes``, ``ratio``, ``stages``, ``loss``, and ``seconds`` of this
-        call, among others. With a cluster there are also ``workers``: chunks and seconds of each.
+    Report
+        A dictionary, the report of `open_zarr`: ``complete``, ``bytes``, ``ratio``, ``stages``, ``loss``, and
+        ``seconds`` of this call, among others; its ``info`` is a text. With a cluster there are also ``workers``:
+        chunks and seconds of each.
 
     Raises
     ------
@@ -159,7 +170,7 @@ def _write(
     overwrite: bool,
     resume: bool,
     started: float,
-) -> dict[str, Any]:
+) -> Report:
     """Plan the store or take up its plan, and write it until the array is what was asked for; the report."""
     group, survey = claim.group, survey_of(run)
     job = job.surveyed(survey)
@@ -168,7 +179,9 @@ def _write(
     if before is None and not group.can_claim and job.may_write_again:
         raise StoreError(f"{group}: the store deletes nothing, which {job.config.mode}= may need: pass another place")
     if before is None:
-        job, description = described_job(job, threads, survey)
+        with progress_bar("plan", None, run, progress) as advance:
+            job, description = described_job(job, threads, counted(survey, advance))
+        _LOG.info("%s: planned in %.1f s", group, time.monotonic() - started)
     else:
         description = _same_job(group, before, identity, resume)
         job = job.resumed(description)
@@ -176,8 +189,11 @@ def _write(
     description, totals = _write_passes(job, description, claim, run, progress, keep=keep)
     summary = totals.report() | {"seconds": round(time.monotonic() - started, 3)}
     attributes = attributes_of(COMPLETE, identity, description, job.source, summary)
+    warn_of_totals(job, totals)
     group.set_attributes(attributes)
-    return report_of(attributes, description)
+    report = report_of(attributes, description)
+    _LOG.info("%s: complete after %.1f s\n%s", group, summary["seconds"], report.info)
+    return report
 
 
 def _write_passes(
@@ -196,10 +212,12 @@ def _write_passes(
         group.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
         group.set_attributes(attributes_of(WRITING, identity, description, job.source))
         task = WriteChunk(ChunkStore(group, description), job, claim, keep=keep)
+        _LOG.info("%s: writing, %s=%g", group, job.config.mode, job.config.value)
         totals = _write_chunks(task, run, progress)
         following = next_pass(job, description, totals, passes)
         if following is None:
             return description, totals
+        _LOG.info("%s: missed what was asked for, written again with another step", group)
         description, keep = following, False
 
 
@@ -216,9 +234,7 @@ def _same_job(
     different = [key for key in mine if key not in found or found[key] != mine[key]]
     if different:
         pairs = "; ".join(f"{key}: expected {found.get(key)}, found {mine[key]}" for key in different)
-        raise StoreError(
-            f"{group}: a store of another job is here ({pairs}); pass overwrite=True (--overwrite) or another path"
-        )
+        raise StoreError(f"{group}: a store of another job is here ({pairs}); pass overwrite=True or another path")
     return description
 
 

@@ -1,0 +1,213 @@
+"""Calls of the public functions, checked: names of options, and the types of their values.
+
+Values: a function or a class in; the same, which raises InvalidArgument for an option that there is not, with the
+nearest name, for a value of another type, and for arguments that are missing or too many. A call costs about a
+microsecond more; ranges are checked by those who know them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from numbers import Integral, Real
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from mmip_gpu.errors import InvalidArgument
+
+__all__ = ["ITEMS", "Expected", "nearest", "public", "public_class", "unknown_option"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_C = TypeVar("_C", bound=type)
+
+_Fits = Callable[[Any], bool]
+
+Expected = tuple[str, _Fits]
+"""What a value has to be, in words, and the test of it."""
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
+def _are_sizes(value: Any) -> bool:
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and all(map(_is_whole, value))
+
+
+def _is_region(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(
+        isinstance(part, slice) and all(end is None or _is_whole(end) for end in (part.start, part.stop))
+        for part in value
+    )
+
+
+def _or_none(fits: _Fits) -> _Fits:
+    return lambda value: value is None or fits(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_dtype(value: Any) -> bool:
+    try:
+        return np.dtype(value) is not None
+    except TypeError:
+        return False
+
+
+def _is_padding(value: Any) -> bool:
+    return value is None or _is_text(value) or _is_whole(value)
+
+
+def _is_roi_quality(value: Any) -> bool:
+    pairs = isinstance(value, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value)
+    return value is None or pairs or isinstance(value, Mapping | str) or _is_number(value)
+
+
+ITEMS: Expected = "a list, or a stacked array", lambda value: isinstance(value, Iterable)
+_FLAG: Expected = "True or False", _is_flag
+_NUMBER: Expected = "a finite number", _or_none(_is_number)
+_SIZES: Expected = "whole numbers, such as (64, 256, 256)", _are_sizes
+
+# A name means the same in every function; what has no entry is checked where it is used.
+_EXPECTED: dict[str, Expected] = {
+    "allow_origin": ("a text", _is_text),
+    "axes": ("a text such as 'zyx' or None", _or_none(_is_text)),
+    "cache_bytes": ("a number of bytes", _is_whole),
+    "cell_depth": ("1, 8 or None", _or_none(_is_whole)),
+    "chunks": (
+        "a whole number, or one per axis, such as (64, 256, 256)",
+        _or_none(lambda value: _is_whole(value) or _are_sizes(value)),
+    ),
+    "colour": ("True, False or None", _or_none(_is_flag)),
+    "config": ("a CodecConfig", lambda value: hasattr(value, "mode")),
+    "data_range": ("a positive number", _or_none(_is_number)),
+    "device": ("'cpu', 'gpu' or None", _or_none(_is_text)),
+    "dtype": ("a dtype such as 'uint16'", _is_dtype),
+    "effort": ("1, 2 or 3", _is_whole),
+    "endian": ("'little' or 'big'", _is_text),
+    "errors": ("'raise' or 'return'", _is_text),
+    "has_roi": _FLAG,
+    "host": ("a text", _is_text),
+    "keep_bytes": ("a number of bytes", _or_none(_is_whole)),
+    "lossless": _FLAG,
+    "max_bytes": ("a number of bytes", _is_whole),
+    "mode": ("a text", _is_text),
+    "output": ("'host' or 'device'", _is_text),
+    "overwrite": _FLAG,
+    "padding": ("an integer, 'auto' or None", _is_padding),
+    "port": ("a whole number", _is_whole),
+    "progress": ("True, False or None", _or_none(_is_flag)),
+    "region": ("one slice per axis, such as (slice(0, 32), slice(0, 64)), or None", _or_none(_is_region)),
+    "resume": _FLAG,
+    "roi_quality": ("a number in (0, 440], 'lossless' or {class: quality}", _is_roi_quality),
+    "scale": ("1, 2, 4 or 8", _is_whole),
+    "settings": ("an EncodeSettings", lambda value: hasattr(value, "config")),
+    "shape": _SIZES,
+    "size": ("a whole number, such as 512", _is_whole),
+    "stages": ("a whole number or None", _or_none(_is_whole)),
+    "threads": ("a positive integer or None", _or_none(_is_whole)),
+    "value": ("a finite number", _is_number),
+    "verify": _FLAG,
+} | dict.fromkeys(("quality", "psnr", "max_error", "ratio", "qstep", "step"), _NUMBER)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Name that this one is most like, if any.
+
+    Examples
+    --------
+    >>> nearest("qualty", ["stages", "quality"]), nearest("zzz", ["stages"])
+    ('quality', None)
+    """
+    from difflib import get_close_matches
+
+    plain = {option.lower().replace("-", "").replace("_", ""): option for option in sorted(known)}
+    found = get_close_matches(name.lower().replace("-", "").replace("_", ""), plain, 1, 0.6)
+    return plain[found[0]] if found else None
+
+
+def unknown_option(where: str, name: str, known: Iterable[str]) -> InvalidArgument:
+    """Error for an option that there is not.
+
+    Examples
+    --------
+    >>> unknown_option("encode", "qualty", ["stages", "quality"])
+    InvalidArgument("encode: unknown option 'qualty'; did you mean 'quality'?")
+    """
+    like = nearest(name, known)
+    advice = f"did you mean {like!r}?" if like else f"expected some of {', '.join(sorted(known))}"
+    return InvalidArgument(f"{where}: unknown option {name!r}; {advice}")
+
+
+def public(*lists: type, **others: Expected) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Check calls of a function; `lists` are the TypedDicts of its ``**options``, `others` what it means by a name.
+
+    Examples
+    --------
+    >>> @public()
+    ... def half(size):
+    ...     return size // 2
+    >>> half("a")
+    Traceback (most recent call last):
+    mmip_gpu.errors.InvalidArgument: half: size='a': expected a whole number, such as 512
+    >>> half()
+    Traceback (most recent call last):
+    mmip_gpu.errors.InvalidArgument: half() missing 1 required positional argument: 'size'
+    """
+    return lambda function: _checked(function, lists, _EXPECTED | others)
+
+
+def _checked(function: Callable[_P, _R], lists: Iterable[type], expected: Mapping[str, Expected]) -> Callable[_P, _R]:
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    known = frozenset(names).union(*(kind.__annotations__ for kind in lists)) - {"self", "cls"}
+    where = function.__qualname__.removesuffix(".__init__")
+
+    @wraps(function)
+    def call(*args: _P.args, **options: _P.kwargs) -> _R:
+        if not known.issuperset(options):
+            raise unknown_option(where, next(name for name in options if name not in known), known)
+        for name, value in [*zip(names, args, strict=False), *options.items()]:
+            if name in expected and not expected[name][1](value):
+                raise InvalidArgument(f"{where}: {name}={value!r}: expected {expected[name][0]}")
+        try:
+            return function(*args, **options)
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # raised inside
+                raise
+            raise InvalidArgument(str(error)) from None
+
+    return call
+
+
+def public_class(expected: Mapping[str, Expected] | None = None) -> Callable[[_C], _C]:
+    """Check how objects of a class are made; `expected` is for a class that checks other values by itself.
+
+    Examples
+    --------
+    >>> @public_class()
+    ... class Box:
+    ...     def __init__(self, size): ...
+    >>> Box(siz=3)
+    Traceback (most recent call last):
+    mmip_gpu.errors.InvalidArgument: Box: unknown option 'siz'; did you mean 'size'?
+    """
+
+    def checked(kind: _C) -> _C:
+        made: Any = kind
+        made.__init__ = _checked(made.__init__, (), _EXPECTED if expected is None else expected)
+        return kind
+
+    return checked
