@@ -142,11 +142,15 @@ def check_pixels(header: Any, file: Path, layout: Layout) -> None:
     _check_length(header, file, layout)
 
 
-@lru_cache(maxsize=1 << 12)
 def check_boxes(file: Path) -> None:
     """Refuse a file of JPEG 2000 with a box that has no length, which pydicom would follow for ever."""
-    if not file.stat().st_size:
-        return
+    stat = file.stat()
+    if stat.st_size:
+        _check_boxes(file, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 12)
+def _check_boxes(file: Path, _size: int, _changed: int) -> None:
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = data.find(_BOXES)
         while at >= 0:
