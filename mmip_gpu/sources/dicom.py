@@ -147,6 +147,8 @@ def palette_table(series: Series, stored: np.dtype[Any], name: str) -> Array:
     tables = {tuple(str(header.get(keyword)) for keyword in PALETTE_TAGS) for header in series.headers}
     if len(tables) > 1:
         raise InvalidArgument(f"{name} holds {len(tables)} different palettes: open its files one by one")
+    if stored.itemsize > 2:
+        raise InvalidArgument(f"{name}: found indices of a palette in {stored}, expected 8 or 16 bits")
     limits = np.iinfo(stored)
     with read_errors(name):
         values = np.arange(limits.min, limits.max + 1, dtype=stored)
@@ -203,6 +205,8 @@ def _as_stored(padding: Any, dtype: np.dtype[Any]) -> int | None:
     try:
         value = int(padding)
     except (TypeError, ValueError):
+        return None
+    if dtype.kind not in "iu":
         return None
     limits = np.iinfo(dtype)
     if dtype.kind == "i" and limits.max < value < 1 << limits.bits:
