@@ -95,8 +95,7 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
             raise InvalidArgument(f"{CODEC_NAME}: endian={self.endian!r}: expected {expected!r} for {array.dtype.str}")
         if array.flags.c_contiguous:
             return encode_host(self, array)
-        axes = self.settings.layout(coded_shape(array.shape)).axes
-        return encode_host(self, array.T, _transposed(axes))
+        return encode_host(self, array.T, self.transposed_axes(array.shape))
 
     def decode(self, buf: Buffer, out: Any = None) -> Any:
         """Array of a container, also into `out`, which has room for exactly that.
@@ -111,6 +110,10 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         else:
             array = mmip.decode(data, threads=1, max_bytes=memoryview(out).nbytes)
         return ndarray_copy(array.astype(self._ordered(array.dtype), copy=False), out)
+
+    def transposed_axes(self, shape: tuple[int, ...]) -> str:
+        """Axes of an array of this shape in Fortran order, as it is coded."""
+        return _transposed(self.settings.layout(coded_shape(shape)).axes)
 
     def _ordered(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         return dtype.newbyteorder(">" if self.endian == "big" else "<")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from mmip_gpu.cli.commands import COMMANDS
-from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_serve, add_upgrade
+from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_migrate, add_serve, add_upgrade
 from mmip_gpu.cli.values import chunk_shape, json_place, padding, place, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import nearest
@@ -94,6 +94,7 @@ def build_parser() -> ArgumentParser:
     _add_plot(commands)
     add_bench(_command(commands, "bench"))
     _add_demo(commands)
+    add_migrate(_command(commands, "migrate"))
     _command(commands, "completion").add_argument("shell", choices=("bash", "zsh"))
     return parser
 

@@ -24,7 +24,7 @@ from mmip_gpu.inspection import describe
 from mmip_gpu.reports import Report
 from mmip_gpu.signatures import public
 from mmip_gpu.store.group.bounded import run_bounded
-from mmip_gpu.store.group.grid import ChunkOverlap, Coordinates
+from mmip_gpu.store.group.grid import ChunkGrid, ChunkOverlap, Coordinates
 from mmip_gpu.store.group.report import held_stages, history_of, report_of
 from mmip_gpu.store.read.chunk_reader import ByteCache, ChunkReader
 from mmip_gpu.store.read.lazy_arrays import dask_array, data_array
@@ -95,6 +95,11 @@ class ProgressiveArray:
     def chunks(self) -> tuple[int, ...]:
         """Samples of a chunk on each axis, at this scale."""
         return self._grid.chunks
+
+    @property
+    def grid(self) -> ChunkGrid:
+        """Coordinates and regions of the chunks, at this scale."""
+        return self._grid
 
     @property
     def stages(self) -> int:
