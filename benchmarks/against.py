@@ -1,8 +1,9 @@
 """Two builds of mmip_gpu against each other: whole calls in turns, processor time, equal bytes; see speed.py --against.
 
 Values: the interpreter of another environment in, rows out: medians of old and new, their ratio, and the spread of the
-old build against itself. Three workers stay alive (old, new, old again) and run every case in turns, round by round.
-Guarantees that a case is called slower only beyond 2 % and beyond that spread, and that results are compared by digest.
+old build against itself. Each round has three workers of its own (old, new, old again), since one process may be slower
+than the next for as long as it lives; they run every case in turns. Guarantees that a case is called slower only beyond
+2 % and beyond that spread, and that results are compared by digest.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class Runs:
     old: list[float]
     new: list[float]
     again: list[float]
-    calls: int = 1
+    calls: int = 0
     equal: bool = True
 
     def verdict(self) -> str:
@@ -154,26 +155,20 @@ class Runs:
         }
 
 
-def measured(cases: list[Case], workers: list[Worker], rounds: int) -> list[Runs]:
-    """Runs of all cases by the workers: old, new, old again."""
-    found = [Runs(case, [], [], []) for case in cases]
-    with tqdm(total=len(cases) * (rounds + 1), unit="case", desc="preparing") as bar:
-        for number, runs in enumerate(found):
-            bar.set_postfix_str(f"{runs.case.name} {runs.case.image}"[:60])
-            case = asdict(runs.case) | {"number": number}
-            runs.equal = len({worker.ask(prepare=case)["digest"] for worker in workers}) == 1
-            if not runs.equal:
-                bar.write(f"BYTES DIFFER: {runs.case.name}, {runs.case.image}", file=sys.stderr)
+def run_round(found: list[Runs], workers: list[Worker], bar: tqdm[Any]) -> None:
+    """One run more of every case by each of the workers: old, new, old again."""
+    for number, runs in enumerate(found):
+        bar.set_postfix_str(f"{runs.case.name} {runs.case.image}"[:60])
+        case = asdict(runs.case) | {"number": number}
+        if len({worker.ask(prepare=case)["digest"] for worker in workers}) > 1:
+            runs.equal = False
+            bar.write(f"BYTES DIFFER: {runs.case.name}, {runs.case.image}", file=sys.stderr)
+        if not runs.calls:
             once = workers[0].ask(run=number, calls=1)["seconds"]
             runs.calls = max(math.ceil(_LEAST_SECONDS / max(once, 1e-6)), runs.case.least_calls)
-            bar.update()
-        for index, (number, runs) in itertools.product(range(rounds), enumerate(found)):
-            bar.set_description(f"round {index + 1} of {rounds}", refresh=False)
-            bar.set_postfix_str(f"{runs.case.name} {runs.case.image}"[:60])
-            for worker, seconds in zip(workers, (runs.old, runs.new, runs.again), strict=True):
-                seconds.append(worker.ask(run=number, calls=runs.calls)["seconds"])
-            bar.update()
-    return found
+        for worker, seconds in zip(workers, (runs.old, runs.new, runs.again), strict=True):
+            seconds.append(worker.ask(run=number, calls=runs.calls)["seconds"])
+        bar.update()
 
 
 def build_commit(about: dict[str, Any]) -> str:
@@ -208,16 +203,19 @@ def compared(other: Environment, own: Environment, cases: list[Case], megabytes:
     """Rows of these cases: `own` is the new build, `other` the old one."""
     at_hand = images(megabytes)
     chosen = [case for case in cases if not case.image or case.image in at_hand]
-    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
-        names = ("old", "new", "again")
-        workers = [
-            stack.enter_context(Worker(environment, Path(place) / name))
-            for name, environment in zip(names, (other, own, other), strict=True)
-        ]
-        for name, (image, array) in itertools.product(names, at_hand.items()):
-            np.save(Path(place) / name / f"{image}.npy", array)
-        facts = facts_of(workers[0].ask(about=True), workers[1].ask(about=True))
-        found = measured(chosen, workers, rounds)
+    found = [Runs(case, [], [], []) for case in chosen]
+    facts: Row = {}
+    with tqdm(total=len(found) * rounds, unit="run") as bar:
+        for index in range(rounds):
+            bar.set_description(f"round {index + 1} of {rounds}", refresh=False)
+            with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+                workers = []
+                for name, environment in zip(("old", "new", "again"), (other, own, other), strict=True):
+                    workers.append(stack.enter_context(Worker(environment, Path(place) / name)))
+                    for image, array in at_hand.items():
+                        np.save(Path(place) / name / f"{image}.npy", array)
+                facts = facts or facts_of(workers[0].ask(about=True), workers[1].ask(about=True))
+                run_round(found, workers, bar)
     data = {name: checksum(array) for name, array in at_hand.items()}
     return [runs.row(data) | facts for runs in found]
 

@@ -9,9 +9,9 @@ run one thread in this process, one after the other (ours once more with two); m
 
 With `--against` the mmip_gpu of this interpreter is the new build and that of another environment's PYTHON the old one
 (install both in the same way, with equal versions of other packages). Whole calls of the public face are made in turns,
-old, new, old again, in processes that stay alive. Figures are processor time and medians of the rounds. The spread
-is that of the old build against itself. Status 1 where a case is slower by more than 2 % and than the spread, or where
-a result differs by a byte. Writes results/against.csv; a selection by `--cases` writes nothing.
+old, new, old again, in processes that are new in each round. Figures are processor time and medians of the rounds. The
+spread is that of the old build against itself. Status 1 where a case is slower by more than 2 % and than the spread, or
+where a result differs by a byte. Writes results/against.csv; a selection by `--cases` writes nothing.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def encode(
         Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md section 5).
     roi : array or str, optional
         A mask, boolean or of small integers (higher = better), marks regions of interest. A rule does so by value:
-        ``threshold:9000``, ``range:300..3000`` or ``otsu``.
+        ``threshold:9000``, ``range:300..3000`` or ``otsu``. It compares stored values, before any rescale.
     roi_quality : float, "lossless" or mapping, optional
         The regions get this quality; ``{class: quality}`` gives each number of the mask its own.
     axes : str, optional

@@ -30,7 +30,7 @@ __all__ = [
     "thread_count",
 ]
 
-_MOST_THREADS = 2**15  # a larger number changes nothing: no more work than there are tiles at a time
+_MOST_THREADS = 1024  # a number that is not a machine's takes memory for each
 
 
 def checked_array(array: Any) -> NDArray[Any]:
@@ -119,7 +119,7 @@ def thread_count(threads: int | None) -> int:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
         raise InvalidArgument(f"threads={threads!r}: expected a positive integer or None")
-    return int(min(threads, _MOST_THREADS))
+    return min(int(threads), _MOST_THREADS)
 
 
 def check_data_range(data_range: Any) -> None:

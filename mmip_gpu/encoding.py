@@ -6,14 +6,19 @@ Guarantees equal bytes for every thread count and batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from mmip_gpu.arguments import check_step, checked_array, is_colour, thread_count
+from mmip_gpu.caution import warn_of_channels, warn_of_ratio, warn_of_region, warn_of_step
+from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.reader import open_container
 from mmip_gpu.device.run.placement import wants_device
-from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.errors import InvalidArgument, NoMemory
 from mmip_gpu.options import Device, EncodeSettings
 from mmip_gpu.signatures import ITEMS, public
 from mmip_gpu.transform.plan import ChunkPlan
@@ -28,6 +33,9 @@ __all__ = ["encode_batch_configured", "encode_configured", "in_threads", "planne
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
+Sampler = Callable[[Any, str | None], Samples]
+"""From ``roi=`` and ``axes=`` to the samples of an array, with the classes of their voxels."""
+
 
 @public()
 def encode_configured(
@@ -35,24 +43,85 @@ def encode_configured(
 ) -> Encoded:
     """`encode` by options that were checked before; the parts are not joined to bytes."""
     workers = thread_count(threads)
-    if wants_device(device, [array]):
-        from mmip_gpu.device.encode.arrays import encode_arrays
+    with _warning(settings) as planner:
+        if wants_device(device, [array]):
+            from mmip_gpu.device.encode.arrays import encode_arrays
 
-        return encode_arrays([array], partial(planned, settings=settings), workers)[0]
-    return _encode_on_host(array, settings, workers)
+            encoded = encode_arrays([array], planner, workers)[0]
+        else:
+            encoded = _encode_on_host(array, planner, workers)
+            _warn_of_channels(array, encoded, settings)
+    _warn_of_size(encoded, settings)
+    return encoded
 
 
-def _encode_on_host(array: Any, settings: EncodeSettings, workers: int) -> Encoded:
+@contextmanager
+def _warning(settings: EncodeSettings) -> Iterator[Callable[[Sampler], tuple[Trial, ChunkPlan]]]:
+    """What plans arrays by settings; warns at the end of a region or a step that fits none of them."""
+    classes: list[tuple[int, int]] = []
+    limits: list[tuple[float, float]] = []
+
+    def planner(sampler: Sampler) -> tuple[Trial, ChunkPlan]:
+        trial, plan = planned(sampler, settings)
+        found, array = trial.classes, trial.array
+        if found is not None and found.size and not settings.is_part:
+            classes.append((int(found.min()), int(found.max())))
+        if settings.config.step is not None and array.size and not settings.is_part:
+            limits.append((float(array.min()), float(array.max())))
+        return trial, plan
+
+    yield planner
+    if classes:
+        warn_of_region(settings.roi, min(low for low, _ in classes), max(high for _, high in classes))
+    if limits:
+        whole = min(low for low, _ in limits), max(high for _, high in limits)
+        warn_of_step(settings.config.step, whole, settings.config.mode)
+
+
+def _warn_of_size(encoded: Encoded, settings: EncodeSettings) -> None:
+    header = encoded.header
+    if (
+        settings.config.mode == "ratio"
+        and not settings.is_part
+        and header.loss.sse
+        and not all(header.fields.reversible)
+    ):
+        warn_of_ratio(settings.config.value, header.raw_bytes / encoded.size)
+
+
+def _warn_of_channels(array: Any, encoded: Encoded, settings: EncodeSettings) -> None:
+    """Warn where a PSNR of the whole leaves out a channel of a smaller range; these are decoded to tell."""
+    layout, header = settings.layout(np.shape(array)), encoded.header
+    if settings.config.mode != "psnr" or settings.is_part or settings.data_range is not None or header.colour:
+        return
+    if layout.channels < 2 or not layout.samples:
+        return
+    samples = np.moveaxis(checked_array(array), layout.axes.index("c"), 0)
+    ranges = [float(channel.max()) - float(channel.min()) for channel in samples]
+    if 2 * min(ranges) >= max(ranges):
+        return
+    from mmip_gpu.quality.metrics import psnr
+
+    header, read_part = open_container(encoded.to_bytes())
+    decoded = codec_of(header).decode(header, read_part, Wanted(), Limits(max_bytes=header.raw_bytes))
+    pairs = zip(samples, np.moveaxis(decoded, layout.axes.index("c"), 0), ranges, strict=True)
+    warn_of_channels(settings.config.value, [psnr(a, b, peak) if peak else None for a, b, peak in pairs])
+
+
+def _encode_on_host(array: Any, planner: Callable[[Sampler], tuple[Trial, ChunkPlan]], workers: int) -> Encoded:
     def sampler(roi: Any, axes: str | None) -> Samples:
         samples = checked_array(array)
         letters = PlaneLayout.of(samples.shape, axes).axes
         return HostSamples(samples, roi_classes(roi, samples, letters), workers)
 
-    trial, plan = planned(sampler, settings)
-    return trial.encoded(plan)
+    try:
+        trial, plan = planner(sampler)
+        return trial.encoded(plan)
+    except MemoryError:
+        raise NoMemory("there is not enough memory to encode the array; write_zarr codes it chunk by chunk") from None
 
 
-def planned(sampler: Callable[[Any, str | None], Samples], settings: EncodeSettings) -> tuple[Trial, ChunkPlan]:
+def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, ChunkPlan]:
     """Samples, out of ``roi=`` and ``axes=``, and the plan for them."""
     whole = Trial.of(sampler(settings.roi, settings.axes))
     dtype = whole.array.dtype
@@ -75,16 +144,27 @@ def encode_batch_configured(
     items = list(chunks)
     if output not in ("host", "device"):
         raise InvalidArgument(f"output={output!r}: expected 'host' or 'device'")
-    if wants_device(device, items):
+    on_device = wants_device(device, items)
+    if output == "device" and not on_device:
+        raise InvalidArgument("output='device': expected arrays of a device, or device='gpu'")
+
+    def finished(encoded: Encoded) -> bytes:
+        _warn_of_size(encoded, settings)
+        return encoded.to_bytes()
+
+    def coded(chunk: Any) -> bytes:
+        encoded = _encode_on_host(chunk, planner, 1)
+        _warn_of_channels(chunk, encoded, settings)
+        return finished(encoded)
+
+    with _warning(settings) as planner:
+        if not on_device:
+            return in_threads(coded, items, threads)
         from mmip_gpu.device.encode.arrays import containers_on_device, encode_arrays
 
-        planner = partial(planned, settings=settings)
         if output == "device":
             return containers_on_device(items, planner, thread_count(threads))
-        return [encoded.to_bytes() for encoded in encode_arrays(items, planner, thread_count(threads))]
-    if output == "device":
-        raise InvalidArgument("output='device': expected arrays of a device, or device='gpu'")
-    return in_threads(lambda chunk: _encode_on_host(chunk, settings, 1).to_bytes(), items, threads)
+        return [finished(encoded) for encoded in encode_arrays(items, planner, thread_count(threads))]
 
 
 def in_threads(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> list[_R]:

@@ -88,6 +88,8 @@ class EncodeSettings:
         The target and how to code.
     roi, axes, colour, data_range
         As for `mmip_gpu.encode`.
+    is_part : bool
+        What is coded is a part of an array, so that nothing is said of a region that it does not meet.
 
     Examples
     --------
@@ -101,6 +103,7 @@ class EncodeSettings:
     axes: str | None = None
     colour: bool | None = None
     data_range: float | None = None
+    is_part: bool = False
 
     @classmethod
     @public(CodingOptions)

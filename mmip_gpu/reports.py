@@ -56,20 +56,16 @@ def _lines(report: Mapping[str, Any]) -> list[str]:
     if loss is None:
         return [image, *_about(report), "not complete: run its mmip compress again"]
     target = loss["mode"] if loss["mode"] == "lossless" else f"{loss['mode']} {loss['requested']:g}"
-    if loss["lossless"]:
-        reached = "lossless"
-    else:
-        psnr, error = loss["psnr"], loss["max_error"]
-        reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
-        reached += "" if error is None else f", largest error {error:g}"
     padding = report.get("plan", report.get("config", {})).get("padding")  # of a store, or of a container
     if padding is not None:
         image += f", padding {padding}"
     lines = [
         f"{image}, target {target}",
         *_about(report),
-        f"reached: {reached} ({'measured' if loss['verified'] else 'estimated'})",
+        f"reached: {_reached(loss)} ({'measured' if loss['verified'] else 'estimated'})",
+        *(f"channel {i}: {_reached(channel)}" for i, channel in enumerate(loss.get("channels", ()))),
     ]
+    lines += [f"not kept of the source: {text}" for text in report.get("lost", ())]
     held, count = report.get("stages_held"), len(report["stages"])  # of a store
     if held is not None and held < count:
         lines.append(f"a copy of the first {held} of {count} stages: mmip upgrade fetches the others")
@@ -128,6 +124,15 @@ def _orientation(affine: Any) -> str:
     axes = np.asarray(affine, np.float64)[:3, :3]
     rows = np.abs(axes).argmax(axis=0)
     return "".join(("LR", "PA", "IS")[row][int(axes[row, column] > 0)] for column, row in enumerate(rows))
+
+
+def _reached(loss: Mapping[str, Any]) -> str:
+    """What a loss record, or that of a channel, has reached."""
+    if loss["lossless"]:
+        return "lossless"
+    psnr, error = loss["psnr"], loss["max_error"]
+    reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
+    return reached + ("" if error is None else f", largest error {error:g}")
 
 
 def _cell(value: Any) -> str:

@@ -84,6 +84,7 @@ _SIZES: Expected = "whole numbers, such as (64, 256, 256)", _are_sizes
 _EXPECTED: dict[str, Expected] = {
     "allow_origin": ("a text", _is_text),
     "axes": ("a text such as 'zyx' or None", _or_none(_is_text)),
+    "axis": ("one of the axes, such as 't', or None", _or_none(_is_text)),
     "cache_bytes": ("a number of bytes", _is_whole),
     "cell_depth": ("1, 8 or None", _or_none(_is_whole)),
     "chunks": (

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from numcodecs_plugin.options import Options
 
-__all__ = ["check_chunk", "check_header", "chunk_settings", "coded_shape", "decode_host", "encode_host"]
+__all__ = ["LARGEST_PSNR", "check_chunk", "check_header", "chunk_settings", "coded_shape", "decode_host", "encode_host"]
 
-_LARGEST_PSNR = 140.0
+LARGEST_PSNR = 140.0
 
 
 def coded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -61,10 +61,10 @@ def chunk_settings(options: Options, array: Any) -> EncodeSettings:
     >>> round(chunk_settings(Options(psnr=50, data_range=15), edge).config.value, 2)
     56.02
     """
-    settings = options.settings
+    settings = replace(options.settings, is_part=True)
     if options.psnr is None or not array.size:
         return settings
-    psnr = min(options.psnr + 10 * math.log10(array.size / _inside_samples(array)), _LARGEST_PSNR)
+    psnr = min(options.psnr + 10 * math.log10(array.size / _inside_samples(array)), LARGEST_PSNR)
     return replace(settings, config=replace(settings.config, value=psnr))
 
 

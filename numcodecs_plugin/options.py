@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu import EncodeSettings, InvalidArgument
+from mmip_gpu.caution import warn_of_region
 from mmip_gpu.container.header import DTYPES
 from mmip_gpu.signatures import unknown_option
 from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import sample_range
 from mmip_gpu.volume.roi import RoiRule
 from numcodecs_plugin.chunks import coded_shape
 
@@ -149,6 +151,12 @@ class Options:
             raise InvalidArgument(f"{CODEC_NAME}: data type: expected {', '.join(DTYPES)}, found {dtype}")
         try:
             self.settings.check(coded_shape(shape), native, is_whole=is_chunk)
+            if self.roi is not None and native.kind != "f":
+                low, high = sample_range(native)
+                rule = RoiRule.parse(self.roi)
+                first = min(max(math.ceil(rule.low or 0), low), high)
+                inside = rule.apply(np.array([first, low, high], native))
+                warn_of_region(self.roi, int(inside[1:].all()), int(inside.any()))
         except InvalidArgument as error:
             raise InvalidArgument(f"{CODEC_NAME}: {error}") from None
 

@@ -7,7 +7,9 @@ a chunk is read by byte ranges (stage_arrays/zarr_base.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,23 +17,28 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu import InvalidArgument
+from mmip_gpu.caution import warn
 from mmip_gpu.container.byte_ranges import Reading
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.signatures import public_class
 from mmip_gpu.stage_arrays.zarr_base import ChunkSelection, ZarrCodec
-from mmip_gpu.stage_arrays.zarr_buffers import array_of
+from mmip_gpu.stage_arrays.zarr_buffers import array_of, to_buffer
 from numcodecs_plugin.chunks import check_chunk, check_header, chunk_settings, coded_shape, decode_host, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
 from numcodecs_plugin.partial_read import read_part
+from numcodecs_plugin.replaced import PARTIAL, Former, encode_over
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from zarr.abc.buffer import Buffer
     from zarr.core.array_spec import ArraySpec
+    from zarr.core.buffer import NDBuffer
 
 __all__ = ["Mmip"]
 
+_REPLACED: ContextVar[tuple[Mmip, list[Former | None]] | None] = ContextVar("replaced", default=None)
 _HEADER_START = 8  # magic, version, header_bytes
 
 
@@ -80,6 +87,34 @@ class Mmip(Options, ZarrCodec):
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
         """Raise InvalidArgument for a dtype, rank or chunk that this codec does not code."""
         self.check(tuple(getattr(chunk_grid, "chunk_shape", shape)), dtype.to_native_dtype())
+
+    async def decode(self, chunks_and_specs: Iterable[tuple[Buffer | None, ArraySpec]]) -> list[NDBuffer | None]:
+        """Decode a batch; Zarr's pipeline decodes the chunks that it will replace in part, in the same task."""
+        items = list(chunks_and_specs)
+        arrays = await super().decode(items)
+        formers = [
+            None if blob is None or array is None else Former(blob.to_bytes(), array.as_numpy_array())
+            for (blob, _), array in zip(items, arrays, strict=True)
+        ]
+        _REPLACED.set((self, formers))
+        return arrays
+
+    async def encode(self, chunks_and_specs: Iterable[tuple[NDBuffer | None, ArraySpec]]) -> list[Buffer | None]:
+        """Encode a batch; what the chunks held that they replace in part stays as it is, with a warning."""
+        items, decoded = list(chunks_and_specs), _REPLACED.get()
+        _REPLACED.set(None)
+        if decoded is None or decoded[0] != self or len(decoded[1]) != len(items):
+            return await super().encode(items)
+        found = await super().encode(
+            (None if f else chunk, spec) for f, (chunk, spec) in zip(decoded[1], items, strict=True)
+        )
+        for i, (former, (chunk, spec)) in enumerate(zip(decoded[1], items, strict=True)):
+            if former is not None and chunk is not None:
+                if not self.settings.config.exact:
+                    warn(PARTIAL)
+                blob = await asyncio.to_thread(encode_over, self, chunk.as_numpy_array(), former)
+                found[i] = to_buffer(blob, spec)
+        return found
 
     def _encode_host(self, array: NDArray[Any], spec: ArraySpec) -> bytes:
         check_chunk(array, spec.shape, _dtype(spec))

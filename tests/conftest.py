@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis profiles, the list of known faults, the kernels to run on, and an object store."""
+"""What all tests share: hypothesis profiles, watched children, the kernels to run on, and an object store."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from itertools import count
 from typing import Any
 
 import pytest
+from helpers.children import watch_children
 from hypothesis import HealthCheck, settings
 
 from mmip_gpu import _core
+
+watch_children()
 
 # Child processes import the installed package, never the source tree that they are started in.
 os.environ["PYTHONSAFEPATH"] = "1"

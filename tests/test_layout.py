@@ -24,6 +24,7 @@ HEAVY |= {"mmip_gpu.device._phases"}
 # What may import the package's face, by room; and the rooms that the plug-in may use beside the face.
 USES_FACE = {"__main__", "cli", "bench", "numcodecs_plugin"}
 PLUGIN_USES = (
+    "mmip_gpu.caution.",
     "mmip_gpu.stage_arrays.",
     "mmip_gpu.container.",
     "mmip_gpu.volume.",

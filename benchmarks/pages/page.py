@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pages.bits import bits_section, images_table, lossless_section, near_lossless_section
+from pages.builds import against_section, install_section
 from pages.capabilities import TITLE, capabilities_section
 from pages.sections import SECTIONS
 from pages.speed import hurting_section, profile_section, rates_section, scaling_section, speed_section
@@ -24,6 +25,8 @@ MAKERS = {
     "scaling": scaling_section,
     "viewers": viewers_section,
     "bounds": bounds_section,
+    "against": against_section,
+    "install": install_section,
     "hurting": hurting_section,
 }
 

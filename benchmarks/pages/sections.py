@@ -38,6 +38,8 @@ SECTIONS = {
     "scaling": Section("Time and memory by size", "scaling", "scaling.py"),
     "viewers": Section("Viewers and other readers", "viewers", "viewers.py"),
     "bounds": Section("Whether targets are met", "bounds", "bounds.py"),
+    "against": Section("Against the build before", "against", "speed.py --against PYTHON --megabytes 2"),
+    "install": Section("Time of an install", "install", "install_time.py --against CHECKOUT"),
     "hurting": Section("Images that are made to be slow", "hurting", "hurting.py"),
 }
 

@@ -34,6 +34,14 @@ inline void require(bool condition, const char* message) {
     if (!condition) throw nb::value_error(message);
 }
 
+// A list of Python as a vector. The casters of nanobind must not throw, and so end the process where memory is short.
+template <class T>
+std::vector<T> listed(const nb::object& list) {
+    std::vector<T> values;
+    for (const nb::handle item : list) values.push_back(nb::cast<T>(item));
+    return values;
+}
+
 inline SampleType sample_type(nb::dlpack::dtype dtype) {
     const bool is_signed = dtype.code == static_cast<uint8_t>(nb::dlpack::dtype_code::Int);
     require(is_signed || dtype.code == static_cast<uint8_t>(nb::dlpack::dtype_code::UInt), "samples are not integers");

@@ -146,7 +146,8 @@ void Chunk::run_synthesize(int stages, int scale, int offset, int minimum, int m
     if (padding) restore_padding(coefficients, scale, *padding, view, threads);
 }
 
-std::array<double, 4> Chunk::run_decode(const std::vector<ByteArray>& payloads, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
+std::array<double, 4> Chunk::run_decode(const nb::object& list, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
+    const std::vector<ByteArray> payloads = listed<ByteArray>(list);
     require(!payloads.empty() && payloads.size() <= coefficients.cuts.size(), "as many payloads as stages, or fewer, are needed");
     const Samples view = output(out, scale);
     const UnpackOptions options = unpack_options(check_crc, false, threads);
@@ -167,6 +168,16 @@ std::pair<std::array<int64_t, 3>, std::array<int64_t, 3>> Chunk::window(int scal
 namespace {
 
 using namespace nb::literals;
+
+using Numbers3 = std::array<int, 3>;
+
+void make_chunk(Chunk* place, int64_t planes, std::array<int64_t, 3> shape, int depth, Numbers3 tile_log2, const nb::object& cuts, const nb::object& steps,
+                const nb::object& reversible, const nb::object& recon, std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding,
+                std::optional<Numbers3> dc_image) {
+    std::vector<std::vector<uint32_t>> rows;
+    for (const nb::handle row : steps) rows.push_back(listed<uint32_t>(nb::borrow(row)));
+    new (place) Chunk(planes, shape, depth, tile_log2, listed<int>(cuts), std::move(rows), listed<uint8_t>(reversible), listed<Numbers3>(recon), box, padding, dc_image);
+}
 
 void bind_coding(nb::class_<Chunk>& chunk) {
     chunk.def("analyze", &Chunk::run_analyze, "samples"_a, "classes"_a.none(), "offset"_a, "rounding"_a, "search"_a, "passes"_a, "threads"_a)
@@ -195,8 +206,7 @@ void bind_indices(nb::class_<Chunk>& chunk) {
 
 void bind_chunk(nb::module_& m) {
     nb::class_<Chunk> chunk(m, "Chunk");
-    chunk.def(nb::init<int64_t, std::array<int64_t, 3>, int, std::array<int, 3>, std::vector<int>, std::vector<std::vector<uint32_t>>, std::vector<uint8_t>,
-                       std::vector<std::array<int, 3>>, std::optional<std::array<int64_t, 8>>, std::optional<int32_t>, std::optional<std::array<int, 3>>>(),
+    chunk.def("__init__", &make_chunk,
               "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none(), "padding"_a = nb::none(),
               "dc_image"_a = nb::none())
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })

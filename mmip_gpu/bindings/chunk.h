@@ -40,7 +40,7 @@ struct Chunk {
     Samples output(const AnyArray& out, int scale) const;
     void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads);
     // Seconds of checks, stage 1, later stages and synthesis.
-    std::array<double, 4> run_decode(const std::vector<ByteArray>& payloads, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads);
+    std::array<double, 4> run_decode(const nb::object& list, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads);
 
     // Corrections.
     void check_indices(const IntArray& indices) const;

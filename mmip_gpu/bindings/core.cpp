@@ -9,6 +9,7 @@
 
 #include "bindings/arrays.h"
 #include "passes/coding/code_lengths.h"
+#include "passes/parallel.h"
 #include "rules/blocks/blocks.h"
 #include "rules/blocks/decide.h"
 #include "rules/dc/dc.h"
@@ -57,7 +58,7 @@ constexpr Constant kConstants[] = {
     {"STATUS_TRUNCATED", kStatusTruncated},
 };
 
-// DataError becomes CorruptData or TruncatedData of mmip_gpu.errors.
+// DataError becomes CorruptData or TruncatedData of mmip_gpu.errors; memory that is not there becomes NoMemory.
 void translate(const std::exception_ptr& p, void*) {
     try {
         std::rethrow_exception(p);
@@ -65,7 +66,17 @@ void translate(const std::exception_ptr& p, void*) {
         const nb::object errors = nb::module_::import_("mmip_gpu.errors");
         const nb::object kind = errors.attr(e.status == kStatusTruncated ? "TruncatedData" : "CorruptData");
         PyErr_SetString(kind.ptr(), e.what());
+    } catch (const std::bad_alloc&) {
+        PyErr_SetString(nb::module_::import_("mmip_gpu.errors").attr("NoMemory").ptr(), "there is not enough memory: code smaller chunks, or a region");
     }
+}
+
+// Lets Python see a signal while the core works: a handler that raises, as Ctrl-C does, ends the work. Threads of the core have no
+// state of Python; they must not wait for a lock that a caller may hold.
+void see_signals() {
+    if (PyGILState_GetThisThreadState() == nullptr) return;
+    nb::gil_scoped_acquire lock;
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
 }
 
 nb::bytes bytes_of(const std::vector<uint16_t>& values) {
@@ -92,6 +103,7 @@ NB_MODULE(_core, m) {
     using namespace mmip;
     using namespace nb::literals;
     nb::register_exception_translator(translate);
+    on_waiting = &see_signals;
     bind_chunk(m);
     bind_samples(m);
     bind_payloads(m);

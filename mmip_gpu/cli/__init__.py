@@ -10,14 +10,15 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, redirect_stderr
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
-from typing import TextIO
+from typing import Any, TextIO
 
 from mmip_gpu.cli.failures import VerificationError, in_flags
 from mmip_gpu.cli.parser import build_parser
-from mmip_gpu.errors import MmipError
+from mmip_gpu.errors import MmipError, MmipWarning
 
 __all__ = ["main"]
 
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         again, flags = args.again, args.flags
         module, name = args.run.split(":")
         command: Callable[..., int | None] = getattr(import_module(f"mmip_gpu.cli.{module}"), name)
-        with redirect_stderr(_NoTerminal(sys.stderr)) if args.quiet else nullcontext():
+        with _warnings_as_lines(), redirect_stderr(_NoTerminal(sys.stderr)) if args.quiet else nullcontext():
             code = command(args) or 0
         sys.stdout.flush()  # so that a closed pipe is met here
     except VerificationError as error:
@@ -63,6 +64,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", again, 130)
     return code
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print our warnings as one line on stderr, as errors are."""
+    plain = warnings.formatwarning
+
+    def line(message: Any, category: Any, *place: Any, **more: Any) -> str:
+        if not issubclass(category, MmipWarning):
+            return plain(message, category, *place, **more)
+        return f"mmip: warning: {' '.join(str(message).split())}\n"
+
+    warnings.formatwarning = line
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", MmipWarning)
+            yield
+    finally:
+        warnings.formatwarning = plain
 
 
 class _NoTerminal(io.TextIOBase):

@@ -16,6 +16,7 @@ __all__ = ["VerificationError", "in_flags"]
 _SLICE = re.compile(r"slice\((\w+), (\w+), None\)")
 _OPTION = re.compile(r"\b(\w+)=('[^']*'|\([^()]*\)|[^\s:;,()']+)?")
 _FUNCTIONS = {
+    "append_zarr": "mmip append",
     "write_zarr": "mmip compress",
     "open_zarr": "mmip extract",
     "export_ome_zarr": "mmip export",

@@ -11,12 +11,12 @@ from pathlib import Path
 import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import show
-from mmip_gpu.cli.values import checked_suffix, coding_options, load_roi
+from mmip_gpu.cli.values import checked_suffix, coding_options, input_name, load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.plane_blocks import progress
 from mmip_gpu.reports import Report, shape_text, size_text, summary
 from mmip_gpu.sinks import replacing, sink_of, write_image
-from mmip_gpu.sources import open_source
+from mmip_gpu.sources import open_source, stored_rule
 
 __all__ = ["decode", "encode", "info", "phantom", "read_container"]
 
@@ -37,12 +37,13 @@ def phantom(args: Namespace) -> None:
 def encode(args: Namespace) -> None:
     """Compress an image into one file."""
     path = checked_suffix(args.output, ".mmip")
-    roi, source = load_roi(args.roi), open_source(args.input)
+    roi, source = load_roi(args.roi), open_source(input_name(args))
     axes = args.axes or source.axes
     if path.exists() and not args.overwrite:
         raise StoreError(f"{path} exists: pass overwrite=True, or write to another name")
     colour = False if args.no_colour else source.colour if "c" in axes else None
     options = coding_options(args)
+    roi = stored_rule(roi, source)
     blob = mmip_gpu.encode(source.read(), roi=roi, axes=axes, colour=colour, threads=args.threads, **options)
     with replacing(path, overwrite=args.overwrite) as partial:
         partial.write_bytes(blob)

@@ -67,9 +67,9 @@ def _source(decoding: Decoding, args: Namespace) -> Source:
     steps = [args.scale if letter in shrinking_axes(depth) else 1 for letter in layout.axes]
     known = {"spacing": None, "slope": 1.0, "intercept": 0.0} | dict(decoding.metadata)
     starts = [part.start for part in bounds]
-    metadata = region_metadata(known | {"kind": "mmip"}, layout.axes, layout.shape, starts, steps)
-    metadata["coding"] = _coding(report, args.stages, args.scale)
     shape = tuple(part.stop - part.start for part in bounds)
+    metadata = region_metadata(known | {"kind": "mmip"}, layout.axes, layout.shape, starts, steps, shape)
+    metadata["coding"] = _coding(report, args.stages, args.scale)
     colour = bool(report["colour"]) if "c" in layout.axes else None
     return Source(shape, decoding.dtype, layout.axes, metadata, decoding.name, "", decoding.read, colour)
 

@@ -46,6 +46,9 @@ def add_serve(parser: ArgumentParser) -> None:
         "--cache", dest="cache_bytes", type=byte_count, default=2**28, metavar="256M", help="memory for chunks"
     )
     parser.add_argument("--allow-origin", default="*", metavar="ORIGIN", help="web pages that may read (default all)")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="another name of this host, as of a proxy"
+    )
 
 
 def add_migrate(parser: ArgumentParser) -> None:

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import CodingOptions
 from mmip_gpu.volume.roi import Roi, RoiRule
+from mmip_gpu.volume.roi_rule import PHYSICAL
 
 __all__ = [
     "byte_count",
     "checked_suffix",
     "chunk_shape",
     "coding_options",
+    "input_name",
     "json_place",
     "load_npy",
     "load_roi",
@@ -177,6 +179,8 @@ def load_roi(text: str | None) -> Roi | None:
     """
     if text is None:
         return None
+    if text.strip().startswith(PHYSICAL):
+        return text
     return load_npy(Path(text)) if text.endswith(".npy") else str(RoiRule.parse(text))
 
 
@@ -208,3 +212,9 @@ def checked_suffix(path: str, suffix: str) -> Path:
     if Path(path).suffix != suffix:
         raise InvalidArgument(f"expected a file name that ends with {suffix}, found {path!r}")
     return Path(path)
+
+
+def input_name(args: Namespace) -> str:
+    """Name the part of the input that was asked for, as `open_source` reads it: "FOLDER:series=1,volume=0"."""
+    parts = [f"{name}={value}" for name in ("series", "volume") if (value := getattr(args, name)) is not None]
+    return f"{args.input}:{','.join(parts)}" if parts else str(args.input)

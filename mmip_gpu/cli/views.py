@@ -59,6 +59,7 @@ def serve(args: Namespace) -> None:
         cache_bytes=args.cache_bytes,
         threads=args.threads,
         allow_origin=args.allow_origin,
+        allow_host=args.allow_host,
     )
     before = signal.signal(signal.SIGTERM, _interrupted)
     try:

@@ -27,4 +27,4 @@ class Encoded:
 
     def to_bytes(self) -> bytes:
         """The container."""
-        return self.header.to_bytes() + b"".join(self.payloads)
+        return b"".join((self.header.to_bytes(), *self.payloads))

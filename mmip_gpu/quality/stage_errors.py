@@ -20,7 +20,7 @@ from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.metrics import PEAK_16_BIT, max_error, rmse
 from mmip_gpu.quality.plane_blocks import progress, row_blocks
 from mmip_gpu.quality.structural_similarity import mean_similarity
-from mmip_gpu.sources import Source
+from mmip_gpu.sources import Source, stored_rule
 from mmip_gpu.volume.roi import Roi, RoiRule, roi_classes
 
 __all__ = ["RoiReader", "evaluate_stages", "plane_blocks"]
@@ -43,6 +43,7 @@ class RoiReader:
 
     def __init__(self, roi: Roi | None, source: Source, axes: str) -> None:
         self.axes = axes
+        roi = stored_rule(roi, source)
         self.rule = RoiRule.parse(roi) if isinstance(roi, str) else None
         self.name = None if roi is None else str(self.rule or "mask")
         self._classes: NDArray[np.uint8] | None = None

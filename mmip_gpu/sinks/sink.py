@@ -22,6 +22,17 @@ from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 from mmip_gpu.sources import Source
 
 BLOCK_BYTES: Final = 1 << 26
+INVERTED: Final = ("MINISWHITE", "MONOCHROME1")  # photometric, of pictures whose low samples are bright
+
+_UNHELD: Final = {
+    "slope": "slope and intercept",
+    "affine": "affine",
+    "photometric": "that low samples are bright",
+    "time_step": "time step",
+    "channels": "names of channels",
+    "origin": "place of the first voxel",
+    "coordinates": "coordinates",
+}
 
 Region = tuple[slice, ...]
 Track = Callable[[Sequence[Region]], "Iterator[Region]"]
@@ -93,6 +104,16 @@ def sizes_of(source: Source, optional: str) -> dict[str, int]:
     """Give the length of every axis by letter, without those of `optional` letters that have length 1."""
     pairs = zip(source.axes, source.shape, strict=True)
     return {letter: size for letter, size in pairs if size != 1 or letter not in optional}
+
+
+def unheld(source: Source, *keys: str) -> list[str]:
+    """Name what a source states of these keys, for a format that has no place for them."""
+    stated = {key: source.metadata.get(key) for key in keys}
+    if stated.get("photometric") not in INVERTED:
+        stated.pop("photometric", None)
+    if (stated.get("slope", 1.0), source.metadata.get("intercept") or 0.0) == (1.0, 0.0):
+        stated.pop("slope", None)
+    return [_UNHELD[key] for key, value in stated.items() if value]
 
 
 def write_block(file: BinaryIO, offset: int, shape: Sequence[int], region: Region, samples: Any) -> None:

@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.sinks.sink import Output, replacing
+from mmip_gpu.sinks.sink import INVERTED, Output, replacing, unheld
 from mmip_gpu.sources import Source
+from mmip_gpu.sources.lost import warn_lost
 from mmip_gpu.sources.source import require
+from mmip_gpu.sources.units import MM, SECONDS
 
 _BIG_BYTES: Final = (1 << 32) - (1 << 26)  # room for directories
+_UNITS: Final = {"millimeter": "mm", "micrometer": "µm", "nanometer": "nm", "meter": "m", "centimeter": "cm"}
+_TIMES: Final = {"second": "s", "millisecond": "ms", "microsecond": "µs", "minute": "min", "hour": "h", "day": "d"}
+_NOT_IN_TAGS: Final = ("slope", "affine", "origin", "coordinates", "channels")
 _LETTERS: Final = str.maketrans("tnczyx", "TQCZYX")
 
 
@@ -37,13 +42,20 @@ def write_tiff(output: Output, path: Path, *, overwrite: bool) -> None:
     size = _voxel_size(volume.source)
     options: dict[str, Any] = {
         "ome": is_ome,
-        "photometric": "rgb" if is_rgb else "minisblack",
+        "photometric": "rgb"
+        if is_rgb
+        else "miniswhite"
+        if source.metadata.get("photometric") in INVERTED
+        else "minisblack",
         "bigtiff": math.prod(shape) * source.dtype.itemsize > _BIG_BYTES,
         "byteorder": "<",
-        "metadata": {"axes": letters} | (_ome_size(size) if is_ome else _described_size(size)),
+        "metadata": {"axes": letters} | (_ome(volume.source, size) if is_ome else _described(volume.source, size)),
     }
+    per_cm = MM["centimeter"] / MM[_unit(source)]
     if size.get("x") and size.get("y"):
-        options |= {"resolution": (10 / size["x"], 10 / size["y"]), "resolutionunit": "CENTIMETER"}
+        options |= {"resolution": (per_cm / size["x"], per_cm / size["y"]), "resolutionunit": "CENTIMETER"}
+    keys = ("slope", "affine", "origin", "coordinates") if is_ome else _NOT_IN_TAGS
+    warn_lost(path.name, unheld(source, *keys))
     with replacing(path, overwrite=overwrite) as partial:
         offset, _ = tifffile.imwrite(partial, shape=shape, dtype=source.dtype, returnoffset=True, **options)
         with partial.open("r+b") as file:
@@ -55,16 +67,46 @@ def _is_colour(source: Source) -> bool:
 
 
 def _voxel_size(source: Source) -> dict[str, float]:
-    """Give the known voxel sizes in mm by letter."""
+    """Give the known voxel sizes by letter, in the unit that the source has."""
     letters = [letter for letter in "xyz" if letter in source.axes]
     sizes = reversed(source.metadata.get("spacing") or [])
-    return {letter: float(size) for letter, size in zip(letters, sizes, strict=False) if size}
+    mm = MM[_unit(source)]
+    return {letter: float(size) / mm for letter, size in zip(letters, sizes, strict=False) if size}
 
 
-def _ome_size(size: dict[str, float]) -> dict[str, Any]:
-    named = {f"PhysicalSize{letter.upper()}": length for letter, length in size.items()}
-    return named | {f"{name}Unit": "mm" for name in named}
+def _unit(source: Source) -> str:
+    unit = source.metadata.get("length_unit")
+    return unit if unit in _UNITS else "millimeter"
 
 
-def _described_size(size: dict[str, float]) -> dict[str, Any]:
-    return {"spacing": size["z"], "unit": "mm"} if "z" in size else {}
+def _ome(source: Source, size: dict[str, float]) -> dict[str, Any]:
+    """Give what OME-XML holds of voxels, frames and channels."""
+    found: dict[str, Any] = {f"PhysicalSize{letter.upper()}": length for letter, length in size.items()}
+    found |= {f"{name}Unit": _UNITS[_unit(source)] for name in found}
+    step, unit = source.metadata.get("time_step"), source.metadata.get("time_unit") or "second"
+    if step and unit in _TIMES:
+        found |= {"TimeIncrement": step / SECONDS[unit], "TimeIncrementUnit": _TIMES[unit]}
+    channels = source.metadata.get("channels")
+    if channels and len(channels) == dict(zip(source.axes, source.shape, strict=True)).get("c", 1):
+        listed = [_channel(channel) for channel in channels]
+        names = dict.fromkeys(name for channel in listed for name in channel)
+        found["Channel"] = {name: [channel.get(name) for channel in listed] for name in names}
+    return found
+
+
+def _channel(channel: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"Name": channel["name"]} if channel.get("name") else {}
+    if channel.get("colour"):
+        rgba = (int(channel["colour"], 16) << 8) + 255
+        found["Color"] = rgba - (rgba >> 31 << 32)
+    for key, name in (("emission_nm", "EmissionWavelength"), ("excitation_nm", "ExcitationWavelength")):
+        if channel.get(key):
+            found |= {name: channel[key], f"{name}Unit": "nm"}
+    return found
+
+
+def _described(source: Source, size: dict[str, float]) -> dict[str, Any]:
+    found: dict[str, Any] = {"spacing": size["z"]} if "z" in size else {}
+    found |= {"unit": _UNITS[_unit(source)]} if size else {}
+    step, unit = source.metadata.get("time_step"), source.metadata.get("time_unit") or "second"
+    return found | ({"finterval": step, "tunit": "s"} if step and unit in _TIMES else {})

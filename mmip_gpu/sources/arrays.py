@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.history import HISTORY, dicom_terms, loss_history
 from mmip_gpu.sources.source import (
     Array,
@@ -33,6 +33,7 @@ from mmip_gpu.volume.phantoms import Phantom3D, phantom2d
 
 SAMPLE_COUNT: Final = 1 << 15  # of a fingerprint: 64 KiB at most, read in milliseconds
 PROBE_SIZE: Final = 8  # samples per axis of one probe into a lazy array: touches one chunk, rarely more
+_MOST_METADATA_BYTES: Final = 2**26
 
 
 def open_array(array: Any, kind: str | None = None, path: Path | None = None, content: str | None = None) -> Source:
@@ -69,10 +70,19 @@ def open_npy(path: Path) -> Source:
     return open_array(array, "npy", path, file_stamp([path]))
 
 
+def require_small_metadata(folder: Path) -> None:
+    """Raise StoreError for metadata of Zarr that are too large to be any; Zarr reads all of them."""
+    for name in ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"):
+        file = folder / name
+        if file.is_file() and (size := file.stat().st_size) > _MOST_METADATA_BYTES:
+            raise StoreError(f"{file}: expected metadata of {_MOST_METADATA_BYTES} bytes at most, found {size}")
+
+
 def open_zarr_path(path: Path | str) -> Source:
     """Open an existing Zarr array (format 2 or 3) by the path of its folder or its URL."""
     import zarr
 
+    require_small_metadata(Path(path))
     node = zarr.open(path, mode="r")
     if isinstance(node, zarr.Group):
         inside = ", ".join(sorted(node.array_keys())) or "none"

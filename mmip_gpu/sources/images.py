@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.sources.packed import DEFLATE_LIMIT
 from mmip_gpu.sources.source import (
     Array,
     Region,
@@ -32,10 +33,11 @@ from mmip_gpu.sources.source import (
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 
 _PNG_MARK: Final = b"\x89PNG\r\n\x1a\n"
+_PNG_END: Final = b"IEND\xaeB`\x82"
 _PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}  # by colour type, without alpha
 _PNG_ALPHA: Final = (4, 6)
 _MM_PER_METRE: Final = 1000.0
-_DEFLATE_LIMIT: Final = 1032  # no deflate stream grows more than this, so that a header cannot ask for more memory
+_SCREENS: Final = (2834, 2835, 3779, 3780)  # 72 and 96 dpi, which programs put there unasked
 _SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SOF_LOSSLESS: Final = (0xC3, 0xC7, 0xCB, 0xCF)
 _ALONE: Final = (0x01, *range(0xD0, 0xD8))  # markers without a length
@@ -68,6 +70,8 @@ def open_image(path: Path) -> Source:
     def samples() -> Array:
         with read_errors(path.name):
             data = path.read_bytes()
+            if is_png and _PNG_END not in data:
+                raise StoreError(f"{path.name} is truncated: found no end of image; copy the file again")
             decoded: Any = codecs.png_decode(data) if is_png else codecs.jpeg8_decode(data)
         if header.has_alpha:
             decoded = without_alpha(decoded, path.name)
@@ -106,7 +110,8 @@ def _png_header(file: BinaryIO, path: Path) -> _Header:
             fields = content
         elif kind == b"pHYs" and length == 9 and content[8] == 1:
             per_metre = [int.from_bytes(content[at : at + 4], "big") for at in (4, 0)]
-            spacing = (_MM_PER_METRE / per_metre[0], _MM_PER_METRE / per_metre[1]) if all(per_metre) else None
+            is_size = all(per_metre) and not set(per_metre) & set(_SCREENS)
+            spacing = (_MM_PER_METRE / per_metre[0], _MM_PER_METRE / per_metre[1]) if is_size else None
         has_transparency |= kind == b"tRNS"
         file.seek(length - len(content) + 4, 1)
     if len(fields) != 13 or fields[9] not in _PNG_CHANNELS:
@@ -115,7 +120,7 @@ def _png_header(file: BinaryIO, path: Path) -> _Header:
     bits, kind_of_colour = fields[8], fields[9]
     row_bytes = (columns * bits * (1 if kind_of_colour == 3 else _PNG_CHANNELS[kind_of_colour])) // 8
     found = path.stat().st_size
-    if not rows or not columns or rows * row_bytes > _DEFLATE_LIMIT * found:
+    if not rows or not columns or rows * row_bytes > DEFLATE_LIMIT * found:
         raise StoreError(f"{path.name} is damaged: {found} bytes cannot hold {rows} x {columns} pixels")
     has_alpha = kind_of_colour in _PNG_ALPHA or has_transparency
     return _Header(rows, columns, _PNG_CHANNELS[kind_of_colour], max(bits, 8), has_alpha, spacing)

@@ -4,7 +4,7 @@ Values in: a path, with the number of an image and of a pyramid level. Values ou
 samples whose axes are those that the file names. Implements no section of FORMAT.md.
 Guarantees that opening reads directories only and reading decodes the tiles or strips of the region; a palette
 becomes RGB, an alpha channel must be opaque and is left out. Segments are read in ``tiff_pages``, voxel sizes
-in ``tiff_voxels``.
+and channels in ``tiff_description``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
+from mmip_gpu.sources.lost import with_lost
 from mmip_gpu.sources.source import (
     Array,
     Region,
@@ -32,14 +33,17 @@ from mmip_gpu.sources.source import (
     supported_dtype,
     without_alpha,
 )
+from mmip_gpu.sources.tiff_description import description
 from mmip_gpu.sources.tiff_pages import open_pages
-from mmip_gpu.sources.tiff_voxels import voxel_size
 
 TIFF_SUFFIXES: Final = (".tif", ".tiff", ".btf", ".tf8")
 
 _PART = re.compile(r"(?P<path>.+):(?P<options>(?:series|level)=\d{1,6}(?:,(?:series|level)=\d{1,6})?)")
 _COLOURS: Final = ("RGB", "YCBCR")
-_LOSSY: Final = ("JPEG", "OJPEG", "APERIO_JP2000_YCBC", "APERIO_JP2000_RGB", "WEBP", "JPEGXR_NDPI")
+_GREYS: Final = ("MINISBLACK", "MINISWHITE")
+_KNOWN: Final = (*_COLOURS, *_GREYS, "PALETTE", "MASK", "DEPTH_MAP", "SEMANTIC_MASK")
+_LOST_TAGS: Final = {34675: "colour profile", 33550: "place on a map"}
+_LOSSY: Final = ("JPEG", "OJPEG", "JPEG_LOSSY", "APERIO_JP2000_YCBC", "APERIO_JP2000_RGB", "WEBP", "JPEGXR_NDPI")
 
 
 def split_series(text: str) -> tuple[str, dict[str, int]]:
@@ -98,11 +102,14 @@ def _open(file: Any, path: Path, series: int, level: int) -> Source:
     if page.dtype is None or image.dtype is None:
         raise InvalidArgument(f"{path.name}: samples of {page.bitspersample} bits and mixed or unknown type")
     _check_decoder(page, path.name)
+    photometric = _photometric(page, path.name)
     shape, letters = tuple(int(size) for size in image.shape), str(image.axes)
-    has_alpha = _has_alpha(page, letters, shape)
-    palette = None if file.is_imagej else _palette(page)  # ImageJ's colours the display of measured values
+    has_alpha = _has_alpha(page, photometric, letters, shape)
+    palette = (
+        None if file.is_imagej or photometric != "PALETTE" else _palette(page)
+    )  # ImageJ's colours the display of measured values
     axes = _axes(letters, path.name) + ("c" if palette is not None else "")
-    colour = palette is not None or ("S" in letters and page.photometric.name in _COLOURS)
+    colour = palette is not None or ("S" in letters and photometric in _COLOURS)
     read = _Reader(file, open_pages(image, path.name), axes.find("c") if has_alpha else -1, palette, path.name)
     stored = supported_dtype(image.dtype, path.name)
     dtype = stored if palette is None else palette.dtype
@@ -110,18 +117,20 @@ def _open(file: Any, path: Path, series: int, level: int) -> Source:
         shape, axes = _without_last_channel(shape, axes)
     if palette is not None:
         shape = (*shape, 3)
-    spacing = voxel_size(file, series, whole, image, axes, shape)
     metadata = describe(
         "tiff",
         path,
-        spacing=spacing,
-        photometric="RGB" if colour else page.photometric.name if page.photometric.name not in _COLOURS else None,
+        **description(file, series, whole, image, axes, shape),
+        photometric="RGB" if colour else photometric if photometric not in _COLOURS else None,
         series=series if len(file.series) > 1 else None,
         series_count=len(file.series) if len(file.series) > 1 else None,
         level=level if len(whole.levels) > 1 else None,
         level_count=len(whole.levels) if len(whole.levels) > 1 else None,
-        lossy=True if page.compression.name in _LOSSY else None,
+        lossy=True if _name_of(page.compression) in _LOSSY else None,
     )
+    metadata = with_lost(metadata, *[text for tag, text in _LOST_TAGS.items() if page.tags.get(tag)])
+    if page.tags.valueof("Orientation", default=1) not in (0, 1):
+        metadata = with_lost(metadata, "mark of orientation (rows and columns are as they are stored)")
     stamp = f"{series}.{level}:{file_stamp(read.pages.files)}"
     fingerprint = identify("tiff", shape, dtype, stamp)
     return Source(shape, dtype, axes, metadata, path.name, fingerprint, read, colour if "c" in axes else None)
@@ -177,6 +186,23 @@ def _check_decoder(page: Any, name: str) -> None:
             ) from error
 
 
+def _name_of(kind: Any) -> str:
+    """Name a value that tifffile gives as an enumeration, or as a number where the file has no tag."""
+    return str(getattr(kind, "name", kind))
+
+
+def _photometric(page: Any, name: str) -> str:
+    """Say what samples mean; without the tag one is grey, three are red, green and blue, as libtiff has it."""
+    if "PhotometricInterpretation" not in page.tags:
+        return _COLOURS[0] if page.samplesperpixel >= 3 else _GREYS[0]
+    found = _name_of(page.photometric)
+    if found not in _KNOWN:
+        raise InvalidArgument(
+            f"{name}: found {found} samples, which are neither intensities nor RGB: convert the file to grey or RGB"
+        )
+    return found
+
+
 def _axes(letters: str, name: str) -> str:
     """Name the axes of a file in our letters.
 
@@ -196,14 +222,14 @@ def _axes(letters: str, name: str) -> str:
     return text
 
 
-def _has_alpha(page: Any, letters: str, shape: tuple[int, ...]) -> bool:
+def _has_alpha(page: Any, photometric: str, letters: str, shape: tuple[int, ...]) -> bool:
     """Say whether the last of the samples of a pixel is its opacity."""
     if "S" not in letters:
         return False
     extra, size = [int(kind) for kind in page.extrasamples], shape[letters.index("S")]
-    if page.photometric.name in _COLOURS and size not in (3, 4):
+    if photometric in _COLOURS and size not in (3, 4):
         raise InvalidArgument(f"{page.parent.filename}: found {size} samples per pixel as RGB, expected 3, or 4")
-    return (page.photometric.name in _COLOURS and size == 4) or (size == 2 and extra[-1:] in ([1], [2]))
+    return (photometric in _COLOURS and size == 4) or (size == 2 and extra[-1:] in ([1], [2]))
 
 
 def _without_last_channel(shape: tuple[int, ...], axes: str) -> tuple[tuple[int, ...], str]:
@@ -215,7 +241,7 @@ def _without_last_channel(shape: tuple[int, ...], axes: str) -> tuple[tuple[int,
 
 def _palette(page: Any) -> Array | None:
     """Give the colours of a palette, in 8 bits where that loses nothing, else 16."""
-    if page.photometric.name != "PALETTE" or page.colormap is None:
+    if page.colormap is None:
         return None
     colours = np.asarray(page.colormap, np.uint16).T
     high = (colours >> 8).astype(np.uint8)

@@ -138,7 +138,7 @@ def initial_step(config: CodecConfig, data_range: float) -> float:
     if config.mode == "qstep":
         return config.index_step
     if config.mode == "psnr":
-        return math.sqrt(12.0) * max(data_range, 1) / 10 ** (config.value / 20)
+        return math.sqrt(12.0) * data_range / 10 ** (config.value / 20)
     return max(data_range / _RATIO_LEVELS, 1.0) if config.mode == "ratio" else 1.0
 
 

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, MissingResource
 
-__all__ = ["RoiRule"]
+__all__ = ["PHYSICAL", "RoiRule"]
 
 _RULES = "'threshold:VALUE' (value >= VALUE), 'range:LOW..HIGH' (both included) or 'otsu' (value > threshold)"
 _BLOCK_SAMPLES = 1 << 18
+PHYSICAL = "hu:"
+"""What a rule in rescaled values begins with; only a source that states its rescale makes a RoiRule of it."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class RoiRule:
         >>> RoiRule.parse("threshold:9000")
         RoiRule(kind='threshold', low=9000, high=None)
         """
+        if text.strip().startswith(PHYSICAL):
+            raise InvalidArgument(
+                f"roi rule {text!r}: expected a source that states its rescale, found samples alone; write_zarr and "
+                "the command take DICOM and NIfTI files by path, elsewhere give stored values: range:LOW..HIGH"
+            )
         kind, colon, rest = text.strip().partition(":")
         parts = rest.split("..", 1) if colon else []
         try:

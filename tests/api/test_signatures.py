@@ -50,6 +50,7 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     mmip.EncodeSettings.of: {"quality": 10},
     mmip.write_zarr: {"source": VOLUME, "path": dict, "quality": 10},
     mmip.open_zarr: {"path": STORE},
+    mmip.append_zarr: {"source": VOLUME, "path": dict},
     mmip.export_ome_zarr: {"path": STORE, "target": dict},
     mmip.serve_zarr: {"path": STORE, "port": 0},
     mmip.verify_zarr: {"path": STORE},

@@ -29,6 +29,7 @@ if __name__ == "__main__":
 from vectors import makers  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
+from fuzz.damaged import damaged_near  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
 from mmip_gpu.codecs import Limits, Wanted, codec_of  # noqa: E402
 from mmip_gpu.container.header import Header  # noqa: E402
@@ -38,38 +39,11 @@ from mmip_gpu.transform.analysis import empty_chunk  # noqa: E402
 
 SEEDS = Path(__file__).parent / "seeds"
 MAX_SAMPLES = 1 << 22  # larger arrays are the affair of tests/container
-INTERESTING = (0, 1, 2, 7, 8, 15, 16, 31, 32, 63, 64, 127, 128, 254, 255)
 
 
 def corpus() -> list[bytes]:
     """Golden vectors and past crashes."""
     return [path.read_bytes() for folder in (TESTS / "vectors", SEEDS) for path in sorted(folder.glob("*.mmip"))]
-
-
-def damaged(data: bytes, random: Random, most: int = 4) -> bytes:
-    """Some bytes changed, taken out, put in or moved; seldom nothing."""
-    out = bytearray(data)
-    for _ in range(random.randint(1, most)):
-        at = random.randrange(len(out) + 1)
-        action = random.randrange(8)
-        if action <= 2 and at < len(out):
-            out[at] ^= 1 << random.randrange(8)
-        elif action == 3 and at < len(out):
-            out[at] = random.choice(INTERESTING)
-        elif action == 4:
-            out[at : at + random.randint(1, 8)] = random.randbytes(random.randint(1, 8))
-        elif action == 5:
-            del out[at : at + random.randint(1, 4)]
-        elif action == 6:
-            out[at:at] = out[at : at + random.randint(1, 16)]
-        elif random.random() < 0.2:
-            del out[at:]
-    return bytes(out)
-
-
-def damaged_near(data: bytes, random: Random, start: int, end: int) -> bytes:
-    """The same, but only inside a range."""
-    return data[:start] + damaged(data[start:end], random) + data[end:]
 
 
 def fuzz_header(blob: bytes, random: Random) -> str:

@@ -18,6 +18,7 @@ RANKS = (
     ("errors", "version", "_core", "device/_phases"),
     ("signatures",),
     ("volume",),
+    ("caution",),
     ("config",),
     ("container",),
     ("arguments", "sources"),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mmip_gpu._core import MAX_CORRECTION_ERROR, STEP_ONE
+from mmip_gpu._core import CELL_AC, MAX_CORRECTION_ERROR, STEP_ONE
 from mmip_gpu.arguments import check_step
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.header import DTYPES, TransformHeader
@@ -74,6 +74,11 @@ class StoreDescription:
     def raw_bytes(self) -> int:
         """Size of the decoded array."""
         return self.grid.layout.samples * np.dtype(self.dtype).itemsize
+
+    @property
+    def most_stage_bytes(self) -> int:
+        """Bytes that no stage of a chunk exceeds, at 8 a coefficient; what is larger is damage, and is not read."""
+        return 8 * math.prod(self.grid.stage_chunks) * (CELL_AC[self.plan.depth] + 1) + 2**16
 
     def codecs(self) -> list[StageCodec]:
         """Codecs of the stage arrays; the steps are only in that of stage 1."""
@@ -140,6 +145,8 @@ class StoreDescription:
         found = (header.dtype, header.layout, header.colour, header.step, neutral)
         if found != (shared.dtype, layout, shared.colour, shared.step, expected):
             raise CorruptData("record: its header is not one of a chunk of this shape and plan")
+        if max(fields.stage_bytes) > self.most_stage_bytes:
+            raise CorruptData(f"record: a stage of {max(fields.stage_bytes)} bytes, more than a chunk can have")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""

@@ -12,18 +12,23 @@ from typing import Any, Final
 
 import numpy as np
 
+from mmip_gpu.sources.units import MM
+
 __all__ = ["is_number", "kept_metadata", "metadata_problem"]
 
 
 def kept_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Give what is kept: of keys that tell what cannot be, such as an affine that is singular, None.
 
+    Names of files and folders may be those of patients, and are left out.
+
     Examples
     --------
     >>> kept_metadata({"kind": "nifti", "slope": float("nan")})
     {'kind': 'nifti', 'slope': None}
     """
-    return {key: value if key not in _FORMS or _fits(key, value) else None for key, value in metadata.items()}
+    kept = {key: value for key, value in metadata.items() if key not in _LEFT_OUT}
+    return {key: value if key not in _FORMS or _fits(key, value) else None for key, value in kept.items()}
 
 
 def metadata_problem(metadata: object) -> str | None:
@@ -69,6 +74,10 @@ def _is_affine(value: Any) -> bool:
     return determinant != 0 and math.isfinite(determinant)
 
 
+def _is_place(value: Any) -> bool:
+    return _all(is_number)(value) and len(value) == 3
+
+
 def _is_coding(value: object) -> bool:
     if not isinstance(value, Mapping):
         return False
@@ -76,13 +85,36 @@ def _is_coding(value: object) -> bool:
     return (ratio is None or is_number(ratio)) and (method is None or _is_text(method))
 
 
+def _is_form(item: tuple[str, Any]) -> bool:
+    name, form = item
+    known = name in ("qform", "sform") and isinstance(form, Mapping)
+    return known and _is_affine(form.get("affine")) and form.get("space") in _SPACES
+
+
+def _is_channel(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    texts, numbers = ("name", "colour"), ("emission_nm", "excitation_nm")
+    return all(value.get(key) is None or _is_text(value[key]) for key in texts) and all(
+        value.get(key) is None or is_number(value[key]) for key in numbers
+    )
+
+
+def _is_coordinate(value: object) -> bool:
+    if not isinstance(value, Mapping) or not all(_is_text(value.get(key, "")) for key in ("units", "dtype")):
+        return False
+    return _all(lambda entry: _is_text(entry) or is_number(entry))(value.get("values"))
+
+
+_SPACES: Final = ("unknown", "scanner", "aligned", "talairach", "mni", "template")
+_LEFT_OUT: Final = ("file",)
 _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "kind": _is_text,
     "spacing": _all(_is_size),
     "slope": is_number,
     "intercept": is_number,
     "affine": _is_affine,
-    "space": lambda value: value in ("unknown", "scanner", "aligned", "talairach", "mni", "template"),
+    "space": lambda value: value in _SPACES,
     "modality": _is_text,
     "photometric": _is_text,
     "bits_stored": lambda value: is_number(value) and value == int(value),
@@ -90,4 +122,20 @@ _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "lossy_ratios": _all(is_number),
     "lossy_methods": _all(_is_text),
     "history": _all(_is_coding),
+    "lost": _all(_is_text),
+    "length_unit": lambda value: value in MM,
+    "time_step": is_number,
+    "time_unit": _is_text,
+    "origin": _all(is_number),
+    "forms": lambda value: isinstance(value, Mapping) and all(map(_is_form, value.items())),
+    "nifti": lambda value: isinstance(value, Mapping) and all(map(is_number, value.values())),
+    "channels": _all(_is_channel),
+    "coordinates": lambda value: isinstance(value, Mapping) and all(map(_is_coordinate, value.values())),
+    "series": _is_text,
+    "value_unit": _is_text,
+    "slope_per_slice": _all(is_number),
+    "intercept_per_slice": _all(is_number),
+    "spacing_per_slice": _all(_all(_is_size)),
+    "slice_positions": _all(_is_place),
+    "directions": lambda value: _all(is_number)(value) and len(value) == 6,
 }

@@ -18,14 +18,14 @@ from typing import Any
 from mmip_gpu.container.codec import ReadPart
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import TransformHeader
-from mmip_gpu.container.loss_record import UNKNOWN_ERROR, reached_bound
+from mmip_gpu.container.loss_record import UNKNOWN_ERROR, LossRecord, reached_bound
 from mmip_gpu.container.payload import is_head_size, stated_head_bytes
 from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
 from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND, read_prefix, write_prefix
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
-from mmip_gpu.store.group.zarr_group import RECORDS, StoreGroup
+from mmip_gpu.store.group.zarr_group import RECORDS, Request, StoreGroup
 
 __all__ = ["ChunkStore", "Totals"]
 
@@ -55,10 +55,15 @@ class ChunkStore:
         CorruptData, UnsupportedVersion
             For one that is damaged or belongs to another store.
         """
-        record = self.group.read(RECORDS, at)
+        (record,) = self.group.read_many([self.whole(RECORDS, at)])
         if record is None:
             raise self.missing(at, 0)
         return self.parsed(at, record)
+
+    def whole(self, name: str, at: Coordinates) -> Request:
+        """Ask for all bytes of a chunk of an array, and for one more than there can be of a file that has grown."""
+        most = self.description.record_bytes if name == RECORDS else self.description.most_stage_bytes + PREFIX_BOUND
+        return name, at, (0, most + 1)
 
     def parsed(self, at: Coordinates, record: bytes) -> ChunkHeader:
         """Header of a chunk from the bytes of its record."""
@@ -69,7 +74,7 @@ class ChunkStore:
 
     def payload(self, at: Coordinates, stage: int) -> memoryview:
         """Payload of a stage of a chunk."""
-        data = self.group.read(self.description.array_name(stage), at)
+        (data,) = self.group.read_many([self.whole(self.description.array_name(stage), at)])
         if data is None:
             raise self.missing(at, stage)
         with self.naming_chunk(at):
@@ -90,19 +95,25 @@ class ChunkStore:
 
     def whole_header(self, at: Coordinates) -> ChunkHeader | None:
         """Header of a chunk whose record and stages belong together, by sizes and head crcs; or None."""
-        if self.group.size(RECORDS, at) is None:
-            return None
         try:
+            if self.group.size(RECORDS, at) is None:
+                return None
             header = self.header(at)
             whole = all(self.has_stage(at, header, stage) for stage in range(1, self.description.stage_count + 1))
-        except (CorruptData, UnsupportedVersion):
+        except (CorruptData, StoreError, UnsupportedVersion):
             return None
         return header if whole else None
 
     def discard(self, at: Coordinates) -> None:
-        """Take back the record of a chunk, before its stages are written again."""
-        if self.group.size(RECORDS, at) is not None:
-            self.group.delete(RECORDS, at)
+        """Take back the record of a chunk, and what cannot be read of it, before its stages are written again."""
+        for stage in range(self.description.stage_count + 1):
+            name = RECORDS if stage == 0 else self.description.array_name(stage)
+            try:
+                is_wrong = self.group.size(name, at) is not None and stage == 0
+            except StoreError:
+                is_wrong = True
+            if is_wrong:
+                self.group.delete(name, at)
 
     @contextmanager
     def naming_chunk(self, at: Coordinates) -> Iterator[None]:
@@ -162,6 +173,7 @@ class Totals:
     verified: bool = True
     roi_voxels: int = 0
     source_sum: int = 0
+    channels: dict[int, LossRecord] = field(default_factory=dict)
 
     def add(self, at: Coordinates, header: ChunkHeader, stage_bytes: list[int]) -> None:
         """Count one chunk; chunks come in any order."""
@@ -174,6 +186,10 @@ class Totals:
         self.minimum = loss.minimum if self.minimum is None else min(self.minimum, loss.minimum)
         self.maximum = loss.maximum if self.maximum is None else max(self.maximum, loss.maximum)
         self.verified = self.verified and loss.verified
+        if self._has_channels:
+            channel = at[0] % self.description.grid.layout.channels  # c is the innermost axis of planes
+            before_it = self.channels.get(channel)
+            self.channels[channel] = loss if before_it is None else before_it.joined(loss)
         self.roi_voxels += header.roi_voxels
         placed = zlib.crc32(struct.pack("<4QI", *at, header.source_crc))  # chunks that change places change the sum
         self.source_sum = (self.source_sum + placed) % 2**64
@@ -226,5 +242,27 @@ class Totals:
                 "lossless": self.verified and self.sse == 0,
                 "minimum": self.minimum or 0,
                 "maximum": self.maximum or 0,
-            },
+            }
+            | ({"channels": self._of_channels()} if self._has_channels else {}),
         }
+
+    @property
+    def _has_channels(self) -> bool:
+        """Whether there are channels that are coded each by itself."""
+        return self.description.grid.layout.channels > 1 and not self.description.plan.colour
+
+    def _of_channels(self) -> list[dict[str, Any]]:
+        """The loss of each channel; its PSNR is on its own range, None where there is no error or no range."""
+        layout, found = self.description.grid.layout, []
+        for channel in range(layout.channels):
+            loss = self.channels.get(channel, self.description.blank_header().loss)
+            psnr = loss.psnr(layout.samples // layout.channels)
+            one: dict[str, Any] = {
+                "psnr": psnr if math.isfinite(psnr) else None,
+                "max_error": loss.largest,
+                "lossless": loss.verified and loss.sse == 0,
+                "minimum": loss.minimum,
+                "maximum": loss.maximum,
+            }
+            found.append(one)
+        return found

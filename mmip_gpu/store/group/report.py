@@ -20,6 +20,7 @@ from mmip_gpu.store.group.records import Totals
 from mmip_gpu.version import __version__
 
 __all__ = [
+    "CHANNELS",
     "COMPLETE",
     "PREPARING",
     "WRITING",
@@ -45,6 +46,8 @@ _AT_THE_END = (
 )
 _OF_THE_ARRAY = ("shape", "dtype", "axes", "colour")  # what a job and its plan both tell
 _OF_THE_TARGET = ("mode", "value", "step")
+CHANNELS = "channels"  # of a loss; stores of versions before it lack it
+_OF_A_CHANNEL = ("psnr", "max_error", "minimum", "maximum")
 _PERHAPS_UNKNOWN = ("psnr", "max_error", "reached")
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
@@ -65,7 +68,7 @@ def attributes_of(
         "description": description.to_dict(),
         "axes": _named_axes(source),
         "scale": _scale(source),
-        "source": source.name,
+        "source": source.metadata.get("kind"),
         "metadata": kept_metadata(source.metadata),
         "report": None if summary is None else dict(summary),
     }
@@ -92,7 +95,8 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> R
         "source": attributes.get("source"),
     }
     report |= dict.fromkeys(_AT_THE_END) | (dict(summary) if isinstance(summary, Mapping) else {})
-    report["history"] = loss_history(attributes.get("metadata") or {})
+    metadata = attributes.get("metadata") or {}
+    report |= {"history": loss_history(metadata), "lost": list(metadata.get("lost") or ())}
     is_exact = report["loss"] is not None and bool(report["loss"]["lossless"])
     report["lossy"] = not is_exact or any(entry.get("lossy") for entry in report["history"])
     return Report(report)
@@ -182,6 +186,11 @@ def held_stages(attributes: Mapping[str, Any], description: StoreDescription) ->
 
 def _alike(key: str, expected: Any, found: Any) -> bool:
     """Whether a part of a report has the form of another one."""
+    if key == CHANNELS:
+        return found is None or (
+            isinstance(found, list)
+            and all(isinstance(one, Mapping) and all(_known(one.get(name)) for name in _OF_A_CHANNEL) for one in found)
+        )
     if isinstance(expected, Mapping):
         return isinstance(found, Mapping) and all(_alike(k, v, found.get(k)) for k, v in expected.items())
     if isinstance(expected, list):
@@ -190,6 +199,10 @@ def _alike(key: str, expected: Any, found: Any) -> bool:
     if isinstance(expected, bool | str):
         return type(found) is type(expected)
     return is_number(found) or (found is None and key in _PERHAPS_UNKNOWN)
+
+
+def _known(value: Any) -> bool:
+    return value is None or is_number(value)
 
 
 def _named_axes(source: Source) -> list[dict[str, str]]:

@@ -1,16 +1,18 @@
 """The path of a store: what a caller may pass, opened as Zarr has it, its name in messages, and its errors.
 
 Values: a folder, a .zip, a URL, or a store of Zarr in; a StorePath out. Implements no section of FORMAT.md.
-Guarantees that whatever a store raises arrives as StoreError, whose message says what was tried.
+Guarantees that whatever a store raises arrives as StoreError, whose message says what was tried. A place that is named
+inside a store is opened only if it is a plain path or URL.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -20,7 +22,9 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipSto
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 
-__all__ = ["open_store_path", "path_name", "store_errors"]
+__all__ = ["is_plain_origin", "open_store_path", "path_name", "store_errors"]
+
+_REMOTE: Final = frozenset(("http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss"))  # they read bytes of a host
 
 
 @contextmanager
@@ -63,3 +67,32 @@ def open_store_path(where: Any, read_only: bool) -> StorePath:
     if read_only and not folder.exists():
         raise StoreError(f"{folder} does not exist; expected a store of write_zarr")
     return StorePath(LocalStore(folder, read_only=read_only))
+
+
+def is_plain_origin(origin: Any, copy: StorePath) -> bool:
+    """Whether a place that a copy names may be opened: what stands in a store may come from a stranger.
+
+    A copy on this machine may name an absolute path, or a URL of the web or of an object store, without user and
+    password. A copy elsewhere may name a URL of its own scheme and host. Chained URLs never are.
+    """
+    if not isinstance(origin, str) or "::" in origin or re.search(r"[^\x20-\x7e]", origin.partition("://")[0]):
+        return False
+    local = isinstance(copy.store, LocalStore | ZipStore)
+    if "://" not in origin:  # two slashes or backslashes name another machine
+        return local and Path(origin).is_absolute() and not origin.startswith(("//", "\\\\"))
+    try:
+        named = urlsplit(origin)
+    except ValueError:
+        return False
+    if named.scheme not in _REMOTE or not named.netloc or "@" in named.netloc:
+        return False
+    return local or _scheme_and_host(copy.store) == (named.scheme, named.netloc)
+
+
+def _scheme_and_host(store: Store) -> tuple[str, str] | None:
+    """Scheme and host, or bucket, of a store behind a URL; None of any other."""
+    if not isinstance(store, FsspecStore):
+        return None
+    kinds = store.fs.protocol if isinstance(store.fs.protocol, tuple) else (store.fs.protocol,)
+    path = urlsplit(store.path)
+    return (path.scheme, path.netloc) if path.scheme else (kinds[0], store.path.split("/")[0])

@@ -8,6 +8,7 @@ names the place. What the bytes mean is not known here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -22,10 +23,11 @@ from zarr.storage import LocalStore, StorePath
 
 from mmip_gpu._core import MAX_STAGES
 from mmip_gpu.errors import StoreError
+from mmip_gpu.sources.arrays import require_small_metadata
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
-from mmip_gpu.store.group.store_path import open_store_path, path_name, store_errors
+from mmip_gpu.store.group.store_path import is_plain_origin, open_store_path, path_name, store_errors
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -96,6 +98,10 @@ class StoreGroup:
     def __str__(self) -> str:
         return path_name(self._root)
 
+    def may_open(self, origin: Any) -> bool:
+        """Whether a place that the attributes name as the origin of a copy may be opened."""
+        return is_plain_origin(origin, self._root)
+
     def attributes(self) -> dict[str, Any] | None:
         """Read the attribute `mmip`; None where nothing is stored.
 
@@ -108,6 +114,7 @@ class StoreGroup:
         if isinstance(store, LocalStore) and not store.root.exists():  # which looking would make
             return None
         with store_errors(f"{self}: cannot be read"):
+            self._require_small("")
             try:
                 found = self._group().attrs.get(ATTRIBUTE)
             except (FileNotFoundError, ValueError):  # no group, or metadata that zarr does not read
@@ -146,37 +153,30 @@ class StoreGroup:
                 self._group().update_attributes({ATTRIBUTE: dict(value)})
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
-        """Make the stage arrays and the records, those that are not there yet, before any task writes."""
+        """Make the stage arrays and the records, those that are not there yet, before any task writes.
+
+        Arrays of another length, as a job that was killed while it appended leaves them, get the length that is due.
+        """
         delete_partial_files(self._root, CLAIM)
-        config: Any = {"write_empty_chunks": True}
         with store_errors(f"{self}: its arrays cannot be made"):
             group = self._group()
             for array in arrays:
-                if array.name not in group:
-                    group.create_array(
-                        array.name,
-                        shape=array.shape,
-                        chunks=array.chunks,
-                        dtype="int32",
-                        fill_value=array.codec.fill_value,
-                        serializer=array.codec,
-                        filters=None,
-                        compressors=None,
-                        dimension_names=_dimension_names(array, arrays[-1]),
-                        config=config,
-                    )
-            if RECORDS not in group:
-                group.create_array(
-                    RECORDS,
-                    shape=(*counts, record_bytes),
-                    chunks=(1, 1, 1, 1, record_bytes),
-                    dtype="uint8",
-                    fill_value=0,
-                    filters=None,
-                    compressors=None,
-                    dimension_names=[*(f"chunk_{name}" for name in _DIMENSIONS), "byte"],
-                    config=config,
-                )
+                how = {"fill_value": array.codec.fill_value, "serializer": array.codec}
+                how["dimension_names"] = _dimension_names(array, arrays[-1])
+                self._make(group, array.name, array.shape, chunks=array.chunks, dtype="int32", **how)
+            shape, chunks = (*counts, record_bytes), (1, 1, 1, 1, record_bytes)
+            names = [*(f"chunk_{name}" for name in _DIMENSIONS), "byte"]
+            self._make(group, RECORDS, shape, chunks=chunks, dtype="uint8", fill_value=0, dimension_names=names)
+
+    def _make(self, group: zarr.Group, name: str, shape: tuple[int, ...], **options: Any) -> None:
+        """Make an array, or give one that is there the shape that is due."""
+        if name in group:
+            if self.array(name).shape != shape:
+                self.array(name).resize(shape)
+            return
+        config: Any = {"write_empty_chunks": True}
+        how: Any = options | {"filters": None, "compressors": None, "config": config}
+        group.create_array(name, shape=shape, **how)
 
     def erase_arrays(self) -> None:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
@@ -191,6 +191,7 @@ class StoreGroup:
         """One of the group's arrays."""
         if name not in self._arrays:
             with store_errors(f"{self}: the array {name} cannot be opened"):
+                self._require_small(name)
                 found = zarr.open_array(self._root / name, mode=self._mode)
                 self._arrays[name] = found
         return self._arrays[name]
@@ -209,9 +210,9 @@ class StoreGroup:
         """
 
         async def read(name: str, at: Coordinates, byte_range: tuple[int, int] | None) -> bytes | None:
-            request = None if byte_range is None else RangeByteRequest(*byte_range)
+            key = self._key(name, at)
             with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
-                found = await self._key(name, at).get(prototype, request)
+                found = await key.get(prototype, None if byte_range is None else _held_range(key, byte_range))
             if found is None or byte_range is None:
                 return None if found is None else found.to_bytes()
             start, stop = byte_range
@@ -229,6 +230,8 @@ class StoreGroup:
         """Bytes of a chunk; None where it is absent."""
         key = self._key(name, at)
         with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
+            if isinstance(key.store, LocalStore) and (key.store.root / key.path).is_dir():
+                raise StoreError(f"{self}: chunk {at}, {name} cannot be read: a folder is in its place")
             try:
                 return sync(key.store.getsize(key.path))
             except FileNotFoundError:
@@ -278,6 +281,11 @@ class StoreGroup:
         with store_errors(f"{self}: cannot be listed"):
             return sync(names_in(self._root))
 
+    def _require_small(self, name: str) -> None:
+        """Refuse metadata in a folder that are too large to be any, before Zarr reads them."""
+        if isinstance(self._root.store, LocalStore):
+            require_small_metadata(self._root.store.root / self._root.path / name)
+
     @property
     def _mode(self) -> Any:
         return "r" if self._root.read_only else "r+"
@@ -295,3 +303,12 @@ class StoreGroup:
         metadata: Any = self.array(name).metadata
         key: str = metadata.encode_chunk_key((*at, 0)[: len(metadata.shape)])
         return self._root / name / key
+
+
+def _held_range(key: StorePath, byte_range: tuple[int, int]) -> RangeByteRequest:
+    """A range of bytes; of a file only as far as it goes, since room is made for all that is asked for."""
+    start, stop = byte_range
+    if isinstance(key.store, LocalStore):
+        with contextlib.suppress(OSError):  # what is not there is met by reading it
+            stop = max(min(stop, (key.store.root / key.path).stat().st_size), start)
+    return RangeByteRequest(start, stop)

@@ -13,11 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.caution import warn_of_step
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Region, chunk_lengths
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.step_search import matched_on_chunks
 from mmip_gpu.store.job.survey import Survey, value_limits
+from mmip_gpu.store.job.told import warn_of_chunks
 from mmip_gpu.transform.plan import ChunkPlan, spread_probe
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
@@ -38,7 +40,11 @@ def described_job(job: Job, threads: int, survey: Survey) -> tuple[Job, StoreDes
     """
     job = job.resolved(survey)
     reader = _JobReader(job, threads, survey)
-    return job, reader.described(make_plan(job.config, reader, job.data_range))
+    if job.config.step is not None:
+        warn_of_step(job.config.step, reader.limits(), job.config.mode)
+    description = reader.described(make_plan(job.config, reader, job.data_range))
+    warn_of_chunks(job, description.grid)
+    return job, description
 
 
 @dataclass
@@ -131,10 +137,10 @@ class _JobReader:
         return StoreDescription(self.dtype.name, self.grid, plan, self._peak(), None if rule is None else str(rule))
 
     def _peak(self) -> float:
-        """Data range that a PSNR refers to, in sample units; 0 for other targets."""
+        """Data range that a PSNR refers to, in sample units, a step of constant samples; 0 for other targets."""
         if self.job.data_range is not None:
             return float(self.job.data_range)
         if self.job.config.mode != "psnr":
             return 0.0
         low, high = self.limits()
-        return max(float(high - low), self.job.step_unit)
+        return float(high - low) or self.job.step_unit

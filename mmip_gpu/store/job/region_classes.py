@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources import Source, check_place, open_source, stored_rule
 from mmip_gpu.sources.arrays import dask_array, on_host
 from mmip_gpu.store.group.grid import Region
 from mmip_gpu.store.job.survey import Survey, mask_survey, otsu_rule
@@ -42,8 +42,8 @@ class RegionClasses:
     mask: Source | None = None
 
     @classmethod
-    def of(cls, roi: Any, layout: PlaneLayout) -> RegionClasses:
-        """Classes for ``roi=`` (None: all background).
+    def of(cls, roi: Any, layout: PlaneLayout, source: Source | None = None) -> RegionClasses:
+        """Classes for ``roi=`` (None: all background) of a source, where it is at hand.
 
         Raises
         ------
@@ -52,10 +52,14 @@ class RegionClasses:
         """
         if roi is None:
             return cls(None, 1, layout)
+        roi = roi if source is None else stored_rule(roi, source)
         if isinstance(roi, str | RoiRule) and not _is_file(roi):
             rule = RoiRule.parse(roi) if isinstance(roi, str) else roi
             return cls(str(rule), 2, layout, rule)
-        return cls(None, 1, layout, None, _opened_mask(roi, layout))
+        mask = _opened_mask(roi, layout)
+        if source is not None:
+            check_place(mask, source)
+        return cls(None, 1, layout, None, mask)
 
     def surveyed(self, survey: Survey) -> RegionClasses:
         """Look through a mask once.

@@ -57,11 +57,13 @@ def next_pass(
     config = job.config
     if config.mode == "ratio" and description.grid.chunk_count:
         return next_ratio_pass(description, totals, passes)
-    if config.mode != "psnr" or not config.verify or totals.psnr() >= config.value:
+    if config.mode != "psnr" or totals.psnr() >= config.value:
         return None
     if description.plan.lossless:  # of float32: rounding to indices is all that was lost
         samples = description.grid.layout.samples
         check_reached(description.plan, description.peak / job.step_unit, totals.sse / job.step_unit**2 / samples)
+        return None
+    if not config.verify:
         return None
     return _next_psnr_pass(job, description, totals.psnr(), passes)
 

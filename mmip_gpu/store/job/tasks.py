@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import TransformHeader
-from mmip_gpu.errors import CorruptData, StoreError, UnsupportedVersion
+from mmip_gpu.errors import CorruptData, MmipError, StoreError, UnsupportedVersion
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.claim import Claim
 from mmip_gpu.store.group.grid import Coordinates
@@ -102,15 +102,15 @@ class CheckChunk:
         group, description = self.store.group, self.store.description
         stages = self.stages or description.stage_count
         names = [RECORDS, *(description.array_name(stage + 1) for stage in range(stages))]
-        absent = [name for name in names if group.size(name, at) is None]
-        if absent:
-            return CheckedChunk(None, "missing", f"{', '.join(absent)} not found")
         try:
+            absent = [name for name in names if group.size(name, at) is None]
+            if absent:
+                return CheckedChunk(None, "missing", f"{', '.join(absent)} not found")
             header = self.store.header(at)
             with self.store.naming_chunk(at):
                 codec_of(header).decode(header, self.store.part_reader(at), Wanted(stages), Limits())
-        except (CorruptData, UnsupportedVersion) as error:
-            return CheckedChunk(None, "damaged", str(error).removeprefix(f"{group}: chunk {at}: "))
+        except MmipError as error:  # a file that cannot be read is a finding as any other
+            return CheckedChunk(None, "damaged", str(error).removeprefix(f"{group}: chunk {at}").lstrip(":, "))
         return CheckedChunk(header)
 
 

@@ -117,7 +117,8 @@ class ChunkReader:
         found = [self.cache.get((at, name)) or (None if is_whole else self.cache.get((at, name, 0))) for name in names]
         missing = [index for index, data in enumerate(found) if data is None]
         requests: list[Request] = [
-            (names[index], at, None if is_whole or index == 0 else (0, START_BYTES)) for index in missing
+            self.store.whole(names[index], at) if is_whole or index == 0 else (names[index], at, (0, START_BYTES))
+            for index in missing
         ]
         for index, data in zip(missing, self.store.group.read_many(requests), strict=True):
             if data is None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from zarr.storage import MemoryStore, ZipStore
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
-from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources import Source, reopen_source
 from mmip_gpu.store.group.grid import Region
 from mmip_gpu.version import __version__
 
@@ -92,7 +92,7 @@ class _Reopened:
         if self.origin is None:
             raise StoreError("these samples did not come with the task")
         if not self._opened:
-            source = open_source(self.origin)
+            source = reopen_source(self.origin)
             if source.fingerprint != self.fingerprint:
                 raise StoreError(
                     f"{source.name}: this worker finds other data than the job: expected {self.fingerprint}, "

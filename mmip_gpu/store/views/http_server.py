@@ -1,25 +1,26 @@
 """Serving a store over HTTP as a plain OME-Zarr: a chunk is decoded when a viewer asks for it.
 
 Values: a store in; a server that answers GET, HEAD and OPTIONS with the metadata and the chunks of
-store/views/http_images.py out. Guarantees that no request ends the server: one that cannot be answered gets a status
-and one line.
+store/views/http_images.py out, as store/views/http_handler.py says. Guarantees that no client stops others for good:
+connections have a limit, and one beyond it is told so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import ThreadingHTTPServer
+from threading import BoundedSemaphore, Thread
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
+from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.signatures import public
+from mmip_gpu.store.views.http_handler import NAME, Handler
 from mmip_gpu.store.views.http_images import EncodedPyramid
 from mmip_gpu.store.views.pyramid import Pyramid
 
@@ -31,9 +32,19 @@ if TYPE_CHECKING:
 __all__ = ["PyramidServer", "serve_zarr"]
 
 _LENGTHS: Final = {"z": 32, "y": 128, "x": 128}
-_IDLE_SECONDS: Final = 60
-_NAME: Final = "image.ome.zarr"  # viewers choose by the suffix; the same keys are at the root
-_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_MOST_CONNECTIONS: Final = 1024
+_FULL: Final = b"mmip serve: too many connections; try again\n"
+_FULL_REPLY: Final = b"\r\n".join(
+    [
+        b"HTTP/1.1 503 Service Unavailable",
+        b"Content-Type: text/plain",
+        b"Content-Length: %d" % len(_FULL),
+        b"Retry-After: 1",
+        b"Connection: close",
+        b"",
+        _FULL,
+    ]
+)
 
 
 @public()
@@ -47,6 +58,7 @@ def serve_zarr(
     cache_bytes: int = 2**28,
     threads: int | None = None,
     allow_origin: str = "*",
+    allow_host: Sequence[str] = (),
 ) -> PyramidServer:
     """Serve a store over HTTP as the OME-Zarr that `export_ome_zarr` would write.
 
@@ -74,6 +86,9 @@ def serve_zarr(
     allow_origin : str
         Web pages that may read, as the header Access-Control-Allow-Origin has it. Viewers on the web need ``*``. One
         page, or ``null``, keeps others from reading.
+    allow_host : sequence of str
+        Names by which requests may ask for this server, beside addresses, `host`, and names without a dot; a proxy
+        needs its own here. Others are refused, since a web page could let a name of its own point to this machine.
 
     Returns
     -------
@@ -83,7 +98,7 @@ def serve_zarr(
     Raises
     ------
     InvalidArgument
-        `cache_bytes`, `allow_origin` or `chunks` is not as above, or OME-Zarr has no place for the axes.
+        `cache_bytes`, `allow_origin`, `allow_host` or `chunks` is not as above, or OME-Zarr has no place for the axes.
     StoreError
         The store cannot be opened, its job has not ended, or the port is taken.
 
@@ -101,8 +116,11 @@ def serve_zarr(
         raise InvalidArgument(f"cache_bytes={cache_bytes!r}: expected a number of bytes")
     if re.search(r"[^\x21-\x7e]", allow_origin) or not allow_origin:
         raise InvalidArgument(f"allow_origin={allow_origin!r}: expected *, null or an origin such as https://host")
+    if isinstance(allow_host, str) or not all(isinstance(name, str) and name for name in allow_host):
+        raise InvalidArgument(f"allow_host={allow_host!r}: expected a sequence of host names")
     pyramid = Pyramid.of(path, stages, chunks, _LENGTHS, keep_bytes=cache_bytes // 2)
-    return PyramidServer(EncodedPyramid(pyramid, cache_bytes // 2, thread_count(threads)), host, port, allow_origin)
+    image = EncodedPyramid(pyramid, cache_bytes // 2, thread_count(threads))
+    return PyramidServer(image, host, port, allow_origin, allow_host)
 
 
 class PyramidServer:
@@ -114,17 +132,20 @@ class PyramidServer:
         What to open in a viewer.
     """
 
-    def __init__(self, image: EncodedPyramid, host: str, port: int, allow_origin: str) -> None:
-        class Handler(_Handler):
+    def __init__(
+        self, image: EncodedPyramid, host: str, port: int, allow_origin: str, allow_host: Sequence[str] = ()
+    ) -> None:
+        class OwnHandler(Handler):
             pyramid = image
             origin = allow_origin
+            hosts = frozenset(name.lower() for name in (host, *allow_host))
 
         try:
-            self._server = _Server((host, port), Handler)
+            self._server = _Server((host, port), OwnHandler)
         except (OSError, OverflowError) as error:
             raise StoreError(f"cannot listen at {host}:{port}: {error}") from error
         name, number = self._server.server_address[:2]
-        self.url = f"http://{name!s}:{number}/{_NAME}"
+        self.url = f"http://{name!s}:{number}/{NAME}"
         self._thread = Thread(target=self._server.serve_forever, name="mmip-serve", daemon=True)
         self._thread.start()
 
@@ -149,6 +170,39 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True  # a client that keeps its connection open does not keep the process
     request_queue_size = 1024  # clients in JavaScript ask for all chunks of a level at once, each on its connection
 
+    def __init__(self, address: tuple[str, int], handler: type[Handler]) -> None:
+        super().__init__(address, handler)
+        self._free = BoundedSemaphore(_connection_limit())
+
+    def get_request(self) -> Any:
+        """Take the next connection; where the machine gives no more, wait a little, which else would be a busy loop."""
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(0.05)
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer on a thread, or say that there are too many."""
+        if self._free.acquire(blocking=False):
+            try:
+                return super().process_request(request, client_address)
+            except RuntimeError:  # no thread can be made
+                self._free.release()
+        with contextlib.suppress(OSError):
+            request.settimeout(0.05)
+            request.sendall(_FULL_REPLY)
+            request.recv(2**16)  # else what was asked resets the connection, and the reply with it
+        self.shutdown_request(request)
+        return None
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and make room for the next."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that leave; the program goes on after anything else, too."""
         error = sys.exc_info()[1]
@@ -156,92 +210,11 @@ class _Server(ThreadingHTTPServer):
             print(f"mmip serve: {type(error).__name__}: {error}", file=sys.stderr)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    pyramid: EncodedPyramid
-    origin: str
+def _connection_limit() -> int:
+    """Connections at once: half of the files that this process may open, the others are for the store."""
+    if os.name == "nt":
+        return _MOST_CONNECTIONS
+    import resource
 
-    protocol_version = "HTTP/1.1"
-    server_version = "mmip"
-    sys_version = ""
-    timeout = _IDLE_SECONDS
-    disable_nagle_algorithm = True  # the body must not wait until the client has acknowledged the headers
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_OPTIONS(self) -> None:
-        self._refuse_body()
-        self.send_response(HTTPStatus.NO_CONTENT)
-        self.send_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-        self.send_header("Access-Control-Allow-Headers", "Range")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def end_headers(self) -> None:
-        """Add what every reply has."""
-        self.send_header("Access-Control-Allow-Origin", self.origin)
-        self.send_header("Access-Control-Expose-Headers", "Content-Length, Content-Range, Accept-Ranges")
-        super().end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Print no line for every request."""
-
-    def _refuse_body(self) -> None:
-        """End the connection after this reply where a body came with the request, which must not pass for the next."""
-        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            self.close_connection = True
-
-    def _answer(self, *, with_body: bool) -> None:
-        self._refuse_body()
-        key = unquote(urlsplit(self.path).path).strip("/")
-        key = key.removeprefix(f"{_NAME}/").lstrip("/")
-        try:
-            data = self.pyramid.get(key)
-        except MmipError as error:  # a damaged chunk, or a store that cannot be reached: the others are served on
-            return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}", with_body)
-        if data is None:
-            return self._refuse(HTTPStatus.NOT_FOUND, "no such key", with_body)
-        part = _byte_range(self.headers.get("Range"), len(data))
-        if part is not None and part.start >= part.stop:
-            return self._refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "no such range", with_body, len(data))
-        self.send_response(HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT)
-        if part is not None:
-            self.send_header("Content-Range", f"bytes {part.start}-{part.stop - 1}/{len(data)}")
-        kind = "application/json" if key.endswith("json") else "application/octet-stream"
-        return self._send(kind, data if part is None else data[part.start : part.stop], with_body)
-
-    def _refuse(self, status: HTTPStatus, message: str, with_body: bool, size: int | None = None) -> None:
-        self.send_response(status)
-        if size is not None:
-            self.send_header("Content-Range", f"bytes */{size}")
-        self._send("text/plain; charset=utf-8", f"{message}\n".encode(), with_body)
-
-    def _send(self, kind: str, data: bytes, with_body: bool) -> None:
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("Accept-Ranges", "bytes")
-        self.end_headers()
-        if with_body:
-            self.wfile.write(data)
-
-
-def _byte_range(header: str | None, size: int) -> range | None:
-    """Bytes that a Range header asks for; None for all, an empty range where there are none such.
-
-    Examples
-    --------
-    >>> [_byte_range(header, 10) for header in ("bytes=2-99", "bytes=-3", "bytes=10-", "lines=1-2")]
-    [range(2, 10), range(7, 10), range(10, 10), None]
-    """
-    found = _RANGE.fullmatch(header or "")
-    if found is None or not (found[1] or found[2]):
-        return None  # what is no single range of bytes may be answered with all
-    if not found[1]:
-        return range(size - min(int(found[2]), size), size)
-    last = int(found[2]) if found[2] else size - 1
-    if last < int(found[1]) and found[2]:
-        return None
-    return range(int(found[1]), min(last + 1, size))
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_CONNECTIONS if files == resource.RLIM_INFINITY else max(1, min(files // 2, _MOST_CONNECTIONS))

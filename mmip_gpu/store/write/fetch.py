@@ -20,7 +20,7 @@ from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore
 from mmip_gpu.store.group.report import COMPLETE, description_of, held_stages
-from mmip_gpu.store.group.zarr_group import RECORDS, Request, StoreGroup
+from mmip_gpu.store.group.zarr_group import RECORDS, StoreGroup
 from mmip_gpu.store.read.chunk_reader import check_stage
 from mmip_gpu.store.run.runners import progress_bar, running
 
@@ -137,7 +137,9 @@ def upgrade_zarr(
     stages : int, optional
         The copy then holds so many stages; by default all.
     source : path or zarr StoreLike, optional
-        Where the stages are fetched from; by default the path or URL that the copy was made of.
+        Where the stages are fetched from; by default the path or URL that the copy was made of. What a copy names is
+        opened only if it is a plain path or a URL of the web or of an object store; of a copy that is not on this
+        machine, only a URL of the same host.
     threads, progress
         As in `fetch_zarr`.
 
@@ -151,7 +153,7 @@ def upgrade_zarr(
     InvalidArgument
         There are fewer stages, or it is not known what `target` is a copy of.
     StoreError, CorruptData
-        As in `fetch_zarr`.
+        As in `fetch_zarr`, and where the copy names a place that is not opened.
 
     Examples
     --------
@@ -169,7 +171,12 @@ def upgrade_zarr(
         return {"stages": held, "stage_count": held, "bytes_read": 0}
     found = attributes[_COPY].get("origin") if source is None else source
     if found is None:
-        raise InvalidArgument(f"{group}: it is not known what it is a copy of; pass source=")
+        raise InvalidArgument(f"{group}: it is not known what it is a copy of; pass source= (--source)")
+    if source is None and not group.may_open(found):
+        raise StoreError(
+            f"{group}: it names {str(found)[:200]!r} as what it is a copy of, which is no plain path or URL that such "
+            "a copy may name: it is not opened; pass source= (--source) where it is to be fetched from"
+        )
     return fetch_zarr(found, target, stages=stages, threads=threads, progress=progress)
 
 
@@ -227,7 +234,7 @@ def _copy(source: ChunkStore, target: ChunkStore, stages: int, threads: int, pro
 
 def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages: int) -> int:
     """Copy the stages of a chunk that the target lacks, then its record, if it lacks that."""
-    record = target.group.read(RECORDS, at)
+    (record,) = target.group.read_many([target.whole(RECORDS, at)])
     lacking = list(range(1, stages + 1))
     if record is not None:
         try:
@@ -235,8 +242,8 @@ def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages:
             lacking = [stage for stage in lacking if not target.has_stage(at, header, stage)]
         except MmipError:
             record = None
-    requests: list[Request] = [(source.description.array_name(stage), at, None) for stage in lacking]
-    requests += [(RECORDS, at, None)] if record is None else []
+    requests = [source.whole(source.description.array_name(stage), at) for stage in lacking]
+    requests += [source.whole(RECORDS, at)] if record is None else []
     found = dict(zip((name for name, _, _ in requests), source.group.read_many(requests), strict=True))
     fetched = record is None
     record = found.get(RECORDS) if fetched else record

@@ -15,6 +15,7 @@ from typing import Any
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sinks import region_metadata
 from mmip_gpu.sources import Source
+from mmip_gpu.sources.arrays import require_small_metadata
 from mmip_gpu.sources.history import dicom_terms
 from mmip_gpu.store.group.zarr_group import ATTRIBUTE
 from mmip_gpu.store.read.open_store import open_zarr
@@ -45,7 +46,10 @@ def store_source(source: Any) -> Source | None:
     layout = PlaneLayout.of(source.shape, axes)
     known = {key: value for key, value in metadata.items() if key not in ("axes", "scale")}
     history = source.loss_history
-    placed = region_metadata(known, axes, whole, [0] * len(axes), steps) | {"kind": "mmip", "history": history}
+    placed = region_metadata(known, axes, whole, [0] * len(axes), steps, layout.shape) | {
+        "kind": "mmip",
+        "history": history,
+    }
     if source.scale == 1:
         placed.pop("grid")
     told = json.dumps([report, source.stages, source.scale], sort_keys=True)
@@ -66,6 +70,7 @@ def store_source(source: Any) -> Source | None:
 def _is_store(path: Path) -> bool:
     """Whether a folder holds a group that `write_zarr` began."""
     try:
+        require_small_metadata(path)
         found = json.loads((path / "zarr.json").read_bytes())
         return ATTRIBUTE in found["attributes"]
     except (OSError, ValueError, KeyError, TypeError):

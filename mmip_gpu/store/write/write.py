@@ -32,6 +32,7 @@ from mmip_gpu.store.job.job_reader import described_job
 from mmip_gpu.store.job.step_search import next_pass
 from mmip_gpu.store.job.survey import counted
 from mmip_gpu.store.job.tasks import Runner, WriteChunk
+from mmip_gpu.store.job.told import warn_of_totals
 from mmip_gpu.store.run.cluster_runner import ClusterRunner
 from mmip_gpu.store.run.cluster_survey import survey_of
 from mmip_gpu.store.run.pickling import pickled
@@ -82,7 +83,9 @@ def write_zarr(
     roi : array, path or str, optional
         A mask of the array's shape (with or without the axis ``c``) or of its spatial shape. It may be an array of
         NumPy, Zarr or Dask, or a file that `open_source` opens, and is read chunk by chunk. A rule marks regions by
-        value: ``threshold:9000``, ``range:300..3000``, or ``otsu``, which looks at all chunks.
+        value, as it is stored: ``threshold:9000``, ``range:300..3000``, or ``otsu``, which looks at all chunks.
+        ``hu:300..3000`` speaks of rescaled values, where the source states its slope and intercept (DICOM, NIfTI).
+        A mask in a file with an affine has to lie where the source lies.
     overwrite : bool
         A store of this library in the place is written afresh. Anything else in the place is never deleted.
     resume : bool
@@ -186,6 +189,7 @@ def _write(
     description, totals = _write_passes(job, description, claim, run, progress, keep=keep)
     summary = totals.report() | {"seconds": round(time.monotonic() - started, 3)}
     attributes = attributes_of(COMPLETE, identity, description, job.source, summary)
+    warn_of_totals(job, totals)
     group.set_attributes(attributes)
     report = report_of(attributes, description)
     _LOG.info("%s: complete after %.1f s\n%s", group, summary["seconds"], report.info)

@@ -66,10 +66,10 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
 
 
 def _peak(config: CodecConfig, reader: PlanReader, data_range: float | None) -> float:
-    """Data range in whole samples or (of float32) steps; that of 1 sample unit where the target needs none."""
+    """Data range in whole samples or (of float32) steps; one where the target needs none, or the range is 0."""
     if data_range is None:
         low, high = reader.limits() if config.mode in reader.ranged_modes else (0, 1)
-        data_range = high - low
+        data_range = high - low or config.step or 1.0
     return data_range / (config.step or 1.0)
 
 

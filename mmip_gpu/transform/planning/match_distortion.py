@@ -163,16 +163,20 @@ def search_step(
 
 
 def check_reached(plan: ChunkPlan, peak: float, mean_error: float) -> None:
-    """Raise InvalidArgument where the rounding to indices alone misses the PSNR."""
-    target, step = plan.config.value, plan.config.step
+    """Raise InvalidArgument where the rounding to indices alone misses the PSNR; it names a step that does not."""
+    target, step = plan.config.value, plan.config.step or 1.0
     found = decibels(peak, mean_error, math.inf)
     if found < target:
-        raise InvalidArgument(f"psnr={target:g}: with step={step:g} the largest is {found:.2f} dB; pass a smaller step")
+        sure = step * min(2 * peak / 10 ** (target / 20), 1)  # its largest rounding error is within the PSNR
+        raise InvalidArgument(
+            f"psnr={target:g}: with step={step:g} the largest is {found:.2f} dB; pass a smaller step, such as "
+            f"step={0.95 * sure:.2g}"
+        )
 
 
 def decibels(peak: float, mean_error: float, most: float) -> float:
-    """PSNR of a mean squared error, at most `most`."""
-    return most if mean_error == 0 else min(10 * math.log10(max(peak, 1) ** 2 / mean_error), most)
+    """PSNR of a mean squared error on a range above 0, at most `most`."""
+    return most if mean_error == 0 else min(10 * math.log10(peak**2 / mean_error), most)
 
 
 def _limited(step: float) -> float:

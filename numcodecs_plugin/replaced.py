@@ -1,0 +1,88 @@
+"""Chunks that are written in part: what was coded before is kept as it is, so that its error does not grow.
+
+Values: container and samples of the chunk that is replaced, and the samples that take its place, in; a container out.
+FORMAT.md section 1. Guarantees that samples which did not change come back as they came back before, so that a
+bound on the error, a PSNR and a quality hold for them still; the record adds what was lost before.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mmip_gpu as mmip
+from mmip_gpu import EncodeSettings
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.loss_record import UNKNOWN_ERROR, LossRecord
+from mmip_gpu.container.reader import open_container
+from mmip_gpu.volume.roi import roi_classes
+from numcodecs_plugin.chunks import LARGEST_PSNR, coded_shape, encode_host
+from numcodecs_plugin.options import Options
+
+__all__ = ["PARTIAL", "Former", "encode_over"]
+
+PARTIAL = (
+    "mmip: a chunk was written in part: its other samples were decoded and are now coded without loss, so that their "
+    "error does not grow, which takes more bytes; write whole chunks (numcodecs_plugin/README.md, appending)"
+)
+
+
+@dataclass(frozen=True)
+class Former:
+    """A chunk that is about to be replaced: its container and what that decodes to."""
+
+    blob: bytes
+    samples: NDArray[Any]
+
+
+def encode_over(options: Options, array: NDArray[Any], former: Former) -> bytes:
+    """Container of a chunk of which a part is what a former one decodes to."""
+    array, before = array.reshape(coded_shape(array.shape)), former.samples.reshape(coded_shape(array.shape))
+    kept = array == before
+    if kept.all():
+        return former.blob
+    if options.settings.config.exact or not kept.any():
+        return encode_host(options, array)
+    header, _ = open_container(former.blob)
+    settings = _keeping(options, header, array, kept)
+    encoded = mmip.encode_configured(array, settings, threads=1)
+    loss = _both(header.loss, encoded.header.loss, options)
+    return replace(encoded, header=replace(encoded.header, loss=loss)).to_bytes()
+
+
+def _keeping(options: Options, header: Header[Any], array: NDArray[Any], kept: NDArray[np.bool_]) -> EncodeSettings:
+    """Settings by which samples that are kept come back exactly, and the others have what was asked for."""
+    settings, config = options.settings, options.settings.config
+    axes = settings.layout(array.shape).axes
+    found = roi_classes(settings.roi, array, axes)
+    voxels = kept.any(axis=axes.index("c")) if "c" in axes else kept
+    classes = np.where(voxels, 2, 0 if found is None else found).astype(np.uint8)
+    of_rule = () if config.class_quality(1) is None else ((1, config.class_quality(1)),)
+    config = replace(config, roi_quality=(*of_rule, (2, "lossless")))
+    if config.mode == "psnr":  # of the new samples alone
+        psnr = config.value + 10 * math.log10(array.size / (array.size - np.count_nonzero(kept)))
+        config = replace(config, value=min(psnr, LARGEST_PSNR))
+    if config.mode == "ratio":  # which what is kept may exclude: the plan of the former chunk
+        steps = getattr(header.fields, "steps", ((1,),))
+        step = steps[0][0] / 256 * (config.step or 1.0)
+        config = replace(config, mode="qstep", value=step)
+    return replace(settings, config=config, roi=classes, is_part=True)
+
+
+def _both(before: LossRecord, now: LossRecord, options: Options) -> LossRecord:
+    """What was lost before and now, at most; an estimate unless nothing was lost before."""
+    config = options.settings.config
+    unknown = math.inf if config.step is not None else UNKNOWN_ERROR
+    largest = unknown if unknown in (before.max_error, now.max_error) else max(before.max_error, now.max_error)
+    return replace(
+        now,
+        mode=config.mode,
+        requested=config.value,
+        verified=now.verified and before.verified and before.sse == 0,
+        sse=before.sse + now.sse,
+        max_error=largest,
+    )

@@ -1,0 +1,74 @@
+"""Lets every allocation and every thread of the core fail, one after the other; run with failing.cpp preloaded.
+
+Each failure must end in an error of ours, with nothing left held, or in the result that there is without it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import mmip_gpu as mmip
+
+FAILING = ctypes.CDLL(None)
+FAILING.fail_at.argtypes = (ctypes.c_long, ctypes.c_int)
+FAILING.happened.restype = FAILING.held.restype = ctypes.c_long
+MOST = 40  # of the allocations of an operation fail, spread over all
+
+
+def works() -> dict[str, Callable[[int], Any]]:
+    """Operations by name, each a function of the number of threads."""
+    random = np.random.default_rng(1)
+    noise = (random.normal(0, 40, (8, 40, 70)).cumsum(axis=2) + 900).astype(np.int16)
+    image = np.round(random.normal(0, 9, (70, 90, 3)).cumsum(axis=1) + 128).clip(0, 255).astype(np.uint8)
+    padded = np.where(random.random((60, 70)) < 0.3, -2000, noise[0, 0, 0] + random.integers(0, 9, (60, 70)))
+    options: dict[str, tuple[Any, dict[str, Any]]] = {
+        "quality": (noise, {"quality": 30}),
+        "large": (np.tile(noise, (2, 12, 8)), {"quality": 30, "effort": 1}),
+        "deep": (noise, {"quality": 30, "cell_depth": 8, "effort": 3}),
+        "colour": (image, {"quality": 30, "axes": "yxc"}),
+        "bound": (noise, {"max_error": 3}),
+        "padding": (padded.astype(np.int16), {"quality": 10, "padding": -2000}),
+        "palette": ((noise[0] // 400 * 50).astype(np.uint8), {"lossless": True, "stages": 3}),
+        "region": (noise, {"qstep": 900, "roi": noise > 900, "roi_quality": "lossless"}),
+    }
+    found: dict[str, Callable[[int], Any]] = {}
+    for name, (array, given) in options.items():
+        blob = mmip.encode(array, threads=1, **given)
+        found[f"encode {name}"] = lambda threads, a=array, g=given: mmip.encode(a, threads=threads, **g)
+        found[f"decode {name}"] = lambda threads, b=blob: mmip.decode(b, threads=threads).tobytes()
+    return found
+
+
+def each_fails(name: str, work: Callable[[int], Any], *, of_threads: bool) -> int:
+    """Let one after the other fail; how many did."""
+    threads = 3 if of_threads else 1
+    expected = work(threads)
+    FAILING.fail_at(0, of_threads)
+    assert work(threads) == expected
+    count = FAILING.happened()
+    refused = 0
+    for at in range(1, count + 1, max(1, count // MOST)):
+        gc.collect(0)
+        before = FAILING.held()
+        FAILING.fail_at(at, of_threads)
+        try:
+            assert work(threads) == expected, (name, at)
+        except mmip.MmipError:
+            refused += 1
+            assert not of_threads, (name, at)
+        FAILING.fail_at(0, of_threads)
+        assert FAILING.held() <= before, (name, at, FAILING.held() - before)
+    assert of_threads or refused > 5, (name, refused)
+    return count
+
+
+if __name__ == "__main__":
+    for title, operation in works().items():
+        allocations = each_fails(title, operation, of_threads=False)
+        made = each_fails(title, operation, of_threads=True)
+        print(f"{title}: {allocations} allocations, {made} threads")

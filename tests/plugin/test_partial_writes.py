@@ -1,0 +1,116 @@
+"""Chunks that are written in part: bounds hold, errors do not grow, and a warning says what it costs."""
+
+import warnings
+
+import numpy as np
+import pytest
+import zarr
+
+import mmip_gpu as mmip
+from mmip_gpu import MmipWarning
+from numcodecs_plugin import Mmip
+
+RNG = np.random.default_rng(0)
+VOLUME = (mmip.phantom3d((24, 48, 48)) // 16 + RNG.integers(0, 60, (24, 48, 48))).astype("u2")
+
+
+def appended(array, volume=VOLUME):
+    """The warnings of an array to which planes are appended one by one."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for plane in volume:
+            array.append(plane[None])
+    return [one for one in said if one.category is MmipWarning]
+
+
+def empty(codec, shape=(0, 48, 48), dtype="u2", chunks=(8, 24, 48), **options):
+    return zarr.create_array({}, shape=shape, dtype=dtype, chunks=chunks, serializer=codec, compressors=None, **options)
+
+
+def psnr(a, b, peak):
+    return 10 * np.log10(peak**2 / ((a.astype(float) - b) ** 2).mean())
+
+
+@pytest.mark.parametrize("bound", [1, 2, 9])
+def test_appending_keeps_the_largest_error(bound):
+    array = empty(Mmip(max_error=bound))
+    assert appended(array)
+    assert abs(array[...].astype(int) - VOLUME).max() <= bound
+
+
+@pytest.mark.parametrize("options", [{}, {"roi": "threshold:300", "roi_quality": "lossless"}])
+def test_appending_keeps_the_psnr_and_regions(options):
+    array = empty(Mmip(psnr=45, data_range=4096, **options))
+    appended(array)
+    assert psnr(array[...], VOLUME, 4096) >= 45
+    if options:
+        assert (array[...] == VOLUME)[VOLUME >= 300].all()
+
+
+def test_appending_floats_keeps_the_largest_error():
+    volume = (VOLUME / 100).astype("f4")
+    array = empty(Mmip(max_error=0.1, step=0.01), dtype="f4")
+    assert appended(array, volume)
+    assert abs(array[...] - volume.astype(float)).max() <= 0.1 + 1e-6
+
+
+def test_an_error_does_not_grow_with_each_write():
+    array = empty(Mmip(quality=20), (16, 48, 48))
+    array[...] = VOLUME[:16]
+    first = array[...]
+    for turn in range(4):
+        array[turn, :4, :4] = 7
+    now = array[...]
+    same = np.ones(first.shape, bool)
+    same[:4, :4, :4] = False
+    assert (now == first)[same].all()
+
+
+@pytest.mark.parametrize("options", [{"ratio": 8}, {"qstep": 30}, {"quality": 30}])
+def test_other_targets_keep_what_was_there(options):
+    array = empty(Mmip(**options), (8, 48, 48))
+    array[...] = VOLUME[:8]
+    before = array[4:]
+    with pytest.warns(MmipWarning, match="written in part"):
+        array[:4] = VOLUME[8:12]
+    assert (array[4:] == before).all()
+
+
+def test_the_record_claims_no_less_than_what_was_lost():
+    store = zarr.storage.MemoryStore()
+    array = zarr.create_array(
+        store, shape=(8, 48, 48), dtype="u2", chunks=(8, 48, 48), serializer=Mmip(max_error=3), compressors=None
+    )
+    array[...] = VOLUME[:8]
+    array[2] = VOLUME[9]
+    wanted = VOLUME[:8].astype(int)
+    wanted[2] = VOLUME[9]
+    loss = mmip.inspect(bytes(store._store_dict["c/0/0/0"].to_bytes()))["loss"]
+    assert abs(array[...] - wanted).max() <= loss["max_error"] <= 3
+    assert (loss["mode"], loss["requested"], loss["verified"]) == ("max_error", 3, False)
+
+
+def test_whole_chunks_and_planes_of_shards_are_no_partial_writes():
+    array = empty(Mmip(max_error=2), chunks=(1, 48, 48), shards=(8, 48, 48))
+    assert appended(array) == []
+    assert abs(array[...].astype(int) - VOLUME).max() <= 2
+    whole = empty(Mmip(max_error=2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MmipWarning)
+        for start in (0, 8, 16):
+            whole.append(VOLUME[start : start + 8])
+    assert abs(whole[...].astype(int) - VOLUME).max() <= 2
+
+
+def test_lossless_arrays_lose_and_say_nothing():
+    array = empty(Mmip(lossless=True, stages=3))
+    assert appended(array) == []
+    assert (array[...] == VOLUME).all()
+
+
+def test_writing_the_same_again_keeps_the_bytes():
+    store = zarr.storage.MemoryStore()
+    array = zarr.create_array(store, data=VOLUME[:8], chunks=(8, 48, 48), serializer=Mmip(quality=9), compressors=None)
+    before = store._store_dict["c/0/0/0"].to_bytes()
+    array[3] = array[3]
+    assert store._store_dict["c/0/0/0"].to_bytes() == before
