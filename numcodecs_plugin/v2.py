@@ -35,12 +35,14 @@ _SPATIAL = "zyx"
 @public_class({})
 @dataclass(frozen=True, kw_only=True, repr=False)
 class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
-    """Image codec for Zarr v2 (``compressors=``) and numcodecs; options as for `Mmip`.
+    """The image codec `mmip` for Zarr v2 and for numcodecs.
+
+    Zarr v2 takes it as ``compressors=``. Its options are those of `Mmip`, and one more.
 
     Parameters
     ----------
     endian : {"little", "big"}
-        Byte order of the array: Zarr v2 takes decoded bytes as they are.
+        The byte order of the array. Zarr v2 takes decoded bytes as they are, so the codec has to know it.
 
     Examples
     --------
