@@ -47,8 +47,8 @@ _HEADER_START = 8  # magic, version, header_bytes
 class Mmip(Options, ZarrCodec):
     """The image codec `mmip` for Zarr v3.
 
-    Zarr v3 takes it as ``serializer=``, with ``compressors=None``. Each chunk becomes a container of its own. The options
-    are those of `mmip_gpu.encode` that need no mask.
+    Zarr v3 takes it as ``serializer=``, with ``compressors=None``. Each chunk becomes a container of its own. The
+    options are those of `mmip_gpu.encode` that need no mask.
 
     Examples
     --------
