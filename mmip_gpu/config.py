@@ -41,9 +41,7 @@ Padding = int | str | None
 @public_class()
 @dataclass(frozen=True)
 class CodecConfig:
-    """What an encoder is asked for: one target, and how to code.
-
-    `from_options` makes one from the options of `mmip_gpu.encode`.
+    """What an encoder is asked for: one target, and how to code. `from_options` makes one.
 
     Parameters
     ----------
@@ -52,8 +50,7 @@ class CodecConfig:
     value : float
         The number that belongs to the mode:
 
-        - ``quality``: a number above 0, at most 440. A higher one keeps more. ``docs/quality.md`` says what it means,
-          with PSNR and ratio on real images.
+        - ``quality``: above 0, at most 440; a higher one keeps more. ``docs/quality.md`` says what it means.
         - ``psnr``: decibels on the range of the data.
         - ``max_error``: the largest error of a sample, in sample units.
         - ``ratio``: bytes of the samples over bytes of the encoding.

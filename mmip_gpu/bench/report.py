@@ -27,7 +27,8 @@ def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]], keys: in
     >>> print(markdown_table(["a", "b" * 60, "c" * 60], [["1", "2", "3"]]).count("| a |"))
     2
     """
-    rows, parts, first = [head, ["---"] * len(head), *lines], [], keys
+    rows, first = [head, ["---"] * len(head), *lines], keys
+    parts: list[str] = []
     while not parts or first < len(head):
         last = len(head)
         texts = _texts(rows, keys, first, last)

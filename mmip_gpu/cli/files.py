@@ -38,10 +38,10 @@ def encode(args: Namespace) -> None:
     """Compress an image into one file."""
     path = checked_suffix(args.output, ".mmip")
     roi, source = load_roi(args.roi), open_source(input_name(args))
-    axes = args.axes or source.axes
+    axes = args.axes or source.axes or None
     if path.exists() and not args.overwrite:
         raise StoreError(f"{path} exists: pass overwrite=True, or write to another name")
-    colour = False if args.no_colour else source.colour if "c" in axes else None
+    colour = False if args.no_colour else source.colour if "c" in (axes or "") else None
     options = coding_options(args)
     roi = stored_rule(roi, source)
     blob = mmip_gpu.encode(source.read(), roi=roi, axes=axes, colour=colour, threads=args.threads, **options)

@@ -75,7 +75,7 @@ class PlaneLayout:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], axes: str | None = None) -> PlaneLayout:
-        """Layout of an array of this shape; without axes those of its rank.
+        """Layout of an array of this shape; ``axes=None`` takes the default of its rank.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class PlaneLayout:
         """
         if axes is not None and not isinstance(axes, str):
             raise InvalidArgument(f"axes={axes!r}: expected a text such as 'zyx'")
-        if not axes:
+        if axes is None:
             axes = default_axes(len(shape))
         known = set(_PLANE_AXES + _SPATIAL_AXES)
         spatial = "".join(a for a in axes if a in _SPATIAL_AXES)

@@ -16,13 +16,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import zarr
 from zarr.abc.store import Store
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 
-__all__ = ["is_plain_origin", "open_store_path", "path_name", "store_errors"]
+__all__ = ["found_instead", "is_plain_origin", "open_store_path", "path_name", "store_errors"]
 
 _REMOTE: Final = frozenset(("http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss"))  # they read bytes of a host
 
@@ -96,3 +97,17 @@ def _scheme_and_host(store: Store) -> tuple[str, str] | None:
     kinds = store.fs.protocol if isinstance(store.fs.protocol, tuple) else (store.fs.protocol,)
     path = urlsplit(store.path)
     return (path.scheme, path.netloc) if path.scheme else (kinds[0], store.path.split("/")[0])
+
+
+def found_instead(path: StorePath) -> str:
+    """Say what is in the place of a store, and what opens it."""
+    try:
+        node = zarr.open(path, mode="r")
+    except Exception:  # whatever zarr says of a folder that is none of its own
+        return "no Zarr group; a file or a DICOM series is a source, which write_zarr takes"
+    name = path_name(path)
+    if isinstance(node, zarr.Array):
+        return f"a plain Zarr array, which zarr.open_array({name!r}) opens; write_zarr takes it as a source"
+    kind = "an OME-Zarr image" if {"ome", "multiscales"} & set(node.attrs) else "another Zarr group"
+    names = ", ".join(sorted(node.array_keys())) or "none"
+    return f"{kind}, which zarr.open_group({name!r}) opens; its arrays: {names}"

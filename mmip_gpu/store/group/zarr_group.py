@@ -27,7 +27,7 @@ from mmip_gpu.sources.arrays import require_small_metadata
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
-from mmip_gpu.store.group.store_path import is_plain_origin, open_store_path, path_name, store_errors
+from mmip_gpu.store.group.store_path import found_instead, is_plain_origin, open_store_path, path_name, store_errors
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -123,24 +123,10 @@ class StoreGroup:
                 return None
         if not isinstance(found, Mapping):
             if self._root.read_only:
-                raise StoreError(f"{self}: expected a store of write_zarr, found {self._found_instead()}")
-            raise StoreError(
-                f"{self}: expected an mmip store or an empty place, found something else; it is left alone"
-            )
+                raise StoreError(f"{self}: expected a store of write_zarr, found {found_instead(self._root)}")
+            found_text = "expected an mmip store or an empty place, found something else; it is left alone"
+            raise StoreError(f"{self}: {found_text}")
         return dict(found)
-
-    def _found_instead(self) -> str:
-        """Say what is in the place of a store, and what opens it."""
-        try:
-            node = zarr.open(self._root, mode="r")
-        except Exception:  # whatever zarr says of a folder that is none of its own
-            return "no Zarr group; a file or a DICOM series is a source, which write_zarr takes"
-        if isinstance(node, zarr.Array):
-            return f"a plain Zarr array, which zarr.open_array({str(self)!r}) opens; write_zarr takes it as a source"
-        image = {"ome", "multiscales"} & set(node.attrs)
-        kind = "an OME-Zarr image" if image else "another Zarr group"
-        names = ", ".join(sorted(node.array_keys())) or "none"
-        return f"{kind}, which zarr.open_group({str(self)!r}) opens; its arrays: {names}"
 
     def set_attributes(self, value: Mapping[str, Any]) -> None:
         """Write the attribute `mmip`, making the group if there is none."""
