@@ -14,7 +14,7 @@ import numpy as np
 
 from mmip_gpu.quality.metrics import format_table
 
-__all__ = ["Report", "shape_text", "size_text", "summary"]
+__all__ = ["Report", "reached_text", "shape_text", "size_text", "summary"]
 
 
 class Report(dict[str, Any]):
@@ -62,10 +62,10 @@ def _lines(report: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{image}, target {target}",
         *_about(report),
-        f"reached: {_reached(loss)} ({'measured' if loss['verified'] else 'estimated'})",
-        *(f"channel {i}: {_reached(channel)}" for i, channel in enumerate(loss.get("channels", ()))),
+        f"reached: {reached_text(loss)} ({'measured' if loss['verified'] else 'estimated'})",
+        *(f"channel {i}: {reached_text(channel)}" for i, channel in enumerate(loss.get("channels", ()))),
+        *(f"not kept of the source: {text}" for text in report.get("lost", ())),
     ]
-    lines += [f"not kept of the source: {text}" for text in report.get("lost", ())]
     held, count = report.get("stages_held"), len(report["stages"])  # of a store
     if held is not None and held < count:
         lines.append(f"a copy of the first {held} of {count} stages: mmip upgrade fetches the others")
@@ -126,15 +126,6 @@ def _orientation(affine: Any) -> str:
     return "".join(("LR", "PA", "IS")[row][int(axes[row, column] > 0)] for column, row in enumerate(rows))
 
 
-def _reached(loss: Mapping[str, Any]) -> str:
-    """What a loss record, or that of a channel, has reached."""
-    if loss["lossless"]:
-        return "lossless"
-    psnr, error = loss["psnr"], loss["max_error"]
-    reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
-    return reached + ("" if error is None else f", largest error {error:g}")
-
-
 def _cell(value: Any) -> str:
     """One number of a table."""
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -163,3 +154,18 @@ def shape_text(shape: Sequence[int]) -> str:
     '512 x 512'
     """
     return " x ".join(map(str, shape))
+
+
+def reached_text(loss: Mapping[str, Any]) -> str:
+    """Return what a loss record, or that of a channel, has reached.
+
+    Examples
+    --------
+    >>> reached_text({"lossless": False, "psnr": 50.123, "max_error": 7})
+    'PSNR 50.12 dB (range of the data), largest error 7'
+    """
+    if loss["lossless"]:
+        return "lossless"
+    psnr, error = loss["psnr"], loss["max_error"]
+    reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
+    return reached + ("" if error is None else f", largest error {error:g}")

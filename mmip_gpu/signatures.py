@@ -82,7 +82,6 @@ _SIZES: Expected = "whole numbers, such as (64, 256, 256)", _are_sizes
 
 # A name means the same in every function; what has no entry is checked where it is used.
 _EXPECTED: dict[str, Expected] = {
-    "allow_host": ("names of hosts", lambda value: not _is_text(value) and isinstance(value, Sequence)),
     "allow_origin": ("a text", _is_text),
     "axes": ("a text such as 'zyx' or None", _or_none(_is_text)),
     "axis": ("one of the axes, such as 't', or None", _or_none(_is_text)),
