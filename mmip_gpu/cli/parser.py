@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_migrate, add_serve, add_upgrade
-from mmip_gpu.cli.values import chunk_shape, json_place, padding, place, region, roi_quality, volume_shape
+from mmip_gpu.cli.values import byte_count, chunk_shape, json_place, padding, place, region, roi_quality, volume_shape
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import nearest
 from mmip_gpu.sinks import SUPPORTED_SINKS
@@ -149,6 +149,7 @@ def _add_decode(commands: Any) -> None:
     parser.add_argument("input", metavar="FILE.mmip")
     _add_decoded(parser)
     _add_part(parser)
+    parser.add_argument("--max-bytes", type=byte_count, default=2**31, metavar="2G", help="refuse a larger image")
 
 
 def _add_compress(commands: Any) -> None:
@@ -197,6 +198,8 @@ def _add_repair(commands: Any) -> None:
 def _add_info(commands: Any) -> None:
     parser = _command(commands, "info")
     parser.add_argument("input", metavar="FILE.mmip|STORE.zarr")
+    text = "decode (of a store the middle chunk) and estimate the PSNR of the stages before the last"
+    parser.add_argument("--loss", action="store_true", help=text)
 
 
 def _add_evaluate(commands: Any) -> None:

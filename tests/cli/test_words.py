@@ -147,6 +147,19 @@ def test_info_of_a_scan(here, capsys):
     assert any(line.startswith("1 chunks of ") for line in lines)
 
 
+@pytest.mark.parametrize("name", ["a.mmip", "a.zarr", "exact.zarr", "lossless.mmip"])
+def test_info_estimates_the_loss_of_each_stage(name, here, capsys):
+    """Within half a decibel of what evaluate measures."""
+    run("compress", "phantom3d:16x64x64", "exact.zarr", "--lossless", "--quiet")
+    run("encode", "phantom", "-o", "lossless.mmip", "--lossless", "--quiet")
+    original = "phantom" if name.endswith(".mmip") else "phantom3d:16x64x64"
+    run("evaluate", original, name, "--json", "e.json", "--quiet")
+    run("info", name, "--loss", "--json")
+    estimates = [stage.get("psnr") for stage in json.loads(capsys.readouterr().out)["stages"]]
+    measured = [row["psnr_range"] for row in load_json("e.json")["stages"]]
+    assert estimates[:-1] == pytest.approx(measured[:-1], abs=0.5)
+
+
 def test_three_channels_one_by_one(here):
     run("encode", "rgb.npy", "-o", "c.mmip", "--lossless", "--axes", "yxc", "--no-colour")
     assert mmip_gpu.inspect(Path("c.mmip").read_bytes())["colour"] is False
