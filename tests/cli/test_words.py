@@ -39,6 +39,8 @@ def here(tmp_path, monkeypatch):
         ("verify a.zarr --jsn", "did you mean --json?"),
         ("plot rate a.json --out b.png", "did you mean --output?"),
         ("serve a.zarr --frobnicate 3", "unknown option --frobnicate; see mmip serve --help"),
+        ("encode phantom -o b.mmip --quality 9 --stages 9", "--stages 9: expected 2 to 5 (stage 1 is the 1/8 image)"),
+        ("encode float.npy -o b.mmip --quality 9 --series x", "FILE.tif:series=1,level=2"),
         ("encod phantom", "unknown command encod; did you mean encode?"),
         ("plot progresive", "unknown command progresive; did you mean progressive?"),
         (
@@ -71,7 +73,7 @@ def test_errors_speak_of_options(arguments, said, here, capsys):
     assert main(arguments.split()) == 2
     message = capsys.readouterr().err
     assert said in message
-    assert not re.search(r"[a-z_]+=|slice\(|None|dtype\(|write_zarr", message), message
+    assert not re.search(r"(?<![a-z:,])[a-z_]+=|slice\(|None|dtype\(|write_zarr", message), message
     assert sorted(here.iterdir()) == before
 
 
@@ -83,7 +85,8 @@ def test_errors_speak_of_options(arguments, said, here, capsys):
         ("axes='zyx' names", "--axes zyx names"),
         ("region: found slice(None, 4, None)", "region: found :4"),
         ("a store of write_zarr", "a store of mmip compress"),
-        ("FILE.tif:level=2", "FILE.tif:level=2"),
+        ("FILE.tif:axes=1,step=2", "FILE.tif:axes=1,step=2"),
+        ("expected 2 to 5, or cuts=", "expected 2 to 5"),
     ],
 )
 def test_words_of_the_library(message, said):
