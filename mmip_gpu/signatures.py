@@ -16,7 +16,7 @@ import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["ITEMS", "Expected", "nearest", "public", "public_class", "unknown_option"]
+__all__ = ["ARRAY", "ITEMS", "Expected", "nearest", "public", "public_class", "unknown_option"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -75,6 +75,7 @@ def _is_roi_quality(value: Any) -> bool:
     return value is None or pairs or isinstance(value, Mapping | str) or _is_number(value)
 
 
+ARRAY: Expected = "a NumPy array", lambda value: isinstance(value, np.ndarray)
 ITEMS: Expected = "a list, or a stacked array", lambda value: isinstance(value, Iterable)
 _FLAG: Expected = "True or False", _is_flag
 _NUMBER: Expected = "a finite number", _or_none(_is_number)

@@ -60,7 +60,7 @@ def migrate(path: StoreLike, *, remove_old: bool = False) -> list[str]:
     """
     try:
         node = zarr.open(path, mode="r+", zarr_format=2)
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: expected an array or a group of Zarr v2: {error}") from error
     members = [] if isinstance(node, zarr.Array) else [member for _, member in node.members(None)]
     arrays = [member for member in [*members, node] if isinstance(member, zarr.Array)]

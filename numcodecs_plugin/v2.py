@@ -73,6 +73,8 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         InvalidArgument
             For an unknown key, or a value out of range.
         """
+        if not isinstance(config, Mapping):
+            raise InvalidArgument(f"{CODEC_NAME}: expected a configuration, found {config!r}")
         values = dict(config)
         endian = values.pop("endian", "little")
         return cls(**checked_keys(values), endian=endian)

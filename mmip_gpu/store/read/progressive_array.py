@@ -158,6 +158,7 @@ class ProgressiveArray:
                 total += self._store.description.record_bytes + sum(stage_bytes)
         return total
 
+    @public(at=("coordinates (plane, z, y, x)", lambda at: isinstance(at, tuple | list) and len(at) == 4))
     def record(self, at: Coordinates) -> dict[str, Any]:
         """Describe one chunk, by its coordinates (plane, z, y, x), as `mmip_gpu.inspect` does."""
         header = self._store.header(at)
