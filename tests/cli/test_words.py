@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from helpers.commands import load_json, run
 
 import mmip_gpu
@@ -122,6 +123,18 @@ def test_quiet_and_json(arguments, here, capsys):
     found = json.loads(capsys.readouterr().out)
     assert isinstance(found, dict)
     assert found
+
+
+@pytest.mark.parametrize(
+    ("command", "chunks"),
+    [("compress phantom3d:80x80x80 b.zarr --quality 9", (64, 64, 64)), ("export a.zarr b.zarr", None)],
+)
+def test_one_size_of_chunks(command, chunks, here):
+    run(*command.split(), "--chunks", "64" if chunks else "16")
+    if chunks:
+        assert mmip_gpu.open_zarr("b.zarr").chunks == chunks
+    else:
+        assert zarr.open_array("b.zarr/0", mode="r").chunks == (16, 16, 16)
 
 
 def test_report_file_and_rate(here, capsys):
