@@ -136,7 +136,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     plain = {option.lower().replace("-", "").replace("_", ""): option for option in sorted(known)}
-    found = get_close_matches(name.lower().replace("-", "").replace("_", ""), plain, 1, 0.6)
+    found = get_close_matches(name.lower().replace("-", "").replace("_", ""), plain, 1, 0.65)
     return plain[found[0]] if found else None
 
 
