@@ -35,33 +35,39 @@ _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, 
 @public_class()
 @dataclass(frozen=True)
 class CodecConfig:
-    """Target and options of an encoder.
+    """What an encoder is asked for: one target, and how to code. `from_options` makes one.
 
     Parameters
     ----------
     mode : {"quality", "psnr", "max_error", "ratio", "lossless", "qstep"}
-        The target's kind.
+        The kind of the target.
     value : float
-        The target: quality in (0, 440], PSNR in dB on the data range, largest error in sample units, bytes of the
-        samples over bytes of the encoding, or the quantizer's step in sample units; 0 for lossless.
+        The number that belongs to the mode:
+
+        - ``quality``: above 0, at most 440; a higher one keeps more. ``docs/quality.md`` says what it means.
+        - ``psnr``: decibels on the range of the data.
+        - ``max_error``: the largest error of a sample, in sample units.
+        - ``ratio``: bytes of the samples over bytes of the encoding.
+        - ``qstep``: the step of the quantizer, in sample units.
+        - ``lossless``: 0.
     stages : int
-        2 to 5, or as many as `cuts` makes.
+        The container has 2 to 5 stages, or as many as `cuts` makes.
     cuts : tuple of int, optional
-        AC positions per cell before which stages 2, 3, .. end (FORMAT.md section 5).
+        Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md section 5).
     roi_quality : float, "lossless" or mapping, optional
-        Quality of the regions: for all of them, or ``{class: quality}``.
+        The regions get this quality. ``{class: quality}`` gives each class its own.
     cell_depth : {1, 8}, optional
-        Cells of 1x8x8 or 8x8x8; chosen by trying when None.
+        Cells are 1x8x8 or 8x8x8. None tries both.
     verify : bool
-        Whether the loss record holds measured values.
+        The result is decoded to measure its error. Otherwise the loss record holds estimates.
     step : float, optional
-        What float32 samples are rounded to multiples of, in their unit; None for integers.
+        float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
-        How hard the encoder looks: 1 fastest, 3 smallest; any decoder reads all of them.
+        1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
     labels : bool
         Whether samples are names of objects, which are kept exactly and never mixed; of mode lossless.
     padding : int, "auto" or None
-        Value of samples that carry no image; ``"auto"`` looks for one and keeps it where it saves bytes.
+        Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
 
     Examples
     --------

@@ -37,12 +37,14 @@ _SPATIAL = "zyx"
 @public_class({})
 @dataclass(frozen=True, kw_only=True, repr=False)
 class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
-    """Image codec for Zarr v2 (``compressors=``) and numcodecs; options as for `Mmip`.
+    """The image codec `mmip` for Zarr v2 and for numcodecs.
+
+    Zarr v2 takes it as ``compressors=``. Its options are those of `Mmip`, and one more.
 
     Parameters
     ----------
     endian : {"little", "big"}
-        Byte order of the array: Zarr v2 takes decoded bytes as they are.
+        The byte order of the array. Zarr v2 takes decoded bytes as they are, so the codec has to know it.
 
     Examples
     --------
@@ -73,6 +75,8 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         InvalidArgument
             For an unknown key, or a value out of range.
         """
+        if not isinstance(config, Mapping):
+            raise InvalidArgument(f"{CODEC_NAME}: expected a configuration, found {config!r}")
         values = dict(config)
         endian = values.pop("endian", "little")
         return cls(**checked_keys(values), endian=endian)
@@ -97,7 +101,7 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
             raise InvalidArgument(f"{CODEC_NAME}: endian={self.endian!r}: expected {expected!r} for {array.dtype.str}")
         axes = None
         if not array.flags.c_contiguous:
-            array, axes = array.T, _transposed(self.settings.layout(coded_shape(array.shape)).axes)
+            array, axes = array.T, self.transposed_axes(array.shape)
         former = self._former(buf, array)
         if former is None:
             return encode_host(self, array, axes)
@@ -127,6 +131,10 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         else:
             array = mmip.decode(data, threads=1, max_bytes=memoryview(out).nbytes)
         return ndarray_copy(array.astype(self._ordered(array.dtype), copy=False), out)
+
+    def transposed_axes(self, shape: tuple[int, ...]) -> str:
+        """Axes of an array of this shape in Fortran order, as it is coded."""
+        return _transposed(self.settings.layout(coded_shape(shape)).axes)
 
     def _ordered(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         return dtype.newbyteorder(">" if self.endian == "big" else "<")

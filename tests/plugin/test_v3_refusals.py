@@ -65,7 +65,7 @@ def test_damaged_metadata_name_the_key(entry: dict[str, Any], message: str) -> N
         ("float32", (8, 8), {"quality": 10}, "pass step="),
         ("uint16", (8, 8), {"quality": 10, "step": 0.5}, "step=0.5"),
         ("uint8", (8, 8), {"quality": 10, "axes": "zyx"}, "axes='zyx' names 3 axes"),
-        ("uint8", (2,) * 6, {"quality": 10}, "6 axes have no default"),
+        ("uint8", (2,) * 6, {"quality": 10}, "6 axes have no default: pass axes="),
         ("uint8", (8, 8, 4), {"quality": 10, "axes": "yxc", "colour": True}, "axis c of length 3"),
         ("uint8", (8, 8), {"quality": 10, "padding": -1}, "padding=-1"),
     ],

@@ -99,13 +99,13 @@ def _scheme_and_host(store: Store) -> tuple[str, str] | None:
     return (path.scheme, path.netloc) if path.scheme else (kinds[0], store.path.split("/")[0])
 
 
-def found_instead(place: StorePath) -> str:
+def found_instead(path: StorePath) -> str:
     """Say what is in the place of a store, and what opens it."""
-    name = path_name(place)
     try:
-        node = zarr.open(place, mode="r")
+        node = zarr.open(path, mode="r")
     except Exception:  # whatever zarr says of a folder that is none of its own
         return "no Zarr group; a file or a DICOM series is a source, which write_zarr takes"
+    name = path_name(path)
     if isinstance(node, zarr.Array):
         return f"a plain Zarr array, which zarr.open_array({name!r}) opens; write_zarr takes it as a source"
     kind = "an OME-Zarr image" if {"ome", "multiscales"} & set(node.attrs) else "another Zarr group"

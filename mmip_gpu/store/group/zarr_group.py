@@ -124,9 +124,8 @@ class StoreGroup:
         if not isinstance(found, Mapping):
             if self._root.read_only:
                 raise StoreError(f"{self}: expected a store of write_zarr, found {found_instead(self._root)}")
-            raise StoreError(
-                f"{self}: expected an mmip store or an empty place, found something else; it is left alone"
-            )
+            found_text = "expected an mmip store or an empty place, found something else; it is left alone"
+            raise StoreError(f"{self}: {found_text}")
         return dict(found)
 
     def set_attributes(self, value: Mapping[str, Any]) -> None:

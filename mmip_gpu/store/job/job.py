@@ -66,7 +66,7 @@ class Job:
             opened = replace(opened, axes=settings.axes, colour=None)
         check_labels(opened.dtype, config)
         config = _slices_apart(config, opened)
-        layout = PlaneLayout.of(opened.shape, opened.axes)
+        layout = PlaneLayout.of(opened.shape, opened.axes or None)
         check_step(opened.dtype, config.step, lambda: opened.read(layout.middle_plane))
         if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
             colour = opened.colour

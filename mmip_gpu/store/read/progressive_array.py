@@ -24,7 +24,7 @@ from mmip_gpu.inspection import describe
 from mmip_gpu.reports import Report
 from mmip_gpu.signatures import public
 from mmip_gpu.store.group.bounded import run_bounded
-from mmip_gpu.store.group.grid import ChunkOverlap, Coordinates
+from mmip_gpu.store.group.grid import ChunkGrid, ChunkOverlap, Coordinates
 from mmip_gpu.store.group.report import held_stages, history_of, report_of
 from mmip_gpu.store.read.chunk_reader import ByteCache, ChunkReader
 from mmip_gpu.store.read.lazy_arrays import dask_array, data_array
@@ -97,6 +97,11 @@ class ProgressiveArray:
         return self._grid.chunks
 
     @property
+    def grid(self) -> ChunkGrid:
+        """Coordinates and regions of the chunks, at this scale."""
+        return self._grid
+
+    @property
     def stages(self) -> int:
         """Stages that are read."""
         return self._stages
@@ -153,6 +158,7 @@ class ProgressiveArray:
                 total += self._store.description.record_bytes + sum(stage_bytes)
         return total
 
+    @public(at=("coordinates (plane, z, y, x)", lambda at: isinstance(at, tuple | list) and len(at) == 4))
     def record(self, at: Coordinates) -> dict[str, Any]:
         """Describe one chunk, by its coordinates (plane, z, y, x), as `mmip_gpu.inspect` does."""
         header = self._store.header(at)

@@ -22,7 +22,8 @@ from zarr.codecs import ZstdCodec
 from mmip_gpu.container.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.history import HISTORY
-from mmip_gpu.store.group.grid import asked_lengths
+from mmip_gpu.store.group.bounded import run_bounded
+from mmip_gpu.store.group.grid import Coordinates, asked_lengths
 from mmip_gpu.store.read.open_store import open_zarr
 from mmip_gpu.store.read.progressive_array import ProgressiveArray
 from mmip_gpu.store.views.levels import Level, MeanLevel, ScaledLevel, levels_below
@@ -46,6 +47,7 @@ _METHODS: dict[type[Level], str] = {
 }
 _NEAREST = "nearest samples"
 _MOST_CHANNELS = 64  # that are described one by one
+_MOST_RECORDS = 32  # of a channel, which are read for its display window
 
 
 @dataclass(frozen=True)
@@ -180,19 +182,44 @@ class Pyramid:
             return {}
         low, high = sample_range(dtype) if dtype.kind != "f" else (None, None)
         loss = report["loss"]
-        start, end = (0, high) if report["colour"] else (loss["minimum"], loss["maximum"])
-        window = {
-            "min": start if low is None else low,
-            "max": end if high is None else high,
-            "start": start,
-            "end": end,
-        }
+        limits = [(loss["minimum"], loss["maximum"])] * channels
+        if report["colour"]:
+            limits = [(0, high)] * channels
+        elif channels > 1:
+            limits = _channel_limits(self.full, limits)
+        windows = [
+            {"min": start if low is None else low, "max": end if high is None else high, "start": start, "end": end}
+            for start, end in limits
+        ]
         colours = ["FFFFFF"] if channels == 1 else [_COLOURS[i % len(_COLOURS)] for i in range(channels)]
         listed = [
-            {"label": str(i), "color": colour, "active": True, "window": window} for i, colour in enumerate(colours)
+            {"label": str(i), "color": colour, "active": True, "window": window}
+            for i, (colour, window) in enumerate(zip(colours, windows, strict=True))
         ]
         return {"omero": {"channels": listed, "rdefs": {"model": "color" if channels > 1 else "greyscale"}}}
 
 
 def _is_labels(full: ProgressiveArray) -> bool:
     return bool(full.report["loss"].get("labels"))
+
+
+def _channel_limits(volume: ProgressiveArray, limits: list[Any]) -> list[Any]:
+    """(minimum, maximum) of each channel, by the records of some chunks all over it; `limits` where it has none."""
+    axis = volume.axes.index("c")
+    places: dict[int, list[Coordinates]] = {}
+    for at in volume.grid.coordinates():
+        places.setdefault(volume.grid.region(at)[axis].start, []).append(at)
+    found: dict[int, list[tuple[Any, Any]]] = {channel: [] for channel in places}
+
+    def read(item: tuple[int, Coordinates]) -> tuple[int, Any, Any]:
+        loss = volume.record(item[1])["loss"]
+        return item[0], loss["minimum"], loss["maximum"]
+
+    chosen = [
+        (c, all_of[i]) for c, all_of in places.items() for i in range(0, len(all_of), -(-len(all_of) // _MOST_RECORDS))
+    ]
+    run_bounded(read, chosen, 8, lambda one: found[one[0]].append(one[1:]))
+    return [
+        (min(low for low, _ in found[c]), max(high for _, high in found[c])) if found.get(c) else limits[c]
+        for c in range(len(limits))
+    ]
