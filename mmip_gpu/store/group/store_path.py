@@ -7,6 +7,7 @@ inside a store is opened only if it is a plain path or URL.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -16,13 +17,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from zarr.abc.store import Store
+from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 
-__all__ = ["is_plain_origin", "open_store_path", "path_name", "store_errors"]
+__all__ = ["held_range", "is_plain_origin", "open_store_path", "path_name", "store_errors"]
 
 _REMOTE: Final = frozenset(("http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss"))  # they read bytes of a host
 
@@ -96,3 +97,12 @@ def _scheme_and_host(store: Store) -> tuple[str, str] | None:
     kinds = store.fs.protocol if isinstance(store.fs.protocol, tuple) else (store.fs.protocol,)
     path = urlsplit(store.path)
     return (path.scheme, path.netloc) if path.scheme else (kinds[0], store.path.split("/")[0])
+
+
+def held_range(key: StorePath, byte_range: tuple[int, int]) -> RangeByteRequest:
+    """A range of bytes; of a file only as far as it goes, since room is made for all that is asked for."""
+    start, stop = byte_range
+    if isinstance(key.store, LocalStore):
+        with contextlib.suppress(OSError):  # what is not there is met by reading it
+            stop = max(min(stop, (key.store.root / key.path).stat().st_size), start)
+    return RangeByteRequest(start, stop)

@@ -8,7 +8,6 @@ names the place. What the bytes mean is not known here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import zarr
-from zarr.abc.store import RangeByteRequest, Store
+from zarr.abc.store import Store
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore, StorePath
@@ -25,9 +24,10 @@ from mmip_gpu._core import MAX_STAGES
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sources.arrays import require_small_metadata
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
+from mmip_gpu.store.group.durable import Durable
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
-from mmip_gpu.store.group.store_path import is_plain_origin, open_store_path, path_name, store_errors
+from mmip_gpu.store.group.store_path import held_range, is_plain_origin, open_store_path, path_name, store_errors
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -80,13 +80,16 @@ class StoreGroup:
         A folder, a URL, a store or a StorePath.
     read_only : bool
         Whether it has to exist and nothing is written.
+    durable : bool
+        What is written to a folder is on the disk before the next write.
     """
 
-    def __init__(self, where: StoreLike | os.PathLike[str], *, read_only: bool) -> None:
+    def __init__(self, where: StoreLike | os.PathLike[str], *, read_only: bool, durable: bool = False) -> None:
         with store_errors(f"{where}"):
             self._root = open_store_path(where, read_only)
         self._is_own = not isinstance(where, StorePath | Store)
         self._arrays: dict[str, ZarrArray] = {}
+        self._durable = Durable() if durable else None
 
     def __str__(self) -> str:
         return path_name(self._root)
@@ -125,10 +128,11 @@ class StoreGroup:
         with store_errors(f"{self}: its attributes cannot be written"):
             if self._holds_nothing():
                 zarr.create_group(self._root, zarr_format=3, attributes={ATTRIBUTE: dict(value)})
-                return
+                return self._settle(self._root / "zarr.json")
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Duplicate name", UserWarning)  # a zip keeps what was replaced
                 self._group().update_attributes({ATTRIBUTE: dict(value)})
+            return self._settle(self._root / "zarr.json")
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
         """Make the stage arrays and the records, those that are not there yet, before any task writes."""
@@ -162,6 +166,8 @@ class StoreGroup:
                     dimension_names=[*_DIMENSIONS, "byte"],
                     config=config,
                 )
+            for name in (RECORDS, *(array.name for array in arrays)):
+                self._settle(self._root / name / "zarr.json")
 
     def erase_arrays(self) -> None:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""
@@ -171,6 +177,7 @@ class StoreGroup:
             for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, MAX_STAGES + 1))]:
                 if name in found:
                     sync((self._root / name).delete_dir())
+            self._settle(self._root / "zarr.json")  # and that they are gone from its folder
 
     def array(self, name: str) -> ZarrArray:
         """One of the group's arrays."""
@@ -183,10 +190,7 @@ class StoreGroup:
 
     def read(self, name: str, at: Coordinates, byte_range: tuple[int, int] | None = None) -> bytes | None:
         """Bytes of a chunk, or some of them; None where it is absent."""
-        request = None if byte_range is None else RangeByteRequest(*byte_range)
-        with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
-            found = sync(self._key(name, at).get(default_buffer_prototype(), request))
-            return None if found is None else found.to_bytes()
+        return self.read_many([(name, at, byte_range)])[0]
 
     def read_many(self, requests: Sequence[Request]) -> list[bytes | None]:
         """Bytes of several chunks, or of ranges of them, all asked for at the same time.
@@ -197,7 +201,7 @@ class StoreGroup:
         async def read(name: str, at: Coordinates, byte_range: tuple[int, int] | None) -> bytes | None:
             key = self._key(name, at)
             with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
-                found = await key.get(prototype, None if byte_range is None else _held_range(key, byte_range))
+                found = await key.get(prototype, None if byte_range is None else held_range(key, byte_range))
             if found is None or byte_range is None:
                 return None if found is None else found.to_bytes()
             start, stop = byte_range
@@ -226,7 +230,9 @@ class StoreGroup:
         """Store the bytes of a chunk."""
         buffer = default_buffer_prototype().buffer.from_bytes(data)
         with store_errors(f"{self}: chunk {at}, {name} cannot be written"):
-            sync(self._key(name, at).set(buffer))
+            key = self._key(name, at)
+            sync(key.set(buffer))
+            self._settle(key)
 
     def delete(self, name: str, at: Coordinates) -> None:
         """Remove a chunk."""
@@ -266,6 +272,10 @@ class StoreGroup:
         with store_errors(f"{self}: cannot be listed"):
             return sync(names_in(self._root))
 
+    def _settle(self, key: StorePath) -> None:
+        if self._durable is not None and isinstance(key.store, LocalStore):
+            self._durable.settle(key.store.root, key.path)
+
     def _require_small(self, name: str) -> None:
         """Refuse metadata in a folder that are too large to be any, before Zarr reads them."""
         if isinstance(self._root.store, LocalStore):
@@ -288,12 +298,3 @@ class StoreGroup:
         metadata: Any = self.array(name).metadata
         key: str = metadata.encode_chunk_key((*at, 0)[: len(metadata.shape)])
         return self._root / name / key
-
-
-def _held_range(key: StorePath, byte_range: tuple[int, int]) -> RangeByteRequest:
-    """A range of bytes; of a file only as far as it goes, since room is made for all that is asked for."""
-    start, stop = byte_range
-    if isinstance(key.store, LocalStore):
-        with contextlib.suppress(OSError):  # what is not there is met by reading it
-            stop = max(min(stop, (key.store.root / key.path).stat().st_size), start)
-    return RangeByteRequest(start, stop)

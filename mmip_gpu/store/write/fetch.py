@@ -92,7 +92,7 @@ def fetch_zarr(
     wanted = available if stages is None else stages
     if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= available:
         raise InvalidArgument(f"stages={stages!r}: expected 1..{available}, the stages of {origin}")
-    group = StoreGroup(target, read_only=False)
+    group = StoreGroup(target, read_only=False, durable=True)
     if str(group) == str(origin):
         raise InvalidArgument(f"{group}: a store cannot be copied onto itself")
     read, before = 0, _stages_of_copy(group, attributes, description)
