@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 __all__ = ["Durable", "flush"]
+
+_MOST_NAMED: Final = 64  # folders that are remembered; to flush one again does no harm
 
 
 class Durable:
     """Flushes files of a store. A folder that its parent was flushed for stays named by it."""
 
     def __init__(self) -> None:
-        self._named: set[Path] = set()
+        self._named: set[str] = set()
 
     def settle(self, root: Path, key: str) -> None:
         """Flush a file below a folder, the folder that it is in, and those above it that are new."""
-        path = root / key
-        flush(path)
-        folder = path.parent
-        flush(folder)
-        while folder != root and folder not in self._named:
+        flush(root / key)
+        folder = key.rpartition("/")[0]
+        flush(root / folder)
+        while folder and folder not in self._named:
             self._named.add(folder)
-            folder = folder.parent
-            flush(folder)
+            folder = folder.rpartition("/")[0]
+            flush(root / folder)
+        if len(self._named) > _MOST_NAMED:
+            self._named.clear()
 
 
 def flush(path: Path) -> None:
