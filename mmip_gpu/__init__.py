@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mmip_gpu.store.read.open_store import open_zarr
     from mmip_gpu.store.views.export import export_ome_zarr
     from mmip_gpu.store.views.http_server import serve_zarr
+    from mmip_gpu.store.write.append import append_zarr
     from mmip_gpu.store.write.check import verify_zarr
     from mmip_gpu.store.write.fetch import fetch_zarr, upgrade_zarr
     from mmip_gpu.store.write.repair import repair_zarr
@@ -69,6 +70,7 @@ __all__ = [
     "TruncatedData",
     "UnsupportedVersion",
     "__version__",
+    "append_zarr",
     "decode",
     "decode_batch",
     "encode",
@@ -93,6 +95,7 @@ __all__ = [
 
 
 _OF_STORES = {
+    "append_zarr": "write.append",
     "export_ome_zarr": "views.export",
     "fetch_zarr": "write.fetch",
     "open_zarr": "read.open_store",

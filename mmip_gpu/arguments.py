@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.floats import suggested_step
 
 __all__ = [
     "check_data_range",
@@ -58,12 +60,19 @@ def check_dtype(dtype: np.dtype[Any], non_finite: bool = False) -> None:
     raise InvalidArgument(f"dtype: expected one of {', '.join(DTYPES)}, found {dtype}; {advice}")
 
 
-def check_step(dtype: np.dtype[Any], step: float | None) -> None:
-    """Raise InvalidArgument unless a step is given for float32 samples, and for no others."""
+def check_step(dtype: np.dtype[Any], step: float | None, samples: Callable[[], Any] | None = None) -> None:
+    """Raise InvalidArgument unless a step is given for float32 samples, and for no others.
+
+    `samples` gives some of them, out of which a step is suggested.
+    """
     if dtype.kind == "f" and step is None:
+        found = samples() if samples is not None else None
+        advice = "a fraction of their noise"
+        if isinstance(found, np.ndarray):
+            advice = f"step={suggested_step(found):g} is about a quarter of the noise of these"
         raise InvalidArgument(
-            "dtype float32: pass step=, what samples are rounded to multiples of (a fraction of their noise), or scale "
-            "to integers; NaN and infinity have to be replaced first"
+            f"dtype float32: pass step=, what samples are rounded to multiples of ({advice}), or scale to integers; "
+            "NaN and infinity have to be replaced first"
         )
     if dtype.kind != "f" and step is not None:
         raise InvalidArgument(f"step={step:g}: is for float32 samples, found {dtype}")

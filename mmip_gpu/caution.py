@@ -7,13 +7,15 @@ Guarantees that the bytes do not depend on it.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from mmip_gpu.errors import MmipWarning
 from mmip_gpu.volume.roi_rule import RoiRule
 
-__all__ = ["warn", "warn_of_ratio", "warn_of_region", "warn_of_step"]
+__all__ = ["warn", "warn_of_channels", "warn_of_ratio", "warn_of_region", "warn_of_step"]
 
+_FAR = 3.0  # dB
 _RATIO_TOLERANCE = 1.03  # what docs promise
 
 
@@ -38,6 +40,16 @@ def warn_of_step(step: float | None, limits: tuple[float, float], mode: str) -> 
         small = f"step={0.95 * extent / 100:.2g}"
         warn(
             f"step={step:g}: the samples differ by {extent:.3g} at most, of which next to nothing is left; try {small}"
+        )
+
+
+def warn_of_channels(asked: float, reached: Sequence[float | None]) -> None:
+    """Warn of channels whose PSNR on their own range is far below that of the whole."""
+    far = [f"{index} ({psnr:.1f} dB)" for index, psnr in enumerate(reached) if psnr is not None and psnr < asked - _FAR]
+    if far:
+        warn(
+            f"psnr={asked:g}: holds on the range of all channels; on its own range it is far missed by channel "
+            f"{', '.join(far)}: code channels apart, or with max_error= or qstep="
         )
 
 

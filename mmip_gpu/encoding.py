@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from mmip_gpu.arguments import check_step, checked_array, is_colour, thread_count
-from mmip_gpu.caution import warn_of_ratio, warn_of_region, warn_of_step
+from mmip_gpu.caution import warn_of_channels, warn_of_ratio, warn_of_region, warn_of_step
+from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.reader import open_container
 from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.errors import InvalidArgument, NoMemory
 from mmip_gpu.options import Device, EncodeSettings
@@ -46,6 +50,7 @@ def encode_configured(
             encoded = encode_arrays([array], planner, workers)[0]
         else:
             encoded = _encode_on_host(array, planner, workers)
+            _warn_of_channels(array, encoded, settings)
     _warn_of_size(encoded, settings)
     return encoded
 
@@ -84,6 +89,25 @@ def _warn_of_size(encoded: Encoded, settings: EncodeSettings) -> None:
         warn_of_ratio(settings.config.value, header.raw_bytes / encoded.size)
 
 
+def _warn_of_channels(array: Any, encoded: Encoded, settings: EncodeSettings) -> None:
+    """Warn where a PSNR of the whole leaves out a channel of a smaller range; these are decoded to tell."""
+    layout, header = settings.layout(np.shape(array)), encoded.header
+    if settings.config.mode != "psnr" or settings.is_part or settings.data_range is not None or header.colour:
+        return
+    if layout.channels < 2 or not layout.samples:
+        return
+    samples = np.moveaxis(checked_array(array), layout.axes.index("c"), 0)
+    ranges = [float(channel.max()) - float(channel.min()) for channel in samples]
+    if 2 * min(ranges) >= max(ranges):
+        return
+    from mmip_gpu.quality.metrics import psnr
+
+    header, read_part = open_container(encoded.to_bytes())
+    decoded = codec_of(header).decode(header, read_part, Wanted(), Limits(max_bytes=header.raw_bytes))
+    pairs = zip(samples, np.moveaxis(decoded, layout.axes.index("c"), 0), ranges, strict=True)
+    warn_of_channels(settings.config.value, [psnr(a, b, peak) if peak else None for a, b, peak in pairs])
+
+
 def _encode_on_host(array: Any, planner: Callable[[Sampler], tuple[Trial, ChunkPlan]], workers: int) -> Encoded:
     def sampler(roi: Any, axes: str | None) -> Samples:
         samples = checked_array(array)
@@ -101,8 +125,8 @@ def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, ChunkPla
     """Samples, out of ``roi=`` and ``axes=``, and the plan for them."""
     whole = Trial.of(sampler(settings.roi, settings.axes))
     dtype = whole.array.dtype
-    check_step(dtype, settings.config.step)
     layout = settings.layout(whole.array.shape)
+    check_step(dtype, settings.config.step, lambda: whole.array[layout.middle_plane])
     colour = is_colour(settings.colour, layout, dtype)
     return whole, make_plan(settings.config, ArrayReader(whole, layout, colour), settings.data_range)
 
@@ -128,9 +152,14 @@ def encode_batch_configured(
         _warn_of_size(encoded, settings)
         return encoded.to_bytes()
 
+    def coded(chunk: Any) -> bytes:
+        encoded = _encode_on_host(chunk, planner, 1)
+        _warn_of_channels(chunk, encoded, settings)
+        return finished(encoded)
+
     with _warning(settings) as planner:
         if not on_device:
-            return in_threads(lambda chunk: finished(_encode_on_host(chunk, planner, 1)), items, threads)
+            return in_threads(coded, items, threads)
         from mmip_gpu.device.encode.arrays import containers_on_device, encode_arrays
 
         if output == "device":

@@ -12,6 +12,7 @@ from mmip_gpu.codecs import Wanted, codec_of
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.loss_record import reached_bound
 from mmip_gpu.container.reader import open_container
+from mmip_gpu.reports import Report
 from mmip_gpu.signatures import public
 from mmip_gpu.volume.region import Region
 
@@ -22,7 +23,7 @@ __all__ = ["describe", "inspect"]
 
 
 @public()
-def inspect(data: Buffer, *, stages: int | None = None, scale: int = 1, region: Region | None = None) -> dict[str, Any]:
+def inspect(data: Buffer, *, stages: int | None = None, scale: int = 1, region: Region | None = None) -> Report:
     """Describe what a container holds, without decoding it.
 
     Parameters
@@ -32,9 +33,10 @@ def inspect(data: Buffer, *, stages: int | None = None, scale: int = 1, region: 
 
     Returns
     -------
-    dict
-        ``shape dtype axes kind`` ..., ``config`` (``qstep`` is the step of the background), ``loss`` (psnr in dB,
-        max_error in sample units) and ``stages``, a list of ``{"bytes", "bytes_to_here"}``; sizes in bytes.
+    Report
+        A dictionary, whose ``info`` is a text: ``shape dtype axes kind`` ..., ``config`` (``qstep`` is the step of the
+        background), ``loss`` (psnr in dB, max_error in sample units) and ``stages``, a list of ``{"bytes",
+        "bytes_to_here"}``; sizes in bytes.
 
     Examples
     --------
@@ -43,7 +45,7 @@ def inspect(data: Buffer, *, stages: int | None = None, scale: int = 1, region: 
     3
     """
     header, read_part = open_container(data)
-    report = describe(header)
+    report = Report(describe(header))
     spans, _ = codec_of(header).extent(header, read_part, Wanted(stages, scale, region))
     report["bytes_needed"] = report["header_bytes"] + sum(memoryview(read_part(*span)).nbytes for span in spans)
     return report

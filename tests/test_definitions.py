@@ -164,7 +164,7 @@ def test_default_axes_are_the_same_everywhere() -> None:
 
 def test_six_axes_have_to_be_named() -> None:
     array = np.zeros((2,) * 6, np.uint8)
-    message = "expected 1 to 5 axes, or axes= given, found rank 6"
+    message = "6 axes have no default: pass axes=, such as axes='tnczyx'"
     with pytest.raises(InvalidArgument, match=message):
         mmip.encode(array, quality=10)
     with pytest.raises(InvalidArgument, match=message):
@@ -172,8 +172,12 @@ def test_six_axes_have_to_be_named() -> None:
     with pytest.raises(InvalidArgument, match=message):
         checked_axes(None, 6)
     assert mmip.inspect(mmip.encode(array, quality=10, axes="tnczyx"))["axes"] == "tnczyx"
+    assert axes_of_source(6) == ""
+    with pytest.raises(InvalidArgument, match=message):
+        mmip.write_zarr(array, {}, quality=10)
+    assert mmip.write_zarr(array, {}, quality=10, axes="tnczyx")["axes"] == "tnczyx"
     with pytest.raises(InvalidArgument, match="expected 1 to 5 axes"):
-        axes_of_source(6)
+        axes_of_source(7)
 
 
 def test_constants_of_the_core() -> None:

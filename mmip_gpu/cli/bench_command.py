@@ -14,8 +14,8 @@ import numpy as np
 from mmip_gpu.bench.throughput import Disagreement, throughput
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.results import show
-from mmip_gpu.cli.tables import shape_text
 from mmip_gpu.quality.metrics import format_table
+from mmip_gpu.reports import shape_text
 from mmip_gpu.sources import open_source
 from mmip_gpu.volume.axes import PlaneLayout
 

@@ -42,6 +42,12 @@ COMMANDS = {
         "mmip compress phantom3d:64x256x256 volume.zarr --quality 10 --roi threshold:9000",
         _RESUME,
     ),
+    "append": Command(
+        "stores:append",
+        "append time points, or slices in whole chunks, to a store",
+        "mmip append phantom3d:64x256x256 volume.zarr",
+        "nothing was appended; run the same command again",
+    ),
     "extract": Command(
         "stores:extract",
         "decompress a Zarr store, or a part of it",

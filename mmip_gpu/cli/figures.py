@@ -48,13 +48,18 @@ def draw(source: Source, decoded: Decoded, evaluation: dict[str, Any], path: Pat
     stages = [np.asarray(decoded.open_stage(row["stage"])[middle]) for row in evaluation["stages"]]
     classes = RoiReader(roi, source, axes).classes(original, middle)
     labels = [stage_label(row) for row in evaluation["stages"]]
-    plot_progressive(original, stages, labels, path, classes, axes=axes)
+    shown = [f"{letter} = {part.start}" for letter, part in zip(axes, middle, strict=True) if letter in "ntz"]
+    parts = [f"shown: {', '.join(shown)}", "bytes and dB: of all samples"] if shown else []
+    caption = "\n".join([source.name, *parts, f"dB: peak {evaluation['data_range']:g}"])
+    plot_progressive(original, stages, labels, path, classes, axes=axes, caption=caption)
 
 
 def rate(args: Namespace) -> None:
     """Draw PSNR against bits per sample of what mmip evaluate wrote: a curve each, one more inside a ROI."""
     rows = [row for text in args.results for row in _curve(Path(text))]
-    plot_rate(rows, Path(args.output))
+    peaks = {row["peak"] for row in rows}
+    peak = f"peak {peaks.pop():g}, the range of the data" if len(peaks) == 1 else "peak: the range of each image"
+    plot_rate(rows, Path(args.output), peak=peak)
     show(args, args.output, {"path": args.output})
 
 
@@ -66,7 +71,11 @@ def _curve(path: Path) -> Iterator[dict[str, Any]]:
         evaluation = json.loads(path.read_text(encoding="utf-8"))
         for row in evaluation["stages"]:
             if row["bits_per_sample"]:
-                point = {"codec": evaluation["decoded"], "bits_per_sample": row["bits_per_sample"]}
+                point = {
+                    "codec": evaluation["decoded"],
+                    "bits_per_sample": row["bits_per_sample"],
+                    "peak": float(evaluation["data_range"]),
+                }
                 yield point | {"psnr": row["psnr_range"]}
                 if "roi" in row:
                     yield point | {"codec": f"{evaluation['decoded']}, ROI", "psnr": row["roi"]["psnr_range"]}

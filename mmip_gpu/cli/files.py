@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import show
-from mmip_gpu.cli.tables import shape_text, size_text, stage_table
-from mmip_gpu.cli.values import checked_suffix, coding_options, load_roi
+from mmip_gpu.cli.values import checked_suffix, coding_options, input_name, load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.plane_blocks import progress
+from mmip_gpu.reports import Report, shape_text, size_text, summary
 from mmip_gpu.sinks import replacing, sink_of, write_image
 from mmip_gpu.sources import open_source, stored_rule
 
-__all__ = ["decode", "encode", "info", "phantom", "read_container", "summary"]
+__all__ = ["decode", "encode", "info", "phantom", "read_container"]
 
 
 def phantom(args: Namespace) -> None:
@@ -38,7 +37,7 @@ def phantom(args: Namespace) -> None:
 def encode(args: Namespace) -> None:
     """Compress an image into one file."""
     path = checked_suffix(args.output, ".mmip")
-    roi, source = load_roi(args.roi), open_source(args.input)
+    roi, source = load_roi(args.roi), open_source(input_name(args))
     axes = args.axes or source.axes
     if path.exists() and not args.overwrite:
         raise StoreError(f"{path} exists: pass overwrite=True, or write to another name")
@@ -64,37 +63,12 @@ def decode(args: Namespace) -> None:
 def info(args: Namespace) -> None:
     """Show what a container or a store holds."""
     path = Path(args.input)
-    is_store = path.is_dir() or path.suffix == ".zip" or "://" in args.input
-    report = mmip_gpu.open_zarr(args.input).report if is_store else mmip_gpu.inspect(read_container(path))
-    show(args, f"{args.input}\n{summary(report)}", report)
-
-
-def summary(report: dict[str, Any]) -> str:
-    """Return what a report says, as lines of text and the table of stages."""
-    image = f"{shape_text(report['shape'])} {report['dtype']}, axes {report['axes']}"
-    loss = report["loss"]
-    if loss is None:
-        return f"{image}\nnot complete: run its mmip compress again"
-    target = loss["mode"] if loss["mode"] == "lossless" else f"{loss['mode']} {loss['requested']:g}"
-    if loss["lossless"]:
-        reached = "lossless"
+    if path.is_dir() or path.suffix == ".zip" or "://" in args.input:
+        volume = mmip_gpu.open_zarr(args.input)
+        report = Report(volume.report | {"metadata": volume.metadata})
     else:
-        psnr, error = loss["psnr"], loss["max_error"]
-        reached = "PSNR undefined" if psnr is None else f"PSNR {psnr:.2f} dB (range of the data)"
-        reached += "" if error is None else f", largest error {error:g}"
-    padding = report.get("plan", report.get("config", {})).get("padding")  # of a store, or of a container
-    if padding is not None:
-        image += f", padding {padding}"
-    lines = [
-        f"{image}, target {target}",
-        f"reached: {reached} ({'measured' if loss['verified'] else 'estimated'})",
-        stage_table(report),
-    ]
-    lines += [f"not kept of the source: {text}" for text in report.get("lost", ())]
-    held, count = report.get("stages_held"), len(report["stages"])  # of a store
-    if held is not None and held < count:
-        lines.append(f"a copy of the first {held} of {count} stages: mmip upgrade fetches the others")
-    return "\n".join(lines)
+        report = mmip_gpu.inspect(read_container(path))
+    show(args, f"{args.input}\n{summary(report)}", report)
 
 
 def read_container(path: Path) -> bytes:

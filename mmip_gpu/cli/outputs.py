@@ -16,8 +16,8 @@ import numpy as np
 
 import mmip_gpu
 from mmip_gpu.cli.results import show
-from mmip_gpu.cli.tables import shape_text, size_text
 from mmip_gpu.quality.plane_blocks import progress
+from mmip_gpu.reports import shape_text, size_text
 from mmip_gpu.sinks import region_metadata, write_image
 from mmip_gpu.sources import Source
 from mmip_gpu.volume.axes import PlaneLayout, shrinking_axes
@@ -67,9 +67,9 @@ def _source(decoding: Decoding, args: Namespace) -> Source:
     steps = [args.scale if letter in shrinking_axes(depth) else 1 for letter in layout.axes]
     known = {"spacing": None, "slope": 1.0, "intercept": 0.0} | dict(decoding.metadata)
     starts = [part.start for part in bounds]
-    metadata = region_metadata(known | {"kind": "mmip"}, layout.axes, layout.shape, starts, steps)
-    metadata["coding"] = _coding(report, args.stages, args.scale)
     shape = tuple(part.stop - part.start for part in bounds)
+    metadata = region_metadata(known | {"kind": "mmip"}, layout.axes, layout.shape, starts, steps, shape)
+    metadata["coding"] = _coding(report, args.stages, args.scale)
     colour = bool(report["colour"]) if "c" in layout.axes else None
     return Source(shape, decoding.dtype, layout.axes, metadata, decoding.name, "", decoding.read, colour)
 

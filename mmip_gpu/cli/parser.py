@@ -29,7 +29,7 @@ _ROI = (
     "region of interest: threshold:9000 or range:300..3000 in stored values, hu:300..3000 in rescaled ones (DICOM, "
     "NIfTI), otsu, or a mask .npy"
 )
-_WRITES_JSON = ("compress", "evaluate", "bench")
+_WRITES_JSON = ("append", "compress", "evaluate", "bench")
 _ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
 
 
@@ -85,6 +85,7 @@ def build_parser() -> ArgumentParser:
     _add_encode(commands)
     _add_decode(commands)
     _add_compress(commands)
+    _add_append(commands)
     _add_extract(commands)
     add_fetch(_command(commands, "fetch"))
     add_upgrade(_command(commands, "upgrade"))
@@ -127,9 +128,16 @@ def _add_phantom(commands: Any) -> None:
     _add_overwrite(parser)
 
 
+def _add_input(parser: ArgumentParser) -> None:
+    """Add what an encoder reads, and which part of it."""
+    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    parser.add_argument("--series", metavar="N|UID", help="which series of a DICOM folder, or of a TIFF file")
+    parser.add_argument("--volume", type=int, metavar="N", help="which volume of a DICOM series (default: all)")
+
+
 def _add_encode(commands: Any) -> None:
     parser = _command(commands, "encode")
-    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    _add_input(parser)
     _add_output(parser, "FILE.mmip")
     _add_overwrite(parser)
     _add_coding(parser, is_required=True)
@@ -144,7 +152,7 @@ def _add_decode(commands: Any) -> None:
 
 def _add_compress(commands: Any) -> None:
     parser = _command(commands, "compress")
-    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    _add_input(parser)
     parser.add_argument("store", type=place, metavar="STORE.zarr")
     _add_coding(parser, is_required=True)
     parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
@@ -155,6 +163,14 @@ def _add_compress(commands: Any) -> None:
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
     parser.add_argument("--device", choices=("cpu", "gpu"), help="where chunks are coded; the bytes are the same")
     _add_cluster(parser)
+
+
+def _add_append(commands: Any) -> None:
+    parser = _command(commands, "append")
+    parser.add_argument("input", metavar="INPUT", help="what comes after the store: " + _INPUT)
+    parser.add_argument("store", metavar="STORE.zarr")
+    parser.add_argument("--axis", choices=("t", "n", "z"), help="the axis that grows (default: t, n, or z)")
+    _add_threads(parser)
 
 
 def _add_extract(commands: Any) -> None:

@@ -1,4 +1,4 @@
-"""The commands on Zarr stores: compress and extract.
+"""The commands on Zarr stores: compress, append and extract.
 
 Values: parsed options in; a store, a file and printed tables out.
 Guarantees memory for a piece of the volume.
@@ -12,19 +12,19 @@ from typing import Any
 
 import mmip_gpu
 from mmip_gpu.cli.failures import VerificationError
-from mmip_gpu.cli.files import summary
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import is_told, show
 from mmip_gpu.cli.tables import rate_text
-from mmip_gpu.cli.values import coding_options, load_roi
+from mmip_gpu.cli.values import coding_options, input_name, load_roi
 from mmip_gpu.errors import StoreError
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
+from mmip_gpu.reports import summary
 from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.volume.region import checked_region
 
-__all__ = ["compress", "extract"]
+__all__ = ["append", "compress", "extract"]
 
 _PSNR_SLACK = 1e-6  # dB: the sums are added in another order
 
@@ -34,7 +34,7 @@ def compress(args: Namespace) -> None:
     from mmip_gpu.store.write.store_source import store_source
 
     roi, path = load_roi(args.roi), args.store
-    source = store_source(args.input) or open_source(args.input)
+    source = store_source(args.input) or open_source(input_name(args))
     report = mmip_gpu.write_zarr(
         source,
         path,
@@ -54,6 +54,12 @@ def compress(args: Namespace) -> None:
         _check(source, path, report, args.threads)
         if is_told(args):
             print("checked: the store decodes to what its record says")
+
+
+def append(args: Namespace) -> None:
+    """Append a volume to a store."""
+    report = mmip_gpu.append_zarr(args.input, args.store, axis=args.axis, threads=args.threads)
+    show(args, f"{args.input} -> {args.store}\n{summary(report)}\n{rate_text(report)}", report)
 
 
 def extract(args: Namespace) -> None:
@@ -87,4 +93,3 @@ def _check(source: Source, path: str, report: dict[str, Any], threads: int | Non
         raise VerificationError(f"{path}: recorded {expected}, found {found['max_error']:g}")
     if recorded["verified"] and recorded["psnr"] is not None and found["psnr_range"] < recorded["psnr"] - _PSNR_SLACK:
         raise VerificationError(f"{path}: recorded {recorded['psnr']:.3f} dB, found {found['psnr_range']:.3f} dB")
-    print("checked: the store decodes to what its record says")

@@ -9,11 +9,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from mmip_gpu.quality.metrics import format_table
+from mmip_gpu.reports import size_text
 
-__all__ = ["evaluation_tables", "rate_text", "shape_text", "size_text", "stage_label", "stage_table"]
+__all__ = ["evaluation_tables", "rate_text", "stage_label"]
 
 _HEADINGS = {
     "rmse": "RMSE",
@@ -22,29 +21,6 @@ _HEADINGS = {
     "max_error": "max error",
     "ssim": "SSIM",
 }
-
-
-def stage_table(report: Mapping[str, Any]) -> str:
-    """Return bytes, rate and recorded PSNR of reading the stages 1, 2, .. of a report."""
-    samples = math.prod(report["shape"])
-    raw_bytes = samples * np.dtype(report["dtype"]).itemsize
-    rows, last = [], len(report["stages"])
-    for number, stage in enumerate(report["stages"], start=1):
-        to_here = stage["bytes_to_here"]
-        psnr = stage.get("psnr") if number < last else stage.get("psnr", report["loss"]["psnr"])
-        if psnr is None and number == last and report["loss"]["lossless"]:
-            psnr = math.inf
-        rows.append(
-            {
-                "stage": number,
-                "bytes": stage["bytes"],
-                "bytes to here": to_here,
-                "bits/sample": 8 * to_here / samples if samples else None,
-                "ratio": raw_bytes / to_here if to_here else None,
-                "PSNR": psnr,
-            }
-        )
-    return format_table(rows, list(rows[0]))
 
 
 def evaluation_tables(evaluation: Mapping[str, Any]) -> str:
@@ -92,20 +68,6 @@ def stage_label(row: Mapping[str, Any]) -> str:
     return f"stage {row['stage']}: {size_text(row['bytes'])}, {quality}"
 
 
-def size_text(size: int) -> str:
-    """Return a number of bytes in a readable unit.
-
-    Examples
-    --------
-    >>> size_text(999), size_text(12801), size_text(1_500_000)
-    ('999 bytes', '12.8 kB', '1.5 MB')
-    """
-    if size < 1000:
-        return f"{size} bytes"
-    power = min(int(math.log10(size)) // 3, 4)
-    return f"{size / 1000**power:.1f} {'kMGT'[power - 1]}B"
-
-
 def rate_text(report: Mapping[str, Any]) -> str:
     """Return how long a store took.
 
@@ -116,14 +78,3 @@ def rate_text(report: Mapping[str, Any]) -> str:
     """
     size, seconds = report["raw_bytes"], max(report["seconds"], 1e-3)
     return f"{size_text(size)} in {seconds:.1f} s, {size / 1e6 / seconds:.1f} MB/s"
-
-
-def shape_text(shape: Sequence[int]) -> str:
-    """Return "64 x 256 x 256".
-
-    Examples
-    --------
-    >>> shape_text([512, 512])
-    '512 x 512'
-    """
-    return " x ".join(map(str, shape))

@@ -24,6 +24,7 @@ __all__ = [
     "checked_suffix",
     "chunk_shape",
     "coding_options",
+    "input_name",
     "json_place",
     "load_npy",
     "load_roi",
@@ -211,3 +212,9 @@ def checked_suffix(path: str, suffix: str) -> Path:
     if Path(path).suffix != suffix:
         raise InvalidArgument(f"expected a file name that ends with {suffix}, found {path!r}")
     return Path(path)
+
+
+def input_name(args: Namespace) -> str:
+    """Name the part of the input that was asked for, as `open_source` reads it: "FOLDER:series=1,volume=0"."""
+    parts = [f"{name}={value}" for name in ("series", "volume") if (value := getattr(args, name)) is not None]
+    return f"{args.input}:{','.join(parts)}" if parts else str(args.input)

@@ -11,7 +11,7 @@ from typing import Any
 
 import mmip_gpu
 from mmip_gpu.cli.results import is_told, show
-from mmip_gpu.cli.tables import shape_text, size_text
+from mmip_gpu.reports import shape_text, size_text
 
 __all__ = ["export", "fetch", "serve", "upgrade"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmip_gpu.config import MODES
@@ -51,6 +51,17 @@ class LossRecord:
             return math.inf
         peak = self.maximum - self.minimum
         return 10 * math.log10(peak * peak * samples / self.sse) if peak else -math.inf
+
+    def joined(self, other: LossRecord) -> LossRecord:
+        """The record of both parts of an array."""
+        return replace(
+            self,
+            verified=self.verified and other.verified,
+            minimum=min(self.minimum, other.minimum),
+            maximum=max(self.maximum, other.maximum),
+            sse=self.sse + other.sse,
+            max_error=max(self.max_error, other.max_error),
+        )
 
     def to_bytes(self, is_float: bool) -> bytes:
         """The record as it stands in a header of such samples."""

@@ -1,8 +1,8 @@
 """Figures: the stages of a progressive image with their errors, and rate against quality.
 
 Values: arrays in host memory, texts and rows of numbers in; one picture file out (PNG, or what the file name
-says). Implements no section of FORMAT.md. Guarantees one grey scale for all images, one error scale for all
-maps, no global matplotlib state and a PNG below 300 kB; leaves measuring to ``quality/metrics.py``.
+says). Implements no section of FORMAT.md. Guarantees one grey scale for all images, an error scale of its
+own for each map, no global matplotlib state and a PNG below 300 kB; leaves measuring to ``quality/metrics.py``.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ def plot_progressive(
     roi: str | RoiRule | NDArray[Any] | None = None,
     *,
     axes: str | None = None,
+    caption: str = "",
 ) -> None:
     """Draw the original, what each stage decodes to, and the error maps below.
 
-    Of a volume the middle slice is shown. Greys run from the 0.5 to the 99.5 percentile of the original;
-    all error maps share one symmetric scale, up to the largest 99.5 percentile of a stage's errors.
+    Of a volume the middle slice is shown. Greys run from the 0.5 to the 99.5 percentile of the original. Each error
+    map has a symmetric scale of its own, up to the 99.5 percentile of its errors.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ def plot_progressive(
         Region to outline, as `mmip_gpu.roi.roi_classes` takes it; every class above 0.
     axes : str, optional
         Axis letters, by default by rank; three samples along "c" are shown as RGB, else the first.
+    caption : str
+        What is shown, in lines; it stands below the original, with the legend of the outline.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def plot_progressive(
     columns = len(shown)
     height, width = shown[0].shape[:2]
     panel_height = _PANEL_INCHES * min(max(height / width, 0.3), 2.0) + 0.24
-    figure = _figure(columns * _PANEL_INCHES, 2 * panel_height)
+    figure = _figure(columns * _PANEL_INCHES, 2 * panel_height + 0.4)
     panels = figure.subplots(2, columns)
     for panel in panels.flat:
         panel.set_axis_off()
@@ -98,11 +101,13 @@ def plot_progressive(
     for panel, image, title in zip(panels[0], shown, ("original", *labels), strict=True):
         _draw_image(panel, image, float(low), float(high), region)
         panel.set_title(title, fontsize=8.5)
-    _draw_errors(figure, panels[1], errors, largest)
+    for panel, error, peak in zip(panels[1][1:], errors, largest, strict=True):
+        _draw_errors(figure, panel, error, peak)
+    _draw_legend(panels[1][0], caption, has_region=region is not None)
     _save(figure, Path(path))
 
 
-def plot_rate(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str]) -> None:
+def plot_rate(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str], *, peak: str = "") -> None:
     """Draw PSNR against bits per sample, one curve per codec.
 
     Parameters
@@ -112,6 +117,8 @@ def plot_rate(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str]) -> N
         not finite (lossless) have no place on the curve and are left out.
     path : str or path-like
         File to write; its suffix names the format (``.png``: at most 300 kB).
+    peak : str
+        What the PSNR counts on, such as "peak 65535"; it stands at the axis.
 
     Raises
     ------
@@ -143,7 +150,7 @@ def plot_rate(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str]) -> N
     panel.set_xscale("log", base=2)
     panel.xaxis.set_major_formatter("{x:g}")
     panel.set_xlabel("bits per sample")
-    panel.set_ylabel("PSNR (dB)")
+    panel.set_ylabel(f"PSNR (dB){', ' if peak else ''}{peak}")
     panel.grid(color="0.9", linewidth=0.7)
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(frameon=False, fontsize=9)
@@ -197,18 +204,27 @@ def _draw_image(panel: Any, image: NDArray[Any], low: float, high: float, region
         panel.contour(region, levels=[0.5], colors=_ROI_COLOUR, linewidths=0.9)
 
 
-def _draw_errors(
-    figure: Any, panels: Sequence[Any], errors: Sequence[NDArray[np.float64]], largest: Sequence[float]
-) -> None:
-    """Show the error maps on one scale, the scale itself in the free place below the original."""
-    limit = max(float(np.percentile(np.abs(error), 99.5)) for error in errors) or 1.0
-    for panel, error, peak in zip(panels[1:], errors, largest, strict=True):
-        drawn = panel.imshow(error, cmap=_ERROR_COLOURS, vmin=-limit, vmax=limit, interpolation="nearest")
-        panel.set_title(f"largest error {_short(peak)}", fontsize=8.5)
-    scale = figure.colorbar(drawn, cax=panels[0].inset_axes((0.08, 0.5, 0.84, 0.06)), orientation="horizontal")
-    scale.set_label("error: decoded - original", fontsize=8.5)
-    scale.ax.tick_params(labelsize=7.5)
+def _draw_errors(figure: Any, panel: Any, error: NDArray[np.float64], largest: float) -> None:
+    """Show an error map on its own scale, with its colour bar below."""
+    size = np.abs(error)
+    limit = float(np.percentile(size, 99.5)) or float(size.max())
+    drawn = panel.imshow(error, cmap=_ERROR_COLOURS, vmin=-(limit or 1), vmax=limit or 1, interpolation="nearest")
+    if not limit:
+        panel.set_title("decoded = original" if not largest else f"largest error {_short(largest)}", fontsize=8.5)
+        return
+    panel.set_title(f"decoded - original, at most {_short(largest)}", fontsize=8.5)
+    ends = "both" if largest > limit else "neither"
+    scale = figure.colorbar(drawn, ax=panel, orientation="horizontal", shrink=0.8, pad=0.03, aspect=18, extend=ends)
+    scale.set_ticks([-limit, 0, limit], labels=[_short(-limit), "0", _short(limit)], fontsize=8.5)
     scale.outline.set_visible(False)
+
+
+def _draw_legend(panel: Any, caption: str, *, has_region: bool) -> None:
+    """Say what is shown, in the free place below the original."""
+    if has_region:
+        panel.plot([], [], color=_ROI_COLOUR, linewidth=1.5, label="region of interest")
+        panel.legend(loc="upper center", frameon=False, fontsize=8.5)
+    panel.text(0.5, 0.6, caption, transform=panel.transAxes, ha="center", va="center", fontsize=8.5)
 
 
 def _short(value: float) -> str:

@@ -17,19 +17,22 @@ from typing import Any
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sinks.arrays import write_npy
 from mmip_gpu.sinks.dicom import write_dicom
-from mmip_gpu.sinks.geometry import region_metadata
+from mmip_gpu.sinks.geometry import PER_SLICE, region_metadata
 from mmip_gpu.sinks.nifti import write_nifti
 from mmip_gpu.sinks.sink import Output, Region, replacing
 from mmip_gpu.sinks.tiff import write_tiff
 from mmip_gpu.sources import Source, open_source, reopen_source
+from mmip_gpu.sources.dicom_series import split_part
+from mmip_gpu.sources.lost import warn_lost
 
 __all__ = ["SUPPORTED_SINKS", "region_metadata", "replacing", "sink_of", "write_image"]
 
 SUPPORTED_SINKS = ".npy, .nii, .nii.gz, .tif, .tiff, .ome.tif, .dcm, or a name without a suffix for a DICOM folder"
 
+_PLACES = ("spacing_per_slice", "slice_positions", "directions", "slope_per_slice", "intercept_per_slice")
 _TAKEN_OVER = (
     "spacing", "length_unit", "time_step", "time_unit", "slope", "intercept", "modality", "padding_value",
-    "bits_stored", "photometric", "affine", "space", "forms", "nifti", "channels", "origin",
+    "bits_stored", "photometric", "affine", "space", "forms", "nifti", "channels", "origin", *_PLACES,
 )  # fmt: skip
 
 
@@ -109,13 +112,44 @@ def write_image(
     template_path = None
     if template is not None:
         template_path = Path(template)
+        _check_apart(Path(path), template_path)
         opened = _with_template(opened, reopen_source(template_path))
+    _check_slices(opened, write, Path(path).name)
     everything: Callable[[Sequence[Region]], Any] = iter if track is None else track
     write(Output(opened, chunks or {}, everything, template_path), Path(path), overwrite=overwrite)
 
 
+def _check_apart(path: Path, template: Path) -> None:
+    """Refuse to replace what the template is made of."""
+    new, old = path.resolve(), Path(split_part(str(template))[0]).resolve()
+    if new == old or new in old.parents or (old in new.parents and new.exists()):
+        raise InvalidArgument(f"{path} is, or holds, the template: write to another place, the original is kept")
+
+
+def _check_slices(source: Source, write: Callable[..., None], name: str) -> None:
+    """Refuse, or warn of, what differs by slice and the format holds once."""
+    differing = [key for key in PER_SLICE if source.metadata.get(key)]
+    if not differing or write in (write_dicom, write_npy):
+        return
+    slopes = source.metadata.get("slope_per_slice")
+    if write is write_nifti and differing[0] in ("slope_per_slice", "intercept_per_slice"):
+        found = f" ({min(slopes):g} to {max(slopes):g})" if slopes else ""
+        raise InvalidArgument(
+            f"{name}: NIfTI holds one slope and one intercept, found others for every slice{found}: write a DICOM "
+            "folder, or .npy with the lists of open_zarr(..).metadata"
+        )
+    warn_lost(name, [PER_SLICE[key] for key in differing])
+
+
 def _with_template(source: Source, template: Source) -> Source:
     """Take from the original what the source does not say."""
+    own, other = source.metadata.get("series"), template.metadata.get("series")
+    if own and other and own != other:
+        raise InvalidArgument(
+            f"the template {template.name} is another series than the one that was coded: give the original"
+        )
+    if other and not own:
+        warn_lost(source.name, ["which series it was: that the template is its original cannot be checked"])
     grid = source.metadata.get("grid")
     whole = [size for letter, size in zip(template.axes, template.shape, strict=True) if letter in "zyx"]
     here = [size for letter, size in zip(source.axes, source.shape, strict=True) if letter in "zyx"]

@@ -33,14 +33,18 @@ def write_dicom(output: Output, path: Path, *, overwrite: bool) -> None:
     """Write a DICOM file, or a folder of slices where the name has no suffix."""
     require("pydicom", "writing DICOM")
     volume = output.arranged(_axes(output.source))
+    axis, volumes = volume.source.axes[0], 1
+    if axis != "z":
+        volumes = volume.source.shape[0]
+        volume = replace(volume, source=_one_after_another(volume.source))
     is_folder = not path.suffix
     template = output.template if output.template is not None and _is_dicom(output.template) else None
     files = len(volume.source.shape) and volume.source.shape[0] if is_folder else 1
     if template is None:
-        datasets = captured_datasets(volume.source, files)
+        source, datasets = volume.source, captured_datasets(volume.source, files, volumes, is_time=axis == "t")
     else:
-        datasets = derived_datasets(volume.source, template, files)
-    source = _within(volume.source, datasets[0])
+        datasets, source = derived_datasets(volume.source, template, files)
+    source = _within(source, datasets[0])
     if is_folder:
         with replacing_folder(path, ".dcm", overwrite=overwrite) as partial:
             digits = max(4, len(str(files)))
@@ -54,16 +58,32 @@ def _axes(source: Source) -> str:
     """Order the axes as slices of rows; refuse what DICOM cannot hold."""
     shape = sizes_of(source, "tnc")
     colour = "c" in shape and shape["c"] == 3 and source.dtype == np.uint8 and source.colour is not False
-    if not set(shape) <= set("zyxc") or ("c" in shape and not colour) or "y" not in shape:
+    lead = "".join(letter for letter in "tn" if letter in shape)
+    if len(lead) > 1 or ("c" in shape and not colour) or "y" not in shape:
         raise InvalidArgument(
-            f"DICOM holds z, y, x of integers, or z, y, x and RGB of 8 bits; found axes {source.axes} of "
+            f"DICOM holds t or n, z, y, x of integers, or these and RGB of 8 bits; found axes {source.axes} of "
             f"{source.dtype}: extract one t and n, or write .ome.tif"
         )
     if source.dtype.kind not in "iu" or source.dtype.itemsize > 2:
         raise InvalidArgument(f"DICOM pixels are integers of 8 or 16 bits, found {source.dtype}: write .npy or .tif")
     if max(shape["y"], shape["x"]) > _LONGEST_SIDE:
         raise InvalidArgument(f"DICOM has at most {_LONGEST_SIDE} rows and columns, found {shape}: write .ome.tif")
-    return "zyxc" if colour else "zyx"
+    return lead + ("zyxc" if colour else "zyx")
+
+
+def _one_after_another(source: Source) -> Source:
+    """Give the slices of several volumes as those of one, volume by volume."""
+    depth = source.shape[1]
+
+    def read(region: tuple[slice, ...]) -> Any:
+        rows, parts = region[0], []
+        for at in range(rows.start // depth, -(-rows.stop // depth)):
+            inside = slice(max(rows.start - at * depth, 0), min(rows.stop - at * depth, depth))
+            parts.append(source.read((slice(at, at + 1), inside, *region[1:]))[0])
+        return np.concatenate(parts)
+
+    shape = (source.shape[0] * depth, *source.shape[2:])
+    return replace(source, shape=shape, axes=source.axes[1:], reader=read)
 
 
 def _is_dicom(path: Path) -> bool:

@@ -10,12 +10,13 @@ it: nobody looked at the pixels.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.sinks.dicom_derived import decimal, describe_loss, describe_pixels
+from mmip_gpu.sinks.dicom_writing import decimal, describe_equipment, describe_loss, describe_pixels, file_meta
 from mmip_gpu.sources import Source
 
 _EMPTY: Final = (
@@ -32,25 +33,34 @@ _EMPTY: Final = (
 _PAGES: Final = 0x00182001  # PageNumberVector
 
 
-def captured_datasets(source: Source, count: int) -> list[Any]:
-    """Make one dataset per file: `count` of one slice each, or one of all slices."""
+def captured_datasets(source: Source, count: int, volumes: int, *, is_time: bool) -> list[Any]:
+    """Make one dataset per file: `count` of one slice each, or one of all slices.
+
+    Slices are those of so many volumes, one after another, in the same places.
+    """
     from pydicom.uid import generate_uid
 
+    depth = source.shape[0] // volumes
+    if volumes > 1 and count == 1:
+        raise InvalidArgument(f"{source.name} holds {volumes} volumes: give a folder (a name without a suffix)")
     study_uid, series_uid, frame_uid = (generate_uid() for _ in range(3))
-    affine = source.metadata.get("affine")
     made = []
     for number in range(count):
         dataset = _dataset(source, number + 1, study_uid, series_uid)
         frames = source.shape[0] // count
+        own = [_of_slice(source.metadata, number + n, depth) for n in range(frames)]
         if frames > 1:
-            _make_multi_frame(dataset, source, frames)
-        elif affine is not None:
-            slice_, orientation = _placed(affine, number)
-            dataset.ImagePositionPatient, dataset.ImageOrientationPatient = slice_, orientation
-        if affine is not None:
+            _make_multi_frame(dataset, source, own)
+        else:
+            for tags in own[0].values():
+                for keyword, value in tags.items():
+                    setattr(dataset, keyword, value)
+        if any("ImagePositionPatient" in tags for tags in own):
             dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = frame_uid, ""
+        if is_time:
+            dataset.TemporalPositionIdentifier, dataset.NumberOfTemporalPositions = number // depth + 1, volumes
         dataset.SOPClassUID = _class_uid(source, frames)
-        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        dataset.file_meta = file_meta(dataset)
         made.append(dataset)
     return made
 
@@ -58,8 +68,7 @@ def captured_datasets(source: Source, count: int) -> list[Any]:
 def _dataset(source: Source, number: int, study_uid: str, series_uid: str) -> Any:
     """Make the attributes that files of one slice and of many share."""
     from pydicom import Dataset
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+    from pydicom.uid import generate_uid
 
     metadata, dataset, now = source.metadata, Dataset(), datetime.datetime.now()
     for keyword in _EMPTY:
@@ -70,7 +79,7 @@ def _dataset(source: Source, number: int, study_uid: str, series_uid: str) -> An
     dataset.Modality, dataset.ConversionType = str(metadata.get("modality") or "OT"), "WSD"
     dataset.SeriesNumber, dataset.InstanceNumber = 1, number
     dataset.ImageType = ["DERIVED", "SECONDARY"]
-    dataset.SeriesDescription = f"{source.name} mmip"[-64:]
+    dataset.SeriesDescription = "mmip"
     is_grey = "c" not in source.axes
     stored = metadata.get("bits_stored")
     full = 8 * source.dtype.itemsize
@@ -79,58 +88,75 @@ def _dataset(source: Source, number: int, study_uid: str, series_uid: str) -> An
         is_inverted = metadata.get("photometric") in ("MONOCHROME1", "MINISWHITE")
         dataset.PhotometricInterpretation = "MONOCHROME1" if is_inverted else "MONOCHROME2"
         dataset.PresentationLUTShape = "INVERSE" if is_inverted else "IDENTITY"
-        slope, intercept = metadata.get("slope"), metadata.get("intercept")
-        if slope is not None and intercept is not None:
-            dataset.RescaleSlope, dataset.RescaleIntercept = decimal(slope), decimal(intercept)
-            dataset.RescaleType = "HU" if metadata.get("modality") == "CT" else "US"
         padding = metadata.get("padding_value")
         if padding is not None:
             dataset.add_new("PixelPaddingValue", "SS" if dataset.PixelRepresentation else "US", int(padding))
-    _set_spacing(dataset, source)
+    spacing = metadata.get("spacing") or []
+    if len(spacing) == 3 and spacing[0] is not None:
+        dataset.SpacingBetweenSlices = decimal(spacing[0])
     describe_loss(dataset, source, metadata)
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    describe_equipment(dataset)
     return dataset
 
 
-def _set_spacing(dataset: Any, source: Source) -> None:
-    spacing = source.metadata.get("spacing") or []
-    if len(spacing) >= 2 and None not in spacing[-2:]:
-        dataset.PixelSpacing = [decimal(size) for size in spacing[-2:]]
-    if len(spacing) == 3 and spacing[0] is not None:
-        dataset.SpacingBetweenSlices = decimal(spacing[0])
+def _of_slice(metadata: Mapping[str, Any], number: int, depth: int) -> dict[str, dict[str, Any]]:
+    """Give the attributes of one slice, by the functional group that holds them in a file of many frames."""
+    found: dict[str, dict[str, Any]] = {}
+    sizes = metadata.get("spacing_per_slice")
+    spacing = sizes[number % depth] if sizes else (metadata.get("spacing") or [])[-2:]
+    if len(spacing) == 2 and None not in spacing:
+        found["PixelMeasuresSequence"] = {"PixelSpacing": [decimal(size) for size in spacing]}
+    place = _placed(metadata, number % depth)
+    if place is not None:
+        found["PlanePositionSequence"] = {"ImagePositionPatient": place[0]}
+        found["PlaneOrientationSequence"] = {"ImageOrientationPatient": place[1]}
+    slope, intercept = (
+        metadata[f"{key}_per_slice"][number] if metadata.get(f"{key}_per_slice") else metadata.get(key)
+        for key in ("slope", "intercept")
+    )
+    if slope is not None and intercept is not None and metadata.get("photometric") != "RGB":
+        unit = metadata.get("value_unit") or ("HU" if metadata.get("modality") == "CT" else "US")
+        scale = {"RescaleSlope": decimal(slope), "RescaleIntercept": decimal(intercept), "RescaleType": unit[:16]}
+        found["PixelValueTransformationSequence"] = scale
+    return found
 
 
-def _make_multi_frame(dataset: Any, source: Source, frames: int) -> None:
-    """Add what a file of many frames has beside, its geometry in functional groups."""
-    from pydicom import Dataset
-
+def _make_multi_frame(dataset: Any, source: Source, own: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
+    """Add what a file of many frames has beside: what all frames share, and what each has of its own, in groups."""
     if source.dtype.kind == "i":
         raise InvalidArgument(
             f"a DICOM capture of many frames holds unsigned samples, found {source.dtype}: give a folder (a name "
             "without a suffix), or the original series as template"
         )
+    frames = len(own)
     dataset.NumberOfFrames, dataset.BurnedInAnnotation = frames, "YES"
     dataset.FrameIncrementPointer, dataset.PageNumberVector = _PAGES, list(range(1, frames + 1))
-    shared, affine = Dataset(), source.metadata.get("affine")
-    if "PixelSpacing" in dataset:
-        measures = Dataset()
-        for keyword in ("PixelSpacing", "SpacingBetweenSlices"):
-            if keyword in dataset:
-                setattr(measures, keyword, dataset[keyword].value)
-        shared.PixelMeasuresSequence = [measures]
-    if affine is not None:
-        per_frame = []
-        for number in range(frames):
-            group, place, direction = Dataset(), Dataset(), Dataset()
-            place.ImagePositionPatient, direction.ImageOrientationPatient = _placed(affine, number)
-            group.PlanePositionSequence = [place]
-            per_frame.append(group)
-            shared.PlaneOrientationSequence = [direction]
-        dataset.PerFrameFunctionalGroupsSequence = per_frame
-    if len(shared):
-        dataset.SharedFunctionalGroupsSequence = [shared]
+    shared = {name: tags for name, tags in own[0].items() if all(other.get(name) == tags for other in own)}
+    if "SpacingBetweenSlices" in dataset and "PixelMeasuresSequence" in shared:
+        shared["PixelMeasuresSequence"] = dict(shared["PixelMeasuresSequence"]) | {
+            "SpacingBetweenSlices": dataset.SpacingBetweenSlices
+        }
+    for keyword in ("PixelMeasuresSequence", "PixelValueTransformationSequence"):
+        for name, value in shared.get(keyword, {}).items():
+            setattr(dataset, name, value)
+    if shared:
+        dataset.SharedFunctionalGroupsSequence = [_groups(shared)]
+    if any(len(tags) > len(shared) for tags in own):
+        each = [{name: tags for name, tags in frame.items() if name not in shared} for frame in own]
+        dataset.PerFrameFunctionalGroupsSequence = [_groups(tags) for tags in each]
+
+
+def _groups(tags: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Make an item of functional groups."""
+    from pydicom import Dataset
+
+    groups = Dataset()
+    for name, values in tags.items():
+        item = Dataset()
+        for keyword, value in values.items():
+            setattr(item, keyword, value)
+        setattr(groups, name, [item])
+    return groups
 
 
 def _class_uid(source: Source, frames: int) -> str:
@@ -146,10 +172,19 @@ def _class_uid(source: Source, frames: int) -> str:
     return str(uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage)
 
 
-def _placed(affine: Any, number: int) -> tuple[list[str], list[str]]:
-    """Give position and orientation of a slice; DICOM counts to the left and back, the affine right and forward."""
-    matrix = np.array(affine, float)
-    matrix[:2] *= -1
-    position = matrix[:3] @ np.array([0.0, 0.0, number, 1.0])
-    directions = [matrix[:3, k] / np.linalg.norm(matrix[:3, k]) for k in (0, 1)]
-    return [decimal(v) for v in position], [decimal(v) for v in np.concatenate(directions) + 0.0]  # no negative zeros
+def _placed(metadata: Mapping[str, Any], number: int) -> tuple[list[str], list[str]] | None:
+    """Give position and orientation of a slice, where it has a place of its own or there is an affine.
+
+    DICOM counts to the left and back, metadata to the right and forward.
+    """
+    flips = np.array([-1.0, -1.0, 1.0])
+    if metadata.get("slice_positions"):
+        position, directions = metadata["slice_positions"][number], metadata["directions"]
+    elif metadata.get("affine"):
+        matrix = np.array(metadata["affine"], float)[:3]
+        position = matrix @ np.array([0.0, 0.0, number, 1.0])
+        directions = np.concatenate([matrix[:, k] / np.linalg.norm(matrix[:, k]) for k in (0, 1)])
+    else:
+        return None
+    place, turned = flips * position + 0.0, np.tile(flips, 2) * directions + 0.0  # + 0.0: no negative zeros
+    return [decimal(v) for v in place], [decimal(v) for v in turned]

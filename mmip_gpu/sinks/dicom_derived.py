@@ -16,10 +16,24 @@ from typing import Any, Final
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.sinks.dicom_palette import indexed
+from mmip_gpu.sinks.dicom_writing import (
+    code_item,
+    decimal,
+    describe_equipment,
+    describe_loss,
+    describe_pixels,
+    describe_types,
+    file_meta,
+    remove_overlays,
+)
 from mmip_gpu.sources import Source, reopen_source
-from mmip_gpu.sources.dicom import loss_record, series_files
-from mmip_gpu.sources.dicom_geometry import Frame, file_frames, order_frames
-from mmip_gpu.sources.history import METHOD
+from mmip_gpu.sources.dicom import find_volumes, palette_table
+from mmip_gpu.sources.dicom_geometry import Frame
+from mmip_gpu.sources.dicom_headers import PALETTE, sample_type
+from mmip_gpu.sources.dicom_loss import loss_record
+from mmip_gpu.sources.dicom_series import split_part
+from mmip_gpu.sources.lost import warn_lost
 
 _FIRST_PIXEL_GROUP: Final = 0x7FE0  # pixels, and private copies of them in higher groups
 _STALE: Final = (
@@ -31,12 +45,11 @@ _STALE: Final = (
     "PixelDataProviderURL",
     "PixelDataAreaOriginRelativeToFOV",
 )
-_LOSSY_CODE: Final = ("113040", "Lossy Compression")
 _PREDECESSOR_CODE: Final = ("121320", "Uncompressed predecessor")
 
 
-def derived_datasets(source: Source, template: Path, count: int) -> list[Any]:
-    """Make one dataset per file from those of the original series.
+def derived_datasets(source: Source, template: Path, count: int) -> tuple[list[Any], Source]:
+    """Make one dataset per file from those of the original series, and give the samples as these hold them.
 
     Raises
     ------
@@ -50,79 +63,71 @@ def derived_datasets(source: Source, template: Path, count: int) -> list[Any]:
         raise InvalidArgument(
             f"the template {original.name} has {original.dtype} {original.axes}, expected {source.dtype} {source.axes}"
         )
-    files, _ = series_files(template)
+    name, part = (str(template), {}) if template.exists() else split_part(str(template))
+    found = find_volumes(Path(name), **part)
+    files, frames, layout = found.series.files, found.frames, found.layout
+    if layout.photometric == PALETTE:
+        stored = sample_type(layout, original.name)
+        source = indexed(source, palette_table(found.series, stored, original.name), stored)
     datasets = {file: pydicom.dcmread(file, stop_before_pixels=True) for file in files}
     if not all(dataset.file_meta.TransferSyntaxUID.is_little_endian for dataset in datasets.values()):
         raise InvalidArgument(f"the template {original.name} is big endian, a retired form: convert it by dcmconv +te")
-    unordered = [frame for file, dataset in datasets.items() for frame in file_frames(dataset, file)]
-    frames, _ = order_frames(unordered, original.name)
-    history = loss_record(list(datasets.values()))
-    grid = source.metadata.get("grid") or {"start": [0, 0, 0], "step": [1, 1, 1], "shape": source.shape[:3]}
-    starts, steps = ([default] * (3 - len(grid[key])) + list(grid[key]) for key, default in (("start", 0), ("step", 1)))
     series_uid = pydicom.uid.generate_uid()
     if len(files) == 1 and len(frames) > 1:
-        return [_multi_frame(datasets[files[0]], source, frames, history, series_uid, count)]
-    if count != source.shape[0]:
-        raise InvalidArgument(f"{original.name} has one file per slice: give a folder (a name without a suffix)")
+        made = [_multi_frame(datasets[files[0]], source, frames, files[0], series_uid, count)]
+    else:
+        made = _slices(datasets, source, found.volumes, series_uid, count, original.name)
+    is_part = source.shape[1:3] != (layout.rows, layout.columns)
+    if removed := sum(remove_overlays(dataset, is_part=is_part) for dataset in made):
+        warn_lost(original.name, [f"overlays of {removed} files, which are removed from their headers"])
+    return made, source
+
+
+def _slices(
+    datasets: Mapping[Path, Any],
+    source: Source,
+    volumes: Sequence[Sequence[Frame]],
+    series_uid: str,
+    count: int,
+    name: str,
+) -> list[Any]:
+    """Derive one dataset per slice, each from those around it."""
+    depth, rest = divmod(count, len(volumes))
+    if count != source.shape[0] or rest:
+        raise InvalidArgument(
+            f"{name} has one file per slice, {len(volumes)} volumes of {len(volumes[0])}: give a folder (a name "
+            f"without a suffix) for the same volumes, or one of them as template ('{name}:volume=0')"
+        )
+    grid = source.metadata.get("grid") or {"start": [0, 0, 0], "step": [1, 1, 1]}
+    starts, steps = ([default] * (3 - len(grid[key])) + list(grid[key]) for key, default in (("start", 0), ("step", 1)))
+    history = loss_record((dataset, file) for file, dataset in datasets.items())
     made = []
-    for z in range(count):
-        centre = (starts[0] + z) * steps[0] + (steps[0] - 1) / 2
+    for number in range(count):
+        frames = volumes[number // depth]
+        centre = (starts[0] + number % depth) * steps[0] + (steps[0] - 1) / 2
         around = [frames[min(int(at), len(frames) - 1)] for at in (np.floor(centre), np.ceil(centre))]
+        if len({(frame.slope, frame.intercept) for frame in around}) > 1:
+            raise InvalidArgument(f"scale {steps[0]} averages slices of {name} whose slopes differ: extract at scale 1")
         dataset = deepcopy(datasets[around[0].path])
-        sources = [datasets[path] for path in dict.fromkeys(frame.path for frame in around)]
-        _derive(dataset, source, sources, history, series_uid)
+        sources = {frame.path: datasets[frame.path] for frame in around}
+        told = loss_record((original, file) for file, original in sources.items()) or history
+        _derive(dataset, source, list(sources.values()), told, series_uid)
         _place(dataset, around, starts, steps)
         if steps[0] > 1:
-            dataset.InstanceNumber = z + 1
+            dataset.InstanceNumber = number + 1
+            dataset.pop("SliceLocation", None)
+        if "NumberOfSlices" in dataset:
+            dataset.NumberOfSlices = depth
         made.append(dataset)
     return made
 
 
-def describe_loss(dataset: Any, source: Source, history: Mapping[str, Any]) -> None:
-    """Set what DICOM says of derivation and loss; once lossy, always lossy.
-
-    Of what `history` and the source say of earlier compression, the one that knows more is told.
-    """
-    coding = source.metadata.get("coding") or {}
-    dataset.DerivationDescription = str(coding.get("text", "Written by mmip_gpu"))[:1024]
-    is_lossy = bool(coding.get("lossy"))
-    if len(source.metadata.get("lossy_methods") or ()) > len(history.get("lossy_methods") or ()):
-        history = source.metadata
-    if not (is_lossy or history.get("lossy") or source.metadata.get("lossy")):
-        return
-    ratios, methods = list(history.get("lossy_ratios", [])), list(history.get("lossy_methods", []))
-    if is_lossy:
-        ratios.append(float(coding["ratio"]))
-        methods.append(METHOD)
-        dataset.DerivationCodeSequence = [_code(*_LOSSY_CODE)]
-    dataset.LossyImageCompression = "01"
-    if ratios:
-        dataset.LossyImageCompressionRatio = [f"{ratio:.6g}" for ratio in ratios if ratio is not None]
-    if methods:
-        dataset.LossyImageCompressionMethod = methods
-
-
-def describe_pixels(dataset: Any, source: Source, bits_stored: int) -> None:
-    """Set how the pixels lie."""
-    dataset.Rows, dataset.Columns = source.shape[1:3]
-    dataset.BitsAllocated = 8 * source.dtype.itemsize
-    dataset.BitsStored = bits_stored
-    dataset.HighBit = bits_stored - 1
-    dataset.PixelRepresentation = int(source.dtype.kind == "i")
-    if "c" in source.axes:
-        dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
-    else:
-        dataset.SamplesPerPixel = 1
-
-
-def _multi_frame(
-    dataset: Any, source: Source, frames: Sequence[Frame], history: Mapping[str, Any], series_uid: str, count: int
-) -> Any:
+def _multi_frame(dataset: Any, source: Source, frames: Sequence[Frame], file: Path, series_uid: str, count: int) -> Any:
     """Derive a file of many frames, whole as it is."""
     is_part = source.shape[0] != len(frames) or source.shape[1:3] != (int(dataset.Rows), int(dataset.Columns))
     if count != 1 or is_part:
         raise InvalidArgument("the template is one file of many frames: write the whole image at full size to a .dcm")
-    _derive(dataset, source, [deepcopy(dataset)], history, series_uid)
+    _derive(dataset, source, [deepcopy(dataset)], loss_record([(dataset, file)]), series_uid)
     if "PerFrameFunctionalGroupsSequence" in dataset:
         groups = list(dataset.PerFrameFunctionalGroupsSequence)
         dataset.PerFrameFunctionalGroupsSequence = [groups[frame.index] for frame in frames]
@@ -131,7 +136,7 @@ def _multi_frame(
 
 def _derive(dataset: Any, source: Source, sources: Sequence[Any], history: Mapping[str, Any], series_uid: str) -> None:
     """Turn a copy of the original into a derived instance."""
-    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+    from pydicom.uid import generate_uid
 
     references = [(original.SOPClassUID, original.SOPInstanceUID) for original in sources]
     tags = dataset.keys()
@@ -140,15 +145,16 @@ def _derive(dataset: Any, source: Source, sources: Sequence[Any], history: Mappi
     for keyword in _STALE:
         if keyword in dataset:
             del dataset[keyword]
-    dataset.ImageType = ["DERIVED", "SECONDARY", *list(dataset.get("ImageType") or [])[2:]]
+    describe_types(dataset)
     dataset.SOPInstanceUID, dataset.SeriesInstanceUID = generate_uid(), series_uid
     described = str(dataset.get("SeriesDescription") or "").removesuffix("mmip")
     dataset.SeriesDescription = f"{described.strip()} mmip".strip()[-64:]
-    describe_pixels(dataset, source, int(dataset.get("BitsStored") or dataset.BitsAllocated))
+    full = 8 * source.dtype.itemsize
+    describe_pixels(dataset, source, full if "c" in source.axes else int(dataset.get("BitsStored") or full))
     describe_loss(dataset, source, history)
+    describe_equipment(dataset)
     dataset.SourceImageSequence = [_reference(*names) for names in references]
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta = file_meta(dataset)
 
 
 def _place(dataset: Any, around: Sequence[Frame], starts: Sequence[int], steps: Sequence[int]) -> None:
@@ -172,25 +178,10 @@ def _place(dataset: Any, around: Sequence[Frame], starts: Sequence[int], steps: 
         dataset.ImagePositionPatient = [decimal(v) for v in np.mean(positions, axis=0) + shift]
 
 
-def decimal(value: float) -> str:
-    """Write a number in the 16 characters that DICOM gives it."""
-    from pydicom.valuerep import format_number_as_ds
-
-    return str(format_number_as_ds(float(value)))
-
-
-def _code(value: str, meaning: str) -> Any:
-    from pydicom import Dataset
-
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
-    return item
-
-
 def _reference(class_uid: str, instance_uid: str) -> Any:
     from pydicom import Dataset
 
     item = Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = class_uid, instance_uid
-    item.PurposeOfReferenceCodeSequence = [_code(*_PREDECESSOR_CODE)]
+    item.PurposeOfReferenceCodeSequence = [code_item(*_PREDECESSOR_CODE)]
     return item

@@ -8,15 +8,29 @@ Guarantees that a scaled voxel lies at the centre of those it stands for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["region_affine", "region_metadata"]
+from mmip_gpu.errors import InvalidArgument
+
+__all__ = ["PER_SLICE", "region_affine", "region_metadata"]
+
+PER_SLICE: Final = {
+    "slope_per_slice": "slopes, which differ by slice",
+    "intercept_per_slice": "intercepts, which differ by slice",
+    "spacing_per_slice": "pixel spacing, which differs by slice",
+    "slice_positions": "places of slices, which are uneven",
+}
 
 
 def region_metadata(
-    metadata: Mapping[str, Any], axes: str, whole: Sequence[int], start: Sequence[int], step: Sequence[int]
+    metadata: Mapping[str, Any],
+    axes: str,
+    whole: Sequence[int],
+    start: Sequence[int],
+    step: Sequence[int],
+    size: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Give the metadata of a part.
 
@@ -28,6 +42,13 @@ def region_metadata(
         Letters of the axes.
     whole, start, step : sequence of int
         Per axis: length of the whole, first voxel of the part counted at the scale, voxels that became one.
+    size : sequence of int, optional
+        Length of the part; all from `start` on by default.
+
+    Raises
+    ------
+    InvalidArgument
+        Where slices of different slope or intercept became one.
 
     Examples
     --------
@@ -46,6 +67,12 @@ def region_metadata(
     if metadata.get("forms"):
         forms = metadata["forms"].items()
         found["forms"] = {name: form | {"affine": region_affine(form["affine"], grid)} for name, form in forms}
+    if any(metadata.get(key) for key in PER_SLICE):
+        parts = [
+            range(s * k, min((s + n) * k, length), k)
+            for length, s, k, n in zip(whole, start, step, size or whole, strict=True)
+        ]
+        found |= _slices(metadata, axes, whole, parts)
     return found
 
 
@@ -64,3 +91,52 @@ def region_affine(affine: Sequence[Sequence[float]], grid: Mapping[str, Sequence
         change[row, 3] = start * step + (step - 1) / 2
     result: list[list[float]] = (np.array(affine, float) @ change).tolist()
     return result
+
+
+def _slices(metadata: Mapping[str, Any], axes: str, whole: Sequence[int], parts: Sequence[range]) -> dict[str, Any]:
+    """Give the keys that have an entry for every slice: those of the part, of one slice for those that became one."""
+    lead = [n for letter, n in zip(axes, whole, strict=True) if letter in "tnz"]
+    chosen = [part for letter, part in zip(axes, parts, strict=True) if letter in "tnz"]
+    rows = np.arange(np.prod(lead, dtype=int)).reshape(lead)
+    at = rows[np.ix_(*chosen)].ravel()
+    depth = chosen[-1].step
+    last = np.minimum(at % lead[-1] + depth, lead[-1]) - at % lead[-1] + at
+    groups = [range(int(a), int(b)) for a, b in zip(at, last, strict=True)]
+    found: dict[str, Any] = {}
+    for key, default in (("slope", 1.0), ("intercept", 0.0)):
+        values = metadata.get(f"{key}_per_slice")
+        if not values:
+            continue
+        if any(len({values[row] for row in group}) > 1 for group in groups):
+            raise InvalidArgument(
+                f"scale {depth} would average slices whose {key}s differ: read at scale 1, or code with cell_depth=1 "
+                "(--cell-depth 1), which keeps slices apart"
+            )
+        kept = [values[group[0]] for group in groups]
+        same = len(set(kept)) <= 1
+        found |= {key: kept[0] if kept else default} if same else {key: None}
+        found[f"{key}_per_slice"] = None if same else kept
+    size = len(groups) // max(len(chosen[0]), 1) if len(chosen) > 1 else len(groups)
+    return found | _places(metadata, groups[:size], [part for a, part in zip(axes, parts, strict=True) if a in "yx"])
+
+
+def _places(metadata: Mapping[str, Any], groups: Sequence[range], plane: Sequence[range]) -> dict[str, Any]:
+    """Give the places and pixel sizes of slices, each the mean of those that became one."""
+    found: dict[str, Any] = {}
+    sizes, places = metadata.get("spacing_per_slice"), metadata.get("slice_positions")
+    steps = [part.step for part in plane]
+    if sizes:
+        known = [sizes[group[0]] for group in groups]
+        found["spacing_per_slice"] = [
+            [None if size is None else size * k for size, k in zip(pair, steps, strict=True)] for pair in known
+        ]
+    if places:
+        along_x, along_y = np.array(metadata["directions"]).reshape(2, 3)
+        moved = [part.start + (part.step - 1) / 2 for part in plane]
+        found["slice_positions"] = []
+        for group in groups:
+            height, width = sizes[group[0]] if sizes else (metadata.get("spacing") or [None])[-2:]
+            shift = along_y * moved[0] * (height or 0.0) + along_x * moved[1] * (width or 0.0)
+            mean = np.mean([places[row] for row in group], axis=0)
+            found["slice_positions"].append((mean + shift).tolist())
+    return found

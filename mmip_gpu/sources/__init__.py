@@ -14,7 +14,8 @@ from typing import Any
 
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.arrays import dask_array, is_phantom_name, open_array, open_npy, open_phantom, open_zarr_path
-from mmip_gpu.sources.dicom import has_dicom_mark, open_dicom
+from mmip_gpu.sources.dicom import open_dicom
+from mmip_gpu.sources.dicom_series import has_dicom_mark, split_part
 from mmip_gpu.sources.images import IMAGE_SUFFIXES, open_image
 from mmip_gpu.sources.lost import LOST, warn_lost
 from mmip_gpu.sources.nifti import open_nifti
@@ -26,7 +27,7 @@ from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_series
 __all__ = ["Source", "check_place", "default_axes", "open_source", "reopen_source", "stored_rule"]
 
 _SUPPORTED = (
-    ".npy, NIfTI (.nii, .nii.gz), DICOM (a file, or a folder with one series), TIFF (.tif, .tiff, .btf, "
+    ".npy, NIfTI (.nii, .nii.gz), DICOM (a file, a folder, FOLDER:series=1,volume=0), TIFF (.tif, .tiff, .btf, "
     "FILE.tif:series=1,level=2), PNG, JPEG, a Zarr array, "
     "or the names phantom, phantom2d, phantom3d, phantom3d:ZxYxX"
 )
@@ -92,13 +93,21 @@ def reopen_source(source: Any) -> Source:
     if isinstance(source, str | os.PathLike):
         path = Path(source).absolute()
         with read_errors(path.name):
-            text, part = (str(path), {}) if path.exists() else split_series(str(path))
-            opened = open_tiff(_existing(Path(text)), **part) if part else _open_path(_existing(path))
+            opened = _open_path(path) if path.exists() else _open_part(str(path))
             return replace(opened, origin=str(path))
     if all(hasattr(source, attribute) for attribute in ("shape", "dtype", "__getitem__")):
         return replace(open_array(source), origin=dask_array(source))
     found = type(source).__name__
     raise InvalidArgument(f"cannot open a {found}: expected an array with shape and dtype, or one of {_SUPPORTED}")
+
+
+def _open_part(text: str) -> Source:
+    """Open what the name of a path and of a part of it say, such as "slide.tif:level=2" or "study:series=1"."""
+    of_tiff, level = split_series(text)
+    if level:
+        return open_tiff(_existing(Path(of_tiff)), **level)
+    of_dicom, part = split_part(text)
+    return open_dicom(_existing(Path(of_dicom)), **part)
 
 
 def _existing(path: Path) -> Path:

@@ -1,291 +1,188 @@
-"""Sources in DICOM: one file, or a folder that holds one series, read with pydicom.
+"""Sources in DICOM: one file, or a folder that holds a series, read with pydicom.
 
-Values in: a path. Values out: a Source of stored values, "yx" or "zyx", with "c" last for colour files.
-Implements no section of FORMAT.md.
-Guarantees that rescaling and padding are kept as metadata and never applied; colour stored as YBR is given as
-RGB, as pydicom converts it. Opening reads headers only; reading decodes the frames of the region. Order and
-spacing of slices are those of ``dicom_geometry``.
+Values in: a path. Values out: a Source of stored values, "yx" or "zyx", with "c" last for colour files, and with "t"
+or "n" first where a series holds several volumes. Implements no section of FORMAT.md.
+Guarantees that rescaling and padding are kept as metadata and never applied; colour stored as YBR or by a palette is
+given as RGB, as pydicom converts it. Opening reads headers only; reading decodes the frames of the region. Files are
+chosen in ``dicom_series``, places are those of ``dicom_geometry``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
-from mmip_gpu.sources.dicom_geometry import (
-    HEADER_TAGS,
-    Frame,
-    file_frames,
-    order_frames,
-    patient_affine,
-    voxel_spacing,
-)
-from mmip_gpu.sources.source import (
-    Array,
-    Region,
-    Source,
-    describe,
-    file_stamp,
-    finite,
-    identify,
-    read_errors,
-    require,
-    supported_dtype,
-)
+from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.sources.dicom_geometry import Frame, axis_of_volumes, file_frames, ordered_volumes, slice_places, uneven
+from mmip_gpu.sources.dicom_headers import OVERLAY_ROWS, PALETTE, PALETTE_TAGS, Layout, check_pixels, sample_type
+from mmip_gpu.sources.dicom_loss import loss_record
+from mmip_gpu.sources.dicom_series import Series, common_layout, read_series
+from mmip_gpu.sources.lost import with_lost
+from mmip_gpu.sources.source import Array, Region, Source, describe, file_stamp, identify, read_errors, require
 
-_SUFFIXES: Final = (".dcm", ".dicom", ".ima")
-_MARK_OFFSET: Final = 128
-_LAYOUT_TAGS: Final = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "BitsAllocated",
-    "BitsStored",
-    "PixelRepresentation",
-)
-_OTHER_TAGS: Final = (
-    "Modality",
-    "SeriesInstanceUID",
-    "NumberOfFrames",
-    "PixelPaddingValue",
-    "TotalPixelMatrixColumns",
-    "LossyImageCompression",
-    "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod",
-)
-_LOSSY_SYNTAXES: Final = frozenset(
-    f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91, 93, 111, 112, 203)
-)  # JPEG, JPEG-LS, JPEG 2000, JPEG XL, HTJ2K where they are not lossless by definition
-_RGB_LIKE: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+__all__ = ["DicomVolumes", "find_volumes", "open_dicom", "palette_table"]
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """How the samples of every frame of a series lie, in the words of the standard."""
+class DicomVolumes:
+    """The volumes of a series that are read together, and the files that hold them."""
 
-    rows: int
-    columns: int
-    samples: int
-    photometric: str
-    bits_allocated: int
-    bits_stored: int
-    signed: int
+    series: Series
+    layout: Layout
+    volumes: list[list[Frame]]
 
     @property
-    def frame_shape(self) -> tuple[int, ...]:
-        """Shape of one decoded frame."""
-        return (self.rows, self.columns, *([self.samples] if self.samples > 1 else []))
+    def frames(self) -> list[Frame]:
+        """All slices, volume by volume."""
+        return [frame for volume in self.volumes for frame in volume]
 
 
-def has_dicom_mark(path: Path) -> bool:
-    """Say whether a file carries the mark of DICOM part 10."""
-    with path.open("rb") as file:
-        file.seek(_MARK_OFFSET)
-        return file.read(4) == b"DICM"
+def find_volumes(path: Path, series: str | None = None, volume: str | None = None) -> DicomVolumes:
+    """Read the headers of a path, and put the slices of a series in order.
 
-
-def open_dicom(path: Path) -> Source:
-    """Open a DICOM file, or a folder with the files of one series."""
-    pydicom = require("pydicom", f"reading DICOM from {path.name}")
-    files, ignored = series_files(path)
-    headers = [_header(pydicom, file) for file in files]
-    layout = _common_layout(headers, files)
-    dtype = _dtype(layout, path.name)
-    pairs = list(zip(headers, files, strict=True))
+    Raises
+    ------
+    InvalidArgument
+        Where there are several series, or several volumes that differ in their places, and none of them is chosen.
+    """
+    found = read_series(path, series)
+    layout = common_layout(found)
+    pairs = list(zip(found.headers, found.files, strict=True))
     for header, file in pairs:
-        _check_syntax(header, file)
-        _check_length(header, file, layout)
-    unordered = [frame for header, file in pairs for frame in file_frames(header, file)]
-    frames, distances = order_frames(unordered, path.name)
-    is_volume = len(frames) > 1
-    deflated = {file for header, file in pairs if _syntax(header).is_deflated}
+        check_pixels(header, file, layout)
+    volumes = ordered_volumes([frame for header, file in pairs for frame in file_frames(header, file)], path.name)
+    if volume is not None:
+        if int(volume) >= len(volumes):
+            raise InvalidArgument(f"{path.name} has no volume {volume}: it holds {len(volumes)}, counted from 0")
+        volumes = [volumes[int(volume)]]
+    places = {tuple(frame.position for frame in slices) for slices in volumes}
+    if len(places) > 1 or len({len(slices) for slices in volumes}) > 1:
+        listed = ", ".join(f"{n}: {len(slices)} slices" for n, slices in enumerate(volumes[:8]))
+        raise InvalidArgument(
+            f"{path.name} holds {len(volumes)} volumes of different place or orientation (a localizer?): {listed}; "
+            f"choose one by --volume 0 ('{path.name}:volume=0')"
+        )
+    return DicomVolumes(found, layout, volumes)
+
+
+def open_dicom(path: Path, *, series: str | None = None, volume: str | None = None) -> Source:
+    """Open a DICOM file, or a folder with the files of one series."""
+    found = find_volumes(path, series, volume)
+    layout, volumes = found.layout, found.volumes
+    stored = sample_type(layout, path.name)
+    is_palette = layout.photometric == PALETTE
+    dtype = np.dtype(np.uint8) if is_palette else stored
+    frames, slices = found.frames, len(volumes[0])
+    lead = {axis_of_volumes(volumes): len(volumes)} if len(volumes) > 1 else {}
+    lead |= {"z": slices} if slices > 1 or lead else {}
+    table = palette_table(found.series, stored, path.name) if is_palette else None
 
     def read(region: Region) -> Array:
-        chosen = frames[region[0]] if is_volume else frames
-        stack = _read_frames(chosen, region[1:] if is_volume else region, dtype, deflated)
-        return stack if is_volume else stack[0]
+        outer, inner = region[: len(lead)], region[len(lead) :]
+        rows = np.arange(len(frames)).reshape(tuple(lead.values()))[outer]
+        chosen = [frames[row] for row in rows.ravel()]
+        if table is None:
+            stack = _read_frames(chosen, inner, dtype)
+        else:
+            stack = table[_read_frames(chosen, inner[:2], stored).astype(np.int64) - int(np.iinfo(stored).min)]
+            stack = stack[..., inner[2]]
+        return stack.reshape(*rows.shape, *stack.shape[1:])
 
-    shape = (len(frames), *layout.frame_shape) if is_volume else layout.frame_shape
-    axes = ("z" if is_volume else "") + "yx" + ("c" if layout.samples > 1 else "")
-    metadata = _describe(path, headers, layout, frames, dtype)
-    voxels = voxel_spacing(frames, distances)
-    metadata |= voxels | (patient_affine(frames, distances) if voxels["spacing_uniform"] else {})
-    metadata |= loss_record(headers) | ({"files_ignored": ignored} if ignored else {})
-    return Source(shape, dtype, axes, metadata, path.name, identify("dicom", shape, dtype, file_stamp(files)), read)
-
-
-def series_files(path: Path) -> tuple[list[Path], int]:
-    """List the DICOM files of a path, and count the other files beside them."""
-    if path.is_file():
-        return [path], 0
-    inside = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-    candidates = [entry for entry in inside if entry.is_file() and entry.name.upper() != "DICOMDIR"]
-    files = [file for file in candidates if file.suffix.lower() in _SUFFIXES or has_dicom_mark(file)]
-    if not files:
-        folders = sum(entry.is_dir() for entry in inside)
-        raise StoreError(
-            f"no DICOM file in the folder {path}: found {len(candidates)} other files and {folders} folders; "
-            "give the folder that holds the files of one series"
-        )
-    return files, len(candidates) - len(files)
+    shape = (*lead.values(), *layout.frame_shape)
+    axes = "".join(lead) + "yx" + ("c" if len(layout.frame_shape) == 3 else "")
+    metadata = _describe(path, found, dtype)
+    mark = file_stamp(found.series.files) + (f":{series}:{volume}" if series or volume else "")
+    colour = True if "c" in axes else None
+    return Source(shape, dtype, axes, metadata, path.name, identify("dicom", shape, dtype, mark), read, colour)
 
 
-def _header(pydicom: Any, file: Path) -> Any:
-    """Read what is needed of one file's header, and check that it is an image."""
-    with read_errors(file.name):
-        tags = [*_LAYOUT_TAGS, *_OTHER_TAGS, *HEADER_TAGS]
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
-    if "Rows" not in header or "BitsAllocated" not in header:
-        raise InvalidArgument(f"{file.name} holds no image (modality {header.get('Modality', 'not given')})")
-    if "TotalPixelMatrixColumns" in header and _frame_count(header) > 1:
-        raise InvalidArgument(f"{file.name} is a tiled slide: its frames are no volume; export it as one plane first")
-    return header
-
-
-def _frame_count(header: Any) -> int:
-    return int(header.get("NumberOfFrames") or 1)
-
-
-def _common_layout(headers: Sequence[Any], files: Sequence[Path]) -> _Layout:
-    """Check that all files are of one series with one layout."""
-    folder = files[0].parent.name
-    series = Counter(f"{h.get('SeriesInstanceUID', 'no UID')} ({h.get('Modality', '?')})" for h in headers)
-    if len(series) > 1:
-        raise InvalidArgument(f"{folder} holds {len(series)} series: {_counts(series)}; put each into its own folder")
-    layouts = Counter(_layout(header) for header in headers)
-    if len(layouts) > 1:
-        raise InvalidArgument(f"{folder} mixes slices of {len(layouts)} kinds: {_counts(layouts)}; separate them")
-    if len(files) > 1 and any(_frame_count(header) > 1 for header in headers):
-        multi = sum(_frame_count(header) > 1 for header in headers)
-        raise InvalidArgument(f"{folder} holds {len(files)} files, {multi} of them with several frames: open one file")
-    return next(iter(layouts))
-
-
-def _layout(header: Any) -> _Layout:
-    allocated = int(header.BitsAllocated)
-    return _Layout(
-        rows=int(header.Rows),
-        columns=int(header.Columns),
-        samples=int(header.get("SamplesPerPixel") or 1),
-        photometric=str(header.get("PhotometricInterpretation", "unknown")),
-        bits_allocated=allocated,
-        bits_stored=int(header.get("BitsStored") or allocated),
-        signed=int(header.get("PixelRepresentation") or 0),
-    )
-
-
-def _counts(found: Counter[Any]) -> str:
-    """List what was found, most frequent first, at most four."""
-    listed = [f"{count} files of {what}" for what, count in found.most_common(4)]
-    return ", ".join(listed) + (", ..." if len(found) > 4 else "")
-
-
-def _dtype(layout: _Layout, name: str) -> np.dtype[Any]:
-    """Give the type of the stored values, or say why they cannot be coded."""
-    if layout.samples not in (1, 3) or (layout.samples == 3 and layout.photometric not in _RGB_LIKE):
-        raise InvalidArgument(
-            f"{name}: found {layout.samples} samples per pixel as {layout.photometric}, expected 1, or 3 as "
-            f"one of {', '.join(_RGB_LIKE)}"
-        )
-    sign = "" if layout.signed else "u"
-    types = {1: "bool"} | {bits: f"{sign}int{bits}" for bits in (8, 16, 32, 64)}
-    if layout.bits_allocated not in types:
-        raise InvalidArgument(f"{name}: found {layout.bits_allocated} bits allocated per sample, expected 8 or 16")
-    return supported_dtype(types[layout.bits_allocated], name)
-
-
-def _syntax(header: Any) -> Any:
-    return header.file_meta.get("TransferSyntaxUID")
-
-
-def _check_syntax(header: Any, file: Path) -> None:
-    """Check that the pixel data can be decoded here."""
-    syntax = _syntax(header)
-    if syntax is None:
-        raise StoreError(f"{file.name} does not give its transfer syntax: the file is damaged or not DICOM part 10")
-    try:
-        decoder = require("pydicom.pixels", "DICOM").get_decoder(syntax)
-    except NotImplementedError as error:
-        raise InvalidArgument(f"{file.name}: pydicom cannot decode {syntax.name}: decompress the file first") from error
-    if not decoder.is_available:
-        missing = "; ".join(decoder.missing_dependencies)
-        raise MissingResource(
-            f"{file.name} is compressed as {syntax.name} and no decoder for it is installed ({missing}): "
-            "pip install 'pylibjpeg[all]', or decompress the file, for example by gdcmconv --raw"
-        )
-
-
-def _check_length(header: Any, file: Path, layout: _Layout) -> None:
-    """Refuse an uncompressed file that cannot hold its frames."""
-    syntax = _syntax(header)
-    if syntax.is_encapsulated or syntax.is_deflated or layout.photometric == "YBR_FULL_422":
-        return
-    needed = _frame_count(header) * int(np.prod(layout.frame_shape, dtype=object)) * layout.bits_allocated // 8
-    found = file.stat().st_size
-    if found < needed:
-        raise StoreError(f"{file.name} is truncated: expected more than {needed} bytes, found {found}; copy it again")
-
-
-def _read_frames(frames: Sequence[Frame], in_plane: Region, dtype: np.dtype[Any], deflated: Collection[Path]) -> Array:
-    """Decode frames, file by file, and keep the part that was asked for, inflating deflated files."""
-    pydicom, iter_pixels = require("pydicom", "DICOM"), require("pydicom.pixels", "DICOM").iter_pixels
+def _read_frames(frames: Sequence[Frame], in_plane: Region, dtype: np.dtype[Any]) -> Array:
+    """Decode frames, file by file, and keep the part that was asked for."""
+    pydicom = require("pydicom", "DICOM")
     stack = np.empty((len(frames), *(part.stop - part.start for part in in_plane)), dtype)
     row = 0
     for path, group in groupby(frames, key=lambda frame: frame.path):
+        indices = [frame.index for frame in group]
+        rows = stack[row : row + len(indices)]
         with read_errors(path.name):
-            holder = pydicom.dcmread(path) if path in deflated else path
-            for pixels in iter_pixels(holder, indices=[frame.index for frame in group]):
-                stack[row] = pixels[in_plane]
-                row += 1
-    if row != len(frames):
-        raise StoreError(f"expected {len(frames)} DICOM frames, found {row}")
+            try:
+                _decode(path, indices, in_plane, rows)
+            except Exception:  # deflated files, and such as pydicom reads as a data set only
+                _decode(pydicom.dcmread(path), indices, in_plane, rows)
+        row += len(indices)
     return stack
 
 
-def _describe(
-    path: Path, headers: Sequence[Any], layout: _Layout, frames: Sequence[Frame], dtype: np.dtype[Any]
-) -> dict[str, Any]:
-    """Collect the metadata that does not come from geometry."""
+def _decode(holder: Any, indices: Sequence[int], in_plane: Region, rows: Array) -> None:
+    """Decode frames of one file, or of its data set."""
+    found = 0
+    for pixels in require("pydicom.pixels", "DICOM").iter_pixels(holder, indices=indices):
+        rows[found] = pixels[in_plane]
+        found += 1
+    if found != len(indices):
+        raise StoreError(f"expected {len(indices)} DICOM frames, found {found}")
+
+
+def palette_table(series: Series, stored: np.dtype[Any], name: str) -> Array:
+    """Give the colour of every stored value, in 8 bits."""
+    tables = {tuple(str(header.get(keyword)) for keyword in PALETTE_TAGS) for header in series.headers}
+    if len(tables) > 1:
+        raise InvalidArgument(f"{name} holds {len(tables)} different palettes: open its files one by one")
+    limits = np.iinfo(stored)
+    with read_errors(name):
+        values = np.arange(limits.min, limits.max + 1, dtype=stored)
+        colours: Array = require("pydicom.pixels", "DICOM").apply_color_lut(values, series.headers[0])
+    return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)
+
+
+def _describe(path: Path, found: DicomVolumes, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Collect the metadata of the volumes, and what of them has no place in metadata."""
+    headers, frames, layout = found.series.headers, found.frames, found.layout
+    first = headers[0]
+    is_grey = len(layout.frame_shape) == 2
     scales: dict[str, Any] = {}
     for key, values in (("slope", [f.slope for f in frames]), ("intercept", [f.intercept for f in frames])):
         same = len(set(values)) == 1
         scales |= {key: values[0]} if same else {key: None, f"{key}_per_slice": values}
     padding = {header.get("PixelPaddingValue") for header in headers}
+    unit = next((str(first.get(key)) for key in ("RescaleType", "Units", "DoseUnits") if first.get(key)), None)
+    uid = first.get("SeriesInstanceUID")
     base = describe(
         "dicom",
         path,
-        modality=str(headers[0].get("Modality") or "") or None,
-        padding_value=_as_stored(padding.pop(), dtype) if len(padding) == 1 else None,
-        bits_stored=layout.bits_stored,
-        photometric="RGB" if layout.samples == 3 else layout.photometric,
+        modality=str(first.get("Modality") or "") or None,
+        padding_value=_as_stored(padding.pop(), dtype) if len(padding) == 1 and is_grey else None,
+        bits_stored=layout.bits_stored if layout.photometric != PALETTE else 8,
+        photometric=layout.photometric if is_grey else "RGB",
+        value_unit=unit if unit != "US" else None,
+        series=hashlib.sha256(str(uid).encode()).hexdigest()[:16] if uid else None,
     )
-    return base | scales
+    placed = slice_places(found.volumes[0])
+    base |= (scales if is_grey else {}) | placed | loss_record(zip(headers, found.series.files, strict=True))
+    base |= {"files_ignored": found.series.ignored} if found.series.ignored else {}
+    return with_lost(
+        base, *uneven(placed, found.volumes[0]), *found.series.skipped, *_unkept(headers, is_grey, padding)
+    )
 
 
-def loss_record(headers: Sequence[Any]) -> dict[str, Any]:
-    """Tell whether any file was compressed with loss before, and what it says of it."""
-    marks = [(str(h.get("LossyImageCompression") or ""), _syntax(h) in _LOSSY_SYNTAXES) for h in headers]
-    if not any(mark == "01" or (mark != "00" and is_lossy) for mark, is_lossy in marks):
-        return {}
-    said: Any = next((h for h in headers if "LossyImageCompressionMethod" in h), {})
-    ratios = [finite(ratio) for ratio in _values(said.get("LossyImageCompressionRatio"))]
-    methods = [str(method) for method in _values(said.get("LossyImageCompressionMethod"))]
-    return {"lossy": True, "lossy_ratios": ratios, "lossy_methods": methods}
-
-
-def _values(found: Any) -> list[Any]:
-    """Return the values of an element of any multiplicity."""
-    if found is None or found == "":
-        return []
-    return list(found) if isinstance(found, Sequence) and not isinstance(found, str) else [found]
+def _unkept(headers: Sequence[Any], is_grey: bool, paddings: set[Any]) -> list[str]:
+    """Name what headers state of the samples for which metadata have no key, by the number of files."""
+    texts = {
+        "overlays": OVERLAY_ROWS,
+        "modality lookup tables": ("ModalityLUTSequence",),
+        "real world value mappings": ("RealWorldValueMappingSequence",),
+        "ranges of padding values": ("PixelPaddingRangeLimit",),
+        "supplemental palettes": ("RedPaletteColorLookupTableDescriptor",) if is_grey else (),
+    }
+    counts = {text: sum(any(tag in header for tag in tags) for header in headers) for text, tags in texts.items()}
+    told = [f"{text} of {count} files" for text, count in counts.items() if count]
+    return told + (["padding values, which differ by file"] if len(paddings) > 1 else [])
 
 
 def _as_stored(padding: Any, dtype: np.dtype[Any]) -> int | None:

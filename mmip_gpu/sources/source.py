@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
-from mmip_gpu.volume.axes import DEFAULT_AXES
+from mmip_gpu.volume.axes import MOST_AXES
+from mmip_gpu.volume.axes import default_axes as axes_of_rank
 
 Region = tuple[slice, ...]
 Array = npt.NDArray[Any]
@@ -80,7 +81,7 @@ class Source:
     origin: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if len(self.axes) != len(self.shape):
+        if self.axes and len(self.axes) != len(self.shape):  # six have to be named
             raise InvalidArgument(f"{self.name}: axes {self.axes!r} for shape {self.shape}: one letter per axis")
 
     @property
@@ -123,12 +124,12 @@ def default_axes(ndim: int) -> str:
     Parameters
     ----------
     ndim : int
-        1 to 5.
+        1 to 6.
 
     Returns
     -------
     str
-        Those of `volume.axes`; channels among them are never colour.
+        Those of `volume.axes`, none for 6; channels among them are never colour.
 
     Raises
     ------
@@ -140,10 +141,7 @@ def default_axes(ndim: int) -> str:
     >>> default_axes(3)
     'zyx'
     """
-    if ndim not in DEFAULT_AXES:
-        known = ", ".join(DEFAULT_AXES.values())
-        raise InvalidArgument(f"expected 1 to {len(DEFAULT_AXES)} axes ({known}), found {ndim}: split it first")
-    return DEFAULT_AXES[ndim]
+    return "" if ndim == MOST_AXES else axes_of_rank(ndim)
 
 
 def supported_dtype(dtype: npt.DTypeLike, name: str) -> np.dtype[Any]:

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["DEFAULT_AXES", "Own", "PlaneLayout", "default_axes", "shrinking_axes"]
+__all__ = ["DEFAULT_AXES", "MOST_AXES", "Own", "PlaneLayout", "default_axes", "shrinking_axes"]
 
 DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}  # by rank; five as OME-NGFF orders them
 Own = Callable[[Any], Any]
 _PLANE_AXES = "tnc"
 _SPATIAL_AXES = "zyx"
+MOST_AXES = len(_PLANE_AXES + _SPATIAL_AXES)
 
 
 def default_axes(rank: int) -> str:
@@ -38,9 +39,12 @@ def default_axes(rank: int) -> str:
     >>> default_axes(5)
     'tczyx'
     """
-    if rank not in DEFAULT_AXES:
-        raise InvalidArgument(f"expected 1 to {max(DEFAULT_AXES)} axes, or axes= given, found rank {rank}")
-    return DEFAULT_AXES[rank]
+    if rank in DEFAULT_AXES:
+        return DEFAULT_AXES[rank]
+    if rank == MOST_AXES:
+        raise InvalidArgument(f"{rank} axes have no default: pass axes=, such as axes='tnczyx' in the array's order")
+    known = ", ".join(DEFAULT_AXES.values())
+    raise InvalidArgument(f"expected 1 to 5 axes ({known}), or 6 named by axes=, found {rank}: split it first")
 
 
 def shrinking_axes(depth: int) -> str:
@@ -71,7 +75,7 @@ class PlaneLayout:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], axes: str | None = None) -> PlaneLayout:
-        """Layout of an array of this shape; ``axes=None`` takes the default of its rank.
+        """Layout of an array of this shape; without axes those of its rank.
 
         Raises
         ------
@@ -122,6 +126,14 @@ class PlaneLayout:
     def samples(self) -> int:
         """Number of samples of the array."""
         return math.prod(self.shape)
+
+    @property
+    def middle_plane(self) -> tuple[slice, ...]:
+        """Region of the middle slice, all rows and columns."""
+        return tuple(
+            slice(0, n) if letter in "yx" or not n else slice(n // 2, n // 2 + 1)
+            for letter, n in zip(self.axes, self.shape, strict=True)
+        )
 
     def _order(self) -> list[int]:
         return [self.axes.index(a) for a in _PLANE_AXES + _SPATIAL_AXES if a in self.axes]

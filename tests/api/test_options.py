@@ -45,6 +45,8 @@ FLAGS_OF_THE_COMMANDS = {
     "json",
     "check",
     "no_roi",
+    "series",
+    "volume",
     "help",
     "quiet",
 }  # no options of functions

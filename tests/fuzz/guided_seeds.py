@@ -47,8 +47,8 @@ def fuzz_input(blob: bytes, flags: int, scale: int, random: Random) -> bytes | N
         return None
     kept = (fields.depth == 8, fields.padding is not None, fields.dc_image is not None)
     flags |= sum(bit << at for at, bit in enumerate(kept)) | 64 * (fields.correction is not None)
-    mixes = (m for m in range(256) if (m % 3, m >> 2 & 3, (m >> 4) % 5) == (layout.planes - 1, scale, TYPES[header.dtype]))
-    mix = next(mixes, None)
+    wanted = (layout.planes - 1, scale, TYPES[header.dtype])
+    mix = next((m for m in range(256) if (m % 3, m >> 2 & 3, (m >> 4) % 5) == wanted), None)
     if mix is None:
         return None
     out = bytes([flags, mix, z - 1, y - 1, x - 1, *fields.tile_log2, (len(fields.steps) - 1) | 8 * (components == 3)])

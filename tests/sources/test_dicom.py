@@ -18,7 +18,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from mmip_gpu.errors import InvalidArgument, StoreError
+from mmip_gpu.errors import InvalidArgument, MetadataWarning, StoreError
 from mmip_gpu.sources import open_source
 
 
@@ -31,6 +31,7 @@ def test_a_shuffled_series_is_sorted_by_position(tmp_path: Path) -> None:
     np.testing.assert_array_equal(opened.read(), SLICES)
     region = (slice(2, 4), slice(1, 5), slice(0, 3))
     np.testing.assert_array_equal(opened.read(region), SLICES[region])
+    assert len(opened.metadata.pop("series")) == 16
     assert opened.metadata == {
         "kind": "dicom",
         "file": "head",
@@ -91,7 +92,8 @@ def test_slices_without_any_order_are_refused(tmp_path: Path, tags: dict[str, An
 
 
 def test_uneven_spacing_is_recorded_not_refused(tmp_path: Path) -> None:
-    opened = open_source(series(tmp_path / "gap", positions=(0, 1, 2, 4, 5, 6)))
+    with pytest.warns(MetadataWarning, match="slices lie unevenly, 3 to 6 mm apart"):
+        opened = open_source(series(tmp_path / "gap", positions=(0, 1, 2, 4, 5, 6)))
     assert opened.metadata["spacing_uniform"] is False
     assert opened.metadata["spacing"] == [3.0, 0.5, 0.25]
     np.testing.assert_array_equal(opened.read(), SLICES)

@@ -21,15 +21,15 @@ from mmip_gpu.sources import open_source
 @pytest.mark.parametrize(
     ("tags", "message"),
     [
-        ({"SeriesInstanceUID": "1.2.3"}, r"2 series: 6 files of .*, 1 files of 1\.2\.3 \(CT\)"),
+        ({"SeriesInstanceUID": "1.2.3"}, r"2 series: 0: 1 files of 1\.2\.3 \(CT\), 1: 6 files of .*--series"),
         ({"SeriesInstanceUID": SERIES, "Columns": 2, "Rows": 10}, "mixes slices of 2 kinds.*rows=5.*rows=10"),
         (
             {"SeriesInstanceUID": SERIES, "NumberOfFrames": 2, "Rows": 5, "Columns": 4},
-            "1 of them with several frames",
+            "8 slices at only 6 positions, not equally often",
         ),
         (
             {"SeriesInstanceUID": SERIES, "ImageOrientationPatient": [1, 0, 0, 0, 0, -1]},
-            "different orientation",
+            r"2 volumes of different place or orientation.*0: 6 slices, 1: 1 slices.*--volume",
         ),
         ({"SeriesInstanceUID": SERIES, "InstanceNumber": 9}, "7 slices at only 6 positions"),
     ],
@@ -118,11 +118,11 @@ def test_any_damage_gives_samples_or_an_error_of_ours(tmp_path: Path, seed: int)
 
 
 def test_folders_without_dicom_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="found 0 other files and 0 folders"):
+    with pytest.raises(StoreError, match="found 0 other files"):
         open_source(tmp_path)
     (tmp_path / "inner").mkdir()
     (tmp_path / "notes.txt").write_text("text")
-    with pytest.raises(StoreError, match="found 1 other files and 1 folders"):
+    with pytest.raises(StoreError, match="found 1 other files"):
         open_source(tmp_path)
 
 

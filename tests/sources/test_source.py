@@ -71,7 +71,7 @@ def test_shared_data_opens(name: str) -> None:
 
 def test_default_axes() -> None:
     assert [default_axes(ndim) for ndim in range(1, 6)] == ["x", "yx", "zyx", "tzyx", "tczyx"]
-    for ndim in (0, 6):
+    for ndim in (0, 7):
         with pytest.raises(InvalidArgument, match="1 to 5 axes"):
             default_axes(ndim)
 

@@ -52,7 +52,6 @@ GOOD: dict[str, Any] = {
         {"padding": None},
         {"stage": 2, "padding": True},
         {"steps": [[256, 256, 256]], "padding": True},
-        {"speed": 1},
     ],
     ids=str,
 )
@@ -60,6 +59,11 @@ def test_configurations_out_of_range(change):
     data = {"name": "mmip.stage", "configuration": GOOD | change}
     with pytest.raises(InvalidArgument, match=rf"^mmip\.stage: .*({'|'.join(change)}).*: expected "):
         StageCodec.from_dict(data)
+
+
+def test_an_option_that_there_is_not():
+    with pytest.raises(InvalidArgument, match=r"^mmip\.stage: unknown option 'step'; did you mean 'steps'\?"):
+        StageCodec.from_dict({"name": "mmip.stage", "configuration": GOOD | {"step": 1}})
 
 
 def test_configurations_of_another_form():

@@ -168,7 +168,11 @@ def written(path: Path) -> dict[str, Any]:
     found = {}
     for k in (1, 2, 3):
         array = zarr.open_array(LocalStore(path), path=f"stage_{k}", mode="r")
-        found[f"stage_{k}"] = [list(array.shape), int(array[...].sum()), ["plane", "z", "y", "x", "column"]]
+        found[f"stage_{k}"] = [
+            list(array.shape),
+            int(array[...].sum()),
+            ["plane", "z", "y", "x", 'column (xarray: engine="mmip")'],
+        ]
     return found
 
 

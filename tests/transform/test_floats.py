@@ -158,8 +158,8 @@ def test_nifti_by_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["evaluate", places[0], places[1]]) == 0
     assert main(["compress", places[0], places[3], "--psnr", "40", "--step", "0.125", "--check"]) == 0
     assert "checked" in capsys.readouterr().out
-    assert main(["encode", places[0], "-o", places[1], "--psnr", "40"]) == 2
-    assert "step=" in capsys.readouterr().err
+    assert main(["encode", places[0], "-o", places[1], "--psnr", "40", "--overwrite"]) == 2
+    assert "--step" in capsys.readouterr().err
 
 
 # --- hostile headers

@@ -20,12 +20,15 @@ __all__ = ["is_number", "kept_metadata", "metadata_problem"]
 def kept_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Give what is kept: of keys that tell what cannot be, such as an affine that is singular, None.
 
+    Names of files and folders may be those of patients, and are left out.
+
     Examples
     --------
     >>> kept_metadata({"kind": "nifti", "slope": float("nan")})
     {'kind': 'nifti', 'slope': None}
     """
-    return {key: value if key not in _FORMS or _fits(key, value) else None for key, value in metadata.items()}
+    kept = {key: value for key, value in metadata.items() if key not in _LEFT_OUT}
+    return {key: value if key not in _FORMS or _fits(key, value) else None for key, value in kept.items()}
 
 
 def metadata_problem(metadata: object) -> str | None:
@@ -71,6 +74,10 @@ def _is_affine(value: Any) -> bool:
     return determinant != 0 and math.isfinite(determinant)
 
 
+def _is_place(value: Any) -> bool:
+    return _all(is_number)(value) and len(value) == 3
+
+
 def _is_coding(value: object) -> bool:
     if not isinstance(value, Mapping):
         return False
@@ -100,6 +107,7 @@ def _is_coordinate(value: object) -> bool:
 
 
 _SPACES: Final = ("unknown", "scanner", "aligned", "talairach", "mni", "template")
+_LEFT_OUT: Final = ("file",)
 _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "kind": _is_text,
     "spacing": _all(_is_size),
@@ -123,4 +131,11 @@ _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "nifti": lambda value: isinstance(value, Mapping) and all(map(is_number, value.values())),
     "channels": _all(_is_channel),
     "coordinates": lambda value: isinstance(value, Mapping) and all(map(_is_coordinate, value.values())),
+    "series": _is_text,
+    "value_unit": _is_text,
+    "slope_per_slice": _all(is_number),
+    "intercept_per_slice": _all(is_number),
+    "spacing_per_slice": _all(_all(_is_size)),
+    "slice_positions": _all(_is_place),
+    "directions": lambda value: _all(is_number)(value) and len(value) == 6,
 }

@@ -18,7 +18,7 @@ from typing import Any
 from mmip_gpu.container.codec import ReadPart
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import TransformHeader
-from mmip_gpu.container.loss_record import UNKNOWN_ERROR, reached_bound
+from mmip_gpu.container.loss_record import UNKNOWN_ERROR, LossRecord, reached_bound
 from mmip_gpu.container.payload import is_head_size, stated_head_bytes
 from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
 from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND, read_prefix, write_prefix
@@ -173,6 +173,7 @@ class Totals:
     verified: bool = True
     roi_voxels: int = 0
     source_sum: int = 0
+    channels: dict[int, LossRecord] = field(default_factory=dict)
 
     def add(self, at: Coordinates, header: ChunkHeader, stage_bytes: list[int]) -> None:
         """Count one chunk; chunks come in any order."""
@@ -185,6 +186,10 @@ class Totals:
         self.minimum = loss.minimum if self.minimum is None else min(self.minimum, loss.minimum)
         self.maximum = loss.maximum if self.maximum is None else max(self.maximum, loss.maximum)
         self.verified = self.verified and loss.verified
+        if self._has_channels:
+            channel = at[0] % self.description.grid.layout.channels  # c is the innermost axis of planes
+            before_it = self.channels.get(channel)
+            self.channels[channel] = loss if before_it is None else before_it.joined(loss)
         self.roi_voxels += header.roi_voxels
         placed = zlib.crc32(struct.pack("<4QI", *at, header.source_crc))  # chunks that change places change the sum
         self.source_sum = (self.source_sum + placed) % 2**64
@@ -237,5 +242,27 @@ class Totals:
                 "lossless": self.verified and self.sse == 0,
                 "minimum": self.minimum or 0,
                 "maximum": self.maximum or 0,
-            },
+            }
+            | ({"channels": self._of_channels()} if self._has_channels else {}),
         }
+
+    @property
+    def _has_channels(self) -> bool:
+        """Whether there are channels that are coded each by itself."""
+        return self.description.grid.layout.channels > 1 and not self.description.plan.colour
+
+    def _of_channels(self) -> list[dict[str, Any]]:
+        """The loss of each channel; its PSNR is on its own range, None where there is no error or no range."""
+        layout, found = self.description.grid.layout, []
+        for channel in range(layout.channels):
+            loss = self.channels.get(channel, self.description.blank_header().loss)
+            psnr = loss.psnr(layout.samples // layout.channels)
+            one: dict[str, Any] = {
+                "psnr": psnr if math.isfinite(psnr) else None,
+                "max_error": loss.largest,
+                "lossless": loss.verified and loss.sse == 0,
+                "minimum": loss.minimum,
+                "maximum": loss.maximum,
+            }
+            found.append(one)
+        return found

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.errors import CorruptData, UnsupportedVersion
+from mmip_gpu.reports import Report
 from mmip_gpu.sources import Source
 from mmip_gpu.sources.history import METHOD, loss_history
 from mmip_gpu.store.group.description import StoreDescription
@@ -19,6 +20,7 @@ from mmip_gpu.store.group.records import Totals
 from mmip_gpu.version import __version__
 
 __all__ = [
+    "CHANNELS",
     "COMPLETE",
     "PREPARING",
     "WRITING",
@@ -43,6 +45,8 @@ _AT_THE_END = (
 )
 _OF_THE_ARRAY = ("shape", "dtype", "axes", "colour")  # what a job and its plan both tell
 _OF_THE_TARGET = ("mode", "value", "step")
+CHANNELS = "channels"  # of a loss; stores of versions before it lack it
+_OF_A_CHANNEL = ("psnr", "max_error", "minimum", "maximum")
 _PERHAPS_UNKNOWN = ("psnr", "max_error", "reached")
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
@@ -63,13 +67,13 @@ def attributes_of(
         "description": description.to_dict(),
         "axes": _named_axes(source),
         "scale": _scale(source),
-        "source": source.name,
+        "source": source.metadata.get("kind"),
         "metadata": kept_metadata(source.metadata),
         "report": None if summary is None else dict(summary),
     }
 
 
-def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> dict[str, Any]:
+def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> Report:
     """Report of a store."""
     data = description.to_dict()
     summary = attributes.get("report")
@@ -94,7 +98,7 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> d
     report |= {"history": loss_history(metadata), "lost": list(metadata.get("lost") or ())}
     is_exact = report["loss"] is not None and bool(report["loss"]["lossless"])
     report["lossy"] = not is_exact or any(entry.get("lossy") for entry in report["history"])
-    return report
+    return Report(report)
 
 
 def history_of(report: Mapping[str, Any], stages: int, scale: int) -> list[dict[str, Any]]:
@@ -181,6 +185,11 @@ def held_stages(attributes: Mapping[str, Any], description: StoreDescription) ->
 
 def _alike(key: str, expected: Any, found: Any) -> bool:
     """Whether a part of a report has the form of another one."""
+    if key == CHANNELS:
+        return found is None or (
+            isinstance(found, list)
+            and all(isinstance(one, Mapping) and all(_known(one.get(name)) for name in _OF_A_CHANNEL) for one in found)
+        )
     if isinstance(expected, Mapping):
         return isinstance(found, Mapping) and all(_alike(k, v, found.get(k)) for k, v in expected.items())
     if isinstance(expected, list):
@@ -189,6 +198,10 @@ def _alike(key: str, expected: Any, found: Any) -> bool:
     if isinstance(expected, bool | str):
         return type(found) is type(expected)
     return is_number(found) or (found is None and key in _PERHAPS_UNKNOWN)
+
+
+def _known(value: Any) -> bool:
+    return value is None or is_number(value)
 
 
 def _named_axes(source: Source) -> list[dict[str, str]]:

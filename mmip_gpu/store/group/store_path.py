@@ -64,7 +64,7 @@ def open_store_path(where: Any, read_only: bool) -> StorePath:
     if folder.suffix == ".zip" and not folder.is_dir() and (folder.exists() or not read_only):
         return sync(StorePath.open(ZipStore(folder, mode="r" if read_only else "a", read_only=read_only), ""))
     if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder}: expected a folder, found a file")
+        raise StoreError(f"{folder}: expected a folder, found a file; decode reads .mmip, write_zarr takes images")
     if read_only and not folder.exists():
         raise StoreError(f"{folder} does not exist; expected a store of write_zarr")
     return StorePath(LocalStore(folder, read_only=read_only))

@@ -11,7 +11,6 @@ import asyncio
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import zarr
@@ -23,10 +22,10 @@ from zarr.storage import LocalStore, StorePath
 from mmip_gpu._core import MAX_STAGES
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sources.arrays import require_small_metadata
-from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.group.durable import Durable
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
+from mmip_gpu.store.group.stage_array import DIMENSIONS, StageArray, dimension_names, stage_name
 from mmip_gpu.store.group.store_path import held_range, is_plain_origin, open_store_path, path_name, store_errors
 
 if TYPE_CHECKING:
@@ -42,9 +41,7 @@ __all__ = [
     "CORRECTIONS",
     "RECORDS",
     "Request",
-    "StageArray",
     "StoreGroup",
-    "stage_name",
 ]
 
 Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
@@ -53,22 +50,6 @@ ATTRIBUTE = "mmip"
 RECORDS = "chunk"
 CORRECTIONS = "corrections"
 CLAIM = "mmip-claim"  # start of the key that a job holds while it writes
-_DIMENSIONS = ("plane", "z", "y", "x")
-
-
-@dataclass(frozen=True)
-class StageArray:
-    """The array of a stage: its name in the group, its shape, the shape of a chunk, its codec."""
-
-    name: str
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
-    codec: StageCodec
-
-
-def stage_name(stage: int) -> str:
-    """Name of a stage array in the group."""
-    return f"stage_{stage}"
 
 
 class StoreGroup:
@@ -118,10 +99,25 @@ class StoreGroup:
             if found is None and self._holds_nothing():  # asked last: a web server lists nothing
                 return None
         if not isinstance(found, Mapping):
+            if self._root.read_only:
+                raise StoreError(f"{self}: expected a store of write_zarr, found {self._found_instead()}")
             raise StoreError(
                 f"{self}: expected an mmip store or an empty place, found something else; it is left alone"
             )
         return dict(found)
+
+    def _found_instead(self) -> str:
+        """Say what is in the place of a store, and what opens it."""
+        try:
+            node = zarr.open(self._root, mode="r")
+        except Exception:  # whatever zarr says of a folder that is none of its own
+            return "no Zarr group; a file or a DICOM series is a source, which write_zarr takes"
+        if isinstance(node, zarr.Array):
+            return f"a plain Zarr array, which zarr.open_array({str(self)!r}) opens; write_zarr takes it as a source"
+        image = {"ome", "multiscales"} & set(node.attrs)
+        kind = "an OME-Zarr image" if image else "another Zarr group"
+        names = ", ".join(sorted(node.array_keys())) or "none"
+        return f"{kind}, which zarr.open_group({str(self)!r}) opens; its arrays: {names}"
 
     def set_attributes(self, value: Mapping[str, Any]) -> None:
         """Write the attribute `mmip`, making the group if there is none."""
@@ -135,39 +131,32 @@ class StoreGroup:
             return self._settle(self._root / "zarr.json")
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
-        """Make the stage arrays and the records, those that are not there yet, before any task writes."""
+        """Make the stage arrays and the records, those that are not there yet, before any task writes.
+
+        Arrays of another length, as a job that was killed while it appended leaves them, get the length that is due.
+        """
         delete_partial_files(self._root, CLAIM)
-        config: Any = {"write_empty_chunks": True}
         with store_errors(f"{self}: its arrays cannot be made"):
             group = self._group()
             for array in arrays:
-                if array.name not in group:
-                    group.create_array(
-                        array.name,
-                        shape=array.shape,
-                        chunks=array.chunks,
-                        dtype="int32",
-                        fill_value=array.codec.fill_value,
-                        serializer=array.codec,
-                        filters=None,
-                        compressors=None,
-                        dimension_names=[*_DIMENSIONS, "column"][: len(array.shape)],
-                        config=config,
-                    )
-            if RECORDS not in group:
-                group.create_array(
-                    RECORDS,
-                    shape=(*counts, record_bytes),
-                    chunks=(1, 1, 1, 1, record_bytes),
-                    dtype="uint8",
-                    fill_value=0,
-                    filters=None,
-                    compressors=None,
-                    dimension_names=[*_DIMENSIONS, "byte"],
-                    config=config,
-                )
+                how = {"fill_value": array.codec.fill_value, "serializer": array.codec}
+                how["dimension_names"] = dimension_names(array, arrays[-1])
+                self._make(group, array.name, array.shape, chunks=array.chunks, dtype="int32", **how)
+            shape, chunks = (*counts, record_bytes), (1, 1, 1, 1, record_bytes)
+            names = [*(f"chunk_{name}" for name in DIMENSIONS), "byte"]
+            self._make(group, RECORDS, shape, chunks=chunks, dtype="uint8", fill_value=0, dimension_names=names)
             for name in (RECORDS, *(array.name for array in arrays)):
                 self._settle(self._root / name / "zarr.json")
+
+    def _make(self, group: zarr.Group, name: str, shape: tuple[int, ...], **options: Any) -> None:
+        """Make an array, or give one that is there the shape that is due."""
+        if name in group:
+            if self.array(name).shape != shape:
+                self.array(name).resize(shape)
+            return
+        config: Any = {"write_empty_chunks": True}
+        how: Any = options | {"filters": None, "compressors": None, "config": config}
+        group.create_array(name, shape=shape, **how)
 
     def erase_arrays(self) -> None:
         """Delete the arrays of an earlier job: the records first, so that no chunk stays valid."""

@@ -19,6 +19,7 @@ from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.arguments import check_step, given_padding, is_colour
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.options import EncodeSettings
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.store.group.chunk_header import with_origin
@@ -63,8 +64,9 @@ class Job:
         opened = open_source(source)
         if settings.axes is not None and settings.axes != opened.axes:
             opened = replace(opened, axes=settings.axes, colour=None)
-        check_step(opened.dtype, config.step)
+        config = _slices_apart(config, opened)
         layout = PlaneLayout.of(opened.shape, opened.axes)
+        check_step(opened.dtype, config.step, lambda: opened.read(layout.middle_plane))
         if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
             colour = opened.colour
         three = is_colour(colour, layout, opened.dtype)
@@ -136,3 +138,14 @@ class Job:
     def step_unit(self) -> float:
         """Step of float32 samples; 1 for integers."""
         return self.config.step or 1.0
+
+
+def _slices_apart(config: CodecConfig, source: Source) -> CodecConfig:
+    """Code slices apart whose values scale differently: a mean of them, as scales make it, would mean nothing."""
+    if not any(source.metadata.get(f"{key}_per_slice") for key in ("slope", "intercept")):
+        return config
+    if config.cell_depth == 8:
+        raise InvalidArgument(
+            f"cell_depth=8: slices of {source.name} have different slopes, which scales would average: leave it out"
+        )
+    return replace(config, cell_depth=1)

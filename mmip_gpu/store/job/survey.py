@@ -20,7 +20,7 @@ from mmip_gpu.store.group.grid import block_lengths, boxes
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import CLASS_MAX, RoiRule
 
-__all__ = ["Block", "Summary", "Survey", "mask_survey", "otsu_rule", "surveyed_here", "value_limits"]
+__all__ = ["Block", "Summary", "Survey", "counted", "mask_survey", "otsu_rule", "surveyed_here", "value_limits"]
 
 
 Block: TypeAlias = tuple[tuple[int, ...], NDArray[Any]]
@@ -37,6 +37,17 @@ def surveyed_here(summarize: Summary, source: Source) -> Iterator[Any]:
     """Survey on this thread."""
     for region in boxes(source.shape, block_lengths(_layout(source))):
         yield summarize([(tuple(s.start for s in region), source.read(region))])
+
+
+def counted(survey: Survey, advance: Callable[[], Any]) -> Survey:
+    """Survey that calls `advance` after each piece."""
+
+    def survey_and_count(summarize: Summary, source: Source) -> Iterator[Any]:
+        for found in survey(summarize, source):
+            yield found
+            advance()
+
+    return survey_and_count
 
 
 def value_limits(source: Source, survey: Survey = surveyed_here) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import prod
 
-from mmip_gpu.caution import warn, warn_of_ratio, warn_of_region
+from mmip_gpu.caution import warn, warn_of_channels, warn_of_ratio, warn_of_region
 from mmip_gpu.store.group.grid import ChunkGrid
 from mmip_gpu.store.group.records import Totals
 from mmip_gpu.store.job.job import Job
@@ -34,5 +34,8 @@ def warn_of_totals(job: Job, totals: Totals) -> None:
     if voxels and job.classes.identity is not None:
         inside = totals.roi_voxels
         warn_of_region(job.classes.rule, int(inside == voxels), int(inside > 0))
+    channels = totals.report()["loss"].get("channels", ())
+    if job.config.mode == "psnr" and job.data_range is None:
+        warn_of_channels(job.config.value, [channel["psnr"] for channel in channels])
     if job.config.mode == "ratio" and totals.sse and not totals.description.plan.lossless:
         warn_of_ratio(job.config.value, totals.description.raw_bytes / totals.bytes)

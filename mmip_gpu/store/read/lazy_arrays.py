@@ -17,7 +17,7 @@ from mmip_gpu.volume.axes import shrinking_axes
 if TYPE_CHECKING:
     from mmip_gpu.store.read.progressive_array import ProgressiveArray
 
-__all__ = ["AxisSampling", "axis_samplings", "dask_array", "data_array"]
+__all__ = ["AxisSampling", "axis_samplings", "coordinates", "dask_array", "data_array"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,19 @@ def dask_array(volume: ProgressiveArray) -> Any:
     return from_array(single, chunks=volume.chunks, lock=False, fancy=False, meta=np.empty(0, volume.dtype))
 
 
+def coordinates(volume: ProgressiveArray) -> dict[str, Any]:
+    """Give voxel centres on the spatial axes, as xarray takes them."""
+    return {
+        sampling.letter: (
+            sampling.letter,
+            sampling.start + sampling.size * np.arange(length),
+            {"units": sampling.unit} if sampling.unit else {},
+        )
+        for sampling, length in zip(axis_samplings(volume), volume.shape, strict=True)
+        if sampling.letter in "zyx"
+    }
+
+
 def data_array(volume: ProgressiveArray) -> Any:
     """Make an xarray DataArray on dask, with voxel centres on the spatial axes.
 
@@ -81,14 +94,5 @@ def data_array(volume: ProgressiveArray) -> Any:
         from xarray import DataArray
     except ImportError:
         raise MissingResource("xarray() needs the package xarray: pip install 'mmip-gpu[dask]'") from None
-    coordinates = {
-        sampling.letter: (
-            sampling.letter,
-            sampling.start + sampling.size * np.arange(length),
-            {"units": sampling.unit} if sampling.unit else {},
-        )
-        for sampling, length in zip(axis_samplings(volume), volume.shape, strict=True)
-        if sampling.letter in "zyx"
-    }
     attributes = {"stages": volume.stages, "scale": volume.scale, "report": volume.report}
-    return DataArray(volume.dask(), coordinates, list(volume.axes), name=volume.place_name, attrs=attributes)
+    return DataArray(volume.dask(), coordinates(volume), list(volume.axes), name=volume.place_name, attrs=attributes)

@@ -9,6 +9,7 @@ coordinates. store/read/chunk_reader.py knows which bytes are needed; the codec 
 from __future__ import annotations
 
 import copy
+import html
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from mmip_gpu.arguments import thread_count
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.errors import CorruptData, StoreError
 from mmip_gpu.inspection import describe
+from mmip_gpu.reports import Report
 from mmip_gpu.signatures import public
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.grid import ChunkOverlap, Coordinates
@@ -116,7 +118,16 @@ class ProgressiveArray:
         return copy.deepcopy(dict(self._attributes.get("metadata") or {}) | found)
 
     @property
-    def report(self) -> dict[str, Any]:
+    def info(self) -> str:
+        """Lines for people: what is read, chunks, voxel size, loss, stages."""
+        return f"{self!r}\n{self._description.info}"
+
+    @property
+    def _description(self) -> Report:
+        return Report(self.report | {"metadata": self.metadata})
+
+    @property
+    def report(self) -> Report:
         """Loss record, bytes and plan of the whole store; ``complete`` tells whether its job ended."""
         return copy.deepcopy(report_of(self._attributes, self._store.description))
 
@@ -235,6 +246,9 @@ class ProgressiveArray:
     def __repr__(self) -> str:
         read = f"stages={self.stages}, scale={self.scale}"
         return f"<ProgressiveArray {self.place_name} {self.shape} {self.dtype} {self.axes!r}, {read}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>{self._description._repr_html_()}"
 
     def _checked(self, stages: int | None) -> int:
         """Stages to read for `stages` that were asked for, out of those that the store holds."""

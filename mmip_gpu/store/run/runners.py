@@ -44,15 +44,18 @@ def running(client: ClientLike | None, threads: int, device: str | None = None) 
 
 
 @contextmanager
-def progress_bar(name: str, chunk_count: int, run: Runner, progress: bool | None) -> Iterator[Callable[[], Any]]:
-    """Show a bar on stderr, or nothing (None: where it is a terminal); gives what moves it by one chunk."""
+def progress_bar(name: str, chunk_count: int | None, run: Runner, progress: bool | None) -> Iterator[Callable[[], Any]]:
+    """Show a bar on stderr, or nothing (None: where it is a terminal); gives what moves it by one chunk.
+
+    Without a number of chunks it counts and shows the time; of a plan, the blocks that were looked through.
+    """
     shown = sys.stderr.isatty() if progress is None else progress
     if not shown:
         yield lambda: None
         return
     from tqdm import tqdm
 
-    with tqdm(total=chunk_count, unit="chunk", desc=name) as bar:
-        if isinstance(run, ClusterRunner):
+    with tqdm(total=chunk_count, unit="chunk", desc=name, leave=chunk_count is not None) as bar:
+        if chunk_count is not None and isinstance(run, ClusterRunner):
             bar.write(f"dashboard: {run.client.dashboard_link}", file=sys.stderr)
         yield bar.update

@@ -8,6 +8,7 @@ the levels hold.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from zarr.storage import StoreLike, StorePath
 
 __all__ = ["export_ome_zarr"]
+
+_LOG = logging.getLogger(__name__)
 
 _MARK: Final = "mmip_export"  # attribute that tells which export a group is, and whether it ended
 _LENGTHS: Final = {"z": 64, "y": 256, "x": 256}
@@ -149,6 +152,7 @@ def _write_levels(
             run_bounded(partial(work, number), level.indices(), workers, done)
     with store_errors(f"{name}: its metadata cannot be written"):
         group.update_attributes({"ome": pyramid.metadata, _MARK: {"job": job, "complete": True}})
+    _LOG.info("%s: complete, %d of %d chunks written", name, sum(written), pyramid.chunk_count)
     shapes = [list(level.shape) for level in pyramid.levels]
     return {"levels": shapes, "chunk_count": pyramid.chunk_count, "written": sum(written)}
 

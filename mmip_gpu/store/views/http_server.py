@@ -116,7 +116,7 @@ def serve_zarr(
         raise InvalidArgument(f"cache_bytes={cache_bytes!r}: expected a number of bytes")
     if re.search(r"[^\x21-\x7e]", allow_origin) or not allow_origin:
         raise InvalidArgument(f"allow_origin={allow_origin!r}: expected *, null or an origin such as https://host")
-    if isinstance(allow_host, str) or not all(isinstance(name, str) and name for name in allow_host):
+    if not isinstance(allow_host, list | tuple) or not all(isinstance(name, str) and name for name in allow_host):
         raise InvalidArgument(f"allow_host={allow_host!r}: expected a sequence of host names")
     pyramid = Pyramid.of(path, stages, chunks, _LENGTHS, keep_bytes=cache_bytes // 2)
     image = EncodedPyramid(pyramid, cache_bytes // 2, thread_count(threads))

@@ -7,6 +7,7 @@ again. Every stage is compared with its record before it is kept. A copy that wa
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from zarr.storage import StoreLike
 
 __all__ = ["fetch_zarr", "upgrade_zarr"]
+
+_LOG = logging.getLogger(__name__)
 
 _THREADS = 8  # requests wait for the store more than for a core
 _COPY = "copy"
@@ -110,6 +113,7 @@ def fetch_zarr(
                     _own_attributes(attributes) if whole else _copy_attributes(attributes, wanted, source)
                 )
     group.close()
+    _LOG.info("%s: %d stages, %d bytes read from %s", group, max(before, wanted), read, origin)
     return {"stages": max(before, wanted), "stage_count": description.stage_count, "bytes_read": read}
 
 

@@ -7,6 +7,7 @@ contradicts a record that is left is refused.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from zarr.storage import StoreLike
 
 __all__ = ["repair_zarr"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @public()
@@ -94,6 +97,7 @@ def repair_zarr(
         job = _job_of(check, source, roi, survey_of(run))
         with claimed(group) as claim:
             repaired = _repaired(check, RepairChunk(WriteChunk(check.store, job, claim)), run, progress)
+    _LOG.info("%s: %d chunks repaired", group, len(repaired))
     return check.to_dict() | {"repaired": [list(at) for at in repaired]}
 
 

@@ -46,7 +46,10 @@ def store_source(source: Any) -> Source | None:
     layout = PlaneLayout.of(source.shape, axes)
     known = {key: value for key, value in metadata.items() if key not in ("axes", "scale")}
     history = source.loss_history
-    placed = region_metadata(known, axes, whole, [0] * len(axes), steps) | {"kind": "mmip", "history": history}
+    placed = region_metadata(known, axes, whole, [0] * len(axes), steps, layout.shape) | {
+        "kind": "mmip",
+        "history": history,
+    }
     if source.scale == 1:
         placed.pop("grid")
     told = json.dumps([report, source.stages, source.scale], sort_keys=True)

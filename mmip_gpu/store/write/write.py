@@ -8,6 +8,7 @@ store/job/ makes the plan; the codec of the transform codes the chunks.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import Device, EncodeOptions, EncodeSettings
+from mmip_gpu.reports import Report
 from mmip_gpu.signatures import public
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.claim import Claim, claimed
@@ -28,6 +30,7 @@ from mmip_gpu.store.group.zipped import zip_target
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.job_reader import described_job
 from mmip_gpu.store.job.step_search import next_pass
+from mmip_gpu.store.job.survey import counted
 from mmip_gpu.store.job.tasks import Runner, WriteChunk
 from mmip_gpu.store.job.told import warn_of_totals
 from mmip_gpu.store.run.cluster_runner import ClusterRunner
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from zarr.storage import StoreLike
 
 __all__ = ["write_zarr"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @public(EncodeOptions)
@@ -57,7 +62,7 @@ def write_zarr(
     progress: bool | None = None,
     durable: bool | None = None,
     **options: Unpack[EncodeOptions],
-) -> dict[str, Any]:
+) -> Report:
     """Compress a volume of any size into a Zarr group that `open_zarr` reads stage by stage.
 
     FORMAT.md section 10 describes the group. Chunks are read, coded and written one by one, so that memory holds a few
@@ -112,9 +117,10 @@ def write_zarr(
 
     Returns
     -------
-    dict
-        The report of `open_zarr`: ``complete``, ``bytes``, ``ratio``, ``stages``, ``loss``, and ``seconds`` of this
-        call, among others. With a cluster there are also ``workers``: chunks and seconds of each.
+    Report
+        A dictionary, the report of `open_zarr`: ``complete``, ``bytes``, ``ratio``, ``stages``, ``loss``, and
+        ``seconds`` of this call, among others; its ``info`` is a text. With a cluster there are also ``workers``:
+        chunks and seconds of each.
 
     Raises
     ------
@@ -169,7 +175,7 @@ def _write(
     overwrite: bool,
     resume: bool,
     started: float,
-) -> dict[str, Any]:
+) -> Report:
     """Plan the store or take up its plan, and write it until the array is what was asked for; the report."""
     group, survey = claim.group, survey_of(run)
     job = job.surveyed(survey)
@@ -178,7 +184,9 @@ def _write(
     if before is None and not group.can_claim and job.may_write_again:
         raise StoreError(f"{group}: the store deletes nothing, which {job.config.mode}= may need: pass another place")
     if before is None:
-        job, description = described_job(job, threads, survey)
+        with progress_bar("plan", None, run, progress) as advance:
+            job, description = described_job(job, threads, counted(survey, advance))
+        _LOG.info("%s: planned in %.1f s", group, time.monotonic() - started)
     else:
         description = _same_job(group, before, identity, resume)
         job = job.resumed(description)
@@ -187,7 +195,10 @@ def _write(
     attributes = attributes_of(COMPLETE, identity, description, job.source, totals.report())
     warn_of_totals(job, totals)
     group.set_attributes(attributes)
-    return report_of(attributes, description) | {"seconds": round(time.monotonic() - started, 3)}
+    report = report_of(attributes, description)
+    report["seconds"] = round(time.monotonic() - started, 3)
+    _LOG.info("%s: complete after %.1f s\n%s", group, report["seconds"], report.info)
+    return report
 
 
 def _write_passes(
@@ -206,10 +217,12 @@ def _write_passes(
         group.create_arrays(description.stage_arrays(), description.grid.counts, description.record_bytes)
         group.set_attributes(attributes_of(WRITING, identity, description, job.source))
         task = WriteChunk(ChunkStore(group, description), job, claim, keep=keep)
+        _LOG.info("%s: writing, %s=%g", group, job.config.mode, job.config.value)
         totals = _write_chunks(task, run, progress)
         following = next_pass(job, description, totals, passes)
         if following is None:
             return description, totals
+        _LOG.info("%s: missed what was asked for, written again with another step", group)
         description, keep = following, False
 
 
