@@ -76,6 +76,7 @@ class StoreOptions(EncodeOptions, total=False):
     client: Any  # of Dask, the address of a scheduler, or a number of workers
     device: Device
     progress: bool | None
+    durable: bool | None
 
 
 @public_class()

@@ -97,6 +97,7 @@ _EXPECTED: dict[str, Expected] = {
     "data_range": ("a positive number", _or_none(_is_number)),
     "device": ("'cpu', 'gpu' or None", _or_none(_is_text)),
     "dtype": ("a dtype such as 'uint16'", _is_dtype),
+    "durable": ("True, False or None", _or_none(_is_flag)),
     "effort": ("1, 2 or 3", _is_whole),
     "endian": ("'little' or 'big'", _is_text),
     "errors": ("'raise' or 'return'", _is_text),

@@ -7,7 +7,7 @@ says what an interrupted user can do (``again``). Imports no command, so that ``
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, BooleanOptionalAction, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -159,6 +159,9 @@ def _add_compress(commands: Any) -> None:
     _add_coding(parser, is_required=True)
     parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
     _add_overwrite(parser)
+    parser.add_argument(
+        "--durable", action=BooleanOptionalAction, help="flush each chunk to the disk (default for folders, no cluster)"
+    )
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
     parser.add_argument("--device", choices=("cpu", "gpu"), help="where chunks are coded; the bytes are the same")
     _add_cluster(parser)

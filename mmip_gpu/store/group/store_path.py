@@ -7,6 +7,7 @@ inside a store is opened only if it is a plain path or URL.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -17,13 +18,13 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import zarr
-from zarr.abc.store import Store
+from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 
-__all__ = ["found_instead", "is_plain_origin", "open_store_path", "path_name", "store_errors"]
+__all__ = ["found_instead", "held_range", "is_plain_origin", "open_store_path", "path_name", "store_errors"]
 
 _REMOTE: Final = frozenset(("http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss"))  # they read bytes of a host
 
@@ -111,3 +112,12 @@ def found_instead(path: StorePath) -> str:
     kind = "an OME-Zarr image" if {"ome", "multiscales"} & set(node.attrs) else "another Zarr group"
     names = ", ".join(sorted(node.array_keys())) or "none"
     return f"{kind}, which zarr.open_group({name!r}) opens; its arrays: {names}"
+
+
+def held_range(key: StorePath, byte_range: tuple[int, int]) -> RangeByteRequest:
+    """A range of bytes; of a file only as far as it goes, since room is made for all that is asked for."""
+    start, stop = byte_range
+    if isinstance(key.store, LocalStore):
+        with contextlib.suppress(OSError):  # what is not there is met by reading it
+            stop = max(min(stop, (key.store.root / key.path).stat().st_size), start)
+    return RangeByteRequest(start, stop)

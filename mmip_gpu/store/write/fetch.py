@@ -97,7 +97,7 @@ def fetch_zarr(
         raise InvalidArgument(f"{origin}: labels are copied whole: pass stages=None, or {description.stage_count}")
     if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= available:
         raise InvalidArgument(f"stages={stages!r}: expected 1..{available}, the stages of {origin}")
-    group = StoreGroup(target, read_only=False)
+    group = StoreGroup(target, read_only=False, durable=True)
     if str(group) == str(origin):
         raise InvalidArgument(f"{group}: a store cannot be copied onto itself")
     read, before = 0, _stages_of_copy(group, attributes, description)

@@ -60,6 +60,7 @@ def write_zarr(
     client: ClientLike | None = None,
     device: Device = None,
     progress: bool | None = None,
+    durable: bool | None = None,
     **options: Unpack[EncodeOptions],
 ) -> Report:
     """Compress a volume of any size into a Zarr group that `open_zarr` reads stage by stage.
@@ -103,6 +104,9 @@ def write_zarr(
         on the CPU, from probes. So are the chunks of plans that the kernels do not encode.
     progress : bool, optional
         A bar is shown, and where the dashboard of the cluster is; by default where stderr is a terminal.
+    durable : bool, optional
+        Every chunk is on the disk before the next one counts as whole, so that a loss of power costs no more than a
+        kill. By default where a folder is written without a cluster; other places ignore it.
     axes, colour, data_range
         As in `mmip_gpu.encode`.
     **options
@@ -142,7 +146,8 @@ def write_zarr(
     started = time.monotonic()
     threads = thread_count(threads)
     zipped = zip_target(path, overwrite)
-    group = StoreGroup(path if zipped is None else zipped.folder, read_only=False)
+    is_durable = client is None if durable is None else durable
+    group = StoreGroup(path if zipped is None else zipped.folder, read_only=False, durable=is_durable)
     group.attributes()  # before all else, since it refuses what is not ours
     source = store_source(source) or source
     if getattr(source, "name", None) == str(group):
@@ -187,12 +192,12 @@ def _write(
         job = job.resumed(description)
     keep = before is not None and before.get("state") != PREPARING
     description, totals = _write_passes(job, description, claim, run, progress, keep=keep)
-    summary = totals.report() | {"seconds": round(time.monotonic() - started, 3)}
-    attributes = attributes_of(COMPLETE, identity, description, job.source, summary)
+    attributes = attributes_of(COMPLETE, identity, description, job.source, totals.report())
     warn_of_totals(job, totals)
     group.set_attributes(attributes)
     report = report_of(attributes, description)
-    _LOG.info("%s: complete after %.1f s\n%s", group, summary["seconds"], report.info)
+    report["seconds"] = round(time.monotonic() - started, 3)
+    _LOG.info("%s: complete after %.1f s\n%s", group, report["seconds"], report.info)
     return report
 
 
