@@ -64,7 +64,7 @@ def encode(
 ) -> Any:
     """Compress an array.
 
-    Exactly one target is needed: `quality`, `psnr`, `max_error`, `ratio`, `lossless` or `qstep`.
+    Exactly one target is needed: `quality`, `psnr`, `max_error`, `ratio`, `lossless`, `labels` or `qstep`.
 
     Parameters
     ----------
@@ -72,8 +72,7 @@ def encode(
         Any shape of rank 1 to 6, byte order and strides. Others are coded as the smallest of these that holds them.
     quality : float
         A higher number keeps more. It allows the error of rounding the coefficients to multiples of a step of
-        ``2 * max(1, round(220 / quality))`` sample units, in regions of about a quarter of it. ``docs/quality.md`` has
-        a table of PSNR and ratio on CT, MR, EM and fluorescence.
+        ``2 * max(1, round(220 / quality))`` sample units, in regions of about a quarter of it. See ``docs/quality.md``.
     psnr : float
         The result has at least this PSNR in dB, on the data range (max - min) of the array.
     max_error : float
@@ -83,6 +82,9 @@ def encode(
         step. An array that is small enough without loss is coded without loss.
     lossless : bool
         The last stage is bit-exact. ``stages=`` has to be given.
+    labels : bool
+        Samples name objects, as in a segmentation: integers of 8 or 16 bits. They are kept exactly; a `scale` takes
+        the nearest sample, and fewer `stages` are refused, so that no label is made up.
     qstep : float
         The quantizer gets this step in sample units (0.25 to 65536 for integers), and in regions a quarter of it.
         Nothing is searched or promised, which is fastest. `inspect` shows the step that another target found.
@@ -123,8 +125,7 @@ def encode(
         same; `roi` may lie on either side. Four corners of one slice are copied to the host. All samples are for what
         the kernels do not encode, for the rule ``otsu``, and where errors of float32 samples are measured.
     output : {"host", "device"}
-        The container comes to the host, or stays on the device as an array that `decode` takes as it is. Either way its
-        bytes pass the host, where their heads are made.
+        The container comes to the host, or stays on the device as an array that `decode` takes.
 
     Returns
     -------

@@ -24,6 +24,7 @@ from mmip_gpu.volume.samples import WIDE_DTYPES, SampleScan, finite_samples, nar
 __all__ = [
     "check_data_range",
     "check_dtype",
+    "check_labels",
     "check_step",
     "checked_array",
     "given_padding",
@@ -64,9 +65,20 @@ def check_dtype(dtype: np.dtype[Any], non_finite: bool = False) -> None:
     if dtype.name in DTYPES or dtype.newbyteorder("=").name in DTYPES:
         return
     advice = "convert to float32 and pass step=" if dtype.kind == "f" else "convert to one of them"
+    if dtype.kind in "iu":
+        advice = "if the values fit, array.astype(np.uint16) keeps them all; labels may be numbered anew, from 1 on"
     if non_finite:
         advice = "it holds NaN or infinity; replace them, then " + advice
     raise InvalidArgument(f"dtype: expected one of {', '.join(DTYPES)}, found {dtype}; {advice}")
+
+
+def check_labels(dtype: np.dtype[Any], config: CodecConfig) -> None:
+    """Raise InvalidArgument for labels that are no integers of at most 16 bits."""
+    if config.labels and (dtype.kind not in "ui" or dtype.itemsize > 2):
+        raise InvalidArgument(
+            f"labels=True: expected integers of 8 or 16 bits, found {dtype}; number the labels from 1 on "
+            "(np.unique(labels, return_inverse=True)), and keep the table of names beside"
+        )
 
 
 def check_step(dtype: np.dtype[Any], step: float | None, samples: Callable[[], Any] | None = None) -> None:

@@ -10,12 +10,16 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mmip_gpu.errors import MmipWarning
 from mmip_gpu.volume.roi_rule import RoiRule
 
-__all__ = ["warn", "warn_of_channels", "warn_of_ratio", "warn_of_region", "warn_of_step"]
+__all__ = ["warn", "warn_of_channels", "warn_of_labels", "warn_of_ratio", "warn_of_region", "warn_of_step"]
 
 _FAR = 3.0  # dB
+_MOST_LABELS, _FEWEST_PAIRS, _EQUAL_SHARE = 64, 256, 0.6
 _RATIO_TOLERANCE = 1.03  # what docs promise
 
 
@@ -51,6 +55,20 @@ def warn_of_channels(asked: float, reached: Sequence[float | None]) -> None:
             f"psnr={asked:g}: holds on the range of all channels; on its own range it is far missed by channel "
             f"{', '.join(far)}: code channels apart, or with max_error= or qstep="
         )
+
+
+def warn_of_labels(samples: NDArray[Any]) -> None:
+    """Warn of integers that look like labels: few values, and equal neighbours beside the most frequent one."""
+    if samples.dtype.kind not in "ui" or not samples.size or samples.shape[-1] < 2:
+        return
+    values, counts = np.unique(samples, return_counts=True)
+    if not 2 <= len(values) <= _MOST_LABELS:
+        return
+    left, right = samples[..., :-1], samples[..., 1:]
+    inside = left != values[counts.argmax()]
+    pairs = np.count_nonzero(inside)
+    if pairs >= _FEWEST_PAIRS and np.count_nonzero(inside & (left == right)) > _EQUAL_SHARE * pairs:
+        warn(f"{len(values)} values without noise: if they are labels, labels=True (--labels) keeps them from mixing")
 
 
 def warn_of_ratio(asked: float, reached: float) -> None:

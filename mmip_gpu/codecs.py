@@ -5,16 +5,23 @@ Values: a header in; its codec out. A new kind adds its fields in `container/`, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from mmip_gpu.container.codec import Codec, Limits, Wanted
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
+from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.raw import CODEC as RAW
 from mmip_gpu.transform.chunk import CODEC as TRANSFORM
+from mmip_gpu.volume.axes import shrinking_axes
+from mmip_gpu.volume.region import checked_region
 
-__all__ = ["Codec", "Limits", "Wanted", "codec_of"]
+__all__ = ["Codec", "Limits", "Wanted", "codec_of", "whole_labels"]
 
 _CODECS: dict[int, Codec] = {
     RawFields.kind: RAW,
@@ -24,4 +31,54 @@ _CODECS: dict[int, Codec] = {
 
 def codec_of(header: Header[Any]) -> Codec:
     """The codec of the container with this header."""
-    return _CODECS[header.fields.kind]
+    codec = _CODECS[header.fields.kind]
+    if not header.loss.is_labels:
+        return codec
+
+    def decode(header: Header[Any], read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
+        whole = codec.decode(header, read_part, whole_labels(header, wanted), limits)
+        return whole if wanted.scale == 1 else _nearest(whole, header, wanted)
+
+    def extent(header: Header[Any], read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
+        return codec.extent(header, read_held, whole_labels(header, wanted))
+
+    return replace(codec, decode=decode, extent=extent, has_kernels=False)
+
+
+def whole_labels(header: Header[Any], wanted: Wanted) -> Wanted:
+    """What has to be decoded for what is wanted of labels: all stages at full size. Other samples: what is wanted.
+
+    Raises
+    ------
+    InvalidArgument
+        For stages below the last, which would mix labels.
+    """
+    if not header.loss.is_labels:
+        return wanted
+    count = len(header.payload_sizes)
+    if wanted.stages is not None and wanted.stages < count:
+        raise InvalidArgument(
+            f"stages={wanted.stages}: labels are read whole, in {count}; scale= takes nearest samples"
+        )
+    shape, scale = header.layout.shape, wanted.scale
+    factors = _factors(header, scale)
+    small = tuple(-(-n // factor) for n, factor in zip(shape, factors, strict=True))
+    region = checked_region(wanted.region, small)
+    spans = zip(region, factors, shape, strict=True)
+    return Wanted(None, 1, tuple(slice(part.start * f, min(part.stop * f, n)) for part, f, n in spans))
+
+
+def _nearest(whole: NDArray[Any], header: Header[Any], wanted: Wanted) -> NDArray[Any]:
+    """The samples next to the middle of each window, towards its start; the last one of a window that is cut."""
+    factors = _factors(header, wanted.scale)
+    for axis, factor in enumerate(factors):
+        count = whole.shape[axis]
+        places = np.minimum(np.arange(0, count, factor) + (factor - 1) // 2, count - 1)
+        whole = whole.take(places, axis) if factor > 1 else whole
+    return np.ascontiguousarray(whole)
+
+
+def _factors(header: Header[Any], scale: int) -> list[int]:
+    """By how much a scale reduces each axis."""
+    letters = shrinking_axes(getattr(header.fields, "depth", 8))
+    return [scale if letter in letters else 1 for letter in header.layout.axes]

@@ -7,19 +7,19 @@ Guarantees that exactly one target is set and every field is in range; it knows 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from numbers import Real
 from typing import Any
 
-from mmip_gpu._core import CELL_AC, MAX_CLASSES, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
+from mmip_gpu._core import CELL_AC, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class, unknown_option
+from mmip_gpu.values import Padding, Quality, checked_padding, frozen_quality, integers, number
 from mmip_gpu.volume.floats import index_error
 
-__all__ = ["MODES", "CodecConfig", "Padding", "Quality"]
+__all__ = ["MODES", "CodecConfig"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep")
 _TARGETS = ", ".join(MODES)
@@ -27,45 +27,47 @@ _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_DEFAULT_STAGES = 3
+_DEFAULT_STAGES, _LABEL_STAGES = 3, 2
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
-
-Quality = float | str
-"""A number (the seed's quality scale) or ``"lossless"``."""
-
-Padding = int | str | None
-"""A sample value, ``"auto"`` or None."""
 
 
 @public_class()
 @dataclass(frozen=True)
 class CodecConfig:
-    """Target and options of an encoder.
+    """What an encoder is asked for: one target, and how to code. `from_options` makes one.
 
     Parameters
     ----------
     mode : {"quality", "psnr", "max_error", "ratio", "lossless", "qstep"}
-        The target's kind.
+        The kind of the target.
     value : float
-        The target: quality in (0, 440], PSNR in dB on the data range, largest error in sample units, bytes of the
-        samples over bytes of the encoding, or the quantizer's step in sample units; 0 for lossless.
+        The number that belongs to the mode:
+
+        - ``quality``: above 0, at most 440; a higher one keeps more. ``docs/quality.md`` says what it means.
+        - ``psnr``: decibels on the range of the data.
+        - ``max_error``: the largest error of a sample, in sample units.
+        - ``ratio``: bytes of the samples over bytes of the encoding.
+        - ``qstep``: the step of the quantizer, in sample units.
+        - ``lossless``: 0.
     stages : int
-        2 to 5, or as many as `cuts` makes.
+        The container has 2 to 5 stages, or as many as `cuts` makes.
     cuts : tuple of int, optional
-        AC positions per cell before which stages 2, 3, .. end (FORMAT.md section 5).
+        Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md section 5).
     roi_quality : float, "lossless" or mapping, optional
-        Quality of the regions: for all of them, or ``{class: quality}``.
+        The regions get this quality. ``{class: quality}`` gives each class its own.
     cell_depth : {1, 8}, optional
-        Cells of 1x8x8 or 8x8x8; chosen by trying when None.
+        Cells are 1x8x8 or 8x8x8. None tries both.
     verify : bool
-        Whether the loss record holds measured values.
+        The result is decoded to measure its error. Otherwise the loss record holds estimates.
     step : float, optional
-        What float32 samples are rounded to multiples of, in their unit; None for integers.
+        float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
-        How hard the encoder looks: 1 fastest, 3 smallest; any decoder reads all of them.
+        1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
+    labels : bool
+        Whether samples are names of objects, which are kept exactly and never mixed; of mode lossless.
     padding : int, "auto" or None
-        Value of samples that carry no image; ``"auto"`` looks for one and keeps it where it saves bytes.
+        Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
 
     Examples
     --------
@@ -83,6 +85,7 @@ class CodecConfig:
     step: float | None = None
     effort: int = 2
     padding: Padding = "auto"
+    labels: bool = False
 
     @classmethod
     @public()
@@ -103,6 +106,7 @@ class CodecConfig:
         step: float | None = None,
         effort: int = 2,
         padding: Padding = "auto",
+        labels: bool = False,
         has_roi: bool = False,
     ) -> CodecConfig:
         """Checked configuration from the public keyword options.
@@ -113,24 +117,19 @@ class CodecConfig:
             Unless exactly one of quality, psnr, max_error, ratio, lossless, qstep is given and all values are in range.
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
+        if labels:
+            others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
+            _check_labels(others)
+            lossless, stages = True, _LABEL_STAGES
         mode, value = _only_target(targets | {"lossless": 0.0 if lossless else None})
         if mode == "lossless" and stages is None and cuts is None and not has_roi:
             raise InvalidArgument(
                 "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
             )
-        cuts = None if cuts is None else _integers("cuts", cuts)
-        config = cls(
-            mode,
-            _number(mode, value),
-            _stage_count(stages, cuts),
-            cuts,
-            _frozen_quality(roi_quality),
-            cell_depth,
-            bool(verify),
-            None if step is None else _number("step", step),
-            effort,
-            _padding(padding),
-        )
+        cuts = None if cuts is None else integers("cuts", cuts)
+        target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
+        exact_step = None if step is None else number("step", step)
+        config = cls(*target, cell_depth, bool(verify), exact_step, effort, checked_padding(padding), bool(labels))
         config.check()
         return config
 
@@ -138,6 +137,8 @@ class CodecConfig:
         """Raise InvalidArgument unless every field is in range."""
         if self.mode not in MODES:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
+        if self.labels is not False and not (self.labels is True and self.mode == "lossless"):
+            raise InvalidArgument(f"labels={self.labels!r}: expected true or false, and mode lossless")
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
@@ -156,7 +157,7 @@ class CodecConfig:
             raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
         if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
             raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
-        _padding(self.padding)
+        checked_padding(self.padding)
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
             raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
         for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):
@@ -178,6 +179,11 @@ class CodecConfig:
     def exact(self) -> bool:
         """Whether every sample has to come back as it was."""
         return self.mode == "lossless" or self.error_bound == 0
+
+    @property
+    def requested(self) -> float:
+        """The target as records hold it: -0.0 marks labels (FORMAT.md section 1)."""
+        return -0.0 if self.labels else self.value
 
     @property
     def index_step(self) -> float:
@@ -207,6 +213,8 @@ class CodecConfig:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
         data = asdict(self)
+        if not self.labels:
+            del data["labels"]
         data["cuts"] = None if self.cuts is None else list(self.cuts)
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]
@@ -230,9 +238,9 @@ class CodecConfig:
             raise unknown_option("configuration", unknown[0], names)
         if not {"mode", "value"} <= set(data):
             raise InvalidArgument(f"configuration: expected keys {sorted(names)}, found {sorted(data)}")
-        values = dict(data) | {"value": _number("value", data["value"])}
+        values = dict(data) | {"value": number("value", data["value"])}
         if values.get("step") is not None:
-            values["step"] = _number("step", values["step"])
+            values["step"] = number("step", values["step"])
         if values.get("cuts") is not None:
             values["cuts"] = tuple(values["cuts"])
         if isinstance(values.get("roi_quality"), list):
@@ -251,6 +259,13 @@ def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
     return next(iter(given.items()))
 
 
+def _check_labels(others: Mapping[str, Any]) -> None:
+    """Raise InvalidArgument for an option that labels exclude."""
+    given = [f"{name}=" for name, value in others.items() if value is not None]
+    if given:
+        raise InvalidArgument(f"labels=True: keeps all samples exactly, in one piece; it excludes {', '.join(given)}")
+
+
 def _stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:
     """As many stages as are asked for, or as the cuts make."""
     if cuts is None:
@@ -258,36 +273,3 @@ def _stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:
     if stages not in (None, len(cuts) + 2):
         raise InvalidArgument(f"{len(cuts)} cuts make {len(cuts) + 2} stages, found stages={stages}")
     return len(cuts) + 2
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise InvalidArgument(f"{name}={value!r}: expected a finite number")
-    return float(value)
-
-
-def _padding(value: Any) -> Padding:
-    if value is None or (isinstance(value, str) and value == "auto"):
-        return value
-    if isinstance(value, (bool, float, str)) or not hasattr(value, "__index__"):
-        raise InvalidArgument(f"padding={value!r}: expected an integer, 'auto' or None")
-    return operator.index(value)
-
-
-def _integers(name: str, values: Any) -> tuple[int, ...]:
-    try:
-        found = tuple(operator.index(v) for v in values)
-    except TypeError:
-        raise InvalidArgument(f"{name}={values!r}: expected integers") from None
-    return found
-
-
-def _frozen_quality(
-    quality: Quality | Mapping[int, Quality] | None,
-) -> Quality | tuple[tuple[int, Quality], ...] | None:
-    if not isinstance(quality, Mapping):
-        return quality
-    for index in quality:
-        if not isinstance(index, int) or not 1 <= index < MAX_CLASSES:
-            raise InvalidArgument(f"roi_quality: expected classes 1..{MAX_CLASSES - 1}, found {index!r}")
-    return tuple(sorted(quality.items()))

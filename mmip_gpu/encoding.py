@@ -6,14 +6,16 @@ Guarantees equal bytes for every thread count and batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmip_gpu.arguments import check_step, checked_array, is_colour, thread_count
-from mmip_gpu.caution import warn_of_channels, warn_of_ratio, warn_of_region, warn_of_step
+from mmip_gpu.arguments import check_labels, check_step, checked_array, is_colour, thread_count
+from mmip_gpu.caution import warn_of_channels, warn_of_labels, warn_of_ratio, warn_of_region, warn_of_step
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.reader import open_container
@@ -30,6 +32,7 @@ from mmip_gpu.volume.roi import roi_classes
 
 __all__ = ["encode_batch_configured", "encode_configured", "in_threads", "planned"]
 
+_MOST_LOOKED_AT, _LEAST_LENGTH = 2**18, 32  # samples, and samples of an axis
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -77,6 +80,8 @@ def _warning(settings: EncodeSettings) -> Iterator[Callable[[Sampler], tuple[Tri
             classes.append((int(found.min()), int(found.max())))
         if settings.config.step is not None and array.size and not settings.is_part:
             limits.append((float(array.min()), float(array.max())))
+        if not settings.config.labels and isinstance(array, np.ndarray):
+            warn_of_labels(_middle(array))
         return trial, plan
 
     yield planner
@@ -85,6 +90,13 @@ def _warning(settings: EncodeSettings) -> Iterator[Callable[[Sampler], tuple[Tri
     if limits:
         whole = min(low for low, _ in limits), max(high for _, high in limits)
         warn_of_step(settings.config.step, whole, settings.config.mode)
+
+
+def _middle(array: NDArray[Any]) -> NDArray[Any]:
+    """A small part of the middle of an array, which shows what kind of samples it has."""
+    length = max(min(_MOST_LOOKED_AT, array.size // 16) ** (1 / max(array.ndim, 1)), _LEAST_LENGTH)
+    starts = (max(int(n - length) // 2, 0) for n in array.shape)
+    return array[tuple(slice(start, start + math.ceil(length)) for start in starts)]
 
 
 def _warn_of_size(encoded: Encoded, settings: EncodeSettings) -> None:
@@ -134,6 +146,7 @@ def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, ChunkPla
     """Samples, out of ``roi=`` and ``axes=``, and the plan for them."""
     whole = Trial.of(sampler(settings.roi, settings.axes))
     dtype = whole.array.dtype
+    check_labels(dtype, settings.config)
     layout = settings.layout(whole.array.shape)
     check_step(dtype, settings.config.step, lambda: whole.array[layout.middle_plane])
     colour = is_colour(settings.colour, layout, dtype)

@@ -74,6 +74,8 @@ def describe(header: Header[Any]) -> dict[str, Any]:
         "stages": parts,
         "loss": _described_loss(header, ratio),
     }
+    if header.loss.is_labels:
+        report["loss"]["labels"] = True
     return report | codec_of(header).describe(header)
 
 
@@ -83,7 +85,7 @@ def _described_loss(header: Header[Any], ratio: float) -> dict[str, Any]:
     known_psnr = psnr if math.isfinite(psnr) else None
     return {
         "mode": loss.mode,
-        "requested": loss.requested,
+        "requested": loss.requested + 0.0,  # -0.0 marks labels
         "reached": reached_bound(loss.mode, known_psnr, loss.largest, ratio),
         "verified": loss.verified,
         "psnr": known_psnr,

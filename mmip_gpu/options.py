@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
-from mmip_gpu.arguments import check_data_range, check_step, given_padding, is_colour
-from mmip_gpu.config import CodecConfig, Quality
+from mmip_gpu.arguments import check_data_range, check_labels, check_step, given_padding, is_colour
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class
+from mmip_gpu.values import Quality
 from mmip_gpu.volume.axes import PlaneLayout
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class CodingOptions(TypedDict, total=False):
     ratio: float | None
     lossless: bool
     qstep: float | None
+    labels: bool
     stages: int | None
     cuts: Sequence[int] | None
     roi_quality: Quality | Mapping[int, Quality] | None
@@ -78,6 +81,7 @@ class StoreOptions(EncodeOptions, total=False):
     storage_options: Mapping[str, Any] | None
     voxel_size: Sequence[float] | float | None
     units: str | None
+    durable: bool | None
 
 
 @public_class()
@@ -134,6 +138,10 @@ class EncodeSettings:
         """
         config = CodecConfig.from_options(**coding, has_roi=roi is not None)
         check_data_range(data_range)
+        if config.labels:
+            if colour:
+                raise InvalidArgument("labels=True: a label is no colour: leave colour= out")
+            colour = False
         return cls(config, roi, axes, colour, data_range, dtype, nan)
 
     def layout(self, shape: tuple[int, ...]) -> PlaneLayout:
@@ -154,6 +162,7 @@ class EncodeSettings:
         Traceback (most recent call last):
         mmip_gpu.errors.InvalidArgument: step=0.5: is for float32 samples, found uint8
         """
+        check_labels(dtype, self.config)
         check_step(dtype, self.config.step)
         layout = self.layout(shape)
         colour = is_colour(self.colour, layout, dtype) if is_whole else bool(self.colour)

@@ -30,7 +30,7 @@ def encode_raw(array: NDArray[Any], plan: Plan, classes: NDArray[np.uint8] | Non
     payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
     low, high = (array.min().item(), array.max().item()) if array.size else (0, 0)
     config = plan.config
-    loss = LossRecord(config.mode, config.value, True, low, high, 0, 0)
+    loss = LossRecord(config.mode, config.requested, True, low, high, 0, 0)
     fields = RawFields(len(payload), zlib.crc32(payload))
     layout = PlaneLayout.of(array.shape, plan.axes)
     return Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))

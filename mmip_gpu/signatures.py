@@ -16,7 +16,7 @@ import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["ITEMS", "Expected", "nearest", "public", "public_class", "unknown_option"]
+__all__ = ["ARRAY", "ITEMS", "Expected", "nearest", "public", "public_class", "unknown_option"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -75,6 +75,7 @@ def _is_roi_quality(value: Any) -> bool:
     return value is None or pairs or isinstance(value, Mapping | str) or _is_number(value)
 
 
+ARRAY: Expected = "a NumPy array", lambda value: isinstance(value, np.ndarray)
 ITEMS: Expected = "a list, or a stacked array", lambda value: isinstance(value, Iterable)
 _FLAG: Expected = "True or False", _is_flag
 _NUMBER: Expected = "a finite number", _or_none(_is_number)
@@ -84,6 +85,7 @@ _SIZES: Expected = "whole numbers, such as (64, 256, 256)", _are_sizes
 _EXPECTED: dict[str, Expected] = {
     "allow_origin": ("a text", _is_text),
     "axes": ("a text such as 'zyx' or None", _or_none(_is_text)),
+    "axis": ("one of the axes, such as 't', or None", _or_none(_is_text)),
     "cache_bytes": ("a number of bytes", _is_whole),
     "cell_depth": ("1, 8 or None", _or_none(_is_whole)),
     "chunks": (
@@ -95,11 +97,13 @@ _EXPECTED: dict[str, Expected] = {
     "data_range": ("a positive number", _or_none(_is_number)),
     "device": ("'cpu', 'gpu' or None", _or_none(_is_text)),
     "dtype": ("a dtype such as 'uint16'", _is_dtype),
+    "durable": ("True, False or None", _or_none(_is_flag)),
     "effort": ("1, 2 or 3", _is_whole),
     "endian": ("'little' or 'big'", _is_text),
     "errors": ("'raise' or 'return'", _is_text),
     "has_roi": _FLAG,
     "host": ("a text", _is_text),
+    "labels": _FLAG,
     "keep_bytes": ("a number of bytes", _or_none(_is_whole)),
     "lossless": _FLAG,
     "max_bytes": ("a number of bytes", _is_whole),
@@ -134,7 +138,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     plain = {option.lower().replace("-", "").replace("_", ""): option for option in sorted(known)}
-    found = get_close_matches(name.lower().replace("-", "").replace("_", ""), plain, 1, 0.6)
+    found = get_close_matches(name.lower().replace("-", "").replace("_", ""), plain, 1, 0.65)
     return plain[found[0]] if found else None
 
 

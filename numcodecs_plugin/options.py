@@ -32,24 +32,26 @@ CODEC_NAME = "mmip"
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Options:
-    """Options of `mmip_gpu.encode` that make sense for chunks coded one by one.
+    """The options of `mmip_gpu.encode` that a codec can follow, which sees one chunk at a time.
 
     Parameters
     ----------
-    quality, psnr, max_error, ratio, lossless, qstep
-        The target, exactly one. ``psnr`` needs ``data_range=``: a codec sees one chunk at a time. ``lossless`` needs
-        ``stages=`` or ``roi=``.
+    quality, psnr, max_error, ratio, lossless, labels, qstep
+        Exactly one of them is the target, and it holds for each chunk. ``psnr`` needs ``data_range=`` beside it, since
+        a chunk does not know the range of the array. ``lossless`` needs ``stages=`` or ``roi=`` beside it.
+        ``mmip_gpu/docs/quality.md`` has typical values.
     roi : str, optional
-        ``threshold:VALUE`` or ``range:LOW..HIGH``: a codec cannot look up a spatial mask (`mmip_gpu.write_zarr` can).
+        A rule marks regions of interest by value: ``threshold:VALUE`` or ``range:LOW..HIGH``. A mask does not reach a
+        codec; `mmip_gpu.write_zarr` takes one.
     axes : str, optional
-        One letter per axis of the array; default by rank: x, yx, zyx, tzyx, tczyx.
+        One letter names each axis of the array. The default goes by rank: x, yx, zyx, tzyx, tczyx.
     stages, cuts, roi_quality, cell_depth, verify, step, effort, padding, colour, data_range
-        As for `mmip_gpu.encode`.
+        They are those of `mmip_gpu.encode`.
 
     Raises
     ------
     InvalidArgument
-        For a value out of range; the message names the key.
+        A value is out of range. The message names the option.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Options:
     max_error: float | None = None
     ratio: float | None = None
     lossless: bool = False
+    labels: bool = False
     qstep: float | None = None
     stages: int | None = None
     cuts: tuple[int, ...] | None = None
@@ -85,7 +88,7 @@ class Options:
             raise InvalidArgument(f"{CODEC_NAME}: {error}") from None
 
     def _check_values(self) -> None:
-        for name in ("lossless", "verify"):
+        for name in ("labels", "lossless", "verify"):
             _expect(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
         _expect(self.colour is None or isinstance(self.colour, bool), "colour", self.colour, "true, false or null")
         _expect(self.stages is None or _is_integer(self.stages), "stages", self.stages, "an integer")

@@ -23,7 +23,7 @@ from mmip_gpu.volume.roi import roi_classes
 from numcodecs_plugin.chunks import LARGEST_PSNR, coded_shape, encode_host
 from numcodecs_plugin.options import Options
 
-__all__ = ["PARTIAL", "Former", "encode_over"]
+__all__ = ["PARTIAL", "DecodedChunk", "Former", "encode_over"]
 
 PARTIAL = (
     "mmip: a chunk was written in part: its other samples were decoded and are now coded without loss, so that their "
@@ -39,25 +39,45 @@ class Former:
     samples: NDArray[Any]
 
 
-def encode_over(options: Options, array: NDArray[Any], former: Former) -> bytes:
-    """Container of a chunk of which a part is what a former one decodes to."""
+class DecodedChunk(np.ndarray):
+    """A decoded chunk that knows its container and codec, and so do its copies: Zarr v2 writes parts into one."""
+
+    container: bytes | None
+    codec: Options | None
+
+    def __array_finalize__(self, before: Any) -> None:
+        self.container = getattr(before, "container", None)
+        self.codec = getattr(before, "codec", None)
+
+    @classmethod
+    def of(cls, array: NDArray[Any], container: bytes, codec: Options) -> DecodedChunk:
+        """The array, with its container."""
+        found = array.view(cls)
+        found.container, found.codec = container, codec
+        return found
+
+
+def encode_over(options: Options, array: NDArray[Any], former: Former, axes: str | None = None) -> bytes:
+    """Container of a chunk of which a part is what a former one decodes to; `axes` instead of those of the options."""
     array, before = array.reshape(coded_shape(array.shape)), former.samples.reshape(coded_shape(array.shape))
     kept = array == before
     if kept.all():
         return former.blob
     if options.settings.config.exact or not kept.any():
-        return encode_host(options, array)
+        return encode_host(options, array, axes)
     header, _ = open_container(former.blob)
-    settings = _keeping(options, header, array, kept)
+    settings = _keeping(options, header, array, kept, axes)
     encoded = mmip.encode_configured(array, settings, threads=1)
     loss = _both(header.loss, encoded.header.loss, options)
     return replace(encoded, header=replace(encoded.header, loss=loss)).to_bytes()
 
 
-def _keeping(options: Options, header: Header[Any], array: NDArray[Any], kept: NDArray[np.bool_]) -> EncodeSettings:
+def _keeping(
+    options: Options, header: Header[Any], array: NDArray[Any], kept: NDArray[np.bool_], axes: str | None
+) -> EncodeSettings:
     """Settings by which samples that are kept come back exactly, and the others have what was asked for."""
     settings, config = options.settings, options.settings.config
-    axes = settings.layout(array.shape).axes
+    axes = axes or settings.layout(array.shape).axes
     found = roi_classes(settings.roi, array, axes)
     voxels = kept.any(axis=axes.index("c")) if "c" in axes else kept
     classes = np.where(voxels, 2, 0 if found is None else found).astype(np.uint8)
@@ -70,7 +90,7 @@ def _keeping(options: Options, header: Header[Any], array: NDArray[Any], kept: N
         steps = getattr(header.fields, "steps", ((1,),))
         step = steps[0][0] / 256 * (config.step or 1.0)
         config = replace(config, mode="qstep", value=step)
-    return replace(settings, config=config, roi=classes, is_part=True)
+    return replace(settings, config=config, roi=classes, axes=axes, is_part=True)
 
 
 def _both(before: LossRecord, now: LossRecord, options: Options) -> LossRecord:

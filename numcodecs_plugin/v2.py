@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu import InvalidArgument
+from mmip_gpu.caution import warn
 from mmip_gpu.signatures import public_class
 from numcodecs_plugin.chunks import coded_shape, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
+from numcodecs_plugin.replaced import PARTIAL, DecodedChunk, Former, encode_over
 
 if TYPE_CHECKING:
     from typing import Self
@@ -35,12 +37,14 @@ _SPATIAL = "zyx"
 @public_class({})
 @dataclass(frozen=True, kw_only=True, repr=False)
 class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
-    """Image codec for Zarr v2 (``compressors=``) and numcodecs; options as for `Mmip`.
+    """The image codec `mmip` for Zarr v2 and for numcodecs.
+
+    Zarr v2 takes it as ``compressors=``. Its options are those of `Mmip`, and one more.
 
     Parameters
     ----------
     endian : {"little", "big"}
-        Byte order of the array: Zarr v2 takes decoded bytes as they are.
+        The byte order of the array. Zarr v2 takes decoded bytes as they are, so the codec has to know it.
 
     Examples
     --------
@@ -71,6 +75,8 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         InvalidArgument
             For an unknown key, or a value out of range.
         """
+        if not isinstance(config, Mapping):
+            raise InvalidArgument(f"{CODEC_NAME}: expected a configuration, found {config!r}")
         values = dict(config)
         endian = values.pop("endian", "little")
         return cls(**checked_keys(values), endian=endian)
@@ -93,10 +99,22 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         if array.dtype != self._ordered(array.dtype):
             expected = "little" if self.endian == "big" else "big"
             raise InvalidArgument(f"{CODEC_NAME}: endian={self.endian!r}: expected {expected!r} for {array.dtype.str}")
-        if array.flags.c_contiguous:
-            return encode_host(self, array)
-        axes = self.settings.layout(coded_shape(array.shape)).axes
-        return encode_host(self, array.T, _transposed(axes))
+        axes = None
+        if not array.flags.c_contiguous:
+            array, axes = array.T, self.transposed_axes(array.shape)
+        former = self._former(buf, array)
+        if former is None:
+            return encode_host(self, array, axes)
+        warn(PARTIAL)
+        return encode_over(self, array, former, axes)
+
+    def _former(self, buf: Any, array: NDArray[Any]) -> Former | None:
+        """The chunk that `buf` was before a part of it was written anew; None for other arrays."""
+        if not isinstance(buf, DecodedChunk) or buf.container is None or buf.codec != self:
+            return None
+        samples = mmip.decode(buf.container, threads=1)
+        is_part = samples.shape == coded_shape(array.shape) and bool((samples == array).any())
+        return Former(buf.container, samples) if is_part else None
 
     def decode(self, buf: Buffer, out: Any = None) -> Any:
         """Array of a container, also into `out`, which has room for exactly that.
@@ -108,9 +126,15 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
         data = ensure_contiguous_ndarray(buf)
         if out is None:
             array = mmip.decode(data, threads=1)
+            if not self.settings.config.exact:
+                array = DecodedChunk.of(array, bytes(data), self)
         else:
             array = mmip.decode(data, threads=1, max_bytes=memoryview(out).nbytes)
         return ndarray_copy(array.astype(self._ordered(array.dtype), copy=False), out)
+
+    def transposed_axes(self, shape: tuple[int, ...]) -> str:
+        """Axes of an array of this shape in Fortran order, as it is coded."""
+        return _transposed(self.settings.layout(coded_shape(shape)).axes)
 
     def _ordered(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         return dtype.newbyteorder(">" if self.endian == "big" else "<")

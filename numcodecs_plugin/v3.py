@@ -54,7 +54,10 @@ _HEADER_START = 8  # magic, version, header_bytes
 @public_class({})
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Mmip(Options, ZarrCodec):
-    """Image codec for Zarr v3: an array-to-bytes codec (``serializer=``), options as for `mmip_gpu.encode`.
+    """The image codec `mmip` for Zarr v3.
+
+    Zarr v3 takes it as ``serializer=``, with ``compressors=None``. Each chunk becomes a container of its own. The
+    options are those of `mmip_gpu.encode` that need no mask.
 
     Examples
     --------

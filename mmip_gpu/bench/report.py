@@ -15,12 +15,33 @@ ANCHOR = "JPEG 2000 (OpenJPEG)"
 NEAREST = "SPERR"
 LOSSLESS_ANCHOR = "HTJ2K (OpenJPH)"
 NEAR_ANCHOR = "JPEG-LS (CharLS)"
+_LINE = 120
 GROUPS = {"2D": ("2D",), "volumes": ("volumes",), "all real": ("2D", "volumes"), "phantoms": ("phantoms",)}
 
 
-def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines]) + "\n"
+def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]], keys: int = 1) -> str:
+    """A table in Markdown; of wide ones several below each other, all of which begin with the first `keys` columns.
+
+    Examples
+    --------
+    >>> print(markdown_table(["a", "b" * 60, "c" * 60], [["1", "2", "3"]]).count("| a |"))
+    2
+    """
+    rows, first = [head, ["---"] * len(head), *lines], keys
+    parts: list[str] = []
+    while not parts or first < len(head):
+        last = len(head)
+        texts = _texts(rows, keys, first, last)
+        while last > first + 1 and max(map(len, texts)) > _LINE:
+            last -= 1
+            texts = _texts(rows, keys, first, last)
+        parts.append("\n".join(texts))
+        first = last
+    return "\n\n".join(parts) + "\n"
+
+
+def _texts(rows: Sequence[Sequence[str]], keys: int, first: int, last: int) -> list[str]:
+    return [f"| {' | '.join([*row[:keys], *row[first:last]])} |" for row in rows]
 
 
 def codecs_of(rows: Sequence[Row]) -> list[str]:
@@ -109,7 +130,7 @@ def _bits_table(rows: Sequence[Row]) -> str:
     for image, target in targets:
         bits = [rate_points(rows, image, codec).get(target) for codec in codecs]
         lines.append([image, f"{target:g}", *("-" if b is None else f"{b:.4f}" for b in bits)])
-    return markdown_table(["image", "dB", *codecs], lines)
+    return markdown_table(["image", "dB", *codecs], lines, keys=2)
 
 
 def _notes(rows: Sequence[Row]) -> str:
@@ -129,14 +150,14 @@ def rivals_report(rows: Sequence[Row]) -> str:
     return "\n".join(
         [
             "# Bits at equal PSNR\n",
-            f"Percent more (+) or fewer (-) bits than {ANCHOR}, which codes slice by slice. Geometric means over the "
+            f"Percent more (+) or fewer (-) bits than {ANCHOR}, which codes slice by slice. Geometric means over the\n"
             "PSNRs of an image, then over images. A star: some PSNR or image is missing in it.\n",
             _ratio_table(rows, [c for c in codecs if c != ANCHOR], ANCHOR),
             f"## Against {NEAREST}\n",
             f"Ours: percent more (+) or fewer (-) bits than {NEAREST} in 3D:\n",
             _ratio_table(volumes, own, NEAREST),
             "## Speed\n",
-            "MB/s of processor time, one thread, geometric means. Ours with the plan made, as rivals with their "
+            "MB/s of processor time, one thread, geometric means. Ours with the plan made, as rivals with their\n"
             "parameter found; whole call: with the step search and the verification.\n",
             _speed_table(rows),
             "## Bits/sample\n",

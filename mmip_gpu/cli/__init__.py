@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
 from typing import Any, TextIO
@@ -41,13 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["info"])
     2
     """
-    again, flags = "run the same command again", {}
+    again, flags = "run the same command again", dict[str, str]()
     try:
         args = build_parser().parse_args(argv)
         again, flags = args.again, args.flags
         module, name = args.run.split(":")
         command: Callable[..., int | None] = getattr(import_module(f"mmip_gpu.cli.{module}"), name)
-        with _warnings_as_lines(), redirect_stderr(_NoTerminal(sys.stderr)) if args.quiet else nullcontext():
+        with _warnings_as_lines(flags), redirect_stderr(_NoTerminal(sys.stderr)) if args.quiet else nullcontext():
             code = command(args) or 0
         sys.stdout.flush()  # so that a closed pipe is met here
     except VerificationError as error:
@@ -67,14 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Print our warnings as one line on stderr, as errors are."""
+def _warnings_as_lines(flags: Mapping[str, str]) -> Iterator[None]:
+    """Print our warnings as one line on stderr, in the words of the command, as errors are."""
     plain = warnings.formatwarning
 
     def line(message: Any, category: Any, *place: Any, **more: Any) -> str:
         if not issubclass(category, MmipWarning):
             return plain(message, category, *place, **more)
-        return f"mmip: warning: {' '.join(str(message).split())}\n"
+        return f"mmip: warning: {' '.join(in_flags(str(message), flags).split())}\n"
 
     warnings.formatwarning = line
     try:

@@ -12,7 +12,7 @@ from argparse import Namespace
 import numpy as np
 
 from mmip_gpu.bench.throughput import Disagreement, throughput
-from mmip_gpu.cli.failures import VerificationError
+from mmip_gpu.cli.failures import VerificationError, in_flags
 from mmip_gpu.cli.results import show
 from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.reports import shape_text
@@ -38,4 +38,4 @@ def bench(args: Namespace) -> None:
     report = {"source": source.name, "rows": found.rows, "gpu": found.no_gpu or "measured"}
     show(args, f"{head}\n{format_table(found.rows, _COLUMNS)}", report)
     for note in [*found.notes, *([f"no GPU was measured: {found.no_gpu}"] if found.no_gpu else [])]:
-        print(f"mmip: note: {note}", file=sys.stderr)
+        print(f"mmip: note: {in_flags(note, args.flags)}", file=sys.stderr)

@@ -105,6 +105,9 @@ COMMANDS = {
     "bench": Command(
         "bench_command:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"
     ),
+    "migrate": Command(
+        "views:migrate", "make arrays of Zarr v2 with the codec mmip arrays of Zarr v3", "mmip migrate old.zarr"
+    ),
     "completion": Command(
         "completion:completion", "print what completes commands and options in a shell", "mmip completion bash"
     ),

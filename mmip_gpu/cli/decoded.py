@@ -43,28 +43,33 @@ def open_decoded(text: str, *, coded_bytes: int | None = None, threads: int | No
         return _open_store(path, threads)
     blob = read_container(path)
     report = mmip_gpu.inspect(blob)
-    return Decoded(
-        path.name, report["axes"], _sizes(report), lambda k: mmip_gpu.decode(blob, stages=k, threads=threads)
-    )
+    sizes = _sizes(report)
+
+    def decoded(stage: int) -> Any:
+        return mmip_gpu.decode(blob, stages=None if stage == len(sizes) else stage, threads=threads)
+
+    return Decoded(path.name, report["axes"], sizes, decoded)
 
 
 def _open_store(path: Path, threads: int | None) -> Decoded:
     volume = mmip_gpu.open_zarr(path)
     if not volume.report["complete"]:
         raise StoreError(f"{path} is not complete: run its mmip compress again")
-    rows = int(volume.chunks[0])
+    rows, sizes = int(volume.chunks[0]), _sizes(volume.report)
     return Decoded(
         path.name,
         volume.report["axes"],
-        _sizes(volume.report),
-        partial(_open_stage, path, threads),
+        sizes,
+        partial(_open_stage, path, threads, len(sizes)),
         chunk_rows=rows,
     )
 
 
-def _open_stage(path: Path, threads: int | None, stage: int) -> Any:
-    return mmip_gpu.open_zarr(path, stages=stage, threads=threads)
+def _open_stage(path: Path, threads: int | None, count: int, stage: int) -> Any:
+    return mmip_gpu.open_zarr(path, stages=None if stage == count else stage, threads=threads)
 
 
 def _sizes(report: dict[str, Any]) -> list[int | None]:
-    return [stage["bytes_to_here"] for stage in report["stages"]]
+    """Bytes to each stage that can be looked at: of labels to the last one."""
+    sizes = [stage["bytes_to_here"] for stage in report["stages"]]
+    return sizes[-1:] if report["loss"].get("labels") else sizes

@@ -14,8 +14,10 @@ from mmip_gpu.errors import MmipError
 __all__ = ["VerificationError", "in_flags"]
 
 _SLICE = re.compile(r"slice\((\w+), (\w+), None\)")
-_OPTION = re.compile(r"\b(\w+)=('[^']*'|\([^()]*\)|[^\s:;,()']+)?")
+_OPTION = re.compile(r"(?<![\w:,])(\w+)=('[^']*'|\([^()]*\)|[^\s:;,()']+)?")
+_ELSE = re.compile(r", or (\w+)=$")  # an option that the command may lack
 _FUNCTIONS = {
+    "append_zarr": "mmip append",
     "write_zarr": "mmip compress",
     "open_zarr": "mmip extract",
     "export_ome_zarr": "mmip export",
@@ -50,6 +52,7 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
             return flags[name]
         return f"{flags[name]} {'none' if value == 'None' else value}"
 
+    message = _ELSE.sub(lambda found: found[0] if found[1] in flags else "", message)
     message = _SLICE.sub(lambda found: f"{found[1]}:{found[2]}".replace("None", ""), message)
     for function, command in _FUNCTIONS.items():
         message = message.replace(function, command)

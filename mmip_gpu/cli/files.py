@@ -5,8 +5,14 @@ Values: parsed options in; files and printed tables out. Calls the public functi
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
@@ -56,7 +62,8 @@ def decode(args: Namespace) -> None:
     sink_of(args.output)
     path = Path(args.input)
     blob = read_container(path)
-    image = mmip_gpu.decode(blob, stages=args.stages, scale=args.scale, region=args.region, threads=args.threads)
+    part = {"stages": args.stages, "scale": args.scale, "region": args.region, "max_bytes": args.max_bytes}
+    image = mmip_gpu.decode(blob, threads=args.threads, **part)
     write_decoded(Decoding(path.name, image.__getitem__, image.dtype, mmip_gpu.inspect(blob)), args)
 
 
@@ -66,9 +73,32 @@ def info(args: Namespace) -> None:
     if path.is_dir() or path.suffix == ".zip" or "://" in args.input:
         volume = mmip_gpu.open_zarr(args.input)
         report = Report(volume.report | {"metadata": volume.metadata})
+
+        def read(stages: int) -> Any:
+            middle = next(islice(volume.grid.coordinates(), volume.grid.chunk_count // 2, None))
+            return volume.at(stages=stages)[volume.grid.region(middle)]
     else:
-        report = mmip_gpu.inspect(read_container(path))
+        blob = read_container(path)
+        report = mmip_gpu.inspect(blob)
+
+        def read(stages: int) -> Any:
+            return mmip_gpu.decode(blob, stages=stages)
+
+    count = len(report["stages"] or ())
+    if args.loss and report["loss"] is not None and report["raw_bytes"] and report.get("stages_held", count) == count:
+        _estimate_stages(report, read)
     show(args, f"{args.input}\n{summary(report)}", report)
+
+
+def _estimate_stages(report: Report, read: Callable[[int], Any]) -> None:
+    """Give each stage before the last a PSNR: its difference from the last one, and the error that was recorded."""
+    loss, stages = report["loss"], report["stages"]
+    peak = float(loss["maximum"]) - float(loss["minimum"])
+    error = 0.0 if loss["lossless"] or loss["psnr"] is None else peak**2 / 10 ** (loss["psnr"] / 10)
+    last = np.asarray(read(len(stages)), np.float64)
+    for number, stage in enumerate(stages[:-1], start=1):
+        squares = float(np.mean((read(number) - last) ** 2)) + error
+        stage["psnr"] = 10 * math.log10(peak**2 / squares) if squares and peak else None
 
 
 def read_container(path: Path) -> bytes:

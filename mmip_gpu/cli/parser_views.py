@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 
 from mmip_gpu.cli.values import byte_count, chunk_shape, place
 
-__all__ = ["add_bench", "add_export", "add_fetch", "add_serve", "add_upgrade"]
+__all__ = ["add_bench", "add_export", "add_fetch", "add_migrate", "add_serve", "add_upgrade"]
 
 _STORE = "a store of mmip compress: a folder, a .zip or a URL"
 
@@ -49,6 +49,12 @@ def add_serve(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="another name of this host, as of a proxy"
     )
+
+
+def add_migrate(parser: ArgumentParser) -> None:
+    """Add the arguments of ``mmip migrate``."""
+    parser.add_argument("path", metavar="OLD.zarr", help="an array or a group of Zarr v2; no chunk is touched")
+    parser.add_argument("--remove-old", action="store_true", help="delete the metadata of Zarr v2 afterwards")
 
 
 def add_bench(parser: ArgumentParser) -> None:

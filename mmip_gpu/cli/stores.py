@@ -46,6 +46,7 @@ def compress(args: Namespace) -> None:
         threads=args.threads,
         client=args.client,
         device=args.device,
+        durable=args.durable,
         **coding_options(args),
     )
     show(args, f"{source.name} -> {path}\n{summary(report)}\n{rate_text(report)}", report)

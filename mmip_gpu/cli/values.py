@@ -68,15 +68,16 @@ def volume_shape(text: str) -> tuple[int, ...]:
     return _sizes(text, "x", 3, "ZxYxX, such as 64x256x256")
 
 
-def chunk_shape(text: str) -> tuple[int, ...]:
-    """Return the sizes of "64,256,256".
+def chunk_shape(text: str) -> int | tuple[int, ...]:
+    """Return the sizes of "64,256,256", or the one of "64".
 
     Examples
     --------
-    >>> chunk_shape("64,256,256")
-    (64, 256, 256)
+    >>> chunk_shape("64,256,256"), chunk_shape("64")
+    ((64, 256, 256), 64)
     """
-    return _sizes(text, ",", None, "one size per axis, such as 64,256,256")
+    sizes = _sizes(text, ",", None, "one size, or one per axis, such as 64,256,256")
+    return sizes if len(sizes) > 1 else sizes[0]
 
 
 def voxel_size(text: str) -> tuple[float, ...] | float:
@@ -159,6 +160,8 @@ def coding_options(args: Namespace) -> CodingOptions:
     Progressive coding is what the command line offers, so ``--lossless`` alone means three stages.
     """
     options = {name: value for name, value in vars(args).items() if name in _CODING_NAMES and value is not None}
+    if not options["labels"]:
+        del options["labels"]
     if options.pop("lossless"):
         options = {"lossless": True, "stages": 3} | options
     if options.get("padding") == "none":

@@ -13,7 +13,7 @@ import mmip_gpu
 from mmip_gpu.cli.results import is_told, show
 from mmip_gpu.reports import shape_text, size_text
 
-__all__ = ["export", "fetch", "serve", "upgrade"]
+__all__ = ["export", "fetch", "migrate", "serve", "upgrade"]
 
 
 def fetch(args: Namespace) -> None:
@@ -38,6 +38,14 @@ def export(args: Namespace) -> None:
     )
     levels = ", ".join(shape_text(shape) for shape in found["levels"])
     show(args, f"{args.target}: {levels}; {found['written']} of {found['chunk_count']} chunks written", found)
+
+
+def migrate(args: Namespace) -> None:
+    """Give arrays of Zarr v2 the metadata of Zarr v3."""
+    from numcodecs_plugin import migrate
+
+    names = migrate(args.path, remove_old=args.remove_old)
+    show(args, f"{args.path}: {len(names)} arrays are of Zarr v3 now", {"arrays": names})
 
 
 def serve(args: Namespace) -> None:

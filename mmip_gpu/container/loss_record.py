@@ -41,6 +41,11 @@ class LossRecord:
     max_error: float
 
     @property
+    def is_labels(self) -> bool:
+        """Whether the samples are labels, which are decoded whole and never mixed."""
+        return self.mode == "lossless" and math.copysign(1, self.requested) < 0
+
+    @property
     def largest(self) -> float | None:
         """Largest absolute error; None where it is not known."""
         return None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error

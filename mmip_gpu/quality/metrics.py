@@ -281,20 +281,20 @@ def _decibels(error: float, peak: float) -> float:
 
 def _check_pair(a: NDArray[Any], b: NDArray[Any]) -> None:
     """Raise unless both arrays hold real numbers and have one shape."""
-    if not {a.dtype.kind, b.dtype.kind} <= set("buif"):
-        raise InvalidArgument(f"metrics: expected arrays of real numbers, found {a.dtype} and {b.dtype}")
+    found = [str(getattr(array, "dtype", type(array).__name__)) for array in (a, b)]
+    if not all(isinstance(array, np.ndarray) and array.dtype.kind in "buif" for array in (a, b)):
+        raise InvalidArgument(f"metrics: expected arrays of real numbers, found {' and '.join(found)}")
     if a.shape != b.shape:
         raise InvalidArgument(f"metrics: expected two arrays of one shape, found {a.shape} and {b.shape}")
 
 
 def _check_positive(name: str, value: float) -> None:
-    """Raise unless a peak or range is positive and finite."""
     if not 0 < value < math.inf:
         raise InvalidArgument(f"{name}: expected a positive finite number, found {value}")
 
 
 def _cell_text(value: Any) -> str:
-    """Return a table cell: floats with 4 digits, "-" for None."""
+    """A table cell: floats with 4 digits, "-" for None."""
     if isinstance(value, float):
         return f"{value:.0f}" if 1000 <= abs(value) < math.inf else f"{value:.4g}"
     return "-" if value is None else str(value)

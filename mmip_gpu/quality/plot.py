@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
 from mmip_gpu.quality.metrics import max_error
+from mmip_gpu.signatures import ARRAY, ITEMS, public
 from mmip_gpu.volume.roi import RoiRule, checked_axes, roi_classes
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _ROI_COLOUR = "#ff9f1c"
 _ERROR_COLOURS = "RdBu_r"
 
 
+@public(original=ARRAY, stages=ITEMS, labels=ITEMS)
 def plot_progressive(
     original: NDArray[Any],
     stages: Sequence[NDArray[Any]],
@@ -107,6 +109,7 @@ def plot_progressive(
     _save(figure, Path(path))
 
 
+@public(rows=ITEMS)
 def plot_rate(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str], *, peak: str = "") -> None:
     """Draw PSNR against bits per sample, one curve per codec.
 
@@ -138,6 +141,8 @@ def plot_rate(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str], *, p
     """
     curves: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
+        if not isinstance(row, Mapping) or not {"codec", "bits_per_sample", "psnr"} <= set(row):
+            raise InvalidArgument(f"plot_rate: expected rows with codec, bits_per_sample and psnr, found {row!r}")
         bits, quality = row["bits_per_sample"], row["psnr"]
         if quality is not None and math.isfinite(quality) and bits > 0:
             curves.setdefault(str(row["codec"]), []).append((float(bits), float(quality)))

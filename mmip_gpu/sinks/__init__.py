@@ -170,7 +170,9 @@ def _with_template(source: Source, template: Source) -> Source:
     found = {key: template.metadata[key] for key in _TAKEN_OVER if template.metadata.get(key) is not None}
     if grid:
         letters = "".join(letter for letter in "zyx" if letter in source.axes)
-        found = region_metadata(found, letters, grid["shape"], grid["start"], grid["step"])
+        outer = {a: size for a, size in zip(template.axes, template.shape, strict=True) if a in "tn"}
+        whole, start, step = [*outer.values(), *grid["shape"]], [0] * len(outer), [1] * len(outer)
+        found = region_metadata(found, "".join(outer) + letters, whole, start + grid["start"], step + grid["step"])
     known = {key: value for key, value in source.metadata.items() if value is not None}
     defaults = {"slope": 1.0, "intercept": 0.0}
     known = {key: value for key, value in known.items() if defaults.get(key) != value}

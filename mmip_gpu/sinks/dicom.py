@@ -17,12 +17,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sinks.dicom_capture import captured_datasets
 from mmip_gpu.sinks.dicom_derived import derived_datasets
 from mmip_gpu.sinks.sink import Output, replacing, replacing_folder, sizes_of, write_block
 from mmip_gpu.sources import Source, reopen_source
-from mmip_gpu.sources.source import require
+from mmip_gpu.sources.source import read_errors, require
 
 _PIXEL_DATA: Final = bytes.fromhex("e07f1000") + b"OW\0\0"  # (7FE0,0010), explicit VR little endian
 _LARGEST: Final = (1 << 32) - 2
@@ -43,7 +43,8 @@ def write_dicom(output: Output, path: Path, *, overwrite: bool) -> None:
     if template is None:
         source, datasets = volume.source, captured_datasets(volume.source, files, volumes, is_time=axis == "t")
     else:
-        datasets, source = derived_datasets(volume.source, template, files)
+        with read_errors(template.name):
+            datasets, source = derived_datasets(volume.source, template, files)
     source = _within(source, datasets[0])
     if is_folder:
         with replacing_folder(path, ".dcm", overwrite=overwrite) as partial:
@@ -134,7 +135,12 @@ def _write(volume: Output, paths: Sequence[Path], datasets: Sequence[Any]) -> No
 
 def _begin(path: Path, dataset: Any, length: int) -> int:
     """Write all but the pixels, whose place is the end of the file; say where that is."""
-    dataset.save_as(path, enforce_file_format=True)
+    try:
+        dataset.save_as(path, enforce_file_format=True)
+    except OSError:
+        raise
+    except Exception as error:  # pydicom documents no closed list of what attributes of a damaged template raise
+        raise StoreError(f"cannot write {path.name}: an attribute of the template is damaged: {error}") from error
     with path.open("ab") as file:
         even = length + length % 2
         file.write(_PIXEL_DATA + even.to_bytes(4, "little"))

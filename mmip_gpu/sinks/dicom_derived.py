@@ -59,7 +59,8 @@ def derived_datasets(source: Source, template: Path, count: int) -> tuple[list[A
     import pydicom
 
     original = reopen_source(template)
-    if (original.dtype, "c" in original.axes) != (source.dtype, "c" in source.axes):
+    is_alike = source.dtype == original.dtype or source.dtype.itemsize < original.dtype.itemsize
+    if not is_alike or ("c" in original.axes) != ("c" in source.axes):
         raise InvalidArgument(
             f"the template {original.name} has {original.dtype} {original.axes}, expected {source.dtype} {source.axes}"
         )
@@ -150,7 +151,8 @@ def _derive(dataset: Any, source: Source, sources: Sequence[Any], history: Mappi
     described = str(dataset.get("SeriesDescription") or "").removesuffix("mmip")
     dataset.SeriesDescription = f"{described.strip()} mmip".strip()[-64:]
     full = 8 * source.dtype.itemsize
-    describe_pixels(dataset, source, full if "c" in source.axes else int(dataset.get("BitsStored") or full))
+    stored = full if "c" in source.axes else int(dataset.get("BitsStored") or full)
+    describe_pixels(dataset, source, min(stored, full))
     describe_loss(dataset, source, history)
     describe_equipment(dataset)
     dataset.SourceImageSequence = [_reference(*names) for names in references]

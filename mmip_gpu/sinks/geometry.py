@@ -7,12 +7,14 @@ Guarantees that a scaled voxel lies at the centre of those it stands for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.sources.lost import LOST, warn_lost, with_lost
 
 __all__ = ["PER_SLICE", "region_affine", "region_metadata"]
 
@@ -98,14 +100,16 @@ def region_affine(affine: Sequence[Sequence[float]], grid: Mapping[str, Sequence
 
 def _slices(metadata: Mapping[str, Any], axes: str, whole: Sequence[int], parts: Sequence[range]) -> dict[str, Any]:
     """Give the keys that have an entry for every slice: those of the part, of one slice for those that became one."""
-    lead = [n for letter, n in zip(axes, whole, strict=True) if letter in "tnz"]
-    chosen = [part for letter, part in zip(axes, parts, strict=True) if letter in "tnz"]
+    named = dict(zip(axes, zip(whole, parts, strict=True), strict=True))
+    outer = [named[letter] for letter in axes if letter in "tn"] + [named.get("z", (1, range(1)))]
+    lead, chosen = [length for length, _ in outer], [part for _, part in outer]
+    found = _misfits(metadata, lead)
+    metadata = dict(metadata) | found
     rows = np.arange(np.prod(lead, dtype=int)).reshape(lead)
     at = rows[np.ix_(*chosen)].ravel()
     depth = chosen[-1].step
     last = np.minimum(at % lead[-1] + depth, lead[-1]) - at % lead[-1] + at
     groups = [range(int(a), int(b)) for a, b in zip(at, last, strict=True)]
-    found: dict[str, Any] = {}
     for key, default in (("slope", 1.0), ("intercept", 0.0)):
         values = metadata.get(f"{key}_per_slice")
         if not values:
@@ -119,8 +123,19 @@ def _slices(metadata: Mapping[str, Any], axes: str, whole: Sequence[int], parts:
         same = len(set(kept)) <= 1
         found |= {key: kept[0] if kept else default} if same else {key: None}
         found[f"{key}_per_slice"] = None if same else kept
-    size = len(groups) // max(len(chosen[0]), 1) if len(chosen) > 1 else len(groups)
+    size = len(chosen[-1])
     return found | _places(metadata, groups[:size], [part for a, part in zip(axes, parts, strict=True) if a in "yx"])
+
+
+def _misfits(metadata: Mapping[str, Any], lead: Sequence[int]) -> dict[str, Any]:
+    """Leave out lists that are not as long as there are slices, as when axes were renamed, and say so."""
+    slices = {"slope_per_slice": math.prod(lead), "intercept_per_slice": math.prod(lead)}
+    wrong = [key for key in PER_SLICE if metadata.get(key) and len(metadata[key]) != slices.get(key, lead[-1])]
+    if metadata.get("slice_positions") and not metadata.get("directions"):
+        wrong.append("slice_positions")
+    texts = [PER_SLICE[key] for key in wrong]
+    warn_lost("this part", texts)
+    return with_lost({LOST: metadata.get(LOST) or ()}, *texts) | dict.fromkeys(wrong) if wrong else {}
 
 
 def _places(metadata: Mapping[str, Any], groups: Sequence[range], plane: Sequence[range]) -> dict[str, Any]:

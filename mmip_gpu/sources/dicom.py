@@ -20,7 +20,16 @@ import numpy as np
 
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.dicom_geometry import Frame, axis_of_volumes, file_frames, ordered_volumes, slice_places, uneven
-from mmip_gpu.sources.dicom_headers import OVERLAY_ROWS, PALETTE, PALETTE_TAGS, Layout, check_pixels, sample_type
+from mmip_gpu.sources.dicom_headers import (
+    OVERLAY_ROWS,
+    PALETTE,
+    PALETTE_TAGS,
+    Layout,
+    check_boxes,
+    check_pixels,
+    sample_type,
+    syntax_of,
+)
 from mmip_gpu.sources.dicom_loss import loss_record
 from mmip_gpu.sources.dicom_series import Series, common_layout, read_series
 from mmip_gpu.sources.lost import with_lost
@@ -81,12 +90,16 @@ def open_dicom(path: Path, *, series: str | None = None, volume: str | None = No
     frames, slices = found.frames, len(volumes[0])
     lead = {axis_of_volumes(volumes): len(volumes)} if len(volumes) > 1 else {}
     lead |= {"z": slices} if slices > 1 or lead else {}
+    pairs = zip(found.series.headers, found.series.files, strict=True)
+    boxed = {file for header, file in pairs if "JPEG 2000" in syntax_of(header).name}
     table = palette_table(found.series, stored, path.name) if is_palette else None
 
     def read(region: Region) -> Array:
         outer, inner = region[: len(lead)], region[len(lead) :]
         rows = np.arange(len(frames)).reshape(tuple(lead.values()))[outer]
         chosen = [frames[row] for row in rows.ravel()]
+        for file in boxed.intersection(frame.path for frame in chosen):
+            check_boxes(file)
         if table is None:
             stack = _read_frames(chosen, inner, dtype)
         else:
@@ -134,6 +147,8 @@ def palette_table(series: Series, stored: np.dtype[Any], name: str) -> Array:
     tables = {tuple(str(header.get(keyword)) for keyword in PALETTE_TAGS) for header in series.headers}
     if len(tables) > 1:
         raise InvalidArgument(f"{name} holds {len(tables)} different palettes: open its files one by one")
+    if stored.itemsize > 2:
+        raise InvalidArgument(f"{name}: found indices of a palette in {stored}, expected 8 or 16 bits")
     limits = np.iinfo(stored)
     with read_errors(name):
         values = np.arange(limits.min, limits.max + 1, dtype=stored)
@@ -190,6 +205,8 @@ def _as_stored(padding: Any, dtype: np.dtype[Any]) -> int | None:
     try:
         value = int(padding)
     except (TypeError, ValueError):
+        return None
+    if dtype.kind not in "iu":
         return None
     limits = np.iinfo(dtype)
     if dtype.kind == "i" and limits.max < value < 1 << limits.bits:

@@ -7,8 +7,10 @@ Guarantees that frames, rows and columns are held against the size of the file b
 from __future__ import annotations
 
 import math
+import mmap
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +57,7 @@ _OTHER_TAGS: Final = (
 )
 OVERLAY_ROWS: Final = tuple((group, 0x0010) for group in range(0x6000, 0x6020, 2))
 _RGB_LIKE: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_BOXES: Final = b"\0\0\0\x0cjP  "  # begins the boxes around a stream of JPEG 2000; 12 bytes
 _MOST_FRAMES: Final = 1 << 20
 _ITEM_BYTES: Final = 8  # head of the fragment that every compressed frame has
 _MOST_GROWTH: Final = 4096  # of a compressed frame that is larger than this many bytes:
@@ -137,6 +140,27 @@ def check_pixels(header: Any, file: Path, layout: Layout) -> None:
             "pip install 'pylibjpeg[all]', or decompress the file, for example by gdcmconv --raw"
         )
     _check_length(header, file, layout)
+
+
+def check_boxes(file: Path) -> None:
+    """Refuse a file of JPEG 2000 with a box that has no length, which pydicom would follow for ever."""
+    stat = file.stat()
+    if stat.st_size:
+        _check_boxes(file, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 12)
+def _check_boxes(file: Path, _size: int, _changed: int) -> None:
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = data.find(_BOXES)
+        while at >= 0:
+            box = at + 12
+            while box + 8 <= len(data) and data[box + 4 : box + 8] != b"jp2c":
+                length = int.from_bytes(data[box : box + 4], "big")
+                if length < 8:
+                    raise StoreError(f"{file.name} holds JPEG 2000 with a box of {length} bytes: copy it again")
+                box += length
+            at = data.find(_BOXES, at + 1)
 
 
 def _check_length(header: Any, file: Path, layout: Layout) -> None:

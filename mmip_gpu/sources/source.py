@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmip_gpu.container.header import DTYPES
-from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, StoreError
+from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, NoMemory, StoreError
 from mmip_gpu.volume.axes import MOST_AXES
 from mmip_gpu.volume.axes import default_axes as axes_of_rank
 from mmip_gpu.volume.samples import WIDE_DTYPES
@@ -212,8 +212,10 @@ def read_errors(name: str) -> Iterator[None]:
     """Turn whatever a third-party reader raises on bad files into StoreError."""
     try:
         yield
-    except (MmipError, MemoryError):
+    except MmipError:
         raise
+    except MemoryError:
+        raise NoMemory(f"cannot read {name}: not enough memory for the sizes that it states") from None
     except Exception as error:  # readers document no closed list of what damaged files raise
         detail = " ".join(str(error).split()) or "no detail given"
         raise StoreError(f"cannot read {name}: {detail} ({type(error).__name__})") from error

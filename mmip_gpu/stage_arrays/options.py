@@ -43,29 +43,30 @@ IMAGE_LOG2 = 3  # cells of the grid on y and x that make a cell of the DC image
 
 @dataclass(frozen=True)
 class StageOptions:
-    """How one stage array is coded.
+    """How the array of one stage is coded.
 
     Parameters
     ----------
     stage : int
-        1 for classes and DCs, 2 .. for modes and coefficients; one more than there are cuts for corrections.
+        Stage 1 holds classes and DCs, stages 2 .. hold modes and coefficients. Corrections are one more than there are
+        cuts.
     cell_depth : {1, 8}
-        Cells of 1x8x8 or 8x8x8 samples.
+        Cells have 1x8x8 or 8x8x8 samples.
     tile_log2 : tuple of int
-        log2 of the tile in cells on z, y, x.
+        A tile has so many cells on z, y, x, as powers of two.
     cuts : tuple of int
-        0, the AC positions at which the stages end, all AC of a cell (63 or 511).
+        The stages end before these AC positions: 0 first, all AC of a cell (63 or 511) last.
     steps : tuple of tuple of int
-        Step sizes in 1/256, one tuple of components a class; only stage 1 needs them.
+        Each class has a tuple of step sizes in 1/256, one for each component. Only stage 1 needs them.
     padding : bool
-        Whether the columns of stage 1 hold a padding mask.
+        The columns of stage 1 hold a padding mask.
     dc_image : bool
-        Whether stage 1 is that of a DC image: its cells are those of the image.
+        Stage 1 is that of a DC image: its cells are those of the image.
 
     Raises
     ------
     InvalidArgument
-        For a value out of the ranges of FORMAT.md section 1.
+        A value is out of the ranges of FORMAT.md section 1.
 
     Examples
     --------

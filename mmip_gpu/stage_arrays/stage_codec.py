@@ -35,7 +35,9 @@ __all__ = ["StageCodec"]
 @public_class({})
 @dataclass(frozen=True)
 class StageCodec(StageOptions, ZarrCodec):
-    """Entropy codec of one stage array; its parameters are those of `StageOptions`.
+    """The codec `mmip.stage` of Zarr v3: it codes the indices of one stage of a store.
+
+    `mmip_gpu.write_zarr` makes these arrays. The parameters are those of `StageOptions`.
 
     Examples
     --------

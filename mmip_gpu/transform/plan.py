@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import MAX_STEP, MIN_STEP, SEARCH_FAST, SEARCH_FULL, SEARCH_ROUGH, STEP_ONE
-from mmip_gpu.config import CodecConfig, Quality
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.values import Quality
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import DEEP_LIMIT
 

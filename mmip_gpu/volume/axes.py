@@ -75,7 +75,7 @@ class PlaneLayout:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], axes: str | None = None) -> PlaneLayout:
-        """Layout of an array of this shape; without axes those of its rank.
+        """Layout of an array of this shape; ``axes=None`` takes the default of its rank.
 
         Raises
         ------

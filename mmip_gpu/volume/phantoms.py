@@ -210,6 +210,8 @@ class Phantom3D:
             raise InvalidArgument(f"a 3D phantom takes at most 3 indices, found {len(keys)}")
         per_axis = keys + (slice(None),) * (self.ndim - len(keys))
         first, plane_key = per_axis[0], per_axis[1:]
+        if not isinstance(first, int | np.integer | slice):
+            raise InvalidArgument(f"a 3D phantom is indexed by integers and slices, found {first!r}")
         if not isinstance(first, slice):
             return self._slice(range(self.shape[0])[first])[plane_key]
         chosen = range(*first.indices(self.shape[0]))

@@ -18,8 +18,11 @@ import zarr
 import mmip_gpu as mmip
 from mmip_gpu.errors import InvalidArgument, MmipError
 from mmip_gpu.options import DecodeOptions, EncodeOptions
+from mmip_gpu.quality.metrics import evaluate
+from mmip_gpu.quality.plot import plot_progressive, plot_rate
 from mmip_gpu.signatures import nearest, public
-from numcodecs_plugin import Mmip, MmipV2, StageCodec
+from mmip_gpu.sources import open_source
+from numcodecs_plugin import Mmip, MmipV2, StageCodec, migrate
 
 IMAGE = mmip.phantom2d(32)
 BLOB = mmip.encode(IMAGE, quality=10)
@@ -50,6 +53,7 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     mmip.EncodeSettings.of: {"quality": 10},
     mmip.write_zarr: {"source": VOLUME, "path": dict, "quality": 10},
     mmip.open_zarr: {"path": STORE},
+    mmip.append_zarr: {"source": VOLUME, "path": dict},
     mmip.export_ome_zarr: {"path": STORE, "target": dict},
     mmip.serve_zarr: {"path": STORE, "port": 0},
     mmip.verify_zarr: {"path": STORE},
@@ -160,6 +164,27 @@ def test_one_number_is_the_length_of_chunks_on_all_spatial_axes(axes, shape, chu
         image: dict[str, Any] = {}
         mmip.export_ome_zarr(store, image, chunks=chunks)
         assert zarr.open_array(image, path="0", mode="r").chunks == tuple(map(min, found, shape))
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, "x", -1], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "call",
+    [
+        open_source,
+        migrate,
+        mmip.open_zarr(STORE).record,
+        mmip.open_zarr(STORE).__getitem__,
+        mmip.Phantom3D((2, 4, 4)).__getitem__,
+        lambda wrong: evaluate(wrong, wrong),
+        lambda wrong: plot_rate(wrong, "none/a.png"),
+        lambda wrong: plot_progressive(wrong, [wrong], ["a"], "none/a.png"),
+        MmipV2.from_config,
+        Mmip.from_dict,
+    ],
+)
+def test_wrong_types_elsewhere(call: Callable[..., Any], wrong: Any) -> None:
+    with suppress(MmipError, IndexError):
+        call(wrong)
 
 
 def test_errors_inside_of_a_function_stay_what_they_are() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from helpers.commands import load_json, run
 
 import mmip_gpu
@@ -39,6 +40,8 @@ def here(tmp_path, monkeypatch):
         ("verify a.zarr --jsn", "did you mean --json?"),
         ("plot rate a.json --out b.png", "did you mean --output?"),
         ("serve a.zarr --frobnicate 3", "unknown option --frobnicate; see mmip serve --help"),
+        ("encode phantom -o b.mmip --quality 9 --stages 9", "--stages 9: expected 2 to 5 (stage 1 is the 1/8 image)"),
+        ("encode float.npy -o b.mmip --quality 9 --series x", "FILE.tif:series=1,level=2"),
         ("encod phantom", "unknown command encod; did you mean encode?"),
         ("plot progresive", "unknown command progresive; did you mean progressive?"),
         (
@@ -71,7 +74,7 @@ def test_errors_speak_of_options(arguments, said, here, capsys):
     assert main(arguments.split()) == 2
     message = capsys.readouterr().err
     assert said in message
-    assert not re.search(r"[a-z_]+=|slice\(|None|dtype\(|write_zarr", message), message
+    assert not re.search(r"(?<![a-z:,])[a-z_]+=|slice\(|None|dtype\(|write_zarr", message), message
     assert sorted(here.iterdir()) == before
 
 
@@ -83,7 +86,8 @@ def test_errors_speak_of_options(arguments, said, here, capsys):
         ("axes='zyx' names", "--axes zyx names"),
         ("region: found slice(None, 4, None)", "region: found :4"),
         ("a store of write_zarr", "a store of mmip compress"),
-        ("FILE.tif:level=2", "FILE.tif:level=2"),
+        ("FILE.tif:axes=1,step=2", "FILE.tif:axes=1,step=2"),
+        ("expected 2 to 5, or cuts=", "expected 2 to 5"),
     ],
 )
 def test_words_of_the_library(message, said):
@@ -121,6 +125,18 @@ def test_quiet_and_json(arguments, here, capsys):
     assert found
 
 
+@pytest.mark.parametrize(
+    ("command", "chunks"),
+    [("compress phantom3d:80x80x80 b.zarr --quality 9", (64, 64, 64)), ("export a.zarr b.zarr", None)],
+)
+def test_one_size_of_chunks(command, chunks, here):
+    run(*command.split(), "--chunks", "64" if chunks else "16")
+    if chunks:
+        assert mmip_gpu.open_zarr("b.zarr").chunks == chunks
+    else:
+        assert zarr.open_array("b.zarr/0", mode="r").chunks == (16, 16, 16)
+
+
 def test_report_file_and_rate(here, capsys):
     run("compress", "phantom3d:16x64x64", "b.zarr", "--quality", 10, "--json", "b.json")
     assert re.search(r"131\.1 kB in \d+\.\d s, \d+\.\d MB/s", capsys.readouterr().out)
@@ -145,6 +161,19 @@ def test_info_of_a_scan(here, capsys):
     assert "orientation LPS (to which x, y, z grow)" in lines
     assert "value = 2 * sample - 1000" in lines
     assert any(line.startswith("1 chunks of ") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["a.mmip", "a.zarr", "exact.zarr", "lossless.mmip"])
+def test_info_estimates_the_loss_of_each_stage(name, here, capsys):
+    """Within half a decibel of what evaluate measures."""
+    run("compress", "phantom3d:16x64x64", "exact.zarr", "--lossless", "--quiet")
+    run("encode", "phantom", "-o", "lossless.mmip", "--lossless", "--quiet")
+    original = "phantom" if name.endswith(".mmip") else "phantom3d:16x64x64"
+    run("evaluate", original, name, "--json", "e.json", "--quiet")
+    run("info", name, "--loss", "--json")
+    estimates = [stage.get("psnr") for stage in json.loads(capsys.readouterr().out)["stages"]]
+    measured = [row["psnr_range"] for row in load_json("e.json")["stages"]]
+    assert estimates[:-1] == pytest.approx(measured[:-1], abs=0.5)
 
 
 def test_three_channels_one_by_one(here):

@@ -19,6 +19,7 @@ RANKS = (
     ("signatures",),
     ("volume",),
     ("caution",),
+    ("values",),
     ("config",),
     ("container",),
     ("arguments", "sources"),

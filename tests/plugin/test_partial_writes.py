@@ -8,7 +8,7 @@ import zarr
 
 import mmip_gpu as mmip
 from mmip_gpu import MmipWarning
-from numcodecs_plugin import Mmip
+from numcodecs_plugin import Mmip, MmipV2
 
 RNG = np.random.default_rng(0)
 VOLUME = (mmip.phantom3d((24, 48, 48)) // 16 + RNG.integers(0, 60, (24, 48, 48))).astype("u2")
@@ -114,3 +114,36 @@ def test_writing_the_same_again_keeps_the_bytes():
     before = store._store_dict["c/0/0/0"].to_bytes()
     array[3] = array[3]
     assert store._store_dict["c/0/0/0"].to_bytes() == before
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("codec", "dtype"),
+    [(MmipV2(max_error=2), "u2"), (MmipV2(max_error=2, endian="big"), ">u2"), (MmipV2(max_error=2, step=1), "f4")],
+)
+def test_arrays_of_zarr_v2_keep_the_largest_error(codec, dtype, order):
+    options = {"zarr_format": 2, "filters": None, "compressors": codec, "order": order}
+    array = zarr.create_array({}, shape=(0, 48, 48), dtype=dtype, chunks=(8, 24, 48), **options)
+    assert appended(array, VOLUME.astype(dtype))
+    assert abs(array[...].astype(float) - VOLUME).max() <= 2
+
+
+def test_what_numcodecs_decodes_and_another_codec_encodes_is_new():
+    blob = MmipV2(quality=5).encode(VOLUME)
+    decoded = MmipV2(quality=5).decode(blob)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MmipWarning)
+        other = MmipV2(quality=40).encode(decoded)
+        changed = MmipV2(quality=5).encode(decoded[:8])
+    assert other != blob != changed
+    assert mmip.inspect(other)["loss"]["requested"] == 40
+
+
+@pytest.mark.parametrize("options", [{"chunks": (8, 24, 48), "shards": (16, 48, 48)}, {"chunks": (8, 24, 48)}])
+def test_shards_and_codecs_behind_ours(options):
+    behind = None if "shards" in options else "auto"
+    array = zarr.create_array(
+        {}, shape=(0, 48, 48), dtype="u2", serializer=Mmip(max_error=2), compressors=behind, **options
+    )
+    assert appended(array)
+    assert abs(array[...].astype(int) - VOLUME).max() <= 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -222,4 +224,20 @@ def test_a_template_may_be_damaged(series: Path, tmp_path: Path) -> None:
             write_image(source, tmp_path / "out", template=series, overwrite=True)
         except MmipError:
             continue
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_templates_give_files_or_errors_of_ours(seed: int, series: Path, tmp_path: Path) -> None:
+    source = open_source(series / "3.dcm")
+    data, random = (series / "3.dcm").read_bytes(), np.random.default_rng(seed)
+    for _ in range(12):
+        damaged = bytearray(data)
+        for at in random.integers(140, 1000, 4):
+            damaged[at] = random.integers(256)
+        (tmp_path / "template.dcm").write_bytes(damaged)
+        with contextlib.suppress(MmipError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            write_image(source, tmp_path / "out.dcm", template=tmp_path / "template.dcm", overwrite=True)
+            assert open_source(tmp_path / "out.dcm").shape == source.shape
     assert not list(tmp_path.glob("*.part"))

@@ -102,6 +102,8 @@ def test_palettes_that_differ_or_lack_are_refused(tmp_path: Path) -> None:
         palette(tmp_path / f"{z}.dcm", INDICES, lut, InstanceNumber=z)
     with pytest.raises(InvalidArgument, match="2 different palettes"):
         open_source(tmp_path)
+    with pytest.raises(InvalidArgument, match="uint32"):
+        open_source(palette(tmp_path / "wide.dcm", INDICES.astype(np.uint32), LUT))
     dataset = pydicom.dcmread(tmp_path / "0.dcm")
     del dataset.RedPaletteColorLookupTableData
     dataset.save_as(tmp_path / "0.dcm")

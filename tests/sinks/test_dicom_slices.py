@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -232,3 +233,25 @@ def test_names_of_folders_and_files_stay_outside(tmp_path: Path) -> None:
         files = [path for path in (tmp_path / place).rglob("*") if path.is_file()] or [tmp_path / place]
         assert files
         assert not any(b"DOE_JANE" in path.read_bytes() or b"3.dcm" in path.read_bytes() for path in files)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"slope_per_slice": [1.0, 2.0]},
+        {"intercept_per_slice": [1.0] * 7},
+        {"spacing_per_slice": [[1.0, 1.0]]},
+        {"slice_positions": [[0.0, 0.0, 0.0]] * 5, "directions": [1.0, 0, 0, 0, 1, 0]},
+        {"slice_positions": [[0.0, 0.0, 0.0]] * 6, "affine": None},
+    ],
+)
+def test_lists_that_do_not_fit_are_left_out_and_said(wrong: dict[str, Any], series: Path, tmp_path: Path) -> None:
+    run("compress", series, tmp_path / "a.zarr", "--lossless", "--cell-depth", 1)
+    attributes = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())
+    attributes["attributes"]["mmip"]["metadata"] |= wrong
+    (tmp_path / "a.zarr" / "zarr.json").write_text(json.dumps(attributes))
+    for name in ("out", "out.nii"):
+        with pytest.warns(MetadataWarning, match="by slice|uneven"):
+            run("extract", tmp_path / "a.zarr", "-o", tmp_path / name, "--region", "1:4,:,:")
+    with pytest.warns(MetadataWarning, match="by slice|uneven"):
+        run("compress", tmp_path / "a.zarr", tmp_path / "b.zarr", "--lossless")

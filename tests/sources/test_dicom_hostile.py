@@ -12,7 +12,7 @@ import pytest
 from helpers.dicom_files import SLICES, make, save
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
 from mmip_gpu.errors import LimitExceeded, MmipError, StoreError
 from mmip_gpu.sources import dicom_headers, open_source
@@ -89,3 +89,11 @@ def test_dose_grids_have_their_scaling_and_places(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="unevenly"):
         source = open_source(save(make(grid, NumberOfFrames=6, **place, **dose), tmp_path / "dose.dcm"))
     assert source.metadata["slice_positions"][-1] == [-1.0, -2.0, 23.0]
+
+
+@pytest.mark.parametrize("length", [0, 1, 7])
+def test_a_box_without_length_is_refused(length: int, tmp_path: Path) -> None:
+    image = make(np.zeros((8, 8), np.uint8))
+    image.PixelData = encapsulate([b"\0\0\0\x0cjP  \r\n\x87\n" + length.to_bytes(4, "big") + b"ftyp" + bytes(64)])
+    with pytest.raises(StoreError, match=f"box of {length} bytes"):
+        open_source(save(image, tmp_path / "a.dcm", JPEG2000Lossless)).read()

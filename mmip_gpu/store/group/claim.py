@@ -12,8 +12,9 @@ that died is to delete its key, as often and by as many as may be. Signs of life
 bring it back.
 
 Guarantees that a second job is refused with the owner and the time of the first. The claim of a job that died is taken
-over: at once on its machine, elsewhere after 5 minutes without a sign of life, by clocks that differ by less than 4. A
-job whose claim was taken over begins to write no further chunk.
+over: at once on its machine, elsewhere after 5 minutes without a sign of life, by clocks that differ by less than 4.
+What a loss of power left torn or empty is taken over likewise, by the time in its key. A job whose claim was taken over
+begins to write no further chunk.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -122,14 +124,20 @@ def _living(group: StoreGroup, key: str) -> dict[str, Any] | None:
     if data is None:
         return None
     found = _parsed(data)
-    facts = found if isinstance(found, dict) else {}  # what cannot be read is left to its owner
+    facts = found if isinstance(found, dict) else {"since": _begun(key)}
     sign = group.read_key(key + _SIGN)
-    if sign is not None:
-        facts["renewed"] = _parsed(sign)
+    with contextlib.suppress(ValueError):  # a torn sign is none
+        facts |= {"renewed": json.loads(sign)} if sign is not None else {}
     if not _is_stale(facts):
         return facts
     _delete(group, key)
     return None
+
+
+def _begun(key: str) -> float:
+    """When the job of a claim began, by the time in its key; 0 for a key that has none."""
+    found = re.match(rf"{CLAIM}-(\d{{1,20}})", key, re.ASCII)
+    return int(found[1]) / 1e9 if found else 0.0
 
 
 def _delete(group: StoreGroup, key: str) -> None:
@@ -140,10 +148,14 @@ def _delete(group: StoreGroup, key: str) -> None:
 def _is_stale(facts: dict[str, Any]) -> bool:
     """Whether the job that made a claim has ended without giving it back."""
     seen, process = facts.get("renewed", facts.get("since")), facts.get("process")
-    if not isinstance(seen, int | float) or not isinstance(process, int):
+    if not isinstance(seen, int | float) or not isinstance(process, int | None):
         return False
     own = _own_facts()
-    if all(facts.get(name) == own[name] for name in ("host", "processes")) and not _runs(process):
+    if (
+        process is not None
+        and all(facts.get(name) == own[name] for name in ("host", "processes"))
+        and not _runs(process)
+    ):
         return True
     return time.time() - seen > _STALE_SECONDS
 

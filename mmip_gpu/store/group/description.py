@@ -24,7 +24,8 @@ from mmip_gpu.errors import CorruptData, InvalidArgument
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.group.chunk_header import ORIGIN_BYTES
 from mmip_gpu.store.group.grid import ChunkGrid, Coordinates, chunk_lengths, image_cells
-from mmip_gpu.store.group.zarr_group import CORRECTIONS, StageArray, stage_name
+from mmip_gpu.store.group.stage_array import StageArray, stage_name
+from mmip_gpu.store.group.zarr_group import CORRECTIONS
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import sample_range
@@ -96,7 +97,7 @@ class StoreDescription:
         fields = TransformFields(
             p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding, p.correction, image
         )
-        loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
+        loss = LossRecord(p.config.mode, p.config.requested, False, 0, 0, 0, 0)
         return TransformHeader(self.dtype, self.grid.layout, p.colour, loss, fields, p.config.step)
 
     def extent(self, at: Coordinates, stage: int) -> tuple[int, int, int, int]:

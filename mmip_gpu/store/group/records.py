@@ -243,6 +243,7 @@ class Totals:
                 "minimum": self.minimum or 0,
                 "maximum": self.maximum or 0,
             }
+            | ({"labels": True} if config.labels else {})
             | ({"channels": self._of_channels()} if self._has_channels else {}),
         }
 

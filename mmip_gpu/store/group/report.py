@@ -43,7 +43,6 @@ _AT_THE_END = (
     "roi_share",
     "source_checksum",
     "loss",
-    "seconds",
 )
 _OF_THE_ARRAY = ("shape", "dtype", "axes", "colour")  # what a job and its plan both tell
 _OF_THE_TARGET = ("mode", "value", "step")

@@ -7,6 +7,7 @@ inside a store is opened only if it is a plain path or URL.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -16,13 +17,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from zarr.abc.store import Store
+import zarr
+from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
 
-__all__ = ["is_plain_origin", "open_store_path", "path_name", "store_errors"]
+__all__ = ["found_instead", "held_range", "is_plain_origin", "open_store_path", "path_name", "store_errors"]
 
 _REMOTE: Final = frozenset(("http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss"))  # they read bytes of a host
 
@@ -96,3 +98,26 @@ def _scheme_and_host(store: Store) -> tuple[str, str] | None:
     kinds = store.fs.protocol if isinstance(store.fs.protocol, tuple) else (store.fs.protocol,)
     path = urlsplit(store.path)
     return (path.scheme, path.netloc) if path.scheme else (kinds[0], store.path.split("/")[0])
+
+
+def found_instead(path: StorePath) -> str:
+    """Say what is in the place of a store, and what opens it."""
+    try:
+        node = zarr.open(path, mode="r")
+    except Exception:  # whatever zarr says of a folder that is none of its own
+        return "no Zarr group; a file or a DICOM series is a source, which write_zarr takes"
+    name = path_name(path)
+    if isinstance(node, zarr.Array):
+        return f"a plain Zarr array, which zarr.open_array({name!r}) opens; write_zarr takes it as a source"
+    kind = "an OME-Zarr image" if {"ome", "multiscales"} & set(node.attrs) else "another Zarr group"
+    names = ", ".join(sorted(node.array_keys())) or "none"
+    return f"{kind}, which zarr.open_group({name!r}) opens; its arrays: {names}"
+
+
+def held_range(key: StorePath, byte_range: tuple[int, int]) -> RangeByteRequest:
+    """A range of bytes; of a file only as far as it goes, since room is made for all that is asked for."""
+    start, stop = byte_range
+    if isinstance(key.store, LocalStore):
+        with contextlib.suppress(OSError):  # what is not there is met by reading it
+            stop = max(min(stop, (key.store.root / key.path).stat().st_size), start)
+    return RangeByteRequest(start, stop)

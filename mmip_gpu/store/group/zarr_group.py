@@ -8,14 +8,12 @@ names the place. What the bytes mean is not known here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import zarr
-from zarr.abc.store import RangeByteRequest, Store
+from zarr.abc.store import Store
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore, StorePath
@@ -23,10 +21,18 @@ from zarr.storage import LocalStore, StorePath
 from mmip_gpu._core import MAX_STAGES
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sources.arrays import require_small_metadata
-from mmip_gpu.stage_arrays.stage_codec import StageCodec
+from mmip_gpu.store.group.durable import Durable
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
-from mmip_gpu.store.group.store_path import is_plain_origin, open_store_path, path_name, store_errors
+from mmip_gpu.store.group.stage_array import DIMENSIONS, StageArray, dimension_names, stage_name
+from mmip_gpu.store.group.store_path import (
+    found_instead,
+    held_range,
+    is_plain_origin,
+    open_store_path,
+    path_name,
+    store_errors,
+)
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -39,9 +45,7 @@ __all__ = [
     "CORRECTIONS",
     "RECORDS",
     "Request",
-    "StageArray",
     "StoreGroup",
-    "stage_name",
 ]
 
 Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
@@ -50,29 +54,6 @@ ATTRIBUTE = "mmip"
 RECORDS = "chunk"
 CORRECTIONS = "corrections"
 CLAIM = "mmip-claim"  # start of the key that a job holds while it writes
-_DIMENSIONS = ("plane", "z", "y", "x")
-_COLUMN = 'column (xarray: engine="mmip")'  # what xarray.open_zarr says that it cannot combine, and what can
-
-
-@dataclass(frozen=True)
-class StageArray:
-    """The array of a stage: its name in the group, its shape, the shape of a chunk, its codec."""
-
-    name: str
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
-    codec: StageCodec
-
-
-def stage_name(stage: int) -> str:
-    """Name of a stage array in the group."""
-    return f"stage_{stage}"
-
-
-def _dimension_names(array: StageArray, whole: StageArray) -> list[str]:
-    """Names of the dimensions of an array; those whose length is not that of all stages are its own."""
-    lengths = zip(_DIMENSIONS, array.shape, whole.shape, strict=False)
-    return [name if n == m else f"{array.name}_{name}" for name, n, m in lengths] + [_COLUMN][: len(array.shape) - 4]
 
 
 class StoreGroup:
@@ -84,15 +65,25 @@ class StoreGroup:
         A folder, a URL, a store or a StorePath.
     read_only : bool
         Whether it has to exist and nothing is written.
+    durable : bool
+        What is written to a folder is on the disk before the next write.
     storage_options : mapping, optional
         What fsspec needs to open a URL.
     """
 
-    def __init__(self, where: Any, *, read_only: bool, storage_options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        where: Any,
+        *,
+        read_only: bool,
+        durable: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
         with store_errors(f"{where}"):
             self._root = open_store_path(where, read_only, storage_options)
         self._is_own = not isinstance(where, StorePath | Store)
         self._arrays: dict[str, ZarrArray] = {}
+        self._durable = Durable() if durable else None
 
     def __str__(self) -> str:
         return path_name(self._root)
@@ -122,50 +113,36 @@ class StoreGroup:
                 return None
         if not isinstance(found, Mapping):
             if self._root.read_only:
-                raise StoreError(f"{self}: expected a store of write_zarr, found {self._found_instead()}")
-            raise StoreError(
-                f"{self}: expected an mmip store or an empty place, found something else; it is left alone"
-            )
+                raise StoreError(f"{self}: expected a store of write_zarr, found {found_instead(self._root)}")
+            found_text = "expected an mmip store or an empty place, found something else; it is left alone"
+            raise StoreError(f"{self}: {found_text}")
         return dict(found)
-
-    def _found_instead(self) -> str:
-        """Say what is in the place of a store, and what opens it."""
-        try:
-            node = zarr.open(self._root, mode="r")
-        except Exception:  # whatever zarr says of a folder that is none of its own
-            return "no Zarr group; a file or a DICOM series is a source, which write_zarr takes"
-        if isinstance(node, zarr.Array):
-            return f"a plain Zarr array, which zarr.open_array({str(self)!r}) opens; write_zarr takes it as a source"
-        image = {"ome", "multiscales"} & set(node.attrs)
-        kind = "an OME-Zarr image" if image else "another Zarr group"
-        names = ", ".join(sorted(node.array_keys())) or "none"
-        return f"{kind}, which zarr.open_group({str(self)!r}) opens; its arrays: {names}"
 
     def set_attributes(self, value: Mapping[str, Any]) -> None:
         """Write the attribute `mmip`, making the group if there is none."""
         with store_errors(f"{self}: its attributes cannot be written"):
             if self._holds_nothing():
                 zarr.create_group(self._root, zarr_format=3, attributes={ATTRIBUTE: dict(value)})
-                return
+                return self._settle(self._root / "zarr.json")
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Duplicate name", UserWarning)  # a zip keeps what was replaced
                 self._group().update_attributes({ATTRIBUTE: dict(value)})
+            return self._settle(self._root / "zarr.json")
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
-        """Make the stage arrays and the records, those that are not there yet, before any task writes.
-
-        Arrays of another length, as a job that was killed while it appended leaves them, get the length that is due.
-        """
+        """Make the stage arrays and the records that are not there, before any task writes; others get their shape."""
         delete_partial_files(self._root, CLAIM)
         with store_errors(f"{self}: its arrays cannot be made"):
             group = self._group()
             for array in arrays:
                 how = {"fill_value": array.codec.fill_value, "serializer": array.codec}
-                how["dimension_names"] = _dimension_names(array, arrays[-1])
+                how["dimension_names"] = dimension_names(array, arrays[-1])
                 self._make(group, array.name, array.shape, chunks=array.chunks, dtype="int32", **how)
             shape, chunks = (*counts, record_bytes), (1, 1, 1, 1, record_bytes)
-            names = [*(f"chunk_{name}" for name in _DIMENSIONS), "byte"]
+            names = [*(f"chunk_{name}" for name in DIMENSIONS), "byte"]
             self._make(group, RECORDS, shape, chunks=chunks, dtype="uint8", fill_value=0, dimension_names=names)
+            for name in (RECORDS, *(array.name for array in arrays)):
+                self._settle(self._root / name / "zarr.json")
 
     def _make(self, group: zarr.Group, name: str, shape: tuple[int, ...], **options: Any) -> None:
         """Make an array, or give one that is there the shape that is due."""
@@ -185,6 +162,7 @@ class StoreGroup:
             for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, MAX_STAGES + 1))]:
                 if name in found:
                     sync((self._root / name).delete_dir())
+            self._settle(self._root / "zarr.json")  # and that they are gone from its folder
 
     def array(self, name: str) -> ZarrArray:
         """One of the group's arrays."""
@@ -197,10 +175,7 @@ class StoreGroup:
 
     def read(self, name: str, at: Coordinates, byte_range: tuple[int, int] | None = None) -> bytes | None:
         """Bytes of a chunk, or some of them; None where it is absent."""
-        request = None if byte_range is None else RangeByteRequest(*byte_range)
-        with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
-            found = sync(self._key(name, at).get(default_buffer_prototype(), request))
-            return None if found is None else found.to_bytes()
+        return self.read_many([(name, at, byte_range)])[0]
 
     def read_many(self, requests: Sequence[Request]) -> list[bytes | None]:
         """Bytes of several chunks, or of ranges of them, all asked for at the same time.
@@ -211,7 +186,7 @@ class StoreGroup:
         async def read(name: str, at: Coordinates, byte_range: tuple[int, int] | None) -> bytes | None:
             key = self._key(name, at)
             with store_errors(f"{self}: chunk {at}, {name} cannot be read"):
-                found = await key.get(prototype, None if byte_range is None else _held_range(key, byte_range))
+                found = await key.get(prototype, None if byte_range is None else held_range(key, byte_range))
             if found is None or byte_range is None:
                 return None if found is None else found.to_bytes()
             start, stop = byte_range
@@ -240,7 +215,9 @@ class StoreGroup:
         """Store the bytes of a chunk."""
         buffer = default_buffer_prototype().buffer.from_bytes(data)
         with store_errors(f"{self}: chunk {at}, {name} cannot be written"):
-            sync(self._key(name, at).set(buffer))
+            key = self._key(name, at)
+            sync(key.set(buffer))
+            self._settle(key)
 
     def delete(self, name: str, at: Coordinates) -> None:
         """Remove a chunk."""
@@ -280,6 +257,10 @@ class StoreGroup:
         with store_errors(f"{self}: cannot be listed"):
             return sync(names_in(self._root))
 
+    def _settle(self, key: StorePath) -> None:
+        if self._durable is not None and isinstance(key.store, LocalStore):
+            self._durable.settle(key.store.root, key.path)
+
     def _require_small(self, name: str) -> None:
         """Refuse metadata in a folder that are too large to be any, before Zarr reads them."""
         if isinstance(self._root.store, LocalStore):
@@ -302,12 +283,3 @@ class StoreGroup:
         metadata: Any = self.array(name).metadata
         key: str = metadata.encode_chunk_key((*at, 0)[: len(metadata.shape)])
         return self._root / name / key
-
-
-def _held_range(key: StorePath, byte_range: tuple[int, int]) -> RangeByteRequest:
-    """A range of bytes; of a file only as far as it goes, since room is made for all that is asked for."""
-    start, stop = byte_range
-    if isinstance(key.store, LocalStore):
-        with contextlib.suppress(OSError):  # what is not there is met by reading it
-            stop = max(min(stop, (key.store.root / key.path).stat().st_size), start)
-    return RangeByteRequest(start, stop)

@@ -19,6 +19,8 @@ from typing import Any
 from zarr.storage import StorePath, ZipStore
 
 from mmip_gpu.errors import StoreError
+from mmip_gpu.store.group.claim import claimed
+from mmip_gpu.store.group.durable import flush
 from mmip_gpu.store.group.report import COMPLETE
 from mmip_gpu.store.group.store_path import store_errors
 from mmip_gpu.store.group.zarr_group import CLAIM, StoreGroup
@@ -45,7 +47,9 @@ class ZipTarget:
                 try:
                     with contextlib.closing(ZipStore(packed, mode="w")) as store:
                         self._put_into(StoreGroup(store, read_only=False))
+                    flush(packed)
                     packed.replace(self.target)
+                    flush(self.target.parent)
                 finally:
                     packed.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -84,8 +88,22 @@ def zip_target(path: Any, overwrite: bool) -> ZipTarget | None:
     if file.exists():
         with contextlib.closing(StoreGroup(file, read_only=True)) as group:
             if _stays(group, overwrite):
+                _clear(file)
                 return None
     return ZipTarget(file, file.with_name(f"{file.name}.partial"))
+
+
+def _clear(file: Path) -> None:
+    """Delete what a job left that was killed after it had packed; not what another job is at work on."""
+    folder = file.with_name(f"{file.name}{_HALF_WRITTEN}")
+    if not folder.is_dir():
+        return
+    with contextlib.suppress(StoreError):
+        group = StoreGroup(folder, read_only=False)
+        group.attributes()  # which refuses what is not ours
+        with claimed(group):
+            file.with_name(f"{file.name}.packing").unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stays(group: StoreGroup, overwrite: bool) -> bool:

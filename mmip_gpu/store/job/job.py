@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import FORMAT_VERSION
-from mmip_gpu.arguments import check_step, given_padding, is_colour
+from mmip_gpu.arguments import check_labels, check_step, given_padding, is_colour
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.errors import InvalidArgument
@@ -64,6 +64,7 @@ class Job:
         opened = open_source(source)
         if settings.axes is not None and settings.axes != opened.axes:
             opened = replace(opened, axes=settings.axes, colour=None)
+        check_labels(opened.dtype, config)
         config = _slices_apart(config, opened)
         layout = PlaneLayout.of(opened.shape, opened.axes or None)
         check_step(opened.dtype, config.step, lambda: opened.read(layout.middle_plane))

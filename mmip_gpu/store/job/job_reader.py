@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.caution import warn_of_step
+from mmip_gpu.caution import warn_of_labels, warn_of_step
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Region, chunk_lengths
 from mmip_gpu.store.job.job import Job
@@ -107,7 +107,10 @@ class _JobReader:
             )
             for region in spread_probe(self.layout)
         ]
-        return Trial.of_parts([self.job.read(region) for region in regions], self.layout.axes, self.threads)
+        trial = Trial.of_parts([self.job.read(region) for region in regions], self.layout.axes, self.threads)
+        if not self.job.config.labels:
+            warn_of_labels(trial.array)
+        return trial
 
     def read(self, region: Region) -> NDArray[Any]:
         """The samples of a region."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from mmip_gpu.codecs import Wanted, codec_of
+from mmip_gpu.codecs import Wanted, codec_of, whole_labels
 from mmip_gpu.container.byte_ranges import Span, Sparse, joined
 from mmip_gpu.container.codec import ReadPart
 from mmip_gpu.container.header import TransformHeader
@@ -93,6 +93,7 @@ class ChunkReader:
         """
         described = self.store.description
         shape = replace(described.blank_header(), layout=described.grid.chunk_layout(at))
+        wanted = whole_labels(shape, wanted)
         codec, stages = codec_of(shape), needed_stages(shape, wanted)
         is_whole = groups_of_region(shape, wanted.scale, wanted.region) is None
         record, *starts = self._starts(at, stages, is_whole=is_whole)

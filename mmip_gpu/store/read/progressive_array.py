@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.codecs import Limits, Wanted, codec_of
+from mmip_gpu.codecs import Limits, Wanted, codec_of, whole_labels
 from mmip_gpu.errors import CorruptData, StoreError
 from mmip_gpu.inspection import describe
 from mmip_gpu.reports import Report
 from mmip_gpu.signatures import public
 from mmip_gpu.store.group.bounded import run_bounded
-from mmip_gpu.store.group.grid import ChunkOverlap, Coordinates
+from mmip_gpu.store.group.grid import ChunkGrid, ChunkOverlap, Coordinates
 from mmip_gpu.store.group.report import held_stages, history_of, report_of
 from mmip_gpu.store.read.chunk_reader import ByteCache, ChunkReader
 from mmip_gpu.store.read.lazy_arrays import dask_array, data_array
@@ -97,6 +97,11 @@ class ProgressiveArray:
         return self._grid.chunks
 
     @property
+    def grid(self) -> ChunkGrid:
+        """Coordinates and regions of the chunks, at this scale."""
+        return self._grid
+
+    @property
     def stages(self) -> int:
         """Stages that are read."""
         return self._stages
@@ -153,6 +158,7 @@ class ProgressiveArray:
                 total += self._store.description.record_bytes + sum(stage_bytes)
         return total
 
+    @public(at=("coordinates (plane, z, y, x)", lambda at: isinstance(at, tuple | list) and len(at) == 4))
     def record(self, at: Coordinates) -> dict[str, Any]:
         """Describe one chunk, by its coordinates (plane, z, y, x), as `mmip_gpu.inspect` does."""
         header = self._store.header(at)
@@ -255,7 +261,10 @@ class ProgressiveArray:
         description = self._store.description
         held = held_stages(self._attributes, description)
         asked = Wanted(max(held, 1) if stages is None else stages, self._scale)
-        wanted = needed_stages(description.blank_header(), asked)
+        header = description.blank_header()
+        if header.loss.is_labels and stages is None:
+            asked = Wanted(None, self._scale)
+        wanted = needed_stages(header, whole_labels(header, asked))
         if wanted > held:
             copy = f"a copy of {held} of {description.stage_count} stages"
             raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")

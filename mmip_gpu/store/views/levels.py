@@ -72,13 +72,17 @@ class ScaledLevel(Level):
 
 @dataclass(frozen=True)
 class MeanLevel(Level):
-    """Means of windows of two samples on each of the axes `shrinking` (by number) of the level before."""
+    """Means of windows of two samples on each of the axes `shrinking` (by number) of the level before.
+
+    Of `labels`, which have no mean, the first sample of each window.
+    """
 
     before: Level
     shrinking: tuple[int, ...]
+    labels: bool = False
 
     @classmethod
-    def below(cls, before: Level, letters: str, lengths: Sequence[int]) -> MeanLevel:
+    def below(cls, before: Level, letters: str, lengths: Sequence[int], *, labels: bool = False) -> MeanLevel:
         """Make the level below another; of `letters`, axes of one sample stay as they are."""
         shrinking = tuple(i for i, a in enumerate(before.axes) if a in letters and before.shape[i] > 1)
         shape, samplings = list(before.shape), list(before.samplings)
@@ -87,7 +91,7 @@ class MeanLevel(Level):
             shape[axis] = -(-shape[axis] // 2)
             samplings[axis] = replace(sampling, size=sampling.size * 2, start=sampling.start + sampling.size / 2)
         chunks = tuple(map(min, lengths, shape))
-        return cls(before.axes, tuple(shape), chunks, tuple(samplings), before.dtype, before, shrinking)
+        return cls(before.axes, tuple(shape), chunks, tuple(samplings), before.dtype, before, shrinking, labels)
 
     def sources(self, index: Sequence[int]) -> Iterable[ChunkIndex]:
         """Chunks of the level before on which a chunk rests."""
@@ -121,13 +125,15 @@ class MeanLevel(Level):
             for axis, (inside, part) in enumerate(zip(self.before.region(source), region, strict=True)):
                 factor = 2 if axis in self.shrinking else 1
                 target.append(slice(inside.start // factor - part.start, -(-inside.stop // factor) - part.start))
-            out[tuple(target)] = halved(before(source), self.shrinking)
+            samples = before(source)
+            steps = tuple(slice(None, None, 2 if axis in self.shrinking else 1) for axis in range(samples.ndim))
+            out[tuple(target)] = samples[steps] if self.labels else halved(samples, self.shrinking)
 
         each(take, self.sources(index))
         return out
 
 
-def levels_below(smallest: Level, letters: str, lengths: Sequence[int]) -> list[MeanLevel]:
+def levels_below(smallest: Level, letters: str, lengths: Sequence[int], *, labels: bool = False) -> list[MeanLevel]:
     """Levels below the smallest scale, until each of the axes `letters` is within a chunk.
 
     Chunks begin where windows do: their `lengths` (and those of `smallest`) on these axes are even, or the whole axis.
@@ -135,7 +141,7 @@ def levels_below(smallest: Level, letters: str, lengths: Sequence[int]) -> list[
     levels: list[MeanLevel] = []
     last = smallest
     while any(n > 1 for a, n in zip(last.axes, last.counts, strict=True) if a in letters):
-        levels.append(last := MeanLevel.below(last, letters, lengths))
+        levels.append(last := MeanLevel.below(last, letters, lengths, labels=labels))
     return levels
 
 

@@ -22,7 +22,8 @@ from zarr.codecs import ZstdCodec
 from mmip_gpu.container.codec import SCALES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.history import HISTORY
-from mmip_gpu.store.group.grid import asked_lengths
+from mmip_gpu.store.group.bounded import run_bounded
+from mmip_gpu.store.group.grid import Coordinates, asked_lengths
 from mmip_gpu.store.read.open_store import open_zarr
 from mmip_gpu.store.read.progressive_array import ProgressiveArray
 from mmip_gpu.store.views.levels import Level, MeanLevel, ScaledLevel, levels_below
@@ -44,7 +45,9 @@ _METHODS: dict[type[Level], str] = {
     ScaledLevel: "scaled inverse transforms",
     MeanLevel: "means of two samples per axis of the level before",
 }
+_NEAREST = "nearest samples"
 _MOST_CHANNELS = 64  # that are described one by one
+_MOST_RECORDS = 32  # of a channel, which are read for its display window
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Pyramid:
         # From here on windows of two must not cross the borders of chunks.
         even = [n + n % 2 if a in letters else n for a, n in zip(axes, lengths_of, strict=True)]
         levels.append(last := ScaledLevel.of(smallest, axes, even))
-        return cls(full, (*levels, *levels_below(last, letters, even)))
+        return cls(full, (*levels, *levels_below(last, letters, even, labels=_is_labels(full))))
 
     @property
     def root(self) -> str:
@@ -152,7 +155,8 @@ class Pyramid:
                 {"type": "translation", "translation": [sampling.start for sampling in level.samplings]},
             ]
             datasets.append({"path": str(number), "coordinateTransformations": transforms})
-        methods = [_METHODS[type(level)] for level in self.levels]
+        labels = _is_labels(self.full)
+        methods = [_NEAREST if labels else _METHODS[type(level)] for level in self.levels]
         multiscale = {
             "name": self.full.report["source"] or "image",
             "axes": [
@@ -163,7 +167,8 @@ class Pyramid:
             "type": ", then ".join(dict.fromkeys(methods)),
             "metadata": {"method": "mmip_gpu", "version": __version__, "methods": methods, "loss": self.history},
         }
-        return {"version": "0.5", "multiscales": [multiscale]} | self._omero()
+        shown = {"image-label": {"source": {"image": "../../"}}} if labels else self._omero()
+        return {"version": "0.5", "multiscales": [multiscale]} | shown
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -178,18 +183,46 @@ class Pyramid:
             return {}
         low, high = sample_range(dtype) if dtype.kind != "f" else (None, None)
         loss = report["loss"]
-        start, end = (0, high) if report["colour"] else (loss["minimum"], loss["maximum"])
-        window = {
-            "min": start if low is None else low,
-            "max": end if high is None else high,
-            "start": start,
-            "end": end,
-        }
+        limits = [(loss["minimum"], loss["maximum"])] * channels
+        if report["colour"]:
+            limits = [(0, high)] * channels
+        elif channels > 1:
+            limits = _channel_limits(self.full, limits)
+        windows = [
+            {"min": start if low is None else low, "max": end if high is None else high, "start": start, "end": end}
+            for start, end in limits
+        ]
         colours = ["FFFFFF"] if channels == 1 else [_COLOURS[i % len(_COLOURS)] for i in range(channels)]
         known = self.full.metadata.get("channels") or []
         known = known if len(known) == channels else [{}] * channels
         listed = [
             {"label": c.get("name", str(i)), "color": c.get("colour", colour), "active": True, "window": window}
-            for i, (c, colour) in enumerate(zip(known, colours, strict=True))
+            for i, (c, colour, window) in enumerate(zip(known, colours, windows, strict=True))
         ]
         return {"omero": {"channels": listed, "rdefs": {"model": "color" if channels > 1 else "greyscale"}}}
+
+
+def _is_labels(full: ProgressiveArray) -> bool:
+    return bool(full.report["loss"].get("labels"))
+
+
+def _channel_limits(volume: ProgressiveArray, limits: list[Any]) -> list[Any]:
+    """(minimum, maximum) of each channel, by the records of some chunks all over it; `limits` where it has none."""
+    axis = volume.axes.index("c")
+    places: dict[int, list[Coordinates]] = {}
+    for at in volume.grid.coordinates():
+        places.setdefault(volume.grid.region(at)[axis].start, []).append(at)
+    found: dict[int, list[tuple[Any, Any]]] = {channel: [] for channel in places}
+
+    def read(item: tuple[int, Coordinates]) -> tuple[int, Any, Any]:
+        loss = volume.record(item[1])["loss"]
+        return item[0], loss["minimum"], loss["maximum"]
+
+    chosen = [
+        (c, all_of[i]) for c, all_of in places.items() for i in range(0, len(all_of), -(-len(all_of) // _MOST_RECORDS))
+    ]
+    run_bounded(read, chosen, 8, lambda one: found[one[0]].append(one[1:]))
+    return [
+        (min(low for low, _ in found[c]), max(high for _, high in found[c])) if found.get(c) else limits[c]
+        for c in range(len(limits))
+    ]

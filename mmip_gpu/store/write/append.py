@@ -88,7 +88,7 @@ def append_zarr(
     ([48, 64, 64], True)
     """
     started = time.monotonic()
-    group = StoreGroup(path, read_only=False, storage_options=storage_options)
+    group = StoreGroup(path, read_only=False, durable=True, storage_options=storage_options)
     if not group.can_claim or str(path).endswith(".zip"):
         raise StoreError(f"{group}: a .zip cannot grow; append to a folder")
     opened = any_source(source, storage_options)
@@ -107,11 +107,12 @@ def append_zarr(
         store.group.create_arrays(
             growth.description.stage_arrays(), growth.description.grid.counts, growth.description.record_bytes
         )
-        summary = totals.report() | {"seconds": round(time.monotonic() - started, 3)}
-        attributes = growth.attributes() | {"report": summary}
+        attributes = growth.attributes() | {"report": totals.report()}
         group.set_attributes(attributes)
     group.close()
-    return report_of(attributes, growth.description)
+    report = report_of(attributes, growth.description)
+    report["seconds"] = round(time.monotonic() - started, 3)
+    return report
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def repair_zarr(
     ...     mmip.repair_zarr(folder, "phantom3d:16x64x64")["repaired"]
     [[0, 0, 0, 0]]
     """
-    group = StoreGroup(path, read_only=False, storage_options=storage_options)
+    group = StoreGroup(path, read_only=False, durable=True, storage_options=storage_options)
     check = StoreCheck(group)
     if check.held < check.store.description.stage_count:
         raise StoreError(f"{group}: a copy of its first stages: mmip upgrade completes it")

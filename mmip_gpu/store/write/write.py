@@ -63,6 +63,7 @@ def write_zarr(
     storage_options: Mapping[str, Any] | None = None,
     voxel_size: Sequence[float] | float | None = None,
     units: str | None = None,
+    durable: bool | None = None,
     **options: Unpack[EncodeOptions],
 ) -> Report:
     """Compress a volume of any size into a Zarr group that `open_zarr` reads stage by stage.
@@ -107,6 +108,9 @@ def write_zarr(
         on the CPU, from probes. So are the chunks of plans that the kernels do not encode.
     progress : bool, optional
         A bar is shown, and where the dashboard of the cluster is; by default where stderr is a terminal.
+    durable : bool, optional
+        Every chunk is on the disk before the next one counts as whole, so that a loss of power costs no more than a
+        kill. By default where a folder is written without a cluster; other places ignore it.
     storage_options : mapping, optional
         What fsspec needs to open a URL, such as keys: of `path`, and of `source` where that is a URL.
     voxel_size : float or sequence of float, optional
@@ -116,10 +120,10 @@ def write_zarr(
     axes, colour, data_range, dtype, nan
         As in `mmip_gpu.encode`.
     **options
-        ``quality psnr max_error ratio lossless qstep stages cuts roi_quality cell_depth padding verify effort step`` as
-        in `mmip_gpu.encode`. With ``psnr=`` and ``ratio=`` the step is found on up to 8 probes. Should the whole array
-        miss the request, it is written again with another step, about four times at most (for a PSNR only with
-        ``verify``).
+        ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth padding verify effort
+        step`` as in `mmip_gpu.encode`. With ``psnr=`` and ``ratio=`` the step is found on up to 8 probes. Should the
+        whole array miss the request, it is written again with another step, about four times at most (for a PSNR only
+        with ``verify``).
 
     Returns
     -------
@@ -152,7 +156,9 @@ def write_zarr(
     started = time.monotonic()
     threads = thread_count(threads)
     zipped = zip_target(path, overwrite)
-    group = StoreGroup(path if zipped is None else zipped.folder, read_only=False, storage_options=storage_options)
+    is_durable = client is None if durable is None else durable
+    place = path if zipped is None else zipped.folder
+    group = StoreGroup(place, read_only=False, durable=is_durable, storage_options=storage_options)
     group.attributes()  # before all else, since it refuses what is not ours
     settings = EncodeSettings.of(**options)
     stated = {"dtype": settings.dtype, "nan": settings.nan, "voxel_size": voxel_size, "units": units}
@@ -199,12 +205,12 @@ def _write(
         job = job.resumed(description)
     keep = before is not None and before.get("state") != PREPARING
     description, totals = _write_passes(job, description, claim, run, progress, keep=keep)
-    summary = totals.report() | {"seconds": round(time.monotonic() - started, 3)}
-    attributes = attributes_of(COMPLETE, identity, description, job.source, summary)
+    attributes = attributes_of(COMPLETE, identity, description, job.source, totals.report())
     warn_of_totals(job, totals)
     group.set_attributes(attributes)
     report = report_of(attributes, description)
-    _LOG.info("%s: complete after %.1f s\n%s", group, summary["seconds"], report.info)
+    report["seconds"] = round(time.monotonic() - started, 3)
+    _LOG.info("%s: complete after %.1f s\n%s", group, report["seconds"], report.info)
     return report
 
 

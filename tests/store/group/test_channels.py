@@ -20,7 +20,8 @@ def said(work):
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         result = work()
-    return result, [str(one.message) for one in found if one.category is MmipWarning]
+    texts = [str(one.message) for one in found if one.category is MmipWarning]
+    return result, [text for text in texts if "labels=True" not in text]
 
 
 def own_psnr(a, b):

@@ -133,6 +133,24 @@ def test_a_claim_that_holds(tmp_path, facts):
     assert sorted(where.iterdir()) == before
 
 
+@pytest.mark.parametrize("facts", [b"", b"{", b'{"host": "a", "proc', b"\0" * 200])
+@pytest.mark.parametrize("sign", [None, b"", b"17", b"\0" * 20])
+def test_a_claim_that_a_loss_of_power_tore_expires(tmp_path, facts, sign):
+    for age, holds in ((claims._STALE_SECONDS + 60, False), (10, True)):
+        store = tmp_path / str(age)
+        store.mkdir()
+        name = f"mmip-claim-{int((time.time() - age) * 1e9):020d}-{'0' * 32}"
+        (store / f"{name}.json").write_bytes(facts)
+        if sign is not None:
+            (store / f"{name}.alive").write_bytes(sign)
+        if holds and sign != b"17":  # a sign of life of 1970 is an old one
+            with pytest.raises(StoreError, match="another job writes here"):
+                mmip.write_zarr(NAME, store, **SMALL)
+        else:
+            assert mmip.write_zarr(NAME, store, **SMALL)["complete"]
+            assert not list(store.glob("mmip-claim*"))
+
+
 def test_a_claim_shows_signs_of_life(store, monkeypatch):
     monkeypatch.setattr(claims, "_RENEW_SECONDS", 0.01)
     place = claims.StoreGroup(store, read_only=False)

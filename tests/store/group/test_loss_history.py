@@ -42,7 +42,7 @@ def test_the_record_of_an_array_and_of_its_chunks():
     store = MemoryStore()
     report = mmip.write_zarr(VOLUME, store, psnr=50, roi=mask, **SMALL)
     volume = mmip.open_zarr(store)
-    assert report == volume.report
+    assert report == volume.report | {"seconds": report["seconds"]}
     assert report["software"] == f"mmip_gpu {mmip.__version__}"
     assert report["format_version"] == 1
     assert report["loss"]["requested"] == 50 <= report["loss"]["reached"] == report["loss"]["psnr"]

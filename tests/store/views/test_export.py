@@ -207,3 +207,26 @@ def test_examples():
     assert doctest.testmod(http_server).failed == 0
     assert doctest.testmod(levels).failed == 0
     assert doctest.testmod(__import__("mmip_gpu.store.views.export", fromlist=["x"])).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("axes", "dtype", "options", "expected"),
+    [
+        ("czyx", "uint16", {"lossless": True, "stages": 2}, [(3, 40), (1000, 5000)]),
+        ("czyx", "int16", {"lossless": True, "stages": 2}, [(3, 40), (1000, 5000)]),
+        ("zyxc", "uint16", {"lossless": True, "stages": 2}, [(3, 40), (1000, 5000)]),
+        ("tcyx", "float32", {"max_error": 1, "step": 0.5}, [(3, 40), (1000, 5000)]),
+    ],
+)
+def test_each_channel_has_a_display_window_of_its_own(axes, dtype, options, expected):
+    """Window of what the channel holds, in exports and for the server alike."""
+    rng = np.random.default_rng(0)
+    stains = np.stack([rng.integers(low, high + 1, (20, 70, 80)) for low, high in expected]).astype(dtype)
+    for i, bounds in enumerate(expected):
+        stains[i].flat[:2] = bounds
+    array = stains if axes == "czyx" else np.moveaxis(stains, 0, {"zyxc": 3, "tcyx": 1}[axes])
+    store, image = {}, {}
+    mmip.write_zarr(array, store, axes=axes, chunks=32, **options)
+    mmip.export_ome_zarr(store, image)
+    channels = zarr.open_group(image, mode="r").attrs["ome"]["omero"]["channels"]
+    assert [(c["window"]["start"], c["window"]["end"]) for c in channels] == expected

@@ -1,0 +1,60 @@
+"""Values of options in the form in which settings hold them.
+
+Values: what a caller passes in; numbers, integers and tuples out, or InvalidArgument. It knows no option's range.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+from mmip_gpu._core import MAX_CLASSES
+from mmip_gpu.errors import InvalidArgument
+
+__all__ = ["Padding", "Quality", "checked_padding", "frozen_quality", "integers", "number"]
+
+Quality = float | str
+"""A number (the seed's quality scale) or ``"lossless"``."""
+
+Padding = int | str | None
+"""A sample value, ``"auto"`` or None."""
+
+
+def number(name: str, value: Any) -> float:
+    """The value as a finite float."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise InvalidArgument(f"{name}={value!r}: expected a finite number")
+    return float(value)
+
+
+def checked_padding(value: Any) -> Padding:
+    """The value as an integer, ``"auto"`` or None."""
+    if value is None or (isinstance(value, str) and value == "auto"):
+        return value
+    if isinstance(value, (bool, float, str)) or not hasattr(value, "__index__"):
+        raise InvalidArgument(f"padding={value!r}: expected an integer, 'auto' or None")
+    return operator.index(value)
+
+
+def integers(name: str, values: Any) -> tuple[int, ...]:
+    """The values as a tuple of integers."""
+    try:
+        found = tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise InvalidArgument(f"{name}={values!r}: expected integers") from None
+    return found
+
+
+def frozen_quality(
+    quality: Quality | Mapping[int, Quality] | None,
+) -> Quality | tuple[tuple[int, Quality], ...] | None:
+    """The qualities of regions as a value that can be hashed."""
+    if not isinstance(quality, Mapping):
+        return quality
+    for index in quality:
+        if not isinstance(index, int) or not 1 <= index < MAX_CLASSES:
+            raise InvalidArgument(f"roi_quality: expected classes 1..{MAX_CLASSES - 1}, found {index!r}")
+    return tuple(sorted(quality.items()))

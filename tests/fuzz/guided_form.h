@@ -1,0 +1,160 @@
+// What guided.cpp draws from the bytes of libFuzzer: the form of a chunk.
+// Values: bytes in; a geometry, a quantizer and what is wanted out, within the bounds of a container (FORMAT.md section 1).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "passes/dc/dc_image.h"
+#include "passes/padding/mask.h"
+
+namespace mmip {
+
+using Bytes = std::vector<uint8_t>;
+
+// What is drawn, byte by byte; zeros after the end.
+struct Input {
+    const uint8_t* bytes;
+    size_t size;
+
+    uint8_t u8() {
+        if (size == 0) return 0;
+        --size;
+        return *bytes++;
+    }
+    uint32_t u16() {
+        const uint32_t low = u8();
+        return low | u8() << 8;
+    }
+    uint32_t u24() {
+        const uint32_t low = u16();
+        return low | u8() << 16;
+    }
+    int point() { return static_cast<int8_t>(u8()) % 33; }
+    Bytes take(size_t count) {
+        count = std::min(count, size);
+        Bytes taken(bytes, bytes + count);
+        bytes += count, size -= count;
+        return taken;
+    }
+};
+
+// A chunk: its geometry, what is wanted of it, and how its indices become samples.
+struct Form {
+    int flags = 0, mix = 0;
+    Geometry geometry;
+    bool padded = false, image = false;
+    int classes = 1;
+    Quantizer quantizer;
+    std::vector<int> cuts;
+    int offset = 0, value = 0;
+    uint8_t box[8] = {};
+    SampleType type = kSampleU8;
+    int32_t minimum = 0, maximum = 0;
+
+    int scale() const { return 1 << ((mix >> 2) & 3); }
+    int stages() const { return static_cast<int>(cuts.size()); }
+    int wanted() const { return 1 + (mix * 7 + flags) % stages(); }
+    bool is_raw() const { return flags & 8; }
+    bool to_columns() const { return flags & 16; }
+    bool is_boxed() const { return flags & 32; }
+    bool has_corrections() const { return flags & 64; }
+    std::unique_ptr<Coefficients> make(bool boxed) const;
+};
+
+inline TileBox whole_box(const Geometry& g) {
+    TileBox box;
+    box.planes[1] = g.planes;
+    for (int a = 0; a < 3; ++a) box.high[a] = g.tiles(a);
+    return box;
+}
+
+inline TileBox drawn_box(const Geometry& g, const uint8_t* drawn) {
+    const auto pick = [](int64_t count, uint8_t a, uint8_t b, int64_t& low, int64_t& high) { low = a % count, high = low + 1 + b % (count - low); };
+    TileBox box;
+    pick(g.planes, drawn[0], drawn[1], box.planes[0], box.planes[1]);
+    for (int a = 0; a < 3; ++a) pick(g.tiles(a), drawn[2 + 2 * a], a == 2 ? drawn[0] ^ drawn[7] : drawn[3 + 2 * a], box.low[a], box.high[a]);
+    return box;
+}
+
+inline std::unique_ptr<Coefficients> Form::make(bool boxed) const {
+    auto c = std::make_unique<Coefficients>(geometry, boxed ? drawn_box(geometry, box) : whole_box(geometry), cuts);
+    if (padded) c->allocate_mask();
+    if (image) add_dc_image(*c);
+    return c;
+}
+
+inline bool read_tiles(Input& in, Form& f) {
+    Geometry& g = f.geometry;
+    g.depth = f.flags & 1 ? 8 : 1;
+    g.planes = 1 + f.mix % 3;
+    g.shape[0] = 1 + in.u8() % 40, g.shape[1] = 1 + in.u8() % 160, g.shape[2] = 1 + in.u8() % 160;
+    int* log2 = &g.tile_log2[0];
+    for (int a = 0; a < 3; ++a) log2[a] = in.u8() % 7;
+    const int least = g.depth == 8 ? 1 : f.image ? 3 : 2;
+    if (g.depth == 8) log2[0] = std::max(log2[0], 1);
+    log2[1] = std::max(log2[1], least), log2[2] = std::max(log2[2], least);
+    while (log2[0] + log2[1] + log2[2] > 12 || (int64_t{g.depth * 64} << (log2[0] + log2[1] + log2[2])) > kMaxTileSamples) --*std::max_element(log2, log2 + 3);
+    return log2[1] >= least && log2[2] >= least && (g.depth == 1 || log2[0] >= 1);
+}
+
+inline void read_quantizer(Input& in, Form& f, int components) {
+    for (int k = 0; k < f.classes; ++k) {
+        const bool reversible = (in.u8() & 1) && !f.image;
+        std::array<int, 3> recon;
+        for (int& point : recon) point = in.point();
+        std::vector<uint32_t> steps;
+        for (int i = 0; i < components; ++i) steps.push_back(std::clamp<uint32_t>(in.u24() + 64, 64, 1 << 24));
+        if (reversible) recon = {0, 0, 0}, steps.assign(components, 256);
+        f.quantizer.reversible.push_back(reversible);
+        f.quantizer.recon.push_back(recon);
+        f.quantizer.steps.push_back(steps);
+    }
+    if (f.image)
+        for (int& point : f.quantizer.dc_recon) point = in.point();
+}
+
+inline bool read_cuts(Input& in, Form& f) {
+    const int stages = 2 + in.u8() % 4, last = f.geometry.depth == 8 ? 511 : 63;
+    f.cuts.push_back(0);
+    for (int i = 2; i < stages; ++i) {
+        const int cut = std::max(static_cast<int>(in.u16() % last), f.cuts.back() + 1);
+        if (cut >= last) return false;
+        f.cuts.push_back(cut);
+    }
+    f.cuts.push_back(last);
+    return true;
+}
+
+inline void set_range(Form& f) {
+    switch (f.type) {
+        case kSampleU8: f.maximum = 255; break;
+        case kSampleI8: f.minimum = -128, f.maximum = 127; break;
+        case kSampleU16: f.maximum = 65535; break;
+        case kSampleI16: f.minimum = -32768, f.maximum = 32767; break;
+        default: f.minimum = -262144, f.maximum = 262144;
+    }
+}
+
+// Whether the bytes give a form that a container may have.
+inline bool read_form(Input& in, Form& f) {
+    f.flags = in.u8(), f.mix = in.u8();
+    f.padded = f.flags & 2, f.image = f.flags & 4;
+    f.type = static_cast<SampleType>((f.mix >> 4) % 5);
+    if (!read_tiles(in, f) || (f.image && f.geometry.depth != 1)) return false;
+    const int kinds = in.u8(), components = kinds & 8 ? 3 : 1;
+    f.classes = f.image ? 1 : 1 + kinds % 8;
+    if (f.image || components == 3) f.padded = false;
+    if (components == 3) f.geometry.planes = 3;
+    read_quantizer(in, f, components);
+    if (!read_cuts(in, f)) return false;
+    f.offset = static_cast<int16_t>(in.u16()), f.value = in.u8();
+    set_range(f);
+    for (uint8_t& drawn : f.box) drawn = in.u8();
+    return !(f.padded && f.type == kSampleI32) && f.geometry.substreams() <= 4096;
+}
+
+}  // namespace mmip
