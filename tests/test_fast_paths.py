@@ -22,8 +22,9 @@ from mmip_gpu import _core
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.byte_ranges import Sparse
 from mmip_gpu.container.reader import open_container
+from mmip_gpu.device import _phases
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
-from mmip_gpu.device.run.executors import HostExecutor, _phases
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import MmipError
 from mmip_gpu.transform.analysis import ROUNDING
 

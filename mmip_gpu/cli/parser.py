@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from mmip_gpu.cli import values
 from mmip_gpu.cli.commands import COMMANDS
-from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_migrate, add_serve, add_upgrade
+from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_info, add_migrate, add_serve, add_upgrade
 from mmip_gpu.cli.values import byte_count, json_place, padding, place, region, roi_quality
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import nearest
@@ -94,7 +94,7 @@ def build_parser() -> ArgumentParser:
     add_serve(_command(commands, "serve"))
     _add_verify(commands)
     _add_repair(commands)
-    _add_info(commands)
+    add_info(_command(commands, "info"))
     _add_evaluate(commands)
     _add_plot(commands)
     add_bench(_command(commands, "bench"))
@@ -201,13 +201,6 @@ def _add_repair(commands: Any) -> None:
     parser.add_argument("--roi", metavar="MASK.npy", help="the mask it was written with; a rule is in the store")
     _add_threads(parser)
     _add_cluster(parser)
-
-
-def _add_info(commands: Any) -> None:
-    parser = _command(commands, "info")
-    parser.add_argument("input", metavar="FILE.mmip|STORE.zarr")
-    text = "decode (of a store the middle chunk) and estimate the PSNR of the stages before the last"
-    parser.add_argument("--loss", action="store_true", help=text)
 
 
 def _add_evaluate(commands: Any) -> None:

@@ -51,6 +51,13 @@ def add_serve(parser: ArgumentParser) -> None:
     )
 
 
+def add_info(parser: ArgumentParser) -> None:
+    """Add the arguments of ``mmip info``."""
+    parser.add_argument("input", metavar="FILE.mmip|STORE.zarr")
+    text = "decode (of a store the middle chunk) and estimate the PSNR of the stages before the last"
+    parser.add_argument("--loss", action="store_true", help=text)
+
+
 def add_migrate(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip migrate``."""
     parser.add_argument("path", metavar="OLD.zarr", help="an array or a group of Zarr v2; no chunk is touched")

@@ -20,9 +20,10 @@ import mmip_gpu as mmip
 from mmip_gpu.codecs import Limits, Wanted
 from mmip_gpu.container.payload import parts_of
 from mmip_gpu.container.reader import open_container
+from mmip_gpu.device import _phases
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.layouts.structs import struct_dtype
-from mmip_gpu.device.run.executors import HostExecutor, _phases
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, assign_tile_offsets, cut_into_waves, tile_records
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded, TruncatedData
 

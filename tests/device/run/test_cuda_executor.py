@@ -20,12 +20,13 @@ from helpers.strategies import make
 
 import mmip_gpu as mmip
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.device import _phases
 from mmip_gpu.device.encode.batch import Chunk, encode_batch
 from mmip_gpu.device.lanes import Lane, through_lanes
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, params_dtype
 from mmip_gpu.device.run import cuda
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
-from mmip_gpu.device.run.executors import HostExecutor, _phases
+from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.errors import InvalidArgument, LimitExceeded
 from mmip_gpu.transform.analysis import ROUNDING
 from mmip_gpu.transform.chunk import encode_chunk
