@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 
 from mmip_gpu.cli.values import byte_count, chunk_shape, place
 
-__all__ = ["add_bench", "add_export", "add_fetch", "add_migrate", "add_serve", "add_upgrade"]
+__all__ = ["add_bench", "add_export", "add_fetch", "add_info", "add_migrate", "add_serve", "add_upgrade"]
 
 _STORE = "a store of mmip compress: a folder, a .zip or a URL"
 
