@@ -43,7 +43,7 @@ def needed_stages(header: TransformHeader, wanted: Wanted) -> int:
 def transform_extent(header: TransformHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """Byte ranges that a decode reads, and whether these are all: of a payload whose head is not held, its head's.
 
-    A decode of the whole array reads whole payloads; their heads are not asked for.
+    A decode of the whole array reads whole payloads; of those, heads that are held are checked.
 
     Raises
     ------
