@@ -134,12 +134,21 @@ def test_what_labels_exclude_is_refused(options, word):
             work(VOLUME, labels=True, **options)
 
 
-@pytest.mark.parametrize("dtype", ["u4", "i4", "u8", "f4", "f8", "?"])
-def test_other_dtypes_are_refused(dtype):
-    array = (VOLUME // 1000).astype(dtype)
+@pytest.mark.parametrize("dtype", ["u4", "i4", "u8", "f4", "f8"])
+def test_labels_that_16_bits_do_not_hold_are_refused(dtype):
+    array = VOLUME.astype(dtype) + 60000
     for work in (mmip.encode, lambda array, **more: mmip.write_zarr(array, {}, **more)):
         with pytest.raises(InvalidArgument, match=r"uint8|8 or 16 bits"):
             work(array, labels=True)
+
+
+@pytest.mark.parametrize("dtype", ["u4", "i4", "u8", "?"])
+def test_labels_that_16_bits_hold_are_exact(dtype):
+    array = (VOLUME // 1000).astype(dtype)
+    assert (mmip.decode(mmip.encode(array, labels=True)) == array).all()
+    store = {}
+    mmip.write_zarr(array, store, labels=True)
+    assert (mmip.open_zarr(store)[...] == array).all()
 
 
 def test_the_codecs_keep_labels_and_their_mark():
