@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mmip_gpu.store.write.append import append_zarr
     from mmip_gpu.store.write.check import verify_zarr
     from mmip_gpu.store.write.fetch import fetch_zarr, upgrade_zarr
+    from mmip_gpu.store.write.migrate import migrate_zarr
     from mmip_gpu.store.write.repair import repair_zarr
     from mmip_gpu.store.write.write import write_zarr
 
@@ -82,6 +83,7 @@ __all__ = [
     "fetch_zarr",
     "inspect",
     "max_encoded_size",
+    "migrate_zarr",
     "open_zarr",
     "phantom2d",
     "phantom3d",
@@ -98,6 +100,7 @@ _OF_STORES = {
     "append_zarr": "write.append",
     "export_ome_zarr": "views.export",
     "fetch_zarr": "write.fetch",
+    "migrate_zarr": "write.migrate",
     "open_zarr": "read.open_store",
     "repair_zarr": "write.repair",
     "serve_zarr": "views.http_server",

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmip_gpu.stage_arrays.stage_codec import StageCodec
-    from numcodecs_plugin.migration import migrate
     from numcodecs_plugin.v2 import MmipV2
     from numcodecs_plugin.v3 import Mmip
 
-__all__ = ["Mmip", "MmipV2", "StageCodec", "migrate"]
+__all__ = ["Mmip", "MmipV2", "StageCodec"]
 
 
 def __getattr__(name: str) -> Any:
@@ -28,10 +27,6 @@ def __getattr__(name: str) -> Any:
         from numcodecs_plugin.v2 import MmipV2
 
         return MmipV2
-    if name == "migrate":
-        from numcodecs_plugin.migration import migrate
-
-        return migrate
     if name == "StageCodec":
         from mmip_gpu.stage_arrays.stage_codec import StageCodec
 

@@ -42,9 +42,7 @@ def export(args: Namespace) -> None:
 
 def migrate(args: Namespace) -> None:
     """Give arrays of Zarr v2 the metadata of Zarr v3."""
-    from numcodecs_plugin import migrate
-
-    names = migrate(args.path, remove_old=args.remove_old)
+    names = mmip_gpu.migrate_zarr(args.path, remove_old=args.remove_old)
     show(args, f"{args.path}: {len(names)} arrays are of Zarr v3 now", {"arrays": names})
 
 

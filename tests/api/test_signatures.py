@@ -22,7 +22,7 @@ from mmip_gpu.quality.metrics import evaluate
 from mmip_gpu.quality.plot import plot_progressive, plot_rate
 from mmip_gpu.signatures import nearest, public
 from mmip_gpu.sources import open_source
-from numcodecs_plugin import Mmip, MmipV2, StageCodec, migrate
+from numcodecs_plugin import Mmip, MmipV2, StageCodec
 
 IMAGE = mmip.phantom2d(32)
 BLOB = mmip.encode(IMAGE, quality=10)
@@ -171,7 +171,7 @@ def test_one_number_is_the_length_of_chunks_on_all_spatial_axes(axes, shape, chu
     "call",
     [
         open_source,
-        migrate,
+        mmip.migrate_zarr,
         mmip.open_zarr(STORE).record,
         mmip.open_zarr(STORE).__getitem__,
         mmip.Phantom3D((2, 4, 4)).__getitem__,

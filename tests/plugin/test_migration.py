@@ -17,7 +17,7 @@ from zarr.registry import register_codec as register_v3_codec
 import mmip_gpu as mmip
 from mmip_gpu.cli import main
 from mmip_gpu.errors import InvalidArgument, StoreError
-from numcodecs_plugin import Mmip, MmipV2, migrate
+from numcodecs_plugin import Mmip, MmipV2
 
 register_codec(MmipV2)  # as the entry points do where the package is installed
 register_v3_codec("mmip", Mmip)
@@ -62,7 +62,7 @@ def test_samples_and_chunks_are_the_same(name: str, tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     old = old_array(path, data, codec, attributes={"unit": "HU"}, **options)
     before, chunks = old[...], files(path)
-    assert migrate(path) == [""]
+    assert mmip.migrate_zarr(path) == [""]
     assert {key: value for key, value in files(path).items() if key != "zarr.json"} == chunks
     for _ in range(2):  # with the old metadata beside it, and without
         new = zarr.open_array(path, mode="r", zarr_format=3)
@@ -71,7 +71,7 @@ def test_samples_and_chunks_are_the_same(name: str, tmp_path: Path) -> None:
         assert np.array_equal(new[...], before)
         assert np.array_equal(new[..., 3:9], before[..., 3:9])
         assert np.array_equal(new.fill_value, old.fill_value, equal_nan=True)
-        migrate(path, remove_old=True) if (path / ".zarray").exists() else None
+        mmip.migrate_zarr(path, remove_old=True) if (path / ".zarray").exists() else None
     assert not any(key.startswith(".z") for key in files(path))
 
 
@@ -82,7 +82,7 @@ def test_migrated_arrays_are_written_on(name: str, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "a.zarr" / "0", ignore_errors=True)
     for chunk in [file for file in (tmp_path / "a.zarr").iterdir() if file.name.startswith("1.")]:
         chunk.unlink()  # absent chunks hold the fill value
-    migrate(tmp_path / "a.zarr")
+    mmip.migrate_zarr(tmp_path / "a.zarr")
     array = zarr.open_array(tmp_path / "a.zarr", mode="r+", zarr_format=3)
     before = zarr.open_array(tmp_path / "a.zarr", mode="r", zarr_format=2)[...]
     assert np.array_equal(array[...], before)
@@ -122,7 +122,7 @@ def test_nothing_is_written_unless_all_can_be(options: dict[str, Any], said: str
     root.create_array("b", data=VOLUME, **options)
     before = files(tmp_path)
     with pytest.raises(InvalidArgument, match=said):
-        migrate(tmp_path / "g.zarr")
+        mmip.migrate_zarr(tmp_path / "g.zarr")
     assert files(tmp_path) == before
 
 
@@ -131,9 +131,9 @@ def test_what_is_no_old_store(tmp_path: Path) -> None:
     for path in (tmp_path / "none.zarr", tmp_path / "new.zarr"):
         before = files(tmp_path)
         with pytest.raises(StoreError, match="expected an array or a group of Zarr v2"):
-            migrate(path)
+            mmip.migrate_zarr(path)
         assert files(tmp_path) == before
     store: dict[str, Any] = {}
     old_array(store, VOLUME)
-    assert migrate(store) == [""]
+    assert mmip.migrate_zarr(store) == [""]
     assert json.loads(store["zarr.json"].to_bytes())["codecs"] == [{"name": "mmip", "configuration": EXACT}]

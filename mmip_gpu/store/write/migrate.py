@@ -10,24 +10,27 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numcodecs
 import zarr
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
-from mmip_gpu import InvalidArgument, StoreError
-from numcodecs_plugin.options import CODEC_NAME
-from numcodecs_plugin.v2 import MmipV2
+from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
+from mmip_gpu.signatures import public
 
 if TYPE_CHECKING:
     from zarr.storage import StoreLike, StorePath
 
-__all__ = ["migrate"]
+__all__ = ["migrate_zarr"]
+
+_CODEC = "mmip"
 
 _OLD = (".zarray", ".zgroup", ".zattrs", ".zmetadata")
 _DIMENSIONS = "_ARRAY_DIMENSIONS"  # attribute of xarray
 
 
-def migrate(path: StoreLike, *, remove_old: bool = False) -> list[str]:
+@public()
+def migrate_zarr(path: StoreLike, *, remove_old: bool = False) -> list[str]:
     """Give arrays of Zarr v2 with the codec `mmip` the metadata of Zarr v3; the chunks stay as they are.
 
     Parameters
@@ -46,16 +49,18 @@ def migrate(path: StoreLike, *, remove_old: bool = False) -> list[str]:
     ------
     InvalidArgument
         An array has another compressor, or filters.
+    MissingResource
+        The codec is not registered: the plug-in is not installed.
     StoreError
         There is nothing of Zarr v2.
 
     Examples
     --------
-    >>> import mmip_gpu, zarr
-    >>> store = {}
+    >>> import mmip_gpu, numcodecs, zarr
+    >>> store, codec = {}, numcodecs.get_codec({"id": "mmip", "quality": 10})
     >>> image = mmip_gpu.phantom2d(64)
-    >>> old = zarr.create_array(store, data=image, chunks=(32, 32), compressors=MmipV2(quality=10), zarr_format=2)
-    >>> len(migrate(store)), zarr.open_array(store, zarr_format=3).metadata.zarr_format
+    >>> old = zarr.create_array(store, data=image, chunks=(32, 32), compressors=codec, zarr_format=2)
+    >>> len(migrate_zarr(store)), zarr.open_array(store, zarr_format=3).metadata.zarr_format
     (1, 3)
     """
     try:
@@ -84,10 +89,13 @@ def _array_document(array: zarr.Array[Any]) -> dict[str, Any]:
     """
     old = _stored(array.store_path)
     compressor = old.get("compressor") or {}
-    if compressor.get("id") != CODEC_NAME or old.get("filters"):
+    if compressor.get("id") != _CODEC or old.get("filters"):
         found = f"compressor {compressor.get('id')!r}, filters {old.get('filters')!r}"
-        raise InvalidArgument(f"{array.store_path}: expected the compressor {CODEC_NAME!r} alone, found {found}")
-    codec = MmipV2.from_config({key: value for key, value in compressor.items() if key != "id"})
+        raise InvalidArgument(f"{array.store_path}: expected the compressor {_CODEC!r} alone, found {found}")
+    try:
+        codec = numcodecs.get_codec(compressor)
+    except ValueError as error:
+        raise MissingResource(f"{array.store_path}: {error}; install mmip-gpu") from None
     options, codecs = codec.to_json(), []
     if old["order"] == "F" and array.ndim > 1:
         options["axes"] = codec.transposed_axes(array.shape)
@@ -104,7 +112,7 @@ def _array_document(array: zarr.Array[Any]) -> dict[str, Any]:
         "chunk_grid": grid,
         "chunk_key_encoding": keys,
         "fill_value": old["fill_value"] or 0,
-        "codecs": [*codecs, {"name": CODEC_NAME, "configuration": options}],
+        "codecs": [*codecs, {"name": _CODEC, "configuration": options}],
         "attributes": attributes,
     } | ({"dimension_names": names} if names else {})
 
