@@ -134,11 +134,11 @@ def test_a_worker_tells_why_it_failed(own: Environment, tmp_path: Path) -> None:
 def test_an_interrupt_ends_the_workers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[Worker] = []
 
-    def interrupted(_: Any, workers: list[Worker], __: int) -> None:
+    def interrupted(_: Any, workers: list[Worker], __: Any) -> None:
         seen.extend(workers)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(against, "measured", interrupted)
+    monkeypatch.setattr(against, "run_round", interrupted)
     assert against.run(sys.executable, TINY, 1, "encode") == 130
     assert len(seen) == 3
     assert all(worker.process.poll() is not None for worker in seen)

@@ -135,7 +135,8 @@ def test_what_is_refused_on_a_device_says_what_is_accepted() -> None:
         (array, {"axes": "zyx"}, "names 3 axes"),
     ]
     for given, options, message in wrong:
-        for data, device in ((held(given), None), (given, "gpu")):
+        wide = given.dtype in (np.int32, np.float64)  # those of the host become what holds them
+        for data, device in ((held(given), None), *(() if wide else ((given, "gpu"),))):
             with pytest.raises(InvalidArgument, match=message):
                 mmip.encode(data, psnr=40, device=device, **options)
     with pytest.raises(InvalidArgument, match="copy it with"):

@@ -22,7 +22,8 @@ from PIL import Image
 
 TESTS = Path(__file__).parents[1]
 if __name__ == "__main__":
-    sys.path[:0] = [str(TESTS), str(TESTS.parent)]
+    sys.path.insert(0, str(TESTS))
+    sys.path.append(str(TESTS.parent))  # behind an installed package
 
 from fuzz.damaged import damaged, damaged_near, limit_memory, report, rounds  # noqa: E402
 from mmip_gpu.sources import open_source  # noqa: E402

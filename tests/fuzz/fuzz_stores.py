@@ -22,7 +22,8 @@ import numpy as np
 
 TESTS = Path(__file__).parents[1]
 if __name__ == "__main__":
-    sys.path[:0] = [str(TESTS), str(TESTS.parent)]
+    sys.path.insert(0, str(TESTS))
+    sys.path.append(str(TESTS.parent))  # behind an installed package
 
 import mmip_gpu as mmip  # noqa: E402
 from fuzz.damaged import damaged, damaged_json, limit_memory, report, rounds  # noqa: E402
