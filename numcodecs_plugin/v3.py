@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Mmip"]
 
-_REPLACED: ContextVar[tuple[Mmip, list[Former | None]] | None] = ContextVar("replaced", default=None)
+_REPLACED: ContextVar[tuple[Mmip, list[tuple[Buffer, NDBuffer] | None]] | None] = ContextVar("replaced", default=None)
 _HEADER_START = 8  # magic, version, header_bytes
 
 
@@ -110,7 +110,7 @@ class Mmip(Options, ZarrCodec):
         items = list(chunks_and_specs)
         arrays = await super().decode(items)
         formers = [
-            None if blob is None or array is None else Former(blob.to_bytes(), array.as_numpy_array())
+            None if blob is None or array is None else (blob, array)  # copied where it is replaced
             for (blob, _), array in zip(items, arrays, strict=True)
         ]
         _REPLACED.set((self, formers))
@@ -129,7 +129,8 @@ class Mmip(Options, ZarrCodec):
             if former is not None and chunk is not None:
                 if not self.settings.config.exact:
                     warn(PARTIAL)
-                blob = await asyncio.to_thread(encode_over, self, chunk.as_numpy_array(), former)
+                before = Former(former[0].to_bytes(), former[1].as_numpy_array())
+                blob = await asyncio.to_thread(encode_over, self, chunk.as_numpy_array(), before)
                 found[i] = to_buffer(blob, spec)
         return found
 

@@ -27,8 +27,8 @@ def against_section() -> str:
         [
             heading("against"),
             paragraph(
-                f"Processor time of whole calls, old build {rows[0]['old_commit']}, medians of {float(rows[0]['runs']):.0f}",
-                "rounds in turns. A call is slower or faster only beyond 2 % and beyond the spread of the old build",
+                f"Processor time of whole calls, old build {rows[0]['old_commit']}, medians of",
+                f"{float(rows[0]['runs']):.0f} rounds in turns. A call is slower or faster only beyond 2 % and beyond the spread of the old build",
                 f"against itself. The median of new over old is {ratios[len(ratios) // 2]:.3f}.",
             ),
             table(["call", *_VERDICTS], lines),
