@@ -28,8 +28,9 @@ def against_section() -> str:
             heading("against"),
             paragraph(
                 f"Processor time of whole calls, old build {rows[0]['old_commit']}, medians of",
-                f"{float(rows[0]['runs']):.0f} rounds in turns. A call is slower or faster only beyond 2 % and beyond the",
-                f"spread of the old build against itself. The median of new over old is {ratios[len(ratios) // 2]:.3f}.",
+                f"{float(rows[0]['runs']):.0f} rounds in turns. A call is slower or faster only beyond 2 % and",
+                "beyond the spread of the old build against itself. The median of new over old is",
+                f"{ratios[len(ratios) // 2]:.3f}.",
             ),
             table(["call", *_VERDICTS], lines),
             *(["Slower:\n", table(["call", "image", "new / old", "spread"], named)] if named else []),
