@@ -49,6 +49,11 @@ class DecodedChunk(np.ndarray):
         self.container = getattr(before, "container", None)
         self.codec = getattr(before, "codec", None)
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """What is computed of a chunk is no chunk that is written in part."""
+        plain = np.asarray(array)
+        return plain[()] if return_scalar else plain
+
     @classmethod
     def of(cls, array: NDArray[Any], container: bytes, codec: Options) -> DecodedChunk:
         """The array, with its container."""

@@ -147,3 +147,15 @@ def test_shards_and_codecs_behind_ours(options):
     )
     assert appended(array)
     assert abs(array[...].astype(int) - VOLUME).max() <= 2
+
+
+def test_what_is_computed_of_a_decoded_chunk_is_new():
+    codec = MmipV2(quality=5)
+    decoded = codec.decode(codec.encode(VOLUME))
+    odd = (np.arange(VOLUME.shape[-1]) % 2).astype(VOLUME.dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for computed in (decoded + odd, decoded * odd, np.maximum(decoded, odd * 1000)):
+            assert type(computed) is np.ndarray
+            assert codec.encode(computed) == codec.encode(np.array(computed))
+        assert isinstance(decoded.max(), VOLUME.dtype.type)
