@@ -22,7 +22,7 @@ from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
-from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
+from mmip_gpu.errors import InvalidArgument, MmipError, NoMemory, StoreError
 
 __all__ = ["found_instead", "held_range", "is_plain_origin", "open_store_path", "path_name", "store_errors"]
 
@@ -34,8 +34,10 @@ def store_errors(what: str) -> Iterator[None]:
     """Turn whatever a store raises into StoreError; `what` says what was tried."""
     try:
         yield
-    except (MmipError, MemoryError):
+    except MmipError:
         raise
+    except MemoryError:
+        raise NoMemory(f"{what}: not enough memory for the sizes that are stated") from None
     except Exception as error:  # stores document no closed list of what they raise
         detail = " ".join(str(error).split()) or "no detail given"
         raise StoreError(f"{what}: {detail} ({type(error).__name__})") from error
@@ -110,7 +112,10 @@ def found_instead(path: StorePath) -> str:
     if isinstance(node, zarr.Array):
         return f"a plain Zarr array, which zarr.open_array({name!r}) opens; write_zarr takes it as a source"
     kind = "an OME-Zarr image" if {"ome", "multiscales"} & set(node.attrs) else "another Zarr group"
-    names = ", ".join(sorted(node.array_keys())) or "none"
+    try:
+        names = ", ".join(sorted(node.array_keys())) or "none"
+    except Exception:  # as above, of one of its arrays
+        names = "damaged"
     return f"{kind}, which zarr.open_group({name!r}) opens; its arrays: {names}"
 
 

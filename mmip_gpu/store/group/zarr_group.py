@@ -146,9 +146,10 @@ class StoreGroup:
 
     def _make(self, group: zarr.Group, name: str, shape: tuple[int, ...], **options: Any) -> None:
         """Make an array, or give one that is there the shape that is due."""
+        self._require_small(name)
         if name in group:
-            if self.array(name).shape != shape:
-                self.array(name).resize(shape)
+            if self.array(name).shape != shape:  # chunks beyond it stay: their number is what the array states
+                sync(self.array(name).async_array.resize(shape, delete_outside_chunks=False))
             return
         config: Any = {"write_empty_chunks": True}
         how: Any = options | {"filters": None, "compressors": None, "config": config}
