@@ -13,10 +13,14 @@ from hypothesis import HealthCheck, settings
 
 from mmip_gpu import _core
 
-watch_children()
-
 # Child processes import the installed package, never the source tree that they are started in.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not getattr(config.option, "numprocesses", None):  # the workers of pytest-xdist watch theirs, and live on
+        watch_children()
+
 
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
 settings.register_profile("default", max_examples=40, deadline=None, derandomize=True, suppress_health_check=_QUIET)
