@@ -101,12 +101,7 @@ def _middle(array: NDArray[Any]) -> NDArray[Any]:
 
 def _warn_of_size(encoded: Encoded, settings: EncodeSettings) -> None:
     header = encoded.header
-    if (
-        settings.config.mode == "ratio"
-        and not settings.is_part
-        and header.loss.sse
-        and not all(header.fields.reversible)
-    ):
+    if settings.config.mode == "ratio" and not settings.is_part and header.loss.sse:
         warn_of_ratio(settings.config.value, header.raw_bytes / encoded.size)
 
 

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import reference
 import zarr
 
 import mmip_gpu as mmip
@@ -202,3 +203,11 @@ def test_the_command(tmp_path, capsys):
         assert main([command, str(tmp_path / name), "-o", str(tmp_path / "b.npy"), "--stages", "1"]) == 2
         assert main(["evaluate", str(tmp_path / "a.npy"), str(tmp_path / name)]) == 0
     assert main(["encode", str(tmp_path / "a.npy"), "-o", str(tmp_path / "b.mmip"), "--labels", "--quality", "9"]) == 2
+
+
+@pytest.mark.parametrize("options", [{"cell_depth": 1}, {"cell_depth": 8}, {"axes": "tyx"}])
+@pytest.mark.parametrize("array", [VOLUME, VOLUME[:1, :3, :5], VOLUME[:17, 3:, 1:60]], ids=["whole", "raw", "part"])
+def test_the_reference_takes_the_same_samples(array, options):
+    blob = mmip.encode(array, labels=True, **options)
+    for scale in (1, 2, 4, 8):
+        assert np.array_equal(reference.decode(blob, scale=scale), mmip.decode(blob, scale=scale))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import signal
@@ -148,3 +149,14 @@ def report(seen: Mapping[str, int]) -> int:
     for name, times in sorted(seen.items()):
         print(f"{times:8} {name}")
     return int(any(name.startswith("fault") for name in seen))
+
+
+def command(text: str | None, fuzz: Callable[[int, int, int], Counter[str]]) -> int:
+    """Parse the command line of a fuzzer and run it in bounded memory; the exit status."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first round")
+    args = parser.parse_args()
+    limit_memory()
+    return report(fuzz(args.seed, args.first, args.count))

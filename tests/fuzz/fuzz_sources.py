@@ -6,7 +6,6 @@ and reads it as a source. Only the error kinds of mmip_gpu may come out, in time
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections import Counter
@@ -25,7 +24,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(TESTS))
     sys.path.append(str(TESTS.parent))  # behind an installed package
 
-from fuzz.damaged import damaged, damaged_near, limit_memory, report, rounds  # noqa: E402
+from fuzz.damaged import command, damaged, damaged_near, rounds  # noqa: E402
 from mmip_gpu.sources import open_source  # noqa: E402
 
 LARGEST = 300_000
@@ -95,16 +94,5 @@ def fuzz(seed: int, first: int, count: int) -> Counter[str]:
         return rounds(partial(one_round, files, work), seed, first, count)
 
 
-def main() -> int:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="number of the first round")
-    args = parser.parse_args()
-    limit_memory()
-    return report(fuzz(args.seed, args.first, args.count))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__, fuzz))

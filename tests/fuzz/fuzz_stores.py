@@ -7,7 +7,6 @@ bounded memory; what is read whole after a repair must be the source.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -26,7 +25,7 @@ if __name__ == "__main__":
     sys.path.append(str(TESTS.parent))  # behind an installed package
 
 import mmip_gpu as mmip  # noqa: E402
-from fuzz.damaged import damaged, damaged_json, limit_memory, report, rounds  # noqa: E402
+from fuzz.damaged import command, damaged, damaged_json, rounds  # noqa: E402
 from mmip_gpu.sources import open_source  # noqa: E402
 
 SHAPE = (12, 40, 48)
@@ -130,16 +129,5 @@ def fuzz(seed: int, first: int, count: int) -> Counter[str]:
         return rounds(partial(one_round, templates(folder), folder), seed, first, count)
 
 
-def main() -> int:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="number of the first round")
-    args = parser.parse_args()
-    limit_memory()
-    return report(fuzz(args.seed, args.first, args.count))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(__doc__, fuzz))

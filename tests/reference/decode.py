@@ -26,12 +26,24 @@ def decode(blob, stages=None, scale=1, tables=None):
     """The array; `stages` limits the stages used, `scale` is 1, 2, 4 or 8."""
     blob = bytes(blob)
     header, size = read_header(blob)
+    if scale > 1 and header.mode == 4 and np.signbit(header.requested):
+        return nearest_labels(decode(blob, stages, 1, tables), header, scale)
     if header.kind == 0:
         array = decode_raw(blob[size:], header)
         return array if scale == 1 else scale_raw(array, header.axes, scale)
     most = STAGES_FOR_SCALE[scale] if scale == 1 else min(STAGES_FOR_SCALE[scale], header.transform_stages)
     coefficients = read_stages(blob[size:], header, stages, most, tables or load_tables())
     return synthesize(coefficients, header, scale)
+
+
+def nearest_labels(array, header, scale):
+    """Labels at a scale: the sample next to the middle of each window (section 5.1)."""
+    shrinking = "yx" if header.kind and header.cell_depth == 1 else "zyx"
+    for axis, letter in enumerate(header.axes):
+        if letter in shrinking:
+            n = array.shape[axis]
+            array = array.take([min(i * scale + (scale - 1) // 2, n - 1) for i in range(-(-n // scale))], axis)
+    return array
 
 
 def decode_coefficients(blob, stages=None, tables=None):
