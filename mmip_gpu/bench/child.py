@@ -20,9 +20,8 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from mmip_gpu.bench.images import BenchImage
 from mmip_gpu.bench.job import Job, Measured, failed, run_job
@@ -51,6 +50,7 @@ class Worker:
     def __init__(self) -> None:
         self._server: subprocess.Popen[bytes] | None = None
         self._image: BenchImage | None = None
+        self._end: int | None = None
 
     def __enter__(self) -> Worker:
         return self
@@ -74,7 +74,7 @@ class Worker:
                 yield failed(self._how_it_ended(job))
 
     def _send(self, image: BenchImage, job: Job) -> None:
-        self._end: int | None = None
+        self._end = None
         if self._server is None:
             self._start()
         assert self._server is not None
@@ -119,7 +119,9 @@ class Worker:
         read, write = os.pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the server
         command = [sys.executable, "-m", "mmip_gpu.bench.child", str(write)]
-        environment = os.environ | dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = (
+            os.environ | dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        )
         self._server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors, pass_fds=(write,),
             start_new_session=True, env=environment,
@@ -168,7 +170,7 @@ def _fork(requests: BinaryIO, results: int, job: Job, image: BenchImage) -> None
         finally:
             os._exit(code)
     os.close(held)
-    readable, _, _ = select.select([alive, requests], [], [])
+    readable, _, _ = select.select([alive, requests.fileno()], [], [])
     parent_is_gone = alive not in readable
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL) if parent_is_gone else None
@@ -204,7 +206,6 @@ def _preload() -> None:
 
     codecs(None)
     with contextlib.suppress(ImportError):
-        import scipy.ndimage
         import skimage.metrics  # noqa: F401
 
 

@@ -130,7 +130,11 @@ def _judgement(job: Job, image: BenchImage, decoded: np.ndarray) -> Measured:
     regions = {
         name: region_metrics(image.array, decoded, image.axes, image.peak, mask) for name, mask in image.masks.items()
     }
-    return {"metrics": metrics, "regions": regions, "tasks": {name: _scores(name, image, decoded) for name in job.tasks}}
+    return {
+        "metrics": metrics,
+        "regions": regions,
+        "tasks": {name: _scores(name, image, decoded) for name in job.tasks},
+    }
 
 
 def _scores(name: str, image: BenchImage, decoded: np.ndarray) -> Mapping[str, Any]:
