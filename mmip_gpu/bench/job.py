@@ -7,6 +7,7 @@ task is a result with its reason. What ends the process is left to child.py.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +21,7 @@ from mmip_gpu.bench.codec_registry import codecs
 from mmip_gpu.bench.colour import in_colour
 from mmip_gpu.bench.images import BenchImage
 from mmip_gpu.bench.measure import Trial, round_trip
-from mmip_gpu.bench.measures import image_metrics, region_metrics
+from mmip_gpu.bench.measures import all_metrics
 from mmip_gpu.bench.rates import Point
 from mmip_gpu.bench.records import Record
 from mmip_gpu.bench.settings import Setting, Unreached, point_for
@@ -108,7 +109,7 @@ def _measured(
     trial = trials[point_for(setting, measure, codec.dial, source).parameter]
     judged = replace(image, array=source.array, axes=source.axes)
     coded = sum(map(len, trial.streams))
-    found = {
+    found: Measured = {
         "parameter": trial.point.parameter,
         "status": "ok",
         "reason": None,
@@ -126,15 +127,9 @@ def _measured(
 
 
 def _judgement(job: Job, image: BenchImage, decoded: np.ndarray) -> Measured:
-    metrics = image_metrics(image.array, decoded, image.axes, image.peak)
-    regions = {
-        name: region_metrics(image.array, decoded, image.axes, image.peak, mask) for name, mask in image.masks.items()
-    }
-    return {
-        "metrics": metrics,
-        "regions": regions,
-        "tasks": {name: _scores(name, image, decoded) for name in job.tasks},
-    }
+    metrics, regions = all_metrics(image.array, decoded, image.axes, image.peak, image.masks)
+    tasks = {name: _scores(name, image, decoded) for name in job.tasks}
+    return {"metrics": metrics, "regions": regions, "tasks": tasks}
 
 
 def _scores(name: str, image: BenchImage, decoded: np.ndarray) -> Mapping[str, Any]:
@@ -154,7 +149,8 @@ def _save_picture(job: Job, image: BenchImage, setting: Setting, trial: Trial) -
     record: Record = {
         "image": image.facts, "codec": {"name": job.codec}, "colour": job.colour, "setting": setting.facts,
     }  # fmt: skip
-    save_pictures(job.pictures, image, record, trial.decoded)
+    with contextlib.suppress(OSError):  # of a full disk: a page without this picture
+        save_pictures(job.pictures, image, record, trial.decoded)
 
 
 def _times(job: Job, image: BenchImage, codec: Codec, source: Source, trial: Trial) -> Measured:
