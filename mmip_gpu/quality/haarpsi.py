@@ -7,12 +7,12 @@ Guarantees the definition of Reisenhofer, Bosse, Kutyniok and Wiegand (Signal Pr
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 __all__ = ["HAARPSI_LEAST_SIDE", "haarpsi", "haarpsi_scores"]
@@ -135,5 +135,6 @@ def _padded(planes: Floats, size: int) -> Floats:
 
 def _window_sums(planes: Floats, size: int, axis: int) -> Floats:
     """Return the sums of all runs of `size` samples along an axis."""
-    sums: Floats = sliding_window_view(planes, size, axis).sum(-1)
-    return sums
+    count = planes.shape[axis] - size + 1
+    parts = (planes[(slice(None),) * axis + (slice(first, first + count),)] for first in range(size))
+    return functools.reduce(np.add, parts)

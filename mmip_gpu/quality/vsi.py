@@ -92,18 +92,19 @@ def vsi_scores(
 
 
 def _scaled(image: Plane, data_range: float, low: float) -> Rows:
-    """Return what gives rows as RGB of 0 to 255."""
+    """Return what gives rows of channels, of 0 to 255."""
 
     def rows(numbers: NDArray[np.intp]) -> Floats:
         samples: Floats = (image[numbers].astype(np.float64) - low) * (255 / data_range)
-        return samples if samples.ndim == 3 else np.repeat(samples[..., None], 3, axis=2)
+        return samples if samples.ndim == 3 else samples[..., None]
 
     return rows
 
 
 def _lightness_and_chroma(view: Rows, shape: tuple[int, ...], factor: int) -> Floats:
     """Return the channels L, M and N, channels first."""
-    lmn: Floats = np.moveaxis(_block_means(view, shape, factor) @ _LMN.T, -1, 0)
+    means = _block_means(view, shape, factor)
+    lmn: Floats = np.moveaxis(np.broadcast_to(means, (*means.shape[:2], 3)) @ _LMN.T, -1, 0)
     return lmn
 
 
@@ -130,8 +131,8 @@ def _block_means(rows: Rows, shape: tuple[int, ...], factor: int) -> Floats:
     bands = []
     for first in range(0, len(numbers), count):
         band = rows(numbers[first : first + count].ravel())[:, columns.ravel()]
-        blocks = band.reshape(-1, factor, len(columns), factor, *band.shape[2:])
-        bands.append(blocks.mean((1, 3)))
+        parts = (band[row::factor, column::factor] for row in range(factor) for column in range(factor))
+        bands.append(sum(parts) / factor**2)
     return np.concatenate(bands)
 
 
@@ -149,8 +150,9 @@ def _saliency_means(view: Rows, shape: tuple[int, ...], factor: int) -> Floats:
         return _interpolated(lambda near: wide[near], positions[numbers], _SIDE)
 
     count = max(_BAND_SAMPLES // shape[1], 1)
-    bands = [rows(np.arange(first, min(first + count, shape[0]))) for first in range(0, shape[0], count)]
-    lowest, highest = min(band.min() for band in bands), max(band.max() for band in bands)
+    bands = (rows(np.arange(first, min(first + count, shape[0]))) for first in range(0, shape[0], count))
+    lows, highs = zip(*((band.min(), band.max()) for band in bands), strict=True)
+    lowest, highest = min(lows), max(highs)
     means = _block_means(rows, shape, factor)
     return (means - lowest) / (highest - lowest) if highest > lowest else np.zeros_like(means)
 
@@ -158,14 +160,15 @@ def _saliency_means(view: Rows, shape: tuple[int, ...], factor: int) -> Floats:
 def _saliency(view: Rows, shape: tuple[int, ...]) -> Floats:
     """Return the saliency (SDSP) of a plane at 256 x 256: frequency, nearness to the centre and warmth of colour."""
     high, wide = (np.clip((np.arange(_SIDE) + 0.5) * size / _SIDE - 0.5, 0, size - 1) for size in shape)
-    resized = _interpolated(view, high, shape[0]).swapaxes(0, 1)
-    lab = _lab(_interpolated(lambda rows: resized[rows], wide, shape[1]).swapaxes(0, 1) / 255)
+    resized_rows = _interpolated(view, high, shape[0]).swapaxes(0, 1)
+    resized = _interpolated(lambda rows: resized_rows[rows], wide, shape[1]).swapaxes(0, 1)
+    lab = _lab(np.broadcast_to(resized / 255, (_SIDE, _SIDE, 3)))
     offsets = np.arange(_SIDE) - _SIDE // 2
     radius = np.fft.ifftshift(np.hypot(*np.meshgrid(offsets, offsets)) / _SIDE)
     with np.errstate(divide="ignore"):
         filtered = np.exp(-(np.log(radius / _CENTRE) ** 2) / (2 * _BAND_WIDTH**2)) * (radius <= 0.5)
-    spectrum = np.fft.fft2(lab, axes=(0, 1)) * filtered[..., None]
-    frequency = np.sqrt((np.fft.ifft2(spectrum, axes=(0, 1)).real ** 2).sum(-1))
+    spectrum = np.fft.rfft2(lab, axes=(0, 1)) * filtered[:, : _SIDE // 2 + 1, None]
+    frequency = np.sqrt((np.fft.irfft2(spectrum, (_SIDE, _SIDE), (0, 1)) ** 2).sum(-1))
     nearness = np.exp(-np.add.outer((offsets + 1.0) ** 2, (offsets + 1.0) ** 2) / _CENTRE_BIAS**2)
     chroma = lab[..., 1:]
     lowest, highest = chroma.min((0, 1)), chroma.max((0, 1))
