@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mmip_gpu.bench.intervals import bootstrap
+from mmip_gpu.bench.intervals import Interval, bootstrap
 from mmip_gpu.bench.records import Record
 from mmip_gpu.bench.report.quality_curves import Curve, Measure, curves_of, series_name
 from mmip_gpu.errors import InvalidArgument
@@ -22,7 +22,6 @@ _ALL = "all images"
 _SEED = 0
 _GRID = 9
 _ANCHOR = "JPEG 2000"
-Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -107,13 +106,11 @@ def setting_text(record: Record) -> str:
 
 
 def interval(values: Sequence[float]) -> Interval | None:
-    """Return the mean over images with its 95 % bootstrap interval; of one image its value, None of none."""
-    if not values:
-        return None
-    return bootstrap(values, _SEED) if len(values) > 1 else (values[0], values[0], values[0])
+    """Return the mean over images with its 95 % bootstrap interval; None of no image."""
+    return bootstrap(values, _SEED) if values else None
 
 
-def mean_curve(curves: Sequence[Curve]) -> tuple[Curve, list[Interval]]:
+def mean_curve(curves: Sequence[Curve]) -> tuple[Curve, list[tuple[float, float, float]]]:
     """Return the mean of several curves where all of them were measured, and its band (bits, low, high).
 
     Examples
@@ -130,8 +127,7 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[Curve, list[Interval]]:
     grid = [first * (last / first) ** (k / (_GRID - 1)) for k in range(_GRID - 1)] + [last]
     means, band = [], []
     for bits in dict.fromkeys(grid):
-        found = interval([value for curve in curves if (value := curve.at_bits(bits)) is not None])
-        if found is not None:
-            means.append((bits, found[0]))
-            band.append((bits, *found[1:]))
+        mean, low, high = bootstrap([curve.at_bits(bits) for curve in curves], _SEED)
+        means.append((bits, mean))
+        band.append((bits, mean if low is None else low, mean if high is None else high))
     return Curve.of(means), band
