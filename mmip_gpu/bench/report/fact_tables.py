@@ -108,7 +108,7 @@ def _mean_cell(records: Sequence[Record], key: str) -> Cell:
     if not values or float("inf") in values:
         return cell(float("inf") if values and set(values) == {float("inf")} else None)
     form = METRICS[key][1]
-    return cell(values[0], form) if len(values) == 1 else interval_cell(interval(values), form)
+    return interval_cell(interval(values), form)
 
 
 def _count(found: int, of: int) -> Cell:
@@ -174,7 +174,7 @@ def task_tables(results: Results) -> list[Table]:
 
 def _score_cell(scores: Sequence[Mapping[str, Any]], key: str) -> Cell:
     values = [value for score in scores if (value := number(score.get(key))) is not None]
-    return cell(values[0], ".4f") if len(values) == 1 else interval_cell(interval(values), ".4f")
+    return interval_cell(interval(values), ".4f")
 
 
 def time_table(results: Results) -> Table:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
+from mmip_gpu.bench.intervals import Interval
 from mmip_gpu.bench.report.study_tables import markdown_table
 
 __all__ = ["MISSING", "Cell", "Table", "cell", "decibels", "interval_cell", "percent", "text"]
@@ -95,9 +96,7 @@ def decibels(value: float | None) -> Cell:
     return MISSING if value is None else Cell(f"{value:+.2f} dB", float(value))
 
 
-def interval_cell(
-    found: tuple[float, float, float] | None, form: str, unit: str = "", count: int | None = None
-) -> Cell:
+def interval_cell(found: Interval | None, form: str, unit: str = "", count: int | None = None) -> Cell:
     """Return a cell of a mean with its interval, where it is over several images, and over how many it is.
 
     Examples
@@ -109,5 +108,5 @@ def interval_cell(
         return MISSING
     mean, low, high = found
     n = "" if count is None else f", n = {count}"
-    ends = "" if count == 1 else f" ({low:{form}} to {high:{form}})"
+    ends = "" if low is None else f" ({low:{form}} to {high:{form}})"
     return Cell(f"{mean:{form}}{unit}{ends}{n}", float(mean))
