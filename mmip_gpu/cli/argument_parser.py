@@ -23,7 +23,7 @@ class Parser(ArgumentParser):
         super().__init__(formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **options)
         self.words: dict[str, ArgumentParser] = {}
 
-    def add_parser(self, name: str, *, help: str, **options: Any) -> ArgumentParser:  # noqa: A002  # argparse's own name
+    def add_parser(self, name: str, *, help: str, **options: Any) -> ArgumentParser:  # argparse's own name
         """Add a command whose name is the first word behind that of this one, which has arguments, too."""
         self.epilog = f"{self.epilog or ''}\n\n{self.prog} {name}: {help}"
         self.words[name] = Parser(prog=f"{self.prog} {name}", **options)
