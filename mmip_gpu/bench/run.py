@@ -63,6 +63,11 @@ class Run:
     seconds: float = 1.0
     pictures: bool = True
 
+    def __post_init__(self) -> None:
+        if not self.time_limit > 0 or self.threads < 1:
+            found = f"time_limit={self.time_limit}: expected seconds above 0, and threads={self.threads} of at least 1"
+            raise InvalidArgument(found)
+
 
 def run(folder: Path, images: ImageSet, wanted: Run) -> list[Record]:
     """Measure what is not measured yet.
