@@ -53,7 +53,7 @@ def image_metrics(
     peak : float
         Range of the data: the peak of ``psnr_range``. At 0 only a decoding without error has a PSNR.
     bits : int, optional
-        Bits stored; ``psnr_dtype`` has the peak 2^bits - 1. By default those of an integer dtype.
+        Bits stored of integers; ``psnr_dtype`` has the peak 2^bits - 1. By default those of the dtype.
     window : tuple of float, optional
         Display window: adds ``psnr_window``, of both images clipped to it, with its width as peak.
 
@@ -179,7 +179,7 @@ def _peaks(
         raise InvalidArgument(f"peak: expected the data range, 0 or above, found {peak}")
     if window is not None and not -math.inf < window[0] < window[1] < math.inf:
         raise InvalidArgument(f"window: expected its two ends, the lower one first, found {window}")
-    stored = bits or (8 * original.dtype.itemsize if original.dtype.kind in "ui" else None)
+    stored = (bits or 8 * original.dtype.itemsize) if original.dtype.kind in "ui" else None
     peaks = {"psnr_range": peak, "psnr_dtype": 2.0**stored - 1 if stored else None}
     return peaks if window is None else peaks | {"psnr_window": window[1] - window[0]}
 
