@@ -1,8 +1,8 @@
 """The networks: a U-Net with a head for star-convex polygons, or with one for the probability of a membrane.
 
 Values: float32 images (batch, channel, y, x), sides multiples of `NetworkShape.stride`, in; logits, and distances along
-rays in samples, on every `grid`-th sample, out. Layers bear the names that StarDist gives them (Schmidt et al. 2018), so
-that its weights fit; see keras_weights.py.
+rays in samples, on every `grid`-th sample, out. Layers bear the names that StarDist gives them (Schmidt et al. 2018),
+so that its weights fit; see keras_weights.py.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ def folded(network: Network) -> Network:
             layer = plain.layers[name]
             layer.weight.mul_(gain[:, None, None, None])
             layer.bias.copy_((layer.bias - norm.running_mean) * gain + norm.bias)
-    return plain.eval()
+    plain.eval()
+    return plain
 
 
 def new_network(shape: NetworkShape, seed: int, is_learning: bool = False) -> Network:

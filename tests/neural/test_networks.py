@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mmip_gpu.errors import InvalidArgument  # noqa: E402
-from mmip_gpu.neural.unet import NetworkShape, new_network  # noqa: E402
+from mmip_gpu.neural.unet import NetworkShape, folded, new_network  # noqa: E402
 
 
 @pytest.mark.parametrize("grid", [1, 2, 4])
@@ -23,7 +23,9 @@ def test_predictions_lie_on_the_grid(grid: int, depth: int) -> None:
 
 
 def test_membranes_have_no_distances() -> None:
-    logits, distances = new_network(NetworkShape("membranes", 1, rays=0, base=4, features=0), 0)(torch.zeros(1, 1, 8, 8))
+    logits, distances = new_network(NetworkShape("membranes", 1, rays=0, base=4, features=0), 0)(
+        torch.zeros(1, 1, 8, 8)
+    )
     assert distances is None
     assert tuple(logits.shape) == (1, 1, 8, 8)
 
@@ -57,6 +59,23 @@ def test_weights_are_those_of_the_seed() -> None:
     first, again, other = (new_network(shape, seed).state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["layers.prob.weight"], other["layers.prob.weight"])
+
+
+@pytest.mark.parametrize("grid", [1, 2])
+def test_folded_normalizations_predict_the_same(grid: int) -> None:
+    network = new_network(NetworkShape("stars", 1, rays=8, grid=grid, base=4), 0, is_learning=True)
+    images = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for _ in range(5):
+            network(images * 3 + 1)  # moves the running means
+        for norm in network.norms.values():
+            norm.bias.uniform_(-1, 1)
+        network.eval()
+        plain = folded(network)
+        for expected, found in zip(network(images), plain(images), strict=True):
+            assert float(expected.abs().max()) > 0.1
+            assert torch.allclose(expected, found, atol=1e-4)
+    assert not plain.norms
 
 
 @pytest.mark.parametrize(

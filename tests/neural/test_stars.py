@@ -20,7 +20,7 @@ def slow_distance(labels: NDArray[Any], y: int, x: int, direction: NDArray[Any])
     step = 0
     while True:
         step += 1
-        at = tuple(int(round(start + step * part)) for start, part in zip((y, x), direction, strict=True))
+        at = tuple(round(float(start + step * part)) for start, part in zip((y, x), direction, strict=True))
         inside = all(0 <= place < size for place, size in zip(at, labels.shape, strict=True))
         if not inside or labels[at] != labels[y, x]:
             return step - 1 + 0.5 / float(np.abs(direction).max())

@@ -175,7 +175,11 @@ def test_wrong_commands_say_what_is_wrong(data: Path, tmp_path: Path, capsys: py
 
 def test_the_split_holds_every_plane_out_once() -> None:
     planes = {name: [p for fold in subject.folds for p in fold] for name, subject in subjects().items()}
-    assert {name: len(found) for name, found in planes.items()} == {"fluorescence": 11, "histology": 16, "membranes": 12}
+    assert {name: len(found) for name, found in planes.items()} == {
+        "fluorescence": 11,
+        "histology": 16,
+        "membranes": 12,
+    }
     for found in planes.values():
         assert len(set(found)) == len(found)
     for subject in subjects().values():

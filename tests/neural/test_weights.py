@@ -1,4 +1,4 @@
-"""Weights on disk: they come back, damaged ones are refused, and those that StarDist saved give the same predictions."""
+"""Weights on disk: they come back, damaged ones are refused, and those that StarDist saved are taken."""
 
 from __future__ import annotations
 
