@@ -223,4 +223,3 @@ def test_a_file_that_is_not_the_manifests(tmp_path):
     reasons = {image.name: image.reason for image in shared_images(tmp_path)}
     assert "ct.npy: expected the SHA-256" in reasons["ct"]
     assert "he_labels.npy" in reasons["he"]
-

@@ -16,7 +16,7 @@ import studies
 import viewers
 
 import mmip_gpu as mmip
-from mmip_gpu.bench import adapters, measure, pictures
+from mmip_gpu.bench import adapters, measure, ours, pictures
 from mmip_gpu.bench import rivals as codecs
 from mmip_gpu.bench.report import study_figure as curves
 from mmip_gpu.bench.report import study_tables as report
@@ -30,7 +30,7 @@ def small() -> pictures.Picture:
 
 
 def all_codecs() -> list[adapters.Codec]:
-    return [*adapters.ours(), *codecs.rivals()]
+    return [*ours.ours(), *codecs.rivals()]
 
 
 @pytest.mark.parametrize("codec", all_codecs(), ids=lambda c: c.name)
@@ -43,7 +43,7 @@ def test_every_codec_is_brought_to_its_targets(codec: adapters.Codec, small: pic
         assert row["decode_mb_s"] > 0
 
 
-@pytest.mark.parametrize("codec", [*adapters.ours_lossless(), *codecs.lossless_rivals()], ids=lambda c: c.name)
+@pytest.mark.parametrize("codec", [*ours.ours_lossless(), *codecs.lossless_rivals()], ids=lambda c: c.name)
 def test_lossless_codecs_are_exact(codec: adapters.Codec, small: pictures.Picture) -> None:
     trial = measure.round_trip(codec, adapters.Source(small.array), 0)
     assert math.isinf(trial.point.psnr_db)
@@ -52,8 +52,8 @@ def test_lossless_codecs_are_exact(codec: adapters.Codec, small: pictures.Pictur
 
 def test_every_effort_is_a_codec_of_its_own() -> None:
     names = ["mmip effort 1", "mmip effort 2", "mmip effort 3", "mmip effort 3, two stages"]
-    assert [codec.name for codec in adapters.ours()] == names
-    assert [codec.name for codec in adapters.ours_lossless()] == ["mmip 3 stages"]
+    assert [codec.name for codec in ours.ours()] == names
+    assert [codec.name for codec in ours.ours_lossless()] == ["mmip 3 stages"]
 
 
 def test_the_figure_is_small(tmp_path: Any) -> None:
@@ -66,7 +66,7 @@ def test_the_figure_is_small(tmp_path: Any) -> None:
 
 
 def test_psnr_of_a_trial_is_that_of_the_decoded_array(small: pictures.Picture) -> None:
-    codec = adapters.ours()[0]
+    codec = ours.ours()[0]
     source = adapters.Source(small.array)
     trial = measure.round_trip(codec, source, 50)
     decoded = mmip.decode(trial.streams[0]).astype(float)
@@ -82,10 +82,10 @@ def test_sources_return_to_their_dtype(dtype: str) -> None:
     assert planes.min() == 0
     np.testing.assert_array_equal(source.samples(planes, True), source.array, strict=True)
     np.testing.assert_array_equal(source.samples(source.floats()[0], False), source.array, strict=True)
-    narrow = np.stack(source.three_channels())[..., 1]
+    narrow = np.stack(source.three_channels(12))[..., 1]
     assert narrow.max() < 4096
-    restored = source.samples(narrow, True, source.narrowing).astype(int)
-    assert np.abs(restored - source.array).max() <= 0.5 / source.narrowing + 0.5
+    restored = source.samples(narrow, True, source.narrowing(12)).astype(int)
+    assert np.abs(restored - source.array).max() <= 0.5 / source.narrowing(12) + 0.5
 
 
 def test_rows_are_kept_by_checksum_and_version(

@@ -1,0 +1,286 @@
+"""Any codec of numcodecs or Zarr, from its configuration, as a `Codec` of the comparison.
+
+Values: arrays as they are in, what Zarr stores for their chunks out, and back. Zarr itself codes: version 2 for codecs
+of numcodecs, version 3 for its own. Guarantees that the bytes are those of all stored chunks, without the metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Pieces, Source, Stream
+from mmip_gpu.bench.rates import Dial
+from mmip_gpu.errors import InvalidArgument
+
+__all__ = ["KINDS", "configured"]
+
+KINDS = ("numcodecs", "zarr")
+_KEYS = {"codecs", "chunks", "dtype", "lossless", "label"}
+_DIAL_KEYS = {"dial", "log", "integer"}
+_PERCENT = 100.0
+
+
+class StoredChunks(bytes):
+    """The stored chunks of an array one after the other, with the key and the length of each."""
+
+    lengths: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of(cls, chunks: Mapping[str, bytes]) -> StoredChunks:
+        """Chunks by their keys, joined."""
+        joined = cls(b"".join(chunks.values()))
+        joined.lengths = tuple((key, len(data)) for key, data in chunks.items())
+        return joined
+
+    def parts(self) -> dict[str, bytes]:
+        """The chunks by their keys."""
+        found, at = {}, 0
+        for key, length in self.lengths:
+            found[key] = bytes(self[at : at + length])
+            at += length
+        return found
+
+
+@dataclass(frozen=True)
+class _Pipeline:
+    """Codecs in Zarr's metadata, and how an array is cut.
+
+    Parameters
+    ----------
+    kind : {"numcodecs", "zarr"}
+        The version of the metadata: 2 or 3.
+    codecs : list of dict
+        Entries as in the metadata; a value ``{"dial": [worst, best]}`` is the parameter.
+    chunks : tuple of int, optional
+        Shape of a chunk; the array is one by default.
+    """
+
+    kind: str
+    codecs: list[dict[str, Any]]
+    chunks: tuple[int, ...] | None = None
+    threads: int = 1
+
+    def metadata(self, shape: tuple[int, ...], dtype: np.dtype[Any], parameter: float) -> dict[str, Any]:
+        """What the store says of the array, by the name of the document."""
+        chunks, codecs = list(self.chunks or shape), _with_parameter(self.codecs, parameter)
+        common: dict[str, Any] = {"shape": list(shape), "fill_value": 0}
+        if self.kind == "numcodecs":
+            cut = {"zarr_format": 2, "chunks": chunks, "dtype": dtype.str, "order": "C"}
+            return {".zarray": common | cut | {"filters": codecs[:-1] or None, "compressor": codecs[-1]}}
+        grid = {"name": "regular", "configuration": {"chunk_shape": chunks}}
+        keys = {"name": "default", "configuration": {"separator": "/"}}
+        kind = {"zarr_format": 3, "node_type": "array", "data_type": dtype.name, "attributes": {}}
+        cut = {"chunk_grid": grid, "chunk_key_encoding": keys}
+        return {"zarr.json": common | kind | cut | {"codecs": _whole_pipeline(codecs)}}
+
+    def opened(self, piece: np.ndarray, parameter: float, chunks: Mapping[str, bytes]) -> tuple[Any, Any]:
+        """(array, its documents and chunks by their keys), in memory."""
+        import zarr
+        from zarr.core.buffer import cpu
+        from zarr.storage import MemoryStore
+
+        documents = self.metadata(piece.shape, piece.dtype, parameter)
+        stored = {name: json.dumps(text).encode() for name, text in documents.items()} | dict(chunks)
+        held: Any = {key: cpu.Buffer.from_bytes(data) for key, data in stored.items()}
+        zarr_format: Any = 2 if self.kind == "numcodecs" else 3
+        return zarr.open_array(MemoryStore(held), mode="r+", zarr_format=zarr_format), held
+
+    def encode(self, piece: np.ndarray, parameter: float, _source: Source) -> Stream:
+        """All chunks of an array."""
+        with self._running():
+            array, held = self.opened(piece, parameter, {})
+            array[...] = piece
+        documents = (".zarray", ".zattrs", "zarr.json")
+        return StoredChunks.of({key: data.to_bytes() for key, data in held.items() if key not in documents})
+
+    def decode(self, data: Stream, piece: np.ndarray) -> np.ndarray:
+        """The array of the chunks; its shape and dtype are those of the piece."""
+        assert isinstance(data, StoredChunks)
+        with self._running():
+            array, _ = self.opened(piece, _PERCENT, data.parts())
+            return np.asarray(array[...])
+
+    def _running(self) -> Any:
+        """Zarr told to store every chunk, and to code as many at a time as there are threads."""
+        import zarr
+        from numcodecs import blosc
+
+        blosc.set_nthreads(self.threads)
+        limits = {"async.concurrency": self.threads, "threading.max_workers": self.threads}
+        return zarr.config.set({"array.write_empty_chunks": True} | limits)
+
+    def refuses(self, kind: str | None, source: Source) -> str | None:
+        """What Zarr says against an array of this shape and dtype; None where it takes it."""
+        if self.chunks and len(self.chunks) != source.array.ndim:
+            return f"has chunks of {len(self.chunks)} axes, found axes {source.axes}"
+        try:
+            self.opened(np.empty(source.array.shape, kind or source.array.dtype), _PERCENT, {})
+        except Exception as error:  # codecs of others raise what they like
+            return f"{type(error).__name__}: {error}"
+        return None
+
+
+def _whole_pipeline(codecs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The codecs with the plain bytes between arrays and bytes where no other codec makes them."""
+    from zarr.abc.codec import ArrayArrayCodec, ArrayBytesCodec
+    from zarr.registry import get_codec_class
+
+    kinds = [get_codec_class(codec["name"]) for codec in codecs]
+    if any(issubclass(kind, ArrayBytesCodec) for kind in kinds):
+        return codecs
+    arrays = sum(issubclass(kind, ArrayArrayCodec) for kind in kinds)
+    return [*codecs[:arrays], {"name": "bytes", "configuration": {"endian": "little"}}, *codecs[arrays:]]
+
+
+def _with_parameter(value: Any, parameter: float) -> Any:
+    """The configuration with the number that the parameter, in percent from the worst to the best, stands for."""
+    if isinstance(value, list):
+        return [_with_parameter(one, parameter) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "dial" not in value:
+        return {key: _with_parameter(one, parameter) for key, one in value.items()}
+    worst, best = value["dial"]
+    share = parameter / _PERCENT
+    number = worst * (best / worst) ** share if value.get("log") else worst + (best - worst) * share
+    return round(number) if value.get("integer") else number
+
+
+def _dials(value: Any) -> list[dict[str, Any]]:
+    """All places of the parameter in a configuration."""
+    if isinstance(value, dict) and "dial" in value:
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [dial for one in inner for dial in _dials(one)]
+
+
+def _dial_of(codecs: list[dict[str, Any]]) -> Callable[[Source, float], Dial] | None:
+    dials = _dials(codecs)
+    if not dials:
+        return None
+    if len(dials) > 1:
+        raise InvalidArgument(f"expected one parameter {{'dial': [worst, best]}}, found {len(dials)}")
+    dial, ends = dials[0], dials[0]["dial"]
+    numbers = isinstance(ends, list) and len(ends) == 2 and all(isinstance(end, int | float) for end in ends)
+    if not numbers or ends[0] == ends[1] or set(dial) - _DIAL_KEYS or (dial.get("log") and min(ends) <= 0):
+        raise InvalidArgument(f"expected {{'dial': [worst, best]}}, 'log' for positive ends, 'integer', found {dial}")
+    resolution = _PERCENT / abs(ends[1] - ends[0]) if dial.get("integer") else 0.0
+    return lambda _source, _db: Dial(0, _PERCENT, _PERCENT / 2, 0.5, resolution)
+
+
+def configured(text: str, threads: int = 1) -> Codec:
+    """A codec of numcodecs or Zarr by its configuration, or several as a pipeline.
+
+    Parameters
+    ----------
+    text : str
+        ``numcodecs:JSON`` or ``zarr:JSON``. The JSON is a codec as in Zarr's metadata, a list of them, or
+        ``{"codecs": [..], "chunks": [..], "dtype": "float32", "lossless": true, "label": "a name"}``, of which only the
+        codecs are needed. One number may be ``{"dial": [worst, best], "log": true, "integer": true}``: it is set to
+        reach a PSNR or a size.
+    threads : int
+        So many chunks are coded at a time.
+
+    Raises
+    ------
+    InvalidArgument
+        For what is not such a configuration.
+
+    Examples
+    --------
+    >>> codec = configured('numcodecs:{"id": "zstd", "level": 3}')
+    >>> source = Source(np.zeros((64, 64), np.uint16))
+    >>> stored = codec.encode(source.array, 0, source)
+    >>> len(stored) < 50, bool((codec.decode(stored, source.array) == source.array).all())
+    (True, True)
+    """
+    kind, asked = _asked(text)
+    codecs, typed = asked["codecs"], asked.get("dtype")
+    dial = _dial_of(codecs)
+    chunks = tuple(asked["chunks"]) if asked.get("chunks") else None
+    pipeline = _Pipeline(kind, codecs, chunks, threads)
+
+    def pieces(source: Source) -> Pieces:
+        return [np.ascontiguousarray(source.array, typed)]
+
+    codec = Codec(
+        asked.get("label") or text,
+        _versions(),
+        pieces,
+        pipeline.encode,
+        pipeline.decode,
+        restore=lambda source, decoded: source.samples(decoded, False),
+        lossless=bool(asked.get("lossless")),
+        colours=ALL_COLOURS,
+        floats=True,
+        threads=threads,
+        options=asked,
+        missing=_checked(kind, _with_parameter(codecs, _PERCENT)),
+        refuses=partial(pipeline.refuses, typed),
+    )
+    return replace(codec, dial=dial) if dial else codec
+
+
+def _asked(text: str) -> tuple[str, dict[str, Any]]:
+    """(kind, configuration with a list of codecs)."""
+    kind, _, rest = text.partition(":")
+    if kind not in KINDS:
+        raise InvalidArgument(f"{text!r}: expected numcodecs:JSON or zarr:JSON")
+    try:
+        given = json.loads(rest)
+    except ValueError as error:
+        raise InvalidArgument(f"{text!r}: no JSON: {error}") from None
+    asked = given if isinstance(given, dict) and "codecs" in given else {"codecs": given}
+    codecs = asked["codecs"] if isinstance(asked["codecs"], list) else [asked["codecs"]]
+    key = "id" if kind == "numcodecs" else "name"
+    if set(asked) - _KEYS or not codecs or not all(isinstance(one, dict) and one.get(key) for one in codecs):
+        raise InvalidArgument(f"{text!r}: expected codecs with {key!r}, and of {sorted(_KEYS)}, found {given!r}")
+    return kind, asked | {"codecs": codecs}
+
+
+def _versions() -> str:
+    import numcodecs
+    import zarr
+
+    return f"zarr {zarr.__version__}, numcodecs {numcodecs.__version__}"
+
+
+def _checked(kind: str, codecs: list[dict[str, Any]]) -> str | None:
+    """What has to be installed for them, or None.
+
+    Raises
+    ------
+    InvalidArgument
+        For a configuration that its codec does not take.
+    """
+    import numcodecs
+    from numcodecs.errors import UnknownCodecError
+    from zarr.errors import UnknownCodecError as UnknownZarrCodecError
+    from zarr.registry import get_codec_class
+
+    try:
+        if kind == "numcodecs":
+            _register_image_codecs()
+        for one in codecs:
+            if kind == "numcodecs":
+                numcodecs.get_codec(dict(one))
+            else:
+                get_codec_class(one["name"]).from_dict(one)
+    except (UnknownCodecError, UnknownZarrCodecError, ImportError, KeyError) as error:
+        return f"{kind} has no such codec here: {error}; install the package that brings it"
+    except Exception as error:
+        raise InvalidArgument(f"{kind} codecs {codecs}: {type(error).__name__}: {error}") from error
+    return None
+
+
+def _register_image_codecs() -> None:
+    """Those of imagecodecs, which registers none by itself."""
+    import imagecodecs.numcodecs
+
+    imagecodecs.numcodecs.register_codecs(verbose=False)
