@@ -1,4 +1,4 @@
-"""The commands that compare codecs: bench --quick, bench run, bench report.
+"""The commands that compare codecs: bench --quick, bench run, bench stages, bench report.
 
 Values: parsed options in; a results folder, its page, and a line on stdout out. mmip_gpu.bench measures; it needs the
 packages of the extra `bench`, and is imported when a command runs.
@@ -17,7 +17,7 @@ from typing import Any
 from mmip_gpu.cli.results import show
 from mmip_gpu.errors import InvalidArgument, MissingResource
 
-__all__ = ["quick", "report", "run"]
+__all__ = ["quick", "report", "run", "stages"]
 
 _QUICK: dict[str, Any] = {"targets": ("bits:0.5,1,2,4", "lossless"), "time_limit": 60.0, "seconds": 0.02}
 _QUICK_IMAGES = ["quick"]
@@ -38,6 +38,18 @@ def run(args: Namespace) -> None:
     images = args.images or (_QUICK_IMAGES if args.quick else ["phantoms"])
     records = _records(Path(args.out), images, (_QUICK if args.quick else {}) | given)
     _show_counts(args, records, [f"tables and the page: mmip bench report {args.out}"])
+
+
+def stages(args: Namespace) -> None:
+    """Measure what the stages lack, and write their page."""
+    with _extra():
+        from mmip_gpu.bench.run import Run
+        from mmip_gpu.bench.stages import PAGE, run_stages
+    given = {name: value for name in _OPTIONS if (value := getattr(args, name)) is not None}
+    options = {"threads": os.cpu_count() or 1} | (_QUICK if args.quick else {}) | given
+    records = run_stages(Path(args.out), args.images or [], Run(**options), phantoms="quick" if args.quick else None)
+    page = Path(args.out) / PAGE
+    _show_counts(args, records, [f"the stages: {page}", f"tables and the page: mmip bench report {args.out}"])
 
 
 def report(args: Namespace) -> None:
