@@ -25,6 +25,7 @@ __all__ = [
     "draw_outline",
     "error_limit",
     "new_figure",
+    "rate_ticks",
     "save_figure",
     "shown_plane",
     "signed_error",
@@ -106,6 +107,23 @@ def draw_errors(
 def _short(value: float) -> str:
     """Return a sample value with 4 digits, never as a power of ten when it is large."""
     return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def rate_ticks(low: float, high: float) -> list[float]:
+    """Return 2 to 8 rates in a range that are about as far apart as each other: powers of two where it holds enough.
+
+    Examples
+    --------
+    >>> rate_ticks(0.2, 5)
+    [0.25, 0.5, 1.0, 2.0, 4.0]
+    """
+    found: list[float] = []
+    for parts in (1, 2, 4, 8, 16):
+        places = range(math.ceil(parts * math.log2(low)), math.floor(parts * math.log2(high)) + 1)
+        found = [float(f"{2 ** (place / parts):.2g}") for place in places]
+        if len(found) > 2:
+            break
+    return found[:: -(-len(found) // 8) or 1]
 
 
 def new_figure(width: float, height: float) -> Any:
