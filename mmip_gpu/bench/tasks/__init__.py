@@ -18,9 +18,9 @@ from mmip_gpu.bench.tasks.task import SCORES, Task
 from mmip_gpu.bench.tasks.watershed import watershed_nuclei
 from mmip_gpu.errors import InvalidArgument, MissingResource
 
-__all__ = ["SCORES", "Task", "task_named", "tasks"]
+__all__ = ["NETWORKS", "SCORES", "Task", "task_named", "tasks"]
 
-_NETWORKS = {"stars": "nuclei", "unet": "membranes"}
+NETWORKS = {"stars": "nuclei", "unet": "membranes"}
 
 
 def _watershed(plane: NDArray[Any], _original: NDArray[Any]) -> NDArray[Any]:
@@ -55,8 +55,8 @@ def task_named(name: str) -> Task:
     if name in tasks:
         return tasks[name]
     kind, colon, folder = name.partition(":")
-    if not colon or kind not in _NETWORKS:
-        known = ", ".join([*tasks, *(f"{kind}:FOLDER" for kind in _NETWORKS)])
+    if not colon or kind not in NETWORKS:
+        known = ", ".join([*tasks, *(f"{kind}:FOLDER" for kind in NETWORKS)])
         raise InvalidArgument(f"task: expected one of {known}, found {name!r}")
     return _network_task(kind, Path(folder))
 
