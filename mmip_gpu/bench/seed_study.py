@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 import mmip_gpu as mmip
 from mmip_gpu.bench.datasets import select_images
 from mmip_gpu.bench.equal_bytes import coded_to_bytes
-from mmip_gpu.bench.images import BenchImage
+from mmip_gpu.bench.images import BenchImage, file_safe
 from mmip_gpu.bench.report.study_tables import markdown_table
 from mmip_gpu.errors import InvalidArgument, MissingResource
 from mmip_gpu.quality.metrics import evaluate
 from mmip_gpu.quality.plot_charts import plot_rate
 from mmip_gpu.quality.plot_regions import plot_roi
+from mmip_gpu.sources import Source
+from mmip_gpu.volume.roi import Roi, roi_classes
 
-__all__ = ["seed_images", "seed_report", "seed_rows", "write_seed_study"]
+__all__ = ["image_with_region", "seed_images", "seed_report", "seed_rows", "write_seed_study"]
 
 Row = dict[str, Any]
 THRESHOLD = 9000
@@ -45,7 +47,7 @@ _COLUMNS = {
     "max_error_roi": "g",
 }
 _TABLES = {
-    "stages": "The three stages, without a region, with it by its mask, and by the threshold 9000 where that marks a part",
+    "stages": "The three stages: no region, its mask, and the threshold 9000 where that marks a part",
     "equal bytes": "Without the region at the bytes that it takes: what the region costs the rest",
     "sweep": "Rising qualities of the region at one quality of the rest",
 }
@@ -80,7 +82,8 @@ class _Case:
 
     def coded(self, **options: Any) -> bytes:
         """A container."""
-        return mmip.encode(self.image.array, axes=self.image.axes, **options)
+        blob: bytes = mmip.encode(self.image.array, axes=self.image.axes, **options)
+        return blob
 
     def errors(self, decoded: NDArray[Any], size: int) -> Row:
         """The rate, and errors of the whole image, inside of the region and outside."""
@@ -124,6 +127,24 @@ def seed_images(texts: Sequence[str] = (), beside: Path | None = None) -> list[B
     if not found:
         raise InvalidArgument("the study needs a region: expected IMAGE.mask.npy beside IMAGE.npy, found no mask")
     return found
+
+
+def image_with_region(source: Source, roi: Roi | None, axes: str) -> BenchImage:
+    """Return the image of a source with a region as its only mask.
+
+    Raises
+    ------
+    InvalidArgument
+        For a region without a sample, or axes or a mask that do not fit.
+    """
+    array = np.ascontiguousarray(source.read())
+    classes = roi_classes(roi, array, axes)
+    if classes is None or not classes.any():
+        raise InvalidArgument(f"{source.name}: expected a region with samples, found none: name another with mask=")
+    name = "mask" if isinstance(roi, np.ndarray) else str(roi)
+    return BenchImage(
+        file_safe(Path(source.name).stem), array, axes, 8 * array.dtype.itemsize, masks={file_safe(name): classes > 0}
+    )
 
 
 def _with_masks(texts: Sequence[str], beside: Path | None) -> list[BenchImage]:

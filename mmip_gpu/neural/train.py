@@ -85,7 +85,9 @@ def _facts(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m mmip_gpu.neural.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m mmip_gpu.neural.train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("subject", choices=sorted(subjects()))
     parser.add_argument("--data", type=Path, required=True, help="folder of the labelled images")

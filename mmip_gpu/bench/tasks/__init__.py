@@ -67,7 +67,9 @@ def _network_task(kind: str, folder: Path) -> Task:
     try:
         from mmip_gpu.neural.segmenter import segmenter_for, segmenters
     except ImportError as error:
-        raise MissingResource(f"{kind}:{folder} needs the extra neural: pip install 'mmip-gpu[neural]' ({error})") from None
+        raise MissingResource(
+            f"{kind}:{folder} needs the extra neural: pip install 'mmip-gpu[neural]' ({error})"
+        ) from None
     wanted = "stars" if kind == "stars" else "membranes"
     found = [s for s in segmenters(folder) if s.network.shape.kind == wanted]
     if not found:
