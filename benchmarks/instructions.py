@@ -1,4 +1,4 @@
-"""Two builds of mmip_gpu against each other by the instructions that whole calls take: a count that load does not change.
+"""Two builds of mmip_gpu by the instructions that whole calls take: a count that load does not change.
 
     python benchmarks/instructions.py --against PYTHON [--megabytes 1] [--cases TEXT]
 
