@@ -19,12 +19,12 @@ from typing import Any
 from studies import RESULTS, kept_rows, run_facts, test_pictures, write_rows
 
 from mmip_gpu.bench.adapters import Codec, Source
-from mmip_gpu.bench.curves import draw
 from mmip_gpu.bench.measure import Key, Row, Trial, round_trip, speeds
 from mmip_gpu.bench.ours import ours
 from mmip_gpu.bench.pictures import Picture
 from mmip_gpu.bench.rates import Point, bracket, rate_at
-from mmip_gpu.bench.report import rivals_report
+from mmip_gpu.bench.report.study_figure import draw
+from mmip_gpu.bench.report.study_tables import rivals_report
 from mmip_gpu.bench.rivals import rivals
 
 

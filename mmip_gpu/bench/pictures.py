@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 import mmip_gpu as mmip
-from mmip_gpu.bench.rows import checksum
+from mmip_gpu.bench.images import checksum
+from mmip_gpu.bench.shared_images import middle
 
 TARGETS = {
     "nema_ct1": (45.0, 52.0, 60.0),
@@ -28,7 +29,6 @@ TARGETS = {
 }
 PHANTOM_TARGETS = (60.0, 65.0, 70.0)  # below 55 dB only the edges cost bits (noise of sigma 30)
 SLICE_OF_STACK = {"em_isbi_train": 5, "micro_bbbc034_aics": 1}
-MOST_SLICES = 32
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,6 @@ class Picture:
             "dtype": str(self.array.dtype),
             "data": checksum(self.array),
         }
-
-
-def middle(volume: np.ndarray, slices: int = MOST_SLICES) -> np.ndarray:
-    """The middle slices of a volume; all where it has no more."""
-    start = max((len(volume) - slices) // 2, 0)
-    return np.ascontiguousarray(volume[start : start + slices])
 
 
 def pictures(split: Path, folder: Path | None) -> list[Picture]:

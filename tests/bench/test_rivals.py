@@ -16,8 +16,10 @@ import studies
 import viewers
 
 import mmip_gpu as mmip
-from mmip_gpu.bench import adapters, curves, measure, ours, pictures, report
+from mmip_gpu.bench import adapters, measure, ours, pictures
 from mmip_gpu.bench import rivals as codecs
+from mmip_gpu.bench.report import study_figure as curves
+from mmip_gpu.bench.report import study_tables as report
 
 # --- codecs and rows
 
