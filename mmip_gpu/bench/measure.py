@@ -7,9 +7,7 @@ and rows (dict) out. Guarantees that every PSNR and every lossless claim is meas
 from __future__ import annotations
 
 import csv
-import resource
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 from mmip_gpu.bench.adapters import Codec, Source, Stream
 from mmip_gpu.bench.rates import Point
 from mmip_gpu.bench.rows import psnr
+from mmip_gpu.bench.timing import clocked
 
 Row = dict[str, Any]
 Key = tuple[str, ...]
@@ -32,14 +31,8 @@ _REPEATS = 3
 
 def cpu_seconds(work: Callable[[], Any]) -> tuple[Any, float]:
     """(result, processor time of this process and of the children that it waited for): no other load counts."""
-    start = _processor_seconds()
-    result = work()
-    return result, max(_processor_seconds() - start, 1e-9)
-
-
-def _processor_seconds() -> float:
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+    result, (cpu, _) = clocked(work)
+    return result, cpu
 
 
 @dataclass(frozen=True)
@@ -51,6 +44,7 @@ class Trial:
     pieces: list[np.ndarray]
     encode_seconds: float
     decode_seconds: float
+    decoded: np.ndarray
 
 
 def round_trip(codec: Codec, source: Source, parameter: float) -> Trial:
@@ -63,7 +57,7 @@ def round_trip(codec: Codec, source: Source, parameter: float) -> Trial:
         raise RuntimeError(f"{codec.name}: expected {source.array.shape}, found {restored.shape}")
     bits = 8 * sum(map(len, streams)) / source.array.size
     point = Point(parameter, psnr(source.array, restored, source.range), bits)
-    return Trial(point, streams, pieces, encode, decode)
+    return Trial(point, streams, pieces, encode, decode, restored)
 
 
 def speeds(codec: Codec, source: Source, trial: Trial) -> Row:

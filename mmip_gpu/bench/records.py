@@ -6,9 +6,11 @@ that is there is whole, on the disk, and of the data and the version that the ru
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -123,6 +125,7 @@ class RecordFile:
         self.keys = {record["key"] for record in self.records}
         self._check([record["image"] for record in self.records], images, "checksum")
         self._check([record["codec"] for record in self.records], codecs, "version")
+        self._waiting: deque[bytes] = deque()
         self._file = self.path.open("ab", buffering=0)
         self._file.truncate(self.path.read_bytes().rfind(b"\n") + 1)  # what a killed run tore
 
@@ -137,27 +140,44 @@ class RecordFile:
                 )
 
     def append(self, record: Record) -> None:
-        """Write a record to the disk, in one piece; on a full disk nothing of it stays.
+        """Write a record to the disk; where that fails, of a full disk, it waits for the next one, or for the end."""
+        line = json.dumps(as_stored(record), allow_nan=False).encode() + b"\n"
+        self.records.append(json.loads(line))
+        self.keys.add(record["key"])
+        self._waiting.append(line)
+        with contextlib.suppress(OSError):
+            self._write()
+
+    def _write(self) -> None:
+        """Write what waits, a line in one piece: of a line that cannot be written nothing stays."""
+        while self._waiting:
+            line, end, written = self._waiting[0], self._file.seek(0, os.SEEK_END), 0
+            try:
+                while written < len(line):
+                    written += self._file.write(line[written:])
+                os.fsync(self._file.fileno())
+            except OSError:
+                self._file.truncate(end)
+                raise
+            self._waiting.popleft()
+
+    def close(self) -> None:
+        """Write what waits, and close.
 
         Raises
         ------
-        OSError
-            Where it cannot be written.
+        StoreError
+            Where records could not be written.
         """
-        line = json.dumps(as_stored(record), allow_nan=False).encode() + b"\n"
-        end, written = self._file.seek(0, os.SEEK_END), 0
-        try:
-            while written < len(line):
-                written += self._file.write(line[written:])
-            os.fsync(self._file.fileno())
-        except OSError:
-            self._file.truncate(end)
-            raise
-        self.records.append(json.loads(line))
-        self.keys.add(record["key"])
+        with self._file:
+            try:
+                self._write()
+            except OSError as error:
+                lost = f"{len(self._waiting)} records could not be written ({error.strerror})"
+                raise StoreError(f"{self.path}: {lost}: make room, and run again, which measures them again") from None
 
     def __enter__(self) -> RecordFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
-        self._file.close()
+        self.close()

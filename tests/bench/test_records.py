@@ -72,22 +72,30 @@ def test_no_results(tmp_path):
         read_records(tmp_path)
 
 
-def test_a_full_disk_leaves_no_part_of_a_line(tmp_path, monkeypatch):
+def full(_descriptor):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_on_a_full_disk_records_wait_and_no_part_of_a_line_stays(tmp_path, monkeypatch):
     with RecordFile(tmp_path) as file:
         file.append(record("a"))
         before = (tmp_path / RECORDS).read_bytes()
-
-        def full(_descriptor):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
         with monkeypatch.context() as patch:
             patch.setattr("mmip_gpu.bench.records.os.fsync", full)
-            with pytest.raises(OSError, match="No space"):
-                file.append(record("b"))
-        assert (tmp_path / RECORDS).read_bytes() == before
-        assert len(file.records) == 1
-        file.append(record("b"))
-    assert [r["image"]["name"] for r in read_records(tmp_path)] == ["a", "b"]
+            file.append(record("b"))
+            assert (tmp_path / RECORDS).read_bytes() == before
+        file.append(record("c"))
+    assert [r["image"]["name"] for r in read_records(tmp_path)] == ["a", "b", "c"]
+
+
+def test_a_disk_that_stays_full_is_an_error_in_the_end(tmp_path, monkeypatch):
+    file = RecordFile(tmp_path)
+    file.append(record("a"))
+    monkeypatch.setattr("mmip_gpu.bench.records.os.fsync", full)
+    file.append(record("b"))
+    with pytest.raises(StoreError, match="1 records could not be written .No space left on device.: make room"):
+        file.close()
+    assert [r["image"]["name"] for r in read_records(tmp_path)] == ["a"]
 
 
 def test_numbers_that_json_has_not():

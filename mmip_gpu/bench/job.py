@@ -1,0 +1,196 @@
+"""One codec on one image in one way to handle colour, at every setting: coded, judged, timed.
+
+Values: a `Job` and a `BenchImage` in; the measured part of a record for each setting, in their order, out. Guarantees
+that every number is of an array that was decoded outside of the clock, and that a fault of a codec, of a metric or of a
+task is a result with its reason. What ends the process is left to child.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmip_gpu.bench.adapters import Codec, Source
+from mmip_gpu.bench.codec_registry import codecs
+from mmip_gpu.bench.colour import in_colour
+from mmip_gpu.bench.images import BenchImage
+from mmip_gpu.bench.measure import Trial, round_trip
+from mmip_gpu.bench.measures import all_metrics
+from mmip_gpu.bench.rates import Point
+from mmip_gpu.bench.records import Record
+from mmip_gpu.bench.settings import Setting, Unreached, point_for
+from mmip_gpu.bench.timing import clocked, median_seconds, peak_memory
+
+__all__ = ["Job", "failed", "run_job"]
+
+Measured = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one child does.
+
+    Parameters
+    ----------
+    codec : str
+        Name of the codec among `codecs`.
+    codecs : tuple of str, optional
+        Names, patterns and configurations that the registry is asked for; all when None.
+    colour : str
+        "gray", "joint", "separate" or "luma".
+    settings : tuple of Setting
+        One after the other.
+    tasks : tuple of str
+        What is scored before and after.
+    threads : int
+        So many for the second timing; 1 for none.
+    seconds : float
+        Budget for the repeats of one timing.
+    limit : float, optional
+        Seconds for one setting, all told.
+    pictures : pathlib.Path, optional
+        Folder for windows of what was decoded.
+    """
+
+    codec: str
+    codecs: tuple[str, ...] | None
+    colour: str
+    settings: tuple[Setting, ...]
+    tasks: tuple[str, ...] = ()
+    threads: int = 1
+    seconds: float = 1.0
+    limit: float | None = None
+    pictures: Path | None = None
+
+
+def failed(reason: str, status: str = "failed") -> Measured:
+    """Return the measured part of a record of what could not be measured."""
+    nothing = dict.fromkeys(("parameter", "bytes", "raw_bytes", "bits_per_sample", "ratio"))
+    return nothing | {"status": status, "reason": reason, "metrics": {}, "regions": {}, "tasks": {}, "time": {}}
+
+
+def run_job(job: Job, image: BenchImage, begin: Callable[[], None] = lambda: None) -> Iterator[Measured]:
+    """Yield the measured part of a record for every setting; `begin` is called before each."""
+    trials: dict[float, Trial] = {}
+    for setting in job.settings:
+        begin()
+        try:
+            codec, source = _prepared(job, image, 1)
+            reason = codec.refusal(source)
+            yield failed(reason, "unsupported") if reason else _measured(job, image, codec, source, setting, trials)
+        except Unreached as error:
+            yield failed(str(error))
+        except Exception as error:  # codecs of others raise what they like
+            yield failed(f"{type(error).__name__}: {error}")
+
+
+def _prepared(job: Job, image: BenchImage, threads: int) -> tuple[Codec, Source]:
+    """The codec and the samples, in the way to handle colour."""
+    codec = next(found for found in codecs(job.codecs, threads) if found.name == job.codec)
+    return in_colour(codec, Source(image.array, image.axes, image.bits), job.colour)
+
+
+def _measured(
+    job: Job, image: BenchImage, codec: Codec, source: Source, setting: Setting, trials: dict[float, Trial]
+) -> Measured:
+    """Find the parameter, judge what is decoded, and time."""
+
+    def measure(parameter: float) -> Point:
+        if parameter not in trials:
+            trials[parameter] = round_trip(codec, source, parameter)
+        return trials[parameter].point
+
+    trial = trials[point_for(setting, measure, codec.dial, source).parameter]
+    judged = replace(image, array=source.array, axes=source.axes)
+    coded = sum(map(len, trial.streams))
+    found: Measured = {
+        "parameter": trial.point.parameter,
+        "status": "ok",
+        "reason": None,
+        "bytes": coded,
+        "raw_bytes": judged.raw_bytes,
+        "bits_per_sample": 8 * coded / judged.array.size,
+        "ratio": judged.raw_bytes / max(coded, 1),
+    } | _judgement(job, judged, trial.decoded)
+    error = found["metrics"]["max_error"]
+    if codec.lossless and error:
+        return failed(f"breaks its bound: without loss is promised, the largest error is {error:g}")
+    if job.pictures is not None:
+        _save_picture(job, judged, setting, trial)
+    return found | {"time": _times(job, image, codec, source, trial)}
+
+
+def _judgement(job: Job, image: BenchImage, decoded: np.ndarray) -> Measured:
+    metrics, regions = all_metrics(image.array, decoded, image.axes, image.peak, image.masks)
+    tasks = {name: _scores(name, image, decoded) for name in job.tasks}
+    return {"metrics": metrics, "regions": regions, "tasks": tasks}
+
+
+def _scores(name: str, image: BenchImage, decoded: np.ndarray) -> Mapping[str, Any]:
+    from mmip_gpu.bench.tasks import tasks
+
+    try:
+        scores: Mapping[str, Any] = tasks[name].score(image, decoded)
+    except Exception as error:  # a task that fails costs its scores, not the record
+        return {"truth": None, "original": None, "segmenter": None, "reason": f"{type(error).__name__}: {error}"}
+    return scores
+
+
+def _save_picture(job: Job, image: BenchImage, setting: Setting, trial: Trial) -> None:
+    from mmip_gpu.bench.report import save_pictures
+
+    assert job.pictures is not None
+    record: Record = {
+        "image": image.facts, "codec": {"name": job.codec}, "colour": job.colour, "setting": setting.facts,
+    }  # fmt: skip
+    with contextlib.suppress(OSError):  # of a full disk: a page without this picture
+        save_pictures(job.pictures, image, record, trial.decoded)
+
+
+def _times(job: Job, image: BenchImage, codec: Codec, source: Source, trial: Trial) -> Measured:
+    """Times with one thread, of ours with its plan made, and with all threads; memory of a round trip."""
+    one, memory = _clock(job, codec, source, trial)
+    cpus = {key: one[key]["cpu"] for key in ("encode", "decode")}
+    raw = image.raw_bytes * source.array.size / image.array.size / 1e6
+    many: Measured = {}
+    if job.threads > 1:
+        threaded, same = _prepared(job, image, job.threads)
+        if threaded.threads > 1:
+            many, _ = _clock(job, threaded, same, trial)
+    return one | {
+        "encode_all_threads": many.get("encode"),
+        "decode_all_threads": many.get("decode"),
+        "threads": job.threads if many else None,
+        "mb_s_encode": raw / cpus["encode"],
+        "mb_s_decode": raw / cpus["decode"],
+        "peak_memory": memory,
+    }
+
+
+def _clock(job: Job, codec: Codec, source: Source, trial: Trial) -> tuple[Measured, int]:
+    """Medians of encoding and decoding, and the peak of memory in the runs that do not count."""
+    parameter = trial.point.parameter
+    pieces = codec.pieces(source)
+
+    def encode() -> Sequence[Any]:
+        return [codec.encode(piece, parameter, source) for piece in pieces]
+
+    def decode(streams: Sequence[Any]) -> Sequence[np.ndarray]:
+        return [codec.decode(stream, piece) for stream, piece in zip(streams, pieces, strict=True)]
+
+    ((streams, encoded), of_encoding) = peak_memory(partial(clocked, encode))
+    ((_, decoded), of_decoding) = peak_memory(partial(clocked, partial(decode, streams)))
+    times = {"decode": median_seconds(partial(decode, streams), decoded, job.seconds)}
+    known = codec.known(source, parameter) if codec.known else None
+    if known is None:
+        times["encode"] = median_seconds(encode, encoded, job.seconds)
+    else:
+        times["encode"] = median_seconds(known, clocked(known)[1], job.seconds)
+        times["whole_call"] = median_seconds(encode, encoded, job.seconds)
+    return times, max(of_encoding, of_decoding)

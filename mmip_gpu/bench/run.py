@@ -1,0 +1,211 @@
+"""A run of the benchmark: every image with every codec at every setting, each result a record that is written at once.
+
+Values: a results folder, images, names of codecs, tasks and settings in; records out. Guarantees that what fails is a
+record with its reason, that a run that was killed goes on where it was, and that a second one adds nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from mmip_gpu.bench.adapters import Codec
+from mmip_gpu.bench.child import Worker
+from mmip_gpu.bench.codec_registry import codecs
+from mmip_gpu.bench.datasets import ImageSet
+from mmip_gpu.bench.images import BenchImage, UnusableImage
+from mmip_gpu.bench.job import Job, Measured, failed
+from mmip_gpu.bench.machine import machine_facts
+from mmip_gpu.bench.records import VERSION, Record, RecordFile, record_key
+from mmip_gpu.bench.settings import Setting, parse_targets, settings_of
+from mmip_gpu.errors import InvalidArgument
+
+__all__ = ["COLOURS", "Run", "run"]
+
+COLOURS = ("joint", "separate", "luma")
+PICTURES = "pictures"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run measures.
+
+    Parameters
+    ----------
+    codecs : sequence of str, optional
+        Names, patterns and configurations; all that are installed when None.
+    tasks : sequence of str, optional
+        Scored where an image is for them; all when None.
+    targets : sequence of str
+        As `parse_targets` takes them.
+    colours : sequence of str, optional
+        How channels are coded: of "joint", "separate", "luma". When None jointly, separately by codecs that cannot.
+    time_limit : float
+        Seconds for one setting.
+    threads : int
+        So many for the times with all threads.
+    seconds : float
+        Budget for the repeats of one timing.
+    pictures : bool
+        Whether windows of one image of a kind are kept as pictures/*.png for the report.
+    """
+
+    codecs: Sequence[str] | None = None
+    tasks: Sequence[str] | None = None
+    targets: Sequence[str] = ("bits:0.25,0.5,1,2", "lossless")
+    colours: Sequence[str] | None = None
+    time_limit: float = 600.0
+    threads: int = 1
+    seconds: float = 1.0
+    pictures: bool = True
+
+
+def run(folder: Path, images: ImageSet, wanted: Run) -> list[Record]:
+    """Measure what is not measured yet.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        For records.jsonl and pictures/; made where it is not there.
+    images : ImageSet
+        Read twice: the first time for their checksums.
+    wanted : Run
+        What is measured.
+
+    Returns
+    -------
+    list of dict
+        All records of the folder.
+
+    Raises
+    ------
+    InvalidArgument
+        For names that are not known.
+    StoreError
+        For a folder of other data, and where records could not be written.
+    """
+    from tqdm import tqdm
+
+    plan = _Plan(wanted, codecs(wanted.codecs), parse_targets(wanted.targets), _known_tasks(wanted.tasks))
+    facts, count, shown = plan.survey(images)
+    machine = _machine()
+    with (
+        RecordFile(folder, facts, [_codec_facts(codec) for codec in plan.codecs]) as file,
+        Worker() as worker,
+        tqdm(total=count, desc="records", disable=None, leave=False) as bar,
+    ):
+        for image in images:
+            pictures = folder / PICTURES if wanted.pictures and image.name in shown else None
+            for record in _records(image, plan, file.keys, worker, pictures):
+                if record is not None:
+                    file.append(record | {"machine": machine})
+                bar.update(1)
+    return file.records
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is measured of an image."""
+
+    wanted: Run
+    codecs: Sequence[Codec]
+    settings: Sequence[Setting]
+    tasks: Sequence[str]
+
+    def jobs(self, image: BenchImage) -> Iterator[tuple[Codec, Job]]:
+        """Yield what is done with an image, by every codec in every way to handle colour."""
+        tasks = (image.task,) if image.task in self.tasks and image.task else ()
+        for codec in self.codecs:
+            settings = tuple(settings_of(codec, self.settings))
+            for colour in self._colours(codec, image):
+                yield (
+                    codec,
+                    Job(
+                        codec.name, None if self.wanted.codecs is None else tuple(self.wanted.codecs), colour, settings,
+                        tasks, self.wanted.threads, self.wanted.seconds, self.wanted.time_limit,
+                    ),
+                )  # fmt: skip
+
+    def _colours(self, codec: Codec, image: BenchImage) -> Sequence[str]:
+        if image.channels == 1:
+            return ("gray",)
+        if self.wanted.colours is None:
+            return ("joint",) if "joint" in codec.colours else ("separate",)
+        return [colour for colour in COLOURS if colour in self.wanted.colours and colour in codec.colours]
+
+    def survey(self, images: ImageSet) -> tuple[list[Record], int, set[str]]:
+        """Return facts of the images, how many records they give, and which are shown: one of a kind."""
+        facts, count, shown = [], 0, dict[tuple[str, str], str]()
+        for image in images:
+            if isinstance(image, UnusableImage):
+                count += 1
+            else:
+                facts.append(image.facts)
+                count += sum(len(job.settings) for _, job in self.jobs(image))
+                shown.setdefault((image.dataset, image.group), image.name)
+        if not count:
+            raise InvalidArgument("nothing to measure: no codec is for these targets, or there is no image")
+        return facts, count, set(shown.values())
+
+
+def _records(
+    image: BenchImage | UnusableImage, plan: _Plan, done: set[str], worker: Worker, pictures: Path | None
+) -> Iterator[Record | None]:
+    """Yield the records of an image, and None for each that is there."""
+    if isinstance(image, UnusableImage):
+        record = _unusable(image)
+        yield None if record["key"] in done else record
+        return
+    for codec, job in plan.jobs(image):
+        keys = {s: record_key(image.checksum, codec.name, job.colour, s.facts, job.tasks) for s in job.settings}
+        todo = tuple(setting for setting, key in keys.items() if key not in done)
+        yield from [None] * (len(keys) - len(todo))
+        left = replace(job, settings=todo, pictures=None if job.colour == "luma" else pictures)
+        for setting, measured in zip(todo, worker.measured(image, left), strict=True):
+            yield _record(keys[setting], image.facts, _codec_facts(codec), job.colour, setting, measured)
+
+
+def _record(key: str, image: Record, codec: Record, colour: str, setting: Setting, measured: Measured) -> Record:
+    head = {"version": VERSION, "key": key, "image": image, "codec": codec, "colour": colour, "setting": setting.facts}
+    return head | measured
+
+
+def _unusable(image: UnusableImage) -> Record:
+    facts = dict.fromkeys(("checksum", "shape", "dtype", "axes", "bits", "group", "licence", "stand_in"))
+    facts |= {"name": image.name, "dataset": image.dataset, "jpeg_origin": "unknown"}
+    setting = Setting("parameter")
+    key = record_key(f"{image.dataset}/{image.name}", "", "gray", setting.facts, ())
+    codec = {"name": "", "version": "", "lossless": False, "options": {}}
+    return _record(key, facts, codec, "gray", setting, failed(image.reason))
+
+
+def _codec_facts(codec: Codec) -> Record:
+    return {
+        "name": codec.name,
+        "version": codec.version,
+        "lossless": codec.lossless,
+        "options": dict(codec.options),
+    }
+
+
+def _known_tasks(names: Sequence[str] | None) -> Sequence[str]:
+    if names is not None and not names:
+        return ()
+    from mmip_gpu.bench.tasks import tasks
+
+    for name in names or ():
+        if name not in tasks:
+            raise InvalidArgument(f"no task {name!r}: expected {', '.join(tasks)}")
+    return list(tasks if names is None else names)
+
+
+def _machine() -> Record:
+    """What of this machine and its software belongs into every record."""
+    facts: Record = dict(machine_facts(Path(__file__).parent))
+    for package in ("numpy", "imagecodecs"):
+        facts[package] = version(package)
+    return facts | {"cores": os.cpu_count(), "python": platform.python_version()}
