@@ -7,7 +7,7 @@ of numcodecs, version 3 for its own. Guarantees that the bytes are those of all 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = ["KINDS", "configured", "zarr_versions"]
 
 KINDS = ("numcodecs", "zarr")
 _KEYS = {"codecs", "chunks", "dtype", "lossless", "label"}
+_DTYPES = (None, "float32", "int32")
 _DIAL_KEYS = {"dial", "log", "integer"}
 _PERCENT = 100.0
 
@@ -113,7 +114,7 @@ def configured(text: str, threads: int = 1) -> Codec:
     text : str
         ``numcodecs:JSON`` or ``zarr:JSON``. The JSON is a codec as in Zarr's metadata, a list of them, or
         ``{"codecs": [..], "chunks": [..], "dtype": "float32", "lossless": true, "label": "a name"}``, of which only the
-        codecs are needed. One number may be ``{"dial": [worst, best], "log": true, "integer": true}``: it is set to
+        codecs are needed; samples may be coded as float32 or int32. One number may be ``{"dial": [worst, best], "log": true, "integer": true}``: it is set to
         reach a PSNR or a size.
     threads : int
         So many chunks are coded at a time.
@@ -168,6 +169,12 @@ def _asked(text: str) -> tuple[str, dict[str, Any]]:
     key = "id" if kind == "numcodecs" else "name"
     if set(asked) - _KEYS or not codecs or not all(isinstance(one, dict) and one.get(key) for one in codecs):
         raise InvalidArgument(f"{text!r}: expected codecs with {key!r}, and of {sorted(_KEYS)}, found {given!r}")
+    chunks, dtype = asked.get("chunks"), asked.get("dtype")
+    whole_numbers = isinstance(chunks, list) and all(isinstance(n, int) and n > 0 for n in chunks)
+    if dtype not in _DTYPES or not (chunks is None or whole_numbers):
+        raise InvalidArgument(
+            f"{text!r}: expected chunks of whole numbers and dtype float32 or int32, found {chunks}, {dtype!r}"
+        )
     return kind, asked | {"codecs": codecs}
 
 
@@ -187,28 +194,38 @@ def _checked(kind: str, codecs: list[dict[str, Any]]) -> str | None:
     InvalidArgument
         For a configuration that its codec does not take.
     """
-    import numcodecs
-    from numcodecs.errors import UnknownCodecError
-    from zarr.errors import UnknownCodecError as UnknownZarrCodecError
-    from zarr.registry import get_codec_class
-
     try:
-        if kind == "numcodecs":
-            _register_image_codecs()
         for one in codecs:
-            if kind == "numcodecs":
-                numcodecs.get_codec(dict(one))
-            else:
-                get_codec_class(one["name"]).from_dict(one)
-    except (UnknownCodecError, UnknownZarrCodecError, ImportError, KeyError) as error:
+            _class_of(kind, one)
+    except Exception as error:  # of another kind in each version of them
         return f"{kind} has no such codec here: {error}; install the package that brings it"
-    except Exception as error:
-        raise InvalidArgument(f"{kind} codecs {codecs}: {type(error).__name__}: {error}") from error
+    for one in codecs:
+        try:
+            _made(kind, one)
+        except Exception as error:  # codecs of others raise what they like
+            raise InvalidArgument(f"{kind} codec {one}: {type(error).__name__}: {error}") from error
     return None
 
 
-def _register_image_codecs() -> None:
-    """Those of imagecodecs, which registers none by itself."""
+def _made(kind: str, codec: dict[str, Any]) -> Any:
+    if kind == "zarr":
+        return _class_of(kind, codec).from_dict(codec)
+    import numcodecs
+
+    return numcodecs.get_codec(dict(codec))
+
+
+def _class_of(kind: str, codec: Mapping[str, Any]) -> Any:
+    """The class of a codec; those of imagecodecs are registered, which it does not do by itself."""
+    if kind == "zarr":
+        from zarr.registry import get_codec_class
+
+        return get_codec_class(codec["name"])
     import imagecodecs.numcodecs
+    import numcodecs.registry
 
     imagecodecs.numcodecs.register_codecs(verbose=False)
+    name = codec["id"]
+    if name not in numcodecs.registry.codec_registry:
+        numcodecs.register_codec(numcodecs.registry.entries[name].load(), name)
+    return numcodecs.registry.codec_registry[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from mmip_gpu.bench.images import BenchImage
 from mmip_gpu.bench.measure import Trial, round_trip
 from mmip_gpu.bench.measures import all_metrics
 from mmip_gpu.bench.rates import Point
-from mmip_gpu.bench.records import Record
 from mmip_gpu.bench.settings import Setting, Unreached, point_for
 from mmip_gpu.bench.timing import clocked, median_seconds, peak_memory
 
@@ -77,105 +76,109 @@ def failed(reason: str, status: str = "failed") -> Measured:
 
 def run_job(job: Job, image: BenchImage, begin: Callable[[], None] = lambda: None) -> Iterator[Measured]:
     """Yield the measured part of a record for every setting; `begin` is called before each."""
-    trials: dict[float, Trial] = {}
+    prepared: _Prepared | None = None
     for setting in job.settings:
         begin()
         try:
-            codec, source = _prepared(job, image, 1)
-            reason = codec.refusal(source)
-            yield failed(reason, "unsupported") if reason else _measured(job, image, codec, source, setting, trials)
+            prepared = prepared or _Prepared.of(job, image)
+            reason = prepared.codec.refusal(prepared.source)
+            yield failed(reason, "unsupported") if reason else _measured(job, prepared, setting)
         except Unreached as error:
             yield failed(str(error))
         except Exception as error:  # codecs of others raise what they like
             yield failed(f"{type(error).__name__}: {error}")
 
 
-def _prepared(job: Job, image: BenchImage, threads: int) -> tuple[Codec, Source]:
-    """The codec and the samples, in the way to handle colour."""
-    codec = next(found for found in codecs(job.codecs, threads) if found.name == job.codec)
-    return in_colour(codec, Source(image.array, image.axes, image.bits), job.colour)
+@dataclass(frozen=True)
+class _Prepared:
+    """A codec and what it codes, in one way to handle colour, with the round trips that were made."""
+
+    image: BenchImage
+    codec: Codec
+    source: Source
+    judged: BenchImage
+    trials: dict[float, Trial] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, job: Job, image: BenchImage, threads: int = 1) -> _Prepared:
+        """Find the codec, and take of the image what it gets."""
+        codec = next(found for found in codecs(job.codecs, threads) if found.name == job.codec)
+        coded, source = in_colour(codec, Source(image.array, image.axes, image.bits), job.colour)
+        return cls(image, coded, source, replace(image, array=source.array, axes=source.axes))
+
+    def measure(self, parameter: float) -> Point:
+        """Point of a parameter; each is coded once."""
+        if parameter not in self.trials:
+            self.trials[parameter] = round_trip(self.codec, self.source, parameter)
+        return self.trials[parameter].point
 
 
-def _measured(
-    job: Job, image: BenchImage, codec: Codec, source: Source, setting: Setting, trials: dict[float, Trial]
-) -> Measured:
+def _measured(job: Job, prepared: _Prepared, setting: Setting) -> Measured:
     """Find the parameter, judge what is decoded, and time."""
-
-    def measure(parameter: float) -> Point:
-        if parameter not in trials:
-            trials[parameter] = round_trip(codec, source, parameter)
-        return trials[parameter].point
-
-    trial = trials[point_for(setting, measure, codec.dial, source).parameter]
-    judged = replace(image, array=source.array, axes=source.axes)
+    codec, image = prepared.codec, prepared.judged
+    trial = prepared.trials[point_for(setting, prepared.measure, codec.dial, prepared.source).parameter]
     coded = sum(map(len, trial.streams))
-    found: Measured = {
+    metrics, regions = all_metrics(image.array, trial.decoded, image.axes, image.peak, image.masks)
+    error = metrics["max_error"]
+    if codec.lossless and error:
+        return failed(f"breaks its bound: without loss is promised, the largest error is {error:g}")
+    if job.pictures is not None:
+        _save_picture(job, image, setting, trial)
+    return {
         "parameter": trial.point.parameter,
         "status": "ok",
         "reason": None,
         "bytes": coded,
-        "raw_bytes": judged.raw_bytes,
-        "bits_per_sample": 8 * coded / judged.array.size,
-        "ratio": judged.raw_bytes / max(coded, 1),
-    } | _judgement(job, judged, trial.decoded)
-    error = found["metrics"]["max_error"]
-    if codec.lossless and error:
-        return failed(f"breaks its bound: without loss is promised, the largest error is {error:g}")
-    if job.pictures is not None:
-        _save_picture(job, judged, setting, trial)
-    return found | {"time": _times(job, image, codec, source, trial)}
-
-
-def _judgement(job: Job, image: BenchImage, decoded: np.ndarray) -> Measured:
-    metrics, regions = all_metrics(image.array, decoded, image.axes, image.peak, image.masks)
-    tasks = {name: _scores(name, image, decoded) for name in job.tasks}
-    return {"metrics": metrics, "regions": regions, "tasks": tasks}
+        "raw_bytes": image.raw_bytes,
+        "bits_per_sample": 8 * coded / image.array.size,
+        "ratio": image.raw_bytes / max(coded, 1),
+        "metrics": metrics,
+        "regions": regions,
+        "tasks": {name: _scores(name, image, trial.decoded) for name in job.tasks},
+        "time": _times(job, prepared, trial.point.parameter),
+    }
 
 
 def _scores(name: str, image: BenchImage, decoded: np.ndarray) -> Mapping[str, Any]:
-    from mmip_gpu.bench.tasks import tasks
+    from mmip_gpu.bench.tasks import task_named
 
     try:
-        scores: Mapping[str, Any] = tasks[name].score(image, decoded)
+        return task_named(name).score(image, decoded)
     except Exception as error:  # a task that fails costs its scores, not the record
         return {"truth": None, "original": None, "segmenter": None, "reason": f"{type(error).__name__}: {error}"}
-    return scores
 
 
 def _save_picture(job: Job, image: BenchImage, setting: Setting, trial: Trial) -> None:
     from mmip_gpu.bench.report import save_pictures
 
     assert job.pictures is not None
-    record: Record = {
-        "image": image.facts, "codec": {"name": job.codec}, "colour": job.colour, "setting": setting.facts,
-    }  # fmt: skip
+    facts = {"image": image.facts, "codec": {"name": job.codec}, "colour": job.colour, "setting": setting.facts}
     with contextlib.suppress(OSError):  # of a full disk: a page without this picture
-        save_pictures(job.pictures, image, record, trial.decoded)
+        save_pictures(job.pictures, image, facts, trial.decoded)
 
 
-def _times(job: Job, image: BenchImage, codec: Codec, source: Source, trial: Trial) -> Measured:
+def _times(job: Job, prepared: _Prepared, parameter: float) -> Measured:
     """Times with one thread, of ours with its plan made, and with all threads; memory of a round trip."""
-    one, memory = _clock(job, codec, source, trial)
-    cpus = {key: one[key]["cpu"] for key in ("encode", "decode")}
-    raw = image.raw_bytes * source.array.size / image.array.size / 1e6
+    one, memory = _clock(job, prepared, parameter)
     many: Measured = {}
     if job.threads > 1:
-        threaded, same = _prepared(job, image, job.threads)
-        if threaded.threads > 1:
-            many, _ = _clock(job, threaded, same, trial)
+        threaded = replace(prepared, codec=_Prepared.of(job, prepared.image, job.threads).codec)
+        if threaded.codec.threads > 1:
+            many, _ = _clock(job, threaded, parameter)
+    raw = prepared.judged.raw_bytes / 1e6
     return one | {
         "encode_all_threads": many.get("encode"),
         "decode_all_threads": many.get("decode"),
         "threads": job.threads if many else None,
-        "mb_s_encode": raw / cpus["encode"],
-        "mb_s_decode": raw / cpus["decode"],
+        "mb_s_encode": raw / one["encode"]["cpu"],
+        "mb_s_decode": raw / one["decode"]["cpu"],
         "peak_memory": memory,
     }
 
 
-def _clock(job: Job, codec: Codec, source: Source, trial: Trial) -> tuple[Measured, int]:
+def _clock(job: Job, prepared: _Prepared, parameter: float) -> tuple[Measured, int]:
     """Medians of encoding and decoding, and the peak of memory in the runs that do not count."""
-    parameter = trial.point.parameter
+    codec, source = prepared.codec, prepared.source
     pieces = codec.pieces(source)
 
     def encode() -> Sequence[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -63,6 +63,11 @@ class Run:
     seconds: float = 1.0
     pictures: bool = True
 
+    def __post_init__(self) -> None:
+        if not self.time_limit > 0 or self.threads < 1:
+            found = f"time_limit={self.time_limit}: expected seconds above 0, and threads={self.threads} of at least 1"
+            raise InvalidArgument(found)
+
 
 def run(folder: Path, images: ImageSet, wanted: Run) -> list[Record]:
     """Measure what is not measured yet.
@@ -114,11 +119,11 @@ class _Plan:
     wanted: Run
     codecs: Sequence[Codec]
     settings: Sequence[Setting]
-    tasks: Sequence[str]
+    tasks: Mapping[str, Sequence[str]]
 
     def jobs(self, image: BenchImage) -> Iterator[tuple[Codec, Job]]:
         """Yield what is done with an image, by every codec in every way to handle colour."""
-        tasks = (image.task,) if image.task in self.tasks and image.task else ()
+        tasks = tuple(self.tasks.get(image.task or "", ()))
         for codec in self.codecs:
             settings = tuple(settings_of(codec, self.settings))
             for colour in self._colours(codec, image):
@@ -192,15 +197,18 @@ def _codec_facts(codec: Codec) -> Record:
     }
 
 
-def _known_tasks(names: Sequence[str] | None) -> Sequence[str]:
-    if names is not None and not names:
-        return ()
-    from mmip_gpu.bench.tasks import tasks
+def _known_tasks(names: Sequence[str] | None) -> dict[str, list[str]]:
+    """Names of the tasks by what labels are for."""
+    from mmip_gpu.bench.tasks import NETWORKS, tasks
 
-    for name in names or ():
-        if name not in tasks:
-            raise InvalidArgument(f"no task {name!r}: expected {', '.join(tasks)}")
-    return list(tasks if names is None else names)
+    kinds = {name: name for name in tasks} | NETWORKS
+    found: dict[str, list[str]] = {}
+    for name in tasks if names is None else names:
+        kind = kinds.get(name.partition(":")[0])
+        if kind is None or (name not in tasks and ":" not in name):
+            raise InvalidArgument(f"no task {name!r}: expected {', '.join(tasks)}, {':FOLDER, '.join(NETWORKS)}:FOLDER")
+        found.setdefault(kind, []).append(name)
+    return found
 
 
 def _machine() -> Record:

@@ -105,6 +105,22 @@ COMMANDS = {
     "bench": Command(
         "bench_command:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"
     ),
+    "run": Command(
+        "comparison:run",
+        "compare codecs on images: one record for each image, codec and setting",
+        "mmip bench run --images phantoms --codecs mmip* jpeg* --targets bits:0.5,1,2,4 --out results",
+        "run the same command again: finished records are kept",
+    ),
+    "report": Command("comparison:report", "write the tables and the page of a run", "mmip bench report results"),
+    "stages": Command(
+        "comparison:stages",
+        "run the four stages of the benchmark: standard images, EM, histology, unseen types",
+        "mmip bench stages --out stages",
+        "run the same command again: finished records are kept",
+    ),
+    "seed": Command(
+        "comparison:seed", "repeat the study of regions of interest with its figures", "mmip bench seed --out seed"
+    ),
     "migrate": Command(
         "views:migrate", "make arrays of Zarr v2 with the codec mmip arrays of Zarr v3", "mmip migrate old.zarr"
     ),

@@ -20,7 +20,8 @@ from mmip_gpu.cli.tables import stage_label
 from mmip_gpu.cli.values import load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.decoded import Decoded
-from mmip_gpu.quality.plot import plot_progressive, plot_rate
+from mmip_gpu.quality.plot import plot_progressive
+from mmip_gpu.quality.plot_charts import plot_rate
 from mmip_gpu.quality.stage_errors import RoiReader, evaluate_stages
 from mmip_gpu.sources import Source, open_source
 from mmip_gpu.volume.roi import Roi

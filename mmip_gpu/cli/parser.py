@@ -6,17 +6,15 @@ says what an interrupted user can do (``again``). Imports no command, so that ``
 
 from __future__ import annotations
 
-import re
-from argparse import ArgumentParser, BooleanOptionalAction, RawDescriptionHelpFormatter
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from argparse import ArgumentParser, BooleanOptionalAction
+from typing import Any
 
 from mmip_gpu.cli import values
+from mmip_gpu.cli.argument_parser import Parser
 from mmip_gpu.cli.commands import COMMANDS
-from mmip_gpu.cli.parser_views import add_bench, add_export, add_fetch, add_info, add_migrate, add_serve, add_upgrade
+from mmip_gpu.cli.parser_bench import add_bench, add_report, add_run, add_seed, add_stages
+from mmip_gpu.cli.parser_views import add_export, add_fetch, add_info, add_migrate, add_serve, add_upgrade
 from mmip_gpu.cli.values import byte_count, json_place, padding, place, region, roi_quality
-from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.signatures import nearest
 from mmip_gpu.sinks import SUPPORTED_SINKS
 from mmip_gpu.version import __version__
 
@@ -34,39 +32,6 @@ _WRITES_JSON = ("append", "compress", "evaluate", "bench")
 _ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
 
 
-class _Parser(ArgumentParser):
-    """Reports a wrong command line as the library reports a wrong argument."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **options)
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuse an unknown option before anything else, with the nearest; keep the flags of the command."""
-        texts = list(args or ())
-        flags = [flag for action in self._actions for flag in action.option_strings]
-        if not self._subparsers:
-            for text in texts[: texts.index("--") if "--" in texts else None]:
-                if text.startswith("--") and text.partition("=")[0] not in flags:
-                    self._unknown("option", text.partition("=")[0], flags)
-        found, rest = super().parse_known_args(args, namespace)
-        if not hasattr(found, "flags"):
-            found.flags = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
-            found.flags |= {name.removeprefix("no_"): flag for name, flag in found.flags.items() if name[:3] == "no_"}
-        return found, rest
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage and leaving."""
-        choice = re.search(r"invalid choice: '([\w-]+)' \(choose from (.*)\)", message)
-        if choice and self._subparsers:
-            self._unknown("command", choice[1], re.findall(r"[\w-]+", choice[2]))
-        raise InvalidArgument(f"{message}; see {self.prog} --help")
-
-    def _unknown(self, what: str, name: str, known: Sequence[str]) -> NoReturn:
-        like = nearest(name, known)
-        advice = f"did you mean {like}?" if like else f"see {self.prog} --help"
-        raise InvalidArgument(f"unknown {what} {name}; {advice}")
-
-
 def build_parser() -> ArgumentParser:
     """Return the parser of the whole command line.
 
@@ -75,7 +40,7 @@ def build_parser() -> ArgumentParser:
     >>> build_parser().parse_args(["encode", "phantom", "-o", "a.mmip", "--quality", "10"]).run
     'files:encode'
     """
-    parser = _Parser(
+    parser = Parser(
         prog="mmip",
         description="Progressive, region-aware compression of biomedical images and volumes.",
         epilog="first steps: mmip demo\nhelp of one command: mmip encode --help",
@@ -97,7 +62,7 @@ def build_parser() -> ArgumentParser:
     add_info(_command(commands, "info"))
     _add_evaluate(commands)
     _add_plot(commands)
-    add_bench(_command(commands, "bench"))
+    _add_bench(commands)
     _add_demo(commands)
     add_migrate(_command(commands, "migrate"))
     _command(commands, "completion").add_argument("shell", choices=("bash", "zsh"))
@@ -225,6 +190,13 @@ def _add_plot(commands: Any) -> None:
     parser = _command(figures, "rate")
     parser.add_argument("results", metavar="RESULTS.json", nargs="+", help="written by mmip evaluate --json")
     _add_output(parser, "FIG.png")
+
+
+def _add_bench(commands: Any) -> None:
+    bench = _command(commands, "bench")
+    add_bench(bench)
+    for name, add in {"run": add_run, "report": add_report, "stages": add_stages, "seed": add_seed}.items():
+        add(_command(bench, name))
 
 
 def _add_demo(commands: Any) -> None:

@@ -1,4 +1,4 @@
-"""Options of the commands that carry stores to other places and to viewers (fetch, upgrade, export, serve), and bench.
+"""Options of the commands that carry stores to other places and to viewers, and of those that look at them.
 
 Values: an ArgumentParser of a command in; its arguments added. Imports no command.
 """
@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 
 from mmip_gpu.cli.values import byte_count, chunk_shape, place
 
-__all__ = ["add_bench", "add_export", "add_fetch", "add_info", "add_migrate", "add_serve", "add_upgrade"]
+__all__ = ["add_export", "add_fetch", "add_info", "add_migrate", "add_serve", "add_upgrade"]
 
 _STORE = "a store of mmip compress: a folder, a .zip or a URL"
 
@@ -62,16 +62,6 @@ def add_migrate(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip migrate``."""
     parser.add_argument("path", metavar="OLD.zarr", help="an array or a group of Zarr v2; no chunk is touched")
     parser.add_argument("--remove-old", action="store_true", help="delete the metadata of Zarr v2 afterwards")
-
-
-def add_bench(parser: ArgumentParser) -> None:
-    """Add the arguments of ``mmip bench``."""
-    parser.add_argument("input", metavar="INPUT", nargs="?", help="as of mmip encode (default phantom3d:64x256x256)")
-    parser.add_argument(
-        "--device", choices=("gpu", "cpu"), default="gpu", help="gpu: beside the CPU, where there is one (default)"
-    )
-    parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
-    parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
 
 
 def _add_levels(parser: ArgumentParser) -> None:

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.quality.differences import Difference, check_pair, decibels, differences
 from mmip_gpu.quality.structural_similarity import mean_similarity
 from mmip_gpu.volume.roi import RoiRule, checked_axes, roi_classes
 
-__all__ = ["evaluate", "format_table", "json_ready", "max_error", "psnr", "rmse", "ssim"]
+__all__ = ["error_report", "evaluate", "format_table", "json_ready", "max_error", "psnr", "rmse", "ssim"]
 
 PEAK_16_BIT = 65535
-_PIECE_SAMPLES = 1 << 18
 
 
 def rmse(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -43,8 +42,8 @@ def rmse(a: NDArray[Any], b: NDArray[Any]) -> float:
     >>> rmse(np.array([0, 0, 0, 0]), np.array([2, 2, -2, 2]))
     2.0
     """
-    _check_pair(a, b)
-    return _measure(a, b)[0].rmse
+    check_pair(a, b)
+    return differences(a, b)[0].rmse
 
 
 def psnr(a: NDArray[Any], b: NDArray[Any], peak: float) -> float:
@@ -68,7 +67,7 @@ def psnr(a: NDArray[Any], b: NDArray[Any], peak: float) -> float:
     40.0
     """
     _check_positive("peak", peak)
-    return _decibels(rmse(a, b), peak)
+    return decibels(rmse(a, b), peak)
 
 
 def max_error(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -89,8 +88,8 @@ def max_error(a: NDArray[Any], b: NDArray[Any]) -> float:
     >>> max_error(np.array([0, 255], np.uint8), np.array([3, 250], np.uint8))
     5.0
     """
-    _check_pair(a, b)
-    return _measure(a, b)[0].largest
+    check_pair(a, b)
+    return differences(a, b)[0].largest
 
 
 def ssim(a: NDArray[Any], b: NDArray[Any], data_range: float) -> float | None:
@@ -118,7 +117,7 @@ def ssim(a: NDArray[Any], b: NDArray[Any], data_range: float) -> float | None:
     >>> ssim(plane, plane, 63.0)
     1.0
     """
-    _check_pair(a, b)
+    check_pair(a, b)
     _check_positive("data_range", data_range)
     return mean_similarity(a, b, data_range)[0]
 
@@ -166,20 +165,20 @@ def evaluate(
     >>> report["rmse"], report["max_error"], report["roi"]["share"]
     (1.0, 1.0, 0.25)
     """
-    _check_pair(original, decoded)
+    check_pair(original, decoded)
     letters = checked_axes(axes, original.ndim)
     classes = roi_classes(roi, original, letters)
     if "c" in letters:  # channels first: the plane comes last and the class map broadcasts
         original, decoded = (np.moveaxis(image, letters.index("c"), 0) for image in (original, decoded))
-    mask = None if classes is None else np.broadcast_to(classes > 0, original.shape)
+    masks = [] if classes is None else [np.broadcast_to(classes > 0, original.shape)]
     peak = float(original.max()) - float(original.min()) if original.size else 0.0
     has_similarity = structural and 0 < peak < math.inf
-    similarity = mean_similarity(original, decoded, peak, mask) if has_similarity else (None, None)
-    whole, region = _measure(original, decoded, mask)
-    report = _report(whole, peak, similarity[0])
-    if mask is not None:
+    similarity = mean_similarity(original, decoded, peak, *masks) if has_similarity else (None, None)
+    whole, *regions = differences(original, decoded, masks)
+    report = error_report(whole, peak, similarity[0])
+    for region in regions:
         share = region.sample_count / max(original.size, 1)
-        report["roi"] = {"share": share, **_report(region, peak, similarity[1])}
+        report["roi"] = {"share": share, **error_report(region, peak, similarity[1])}
     return report
 
 
@@ -224,68 +223,17 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> s
     return "\n".join("  ".join(map(format, line, sides)).rstrip() for line in cells)
 
 
-@dataclass
-class _Difference:
-    """Running sums of differences, in sample units."""
-
-    sample_count: int = 0
-    square_sum: float = 0.0
-    largest: float = 0.0
-
-    def add(self, difference: NDArray[np.float64]) -> None:
-        """Add a piece; NaN stays NaN."""
-        self.sample_count += difference.size
-        self.square_sum += float(np.square(difference).sum())
-        self.largest = float(np.maximum(self.largest, np.abs(difference).max(initial=0.0)))
-
-    @property
-    def rmse(self) -> float:
-        """Root mean square of what was added, 0 for nothing."""
-        return math.sqrt(self.square_sum / max(self.sample_count, 1))
-
-
-def _measure(a: NDArray[Any], b: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> list[_Difference]:
-    """Return the differences of all samples and of those under the mask, in pieces of any memory layout."""
-    measured = [_Difference(), _Difference()]
-    operands = [a, b] if mask is None else [a, b, mask]
-    dtypes = [np.float64, np.float64, np.bool_][: len(operands)]
-    options: Any = {"flags": ("external_loop", "buffered", "zerosize_ok"), "buffersize": _PIECE_SAMPLES}
-    pieces: Any = np.nditer(operands, op_dtypes=dtypes, casting="unsafe", **options)
-    for first, second, *inside in pieces:
-        difference = second - first
-        measured[0].add(difference)
-        for selected in inside:
-            measured[1].add(difference[selected])
-    return measured
-
-
-def _report(difference: _Difference, peak: float, similarity: float | None) -> dict[str, Any]:
+def error_report(difference: Difference, peak: float, similarity: float | None) -> dict[str, Any]:
     """Return the entries that image and ROI share; None for each where there is no sample."""
     if not difference.sample_count:
         return dict.fromkeys(("rmse", "psnr_16bit", "psnr_range", "max_error", "ssim"))
     return {
         "rmse": difference.rmse,
-        "psnr_16bit": _decibels(difference.rmse, PEAK_16_BIT),
-        "psnr_range": _decibels(difference.rmse, peak),
+        "psnr_16bit": decibels(difference.rmse, PEAK_16_BIT),
+        "psnr_range": decibels(difference.rmse, peak),
         "max_error": difference.largest,
         "ssim": similarity,
     }
-
-
-def _decibels(error: float, peak: float) -> float:
-    """Return peak over error in dB: inf without error, else -inf for a peak of 0."""
-    if error == 0:
-        return math.inf
-    return 20 * math.log10(peak / error) if peak > 0 and error != math.inf else -math.inf
-
-
-def _check_pair(a: NDArray[Any], b: NDArray[Any]) -> None:
-    """Raise unless both arrays hold real numbers and have one shape."""
-    found = [str(getattr(array, "dtype", type(array).__name__)) for array in (a, b)]
-    if not all(isinstance(array, np.ndarray) and array.dtype.kind in "buif" for array in (a, b)):
-        raise InvalidArgument(f"metrics: expected arrays of real numbers, found {' and '.join(found)}")
-    if a.shape != b.shape:
-        raise InvalidArgument(f"metrics: expected two arrays of one shape, found {a.shape} and {b.shape}")
 
 
 def _check_positive(name: str, value: float) -> None:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.quality.decoded import Decoded
-from mmip_gpu.quality.metrics import PEAK_16_BIT, max_error, rmse
+from mmip_gpu.quality.differences import Difference, check_pair, differences
+from mmip_gpu.quality.metrics import error_report
 from mmip_gpu.quality.plane_blocks import progress, row_blocks
 from mmip_gpu.quality.structural_similarity import mean_similarity
 from mmip_gpu.sources import Source, stored_rule
@@ -140,33 +141,20 @@ def _data_range(source: Source, regions: list[tuple[slice, ...]]) -> float:
 
 @dataclass
 class _ErrorSums:
-    """Running sums over pieces: squared errors, the largest error, and SSIM with its weights."""
+    """Running sums over pieces: differences, and SSIM with its weights."""
 
-    count: int = 0
-    squares: float = 0.0
-    largest: float = 0.0
+    difference: Difference = field(default_factory=Difference)
     similarity: list[tuple[float, int]] = field(default_factory=list)
 
-    def add(self, original: NDArray[Any], decoded: NDArray[Any], similarity: float | None, weight: int) -> None:
-        self.count += original.size
-        self.squares += rmse(original, decoded) ** 2 * original.size
-        self.largest = float(np.maximum(self.largest, max_error(original, decoded)))
+    def add(self, difference: Difference, similarity: float | None, weight: int) -> None:
+        self.difference.merge(difference)
         if similarity is not None:
             self.similarity.append((similarity, weight))
 
     def report(self, peak: float) -> dict[str, Any]:
-        if not self.count:
-            return dict.fromkeys(("rmse", "psnr_16bit", "psnr_range", "max_error", "ssim"))
-        error = math.sqrt(self.squares / self.count)
         weights = sum(weight for _, weight in self.similarity)
         similarity = sum(value * weight for value, weight in self.similarity) / weights if weights else None
-        return {
-            "rmse": error,
-            "psnr_16bit": _decibels(error, PEAK_16_BIT),
-            "psnr_range": _decibels(error, peak),
-            "max_error": self.largest,
-            "ssim": similarity,
-        }
+        return error_report(self.difference, peak, similarity)
 
 
 def _stage_errors(
@@ -186,22 +174,19 @@ def _stage_errors(
         if "c" in reader.axes:  # planes last, so that the class map broadcasts
             channel = reader.axes.index("c")
             original, decoded = np.moveaxis(original, channel, 0), np.moveaxis(decoded, channel, 0)
-        mask = None if classes is None else np.broadcast_to(classes > 0, original.shape)
-        similarity: tuple[float | None, float | None] = (None, None)
+        masks = [] if classes is None else [np.broadcast_to(classes > 0, original.shape)]
+        check_pair(original, decoded)
+        parts = differences(original, decoded, masks)
+        similarity: tuple[float | None, ...] = (None,) * len(parts)
         if structural and peak > 0:
-            similarity = mean_similarity(original, decoded, peak, mask)
-        whole.add(original, decoded, similarity[0], math.prod(original.shape[:-2]))
-        if mask is not None:
-            selected = original[mask]
-            inside.add(selected, decoded[mask], similarity[1], selected.size)
+            similarity = mean_similarity(original, decoded, peak, *masks)
+        whole.add(parts[0], similarity[0], math.prod(original.shape[:-2]))
+        for part, score in zip(parts[1:], similarity[1:], strict=True):
+            inside.add(part, score, part.sample_count)
     report = whole.report(peak)
     if reader.name is not None:
-        report["roi"] = {"share": inside.count / max(whole.count, 1), **inside.report(peak)}
+        report["roi"] = {
+            "share": inside.difference.sample_count / max(whole.difference.sample_count, 1),
+            **inside.report(peak),
+        }
     return report
-
-
-def _decibels(error: float, peak: float) -> float:
-    """Return peak over error in dB: inf without error, else -inf for a peak of 0."""
-    if error == 0:
-        return math.inf
-    return 20 * math.log10(peak / error) if peak > 0 and error != math.inf else -math.inf

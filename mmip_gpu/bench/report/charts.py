@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["COLOURS", "Series", "chart", "legend_mark"]
+from mmip_gpu.quality.drawing import COLOURS
 
-# Okabe and Ito's colours without the yellow, which is not seen on white.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#595959")
+__all__ = ["Series", "chart", "legend_mark"]
+
 _DASHES = ("", "6 3", "2 2")
 _MARKERS = (
     "M-3.4,0a3.4,3.4 0 1,0 6.8,0a3.4,3.4 0 1,0 -6.8,0z",  # circle
@@ -96,7 +96,9 @@ def _axes(frame: _Frame, ticks: Sequence[float], label: str) -> list[str]:
         parts.append(f'<text class="mid" x="{x:.1f}" y="{bottom + 16}">{bits:g}</text>')
     middle = (_LEFT + right) / 2
     parts.append(f'<text class="mid" x="{middle}" y="{_HEIGHT - 8}">bits per sample</text>')
-    parts.append(f'<text class="mid" transform="translate(13,{(_TOP + bottom) / 2}) rotate(-90)">{escape(label)}</text>')
+    parts.append(
+        f'<text class="mid" transform="translate(13,{(_TOP + bottom) / 2}) rotate(-90)">{escape(label)}</text>'
+    )
     return parts
 
 
@@ -108,7 +110,7 @@ def _line(frame: _Frame, line: Series) -> str:
     if line.band:
         edge = [(bits, high) for bits, _, high in line.band] + [(bits, low) for bits, low, _ in reversed(line.band)]
         corners = " ".join(f"{frame.x(bits):.1f},{frame.y(value):.1f}" for bits, value in edge)
-        band = f'<polygon points="{corners}" fill="{colour}" opacity="0.13"/>'
+        band = f'<polygon class="band" points="{corners}" fill="{colour}" opacity="0.13"/>'
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     marks = "".join(
         f'<path d="{marker}" transform="translate({x:.1f},{y:.1f})"><title>{escape(line.name)}: {bits:.4g} bits per '
@@ -161,7 +163,7 @@ def rate_ticks(low: float, high: float) -> list[float]:
     found: list[float] = []
     for parts in (1, 2, 4, 8, 16):
         places = range(math.ceil(parts * math.log2(low)), math.floor(parts * math.log2(high)) + 1)
-        found = [float(f"{2 ** (place / parts):.3g}") for place in places]
+        found = [float(f"{2 ** (place / parts):.2g}") for place in places]
         if len(found) > 2:
             break
     return found[:: -(-len(found) // 8) or 1]

@@ -13,9 +13,30 @@ from dataclasses import dataclass
 
 from mmip_gpu.bench.records import Record
 
-__all__ = ["Curve", "Measure", "curves_of", "measures_of", "number", "series_name"]
+__all__ = [
+    "AGAINST",
+    "SCORES",
+    "Curve",
+    "Measure",
+    "curves_of",
+    "measures_of",
+    "metric",
+    "number",
+    "score_measure",
+    "series_name",
+    "tasks_of",
+]
 
-FALL = 0.01  # of a score between 0 and 1: the loss that matters
+SCORES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "ap50": "AP@0.5",
+    "pq": "PQ",
+    "boundary_f1": "boundary F1",
+    "contour_distance": "contour distance",
+    "hausdorff95": "Hausdorff 95 %",
+}
+AGAINST = {"truth": "the ground truth", "original": "the segmented original"}
 
 
 @dataclass(frozen=True)
@@ -24,20 +45,17 @@ class Measure:
 
     Parameters
     ----------
-    name, unit : str
-        What stands at an axis.
+    name : str
+        What it is.
+    axis : str
+        What stands at an axis: the number with its unit.
     value : callable
         Record -> number, or None.
     """
 
     name: str
-    unit: str
+    axis: str
     value: Callable[[Record], float | None]
-
-    @property
-    def label(self) -> str:
-        """The name with its unit."""
-        return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
 @dataclass(frozen=True)
@@ -83,10 +101,12 @@ class Curve:
 
     def at_quality(self, quality: float) -> float | None:
         """Return the fewest bits that reach a quality, between a point below it and the next one that reaches it."""
+        if self.points and self.points[0][1] == quality:
+            return self.points[0][0]
         for (low, worse), (high, better) in zip(self.points, self.points[1:], strict=False):
             if worse < quality <= better:
                 share = (quality - worse) / (better - worse)
-                return low * (high / low) ** share
+                return float(low * (high / low) ** share)
         return None
 
     def last_fall(self, quality: float) -> tuple[str, float] | None:
@@ -131,7 +151,7 @@ def series_name(record: Record) -> str:
     'WebP, luma'
     """
     colour = record.get("colour")
-    return record["codec"]["name"] + (f", {colour}" if colour in ("separate", "luma") else "")
+    return str(record["codec"]["name"]) + (f", {colour}" if colour in ("separate", "luma") else "")
 
 
 def curves_of(records: Sequence[Record], measure: Measure) -> dict[str, dict[str, Curve]]:
@@ -151,27 +171,30 @@ def curves_of(records: Sequence[Record], measure: Measure) -> dict[str, dict[str
 def measures_of(records: Sequence[Record]) -> list[Measure]:
     """Return what curves are drawn of: PSNR, MS-SSIM, and the scores of every task in the records."""
     found = [
-        Measure("PSNR, peak = range of the image", "dB", lambda record: _metric(record, "psnr_range")),
-        Measure("MS-SSIM", "", lambda record: _metric(record, "ms_ssim")),
+        Measure("PSNR", "PSNR in dB (peak: range of the image)", metric("psnr_range")),
+        Measure("MS-SSIM", "MS-SSIM", metric("ms_ssim")),
     ]
-    tasks = dict.fromkeys(task for record in records for task in record.get("tasks") or {})
-    for task in tasks:
-        for against in ("truth", "original"):
-            for score, name in (("dice", "Dice"), ("ap50", "AP@0.5")):
-                found.append(score_measure(task, against, score, name))
+    for task in tasks_of(records):
+        for against in AGAINST:
+            found += [score_measure(task, against, score) for score in ("dice", "ap50")]
     return [measure for measure in found if any(measure.value(record) is not None for record in records)]
 
 
-def score_measure(task: str, against: str, score: str, name: str) -> Measure:
+def score_measure(task: str, against: str, score: str) -> Measure:
     """Return the measure that is a score of a task, against the ground truth or the segmentation of the original."""
-    of_what = "ground truth" if against == "truth" else "segmentation of the original"
 
     def value(record: Record) -> float | None:
         scores: Mapping[str, object] = ((record.get("tasks") or {}).get(task) or {}).get(against) or {}
         return number(scores.get(score))
 
-    return Measure(f"{name}, {task}, against the {of_what}", "", value)
+    return Measure(f"{SCORES[score]} of {task} against {AGAINST[against]}", SCORES[score], value)
 
 
-def _metric(record: Record, name: str) -> float | None:
-    return number((record.get("metrics") or {}).get(name))
+def tasks_of(records: Sequence[Record]) -> list[str]:
+    """Return the tasks of records, in order of appearance."""
+    return list(dict.fromkeys(task for record in records for task in record.get("tasks") or {}))
+
+
+def metric(name: str) -> Callable[[Record], float | None]:
+    """Return what reads a metric of a record."""
+    return lambda record: number((record.get("metrics") or {}).get(name))

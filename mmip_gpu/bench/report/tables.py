@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
+from mmip_gpu.bench.intervals import Interval
 from mmip_gpu.bench.report.study_tables import markdown_table
 
 __all__ = ["MISSING", "Cell", "Table", "cell", "decibels", "interval_cell", "percent", "text"]
@@ -39,7 +40,7 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table in Markdown, below its title and note."""
-        lines = [[found.shown.replace("|", "\\|") for found in row] for row in self.rows]
+        lines = [[found.shown.replace("|", "\\|").replace("<", "&lt;") for found in row] for row in self.rows]
         table = markdown_table(self.head, lines, self.keys) if lines else "None.\n"
         return f"### {self.title}\n\n{self.note}\n\n{table}"
 
@@ -95,8 +96,8 @@ def decibels(value: float | None) -> Cell:
     return MISSING if value is None else Cell(f"{value:+.2f} dB", float(value))
 
 
-def interval_cell(found: tuple[float, float, float] | None, form: str, unit: str = "", count: int | None = None) -> Cell:
-    """Return a cell of a mean with its interval, and over how many images it is.
+def interval_cell(found: Interval | None, form: str, unit: str = "", count: int | None = None) -> Cell:
+    """Return a cell of a mean with its interval, where it is over several images, and over how many it is.
 
     Examples
     --------
@@ -107,4 +108,5 @@ def interval_cell(found: tuple[float, float, float] | None, form: str, unit: str
         return MISSING
     mean, low, high = found
     n = "" if count is None else f", n = {count}"
-    return Cell(f"{mean:{form}}{unit} ({low:{form}} to {high:{form}}){n}", float(mean))
+    ends = "" if low is None else f" ({low:{form}} to {high:{form}})"
+    return Cell(f"{mean:{form}}{unit}{ends}{n}", float(mean))

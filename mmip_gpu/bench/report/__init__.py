@@ -1,0 +1,6 @@
+"""Reports of results: pages of a benchmark's records, and the tables and figures of the committed studies."""
+
+from mmip_gpu.bench.report.page import write_report
+from mmip_gpu.bench.report.pictures import save_pictures
+
+__all__ = ["save_pictures", "write_report"]
