@@ -24,6 +24,7 @@ __all__ = ["ALL_COLOURS", "GREY", "Codec", "Pieces", "Source", "Stream", "decibe
 GREY = frozenset({"gray", "separate", "luma"})
 ALL_COLOURS = GREY | {"joint"}
 _DEFAULT_AXES = {2: "yx", 3: "zyx", 4: "zyxc"}
+_NEARLY_WHITE, _MOST_WHITE = 15 / 16, 1e-3
 _KNOWN_AXES = ("yx", "zyx", "tyx", "yxc", "zyxc", "tyxc")
 
 
@@ -94,6 +95,12 @@ class Source:
     def depth(self) -> int:
         """Depth that a rival may be told: 8 for bytes, else what the range needs."""
         return 8 if self.array.dtype.itemsize == 1 else max(9, int(self.range).bit_length())
+
+    @cached_property
+    def is_white(self) -> bool:
+        """Whether more than 1 of 1000 samples from 0 are near the largest of their dtype, where codecs overshoot."""
+        full = 256**self.unsigned.itemsize
+        return bool(np.mean(self.unsigned >= _NEARLY_WHITE * full) > _MOST_WHITE)
 
     def narrowing(self, bits: int) -> float:
         """Factor that brings the samples from 0 into so many bits; 1 where they fit."""
