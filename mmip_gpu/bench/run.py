@@ -24,7 +24,7 @@ from mmip_gpu.bench.records import VERSION, Record, RecordFile, record_key
 from mmip_gpu.bench.settings import Setting, parse_targets, settings_of
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["COLOURS", "Run", "run"]
+__all__ = ["COLOURS", "Run", "run", "tasks_by_labels"]
 
 COLOURS = ("joint", "separate", "luma")
 PICTURES = "pictures"
@@ -95,7 +95,7 @@ def run(folder: Path, images: ImageSet, wanted: Run) -> list[Record]:
     """
     from tqdm import tqdm
 
-    plan = _Plan(wanted, codecs(wanted.codecs), parse_targets(wanted.targets), _known_tasks(wanted.tasks))
+    plan = _Plan(wanted, codecs(wanted.codecs), parse_targets(wanted.targets), tasks_by_labels(wanted.tasks))
     facts, count, shown = plan.survey(images)
     machine = _machine()
     with (
@@ -197,7 +197,7 @@ def _codec_facts(codec: Codec) -> Record:
     }
 
 
-def _known_tasks(names: Sequence[str] | None) -> dict[str, list[str]]:
+def tasks_by_labels(names: Sequence[str] | None) -> dict[str, list[str]]:
     """Names of the tasks by what labels are for."""
     from mmip_gpu.bench.tasks import NETWORKS, tasks
 

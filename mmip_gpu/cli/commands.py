@@ -97,6 +97,26 @@ COMMANDS = {
         "draw the original, its stages and their errors",
         "mmip plot progressive phantom_512.npy q10.mmip -o stages.png --roi threshold:9000",
     ),
+    "roi": Command(
+        "figures:roi",
+        "draw an image with and without its region at the same bytes, and the errors",
+        "mmip plot roi phantom_512.npy q10.mmip --roi threshold:9000 -o roi.png",
+    ),
+    "error": Command(
+        "figures:error",
+        "draw decoded images and their errors on one scale",
+        "mmip plot error phantom_512.npy q10.mmip plain.mmip -o error.svg",
+    ),
+    "downstream": Command(
+        "figures:downstream",
+        "draw what the loss does to segmentation, over bits per sample",
+        "mmip plot downstream results --task nuclei -o downstream.png",
+    ),
+    "throughput": Command(
+        "figures:throughput",
+        "draw rates of encoding and decoding",
+        "mmip plot throughput bench.json -o throughput.png",
+    ),
     "rate": Command(
         "figures:rate",
         "draw PSNR against bits per sample of evaluations",

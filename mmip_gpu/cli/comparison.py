@@ -1,4 +1,4 @@
-"""The commands that compare codecs: bench --quick, bench run, bench report.
+"""The commands that compare codecs: bench --quick, bench run, bench report, bench stages, and the study bench seed.
 
 Values: parsed options in; a results folder, its page, and a line on stdout out. mmip_gpu.bench measures; it needs the
 packages of the extra `bench`, and is imported when a command runs.
@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from mmip_gpu.cli.results import show
+from mmip_gpu.cli.values import load_roi
 from mmip_gpu.errors import InvalidArgument, MissingResource
+from mmip_gpu.sources import open_source, stored_rule
 
-__all__ = ["quick", "report", "run"]
+__all__ = ["needs_bench", "quick", "report", "run", "seed", "stages"]
 
 _QUICK: dict[str, Any] = {"targets": ("bits:0.5,1,2,4", "lossless"), "time_limit": 60.0, "seconds": 0.02}
 _QUICK_IMAGES = ["quick"]
+_SEED_REGION = "threshold:9000"
 _OPTIONS = ("codecs", "tasks", "targets", "colours", "time_limit", "threads")
 
 
@@ -40,14 +43,44 @@ def run(args: Namespace) -> None:
     _show_counts(args, records, [f"tables and the page: mmip bench report {args.out}"])
 
 
+def stages(args: Namespace) -> None:
+    """Measure what the stages lack, and write their page."""
+    with needs_bench():
+        from mmip_gpu.bench.run import Run
+        from mmip_gpu.bench.stages import PAGE, run_stages
+    given = {name: value for name in _OPTIONS if (value := getattr(args, name)) is not None}
+    options = {"threads": os.cpu_count() or 1} | (_QUICK if args.quick else {}) | given
+    records = run_stages(Path(args.out), args.images or [], Run(**options), phantoms="quick" if args.quick else None)
+    page = Path(args.out) / PAGE
+    _show_counts(args, records, [f"the stages: {page}", f"tables and the page: mmip bench report {args.out}"])
+
+
 def report(args: Namespace) -> None:
     """Write the tables and the page of a results folder."""
     paths = _pages(Path(args.folder), args.anchor)
     show(args, "\n".join(paths), {"paths": paths})
 
 
+def seed(args: Namespace) -> None:
+    """Run the study of regions of interest, and write its rows, tables and figures."""
+    with needs_bench():
+        from mmip_gpu.bench.seed_study import image_with_region, seed_images, write_seed_study
+    if args.input:
+        source, roi = open_source(args.input), load_roi(args.mask or _SEED_REGION)
+        images = [image_with_region(source, stored_rule(roi, source), args.axes or source.axes)]
+    elif args.mask or args.axes:
+        raise InvalidArgument(
+            "--mask and --axes are of INPUT: expected mmip bench seed --out DIR INPUT --mask MASK.npy"
+        )
+    else:
+        images = seed_images()
+    paths = [str(path) for path in write_seed_study(Path(args.out), images)]
+    show(args, "\n".join(paths), {"paths": paths})
+
+
 @contextmanager
-def _extra() -> Iterator[None]:
+def needs_bench() -> Iterator[None]:
+    """Name the extra whose packages are missing in what is imported within."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -55,14 +88,14 @@ def _extra() -> Iterator[None]:
 
 
 def _records(folder: Path, images: Sequence[str], options: dict[str, Any]) -> list[dict[str, Any]]:
-    with _extra():
+    with needs_bench():
         from mmip_gpu.bench.datasets import select_images
         from mmip_gpu.bench.run import Run, run
     return run(folder, select_images(images), Run(**{"threads": os.cpu_count() or 1} | options))
 
 
 def _pages(folder: Path, anchor: str | None) -> list[str]:
-    with _extra():
+    with needs_bench():
         from mmip_gpu.bench.report import write_report
     return [str(path) for path in write_report(folder, anchor)]
 

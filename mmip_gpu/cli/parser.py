@@ -13,23 +13,16 @@ from mmip_gpu.cli import values
 from mmip_gpu.cli.argument_parser import Parser
 from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_bench import add_bench, add_report, add_run, add_seed, add_stages
+from mmip_gpu.cli.parser_plots import INPUT, ORIGINAL_AXES, PLOTS, ROI
 from mmip_gpu.cli.parser_views import add_export, add_fetch, add_info, add_migrate, add_serve, add_upgrade
-from mmip_gpu.cli.values import byte_count, json_place, padding, place, region, roi_quality
+from mmip_gpu.cli.values import byte_count, json_place, metric_names, padding, place, region, roi_quality
+from mmip_gpu.quality.error_sums import EXTRA_METRICS
 from mmip_gpu.sinks import SUPPORTED_SINKS
 from mmip_gpu.version import __version__
 
 __all__ = ["build_parser"]
 
-_INPUT = (
-    ".npy, NIfTI, TIFF (FILE.tif:level=2 of a pyramid), PNG, JPEG, DICOM file or folder, Zarr array, or a name: "
-    "phantom, phantom3d, phantom3d:64x256x256"
-)
-_ROI = (
-    "region of interest: threshold:9000 or range:300..3000 in stored values, hu:300..3000 in rescaled ones (DICOM, "
-    "NIfTI), otsu, or a mask .npy"
-)
 _WRITES_JSON = ("append", "compress", "evaluate", "bench")
-_ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
 
 
 def build_parser() -> ArgumentParser:
@@ -97,7 +90,7 @@ def _add_phantom(commands: Any) -> None:
 
 def _add_input(parser: ArgumentParser) -> None:
     """Add what an encoder reads, and which part of it."""
-    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    parser.add_argument("input", metavar="INPUT", help=INPUT)
     parser.add_argument("--series", metavar="N|UID", help="which series of a DICOM folder, or of a TIFF file")
     parser.add_argument("--volume", type=int, metavar="N", help="which volume of a DICOM series (default: all)")
 
@@ -139,7 +132,7 @@ def _add_compress(commands: Any) -> None:
 
 def _add_append(commands: Any) -> None:
     parser = _command(commands, "append")
-    parser.add_argument("input", metavar="INPUT", help="what comes after the store: " + _INPUT)
+    parser.add_argument("input", metavar="INPUT", help="what comes after the store: " + INPUT)
     parser.add_argument("store", metavar="STORE.zarr")
     parser.add_argument("--axis", choices=("t", "n", "z"), help="the axis that grows (default: t, n, or z)")
     _add_threads(parser)
@@ -162,7 +155,7 @@ def _add_verify(commands: Any) -> None:
 def _add_repair(commands: Any) -> None:
     parser = _command(commands, "repair")
     parser.add_argument("store", metavar="STORE.zarr")
-    parser.add_argument("--source", metavar="INPUT", required=True, help="what it was written from: " + _INPUT)
+    parser.add_argument("--source", metavar="INPUT", required=True, help="what it was written from: " + INPUT)
     parser.add_argument("--roi", metavar="MASK.npy", help="the mask it was written with; a rule is in the store")
     _add_threads(parser)
     _add_cluster(parser)
@@ -170,26 +163,23 @@ def _add_repair(commands: Any) -> None:
 
 def _add_evaluate(commands: Any) -> None:
     parser = _command(commands, "evaluate")
-    parser.add_argument("original", metavar="ORIGINAL", help=_INPUT)
+    parser.add_argument("original", metavar="ORIGINAL", help=INPUT)
     parser.add_argument("decoded", metavar="DECODED", help="a decoded .npy, an .mmip file or a Zarr store")
-    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI)
-    parser.add_argument("--axes", help=_ORIGINAL_AXES)
+    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=ROI)
+    parser.add_argument("--axes", help=ORIGINAL_AXES)
     parser.add_argument("--bytes", type=int, metavar="N", help="coded size of a decoded .npy, for its ratio")
+    measured = parser.add_mutually_exclusive_group()
+    measured.add_argument("--metrics", type=metric_names, metavar="LIST", help="also " + ",".join(EXTRA_METRICS))
+    measured.add_argument(
+        "--all-metrics", dest="metrics", action="store_const", const=EXTRA_METRICS, help="all of them"
+    )
     _add_threads(parser)
 
 
 def _add_plot(commands: Any) -> None:
     figures = _command(commands, "plot").add_subparsers(title="figures", metavar="FIGURE", required=True)
-    parser = _command(figures, "progressive")
-    parser.add_argument("original", metavar="ORIGINAL", help=_INPUT)
-    parser.add_argument("decoded", metavar="FILE.mmip|STORE.zarr")
-    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI + "; outlined")
-    parser.add_argument("--axes", help=_ORIGINAL_AXES)
-    _add_output(parser, "FIG.png")
-    _add_threads(parser)
-    parser = _command(figures, "rate")
-    parser.add_argument("results", metavar="RESULTS.json", nargs="+", help="written by mmip evaluate --json")
-    _add_output(parser, "FIG.png")
+    for name, add in PLOTS.items():
+        add(_command(figures, name))
 
 
 def _add_bench(commands: Any) -> None:
@@ -201,7 +191,7 @@ def _add_bench(commands: Any) -> None:
 
 def _add_demo(commands: Any) -> None:
     parser = _command(commands, "demo")
-    parser.add_argument("input", metavar="INPUT", nargs="?", help=_INPUT + " (default phantom3d:64x256x256)")
+    parser.add_argument("input", metavar="INPUT", nargs="?", help=INPUT + " (default phantom3d:64x256x256)")
     parser.add_argument("--out", type=place, metavar="FOLDER", default="mmip_demo", help="default ./mmip_demo")
     _add_coding(parser, is_required=False)
 
@@ -220,7 +210,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group = parser.add_argument_group("coding")
     group.add_argument("--stages", type=int, metavar="N", help="coarse-to-fine stages, 2 to 5 (default 3)")
     roi = group.add_mutually_exclusive_group()
-    roi.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI)
+    roi.add_argument("--roi", metavar="RULE|MASK.npy", help=ROI)
     roi.add_argument("--no-roi", action="store_true", help="no region of interest")
     group.add_argument("--roi-quality", type=roi_quality, metavar="Q|lossless", help="quality of the regions")
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc, tczyx (default: its own)")

@@ -63,7 +63,9 @@ def convert_stardist(source: Path, out: Path) -> Path:
     }
     wrong = [name for name in expected.keys() | found.keys() if _shape_of(found, name) != expected.get(name)]
     if wrong:
-        raise InvalidArgument(f"{path} is none of a 2D StarDist with a U-Net: {_difference(sorted(wrong)[0], found, expected)}")
+        raise InvalidArgument(
+            f"{path} is none of a 2D StarDist with a U-Net: {_difference(sorted(wrong)[0], found, expected)}"
+        )
     network.load_state_dict(found)
     thresholds = _beside(path, "thresholds.json")
     facts = {

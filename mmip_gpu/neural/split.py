@@ -77,7 +77,9 @@ def subjects() -> dict[str, Subject]:
             facts["kind"],
             facts["channels"],
             facts["labels"],
-            tuple(tuple((plane, index) for plane, indices in fold.items() for index in indices) for fold in facts["folds"]),
+            tuple(
+                tuple((plane, index) for plane, indices in fold.items() for index in indices) for fold in facts["folds"]
+            ),
         )
         for name, facts in stored.items()
     }

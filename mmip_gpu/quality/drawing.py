@@ -25,7 +25,9 @@ __all__ = [
     "draw_outline",
     "error_limit",
     "new_figure",
+    "rate_ticks",
     "save_figure",
+    "short",
     "shown_plane",
     "signed_error",
     "thinned",
@@ -94,18 +96,35 @@ def draw_errors(
     limit = error_limit(error) if limit is None else limit
     drawn = panel.imshow(error, cmap=_ERROR_COLOURS, vmin=-(limit or 1), vmax=limit or 1, interpolation="nearest")
     if not limit:
-        panel.set_title("decoded = original" if not largest else f"largest error {_short(largest)}", fontsize=8.5)
+        panel.set_title("decoded = original" if not largest else f"largest error {short(largest)}", fontsize=8.5)
         return
-    panel.set_title(f"decoded - original, at most {_short(largest)}", fontsize=8.5)
+    panel.set_title(f"decoded - original, at most {short(largest)}", fontsize=8.5)
     ends = "both" if largest > limit else "neither"
     scale = figure.colorbar(drawn, ax=panel, orientation="horizontal", shrink=0.8, pad=0.03, aspect=18, extend=ends)
-    scale.set_ticks([-limit, 0, limit], labels=[_short(-limit), "0", _short(limit)], fontsize=8.5)
+    scale.set_ticks([-limit, 0, limit], labels=[short(-limit), "0", short(limit)], fontsize=8.5)
     scale.outline.set_visible(False)
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Return a sample value with 4 digits, never as a power of ten when it is large."""
     return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def rate_ticks(low: float, high: float) -> list[float]:
+    """Return 2 to 8 rates in a range that are about as far apart as each other: powers of two where it holds enough.
+
+    Examples
+    --------
+    >>> rate_ticks(0.2, 5)
+    [0.25, 0.5, 1.0, 2.0, 4.0]
+    """
+    found: list[float] = []
+    for parts in (1, 2, 4, 8, 16):
+        places = range(math.ceil(parts * math.log2(low)), math.floor(parts * math.log2(high)) + 1)
+        found = [float(f"{2 ** (place / parts):.2g}") for place in places]
+        if len(found) > 2:
+            break
+    return found[:: -(-len(found) // 8) or 1]
 
 
 def new_figure(width: float, height: float) -> Any:

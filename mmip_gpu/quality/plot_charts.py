@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.quality.drawing import COLOURS, new_figure, save_figure
+from mmip_gpu.quality.drawing import COLOURS, new_figure, rate_ticks, save_figure
 from mmip_gpu.signatures import ITEMS, public
 
 if TYPE_CHECKING:
@@ -214,7 +214,8 @@ def _draw_scores(panel: Any, rows: Sequence[Mapping[str, Any]], style: dict[str,
 def _finish_rates(panel: Any) -> None:
     """Make the axes of a panel with rates below."""
     panel.set_xscale("log", base=2)
-    panel.xaxis.set_major_formatter("{x:g}")
+    ticks = rate_ticks(*panel.get_xlim())
+    panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panel.set_xlabel("bits per sample")
     panel.grid(color="0.9", linewidth=0.7)
     panel.spines[["top", "right"]].set_visible(False)

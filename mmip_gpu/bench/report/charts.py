@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from mmip_gpu.quality.drawing import COLOURS
+from mmip_gpu.quality.drawing import COLOURS, rate_ticks
 
 __all__ = ["Series", "chart", "legend_mark"]
 
@@ -150,20 +150,3 @@ def value_ticks(low: float, high: float) -> list[float]:
     step = next(power * factor for factor in (1, 2, 5, 10) if spread / (power * factor) <= 6)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(k * step, 12) for k in range(first, max(last, first + 1) + 1)]
-
-
-def rate_ticks(low: float, high: float) -> list[float]:
-    """Return 2 to 8 rates in a range that are about as far apart as each other: powers of two where it holds enough.
-
-    Examples
-    --------
-    >>> rate_ticks(0.2, 5)
-    [0.25, 0.5, 1.0, 2.0, 4.0]
-    """
-    found: list[float] = []
-    for parts in (1, 2, 4, 8, 16):
-        places = range(math.ceil(parts * math.log2(low)), math.floor(parts * math.log2(high)) + 1)
-        found = [float(f"{2 ** (place / parts):.2g}") for place in places]
-        if len(found) > 2:
-            break
-    return found[:: -(-len(found) // 8) or 1]

@@ -23,7 +23,7 @@ from mmip_gpu.bench.images import BenchImage, file_safe
 from mmip_gpu.bench.records import Record
 from mmip_gpu.bench.report.quality_curves import number, series_name
 from mmip_gpu.bench.report.results import Results, setting_text
-from mmip_gpu.quality.drawing import shown_plane, signed_error
+from mmip_gpu.quality.drawing import short, shown_plane, signed_error
 
 __all__ = ["PICTURES", "pictures_html", "save_pictures"]
 
@@ -166,7 +166,7 @@ def _row(name: str, original: NDArray[Any], shown: Sequence[_Shown], about: dict
         codec = series_name(item.record)
         quality = number(item.record["metrics"].get("psnr_range"))
         numbers = f"{item.bits:.3f} bits per sample" + ("" if quality is None else f", {quality:.2f} dB")
-        worst = f"largest error here {np.abs(error).max():.4g}"
+        worst = f"largest error here {short(round(float(np.abs(error).max()), 2))}"
         alt = f"{name} decoded by {codec}, {numbers}"
         map_alt = f"Error map of {codec} on {name}: {worst}; the scale ends at {limit:.3g}"
         coded = _figure(

@@ -11,7 +11,7 @@ from html import escape
 
 from mmip_gpu.bench.report.charts import Series, chart, legend_mark
 from mmip_gpu.bench.report.quality_curves import measures_of
-from mmip_gpu.bench.report.results import Results, mean_curve
+from mmip_gpu.bench.report.results import Results, group_curves
 
 __all__ = ["rate_charts"]
 
@@ -56,15 +56,10 @@ def _charts(
     """
     charts = []
     for measure in measures_of(results.measured):
-        curves = results.curves(measure)
-        chosen = [image for image in members if image in curves]
-        key = (measure.name, *chosen)
-        lines = []
-        for name, place in places.items() if key not in drawn else ():
-            own = [curves[image][name] for image in chosen if name in curves[image]]
-            if own and len(own) == len(chosen):
-                curve, band = mean_curve(own)
-                lines.append(Series(name, place, curve.points, band))
+        key = (measure.name, *(image for image in members if image in results.curves(measure)))
+        if key not in drawn:
+            found = group_curves(results, measure, members)
+            lines = [Series(name, places[name], curve.points, band) for name, (curve, band) in found.items()]
+            charts.append(chart(lines, f"{title}: {measure.name}", measure.axis))
         drawn.add(key)
-        charts.append(chart(lines, f"{title}: {measure.name}", measure.axis))
     return f'<div class="charts">{"".join(charts)}</div>'

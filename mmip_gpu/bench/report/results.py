@@ -16,7 +16,7 @@ from mmip_gpu.bench.records import Record
 from mmip_gpu.bench.report.quality_curves import Curve, Measure, curves_of, series_name
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["Results", "interval", "mean_curve", "setting_text"]
+__all__ = ["Results", "group_curves", "interval", "mean_curve", "setting_text"]
 
 _ALL = "all images"
 _SEED = 0
@@ -131,3 +131,20 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[Curve, list[tuple[float, float,
         means.append((bits, mean))
         band.append((bits, mean if low is None else low, mean if high is None else high))
     return Curve.of(means), band
+
+
+def group_curves(
+    results: Results, measure: Measure, members: Sequence[str]
+) -> dict[str, tuple[Curve, list[tuple[float, float, float]]]]:
+    """Return the mean curve and its band of every codec that has a measure on all images of a group that any has it on.
+
+    Of one image it is the curve itself, without a band.
+    """
+    curves = results.curves(measure)
+    chosen = [image for image in members if image in curves]
+    found = {}
+    for name in results.names:
+        own = [curves[image][name] for image in chosen if name in curves[image]]
+        if own and len(own) == len(chosen):
+            found[name] = mean_curve(own)
+    return found
