@@ -64,7 +64,11 @@ class Source:
             known = ", ".join(_KNOWN_AXES)
             raise InvalidArgument(f"axes {axes!r} of an array of shape {self.array.shape}: expected one of {known}")
         object.__setattr__(self, "axes", axes)
-        object.__setattr__(self, "bits", self.bits or 8 * self.array.dtype.itemsize)
+        width = 8 * self.array.dtype.itemsize
+        object.__setattr__(self, "bits", self.bits or width)
+        needed = int(self.range).bit_length() if self.array.size and self.array.dtype.kind in "iu" else 0
+        if needed and not needed <= self.bits <= width:
+            raise InvalidArgument(f"bits={self.bits}: samples of {self.array.dtype} that span {needed} bits")
 
     @cached_property
     def range(self) -> float:
@@ -87,14 +91,14 @@ class Source:
 
     @cached_property
     def unsigned(self) -> np.ndarray:
-        """The samples from 0."""
-        dtype = np.uint8 if self.array.dtype.itemsize == 1 else np.uint16
+        """The samples from 0, in the smaller of the dtypes that holds the range."""
+        dtype = np.uint8 if self.depth == 8 else np.uint16
         return (self.array.astype(np.int32) - int(self.array.min())).astype(dtype)
 
     @property
     def depth(self) -> int:
-        """Depth that a rival may be told: 8 for bytes, else what the range needs."""
-        return 8 if self.array.dtype.itemsize == 1 else max(9, int(self.range).bit_length())
+        """Depth that a rival may be told: 8, or more where the range needs it."""
+        return max(8, int(self.range).bit_length())
 
     @cached_property
     def is_white(self) -> bool:

@@ -26,7 +26,10 @@ VIDEO = [
     "HEVC*lossless",
     "AV1*lossless",
 ]
-pytestmark = pytest.mark.filterwarnings("ignore::mmip_gpu.MmipWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::mmip_gpu.MmipWarning"),
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs"),
+]
 
 
 def ways(codec: Codec, source: Source) -> list[tuple[Codec, Source]]:
