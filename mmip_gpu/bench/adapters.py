@@ -115,9 +115,13 @@ class Source:
         """The array itself."""
         return [self.array]
 
+    def whole_planes(self) -> list[np.ndarray]:
+        """Slices of the array itself."""
+        return self.slices(self.array)
+
     def narrowed(self, bits: int) -> list[np.ndarray]:
         """Unsigned slices, scaled to so many bits where they have more, and rounded."""
-        factor, dtype = self.narrowing(bits), np.uint8 if self.depth == 8 else np.uint16
+        factor, dtype = self.narrowing(bits), np.uint8 if 8 in (bits, self.depth) else np.uint16
         return [np.rint(plane * factor).astype(dtype) for plane in self.planes()]
 
     def three_channels(self, bits: int) -> list[np.ndarray]:
@@ -177,7 +181,7 @@ class Codec:
     version: str
     pieces: Callable[[Source], Pieces]
     encode: Callable[[Any, float, Source], Stream]
-    decode: Callable[[Stream, Any], np.ndarray]
+    decode: Callable[[Any, Any], np.ndarray]
     dial: Callable[[Source, float], Dial] = lambda _source, _db: Dial(0, 0, 0, 1)
     restore: Callable[[Source, np.ndarray], np.ndarray] = lambda source, decoded: source.samples(decoded, True)
     known: Callable[[Source, float], Callable[[], Any]] | None = None
@@ -213,8 +217,8 @@ class Codec:
             return f"takes integers of 8 or 16 bits{' and float32' if self.floats else ''}, found {dtype}"
         if source.channels > 1 and "joint" not in self.colours:
             return f"takes grey images, found {source.channels} channels: code them as separate or luma"
-        if not source.is_float and source.depth > self.most_bits:
-            return f"takes at most {self.most_bits} bits a sample, found {source.depth}"
+        if not source.is_float and int(source.range).bit_length() > self.most_bits:
+            return f"takes at most {self.most_bits} bits a sample, found {int(source.range).bit_length()}"
         return self.refuses(source)
 
 

@@ -67,14 +67,16 @@ class Worker:
                 for found in self._results():
                     todo.popleft()
                     yield found
-            except OSError:
-                self._end = None
+            except BrokenPipeError:
+                self._stop()
             if todo:
                 todo.popleft()
                 yield failed(self._how_it_ended(job))
 
     def _send(self, image: BenchImage, job: Job) -> None:
         self._end = None
+        if self._server is not None and self._server.poll() is not None:
+            self._stop()
         if self._server is None:
             self._start()
         assert self._server is not None

@@ -12,9 +12,12 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from mmip_gpu.bench.adapters import Codec
+from mmip_gpu.bench.array_rivals import array_rivals, lossless_array_rivals
 from mmip_gpu.bench.configured import KINDS, configured
+from mmip_gpu.bench.image_rivals import lossless_image_rivals, more_image_rivals
 from mmip_gpu.bench.ours import ours, ours_lossless
 from mmip_gpu.bench.rivals import lossless_rivals, rivals
+from mmip_gpu.bench.video_rivals import lossless_video_rivals, video_rivals
 from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["codecs"]
@@ -22,8 +25,11 @@ __all__ = ["codecs"]
 
 def _all(threads: int) -> list[Codec]:
     """Every codec that has a name; those without loss say so in it."""
-    lossy = [*ours(threads), *rivals(threads)]
-    exact = [*ours_lossless(threads, stages=(2, 3)), *lossless_rivals(threads)]
+    lossy = [
+        codec for family in (ours, rivals, more_image_rivals, array_rivals, video_rivals) for codec in family(threads)
+    ]
+    families = (lossless_rivals, lossless_image_rivals, lossless_array_rivals, lossless_video_rivals)
+    exact = ours_lossless(threads, stages=(2, 3)) + [codec for family in families for codec in family(threads)]
     return [*lossy, *(replace(codec, name=f"{codec.name} lossless") for codec in exact)]
 
 

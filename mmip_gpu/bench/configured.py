@@ -9,42 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Pieces, Source, Stream
 from mmip_gpu.bench.rates import Dial
+from mmip_gpu.bench.zarr_chunks import opened, stored, whole
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["KINDS", "configured"]
+__all__ = ["KINDS", "configured", "zarr_versions"]
 
 KINDS = ("numcodecs", "zarr")
 _KEYS = {"codecs", "chunks", "dtype", "lossless", "label"}
+_DTYPES = (None, "float32", "int32")
 _DIAL_KEYS = {"dial", "log", "integer"}
 _PERCENT = 100.0
-
-
-class StoredChunks(bytes):
-    """The stored chunks of an array one after the other, with the key and the length of each."""
-
-    lengths: tuple[tuple[str, int], ...] = ()
-
-    @classmethod
-    def of(cls, chunks: Mapping[str, bytes]) -> StoredChunks:
-        """Chunks by their keys, joined."""
-        joined = cls(b"".join(chunks.values()))
-        joined.lengths = tuple((key, len(data)) for key, data in chunks.items())
-        return joined
-
-    def parts(self) -> dict[str, bytes]:
-        """The chunks by their keys."""
-        found, at = {}, 0
-        for key, length in self.lengths:
-            found[key] = bytes(self[at : at + length])
-            at += length
-        return found
 
 
 @dataclass(frozen=True)
@@ -53,89 +33,41 @@ class _Pipeline:
 
     Parameters
     ----------
-    kind : {"numcodecs", "zarr"}
-        The version of the metadata: 2 or 3.
+    zarr_format : {2, 3}
+        The version of the metadata: 2 for codecs of numcodecs.
     codecs : list of dict
         Entries as in the metadata; a value ``{"dial": [worst, best]}`` is the parameter.
     chunks : tuple of int, optional
         Shape of a chunk; the array is one by default.
+    dtype : str, optional
+        What the samples are coded as.
     """
 
-    kind: str
+    zarr_format: int
     codecs: list[dict[str, Any]]
-    chunks: tuple[int, ...] | None = None
-    threads: int = 1
+    chunks: tuple[int, ...] | None
+    dtype: str | None
+    threads: int
 
-    def metadata(self, shape: tuple[int, ...], dtype: np.dtype[Any], parameter: float) -> dict[str, Any]:
-        """What the store says of the array, by the name of the document."""
-        chunks, codecs = list(self.chunks or shape), _with_parameter(self.codecs, parameter)
-        common: dict[str, Any] = {"shape": list(shape), "fill_value": 0}
-        if self.kind == "numcodecs":
-            cut = {"zarr_format": 2, "chunks": chunks, "dtype": dtype.str, "order": "C"}
-            return {".zarray": common | cut | {"filters": codecs[:-1] or None, "compressor": codecs[-1]}}
-        grid = {"name": "regular", "configuration": {"chunk_shape": chunks}}
-        keys = {"name": "default", "configuration": {"separator": "/"}}
-        kind = {"zarr_format": 3, "node_type": "array", "data_type": dtype.name, "attributes": {}}
-        cut = {"chunk_grid": grid, "chunk_key_encoding": keys}
-        return {"zarr.json": common | kind | cut | {"codecs": _whole_pipeline(codecs)}}
-
-    def opened(self, piece: np.ndarray, parameter: float, chunks: Mapping[str, bytes]) -> tuple[Any, Any]:
-        """(array, its documents and chunks by their keys), in memory."""
-        import zarr
-        from zarr.core.buffer import cpu
-        from zarr.storage import MemoryStore
-
-        documents = self.metadata(piece.shape, piece.dtype, parameter)
-        stored = {name: json.dumps(text).encode() for name, text in documents.items()} | dict(chunks)
-        held: Any = {key: cpu.Buffer.from_bytes(data) for key, data in stored.items()}
-        zarr_format: Any = 2 if self.kind == "numcodecs" else 3
-        return zarr.open_array(MemoryStore(held), mode="r+", zarr_format=zarr_format), held
+    def pieces(self, source: Source) -> Pieces:
+        """The whole array."""
+        return [np.ascontiguousarray(source.array, self.dtype)]
 
     def encode(self, piece: np.ndarray, parameter: float, _source: Source) -> Stream:
         """All chunks of an array."""
-        with self._running():
-            array, held = self.opened(piece, parameter, {})
-            array[...] = piece
-        documents = (".zarray", ".zattrs", "zarr.json")
-        return StoredChunks.of({key: data.to_bytes() for key, data in held.items() if key not in documents})
+        codecs = _with_parameter(self.codecs, parameter)
+        return stored(piece, codecs, self.zarr_format, self.chunks, self.threads)
 
-    def decode(self, data: Stream, piece: np.ndarray) -> np.ndarray:
-        """The array of the chunks; its shape and dtype are those of the piece."""
-        assert isinstance(data, StoredChunks)
-        with self._running():
-            array, _ = self.opened(piece, _PERCENT, data.parts())
-            return np.asarray(array[...])
-
-    def _running(self) -> Any:
-        """Zarr told to store every chunk, and to code as many at a time as there are threads."""
-        import zarr
-        from numcodecs import blosc
-
-        blosc.set_nthreads(self.threads)
-        limits = {"async.concurrency": self.threads, "threading.max_workers": self.threads}
-        return zarr.config.set({"array.write_empty_chunks": True} | limits)
-
-    def refuses(self, kind: str | None, source: Source) -> str | None:
+    def refuses(self, source: Source) -> str | None:
         """What Zarr says against an array of this shape and dtype; None where it takes it."""
         if self.chunks and len(self.chunks) != source.array.ndim:
             return f"has chunks of {len(self.chunks)} axes, found axes {source.axes}"
+        empty = np.empty(source.array.shape, self.dtype or source.array.dtype)
         try:
-            self.opened(np.empty(source.array.shape, kind or source.array.dtype), _PERCENT, {})
+            opened(empty, _with_parameter(self.codecs, _PERCENT), self.zarr_format, self.chunks)
         except Exception as error:  # codecs of others raise what they like
             return f"{type(error).__name__}: {error}"
         return None
-
-
-def _whole_pipeline(codecs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The codecs with the plain bytes between arrays and bytes where no other codec makes them."""
-    from zarr.abc.codec import ArrayArrayCodec, ArrayBytesCodec
-    from zarr.registry import get_codec_class
-
-    kinds = [get_codec_class(codec["name"]) for codec in codecs]
-    if any(issubclass(kind, ArrayBytesCodec) for kind in kinds):
-        return codecs
-    arrays = sum(issubclass(kind, ArrayArrayCodec) for kind in kinds)
-    return [*codecs[:arrays], {"name": "bytes", "configuration": {"endian": "little"}}, *codecs[arrays:]]
 
 
 def _with_parameter(value: Any, parameter: float) -> Any:
@@ -182,7 +114,7 @@ def configured(text: str, threads: int = 1) -> Codec:
     text : str
         ``numcodecs:JSON`` or ``zarr:JSON``. The JSON is a codec as in Zarr's metadata, a list of them, or
         ``{"codecs": [..], "chunks": [..], "dtype": "float32", "lossless": true, "label": "a name"}``, of which only the
-        codecs are needed. One number may be ``{"dial": [worst, best], "log": true, "integer": true}``: it is set to
+        codecs are needed; samples may be coded as float32 or int32. One number may be ``{"dial": [worst, best], "log": true, "integer": true}``: it is set to
         reach a PSNR or a size.
     threads : int
         So many chunks are coded at a time.
@@ -201,20 +133,16 @@ def configured(text: str, threads: int = 1) -> Codec:
     (True, True)
     """
     kind, asked = _asked(text)
-    codecs, typed = asked["codecs"], asked.get("dtype")
+    codecs, chunks = asked["codecs"], asked.get("chunks")
     dial = _dial_of(codecs)
-    chunks = tuple(asked["chunks"]) if asked.get("chunks") else None
-    pipeline = _Pipeline(kind, codecs, chunks, threads)
-
-    def pieces(source: Source) -> Pieces:
-        return [np.ascontiguousarray(source.array, typed)]
-
+    zarr_format = 2 if kind == "numcodecs" else 3
+    pipeline = _Pipeline(zarr_format, codecs, tuple(chunks) if chunks else None, asked.get("dtype"), threads)
     codec = Codec(
         asked.get("label") or text,
-        _versions(),
-        pieces,
+        zarr_versions(),
+        pipeline.pieces,
         pipeline.encode,
-        pipeline.decode,
+        lambda data, _: whole(data, threads),
         restore=lambda source, decoded: source.samples(decoded, False),
         lossless=bool(asked.get("lossless")),
         colours=ALL_COLOURS,
@@ -222,7 +150,7 @@ def configured(text: str, threads: int = 1) -> Codec:
         threads=threads,
         options=asked,
         missing=_checked(kind, _with_parameter(codecs, _PERCENT)),
-        refuses=partial(pipeline.refuses, typed),
+        refuses=pipeline.refuses,
     )
     return replace(codec, dial=dial) if dial else codec
 
@@ -241,10 +169,17 @@ def _asked(text: str) -> tuple[str, dict[str, Any]]:
     key = "id" if kind == "numcodecs" else "name"
     if set(asked) - _KEYS or not codecs or not all(isinstance(one, dict) and one.get(key) for one in codecs):
         raise InvalidArgument(f"{text!r}: expected codecs with {key!r}, and of {sorted(_KEYS)}, found {given!r}")
+    chunks, dtype = asked.get("chunks"), asked.get("dtype")
+    whole_numbers = isinstance(chunks, list) and all(isinstance(n, int) and n > 0 for n in chunks)
+    if dtype not in _DTYPES or not (chunks is None or whole_numbers):
+        raise InvalidArgument(
+            f"{text!r}: expected chunks of whole numbers and dtype float32 or int32, found {chunks}, {dtype!r}"
+        )
     return kind, asked | {"codecs": codecs}
 
 
-def _versions() -> str:
+def zarr_versions() -> str:
+    """Versions of what codes."""
     import numcodecs
     import zarr
 
@@ -259,28 +194,38 @@ def _checked(kind: str, codecs: list[dict[str, Any]]) -> str | None:
     InvalidArgument
         For a configuration that its codec does not take.
     """
-    import numcodecs
-    from numcodecs.errors import UnknownCodecError
-    from zarr.errors import UnknownCodecError as UnknownZarrCodecError
-    from zarr.registry import get_codec_class
-
     try:
-        if kind == "numcodecs":
-            _register_image_codecs()
         for one in codecs:
-            if kind == "numcodecs":
-                numcodecs.get_codec(dict(one))
-            else:
-                get_codec_class(one["name"]).from_dict(one)
-    except (UnknownCodecError, UnknownZarrCodecError, ImportError, KeyError) as error:
+            _class_of(kind, one)
+    except Exception as error:  # of another kind in each version of them
         return f"{kind} has no such codec here: {error}; install the package that brings it"
-    except Exception as error:
-        raise InvalidArgument(f"{kind} codecs {codecs}: {type(error).__name__}: {error}") from error
+    for one in codecs:
+        try:
+            _made(kind, one)
+        except Exception as error:  # codecs of others raise what they like
+            raise InvalidArgument(f"{kind} codec {one}: {type(error).__name__}: {error}") from error
     return None
 
 
-def _register_image_codecs() -> None:
-    """Those of imagecodecs, which registers none by itself."""
+def _made(kind: str, codec: dict[str, Any]) -> Any:
+    if kind == "zarr":
+        return _class_of(kind, codec).from_dict(codec)
+    import numcodecs
+
+    return numcodecs.get_codec(dict(codec))
+
+
+def _class_of(kind: str, codec: Mapping[str, Any]) -> Any:
+    """The class of a codec; those of imagecodecs are registered, which it does not do by itself."""
+    if kind == "zarr":
+        from zarr.registry import get_codec_class
+
+        return get_codec_class(codec["name"])
     import imagecodecs.numcodecs
+    import numcodecs.registry
 
     imagecodecs.numcodecs.register_codecs(verbose=False)
+    name = codec["id"]
+    if name not in numcodecs.registry.codec_registry:
+        numcodecs.register_codec(numcodecs.registry.entries[name].load(), name)
+    return numcodecs.registry.codec_registry[name]

@@ -118,7 +118,7 @@ def _measured(job: Job, prepared: _Prepared, setting: Setting) -> Measured:
     codec, image = prepared.codec, prepared.judged
     trial = prepared.trials[point_for(setting, prepared.measure, codec.dial, prepared.source).parameter]
     coded = sum(map(len, trial.streams))
-    metrics, regions = all_metrics(image.array, trial.decoded, image.axes, image.peak, image.masks)
+    metrics, regions = all_metrics(image.array, trial.decoded, image.axes, image.peak, image.masks, bits=image.bits)
     error = metrics["max_error"]
     if codec.lossless and error:
         return failed(f"breaks its bound: without loss is promised, the largest error is {error:g}")

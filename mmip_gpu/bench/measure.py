@@ -54,7 +54,8 @@ def round_trip(codec: Codec, source: Source, parameter: float) -> Trial:
     decoded, decode = cpu_seconds(lambda: [codec.decode(s, p) for s, p in zip(streams, pieces, strict=True)])
     restored = codec.restore(source, np.stack(decoded) if len(decoded) > 1 else decoded[0])
     if restored.shape != source.array.shape or restored.dtype != source.array.dtype:
-        raise RuntimeError(f"{codec.name}: expected {source.array.shape}, found {restored.shape}")
+        expected = f"expected {source.array.shape} {source.array.dtype}"
+        raise RuntimeError(f"{codec.name}: {expected}, found {restored.shape} {restored.dtype}")
     bits = 8 * sum(map(len, streams)) / source.array.size
     point = Point(parameter, psnr(source.array, restored, source.range), bits)
     return Trial(point, streams, pieces, encode, decode, restored)

@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.quality.differences import Difference, check_pair, decibels, differences
-from mmip_gpu.quality.plane_scores import PERCEPTUAL, perceptual_scores
-from mmip_gpu.quality.structural_similarity import mean_similarity
+from mmip_gpu.quality.differences import check_pair, decibels
+from mmip_gpu.quality.error_sums import ErrorSums, error_sums
+from mmip_gpu.quality.plane_scores import PERCEPTUAL
 from mmip_gpu.volume.roi import checked_axes
 
 __all__ = ["METRICS", "all_metrics", "image_metrics", "region_metrics"]
 
-METRICS = ("mse", "rmse", "mae", "max_error", "psnr_range", "psnr_dtype", "ssim", *PERCEPTUAL)
+_SCORES = ("ssim", *PERCEPTUAL)
+METRICS = ("mse", "rmse", "mae", "max_error", "psnr_range", "psnr_dtype", *_SCORES)
 
 Metrics = dict[str, float | None]
 Array = NDArray[Any]
@@ -52,7 +53,7 @@ def image_metrics(
     peak : float
         Range of the data: the peak of ``psnr_range``. At 0 only a decoding without error has a PSNR.
     bits : int, optional
-        Bits stored; ``psnr_dtype`` has the peak 2^bits - 1. By default those of an integer dtype.
+        Bits stored of integers; ``psnr_dtype`` has the peak 2^bits - 1. By default those of the dtype.
     window : tuple of float, optional
         Display window: adds ``psnr_window``, of both images clipped to it, with its width as peak.
 
@@ -153,32 +154,21 @@ def _all(
     window: tuple[float, float] | None,
 ) -> list[Metrics]:
     """Return the metrics of the whole image, then those of each region."""
-    peak = peaks["psnr_range"] or 0.0
-    low = float(original.min()) if original.size else 0.0
-    pair = (original, decoded)
-    if "c" in letters:  # channels first, so that regions broadcast
-        pair = (np.moveaxis(original, letters.index("c"), 0), np.moveaxis(decoded, letters.index("c"), 0))
-    wide = [np.broadcast_to(region, pair[0].shape) for region in regions]
-    parts = differences(*pair, wide)
-    windowed = differences(*pair, wide, window=window) if window else parts
-    if 0 < peak < math.inf:
-        similarities = mean_similarity(*pair, peak, *wide)
-        scores = perceptual_scores(PERCEPTUAL, (original, decoded), letters, (low, peak), regions)
-        perceptual = [{name: means[number].value for name, means in scores.items()} for number in range(len(parts))]
-    else:
-        similarities, perceptual = (None,) * len(parts), [dict.fromkeys(PERCEPTUAL)] * len(parts)
-    found = []
-    for number, part in enumerate(parts):
-        ratios = {
-            key: _decibels(windowed[number] if key == "psnr_window" else part, value) for key, value in peaks.items()
-        }
-        values = {**_errors(part), **ratios, "ssim": similarities[number], **perceptual[number]}
-        found.append({key: _defined(value) if part.sample_count else None for key, value in values.items()})
-    return found
+    limits = (float(original.min()) if original.size else 0.0, peaks["psnr_range"] or 0.0)
+    sums = error_sums(original, decoded, letters, limits, regions, _SCORES)
+    clipped = error_sums(original, decoded, letters, limits, regions, (), window=window) if window else sums
+    return [_metrics(part, in_window, peaks) for part, in_window in zip(sums, clipped, strict=True)]
 
 
-def _errors(part: Difference) -> Metrics:
-    return {"mse": part.mse, "rmse": part.rmse, "mae": part.mae, "max_error": part.largest}
+def _metrics(part: ErrorSums, in_window: ErrorSums, peaks: Mapping[str, float | None]) -> Metrics:
+    """Return the metrics of an image or a region."""
+    found = part.difference
+    values: Metrics = {"mse": found.mse, "rmse": found.rmse, "mae": found.mae, "max_error": found.largest}
+    for key, peak in peaks.items():
+        error = in_window.difference.rmse if key == "psnr_window" else found.rmse
+        values[key] = None if peak is None else decibels(error, peak)
+    values |= {name: part.score(name) for name in _SCORES}
+    return {key: _defined(value) if found.sample_count else None for key, value in values.items()}
 
 
 def _peaks(
@@ -189,13 +179,9 @@ def _peaks(
         raise InvalidArgument(f"peak: expected the data range, 0 or above, found {peak}")
     if window is not None and not -math.inf < window[0] < window[1] < math.inf:
         raise InvalidArgument(f"window: expected its two ends, the lower one first, found {window}")
-    stored = bits or (8 * original.dtype.itemsize if original.dtype.kind in "ui" else None)
+    stored = (bits or 8 * original.dtype.itemsize) if original.dtype.kind in "ui" else None
     peaks = {"psnr_range": peak, "psnr_dtype": 2.0**stored - 1 if stored else None}
     return peaks if window is None else peaks | {"psnr_window": window[1] - window[0]}
-
-
-def _decibels(part: Difference, peak: float | None) -> float | None:
-    return None if peak is None else decibels(part.rmse, peak)
 
 
 def _defined(value: float | None) -> float | None:

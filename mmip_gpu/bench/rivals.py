@@ -17,7 +17,7 @@ import numpy as np
 from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream, decibels, step_of
 from mmip_gpu.bench.rates import Dial
 
-__all__ = ["lossless_rivals", "rivals", "three_channels_only"]
+__all__ = ["lossless_rivals", "rivals", "three_channels_only", "zfp_dial"]
 
 _AVIF_BITS = 12
 
@@ -67,6 +67,11 @@ def _sperr(threads: int, volume: np.ndarray, parameter: float, source: Source) -
     own = float(volume.max()) - float(volume.min())
     level = parameter + 20 * math.log10((own or source.range) / source.range)
     return ic.sperr_encode(volume, level=level, mode="psnr", numthreads=threads)
+
+
+def zfp_dial(source: Source, db: float) -> Dial:
+    """The bits of zfp's accuracy, 2 ** -parameter."""
+    return Dial(-17, 8, round(-math.log2(4 * step_of(db, source))), 6.02, 1)
 
 
 _image_codec = partial(Codec, colours=ALL_COLOURS, refuses=three_channels_only)
@@ -155,7 +160,7 @@ def _float_rivals(threads: int) -> list[Codec]:
                 piece, level=2.0**-p, mode=ic.ZFP.MODE.FIXED_ACCURACY, numthreads=threads
             ),
             lambda data, _: ic.zfp_decode(data),
-            lambda source, db: Dial(-17, 8, round(-math.log2(4 * step_of(db, source))), 6.02, 1),
+            zfp_dial,
             _same,
             floats=True,
             threads=threads,

@@ -24,7 +24,7 @@ from mmip_gpu.bench.records import VERSION, Record, RecordFile, record_key
 from mmip_gpu.bench.settings import Setting, parse_targets, settings_of
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["COLOURS", "Run", "run"]
+__all__ = ["COLOURS", "Run", "run", "tasks_by_labels"]
 
 COLOURS = ("joint", "separate", "luma")
 PICTURES = "pictures"
@@ -63,6 +63,11 @@ class Run:
     seconds: float = 1.0
     pictures: bool = True
 
+    def __post_init__(self) -> None:
+        if not self.time_limit > 0 or self.threads < 1:
+            found = f"time_limit={self.time_limit}: expected seconds above 0, and threads={self.threads} of at least 1"
+            raise InvalidArgument(found)
+
 
 def run(folder: Path, images: ImageSet, wanted: Run) -> list[Record]:
     """Measure what is not measured yet.
@@ -90,7 +95,7 @@ def run(folder: Path, images: ImageSet, wanted: Run) -> list[Record]:
     """
     from tqdm import tqdm
 
-    plan = _Plan(wanted, codecs(wanted.codecs), parse_targets(wanted.targets), _known_tasks(wanted.tasks))
+    plan = _Plan(wanted, codecs(wanted.codecs), parse_targets(wanted.targets), tasks_by_labels(wanted.tasks))
     facts, count, shown = plan.survey(images)
     machine = _machine()
     with (
@@ -192,7 +197,7 @@ def _codec_facts(codec: Codec) -> Record:
     }
 
 
-def _known_tasks(names: Sequence[str] | None) -> dict[str, list[str]]:
+def tasks_by_labels(names: Sequence[str] | None) -> dict[str, list[str]]:
     """Names of the tasks by what labels are for."""
     from mmip_gpu.bench.tasks import NETWORKS, tasks
 

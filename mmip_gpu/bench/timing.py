@@ -21,7 +21,7 @@ __all__ = ["Seconds", "clocked", "median_seconds", "peak_memory", "processor_sec
 
 Seconds = tuple[float, float]  # of the processor, and of the wall
 _RUNS = 5
-_KIB = 1024
+_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of what getrusage counts
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -64,23 +64,24 @@ def median_seconds(work: Callable[[], Any], warm: Seconds, budget: float) -> dic
 
 
 def peak_memory(work: Callable[[], Any]) -> tuple[Any, int]:
-    """Return what a function gives, and the bytes that it took at its peak beside what was there before."""
-    if not _CLEAR.exists():
-        before = _usage(resource.RUSAGE_SELF)
-        return work(), max(_usage(resource.RUSAGE_SELF) - before, 0) + _usage(resource.RUSAGE_CHILDREN)
+    """Return what a function gives, and the bytes that it took at its peak beside what was there before.
+
+    Of a child that it waited for, the bytes of the largest one so far are added.
+    """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)  # what was freed before would be taken without being seen
-    _CLEAR.write_text("5")  # the high-water mark begins anew
-    before = _status_bytes("VmRSS")
+    with contextlib.suppress(OSError):
+        _CLEAR.write_text("5", encoding="utf-8")  # the high-water mark begins anew
+    before, children = _memory("VmRSS"), resource.getrusage(resource.RUSAGE_CHILDREN)
     result = work()
-    return result, max(_status_bytes("VmHWM") - before, 0) + _usage(resource.RUSAGE_CHILDREN)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = max(_memory("VmHWM") - before, 0)
+    return result, own + (after.ru_maxrss * _UNIT if after.ru_minflt > children.ru_minflt else 0)
 
 
-def _status_bytes(field: str) -> int:
+def _memory(field: str) -> int:
+    """Bytes of this process by the system's account; where it keeps none, its largest so far."""
+    if not _STATUS.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
     found = re.search(rf"{field}:\s+(\d+) kB", _STATUS.read_text(encoding="utf-8"))
-    return int(found[1]) * _KIB if found else 0
-
-
-def _usage(who: int) -> int:
-    """Largest memory so far, of this process or of one of its children."""
-    return resource.getrusage(who).ru_maxrss * (1 if sys.platform == "darwin" else _KIB)
+    return int(found[1]) * 1024 if found else 0

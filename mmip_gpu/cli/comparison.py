@@ -1,4 +1,4 @@
-"""The commands that compare codecs: bench --quick, bench run, bench report, and the study bench seed.
+"""The commands that compare codecs: bench --quick, bench run, bench report, bench stages, and the study bench seed.
 
 Values: parsed options in; a results folder, its page, and a line on stdout out. mmip_gpu.bench measures; it needs the
 packages of the extra `bench`, and is imported when a command runs.
@@ -19,7 +19,7 @@ from mmip_gpu.cli.values import load_roi
 from mmip_gpu.errors import InvalidArgument, MissingResource
 from mmip_gpu.sources import open_source, stored_rule
 
-__all__ = ["needs_bench", "quick", "report", "run", "seed"]
+__all__ = ["needs_bench", "quick", "report", "run", "seed", "stages"]
 
 _QUICK: dict[str, Any] = {"targets": ("bits:0.5,1,2,4", "lossless"), "time_limit": 60.0, "seconds": 0.02}
 _QUICK_IMAGES = ["quick"]
@@ -41,6 +41,18 @@ def run(args: Namespace) -> None:
     images = args.images or (_QUICK_IMAGES if args.quick else ["phantoms"])
     records = _records(Path(args.out), images, (_QUICK if args.quick else {}) | given)
     _show_counts(args, records, [f"tables and the page: mmip bench report {args.out}"])
+
+
+def stages(args: Namespace) -> None:
+    """Measure what the stages lack, and write their page."""
+    with needs_bench():
+        from mmip_gpu.bench.run import Run
+        from mmip_gpu.bench.stages import PAGE, run_stages
+    given = {name: value for name in _OPTIONS if (value := getattr(args, name)) is not None}
+    options = {"threads": os.cpu_count() or 1} | (_QUICK if args.quick else {}) | given
+    records = run_stages(Path(args.out), args.images or [], Run(**options), phantoms="quick" if args.quick else None)
+    page = Path(args.out) / PAGE
+    _show_counts(args, records, [f"the stages: {page}", f"tables and the page: mmip bench report {args.out}"])
 
 
 def report(args: Namespace) -> None:

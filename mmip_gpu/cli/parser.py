@@ -15,7 +15,8 @@ from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_bench import add_bench, add_report, add_run, add_seed, add_stages
 from mmip_gpu.cli.parser_plots import INPUT, ORIGINAL_AXES, PLOTS, ROI
 from mmip_gpu.cli.parser_views import add_export, add_fetch, add_info, add_migrate, add_serve, add_upgrade
-from mmip_gpu.cli.values import byte_count, json_place, padding, place, region, roi_quality
+from mmip_gpu.cli.values import byte_count, json_place, metric_names, padding, place, region, roi_quality
+from mmip_gpu.quality.error_sums import EXTRA_METRICS
 from mmip_gpu.sinks import SUPPORTED_SINKS
 from mmip_gpu.version import __version__
 
@@ -167,6 +168,11 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("--roi", metavar="RULE|MASK.npy", help=ROI)
     parser.add_argument("--axes", help=ORIGINAL_AXES)
     parser.add_argument("--bytes", type=int, metavar="N", help="coded size of a decoded .npy, for its ratio")
+    measured = parser.add_mutually_exclusive_group()
+    measured.add_argument("--metrics", type=metric_names, metavar="LIST", help="also " + ",".join(EXTRA_METRICS))
+    measured.add_argument(
+        "--all-metrics", dest="metrics", action="store_const", const=EXTRA_METRICS, help="all of them"
+    )
     _add_threads(parser)
 
 

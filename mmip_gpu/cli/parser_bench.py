@@ -36,6 +36,11 @@ def add_bench(parser: ArgumentParser) -> None:
 def add_run(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip bench run``."""
     parser.add_argument("--images", nargs="+", metavar="SET", help=_IMAGES)
+    _add_measured(parser)
+
+
+def _add_measured(parser: ArgumentParser) -> None:
+    """Add what run and stages have in common."""
     parser.add_argument("--codecs", nargs="+", metavar="NAME", help=_CODECS)
     text = "nuclei, membranes, stars:FOLDER, unet:FOLDER (default nuclei membranes)"
     parser.add_argument("--tasks", nargs="*", metavar="TASK", help=text)
@@ -57,7 +62,12 @@ def add_report(parser: ArgumentParser) -> None:
 
 def add_stages(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip bench stages``."""
-    _add_out(parser)
+    text = (
+        "NAME=FOLDER: your copy of imagecompression-gray16, imagecompression-rgb16, EMPIAR-12592, TG-GATEs, "
+        "bioimage-mr or bioimage-brightfield; of a set that is not given, images that are at hand stand in"
+    )
+    parser.add_argument("--images", nargs="+", metavar="SET", help=text)
+    _add_measured(parser)
 
 
 def add_seed(parser: ArgumentParser) -> None:

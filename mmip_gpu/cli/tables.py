@@ -20,6 +20,11 @@ _HEADINGS = {
     "psnr_range": "PSNR range",
     "max_error": "max error",
     "ssim": "SSIM",
+    "mse": "MSE",
+    "mae": "MAE",
+    "ms_ssim": "MS-SSIM",
+    "haarpsi": "HaarPSI",
+    "vsi": "VSI",
 }
 
 
@@ -50,7 +55,7 @@ def evaluation_tables(evaluation: Mapping[str, Any]) -> str:
 
 
 def _error_table(firsts: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str:
-    errors = [{heading: row[key] for key, heading in _HEADINGS.items()} for row in rows]
+    errors = [{heading: row[key] for key, heading in _HEADINGS.items() if key in row} for row in rows]
     table = [{**first, **error} for first, error in zip(firsts, errors, strict=True)]
     return format_table(table, list(table[0]))
 

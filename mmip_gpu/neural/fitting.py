@@ -47,7 +47,7 @@ class FitSettings:
     steps: int
     batch: int = 4
     side: int = 128
-    rate: float = 1e-3
+    rate: float = 2e-3
     seed: int = 0
     save_every: int = 50
     brain_floats: bool = False

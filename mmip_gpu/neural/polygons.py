@@ -1,7 +1,7 @@
 """From predicted stars to labels: overlapping polygons are suppressed, those that stay are painted.
 
-Values: centres (n, 2) in samples, distances along rays (n, ray) and scores (n) in; indices of the polygons that stay, or
-a label image, out. Own NumPy code: the overlap of two polygons is measured at points of the smaller scored one.
+Values: centres (n, 2) in samples, distances along rays (n, ray) and scores (n) in; indices of the polygons that stay,
+or a label image, out. Own NumPy code: the overlap of two polygons is measured at points of the smaller scored one.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def stars_to_labels(
         As `threshold` of `suppress_overlaps`.
     """
     rows, columns = np.nonzero(probability >= least)
-    centres = np.stack([rows, columns], axis=1) * float(grid)
+    centres = np.stack([rows, columns], axis=1).astype(np.float64) * grid
     chosen = distances[rows, columns].astype(np.float64)
     order = suppress_overlaps(centres, chosen, probability[rows, columns].astype(np.float64), overlap)
     return paint_polygons(centres, chosen, order, shape)

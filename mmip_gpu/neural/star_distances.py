@@ -1,4 +1,4 @@
-"""What a star-convex network is taught: the distance to the border of an object along rays, and how central a sample is.
+"""What a star-convex network learns: distances to the border of an object along rays, and how central a sample is.
 
 Values: labels (y, x), 0 for background, in; float32 maps of the same size out. Definitions are those of StarDist
 (Schmidt et al. 2018): ray k of n points to (sin, cos)(2 pi k / n) in (y, x), and distances end where the label changes.

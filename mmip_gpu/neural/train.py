@@ -24,7 +24,7 @@ from mmip_gpu.neural.fitting import FitSettings, fit
 from mmip_gpu.neural.planes import fingerprint, normalized
 from mmip_gpu.neural.segmenter import DEFAULT_OVERLAP, DEFAULT_PROBABILITY
 from mmip_gpu.neural.split import Plane, Subject, load_plane, subjects
-from mmip_gpu.neural.unet import NetworkShape, new_network
+from mmip_gpu.neural.unet import NetworkShape, folded, new_network
 from mmip_gpu.neural.weights import write_weights
 
 __all__ = ["main", "train_fold"]
@@ -33,7 +33,7 @@ _SHAPES = {
     "stars": {"grid": 2, "base": 32, "rays": 32},
     "membranes": {"grid": 1, "base": 16, "rays": 0, "features": 0},
 }
-_STEPS = {"fluorescence": 600, "histology": 600, "membranes": 600}
+_STEPS = {"fluorescence": 700, "histology": 700, "membranes": 500}
 
 
 def train_fold(subject: Subject, fold: int, data: Path, out: Path, settings: FitSettings) -> Path:
@@ -52,7 +52,7 @@ def train_fold(subject: Subject, fold: int, data: Path, out: Path, settings: Fit
     shape = NetworkShape(subject.kind, subject.channels, **_SHAPES[subject.kind])
     pairs = [(normalized(plane.samples, subject.channels), plane.labels) for plane in planes]
     crops = Crops(pairs, shape.rays, shape.grid, settings.side, settings.seed)
-    network = new_network(shape, settings.seed)
+    network = new_network(shape, settings.seed, is_learning=True)
     start = time.monotonic()
 
     def report(step: int, loss: float) -> None:
@@ -61,7 +61,7 @@ def train_fold(subject: Subject, fold: int, data: Path, out: Path, settings: Fit
             print(f"{path.name}: step {step} of {settings.steps}, loss {loss:.4f}, {seconds:.0f} s", flush=True)
 
     losses = fit(network, crops, settings, path.with_suffix(".checkpoint"), report)
-    return write_weights(path, network, _facts(subject, fold, settings, planes, held_out, losses))
+    return write_weights(path, folded(network), _facts(subject, fold, settings, planes, held_out, losses))
 
 
 def _facts(

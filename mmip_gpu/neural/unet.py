@@ -1,8 +1,8 @@
 """The networks: a U-Net with a head for star-convex polygons, or with one for the probability of a membrane.
 
 Values: float32 images (batch, channel, y, x), sides multiples of `NetworkShape.stride`, in; logits, and distances along
-rays in samples, on every `grid`-th sample, out. Layers bear the names that StarDist gives them (Schmidt et al. 2018), so
-that its weights fit; see keras_weights.py.
+rays in samples, on every `grid`-th sample, out. Layers bear the names that StarDist gives them (Schmidt et al. 2018),
+so that its weights fit; see keras_weights.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from torch import nn
 
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["KINDS", "Network", "NetworkShape", "new_network"]
+__all__ = ["KINDS", "Network", "NetworkShape", "folded", "new_network"]
 
 KINDS = ("stars", "membranes")
+HEADS = ("prob", "dist")
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,29 @@ def _convolution(before: int, after: int, size: int = 3) -> nn.Conv2d:
 
 
 class Network(nn.Module):
-    """The U-Net with its heads: returns logits, and for stars the distances along the rays."""
+    """The U-Net with its heads: returns logits, and for stars the distances along the rays.
 
-    def __init__(self, shape: NetworkShape) -> None:
+    Parameters
+    ----------
+    shape : NetworkShape
+        What it looks like.
+    is_learning : bool
+        Whether every layer but the heads is followed by a batch normalization: it learns in a tenth of the steps, and
+        `folded` makes plain layers of both.
+    """
+
+    def __init__(self, shape: NetworkShape, is_learning: bool = False) -> None:
         super().__init__()
         self.shape = shape
         self.pools = shape.grid.bit_length() - 1
-        self.layers = nn.ModuleDict({name: _convolution(*widths) for name, widths in _widths(shape).items()})
+        widths = _widths(shape)
+        self.layers = nn.ModuleDict({name: _convolution(*sizes) for name, sizes in widths.items()})
+        normalized = {name: nn.BatchNorm2d(sizes[1]) for name, sizes in widths.items() if name not in HEADS}
+        self.norms = nn.ModuleDict(normalized if is_learning else {})
 
     def _relu(self, name: str, values: Any) -> Any:
-        return torch.relu(self.layers[name](values))
+        values = self.layers[name](values)
+        return torch.relu(self.norms[name](values) if name in self.norms else values)
 
     def forward(self, image: Any) -> tuple[Any, Any]:
         """Predict: (logits, distances), the second of None for membranes."""
@@ -135,7 +149,21 @@ def _widths(shape: NetworkShape) -> dict[str, tuple[int, ...]]:
     return found | {"prob": (last, 1, 1)} | ({"dist": (last, shape.rays, 1)} if shape.rays else {})
 
 
-def new_network(shape: NetworkShape, seed: int) -> Network:
+def folded(network: Network) -> Network:
+    """Return the network that predicts the same without normalizations."""
+    plain = Network(network.shape)
+    plain.load_state_dict(network.layers.state_dict(prefix="layers."))
+    with torch.no_grad():
+        for name, norm in network.norms.items():
+            gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            layer = plain.layers[name]
+            layer.weight.mul_(gain[:, None, None, None])
+            layer.bias.copy_((layer.bias - norm.running_mean) * gain + norm.bias)
+    plain.eval()
+    return plain
+
+
+def new_network(shape: NetworkShape, seed: int, is_learning: bool = False) -> Network:
     """Return a network with weights drawn by the seed.
 
     Examples
@@ -145,4 +173,4 @@ def new_network(shape: NetworkShape, seed: int) -> Network:
     ((1, 1, 16, 24), (1, 32, 16, 24))
     """
     torch.manual_seed(seed)
-    return Network(shape)
+    return Network(shape, is_learning)

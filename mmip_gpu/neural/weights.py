@@ -1,7 +1,7 @@
 """Weights of a network: safetensors, and a JSON file beside it that says what the network is and how it was made.
 
-Values: a network and facts in, two files out, and back. Reading runs no code of the file: names, shapes and the checksum
-are compared with what the JSON file says before the tensors are taken.
+Values: a network and facts in, two files out, and back. Reading runs no code of the file: the checksum, names and
+shapes are compared with what the JSON file says.
 """
 
 from __future__ import annotations

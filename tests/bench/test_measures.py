@@ -65,7 +65,7 @@ def test_the_peak_of_the_dtype(dtype, bits, peak):
     found = image_metrics(a, a + dtype(2), "yx", 63, bits=bits)
     assert found["psnr_dtype"] == pytest.approx(20 * math.log10(peak / 2))
     assert found["psnr_range"] == pytest.approx(20 * math.log10(63 / 2))
-    assert image_metrics(a.astype(np.float32), a.astype(np.float32), "yx", 63)["psnr_dtype"] is None
+    assert image_metrics(a.astype(np.float32), a.astype(np.float32), "yx", 63, bits=bits)["psnr_dtype"] is None
 
 
 def test_the_display_window():

@@ -93,7 +93,7 @@ def test_a_disk_that_stays_full_is_an_error_in_the_end(tmp_path, monkeypatch):
     file.append(record("a"))
     monkeypatch.setattr("mmip_gpu.bench.records.os.fsync", full)
     file.append(record("b"))
-    with pytest.raises(StoreError, match="1 records could not be written .No space left on device.: make room"):
+    with pytest.raises(StoreError, match=r"1 records could not be written .No space left on device.: make room"):
         file.close()
     assert [r["image"]["name"] for r in read_records(tmp_path)] == ["a"]
 

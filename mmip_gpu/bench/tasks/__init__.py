@@ -1,8 +1,8 @@
-"""Tasks of the benchmark: what segmentation finds after compression; classical ones always, networks with their weights.
+"""Tasks of the benchmark: what segmentation finds after compression, by classical means or by networks.
 
 Values: names in, as a command line has them; tasks out. "nuclei" and "membranes" need no weights; "stars:FOLDER" and
-"unet:FOLDER" are the networks whose weights mmip_gpu.neural.train wrote into a folder: of a plane that some were trained
-on, the one is taken that was not.
+"unet:FOLDER" are the networks whose weights mmip_gpu.neural.train wrote into a folder: for a plane that some were
+trained on, the one is taken that was not.
 """
 
 from __future__ import annotations

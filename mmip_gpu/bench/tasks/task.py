@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 
 from mmip_gpu.bench.images import BenchImage
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.quality.contours import contour_scores
-from mmip_gpu.quality.label_scores import label_scores
+from mmip_gpu.quality.label_scores import label_scores, mask_scores
 
 __all__ = ["SCORES", "Segment", "Task", "planes_of"]
 
 Labels = NDArray[np.int32]
 Segment = Callable[[NDArray[Any], NDArray[Any]], Labels]
 SCORES = ("dice", "iou", "ap50", "pq", "boundary_f1", "contour_distance", "hausdorff95")
-_INSTANCE_SCORES = ("ap50", "pq")
 _KEPT_IMAGES = 64
 
 
@@ -70,12 +68,9 @@ class Task:
         return [self.segment(plane, original) for plane, original in pairs]
 
     def _scores(self, expected: list[NDArray[Any]], found: list[Labels]) -> dict[str, float | None]:
-        rows = [self._plane_scores(a, b) for a, b in zip(expected, found, strict=True)]
+        compared = label_scores if self.instances else mask_scores
+        rows = [compared(a, b) for a, b in zip(expected, found, strict=True)]
         return {name: _mean([row[name] for row in rows]) for name in SCORES}
-
-    def _plane_scores(self, expected: NDArray[Any], found: Labels) -> dict[str, float | None]:
-        scores = label_scores(expected, found) | contour_scores(expected, found)
-        return {name: scores[name] if self.instances or name not in _INSTANCE_SCORES else None for name in SCORES}
 
 
 @lru_cache(_KEPT_IMAGES)

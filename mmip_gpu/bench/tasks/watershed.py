@@ -1,8 +1,8 @@
 """Nuclei by classical means: a threshold of Otsu, and a watershed of the distance to the background.
 
-Values: a plane (y, x) or (y, x, channel) of integers in; labels (y, x) out. Nothing is trained. Of a plane with a bright
-background and three channels the haematoxylin is taken (Ruifrok and Johnston 2001); of a dark one the channel with most
-contrast; a grey plane with a bright background is inverted.
+Values: a plane (y, x) or (y, x, channel) of integers in; labels (y, x) out. Nothing is trained. Of a plane with three
+channels and a bright background the haematoxylin is taken (Ruifrok and Johnston 2001), of one with a dark background
+the channel with most contrast; a grey plane with a bright background is inverted.
 """
 
 from __future__ import annotations
