@@ -56,6 +56,9 @@ def phantom_section() -> str:
     )
 
 
+_REGION_COLUMNS = ["image", "region", "bytes", "bytes, exact", "in it", "in it, equal bytes", "outside, equal bytes"]
+
+
 def regions_section() -> str:
     """What a region of interest gains inside and costs outside, at one quality and at equal bytes."""
     rows = rows_of("regions")
@@ -74,7 +77,7 @@ def regions_section() -> str:
             )
         ]
         sizes = [percent(int(row["bytes"]) / int(off["bytes"])) for row in (on, exact)]
-        lines.append([IMAGES[image], f"{100 * float(on['roi_share']):.0f} %", *sizes, *gains])
+        lines.append([IMAGES[image], f"{100 * float(own[0]['roi_share']):.0f} %", *sizes, *gains])
     return "\n".join(
         [
             heading("regions"),
