@@ -1,4 +1,4 @@
-"""Figures that compare codings: one scale for all error maps, the outline of the region where it is, the fullest slice."""
+"""Figures that compare codings: one scale for all error maps, the region outlined where it is, the fullest slice."""
 
 from __future__ import annotations
 
