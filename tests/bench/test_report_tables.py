@@ -59,6 +59,19 @@ def test_equal_psnr(results):
     assert high["rival <&>"] == MISSING
 
 
+def test_codecs_without_loss_have_no_empty_rows_and_columns():
+    records = [*made.results(), made.record(made.image_facts(), "PNG", 9.0, math.inf)]
+    found = Results.of(records)
+    for table in (
+        *comparisons.bd_tables(found),
+        *comparisons.equal_psnr_tables(found),
+        *comparisons.equal_bits_tables(found),
+    ):
+        assert "PNG" not in table.head
+        assert rows(table, "PNG") == []
+    assert rows(fact_tables.rate_table(found), "EM", "PNG", "lossless")
+
+
 def test_equal_bits(results):
     groups, images = comparisons.equal_bits_tables(results)
     gain = 6 * math.log2(1.25)

@@ -50,14 +50,19 @@ def bd_tables(results: Results) -> list[Table]:
     tables = []
     for title, measure, difference, form, what in kinds:
         curves = results.curves(measure)
-        rows = [[text(codec), *_bd_cells(results, curves, codec, difference, form)] for codec in results.rivals]
-        if any(found != MISSING for row in rows for found in row[1:]):
+        rows = _filled([[text(codec), *_bd_cells(results, curves, codec, difference, form)] for codec in results.rivals])
+        if rows:
             note = (
                 f"Against {results.anchor}. {what} Mean over images, 95 % bootstrap interval over images, n images. "
                 f"{refused}"
             )
             tables.append(Table(title, note, ["codec", *results.groups], rows))
     return tables
+
+
+def _filled(rows: Sequence[list[Cell]]) -> list[list[Cell]]:
+    """Rows that have a value behind their name."""
+    return [row for row in rows if any(found != MISSING for found in row[1:])]
 
 
 def _bd_cells(
@@ -84,6 +89,7 @@ def _points(curve: Curve) -> tuple[list[float], list[float]]:
 def equal_psnr_tables(results: Results) -> list[Table]:
     """Bits at the same PSNR: means of ratios by group, then every image at every level."""
     curves, ratios, rows = results.curves(PSNR), _Ratios(), []
+    names = _names(results, curves)
     for image, by_codec in curves.items():
         for level in _levels([db for _, db in by_codec.get(results.anchor, Curve(())).points]):
             bits = {name: curve.at_quality(level) for name, curve in by_codec.items()}
@@ -91,7 +97,7 @@ def equal_psnr_tables(results: Results) -> list[Table]:
             if base is None:
                 continue
             fields = []
-            for name in results.names:
+            for name in names:
                 found = bits.get(name)
                 ratio = None if found is None else found / base
                 ratios.add(image, name, ratio)
@@ -102,7 +108,7 @@ def equal_psnr_tables(results: Results) -> list[Table]:
     mean = f"Geometric mean over the levels of an image, then over n images, against {results.anchor}. {_SIGN}"
     return [
         Table("Bits at equal PSNR, by group", mean, ["codec", *results.groups], ratios.rows(results)),
-        Table("Bits at equal PSNR, by image", note, ["image", "dB", *results.names], rows, 2),
+        Table("Bits at equal PSNR, by image", note, ["image", "dB", *names], rows, 2),
     ]
 
 
@@ -118,8 +124,8 @@ class _Ratios:
 
     def rows(self, results: Results) -> list[list[Cell]]:
         """Percent by codec and group."""
-        return [[text(name), *(self._cell(members, name) for members in results.groups.values())]
-                for name in results.rivals]  # fmt: skip
+        groups = results.groups.values()
+        return _filled([[text(name), *(self._cell(members, name) for members in groups)] for name in results.rivals])
 
     def _cell(self, members: Sequence[str], name: str) -> Cell:
         means = [geometric_mean(self._found[image, name]) for image in members if (image, name) in self._found]
@@ -130,13 +136,14 @@ class _Ratios:
 
 def equal_bits_tables(results: Results) -> list[Table]:
     """PSNR at the same rate: mean differences by group, then every image at every rate."""
-    rows: list[list[Cell]] = []
+    curves, rows = results.curves(PSNR), list[list[Cell]]()
+    names = _names(results, curves)
     gains: dict[tuple[str, str], list[float]] = {}
-    for image, by_codec in results.curves(PSNR).items():
+    for image, by_codec in curves.items():
         for bits in _rates(by_codec.get(results.anchor, Curve(())).bits):
             found = {name: curve.at_bits(bits) for name, curve in by_codec.items()}
             base, fields = found[results.anchor], []
-            for name in results.names:
+            for name in names:
                 value = found.get(name)
                 if value is None or base is None:
                     fields.append(MISSING)
@@ -152,9 +159,14 @@ def equal_bits_tables(results: Results) -> list[Table]:
     note = f"PSNR in dB (peak: range of the image), and difference to {results.anchor}, between measured points."
     mean = f"Mean difference to {results.anchor} over the rates of an image, then over n images. Above 0: better."
     return [
-        Table("PSNR at equal bits, by group", mean, ["codec", *results.groups], summary),
-        Table("PSNR at equal bits, by image", note, ["image", "bits per sample", *results.names], rows, 2),
+        Table("PSNR at equal bits, by group", mean, ["codec", *results.groups], _filled(summary)),
+        Table("PSNR at equal bits, by image", note, ["image", "bits per sample", *names], rows, 2),
     ]
+
+
+def _names(results: Results, curves: Mapping[str, Mapping[str, Curve]]) -> list[str]:
+    """Codecs that have a curve of any image: not those without loss."""
+    return [name for name in results.names if any(name in by_codec for by_codec in curves.values())]
 
 
 def _mean(values: Sequence[float]) -> float:
