@@ -39,6 +39,7 @@ class Worker:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from mmip_gpu.bench.settings import Setting
     >>> image = BenchImage("ramp", np.arange(1024, dtype=np.uint16).reshape(32, 32), "yx", 10)
     >>> with Worker() as worker:
