@@ -179,8 +179,8 @@ def _fork(requests: BinaryIO, results: int, job: Job, image: BenchImage) -> None
     os.close(held)
     readable, _, _ = select.select([alive, requests.fileno()], [], [])
     parent_is_gone = alive not in readable
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL) if parent_is_gone else None
+    if parent_is_gone:
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)  # what it left behind

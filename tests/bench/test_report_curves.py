@@ -82,6 +82,15 @@ def test_a_codec_without_an_image_of_the_group_has_no_curve_in_it():
     assert set(group_curves(results, psnr, ["em1"])) == set(made.CODECS)
 
 
+def test_an_image_without_loss_everywhere_is_in_no_mean():
+    constant = made.image_facts("constant")
+    records = [*made.results(), *(made.record(constant, codec, 0.1, math.inf) for codec in made.CODECS)]
+    results = Results.of(records)
+    found = group_curves(results, measures_of(records)[0], results.groups["EM"])
+    assert set(found) == set(made.CODECS)
+    assert results.groups["EM"] == ["em1", "em2", "constant"]
+
+
 def test_no_record_is_dropped():
     results = Results.of(made.results())
     assert len(results.measured) == 54

@@ -41,9 +41,9 @@ def score_rows(folder: Path, task: str | None, against: str, score: str) -> tupl
     drawn: set[tuple[str, ...]] = set()
     for group, members in results.groups.items():
         chosen = tuple(image for image in members if image in results.curves(measure))
-        found = {} if chosen in drawn else group_curves(results, measure, members)
+        curves = {} if chosen in drawn else group_curves(results, measure, members)
         drawn.add(chosen)
-        for codec, (curve, band) in found.items():
+        for codec, (curve, band) in curves.items():
             ends = {bits: {"low": low, "high": high} for bits, low, high in band}
             for bits, value in curve.points:
                 row = {"group": group, "codec": codec, "bits_per_sample": bits, "score": value}
