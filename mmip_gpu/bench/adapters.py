@@ -150,6 +150,10 @@ class Source:
         return restored
 
 
+def _no_dial(_source: Source, _db: float) -> Dial:
+    return Dial(0, 0, 0, 1)
+
+
 Pieces = list[Any]
 Stream: TypeAlias = bytes | bytearray
 
@@ -167,7 +171,7 @@ class Codec:
     decode : callable
         (bytes, piece) -> array.
     dial : callable
-        (source, first target in dB) -> range and start of the parameter.
+        (source, first target in dB) -> range and start of the parameter; none by default.
     known : callable, optional
         (source, parameter) -> a function that encodes with all decisions of a search made beforehand.
     lossless : bool
@@ -196,7 +200,7 @@ class Codec:
     pieces: Callable[[Source], Pieces]
     encode: Callable[[Any, float, Source], Stream]
     decode: Callable[[Any, Any], np.ndarray]
-    dial: Callable[[Source, float], Dial] = lambda _source, _db: Dial(0, 0, 0, 1)
+    dial: Callable[[Source, float], Dial] = _no_dial
     restore: Callable[[Source, np.ndarray], np.ndarray] = lambda source, decoded: source.samples(decoded, True)
     known: Callable[[Source, float], Callable[[], Any]] | None = None
     lossless: bool = False
@@ -213,6 +217,11 @@ class Codec:
     def ours(self) -> bool:
         """Whether it is this package."""
         return self.name.startswith("mmip")
+
+    @property
+    def has_dial(self) -> bool:
+        """Whether it has a parameter of quality; without one it gives what it gives."""
+        return self.dial is not _no_dial
 
     def refusal(self, source: Source) -> str | None:
         """Why it cannot take an image; None where it can.
