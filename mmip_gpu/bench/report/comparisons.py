@@ -32,7 +32,7 @@ def similarity_db(record: dict[str, object]) -> float | None:
 
 def bd_tables(results: Results) -> list[Table]:
     """BD-rates against the anchor by group, of PSNR and of MS-SSIM."""
-    measures = {"PSNR": PSNR, "MS-SSIM in dB, -10 log10(1 - value)": Measure("MS-SSIM", "dB", similarity_db)}
+    measures = {"PSNR": PSNR, "MS-SSIM in dB, -10 log10(1 - value)": Measure("MS-SSIM in dB", "dB", similarity_db)}
     tables = []
     for name, measure in measures.items():
         curves = results.curves(measure)
