@@ -24,6 +24,7 @@ __all__ = ["ALL_COLOURS", "GREY", "Codec", "Pieces", "Source", "Stream", "decibe
 GREY = frozenset({"gray", "separate", "luma"})
 ALL_COLOURS = GREY | {"joint"}
 _DEFAULT_AXES = {2: "yx", 3: "zyx", 4: "zyxc"}
+_NEARLY_WHITE, _MOST_WHITE = 15 / 16, 1e-3
 _KNOWN_AXES = ("yx", "zyx", "tyx", "yxc", "zyxc", "tyxc")
 
 
@@ -63,7 +64,11 @@ class Source:
             known = ", ".join(_KNOWN_AXES)
             raise InvalidArgument(f"axes {axes!r} of an array of shape {self.array.shape}: expected one of {known}")
         object.__setattr__(self, "axes", axes)
-        object.__setattr__(self, "bits", self.bits or 8 * self.array.dtype.itemsize)
+        width = 8 * self.array.dtype.itemsize
+        object.__setattr__(self, "bits", self.bits or width)
+        needed = int(self.range).bit_length() if self.array.size and self.array.dtype.kind in "iu" else 0
+        if needed and not needed <= self.bits <= width:
+            raise InvalidArgument(f"bits={self.bits}: samples of {self.array.dtype} that span {needed} bits")
 
     @cached_property
     def range(self) -> float:
@@ -86,14 +91,20 @@ class Source:
 
     @cached_property
     def unsigned(self) -> np.ndarray:
-        """The samples from 0."""
-        dtype = np.uint8 if self.array.dtype.itemsize == 1 else np.uint16
+        """The samples from 0, in the smaller of the dtypes that holds the range."""
+        dtype = np.uint8 if self.depth == 8 else np.uint16
         return (self.array.astype(np.int32) - int(self.array.min())).astype(dtype)
 
     @property
     def depth(self) -> int:
-        """Depth that a rival may be told: 8 for bytes, else what the range needs."""
-        return 8 if self.array.dtype.itemsize == 1 else max(9, int(self.range).bit_length())
+        """Depth that a rival may be told: 8, or more where the range needs it."""
+        return max(8, int(self.range).bit_length())
+
+    @cached_property
+    def is_white(self) -> bool:
+        """Whether more than 1 of 1000 samples from 0 are near the largest of their dtype, where codecs overshoot."""
+        full = 256**self.unsigned.itemsize
+        return bool(np.mean(self.unsigned >= _NEARLY_WHITE * full) > _MOST_WHITE)
 
     def narrowing(self, bits: int) -> float:
         """Factor that brings the samples from 0 into so many bits; 1 where they fit."""

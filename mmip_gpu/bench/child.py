@@ -51,17 +51,25 @@ class Worker:
         self._server: subprocess.Popen[bytes] | None = None
         self._image: BenchImage | None = None
         self._end: int | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker
+        self._is_closed = False
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End, and with it the job that another thread may wait for."""
+        self._is_closed = True
         self._stop()
+        self._errors.close()
 
     def measured(self, image: BenchImage, job: Job) -> Iterator[Measured]:
         """Yield a result for every setting of the job; where its process ends, the next settings get another."""
         todo = deque(job.settings)
-        while todo:
+        while todo and not self._is_closed:
             try:
                 self._send(image, replace(job, settings=tuple(todo)))
                 for found in self._results():
@@ -69,7 +77,7 @@ class Worker:
                     yield found
             except BrokenPipeError:
                 self._stop()
-            if todo:
+            if todo and not self._is_closed:
                 todo.popleft()
                 yield failed(self._how_it_ended(job))
 
@@ -119,7 +127,6 @@ class Worker:
 
     def _start(self) -> None:
         read, write = os.pipe()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the server
         command = [sys.executable, "-m", "mmip_gpu.bench.child", str(write)]
         environment = (
             os.environ | dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -132,15 +139,13 @@ class Worker:
         self._lines, self._image = os.fdopen(read, "rb"), None
 
     def _stop(self) -> None:
-        """End the server, and with it its child."""
-        if self._server is None:
-            return
-        assert self._server.stdin is not None
-        with contextlib.suppress(OSError):
-            self._server.stdin.close()
-        self._server.wait()
-        self._lines.close()
-        self._server = None
+        """Let the server end, and with it its child; the next job starts another."""
+        server, self._server = self._server, None
+        if server is not None and server.stdin is not None:
+            with contextlib.suppress(OSError):
+                server.stdin.close()
+            server.wait()
+            self._lines.close()
 
 
 def serve(requests: BinaryIO, results: int) -> None:
@@ -174,8 +179,8 @@ def _fork(requests: BinaryIO, results: int, job: Job, image: BenchImage) -> None
     os.close(held)
     readable, _, _ = select.select([alive, requests.fileno()], [], [])
     parent_is_gone = alive not in readable
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL) if parent_is_gone else None
+    if parent_is_gone:
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)  # what it left behind

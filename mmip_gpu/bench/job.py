@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mmip_gpu.bench.adapters import Codec, Source
+from mmip_gpu.bench.as_written import as_written
 from mmip_gpu.bench.codec_registry import codecs
 from mmip_gpu.bench.colour import in_colour
 from mmip_gpu.bench.images import BenchImage
@@ -134,6 +135,7 @@ def _measured(job: Job, prepared: _Prepared, setting: Setting) -> Measured:
         "ratio": image.raw_bytes / max(coded, 1),
         "metrics": metrics,
         "regions": regions,
+        "as_written": as_written(image.array, trial.decoded, max(coded, 1), image.axes, image.bits),
         "tasks": {name: _scores(name, image, trial.decoded) for name in job.tasks},
         "time": _times(job, prepared, trial.point.parameter),
     }

@@ -58,6 +58,8 @@ def add_report(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip bench report``."""
     parser.add_argument("folder", type=place, metavar="DIR", help="what mmip bench run wrote")
     parser.add_argument("--anchor", metavar="CODEC", help="what the others are compared with (default JPEG 2000)")
+    text = "also the measures of the original evaluation, with what is wrong in each, and its tables as CSV"
+    parser.add_argument("--as-written", action="store_true", help=text)
 
 
 def add_stages(parser: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Training crops: pieces of labelled planes, turned, mirrored and varied in contrast, the same for a seed and a step.
+"""Training crops: pieces of labelled planes, zoomed, turned and varied in contrast, the same for a seed and a step.
 
 Values: planes (channel, y, x) with their labels in; batches of float32 arrays out: images, the probability to be learnt
 and distances (batch, ray, y, x) on the grid of the network. Maps are made once for every plane, not for every crop.
@@ -19,6 +19,7 @@ from mmip_gpu.neural.star_distances import object_probability, star_distances
 __all__ = ["Batch", "Crops"]
 
 Floats = NDArray[np.float32]
+_ZOOM = 1.0  # crops are enlarged by up to a factor of two to this power, and made smaller likewise
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,32 @@ class Crops:
 
     def _crop(self, draw: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         maps = self._maps[draw.choice(len(self._maps), p=self._shares)]
-        first = [int(draw.integers(size - self.side + 1)) for size in maps.image.shape[1:]]
-        rows, columns = (slice(start, start + self.side) for start in first)
+        smallest = min(maps.probability.shape)
+        zoom = max(2.0 ** draw.uniform(-_ZOOM, _ZOOM), self.side / smallest)
+        rows, columns = (self._places(draw, size, zoom) for size in maps.probability.shape)
+        near = np.ix_(*(np.rint(places).astype(np.intp) for places in (rows, columns)))
         turn = (bool(draw.integers(2)), bool(draw.integers(2)), bool(draw.integers(2)))
         every = slice(None, None, self.grid)
-        image = _turned(maps.image[:, rows, columns], turn, 1)
-        probability = _turned(maps.probability[rows, columns], turn, 0)[every, every]
-        distances = _turned(maps.distances[rows, columns], turn, 0)[every, every][..., turned_rays(self.rays, turn)]
+        image = _turned(_between(_between(maps.image, rows, 1), columns, 2), turn, 1)
+        probability = _turned(maps.probability[near], turn, 0)[every, every]
+        distances = _turned(maps.distances[near], turn, 0)[every, every][..., turned_rays(self.rays, turn)] * zoom
         varied = image * draw.uniform(0.7, 1.3, (len(image), 1, 1)) + draw.uniform(-0.1, 0.1, (len(image), 1, 1))
         varied += draw.normal(0, draw.uniform(0, 0.05), image.shape)
         return varied.astype(np.float32), probability, np.moveaxis(distances, 2, 0).astype(np.float32)
+
+
+    def _places(self, draw: np.random.Generator, size: int, zoom: float) -> NDArray[np.float64]:
+        """Places along an axis of a plane that the samples of a crop are taken from."""
+        window = min(self.side / zoom, size)
+        first = draw.uniform(0, size - window)
+        return np.clip(first + (np.arange(self.side) + 0.5) / zoom - 0.5, 0, size - 1)
+
+
+def _between(image: NDArray[Any], places: NDArray[np.float64], axis: int) -> NDArray[Any]:
+    """Samples at places between those of an axis, linearly."""
+    before = np.minimum(places.astype(np.intp), image.shape[axis] - 2)
+    shares = (places - before).reshape([-1 if i == axis else 1 for i in range(image.ndim)])
+    return np.asarray(image.take(before, axis) * (1 - shares) + image.take(before + 1, axis) * shares)
 
 
 def _maps(image: Floats, labels: NDArray[Any], rays: int) -> _Maps:

@@ -33,7 +33,7 @@ _SHAPES = {
     "stars": {"grid": 2, "base": 32, "rays": 32},
     "membranes": {"grid": 1, "base": 16, "rays": 0, "features": 0},
 }
-_STEPS = {"fluorescence": 700, "histology": 700, "membranes": 500}
+_STEPS = {"fluorescence": 900, "histology": 700, "membranes": 400}
 
 
 def train_fold(subject: Subject, fold: int, data: Path, out: Path, settings: FitSettings) -> Path:
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights")
     parser.add_argument("--folds", help="numbers with commas; all where it is not given")
     parser.add_argument("--steps", type=int, help="steps of training; the subject's own where it is not given")
-    parser.add_argument("--batch", type=int, default=4, help="crops a step")
+    parser.add_argument("--batch", type=int, default=2, help="crops a step")
     parser.add_argument("--side", type=int, default=128, help="rows and columns of a crop")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bfloat16", action="store_true", help="compute layers in bfloat16")

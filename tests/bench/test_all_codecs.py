@@ -26,7 +26,10 @@ VIDEO = [
     "HEVC*lossless",
     "AV1*lossless",
 ]
-pytestmark = pytest.mark.filterwarnings("ignore::mmip_gpu.MmipWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::mmip_gpu.MmipWarning"),
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs"),
+]
 
 
 def ways(codec: Codec, source: Source) -> list[tuple[Codec, Source]]:
@@ -61,6 +64,21 @@ def test_lossy_codecs_follow_their_dial(codec: Codec) -> None:
         assert bad.psnr_db < good.psnr_db, name
         assert bad.bits < good.bits, name
         assert 20 < good.psnr_db < 70, name
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+@pytest.mark.parametrize("codec", LOSSY, ids=lambda c: c.name)
+def test_black_and_white_do_not_wrap_around(codec: Codec, dtype: str) -> None:
+    """Letters of full white on black: what is decoded beyond the dtype has to be clipped."""
+    rng, info = np.random.default_rng(4), np.iinfo(dtype)
+    blocks = rng.random((12, 16)) < 0.3
+    array = np.where(np.kron(blocks, np.ones((8, 8))) > 0, info.max, info.min).astype(dtype)
+    source = Source(array)
+    if codec.refusal(source):
+        pytest.skip(str(codec.refusal(source)))
+    dial = codec.dial(source, 40.0)
+    decoded = round_trip(codec, source, dial.nearest(dial.start + 5 / dial.slope)).decoded
+    assert np.abs(decoded.astype(int) - array).max() < 0.3 * (int(info.max) - int(info.min))
 
 
 @pytest.mark.parametrize("codec", LOSSY, ids=lambda c: c.name)

@@ -76,15 +76,24 @@ def test_the_server_may_end_too(job):
         assert next(worker.measured(IMAGE, job(Plain)))["status"] == "ok"
 
 
+def children_of(worker):
+    server = psutil.Process(worker._server.pid)
+    return [child for child in server.children(recursive=True) if child.cmdline() == server.cmdline()]
+
+
 def test_no_process_stays_behind(job):
     with Worker() as worker:
-        running = worker.measured(IMAGE, job(Sleeps, limit=60.0))
         worker._send(IMAGE, job(Sleeps))
-        started = time.monotonic()
-        server = psutil.Process(worker._server.pid)
-        while not (children := server.children(recursive=True)) and time.monotonic() - started < 30:
+        server, started = psutil.Process(worker._server.pid), time.monotonic()
+        while not (children := children_of(worker)) and time.monotonic() - started < 60:
             time.sleep(0.05)
-        running.close()
     assert children
     _, alive = psutil.wait_procs([server, *children], timeout=10)
     assert not alive
+
+
+def test_a_worker_that_is_closed_before_its_job_begins(job):
+    started = time.monotonic()
+    with Worker() as worker:
+        worker._send(IMAGE, job(Sleeps))
+    assert time.monotonic() - started < 40

@@ -164,6 +164,23 @@ def test_refusals_name_what_was_found() -> None:
     assert image.refusal(Source(RGB, "yxc")) is None
 
 
+@pytest.mark.parametrize(("bits", "dtype"), [(7, "uint8"), (9, "uint16"), (17, "uint16"), (9, "int8"), (3, "int16")])
+def test_bits_that_do_not_hold_the_samples_are_refused(bits: int, dtype: str) -> None:
+    array = np.array([[0, 100], [-100 if dtype[0] == "i" else 200, 5]]).astype(dtype) * (1 if "8" in dtype else 50)
+    with pytest.raises(InvalidArgument, match=f"bits={bits}: samples of {dtype}"):
+        Source(array, bits=bits)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "depth"), [(0, 255, 8), (-5, 250, 8), (0, 256, 9), (-32768, 32767, 16), (7, 7, 8)]
+)
+def test_codecs_are_told_the_depth_of_the_range(low: int, high: int, depth: int) -> None:
+    source = Source(np.array([[low, high]], np.int16 if low < 0 else np.uint16))
+    assert (source.depth, source.unsigned.itemsize) == (depth, 1 if depth == 8 else 2)
+    assert [plane.max() for plane in source.narrowed(8)] == [min(high - low, 255)]
+    np.testing.assert_array_equal(source.samples(source.unsigned, True), source.array, strict=True)
+
+
 @pytest.mark.parametrize("axes", ["yx", "xyc", "zyx!", "czyx", "yxcc"])
 def test_axes_that_do_not_fit_are_refused(axes: str) -> None:
     with pytest.raises(InvalidArgument, match="axes"):

@@ -57,6 +57,8 @@ def test_what_is_measured(measured):
     assert (found["bytes"], found["raw_bytes"], found["ratio"]) == (2 * 24 * 32, 2 * 24 * 32, 1)
     assert found["bits_per_sample"] == 16
     assert found["metrics"]["psnr_range"] == math.inf
+    assert found["as_written"]["ratio"] == pytest.approx(1, abs=0.1)
+    assert found["as_written"]["mse"] == 0
     assert found["time"]["encode"]["runs"] == found["time"]["decode"]["runs"] == 5
     assert found["time"]["mb_s_encode"] > 0
     assert found["time"]["peak_memory"] >= 0
@@ -67,6 +69,9 @@ def test_rates_are_of_the_bits_that_are_stored(measured):
     image = replace(GREY, array=(GREY.array & 255), bits=8)
     (found,) = measured(exact(), image)
     assert (found["raw_bytes"], found["ratio"]) == (24 * 32, 0.5)
+    (coarse,) = measured(quantizer(), image, (Setting("parameter", 3.0),))
+    peaks = [coarse["metrics"]["rmse"] * 10 ** (coarse["metrics"][f"psnr_{name}"] / 20) for name in ("range", "dtype")]
+    assert peaks == pytest.approx([np.ptp(image.array), 255])
 
 
 def test_regions_have_metrics_of_their_own(measured):

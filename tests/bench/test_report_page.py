@@ -105,6 +105,21 @@ def test_the_same_records_give_the_same_bytes(folder, tmp_path):
         assert path.read_bytes() == (folder / path.name).read_bytes()
 
 
+def test_the_original_evaluation_is_shown_where_it_is_asked_for(folder, tmp_path):
+    measures = {"ratio": 0.25, "factor": 4.0, "mse": 2.5, "psnr": "inf", "ssim": None}
+    records = [found | ({"as_written": measures} if found["status"] == "ok" else {}) for found in made.results()]
+    paths = write_report(made.write(tmp_path, records), as_written=True)
+    assert [path.name for path in paths[:2]] == ["report.md", "report.html"]
+    assert "as_written/run_time.csv" in [path.relative_to(tmp_path).as_posix() for path in paths]
+    line = f"| em1 | {made.ANCHOR} | bits 1 | 0.25 | 4 | 2.5 | exact | - |"
+    assert line in paths[0].read_text()
+    for path in paths[:2]:
+        assert "the logarithm has the base 20" in path.read_text()
+        assert "the logarithm has the base 20" not in (folder / path.name).read_text()
+    with pytest.raises(InvalidArgument, match="as written: expected records with these measures"):
+        write_report(folder, as_written=True)
+
+
 def test_another_anchor(tmp_path):
     text = write_report(made.write(tmp_path, made.results()), "mmip effort 3")[0].read_text()
     assert f"| {made.ANCHOR} | +25.0 %" in text

@@ -24,7 +24,7 @@ def rows(table: Table, *start: str) -> list[dict[str, Cell]]:
 
 
 def test_bd_rates_have_the_sign_of_the_loss(results):
-    psnr, similarity = comparisons.bd_tables(results)
+    psnr, similarity, gains = comparisons.bd_tables(results)
     for table in (psnr, similarity):
         (ours,), (rival,) = rows(table, "mmip effort 3"), rows(table, "rival <&>")
         assert ours["EM"].key == pytest.approx(-20)
@@ -32,6 +32,8 @@ def test_bd_rates_have_the_sign_of_the_loss(results):
     assert ours["EM"].shown == "-20.0 % (-20.0 to -20.0), n = 2"
     assert ours["fluorescence"].shown == "-20.0 %, n = 1"
     assert rows(psnr, made.ANCHOR) == []
+    assert rows(gains, "mmip effort 3")[0]["EM"].key == pytest.approx(6 * math.log2(1.25))
+    assert rows(gains, "rival <&>")[0]["fluorescence"].shown == f"{-6 * math.log2(1.25):+.2f} dB, n = 1"
     against_ours = comparisons.bd_tables(Results.of(made.results(), "mmip effort 3"))[0]
     assert rows(against_ours, made.ANCHOR)[0]["EM"].key == pytest.approx(25)
 

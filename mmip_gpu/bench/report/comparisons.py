@@ -6,10 +6,11 @@ is, and that each codec, ours too, is shown with the sign of its difference.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from mmip_gpu.bench.bd_rate import bd_rate
+from mmip_gpu.bench.bd_rate import bd_psnr, bd_rate
 from mmip_gpu.bench.rates import geometric_mean
 from mmip_gpu.bench.report.quality_curves import AGAINST, Curve, Measure, metric, number, score_measure, tasks_of
 from mmip_gpu.bench.report.results import Results, interval, mean_curve
@@ -18,6 +19,7 @@ from mmip_gpu.errors import MmipError
 
 __all__ = ["bd_tables", "equal_bits_tables", "equal_psnr_tables", "fall_tables"]
 
+Difference = Callable[[Sequence[float], Sequence[float], Sequence[float], Sequence[float]], float]
 FALL = 0.01  # of a score between 0 and 1: the loss that matters
 PSNR = Measure("PSNR", "dB", metric("psnr_range"))
 _STEPS = (10.0, 5.0, 2.0, 1.0, 0.5)
@@ -31,19 +33,32 @@ def similarity_db(record: dict[str, object]) -> float | None:
 
 
 def bd_tables(results: Results) -> list[Table]:
-    """BD-rates against the anchor by group, of PSNR and of MS-SSIM."""
-    measures = {"PSNR": PSNR, "MS-SSIM in dB, -10 log10(1 - value)": Measure("MS-SSIM in dB", "dB", similarity_db)}
+    """Bjontegaard differences from the anchor by group: bits at equal PSNR and MS-SSIM, PSNR at equal bits."""
+    similarity = Measure("MS-SSIM in dB", "dB", similarity_db)
+    refused = "An image whose curves have fewer than 4 points or overlap by less than 25 % is in no mean."
+    kinds: list[tuple[str, Measure, Difference, tuple[str, str], str]] = [
+        ("BD-rate, PSNR", PSNR, bd_rate, ("+.1f", " %"), f"Percent of bits at the same PSNR. {_SIGN}"),
+        (
+            "BD-rate, MS-SSIM",
+            similarity,
+            bd_rate,
+            ("+.1f", " %"),
+            f"Percent of bits at the same MS-SSIM in dB, -10 log10(1 - value). {_SIGN}",
+        ),
+        ("BD-PSNR", PSNR, bd_psnr, ("+.2f", " dB"), "PSNR at the same bits. More than 0 dB: better than the anchor."),
+    ]
     tables = []
-    for name, measure in measures.items():
+    for title, measure, difference, form, what in kinds:
         curves = results.curves(measure)
-        rows = _filled([[text(codec), *_bd_cells(results, curves, codec)] for codec in results.rivals])
+        rows = _filled(
+            [[text(codec), *_bd_cells(results, curves, codec, difference, form)] for codec in results.rivals]
+        )
         if rows:
             note = (
-                f"Percent of bits against {results.anchor} at the same {name}: mean over images, 95 % bootstrap "
-                f"interval over images, n images. {_SIGN} An image whose curves have fewer than 4 points or overlap by "
-                "less than 25 % is in no mean."
+                f"Against {results.anchor}. {what} Mean over images, 95 % bootstrap interval over images, n images. "
+                f"{refused}"
             )
-            tables.append(Table(f"BD-rate, {name.split()[0].rstrip(',')}", note, ["codec", *results.groups], rows))
+            tables.append(Table(title, note, ["codec", *results.groups], rows))
     return tables
 
 
@@ -52,23 +67,25 @@ def _filled(rows: Sequence[list[Cell]]) -> list[list[Cell]]:
     return [row for row in rows if any(found != MISSING for found in row[1:])]
 
 
-def _bd_cells(results: Results, curves: Mapping[str, Mapping[str, Curve]], codec: str) -> Iterator[Cell]:
-    rates: dict[str, float] = {}
+def _bd_cells(
+    results: Results,
+    curves: Mapping[str, Mapping[str, Curve]],
+    codec: str,
+    difference: Difference,
+    form: tuple[str, str],
+) -> Iterator[Cell]:
+    found: dict[str, float] = {}
     for image, by_codec in curves.items():
         if codec in by_codec and results.anchor in by_codec:
-            found = _bd(by_codec[results.anchor], by_codec[codec])
-            rates |= {} if found is None else {image: found}
+            with contextlib.suppress(MmipError):  # refused
+                found[image] = difference(*_points(by_codec[results.anchor]), *_points(by_codec[codec]))
     for members in results.groups.values():
-        chosen = [rates[image] for image in members if image in rates]
-        yield interval_cell(interval(chosen), "+.1f", " %", len(chosen))
+        chosen = [found[image] for image in members if image in found]
+        yield interval_cell(interval(chosen), *form, len(chosen))
 
 
-def _bd(anchor: Curve, curve: Curve) -> float | None:
-    """Percent of bits at the same quality; None where it is refused."""
-    try:
-        return bd_rate(anchor.bits, [quality for _, quality in anchor.points], curve.bits, [q for _, q in curve.points])
-    except MmipError:
-        return None
+def _points(curve: Curve) -> tuple[list[float], list[float]]:
+    return [bits for bits, _ in curve.points], [quality for _, quality in curve.points]
 
 
 def equal_psnr_tables(results: Results) -> list[Table]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from mmip_gpu.bench.intervals import corpus_ratio, mean_of_ratios
 from mmip_gpu.bench.rates import geometric_mean
 from mmip_gpu.bench.records import Record
 from mmip_gpu.bench.report.quality_curves import AGAINST, SCORES, metric, number, series_name, tasks_of
-from mmip_gpu.bench.report.results import Results, interval, setting_text
+from mmip_gpu.bench.report.results import SEED, Results, interval, setting_text
 from mmip_gpu.bench.report.tables import MISSING, Cell, Table, cell, interval_cell, text
 
 __all__ = [
@@ -39,7 +40,7 @@ METRICS = {
     "vsi": ("VSI", ".4f"),
 }
 PEAKS = (
-    "PSNR in dB. Range: the peak is largest minus smallest sample of the image. Dtype: the largest value of its type."
+    "PSNR in dB. Range: the peak is largest minus smallest sample of the image. Dtype: 2^bits - 1 of its stored bits."
 )
 _LOSSY_BEFORE = {"yes": "YES: rates and losses on it flatter what follows JPEG's grid", "unknown": "unknown"}
 
@@ -60,6 +61,7 @@ def image_table(results: Results) -> Table:
                 text(name),
                 *map(text, facts),
                 cell(number(image.get("bits")), "g"),
+                cell(number(image.get("constant_psnr")), ".2f"),
                 text(_LOSSY_BEFORE.get(origin, origin)),
                 text(image.get("stand_in")),
                 *(cell(count, "d") for count in counts[name]),
@@ -67,16 +69,20 @@ def image_table(results: Results) -> Table:
                 text(image.get("checksum")),
             ]
         )
-    head = ["image", "group", "data set", "shape", "axes", "dtype", "bits", "JPEG before", "stand-in for", "records"]
-    note = "What was coded. A stand-in takes the place of data that cannot be had here; its rows are no result on them."
-    return Table("Images", note, [*head, "failures", "licence", "SHA-256 begins"], rows)
+    head = ["image", "group", "data set", "shape", "axes", "dtype", "bits", "PSNR of one colour", "JPEG before"]
+    note = (
+        "What was coded. PSNR of one colour: of the mean everywhere, range as peak; storing nothing reaches it. "
+        "A stand-in takes the place of data that cannot be had here; its rows are no result on them."
+    )
+    return Table("Images", note, [*head, "stand-in for", "records", "failures", "licence", "SHA-256 begins"], rows)
 
 
 def rate_table(results: Results) -> Table:
     """Rates and means of metrics by group, codec and setting."""
     rows = []
     for group, name, setting, records in results.settings():
-        coded, raw = (sum(record[key] for record in records) for key in ("bytes", "raw_bytes"))
+        coded = sum(record["bytes"] for record in records)
+        sizes = [(record["raw_bytes"], max(record["bytes"], 1)) for record in records]
         samples = sum(8 * record["bytes"] / record["bits_per_sample"] for record in records)
         means = [_mean_cell(records, key) for key in ("psnr_range", "psnr_dtype", "ssim", "ms_ssim", "haarpsi", "vsi")]
         worst = [value for record in records if (value := metric("max_error")(record)) is not None]
@@ -87,8 +93,8 @@ def rate_table(results: Results) -> Table:
                 text(setting),
                 _count(len(records), len(results.groups[group])),
                 cell(8 * coded / samples, ".4f"),
-                cell(raw / coded, ".2f"),
-                cell(sum(record["ratio"] for record in records) / len(records), ".2f"),
+                interval_cell(corpus_ratio(sizes, SEED), ".2f"),
+                cell(mean_of_ratios(sizes), ".2f"),
                 *means,
                 cell(max(worst, default=None), "g"),
             ]
@@ -97,7 +103,7 @@ def rate_table(results: Results) -> Table:
     names = [METRICS[key][0] for key in ("psnr_range", "psnr_dtype", "ssim", "ms_ssim", "haarpsi", "vsi", "max_error")]
     note = (
         "Bits per sample and ratio: totals of the raw bytes, at ceil(bits stored / 8) a sample, over totals of all "
-        "that is stored. Mean of ratios: of the images. Metrics: means over images with 95 % bootstrap intervals. "
+        "that is stored. Mean of ratios: of the images. In brackets: 95 % bootstrap intervals over images. "
         f"{PEAKS}"
     )
     return Table("Rates by setting", note, [*head, *names], rows, 3)

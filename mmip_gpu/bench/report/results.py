@@ -16,10 +16,10 @@ from mmip_gpu.bench.records import Record
 from mmip_gpu.bench.report.quality_curves import Curve, Measure, curves_of, series_name
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["Results", "compared_images", "group_curves", "interval", "mean_curve", "setting_text"]
+__all__ = ["SEED", "Results", "compared_images", "group_curves", "interval", "mean_curve", "setting_text"]
 
 _ALL = "all images"
-_SEED = 0
+SEED = 0
 _GRID = 9
 _ANCHOR = "JPEG 2000"
 
@@ -113,7 +113,7 @@ def setting_text(record: Record) -> str:
 
 def interval(values: Sequence[float]) -> Interval | None:
     """Return the mean over images with its 95 % bootstrap interval; None of no image."""
-    return bootstrap(values, _SEED) if values else None
+    return bootstrap(values, SEED) if values else None
 
 
 def mean_curve(curves: Sequence[Curve]) -> tuple[Curve, list[tuple[float, float, float]]]:
@@ -133,7 +133,7 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[Curve, list[tuple[float, float,
     grid = [first * (last / first) ** (k / (_GRID - 1)) for k in range(_GRID - 1)] + [last]
     means, band = [], []
     for bits in dict.fromkeys(grid):
-        mean, low, high = bootstrap([curve.at_bits(bits) for curve in curves], _SEED)
+        mean, low, high = bootstrap([curve.at_bits(bits) for curve in curves], SEED)
         means.append((bits, mean))
         band.append((bits, mean if low is None else low, mean if high is None else high))
     return Curve.of(means), band
