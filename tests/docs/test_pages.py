@@ -1,4 +1,4 @@
-"""The pages on the command line, stores, clusters, reading progressively, the benchmark: their commands run in order."""
+"""The pages on the command line, stores, clusters, reading step by step, the benchmark: their commands run in order."""
 
 from __future__ import annotations
 
