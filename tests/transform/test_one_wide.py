@@ -9,7 +9,13 @@ from mmip_gpu.transform.planning.trial import HostSamples
 
 SHAPES = [((4000, 1, 1), axes) for axes in ("zyx", "tyx", "yxc", "nyx")]
 SHAPES += [((1, 4000, 1), None), ((1, 1, 4000), None), ((4000, 1), "yx"), ((4000, 1), "tx"), ((4000,), "x")]
-SHAPES += [((400, 1, 10), "zyx"), ((400, 10, 1), "zyx"), ((400, 1, 10), "tyx"), ((10, 400, 1), "tyx"), ((1, 400, 10), None)]
+SHAPES += [
+    ((400, 1, 10), "zyx"),
+    ((400, 10, 1), "zyx"),
+    ((400, 1, 10), "tyx"),
+    ((10, 400, 1), "tyx"),
+    ((1, 400, 10), None),
+]
 TARGETS = [{"quality": 10}, {"lossless": True, "stages": 3}, {"max_error": 2}, {"psnr": 45}, {"labels": True}]
 MOST_TRIALS = 14  # a cube of as many samples takes up to twice as many, most of them at a higher effort
 
