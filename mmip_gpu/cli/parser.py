@@ -244,7 +244,9 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
     group.add_argument("--step", type=float, metavar="S", help="float32 samples are rounded to multiples of S")
     group.add_argument("--dtype", metavar="TYPE", help="samples are coded as uint8, int8, uint16, int16 or float32")
-    group.add_argument("--nan", type=float, metavar="VALUE", help="float32: what to put in place of NaN and infinity")
+    group.add_argument(
+        "--nan", type=float, metavar="VALUE", help="float32: what NaN and infinity become, and decode to"
+    )
     group.add_argument("--effort", type=int, choices=(1, 2, 3), help="1 fastest, 3 smallest (default 2)")
     group.add_argument("--padding", type=padding, metavar="auto|none|VALUE", help="value of samples without image")
     group.add_argument("--no-verify", action="store_true", help="record an estimate instead of the true error")

@@ -78,7 +78,7 @@ def open_source(
         Type of the samples: uint8, int8, uint16, int16 or float32. By default samples of other types are looked through
         and become the smallest of these that holds all. float64 becomes float32 with rounding only where this says so.
     nan : float, optional
-        Stands for samples that are NaN or infinite, which are refused otherwise.
+        Stands for samples that are NaN or infinite, which are refused otherwise. No mark of them is kept.
     voxel_size : float or sequence of float, optional
         On z, y, x, in place of what the source says.
     units : str, optional

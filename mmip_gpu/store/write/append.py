@@ -18,6 +18,7 @@ from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.signatures import public
 from mmip_gpu.sources import MOST_BYTES, Source
+from mmip_gpu.sources.stated import stated_again
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Coordinates, Region
@@ -92,7 +93,8 @@ def append_zarr(
     group = StoreGroup(path, read_only=False, durable=True, storage_options=storage_options)
     if not group.can_claim or str(path).endswith(".zip"):
         raise StoreError(f"{group}: a .zip cannot grow; append to a folder")
-    opened = any_source(source, storage_options, max_bytes=max_bytes)
+    stated = stated_again((group.attributes() or {}).get("metadata"))
+    opened = any_source(source, storage_options, max_bytes=max_bytes, **stated)
     with claimed(group) as claim, running(None, thread_count(threads)) as run:
         growth = _Growth.of(group, opened, axis)
         store = ChunkStore(group, growth.description)
