@@ -17,12 +17,12 @@ import numpy as np
 from mmip_gpu.cli.decoded import open_decoded
 from mmip_gpu.cli.results import show
 from mmip_gpu.cli.tables import stage_label
-from mmip_gpu.cli.values import load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.plot import plot_progressive, plot_rate
 from mmip_gpu.quality.stage_errors import RoiReader, evaluate_stages
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources.masks import placed_roi, roi_of_text
 from mmip_gpu.volume.roi import Roi
 
 __all__ = ["draw", "progressive", "rate"]
@@ -30,10 +30,10 @@ __all__ = ["draw", "progressive", "rate"]
 
 def progressive(args: Namespace) -> None:
     """Draw the stages of a container or a store."""
-    roi, source = load_roi(args.roi), open_source(args.original)
+    roi, source = roi_of_text(args.roi), open_source(args.original)
     decoded = open_decoded(args.decoded, threads=args.threads)
     evaluation = evaluate_stages(source, decoded, axes=args.axes, structural=False)
-    draw(source, decoded, evaluation, Path(args.output), roi)
+    draw(source, decoded, evaluation, Path(args.output), placed_roi(roi, source))
     show(args, args.output, {"path": args.output})
 
 

@@ -27,7 +27,7 @@ _INPUT = (
 )
 _ROI = (
     "region of interest: threshold:9000 or range:300..3000 in stored values, hu:300..3000 in rescaled ones (DICOM, "
-    "NIfTI), otsu, or a mask .npy"
+    "NIfTI), otsu, or a mask: .npy or any image"
 )
 _WRITES_JSON = ("append", "compress", "evaluate", "bench")
 _ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
@@ -192,7 +192,7 @@ def _add_evaluate(commands: Any) -> None:
     parser = _command(commands, "evaluate")
     parser.add_argument("original", metavar="ORIGINAL", help=_INPUT)
     parser.add_argument("decoded", metavar="DECODED", help="a decoded .npy, an .mmip file or a Zarr store")
-    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI)
+    parser.add_argument("--roi", metavar="RULE|MASK", help=_ROI)
     parser.add_argument("--axes", help=_ORIGINAL_AXES)
     parser.add_argument("--bytes", type=int, metavar="N", help="coded size of a decoded .npy, for its ratio")
     parser_views.add_source_limit(parser)
@@ -204,7 +204,7 @@ def _add_plot(commands: Any) -> None:
     parser = _command(figures, "progressive")
     parser.add_argument("original", metavar="ORIGINAL", help=_INPUT)
     parser.add_argument("decoded", metavar="FILE.mmip|STORE.zarr")
-    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI + "; outlined")
+    parser.add_argument("--roi", metavar="RULE|MASK", help=_ROI + "; outlined")
     parser.add_argument("--axes", help=_ORIGINAL_AXES)
     _add_output(parser, "FIG.png")
     parser_views.add_source_limit(parser)
@@ -236,7 +236,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group = parser.add_argument_group("coding")
     group.add_argument("--stages", type=int, metavar="N", help="coarse-to-fine stages, 2 to 5 (default 3)")
     roi = group.add_mutually_exclusive_group()
-    roi.add_argument("--roi", metavar="RULE|MASK.npy", help=_ROI)
+    roi.add_argument("--roi", metavar="RULE|MASK", help=_ROI)
     roi.add_argument("--no-roi", action="store_true", help="no region of interest")
     group.add_argument("--roi-quality", type=roi_quality, metavar="Q|lossless", help="quality of the regions")
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc, tczyx (default: its own)")
