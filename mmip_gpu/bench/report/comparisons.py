@@ -50,7 +50,9 @@ def bd_tables(results: Results) -> list[Table]:
     tables = []
     for title, measure, difference, form, what in kinds:
         curves = results.curves(measure)
-        rows = _filled([[text(codec), *_bd_cells(results, curves, codec, difference, form)] for codec in results.rivals])
+        rows = _filled(
+            [[text(codec), *_bd_cells(results, curves, codec, difference, form)] for codec in results.rivals]
+        )
         if rows:
             note = (
                 f"Against {results.anchor}. {what} Mean over images, 95 % bootstrap interval over images, n images. "
