@@ -12,7 +12,7 @@ from typing import Any
 import imagecodecs as ic
 import numpy as np
 
-from mmip_gpu.bench.adapters import ALL_COLOURS, GREY, Codec, Source, Stream, decibels, step_of
+from mmip_gpu.bench.adapters import ALL_COLOURS, GREY, Codec, Source, Stream, decibels, step_of, within_step
 from mmip_gpu.bench.rates import Dial
 from mmip_gpu.bench.rivals import three_channels_only
 
@@ -110,6 +110,7 @@ def more_image_rivals(threads: int = 1) -> list[Codec]:
             lambda data, _: ic.lerc_decode(data),
             decibels(),
             lambda source, decoded: source.samples(decoded, False),
+            promises=within_step,
             colours=GREY,
             floats=True,
             options={"compression": "zstd"},

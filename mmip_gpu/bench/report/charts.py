@@ -145,7 +145,10 @@ def value_ticks(low: float, high: float) -> list[float]:
     >>> value_ticks(31.2, 58.9)
     [30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0]
     """
-    spread = max(high - low, abs(high) * 1e-2, 1e-6)
+    least = max(abs(high) * 1e-2, 1e-6)
+    if high - low < least:
+        low, high = low - least / 2, high + least / 2
+    spread = high - low
     power = 10.0 ** math.floor(math.log10(spread / 4))
     step = next(power * factor for factor in (1, 2, 5, 10) if spread / (power * factor) <= 6)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

@@ -34,7 +34,7 @@ def similarity_db(record: dict[str, object]) -> float | None:
 
 def bd_tables(results: Results) -> list[Table]:
     """Bjontegaard differences from the anchor by group: bits at equal PSNR and MS-SSIM, PSNR at equal bits."""
-    similarity = Measure("MS-SSIM", "dB", similarity_db)
+    similarity = Measure("MS-SSIM in dB", "dB", similarity_db)
     refused = "An image whose curves have fewer than 4 points or overlap by less than 25 % is in no mean."
     kinds: list[tuple[str, Measure, Difference, tuple[str, str], str]] = [
         ("BD-rate, PSNR", PSNR, bd_rate, ("+.1f", " %"), f"Percent of bits at the same PSNR. {_SIGN}"),
@@ -50,7 +50,9 @@ def bd_tables(results: Results) -> list[Table]:
     tables = []
     for title, measure, difference, form, what in kinds:
         curves = results.curves(measure)
-        rows = _filled([[text(codec), *_bd_cells(results, curves, codec, difference, form)] for codec in results.rivals])
+        rows = _filled(
+            [[text(codec), *_bd_cells(results, curves, codec, difference, form)] for codec in results.rivals]
+        )
         if rows:
             note = (
                 f"Against {results.anchor}. {what} Mean over images, 95 % bootstrap interval over images, n images. "
