@@ -87,7 +87,6 @@ class Crops:
         varied += draw.normal(0, draw.uniform(0, 0.05), image.shape)
         return varied.astype(np.float32), probability, np.moveaxis(distances, 2, 0).astype(np.float32)
 
-
     def _places(self, draw: np.random.Generator, size: int, zoom: float) -> NDArray[np.float64]:
         """Places along an axis of a plane that the samples of a crop are taken from."""
         window = min(self.side / zoom, size)
