@@ -1,4 +1,4 @@
-"""The page of a run: one file without a network, well-formed, read by screen readers; its charts, and rows of figures."""
+"""The page of a run: one file without a network, well-formed, read by screen readers; charts, and rows of figures."""
 
 from __future__ import annotations
 
