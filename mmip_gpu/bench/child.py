@@ -39,6 +39,7 @@ class Worker:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from mmip_gpu.bench.settings import Setting
     >>> image = BenchImage("ramp", np.arange(1024, dtype=np.uint16).reshape(32, 32), "yx", 10)
     >>> with Worker() as worker:
@@ -52,7 +53,7 @@ class Worker:
         self._image: BenchImage | None = None
         self._end: int | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker
-        self._is_closed = False
+        self._is_running = self._is_closed = False
 
     def __enter__(self) -> Worker:
         return self
@@ -76,13 +77,16 @@ class Worker:
                     todo.popleft()
                     yield found
             except BrokenPipeError:
+                self._is_running = False
                 self._stop()
             if todo and not self._is_closed:
                 todo.popleft()
                 yield failed(self._how_it_ended(job))
 
     def _send(self, image: BenchImage, job: Job) -> None:
-        self._end = None
+        if self._is_running:  # its results were not all asked for
+            deque(self._results(), 0)
+        self._end, self._is_running = None, True
         if self._server is not None and self._server.poll() is not None:
             self._stop()
         if self._server is None:
@@ -104,9 +108,10 @@ class Worker:
             except ValueError:  # torn by the end of the child
                 continue
             if _ENDED in found:
-                self._end = found[_ENDED]
+                self._end, self._is_running = found[_ENDED], False
                 return
             yield found
+        self._is_running = False
         self._stop()  # the server itself ended
 
     def _how_it_ended(self, job: Job) -> str:

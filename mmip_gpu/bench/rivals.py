@@ -14,7 +14,7 @@ from typing import Any
 import imagecodecs as ic
 import numpy as np
 
-from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream, decibels, step_of
+from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream, decibels, step_of, within_step
 from mmip_gpu.bench.rates import Dial
 
 __all__ = ["lossless_rivals", "rivals", "three_channels_only", "zfp_dial"]
@@ -154,6 +154,7 @@ def _float_rivals(threads: int) -> list[Codec]:
             decibels(low=0, ahead=-1),
             _same,
             floats=True,
+            promises=within_step,
         ),
         Codec(
             "SPERR",
@@ -177,6 +178,7 @@ def _float_rivals(threads: int) -> list[Codec]:
             zfp_dial,
             _same,
             floats=True,
+            promises=lambda source, p: {"max_error": 2.0**-p + (0 if source.is_float else 0.5)},
             threads=threads,
         ),
     ]

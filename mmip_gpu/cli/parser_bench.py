@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from mmip_gpu.cli.parser_views import add_source_limit
 from mmip_gpu.cli.values import place
 
 __all__ = ["add_bench", "add_report", "add_run", "add_seed", "add_stages"]
@@ -27,6 +28,7 @@ def add_bench(parser: ArgumentParser) -> None:
         "--device", choices=("gpu", "cpu"), default="gpu", help="gpu: beside the CPU, where there is one (default)"
     )
     parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
+    add_source_limit(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
     text = "in place of INPUT: compare all codecs on small phantoms, as mmip bench run and report do"
     parser.add_argument("--quick", action="store_true", help=text)

@@ -130,8 +130,8 @@ def test_plugin_has_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        ("encode", ENCODING | {"threads", "overwrite"}),
-        ("demo", ENCODING | {"threads"}),
+        ("encode", ENCODING | {"threads", "overwrite", "max_bytes"}),
+        ("demo", ENCODING | {"threads", "max_bytes"}),
         ("compress", STORING - WITHOUT_FLAG_OF_STORES),
     ],
 )

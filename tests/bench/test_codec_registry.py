@@ -10,6 +10,8 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
+import zarr_codecs
+from zarr.codecs import BloscCodec
 
 import mmip_gpu as mmip
 from mmip_gpu import InvalidArgument
@@ -17,6 +19,7 @@ from mmip_gpu.bench.adapters import Codec, Source
 from mmip_gpu.bench.codec_registry import codecs
 from mmip_gpu.bench.colour import channels_of, in_colour, luma_of
 from mmip_gpu.bench.measure import round_trip
+from numcodecs_plugin import Mmip
 
 VOLUME = mmip.phantom3d((5, 33, 47))
 GREY = mmip.phantom2d(48) * (200 / mmip.phantom2d(48).max()) + np.random.default_rng(3).normal(20, 3, (48, 48))
@@ -90,6 +93,24 @@ def test_bytes_codecs_of_zarr_get_the_plain_bytes_before_them() -> None:
     ]
     assert sizes[0] == len(numcodecs.Zstd(3).encode(source.array))
     assert sizes[1] == len(numcodecs.Zstd(3).encode(np.ascontiguousarray(source.array.transpose(2, 0, 1))))
+
+
+@pytest.mark.parametrize("name", ["ours", "Blosc", "JPEG 2000"])
+def test_the_numbers_of_the_study_of_zarr_are_those_of_the_registry(name: str) -> None:
+    volume = mmip.phantom3d((32, 256, 256))
+    options: dict[str, Any] = {"lossless": True, "stages": 2, "effort": 1, "verify": False}
+    blosc = {"cname": "zstd", "clevel": 5, "shuffle": "bitshuffle", "typesize": 2, "blocksize": 0}
+    jpeg = {"id": "imagecodecs_jpeg2k", "level": 70, "codecformat": "j2k", "numthreads": 1}
+    studied, kind, entry = {
+        "ours": ({"serializer": Mmip(**options)}, "zarr", {"name": "mmip", "configuration": options}),
+        "Blosc": ({"compressors": BloscCodec(**blosc)}, "zarr", {"name": "blosc", "configuration": blosc}),
+        "JPEG 2000": ({"compressors": zarr_codecs.RIVALS[0].make(70), "zarr_format": 2}, "numcodecs", jpeg),
+    }[name]
+    chunks = zarr_codecs.SLICES if kind == "numcodecs" else zarr_codecs.BLOCKS
+    row = zarr_codecs.row_of(name, volume, chunks, studied, 1, 55 if kind == "numcodecs" else None)
+    trial = round_trip(codec_of(kind, {"codecs": entry, "chunks": chunks}), Source(volume), 0)
+    assert volume.nbytes / sum(map(len, trial.streams)) == pytest.approx(row["ratio"], rel=0.01)  # of metadata
+    assert trial.point.psnr_db == pytest.approx(row["psnr_db"], abs=0.1)
 
 
 def test_a_dial_reaches_the_codec() -> None:
