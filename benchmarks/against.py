@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,14 +65,14 @@ class Environment:
 
 
 class Worker:
-    """A process of an environment that answers line by line; leaving the context ends it."""
+    """A process of an environment that answers line by line, run by a `tool` if any; leaving the context ends it."""
 
-    def __init__(self, environment: Environment, folder: Path) -> None:
+    def __init__(self, environment: Environment, folder: Path, tool: Sequence[str] = ()) -> None:
         folder.mkdir()
         self.python = environment.python
         # A session of its own: Ctrl-C reaches this process alone, which then ends the workers and their children.
         self.process = subprocess.Popen(
-            [environment.python, "-P", environment.worker, folder],
+            [*tool, environment.python, "-P", environment.worker, folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -232,9 +233,14 @@ def report(rows: list[Row], write: bool) -> int:
     return 1 if bad else 0
 
 
+def chosen_cases(wanted: str) -> list[Case]:
+    """The cases whose name or image has this text."""
+    return [case for case in all_cases() if wanted in f"{case.name} {case.image}"]
+
+
 def run(python: str, megabytes: float, rounds: int, wanted: str) -> int:
     """Compare this interpreter's build with the other's, all cases or those whose name has `wanted`; exit status."""
-    cases = [case for case in all_cases() if wanted in f"{case.name} {case.image}"]
+    cases = chosen_cases(wanted)
     if not cases:
         print(f"no case has {wanted!r} in its name", file=sys.stderr)
         return 2

@@ -15,10 +15,11 @@ import os
 
 from studies import RESULTS, test_pictures, write_rows
 
-from mmip_gpu.bench.adapters import Codec, Source, ours_lossless
+from mmip_gpu.bench.adapters import Codec, Source
 from mmip_gpu.bench.measure import Row, round_trip, speeds
+from mmip_gpu.bench.ours import ours_lossless
 from mmip_gpu.bench.pictures import Picture
-from mmip_gpu.bench.report import lossless_report
+from mmip_gpu.bench.report.study_tables import lossless_report
 from mmip_gpu.bench.rivals import lossless_rivals
 
 

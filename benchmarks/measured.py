@@ -18,7 +18,7 @@ from pages.blocks import BLOCKS, PAGE, filled
 from pages.page import measured_page
 from studies import HERE, RESULTS, read_rows
 
-from mmip_gpu.bench.report import lossless_report, near_lossless_report, rivals_report
+from mmip_gpu.bench.report.study_tables import lossless_report, near_lossless_report, rivals_report
 
 ROOT = HERE.parent
 REPORTS = {"rivals": rivals_report, "lossless": lossless_report, "near_lossless": near_lossless_report}

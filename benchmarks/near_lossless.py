@@ -19,7 +19,7 @@ import mmip_gpu as mmip
 from mmip_gpu.bench.adapters import Codec, Source
 from mmip_gpu.bench.measure import Row, round_trip
 from mmip_gpu.bench.pictures import Picture
-from mmip_gpu.bench.report import near_lossless_report
+from mmip_gpu.bench.report.study_tables import near_lossless_report
 
 BOUNDS = (1, 2, 4, 8)
 _ROUNDED = 0.49  # what rounding to integers forgives

@@ -21,7 +21,7 @@ from studies import HERE, RESULTS, test_pictures, write_rows
 
 import mmip_gpu as mmip
 from mmip_gpu.bench.pictures import Picture
-from mmip_gpu.bench.report import markdown_table
+from mmip_gpu.bench.report.study_tables import markdown_table
 from mmip_gpu.bench.rows import psnr
 
 QUALITIES = (1, 2, 5, 10, 20, 40, 80)

@@ -26,7 +26,7 @@ from studies import data_folder, write_rows
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
-from mmip_gpu.bench.adapters import plan_of
+from mmip_gpu.bench.ours import plan_of
 from mmip_gpu.bench.rows import RIVALS, checksum, psnr, rival_at_psnr, timed, unsigned_slices
 from mmip_gpu.codecs import Limits, Wanted
 from mmip_gpu.container.payload import parts_of

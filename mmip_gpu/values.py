@@ -14,7 +14,7 @@ from typing import Any
 from mmip_gpu._core import MAX_CLASSES
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["Padding", "Quality", "checked_padding", "frozen_quality", "integers", "number"]
+__all__ = ["Padding", "Quality", "checked_padding", "frozen_quality", "integers", "number", "without_scheme"]
 
 Quality = float | str
 """A number (the seed's quality scale) or ``"lossless"``."""
@@ -58,3 +58,19 @@ def frozen_quality(
         if not isinstance(index, int) or not 1 <= index < MAX_CLASSES:
             raise InvalidArgument(f"roi_quality: expected classes 1..{MAX_CLASSES - 1}, found {index!r}")
     return tuple(sorted(quality.items()))
+
+
+def without_scheme(place: Any) -> Any:
+    """The path of a file:// URL; anything else as it is.
+
+    Examples
+    --------
+    >>> without_scheme("file:///data/a%20b.zarr"), without_scheme("s3://bucket/a.zarr")
+    ('/data/a b.zarr', 's3://bucket/a.zarr')
+    """
+    if not (isinstance(place, str) and place.startswith("file://")):
+        return place
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname  # brings an HTTP client: 20 ms
+
+    return url2pathname(urlsplit(place).path)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mmip_gpu.bench.measure import Row
 from mmip_gpu.bench.rates import geometric_mean
-from mmip_gpu.bench.report import (
+from mmip_gpu.bench.report.study_tables import (
     ANCHOR,
     GROUPS,
     LOSSLESS_ANCHOR,

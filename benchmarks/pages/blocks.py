@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from mmip_gpu.bench.measure import Row
-from mmip_gpu.bench.report import ANCHOR, NEAR_ANCHOR, codecs_of, images_of
+from mmip_gpu.bench.report.study_tables import ANCHOR, NEAR_ANCHOR, codecs_of, images_of
 from pages.bits import BEST, FAST, LOSSLESS, losses, mean_of, mean_rate, near_lossless_rates, rate_groups
 from pages.capabilities import ABILITIES, TITLE
 from pages.sections import SECTIONS, link, rows_of

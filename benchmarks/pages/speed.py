@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hurting import MOST
 
 from mmip_gpu.bench.measure import Row
-from mmip_gpu.bench.report import codecs_of
+from mmip_gpu.bench.report.study_tables import codecs_of
 from pages.bits import AVIF, BEST, FAST, mean_rate, rate_groups, rates_table
 from pages.sections import IMAGES, heading, rows_of
 from pages.text import bullets, paragraph, span, table

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from mmip_gpu.bench.adapters import Codec, Source, Stream
 from mmip_gpu.bench.rates import Point
 from mmip_gpu.bench.rows import psnr
+from mmip_gpu.bench.timing import clocked
 
 Row = dict[str, Any]
 Key = tuple[str, ...]
@@ -30,10 +30,9 @@ _REPEATS = 3
 
 
 def cpu_seconds(work: Callable[[], Any]) -> tuple[Any, float]:
-    """(result, processor time of this process): other load on the machine does not count."""
-    start = time.process_time()
-    result = work()
-    return result, max(time.process_time() - start, 1e-9)
+    """(result, processor time of this process and of the children that it waited for): no other load counts."""
+    result, (cpu, _) = clocked(work)
+    return result, cpu
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class Trial:
     pieces: list[np.ndarray]
     encode_seconds: float
     decode_seconds: float
+    decoded: np.ndarray
 
 
 def round_trip(codec: Codec, source: Source, parameter: float) -> Trial:
@@ -54,10 +54,11 @@ def round_trip(codec: Codec, source: Source, parameter: float) -> Trial:
     decoded, decode = cpu_seconds(lambda: [codec.decode(s, p) for s, p in zip(streams, pieces, strict=True)])
     restored = codec.restore(source, np.stack(decoded) if len(decoded) > 1 else decoded[0])
     if restored.shape != source.array.shape or restored.dtype != source.array.dtype:
-        raise RuntimeError(f"{codec.name}: expected {source.array.shape}, found {restored.shape}")
+        expected = f"expected {source.array.shape} {source.array.dtype}"
+        raise RuntimeError(f"{codec.name}: {expected}, found {restored.shape} {restored.dtype}")
     bits = 8 * sum(map(len, streams)) / source.array.size
     point = Point(parameter, psnr(source.array, restored, source.range), bits)
-    return Trial(point, streams, pieces, encode, decode)
+    return Trial(point, streams, pieces, encode, decode, restored)
 
 
 def speeds(codec: Codec, source: Source, trial: Trial) -> Row:

@@ -1,98 +1,148 @@
-"""The rivals: other codecs as `Codec`s of the comparison, by imagecodecs.
+"""The rivals of the studies: image codecs and compressors of floats, as `Codec`s of the comparison, by imagecodecs.
 
-Values: planes or volumes of a Source in, streams out, and back. All run one thread.
+Values: planes or volumes of a Source in, streams out, and back. Samples start from 0, which is exact. AVIF codes at
+most 12 bits, so deeper samples are scaled and rounded to those. JPEG-LS codes 16-bit words: imagecodecs cannot set its
+bit depth.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import imagecodecs as ic
 import numpy as np
 
-from mmip_gpu.bench.adapters import AVIF_BITS, Codec, Source, Stream, decibels, step_of
+from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream, decibels, step_of, within_step
 from mmip_gpu.bench.rates import Dial
 
-__all__ = ["lossless_rivals", "rivals"]
+__all__ = ["lossless_rivals", "rivals", "three_channels_only", "zfp_dial"]
+
+_AVIF_BITS = 12
 
 
-def _jpeg2000(plane: np.ndarray, parameter: float, source: Source) -> Stream:
-    level = parameter + 20 * math.log10((2**source.bits - 1) / source.range)
+def three_channels_only(source: Source) -> str | None:
+    """The refusal of codecs that know grey and RGB."""
+    return None if source.channels in (1, 3) else f"takes 1 or 3 channels, found {source.channels}"
+
+
+def _jpeg2000(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
+    level = parameter + 20 * math.log10((2**source.depth - 1) / source.range)
     encode: Any = ic.jpeg2k_encode  # whose level may be a fraction
-    options = {"codecformat": "j2k", "numthreads": 1, "reversible": False, "bitspersample": source.bits}
+    options = {"codecformat": "j2k", "numthreads": threads, "reversible": False, "bitspersample": source.depth}
     return bytes(encode(plane, level=level, **options))
 
 
+def _halved(source: Source) -> float:
+    """Factor of the samples for OpenJPH: they wrap around above their dtype, and words have no other room."""
+    return 0.5 if source.unsigned.itemsize == 2 and source.is_white else 1.0
+
+
+def _with_room(source: Source) -> list[np.ndarray]:
+    """Slices for OpenJPH; bytes with much white become words."""
+    if not source.is_white:
+        return source.planes()
+    return [np.rint(plane * _halved(source)).astype(np.uint16) for plane in source.planes()]
+
+
 def _htj2k(plane: np.ndarray, parameter: float, source: Source) -> Stream:
-    return ic.htj2k_encode(plane, level=step_of(parameter, source) / 256**plane.dtype.itemsize, reversible=False)
+    step = step_of(parameter, source) * _halved(source)
+    return ic.htj2k_encode(plane, level=step / 256**plane.dtype.itemsize, reversible=False)
 
 
-def _jpegxl(plane: np.ndarray, parameter: float, source: Source) -> Stream:
-    distance = 10 ** (-parameter / 20)
-    return ic.jpegxl_encode(plane, effort=7, lossless=False, distance=distance, bitspersample=source.bits, numthreads=1)
+def _jpegxl(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
+    options: dict[str, Any] = {"effort": 7, "lossless": False, "distance": 10 ** (-parameter / 20)}
+    return ic.jpegxl_encode(plane, bitspersample=source.depth, numthreads=threads, **options)
 
 
-def _avif(plane: np.ndarray, parameter: float, source: Source) -> Stream:
-    bits = 8 if source.bits == 8 else AVIF_BITS
-    grey = ic.AVIF.PIXEL_FORMAT.YUV400
-    return ic.avif_encode(plane, level=int(parameter), speed=6, numthreads=1, pixelformat=grey, bitspersample=bits)
+def _avif(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
+    formats = ic.AVIF.PIXEL_FORMAT
+    return ic.avif_encode(
+        plane,
+        level=int(parameter),
+        speed=6,
+        numthreads=threads,
+        pixelformat=formats.YUV444 if source.channels > 1 else formats.YUV400,
+        bitspersample=8 if source.depth == 8 else _AVIF_BITS,
+    )
 
 
-def _avif_decoded(data: Stream, _piece: np.ndarray) -> np.ndarray:
-    decoded = ic.avif_decode(data, numthreads=1)
-    return decoded[..., 1] if decoded.ndim == 3 else decoded
+def _avif_restored(source: Source, decoded: np.ndarray) -> np.ndarray:
+    """Samples of AVIF's three channels, of which grey takes one; imagecodecs gives one where it wrote one."""
+    if source.channels == 1 and decoded.size == 3 * source.array.size:
+        decoded = decoded[..., 1]
+    return source.samples(decoded, True, source.narrowing(_AVIF_BITS))
+
+
+def _sperr(threads: int, volume: np.ndarray, parameter: float, source: Source) -> Stream:
+    """To a PSNR on the range of the image; SPERR's own is on that of the volume, which may be one channel."""
+    own = float(volume.max()) - float(volume.min())
+    level = parameter + 20 * math.log10((own or source.range) / source.range)
+    return ic.sperr_encode(volume, level=level, mode="psnr", numthreads=threads)
+
+
+def zfp_dial(source: Source, db: float) -> Dial:
+    """The bits of zfp's accuracy, 2 ** -parameter."""
+    return Dial(-17, 8, round(-math.log2(4 * step_of(db, source))), 6.02, 1)
+
+
+_image_codec = partial(Codec, colours=ALL_COLOURS, refuses=three_channels_only)
 
 
 def _same(source: Source, decoded: np.ndarray) -> np.ndarray:
     return source.samples(decoded, False)
 
 
-def rivals() -> list[Codec]:
+def rivals(threads: int = 1) -> list[Codec]:
     """The lossy rivals, JPEG 2000 first."""
-    return [*_image_rivals(), *_float_rivals()]
+    return [*_image_rivals(threads), *_float_rivals(threads)]
 
 
-def _image_rivals() -> list[Codec]:
+def _image_rivals(threads: int) -> list[Codec]:
     """Those that take planes of integers."""
     return [
-        Codec(
+        _image_codec(
             "JPEG 2000 (OpenJPEG)",
             ic.jpeg2k_version(),
             Source.planes,
-            _jpeg2000,
-            lambda data, _: ic.jpeg2k_decode(data, numthreads=1),
+            partial(_jpeg2000, threads),
+            lambda data, _: ic.jpeg2k_decode(data, numthreads=threads),
             decibels(),
+            threads=threads,
         ),
-        Codec(
+        _image_codec(
             "HTJ2K (OpenJPH)",
             ic.htj2k_version(),
-            Source.planes,
+            _with_room,
             _htj2k,
             lambda data, _: ic.htj2k_decode(data),
             decibels(ahead=-3),
+            lambda source, decoded: source.samples(decoded, True, _halved(source)),
         ),
-        Codec(
+        _image_codec(
             "JPEG XL e7",
             ic.jpegxl_version(),
             Source.planes,
-            _jpegxl,
-            lambda data, _: ic.jpegxl_decode(data, numthreads=1),
+            partial(_jpegxl, threads),
+            lambda data, _: ic.jpegxl_decode(data, numthreads=threads),
             lambda _source, db: Dial(-27, 40, min(max((db - 47) / 0.6, -26), 39), 0.6),
+            threads=threads,
         ),
-        Codec(
+        _image_codec(
             "AVIF speed 6",
             ic.avif_version(),
-            Source.three_channels,
-            _avif,
-            _avif_decoded,
-            lambda source, db: Dial(0, 99, min(max(60 + (db - (36 if source.bits == 8 else 46)) * 3, 5), 97), 0.4, 1),
-            lambda source, decoded: source.samples(decoded, True, source.narrowing),
+            lambda source: source.three_channels(_AVIF_BITS),  # imagecodecs codes one channel without loss only
+            partial(_avif, threads),
+            lambda data, _: ic.avif_decode(data, numthreads=threads),
+            lambda source, db: Dial(0, 99, min(max(60 + (db - (36 if source.depth == 8 else 46)) * 3, 5), 97), 0.4, 1),
+            _avif_restored,
+            threads=threads,
         ),
     ]
 
 
-def _float_rivals() -> list[Codec]:
+def _float_rivals(threads: int) -> list[Codec]:
     """Those that take arrays of floats."""
     return [
         Codec(
@@ -103,63 +153,73 @@ def _float_rivals() -> list[Codec]:
             lambda data, piece: ic.sz3_decode(data, shape=piece.shape, dtype=piece.dtype),
             decibels(low=0, ahead=-1),
             _same,
+            floats=True,
+            promises=within_step,
         ),
         Codec(
             "SPERR",
             ic.sperr_version(),
             Source.floats,
-            lambda piece, p, _source: ic.sperr_encode(piece, level=p, mode="psnr", numthreads=1),
-            lambda data, _: ic.sperr_decode(data, numthreads=1),
+            partial(_sperr, threads),
+            lambda data, _: ic.sperr_decode(data, numthreads=threads),
             decibels(ahead=-1.5),
             _same,
+            floats=True,
+            threads=threads,
         ),
         Codec(
             "zfp accuracy",
             ic.zfp_version(),
             Source.floats,
             lambda piece, p, _source: ic.zfp_encode(
-                piece, level=2.0**-p, mode=ic.ZFP.MODE.FIXED_ACCURACY, numthreads=1
+                piece, level=2.0**-p, mode=ic.ZFP.MODE.FIXED_ACCURACY, numthreads=threads
             ),
             lambda data, _: ic.zfp_decode(data),
-            lambda source, db: Dial(-17, 8, round(-math.log2(4 * step_of(db, source))), 6.02, 1),
+            zfp_dial,
             _same,
+            floats=True,
+            promises=lambda source, p: {"max_error": 2.0**-p + (0 if source.is_float else 0.5)},
+            threads=threads,
         ),
     ]
 
 
-def lossless_rivals() -> list[Codec]:
+def lossless_rivals(threads: int = 1) -> list[Codec]:
     """The rivals without loss, HTJ2K first."""
+    codec = partial(_image_codec, lossless=True)
     return [
-        Codec(
+        codec(
             "HTJ2K (OpenJPH)",
             ic.htj2k_version(),
             Source.planes,
             lambda plane, _p, _source: ic.htj2k_encode(plane, reversible=True),
             lambda data, _: ic.htj2k_decode(data),
         ),
-        Codec(
+        codec(
             "JPEG 2000 5/3 (OpenJPEG)",
             ic.jpeg2k_version(),
             Source.planes,
             lambda plane, _p, source: ic.jpeg2k_encode(
-                plane, codecformat="j2k", numthreads=1, reversible=True, level=0, bitspersample=source.bits
+                plane, codecformat="j2k", numthreads=threads, reversible=True, level=0, bitspersample=source.depth
             ),
-            lambda data, _: ic.jpeg2k_decode(data, numthreads=1),
+            lambda data, _: ic.jpeg2k_decode(data, numthreads=threads),
+            threads=threads,
         ),
-        Codec(
+        codec(
             "JPEG-LS (CharLS)",
             ic.jpegls_version(),
             Source.planes,
             lambda plane, _p, _source: ic.jpegls_encode(plane),
             lambda data, _: ic.jpegls_decode(data),
         ),
-        Codec(
+        codec(
             "JPEG XL e3",
             ic.jpegxl_version(),
             Source.planes,
             lambda plane, _p, source: ic.jpegxl_encode(
-                plane, effort=3, lossless=True, bitspersample=source.bits, numthreads=1
+                plane, effort=3, lossless=True, bitspersample=source.depth, numthreads=threads
             ),
-            lambda data, _: ic.jpegxl_decode(data, numthreads=1),
+            lambda data, _: ic.jpegxl_decode(data, numthreads=threads),
+            threads=threads,
         ),
     ]

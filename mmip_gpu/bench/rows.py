@@ -6,7 +6,6 @@ Sizes in bytes, rates in MB/s (1e6 bytes of the array as stored), PSNR in dB on 
 from __future__ import annotations
 
 import csv
-import hashlib
 import math
 import statistics
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
+from mmip_gpu.bench.images import checksum
 from mmip_gpu.bench.machine import machine_facts
 
 __all__ = [
@@ -31,11 +31,6 @@ __all__ = [
     "unsigned_slices",
     "write_rows",
 ]
-
-
-def checksum(array: np.ndarray) -> str:
-    """First 16 hex digits of the SHA-256 of the samples."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
 
 
 def timed(work: Callable[[], Any], repeats: int = 5) -> tuple[Any, float, float]:

@@ -12,6 +12,7 @@ from argparse import Namespace
 import numpy as np
 
 from mmip_gpu.bench.throughput import Disagreement, throughput
+from mmip_gpu.cli.comparison import quick
 from mmip_gpu.cli.failures import VerificationError, in_flags
 from mmip_gpu.cli.results import show
 from mmip_gpu.quality.metrics import format_table
@@ -27,6 +28,9 @@ _COLUMNS = ["coded with", "runs on", "bits/sample", "encode MB/s", "decode MB/s"
 
 def bench(args: Namespace) -> None:
     """Measure and print; without a GPU the CPU's half, and what is missing."""
+    if args.quick or args.out:
+        quick(args)
+        return
     source = open_source(args.input or _PHANTOM)
     array = np.ascontiguousarray(source.read())
     layout = PlaneLayout.of(array.shape, args.axes or source.axes)

@@ -97,6 +97,26 @@ COMMANDS = {
         "draw the original, its stages and their errors",
         "mmip plot progressive phantom_512.npy q10.mmip -o stages.png --roi threshold:9000",
     ),
+    "roi": Command(
+        "figures:roi",
+        "draw an image with and without its region at the same bytes, and the errors",
+        "mmip plot roi phantom_512.npy q10.mmip --roi threshold:9000 -o roi.png",
+    ),
+    "error": Command(
+        "figures:error",
+        "draw decoded images and their errors on one scale",
+        "mmip plot error phantom_512.npy q10.mmip plain.mmip -o error.svg",
+    ),
+    "downstream": Command(
+        "figures:downstream",
+        "draw what the loss does to segmentation, over bits per sample",
+        "mmip plot downstream results --task nuclei -o downstream.png",
+    ),
+    "throughput": Command(
+        "figures:throughput",
+        "draw rates of encoding and decoding",
+        "mmip plot throughput bench.json -o throughput.png",
+    ),
     "rate": Command(
         "figures:rate",
         "draw PSNR against bits per sample of evaluations",
@@ -104,6 +124,22 @@ COMMANDS = {
     ),
     "bench": Command(
         "bench_command:bench", "measure how fast this machine codes, on CPU and GPU", "mmip bench --device gpu"
+    ),
+    "run": Command(
+        "comparison:run",
+        "compare codecs on images: one record for each image, codec and setting",
+        "mmip bench run --images phantoms --codecs mmip* jpeg* --targets bits:0.5,1,2,4 --out results",
+        "run the same command again: finished records are kept",
+    ),
+    "report": Command("comparison:report", "write the tables and the page of a run", "mmip bench report results"),
+    "stages": Command(
+        "comparison:stages",
+        "run the four stages of the benchmark: standard images, EM, histology, unseen types",
+        "mmip bench stages --out stages",
+        "run the same command again: finished records are kept",
+    ),
+    "seed": Command(
+        "comparison:seed", "repeat the study of regions of interest with its figures", "mmip bench seed --out seed"
     ),
     "migrate": Command(
         "views:migrate", "make arrays of Zarr v2 with the codec mmip arrays of Zarr v3", "mmip migrate old.zarr"

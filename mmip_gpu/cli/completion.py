@@ -40,7 +40,7 @@ def completion(args: Namespace) -> None:
 def _commands(parser: ArgumentParser) -> dict[str, ArgumentParser]:
     """Commands of a parser, by name."""
     found = [action.choices for action in parser._actions if isinstance(action.choices, dict)]
-    return dict(found[0]) if found else {}
+    return dict(found[0]) if found else getattr(parser, "words", {})
 
 
 def _words(parser: ArgumentParser) -> str:

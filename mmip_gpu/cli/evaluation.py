@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -26,14 +27,16 @@ def evaluate(args: Namespace) -> None:
     """Measure a decoded image."""
     roi, source = roi_of_text(args.roi), open_source(args.original)
     decoded = open_decoded(args.decoded, coded_bytes=args.bytes, threads=args.threads)
-    evaluation = evaluated(source, decoded, placed_roi(roi, source), args.axes)
+    evaluation = evaluated(source, decoded, placed_roi(roi, source), args.axes, args.metrics or ())
     show(args, evaluation_tables(evaluation), evaluation)
 
 
-def evaluated(source: Source, decoded: Decoded, roi: Roi | None, axes: str | None) -> dict[str, Any]:
+def evaluated(
+    source: Source, decoded: Decoded, roi: Roi | None, axes: str | None, metrics: Sequence[str] = ()
+) -> dict[str, Any]:
     """Measure every stage; without SSIM, and a note, where scikit-image is missing."""
     structural = find_spec("skimage") is not None
-    evaluation = evaluate_stages(source, decoded, roi, axes=axes, structural=structural)
+    evaluation = evaluate_stages(source, decoded, roi, axes=axes, structural=structural, metrics=metrics)
     if not structural:
         print("mmip: note: no SSIM without scikit-image: pip install 'mmip-gpu[bench]'", file=sys.stderr)
     return evaluation

@@ -6,64 +6,22 @@ says what an interrupted user can do (``again``). Imports no command, so that ``
 
 from __future__ import annotations
 
-import re
-from argparse import ArgumentParser, BooleanOptionalAction, RawDescriptionHelpFormatter
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from argparse import ArgumentParser, BooleanOptionalAction
+from typing import Any
 
 from mmip_gpu.cli import parser_views, values
+from mmip_gpu.cli.argument_parser import Parser
 from mmip_gpu.cli.commands import COMMANDS
-from mmip_gpu.cli.values import byte_count, json_place, padding, place, region, roi_quality
-from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.signatures import nearest
+from mmip_gpu.cli.parser_bench import add_bench, add_report, add_run, add_seed, add_stages
+from mmip_gpu.cli.parser_plots import INPUT, ORIGINAL_AXES, PLOTS, ROI
+from mmip_gpu.cli.values import byte_count, json_place, metric_names, padding, place, region, roi_quality
+from mmip_gpu.quality.error_sums import EXTRA_METRICS
 from mmip_gpu.sinks import SUPPORTED_SINKS
 from mmip_gpu.version import __version__
 
 __all__ = ["build_parser"]
 
-_INPUT = (
-    ".npy, NIfTI, TIFF (FILE.tif:level=2 of a pyramid), PNG, JPEG, DICOM file or folder, Zarr array, or a name: "
-    "phantom, phantom3d, phantom3d:64x256x256"
-)
-_ROI = (
-    "region of interest: threshold:9000 or range:300..3000 in stored values, hu:300..3000 in rescaled ones (DICOM, "
-    "NIfTI), otsu, or a mask: .npy or any image"
-)
 _WRITES_JSON = ("append", "compress", "evaluate", "bench")
-_ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
-
-
-class _Parser(ArgumentParser):
-    """Reports a wrong command line as the library reports a wrong argument."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False, **options)
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuse an unknown option before anything else, with the nearest; keep the flags of the command."""
-        texts = list(args or ())
-        flags = [flag for action in self._actions for flag in action.option_strings]
-        if not self._subparsers:
-            for text in texts[: texts.index("--") if "--" in texts else None]:
-                if text.startswith("--") and text.partition("=")[0] not in flags:
-                    self._unknown("option", text.partition("=")[0], flags)
-        found, rest = super().parse_known_args(args, namespace)
-        if not hasattr(found, "flags"):
-            found.flags = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
-            found.flags |= {name.removeprefix("no_"): flag for name, flag in found.flags.items() if name[:3] == "no_"}
-        return found, rest
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage and leaving."""
-        choice = re.search(r"invalid choice: '([\w-]+)' \(choose from (.*)\)", message)
-        if choice and self._subparsers:
-            self._unknown("command", choice[1], re.findall(r"[\w-]+", choice[2]))
-        raise InvalidArgument(f"{message}; see {self.prog} --help")
-
-    def _unknown(self, what: str, name: str, known: Sequence[str]) -> NoReturn:
-        like = nearest(name, known)
-        advice = f"did you mean {like}?" if like else f"see {self.prog} --help"
-        raise InvalidArgument(f"unknown {what} {name}; {advice}")
 
 
 def build_parser() -> ArgumentParser:
@@ -74,7 +32,7 @@ def build_parser() -> ArgumentParser:
     >>> build_parser().parse_args(["encode", "phantom", "-o", "a.mmip", "--quality", "10"]).run
     'files:encode'
     """
-    parser = _Parser(
+    parser = Parser(
         prog="mmip",
         description="Progressive, region-aware compression of biomedical images and volumes.",
         epilog="first steps: mmip demo\nhelp of one command: mmip encode --help",
@@ -92,11 +50,11 @@ def build_parser() -> ArgumentParser:
     parser_views.add_export(_command(commands, "export"))
     parser_views.add_serve(_command(commands, "serve"))
     parser_views.add_verify(_command(commands, "verify"))
-    parser_views.add_repair(_command(commands, "repair"), _INPUT)
+    parser_views.add_repair(_command(commands, "repair"), INPUT)
     parser_views.add_info(_command(commands, "info"))
     _add_evaluate(commands)
     _add_plot(commands)
-    parser_views.add_bench(_command(commands, "bench"))
+    _add_bench(commands)
     _add_demo(commands)
     parser_views.add_migrate(_command(commands, "migrate"))
     _command(commands, "completion").add_argument("shell", choices=("bash", "zsh"))
@@ -131,7 +89,7 @@ def _add_phantom(commands: Any) -> None:
 
 def _add_input(parser: ArgumentParser) -> None:
     """Add what an encoder reads, and which part of it."""
-    parser.add_argument("input", metavar="INPUT", help=_INPUT)
+    parser.add_argument("input", metavar="INPUT", help=INPUT)
     parser.add_argument("--series", metavar="N|UID", help="which series of a DICOM folder, or of a TIFF file")
     parser.add_argument("--volume", type=int, metavar="N", help="which volume of a DICOM series (default: all)")
     parser_views.add_source_limit(parser)
@@ -174,7 +132,7 @@ def _add_compress(commands: Any) -> None:
 
 def _add_append(commands: Any) -> None:
     parser = _command(commands, "append")
-    parser.add_argument("input", metavar="INPUT", help="what comes after the store: " + _INPUT)
+    parser.add_argument("input", metavar="INPUT", help="what comes after the store: " + INPUT)
     parser.add_argument("store", metavar="STORE.zarr")
     parser.add_argument("--axis", choices=("t", "n", "z"), help="the axis that grows (default: t, n, or z)")
     parser_views.add_source_limit(parser)
@@ -190,33 +148,36 @@ def _add_extract(commands: Any) -> None:
 
 def _add_evaluate(commands: Any) -> None:
     parser = _command(commands, "evaluate")
-    parser.add_argument("original", metavar="ORIGINAL", help=_INPUT)
+    parser.add_argument("original", metavar="ORIGINAL", help=INPUT)
     parser.add_argument("decoded", metavar="DECODED", help="a decoded .npy, an .mmip file or a Zarr store")
-    parser.add_argument("--roi", metavar="RULE|MASK", help=_ROI)
-    parser.add_argument("--axes", help=_ORIGINAL_AXES)
+    parser.add_argument("--roi", metavar="RULE|MASK", help=ROI)
+    parser.add_argument("--axes", help=ORIGINAL_AXES)
     parser.add_argument("--bytes", type=int, metavar="N", help="coded size of a decoded .npy, for its ratio")
+    measured = parser.add_mutually_exclusive_group()
+    measured.add_argument("--metrics", type=metric_names, metavar="LIST", help="also " + ",".join(EXTRA_METRICS))
+    measured.add_argument(
+        "--all-metrics", dest="metrics", action="store_const", const=EXTRA_METRICS, help="all of them"
+    )
     parser_views.add_source_limit(parser)
     parser_views.add_threads(parser)
 
 
 def _add_plot(commands: Any) -> None:
     figures = _command(commands, "plot").add_subparsers(title="figures", metavar="FIGURE", required=True)
-    parser = _command(figures, "progressive")
-    parser.add_argument("original", metavar="ORIGINAL", help=_INPUT)
-    parser.add_argument("decoded", metavar="FILE.mmip|STORE.zarr")
-    parser.add_argument("--roi", metavar="RULE|MASK", help=_ROI + "; outlined")
-    parser.add_argument("--axes", help=_ORIGINAL_AXES)
-    _add_output(parser, "FIG.png")
-    parser_views.add_source_limit(parser)
-    parser_views.add_threads(parser)
-    parser = _command(figures, "rate")
-    parser.add_argument("results", metavar="RESULTS.json", nargs="+", help="written by mmip evaluate --json")
-    _add_output(parser, "FIG.png")
+    for name, add in PLOTS.items():
+        add(_command(figures, name))
+
+
+def _add_bench(commands: Any) -> None:
+    bench = _command(commands, "bench")
+    add_bench(bench)
+    for name, add in {"run": add_run, "report": add_report, "stages": add_stages, "seed": add_seed}.items():
+        add(_command(bench, name))
 
 
 def _add_demo(commands: Any) -> None:
     parser = _command(commands, "demo")
-    parser.add_argument("input", metavar="INPUT", nargs="?", help=_INPUT + " (default phantom3d:64x256x256)")
+    parser.add_argument("input", metavar="INPUT", nargs="?", help=INPUT + " (default phantom3d:64x256x256)")
     parser.add_argument("--out", type=place, metavar="FOLDER", default="mmip_demo", help="default ./mmip_demo")
     parser_views.add_source_limit(parser)
     _add_coding(parser, is_required=False)
@@ -236,7 +197,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group = parser.add_argument_group("coding")
     group.add_argument("--stages", type=int, metavar="N", help="coarse-to-fine stages, 2 to 5 (default 3)")
     roi = group.add_mutually_exclusive_group()
-    roi.add_argument("--roi", metavar="RULE|MASK", help=_ROI)
+    roi.add_argument("--roi", metavar="RULE|MASK", help=ROI)
     roi.add_argument("--no-roi", action="store_true", help="no region of interest")
     group.add_argument("--roi-quality", type=roi_quality, metavar="Q|lossless", help="quality of the regions")
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc, tczyx (default: its own)")

@@ -1,4 +1,4 @@
-"""Options of the commands on stores that are there (fetch, upgrade, export, serve, verify, repair, ..), and of bench.
+"""Options of the commands on stores that are there: fetch, upgrade, export, serve, verify, repair, info, migrate.
 
 Values: an ArgumentParser of a command in; its arguments added. Imports no command.
 """
@@ -11,7 +11,6 @@ from typing import Any
 from mmip_gpu.cli.values import byte_count, chunk_shape, place
 
 __all__ = [
-    "add_bench",
     "add_cluster",
     "add_export",
     "add_fetch",
@@ -93,17 +92,6 @@ def add_migrate(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip migrate``."""
     parser.add_argument("path", metavar="OLD.zarr", help="an array or a group of Zarr v2; no chunk is touched")
     parser.add_argument("--remove-old", action="store_true", help="delete the metadata of Zarr v2 afterwards")
-
-
-def add_bench(parser: ArgumentParser) -> None:
-    """Add the arguments of ``mmip bench``."""
-    parser.add_argument("input", metavar="INPUT", nargs="?", help="as of mmip encode (default phantom3d:64x256x256)")
-    parser.add_argument(
-        "--device", choices=("gpu", "cpu"), default="gpu", help="gpu: beside the CPU, where there is one (default)"
-    )
-    parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
-    add_source_limit(parser)
-    add_threads(parser)
 
 
 def add_cluster(parser: Any) -> None:

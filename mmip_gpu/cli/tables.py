@@ -12,7 +12,7 @@ from typing import Any
 from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.reports import size_text
 
-__all__ = ["evaluation_tables", "rate_text", "stage_label"]
+__all__ = ["decibels_text", "evaluation_tables", "rate_text", "stage_label"]
 
 _HEADINGS = {
     "rmse": "RMSE",
@@ -20,6 +20,11 @@ _HEADINGS = {
     "psnr_range": "PSNR range",
     "max_error": "max error",
     "ssim": "SSIM",
+    "mse": "MSE",
+    "mae": "MAE",
+    "ms_ssim": "MS-SSIM",
+    "haarpsi": "HaarPSI",
+    "vsi": "VSI",
 }
 
 
@@ -50,7 +55,7 @@ def evaluation_tables(evaluation: Mapping[str, Any]) -> str:
 
 
 def _error_table(firsts: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str:
-    errors = [{heading: row[key] for key, heading in _HEADINGS.items()} for row in rows]
+    errors = [{heading: row[key] for key, heading in _HEADINGS.items() if key in row} for row in rows]
     table = [{**first, **error} for first, error in zip(firsts, errors, strict=True)]
     return format_table(table, list(table[0]))
 
@@ -63,9 +68,18 @@ def stage_label(row: Mapping[str, Any]) -> str:
     >>> stage_label({"stage": 2, "bytes": 12801, "psnr_range": 48.04})
     'stage 2: 12.8 kB, 48.0 dB'
     """
-    psnr = row["psnr_range"]
-    quality = "no error" if psnr == math.inf else "-" if psnr is None else f"{psnr:.1f} dB"
-    return f"stage {row['stage']}: {size_text(row['bytes'])}, {quality}"
+    return f"stage {row['stage']}: {size_text(row['bytes'])}, {decibels_text(row['psnr_range'])}"
+
+
+def decibels_text(psnr: float | None) -> str:
+    """Return a PSNR as it stands in a figure.
+
+    Examples
+    --------
+    >>> decibels_text(48.04), decibels_text(math.inf), decibels_text(None)
+    ('48.0 dB', 'no error', '-')
+    """
+    return "no error" if psnr == math.inf else "-" if psnr is None else f"{psnr:.1f} dB"
 
 
 def rate_text(report: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import CodingOptions
+from mmip_gpu.quality.error_sums import checked_metrics
 
 __all__ = [
     "byte_count",
@@ -25,6 +26,7 @@ __all__ = [
     "input_name",
     "json_place",
     "load_npy",
+    "metric_names",
     "padding",
     "place",
     "region",
@@ -52,6 +54,20 @@ def region(text: str) -> tuple[slice, ...]:
             raise ArgumentTypeError(f"expected start:stop for each axis, such as 0:32,0:64; found {text!r}")
         slices.append(slice(int(start) if start else None, int(stop) if stop else None))
     return tuple(slices)
+
+
+def metric_names(text: str) -> tuple[str, ...]:
+    """Return the metrics of a list with commas.
+
+    Examples
+    --------
+    >>> metric_names("mae, ms_ssim")
+    ('mae', 'ms_ssim')
+    """
+    try:
+        return checked_metrics([name.strip() for name in text.split(",")])
+    except InvalidArgument as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def volume_shape(text: str) -> tuple[int, ...]:

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.quality.differences import check_pair, decibels, differences
+from mmip_gpu.quality.error_sums import checked_metrics, error_sums
 from mmip_gpu.quality.structural_similarity import mean_similarity
 from mmip_gpu.volume.roi import RoiRule, checked_axes, roi_classes
 
 __all__ = ["evaluate", "format_table", "json_ready", "max_error", "psnr", "rmse", "ssim"]
-
-PEAK_16_BIT = 65535
-_PIECE_SAMPLES = 1 << 18
 
 
 def rmse(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -40,11 +37,12 @@ def rmse(a: NDArray[Any], b: NDArray[Any]) -> float:
 
     Examples
     --------
+    >>> import numpy as np
     >>> rmse(np.array([0, 0, 0, 0]), np.array([2, 2, -2, 2]))
     2.0
     """
-    _check_pair(a, b)
-    return _measure(a, b)[0].rmse
+    check_pair(a, b)
+    return differences(a, b)[0].rmse
 
 
 def psnr(a: NDArray[Any], b: NDArray[Any], peak: float) -> float:
@@ -64,11 +62,12 @@ def psnr(a: NDArray[Any], b: NDArray[Any], peak: float) -> float:
 
     Examples
     --------
+    >>> import numpy as np
     >>> round(psnr(np.array([0.0, 0.0]), np.array([1.0, 1.0]), 100), 6)
     40.0
     """
     _check_positive("peak", peak)
-    return _decibels(rmse(a, b), peak)
+    return decibels(rmse(a, b), peak)
 
 
 def max_error(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -86,11 +85,12 @@ def max_error(a: NDArray[Any], b: NDArray[Any]) -> float:
 
     Examples
     --------
+    >>> import numpy as np
     >>> max_error(np.array([0, 255], np.uint8), np.array([3, 250], np.uint8))
     5.0
     """
-    _check_pair(a, b)
-    return _measure(a, b)[0].largest
+    check_pair(a, b)
+    return differences(a, b)[0].largest
 
 
 def ssim(a: NDArray[Any], b: NDArray[Any], data_range: float) -> float | None:
@@ -114,11 +114,12 @@ def ssim(a: NDArray[Any], b: NDArray[Any], data_range: float) -> float | None:
 
     Examples
     --------
+    >>> import numpy as np
     >>> plane = np.arange(64.0).reshape(8, 8)
     >>> ssim(plane, plane, 63.0)
     1.0
     """
-    _check_pair(a, b)
+    check_pair(a, b)
     _check_positive("data_range", data_range)
     return mean_similarity(a, b, data_range)[0]
 
@@ -130,6 +131,7 @@ def evaluate(
     *,
     axes: str | None = None,
     structural: bool = True,
+    metrics: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the quality report of a decoded image.
 
@@ -143,43 +145,45 @@ def evaluate(
         Axis letters; needed for colour ("yxc"), else by rank.
     structural : bool, optional
         Whether to compute SSIM, which needs scikit-image and most of the time.
+    metrics : sequence of str, optional
+        What to report beside: ``mse``, ``mae``, ``ms_ssim``, ``haarpsi``, ``vsi``; the last three need scipy.
 
     Returns
     -------
     dict
         ``rmse``, ``max_error`` (sample units), ``psnr_16bit`` (peak 65535), ``psnr_range`` (peak = largest
         minus smallest original sample; dB), ``ssim``; with a ROI also ``roi``: the same there, with the peaks
-        of the whole image, and ``share`` = fraction of samples. PSNR is ``inf`` without error. None: all of
-        an empty image or ROI; ``ssim`` of small planes, of a constant original or when not asked for.
+        of the whole image, and ``share`` = fraction of samples; and what `metrics` asks for. PSNR is ``inf``
+        without error. None: all of an empty image or ROI; similarities of small planes (MS-SSIM: below 161 samples
+        a side) and of a constant original; ``ssim`` when not asked for.
 
     Raises
     ------
     InvalidArgument
-        Shapes that differ, samples that are not real numbers, a ROI or axes that do not fit.
+        Shapes that differ, samples that are not real numbers, a ROI, axes or metrics that do not fit.
     MissingResource
-        scikit-image is not installed and SSIM or the rule ``otsu`` is asked for.
+        scikit-image is not installed and SSIM or the rule ``otsu`` is asked for, or scipy and a metric that needs it.
 
     Examples
     --------
+    >>> import numpy as np
     >>> plane = np.arange(64, dtype=np.uint16).reshape(8, 8)
     >>> report = evaluate(plane, plane ^ 1, roi=plane < 16, structural=False)
     >>> report["rmse"], report["max_error"], report["roi"]["share"]
     (1.0, 1.0, 0.25)
     """
-    _check_pair(original, decoded)
-    letters = checked_axes(axes, original.ndim)
+    check_pair(original, decoded)
+    letters, extra = checked_axes(axes, original.ndim), checked_metrics(metrics)
     classes = roi_classes(roi, original, letters)
-    if "c" in letters:  # channels first: the plane comes last and the class map broadcasts
-        original, decoded = (np.moveaxis(image, letters.index("c"), 0) for image in (original, decoded))
-    mask = None if classes is None else np.broadcast_to(classes > 0, original.shape)
-    peak = float(original.max()) - float(original.min()) if original.size else 0.0
-    has_similarity = structural and 0 < peak < math.inf
-    similarity = mean_similarity(original, decoded, peak, mask) if has_similarity else (None, None)
-    whole, region = _measure(original, decoded, mask)
-    report = _report(whole, peak, similarity[0])
-    if mask is not None:
-        share = region.sample_count / max(original.size, 1)
-        report["roi"] = {"share": share, **_report(region, peak, similarity[1])}
+    low = float(original.min()) if original.size else 0.0
+    peak = float(original.max()) - low if original.size else 0.0
+    masks = [] if classes is None else [classes > 0]
+    scores = [*(["ssim"] if structural else []), *extra]
+    whole, *regions = error_sums(original, decoded, letters, (low, peak), masks, scores)
+    report = whole.report(peak, extra)
+    for region in regions:
+        share = region.difference.sample_count / max(original.size, 1)
+        report["roi"] = {"share": share, **region.report(peak, extra)}
     return report
 
 
@@ -222,70 +226,6 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> s
     sides = [f"{'<' if left else '>'}{width}" for left, width in zip(is_text, widths, strict=True)]
     cells.insert(1, ["-" * width for width in widths])
     return "\n".join("  ".join(map(format, line, sides)).rstrip() for line in cells)
-
-
-@dataclass
-class _Difference:
-    """Running sums of differences, in sample units."""
-
-    sample_count: int = 0
-    square_sum: float = 0.0
-    largest: float = 0.0
-
-    def add(self, difference: NDArray[np.float64]) -> None:
-        """Add a piece; NaN stays NaN."""
-        self.sample_count += difference.size
-        self.square_sum += float(np.square(difference).sum())
-        self.largest = float(np.maximum(self.largest, np.abs(difference).max(initial=0.0)))
-
-    @property
-    def rmse(self) -> float:
-        """Root mean square of what was added, 0 for nothing."""
-        return math.sqrt(self.square_sum / max(self.sample_count, 1))
-
-
-def _measure(a: NDArray[Any], b: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> list[_Difference]:
-    """Return the differences of all samples and of those under the mask, in pieces of any memory layout."""
-    measured = [_Difference(), _Difference()]
-    operands = [a, b] if mask is None else [a, b, mask]
-    dtypes = [np.float64, np.float64, np.bool_][: len(operands)]
-    options: Any = {"flags": ("external_loop", "buffered", "zerosize_ok"), "buffersize": _PIECE_SAMPLES}
-    pieces: Any = np.nditer(operands, op_dtypes=dtypes, casting="unsafe", **options)
-    for first, second, *inside in pieces:
-        difference = second - first
-        measured[0].add(difference)
-        for selected in inside:
-            measured[1].add(difference[selected])
-    return measured
-
-
-def _report(difference: _Difference, peak: float, similarity: float | None) -> dict[str, Any]:
-    """Return the entries that image and ROI share; None for each where there is no sample."""
-    if not difference.sample_count:
-        return dict.fromkeys(("rmse", "psnr_16bit", "psnr_range", "max_error", "ssim"))
-    return {
-        "rmse": difference.rmse,
-        "psnr_16bit": _decibels(difference.rmse, PEAK_16_BIT),
-        "psnr_range": _decibels(difference.rmse, peak),
-        "max_error": difference.largest,
-        "ssim": similarity,
-    }
-
-
-def _decibels(error: float, peak: float) -> float:
-    """Return peak over error in dB: inf without error, else -inf for a peak of 0."""
-    if error == 0:
-        return math.inf
-    return 20 * math.log10(peak / error) if peak > 0 and error != math.inf else -math.inf
-
-
-def _check_pair(a: NDArray[Any], b: NDArray[Any]) -> None:
-    """Raise unless both arrays hold real numbers and have one shape."""
-    found = [str(getattr(array, "dtype", type(array).__name__)) for array in (a, b)]
-    if not all(isinstance(array, np.ndarray) and array.dtype.kind in "buif" for array in (a, b)):
-        raise InvalidArgument(f"metrics: expected arrays of real numbers, found {' and '.join(found)}")
-    if a.shape != b.shape:
-        raise InvalidArgument(f"metrics: expected two arrays of one shape, found {a.shape} and {b.shape}")
 
 
 def _check_positive(name: str, value: float) -> None:

@@ -8,8 +8,7 @@ one plane is one piece.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,8 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.quality.decoded import Decoded
-from mmip_gpu.quality.metrics import PEAK_16_BIT, max_error, rmse
+from mmip_gpu.quality.error_sums import ErrorSums, checked_metrics, error_sums
 from mmip_gpu.quality.plane_blocks import progress, row_blocks
-from mmip_gpu.quality.structural_similarity import mean_similarity
 from mmip_gpu.sources import Source, stored_rule
 from mmip_gpu.volume.roi import Roi, RoiRule, roi_classes
 
@@ -66,6 +64,7 @@ def evaluate_stages(
     *,
     axes: str | None = None,
     structural: bool = True,
+    metrics: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the errors of every stage of a decoded image.
 
@@ -81,6 +80,8 @@ def evaluate_stages(
         Axis letters, by default those of the decoded file, then of the source.
     structural : bool
         Whether to compute SSIM.
+    metrics : sequence of str, optional
+        What to report beside, as `mmip_gpu.quality.metrics.evaluate` takes it.
 
     Returns
     -------
@@ -92,12 +93,12 @@ def evaluate_stages(
     Raises
     ------
     InvalidArgument
-        Shapes that differ, or a ROI or axes that do not fit.
+        Shapes that differ, or a ROI, axes or metrics that do not fit.
     """
-    letters = axes or decoded.axes or source.axes
+    letters, extra = axes or decoded.axes or source.axes, checked_metrics(metrics)
     regions = plane_blocks(source, letters, decoded.chunk_rows)
     reader = RoiReader(roi, source, letters)
-    peak = _data_range(source, regions)
+    limits, scores = _limits(source, regions), [*(["ssim"] if structural else []), *extra]
     raw_bytes, samples = math.prod(source.shape) * source.dtype.itemsize, math.prod(source.shape)
     rows = []
     for stage, size in enumerate(decoded.bytes_to_here, start=1):
@@ -109,7 +110,11 @@ def evaluate_stages(
         if size and samples:
             row |= {"bits_per_sample": 8 * size / samples, "ratio": raw_bytes / size}
         shown = progress(regions, f"stage {stage}")
-        rows.append(row | _stage_errors(source, image, reader, shown, peak=peak, structural=structural))
+        whole, *inside = _stage_errors(source, image, reader, shown, limits=limits, scores=scores)
+        rows.append(row | whole.report(limits[1], extra))
+        for part in inside:
+            share = part.difference.sample_count / max(samples, 1)
+            rows[-1]["roi"] = {"share": share, **part.report(limits[1], extra)}
     return {
         "original": source.name,
         "decoded": decoded.name,
@@ -117,7 +122,7 @@ def evaluate_stages(
         "dtype": source.dtype.name,
         "axes": letters,
         "raw_bytes": raw_bytes,
-        "data_range": peak,
+        "data_range": limits[1],
         "roi": reader.name,
         "stages": rows,
     }
@@ -132,41 +137,11 @@ def plane_blocks(source: Source, axes: str, step: int = 1) -> list[tuple[slice, 
     return [tuple(slice(0, size) for size in source.shape)]
 
 
-def _data_range(source: Source, regions: list[tuple[slice, ...]]) -> float:
-    """Return the largest minus the smallest sample."""
+def _limits(source: Source, regions: list[tuple[slice, ...]]) -> tuple[float, float]:
+    """Return the smallest sample and the largest minus it."""
     parts = [part for part in map(source.read, regions) if part.size]
-    return float(max(part.max() for part in parts)) - float(min(part.min() for part in parts)) if parts else 0.0
-
-
-@dataclass
-class _ErrorSums:
-    """Running sums over pieces: squared errors, the largest error, and SSIM with its weights."""
-
-    count: int = 0
-    squares: float = 0.0
-    largest: float = 0.0
-    similarity: list[tuple[float, int]] = field(default_factory=list)
-
-    def add(self, original: NDArray[Any], decoded: NDArray[Any], similarity: float | None, weight: int) -> None:
-        self.count += original.size
-        self.squares += rmse(original, decoded) ** 2 * original.size
-        self.largest = float(np.maximum(self.largest, max_error(original, decoded)))
-        if similarity is not None:
-            self.similarity.append((similarity, weight))
-
-    def report(self, peak: float) -> dict[str, Any]:
-        if not self.count:
-            return dict.fromkeys(("rmse", "psnr_16bit", "psnr_range", "max_error", "ssim"))
-        error = math.sqrt(self.squares / self.count)
-        weights = sum(weight for _, weight in self.similarity)
-        similarity = sum(value * weight for value, weight in self.similarity) / weights if weights else None
-        return {
-            "rmse": error,
-            "psnr_16bit": _decibels(error, PEAK_16_BIT),
-            "psnr_range": _decibels(error, peak),
-            "max_error": self.largest,
-            "ssim": similarity,
-        }
+    low = float(min((part.min() for part in parts), default=0))
+    return low, float(max((part.max() for part in parts), default=0)) - low
 
 
 def _stage_errors(
@@ -175,33 +150,15 @@ def _stage_errors(
     reader: RoiReader,
     regions: Iterable[tuple[slice, ...]],
     *,
-    peak: float,
-    structural: bool,
-) -> dict[str, Any]:
-    """Return the entries of one stage."""
-    whole, inside = _ErrorSums(), _ErrorSums()
+    limits: tuple[float, float],
+    scores: Sequence[str],
+) -> list[ErrorSums]:
+    """Return the sums of one stage: of the whole image and, with a ROI, of the samples inside of it."""
+    sums = [ErrorSums() for _ in range(1 if reader.name is None else 2)]
     for region in regions:
         original, decoded = source.read(region), np.asarray(image[region])
         classes = reader.classes(original, region)
-        if "c" in reader.axes:  # planes last, so that the class map broadcasts
-            channel = reader.axes.index("c")
-            original, decoded = np.moveaxis(original, channel, 0), np.moveaxis(decoded, channel, 0)
-        mask = None if classes is None else np.broadcast_to(classes > 0, original.shape)
-        similarity: tuple[float | None, float | None] = (None, None)
-        if structural and peak > 0:
-            similarity = mean_similarity(original, decoded, peak, mask)
-        whole.add(original, decoded, similarity[0], math.prod(original.shape[:-2]))
-        if mask is not None:
-            selected = original[mask]
-            inside.add(selected, decoded[mask], similarity[1], selected.size)
-    report = whole.report(peak)
-    if reader.name is not None:
-        report["roi"] = {"share": inside.count / max(whole.count, 1), **inside.report(peak)}
-    return report
-
-
-def _decibels(error: float, peak: float) -> float:
-    """Return peak over error in dB: inf without error, else -inf for a peak of 0."""
-    if error == 0:
-        return math.inf
-    return 20 * math.log10(peak / error) if peak > 0 and error != math.inf else -math.inf
+        masks = [] if classes is None else [classes > 0]
+        for total, part in zip(sums, error_sums(original, decoded, reader.axes, limits, masks, scores), strict=True):
+            total.merge(part)
+    return sums

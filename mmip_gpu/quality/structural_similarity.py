@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.errors import MissingResource
+from mmip_gpu.quality.optional import optional_module
 
 __all__ = ["SSIM_WINDOW", "mean_similarity"]
 
@@ -25,9 +25,9 @@ _BAND_SAMPLES = 1 << 21
 
 
 def mean_similarity(
-    a: NDArray[Any], b: NDArray[Any], data_range: float, mask: NDArray[np.bool_] | None = None
-) -> tuple[float | None, float | None]:
-    """Return the mean SSIM of all planes, and of the samples under a mask.
+    a: NDArray[Any], b: NDArray[Any], data_range: float, *masks: NDArray[np.bool_]
+) -> tuple[float | None, ...]:
+    """Return the mean SSIM of all planes, then that of the samples under each mask.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ def mean_similarity(
         Real samples, one shape, at least 2 dimensions for a result.
     data_range : float
         Largest minus smallest possible value, in sample units, above 0.
-    mask : numpy.ndarray, optional
+    *masks : numpy.ndarray
         bool, the same shape.
 
     Returns
     -------
     tuple of float or None
         The mean without the 3 samples along the plane's border, as scikit-image does; the mean of the whole
-        map under the mask. None where the plane is smaller than the window or the mask is empty.
+        map under each mask. None where the plane is smaller than the window or the mask is empty.
 
     Raises
     ------
@@ -56,19 +56,19 @@ def mean_similarity(
     (1.0, 1.0)
     """
     if a.ndim < 2 or min(a.shape[-2:]) < SSIM_WINDOW or not a.size:
-        return None, None
+        return (None,) * (1 + len(masks))
     height, width = a.shape[-2:]
-    map_sum = region_sum = 0.0
-    region_count = 0
+    map_sum, sums, counts = 0.0, [0.0] * len(masks), [0] * len(masks)
     for index, first, band in _bands(a, b, data_range):
         inner = band[max(_BORDER - first, 0) : max(height - _BORDER - first, 0), _BORDER:-_BORDER]
         map_sum += float(inner.sum())
-        if mask is not None:
+        for number, mask in enumerate(masks):
             selected = band[mask[index][first : first + len(band)]]
-            region_sum += float(selected.sum())
-            region_count += selected.size
+            sums[number] += float(selected.sum())
+            counts[number] += selected.size
     map_count = math.prod(a.shape[:-2]) * (height - 2 * _BORDER) * (width - 2 * _BORDER)
-    return map_sum / map_count, region_sum / region_count if region_count else None
+    regions = (total / count if count else None for total, count in zip(sums, counts, strict=True))
+    return map_sum / map_count, *regions
 
 
 def _bands(
@@ -90,11 +90,5 @@ def _bands(
 
 def _structural_similarity() -> Callable[..., Any]:
     """Return scikit-image's function, imported when it is needed."""
-    try:
-        from skimage import metrics
-    except ImportError:
-        raise MissingResource(
-            "SSIM: expected scikit-image, found none; install it with pip install 'mmip-gpu[bench]'"
-        ) from None
-    similarity: Callable[..., Any] = metrics.structural_similarity
+    similarity: Callable[..., Any] = optional_module("skimage.metrics", "scikit-image", "SSIM").structural_similarity
     return similarity

@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.arrays import dask_array, is_phantom_name, open_array, open_npy, open_phantom
@@ -32,6 +30,7 @@ from mmip_gpu.sources.stated import stated_samples, stated_sizes
 from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_series
 from mmip_gpu.sources.tiff_folder import holds_tiff, open_tiff_folder
 from mmip_gpu.sources.zarr_arrays import is_zarr_node, open_zarr_path
+from mmip_gpu.values import without_scheme
 
 __all__ = [
     "MOST_BYTES",
@@ -139,8 +138,7 @@ def reopen_source(source: Any, *, storage_options: Mapping[str, Any] | None = No
         return source
     if isinstance(source, str) and is_phantom_name(source):
         return replace(open_phantom(source), origin=source)
-    if isinstance(source, str) and source.startswith("file://"):
-        source = url2pathname(urlsplit(source).path)
+    source = without_scheme(source)
     if isinstance(source, str) and ("://" in source or "::" in source):
         with read_errors(source):
             return replace(open_zarr_path(source, storage_options), origin=source)

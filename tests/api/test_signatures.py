@@ -19,7 +19,8 @@ import mmip_gpu as mmip
 from mmip_gpu.errors import InvalidArgument, MmipError
 from mmip_gpu.options import DecodeOptions, EncodeOptions
 from mmip_gpu.quality.metrics import evaluate
-from mmip_gpu.quality.plot import plot_progressive, plot_rate
+from mmip_gpu.quality.plot import plot_progressive
+from mmip_gpu.quality.plot_charts import plot_rate
 from mmip_gpu.signatures import nearest, public
 from mmip_gpu.sources import open_source
 from numcodecs_plugin import Mmip, MmipV2, StageCodec

@@ -16,8 +16,10 @@ import studies
 import viewers
 
 import mmip_gpu as mmip
-from mmip_gpu.bench import adapters, curves, measure, pictures, report
+from mmip_gpu.bench import adapters, measure, ours, pictures
 from mmip_gpu.bench import rivals as codecs
+from mmip_gpu.bench.report import study_figure as curves
+from mmip_gpu.bench.report import study_tables as report
 
 # --- codecs and rows
 
@@ -28,7 +30,7 @@ def small() -> pictures.Picture:
 
 
 def all_codecs() -> list[adapters.Codec]:
-    return [*adapters.ours(), *codecs.rivals()]
+    return [*ours.ours(), *codecs.rivals()]
 
 
 @pytest.mark.parametrize("codec", all_codecs(), ids=lambda c: c.name)
@@ -41,21 +43,45 @@ def test_every_codec_is_brought_to_its_targets(codec: adapters.Codec, small: pic
         assert row["decode_mb_s"] > 0
 
 
-@pytest.mark.parametrize("codec", [*adapters.ours_lossless(), *codecs.lossless_rivals()], ids=lambda c: c.name)
+@pytest.mark.parametrize("codec", [*ours.ours_lossless(), *codecs.lossless_rivals()], ids=lambda c: c.name)
 def test_lossless_codecs_are_exact(codec: adapters.Codec, small: pictures.Picture) -> None:
     trial = measure.round_trip(codec, adapters.Source(small.array), 0)
     assert math.isinf(trial.point.psnr_db)
     assert trial.point.bits == pytest.approx(8 * sum(map(len, trial.streams)) / small.array.size)
 
 
+@pytest.mark.parametrize(("name", "way"), [("mmip effort 1", "joint"), ("JPEG 2000", "joint"), ("SPERR", "separate")])
+def test_colour_images_are_coded_as_a_codec_can(name: str, way: str) -> None:
+    channels = [mmip.phantom2d(48) // 2, mmip.phantom2d(48).T // 3, mmip.phantom2d(48) // 4]
+    picture = pictures.Picture("colour", np.stack(channels, -1), (50.0,), True, "yxc")
+    codec = next(codec for codec in all_codecs() if codec.name.startswith(name))
+    [row] = rivals.measured_rows(codec, picture)
+    assert (row["group"], row["colour"], row["shape"]) == ("colour", way, "48x48x3")
+    assert row["below_db"] < 50 <= row["above_db"]
+
+
+def test_colour_images_are_apart(tmp_path: Any) -> None:
+    (tmp_path / "split.json").write_text('{"test": ["nema_mr1", "nema_rg3"], "test_colour": ["fundus_drive"]}')
+    np.save(tmp_path / "nema_mr1.npy", np.ones((8, 9), np.uint16))
+    np.save(tmp_path / "fundus_drive.npy", np.ones((4, 8, 9, 3), np.uint8))
+    grey = pictures.pictures(tmp_path / "split.json", tmp_path)
+    assert [picture.name for picture in grey] == ["nema_mr1", "phantom2d", "phantom3d"]
+    found = pictures.pictures(tmp_path / "split.json", tmp_path, colour=True)
+    assert [(p.name, p.group, p.array.shape) for p in found[:2]] == [
+        ("nema_mr1", "2D", (8, 9)),
+        ("fundus_drive", "colour", (8, 9, 3)),
+    ]
+    assert [p.name for p in pictures.pictures(tmp_path / "split.json", None, colour=True)] == ["phantom2d", "phantom3d"]
+
+
 def test_every_effort_is_a_codec_of_its_own() -> None:
     names = ["mmip effort 1", "mmip effort 2", "mmip effort 3", "mmip effort 3, two stages"]
-    assert [codec.name for codec in adapters.ours()] == names
-    assert [codec.name for codec in adapters.ours_lossless()] == ["mmip 3 stages"]
+    assert [codec.name for codec in ours.ours()] == names
+    assert [codec.name for codec in ours.ours_lossless()] == ["mmip 3 stages"]
 
 
 def test_the_figure_is_small(tmp_path: Any) -> None:
-    rows = [row | {"image": f"image {i}"} for i in range(11) for row in ROWS]
+    rows = [row | {"image": f"image {i}"} for i in range(16) for row in ROWS]
     rows += [row | {"codec": codec.name} for codec in all_codecs() for row in ROWS[:2]]
     curves.draw(rows, tmp_path / "curves.png")
     data = (tmp_path / "curves.png").read_bytes()
@@ -64,7 +90,7 @@ def test_the_figure_is_small(tmp_path: Any) -> None:
 
 
 def test_psnr_of_a_trial_is_that_of_the_decoded_array(small: pictures.Picture) -> None:
-    codec = adapters.ours()[0]
+    codec = ours.ours()[0]
     source = adapters.Source(small.array)
     trial = measure.round_trip(codec, source, 50)
     decoded = mmip.decode(trial.streams[0]).astype(float)
@@ -80,10 +106,10 @@ def test_sources_return_to_their_dtype(dtype: str) -> None:
     assert planes.min() == 0
     np.testing.assert_array_equal(source.samples(planes, True), source.array, strict=True)
     np.testing.assert_array_equal(source.samples(source.floats()[0], False), source.array, strict=True)
-    narrow = np.stack(source.three_channels())[..., 1]
+    narrow = np.stack(source.three_channels(12))[..., 1]
     assert narrow.max() < 4096
-    restored = source.samples(narrow, True, source.narrowing).astype(int)
-    assert np.abs(restored - source.array).max() <= 0.5 / source.narrowing + 0.5
+    restored = source.samples(narrow, True, source.narrowing(12)).astype(int)
+    assert np.abs(restored - source.array).max() <= 0.5 / source.narrowing(12) + 0.5
 
 
 def test_rows_are_kept_by_checksum_and_version(

@@ -49,6 +49,7 @@ RANKS = (
     ("api",),
     ("__init__",),
     ("numcodecs_plugin",),
+    ("neural",),
     ("bench",),
     ("cli",),
     ("__main__",),

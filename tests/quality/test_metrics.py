@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mmip_gpu.errors import InvalidArgument, MissingResource
-from mmip_gpu.quality import metrics, structural_similarity
+from mmip_gpu.quality import differences, structural_similarity
 from mmip_gpu.quality.metrics import evaluate, format_table, json_ready, max_error, psnr, rmse, ssim
 
 KEYS = {"rmse", "psnr_16bit", "psnr_range", "max_error", "ssim"}
@@ -46,7 +46,7 @@ def test_errors_equal_their_definitions(pair):
 def test_pieces_do_not_change_the_result(pair, piece_samples):
     expected = rmse(*pair), max_error(*pair)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metrics, "_PIECE_SAMPLES", piece_samples)
+        patch.setattr(differences, "_PIECE_SAMPLES", piece_samples)
         assert (rmse(*pair), max_error(*pair)) == (pytest.approx(expected[0]), expected[1])
 
 

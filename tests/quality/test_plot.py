@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from mmip_gpu.errors import InvalidArgument, MissingResource, StoreError
-from mmip_gpu.quality.plot import PNG_BYTES_MAX, plot_progressive, plot_rate
+from mmip_gpu.quality.drawing import PNG_BYTES_MAX
+from mmip_gpu.quality.plot import plot_progressive
+from mmip_gpu.quality.plot_charts import plot_rate
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 ROWS = [{"codec": codec, "bits_per_sample": bits, "psnr": 40 + 6 * bits} for codec in "ab" for bits in (2, 0.5, 1)]

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import zarr
 from zarr.abc.store import RangeByteRequest, Store
@@ -23,6 +22,7 @@ from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
 from mmip_gpu.errors import InvalidArgument, MmipError, NoMemory, StoreError
+from mmip_gpu.values import without_scheme
 
 __all__ = ["found_instead", "held_range", "is_plain_origin", "open_store_path", "path_name", "store_errors"]
 
@@ -57,8 +57,7 @@ def open_store_path(where: Any, read_only: bool, storage_options: Mapping[str, A
         return sync(StorePath.open(where, ""))
     if isinstance(where, dict):
         return StorePath(MemoryStore(where))
-    if isinstance(where, str) and where.startswith("file://"):
-        where = url2pathname(urlsplit(where).path)
+    where = without_scheme(where)
     if isinstance(where, str) and ("://" in where or "::" in where):
         return StorePath(FsspecStore.from_url(where, dict(storage_options or {}), read_only))
     if not isinstance(where, str | os.PathLike):

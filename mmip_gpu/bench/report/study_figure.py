@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from mmip_gpu.bench.measure import Row
-from mmip_gpu.bench.report import codecs_of, images_of, rate_points
+from mmip_gpu.bench.report.study_tables import codecs_of, images_of, rate_points
 
 _COLUMNS = 4
 _OURS = ("#d62728", "#a01418", "#5c0a0c", "#e377c2")

@@ -1,0 +1,160 @@
+"""An image as the benchmark sees it: its samples and what is known of them, or why it cannot be read.
+
+Values: an array, its axes and facts in; a `BenchImage` out, whose masks and labels have the shape of its spatial axes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu.bench.measures import constant_psnr
+from mmip_gpu.errors import InvalidArgument
+
+__all__ = ["BenchImage", "UnusableImage", "checksum", "file_safe"]
+
+
+def checksum(array: NDArray[Any]) -> str:
+    """First 16 hex digits of the SHA-256 of the samples."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+
+
+def file_safe(name: str) -> str:
+    """Return a name with what no file name holds everywhere as underscores.
+
+    Examples
+    --------
+    >>> file_safe("slide 3/b.tif")
+    'slide_3_b.tif'
+    """
+    return re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_"
+
+
+@dataclass(frozen=True)
+class UnusableImage:
+    """An image that cannot be read, and why: it has a record as every other."""
+
+    name: str
+    dataset: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class BenchImage:
+    """An image of the benchmark.
+
+    Parameters
+    ----------
+    name : str
+        Unique in a run, and safe as the name of a file.
+    array : numpy.ndarray
+        Samples.
+    axes : str
+        One letter an axis: "yx", "zyx", "tyx", "yxc" or "zyxc".
+    bits : int
+        Bits stored: what a raw file needs. A rate is against ``ceil(bits / 8)`` bytes a sample.
+    dataset, licence, group : str
+        Where it is from, under which terms, and what it shows, such as "CT".
+    masks : mapping of str to numpy.ndarray
+        Regions of interest by name, of the shape of the spatial axes.
+    labels : numpy.ndarray, optional
+        Ground truth, instances or a mask, of the shape of the spatial axes.
+    task : str, optional
+        What its labels are for: "nuclei" or "membranes".
+    jpeg_origin : str
+        Whether it was JPEG before: "no", "yes" or "unknown".
+    stand_in : str, optional
+        What it stands for, where it is a stand-in.
+
+    Raises
+    ------
+    InvalidArgument
+        For no samples, axes that do not fit, a mask or labels of another shape, or a name that no file can have.
+
+    Examples
+    --------
+    >>> image = BenchImage("ramp", np.arange(12, dtype=np.uint16).reshape(3, 4), "yx", 12)
+    >>> image.peak, image.raw_bytes, image.channels
+    (11, 24, 1)
+    """
+
+    name: str
+    array: NDArray[Any]
+    axes: str
+    bits: int
+    dataset: str = "user"
+    licence: str = "unknown"
+    group: str = ""
+    masks: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    labels: NDArray[Any] | None = None
+    task: str | None = None
+    jpeg_origin: str = "no"
+    stand_in: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name != file_safe(self.name):
+            raise InvalidArgument(f"{self.name!r} cannot name a file everywhere: expected {file_safe(self.name)!r}")
+        if len(self.axes) != self.array.ndim or not self.array.size:
+            raise InvalidArgument(f"{self.name}: axes {self.axes!r} for shape {self.array.shape}: a letter an axis")
+        regions = dict(self.masks) | ({} if self.labels is None else {"labels": self.labels})
+        for name, region in regions.items():
+            if region.shape != self.spatial_shape:
+                raise InvalidArgument(
+                    f"{self.name}: {name}: expected the image's shape {self.spatial_shape}, found {region.shape}"
+                )
+
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """Length of every axis but that of the channels."""
+        return tuple(size for size, axis in zip(self.array.shape, self.axes, strict=True) if axis != "c")
+
+    @property
+    def channels(self) -> int:
+        """How many channels it has; 1 of a grey image."""
+        return self.array.shape[self.axes.index("c")] if "c" in self.axes else 1
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the samples in a file without compression."""
+        return self.array.size * -(-self.bits // 8)
+
+    @cached_property
+    def peak(self) -> int | float:
+        """Largest minus smallest sample, at least 1."""
+        spread: int | float = self.array.max().item() - self.array.min().item()
+        return max(spread, 1)
+
+    @cached_property
+    def checksum(self) -> str:
+        """First 16 hex digits of the SHA-256 of the samples."""
+        return checksum(self.array)
+
+    @cached_property
+    def constant_psnr(self) -> float:
+        """PSNR in dB, of its peak, of an image that has the mean colour everywhere."""
+        return constant_psnr(self.array, self.axes, self.peak)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Its part of a record."""
+        return {
+            "name": self.name,
+            "dataset": self.dataset,
+            "checksum": self.checksum,
+            "shape": list(self.array.shape),
+            "dtype": str(self.array.dtype),
+            "axes": self.axes,
+            "bits": self.bits,
+            "constant_psnr": self.constant_psnr,
+            "group": self.group,
+            "jpeg_origin": self.jpeg_origin,
+            "licence": self.licence,
+            "stand_in": self.stand_in,
+        }

@@ -1,0 +1,99 @@
+"""Our codec as entries of the comparison: to a PSNR at every effort, and without loss in stages.
+
+Values: whole arrays of a Source in, containers out, and back. Time is coded as depth. Guarantees the default options
+but for those in a codec's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import mmip_gpu as mmip
+from mmip_gpu.arguments import is_colour
+from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream, decibels
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.transform.chunk import encode_chunk
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.array_reader import ArrayReader
+from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.volume.axes import PlaneLayout
+
+__all__ = ["ours", "ours_lossless", "plan_of"]
+
+
+def _coded_axes(source: Source) -> str:
+    return source.axes.replace("t", "z")
+
+
+def _needs_step(source: Source) -> str | None:
+    return "float32 samples need a step" if source.is_float and source.step is None else None
+
+
+def _targets(options: dict[str, Any], source: Source, psnr: float) -> dict[str, Any]:
+    """Options of `encode` for this image; the range is told where it is that of more than the array."""
+    target = {} if options.get("lossless") else {"psnr": psnr}
+    step = {} if source.step is None else {"step": source.step}
+    return (
+        options | target | step | ({} if source.peak is None or "psnr" not in target else {"data_range": source.peak})
+    )
+
+
+def _encoded(threads: int, options: dict[str, Any], piece: np.ndarray, psnr: float, source: Source) -> Stream:
+    given = _targets(options, source, psnr)
+    coded: bytes = mmip.encode(piece, threads=threads, axes=_coded_axes(source), **given)
+    return coded
+
+
+def _coder(threads: int, options: dict[str, Any], source: Source, psnr: float) -> Callable[[], Any]:
+    """Coding of an array with its plan made beforehand: what a store does for every chunk."""
+    plan = plan_of(source.array, axes=_coded_axes(source), **_targets(options, source, psnr))
+    return lambda: encode_chunk(source.array, plan, threads=threads)
+
+
+def _codec(name: str, threads: int, options: dict[str, Any], **more: Any) -> Codec:
+    return Codec(
+        name,
+        mmip.__version__,
+        Source.whole,
+        partial(_encoded, threads, options),
+        lambda data, _: mmip.decode(data, threads=threads),
+        restore=lambda _source, decoded: decoded,
+        known=partial(_coder, threads, options),
+        colours=ALL_COLOURS,
+        threads=threads,
+        options=options,
+        **more,
+    )
+
+
+def _least_psnr(_source: Source, psnr: float) -> dict[str, float]:
+    return {"psnr_range": psnr}
+
+
+def ours(threads: int = 1) -> list[Codec]:
+    """Ours to a PSNR, at every effort in the three stages of the default, and in two at the highest."""
+    variants: dict[str, dict[str, int]] = {f"mmip effort {effort}": {"effort": effort} for effort in (1, 2, 3)}
+    variants["mmip effort 3, two stages"] = {"effort": 3, "stages": 2}
+    dial = decibels(low=1, high=140)
+    return [
+        _codec(name, threads, options, dial=dial, floats=True, refuses=_needs_step, promises=_least_psnr)
+        for name, options in variants.items()
+    ]
+
+
+def ours_lossless(threads: int = 1, stages: tuple[int, ...] = (3,)) -> list[Codec]:
+    """Ours without loss, in so many stages; the effort makes no difference."""
+    return [_codec(f"mmip {n} stages", threads, {"lossless": True, "stages": n}, lossless=True) for n in stages]
+
+
+def plan_of(array: np.ndarray, axes: str | None = None, data_range: float | None = None, **options: Any) -> ChunkPlan:
+    """The plan that `encode` would make, without verification."""
+    config = CodecConfig.from_options(verify=False, **options)
+    layout = PlaneLayout.of(array.shape, axes)
+    reader = ArrayReader(Trial(array), layout, is_colour(None, layout, array.dtype))
+    return make_plan(config, reader, data_range)

@@ -1,0 +1,158 @@
+"""Every codec of the registry on every kind of image: exact where it says so, of the right shape, or a refusal."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers.rival_images import DEPTHS, SIZES, volume
+
+from mmip_gpu.bench import video_rivals
+from mmip_gpu.bench.adapters import Codec, Source
+from mmip_gpu.bench.codec_registry import codecs
+from mmip_gpu.bench.colour import in_colour
+from mmip_gpu.bench.measure import cpu_seconds, round_trip
+
+LOSSY = [codec for codec in codecs() if not codec.lossless]
+LOSSLESS = [codec for codec in codecs() if codec.lossless]
+VIDEO = [
+    "HEVC (x265 medium)",
+    "AV1 (SVT-AV1 6)",
+    "VVC (VVenC faster)",
+    "FFV1 lossless",
+    "HEVC*lossless",
+    "AV1*lossless",
+]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::mmip_gpu.MmipWarning"),
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs"),
+]
+
+
+def ways(codec: Codec, source: Source) -> list[tuple[Codec, Source]]:
+    """The codec in every colour that suits the image."""
+    fit = {"gray"} if source.channels == 1 else codec.colours - {"gray"}
+    return [in_colour(codec, source, colour) for colour in sorted(fit)]
+
+
+@pytest.mark.parametrize("codec", LOSSLESS, ids=lambda c: c.name)
+def test_lossless_codecs_are_exact(codec: Codec) -> None:
+    taken = 0
+    for name, source in {**DEPTHS, **SIZES}.items():
+        for way, seen in ways(codec, source):
+            if way.refusal(seen):
+                assert int(seen.range).bit_length() > codec.most_bits, (name, way.refusal(seen))
+                continue
+            assert math.isinf(round_trip(way, seen, 0).point.psnr_db), name
+            taken += 1
+    assert taken >= 10
+
+
+@pytest.mark.parametrize("codec", LOSSY, ids=lambda c: c.name)
+def test_lossy_codecs_follow_their_dial(codec: Codec) -> None:
+    for name, source in DEPTHS.items():
+        way, seen = ways(codec, source)[0]
+        if way.refusal(seen):
+            assert int(seen.range).bit_length() > codec.most_bits, (name, way.refusal(seen))
+            continue
+        dial = codec.dial(seen, 45.0)
+        good = round_trip(way, seen, dial.nearest(dial.start)).point
+        bad = round_trip(way, seen, dial.nearest(dial.start - 20 / dial.slope)).point
+        assert bad.psnr_db < good.psnr_db, name
+        assert bad.bits < good.bits, name
+        assert 20 < good.psnr_db < 70, name
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+@pytest.mark.parametrize("codec", LOSSY, ids=lambda c: c.name)
+def test_black_and_white_do_not_wrap_around(codec: Codec, dtype: str) -> None:
+    """Letters of full white on black: what is decoded beyond the dtype has to be clipped."""
+    rng, info = np.random.default_rng(4), np.iinfo(dtype)
+    blocks = rng.random((12, 16)) < 0.3
+    array = np.where(np.kron(blocks, np.ones((8, 8))) > 0, info.max, info.min).astype(dtype)
+    source = Source(array)
+    if codec.refusal(source):
+        pytest.skip(str(codec.refusal(source)))
+    dial = codec.dial(source, 40.0)
+    decoded = round_trip(codec, source, dial.nearest(dial.start + 5 / dial.slope)).decoded
+    assert np.abs(decoded.astype(int) - array).max() < 0.3 * (int(info.max) - int(info.min))
+
+
+@pytest.mark.parametrize("codec", LOSSY, ids=lambda c: c.name)
+def test_lossy_codecs_take_odd_sizes(codec: Codec) -> None:
+    for name, source in SIZES.items():
+        if codec.refusal(source) is None:
+            dial = codec.dial(source, 45.0)
+            best = round_trip(codec, source, dial.nearest(dial.high)).point
+            assert best.psnr_db > (0 if source.range == 1 else 25), name
+
+
+@pytest.mark.parametrize("codec", codecs(), ids=lambda c: c.name)
+def test_what_is_no_image_of_a_codec_is_refused(codec: Codec) -> None:
+    for array in (
+        np.ones((4, 4), np.uint32),
+        np.ones((4, 4), np.float64),
+        np.ones((4, 4), bool),
+        np.ones((0, 4), "u1"),
+    ):
+        assert codec.refusal(Source(array))
+    deep = Source(volume(16))
+    assert (codec.refusal(deep) is None) == (codec.most_bits == 16)
+    assert (codec.refusal(Source(np.ones((4, 4), np.float32), step=0.5)) is None) == codec.floats
+
+
+@pytest.mark.parametrize("codec", [c for c in codecs() if c.floats], ids=lambda c: c.name)
+def test_float_samples_come_back_as_floats(codec: Codec) -> None:
+    steps = np.rint(np.random.default_rng(5).normal(0, 40, (3, 20, 30)))
+    source = Source((steps * 0.125).astype(np.float32), step=0.125)
+    dial = codec.dial(source, 45.0)
+    point = round_trip(codec, source, dial.nearest(dial.start)).point
+    assert math.isinf(point.psnr_db) if codec.lossless else point.psnr_db > 35
+
+
+def test_threads_change_no_sample() -> None:
+    source = Source(volume(8))
+    for one, many in zip(codecs(), codecs(threads=2), strict=True):
+        assert (one.name, one.threads) == (many.name, 1)
+        if many.threads > 1 and one.lossless and one.refusal(source) is None:
+            assert math.isinf(round_trip(many, source, 0).point.psnr_db)
+
+
+# --- video
+
+
+@pytest.mark.parametrize("name", VIDEO)
+def test_ffmpeg_that_is_missing_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for function in (video_rivals._executable, video_rivals._version):
+        function.cache_clear()
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    try:
+        [codec] = codecs([name])
+        assert "pip install imageio-ffmpeg" in str(codec.refusal(Source(volume(8))))
+        assert codec.name not in {one.name for one in codecs()}
+    finally:
+        for function in (video_rivals._executable, video_rivals._version):
+            function.cache_clear()
+
+
+def test_an_encoder_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_rivals, "_version", lambda: ("ffmpeg 7", frozenset({"libx265"})))
+    [codec] = codecs(["VVC*"])
+    assert codec.refusal(Source(volume(8))) == "ffmpeg 7 of imageio-ffmpeg has no encoder libvvenc"
+    assert codecs(["HEVC (x265 medium)"])[0].missing is None
+
+
+def test_what_ffmpeg_says_is_in_the_error() -> None:
+    [codec] = codecs(["FFV1 lossless"])
+    [frames] = codec.pieces(Source(volume(8)))
+    with pytest.raises(RuntimeError, match="ffmpeg ended with"):
+        codec.decode(b"no video", frames)
+
+
+def test_the_time_of_a_child_counts() -> None:
+    program = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    _, seconds = cpu_seconds(lambda: subprocess.run([sys.executable, "-c", program], check=True))
+    assert seconds > 0.29
