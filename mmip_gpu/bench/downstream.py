@@ -6,6 +6,7 @@ which a score has fallen, out. Guarantees that a codec counts at a setting only 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -47,6 +48,7 @@ def _row(key: tuple[str, str, str, float | None], records: Sequence[Record]) -> 
         "version": records[0]["codec"]["version"],
         "asked_bits": asked,
         "images": len(records),
+        "data": _data(records),
         "bits_per_sample": 8 * coded / samples,
         "bytes": coded / len(records),
     }
@@ -56,6 +58,11 @@ def _row(key: tuple[str, str, str, float | None], records: Sequence[Record]) -> 
         mean, low, high = bootstrap(known, _SEED) if known else (None, None, None)
         row |= {f"{kind}_{score}": mean, f"{kind}_{score}_low": low, f"{kind}_{score}_high": high}
     return row
+
+
+def _data(records: Sequence[Record]) -> str:
+    """First 16 hex digits of the SHA-256 of the images' checksums."""
+    return hashlib.sha256("".join(sorted(r["image"]["checksum"] for r in records)).encode()).hexdigest()[:16]
 
 
 def bits_at_score(points: Sequence[tuple[float, float]], level: float) -> tuple[float | None, str]:
