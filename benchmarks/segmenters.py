@@ -2,8 +2,8 @@
 
     python benchmarks/segmenters.py --weights FOLDER
 
-FOLDER has the weights of python -m mmip_gpu.neural.train for all subjects. Writes results/segmenters.csv: a row for each
-plane.
+FOLDER has the weights of python -m mmip_gpu.neural.train for all subjects. Writes results/segmenters.csv, with a row
+for each plane.
 """
 
 from __future__ import annotations

@@ -28,11 +28,12 @@ def score_rows(records: Sequence[Record]) -> list[Row]:
     sorted_out: dict[tuple[str, str, str, float | None], list[Record]] = {}
     images: dict[tuple[str, str], set[str]] = {}
     for record in records:
-        for task in record["tasks"]:
+        for task, scores in record["tasks"].items():
             group = record["image"]["group"]
             images.setdefault((group, task), set()).add(record["image"]["checksum"])
             key = (group, task, record["codec"]["name"], record["setting"]["value"])
-            sorted_out.setdefault(key, []).append(record)
+            if scores["original"] is not None:  # the task did not fail
+                sorted_out.setdefault(key, []).append(record)
     return [_row(key, found) for key, found in sorted_out.items() if len(found) == len(images[key[:2]])]
 
 
