@@ -5,6 +5,7 @@
 Every codec is driven by its own parameter to points on both sides of the PSNR (one MSE for a whole volume, peak = max -
 min, measured on the decoded array); its bits are interpolated between them, ours too: nobody gains by overshoot. The
 points are within 0.3 dB where the parameter is fine enough (AVIF's and zfp's are not: up to 5 and 6 dB between two).
+Colour images are coded by the colour transform of a codec, or channel by channel where it has none (column colour).
 Bytes are those of whole containers. Rates are of one thread in processor time. --ours measures our rows only and keeps
 those of rivals whose image (checksum) and version are the same. Writes results/rivals.csv, rivals.md and rivals.png.
 """
@@ -19,6 +20,7 @@ from typing import Any
 from studies import RESULTS, kept_rows, run_facts, test_pictures, write_rows
 
 from mmip_gpu.bench.adapters import Codec, Source
+from mmip_gpu.bench.colour import in_colour
 from mmip_gpu.bench.measure import Key, Row, Trial, round_trip, speeds
 from mmip_gpu.bench.ours import ours
 from mmip_gpu.bench.pictures import Picture
@@ -35,7 +37,11 @@ def row_key(row: Row) -> Key:
 
 def measured_rows(codec: Codec, picture: Picture) -> list[Row]:
     """One row a target; a row without bits where the codec cannot be brought to both sides of it."""
-    source = Source(picture.array)
+    source = Source(picture.array, picture.axes)
+    facts = picture.facts | {"codec": codec.name, "version": codec.version}
+    if source.channels > 1:
+        facts["colour"] = "joint" if "joint" in codec.colours else "separate"
+        codec, source = in_colour(codec, source, facts["colour"])
     trials: dict[float, Trial] = {}
 
     def measure(parameter: float) -> Point:
@@ -45,7 +51,7 @@ def measured_rows(codec: Codec, picture: Picture) -> list[Row]:
     rows = []
     points: dict[float, Point] = {}
     for target in picture.targets:
-        row = picture.facts | {"codec": codec.name, "version": codec.version, "target_db": target}
+        row = facts | {"target_db": target}
         pair = bracket(measure, codec.dial(source, target), target, points)
         if pair is None:
             reached = ", ".join(f"{p.psnr_db:.2f}" for p in sorted(points.values(), key=lambda p: p.parameter))
@@ -89,7 +95,7 @@ def main() -> None:
     facts = run_facts()
     stored = kept_rows("rivals", row_key)
     rows: list[Row] = []
-    for picture in test_pictures():
+    for picture in test_pictures(colour=True):
         if not re.search(options.images, picture.name):
             rows += [row for row in stored.values() if row["data"] == picture.facts["data"]]
             continue

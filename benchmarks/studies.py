@@ -21,9 +21,9 @@ def data_folder() -> Path | None:
     return machine.data_folder(HERE.parent.parent)
 
 
-def test_pictures() -> list[pictures.Picture]:
-    """The test images of split.json that are at hand, and two phantoms."""
-    return pictures.pictures(HERE / "split.json", data_folder())
+def test_pictures(*, colour: bool = False) -> list[pictures.Picture]:  # noqa: PT028
+    """The test images of split.json that are at hand, grey or all, and two phantoms."""
+    return pictures.pictures(HERE / "split.json", data_folder(), colour)
 
 
 def run_facts() -> dict[str, str]:

@@ -109,7 +109,7 @@ def encode(
     data_range : float, optional
         ``psnr=`` refers to this peak instead of max - min.
     dtype, nan : optional
-        The dtype, of the five, that holds the samples (only float64 may be rounded), and the number in place of NaN.
+        The dtype, of the five, that holds the samples (only float64 may be rounded); what NaN becomes and decodes to.
     effort : {1, 2, 3}, default 2
         1 is the fastest, 3 gives the fewest bytes. Decoding does not depend on it.
     padding : int, "auto" or None, default "auto"

@@ -22,7 +22,9 @@ from mmip_gpu.container.reader import open_container
 from mmip_gpu.device.run.placement import wants_device
 from mmip_gpu.errors import InvalidArgument, NoMemory
 from mmip_gpu.options import Device, EncodeSettings
+from mmip_gpu.raw import encode_raw
 from mmip_gpu.signatures import ITEMS, public
+from mmip_gpu.transform.assemble import raw_is_smallest
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.array_reader import ArrayReader
 from mmip_gpu.transform.planning.make_plan import make_plan
@@ -132,6 +134,9 @@ def _encode_on_host(array: Any, planner: Callable[[Sampler], tuple[Trial, ChunkP
 
     try:
         trial, plan = planner(sampler)
+        layout = PlaneLayout.of(trial.array.shape, plan.axes)
+        if raw_is_smallest(layout, trial.array.itemsize, len(plan.cuts)):
+            return encode_raw(trial.array, plan)
         return trial.encoded(plan)
     except MemoryError:
         raise NoMemory("there is not enough memory to encode the array; write_zarr codes it chunk by chunk") from None

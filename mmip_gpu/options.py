@@ -81,6 +81,7 @@ class StoreOptions(EncodeOptions, total=False):
     storage_options: Mapping[str, Any] | None
     voxel_size: Sequence[float] | float | None
     units: str | None
+    max_bytes: int
     durable: bool | None
 
 

@@ -23,11 +23,15 @@ from mmip_gpu.volume.roi import roi_classes
 from numcodecs_plugin.chunks import LARGEST_PSNR, coded_shape, encode_host
 from numcodecs_plugin.options import Options
 
-__all__ = ["PARTIAL", "DecodedChunk", "Former", "encode_over"]
+__all__ = ["OTHER_PIPELINE", "PARTIAL", "DecodedChunk", "Former", "encode_over"]
 
 PARTIAL = (
     "mmip: a chunk was written in part: its other samples were decoded and are now coded without loss, so that their "
     "error does not grow, which takes more bytes; write whole chunks (numcodecs_plugin/README.md, appending)"
+)
+OTHER_PIPELINE = (
+    "mmip: this pipeline of Zarr (codec_pipeline.path) may decode and encode a chunk in different tasks, where a chunk "
+    "that is written in part looks like a new one, and loses more than was asked for: write whole chunks"
 )
 
 
@@ -52,7 +56,7 @@ class DecodedChunk(np.ndarray):
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         """What is computed of a chunk is no chunk that is written in part."""
         plain = np.asarray(array)
-        return plain[()] if return_scalar else plain
+        return plain[()] if return_scalar or plain.ndim == 0 else plain  # NumPy 1 does not say which
 
     @classmethod
     def of(cls, array: NDArray[Any], container: bytes, codec: Options) -> DecodedChunk:

@@ -36,7 +36,7 @@ from numcodecs_plugin.chunks import (
 )
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
 from numcodecs_plugin.partial_read import read_part
-from numcodecs_plugin.replaced import PARTIAL, Former, encode_over
+from numcodecs_plugin.replaced import OTHER_PIPELINE, PARTIAL, Former, encode_over
 
 if TYPE_CHECKING:
     from typing import Self
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["Mmip"]
 
 _REPLACED: ContextVar[tuple[Mmip, list[tuple[Buffer, NDBuffer] | None]] | None] = ContextVar("replaced", default=None)
+_PIPELINE = "zarr.core.codec_pipeline.BatchedCodecPipeline"
 _HEADER_START = 8  # magic, version, header_bytes
 
 
@@ -121,6 +122,8 @@ class Mmip(Options, ZarrCodec):
         items, decoded = list(chunks_and_specs), _REPLACED.get()
         _REPLACED.set(None)
         if decoded is None or decoded[0] != self or len(decoded[1]) != len(items):
+            if _is_other_pipeline() and not self.settings.config.exact:
+                warn(OTHER_PIPELINE)
             return await super().encode(items)
         found = await super().encode(
             (None if f else chunk, spec) for f, (chunk, spec) in zip(decoded[1], items, strict=True)
@@ -175,6 +178,13 @@ class Mmip(Options, ZarrCodec):
             for array, (i, _, selected, _) in zip(arrays, chosen, strict=True):
                 results[i] = (array if region else array.reshape(()))[selected.inside]
         return [results[i] for i in range(len(selections))]
+
+
+def _is_other_pipeline() -> bool:
+    """Whether Zarr is set to another pipeline than its own first one, of which it is known what runs in one task."""
+    import zarr
+
+    return str(zarr.config.get("codec_pipeline.path", _PIPELINE)) != _PIPELINE
 
 
 def _dtype(spec: ArraySpec) -> Any:

@@ -19,11 +19,12 @@ import numpy as np
 from mmip_gpu.bench.rates import Dial
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["ALL_COLOURS", "GREY", "Codec", "Pieces", "Source", "Stream", "decibels", "step_of"]
+__all__ = ["ALL_COLOURS", "GREY", "Codec", "Pieces", "Source", "Stream", "decibels", "step_of", "within_step"]
 
 GREY = frozenset({"gray", "separate", "luma"})
 ALL_COLOURS = GREY | {"joint"}
 _DEFAULT_AXES = {2: "yx", 3: "zyx", 4: "zyxc"}
+_NEARLY_WHITE, _MOST_WHITE = 15 / 16, 1e-3
 _KNOWN_AXES = ("yx", "zyx", "tyx", "yxc", "zyxc", "tyxc")
 
 
@@ -63,7 +64,11 @@ class Source:
             known = ", ".join(_KNOWN_AXES)
             raise InvalidArgument(f"axes {axes!r} of an array of shape {self.array.shape}: expected one of {known}")
         object.__setattr__(self, "axes", axes)
-        object.__setattr__(self, "bits", self.bits or 8 * self.array.dtype.itemsize)
+        width = 8 * self.array.dtype.itemsize
+        object.__setattr__(self, "bits", self.bits or width)
+        needed = int(self.range).bit_length() if self.array.size and self.array.dtype.kind in "iu" else 0
+        if needed and not needed <= self.bits <= width:
+            raise InvalidArgument(f"bits={self.bits}: samples of {self.array.dtype} that span {needed} bits")
 
     @cached_property
     def range(self) -> float:
@@ -86,14 +91,20 @@ class Source:
 
     @cached_property
     def unsigned(self) -> np.ndarray:
-        """The samples from 0."""
-        dtype = np.uint8 if self.array.dtype.itemsize == 1 else np.uint16
+        """The samples from 0, in the smaller of the dtypes that holds the range."""
+        dtype = np.uint8 if self.depth == 8 else np.uint16
         return (self.array.astype(np.int32) - int(self.array.min())).astype(dtype)
 
     @property
     def depth(self) -> int:
-        """Depth that a rival may be told: 8 for bytes, else what the range needs."""
-        return 8 if self.array.dtype.itemsize == 1 else max(9, int(self.range).bit_length())
+        """Depth that a rival may be told: 8, or more where the range needs it."""
+        return max(8, int(self.range).bit_length())
+
+    @cached_property
+    def is_white(self) -> bool:
+        """Whether more than 1 of 1000 samples from 0 are near the largest of their dtype, where codecs overshoot."""
+        full = 256**self.unsigned.itemsize
+        return bool(np.mean(self.unsigned >= _NEARLY_WHITE * full) > _MOST_WHITE)
 
     def narrowing(self, bits: int) -> float:
         """Factor that brings the samples from 0 into so many bits; 1 where they fit."""
@@ -139,6 +150,10 @@ class Source:
         return restored
 
 
+def _no_dial(_source: Source, _db: float) -> Dial:
+    return Dial(0, 0, 0, 1)
+
+
 Pieces = list[Any]
 Stream: TypeAlias = bytes | bytearray
 
@@ -156,11 +171,14 @@ class Codec:
     decode : callable
         (bytes, piece) -> array.
     dial : callable
-        (source, first target in dB) -> range and start of the parameter.
+        (source, first target in dB) -> range and start of the parameter; none by default.
     known : callable, optional
         (source, parameter) -> a function that encodes with all decisions of a search made beforehand.
     lossless : bool
         Decoding gives the very samples; the parameter does not count.
+    promises : callable
+        (source, parameter) -> by metric what decoding never falls short of: a largest ``max_error``, a least
+        ``psnr_range``. A result that breaks it is a failure.
     colours : set of str
         How it takes images with channels: ``joint``, with its own colour transform, or channel by channel.
     most_bits : int
@@ -182,10 +200,11 @@ class Codec:
     pieces: Callable[[Source], Pieces]
     encode: Callable[[Any, float, Source], Stream]
     decode: Callable[[Any, Any], np.ndarray]
-    dial: Callable[[Source, float], Dial] = lambda _source, _db: Dial(0, 0, 0, 1)
+    dial: Callable[[Source, float], Dial] = _no_dial
     restore: Callable[[Source, np.ndarray], np.ndarray] = lambda source, decoded: source.samples(decoded, True)
     known: Callable[[Source, float], Callable[[], Any]] | None = None
     lossless: bool = False
+    promises: Callable[[Source, float], Mapping[str, float]] = lambda _source, _parameter: {}
     colours: frozenset[str] = GREY
     most_bits: int = 16
     floats: bool = False
@@ -198,6 +217,11 @@ class Codec:
     def ours(self) -> bool:
         """Whether it is this package."""
         return self.name.startswith("mmip")
+
+    @property
+    def has_dial(self) -> bool:
+        """Whether it has a parameter of quality; without one it gives what it gives."""
+        return self.dial is not _no_dial
 
     def refusal(self, source: Source) -> str | None:
         """Why it cannot take an image; None where it can.
@@ -225,6 +249,11 @@ class Codec:
 def step_of(parameter: float, source: Source) -> float:
     """Uniform quantization step whose rounding error has this PSNR."""
     return source.range * 10 ** (-parameter / 20) * math.sqrt(12)
+
+
+def within_step(source: Source, parameter: float) -> dict[str, float]:
+    """What a bound of half of `step_of` promises: of integers, which are rounded once more, half a unit in addition."""
+    return {"max_error": step_of(parameter, source) / 2 + (0 if source.is_float else 0.5)}
 
 
 def decibels(low: float = 10, high: float = 130, ahead: float = 0.0) -> Callable[[Source, float], Dial]:

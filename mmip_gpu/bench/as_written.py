@@ -121,7 +121,7 @@ def write_tables(records: Iterable[Mapping[str, Any]], folder: Path) -> list[Pat
     """
     good = [record for record in records if record["status"] == "ok" and record.get("as_written")]
     if not good:
-        raise InvalidArgument("as written: expected records with these measures, found none; run with --as-written")
+        raise InvalidArgument("as written: expected records with these measures, found none that was measured")
     folder.mkdir(parents=True, exist_ok=True)
     codecs: dict[str, list[list[Any]]] = {}
     for record in good:

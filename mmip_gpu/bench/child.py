@@ -20,6 +20,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from types import TracebackType
 from typing import BinaryIO
 
@@ -32,6 +33,10 @@ __all__ = ["Worker"]
 _ENDED = "ended"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LAST_WORDS = 300
+_USED = (
+    "mmip_gpu.bench.report", "mmip_gpu.bench.tasks", "scipy.ndimage", "skimage.color", "skimage.feature",
+    "skimage.filters", "skimage.measure", "skimage.metrics", "skimage.morphology", "skimage.segmentation",
+)  # fmt: skip
 
 
 class Worker:
@@ -39,6 +44,7 @@ class Worker:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from mmip_gpu.bench.settings import Setting
     >>> image = BenchImage("ramp", np.arange(1024, dtype=np.uint16).reshape(32, 32), "yx", 10)
     >>> with Worker() as worker:
@@ -51,30 +57,41 @@ class Worker:
         self._server: subprocess.Popen[bytes] | None = None
         self._image: BenchImage | None = None
         self._end: int | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker
+        self._is_running = self._is_closed = False
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End, and with it the job that another thread may wait for."""
+        self._is_closed = True
         self._stop()
+        self._errors.close()
 
     def measured(self, image: BenchImage, job: Job) -> Iterator[Measured]:
         """Yield a result for every setting of the job; where its process ends, the next settings get another."""
         todo = deque(job.settings)
-        while todo:
+        while todo and not self._is_closed:
             try:
                 self._send(image, replace(job, settings=tuple(todo)))
                 for found in self._results():
                     todo.popleft()
                     yield found
             except BrokenPipeError:
+                self._is_running = False
                 self._stop()
-            if todo:
+            if todo and not self._is_closed:
                 todo.popleft()
                 yield failed(self._how_it_ended(job))
 
     def _send(self, image: BenchImage, job: Job) -> None:
-        self._end = None
+        if self._is_running:  # its results were not all asked for
+            deque(self._results(), 0)
+        self._end, self._is_running = None, True
         if self._server is not None and self._server.poll() is not None:
             self._stop()
         if self._server is None:
@@ -96,9 +113,10 @@ class Worker:
             except ValueError:  # torn by the end of the child
                 continue
             if _ENDED in found:
-                self._end = found[_ENDED]
+                self._end, self._is_running = found[_ENDED], False
                 return
             yield found
+        self._is_running = False
         self._stop()  # the server itself ended
 
     def _how_it_ended(self, job: Job) -> str:
@@ -119,7 +137,6 @@ class Worker:
 
     def _start(self) -> None:
         read, write = os.pipe()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the server
         command = [sys.executable, "-m", "mmip_gpu.bench.child", str(write)]
         environment = (
             os.environ | dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -132,15 +149,13 @@ class Worker:
         self._lines, self._image = os.fdopen(read, "rb"), None
 
     def _stop(self) -> None:
-        """End the server, and with it its child."""
-        if self._server is None:
-            return
-        assert self._server.stdin is not None
-        with contextlib.suppress(OSError):
-            self._server.stdin.close()
-        self._server.wait()
-        self._lines.close()
-        self._server = None
+        """Let the server end, and with it its child; the next job starts another."""
+        server, self._server = self._server, None
+        if server is not None and server.stdin is not None:
+            with contextlib.suppress(OSError):
+                server.stdin.close()
+            server.wait()
+            self._lines.close()
 
 
 def serve(requests: BinaryIO, results: int) -> None:
@@ -174,8 +189,8 @@ def _fork(requests: BinaryIO, results: int, job: Job, image: BenchImage) -> None
     os.close(held)
     readable, _, _ = select.select([alive, requests.fileno()], [], [])
     parent_is_gone = alive not in readable
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL) if parent_is_gone else None
+    if parent_is_gone:
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)  # what it left behind
@@ -207,8 +222,9 @@ def _preload() -> None:
     from mmip_gpu.bench.codec_registry import codecs
 
     codecs(None)
-    with contextlib.suppress(ImportError):
-        import skimage.metrics  # noqa: F401
+    for module in _USED:
+        with contextlib.suppress(ImportError):
+            import_module(module)
 
 
 if __name__ == "__main__":

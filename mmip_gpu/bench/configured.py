@@ -114,8 +114,8 @@ def configured(text: str, threads: int = 1) -> Codec:
     text : str
         ``numcodecs:JSON`` or ``zarr:JSON``. The JSON is a codec as in Zarr's metadata, a list of them, or
         ``{"codecs": [..], "chunks": [..], "dtype": "float32", "lossless": true, "label": "a name"}``, of which only the
-        codecs are needed; samples may be coded as float32 or int32. One number may be ``{"dial": [worst, best], "log": true, "integer": true}``: it is set to
-        reach a PSNR or a size.
+        codecs are needed; samples may be coded as float32 or int32. One number of a codec may be ``{"dial": [worst,
+        best], "log": true, "integer": true}``: it is set to reach a PSNR or a size.
     threads : int
         So many chunks are coded at a time.
 

@@ -23,7 +23,7 @@ from mmip_gpu.signatures import nearest
 __all__ = ["DATASETS", "DataSet", "ImageSet", "select_images"]
 
 Found = BenchImage | UnusableImage
-_QUICK, _FULL = (192, 16), (512, 32)  # rows, and slices of the volume
+_QUICK, _FULL = (192, 8), (512, 32)  # rows, and slices of the volume
 
 
 @dataclass(frozen=True)

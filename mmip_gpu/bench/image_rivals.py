@@ -12,7 +12,7 @@ from typing import Any
 import imagecodecs as ic
 import numpy as np
 
-from mmip_gpu.bench.adapters import ALL_COLOURS, GREY, Codec, Source, Stream, decibels, step_of
+from mmip_gpu.bench.adapters import ALL_COLOURS, GREY, Codec, Source, Stream, decibels, step_of, within_step
 from mmip_gpu.bench.rates import Dial
 from mmip_gpu.bench.rivals import three_channels_only
 
@@ -49,26 +49,26 @@ def _first_of_equal(source: Source, decoded: np.ndarray) -> np.ndarray:
     return source.samples(decoded if source.channels > 1 else decoded[..., 1], True)
 
 
-def _webp(name: str, threads: int, lossless: bool, dial: Any) -> Codec:
+def _webp(threads: int, lossless: bool, **dial: Any) -> Codec:
     def encode(plane: np.ndarray, parameter: float, _source: Source) -> Stream:
         return ic.webp_encode(
             plane, level=100 if lossless else parameter, lossless=lossless, method=4, numthreads=threads
         )
 
     return Codec(
-        name,
+        "WebP m4",
         ic.webp_version(),
         lambda source: source.three_channels(8),
         encode,
         lambda data, _: ic.webp_decode(data),
-        dial,
-        _first_of_equal,
+        restore=_first_of_equal,
         lossless=lossless,
         colours=ALL_COLOURS,
         most_bits=8,
         threads=threads,
         options={"method": 4},
         refuses=_webp_refusal,
+        **dial,
     )
 
 
@@ -91,7 +91,7 @@ def more_image_rivals(threads: int = 1) -> list[Codec]:
             options={"subsampling": "444", "optimize": True},
             refuses=three_channels_only,
         ),
-        _webp("WebP m4", threads, False, lambda _source, db: _percent(0, 100, 75 + (db - 38) * 3)),
+        _webp(threads, False, dial=lambda _source, db: _percent(0, 100, 75 + (db - 38) * 3)),
         Codec(
             "JPEG XR (jxrlib)",
             ic.jpegxr_version(),
@@ -110,6 +110,7 @@ def more_image_rivals(threads: int = 1) -> list[Codec]:
             lambda data, _: ic.lerc_decode(data),
             decibels(),
             lambda source, decoded: source.samples(decoded, False),
+            promises=within_step,
             colours=GREY,
             floats=True,
             options={"compression": "zstd"},
@@ -144,7 +145,7 @@ def lossless_image_rivals(threads: int = 1) -> list[Codec]:
             lambda data, _: ic.png_decode(data),
             options={"level": 9},
         ),
-        _webp("WebP m4", threads, True, lambda _source, _db: Dial(0, 0, 0, 1)),
+        _webp(threads, True),
         Codec(
             "LERC",
             ic.lerc_version(),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.bench.measures import constant_psnr
 from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["BenchImage", "UnusableImage", "checksum", "file_safe"]
@@ -135,6 +136,11 @@ class BenchImage:
         """First 16 hex digits of the SHA-256 of the samples."""
         return checksum(self.array)
 
+    @cached_property
+    def constant_psnr(self) -> float:
+        """PSNR in dB, of its peak, of an image that has the mean colour everywhere."""
+        return constant_psnr(self.array, self.axes, self.peak)
+
     @property
     def facts(self) -> dict[str, Any]:
         """Its part of a record."""
@@ -146,6 +152,7 @@ class BenchImage:
             "dtype": str(self.array.dtype),
             "axes": self.axes,
             "bits": self.bits,
+            "constant_psnr": self.constant_psnr,
             "group": self.group,
             "jpeg_origin": self.jpeg_origin,
             "licence": self.licence,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["bootstrap", "corpus_ratio", "corpus_ratio_interval"]
+__all__ = ["Interval", "bootstrap", "corpus_ratio", "mean_of_ratios"]
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -52,28 +52,19 @@ def bootstrap(values: Sequence[float | None], seed: int) -> Interval:
     return _interval([value for value in values if value is not None], seed, lambda samples: samples.mean(1))
 
 
-def corpus_ratio(raw_bytes: Sequence[float], coded_bytes: Sequence[float]) -> tuple[float, float]:
-    """Return the compression ratio of a corpus, total over total, and the mean of the images' ratios.
+def corpus_ratio(sizes: Sequence[tuple[float, float]], seed: int) -> Interval:
+    """Return the compression ratio of a corpus, total over total, and its 95 % interval over images.
 
-    The first is what a disk sees. The second lets one small image that codes well outweigh all others: it stands in a
-    second column only.
-
-    Examples
-    --------
-    >>> corpus_ratio([100, 900], [1, 450])
-    (2.2172949002217295, 51.0)
-    """
-    rows = np.array(_pairs(raw_bytes, coded_bytes))
-    return float(rows[:, 0].sum() / rows[:, 1].sum()), float((rows[:, 0] / rows[:, 1]).mean())
-
-
-def corpus_ratio_interval(raw_bytes: Sequence[float], coded_bytes: Sequence[float], seed: int) -> Interval:
-    """Return the ratio of a corpus, total over total, and its 95 % interval over images.
+    Parameters
+    ----------
+    sizes : sequence of tuple
+        Raw and coded bytes of every image, above 0.
+    seed : int
+        Of the resampling.
 
     Examples
     --------
-    >>> ratio, low, high = corpus_ratio_interval([100, 900], [50, 450], seed=0)
-    >>> ratio, low, high
+    >>> corpus_ratio([(100, 50), (900, 450)], seed=0)
     (2.0, 2.0, 2.0)
     """
 
@@ -82,17 +73,24 @@ def corpus_ratio_interval(raw_bytes: Sequence[float], coded_bytes: Sequence[floa
         quotient: NDArray[Any] = totals[:, 0] / totals[:, 1]
         return quotient
 
-    return _interval(_pairs(raw_bytes, coded_bytes), seed, ratio)
+    return _interval(_checked(sizes), seed, ratio)
 
 
-def _pairs(raw_bytes: Sequence[float], coded_bytes: Sequence[float]) -> list[tuple[float, float]]:
-    pairs = list(zip(raw_bytes, coded_bytes, strict=False))
-    if not pairs or len(raw_bytes) != len(coded_bytes) or min(map(min, pairs)) <= 0:
-        found = f"{list(raw_bytes)} and {list(coded_bytes)}"
-        raise InvalidArgument(
-            f"ratio of a corpus: expected a positive size raw and coded for every image, found {found}"
-        )
-    return pairs
+def mean_of_ratios(sizes: Sequence[tuple[float, float]]) -> float:
+    """Return the mean of the images' ratios, for a second column: one small image that codes well can outweigh all.
+
+    Examples
+    --------
+    >>> mean_of_ratios([(100, 1), (900, 450)])
+    51.0
+    """
+    return float(np.mean([raw / coded for raw, coded in _checked(sizes)]))
+
+
+def _checked(sizes: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    if not sizes or min(map(min, sizes)) <= 0:
+        raise InvalidArgument(f"ratio: expected a positive size raw and coded for every image, found {list(sizes)}")
+    return sizes
 
 
 def _interval(rows: Sequence[Any], seed: int, statistic: Statistic) -> Interval:

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.quality.differences import check_pair, decibels
+from mmip_gpu.quality.differences import check_pair, decibels, differences
 from mmip_gpu.quality.error_sums import ErrorSums, error_sums
 from mmip_gpu.quality.plane_scores import PERCEPTUAL
 from mmip_gpu.volume.roi import checked_axes
 
-__all__ = ["METRICS", "all_metrics", "image_metrics", "region_metrics"]
+__all__ = ["METRICS", "all_metrics", "constant_psnr", "image_metrics", "region_metrics"]
 
 _SCORES = ("ssim", *PERCEPTUAL)
 METRICS = ("mse", "rmse", "mae", "max_error", "psnr_range", "psnr_dtype", *_SCORES)
@@ -143,6 +143,22 @@ def all_metrics(
         name: {"inside": found[1 + 2 * number], "outside": found[2 + 2 * number]} for number, name in enumerate(masks)
     }
     return found[0], named
+
+
+def constant_psnr(original: Array, axes: str, peak: float) -> float:
+    """Return the PSNR in dB of an image of one colour, the mean: what a codec reaches that stores nothing.
+
+    Any PSNR of the original with that peak says little before it is compared with this one; inf for a constant image.
+
+    Examples
+    --------
+    >>> round(constant_psnr(np.array([[0, 2], [0, 2]]), "yx", 2), 4)
+    6.0206
+    """
+    letters = checked_axes(axes, original.ndim)
+    others = tuple(number for number, letter in enumerate(letters) if letter != "c")
+    colour = original.mean(others, dtype=np.float64, keepdims=True) if original.size else original
+    return decibels(differences(original, np.broadcast_to(colour, original.shape))[0].rmse, peak)
 
 
 def _all(

@@ -1,6 +1,7 @@
-"""The test images of the comparison with rivals: the grey ones of split.json that are at hand, and two phantoms.
+"""The test images of the comparison with rivals: those of split.json that are at hand, and two phantoms.
 
-Values: names in; integer arrays (y, x) or (z, y, x) with their PSNR targets (dB on max - min) out, in host memory.
+Values: names in; integer arrays (y, x), (z, y, x) or, of colour, (y, x, c) with their PSNR targets (dB on max - min)
+out, in host memory.
 Guarantees one cut of every image in all studies: one slice of stacks, the middle 32 slices of large volumes.
 """
 
@@ -26,9 +27,14 @@ TARGETS = {
     "niivue_ct_avm": (38.0, 44.0, 50.0),
     "mr_uih_t1_brain": (38.0, 45.0, 52.0),
     "ct_ge_head_4mm": (45.0, 52.0, 60.0),
+    "fundus_drive": (38.0, 42.0, 46.0),
+    "micro_hela_rgb16": (44.0, 50.0, 56.0),
+    "nema_us1": (34.0, 40.0, 46.0),
+    "nema_vl1": (36.0, 42.0, 48.0),
+    "nema_vl6": (32.0, 38.0, 44.0),
 }
 PHANTOM_TARGETS = (60.0, 65.0, 70.0)  # below 55 dB only the edges cost bits (noise of sigma 30)
-SLICE_OF_STACK = {"em_isbi_train": 5, "micro_bbbc034_aics": 1}
+SLICE_OF_STACK = {"em_isbi_train": 5, "micro_bbbc034_aics": 1, "fundus_drive": 1}
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,14 @@ class Picture:
     array: np.ndarray
     targets: tuple[float, ...]
     real: bool
+    axes: str = ""
 
     @property
     def group(self) -> str:
         """The column of the tables that it counts in."""
-        return "phantoms" if not self.real else "2D" if self.array.ndim == 2 else "volumes"
+        if not self.real:
+            return "phantoms"
+        return "colour" if self.axes.endswith("c") else "2D" if self.array.ndim == 2 else "volumes"
 
     @property
     def facts(self) -> dict[str, str]:
@@ -57,19 +66,29 @@ class Picture:
         }
 
 
-def pictures(split: Path, folder: Path | None) -> list[Picture]:
-    """Real images of a folder, those that the list `split` calls test images, first; phantoms last."""
-    found = []
-    names = json.loads(split.read_text())["test"] if folder else []
-    for name in names:
+def pictures(split: Path, folder: Path | None, colour: bool = False) -> list[Picture]:
+    """Real images of a folder, those that the list `split` calls test images, first; phantoms last.
+
+    Parameters
+    ----------
+    colour : bool
+        Whether colour images are among them, after the grey ones.
+    """
+    found, coloured = [], []
+    listed = json.loads(split.read_text()) if folder else {"test": [], "test_colour": []}
+    for name in [*listed["test"], *(listed["test_colour"] if colour else [])]:
         path = (folder or split) / f"{name}.npy"
         if not path.exists() or name not in TARGETS:
             continue
         array = np.load(path)
         if name in SLICE_OF_STACK:
             array = np.ascontiguousarray(array[SLICE_OF_STACK[name]])
-        found.append(Picture(name, middle(array) if array.ndim == 3 else array, TARGETS[name], True))
+        if name in listed["test_colour"]:
+            coloured.append(Picture(name, array, TARGETS[name], True, "yxc"))
+        else:
+            found.append(Picture(name, middle(array) if array.ndim == 3 else array, TARGETS[name], True))
     found.sort(key=lambda picture: picture.array.ndim)
+    found += coloured
     found.append(Picture("phantom2d", mmip.phantom2d(512), PHANTOM_TARGETS, False))
     found.append(Picture("phantom3d", mmip.phantom3d((32, 256, 256)), PHANTOM_TARGETS, False))
     return found

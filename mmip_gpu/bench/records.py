@@ -139,8 +139,13 @@ class RecordFile:
                     f"{expected[name]}: give another folder"
                 )
 
-    def append(self, record: Record) -> None:
-        """Write a record to the disk; where that fails, of a full disk, it waits for the next one, or for the end."""
+    def add(self, record: Record) -> None:
+        """Write a record to the disk, unless it is there.
+
+        Where that fails, of a full disk, it waits for the next one, or for the end.
+        """
+        if record["key"] in self.keys:
+            return
         line = json.dumps(as_stored(record), allow_nan=False).encode() + b"\n"
         self.records.append(json.loads(line))
         self.keys.add(record["key"])

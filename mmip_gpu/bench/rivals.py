@@ -14,7 +14,7 @@ from typing import Any
 import imagecodecs as ic
 import numpy as np
 
-from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream, decibels, step_of
+from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream, decibels, step_of, within_step
 from mmip_gpu.bench.rates import Dial
 
 __all__ = ["lossless_rivals", "rivals", "three_channels_only", "zfp_dial"]
@@ -34,8 +34,21 @@ def _jpeg2000(threads: int, plane: np.ndarray, parameter: float, source: Source)
     return bytes(encode(plane, level=level, **options))
 
 
+def _halved(source: Source) -> float:
+    """Factor of the samples for OpenJPH: they wrap around above their dtype, and words have no other room."""
+    return 0.5 if source.unsigned.itemsize == 2 and source.is_white else 1.0
+
+
+def _with_room(source: Source) -> list[np.ndarray]:
+    """Slices for OpenJPH; bytes with much white become words."""
+    if not source.is_white:
+        return source.planes()
+    return [np.rint(plane * _halved(source)).astype(np.uint16) for plane in source.planes()]
+
+
 def _htj2k(plane: np.ndarray, parameter: float, source: Source) -> Stream:
-    return ic.htj2k_encode(plane, level=step_of(parameter, source) / 256**plane.dtype.itemsize, reversible=False)
+    step = step_of(parameter, source) * _halved(source)
+    return ic.htj2k_encode(plane, level=step / 256**plane.dtype.itemsize, reversible=False)
 
 
 def _jpegxl(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
@@ -101,10 +114,11 @@ def _image_rivals(threads: int) -> list[Codec]:
         _image_codec(
             "HTJ2K (OpenJPH)",
             ic.htj2k_version(),
-            Source.planes,
+            _with_room,
             _htj2k,
             lambda data, _: ic.htj2k_decode(data),
             decibels(ahead=-3),
+            lambda source, decoded: source.samples(decoded, True, _halved(source)),
         ),
         _image_codec(
             "JPEG XL e7",
@@ -140,6 +154,7 @@ def _float_rivals(threads: int) -> list[Codec]:
             decibels(low=0, ahead=-1),
             _same,
             floats=True,
+            promises=within_step,
         ),
         Codec(
             "SPERR",
@@ -163,6 +178,7 @@ def _float_rivals(threads: int) -> list[Codec]:
             zfp_dial,
             _same,
             floats=True,
+            promises=lambda source, p: {"max_error": 2.0**-p + (0 if source.is_float else 0.5)},
             threads=threads,
         ),
     ]

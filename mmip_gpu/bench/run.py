@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from mmip_gpu.bench.adapters import Codec
-from mmip_gpu.bench.child import Worker
 from mmip_gpu.bench.codec_registry import codecs
 from mmip_gpu.bench.datasets import ImageSet
 from mmip_gpu.bench.images import BenchImage, UnusableImage
-from mmip_gpu.bench.job import Job, Measured, failed
+from mmip_gpu.bench.job import Job, failed
 from mmip_gpu.bench.machine import machine_facts
+from mmip_gpu.bench.pool import Pool
 from mmip_gpu.bench.records import VERSION, Record, RecordFile, record_key
 from mmip_gpu.bench.settings import Setting, parse_targets, settings_of
 from mmip_gpu.errors import InvalidArgument
@@ -50,6 +50,8 @@ class Run:
         So many for the times with all threads.
     seconds : float
         Budget for the repeats of one timing.
+    workers : int
+        So many jobs at a time.
     pictures : bool
         Whether windows of one image of a kind are kept as pictures/*.png for the report.
     """
@@ -61,12 +63,13 @@ class Run:
     time_limit: float = 600.0
     threads: int = 1
     seconds: float = 1.0
+    workers: int = 1
     pictures: bool = True
 
     def __post_init__(self) -> None:
-        if not self.time_limit > 0 or self.threads < 1:
-            found = f"time_limit={self.time_limit}: expected seconds above 0, and threads={self.threads} of at least 1"
-            raise InvalidArgument(found)
+        if not self.time_limit > 0 or min(self.threads, self.workers) < 1:
+            given = f"time_limit={self.time_limit}, threads={self.threads}, workers={self.workers}"
+            raise InvalidArgument(f"{given}: expected seconds above 0, and at least 1 of the others")
 
 
 def run(folder: Path, images: ImageSet, wanted: Run) -> list[Record]:
@@ -96,20 +99,34 @@ def run(folder: Path, images: ImageSet, wanted: Run) -> list[Record]:
     from tqdm import tqdm
 
     plan = _Plan(wanted, codecs(wanted.codecs), parse_targets(wanted.targets), tasks_by_labels(wanted.tasks))
-    facts, count, shown = plan.survey(images)
+    survey = plan.survey(images)
     machine = _machine()
+    facts = {codec.name: _codec_facts(codec) for codec in plan.codecs}
     with (
-        RecordFile(folder, facts, [_codec_facts(codec) for codec in plan.codecs]) as file,
-        Worker() as worker,
-        tqdm(total=count, desc="records", disable=None, leave=False) as bar,
+        RecordFile(folder, survey.facts, list(facts.values())) as file,
+        Pool(wanted.workers) as pool,
+        tqdm(total=len(survey.keys - file.keys), desc="records", disable=None, leave=False) as bar,
     ):
-        for image in images:
-            pictures = folder / PICTURES if wanted.pictures and image.name in shown else None
-            for record in _records(image, plan, file.keys, worker, pictures):
-                if record is not None:
-                    file.append(record | {"machine": machine})
+        for image in survey.unusable:
+            file.add(_unusable(image) | {"machine": machine})
+        pictures = {name: folder / PICTURES for name in survey.shown.values() if wanted.pictures}
+        work = plan.work(images, file.keys, pictures)
+        for found, job, results in pool.results(work):
+            for setting, measured in zip(job.settings, results, strict=True):
+                head = _head(_key(found, job, setting), found.facts, facts[job.codec], job.colour, setting)
+                file.add(head | measured | {"machine": machine})
                 bar.update(1)
     return file.records
+
+
+@dataclass
+class _Survey:
+    """What a run is about: facts of images, those that cannot be used, keys of its records, which images are shown."""
+
+    facts: list[Record] = field(default_factory=list)
+    unusable: list[UnusableImage] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+    shown: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,19 +138,15 @@ class _Plan:
     settings: Sequence[Setting]
     tasks: Mapping[str, Sequence[str]]
 
-    def jobs(self, image: BenchImage) -> Iterator[tuple[Codec, Job]]:
+    def jobs(self, image: BenchImage) -> Iterator[Job]:
         """Yield what is done with an image, by every codec in every way to handle colour."""
-        tasks = tuple(self.tasks.get(image.task or "", ()))
+        wanted, tasks = self.wanted, tuple(self.tasks.get(image.task or "", ()))
+        names = None if wanted.codecs is None else tuple(wanted.codecs)
         for codec in self.codecs:
             settings = tuple(settings_of(codec, self.settings))
             for colour in self._colours(codec, image):
-                yield (
-                    codec,
-                    Job(
-                        codec.name, None if self.wanted.codecs is None else tuple(self.wanted.codecs), colour, settings,
-                        tasks, self.wanted.threads, self.wanted.seconds, self.wanted.time_limit,
-                    ),
-                )  # fmt: skip
+                times = (wanted.threads, wanted.seconds, wanted.time_limit)
+                yield Job(codec.name, names, colour, settings, tasks, *times)
 
     def _colours(self, codec: Codec, image: BenchImage) -> Sequence[str]:
         if image.channels == 1:
@@ -142,41 +155,39 @@ class _Plan:
             return ("joint",) if "joint" in codec.colours else ("separate",)
         return [colour for colour in COLOURS if colour in self.wanted.colours and colour in codec.colours]
 
-    def survey(self, images: ImageSet) -> tuple[list[Record], int, set[str]]:
-        """Return facts of the images, how many records they give, and which are shown: one of a kind."""
-        facts, count, shown = [], 0, dict[tuple[str, str], str]()
+    def survey(self, images: ImageSet) -> _Survey:
+        """Look at all images; of those that are alike, one is shown."""
+        found = _Survey()
         for image in images:
             if isinstance(image, UnusableImage):
-                count += 1
+                found.unusable.append(image)
             else:
-                facts.append(image.facts)
-                count += sum(len(job.settings) for _, job in self.jobs(image))
-                shown.setdefault((image.dataset, image.group), image.name)
-        if not count:
+                found.facts.append(image.facts)
+                found.keys |= {_key(image, job, setting) for job in self.jobs(image) for setting in job.settings}
+                found.shown.setdefault((image.dataset, image.group), image.name)
+        if not found.keys and not found.unusable:
             raise InvalidArgument("nothing to measure: no codec is for these targets, or there is no image")
-        return facts, count, set(shown.values())
+        return found
+
+    def work(self, images: ImageSet, done: set[str], pictures: Mapping[str, Path]) -> Iterator[tuple[BenchImage, Job]]:
+        """Yield what is not done yet."""
+        for image in images:
+            if isinstance(image, BenchImage):
+                for job in self.jobs(image):
+                    todo = tuple(setting for setting in job.settings if _key(image, job, setting) not in done)
+                    shown = None if job.colour == "luma" else pictures.get(image.name)
+                    if todo:
+                        yield image, replace(job, settings=todo, pictures=shown)
 
 
-def _records(
-    image: BenchImage | UnusableImage, plan: _Plan, done: set[str], worker: Worker, pictures: Path | None
-) -> Iterator[Record | None]:
-    """Yield the records of an image, and None for each that is there."""
-    if isinstance(image, UnusableImage):
-        record = _unusable(image)
-        yield None if record["key"] in done else record
-        return
-    for codec, job in plan.jobs(image):
-        keys = {s: record_key(image.checksum, codec.name, job.colour, s.facts, job.tasks) for s in job.settings}
-        todo = tuple(setting for setting, key in keys.items() if key not in done)
-        yield from [None] * (len(keys) - len(todo))
-        left = replace(job, settings=todo, pictures=None if job.colour == "luma" else pictures)
-        for setting, measured in zip(todo, worker.measured(image, left), strict=True):
-            yield _record(keys[setting], image.facts, _codec_facts(codec), job.colour, setting, measured)
+def _key(image: BenchImage, job: Job, setting: Setting) -> str:
+    return record_key(image.checksum, job.codec, job.colour, setting.facts, job.tasks)
 
 
-def _record(key: str, image: Record, codec: Record, colour: str, setting: Setting, measured: Measured) -> Record:
-    head = {"version": VERSION, "key": key, "image": image, "codec": codec, "colour": colour, "setting": setting.facts}
-    return head | measured
+def _head(key: str, image: Record, codec: Record, colour: str, setting: Setting) -> Record:
+    return {
+        "version": VERSION, "key": key, "image": image, "codec": codec, "colour": colour, "setting": setting.facts
+    }  # fmt: skip
 
 
 def _unusable(image: UnusableImage) -> Record:
@@ -185,7 +196,7 @@ def _unusable(image: UnusableImage) -> Record:
     setting = Setting("parameter")
     key = record_key(f"{image.dataset}/{image.name}", "", "gray", setting.facts, ())
     codec = {"name": "", "version": "", "lossless": False, "options": {}}
-    return _record(key, facts, codec, "gray", setting, failed(image.reason))
+    return _head(key, facts, codec, "gray", setting) | failed(image.reason)
 
 
 def _codec_facts(codec: Codec) -> Record:

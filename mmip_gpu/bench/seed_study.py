@@ -120,7 +120,7 @@ def seed_images(texts: Sequence[str] = (), beside: Path | None = None) -> list[B
     InvalidArgument
         Where none of them has a mask.
     """
-    found = _with_masks(texts or ["phantoms:phantom2d", "phantoms:phantom3d"], beside)
+    found = _with_masks(texts or ["phantoms:phantom[23]d"], beside)
     if not texts:
         with suppress(MissingResource):  # who has no real images has the phantoms
             found += _with_masks([f"shared:{name}" for name in _SHARED], beside)

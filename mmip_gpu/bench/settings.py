@@ -69,7 +69,9 @@ def parse_targets(texts: Sequence[str]) -> list[Setting]:
 
 
 def settings_of(codec: Codec, wanted: Sequence[Setting]) -> list[Setting]:
-    """Return the settings that are meant for a codec: without loss, or all others."""
+    """Return the settings that are meant for a codec: without loss, all others, or its only one without a dial."""
+    if not codec.lossless and not codec.has_dial:
+        return [Setting("parameter", 0.0)]
     return [setting for setting in wanted if (setting.target == _LOSSLESS) == codec.lossless]
 
 

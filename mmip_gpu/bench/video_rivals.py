@@ -247,7 +247,7 @@ def video_rivals(threads: int = 1) -> list[Codec]:
     return [
         _codec(name, encoder, threads, dial=dial, colours=GREY)
         for name, encoder, dial in (
-            ("HEVC (x265 medium)", x265, _dial(x265, 0, 51, lambda db: 51 - (62 - db) / 0.85, 0.85)),
+            ("HEVC (x265 medium)", x265, _dial(x265, 0, 51, lambda db: 51 - (62 - db) / 0.85, 0.85, 0.5)),
             ("AV1 (SVT-AV1 6)", svt, _dial(svt, 0, 69.75, lambda db: 70 - (52 - db) * 1.8, 0.6, 0.25)),
             ("VVC (VVenC faster)", vvenc, _dial(vvenc, 0, 63, lambda db: 6 + db, 1.0, 1)),
         )

@@ -11,8 +11,9 @@ import io
 import os
 import sys
 import warnings
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stderr
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
 from typing import Any, TextIO
 
@@ -47,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         again, flags = args.again, args.flags
         module, name = args.run.split(":")
         command: Callable[..., int | None] = getattr(import_module(f"mmip_gpu.cli.{module}"), name)
-        with _warnings_as_lines(flags), redirect_stderr(_NoTerminal(sys.stderr)) if args.quiet else nullcontext():
+        told = redirect_stderr(_NoTerminal(sys.stderr)) if args.quiet else nullcontext()
+        with _warnings_as_lines(flags), told, _sources_limited(args):
             code = command(args) or 0
         sys.stdout.flush()  # so that a closed pipe is met here
     except VerificationError as error:
@@ -83,6 +85,16 @@ def _warnings_as_lines(flags: Mapping[str, str]) -> Iterator[None]:
             yield
     finally:
         warnings.formatwarning = plain
+
+
+def _sources_limited(args: Namespace) -> AbstractContextManager[None]:
+    """Hold the sources of a command against its --max-bytes, which of decode is that of the image."""
+    limit = getattr(args, "max_bytes", None)
+    if limit is None or args.run == "files:decode":
+        return nullcontext()
+    from mmip_gpu.sources import size_limit
+
+    return size_limit(limit)
 
 
 class _NoTerminal(io.TextIOBase):

@@ -25,7 +25,7 @@ class Parser(ArgumentParser):
 
     def add_parser(self, name: str, *, help: str, **options: Any) -> ArgumentParser:  # argparse's own name
         """Add a command whose name is the first word behind that of this one, which has arguments, too."""
-        self.epilog = f"{self.epilog or ''}\n\n{self.prog} {name}: {help}"
+        self.description = f"{self.description}\n{self.prog} {name} ..: {help}"
         self.words[name] = Parser(prog=f"{self.prog} {name}", **options)
         return self.words[name]
 

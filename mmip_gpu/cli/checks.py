@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.results import is_told
-from mmip_gpu.cli.values import load_npy
+from mmip_gpu.sources.masks import open_mask
 
 __all__ = ["repair", "verify"]
 
@@ -30,7 +29,7 @@ def repair(args: Namespace) -> None:
     """Code again what is missing or damaged in a store."""
     from mmip_gpu import repair_zarr
 
-    mask = None if args.roi is None else load_npy(Path(args.roi))
+    mask = None if args.roi is None else open_mask(args.roi)
     found = repair_zarr(args.store, args.source, roi=mask, threads=args.threads, client=args.client)
     if is_told(args):
         for at in found["repaired"][:_MOST_LINES]:

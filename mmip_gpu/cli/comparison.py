@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from mmip_gpu.cli.results import show
-from mmip_gpu.cli.values import load_roi
 from mmip_gpu.errors import InvalidArgument, MissingResource
-from mmip_gpu.sources import open_source, stored_rule
+from mmip_gpu.sources import open_source
+from mmip_gpu.sources.masks import placed_roi, roi_of_text
 
 __all__ = ["needs_bench", "quick", "report", "run", "seed", "stages"]
 
 _QUICK: dict[str, Any] = {"targets": ("bits:0.5,1,2,4", "lossless"), "time_limit": 60.0, "seconds": 0.02}
-_QUICK_IMAGES = ["quick"]
+_QUICK |= {"threads": 1, "workers": 2}
+_QUICK_IMAGES = ["quick:phantom[23_][!u]*"]  # all but the grey one of 8 bits, as which the others will do
 _SEED_REGION = "threshold:9000"
 _OPTIONS = ("codecs", "tasks", "targets", "colours", "time_limit", "threads")
 
@@ -57,7 +58,7 @@ def stages(args: Namespace) -> None:
 
 def report(args: Namespace) -> None:
     """Write the tables and the page of a results folder."""
-    paths = _pages(Path(args.folder), args.anchor)
+    paths = _pages(Path(args.folder), args.anchor, as_written=args.as_written)
     show(args, "\n".join(paths), {"paths": paths})
 
 
@@ -66,12 +67,10 @@ def seed(args: Namespace) -> None:
     with needs_bench():
         from mmip_gpu.bench.seed_study import image_with_region, seed_images, write_seed_study
     if args.input:
-        source, roi = open_source(args.input), load_roi(args.mask or _SEED_REGION)
-        images = [image_with_region(source, stored_rule(roi, source), args.axes or source.axes)]
+        source, roi = open_source(args.input), roi_of_text(args.mask or _SEED_REGION)
+        images = [image_with_region(source, placed_roi(roi, source), args.axes or source.axes)]
     elif args.mask or args.axes:
-        raise InvalidArgument(
-            "--mask and --axes are of INPUT: expected mmip bench seed --out DIR INPUT --mask MASK.npy"
-        )
+        raise InvalidArgument("--mask and --axes are of INPUT: expected mmip bench seed --out DIR INPUT --mask MASK")
     else:
         images = seed_images()
     paths = [str(path) for path in write_seed_study(Path(args.out), images)]
@@ -94,10 +93,10 @@ def _records(folder: Path, images: Sequence[str], options: dict[str, Any]) -> li
     return run(folder, select_images(images), Run(**{"threads": os.cpu_count() or 1} | options))
 
 
-def _pages(folder: Path, anchor: str | None) -> list[str]:
+def _pages(folder: Path, anchor: str | None, *, as_written: bool = False) -> list[str]:
     with needs_bench():
         from mmip_gpu.bench.report import write_report
-    return [str(path) for path in write_report(folder, anchor)]
+    return [str(path) for path in write_report(folder, anchor, as_written=as_written)]
 
 
 def _show_counts(args: Namespace, records: Sequence[dict[str, Any]], more: Sequence[str]) -> None:

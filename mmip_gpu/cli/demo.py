@@ -14,9 +14,10 @@ from mmip_gpu.cli.evaluation import evaluated
 from mmip_gpu.cli.figures import draw
 from mmip_gpu.cli.results import show, write_json
 from mmip_gpu.cli.tables import evaluation_tables
-from mmip_gpu.cli.values import coding_options, load_roi, stated_options
+from mmip_gpu.cli.values import coding_options, stated_options
 from mmip_gpu.config import MODES
 from mmip_gpu.sources import open_source
+from mmip_gpu.sources.masks import placed_roi, roi_of_text
 
 __all__ = ["demo"]
 
@@ -28,7 +29,8 @@ def demo(args: Namespace) -> None:
     """Show all that the codec does on one volume."""
     source = open_source(args.input or _PHANTOM, **stated_options(args))
     is_phantom = source.metadata["kind"].startswith("phantom")
-    roi = load_roi(args.roi or (_PHANTOM_ROI if is_phantom and not args.no_roi else None))
+    asked = args.roi or (_PHANTOM_ROI if is_phantom and not args.no_roi else None)
+    roi = placed_roi(roi_of_text(asked), source)
     options = coding_options(args)
     if not set(MODES) & set(options):
         options |= {"quality": 10} if is_phantom else {"psnr": 50}

@@ -14,10 +14,10 @@ from typing import Any
 from mmip_gpu.cli.decoded import open_decoded
 from mmip_gpu.cli.results import show
 from mmip_gpu.cli.tables import evaluation_tables
-from mmip_gpu.cli.values import load_roi
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources.masks import placed_roi, roi_of_text
 from mmip_gpu.volume.roi import Roi
 
 __all__ = ["evaluate", "evaluated"]
@@ -25,9 +25,9 @@ __all__ = ["evaluate", "evaluated"]
 
 def evaluate(args: Namespace) -> None:
     """Measure a decoded image."""
-    roi, source = load_roi(args.roi), open_source(args.original)
+    roi, source = roi_of_text(args.roi), open_source(args.original)
     decoded = open_decoded(args.decoded, coded_bytes=args.bytes, threads=args.threads)
-    evaluation = evaluated(source, decoded, roi, args.axes, args.metrics or ())
+    evaluation = evaluated(source, decoded, placed_roi(roi, source), args.axes, args.metrics or ())
     show(args, evaluation_tables(evaluation), evaluation)
 
 

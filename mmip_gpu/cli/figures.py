@@ -22,14 +22,14 @@ from mmip_gpu.cli.comparison import needs_bench
 from mmip_gpu.cli.decoded import open_decoded
 from mmip_gpu.cli.results import show
 from mmip_gpu.cli.tables import decibels_text, stage_label
-from mmip_gpu.cli.values import load_roi
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.plot import plot_errors, plot_progressive
 from mmip_gpu.quality.plot_charts import plot_downstream, plot_rate, plot_throughput
 from mmip_gpu.quality.plot_regions import plot_roi
 from mmip_gpu.quality.stage_errors import RoiReader, evaluate_stages
-from mmip_gpu.sources import Source, open_source, stored_rule
+from mmip_gpu.sources import Source, open_source
+from mmip_gpu.sources.masks import placed_roi, roi_of_text
 from mmip_gpu.volume.roi import Roi
 
 __all__ = ["downstream", "draw", "error", "progressive", "rate", "roi", "throughput"]
@@ -37,10 +37,10 @@ __all__ = ["downstream", "draw", "error", "progressive", "rate", "roi", "through
 
 def progressive(args: Namespace) -> None:
     """Draw the stages of a container or a store."""
-    roi, source = load_roi(args.roi), open_source(args.original)
+    roi, source = roi_of_text(args.roi), open_source(args.original)
     decoded = open_decoded(args.decoded, threads=args.threads)
     evaluation = evaluate_stages(source, decoded, axes=args.axes, structural=False)
-    draw(source, decoded, evaluation, Path(args.output), roi)
+    draw(source, decoded, evaluation, Path(args.output), placed_roi(roi, source))
     show(args, args.output, {"path": args.output})
 
 
@@ -54,7 +54,7 @@ def draw(source: Source, decoded: Decoded, evaluation: dict[str, Any], path: Pat
 
 def error(args: Namespace) -> None:
     """Draw the middle slice of decoded images, with errors on one scale."""
-    source = open_source(args.original)
+    roi, source = roi_of_text(args.roi), open_source(args.original)
     images, labels = [], []
     for text in args.decoded:
         decoded = open_decoded(text, threads=args.threads)
@@ -63,7 +63,9 @@ def error(args: Namespace) -> None:
         size = "" if row["bytes"] is None else f"{row['bytes']:,} bytes, "
         labels.append(f"{decoded.name}\n{size}{decibels_text(row['psnr_range'])}")
         images.append(np.asarray(_last(decoded).open_stage(1)[_middle(source, evaluation["axes"])]))
-    _draw(plot_errors, source, evaluation, images, labels, Path(args.output), load_roi(args.roi), ["maps: one scale"])
+    _draw(
+        plot_errors, source, evaluation, images, labels, Path(args.output), placed_roi(roi, source), ["maps: one scale"]
+    )
     show(args, args.output, {"path": args.output})
 
 
@@ -81,7 +83,9 @@ def roi(args: Namespace) -> None:
         blob = coded_to_bytes(original, size, axes)
         without = decode(blob, threads=args.threads), len(blob)
     decoded = {"with region": (np.asarray(_last(coded).open_stage(1)[:]), size), "without": without}
-    region = stored_rule(load_roi(args.roi), source)
+    region = placed_roi(roi_of_text(args.roi), source)
+    if region is None:
+        raise InvalidArgument("--roi: expected a rule or a mask")
     plot_roi(original, decoded, Path(args.output), region, axes=axes, name=source.name)
     show(args, args.output, {"path": args.output})
 
@@ -132,7 +136,7 @@ def rate(args: Namespace) -> None:
 
 def _curve(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the points of one evaluation."""
-    evaluation = _json(path)
+    evaluation = _json(path, "mmip evaluate --json")
     try:
         for row in evaluation["stages"]:
             if row["bits_per_sample"]:
@@ -148,14 +152,14 @@ def _curve(path: Path) -> Iterator[dict[str, Any]]:
         raise InvalidArgument(f"{path}: expected what mmip evaluate --json writes") from None
 
 
-def _json(path: Path) -> Any:
-    """Return what a file of JSON holds."""
+def _json(path: Path, command: str) -> Any:
+    """Return what a file holds that a command wrote."""
     if not path.is_file():
         raise StoreError(f"{path} does not exist")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise InvalidArgument(f"{path}: expected a file of JSON that mmip wrote") from None
+        raise InvalidArgument(f"{path}: expected what {command} writes") from None
 
 
 def downstream(args: Namespace) -> None:
@@ -180,7 +184,7 @@ def _speeds(path: Path) -> list[dict[str, Any]]:
         with needs_bench():
             from mmip_gpu.bench.report import speed_rows
         return speed_rows(path)
-    report = _json(path)
+    report = _json(path, "mmip bench --json")
     try:
         return [
             {

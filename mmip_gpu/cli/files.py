@@ -17,12 +17,13 @@ import numpy as np
 import mmip_gpu
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import show
-from mmip_gpu.cli.values import checked_suffix, coding_options, input_name, load_roi, stated_options
+from mmip_gpu.cli.values import checked_suffix, coding_options, input_name, stated_options
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.plane_blocks import progress
 from mmip_gpu.reports import Report, shape_text, size_text, summary
 from mmip_gpu.sinks import replacing, sink_of, write_image
-from mmip_gpu.sources import open_source, stored_rule
+from mmip_gpu.sources import open_source
+from mmip_gpu.sources.masks import placed_roi, roi_of_text
 
 __all__ = ["decode", "encode", "info", "phantom", "read_container"]
 
@@ -43,14 +44,14 @@ def phantom(args: Namespace) -> None:
 def encode(args: Namespace) -> None:
     """Compress an image into one file."""
     path = checked_suffix(args.output, ".mmip")
-    roi, source = load_roi(args.roi), open_source(input_name(args), **stated_options(args))
+    roi, source = roi_of_text(args.roi), open_source(input_name(args), **stated_options(args))
     axes = args.axes or source.axes or None
     if path.exists() and not args.overwrite:
         raise StoreError(f"{path} exists: pass overwrite=True, or write to another name")
     colour = False if args.no_colour else source.colour if "c" in (axes or "") else None
     options = coding_options(args)
-    roi = stored_rule(roi, source)
-    blob = mmip_gpu.encode(source.read(), roi=roi, axes=axes, colour=colour, threads=args.threads, **options)
+    classes = placed_roi(roi, source)
+    blob = mmip_gpu.encode(source.read(), roi=classes, axes=axes, colour=colour, threads=args.threads, **options)
     with replacing(path, overwrite=args.overwrite) as partial:
         partial.write_bytes(blob)
     report = mmip_gpu.inspect(blob)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, BooleanOptionalAction
 from typing import Any
 
-from mmip_gpu.cli import values
+from mmip_gpu.cli import parser_views, values
 from mmip_gpu.cli.argument_parser import Parser
 from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_bench import add_bench, add_report, add_run, add_seed, add_stages
 from mmip_gpu.cli.parser_plots import INPUT, ORIGINAL_AXES, PLOTS, ROI
-from mmip_gpu.cli.parser_views import add_export, add_fetch, add_info, add_migrate, add_serve, add_upgrade
 from mmip_gpu.cli.values import byte_count, json_place, metric_names, padding, place, region, roi_quality
 from mmip_gpu.quality.error_sums import EXTRA_METRICS
 from mmip_gpu.sinks import SUPPORTED_SINKS
@@ -46,18 +45,18 @@ def build_parser() -> ArgumentParser:
     _add_compress(commands)
     _add_append(commands)
     _add_extract(commands)
-    add_fetch(_command(commands, "fetch"))
-    add_upgrade(_command(commands, "upgrade"))
-    add_export(_command(commands, "export"))
-    add_serve(_command(commands, "serve"))
-    _add_verify(commands)
-    _add_repair(commands)
-    add_info(_command(commands, "info"))
+    parser_views.add_fetch(_command(commands, "fetch"))
+    parser_views.add_upgrade(_command(commands, "upgrade"))
+    parser_views.add_export(_command(commands, "export"))
+    parser_views.add_serve(_command(commands, "serve"))
+    parser_views.add_verify(_command(commands, "verify"))
+    parser_views.add_repair(_command(commands, "repair"), INPUT)
+    parser_views.add_info(_command(commands, "info"))
     _add_evaluate(commands)
     _add_plot(commands)
     _add_bench(commands)
     _add_demo(commands)
-    add_migrate(_command(commands, "migrate"))
+    parser_views.add_migrate(_command(commands, "migrate"))
     _command(commands, "completion").add_argument("shell", choices=("bash", "zsh"))
     return parser
 
@@ -93,6 +92,7 @@ def _add_input(parser: ArgumentParser) -> None:
     parser.add_argument("input", metavar="INPUT", help=INPUT)
     parser.add_argument("--series", metavar="N|UID", help="which series of a DICOM folder, or of a TIFF file")
     parser.add_argument("--volume", type=int, metavar="N", help="which volume of a DICOM series (default: all)")
+    parser_views.add_source_limit(parser)
 
 
 def _add_encode(commands: Any) -> None:
@@ -127,7 +127,7 @@ def _add_compress(commands: Any) -> None:
     )
     parser.add_argument("--check", action="store_true", help="read back and compare; exit code 1 on failure")
     parser.add_argument("--device", choices=("cpu", "gpu"), help="where chunks are coded; the bytes are the same")
-    _add_cluster(parser)
+    parser_views.add_cluster(parser)
 
 
 def _add_append(commands: Any) -> None:
@@ -135,7 +135,8 @@ def _add_append(commands: Any) -> None:
     parser.add_argument("input", metavar="INPUT", help="what comes after the store: " + INPUT)
     parser.add_argument("store", metavar="STORE.zarr")
     parser.add_argument("--axis", choices=("t", "n", "z"), help="the axis that grows (default: t, n, or z)")
-    _add_threads(parser)
+    parser_views.add_source_limit(parser)
+    parser_views.add_threads(parser)
 
 
 def _add_extract(commands: Any) -> None:
@@ -145,27 +146,11 @@ def _add_extract(commands: Any) -> None:
     _add_part(parser)
 
 
-def _add_verify(commands: Any) -> None:
-    parser = _command(commands, "verify")
-    parser.add_argument("store", metavar="STORE.zarr")
-    _add_threads(parser)
-    _add_cluster(parser)
-
-
-def _add_repair(commands: Any) -> None:
-    parser = _command(commands, "repair")
-    parser.add_argument("store", metavar="STORE.zarr")
-    parser.add_argument("--source", metavar="INPUT", required=True, help="what it was written from: " + INPUT)
-    parser.add_argument("--roi", metavar="MASK.npy", help="the mask it was written with; a rule is in the store")
-    _add_threads(parser)
-    _add_cluster(parser)
-
-
 def _add_evaluate(commands: Any) -> None:
     parser = _command(commands, "evaluate")
     parser.add_argument("original", metavar="ORIGINAL", help=INPUT)
     parser.add_argument("decoded", metavar="DECODED", help="a decoded .npy, an .mmip file or a Zarr store")
-    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=ROI)
+    parser.add_argument("--roi", metavar="RULE|MASK", help=ROI)
     parser.add_argument("--axes", help=ORIGINAL_AXES)
     parser.add_argument("--bytes", type=int, metavar="N", help="coded size of a decoded .npy, for its ratio")
     measured = parser.add_mutually_exclusive_group()
@@ -173,7 +158,8 @@ def _add_evaluate(commands: Any) -> None:
     measured.add_argument(
         "--all-metrics", dest="metrics", action="store_const", const=EXTRA_METRICS, help="all of them"
     )
-    _add_threads(parser)
+    parser_views.add_source_limit(parser)
+    parser_views.add_threads(parser)
 
 
 def _add_plot(commands: Any) -> None:
@@ -193,6 +179,7 @@ def _add_demo(commands: Any) -> None:
     parser = _command(commands, "demo")
     parser.add_argument("input", metavar="INPUT", nargs="?", help=INPUT + " (default phantom3d:64x256x256)")
     parser.add_argument("--out", type=place, metavar="FOLDER", default="mmip_demo", help="default ./mmip_demo")
+    parser_views.add_source_limit(parser)
     _add_coding(parser, is_required=False)
 
 
@@ -210,7 +197,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group = parser.add_argument_group("coding")
     group.add_argument("--stages", type=int, metavar="N", help="coarse-to-fine stages, 2 to 5 (default 3)")
     roi = group.add_mutually_exclusive_group()
-    roi.add_argument("--roi", metavar="RULE|MASK.npy", help=ROI)
+    roi.add_argument("--roi", metavar="RULE|MASK", help=ROI)
     roi.add_argument("--no-roi", action="store_true", help="no region of interest")
     group.add_argument("--roi-quality", type=roi_quality, metavar="Q|lossless", help="quality of the regions")
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc, tczyx (default: its own)")
@@ -218,11 +205,13 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
     group.add_argument("--step", type=float, metavar="S", help="float32 samples are rounded to multiples of S")
     group.add_argument("--dtype", metavar="TYPE", help="samples are coded as uint8, int8, uint16, int16 or float32")
-    group.add_argument("--nan", type=float, metavar="VALUE", help="float32: what to put in place of NaN and infinity")
+    group.add_argument(
+        "--nan", type=float, metavar="VALUE", help="float32: what NaN and infinity become, and decode to"
+    )
     group.add_argument("--effort", type=int, choices=(1, 2, 3), help="1 fastest, 3 smallest (default 2)")
     group.add_argument("--padding", type=padding, metavar="auto|none|VALUE", help="value of samples without image")
     group.add_argument("--no-verify", action="store_true", help="record an estimate instead of the true error")
-    _add_threads(group)
+    parser_views.add_threads(group)
 
 
 def _add_part(parser: ArgumentParser) -> None:
@@ -230,7 +219,7 @@ def _add_part(parser: ArgumentParser) -> None:
     parser.add_argument("--stages", type=int, metavar="K", help="read only the first K stages")
     parser.add_argument("--scale", type=int, choices=(1, 2, 4, 8), default=1, help="reduced size (default 1)")
     parser.add_argument("--region", type=region, metavar="0:32,0:64", help="start:stop per axis, at the scale")
-    _add_threads(parser)
+    parser_views.add_threads(parser)
 
 
 def _add_decoded(parser: ArgumentParser) -> None:
@@ -248,14 +237,3 @@ def _add_overwrite(parser: ArgumentParser) -> None:
 
 def _add_output(parser: ArgumentParser, metavar: str, text: str = "file to write") -> None:
     parser.add_argument("-o", "--output", type=place, required=True, metavar=metavar, help=text)
-
-
-def _add_cluster(parser: Any) -> None:
-    """Add where tasks run: on a Dask cluster instead of threads."""
-    group = parser.add_argument_group("cluster, one of").add_mutually_exclusive_group()
-    group.add_argument("--workers", dest="client", type=int, metavar="N", help="worker processes on this machine")
-    group.add_argument("--scheduler", dest="client", metavar="ADDRESS", help="of a running Dask cluster, tcp://..")
-
-
-def _add_threads(parser: Any) -> None:
-    parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from mmip_gpu.cli.parser_views import add_source_limit
 from mmip_gpu.cli.values import place
 
 __all__ = ["add_bench", "add_report", "add_run", "add_seed", "add_stages"]
@@ -27,6 +28,7 @@ def add_bench(parser: ArgumentParser) -> None:
         "--device", choices=("gpu", "cpu"), default="gpu", help="gpu: beside the CPU, where there is one (default)"
     )
     parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
+    add_source_limit(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
     text = "in place of INPUT: compare all codecs on small phantoms, as mmip bench run and report do"
     parser.add_argument("--quick", action="store_true", help=text)
@@ -58,6 +60,8 @@ def add_report(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip bench report``."""
     parser.add_argument("folder", type=place, metavar="DIR", help="what mmip bench run wrote")
     parser.add_argument("--anchor", metavar="CODEC", help="what the others are compared with (default JPEG 2000)")
+    text = "also the measures of the original evaluation, with what is wrong in each, and its tables as CSV"
+    parser.add_argument("--as-written", action="store_true", help=text)
 
 
 def add_stages(parser: ArgumentParser) -> None:

@@ -17,7 +17,7 @@ INPUT = (
 )
 ROI = (
     "region of interest: threshold:9000 or range:300..3000 in stored values, hu:300..3000 in rescaled ones (DICOM, "
-    "NIfTI), otsu, or a mask .npy"
+    "NIfTI), otsu, or a mask: .npy or any image"
 )
 ORIGINAL_AXES = "axis letters of ORIGINAL, such as zyx or yxc"
 _RECORDS = "a folder of mmip bench run"
@@ -26,7 +26,7 @@ _RECORDS = "a folder of mmip bench run"
 def _add_progressive(parser: ArgumentParser) -> None:
     _add_original(parser)
     parser.add_argument("decoded", metavar="FILE.mmip|STORE.zarr")
-    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=ROI + "; outlined")
+    parser.add_argument("--roi", metavar="RULE|MASK", help=ROI + "; outlined")
     _add_figure(parser)
 
 
@@ -35,7 +35,7 @@ def _add_error(parser: ArgumentParser) -> None:
     parser.add_argument(
         "decoded", metavar="DECODED", nargs="+", help="decoded .npy, .mmip files or stores, side by side"
     )
-    parser.add_argument("--roi", metavar="RULE|MASK.npy", help=ROI + "; outlined")
+    parser.add_argument("--roi", metavar="RULE|MASK", help=ROI + "; outlined")
     _add_figure(parser)
 
 
@@ -44,7 +44,7 @@ def _add_roi(parser: ArgumentParser) -> None:
     parser.add_argument("decoded", metavar="FILE.mmip|STORE.zarr", help="coded with the region")
     text = "coded without it (default: made here, of the same bytes)"
     parser.add_argument("plain", metavar="PLAIN.mmip", nargs="?", help=text)
-    parser.add_argument("--roi", metavar="RULE|MASK.npy", required=True, help=ROI)
+    parser.add_argument("--roi", metavar="RULE|MASK", required=True, help=ROI)
     _add_figure(parser)
 
 

@@ -1,4 +1,4 @@
-"""Options of the commands that carry stores to other places and to viewers, and of those that look at them.
+"""Options of the commands on stores that are there: fetch, upgrade, export, serve, verify, repair, info, migrate.
 
 Values: an ArgumentParser of a command in; its arguments added. Imports no command.
 """
@@ -6,10 +6,23 @@ Values: an ArgumentParser of a command in; its arguments added. Imports no comma
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from typing import Any
 
 from mmip_gpu.cli.values import byte_count, chunk_shape, place
 
-__all__ = ["add_export", "add_fetch", "add_info", "add_migrate", "add_serve", "add_upgrade"]
+__all__ = [
+    "add_cluster",
+    "add_export",
+    "add_fetch",
+    "add_info",
+    "add_migrate",
+    "add_repair",
+    "add_serve",
+    "add_source_limit",
+    "add_threads",
+    "add_upgrade",
+    "add_verify",
+]
 
 _STORE = "a store of mmip compress: a folder, a .zip or a URL"
 
@@ -51,6 +64,23 @@ def add_serve(parser: ArgumentParser) -> None:
     )
 
 
+def add_verify(parser: ArgumentParser) -> None:
+    """Add the arguments of ``mmip verify``."""
+    parser.add_argument("store", metavar="STORE.zarr")
+    add_threads(parser)
+    add_cluster(parser)
+
+
+def add_repair(parser: ArgumentParser, inputs: str) -> None:
+    """Add the arguments of ``mmip repair``; `inputs` says what a source may be."""
+    parser.add_argument("store", metavar="STORE.zarr")
+    parser.add_argument("--source", metavar="INPUT", required=True, help="what it was written from: " + inputs)
+    parser.add_argument("--roi", metavar="MASK", help="the mask it was written with; a rule is in the store")
+    add_source_limit(parser)
+    add_threads(parser)
+    add_cluster(parser)
+
+
 def add_info(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip info``."""
     parser.add_argument("input", metavar="FILE.mmip|STORE.zarr")
@@ -64,7 +94,25 @@ def add_migrate(parser: ArgumentParser) -> None:
     parser.add_argument("--remove-old", action="store_true", help="delete the metadata of Zarr v2 afterwards")
 
 
+def add_cluster(parser: Any) -> None:
+    """Add where tasks run: on a Dask cluster instead of threads."""
+    group = parser.add_argument_group("cluster, one of").add_mutually_exclusive_group()
+    group.add_argument("--workers", dest="client", type=int, metavar="N", help="worker processes on this machine")
+    group.add_argument("--scheduler", dest="client", metavar="ADDRESS", help="of a running Dask cluster, tcp://..")
+
+
+def add_threads(parser: Any) -> None:
+    """Add how many threads work."""
+    parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
+
+
+def add_source_limit(parser: ArgumentParser) -> None:
+    """Add how large a source may be."""
+    text = "refuse inputs whose headers state more bytes of samples, before they are read"
+    parser.add_argument("--max-bytes", type=byte_count, metavar="8G", help=text)
+
+
 def _add_levels(parser: ArgumentParser) -> None:
     parser.add_argument("--stages", type=int, metavar="K", help="decode only the first K stages")
     parser.add_argument("--chunks", type=chunk_shape, metavar="64,256,256", help="samples per chunk and axis")
-    parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
+    add_threads(parser)

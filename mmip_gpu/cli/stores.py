@@ -15,13 +15,14 @@ from mmip_gpu.cli.failures import VerificationError
 from mmip_gpu.cli.outputs import Decoding, write_decoded
 from mmip_gpu.cli.results import is_told, show
 from mmip_gpu.cli.tables import rate_text
-from mmip_gpu.cli.values import coding_options, input_name, load_roi, stated_options
+from mmip_gpu.cli.values import coding_options, input_name, stated_options
 from mmip_gpu.errors import StoreError
 from mmip_gpu.quality.decoded import Decoded
 from mmip_gpu.quality.stage_errors import evaluate_stages
 from mmip_gpu.reports import summary
 from mmip_gpu.sinks import sink_of
 from mmip_gpu.sources import Source
+from mmip_gpu.sources.masks import roi_of_text
 from mmip_gpu.volume.region import checked_region
 
 __all__ = ["append", "compress", "extract"]
@@ -33,7 +34,7 @@ def compress(args: Namespace) -> None:
     """Compress a volume into a store."""
     from mmip_gpu.store.write.store_source import any_source
 
-    roi, path = load_roi(args.roi), args.store
+    roi, path = roi_of_text(args.roi), args.store
     source = any_source(input_name(args), **stated_options(args), voxel_size=args.voxel_size, units=args.units)
     report = mmip_gpu.write_zarr(
         source,

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import CodingOptions
 from mmip_gpu.quality.error_sums import checked_metrics
-from mmip_gpu.volume.roi import Roi, RoiRule
-from mmip_gpu.volume.roi_rule import PHYSICAL
 
 __all__ = [
     "byte_count",
@@ -28,7 +26,6 @@ __all__ = [
     "input_name",
     "json_place",
     "load_npy",
-    "load_roi",
     "metric_names",
     "padding",
     "place",
@@ -206,23 +203,6 @@ def place(text: str) -> str:
 def json_place(text: str) -> str:
     """Return a place for a report, or "-" for stdout."""
     return text if text == "-" else place(text)
-
-
-def load_roi(text: str | None) -> Roi | None:
-    """Return the mask that a .npy file holds, or the text of a rule, checked.
-
-    Raises
-    ------
-    InvalidArgument
-        A text that is no rule.
-    StoreError
-        A mask file that cannot be read.
-    """
-    if text is None:
-        return None
-    if text.strip().startswith(PHYSICAL):
-        return text
-    return load_npy(Path(text)) if text.endswith(".npy") else str(RoiRule.parse(text))
 
 
 def load_npy(path: Path) -> NDArray[Any]:

@@ -6,6 +6,7 @@ the one with the most of the region, and that the PSNR in a title is of all samp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,13 +78,17 @@ def plot_roi(
     for title, (image, size) in decoded.items():
         report = evaluate(original, image, mask, axes=letters, structural=False)
         inside, whole = report["roi"]["psnr_range"], report["psnr_range"]
-        labels.append(f"{title}: {size:,} bytes\nregion {inside:.2f} dB, whole {whole:.2f} dB")
+        labels.append(f"{title}: {size:,} bytes\nregion {_decibels(inside)}, whole {_decibels(whole)}")
     slices, shown = _fullest_slice(mask, letters)
     peak = float(original.max()) - float(original.min())
     caption = "\n".join(filter(None, [name, shown, "error maps: one scale", f"dB: peak {peak:g}"]))
     images = [image[slices] for image, _ in decoded.values()]
     spatial = tuple(part for part, letter in zip(slices, letters, strict=True) if letter != "c")
     plot_errors(original[slices], images, labels, Path(path), mask[spatial], axes=letters, caption=caption)
+
+
+def _decibels(psnr: float) -> str:
+    return "no error" if psnr == math.inf else f"{psnr:.2f} dB"
 
 
 def _fullest_slice(mask: NDArray[np.bool_], axes: str) -> tuple[tuple[slice, ...], str]:

@@ -24,6 +24,7 @@ from mmip_gpu.sources.nifti import NIFTI_SUFFIXES, open_nifti
 from mmip_gpu.sources.place import check_place
 from mmip_gpu.sources.raw_files import META_SUFFIXES, NRRD_SUFFIXES, open_meta, open_nrrd
 from mmip_gpu.sources.rescale import stored_rule
+from mmip_gpu.sources.size_limit import MOST_BYTES, check_size, size_limit
 from mmip_gpu.sources.source import Source, default_axes, read_errors
 from mmip_gpu.sources.stated import stated_samples, stated_sizes
 from mmip_gpu.sources.tiff import TIFF_SUFFIXES, open_tiff, split_series
@@ -31,7 +32,16 @@ from mmip_gpu.sources.tiff_folder import holds_tiff, open_tiff_folder
 from mmip_gpu.sources.zarr_arrays import is_zarr_node, open_zarr_path
 from mmip_gpu.values import without_scheme
 
-__all__ = ["Source", "check_place", "default_axes", "open_source", "reopen_source", "stored_rule"]
+__all__ = [
+    "MOST_BYTES",
+    "Source",
+    "check_place",
+    "default_axes",
+    "open_source",
+    "reopen_source",
+    "size_limit",
+    "stored_rule",
+]
 
 _SUPPORTED = (
     ".npy, NIfTI (.nii, .nii.gz, .hdr), DICOM (a file, a folder, FOLDER:series=1,volume=0), TIFF (.tif, .tiff, .btf, "
@@ -49,6 +59,8 @@ def open_source(
     voxel_size: Sequence[float] | float | None = None,
     units: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    max_bytes: int = MOST_BYTES,
+    progress: bool | None = None,
 ) -> Source:
     """Open anything that holds a volume, without reading its samples.
 
@@ -66,13 +78,18 @@ def open_source(
         Type of the samples: uint8, int8, uint16, int16 or float32. By default samples of other types are looked through
         and become the smallest of these that holds all. float64 becomes float32 with rounding only where this says so.
     nan : float, optional
-        Stands for samples that are NaN or infinite, which are refused otherwise.
+        Stands for samples that are NaN or infinite, which are refused otherwise. No mark of them is kept.
     voxel_size : float or sequence of float, optional
         On z, y, x, in place of what the source says.
     units : str, optional
         Unit of `voxel_size`, by default mm; alone, that of sizes for which the source has none.
     storage_options : mapping, optional
         What fsspec needs to open a URL, such as keys.
+    max_bytes : int
+        The most bytes that the samples may take, all of them, and a chunk or tile that is decoded at once. What a
+        header states is held against it before anything is read or allocated.
+    progress : bool, optional
+        A bar is shown where samples of another type are looked through for long; by default where stderr is a terminal.
 
     Returns
     -------
@@ -89,6 +106,8 @@ def open_source(
         For samples, axes or files that cannot be coded, with what was found and what to do.
     MissingResource
         If a package or decoder that the file needs is not installed.
+    LimitExceeded
+        For more samples than `max_bytes` allows.
     StoreError
         If the path does not exist or cannot be read.
 
@@ -103,10 +122,12 @@ def open_source(
     >>> source.shape, str(source.dtype), source.axes
     ((16, 64, 64), 'uint16', 'zyx')
     """
-    opened = reopen_source(source, storage_options=storage_options)
+    with size_limit(max_bytes):
+        opened = reopen_source(source, storage_options=storage_options)
+        check_size(opened.name, opened.shape, opened.dtype.itemsize)
     opened = stated_sizes(opened, voxel_size, units)
     if opened is not source or dtype is not None or nan is not None:
-        opened = stated_samples(opened, dtype, nan)
+        opened = stated_samples(opened, dtype, nan, progress)
         warn_lost(opened.name, opened.metadata.get(LOST) or ())
     return opened
 

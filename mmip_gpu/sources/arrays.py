@@ -19,6 +19,7 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.coordinates import coordinate_metadata
 from mmip_gpu.sources.history import HISTORY, dicom_terms, loss_history
 from mmip_gpu.sources.lossy_codecs import codec_history
+from mmip_gpu.sources.size_limit import check_size
 from mmip_gpu.sources.source import (
     Array,
     Region,
@@ -43,9 +44,11 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     kind = kind or _kind(array)
     name = path.name if path else kind
     if any(np.isnan(size) for size in array.shape):  # as Dask says where it would have to compute
-        raise InvalidArgument(f"{name}: its shape is not known: call its compute_chunk_sizes() first")
+        raise InvalidArgument(f"{name}: its shape is not known: call its compute__chunk_sizes() first")
     shape = tuple(int(size) for size in array.shape)
     dtype = supported_dtype(array.dtype, name)
+    for sizes in (shape, _chunk_sizes(array, shape)):
+        check_size(name, sizes, dtype.itemsize)
     axes = _stated_axes(array, shape) or default_axes(len(shape))
     colour = False if "c" in axes[:-1] else None  # channels before the volume are stains, also three of them
 
@@ -61,6 +64,11 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     if _kind(array) == "xarray":
         metadata |= coordinate_metadata(array, axes)
     return Source(shape, dtype, axes, metadata, name, identify(kind, shape, dtype, content), read, colour)
+
+
+def _chunk_sizes(array: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Give the lengths of a chunk, which is decoded whole, of an array of Zarr; those of the array for others."""
+    return tuple(map(int, array.chunks)) if _kind(array) == "zarr" else shape
 
 
 def open_npy(path: Path) -> Source:

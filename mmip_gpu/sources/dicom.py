@@ -27,12 +27,14 @@ from mmip_gpu.sources.dicom_headers import (
     Layout,
     check_boxes,
     check_pixels,
+    frame_count,
     sample_type,
     syntax_of,
 )
 from mmip_gpu.sources.dicom_loss import loss_record
 from mmip_gpu.sources.dicom_series import Series, common_layout, read_series
 from mmip_gpu.sources.lost import with_lost
+from mmip_gpu.sources.size_limit import check_size
 from mmip_gpu.sources.source import Array, Region, Source, describe, file_stamp, identify, read_errors, require
 
 __all__ = ["DicomVolumes", "find_volumes", "open_dicom", "palette_table"]
@@ -65,6 +67,8 @@ def find_volumes(path: Path, series: str | None = None, volume: str | None = Non
     pairs = list(zip(found.headers, found.files, strict=True))
     for header, file in pairs:
         check_pixels(header, file, layout)
+    frames = sum(frame_count(header) for header in found.headers)
+    check_size(path.name, (frames, *layout.frame_shape), max(layout.bits_allocated // 8, 1))
     volumes = ordered_volumes([frame for header, file in pairs for frame in file_frames(header, file)], path.name)
     if volume is not None:
         if int(volume) >= len(volumes):

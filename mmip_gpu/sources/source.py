@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, NoMemory, StoreError
+from mmip_gpu.sources.size_limit import check_size
 from mmip_gpu.volume.axes import MOST_AXES
 from mmip_gpu.volume.axes import default_axes as axes_of_rank
 from mmip_gpu.volume.samples import WIDE_DTYPES
@@ -84,6 +85,7 @@ class Source:
     def __post_init__(self) -> None:
         if self.axes and len(self.axes) != len(self.shape):  # six have to be named
             raise InvalidArgument(f"{self.name}: axes {self.axes!r} for shape {self.shape}: one letter per axis")
+        check_size(self.name, self.shape, self.dtype.itemsize)
 
     @property
     def ndim(self) -> int:

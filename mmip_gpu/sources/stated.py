@@ -7,21 +7,23 @@ section of FORMAT.md. Guarantees memory for a block where samples have to be loo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.sources.lost import with_lost
+from mmip_gpu.sources.lost import LOST, with_lost
 from mmip_gpu.sources.source import Array, Region, Source, finite
 from mmip_gpu.sources.units import MM, UNKNOWN, length_unit
 from mmip_gpu.volume.samples import WIDE_DTYPES, SampleScan, finite_samples, narrowed, target_dtype
 
-__all__ = ["stated_samples", "stated_sizes"]
+__all__ = ["stated_again", "stated_samples", "stated_sizes"]
 
 _BLOCK_BYTES: Final = 1 << 26
+_BAR_AFTER: Final = 1.0  # seconds
+_ROUNDED: Final = "digits of float64 beyond float32"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class _Converted:
         return samples if samples.dtype == self.dtype else narrowed(samples, self.dtype, start)
 
 
-def stated_samples(source: Source, dtype: Any = None, nan: float | None = None) -> Source:
+def stated_samples(source: Source, dtype: Any = None, nan: float | None = None, progress: bool | None = None) -> Source:
     """Give the source with samples that can be coded.
 
     Parameters
@@ -47,7 +49,9 @@ def stated_samples(source: Source, dtype: Any = None, nan: float | None = None) 
         Type of the samples. By default others than uint8, int8, uint16, int16 and float32 are looked through, and
         become the smallest of uint8, uint16, int16 and float32 that holds all of them.
     nan : float, optional
-        Stands for samples that are NaN or infinite, which are refused otherwise.
+        Stands for samples that are NaN or infinite, which are refused otherwise. It is what they decode to.
+    progress : bool, optional
+        Whether a bar is shown where samples are looked through for long; by default where stderr is a terminal.
 
     Examples
     --------
@@ -60,14 +64,14 @@ def stated_samples(source: Source, dtype: Any = None, nan: float | None = None) 
     if dtype is not None:
         target = target_dtype(dtype)
     elif source.dtype.name in WIDE_DTYPES:
-        target = _scanned(source)
+        target = _scanned(source, progress)
     else:
         target = source.dtype
-    if target == source.dtype and (target.kind != "f" or hasattr(source.origin, "__dask_graph__")):
+    if target == source.dtype and target.kind != "f":
         return source
     metadata = dict(source.metadata) | ({"nan": float(nan)} if nan is not None and source.dtype.kind == "f" else {})
     if source.dtype == np.float64 and target == np.float32 and dtype is not None:
-        metadata = with_lost(metadata, "digits of float64 beyond float32")
+        metadata = with_lost(metadata, _ROUNDED)
     marks = "" if target == source.dtype and nan is None else f":{target}:{nan}"
     return replace(
         source,
@@ -75,19 +79,39 @@ def stated_samples(source: Source, dtype: Any = None, nan: float | None = None) 
         metadata=metadata,
         fingerprint=source.fingerprint + marks,
         reader=_Converted(source, target, nan),
-        origin=_lazy(source.origin, target),
+        origin=_lazy(source.origin, target, nan),
     )
 
 
-def _lazy(origin: Any, dtype: np.dtype[Any]) -> Any:
-    """Give a Dask array that workers compute, in the type that all its samples were found to fit."""
-    return origin.astype(dtype) if hasattr(origin, "__dask_graph__") else None
+def stated_again(metadata: Any) -> dict[str, Any]:
+    """Give what was stated of the samples of a store, by its metadata, for more samples of the same kind.
+
+    Examples
+    --------
+    >>> stated_again({"nan": -1.0})
+    {'nan': -1.0}
+    """
+    if not isinstance(metadata, Mapping):
+        return {}
+    dtype = {"dtype": "float32"} if _ROUNDED in (metadata.get(LOST) or ()) else {}
+    return dtype | ({"nan": metadata["nan"]} if "nan" in metadata else {})
 
 
-def _scanned(source: Source) -> np.dtype[Any]:
+def _lazy(origin: Any, dtype: np.dtype[Any], nan: float | None) -> Any:
+    """Give a Dask array that workers compute, in the type that all its samples were found to fit, and without NaN."""
+    if not hasattr(origin, "__dask_graph__"):
+        return None
+    finite_origin = origin if nan is None else origin.map_blocks(finite_samples, nan, dtype=origin.dtype)
+    return finite_origin.astype(dtype)
+
+
+def _scanned(source: Source, progress: bool | None) -> np.dtype[Any]:
+    from tqdm import tqdm
+
     scan = SampleScan(source.dtype)
     if source.dtype.name not in ("bool", "float16"):
-        for region in _blocks(source):
+        blocks, hidden = list(_blocks(source)), None if progress is None else not progress
+        for region in tqdm(blocks, desc=f"look through {source.dtype}", disable=hidden, leave=False, delay=_BAR_AFTER):
             scan.add(source.read(region))
     elif source.dtype.kind == "b":
         scan.high = 1

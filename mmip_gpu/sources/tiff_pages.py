@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from mmip_gpu.errors import StoreError
+from mmip_gpu.sources.size_limit import check_size
 from mmip_gpu.sources.source import Array, Region
 
 CACHE_BYTES: Final = 1 << 27  # chunks side by side share strips, which are as wide as the image
@@ -80,6 +81,7 @@ class _Segments:
         self._segment = tile if page.is_tiled else (1, min(int(page.rowsperstrip), self._box[2]), self._box[3])
         if min(self._segment) < 1:
             raise StoreError(f"{name} is damaged: found tiles or strips of {self._segment} samples")
+        check_size(name, (*self._segment, *self._box[4:]), np.dtype(page.dtype).itemsize)
         page.init_decode()
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[int, int], Array] = OrderedDict()

@@ -24,7 +24,7 @@ from mmip_gpu.volume.axes import PlaneLayout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CodedParts", "assemble", "transform_header", "unless_raw_is_smaller"]
+__all__ = ["CodedParts", "assemble", "raw_is_smallest", "transform_header", "unless_raw_is_smaller"]
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,16 @@ def unless_raw_is_smaller(encoded: Encoded, raw: Callable[[], Encoded]) -> Encod
     """A coded chunk, or what `raw` makes where the samples as they are take fewer bytes."""
     header = encoded.header
     return raw() if encoded.size > header.raw_bytes + len(header.to_bytes()) else encoded
+
+
+def raw_is_smallest(layout: PlaneLayout, item_bytes: int, stages: int) -> bool:
+    """Whether samples as they are take fewer bytes than any coded chunk of them.
+
+    Of every plane a stage has a sub-stream, which is a byte at least, and every eight have a crc (FORMAT.md section 6).
+
+    Examples
+    --------
+    >>> raw_is_smallest(PlaneLayout.of((1000, 1, 2), "tyx"), 2, 3), raw_is_smallest(PlaneLayout.of((1000, 1, 2)), 2, 3)
+    (True, False)
+    """
+    return 2 * layout.samples * item_bytes <= 3 * layout.planes * stages

@@ -126,8 +126,8 @@ def finite_samples(samples: NDArray[Any], nan: float | None, start: Sequence[int
     if nan is None:
         value, place = _first(samples, ~is_finite, start)
         raise InvalidArgument(
-            f"expected finite samples, found {value:g} at {place}: pass nan= (--nan), the number to put in place of "
-            "NaN or infinity, or replace them first"
+            f"expected finite samples, found {value:g} at {place}: pass nan=, the number to put in place of NaN "
+            "or infinity, or replace them first"
         )
     return np.where(is_finite, samples, samples.dtype.type(nan))
 

@@ -130,8 +130,8 @@ def test_plugin_has_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        ("encode", ENCODING | {"threads", "overwrite"}),
-        ("demo", ENCODING | {"threads"}),
+        ("encode", ENCODING | {"threads", "overwrite", "max_bytes"}),
+        ("demo", ENCODING | {"threads", "max_bytes"}),
         ("compress", STORING - WITHOUT_FLAG_OF_STORES),
     ],
 )
@@ -204,6 +204,7 @@ def test_cuts_may_come_one_by_one() -> None:
 @pytest.mark.slow
 def test_type_checkers_know_the_options(tmp_path: Path) -> None:
     """A checker of types refuses what the list does not have, and accepts what it has."""
+    pytest.importorskip("mypy")
     script = tmp_path / "calls.py"
     script.write_text(
         textwrap.dedent("""

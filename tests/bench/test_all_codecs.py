@@ -26,7 +26,10 @@ VIDEO = [
     "HEVC*lossless",
     "AV1*lossless",
 ]
-pytestmark = pytest.mark.filterwarnings("ignore::mmip_gpu.MmipWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::mmip_gpu.MmipWarning"),
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs"),
+]
 
 
 def ways(codec: Codec, source: Source) -> list[tuple[Codec, Source]]:
@@ -63,6 +66,21 @@ def test_lossy_codecs_follow_their_dial(codec: Codec) -> None:
         assert 20 < good.psnr_db < 70, name
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+@pytest.mark.parametrize("codec", LOSSY, ids=lambda c: c.name)
+def test_black_and_white_do_not_wrap_around(codec: Codec, dtype: str) -> None:
+    """Letters of full white on black: what is decoded beyond the dtype has to be clipped."""
+    rng, info = np.random.default_rng(4), np.iinfo(dtype)
+    blocks = rng.random((12, 16)) < 0.3
+    array = np.where(np.kron(blocks, np.ones((8, 8))) > 0, info.max, info.min).astype(dtype)
+    source = Source(array)
+    if codec.refusal(source):
+        pytest.skip(str(codec.refusal(source)))
+    dial = codec.dial(source, 40.0)
+    decoded = round_trip(codec, source, dial.nearest(dial.start + 5 / dial.slope)).decoded
+    assert np.abs(decoded.astype(int) - array).max() < 0.3 * (int(info.max) - int(info.min))
+
+
 @pytest.mark.parametrize("codec", LOSSY, ids=lambda c: c.name)
 def test_lossy_codecs_take_odd_sizes(codec: Codec) -> None:
     for name, source in SIZES.items():
@@ -84,6 +102,17 @@ def test_what_is_no_image_of_a_codec_is_refused(codec: Codec) -> None:
     deep = Source(volume(16))
     assert (codec.refusal(deep) is None) == (codec.most_bits == 16)
     assert (codec.refusal(Source(np.ones((4, 4), np.float32), step=0.5)) is None) == codec.floats
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_other_numbers_of_channels_are_taken_or_refused(channels: int) -> None:
+    source = Source(np.random.default_rng(6).integers(0, 99, (20, 30, channels)).astype(np.uint8), "yxc")
+    reasons = {codec.name: codec.refusal(source) for codec in codecs()}
+    taken = [codec for codec in LOSSLESS if reasons[codec.name] is None]
+    assert {"mmip 3 stages lossless", "pcodec 8 lossless", "nd-lift-ht lossless"} <= {codec.name for codec in taken}
+    assert all(math.isinf(round_trip(codec, source, 0).point.psnr_db) for codec in taken)
+    assert reasons["JPEG XL e7"] == f"takes 1 or 3 channels, found {channels}"
+    assert "separate or luma" in str(reasons["SZ3"])
 
 
 @pytest.mark.parametrize("codec", [c for c in codecs() if c.floats], ids=lambda c: c.name)

@@ -110,5 +110,5 @@ def test_codecs_of_one_file_name_share_it(tmp_path):
 
 def test_records_without_these_measures(tmp_path):
     for records in ([], [record("brain", "zfp", as_written=None)], [record("brain", "zfp", status="unsupported")]):
-        with pytest.raises(InvalidArgument, match="run with --as-written"):
+        with pytest.raises(InvalidArgument, match="expected records with these measures, found none"):
             write_tables(records, tmp_path)

@@ -39,7 +39,7 @@ def job(tmp_path, monkeypatch):
         (Crashes, "its process crashed by SIGSEGV: double free or corruption"),
         (Leaves, "its process ended with exit code 3"),
         (Sleeps, "ran past its time limit of 1.5 s"),
-        (Changes, "breaks its bound: without loss is promised, the largest error is 1"),
+        (Changes, "breaks its bound: max_error 0 is promised, 1 is found"),
         (Shortens, "Error"),
     ],
 )
@@ -70,21 +70,32 @@ def test_the_server_may_end_too(job):
         worker._server.kill()
         worker._server.wait()
         assert next(worker.measured(IMAGE, job(Plain)))["status"] == "ok"
-        threading.Timer(2.0, worker._server.kill).start()
+        timer = threading.Timer(2.0, worker._server.kill)
+        timer.start()
         (found,) = worker.measured(IMAGE, job(Sleeps))
-        assert found["reason"].startswith("its process ended")
+        timer.join()
+        assert found["reason"] == "its process ended"
         assert next(worker.measured(IMAGE, job(Plain)))["status"] == "ok"
+
+
+def children_of(worker):
+    server = psutil.Process(worker._server.pid)
+    return [child for child in server.children(recursive=True) if child.cmdline() == server.cmdline()]
 
 
 def test_no_process_stays_behind(job):
     with Worker() as worker:
-        running = worker.measured(IMAGE, job(Sleeps, limit=60.0))
         worker._send(IMAGE, job(Sleeps))
-        started = time.monotonic()
-        server = psutil.Process(worker._server.pid)
-        while not (children := server.children(recursive=True)) and time.monotonic() - started < 30:
+        server, started = psutil.Process(worker._server.pid), time.monotonic()
+        while not (children := children_of(worker)) and time.monotonic() - started < 60:
             time.sleep(0.05)
-        running.close()
     assert children
     _, alive = psutil.wait_procs([server, *children], timeout=10)
     assert not alive
+
+
+def test_a_worker_that_is_closed_before_its_job_begins(job):
+    started = time.monotonic()
+    with Worker() as worker:
+        worker._send(IMAGE, job(Sleeps))
+    assert time.monotonic() - started < 40

@@ -10,6 +10,8 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
+import zarr_codecs
+from zarr.codecs import BloscCodec
 
 import mmip_gpu as mmip
 from mmip_gpu import InvalidArgument
@@ -17,6 +19,7 @@ from mmip_gpu.bench.adapters import Codec, Source
 from mmip_gpu.bench.codec_registry import codecs
 from mmip_gpu.bench.colour import channels_of, in_colour, luma_of
 from mmip_gpu.bench.measure import round_trip
+from numcodecs_plugin import Mmip
 
 VOLUME = mmip.phantom3d((5, 33, 47))
 GREY = mmip.phantom2d(48) * (200 / mmip.phantom2d(48).max()) + np.random.default_rng(3).normal(20, 3, (48, 48))
@@ -92,6 +95,24 @@ def test_bytes_codecs_of_zarr_get_the_plain_bytes_before_them() -> None:
     assert sizes[1] == len(numcodecs.Zstd(3).encode(np.ascontiguousarray(source.array.transpose(2, 0, 1))))
 
 
+@pytest.mark.parametrize("name", ["ours", "Blosc", "JPEG 2000"])
+def test_the_numbers_of_the_study_of_zarr_are_those_of_the_registry(name: str) -> None:
+    volume = mmip.phantom3d((32, 256, 256))
+    options: dict[str, Any] = {"lossless": True, "stages": 2, "effort": 1, "verify": False}
+    blosc = {"cname": "zstd", "clevel": 5, "shuffle": "bitshuffle", "typesize": 2, "blocksize": 0}
+    jpeg = {"id": "imagecodecs_jpeg2k", "level": 70, "codecformat": "j2k", "numthreads": 1}
+    studied, kind, entry = {
+        "ours": ({"serializer": Mmip(**options)}, "zarr", {"name": "mmip", "configuration": options}),
+        "Blosc": ({"compressors": BloscCodec(**blosc)}, "zarr", {"name": "blosc", "configuration": blosc}),
+        "JPEG 2000": ({"compressors": zarr_codecs.RIVALS[0].make(70), "zarr_format": 2}, "numcodecs", jpeg),
+    }[name]
+    chunks = zarr_codecs.SLICES if kind == "numcodecs" else zarr_codecs.BLOCKS
+    row = zarr_codecs.row_of(name, volume, chunks, studied, 1, 55 if kind == "numcodecs" else None)
+    trial = round_trip(codec_of(kind, {"codecs": entry, "chunks": chunks}), Source(volume), 0)
+    assert volume.nbytes / sum(map(len, trial.streams)) == pytest.approx(row["ratio"], rel=0.01)  # of metadata
+    assert trial.point.psnr_db == pytest.approx(row["psnr_db"], abs=0.1)
+
+
 def test_a_dial_reaches_the_codec() -> None:
     level = {"dial": [20, 120]}
     codec = codec_of("numcodecs", {"codecs": {"id": "imagecodecs_jpeg2k", "level": level}, "chunks": [1, 33, 47]})
@@ -164,6 +185,23 @@ def test_refusals_name_what_was_found() -> None:
     assert image.refusal(Source(RGB, "yxc")) is None
 
 
+@pytest.mark.parametrize(("bits", "dtype"), [(7, "uint8"), (9, "uint16"), (17, "uint16"), (9, "int8"), (3, "int16")])
+def test_bits_that_do_not_hold_the_samples_are_refused(bits: int, dtype: str) -> None:
+    array = np.array([[0, 100], [-100 if dtype[0] == "i" else 200, 5]]).astype(dtype) * (1 if "8" in dtype else 50)
+    with pytest.raises(InvalidArgument, match=f"bits={bits}: samples of {dtype}"):
+        Source(array, bits=bits)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "depth"), [(0, 255, 8), (-5, 250, 8), (0, 256, 9), (-32768, 32767, 16), (7, 7, 8)]
+)
+def test_codecs_are_told_the_depth_of_the_range(low: int, high: int, depth: int) -> None:
+    source = Source(np.array([[low, high]], np.int16 if low < 0 else np.uint16))
+    assert (source.depth, source.unsigned.itemsize) == (depth, 1 if depth == 8 else 2)
+    assert [plane.max() for plane in source.narrowed(8)] == [min(high - low, 255)]
+    np.testing.assert_array_equal(source.samples(source.unsigned, True), source.array, strict=True)
+
+
 @pytest.mark.parametrize("axes", ["yx", "xyc", "zyx!", "czyx", "yxcc"])
 def test_axes_that_do_not_fit_are_refused(axes: str) -> None:
     with pytest.raises(InvalidArgument, match="axes"):
@@ -191,6 +229,8 @@ def test_luma_is_bt601_rounded() -> None:
     expected = np.rint(0.299 * RGB[..., 0] + 0.587 * RGB[..., 1] + 0.114 * RGB[..., 2])
     np.testing.assert_array_equal(luma.array, expected.astype(np.uint8), strict=True)
     assert luma.axes == "yx"
+    steps = luma_of(Source((RGB / 8).astype(np.float32), "yxc", step=0.125)).array
+    np.testing.assert_array_equal(steps * 8, expected, strict=False)
     _, seen = in_colour(codecs(["mmip effort 1"])[0], Source(RGB, "yxc"), "luma")
     np.testing.assert_array_equal(seen.array, luma.array)
 

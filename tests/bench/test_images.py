@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,14 @@ def test_sizes(axes, bits, raw, spatial, channels):
 
 
 def test_a_constant_image_has_a_peak():
-    assert BenchImage("flat", np.full((4, 4), 9, np.int16), "yx", 16).peak == 1
+    flat = BenchImage("flat", np.full((4, 4), 9, np.int16), "yx", 16)
+    assert flat.peak == 1
+    assert flat.facts["constant_psnr"] == math.inf
+
+
+def test_the_psnr_of_one_colour_is_a_fact():
+    ramp = BenchImage("ramp", RAMP, "zyx", 12)
+    assert ramp.facts["constant_psnr"] == pytest.approx(20 * math.log10(23 / RAMP.std()))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmip_gpu.bench.intervals import bootstrap, corpus_ratio, corpus_ratio_interval
+from mmip_gpu.bench.intervals import bootstrap, corpus_ratio, mean_of_ratios
 from mmip_gpu.errors import InvalidArgument
 
 
@@ -50,18 +50,16 @@ def test_few_values():
 
 
 def test_the_ratio_of_a_corpus_is_total_over_total():
-    raw, coded = [1000, 1000, 10], [500, 250, 1]
-    total, mean = corpus_ratio(raw, coded)
-    assert total == pytest.approx(2010 / 751)
-    assert mean == pytest.approx((2 + 4 + 10) / 3)
-    ratio, low, high = corpus_ratio_interval(raw, coded, 0)
-    assert ratio == pytest.approx(total)
+    sizes = [(1000, 500), (1000, 250), (10, 1)]
+    ratio, low, high = corpus_ratio(sizes, 0)
+    assert ratio == pytest.approx(2010 / 751)
     assert 2 <= low < ratio < high <= 10
-    assert corpus_ratio_interval([8], [2], 0) == (4.0, None, None)
+    assert mean_of_ratios(sizes) == pytest.approx((2 + 4 + 10) / 3)
+    assert corpus_ratio([(8, 2)], 0) == (4.0, None, None)
 
 
-@pytest.mark.parametrize(("raw", "coded"), [([], []), ([1, 2], [1]), ([1, 2], [1, 0]), ([0, 2], [1, 1])])
-def test_sizes_that_do_not_fit(raw, coded):
-    for measure in (corpus_ratio, lambda a, b: corpus_ratio_interval(a, b, 0)):
+@pytest.mark.parametrize("sizes", [[], [(1, 1), (2, 0)], [(0, 1)], [(3, -1)]])
+def test_sizes_that_do_not_fit(sizes):
+    for measure in (mean_of_ratios, lambda pairs: corpus_ratio(pairs, 0)):
         with pytest.raises(InvalidArgument, match="expected a positive size raw and coded for every image"):
-            measure(raw, coded)
+            measure(sizes)

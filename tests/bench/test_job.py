@@ -57,6 +57,8 @@ def test_what_is_measured(measured):
     assert (found["bytes"], found["raw_bytes"], found["ratio"]) == (2 * 24 * 32, 2 * 24 * 32, 1)
     assert found["bits_per_sample"] == 16
     assert found["metrics"]["psnr_range"] == math.inf
+    assert found["as_written"]["ratio"] == pytest.approx(1, abs=0.1)
+    assert found["as_written"]["mse"] == 0
     assert found["time"]["encode"]["runs"] == found["time"]["decode"]["runs"] == 5
     assert found["time"]["mb_s_encode"] > 0
     assert found["time"]["peak_memory"] >= 0
@@ -67,6 +69,9 @@ def test_rates_are_of_the_bits_that_are_stored(measured):
     image = replace(GREY, array=(GREY.array & 255), bits=8)
     (found,) = measured(exact(), image)
     assert (found["raw_bytes"], found["ratio"]) == (24 * 32, 0.5)
+    (coarse,) = measured(quantizer(), image, (Setting("parameter", 3.0),))
+    peaks = [coarse["metrics"]["rmse"] * 10 ** (coarse["metrics"][f"psnr_{name}"] / 20) for name in ("range", "dtype")]
+    assert peaks == pytest.approx([np.ptp(image.array), 255])
 
 
 def test_regions_have_metrics_of_their_own(measured):
@@ -93,6 +98,10 @@ def fails(_piece, _parameter, _source):
     raise ValueError("no such bits")
 
 
+def other(piece, _parameter, _source):
+    return (piece ^ 4).astype(np.int16).tobytes()
+
+
 def short(piece, _parameter, _source):
     return piece[:-1].astype(np.int16).tobytes()
 
@@ -108,7 +117,11 @@ def short(piece, _parameter, _source):
             r"uint16, found \(768,\)",
         ),
         ({"restore": lambda _source, decoded: decoded}, "failed", "found .*int16"),
-        ({"encode": lambda piece, _p, _s: (piece ^ 4).astype(np.int16).tobytes()}, "failed", "breaks its bound: .* 4"),
+        (
+            {"encode": lambda piece, _p, _s: (piece ^ 4).astype(np.int16).tobytes()},
+            "failed",
+            "breaks its bound: max_error 0 .*, 4 is found",
+        ),
         ({"most_bits": 8}, "unsupported", "takes at most 8 bits a sample, found 10"),
         ({"missing": "needs tape: pip install tape"}, "unsupported", "pip install tape"),
     ],
@@ -118,6 +131,26 @@ def test_a_fault_is_a_result_with_its_reason(changed, status, said, measured):
     assert found["status"] == status
     assert found["bytes"] is None
     assert re.search(said, found["reason"]), found["reason"]
+
+
+@pytest.mark.parametrize(
+    ("promised", "status"),
+    [
+        ({"max_error": 7.0}, "ok"),
+        ({"max_error": 6.0}, "failed"),
+        ({"psnr_range": 40.0}, "ok"),
+        ({"psnr_range": 50.0}, "failed"),
+    ],
+)
+def test_a_promise_is_held_or_broken(promised, status, measured):
+    settings = tuple(parse_targets(["parameter:5"]))  # steps of 8: errors up to 7
+    (found,) = measured(quantizer(promises=lambda _source, _p: promised, restore=_multiplied), settings=settings)
+    assert found["status"] == status
+    assert status == "ok" or found["reason"].startswith("breaks its bound: ")
+
+
+def _multiplied(source, decoded):
+    return (decoded.astype(np.uint16) << 3).astype(source.array.dtype)
 
 
 def test_a_setting_that_is_not_reached_costs_no_other(measured):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mmip_gpu.bench.measures import METRICS, all_metrics, image_metrics, region_metrics
+from mmip_gpu.bench.measures import METRICS, all_metrics, constant_psnr, image_metrics, region_metrics
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.quality.haarpsi import haarpsi
 from mmip_gpu.quality.metrics import evaluate
@@ -151,6 +151,21 @@ def test_what_is_not_defined():
     line = image_metrics(np.arange(9), np.arange(9) + 1, "x", 8)
     assert line["mae"] == 1
     assert line["ssim"] is line["vsi"] is None
+
+
+def test_the_image_of_one_colour():
+    image, _ = noisy((30, 40))
+    assert constant_psnr(image, "yx", 1000) == pytest.approx(20 * math.log10(1000 / image.std()))
+    mean = np.full(image.shape, image.mean())
+    assert constant_psnr(image, "yx", 1000) == pytest.approx(
+        image_metrics(image.astype(float), mean, "yx", 1000)["psnr_range"]
+    )
+    colour = np.stack([image, 2 * image, image // 2], -1)
+    variance = np.mean([colour[..., channel].var() for channel in range(3)])
+    assert constant_psnr(colour, "yxc", 5000) == pytest.approx(10 * math.log10(5000**2 / variance))
+    assert constant_psnr(colour.transpose(2, 0, 1), "cyx", 5000) == pytest.approx(constant_psnr(colour, "yxc", 5000))
+    assert constant_psnr(np.full((4, 5), 9, np.int16), "yx", 1) == math.inf
+    assert constant_psnr(np.zeros((0, 5), np.int16), "yx", 1) == math.inf
 
 
 def test_arguments_that_do_not_fit():

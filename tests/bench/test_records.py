@@ -13,13 +13,13 @@ from mmip_gpu.errors import StoreError, UnsupportedVersion
 
 def record(name="a", checksum="01", codec="PNG", version="1", **more):
     image = {"name": name, "checksum": checksum}
-    key = record_key(checksum, codec, "gray", {"target": "lossless", "value": None}, [])
+    key = record_key(name + checksum, codec, "gray", {"target": "lossless", "value": None}, [])
     return {"version": 1, "key": key, "image": image, "codec": {"name": codec, "version": version}} | more
 
 
 def test_written_at_once_and_read_back(tmp_path):
     with RecordFile(tmp_path / "new" / "folder") as file:
-        file.append(record(psnr=float("inf"), time={"wall": 1.0}))
+        file.add(record(psnr=float("inf"), time={"wall": 1.0}))
         (found,) = read_records(tmp_path / "new" / "folder")
         assert found["psnr"] == "inf"
         assert found["key"] in file.keys
@@ -30,22 +30,22 @@ def test_written_at_once_and_read_back(tmp_path):
 @pytest.mark.parametrize("kept", [1, 20, -1])
 def test_a_torn_last_line_is_dropped(kept, tmp_path):
     with RecordFile(tmp_path) as file:
-        file.append(record("a"))
-        file.append(record("b"))
+        file.add(record("a"))
+        file.add(record("b"))
     path = tmp_path / RECORDS
     first, last = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(first + last[:kept])
     assert [r["image"]["name"] for r in read_records(tmp_path)] == ["a"]
     with RecordFile(tmp_path) as file:
         assert len(file.records) == 1
-        file.append(record("c"))
+        file.add(record("c"))
     assert [r["image"]["name"] for r in read_records(tmp_path)] == ["a", "c"]
 
 
 @pytest.mark.parametrize("line", [b"torn {\n", b"[1]\n", b'{"image": 1}\n', b"\n"])
 def test_what_is_no_record_is_named_by_its_line(line, tmp_path):
     with RecordFile(tmp_path) as file:
-        file.append(record())
+        file.add(record())
     path = tmp_path / RECORDS
     path.write_bytes(path.read_bytes() + line + path.read_bytes())
     with pytest.raises(StoreError, match="line 2: expected a record"):
@@ -54,7 +54,7 @@ def test_what_is_no_record_is_named_by_its_line(line, tmp_path):
 
 def test_other_versions_and_other_data_are_refused(tmp_path):
     with RecordFile(tmp_path) as file:
-        file.append(record("ct", "aaaa", "PNG", "1.6"))
+        file.add(record("ct", "aaaa", "PNG", "1.6"))
     before = (tmp_path / RECORDS).read_bytes()
     with pytest.raises(StoreError, match=r"ct with checksum aaaa, this run has ct with checksum bbbb"):
         RecordFile(tmp_path, [{"name": "ct", "checksum": "bbbb"}])
@@ -78,21 +78,21 @@ def full(_descriptor):
 
 def test_on_a_full_disk_records_wait_and_no_part_of_a_line_stays(tmp_path, monkeypatch):
     with RecordFile(tmp_path) as file:
-        file.append(record("a"))
+        file.add(record("a"))
         before = (tmp_path / RECORDS).read_bytes()
         with monkeypatch.context() as patch:
             patch.setattr("mmip_gpu.bench.records.os.fsync", full)
-            file.append(record("b"))
+            file.add(record("b"))
             assert (tmp_path / RECORDS).read_bytes() == before
-        file.append(record("c"))
+        file.add(record("c"))
     assert [r["image"]["name"] for r in read_records(tmp_path)] == ["a", "b", "c"]
 
 
 def test_a_disk_that_stays_full_is_an_error_in_the_end(tmp_path, monkeypatch):
     file = RecordFile(tmp_path)
-    file.append(record("a"))
+    file.add(record("a"))
     monkeypatch.setattr("mmip_gpu.bench.records.os.fsync", full)
-    file.append(record("b"))
+    file.add(record("b"))
     with pytest.raises(StoreError, match=r"1 records could not be written .No space left on device.: make room"):
         file.close()
     assert [r["image"]["name"] for r in read_records(tmp_path)] == ["a"]

@@ -8,7 +8,7 @@ import pytest
 from helpers import bench_records as made
 
 from mmip_gpu.bench.report.quality_curves import Curve, measures_of, number, series_name
-from mmip_gpu.bench.report.results import Results, group_curves, mean_curve, setting_text
+from mmip_gpu.bench.report.results import Results, compared_images, group_curves, mean_curve, setting_text
 from mmip_gpu.errors import InvalidArgument
 
 
@@ -80,6 +80,17 @@ def test_a_codec_without_an_image_of_the_group_has_no_curve_in_it():
     psnr = measures_of(records)[0]
     assert set(group_curves(results, psnr, results.groups["EM"])) == {made.ANCHOR, "rival <&>"}
     assert set(group_curves(results, psnr, ["em1"])) == set(made.CODECS)
+
+
+def test_an_image_without_loss_everywhere_is_in_no_mean():
+    constant = made.image_facts("constant")
+    records = [*made.results(), *(made.record(constant, codec, 0.1, math.inf) for codec in made.CODECS)]
+    for more in ([], [made.record(constant, "rival <&>", 0.2, 60.0)]):
+        results = Results.of(records + more)
+        psnr = measures_of(records)[0]
+        assert results.groups["EM"] == ["em1", "em2", "constant"]
+        assert compared_images(results, psnr, results.groups["EM"]) == ("em1", "em2")
+    assert compared_images(Results.of(more), psnr, ["constant"]) == ("constant",)
 
 
 def test_no_record_is_dropped():

@@ -24,7 +24,7 @@ def rows(table: Table, *start: str) -> list[dict[str, Cell]]:
 
 
 def test_bd_rates_have_the_sign_of_the_loss(results):
-    psnr, similarity = comparisons.bd_tables(results)
+    psnr, similarity, gains = comparisons.bd_tables(results)
     for table in (psnr, similarity):
         (ours,), (rival,) = rows(table, "mmip effort 3"), rows(table, "rival <&>")
         assert ours["EM"].key == pytest.approx(-20)
@@ -32,6 +32,8 @@ def test_bd_rates_have_the_sign_of_the_loss(results):
     assert ours["EM"].shown == "-20.0 % (-20.0 to -20.0), n = 2"
     assert ours["fluorescence"].shown == "-20.0 %, n = 1"
     assert rows(psnr, made.ANCHOR) == []
+    assert rows(gains, "mmip effort 3")[0]["EM"].key == pytest.approx(6 * math.log2(1.25))
+    assert rows(gains, "rival <&>")[0]["fluorescence"].shown == f"{-6 * math.log2(1.25):+.2f} dB, n = 1"
     against_ours = comparisons.bd_tables(Results.of(made.results(), "mmip effort 3"))[0]
     assert rows(against_ours, made.ANCHOR)[0]["EM"].key == pytest.approx(25)
 
@@ -55,6 +57,19 @@ def test_equal_psnr(results):
     fewer = [r for r in made.results() if (r["codec"]["name"], r["bits_per_sample"]) != ("rival <&>", 4.0)]
     (high,) = rows(comparisons.equal_psnr_tables(Results.of(fewer))[1], "em1", "50")
     assert high["rival <&>"] == MISSING
+
+
+def test_codecs_without_loss_have_no_empty_rows_and_columns():
+    records = [*made.results(), made.record(made.image_facts(), "PNG", 9.0, math.inf)]
+    found = Results.of(records)
+    for table in (
+        *comparisons.bd_tables(found),
+        *comparisons.equal_psnr_tables(found),
+        *comparisons.equal_bits_tables(found),
+    ):
+        assert "PNG" not in table.head
+        assert rows(table, "PNG") == []
+    assert rows(fact_tables.rate_table(found), "EM", "PNG", "lossless")
 
 
 def test_equal_bits(results):
@@ -105,6 +120,17 @@ def test_ratio_is_total_over_total_and_the_mean_of_ratios_stands_beside_it():
     assert row["mean of ratios"].key == 10.0
     assert row["bits per sample"].key == pytest.approx(8 * (512 + 20480) / (4096 + 40960))
     assert row["PSNR, range"].shown.startswith("45.00 (40.00 to 50.00)")
+
+
+def test_images_without_loss_are_counted_beside_a_mean():
+    images = [made.image_facts(name) for name in "abc"]
+    records = [made.record(image, "x", 1.0, db) for image, db in zip(images, (40.0, math.inf, 50.0), strict=True)]
+    for record in records:
+        record["setting"] = records[0]["setting"]
+    records[1] |= {"bytes": 0, "bits_per_sample": 0.0}
+    (row,) = rows(fact_tables.rate_table(Results.of(records)), "EM", "x", "bits 1")
+    assert row["PSNR, range"].shown == "45.00 (40.00 to 50.00), 1 exact"
+    assert row["bits per sample"].key == pytest.approx(2 / 3)
 
 
 def test_rates_say_how_many_images_are_in_a_mean(results):

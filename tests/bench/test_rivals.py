@@ -50,6 +50,30 @@ def test_lossless_codecs_are_exact(codec: adapters.Codec, small: pictures.Pictur
     assert trial.point.bits == pytest.approx(8 * sum(map(len, trial.streams)) / small.array.size)
 
 
+@pytest.mark.parametrize(("name", "way"), [("mmip effort 1", "joint"), ("JPEG 2000", "joint"), ("SPERR", "separate")])
+def test_colour_images_are_coded_as_a_codec_can(name: str, way: str) -> None:
+    channels = [mmip.phantom2d(48) // 2, mmip.phantom2d(48).T // 3, mmip.phantom2d(48) // 4]
+    picture = pictures.Picture("colour", np.stack(channels, -1), (50.0,), True, "yxc")
+    codec = next(codec for codec in all_codecs() if codec.name.startswith(name))
+    [row] = rivals.measured_rows(codec, picture)
+    assert (row["group"], row["colour"], row["shape"]) == ("colour", way, "48x48x3")
+    assert row["below_db"] < 50 <= row["above_db"]
+
+
+def test_colour_images_are_apart(tmp_path: Any) -> None:
+    (tmp_path / "split.json").write_text('{"test": ["nema_mr1", "nema_rg3"], "test_colour": ["fundus_drive"]}')
+    np.save(tmp_path / "nema_mr1.npy", np.ones((8, 9), np.uint16))
+    np.save(tmp_path / "fundus_drive.npy", np.ones((4, 8, 9, 3), np.uint8))
+    grey = pictures.pictures(tmp_path / "split.json", tmp_path)
+    assert [picture.name for picture in grey] == ["nema_mr1", "phantom2d", "phantom3d"]
+    found = pictures.pictures(tmp_path / "split.json", tmp_path, colour=True)
+    assert [(p.name, p.group, p.array.shape) for p in found[:2]] == [
+        ("nema_mr1", "2D", (8, 9)),
+        ("fundus_drive", "colour", (8, 9, 3)),
+    ]
+    assert [p.name for p in pictures.pictures(tmp_path / "split.json", None, colour=True)] == ["phantom2d", "phantom3d"]
+
+
 def test_every_effort_is_a_codec_of_its_own() -> None:
     names = ["mmip effort 1", "mmip effort 2", "mmip effort 3", "mmip effort 3, two stages"]
     assert [codec.name for codec in ours.ours()] == names
@@ -57,7 +81,7 @@ def test_every_effort_is_a_codec_of_its_own() -> None:
 
 
 def test_the_figure_is_small(tmp_path: Any) -> None:
-    rows = [row | {"image": f"image {i}"} for i in range(11) for row in ROWS]
+    rows = [row | {"image": f"image {i}"} for i in range(16) for row in ROWS]
     rows += [row | {"codec": codec.name} for codec in all_codecs() for row in ROWS[:2]]
     curves.draw(rows, tmp_path / "curves.png")
     data = (tmp_path / "curves.png").read_bytes()

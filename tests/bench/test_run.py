@@ -76,7 +76,8 @@ def test_other_data_is_refused_before_anything_is_measured(tmp_path):
         ({"tasks": ["cells"]}, "no task 'cells': expected nuclei, membranes, stars:FOLDER"),
         ({"tasks": ["stars"]}, "no task 'stars'"),
         ({"codecs": ["JPEG-LS*"], "targets": ["bits:1"]}, "no codec is for these targets"),
-        ({"time_limit": 0.0}, "time_limit=0.0: expected"),
+        ({"workers": 0}, "workers=0: expected"),
+        ({"time_limit": 0.0}, "time_limit=0.0, threads=1, workers=1: expected seconds"),
     ],
 )
 def test_what_is_asked_wrongly(changed, said, tmp_path):

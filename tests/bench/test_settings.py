@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,12 +45,14 @@ def test_other_texts(text):
         parse_targets([text])
 
 
-def test_codecs_without_loss_have_a_setting_of_their_own():
-    lossy = Codec("a", "0", Source.planes, lambda *_: b"", lambda *_: np.zeros(1))
+def test_codecs_without_loss_or_without_a_dial_have_a_setting_of_their_own():
+    fixed = Codec("c", "0", Source.planes, lambda *_: b"", lambda *_: np.zeros(1))
+    lossy = replace(fixed, dial=lambda *_: Dial(0, 9, 5, 1))
     exact = Codec("b", "0", Source.planes, lambda *_: b"", lambda *_: np.zeros(1), lossless=True)
     asked = parse_targets(["bits:1", "lossless"])
     assert settings_of(lossy, asked) == [Setting("bits", 1)]
     assert settings_of(exact, asked) == [Setting("lossless")]
+    assert settings_of(fixed, asked) == [Setting("parameter", 0)]
 
 
 @pytest.mark.parametrize("bits", [1.1, 2.0, 3.3, 7.0])

@@ -15,7 +15,9 @@ from mmip_gpu.bench.stages import PAGE, STAGES, run_stages, stage_images
 from mmip_gpu.bench.synthetic import phantoms
 from mmip_gpu.errors import InvalidArgument
 
-FEW = Run(codecs=("mmip effort 1", "JPEG-LS (CharLS) lossless"), targets=("bits:1", "lossless"), seconds=0.01, pictures=False)
+FEW = Run(
+    codecs=("mmip effort 1", "JPEG-LS (CharLS) lossless"), targets=("bits:1", "lossless"), seconds=0.01, pictures=False
+)
 
 
 @pytest.fixture(autouse=True)

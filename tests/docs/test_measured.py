@@ -68,6 +68,7 @@ CHANGED = {
     "profile": ("seconds",),
     "volumes": ("bytes", "ratio"),
     "phantom": ("ours_bytes",),
+    "seed": ("roi_share",),
     "zarr_codecs": ("write_mb_s",),
     "dask_jobs": ("seconds",),
     "scaling": ("encode_cpu_ns_voxel",),

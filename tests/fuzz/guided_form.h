@@ -1,5 +1,6 @@
 // What guided.cpp draws from the bytes of libFuzzer: the form of a chunk.
-// Values: bytes in; a geometry, a quantizer and what is wanted out, within the bounds of a container (FORMAT.md section 1).
+// Values: bytes in; a geometry, a quantizer and what is wanted out, within the bounds of a container (FORMAT.md section 1), and small:
+// what is found in many samples is found in few, sooner.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +15,8 @@
 namespace mmip {
 
 using Bytes = std::vector<uint8_t>;
+
+constexpr int64_t kMostSamples = 1 << 15, kMostSubstreams = 512;
 
 // What is drawn, byte by byte; zeros after the end.
 struct Input {
@@ -154,7 +157,8 @@ inline bool read_form(Input& in, Form& f) {
     f.offset = static_cast<int16_t>(in.u16()), f.value = in.u8();
     set_range(f);
     for (uint8_t& drawn : f.box) drawn = in.u8();
-    return !(f.padded && f.type == kSampleI32) && f.geometry.substreams() <= 4096;
+    const Geometry& g = f.geometry;
+    return !(f.padded && f.type == kSampleI32) && g.substreams() <= kMostSubstreams && g.planes * g.shape[0] * g.shape[1] * g.shape[2] <= kMostSamples;
 }
 
 }  // namespace mmip

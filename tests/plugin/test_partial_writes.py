@@ -1,14 +1,32 @@
 """Chunks that are written in part: bounds hold, errors do not grow, and a warning says what it costs."""
 
+import asyncio
 import warnings
 
 import numpy as np
 import pytest
 import zarr
+from zarr.core.codec_pipeline import BatchedCodecPipeline
+from zarr.registry import register_pipeline
 
 import mmip_gpu as mmip
 from mmip_gpu import MmipWarning
 from numcodecs_plugin import Mmip, MmipV2
+
+
+class OneTask(BatchedCodecPipeline):
+    """Another pipeline, which works as Zarr's own does."""
+
+
+class ManyTasks(BatchedCodecPipeline):
+    """A pipeline that decodes and encodes in tasks of their own."""
+
+    async def decode_batch(self, chunk_bytes_and_specs):
+        return await asyncio.create_task(super().decode_batch(chunk_bytes_and_specs))
+
+    async def encode_batch(self, chunk_arrays_and_specs):
+        return await asyncio.create_task(super().encode_batch(chunk_arrays_and_specs))
+
 
 RNG = np.random.default_rng(0)
 VOLUME = (mmip.phantom3d((24, 48, 48)) // 16 + RNG.integers(0, 60, (24, 48, 48))).astype("u2")
@@ -159,3 +177,25 @@ def test_what_is_computed_of_a_decoded_chunk_is_new():
             assert type(computed) is np.ndarray
             assert codec.encode(computed) == codec.encode(np.array(computed))
         assert isinstance(decoded.max(), VOLUME.dtype.type)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 1000])
+def test_batches_of_any_size_keep_the_largest_error(batch):
+    with zarr.config.set({"codec_pipeline.batch_size": batch}):
+        array = empty(Mmip(max_error=2))
+        assert appended(array)
+        assert abs(array[...].astype(int) - VOLUME).max() <= 2
+
+
+@pytest.mark.parametrize(("kind", "word"), [(OneTask, "written in part"), (ManyTasks, "this pipeline of Zarr")])
+def test_other_pipelines_are_warned_of_where_they_hide_what_is_replaced(kind, word):
+    register_pipeline(kind)
+    with zarr.config.set({"codec_pipeline.path": f"{kind.__module__}.{kind.__qualname__}"}):
+        array = empty(Mmip(max_error=2))
+        said = [str(one.message) for one in appended(array)]
+        assert any(word in one for one in said)
+        exact = empty(Mmip(lossless=True, stages=3))
+        assert appended(exact) == []
+        assert (exact[...] == VOLUME).all()
+        if kind is OneTask:
+            assert abs(array[...].astype(int) - VOLUME).max() <= 2

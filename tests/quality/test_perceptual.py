@@ -57,6 +57,8 @@ def test_the_frozen_pair_of_piq():
     y = np.clip(x + np.float32(0.1) * noise, 0, 1)
     assert haarpsi(x, y, 1) == pytest.approx(0.9398178, abs=1e-6)
     assert vsi(x, y, 1) == pytest.approx(0.9964975, abs=1e-6)
+    contrast, luminance = multiscale_similarity._maps(x.astype(float), y.astype(float), 1.0)
+    assert (contrast * luminance)[5:-5, 5:-5].mean() == pytest.approx(0.9904256, abs=1e-6)  # SSIM of one scale
 
 
 @pytest.mark.parametrize("shape", PIQ, ids=str)

@@ -14,7 +14,7 @@ import zarr
 import mmip_gpu
 from mmip_gpu.cli import main
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.sources import open_source
+from mmip_gpu.sources import open_source, stated
 from numcodecs_plugin import Mmip
 
 WHOLE = np.arange(8 * 20 * 24).reshape(8, 20, 24)
@@ -134,6 +134,46 @@ def test_samples_that_are_not_finite(target: dict[str, Any], value: float, tmp_p
     report = mmip_gpu.write_zarr(samples, store, step=0.5, nan=-7, **target)
     assert report["complete"]
     assert mmip_gpu.open_zarr(store).metadata["nan"] == -7
+
+
+@pytest.mark.parametrize(("progress", "is_shown"), [(True, True), (False, False), (None, False)])
+def test_a_long_look_shows_a_bar(
+    progress: bool | None, is_shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stated, "_BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(stated, "_BAR_AFTER", 0)
+    open_source(WHOLE.astype(np.int32), progress=progress)
+    assert ("look through int32" in capsys.readouterr().err) == is_shown
+    mmip_gpu.write_zarr(WHOLE.astype(np.int32), {}, quality=10, progress=progress)
+    assert ("look through int32" in capsys.readouterr().err) == is_shown
+
+
+def test_nan_of_lazy_arrays_decodes_to_the_number() -> None:
+    dask_array, xarray = pytest.importorskip("dask.array"), pytest.importorskip("xarray")
+    samples = (WHOLE % 900).astype(np.float32)
+    samples[1, 3:5], samples[0, 0, 0] = np.nan, np.inf
+    lazy = dask_array.from_array(samples, chunks=8)
+    named = xarray.DataArray(lazy, dims=list("zyx"))
+    for source in (samples, lazy, named, zarr.array(samples, chunks=(4, 8, 8)), lazy.astype("f8")):
+        store: dict[str, Any] = {}
+        mmip_gpu.write_zarr(source, store, step=0.5, nan=-70, max_error=2, dtype="float32", progress=False)
+        volume = mmip_gpu.open_zarr(store)
+        assert np.array_equal(volume[...] < -60, ~np.isfinite(samples))
+        assert volume.metadata["nan"] == -70
+        with pytest.raises(InvalidArgument, match=r"found (nan|inf) at \["):
+            mmip_gpu.write_zarr(source, {}, step=0.5, max_error=2, dtype="float32", progress=False)
+
+
+def test_stores_are_appended_to_and_repaired_with_what_was_stated(tmp_path: Path) -> None:
+    samples = (WHOLE % 900).astype(np.float64)[:, None] / 3
+    samples[1, 0, 3:5] = np.nan
+    store = tmp_path / "a.zarr"
+    mmip_gpu.write_zarr(samples, store, step=0.5, nan=-70, max_error=2, dtype="float32", progress=False)
+    before = mmip_gpu.open_zarr(store)[...]
+    next(path for path in store.glob("stage_2/c/**/*") if path.is_file()).unlink()
+    assert mmip_gpu.repair_zarr(store, samples, progress=False)["repaired"]
+    mmip_gpu.append_zarr(samples[:2], store, progress=False)
+    assert np.array_equal(mmip_gpu.open_zarr(store)[...], np.concatenate([before, before[:2]]))
 
 
 @pytest.mark.parametrize("nan", [float("nan"), float("inf"), "x"])

@@ -74,6 +74,15 @@ def disc(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
     return np.where(distance > 4096, 0, 300 + textured(shape, seed) // 2)
 
 
+def objects(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    """Boxes of 5 to 7 samples a side, each of one of 13 values, as a segmentation has them."""
+    names = noise(shape, seed) % 13
+    for axis, n in enumerate(shape):
+        side = 5 + (seed + axis) % 3
+        names = names.take(np.arange(n) // side * side, axis)
+    return names * 78
+
+
 MAKERS = {
     "disc": disc,
     "hills": hills,
@@ -83,6 +92,7 @@ MAKERS = {
     "slices": slices,
     "half": half,
     "gradient": gradient,
+    "objects": objects,
 }
 
 

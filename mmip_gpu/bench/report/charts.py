@@ -73,7 +73,7 @@ def chart(series: Sequence[Series], title: str, label: str) -> str:
         [
             f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}: '
             f'{escape(label)} over bits per sample of {escape(named)}">',
-            f'<text class="title" x="{_LEFT}" y="17">{escape(title)}</text>',
+            f'<text class="title" x="4" y="17">{escape(title)}</text>',
             *_axes(frame, ticks, label),
             *(_line(frame, line) for line in series),
             "</svg>",
@@ -145,7 +145,10 @@ def value_ticks(low: float, high: float) -> list[float]:
     >>> value_ticks(31.2, 58.9)
     [30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0]
     """
-    spread = max(high - low, abs(high) * 1e-3, 1e-6)
+    least = max(abs(high) * 1e-2, 1e-6)
+    if high - low < least:
+        low, high = low - least / 2, high + least / 2
+    spread = high - low
     power = 10.0 ** math.floor(math.log10(spread / 4))
     step = next(power * factor for factor in (1, 2, 5, 10) if spread / (power * factor) <= 6)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

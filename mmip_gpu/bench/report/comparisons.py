@@ -6,10 +6,11 @@ is, and that each codec, ours too, is shown with the sign of its difference.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from mmip_gpu.bench.bd_rate import bd_rate
+from mmip_gpu.bench.bd_rate import bd_psnr, bd_rate
 from mmip_gpu.bench.rates import geometric_mean
 from mmip_gpu.bench.report.quality_curves import AGAINST, Curve, Measure, metric, number, score_measure, tasks_of
 from mmip_gpu.bench.report.results import Results, interval, mean_curve
@@ -18,6 +19,7 @@ from mmip_gpu.errors import MmipError
 
 __all__ = ["bd_tables", "equal_bits_tables", "equal_psnr_tables", "fall_tables"]
 
+Difference = Callable[[Sequence[float], Sequence[float], Sequence[float], Sequence[float]], float]
 FALL = 0.01  # of a score between 0 and 1: the loss that matters
 PSNR = Measure("PSNR", "dB", metric("psnr_range"))
 _STEPS = (10.0, 5.0, 2.0, 1.0, 0.5)
@@ -31,44 +33,65 @@ def similarity_db(record: dict[str, object]) -> float | None:
 
 
 def bd_tables(results: Results) -> list[Table]:
-    """BD-rates against the anchor by group, of PSNR and of MS-SSIM."""
-    measures = {"PSNR": PSNR, "MS-SSIM in dB, -10 log10(1 - value)": Measure("MS-SSIM", "dB", similarity_db)}
+    """Bjontegaard differences from the anchor by group: bits at equal PSNR and MS-SSIM, PSNR at equal bits."""
+    similarity = Measure("MS-SSIM in dB", "dB", similarity_db)
+    refused = "An image whose curves have fewer than 4 points or overlap by less than 25 % is in no mean."
+    kinds: list[tuple[str, Measure, Difference, tuple[str, str], str]] = [
+        ("BD-rate, PSNR", PSNR, bd_rate, ("+.1f", " %"), f"Percent of bits at the same PSNR. {_SIGN}"),
+        (
+            "BD-rate, MS-SSIM",
+            similarity,
+            bd_rate,
+            ("+.1f", " %"),
+            f"Percent of bits at the same MS-SSIM in dB, -10 log10(1 - value). {_SIGN}",
+        ),
+        ("BD-PSNR", PSNR, bd_psnr, ("+.2f", " dB"), "PSNR at the same bits. More than 0 dB: better than the anchor."),
+    ]
     tables = []
-    for name, measure in measures.items():
+    for title, measure, difference, form, what in kinds:
         curves = results.curves(measure)
-        rows = [[text(codec), *_bd_cells(results, curves, codec)] for codec in results.rivals]
-        if any(found != MISSING for row in rows for found in row[1:]):
+        rows = _filled(
+            [[text(codec), *_bd_cells(results, curves, codec, difference, form)] for codec in results.rivals]
+        )
+        if rows:
             note = (
-                f"Percent of bits against {results.anchor} at the same {name}: mean over images, 95 % bootstrap "
-                f"interval over images, n images. {_SIGN} An image whose curves have fewer than 4 points or overlap by "
-                "less than 25 % is in no mean."
+                f"Against {results.anchor}. {what} Mean over images, 95 % bootstrap interval over images, n images. "
+                f"{refused}"
             )
-            tables.append(Table(f"BD-rate, {name.split()[0].rstrip(',')}", note, ["codec", *results.groups], rows))
+            tables.append(Table(title, note, ["codec", *results.groups], rows))
     return tables
 
 
-def _bd_cells(results: Results, curves: Mapping[str, Mapping[str, Curve]], codec: str) -> Iterator[Cell]:
-    rates: dict[str, float] = {}
+def _filled(rows: Sequence[list[Cell]]) -> list[list[Cell]]:
+    """Rows that have a value behind their name."""
+    return [row for row in rows if any(found != MISSING for found in row[1:])]
+
+
+def _bd_cells(
+    results: Results,
+    curves: Mapping[str, Mapping[str, Curve]],
+    codec: str,
+    difference: Difference,
+    form: tuple[str, str],
+) -> Iterator[Cell]:
+    found: dict[str, float] = {}
     for image, by_codec in curves.items():
         if codec in by_codec and results.anchor in by_codec:
-            found = _bd(by_codec[results.anchor], by_codec[codec])
-            rates |= {} if found is None else {image: found}
+            with contextlib.suppress(MmipError):  # refused
+                found[image] = difference(*_points(by_codec[results.anchor]), *_points(by_codec[codec]))
     for members in results.groups.values():
-        chosen = [rates[image] for image in members if image in rates]
-        yield interval_cell(interval(chosen), "+.1f", " %", len(chosen))
+        chosen = [found[image] for image in members if image in found]
+        yield interval_cell(interval(chosen), *form, len(chosen))
 
 
-def _bd(anchor: Curve, curve: Curve) -> float | None:
-    """Percent of bits at the same quality; None where it is refused."""
-    try:
-        return bd_rate(anchor.bits, [quality for _, quality in anchor.points], curve.bits, [q for _, q in curve.points])
-    except MmipError:
-        return None
+def _points(curve: Curve) -> tuple[list[float], list[float]]:
+    return [bits for bits, _ in curve.points], [quality for _, quality in curve.points]
 
 
 def equal_psnr_tables(results: Results) -> list[Table]:
     """Bits at the same PSNR: means of ratios by group, then every image at every level."""
     curves, ratios, rows = results.curves(PSNR), _Ratios(), []
+    names = _names(results, curves)
     for image, by_codec in curves.items():
         for level in _levels([db for _, db in by_codec.get(results.anchor, Curve(())).points]):
             bits = {name: curve.at_quality(level) for name, curve in by_codec.items()}
@@ -76,7 +99,7 @@ def equal_psnr_tables(results: Results) -> list[Table]:
             if base is None:
                 continue
             fields = []
-            for name in results.names:
+            for name in names:
                 found = bits.get(name)
                 ratio = None if found is None else found / base
                 ratios.add(image, name, ratio)
@@ -87,7 +110,7 @@ def equal_psnr_tables(results: Results) -> list[Table]:
     mean = f"Geometric mean over the levels of an image, then over n images, against {results.anchor}. {_SIGN}"
     return [
         Table("Bits at equal PSNR, by group", mean, ["codec", *results.groups], ratios.rows(results)),
-        Table("Bits at equal PSNR, by image", note, ["image", "dB", *results.names], rows, 2),
+        Table("Bits at equal PSNR, by image", note, ["image", "dB", *names], rows, 2),
     ]
 
 
@@ -103,8 +126,8 @@ class _Ratios:
 
     def rows(self, results: Results) -> list[list[Cell]]:
         """Percent by codec and group."""
-        return [[text(name), *(self._cell(members, name) for members in results.groups.values())]
-                for name in results.rivals]  # fmt: skip
+        groups = results.groups.values()
+        return _filled([[text(name), *(self._cell(members, name) for members in groups)] for name in results.rivals])
 
     def _cell(self, members: Sequence[str], name: str) -> Cell:
         means = [geometric_mean(self._found[image, name]) for image in members if (image, name) in self._found]
@@ -115,13 +138,14 @@ class _Ratios:
 
 def equal_bits_tables(results: Results) -> list[Table]:
     """PSNR at the same rate: mean differences by group, then every image at every rate."""
-    rows: list[list[Cell]] = []
+    curves, rows = results.curves(PSNR), list[list[Cell]]()
+    names = _names(results, curves)
     gains: dict[tuple[str, str], list[float]] = {}
-    for image, by_codec in results.curves(PSNR).items():
+    for image, by_codec in curves.items():
         for bits in _rates(by_codec.get(results.anchor, Curve(())).bits):
             found = {name: curve.at_bits(bits) for name, curve in by_codec.items()}
             base, fields = found[results.anchor], []
-            for name in results.names:
+            for name in names:
                 value = found.get(name)
                 if value is None or base is None:
                     fields.append(MISSING)
@@ -137,9 +161,14 @@ def equal_bits_tables(results: Results) -> list[Table]:
     note = f"PSNR in dB (peak: range of the image), and difference to {results.anchor}, between measured points."
     mean = f"Mean difference to {results.anchor} over the rates of an image, then over n images. Above 0: better."
     return [
-        Table("PSNR at equal bits, by group", mean, ["codec", *results.groups], summary),
-        Table("PSNR at equal bits, by image", note, ["image", "bits per sample", *results.names], rows, 2),
+        Table("PSNR at equal bits, by group", mean, ["codec", *results.groups], _filled(summary)),
+        Table("PSNR at equal bits, by image", note, ["image", "bits per sample", *names], rows, 2),
     ]
+
+
+def _names(results: Results, curves: Mapping[str, Mapping[str, Curve]]) -> list[str]:
+    """Codecs that have a curve of any image: not those without loss."""
+    return [name for name in results.names if any(name in by_codec for by_codec in curves.values())]
 
 
 def _mean(values: Sequence[float]) -> float:

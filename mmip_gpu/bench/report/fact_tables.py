@@ -6,13 +6,15 @@ mean says over how many of the images of its group it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from mmip_gpu.bench.intervals import corpus_ratio, mean_of_ratios
 from mmip_gpu.bench.rates import geometric_mean
 from mmip_gpu.bench.records import Record
 from mmip_gpu.bench.report.quality_curves import AGAINST, SCORES, metric, number, series_name, tasks_of
-from mmip_gpu.bench.report.results import Results, interval, setting_text
+from mmip_gpu.bench.report.results import SEED, Results, interval, setting_text
 from mmip_gpu.bench.report.tables import MISSING, Cell, Table, cell, interval_cell, text
 
 __all__ = [
@@ -39,7 +41,7 @@ METRICS = {
     "vsi": ("VSI", ".4f"),
 }
 PEAKS = (
-    "PSNR in dB. Range: the peak is largest minus smallest sample of the image. Dtype: the largest value of its type."
+    "PSNR in dB. Range: the peak is largest minus smallest sample of the image. Dtype: 2^bits - 1 of its stored bits."
 )
 _LOSSY_BEFORE = {"yes": "YES: rates and losses on it flatter what follows JPEG's grid", "unknown": "unknown"}
 
@@ -60,6 +62,7 @@ def image_table(results: Results) -> Table:
                 text(name),
                 *map(text, facts),
                 cell(number(image.get("bits")), "g"),
+                cell(number(image.get("constant_psnr")), ".2f"),
                 text(_LOSSY_BEFORE.get(origin, origin)),
                 text(image.get("stand_in")),
                 *(cell(count, "d") for count in counts[name]),
@@ -67,17 +70,21 @@ def image_table(results: Results) -> Table:
                 text(image.get("checksum")),
             ]
         )
-    head = ["image", "group", "data set", "shape", "axes", "dtype", "bits", "JPEG before", "stand-in for", "records"]
-    note = "What was coded. A stand-in takes the place of data that cannot be had here; its rows are no result on them."
-    return Table("Images", note, [*head, "failures", "licence", "SHA-256 begins"], rows)
+    head = ["image", "group", "data set", "shape", "axes", "dtype", "bits", "PSNR of one colour", "JPEG before"]
+    note = (
+        "What was coded. PSNR of one colour: of the mean everywhere, range as peak; storing nothing reaches it. "
+        "A stand-in takes the place of data that cannot be had here; its rows are no result on them."
+    )
+    return Table("Images", note, [*head, "stand-in for", "records", "failures", "licence", "SHA-256 begins"], rows)
 
 
 def rate_table(results: Results) -> Table:
     """Rates and means of metrics by group, codec and setting."""
     rows = []
     for group, name, setting, records in results.settings():
-        coded, raw = (sum(record[key] for record in records) for key in ("bytes", "raw_bytes"))
-        samples = sum(8 * record["bytes"] / record["bits_per_sample"] for record in records)
+        coded = sum(record["bytes"] for record in records)
+        sizes = [(record["raw_bytes"], max(record["bytes"], 1)) for record in records]
+        samples = sum(record["raw_bytes"] / -(-record["image"]["bits"] // 8) for record in records)
         means = [_mean_cell(records, key) for key in ("psnr_range", "psnr_dtype", "ssim", "ms_ssim", "haarpsi", "vsi")]
         worst = [value for record in records if (value := metric("max_error")(record)) is not None]
         rows.append(
@@ -87,8 +94,8 @@ def rate_table(results: Results) -> Table:
                 text(setting),
                 _count(len(records), len(results.groups[group])),
                 cell(8 * coded / samples, ".4f"),
-                cell(raw / coded, ".2f"),
-                cell(sum(record["ratio"] for record in records) / len(records), ".2f"),
+                interval_cell(corpus_ratio(sizes, SEED), ".2f"),
+                cell(mean_of_ratios(sizes), ".2f"),
                 *means,
                 cell(max(worst, default=None), "g"),
             ]
@@ -97,7 +104,7 @@ def rate_table(results: Results) -> Table:
     names = [METRICS[key][0] for key in ("psnr_range", "psnr_dtype", "ssim", "ms_ssim", "haarpsi", "vsi", "max_error")]
     note = (
         "Bits per sample and ratio: totals of the raw bytes, at ceil(bits stored / 8) a sample, over totals of all "
-        "that is stored. Mean of ratios: of the images. Metrics: means over images with 95 % bootstrap intervals. "
+        "that is stored. Mean of ratios: of the images. In brackets: 95 % bootstrap intervals over images. "
         f"{PEAKS}"
     )
     return Table("Rates by setting", note, [*head, *names], rows, 3)
@@ -105,10 +112,12 @@ def rate_table(results: Results) -> Table:
 
 def _mean_cell(records: Sequence[Record], key: str) -> Cell:
     values = [value for record in records if (value := metric(key)(record)) is not None]
-    if not values or float("inf") in values:
-        return cell(float("inf") if values and set(values) == {float("inf")} else None)
-    form = METRICS[key][1]
-    return interval_cell(interval(values), form)
+    finite = [value for value in values if math.isfinite(value)]
+    exact = len(values) - len(finite)
+    if not finite:
+        return cell(math.inf if exact else None)
+    found = interval_cell(interval(finite), METRICS[key][1])
+    return Cell(f"{found.shown}, {exact} exact", found.key) if exact else found
 
 
 def _count(found: int, of: int) -> Cell:
@@ -189,16 +198,17 @@ def time_table(results: Results) -> Table:
                 memory = cell(max(peaks) / 1e6, ".1f") if peaks else MISSING
                 rows.append([text(group), text(name), cell(len(chosen), "d"), *fields, memory])
     note = (
-        "MB/s of raw bytes (1e6), geometric means over the records. One thread: processor time; all threads: wall time "
-        "(in brackets which). Peak memory: the largest of the records, of the process that codes, in MB."
+        "MB/s of raw bytes (1e6), geometric means over the records: of one thread in processor time (cpu) and in wall "
+        "time, and of all threads. A whole call also searches its parameter and verifies; the others have it found. "
+        "Peak memory: the largest of the records, of what the process that codes takes more while it codes, in MB."
     )
     head = ["group", "codec", "records", *_MB_S, "peak memory, MB"]
     return Table("Time and memory", note, head, rows, 2)
 
 
-def _wall_rate(part: str) -> Callable[[Record], float | None]:
+def _rate_of(part: str, clock: str) -> Callable[[Record], float | None]:
     def rate(record: Record) -> float | None:
-        seconds = number((_time(record).get(part) or {}).get("wall"))
+        seconds = number((_time(record).get(part) or {}).get(clock))
         return record["raw_bytes"] / 1e6 / seconds if seconds else None
 
     return rate
@@ -207,10 +217,11 @@ def _wall_rate(part: str) -> Callable[[Record], float | None]:
 _MB_S: dict[str, Callable[[Record], float | None]] = {
     "encode (one, cpu)": lambda record: number(_time(record).get("mb_s_encode")),
     "decode (one, cpu)": lambda record: number(_time(record).get("mb_s_decode")),
-    "encode (one, wall)": _wall_rate("encode"),
-    "decode (one, wall)": _wall_rate("decode"),
-    "encode (all, wall)": _wall_rate("encode_all_threads"),
-    "decode (all, wall)": _wall_rate("decode_all_threads"),
+    "whole call (one, cpu)": _rate_of("whole_call", "cpu"),
+    "encode (one, wall)": _rate_of("encode", "wall"),
+    "decode (one, wall)": _rate_of("decode", "wall"),
+    "encode (all, wall)": _rate_of("encode_all_threads", "wall"),
+    "decode (all, wall)": _rate_of("decode_all_threads", "wall"),
 }
 
 

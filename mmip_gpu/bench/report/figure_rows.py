@@ -11,7 +11,7 @@ from typing import Any
 from mmip_gpu.bench.rates import geometric_mean
 from mmip_gpu.bench.records import read_records
 from mmip_gpu.bench.report.quality_curves import SCORES, number, score_measure, series_name, tasks_of
-from mmip_gpu.bench.report.results import Results, group_curves
+from mmip_gpu.bench.report.results import Results, compared_images, group_curves
 from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["score_rows", "speed_rows"]
@@ -40,10 +40,10 @@ def score_rows(folder: Path, task: str | None, against: str, score: str) -> tupl
     rows: list[Row] = []
     drawn: set[tuple[str, ...]] = set()
     for group, members in results.groups.items():
-        chosen = tuple(image for image in members if image in results.curves(measure))
-        found = {} if chosen in drawn else group_curves(results, measure, members)
+        chosen = compared_images(results, measure, members)
+        curves = {} if chosen in drawn else group_curves(results, measure, chosen)
         drawn.add(chosen)
-        for codec, (curve, band) in found.items():
+        for codec, (curve, band) in curves.items():
             ends = {bits: {"low": low, "high": high} for bits, low, high in band}
             for bits, value in curve.points:
                 row = {"group": group, "codec": codec, "bits_per_sample": bits, "score": value}

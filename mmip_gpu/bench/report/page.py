@@ -11,7 +11,9 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from mmip_gpu.bench.as_written import write_tables
 from mmip_gpu.bench.records import read_records
+from mmip_gpu.bench.report.as_written_table import as_written_table
 from mmip_gpu.bench.report.comparisons import bd_tables, equal_bits_tables, equal_psnr_tables, fall_tables
 from mmip_gpu.bench.report.fact_tables import (
     failure_table,
@@ -40,7 +42,7 @@ _PICTURES_NOTE = (
 Section = tuple[str, Sequence[Table]]
 
 
-def write_report(folder: Path, anchor: str | None = None) -> list[Path]:
+def write_report(folder: Path, anchor: str | None = None, *, as_written: bool = False) -> list[Path]:
     """Write report.md and report.html of a results folder.
 
     Parameters
@@ -49,6 +51,8 @@ def write_report(folder: Path, anchor: str | None = None) -> list[Path]:
         What ``mmip bench run`` wrote: records.jsonl, and pictures/ where there are some.
     anchor : str, optional
         The codec that the others are compared with, by its name in the records. Default: JPEG 2000, or the first one.
+    as_written : bool
+        Whether to show the measures of the original evaluation, too, and to write its tables into as_written/.
 
     Returns
     -------
@@ -68,26 +72,28 @@ def write_report(folder: Path, anchor: str | None = None) -> list[Path]:
     if not records:
         raise StoreError(f"{folder}: expected records of mmip bench run, found none")
     results = Results.of(records, anchor)
+    sections = _sections(results) + ([("As written", [as_written_table(results)])] if as_written else [])
     paths = [folder / "report.md", folder / "report.html"]
-    for path, text in zip(paths, (markdown(results), html(results, folder / PICTURES)), strict=True):
+    texts = (markdown(results, sections), html(results, sections, folder / PICTURES))
+    for path, text in zip(paths, texts, strict=True):
         with replacing(path) as partial:
             partial.write_text(text, encoding="utf-8")
-    return paths
+    return [*paths, *(write_tables(records, folder / "as_written") if as_written else [])]
 
 
-def markdown(results: Results) -> str:
+def markdown(results: Results, sections: Sequence[Section]) -> str:
     """Return the report without charts and pictures."""
     parts = [f"# {_title(results)}", *_facts(results)]
-    for title, tables in _sections(results):
+    for title, tables in sections:
         parts += [f"## {title}", *(table.markdown() for table in tables)]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def html(results: Results, pictures: Path) -> str:
+def html(results: Results, sections: Sequence[Section], pictures: Path) -> str:
     """Return the page."""
     room = files(__package__ or "mmip_gpu.bench.report")
     style, script = (room.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    first, *others = _sections(results)
+    first, *others = sections
     bodies = {first[0]: _tables(first[1]), "Quality over rate": rate_charts(results)}
     shown = pictures_html(pictures, results) if pictures.is_dir() else ""
     if shown:

@@ -162,10 +162,11 @@ def curves_of(records: Sequence[Record], measure: Measure) -> dict[str, dict[str
         if value is not None:
             of_image = points.setdefault(record["image"]["name"], {})
             of_image.setdefault(series_name(record), []).append((record["bits_per_sample"], value))
-    return {
+    curves = {
         image: {name: curve for name, found in by_codec.items() if (curve := Curve.of(found)).points}
         for image, by_codec in points.items()
     }
+    return {image: by_codec for image, by_codec in curves.items() if by_codec}
 
 
 def measures_of(records: Sequence[Record]) -> list[Measure]:

@@ -11,14 +11,14 @@ from html import escape
 
 from mmip_gpu.bench.report.charts import Series, chart, legend_mark
 from mmip_gpu.bench.report.quality_curves import measures_of
-from mmip_gpu.bench.report.results import Results, group_curves
+from mmip_gpu.bench.report.results import Results, compared_images, group_curves
 
 __all__ = ["rate_charts"]
 
 _NOTE = (
-    "A group's curve is the mean over its images, between the rates at which all of them were measured; its band is "
-    "the 95 % bootstrap interval over images. A codec that lacks an image of a group has no curve in it. Points say "
-    "their numbers. Boxes hide codecs."
+    "A group's curve is the mean over the images on which the anchor has one, between the rates at which all of them "
+    "were measured; its band is the 95 % bootstrap interval over images. A codec that lacks one of them has no curve. "
+    "Points say their numbers. Boxes hide codecs."
 )
 _CLEAR = 6  # codecs whose bands are told apart
 _CHECKED = " checked"
@@ -50,15 +50,16 @@ def rate_charts(results: Results) -> str:
 def _charts(
     results: Results, places: dict[str, int], title: str, members: Sequence[str], drawn: set[tuple[str, ...]]
 ) -> str:
-    """A chart for each measure, of the codecs that have it on all of these images that anyone has it on.
+    """A chart for each measure, of the codecs that can be compared on these images.
 
     What was `drawn` of the same images is not drawn again.
     """
     charts = []
     for measure in measures_of(results.measured):
-        key = (measure.name, *(image for image in members if image in results.curves(measure)))
+        images = compared_images(results, measure, members)
+        key = (measure.name, *images)
         if key not in drawn:
-            found = group_curves(results, measure, members)
+            found = group_curves(results, measure, images)
             lines = [Series(name, places[name], curve.points, band) for name, (curve, band) in found.items()]
             charts.append(chart(lines, f"{title}: {measure.name}", measure.axis))
         drawn.add(key)

@@ -16,10 +16,10 @@ from mmip_gpu.bench.records import Record
 from mmip_gpu.bench.report.quality_curves import Curve, Measure, curves_of, series_name
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["Results", "group_curves", "interval", "mean_curve", "setting_text"]
+__all__ = ["SEED", "Results", "compared_images", "group_curves", "interval", "mean_curve", "setting_text"]
 
 _ALL = "all images"
-_SEED = 0
+SEED = 0
 _GRID = 9
 _ANCHOR = "JPEG 2000"
 
@@ -74,8 +74,14 @@ class Results:
         return found | ({_ALL: [name for names in found.values() for name in names]} if len(found) > 1 else {})
 
     def curves(self, measure: Measure) -> dict[str, dict[str, Curve]]:
-        """Curves of a measure by image and codec."""
-        return curves_of(self.measured, measure)
+        """Curves of a measure by image and codec; made once for each name of a measure."""
+        if measure.name not in self._curves:
+            self._curves[measure.name] = curves_of(self.measured, measure)
+        return self._curves[measure.name]
+
+    @cached_property
+    def _curves(self) -> dict[str, dict[str, dict[str, Curve]]]:
+        return {}
 
     def settings(self) -> Iterator[tuple[str, str, str, list[Record]]]:
         """Yield (group, codec, setting, its records, one an image); not twice for the same images."""
@@ -107,7 +113,7 @@ def setting_text(record: Record) -> str:
 
 def interval(values: Sequence[float]) -> Interval | None:
     """Return the mean over images with its 95 % bootstrap interval; None of no image."""
-    return bootstrap(values, _SEED) if values else None
+    return bootstrap(values, SEED) if values else None
 
 
 def mean_curve(curves: Sequence[Curve]) -> tuple[Curve, list[tuple[float, float, float]]]:
@@ -127,24 +133,30 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[Curve, list[tuple[float, float,
     grid = [first * (last / first) ** (k / (_GRID - 1)) for k in range(_GRID - 1)] + [last]
     means, band = [], []
     for bits in dict.fromkeys(grid):
-        mean, low, high = bootstrap([curve.at_bits(bits) for curve in curves], _SEED)
+        mean, low, high = bootstrap([curve.at_bits(bits) for curve in curves], SEED)
         means.append((bits, mean))
         band.append((bits, mean if low is None else low, mean if high is None else high))
     return Curve.of(means), band
 
 
+def compared_images(results: Results, measure: Measure, members: Sequence[str]) -> tuple[str, ...]:
+    """Return the images of a group on which the anchor has a curve, or any codec where the anchor has none at all."""
+    curves = results.curves(measure)
+    found = tuple(image for image in members if image in curves)
+    return tuple(image for image in found if results.anchor in curves[image]) or found
+
+
 def group_curves(
-    results: Results, measure: Measure, members: Sequence[str]
+    results: Results, measure: Measure, images: Sequence[str]
 ) -> dict[str, tuple[Curve, list[tuple[float, float, float]]]]:
-    """Return the mean curve and its band of every codec that has a measure on all images of a group that any has it on.
+    """Return the mean curve and its band of every codec that has a curve on all of these images.
 
     Of one image it is the curve itself, without a band.
     """
     curves = results.curves(measure)
-    chosen = [image for image in members if image in curves]
     found = {}
-    for name in results.names:
-        own = [curves[image][name] for image in chosen if name in curves[image]]
-        if own and len(own) == len(chosen):
+    for name in results.names if images else ():
+        own = [curves[image][name] for image in images if name in curves[image]]
+        if len(own) == len(images):
             found[name] = mean_curve(own)
     return found

@@ -16,7 +16,13 @@ NEAREST = "SPERR"
 LOSSLESS_ANCHOR = "HTJ2K (OpenJPH)"
 NEAR_ANCHOR = "JPEG-LS (CharLS)"
 _LINE = 120
-GROUPS = {"2D": ("2D",), "volumes": ("volumes",), "all real": ("2D", "volumes"), "phantoms": ("phantoms",)}
+GROUPS = {
+    "2D": ("2D",),
+    "volumes": ("volumes",),
+    "all real": ("2D", "volumes"),
+    "colour": ("colour",),
+    "phantoms": ("phantoms",),
+}
 
 
 def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]], keys: int = 1) -> str:
@@ -146,7 +152,7 @@ def rivals_report(rows: Sequence[Row]) -> str:
     """All tables of rivals.csv."""
     codecs = codecs_of(rows)
     own = [name for name in codecs if _is_ours(name)]
-    volumes = [row for row in rows if "x" in row["shape"].replace("x", "", 1)]
+    volumes = [row for row in rows if row["shape"].count("x") > 1 and row["group"] != "colour"]
     return "\n".join(
         [
             "# Bits at equal PSNR\n",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import zarr
@@ -39,14 +40,7 @@ if TYPE_CHECKING:
 
     ZarrArray: TypeAlias = zarr.Array[Any]
 
-__all__ = [
-    "ATTRIBUTE",
-    "CLAIM",
-    "CORRECTIONS",
-    "RECORDS",
-    "Request",
-    "StoreGroup",
-]
+__all__ = ["ATTRIBUTE", "CLAIM", "CORRECTIONS", "RECORDS", "Request", "StoreGroup"]
 
 Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
 
@@ -66,7 +60,7 @@ class StoreGroup:
     read_only : bool
         Whether it has to exist and nothing is written.
     durable : bool
-        What is written to a folder is on the disk before the next write.
+        A record is written to a folder only when its chunk is on the disk, and is there itself before the attributes.
     storage_options : mapping, optional
         What fsspec needs to open a URL.
     """
@@ -119,7 +113,8 @@ class StoreGroup:
         return dict(found)
 
     def set_attributes(self, value: Mapping[str, Any]) -> None:
-        """Write the attribute `mmip`, making the group if there is none."""
+        """Write the attribute `mmip`, making the group if there is none; all records are on the disk before."""
+        self.wait()
         with store_errors(f"{self}: its attributes cannot be written"):
             if self._holds_nothing():
                 zarr.create_group(self._root, zarr_format=3, attributes={ATTRIBUTE: dict(value)})
@@ -149,7 +144,7 @@ class StoreGroup:
         self._require_small(name)
         if name in group:
             if self.array(name).shape != shape:  # chunks beyond it stay: their number is what the array states
-                sync(self.array(name).async_array.resize(shape, delete_outside_chunks=False))
+                sync(self.array(name)._async_array.resize(shape, delete_outside_chunks=False))
             return
         config: Any = {"write_empty_chunks": True}
         how: Any = options | {"filters": None, "compressors": None, "config": config}
@@ -214,19 +209,35 @@ class StoreGroup:
 
     def write(self, name: str, at: Coordinates, data: bytes) -> None:
         """Store the bytes of a chunk."""
-        buffer = default_buffer_prototype().buffer.from_bytes(data)
-        with store_errors(f"{self}: chunk {at}, {name} cannot be written"):
-            key = self._key(name, at)
-            sync(key.set(buffer))
-            self._settle(key)
+        buffer, key = default_buffer_prototype().buffer.from_bytes(data), self._key(name, at)
+
+        def write() -> None:
+            with store_errors(f"{self}: chunk {at}, {name} cannot be written"):
+                sync(key.set(buffer))
+
+        if self._durable is None or not isinstance(key.store, LocalStore):
+            write()
+        elif name == RECORDS:
+            with store_errors(f"{self}: cannot be flushed"):
+                self._durable.seal(key.store.root, at, key.path, write)
+        else:
+            write()
+            self._durable.hold(at, key.path)
 
     def delete(self, name: str, at: Coordinates) -> None:
         """Remove a chunk."""
         with store_errors(f"{self}: chunk {at}, {name} cannot be deleted"):
             sync(self._key(name, at).delete())
 
+    def wait(self) -> None:
+        """Wait until what was written is on the disk, where that was asked for."""
+        if self._durable is not None:
+            with store_errors(f"{self}: cannot be flushed"):
+                self._durable.wait()
+
     def close(self) -> None:
         """End writing; a zip is a whole file from here on. A store that was handed in stays open."""
+        self.wait()
         if self._is_own:
             with store_errors(f"{self}: it cannot be closed"):
                 self._root.store.close()
@@ -249,7 +260,9 @@ class StoreGroup:
             sync((self._root / key).set(buffer))
 
     def delete_key(self, key: str) -> None:
-        """Remove a key of the group that is no chunk."""
+        """Remove a key of the group that is no chunk, after all records."""
+        with suppress(Exception):  # told by what wrote them
+            self.wait()
         with store_errors(f"{self}: {key} cannot be deleted"):
             sync((self._root / key).delete())
 

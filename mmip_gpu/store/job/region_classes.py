@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.sources import Source, check_place, open_source, stored_rule
+from mmip_gpu.sources import Source, check_place, stored_rule
 from mmip_gpu.sources.arrays import dask_array, on_host
+from mmip_gpu.sources.masks import open_mask
 from mmip_gpu.store.group.grid import Region
 from mmip_gpu.store.job.survey import Survey, mask_survey, otsu_rule
 from mmip_gpu.volume.axes import PlaneLayout
@@ -115,7 +116,7 @@ def _is_file(roi: Any) -> bool:
 def _opened_mask(roi: Any, layout: PlaneLayout) -> Source:
     """Open what may be a mask: a file, or any array of integers or bool."""
     if isinstance(roi, str | os.PathLike | Source):
-        opened = open_source(roi)
+        opened = open_mask(roi)
         return replace(opened, axes=_mask_axes(opened, layout))
     array = roi if all(hasattr(roi, name) for name in ("shape", "dtype", "__getitem__")) else np.asarray(roi)
     axes = _mask_axes(array, layout)

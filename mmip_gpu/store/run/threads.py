@@ -20,5 +20,6 @@ class Threads:
     count: int
 
     def __call__(self, task: Task, items: Iterable[Coordinates], done: Callable[[Coordinates, Any], None]) -> None:
-        """Run a task for all items."""
+        """Run a task for all items; what they wrote is there when it returns."""
         run_bounded(lambda at: (at, task(at)), items, self.count, lambda result: done(*result))
+        task.store.group.wait()

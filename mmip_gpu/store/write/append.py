@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.signatures import public
-from mmip_gpu.sources import Source
+from mmip_gpu.sources import MOST_BYTES, Source
+from mmip_gpu.sources.stated import stated_again
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Coordinates, Region
@@ -48,6 +49,7 @@ def append_zarr(
     threads: int | None = None,
     progress: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    max_bytes: int = MOST_BYTES,
 ) -> dict[str, Any]:
     """Append to a store of `write_zarr`: further time points, or further slices in whole chunks.
 
@@ -63,7 +65,7 @@ def append_zarr(
     axis : str, optional
         The axis that grows: the outermost of ``t`` and ``n`` that the store has, or ``z``, the default without them. On
         ``z`` the store has to end with a whole chunk.
-    threads, progress, storage_options
+    threads, progress, storage_options, max_bytes
         As in `write_zarr`.
 
     Returns
@@ -91,7 +93,8 @@ def append_zarr(
     group = StoreGroup(path, read_only=False, durable=True, storage_options=storage_options)
     if not group.can_claim or str(path).endswith(".zip"):
         raise StoreError(f"{group}: a .zip cannot grow; append to a folder")
-    opened = any_source(source, storage_options)
+    stated = stated_again((group.attributes() or {}).get("metadata"))
+    opened = any_source(source, storage_options, max_bytes=max_bytes, progress=progress, **stated)
     with claimed(group) as claim, running(None, thread_count(threads)) as run:
         growth = _Growth.of(group, opened, axis)
         store = ChunkStore(group, growth.description)

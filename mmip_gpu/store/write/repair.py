@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.signatures import public
-from mmip_gpu.sources import Source
+from mmip_gpu.sources import MOST_BYTES, Source
+from mmip_gpu.sources.stated import stated_again
 from mmip_gpu.store.group.chunk_header import crc_of
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.grid import Coordinates
@@ -50,6 +51,7 @@ def repair_zarr(
     client: ClientLike | None = None,
     progress: bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    max_bytes: int = MOST_BYTES,
 ) -> dict[str, Any]:
     """Code again what is missing or damaged in a store, from its source and with its plan.
 
@@ -64,7 +66,7 @@ def repair_zarr(
         date) is taken if a whole chunk comes out of it as it is in the store.
     roi : array, path or str, optional
         The mask that the store was written with, if it was. A rule is in the store.
-    threads, client, progress, storage_options
+    threads, client, progress, storage_options, max_bytes
         As in `write_zarr`.
 
     Returns
@@ -96,8 +98,10 @@ def repair_zarr(
         raise StoreError(f"{group}: a copy of its first stages: mmip upgrade completes it")
     if not check.complete:
         raise StoreError(f"{group}: its job did not end: write it again, which keeps what is whole")
+    stated = stated_again(check.attributes.get("metadata"))
+    opened = any_source(source, storage_options, max_bytes=max_bytes, progress=progress, **stated)
     with running(client, thread_count(threads)) as run:
-        job = _job_of(check, any_source(source, storage_options), roi, survey_of(run))
+        job = _job_of(check, opened, roi, survey_of(run))
         with claimed(group) as claim:
             repaired = _repaired(check, RepairChunk(WriteChunk(check.store, job, claim)), run, progress)
     _LOG.info("%s: %d chunks repaired", group, len(repaired))

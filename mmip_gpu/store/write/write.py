@@ -19,6 +19,7 @@ from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.options import Device, EncodeOptions, EncodeSettings
 from mmip_gpu.reports import Report
 from mmip_gpu.signatures import public
+from mmip_gpu.sources import MOST_BYTES, size_limit
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.claim import Claim, claimed
 from mmip_gpu.store.group.description import StoreDescription
@@ -63,6 +64,7 @@ def write_zarr(
     storage_options: Mapping[str, Any] | None = None,
     voxel_size: Sequence[float] | float | None = None,
     units: str | None = None,
+    max_bytes: int = MOST_BYTES,
     durable: bool | None = None,
     **options: Unpack[EncodeOptions],
 ) -> Report:
@@ -117,6 +119,9 @@ def write_zarr(
         On z, y, x, in place of what the source says.
     units : str, optional
         Unit of `voxel_size` such as ``"um"``, by default mm; alone, that of sizes for which the source has none.
+    max_bytes : int
+        The most bytes that the samples of the source may take, and those of a mask. What their headers state is held
+        against it before anything is read or allocated.
     axes, colour, data_range, dtype, nan
         As in `mmip_gpu.encode`.
     **options
@@ -161,11 +166,9 @@ def write_zarr(
     group = StoreGroup(place, read_only=False, durable=is_durable, storage_options=storage_options)
     group.attributes()  # before all else, since it refuses what is not ours
     settings = EncodeSettings.of(**options)
-    stated = {"dtype": settings.dtype, "nan": settings.nan, "voxel_size": voxel_size, "units": units}
-    source = any_source(source, storage_options, **stated)
-    if getattr(source, "name", None) == str(group):
-        raise InvalidArgument(f"{group}: a store cannot be written from itself")
-    job = Job.of(source, settings, chunks)
+    with size_limit(max_bytes):
+        stated = {"voxel_size": voxel_size, "units": units, "progress": progress}
+        job = _job_of(source, settings, chunks, group, storage_options, **stated)
     with running(client if group.can_claim else None, threads, device) as run:  # what is in a zip already stays here
         if isinstance(run, ClusterRunner):
             pickled((group, job))  # before anything is written, since it refuses what workers cannot reach
@@ -176,6 +179,21 @@ def write_zarr(
         report |= {"workers": run.workers} if isinstance(run, ClusterRunner) else {}
     group.close()
     return report
+
+
+def _job_of(
+    source: Any,
+    settings: EncodeSettings,
+    chunks: int | Sequence[int] | None,
+    group: StoreGroup,
+    storage_options: Mapping[str, Any] | None,
+    **stated: Any,
+) -> Job:
+    """Open the source of a job, and check what was asked for against it."""
+    opened = any_source(source, storage_options, dtype=settings.dtype, nan=settings.nan, **stated)
+    if opened.name == str(group):
+        raise InvalidArgument(f"{group}: a store cannot be written from itself")
+    return Job.of(opened, settings, chunks)
 
 
 def _write(

@@ -46,6 +46,7 @@ class ArrayReader:
     known_padding: ClassVar[int | None] = None
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr", "ratio"})
     refines_padding: ClassVar[bool] = True
+    may_stay_raw: ClassVar[bool] = True
 
     @property
     def dtype(self) -> np.dtype[Any]:

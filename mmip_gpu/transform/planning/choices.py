@@ -7,6 +7,7 @@ first, and on all of it where the costs are close.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -16,11 +17,14 @@ from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, tile_l
 from mmip_gpu.transform.planning.costs import STEP_EFFORT, at_choice, at_effort, cost, ratio, tiled
 from mmip_gpu.transform.planning.match_distortion import QualityFactors, near_step
 from mmip_gpu.transform.planning.match_size import first_bound, search_ratio
+from mmip_gpu.transform.planning.plan_reader import PlanReader
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import sample_range
 
-__all__ = ["choose_cells", "choose_dc_image", "choose_padding"]
+__all__ = ["DEEP_SLICES", "choose_cells", "choose_dc_image", "choose_padding", "first_plans"]
+
+DEEP_SLICES = 4  # from which on cells of eight slices come into question
 
 _CLEAR = 1.06  # costs of two cell depths that differ by less on a quarter of the probe are compared on all of it
 _LARGE_CHOICE = 2**18  # samples
@@ -28,23 +32,14 @@ _IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it non
 _IMAGE_SPAN = 2**16  # steps in the range of the dtype: indices of a DC image then stay in 23 bits, which encoders hold
 
 
-def choose_cells(
-    config: CodecConfig,
-    probe: Trial,
-    axes: str,
-    class_count: int,
-    colour: bool,
-    peak: float,
-    padding: int | None = None,
-) -> ChunkPlan:
-    """Make the plan of a probe: with the cell depth that costs less, and about the steps that are needed.
+def choose_cells(plans: Sequence[ChunkPlan], probe: Trial, peak: float) -> ChunkPlan:
+    """Make the plan of a probe out of `first_plans`: with the cell depth that costs less, about the steps needed.
 
     `peak` is the data range in whole samples or (of float32) steps, as in `search_step`.
     """
-    plans = _plans_of_depths(config, probe, axes, class_count, colour, peak, padding)
     if probe.array.size == 0:
         return plans[0]
-    part = probe.quarter(axes)
+    part = probe.quarter(plans[0].axes)
     near = _near(at_effort(plans[-1], STEP_EFFORT), part, peak)
     plans = [replace(p, steps=near.steps, reversible=near.reversible, correction=near.correction) for p in plans]
     if len(plans) == 1:
@@ -58,19 +53,14 @@ def choose_cells(
     return tried[0][2]
 
 
-def _plans_of_depths(
-    config: CodecConfig,
-    probe: Trial,
-    axes: str,
-    class_count: int,
-    colour: bool,
-    peak: float,
-    padding: int | None,
+def first_plans(
+    config: CodecConfig, reader: PlanReader, probe: Trial, peak: float, padding: int | None
 ) -> list[ChunkPlan]:
     """One plan for each cell depth that comes into question, with the step that its target begins with."""
+    axes, colour = reader.layout.axes, reader.colour
     volume = PlaneLayout.of(probe.array.shape, axes).volume
-    steps, reversible = class_steps(config, class_count, colour, initial_step(config, peak))
-    depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if volume[0] < 4 else (1, 8)
+    steps, reversible = class_steps(config, reader.class_count, colour, initial_step(config, peak))
+    depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if volume[0] < DEEP_SLICES else (1, 8)
     return [
         ChunkPlan(
             config,

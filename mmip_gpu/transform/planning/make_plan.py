@@ -8,18 +8,28 @@ target holds for the whole array, the reader then matches them on more samples.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from mmip_gpu.arguments import given_padding
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.transform.assemble import raw_is_smallest
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.transform.planning.choices import choose_cells, choose_dc_image, choose_padding
+from mmip_gpu.transform.planning.choices import (
+    DEEP_SLICES,
+    choose_cells,
+    choose_dc_image,
+    choose_padding,
+    first_plans,
+)
 from mmip_gpu.transform.planning.find_padding import PaddingCandidate, find_padding, may_hold_padding
 from mmip_gpu.transform.planning.match_probe import match_bound_and_padding, match_on_probe
 from mmip_gpu.transform.planning.plan_reader import PlanReader
 from mmip_gpu.volume.floats import fits_deep
 
 __all__ = ["make_plan"]
+
+_FEW_SAMPLES = 0.1  # of what the cells of a plane hold, below which the work of a sample is ten times the usual one
 
 
 def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None = None) -> ChunkPlan:
@@ -51,10 +61,14 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
     4.0
     """
     peak = _peak(config, reader, data_range)
-    config = _with_cells_that_fit(config, reader)
+    config = _of_few_samples(_with_cells_that_fit(config, reader), reader.layout.volume)
     padding = _asked_padding(config, reader)
     probe = reader.probe()
-    plan = choose_cells(config, probe, reader.layout.axes, reader.class_count, reader.colour, peak, padding)
+    plans = first_plans(config, reader, probe, peak, padding)
+    may_stay = reader.may_stay_raw and config.mode != "ratio"
+    if may_stay and raw_is_smallest(reader.layout, reader.dtype.itemsize, len(plans[0].cuts)):
+        return plans[0]
+    plan = choose_cells(plans, probe, peak)
     plan, found = _with_found_padding(plan, reader)
     allows_dc_image = reader.cut(plan)
     if found is not None and config.mode == "max_error" and reader.refines_padding:
@@ -78,6 +92,15 @@ def _with_cells_that_fit(config: CodecConfig, reader: PlanReader) -> CodecConfig
     if config.step is None or config.cell_depth is not None or fits_deep(*reader.limits(), config.step):
         return config
     return replace(config, cell_depth=1)
+
+
+def _of_few_samples(config: CodecConfig, volume: tuple[int, int, int]) -> CodecConfig:
+    """The same with less search, where cells hold little but what repeats the edge of a plane, as of one-wide ones."""
+    depth = 8 if volume[0] >= DEEP_SLICES else 1
+    room = math.prod(-(-n // cell) * cell for n, cell in zip(volume, (depth, 8, 8), strict=True))
+    if math.prod(volume) >= _FEW_SAMPLES * room:
+        return config
+    return replace(config, effort=1, cell_depth=config.cell_depth or depth)
 
 
 def _asked_padding(config: CodecConfig, reader: PlanReader) -> int | None:

@@ -61,6 +61,11 @@ class PlanReader(Protocol):
         """
         ...
 
+    @property
+    def may_stay_raw(self) -> bool:
+        """Whether samples may be kept as they are; chunks of stores are always coded."""
+        ...
+
     def limits(self) -> tuple[float, float]:
         """(minimum, maximum) of all samples; zeros without any."""
         ...

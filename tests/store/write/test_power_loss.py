@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,39 @@ def test_an_earlier_store_never_looks_like_the_new_one(expected, tmp_path, monke
         assert np.abs(samples.astype(int)).max() <= mine.max() + 100
     if ended:
         assert mmip.verify_zarr(store, progress=False)["ok"]
+
+
+def test_a_record_is_written_after_its_chunk_is_flushed(tmp_path, monkeypatch):
+    place, early = tmp_path / "a.zarr", []
+
+    def flush(path: Path) -> None:
+        if path.parts[-7:-6] == ("stage_3",) and path.is_file():
+            early.append(place.joinpath("chunk", *path.parts[-6:]).exists())
+
+    monkeypatch.setattr(durable, "flush", flush)
+    mmip.write_zarr(SOURCE, place, **OPTIONS)
+    assert early == [False] * 4
+
+
+def test_a_disk_that_fails_to_flush_is_a_store_error(tmp_path, monkeypatch):
+    def flush(path: Path) -> None:
+        if path.name == "0":
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(durable, "flush", flush)
+    with pytest.raises(mmip.StoreError, match=r"cannot be flushed: .*Input/output error"):
+        mmip.write_zarr(SOURCE, tmp_path / "a.zarr", **OPTIONS)
+    monkeypatch.undo()
+    assert mmip.write_zarr(SOURCE, tmp_path / "a.zarr", **OPTIONS)["complete"]
+
+
+def test_another_process_has_flushed_when_its_task_ends(tmp_path, monkeypatch):
+    flushed: list[str] = []
+    monkeypatch.setattr(durable, "flush", lambda path: flushed.append(path.name))
+    there = pickle.loads(pickle.dumps(durable.Durable()))
+    there.hold("chunk", "a/1")
+    there.seal(tmp_path, "chunk", "b/2", lambda: flushed.append("record"))
+    assert [name for name in flushed if name in ("1", "2", "record")] == ["1", "record", "2"]
 
 
 def test_without_it_nothing_is_flushed(tmp_path, monkeypatch):
