@@ -25,7 +25,7 @@ from mmip_gpu.bench.run import Run, run
 
 IMAGES = {
     "fluorescence": "shared:fluo_dsb2018_256",
-    "histology": "shared:he_dsb2018-*[05]",
+    "histology": "shared:he_dsb2018-*[0257]",
     "EM": "shared:em_isbi_train-0[0369]",
 }
 NETWORKS = {"fluorescence": "stars", "EM": "unet"}  # which beat the classical means on held-out planes: segmenters.csv

@@ -2,7 +2,8 @@
 
     python benchmarks/segmenters.py --weights FOLDER
 
-FOLDER has the weights of python -m mmip_gpu.neural.train for all subjects. Writes results/segmenters.csv, a row a plane.
+FOLDER has the weights of python -m mmip_gpu.neural.train for all subjects. Writes results/segmenters.csv, with a row
+for each plane.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from studies import data_folder, write_rows
 
+from mmip_gpu.bench.images import checksum
 from mmip_gpu.bench.intervals import bootstrap
 from mmip_gpu.bench.measure import Row
 from mmip_gpu.bench.tasks import tasks
@@ -34,6 +36,7 @@ def rows_of(subject: Subject, weights: Path, data: Path) -> list[Row]:
         for name, index in subject.held_out(fold):
             plane = load_plane(data, subject, name, index)
             row: Row = {"subject": subject.name, "image": name, "index": index, "fold": fold}
+            row["data"] = checksum(plane.samples)
             row |= {"steps": network.facts["settings"]["steps"], "classical": classical.segmenter}
             found = compared(plane.labels, network.labels(plane.samples))
             other = compared(plane.labels, classical.segment(plane.samples, plane.samples))

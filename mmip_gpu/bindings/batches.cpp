@@ -89,7 +89,8 @@ Made<uint8_t> chosen_rates_of(Given<uint8_t> stages, Given<int64_t> firsts, Give
 
 // Payloads out of the bits of their heads and what a device has written. By payload: its part of the sizes of sub-streams, of the
 // crcs of groups, and of the bytes of bodies, as (first, count) pairs.
-std::vector<nb::bytes> join_payloads(const std::vector<nb::bytes>& codes, Given<int64_t> places, Given<uint32_t> sizes, Given<uint32_t> crcs, Given<uint8_t> bodies, int threads) {
+std::vector<nb::bytes> join_payloads(const nb::object& list, Given<int64_t> places, Given<uint32_t> sizes, Given<uint32_t> crcs, Given<uint8_t> bodies, int threads) {
+    const std::vector<nb::bytes> codes = listed<nb::bytes>(list);
     const size_t n = codes.size();
     require(places.size() == 6 * n, "not six numbers for each payload");
     for (size_t i = 0; i < n; ++i) {
@@ -128,9 +129,10 @@ std::vector<nb::bytes> join_payloads(const std::vector<nb::bytes>& codes, Given<
 // Heads of many payloads. What is wrong with one is thrown when it is asked for.
 class PayloadHeads {
 public:
-    PayloadHeads(const std::vector<Given<uint8_t>>& heads, Given<int64_t> sizes, Given<int64_t> substreams, Given<uint8_t> stages, Given<uint8_t> images, bool check_crc, int threads)
-        : items_(heads.size()) {
+    PayloadHeads(const nb::object& list, Given<int64_t> sizes, Given<int64_t> substreams, Given<uint8_t> stages, Given<uint8_t> images, bool check_crc, int threads) {
+        const std::vector<Given<uint8_t>> heads = listed<Given<uint8_t>>(list);
         const size_t n = heads.size();
+        items_ = std::vector<Item>(n);
         require(sizes.size() == n && substreams.size() == n && stages.size() == n && images.size() == n, "not an entry for each payload");
         nb::gil_scoped_release free;
         parallel_for(static_cast<int64_t>(n), threads, [&](int64_t i, int) {
@@ -153,7 +155,8 @@ public:
     // (decoding tables of some payloads, one after the other; by payload and family, where the fast and the longer codes begin, their
     // alphabet and the bits of an escaped symbol).
     using Family = std::tuple<int64_t, int64_t, int, int>;
-    std::tuple<Made<uint8_t>, std::vector<std::vector<Family>>> tables(const std::vector<size_t>& wanted, int threads) const {
+    std::tuple<Made<uint8_t>, std::vector<std::vector<Family>>> tables(const nb::object& list, int threads) const {
+        const std::vector<size_t> wanted = listed<size_t>(list);
         size_t end = 0;
         const auto placed = [&](size_t bytes) {
             const size_t at = end;
@@ -215,7 +218,7 @@ void bind_batches(nb::module_& m) {
     m.def("chosen_rates", &chosen_rates_of, "stages"_a, "firsts"_a, "counts"_a, "threads"_a);
     m.def("join_payloads", &join_payloads, "codes"_a, "places"_a, "sizes"_a, "crcs"_a, "bodies"_a, "threads"_a);
     nb::class_<PayloadHeads>(m, "PayloadHeads")
-        .def(nb::init<const std::vector<Given<uint8_t>>&, Given<int64_t>, Given<int64_t>, Given<uint8_t>, Given<uint8_t>, bool, int>(), "heads"_a, "sizes"_a,
+        .def(nb::init<const nb::object&, Given<int64_t>, Given<int64_t>, Given<uint8_t>, Given<uint8_t>, bool, int>(), "heads"_a, "sizes"_a,
              "substreams"_a, "stages"_a, "images"_a, "check_crc"_a, "threads"_a)
         .def("head", &PayloadHeads::head, "index"_a)
         .def("tables", &PayloadHeads::tables, "indices"_a, "threads"_a);

@@ -50,7 +50,8 @@ private:
 };
 
 // (cells on z, y, x of a block; positions as bytes; scan) of a mode; all empty where there is none.
-std::tuple<std::vector<int>, Made<uint8_t>, Made<uint16_t>> block_tables(int mode, int cell_depth, const std::vector<int>& cuts) {
+std::tuple<std::vector<int>, Made<uint8_t>, Made<uint16_t>> block_tables(int mode, int cell_depth, const nb::object& list) {
+    const std::vector<int> cuts = listed<int>(list);
     const BlockTable* table = block_table(mode, cell_depth);
     if (table == nullptr) return {std::vector<int>(3, 0), copied(std::vector<uint8_t>()), copied(std::vector<uint16_t>())};
     const BlockShape shape = block_shape(mode, cell_depth);

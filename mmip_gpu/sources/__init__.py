@@ -60,6 +60,7 @@ def open_source(
     units: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     max_bytes: int = MOST_BYTES,
+    progress: bool | None = None,
 ) -> Source:
     """Open anything that holds a volume, without reading its samples.
 
@@ -87,6 +88,8 @@ def open_source(
     max_bytes : int
         The most bytes that the samples may take, all of them, and a chunk or tile that is decoded at once. What a
         header states is held against it before anything is read or allocated.
+    progress : bool, optional
+        A bar is shown where samples of another type are looked through for long; by default where stderr is a terminal.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def open_source(
         check_size(opened.name, opened.shape, opened.dtype.itemsize)
     opened = stated_sizes(opened, voxel_size, units)
     if opened is not source or dtype is not None or nan is not None:
-        opened = stated_samples(opened, dtype, nan)
+        opened = stated_samples(opened, dtype, nan, progress)
         warn_lost(opened.name, opened.metadata.get(LOST) or ())
     return opened
 

@@ -22,6 +22,7 @@ from mmip_gpu.volume.samples import WIDE_DTYPES, SampleScan, finite_samples, nar
 __all__ = ["stated_again", "stated_samples", "stated_sizes"]
 
 _BLOCK_BYTES: Final = 1 << 26
+_BAR_AFTER: Final = 1.0  # seconds
 _ROUNDED: Final = "digits of float64 beyond float32"
 
 
@@ -39,7 +40,7 @@ class _Converted:
         return samples if samples.dtype == self.dtype else narrowed(samples, self.dtype, start)
 
 
-def stated_samples(source: Source, dtype: Any = None, nan: float | None = None) -> Source:
+def stated_samples(source: Source, dtype: Any = None, nan: float | None = None, progress: bool | None = None) -> Source:
     """Give the source with samples that can be coded.
 
     Parameters
@@ -49,6 +50,8 @@ def stated_samples(source: Source, dtype: Any = None, nan: float | None = None) 
         become the smallest of uint8, uint16, int16 and float32 that holds all of them.
     nan : float, optional
         Stands for samples that are NaN or infinite, which are refused otherwise. It is what they decode to.
+    progress : bool, optional
+        Whether a bar is shown where samples are looked through for long; by default where stderr is a terminal.
 
     Examples
     --------
@@ -61,7 +64,7 @@ def stated_samples(source: Source, dtype: Any = None, nan: float | None = None) 
     if dtype is not None:
         target = target_dtype(dtype)
     elif source.dtype.name in WIDE_DTYPES:
-        target = _scanned(source)
+        target = _scanned(source, progress)
     else:
         target = source.dtype
     if target == source.dtype and target.kind != "f":
@@ -102,10 +105,13 @@ def _lazy(origin: Any, dtype: np.dtype[Any], nan: float | None) -> Any:
     return finite_origin.astype(dtype)
 
 
-def _scanned(source: Source) -> np.dtype[Any]:
+def _scanned(source: Source, progress: bool | None) -> np.dtype[Any]:
+    from tqdm import tqdm
+
     scan = SampleScan(source.dtype)
     if source.dtype.name not in ("bool", "float16"):
-        for region in _blocks(source):
+        blocks, hidden = list(_blocks(source)), None if progress is None else not progress
+        for region in tqdm(blocks, desc=f"look through {source.dtype}", disable=hidden, leave=False, delay=_BAR_AFTER):
             scan.add(source.read(region))
     elif source.dtype.kind == "b":
         scan.high = 1

@@ -63,6 +63,10 @@ def test_a_codec_that_misses_an_image_has_no_row() -> None:
     records = [*RECORDS, record("a", "half", 1.0, 0.9)]
     assert "half" not in {row["codec"] for row in score_rows(records)}
     assert len(score_rows(records)) == 7
+    failed = record("b", "half", 1.0, 0.9)
+    failed["tasks"]["membranes"] = {"truth": None, "original": None, "segmenter": None, "reason": "no memory"}
+    assert "half" not in {row["codec"] for row in score_rows([*records, failed])}
+    assert "half" in {row["codec"] for row in score_rows([*records, record("b", "half", 1.0, 0.9)])}
 
 
 def test_falls_are_compared_with_the_anchor() -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 import mmip_gpu as mmip
+from mmip_gpu import _core
+from mmip_gpu.container.header import Header
 
 FAILING = ctypes.CDLL(None)
 FAILING.fail_at.argtypes = (ctypes.c_long, ctypes.c_int)
@@ -41,7 +43,29 @@ def works() -> dict[str, Callable[[int], Any]]:
         blob = mmip.encode(array, threads=1, **given)
         found[f"encode {name}"] = lambda threads, a=array, g=given: mmip.encode(a, threads=threads, **g)
         found[f"decode {name}"] = lambda threads, b=blob: mmip.decode(b, threads=threads).tobytes()
-    return found
+    return found | of_device_batches(mmip.encode(noise, threads=1, quality=30))
+
+
+def of_device_batches(blob: bytes) -> dict[str, Callable[[int], Any]]:
+    """What the host does for the payloads of a batch on a device."""
+    header, at = Header.parse(blob)
+    size, stages = header.payload_sizes[0], 12
+    payload = np.frombuffer(blob[at : at + size], np.uint8)
+    ones, sizes = np.ones(stages, np.uint8), np.full(stages, size, np.int64)
+    sides = [cell << log2 for cell, log2 in zip((header.fields.depth, 8, 8), header.fields.tile_log2, strict=True)]
+    tiles = int(np.prod([-(-n // side) for n, side in zip(header.layout.volume, sides, strict=True)]))
+    places = np.tile(np.array([0, 2, 0, 1, 0, 5], np.int64), stages)
+
+    def heads(threads: int) -> bytes:
+        of_all = [payload] * stages
+        found = _core.PayloadHeads(of_all, sizes, np.full(stages, tiles), ones, 0 * ones, True, threads)
+        return found.tables(list(range(stages)), threads)[0].tobytes()
+
+    def joined(threads: int) -> list[bytes]:
+        numbers = np.array([2, 3], np.uint32)
+        return _core.join_payloads([bytes(40)] * stages, places, numbers, numbers[:1], ones[:5], threads)
+
+    return {"device heads": heads, "device payloads": joined}
 
 
 def each_fails(name: str, work: Callable[[int], Any], *, of_threads: bool) -> int:
@@ -58,7 +82,7 @@ def each_fails(name: str, work: Callable[[int], Any], *, of_threads: bool) -> in
         FAILING.fail_at(at, of_threads)
         try:
             assert work(threads) == expected, (name, at)
-        except mmip.MmipError:
+        except (mmip.MmipError, MemoryError):
             refused += 1
             assert not of_threads, (name, at)
         FAILING.fail_at(0, of_threads)

@@ -14,7 +14,7 @@ import zarr
 import mmip_gpu
 from mmip_gpu.cli import main
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.sources import open_source
+from mmip_gpu.sources import open_source, stated
 from numcodecs_plugin import Mmip
 
 WHOLE = np.arange(8 * 20 * 24).reshape(8, 20, 24)
@@ -134,6 +134,18 @@ def test_samples_that_are_not_finite(target: dict[str, Any], value: float, tmp_p
     report = mmip_gpu.write_zarr(samples, store, step=0.5, nan=-7, **target)
     assert report["complete"]
     assert mmip_gpu.open_zarr(store).metadata["nan"] == -7
+
+
+@pytest.mark.parametrize(("progress", "is_shown"), [(True, True), (False, False), (None, False)])
+def test_a_long_look_shows_a_bar(
+    progress: bool | None, is_shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stated, "_BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(stated, "_BAR_AFTER", 0)
+    open_source(WHOLE.astype(np.int32), progress=progress)
+    assert ("look through int32" in capsys.readouterr().err) == is_shown
+    mmip_gpu.write_zarr(WHOLE.astype(np.int32), {}, quality=10, progress=progress)
+    assert ("look through int32" in capsys.readouterr().err) == is_shown
 
 
 def test_nan_of_lazy_arrays_decodes_to_the_number() -> None:

@@ -94,7 +94,7 @@ def append_zarr(
     if not group.can_claim or str(path).endswith(".zip"):
         raise StoreError(f"{group}: a .zip cannot grow; append to a folder")
     stated = stated_again((group.attributes() or {}).get("metadata"))
-    opened = any_source(source, storage_options, max_bytes=max_bytes, **stated)
+    opened = any_source(source, storage_options, max_bytes=max_bytes, progress=progress, **stated)
     with claimed(group) as claim, running(None, thread_count(threads)) as run:
         growth = _Growth.of(group, opened, axis)
         store = ChunkStore(group, growth.description)

@@ -167,7 +167,8 @@ def write_zarr(
     group.attributes()  # before all else, since it refuses what is not ours
     settings = EncodeSettings.of(**options)
     with size_limit(max_bytes):
-        job = _job_of(source, settings, chunks, group, storage_options, voxel_size=voxel_size, units=units)
+        stated = {"voxel_size": voxel_size, "units": units, "progress": progress}
+        job = _job_of(source, settings, chunks, group, storage_options, **stated)
     with running(client if group.can_claim else None, threads, device) as run:  # what is in a zip already stays here
         if isinstance(run, ClusterRunner):
             pickled((group, job))  # before anything is written, since it refuses what workers cannot reach
