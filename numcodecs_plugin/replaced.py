@@ -56,7 +56,7 @@ class DecodedChunk(np.ndarray):
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         """What is computed of a chunk is no chunk that is written in part."""
         plain = np.asarray(array)
-        return plain[()] if return_scalar else plain
+        return plain[()] if return_scalar or plain.ndim == 0 else plain  # NumPy 1 does not say which
 
     @classmethod
     def of(cls, array: NDArray[Any], container: bytes, codec: Options) -> DecodedChunk:

@@ -7,7 +7,13 @@ from pages.builds import against_section, install_section
 from pages.capabilities import TITLE, capabilities_section
 from pages.sections import SECTIONS
 from pages.speed import hurting_section, profile_section, rates_section, scaling_section, speed_section
-from pages.stores import dask_jobs_section, viewers_section, volumes_section, zarr_codecs_section
+from pages.stores import (
+    dask_jobs_section,
+    store_rates_section,
+    viewers_section,
+    volumes_section,
+    zarr_codecs_section,
+)
 from pages.targets import bounds_section, phantom_section, regions_section
 from pages.text import anchor, bullets, paragraph
 
@@ -24,6 +30,7 @@ MAKERS = {
     "zarr_codecs": zarr_codecs_section,
     "dask_jobs": dask_jobs_section,
     "scaling": scaling_section,
+    "store_rates": store_rates_section,
     "viewers": viewers_section,
     "bounds": bounds_section,
     "against": against_section,

@@ -168,3 +168,33 @@ def viewers_section() -> str:
             ),
         ]
     )
+
+
+def store_rates_section() -> str:
+    """Rates of whole stores by size, chunk shape, threads and flushes."""
+    rows = rows_of("store_rates")
+    columns = ["write_wall_mb_s", "write_cpu_mb_s", "read_wall_mb_s", "read_cpu_mb_s"]
+    lines = [
+        [
+            row["study"],
+            f"{float(row['megabytes']):.0f}",
+            row["chunks"].replace("x", " x "),
+            row["threads"],
+            "yes" if row["durable"] == "True" else "no",
+            f"{float(row['bits_per_sample']):.3f}",
+            *(f"{float(row[column]):.0f}" for column in columns),
+        ]
+        for row in rows
+    ]
+    head = ["by", "MB", "chunks", "threads", "flushed", "bits/sample"]
+    head += ["write", "write, processor", "read", "read, processor"]
+    return "\n".join(
+        [
+            heading("store_rates"),
+            paragraph(
+                "MB/s of writing and reading a whole store of a phantom at a known step, effort 1, by the clock and by",
+                "processor time: what `write_zarr` and `open_zarr` take together. `flushed` is `durable=`.",
+            ),
+            table(head, lines),
+        ]
+    )

@@ -20,6 +20,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from types import TracebackType
 from typing import BinaryIO
 
@@ -32,6 +33,10 @@ __all__ = ["Worker"]
 _ENDED = "ended"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LAST_WORDS = 300
+_USED = (
+    "mmip_gpu.bench.report", "mmip_gpu.bench.tasks", "scipy.ndimage", "skimage.color", "skimage.feature",
+    "skimage.filters", "skimage.measure", "skimage.metrics", "skimage.morphology", "skimage.segmentation",
+)  # fmt: skip
 
 
 class Worker:
@@ -217,8 +222,9 @@ def _preload() -> None:
     from mmip_gpu.bench.codec_registry import codecs
 
     codecs(None)
-    with contextlib.suppress(ImportError):
-        import skimage.metrics  # noqa: F401
+    for module in _USED:
+        with contextlib.suppress(ImportError):
+            import_module(module)
 
 
 if __name__ == "__main__":

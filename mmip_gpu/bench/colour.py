@@ -57,10 +57,11 @@ def channels_of(source: Source) -> list[Source]:
 
 
 def luma_of(source: Source) -> Source:
-    """The luma of an RGB image, rounded to the dtype."""
+    """The luma of an RGB image, rounded to whole numbers, of floats to multiples of the step."""
     luma = source.array.astype(np.float64) @ np.array(_BT601)
-    array = luma.astype(np.float32) if source.is_float else np.rint(luma).astype(source.array.dtype)
-    return replace(source, array=array, axes=source.axes[:-1])
+    step = source.step if source.is_float else 1
+    array = luma if step is None else np.rint(luma / step) * step
+    return replace(source, array=array.astype(source.array.dtype), axes=source.axes[:-1])
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ which a score has fallen, out. Guarantees that a codec counts at a setting only 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -27,11 +28,12 @@ def score_rows(records: Sequence[Record]) -> list[Row]:
     sorted_out: dict[tuple[str, str, str, float | None], list[Record]] = {}
     images: dict[tuple[str, str], set[str]] = {}
     for record in records:
-        for task in record["tasks"]:
+        for task, scores in record["tasks"].items():
             group = record["image"]["group"]
             images.setdefault((group, task), set()).add(record["image"]["checksum"])
             key = (group, task, record["codec"]["name"], record["setting"]["value"])
-            sorted_out.setdefault(key, []).append(record)
+            if scores["original"] is not None:  # the task did not fail
+                sorted_out.setdefault(key, []).append(record)
     return [_row(key, found) for key, found in sorted_out.items() if len(found) == len(images[key[:2]])]
 
 
@@ -47,6 +49,7 @@ def _row(key: tuple[str, str, str, float | None], records: Sequence[Record]) -> 
         "version": records[0]["codec"]["version"],
         "asked_bits": asked,
         "images": len(records),
+        "data": _data(records),
         "bits_per_sample": 8 * coded / samples,
         "bytes": coded / len(records),
     }
@@ -56,6 +59,11 @@ def _row(key: tuple[str, str, str, float | None], records: Sequence[Record]) -> 
         mean, low, high = bootstrap(known, _SEED) if known else (None, None, None)
         row |= {f"{kind}_{score}": mean, f"{kind}_{score}_low": low, f"{kind}_{score}_high": high}
     return row
+
+
+def _data(records: Sequence[Record]) -> str:
+    """First 16 hex digits of the SHA-256 of the images' checksums."""
+    return hashlib.sha256("".join(sorted(r["image"]["checksum"] for r in records)).encode()).hexdigest()[:16]
 
 
 def bits_at_score(points: Sequence[tuple[float, float]], level: float) -> tuple[float | None, str]:

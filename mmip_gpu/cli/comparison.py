@@ -21,7 +21,8 @@ from mmip_gpu.sources.masks import placed_roi, roi_of_text
 
 __all__ = ["needs_bench", "quick", "report", "run", "seed", "stages"]
 
-_QUICK: dict[str, Any] = {"targets": ("bits:0.5,1,2,4", "lossless"), "time_limit": 60.0, "seconds": 0.02, "workers": 2}
+_QUICK: dict[str, Any] = {"targets": ("bits:0.5,1,2,4", "lossless"), "time_limit": 60.0, "seconds": 0.02}
+_QUICK |= {"threads": 1, "workers": 2}
 _QUICK_IMAGES = ["quick:phantom[23_][!u]*"]  # all but the grey one of 8 bits, as which the others will do
 _SEED_REGION = "threshold:9000"
 _OPTIONS = ("codecs", "tasks", "targets", "colours", "time_limit", "threads")

@@ -136,7 +136,7 @@ def rate(args: Namespace) -> None:
 
 def _curve(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the points of one evaluation."""
-    evaluation = _json(path)
+    evaluation = _json(path, "mmip evaluate --json")
     try:
         for row in evaluation["stages"]:
             if row["bits_per_sample"]:
@@ -152,14 +152,14 @@ def _curve(path: Path) -> Iterator[dict[str, Any]]:
         raise InvalidArgument(f"{path}: expected what mmip evaluate --json writes") from None
 
 
-def _json(path: Path) -> Any:
-    """Return what a file of JSON holds."""
+def _json(path: Path, command: str) -> Any:
+    """Return what a file holds that a command wrote."""
     if not path.is_file():
         raise StoreError(f"{path} does not exist")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise InvalidArgument(f"{path}: expected a file of JSON that mmip wrote") from None
+        raise InvalidArgument(f"{path}: expected what {command} writes") from None
 
 
 def downstream(args: Namespace) -> None:
@@ -184,7 +184,7 @@ def _speeds(path: Path) -> list[dict[str, Any]]:
         with needs_bench():
             from mmip_gpu.bench.report import speed_rows
         return speed_rows(path)
-    report = _json(path)
+    report = _json(path, "mmip bench --json")
     try:
         return [
             {

@@ -19,7 +19,6 @@ from mmip_gpu.neural.star_distances import object_probability, star_distances
 __all__ = ["Batch", "Crops"]
 
 Floats = NDArray[np.float32]
-_ZOOM = 1.0  # crops are enlarged by up to a factor of two to this power, and made smaller likewise
 
 
 @dataclass(frozen=True)
@@ -53,15 +52,17 @@ class Crops:
         Of the network.
     side : int
         Rows and columns of a crop; planes may not be smaller.
+    zoom : float
+        Crops are enlarged by up to 2 to this power, and made smaller likewise.
     """
 
     def __init__(
-        self, planes: Sequence[tuple[Floats, NDArray[Any]]], rays: int, grid: int, side: int, seed: int
+        self, planes: Sequence[tuple[Floats, NDArray[Any]]], rays: int, grid: int, side: int, seed: int, zoom: float = 0
     ) -> None:
         smallest = min((min(image.shape[1:]) for image, _ in planes), default=0)
         if smallest < side:
             raise InvalidArgument(f"crops of {side} samples: the smallest of {len(planes)} planes has {smallest}")
-        self.rays, self.grid, self.side, self.seed = rays, grid, side, seed
+        self.rays, self.grid, self.side, self.seed, self.zoom = rays, grid, side, seed, zoom
         self._maps = [_maps(image, labels, rays) for image, labels in planes]
         sizes = np.array([m.image[0].size for m in self._maps], np.float64)
         self._shares = sizes / sizes.sum()
@@ -75,7 +76,7 @@ class Crops:
     def _crop(self, draw: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         maps = self._maps[draw.choice(len(self._maps), p=self._shares)]
         smallest = min(maps.probability.shape)
-        zoom = max(2.0 ** draw.uniform(-_ZOOM, _ZOOM), self.side / smallest)
+        zoom = max(2.0 ** draw.uniform(-self.zoom, self.zoom), self.side / smallest)
         rows, columns = (self._places(draw, size, zoom) for size in maps.probability.shape)
         near = np.ix_(*(np.rint(places).astype(np.intp) for places in (rows, columns)))
         turn = (bool(draw.integers(2)), bool(draw.integers(2)), bool(draw.integers(2)))

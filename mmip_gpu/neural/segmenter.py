@@ -50,8 +50,8 @@ class Segmenter:
         network, facts = read_weights(path)
         return Segmenter(network, facts, path.stem)
 
-    def _predict(self, plane: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Probability and distances on the grid."""
+    def predict(self, plane: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return the probability and the distances on the grid of the network."""
         shape = self.network.shape
         image = padded(normalized(plane, shape.channels), shape.stride)
         with torch.no_grad():
@@ -64,13 +64,13 @@ class Segmenter:
 
     def probability(self, plane: NDArray[Any]) -> NDArray[np.float32]:
         """Return the probability of an object or membrane at every sample."""
-        found = self._predict(plane)[0]
+        found = self.predict(plane)[0]
         grid = self.network.shape.grid
         return found.repeat(grid, 0).repeat(grid, 1)[: plane.shape[0], : plane.shape[1]]
 
     def labels(self, plane: NDArray[Any]) -> NDArray[np.int32]:
         """Return instance labels, or a mask of membranes."""
-        probability, distances = self._predict(plane)
+        probability, distances = self.predict(plane)
         least = float(self.facts.get("probability", DEFAULT_PROBABILITY))
         if distances is None:
             return (probability >= least).astype(np.int32)

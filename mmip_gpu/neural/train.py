@@ -22,8 +22,8 @@ from mmip_gpu.errors import InvalidArgument, MmipError
 from mmip_gpu.neural.crops import Crops
 from mmip_gpu.neural.fitting import FitSettings, fit
 from mmip_gpu.neural.planes import fingerprint, normalized
-from mmip_gpu.neural.segmenter import DEFAULT_OVERLAP, DEFAULT_PROBABILITY
 from mmip_gpu.neural.split import Plane, Subject, load_plane, subjects
+from mmip_gpu.neural.thresholds import chosen_thresholds
 from mmip_gpu.neural.unet import NetworkShape, folded, new_network
 from mmip_gpu.neural.weights import write_weights
 
@@ -33,6 +33,7 @@ _SHAPES = {
     "stars": {"grid": 2, "base": 32, "rays": 32},
     "membranes": {"grid": 1, "base": 16, "rays": 0, "features": 0},
 }
+_ZOOM = {"stars": 1.0, "membranes": 0.0}  # nuclei of one modality come in many sizes
 _STEPS = {"fluorescence": 900, "histology": 700, "membranes": 400}
 
 
@@ -51,7 +52,7 @@ def train_fold(subject: Subject, fold: int, data: Path, out: Path, settings: Fit
     held_out = [load_plane(data, subject, *plane) for plane in subject.held_out(fold)]
     shape = NetworkShape(subject.kind, subject.channels, **_SHAPES[subject.kind])
     pairs = [(normalized(plane.samples, subject.channels), plane.labels) for plane in planes]
-    crops = Crops(pairs, shape.rays, shape.grid, settings.side, settings.seed)
+    crops = Crops(pairs, shape.rays, shape.grid, settings.side, settings.seed, _ZOOM[subject.kind])
     network = new_network(shape, settings.seed, is_learning=True)
     start = time.monotonic()
 
@@ -61,7 +62,9 @@ def train_fold(subject: Subject, fold: int, data: Path, out: Path, settings: Fit
             print(f"{path.name}: step {step} of {settings.steps}, loss {loss:.4f}, {seconds:.0f} s", flush=True)
 
     losses = fit(network, crops, settings, path.with_suffix(".checkpoint"), report)
-    return write_weights(path, folded(network), _facts(subject, fold, settings, planes, held_out, losses))
+    plain = folded(network)
+    facts = _facts(subject, fold, settings, planes, held_out, losses)
+    return write_weights(path, plain, facts | chosen_thresholds(plain, planes))
 
 
 def _facts(
@@ -72,8 +75,6 @@ def _facts(
     return {
         "subject": subject.name,
         "fold": fold,
-        "probability": DEFAULT_PROBABILITY,
-        "overlap": DEFAULT_OVERLAP,
         "settings": asdict(settings),
         "loss": sum(last) / len(last),
         "torch": torch.__version__,

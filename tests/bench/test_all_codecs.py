@@ -104,6 +104,17 @@ def test_what_is_no_image_of_a_codec_is_refused(codec: Codec) -> None:
     assert (codec.refusal(Source(np.ones((4, 4), np.float32), step=0.5)) is None) == codec.floats
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_other_numbers_of_channels_are_taken_or_refused(channels: int) -> None:
+    source = Source(np.random.default_rng(6).integers(0, 99, (20, 30, channels)).astype(np.uint8), "yxc")
+    reasons = {codec.name: codec.refusal(source) for codec in codecs()}
+    taken = [codec for codec in LOSSLESS if reasons[codec.name] is None]
+    assert {"mmip 3 stages lossless", "pcodec 8 lossless", "nd-lift-ht lossless"} <= {codec.name for codec in taken}
+    assert all(math.isinf(round_trip(codec, source, 0).point.psnr_db) for codec in taken)
+    assert reasons["JPEG XL e7"] == f"takes 1 or 3 channels, found {channels}"
+    assert "separate or luma" in str(reasons["SZ3"])
+
+
 @pytest.mark.parametrize("codec", [c for c in codecs() if c.floats], ids=lambda c: c.name)
 def test_float_samples_come_back_as_floats(codec: Codec) -> None:
     steps = np.rint(np.random.default_rng(5).normal(0, 40, (3, 20, 30)))

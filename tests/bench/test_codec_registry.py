@@ -229,6 +229,8 @@ def test_luma_is_bt601_rounded() -> None:
     expected = np.rint(0.299 * RGB[..., 0] + 0.587 * RGB[..., 1] + 0.114 * RGB[..., 2])
     np.testing.assert_array_equal(luma.array, expected.astype(np.uint8), strict=True)
     assert luma.axes == "yx"
+    steps = luma_of(Source((RGB / 8).astype(np.float32), "yxc", step=0.125)).array
+    np.testing.assert_array_equal(steps * 8, expected, strict=False)
     _, seen = in_colour(codecs(["mmip effort 1"])[0], Source(RGB, "yxc"), "luma")
     np.testing.assert_array_equal(seen.array, luma.array)
 

@@ -122,6 +122,17 @@ def test_ratio_is_total_over_total_and_the_mean_of_ratios_stands_beside_it():
     assert row["PSNR, range"].shown.startswith("45.00 (40.00 to 50.00)")
 
 
+def test_images_without_loss_are_counted_beside_a_mean():
+    images = [made.image_facts(name) for name in "abc"]
+    records = [made.record(image, "x", 1.0, db) for image, db in zip(images, (40.0, math.inf, 50.0), strict=True)]
+    for record in records:
+        record["setting"] = records[0]["setting"]
+    records[1] |= {"bytes": 0, "bits_per_sample": 0.0}
+    (row,) = rows(fact_tables.rate_table(Results.of(records)), "EM", "x", "bits 1")
+    assert row["PSNR, range"].shown == "45.00 (40.00 to 50.00), 1 exact"
+    assert row["bits per sample"].key == pytest.approx(2 / 3)
+
+
 def test_rates_say_how_many_images_are_in_a_mean(results):
     table = fact_tables.rate_table(results)
     (row,) = rows(table, "all images", "mmip effort 3", "lossless")

@@ -94,3 +94,19 @@ def test_help_of_the_words(capsys):
     assert "mmip bench run ..: compare codecs" in capsys.readouterr().out
     run("completion", "bash")
     assert '"bench run"*) words="' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_quick_run_has_every_metric_and_task(image, tmp_path):
+    run("bench", "run", "--quick", "--codecs", "mmip effort 1", "PNG*", "--out", "results", "--quiet")
+    run("bench", "report", "results", "--quiet")
+    records = read_records(tmp_path / "results")
+    assert len(records) >= 30
+    assert {record["status"] for record in records} == {"ok"}
+    measured = {name for record in records for name, value in record["metrics"].items() if value is not None}
+    assert measured >= {"mse", "rmse", "mae", "max_error", "psnr_range", "psnr_dtype", "ssim", "ms_ssim", "haarpsi"}
+    assert {task for record in records for task in record["tasks"]} == {"nuclei", "membranes"}
+    page = (tmp_path / "results" / "report.html").read_text()
+    assert all(record["image"]["name"] in page for record in records)
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert 'src="http' not in page

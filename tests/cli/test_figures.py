@@ -100,8 +100,8 @@ def test_rates_of_a_run_and_of_bench(folder, tmp_path):
         (("downstream", "run", "--task", "membranes"), "--task of what was scored there (nuclei)"),
         (("downstream", "run", "--score", "pq"), "no record has the score PQ"),
         (("throughput", "none.json"), "does not exist"),
-        (("throughput", "image.npy"), "JSON that mmip wrote"),
-        (("throughput", "run/records.jsonl"), "JSON that mmip wrote"),
+        (("throughput", "image.npy"), "what mmip bench --json writes"),
+        (("throughput", "run/records.jsonl"), "what mmip bench --json writes"),
     ],
 )
 def test_refusals(arguments, words, folder, tmp_path, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""The pages on the command line, on stores, on clusters and on reading progressively: their commands run in order."""
+"""The pages on the command line, stores, clusters, reading step by step, the benchmark: their commands run in order."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 import mmip_gpu
+from mmip_gpu.bench.datasets import DATASETS
+from mmip_gpu.bench.records import read_records
 from mmip_gpu.cli import main
 
 DOCS = Path(mmip_gpu.__file__).parent / "docs"
@@ -74,6 +76,18 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_page("command-line.md", {}, [])
     expected = {"stage3.npy", "roi.mmip", "plain.json", "progressive.png", "phantom.zarr", "coarse.npy", "series"}
     assert expected <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_page("benchmark.md", {}, [])
+    assert "phantom_fluorescence_192" in (tmp_path / "results" / "report.md").read_text()
+    assert all(record["status"] == "ok" for folder in ("results", "own") for record in read_records(tmp_path / folder))
+
+
+def test_the_page_of_the_benchmark_names_the_sets() -> None:
+    text = (DOCS / "benchmark.md").read_text()
+    assert [name for name in DATASETS if f"`{name}" not in text] == []
 
 
 def test_compress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

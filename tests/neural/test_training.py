@@ -17,8 +17,9 @@ from mmip_gpu.errors import InvalidArgument  # noqa: E402
 from mmip_gpu.neural import crops, fitting, train  # noqa: E402
 from mmip_gpu.neural.planes import fingerprint, normalized, padded  # noqa: E402
 from mmip_gpu.neural.segmenter import Segmenter, segmenter_for, segmenters  # noqa: E402
-from mmip_gpu.neural.split import subjects  # noqa: E402
-from mmip_gpu.neural.star_distances import star_distances  # noqa: E402
+from mmip_gpu.neural.split import Plane, subjects  # noqa: E402
+from mmip_gpu.neural.star_distances import object_probability, star_distances  # noqa: E402
+from mmip_gpu.neural.thresholds import chosen_thresholds  # noqa: E402
 from mmip_gpu.neural.unet import NetworkShape, new_network  # noqa: E402
 
 SHAPE = NetworkShape("stars", 1, rays=8, grid=2, base=8, depth=2, features=16)
@@ -56,6 +57,37 @@ def test_crops_are_those_of_the_seed_and_the_step() -> None:
     assert (batch.images.shape, batch.probability.shape) == ((3, 1, 48, 48), (3, 24, 24))
     assert batch.distances.shape == (3, 8, 24, 24)
     assert not batch.distances.transpose(0, 2, 3, 1)[batch.probability == 0].any()
+
+
+def test_distances_are_zoomed_with_the_image() -> None:
+    y, x = np.mgrid[:96, :96]
+    disc = (y - 48) ** 2 + (x - 48) ** 2 <= 12**2
+    made = crops.Crops([(disc[None].astype(np.float32), disc.astype(np.int32))], 4, 1, 64, 0, zoom=1)
+    radii = []
+    for step in range(40):
+        batch = made.batch(step, 1)
+        bright = batch.images[0, 0] > batch.images[0, 0].mean()
+        middle = np.unravel_index(batch.probability[0].argmax(), bright.shape)
+        distance = batch.distances[0, 0][middle]  # along the row, to the right
+        if batch.probability[0].max() == 1 and middle[1] + distance + 4 < 64:
+            row = bright[middle[0], middle[1] :]
+            assert abs(row.argmin() - distance) <= 2.5
+            radii.append(float(distance))
+    assert min(radii) < 9
+    assert max(radii) > 16
+
+
+def test_thresholds_are_those_that_fit_the_planes(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = nuclei(96, seed=4)
+    plane = Plane("a", 0, np.zeros(labels.shape, np.uint8), labels)
+    decoys = np.roll(labels, 13, axis=1) * (labels == 0)
+    found = np.maximum(0.95 * object_probability(labels), 0.55 * object_probability(decoys))
+    stars = np.where((labels > 0)[..., None], star_distances(labels, 8), star_distances(decoys, 8))
+    predicted = (found[::2, ::2], stars[::2, ::2])
+    monkeypatch.setattr(Segmenter, "predict", lambda *_: predicted)
+    assert chosen_thresholds(new_network(SHAPE, 0), [plane])["probability"] == 0.6
+    membranes = NetworkShape("membranes", 1, rays=0, base=4)
+    assert chosen_thresholds(new_network(membranes, 0), [plane]) == {"probability": 0.5}
 
 
 def test_crops_larger_than_a_plane_are_refused() -> None:

@@ -6,6 +6,7 @@ mean says over how many of the images of its group it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -83,7 +84,7 @@ def rate_table(results: Results) -> Table:
     for group, name, setting, records in results.settings():
         coded = sum(record["bytes"] for record in records)
         sizes = [(record["raw_bytes"], max(record["bytes"], 1)) for record in records]
-        samples = sum(8 * record["bytes"] / record["bits_per_sample"] for record in records)
+        samples = sum(record["raw_bytes"] / -(-record["image"]["bits"] // 8) for record in records)
         means = [_mean_cell(records, key) for key in ("psnr_range", "psnr_dtype", "ssim", "ms_ssim", "haarpsi", "vsi")]
         worst = [value for record in records if (value := metric("max_error")(record)) is not None]
         rows.append(
@@ -111,10 +112,12 @@ def rate_table(results: Results) -> Table:
 
 def _mean_cell(records: Sequence[Record], key: str) -> Cell:
     values = [value for record in records if (value := metric(key)(record)) is not None]
-    if not values or float("inf") in values:
-        return cell(float("inf") if values and set(values) == {float("inf")} else None)
-    form = METRICS[key][1]
-    return interval_cell(interval(values), form)
+    finite = [value for value in values if math.isfinite(value)]
+    exact = len(values) - len(finite)
+    if not finite:
+        return cell(math.inf if exact else None)
+    found = interval_cell(interval(finite), METRICS[key][1])
+    return Cell(f"{found.shown}, {exact} exact", found.key) if exact else found
 
 
 def _count(found: int, of: int) -> Cell:

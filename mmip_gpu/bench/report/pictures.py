@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -49,18 +50,23 @@ def save_pictures(folder: Path, image: BenchImage, record: Record, decoded: NDAr
         The record of this result; its codec, colour and setting name the file.
     decoded : numpy.ndarray
         Samples of the image's shape.
+
+    Raises
+    ------
+    OSError
+        Where they cannot be written; what is there is whole.
     """
     plane = shown_plane(image.array, image.axes)
     window = _detailed_window(plane)
     scale, offset = _counts(image)
     folder.mkdir(parents=True, exist_ok=True)
-    original = folder / f"{image.name}.png"
-    if not original.exists():
-        _write_png(original, plane[window], scale, offset)
+    about = folder / f"{image.name}.json"
+    if not about.exists():  # it is written last
+        _write(folder / f"{image.name}.png", _png(plane[window], scale, offset))
         spans = [[part.start, part.stop] for part in window]
         facts = {"checksum": image.checksum, "window": spans, "counts_per_unit": scale}
-        (folder / f"{image.name}.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
-    _write_png(folder / _file_name(record), shown_plane(decoded, image.axes)[window], scale, offset)
+        _write(about, json.dumps(facts).encode())
+    _write(folder / _file_name(record), _png(shown_plane(decoded, image.axes)[window], scale, offset))
 
 
 def _file_name(record: Record) -> str:
@@ -91,11 +97,18 @@ def _counts(image: BenchImage) -> tuple[float, float]:
     return _COUNTS / image.peak, float(image.array.min()) - 0.1 * image.peak
 
 
-def _write_png(path: Path, window: NDArray[Any], scale: float, offset: float) -> None:
+def _png(window: NDArray[Any], scale: float, offset: float) -> bytes:
     import imagecodecs
 
     counts = np.clip(np.rint((window.astype(np.float64) - offset) * scale), 0, 65535).astype(np.uint16)
-    path.write_bytes(imagecodecs.png_encode(counts, level=6))
+    return bytes(imagecodecs.png_encode(counts, level=6))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all, whoever else writes it at the same time."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,9 @@ def open_store_path(where: Any, read_only: bool, storage_options: Mapping[str, A
         return StorePath(MemoryStore(where))
     where = without_scheme(where)
     if isinstance(where, str) and ("://" in where or "::" in where):
-        return StorePath(FsspecStore.from_url(where, dict(storage_options or {}), read_only))
+        absent: tuple[type[Exception], ...] = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+        absent += (KeyError,) if where.startswith("zip::") else ()  # which some of fsspec raise there
+        return StorePath(FsspecStore.from_url(where, dict(storage_options or {}), read_only, absent))
     if not isinstance(where, str | os.PathLike):
         raise InvalidArgument(f"path: expected a path or a zarr store, found {type(where).__name__}")
     folder = Path(where).absolute()

@@ -144,7 +144,7 @@ class StoreGroup:
         self._require_small(name)
         if name in group:
             if self.array(name).shape != shape:  # chunks beyond it stay: their number is what the array states
-                sync(self.array(name).async_array.resize(shape, delete_outside_chunks=False))
+                sync(self.array(name)._async_array.resize(shape, delete_outside_chunks=False))
             return
         config: Any = {"write_empty_chunks": True}
         how: Any = options | {"filters": None, "compressors": None, "config": config}
