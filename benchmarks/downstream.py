@@ -71,24 +71,24 @@ def with_interval(row: Row | None, score: str) -> str:
 
 def fall_lines(falls: list[Row]) -> list[str]:
     """A table of the bits at which the Dice has fallen."""
-    head = [
-        "images, segmenter", "codec", f"bits at Dice - {KEPT:g}, truth", "over JPEG 2000", f"at {WITHIN:g} less Dice",
-        f"bits at Dice {1 - KEPT:g}, original", "over JPEG 2000 ",
-    ]  # fmt: skip
+    head = ["images, segmenter", "codec"]
+    for kind, level in (("truth", f"Dice - {KEPT:g}, truth"), ("original", f"Dice {1 - KEPT:g}, original")):
+        head += [f"bits at {level}", "bytes" if kind == "truth" else "bytes ", f"over JPEG 2000, {kind}"]
+        head += [f"the same at {WITHIN:g} less Dice, {kind}"]
     lines = []
     for row in falls:
-        cells = [
-            f"{row['truth_note']} {number(row['truth_bits'])}".strip(), number(row["truth_ratio"]),
-            number(row["truth_ratio_within"]), f"{row['original_note']} {number(row['original_bits'])}".strip(),
-            number(row["original_ratio"]),
-        ]  # fmt: skip
+        cells = []
+        for kind in ("truth", "original"):
+            names = ("bits", "bytes", "ratio", "ratio_within")
+            note = row[f"{kind}_note"]
+            cells += [f"{note} {number(row[f'{kind}_{name}'])}".strip() for name in names]
         lines.append([f"{row['group']}, {row['task']}", row["codec"], *cells])
     return ["## Bits at which the Dice has fallen\n", markdown_table(head, lines, 2)]
 
 
 def number(value: float | None) -> str:
     """A number with three digits, or a dash."""
-    return "-" if value is None else f"{value:.3g}"
+    return "-" if value is None else f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def main() -> None:

@@ -82,7 +82,8 @@ def bits_at_score(points: Sequence[tuple[float, float]], level: float) -> tuple[
 
     Examples
     --------
-    >>> bits_at_score([(0.25, 0.5), (1.0, 0.9)], 0.7)
+    >>> bits, mark = bits_at_score([(0.25, 0.5), (1.0, 0.9)], 0.7)
+    >>> round(bits, 6), mark
     (0.5, '')
     """
     ordered = sorted(points, reverse=True)
@@ -108,9 +109,9 @@ def fall_rows(rows: Sequence[Row], anchor: str) -> list[Row]:
     Returns
     -------
     list of dict
-        ``truth_bits``: the Dice against ground truth is `KEPT` below that of the originals; ``original_bits``: that
-        against the segmentation of the original is 1 - `KEPT`; each over the bits of the anchor, and over them at a
-        Dice that is `WITHIN` lower.
+        ``truth_bits``, and ``truth_bytes`` of an image: the Dice against ground truth is `KEPT` below that of the
+        originals; ``original_bits``: that against the segmentation of the original is 1 - `KEPT`; each over the bits
+        of the anchor, and over them at a Dice that is `WITHIN` lower.
     """
     found: list[Row] = []
     for group, task in dict.fromkeys((row["group"], row["task"]) for row in rows):
@@ -125,6 +126,7 @@ def fall_rows(rows: Sequence[Row], anchor: str) -> list[Row]:
         }
         for codec, curve in curves.items():
             row: Row = {"group": group, "task": task, "codec": codec, "uncompressed_dice": exact[0]}
+            row |= {"images": own[0]["images"], "data": own[0]["data"]}
             for kind, level in levels.items():
                 bits, note = bits_at_score(curve[kind], level)
                 least, least_note = bits_at_score(curves[anchor][kind], level) if anchor in curves else (None, "never")
@@ -132,6 +134,7 @@ def fall_rows(rows: Sequence[Row], anchor: str) -> list[Row]:
                 comparable = bits and least and not least_note
                 row |= {
                     f"{kind}_bits": bits,
+                    f"{kind}_bytes": bits * own[0]["bytes"] / own[0]["bits_per_sample"] if bits else None,
                     f"{kind}_note": note,
                     f"{kind}_ratio": bits / least if comparable and bits and least else None,
                     f"{kind}_ratio_within": lower / least if comparable and lower and least else None,

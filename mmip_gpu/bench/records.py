@@ -7,6 +7,7 @@ that is there is whole, on the disk, and of the data and the version that the ru
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import math
 import os
@@ -113,7 +114,8 @@ class RecordFile:
     Raises
     ------
     StoreError
-        For records of other data, with both checksums; of another version of a codec; or of something else.
+        For records of other data, with both checksums; of another version of a codec; or of something else; and
+        where another run writes.
     UnsupportedVersion
         For records of another version.
     """
@@ -121,13 +123,25 @@ class RecordFile:
     def __init__(self, folder: Path, images: Sequence[Record] = (), codecs: Sequence[Record] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / RECORDS
-        self.records = read_records(folder) if self.path.exists() else []
-        self.keys = {record["key"] for record in self.records}
-        self._check([record["image"] for record in self.records], images, "checksum")
-        self._check([record["codec"] for record in self.records], codecs, "version")
-        self._waiting: deque[bytes] = deque()
         self._file = self.path.open("ab", buffering=0)
-        self._file.truncate(self.path.read_bytes().rfind(b"\n") + 1)  # what a killed run tore
+        self._waiting: deque[bytes] = deque()
+        try:
+            self._lock()
+            self.records = read_records(folder)
+            self._check([record["image"] for record in self.records], images, "checksum")
+            self._check([record["codec"] for record in self.records], codecs, "version")
+            self._file.truncate(self.path.read_bytes().rfind(b"\n") + 1)  # what a killed run tore
+        except BaseException:
+            self._file.close()
+            raise
+        self.keys = {record["key"] for record in self.records}
+
+    def _lock(self) -> None:
+        """Keep the records for this run, until the file is closed."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"{self.path}: another run writes into it; wait, or give another folder") from None
 
     def _check(self, stored: Iterable[Record], wanted: Iterable[Record], fact: str) -> None:
         expected = {item["name"]: item[fact] for item in wanted}

@@ -67,6 +67,15 @@ def test_other_versions_and_other_data_are_refused(tmp_path):
         read_records(tmp_path)
 
 
+def test_two_runs_do_not_write_into_one_folder(tmp_path):
+    with RecordFile(tmp_path) as file:
+        with pytest.raises(StoreError, match="another run writes into it"):
+            RecordFile(tmp_path)
+        file.add(record("a"))
+    with RecordFile(tmp_path) as file:
+        assert len(file.records) == 1
+
+
 def test_no_results(tmp_path):
     with pytest.raises(StoreError, match=r"holds no records.jsonl"):
         read_records(tmp_path)
