@@ -79,8 +79,9 @@ def add_seed(parser: ArgumentParser) -> None:
     text = "as of mmip encode (default: two phantoms, and real images with masks where they are at hand)"
     parser.add_argument("input", metavar="INPUT", nargs="?", help=text)
     text = "region of INPUT: a mask, or a rule as of mmip encode (default threshold:9000)"
-    parser.add_argument("--mask", metavar="RULE|MASK.npy", help=text)
+    parser.add_argument("--mask", metavar="RULE|MASK", help=text)
     parser.add_argument("--axes", help="axis letters of INPUT (default: its own)")
+    add_source_limit(parser)
     _add_out(parser)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from mmip_gpu.cli.parser_views import add_source_limit
 from mmip_gpu.cli.values import place
 
 __all__ = ["INPUT", "ORIGINAL_AXES", "PLOTS", "ROI"]
@@ -81,6 +82,7 @@ PLOTS = {
 def _add_original(parser: ArgumentParser) -> None:
     parser.add_argument("original", metavar="ORIGINAL", help=INPUT)
     parser.add_argument("--axes", help=ORIGINAL_AXES)
+    add_source_limit(parser)
 
 
 def _add_figure(parser: ArgumentParser) -> None:

@@ -190,6 +190,8 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         ["bench", path],
         ["demo", path, "--out", str(tmp_path / "demo")],
         ["plot", "progressive", path, place, "-o", str(tmp_path / "n.png")],
+        ["plot", "error", path, place, "-o", str(tmp_path / "n.png")],
+        ["bench", "seed", path, "--out", str(tmp_path / "seed")],
     ]
     for command in commands:
         assert main([*command, *limit]) == 2, command
