@@ -27,6 +27,7 @@ from typing import BinaryIO
 from mmip_gpu.bench.images import BenchImage
 from mmip_gpu.bench.job import Job, Measured, failed, run_job
 from mmip_gpu.bench.records import as_stored
+from mmip_gpu.bench.tasks import task_named
 
 __all__ = ["Worker"]
 
@@ -34,7 +35,7 @@ _ENDED = "ended"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LAST_WORDS = 300
 _USED = (
-    "mmip_gpu.bench.report", "mmip_gpu.bench.tasks", "scipy.ndimage", "skimage.color", "skimage.feature",
+    "mmip_gpu.bench.report", "scipy.ndimage", "skimage.color", "skimage.feature",
     "skimage.filters", "skimage.measure", "skimage.metrics", "skimage.morphology", "skimage.segmentation",
 )  # fmt: skip
 
@@ -170,6 +171,9 @@ def serve(requests: BinaryIO, results: int) -> None:
             image = asked
         else:
             assert image is not None
+            for name in asked.tasks:
+                with contextlib.suppress(Exception):  # the child says why
+                    task_named(name)  # a network: its library and weights are loaded once for all children
             _fork(requests, results, asked, image)
 
 

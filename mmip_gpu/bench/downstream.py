@@ -82,7 +82,8 @@ def bits_at_score(points: Sequence[tuple[float, float]], level: float) -> tuple[
 
     Examples
     --------
-    >>> bits_at_score([(0.25, 0.5), (1.0, 0.9)], 0.7)
+    >>> bits, mark = bits_at_score([(0.25, 0.5), (1.0, 0.9)], 0.7)
+    >>> round(bits, 6), mark
     (0.5, '')
     """
     ordered = sorted(points, reverse=True)

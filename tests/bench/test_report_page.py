@@ -134,6 +134,13 @@ def test_what_is_no_run_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / RECORDS]
 
 
+def test_charts_of_few_images_are_open(tmp_path):
+    records = [r | {"image": made.image_facts(f"{name}")} for name in "abcd" for r in made.results()[:6]]
+    for count, is_open in ((3, True), (4, False)):
+        _, path = write_report(made.write(tmp_path, records[: 6 * count]))
+        assert ("<details open>" in path.read_text()) == is_open
+
+
 def test_a_run_of_failures_only_has_a_page(tmp_path):
     unreadable = {"name": "x.tif", "dataset": "user", "jpeg_origin": "unknown"}
     facts = made.image_facts() | dict.fromkeys(("checksum", "shape", "dtype", "bits", "group")) | unreadable
@@ -155,7 +162,9 @@ def points(drawn: str, style: int) -> list[tuple[float, float]]:
 
 
 def test_a_chart_has_its_points_where_its_ticks_say():
-    drawn = chart([Series("a", 0, [(0.5, 30), (1, 40), (2, 50)]), Series("<b>", 1, [(1, 35)])], "title", "dB")
+    drawn = chart(
+        [Series("a", 0, [(0.5, 30), (1, 40), (2, 50)]), Series("<b>", 1, [(1, 35)])], "images", "measure", "dB"
+    )
     first, middle, last = points(drawn, 0)
     assert middle == (
         pytest.approx((first[0] + last[0]) / 2, abs=0.1),
@@ -166,11 +175,11 @@ def test_a_chart_has_its_points_where_its_ticks_say():
     ticks = {text.text: (float(text.get("x", 0)), float(text.get("y", 0))) for text in root.iter("text")}
     assert ticks["1"][0] == middle[0]
     assert ticks["40"][1] - 4 == pytest.approx(middle[1], abs=0.2)
-    assert chart([], "title", "dB") == ""
+    assert chart([], "images", "measure", "dB") == ""
 
 
 def test_no_two_codecs_look_the_same():
-    drawn = [chart([Series("a", place, [(1, 40), (2, 50)])], "t", "dB") for place in range(40)]
+    drawn = [chart([Series("a", place, [(1, 40), (2, 50)])], "images", "t", "dB") for place in range(40)]
     looks = {re.sub(r'class="s\d+"', "", text) for text in drawn}
     assert len(looks) == 40
 

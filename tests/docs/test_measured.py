@@ -72,6 +72,7 @@ CHANGED = {
     "zarr_codecs": ("write_mb_s",),
     "dask_jobs": ("seconds",),
     "scaling": ("encode_cpu_ns_voxel",),
+    "store_rates": ("write_wall_mb_s",),
     "viewers": ("version",),
     "bounds": ("runs",),
     "against": ("runs",),

@@ -27,8 +27,8 @@ _MARKERS = (
     "M-4,-2.6L-2.6,-4L0,-1.4L2.6,-4L4,-2.6L1.4,0L4,2.6L2.6,4L0,1.4L-2.6,4L-4,2.6L-1.4,0z",
     "M0,-4.4L1.2,-1.3L4.3,-1.3L1.8,0.7L2.7,3.8L0,2L-2.7,3.8L-1.8,0.7L-4.3,-1.3L-1.2,-1.3z",
 )
-_WIDTH, _HEIGHT = 470, 310
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 34, 42
+_WIDTH, _HEIGHT = 470, 322
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 46, 42
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class _Frame:
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def chart(series: Sequence[Series], title: str, label: str) -> str:
-    """Return the SVG of a chart; nothing of a chart without points."""
+def chart(series: Sequence[Series], images: str, measure: str, label: str) -> str:
+    """Return the SVG of a chart of some images and a measure; nothing of a chart without points."""
     rates = [bits for line in series for bits, _ in line.points]
     if not rates:
         return ""
@@ -71,9 +71,10 @@ def chart(series: Sequence[Series], title: str, label: str) -> str:
     named = ", ".join(line.name for line in series)
     return "\n".join(
         [
-            f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}: '
-            f'{escape(label)} over bits per sample of {escape(named)}">',
-            f'<text class="title" x="4" y="17">{escape(title)}</text>',
+            f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(images)}, '
+            f'{escape(measure)}: {escape(label)} over bits per sample of {escape(named)}">',
+            f'<text class="title" x="4" y="15">{escape(images)}</text>',
+            f'<text x="4" y="32">{escape(measure)}</text>',
             *_axes(frame, ticks, label),
             *(_line(frame, line) for line in series),
             "</svg>",

@@ -114,7 +114,7 @@ def html(results: Results, sections: Sequence[Section], pictures: Path) -> str:
 
 def _title(results: Results) -> str:
     images = len({record["image"]["name"] for record in results.measured})
-    return f"Benchmark of {len(results.names)} codecs on {images} images"
+    return f"Benchmark of {len(results.names)} codecs on {images} image{'' if images == 1 else 's'}"
 
 
 def _facts(results: Results) -> list[str]:

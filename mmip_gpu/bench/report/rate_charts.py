@@ -21,6 +21,7 @@ _NOTE = (
     "Points say their numbers. Boxes hide codecs."
 )
 _CLEAR = 6  # codecs whose bands are told apart
+_FEW = 3  # images whose charts are open at first
 _CHECKED = " checked"
 
 
@@ -41,9 +42,11 @@ def rate_charts(results: Results) -> str:
             shown = _charts(results, places, group, members, drawn)
             parts.append(f"<h3>{escape(group)}, {len(members)} images</h3>{shown}")
     parts.append("<h3>Each image</h3>")
-    for name in dict.fromkeys(record["image"]["name"] for record in results.measured):
+    names = list(dict.fromkeys(record["image"]["name"] for record in results.measured))
+    is_open = " open" if len(names) <= _FEW else ""
+    for name in names:
         shown = _charts(results, places, name, [name], set())
-        parts.append(f"<details><summary>{escape(name)}</summary>{shown}</details>")
+        parts.append(f"<details{is_open}><summary>{escape(name)}</summary>{shown}</details>")
     return "\n".join(parts)
 
 
@@ -61,6 +64,6 @@ def _charts(
         if key not in drawn:
             found = group_curves(results, measure, images)
             lines = [Series(name, places[name], curve.points, band) for name, (curve, band) in found.items()]
-            charts.append(chart(lines, f"{title}: {measure.name}", measure.axis))
+            charts.append(chart(lines, title, measure.name, measure.axis))
         drawn.add(key)
     return f'<div class="charts">{"".join(charts)}</div>'
