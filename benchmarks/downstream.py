@@ -15,12 +15,13 @@ import argparse
 import os
 from pathlib import Path
 
-from studies import HERE, RESULTS, write_rows
+from pages.segmentation import downstream_report
+from studies import HERE, RESULTS, read_rows, write_rows
 
 from mmip_gpu.bench.datasets import select_images
-from mmip_gpu.bench.downstream import KEPT, WITHIN, fall_rows, score_rows
+from mmip_gpu.bench.downstream import fall_rows, score_rows
 from mmip_gpu.bench.measure import Row
-from mmip_gpu.bench.report.study_tables import ANCHOR, markdown_table
+from mmip_gpu.bench.report.study_tables import ANCHOR
 from mmip_gpu.bench.run import Run, run
 
 IMAGES = {
@@ -42,55 +43,6 @@ def tasks_of(group: str, weights: Path | None) -> list[str]:
     return [CLASSICAL[group], *([f"{NETWORKS[group]}:{weights}"] if weights and group in NETWORKS else [])]
 
 
-def curve_lines(rows: list[Row]) -> list[str]:
-    """A table for each group and segmenter: Dice and AP against the truth, by codec and bits."""
-    parts = []
-    for group, task, segmenter in dict.fromkeys((r["group"], r["task"], r["segmenter"]) for r in rows):
-        own = [r for r in rows if (r["group"], r["task"]) == (group, task)]
-        asked = [a for a in dict.fromkeys(r["asked_bits"] for r in own) if a is not None]
-        exact = next((r for r in own if r["asked_bits"] is None), None)
-        score = "truth_dice" if own[0]["truth_ap50"] is None else "truth_ap50"
-        lines = []
-        for codec in dict.fromkeys(r["codec"] for r in own if r["asked_bits"] is not None):
-            found = {r["asked_bits"]: r for r in own if r["codec"] == codec}
-            lines.append([codec, *(with_interval(found.get(bits), score) for bits in asked)])
-        title = "AP@0.5" if score == "truth_ap50" else "Dice"
-        before = f"uncompressed {with_interval(exact, score)}" if exact else ""
-        parts.append(f"## {group}, {segmenter}: {title} against ground truth\n\nn = {own[0]['images']}; {before}\n")
-        parts.append(markdown_table(["codec", *(f"{bits:g} bits" for bits in asked)], lines))
-    return parts
-
-
-def with_interval(row: Row | None, score: str) -> str:
-    """A mean with its interval; a dash where the codec does not come to these bits on every image."""
-    if row is None or row[score] is None:
-        return "-"
-    low, high = row[f"{score}_low"], row[f"{score}_high"]
-    return f"{row[score]:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
-
-
-def fall_lines(falls: list[Row]) -> list[str]:
-    """A table of the bits at which the Dice has fallen."""
-    head = ["images, segmenter", "codec"]
-    for kind, level in (("truth", f"Dice - {KEPT:g}, truth"), ("original", f"Dice {1 - KEPT:g}, original")):
-        head += [f"bits at {level}", "bytes" if kind == "truth" else "bytes ", f"over JPEG 2000, {kind}"]
-        head += [f"the same at {WITHIN:g} less Dice, {kind}"]
-    lines = []
-    for row in falls:
-        cells = []
-        for kind in ("truth", "original"):
-            names = ("bits", "bytes", "ratio", "ratio_within")
-            note = row[f"{kind}_note"]
-            cells += [f"{note} {number(row[f'{kind}_{name}'])}".strip() for name in names]
-        lines.append([f"{row['group']}, {row['task']}", row["codec"], *cells])
-    return ["## Bits at which the Dice has fallen\n", markdown_table(head, lines, 2)]
-
-
-def number(value: float | None) -> str:
-    """A number with three digits, or a dash."""
-    return "-" if value is None else f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
-
-
 def main() -> None:
     """Run what is missing, then write rows and tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -109,7 +61,7 @@ def main() -> None:
     write_rows("downstream", rows)
     falls = fall_rows(rows, ANCHOR)
     write_rows("downstream_falls", falls)
-    text = "# Segmentation after compression\n\n" + "\n".join([*fall_lines(falls), *curve_lines(rows)])
+    text = downstream_report(read_rows("downstream"), read_rows("downstream_falls"))
     (RESULTS / "downstream.md").write_text(text)
     print(text)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pages.blocks import BLOCKS, PAGE, filled
 from pages.page import measured_page
+from pages.segmentation import downstream_report
 from studies import HERE, RESULTS, read_rows
 
 from mmip_gpu.bench.report.study_tables import lossless_report, near_lossless_report, rivals_report
@@ -27,6 +28,7 @@ REPORTS = {"rivals": rivals_report, "lossless": lossless_report, "near_lossless"
 def written() -> dict[Path, str]:
     """Every page that states figures of rows, with the text that it should have."""
     pages = {RESULTS / f"{name}.md": report(read_rows(name)) for name, report in REPORTS.items()}
+    pages[RESULTS / "downstream.md"] = downstream_report(read_rows("downstream"), read_rows("downstream_falls"))
     pages[ROOT / PAGE] = measured_page()
     for name, blocks in BLOCKS.items():
         pages[ROOT / name] = filled((ROOT / name).read_text(), blocks)

@@ -6,6 +6,7 @@ from pages.bits import bits_section, images_table, lossless_section, near_lossle
 from pages.builds import against_section, install_section
 from pages.capabilities import TITLE, capabilities_section
 from pages.sections import SECTIONS
+from pages.segmentation import downstream_section, segmenters_section
 from pages.speed import hurting_section, profile_section, rates_section, scaling_section, speed_section
 from pages.stores import (
     dask_jobs_section,
@@ -30,6 +31,8 @@ MAKERS = {
     "zarr_codecs": zarr_codecs_section,
     "dask_jobs": dask_jobs_section,
     "scaling": scaling_section,
+    "downstream": downstream_section,
+    "segmenters": segmenters_section,
     "store_rates": store_rates_section,
     "viewers": viewers_section,
     "bounds": bounds_section,

@@ -37,6 +37,8 @@ SECTIONS = {
     "zarr_codecs": Section("Inside Zarr", "zarr_codecs", "zarr_codecs.py"),
     "dask_jobs": Section("On a Dask cluster", "dask_jobs", "dask_jobs.py"),
     "scaling": Section("Time and memory by size", "scaling", "scaling.py"),
+    "downstream": Section("Segmentation after compression", "downstream_falls", "downstream.py --out FOLDER"),
+    "segmenters": Section("Segmenters", "segmenters", "segmenters.py --weights FOLDER"),
     "store_rates": Section("Stores by size, chunks and threads", "store_rates", "store_rates.py"),
     "viewers": Section("Viewers and other readers", "viewers", "viewers.py"),
     "bounds": Section("Whether targets are met", "bounds", "bounds.py"),

@@ -72,6 +72,8 @@ CHANGED = {
     "zarr_codecs": ("write_mb_s",),
     "dask_jobs": ("seconds",),
     "scaling": ("encode_cpu_ns_voxel",),
+    "downstream_falls": ("truth_bits",),
+    "segmenters": ("network_ap50",),
     "store_rates": ("write_wall_mb_s",),
     "viewers": ("version",),
     "bounds": ("runs",),

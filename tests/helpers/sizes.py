@@ -41,6 +41,7 @@ GROUPS = {
     "sinks": "files in and out",
     "quality": "tools",
     "bench": "tools",
+    "neural": "tools",
     "cli": "tools",
     "numcodecs_plugin": "outside of the package",
     "benchmarks": "outside of the package",
