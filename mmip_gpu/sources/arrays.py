@@ -44,7 +44,7 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
     kind = kind or _kind(array)
     name = path.name if path else kind
     if any(np.isnan(size) for size in array.shape):  # as Dask says where it would have to compute
-        raise InvalidArgument(f"{name}: its shape is not known: call its compute__chunk_sizes() first")
+        raise InvalidArgument(f"{name}: its shape is not known: call its compute_chunk_sizes() first")
     shape = tuple(int(size) for size in array.shape)
     dtype = supported_dtype(array.dtype, name)
     for sizes in (shape, _chunk_sizes(array, shape)):
