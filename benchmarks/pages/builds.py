@@ -20,7 +20,8 @@ def against_section() -> str:
     ]
     slower = [row for row in rows if row["verdict"] not in ("faster", "same")]
     named = [
-        [row["case"], row["image"], f"{float(row['ratio']):.2f}", f"{float(row['aa_spread']):.2f}"] for row in slower
+        [row["case"], row["image"] or "", f"{float(row['ratio']):.2f}", f"{float(row['aa_spread']):.2f}"]
+        for row in slower
     ]
     ratios = sorted(float(row["ratio"]) for row in rows)
     return "\n".join(
