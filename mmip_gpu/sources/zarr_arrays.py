@@ -30,6 +30,15 @@ def is_zarr_node(source: Any) -> bool:
     return isinstance(source, dict) or is_zarr
 
 
+def url_store(url: str, read_only: bool, storage_options: Mapping[str, Any] | None = None) -> Any:
+    """Store of Zarr at a URL of fsspec; in a zip, a KeyError of some versions of fsspec says that a key is absent."""
+    from zarr.storage import FsspecStore
+
+    absent: tuple[type[Exception], ...] = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+    absent += (KeyError,) if url.startswith("zip:") else ()
+    return FsspecStore.from_url(url, dict(storage_options or {}), read_only, absent)
+
+
 def open_zarr_path(where: Any, storage_options: Mapping[str, Any] | None = None) -> Source:
     """Open a Zarr array of format 2 or 3, or the full level of a multiscale image."""
     import zarr
@@ -43,8 +52,14 @@ def open_zarr_path(where: Any, storage_options: Mapping[str, Any] | None = None)
     options: dict[str, Any] = (
         {"storage_options": dict(storage_options)} if storage_options and isinstance(where, str) else {}
     )
+    if isinstance(where, str) and ("://" in where or "::" in where):
+        place = url_store(where, True, storage_options)
     mode: Any = "r" if getattr(place, "read_only", True) else "r+"  # a store that may be written to stays so
-    node: Any = where if isinstance(where, zarr.Group) else zarr.open(place, mode=mode, **options)
+    node: Any = (
+        where
+        if isinstance(where, zarr.Group)
+        else zarr.open(place, mode=mode, **({} if place is not where else options))
+    )
     name = os.fspath(where) if isinstance(where, str | os.PathLike) else str(node.store_path)
     path = Path(name.rstrip("/")) if isinstance(where, str | os.PathLike) else None
     if isinstance(node, zarr.Group):

@@ -234,3 +234,11 @@ def test_coordinates_of_no_axis_are_told() -> None:
     array = xarray.DataArray(np.ones((8, 8), "u2"), dims=("y", "x"), coords={"patient": "x"})
     with pytest.warns(MetadataWarning, match="1 coordinates that are not of an axis"):
         open_source(array)
+
+
+@pytest.mark.parametrize("scheme", ["zip::", "zip://::"])
+def test_an_array_in_a_zip_behind_a_url(scheme: str, tmp_path: Path) -> None:
+    samples = np.arange(64, dtype="u2").reshape(8, 8)
+    with ZipStore(tmp_path / "a.zip", mode="w") as store:
+        zarr.create_array(store, data=samples)
+    assert (open_source(f"{scheme}file://{tmp_path}/a.zip").read() == samples).all()

@@ -22,6 +22,7 @@ from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
 from mmip_gpu.errors import InvalidArgument, MmipError, NoMemory, StoreError
+from mmip_gpu.sources.zarr_arrays import url_store
 from mmip_gpu.values import without_scheme
 
 __all__ = ["found_instead", "held_range", "is_plain_origin", "open_store_path", "path_name", "store_errors"]
@@ -59,9 +60,7 @@ def open_store_path(where: Any, read_only: bool, storage_options: Mapping[str, A
         return StorePath(MemoryStore(where))
     where = without_scheme(where)
     if isinstance(where, str) and ("://" in where or "::" in where):
-        absent: tuple[type[Exception], ...] = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-        absent += (KeyError,) if where.startswith("zip::") else ()  # which some of fsspec raise there
-        return StorePath(FsspecStore.from_url(where, dict(storage_options or {}), read_only, absent))
+        return StorePath(url_store(where, read_only, storage_options))
     if not isinstance(where, str | os.PathLike):
         raise InvalidArgument(f"path: expected a path or a zarr store, found {type(where).__name__}")
     folder = Path(where).absolute()

@@ -72,7 +72,14 @@ def test_zip(volume, written, tmp_path):
         assert mmip.write_zarr(volume, path, quality=20, **CHUNKS)["complete"]
         with ZipStore(tmp_path / "own.zip", mode="w") as own:
             mmip.write_zarr(volume, own, quality=20, **CHUNKS)
-    for place in (path, str(path), tmp_path / "own.zip", ZipStore(path, mode="r"), f"zip::file://{path}"):
+    for place in (
+        path,
+        str(path),
+        tmp_path / "own.zip",
+        ZipStore(path, mode="r"),
+        f"zip::file://{path}",
+        f"zip://::file://{path}",
+    ):
         lazy = mmip.open_zarr(place)
         assert lazy.report["complete"]
         assert (lazy[5:9, 3] == mmip.open_zarr(written)[5:9, 3]).all()
