@@ -99,12 +99,13 @@ class Mmip(Options, ZarrCodec):
         """
         self.check(array_spec.shape, _dtype(array_spec), is_chunk=False)
         evolved = copy.copy(self)
-        vars(evolved)["_whole"] = array_spec.shape
+        vars(evolved).setdefault("_whole", array_spec.shape)  # a later call may speak of a chunk: see validate
         return evolved
 
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
         """Raise InvalidArgument for a dtype, rank or chunk that this codec does not code."""
         self.check(tuple(getattr(chunk_grid, "chunk_shape", shape)), dtype.to_native_dtype())
+        vars(self)["_whole"] = tuple(shape)
 
     async def decode(self, chunks_and_specs: Iterable[tuple[Buffer | None, ArraySpec]]) -> list[NDBuffer | None]:
         """Decode a batch; Zarr's pipeline decodes the chunks that it will replace in part, in the same task."""

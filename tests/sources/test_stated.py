@@ -240,3 +240,18 @@ def test_nan_that_fills_up_chunks_is_never_coded(shape: tuple[int, ...], target:
     samples[2, 3, 4] = np.nan
     with pytest.raises(InvalidArgument, match=r"mmip: expected finite samples.*fill_value"):
         array[...] = samples
+
+
+def test_nan_inside_of_an_array_that_has_grown_is_refused() -> None:
+    codec = Mmip(step=0.5, max_error=1)
+    options: dict[str, Any] = {"fill_value": np.nan, "serializer": codec, "compressors": None}
+    first = zarr.create_array({}, shape=(8, 35), chunks=(8, 32), dtype="f4", **options)
+    other = zarr.create_array({}, shape=(8, 40), chunks=(8, 32), dtype="f4", **options)  # of the same codec
+    for array in (first, other):
+        array[...] = np.ones(array.shape, "f4")
+        assert (array[...] == 1).all()
+    first.resize((8, 64))
+    samples = np.ones(first.shape, "f4")
+    samples[:, 40:] = np.nan
+    with pytest.raises(InvalidArgument, match="expected finite samples"):
+        first[...] = samples
