@@ -5,12 +5,12 @@ Values: arrays in, Encoded out, and back. Implements FORMAT.md section 1 (kind 0
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu._core import crc32c
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, Plan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import Header
@@ -31,7 +31,7 @@ def encode_raw(array: NDArray[Any], plan: Plan, classes: NDArray[np.uint8] | Non
     low, high = (array.min().item(), array.max().item()) if array.size else (0, 0)
     config = plan.config
     loss = LossRecord(config.mode, config.requested, True, low, high, 0, 0)
-    fields = RawFields(len(payload), zlib.crc32(payload))
+    fields = RawFields(len(payload), crc32c(payload))
     layout = PlaneLayout.of(array.shape, plan.axes)
     return Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
 
@@ -41,7 +41,7 @@ def decode_raw(header: RawHeader, read_part: ReadPart, wanted: Wanted, limits: L
     if header.raw_bytes > limits.max_bytes:
         raise LimitExceeded(f"the array takes {header.raw_bytes} bytes, max_bytes={limits.max_bytes}")
     payload = read_part(1, 0, None)
-    if zlib.crc32(payload) != header.fields.crc:
+    if crc32c(payload) != header.fields.crc:
         raise CorruptData("raw payload: its crc differs")
     dtype = np.dtype(header.dtype)
     array = np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.layout.shape)

@@ -7,11 +7,16 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
+#include <optional>
+
 #include "bindings/arrays.h"
 #include "passes/coding/code_lengths.h"
+#include "passes/coding/crc.h"
 #include "passes/parallel.h"
 #include "rules/blocks/blocks.h"
 #include "rules/blocks/decide.h"
+#include "rules/coding/crc.h"
 #include "rules/dc/dc.h"
 
 namespace mmip {
@@ -90,6 +95,24 @@ std::tuple<int, int, nb::bytes, nb::bytes> block_table_bytes(int mode, int depth
     return {t->cells, t->count, bytes_of(t->order), bytes_of(t->neighbours)};
 }
 
+constexpr Py_ssize_t kLongBuffer = 1 << 16;  // bytes that are worth letting other threads of Python run
+
+// The crc of the bytes of any C-ordered buffer that come after others with crc `value`.
+template <decltype(&crc32c) crc_function>
+uint32_t buffer_crc(const nb::object& buffer, uint32_t value) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(buffer.ptr(), &view, PyBUF_SIMPLE) != 0) throw nb::python_error();
+    const std::unique_ptr<Py_buffer, decltype(&PyBuffer_Release)> held(&view, &PyBuffer_Release);
+    std::optional<nb::gil_scoped_release> free;
+    if (view.len >= kLongBuffer) free.emplace();
+    return crc_function(static_cast<const uint8_t*>(view.buf), static_cast<size_t>(view.len), value);
+}
+
+uint32_t joined_crcs(uint32_t a, uint32_t b, int64_t count) {
+    require(count >= 0, "the bytes of the second part are fewer than none");
+    return crc_joined(a, b, count);
+}
+
 std::vector<std::string> kernel_names() {
     const char* names[4];
     const int n = available_kernels(names, 4);
@@ -112,6 +135,9 @@ NB_MODULE(_core, m) {
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);
     m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);
+    m.def("crc32c", &buffer_crc<&crc32c>, "buffer"_a, "value"_a = 0);
+    m.def("crc32c_by_tables", &buffer_crc<&crc32c_by_tables>, "buffer"_a, "value"_a = 0);
+    m.def("crc32c_joined", &joined_crcs, "a"_a, "b"_a, "count"_a);
     m.def("kernel_names", &kernel_names);
     m.def("selected_kernels", [] { return std::string(kernels().name); });
     m.def("select_kernels", [](const std::string& name) { return select_kernels(name.c_str()); }, "name"_a);

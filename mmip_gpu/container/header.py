@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
-from mmip_gpu._core import FORMAT_VERSION
+from mmip_gpu._core import FORMAT_VERSION, crc32c
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.raw_fields import RawFields
@@ -91,7 +90,7 @@ class Header(Generic[_F]):
         body += b"" if self.step is None else struct.pack("<d", self.step)
         body += self.fields.to_bytes()
         head = _PREFIX.pack(MAGIC, FORMAT_VERSION, _PREFIX.size + len(body) + 4) + body
-        return head + struct.pack("<I", zlib.crc32(head))
+        return head + struct.pack("<I", crc32c(head))
 
     @classmethod
     def parse(cls, data: Buffer, *, check_crc: bool = True) -> tuple[Self, int]:
@@ -114,8 +113,8 @@ class Header(Generic[_F]):
         if size < _PREFIX.size + 4:
             raise CorruptData(f"header: a size of {size} bytes is too small")
         (crc,) = struct.unpack_from("<I", view, size - 4)
-        if check_crc and crc != zlib.crc32(view[: size - 4]):
-            raise CorruptData("header: its crc differs")
+        if check_crc and crc != crc32c(view[: size - 4]):
+            raise CorruptData("header: its crc differs: it is damaged, or of an older draft of the format")
         reader = FieldReader(bytes(view[_PREFIX.size : size - 4]))
         header = cls._read(reader)
         if reader.left:

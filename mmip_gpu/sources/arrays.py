@@ -8,13 +8,13 @@ Guarantees that opening touches a few samples at most; a .npy file is memory-map
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from mmip_gpu._core import crc32c
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.sources.coordinates import coordinate_metadata
 from mmip_gpu.sources.history import HISTORY, dicom_terms, loss_history
@@ -170,5 +170,5 @@ def _crc(parts: Iterable[Array]) -> str:
     """Checksum samples independently of their byte order in memory."""
     crc = 0
     for part in parts:
-        crc = zlib.crc32(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes(), crc)
+        crc = crc32c(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes(), crc)
     return f"{crc:08x}"

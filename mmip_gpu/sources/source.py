@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mmip_gpu._core import crc32c
 from mmip_gpu.container.header import DTYPES
 from mmip_gpu.errors import InvalidArgument, MissingResource, MmipError, NoMemory, StoreError
 from mmip_gpu.sources.size_limit import check_size
@@ -184,7 +184,7 @@ def file_stamp(paths: Sequence[Path]) -> str:
     """Identify files by name, size and modification time, without reading them."""
     stats = [(path.name, path.stat()) for path in paths]
     marks = ",".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
-    return f"{sum(stat.st_size for _, stat in stats)}:{zlib.crc32(marks.encode()):08x}"
+    return f"{sum(stat.st_size for _, stat in stats)}:{crc32c(marks.encode()):08x}"
 
 
 def identify(kind: str, shape: Sequence[int], dtype: np.dtype[Any], content: str) -> str:

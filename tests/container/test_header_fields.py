@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -164,3 +165,15 @@ def test_fields_of_a_raw_header(small_raw: bytes, at: int, value: int) -> None:
     header = small_raw[:place] + struct.pack(form, value) + small_raw[place + struct.calcsize(form) : size]
     with pytest.raises(mmip.CorruptData):
         mmip.decode(with_crc(header) + small_raw[size:])
+
+
+def test_a_container_of_an_older_draft_is_named(small: bytes, small_raw: bytes) -> None:
+    """Those had CRC-32 in the header."""
+    for blob in (small, small_raw):
+        size = header_of(blob)
+        old = blob[: size - 4] + struct.pack("<I", zlib.crc32(blob[: size - 4])) + blob[size:]
+        for read in (mmip.decode, mmip.inspect):
+            with pytest.raises(mmip.CorruptData, match="older draft"):
+                read(old)
+        with pytest.raises(reference.CorruptError, match="header_crc"):
+            reference.decode(old)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from helpers.format_page import REPOSITORY, RULERS, form, header_types, offset, 
 from reference.bits import BitReader
 from reference.codes import load_tables, read_codes
 from reference.container import read_header
+from reference.crc import crc32c
 
 import mmip_gpu
 from mmip_gpu import _core
@@ -106,11 +106,11 @@ def check_payload(data: bytes, key: int | str, substreams: int) -> int:
     start = offset("payload", "sub_streams", **known)
     assert struct.unpack_from("<I", data, offset("payload", "head_bytes"))[0] == start
     crc_at = offset("payload", "head_crc", **known)
-    assert struct.unpack_from("<I", data, crc_at)[0] == zlib.crc32(data[:crc_at])
+    assert struct.unpack_from("<I", data, crc_at)[0] == crc32c(data[:crc_at])
     index = BitReader(data, offset("payload", "index", **known))
     sizes = [1 + index.raw(w) for _ in range(substreams)]
     first = struct.unpack_from("<I", data, offset("payload", "group_crcs", **known))[0]
-    assert first == zlib.crc32(data[start : start + sum(sizes[:8])])
+    assert first == crc32c(data[start : start + sum(sizes[:8])])
     return start
 
 
@@ -124,7 +124,7 @@ def check_container(blob: bytes) -> None:
         assert offset("raw", "header_crc", b=b) == size - 4
     else:
         check_transform(fields, b)
-    assert struct.unpack_from("<I", blob, offset("end", "header_crc", h=size))[0] == zlib.crc32(blob[: size - 4])
+    assert struct.unpack_from("<I", blob, offset("end", "header_crc", h=size))[0] == crc32c(blob[: size - 4])
     at = size
     for stage, (length, _) in enumerate(header.stages, 1):
         check_payload(blob[at : at + length], header.stage_key(stage), header.grid.substreams)
@@ -173,9 +173,9 @@ def test_rulers_hold_for_a_store(tmp_path: Path) -> None:
     assert [width("record", name) for name in ("roi_voxels", "source_crc", "crc")] == [8, 4, 4]
     chunk = np.ascontiguousarray(volume[:, 64:128, 128:])
     assert struct.unpack_from("<Q", record, roi_at)[0] == 0
-    assert struct.unpack_from("<I", record, source_at)[0] == zlib.crc32(chunk.tobytes())
+    assert struct.unpack_from("<I", record, source_at)[0] == crc32c(chunk.tobytes())
     placed = record[roi_at:crc_at] + struct.pack("<4Q", 0, 0, 1, 2)
-    assert struct.unpack_from("<I", record, crc_at)[0] == zlib.crc32(placed)
+    assert struct.unpack_from("<I", record, crc_at)[0] == crc32c(placed)
     data = (tmp_path / "v.zarr" / "stage_1" / "c" / "0" / "0" / "1" / "2" / "0").read_bytes()
     known = {"v1": 1, "v2": 2, "v3": 3, "v4": 4}  # bytes below 128: varints of one byte
     extent = [data[offset("stage chunk", name, **known)] for name in ("P", "gz", "gy", "gx")]

@@ -6,17 +6,17 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from zlib import crc32
 
 import reference
 from reference.container import read_header, write_header
+from reference.crc import crc32c
 from reference.payload import GROUP, read_payload
 from vectors.explain import header_fields
 
 
 def with_crc(header: bytes) -> bytes:
     """A header's bytes (its crc included) with its crc made anew."""
-    return header[:-4] + struct.pack("<I", crc32(header[:-4]))
+    return header[:-4] + struct.pack("<I", crc32c(header[:-4]))
 
 
 def header_of(blob: bytes) -> int:
@@ -52,10 +52,10 @@ def resealed(blob: bytes, stage: int, damage: Callable[[list[bytearray]], None])
     damage(changed)
     groups = [b"".join(changed[i : i + GROUP]) for i in range(0, count, GROUP)]
     head = struct.unpack_from("<I", payload)[0]
-    body = payload[: head - 4 - 4 * len(groups)] + b"".join(struct.pack("<I", crc32(group)) for group in groups)
-    payloads[stage - 1] = body + struct.pack("<I", crc32(body)) + b"".join(groups)
+    body = payload[: head - 4 - 4 * len(groups)] + b"".join(struct.pack("<I", crc32c(group)) for group in groups)
+    payloads[stage - 1] = body + struct.pack("<I", crc32c(body)) + b"".join(groups)
     stages = list(header.stages)
-    stages[stage - 1] = stages[stage - 1][0], crc32(body)
+    stages[stage - 1] = stages[stage - 1][0], crc32c(body)
     return write_header(replace(header, stages=tuple(stages))) + b"".join(payloads)
 
 
@@ -66,7 +66,7 @@ def with_head(blob: bytes, stage: int, change: Callable[[bytearray], None]) -> b
     payload = bytearray(blob[at : at + header.stages[stage - 1][0]])
     head = struct.unpack_from("<I", payload)[0]
     change(payload)
-    crc = crc32(payload[: head - 4])
+    crc = crc32c(payload[: head - 4])
     payload[head - 4 : head] = struct.pack("<I", crc)
     stages = list(header.stages)
     stages[stage - 1] = len(payload), crc

@@ -8,12 +8,12 @@ import math
 import struct
 from dataclasses import dataclass
 from functools import cached_property
-from zlib import crc32
 
 import numpy as np
 
 from .bits import CorruptError, TruncatedError, UnsupportedError
 from .codes import CORRECTIONS, DC_IMAGE
+from .crc import crc32c
 from .geometry import AC_PER_CELL, Grid
 
 DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32)
@@ -149,7 +149,7 @@ def read_header(blob):
     require(size >= 12, f"header_bytes {size}")
     if len(blob) < size:
         raise TruncatedError("the header is not whole")
-    require(crc32(blob[: size - 4]) == struct.unpack_from("<I", blob, size - 4)[0], "header_crc")
+    require(crc32c(blob[: size - 4]) == struct.unpack_from("<I", blob, size - 4)[0], "header_crc")
     fields = FieldReader(bytes(blob[8 : size - 4]))
     header = read_array_fields(fields)
     if header.kind == 0:
@@ -268,4 +268,4 @@ def write_header(header):
         fields += [struct.pack("<QI", *stage) for stage in header.stages]
     body = b"".join(fields)
     body = struct.pack("<4sHH", b"MMIP", 1, 8 + len(body) + 4) + body
-    return body + struct.pack("<I", crc32(body))
+    return body + struct.pack("<I", crc32c(body))

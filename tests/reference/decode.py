@@ -4,8 +4,6 @@ Values: bytes in; NumPy array or Coefficients out.
 FORMAT.md sections 1, 5, 5.1, 6. Anything wrong raises CorruptError; a missing end raises TruncatedError.
 """
 
-from zlib import crc32
-
 import numpy as np
 
 from .bits import BitReader, CorruptError, TruncatedError
@@ -13,6 +11,7 @@ from .codes import CORRECTIONS, load_tables
 from .coefficients import Coefficients
 from .container import DTYPES, read_header
 from .corrections import read_corrections, tile_windows
+from .crc import crc32c
 from .mask import read_mask
 from .payload import read_payload
 from .stage_1 import read_stage_1
@@ -58,7 +57,7 @@ def decode_coefficients(blob, stages=None, tables=None):
 def decode_raw(payload, header):
     if len(payload) < header.payload_bytes:
         raise TruncatedError("the samples are not whole")
-    if len(payload) > header.payload_bytes or crc32(payload) != header.payload_crc:
+    if len(payload) > header.payload_bytes or crc32c(payload) != header.payload_crc:
         raise CorruptError("payload_crc, or bytes after the payload")
     dtype = np.dtype(DTYPES[header.dtype])
     return np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.shape)

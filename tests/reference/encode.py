@@ -5,7 +5,6 @@ FORMAT.md sections 1, 6 and 8. Values outside the format's ranges are the caller
 """
 
 from dataclasses import replace
-from zlib import crc32
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from .bits import BitWriter
 from .codes import CORRECTIONS, load_tables
 from .container import DTYPES, check_sizes, write_header
 from .corrections import tile_windows, write_corrections
+from .crc import crc32c
 from .decode import stage_tiles
 from .mask import write_mask
 from .payload import write_payload
@@ -44,7 +44,7 @@ def encode(header, coefficients, own=None, tables=None):
 
 def encode_raw(header, array):
     payload = array.astype(np.dtype(DTYPES[header.dtype]).newbyteorder("<")).tobytes()
-    filled = replace(header, kind=0, payload_bytes=len(payload), payload_crc=crc32(payload))
+    filled = replace(header, kind=0, payload_bytes=len(payload), payload_crc=crc32c(payload))
     return write_header(filled) + payload
 
 

@@ -5,11 +5,11 @@ FORMAT.md section 6. Sizes are checked before anything is taken; sub-streams are
 """
 
 import struct
-from zlib import crc32
 
 from .bits import BitReader, BitWriter
 from .codes import read_codes, write_codes
 from .container import require
+from .crc import crc32c
 
 GROUP = 8  # sub-streams that share a crc
 
@@ -20,7 +20,7 @@ def read_payload(payload, stage, head_crc, count, tables):
     head_bytes = struct.unpack_from("<I", payload)[0]
     require(8 <= head_bytes <= len(payload), f"head_bytes {head_bytes}")
     stated = struct.unpack_from("<I", payload, head_bytes - 4)[0]
-    require(stated == head_crc == crc32(payload[: head_bytes - 4]), "head crc")
+    require(stated == head_crc == crc32c(payload[: head_bytes - 4]), "head crc")
     reader = BitReader(payload[: head_bytes - 4], 4)
     codes = read_codes(reader, stage, tables)
     reader.align()
@@ -37,7 +37,7 @@ def read_payload(payload, stage, head_crc, count, tables):
         substreams.append(payload[position : position + size])
         position += size
     for group, stated in enumerate(crcs):
-        require(crc32(b"".join(substreams[GROUP * group : GROUP * group + GROUP])) == stated, "group crc")
+        require(crc32c(b"".join(substreams[GROUP * group : GROUP * group + GROUP])) == stated, "group crc")
     return codes, substreams
 
 
@@ -51,7 +51,7 @@ def write_payload(stage, tables, own, write_substreams):
         index.raw(width, len(substream) - 1)
     head = writer.to_bytes() + bytes([width]) + index.to_bytes()
     for first in range(0, len(substreams), GROUP):
-        head += struct.pack("<I", crc32(b"".join(substreams[first : first + GROUP])))
+        head += struct.pack("<I", crc32c(b"".join(substreams[first : first + GROUP])))
     head = struct.pack("<I", 4 + len(head) + 4) + head
-    crc = crc32(head)
+    crc = crc32c(head)
     return head + struct.pack("<I", crc) + b"".join(substreams), crc

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import zlib
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -121,9 +120,9 @@ def resealed(codec: StageCodec, data: bytes, shape: tuple[int, ...]) -> bytes:
         np.frombuffer(payload, np.uint8), len(payload), math.prod(tiles), kind, codec.dc_image, False
     )
     edges = [*found.offsets[:-1:8].tolist(), len(payload)]
-    crcs = b"".join(zlib.crc32(payload[a:b]).to_bytes(4, "little") for a, b in pairwise(edges))
+    crcs = b"".join(_core.crc32c(payload[a:b]).to_bytes(4, "little") for a, b in pairwise(edges))
     payload[head - 4 - len(crcs) : head - 4] = crcs
-    payload[head - 4 : head] = zlib.crc32(payload[: head - 4]).to_bytes(4, "little")
+    payload[head - 4 : head] = _core.crc32c(payload[: head - 4]).to_bytes(4, "little")
     return data[:at] + bytes(payload)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import zlib
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from zarr.abc.codec import ArrayBytesCodecPartialDecodeMixin
 
 import mmip_gpu as mmip
+from mmip_gpu._core import crc32c
 from mmip_gpu.container import byte_ranges, zarr_selection
 from mmip_gpu.stage_arrays import partial_read
 from mmip_gpu.stage_arrays.coding import decode_stage
@@ -170,7 +170,7 @@ def test_sizes_that_no_chunk_has_are_not_believed() -> None:
     code_bytes = head_bytes - 4 - 4 - 4 * 8 - 1  # 64 sub-streams of a byte: an index without bits
     head = payload[: 4 + code_bytes] + bytes([32]) + b"\xff" * 4 * 64 + bytes(4 * 8)
     head = (len(head) + 4).to_bytes(4, "little") + head[4:]
-    head += zlib.crc32(head).to_bytes(4, "little")
+    head += crc32c(head).to_bytes(4, "little")
     hostile = data[:at] + head + bytes(5000)
     with pytest.raises(mmip.CorruptData):
         reading_of(codec, hostile, array.shape, np.s_[0, 0, :2, :2, :])

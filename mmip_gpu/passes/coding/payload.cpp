@@ -22,7 +22,7 @@ uint64_t StagePayload::group_bytes(int64_t group) const {
 }
 
 void StagePayload::check_group(int64_t group) const {
-    if (check_crc && crc32(substream(group * kGroupSubstreams), group_bytes(group)) != read_u32(group_crcs + 4 * group))
+    if (check_crc && crc32c(substream(group * kGroupSubstreams), group_bytes(group)) != read_u32(group_crcs + 4 * group))
         throw DataError(kStatusSymbol, "stage " + std::to_string(stage) + ", group " + std::to_string(group) + ": crc differs");
 }
 
@@ -72,7 +72,7 @@ static StagePayload read_head(const uint8_t* payload, uint64_t given, std::optio
     if (p.head_bytes < 10) throw DataError(kStatusSymbol, "payload head of fewer than 10 bytes");
     if (p.head_bytes > given) throw DataError(kStatusTruncated, "payload ends inside its head");
     if (size && static_cast<uint64_t>(substreams) > *size) throw DataError(kStatusTruncated, "fewer payload bytes than sub-streams");
-    if (check_crc && crc32(payload, p.head_bytes - 4) != read_u32(payload + p.head_bytes - 4))
+    if (check_crc && crc32c(payload, p.head_bytes - 4) != read_u32(payload + p.head_bytes - 4))
         throw DataError(kStatusSymbol, "crc of the payload head differs");
     p.code_bytes = read_head_codes(p, families);
     read_index(p, 4 + uint64_t{p.code_bytes}, substreams);

@@ -88,7 +88,7 @@ std::string payload_head(const std::vector<uint8_t>& codes, const std::vector<ui
     out.push_back(static_cast<char>(index_bits));
     out.append(index_bytes.begin(), index_bytes.end());
     for (const uint32_t crc : group_crcs) append_u32(out, crc);
-    append_u32(out, crc32(reinterpret_cast<const uint8_t*>(out.data()), out.size()));
+    append_u32(out, crc32c(reinterpret_cast<const uint8_t*>(out.data()), out.size()));
     return out;
 }
 
@@ -108,7 +108,7 @@ std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vecto
         const size_t first = static_cast<size_t>(g) * kGroupSubstreams;
         for (size_t i = first; i < std::min(streams.size(), first + kGroupSubstreams); to += streams[i++].size())
             std::copy(streams[i].begin(), streams[i].end(), out.begin() + static_cast<std::ptrdiff_t>(to));
-        crcs[g] = crc32(reinterpret_cast<const uint8_t*>(out.data()) + group_starts[g], to - group_starts[g]);
+        crcs[g] = crc32c(reinterpret_cast<const uint8_t*>(out.data()) + group_starts[g], to - group_starts[g]);
     });
     const std::string head = payload_head(codes, sizes, crcs);
     std::copy(head.begin(), head.end(), out.begin());

@@ -8,13 +8,13 @@ for that chunk.
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu._core import crc32c
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import Header, TransformHeader
 from mmip_gpu.container.transform_fields import TransformFields
@@ -74,7 +74,7 @@ class ChunkHeader(TransformHeader):
 
 
 def _placed_crc(origin: Buffer, at: Coordinates) -> int:
-    return zlib.crc32(struct.pack("<4Q", *at), zlib.crc32(origin))
+    return crc32c(struct.pack("<4Q", *at), crc32c(origin))
 
 
 def with_origin(encoded: Encoded, samples: NDArray[Any], classes: NDArray[np.uint8] | None) -> Encoded:
@@ -86,5 +86,4 @@ def with_origin(encoded: Encoded, samples: NDArray[Any], classes: NDArray[np.uin
 
 def crc_of(samples: NDArray[Any]) -> int:
     """Checksum of original samples: C order, little endian."""
-    data = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
-    return zlib.crc32(data.reshape(-1).view(np.uint8))
+    return crc32c(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmip_gpu._core import crc32c
 from mmip_gpu.container.codec import ReadPart
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import TransformHeader
@@ -194,7 +194,7 @@ class Totals:
             before_it = self.channels.get(channel)
             self.channels[channel] = loss if before_it is None else before_it.joined(loss)
         self.roi_voxels += header.roi_voxels
-        placed = zlib.crc32(struct.pack("<4QI", *at, header.source_crc))  # chunks that change places change the sum
+        placed = crc32c(struct.pack("<4QI", *at, header.source_crc))  # chunks that change places change the sum
         self.source_sum = (self.source_sum + placed) % 2**64
 
     @property

@@ -7,13 +7,13 @@ and the groups of sub-streams that the region touches are read. The bytes that a
 
 from __future__ import annotations
 
-import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
+from mmip_gpu._core import crc32c
 from mmip_gpu.codecs import Wanted, codec_of, whole_labels
 from mmip_gpu.container.byte_ranges import Span, Sparse, joined
 from mmip_gpu.container.codec import ReadPart
@@ -195,5 +195,5 @@ def _zeros(size: int) -> Sparse:
 def check_stage(header: TransformHeader, number: int, payload: memoryview) -> None:
     """Raise CorruptData or TruncatedData unless a payload is the one that the header names, by all of its crcs."""
     for (first, end), crc in zip(*read_groups(header, number, len(payload), payload), strict=True):
-        if zlib.crc32(payload[first:end]) != crc:
+        if crc32c(payload[first:end]) != crc:
             raise CorruptData(f"stage {number}: the crc of bytes {first}..{end} differs")

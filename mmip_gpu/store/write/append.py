@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mmip_gpu._core import crc32c
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.signatures import public
@@ -170,7 +170,7 @@ class _Growth:
     def attributes(self) -> dict[str, Any]:
         """The attributes of the longer store, without its report."""
         job = self.before["job"]
-        source = zlib.crc32(f"{job.get('source')}+{self.source.fingerprint}".encode())
+        source = crc32c(f"{job.get('source')}+{self.source.fingerprint}".encode())
         shape = list(self.description.grid.layout.shape)
         identity = job | {"shape": shape, "source": f"appended:{source:08x}"}
         return self.before | {"job": identity, "description": self.description.to_dict()}

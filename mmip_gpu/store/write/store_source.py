@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import StorePath
 
+from mmip_gpu._core import crc32c
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sinks import region_metadata
 from mmip_gpu.sources import Source, open_source
@@ -61,7 +61,7 @@ def any_source(source: Any, storage_options: Mapping[str, Any] | None = None, **
     if source.scale == 1:
         placed.pop("grid")
     told = json.dumps([report, source.stages, source.scale], sort_keys=True)
-    mark = f"mmip:{zlib.crc32(told.encode()):08x}"
+    mark = f"mmip:{crc32c(told.encode()):08x}"
     colour = bool(report["colour"]) if "c" in axes else None
     opened = Source(
         layout.shape,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import zarr
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
+from mmip_gpu._core import crc32c
 from mmip_gpu.cli import main
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.sources import Source, open_source
@@ -52,8 +52,8 @@ def test_the_record_of_an_array_and_of_its_chunks():
     total, image = 0, volume[...].astype(np.int64)
     for part in volume._grid.overlaps(tuple(slice(0, n) for n in VOLUME.shape)):
         record, samples = volume.record(part.coordinates), VOLUME[part.target]
-        crc = zlib.crc32(np.ascontiguousarray(samples).tobytes())
-        total += zlib.crc32(struct.pack("<4QI", *part.coordinates, crc))
+        crc = crc32c(np.ascontiguousarray(samples).tobytes())
+        total += crc32c(struct.pack("<4QI", *part.coordinates, crc))
         error = np.abs(image[part.target] - samples)
         assert record["source_crc"] == f"{crc:08x}"
         assert record["roi_share"] == mask[part.target].mean()
