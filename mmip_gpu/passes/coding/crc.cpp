@@ -11,6 +11,9 @@
 #define MMIP_CRC_CODE __attribute__((target("sse4.2")))
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
 #include <arm_acle.h>
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
 #define MMIP_CRC_CODE
 #endif
 
@@ -45,7 +48,13 @@ bool has_instructions() {
 }
 MMIP_CRC_CODE inline uint64_t crc_word(uint64_t state, uint64_t word) { return _mm_crc32_u64(state, word); }
 #else
-bool has_instructions() { return true; }
+bool has_instructions() {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & 1 << 7) != 0;   // HWCAP_CRC32
+#else
+    return true;
+#endif
+}
 inline uint64_t crc_word(uint64_t state, uint64_t word) { return __crc32cd(static_cast<uint32_t>(state), word); }
 #endif
 
