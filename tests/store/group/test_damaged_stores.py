@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from typing import Any
 
 import pytest
@@ -70,6 +71,24 @@ def test_a_record_of_another_chunk_is_noticed(store):
     store._store_dict["chunk/c/0/0/0/0/0"] = store._store_dict["chunk/c/0/0/0/1/0"]
     with pytest.raises(CorruptData, match=r"chunk \(0, 0, 0, 0\)"):
         mmip.open_zarr(store)[0, 0, 0]
+
+
+def test_records_of_an_older_draft_are_named(store):
+    """Those had CRC-32 in their headers: the store is refused, and not changed."""
+    for key, data in chunk_bytes(store).items():
+        if key.startswith("chunk/"):
+            crc_at = int.from_bytes(data[6:8], "little") - 4
+            old = zlib.crc32(data[:crc_at]).to_bytes(4, "little")
+            store._store_dict[key] = buffer(data[:crc_at] + old + data[crc_at + 4 :])
+    before = chunk_bytes(store)
+    named = r"chunk \(0, 0, 0, 0\).*older draft"
+    for read in (lambda: mmip.open_zarr(store)[...], lambda: mmip.fetch_zarr(store, MemoryStore())):
+        with pytest.raises(CorruptData, match="older draft"):
+            read()
+    with pytest.raises(CorruptData, match=named):
+        mmip.open_zarr(store).record((0, 0, 0, 0))
+    assert all("older draft" in chunk["problem"] for chunk in verify_zarr(store)["chunks"])
+    assert chunk_bytes(store) == before
 
 
 def change_attributes(store: MemoryStore, **change: Any) -> None:
