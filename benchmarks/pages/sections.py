@@ -23,6 +23,13 @@ class Section:
         """What measures the rows."""
         return f"python benchmarks/{self.script}"
 
+    def measured(self) -> str:
+        """The command, the rows, and where they were measured."""
+        rows = read_rows(self.rows)
+        where = f"commit {_named(rows, 'commit')}, {_named(rows, 'date')}, {_named(rows, 'cpu')}"
+        file = f"[{self.rows}.csv](../../benchmarks/results/{self.rows}.csv)"
+        return f"`{self.command}` measures these: {len(rows)} rows, {file}; {where}."
+
 
 SECTIONS = {
     "bits": Section("Bits at equal PSNR", "rivals", "rivals.py"),
@@ -46,6 +53,7 @@ SECTIONS = {
     "install": Section("Time of an install", "install", "install_time.py --against CHECKOUT"),
     "hurting": Section("Images that are made to be slow", "hurting", "hurting.py"),
 }
+ROOFLINE = Section("Roofline", "roofline", "roofline.py")  # of throughput.md
 
 IMAGES = {
     "em_isbi_train": "EM",
@@ -85,7 +93,4 @@ def _named(rows: list[Row], column: str) -> str:
 def heading(section: str) -> str:
     """Title, then the command, the rows, and where they were measured."""
     found = SECTIONS[section]
-    rows = rows_of(section)
-    where = f"commit {_named(rows, 'commit')}, {_named(rows, 'date')}, {_named(rows, 'cpu')}"
-    file = f"[{found.rows}.csv](../../benchmarks/results/{found.rows}.csv)"
-    return f"## {found.title}\n\n" + paragraph(f"`{found.command}` measures these: {len(rows)} rows, {file}; {where}.")
+    return f"## {found.title}\n\n" + paragraph(found.measured())
