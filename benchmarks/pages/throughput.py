@@ -49,7 +49,7 @@ def _figure(name: str, title: str) -> str:
 def expect_section() -> str:
     """One short table: what a call takes."""
     lines = [
-        [f"Chunk with its plan known, {name}, one core", *_spans(_speed_rows(codec), "{}_mb_s"), _rows("speed")]
+        [f"A chunk, {name}", *_spans(_speed_rows(codec), "{}_mb_s"), _rows("speed")]
         for name, (codec, _) in CALLS.items()
     ]
     large = [row for row in _large_chunks() if row["threads"] == "1"]
@@ -59,9 +59,9 @@ def expect_section() -> str:
     (zarr,) = (row for row in rows_of("zarr_codecs") if row["codec"] == "mmip effort 1")
     (worker,) = (row for row in rows_of("dask_jobs") if row["study"] == "scaling" and row["workers"] == "1")
     lines += [
-        ["Whole `encode(quality=10)` and `decode`, one core", *whole, _rows("scaling")],
-        ["`mmip compress --psnr`, file to store, one core", _span(files, "encode_mb_s"), "", _rows("volumes")],
-        ["`write_zarr(qstep=)` of a phantom, one core"]
+        ["`encode(quality=10)`, `decode`", *whole, _rows("scaling")],
+        ["`mmip compress --psnr`, file to store", _span(files, "encode_mb_s"), "", _rows("volumes")],
+        ["A store, `qstep=`"]
         + [_span(stores, f"{way}_wall_mb_s") for way in ("write", "read")]
         + [_rows("store_rates")],
         ["Zarr with our codec, `psnr=`, two cores"]
@@ -74,8 +74,9 @@ def expect_section() -> str:
         [
             "## What to expect\n",
             paragraph(
-                "MB/s (1e6 bytes of samples a second), from the slowest volume to the fastest. Few bits a sample and",
-                "8x8x8 cells are fast, noise is slow.",
+                "MB/s (1e6 bytes of samples a second) on one core, from the slowest volume to the fastest. A chunk is",
+                "one whose plan is known; other calls search for theirs, unless given `qstep=`. Few bits a sample are",
+                "fast, noise is slow.",
             ),
             table(["call", "encode, write", "decode, read", "measured in"], lines),
         ]

@@ -110,9 +110,8 @@ def plot_downstream(
             groups.setdefault(str(row["group"]), {}).setdefault(str(row["codec"]), []).append(row)
     if not groups:
         raise InvalidArgument(f"plot_downstream: expected rows with a score and bits above 0, found {len(rows)} rows")
-    styles = dict(
-        zip(dict.fromkeys(codec for found in groups.values() for codec in found), curve_styles(), strict=False)
-    )
+    codecs = dict.fromkeys(codec for found in groups.values() for codec in found)
+    styles = dict(zip(codecs, curve_styles(), strict=False))
     columns = min(len(groups), _MOST_COLUMNS)
     lines = -(-len(groups) // columns)
     figure = new_figure(max(3.6 * columns, 5.0), 3.0 * lines + 0.55 + 0.2 * -(-len(styles) // 3))
