@@ -8,6 +8,7 @@ core file. Guarantees that children end with the run, even where it is killed.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import pickle
@@ -34,6 +35,7 @@ __all__ = ["Worker"]
 _ENDED = "ended"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LAST_WORDS = 300
+_END_WITH_PARENT = 1  # prctl's number on Linux; elsewhere a child outlives a server that is killed, up to its limit
 _USED = (
     "mmip_gpu.bench.report", "scipy.ndimage", "skimage.color", "skimage.feature",
     "skimage.filters", "skimage.measure", "skimage.metrics", "skimage.morphology", "skimage.segmentation",
@@ -205,6 +207,8 @@ def _fork(requests: BinaryIO, results: int, job: Job, image: BenchImage) -> None
 
 
 def _child(results: int, job: Job, image: BenchImage) -> None:
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -196,7 +196,8 @@ def shared_folder(folder):
     (folder / "manifest.json").write_text(json.dumps({"images": entries, "sets": [entries_of_set]}))
 
 
-def test_the_manifest(tmp_path):
+def test_the_manifest(tmp_path, monkeypatch):
+    monkeypatch.delenv("MMIP_DATA", raising=False)
     shared_folder(tmp_path)
     found = {image.name: image for image in shared_images(tmp_path)}
     assert set(found) == {"he-00", "he-01", "ct"}

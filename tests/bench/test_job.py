@@ -180,3 +180,11 @@ def test_a_task_that_fails_costs_its_scores_alone(measured):
     assert found["status"] == "ok"
     assert found["tasks"]["stars:no_folder"]["truth"] is None
     assert found["tasks"]["stars:no_folder"]["reason"]
+
+
+def test_reasons_hold_no_address_of_memory(measured):
+    def fail(*_):
+        raise RuntimeError("[ffv1 @ 0x55c91a207000] code 0x80 of 0xff")
+
+    (found,) = measured(exact(encode=fail))
+    assert found["reason"] == "RuntimeError: [ffv1 @ 0x..] code 0x80 of 0xff"

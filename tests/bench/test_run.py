@@ -25,7 +25,7 @@ SMALL = np.random.default_rng(0).integers(0, 200, (24, 32)).astype(np.uint8)
 RGB = np.random.default_rng(1).integers(0, 200, (24, 32, 3)).astype(np.uint8)
 FEW = Run(codecs=["mmip effort 1", "JPEG-LS*"], targets=["psnr:30", "lossless"], seconds=0.0)
 COMMAND = [
-    sys.executable, "-m", "mmip_gpu", "bench", "run", "--images", "quick:*membranes*", "--codecs",
+    sys.executable, "-m", "mmip_gpu", "bench", "run", "--quick", "--images", "quick:*membranes*", "--codecs",
     "mmip effort 1", "JPEG 2000*", "--targets", "bits:1,2", "psnr:35", "lossless", "--threads", "1", "--out",
 ]  # fmt: skip
 
