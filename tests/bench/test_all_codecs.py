@@ -17,7 +17,8 @@ from mmip_gpu.bench.codec_registry import codecs
 from mmip_gpu.bench.colour import in_colour
 from mmip_gpu.bench.measure import cpu_seconds, round_trip
 
-LOSSY = [codec for codec in codecs() if not codec.lossless]
+LOSSY = [codec for codec in codecs() if codec.has_dial]
+BOUNDED = [codec for codec in codecs() if codec.bounded]
 LOSSLESS = [codec for codec in codecs() if codec.lossless]
 VIDEO = [
     "HEVC (x265 medium)",
@@ -89,6 +90,17 @@ def test_lossy_codecs_take_odd_sizes(codec: Codec) -> None:
             dial = codec.dial(source, 45.0)
             best = round_trip(codec, source, dial.nearest(dial.high)).point
             assert best.psnr_db > (0 if source.range == 1 else 25), name
+
+
+@pytest.mark.parametrize("codec", BOUNDED, ids=lambda c: c.name)
+def test_bounds_hold_on_every_kind_of_image(codec: Codec) -> None:
+    for name, source in {**DEPTHS, **SIZES}.items():
+        for way, seen in ways(codec, source):
+            assert way.refusal(seen) is None
+            for bound in (1.0, 2.5):
+                decoded = round_trip(way, seen, bound).decoded.astype(int)
+                assert np.abs(decoded - seen.array).max() <= bound, name
+                assert way.promises(seen, bound) == {"max_error": bound}
 
 
 def _soft(channels: int, dtype: type, noise: float) -> Source:
