@@ -7,9 +7,8 @@ bound e + 0.49, so that rounding to integers leaves e. A result that breaks its 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Literal
 
 import imagecodecs as ic
 import numpy as np
@@ -27,7 +26,10 @@ def _same(source: Source, decoded: np.ndarray) -> np.ndarray:
     return source.samples(decoded, False)
 
 
-def _ours(threads: int, effort: int) -> Codec:
+_codec = partial(Codec, promises=lambda _source, bound: {"max_error": bound}, bounded=True)
+
+
+def _ours(threads: int, effort: Literal[1, 3]) -> Codec:
     def encode(piece: np.ndarray, bound: float, source: Source) -> Stream:
         axes = coded_axes(source)
         coded: bytes = mmip.encode(piece, max_error=bound, threads=threads, effort=effort, axes=axes)
@@ -40,22 +42,11 @@ def _ours(threads: int, effort: int) -> Codec:
     )  # fmt: skip
 
 
-def _codec(
-    name: str,
-    version: str,
-    pieces: Callable[[Source], Any],
-    encode: Callable[[Any, float, Source], Stream],
-    decode: Callable[[Any, Any], np.ndarray],
-    **more: Any,
-) -> Codec:
-    promises = {"promises": lambda _source, bound: {"max_error": bound}, "bounded": True}
-    return Codec(name, version, pieces, encode, decode, **promises, **more)
-
-
 def bounded_codecs(threads: int = 1) -> list[Codec]:
-    """The codecs, ours first."""
+    """The codecs that hold a bound, ours first."""
     return [
-        *map(partial(_ours, threads), (1, 3)),
+        _ours(threads, 1),
+        _ours(threads, 3),
         _codec(
             "JPEG-LS (CharLS)",
             ic.jpegls_version(),

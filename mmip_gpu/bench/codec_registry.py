@@ -58,7 +58,7 @@ def codecs(names: Sequence[str] | None = None, threads: int = 1) -> list[Codec]:
 
     Examples
     --------
-    >>> [codec.name for codec in codecs(["jpeg-ls*", "mmip effort 2"])]
+    >>> [codec.name for codec in codecs(["jpeg-ls*lossless", "mmip effort 2"])]
     ['mmip effort 2', 'JPEG-LS (CharLS) lossless']
     """
     known = _all(threads)

@@ -123,7 +123,8 @@ def _measured(job: Job, prepared: _Prepared, setting: Setting) -> Measured:
     codec, image = prepared.codec, prepared.judged
     trial = prepared.trials[point_for(setting, prepared.measure, codec.dial, prepared.source).parameter]
     coded = sum(map(len, trial.streams))
-    metrics, regions = all_metrics(image.array, trial.decoded, image.axes, image.peak, image.masks, bits=image.bits)
+    judge = partial(all_metrics, image.array, bits=image.bits, window=image.window)
+    metrics, regions = judge(trial.decoded, image.axes, image.peak, image.masks)
     broken = _broken_promise(prepared, trial.point.parameter, metrics)
     if broken:
         return failed(broken)

@@ -34,7 +34,8 @@ def three_channels_only(source: Source) -> str | None:
 
 def _deepened(plane: np.ndarray, bits: int) -> np.ndarray:
     """Bytes as samples of more bits."""
-    return plane if bits == 8 else plane.astype(np.uint16) << (bits - 8)
+    deeper: np.ndarray = np.left_shift(plane, bits - 8, dtype=np.uint16)
+    return plane if bits == 8 else deeper
 
 
 def _as_coded(decoded: np.ndarray, bits: int, plane: np.ndarray) -> np.ndarray:

@@ -101,18 +101,7 @@ class _Encoder:
     def encode(self, threads: int, frames: _Frames, parameter: float, _source: Source) -> Stream:
         """Frames to a stream."""
         size = f"{frames.shape[2]}x{frames.shape[1]}"
-        raw = [
-            "-f",
-            "rawvideo",
-            "-pixel_format",
-            frames.pixels,
-            "-video_size",
-            size,
-            "-framerate",
-            "25",
-            "-i",
-            "pipe:0",
-        ]
+        raw = f"-f rawvideo -pixel_format {frames.pixels} -video_size {size} -framerate 25 -i pipe:0".split()
         told = ["-c:v", self.name, *self.arguments(parameter, threads), *self._slices(frames)]
         return _ffmpeg([*raw, *told, "-f", self.container, "pipe:1"], frames.data)
 
@@ -273,20 +262,7 @@ def video_rivals(threads: int = 1) -> list[Codec]:
 
 def lossless_video_rivals(threads: int = 1) -> list[Codec]:
     """The video codecs without loss: SVT-AV1 is exact at 8 bits only, and libvvenc has no such mode."""
-    ffv1 = [
-        "-level",
-        "3",
-        "-coder",
-        "1",
-        "-context",
-        "1",
-        "-slicecrc",
-        "0",
-        "-g",
-        "9999",
-        "-threads",
-        "1",
-    ]
+    ffv1 = "-level 3 -coder 1 -context 1 -slicecrc 0 -g 9999 -threads 1".split()
     x265 = _Encoder("libx265", "hevc", (8, 10, 12), _x265("lossless=1"), least=64, exact=True)
     svt = _Encoder("libsvtav1", "obu", (8,), _svt("lossless=1"), chroma=True, least=4, exact=True)
     colour: dict[str, Any] = {"colours": ALL_COLOURS, "refuses": three_channels_only}

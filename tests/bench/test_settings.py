@@ -40,7 +40,8 @@ def test_texts():
 
 
 @pytest.mark.parametrize(
-    "text", ["bits", "bits:", "bits:0", "bits:-1", "bits:x", "psnr:nan", "max_error:0.5", "size:3", "lossless:1"],
+    "text",
+    ["bits", "bits:", "bits:0", "bits:-1", "bits:x", "psnr:nan", "max_error:0.5", "size:3", "lossless:1"],
 )
 def test_other_texts(text):
     with pytest.raises(InvalidArgument, match=r"expected bits:0.5,1 or psnr:40,50"):
