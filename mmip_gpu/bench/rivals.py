@@ -34,7 +34,7 @@ def three_channels_only(source: Source) -> str | None:
 
 def _deepened(plane: np.ndarray, bits: int) -> np.ndarray:
     """Bytes as samples of more bits."""
-    deeper: np.ndarray = np.left_shift(plane, bits - 8, dtype=np.uint16)
+    deeper: np.ndarray = plane.astype(np.uint16) * (1 << (bits - 8))
     return plane if bits == 8 else deeper
 
 
@@ -42,7 +42,8 @@ def _as_coded(decoded: np.ndarray, bits: int, plane: np.ndarray) -> np.ndarray:
     """What was decoded, as deep as the plane that was coded."""
     if plane.dtype != np.uint8 or bits == 8:
         return decoded
-    return np.minimum((decoded.astype(np.uint32) + (1 << (bits - 9))) >> (bits - 8), 255).astype(np.uint8)
+    rounded: np.ndarray = (decoded.astype(np.uint32) + (1 << (bits - 9))) >> (bits - 8)
+    return rounded.clip(max=255).astype(np.uint8)
 
 
 def _jpeg2000(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:

@@ -262,7 +262,7 @@ def video_rivals(threads: int = 1) -> list[Codec]:
 
 def lossless_video_rivals(threads: int = 1) -> list[Codec]:
     """The video codecs without loss: SVT-AV1 is exact at 8 bits only, and libvvenc has no such mode."""
-    ffv1 = "-level 3 -coder 1 -context 1 -slicecrc 0 -g 9999 -threads 1".split()
+    ffv1 = ["-level", "3", "-coder", "1", "-context", "1", "-slicecrc", "0", "-g", "9999", "-threads", "1"]
     x265 = _Encoder("libx265", "hevc", (8, 10, 12), _x265("lossless=1"), least=64, exact=True)
     svt = _Encoder("libsvtav1", "obu", (8,), _svt("lossless=1"), chroma=True, least=4, exact=True)
     colour: dict[str, Any] = {"colours": ALL_COLOURS, "refuses": three_channels_only}
