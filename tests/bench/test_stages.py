@@ -61,7 +61,7 @@ def test_a_page_for_all_stages_and_no_record_twice(tmp_path: Path) -> None:
     keys = [record["key"] for record in records]
     assert len(set(keys)) == len(keys)
     path = tmp_path / "out" / RECORDS
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:5]) + b'{"version"')
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]) + b'{"version"')
     resumed = run_stages(tmp_path / "out", [], FEW, phantoms="quick")
     assert [steady(record) for record in resumed] == [steady(record) for record in records]
 
