@@ -120,6 +120,7 @@ def _store_cases() -> list[Case]:
     made += [Case("write_zarr", VOLUME, options) for options in (planned, searched, {"psnr": 55.0})]
     made += [Case(kind, VOLUME, planned) for kind in ("decode_batch", "read_codec", "open_zarr", "inspect")]
     made += [Case(kind, VOLUME, planned, {"region": "middle"}) for kind in ("read_codec", "open_zarr")]
+    made += [Case("write_zarr", VOLUME, planned, {"is_flushed": True})]  # which builds before `durable=` cannot
     return [*made, Case("open_zarr", VOLUME, planned, {"stages": 1})]
 
 

@@ -23,6 +23,7 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
 SLICES = 8  # of a chunk in a batch
 STORE_CHUNK = (32, 128, 128)
 METADATA = "zarr.json"
+KNOWS_FLUSHES = "durable" in signature(mmip.write_zarr).parameters
 
 
 @cache
@@ -91,11 +93,11 @@ def decode_batch(name: str, options: Options, how: Options) -> Call:
     return lambda: mmip.decode_batch(blobs, threads=1, **how)
 
 
-def written(path: Path, name: str, options: Options) -> Path:
-    """A store of this image."""
-    mmip.write_zarr(
-        image(name), path, chunks=STORE_CHUNK, threads=1, progress=False, overwrite=True, resume=False, **options
-    )
+def written(path: Path, name: str, options: Options, is_flushed: bool = False) -> Path:
+    """A store of this image; builds that can wait for the disk do so only where that is asked for."""
+    how = {"threads": 1, "progress": False, "overwrite": True, "resume": False}
+    how |= {"durable": is_flushed} if KNOWS_FLUSHES else {}
+    mmip.write_zarr(image(name), path, chunks=STORE_CHUNK, **how, **options)
     return path
 
 
@@ -104,10 +106,10 @@ def new_path() -> Path:
     return FOLDER / f"{len(list(FOLDER.iterdir()))}.zarr"
 
 
-def write_zarr(name: str, options: Options, _: Options) -> Call:
+def write_zarr(name: str, options: Options, how: Options) -> Call:
     """`mmip_gpu.write_zarr` into a folder, over the store of the call before."""
     path = new_path()
-    return lambda: written(path, name, options)
+    return lambda: written(path, name, options, **how)
 
 
 def open_zarr(name: str, options: Options, how: Options) -> Call:

@@ -20,7 +20,7 @@ __all__ = ["warn", "warn_of_channels", "warn_of_labels", "warn_of_ratio", "warn_
 
 _FAR = 3.0  # dB
 _MOST_LABELS, _FEWEST_PAIRS, _EQUAL_SHARE = 64, 256, 0.6
-_GLANCE = 4096  # samples that show most images to have more values
+_GLANCE = 1024  # samples that show most images to have more values
 _RATIO_TOLERANCE = 1.03  # what docs promise
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
+from itertools import chain
 from numbers import Integral, Real
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -24,21 +25,26 @@ _C = TypeVar("_C", bound=type)
 
 _Fits = Callable[[Any], bool]
 
-Expected = tuple[str, _Fits]
-"""What a value has to be, in words, and the test of it."""
+
+class Expected(NamedTuple):
+    """What a value has to be, in words, and the test of it; values of the plain types need no test."""
+
+    words: str
+    fits: _Fits
+    plain: frozenset[type] = frozenset()
+
+    def or_none(self) -> Expected:
+        """The same, or None."""
+        fits = self.fits
+        return Expected(self.words, lambda value: value is None or fits(value), self.plain | {type(None)})
 
 
-# The exact types first: asking an abstract class takes several times as long.
 def _is_whole(value: Any) -> bool:
-    return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (float, int) or (isinstance(value, Real) and not isinstance(value, bool))
-
-
-def _is_flag(value: Any) -> bool:
-    return type(value) is bool or isinstance(value, np.bool_)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _are_sizes(value: Any) -> bool:
@@ -52,14 +58,6 @@ def _is_region(value: Any) -> bool:
     )
 
 
-def _or_none(fits: _Fits) -> _Fits:
-    return lambda value: value is None or fits(value)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def _is_dtype(value: Any) -> bool:
     try:
         return np.dtype(value) is not None
@@ -68,62 +66,80 @@ def _is_dtype(value: Any) -> bool:
 
 
 def _is_padding(value: Any) -> bool:
-    return value is None or _is_text(value) or _is_whole(value)
+    return isinstance(value, str) or _is_whole(value)
 
 
 def _is_roi_quality(value: Any) -> bool:
     pairs = isinstance(value, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value)
-    return value is None or pairs or isinstance(value, Mapping | str) or _is_number(value)
+    return pairs or isinstance(value, Mapping | str) or _is_number(value)
 
 
-ARRAY: Expected = "a NumPy array", lambda value: isinstance(value, np.ndarray)
-ITEMS: Expected = "a list, or a stacked array", lambda value: isinstance(value, Iterable)
-_FLAG: Expected = "True or False", _is_flag
-_NUMBER: Expected = "a finite number", _or_none(_is_number)
-_SIZES: Expected = "whole numbers, such as (64, 256, 256)", _are_sizes
+def _whole(words: str) -> Expected:
+    return Expected(words, _is_whole, frozenset({int}))
+
+
+def _number(words: str) -> Expected:
+    return Expected(words, _is_number, frozenset({int, float}))
+
+
+def _text(words: str) -> Expected:
+    return Expected(words, lambda value: isinstance(value, str), frozenset({str}))
+
+
+def _flag(words: str) -> Expected:
+    return Expected(words, lambda value: isinstance(value, bool | np.bool_), frozenset({bool}))
+
+
+def _kind(words: str, attribute: str) -> Expected:
+    return Expected(words, lambda value: hasattr(value, attribute))
+
+
+ARRAY = Expected("a NumPy array", lambda value: isinstance(value, np.ndarray))
+ITEMS = Expected("a list, or a stacked array", lambda value: isinstance(value, Iterable))
+_FLAG = _flag("True or False")
+_NUMBER = _number("a finite number").or_none()
 
 # A name means the same in every function; what has no entry is checked where it is used.
 _EXPECTED: dict[str, Expected] = {
-    "allow_origin": ("a text", _is_text),
-    "axes": ("a text such as 'zyx' or None", _or_none(_is_text)),
-    "axis": ("one of the axes, such as 't', or None", _or_none(_is_text)),
-    "cache_bytes": ("a number of bytes", _is_whole),
-    "cell_depth": ("1, 8 or None", _or_none(_is_whole)),
-    "chunks": (
-        "a whole number, or one per axis, such as (64, 256, 256)",
-        _or_none(lambda value: _is_whole(value) or _are_sizes(value)),
-    ),
-    "colour": ("True, False or None", _or_none(_is_flag)),
-    "config": ("a CodecConfig", lambda value: hasattr(value, "mode")),
-    "data_range": ("a positive number", _or_none(_is_number)),
-    "device": ("'cpu', 'gpu' or None", _or_none(_is_text)),
-    "dtype": ("a dtype such as 'uint16'", _is_dtype),
-    "durable": ("True, False or None", _or_none(_is_flag)),
-    "effort": ("1, 2 or 3", _is_whole),
-    "endian": ("'little' or 'big'", _is_text),
-    "errors": ("'raise' or 'return'", _is_text),
+    "allow_origin": _text("a text"),
+    "axes": _text("a text such as 'zyx' or None").or_none(),
+    "axis": _text("one of the axes, such as 't', or None").or_none(),
+    "cache_bytes": _whole("a number of bytes"),
+    "cell_depth": _whole("1, 8 or None").or_none(),
+    "chunks": Expected(
+        "a whole number, or one per axis, such as (64, 256, 256)", lambda value: _is_whole(value) or _are_sizes(value)
+    ).or_none(),
+    "colour": _flag("True, False or None").or_none(),
+    "config": _kind("a CodecConfig", "mode"),
+    "data_range": _number("a positive number").or_none(),
+    "device": _text("'cpu', 'gpu' or None").or_none(),
+    "dtype": Expected("a dtype such as 'uint16'", _is_dtype),
+    "durable": _flag("True, False or None").or_none(),
+    "effort": _whole("1, 2 or 3"),
+    "endian": _text("'little' or 'big'"),
+    "errors": _text("'raise' or 'return'"),
     "has_roi": _FLAG,
-    "host": ("a text", _is_text),
+    "host": _text("a text"),
     "labels": _FLAG,
-    "keep_bytes": ("a number of bytes", _or_none(_is_whole)),
+    "keep_bytes": _whole("a number of bytes").or_none(),
     "lossless": _FLAG,
-    "max_bytes": ("a number of bytes", _is_whole),
-    "mode": ("a text", _is_text),
-    "output": ("'host' or 'device'", _is_text),
+    "max_bytes": _whole("a number of bytes"),
+    "mode": _text("a text"),
+    "output": _text("'host' or 'device'"),
     "overwrite": _FLAG,
-    "padding": ("an integer, 'auto' or None", _is_padding),
-    "port": ("a whole number", _is_whole),
-    "progress": ("True, False or None", _or_none(_is_flag)),
-    "region": ("one slice per axis, such as (slice(0, 32), slice(0, 64)), or None", _or_none(_is_region)),
+    "padding": Expected("an integer, 'auto' or None", _is_padding, frozenset({int, str})).or_none(),
+    "port": _whole("a whole number"),
+    "progress": _flag("True, False or None").or_none(),
+    "region": Expected("one slice per axis, such as (slice(0, 32), slice(0, 64)), or None", _is_region).or_none(),
     "resume": _FLAG,
-    "roi_quality": ("a number in (0, 440], 'lossless' or {class: quality}", _is_roi_quality),
-    "scale": ("1, 2, 4 or 8", _is_whole),
-    "settings": ("an EncodeSettings", lambda value: hasattr(value, "config")),
-    "shape": _SIZES,
-    "size": ("a whole number, such as 512", _is_whole),
-    "stages": ("a whole number or None", _or_none(_is_whole)),
-    "threads": ("a positive integer or None", _or_none(_is_whole)),
-    "value": ("a finite number", _is_number),
+    "roi_quality": Expected("a number in (0, 440], 'lossless' or {class: quality}", _is_roi_quality).or_none(),
+    "scale": _whole("1, 2, 4 or 8"),
+    "settings": _kind("an EncodeSettings", "config"),
+    "shape": Expected("whole numbers, such as (64, 256, 256)", _are_sizes),
+    "size": _whole("a whole number, such as 512"),
+    "stages": _whole("a whole number or None").or_none(),
+    "threads": _whole("a positive integer or None").or_none(),
+    "value": _number("a finite number"),
     "verify": _FLAG,
 } | dict.fromkeys(("quality", "psnr", "max_error", "ratio", "qstep", "step"), _NUMBER)
 
@@ -184,9 +200,10 @@ def _checked(function: Callable[_P, _R], lists: Iterable[type], expected: Mappin
     def call(*args: _P.args, **options: _P.kwargs) -> _R:
         if not known.issuperset(options):
             raise unknown_option(where, next(name for name in options if name not in known), known)
-        for name, value in [*zip(names, args, strict=False), *options.items()]:
-            if name in expected and not expected[name][1](value):
-                raise InvalidArgument(f"{where}: {name}={value!r}: expected {expected[name][0]}")
+        for name, value in chain(zip(names, args, strict=False), options.items()):
+            rule = expected.get(name)
+            if rule is not None and type(value) not in rule.plain and not rule.fits(value):
+                raise InvalidArgument(f"{where}: {name}={value!r}: expected {rule.words}")
         try:
             return function(*args, **options)
         except TypeError as error:

@@ -1,6 +1,7 @@
 """Values of options in the form in which settings hold them.
 
-Values: what a caller passes in; numbers, integers and tuples out, or InvalidArgument. It knows no option's range.
+Values: what a caller passes in; numbers, integers and tuples out, or InvalidArgument. It knows no option's range, and
+imports nothing that takes time, so that a command can say what it takes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,21 @@ from typing import Any
 from mmip_gpu._core import MAX_CLASSES
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["Padding", "Quality", "checked_padding", "frozen_quality", "integers", "number", "without_scheme"]
+__all__ = [
+    "SUPPORTED_SINKS",
+    "Padding",
+    "Quality",
+    "checked_padding",
+    "frozen_quality",
+    "integers",
+    "number",
+    "without_scheme",
+]
+
+SUPPORTED_SINKS = (
+    ".npy, .nii, .nii.gz, .nrrd, .mha, .tif, .tiff, .ome.tif, .dcm, or a name without a suffix for a DICOM folder"
+)
+"""Names of files that a volume can be written to, in words."""
 
 Quality = float | str
 """A number (the seed's quality scale) or ``"lossless"``."""

@@ -218,7 +218,8 @@ def hurting_section() -> str:
             heading("hurting"),
             paragraph(
                 "Processor time a sample over that of a normal image of the same shape, dtype and target, whole",
-                "calls on one thread: the slowest of all shapes, dtypes and targets for each pattern.",
+                "calls on one thread: the slowest of all shapes, dtypes and targets for each pattern. Planes that are",
+                "one sample wide, or of a few samples, are the normal image against as many samples in a square.",
                 f"The slowest of {len(rows)} cases takes {worst[0]:.1f} times the normal time to encode and",
                 f"{worst[1]:.1f} times to decode. The study calls more than {MOST:.0f} times a fault: {slow} cases.",
             ),

@@ -16,7 +16,7 @@ from mmip_gpu.cli.parser_bench import add_bench, add_report, add_run, add_seed, 
 from mmip_gpu.cli.parser_plots import INPUT, ORIGINAL_AXES, PLOTS, ROI
 from mmip_gpu.cli.values import byte_count, json_place, metric_names, padding, place, region, roi_quality
 from mmip_gpu.quality.error_sums import EXTRA_METRICS
-from mmip_gpu.sinks import SUPPORTED_SINKS
+from mmip_gpu.values import SUPPORTED_SINKS
 from mmip_gpu.version import __version__
 
 __all__ = ["build_parser"]

@@ -6,7 +6,8 @@ missing or out of range, before anything is allocated.
 
 from __future__ import annotations
 
-import struct
+from functools import lru_cache
+from struct import Struct
 from typing import Any
 
 from mmip_gpu.errors import CorruptData
@@ -28,12 +29,18 @@ class FieldReader:
 
     def take(self, form: str) -> tuple[Any, ...]:
         """The next fields, in the notation of `struct`, little endian."""
-        size = struct.calcsize("<" + form)
-        if size > self.left:
-            raise CorruptData(f"header: expected {size} more bytes, found {self.left}")
-        values = struct.unpack_from("<" + form, self._data, self._at)
-        self._at += size
+        fields = _little_endian(form)
+        end = self._at + fields.size
+        if end > len(self._data):
+            raise CorruptData(f"header: expected {fields.size} more bytes, found {self.left}")
+        values = fields.unpack_from(self._data, self._at)
+        self._at = end
         return values
+
+
+@lru_cache(maxsize=256)
+def _little_endian(form: str) -> Struct:
+    return Struct("<" + form)
 
 
 def expect(condition: bool, field: str, found: object) -> None:

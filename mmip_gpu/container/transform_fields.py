@@ -102,8 +102,8 @@ class TransformFields:
         reversible, recon, steps = _read_classes(reader, 3 if colour else 1)
         expect(dc_image is None or reversible == (0,), "classes with a DC image", reversible)
         cuts, correction = _read_stages(reader, CELL_AC[depth])
-        parts = [reader.take("QI") for _ in range(len(cuts) + (correction is not None))]
-        sizes, crcs = tuple(size for size, _ in parts), tuple(crc for _, crc in parts)
+        parts = reader.take("QI" * (len(cuts) + (correction is not None)))
+        sizes, crcs = parts[::2], parts[1::2]
         return cls(depth, tile_log2, offset, recon, reversible, steps, cuts, sizes, crcs, padding, correction, dc_image)
 
 

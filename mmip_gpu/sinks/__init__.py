@@ -26,12 +26,9 @@ from mmip_gpu.sinks.tiff import write_tiff
 from mmip_gpu.sources import Source, open_source, reopen_source
 from mmip_gpu.sources.dicom_series import split_part
 from mmip_gpu.sources.lost import warn_lost
+from mmip_gpu.values import SUPPORTED_SINKS
 
-__all__ = ["SUPPORTED_SINKS", "region_metadata", "replacing", "sink_of", "write_image"]
-
-SUPPORTED_SINKS = (
-    ".npy, .nii, .nii.gz, .nrrd, .mha, .tif, .tiff, .ome.tif, .dcm, or a name without a suffix for a DICOM folder"
-)
+__all__ = ["region_metadata", "replacing", "sink_of", "write_image"]
 
 _PLACES = ("spacing_per_slice", "slice_positions", "directions", "slope_per_slice", "intercept_per_slice")
 _TAKEN_OVER = (

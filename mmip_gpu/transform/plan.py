@@ -86,6 +86,11 @@ class ChunkPlan:
         """Step of the background, in sample units (before the scales of colour components)."""
         return self.class_step(0)
 
+    @property
+    def unverified(self) -> ChunkPlan:
+        """The same plan, whose results are not decoded to measure their errors."""
+        return replace(self, config=replace(self.config, verify=False)) if self.config.verify else self
+
     def class_step(self, index: int) -> float:
         """Step of a class, in sample units (before the scales of colour components)."""
         return sample_step(self.steps[index], self.colour)

@@ -44,7 +44,7 @@ class TiledRegion:
         bounds = checked_region(region, whole.shape)
         by_axis = dict(zip(whole.axes, bounds, strict=True))
         planes = _plane_indices(whole, by_axis)
-        first, last = (int(planes.min()), int(planes.max()) + 1) if planes.size else (0, 0)
+        first, last = (int(planes[0]), int(planes[-1]) + 1) if planes.size else (0, 0)
         if header.colour:
             first, last = first // 3 * 3, -(-last // 3) * 3
         box, spatial, decoded = [first, last], [], 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ DEFAULT_AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}  # by rank; fi
 Own = Callable[[Any], Any]
 _PLANE_AXES = "tnc"
 _SPATIAL_AXES = "zyx"
+_SPATIAL_ORDERS = ("x", "yx", "zyx")
 MOST_AXES = len(_PLANE_AXES + _SPATIAL_AXES)
 
 
@@ -45,6 +46,13 @@ def default_axes(rank: int) -> str:
         raise InvalidArgument(f"{rank} axes have no default: pass axes=, such as axes='tnczyx' in the array's order")
     known = ", ".join(DEFAULT_AXES.values())
     raise InvalidArgument(f"expected 1 to 5 axes ({known}), or 6 named by axes=, found {rank}: split it first")
+
+
+@lru_cache(maxsize=256)
+def _is_well_formed(axes: str) -> bool:
+    """Whether each letter is known and stands once, and the spatial ones are x, yx or zyx."""
+    spatial = "".join(a for a in axes if a in _SPATIAL_AXES)
+    return set(axes) <= set(_PLANE_AXES + _SPATIAL_AXES) and len(set(axes)) == len(axes) and spatial in _SPATIAL_ORDERS
 
 
 def shrinking_axes(depth: int) -> str:
@@ -93,10 +101,7 @@ class PlaneLayout:
             raise InvalidArgument(f"axes={axes!r}: expected a text such as 'zyx'")
         if axes is None:
             axes = default_axes(len(shape))
-        known = set(_PLANE_AXES + _SPATIAL_AXES)
-        spatial = "".join(a for a in axes if a in _SPATIAL_AXES)
-        well_formed = set(axes) <= known and len(set(axes)) == len(axes) and spatial in ("x", "yx", "zyx")
-        if not well_formed:
+        if not _is_well_formed(axes):
             raise InvalidArgument(
                 f"axes={axes!r}: expected each of 't n c z y x' at most once, with x, yx or zyx in this order"
             )

@@ -7,6 +7,7 @@ the product of index and step is no float32, a rounding that `index_error` accou
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import floor, log10
 from typing import Any
 
@@ -42,6 +43,7 @@ def sample_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.int32) if dtype.kind == "f" else dtype
 
 
+@lru_cache(maxsize=32)
 def sample_range(dtype: np.dtype[Any]) -> tuple[int, int]:
     """Least and greatest integer that stands for a sample: what decoders clip to.
 

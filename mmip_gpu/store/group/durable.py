@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -57,9 +57,9 @@ class Durable:
         if len(self._named) > _MOST_NAMED:
             self._named.clear()
 
-    def hold(self, chunk: Hashable, key: str) -> None:
-        """Remember a file that was written of a chunk."""
-        self._held.setdefault(chunk, []).append(key)
+    def hold(self, chunk: Hashable, keys: Sequence[str]) -> None:
+        """Remember files that were written of a chunk."""
+        self._held.setdefault(chunk, []).extend(keys)
 
     def seal(self, root: Path, chunk: Hashable, key: str, write: Callable[[], None]) -> None:
         """Flush the files of a chunk, then write its record and flush that; raises what failed since the last call."""

@@ -39,11 +39,14 @@ class ChunkStore:
 
     def write(self, at: Coordinates, encoded: Encoded) -> None:
         """Store a coded chunk: its stages, then the record that makes it valid."""
-        for stage, payload in enumerate(encoded.payloads, 1):
-            prefix = write_prefix(self.description.extent(at, stage))
-            self.group.write(self.description.array_name(stage), at, prefix + payload)
+        description = self.description
+        stages = {
+            description.array_name(stage): write_prefix(description.extent(at, stage)) + payload
+            for stage, payload in enumerate(encoded.payloads, 1)
+        }
+        self.group.write(at, stages)
         assert isinstance(encoded.header, ChunkHeader)
-        self.group.write(RECORDS, at, encoded.header.to_record(at))
+        self.group.write(at, {RECORDS: encoded.header.to_record(at)})
 
     def header(self, at: Coordinates) -> ChunkHeader:
         """Header of a chunk, from its record.

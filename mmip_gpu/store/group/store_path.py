@@ -7,10 +7,11 @@ inside a store is opened only if it is a plain path or URL.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,15 @@ from mmip_gpu.errors import InvalidArgument, MmipError, NoMemory, StoreError
 from mmip_gpu.sources.zarr_arrays import url_store
 from mmip_gpu.values import without_scheme
 
-__all__ = ["found_instead", "held_range", "is_plain_origin", "open_store_path", "path_name", "store_errors"]
+__all__ = [
+    "all_ended",
+    "found_instead",
+    "held_range",
+    "is_plain_origin",
+    "open_store_path",
+    "path_name",
+    "store_errors",
+]
 
 _REMOTE: Final = frozenset(("http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss"))  # they read bytes of a host
 
@@ -42,6 +51,12 @@ def store_errors(what: str) -> Iterator[None]:
     except Exception as error:  # stores document no closed list of what they raise
         detail = " ".join(str(error).split()) or "no detail given"
         raise StoreError(f"{what}: {detail} ({type(error).__name__})") from error
+
+
+async def all_ended(work: Iterable[Awaitable[object]]) -> list[BaseException | None]:
+    """Wait for all of it at the same time; what each failed with, None where it did not."""
+    found = await asyncio.gather(*work, return_exceptions=True)
+    return [result if isinstance(result, BaseException) else None for result in found]
 
 
 def path_name(path: StorePath) -> str:

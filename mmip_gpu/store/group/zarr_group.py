@@ -27,6 +27,7 @@ from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
 from mmip_gpu.store.group.stage_array import DIMENSIONS, StageArray, dimension_names, stage_name
 from mmip_gpu.store.group.store_path import (
+    all_ended,
     found_instead,
     held_range,
     is_plain_origin,
@@ -77,6 +78,7 @@ class StoreGroup:
             self._root = open_store_path(where, read_only, storage_options)
         self._is_own = not isinstance(where, StorePath | Store)
         self._arrays: dict[str, ZarrArray] = {}
+        self._mode: Any = "r" if self._root.read_only else "r+"
         self._durable = Durable() if durable else None
 
     def __str__(self) -> str:
@@ -108,8 +110,9 @@ class StoreGroup:
         if not isinstance(found, Mapping):
             if self._root.read_only:
                 raise StoreError(f"{self}: expected a store of write_zarr, found {found_instead(self._root)}")
-            found_text = "expected an mmip store or an empty place, found something else; it is left alone"
-            raise StoreError(f"{self}: {found_text}")
+            raise StoreError(
+                f"{self}: expected an mmip store or an empty place, found something else; it is left alone"
+            )
         return dict(found)
 
     def set_attributes(self, value: Mapping[str, Any]) -> None:
@@ -118,11 +121,11 @@ class StoreGroup:
         with store_errors(f"{self}: its attributes cannot be written"):
             if self._holds_nothing():
                 zarr.create_group(self._root, zarr_format=3, attributes={ATTRIBUTE: dict(value)})
-                return self._settle(self._root / "zarr.json")
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Duplicate name", UserWarning)  # a zip keeps what was replaced
-                self._group().update_attributes({ATTRIBUTE: dict(value)})
-            return self._settle(self._root / "zarr.json")
+            else:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "Duplicate name", UserWarning)  # a zip keeps what was replaced
+                    self._group().update_attributes({ATTRIBUTE: dict(value)})
+            self._settle(self._root / "zarr.json")
 
     def create_arrays(self, arrays: Sequence[StageArray], counts: Coordinates, record_bytes: int) -> None:
         """Make the stage arrays and the records that are not there, before any task writes; others get their shape."""
@@ -207,22 +210,24 @@ class StoreGroup:
             except FileNotFoundError:
                 return None
 
-    def write(self, name: str, at: Coordinates, data: bytes) -> None:
-        """Store the bytes of a chunk."""
-        buffer, key = default_buffer_prototype().buffer.from_bytes(data), self._key(name, at)
+    def write(self, at: Coordinates, chunks: Mapping[str, bytes]) -> None:
+        """Store the bytes of a chunk in some arrays at the same time; its record comes alone, after its stages."""
+        buffer, keys = default_buffer_prototype().buffer, {name: self._key(name, at) for name in chunks}
 
         def write() -> None:
-            with store_errors(f"{self}: chunk {at}, {name} cannot be written"):
-                sync(key.set(buffer))
+            failed = sync(all_ended(key.set(buffer.from_bytes(chunks[name])) for name, key in keys.items()))
+            for name, error in zip(chunks, failed, strict=True):
+                with store_errors(f"{self}: chunk {at}, {name} cannot be written"):
+                    if error is not None:
+                        raise error
 
-        if self._durable is None or not isinstance(key.store, LocalStore):
-            write()
-        elif name == RECORDS:
+        if self._durable is None or not isinstance(self._root.store, LocalStore):
+            return write()
+        if RECORDS in keys:
             with store_errors(f"{self}: cannot be flushed"):
-                self._durable.seal(key.store.root, at, key.path, write)
-        else:
-            write()
-            self._durable.hold(at, key.path)
+                return self._durable.seal(self._root.store.root, at, keys[RECORDS].path, write)
+        write()
+        return self._durable.hold(at, [key.path for key in keys.values()])
 
     def delete(self, name: str, at: Coordinates) -> None:
         """Remove a chunk."""
@@ -279,10 +284,6 @@ class StoreGroup:
         """Refuse metadata in a folder that are too large to be any, before Zarr reads them."""
         if isinstance(self._root.store, LocalStore):
             require_small_metadata(self._root.store.root / self._root.path / name)
-
-    @property
-    def _mode(self) -> Any:
-        return "r" if self._root.read_only else "r+"
 
     def _holds_nothing(self) -> bool:
         """Whether the group has no keys but a claim, which comes before the first of them."""

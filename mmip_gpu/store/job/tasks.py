@@ -41,14 +41,13 @@ class WriteChunk:
 
     def kept(self, at: Coordinates) -> TransformHeader | None:
         """Header of a chunk that is whole and stays; otherwise the chunk is discarded, to be coded."""
-        if self.keep:
-            header = self.store.whole_header(at)
-            if header is not None:
-                return header
-        self.claim.check()
-        if self.keep:
+        if not self.keep:
+            return None
+        header = self.store.whole_header(at)
+        if header is None:
+            self.claim.check()
             self.store.discard(at)
-        return None
+        return header
 
     def write(self, at: Coordinates, encoded: Encoded) -> TransformHeader:
         """Write a chunk that was coded."""

@@ -22,7 +22,7 @@ from mmip_gpu.codecs import Limits, Wanted, codec_of, whole_labels
 from mmip_gpu.errors import CorruptData, StoreError
 from mmip_gpu.inspection import describe
 from mmip_gpu.reports import Report
-from mmip_gpu.signatures import public
+from mmip_gpu.signatures import Expected, public
 from mmip_gpu.store.group.bounded import run_bounded
 from mmip_gpu.store.group.grid import ChunkGrid, ChunkOverlap, Coordinates
 from mmip_gpu.store.group.report import held_stages, history_of, report_of
@@ -158,7 +158,7 @@ class ProgressiveArray:
                 total += self._store.description.record_bytes + sum(stage_bytes)
         return total
 
-    @public(at=("coordinates (plane, z, y, x)", lambda at: isinstance(at, tuple | list) and len(at) == 4))
+    @public(at=Expected("coordinates (plane, z, y, x)", lambda at: isinstance(at, tuple | list) and len(at) == 4))
     def record(self, at: Coordinates) -> dict[str, Any]:
         """Describe one chunk, by its coordinates (plane, z, y, x), as `mmip_gpu.inspect` does."""
         header = self._store.header(at)

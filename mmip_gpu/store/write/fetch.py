@@ -256,6 +256,7 @@ def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages:
     if record is None:
         raise source.missing(at, 0)
     header = source.parsed(at, record)
+    copied = {}
     for stage in lacking:
         name = source.description.array_name(stage)
         data = found[name]
@@ -263,7 +264,8 @@ def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages:
             raise source.missing(at, stage)
         with source.naming_chunk(at):
             check_stage(header, stage, memoryview(data)[source.prefix_bytes(data, at, stage) :])
-        target.group.write(name, at, data)
+        copied[name] = data
+    target.group.write(at, copied)
     if fetched:
-        target.group.write(RECORDS, at, record)
+        target.group.write(at, {RECORDS: record})
     return sum(len(data) for data in found.values() if data is not None)

@@ -50,7 +50,7 @@ def tiled(plan: ChunkPlan, samples: Trial) -> ChunkPlan:
 
 def at_effort(plan: ChunkPlan, effort: int) -> ChunkPlan:
     """The plan with another effort."""
-    return replace(plan, config=replace(plan.config, effort=effort))
+    return plan if plan.config.effort == effort else replace(plan, config=replace(plan.config, effort=effort))
 
 
 def at_choice(plan: ChunkPlan) -> ChunkPlan:

@@ -23,7 +23,7 @@ from mmip_gpu.transform.planning.analyzed import Analyzed, HostAnalysis
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
 
-__all__ = ["HostSamples", "Samples", "Trial", "analyzed_part"]
+__all__ = ["HostSamples", "Samples", "Trial"]
 
 _SMALLEST_QUARTER = 2**15
 _PARTS = 16  # of a probe that is spread over a large array
@@ -116,8 +116,8 @@ class Trial:
         self._part_count = 1
         self._quarter: Trial | None = None
         self._is_quarter = False  # itself: a reference would be a cycle, which keeps a device's memory
-        self._least: tuple[ChunkPlan, Encoded] | None = None
-        self._plain: tuple[ChunkPlan, list[float]] | None = None
+        self._least: tuple[tuple[Any, ...], Encoded] | None = None
+        self._plain: tuple[tuple[Any, ...], list[float]] | None = None
 
     @classmethod
     def of(cls, samples: Samples) -> Trial:
@@ -142,9 +142,10 @@ class Trial:
 
     def plain_errors(self, plan: ChunkPlan) -> list[float]:
         """As `errors`, of plain rounding (`analysis.analyze`); those of the last plan asked about are kept."""
-        key = analyzed_part(replace(plan, config=replace(plan.config, effort=1)))  # plain at any effort
+        fast = replace(plan, config=replace(plan.config, effort=1))  # plain at any effort
+        key = _analyzed_part(fast)
         if self._plain is None or self._plain[0] != key:
-            self._plain = key, self.samples.analyzed(key, plain=True).class_errors()
+            self._plain = key, self.samples.analyzed(fast, plain=True).class_errors()
         return self._plain[1]
 
     def mean_error(self, plan: ChunkPlan) -> float:
@@ -153,8 +154,7 @@ class Trial:
 
     def size(self, plan: ChunkPlan, *, allow_raw: bool = False) -> int:
         """Bytes of the encoding, its record included."""
-        unverified = replace(plan, config=replace(plan.config, verify=False))
-        return self._encoded(unverified, allow_raw).size
+        return self._encoded(plan.unverified, allow_raw).size
 
     def body_size(self, plan: ChunkPlan) -> int:
         """Bytes of all stages but the corrections, without their heads: what grows with the samples."""
@@ -198,7 +198,7 @@ class Trial:
 
     def knows(self, plan: ChunkPlan) -> bool:
         """Whether the last analysis is of this plan."""
-        return self._last is not None and analyzed_part(self._last.plan) == analyzed_part(plan)
+        return self._last is not None and _analyzed_part(self._last.plan) == _analyzed_part(plan)
 
     def learn(self, found: Analyzed) -> None:
         """Take an analysis of these samples that was made elsewhere, with those of others."""
@@ -210,14 +210,14 @@ class Trial:
 
     def _encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         corrected = plan.correction is not None  # these are verified in any case, so that what weighed least is kept
-        if corrected and self._least is not None and self._least[0] == analyzed_part(plan):
+        if corrected and self._least is not None and self._least[0] == _analyzed_part(plan):
             return self._least[1]
         if not self.array.size:
             return encode_raw(self.array, plan)
         found = self._analysis(plan).encoded(plan, allow_raw)
         least = self.array.nbytes if self._least is None else self._least[1].size
         if corrected and found.size < least:
-            self._least = analyzed_part(plan), found
+            self._least = _analyzed_part(plan), found
         return found
 
     def _analysis(self, plan: ChunkPlan) -> Analyzed:
@@ -233,6 +233,7 @@ class Trial:
         return self._last
 
 
-def analyzed_part(plan: ChunkPlan) -> ChunkPlan:
-    """The plan without what an analysis does not depend on."""
-    return replace(plan, config=replace(plan.config, verify=False), correction=None)
+def _analyzed_part(plan: ChunkPlan) -> tuple[Any, ...]:
+    """What an analysis depends on of a plan."""
+    config = {name: value for name, value in vars(plan.config).items() if name != "verify"}
+    return *(value for name, value in vars(plan).items() if name not in ("config", "correction")), config

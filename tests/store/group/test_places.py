@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import zarr
 from helpers.stores import SMALL, VOLUME, FullStore
-from zarr.storage import LocalStore, MemoryStore, StorePath
+from zarr.storage import LocalStore, MemoryStore, StorePath, WrapperStore
 
 import mmip_gpu as mmip
 from mmip_gpu.errors import InvalidArgument, StoreError
@@ -100,6 +100,23 @@ def test_a_full_disk(tmp_path):
         mmip.write_zarr(VOLUME, full, **SMALL)
     assert isinstance(caught.value, OSError)
     assert not mmip.open_zarr(tmp_path / "a.zarr").report["complete"]
+    assert mmip.write_zarr(VOLUME, tmp_path / "a.zarr", **SMALL)["complete"]
+
+
+class OneFails(WrapperStore[Any]):
+    """A store that cannot hold one stage of one chunk."""
+
+    async def set(self, key: str, value: Any, **options: Any) -> None:
+        if key == "stage_2/c/0/0/0/1/0":
+            raise OSError("a bad block")
+        await super().set(key, value, **options)
+
+
+def test_stages_are_written_together_and_no_record_follows_one_that_failed(tmp_path):
+    with pytest.raises(StoreError, match=r"chunk \(0, 0, 0, 1\), stage_2 cannot be written: a bad block"):
+        mmip.write_zarr(VOLUME, OneFails(LocalStore(tmp_path / "a.zarr")), **(SMALL | {"threads": 1}))
+    assert (tmp_path / "a.zarr/stage_3/c/0/0/0/1/0").exists()  # those beside it ended before the error
+    assert not (tmp_path / "a.zarr/chunk/c/0/0/0/1/0").exists()
     assert mmip.write_zarr(VOLUME, tmp_path / "a.zarr", **SMALL)["complete"]
 
 
