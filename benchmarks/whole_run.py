@@ -32,8 +32,9 @@ WANTED = Run(tasks=("nuclei", "membranes"), seconds=0.2, workers=2)
 
 
 def images() -> Iterator[BenchImage | UnusableImage]:
-    """Read the images, and cut the large ones."""
+    """Read the images, and cut the large ones; read twice, first for their checksums."""
     for image in select_images([f"shared:{name}" for name in IMAGES], HERE.parent.parent):
+        print(f"reading {image.name}", flush=True)
         yield middle_of(image, SIDE, SLICES) if isinstance(image, BenchImage) else image
 
 
