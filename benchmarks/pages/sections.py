@@ -71,6 +71,11 @@ IMAGES = {
     "em_isbi_train-05": "EM, membranes",
     "fluo_dsb2018_256-02": "nuclei, fluorescence",
     "he_dsb2018-03": "H&E, nuclei",
+    "fundus_drive": "RGB fundus",
+    "micro_hela_rgb16": "RGB HeLa cells",
+    "nema_us1": "RGB ultrasound",
+    "nema_vl1": "RGB endoscopy",
+    "nema_vl6": "RGB stained tissue",
     "phantom2d": "phantom, 2D",
     "phantom3d": "phantom, 3D",
 }
