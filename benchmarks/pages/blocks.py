@@ -103,11 +103,10 @@ def _exact_and_bounded() -> list[str]:
 def _segmented() -> str:
     rows = [row for row in rows_of("downstream") if row["codec"] == "mmip effort 3"]
     found = {group: [float(r["truth_ratio"]) for r in rows if r["group"] == group] for group in GROUPS}
-    ratios = [f"{span(found[group], '.2f')} times ({name})" for group, name in GROUPS.items()]
+    ratios = ", ".join(f"{span(found[group], '.2f')} ({name})" for group, name in GROUPS.items())
     return holds(
-        f"[Nuclei and membranes][s] that are found after effort 3 lose 0.01 of their Dice at {ratios[0]}, {ratios[1]} "
-        f"and, more, {ratios[2]} the bytes of JPEG 2000.",
-        min(found["histology"]) > 1 > max(found["fluorescence"] + found["EM"]),
+        f"[Segmentation][s] gains less than PSNR: its Dice falls by 0.01 at {ratios} times the bytes of JPEG 2000.",
+        all(0.7 < ratio < 1 for own in found.values() for ratio in own),
     )
 
 

@@ -24,7 +24,9 @@ def commit_of(folder: Path) -> str:
         return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=folder).stdout.strip()
 
     commit = git("describe", "--always")
-    changed = commit and git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,glob)**/results/*")
+    changed = commit and git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top,glob)**/results/*"
+    )
     return f"{commit}{'-dirty' if changed else ''}" or "unknown"
 
 

@@ -23,7 +23,7 @@ def test_a_changed_source_marks_the_commit_and_new_results_do_not(tmp_path: Path
     clean = commit_of(tmp_path / "study")
     assert len(clean) >= 7
     (tmp_path / "study/results/rows.csv").write_text("2")
-    assert commit_of(tmp_path / "study") == clean
+    assert commit_of(tmp_path / "study") == commit_of(tmp_path / "study/results") == clean
     for name in ("study/code.py", "top.py"):
         (tmp_path / name).write_text("2")
         assert commit_of(tmp_path / "study") == f"{clean}-dirty"
