@@ -17,10 +17,12 @@ from pages.stores import (
 )
 from pages.targets import bounds_section, phantom_section, regions_section
 from pages.text import anchor, bullets, paragraph
+from pages.whole import whole_section
 
 MAKERS = {
     "bits": bits_section,
     "rates": rates_section,
+    "whole": whole_section,
     "speed": speed_section,
     "profile": profile_section,
     "lossless": lossless_section,

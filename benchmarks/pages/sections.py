@@ -34,6 +34,7 @@ class Section:
 SECTIONS = {
     "bits": Section("Bits at equal PSNR", "rivals", "rivals.py"),
     "rates": Section("Rates at equal PSNR", "rivals", "rivals.py"),
+    "whole": Section("Every codec on every kind of image", "whole", "whole_run.py --out FOLDER"),
     "speed": Section("Speed on one core and on two", "speed", "speed.py"),
     "profile": Section("Where the time goes", "profile", "speed.py"),
     "lossless": Section("Lossless", "lossless", "lossless.py"),
