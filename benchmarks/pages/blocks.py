@@ -17,12 +17,20 @@ from pages.sections import SECTIONS, link, rows_of
 from pages.speed import REAL, RIVAL, slower_call
 from pages.stores import dask_figures, depth_share, first_look, first_stages
 from pages.text import anchor, bullets, fewer, holds, paragraph, percent, rate, span, table
+from pages.whole import fewer_bits, measured_rows
 
 PAGE = "mmip_gpu/docs/measured.md"
 GROUPS = {"fluorescence": "fluorescence", "EM": "EM", "histology": "H&E"}
 README_LINKS = {"c": TITLE} | {
     name: SECTIONS[section].title
-    for name, section in {"b": "bits", "r": "rates", "l": "lossless", "m": "near_lossless", "s": "downstream"}.items()
+    for name, section in {
+        "b": "bits",
+        "r": "rates",
+        "l": "lossless",
+        "m": "near_lossless",
+        "s": "downstream",
+        "w": "whole",
+    }.items()
 }
 
 
@@ -54,6 +62,7 @@ def results_table() -> str:
 def where_we_lose() -> str:
     """README's figures of what others do better, then the links of both blocks."""
     rows = rows_of("bits")
+    joint = [row for row in measured_rows() if not row["codec"].endswith("separate")]
     slower = [ratio for effort in (1, 2, 3) for ratio in slower_call(rows, f"mmip effort {effort}")]
     points = bullets(
         f"Effort 3 takes [more bits][b] than {losses(rows)}.",
@@ -62,6 +71,7 @@ def where_we_lose() -> str:
         _slower_in_2d(rows),
         *_exact_and_bounded(),
         _segmented(),
+        f"[Video codecs][w], slow as they are, take fewer bits: {fewer_bits(joint)} (against JPEG 2000).",
     )
     return points + "\n" + "".join(f"[{name}]: {PAGE}#{anchor(title)}\n" for name, title in README_LINKS.items())
 
