@@ -25,9 +25,9 @@ from mmip_gpu.bench.report.study_tables import ANCHOR
 from mmip_gpu.bench.run import Run, run
 
 IMAGES = {
-    "fluorescence": "shared:fluo_dsb2018_256",
-    "histology": "shared:he_dsb2018-*[0257]",
-    "EM": "shared:em_isbi_train-0[0369]",
+    "fluorescence": ("shared:fluo_dsb2018_256", "shared:fluo_dsb2018_520"),
+    "histology": ("shared:he_dsb2018",),
+    "EM": ("shared:em_isbi_train",),
 }
 NETWORKS = {"fluorescence": "stars", "EM": "unet"}  # which beat the classical means on held-out planes: segmenters.csv
 CLASSICAL = {"fluorescence": "nuclei", "histology": "nuclei", "EM": "membranes"}
@@ -54,7 +54,7 @@ def main() -> None:
     rows: list[Row] = []
     for group in options.groups:
         wanted = Run(CODECS, tasks_of(group, options.weights), TARGETS, seconds=0.0, pictures=False)
-        found = run(options.out / group, select_images([IMAGES[group]], HERE.parent.parent), wanted)
+        found = run(options.out / group, select_images(IMAGES[group], HERE.parent.parent), wanted)
         rows += score_rows(found)
     for row in rows:
         row["task"] = row["task"].partition(":")[0]

@@ -42,8 +42,8 @@ def volumes(megabytes: float) -> dict[str, np.ndarray]:
     return found
 
 
-def least_times(encoded: Encoded, repeats: int) -> tuple[float, list[float]]:
-    """(seconds, seconds of the parts) of a decode into memory that was used before."""
+def decode_runs(encoded: Encoded, repeats: int) -> list[list[float]]:
+    """Processor seconds of decodes into memory that was used before, and the seconds of their parts, on one thread."""
     header, fields = encoded.header, encoded.header.fields
     info = np.iinfo(header.dtype)
     out = np.zeros((header.layout.planes, *header.layout.volume), header.dtype)
@@ -53,8 +53,7 @@ def least_times(encoded: Encoded, repeats: int) -> tuple[float, list[float]]:
         start = time.process_time()
         parts = chunk.decode(encoded.payloads, True, 1, fields.offset, int(info.min), int(info.max), out, 1)
         runs.append([time.process_time() - start, *parts])
-    total, *parts = np.min(runs, axis=0).tolist()
-    return total, parts
+    return runs
 
 
 def tokens_of(encoded: Encoded) -> tuple[int, int]:
@@ -87,7 +86,7 @@ def row(name: str, array: np.ndarray, options: dict[str, Any], repeats: int) -> 
     """One line of the table."""
     encoded = encode_chunk(array, plan_of(array, **options))
     tokens, headers = tokens_of(encoded)
-    total, (checks, first, later, synthesis) = least_times(encoded, repeats)
+    total, checks, first, later, synthesis = np.min(decode_runs(encoded, repeats), axis=0).tolist()
     kilobytes = array.nbytes / 1024
     return {
         "volume": name,

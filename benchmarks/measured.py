@@ -3,8 +3,10 @@
     python benchmarks/measured.py           writes what differs, and names it
     python benchmarks/measured.py --check   writes nothing; status 1 where a page differs from its rows
 
-Written whole: mmip_gpu/docs/measured.md, and rivals.md, lossless.md and near_lossless.md beside the rows. Written in
-part, between `<!-- NAME -->` and `<!-- end -->`: README.md, cluster.md, progressive.md, the plug-in's README.
+Written whole: measured.md and throughput.md in mmip_gpu/docs, and rivals.md, lossless.md and near_lossless.md beside
+the rows, where the figures of throughput.md are drawn, too (this needs matplotlib; a figure whose rows have not changed
+stays as it is). Written in part, between `<!-- NAME -->` and `<!-- end -->`: README.md, cluster.md, progressive.md, the
+plug-in's README.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pages.blocks import BLOCKS, PAGE, filled
+from pages.figures import FIGURES
 from pages.page import measured_page
 from pages.segmentation import downstream_report
+from pages.throughput import PAGE as THROUGHPUT
+from pages.throughput import throughput_page
 from studies import HERE, RESULTS, read_rows
 
 from mmip_gpu.bench.report.study_tables import lossless_report, near_lossless_report, rivals_report
@@ -29,7 +34,7 @@ def written() -> dict[Path, str]:
     """Every page that states figures of rows, with the text that it should have."""
     pages = {RESULTS / f"{name}.md": report(read_rows(name)) for name, report in REPORTS.items()}
     pages[RESULTS / "downstream.md"] = downstream_report(read_rows("downstream"), read_rows("downstream_falls"))
-    pages[ROOT / PAGE] = measured_page()
+    pages |= {ROOT / PAGE: measured_page(), ROOT / THROUGHPUT: throughput_page()}
     for name, blocks in BLOCKS.items():
         pages[ROOT / name] = filled((ROOT / name).read_text(), blocks)
     return pages
@@ -44,8 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path, text in differing.items():
         if not check:
             path.write_text(text)
+    figures = [figure for figure in FIGURES if not figure.is_current()]
+    for figure in () if check else figures:
+        figure.write()
+    for path in [*differing, *(figure.path for figure in figures)]:
         print(f"{path.relative_to(ROOT)} {'differs from its rows' if check else 'written'}")
-    return 1 if check and differing else 0
+    return 1 if check and (differing or figures) else 0
 
 
 if __name__ == "__main__":

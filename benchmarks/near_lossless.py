@@ -11,76 +11,23 @@ from __future__ import annotations
 import argparse
 import os
 
-import imagecodecs as ic
 import numpy as np
 from studies import RESULTS, run_facts, test_pictures, write_rows
 
-import mmip_gpu as mmip
 from mmip_gpu.bench.adapters import Codec, Source
+from mmip_gpu.bench.bounded import bounded_codecs
 from mmip_gpu.bench.measure import Row, round_trip
 from mmip_gpu.bench.pictures import Picture
 from mmip_gpu.bench.report.study_tables import near_lossless_report
 
 BOUNDS = (1, 2, 4, 8)
-_ROUNDED = 0.49  # what rounding to integers forgives
-
-
-def _kept(_source: Source, decoded: np.ndarray) -> np.ndarray:
-    return decoded
-
-
-def _rounded(source: Source, decoded: np.ndarray) -> np.ndarray:
-    return source.samples(decoded, False)
-
-
-def codecs() -> list[Codec]:
-    """Ours and the rivals that hold a bound; the parameter is the bound."""
-    own = [
-        Codec(
-            f"mmip effort {effort}",
-            mmip.__version__,
-            Source.whole,
-            lambda piece, e, _source, effort=effort: mmip.encode(piece, max_error=e, threads=1, effort=effort),
-            lambda data, _: mmip.decode(data, threads=1),
-            restore=_kept,
-        )
-        for effort in (1, 3)
-    ]
-    return [
-        *own,
-        Codec(
-            "JPEG-LS (CharLS)",
-            ic.jpegls_version(),
-            Source.planes,
-            lambda plane, e, _source: ic.jpegls_encode(plane, level=int(e)),
-            lambda data, _: ic.jpegls_decode(data),
-        ),
-        Codec(
-            "SZ3",
-            ic.sz3_version(),
-            Source.floats,
-            lambda piece, e, _source: ic.sz3_encode(piece, mode="abs", abs=e + _ROUNDED),
-            lambda data, piece: ic.sz3_decode(data, shape=piece.shape, dtype=piece.dtype),
-            restore=_rounded,
-        ),
-        Codec(
-            "SPERR",
-            ic.sperr_version(),
-            Source.floats,
-            lambda piece, e, _source: ic.sperr_encode(piece, level=e + _ROUNDED, mode="pwe", numthreads=1),
-            lambda data, _: ic.sperr_decode(data, numthreads=1),
-            restore=_rounded,
-        ),
-    ]
 
 
 def measured_row(codec: Codec, picture: Picture, bound: int) -> Row:
     """One codec on one image under one bound."""
     source = Source(picture.array)
     trial = round_trip(codec, source, bound)
-    decoded = [codec.decode(s, p) for s, p in zip(trial.streams, trial.pieces, strict=True)]
-    restored = codec.restore(source, np.stack(decoded) if len(decoded) > 1 else decoded[0])
-    largest = int(np.abs(restored.astype(np.int64) - source.array).max())
+    largest = int(np.abs(trial.decoded.astype(np.int64) - source.array).max())
     if largest > bound and codec.ours:
         raise RuntimeError(f"{codec.name} on {picture.name}: an error of {largest} above {bound}")
     megabytes = source.array.nbytes / 1e6
@@ -103,7 +50,7 @@ def main() -> None:
     facts, rows = run_facts(), []
     for picture in test_pictures():
         for bound in BOUNDS:
-            rows += [facts | measured_row(codec, picture, bound) for codec in codecs()]
+            rows += [facts | measured_row(codec, picture, bound) for codec in bounded_codecs()]
     path = write_rows("near_lossless", rows)
     text = near_lossless_report(rows)
     print(text)

@@ -22,6 +22,7 @@ from typing import Any
 
 import against
 import numpy as np
+from hot_loops import decode_runs
 from studies import data_folder, write_rows
 
 import mmip_gpu as mmip
@@ -34,7 +35,6 @@ from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.transform.analysis import analyze, prepare
 from mmip_gpu.transform.chunk import decode_chunk, encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.volume.axes import PlaneLayout
 
 LARGE = "mr_uih_t1_brain, 22 times"  # 253 MB of real data, 16 bit
 TARGETS = {
@@ -44,6 +44,11 @@ TARGETS = {
     "niivue_chris_t1": (42.0,),
     "phantom3d": (55.0,),
 }
+
+_DECODE_PARTS = (
+    *("checks of sub-streams", "unpack stage 1", "unpack later stages"),
+    "synthesize (dequantize, inverse, store)",
+)
 
 
 def images(megabytes: float) -> dict[str, np.ndarray]:
@@ -114,46 +119,14 @@ def rivals(name: str, array: np.ndarray, target: float) -> list[dict[str, Any]]:
     return rows
 
 
-def decode_times(
-    array: np.ndarray, plan: ChunkPlan, chunk: _core.Chunk, payloads: list[bytes], offset: int
-) -> dict[str, float]:
-    """Median seconds of the parts of a decode of these payloads, one thread, into memory that was used before."""
-    layout = PlaneLayout.of(array.shape)
-    out, info = np.zeros((layout.planes, *layout.volume), array.dtype), np.iinfo(array.dtype)
-    runs = []
-    for _ in range(6):
-        other = _core.Chunk(
-            layout.planes,
-            layout.volume,
-            plan.depth,
-            plan.tile_log2,
-            plan.cuts,
-            plan.steps,
-            plan.reversible,
-            chunk.recon,
-            padding=plan.padding,
-        )
-        runs.append(other.decode(payloads, True, 1, offset, int(info.min), int(info.max), out, 1))
-    parts = (
-        "checks of sub-streams",
-        "unpack stage 1",
-        "unpack later stages",
-        "synthesize (dequantize, inverse, store)",
-    )
-    return dict(zip(parts, np.median(runs[1:], axis=0).tolist(), strict=True))
-
-
 def profile(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> list[dict[str, Any]]:
     """Seconds of each pass over one chunk, one thread."""
     analysis, seconds, _ = timed(lambda: analyze(prepare(array, plan, 1), plan, None))
-    chunk, offset = analysis.chunk, analysis.offset
     times = {"analyze (transform, modes, quantize)": seconds}
-    payloads = []
     for stage in range(1, len(plan.cuts) + 1):
-        payload, times[f"pack stage {stage}"], _ = timed(lambda s=stage: chunk.pack(s, 1))
-        payloads.append(payload)
-    for key, seconds in decode_times(array, plan, chunk, payloads, offset).items():
-        times[key] = seconds
+        _, times[f"pack stage {stage}"], _ = timed(lambda s=stage: analysis.chunk.pack(s, 1))
+    runs = decode_runs(encode_chunk(array, plan, threads=1, allow_raw=False), 6)[1:]  # into memory used before
+    times |= dict(zip(_DECODE_PARTS, np.median(runs, axis=0)[1:].tolist(), strict=True))
     return [
         {
             "image": name,

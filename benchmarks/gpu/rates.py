@@ -16,7 +16,7 @@ from studies import data_folder
 
 from gpu.data import RATES, THREADS, nonzero_share, rate_array, rate_plan
 from gpu.rows import Run
-from gpu.traffic import Work, moved
+from gpu.traffic import Work, cost_of, moved
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.payload import parts_of
@@ -217,6 +217,7 @@ class _Rates:
                 gb_s="" if rate is None else rate / 1e9,
                 of_copy="" if rate is None else rate / self._copy_rate,
                 per_sample_ns=1e9 * seconds / samples,
+                operations_sample="" if needed is None else cost_of(kernel, work, plan.lossless).operations,
             )
 
     def _of_cpu(self, job: _Job, array: np.ndarray, plan: ChunkPlan) -> dict[str, float]:

@@ -26,7 +26,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "ceilings": ("what", "megabytes", "gb_s"),
     "kernels": (
         *("data", "mode", "dtype", "megabytes", "kernel", "launches", "seconds", "mb_moved", "gb_s", "of_copy"),
-        *("per_sample_ns",),
+        *("per_sample_ns", "operations_sample"),
     ),
     "rates": (
         *("data", "mode", "dtype", "chunk_mb", "batch", "bits_per_sample", "encode_gb_s", "decode_gb_s"),

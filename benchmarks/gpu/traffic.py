@@ -18,6 +18,9 @@ OPERATIONS_S = MULTIPROCESSORS * 128 * CLOCK_HZ  # one each lane and clock: noth
 RESIDENT_LANES = MULTIPROCESSORS * 512  # that __launch_bounds__ promises, see phases.h
 TABLE_CYCLES = 30  # load from L1 or shared memory, then the next step depends on it
 MEMORY_CYCLES = 500  # load from device memory
+# A line of 8 (FORMAT.md section 4): 28 additions and 22 products; without loss 14 rotations of 3 shears, each a
+# product, the two additions of its rounding and one more. Changes of sign are not counted.
+LINE_OPERATIONS = {False: 28 + 22, True: 14 * 3 * 4}
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ def moved(kernel: str, work: Work) -> float | None:
     return work.samples * BYTES[kernel](work, work.nonzeros, 1 / work.cell, work.bits / 8)
 
 
+def transform_operations(depth: int, lossless: bool) -> float:
+    """Additions and products a sample of the transform of a cell of this depth."""
+    return (3 if depth == 8 else 2) * LINE_OPERATIONS[lossless] / 8
+
+
 @dataclass(frozen=True)
 class Cost:
     """What else a kernel takes: shared memory and operations of a sample; its longest chain of waiting, in cycles."""
@@ -110,13 +118,13 @@ class Cost:
 def cost_of(kernel: str, w: Work, lossless: bool) -> Cost:
     """Shared memory, operations and chains of a kernel.
 
-    A transform of 8 points takes 42 operations (bit-exact ones, of three shears a rotation, 84) along every axis, and
-    each axis reads and writes a float a sample. Effort 1 transforms its candidates (modes 8, 4, 16 at depth 8; at
-    depth 1 five, of which an image offers about three) and the winners once more; the bit-exact analysis once.
+    Each axis of a transform reads and writes a float a sample. Effort 1 transforms its candidates (modes 8, 4, 16 at
+    depth 8; at depth 1 five, of which an image offers about three) and the winners once more; the bit-exact analysis
+    once.
     """
     axes = 3 if w.depth == 8 else 2
     transforms = 1 if lossless else 4
-    per_transform = axes * (84 if lossless else 42) / 8
+    per_transform = transform_operations(w.depth, lossless)
     tokens = w.nonzeros * w.cell * w.tile  # of a sub-stream, all stages
     waves = max(1.0, w.streams / RESIDENT_LANES)
     if kernel.startswith("analyze"):

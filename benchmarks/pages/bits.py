@@ -217,4 +217,6 @@ def rates_table(rows: Sequence[Row]) -> str:
         [codec, *(f"{mean_rate(rows, codec, column, group):.3g}" for column in columns.values() for group in groups)]
         for codec in codecs_of(rows)
     ]
-    return table(["MB/s", *(f"{name} {group}" for name in columns for group in groups)], lines)
+    short = {"encode": "enc.", "decode": "dec."}
+    names = [name if len(groups) <= 3 else short[name] for name in columns]
+    return table(["MB/s", *(f"{name} {group}" for name in names for group in groups)], lines)

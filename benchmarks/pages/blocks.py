@@ -17,11 +17,20 @@ from pages.sections import SECTIONS, link, rows_of
 from pages.speed import REAL, RIVAL, slower_call
 from pages.stores import dask_figures, depth_share, first_look, first_stages
 from pages.text import anchor, bullets, fewer, holds, paragraph, percent, rate, span, table
+from pages.whole import fewer_bits, measured_rows
 
 PAGE = "mmip_gpu/docs/measured.md"
+GROUPS = {"fluorescence": "fluorescence", "EM": "EM", "histology": "H&E"}
 README_LINKS = {"c": TITLE} | {
     name: SECTIONS[section].title
-    for name, section in {"b": "bits", "r": "rates", "l": "lossless", "m": "near_lossless"}.items()
+    for name, section in {
+        "b": "bits",
+        "r": "rates",
+        "l": "lossless",
+        "m": "near_lossless",
+        "s": "downstream",
+        "w": "whole",
+    }.items()
 }
 
 
@@ -53,6 +62,7 @@ def results_table() -> str:
 def where_we_lose() -> str:
     """README's figures of what others do better, then the links of both blocks."""
     rows = rows_of("bits")
+    joint = [row for row in measured_rows() if not row["codec"].endswith("separate")]
     slower = [ratio for effort in (1, 2, 3) for ratio in slower_call(rows, f"mmip effort {effort}")]
     points = bullets(
         f"Effort 3 takes [more bits][b] than {losses(rows)}.",
@@ -60,6 +70,8 @@ def where_we_lose() -> str:
         f"[{span(slower)} times as long][r]; `qstep=` searches nothing.",
         _slower_in_2d(rows),
         *_exact_and_bounded(),
+        _segmented(),
+        f"[Video codecs][w], slow as they are, take fewer bits: {fewer_bits(joint)} (against JPEG 2000).",
     )
     return points + "\n" + "".join(f"[{name}]: {PAGE}#{anchor(title)}\n" for name, title in README_LINKS.items())
 
@@ -96,6 +108,16 @@ def _exact_and_bounded() -> list[str]:
             bound < 1 and max(ours) < min(theirs),
         ),
     ]
+
+
+def _segmented() -> str:
+    rows = [row for row in rows_of("downstream") if row["codec"] == "mmip effort 3"]
+    found = {group: [float(r["truth_ratio"]) for r in rows if r["group"] == group] for group in GROUPS}
+    ratios = ", ".join(f"{span(found[group], '.2f')} ({name})" for group, name in GROUPS.items())
+    return holds(
+        f"[Segmentation][s] gains less than PSNR: its Dice falls by 0.01 at {ratios} times the bytes of JPEG 2000.",
+        all(0.7 < ratio < 1 for own in found.values() for ratio in own),
+    )
 
 
 def cluster_costs() -> str:

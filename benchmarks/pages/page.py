@@ -17,10 +17,12 @@ from pages.stores import (
 )
 from pages.targets import bounds_section, phantom_section, regions_section
 from pages.text import anchor, bullets, paragraph
+from pages.whole import whole_section
 
 MAKERS = {
     "bits": bits_section,
     "rates": rates_section,
+    "whole": whole_section,
     "speed": speed_section,
     "profile": profile_section,
     "lossless": lossless_section,
@@ -54,7 +56,8 @@ def measured_page() -> str:
             "test compares pages and rows. Each section names the command that measures its rows, and where they were",
             "measured: a commit that ends in `-dirty` had changes that were not committed yet. The machine has two",
             "cores that other work shares. **No GPU has run any of this**: there are no rows of one yet",
-            "([GPU_NOTES.md](../../benchmarks/GPU_NOTES.md)).",
+            "([GPU_NOTES.md](../../benchmarks/GPU_NOTES.md)). [throughput.md](throughput.md) puts the studies of speed",
+            "together.",
         ),
         bullets(*(f"[{title}](#{anchor(title)})" for title in contents)),
         "## Test images\n",

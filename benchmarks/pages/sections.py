@@ -23,10 +23,18 @@ class Section:
         """What measures the rows."""
         return f"python benchmarks/{self.script}"
 
+    def measured(self) -> str:
+        """The command, the rows, and where they were measured."""
+        rows = read_rows(self.rows)
+        where = f"commit {_named(rows, 'commit')}, {_named(rows, 'date')}, {_named(rows, 'cpu')}"
+        file = f"[{self.rows}.csv](../../benchmarks/results/{self.rows}.csv)"
+        return f"`{self.command}` measures these: {len(rows)} rows, {file}; {where}."
+
 
 SECTIONS = {
     "bits": Section("Bits at equal PSNR", "rivals", "rivals.py"),
     "rates": Section("Rates at equal PSNR", "rivals", "rivals.py"),
+    "whole": Section("Every codec on every kind of image", "whole", "whole_run.py --out FOLDER"),
     "speed": Section("Speed on one core and on two", "speed", "speed.py"),
     "profile": Section("Where the time goes", "profile", "speed.py"),
     "lossless": Section("Lossless", "lossless", "lossless.py"),
@@ -46,6 +54,7 @@ SECTIONS = {
     "install": Section("Time of an install", "install", "install_time.py --against CHECKOUT"),
     "hurting": Section("Images that are made to be slow", "hurting", "hurting.py"),
 }
+ROOFLINE = Section("Roofline", "roofline", "roofline.py")  # of throughput.md
 
 IMAGES = {
     "em_isbi_train": "EM",
@@ -63,6 +72,11 @@ IMAGES = {
     "em_isbi_train-05": "EM, membranes",
     "fluo_dsb2018_256-02": "nuclei, fluorescence",
     "he_dsb2018-03": "H&E, nuclei",
+    "fundus_drive": "RGB fundus",
+    "micro_hela_rgb16": "RGB HeLa cells",
+    "nema_us1": "RGB ultrasound",
+    "nema_vl1": "RGB endoscopy",
+    "nema_vl6": "RGB stained tissue",
     "phantom2d": "phantom, 2D",
     "phantom3d": "phantom, 3D",
 }
@@ -85,7 +99,4 @@ def _named(rows: list[Row], column: str) -> str:
 def heading(section: str) -> str:
     """Title, then the command, the rows, and where they were measured."""
     found = SECTIONS[section]
-    rows = rows_of(section)
-    where = f"commit {_named(rows, 'commit')}, {_named(rows, 'date')}, {_named(rows, 'cpu')}"
-    file = f"[{found.rows}.csv](../../benchmarks/results/{found.rows}.csv)"
-    return f"## {found.title}\n\n" + paragraph(f"`{found.command}` measures these: {len(rows)} rows, {file}; {where}.")
+    return f"## {found.title}\n\n" + paragraph(found.measured())

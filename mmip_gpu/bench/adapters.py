@@ -179,6 +179,8 @@ class Codec:
     promises : callable
         (source, parameter) -> by metric what decoding never falls short of: a largest ``max_error``, a least
         ``psnr_range``. A result that breaks it is a failure.
+    bounded : bool
+        The parameter is a bound of the largest error, and no dial.
     colours : set of str
         How it takes images with channels: ``joint``, with its own colour transform, or channel by channel.
     most_bits : int
@@ -205,6 +207,7 @@ class Codec:
     known: Callable[[Source, float], Callable[[], Any]] | None = None
     lossless: bool = False
     promises: Callable[[Source, float], Mapping[str, float]] = lambda _source, _parameter: {}
+    bounded: bool = False
     colours: frozenset[str] = GREY
     most_bits: int = 16
     floats: bool = False

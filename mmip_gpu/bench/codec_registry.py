@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 
 from mmip_gpu.bench.adapters import Codec
 from mmip_gpu.bench.array_rivals import array_rivals, lossless_array_rivals
+from mmip_gpu.bench.bounded import bounded_codecs
 from mmip_gpu.bench.configured import KINDS, configured
 from mmip_gpu.bench.image_rivals import lossless_image_rivals, more_image_rivals
 from mmip_gpu.bench.ours import ours, ours_lossless
@@ -24,13 +25,14 @@ __all__ = ["codecs"]
 
 
 def _all(threads: int) -> list[Codec]:
-    """Every codec that has a name; those without loss say so in it."""
+    """Every codec that has a name; those without loss, and those with a bound of the error, say so in it."""
     lossy = [
         codec for family in (ours, rivals, more_image_rivals, array_rivals, video_rivals) for codec in family(threads)
     ]
     families = (lossless_rivals, lossless_image_rivals, lossless_array_rivals, lossless_video_rivals)
     exact = ours_lossless(threads, stages=(2, 3)) + [codec for family in families for codec in family(threads)]
-    return [*lossy, *(replace(codec, name=f"{codec.name} lossless") for codec in exact)]
+    exact = [replace(codec, name=f"{codec.name} lossless") for codec in exact]
+    return [*lossy, *exact, *(replace(codec, name=f"{codec.name} bounded") for codec in bounded_codecs(threads))]
 
 
 def codecs(names: Sequence[str] | None = None, threads: int = 1) -> list[Codec]:
@@ -56,7 +58,7 @@ def codecs(names: Sequence[str] | None = None, threads: int = 1) -> list[Codec]:
 
     Examples
     --------
-    >>> [codec.name for codec in codecs(["jpeg-ls*", "mmip effort 2"])]
+    >>> [codec.name for codec in codecs(["jpeg-ls*lossless", "mmip effort 2"])]
     ['mmip effort 2', 'JPEG-LS (CharLS) lossless']
     """
     known = _all(threads)

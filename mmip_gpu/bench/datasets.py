@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
-from mmip_gpu.bench.images import BenchImage, UnusableImage
+from mmip_gpu.bench.images import BenchImage, UnusableImage, file_safe
 from mmip_gpu.bench.machine import data_folder
 from mmip_gpu.bench.shared_images import shared_images
 from mmip_gpu.bench.synthetic import phantoms
@@ -140,9 +140,9 @@ def _loader(text: str, beside: Path | None) -> Callable[[], Iterator[Found]]:
         return partial(DATASETS[name].of, _existing(folder))
     name, _, pattern = text.partition(":")
     if name in ("phantoms", "quick"):
-        return partial(_phantoms, name, pattern or "*")
+        return partial(_some, text, partial(_phantoms, name, pattern or "*"))
     if name == "shared":
-        return partial(shared_images, _shared_folder(beside), pattern or "*")
+        return partial(_some, text, partial(shared_images, _shared_folder(beside), pattern or "*"))
     if name in DATASETS:
         raise InvalidArgument(f"{text}: expected {name}=FOLDER, your copy: {DATASETS[name].where}")
     if not Path(text).exists():
@@ -150,6 +150,14 @@ def _loader(text: str, beside: Path | None) -> Callable[[], Iterator[Found]]:
         advice = f"did you mean {like}?" if like else f"expected a folder, a file, or one of {', '.join(DATASETS)}"
         raise InvalidArgument(f"no data set and no file {text!r}: {advice}")
     return partial(user_images, Path(text))
+
+
+def _some(text: str, load: Callable[[], Iterator[Found]]) -> Iterator[Found]:
+    """Yield what there is; of a pattern that fits nothing, that it does."""
+    images = load()
+    first = next(images, None)
+    yield first or UnusableImage(file_safe(text), text.partition(":")[0], f"{text}: no image fits")
+    yield from images
 
 
 def _existing(folder: str) -> Path:

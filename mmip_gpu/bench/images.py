@@ -6,9 +6,10 @@ Values: an array, its axes and facts in; a `BenchImage` out, whose masks and lab
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from mmip_gpu.bench.measures import constant_psnr
 from mmip_gpu.errors import InvalidArgument
 
-__all__ = ["BenchImage", "UnusableImage", "checksum", "file_safe"]
+__all__ = ["BenchImage", "UnusableImage", "checksum", "file_safe", "middle_of"]
 
 
 def checksum(array: NDArray[Any]) -> str:
@@ -68,6 +69,8 @@ class BenchImage:
         Ground truth, instances or a mask, of the shape of the spatial axes.
     task : str, optional
         What its labels are for: "nuclei" or "membranes".
+    window : tuple of float, optional
+        Lower and upper end of what a display shows, in sample units: the peak of ``psnr_window`` is its width.
     jpeg_origin : str
         Whether it was JPEG before: "no", "yes" or "unknown".
     stand_in : str, optional
@@ -76,7 +79,8 @@ class BenchImage:
     Raises
     ------
     InvalidArgument
-        For no samples, axes that do not fit, a mask or labels of another shape, or a name that no file can have.
+        For no samples, axes that do not fit, a mask or labels of another shape, a window whose ends are not two
+        ascending numbers, or a name that no file can have.
 
     Examples
     --------
@@ -95,6 +99,7 @@ class BenchImage:
     masks: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     labels: NDArray[Any] | None = None
     task: str | None = None
+    window: tuple[float, float] | None = None
     jpeg_origin: str = "no"
     stand_in: str | None = None
 
@@ -103,6 +108,9 @@ class BenchImage:
             raise InvalidArgument(f"{self.name!r} cannot name a file everywhere: expected {file_safe(self.name)!r}")
         if len(self.axes) != self.array.ndim or not self.array.size:
             raise InvalidArgument(f"{self.name}: axes {self.axes!r} for shape {self.array.shape}: a letter an axis")
+        ends = self.window or (0, 1)
+        if len(ends) != 2 or not -math.inf < ends[0] < ends[1] < math.inf:
+            raise InvalidArgument(f"{self.name}: window: expected its two ends, the lower one first, found {ends}")
         regions = dict(self.masks) | ({} if self.labels is None else {"labels": self.labels})
         for name, region in regions.items():
             if region.shape != self.spatial_shape:
@@ -152,9 +160,33 @@ class BenchImage:
             "dtype": str(self.array.dtype),
             "axes": self.axes,
             "bits": self.bits,
+            "window": self.window,
             "constant_psnr": self.constant_psnr,
             "group": self.group,
             "jpeg_origin": self.jpeg_origin,
             "licence": self.licence,
             "stand_in": self.stand_in,
         }
+
+
+def middle_of(image: BenchImage, side: int, slices: int) -> BenchImage:
+    """Return the middle of an image that has more rows, columns or slices, with its masks and labels; its name says so.
+
+    Examples
+    --------
+    >>> image = BenchImage("ramp", np.arange(48, dtype=np.uint8).reshape(2, 4, 6), "zyx", 8)
+    >>> cut = middle_of(image, 4, 9)
+    >>> cut.name, cut.array.shape, cut.array[0, 0].tolist(), middle_of(image, 6, 2).name
+    ('ramp-middle', (2, 4, 4), [1, 2, 3, 4], 'ramp')
+    """
+    most = {"y": side, "x": side, "c": image.array.size}
+    sizes = list(zip(image.array.shape, image.axes, strict=True))
+    starts = [max(size - most.get(letter, slices), 0) // 2 for size, letter in sizes]
+    region = [slice(at, at + most.get(letter, slices)) for at, (_, letter) in zip(starts, sizes, strict=True)]
+    spatial = tuple(part for part, letter in zip(region, image.axes, strict=True) if letter != "c")
+    array = np.ascontiguousarray(image.array[tuple(region)])
+    if array.shape == image.array.shape:
+        return image
+    masks = {name: np.ascontiguousarray(mask[spatial]) for name, mask in image.masks.items()}
+    labels = None if image.labels is None else np.ascontiguousarray(image.labels[spatial])
+    return replace(image, name=f"{image.name}-middle", array=array, masks=masks, labels=labels)

@@ -8,6 +8,7 @@ task is a result with its reason. What ends the process is left to child.py.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,6 +32,7 @@ __all__ = ["Job", "failed", "run_job"]
 
 Measured = dict[str, Any]
 _ROUNDING = 1e-6  # of a bound, by the arithmetic of measuring it
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")  # of memory, in what libraries say: another one in every run
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Job:
 def failed(reason: str, status: str = "failed") -> Measured:
     """Return the measured part of a record of what could not be measured."""
     nothing = dict.fromkeys(("parameter", "bytes", "raw_bytes", "bits_per_sample", "ratio"))
-    return nothing | {"status": status, "reason": reason, "metrics": {}, "regions": {}, "tasks": {}, "time": {}}
+    said = _ADDRESS.sub("0x..", reason)
+    return nothing | {"status": status, "reason": said, "metrics": {}, "regions": {}, "tasks": {}, "time": {}}
 
 
 def run_job(job: Job, image: BenchImage, begin: Callable[[], None] = lambda: None) -> Iterator[Measured]:
@@ -120,7 +123,8 @@ def _measured(job: Job, prepared: _Prepared, setting: Setting) -> Measured:
     codec, image = prepared.codec, prepared.judged
     trial = prepared.trials[point_for(setting, prepared.measure, codec.dial, prepared.source).parameter]
     coded = sum(map(len, trial.streams))
-    metrics, regions = all_metrics(image.array, trial.decoded, image.axes, image.peak, image.masks, bits=image.bits)
+    judge = partial(all_metrics, image.array, bits=image.bits, window=image.window)
+    metrics, regions = judge(trial.decoded, image.axes, image.peak, image.masks)
     broken = _broken_promise(prepared, trial.point.parameter, metrics)
     if broken:
         return failed(broken)

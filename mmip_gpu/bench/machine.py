@@ -18,9 +18,16 @@ def data_folder(beside: Path) -> Path | None:
 
 
 def commit_of(folder: Path) -> str:
-    """Commit of the checkout that this folder belongs to, with a mark where it has changes."""
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder).stdout.strip() or "unknown"
+    """Commit of the checkout that this folder belongs to, marked where files differ that are not results."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=folder).stdout.strip()
+
+    commit = git("describe", "--always")
+    changed = commit and git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top,glob)**/results/*"
+    )
+    return f"{commit}{'-dirty' if changed else ''}" or "unknown"
 
 
 def machine_facts(checkout: Path) -> dict[str, str]:

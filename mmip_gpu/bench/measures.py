@@ -23,7 +23,7 @@ from mmip_gpu.volume.roi import checked_axes
 __all__ = ["METRICS", "all_metrics", "constant_psnr", "image_metrics", "region_metrics"]
 
 _SCORES = ("ssim", *PERCEPTUAL)
-METRICS = ("mse", "rmse", "mae", "max_error", "psnr_range", "psnr_dtype", *_SCORES)
+METRICS = ("mse", "rmse", "mae", "max_error", "psnr_range", "psnr_dtype", "psnr_window", *_SCORES)
 
 Metrics = dict[str, float | None]
 Array = NDArray[Any]
@@ -55,7 +55,7 @@ def image_metrics(
     bits : int, optional
         Bits stored of integers; ``psnr_dtype`` has the peak 2^bits - 1. By default those of the dtype.
     window : tuple of float, optional
-        Display window: adds ``psnr_window``, of both images clipped to it, with its width as peak.
+        Display window: ``psnr_window`` is of both images clipped to it, with its width as peak; None without one.
 
     Returns
     -------
@@ -196,8 +196,8 @@ def _peaks(
     if window is not None and not -math.inf < window[0] < window[1] < math.inf:
         raise InvalidArgument(f"window: expected its two ends, the lower one first, found {window}")
     stored = (bits or 8 * original.dtype.itemsize) if original.dtype.kind in "ui" else None
-    peaks = {"psnr_range": peak, "psnr_dtype": 2.0**stored - 1 if stored else None}
-    return peaks if window is None else peaks | {"psnr_window": window[1] - window[0]}
+    width = None if window is None else window[1] - window[0]
+    return {"psnr_range": peak, "psnr_dtype": 2.0**stored - 1 if stored else None, "psnr_window": width}
 
 
 def _defined(value: float | None) -> float | None:

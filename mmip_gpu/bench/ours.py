@@ -23,10 +23,11 @@ from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["ours", "ours_lossless", "plan_of"]
+__all__ = ["coded_axes", "ours", "ours_lossless", "plan_of"]
 
 
-def _coded_axes(source: Source) -> str:
+def coded_axes(source: Source) -> str:
+    """Axes as `encode` is told them: time is coded as depth."""
     return source.axes.replace("t", "z")
 
 
@@ -45,13 +46,13 @@ def _targets(options: dict[str, Any], source: Source, psnr: float) -> dict[str, 
 
 def _encoded(threads: int, options: dict[str, Any], piece: np.ndarray, psnr: float, source: Source) -> Stream:
     given = _targets(options, source, psnr)
-    coded: bytes = mmip.encode(piece, threads=threads, axes=_coded_axes(source), **given)
+    coded: bytes = mmip.encode(piece, threads=threads, axes=coded_axes(source), **given)
     return coded
 
 
 def _coder(threads: int, options: dict[str, Any], source: Source, psnr: float) -> Callable[[], Any]:
     """Coding of an array with its plan made beforehand: what a store does for every chunk."""
-    plan = plan_of(source.array, axes=_coded_axes(source), **_targets(options, source, psnr))
+    plan = plan_of(source.array, axes=coded_axes(source), **_targets(options, source, psnr))
     return lambda: encode_chunk(source.array, plan, threads=threads)
 
 

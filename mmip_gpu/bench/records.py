@@ -19,7 +19,9 @@ from typing import Any
 
 from mmip_gpu.errors import StoreError, UnsupportedVersion
 
-__all__ = ["RECORDS", "VERSION", "Record", "RecordFile", "as_stored", "read_records", "record_key", "steady"]
+__all__ = [
+    "RECORDS", "VERSION", "Record", "RecordFile", "as_stored", "differing", "read_records", "record_key", "steady"
+]  # fmt: skip
 
 Record = dict[str, Any]
 VERSION = 1
@@ -43,6 +45,24 @@ def record_key(image: str, codec: str, colour: str, setting: Record, tasks: Iter
 def steady(record: Record) -> Record:
     """Return a record without what differs from run to run: times, memory and the machine."""
     return {name: value for name, value in record.items() if name not in _VARYING}
+
+
+def differing(records: Iterable[Record], others: Iterable[Record]) -> list[str]:
+    """Return what two runs do not share: the keys of records that only one has, or that differ but for times.
+
+    Examples
+    --------
+    >>> one = {"key": "a", "bytes": 12, "time": {"wall": 0.1}}
+    >>> differing([one], [one | {"time": {"wall": 0.2}}]), differing([one], [one | {"bytes": 13}]), differing([one], [])
+    ([], ['a: bytes'], ['a: only one has it'])
+    """
+    left, right = ({record["key"]: steady(record) for record in side} for side in (records, others))
+    found = [f"{key}: only one has it" for key in left if key not in right]
+    found += [f"{key}: only one has it" for key in right if key not in left]
+    for key in left.keys() & right.keys():
+        names = [name for name in left[key] | right[key] if left[key].get(name) != right[key].get(name)]
+        found += [f"{key}: {', '.join(names)}"] if names else []
+    return sorted(found)
 
 
 def as_stored(value: Any) -> Any:

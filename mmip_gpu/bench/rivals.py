@@ -2,7 +2,8 @@
 
 Values: planes or volumes of a Source in, streams out, and back. Samples start from 0, which is exact. AVIF codes at
 most 12 bits, so deeper samples are scaled and rounded to those. JPEG-LS codes 16-bit words: imagecodecs cannot set its
-bit depth.
+bit depth. Where the finest step of JPEG 2000 or AVIF at 8 bits is too coarse for a rate, the samples are coded at a
+greater depth, whose step is finer.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from mmip_gpu.bench.rates import Dial
 __all__ = ["lossless_rivals", "rivals", "three_channels_only", "zfp_dial"]
 
 _AVIF_BITS = 12
+_AVIF_FINER = ((12, 97), (10, 98), (12, 98), (10, 99), (12, 99))  # (bits, level) past the last level of 8 bits
+_AVIF_LAST = 99  # 100 is without loss
+_JPEG2000_BITS = 12
+_HTJ2K_FINEST = 1.1e-5  # imagecodecs takes a finer step for none
 
 
 def three_channels_only(source: Source) -> str | None:
@@ -27,11 +32,32 @@ def three_channels_only(source: Source) -> str | None:
     return None if source.channels in (1, 3) else f"takes 1 or 3 channels, found {source.channels}"
 
 
+def _deepened(plane: np.ndarray, bits: int) -> np.ndarray:
+    """Bytes as samples of more bits."""
+    deeper: np.ndarray = plane.astype(np.uint16) * (1 << (bits - 8))
+    return plane if bits == 8 else deeper
+
+
+def _as_coded(decoded: np.ndarray, bits: int, plane: np.ndarray) -> np.ndarray:
+    """What was decoded, as deep as the plane that was coded."""
+    if plane.dtype != np.uint8 or bits == 8:
+        return decoded
+    rounded: np.ndarray = (decoded.astype(np.uint32) + (1 << (bits - 9))) >> (bits - 8)
+    return rounded.clip(max=255).astype(np.uint8)
+
+
 def _jpeg2000(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
+    is_coarse = source.depth == 8 and parameter > 20 * math.log10(source.range)  # its own step is about one unit
+    bits = _JPEG2000_BITS if is_coarse else source.depth
     level = parameter + 20 * math.log10((2**source.depth - 1) / source.range)
     encode: Any = ic.jpeg2k_encode  # whose level may be a fraction
-    options = {"codecformat": "j2k", "numthreads": threads, "reversible": False, "bitspersample": source.depth}
-    return bytes(encode(plane, level=level, **options))
+    options = {"codecformat": "j2k", "numthreads": threads, "reversible": False, "bitspersample": bits}
+    return bytes(encode(_deepened(plane, bits) if is_coarse else plane, level=level, **options))
+
+
+def _jpeg2000_decoded(threads: int, data: Stream, plane: np.ndarray) -> np.ndarray:
+    bits = data[42] + 1  # Ssiz of the first component, in the marker SIZ
+    return _as_coded(ic.jpeg2k_decode(data, numthreads=threads), bits, plane)
 
 
 def _halved(source: Source) -> float:
@@ -48,7 +74,8 @@ def _with_room(source: Source) -> list[np.ndarray]:
 
 def _htj2k(plane: np.ndarray, parameter: float, source: Source) -> Stream:
     step = step_of(parameter, source) * _halved(source)
-    return ic.htj2k_encode(plane, level=step / 256**plane.dtype.itemsize, reversible=False)
+    level = max(step / 256**plane.dtype.itemsize, _HTJ2K_FINEST)
+    return ic.htj2k_encode(plane, level=level, reversible=False)
 
 
 def _jpegxl(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
@@ -58,14 +85,29 @@ def _jpegxl(threads: int, plane: np.ndarray, parameter: float, source: Source) -
 
 def _avif(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
     formats = ic.AVIF.PIXEL_FORMAT
+    level, bits = int(parameter), 8 if source.depth == 8 else _AVIF_BITS
+    if level > _AVIF_LAST:
+        bits, level = _AVIF_FINER[level - _AVIF_LAST - 1]
     return ic.avif_encode(
-        plane,
-        level=int(parameter),
+        _deepened(plane, bits) if source.depth == 8 else plane,
+        level=level,
         speed=6,
         numthreads=threads,
         pixelformat=formats.YUV444 if source.channels > 1 else formats.YUV400,
-        bitspersample=8 if source.depth == 8 else _AVIF_BITS,
+        bitspersample=bits,
     )
+
+
+def _avif_decoded(threads: int, data: Stream, plane: np.ndarray) -> np.ndarray:
+    flags = data[data.index(b"av1C") + 6]  # of the depth
+    bits = 8 + 2 * (flags >> 6 & 1) + 2 * (flags >> 5 & 1)
+    return _as_coded(ic.avif_decode(data, numthreads=threads), bits, plane)
+
+
+def _avif_dial(source: Source, db: float) -> Dial:
+    is_bytes = source.depth == 8
+    high = _AVIF_LAST + (len(_AVIF_FINER) if is_bytes else 0)
+    return Dial(0, high, min(max(60 + (db - (36 if is_bytes else 46)) * 3, 5), 97), 0.4, 1)
 
 
 def _avif_restored(source: Source, decoded: np.ndarray) -> np.ndarray:
@@ -107,7 +149,7 @@ def _image_rivals(threads: int) -> list[Codec]:
             ic.jpeg2k_version(),
             Source.planes,
             partial(_jpeg2000, threads),
-            lambda data, _: ic.jpeg2k_decode(data, numthreads=threads),
+            partial(_jpeg2000_decoded, threads),
             decibels(),
             threads=threads,
         ),
@@ -134,8 +176,8 @@ def _image_rivals(threads: int) -> list[Codec]:
             ic.avif_version(),
             lambda source: source.three_channels(_AVIF_BITS),  # imagecodecs codes one channel without loss only
             partial(_avif, threads),
-            lambda data, _: ic.avif_decode(data, numthreads=threads),
-            lambda source, db: Dial(0, 99, min(max(60 + (db - (36 if source.depth == 8 else 46)) * 3, 5), 97), 0.4, 1),
+            partial(_avif_decoded, threads),
+            _avif_dial,
             _avif_restored,
             threads=threads,
         ),

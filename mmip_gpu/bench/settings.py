@@ -1,4 +1,4 @@
-"""What a codec is asked for: so many bits a sample, a PSNR, a value of its own parameter, or no loss.
+"""What a codec is asked for: so many bits a sample, a PSNR, a bound of the error, its own parameter, or no loss.
 
 Values: texts such as "bits:0.5,1" in, `Setting`s out; for a setting and a codec's dial, the point that meets it. A rate
 is met by the best point that takes no more bits, a PSNR by the smallest one that is no worse. The search of one setting
@@ -18,7 +18,9 @@ from mmip_gpu.errors import InvalidArgument
 
 __all__ = ["Setting", "Unreached", "parse_targets", "point_for", "settings_of"]
 
-_TARGETS = ("bits", "psnr", "parameter")
+_BOUND = "max_error"
+_TARGETS = ("bits", "psnr", "parameter", _BOUND)
+_LEAST = {"bits": math.ulp(0.0), _BOUND: 1.0}  # a bound below 1 of integers is no loss
 _LOSSLESS = "lossless"
 _USUAL_DB = 45.0  # where a dial starts
 _SLOPE = 0.5  # a factor of 2 in bits, 3 levels, is about 6 dB
@@ -30,7 +32,10 @@ class Unreached(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """What is asked for: "bits" (a sample), "psnr" (dB on the data range), "parameter" or "lossless" (no value)."""
+    """What is asked for.
+
+    "bits" a sample, "psnr" in dB on the data range, "max_error" in sample units, "parameter", or "lossless" (no value).
+    """
 
     target: str
     value: float | None = None
@@ -62,17 +67,22 @@ def parse_targets(texts: Sequence[str]) -> list[Setting]:
         except ValueError:
             numbers = []
         is_known = target in _TARGETS and numbers and all(map(math.isfinite, numbers))
-        if not (text == _LOSSLESS or is_known) or (target == "bits" and min(numbers) <= 0):
-            raise InvalidArgument(f"{text!r}: expected bits:0.5,1 or psnr:40,50 or parameter:7 or lossless")
+        if not (text == _LOSSLESS or is_known) or (numbers and min(numbers) < _LEAST.get(target, -math.inf)):
+            raise InvalidArgument(
+                f"{text!r}: expected bits:0.5,1 or psnr:40,50 or max_error:1,2 or parameter:7 or lossless"
+            )
         found |= {Setting(target, number): None for number in numbers} or {Setting(_LOSSLESS): None}
     return list(found)
 
 
 def settings_of(codec: Codec, wanted: Sequence[Setting]) -> list[Setting]:
-    """Return the settings that are meant for a codec: without loss, all others, or its only one without a dial."""
+    """Return the settings that are meant for a codec: bounds, without loss, all others, or its only one."""
+    if codec.bounded:
+        return [setting for setting in wanted if setting.target == _BOUND]
     if not codec.lossless and not codec.has_dial:
         return [Setting("parameter", 0.0)]
-    return [setting for setting in wanted if (setting.target == _LOSSLESS) == codec.lossless]
+    others = [setting for setting in wanted if setting.target != _BOUND]
+    return [setting for setting in others if (setting.target == _LOSSLESS) == codec.lossless]
 
 
 def point_for(
@@ -87,7 +97,7 @@ def point_for(
     """
     if setting.value is None:
         return measure(0.0)
-    if setting.target == "parameter":
+    if setting.target in ("parameter", _BOUND):
         return measure(setting.value)
     by_bits = setting.target == "bits"
     seen: dict[float, Point] = {}

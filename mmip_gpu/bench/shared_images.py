@@ -123,7 +123,7 @@ def _image(name: str, entry: dict[str, Any], axes: str, arrays: dict[str, NDArra
     regions = {_TRUTH[kind]: truth for kind, truth in arrays.items() if kind}
     task = next((kind for kind in regions if kind in _TASKS), None)
     lossy = entry["prior_lossy"].split()[0]
-    modality = entry["modality"]
+    modality, window = entry["modality"], entry.get("window")
     return BenchImage(
         name,
         arrays[""],
@@ -135,6 +135,7 @@ def _image(name: str, entry: dict[str, Any], axes: str, arrays: dict[str, NDArra
         masks={kind: truth > 0 for kind, truth in regions.items()},
         labels=next(iter(regions.values()), None),
         task=task,
+        window=None if window is None else (float(window[0]), float(window[1])),
         jpeg_origin=lossy if lossy in ("no", "yes") else "unknown",
         stand_in=_STAND_INS.get(entry.get("set", entry["name"])),
     )

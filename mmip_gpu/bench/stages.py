@@ -118,8 +118,7 @@ def run_stages(folder: Path, own: Sequence[str], wanted: Run, *, phantoms: str |
     _check_own(own)
     records: list[Record] = []
     parts = ["# The staged benchmark\n"]
-    for stage in STAGES:
-        images = stage_images(stage, own, phantoms)
+    for stage, images in [(stage, stage_images(stage, own, phantoms)) for stage in STAGES]:
         records = run(folder, images, wanted)
         found = [image for image in images if isinstance(image, BenchImage)]
         names = {image.checksum for image in found}

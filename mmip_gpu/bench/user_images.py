@@ -1,8 +1,9 @@
 """Images of a user's folder: whatever `open_source` reads, and PGM and PPM files; regions and labels lie beside them.
 
 Values: a folder or a file in; `BenchImage`s out, or why a file cannot be used. NAME.mask.* is a region of interest of
-NAME.*, NAME.labels.* its ground truth. Guarantees that nothing is left out silently: of an image that is too large
-the middle is taken, and its name says so; channels that are no colours, and images of a stack, become images.
+NAME.*, NAME.labels.* its ground truth, NAME.window.txt its display window: two numbers. Guarantees that nothing is left
+out silently: of an image that is too large the middle is taken, and its name says so; channels that are no colours, and
+images of a stack, become images.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.bench.display_window import window_of
 from mmip_gpu.bench.images import BenchImage, UnusableImage, file_safe
 from mmip_gpu.bench.shared_images import MOST_SLICES, sha256_of
 from mmip_gpu.errors import InvalidArgument, MmipError, StoreError
@@ -70,7 +72,7 @@ def _image_paths(place: Path) -> list[Path]:
     paths = sorted(path for path in place.iterdir() if not path.name.startswith(".") and path.name != SUMS)
     if paths and all(path.suffix.lower() in (".dcm", ".ima") for path in paths):
         return [place]
-    return [path for path in paths if not any(f".{kind}." in path.name for kind in _BESIDE)]
+    return [path for path in paths if not any(f".{kind}." in path.name for kind in (*_BESIDE, "window"))]
 
 
 def _sums(path: Path) -> dict[str, str]:
@@ -92,6 +94,7 @@ def _images(path: Path, name: str, facts: Mapping[str, Any]) -> Iterator[BenchIm
         name += "-middle"
     array = source.read(region)
     beside = {kind: truth for kind in _BESIDE if (truth := _beside(path, kind, source, region)) is not None}
+    facts = {"window": window_of(path, path.parent / f"{_stem(path)}.window.txt", source.metadata)} | dict(facts)
     for suffix, axes, at in _parts(source):
         without = tuple(index for index, letter in zip(at, source.axes, strict=True) if letter != "c")
         found = {kind: np.ascontiguousarray(truth[without]) for kind, truth in beside.items()}

@@ -25,6 +25,7 @@ __all__ = ["lossless_video_rivals", "video_rivals"]
 
 _INSTALL = "needs ffmpeg: pip install imageio-ffmpeg"
 _X265 = "log-level=none:info=0:frame-threads=1"
+_X265_FINER = 2.25  # steps of the rate factor below 0, for each bit above 8, down to the finest quantizer
 Arguments = Callable[[float, int], list[str]]
 """(parameter, threads) -> what the encoder is told."""
 
@@ -100,20 +101,14 @@ class _Encoder:
     def encode(self, threads: int, frames: _Frames, parameter: float, _source: Source) -> Stream:
         """Frames to a stream."""
         size = f"{frames.shape[2]}x{frames.shape[1]}"
-        raw = [
-            "-f",
-            "rawvideo",
-            "-pixel_format",
-            frames.pixels,
-            "-video_size",
-            size,
-            "-framerate",
-            "25",
-            "-i",
-            "pipe:0",
-        ]
-        told = ["-c:v", self.name, *self.arguments(parameter, threads)]
+        raw = f"-f rawvideo -pixel_format {frames.pixels} -video_size {size} -framerate 25 -i pipe:0".split()
+        told = ["-c:v", self.name, *self.arguments(parameter, threads), *self._slices(frames)]
         return _ffmpeg([*raw, *told, "-f", self.container, "pipe:1"], frames.data)
+
+    def _slices(self, frames: _Frames) -> list[str]:
+        """How FFV1 cuts frames: as little as ffmpeg lets it."""
+        is_large = frames.shape[1] > 288 or frames.shape[2] > 352
+        return ["-slices", "4" if is_large else "1"] if self.name == "ffv1" else []
 
     def decode(self, threads: int, data: Stream, frames: _Frames) -> np.ndarray:
         """A stream to samples from 0, as they were coded."""
@@ -216,6 +211,17 @@ def _dial(encoder: _Encoder, low: float, high: float, start: Callable[[float], f
     return dial
 
 
+def _x265_dial(encoder: _Encoder) -> Callable[[Source, float], Dial]:
+    """A dial that ends at the finest quantizer: below 0 for more than 8 bits."""
+
+    def dial(source: Source, db: float) -> Dial:
+        high = 51 + _X265_FINER * (encoder.bits(source) - 8)
+        found: Dial = _dial(encoder, 0, high, lambda aim: 51 - (62 - aim) / 0.85, 0.85, 0.5)(source, db)
+        return found
+
+    return dial
+
+
 def _x265(rest: str) -> Arguments:
     def arguments(parameter: float, threads: int) -> list[str]:
         pools = "none" if threads == 1 else threads
@@ -247,7 +253,7 @@ def video_rivals(threads: int = 1) -> list[Codec]:
     return [
         _codec(name, encoder, threads, dial=dial, colours=GREY)
         for name, encoder, dial in (
-            ("HEVC (x265 medium)", x265, _dial(x265, 0, 51, lambda db: 51 - (62 - db) / 0.85, 0.85, 0.5)),
+            ("HEVC (x265 medium)", x265, _x265_dial(x265)),
             ("AV1 (SVT-AV1 6)", svt, _dial(svt, 0, 69.75, lambda db: 70 - (52 - db) * 1.8, 0.6, 0.25)),
             ("VVC (VVenC faster)", vvenc, _dial(vvenc, 0, 63, lambda db: 6 + db, 1.0, 1)),
         )
@@ -256,22 +262,7 @@ def video_rivals(threads: int = 1) -> list[Codec]:
 
 def lossless_video_rivals(threads: int = 1) -> list[Codec]:
     """The video codecs without loss: SVT-AV1 is exact at 8 bits only, and libvvenc has no such mode."""
-    ffv1 = [
-        "-level",
-        "3",
-        "-coder",
-        "1",
-        "-context",
-        "1",
-        "-slices",
-        "1",
-        "-slicecrc",
-        "0",
-        "-g",
-        "9999",
-        "-threads",
-        "1",
-    ]
+    ffv1 = ["-level", "3", "-coder", "1", "-context", "1", "-slicecrc", "0", "-g", "9999", "-threads", "1"]
     x265 = _Encoder("libx265", "hevc", (8, 10, 12), _x265("lossless=1"), least=64, exact=True)
     svt = _Encoder("libsvtav1", "obu", (8,), _svt("lossless=1"), chroma=True, least=4, exact=True)
     colour: dict[str, Any] = {"colours": ALL_COLOURS, "refuses": three_channels_only}

@@ -18,7 +18,8 @@ _IMAGES = (
     "NAME.labels.* beside NAME.* are a region and the truth"
 )
 _CODECS = "names, patterns such as '*lossless', numcodecs:JSON, zarr:JSON (default: all that are installed)"
-_TARGETS = "bits:0.25,0.5 (a sample), psnr:40,50, parameter:7, lossless (default bits:0.25,0.5,1,2 lossless)"
+_TARGETS = "bits:0.25,0.5 (a sample), psnr:40,50, max_error:1,2, parameter:7, lossless "
+_TARGETS += "(default bits:0.25,0.5,1,2 lossless)"
 
 
 def add_bench(parser: ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "COLOURS",
     "PNG_BYTES_MAX",
     "ROI_COLOUR",
+    "curve_styles",
     "draw_errors",
     "draw_image",
     "draw_outline",
@@ -39,6 +41,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5
 
 _RENDERINGS = ((130, False), (130, True), (110, True), (90, True), (70, True), (50, True))  # dpi, palette
 _DISPLAY_LENGTH = 768
+_MARKERS = "os^Dv<>Ph*X"
+_DASHES = ("-", "--", ":")
 ROI_COLOUR = "#ff9f1c"
 _ERROR_COLOURS = "RdBu_r"
 
@@ -125,6 +129,16 @@ def rate_ticks(low: float, high: float) -> list[float]:
         if len(found) > 2:
             break
     return found[:: -(-len(found) // 8) or 1]
+
+
+def curve_styles() -> Iterator[dict[str, Any]]:
+    """Yield a colour, a marker and a dash for one curve after another."""
+    place = 0
+    while True:
+        dash = _DASHES[place // len(COLOURS) % len(_DASHES)]
+        marker = _MARKERS[place % len(_MARKERS)]
+        yield {"color": COLOURS[place % len(COLOURS)], "marker": marker, "linestyle": dash, "markersize": 4, "lw": 1.4}
+        place += 1
 
 
 def new_figure(width: float, height: float) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.errors import InvalidArgument
-from mmip_gpu.quality.drawing import COLOURS, new_figure, rate_ticks, save_figure
+from mmip_gpu.quality.drawing import COLOURS, curve_styles, new_figure, rate_ticks, save_figure
 from mmip_gpu.signatures import ITEMS, public
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_downstream", "plot_rate", "plot_throughput"]
 
-_MARKERS = "os^Dv<>Ph*X"
-_DASHES = ("-", "--", ":")
 _MOST_COLUMNS = 3
 
 
@@ -64,7 +62,7 @@ def plot_rate(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str], *, p
         raise InvalidArgument(f"plot_rate: expected rows with a finite psnr and bits above 0, found {len(rows)} rows")
     figure = new_figure(6.0, 4.0)
     panel = figure.subplots()
-    for (codec, points), style in zip(curves.items(), _styles(), strict=False):
+    for (codec, points), style in zip(curves.items(), curve_styles(), strict=False):
         panel.plot(*zip(*sorted(points), strict=True), **style, label=codec)
     _finish_rates(panel)
     panel.set_ylabel(f"PSNR (dB){', ' if peak else ''}{peak}")
@@ -112,7 +110,8 @@ def plot_downstream(
             groups.setdefault(str(row["group"]), {}).setdefault(str(row["codec"]), []).append(row)
     if not groups:
         raise InvalidArgument(f"plot_downstream: expected rows with a score and bits above 0, found {len(rows)} rows")
-    styles = dict(zip(dict.fromkeys(codec for found in groups.values() for codec in found), _styles(), strict=False))
+    codecs = dict.fromkeys(codec for found in groups.values() for codec in found)
+    styles = dict(zip(codecs, curve_styles(), strict=False))
     columns = min(len(groups), _MOST_COLUMNS)
     lines = -(-len(groups) // columns)
     figure = new_figure(max(3.6 * columns, 5.0), 3.0 * lines + 0.55 + 0.2 * -(-len(styles) // 3))
@@ -171,9 +170,8 @@ def plot_throughput(rows: Sequence[Mapping[str, Any]], path: str | PathLike[str]
         lengths = [float(row[kind] or 0) for row in shown]
         spots = [line + (place - 0.5) * 0.38 for line in range(len(shown))]
         bars = panel.barh(spots, lengths, 0.36, color=colour, label=kind)
-        panel.bar_label(
-            bars, [f"{length:.3g}" if length else "not measured" for length in lengths], padding=3, fontsize=8
-        )
+        texts = [f"{length:.{'0f' if length >= 100 else '3g'}}" if length else "not measured" for length in lengths]
+        panel.bar_label(bars, texts, padding=3, fontsize=8)
     panel.set_yticks(range(len(shown)), [str(row["name"]) for row in shown], fontsize=9)
     panel.invert_yaxis()
     panel.margins(x=0.12)
@@ -190,16 +188,6 @@ def _checked(rows: Sequence[Any], name: str, keys: Sequence[str]) -> Iterator[Ma
         if not isinstance(row, Mapping) or not set(keys) <= set(row):
             raise InvalidArgument(f"{name}: expected rows with {', '.join(keys[:-1])} and {keys[-1]}, found {row!r}")
         yield row
-
-
-def _styles() -> Iterator[dict[str, Any]]:
-    """Yield a colour, a marker and a dash for one curve after another."""
-    place = 0
-    while True:
-        dash = _DASHES[place // len(COLOURS) % len(_DASHES)]
-        marker = _MARKERS[place % len(_MARKERS)]
-        yield {"color": COLOURS[place % len(COLOURS)], "marker": marker, "linestyle": dash, "markersize": 4, "lw": 1.4}
-        place += 1
 
 
 def _draw_scores(panel: Any, rows: Sequence[Mapping[str, Any]], style: dict[str, Any], codec: str) -> None:

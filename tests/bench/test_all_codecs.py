@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from mmip_gpu.bench.codec_registry import codecs
 from mmip_gpu.bench.colour import in_colour
 from mmip_gpu.bench.measure import cpu_seconds, round_trip
 
-LOSSY = [codec for codec in codecs() if not codec.lossless]
+LOSSY = [codec for codec in codecs() if codec.has_dial]
+BOUNDED = [codec for codec in codecs() if codec.bounded]
 LOSSLESS = [codec for codec in codecs() if codec.lossless]
 VIDEO = [
     "HEVC (x265 medium)",
@@ -88,6 +90,57 @@ def test_lossy_codecs_take_odd_sizes(codec: Codec) -> None:
             dial = codec.dial(source, 45.0)
             best = round_trip(codec, source, dial.nearest(dial.high)).point
             assert best.psnr_db > (0 if source.range == 1 else 25), name
+
+
+@pytest.mark.parametrize("codec", BOUNDED, ids=lambda c: c.name)
+def test_bounds_hold_on_every_kind_of_image(codec: Codec) -> None:
+    for name, source in {**DEPTHS, **SIZES}.items():
+        for way, seen in ways(codec, source):
+            assert way.refusal(seen) is None
+            for bound in (1.0, 2.5):
+                decoded = round_trip(way, seen, bound).decoded.astype(int)
+                assert np.abs(decoded - seen.array).max() <= bound, name
+                assert way.promises(seen, bound) == {"max_error": bound}
+
+
+def _soft(channels: int, dtype: type, noise: float) -> Source:
+    """A smooth image with a little noise, of which 2 bits a sample keep nearly all."""
+    rows, columns = np.mgrid[:64, :96] / 16
+    plane = np.sin(rows) * np.cos(columns) + 1.2
+    shape = np.stack([plane * share for share in (1.0, 0.8, 0.6)[:channels]], axis=-1) * 90 * noise
+    array = np.rint(shape + np.random.default_rng(9).normal(0, noise, shape.shape)).clip(0).astype(dtype)
+    return Source(array, "yxc") if channels > 1 else Source(array[..., 0])
+
+
+@pytest.mark.parametrize("source", [_soft(3, np.uint8, 1.0), _soft(1, np.uint16, 64.0)], ids=["rgb8", "grey16"])
+@pytest.mark.parametrize("codec", LOSSY, ids=lambda c: c.name)
+def test_dials_reach_two_bits(codec: Codec, source: Source) -> None:
+    way, seen = ways(codec, source)[0]
+    if codec.refusal(seen):
+        pytest.skip(str(codec.refusal(seen)))
+    if codec.name == "WebP m4" and source.channels > 1:
+        pytest.skip("chroma of half the rows and columns, by its format")
+    dial = codec.dial(seen, 45.0)
+    good, best = (round_trip(way, seen, dial.nearest(p)).point for p in ((dial.start + dial.high) / 2, dial.high))
+    assert best.bits >= 2
+    assert best.psnr_db >= good.psnr_db
+
+
+@pytest.mark.parametrize("name", ["JPEG 2000 (OpenJPEG)", "AVIF speed 6", "HTJ2K (OpenJPH)"])
+def test_a_dial_goes_on_past_the_finest_step_of_a_byte(name: str) -> None:
+    (codec,) = codecs([name])
+    for source in (_soft(3, np.uint8, 1.0), _soft(1, np.uint8, 1.0)):
+        dial, edge = codec.dial(source, 45.0), 20 * math.log10(source.range)
+        steps = (97, 99, 100, 102, dial.high) if name.startswith("AVIF") else (edge - 6, edge - 1, edge + 1, edge + 6)
+        points = [round_trip(codec, source, step).point for step in steps]
+        assert all(b.bits > a.bits and b.psnr_db > a.psnr_db for a, b in pairwise(points)), points
+
+
+@pytest.mark.parametrize("shape", [(289, 40), (40, 353), (288, 352), (300, 400)])
+def test_large_frames_of_ffv1(shape: tuple[int, int]) -> None:
+    (codec,) = codecs(["ffv1 lossless"])
+    source = Source(np.random.default_rng(3).integers(0, 9, shape).astype(np.uint8))
+    assert math.isinf(round_trip(codec, source, 0).point.psnr_db)
 
 
 @pytest.mark.parametrize("codec", codecs(), ids=lambda c: c.name)

@@ -63,6 +63,15 @@ def test_names_are_never_twice(tmp_path):
     assert names == ["phantom2d_192", "phantom2d_192-2", "phantom2d_192-3"]
 
 
+def test_a_pattern_that_fits_nothing_is_an_image_that_cannot_be_used(tmp_path, monkeypatch):
+    monkeypatch.delenv("MMIP_DATA", raising=False)
+    shared_folder(tmp_path)
+    texts = ["quick:nothing*", "phantoms:x", "shared:no_such", "shared:ct"]
+    found = list(select_images(texts, _as_data(tmp_path)))
+    assert [image.name for image in found] == ["quick_nothing_", "phantoms_x", "shared_no_such", "ct"]
+    assert [image.reason for image in found[:3]] == [f"{text}: no image fits" for text in texts[:3]]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -192,17 +201,20 @@ def shared_folder(folder):
     np.save(folder / "one.npy", RGB)
     one = {"file": "one.npy", "sha256": hashlib.sha256((folder / "one.npy").read_bytes()).hexdigest()}
     entries_of_set = {"name": "photos", "role": "image", "modality": "dermoscopy", "shape": list(RGB.shape)}
+    entries[-1]["window"] = [0, 300]
     entries_of_set |= {"bits_stored": 8, "prior_lossy": "yes (JPEG)", "licence": "CC0", "files": [one]}
     (folder / "manifest.json").write_text(json.dumps({"images": entries, "sets": [entries_of_set]}))
 
 
-def test_the_manifest(tmp_path):
+def test_the_manifest(tmp_path, monkeypatch):
+    monkeypatch.delenv("MMIP_DATA", raising=False)
     shared_folder(tmp_path)
     found = {image.name: image for image in shared_images(tmp_path)}
     assert set(found) == {"he-00", "he-01", "ct"}
     assert (found["he-01"].task, found["he-01"].group, found["he-01"].jpeg_origin) == ("nuclei", "histology", "unknown")
     assert np.array_equal(found["he-01"].labels, np.load(tmp_path / "he_labels.npy")[1])
     assert found["ct"].array[[0, -1], 0, 0].tolist() == [4 * 64, 35 * 64]
+    assert (found["ct"].window, found["he-00"].window) == ((0, 300), None)
     (photo,) = shared_images(tmp_path, "photos")
     assert (photo.name, photo.jpeg_origin) == ("one", "yes")
     assert [image.name for image in shared_images(tmp_path, "*-01")] == ["he-01"]

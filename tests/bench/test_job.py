@@ -180,3 +180,25 @@ def test_a_task_that_fails_costs_its_scores_alone(measured):
     assert found["status"] == "ok"
     assert found["tasks"]["stars:no_folder"]["truth"] is None
     assert found["tasks"]["stars:no_folder"]["reason"]
+
+
+def test_reasons_hold_no_address_of_memory(measured):
+    def fail(*_):
+        raise RuntimeError("[ffv1 @ 0x55c91a207000] code 0x80 of 0xff")
+
+    (found,) = measured(exact(encode=fail))
+    assert found["reason"] == "RuntimeError: [ffv1 @ 0x..] code 0x80 of 0xff"
+
+
+@pytest.mark.parametrize(("holds", "status"), [(2.0, "ok"), (1.0, "failed")])
+def test_a_bound_is_stated_and_verified(holds, status, measured):
+    def encode(piece, _bound, _source):
+        return (piece.astype(np.int16) + 2).tobytes()
+
+    codec = exact(lossless=False, bounded=True, encode=encode, promises=lambda _s, bound: {"max_error": bound})
+    (found,) = measured(codec, settings=(Setting("max_error", holds),))
+    assert found["status"] == status
+    if status == "ok":
+        assert (found["parameter"], found["metrics"]["max_error"]) == (2.0, 2.0)
+    else:
+        assert found["reason"] == "breaks its bound: max_error 1 is promised, 2 is found"

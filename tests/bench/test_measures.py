@@ -17,7 +17,8 @@ from mmip_gpu.quality.metrics import evaluate
 from mmip_gpu.quality.multiscale_similarity import ms_ssim
 from mmip_gpu.quality.vsi import vsi
 
-RECORD = {"mse", "rmse", "mae", "max_error", "psnr_range", "psnr_dtype", "ssim", "ms_ssim", "haarpsi", "vsi"}
+RECORD = {"mse", "rmse", "mae", "max_error", "psnr_range", "psnr_dtype", "psnr_window"}
+RECORD |= {"ssim", "ms_ssim", "haarpsi", "vsi"}
 
 
 def noisy(shape, dtype=np.uint16, noise=40, seed=0):

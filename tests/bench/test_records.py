@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mmip_gpu.bench.records import RECORDS, RecordFile, as_stored, read_records, record_key, steady
+from mmip_gpu.bench.records import RECORDS, RecordFile, as_stored, differing, read_records, record_key, steady
 from mmip_gpu.errors import StoreError, UnsupportedVersion
 
 
@@ -110,3 +110,20 @@ def test_a_disk_that_stays_full_is_an_error_in_the_end(tmp_path, monkeypatch):
 def test_numbers_that_json_has_not():
     values = {"a": float("-inf"), "b": [float("nan"), 1.5], 3: (True, None, "x")}
     assert as_stored(values) == {"a": "-inf", "b": [None, 1.5], "3": [True, None, "x"]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"time": {"wall": 2.0}}, []),
+        ({"machine": {"commit": "b"}}, []),
+        ({"bytes": 13}, ["bytes"]),
+        ({"metrics": {"psnr_range": 41.0}, "status": "failed"}, ["metrics, status"]),
+        ({"reason": "only here"}, ["reason"]),
+    ],
+)
+def test_runs_differ_by_all_but_times(changed, said):
+    one = record(bytes=12, metrics={"psnr_range": 40.0}, status="ok", time={"wall": 1.0}, machine={"commit": "a"})
+    assert differing([one], [one | changed]) == [f"{one['key']}: {names}" for names in said]
+    assert differing([one, record("b")], [one]) == differing([one], [one, record("b")])
+    assert len(differing([one, record("b")], [one])) == 1

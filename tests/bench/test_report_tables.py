@@ -207,3 +207,18 @@ def test_names_are_no_markup():
     assert '<th scope="row">&lt;i&gt;|x</th><td class=n data-key="1.5">1.5</td>' in page
     assert "| &lt;i>\\|x | 1.5 |" in table.markdown()
     assert "None." in Table("t", "n", ["a"], []).html()
+
+
+def test_the_psnr_in_the_window_is_shown_where_an_image_has_one():
+    records = made.results()
+    assert not any("PSNR, window" in table.head for table in metric_tables(records))
+    records[0]["metrics"]["psnr_window"] = 41.25
+    with_window = metric_tables(records)
+    assert all("PSNR, window" in table.head for table in with_window)
+    every = [dict(zip(with_window[1].head, row, strict=True))["PSNR, window"] for row in with_window[1].rows]
+    assert [field.shown for field in every if field != MISSING] == ["41.25"]
+
+
+def metric_tables(records):
+    results = Results.of(records)
+    return [table(results) for table in (fact_tables.rate_table, fact_tables.metric_table, fact_tables.region_table)]

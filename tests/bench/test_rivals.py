@@ -18,6 +18,7 @@ import viewers
 import mmip_gpu as mmip
 from mmip_gpu.bench import adapters, measure, ours, pictures
 from mmip_gpu.bench import rivals as codecs
+from mmip_gpu.bench.bounded import bounded_codecs
 from mmip_gpu.bench.report import study_figure as curves
 from mmip_gpu.bench.report import study_tables as report
 
@@ -182,7 +183,7 @@ def test_lossless_exceptions_are_named() -> None:
     assert f"mmip 3 stages is larger than {report.LOSSLESS_ANCHOR} on: b." in report.lossless_report(rows)
 
 
-@pytest.mark.parametrize("codec", near_lossless.codecs(), ids=lambda c: c.name)
+@pytest.mark.parametrize("codec", bounded_codecs(), ids=lambda c: c.name)
 @pytest.mark.parametrize("bound", [1, 7])
 def test_bounds_of_the_largest_error_hold(codec: adapters.Codec, bound: int, small: pictures.Picture) -> None:
     row = near_lossless.measured_row(codec, small, bound)

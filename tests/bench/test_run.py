@@ -19,13 +19,14 @@ from mmip_gpu.bench.datasets import ImageSet, select_images
 from mmip_gpu.bench.images import BenchImage
 from mmip_gpu.bench.records import RECORDS, read_records, steady
 from mmip_gpu.bench.run import Run, run
+from mmip_gpu.bench.synthetic import phantoms
 from mmip_gpu.errors import InvalidArgument, StoreError
 
 SMALL = np.random.default_rng(0).integers(0, 200, (24, 32)).astype(np.uint8)
 RGB = np.random.default_rng(1).integers(0, 200, (24, 32, 3)).astype(np.uint8)
 FEW = Run(codecs=["mmip effort 1", "JPEG-LS*"], targets=["psnr:30", "lossless"], seconds=0.0)
 COMMAND = [
-    sys.executable, "-m", "mmip_gpu", "bench", "run", "--images", "quick:*membranes*", "--codecs",
+    sys.executable, "-m", "mmip_gpu", "bench", "run", "--images", "images", "--codecs",
     "mmip effort 1", "JPEG 2000*", "--targets", "bits:1,2", "psnr:35", "lossless", "--threads", "1", "--out",
 ]  # fmt: skip
 
@@ -129,8 +130,17 @@ def count(folder):
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+@pytest.fixture
+def membranes(tmp_path):
+    """A folder with an image of membranes and its ground truth."""
+    (tmp_path / "images").mkdir()
+    image = next(image for image in phantoms(64, 2) if image.task == "membranes")
+    np.save(tmp_path / "images" / "section.npy", image.array)
+    np.save(tmp_path / "images" / "section.labels.npy", image.labels.astype(np.uint8))
+
+
 def started(folder):
-    return subprocess.Popen([*COMMAND, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen([*COMMAND, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder.parent)
 
 
 def wait_for(folder, records, process):
@@ -140,7 +150,7 @@ def wait_for(folder, records, process):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_twice_goes_on_to_the_same_records(tmp_path):
+def test_a_run_that_is_killed_twice_goes_on_to_the_same_records(tmp_path, membranes):
     for records in (2, 4):
         with started(tmp_path / "killed") as process:
             wait_for(tmp_path / "killed", records, process)
@@ -155,17 +165,18 @@ def test_a_run_that_is_killed_twice_goes_on_to_the_same_records(tmp_path):
             assert process.wait() == 0, process.stderr.read()
     killed, whole = (list(map(steady, read_records(tmp_path / name))) for name in ("killed", "whole"))
     assert len(whole) == 7
+    assert all(record["tasks"]["membranes"]["truth"] for record in whole)
     assert json.dumps(killed) == json.dumps(whole)
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_says_how_to_go_on(tmp_path):
-    with started(tmp_path) as process:
-        wait_for(tmp_path, 1, process)
+def test_an_interrupted_run_says_how_to_go_on(tmp_path, membranes):
+    with started(tmp_path / "out") as process:
+        wait_for(tmp_path / "out", 1, process)
         children = psutil.Process(process.pid).children(recursive=True)
         os.kill(process.pid, signal.SIGINT)
         assert process.wait() == 130
         assert b"interrupted: run the same command again: finished records are kept" in process.stderr.read()
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive
-    assert read_records(tmp_path)
+    assert read_records(tmp_path / "out")

@@ -39,7 +39,10 @@ def test_texts():
     assert Setting("lossless").facts == {"target": "lossless", "value": None}
 
 
-@pytest.mark.parametrize("text", ["bits", "bits:", "bits:0", "bits:-1", "bits:x", "psnr:nan", "size:3", "lossless:1"])
+@pytest.mark.parametrize(
+    "text",
+    ["bits", "bits:", "bits:0", "bits:-1", "bits:x", "psnr:nan", "max_error:0.5", "size:3", "lossless:1"],
+)
 def test_other_texts(text):
     with pytest.raises(InvalidArgument, match=r"expected bits:0.5,1 or psnr:40,50"):
         parse_targets([text])
@@ -49,7 +52,8 @@ def test_codecs_without_loss_or_without_a_dial_have_a_setting_of_their_own():
     fixed = Codec("c", "0", Source.planes, lambda *_: b"", lambda *_: np.zeros(1))
     lossy = replace(fixed, dial=lambda *_: Dial(0, 9, 5, 1))
     exact = Codec("b", "0", Source.planes, lambda *_: b"", lambda *_: np.zeros(1), lossless=True)
-    asked = parse_targets(["bits:1", "lossless"])
+    asked = parse_targets(["bits:1", "max_error:1,2", "lossless"])
+    assert settings_of(replace(fixed, bounded=True), asked) == [Setting("max_error", 1), Setting("max_error", 2)]
     assert settings_of(lossy, asked) == [Setting("bits", 1)]
     assert settings_of(exact, asked) == [Setting("lossless")]
     assert settings_of(fixed, asked) == [Setting("parameter", 0)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmip_gpu.bench import datasets, stages
 from mmip_gpu.bench.datasets import DATASETS
 from mmip_gpu.bench.images import BenchImage
 from mmip_gpu.bench.records import RECORDS, read_records, steady
@@ -22,7 +23,8 @@ FEW = Run(
 
 @pytest.fixture(autouse=True)
 def no_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Stand-ins are phantoms, wherever the tests run."""
+    """Stand-ins are phantoms, small ones, wherever the tests run."""
+    monkeypatch.setattr(datasets, "_QUICK", (96, 4))
     monkeypatch.delenv("MMIP_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -59,12 +61,13 @@ def test_a_page_for_all_stages_and_no_record_twice(tmp_path: Path) -> None:
     keys = [record["key"] for record in records]
     assert len(set(keys)) == len(keys)
     path = tmp_path / "out" / RECORDS
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:5]) + b'{"version"')
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]) + b'{"version"')
     resumed = run_stages(tmp_path / "out", [], FEW, phantoms="quick")
     assert [steady(record) for record in resumed] == [steady(record) for record in records]
 
 
-def test_a_users_copy_takes_the_place_of_its_stand_in(tmp_path: Path) -> None:
+def test_a_users_copy_takes_the_place_of_its_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "STAGES", STAGES[1:2])
     folder = tmp_path / "empiar"
     folder.mkdir()
     membranes = next(image for image in phantoms(96, 8) if image.name == "phantom_membranes")
@@ -91,3 +94,4 @@ def test_other_sets_are_refused(own: str, tmp_path: Path) -> None:
 def test_a_copy_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="does not exist"):
         run_stages(tmp_path / "out", [f"TG-GATEs={tmp_path / 'nowhere'}"], FEW, phantoms="quick")
+    assert not (tmp_path / "out").exists()

@@ -64,6 +64,7 @@ CHANGED = {
     "rivals": ("bits_per_sample", "encode_mb_s"),
     "lossless": ("bits_per_sample",),
     "near_lossless": ("bits_per_sample",),
+    "whole": ("bits_per_sample",),
     "speed": ("encode_mb_s",),
     "profile": ("seconds",),
     "volumes": ("bytes", "ratio"),

@@ -78,6 +78,12 @@ def test_bars_are_as_long_as_their_numbers(tmp_path):
     assert all(f">{words}</text>" in text for words in ("slow", "fast", "50", "200", "100", "not measured", "rates"))
 
 
+def test_large_rates_are_written_out(tmp_path):
+    plot_throughput([{"name": "a", "encode": 1718.6, "decode": 4.5678}], tmp_path / "a.svg")
+    text = (tmp_path / "a.svg").read_text()
+    assert all(f">{words}</text>" in text for words in ("1719", "4.57"))
+
+
 @pytest.mark.parametrize("rates", [(1.4, 1.6, 1.9), (0.01, 1, 16), (1, 1, 1)])
 def test_rates_have_ticks_where_they_are(rates, tmp_path):
     """A range without a power of two has numbers at its axis, too."""

@@ -31,6 +31,7 @@ __all__ = [
 METRICS = {
     "psnr_range": ("PSNR, range", ".2f"),
     "psnr_dtype": ("PSNR, dtype", ".2f"),
+    "psnr_window": ("PSNR, window", ".2f"),
     "mse": ("MSE", ".4g"),
     "rmse": ("RMSE", ".4g"),
     "mae": ("MAE", ".4g"),
@@ -41,9 +42,16 @@ METRICS = {
     "vsi": ("VSI", ".4f"),
 }
 PEAKS = (
-    "PSNR in dB. Range: the peak is largest minus smallest sample of the image. Dtype: 2^bits - 1 of its stored bits."
+    "PSNR in dB. Range: the peak is largest minus smallest sample of the image. Dtype: 2^bits - 1 of its stored bits. "
+    "Window: of samples clipped to the display window, whose width is the peak."
 )
 _LOSSY_BEFORE = {"yes": "YES: rates and losses on it flatter what follows JPEG's grid", "unknown": "unknown"}
+
+
+def _metrics_of(results: Results) -> dict[str, tuple[str, str]]:
+    """The metrics of these results: without the PSNR in the window where no image has one."""
+    has_window = any(metric("psnr_window")(record) is not None for record in results.measured)
+    return {key: shown for key, shown in METRICS.items() if has_window or key != "psnr_window"}
 
 
 def image_table(results: Results) -> Table:
@@ -81,11 +89,13 @@ def image_table(results: Results) -> Table:
 def rate_table(results: Results) -> Table:
     """Rates and means of metrics by group, codec and setting."""
     rows = []
+    errors = ("mse", "rmse", "mae", "max_error")
+    shown = [key for key in _metrics_of(results) if key not in errors]
     for group, name, setting, records in results.settings():
         coded = sum(record["bytes"] for record in records)
         sizes = [(record["raw_bytes"], max(record["bytes"], 1)) for record in records]
         samples = sum(record["raw_bytes"] / -(-record["image"]["bits"] // 8) for record in records)
-        means = [_mean_cell(records, key) for key in ("psnr_range", "psnr_dtype", "ssim", "ms_ssim", "haarpsi", "vsi")]
+        means = [_mean_cell(records, key) for key in shown]
         worst = [value for record in records if (value := metric("max_error")(record)) is not None]
         rows.append(
             [
@@ -101,7 +111,7 @@ def rate_table(results: Results) -> Table:
             ]
         )
     head = ["group", "codec", "setting", "images", "bits per sample", "ratio", "mean of ratios"]
-    names = [METRICS[key][0] for key in ("psnr_range", "psnr_dtype", "ssim", "ms_ssim", "haarpsi", "vsi", "max_error")]
+    names = [METRICS[key][0] for key in (*shown, "max_error")]
     note = (
         "Bits per sample and ratio: totals of the raw bytes, at ceil(bits stored / 8) a sample, over totals of all "
         "that is stored. Mean of ratios: of the images. In brackets: 95 % bootstrap intervals over images. "
@@ -126,15 +136,16 @@ def _count(found: int, of: int) -> Cell:
 
 def metric_table(results: Results) -> Table:
     """Every record with all metrics of the whole image."""
+    shown = _metrics_of(results)
     rows = [
         [
             *_record_keys(record),
             *_size_cells(record),
-            *(cell(metric(key)(record), form) for key, (_, form) in METRICS.items()),
+            *(cell(metric(key)(record), form) for key, (_, form) in shown.items()),
         ]
         for record in results.measured
     ]
-    names = [name for name, _ in METRICS.values()]
+    names = [name for name, _ in shown.values()]
     head = ["image", "codec", "setting", "bytes", "bits per sample", "ratio", *names]
     return Table(
         "All records", f"One row for each image, codec and setting; errors in sample units. {PEAKS}", head, rows, 3
@@ -143,14 +154,14 @@ def metric_table(results: Results) -> Table:
 
 def region_table(results: Results) -> Table:
     """Every record with its metrics inside and outside of each region of interest."""
-    rows = []
+    rows, shown = [], _metrics_of(results)
     for record in results.measured:
         for region, sides in (record.get("regions") or {}).items():
             for side in ("inside", "outside"):
                 values = sides.get(side) or {}
-                fields = [cell(number(values.get(key)), form) for key, (_, form) in METRICS.items()]
+                fields = [cell(number(values.get(key)), form) for key, (_, form) in shown.items()]
                 rows.append([*_record_keys(record), text(region), text(side), _size_cells(record)[1], *fields])
-    head = ["image", "codec", "setting", "region", "side", "bits per sample", *(name for name, _ in METRICS.values())]
+    head = ["image", "codec", "setting", "region", "side", "bits per sample", *(name for name, _ in shown.values())]
     note = f"Metrics of the samples inside and outside of a region; the peaks are those of the whole image. {PEAKS}"
     return Table("Regions of interest", note, head, rows, 5)
 

@@ -129,6 +129,9 @@ class ClusterRunner:
                     elif future.status == "error":
                         problem = f"{type(result[1]).__name__}: {result[1]}"
                         yield NOWHERE, 0.0, [(at, None, problem) for at in group]
+                    elif future.status == "lost" and self.client.status == "running":
+                        pending[future] = group  # its worker died with the result: the scheduler has it run again
+                        finished.add(future)
                     else:
                         raise ConnectionError(f"a task is {future.status}")
         except MmipError:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from typing import Any
 
 import pytest
 from helpers.cluster_sources import FullStore, Volume
@@ -27,6 +28,28 @@ def test_a_worker_that_is_killed(cluster, client, expected, tmp_path):
     assert report["complete"]
     assert chunk_bytes(tmp_path / "a.zarr") == expected
     cluster.add_worker()
+
+
+def test_a_result_that_died_with_its_worker_is_waited_for_again(client, expected, tmp_path, monkeypatch):
+    lost = []
+
+    class LosesOne(distributed.as_completed):
+        def next_batch(self, block: bool = True) -> Any:
+            batch = super().next_batch(block)
+            if not lost:
+                lost.append(batch[0][0])
+                lost[0]._state.lose()  # as the client does when the scheduler says so
+            return batch
+
+        def add(self, future: Any) -> None:
+            super().add(future)
+            if future in lost:
+                self.loop.add_callback(future._state.finish)  # it ran again
+
+    monkeypatch.setattr(distributed, "as_completed", LosesOne)
+    assert mmip.write_zarr(NAME, tmp_path / "a.zarr", client=client, **SMALL)["complete"]
+    assert len(lost) == 1
+    assert chunk_bytes(tmp_path / "a.zarr") == expected
 
 
 def test_a_chunk_that_fails_is_named_and_the_others_are_done(client, expected, tmp_path):
