@@ -62,27 +62,30 @@ def test_few_chunks_are_in_memory(threads, monkeypatch):
 
 
 def test_memory_does_not_grow_with_the_chunks(tmp_path, monkeypatch):
-    held, done = [], 0
+    held: dict[int, list[int]] = {300: [], 900: []}
+    done = 0
     add = Totals.add
 
     def added(*args: Any) -> None:
         nonlocal done
         add(*args)
         done += 1
-        if done in (60, 220):
-            gc.collect()
-            names = tracemalloc.Filter(False, pathlib.__file__)  # the table of interned names of files doubles at times
-            taken = tracemalloc.take_snapshot().filter_traces([names])
-            held.append(sum(entry.size for entry in taken.statistics("filename")))
+        for start, sizes in held.items():
+            if start <= done < start + 50 and done % 10 == 0:
+                gc.collect()
+                names = tracemalloc.Filter(False, pathlib.__file__)  # the table of interned names doubles at times
+                taken = tracemalloc.take_snapshot().filter_traces([names])
+                sizes.append(sum(entry.size for entry in taken.statistics("filename")))
 
     monkeypatch.setattr(Totals, "add", added)
-    image, options = textured((480, 480), "uint8"), {"quality": 10, "effort": 1, "chunks": (32, 32), "threads": 1}
+    image, options = textured((992, 992), "uint8"), {"quality": 10, "effort": 1, "chunks": (32, 32), "threads": 1}
     tracemalloc.start()
     try:
         mmip.write_zarr(image, tmp_path / "a", verify=False, **options)
     finally:
         tracemalloc.stop()
-    assert held[1] - held[0] < 24_000  # bytes in 160 chunks; it was 8,000, and over 3,500 the same
+    # The least of five: threads and tasks that are just running come and go by 30 KB.
+    assert min(held[900]) - min(held[300]) < 100 * 600  # bytes in 600 chunks; it is 10,000 to 23,000, of caches
 
 
 def test_the_coordinates_of_a_declared_array_take_no_memory():
