@@ -41,7 +41,10 @@ def decode_predictive(payload, header):
 
 def boxes(low, high, log2):
     """Boxes of a size within another one, in raster order: (from, to) on z, y, x."""
-    axes = [[(a, min(a + (1 << k), b)) for a in range(l, b, 1 << k)] for l, b, k in zip(low, high, log2, strict=True)]
+    axes = [
+        [(a, min(a + (1 << k), b)) for a in range(first, b, 1 << k)]
+        for first, b, k in zip(low, high, log2, strict=True)
+    ]
     return product(*axes)
 
 
