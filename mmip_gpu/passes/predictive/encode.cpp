@@ -21,9 +21,10 @@ namespace {
 struct Effort {
     int samples, bricks, rounds;             // of a fit: samples of a component, bricks they are from, rounds of grouping
 };
-constexpr Effort kEfforts[] = {{4000, 64, 1}, {8000, 128, 1}, {40000, 1024, 6}};
+constexpr Effort kEfforts[] = {{4000, 64, 1}, {16000, 64, 1}, {40000, 1024, 6}};
 constexpr int kBricksPerSet = 6;             // fewer bricks do not pay for another set
 constexpr double kDepthGain = 0.012, kBitsAboveLogarithm = 1.5;   // share of the bits; those of a residual above log2(1 + |r|)
+constexpr int kResidualBits = 256;           // of a residual that is not 0, above its logarithm, in 1/256
 constexpr int kCostRows = 4, kDeepCostRows = 16;   // a brick's set is chosen on one row of so many
 
 int log2_over(int64_t n, int most) {
@@ -135,11 +136,12 @@ public:
     }
 
     std::string encode() {
-        parameters_.values = source_.values();
-        parameters_.components.resize(static_cast<size_t>(form_.components));
+        choose_form(kFormPlain);
         begin(form_.layout.shape[0] > 1);
         if (form_.layout.shape[0] > 1 && !gains_by_depth()) begin(false);
-        if (form_.components > 1) fit_cross(64);
+        if (form_.components() > 1) fit_cross(64);
+        parameters_.values = form_.colour_form == kFormPalette ? std::vector<int32_t>() : source_.values();
+        parameters_.palette = source_.palette();
         make_tokens();
         return write();
     }
@@ -148,7 +150,7 @@ private:
     // Tiles of one slice or of several, the colour form, and sets for them.
     void begin(bool deep) {
         choose_tiles(form_.layout, deep);
-        bricks_ = form_.layout.planes / form_.components * form_.layout.bricks_of_plane();
+        bricks_ = form_.layout.planes / form_.components() * form_.layout.bricks_of_plane();
         choose_colour();
         fit();
     }
@@ -171,10 +173,10 @@ private:
     // About how many bits a sample takes, by some bricks: the mean of log2(1 + |r|).
     double bits_of_sample() const {
         int64_t cost = 0, count = 0;
-        BrickMemory m(form_.layout, form_.components);
+        BrickMemory m(form_.layout, form_.components());
         for (const int64_t item : some_bricks(64)) {
             source_.load(group_of(item), brick_of(item), form_.colour_form, m);
-            for (int i = 0; i < form_.components; ++i) {
+            for (int i = 0; i < form_.components(); ++i) {
                 int64_t least = INT64_MAX;
                 for (const PredictorSet& set : parameters_.components[i].sets) least = std::min(least, kernels().cost(job_of(m, i, set, 1)));
                 cost += least;
@@ -187,7 +189,7 @@ private:
     int64_t brick_of(int64_t item) const { return item % form_.layout.bricks_of_plane(); }
     int64_t group_of(int64_t item) const { return item / form_.layout.bricks_of_plane(); }
     int bits(int component) const { return component_bits(form_.colour_form, form_.bits, component); }
-    const PredictiveKernels& kernels() const { return predictive_kernels(bits(form_.components - 1)); }
+    const PredictiveKernels& kernels() const { return predictive_kernels(bits(form_.components() - 1)); }
 
     // Numbers of at most `most` bricks: one drawn out of each of as many parts, so that they lie in no pattern.
     std::vector<int64_t> some_bricks(int64_t most) const {
@@ -208,43 +210,50 @@ private:
                 set.bound_ne, set.with_previous, row_step, m.residuals_of(component)};
     }
 
+    void choose_form(int colour_form) {
+        const int64_t planes = form_.layout.planes / form_.components() * form_.channels;
+        form_.colour_form = colour_form;
+        form_.set_planes(planes);
+        form_.bits = source_.bits(colour_form);
+        parameters_.components.assign(static_cast<size_t>(form_.components()), {});
+    }
+
     // The form whose components MED, and the residuals of those before, predict best.
     void choose_colour() {
-        if (form_.components == 1) return;
+        if (form_.channels == 1) return;
         int64_t least = INT64_MAX;
         int best = 0;
-        for (auto& c : parameters_.components) c.sets = {median_set()};
-        for (int colour = 0; colour < kColourForms; ++colour) {
-            form_.colour_form = colour;
-            fit_cross(24);
-            BrickMemory m(form_.layout, form_.components);
+        for (int colour = 0; colour < kColourForms - (source_.palette().empty() ? 1 : 0); ++colour) {
+            choose_form(colour);
+            for (auto& c : parameters_.components) c.sets = {median_set()};
+            if (form_.components() > 1) fit_cross(24);
+            BrickMemory m(form_.layout, form_.components());
             int64_t cost = 0;
             for (const int64_t item : some_bricks(24)) {
                 uint8_t sets[kMaxComponents];
                 source_.load(group_of(item), brick_of(item), colour, m);
                 plain_residuals(m, sets);
-                for (int i = 0; i < form_.components; ++i) {
+                for (int i = 0; i < form_.components(); ++i) {
                     if (i > 0) subtract_cross(m, i);
                     const int32_t* coded = coded_residuals(m, i);
-                    for_residuals(m, [&](int64_t at) { cost += logarithm(std::abs(coded[at]) + 1); });
+                    for_residuals(m, [&](int64_t at) { cost += coded[at] == 0 ? 0 : logarithm(std::abs(coded[at]) + 1) + kResidualBits; });
                 }
             }
             if (cost < least) least = cost, best = colour;
         }
-        form_.colour_form = best;
-        for (auto& c : parameters_.components) c.cross = {}, c.context_weight = 0;
+        choose_form(best);
     }
 
     void fit() {
         const std::vector<int64_t> bricks = some_bricks(effort_.bricks);
-        std::vector<std::vector<BrickSamples>> samples(static_cast<size_t>(form_.components), std::vector<BrickSamples>(bricks.size()));
+        std::vector<std::vector<BrickSamples>> samples(static_cast<size_t>(form_.components()), std::vector<BrickSamples>(bricks.size()));
         parallel_for(static_cast<int64_t>(bricks.size()), options_.threads, [&](int64_t k, int) {
-            BrickMemory m(form_.layout, form_.components);
+            BrickMemory m(form_.layout, form_.components());
             source_.load(group_of(bricks[k]), brick_of(bricks[k]), form_.colour_form, m);
-            for (int i = 0; i < form_.components; ++i) samples[i][k] = take_samples(m, i, effort_.samples / static_cast<int>(bricks.size()) + 1, static_cast<uint32_t>(k));
+            for (int i = 0; i < form_.components(); ++i) samples[i][k] = take_samples(m, i, effort_.samples / static_cast<int>(bricks.size()) + 1, static_cast<uint32_t>(k));
         });
         const int most = static_cast<int>(std::clamp<int64_t>(bricks_ / kBricksPerSet, 1, kMaxSets - 1));
-        parallel_for(form_.components, options_.threads, [&](int64_t i, int) {
+        parallel_for(form_.components(), options_.threads, [&](int64_t i, int) {
             auto& sets = parameters_.components[i].sets;
             sets = fit_sets(samples[i], form_.layout.brick_log2[0] > 0, most, effort_.rounds);
             if (bricks_ >= kBricksPerSet) sets.push_back(median_set());
@@ -292,38 +301,38 @@ private:
 
     // Residuals of all components of a brick, without what residuals of earlier components say of later ones.
     void plain_residuals(BrickMemory& m, uint8_t* sets) const {
-        for (int i = 0; i < form_.components; ++i) {
+        for (int i = 0; i < form_.components(); ++i) {
             sets[i] = best_set(m, i);
             kernels().residuals(job_of(m, i, parameters_.components[i].sets[sets[i]], 1));
         }
     }
 
-    // Weights of earlier residuals by least squares over some bricks.
+    // Weights of earlier residuals by least squares over some bricks, large residuals counting less.
     void fit_cross(int bricks) {
-        double sums[kMaxComponents][kMaxComponents] = {};
-        BrickMemory m(form_.layout, form_.components);
+        double of_first = 0, first = 0;                       // component 1 by 0
+        double a00 = 0, a01 = 0, a11 = 0, b0 = 0, b1 = 0;     // component 2 by 0 and 1
+        BrickMemory m(form_.layout, form_.components());
         for (const int64_t item : some_bricks(bricks)) {
             uint8_t sets[kMaxComponents];
             source_.load(group_of(item), brick_of(item), form_.colour_form, m);
             plain_residuals(m, sets);
             for_residuals(m, [&](int64_t at) {
-                const int64_t r[3] = {m.residuals_of(0)[at], m.residuals_of(1)[at], m.residuals_of(2)[at]};
-                for (int i = 0; i < 3; ++i)
-                    for (int j = 0; j <= i; ++j) sums[i][j] += static_cast<double>(r[i] * r[j]);
+                const double r0 = m.residuals_of(0)[at], r1 = m.residuals_of(1)[at], r2 = m.residuals_of(2)[at];
+                const double w1 = 1 / (1 + std::fabs(r1)), w2 = 1 / (1 + std::fabs(r2));
+                of_first += w1 * r0 * r1, first += w1 * r0 * r0;
+                a00 += w2 * r0 * r0, a01 += w2 * r0 * r1, a11 += w2 * r1 * r1, b0 += w2 * r0 * r2, b1 += w2 * r1 * r2;
             });
         }
         const auto weight = [](double w) { return static_cast<int8_t>(std::clamp(std::floor(64 * w + 0.5), -127.0, 127.0)); };
-        if (sums[0][0] <= 0) return;
-        parameters_.components[1].cross[0] = weight(sums[1][0] / sums[0][0]);
-        const double determinant = sums[0][0] * sums[1][1] - sums[1][0] * sums[1][0];
-        if (determinant > 1e-6 * sums[0][0] * sums[1][1]) {
-            parameters_.components[2].cross[0] = weight((sums[2][0] * sums[1][1] - sums[2][1] * sums[1][0]) / determinant);
-            parameters_.components[2].cross[1] = weight((sums[2][1] * sums[0][0] - sums[2][0] * sums[1][0]) / determinant);
-        } else {
-            parameters_.components[2].cross[0] = weight(sums[2][0] / sums[0][0]);
+        auto& components = parameters_.components;
+        if (first > 0) components[1].cross[0] = weight(of_first / first);
+        const double determinant = a00 * a11 - a01 * a01;
+        if (determinant > 1e-6 * a00 * a11) {
+            components[2].cross = {weight((b0 * a11 - b1 * a01) / determinant), weight((b1 * a00 - b0 * a01) / determinant)};
+        } else if (a00 > 0) {
+            components[2].cross = {weight(b0 / a00), 0};
         }
-        parameters_.components[1].context_weight = 1;
-        parameters_.components[2].context_weight = 1;
+        components[1].context_weight = components[2].context_weight = 1;
     }
 
     template <class Work>
@@ -357,7 +366,7 @@ private:
         std::vector<uint32_t> plain, tokens;
         std::vector<Counts> counts;
 
-        Worker(const PredictiveForm& form) : memory(form.layout, form.components), counts(static_cast<size_t>(form.components)) {
+        Worker(const PredictiveForm& form) : memory(form.layout, form.components()), counts(static_cast<size_t>(form.components())) {
             const int* tile = form.layout.tile_log2;
             magnitudes.assign(2 * ((size_t{1} << tile[1]) + 1) * ((size_t{1} << tile[2]) + kRowRoom) + kRowRoom, 0);
             plain.assign(kMaxResidualTile + kRowRoom, 0);
@@ -373,7 +382,7 @@ private:
             if (!workers[worker]) workers[worker] = std::make_unique<Worker>(form_);
             code_brick(item, *workers[worker]);
         });
-        for (int i = 0; i < form_.components; ++i) {
+        for (int i = 0; i < form_.components(); ++i) {
             Counts counts;
             for (const auto& w : workers)
                 if (w) counts.add(w->counts[i]);
@@ -386,10 +395,10 @@ private:
         source_.load(group_of(item), brick_of(item), form_.colour_form, m);
         uint8_t sets[kMaxComponents];
         plain_residuals(m, sets);
-        for (int i = 0; i < form_.components; ++i) {
+        for (int i = 0; i < form_.components(); ++i) {
             parameters_.components[i].set_of_brick[item] = sets[i];
             if (i > 0) subtract_cross(m, i);
-            const int64_t first = form_.layout.first_substream(group_of(item) * form_.components + i, m.brick);
+            const int64_t first = form_.layout.first_substream(group_of(item) * form_.components() + i, m.brick);
             const int32_t* coded = coded_residuals(m, i);
             for_tiles(form_.layout, m.brick.extent, [&](int number, const int* at, const int* size) {
                 const int64_t start = at[0] * m.strides.slice + at[1] * m.strides.row + at[2];
@@ -409,10 +418,10 @@ private:
         std::vector<std::vector<uint8_t>> streams(substreams_.size());
         const int64_t of_plane = form_.layout.tiles_of_plane();
         parallel_for(static_cast<int64_t>(streams.size()), options_.threads, [&](int64_t i, int) {
-            streams[i] = written(substreams_[i], writing[(i / of_plane) % form_.components]);
+            streams[i] = written(substreams_[i], writing[(i / of_plane) % form_.components()]);
             substreams_[i] = {};
         });
-        const ParameterForm head{form_.layout, form_.components, form_.bits, form_.offset};
+        const ParameterForm head{form_.layout, form_.components(), form_.bits, form_.offset, form_.colour_form == kFormPalette};
         return assemble_parameter_payload(write_parameters(parameters_, head), streams, options_.threads);
     }
 
@@ -442,9 +451,9 @@ private:
 PredictiveChunk encode_predictive(const Samples& samples, int64_t planes, const int64_t* shape, bool colour, int near, const PredictiveOptions& options) {
     PredictiveChunk chunk;
     PredictiveForm& form = chunk.form;
-    form.layout.planes = planes;
+    form.channels = colour ? kMaxComponents : 1;
+    form.set_planes(planes);
     std::copy_n(shape, 3, form.layout.shape);
-    form.components = colour ? kMaxComponents : 1;
     form.near = near;
     chunk.payload = Encoder(samples, form, options).encode();
     return chunk;
