@@ -34,6 +34,7 @@ public:
 
 private:
     void find_values(const std::vector<uint8_t>& is_present, int32_t low);
+    void load_values(int64_t plane, const Brick& b, LaneStrides strides, int32_t* to) const;
 
     const PredictiveForm& form_;
     Samples samples_;
