@@ -26,6 +26,13 @@ void by_type(const Samples& samples, const Work& work) {
     }
 }
 
+// work(where, z, y) for each row of a brick.
+template <class Work>
+void for_rows(const Brick& b, LaneStrides strides, const Work& work) {
+    for (int z = 0; z < b.extent[0]; ++z)
+        for (int y = 0; y < b.extent[1]; ++y) work(z * strides.slice + y * strides.row, z, y);
+}
+
 }  // namespace
 
 BrickMemory::BrickMemory(const BrickLayout& layout, int components) {
@@ -122,78 +129,59 @@ void SourceBricks::find_values(const std::vector<uint8_t>& is_present, int32_t l
     }
 }
 
-namespace {
-
-template <class Work>
-void for_rows(const BrickMemory& m, const Work& work) {
-    for (int z = 0; z < m.brick.extent[0]; ++z)
-        for (int y = 0; y < m.brick.extent[1]; ++y) work(z * m.strides.slice + y * m.strides.row, y);
-}
-
-}  // namespace
-
 void SourceBricks::load(int64_t group, int64_t number, int colour_form, BrickMemory& memory) const {
-    const BrickLayout& layout = form_.layout;
-    const Brick b = memory.brick = layout.brick(number);
+    const Brick b = memory.brick = form_.layout.brick(number);
     memory.strides.row = b.extent[2] + kRowRoom;
     memory.strides.slice = memory.strides.row * b.extent[1];
-    if (colour_form == kFormPalette) load_numbers(group, memory);
-    else load_values(group, colour_form, memory);
-    for (int i = 0; i < form_.components(); ++i)
-        for_rows(memory, [&](int64_t at, int y) {
-            int32_t* row = memory.of(i) + at;
-            row[-1] = row[-2] = y > 0 ? row[-memory.strides.row] : row[0];
-            row[b.extent[2]] = row[b.extent[2] - 1];
-        });
-}
-
-void SourceBricks::load_numbers(int64_t group, BrickMemory& memory) const {
-    const BrickLayout& layout = form_.layout;
-    const Brick& b = memory.brick;
-    const int64_t volume = layout.shape[0] * layout.shape[1] * layout.shape[2];
-    by_type(samples_, [&](const auto* samples) {
-        for (int z = 0; z < b.extent[0]; ++z)
-            for (int y = 0; y < b.extent[1]; ++y) {
-                const auto* r = samples + 3 * group * volume + ((b.origin[0] + z) * layout.shape[1] + b.origin[1] + y) * layout.shape[2] + b.origin[2];
-                int32_t* row = memory.of(0) + z * memory.strides.slice + y * memory.strides.row;
-                for (int x = 0; x < b.extent[2]; ++x) {
-                    const int32_t colour[3] = {static_cast<int32_t>(r[x]), static_cast<int32_t>(r[x + volume]), static_cast<int32_t>(r[x + 2 * volume])};
-                    row[x] = number_of(colour);
-                }
-            }
-    });
-}
-
-void SourceBricks::load_values(int64_t group, int colour_form, BrickMemory& memory) const {
-    const BrickLayout& layout = form_.layout;
-    const Brick& b = memory.brick;
-    const int32_t step = 2 * form_.near + 1, half = form_.near;
-    for (int i = 0; i < form_.channels; ++i) {
-        const int64_t plane = group * form_.channels + i, first = plane * layout.shape[0] * layout.shape[1] * layout.shape[2];
-        int32_t* to = memory.of(i);
-        by_type(samples_, [&](const auto* samples) {
-            for (int z = 0; z < b.extent[0]; ++z)
-                for (int y = 0; y < b.extent[1]; ++y) {
-                    const auto* from = samples + first + ((b.origin[0] + z) * layout.shape[1] + b.origin[1] + y) * layout.shape[2] + b.origin[2];
-                    int32_t* row = to + z * memory.strides.slice + y * memory.strides.row;
-                    if (!ranks_.empty())
-                        for (int x = 0; x < b.extent[2]; ++x) row[x] = ranks_[static_cast<size_t>(static_cast<int32_t>(from[x]) - offset_)];
-                    else if (half == 0)
-                        for (int x = 0; x < b.extent[2]; ++x) row[x] = static_cast<int32_t>(from[x]) - offset_;
-                    else
-                        for (int x = 0; x < b.extent[2]; ++x) row[x] = (static_cast<int32_t>(from[x]) - offset_ + half) / step;
-                }
-        });
-    }
-    if (form_.channels == kMaxComponents)
-        for_rows(memory, [&](int64_t row, int) {
-            int32_t *r = memory.of(0) + row, *g = memory.of(1) + row, *blue = memory.of(2) + row;
+    if (colour_form == kFormPalette) load_numbers(group, b, memory.strides, memory.of(0));
+    else
+        for (int i = 0; i < form_.channels; ++i) load_values(group * form_.channels + i, b, memory.strides, memory.of(i));
+    if (form_.components() == kMaxComponents)
+        for_rows(b, memory.strides, [&](int64_t at, int, int) {
+            int32_t *r = memory.of(0) + at, *g = memory.of(1) + at, *blue = memory.of(2) + at;
             for (int x = 0; x < b.extent[2]; ++x) {
                 int32_t c[kMaxComponents];
                 to_components(colour_form, value_bits_, r[x], g[x], blue[x], c);
                 r[x] = c[0], g[x] = c[1], blue[x] = c[2];
             }
         });
+    for (int i = 0; i < form_.components(); ++i)
+        for_rows(b, memory.strides, [&](int64_t at, int, int y) {
+            int32_t* row = memory.of(i) + at;
+            row[-1] = row[-2] = y > 0 ? row[-memory.strides.row] : row[0];
+            row[b.extent[2]] = row[b.extent[2] - 1];
+        });
+}
+
+void SourceBricks::load_numbers(int64_t group, const Brick& b, LaneStrides strides, int32_t* to) const {
+    const int64_t* shape = form_.layout.shape;
+    const int64_t volume = shape[0] * shape[1] * shape[2];
+    by_type(samples_, [&](const auto* samples) {
+        for_rows(b, strides, [&](int64_t at, int z, int y) {
+            const auto* r = samples + 3 * group * volume + ((b.origin[0] + z) * shape[1] + b.origin[1] + y) * shape[2] + b.origin[2];
+            for (int x = 0; x < b.extent[2]; ++x) {
+                const int32_t colour[3] = {static_cast<int32_t>(r[x]), static_cast<int32_t>(r[x + volume]), static_cast<int32_t>(r[x + 2 * volume])};
+                to[at + x] = number_of(colour);
+            }
+        });
+    });
+}
+
+void SourceBricks::load_values(int64_t plane, const Brick& b, LaneStrides strides, int32_t* to) const {
+    const int64_t* shape = form_.layout.shape;
+    const int32_t step = 2 * form_.near + 1, half = form_.near;
+    by_type(samples_, [&](const auto* samples) {
+        for_rows(b, strides, [&](int64_t at, int z, int y) {
+            const auto* from = samples + ((plane * shape[0] + b.origin[0] + z) * shape[1] + b.origin[1] + y) * shape[2] + b.origin[2];
+            int32_t* row = to + at;
+            if (!ranks_.empty())
+                for (int x = 0; x < b.extent[2]; ++x) row[x] = ranks_[static_cast<size_t>(static_cast<int32_t>(from[x]) - offset_)];
+            else if (half == 0)
+                for (int x = 0; x < b.extent[2]; ++x) row[x] = static_cast<int32_t>(from[x]) - offset_;
+            else
+                for (int x = 0; x < b.extent[2]; ++x) row[x] = (static_cast<int32_t>(from[x]) - offset_ + half) / step;
+        });
+    });
 }
 
 }  // namespace mmip
