@@ -11,7 +11,7 @@ import numpy as np
 from .bits import BitReader, CorruptError, TruncatedError, bitlen
 from .container import DTYPES, FLOAT, require
 from .payload import read_parameters
-from .predictive_parameters import FIRST, LONGEST, read_all_parameters
+from .predictive_parameters import FIRST, LONGEST, PALETTE, read_all_parameters
 from .synthesis import in_own_axes
 
 FIRST_RUN = 60
@@ -21,21 +21,24 @@ def decode_predictive(payload, header):
     if len(payload) < header.payload_bytes:
         raise TruncatedError("the payload is not whole")
     require(len(payload) == header.payload_bytes, "bytes after the payload")
+    count = 3 if header.colour and header.colour_form != PALETTE else 1
     planes, volume = int(np.prod(header.lengths[:3])), header.lengths[3:]
+    planes //= 3 if header.colour_form == PALETTE else 1
     tiles = [len(range(0, n, 1 << log2)) for n, log2 in zip(volume, header.tile_log2, strict=True)]
     parameters, substreams = read_parameters(payload, header.payload_crc, planes * int(np.prod(tiles)))
     streams = iter(substreams)
-    count = 3 if header.colour else 1
     bricks = list(boxes([0, 0, 0], volume, header.brick_log2))
     values, components = read_all_parameters(parameters, header, count, planes // count * len(bricks))
     coded = [[open_brick(header, box, streams) for box in bricks] for _ in range(planes)]
-    out = np.zeros((planes, *volume), np.int64)
+    channels = 3 if header.colour else 1
+    out = np.zeros((planes // count * channels, *volume), np.int64)
     for group, (number, box) in product(range(planes // count), enumerate(bricks)):
         window = tuple(slice(a, b) for a, b in box)
         restored = restore_group([coded[group * count + i][number] for i in range(count)], components, header)
         for i, samples in enumerate(to_channels(restored, header)):
-            out[(group * count + i, *window)] = samples
-    return samples_of(out, values, header)
+            table = [colour[i] for colour in values] if header.colour_form == PALETTE else values
+            out[(group * channels + i, *window)] = samples_of(samples, table, header)
+    return in_type(out, header)
 
 
 def boxes(low, high, log2):
@@ -53,7 +56,10 @@ def samples_of(values, table, header):
         values = np.array(table)[np.minimum(values, len(table) - 1)]
     else:
         values = header.offset + values * (2 * header.near + 1)
-    samples = np.clip(values, least, most)
+    return np.clip(values, least, most)
+
+
+def in_type(samples, header):
     if header.dtype == FLOAT:
         samples = samples.astype(np.float64) * header.value_step
     return in_own_axes(samples.reshape(header.lengths).astype(DTYPES[header.dtype]), header.axes)
@@ -207,7 +213,7 @@ def neighbours(values, place):
 
 def to_channels(components, header):
     if len(components) == 1:
-        return components
+        return components * (3 if header.colour else 1)
     a, b, c = components
     middle = 1 << header.bits
     if header.colour_form == 0:

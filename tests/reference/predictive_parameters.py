@@ -1,12 +1,13 @@
-"""Parameters of kind 2: the map of values, predictor sets, weights between components, codes.
+"""Parameters of kind 2: the map of values or the palette, predictor sets, weights between components, codes.
 
-Values: the bytes of the parameters in; a list of values and a dict for each component out.
+Values: the bytes of the parameters in; a list of values, or of colours, and a dict for each component out.
 FORMAT.md sections 6.1 and 7.3.
 """
 
 from .bits import BitReader, bitlen
 from .fields import require
 
+PALETTE = 3  # colour_form
 LONGEST, ALPHABET = 10, 86
 FIRST = ["N", "NW", "NE", "WW", "NN"]
 LATER = [*FIRST, *["P", "PW", "PE", "PN", "PS", "PNW", "PNE", "PP"]]
@@ -19,7 +20,7 @@ def signed(reader, bits):
 
 def read_all_parameters(data, header, count, bricks):
     reader = BitReader(data)
-    values = read_values(reader, header)
+    values = read_palette(reader, header) if header.colour_form == PALETTE else read_values(reader, header)
     components = [read_component(reader, header, i, bricks) for i in range(count)]
     reader.align()
     require(reader.position == reader.end, "bytes after the parameters")
@@ -36,6 +37,21 @@ def read_values(reader, header):
         values.append(values[-1] + 1 + ((reader.gamma() - 1) << k) + reader.raw(k))
         require(values[-1] < 1 << 31, "a value")
     return values
+
+
+def read_palette(reader, header):
+    n = reader.gamma()
+    require(n <= min(4096, 1 << header.bits), "colours of a palette")
+    channels = []
+    for _ in range(3):
+        k, sample, samples = reader.raw(5), header.offset, []
+        for _ in range(n):
+            u = ((reader.gamma() - 1) << k) + reader.raw(k)
+            sample += u >> 1 if u & 1 else -(u >> 1)
+            require(-1 << 31 <= sample < 1 << 31, "a colour")
+            samples.append(sample)
+        channels.append(samples)
+    return list(zip(*channels, strict=True))
 
 
 def read_weights(reader, names):

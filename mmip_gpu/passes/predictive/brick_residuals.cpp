@@ -43,7 +43,7 @@ uint8_t BrickResiduals::best_set(BrickMemory& m, int component) const {
 
 void BrickResiduals::find(int64_t item, BrickMemory& m, uint8_t* sets) const {
     load(item, m);
-    for (int i = 0; i < form_.components; ++i) {
+    for (int i = 0; i < form_.components(); ++i) {
         sets[i] = best_set(m, i);
         kernels().residuals(job_of(m, i, parameters_.components[i].sets[sets[i]], 1));
     }

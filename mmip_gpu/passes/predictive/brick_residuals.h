@@ -16,9 +16,9 @@ class BrickResiduals {
 public:
     BrickResiduals(const SourceBricks& source, const PredictiveForm& form, const Parameters& parameters) : source_(source), form_(form), parameters_(parameters) {}
 
-    int64_t bricks() const { return form_.layout.planes / form_.components * form_.layout.bricks_of_plane(); }   // of one component
+    int64_t bricks() const { return form_.layout.planes / form_.components() * form_.layout.bricks_of_plane(); }   // of one component
     int64_t group_of(int64_t item) const { return item / form_.layout.bricks_of_plane(); }
-    const PredictiveKernels& kernels() const { return predictive_kernels(bits(form_.components - 1)); }
+    const PredictiveKernels& kernels() const { return predictive_kernels(bits(form_.components() - 1)); }
 
     // Numbers of at most `most` bricks: one drawn out of each of as many parts, so that they lie in no pattern.
     std::vector<int64_t> some(int64_t most) const;

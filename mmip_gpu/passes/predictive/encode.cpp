@@ -19,9 +19,9 @@ class Encoder {
 public:
     Encoder(const Samples& samples, PredictiveForm& form, const PredictiveOptions& options)
         : form_(form), threads_(options.threads), source_(form, samples, options.ranked, options.threads), residuals_(source_, form, parameters_) {
-        parameters_.values = source_.values();
-        parameters_.components.resize(static_cast<size_t>(form.components));
         fit_parameters(source_, options.effort, options.threads, form, parameters_);
+        if (form.colour_form == kFormPalette) parameters_.palette = source_.palette();
+        else parameters_.values = source_.values();
     }
 
     std::string encode() {
@@ -36,7 +36,7 @@ private:
         std::vector<uint32_t> plain, tokens;
         std::vector<TokenCounts> counts;
 
-        Worker(const PredictiveForm& form) : memory(form.layout, form.components), counts(static_cast<size_t>(form.components)) {
+        Worker(const PredictiveForm& form) : memory(form.layout, form.components()), counts(static_cast<size_t>(form.components())) {
             const int* tile = form.layout.tile_log2;
             magnitudes.assign(2 * ((size_t{1} << tile[1]) + 1) * ((size_t{1} << tile[2]) + kRowRoom) + kRowRoom, 0);
             plain.assign(kMaxResidualTile + kRowRoom, 0);
@@ -52,7 +52,7 @@ private:
             if (!workers[worker]) workers[worker] = std::make_unique<Worker>(form_);
             code_brick(item, *workers[worker]);
         });
-        for (int i = 0; i < form_.components; ++i) {
+        for (int i = 0; i < form_.components(); ++i) {
             TokenCounts counts;
             for (const auto& w : workers)
                 if (w) counts.add(w->counts[i]);
@@ -64,12 +64,12 @@ private:
         BrickMemory& m = w.memory;
         uint8_t sets[kMaxComponents];
         residuals_.find(item, m, sets);
-        for (int i = 0; i < form_.components; ++i) {
+        for (int i = 0; i < form_.components(); ++i) {
             parameters_.components[i].set_of_brick[item] = sets[i];
             if (i > 0) residuals_.subtract_cross(m, i);
             const int32_t *coded = residuals_.coded(m, i), *first = i > 0 ? residuals_.coded(m, 0) : nullptr, *second = i > 1 ? residuals_.coded(m, 1) : nullptr;
             const int weight = i > 0 ? parameters_.components[i].context_weight : 0;
-            const int64_t start = form_.layout.first_substream(residuals_.group_of(item) * form_.components + i, m.brick);
+            const int64_t start = form_.layout.first_substream(residuals_.group_of(item) * form_.components() + i, m.brick);
             for_tiles(form_.layout, m.brick.extent, [&](int number, const int* at, const int* size) {
                 const int64_t place = at[0] * m.strides.slice + at[1] * m.strides.row + at[2];
                 const TokenJob job{coded + place, m.strides, {size[0], size[1], size[2]}, {first ? first + place : nullptr, second ? second + place : nullptr},
@@ -88,10 +88,10 @@ private:
         std::vector<std::vector<uint8_t>> streams(substreams_.size());
         const int64_t of_plane = form_.layout.tiles_of_plane();
         parallel_for(static_cast<int64_t>(streams.size()), threads_, [&](int64_t i, int) {
-            streams[i] = written_tokens(substreams_[i], writing[(i / of_plane) % form_.components]);
+            streams[i] = written_tokens(substreams_[i], writing[(i / of_plane) % form_.components()]);
             substreams_[i] = {};
         });
-        const ParameterForm head{form_.layout, form_.components, form_.bits, form_.offset};
+        const ParameterForm head{form_.layout, form_.components(), form_.bits, form_.offset, form_.colour_form == kFormPalette};
         return assemble_parameter_payload(write_parameters(parameters_, head), streams, threads_);
     }
 
@@ -120,9 +120,9 @@ private:
 PredictiveChunk encode_predictive(const Samples& samples, int64_t planes, const int64_t* shape, bool colour, int near, const PredictiveOptions& options) {
     PredictiveChunk chunk;
     PredictiveForm& form = chunk.form;
-    form.layout.planes = planes;
+    form.channels = colour ? kMaxComponents : 1;
+    form.set_planes(planes);
     std::copy_n(shape, 3, form.layout.shape);
-    form.components = colour ? kMaxComponents : 1;
     form.near = near;
     chunk.payload = Encoder(samples, form, options).encode();
     return chunk;

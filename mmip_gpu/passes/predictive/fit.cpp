@@ -14,8 +14,9 @@ namespace {
 struct Effort {
     int samples, bricks, rounds;             // of a fit: samples of a component, bricks they are from, rounds of grouping
 };
-constexpr Effort kEfforts[] = {{4000, 64, 1}, {8000, 128, 1}, {40000, 1024, 6}};
+constexpr Effort kEfforts[] = {{4000, 64, 1}, {16000, 64, 1}, {40000, 1024, 6}};
 constexpr int kBricksPerSet = 6;             // fewer bricks do not pay for another set
+constexpr int kResidualBits = 256;           // of a residual that is not 0, above its logarithm, in 1/256
 constexpr double kDepthGain = 0.012, kBitsAboveLogarithm = 1.5;   // share of the bits; those of a residual above log2(1 + |r|)
 
 int log2_over(int64_t n, int most) {
@@ -39,12 +40,13 @@ void choose_tiles(BrickLayout& layout, bool deep) {
 class Fit {
 public:
     Fit(const SourceBricks& source, int effort, int threads, PredictiveForm& form, Parameters& parameters)
-        : effort_(kEfforts[std::clamp(effort, 1, 3) - 1]), threads_(threads), form_(form), parameters_(parameters), residuals_(source, form, parameters) {}
+        : effort_(kEfforts[std::clamp(effort, 1, 3) - 1]), threads_(threads), source_(source), form_(form), parameters_(parameters), residuals_(source, form, parameters) {}
 
     void run() {
+        choose_form(kFormPlain);
         begin(form_.layout.shape[0] > 1);
         if (form_.layout.shape[0] > 1 && !gains_by_depth()) begin(false);
-        if (form_.components > 1) fit_cross(64);
+        if (form_.components() > 1) fit_cross(64);
     }
 
 private:
@@ -73,10 +75,10 @@ private:
     // About how many bits a sample takes, by some bricks: the mean of log2(1 + |r|).
     double bits_of_sample() const {
         int64_t cost = 0, count = 0;
-        BrickMemory m(form_.layout, form_.components);
+        BrickMemory m(form_.layout, form_.components());
         for (const int64_t item : residuals_.some(64)) {
             residuals_.load(item, m);
-            for (int i = 0; i < form_.components; ++i) {
+            for (int i = 0; i < form_.components(); ++i) {
                 int64_t least = INT64_MAX;
                 for (const PredictorSet& set : parameters_.components[i].sets) least = std::min(least, residuals_.cost(m, i, set, 1));
                 cost += least;
@@ -86,42 +88,49 @@ private:
         return static_cast<double>(cost) / 256 / static_cast<double>(count);
     }
 
+    void choose_form(int colour_form) {
+        const int64_t planes = form_.layout.planes / form_.components() * form_.channels;
+        form_.colour_form = colour_form;
+        form_.set_planes(planes);
+        form_.bits = source_.bits(colour_form);
+        parameters_.components.assign(static_cast<size_t>(form_.components()), {});
+    }
+
     // The form whose components MED, and the residuals of those before, predict best.
     void choose_colour() {
-        if (form_.components == 1) return;
+        if (form_.channels == 1) return;
         int64_t least = INT64_MAX;
         int best = 0;
-        for (auto& c : parameters_.components) c.sets = {median_set()};
-        for (int colour = 0; colour < kColourForms; ++colour) {
-            form_.colour_form = colour;
-            fit_cross(24);
-            BrickMemory m(form_.layout, form_.components);
+        for (int colour = 0; colour < kColourForms - (source_.palette().empty() ? 1 : 0); ++colour) {
+            choose_form(colour);
+            for (auto& c : parameters_.components) c.sets = {median_set()};
+            if (form_.components() > 1) fit_cross(24);
+            BrickMemory m(form_.layout, form_.components());
             int64_t cost = 0;
             for (const int64_t item : residuals_.some(24)) {
                 uint8_t sets[kMaxComponents];
                 residuals_.find(item, m, sets);
-                for (int i = 0; i < form_.components; ++i) {
+                for (int i = 0; i < form_.components(); ++i) {
                     if (i > 0) residuals_.subtract_cross(m, i);
                     const int32_t* coded = residuals_.coded(m, i);
-                    for_residuals(m, [&](int64_t at) { cost += logarithm(std::abs(coded[at]) + 1); });
+                    for_residuals(m, [&](int64_t at) { cost += coded[at] == 0 ? 0 : logarithm(std::abs(coded[at]) + 1) + kResidualBits; });
                 }
             }
             if (cost < least) least = cost, best = colour;
         }
-        form_.colour_form = best;
-        for (auto& c : parameters_.components) c.cross = {}, c.context_weight = 0;
+        choose_form(best);
     }
 
     void fit() {
         const std::vector<int64_t> bricks = residuals_.some(effort_.bricks);
-        std::vector<std::vector<BrickSamples>> samples(static_cast<size_t>(form_.components), std::vector<BrickSamples>(bricks.size()));
+        std::vector<std::vector<BrickSamples>> samples(static_cast<size_t>(form_.components()), std::vector<BrickSamples>(bricks.size()));
         parallel_for(static_cast<int64_t>(bricks.size()), threads_, [&](int64_t k, int) {
-            BrickMemory m(form_.layout, form_.components);
+            BrickMemory m(form_.layout, form_.components());
             residuals_.load(bricks[k], m);
-            for (int i = 0; i < form_.components; ++i) samples[i][k] = take_samples(m, i, effort_.samples / static_cast<int>(bricks.size()) + 1, static_cast<uint32_t>(k));
+            for (int i = 0; i < form_.components(); ++i) samples[i][k] = take_samples(m, i, effort_.samples / static_cast<int>(bricks.size()) + 1, static_cast<uint32_t>(k));
         });
         const int most = static_cast<int>(std::clamp<int64_t>(residuals_.bricks() / kBricksPerSet, 1, kMaxSets - 1));
-        parallel_for(form_.components, threads_, [&](int64_t i, int) {
+        parallel_for(form_.components(), threads_, [&](int64_t i, int) {
             auto& sets = parameters_.components[i].sets;
             sets = fit_sets(samples[i], form_.layout.brick_log2[0] > 0, most, effort_.rounds);
             if (residuals_.bricks() >= kBricksPerSet) sets.push_back(median_set());
@@ -156,35 +165,36 @@ private:
         return found;
     }
 
-    // Weights of earlier residuals by least squares over some bricks.
+    // Weights of earlier residuals by least squares over some bricks, large residuals counting less.
     void fit_cross(int bricks) {
-        double sums[kMaxComponents][kMaxComponents] = {};
-        BrickMemory m(form_.layout, form_.components);
+        double of_first = 0, first = 0;                       // component 1 by 0
+        double a00 = 0, a01 = 0, a11 = 0, b0 = 0, b1 = 0;     // component 2 by 0 and 1
+        BrickMemory m(form_.layout, form_.components());
         for (const int64_t item : residuals_.some(bricks)) {
             uint8_t sets[kMaxComponents];
             residuals_.find(item, m, sets);
             for_residuals(m, [&](int64_t at) {
-                const int64_t r[3] = {m.residuals_of(0)[at], m.residuals_of(1)[at], m.residuals_of(2)[at]};
-                for (int i = 0; i < 3; ++i)
-                    for (int j = 0; j <= i; ++j) sums[i][j] += static_cast<double>(r[i] * r[j]);
+                const double r0 = m.residuals_of(0)[at], r1 = m.residuals_of(1)[at], r2 = m.residuals_of(2)[at];
+                const double w1 = 1 / (1 + std::fabs(r1)), w2 = 1 / (1 + std::fabs(r2));
+                of_first += w1 * r0 * r1, first += w1 * r0 * r0;
+                a00 += w2 * r0 * r0, a01 += w2 * r0 * r1, a11 += w2 * r1 * r1, b0 += w2 * r0 * r2, b1 += w2 * r1 * r2;
             });
         }
         const auto weight = [](double w) { return static_cast<int8_t>(std::clamp(std::floor(64 * w + 0.5), -127.0, 127.0)); };
-        if (sums[0][0] <= 0) return;
-        parameters_.components[1].cross[0] = weight(sums[1][0] / sums[0][0]);
-        const double determinant = sums[0][0] * sums[1][1] - sums[1][0] * sums[1][0];
-        if (determinant > 1e-6 * sums[0][0] * sums[1][1]) {
-            parameters_.components[2].cross[0] = weight((sums[2][0] * sums[1][1] - sums[2][1] * sums[1][0]) / determinant);
-            parameters_.components[2].cross[1] = weight((sums[2][1] * sums[0][0] - sums[2][0] * sums[1][0]) / determinant);
-        } else {
-            parameters_.components[2].cross[0] = weight(sums[2][0] / sums[0][0]);
+        auto& components = parameters_.components;
+        if (first > 0) components[1].cross[0] = weight(of_first / first);
+        const double determinant = a00 * a11 - a01 * a01;
+        if (determinant > 1e-6 * a00 * a11) {
+            components[2].cross = {weight((b0 * a11 - b1 * a01) / determinant), weight((b1 * a00 - b0 * a01) / determinant)};
+        } else if (a00 > 0) {
+            components[2].cross = {weight(b0 / a00), 0};
         }
-        parameters_.components[1].context_weight = 1;
-        parameters_.components[2].context_weight = 1;
+        components[1].context_weight = components[2].context_weight = 1;
     }
 
     const Effort effort_;
     const int threads_;
+    const SourceBricks& source_;
     PredictiveForm& form_;
     Parameters& parameters_;
     const BrickResiduals residuals_;
