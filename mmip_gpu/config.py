@@ -21,7 +21,7 @@ from mmip_gpu.volume.floats import index_error
 
 __all__ = ["MODES", "CodecConfig"]
 
-MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep")
+MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep", "labels")
 _TARGETS = ", ".join(MODES)
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
@@ -39,7 +39,7 @@ class CodecConfig:
 
     Parameters
     ----------
-    mode : {"quality", "psnr", "max_error", "ratio", "lossless", "qstep"}
+    mode : {"quality", "psnr", "max_error", "ratio", "lossless", "qstep", "labels"}
         The kind of the target.
     value : float
         The number that belongs to the mode:
@@ -50,6 +50,7 @@ class CodecConfig:
         - ``ratio``: bytes of the samples over bytes of the encoding.
         - ``qstep``: the step of the quantizer, in sample units.
         - ``lossless``: 0.
+        - ``labels``: 0. Samples are names of objects, which are kept exactly and never mixed.
     stages : int
         The container has 2 to 5 stages, or as many as `cuts` makes.
     cuts : tuple of int, optional
@@ -64,8 +65,6 @@ class CodecConfig:
         float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
         1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
-    labels : bool
-        Whether samples are names of objects, which are kept exactly and never mixed; of mode lossless.
     padding : int, "auto" or None
         Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
 
@@ -85,7 +84,6 @@ class CodecConfig:
     step: float | None = None
     effort: int = 2
     padding: Padding = "auto"
-    labels: bool = False
 
     @classmethod
     @public()
@@ -120,8 +118,9 @@ class CodecConfig:
         if labels:
             others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
             _check_labels(others)
-            lossless, stages = True, _LABEL_STAGES
-        mode, value = _only_target(targets | {"lossless": 0.0 if lossless else None})
+            stages = _LABEL_STAGES
+        exact = {"lossless": 0.0 if lossless else None, "labels": 0.0 if labels else None}
+        mode, value = _only_target(targets | exact)
         if mode == "lossless" and stages is None and cuts is None and not has_roi:
             raise InvalidArgument(
                 "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
@@ -129,7 +128,7 @@ class CodecConfig:
         cuts = None if cuts is None else integers("cuts", cuts)
         target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
         exact_step = None if step is None else number("step", step)
-        config = cls(*target, cell_depth, bool(verify), exact_step, effort, checked_padding(padding), bool(labels))
+        config = cls(*target, cell_depth, bool(verify), exact_step, effort, checked_padding(padding))
         config.check()
         return config
 
@@ -137,8 +136,6 @@ class CodecConfig:
         """Raise InvalidArgument unless every field is in range."""
         if self.mode not in MODES:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
-        if self.labels is not False and not (self.labels is True and self.mode == "lossless"):
-            raise InvalidArgument(f"labels={self.labels!r}: expected true or false, and mode lossless")
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
@@ -178,12 +175,12 @@ class CodecConfig:
     @property
     def exact(self) -> bool:
         """Whether every sample has to come back as it was."""
-        return self.mode == "lossless" or self.error_bound == 0
+        return self.mode in ("lossless", "labels") or self.error_bound == 0
 
     @property
-    def requested(self) -> float:
-        """The target as records hold it: -0.0 marks labels (FORMAT.md section 1)."""
-        return -0.0 if self.labels else self.value
+    def labels(self) -> bool:
+        """Whether samples are names of objects."""
+        return self.mode == "labels"
 
     @property
     def index_step(self) -> float:
@@ -213,8 +210,6 @@ class CodecConfig:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
         data = asdict(self)
-        if not self.labels:
-            del data["labels"]
         data["cuts"] = None if self.cuts is None else list(self.cuts)
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]

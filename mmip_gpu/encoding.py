@@ -7,6 +7,7 @@ Guarantees equal bytes for every thread count and batch.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
@@ -19,8 +20,10 @@ from mmip_gpu.caution import warn_of_channels, warn_of_labels, warn_of_ratio, wa
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.reader import open_container
-from mmip_gpu.device.run.placement import wants_device
+from mmip_gpu.device.run.placement import is_on_device, wants_device
 from mmip_gpu.errors import InvalidArgument, NoMemory
+from mmip_gpu.labels.codec import CODEC as LABELS
+from mmip_gpu.labels.codec import LabelPlan
 from mmip_gpu.options import Device, EncodeSettings
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.signatures import ITEMS, public
@@ -47,6 +50,8 @@ def encode_configured(
     array: Any, settings: EncodeSettings, *, threads: int | None = None, device: Device = None
 ) -> Encoded:
     """`encode` by options that were checked before; the parts are not joined to bytes."""
+    if settings.config.labels:
+        return _encode_labels(array, settings, thread_count(threads), wants_device(device, [array]))
     workers, array = thread_count(threads), _stated(array, settings)
     with _warning(settings) as planner:
         if wants_device(device, [array]):
@@ -82,7 +87,7 @@ def _warning(settings: EncodeSettings) -> Iterator[Callable[[Sampler], tuple[Tri
             classes.append((int(found.min()), int(found.max())))
         if settings.config.step is not None and array.size and not settings.is_part:
             limits.append((float(array.min()), float(array.max())))
-        if not settings.config.labels and isinstance(array, np.ndarray):
+        if isinstance(array, np.ndarray):
             warn_of_labels(_middle(array))
         return trial, plan
 
@@ -126,6 +131,22 @@ def _warn_of_channels(array: Any, encoded: Encoded, settings: EncodeSettings) ->
     warn_of_channels(settings.config.value, [psnr(a, b, peak) if peak else None for a, b, peak in pairs])
 
 
+def _encode_labels(array: Any, settings: EncodeSettings, workers: int, on_device: bool) -> Encoded:
+    """Labels, by the CPU wherever they lie."""
+    if on_device:
+        from mmip_gpu.device.run.cuda_executor import CudaExecutor
+
+        warnings.warn("no kernels encode labels: the CPU does", RuntimeWarning, stacklevel=3)
+        array = CudaExecutor().download(array) if is_on_device(array) else array
+    samples = checked_array(array, settings.dtype, settings.nan, labels=True)
+    check_labels(samples.dtype, settings.config)
+    plan = LabelPlan(settings.config, settings.layout(samples.shape).axes)
+    try:
+        return LABELS.encode(samples, plan, None, workers)
+    except MemoryError:
+        raise NoMemory("there is not enough memory to encode the labels; write_zarr codes them by chunks") from None
+
+
 def _encode_on_host(array: Any, planner: Callable[[Sampler], tuple[Trial, ChunkPlan]], workers: int) -> Encoded:
     def sampler(roi: Any, axes: str | None) -> Samples:
         samples = checked_array(array)
@@ -163,12 +184,14 @@ def encode_batch_configured(
     output: Literal["host", "device"] = "host",
 ) -> list[Any]:
     """`encode_batch` by options that were checked before."""
-    items = [_stated(chunk, settings) for chunk in chunks]
+    items = list(chunks) if settings.config.labels else [_stated(chunk, settings) for chunk in chunks]
     if output not in ("host", "device"):
         raise InvalidArgument(f"output={output!r}: expected 'host' or 'device'")
     on_device = wants_device(device, items)
     if output == "device" and not on_device:
         raise InvalidArgument("output='device': expected arrays of a device, or device='gpu'")
+    if settings.config.labels:
+        return _label_batch(items, settings, threads, on_device, output)
 
     def finished(encoded: Encoded) -> bytes:
         _warn_of_size(encoded, settings)
@@ -187,6 +210,19 @@ def encode_batch_configured(
         if output == "device":
             return containers_on_device(items, planner, thread_count(threads))
         return [finished(encoded) for encoded in encode_arrays(items, planner, thread_count(threads))]
+
+
+def _label_batch(
+    items: list[Any], settings: EncodeSettings, threads: int | None, on_device: bool, output: str
+) -> list[Any]:
+    """Containers of labels, on the host or on the device."""
+    blobs = in_threads(lambda item: _encode_labels(item, settings, 1, on_device).to_bytes(), items, threads)
+    if output == "host":
+        return blobs
+    from mmip_gpu.device.run.cuda_executor import CudaExecutor
+
+    executor = CudaExecutor()
+    return [executor.upload(np.frombuffer(blob, np.uint8)) for blob in blobs]
 
 
 def in_threads(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> list[_R]:

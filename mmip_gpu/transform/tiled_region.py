@@ -43,7 +43,7 @@ class TiledRegion:
         whole = header.layout.scaled(scale, fields.depth)
         bounds = checked_region(region, whole.shape)
         by_axis = dict(zip(whole.axes, bounds, strict=True))
-        planes = _plane_indices(whole, by_axis)
+        planes = whole.plane_indices(bounds)
         first, last = (int(planes[0]), int(planes[-1]) + 1) if planes.size else (0, 0)
         if header.colour:
             first, last = first // 3 * 3, -(-last // 3) * 3
@@ -90,14 +90,3 @@ class TiledRegion:
         if len(self._planes) != len(planes):
             inner = inner[self._planes]
         return self.layout.from_planes(own(inner), own)
-
-
-def _plane_indices(layout: PlaneLayout, by_axis: dict[str, slice]) -> NDArray[np.int64]:
-    """Planes that the region touches, ascending (t, n, c nested)."""
-    index = np.zeros(1, np.int64)
-    for letter in "tnc":
-        if letter in layout.axes:
-            n = layout.shape[layout.axes.index(letter)]
-            chosen = np.arange(by_axis[letter].start, by_axis[letter].stop, dtype=np.int64)
-            index = (index[:, None] * n + chosen).reshape(-1)
-    return index

@@ -26,6 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
+    ("labels",),
     ("transform",),
     ("transform/planning",),
     ("quality",),

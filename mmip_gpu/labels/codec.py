@@ -1,0 +1,97 @@
+"""Labels, container kind 8: names of objects, coded exactly by the runs of their rows.
+
+Values: arrays of integers of any width in, Encoded out, and back, or a part or a scale of it. Implements FORMAT.md
+sections 1 (kind 8) and 8.6. Guarantees equal bytes for every thread count, and that no label is made up at any scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmip_gpu._core import decode_labels, encode_labels, label_window
+from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, Plan, ReadHeld, ReadPart, Wanted
+from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.label_fields import LabelFields
+from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.single_payload import PayloadFields, check_stages, open_payload, payload_extent
+from mmip_gpu.container.tile_box import TileBox
+from mmip_gpu.errors import LimitExceeded
+from mmip_gpu.raw import encode_raw
+from mmip_gpu.volume.axes import PlaneLayout
+
+__all__ = ["CODEC", "LabelPlan"]
+
+LabelHeader: TypeAlias = Header[LabelFields]
+
+_FLAT_TILE, _DEEP_TILE = (0, 9, 9), (5, 7, 7)
+_WORD = 2**64
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """How labels are coded: what was asked for, and the axes."""
+
+    config: CodecConfig
+    axes: str
+    colour: bool = False
+
+
+def encode(array: NDArray[Any], plan: Plan, classes: NDArray[np.uint8] | None = None, threads: int = 1) -> Encoded:
+    """The labels in a container of kind 8, or of kind 0 where that is smaller; every class is kept exactly."""
+    if array.size == 0:
+        return encode_raw(array, plan)
+    layout = PlaneLayout.of(array.shape, plan.axes)
+    tile_log2 = _FLAT_TILE if layout.volume[0] == 1 else _DEEP_TILE
+    payload, *words = encode_labels(layout.to_planes(array), tile_log2, threads)
+    low, high = (word - _WORD if array.dtype.kind == "i" and word >= _WORD // 2 else word for word in words)
+    loss = LossRecord(plan.config.mode, plan.config.value, True, low, high, 0, 0)
+    fields = LabelFields(tile_log2, PayloadFields.of(payload))
+    encoded = Encoded(Header(array.dtype.name, layout, False, loss, fields), (payload,))
+    is_larger = encoded.size > encoded.header.raw_bytes + len(encoded.header.to_bytes())
+    return encode_raw(array, plan) if is_larger else encoded
+
+
+def decode(header: LabelHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
+    """Decode labels, or a part of them; only the tiles that it needs."""
+    check_stages(wanted)
+    fields, layout, dtype = header.fields, header.layout, np.dtype(header.dtype)
+    counts = fields.tile_counts(layout)
+    box = TileBox.of(layout, fields.tile_log2, wanted)
+    box.check(dtype.itemsize, limits.max_bytes)
+    payload = open_payload(fields, read_part, fields.substreams(layout), limits.check_crc)
+    if box.layout.samples == 0:
+        return np.empty(box.layout.shape, dtype)
+    shape = (counts[0], *layout.volume)
+    window = label_window(shape, fields.tile_log2, box.edges, wanted.scale)
+    words = int(header.loss.minimum) % _WORD, int(header.loss.maximum) % _WORD
+    try:
+        lengths = (b - a for a, b in zip(window[::2], window[1::2], strict=True))
+        out = np.empty((box.edges[1] - box.edges[0], *lengths), dtype)
+        data = np.frombuffer(payload, np.uint8)
+        tiles = (fields.tile_log2, words, box.edges, wanted.scale)
+        decode_labels(data, shape, *tiles, limits.check_crc, out, limits.threads)
+        return box.crop(out, window[::2])
+    except MemoryError:
+        raise LimitExceeded(f"no memory to decode {box.samples} labels; decode a region or a scale") from None
+
+
+def extent(header: LabelHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
+    """Byte ranges that such a decode reads."""
+    check_stages(wanted)
+    fields, counts = header.fields, header.fields.tile_counts(header.layout)
+    box = TileBox.of(header.layout, fields.tile_log2, wanted)
+    return payload_extent(fields, read_held, fields.substreams(header.layout), box.substreams(counts))
+
+
+def describe(header: LabelHeader) -> dict[str, Any]:
+    """What `inspect` says of the fields of labels."""
+    return {"config": {"tile_log2": list(header.fields.tile_log2)}}
+
+
+CODEC = Codec(encode, decode, extent, describe)
