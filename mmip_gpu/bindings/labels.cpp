@@ -1,5 +1,5 @@
 // Binds the coding of labels: planes of integers of any width to a payload, and parts of a payload to planes.
-// Values: NumPy arrays and payload bytes. Home: host; the GIL is released while work is done. FORMAT.md section 8.6.
+// Values: NumPy arrays and payload bytes. Home: host; the GIL is released while work is done. FORMAT.md section 8.8.
 #include "passes/labels/labels.h"
 
 #include "bindings/arrays.h"

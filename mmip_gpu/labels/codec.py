@@ -1,7 +1,7 @@
 """Labels, container kind 8: names of objects, coded exactly by the runs of their rows.
 
 Values: arrays of integers of any width in, Encoded out, and back, or a part or a scale of it. Implements FORMAT.md
-sections 1 (kind 8) and 8.6. Guarantees equal bytes for every thread count, and that no label is made up at any scale.
+sections 1 (kind 8) and 8.8. Guarantees equal bytes for every thread count, and that no label is made up at any scale.
 """
 
 from __future__ import annotations

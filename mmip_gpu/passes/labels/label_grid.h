@@ -1,5 +1,5 @@
 // Planes of labels, their tiles and the dtype of their samples.
-// Values: sizes in samples; boxes of planes and tiles. Home: host. Implements FORMAT.md section 8.6 (tiles).
+// Values: sizes in samples; boxes of planes and tiles. Home: host. Implements FORMAT.md section 8.8 (tiles).
 #pragma once
 
 #include <algorithm>

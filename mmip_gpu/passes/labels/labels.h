@@ -1,5 +1,5 @@
 // Arrays of labels to payloads and back: distinct values by ranks, tiles as sub-streams.
-// Values: C-ordered samples (planes, z, y, x) of any integer type; payload bytes. Home: host. Implements FORMAT.md section 8.6.
+// Values: C-ordered samples (planes, z, y, x) of any integer type; payload bytes. Home: host. Implements FORMAT.md section 8.8.
 // Bytes do not depend on the number of threads. Readers throw DataError for any defect, before memory is taken for what cannot be.
 #pragma once
 

@@ -1,6 +1,6 @@
 // What a tile of labels is coded with: adaptive decisions, numbers made of them, and names of labels.
 // Values: labels as numbers in the order in which a tile first shows them; ranks among the values of the chunk. Host and device.
-// Implements FORMAT.md section 8.6 (contexts, numbers, labels). The coder is that of mask.h; one walk writes and reads.
+// Implements FORMAT.md section 8.8 (contexts, numbers, labels). The coder is that of mask.h; one walk writes and reads.
 #pragma once
 
 #include "rules/padding/mask.h"

@@ -1,6 +1,6 @@
 // A row of labels as runs of equal ones, each coded by where it begins against the runs of the row above.
 // Values: LabelRun lists of a row, the row above, and the same row one slice before. Host and device.
-// Implements FORMAT.md section 8.6 (rows). A reader's work is bounded by the length of the row, whatever the bytes say.
+// Implements FORMAT.md section 8.8 (rows). A reader's work is bounded by the length of the row, whatever the bytes say.
 #pragma once
 
 #include "rules/labels/label_model.h"
