@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -23,11 +23,12 @@ __all__ = ["MODES", "CodecConfig"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep", "labels")
 _TARGETS = ", ".join(MODES)
+_METHODS = {True: "fast", "small": "small"}  # of lossless coding in one payload
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_DEFAULT_STAGES, _LABEL_STAGES = 3, 2
+_DEFAULT_STAGES, _LABEL_STAGES, _PREDICTIVE_STAGES = 3, 2, 1
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -52,7 +53,7 @@ class CodecConfig:
         - ``lossless``: 0.
         - ``labels``: 0. Samples are names of objects, which are kept exactly and never mixed.
     stages : int
-        The container has 2 to 5 stages, or as many as `cuts` makes.
+        The container has 2 to 5 stages, or as many as `cuts` makes; of a predictive method 1.
     cuts : tuple of int, optional
         Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md section 5).
     roi_quality : float, "lossless" or mapping, optional
@@ -65,6 +66,9 @@ class CodecConfig:
         float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
         1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
+    method : {"transform", "fast", "small", "labels"}
+        Blocks in stages; samples predicted in one payload: mode lossless without stages, cuts and regions; or runs of
+        labels: mode labels.
     padding : int, "auto" or None
         Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
 
@@ -84,6 +88,7 @@ class CodecConfig:
     step: float | None = None
     effort: int = 2
     padding: Padding = "auto"
+    method: str = "transform"
 
     @classmethod
     @public()
@@ -94,7 +99,7 @@ class CodecConfig:
         psnr: float | None = None,
         max_error: float | None = None,
         ratio: float | None = None,
-        lossless: bool = False,
+        lossless: bool | str = False,
         qstep: float | None = None,
         stages: int | None = None,
         cuts: Sequence[int] | None = None,
@@ -118,17 +123,17 @@ class CodecConfig:
         if labels:
             others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
             _check_labels(others)
-            stages = _LABEL_STAGES
-        exact = {"lossless": 0.0 if lossless else None, "labels": 0.0 if labels else None}
+        exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = _only_target(targets | exact)
-        if mode == "lossless" and stages is None and cuts is None and not has_roi:
-            raise InvalidArgument(
-                "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
-            )
+        method = "labels" if labels else _method(lossless, {"stages": stages, "cuts": cuts, "roi": has_roi or None})
+        if method in _METHODS.values():
+            _check_predictive(method, {"cell_depth": cell_depth, "roi_quality": roi_quality})
+        if method != "transform":
+            stages = _PREDICTIVE_STAGES
         cuts = None if cuts is None else integers("cuts", cuts)
         target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
         exact_step = None if step is None else number("step", step)
-        config = cls(*target, cell_depth, bool(verify), exact_step, effort, checked_padding(padding))
+        config = cls(*target, cell_depth, bool(verify), exact_step, effort, checked_padding(padding), method)
         config.check()
         return config
 
@@ -136,6 +141,10 @@ class CodecConfig:
         """Raise InvalidArgument unless every field is in range."""
         if self.mode not in MODES:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
+        if self.method != "transform" and not self._is_plain:
+            raise InvalidArgument(
+                f"method={self.method!r}: expected 'transform', 'fast' or 'small' of mode lossless, or 'labels' of labels"
+            )
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
@@ -155,6 +164,8 @@ class CodecConfig:
         if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
             raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
         checked_padding(self.padding)
+        if self.method != "transform":
+            return
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
             raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
         for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):
@@ -162,6 +173,13 @@ class CodecConfig:
         for quality in self._roi_values():
             if quality != "lossless" and not (isinstance(quality, Real) and 0 < quality <= 440):
                 raise InvalidArgument(f"roi_quality={quality!r}: expected a number in (0, 440] or 'lossless'")
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether nothing asks for stages or regions."""
+        others = self.cuts, self.roi_quality, None if self.labels else self.cell_depth  # stores of labels have cells
+        methods = {"lossless": tuple(_METHODS.values()), "labels": ("labels",)}.get(self.mode, ())
+        return self.method in methods and self.stages == _PREDICTIVE_STAGES and others == (None, None, None)
 
     def stage_cuts(self, depth: int) -> tuple[int, ...]:
         """AC positions per cell at which the stages end, 0 for stage 1: ``(0, c_2, .., all)``."""
@@ -181,6 +199,10 @@ class CodecConfig:
     def labels(self) -> bool:
         """Whether samples are names of objects."""
         return self.mode == "labels"
+
+    def in_stages(self) -> CodecConfig:
+        """The same for stores of stages, which hold labels as reversible blocks."""
+        return replace(self, method="transform", stages=_LABEL_STAGES) if self.method == "labels" else self
 
     @property
     def index_step(self) -> float:
@@ -210,6 +232,8 @@ class CodecConfig:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
         data = asdict(self)
+        if self.method == "transform":
+            del data["method"]
         data["cuts"] = None if self.cuts is None else list(self.cuts)
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]
@@ -252,6 +276,27 @@ def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
         found = ", ".join(sorted(given)) or "none"
         raise InvalidArgument(f"expected exactly one of {_TARGETS}; found {found}")
     return next(iter(given.items()))
+
+
+def _method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
+    """How lossless samples are coded: in blocks where any of `stages` asks for them."""
+    if not isinstance(lossless, bool) and lossless not in _METHODS:
+        raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
+    given = [f"{name}=" for name, value in stages.items() if value is not None]
+    if lossless is False or (lossless is True and given):
+        return "transform"
+    if given:
+        raise InvalidArgument(
+            f"lossless={lossless!r}: is one payload, which excludes {', '.join(given)}; give lossless=True"
+        )
+    return _METHODS[lossless]
+
+
+def _check_predictive(method: str, others: Mapping[str, Any]) -> None:
+    """Raise InvalidArgument for an option that a predictive method excludes."""
+    given = [f"{name}=" for name, value in others.items() if value is not None]
+    if given:
+        raise InvalidArgument(f"lossless without stages: excludes {', '.join(given)}; give stages=3 beside it")
 
 
 def _check_labels(others: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from mmip_gpu._core import FORMAT_VERSION, crc32c
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.label_fields import LabelFields
 from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
@@ -59,7 +60,9 @@ class KindFields(Protocol):
         ...
 
 
-_KINDS: dict[int, type[KindFields]] = {fields.kind: fields for fields in (RawFields, TransformFields, LabelFields)}
+_KINDS: dict[int, type[KindFields]] = {
+    fields.kind: fields for fields in (RawFields, TransformFields, PredictiveFields, LabelFields)
+}
 _F = TypeVar("_F", bound=KindFields)
 
 
@@ -136,13 +139,19 @@ class Header(Generic[_F]):
         is_colour_fit = "c" in layout.axes and layout.channels == 3 and not is_float
         expect(is_colour_fit or not colour, "colour without three integer channels", layout.shape)
         loss = LossRecord.read(reader, dtype)
-        is_wide = dtype in LABEL_DTYPES
-        expect(loss.is_labels or not (is_wide or kind == LabelFields.kind), "samples that are no labels", dtype)
-        expect(not (loss.is_labels and colour) and not (is_wide and kind == TransformFields.kind), "labels", dtype)
+        _check_labels(kind, dtype, loss.is_labels, bool(colour))
         step = reader.take("d")[0] if is_float else None
         expect(step is None or 0 < step < math.inf, "value_step", step)
         fields: Any = _KINDS[kind].read(reader, dtype, layout, bool(colour))
         return cls(dtype, layout, bool(colour), loss, fields, step)
+
+
+def _check_labels(kind: int, dtype: str, is_labels: bool, colour: bool) -> None:
+    """Raise CorruptData for labels in another kind or colour, or for other samples where labels have to be."""
+    is_wide = dtype in LABEL_DTYPES
+    kinds = (RawFields.kind, LabelFields.kind) if is_wide else (RawFields.kind, TransformFields.kind, LabelFields.kind)
+    expect(not is_labels or (kind in kinds and not colour), "labels", (kind, dtype, colour))
+    expect(is_labels or not (is_wide or kind == LabelFields.kind), "samples that are no labels", (kind, dtype))
 
 
 TransformHeader: TypeAlias = Header[TransformFields]

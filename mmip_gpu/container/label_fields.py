@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mmip_gpu._core import MAX_LABEL_TILE_LOG2
 from mmip_gpu.container.field_reader import FieldReader, expect
-from mmip_gpu.container.single_payload import PayloadFields
+from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.volume.axes import PlaneLayout
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ class LabelFields:
     def payload_sizes(self) -> tuple[int, ...]:
         """Bytes of each payload."""
         return (self.payload.payload_bytes,)
+
+    @property
+    def tile(self) -> tuple[int, int, int]:
+        """Samples of a tile on z, y, x."""
+        z, y, x = self.tile_log2
+        return 1 << z, 1 << y, 1 << x
 
     def tile_counts(self, layout: PlaneLayout) -> tuple[int, int, int, int]:
         """Planes, and tiles of each on z, y, x; their product is the number of sub-streams."""

@@ -7,7 +7,7 @@ Implements FORMAT.md section 1 (planes). Guarantees that `from_planes` undoes `t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -158,16 +158,6 @@ class PlaneLayout:
         stacked = planes.reshape([self.shape[i] for i in order])
         owned: NDArray[Any] = own(stacked.transpose([order.index(i) for i in range(len(order))]))
         return owned
-
-    def plane_indices(self, bounds: Sequence[slice]) -> NDArray[np.int64]:
-        """Planes that a region touches, ascending (t, n, c nested); one slice an axis."""
-        index = np.zeros(1, np.int64)
-        for letter in _PLANE_AXES:
-            if letter in self.axes:
-                axis = self.axes.index(letter)
-                chosen = np.arange(bounds[axis].start, bounds[axis].stop, dtype=np.int64)
-                index = (index[:, None] * self.shape[axis] + chosen).reshape(-1)
-        return index
 
     def scaled(self, scale: int, depth: int) -> PlaneLayout:
         """Layout after scaled decoding: y and x shrink, z too at cell depth 8."""
