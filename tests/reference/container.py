@@ -273,6 +273,8 @@ def write_header(header):
         fields.append(struct.pack("<d", header.value_step))
     if header.kind == 0:
         fields.append(struct.pack("<QI", header.payload_bytes, header.payload_crc))
+    elif header.kind == 8:
+        fields.append(struct.pack("<4BQI", 0, *header.tile_log2, *header.stages[0]))
     else:
         fields.append(struct.pack("<4Bi", header.cell_depth, *header.tile_log2, header.offset))
         fields.append(b"\0" if header.padding is None else struct.pack("<Bi", 1, header.padding))

@@ -5,6 +5,7 @@ by where they begin; numbers are integers of any size.
 """
 
 import math
+from itertools import product
 
 import numpy as np
 
@@ -191,21 +192,20 @@ def read_values(parameters, header):
     return values
 
 
+def tile_starts(header):
+    """Plane and first sample of every sub-stream."""
+    planes = range(math.prod(header.lengths[:3]))
+    sides = [1 << exponent for exponent in header.tile_log2]
+    return list(product(planes, *(range(0, n, side) for n, side in zip(header.lengths[3:], sides, strict=True))))
+
+
 def read_labels(payload, header):
     """Planes (planes, Z, Y, X) of values."""
-    lengths = header.lengths
-    planes, spatial = math.prod(lengths[:3]), lengths[3:]
+    starts, spatial = tile_starts(header), header.lengths[3:]
     sides = [1 << exponent for exponent in header.tile_log2]
-    starts = [
-        (plane, z, y, x)
-        for plane in range(planes)
-        for z in range(0, spatial[0], sides[0])
-        for y in range(0, spatial[1], sides[1])
-        for x in range(0, spatial[2], sides[2])
-    ]
     parameters, substreams = read_parameters(payload, header.stages[0][1], len(starts))
     values = np.array(read_values(parameters, header), object)
-    result = np.zeros((planes, *spatial), object)
+    result = np.zeros((math.prod(header.lengths[:3]), *spatial), object)
     for (plane, *start), data in zip(starts, substreams, strict=True):
         size = tuple(min(side, n - s) for side, n, s in zip(sides, spatial, start, strict=True))
         place = (plane, *(slice(s, s + n) for s, n in zip(start, size, strict=True)))
