@@ -58,13 +58,13 @@ def sealed(parameters: bytes, substreams: list[bytes]) -> bytes:
     head += b"".join(struct.pack("<I", crc32c(group)) for group in groups)
     head = struct.pack("<I", 8 + len(head)) + head
     payload = head + struct.pack("<I", crc32c(head)) + b"".join(groups)
-    return write_header(replace(header, stages=((len(payload), crc32c(head)),))) + payload
+    return write_header(replace(header, payload_bytes=len(payload), payload_crc=crc32c(head))) + payload
 
 
 def parts() -> tuple[bytes, list[bytes]]:
     """Parameters and sub-streams of the container."""
     header, size = read_header(SMALL)
-    return read_parameters(SMALL[size:], header.stages[0][1], len(tile_starts(header)))
+    return read_parameters(SMALL[size:], header.payload_crc, len(tile_starts(header)))
 
 
 def outcome(blob: bytes) -> str:

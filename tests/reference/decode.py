@@ -12,13 +12,15 @@ from .coefficients import Coefficients
 from .container import DTYPES, LABELS, read_header
 from .corrections import read_corrections, tile_windows
 from .crc import crc32c
-from .labels import read_labels
+from .labels import decode_labels
 from .mask import read_mask
 from .payload import read_payload
+from .predictive import decode_predictive
 from .stage_1 import read_stage_1
 from .substreams import Tile, read_blocks
-from .synthesis import class_steps, in_own_axes, integer_planes, scale_raw, synthesize, window
+from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window
 
+SINGLE = {2: decode_predictive, 8: decode_labels}
 STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}
 
 
@@ -28,12 +30,11 @@ def decode(blob, stages=None, scale=1, tables=None):
     header, size = read_header(blob)
     if scale > 1 and header.mode == LABELS:
         return nearest_labels(decode(blob, stages, 1, tables), header, scale)
-    if header.kind == 8:
-        usable_stages([header.stages[0][0]], len(blob) - size, stages, 1)
-        planes = read_labels(blob[size:], header)
-        return in_own_axes(planes.reshape(header.lengths).astype(DTYPES[header.dtype]), header.axes)
     if header.kind == 0:
         array = decode_raw(blob[size:], header)
+        return array if scale == 1 else scale_raw(array, header.axes, scale)
+    if header.kind > 1:
+        array = SINGLE[header.kind](blob[size:], header)
         return array if scale == 1 else scale_raw(array, header.axes, scale)
     most = STAGES_FOR_SCALE[scale] if scale == 1 else min(STAGES_FOR_SCALE[scale], header.transform_stages)
     coefficients = read_stages(blob[size:], header, stages, most, tables or load_tables())
@@ -53,8 +54,8 @@ def decode_coefficients(blob, stages=None, tables=None):
     """What the sub-streams of the stages present (at most `stages`) say, as Coefficients."""
     blob = bytes(blob)
     header, size = read_header(blob)
-    if header.kind == 0:
-        raise CorruptError("a raw container has no coefficients")
+    if header.kind != 1:
+        raise CorruptError("this kind of container has no coefficients")
     return read_stages(blob[size:], header, stages, 17, tables or load_tables())
 
 

@@ -9,10 +9,11 @@ from itertools import product
 
 import numpy as np
 
-from .bits import BitReader, bitlen
-from .container import require
+from .bits import BitReader, TruncatedError, bitlen
+from .container import DTYPES, require
 from .mask import ONE, Decoder
 from .payload import read_parameters
+from .synthesis import in_own_axes
 
 BEGUN = 3
 
@@ -199,11 +200,20 @@ def tile_starts(header):
     return list(product(planes, *(range(0, n, side) for n, side in zip(header.lengths[3:], sides, strict=True))))
 
 
+def decode_labels(payload, header):
+    """The array of a container."""
+    if len(payload) < header.payload_bytes:
+        raise TruncatedError("the payload is not whole")
+    require(len(payload) == header.payload_bytes, "bytes after the payload")
+    planes = read_labels(payload, header).reshape(header.lengths)
+    return in_own_axes(planes.astype(DTYPES[header.dtype]), header.axes)
+
+
 def read_labels(payload, header):
     """Planes (planes, Z, Y, X) of values."""
     starts, spatial = tile_starts(header), header.lengths[3:]
     sides = [1 << exponent for exponent in header.tile_log2]
-    parameters, substreams = read_parameters(payload, header.stages[0][1], len(starts))
+    parameters, substreams = read_parameters(payload, header.payload_crc, len(starts))
     values = np.array(read_values(parameters, header), object)
     result = np.zeros((math.prod(header.lengths[:3]), *spatial), object)
     for (plane, *start), data in zip(starts, substreams, strict=True):
