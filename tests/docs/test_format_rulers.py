@@ -32,17 +32,19 @@ class Fields:
         self.header, self.size = read_header(blob)
         self.known = {"n": len(self.header.shape), "ndim": len(self.header.shape)}
         self.types = header_types(self.header.dtype == 4)
+        if self.header.dtype > 4:  # labels: unsigned, signed
+            self.types |= dict.fromkeys(("minimum", "maximum"), ("i64", "u64")[self.header.dtype % 2])
 
-    def at(self, name: str, field: str, **known: int) -> Any:
+    def at(self, name: str, field: str, start: int = 0, **known: int) -> Any:
         known |= self.known
         text = form(self.types[field], **known)
         assert width(name, field) in (1, struct.calcsize("<" + text)), f"{name}, {field}: drawn too narrow or too wide"
-        values = struct.unpack_from("<" + text, self.blob, offset(name, field, **known))
+        values = struct.unpack_from("<" + text, self.blob, start + offset(name, field, **known))
         return values if " x " in self.types[field] else values[0]
 
-    def check(self, name: str, expected: dict[str, Any], **known: int) -> None:
+    def check(self, name: str, expected: dict[str, Any], start: int = 0, **known: int) -> None:
         for field, value in expected.items():
-            assert self.at(name, field, **known) == value, f"{name}, {field}"
+            assert self.at(name, field, start, **known) == value, f"{name}, {field}"
 
 
 def check_start(fields: Fields) -> None:
@@ -63,7 +65,9 @@ def check_start(fields: Fields) -> None:
     )
     names = ("mode", "requested", "verified", "minimum", "maximum", "sse", "max_error")
     a = 12 + 5 * len(h.shape)
-    fields.check("loss", {name: getattr(h, name) for name in names}, a=a)
+    for name in names:
+        ruler = "wide loss" if h.dtype > 4 and name in RULERS["wide loss"] else "loss"
+        fields.check(ruler, {name: getattr(h, name)}, a=a)
     if h.dtype == 4:
         fields.check("loss", {"value_step": h.value_step}, a=a)
 
@@ -95,6 +99,24 @@ def check_transform(fields: Fields, b: int) -> None:
     assert offset("end", "header_crc", h=fields.size) == s + 2 * S - 2 + e + 12 * len(h.stages)
 
 
+OWN_FIELDS = {2: "predictive", 8: "labels"}
+
+
+def check_single(fields: Fields, b: int) -> None:
+    """The fields of kinds from 2 on, and the head of their payload."""
+    h, own = fields.header, OWN_FIELDS[fields.header.kind]
+    d, q = 32 * (h.resource is not None), 4 * (h.embedded_bytes is not None)
+    fields.check("single", {"resource": (d > 0) + (q > 0)}, b=b)
+    start = offset("single", "own_fields", b=b, d=d, q=q)
+    fields.check(own, {name: getattr(h, name) for name in RULERS[own]}, start)
+    o = max(offset(own, name) + struct.calcsize("<" + form(fields.types[name])) for name in RULERS[own])
+    fields.check("single payload", {"payload_bytes": h.payload_bytes, "head_crc": h.payload_crc}, w=start + o)
+    assert offset("end", "header_crc", h=fields.size) == start + o + 12
+    head = struct.unpack_from("<I", fields.blob, fields.size)[0]
+    stated = struct.unpack_from("<I", fields.blob, fields.size + head - 4)[0]
+    assert stated == h.payload_crc == crc32c(fields.blob[fields.size : fields.size + head - 4])
+
+
 def check_payload(data: bytes, key: int | str, substreams: int) -> int:
     """The head of a payload; returns where its sub-streams begin."""
     reader = BitReader(data, 4)
@@ -118,10 +140,12 @@ def check_container(blob: bytes) -> None:
     fields = Fields(blob)
     header, size = fields.header, fields.size
     check_start(fields)
-    b = 12 + 5 * len(header.shape) + (38 if header.dtype == 4 else 30)
+    b = 12 + 5 * len(header.shape) + (38 if header.dtype >= 4 else 30)
     if header.kind == 0:
         fields.check("raw", {"payload_bytes": header.payload_bytes, "payload_crc": header.payload_crc}, b=b)
         assert offset("raw", "header_crc", b=b) == size - 4
+    elif header.kind > 1:
+        check_single(fields, b)
     else:
         check_transform(fields, b)
     assert struct.unpack_from("<I", blob, offset("end", "header_crc", h=size))[0] == crc32c(blob[: size - 4])
@@ -142,7 +166,8 @@ def test_rulers_hold_for_what_encode_writes() -> None:
 
 
 def test_every_field_of_a_ruler_is_in_the_tables_and_the_other_way_round() -> None:
-    names = ("array", "loss", "raw", "transform", "class", "stages", "stage", "end")
+    names = ("array", "loss", "wide loss", "raw", "transform", "class", "stages", "stage", "end")
+    names += ("single", "single payload", *OWN_FIELDS.values())
     fields = {field for name in names for field in RULERS[name]}
     assert fields == header_types(False).keys() | {"header_crc"}
     assert {row[0] for row in rows_of("6")} >= RULERS["payload"].keys() - {"sub_streams"}
