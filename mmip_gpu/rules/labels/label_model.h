@@ -25,7 +25,7 @@ constexpr int kLongestNumber = 20;                           // bits below the l
 // Probability of a 1 in 1/65536 and number of decisions seen (up to 7), per context.
 struct LabelModel {
     uint16_t probability[kLabelContexts];
-    uint8_t seen[kLabelContexts];
+    uint16_t seen[kLabelContexts];                           // not of bytes: those may alias the state of a coder
 
     MMIP_RULE void reset() {
         for (int c = 0; c < kLabelContexts; ++c) {
