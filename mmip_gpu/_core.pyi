@@ -158,10 +158,7 @@ class ParameterHead:
 def assemble_payload(
     parameters: NDArray[np.uint8], streams: NDArray[np.uint8], sizes: NDArray[np.uint32], threads: int
 ) -> bytes: ...
-
-def encode_labels(
-    planes: NDArray[Any], tile_log2: tuple[int, int, int], threads: int
-) -> tuple[bytes, int, int]: ...
+def encode_labels(planes: NDArray[Any], tile_log2: tuple[int, int, int], threads: int) -> tuple[bytes, int, int]: ...
 def decode_labels(
     payload: NDArray[np.uint8],
     shape: Sequence[int],

@@ -23,8 +23,8 @@ def labels_section() -> str:
         [
             heading("labels"),
             paragraph(
-                "`labels=True` keeps segmentations exactly. Ratio (bytes of the samples over those of the result), then",
-                "MB/s of encoding / decoding, processor time of one thread; every result was compared. crackle and",
+                "`labels=True` keeps segmentations exactly. Ratio (bytes of the samples over those of the result),",
+                "then MB/s of encoding / decoding in processor time of one thread. Every result was compared. crackle and",
                 "compresso have their default settings, and get arrays whose x is their first axis. The connectome is",
                 "made by seed: 512^3 uint64 samples, 4,000 cells of anisotropy 4 with a shell of background.",
             ),

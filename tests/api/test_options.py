@@ -157,8 +157,8 @@ def test_command_line_hands_every_option_on(target: str) -> None:
     wanted = ["--" + target.replace("_", "-"), *([] if target in ("lossless", "labels") else ["7"])]
     args = build_parser().parse_args(["encode", "phantom", "-o", "a.mmip", "--no-verify", *wanted, *given])
     assert coding_options(args) == {
-        target: True if target in ("lossless", "labels") else 7.0, "roi_quality": "lossless", "cell_depth": 8, "padding": None,
-        "stages": 4, "step": 0.5, "effort": 3, "verify": False,
+        target: True if target in ("lossless", "labels") else 7.0, "roi_quality": "lossless", "cell_depth": 8,
+        "padding": None, "stages": 4, "step": 0.5, "effort": 3, "verify": False,
     }  # fmt: skip
     assert set(coding_options(args)) == {target} | CODING - set(MODES) - WITHOUT_FLAG
 

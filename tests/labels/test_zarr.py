@@ -62,7 +62,9 @@ def test_arrays_of_version_2_and_numcodecs(dtype: str) -> None:
 
 def test_another_process_reads_them(tmp_path: Path) -> None:
     array = cells("u8")
-    zarr.create_array(tmp_path / "a.zarr", data=array, chunks=(9, 33, 30), serializer=Mmip(labels=True), compressors=None)
+    zarr.create_array(
+        tmp_path / "a.zarr", data=array, chunks=(9, 33, 30), serializer=Mmip(labels=True), compressors=None
+    )
     code = "import sys, zarr; print(int(zarr.open_array(sys.argv[1])[20, 30, 40]))"
     command = [sys.executable, "-c", code, str(tmp_path / "a.zarr")]
     paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])

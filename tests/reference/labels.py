@@ -1,7 +1,7 @@
 """Labels: payloads of kind 8 to arrays, written as section 8.8 says it.
 
-Values: bytes of a payload to NumPy planes (planes, Z, Y, X). FORMAT.md sections 6 and 8.8. Rows are dictionaries of runs
-by where they begin; numbers are integers of any size.
+Values: bytes of a payload to NumPy planes (planes, Z, Y, X). FORMAT.md sections 6 and 8.8. Rows are lists of runs;
+numbers are integers of any size.
 """
 
 import math
@@ -221,4 +221,3 @@ def read_labels(payload, header):
         place = (plane, *(slice(s, s + n) for s, n in zip(start, size, strict=True)))
         result[place] = values[Tile(data, size, len(values)).read()]
     return result
-
