@@ -24,7 +24,7 @@ def labels_section() -> str:
             heading("labels"),
             paragraph(
                 "`labels=True` keeps segmentations exactly. Ratio (bytes of the samples over those of the result),",
-                "then MB/s of encoding / decoding in processor time of one thread. Every result was compared. crackle and",
+                "then MB/s of encoding / decoding on one thread. Every result was compared. crackle and",
                 "compresso have their default settings, and get arrays whose x is their first axis. The connectome is",
                 "made by seed: 512^3 uint64 samples, 4,000 cells of anisotropy 4 with a shell of background.",
             ),
