@@ -11,10 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
-from .bits import CorruptError, TruncatedError, UnsupportedError
+from .bits import CorruptError, TruncatedError, UnsupportedError, require
 from .codes import CORRECTIONS, DC_IMAGE
 from .crc import crc32c
 from .geometry import AC_PER_CELL, Grid
+from .own_fields import OWN_FIELDS
 
 DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32, np.uint32, np.int32, np.uint64, np.int64)
 FLOAT, LABELS = 4, 6
@@ -140,11 +141,6 @@ class FieldReader:
         return value
 
 
-def require(condition, what):
-    if not condition:
-        raise CorruptError(what)
-
-
 def read_header(blob):
     """(Header, its size); the payload is not looked at."""
     if len(blob) < 8:
@@ -215,28 +211,6 @@ def read_single_fields(fields, header):
     OWN_FIELDS[header.kind](fields, header)
     header.payload_bytes, header.payload_crc = fields.take("QI")
     require(header.payload_bytes > (header.embedded_bytes or 0), "payload_bytes")
-
-
-def read_predictive_fields(fields, header):
-    require(header.resource is None, "a resource of kind 2")
-    header.colour_form = fields.number("B", range(4 if header.colour else 1), "colour_form")
-    header.tile_log2, header.brick_log2 = fields.take("3B"), fields.take("3B")
-    require(sum(header.tile_log2) <= 11 and sum(header.brick_log2) <= 17, "tile_log2, brick_log2")
-    require(all(t <= b for t, b in zip(header.tile_log2, header.brick_log2, strict=True)), "brick_log2")
-    least, most = header.limits
-    header.offset = fields.number("i", range(least, most + 1), "origin")
-    header.bits = fields.number("B", range(1, 20 if header.colour_form else 21), "bits")
-    header.near = fields.number("I")
-    require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
-
-
-def read_label_fields(fields, header):
-    require(header.resource is None, "a resource of labels")
-    header.tile_log2 = fields.take("3B")
-    require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
-
-
-OWN_FIELDS = {2: read_predictive_fields, 8: read_label_fields}
 
 
 def read_float_loss(fields, header):
