@@ -8,8 +8,7 @@
 #include "passes/coding/payload.h"
 #include "passes/parallel.h"
 #include "passes/predictive/mixed_tile.h"
-#include "passes/predictive/parameters.h"
-#include "passes/predictive/source_bricks.h"
+#include "passes/predictive/mixed_values.h"
 #include "passes/predictive/store_samples.h"
 #include "rules/coding/range_coder.h"
 
@@ -33,8 +32,8 @@ struct Workspace {
     explicit Workspace(const PredictiveForm& form) : brick(form.layout, form.components) {}
 };
 
-MixedTile tile_of(const PredictiveForm& form, BrickMemory& m, int component) {
-    MixedTile tile{{}, m.strides, component_bits(form.colour_form, form.bits, component), m.of(component), {}};
+MixedTile tile_of(const MixedValues& values, BrickMemory& m, int component) {
+    MixedTile tile{{}, m.strides, values.bits(component), m.of(component), {}};
     std::copy_n(m.brick.extent, 3, tile.extent);
     for (int i = 0; i < component; ++i) tile.earlier[i] = m.of(i);
     return tile;
@@ -56,34 +55,42 @@ Status code_component(Coder& coder, const MixedTile& tile, MixedMemory& memory, 
 }
 
 // Bytes of a component of the brick in memory; at least one.
-std::vector<uint8_t> written(const PredictiveForm& form, Workspace& w, int component) {
+std::vector<uint8_t> written(const MixedValues& values, Workspace& w, int component) {
+    if (component >= values.coded_components()) return {0};
     ByteSink sink;
     StatedProbability model{};
     Writer writer(sink, model);
-    const MixedTile tile = tile_of(form, w.brick, component);
+    const MixedTile tile = tile_of(values, w.brick, component);
     code_component<false>(writer, tile, w.mixed, component);
     writer.finish();
     while (sink.bytes.size() > 1 && sink.bytes.back() == 0) sink.bytes.pop_back();
     return std::move(sink.bytes);
 }
 
-// The form whose components take the fewest bytes, in the first rows of some tiles.
-int best_colour(const PredictiveForm& form, const SourceBricks& source, int64_t tiles, int threads) {
-    const int64_t probes = std::min<int64_t>(tiles, kProbes), of_plane = form.layout.bricks_of_plane();
-    std::vector<size_t> bytes(static_cast<size_t>(kColourForms * probes), 0);
-    parallel_for(kColourForms * probes, threads, [&](int64_t i, int) {
-        PredictiveForm tried = form;
-        tried.colour_form = static_cast<int>(i / probes);
+// The values whose components take the fewest bytes, in the first rows of some tiles.
+MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, int64_t tiles, int threads) {
+    std::vector<MixedValues> tried;
+    for (int i = 0; i < (form.components > 1 ? kMixedForms : 1); ++i) {
+        PredictiveForm other = form;
+        other.colour_form = i;
+        MixedValues values = MixedValues::of(other, source, threads);
+        if (values.is_possible()) tried.push_back(std::move(values));
+    }
+    if (tried.size() == 1) return tried[0];
+    const int64_t forms = static_cast<int64_t>(tried.size()), of_plane = form.layout.bricks_of_plane(), probes = std::min<int64_t>(tiles, kProbes);
+    std::vector<size_t> bytes(tried.size() * static_cast<size_t>(probes), 0);
+    parallel_for(forms * probes, threads, [&](int64_t i, int) {
+        const MixedValues& values = tried[static_cast<size_t>(i / probes)];
         const int64_t tile = (2 * (i % probes) + 1) * tiles / (2 * probes);
         Workspace w(form);
-        source.load(tile / of_plane, tile % of_plane, tried.colour_form, w.brick);
+        values.load(source, tile / of_plane, tile % of_plane, w.brick);
         w.brick.brick.extent[0] = 1;
         w.brick.brick.extent[1] = std::min(w.brick.brick.extent[1], kProbeRows);
-        for (int c = 0; c < form.components; ++c) bytes[i] += written(tried, w, c).size();
+        for (int c = 0; c < form.components; ++c) bytes[static_cast<size_t>(i)] += written(values, w, c).size();
     });
-    std::vector<size_t> sums(kColourForms, 0);
-    for (size_t i = 0; i < bytes.size(); ++i) sums[i / probes] += bytes[i];
-    return static_cast<int>(std::min_element(sums.begin(), sums.end()) - sums.begin());
+    std::vector<size_t> sums(tried.size(), 0);
+    for (size_t i = 0; i < bytes.size(); ++i) sums[i / static_cast<size_t>(probes)] += bytes[i];
+    return tried[static_cast<size_t>(std::min_element(sums.begin(), sums.end()) - sums.begin())];
 }
 
 struct TileOfGroup {
@@ -113,21 +120,17 @@ void check_groups(const PredictiveForm& form, const ParameterPayload& payload, c
     parallel_for(static_cast<int64_t>(needed.size()), threads, [&](int64_t i, int) { payload.check_group(needed[i]); });
 }
 
-void read_component(const PredictiveForm& form, const uint8_t* bytes, uint64_t count, BrickMemory& m, MixedMemory& memory, int component) {
+void read_component(const MixedValues& values, const uint8_t* bytes, uint64_t count, BrickMemory& m, MixedMemory& memory, int component) {
+    if (component >= values.coded_components()) {
+        if (count != 1 || bytes[0] != 0) throw DataError(kStatusTrailing, "a sub-stream of a component that is not coded");
+        return;
+    }
     if (count > UINT32_MAX) throw DataError(kStatusTrailing, "a sub-stream has more bytes than its samples take");
     StatedProbability model{};
     Reader reader(bytes, static_cast<uint32_t>(count), model);
-    const Status status = code_component<true>(reader, tile_of(form, m, component), memory, component);
+    const Status status = code_component<true>(reader, tile_of(values, m, component), memory, component);
     if (status != kOk) throw DataError(status, "a sample is not within the bits of its component");
     if (reader.used < count) throw DataError(kStatusTrailing, "a sub-stream has more bytes than its samples take");
-}
-
-void restore_channels(const PredictiveForm& form, BrickMemory& m) {
-    for (int z = 0; z < m.brick.extent[0]; ++z)
-        for (int y = 0; y < m.brick.extent[1]; ++y) {
-            const int64_t row = z * m.strides.slice + y * m.strides.row;
-            for (int x = 0; x < m.brick.extent[2]; ++x) to_channels(form.colour_form, form.bits, m.of(0)[row + x], m.of(1)[row + x], m.of(2)[row + x]);
-        }
 }
 
 }  // namespace
@@ -144,26 +147,27 @@ PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64
         while (log2 < kTileLog2[shape[0] > 1][a] && int64_t{1} << log2 < shape[a]) ++log2;
         form.layout.tile_log2[a] = log2;
     }
-    const SourceBricks source(form, samples, true, threads);
+    const SourceBricks source(form, samples, false, threads);
     const int64_t of_plane = form.layout.bricks_of_plane(), tiles = planes / form.components * of_plane;
-    if (colour) form.colour_form = best_colour(form, source, tiles, threads);
+    const MixedValues values = best_values(form, source, tiles, threads);
+    form.colour_form = values.colour_form();
     std::vector<std::vector<uint8_t>> streams(static_cast<size_t>(form.layout.substreams()));
     std::vector<std::unique_ptr<Workspace>> workspaces(static_cast<size_t>(std::max(threads, 1)));
     parallel_for(tiles, threads, [&](int64_t i, int worker) {
         if (!workspaces[worker]) workspaces[worker] = std::make_unique<Workspace>(form);
         Workspace& w = *workspaces[worker];
         const TileOfGroup t{i / of_plane, i % of_plane};
-        source.load(t.group, t.tile, form.colour_form, w.brick);
-        for (int c = 0; c < form.components; ++c) streams[static_cast<size_t>(substream_of(form, t, c))] = written(form, w, c);
+        values.load(source, t.group, t.tile, w.brick);
+        for (int c = 0; c < form.components; ++c) streams[static_cast<size_t>(substream_of(form, t, c))] = written(values, w, c);
     });
-    chunk.payload = assemble_parameter_payload(write_value_map(source.values()), streams, threads);
+    chunk.payload = assemble_parameter_payload(values.write(), streams, threads);
     return chunk;
 }
 
 void decode_mixed(const PredictiveForm& form, const uint8_t* payload, uint64_t size, const BrickBox& box, const DecodeOptions& options, const Samples& out) {
     const ParameterPayload read = read_parameter_payload(payload, size, size, form.layout.substreams(), options.check_crc);
-    const std::vector<int32_t> values = read_value_map(read.parameters, read.parameter_bytes, {form.layout, form.components, form.bits, form.offset});
-    const SampleStore store(form, box, values, options.minimum, options.maximum, out);
+    const MixedValues values = MixedValues::read(form, read.parameters, read.parameter_bytes);
+    const SampleStore store(form, box, {}, options.minimum, options.maximum, out);
     const std::vector<TileOfGroup> tiles = tiles_of(form, box);
     check_groups(form, read, tiles, options.threads);
     std::vector<std::unique_ptr<Workspace>> workspaces(static_cast<size_t>(std::max(options.threads, 1)));
@@ -177,9 +181,9 @@ void decode_mixed(const PredictiveForm& form, const uint8_t* payload, uint64_t s
         m.strides.slice = m.strides.row * m.brick.extent[1];
         for (int c = 0; c < form.components; ++c) {
             const int64_t substream = substream_of(form, t, c);
-            read_component(form, read.substream(substream), read.substream_bytes(substream), m, w.mixed, c);
+            read_component(values, read.substream(substream), read.substream_bytes(substream), m, w.mixed, c);
         }
-        if (form.components == kMaxComponents) restore_channels(form, m);
+        values.restore(m);
         for (int c = 0; c < form.components; ++c) store.put(t.group * form.components + c, m.brick, m.of(c), 1, m.strides);
     });
 }
