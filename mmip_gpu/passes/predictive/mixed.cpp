@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "passes/coding/payload.h"
@@ -16,7 +17,10 @@ namespace mmip {
 namespace {
 
 constexpr int kTileLog2[2][3] = {{0, 8, 8}, {4, 7, 7}};   // of slices, of volumes
-constexpr int kProbes = 2, kProbeRows = 64;               // of tiles that choose the form of a colour
+struct Probes {
+    int tiles, rows;                                      // that choose the form of a colour; rows from the middle of a tile
+};
+constexpr Probes kProbes[] = {{1, 64}, {3, 64}, {8, 256}};   // by effort
 
 struct ByteSink {
     std::vector<uint8_t> bytes;
@@ -54,13 +58,15 @@ Status code_component(Coder& coder, const MixedTile& tile, MixedMemory& memory, 
     }
 }
 
-// Bytes of a component of the brick in memory; at least one.
-std::vector<uint8_t> written(const MixedValues& values, Workspace& w, int component) {
+// Bytes of a component of the brick in memory, from sample `start` on; at least one.
+std::vector<uint8_t> written(const MixedValues& values, Workspace& w, int component, int64_t start = 0) {
     if (component >= values.coded_components()) return {0};
     ByteSink sink;
     StatedProbability model{};
     Writer writer(sink, model);
-    const MixedTile tile = tile_of(values, w.brick, component);
+    MixedTile tile = tile_of(values, w.brick, component);
+    tile.samples += start;
+    for (int i = 0; i < component; ++i) tile.earlier[i] += start;
     code_component<false>(writer, tile, w.mixed, component);
     writer.finish();
     while (sink.bytes.size() > 1 && sink.bytes.back() == 0) sink.bytes.pop_back();
@@ -68,7 +74,7 @@ std::vector<uint8_t> written(const MixedValues& values, Workspace& w, int compon
 }
 
 // The values whose components take the fewest bytes, in the first rows of some tiles.
-MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, int64_t tiles, int threads) {
+MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, int64_t tiles, const Probes& probes_wanted, int threads) {
     std::vector<MixedValues> tried;
     for (int i = 0; i < (form.components > 1 ? kMixedForms : 1); ++i) {
         PredictiveForm other = form;
@@ -77,16 +83,18 @@ MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, 
         if (values.is_possible()) tried.push_back(std::move(values));
     }
     if (tried.size() == 1) return tried[0];
-    const int64_t forms = static_cast<int64_t>(tried.size()), of_plane = form.layout.bricks_of_plane(), probes = std::min<int64_t>(tiles, kProbes);
+    const int64_t forms = static_cast<int64_t>(tried.size()), of_plane = form.layout.bricks_of_plane(), probes = std::min<int64_t>(tiles, probes_wanted.tiles);
     std::vector<size_t> bytes(tried.size() * static_cast<size_t>(probes), 0);
     parallel_for(forms * probes, threads, [&](int64_t i, int) {
         const MixedValues& values = tried[static_cast<size_t>(i / probes)];
         const int64_t tile = (2 * (i % probes) + 1) * tiles / (2 * probes);
         Workspace w(form);
         values.load(source, tile / of_plane, tile % of_plane, w.brick);
-        w.brick.brick.extent[0] = 1;
-        w.brick.brick.extent[1] = std::min(w.brick.brick.extent[1], kProbeRows);
-        for (int c = 0; c < form.components; ++c) bytes[static_cast<size_t>(i)] += written(values, w, c).size();
+        int* extent = w.brick.brick.extent;
+        const int rows = std::min(extent[1], probes_wanted.rows);
+        const int64_t start = ((extent[0] / 2) * static_cast<int64_t>(extent[1]) + (extent[1] - rows) / 2) * w.brick.strides.row;
+        extent[0] = 1, extent[1] = rows;
+        for (int c = 0; c < form.components; ++c) bytes[static_cast<size_t>(i)] += written(values, w, c, start).size();
     });
     std::vector<size_t> sums(tried.size(), 0);
     for (size_t i = 0; i < bytes.size(); ++i) sums[i / static_cast<size_t>(probes)] += bytes[i];
@@ -135,7 +143,8 @@ void read_component(const MixedValues& values, const uint8_t* bytes, uint64_t co
 
 }  // namespace
 
-PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64_t* shape, bool colour, int near, int threads) {
+PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64_t* shape, bool colour, int near, const PredictiveOptions& options) {
+    const int threads = options.threads;
     PredictiveChunk chunk;
     PredictiveForm& form = chunk.form;
     form.layout.planes = planes;
@@ -149,7 +158,7 @@ PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64
     }
     const SourceBricks source(form, samples, false, threads);
     const int64_t of_plane = form.layout.bricks_of_plane(), tiles = planes / form.components * of_plane;
-    const MixedValues values = best_values(form, source, tiles, threads);
+    const MixedValues values = best_values(form, source, tiles, kProbes[std::clamp(options.effort, 1, 3) - 1], threads);
     form.colour_form = values.colour_form();
     std::vector<std::vector<uint8_t>> streams(static_cast<size_t>(form.layout.substreams()));
     std::vector<std::unique_ptr<Workspace>> workspaces(static_cast<size_t>(std::max(threads, 1)));

@@ -7,8 +7,8 @@
 
 namespace mmip {
 
-// planes, shape: of the samples (C order); colour: planes 3 k, 3 k + 1, 3 k + 2 are R, G, B.
-PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64_t* shape, bool colour, int near, int threads);
+// options.ranked is not asked. planes, shape: of the samples (C order); colour: planes 3 k, 3 k + 1, 3 k + 2 are R, G, B.
+PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64_t* shape, bool colour, int near, const PredictiveOptions& options);
 
 // Fills `out`, the planes and samples of the box in C order; tiles and bricks of the form are the same.
 void decode_mixed(const PredictiveForm& form, const uint8_t* payload, uint64_t size, const BrickBox& box, const DecodeOptions& options, const Samples& out);
