@@ -8,12 +8,11 @@
 #include <vector>
 
 #include "passes/predictive/source_bricks.h"
+#include "rules/predictive/mixed_contexts.h"
 
 namespace mmip {
 
 using Colour = std::array<int32_t, kMaxComponents>;      // R, G, B
-constexpr int kFormPalette = kColourForms;               // component 0: places; the others are 0
-constexpr int kMixedForms = kColourForms + 1;
 constexpr size_t kMostPalette = 4096;
 
 class MixedValues {

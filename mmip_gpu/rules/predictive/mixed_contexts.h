@@ -2,6 +2,7 @@
 // Values: samples, residuals and a prediction in 1/16; numbers of contexts. Host and device, integers. Implements FORMAT.md section 8.9.
 #pragma once
 
+#include "rules/predictive/colour_forms.h"
 #include "rules/tokens/symbols.h"
 
 namespace MMIP_NS {
@@ -10,6 +11,11 @@ constexpr int kValueContexts = 2048, kFlagClasses = 8, kFlagContexts = 256 * kFl
 constexpr int kSignClasses = 28, kSignContexts = 9 * 8 * kSignClasses, kHashContexts = 4096, kMixingClasses = 3;
 constexpr int kContextsOfFirst = 4, kContextsOfLater = 6, kPredictionUnit = 16;
 constexpr int kLargestStart = 9;
+
+constexpr int kFormPalette = kColourForms;                     // component 0: places in a list of colours; the others are 0
+constexpr int kMixedForms = kColourForms + 1;
+constexpr int kMaxMixedTileLog2 = 18;                          // samples of a tile
+MMIP_TABLE int kMixedTileLog2[3] = {4, 9, 9};                  // on z, y, x at most
 
 // Sizes of the tables of contexts.
 MMIP_TABLE int kContextCounts[kContextsOfLater] = {kValueContexts, kFlagContexts, kEnergyClasses, kSignContexts, kHashContexts, kHashContexts};
