@@ -1,6 +1,6 @@
 // Coding of a chunk of kind 3, and decoding of it or of some of its tiles.
 // Values: samples in, the payload and the fields of its header out, and back. Home: host; a tile is an item of work.
-// Implements FORMAT.md sections 6.1 and 8.9. Any number of threads gives the same bytes. Decoding throws DataError for any defect.
+// Implements FORMAT.md sections 6.2 and 8.9. Any number of threads gives the same bytes. Decoding throws DataError for any defect.
 #pragma once
 
 #include "passes/predictive/encode.h"
