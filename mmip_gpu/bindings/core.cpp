@@ -65,10 +65,10 @@ constexpr Constant kConstants[] = {
     {"MODE_COUNT", kModeCount},
     {"STATUS_TRUNCATED", kStatusTruncated},
     {"COLOUR_FORMS", kColourForms},
+    {"PALETTE_FORM", kFormPalette},
     {"MAX_BRICK_LOG2", kMaxBrickLog2},
     {"MAX_RESIDUAL_TILE", kMaxResidualTile},
     {"MAX_VALUE_BITS", kMaxValueBits},
-    {"MIXED_FORMS", kMixedForms},
     {"MAX_MIXED_TILE_LOG2", kMaxMixedTileLog2},
 };
 

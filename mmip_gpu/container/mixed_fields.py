@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mmip_gpu._core import MAX_MIXED_TILE_LOG2, MAX_VALUE_BITS, MIXED_FORMS, MIXED_TILE_LOG2
+from mmip_gpu._core import COLOUR_FORMS, MAX_MIXED_TILE_LOG2, MAX_VALUE_BITS, MIXED_TILE_LOG2
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.container.predictive_fields import PredictiveFields, check_values
@@ -42,7 +42,7 @@ class MixedFields(PredictiveFields):
         resource = PayloadFields.read_resource(reader)
         expect(resource is None, "resource", resource)
         form, z, y, x, offset, bits, near = reader.take(_OWN.format.lstrip("<"))
-        expect(form < (MIXED_FORMS if colour else 1), "colour_form", form)
+        expect(form < (COLOUR_FORMS if colour else 1), "colour_form", form)
         fits = all(log2 <= most for log2, most in zip((z, y, x), MIXED_TILE_LOG2, strict=True))
         expect(fits and z + y + x <= MAX_MIXED_TILE_LOG2, "tile_log2", (z, y, x))
         check_values(dtype, offset, bits, near, MAX_VALUE_BITS - (form in _WIDER_FORMS))

@@ -33,7 +33,7 @@ struct Workspace {
     BrickMemory brick;
     MixedMemory mixed;
 
-    explicit Workspace(const PredictiveForm& form) : brick(form.layout, form.components) {}
+    explicit Workspace(const PredictiveForm& form) : brick(form.layout, form.channels) {}
 };
 
 MixedTile tile_of(const MixedValues& values, BrickMemory& m, int component) {
@@ -60,7 +60,6 @@ Status code_component(Coder& coder, const MixedTile& tile, MixedMemory& memory, 
 
 // Bytes of a component of the brick in memory, from sample `start` on; at least one.
 std::vector<uint8_t> written(const MixedValues& values, Workspace& w, int component, int64_t start = 0) {
-    if (component >= values.coded_components()) return {0};
     ByteSink sink;
     StatedProbability model{};
     Writer writer(sink, model);
@@ -76,11 +75,13 @@ std::vector<uint8_t> written(const MixedValues& values, Workspace& w, int compon
 // The values whose components take the fewest bytes, in the first rows of some tiles.
 MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, int64_t tiles, const Probes& probes_wanted, int threads) {
     std::vector<MixedValues> tried;
-    for (int i = 0; i < (form.components > 1 ? kMixedForms : 1); ++i) {
+    for (int i = 0; i < (form.channels > 1 ? kColourForms : 1); ++i) {
+        if (i == kFormPalette && source.palette().empty()) continue;
         PredictiveForm other = form;
         other.colour_form = i;
-        MixedValues values = MixedValues::of(other, source, threads);
-        if (values.is_possible()) tried.push_back(std::move(values));
+        other.bits = source.bits(i);
+        other.set_planes(form.layout.planes);
+        tried.push_back(MixedValues::of(other, source, threads));
     }
     if (tried.size() == 1) return tried[0];
     const int64_t forms = static_cast<int64_t>(tried.size()), of_plane = form.layout.bricks_of_plane(), probes = std::min<int64_t>(tiles, probes_wanted.tiles);
@@ -94,7 +95,7 @@ MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, 
         const int rows = std::min(extent[1], probes_wanted.rows);
         const int64_t start = ((extent[0] / 2) * static_cast<int64_t>(extent[1]) + (extent[1] - rows) / 2) * w.brick.strides.row;
         extent[0] = 1, extent[1] = rows;
-        for (int c = 0; c < form.components; ++c) bytes[static_cast<size_t>(i)] += written(values, w, c, start).size();
+        for (int c = 0; c < values.form().components(); ++c) bytes[static_cast<size_t>(i)] += written(values, w, c, start).size();
     });
     std::vector<size_t> sums(tried.size(), 0);
     for (size_t i = 0; i < bytes.size(); ++i) sums[i / static_cast<size_t>(probes)] += bytes[i];
@@ -108,7 +109,7 @@ struct TileOfGroup {
 std::vector<TileOfGroup> tiles_of(const PredictiveForm& form, const BrickBox& box) {
     const BrickLayout& layout = form.layout;
     std::vector<TileOfGroup> found;
-    for (int64_t group = box.planes[0] / form.components; group < box.planes[1] / form.components; ++group)
+    for (int64_t group = box.planes[0] / form.channels; group < box.planes[1] / form.channels; ++group)
         for (int64_t z = box.low[0]; z < box.high[0]; ++z)
             for (int64_t y = box.low[1]; y < box.high[1]; ++y)
                 for (int64_t x = box.low[2]; x < box.high[2]; ++x) found.push_back({group, (z * layout.bricks(1) + y) * layout.bricks(2) + x});
@@ -116,26 +117,23 @@ std::vector<TileOfGroup> tiles_of(const PredictiveForm& form, const BrickBox& bo
 }
 
 int64_t substream_of(const PredictiveForm& form, const TileOfGroup& t, int component) {
-    return (t.group * form.components + component) * form.layout.bricks_of_plane() + t.tile;
+    return (t.group * form.components() + component) * form.layout.bricks_of_plane() + t.tile;
 }
 
 void check_groups(const PredictiveForm& form, const ParameterPayload& payload, const std::vector<TileOfGroup>& tiles, int threads) {
     std::vector<int64_t> needed;
     for (const TileOfGroup& t : tiles)
-        for (int c = 0; c < form.components; ++c) needed.push_back(substream_of(form, t, c) / kGroupSubstreams);
+        for (int c = 0; c < form.components(); ++c) needed.push_back(substream_of(form, t, c) / kGroupSubstreams);
     std::sort(needed.begin(), needed.end());
     needed.erase(std::unique(needed.begin(), needed.end()), needed.end());
     parallel_for(static_cast<int64_t>(needed.size()), threads, [&](int64_t i, int) { payload.check_group(needed[i]); });
 }
 
 void read_component(const MixedValues& values, const uint8_t* bytes, uint64_t count, BrickMemory& m, MixedMemory& memory, int component) {
-    if (component >= values.coded_components()) {
-        if (count != 1 || bytes[0] != 0) throw DataError(kStatusTrailing, "a sub-stream of a component that is not coded");
-        return;
-    }
     if (count > UINT32_MAX) throw DataError(kStatusTrailing, "a sub-stream has more bytes than its samples take");
     StatedProbability model{};
     Reader reader(bytes, static_cast<uint32_t>(count), model);
+    if (reader.code == UINT32_MAX) throw DataError(kStatusSymbol, "the first bytes of a sub-stream");
     const Status status = code_component<true>(reader, tile_of(values, m, component), memory, component);
     if (status != kOk) throw DataError(status, "a sample is not within the bits of its component");
     if (reader.used < count) throw DataError(kStatusTrailing, "a sub-stream has more bytes than its samples take");
@@ -147,9 +145,9 @@ PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64
     const int threads = options.threads;
     PredictiveChunk chunk;
     PredictiveForm& form = chunk.form;
-    form.layout.planes = planes;
+    form.channels = colour ? kMaxComponents : 1;
+    form.set_planes(planes);
     std::copy_n(shape, 3, form.layout.shape);
-    form.components = colour ? kMaxComponents : 1;
     form.near = near;
     for (int a = 0; a < 3; ++a) {
         int& log2 = form.layout.brick_log2[a];
@@ -157,9 +155,9 @@ PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64
         form.layout.tile_log2[a] = log2;
     }
     const SourceBricks source(form, samples, false, threads);
-    const int64_t of_plane = form.layout.bricks_of_plane(), tiles = planes / form.components * of_plane;
+    const int64_t of_plane = form.layout.bricks_of_plane(), tiles = planes / form.channels * of_plane;
     const MixedValues values = best_values(form, source, tiles, kProbes[std::clamp(options.effort, 1, 3) - 1], threads);
-    form.colour_form = values.colour_form();
+    form = values.form();
     std::vector<std::vector<uint8_t>> streams(static_cast<size_t>(form.layout.substreams()));
     std::vector<std::unique_ptr<Workspace>> workspaces(static_cast<size_t>(std::max(threads, 1)));
     parallel_for(tiles, threads, [&](int64_t i, int worker) {
@@ -167,16 +165,17 @@ PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64
         Workspace& w = *workspaces[worker];
         const TileOfGroup t{i / of_plane, i % of_plane};
         values.load(source, t.group, t.tile, w.brick);
-        for (int c = 0; c < form.components; ++c) streams[static_cast<size_t>(substream_of(form, t, c))] = written(values, w, c);
+        for (int c = 0; c < form.components(); ++c) streams[static_cast<size_t>(substream_of(form, t, c))] = written(values, w, c);
     });
-    chunk.payload = assemble_parameter_payload(values.write(), streams, threads);
+    chunk.payload = assemble_parameter_payload(values.write(source.palette()), streams, threads);
     return chunk;
 }
 
 void decode_mixed(const PredictiveForm& form, const uint8_t* payload, uint64_t size, const BrickBox& box, const DecodeOptions& options, const Samples& out) {
     const ParameterPayload read = read_parameter_payload(payload, size, size, form.layout.substreams(), options.check_crc);
-    const MixedValues values = MixedValues::read(form, read.parameters, read.parameter_bytes);
-    const SampleStore store(form, box, {}, options.minimum, options.maximum, out);
+    Parameters parameters;
+    const MixedValues values = MixedValues::read(form, read.parameters, read.parameter_bytes, parameters.palette);
+    const SampleStore store(form, box, parameters, options.minimum, options.maximum, out);
     const std::vector<TileOfGroup> tiles = tiles_of(form, box);
     check_groups(form, read, tiles, options.threads);
     std::vector<std::unique_ptr<Workspace>> workspaces(static_cast<size_t>(std::max(options.threads, 1)));
@@ -188,12 +187,12 @@ void decode_mixed(const PredictiveForm& form, const uint8_t* payload, uint64_t s
         m.brick = form.layout.brick(t.tile);
         m.strides.row = m.brick.extent[2] + kRowRoom;
         m.strides.slice = m.strides.row * m.brick.extent[1];
-        for (int c = 0; c < form.components; ++c) {
+        for (int c = 0; c < form.components(); ++c) {
             const int64_t substream = substream_of(form, t, c);
             read_component(values, read.substream(substream), read.substream_bytes(substream), m, w.mixed, c);
         }
         values.restore(m);
-        for (int c = 0; c < form.components; ++c) store.put(t.group * form.components + c, m.brick, m.of(c), 1, m.strides);
+        for (int c = 0; c < form.channels; ++c) store.put(t.group, c, m.brick, m.of(form.components() > 1 ? c : 0), 1, m.strides);
     });
 }
 

@@ -2,11 +2,14 @@
 #include "passes/predictive/parameter_bits.h"
 
 #include "passes/layout.h"
+#include "rules/predictive/colour_forms.h"
 
 namespace mmip {
 namespace {
 
 constexpr int kShiftBits = 5, kMostShift = 16;
+
+uint32_t signed_code(int32_t v) { return v < 0 ? 2 * static_cast<uint32_t>(-v) : 2 * static_cast<uint32_t>(v) + 1; }   // above 0
 
 }  // namespace
 
@@ -60,6 +63,47 @@ std::vector<int32_t> read_value_map(ParameterReader& in, int32_t first, int bits
         in.check();
     }
     return values;
+}
+
+void write_palette(BitString& out, const std::vector<PaletteColour>& palette, int32_t offset) {
+    put_gamma_bits(out, static_cast<uint32_t>(palette.size()));
+    for (int i = 0; i < 3; ++i) {
+        uint64_t least = ~uint64_t{0};
+        int shift = 0;
+        for (int k = 0; k < kMostShift; ++k) {
+            uint64_t bits = 0;
+            int32_t before = offset;
+            for (const auto& colour : palette) bits += 2 * bit_length((signed_code(colour[i] - before) >> k) + 1) - 1 + k, before = colour[i];
+            if (bits < least) least = bits, shift = k;
+        }
+        out.put(static_cast<uint32_t>(shift), kShiftBits);
+        int32_t before = offset;
+        for (const auto& colour : palette) {
+            const uint32_t code = signed_code(colour[i] - before);
+            put_gamma_bits(out, (code >> shift) + 1);
+            out.put(code & ((1u << shift) - 1), shift);
+            before = colour[i];
+        }
+    }
+}
+
+std::vector<PaletteColour> read_palette(ParameterReader& in, int32_t offset, int bits) {
+    const uint32_t count = in.take_gamma();
+    if (count > static_cast<uint32_t>(kMaxPalette) || count > 1u << bits) corrupt_parameters("more colours than there may be");
+    in.check();
+    std::vector<PaletteColour> palette(count);
+    for (int i = 0; i < 3; ++i) {
+        const int shift = static_cast<int>(in.take(kShiftBits));
+        int64_t value = offset;
+        for (auto& colour : palette) {
+            const int64_t code = ((static_cast<int64_t>(in.take_gamma()) - 1) << shift) + in.take(shift);
+            value += (code & 1) != 0 ? code >> 1 : -(code >> 1);
+            if (value > INT32_MAX || value < INT32_MIN) corrupt_parameters("a colour is out of range");
+            colour[i] = static_cast<int32_t>(value);
+            in.check();
+        }
+    }
+    return palette;
 }
 
 }  // namespace mmip

@@ -1,8 +1,9 @@
-// Bits of the parameters of kinds 2 and 3: a reader that knows where they end, and maps of values.
+// Bits of the parameters of kinds 2 and 3: a reader that knows where they end, maps of values and palettes.
 // Values: numbers, and ascending values that ranks stand for. Home: host. Implements FORMAT.md section 6.1.
 // The reader throws DataError for any defect; nothing is allocated that the bits at hand cannot fill.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -39,5 +40,12 @@ void put_gamma_bits(BitString& out, uint32_t value);
 void write_value_map(BitString& out, const std::vector<int32_t>& values);
 // After that bit: values from `first` on, at most 2^bits of them.
 std::vector<int32_t> read_value_map(ParameterReader& in, int32_t first, int bits);
+
+using PaletteColour = std::array<int32_t, 3>;            // R, G, B
+
+// Colours as differences to the one before, each channel with its own number of raw bits.
+void write_palette(BitString& out, const std::vector<PaletteColour>& palette, int32_t offset);
+// At most 2^bits colours.
+std::vector<PaletteColour> read_palette(ParameterReader& in, int32_t offset, int bits);
 
 }  // namespace mmip

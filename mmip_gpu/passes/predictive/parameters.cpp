@@ -118,7 +118,8 @@ int set_number_bits(size_t sets) { return bit_length(static_cast<uint32_t>(sets)
 
 std::vector<uint8_t> write_parameters(const Parameters& parameters, const ParameterForm& form) {
     BitString out;
-    write_value_map(out, parameters.values);
+    if (form.is_palette) write_palette(out, parameters.palette, form.offset);
+    else write_value_map(out, parameters.values);
     for (size_t i = 0; i < parameters.components.size(); ++i) {
         const ComponentParameters& c = parameters.components[i];
         out.put(static_cast<uint32_t>(c.sets.size() - 1), kSetBits);
@@ -134,7 +135,8 @@ std::vector<uint8_t> write_parameters(const Parameters& parameters, const Parame
 Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterForm& form) {
     Fields in(bytes, size);
     Parameters parameters;
-    if (in.take(1) != 0) parameters.values = read_value_map(in, form.offset, form.bits);
+    if (form.is_palette) parameters.palette = read_palette(in, form.offset, form.bits);
+    else if (in.take(1) != 0) parameters.values = read_value_map(in, form.offset, form.bits);
     const int64_t bricks = form.layout.planes / form.components * form.layout.bricks_of_plane();
     for (int i = 0; i < form.components; ++i) {
         ComponentParameters c;

@@ -2,7 +2,6 @@
 // Values: samples, residuals and a prediction in 1/16; numbers of contexts. Host and device, integers. Implements FORMAT.md section 8.9.
 #pragma once
 
-#include "rules/predictive/colour_forms.h"
 #include "rules/tokens/symbols.h"
 
 namespace MMIP_NS {
@@ -12,8 +11,6 @@ constexpr int kSignClasses = 28, kSignContexts = 9 * 8 * kSignClasses, kHashCont
 constexpr int kContextsOfFirst = 4, kContextsOfLater = 6, kPredictionUnit = 16;
 constexpr int kLargestStart = 9;
 
-constexpr int kFormPalette = kColourForms;                     // component 0: places in a list of colours; the others are 0
-constexpr int kMixedForms = kColourForms + 1;
 constexpr int kMaxMixedTileLog2 = 18;                          // samples of a tile
 MMIP_TABLE int kMixedTileLog2[3] = {4, 9, 9};                  // on z, y, x at most
 
