@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["MixedFields"]
 
 _OWN = struct.Struct("<B3BiBI")
-_WIDER_FORMS = (1, 2)  # whose components 1 and 2 have one bit more
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,6 @@ class MixedFields(PredictiveFields):
         expect(form < (COLOUR_FORMS if colour else 1), "colour_form", form)
         fits = all(log2 <= most for log2, most in zip((z, y, x), MIXED_TILE_LOG2, strict=True))
         expect(fits and z + y + x <= MAX_MIXED_TILE_LOG2, "tile_log2", (z, y, x))
-        check_values(dtype, offset, bits, near, MAX_VALUE_BITS - (form in _WIDER_FORMS))
+        check_values(dtype, offset, bits, near, MAX_VALUE_BITS - (form > 0))
         payload = PayloadFields.read(reader, resource)
         return cls(form, (z, y, x), (z, y, x), offset, bits, near, payload)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -86,6 +87,7 @@ MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, 
     if (tried.size() == 1) return tried[0];
     const int64_t forms = static_cast<int64_t>(tried.size()), of_plane = form.layout.bricks_of_plane(), probes = std::min<int64_t>(tiles, probes_wanted.tiles);
     std::vector<size_t> bytes(tried.size() * static_cast<size_t>(probes), 0);
+    std::vector<int64_t> samples(static_cast<size_t>(probes), 0);
     parallel_for(forms * probes, threads, [&](int64_t i, int) {
         const MixedValues& values = tried[static_cast<size_t>(i / probes)];
         const int64_t tile = (2 * (i % probes) + 1) * tiles / (2 * probes);
@@ -95,11 +97,20 @@ MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, 
         const int rows = std::min(extent[1], probes_wanted.rows);
         const int64_t start = ((extent[0] / 2) * static_cast<int64_t>(extent[1]) + (extent[1] - rows) / 2) * w.brick.strides.row;
         extent[0] = 1, extent[1] = rows;
+        if (i < probes) samples[static_cast<size_t>(i)] = static_cast<int64_t>(rows) * extent[2];
         for (int c = 0; c < values.form().components(); ++c) bytes[static_cast<size_t>(i)] += written(values, w, c, start).size();
     });
-    std::vector<size_t> sums(tried.size(), 0);
-    for (size_t i = 0; i < bytes.size(); ++i) sums[i / static_cast<size_t>(probes)] += bytes[i];
-    return tried[static_cast<size_t>(std::min_element(sums.begin(), sums.end()) - sums.begin())];
+    const int64_t* shape = form.layout.shape;
+    const double share = static_cast<double>(std::accumulate(samples.begin(), samples.end(), int64_t{0})) /
+                         static_cast<double>(form.layout.planes / form.channels * shape[0] * shape[1] * shape[2]);
+    size_t best = 0;
+    std::vector<double> costs;
+    for (size_t k = 0; k < tried.size(); ++k) {
+        const auto first = bytes.begin() + static_cast<std::ptrdiff_t>(k * static_cast<size_t>(probes));
+        costs.push_back(static_cast<double>(std::accumulate(first, first + probes, size_t{0})) + share * static_cast<double>(tried[k].write(source.palette()).size()));
+        if (costs[k] < costs[best]) best = k;
+    }
+    return tried[best];
 }
 
 struct TileOfGroup {
