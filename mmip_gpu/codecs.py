@@ -15,12 +15,14 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.label_fields import LabelFields
+from mmip_gpu.container.mixed_fields import MixedFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.labels.codec import CODEC as LABELS
 from mmip_gpu.predictive.fast import CODEC as FAST
+from mmip_gpu.predictive.small import CODEC as SMALL
 from mmip_gpu.raw import CODEC as RAW
 from mmip_gpu.transform.chunk import CODEC as TRANSFORM
 from mmip_gpu.volume.axes import shrinking_axes
@@ -32,9 +34,10 @@ _CODECS: dict[int, Codec] = {
     RawFields.kind: RAW,
     TransformFields.kind: TRANSFORM,
     PredictiveFields.kind: FAST,
+    MixedFields.kind: SMALL,
     LabelFields.kind: LABELS,
 }
-_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "labels": LABELS}
+_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": SMALL, "labels": LABELS}
 
 
 def codec_for(config: CodecConfig) -> Codec:
