@@ -1,0 +1,147 @@
+// Places shapes and writes sub-streams. See tiles.h.
+#include <algorithm>
+
+#include "passes/parallel.h"
+#include "passes/soft/tiles.h"
+
+namespace mmip {
+namespace {
+
+constexpr int kMostGaps = 512;            // that the search of the Golomb parameter looks at
+
+// The parameter with the shortest codes: four a power of two are tried.
+uint32_t golomb_parameter(const std::vector<uint32_t>& gaps) {
+    const size_t step = gaps.size() / kMostGaps + 1;
+    uint32_t best = 1;
+    uint64_t fewest = ~uint64_t{0};
+    for (int k = 0; k < kSoftParameterBits; ++k)
+        for (uint32_t quarter = 0; quarter < 4; ++quarter) {
+            const uint32_t parameter = (4 + quarter) << k >> 2;
+            if (k < 2 && ((4 + quarter) << k & 3) != 0) continue;
+            uint64_t bits = 0;
+            for (size_t i = 0; i < gaps.size() && bits < fewest; i += step) bits += static_cast<uint64_t>(soft_gap_bits(gaps[i], parameter));
+            if (bits < fewest) fewest = bits, best = parameter;
+        }
+    return best;
+}
+
+struct Work {
+    std::vector<int32_t> planes;
+    SoftLayers layers;
+    SoftPlacement placement;
+    std::vector<uint32_t> gaps;
+    std::vector<uint8_t> bytes;
+};
+
+void put_lower(BitWriter& out, const SoftLayers& layers, const SoftComponent& c) {
+    const int raw = c.raw_bits, w = layers.width;
+    const uint32_t raw_mask = (uint32_t{1} << raw) - 1, mask = (uint32_t{1} << c.detail_bits) - 1;
+    const uint32_t* row = layers.folded.data();
+    int y = 0;
+    for (; y + 1 < layers.height; y += 2, row += 2 * w)
+        for (int x = 0; x < w; ++x) {
+            const uint32_t upper = row[x], lower = row[w + x];
+            const uint32_t word = c.pair.word((upper >> raw & mask) << c.detail_bits | (lower >> raw & mask));
+            const uint64_t value = (static_cast<uint64_t>(word >> 4) << raw | (upper & raw_mask)) << raw | (lower & raw_mask);
+            out.put(value, static_cast<int>(word & 15) + 2 * raw);
+        }
+    if (y == layers.height) return;
+    for (int x = 0; x < w; ++x) {
+        const uint32_t word = c.detail.word(row[x] >> raw & mask);
+        out.put(static_cast<uint64_t>(word >> 4) << raw | (row[x] & raw_mask), static_cast<int>(word & 15) + raw);
+    }
+}
+
+void put_shapes(BitWriter& out, Work& work, const SoftComponent& c) {
+    const SoftLayers& layers = work.layers;
+    const std::vector<int32_t>& found = work.placement.found;
+    work.gaps.clear();
+    uint32_t last = ~uint32_t{0};
+    for (size_t i = 0; i < found.size(); ++i)
+        if (found[i] >= 0) work.gaps.push_back(layers.nonzeros[i] - last), last = layers.nonzeros[i];
+    if (work.gaps.empty()) {
+        out.put(0, kSoftParameterBits);
+        return;
+    }
+    const uint32_t parameter = golomb_parameter(work.gaps);
+    const int shift = c.detail_bits + c.raw_bits, escape = static_cast<int>(c.shapes.size());
+    out.put(parameter, kSoftParameterBits);
+    size_t gap = 0;
+    for (size_t i = 0; i < found.size(); ++i) {
+        if (found[i] < 0) continue;
+        soft_put_gap(out, work.gaps[gap++], parameter);
+        const uint32_t word = c.shape.word(static_cast<size_t>(found[i]));
+        out.put(word >> 4, static_cast<int>(word & 15));
+        if (found[i] == escape) out.put(layers.folded[layers.nonzeros[i]] >> shift, c.shape_bits());
+    }
+    soft_put_gap(out, 0, parameter);
+}
+
+}  // namespace
+
+void SoftPlacement::place(const SoftLayers& layers, const SoftComponent& c) {
+    const int count = static_cast<int>(c.shapes.size());
+    candidates_.clear();
+    starts_.assign(static_cast<size_t>(count) + 1, 0);
+    covered_.assign(static_cast<size_t>(layers.stride()) * (layers.height + kSoftSide - 1), 0);
+    found.assign(layers.nonzeros.size(), -1);
+    int32_t single[256];
+    std::fill_n(single, 256, count);
+    for (int s = count - 1; s >= 0; --s)
+        if (c.shapes[s].size_index() == 0) single[c.shapes[s].rows[0]] = s;
+    for (size_t i = 0; i < layers.nonzeros.size(); ++i) {
+        const int y = static_cast<int>(layers.nonzeros[i]) / layers.width, x = static_cast<int>(layers.nonzeros[i]) % layers.width;
+        const SoftShape all = layers.patch(y, x, kSoftSide, kSoftSide);
+        for (uint32_t sizes = c.matcher.sizes(all.rows[0]); sizes != 0; sizes &= sizes - 1) {
+            const int size = __builtin_ctz(sizes), h = size / kSoftSide + 1, w = size % kSoftSide + 1;
+            if (y + h > layers.height || x + w > layers.width) continue;
+            const int shape = c.matcher.find(layers.patch(y, x, h, w), c.shapes);
+            if (shape < 0) continue;
+            candidates_.push_back({static_cast<uint32_t>(i), shape});
+            ++starts_[static_cast<size_t>(shape) + 1];
+        }
+    }
+    for (int s = 0; s < count; ++s) starts_[s + 1] += starts_[s];
+    ordered_.resize(candidates_.size());
+    for (const Candidate& each : candidates_) ordered_[starts_[each.shape]++] = each;
+    const int stride = layers.stride();
+    const auto cover = [&](const Candidate& each) {
+        const SoftShape& s = c.shapes[each.shape];
+        uint8_t* at = covered_.data() + layers.nonzeros[each.nonzero] / layers.width * stride + layers.nonzeros[each.nonzero] % layers.width;
+        for (int y = 0; y < s.height; ++y)
+            for (int x = 0; x < s.width; ++x)
+                if (at[y * stride + x] != 0) return;
+        for (int y = 0; y < s.height; ++y) std::fill_n(at + y * stride, s.width, uint8_t{1});
+        found[each.nonzero] = each.shape;
+    };
+    for (const Candidate& each : ordered_) cover(each);
+    for (size_t i = 0; i < layers.nonzeros.size(); ++i) {
+        const uint32_t at = layers.nonzeros[i] / layers.width * stride + layers.nonzeros[i] % layers.width;
+        if (covered_[at] == 0) found[i] = single[layers.upper[at]];
+    }
+}
+
+std::vector<std::vector<uint8_t>> soft_encode(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book, int threads) {
+    std::vector<std::vector<uint8_t>> made(static_cast<size_t>(grid.substreams()));
+    std::vector<Work> works(static_cast<size_t>(std::max(threads, 1)));
+    parallel_for(soft_tiles(grid, book), threads, [&](int64_t item, int worker) {
+        Work& work = works[static_cast<size_t>(worker)];
+        const SoftTile tile = soft_tile(grid, book, item);
+        soft_load(samples, grid, book, tile, work.planes);
+        const size_t size = static_cast<size_t>(tile.height) * tile.width;
+        work.bytes.resize(10 * size + 64);       // pair and raw bits 21, gap 12, shape 15, escape 13: bits of a sample at most
+        for (int p = 0; p < tile.planes; ++p) {
+            const SoftComponent& c = component_of(book, tile.plane + p);
+            work.layers.fold(work.planes.data() + p * size, tile.height, tile.width, c);
+            work.layers.split(c.detail_bits + c.raw_bits);
+            work.placement.place(work.layers, c);
+            BitWriter out(work.bytes.data());
+            put_lower(out, work.layers, c);
+            put_shapes(out, work, c);
+            made[static_cast<size_t>(tile.substream(p, grid))].assign(work.bytes.data(), out.finish());
+        }
+    });
+    return made;
+}
+
+}  // namespace mmip
