@@ -10,5 +10,6 @@ void bind_samples(nanobind::module_& m);
 void bind_payloads(nanobind::module_& m);
 void bind_batches(nanobind::module_& m);
 void bind_layouts(nanobind::module_& m);
+void bind_soft(nanobind::module_& m);
 
 }  // namespace mmip

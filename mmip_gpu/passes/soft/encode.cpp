@@ -29,8 +29,19 @@ struct Work {
     std::vector<int32_t> planes;
     SoftLayers layers;
     SoftPlacement placement;
-    std::vector<uint32_t> gaps;
+    std::vector<uint32_t> gaps;              // from each shape to the next; the first one from the place before the tile
     std::vector<uint8_t> bytes;
+
+    // Layers, shapes and gaps of a plane of the tile whose planes were loaded.
+    void prepare(const SoftTile& tile, int plane, const SoftComponent& c) {
+        layers.fold(planes.data() + static_cast<size_t>(plane) * tile.samples(), tile.height, tile.width, c);
+        layers.split(c.detail_bits + c.raw_bits);
+        placement.place(layers, c);
+        gaps.clear();
+        uint32_t last = ~uint32_t{0};
+        for (size_t i = 0; i < placement.found.size(); ++i)
+            if (placement.found[i] >= 0) gaps.push_back(layers.nonzeros[i] - last), last = layers.nonzeros[i];
+    }
 };
 
 void put_lower(BitWriter& out, const SoftLayers& layers, const SoftComponent& c) {
@@ -52,13 +63,9 @@ void put_lower(BitWriter& out, const SoftLayers& layers, const SoftComponent& c)
     }
 }
 
-void put_shapes(BitWriter& out, Work& work, const SoftComponent& c) {
+void put_shapes(BitWriter& out, const Work& work, const SoftComponent& c) {
     const SoftLayers& layers = work.layers;
     const std::vector<int32_t>& found = work.placement.found;
-    work.gaps.clear();
-    uint32_t last = ~uint32_t{0};
-    for (size_t i = 0; i < found.size(); ++i)
-        if (found[i] >= 0) work.gaps.push_back(layers.nonzeros[i] - last), last = layers.nonzeros[i];
     if (work.gaps.empty()) {
         out.put(0, kSoftParameterBits);
         return;
@@ -128,13 +135,10 @@ std::vector<std::vector<uint8_t>> soft_encode(const Samples& samples, const Soft
         Work& work = works[static_cast<size_t>(worker)];
         const SoftTile tile = soft_tile(grid, book, item);
         soft_load(samples, grid, book, tile, work.planes);
-        const size_t size = static_cast<size_t>(tile.height) * tile.width;
-        work.bytes.resize(10 * size + 64);       // pair and raw bits 21, gap 12, shape 15, escape 13: bits of a sample at most
+        work.bytes.resize(10 * tile.samples() + 64);       // pair and raw bits 21, gap 12, shape 15, escape 16: bits of a sample at most
         for (int p = 0; p < tile.planes; ++p) {
             const SoftComponent& c = component_of(book, tile.plane + p);
-            work.layers.fold(work.planes.data() + p * size, tile.height, tile.width, c);
-            work.layers.split(c.detail_bits + c.raw_bits);
-            work.placement.place(work.layers, c);
+            work.prepare(tile, p, c);
             BitWriter out(work.bytes.data());
             put_lower(out, work.layers, c);
             put_shapes(out, work, c);
@@ -142,6 +146,33 @@ std::vector<std::vector<uint8_t>> soft_encode(const Samples& samples, const Soft
         }
     });
     return made;
+}
+
+std::vector<SoftUse> soft_uses(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book) {
+    std::vector<SoftUse> uses(book.components.size());
+    Work work;
+    for (int64_t item = 0; item < soft_tiles(grid, book); ++item) {
+        const SoftTile tile = soft_tile(grid, book, item);
+        soft_load(samples, grid, book, tile, work.planes);
+        for (int p = 0; p < tile.planes; ++p) {
+            const SoftComponent& c = component_of(book, tile.plane + p);
+            SoftUse& use = uses[static_cast<size_t>((tile.plane + p) % static_cast<int64_t>(uses.size()))];
+            work.prepare(tile, p, c);
+            use.layer_bits += static_cast<int64_t>(tile.samples()) * c.shape_bits();
+            use.shapes += static_cast<int64_t>(work.gaps.size());
+            use.location_bits += kSoftParameterBits;
+            if (work.gaps.empty()) continue;
+            const uint32_t parameter = golomb_parameter(work.gaps);
+            use.location_bits += soft_gap_bits(0, parameter);
+            for (const uint32_t gap : work.gaps) use.location_bits += soft_gap_bits(gap, parameter);
+            for (const int32_t shape : work.placement.found) {
+                if (shape < 0) continue;
+                const bool escape = static_cast<size_t>(shape) == c.shapes.size();
+                use.codeword_bits += c.shape.lengths()[static_cast<size_t>(shape)] + (escape ? c.shape_bits() : 0);
+            }
+        }
+    }
+    return uses;
 }
 
 }  // namespace mmip

@@ -27,6 +27,7 @@ struct SoftTile {
     int64_t plane, place, first;       // first: of its samples, in the plane
     int height, width, planes;
 
+    size_t samples() const { return static_cast<size_t>(height) * static_cast<size_t>(width); }
     int64_t substream(int component, const SoftGrid& grid) const { return (plane + component) * grid.slice_tiles() + place; }
 };
 
@@ -70,6 +71,14 @@ private:
 
 // Sub-streams in the order plane, z, tile y, tile x.
 std::vector<std::vector<uint8_t>> soft_encode(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book, int threads);
+
+// What the shapes of a component take, in bits.
+struct SoftUse {
+    int64_t shapes = 0, location_bits = 0, codeword_bits = 0;
+    int64_t layer_bits = 0;            // of the shape layer as it is
+};
+
+std::vector<SoftUse> soft_uses(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book);
 
 // Bytes of one sub-stream.
 struct SoftBytes {
