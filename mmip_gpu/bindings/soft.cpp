@@ -117,6 +117,9 @@ void bind_soft(nb::module_& m) {
         .def("use", &mine_round<&SoftMiner::use>, "planes"_a, "tile_log2"_a)
         .def("choose_codes", &SoftMiner::choose_codes)
         .def("to_bytes", [](const SoftMiner& miner) { return bytes_of(miner.book().to_bytes()); });
+    m.attr("SOFT_TILE_LOG2") = nb::make_tuple(kSoftMinTileLog2, kSoftMaxTileLog2);
+    m.attr("SOFT_DEPTHS") = nb::make_tuple(kSoftMinDepth, kSoftMaxDepth);
+    m.attr("SOFT_MAX_COMPONENTS") = kSoftMaxComponents;
     m.def("soft_encode", &encode, "planes"_a, "codebook"_a, "tile_log2"_a, "threads"_a);
     m.def("soft_decode", &decode, "data"_a, "starts"_a, "sizes"_a, "codebook"_a, "planes"_a, "tile_log2"_a, "threads"_a);
     m.def("soft_uses", &uses, "planes"_a, "codebook"_a, "tile_log2"_a);

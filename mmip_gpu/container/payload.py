@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmip_gpu.container.codec import ReadPart
-from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.errors import CorruptData, TruncatedData
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from mmip_gpu.container.codec import ReadPart
+    from mmip_gpu.container.header import TransformHeader
 
 __all__ = ["SMALLEST_HEAD", "check_payload", "head_crc", "is_head_size", "parts_of", "stated_head_bytes"]
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from mmip_gpu._core import GROUP_SUBSTREAMS, ParameterHead, crc32c
-from mmip_gpu.container.codec import PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.payload import head_crc, is_head_size, stated_head_bytes
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from typing_extensions import Buffer
+
+    from mmip_gpu.container.codec import PayloadSpan, ReadHeld, ReadPart, Wanted
 
 __all__ = [
     "PayloadFields",

@@ -26,6 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
+    ("soft",),
     ("transform",),
     ("transform/planning",),
     ("quality",),

@@ -21,7 +21,7 @@ double entropy_bits(const std::vector<uint64_t>& counts) {
     return bits;
 }
 
-// What the layers of these residuals take, about.
+// What the layers of these residuals take, about; a gap takes a bit more than the entropy of the places.
 double layer_bits(const std::vector<uint64_t>& residuals, int detail, int raw) {
     std::vector<uint64_t> details(size_t{1} << detail), shapes((residuals.size() >> (detail + raw)) + 1), is_shape(2);
     double samples = 0;
@@ -32,7 +32,7 @@ double layer_bits(const std::vector<uint64_t>& residuals, int detail, int raw) {
         if (shape != 0) shapes[shape] += residuals[m];
         is_shape[shape != 0] += residuals[m];
     }
-    return raw * samples + entropy_bits(details) + entropy_bits(shapes) + entropy_bits(is_shape);
+    return raw * samples + entropy_bits(details) + entropy_bits(shapes) + entropy_bits(is_shape) + static_cast<double>(is_shape[1]);
 }
 
 // At most half of each row and column is zero.
