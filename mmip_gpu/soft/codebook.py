@@ -1,6 +1,6 @@
 """A codebook: the codes and shapes of every component, named by the SHA-256 of its bytes.
 
-Values: bytes on one side, a frozen Codebook on the other. Implements FORMAT.md section 13.1; the core checks it.
+Values: bytes on one side, a frozen Codebook on the other. Implements FORMAT.md section 8.8; the core checks it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Codebook:
     Parameters
     ----------
     data : bytes
-        The codebook as FORMAT.md section 13.1 has it.
+        The codebook as FORMAT.md section 8.8 has it.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class Codebook:
     --------
     >>> import mmip_gpu
     >>> from mmip_gpu.soft import train_codebook
-    >>> book = train_codebook([mmip_gpu.phantom(64)])
+    >>> book = train_codebook([mmip_gpu.phantom2d(64)])
     >>> Codebook.from_bytes(book.to_bytes()) == book, book.components, book.digest[:7]
     (True, 1, 'sha256:')
     """

@@ -1,6 +1,6 @@
 """The codec of kind 4: arrays and a codebook to containers, and back.
 
-Values: arrays in, Encoded out, and back. Implements FORMAT.md sections 1 (kind 4), 6 and 13. Guarantees equal bytes for
+Values: arrays in, Encoded out, and back. Implements FORMAT.md sections 1 (kind 4), 6 and 8.8. Guarantees equal bytes for
 any number of threads, and that a chunk which does not shrink is kept as it is (kind 0).
 """
 
@@ -88,7 +88,7 @@ def encode(
     --------
     >>> import mmip_gpu
     >>> from mmip_gpu.soft import train_codebook
-    >>> image = mmip_gpu.phantom(64)
+    >>> image = mmip_gpu.phantom2d(64)
     >>> blob = encode(image, train_codebook([image]), embed=True)
     >>> bool((mmip_gpu.decode(blob) == image).all()), mmip_gpu.inspect(blob)["kind"]
     (True, 'soft')
@@ -147,6 +147,8 @@ def decode_soft(header: SoftHeader, read_part: ReadPart, wanted: Wanted, limits:
     count = substream_count(header.layout, fields.tile_log2)
     payload = open_payload(fields, read_part, count, limits.check_crc)
     head = head_of(payload, payload.nbytes, count)
+    if head.parameters:
+        raise CorruptData(f"payload: expected no parameters, found {len(head.parameters)} bytes of them")
     offsets, numbers = head.offsets, region.substreams
     if limits.check_crc:
         _check_groups(payload, offsets, head.group_crcs, numbers)

@@ -120,7 +120,7 @@ def evaluate(
     --------
     >>> import mmip_gpu
     >>> from mmip_gpu.soft import train_codebook
-    >>> found = evaluate([mmip_gpu.phantom(64)], train_codebook([mmip_gpu.phantom(64)]))
+    >>> found = evaluate([mmip_gpu.phantom2d(64)], train_codebook([mmip_gpu.phantom2d(64)]))
     >>> found.summary()["rmse"], found.corpus_ratio > 1
     (0.0, True)
     """

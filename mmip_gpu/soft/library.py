@@ -34,7 +34,7 @@ def register_codebook(codebook: Codebook) -> str:
     --------
     >>> import mmip_gpu
     >>> from mmip_gpu.soft import train_codebook
-    >>> digest = register_codebook(train_codebook([mmip_gpu.phantom(64)]))
+    >>> digest = register_codebook(train_codebook([mmip_gpu.phantom2d(64)]))
     >>> find_codebook(digest).digest == digest
     True
     """

@@ -1,7 +1,7 @@
 """Which tiles a region of a softly compressed array needs, and where the region lies in them.
 
 Values: what a decode wants in; numbers of sub-streams, the shape of what they fill, and the crop out. Implements
-FORMAT.md section 13.2 (order of the sub-streams).
+FORMAT.md section 8.8 (order of the sub-streams).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def train_codebook(
     Examples
     --------
     >>> import mmip_gpu
-    >>> train_codebook([mmip_gpu.phantom(64)], bits=16).bits
+    >>> train_codebook([mmip_gpu.phantom2d(64)], bits=16).bits
     16
     """
     found = images if isinstance(images, ImageSet) else ImageSet(images, axes, colour)

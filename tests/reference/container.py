@@ -52,6 +52,9 @@ class Header:
     cuts: tuple = ()
     correction: int | None = None  # error bound of the corrections
     stages: tuple = ()  # (payload bytes, crc of the head) of every stage
+    resource: bytes | None = None  # the SHA-256 of kinds from 2 on
+    embedded_bytes: int | None = None  # of the resource; None where it is not embedded
+    mixed: int = 0  # of kind 4
 
     def __post_init__(self):
         self.recon = self.recon or ((0, 0, 0),) * len(self.reversible)
@@ -155,6 +158,8 @@ def read_header(blob):
     if header.kind == 0:
         header.payload_bytes, header.payload_crc = fields.take("QI")
         require(header.payload_bytes == header.samples * np.dtype(DTYPES[header.dtype]).itemsize, "payload_bytes")
+    elif header.kind > 1:
+        read_single_fields(fields, header)
     else:
         read_transform_fields(fields, header)
         check_sizes(header)
@@ -164,7 +169,7 @@ def read_header(blob):
 
 def read_array_fields(fields):
     (kind,) = fields.take("B")
-    if kind > 1:
+    if kind not in (0, 1, 4):
         raise UnsupportedError(f"kind {kind}")
     dtype = fields.number("B", range(5), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
@@ -189,6 +194,29 @@ def read_array_fields(fields):
     require(header.minimum <= header.maximum, "minimum > maximum")
     header.sse, header.max_error = fields.take("QI")
     return header
+
+
+def read_single_fields(fields, header):
+    state = fields.number("B", range(3), "resource")
+    if state:
+        (header.resource,) = fields.take("32s")
+    if state == 2:
+        header.embedded_bytes = fields.number("I", range(1, (1 << 26) + 1), "resource_bytes")
+    require(header.samples > 0, "a container without samples")
+    OWN_FIELDS[header.kind](fields, header)
+    header.payload_bytes, header.payload_crc = fields.take("QI")
+    require(header.payload_bytes > (header.embedded_bytes or 0), "payload_bytes")
+
+
+def read_soft_fields(fields, header):
+    require(header.resource is not None and header.dtype != FLOAT and not header.colour, "soft compression of these")
+    header.tile_log2 = (0, *fields.take("2B"))
+    y, x = header.tile_log2[1:]
+    require(y in range(3, 13) and x in range(3, 13) and y + x <= 18, f"tile_log2 {header.tile_log2}")
+    header.mixed = fields.number("B", range(2 if header.lengths[2] == 3 else 1), "mixed")
+
+
+OWN_FIELDS = {4: read_soft_fields}
 
 
 def read_float_loss(fields, header):
