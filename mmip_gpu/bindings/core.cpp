@@ -131,6 +131,7 @@ NB_MODULE(_core, m) {
     bind_samples(m);
     bind_payloads(m);
     bind_batches(m);
+    bind_predictive(m);
     bind_layouts(m);
     bind_soft(m);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
@@ -140,7 +141,7 @@ NB_MODULE(_core, m) {
     m.def("crc32c_by_tables", &buffer_crc<&crc32c_by_tables>, "buffer"_a, "value"_a = 0);
     m.def("crc32c_joined", &joined_crcs, "a"_a, "b"_a, "count"_a);
     m.def("kernel_names", &kernel_names);
-    m.def("selected_kernels", [] { return std::string(kernels().name); });
+    m.def("selected_kernels", [] { return std::string(selected_kernels()); });
     m.def("select_kernels", [](const std::string& name) { return select_kernels(name.c_str()); }, "name"_a);
     for (const Constant& constant : kConstants) m.attr(constant.name) = constant.value;
 
