@@ -6,6 +6,7 @@ any number of threads, and that a chunk which does not shrink is kept as it is (
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,11 +141,11 @@ def decode_soft(header: SoftHeader, read_part: ReadPart, wanted: Wanted, limits:
     """Decode a container of kind 4, or a part of it."""
     check_stages(wanted)
     fields, dtype = header.fields, np.dtype(header.dtype)
+    count = _substreams(header)
     region = SoftRegion.of(header.layout, fields, wanted)
     if region.samples * dtype.itemsize > limits.max_bytes:
         raise LimitExceeded(f"decoding takes {region.samples * dtype.itemsize} bytes, max_bytes={limits.max_bytes}")
     book = _codebook_of(header, read_part)
-    count = substream_count(header.layout, fields.tile_log2)
     payload = open_payload(fields, read_part, count, limits.check_crc)
     head = head_of(payload, payload.nbytes, count)
     if head.parameters:
@@ -159,6 +160,20 @@ def decode_soft(header: SoftHeader, read_part: ReadPart, wanted: Wanted, limits:
         soft_decode(data, starts, sizes, book.core, planes, fields.tile_log2, limits.threads)
     array = region.crop(planes)
     return window_means(array, region.part, wanted.scale) if wanted.scale > 1 else array
+
+
+def _substreams(header: SoftHeader) -> int:
+    """Number of sub-streams, each of which takes a byte.
+
+    Raises
+    ------
+    CorruptData
+        For more than the payload can hold, before anything grows with them.
+    """
+    count, size = substream_count(header.layout, header.fields.tile_log2), header.fields.payload.payload_bytes
+    if count > size:
+        raise CorruptData(f"payload: {size} bytes cannot hold {count} sub-streams")
+    return count
 
 
 def _check_groups(payload: memoryview, offsets: Any, crcs: Any, numbers: NDArray[np.int64]) -> None:
@@ -188,9 +203,14 @@ def _codebook_of(header: SoftHeader, read_part: ReadPart) -> Codebook:
 def soft_extent(header: SoftHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """The codebook, the head, and the groups of the sub-streams that are wanted."""
     check_stages(wanted)
+    count = _substreams(header)
     region = SoftRegion.of(header.layout, header.fields, wanted)
-    count = substream_count(header.layout, header.fields.tile_log2)
-    return payload_extent(header.fields, read_held, count, map(int, region.substreams))
+
+    def needed() -> Iterator[int]:  # counted when the head is at hand, which says that there are so many
+        yield from region.substreams.tolist()
+
+    is_all = region.samples == header.layout.samples
+    return payload_extent(header.fields, read_held, count, None if is_all else needed())
 
 
 def describe_soft(header: SoftHeader) -> dict[str, Any]:

@@ -31,39 +31,35 @@ def substream_count(layout: PlaneLayout, tile_log2: tuple[int, int]) -> int:
 class SoftRegion:
     """A region of an array at full scale, with the tiles that cover it; all channels of a position belong to them.
 
-    `bounds` has a slice for each axis. `shape` is that of the planes that the sub-streams fill.
+    `bounds` has a slice for each axis, `shape` is that of the planes which the sub-streams fill. Nothing grows with the
+    region until its sub-streams are asked for.
     """
 
     layout: PlaneLayout
     bounds: tuple[slice, ...]
-    shape: tuple[int, int, int, int]
-    substreams: NDArray[np.int64]
-    _tiled: tuple[slice, ...]
+    tile: dict[str, int]
+    tiled: dict[str, slice]
 
     @classmethod
     def of(cls, layout: PlaneLayout, fields: SoftFields, wanted: Wanted) -> Self:
         """Region of the array with this layout that a decode wants."""
-        small = layout.scaled(wanted.scale, 8)
-        parts = checked_region(wanted.region, small.shape)
+        parts = checked_region(wanted.region, layout.scaled(wanted.scale, 8).shape)
         factors = [wanted.scale if letter in "zyx" else 1 for letter in layout.axes]
         bounds = tuple(
             slice(part.start * f, min(part.stop * f, n)) for part, f, n in zip(parts, factors, layout.shape, strict=True)
         )
-        by_axis = dict(zip(layout.axes, bounds, strict=True))
-        volume = layout.volume
-        sizes = {"y": 1 << fields.tile_log2[0], "x": 1 << fields.tile_log2[1]}
-        tiled, numbers = {}, [_planes(layout, by_axis)]
-        for letter, length in zip("zyx", volume, strict=True):
-            part, size = by_axis.get(letter, slice(0, 1)), sizes.get(letter, 1)
-            first, last = part.start // size, -(-part.stop // size)
-            tiled[letter] = slice(first * size, min(last * size, length))
-            numbers[0] = (numbers[0][:, None] * -(-length // size) + np.arange(first, last)).reshape(-1)
-        lengths = [tiled[letter].stop - tiled[letter].start for letter in "zyx"]
-        planes = len(_planes(layout, by_axis))
-        whole = {"c": slice(0, layout.channels)} | tiled
-        covered = tuple(whole.get(letter, by_axis[letter]) for letter in layout.axes)
-        shape = (planes, lengths[0], lengths[1], lengths[2])
-        return cls(layout, bounds, shape, numbers[0], covered)
+        tile = {"z": 1, "y": 1 << fields.tile_log2[0], "x": 1 << fields.tile_log2[1]}
+        tiled = dict(zip(layout.axes, bounds, strict=True)) | {"c": slice(0, layout.channels)}
+        for letter, length in zip("zyx", layout.volume, strict=True):
+            part, size = tiled.get(letter, slice(0, 1)), tile[letter]
+            tiled[letter] = slice(part.start // size * size, min(-(-part.stop // size) * size, length))
+        return cls(layout, bounds, tile, tiled)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(planes, Z, Y, X) of what the sub-streams fill."""
+        t, n, c, z, y, x = (_length(self.tiled.get(letter, slice(0, 1))) for letter in "tnczyx")
+        return t * n * c, z, y, x
 
     @property
     def samples(self) -> int:
@@ -71,26 +67,34 @@ class SoftRegion:
         return math.prod(self.shape)
 
     @property
+    def substreams(self) -> NDArray[np.int64]:
+        """Numbers of the sub-streams, ascending."""
+        numbers = np.zeros(1, np.int64)
+        for letter, length in zip("tnczyx", self._lengths(), strict=True):
+            size, part = self.tile.get(letter, 1), self.tiled.get(letter, slice(0, 1))
+            wanted = np.arange(part.start // size, -(-part.stop // size), dtype=np.int64)
+            numbers = (numbers[:, None] * -(-length // size) + wanted).reshape(-1)
+        return numbers
+
+    @property
     def part(self) -> PlaneLayout:
         """Layout of the region itself."""
-        return PlaneLayout(self.layout.axes, tuple(part.stop - part.start for part in self.bounds))
+        return PlaneLayout(self.layout.axes, tuple(map(_length, self.bounds)))
 
     def crop(self, planes: NDArray[Any]) -> NDArray[Any]:
         """The region out of what its sub-streams fill."""
-        layout = PlaneLayout(self.layout.axes, tuple(part.stop - part.start for part in self._tiled))
+        axes = self.layout.axes
+        layout = PlaneLayout(axes, tuple(_length(self.tiled[letter]) for letter in axes))
         inner = tuple(
-            slice(part.start - tiled.start, part.stop - tiled.start)
-            for part, tiled in zip(self.bounds, self._tiled, strict=True)
+            slice(part.start - self.tiled[letter].start, part.stop - self.tiled[letter].start)
+            for letter, part in zip(axes, self.bounds, strict=True)
         )
         return np.ascontiguousarray(layout.from_planes(planes)[inner])
 
+    def _lengths(self) -> list[int]:
+        axes = self.layout.axes
+        return [self.layout.shape[axes.index(letter)] if letter in axes else 1 for letter in "tnczyx"]
 
-def _planes(layout: PlaneLayout, by_axis: dict[str, slice]) -> NDArray[np.int64]:
-    """Planes of all channels at the positions on t and n that are wanted, ascending."""
-    index = np.zeros(1, np.int64)
-    for letter in "tnc":
-        if letter in layout.axes:
-            length = layout.shape[layout.axes.index(letter)]
-            part = by_axis[letter] if letter != "c" else slice(0, length)
-            index = (index[:, None] * length + np.arange(part.start, part.stop, dtype=np.int64)).reshape(-1)
-    return index
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)
