@@ -72,7 +72,7 @@ def test_sub_streams_are_judged_as_the_reference_does(blob: bytes) -> None:
     assert min(outcomes.values()) > 5
 
 
-@pytest.mark.parametrize("shape", [(2**31, 2**16), (2**24, 3), (60_000, 60_000)])
+@pytest.mark.parametrize("shape", [(2**30, 2**16), (2**24, 3), (60_000, 60_000)])
 def test_hostile_sizes_are_refused_before_memory_is_taken(blob: bytes, shape: tuple[int, int]) -> None:
     size = header_of(blob)
     header = blob[:15] + struct.pack("<2I", *shape) + blob[23:size]
@@ -82,7 +82,8 @@ def test_hostile_sizes_are_refused_before_memory_is_taken(blob: bytes, shape: tu
     with pytest.raises(mmip.CorruptData):
         mmip.inspect(with_crc(header) + blob[size:])
     large = header[:-16] + struct.pack("<Q", 2**60) + header[-8:]
-    assert mmip.inspect(with_crc(large) + blob[size:])["raw_bytes"] == 3 * shape[0] * shape[1]
+    with pytest.raises(mmip.TruncatedData):
+        mmip.inspect(with_crc(large) + blob[size:])
     for region in (None, (slice(0, 1), slice(0, 1), slice(0, 3))):
         with pytest.raises((mmip.TruncatedData, mmip.LimitExceeded)):
             mmip.decode(with_crc(large) + blob[size:], region=region)
