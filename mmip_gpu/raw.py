@@ -19,8 +19,9 @@ from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.errors import CorruptData, LimitExceeded
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import checked_region
+from mmip_gpu.volume.window_means import window_means
 
-__all__ = ["CODEC", "decode_raw", "encode_raw", "window_means"]
+__all__ = ["CODEC", "decode_raw", "encode_raw"]
 
 RawHeader = Header[RawFields]
 
@@ -61,16 +62,3 @@ def describe_raw(header: RawHeader) -> dict[str, Any]:
 
 
 CODEC = Codec(encode_raw, decode_raw, raw_extent, describe_raw, is_copy=True)
-
-
-def window_means(array: NDArray[Any], layout: PlaneLayout, scale: int) -> NDArray[Any]:
-    """Mean over windows of the spatial axes; of integers rounded half to even (FORMAT.md section 5.1)."""
-    total = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
-    count = np.ones(array.shape, np.int64)
-    for axis, letter in enumerate(layout.axes):
-        if letter in "zyx":
-            starts = np.arange(0, array.shape[axis], scale)
-            total = np.add.reduceat(total, starts, axis)
-            count = np.add.reduceat(count, starts, axis)
-    mean = total / count
-    return (mean if array.dtype.kind == "f" else np.rint(mean)).astype(array.dtype)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mmip_gpu._core import SOFT_TILE_LOG2
 from mmip_gpu.container.field_reader import FieldReader, expect
-from mmip_gpu.container.single_payload import PayloadFields
+from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.volume.axes import PlaneLayout
 
 if TYPE_CHECKING:

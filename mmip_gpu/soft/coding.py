@@ -20,8 +20,8 @@ from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadP
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.container.single_payload import (
-    PayloadFields,
     check_stages,
     embedded_resource,
     head_of,
@@ -30,12 +30,13 @@ from mmip_gpu.container.single_payload import (
 )
 from mmip_gpu.container.soft_fields import SoftFields
 from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded
-from mmip_gpu.raw import encode_raw, window_means
+from mmip_gpu.raw import encode_raw
 from mmip_gpu.signatures import public
 from mmip_gpu.soft.codebook import Codebook
 from mmip_gpu.soft.library import find_codebook, register_codebook
 from mmip_gpu.soft.region import SoftRegion, substream_count
 from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.window_means import window_means
 
 __all__ = ["CODEC", "TILE_LOG2", "SoftPlan", "check_fit", "encode", "encode_soft"]
 

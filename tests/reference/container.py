@@ -55,6 +55,10 @@ class Header:
     resource: bytes | None = None  # the SHA-256 of kinds from 2 on
     embedded_bytes: int | None = None  # of the resource; None where it is not embedded
     mixed: int = 0  # of kind 4
+    colour_form: int = 0  # of kind 2, and what follows
+    brick_log2: tuple = (0, 0, 0)
+    bits: int = 8
+    near: int = 0
 
     def __post_init__(self):
         self.recon = self.recon or ((0, 0, 0),) * len(self.reversible)
@@ -169,7 +173,7 @@ def read_header(blob):
 
 def read_array_fields(fields):
     (kind,) = fields.take("B")
-    if kind not in (0, 1, 4):
+    if kind not in (0, 1, 2, 4):
         raise UnsupportedError(f"kind {kind}")
     dtype = fields.number("B", range(5), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
@@ -216,7 +220,20 @@ def read_soft_fields(fields, header):
     header.mixed = fields.number("B", range(2 if header.lengths[2] == 3 else 1), "mixed")
 
 
-OWN_FIELDS = {4: read_soft_fields}
+def read_predictive_fields(fields, header):
+    require(header.resource is None, "a resource of kind 2")
+    header.colour_form = fields.number("B", range(3 if header.colour else 1), "colour_form")
+    header.tile_log2, header.brick_log2 = fields.take("3B"), fields.take("3B")
+    require(sum(header.tile_log2) <= 11 and sum(header.brick_log2) <= 17, "tile_log2, brick_log2")
+    require(all(t <= b for t, b in zip(header.tile_log2, header.brick_log2, strict=True)), "brick_log2")
+    least, most = header.limits
+    header.offset = fields.number("i", range(least, most + 1), "origin")
+    header.bits = fields.number("B", range(1, 20 if header.colour_form else 21), "bits")
+    header.near = fields.number("I")
+    require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
+
+
+OWN_FIELDS = {2: read_predictive_fields, 4: read_soft_fields}
 
 
 def read_float_loss(fields, header):

@@ -15,11 +15,12 @@ from .crc import crc32c
 from .mask import read_mask
 from .payload import read_payload
 from .soft import decode_soft
+from .predictive import decode_predictive
 from .stage_1 import read_stage_1
 from .substreams import Tile, read_blocks
 from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window
 
-SINGLE = {4: decode_soft}
+SINGLE = {2: decode_predictive, 4: decode_soft}
 STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}
 
 
