@@ -269,16 +269,16 @@ class SoftMiner:
     def choose_codes(self) -> None: ...
     def to_bytes(self) -> bytes: ...
 
-def soft_encode(
-    planes: NDArray[Any], codebook: SoftCodebook, tile_log2: Sequence[int], threads: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]: ...
+def soft_encode(planes: NDArray[Any], codebook: SoftCodebook, tile_log2: Sequence[int], threads: int) -> bytes: ...
 def soft_decode(
-    data: NDArray[np.uint8],
-    starts: NDArray[np.uint64],
-    sizes: NDArray[np.uint64],
+    payload: NDArray[np.uint8],
     codebook: SoftCodebook,
-    planes: NDArray[Any],
+    planes: int,
+    shape: Sequence[int],
     tile_log2: Sequence[int],
+    box: Sequence[int],
+    check_crc: bool,
+    out: NDArray[Any],
     threads: int,
 ) -> None: ...
 def soft_uses(planes: NDArray[Any], codebook: SoftCodebook, tile_log2: Sequence[int]) -> list[list[int]]: ...

@@ -17,52 +17,62 @@ using namespace nb::literals;
 
 nb::bytes bytes_of(const std::vector<uint8_t>& values) { return nb::bytes(reinterpret_cast<const char*>(values.data()), values.size()); }
 
+std::array<int, 2> checked_tile(const std::array<int, 2>& tile_log2) {
+    for (const int log2 : tile_log2) require(log2 >= kSoftMinTileLog2 && log2 <= kSoftMaxTileLog2, "tile size out of range");
+    require(int64_t{1} << (tile_log2[0] + tile_log2[1]) <= kMaxTileSamples, "tile too large");
+    return tile_log2;
+}
+
+template <class Array>
+void check_samples(const Array& samples, const SoftCodebook& book) {
+    const bool is_signed = samples.dtype().code == static_cast<uint8_t>(nb::dlpack::dtype_code::Int);
+    require(is_signed == book.is_signed && samples.dtype().bits <= 16 && book.depth <= samples.dtype().bits, "samples do not fit the depth of the codebook");
+}
+
 template <class Array>
 SoftGrid grid_of(const Array& planes, const std::array<int, 2>& tile_log2, const SoftCodebook& book) {
     require(planes.ndim() == 4, "samples are not (planes, Z, Y, X)");
     require(planes.size() > 0, "no samples");
     SoftGrid grid;
     for (size_t i = 0; i < 4; ++i) grid.shape[i] = static_cast<int64_t>(planes.shape(i));
-    grid.tile_log2 = tile_log2;
-    for (const int log2 : tile_log2) require(log2 >= kSoftMinTileLog2 && log2 <= kSoftMaxTileLog2, "tile size out of range");
-    require(int64_t{1} << (tile_log2[0] + tile_log2[1]) <= kMaxTileSamples, "tile too large");
+    grid.tile_log2 = checked_tile(tile_log2);
     require(grid.shape[0] % static_cast<int64_t>(book.components.size()) == 0, "planes do not fit the components of the codebook");
-    const bool is_signed = planes.dtype().code == static_cast<uint8_t>(nb::dlpack::dtype_code::Int);
-    require(is_signed == book.is_signed && planes.dtype().bits <= 16 && book.depth <= planes.dtype().bits, "samples do not fit the depth of the codebook");
+    check_samples(planes, book);
     return grid;
 }
 
-// (bytes of all sub-streams, their sizes)
-std::tuple<Made<uint8_t>, Made<uint64_t>> encode(ReadOnlyArray planes, const SoftCodebook& book, std::array<int, 2> tile_log2, int threads) {
+nb::bytes encode(ReadOnlyArray planes, const SoftCodebook& book, std::array<int, 2> tile_log2, int threads) {
     const SoftGrid grid = grid_of(planes, tile_log2, book);
     const Samples samples = samples_of(planes);
-    std::vector<uint64_t> sizes;
-    std::unique_ptr<uint8_t[]> joined;
-    size_t total = 0;
+    std::string payload;
     {
         nb::gil_scoped_release free;
-        const std::vector<std::vector<uint8_t>> made = soft_encode(samples, grid, book, threads);
-        for (const auto& one : made) sizes.push_back(one.size()), total += one.size();
-        joined.reset(new uint8_t[total]);
-        uint8_t* to = joined.get();
-        for (const auto& one : made) to = std::copy(one.begin(), one.end(), to);
+        payload = soft_encode(samples, grid, book, threads);
     }
-    return {array_of(std::move(joined), total), copied(sizes)};
+    return nb::bytes(payload.data(), payload.size());
 }
 
-// Fills `planes` from sub-streams that begin at `starts` of `bytes`.
-void decode(ByteArray bytes, Given<uint64_t> starts, Given<uint64_t> sizes, const SoftCodebook& book, AnyArray planes, std::array<int, 2> tile_log2, int threads) {
-    const SoftGrid grid = grid_of(planes, tile_log2, book);
-    require(static_cast<int64_t>(starts.size()) == grid.substreams() && starts.size() == sizes.size(), "sub-streams do not fit the planes");
-    std::vector<SoftBytes> substreams(starts.size());
-    for (size_t i = 0; i < starts.size(); ++i) {
-        const uint64_t start = starts.data()[i], size = sizes.data()[i];
-        require(start <= bytes.size() && size <= bytes.size() - start, "a sub-stream outside of the bytes");
-        substreams[i] = {bytes.data() + start, size};
+// Fills `out` with the tiles of a box (planes, then tiles on z, y, x; from, to) of an array of these planes and this shape.
+void decode(ByteArray payload, const SoftCodebook& book, int64_t planes, std::array<int64_t, 3> shape, std::array<int, 2> tile_log2, std::array<int64_t, 8> box, bool check_crc, AnyArray out,
+            int threads) {
+    SoftGrid whole;
+    whole.shape = {planes, shape[0], shape[1], shape[2]};
+    whole.tile_log2 = checked_tile(tile_log2);
+    const std::array<int64_t, 4> most{planes, shape[0], whole.tiles(0), whole.tiles(1)};
+    SoftBox wanted;
+    int64_t samples = 1;
+    for (size_t a = 0; a < 4; ++a) {
+        const int64_t low = box[2 * a], high = box[2 * a + 1];
+        require(0 <= low && low < high && high <= most[a], "a box outside of the array");
+        wanted.low[a] = low, wanted.high[a] = high;
+        samples *= a < 2 ? high - low : std::min(high << tile_log2[a - 2], shape[a - 1]) - (low << tile_log2[a - 2]);
     }
-    const Samples samples = samples_of(planes);
+    require(!book.colour || (box[0] % 3 == 0 && box[1] % 3 == 0), "planes of a colour come in threes");
+    require(static_cast<int64_t>(out.size()) == samples, "output does not fit the box");
+    check_samples(out, book);
+    const Samples view = samples_of(out);
     nb::gil_scoped_release free;
-    soft_decode(substreams, grid, book, samples, threads);
+    soft_decode(payload.data(), payload.size(), whole, wanted, book, check_crc, view, threads);
 }
 
 // (shapes, bits of their locations, of their codewords, of the shape layer as it is) of each component.
@@ -121,7 +131,7 @@ void bind_soft(nb::module_& m) {
     m.attr("SOFT_DEPTHS") = nb::make_tuple(kSoftMinDepth, kSoftMaxDepth);
     m.attr("SOFT_MAX_COMPONENTS") = kSoftMaxComponents;
     m.def("soft_encode", &encode, "planes"_a, "codebook"_a, "tile_log2"_a, "threads"_a);
-    m.def("soft_decode", &decode, "data"_a, "starts"_a, "sizes"_a, "codebook"_a, "planes"_a, "tile_log2"_a, "threads"_a);
+    m.def("soft_decode", &decode, "payload"_a, "codebook"_a, "planes"_a, "shape"_a, "tile_log2"_a, "box"_a, "check_crc"_a, "out"_a, "threads"_a);
     m.def("soft_uses", &uses, "planes"_a, "codebook"_a, "tile_log2"_a);
 }
 

@@ -5,6 +5,7 @@ Values: frozen SoftFields on one side, their bytes on the other.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -40,6 +41,20 @@ class SoftFields:
         """Bytes of each payload."""
         return (self.payload.payload_bytes,)
 
+    @property
+    def tile(self) -> tuple[int, int, int]:
+        """Samples of a tile on z, y, x."""
+        return 1, 1 << self.tile_log2[0], 1 << self.tile_log2[1]
+
+    def tiles(self, layout: PlaneLayout) -> tuple[int, int, int]:
+        """Tiles of a plane on z, y, x."""
+        z, y, x = (-(-n // size) for n, size in zip(layout.volume, self.tile, strict=True))
+        return z, y, x
+
+    def substreams(self, layout: PlaneLayout) -> int:
+        """Sub-streams of an array."""
+        return layout.planes * math.prod(self.tiles(layout))
+
     def to_bytes(self) -> bytes:
         """The fields as they stand in a header."""
         return self.payload.to_bytes(bytes([*self.tile_log2, self.is_mixed]))
@@ -55,4 +70,6 @@ class SoftFields:
         low, high = SOFT_TILE_LOG2
         expect(low <= min(y, x) and max(y, x) <= high and y + x <= _MOST_TILE_LOG2, "tile_log2", (y, x))
         expect(mixed <= 1 and (not mixed or layout.channels == 3), "mixed", mixed)
-        return cls(PayloadFields.read(reader, resource), (y, x), bool(mixed))
+        fields = cls(PayloadFields.read(reader, resource), (y, x), bool(mixed))
+        expect(fields.substreams(layout) <= fields.payload.payload_bytes, "payload_bytes", fields.payload.payload_bytes)
+        return fields

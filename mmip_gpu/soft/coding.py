@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import GROUP_SUBSTREAMS, assemble_payload, crc32c, soft_decode, soft_encode
+from mmip_gpu._core import soft_decode, soft_encode
 from mmip_gpu.arguments import checked_array, thread_count
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
@@ -24,7 +25,6 @@ from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.container.single_payload import (
     check_stages,
     embedded_resource,
-    head_of,
     open_payload,
     payload_extent,
 )
@@ -34,9 +34,10 @@ from mmip_gpu.raw import encode_raw
 from mmip_gpu.signatures import public
 from mmip_gpu.soft.codebook import Codebook
 from mmip_gpu.soft.library import find_codebook, register_codebook
-from mmip_gpu.soft.region import SoftRegion, substream_count
 from mmip_gpu.volume.axes import PlaneLayout
-from mmip_gpu.volume.window_means import window_means
+from mmip_gpu.volume.region import checked_region
+from mmip_gpu.volume.tiled_region import TiledRegion, Tiling
+from mmip_gpu.volume.window_means import window_means, windows_of
 
 __all__ = ["CODEC", "TILE_LOG2", "SoftPlan", "check_fit", "encode", "encode_soft"]
 
@@ -128,8 +129,7 @@ def encode_soft(
     if not least <= low <= high < least + (1 << book.bits):
         expected = f"{least} to {least + (1 << book.bits) - 1}"
         raise InvalidArgument(f"codebook of {book.bits} bits: expected samples of {expected}, found {low} to {high}")
-    streams, sizes = soft_encode(layout.to_planes(array), book.core, TILE_LOG2, threads)
-    payload = assemble_payload(np.zeros(0, np.uint8), streams, sizes.astype(np.uint32), threads)
+    payload = soft_encode(layout.to_planes(array), book.core, TILE_LOG2, threads)
     stated = PayloadFields.of(payload, book.data, embed=plan.embed)
     fields = SoftFields(stated, TILE_LOG2, book.is_mixed)
     loss = LossRecord(plan.config.mode, plan.config.requested, True, low, high, 0, 0)
@@ -139,50 +139,32 @@ def encode_soft(
 
 
 def decode_soft(header: SoftHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
-    """Decode a container of kind 4, or a part of it."""
+    """Decode a container of kind 4, or a region of it; only the tiles that are needed are decoded."""
     check_stages(wanted)
-    fields, dtype = header.fields, np.dtype(header.dtype)
-    count = _substreams(header)
-    region = SoftRegion.of(header.layout, fields, wanted)
-    if region.samples * dtype.itemsize > limits.max_bytes:
-        raise LimitExceeded(f"decoding takes {region.samples * dtype.itemsize} bytes, max_bytes={limits.max_bytes}")
+    fields, layout = header.fields, header.layout
+    payload = np.frombuffer(open_payload(fields, read_part, fields.substreams(layout), limits.check_crc), np.uint8)
+    region = _region_of(header, wanted).limited(limits.max_bytes)
+    if region.samples == 0:
+        bounds = checked_region(wanted.region, layout.scaled(wanted.scale, 8).shape)
+        return np.empty(tuple(part.stop - part.start for part in bounds), header.dtype)
     book = _codebook_of(header, read_part)
-    payload = open_payload(fields, read_part, count, limits.check_crc)
-    head = head_of(payload, payload.nbytes, count)
-    if head.parameters:
-        raise CorruptData(f"payload: expected no parameters, found {len(head.parameters)} bytes of them")
-    offsets, numbers = head.offsets, region.substreams
-    if limits.check_crc:
-        _check_groups(payload, offsets, head.group_crcs, numbers)
-    planes = np.empty(region.shape, dtype)
-    if planes.size:
-        starts, sizes = offsets[numbers], offsets[numbers + 1] - offsets[numbers]
-        data = np.frombuffer(payload, np.uint8)
-        soft_decode(data, starts, sizes, book.core, planes, fields.tile_log2, limits.threads)
-    array = region.crop(planes)
-    return window_means(array, region.part, wanted.scale) if wanted.scale > 1 else array
+    low, high = region.box[::2], region.box[1::2]
+    ends = (min(b * size, n) for b, size, n in zip(high[1:], fields.tile, layout.volume, strict=True))
+    origin = [a * size for a, size in zip(low[1:], fields.tile, strict=True)]
+    shape = high[0] - low[0], *(end - start for start, end in zip(origin, ends, strict=True))
+    out = np.empty(shape, header.dtype)
+    array = fields.tile_log2, region.box, limits.check_crc, out, limits.threads
+    soft_decode(payload, book.core, layout.planes, layout.volume, *array)
+    found = region.crop(out, origin)
+    return window_means(found, region.layout, wanted.scale) if wanted.scale > 1 else found
 
 
-def _substreams(header: SoftHeader) -> int:
-    """Number of sub-streams, each of which takes a byte.
-
-    Raises
-    ------
-    CorruptData
-        For more than the payload can hold, before anything grows with them.
-    """
-    count, size = substream_count(header.layout, header.fields.tile_log2), header.fields.payload.payload_bytes
-    if count > size:
-        raise CorruptData(f"payload: {size} bytes cannot hold {count} sub-streams")
-    return count
-
-
-def _check_groups(payload: memoryview, offsets: Any, crcs: Any, numbers: NDArray[np.int64]) -> None:
-    """Raise CorruptData unless the crcs of the groups of these sub-streams are right."""
-    for group in np.unique(numbers // GROUP_SUBSTREAMS):
-        first, end = group * GROUP_SUBSTREAMS, min((group + 1) * GROUP_SUBSTREAMS, len(offsets) - 1)
-        if crc32c(payload[int(offsets[first]) : int(offsets[end])]) != crcs[group]:
-            raise CorruptData(f"group {group} of sub-streams: its crc differs")
+def _region_of(header: SoftHeader, wanted: Wanted) -> TiledRegion:
+    """The region at full size with the samples of what is wanted."""
+    layout, tile = header.layout, header.fields.tile
+    region = checked_region(wanted.region, layout.scaled(wanted.scale, 8).shape)
+    tiling = Tiling(layout, tile, tile, layout.volume, header.fields.is_mixed, np.dtype(header.dtype).itemsize)
+    return TiledRegion.of(tiling, windows_of(region, layout, wanted.scale))
 
 
 def _codebook_of(header: SoftHeader, read_part: ReadPart) -> Codebook:
@@ -204,14 +186,21 @@ def _codebook_of(header: SoftHeader, read_part: ReadPart) -> Codebook:
 def soft_extent(header: SoftHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """The codebook, the head, and the groups of the sub-streams that are wanted."""
     check_stages(wanted)
-    count = _substreams(header)
-    region = SoftRegion.of(header.layout, header.fields, wanted)
+    fields, layout = header.fields, header.layout
+    needed = None
+    if wanted.region is not None:
+        region = _region_of(header, wanted)
+        if region.samples == 0:
+            return [], True
+        needed = _numbers(fields.tiles(layout), region.box)
+    return payload_extent(fields, read_held, fields.substreams(layout), needed)
 
-    def needed() -> Iterator[int]:  # counted when the head is at hand, which says that there are so many
-        yield from region.substreams.tolist()
 
-    is_all = region.samples == header.layout.samples
-    return payload_extent(header.fields, read_held, count, None if is_all else needed())
+def _numbers(tiles: tuple[int, int, int], box: list[int]) -> Iterator[int]:
+    """Numbers of the sub-streams of a box."""
+    for plane, z, y in product(*(range(*box[2 * axis : 2 * axis + 2]) for axis in range(3))):
+        first = ((plane * tiles[0] + z) * tiles[1] + y) * tiles[2]
+        yield from range(first + box[6], first + box[7])
 
 
 def describe_soft(header: SoftHeader) -> dict[str, Any]:

@@ -82,9 +82,9 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
 SOFT: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any]]] = {
     "soft_2d": ("edges", (71, 60), "uint8", {}),
     "soft_colour": ("edges", (67, 50, 3), "uint8", {"axes": "yxc"}),
-    "soft_signed": ("textured", (2, 31, 40), "int16", {"axes": "zyx"}),
+    "soft_signed": ("objects", (3, 41, 50), "int16", {"axes": "zyx"}),
     "soft_channels": ("edges", (2, 2, 31, 40), "uint8", {"axes": "ncyx", "degree": 9.0}),
-    "soft_wide": ("edges", (3, 700), "uint16", {}),
+    "soft_wide": ("objects", (5, 700), "uint16", {}),
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),

@@ -1,6 +1,7 @@
 // Reads sub-streams. See tiles.h.
 #include <algorithm>
 
+#include "passes/coding/payload.h"
 #include "passes/layout.h"
 #include "passes/parallel.h"
 #include "passes/soft/tiles.h"
@@ -128,27 +129,55 @@ void store(const Samples& samples, const SoftGrid& grid, const SoftCodebook& boo
     }
 }
 
+// Number of the sub-stream of a plane of a tile of the box, in the whole array.
+int64_t substream_of(const SoftGrid& whole, const SoftGrid& inner, const SoftBox& box, const SoftTile& tile, int plane) {
+    const int64_t x = tile.place % inner.tiles(1), y = tile.place / inner.tiles(1) % inner.tiles(0), z = tile.place / (inner.tiles(0) * inner.tiles(1));
+    const int64_t place = ((box.low[1] + z) * whole.tiles(0) + box.low[2] + y) * whole.tiles(1) + box.low[3] + x;
+    return (box.low[0] + tile.plane + plane) * whole.slice_tiles() + place;
+}
+
+SoftGrid grid_of_box(const SoftGrid& whole, const SoftBox& box) {
+    SoftGrid inner = whole;
+    inner.shape[0] = box.high[0] - box.low[0];
+    inner.shape[1] = box.high[1] - box.low[1];
+    for (int a = 0; a < 2; ++a) {
+        const int log2 = whole.tile_log2[a];
+        inner.shape[2 + a] = std::min(box.high[2 + a] << log2, whole.shape[2 + a]) - (box.low[2 + a] << log2);
+    }
+    return inner;
+}
+
 }  // namespace
 
-void soft_decode(const std::vector<SoftBytes>& substreams, const SoftGrid& grid, const SoftCodebook& book, const Samples& samples, int threads) {
+void soft_decode(const uint8_t* payload, uint64_t size, const SoftGrid& whole, const SoftBox& box, const SoftCodebook& book, bool check_crc, const Samples& samples, int threads) {
+    const ParameterPayload head = read_parameter_payload(payload, size, size, whole.substreams(), check_crc);
+    if (head.parameter_bytes != 0) throw DataError(kStatusTrailing, "payload: parameters where there are none");
+    const SoftGrid inner = grid_of_box(whole, box);
+    std::vector<uint8_t> needed(static_cast<size_t>(head.groups()));
+    for (int64_t item = 0; item < soft_tiles(inner, book); ++item) {
+        const SoftTile tile = soft_tile(inner, book, item);
+        for (int p = 0; p < tile.planes; ++p) needed[static_cast<size_t>(substream_of(whole, inner, box, tile, p) / kGroupSubstreams)] = 1;
+    }
+    parallel_for(head.groups(), threads, [&](int64_t group, int) {
+        if (needed[static_cast<size_t>(group)] != 0) head.check_group(group);
+    });
     std::vector<Work> works(static_cast<size_t>(std::max(threads, 1)));
-    parallel_for(soft_tiles(grid, book), threads, [&](int64_t item, int worker) {
+    parallel_for(soft_tiles(inner, book), threads, [&](int64_t item, int worker) {
         Work& work = works[static_cast<size_t>(worker)];
-        const SoftTile tile = soft_tile(grid, book, item);
-        const size_t size = static_cast<size_t>(tile.height) * tile.width;
-        work.folded.resize(size);
-        work.planes.resize(size * tile.planes);
+        const SoftTile tile = soft_tile(inner, book, item);
+        work.folded.resize(tile.samples());
+        work.planes.resize(tile.samples() * tile.planes);
         for (int p = 0; p < tile.planes; ++p) {
-            const SoftComponent& c = component_of(book, tile.plane + p);
-            const SoftBytes& bytes = substreams[static_cast<size_t>(tile.substream(p, grid))];
-            BitReader bits(bytes.data, bytes.size);
+            const SoftComponent& c = component_of(book, box.low[0] + tile.plane + p);
+            const int64_t number = substream_of(whole, inner, box, tile, p);
+            BitReader bits(head.substream(number), head.substream_bytes(number));
             read_lower(bits, c, tile.height, tile.width, work.folded.data());
             read_shapes(bits, c, tile.height, tile.width, work.folded.data());
             const Status end = bits.finish();
             if (end != kOk) throw DataError(end, end == kStatusTruncated ? "sub-stream: ends early" : "sub-stream: bytes left over");
-            unfold(work.folded.data(), tile.height, tile.width, c, work.planes.data() + p * size);
+            unfold(work.folded.data(), tile.height, tile.width, c, work.planes.data() + p * tile.samples());
         }
-        store(samples, grid, book, tile, work.planes);
+        store(samples, inner, book, tile, work.planes);
     });
 }
 

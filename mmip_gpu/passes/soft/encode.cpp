@@ -1,6 +1,7 @@
 // Places shapes and writes sub-streams. See tiles.h.
 #include <algorithm>
 
+#include "passes/coding/payload.h"
 #include "passes/parallel.h"
 #include "passes/soft/tiles.h"
 
@@ -128,7 +129,7 @@ void SoftPlacement::place(const SoftLayers& layers, const SoftComponent& c) {
     }
 }
 
-std::vector<std::vector<uint8_t>> soft_encode(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book, int threads) {
+std::string soft_encode(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book, int threads) {
     std::vector<std::vector<uint8_t>> made(static_cast<size_t>(grid.substreams()));
     std::vector<Work> works(static_cast<size_t>(std::max(threads, 1)));
     parallel_for(soft_tiles(grid, book), threads, [&](int64_t item, int worker) {
@@ -145,7 +146,7 @@ std::vector<std::vector<uint8_t>> soft_encode(const Samples& samples, const Soft
             made[static_cast<size_t>(tile.substream(p, grid))].assign(work.bytes.data(), out.finish());
         }
     });
-    return made;
+    return assemble_parameter_payload({}, made, threads);
 }
 
 std::vector<SoftUse> soft_uses(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book) {

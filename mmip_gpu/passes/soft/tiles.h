@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "passes/blocks/analyze.h"
@@ -69,8 +70,8 @@ private:
     std::vector<uint8_t> covered_;
 };
 
-// Sub-streams in the order plane, z, tile y, tile x.
-std::vector<std::vector<uint8_t>> soft_encode(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book, int threads);
+// The payload of an array (FORMAT.md section 6).
+std::string soft_encode(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book, int threads);
 
 // What the shapes of a component take, in bits.
 struct SoftUse {
@@ -80,13 +81,12 @@ struct SoftUse {
 
 std::vector<SoftUse> soft_uses(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book);
 
-// Bytes of one sub-stream.
-struct SoftBytes {
-    const uint8_t* data;
-    uint64_t size;
+// Planes, slices and tiles on y and x of an array, from .. to.
+struct SoftBox {
+    std::array<int64_t, 4> low{}, high{};
 };
 
-// Fills samples of all tiles of the grid.
-void soft_decode(const std::vector<SoftBytes>& substreams, const SoftGrid& grid, const SoftCodebook& book, const Samples& samples, int threads);
+// Fills samples of the tiles of a box from the payload of the whole array (FORMAT.md section 6).
+void soft_decode(const uint8_t* payload, uint64_t size, const SoftGrid& whole, const SoftBox& box, const SoftCodebook& book, bool check_crc, const Samples& samples, int threads);
 
 }  // namespace mmip
