@@ -1,8 +1,8 @@
-"""The codec `mmip.soft` of Zarr v3, and of Zarr v2 and numcodecs: one chunk to a container of soft compression and back.
+"""The codec `mmip.soft` of Zarr v3, of Zarr v2 and of numcodecs: a chunk to a container of soft compression and back.
 
-Values: chunks of integers in host memory or on a device in, containers of kind 4 (FORMAT.md sections 1 and 8.8) out, and
-back. Metadata: ``{"codebook": "sha256:..", "embed": false}``; the codebook is found by its hash when a chunk is coded
-(mmip_gpu/soft/library.py), so that metadata open without it. The CPU codes chunks of a device.
+Values: chunks of integers in host memory or on a device in, containers of kind 4 (FORMAT.md sections 1 and 8.8) out,
+and back. Metadata: ``{"codebook": "sha256:..", "embed": false}``; the codebook is found by its hash when a chunk is
+coded (mmip_gpu/soft/library.py), so that metadata open without it. The CPU codes chunks of a device.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import mmip_gpu as mmip
 from mmip_gpu import InvalidArgument, MissingResource
 from mmip_gpu.arguments import checked_array
 from mmip_gpu.container.byte_ranges import Reading
+from mmip_gpu.container.codec import Limits
 from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.signatures import public_class, unknown_option
@@ -248,8 +249,8 @@ class MmipSoftV2(SoftOptions, Codec):  # type: ignore[misc]  # numcodecs has no 
         ------
         CorruptData, TruncatedData, UnsupportedVersion, LimitExceeded, MissingResource
         """
-        limit = {} if out is None else {"max_bytes": memoryview(out).nbytes}
-        array = mmip.decode(ensure_contiguous_ndarray(buf), threads=1, **limit)
+        limit = Limits.max_bytes if out is None else memoryview(out).nbytes
+        array = mmip.decode(ensure_contiguous_ndarray(buf), threads=1, max_bytes=limit)
         return ndarray_copy(array.astype(self._ordered(array.dtype), copy=False), out)
 
     def _ordered(self, dtype: np.dtype[Any]) -> np.dtype[Any]:

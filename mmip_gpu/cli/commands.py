@@ -141,7 +141,9 @@ COMMANDS = {
     "seed": Command(
         "comparison:seed", "repeat the study of regions of interest with its figures", "mmip bench seed --out seed"
     ),
-    "soft": Command("", "code images of one kind by a codebook that was mined from others", "mmip soft train a -o b.mmsc"),
+    "soft": Command(
+        "", "code images of one kind by a codebook that was mined from others", "mmip soft train a -o b.mmsc"
+    ),
     "soft prepare": Command(
         "soft_commands:prepare",
         "divide a set into images to train with and images to test with",

@@ -68,7 +68,7 @@ def _command(commands: Any, name: str) -> ArgumentParser:
     command = COMMANDS[name]
     description = f"{command.text[0].upper()}{command.text[1:]}."
     parser: ArgumentParser = commands.add_parser(
-        name.split()[-1], help=command.text, description=description, epilog=f"example:\n  {command.example}"
+        name.rsplit(maxsplit=1)[-1], help=command.text, description=description, epilog=f"example:\n  {command.example}"
     )
     parser.set_defaults(run=command.run, again=command.again)
     if command.run:  # else its own are commands

@@ -76,7 +76,7 @@ def decode(args: Namespace) -> None:
     if args.codebook is not None:
         register_codebook(_codebook(args.codebook))
     image = mmip_gpu.decode(read_container(Path(args.input)), threads=args.threads, max_bytes=args.max_bytes)
-    with replacing(path, overwrite=args.overwrite) as partial, open(partial, "wb") as file:
+    with replacing(path, overwrite=args.overwrite) as partial, partial.open("wb") as file:
         np.save(file, image)
     text = f"{path}: {' x '.join(map(str, image.shape))} {image.dtype}"
     show(args, text, {"path": str(path), "shape": image.shape, "dtype": image.dtype.name})

@@ -1,8 +1,8 @@
 """Soft compression: lossless coding by codes and shapes that were mined from images of the same kind.
 
-Values: training images in, a `Codebook` out; arrays and a codebook in, containers of kind 4 out. `mmip_gpu.decode` reads
-them. Implements FORMAT.md sections 1 (kind 4) and 8.8. The way of an image: `prepare` (folders of a protocol),
-`find_shapes`, `make_codebook`, `encode`, `decode`, `evaluate`.
+Values: training images in, a `Codebook` out; arrays and a codebook in, containers of kind 4 out. `mmip_gpu.decode`
+reads them. Implements FORMAT.md sections 1 (kind 4) and 8.8. The stages of the original: `prepare` (folders of a
+protocol), `find_shapes`, `make_codebook` (both are `train_codebook`), `encode`, decoding, `evaluate`.
 """
 
 from __future__ import annotations

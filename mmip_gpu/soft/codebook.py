@@ -78,7 +78,7 @@ class Codebook:
             For a file that cannot be read.
         """
         try:
-            with open(path, "rb") as file:
+            with Path(path).open("rb") as file:
                 return cls(file.read(MOST_BYTES + 1))
         except OSError as e:
             raise StoreError(f"codebook {path}: {e.strerror or e}") from None

@@ -1,7 +1,7 @@
 """The codec of kind 4: arrays and a codebook to containers, and back.
 
-Values: arrays in, Encoded out, and back. Implements FORMAT.md sections 1 (kind 4), 6 and 8.8. Guarantees equal bytes for
-any number of threads, and that a chunk which does not shrink is kept as it is (kind 0).
+Values: arrays in, Encoded out, and back. Implements FORMAT.md sections 1 (kind 4), 6 and 8.8. Guarantees equal bytes
+for any number of threads, and that a chunk which does not shrink is kept as it is (kind 0).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mmip_gpu.container.single_payload import (
     payload_extent,
 )
 from mmip_gpu.container.soft_fields import SoftFields
-from mmip_gpu.errors import CorruptData, InvalidArgument, LimitExceeded
+from mmip_gpu.errors import CorruptData, InvalidArgument
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.signatures import public
 from mmip_gpu.soft.codebook import Codebook

@@ -1,7 +1,7 @@
 """Evaluation: what a codebook reaches on test images, as the original prints it, and what it leaves out.
 
-Values: images and a codebook in, an Evaluation out. Every container is decoded and compared. A ratio is that of the bytes
-of the samples, ceil(bits / 8) each, to those of the whole container; the corpus ratio is that of all bytes together.
+Values: images and a codebook in, an Evaluation out. Every container is decoded and compared. A ratio is that of the
+bytes of the samples, 1 or 2 each, to those of the whole container; the corpus ratio is that of all bytes together.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where a codebook is found by its hash: those that were registered, then files in folders.
 
-Values: a digest in, a Codebook out. A file is named by the hash, ``<64 hex digits>.mmsc``, and its bytes are held against
-it. Folders are those of the variable MMIP_CODEBOOKS, or ``~/.mmip/codebooks``. They are looked through when a codebook
-is needed, so that workers and other processes need no more than the folder.
+Values: a digest in, a Codebook out. A file is named by the hash, ``<64 hex digits>.mmsc``, and its bytes are held
+against it. Folders are those of the variable MMIP_CODEBOOKS, or ``~/.mmip/codebooks``. They are looked through when a
+codebook is needed, so that workers and other processes need no more than the folder.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Protocols: how the sets of the original are divided into images to train with and images to test with.
 
-Values: the folder of a set that the user has, in; folders ``train`` and ``test`` with copies of its files, out. The first
-images are taken in natural order of their names, since folders have none.
+Values: the folder of a set that the user has, in; folders ``train`` and ``test`` with copies of its files, out. The
+first images are taken in natural order of their names, since folders have none.
 """
 
 from __future__ import annotations

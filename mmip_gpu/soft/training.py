@@ -71,7 +71,9 @@ def find_shapes(images: ImageSet, bits: int | None = None, degree: float = DEGRE
     depth = 8 * images.dtype.itemsize if bits is None else bits
     low, high = SOFT_DEPTHS
     if not low <= depth <= min(high, 8 * images.dtype.itemsize):
-        raise InvalidArgument(f"bits={bits}: expected {low} to {8 * images.dtype.itemsize} for samples of {images.dtype}")
+        raise InvalidArgument(
+            f"bits={bits}: expected {low} to {8 * images.dtype.itemsize} for samples of {images.dtype}"
+        )
     if images.components > SOFT_MAX_COMPONENTS:
         raise InvalidArgument(f"expected at most {SOFT_MAX_COMPONENTS} components, found {images.components}")
     if not 0 <= degree < np.inf:

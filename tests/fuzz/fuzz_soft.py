@@ -43,7 +43,7 @@ def resealed(blob: bytes, damage: Callable[[bytearray], None]) -> bytes:
     streams = [bytearray(s) for s in read_substreams(blob[at + first :], header.payload_crc, count)]
     for stream in streams:
         damage(stream)
-        stream += b"" if stream else b"\0"
+        stream.extend(b"" if stream else b"\0")
     index = b"".join((len(stream) - 1).to_bytes(4, "big") for stream in streams)
     crcs = b"".join(struct.pack("<I", crc32c(b"".join(streams[i : i + GROUP]))) for i in range(0, count, GROUP))
     head = struct.pack("<II", 13 + len(index) + len(crcs), 0) + b"\x20" + index + crcs
@@ -68,7 +68,11 @@ def with_codebook(blob: bytes, data: bytes) -> bytes:
 def corpus() -> list[bytes]:
     """Small containers of every kind of codebook."""
     rng, found = np.random.default_rng(0), []
-    for dtype, axes, shape in (("uint8", "yxc", (60, 71, 3)), ("int16", "zyx", (3, 50, 60)), ("uint8", "cyx", (2, 61, 90))):
+    for dtype, axes, shape in (
+        ("uint8", "yxc", (60, 71, 3)),
+        ("int16", "zyx", (3, 50, 60)),
+        ("uint8", "cyx", (2, 61, 90)),
+    ):
         array = (50 + rng.normal(0, 8, shape) + 40 * (rng.random(shape) < 0.05)).astype(dtype)
         found.append(encode(array, train_codebook([array], axes=axes, degree=9), axes=axes, embed=True))
         assert read_header(found[-1])[0].embedded_bytes
@@ -85,7 +89,9 @@ def one_round(random: Random) -> str:
         broken = broken[:6] + len(broken).to_bytes(2, "little") + broken[8:-4]
         broken += struct.pack("<I", crc32c(broken)) + blob[at:]
     elif choice == 1:
-        broken = with_codebook(blob, damaged_near(blob[at : at + header.embedded_bytes], random, 8, header.embedded_bytes))
+        broken = with_codebook(
+            blob, damaged_near(blob[at : at + header.embedded_bytes], random, 8, header.embedded_bytes)
+        )
     else:
         broken = resealed(blob, partial(_damage, random=random))
     found, _ = Header.parse(broken)

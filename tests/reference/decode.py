@@ -14,8 +14,8 @@ from .corrections import read_corrections, tile_windows
 from .crc import crc32c
 from .mask import read_mask
 from .payload import read_payload
-from .soft import decode_soft
 from .predictive import decode_predictive
+from .soft import decode_soft
 from .stage_1 import read_stage_1
 from .substreams import Tile, read_blocks
 from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window

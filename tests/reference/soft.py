@@ -7,6 +7,7 @@ FORMAT.md section 8.8. A codebook is checked before a sub-stream is read.
 import hashlib
 import math
 import struct
+from itertools import pairwise
 
 import numpy as np
 
@@ -124,7 +125,7 @@ def read_substreams(payload, head_crc, count):
     position, groups = reader.align(), -(-count // GROUP)
     require(position + 4 * groups == head_bytes - 4 and head_bytes + sum(sizes) == len(payload), "index")
     ends = np.cumsum([head_bytes, *sizes]).tolist()
-    streams = [payload[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    streams = [payload[a:b] for a, b in pairwise(ends)]
     for group, crc in enumerate(struct.unpack_from(f"<{groups}I", payload, position)):
         require(crc32c(b"".join(streams[GROUP * group : GROUP * group + GROUP])) == crc, "group crc")
     return streams

@@ -48,7 +48,12 @@ def test_bytes_and_hash(colour_book: Codebook) -> None:
     assert pickle.loads(pickle.dumps(colour_book)) == colour_book
     with pytest.raises(FrozenInstanceError):
         colour_book.data = b""  # type: ignore[misc]
-    assert (colour_book.bits, colour_book.components, colour_book.is_mixed, colour_book.is_signed) == (8, 3, True, False)
+    assert (colour_book.bits, colour_book.components, colour_book.is_mixed, colour_book.is_signed) == (
+        8,
+        3,
+        True,
+        False,
+    )
     assert repr(colour_book).startswith(f"Codebook({colour_book.digest[:19]}..")
 
 
@@ -114,11 +119,12 @@ def test_digests_that_are_none(digest: object) -> None:
 def test_another_process_needs_the_folder_alone(tmp_path: Path, small: Codebook) -> None:
     image = np.random.default_rng(0).integers(0, 9, (40, 40)).astype(np.uint8)
     (tmp_path / "a.mmip").write_bytes(encode(image, small))
-    code = f"import mmip_gpu, pathlib; print(mmip_gpu.decode(pathlib.Path({str(tmp_path / 'a.mmip')!r}).read_bytes()).sum())"
+    code = "import mmip_gpu, pathlib; print(mmip_gpu.decode(pathlib.Path('a.mmip').read_bytes()).sum())"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "HOME": str(tmp_path), "MMIP_CODEBOOKS": ""}
 
     def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     failed = run()
     assert f"MissingResource: the codebook {small.digest}" in failed.stderr

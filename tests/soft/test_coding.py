@@ -1,4 +1,4 @@
-"""Arrays to containers of soft compression and back: exact on everything, by parts, threads, scales; what is refused."""
+"""Arrays to containers of soft compression and back: exact on everything, by parts, threads, scales; refusals."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ def test_every_array_comes_back(data: st.DataObject) -> None:
     assert found.dtype == array.dtype
     assert np.array_equal(found, array)
     assert len(blob) <= mmip.max_encoded_size(shape, dtype)
-    region = tuple(
-        slice(*sorted((data.draw(st.integers(0, n)), data.draw(st.integers(0, n))))) for n in shape
-    )
+    region = tuple(slice(*sorted((data.draw(st.integers(0, n)), data.draw(st.integers(0, n))))) for n in shape)
     assert np.array_equal(mmip.decode(blob, region=region), array[region])
 
 

@@ -78,7 +78,7 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "labels_channels": ("objects", (27, 35, 3), "int8", 0, {"labels": True, "axes": "yxc"}),
     "labels_raw": ("noise", (6, 9, 7), "int16", 0, {"labels": True}),
 }
-# name: (maker, shape, dtype, options of train_codebook, which is given an image of another seed); codebooks are embedded
+# name: (maker, shape, dtype, options of train_codebook, which gets an image of another seed); codebooks are embedded
 SOFT: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any]]] = {
     "soft_2d": ("edges", (71, 60), "uint8", {}),
     "soft_colour": ("edges", (67, 50, 3), "uint8", {"axes": "yxc"}),
