@@ -19,19 +19,18 @@ from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu import InvalidArgument, MissingResource
-from mmip_gpu.arguments import checked_array
 from mmip_gpu.container.byte_ranges import Reading
 from mmip_gpu.container.codec import Limits
 from mmip_gpu.container.zarr_selection import Selected
-from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.signatures import public_class, unknown_option
-from mmip_gpu.soft.coding import SoftPlan, check_fit, encode_soft
+from mmip_gpu.soft.coding import check_fit, encode
 from mmip_gpu.soft.library import find_codebook, parsed_digest
 from mmip_gpu.stage_arrays.zarr_base import ChunkSelection, ZarrCodec
 from mmip_gpu.volume.axes import PlaneLayout
 from numcodecs_plugin.chunks import check_chunk, coded_shape, decode_host
 from numcodecs_plugin.partial_read import read_part
 from numcodecs_plugin.v2 import transposed
+from numcodecs_plugin.v3 import decode_device_chunks
 
 if TYPE_CHECKING:
     from typing import Self
@@ -107,10 +106,8 @@ class SoftOptions:
 
     def encoded(self, array: NDArray[Any], axes: str | None) -> bytes:
         """Container of a chunk, made by one thread."""
-        samples = checked_array(array.reshape(coded_shape(array.shape)))
-        layout = PlaneLayout.of(samples.shape, axes)
-        native = samples.astype(samples.dtype.newbyteorder("="), copy=False)
-        return encode_soft(native, SoftPlan(find_codebook(self.codebook), layout.axes, self.embed)).to_bytes()
+        book = find_codebook(self.codebook)
+        return encode(array.reshape(coded_shape(array.shape)), book, embed=self.embed, axes=axes, threads=1)
 
 
 @public_class({})
@@ -171,13 +168,10 @@ class MmipSoft(SoftOptions, ZarrCodec):
 
     def _encode_device_arrays(self, arrays_dev: Sequence[Any], specs: Sequence[ArraySpec]) -> list[bytes]:
         warnings.warn("no kernels encode soft containers: the CPU does", RuntimeWarning, stacklevel=2)
-        executor = CudaExecutor()
-        return [self._encode_host(executor.download(a), spec) for a, spec in zip(arrays_dev, specs, strict=True)]
+        return [self._encode_host(array.get(), spec) for array, spec in zip(arrays_dev, specs, strict=True)]
 
     def _decode_device_chunks(self, selections: Sequence[ChunkSelection]) -> list[Any]:
-        warnings.warn("no kernels decode soft containers: the CPU does", RuntimeWarning, stacklevel=2)
-        executor = CudaExecutor()
-        return [executor.upload(self._decode_host(blob.to_bytes(), chosen, spec)) for blob, chosen, spec in selections]
+        return decode_device_chunks(selections)
 
 
 @public_class({})

@@ -15,7 +15,7 @@ from pathlib import Path
 from mmip_gpu.errors import CorruptData, InvalidArgument, MissingResource
 from mmip_gpu.soft.codebook import SUFFIX, Codebook
 
-__all__ = ["codebook_folders", "find_codebook", "parsed_digest", "register_codebook"]
+__all__ = ["FOLDERS_VARIABLE", "codebook_folders", "find_codebook", "parsed_digest", "register_codebook"]
 
 FOLDERS_VARIABLE = "MMIP_CODEBOOKS"
 _REGISTERED: dict[bytes, Codebook] = {}

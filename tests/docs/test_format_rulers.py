@@ -95,6 +95,29 @@ def check_transform(fields: Fields, b: int) -> None:
     assert offset("end", "header_crc", h=fields.size) == s + 2 * S - 2 + e + 12 * len(h.stages)
 
 
+OWN = {4: ("soft", 3, {"tile_log2_yx": lambda h: tuple(h.tile_log2[1:]), "mixed": lambda h: h.mixed})}
+"""By kind: the ruler of its own fields, their bytes, and what the reference reads of each."""
+
+
+def check_single(fields: Fields, b: int) -> None:
+    h = fields.header
+    d, q = 32 * (h.resource is not None), 4 * (h.embedded_bytes is not None)
+    name, o, own = OWN[h.kind]
+    known = {"b": b, "d": d, "q": q, "o": o}
+    expected: dict[str, Any] = {"resource": d // 32 + q // 4}
+    expected |= {"digest": h.resource} if d else {}
+    expected |= {"resource_bytes": h.embedded_bytes} if q else {}
+    fields.check("single", expected, **known)
+    start = offset("single", "own_fields", **known)
+    for field, value in own.items():
+        form_of, at = form(fields.types[field]), start + offset(name, field)
+        found = struct.unpack_from("<" + form_of, fields.blob, at)
+        assert (found if len(found) > 1 else found[0]) == value(h), field
+    w = start + o
+    fields.check("single payload", {"payload_bytes": h.payload_bytes, "head_crc": h.payload_crc}, w=w)
+    assert w + 12 == fields.size - 4
+
+
 def check_payload(data: bytes, key: int | str, substreams: int) -> int:
     """The head of a payload; returns where its sub-streams begin."""
     reader = BitReader(data, 4)
@@ -122,8 +145,10 @@ def check_container(blob: bytes) -> None:
     if header.kind == 0:
         fields.check("raw", {"payload_bytes": header.payload_bytes, "payload_crc": header.payload_crc}, b=b)
         assert offset("raw", "header_crc", b=b) == size - 4
-    else:
+    elif header.kind == 1:
         check_transform(fields, b)
+    else:
+        check_single(fields, b)
     assert struct.unpack_from("<I", blob, offset("end", "header_crc", h=size))[0] == crc32c(blob[: size - 4])
     at = size
     for stage, (length, _) in enumerate(header.stages, 1):
@@ -142,7 +167,8 @@ def test_rulers_hold_for_what_encode_writes() -> None:
 
 
 def test_every_field_of_a_ruler_is_in_the_tables_and_the_other_way_round() -> None:
-    names = ("array", "loss", "raw", "transform", "class", "stages", "stage", "end")
+    names = ("array", "loss", "raw", "transform", "class", "stages", "stage", "end", "single", "single payload")
+    names += ("predictive", "soft")
     fields = {field for name in names for field in RULERS[name]}
     assert fields == header_types(False).keys() | {"header_crc"}
     assert {row[0] for row in rows_of("6")} >= RULERS["payload"].keys() - {"sub_streams"}

@@ -87,16 +87,9 @@ void put_shapes(BitWriter& out, const Work& work, const SoftComponent& c) {
 
 }  // namespace
 
-void SoftPlacement::place(const SoftLayers& layers, const SoftComponent& c) {
-    const int count = static_cast<int>(c.shapes.size());
+void SoftPlacement::find_candidates(const SoftLayers& layers, const SoftComponent& c) {
     candidates_.clear();
-    starts_.assign(static_cast<size_t>(count) + 1, 0);
-    covered_.assign(static_cast<size_t>(layers.stride()) * (layers.height + kSoftSide - 1), 0);
-    found.assign(layers.nonzeros.size(), -1);
-    int32_t single[256];
-    std::fill_n(single, 256, count);
-    for (int s = count - 1; s >= 0; --s)
-        if (c.shapes[s].size_index() == 0) single[c.shapes[s].rows[0]] = s;
+    starts_.assign(c.shapes.size() + 1, 0);
     for (size_t i = 0; i < layers.nonzeros.size(); ++i) {
         const int y = static_cast<int>(layers.nonzeros[i]) / layers.width, x = static_cast<int>(layers.nonzeros[i]) % layers.width;
         const SoftShape all = layers.patch(y, x, kSoftSide, kSoftSide);
@@ -109,24 +102,36 @@ void SoftPlacement::place(const SoftLayers& layers, const SoftComponent& c) {
             ++starts_[static_cast<size_t>(shape) + 1];
         }
     }
-    for (int s = 0; s < count; ++s) starts_[s + 1] += starts_[s];
+    for (size_t s = 0; s < c.shapes.size(); ++s) starts_[s + 1] += starts_[s];
     ordered_.resize(candidates_.size());
-    for (const Candidate& each : candidates_) ordered_[starts_[each.shape]++] = each;
-    const int stride = layers.stride();
-    const auto cover = [&](const Candidate& each) {
-        const SoftShape& s = c.shapes[each.shape];
-        uint8_t* at = covered_.data() + layers.nonzeros[each.nonzero] / layers.width * stride + layers.nonzeros[each.nonzero] % layers.width;
+    for (const Candidate& each : candidates_) ordered_[starts_[static_cast<size_t>(each.shape)]++] = each;
+}
+
+void SoftPlacement::place(const SoftLayers& layers, const SoftComponent& c) {
+    find_candidates(layers, c);
+    const int stride = layers.stride(), escape = static_cast<int>(c.shapes.size());
+    covered_.assign(static_cast<size_t>(stride) * (layers.height + kSoftSide - 1), 0);
+    found.assign(layers.nonzeros.size(), -1);
+    const auto place_of = [&](uint32_t nonzero) { return layers.nonzeros[nonzero] / layers.width * stride + layers.nonzeros[nonzero] % layers.width; };
+    const auto is_free = [&](const uint8_t* at, const SoftShape& s) {
         for (int y = 0; y < s.height; ++y)
             for (int x = 0; x < s.width; ++x)
-                if (at[y * stride + x] != 0) return;
+                if (at[y * stride + x] != 0) return false;
+        return true;
+    };
+    for (const Candidate& each : ordered_) {
+        const SoftShape& s = c.shapes[static_cast<size_t>(each.shape)];
+        uint8_t* at = covered_.data() + place_of(each.nonzero);
+        if (!is_free(at, s)) continue;
         for (int y = 0; y < s.height; ++y) std::fill_n(at + y * stride, s.width, uint8_t{1});
         found[each.nonzero] = each.shape;
-    };
-    for (const Candidate& each : ordered_) cover(each);
-    for (size_t i = 0; i < layers.nonzeros.size(); ++i) {
-        const uint32_t at = layers.nonzeros[i] / layers.width * stride + layers.nonzeros[i] % layers.width;
-        if (covered_[at] == 0) found[i] = single[layers.upper[at]];
     }
+    int32_t single[256];
+    std::fill_n(single, 256, escape);
+    for (int s = escape - 1; s >= 0; --s)
+        if (c.shapes[s].size_index() == 0) single[c.shapes[s].rows[0]] = s;
+    for (uint32_t i = 0; i < layers.nonzeros.size(); ++i)
+        if (covered_[place_of(i)] == 0) found[i] = single[layers.upper[place_of(i)]];
 }
 
 std::string soft_encode(const Samples& samples, const SoftGrid& grid, const SoftCodebook& book, int threads) {

@@ -65,6 +65,9 @@ private:
         uint32_t nonzero;
         int32_t shape;
     };
+    // Fills ordered_: by shape, each in raster order.
+    void find_candidates(const SoftLayers& layers, const SoftComponent& c);
+
     std::vector<Candidate> candidates_, ordered_;
     std::vector<uint32_t> starts_;
     std::vector<uint8_t> covered_;
