@@ -32,7 +32,17 @@ def soft_section() -> str:
             "What the original prints of each set, and what its indicator says: shapes pay while a location takes "
             "fewer bits.\n",
             table(
-                ["set", "images", "mean", "least", "largest", "variance", "codebook bytes", "bits a location", "indicator"],
+                [
+                    "set",
+                    "images",
+                    "mean",
+                    "least",
+                    "largest",
+                    "variance",
+                    "codebook bytes",
+                    "bits a location",
+                    "indicator",
+                ],
                 [_printed(row) for row in ours.values()],
             ),
             "Rates in MB/s of processor time on one thread, over all test images of each set:\n",
