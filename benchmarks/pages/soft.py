@@ -18,19 +18,21 @@ def soft_section() -> str:
     ours = {row["set"]: row for row in rows if row["codec"] == OURS}
     codecs = list(dict.fromkeys(row["codec"] for row in rows))
     ratios = {(row["set"], row["codec"]): float(row["corpus_ratio"]) for row in rows}
-    best = [[name, *(f"{ratios[name, c]:.3f}" if (name, c) in ratios else "" for c in codecs)] for name in ours]
+    lines = [[codec, *(f"{ratios[s, codec]:.3f}" if (s, codec) in ratios else "" for s in ours)] for codec in codecs]
     return "\n".join(
         [
             heading("soft"),
             paragraph(
-                "Ratio of the bytes of all test images of a set to those of their files. A codebook is trained on other",
-                "images of the set, and is not in the files: its size is below. Blood smears have images to train with",
-                "and to test with, of the other sets every image is coded by a codebook of all the rest.",
+                "Ratio of the bytes of all test images of a set to those of their files. A codebook is trained on",
+                "other images of the set, and is not in the files: its size is below. Blood smears have images to",
+                "train with and to test with, of the other sets every image is coded by a codebook of all the rest.",
             ),
-            table(["set", *codecs], best),
+            table(["ratio", *ours], lines),
             bullets(_order(ours, ratios), _behind(ours, ratios)),
-            "What the original prints of each set, and what its indicator says: shapes pay while a location takes "
-            "fewer bits.\n",
+            paragraph(
+                "What the original prints of each set, bytes of a codebook, and what its indicator says: shapes pay",
+                "while a location takes fewer bits.",
+            ),
             table(
                 [
                     "set",
