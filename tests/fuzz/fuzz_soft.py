@@ -39,7 +39,7 @@ def resealed(blob: bytes, damage: Callable[[bytearray], None]) -> bytes:
     header, at = read_header(blob)
     first = header.embedded_bytes or 0
     t, n, c, *volume = header.lengths
-    count = len(list(tiles((t * n * c, *volume), header.tile_log2[1:])))
+    count = len(list(tiles((t * n * c, *volume), header.tile_log2_yx)))
     streams = [bytearray(s) for s in read_substreams(blob[at + first :], header.payload_crc, count)]
     for stream in streams:
         damage(stream)

@@ -27,7 +27,7 @@ RANKS = (
     ("sinks",),
     ("raw",),
     ("soft",),
-    ("transform",),
+    ("transform", "predictive"),
     ("transform/planning",),
     ("quality",),
     ("device/layouts",),

@@ -12,8 +12,9 @@ from itertools import pairwise
 import numpy as np
 
 from .bits import BitReader, TruncatedError, bitlen
-from .container import DTYPES, require
+from .container import DTYPES
 from .crc import crc32c
+from .fields import require
 from .payload import GROUP
 
 LONGEST = 15
@@ -90,7 +91,7 @@ def decode_soft(payload, header, codebooks=()):
     require(mixed == header.mixed and signed == (dtype.kind == "i") and depth <= 8 * dtype.itemsize, "codebook")
     t, n, channels, *volume = header.lengths
     require(len(components) in (1, channels), "components")
-    windows = list(tiles((t * n * channels, *volume), header.tile_log2[1:]))
+    windows = list(tiles((t * n * channels, *volume), header.tile_log2_yx))
     planes = np.zeros((t * n * channels, *volume), np.int64)
     streams = read_substreams(payload[first:], header.payload_crc, len(windows))
     for (plane, z, rows, columns), stream in zip(windows, streams, strict=True):
