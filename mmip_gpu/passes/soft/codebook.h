@@ -20,6 +20,13 @@ struct SoftShape {
     int size_index() const { return (height - 1) * kSoftSide + width - 1; }
     int cell(int y, int x) const { return static_cast<int>(rows[y] >> (8 * x) & 255); }
     int nonzeros() const;
+    // Its first rows and columns.
+    SoftShape corner(int h, int w) const {
+        SoftShape s;
+        s.height = static_cast<uint8_t>(h), s.width = static_cast<uint8_t>(w);
+        for (int y = 0; y < h; ++y) s.rows[y] = rows[y] & 0xffffffffu >> (8 * (kSoftSide - w));
+        return s;
+    }
     bool operator==(const SoftShape& o) const { return rows == o.rows && height == o.height && width == o.width; }
 };
 

@@ -92,11 +92,11 @@ void SoftPlacement::find_candidates(const SoftLayers& layers, const SoftComponen
     starts_.assign(c.shapes.size() + 1, 0);
     for (size_t i = 0; i < layers.nonzeros.size(); ++i) {
         const int y = static_cast<int>(layers.nonzeros[i]) / layers.width, x = static_cast<int>(layers.nonzeros[i]) % layers.width;
-        const SoftShape all = layers.patch(y, x, kSoftSide, kSoftSide);
+        const SoftShape all = layers.patch(y, x);
         for (uint32_t sizes = c.matcher.sizes(all.rows[0]); sizes != 0; sizes &= sizes - 1) {
             const int size = __builtin_ctz(sizes), h = size / kSoftSide + 1, w = size % kSoftSide + 1;
             if (y + h > layers.height || x + w > layers.width) continue;
-            const int shape = c.matcher.find(layers.patch(y, x, h, w), c.shapes);
+            const int shape = c.matcher.find(all.corner(h, w), c.shapes);
             if (shape < 0) continue;
             candidates_.push_back({static_cast<uint32_t>(i), shape});
             ++starts_[static_cast<size_t>(shape) + 1];

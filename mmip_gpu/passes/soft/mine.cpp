@@ -54,9 +54,10 @@ template <class Visit>
 void each_patch(const SoftLayers& layers, const Visit& visit) {
     for (const uint32_t place : layers.nonzeros) {
         const int y = static_cast<int>(place) / layers.width, x = static_cast<int>(place) % layers.width;
+        const SoftShape all = layers.patch(y, x);
         for (int h = 1; h <= std::min(kSoftSide, layers.height - y); ++h)
             for (int w = 1; w <= std::min(kSoftSide, layers.width - x); ++w) {
-                const SoftShape s = layers.patch(y, x, h, w);
+                const SoftShape s = all.corner(h, w);
                 if (may_be_shape(s)) visit(s);
             }
     }

@@ -99,13 +99,12 @@ void SoftLayers::split(int shift) {
     }
 }
 
-SoftShape SoftLayers::patch(int y, int x, int h, int w) const {
+SoftShape SoftLayers::patch(int y, int x) const {
     SoftShape s;
-    s.height = static_cast<uint8_t>(h), s.width = static_cast<uint8_t>(w);
-    const uint32_t mask = 0xffffffffu >> (8 * (kSoftSide - w));
-    for (int i = 0; i < h; ++i) {
+    s.height = s.width = kSoftSide;
+    for (int i = 0; i < kSoftSide; ++i) {
         const uint8_t* at = upper.data() + static_cast<size_t>(y + i) * stride() + x;
-        s.rows[i] = (at[0] | static_cast<uint32_t>(at[1]) << 8 | static_cast<uint32_t>(at[2]) << 16 | static_cast<uint32_t>(at[3]) << 24) & mask;
+        s.rows[i] = at[0] | static_cast<uint32_t>(at[1]) << 8 | static_cast<uint32_t>(at[2]) << 16 | static_cast<uint32_t>(at[3]) << 24;
     }
     return s;
 }

@@ -48,8 +48,8 @@ struct SoftLayers {
     int stride() const { return width + kSoftSide; }
     void fold(const int32_t* plane, int height, int width, const SoftComponent& c);
     void split(int shift);
-    // The patch of this size at (y, x), wherever it ends.
-    SoftShape patch(int y, int x, int height, int width) const;
+    // The largest patch at (y, x), zeros past the end.
+    SoftShape patch(int y, int x) const;
 };
 
 // The planes of a tile as integers from 0 on, one after another. Throws std::invalid_argument for a sample outside of the depth.
