@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SoftFields"]
 
+_DTYPES = ("uint8", "int8", "uint16", "int16")
 _MOST_TILE_LOG2 = 18  # of the samples of a tile
 
 
@@ -62,7 +63,7 @@ class SoftFields:
     @classmethod
     def read(cls, reader: FieldReader, dtype: str, layout: PlaneLayout, colour: bool) -> Self:
         """Take the fields off a header of samples of this dtype and layout."""
-        expect(dtype != "float32" and not colour, "dtype or colour of soft compression", (dtype, colour))
+        expect(dtype in _DTYPES and not colour, "dtype or colour of soft compression", (dtype, colour))
         expect(layout.samples > 0, "shape", layout.shape)
         resource = PayloadFields.read_resource(reader)
         expect(resource is not None, "resource", "none")

@@ -26,7 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
-    ("soft",),
+    ("soft", "labels"),
     ("transform", "predictive"),
     ("transform/planning",),
     ("quality",),
