@@ -1,0 +1,147 @@
+// See jpeg_search.h.
+#include "passes/jpegorigin/jpeg_search.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "passes/jpegorigin/jpeg_chroma.h"
+#include "passes/jpegorigin/jpeg_grid.h"
+#include "passes/jpegorigin/jpeg_tables.h"
+
+namespace mmip {
+namespace {
+
+constexpr int kProbeWindows = 64, kWindows = 1024, kRounds = 40;
+constexpr int kReachedOf1000 = 990;
+
+// Chroma samples at a sampling, and where in the grid of the file they begin.
+struct Chroma {
+    int sampling, offset_y, offset_x;
+    FloatPlane planes[2];
+    float misses = 0;
+};
+
+FloatPlane float_plane(const std::vector<int16_t>& samples, int ny, int nx) {
+    FloatPlane plane(ny, nx);
+    for (size_t i = 0; i < samples.size(); ++i) plane.values[i] = samples[i];
+    return plane;
+}
+
+// offset: 0..7 of the luma; of chroma at half size it may be 8 more: the grid of the chroma tells.
+Chroma chroma_at(int sampling, int offset_y, int offset_x, const FloatPlane* full, const uint8_t* known) {
+    Chroma chroma{sampling, offset_y, offset_x, {}, 0};
+    const bool half_x = sampling != kJpegFull, half_y = sampling == kJpegHalf;
+    std::array<int, 64> counts{};
+    for (int c = 0; c < 2; ++c) {
+        chroma.planes[c] = downsampled(full[c], half_x, half_y, offset_x & 1, offset_y & 1);
+        const FloatPlane& samples = chroma.planes[c];
+        if (half_x) chroma.misses += upsampling_misses(full[c], samples, half_x, half_y, offset_x & 1, offset_y & 1, known) / 2;
+        std::vector<int16_t> rounded(samples.values.size());
+        for (size_t i = 0; i < rounded.size(); ++i) rounded[i] = static_cast<int16_t>(samples.values[i] + 512.5f) - 512;
+        const JpegGrid grid = find_jpeg_grid({rounded.data(), samples.ny, samples.nx, samples.nx}, kWindows / 2);
+        for (int i = 0; i < 64; ++i) counts[i] += grid.counts[i];
+    }
+    int best = -1;
+    for (int y = offset_y; y < (half_y ? 16 : 8); y += 8)
+        for (int x = offset_x; x < (half_x ? 16 : 8); x += 8) {
+            const int begin_y = (8 - (half_y ? y / 2 : y) % 8) % 8, begin_x = (8 - (half_x ? x / 2 : x) % 8) % 8;
+            const int count = counts[8 * begin_y + begin_x];
+            if (count > best) best = count, chroma.offset_y = y, chroma.offset_x = x;
+        }
+    return chroma;
+}
+
+void take_table(JpegForm& form, int table, const JpegTable& found, bool own) {
+    const bool same = std::memcmp(found.steps, found.own, 64) == 0;
+    form.quality[table] = static_cast<uint8_t>(own && !same ? kJpegOwnTable : found.quality);
+    std::memcpy(form.steps[table], own ? found.own : found.steps, 64);
+}
+
+class JpegSearch {
+public:
+    JpegSearch(const uint8_t* pixels, int ny, int nx, int components, int threads)
+        : pixels_(pixels), threads_(threads), exact_(jpeg_pixels_of(pixels, static_cast<int64_t>(ny) * nx, components, threads)) {
+        form_ = JpegForm{};
+        form_.ny = ny, form_.nx = nx, form_.components = components;
+        grid_ = find_jpeg_grid({exact_.planes[0].data(), ny, nx, nx}, kWindows);
+    }
+
+    JpegFit run(int64_t most_wrong) {
+        best_.wrong = -1;
+        if (!grid_.clear()) return best_;
+        try_grid(grid_.y, grid_.x, most_wrong);
+        if (best_.wrong > most_wrong) try_grid(grid_.second_y, grid_.second_x, most_wrong);
+        if (best_.wrong > most_wrong) best_.wrong = -1;
+        return best_;
+    }
+
+private:
+    void try_grid(int grid_y, int grid_x, int64_t most_wrong) {
+        form_.offset_y = (8 - grid_y) % 8, form_.offset_x = (8 - grid_x) % 8;
+        const FloatPlane luma = float_plane(exact_.planes[0], form_.ny, form_.nx);
+        const JpegTable table = find_jpeg_table(luma, grid_y, grid_x, exact_.known.data(), 0, 0);
+        if (form_.components == 1) {
+            for (const bool own : {false, true}) {
+                take_table(form_, 0, table, own);
+                take_table(form_, 1, table, false);
+                if (good_enough(most_wrong)) break;
+            }
+        } else {
+            try_samplings(table, most_wrong);
+        }
+    }
+
+    void try_samplings(const JpegTable& luma, int64_t most_wrong) {
+        FloatPlane full[2];
+        for (int c = 0; c < 2; ++c) full[c] = float_plane(exact_.planes[c + 1], form_.ny, form_.nx);
+        const JpegForm start = form_;
+        for (const int sampling : {kJpegHalf, kJpegHalfX, kJpegFull}) {
+            const Chroma chroma = chroma_at(sampling, start.offset_y, start.offset_x, full, exact_.known.data());
+            if (chroma.misses > 0.2f) continue;
+            form_.sampling = sampling, form_.offset_y = chroma.offset_y, form_.offset_x = chroma.offset_x;
+            const int begin_y = (8 - (chroma.offset_y >> form_.shift_y(1)) % 8) % 8, begin_x = (8 - (chroma.offset_x >> form_.shift_x(1)) % 8) % 8;
+            const JpegTable table = find_jpeg_table(chroma.planes[0], begin_y, begin_x, sampling == kJpegFull ? exact_.known.data() : nullptr, 1, luma.quality);
+            for (const bool own : {false, true}) {
+                take_table(form_, 0, luma, own);
+                take_table(form_, 1, table, own);
+                if (good_enough(most_wrong / 4)) return;
+            }
+        }
+    }
+
+    bool good_enough(int64_t most_wrong) {
+        JpegFit fit = recover_jpeg(form_, pixels_, exact_, kRounds, threads_);
+        const bool better = best_.wrong < 0 || fit.wrong < best_.wrong;
+        if (better) best_ = std::move(fit);
+        return best_.wrong <= most_wrong;
+    }
+
+    const uint8_t* pixels_;
+    const int threads_;
+    const JpegPixels exact_;
+    JpegForm form_;
+    JpegFit best_;
+    JpegGrid grid_;
+};
+
+}  // namespace
+
+JpegTrace probe_jpeg(const uint8_t* pixels, int ny, int nx, int components) {
+    JpegTrace trace;
+    const int64_t count = static_cast<int64_t>(ny) * nx;
+    std::vector<int16_t> luma(count);
+    if (components == 3) {
+        const JpegReach reach = jpeg_reach(pixels, count, std::max<int64_t>(1, count / 1024) | 1);
+        if (1000 * reach.reached < kReachedOf1000 * reach.counted) return trace;
+        trace.seen = reach.counted >= 256;
+    }
+    (void)luma;
+    return trace;
+}
+
+JpegFit find_jpeg(const uint8_t* pixels, int ny, int nx, int components, int least, int threads) {
+    const int64_t count = static_cast<int64_t>(ny) * nx;
+    return JpegSearch(pixels, ny, nx, components, threads).run(count * (1000 - least) / 1000);
+}
+
+}  // namespace mmip
