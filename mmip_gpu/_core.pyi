@@ -141,6 +141,19 @@ class PayloadHead:
     @property
     def families(self) -> list[tuple[int, int, NDArray[np.uint32], NDArray[np.uint8]]]: ...
 
+class ParameterHead:
+    def __init__(self, head: NDArray[np.uint8], size: int | None, substreams: int, check_crc: bool) -> None: ...
+    @property
+    def parameters(self) -> bytes: ...
+    @property
+    def offsets(self) -> NDArray[np.uint64]: ...
+    @property
+    def group_crcs(self) -> NDArray[np.uint32]: ...
+
+def assemble_payload(
+    parameters: NDArray[np.uint8], streams: NDArray[np.uint8], sizes: NDArray[np.uint32], threads: int
+) -> bytes: ...
+
 class PayloadHeads:
     def __init__(
         self,

@@ -131,6 +131,7 @@ NB_MODULE(_core, m) {
     bind_samples(m);
     bind_payloads(m);
     bind_batches(m);
+    bind_predictive(m);
     bind_layouts(m);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);
@@ -139,7 +140,7 @@ NB_MODULE(_core, m) {
     m.def("crc32c_by_tables", &buffer_crc<&crc32c_by_tables>, "buffer"_a, "value"_a = 0);
     m.def("crc32c_joined", &joined_crcs, "a"_a, "b"_a, "count"_a);
     m.def("kernel_names", &kernel_names);
-    m.def("selected_kernels", [] { return std::string(kernels().name); });
+    m.def("selected_kernels", [] { return std::string(selected_kernels()); });
     m.def("select_kernels", [](const std::string& name) { return select_kernels(name.c_str()); }, "name"_a);
     for (const Constant& constant : kConstants) m.attr(constant.name) = constant.value;
 

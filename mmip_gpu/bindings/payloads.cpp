@@ -49,6 +49,39 @@ private:
     std::vector<uint32_t> crcs_;
 };
 
+// The head of a payload of a kind from 2 on.
+class ParameterHead {
+public:
+    ParameterHead(ByteArray head, std::optional<uint64_t> size, int64_t substreams, bool check_crc) {
+        const ParameterPayload read = read_parameter_payload(head.data(), head.size(), size, substreams, check_crc);
+        parameters_.assign(reinterpret_cast<const char*>(read.parameters), read.parameter_bytes);
+        offsets_ = read.offsets;
+        crcs_.resize(static_cast<size_t>(read.groups()));
+        if (!crcs_.empty()) std::memcpy(crcs_.data(), read.group_crcs, crcs_.size() * sizeof(uint32_t));
+    }
+
+    nb::bytes parameters() const { return nb::bytes(parameters_.data(), parameters_.size()); }
+    Made<uint64_t> offsets() const { return copied(offsets_); }
+    Made<uint32_t> group_crcs() const { return copied(crcs_); }
+
+private:
+    std::string parameters_;
+    std::vector<uint64_t> offsets_;
+    std::vector<uint32_t> crcs_;
+};
+
+// Payload of a kind from 2 on: its parameters, and its sub-streams one after the other with the size of each.
+nb::bytes assemble(ByteArray parameters, ByteArray streams, Given<uint32_t> sizes, int threads) {
+    std::vector<std::vector<uint8_t>> parts;
+    size_t at = 0;
+    for (size_t i = 0; i < sizes.size(); at += sizes.data()[i++]) {
+        require(sizes.data()[i] > 0 && sizes.data()[i] <= streams.size() - at, "sizes of sub-streams do not fit their bytes");
+        parts.emplace_back(streams.data() + at, streams.data() + at + sizes.data()[i]);
+    }
+    const std::string payload = assemble_parameter_payload({parameters.data(), parameters.data() + parameters.size()}, parts, threads);
+    return nb::bytes(payload.data(), payload.size());
+}
+
 // (cells on z, y, x of a block; positions as bytes; scan) of a mode; all empty where there is none.
 std::tuple<std::vector<int>, Made<uint8_t>, Made<uint16_t>> block_tables(int mode, int cell_depth, const nb::object& list) {
     const std::vector<int> cuts = listed<int>(list);
@@ -79,6 +112,12 @@ void bind_payloads(nb::module_& m) {
         .def_prop_ro("group_crcs", &PayloadHead::group_crcs, nb::rv_policy::move)
         .def_prop_ro("weights", &PayloadHead::weights, nb::rv_policy::move)
         .def_prop_ro("families", &PayloadHead::families, nb::rv_policy::move);
+    nb::class_<ParameterHead>(m, "ParameterHead")
+        .def(nb::init<ByteArray, std::optional<uint64_t>, int64_t, bool>(), "head"_a, "size"_a.none(), "substreams"_a, "check_crc"_a)
+        .def_prop_ro("parameters", &ParameterHead::parameters)
+        .def_prop_ro("offsets", &ParameterHead::offsets, nb::rv_policy::move)
+        .def_prop_ro("group_crcs", &ParameterHead::group_crcs, nb::rv_policy::move);
+    m.def("assemble_payload", &assemble, "parameters"_a, "streams"_a, "sizes"_a, "threads"_a);
     m.def("block_tables", &block_tables, "mode"_a, "cell_depth"_a, "cuts"_a);
     m.def("coding_order", &coding_order, "cell_depth"_a, "az"_a, "ay"_a, "ax"_a);
     m.def("token_places", &code_places);

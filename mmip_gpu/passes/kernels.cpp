@@ -1,63 +1,79 @@
-// Picks the copy of the transform kernels for this machine; see kernels.h.
+// Picks the copies of the kernels for this machine; see kernels.h and predictive/lockstep.h.
 #include "passes/kernels.h"
 
 #include <atomic>
 #include <cstring>
 
+#include "passes/predictive/lockstep.h"
+#include "rules/predictive/residual_tokens.h"
+
 namespace mmip {
 
 extern const Kernels kBaselineKernels;
+extern const PredictiveKernels kBaselinePredictive, kWidePredictive;
 #if defined(MMIP_X86)
 extern const Kernels kAvx2Kernels;
+extern const PredictiveKernels kAvx2Predictive, kAvx512Predictive;
 #endif
 
 namespace {
 
-// Best last.
-int supported(const Kernels** list) {
-    int n = 0;
-    list[n++] = &kBaselineKernels;
+struct Copy {
+    const char* name;
+    const Kernels* kernels;
+    const PredictiveKernels* predictive;
+};
+
+constexpr int kMostCopies = 3;
+
+struct Supported {
+    Copy list[kMostCopies];                  // best last
+    int count = 0;
+
+    Supported() {
+        list[count++] = {kBaselineKernels.name, &kBaselineKernels, &kBaselinePredictive};
 #if defined(MMIP_X86)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2")) list[n++] = &kAvx2Kernels;
+        __builtin_cpu_init();
+        if (!__builtin_cpu_supports("avx2")) return;
+        list[count++] = {kAvx2Kernels.name, &kAvx2Kernels, &kAvx2Predictive};
+        if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+            list[count++] = {"avx512", &kAvx2Kernels, &kAvx512Predictive};   // of integers only: see CMakeLists.txt
 #endif
-    return n;
+    }
+};
+
+const Supported& supported() {
+    static const Supported found;
+    return found;
 }
 
-const Kernels* best() {
-    const Kernels* list[2];
-    return list[supported(list) - 1];
-}
+std::atomic<int> chosen{-1};
 
-std::atomic<const Kernels*> chosen{nullptr};
+const Copy& current() {
+    const int number = chosen.load(std::memory_order_relaxed);
+    return supported().list[number < 0 ? supported().count - 1 : number];
+}
 
 }  // namespace
 
-const Kernels& kernels() {
-    const Kernels* k = chosen.load();
-    if (k == nullptr) {
-        k = best();
-        chosen.store(k);
-    }
-    return *k;
-}
+const Kernels& kernels() { return *current().kernels; }
+
+const PredictiveKernels& predictive_kernels(int bits) { return bits > kLockstepBits ? kWidePredictive : *current().predictive; }
+
+const char* selected_kernels() { return current().name; }
 
 bool select_kernels(const char* name) {
-    const Kernels* list[2];
-    const int n = supported(list);
-    for (int i = 0; i < n; ++i)
-        if (std::strcmp(list[i]->name, name) == 0) {
-            chosen.store(list[i]);
+    for (int i = 0; i < supported().count; ++i)
+        if (std::strcmp(supported().list[i].name, name) == 0) {
+            chosen.store(i);
             return true;
         }
     return false;
 }
 
 int available_kernels(const char** names, int most) {
-    const Kernels* list[2];
-    const int n = supported(list);
-    for (int i = 0; i < n && i < most; ++i) names[i] = list[i]->name;
-    return n;
+    for (int i = 0; i < supported().count && i < most; ++i) names[i] = supported().list[i].name;
+    return supported().count;
 }
 
 }  // namespace mmip

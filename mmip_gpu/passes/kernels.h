@@ -150,6 +150,7 @@ struct Kernels {
 // The best copy for this machine; `name` (of available_kernels) forces one.
 const Kernels& kernels();
 bool select_kernels(const char* name);
+const char* selected_kernels();
 int available_kernels(const char** names, int most);
 
 }  // namespace mmip

@@ -5,7 +5,7 @@
 
 #include "rules/corrections/correction_walk.h"
 #include "passes/coding/codebook.h"
-#include "passes/tokens/pack.h"
+#include "passes/coding/payload.h"
 #include "passes/parallel.h"
 #include "passes/blocks/synthesize.h"
 #include "passes/tokens/unpack.h"

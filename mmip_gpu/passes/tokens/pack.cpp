@@ -3,7 +3,7 @@
 
 #include "rules/tokens/builtin_codes.h"
 #include "passes/coding/codebook.h"
-#include "passes/coding/crc.h"
+#include "passes/coding/payload.h"
 #include "passes/dc/dc_pack.h"
 #include "passes/dc/dc_image.h"
 #include "passes/padding/mask.h"
@@ -68,54 +68,6 @@ struct WriteSink {
 void add_to(std::vector<uint32_t>& sum, const std::vector<uint32_t>& part) {
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
 }
-
-void append_u32(std::string& out, uint32_t v) {
-    for (int i = 0; i < 4; ++i) out.push_back(static_cast<char>(v >> (8 * i)));
-}
-
-}  // namespace
-
-std::string payload_head(const std::vector<uint8_t>& codes, const std::vector<uint32_t>& sizes, const std::vector<uint32_t>& group_crcs) {
-    uint32_t largest = 1;
-    for (const uint32_t size : sizes) largest = std::max(largest, size);
-    const int index_bits = bit_length(largest - 1);
-    BitString index;
-    for (const uint32_t size : sizes) index.put(size - 1, index_bits);
-    const std::vector<uint8_t>& index_bytes = index.finish();
-    std::string out;
-    append_u32(out, static_cast<uint32_t>(4 + codes.size() + 1 + index_bytes.size() + 4 * group_crcs.size() + 4));
-    out.append(codes.begin(), codes.end());
-    out.push_back(static_cast<char>(index_bits));
-    out.append(index_bytes.begin(), index_bytes.end());
-    for (const uint32_t crc : group_crcs) append_u32(out, crc);
-    append_u32(out, crc32c(reinterpret_cast<const uint8_t*>(out.data()), out.size()));
-    return out;
-}
-
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads) {
-    std::vector<uint32_t> sizes;
-    for (const auto& s : streams) sizes.push_back(static_cast<uint32_t>(s.size()));
-    std::vector<uint32_t> crcs((streams.size() + kGroupSubstreams - 1) / kGroupSubstreams);
-    std::string out = payload_head(codes, sizes, crcs);   // for its length; again below, with the crcs
-    std::vector<size_t> group_starts(1, out.size());
-    for (size_t i = 0; i < streams.size(); ++i) {
-        if (i % kGroupSubstreams == 0) group_starts.push_back(group_starts.back());
-        group_starts.back() += streams[i].size();
-    }
-    out.resize(group_starts.back());
-    parallel_for(static_cast<int64_t>(crcs.size()), threads, [&](int64_t g, int) {
-        size_t to = group_starts[g];
-        const size_t first = static_cast<size_t>(g) * kGroupSubstreams;
-        for (size_t i = first; i < std::min(streams.size(), first + kGroupSubstreams); to += streams[i++].size())
-            std::copy(streams[i].begin(), streams[i].end(), out.begin() + static_cast<std::ptrdiff_t>(to));
-        crcs[g] = crc32c(reinterpret_cast<const uint8_t*>(out.data()) + group_starts[g], to - group_starts[g]);
-    });
-    const std::string head = payload_head(codes, sizes, crcs);
-    std::copy(head.begin(), head.end(), out.begin());
-    return out;
-}
-
-namespace {
 
 // What stage 1 predicts DCs from: those of the chunk, or of its DC image.
 struct DcSource {

@@ -25,10 +25,4 @@ std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& coefficient
 // Token counts per context (kTokenContexts x kTokenAlphabet) of a stage; trains the map of contexts to classes.
 std::vector<uint32_t> count_token_contexts(const Coefficients& coefficients, int stage, int threads);
 
-// Head of a payload, section 6: the bits of its codes, the index of the sub-streams' sizes, the crcs of their groups.
-std::string payload_head(const std::vector<uint8_t>& codes, const std::vector<uint32_t>& sizes, const std::vector<uint32_t>& group_crcs);
-
-// Payload of a stage: its head and the sub-streams of all tiles.
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads);
-
 }  // namespace mmip

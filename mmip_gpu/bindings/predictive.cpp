@@ -1,0 +1,68 @@
+// Binds the coding and decoding of a chunk of kind 2.
+// Values: NumPy arrays of planes and payload bytes. Home: host. FORMAT.md sections 2.1, 3.1, 6.1, 8.6 to 8.8.
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/tuple.h>
+
+#include "passes/predictive/encode.h"
+
+namespace mmip {
+namespace {
+
+using namespace nb::literals;
+
+using Numbers3 = std::array<int, 3>;
+using Sizes3 = std::array<int64_t, 3>;
+// colour_form, bits, offset, tile_log2, brick_log2
+using Form = std::tuple<int, int, int32_t, Numbers3, Numbers3>;
+
+void check_size(size_t size, int64_t planes, const Sizes3& shape) {
+    require(static_cast<int64_t>(size) == planes * shape[0] * shape[1] * shape[2] && size > 0, "samples do not fill the planes");
+}
+
+std::tuple<Form, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Sizes3 shape, bool colour, int near, int effort, int threads) {
+    check_size(samples.size(), planes, shape);
+    require(!colour || planes % 3 == 0, "planes of a colour come in threes");
+    const Samples view = samples_of(samples);
+    PredictiveChunk chunk;
+    {
+        nb::gil_scoped_release free;
+        chunk = encode_predictive(view, planes, shape.data(), colour, near, {effort, true, threads});
+    }
+    const BrickLayout& l = chunk.form.layout;
+    return {Form{chunk.form.colour_form, chunk.form.bits, chunk.form.offset, {l.tile_log2[0], l.tile_log2[1], l.tile_log2[2]}, {l.brick_log2[0], l.brick_log2[1], l.brick_log2[2]}},
+            nb::bytes(chunk.payload.data(), chunk.payload.size())};
+}
+
+void run_decode(ByteArray payload, int64_t planes, Sizes3 shape, bool colour, int near, Form fields, std::array<int64_t, 8> box, int minimum, int maximum, bool check_crc,
+                AnyArray out, int threads) {
+    PredictiveForm form;
+    form.layout.planes = planes;
+    form.components = colour ? 3 : 1;
+    form.near = near;
+    Numbers3 tile, brick;
+    std::tie(form.colour_form, form.bits, form.offset, tile, brick) = fields;
+    BrickBox wanted{{box[0], box[1]}, {box[2], box[4], box[6]}, {box[3], box[5], box[7]}};
+    int64_t samples = box[1] - box[0];
+    for (int a = 0; a < 3; ++a) {
+        form.layout.shape[a] = shape[a];
+        form.layout.tile_log2[a] = tile[a];
+        form.layout.brick_log2[a] = brick[a];
+        samples *= std::min(wanted.high[a] << brick[a], shape[a]) - (wanted.low[a] << brick[a]);
+    }
+    require(static_cast<int64_t>(out.size()) == samples, "output does not fit the box");
+    const Samples view = samples_of(out);
+    nb::gil_scoped_release free;
+    decode_predictive(form, payload.data(), payload.size(), wanted, {minimum, maximum, check_crc, threads}, view);
+}
+
+}  // namespace
+
+void bind_predictive(nb::module_& m) {
+    m.def("encode_predictive", &run_encode, "samples"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "effort"_a, "threads"_a);
+    m.def("decode_predictive", &run_decode, "payload"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "form"_a, "box"_a, "minimum"_a, "maximum"_a, "check_crc"_a, "out"_a, "threads"_a);
+}
+
+}  // namespace mmip

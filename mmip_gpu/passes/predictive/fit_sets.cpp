@@ -1,0 +1,190 @@
+// See fit_sets.h.
+#include "passes/predictive/fit_sets.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace mmip {
+namespace {
+
+constexpr int kReweightings = 4;             // of least squares, towards least absolute errors
+constexpr size_t kFewestSamples = 64;
+constexpr double kLeastError = 0.5, kRidge = 1e-6;
+
+// A sample as differences to W, by weighted normal equations of n unknowns.
+class LeastSquares {
+public:
+    explicit LeastSquares(int n) : n_(n), matrix_(static_cast<size_t>(n) * n, 0.0), right_(static_cast<size_t>(n), 0.0) {}
+
+    void add(const int32_t* neighbours, int32_t target, double weight) {
+        double d[kNeighbours3d];
+        for (int i = 0; i < n_; ++i) d[i] = neighbours[i + 1] - neighbours[0];
+        const double t = target - neighbours[0];
+        for (int i = 0; i < n_; ++i) {
+            const double w = weight * d[i];
+            for (int j = 0; j <= i; ++j) matrix_[i * n_ + j] += w * d[j];
+            right_[i] += w * t;
+        }
+        total_ += weight;
+    }
+
+    // By Cholesky's factors, with a little added to the diagonal.
+    std::vector<double> solve() {
+        std::vector<double>& a = matrix_;
+        for (int i = 0; i < n_; ++i) a[i * n_ + i] += kRidge * total_ + 1e-3;
+        for (int i = 0; i < n_; ++i)
+            for (int j = 0; j <= i; ++j) {
+                double sum = a[i * n_ + j];
+                for (int k = 0; k < j; ++k) sum -= a[i * n_ + k] * a[j * n_ + k];
+                if (i == j && !(sum > 1e-9)) return std::vector<double>(n_, 0.0);
+                a[i * n_ + j] = i == j ? std::sqrt(sum) : sum / a[j * n_ + j];
+            }
+        std::vector<double> x = right_;
+        for (int i = 0; i < n_; ++i) {
+            for (int k = 0; k < i; ++k) x[i] -= a[i * n_ + k] * x[k];
+            x[i] /= a[i * n_ + i];
+        }
+        for (int i = n_ - 1; i >= 0; --i) {
+            for (int k = i + 1; k < n_; ++k) x[i] -= a[k * n_ + i] * x[k];
+            x[i] /= a[i * n_ + i];
+        }
+        return x;
+    }
+
+private:
+    int n_;
+    std::vector<double> matrix_, right_;
+    double total_ = 0;
+};
+
+struct Sample {
+    const int32_t* neighbours;
+    int32_t target;
+    bool has_previous;
+};
+
+// Weights in 1/256 of `count` neighbours, W first, out of the samples.
+template <size_t count>
+std::array<int16_t, count> fit_weights(const std::vector<Sample>& samples) {
+    std::array<int16_t, count> weights{};
+    weights[0] = kWeightOne;
+    if (samples.size() < kFewestSamples) return weights;
+    std::vector<double> sample_weights(samples.size(), 1.0), errors(samples.size()), sorted, x;
+    for (int round = 0; round < kReweightings; ++round) {
+        LeastSquares squares(static_cast<int>(count) - 1);
+        for (size_t i = 0; i < samples.size(); ++i) squares.add(samples[i].neighbours, samples[i].target, sample_weights[i]);
+        x = squares.solve();
+        for (size_t i = 0; i < samples.size(); ++i) {
+            double e = samples[i].target - samples[i].neighbours[0];
+            for (size_t k = 0; k + 1 < count; ++k) e -= x[k] * (samples[i].neighbours[k + 1] - samples[i].neighbours[0]);
+            errors[i] = std::fabs(e);
+        }
+        sorted = errors;
+        std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
+        const double floor = std::max(kLeastError, 0.5 * sorted[sorted.size() / 2]);
+        for (size_t i = 0; i < samples.size(); ++i) sample_weights[i] = 1.0 / std::max(errors[i], floor);
+    }
+    constexpr int limit = (1 << (kWeightBits - 1)) - 1;
+    int rest = kWeightOne;
+    for (size_t k = 1; k < count; ++k) {
+        weights[k] = static_cast<int16_t>(std::clamp(static_cast<int>(std::floor(x[k - 1] * kWeightOne + 0.5)), -limit, limit));
+        rest -= weights[k];
+    }
+    weights[0] = static_cast<int16_t>(rest);
+    return weights;
+}
+
+int64_t sample_cost(const PredictorSet& set, const Sample& s) {
+    const bool deep = set.with_previous && s.has_previous;
+    const int16_t* w = deep ? set.later.data() : set.first.data();
+    int64_t sum = 128;
+    for (int i = 0; i < (deep ? kNeighbours3d : kNeighbours2d); ++i) sum += static_cast<int64_t>(w[i]) * s.neighbours[i];
+    const int32_t* n = s.neighbours;
+    int32_t low = std::min(n[0], n[1]), high = std::max(n[0], n[1]);
+    if (set.bound_ne) low = std::min(low, n[3]), high = std::max(high, n[3]);
+    if (deep) low = std::min(low, n[6]), high = std::max(high, n[6]);
+    const int32_t p = static_cast<int32_t>(std::clamp<int64_t>(sum >> 8, low, high));
+    return logarithm(std::abs(s.target - p) + 1);
+}
+
+int64_t cost_of(const PredictorSet& set, const std::vector<Sample>& samples) {
+    int64_t total = 0;
+    for (const Sample& s : samples) total += sample_cost(set, s);
+    return total;
+}
+
+PredictorSet fit_set(const std::vector<Sample>& samples, bool is_deep) {
+    PredictorSet set;
+    set.first = fit_weights<kNeighbours2d>(samples);
+    std::copy(set.first.begin(), set.first.end(), set.later.begin());
+    if (!is_deep) return set;
+    std::vector<Sample> later;
+    for (const Sample& s : samples)
+        if (s.has_previous) later.push_back(s);
+    PredictorSet deep = set;
+    deep.with_previous = true;
+    deep.later = fit_weights<kNeighbours3d>(later);
+    return cost_of(deep, later) < cost_of(set, later) ? deep : set;
+}
+
+std::vector<Sample> samples_of(const BrickSamples& b) {
+    std::vector<Sample> found;
+    for (size_t i = 0; i < b.count(); ++i) found.push_back({b.neighbours.data() + i * kNeighbours3d, b.targets[i], b.has_previous[i] != 0});
+    return found;
+}
+
+// Bricks by how much neighbouring samples differ in them, the same number in every group.
+std::vector<int> groups_by_activity(const std::vector<std::vector<Sample>>& bricks, int groups) {
+    std::vector<double> activity(bricks.size());
+    for (size_t b = 0; b < bricks.size(); ++b) {
+        double sum = 0;
+        for (const Sample& s : bricks[b]) sum += std::abs(s.neighbours[0] - s.neighbours[1]);
+        activity[b] = sum / static_cast<double>(std::max<size_t>(bricks[b].size(), 1));
+    }
+    std::vector<size_t> order(bricks.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return activity[a] < activity[b]; });
+    std::vector<int> group(bricks.size());
+    for (size_t i = 0; i < order.size(); ++i) group[order[i]] = static_cast<int>(i * groups / order.size());
+    return group;
+}
+
+}  // namespace
+
+PredictorSet median_set() {
+    PredictorSet set;
+    set.first = {kWeightOne, kWeightOne, -kWeightOne, 0, 0, 0};
+    std::copy(set.first.begin(), set.first.end(), set.later.begin());
+    set.bound_ne = false;
+    return set;
+}
+
+std::vector<PredictorSet> fit_sets(const std::vector<BrickSamples>& given, bool is_deep, int most, int rounds) {
+    std::vector<std::vector<Sample>> bricks;
+    for (const BrickSamples& b : given) bricks.push_back(samples_of(b));
+    std::vector<int> group = groups_by_activity(bricks, most);
+    std::vector<PredictorSet> sets;
+    for (int round = 0; round < rounds; ++round) {
+        sets.clear();
+        for (int g = 0; g < most; ++g) {
+            std::vector<Sample> own;
+            for (size_t b = 0; b < bricks.size(); ++b)
+                if (group[b] == g) own.insert(own.end(), bricks[b].begin(), bricks[b].end());
+            if (own.size() < kFewestSamples) continue;
+            sets.push_back(fit_set(own, is_deep));
+        }
+        if (sets.empty()) break;
+        for (size_t b = 0; b < bricks.size(); ++b) {
+            int64_t least = INT64_MAX;
+            for (size_t s = 0; s < sets.size(); ++s) {
+                const int64_t cost = cost_of(sets[s], bricks[b]);
+                if (cost < least) least = cost, group[b] = static_cast<int>(s);
+            }
+        }
+    }
+    if (sets.empty()) sets.push_back(median_set());
+    return sets;
+}
+
+}  // namespace mmip

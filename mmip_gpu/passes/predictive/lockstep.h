@@ -1,0 +1,99 @@
+// The kernels of the predictive codec. Decoding takes several bricks in step, one a lane; encoding several samples of a row.
+// Values: arrays of lanes: element i of `lanes` numbers is sample i of every brick. Home: host. FORMAT.md sections 8.6 to 8.8.
+#pragma once
+
+#include <cstdint>
+
+namespace mmip {
+
+constexpr int kMaxLanes = 16;
+constexpr int kMaxComponents = 3;
+
+// Rows and slices of a brick in elements of all lanes; there is one of room before and after the samples of each row.
+struct LaneStrides {
+    int64_t row, slice;
+};
+
+// Sub-streams of one tile of every brick.
+struct ReadTileJob {
+    const uint8_t* bytes;                    // of all lanes; at least kReadPastEnd of room after the last one
+    const int32_t* first_bits;               // of each lane
+    int32_t *end_bits, *runs;                // out: where each lane stopped, and what is left of a run
+    const uint32_t* tables;
+    int extent[3];
+    LaneStrides strides;
+    const int32_t* earlier[2];               // residuals of earlier components that contexts see, or nullptr
+    int earlier_weight;
+    int32_t* magnitudes;                     // scratch: 2 (y + 1) (x + 2) elements
+    int32_t* out;                            // residuals
+};
+
+// Residuals of slices [from, to) plus their prediction from those of earlier components: (a w_a + b w_b + 32) >> 6.
+struct CrossJob {
+    int32_t* residuals;
+    const int32_t* earlier[2];
+    int weights[2], bits;
+    int from, to, height, width;
+    LaneStrides strides;
+};
+
+// Residuals of slices [from, to) to samples.
+struct RestoreJob {
+    int32_t* brick;
+    LaneStrides strides;
+    int from, to, height, width, bits;
+    const int32_t *first, *later;            // weights, kNeighbours2d and kNeighbours3d of all lanes
+    const int32_t *bound_ne, *bound_p;
+    bool with_previous;
+};
+
+// Components of slices [from, to) to values: R, G, B in this order of a colour transform; see ColourForm.
+struct ColourJob {
+    int32_t* components[kMaxComponents];
+    int form, bits;                          // of the values
+    int from, to, height, width;
+    LaneStrides strides;
+};
+
+// Of an encoder: one brick, whose rows have kRowRoom numbers of room, kRowStart of them before the first sample.
+struct ResidualJob {
+    int32_t* brick;                          // sample 0; before each row stands what FORMAT.md 8.7 says, after it its last number
+    LaneStrides strides;                     // in numbers
+    int depth, height, width, bits;
+    const int16_t *first, *later;            // weights
+    bool bound_ne, with_previous;
+    int row_step;                            // 1: all rows; of a cost: each such row, from row_step / 4 on
+    int32_t* residuals;                      // as `brick`; not of a cost
+};
+
+// Residuals of a tile to tokens, as if there were no runs: raw bits from bit 12 on, symbol, class in the low 5.
+struct TokenJob {
+    const int32_t* residuals;
+    LaneStrides strides;
+    int extent[3];
+    const int32_t* earlier[2];
+    int earlier_weight;
+    int32_t* magnitudes;                     // scratch: 2 (y + 1) rows of x + kRowRoom numbers
+    uint32_t* tokens;                        // kRowRoom more than samples
+};
+
+constexpr int kRowStart = 2, kRowRoom = 2 + 2 * kMaxLanes;
+constexpr int kTokenSymbol = 5, kTokenRaw = 12;
+
+constexpr int64_t kReadPastEnd = 7200;       // bytes that a lane may read from where it starts
+
+struct PredictiveKernels {
+    int lanes;
+    void (*read_tile)(const ReadTileJob&);
+    void (*add_cross)(const CrossJob&);
+    void (*restore)(const RestoreJob&);
+    void (*to_colour)(const ColourJob&);
+    void (*residuals)(const ResidualJob&);
+    int64_t (*cost)(const ResidualJob&);     // about how many bits, in 1/256
+    void (*tokens)(const TokenJob&);
+};
+
+// For values of up to kLockstepBits bits, the best copy for this machine (see select_kernels); for wider ones, one lane.
+const PredictiveKernels& predictive_kernels(int bits);
+
+}  // namespace mmip

@@ -1,0 +1,78 @@
+// The kernels of lockstep.h for one value type: vectors of lanes, or one lane of int32_t.
+// Values: see lockstep.h. Home: host. Walks of rules/predictive over the slices of a brick.
+#pragma once
+
+#include "passes/predictive/encoding_kernels.h"
+#include "passes/predictive/lockstep.h"
+#include "rules/predictive/colour_forms.h"
+#include "rules/predictive/predict.h"
+#include "rules/predictive/residual_reader.h"
+
+namespace MMIP_NS {
+
+template <class V>
+V loaded(const int32_t* from) {
+    V v;
+    __builtin_memcpy(&v, from, sizeof v);
+    return v;
+}
+
+template <class V>
+V* as_lanes(int32_t* memory) { return reinterpret_cast<V*>(memory); }
+
+template <class V>
+const V* as_lanes(const int32_t* memory) { return reinterpret_cast<const V*>(memory); }
+
+template <class V, class Reader>
+void read_tile(const mmip::ReadTileJob& job) {
+    Reader reader(job.bytes, job.tables, loaded<V>(job.first_bits));
+    const TilePlace place{job.extent[0], job.extent[1], job.extent[2], job.strides.row, job.strides.slice};
+    const EarlierResiduals<V> earlier{{as_lanes<V>(job.earlier[0]), as_lanes<V>(job.earlier[1])}, job.earlier_weight};
+    read_residuals(reader, place, earlier, as_lanes<V>(job.magnitudes), as_lanes<V>(job.out));
+    __builtin_memcpy(job.end_bits, &reader.position, sizeof(V));
+    __builtin_memcpy(job.runs, &reader.run, sizeof(V));
+}
+
+// work(i) for the place of every sample of the slices.
+template <class Work>
+void for_samples(int from, int to, int height, int width, const mmip::LaneStrides& strides, const Work& work) {
+    for (int z = from; z < to; ++z)
+        for (int y = 0; y < height; ++y)
+            for (int64_t i = z * strides.slice + y * strides.row, end = i + width; i < end; ++i) work(i);
+}
+
+template <class V>
+void add_cross(const mmip::CrossJob& job) {
+    V* residuals = as_lanes<V>(job.residuals);
+    const V *a = as_lanes<V>(job.earlier[0]), *b = as_lanes<V>(job.earlier[1] != nullptr ? job.earlier[1] : job.earlier[0]);
+    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0, unused = 32 - job.bits;
+    for_samples(job.from, job.to, job.height, job.width, job.strides, [&](int64_t i) {
+        const V r = residuals[i] + ((a[i] * wa + b[i] * wb + 32) >> 6);
+        residuals[i] = shifted_left(r, V{} + unused) >> unused;
+    });
+}
+
+template <class V, class Wide>
+void restore(const mmip::RestoreJob& job) {
+    Predictor<V> p;
+    constexpr int lanes = static_cast<int>(sizeof(V) / sizeof(int32_t));
+    for (int i = 0; i < kNeighbours2d; ++i) p.first[i] = loaded<V>(job.first + i * lanes);
+    for (int i = 0; i < kNeighbours3d; ++i) p.later[i] = loaded<V>(job.later + i * lanes);
+    p.bound_ne = loaded<V>(job.bound_ne);
+    p.bound_p = loaded<V>(job.bound_p);
+    restore_slices<V, Wide>(as_lanes<V>(job.brick), job.strides.row, job.strides.slice, job.from, job.to, job.height, job.width, p,
+                            job.with_previous, V{} + static_cast<int32_t>((int64_t{1} << job.bits) - 1));
+}
+
+template <class V>
+void to_colour(const mmip::ColourJob& job) {
+    V *a = as_lanes<V>(job.components[0]), *b = as_lanes<V>(job.components[1]), *c = as_lanes<V>(job.components[2]);
+    for_samples(job.from, job.to, job.height, job.width, job.strides, [&](int64_t i) { to_channels(job.form, job.bits, a[i], b[i], c[i]); });
+}
+
+template <class V, class Wide, class Reader>
+constexpr mmip::PredictiveKernels lockstep_table(int lanes) {
+    return {lanes, &read_tile<V, Reader>, &add_cross<V>, &restore<V, Wide>, &to_colour<V>, &brick_residuals<V, Wide>, &brick_cost<V, Wide>, &tile_tokens<V>};
+}
+
+}  // namespace MMIP_NS

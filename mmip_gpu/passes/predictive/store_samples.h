@@ -1,0 +1,28 @@
+// Values of decoded bricks as samples of the caller's array.
+// Values: lanes of values in, samples of any type out. Home: host. Implements FORMAT.md section 2.1.
+#pragma once
+
+#include <vector>
+
+#include "passes/predictive/decode.h"
+#include "passes/predictive/lockstep.h"
+
+namespace mmip {
+
+class SampleStore {
+public:
+    SampleStore() = default;
+    // `values`: what ranks stand for, or empty.
+    SampleStore(const PredictiveForm& form, const BrickBox& box, const std::vector<int32_t>& values, int32_t minimum, int32_t maximum, const Samples& out);
+
+    // The samples of a brick of a plane, of which `lane` has the first and every `lanes` numbers the next.
+    void put(int64_t plane, const Brick& brick, const int32_t* lane, int lanes, const LaneStrides& strides) const;
+
+private:
+    Samples out_{};
+    int64_t first_plane_ = 0, origin_[3] = {0, 0, 0}, shape_[3] = {0, 0, 0};
+    std::vector<int32_t> table_;             // value to sample; empty: value * step + offset, clipped
+    int32_t step_ = 1, offset_ = 0, minimum_ = 0, maximum_ = 0;
+};
+
+}  // namespace mmip
