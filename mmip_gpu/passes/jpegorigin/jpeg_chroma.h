@@ -2,6 +2,7 @@
 // Values: a plane of numbers at full size in, a plane of samples out. Home: host.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -10,15 +10,14 @@
 namespace mmip {
 namespace {
 
-constexpr int kWindow = 15;
+constexpr int kWindow = kJpegWindow;
 constexpr float kNearZero = 0.9f;                            // three times the error that rounding leaves
 
 // Adds for each of 8 x 8 places of a block in the window how many of its AC coefficients are almost zero.
-void count_window(const JpegPlane& plane, int y0, int x0, std::array<int, 64>& counts) {
+void count_window(const JpegWindow& window, std::array<int, 64>& counts) {
     float across[kWindow][8][8];                             // row, frequency, place
     for (int y = 0; y < kWindow; ++y) {
-        float row[kWindow];
-        for (int x = 0; x < kWindow; ++x) row[x] = plane.samples[(y0 + y) * plane.stride + x0 + x];
+        const float* row = window[y];
         for (int v = 0; v < 8; ++v)
             for (int p = 0; p < 8; ++p) {
                 float sum = 0;
@@ -39,28 +38,29 @@ void count_window(const JpegPlane& plane, int y0, int x0, std::array<int, 64>& c
         }
 }
 
-bool flat(const JpegPlane& plane, int y0, int x0) {
-    const int16_t* at = plane.samples + y0 * plane.stride + x0;
-    for (int y = 0; y < kWindow; ++y)
-        for (int x = 0; x < kWindow; ++x)
-            if (at[y * plane.stride + x] != at[0]) return false;
+bool flat(const JpegWindow& window) {
+    for (const auto& row : window)
+        for (const float v : row)
+            if (v != window[0][0]) return false;
     return true;
 }
 
 }  // namespace
 
-JpegGrid find_jpeg_grid(const JpegPlane& plane, int windows) {
+JpegGrid find_jpeg_grid(int ny, int nx, int windows, const std::function<void(int, int, JpegWindow&)>& load) {
     JpegGrid grid;
-    const int rows = (plane.ny - kWindow) / 8 + 1, columns = (plane.nx - kWindow) / 8 + 1;
-    if (plane.ny < kWindow || plane.nx < kWindow) return grid;
+    const int rows = (ny - kWindow) / 8 + 1, columns = (nx - kWindow) / 8 + 1;
+    if (ny < kWindow || nx < kWindow) return grid;
     const int64_t all = static_cast<int64_t>(rows) * columns;
     const int64_t stride = std::max<int64_t>(1, all / windows) | 1;   // odd, so that it visits other columns in the next row
     std::array<int, 64>& counts = grid.counts;
     int used = 0;
     for (int64_t i = 0, tried = 0; tried < all && tried < 2 * windows && used < windows; ++tried, i = (i + stride) % all) {
         const int y = 8 * static_cast<int>(i / columns), x = 8 * static_cast<int>(i % columns);
-        if (flat(plane, y, x)) continue;
-        count_window(plane, y, x, counts);
+        JpegWindow window;
+        load(y, x, window);
+        if (flat(window)) continue;
+        count_window(window, counts);
         ++used;
     }
     const int64_t coefficients = 63 * used;

@@ -1,17 +1,15 @@
 // Looks for the grid of blocks that a JPEG file left in its pixels.
-// Values: a plane of samples; how many coefficients of the blocks at each of 64 places of the grid are almost zero. Home: host.
+// Values: windows of samples; how many coefficients of the blocks at each of 64 places of the grid are almost zero. Home: host.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 
 namespace mmip {
 
-struct JpegPlane {
-    const int16_t* samples;
-    int ny, nx;
-    int64_t stride;
-};
+constexpr int kJpegWindow = 15;                              // samples of a window on y and x: 8 x 8 places of a block
+using JpegWindow = float[kJpegWindow][kJpegWindow];
 
 struct JpegGrid {
     int y = 0, x = 0;                                        // first row and column of a block
@@ -22,7 +20,7 @@ struct JpegGrid {
     bool clear() const { return share - rest >= 20 || 1000 - rest > (1000 - share) * 13 / 10; }
 };
 
-// Windows of 15 x 15 samples that are not flat, about `windows` of them over the plane.
-JpegGrid find_jpeg_grid(const JpegPlane& plane, int windows);
+// Windows that are not flat, about `windows` of them over ny x nx samples; load(y, x, window) fills one.
+JpegGrid find_jpeg_grid(int ny, int nx, int windows, const std::function<void(int, int, JpegWindow&)>& load);
 
 }  // namespace mmip

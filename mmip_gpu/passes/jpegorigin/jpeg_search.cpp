@@ -12,7 +12,7 @@ namespace mmip {
 namespace {
 
 constexpr int kProbeWindows = 64, kWindows = 1024, kRounds = 40;
-constexpr int kReachedOf1000 = 990;
+constexpr int kReachedOf1000 = 990, kReachedLeast = 64;
 
 // Chroma samples at a sampling, and where in the grid of the file they begin.
 struct Chroma {
@@ -27,6 +27,12 @@ FloatPlane float_plane(const std::vector<int16_t>& samples, int ny, int nx) {
     return plane;
 }
 
+JpegGrid grid_of(const FloatPlane& plane, int windows) {
+    return find_jpeg_grid(plane.ny, plane.nx, windows, [&](int y, int x, JpegWindow& window) {
+        for (int i = 0; i < kJpegWindow; ++i) std::copy_n(plane.row(y + i) + x, kJpegWindow, window[i]);
+    });
+}
+
 // offset: 0..7 of the luma; of chroma at half size it may be 8 more: the grid of the chroma tells.
 Chroma chroma_at(int sampling, int offset_y, int offset_x, const FloatPlane* full, const uint8_t* known) {
     Chroma chroma{sampling, offset_y, offset_x, {}, 0};
@@ -36,9 +42,7 @@ Chroma chroma_at(int sampling, int offset_y, int offset_x, const FloatPlane* ful
         chroma.planes[c] = downsampled(full[c], half_x, half_y, offset_x & 1, offset_y & 1);
         const FloatPlane& samples = chroma.planes[c];
         if (half_x) chroma.misses += upsampling_misses(full[c], samples, half_x, half_y, offset_x & 1, offset_y & 1, known) / 2;
-        std::vector<int16_t> rounded(samples.values.size());
-        for (size_t i = 0; i < rounded.size(); ++i) rounded[i] = static_cast<int16_t>(samples.values[i] + 512.5f) - 512;
-        const JpegGrid grid = find_jpeg_grid({rounded.data(), samples.ny, samples.nx, samples.nx}, kWindows / 2);
+        const JpegGrid grid = grid_of(samples, kWindows / 2);
         for (int i = 0; i < 64; ++i) counts[i] += grid.counts[i];
     }
     int best = -1;
@@ -63,7 +67,8 @@ public:
         : pixels_(pixels), threads_(threads), exact_(jpeg_pixels_of(pixels, static_cast<int64_t>(ny) * nx, components, threads)) {
         form_ = JpegForm{};
         form_.ny = ny, form_.nx = nx, form_.components = components;
-        grid_ = find_jpeg_grid({exact_.planes[0].data(), ny, nx, nx}, kWindows);
+        luma_ = float_plane(exact_.planes[0], ny, nx);
+        grid_ = grid_of(luma_, kWindows);
     }
 
     JpegFit run(int64_t most_wrong) {
@@ -78,8 +83,7 @@ public:
 private:
     void try_grid(int grid_y, int grid_x, int64_t most_wrong) {
         form_.offset_y = (8 - grid_y) % 8, form_.offset_x = (8 - grid_x) % 8;
-        const FloatPlane luma = float_plane(exact_.planes[0], form_.ny, form_.nx);
-        const JpegTable table = find_jpeg_table(luma, grid_y, grid_x, exact_.known.data(), 0, 0);
+        const JpegTable table = find_jpeg_table(luma_, grid_y, grid_x, exact_.known.data(), 0, 0);
         if (form_.components == 1) {
             for (const bool own : {false, true}) {
                 take_table(form_, 0, table, own);
@@ -121,6 +125,7 @@ private:
     const JpegPixels exact_;
     JpegForm form_;
     JpegFit best_;
+    FloatPlane luma_;
     JpegGrid grid_;
 };
 
@@ -129,18 +134,25 @@ private:
 JpegTrace probe_jpeg(const uint8_t* pixels, int ny, int nx, int components) {
     JpegTrace trace;
     const int64_t count = static_cast<int64_t>(ny) * nx;
-    std::vector<int16_t> luma(count);
     if (components == 3) {
         const JpegReach reach = jpeg_reach(pixels, count, std::max<int64_t>(1, count / 1024) | 1);
         if (1000 * reach.reached < kReachedOf1000 * reach.counted) return trace;
-        trace.seen = reach.counted >= 256;
+        trace.decoded = reach.counted >= kReachedLeast;
     }
-    (void)luma;
+    const JpegGrid grid = find_jpeg_grid(ny, nx, kProbeWindows, [&](int y, int x, JpegWindow& window) {
+        for (int i = 0; i < kJpegWindow; ++i)
+            for (int j = 0; j < kJpegWindow; ++j) {
+                const uint8_t* p = pixels + (static_cast<int64_t>(y + i) * nx + x + j) * components;
+                window[i][j] = components == 1 ? p[0] : 0.299f * p[0] + 0.587f * p[1] + 0.114f * p[2];
+            }
+    });
+    trace.grid = grid.clear(), trace.grid_y = grid.y, trace.grid_x = grid.x;
     return trace;
 }
 
 JpegFit find_jpeg(const uint8_t* pixels, int ny, int nx, int components, int least, int threads) {
     const int64_t count = static_cast<int64_t>(ny) * nx;
+    if (!probe_jpeg(pixels, ny, nx, components).grid) return JpegFit{{}, {}, -1};
     return JpegSearch(pixels, ny, nx, components, threads).run(count * (1000 - least) / 1000);
 }
 

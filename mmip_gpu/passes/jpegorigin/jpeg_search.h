@@ -8,8 +8,8 @@ namespace mmip {
 
 // What is seen without looking for coefficients.
 struct JpegTrace {
-    bool seen = false;                                       // the pixels went through a JPEG decoder
-    bool grid = false;                                       // and its blocks show
+    bool decoded = false;                                    // all pixels are among those that a decoder gives: only colour tells
+    bool grid = false;                                       // blocks show
     int grid_y = 0, grid_x = 0;
 };
 

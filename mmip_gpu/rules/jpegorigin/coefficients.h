@@ -13,7 +13,7 @@ namespace MMIP_NS {
 constexpr int kJpegNodes = 64;                               // decisions of one value
 constexpr int kJpegSlotLog = 16;                             // slots of one input, as a power of 2
 constexpr int kJpegKinds = 8;                                // of values, and of second sets of weights
-constexpr int kJpegInner = 0, kJpegRow = 1, kJpegColumn = 2, kJpegInnerValue = 3, kJpegRowValue = 4, kJpegColumnValue = 5, kJpegDc = 6;
+constexpr int kJpegInner = 0, kJpegRow = 1, kJpegColumn = 2, kJpegInnerValue = 3, kJpegRowValue = 4, kJpegColumnValue = 5, kJpegDc = 6, kJpegResidual = 7;
 
 MMIP_RULE int jpeg_abs(int v) { return v < 0 ? -v : v; }
 MMIP_RULE int jpeg_least(int a, int b) { return a < b ? a : b; }
@@ -112,7 +112,7 @@ MMIP_RULE int jpeg_line_prediction(const JpegBlock& b, const int16_t* beyond, in
 }
 
 template <class Coder>
-MMIP_RULE void code_inner(JpegValues<Coder>& coder, const JpegBlock& b, int count) {
+MMIP_RULE bool code_inner(JpegValues<Coder>& coder, const JpegBlock& b, int count) {
     int left = count, last = 0, before = 0;
     coder.kind = kJpegInnerValue;
     for (int k = 4; k < 64 && left > 0; ++k) {
@@ -131,15 +131,17 @@ MMIP_RULE void code_inner(JpegValues<Coder>& coder, const JpegBlock& b, int coun
         coder.context(7, (jpeg_least(left * 8 / (64 - k), 15) * 16 + around) * 16 + jpeg_log(inside));
         coder.set = jpeg_least(around, 7);
         const int v = coder.value(b.values[i]);
+        if (jpeg_abs(v) > kJpegMaxCoefficient) return false;
         b.values[i] = static_cast<int16_t>(v);
         before = last, last = jpeg_abs(v);
         left -= v != 0 ? 1 : 0;
     }
+    return left == 0;
 }
 
 // along: 1 for the row u = 0, 8 for the column v = 0.
 template <class Coder>
-MMIP_RULE void code_line(JpegValues<Coder>& coder, const JpegBlock& b, int inner, int along) {
+MMIP_RULE bool code_line(JpegValues<Coder>& coder, const JpegBlock& b, int inner, int along) {
     const int across = 9 - along, row = along == 1 ? 1 : 0;
     const int16_t *beyond = row != 0 ? b.north : b.west, *beside = row != 0 ? b.west : b.north;
     const int n = jpeg_line_count(beyond, along), w = jpeg_line_count(beside, along), o = jpeg_line_count(b.other, along);
@@ -173,10 +175,12 @@ MMIP_RULE void code_line(JpegValues<Coder>& coder, const JpegBlock& b, int inner
         coder.context(7, (sided * 8 + left) * 8 + jpeg_least(inner, 7));
         coder.set = jpeg_least(size, 7);
         const int v = coder.value(b.values[i]);
+        if (jpeg_abs(v) > kJpegMaxCoefficient) return false;
         b.values[i] = static_cast<int16_t>(v);
         last = jpeg_abs(v);
         left -= v != 0 ? 1 : 0;
     }
+    return left == 0;
 }
 
 // Of the DC, in quantized units, and how far the sixteen places of the border disagree.
@@ -205,11 +209,12 @@ MMIP_RULE JpegDcPrediction jpeg_dc_prediction(const JpegBlock& b) {
     }
     if (count == 0) return {0, 0, 0};
     const int unit = 2 * count * b.steps[0], sum = sums[0] + sums[1];
-    return {static_cast<int>(floor_divide(2 * sum + unit, 2 * unit)), (most - least) / b.steps[0], count == 2 ? (sums[0] - sums[1]) / (2 * b.steps[0]) : 0};
+    const int value = static_cast<int>(floor_divide(2 * sum + unit, 2 * unit));
+    return {value < -kJpegMaxCoefficient ? -kJpegMaxCoefficient : jpeg_least(value, kJpegMaxCoefficient), (most - least) / b.steps[0], count == 2 ? (sums[0] - sums[1]) / (2 * b.steps[0]) : 0};
 }
 
 template <class Coder>
-MMIP_RULE void code_dc(JpegValues<Coder>& coder, const JpegBlock& b, int inner) {
+MMIP_RULE bool code_dc(JpegValues<Coder>& coder, const JpegBlock& b, int inner) {
     const JpegDcPrediction p = jpeg_dc_prediction(b);
     const int spread = jpeg_log(p.spread), sides = jpeg_least(jpeg_log(p.sides), 10), sided = p.sides < 0 ? 11 + sides : sides;
     const int lines = jpeg_line_count(b.values, 1) + jpeg_line_count(b.values, 8);
@@ -223,11 +228,13 @@ MMIP_RULE void code_dc(JpegValues<Coder>& coder, const JpegBlock& b, int inner) 
     coder.context(6, jpeg_least(p.spread, 255));
     coder.context(7, jpeg_least(jpeg_abs(p.sides), 127));
     coder.set = jpeg_least(spread, 7);
-    b.values[0] = static_cast<int16_t>(coder.value(b.values[0] - p.value) + p.value);
+    const int v = coder.value(b.values[0] - p.value) + p.value;
+    b.values[0] = static_cast<int16_t>(v);
+    return jpeg_abs(v) <= kJpegMaxCoefficient;
 }
 
 template <class Coder>
-MMIP_RULE void code_jpeg_block(JpegValues<Coder>& coder, const JpegBlock& b) {
+MMIP_RULE Status code_jpeg_block(JpegValues<Coder>& coder, const JpegBlock& b) {
     coder.chroma = b.chroma;
     const int w = jpeg_inner_count(b.west), n = jpeg_inner_count(b.north), c = jpeg_inner_count(b.corner), o = jpeg_inner_count(b.other);
     const int mean = b.west == nullptr ? n : (b.north == nullptr ? w : (w + n + 1) / 2);
@@ -242,10 +249,8 @@ MMIP_RULE void code_jpeg_block(JpegValues<Coder>& coder, const JpegBlock& b) {
     coder.context(7, 2 * n + 2 * w - c + 64);
     coder.set = jpeg_log(mean);
     const int inner = coder.number(jpeg_inner_count(b.values), 6);
-    code_inner(coder, b, inner);
-    code_line(coder, b, inner, 1);
-    code_line(coder, b, inner, 8);
-    code_dc(coder, b, inner);
+    if (inner > 49) return kStatusSymbol;
+    return code_inner(coder, b, inner) && code_line(coder, b, inner, 1) && code_line(coder, b, inner, 8) && code_dc(coder, b, inner) ? kOk : kStatusValue;
 }
 
 }  // namespace MMIP_NS

@@ -45,7 +45,10 @@ struct JpegForm {
     MMIP_RULE int columns(int c) const { return (offset_x + nx + shift_x(c)) >> shift_x(c); }
     MMIP_RULE int block_rows(int c) const { return (rows(c) + 7) >> 3; }
     MMIP_RULE int block_columns(int c) const { return (columns(c) + 7) >> 3; }
-    MMIP_RULE int unit_rows() const { return (offset_y + ny + unit_y() - 1) / unit_y(); }
+    // First row of blocks of band `band`; bands are as many as band_rows go into ny, and the last one has what is left.
+    MMIP_RULE int band_begin(int c, int band, int band_rows, int bands) const {
+        return band >= bands ? block_rows(c) : ((band * band_rows) >> shift_y(c)) >> 3;
+    }
     MMIP_RULE const uint8_t* table(int c) const { return steps[c > 0 ? 1 : 0]; }
 };
 
