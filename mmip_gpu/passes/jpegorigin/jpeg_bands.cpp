@@ -100,15 +100,15 @@ private:
     JpegValues<Coder> values_;
 };
 
-using Encoder = RangeEncoder<ByteSink, MixedModel>;
-using Decoder = RangeDecoder<MixedModel>;
+using Encoder = RangeEncoder<ByteSink, StatedProbability>;
+using Decoder = RangeDecoder<StatedProbability>;
 
 void decode_band(const JpegForm& form, JpegComponents& components, int band, int band_rows, JpegBandBytes stream, std::vector<int16_t>& residual) {
     const std::unique_ptr<JpegModel> model(new JpegModel);
     model->reset();
-    MixedModel mixed;
+    StatedProbability stated{};
     if (stream.size > UINT32_MAX) throw DataError(kStatusTrailing, "band too long");
-    Decoder decoder(stream.bytes, static_cast<uint32_t>(stream.size), mixed);
+    Decoder decoder(stream.bytes, static_cast<uint32_t>(stream.size), stated);
     const auto fail = [&](Status status, const char* what) { throw DataError(status, "band " + std::to_string(band) + ": " + what); };
     if (decoder.code == decoder.range) fail(kStatusMask, "impossible range code");
     BandCoder<Decoder> coder(form, components, band, band_rows, decoder, *model);
@@ -145,9 +145,9 @@ std::vector<std::vector<uint8_t>> encode_jpeg_bands(const JpegFit& fit, const ui
         for (size_t i = 0; i < residual.size(); ++i) residual[i] = static_cast<int16_t>(pixels[rows.begin * row + i] - decoded[rows.begin * row + i]);
         const std::unique_ptr<JpegModel> model(new JpegModel);
         model->reset();
-        MixedModel mixed;
+        StatedProbability stated{};
         ByteSink sink{&streams[band]};
-        Encoder encoder(sink, mixed);
+        Encoder encoder(sink, stated);
         BandCoder<Encoder> coder(form, components, static_cast<int>(band), band_rows, encoder, *model);
         coder.code_coefficients();
         coder.code_residual({residual.data(), rows.end - rows.begin, form.nx, form.components});

@@ -22,15 +22,15 @@ MMIP_RULE int jpeg_log(int v) { return bit_length(static_cast<uint32_t>(jpeg_abs
 MMIP_RULE int jpeg_level(int v) { return v < -1 ? 0 : (v > 1 ? 4 : v + 2); }
 
 struct JpegModel {
-    MixTables tables;
-    MixSlot slots[2][kMixInputs][1 << kJpegSlotLog];         // luma, chroma
+    MixingTables tables;
+    uint32_t nodes[2][kMixInputs][1 << kJpegSlotLog];        // luma, chroma
     MixWeights first[2][kJpegKinds * kJpegNodes], second[2][kJpegKinds * kJpegNodes];
 
     MMIP_RULE void reset() {
         tables.fill();
         for (int c = 0; c < 2; ++c) {
             for (int i = 0; i < kMixInputs; ++i)
-                for (int s = 0; s < 1 << kJpegSlotLog; ++s) slots[c][i][s] = {32768, 0};
+                for (int s = 0; s < 1 << kJpegSlotLog; ++s) nodes[c][i][s] = kFreshNode;
             for (int s = 0; s < kJpegKinds * kJpegNodes; ++s)
                 for (int i = 0; i <= kMixInputs; ++i) first[c][s].weight[i] = second[c][s].weight[i] = i < kMixInputs ? kMixStart : 0;
         }
@@ -60,9 +60,9 @@ struct JpegValues {
     MMIP_RULE void context(int input, int value) { base[input] = (static_cast<uint32_t>(value) * kJpegKinds + static_cast<uint32_t>(kind)) * kJpegNodes; }
 
     MMIP_RULE int bit(int node, int value) {
-        MixSlot* slots[kMixInputs];
-        for (int i = 0; i < kMixInputs; ++i) slots[i] = &model.slots[chroma][i][((base[i] + static_cast<uint32_t>(node)) * 2654435761u) >> (32 - kJpegSlotLog)];
-        return mixed_bit(coder, model.tables, slots, model.first[chroma][kind * kJpegNodes + node], model.second[chroma][set * kJpegNodes + node], value);
+        uint32_t* nodes[kMixInputs];
+        for (int i = 0; i < kMixInputs; ++i) nodes[i] = &model.nodes[chroma][i][((base[i] + static_cast<uint32_t>(node)) * 2654435761u) >> (32 - kJpegSlotLog)];
+        return mixed_bit(coder, model.tables, nodes, model.first[chroma][kind * kJpegNodes + node], model.second[chroma][set * kJpegNodes + node], value);
     }
 
     // Nodes 0 .. 11: is |v| above 0, is it at least 2, 4, 8, ..; 12: sign; 13 + s: the bit below the leading one; 26: those below.

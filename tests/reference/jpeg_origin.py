@@ -1,0 +1,327 @@
+"""Images that were JPEG files: decisions, coefficients and residuals of the bands of one image.
+
+Values: parameters and sub-streams in; uint8 pixels (Y, X, components) out.
+FORMAT.md section 8.10. Everything is decoded, band after band, with Python's integers.
+"""
+
+from collections import defaultdict
+
+import numpy as np
+
+from .bits import CorruptError
+from .jpeg_samples import ZIGZAG, pixels, raw_samples, read_form
+from .mask import Decoder
+
+LOGISTIC = """32768 36843 40793 44511 47911 50941 53581 55834 57724 59287 60565 61598 62428 63090 63615 64030
+64357 64614 64816 64974 65097 65194 65269 65328 65374 65410 65438 65459 65476 65489 65500 65508 65514 65519 65523
+65526 65528 65530 65531 65532 65533 65534 65534 65535 65535 65535"""
+LOGISTIC = [int(p) for p in LOGISTIC.split()]
+MOST = 2816
+INNER = [(k, place) for k, place in enumerate(ZIGZAG) if all(place)]
+
+
+def probability(logit):
+    i, part = divmod(abs(logit), 64)
+    p = LOGISTIC[i] + ((LOGISTIC[i + 1] - LOGISTIC[i]) * part >> 6)
+    return 65536 - p if logit < 0 else p
+
+
+def logits():
+    """By the 12 upper bits of a probability: the least logit whose probability is not below its middle."""
+    values, logit = [], -MOST
+    for i in range(4096):
+        while logit < MOST and probability(logit) < 16 * i + 8:
+            logit += 1
+        values.append(logit)
+    return values
+
+
+LOGITS = logits()
+
+
+class Stated:
+    """A model of one probability, for the range decoder of section 8.1."""
+
+    def __init__(self):
+        self.p = [0]
+
+    def adapt(self, *_):
+        pass
+
+
+class Decisions:
+    """The decisions of a band; contexts are set for a value."""
+
+    def __init__(self, data):
+        self.stated = Stated()
+        self.coder = Decoder(data, self.stated)
+        self.nodes = defaultdict(lambda: (1 << 21, 0))  # probability in 1/2^22, how often seen
+        self.weights = defaultdict(lambda: [12000] * 8 + [0])
+        self.chroma = self.kind = self.set = 0
+        self.contexts = [0] * 8
+
+    def bit(self, n):
+        m = self.chroma
+        keys = [
+            (m, i, ((64 * (8 * v + self.kind) + n) * 2654435761 % 2**32) >> 16) for i, v in enumerate(self.contexts)
+        ]
+        first, second = self.weights[m, "A", self.kind, n], self.weights[m, "B", self.set, n]
+        inputs = [LOGITS[self.nodes[key][0] >> 10] for key in keys] + [256]
+        total = sum((a + b) * x for a, b, x in zip(first, second, inputs, strict=True)) >> 17
+        p = self.stated.p[0] = probability(max(-MOST, min(MOST, total)))
+        bit = self.coder.decide(0, 0)
+        error = 10 * (65536 * bit - p)
+        for i, x in enumerate(inputs):
+            step = (x * error + 131072) >> 18
+            first[i] += step
+            second[i] += step
+        for key in keys:
+            q, seen = self.nodes[key]
+            target = 2**22 - 1 if bit else 0
+            self.nodes[key] = (q + ((target - q) * (655360 // (10 * seen + 16)) >> 16), min(seen + 1, 255))
+        return bit
+
+    def value(self):
+        size = 0
+        while size < 12 and self.bit(size):
+            size += 1
+        if size == 0:
+            return 0
+        negative, magnitude = self.bit(12), 1
+        for left in range(size - 1, 0, -1):
+            magnitude = 2 * magnitude + self.bit(13 + size if left == size - 1 else 26)
+        return -magnitude if negative else magnitude
+
+    def number(self, bits):
+        node = 1
+        for _ in range(bits):
+            node = 2 * node + self.bit(node)
+        return node - (1 << bits)
+
+
+def lg(v):
+    return abs(int(v)).bit_length()
+
+
+def lv(v):
+    return int(np.clip(v, -2, 2)) + 2
+
+
+def quotient(a, b):
+    """Toward zero; b > 0."""
+    return a // b if a >= 0 else -(-a // b)
+
+
+def around(w, n, d):
+    return lg((13 * (abs(w) + abs(n)) + 6 * abs(d)) // 4)
+
+
+class Block:
+    """A block that is being decoded, with the blocks around it (zeros where there is none)."""
+
+    def __init__(self, into, steps, w, n, d, o, c):
+        self.b, self.q, self.c = into, steps, c
+        self.has_w, self.has_n = w is not None, n is not None
+        zeros = np.zeros((8, 8), np.int64)
+        self.w, self.n, self.d, self.o = (zeros if x is None else x for x in (w, n, d, o))
+
+    def store(self, place, v):
+        if abs(v) > 2047:
+            raise CorruptError("a coefficient above 2047")
+        self.b[place] = v
+
+    def decode(self, code):
+        code.chroma = int(self.c > 0)
+        inner = self.inner_count(code)
+        self.inner_values(code, inner)
+        for line in (0, 1):
+            self.line(code, inner, line)
+        self.dc(code, inner)
+
+    def inner_count(self, code):
+        w, n, d, o = (int(np.count_nonzero(x[1:, 1:])) for x in (self.w, self.n, self.d, self.o))
+        m = (w + n + 1) // 2 if self.has_w and self.has_n else w if self.has_w else n
+        code.kind, code.set = 0, lg(m)
+        pairs = [32 * (w // 2) + n // 2, 32 * (m // 2) + o // 2, 32 * (m // 2) + d // 2]
+        code.contexts = [m, pairs[0], 3 * o + self.c, n, w, pairs[1], pairs[2], 2 * n + 2 * w - d + 64]
+        count = code.number(6)
+        if count > 49:
+            raise CorruptError("more than 49 inner coefficients")
+        return count
+
+    def inner_values(self, code, left):
+        code.kind, last, before = 3, 0, 0
+        for k, (u, v) in INNER:
+            if left == 0:
+                return
+            w, n, d, o = (int(x[u, v]) for x in (self.w, self.n, self.d, self.o))
+            a = around(w, n, d)
+            near = [(i, j) for i, j in ((u, v - 1), (u - 1, v), (u - 1, v - 1)) if i and j]
+            inside = min(15, sum(abs(int(self.b[place])) for place in near))
+            code.set = min(a, 7)
+            code.contexts = [
+                16 * k + a,
+                64 * k + left,
+                64 * a + left,
+                5 * (5 * k + lv(w)) + lv(n),
+                2 * (16 * k + inside) + (left > 7),
+                3 * (5 * k + lv(o)) + self.c,
+                64 * (4 * min(last, 3) + min(before, 3)) + left,
+                16 * (16 * min(8 * left // (64 - k), 15) + a) + lg(inside),
+            ]
+            self.store((u, v), code.value())
+            before, last = last, abs(int(self.b[u, v]))
+            left -= last > 0
+        if left:
+            raise CorruptError("inner coefficients that are not there")
+
+    def line(self, code, e, across):
+        """The row u = 0 (across = 0), or the column v = 0."""
+        f, g, has_f = (self.w, self.n, self.has_w) if across else (self.n, self.w, self.has_n)
+        places = [(k, 0) if across else (0, k) for k in range(1, 8)]
+        fc, gc, oc = (sum(int(x[p]) != 0 for p in places) for x in (f, g, self.o))
+        h = int(np.count_nonzero(self.b[0, 1:])) if across else 0
+        code.kind, code.set = 1 + across, min(e, 7)
+        code.contexts = [e, 2 * (8 * fc + gc), 8 * e + fc, 8 * e + gc, 8 * (3 * oc + self.c) + e // 4]
+        code.contexts += [64 * h + e, 8 * h + fc, fc + gc]
+        left, last = code.number(3), 0
+        code.kind = 4 + across
+        for k, place in enumerate(places, 1):
+            if left == 0:
+                return
+            p = self.line_prediction(f, place, across) if has_f else 0
+            s = min(lg(p), 10)
+            t = 11 + s if p < 0 else s
+            finer = min(abs(p) // 8, 31) * (-1 if p < 0 else 1) + 31
+            fv, gv, dv, ov = (int(x[place]) for x in (f, g, self.d, self.o))
+            a = around(fv, gv, dv)
+            code.set = min(s, 7)
+            code.contexts = [
+                8 * (32 * k + t) + left,
+                8 * (16 * k + a) + left,
+                64 * k + finer,
+                5 * (5 * k + lv(gv)) + lv(fv),
+                3 * (5 * k + lv(ov)) + self.c,
+                8 * (16 * t + a) + min(e, 7),
+                4 * (8 * k + left) + min(last, 3),
+                8 * (8 * t + left) + min(e, 7),
+            ]
+            self.store(place, code.value())
+            last = abs(int(self.b[place]))
+            left -= last > 0
+        if left:
+            raise CorruptError("coefficients of a line that are not there")
+
+    def line_prediction(self, f, place, across):
+        if across:
+            beyond, own, q = f[place[0]], self.b[place[0]], self.q[place[0]]
+        else:
+            beyond, own, q = f[:, place[1]], self.b[:, place[1]], self.q[:, place[1]]
+        signs = np.array([1, -1] * 4)
+        total = 128 * beyond[0] * q[0] + 181 * int(((signs * beyond - own) * q)[1:].sum())
+        return quotient(int(total), 8 * int(q[0]))
+
+    def dc_prediction(self):
+        own = self.b.copy()
+        own[0, 0] = 0
+        own, sums, all_e = raw_samples(own, self.q), [0, 0], []
+        for side, (block, there) in enumerate(((self.n, self.has_n), (self.w, self.has_w))):
+            if there:
+                beside, mine = raw_samples(block, self.q), own
+                if side:
+                    beside, mine = beside.T, mine.T
+                e = 3 * beside[7] - beside[6] - 3 * mine[0] + mine[1]
+                sums[side] = int(e.sum())
+                all_e += e.tolist()
+        x, q = self.has_n + self.has_w, int(self.q[0, 0])
+        if not x:
+            return 0, 0, 0
+        y = 2 * x * q
+        value = (2 * sum(sums) + y) // (2 * y)
+        sides = quotient(sums[0] - sums[1], 2 * q) if x == 2 else 0
+        return max(-2047, min(2047, value)), (max(all_e) - min(all_e)) // q, sides
+
+    def dc(self, code, e):
+        value, spread, sides = self.dc_prediction()
+        z, v = lg(spread), min(lg(sides), 10)
+        lines = int(np.count_nonzero(self.b[0, 1:]) + np.count_nonzero(self.b[1:, 0]))
+        code.kind, code.set = 6, min(z, 7)
+        code.contexts = [z, 11 + v if sides < 0 else v, 16 * z + v, e, 16 * lines + z, 3 * lv(self.o[0, 0]) + self.c]
+        code.contexts += [min(spread, 255), min(abs(sides), 127)]
+        self.store((0, 0), code.value() + value)
+
+
+def read_coefficients(code, form, components, spans):
+    """Fills the blocks of a band; spans: first and last row of blocks, by component."""
+    for c, blocks in enumerate(components):
+        begin, end = spans[c]
+        sy, sx = form.halved(c)
+        for row in range(begin, end):
+            for column in range(blocks.shape[1]):
+                w = blocks[row, column - 1] if column else None
+                n = blocks[row - 1, column] if row > begin else None
+                d = blocks[row - 1, column - 1] if row > begin and column else None
+                o = components[1][row, column] if c == 2 else None
+                y, x = row << sy, column << sx
+                if c == 1 and y < spans[0][1] and x < components[0].shape[1]:
+                    o = components[0][y, x]
+                Block(blocks[row, column], form.steps(c), w, n, d, o, c).decode(code)
+
+
+def read_residual(code, form, first, count):
+    """Residual (count, X, components) of the band whose first row of the image is `first`."""
+    _, width, components = form.shape
+    r = np.zeros((count + 1, width + 2, components), np.int64)  # a row above, a column on each side
+    flags = defaultdict(int)
+    code.chroma, code.kind = 0, 7
+    top = first + form.offset_y
+    for row in range(top // 8, -(-(top + count) // 8)):
+        for column in range(form.offset_x // 8, form.blocks(0)[1]):
+            y0, y1 = max(8 * row - top, 0), min(8 * row + 8 - top, count)
+            x0, x1 = max(8 * column - form.offset_x, 0), min(8 * column + 8 - form.offset_x, width)
+            t = flags[row, column - 1] + 2 * flags[row - 1, column] + 4 * (y1 - y0 < 8) + 8 * (x1 - x0 < 8)
+            code.set, code.contexts = 0, [t, t, 0, 0, 0, 0, 0, 0]
+            flags[row, column] = code.bit(30)
+            if flags[row, column]:
+                for y in range(y0, y1):
+                    for x in range(x0, x1):
+                        read_pixel(code, r, y, x, t, x + 1 < x1 or y == y0)
+    return r[1:, 1:-1]
+
+
+def read_pixel(code, r, y, x, t, has_e):
+    for c in range(r.shape[2]):
+        w, n, d, e = (int(v) for v in (r[y + 1, x, c], r[y, x + 1, c], r[y, x, c], r[y, x + 2, c]))
+        b = int(r[y + 1, x + 1, c - 1]) if c else 0
+        f = int(r[y + 1, x + 1, 0]) if c == 2 else 0
+        k = min(abs(w) + abs(n), 15)
+        more = min(k + abs(d) + (abs(e) if has_e else 0), 31)
+        code.set = min(abs(b) + k, 7)
+        contexts = [k, 5 * lv(w) + lv(n), 5 * lv(b) + lv(f), 5 * (5 * lv(b) + lv(w)) + lv(n), more]
+        contexts += [(b + f) % 512, (w + n) % 512]
+        code.contexts = [3 * v + c for v in contexts] + [8 * (8 * t + y % 8) + x % 8]
+        r[y + 1, x + 1, c] = code.value()
+
+
+def decode_image(parameters, shape, band_rows, substreams):
+    """Pixels of one image from its form and its bands, and how many bytes the form takes."""
+    form, used = read_form(parameters, shape)
+    components = [np.zeros((*form.blocks(c), 8, 8), np.int64) for c in range(shape[2])]
+    bands = -(-shape[0] // band_rows)
+    residuals = []
+    for j, data in enumerate(substreams):
+        spans = []
+        for c in range(shape[2]):
+            begin, end = (((i * band_rows) >> form.halved(c)[0]) // 8 for i in (j, j + 1))
+            spans.append((begin, form.blocks(c)[0] if j + 1 == bands else end))
+        first, last = max(0, j * band_rows - form.offset_y), (j + 1) * band_rows - form.offset_y
+        last = shape[0] if j + 1 == bands else min(last, shape[0])
+        code = Decisions(data)
+        read_coefficients(code, form, components, spans)
+        residuals.append(read_residual(code, form, first, last - first))
+        if code.coder.taken < len(data):
+            raise CorruptError("bytes left over")
+    found = pixels(components, form) + np.concatenate(residuals)
+    if found.min() < 0 or found.max() > 255:
+        raise CorruptError("a pixel outside 0..255")
+    return found.astype(np.uint8), used
