@@ -40,6 +40,10 @@ MODE_COUNT: int
 GROUP_SUBSTREAMS: int
 DC_IMAGE_UNIT: int
 STATUS_TRUNCATED: int
+COLOUR_FORMS: int
+MAX_BRICK_LOG2: int
+MAX_RESIDUAL_TILE: int
+MAX_VALUE_BITS: int
 CELL_AC: Mapping[int, int]
 SQUARED_STEPS_PER_BIT: float
 MAGNITUDE_BYTES: int
@@ -170,6 +174,26 @@ class PayloadHeads:
         self, indices: Sequence[int], threads: int
     ) -> tuple[NDArray[np.uint8], list[list[tuple[int, int, int, int]]]]: ...
 
+# colour_form, bits, offset, tile_log2, brick_log2
+PredictiveForm: TypeAlias = tuple[int, int, int, Sequence[int], Sequence[int]]
+
+def encode_predictive(
+    samples: NDArray[Any], planes: int, shape: Sequence[int], colour: bool, near: int, effort: int, threads: int
+) -> tuple[PredictiveForm, bytes]: ...
+def decode_predictive(
+    payload: NDArray[np.uint8],
+    planes: int,
+    shape: Sequence[int],
+    colour: bool,
+    near: int,
+    form: PredictiveForm,
+    box: Sequence[int],
+    minimum: int,
+    maximum: int,
+    check_crc: bool,
+    out: NDArray[Any],
+    threads: int,
+) -> None: ...
 def colour_planes(planes: NDArray[np.int32], forward: bool) -> None: ...
 def statistics(a: NDArray[Any], threads: int) -> tuple[int, int, int]: ...
 def float_indices(samples: NDArray[np.float32], step: float, limit: float, indices: NDArray[np.int32]) -> int: ...

@@ -11,22 +11,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.header import Header
+from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.predictive.fast import CODEC as FAST
 from mmip_gpu.raw import CODEC as RAW
 from mmip_gpu.transform.chunk import CODEC as TRANSFORM
 from mmip_gpu.volume.axes import shrinking_axes
 from mmip_gpu.volume.region import checked_region
 
-__all__ = ["Codec", "Limits", "Wanted", "codec_of", "whole_labels"]
+__all__ = ["Codec", "Limits", "Wanted", "codec_for", "codec_of", "whole_labels"]
 
 _CODECS: dict[int, Codec] = {
     RawFields.kind: RAW,
     TransformFields.kind: TRANSFORM,
+    PredictiveFields.kind: FAST,
 }
+_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST}
+
+
+def codec_for(config: CodecConfig) -> Codec:
+    """The codec that serves a configuration."""
+    return _METHODS[config.method]
 
 
 def codec_of(header: Header[Any]) -> Codec:

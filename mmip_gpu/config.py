@@ -23,11 +23,12 @@ __all__ = ["MODES", "CodecConfig"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep")
 _TARGETS = ", ".join(MODES)
+_METHODS = {True: "fast", "small": "small"}  # of lossless coding in one payload
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_DEFAULT_STAGES, _LABEL_STAGES = 3, 2
+_DEFAULT_STAGES, _LABEL_STAGES, _PREDICTIVE_STAGES = 3, 2, 1
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -51,7 +52,7 @@ class CodecConfig:
         - ``qstep``: the step of the quantizer, in sample units.
         - ``lossless``: 0.
     stages : int
-        The container has 2 to 5 stages, or as many as `cuts` makes.
+        The container has 2 to 5 stages, or as many as `cuts` makes; of a predictive method 1.
     cuts : tuple of int, optional
         Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md section 5).
     roi_quality : float, "lossless" or mapping, optional
@@ -64,6 +65,8 @@ class CodecConfig:
         float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
         1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
+    method : {"transform", "fast", "small"}
+        Blocks in stages, or samples predicted in one payload: mode lossless without stages, cuts and regions.
     labels : bool
         Whether samples are names of objects, which are kept exactly and never mixed; of mode lossless.
     padding : int, "auto" or None
@@ -86,6 +89,7 @@ class CodecConfig:
     effort: int = 2
     padding: Padding = "auto"
     labels: bool = False
+    method: str = "transform"
 
     @classmethod
     @public()
@@ -96,7 +100,7 @@ class CodecConfig:
         psnr: float | None = None,
         max_error: float | None = None,
         ratio: float | None = None,
-        lossless: bool = False,
+        lossless: bool | str = False,
         qstep: float | None = None,
         stages: int | None = None,
         cuts: Sequence[int] | None = None,
@@ -121,15 +125,17 @@ class CodecConfig:
             others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
             _check_labels(others)
             lossless, stages = True, _LABEL_STAGES
-        mode, value = _only_target(targets | {"lossless": 0.0 if lossless else None})
-        if mode == "lossless" and stages is None and cuts is None and not has_roi:
-            raise InvalidArgument(
-                "lossless=True alone is reserved for the predictive codec; give stages=3 for progressive lossless"
-            )
+        mode, value = _only_target(targets | {"lossless": None if lossless is False else 0.0})
+        method = _method(lossless, {"stages": stages, "cuts": cuts, "roi": has_roi or None})
+        if method != "transform":
+            _check_predictive(method, {"cell_depth": cell_depth, "roi_quality": roi_quality})
+            stages = _PREDICTIVE_STAGES
         cuts = None if cuts is None else integers("cuts", cuts)
         target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
         exact_step = None if step is None else number("step", step)
-        config = cls(*target, cell_depth, bool(verify), exact_step, effort, checked_padding(padding), bool(labels))
+        config = cls(
+            *target, cell_depth, bool(verify), exact_step, effort, checked_padding(padding), bool(labels), method
+        )
         config.check()
         return config
 
@@ -139,6 +145,10 @@ class CodecConfig:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
         if self.labels is not False and not (self.labels is True and self.mode == "lossless"):
             raise InvalidArgument(f"labels={self.labels!r}: expected true or false, and mode lossless")
+        if self.method not in ("transform", *_METHODS.values()) or (self.method != "transform" and not self._is_plain):
+            raise InvalidArgument(
+                f"method={self.method!r}: expected 'transform', or 'fast' or 'small' of mode lossless"
+            )
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
@@ -158,6 +168,8 @@ class CodecConfig:
         if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
             raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
         checked_padding(self.padding)
+        if self.method != "transform":
+            return
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
             raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
         for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):
@@ -165,6 +177,12 @@ class CodecConfig:
         for quality in self._roi_values():
             if quality != "lossless" and not (isinstance(quality, Real) and 0 < quality <= 440):
                 raise InvalidArgument(f"roi_quality={quality!r}: expected a number in (0, 440] or 'lossless'")
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether nothing asks for stages or regions."""
+        others = self.cuts, self.roi_quality, self.cell_depth
+        return self.mode == "lossless" and self.stages == _PREDICTIVE_STAGES and others == (None, None, None)
 
     def stage_cuts(self, depth: int) -> tuple[int, ...]:
         """AC positions per cell at which the stages end, 0 for stage 1: ``(0, c_2, .., all)``."""
@@ -213,8 +231,9 @@ class CodecConfig:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
         data = asdict(self)
-        if not self.labels:
-            del data["labels"]
+        for name in ("labels", "method"):
+            if data[name] == getattr(CodecConfig, name):
+                del data[name]
         data["cuts"] = None if self.cuts is None else list(self.cuts)
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]
@@ -257,6 +276,27 @@ def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
         found = ", ".join(sorted(given)) or "none"
         raise InvalidArgument(f"expected exactly one of {_TARGETS}; found {found}")
     return next(iter(given.items()))
+
+
+def _method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
+    """How lossless samples are coded: in blocks where any of `stages` asks for them."""
+    if not isinstance(lossless, bool) and lossless not in _METHODS:
+        raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
+    given = [f"{name}=" for name, value in stages.items() if value is not None]
+    if lossless is False or (lossless is True and given):
+        return "transform"
+    if given:
+        raise InvalidArgument(
+            f"lossless={lossless!r}: is one payload, which excludes {', '.join(given)}; give lossless=True"
+        )
+    return _METHODS[lossless]
+
+
+def _check_predictive(method: str, others: Mapping[str, Any]) -> None:
+    """Raise InvalidArgument for an option that a predictive method excludes."""
+    given = [f"{name}=" for name, value in others.items() if value is not None]
+    if given:
+        raise InvalidArgument(f"lossless without stages: excludes {', '.join(given)}; give stages=3 beside it")
 
 
 def _check_labels(others: Mapping[str, Any]) -> None:

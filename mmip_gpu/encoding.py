@@ -7,21 +7,24 @@ Guarantees equal bytes for every thread count and batch.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import check_labels, check_step, checked_array, is_colour, thread_count
 from mmip_gpu.caution import warn_of_channels, warn_of_labels, warn_of_ratio, warn_of_region, warn_of_step
-from mmip_gpu.codecs import Limits, Wanted, codec_of
+from mmip_gpu.codecs import Limits, Wanted, codec_for, codec_of
+from mmip_gpu.container.codec import Plan
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.reader import open_container
-from mmip_gpu.device.run.placement import wants_device
+from mmip_gpu.device.run.placement import is_on_device, wants_device
 from mmip_gpu.errors import InvalidArgument, NoMemory
 from mmip_gpu.options import Device, EncodeSettings
+from mmip_gpu.predictive.plan import PredictivePlan
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.signatures import ITEMS, public
 from mmip_gpu.transform.assemble import raw_is_smallest
@@ -48,16 +51,31 @@ def encode_configured(
 ) -> Encoded:
     """`encode` by options that were checked before; the parts are not joined to bytes."""
     workers, array = thread_count(threads), _stated(array, settings)
+    on_device, (array,) = _placed([array], settings, device)
     with _warning(settings) as planner:
-        if wants_device(device, [array]):
+        if on_device:
             from mmip_gpu.device.encode.arrays import encode_arrays
 
-            encoded = encode_arrays([array], planner, workers)[0]
+            encoded = encode_arrays([array], cast("Any", planner), workers)[0]
         else:
             encoded = _encode_on_host(array, planner, workers)
             _warn_of_channels(array, encoded, settings)
     _warn_of_size(encoded, settings)
     return encoded
+
+
+def _placed(items: list[Any], settings: EncodeSettings, device: Device) -> tuple[bool, list[Any]]:
+    """Whether the device codes these arrays, and the arrays: on the host where it has no kernels for the codec."""
+    if not wants_device(device, items):
+        return False, items
+    if codec_for(settings.config).has_kernels:
+        return True, items
+    warnings.warn(f"no kernels encode method {settings.config.method!r}: the CPU does", RuntimeWarning, stacklevel=4)
+    if not any(is_on_device(item) for item in items):
+        return False, items
+    from mmip_gpu.device.encode.arrays import host_arrays
+
+    return False, host_arrays(items)
 
 
 def _stated(array: Any, settings: EncodeSettings) -> Any:
@@ -70,12 +88,12 @@ def _stated(array: Any, settings: EncodeSettings) -> Any:
 
 
 @contextmanager
-def _warning(settings: EncodeSettings) -> Iterator[Callable[[Sampler], tuple[Trial, ChunkPlan]]]:
+def _warning(settings: EncodeSettings) -> Iterator[Callable[[Sampler], tuple[Trial, Plan]]]:
     """What plans arrays by settings; warns at the end of a region or a step that fits none of them."""
     classes: list[tuple[int, int]] = []
     limits: list[tuple[float, float]] = []
 
-    def planner(sampler: Sampler) -> tuple[Trial, ChunkPlan]:
+    def planner(sampler: Sampler) -> tuple[Trial, Plan]:
         trial, plan = planned(sampler, settings)
         found, array = trial.classes, trial.array
         if found is not None and found.size and not settings.is_part:
@@ -126,7 +144,7 @@ def _warn_of_channels(array: Any, encoded: Encoded, settings: EncodeSettings) ->
     warn_of_channels(settings.config.value, [psnr(a, b, peak) if peak else None for a, b, peak in pairs])
 
 
-def _encode_on_host(array: Any, planner: Callable[[Sampler], tuple[Trial, ChunkPlan]], workers: int) -> Encoded:
+def _encode_on_host(array: Any, planner: Callable[[Sampler], tuple[Trial, Plan]], workers: int) -> Encoded:
     def sampler(roi: Any, axes: str | None) -> Samples:
         samples = checked_array(array)
         letters = PlaneLayout.of(samples.shape, axes).axes
@@ -134,6 +152,8 @@ def _encode_on_host(array: Any, planner: Callable[[Sampler], tuple[Trial, ChunkP
 
     try:
         trial, plan = planner(sampler)
+        if not isinstance(plan, ChunkPlan):
+            return codec_for(plan.config).encode(trial.array, plan, None, workers)
         layout = PlaneLayout.of(trial.array.shape, plan.axes)
         if raw_is_smallest(layout, trial.array.itemsize, len(plan.cuts)):
             return encode_raw(trial.array, plan)
@@ -142,7 +162,7 @@ def _encode_on_host(array: Any, planner: Callable[[Sampler], tuple[Trial, ChunkP
         raise NoMemory("there is not enough memory to encode the array; write_zarr codes it chunk by chunk") from None
 
 
-def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, ChunkPlan]:
+def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, Plan]:
     """Samples, out of ``roi=`` and ``axes=``, and the plan for them."""
     whole = Trial.of(sampler(settings.roi, settings.axes))
     dtype = whole.array.dtype
@@ -150,6 +170,8 @@ def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, ChunkPla
     layout = settings.layout(whole.array.shape)
     check_step(dtype, settings.config.step, lambda: whole.array[layout.middle_plane])
     colour = is_colour(settings.colour, layout, dtype)
+    if settings.config.method != "transform":
+        return whole, PredictivePlan(settings.config, layout.axes, colour)
     return whole, make_plan(settings.config, ArrayReader(whole, layout, colour), settings.data_range)
 
 
@@ -166,7 +188,7 @@ def encode_batch_configured(
     items = [_stated(chunk, settings) for chunk in chunks]
     if output not in ("host", "device"):
         raise InvalidArgument(f"output={output!r}: expected 'host' or 'device'")
-    on_device = wants_device(device, items)
+    on_device, items = _placed(items, settings, device)
     if output == "device" and not on_device:
         raise InvalidArgument("output='device': expected arrays of a device, or device='gpu'")
 
@@ -185,8 +207,8 @@ def encode_batch_configured(
         from mmip_gpu.device.encode.arrays import containers_on_device, encode_arrays
 
         if output == "device":
-            return containers_on_device(items, planner, thread_count(threads))
-        return [finished(encoded) for encoded in encode_arrays(items, planner, thread_count(threads))]
+            return containers_on_device(items, cast("Any", planner), thread_count(threads))
+        return [finished(encoded) for encoded in encode_arrays(items, cast("Any", planner), thread_count(threads))]
 
 
 def in_threads(work: Callable[[_T], _R], items: list[_T], threads: int | None) -> list[_R]:

@@ -35,7 +35,7 @@ class CodingOptions(TypedDict, total=False):
     psnr: float | None
     max_error: float | None
     ratio: float | None
-    lossless: bool
+    lossless: bool | Literal["small"]
     qstep: float | None
     labels: bool
     stages: int | None

@@ -19,6 +19,7 @@ from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.errors import CorruptData, LimitExceeded
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import checked_region
+from mmip_gpu.volume.window_means import window_means
 
 __all__ = ["CODEC", "decode_raw", "encode_raw"]
 
@@ -46,7 +47,7 @@ def decode_raw(header: RawHeader, read_part: ReadPart, wanted: Wanted, limits: L
     dtype = np.dtype(header.dtype)
     array = np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.layout.shape)
     if wanted.scale > 1:
-        array = _window_means(array, header.layout, wanted.scale)
+        array = window_means(array, header.layout, wanted.scale)
     return np.ascontiguousarray(array[checked_region(wanted.region, array.shape)])
 
 
@@ -61,16 +62,3 @@ def describe_raw(header: RawHeader) -> dict[str, Any]:
 
 
 CODEC = Codec(encode_raw, decode_raw, raw_extent, describe_raw, is_copy=True)
-
-
-def _window_means(array: NDArray[Any], layout: PlaneLayout, scale: int) -> NDArray[Any]:
-    """Mean over windows of the spatial axes; of integers rounded half to even (FORMAT.md section 5.1)."""
-    total = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
-    count = np.ones(array.shape, np.int64)
-    for axis, letter in enumerate(layout.axes):
-        if letter in "zyx":
-            starts = np.arange(0, array.shape[axis], scale)
-            total = np.add.reduceat(total, starts, axis)
-            count = np.add.reduceat(count, starts, axis)
-    mean = total / count
-    return (mean if array.dtype.kind == "f" else np.rint(mean)).astype(array.dtype)

@@ -18,6 +18,8 @@
 #include "rules/blocks/decide.h"
 #include "rules/coding/crc.h"
 #include "rules/dc/dc.h"
+#include "rules/predictive/colour_forms.h"
+#include "rules/predictive/residual_tokens.h"
 
 namespace mmip {
 namespace {
@@ -61,6 +63,10 @@ constexpr Constant kConstants[] = {
     {"GROUP_SUBSTREAMS", kGroupSubstreams},
     {"MODE_COUNT", kModeCount},
     {"STATUS_TRUNCATED", kStatusTruncated},
+    {"COLOUR_FORMS", kColourForms},
+    {"MAX_BRICK_LOG2", kMaxBrickLog2},
+    {"MAX_RESIDUAL_TILE", kMaxResidualTile},
+    {"MAX_VALUE_BITS", kMaxValueBits},
 };
 
 // DataError becomes CorruptData or TruncatedData of mmip_gpu.errors; memory that is not there becomes NoMemory.

@@ -17,6 +17,7 @@ import numpy as np
 from mmip_gpu._core import FORMAT_VERSION, crc32c
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
@@ -56,7 +57,7 @@ class KindFields(Protocol):
         ...
 
 
-_KINDS: dict[int, type[KindFields]] = {fields.kind: fields for fields in (RawFields, TransformFields)}
+_KINDS: dict[int, type[KindFields]] = {fields.kind: fields for fields in (RawFields, TransformFields, PredictiveFields)}
 _F = TypeVar("_F", bound=KindFields)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mmip_gpu.container.codec import ReadPart
 from mmip_gpu.container.header import TransformHeader
+from mmip_gpu.container.payload_fields import head_crc, stated_head_bytes
 from mmip_gpu.errors import CorruptData, TruncatedData
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ def parts_of(payloads: Sequence[Buffer]) -> ReadPart:
         return memoryview(payloads[stage - 1]).cast("B")[first:end]
 
     return read_part
-
-
-def stated_head_bytes(start: Buffer) -> int:
-    """Size of a payload's head, as the payload's first four bytes state it."""
-    return int.from_bytes(memoryview(start)[:4], "little")
 
 
 def is_head_size(head_bytes: int, payload_bytes: int) -> bool:
@@ -57,9 +53,3 @@ def check_payload(header: TransformHeader, stage: int, size: int, head: Buffer, 
     substreams = fields.substreams(header.layout)
     if size < substreams:
         raise CorruptData(f"stage {stage}: {size} bytes cannot hold {substreams} sub-streams")
-
-
-def head_crc(payload: Buffer) -> int:
-    """The crc at the end of a payload's head."""
-    head = stated_head_bytes(payload)
-    return int.from_bytes(memoryview(payload)[head - 4 : head], "little")

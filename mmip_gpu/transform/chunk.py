@@ -24,7 +24,7 @@ from mmip_gpu.transform.assemble import assemble
 from mmip_gpu.transform.corrections import add_corrections
 from mmip_gpu.transform.extent import needed_stages, transform_extent
 from mmip_gpu.transform.plan import ChunkPlan, sample_step
-from mmip_gpu.transform.tiled_region import TiledRegion
+from mmip_gpu.transform.tiled_region import region_within
 from mmip_gpu.volume.colour import sample_planes
 from mmip_gpu.volume.floats import from_indices, sample_dtype
 
@@ -60,7 +60,7 @@ def encode_chunk(
 def decode_chunk(header: TransformHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
     """Decode a chunk, or a region of it; only payloads of the stages that are needed are read."""
     payloads = _check_payloads(header, read_part, wanted, limits)
-    region = TiledRegion.within(header, wanted, limits.max_bytes)
+    region = region_within(header, wanted, limits.max_bytes)
     if region.samples == 0:
         return np.empty(region.layout.shape, header.dtype)
     try:

@@ -14,7 +14,7 @@ from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload, stated_head_bytes
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.groups import groups_of_box, read_groups
-from mmip_gpu.transform.tiled_region import TiledRegion
+from mmip_gpu.transform.tiled_region import region_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -68,7 +68,7 @@ def transform_extent(header: TransformHeader, read_held: ReadHeld, wanted: Wante
     if len(held) < len(heads):
         return heads, False
     every = [read_groups(header, *payload)[0] for payload in held]
-    box = TiledRegion.of(header, wanted.scale, wanted.region)
+    box = region_of(header, wanted.scale, wanted.region)
     if box.samples == 0:
         return [], True
     groups = groups_of_box(box.box, counts)

@@ -17,7 +17,7 @@ from mmip_gpu._core import GROUP_SUBSTREAMS, PayloadHead
 from mmip_gpu.container.byte_ranges import Span
 from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload
-from mmip_gpu.transform.tiled_region import TiledRegion
+from mmip_gpu.transform.tiled_region import region_of
 from mmip_gpu.volume.region import Region
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = ["groups_of_box", "groups_of_region", "read_groups", "spans_of_groups"
 
 def groups_of_region(header: TransformHeader, scale: int, region: Region | None) -> list[int] | None:
     """Groups of sub-streams that a region of the decoded array touches, ascending; None for all."""
-    return groups_of_box(TiledRegion.of(header, scale, region).box, header.fields.tile_counts(header.layout))
+    return groups_of_box(region_of(header, scale, region).box, header.fields.tile_counts(header.layout))
 
 
 def groups_of_box(box: Sequence[int], counts: Sequence[int]) -> list[int] | None:

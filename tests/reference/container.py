@@ -52,6 +52,12 @@ class Header:
     cuts: tuple = ()
     correction: int | None = None  # error bound of the corrections
     stages: tuple = ()  # (payload bytes, crc of the head) of every stage
+    resource: bytes | None = None  # the SHA-256 of kinds from 2 on
+    embedded_bytes: int | None = None  # of the resource; None where it is not embedded
+    colour_form: int = 0  # of kind 2, and what follows
+    brick_log2: tuple = (0, 0, 0)
+    bits: int = 8
+    near: int = 0
 
     def __post_init__(self):
         self.recon = self.recon or ((0, 0, 0),) * len(self.reversible)
@@ -155,6 +161,8 @@ def read_header(blob):
     if header.kind == 0:
         header.payload_bytes, header.payload_crc = fields.take("QI")
         require(header.payload_bytes == header.samples * np.dtype(DTYPES[header.dtype]).itemsize, "payload_bytes")
+    elif header.kind > 1:
+        read_single_fields(fields, header)
     else:
         read_transform_fields(fields, header)
         check_sizes(header)
@@ -164,7 +172,7 @@ def read_header(blob):
 
 def read_array_fields(fields):
     (kind,) = fields.take("B")
-    if kind > 1:
+    if kind not in (0, 1, 2):
         raise UnsupportedError(f"kind {kind}")
     dtype = fields.number("B", range(5), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
@@ -189,6 +197,34 @@ def read_array_fields(fields):
     require(header.minimum <= header.maximum, "minimum > maximum")
     header.sse, header.max_error = fields.take("QI")
     return header
+
+
+def read_single_fields(fields, header):
+    state = fields.number("B", range(3), "resource")
+    if state:
+        (header.resource,) = fields.take("32s")
+    if state == 2:
+        header.embedded_bytes = fields.number("I", range(1, (1 << 26) + 1), "resource_bytes")
+    require(header.samples > 0, "a container without samples")
+    OWN_FIELDS[header.kind](fields, header)
+    header.payload_bytes, header.payload_crc = fields.take("QI")
+    require(header.payload_bytes > (header.embedded_bytes or 0), "payload_bytes")
+
+
+def read_predictive_fields(fields, header):
+    require(header.resource is None, "a resource of kind 2")
+    header.colour_form = fields.number("B", range(3 if header.colour else 1), "colour_form")
+    header.tile_log2, header.brick_log2 = fields.take("3B"), fields.take("3B")
+    require(sum(header.tile_log2) <= 11 and sum(header.brick_log2) <= 17, "tile_log2, brick_log2")
+    require(all(t <= b for t, b in zip(header.tile_log2, header.brick_log2, strict=True)), "brick_log2")
+    least, most = header.limits
+    header.offset = fields.number("i", range(least, most + 1), "origin")
+    header.bits = fields.number("B", range(1, 20 if header.colour_form else 21), "bits")
+    header.near = fields.number("I")
+    require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
+
+
+OWN_FIELDS = {2: read_predictive_fields}
 
 
 def read_float_loss(fields, header):

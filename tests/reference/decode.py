@@ -14,10 +14,12 @@ from .corrections import read_corrections, tile_windows
 from .crc import crc32c
 from .mask import read_mask
 from .payload import read_payload
+from .predictive import decode_predictive
 from .stage_1 import read_stage_1
 from .substreams import Tile, read_blocks
 from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window
 
+SINGLE = {2: decode_predictive}
 STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}
 
 
@@ -29,6 +31,9 @@ def decode(blob, stages=None, scale=1, tables=None):
         return nearest_labels(decode(blob, stages, 1, tables), header, scale)
     if header.kind == 0:
         array = decode_raw(blob[size:], header)
+        return array if scale == 1 else scale_raw(array, header.axes, scale)
+    if header.kind > 1:
+        array = SINGLE[header.kind](blob[size:], header)
         return array if scale == 1 else scale_raw(array, header.axes, scale)
     most = STAGES_FOR_SCALE[scale] if scale == 1 else min(STAGES_FOR_SCALE[scale], header.transform_stages)
     coefficients = read_stages(blob[size:], header, stages, most, tables or load_tables())
@@ -49,8 +54,8 @@ def decode_coefficients(blob, stages=None, tables=None):
     """What the sub-streams of the stages present (at most `stages`) say, as Coefficients."""
     blob = bytes(blob)
     header, size = read_header(blob)
-    if header.kind == 0:
-        raise CorruptError("a raw container has no coefficients")
+    if header.kind != 1:
+        raise CorruptError("this kind of container has no coefficients")
     return read_stages(blob[size:], header, stages, 17, tables or load_tables())
 
 

@@ -16,15 +16,35 @@ GROUP = 8  # sub-streams that share a crc
 
 def read_payload(payload, stage, head_crc, count, tables):
     """(codes, the bytes of every sub-stream) of a whole payload."""
+    reader = open_head(payload, head_crc)
+    codes = read_codes(reader, stage, tables)
+    reader.align()
+    return codes, read_substreams(payload, reader, count)
+
+
+def read_parameters(payload, head_crc, count):
+    """(parameters, the bytes of every sub-stream) of a whole payload of a kind from 2 on."""
+    reader = open_head(payload, head_crc)
+    require(reader.end >= 64, "a head without parameters")
+    (size,) = struct.unpack_from("<I", payload, 4)
+    require(8 * (8 + size) < reader.end, f"{size} bytes of parameters")
+    reader.position = 8 * (8 + size)
+    return payload[8 : 8 + size], read_substreams(payload, reader, count)
+
+
+def open_head(payload, head_crc):
+    """Reader of the head after its first field, without its crc."""
     require(len(payload) >= 8, "a payload without a head")
     head_bytes = struct.unpack_from("<I", payload)[0]
     require(8 <= head_bytes <= len(payload), f"head_bytes {head_bytes}")
     stated = struct.unpack_from("<I", payload, head_bytes - 4)[0]
     require(stated == head_crc == crc32c(payload[: head_bytes - 4]), "head crc")
-    reader = BitReader(payload[: head_bytes - 4], 4)
-    codes = read_codes(reader, stage, tables)
-    reader.align()
-    width = reader.raw(8)
+    return BitReader(payload[: head_bytes - 4], 4)
+
+
+def read_substreams(payload, reader, count):
+    """The bytes of every sub-stream; the reader stands at index_bits."""
+    head_bytes, width = reader.end // 8 + 4, reader.raw(8)
     require(width <= 32, f"index_bits {width}")
     sizes = [1 + reader.raw(width) for _ in range(count)]
     position = reader.align()
@@ -38,7 +58,7 @@ def read_payload(payload, stage, head_crc, count, tables):
         position += size
     for group, stated in enumerate(crcs):
         require(crc32c(b"".join(substreams[GROUP * group : GROUP * group + GROUP])) == stated, "group crc")
-    return codes, substreams
+    return substreams
 
 
 def write_payload(stage, tables, own, write_substreams):

@@ -20,8 +20,9 @@ from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import Box
 from mmip_gpu.errors import MmipError
 from mmip_gpu.transform.extent import needed_stages
-from mmip_gpu.transform.tiled_region import TiledRegion
+from mmip_gpu.transform.tiled_region import region_within
 from mmip_gpu.volume.floats import sample_dtype
+from mmip_gpu.volume.tiled_region import TiledRegion
 
 __all__ = ["Upload", "allocate_planes", "check_payloads", "image_box", "upload_payloads", "upload_together"]
 
@@ -73,7 +74,7 @@ def allocate_planes(
     for index, of_job in heads.items():
         job = jobs[index]
         try:
-            region = TiledRegion.within(job.header, job.wanted, max_bytes)
+            region = region_within(job.header, job.wanted, max_bytes)
         except MmipError as error:
             decoded.refuse(index, error)
             continue

@@ -28,7 +28,7 @@ from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.run.placement import by_memory
 from mmip_gpu.errors import InvalidArgument, MmipError
 from mmip_gpu.transform.extent import needed_stages
-from mmip_gpu.transform.tiled_region import TiledRegion
+from mmip_gpu.transform.tiled_region import region_of
 from mmip_gpu.volume.region import Region
 
 __all__ = ["decode_containers"]
@@ -151,7 +151,7 @@ def _through_lanes(
 def _size_of(job: DecodeJob) -> int:
     """About how much device memory a job takes beside the scratch that the decoder limits."""
     try:
-        decoded = TiledRegion.of(job.header, job.wanted.scale, job.wanted.region).decoded_bytes
+        decoded = region_of(job.header, job.wanted.scale, job.wanted.region).decoded_bytes
     except MmipError:  # the decoder tells
         decoded = 0
     return decoded + sum(job.header.payload_sizes[: len(job.payloads)])

@@ -21,7 +21,7 @@ from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import Box
 from mmip_gpu.errors import CorruptData, MmipError, TruncatedData
-from mmip_gpu.transform.tiled_region import TiledRegion
+from mmip_gpu.volume.tiled_region import TiledRegion
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

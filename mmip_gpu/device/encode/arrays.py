@@ -29,7 +29,7 @@ from mmip_gpu.transform.planning.analyzed import Analyzed
 from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays"]
+__all__ = ["SAMPLE_BYTES", "Planner", "Sampler", "containers_on_device", "encode_arrays", "host_arrays"]
 
 SAMPLE_BYTES = 24  # entries, tokens, their places, colour, decoded samples
 
@@ -66,6 +66,13 @@ def encode_arrays(
         batches = cut_batches(indices, lambda i: _size_of(items[i]), budget(executor, lanes))
         encoded.update(zip(indices, through_lanes(executor, batches, work, lanes), strict=True))
     return [encoded[i] for i in range(len(items))]
+
+
+def host_arrays(items: Sequence[Any], executor: Executor | None = None) -> list[Any]:
+    """The arrays, those of the device copied to the host."""
+    executor = CudaExecutor() if executor is None else executor
+    on_device, _ = by_memory(items)
+    return [executor.download(_adopted(executor, item)) if i in on_device else item for i, item in enumerate(items)]
 
 
 def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[DeviceArray]:

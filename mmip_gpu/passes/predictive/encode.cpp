@@ -344,7 +344,7 @@ private:
             for_tiles(form_.layout, m.brick.extent, [&](int number, const int* at, const int* size) {
                 const int64_t start = at[0] * m.strides.slice + at[1] * m.strides.row + at[2];
                 const int weight = i > 0 ? parameters_.components[i].context_weight : 0;
-                kernels().tokens({coded + start, m.strides, {size[0], size[1], size[2]}, {i > 0 ? m.residuals_of(0) + start : nullptr, i > 1 ? m.residuals_of(1) + start : nullptr},
+                kernels().tokens({coded + start, m.strides, {size[0], size[1], size[2]}, {i > 0 ? coded_residuals(m, 0) + start : nullptr, i > 1 ? coded_residuals(m, 1) + start : nullptr},
                                   weight, w.magnitudes.data(), w.plain.data()});
                 const size_t count = with_runs(w.plain.data(), static_cast<size_t>(size[0]) * size[1] * size[2], w.tokens.data(), w.counts[i]);
                 substreams_[first + number].assign(w.tokens.begin(), w.tokens.begin() + static_cast<std::ptrdiff_t>(count));

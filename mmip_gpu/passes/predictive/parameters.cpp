@@ -32,6 +32,9 @@ struct Fields {
     void check() const {
         if (bits.overrun()) throw DataError(kStatusTruncated, "predictive parameters end early");
     }
+    void check_end(uint64_t size) {
+        if (!bits.padding_is_zero() || (bits.position + 7) / 8 != size) throw DataError(kStatusTrailing, "bytes after the predictive parameters");
+    }
 };
 
 void put_gamma_bits(BitString& out, uint32_t value) {
@@ -216,8 +219,22 @@ Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterF
         read_lengths(in, c.lengths);
         parameters.components.push_back(std::move(c));
     }
-    if (!in.bits.padding_is_zero() || (in.bits.position + 7) / 8 != size) throw DataError(kStatusTrailing, "bytes after the predictive parameters");
+    in.check_end(size);
     return parameters;
+}
+
+std::vector<uint8_t> write_value_map(const std::vector<int32_t>& values) {
+    BitString out;
+    write_values(out, values);
+    return out.finish();
+}
+
+std::vector<int32_t> read_value_map(const uint8_t* bytes, uint64_t size, const ParameterForm& form) {
+    Fields in{BitReader(bytes, size)};
+    const std::vector<int32_t> values = read_values(in, form);
+    in.check();
+    in.check_end(size);
+    return values;
 }
 
 std::vector<uint16_t> residual_codewords(const CodeLengths& lengths) {

@@ -1,0 +1,309 @@
+"""Kind 2: values predicted from their neighbours, read a sample at a time.
+
+Values: a payload in; NumPy array out.
+FORMAT.md sections 2.1, 3.1, 6.1, 7.3, 8.6 and 8.7. Parameters are checked before a sub-stream is read.
+"""
+
+from itertools import product
+
+import numpy as np
+
+from .bits import BitReader, CorruptError, TruncatedError, bitlen
+from .container import DTYPES, FLOAT, require
+from .payload import read_parameters
+from .synthesis import in_own_axes
+
+LONGEST, ALPHABET, FIRST_RUN = 10, 86, 60
+FIRST = ["N", "NW", "NE", "WW", "NN"]
+LATER = [*FIRST, *["P", "PW", "PE", "PN", "PS", "PNW", "PNE", "PP"]]
+
+
+def decode_predictive(payload, header):
+    if len(payload) < header.payload_bytes:
+        raise TruncatedError("the payload is not whole")
+    require(len(payload) == header.payload_bytes, "bytes after the payload")
+    planes, volume = int(np.prod(header.lengths[:3])), header.lengths[3:]
+    tiles = [len(range(0, n, 1 << log2)) for n, log2 in zip(volume, header.tile_log2, strict=True)]
+    parameters, substreams = read_parameters(payload, header.payload_crc, planes * int(np.prod(tiles)))
+    streams = iter(substreams)
+    count = 3 if header.colour else 1
+    bricks = list(boxes([0, 0, 0], volume, header.brick_log2))
+    values, components = read_all_parameters(parameters, header, count, planes // count * len(bricks))
+    coded = [[open_brick(header, box, streams) for box in bricks] for _ in range(planes)]
+    out = np.zeros((planes, *volume), np.int64)
+    for group, (number, box) in product(range(planes // count), enumerate(bricks)):
+        window = tuple(slice(a, b) for a, b in box)
+        restored = restore_group([coded[group * count + i][number] for i in range(count)], components, header)
+        for i, samples in enumerate(to_channels(restored, header)):
+            out[(group * count + i, *window)] = samples
+    return samples_of(out, values, header)
+
+
+def boxes(low, high, log2):
+    """Boxes of a size within another one, in raster order: (from, to) on z, y, x."""
+    axes = [
+        [(a, min(a + (1 << k), b)) for a in range(first, b, 1 << k)]
+        for first, b, k in zip(low, high, log2, strict=True)
+    ]
+    return product(*axes)
+
+
+def samples_of(values, table, header):
+    least, most = header.limits
+    if table:
+        values = np.array(table)[np.minimum(values, len(table) - 1)]
+    else:
+        values = header.offset + values * (2 * header.near + 1)
+    samples = np.clip(values, least, most)
+    if header.dtype == FLOAT:
+        samples = samples.astype(np.float64) * header.value_step
+    return in_own_axes(samples.reshape(header.lengths).astype(DTYPES[header.dtype]), header.axes)
+
+
+# --- parameters
+
+
+def signed(reader, bits):
+    value = reader.raw(bits)
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def read_all_parameters(data, header, count, bricks):
+    reader = BitReader(data)
+    values = read_values(reader, header)
+    components = [read_component(reader, header, i, bricks) for i in range(count)]
+    reader.align()
+    require(reader.position == reader.end, "bytes after the parameters")
+    return values, components
+
+
+def read_values(reader, header):
+    if not reader.raw(1):
+        return []
+    k, n = reader.raw(5), reader.gamma()
+    require(n <= 1 << header.bits, "more values than there are ranks")
+    values = [header.offset]
+    while len(values) < n:
+        values.append(values[-1] + 1 + ((reader.gamma() - 1) << k) + reader.raw(k))
+        require(values[-1] < 1 << 31, "a value")
+    return values
+
+
+def read_weights(reader, names):
+    weights = {name: signed(reader, 10) for name in names}
+    return {"W": 256 - sum(weights.values()), **weights}
+
+
+def read_component(reader, header, index, bricks):
+    component = {"bits": header.bits + (header.colour_form > 0 and index > 0), "index": index}
+    component["sets"] = [read_set(reader, header.lengths[3] > 1) for _ in range(reader.raw(3) + 1)]
+    count = len(component["sets"])
+    component["numbers"] = [reader.raw(bitlen(count - 1)) for _ in range(bricks)]
+    require(all(number < count for number in component["numbers"]), "number of a set")
+    component["numbers"] = iter(component["numbers"])
+    component["cross"] = [signed(reader, 8) for _ in range(index)]
+    component["m"] = reader.raw(2) if index else 0
+    component["codes"] = read_codes(reader)
+    return component
+
+
+def read_set(reader, deep):
+    found = {"bound_ne": reader.raw(1), "first": read_weights(reader, FIRST)}
+    found["later"] = read_weights(reader, LATER) if deep and reader.raw(1) else None
+    return found
+
+
+def read_codes(reader):
+    rows = []
+    for number in range(17):
+        guesses = [0] * ALPHABET if number < 2 else rows[0 if number == 16 else number - 1]
+        n = reader.raw(7)
+        require(n <= ALPHABET, "symbols of a code")
+        lengths = [read_length(reader, guess) for guess in guesses[:n]] + [0] * (ALPHABET - n)
+        require(all(length <= LONGEST for length in lengths) and (n == 0 or lengths[n - 1]), "lengths of a code")
+        rows.append(lengths)
+    return [codewords(lengths) for lengths in rows]
+
+
+def read_length(reader, guess):
+    if not guess:
+        return reader.raw(4) if reader.raw(1) else 0
+    if reader.raw(1):
+        return guess
+    form = reader.raw(2)
+    return reader.raw(4) if form == 0 else (0, guess + 1, guess - 1)[form - 1]
+
+
+def codewords(lengths):
+    """Symbols by (length, codeword)."""
+    used = sorted((length, symbol) for symbol, length in enumerate(lengths) if length)
+    if len(used) < 2:
+        require(all(length == 1 for length, _ in used), "a code of one symbol")
+        return {(0, 0): used[0][1] if used else 0}
+    found, code = {}, 0
+    for length, symbol in used:
+        found[length, code >> (LONGEST - length)] = symbol
+        code += 1 << (LONGEST - length)
+    require(code == 1 << LONGEST, "a code that is not complete")
+    return found
+
+
+# --- residuals
+
+
+def read_symbol(reader, code):
+    word = 0
+    for length in range(LONGEST + 1):
+        if (length, word) in code:
+            return code[length, word]
+        word = word << 1 | reader.raw(1)
+    raise CorruptError("a codeword that is not there")
+
+
+def number_of(reader, symbol, direct):
+    if symbol < direct:
+        return symbol
+    k, half = divmod(symbol - direct, 2)
+    u = 1 << (k + 2) | half << (k + 1) | reader.raw(k + 1)
+    return u + direct - 4
+
+
+def class_of(e):
+    if e < 2:
+        return e
+    k = bitlen(e) - 1
+    h = 2 * k + (e >> (k - 1) & 1)
+    return min(h, (h + 14) // 2, 15)
+
+
+def unfolded(z):
+    return (z + 1) // 2 if z & 1 else -(z // 2)
+
+
+def open_brick(header, box, streams):
+    """Room for the residuals of a brick of one plane, and its tiles with their sub-streams."""
+    shape = [b - a for a, b in box]
+    tiles = [(tile, next(streams)) for tile in boxes([0, 0, 0], shape, header.tile_log2)]
+    return {"coded": np.zeros(shape, np.int64), "tiles": tiles}
+
+
+def read_tile(data, component, coded, earlier, tile):
+    """Fill a tile of `coded`; `earlier` are the coded residuals of the components before."""
+    window = tuple(slice(a, b) for a, b in tile)
+    out, others = coded[window], [e[window] for e in earlier]
+    capped = np.zeros(out.shape, np.int64)
+    reader, run = BitReader(data), 0
+    ends = False
+    for place in np.ndindex(out.shape):
+        if run:
+            run -= 1
+            ends = run == 0
+            continue
+        if ends:
+            r, ends = unfolded(1 + number_of(reader, read_symbol(reader, component["codes"][16]), 24)), False
+        else:
+            c = class_of(context(capped, place) + component["m"] * sum(min(abs(int(o[place])), 511) for o in others))
+            symbol = read_symbol(reader, component["codes"][c])
+            if c == 0 and symbol >= FIRST_RUN:
+                run = number_of(reader, symbol - FIRST_RUN, 8)
+                ends = run == 0
+                continue
+            r = unfolded(number_of(reader, symbol, 24) + (c == 0))
+        out[place], capped[place] = r, min(abs(r), 511)
+    require(run == 0, "a run past the end of its tile")
+    reader.finish()
+
+
+def context(capped, place):
+    z, y, x = place
+    rows, columns = capped.shape[1:]
+    here = capped[z]
+    before = capped[z - 1] if z else None
+    if y:
+        n = here[y - 1, x]
+        w = here[y, x - 1] if x else n
+        nw = here[y - 1, x - 1] if x else n
+        e = 2 * (w + n) + nw + (here[y - 1, x + 1] if x + 1 < columns else n)
+    else:
+        e = 6 * (here[y, x - 1] if x else (before[0, 0] if z else 4))
+    if z:
+        east, south = before[y, min(x + 1, columns - 1)], before[min(y + 1, rows - 1), x]
+        e += before[y, x] + (east + south) // 2
+    return int(e)
+
+
+# --- values
+
+
+def restore_group(bricks, components, header):
+    """Values of the components of one brick."""
+    coded, residuals, values = [], [], []
+    for brick, component in zip(bricks, components, strict=True):
+        for tile, data in brick["tiles"]:
+            read_tile(data, component, brick["coded"], coded, tile)
+        coded.append(brick["coded"])
+        r = brick["coded"]
+        if component["index"]:
+            said = sum(w * e for w, e in zip(component["cross"], residuals, strict=True))
+            half = 1 << (component["bits"] - 1)
+            r = (r + ((said + 32) >> 6) + half) % (2 * half) - half
+        residuals.append(r)
+        values.append(restore(r, component["sets"][next(component["numbers"])], 1 << component["bits"]))
+    return values
+
+
+def restore(residuals, chosen, modulus):
+    values = np.zeros(residuals.shape, np.int64)
+    for place in np.ndindex(residuals.shape):
+        near = neighbours(values, place)
+        weights = chosen["later"] if place[0] and chosen["later"] else chosen["first"]
+        p = (128 + sum(weight * near[name] for name, weight in weights.items())) >> 8
+        bounds = [near["W"], near["N"]] + [near["NE"]] * chosen["bound_ne"]
+        bounds += [near["P"]] if weights is chosen["later"] else []
+        values[place] = (min(max(p, min(bounds)), max(bounds)) + residuals[place]) % modulus
+    return values
+
+
+def neighbours(values, place):
+    z, y, x = place
+    rows, columns = values.shape[1:]
+
+    def at(z, y, x):
+        """A value, with what stands before and after the rows."""
+        if x < 0:
+            return int(values[z, max(y - 1, 0), 0])
+        return int(values[z, y, min(x, columns - 1)])
+
+    def before(k):
+        if x >= k or y:
+            return at(z, y, x - k)
+        return at(z - 1, 0, 0) if z else 0
+
+    w = before(1)
+    near = dict.fromkeys(FIRST, w) | {"W": w, "WW": before(2)}
+    if y:
+        above = {"N": at(z, y - 1, x), "NW": at(z, y - 1, x - 1), "NE": at(z, y - 1, x + 1)}
+        near |= above | {"NN": at(z, y - 2, x) if y > 1 else above["N"]}
+    if z:
+        p = at(z - 1, y, x)
+        near |= dict.fromkeys(("PN", "PNW", "PNE"), p) | {"P": p, "PW": at(z - 1, y, x - 1), "PE": at(z - 1, y, x + 1)}
+        if y:
+            near |= {"PN": at(z - 1, y - 1, x), "PNW": at(z - 1, y - 1, x - 1), "PNE": at(z - 1, y - 1, x + 1)}
+        near["PS"] = at(z - 1, min(y + 1, rows - 1), x)
+        near["PP"] = at(z - 2, y, x) if z > 1 else p
+    return near
+
+
+def to_channels(components, header):
+    if len(components) == 1:
+        return components
+    a, b, c = components
+    middle = 1 << header.bits
+    if header.colour_form == 0:
+        return [b, a, c]
+    b, c = b - middle, c - middle
+    if header.colour_form == 2:
+        return [b + a, a, c + a]
+    t = a - (c >> 1)
+    blue = t - (b >> 1)
+    return [blue + b, c + t, blue]
