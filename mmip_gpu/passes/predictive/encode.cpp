@@ -21,9 +21,10 @@ namespace {
 struct Effort {
     int samples, bricks, rounds;             // of a fit: samples of a component, bricks they are from, rounds of grouping
 };
-constexpr Effort kEfforts[] = {{8000, 64, 1}, {40000, 256, 2}, {40000, 1024, 6}};
+constexpr Effort kEfforts[] = {{4000, 64, 1}, {8000, 128, 1}, {40000, 1024, 6}};
 constexpr int kBricksPerSet = 6;             // fewer bricks do not pay for another set
-constexpr int kCostRows = 4;                 // a brick's set is chosen on one row of so many
+constexpr double kDepthGain = 0.012, kBitsAboveLogarithm = 1.5;   // share of the bits; those of a residual above log2(1 + |r|)
+constexpr int kCostRows = 4, kDeepCostRows = 16;   // a brick's set is chosen on one row of so many
 
 int log2_over(int64_t n, int most) {
     int k = 0;
@@ -32,11 +33,10 @@ int log2_over(int64_t n, int most) {
 }
 
 // Tiles of kMaxResidualTile samples, as near to 1x32x64 or 8x16x16 as the shape allows; bricks of one tile in 2D, of 16x32x32 in 3D.
-void choose_tiles(BrickLayout& layout) {
+void choose_tiles(BrickLayout& layout, bool deep) {
     constexpr int total = 11;
-    const bool deep = layout.shape[0] > 1;
     int* tile = layout.tile_log2;
-    tile[0] = log2_over(layout.shape[0], 3);
+    tile[0] = deep ? log2_over(layout.shape[0], 3) : 0;
     tile[1] = log2_over(layout.shape[1], deep ? 4 : 5);
     tile[2] = log2_over(layout.shape[2], total - tile[0] - tile[1]);
     tile[1] = log2_over(layout.shape[1], total - tile[0] - tile[2]);
@@ -132,30 +132,73 @@ class Encoder {
 public:
     Encoder(const Samples& samples, PredictiveForm& form, const PredictiveOptions& options)
         : form_(form), options_(options), effort_(kEfforts[std::clamp(options.effort, 1, 3) - 1]), source_(form, samples, options.ranked, options.threads) {
-        bricks_ = form.layout.planes / form.components * form.layout.bricks_of_plane();
     }
 
     std::string encode() {
-        choose_colour();
         parameters_.values = source_.values();
         parameters_.components.resize(static_cast<size_t>(form_.components));
-        fit();
-        if (form_.components > 1) fit_cross();
+        begin(form_.layout.shape[0] > 1);
+        if (form_.layout.shape[0] > 1 && !gains_by_depth()) begin(false);
+        if (form_.components > 1) fit_cross(64);
         make_tokens();
         return write();
     }
 
 private:
+    // Tiles of one slice or of several, the colour form, and sets for them.
+    void begin(bool deep) {
+        choose_tiles(form_.layout, deep);
+        bricks_ = form_.layout.planes / form_.components * form_.layout.bricks_of_plane();
+        choose_colour();
+        fit();
+    }
+
+    // Whether sets that see the slice before serve bricks of several slices so much better that their smaller tiles pay.
+    bool gains_by_depth() {
+        const double deep = bits_of_sample();
+        const std::vector<ComponentParameters> kept = parameters_.components;
+        for (ComponentParameters& c : parameters_.components)
+            for (PredictorSet& set : c.sets) {
+                set.with_previous = false;
+                set.later = {};
+                std::copy(set.first.begin(), set.first.end(), set.later.begin());
+            }
+        const double flat = bits_of_sample();
+        parameters_.components = kept;
+        return flat - deep > kDepthGain * (flat + kBitsAboveLogarithm);
+    }
+
+    // About how many bits a sample takes, by some bricks: the mean of log2(1 + |r|).
+    double bits_of_sample() const {
+        int64_t cost = 0, count = 0;
+        BrickMemory m(form_.layout, form_.components);
+        for (const int64_t item : some_bricks(64)) {
+            source_.load(group_of(item), brick_of(item), form_.colour_form, m);
+            for (int i = 0; i < form_.components; ++i) {
+                int64_t least = INT64_MAX;
+                for (const PredictorSet& set : parameters_.components[i].sets) least = std::min(least, kernels().cost(job_of(m, i, set, 1)));
+                cost += least;
+                count += static_cast<int64_t>(m.brick.extent[0]) * m.brick.extent[1] * m.brick.extent[2];
+            }
+        }
+        return static_cast<double>(cost) / 256 / static_cast<double>(count);
+    }
+
     int64_t brick_of(int64_t item) const { return item % form_.layout.bricks_of_plane(); }
     int64_t group_of(int64_t item) const { return item / form_.layout.bricks_of_plane(); }
     int bits(int component) const { return component_bits(form_.colour_form, form_.bits, component); }
     const PredictiveKernels& kernels() const { return predictive_kernels(bits(form_.components - 1)); }
 
-    // Numbers of at most `most` bricks, evenly spread.
+    // Numbers of at most `most` bricks: one drawn out of each of as many parts, so that they lie in no pattern.
     std::vector<int64_t> some_bricks(int64_t most) const {
         std::vector<int64_t> found;
         const int64_t count = std::min(bricks_, most);
-        for (int64_t i = 0; i < count; ++i) found.push_back(i * bricks_ / count + (bricks_ / count) / 2);
+        uint32_t state = 1;
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t first = i * bricks_ / count, size = (i + 1) * bricks_ / count - first;
+            state = state * 1664525u + 1013904223u;
+            found.push_back(first + (state >> 8) % size);
+        }
         return found;
     }
 
@@ -165,24 +208,31 @@ private:
                 set.bound_ne, set.with_previous, row_step, m.residuals_of(component)};
     }
 
-    // The form whose components MED predicts best.
+    // The form whose components MED, and the residuals of those before, predict best.
     void choose_colour() {
         if (form_.components == 1) return;
-        const std::vector<int64_t> bricks = some_bricks(16);
         int64_t least = INT64_MAX;
         int best = 0;
+        for (auto& c : parameters_.components) c.sets = {median_set()};
         for (int colour = 0; colour < kColourForms; ++colour) {
             form_.colour_form = colour;
-            int64_t cost = 0;
+            fit_cross(24);
             BrickMemory m(form_.layout, form_.components);
-            const PredictorSet median = median_set();
-            for (const int64_t item : bricks) {
+            int64_t cost = 0;
+            for (const int64_t item : some_bricks(24)) {
+                uint8_t sets[kMaxComponents];
                 source_.load(group_of(item), brick_of(item), colour, m);
-                for (int i = 0; i < form_.components; ++i) cost += kernels().cost(job_of(m, i, median, kCostRows));
+                plain_residuals(m, sets);
+                for (int i = 0; i < form_.components; ++i) {
+                    if (i > 0) subtract_cross(m, i);
+                    const int32_t* coded = coded_residuals(m, i);
+                    for_residuals(m, [&](int64_t at) { cost += logarithm(std::abs(coded[at]) + 1); });
+                }
             }
             if (cost < least) least = cost, best = colour;
         }
         form_.colour_form = best;
+        for (auto& c : parameters_.components) c.cross = {}, c.context_weight = 0;
     }
 
     void fit() {
@@ -196,7 +246,7 @@ private:
         const int most = static_cast<int>(std::clamp<int64_t>(bricks_ / kBricksPerSet, 1, kMaxSets - 1));
         parallel_for(form_.components, options_.threads, [&](int64_t i, int) {
             auto& sets = parameters_.components[i].sets;
-            sets = fit_sets(samples[i], form_.layout.shape[0] > 1, most, effort_.rounds);
+            sets = fit_sets(samples[i], form_.layout.brick_log2[0] > 0, most, effort_.rounds);
             if (bricks_ >= kBricksPerSet) sets.push_back(median_set());
         });
     }
@@ -234,7 +284,7 @@ private:
         int64_t least = INT64_MAX;
         uint8_t best = 0;
         for (size_t s = 0; s < sets.size() && sets.size() > 1; ++s) {
-            const int64_t cost = kernels().cost(job_of(m, component, sets[s], kCostRows));
+            const int64_t cost = kernels().cost(job_of(m, component, sets[s], m.brick.extent[0] > 1 ? kDeepCostRows : kCostRows));
             if (cost < least) least = cost, best = static_cast<uint8_t>(s);
         }
         return best;
@@ -249,10 +299,10 @@ private:
     }
 
     // Weights of earlier residuals by least squares over some bricks.
-    void fit_cross() {
+    void fit_cross(int bricks) {
         double sums[kMaxComponents][kMaxComponents] = {};
         BrickMemory m(form_.layout, form_.components);
-        for (const int64_t item : some_bricks(64)) {
+        for (const int64_t item : some_bricks(bricks)) {
             uint8_t sets[kMaxComponents];
             source_.load(group_of(item), brick_of(item), form_.colour_form, m);
             plain_residuals(m, sets);
@@ -396,7 +446,6 @@ PredictiveChunk encode_predictive(const Samples& samples, int64_t planes, const 
     std::copy_n(shape, 3, form.layout.shape);
     form.components = colour ? kMaxComponents : 1;
     form.near = near;
-    choose_tiles(form.layout);
     chunk.payload = Encoder(samples, form, options).encode();
     return chunk;
 }

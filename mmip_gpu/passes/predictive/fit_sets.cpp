@@ -8,39 +8,38 @@
 namespace mmip {
 namespace {
 
-constexpr int kReweightings = 4;             // of least squares, towards least absolute errors
+constexpr int kReweightings = 3;             // of least squares, towards least absolute errors
 constexpr size_t kFewestSamples = 64;
 constexpr double kLeastError = 0.5, kRidge = 1e-6;
 
 // A sample as differences to W, by weighted normal equations of n unknowns.
+template <int n_>
 class LeastSquares {
 public:
-    explicit LeastSquares(int n) : n_(n), matrix_(static_cast<size_t>(n) * n, 0.0), right_(static_cast<size_t>(n), 0.0) {}
-
     void add(const int32_t* neighbours, int32_t target, double weight) {
-        double d[kNeighbours3d];
+        double d[n_];
         for (int i = 0; i < n_; ++i) d[i] = neighbours[i + 1] - neighbours[0];
         const double t = target - neighbours[0];
         for (int i = 0; i < n_; ++i) {
             const double w = weight * d[i];
-            for (int j = 0; j <= i; ++j) matrix_[i * n_ + j] += w * d[j];
+            for (int j = 0; j < n_; ++j) matrix_[i * n_ + j] += w * d[j];
             right_[i] += w * t;
         }
         total_ += weight;
     }
 
     // By Cholesky's factors, with a little added to the diagonal.
-    std::vector<double> solve() {
-        std::vector<double>& a = matrix_;
+    std::array<double, n_> solve() {
+        auto& a = matrix_;
         for (int i = 0; i < n_; ++i) a[i * n_ + i] += kRidge * total_ + 1e-3;
         for (int i = 0; i < n_; ++i)
             for (int j = 0; j <= i; ++j) {
                 double sum = a[i * n_ + j];
                 for (int k = 0; k < j; ++k) sum -= a[i * n_ + k] * a[j * n_ + k];
-                if (i == j && !(sum > 1e-9)) return std::vector<double>(n_, 0.0);
+                if (i == j && !(sum > 1e-9)) return {};
                 a[i * n_ + j] = i == j ? std::sqrt(sum) : sum / a[j * n_ + j];
             }
-        std::vector<double> x = right_;
+        std::array<double, n_> x = right_;
         for (int i = 0; i < n_; ++i) {
             for (int k = 0; k < i; ++k) x[i] -= a[i * n_ + k] * x[k];
             x[i] /= a[i * n_ + i];
@@ -53,8 +52,8 @@ public:
     }
 
 private:
-    int n_;
-    std::vector<double> matrix_, right_;
+    std::array<double, static_cast<size_t>(n_) * n_> matrix_{};
+    std::array<double, n_> right_{};
     double total_ = 0;
 };
 
@@ -70,9 +69,10 @@ std::array<int16_t, count> fit_weights(const std::vector<Sample>& samples) {
     std::array<int16_t, count> weights{};
     weights[0] = kWeightOne;
     if (samples.size() < kFewestSamples) return weights;
-    std::vector<double> sample_weights(samples.size(), 1.0), errors(samples.size()), sorted, x;
+    std::vector<double> sample_weights(samples.size(), 1.0), errors(samples.size()), sorted;
+    std::array<double, count - 1> x{};
     for (int round = 0; round < kReweightings; ++round) {
-        LeastSquares squares(static_cast<int>(count) - 1);
+        LeastSquares<static_cast<int>(count) - 1> squares;
         for (size_t i = 0; i < samples.size(); ++i) squares.add(samples[i].neighbours, samples[i].target, sample_weights[i]);
         x = squares.solve();
         for (size_t i = 0; i < samples.size(); ++i) {
