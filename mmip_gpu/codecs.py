@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.header import Header
+from mmip_gpu.container.jpegorigin_fields import JpegOriginFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.jpegorigin.codec import CODEC as JPEG_ORIGIN
+from mmip_gpu.jpegorigin.codec import jpeg_origin_before
 from mmip_gpu.predictive.fast import CODEC as FAST
 from mmip_gpu.raw import CODEC as RAW
 from mmip_gpu.transform.chunk import CODEC as TRANSFORM
@@ -30,8 +33,9 @@ _CODECS: dict[int, Codec] = {
     RawFields.kind: RAW,
     TransformFields.kind: TRANSFORM,
     PredictiveFields.kind: FAST,
+    JpegOriginFields.kind: JPEG_ORIGIN,
 }
-_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST}
+_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": jpeg_origin_before(FAST)}
 
 
 def codec_for(config: CodecConfig) -> Codec:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mmip_gpu._core import FORMAT_VERSION, crc32c
 from mmip_gpu.container.field_reader import FieldReader, expect
+from mmip_gpu.container.jpegorigin_fields import JpegOriginFields
 from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
@@ -57,7 +58,9 @@ class KindFields(Protocol):
         ...
 
 
-_KINDS: dict[int, type[KindFields]] = {fields.kind: fields for fields in (RawFields, TransformFields, PredictiveFields)}
+_KINDS: dict[int, type[KindFields]] = {
+    fields.kind: fields for fields in (RawFields, TransformFields, PredictiveFields, JpegOriginFields)
+}
 _F = TypeVar("_F", bound=KindFields)
 
 

@@ -26,6 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
+    ("jpegorigin",),
     ("transform",),
     ("transform/planning",),
     ("quality",),

@@ -1,5 +1,5 @@
 // Bands of an image that was a JPEG file, each a range code of its own: coefficients, then residuals.
-// Values: bytes of sub-streams; pixels as bytes, components last. Home: host. Implements FORMAT.md section 8.9.
+// Values: bytes of sub-streams; pixels as bytes, components last. Home: host. Implements FORMAT.md section 8.10.
 // Readers throw DataError for any defect.
 #pragma once
 

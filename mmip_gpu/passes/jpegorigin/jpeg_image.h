@@ -1,5 +1,5 @@
 // An image as a JPEG decoder sees it: blocks of quantized coefficients, samples of the components, pixels.
-// Values: rows of blocks from `first` on; pixels as bytes, components last. Home: host. FORMAT.md section 8.9.
+// Values: rows of blocks from `first` on; pixels as bytes, components last. Home: host. FORMAT.md section 8.10.
 #pragma once
 
 #include <cstdint>

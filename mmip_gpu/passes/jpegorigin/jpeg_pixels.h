@@ -1,5 +1,5 @@
 // From RGB pixels back to the Y, Cb, Cr that a JPEG decoder made them of.
-// Values: bytes, components last; one integer triple for each pixel that has one. Home: host. FORMAT.md section 8.9 (colour).
+// Values: bytes, components last; one integer triple for each pixel that has one. Home: host. FORMAT.md section 8.10 (colour).
 #pragma once
 
 #include <cstdint>

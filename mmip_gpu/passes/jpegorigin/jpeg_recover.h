@@ -1,5 +1,5 @@
 // The quantized coefficients of a JPEG file from its pixels, its form being known.
-// Values: pixels as bytes, components last; blocks of coefficients out. Home: host. FORMAT.md section 8.9 says what decoding them gives.
+// Values: pixels as bytes, components last; blocks of coefficients out. Home: host. FORMAT.md section 8.10 says what decoding them gives.
 #pragma once
 
 #include "passes/jpegorigin/jpeg_image.h"

@@ -1,8 +1,8 @@
 // Decisions whose probability is mixed by the mean of two sets of weights, from adaptive bits that are found by a hash.
-// Values: decisions of 0 or 1 to and from a range code. Host and device. Integers only. Implements FORMAT.md section 8.11 (decisions).
+// Values: decisions of 0 or 1 to and from a range code. Host and device. Integers only. Implements FORMAT.md section 8.10 (decisions).
 #pragma once
 
-#include "rules/padding/mask.h"
+#include "rules/coding/range_coder.h"
 #include "rules/predictive/mixed_bits.h"
 
 namespace MMIP_NS {

@@ -1,6 +1,6 @@
 // The quantized coefficients of JPEG blocks as mixed bits: counts, the inner 7 x 7, the first row and column, the DC last.
 // Values: blocks of 64 coefficients in natural order, in and out of a range code. Host and device.
-// Implements FORMAT.md section 8.9 (coefficients). The walk is the same for writing and reading.
+// Implements FORMAT.md section 8.10 (coefficients). The walk is the same for writing and reading.
 #pragma once
 
 #include "rules/jpegorigin/bit_mixing.h"

@@ -1,6 +1,6 @@
 // The inverse DCT of JPEG decoders: integers, accurate ("islow"), columns first.
 // Values: 64 dequantized coefficients in natural order in; 64 samples before the clamp out. Host and device.
-// Implements FORMAT.md section 8.9 (samples of a block). Sums are taken modulo 2^32: hostile coefficients have an answer, too.
+// Implements FORMAT.md section 8.10 (samples of a block). Sums are taken modulo 2^32: hostile coefficients have an answer, too.
 #pragma once
 
 #include "rules/format.h"

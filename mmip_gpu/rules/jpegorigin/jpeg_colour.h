@@ -1,5 +1,5 @@
 // Chroma of JPEG decoders to full size ("fancy" upsampling), and YCbCr to RGB by integers.
-// Values: samples 0..255. Host and device. Implements FORMAT.md section 8.9 (upsampling, colour).
+// Values: samples 0..255. Host and device. Implements FORMAT.md section 8.10 (upsampling, colour).
 #pragma once
 
 #include "rules/jpegorigin/idct.h"

@@ -1,5 +1,5 @@
 // What a JPEG file fixed before any sample: components, sampling, where its grid lies, its quantization tables.
-// Values: plain integers. Host and device. Implements FORMAT.md section 8.9 (form, tables, grid).
+// Values: plain integers. Host and device. Implements FORMAT.md section 8.10 (form, tables, grid).
 #pragma once
 
 #include "rules/format.h"

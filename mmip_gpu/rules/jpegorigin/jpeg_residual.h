@@ -1,6 +1,6 @@
 // What decoding the coefficients of a JPEG does not give back: residuals of pixels as mixed bits, a flag for each block of 8 x 8.
 // Values: pixel minus decoded pixel, components last, in and out of a range code. Host and device.
-// Implements FORMAT.md section 8.9 (residual). The walk is the same for writing and reading.
+// Implements FORMAT.md section 8.10 (residual). The walk is the same for writing and reading.
 #pragma once
 
 #include "rules/jpegorigin/coefficients.h"
