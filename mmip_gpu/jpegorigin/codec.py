@@ -67,9 +67,7 @@ def encode(array: NDArray[Any], plan: Plan, classes: NDArray[np.uint8] | None = 
 def jpeg_origin_before(other: Codec) -> Codec:
     """The codec that gives what is smaller: images as JPEG files, where they were, or what another codec gives."""
 
-    def smaller(
-        array: NDArray[Any], plan: Any, classes: NDArray[np.uint8] | None = None, threads: int = 1
-    ) -> Encoded:
+    def smaller(array: NDArray[Any], plan: Any, classes: NDArray[np.uint8] | None = None, threads: int = 1) -> Encoded:
         own, theirs = found(array, plan, threads), other.encode(array, plan, classes, threads)
         return theirs if own is None or theirs.size <= own.size else own
 
