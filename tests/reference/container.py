@@ -58,6 +58,7 @@ class Header:
     brick_log2: tuple = (0, 0, 0)
     bits: int = 8
     near: int = 0
+    band_rows: int = 16  # of kind 5
 
     def __post_init__(self):
         self.recon = self.recon or ((0, 0, 0),) * len(self.reversible)
@@ -172,7 +173,7 @@ def read_header(blob):
 
 def read_array_fields(fields):
     (kind,) = fields.take("B")
-    if kind not in (0, 1, 2):
+    if kind not in (0, 1, 2, 5):
         raise UnsupportedError(f"kind {kind}")
     dtype = fields.number("B", range(5), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
@@ -224,7 +225,16 @@ def read_predictive_fields(fields, header):
     require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
 
 
-OWN_FIELDS = {2: read_predictive_fields}
+def read_jpeg_fields(fields, header):
+    require(header.resource is None, "a resource of kind 5")
+    require(header.dtype == 0, "dtype of kind 5")
+    _, y, x = header.lengths[3:]
+    require(max(y, x) <= 1 << 20, "Y, X")
+    header.band_rows = fields.number("H", range(16, (1 << 15) + 1, 16), "band_rows")
+    require(header.band_rows == 16 or header.band_rows * x <= 1 << 24, "band_rows")
+
+
+OWN_FIELDS = {2: read_predictive_fields, 5: read_jpeg_fields}
 
 
 def read_float_loss(fields, header):

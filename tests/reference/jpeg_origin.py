@@ -8,9 +8,11 @@ from collections import defaultdict
 
 import numpy as np
 
-from .bits import CorruptError
+from .bits import CorruptError, TruncatedError
+from .container import require
 from .jpeg_samples import ZIGZAG, pixels, raw_samples, read_form
 from .mask import Decoder
+from .payload import read_parameters
 
 LOGISTIC = """32768 36843 40793 44511 47911 50941 53581 55834 57724 59287 60565 61598 62428 63090 63615 64030
 64357 64614 64816 64974 65097 65194 65269 65328 65374 65410 65438 65459 65476 65489 65500 65508 65514 65519 65523
@@ -37,6 +39,11 @@ def logits():
 
 
 LOGITS = logits()
+
+
+def wrapped(v):
+    """As a number of 32 bits, two's complement."""
+    return (v + 2**31) % 2**32 - 2**31
 
 
 class Stated:
@@ -73,8 +80,7 @@ class Decisions:
         error = 10 * (65536 * bit - p)
         for i, x in enumerate(inputs):
             step = (x * error + 131072) >> 18
-            first[i] += step
-            second[i] += step
+            first[i], second[i] = wrapped(first[i] + step), wrapped(second[i] + step)
         for key in keys:
             q, seen = self.nodes[key]
             target = 2**22 - 1 if bit else 0
@@ -325,3 +331,24 @@ def decode_image(parameters, shape, band_rows, substreams):
     if found.min() < 0 or found.max() > 255:
         raise CorruptError("a pixel outside 0..255")
     return found.astype(np.uint8), used
+
+
+def decode_jpeg_origin(payload, header):
+    """The array of a container of kind 5."""
+    if len(payload) < header.payload_bytes:
+        raise TruncatedError("the payload is not whole")
+    require(len(payload) == header.payload_bytes, "bytes after the payload")
+    t, n, c, z, y, x = header.lengths
+    components = 3 if header.colour else 1
+    groups, bands = t * n * c // components, -(-y // header.band_rows)
+    parameters, substreams = read_parameters(payload, header.payload_crc, groups * z * bands)
+    out = np.zeros((groups, components, z, y, x), np.uint8)
+    for number in range(groups * z):
+        streams = substreams[number * bands : (number + 1) * bands]
+        image, used = decode_image(parameters, (y, x, components), header.band_rows, streams)
+        out[number // z, :, number % z] = np.moveaxis(image, -1, 0)
+        parameters = parameters[used:]
+    require(not parameters, "bytes after the form of the last image")
+    order = [axis for axis in "tnczyx" if axis in header.axes]
+    stacked = out.reshape([header.shape[header.axes.index(axis)] for axis in order])
+    return np.ascontiguousarray(stacked.transpose([order.index(axis) for axis in header.axes]))

@@ -12,6 +12,7 @@ namespace mmip {
 namespace {
 
 constexpr int kProbeWindows = 64, kWindows = 1024, kRounds = 40;
+constexpr int kEnough = 20;                                  // of so many pixels one may be wrong: nothing else is tried
 constexpr int kReachedOf1000 = 990, kReachedLeast = 64;
 
 // Chroma samples at a sampling, and where in the grid of the file they begin.
@@ -71,31 +72,29 @@ public:
         grid_ = grid_of(luma_, kWindows);
     }
 
+    // The best fit, if it leaves no more than `most_wrong` pixels wrong.
     JpegFit run(int64_t most_wrong) {
         best_.wrong = -1;
-        if (!grid_.clear()) return best_;
-        try_grid(grid_.y, grid_.x, most_wrong);
-        if (best_.wrong > most_wrong) try_grid(grid_.second_y, grid_.second_x, most_wrong);
+        if (grid_.clear() && !try_grid(grid_.y, grid_.x)) try_grid(grid_.second_y, grid_.second_x);
         if (best_.wrong > most_wrong) best_.wrong = -1;
-        return best_;
+        return std::move(best_);
     }
 
 private:
-    void try_grid(int grid_y, int grid_x, int64_t most_wrong) {
+    // These return whether there is no need to look further.
+    bool try_grid(int grid_y, int grid_x) {
         form_.offset_y = (8 - grid_y) % 8, form_.offset_x = (8 - grid_x) % 8;
         const JpegTable table = find_jpeg_table(luma_, grid_y, grid_x, exact_.known.data(), 0, 0);
-        if (form_.components == 1) {
-            for (const bool own : {false, true}) {
-                take_table(form_, 0, table, own);
-                take_table(form_, 1, table, false);
-                if (good_enough(most_wrong)) break;
-            }
-        } else {
-            try_samplings(table, most_wrong);
+        if (form_.components == 3) return try_samplings(table);
+        for (const bool own : {false, true}) {
+            take_table(form_, 0, table, own);
+            take_table(form_, 1, table, false);
+            if (try_form()) return true;
         }
+        return false;
     }
 
-    void try_samplings(const JpegTable& luma, int64_t most_wrong) {
+    bool try_samplings(const JpegTable& luma) {
         FloatPlane full[2];
         for (int c = 0; c < 2; ++c) full[c] = float_plane(exact_.planes[c + 1], form_.ny, form_.nx);
         const JpegForm start = form_;
@@ -108,16 +107,16 @@ private:
             for (const bool own : {false, true}) {
                 take_table(form_, 0, luma, own);
                 take_table(form_, 1, table, own);
-                if (good_enough(most_wrong / 4)) return;
+                if (try_form()) return true;
             }
         }
+        return false;
     }
 
-    bool good_enough(int64_t most_wrong) {
+    bool try_form() {
         JpegFit fit = recover_jpeg(form_, pixels_, exact_, kRounds, threads_);
-        const bool better = best_.wrong < 0 || fit.wrong < best_.wrong;
-        if (better) best_ = std::move(fit);
-        return best_.wrong <= most_wrong;
+        if (best_.wrong < 0 || fit.wrong < best_.wrong) best_ = std::move(fit);
+        return best_.wrong * kEnough <= static_cast<int64_t>(form_.ny) * form_.nx;
     }
 
     const uint8_t* pixels_;

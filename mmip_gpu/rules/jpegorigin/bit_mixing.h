@@ -14,6 +14,8 @@ struct MixWeights {
     int32_t weight[kMixInputs + 1];
 };
 
+MMIP_RULE int32_t wrapping_sum(int32_t a, int32_t b) { return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b)); }
+
 // Coder: RangeEncoder or RangeDecoder of a StatedProbability.
 template <class Coder>
 MMIP_RULE int mixed_bit(Coder& coder, const MixingTables& tables, uint32_t* const* nodes, MixWeights& first, MixWeights& second, int bit) {
@@ -31,7 +33,7 @@ MMIP_RULE int mixed_bit(Coder& coder, const MixingTables& tables, uint32_t* cons
     const int64_t error = static_cast<int64_t>((bit << 16) - p) * kMixRate;
     for (int i = 0; i <= kMixInputs; ++i) {
         const int32_t step = static_cast<int32_t>((logits[i] * error + (1 << 17)) >> 18);
-        first.weight[i] += step, second.weight[i] += step;
+        first.weight[i] = wrapping_sum(first.weight[i], step), second.weight[i] = wrapping_sum(second.weight[i], step);
     }
     const int32_t target = bit != 0 ? (1 << kProbabilityBits) - 1 : 0;
     for (int i = 0; i < kMixInputs; ++i) {
