@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import reference
@@ -99,13 +101,13 @@ def test_rows_are_decoded_from_the_bands_around_them_alone(seed: int, band_rows:
     array = jpeg((90, 40, 3), seed)
     payload, offsets = bands_of(array, band_rows)
     parameters = _core.ParameterHead(np.frombuffer(payload, np.uint8), len(payload), len(offsets) - 1, True).parameters
-    streams = [payload[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    streams = [payload[a:b] for a, b in pairwise(offsets)]
     if seed < 3:
         assert np.array_equal(decode_image(parameters, array.shape, band_rows, streams)[0], array)
     for begin, end in ((0, 90), (0, 1), (15, 33), (47, 49), (89, 90)):
         first, last = _core.jpeg_bands(90, band_rows, begin, end)
         held = bytearray(payload)
-        for band, (a, b) in enumerate(zip(offsets[:-1], offsets[1:], strict=True)):
+        for band, (a, b) in enumerate(pairwise(offsets)):
             if not first <= band < last:
                 held[a:b] = bytes(b - a)
         out = np.empty((1, end - begin, 40, 3), np.uint8)

@@ -6,12 +6,16 @@
 
 #include "passes/jpegorigin/jpeg_chroma.h"
 #include "passes/jpegorigin/jpeg_dct.h"
+#include "passes/jpegorigin/jpeg_repair.h"
 #include "passes/parallel.h"
 #include "rules/jpegorigin/idct.h"
 #include "rules/jpegorigin/jpeg_colour.h"
 
 namespace mmip {
 namespace {
+
+constexpr float kRounding = 0.49f;                           // the integer transform is a hundredth off
+constexpr int kMoves = 60;
 
 // Rounds of: decode, look where pixels differ, move coefficients by what the difference transforms to. Where a sample was
 // saturated, or lies outside the image, only its bound is known; what decoding gives there stands in for it.
@@ -40,6 +44,20 @@ public:
             if (wrong == 0) break;
         }
         return best;
+    }
+
+    // Blocks of the components at full size, one by one; better than `best` or not at all.
+    void repair(JpegFit& best) {
+        components_ = best.components;
+        for (int c = 0; c < form_.components; ++c) {
+            if (form_.shift_x(c) > 0) continue;
+            parallel_for(components_[c].rows, threads_, [&](int64_t row, int) {
+                for (int column = 0; column < components_[c].columns; ++column) repair_block(c, static_cast<int>(row), column);
+            });
+        }
+        synthesize_samples(form_, components_, threads_);
+        const int64_t wrong = find_errors();
+        if (wrong < best.wrong) best.wrong = wrong, best.components = components_;
     }
 
 private:
@@ -74,6 +92,25 @@ private:
                 }
             }
         });
+    }
+
+    void repair_block(int c, int row, int column) {
+        JpegComponent& component = components_[c];
+        const int64_t stride = 8 * component.columns;
+        const int16_t* samples = &component.samples[8 * row * stride + 8 * column];
+        JpegBounds bounds;
+        bool broken = false;
+        for (int i = 0; i < 64; ++i) {
+            const int y = 8 * row + (i >> 3) - form_.offset_y, x = 8 * column + (i & 7) - form_.offset_x;
+            bounds.low[i] = -1e9f, bounds.high[i] = 1e9f;
+            if (y < 0 || y >= form_.ny || x < 0 || x >= form_.nx) continue;
+            const int64_t at = static_cast<int64_t>(y) * form_.nx + x;
+            const int known = exact_.planes[c][at] - 128, raw = samples[(i >> 3) * stride + (i & 7)];
+            if (exact_.known[at] == 0 && form_.components == 3) continue;
+            if (exact_.known[at] != 0 || known > 0) bounds.low[i] = static_cast<float>(known) - kRounding, broken |= raw < known;
+            if (exact_.known[at] != 0 || known < 0) bounds.high[i] = static_cast<float>(known) + kRounding, broken |= raw > known;
+        }
+        if (broken) repair_jpeg_block(bounds, form_.table(c), kMoves, component.block(row, column));
     }
 
     // Differences of Y, Cb, Cr at full size; returns the pixels that differ.
@@ -138,6 +175,10 @@ private:
 
 JpegFit recover_jpeg(const JpegForm& form, const uint8_t* pixels, const JpegPixels& exact, int rounds, int threads) {
     return Recovery(form, pixels, exact, threads).run(rounds);
+}
+
+void repair_jpeg(JpegFit& fit, const uint8_t* pixels, const JpegPixels& exact, int threads) {
+    if (fit.wrong > 0) Recovery(fit.form, pixels, exact, threads).repair(fit);
 }
 
 }  // namespace mmip

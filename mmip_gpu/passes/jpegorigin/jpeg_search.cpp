@@ -11,8 +11,8 @@
 namespace mmip {
 namespace {
 
-constexpr int kProbeWindows = 64, kWindows = 1024, kRounds = 40;
-constexpr int kEnough = 20;                                  // of so many pixels one may be wrong: nothing else is tried
+constexpr int kProbeWindows = 64, kWindows = 1024, kRounds = 40, kFirstRounds = 6;
+constexpr int kEnough = 20, kLikely = 6;                     // of so many pixels one may be wrong: nothing else, or no other grid and tables, is tried
 constexpr int kReachedOf1000 = 990, kReachedLeast = 64;
 
 // Chroma samples at a sampling, and where in the grid of the file they begin.
@@ -56,9 +56,10 @@ Chroma chroma_at(int sampling, int offset_y, int offset_x, const FloatPlane* ful
     return chroma;
 }
 
+bool is_of_quality(const JpegTable& table) { return std::memcmp(table.steps, table.own, 64) == 0; }
+
 void take_table(JpegForm& form, int table, const JpegTable& found, bool own) {
-    const bool same = std::memcmp(found.steps, found.own, 64) == 0;
-    form.quality[table] = static_cast<uint8_t>(own && !same ? kJpegOwnTable : found.quality);
+    form.quality[table] = static_cast<uint8_t>(own && !is_of_quality(found) ? kJpegOwnTable : found.quality);
     std::memcpy(form.steps[table], own ? found.own : found.steps, 64);
 }
 
@@ -75,7 +76,11 @@ public:
     // The best fit, if it leaves no more than `most_wrong` pixels wrong.
     JpegFit run(int64_t most_wrong) {
         best_.wrong = -1;
-        if (grid_.clear() && !try_grid(grid_.y, grid_.x)) try_grid(grid_.second_y, grid_.second_x);
+        if (grid_.clear() && !try_grid(grid_.y, grid_.x) && !is_likely()) try_grid(grid_.second_y, grid_.second_x);
+        if (best_.wrong > 0 && 2 * best_.wrong < static_cast<int64_t>(form_.ny) * form_.nx) {
+            best_ = recover_jpeg(best_.form, pixels_, exact_, kRounds, threads_);
+            repair_jpeg(best_, pixels_, exact_, threads_);
+        }
         if (best_.wrong > most_wrong) best_.wrong = -1;
         return std::move(best_);
     }
@@ -87,6 +92,7 @@ private:
         const JpegTable table = find_jpeg_table(luma_, grid_y, grid_x, exact_.known.data(), 0, 0);
         if (form_.components == 3) return try_samplings(table);
         for (const bool own : {false, true}) {
+            if (own && (is_likely() || is_of_quality(table))) break;
             take_table(form_, 0, table, own);
             take_table(form_, 1, table, false);
             if (try_form()) return true;
@@ -105,6 +111,7 @@ private:
             const int begin_y = (8 - (chroma.offset_y >> form_.shift_y(1)) % 8) % 8, begin_x = (8 - (chroma.offset_x >> form_.shift_x(1)) % 8) % 8;
             const JpegTable table = find_jpeg_table(chroma.planes[0], begin_y, begin_x, sampling == kJpegFull ? exact_.known.data() : nullptr, 1, luma.quality);
             for (const bool own : {false, true}) {
+                if (own && (is_likely() || (is_of_quality(luma) && is_of_quality(table)))) break;
                 take_table(form_, 0, luma, own);
                 take_table(form_, 1, table, own);
                 if (try_form()) return true;
@@ -113,8 +120,11 @@ private:
         return false;
     }
 
+    // Small steps leave so many pixels wrong, another grid more.
+    bool is_likely() const { return best_.wrong >= 0 && best_.wrong * kLikely <= static_cast<int64_t>(form_.ny) * form_.nx; }
+
     bool try_form() {
-        JpegFit fit = recover_jpeg(form_, pixels_, exact_, kRounds, threads_);
+        JpegFit fit = recover_jpeg(form_, pixels_, exact_, kFirstRounds, threads_);
         if (best_.wrong < 0 || fit.wrong < best_.wrong) best_ = std::move(fit);
         return best_.wrong * kEnough <= static_cast<int64_t>(form_.ny) * form_.nx;
     }
