@@ -43,9 +43,12 @@ JPEG_MOST_BAND_ROWS: int
 DC_IMAGE_UNIT: int
 STATUS_TRUNCATED: int
 COLOUR_FORMS: int
+PALETTE_FORM: int
 MAX_BRICK_LOG2: int
 MAX_RESIDUAL_TILE: int
 MAX_VALUE_BITS: int
+MAX_MIXED_TILE_LOG2: int
+MIXED_TILE_LOG2: tuple[int, int, int]
 CELL_AC: Mapping[int, int]
 SQUARED_STEPS_PER_BIT: float
 MAGNITUDE_BYTES: int
@@ -183,6 +186,23 @@ def encode_predictive(
     samples: NDArray[Any], planes: int, shape: Sequence[int], colour: bool, near: int, effort: int, threads: int
 ) -> tuple[PredictiveForm, bytes]: ...
 def decode_predictive(
+    payload: NDArray[np.uint8],
+    planes: int,
+    shape: Sequence[int],
+    colour: bool,
+    near: int,
+    form: PredictiveForm,
+    box: Sequence[int],
+    minimum: int,
+    maximum: int,
+    check_crc: bool,
+    out: NDArray[Any],
+    threads: int,
+) -> None: ...
+def encode_mixed(
+    samples: NDArray[Any], planes: int, shape: Sequence[int], colour: bool, near: int, effort: int, threads: int
+) -> tuple[PredictiveForm, bytes]: ...
+def decode_mixed(
     payload: NDArray[np.uint8],
     planes: int,
     shape: Sequence[int],

@@ -15,6 +15,7 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.jpegorigin_fields import JpegOriginFields
+from mmip_gpu.container.mixed_fields import MixedFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
@@ -22,6 +23,7 @@ from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.jpegorigin.codec import CODEC as JPEG_ORIGIN
 from mmip_gpu.jpegorigin.codec import jpeg_origin_before
 from mmip_gpu.predictive.fast import CODEC as FAST
+from mmip_gpu.predictive.small import CODEC as SMALL
 from mmip_gpu.raw import CODEC as RAW
 from mmip_gpu.transform.chunk import CODEC as TRANSFORM
 from mmip_gpu.volume.axes import shrinking_axes
@@ -33,9 +35,10 @@ _CODECS: dict[int, Codec] = {
     RawFields.kind: RAW,
     TransformFields.kind: TRANSFORM,
     PredictiveFields.kind: FAST,
+    MixedFields.kind: SMALL,
     JpegOriginFields.kind: JPEG_ORIGIN,
 }
-_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": jpeg_origin_before(FAST)}
+_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": jpeg_origin_before(SMALL)}
 
 
 def codec_for(config: CodecConfig) -> Codec:

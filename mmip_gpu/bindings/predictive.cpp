@@ -28,29 +28,15 @@ std::tuple<Form, nb::bytes> fields_of(const PredictiveChunk& chunk) {
             nb::bytes(chunk.payload.data(), chunk.payload.size())};
 }
 
-void check_samples(const ReadOnlyArray& samples, int64_t planes, const Sizes3& shape, bool colour) {
+template <auto encode>
+std::tuple<Form, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Sizes3 shape, bool colour, int near, int effort, int threads) {
     check_size(samples.size(), planes, shape);
     require(!colour || planes % 3 == 0, "planes of a colour come in threes");
-}
-
-std::tuple<Form, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Sizes3 shape, bool colour, int near, int effort, int threads) {
-    check_samples(samples, planes, shape, colour);
     const Samples view = samples_of(samples);
     PredictiveChunk chunk;
     {
         nb::gil_scoped_release free;
-        chunk = encode_predictive(view, planes, shape.data(), colour, near, {effort, true, threads});
-    }
-    return fields_of(chunk);
-}
-
-std::tuple<Form, nb::bytes> run_encode_mixed(ReadOnlyArray samples, int64_t planes, Sizes3 shape, bool colour, int near, int threads) {
-    check_samples(samples, planes, shape, colour);
-    const Samples view = samples_of(samples);
-    PredictiveChunk chunk;
-    {
-        nb::gil_scoped_release free;
-        chunk = encode_mixed(view, planes, shape.data(), colour, near, threads);
+        chunk = encode(view, planes, shape.data(), colour, near, {effort, true, threads});
     }
     return fields_of(chunk);
 }
@@ -59,11 +45,11 @@ template <auto decode>
 void run_decode(ByteArray payload, int64_t planes, Sizes3 shape, bool colour, int near, Form fields, std::array<int64_t, 8> box, int minimum, int maximum, bool check_crc,
                 AnyArray out, int threads) {
     PredictiveForm form;
-    form.layout.planes = planes;
-    form.components = colour ? 3 : 1;
+    form.channels = colour ? 3 : 1;
     form.near = near;
     Numbers3 tile, brick;
     std::tie(form.colour_form, form.bits, form.offset, tile, brick) = fields;
+    form.set_planes(planes);
     BrickBox wanted{{box[0], box[1]}, {box[2], box[4], box[6]}, {box[3], box[5], box[7]}};
     int64_t samples = box[1] - box[0];
     for (int a = 0; a < 3; ++a) {
@@ -81,8 +67,8 @@ void run_decode(ByteArray payload, int64_t planes, Sizes3 shape, bool colour, in
 }  // namespace
 
 void bind_predictive(nb::module_& m) {
-    m.def("encode_predictive", &run_encode, "samples"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "effort"_a, "threads"_a);
-    m.def("encode_mixed", &run_encode_mixed, "samples"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "threads"_a);
+    m.def("encode_predictive", &run_encode<&encode_predictive>, "samples"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "effort"_a, "threads"_a);
+    m.def("encode_mixed", &run_encode<&encode_mixed>, "samples"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "effort"_a, "threads"_a);
     m.def("decode_predictive", &run_decode<&decode_predictive>, "payload"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "form"_a, "box"_a, "minimum"_a, "maximum"_a, "check_crc"_a, "out"_a, "threads"_a);
     m.def("decode_mixed", &run_decode<&decode_mixed>, "payload"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "form"_a, "box"_a, "minimum"_a, "maximum"_a, "check_crc"_a, "out"_a, "threads"_a);
 }

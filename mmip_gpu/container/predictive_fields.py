@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from mmip_gpu._core import COLOUR_FORMS, MAX_BRICK_LOG2, MAX_RESIDUAL_TILE, MAX_VALUE_BITS
+from mmip_gpu._core import COLOUR_FORMS, MAX_BRICK_LOG2, MAX_RESIDUAL_TILE, MAX_VALUE_BITS, PALETTE_FORM
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.volume.axes import PlaneLayout
@@ -21,7 +21,7 @@ from mmip_gpu.volume.floats import sample_range
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["PredictiveFields"]
+__all__ = ["PredictiveFields", "check_values"]
 
 _OWN = struct.Struct("<B3B3BiBI")
 _MAX_SPAN = 2**22  # of values times their step
@@ -53,10 +53,14 @@ class PredictiveFields:
         z, y, x = self.brick_log2
         return 1 << z, 1 << y, 1 << x
 
+    def coded_planes(self, planes: int) -> int:
+        """Planes of components that stand for so many planes of samples."""
+        return planes // 3 if self.colour_form == PALETTE_FORM else planes
+
     def substreams(self, layout: PlaneLayout) -> int:
         """Sub-streams of the payload."""
         tiles = (-(-n // (1 << log2)) for n, log2 in zip(layout.volume, self.tile_log2, strict=True))
-        return layout.planes * math.prod(tiles)
+        return self.coded_planes(layout.planes) * math.prod(tiles)
 
     def to_bytes(self) -> bytes:
         """The fields as they stand in a header."""
@@ -75,9 +79,14 @@ class PredictiveFields:
         expect(1 << (tz + ty + tx) <= MAX_RESIDUAL_TILE, "tile_log2", (tz, ty, tx))
         expect(bz + by + bx <= MAX_BRICK_LOG2, "brick_log2", (bz, by, bx))
         expect(tz <= bz and ty <= by and tx <= bx, "brick_log2", (bz, by, bx))
-        low, high = sample_range(np.dtype(dtype))
-        expect(low <= offset <= high, "offset", offset)
-        expect(1 <= bits <= MAX_VALUE_BITS - (colour_form > 0), "bits", bits)
-        expect((2 * near + 1) << bits <= _MAX_SPAN, "near", near)
+        check_values(dtype, offset, bits, near, MAX_VALUE_BITS - (colour_form > 0))
         payload = PayloadFields.read(reader, resource)
         return cls(colour_form, (tz, ty, tx), (bz, by, bx), offset, bits, near, payload)
+
+
+def check_values(dtype: str, offset: int, bits: int, near: int, most_bits: int) -> None:
+    """Raise CorruptData for values that are none of samples of this dtype."""
+    low, high = sample_range(np.dtype(dtype))
+    expect(low <= offset <= high, "offset", offset)
+    expect(1 <= bits <= most_bits, "bits", bits)
+    expect((2 * near + 1) << bits <= _MAX_SPAN, "near", near)

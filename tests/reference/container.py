@@ -173,7 +173,7 @@ def read_header(blob):
 
 def read_array_fields(fields):
     (kind,) = fields.take("B")
-    if kind not in (0, 1, 2, 5):
+    if kind not in (0, 1, 2, 3, 5):
         raise UnsupportedError(f"kind {kind}")
     dtype = fields.number("B", range(5), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
@@ -214,15 +214,28 @@ def read_single_fields(fields, header):
 
 def read_predictive_fields(fields, header):
     require(header.resource is None, "a resource of kind 2")
-    header.colour_form = fields.number("B", range(3 if header.colour else 1), "colour_form")
+    header.colour_form = fields.number("B", range(4 if header.colour else 1), "colour_form")
     header.tile_log2, header.brick_log2 = fields.take("3B"), fields.take("3B")
     require(sum(header.tile_log2) <= 11 and sum(header.brick_log2) <= 17, "tile_log2, brick_log2")
     require(all(t <= b for t, b in zip(header.tile_log2, header.brick_log2, strict=True)), "brick_log2")
+    read_value_fields(fields, header)
+
+
+def read_value_fields(fields, header):
     least, most = header.limits
     header.offset = fields.number("i", range(least, most + 1), "origin")
     header.bits = fields.number("B", range(1, 20 if header.colour_form else 21), "bits")
     header.near = fields.number("I")
     require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
+
+
+def read_mixed_fields(fields, header):
+    require(header.resource is None, "a resource of kind 3")
+    header.colour_form = fields.number("B", range(4 if header.colour else 1), "colour_form")
+    header.tile_log2 = fields.take("3B")
+    require(all(t <= most for t, most in zip(header.tile_log2, (4, 9, 9), strict=True)), "tile_log2")
+    require(sum(header.tile_log2) <= 18, "tile_log2")
+    read_value_fields(fields, header)
 
 
 def read_jpeg_fields(fields, header):
@@ -234,7 +247,7 @@ def read_jpeg_fields(fields, header):
     require(header.band_rows == 16 or header.band_rows * x <= 1 << 24, "band_rows")
 
 
-OWN_FIELDS = {2: read_predictive_fields, 5: read_jpeg_fields}
+OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields, 5: read_jpeg_fields}
 
 
 def read_float_loss(fields, header):

@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "passes/coding/payload.h"
 #include "passes/parallel.h"
 #include "passes/predictive/mixed_tile.h"
-#include "passes/predictive/parameters.h"
-#include "passes/predictive/source_bricks.h"
+#include "passes/predictive/mixed_values.h"
 #include "passes/predictive/store_samples.h"
 #include "rules/coding/range_coder.h"
 
@@ -17,7 +18,10 @@ namespace mmip {
 namespace {
 
 constexpr int kTileLog2[2][3] = {{0, 8, 8}, {4, 7, 7}};   // of slices, of volumes
-constexpr int kProbes = 2, kProbeRows = 64;               // of tiles that choose the form of a colour
+struct Probes {
+    int tiles, rows;                                      // that choose the form of a colour; rows from the middle of a tile
+};
+constexpr Probes kProbes[] = {{1, 64}, {3, 64}, {8, 256}};   // by effort
 
 struct ByteSink {
     std::vector<uint8_t> bytes;
@@ -30,11 +34,11 @@ struct Workspace {
     BrickMemory brick;
     MixedMemory mixed;
 
-    explicit Workspace(const PredictiveForm& form) : brick(form.layout, form.components) {}
+    explicit Workspace(const PredictiveForm& form) : brick(form.layout, form.channels) {}
 };
 
-MixedTile tile_of(const PredictiveForm& form, BrickMemory& m, int component) {
-    MixedTile tile{{}, m.strides, component_bits(form.colour_form, form.bits, component), m.of(component), {}};
+MixedTile tile_of(const MixedValues& values, BrickMemory& m, int component) {
+    MixedTile tile{{}, m.strides, values.bits(component), m.of(component), {}};
     std::copy_n(m.brick.extent, 3, tile.extent);
     for (int i = 0; i < component; ++i) tile.earlier[i] = m.of(i);
     return tile;
@@ -55,35 +59,58 @@ Status code_component(Coder& coder, const MixedTile& tile, MixedMemory& memory, 
     }
 }
 
-// Bytes of a component of the brick in memory; at least one.
-std::vector<uint8_t> written(const PredictiveForm& form, Workspace& w, int component) {
+// Bytes of a component of the brick in memory, from sample `start` on; at least one.
+std::vector<uint8_t> written(const MixedValues& values, Workspace& w, int component, int64_t start = 0) {
     ByteSink sink;
     StatedProbability model{};
     Writer writer(sink, model);
-    const MixedTile tile = tile_of(form, w.brick, component);
+    MixedTile tile = tile_of(values, w.brick, component);
+    tile.samples += start;
+    for (int i = 0; i < component; ++i) tile.earlier[i] += start;
     code_component<false>(writer, tile, w.mixed, component);
     writer.finish();
     while (sink.bytes.size() > 1 && sink.bytes.back() == 0) sink.bytes.pop_back();
     return std::move(sink.bytes);
 }
 
-// The form whose components take the fewest bytes, in the first rows of some tiles.
-int best_colour(const PredictiveForm& form, const SourceBricks& source, int64_t tiles, int threads) {
-    const int64_t probes = std::min<int64_t>(tiles, kProbes), of_plane = form.layout.bricks_of_plane();
-    std::vector<size_t> bytes(static_cast<size_t>(kColourForms * probes), 0);
-    parallel_for(kColourForms * probes, threads, [&](int64_t i, int) {
-        PredictiveForm tried = form;
-        tried.colour_form = static_cast<int>(i / probes);
+// The values whose components take the fewest bytes, in the first rows of some tiles.
+MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, int64_t tiles, const Probes& probes_wanted, int threads) {
+    std::vector<MixedValues> tried;
+    for (int i = 0; i < (form.channels > 1 ? kColourForms : 1); ++i) {
+        if (i == kFormPalette && source.palette().empty()) continue;
+        PredictiveForm other = form;
+        other.colour_form = i;
+        other.bits = source.bits(i);
+        other.set_planes(form.layout.planes);
+        tried.push_back(MixedValues::of(other, source, threads));
+    }
+    if (tried.size() == 1) return tried[0];
+    const int64_t forms = static_cast<int64_t>(tried.size()), of_plane = form.layout.bricks_of_plane(), probes = std::min<int64_t>(tiles, probes_wanted.tiles);
+    std::vector<size_t> bytes(tried.size() * static_cast<size_t>(probes), 0);
+    std::vector<int64_t> samples(static_cast<size_t>(probes), 0);
+    parallel_for(forms * probes, threads, [&](int64_t i, int) {
+        const MixedValues& values = tried[static_cast<size_t>(i / probes)];
         const int64_t tile = (2 * (i % probes) + 1) * tiles / (2 * probes);
         Workspace w(form);
-        source.load(tile / of_plane, tile % of_plane, tried.colour_form, w.brick);
-        w.brick.brick.extent[0] = 1;
-        w.brick.brick.extent[1] = std::min(w.brick.brick.extent[1], kProbeRows);
-        for (int c = 0; c < form.components; ++c) bytes[i] += written(tried, w, c).size();
+        values.load(source, tile / of_plane, tile % of_plane, w.brick);
+        int* extent = w.brick.brick.extent;
+        const int rows = std::min(extent[1], probes_wanted.rows);
+        const int64_t start = ((extent[0] / 2) * static_cast<int64_t>(extent[1]) + (extent[1] - rows) / 2) * w.brick.strides.row;
+        extent[0] = 1, extent[1] = rows;
+        if (i < probes) samples[static_cast<size_t>(i)] = static_cast<int64_t>(rows) * extent[2];
+        for (int c = 0; c < values.form().components(); ++c) bytes[static_cast<size_t>(i)] += written(values, w, c, start).size();
     });
-    std::vector<size_t> sums(kColourForms, 0);
-    for (size_t i = 0; i < bytes.size(); ++i) sums[i / probes] += bytes[i];
-    return static_cast<int>(std::min_element(sums.begin(), sums.end()) - sums.begin());
+    const int64_t* shape = form.layout.shape;
+    const double share = static_cast<double>(std::accumulate(samples.begin(), samples.end(), int64_t{0})) /
+                         static_cast<double>(form.layout.planes / form.channels * shape[0] * shape[1] * shape[2]);
+    size_t best = 0;
+    std::vector<double> costs;
+    for (size_t k = 0; k < tried.size(); ++k) {
+        const auto first = bytes.begin() + static_cast<std::ptrdiff_t>(k * static_cast<size_t>(probes));
+        costs.push_back(static_cast<double>(std::accumulate(first, first + probes, size_t{0})) + share * static_cast<double>(tried[k].write(source.palette()).size()));
+        if (costs[k] < costs[best]) best = k;
+    }
+    return tried[best];
 }
 
 struct TileOfGroup {
@@ -93,7 +120,7 @@ struct TileOfGroup {
 std::vector<TileOfGroup> tiles_of(const PredictiveForm& form, const BrickBox& box) {
     const BrickLayout& layout = form.layout;
     std::vector<TileOfGroup> found;
-    for (int64_t group = box.planes[0] / form.components; group < box.planes[1] / form.components; ++group)
+    for (int64_t group = box.planes[0] / form.channels; group < box.planes[1] / form.channels; ++group)
         for (int64_t z = box.low[0]; z < box.high[0]; ++z)
             for (int64_t y = box.low[1]; y < box.high[1]; ++y)
                 for (int64_t x = box.low[2]; x < box.high[2]; ++x) found.push_back({group, (z * layout.bricks(1) + y) * layout.bricks(2) + x});
@@ -101,69 +128,65 @@ std::vector<TileOfGroup> tiles_of(const PredictiveForm& form, const BrickBox& bo
 }
 
 int64_t substream_of(const PredictiveForm& form, const TileOfGroup& t, int component) {
-    return (t.group * form.components + component) * form.layout.bricks_of_plane() + t.tile;
+    return (t.group * form.components() + component) * form.layout.bricks_of_plane() + t.tile;
 }
 
 void check_groups(const PredictiveForm& form, const ParameterPayload& payload, const std::vector<TileOfGroup>& tiles, int threads) {
     std::vector<int64_t> needed;
     for (const TileOfGroup& t : tiles)
-        for (int c = 0; c < form.components; ++c) needed.push_back(substream_of(form, t, c) / kGroupSubstreams);
+        for (int c = 0; c < form.components(); ++c) needed.push_back(substream_of(form, t, c) / kGroupSubstreams);
     std::sort(needed.begin(), needed.end());
     needed.erase(std::unique(needed.begin(), needed.end()), needed.end());
     parallel_for(static_cast<int64_t>(needed.size()), threads, [&](int64_t i, int) { payload.check_group(needed[i]); });
 }
 
-void read_component(const PredictiveForm& form, const uint8_t* bytes, uint64_t count, BrickMemory& m, MixedMemory& memory, int component) {
+void read_component(const MixedValues& values, const uint8_t* bytes, uint64_t count, BrickMemory& m, MixedMemory& memory, int component) {
     if (count > UINT32_MAX) throw DataError(kStatusTrailing, "a sub-stream has more bytes than its samples take");
     StatedProbability model{};
     Reader reader(bytes, static_cast<uint32_t>(count), model);
-    const Status status = code_component<true>(reader, tile_of(form, m, component), memory, component);
+    if (reader.code == UINT32_MAX) throw DataError(kStatusSymbol, "the first bytes of a sub-stream");
+    const Status status = code_component<true>(reader, tile_of(values, m, component), memory, component);
     if (status != kOk) throw DataError(status, "a sample is not within the bits of its component");
     if (reader.used < count) throw DataError(kStatusTrailing, "a sub-stream has more bytes than its samples take");
 }
 
-void restore_channels(const PredictiveForm& form, BrickMemory& m) {
-    for (int z = 0; z < m.brick.extent[0]; ++z)
-        for (int y = 0; y < m.brick.extent[1]; ++y) {
-            const int64_t row = z * m.strides.slice + y * m.strides.row;
-            for (int x = 0; x < m.brick.extent[2]; ++x) to_channels(form.colour_form, form.bits, m.of(0)[row + x], m.of(1)[row + x], m.of(2)[row + x]);
-        }
-}
-
 }  // namespace
 
-PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64_t* shape, bool colour, int near, int threads) {
+PredictiveChunk encode_mixed(const Samples& samples, int64_t planes, const int64_t* shape, bool colour, int near, const PredictiveOptions& options) {
+    const int threads = options.threads;
     PredictiveChunk chunk;
     PredictiveForm& form = chunk.form;
-    form.layout.planes = planes;
+    form.channels = colour ? kMaxComponents : 1;
+    form.set_planes(planes);
     std::copy_n(shape, 3, form.layout.shape);
-    form.components = colour ? kMaxComponents : 1;
     form.near = near;
     for (int a = 0; a < 3; ++a) {
         int& log2 = form.layout.brick_log2[a];
         while (log2 < kTileLog2[shape[0] > 1][a] && int64_t{1} << log2 < shape[a]) ++log2;
         form.layout.tile_log2[a] = log2;
     }
-    const SourceBricks source(form, samples, true, threads);
-    const int64_t of_plane = form.layout.bricks_of_plane(), tiles = planes / form.components * of_plane;
-    if (colour) form.colour_form = best_colour(form, source, tiles, threads);
+    const SourceBricks source(form, samples, false, threads);
+    const int64_t of_plane = form.layout.bricks_of_plane(), tiles = planes / form.channels * of_plane;
+    const MixedValues values = best_values(form, source, tiles, kProbes[std::clamp(options.effort, 1, 3) - 1], threads);
+    form = values.form();
     std::vector<std::vector<uint8_t>> streams(static_cast<size_t>(form.layout.substreams()));
     std::vector<std::unique_ptr<Workspace>> workspaces(static_cast<size_t>(std::max(threads, 1)));
     parallel_for(tiles, threads, [&](int64_t i, int worker) {
         if (!workspaces[worker]) workspaces[worker] = std::make_unique<Workspace>(form);
         Workspace& w = *workspaces[worker];
         const TileOfGroup t{i / of_plane, i % of_plane};
-        source.load(t.group, t.tile, form.colour_form, w.brick);
-        for (int c = 0; c < form.components; ++c) streams[static_cast<size_t>(substream_of(form, t, c))] = written(form, w, c);
+        values.load(source, t.group, t.tile, w.brick);
+        for (int c = 0; c < form.components(); ++c) streams[static_cast<size_t>(substream_of(form, t, c))] = written(values, w, c);
     });
-    chunk.payload = assemble_parameter_payload(write_value_map(source.values()), streams, threads);
+    chunk.payload = assemble_parameter_payload(values.write(source.palette()), streams, threads);
     return chunk;
 }
 
 void decode_mixed(const PredictiveForm& form, const uint8_t* payload, uint64_t size, const BrickBox& box, const DecodeOptions& options, const Samples& out) {
     const ParameterPayload read = read_parameter_payload(payload, size, size, form.layout.substreams(), options.check_crc);
-    const std::vector<int32_t> values = read_value_map(read.parameters, read.parameter_bytes, {form.layout, form.components, form.bits, form.offset});
-    const SampleStore store(form, box, values, options.minimum, options.maximum, out);
+    Parameters parameters;
+    const MixedValues values = MixedValues::read(form, read.parameters, read.parameter_bytes, parameters.palette);
+    const SampleStore store(form, box, parameters, options.minimum, options.maximum, out);
     const std::vector<TileOfGroup> tiles = tiles_of(form, box);
     check_groups(form, read, tiles, options.threads);
     std::vector<std::unique_ptr<Workspace>> workspaces(static_cast<size_t>(std::max(options.threads, 1)));
@@ -175,12 +198,12 @@ void decode_mixed(const PredictiveForm& form, const uint8_t* payload, uint64_t s
         m.brick = form.layout.brick(t.tile);
         m.strides.row = m.brick.extent[2] + kRowRoom;
         m.strides.slice = m.strides.row * m.brick.extent[1];
-        for (int c = 0; c < form.components; ++c) {
+        for (int c = 0; c < form.components(); ++c) {
             const int64_t substream = substream_of(form, t, c);
-            read_component(form, read.substream(substream), read.substream_bytes(substream), m, w.mixed, c);
+            read_component(values, read.substream(substream), read.substream_bytes(substream), m, w.mixed, c);
         }
-        if (form.components == kMaxComponents) restore_channels(form, m);
-        for (int c = 0; c < form.components; ++c) store.put(t.group * form.components + c, m.brick, m.of(c), 1, m.strides);
+        values.restore(m);
+        for (int c = 0; c < form.channels; ++c) store.put(t.group, c, m.brick, m.of(form.components() > 1 ? c : 0), 1, m.strides);
     });
 }
 

@@ -33,6 +33,7 @@ struct ComponentParameters {
 
 struct Parameters {
     std::vector<int32_t> values;                     // ascending, what the ranks stand for; empty: samples are not ranks
+    std::vector<std::array<int32_t, 3>> palette;     // colours, of which values are the numbers
     std::vector<ComponentParameters> components;
 };
 
@@ -41,14 +42,11 @@ struct ParameterForm {
     int components;                                  // 1 or 3
     int bits;                                        // of the channels' values
     int32_t offset;                                  // least value
+    bool is_palette;
 };
 
 std::vector<uint8_t> write_parameters(const Parameters& parameters, const ParameterForm& form);
 Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterForm& form);
-
-// The map of values alone, as kind 3 has it.
-std::vector<uint8_t> write_value_map(const std::vector<int32_t>& values);
-std::vector<int32_t> read_value_map(const uint8_t* bytes, uint64_t size, const ParameterForm& form);
 
 // Entries that decode: kResidualTables + 1 tables of 1 << kResidualCodeLimit; the last one is for samples inside of runs.
 std::vector<uint32_t> decoding_entries(const CodeLengths& lengths);

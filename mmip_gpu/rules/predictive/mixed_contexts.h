@@ -11,6 +11,9 @@ constexpr int kSignClasses = 28, kSignContexts = 9 * 8 * kSignClasses, kHashCont
 constexpr int kContextsOfFirst = 4, kContextsOfLater = 6, kPredictionUnit = 16;
 constexpr int kLargestStart = 9;
 
+constexpr int kMaxMixedTileLog2 = 18;                          // samples of a tile
+MMIP_TABLE int kMixedTileLog2[3] = {4, 9, 9};                  // on z, y, x at most
+
 // Sizes of the tables of contexts.
 MMIP_TABLE int kContextCounts[kContextsOfLater] = {kValueContexts, kFlagContexts, kEnergyClasses, kSignContexts, kHashContexts, kHashContexts};
 
