@@ -61,9 +61,7 @@ def encode_fast(
     planes = to_indices(original, config.step)
     form, payload = encode(planes, layout.planes, layout.volume, plan.colour, 0, config.effort, threads)
     colour_form, bits, offset, tile_log2, brick_log2 = form
-    fields = kind(
-        colour_form, _three(tile_log2), _three(brick_log2), offset, bits, 0, PayloadFields.of(payload)
-    )
+    fields = kind(colour_form, _three(tile_log2), _three(brick_log2), offset, bits, 0, PayloadFields.of(payload))
     loss = _loss_record(plan, original, planes, threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
     return encode_raw(array, plan) if encoded.size > array.nbytes else encoded

@@ -9,36 +9,13 @@ from collections import defaultdict
 import numpy as np
 
 from .bits import CorruptError, TruncatedError
-from .container import require
+from .fields import require
 from .jpeg_samples import ZIGZAG, pixels, raw_samples, read_form
 from .mask import Decoder
+from .mixed import SQ, ST
 from .payload import read_parameters
 
-LOGISTIC = """32768 36843 40793 44511 47911 50941 53581 55834 57724 59287 60565 61598 62428 63090 63615 64030
-64357 64614 64816 64974 65097 65194 65269 65328 65374 65410 65438 65459 65476 65489 65500 65508 65514 65519 65523
-65526 65528 65530 65531 65532 65533 65534 65534 65535 65535 65535"""
-LOGISTIC = [int(p) for p in LOGISTIC.split()]
-MOST = 2816
 INNER = [(k, place) for k, place in enumerate(ZIGZAG) if all(place)]
-
-
-def probability(logit):
-    i, part = divmod(abs(logit), 64)
-    p = LOGISTIC[i] + ((LOGISTIC[i + 1] - LOGISTIC[i]) * part >> 6)
-    return 65536 - p if logit < 0 else p
-
-
-def logits():
-    """By the 12 upper bits of a probability: the least logit whose probability is not below its middle."""
-    values, logit = [], -MOST
-    for i in range(4096):
-        while logit < MOST and probability(logit) < 16 * i + 8:
-            logit += 1
-        values.append(logit)
-    return values
-
-
-LOGITS = logits()
 
 
 def wrapped(v):
@@ -73,9 +50,9 @@ class Decisions:
             (m, i, ((64 * (8 * v + self.kind) + n) * 2654435761 % 2**32) >> 16) for i, v in enumerate(self.contexts)
         ]
         first, second = self.weights[m, "A", self.kind, n], self.weights[m, "B", self.set, n]
-        inputs = [LOGITS[self.nodes[key][0] >> 10] for key in keys] + [256]
+        inputs = [ST[self.nodes[key][0] >> 10] for key in keys] + [256]
         total = sum((a + b) * x for a, b, x in zip(first, second, inputs, strict=True)) >> 17
-        p = self.stated.p[0] = probability(max(-MOST, min(MOST, total)))
+        p = self.stated.p[0] = SQ[max(-2816, min(2816, total)) + 2816]
         bit = self.coder.decide(0, 0)
         error = 10 * (65536 * bit - p)
         for i, x in enumerate(inputs):

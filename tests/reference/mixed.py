@@ -13,7 +13,8 @@ from .bits import BitReader, TruncatedError, bitlen
 from .container import require
 from .mask import Decoder
 from .payload import read_parameters
-from .predictive import PALETTE, boxes, in_type, read_palette, read_values, samples_of, to_channels
+from .predictive import boxes, in_type, samples_of, to_channels
+from .predictive_parameters import PALETTE, read_palette, read_values
 
 F32 = np.float32
 SLICE = {"NW": (0, -1, -1), "NE": (0, -1, 1), "NN": (0, -2, 0), "NNE": (0, -2, 1), "NWW": (0, -1, -2)}
