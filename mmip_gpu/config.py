@@ -23,7 +23,7 @@ __all__ = ["MODES", "CodecConfig"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep")
 _TARGETS = ", ".join(MODES)
-_METHODS: dict[bool | str, str] = {True: "fast"}  # of lossless coding in one payload; "small" is to follow
+_METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}  # of lossless coding in one payload
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
@@ -65,7 +65,7 @@ class CodecConfig:
         float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
         1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
-    method : {"transform", "fast"}
+    method : {"transform", "fast", "small"}
         Blocks in stages, or samples predicted in one payload: mode lossless without stages, cuts and regions.
     labels : bool
         Whether samples are names of objects, which are kept exactly and never mixed; of mode lossless.
@@ -145,7 +145,7 @@ class CodecConfig:
         if self.labels is not False and not (self.labels is True and self.mode == "lossless"):
             raise InvalidArgument(f"labels={self.labels!r}: expected true or false, and mode lossless")
         if self.method != "transform" and not (self.method in _METHODS.values() and self._is_plain):
-            raise InvalidArgument(f"method={self.method!r}: expected 'transform', or 'fast' of mode lossless")
+            raise InvalidArgument(f"method={self.method!r}: expected 'transform', or 'fast' or 'small' of mode lossless")
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
@@ -277,7 +277,7 @@ def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
 def _method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
     """How lossless samples are coded: in blocks where any of `stages` asks for them."""
     if isinstance(lossless, str) and lossless not in _METHODS:
-        raise InvalidArgument(f"lossless={lossless!r}: expected True or False ('small' has no codec yet)")
+        raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
     if not lossless or (not isinstance(lossless, str) and any(value is not None for value in stages.values())):
         return "transform"
     _exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")

@@ -97,7 +97,7 @@ def check_transform(fields: Fields, b: int) -> None:
 
 
 # The ruler of the own fields of each kind from 2 on; a field has the name of the reference's attribute, but for these.
-OWN_RULERS = {2: "predictive"}
+OWN_RULERS = {2: "predictive", 3: "mixed", 5: "jpeg origin"}
 ATTRIBUTES = {"origin": "offset"}
 
 

@@ -3,39 +3,9 @@
 // Implements FORMAT.md section 8.10 (coefficients). The walk is the same for writing and reading.
 #pragma once
 
-#include "rules/jpegorigin/bit_mixing.h"
-#include "rules/jpegorigin/idct.h"
-#include "rules/jpegorigin/jpeg_form.h"
-#include "rules/tokens/symbols.h"
+#include "rules/jpegorigin/jpeg_values.h"
 
 namespace MMIP_NS {
-
-constexpr int kJpegNodes = 64;                               // decisions of one value
-constexpr int kJpegSlotLog = 16;                             // slots of one input, as a power of 2
-constexpr int kJpegKinds = 8;                                // of values, and of second sets of weights
-constexpr int kJpegInner = 0, kJpegRow = 1, kJpegColumn = 2, kJpegInnerValue = 3, kJpegRowValue = 4, kJpegColumnValue = 5, kJpegDc = 6, kJpegResidual = 7;
-
-MMIP_RULE int jpeg_abs(int v) { return v < 0 ? -v : v; }
-MMIP_RULE int jpeg_least(int a, int b) { return a < b ? a : b; }
-MMIP_RULE int jpeg_log(int v) { return bit_length(static_cast<uint32_t>(jpeg_abs(v))); }
-// -1, 0, 1, or twice that above 1
-MMIP_RULE int jpeg_level(int v) { return v < -1 ? 0 : (v > 1 ? 4 : v + 2); }
-
-struct JpegModel {
-    MixingTables tables;
-    uint32_t nodes[2][kMixInputs][1 << kJpegSlotLog];        // luma, chroma
-    MixWeights first[2][kJpegKinds * kJpegNodes], second[2][kJpegKinds * kJpegNodes];
-
-    MMIP_RULE void reset() {
-        tables.fill();
-        for (int c = 0; c < 2; ++c) {
-            for (int i = 0; i < kMixInputs; ++i)
-                for (int s = 0; s < 1 << kJpegSlotLog; ++s) nodes[c][i][s] = kFreshNode;
-            for (int s = 0; s < kJpegKinds * kJpegNodes; ++s)
-                for (int i = 0; i <= kMixInputs; ++i) first[c][s].weight[i] = second[c][s].weight[i] = i < kMixInputs ? kMixStart : 0;
-        }
-    }
-};
 
 // A block, those around it (null where there is none; other: of a component before, at its place), and what decoding gave next to it.
 struct JpegBlock {
@@ -45,44 +15,6 @@ struct JpegBlock {
     int chroma, component;                                   // 0 or 1; 0, 1, 2
     const int16_t *samples_west, *samples_north;             // first sample of the block at its left, above; null
     int64_t stride;
-};
-
-// Codes one decision after the other; contexts are set for a value, nodes tell its decisions apart.
-template <class Coder>
-struct JpegValues {
-    Coder& coder;
-    JpegModel& model;
-    int chroma = 0, kind = 0, set = 0;
-    uint32_t base[kMixInputs];
-
-    MMIP_RULE JpegValues(Coder& c, JpegModel& m) : coder(c), model(m) {}
-
-    MMIP_RULE void context(int input, int value) { base[input] = (static_cast<uint32_t>(value) * kJpegKinds + static_cast<uint32_t>(kind)) * kJpegNodes; }
-
-    MMIP_RULE int bit(int node, int value) {
-        uint32_t* nodes[kMixInputs];
-        for (int i = 0; i < kMixInputs; ++i) nodes[i] = &model.nodes[chroma][i][((base[i] + static_cast<uint32_t>(node)) * 2654435761u) >> (32 - kJpegSlotLog)];
-        return mixed_bit(coder, model.tables, nodes, model.first[chroma][kind * kJpegNodes + node], model.second[chroma][set * kJpegNodes + node], value);
-    }
-
-    // Nodes 0 .. 11: is |v| above 0, is it at least 2, 4, 8, ..; 12: sign; 13 + s: the bit below the leading one; 26: those below.
-    MMIP_RULE int value(int v) {
-        const int magnitude = jpeg_abs(v), size = jpeg_log(v);
-        int s = 0;
-        while (s < 12 && bit(s, s < size ? 1 : 0) != 0) ++s;
-        if (s == 0) return 0;
-        const int negative = bit(12, v < 0 ? 1 : 0);
-        int result = 1;
-        for (int i = s - 2; i >= 0; --i) result = 2 * result + bit(i == s - 2 ? 13 + s : 26, (magnitude >> i) & 1);
-        return negative != 0 ? -result : result;
-    }
-
-    // A number below 2^bits as a tree, bits <= 6.
-    MMIP_RULE int number(int v, int bits) {
-        int node = 1;
-        for (int i = bits - 1; i >= 0; --i) node = 2 * node + bit(node, (v >> i) & 1);
-        return node - (1 << bits);
-    }
 };
 
 MMIP_RULE int jpeg_at(const int16_t* block, int i) { return block != nullptr ? block[i] : 0; }
@@ -139,14 +71,19 @@ MMIP_RULE bool code_inner(JpegValues<Coder>& coder, const JpegBlock& b, int coun
     return left == 0;
 }
 
-// along: 1 for the row u = 0, 8 for the column v = 0.
+// A line of seven: the row u = 0 (along = 1), or the column v = 0 (along = 8), with the blocks across it and beside it.
+struct JpegLine {
+    int along, row;
+    const int16_t *beyond, *beside;
+
+    MMIP_RULE JpegLine(const JpegBlock& b, int step) : along(step), row(step == 1 ? 1 : 0), beyond(row != 0 ? b.north : b.west), beside(row != 0 ? b.west : b.north) {}
+};
+
 template <class Coder>
-MMIP_RULE bool code_line(JpegValues<Coder>& coder, const JpegBlock& b, int inner, int along) {
-    const int across = 9 - along, row = along == 1 ? 1 : 0;
-    const int16_t *beyond = row != 0 ? b.north : b.west, *beside = row != 0 ? b.west : b.north;
-    const int n = jpeg_line_count(beyond, along), w = jpeg_line_count(beside, along), o = jpeg_line_count(b.other, along);
-    const int done = row != 0 ? 0 : jpeg_line_count(b.values, 1);
-    coder.kind = row != 0 ? kJpegRow : kJpegColumn;
+MMIP_RULE int code_line_count(JpegValues<Coder>& coder, const JpegBlock& b, const JpegLine& line, int inner) {
+    const int n = jpeg_line_count(line.beyond, line.along), w = jpeg_line_count(line.beside, line.along), o = jpeg_line_count(b.other, line.along);
+    const int done = line.row != 0 ? 0 : jpeg_line_count(b.values, 1);
+    coder.kind = line.row != 0 ? kJpegRow : kJpegColumn;
     coder.context(0, inner);
     coder.context(1, (n * 8 + w) * 2);
     coder.context(2, inner * 8 + n);
@@ -156,23 +93,27 @@ MMIP_RULE bool code_line(JpegValues<Coder>& coder, const JpegBlock& b, int inner
     coder.context(6, done * 8 + n);
     coder.context(7, n + w);
     coder.set = jpeg_least(inner, 7);
-    int left = coder.number(jpeg_line_count(b.values, along), 3);
-    coder.kind = row != 0 ? kJpegRowValue : kJpegColumnValue;
-    int last = 0;
+    return coder.number(jpeg_line_count(b.values, line.along), 3);
+}
+
+template <class Coder>
+MMIP_RULE bool code_line(JpegValues<Coder>& coder, const JpegBlock& b, int inner, int along) {
+    const JpegLine line(b, along);
+    int left = code_line_count(coder, b, line, inner), last = 0;
+    coder.kind = line.row != 0 ? kJpegRowValue : kJpegColumnValue;
     for (int k = 1; k < 8 && left > 0; ++k) {
         const int i = k * along;
-        const int p = jpeg_line_prediction(b, beyond, i, across), size = jpeg_least(jpeg_log(p), 10), sided = p < 0 ? 11 + size : size;
-        const int w_value = jpeg_at(beside, i), n_value = jpeg_at(beyond, i);
-        const int around = jpeg_log((13 * (jpeg_abs(w_value) + jpeg_abs(n_value)) + 6 * jpeg_abs(jpeg_at(b.corner, i))) >> 2);
-        const int finer = jpeg_least(jpeg_abs(p) / 8, 31) * (p < 0 ? -1 : 1) + 31;
+        const int p = jpeg_line_prediction(b, line.beyond, i, 9 - along), size = jpeg_least(jpeg_log(p), 10), sided = p < 0 ? 11 + size : size;
+        const int w = jpeg_at(line.beside, i), n = jpeg_at(line.beyond, i), e = jpeg_least(inner, 7);
+        const int around = jpeg_log((13 * (jpeg_abs(w) + jpeg_abs(n)) + 6 * jpeg_abs(jpeg_at(b.corner, i))) >> 2);
         coder.context(0, (k * 32 + sided) * 8 + left);
         coder.context(1, (k * 16 + around) * 8 + left);
-        coder.context(2, k * 64 + finer);
-        coder.context(3, (k * 5 + jpeg_level(w_value)) * 5 + jpeg_level(n_value));
+        coder.context(2, k * 64 + jpeg_least(jpeg_abs(p) / 8, 31) * (p < 0 ? -1 : 1) + 31);
+        coder.context(3, (k * 5 + jpeg_level(w)) * 5 + jpeg_level(n));
         coder.context(4, (k * 5 + jpeg_level(jpeg_at(b.other, i))) * 3 + b.component);
-        coder.context(5, (sided * 16 + around) * 8 + jpeg_least(inner, 7));
+        coder.context(5, (sided * 16 + around) * 8 + e);
         coder.context(6, (k * 8 + left) * 4 + jpeg_least(last, 3));
-        coder.context(7, (sided * 8 + left) * 8 + jpeg_least(inner, 7));
+        coder.context(7, (sided * 8 + left) * 8 + e);
         coder.set = jpeg_least(size, 7);
         const int v = coder.value(b.values[i]);
         if (jpeg_abs(v) > kJpegMaxCoefficient) return false;

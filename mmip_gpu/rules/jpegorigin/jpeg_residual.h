@@ -43,8 +43,8 @@ MMIP_RULE int code_residual_block(JpegValues<Coder>& coder, const JpegResidual& 
                 coder.context(2, (jpeg_level(before) * 5 + jpeg_level(first)) * 3 + c);
                 coder.context(3, ((jpeg_level(before) * 5 + jpeg_level(w)) * 5 + jpeg_level(n)) * 3 + c);
                 coder.context(4, more * 3 + c);
-                coder.context(5, ((before + first) & 511) * 3 + c);
-                coder.context(6, (((w + n) & 511) * 3 + c));
+                coder.context(5, ((before + first) & 0x1FF) * 3 + c);
+                coder.context(6, (((w + n) & 0x1FF) * 3 + c));
                 coder.context(7, (around * 8 + (y & 7)) * 8 + (x & 7));
                 coder.set = jpeg_least(jpeg_abs(before) + near, 7);
                 r.values[(static_cast<int64_t>(y) * r.nx + x) * r.components + c] = static_cast<int16_t>(coder.value(r.at(y, x, c)));
