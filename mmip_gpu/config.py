@@ -145,7 +145,9 @@ class CodecConfig:
         if self.labels is not False and not (self.labels is True and self.mode == "lossless"):
             raise InvalidArgument(f"labels={self.labels!r}: expected true or false, and mode lossless")
         if self.method != "transform" and not (self.method in _METHODS.values() and self._is_plain):
-            raise InvalidArgument(f"method={self.method!r}: expected 'transform', or 'fast' or 'small' of mode lossless")
+            raise InvalidArgument(
+                f"method={self.method!r}: expected 'transform', or 'fast' or 'small' of mode lossless"
+            )
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
