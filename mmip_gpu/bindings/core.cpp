@@ -140,6 +140,7 @@ NB_MODULE(_core, m) {
     bind_samples(m);
     bind_payloads(m);
     bind_batches(m);
+    bind_labels(m);
     bind_predictive(m);
     bind_jpegorigin(m);
     bind_layouts(m);

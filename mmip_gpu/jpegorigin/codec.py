@@ -47,7 +47,7 @@ def found(array: NDArray[Any], plan: Plan, threads: int = 1) -> Encoded | None:
     if payload is None:
         return None
     config = plan.config
-    loss = LossRecord(config.mode, config.requested, True, int(planes.min()), int(planes.max()), 0, 0)
+    loss = LossRecord(config.mode, config.value, True, int(planes.min()), int(planes.max()), 0, 0)
     fields = JpegOriginFields(rows, 3 if plan.colour else 1, PayloadFields.of(payload))
     return Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields), (payload,))
 

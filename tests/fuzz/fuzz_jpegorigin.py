@@ -1,8 +1,8 @@
 """Fuzzes kind 5 behind its checksums: python tests/fuzz/fuzz_jpegorigin.py --count N --seed S [--first I]
 
 Each round damages a container's header, forms or bands, makes its crcs anew, and decodes all of it or a part; or it
-encodes an image that is almost a JPEG file, and decodes that. Only the error kinds of mmip_gpu may come out, and what is
-encoded comes back. ``--seed S --first I --count 1`` repeats a round.
+encodes an image that is almost a JPEG file, and decodes that. Only the error kinds of mmip_gpu may come out, and what
+is encoded comes back. ``--seed S --first I --count 1`` repeats a round.
 """
 
 from __future__ import annotations

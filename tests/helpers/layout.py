@@ -26,7 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
-    ("jpegorigin",),
+    ("jpegorigin", "labels"),
     ("transform", "predictive"),
     ("transform/planning",),
     ("quality",),

@@ -54,4 +54,10 @@ def read_jpeg_fields(fields, header):
     require(header.band_rows == 16 or header.band_rows * x <= 1 << 24, "band_rows")
 
 
-OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields, 5: read_jpeg_fields}
+def read_label_fields(fields, header):
+    require(header.resource is None, "a resource of labels")
+    header.tile_log2 = fields.take("3B")
+    require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
+
+
+OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields, 5: read_jpeg_fields, 8: read_label_fields}
