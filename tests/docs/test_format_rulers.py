@@ -13,7 +13,7 @@ import zarr
 from helpers.format_page import REPOSITORY, RULERS, form, header_types, offset, rows_of, width
 from reference.bits import BitReader
 from reference.codes import load_tables, read_codes
-from reference.container import read_header
+from reference.container import Header, read_header
 from reference.crc import crc32c
 from reference.single_fields import OWN_FIELDS
 
@@ -101,7 +101,7 @@ def check_transform(fields: Fields, b: int) -> None:
 
 
 # The ruler of the own fields of each kind from 2 on; a field has the name of the reference's attribute, but for these.
-OWN_RULERS = {2: "predictive", 4: "soft", 8: "labels"}
+OWN_RULERS = {2: "predictive", 3: "mixed", 4: "soft", 5: "jpeg origin", 8: "labels"}
 ATTRIBUTES = {"origin": "offset"}
 
 
@@ -119,8 +119,15 @@ def check_single(fields: Fields, b: int) -> None:
     fields.check("single payload", {"payload_bytes": h.payload_bytes, "head_crc": h.payload_crc}, w=w)
     assert offset("end", "header_crc", h=fields.size) == w + 12
     data = fields.blob[fields.size + (h.embedded_bytes or 0) :]
-    tiles = prod(ceil(n / (1 << log2)) for n, log2 in zip(h.lengths[3:], h.tile_log2, strict=True))
-    check_payload(data, 4 + struct.unpack_from("<I", data, 4)[0], prod(h.lengths[:3]) * tiles)
+    check_payload(data, 4 + struct.unpack_from("<I", data, 4)[0], substreams_of(h))
+
+
+def substreams_of(h: Header) -> int:
+    """Bands of the images of kind 5, tiles of the planes of the others."""
+    planes, (z, y, _) = prod(h.lengths[:3]), h.lengths[3:]
+    if h.kind == 5:
+        return planes // (3 if h.colour else 1) * z * ceil(y / h.band_rows)
+    return planes * prod(ceil(n / (1 << log2)) for n, log2 in zip(h.lengths[3:], h.tile_log2, strict=True))
 
 
 def bytes_of_codes(data: bytes, key: int | str) -> int:
