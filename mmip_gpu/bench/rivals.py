@@ -83,6 +83,10 @@ def _jpegxl(threads: int, plane: np.ndarray, parameter: float, source: Source) -
     return ic.jpegxl_encode(plane, bitspersample=source.depth, numthreads=threads, **options)
 
 
+def _exact_jpegxl(threads: int, effort: int, plane: np.ndarray, _parameter: float, source: Source) -> Stream:
+    return ic.jpegxl_encode(plane, effort=effort, lossless=True, bitspersample=source.depth, numthreads=threads)
+
+
 def _avif(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
     formats = ic.AVIF.PIXEL_FORMAT
     level, bits = int(parameter), 8 if source.depth == 8 else _AVIF_BITS
@@ -254,14 +258,16 @@ def lossless_rivals(threads: int = 1) -> list[Codec]:
             lambda plane, _p, _source: ic.jpegls_encode(plane),
             lambda data, _: ic.jpegls_decode(data),
         ),
-        codec(
-            "JPEG XL e3",
-            ic.jpegxl_version(),
-            Source.planes,
-            lambda plane, _p, source: ic.jpegxl_encode(
-                plane, effort=3, lossless=True, bitspersample=source.depth, numthreads=threads
-            ),
-            lambda data, _: ic.jpegxl_decode(data, numthreads=threads),
-            threads=threads,
+        *(
+            codec(
+                f"JPEG XL e{effort}",
+                ic.jpegxl_version(),
+                Source.planes,
+                partial(_exact_jpegxl, threads, effort),
+                lambda data, _: ic.jpegxl_decode(data, numthreads=threads),
+                threads=threads,
+                options={"effort": effort},
+            )
+            for effort in (1, 3, 7, 9)
         ),
     ]
