@@ -45,7 +45,7 @@ COLOUR = {
     "dermoscopy": ("ISIC_*",),
 }
 FAST = (
-    "mmip [fs3]*lossless", "JPEG-LS true depth*", "HTJ2K*lossless", "JPEG XL e1 lossless", "JPEG 2000*lossless",
+    "mmip [fs3]*lossless", "JPEG-LS*lossless", "HTJ2K*lossless", "JPEG XL e1 lossless", "JPEG 2000*lossless",
     "JPEG XL e3 lossless", "pcodec*", "nd-lift-ht lossless",
 )  # fmt: skip
 SLOW = (

@@ -40,8 +40,9 @@ def lossless_section() -> str:
             heading("lossless"),
             paragraph(
                 f"{len(images_of(rows))} whole images and {len(codecs_of(rows))} codecs, every result decoded and",
-                f"compared. Percent more (+) or fewer (-) bits than {JPEGLS}, geometric means over the images of a",
-                "group; a star: the codec did not take some of them. Image codecs code volumes slice by slice.",
+                f"compared. Percent more (+) or fewer (-) bits than {JPEGLS} at the true depth of the samples:",
+                "geometric means over the images of a set; a star: the codec did not take some of them. Image codecs",
+                "code volumes slice by slice.",
             ),
             ratio_table(rows, JPEGLS),
             f"Against {JPEGXL}:\n",

@@ -99,12 +99,23 @@ def _jpegls_decoded(data: Stream, plane: np.ndarray) -> np.ndarray:
     return np.moveaxis(samples.reshape(-1, *plane.shape[:2]), 0, -1).reshape(plane.shape)
 
 
-def _pyjpegls() -> tuple[str, str | None]:
-    """(version, what has to be installed)."""
+def _exact_jpegls() -> Codec:
     try:
-        return f"pyjpegls {version('pyjpegls')}", None
+        found, missing = f"pyjpegls {version('pyjpegls')}", None
     except PackageNotFoundError:
-        return "none", "needs pyjpegls: pip install pyjpegls"
+        found, missing = "none", "needs pyjpegls: pip install pyjpegls"
+    return Codec(
+        "JPEG-LS (CharLS)",
+        found,
+        Source.planes,
+        _jpegls,
+        _jpegls_decoded,
+        lossless=True,
+        colours=ALL_COLOURS,
+        options={"depth": "that of the samples"},
+        missing=missing,
+        refuses=three_channels_only,
+    )
 
 
 def more_image_rivals(threads: int = 1) -> list[Codec]:
@@ -152,9 +163,8 @@ def more_image_rivals(threads: int = 1) -> list[Codec]:
 def lossless_image_rivals(threads: int = 1) -> list[Codec]:
     """Those without loss."""
     codec = partial(Codec, lossless=True, colours=ALL_COLOURS, refuses=three_channels_only)
-    jpegls, missing = _pyjpegls()
     return [
-        codec("JPEG-LS true depth (CharLS)", jpegls, Source.planes, _jpegls, _jpegls_decoded, missing=missing),
+        _exact_jpegls(),
         codec(
             "JPEG SV1 (libjpeg-turbo)",
             ic.jpeg8_version(),

@@ -1,9 +1,8 @@
 """The rivals of the studies: image codecs and compressors of floats, as `Codec`s of the comparison, by imagecodecs.
 
 Values: planes or volumes of a Source in, streams out, and back. Samples start from 0, which is exact. AVIF codes at
-most 12 bits, so deeper samples are scaled and rounded to those. JPEG-LS codes 16-bit words: imagecodecs cannot set its
-bit depth. Where the finest step of JPEG 2000 or AVIF at 8 bits is too coarse for a rate, the samples are coded at a
-greater depth, whose step is finer.
+most 12 bits, so deeper samples are scaled and rounded to those. Where the finest step of JPEG 2000 or AVIF at 8 bits is
+too coarse for a rate, the samples are coded at a greater depth, whose step is finer.
 """
 
 from __future__ import annotations
@@ -250,13 +249,6 @@ def lossless_rivals(threads: int = 1) -> list[Codec]:
             ),
             lambda data, _: ic.jpeg2k_decode(data, numthreads=threads),
             threads=threads,
-        ),
-        codec(
-            "JPEG-LS (CharLS)",
-            ic.jpegls_version(),
-            Source.planes,
-            lambda plane, _p, _source: ic.jpegls_encode(plane),
-            lambda data, _: ic.jpegls_decode(data),
         ),
         *(
             codec(

@@ -21,7 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 FAST, SMALL = "mmip fast effort 2", "mmip small"
-JPEGLS, HTJ2K = "JPEG-LS true depth (CharLS)", "HTJ2K (OpenJPH)"
+JPEGLS, HTJ2K = "JPEG-LS (CharLS)", "HTJ2K (OpenJPH)"
 QUICKEST, JPEGXL, SMALLEST = "JPEG XL e1", "JPEG XL e7", "JPEG XL e9"
 LEAST_BYTES = 1_000_000  # of an image whose rates are compared
 RATES = {
@@ -230,8 +230,9 @@ def lossless_report(rows: Sequence[Row]) -> str:
     return "\n".join(
         [
             "# Lossless\n",
-            f"Every result was decoded and compared. Percent more (+) or fewer (-) bits than {JPEGLS},\n"
-            "geometric means over the images of a group. A star: the codec did not take some of them.\n",
+            f"Every result was decoded and compared. Percent more (+) or fewer (-) bits than {JPEGLS} at\n"
+            "the true depth of the samples: geometric means over the images of a set. A star: the codec did not take\n"
+            "some of them.\n",
             ratio_table(rows, JPEGLS),
             f"The same against {JPEGXL}:\n",
             ratio_table(rows, JPEGXL),
