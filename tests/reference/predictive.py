@@ -1,7 +1,7 @@
 """Kind 2: values predicted from their neighbours, read a sample at a time.
 
 Values: a payload in; NumPy array out.
-FORMAT.md sections 2.1, 3.1, 6.1, 7.3, 8.6 and 8.7. Parameters are checked before a sub-stream is read.
+FORMAT.md sections 2.1, 3.1, 7.3 (numbers), 8.6 and 8.7. Parameters are checked before a sub-stream is read.
 """
 
 from itertools import product
@@ -11,32 +11,34 @@ import numpy as np
 from .bits import BitReader, CorruptError, TruncatedError, bitlen
 from .container import DTYPES, FLOAT, require
 from .payload import read_parameters
+from .predictive_parameters import FIRST, LONGEST, PALETTE, read_all_parameters
 from .synthesis import in_own_axes
 
-LONGEST, ALPHABET, FIRST_RUN = 10, 86, 60
-FIRST = ["N", "NW", "NE", "WW", "NN"]
-LATER = [*FIRST, *["P", "PW", "PE", "PN", "PS", "PNW", "PNE", "PP"]]
+FIRST_RUN = 60
 
 
 def decode_predictive(payload, header):
     if len(payload) < header.payload_bytes:
         raise TruncatedError("the payload is not whole")
     require(len(payload) == header.payload_bytes, "bytes after the payload")
+    count = 3 if header.colour and header.colour_form != PALETTE else 1
     planes, volume = int(np.prod(header.lengths[:3])), header.lengths[3:]
+    planes //= 3 if header.colour_form == PALETTE else 1
     tiles = [len(range(0, n, 1 << log2)) for n, log2 in zip(volume, header.tile_log2, strict=True)]
     parameters, substreams = read_parameters(payload, header.payload_crc, planes * int(np.prod(tiles)))
     streams = iter(substreams)
-    count = 3 if header.colour else 1
     bricks = list(boxes([0, 0, 0], volume, header.brick_log2))
     values, components = read_all_parameters(parameters, header, count, planes // count * len(bricks))
     coded = [[open_brick(header, box, streams) for box in bricks] for _ in range(planes)]
-    out = np.zeros((planes, *volume), np.int64)
+    channels = 3 if header.colour else 1
+    out = np.zeros((planes // count * channels, *volume), np.int64)
     for group, (number, box) in product(range(planes // count), enumerate(bricks)):
         window = tuple(slice(a, b) for a, b in box)
         restored = restore_group([coded[group * count + i][number] for i in range(count)], components, header)
         for i, samples in enumerate(to_channels(restored, header)):
-            out[(group * count + i, *window)] = samples
-    return samples_of(out, values, header)
+            table = [colour[i] for colour in values] if header.colour_form == PALETTE else values
+            out[(group * channels + i, *window)] = samples_of(samples, table, header)
+    return in_type(out, header)
 
 
 def boxes(low, high, log2):
@@ -54,98 +56,13 @@ def samples_of(values, table, header):
         values = np.array(table)[np.minimum(values, len(table) - 1)]
     else:
         values = header.offset + values * (2 * header.near + 1)
-    samples = np.clip(values, least, most)
+    return np.clip(values, least, most)
+
+
+def in_type(samples, header):
     if header.dtype == FLOAT:
         samples = samples.astype(np.float64) * header.value_step
     return in_own_axes(samples.reshape(header.lengths).astype(DTYPES[header.dtype]), header.axes)
-
-
-# --- parameters
-
-
-def signed(reader, bits):
-    value = reader.raw(bits)
-    return value - (1 << bits) if value >> (bits - 1) else value
-
-
-def read_all_parameters(data, header, count, bricks):
-    reader = BitReader(data)
-    values = read_values(reader, header)
-    components = [read_component(reader, header, i, bricks) for i in range(count)]
-    reader.align()
-    require(reader.position == reader.end, "bytes after the parameters")
-    return values, components
-
-
-def read_values(reader, header):
-    if not reader.raw(1):
-        return []
-    k, n = reader.raw(5), reader.gamma()
-    require(n <= 1 << header.bits, "more values than there are ranks")
-    values = [header.offset]
-    while len(values) < n:
-        values.append(values[-1] + 1 + ((reader.gamma() - 1) << k) + reader.raw(k))
-        require(values[-1] < 1 << 31, "a value")
-    return values
-
-
-def read_weights(reader, names):
-    weights = {name: signed(reader, 10) for name in names}
-    return {"W": 256 - sum(weights.values()), **weights}
-
-
-def read_component(reader, header, index, bricks):
-    component = {"bits": header.bits + (header.colour_form > 0 and index > 0), "index": index}
-    component["sets"] = [read_set(reader, header.lengths[3] > 1) for _ in range(reader.raw(3) + 1)]
-    count = len(component["sets"])
-    component["numbers"] = [reader.raw(bitlen(count - 1)) for _ in range(bricks)]
-    require(all(number < count for number in component["numbers"]), "number of a set")
-    component["numbers"] = iter(component["numbers"])
-    component["cross"] = [signed(reader, 8) for _ in range(index)]
-    component["m"] = reader.raw(2) if index else 0
-    component["codes"] = read_codes(reader)
-    return component
-
-
-def read_set(reader, deep):
-    found = {"bound_ne": reader.raw(1), "first": read_weights(reader, FIRST)}
-    found["later"] = read_weights(reader, LATER) if deep and reader.raw(1) else None
-    return found
-
-
-def read_codes(reader):
-    rows = []
-    for number in range(17):
-        guesses = [0] * ALPHABET if number < 2 else rows[0 if number == 16 else number - 1]
-        n = reader.raw(7)
-        require(n <= ALPHABET, "symbols of a code")
-        lengths = [read_length(reader, guess) for guess in guesses[:n]] + [0] * (ALPHABET - n)
-        require(all(length <= LONGEST for length in lengths) and (n == 0 or lengths[n - 1]), "lengths of a code")
-        rows.append(lengths)
-    return [codewords(lengths) for lengths in rows]
-
-
-def read_length(reader, guess):
-    if not guess:
-        return reader.raw(4) if reader.raw(1) else 0
-    if reader.raw(1):
-        return guess
-    form = reader.raw(2)
-    return reader.raw(4) if form == 0 else (0, guess + 1, guess - 1)[form - 1]
-
-
-def codewords(lengths):
-    """Symbols by (length, codeword)."""
-    used = sorted((length, symbol) for symbol, length in enumerate(lengths) if length)
-    if len(used) < 2:
-        require(all(length == 1 for length, _ in used), "a code of one symbol")
-        return {(0, 0): used[0][1] if used else 0}
-    found, code = {}, 0
-    for length, symbol in used:
-        found[length, code >> (LONGEST - length)] = symbol
-        code += 1 << (LONGEST - length)
-    require(code == 1 << LONGEST, "a code that is not complete")
-    return found
 
 
 # --- residuals
@@ -296,7 +213,7 @@ def neighbours(values, place):
 
 def to_channels(components, header):
     if len(components) == 1:
-        return components
+        return components * (3 if header.colour else 1)
     a, b, c = components
     middle = 1 << header.bits
     if header.colour_form == 0:
