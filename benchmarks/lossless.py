@@ -91,7 +91,8 @@ def row_of(record: Record) -> Row:
         row |= {f"{way}_mb_s": megabytes / one["cpu"], f"{way}_spread": one["spread"], f"{way}_runs": one["runs"]}
         row |= {f"{way}_wall_mb_s": megabytes / one["wall"]}
         row |= {f"{way}_threads_mb_s": megabytes / two["wall"] if two else None}
-    return row | {"threads": time.get("threads")}
+    facts = {name: record["machine"][name] for name in ("commit", "date", "cpu", "imagecodecs")}
+    return row | {"threads": time.get("threads")} | facts
 
 
 def ordered(records: Sequence[Record]) -> list[Record]:
