@@ -55,7 +55,7 @@ def encode_fast(
     )
     loss = _loss_record(plan, original, planes, threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
-    return encode_raw(array, plan) if encoded.size > array.nbytes else encoded
+    return encode_raw(array, plan) if plan.allow_raw and encoded.size > array.nbytes else encoded
 
 
 def _three(numbers: Any) -> tuple[int, int, int]:
@@ -169,4 +169,5 @@ def describe_fast(header: FastHeader) -> dict[str, Any]:
     }
 
 
-CODEC = Codec(encode_fast, decode_fast, fast_extent, describe_fast)
+_BLANK = PredictiveFields(0, (0, 0, 0), (0, 0, 0), 0, 1, 0, PayloadFields(1, 0))
+CODEC = Codec(encode_fast, decode_fast, fast_extent, describe_fast, blank=_BLANK)
