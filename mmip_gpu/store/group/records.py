@@ -128,8 +128,7 @@ class ChunkStore:
     def stage_bytes(self, at: Coordinates, header: Header[Any]) -> list[int]:
         """Bytes of the chunk in each stage array."""
         return [
-            len(self.description.prefix(at, header, stage)) + size
-            for stage, size in enumerate(header.payload_sizes, 1)
+            len(self.description.prefix(at, header, stage)) + size for stage, size in enumerate(header.payload_sizes, 1)
         ]
 
     def has_stage(self, at: Coordinates, header: Header[Any], stage: int) -> bool:

@@ -17,7 +17,7 @@ from mmip_gpu.codecs import Wanted, codec_of, whole_labels
 from mmip_gpu.container.byte_ranges import Span, Sparse, joined
 from mmip_gpu.container.codec import ReadPart
 from mmip_gpu.container.header import Header
-from mmip_gpu.errors import CorruptData, LimitExceeded, TruncatedData
+from mmip_gpu.errors import LimitExceeded, TruncatedData
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore
 from mmip_gpu.store.group.zarr_group import RECORDS, Request

@@ -99,9 +99,7 @@ def _is_refused(description: StoreDescription) -> bool:
     return True
 
 
-def _write_batch(
-    task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]
-) -> list[tuple[Coordinates, Header[Any]]]:
+def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> list[tuple[Coordinates, Header[Any]]]:
     """Read chunks, code them together and write them."""
     description = task.store.description
     originals = [task.job.read(description.grid.region(at)) for at in batch]
