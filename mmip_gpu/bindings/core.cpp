@@ -64,6 +64,7 @@ constexpr Constant kConstants[] = {
     {"MODE_COUNT", kModeCount},
     {"STATUS_TRUNCATED", kStatusTruncated},
     {"COLOUR_FORMS", kColourForms},
+    {"PALETTE_FORM", kFormPalette},
     {"MAX_BRICK_LOG2", kMaxBrickLog2},
     {"MAX_RESIDUAL_TILE", kMaxResidualTile},
     {"MAX_VALUE_BITS", kMaxValueBits},

@@ -39,11 +39,11 @@ std::tuple<Form, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Si
 void run_decode(ByteArray payload, int64_t planes, Sizes3 shape, bool colour, int near, Form fields, std::array<int64_t, 8> box, int minimum, int maximum, bool check_crc,
                 AnyArray out, int threads) {
     PredictiveForm form;
-    form.layout.planes = planes;
-    form.components = colour ? 3 : 1;
+    form.channels = colour ? 3 : 1;
     form.near = near;
     Numbers3 tile, brick;
     std::tie(form.colour_form, form.bits, form.offset, tile, brick) = fields;
+    form.set_planes(planes);
     BrickBox wanted{{box[0], box[1]}, {box[2], box[4], box[6]}, {box[3], box[5], box[7]}};
     int64_t samples = box[1] - box[0];
     for (int a = 0; a < 3; ++a) {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from mmip_gpu._core import COLOUR_FORMS, MAX_BRICK_LOG2, MAX_RESIDUAL_TILE, MAX_VALUE_BITS
+from mmip_gpu._core import COLOUR_FORMS, MAX_BRICK_LOG2, MAX_RESIDUAL_TILE, MAX_VALUE_BITS, PALETTE_FORM
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.volume.axes import PlaneLayout
@@ -53,10 +53,14 @@ class PredictiveFields:
         z, y, x = self.brick_log2
         return 1 << z, 1 << y, 1 << x
 
+    def coded_planes(self, planes: int) -> int:
+        """Planes of components that stand for so many planes of samples."""
+        return planes // 3 if self.colour_form == PALETTE_FORM else planes
+
     def substreams(self, layout: PlaneLayout) -> int:
         """Sub-streams of the payload."""
         tiles = (-(-n // (1 << log2)) for n, log2 in zip(layout.volume, self.tile_log2, strict=True))
-        return layout.planes * math.prod(tiles)
+        return self.coded_planes(layout.planes) * math.prod(tiles)
 
     def to_bytes(self) -> bytes:
         """The fields as they stand in a header."""

@@ -142,7 +142,7 @@ def _substreams(header: FastHeader, box: list[int]) -> Iterator[int]:
     fields, volume = header.fields, header.layout.volume
     tile = [1 << log2 for log2 in fields.tile_log2]
     all_tiles = [-(-n // size) for n, size in zip(volume, tile, strict=True)]
-    for plane in range(box[0], box[1]):
+    for plane in range(fields.coded_planes(box[0]), fields.coded_planes(box[1])):
         for at in product(*(range(box[2 + 2 * axis], box[3 + 2 * axis]) for axis in range(3))):
             first = [a * brick // size for a, brick, size in zip(at, fields.brick, tile, strict=True)]
             own = [

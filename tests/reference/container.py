@@ -213,7 +213,7 @@ def read_single_fields(fields, header):
 
 def read_predictive_fields(fields, header):
     require(header.resource is None, "a resource of kind 2")
-    header.colour_form = fields.number("B", range(3 if header.colour else 1), "colour_form")
+    header.colour_form = fields.number("B", range(4 if header.colour else 1), "colour_form")
     header.tile_log2, header.brick_log2 = fields.take("3B"), fields.take("3B")
     require(sum(header.tile_log2) <= 11 and sum(header.brick_log2) <= 17, "tile_log2, brick_log2")
     require(all(t <= b for t, b in zip(header.tile_log2, header.brick_log2, strict=True)), "brick_log2")

@@ -13,6 +13,7 @@ from .container import DTYPES, FLOAT, require
 from .payload import read_parameters
 from .synthesis import in_own_axes
 
+PALETTE = 3
 LONGEST, ALPHABET, FIRST_RUN = 10, 86, 60
 FIRST = ["N", "NW", "NE", "WW", "NN"]
 LATER = [*FIRST, *["P", "PW", "PE", "PN", "PS", "PNW", "PNE", "PP"]]
@@ -22,21 +23,24 @@ def decode_predictive(payload, header):
     if len(payload) < header.payload_bytes:
         raise TruncatedError("the payload is not whole")
     require(len(payload) == header.payload_bytes, "bytes after the payload")
+    count = 3 if header.colour and header.colour_form != PALETTE else 1
     planes, volume = int(np.prod(header.lengths[:3])), header.lengths[3:]
+    planes //= 3 if header.colour_form == PALETTE else 1
     tiles = [len(range(0, n, 1 << log2)) for n, log2 in zip(volume, header.tile_log2, strict=True)]
     parameters, substreams = read_parameters(payload, header.payload_crc, planes * int(np.prod(tiles)))
     streams = iter(substreams)
-    count = 3 if header.colour else 1
     bricks = list(boxes([0, 0, 0], volume, header.brick_log2))
     values, components = read_all_parameters(parameters, header, count, planes // count * len(bricks))
     coded = [[open_brick(header, box, streams) for box in bricks] for _ in range(planes)]
-    out = np.zeros((planes, *volume), np.int64)
+    channels = 3 if header.colour else 1
+    out = np.zeros((planes // count * channels, *volume), np.int64)
     for group, (number, box) in product(range(planes // count), enumerate(bricks)):
         window = tuple(slice(a, b) for a, b in box)
         restored = restore_group([coded[group * count + i][number] for i in range(count)], components, header)
         for i, samples in enumerate(to_channels(restored, header)):
-            out[(group * count + i, *window)] = samples
-    return samples_of(out, values, header)
+            table = [colour[i] for colour in values] if header.colour_form == PALETTE else values
+            out[(group * channels + i, *window)] = samples_of(samples, table, header)
+    return in_type(out, header)
 
 
 def boxes(low, high, log2):
@@ -54,7 +58,10 @@ def samples_of(values, table, header):
         values = np.array(table)[np.minimum(values, len(table) - 1)]
     else:
         values = header.offset + values * (2 * header.near + 1)
-    samples = np.clip(values, least, most)
+    return np.clip(values, least, most)
+
+
+def in_type(samples, header):
     if header.dtype == FLOAT:
         samples = samples.astype(np.float64) * header.value_step
     return in_own_axes(samples.reshape(header.lengths).astype(DTYPES[header.dtype]), header.axes)
@@ -70,7 +77,7 @@ def signed(reader, bits):
 
 def read_all_parameters(data, header, count, bricks):
     reader = BitReader(data)
-    values = read_values(reader, header)
+    values = read_palette(reader, header) if header.colour_form == PALETTE else read_values(reader, header)
     components = [read_component(reader, header, i, bricks) for i in range(count)]
     reader.align()
     require(reader.position == reader.end, "bytes after the parameters")
@@ -87,6 +94,21 @@ def read_values(reader, header):
         values.append(values[-1] + 1 + ((reader.gamma() - 1) << k) + reader.raw(k))
         require(values[-1] < 1 << 31, "a value")
     return values
+
+
+def read_palette(reader, header):
+    n = reader.gamma()
+    require(n <= min(4096, 1 << header.bits), "colours of a palette")
+    channels = []
+    for _ in range(3):
+        k, sample, samples = reader.raw(5), header.offset, []
+        for _ in range(n):
+            u = ((reader.gamma() - 1) << k) + reader.raw(k)
+            sample += u >> 1 if u & 1 else -(u >> 1)
+            require(-1 << 31 <= sample < 1 << 31, "a colour")
+            samples.append(sample)
+        channels.append(samples)
+    return list(zip(*channels, strict=True))
 
 
 def read_weights(reader, names):
@@ -296,7 +318,7 @@ def neighbours(values, place):
 
 def to_channels(components, header):
     if len(components) == 1:
-        return components
+        return components * (3 if header.colour else 1)
     a, b, c = components
     middle = 1 << header.bits
     if header.colour_form == 0:

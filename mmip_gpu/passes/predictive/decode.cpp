@@ -55,7 +55,7 @@ struct Workspace {
             tile[a] = std::min(size_t{1} << form.layout.tile_log2[a], full[a]);
         }
         const size_t samples = full[0] * full[1] * (full[2] + 2) * lanes;
-        for (int i = 0; i < form.components; ++i) bricks[i] = lane_memory(samples);
+        for (int i = 0; i < form.components(); ++i) bricks[i] = lane_memory(samples);
         magnitudes = lane_memory(2 * (tile[1] + 1) * (tile[2] + 2) * lanes);
         weights = lane_memory(static_cast<size_t>(kNeighbours2d + kNeighbours3d + 2) * lanes);
     }
@@ -67,7 +67,7 @@ public:
         : s_(shared), w_(work), lanes_(shared.kernels.lanes), count_(count), numbers_(numbers), brick_(shared.form.layout.brick(numbers[0].brick)) {
         strides_.row = brick_.extent[2] + 2;
         strides_.slice = strides_.row * brick_.extent[1];
-        for (int i = 0; i < s_.form.components; ++i) samples_[i] = w_.bricks[i].get() + lanes_;
+        for (int i = 0; i < s_.form.components(); ++i) samples_[i] = w_.bricks[i].get() + lanes_;
     }
 
     void decode() {
@@ -78,13 +78,13 @@ public:
             const int end = std::min(z + depth, brick_.extent[0]);
             const int layer[3] = {end - z, brick_.extent[1], brick_.extent[2]};
             for_tiles(layout, layer, [&](int, const int* first, const int* size) {
-                for (int i = 0; i < s_.form.components; ++i) read_tile(i, tile, z, first, size);
+                for (int i = 0; i < s_.form.components(); ++i) read_tile(i, tile, z, first, size);
                 ++tile;
             });
-            for (int i = 1; i < s_.form.components; ++i) add_cross(i, z, end);
-            for (int i = 0; i < s_.form.components; ++i) restore(i, z, end);
+            for (int i = 1; i < s_.form.components(); ++i) add_cross(i, z, end);
+            for (int i = 0; i < s_.form.components(); ++i) restore(i, z, end);
         }
-        if (s_.form.components == kMaxComponents)
+        if (s_.form.components() == kMaxComponents)
             s_.kernels.to_colour({{samples_[0], samples_[1], samples_[2]}, s_.form.colour_form, s_.form.bits, 0, brick_.extent[0], brick_.extent[1], brick_.extent[2], strides_});
         store();
     }
@@ -103,7 +103,7 @@ private:
                 continue;
             }
             const BrickNumber& number = numbers_[lane];
-            const int64_t plane = number.group * s_.form.components + component;
+            const int64_t plane = number.group * s_.form.components() + component;
             const int64_t substream = s_.form.layout.first_substream(plane, s_.form.layout.brick(number.brick)) + tile;
             bytes[lane] = s_.payload.substream_bytes(substream);
             if (bytes[lane] > kReadPastEnd) throw DataError(kStatusTrailing, "a sub-stream has more bytes than its residuals take");
@@ -149,10 +149,11 @@ private:
     }
 
     void store() {
-        for (int i = 0; i < s_.form.components; ++i)
+        for (int i = 0; i < s_.form.channels; ++i)
             for (int lane = 0; lane < count_; ++lane) {
                 const Brick b = s_.form.layout.brick(numbers_[lane].brick);
-                s_.store.put(numbers_[lane].group * s_.form.components + i, b, samples_[i] + lane, lanes_, strides_);
+                const int component = std::min(i, s_.form.components() - 1);
+                s_.store.put(numbers_[lane].group, i, b, samples_[component] + lane, lanes_, strides_);
             }
     }
 
@@ -169,7 +170,7 @@ private:
 std::vector<std::vector<BrickNumber>> bricks_by_extent(const PredictiveForm& form, const BrickBox& box) {
     const BrickLayout& layout = form.layout;
     std::map<std::tuple<int, int, int>, std::vector<BrickNumber>> found;
-    for (int64_t group = box.planes[0] / form.components; group < box.planes[1] / form.components; ++group)
+    for (int64_t group = box.planes[0] / form.channels; group < box.planes[1] / form.channels; ++group)
         for (int64_t z = box.low[0]; z < box.high[0]; ++z)
             for (int64_t y = box.low[1]; y < box.high[1]; ++y)
                 for (int64_t x = box.low[2]; x < box.high[2]; ++x) {
@@ -187,9 +188,9 @@ void check_groups(const Shared& s, const std::vector<std::vector<BrickNumber>>& 
     std::vector<int64_t> needed;
     for (const auto& list : lists)
         for (const BrickNumber& number : list)
-            for (int i = 0; i < s.form.components; ++i) {
+            for (int i = 0; i < s.form.components(); ++i) {
                 const Brick b = s.form.layout.brick(number.brick);
-                const int64_t first = s.form.layout.first_substream(number.group * s.form.components + i, b);
+                const int64_t first = s.form.layout.first_substream(number.group * s.form.components() + i, b);
                 int64_t count = 1;
                 for (int a = 0; a < 3; ++a) count *= BrickLayout::over(b.extent[a], s.form.layout.tile_log2[a]);
                 for (int64_t g = first / kGroupSubstreams; g <= (first + count - 1) / kGroupSubstreams; ++g)
@@ -201,11 +202,11 @@ void check_groups(const Shared& s, const std::vector<std::vector<BrickNumber>>& 
 }  // namespace
 
 void decode_predictive(const PredictiveForm& form, const uint8_t* payload, uint64_t size, const BrickBox& box, const DecodeOptions& options, const Samples& out) {
-    const int widest = component_bits(form.colour_form, form.bits, form.components - 1);
+    const int widest = component_bits(form.colour_form, form.bits, form.components() - 1);
     Shared s{form, predictive_kernels(widest), read_parameter_payload(payload, size, size, form.layout.substreams(), options.check_crc), {}, {}, {}};
-    s.parameters = read_parameters(s.payload.parameters, s.payload.parameter_bytes, {form.layout, form.components, form.bits, form.offset});
+    s.parameters = read_parameters(s.payload.parameters, s.payload.parameter_bytes, {form.layout, form.components(), form.bits, form.offset, form.colour_form == kFormPalette});
     for (const ComponentParameters& c : s.parameters.components) s.entries.push_back(decoding_entries(c.lengths));
-    s.store = SampleStore(form, box, s.parameters.values, options.minimum, options.maximum, out);
+    s.store = SampleStore(form, box, s.parameters, options.minimum, options.maximum, out);
     const auto lists = bricks_by_extent(form, box);
     check_groups(s, lists, options.threads);
     std::vector<std::pair<const BrickNumber*, int>> groups;

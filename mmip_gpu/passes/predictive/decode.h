@@ -8,20 +8,25 @@
 #include "passes/kernels.h"
 #include "passes/predictive/brick_layout.h"
 #include "passes/samples/statistics.h"
+#include "rules/predictive/colour_forms.h"
 
 namespace mmip {
 
 // The fields of a header of kind 2.
 struct PredictiveForm {
-    BrickLayout layout;
-    int components = 1;              // 3: planes 3 k, 3 k + 1, 3 k + 2 are R, G, B
+    BrickLayout layout;              // its planes are those of components
+    int channels = 1;                // 3: sample planes 3 k, 3 k + 1, 3 k + 2 are R, G, B
     int colour_form = 0;
     int bits = 8;                    // of the channels' values
     int32_t offset = 0;              // value 0
     int near = 0;                    // values are in steps of 2 near + 1
+
+    int components() const { return colour_form == kFormPalette ? 1 : channels; }
+    // Of so many planes of samples.
+    void set_planes(int64_t planes) { layout.planes = planes / channels * components(); }
 };
 
-// Planes and bricks, half open.
+// Planes of samples and bricks, half open.
 struct BrickBox {
     int64_t planes[2], low[3], high[3];
 };

@@ -7,6 +7,7 @@
 #include "passes/coding/codebook.h"
 #include "passes/layout.h"
 #include "rules/coding/bitstream.h"
+#include "rules/predictive/colour_forms.h"
 
 namespace mmip {
 namespace {
@@ -75,6 +76,50 @@ std::vector<int32_t> read_values(Fields& in, const ParameterForm& form) {
         in.check();
     }
     return values;
+}
+
+uint32_t signed_code(int32_t v) { return v < 0 ? 2 * static_cast<uint32_t>(-v) : 2 * static_cast<uint32_t>(v) + 1; }   // above 0
+
+// Colours as differences to the one before, each channel with its own number of raw bits.
+void write_palette(BitString& out, const std::vector<std::array<int32_t, 3>>& palette, int32_t offset) {
+    put_gamma_bits(out, static_cast<uint32_t>(palette.size()));
+    for (int i = 0; i < 3; ++i) {
+        uint64_t least = ~uint64_t{0};
+        int shift = 0;
+        for (int k = 0; k < 16; ++k) {
+            uint64_t bits = 0;
+            int32_t before = offset;
+            for (const auto& colour : palette) bits += 2 * bit_length((signed_code(colour[i] - before) >> k) + 1) - 1 + k, before = colour[i];
+            if (bits < least) least = bits, shift = k;
+        }
+        out.put(static_cast<uint32_t>(shift), kShiftBits);
+        int32_t before = offset;
+        for (const auto& colour : palette) {
+            const uint32_t code = signed_code(colour[i] - before);
+            put_gamma_bits(out, (code >> shift) + 1);
+            out.put(code & ((1u << shift) - 1), shift);
+            before = colour[i];
+        }
+    }
+}
+
+std::vector<std::array<int32_t, 3>> read_palette(Fields& in, const ParameterForm& form) {
+    const uint32_t count = in.take_gamma();
+    if (count > static_cast<uint32_t>(kMaxPalette) || count > 1u << form.bits) corrupt("more colours than there may be");
+    in.check();
+    std::vector<std::array<int32_t, 3>> palette(count);
+    for (int i = 0; i < 3; ++i) {
+        const int shift = static_cast<int>(in.take(kShiftBits));
+        int64_t value = form.offset;
+        for (auto& colour : palette) {
+            const int64_t code = ((static_cast<int64_t>(in.take_gamma()) - 1) << shift) + in.take(shift);
+            value += (code & 1) != 0 ? code >> 1 : -(code >> 1);
+            if (value > INT32_MAX || value < INT32_MIN) corrupt("a colour is out of range");
+            colour[i] = static_cast<int32_t>(value);
+            in.check();
+        }
+    }
+    return palette;
 }
 
 // All weights but that of W, which makes the sum kWeightOne.
@@ -181,7 +226,8 @@ int set_number_bits(size_t sets) { return bit_length(static_cast<uint32_t>(sets)
 
 std::vector<uint8_t> write_parameters(const Parameters& parameters, const ParameterForm& form) {
     BitString out;
-    write_values(out, parameters.values);
+    if (form.is_palette) write_palette(out, parameters.palette, form.offset);
+    else write_values(out, parameters.values);
     for (size_t i = 0; i < parameters.components.size(); ++i) {
         const ComponentParameters& c = parameters.components[i];
         out.put(static_cast<uint32_t>(c.sets.size() - 1), kSetBits);
@@ -197,7 +243,8 @@ std::vector<uint8_t> write_parameters(const Parameters& parameters, const Parame
 Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterForm& form) {
     Fields in{BitReader(bytes, size)};
     Parameters parameters;
-    parameters.values = read_values(in, form);
+    if (form.is_palette) parameters.palette = read_palette(in, form);
+    else parameters.values = read_values(in, form);
     const int64_t bricks = form.layout.planes / form.components * form.layout.bricks_of_plane();
     for (int i = 0; i < form.components; ++i) {
         ComponentParameters c;

@@ -33,6 +33,7 @@ struct ComponentParameters {
 
 struct Parameters {
     std::vector<int32_t> values;                     // ascending, what the ranks stand for; empty: samples are not ranks
+    std::vector<std::array<int32_t, 3>> palette;     // colours, of which values are the numbers
     std::vector<ComponentParameters> components;
 };
 
@@ -41,6 +42,7 @@ struct ParameterForm {
     int components;                                  // 1 or 3
     int bits;                                        // of the channels' values
     int32_t offset;                                  // least value
+    bool is_palette;
 };
 
 std::vector<uint8_t> write_parameters(const Parameters& parameters, const ParameterForm& form);

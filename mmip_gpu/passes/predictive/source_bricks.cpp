@@ -26,6 +26,13 @@ void by_type(const Samples& samples, const Work& work) {
     }
 }
 
+// work(where, z, y) for each row of a brick.
+template <class Work>
+void for_rows(const Brick& b, LaneStrides strides, const Work& work) {
+    for (int z = 0; z < b.extent[0]; ++z)
+        for (int y = 0; y < b.extent[1]; ++y) work(z * strides.slice + y * strides.row, z, y);
+}
+
 }  // namespace
 
 BrickMemory::BrickMemory(const BrickLayout& layout, int components) {
@@ -39,7 +46,8 @@ BrickMemory::BrickMemory(const BrickLayout& layout, int components) {
 
 SourceBricks::SourceBricks(PredictiveForm& form, const Samples& samples, bool ranked, int threads) : form_(form), samples_(samples) {
     const BrickLayout& layout = form.layout;
-    const int64_t count = layout.planes * layout.shape[0] * layout.shape[1] * layout.shape[2];
+    const int64_t groups = layout.planes / form.components();
+    const int64_t count = groups * form.channels * layout.shape[0] * layout.shape[1] * layout.shape[2];
     const SampleStatistics s = sample_statistics(samples, count, threads);
     const int64_t range = static_cast<int64_t>(s.high) - s.low + 1;
     offset_ = form.offset = s.low;
@@ -55,7 +63,59 @@ SourceBricks::SourceBricks(PredictiveForm& form, const Samples& samples, bool ra
         find_values(is_present, s.low);
         if (!values_.empty()) most = static_cast<int64_t>(values_.size()) - 1;
     }
-    form.bits = std::max(1, bit_length(static_cast<uint32_t>(most)));
+    value_bits_ = std::max(1, bit_length(static_cast<uint32_t>(most)));
+    if (form.channels == kMaxComponents && form.near == 0) find_palette();
+}
+
+namespace {
+
+constexpr size_t kSlots = size_t{4} * kMaxPalette;
+
+size_t slot_of(const int32_t* c) {
+    const uint64_t key = static_cast<uint32_t>(c[0]) * uint64_t{0x9e3779b97f4a7c15} ^ static_cast<uint32_t>(c[1]) * uint64_t{0xc2b2ae3d27d4eb4f} ^
+                         static_cast<uint32_t>(c[2]) * uint64_t{0x165667b19e3779f9};
+    return static_cast<size_t>(key >> 40) % kSlots;
+}
+
+int64_t lightness(const std::array<int32_t, 3>& c) { return int64_t{299} * c[0] + int64_t{587} * c[1] + int64_t{114} * c[2]; }
+
+}  // namespace
+
+int SourceBricks::number_of(const int32_t* colour) const {
+    for (size_t slot = slot_of(colour);; slot = (slot + 1) % kSlots) {
+        const int32_t number = slots_[slot];
+        if (number < 0 || std::equal(colour, colour + 3, palette_[number].begin())) return number;
+    }
+}
+
+// All colours, unless there are too many.
+void SourceBricks::find_palette() {
+    const BrickLayout& layout = form_.layout;
+    const int64_t volume = layout.shape[0] * layout.shape[1] * layout.shape[2], groups = layout.planes / form_.components();
+    slots_.assign(kSlots, -1);
+    const auto add = [&](const int32_t* colour) {
+        size_t slot = slot_of(colour);
+        while (slots_[slot] >= 0) slot = (slot + 1) % kSlots;
+        slots_[slot] = static_cast<int32_t>(palette_.size());
+        palette_.push_back({colour[0], colour[1], colour[2]});
+    };
+    by_type(samples_, [&](const auto* samples) {
+        for (int64_t group = 0; group < groups; ++group) {
+            const auto* r = samples + group * 3 * volume;
+            for (int64_t i = 0; i < volume; ++i) {
+                const int32_t colour[3] = {static_cast<int32_t>(r[i]), static_cast<int32_t>(r[i + volume]), static_cast<int32_t>(r[i + 2 * volume])};
+                if (number_of(colour) >= 0) continue;
+                if (palette_.size() == static_cast<size_t>(kMaxPalette)) return palette_.clear();
+                add(colour);
+            }
+        }
+    });
+    std::vector<std::array<int32_t, 3>> sorted(std::move(palette_));
+    std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return std::make_pair(lightness(a), a) < std::make_pair(lightness(b), b); });
+    palette_.clear();
+    slots_.assign(kSlots, -1);
+    for (const auto& colour : sorted) add(colour.data());
+    palette_bits_ = std::max(1, bit_length(static_cast<uint32_t>(palette_.size()) - 1));
 }
 
 void SourceBricks::find_values(const std::vector<uint8_t>& is_present, int32_t low) {
@@ -70,47 +130,58 @@ void SourceBricks::find_values(const std::vector<uint8_t>& is_present, int32_t l
 }
 
 void SourceBricks::load(int64_t group, int64_t number, int colour_form, BrickMemory& memory) const {
-    const BrickLayout& layout = form_.layout;
-    const Brick b = memory.brick = layout.brick(number);
+    const Brick b = memory.brick = form_.layout.brick(number);
     memory.strides.row = b.extent[2] + kRowRoom;
     memory.strides.slice = memory.strides.row * b.extent[1];
-    const int32_t step = 2 * form_.near + 1, half = form_.near;
-    for (int i = 0; i < form_.components; ++i) {
-        const int64_t plane = group * form_.components + i, first = plane * layout.shape[0] * layout.shape[1] * layout.shape[2];
-        int32_t* to = memory.of(i);
-        by_type(samples_, [&](const auto* samples) {
-            for (int z = 0; z < b.extent[0]; ++z)
-                for (int y = 0; y < b.extent[1]; ++y) {
-                    const auto* from = samples + first + ((b.origin[0] + z) * layout.shape[1] + b.origin[1] + y) * layout.shape[2] + b.origin[2];
-                    int32_t* row = to + z * memory.strides.slice + y * memory.strides.row;
-                    if (!ranks_.empty())
-                        for (int x = 0; x < b.extent[2]; ++x) row[x] = ranks_[static_cast<size_t>(static_cast<int32_t>(from[x]) - offset_)];
-                    else if (half == 0)
-                        for (int x = 0; x < b.extent[2]; ++x) row[x] = static_cast<int32_t>(from[x]) - offset_;
-                    else
-                        for (int x = 0; x < b.extent[2]; ++x) row[x] = (static_cast<int32_t>(from[x]) - offset_ + half) / step;
-                }
-        });
-    }
-    const auto for_rows = [&](const auto& work) {
-        for (int z = 0; z < b.extent[0]; ++z)
-            for (int y = 0; y < b.extent[1]; ++y) work(z * memory.strides.slice + y * memory.strides.row, y);
-    };
-    if (form_.components == kMaxComponents)
-        for_rows([&](int64_t row, int) {
-            int32_t *r = memory.of(0) + row, *g = memory.of(1) + row, *blue = memory.of(2) + row;
+    if (colour_form == kFormPalette) load_numbers(group, b, memory.strides, memory.of(0));
+    else
+        for (int i = 0; i < form_.channels; ++i) load_values(group * form_.channels + i, b, memory.strides, memory.of(i));
+    if (form_.components() == kMaxComponents)
+        for_rows(b, memory.strides, [&](int64_t at, int, int) {
+            int32_t *r = memory.of(0) + at, *g = memory.of(1) + at, *blue = memory.of(2) + at;
             for (int x = 0; x < b.extent[2]; ++x) {
                 int32_t c[kMaxComponents];
-                to_components(colour_form, form_.bits, r[x], g[x], blue[x], c);
+                to_components(colour_form, value_bits_, r[x], g[x], blue[x], c);
                 r[x] = c[0], g[x] = c[1], blue[x] = c[2];
             }
         });
-    for (int i = 0; i < form_.components; ++i)
-        for_rows([&](int64_t at, int y) {
+    for (int i = 0; i < form_.components(); ++i)
+        for_rows(b, memory.strides, [&](int64_t at, int, int y) {
             int32_t* row = memory.of(i) + at;
             row[-1] = row[-2] = y > 0 ? row[-memory.strides.row] : row[0];
             row[b.extent[2]] = row[b.extent[2] - 1];
         });
+}
+
+void SourceBricks::load_numbers(int64_t group, const Brick& b, LaneStrides strides, int32_t* to) const {
+    const int64_t* shape = form_.layout.shape;
+    const int64_t volume = shape[0] * shape[1] * shape[2];
+    by_type(samples_, [&](const auto* samples) {
+        for_rows(b, strides, [&](int64_t at, int z, int y) {
+            const auto* r = samples + 3 * group * volume + ((b.origin[0] + z) * shape[1] + b.origin[1] + y) * shape[2] + b.origin[2];
+            for (int x = 0; x < b.extent[2]; ++x) {
+                const int32_t colour[3] = {static_cast<int32_t>(r[x]), static_cast<int32_t>(r[x + volume]), static_cast<int32_t>(r[x + 2 * volume])};
+                to[at + x] = number_of(colour);
+            }
+        });
+    });
+}
+
+void SourceBricks::load_values(int64_t plane, const Brick& b, LaneStrides strides, int32_t* to) const {
+    const int64_t* shape = form_.layout.shape;
+    const int32_t step = 2 * form_.near + 1, half = form_.near;
+    by_type(samples_, [&](const auto* samples) {
+        for_rows(b, strides, [&](int64_t at, int z, int y) {
+            const auto* from = samples + ((plane * shape[0] + b.origin[0] + z) * shape[1] + b.origin[1] + y) * shape[2] + b.origin[2];
+            int32_t* row = to + at;
+            if (!ranks_.empty())
+                for (int x = 0; x < b.extent[2]; ++x) row[x] = ranks_[static_cast<size_t>(static_cast<int32_t>(from[x]) - offset_)];
+            else if (half == 0)
+                for (int x = 0; x < b.extent[2]; ++x) row[x] = static_cast<int32_t>(from[x]) - offset_;
+            else
+                for (int x = 0; x < b.extent[2]; ++x) row[x] = (static_cast<int32_t>(from[x]) - offset_ + half) / step;
+        });
+    });
 }
 
 }  // namespace mmip

@@ -2,6 +2,7 @@
 // Values: samples of any type in, numbers 0 .. 2^bits - 1 out. Home: host. Implements FORMAT.md section 2.1.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -29,16 +30,26 @@ public:
     SourceBricks(PredictiveForm& form, const Samples& samples, bool ranked, int threads);
 
     const std::vector<int32_t>& values() const { return values_; }   // what ranks stand for; empty without
+    const std::vector<std::array<int32_t, 3>>& palette() const { return palette_; }   // of a colour: all, by lightness; empty if many
+    // Bits of the values of a form.
+    int bits(int colour_form) const { return colour_form == kFormPalette ? palette_bits_ : value_bits_; }
     // Values of the channels of brick `number` of a group of planes as components.
     void load(int64_t group, int64_t number, int colour_form, BrickMemory& memory) const;
 
 private:
+    void find_palette();
+    void load_numbers(int64_t group, const Brick& b, LaneStrides strides, int32_t* to) const;
+    int number_of(const int32_t* colour) const;
     void find_values(const std::vector<uint8_t>& is_present, int32_t low);
+    void load_values(int64_t plane, const Brick& b, LaneStrides strides, int32_t* to) const;
 
     const PredictiveForm& form_;
     Samples samples_;
     int32_t offset_ = 0;
     std::vector<int32_t> values_, ranks_;    // ranks_: of sample - offset
+    std::vector<std::array<int32_t, 3>> palette_;
+    std::vector<int32_t> slots_;             // of a hash table: number of a colour, or -1
+    int value_bits_ = 1, palette_bits_ = 1;
 };
 
 }  // namespace mmip

@@ -10,8 +10,9 @@ enum ColourForm : int32_t {
     kFormPlain = 0,          // one component, or G, R, B
     kFormYCoCg = 1,          // YCoCg-R of section 2, Co and Cg plus 2^bits
     kFormDifference = 2,     // G, R - G + 2^bits, B - G + 2^bits
+    kFormPalette = 3,        // one component: the number of a colour
 };
-constexpr int kColourForms = 3;
+constexpr int kColourForms = 4, kMaxPalette = 1 << 12;
 
 // Bits of component i of channels of so many bits.
 MMIP_RULE int component_bits(int form, int bits, int i) { return bits + (form != kFormPlain && i > 0 ? 1 : 0); }

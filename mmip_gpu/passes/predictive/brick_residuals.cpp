@@ -1,0 +1,61 @@
+// See brick_residuals.h.
+#include "passes/predictive/brick_residuals.h"
+
+#include <algorithm>
+
+#include "rules/predictive/residual_tokens.h"
+
+namespace mmip {
+namespace {
+
+constexpr int kCostRows = 4, kDeepCostRows = 16;   // a brick's set is chosen on one row of so many
+
+}  // namespace
+
+std::vector<int64_t> BrickResiduals::some(int64_t most) const {
+    std::vector<int64_t> found;
+    const int64_t all = bricks(), count = std::min(all, most);
+    uint32_t state = 1;
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t first = i * all / count, size = (i + 1) * all / count - first;
+        state = state * 1664525u + 1013904223u;
+        found.push_back(first + (state >> 8) % size);
+    }
+    return found;
+}
+
+ResidualJob BrickResiduals::job_of(BrickMemory& m, int component, const PredictorSet& set, int row_step) const {
+    const int* extent = m.brick.extent;
+    return {m.of(component), m.strides, extent[0], extent[1], extent[2], bits(component), set.first.data(), set.later.data(),
+            set.bound_ne, set.with_previous, row_step, m.residuals_of(component)};
+}
+
+uint8_t BrickResiduals::best_set(BrickMemory& m, int component) const {
+    const auto& sets = parameters_.components[component].sets;
+    int64_t least = INT64_MAX;
+    uint8_t best = 0;
+    for (size_t s = 0; s < sets.size() && sets.size() > 1; ++s) {
+        const int64_t found = cost(m, component, sets[s], m.brick.extent[0] > 1 ? kDeepCostRows : kCostRows);
+        if (found < least) least = found, best = static_cast<uint8_t>(s);
+    }
+    return best;
+}
+
+void BrickResiduals::find(int64_t item, BrickMemory& m, uint8_t* sets) const {
+    load(item, m);
+    for (int i = 0; i < form_.components(); ++i) {
+        sets[i] = best_set(m, i);
+        kernels().residuals(job_of(m, i, parameters_.components[i].sets[sets[i]], 1));
+    }
+}
+
+void BrickResiduals::subtract_cross(BrickMemory& m, int component) const {
+    if (!has_cross(component)) return;
+    int32_t* r = m.of(component);            // its values are not needed any more
+    const int32_t *own = m.residuals_of(component), *a = m.residuals_of(0), *b = m.residuals_of(component > 1 ? 1 : 0);
+    const auto& cross = parameters_.components[component].cross;
+    const int wa = cross[0], wb = component > 1 ? cross[1] : 0, own_bits = bits(component);
+    for_residuals(m, [&](int64_t at) { r[at] = wrapped(own[at] - ((a[at] * wa + b[at] * wb + 32) >> 6), own_bits); });
+}
+
+}  // namespace mmip
