@@ -179,6 +179,6 @@ def decode_host(
     check_header(header, shape, dtype, whole)
     limits = Limits(max_bytes=max(header.raw_bytes, 1))
     wanted = tuple(slice(0, n) for n in coded_shape(shape)) if region is None else region
-    array = codec_of(header).decode(header, read_part, Wanted(region=inside(header, wanted)), limits)
-    array = filled_up(array.astype(dtype, copy=False), wanted)
+    found = codec_of(header).decode(header, read_part, Wanted(region=inside(header, wanted)), limits)
+    array: NDArray[Any] = filled_up(found.astype(dtype, copy=False), wanted)
     return array.reshape(array.shape if shape else ())

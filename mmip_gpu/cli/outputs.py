@@ -62,7 +62,7 @@ def _source(decoding: Decoding, args: Namespace) -> Source:
     """Describe the part that was asked for as a source."""
     report = decoding.report
     layout = PlaneLayout.of(tuple(report["shape"]), report["axes"])
-    depth = (report.get("plan") or report.get("config") or {"cell_depth": 1})["cell_depth"]
+    depth = (report.get("plan") or report.get("config") or {}).get("cell_depth", 8)
     bounds = checked_region(args.region, layout.scaled(args.scale, depth).shape)
     steps = [args.scale if letter in shrinking_axes(depth) else 1 for letter in layout.axes]
     known = {"spacing": None, "slope": 1.0, "intercept": 0.0} | dict(decoding.metadata)
