@@ -38,7 +38,8 @@ class Options:
     ----------
     quality, psnr, max_error, ratio, lossless, labels, qstep
         Exactly one of them is the target, and it holds for each chunk. ``psnr`` needs ``data_range=`` beside it, since
-        a chunk does not know the range of the array. ``lossless`` needs ``stages=`` or ``roi=`` beside it.
+        a chunk does not know the range of the array. ``lossless`` is one payload unless ``stages=``, ``cuts=`` or ``roi=``
+        is beside it.
         ``mmip_gpu/docs/quality.md`` has typical values.
     roi : str, optional
         A rule marks regions of interest by value: ``threshold:VALUE`` or ``range:LOW..HIGH``. A mask does not reach a
