@@ -26,7 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
-    ("transform",),
+    ("transform", "predictive"),
     ("transform/planning",),
     ("quality",),
     ("device/layouts",),

@@ -11,10 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
-from .bits import CorruptError, TruncatedError, UnsupportedError
+from .bits import TruncatedError, UnsupportedError
 from .codes import CORRECTIONS, DC_IMAGE
 from .crc import crc32c
+from .fields import FieldReader, require
 from .geometry import AC_PER_CELL, Grid
+from .single_fields import OWN_FIELDS, read_single_fields
 
 DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32)
 FLOAT = 4
@@ -121,29 +123,6 @@ class Header:
         return plane % 3 if self.colour else 0
 
 
-class FieldReader:
-    def __init__(self, data):
-        self.data, self.position = data, 0
-
-    def take(self, form):
-        size = struct.calcsize("<" + form)
-        if self.position + size > len(self.data):
-            raise CorruptError("the header is longer than header_bytes")
-        values = struct.unpack_from("<" + form, self.data, self.position)
-        self.position += size
-        return values
-
-    def number(self, form, allowed=None, name="field"):
-        value = self.take(form)[0]
-        require(allowed is None or value in allowed, f"{name} {value}")
-        return value
-
-
-def require(condition, what):
-    if not condition:
-        raise CorruptError(what)
-
-
 def read_header(blob):
     """(Header, its size); the payload is not looked at."""
     if len(blob) < 8:
@@ -172,7 +151,7 @@ def read_header(blob):
 
 def read_array_fields(fields):
     (kind,) = fields.take("B")
-    if kind not in (0, 1, 2):
+    if kind not in {0, 1, *OWN_FIELDS}:
         raise UnsupportedError(f"kind {kind}")
     dtype = fields.number("B", range(5), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
@@ -197,34 +176,6 @@ def read_array_fields(fields):
     require(header.minimum <= header.maximum, "minimum > maximum")
     header.sse, header.max_error = fields.take("QI")
     return header
-
-
-def read_single_fields(fields, header):
-    state = fields.number("B", range(3), "resource")
-    if state:
-        (header.resource,) = fields.take("32s")
-    if state == 2:
-        header.embedded_bytes = fields.number("I", range(1, (1 << 26) + 1), "resource_bytes")
-    require(header.samples > 0, "a container without samples")
-    OWN_FIELDS[header.kind](fields, header)
-    header.payload_bytes, header.payload_crc = fields.take("QI")
-    require(header.payload_bytes > (header.embedded_bytes or 0), "payload_bytes")
-
-
-def read_predictive_fields(fields, header):
-    require(header.resource is None, "a resource of kind 2")
-    header.colour_form = fields.number("B", range(4 if header.colour else 1), "colour_form")
-    header.tile_log2, header.brick_log2 = fields.take("3B"), fields.take("3B")
-    require(sum(header.tile_log2) <= 11 and sum(header.brick_log2) <= 17, "tile_log2, brick_log2")
-    require(all(t <= b for t, b in zip(header.tile_log2, header.brick_log2, strict=True)), "brick_log2")
-    least, most = header.limits
-    header.offset = fields.number("i", range(least, most + 1), "origin")
-    header.bits = fields.number("B", range(1, 20 if header.colour_form else 21), "bits")
-    header.near = fields.number("I")
-    require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
-
-
-OWN_FIELDS = {2: read_predictive_fields}
 
 
 def read_float_loss(fields, header):
