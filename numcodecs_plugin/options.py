@@ -34,34 +34,29 @@ CODEC_NAME = "mmip"
 class Options:
     """The options of `mmip_gpu.encode` that a codec can follow, which sees one chunk at a time.
 
-        Parameters
-        ----------
-        quality, psnr, max_error, ratio, lossless, labels, qstep
-            Exactly one of them is the target, and it holds for each chunk. ``psnr`` needs ``data_range=`` beside it, since
-    <<<<<<< HEAD
-            a chunk does not know the range of the array. ``lossless`` is one payload unless ``stages=``, ``cuts=`` or ``roi=``
-            is beside it.
-    =======
-            a chunk does not know the range of the array. ``lossless`` alone gives one payload, with ``stages=`` parts.
-    >>>>>>> main
-            ``mmip_gpu/docs/quality.md`` has typical values.
-        roi : str, optional
-            A rule marks regions of interest by value: ``threshold:VALUE`` or ``range:LOW..HIGH``. A mask does not reach a
-            codec; `mmip_gpu.write_zarr` takes one.
-        axes : str, optional
-            One letter names each axis of the array. The default goes by rank: x, yx, zyx, tzyx, tczyx.
-        stages, cuts, roi_quality, cell_depth, verify, step, effort, padding, colour, data_range
-            They are those of `mmip_gpu.encode`.
+    Parameters
+    ----------
+    quality, psnr, max_error, ratio, lossless, labels, qstep
+        Exactly one of them is the target, and it holds for each chunk. ``psnr`` needs ``data_range=`` beside it, since
+        a chunk does not know the range of the array. ``lossless`` alone gives one payload, with ``stages=`` parts.
+        ``mmip_gpu/docs/quality.md`` has typical values.
+    roi : str, optional
+        A rule marks regions of interest by value: ``threshold:VALUE`` or ``range:LOW..HIGH``. A mask does not reach a
+        codec; `mmip_gpu.write_zarr` takes one.
+    axes : str, optional
+        One letter names each axis of the array. The default goes by rank: x, yx, zyx, tzyx, tczyx.
+    stages, cuts, roi_quality, cell_depth, verify, step, effort, padding, colour, data_range
+        They are those of `mmip_gpu.encode`.
 
-        Raises
-        ------
-        InvalidArgument
-            A value is out of range. The message names the option.
+    Raises
+    ------
+    InvalidArgument
+        A value is out of range. The message names the option.
 
-        Examples
-        --------
-        >>> Options(quality=10, roi="threshold:9000", roi_quality={1: 40})
-        Options(quality=10, roi='threshold:9000', roi_quality={1: 40})
+    Examples
+    --------
+    >>> Options(quality=10, roi="threshold:9000", roi_quality={1: 40})
+    Options(quality=10, roi='threshold:9000', roi_quality={1: 40})
     """
 
     quality: float | None = None
