@@ -32,4 +32,10 @@ def read_predictive_fields(fields, header):
     require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
 
 
-OWN_FIELDS = {2: read_predictive_fields}
+def read_label_fields(fields, header):
+    require(header.resource is None, "a resource of labels")
+    header.tile_log2 = fields.take("3B")
+    require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
+
+
+OWN_FIELDS = {2: read_predictive_fields, 8: read_label_fields}

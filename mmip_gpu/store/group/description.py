@@ -94,7 +94,7 @@ class StoreDescription:
     def blank_header(self) -> Header[Any]:
         """Make a header with the fields that all chunks share."""
         config = self.plan.config
-        loss = LossRecord(config.mode, config.requested, False, 0, 0, 0, 0)
+        loss = LossRecord(config.mode, config.value, False, 0, 0, 0, 0)
         return Header(self.dtype, self.grid.layout, self.plan.colour, loss, self.form.blank_fields(), config.step)
 
     def prefix(self, at: Coordinates, header: Header[Any], stage: int) -> bytes:
