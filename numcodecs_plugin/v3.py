@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
     from zarr.core.buffer import NDBuffer
 
-__all__ = ["Mmip"]
+__all__ = ["Mmip", "decode_device_chunks"]
 
 _REPLACED: ContextVar[tuple[Mmip, list[tuple[Buffer, NDBuffer] | None]] | None] = ContextVar("replaced", default=None)
 _PIPELINE = "zarr.core.codec_pipeline.BatchedCodecPipeline"
@@ -176,24 +176,29 @@ class Mmip(Options, ZarrCodec):
         return [results[i] for i in range(len(arrays_dev))]
 
     def _decode_device_chunks(self, selections: Sequence[ChunkSelection]) -> list[Any]:
-        """What was selected of containers: equal regions together."""
-        results: dict[int, Any] = {}
-        keys = [_key(inside(self._header_of(blob, spec), selected.region)) for blob, selected, spec in selections]
-        for region in dict.fromkeys(keys):
-            chosen = [i for i, key in enumerate(keys) if key == region]
-            held = [array_of(selections[i][0]) for i in chosen]
-            arrays = mmip.decode_batch(held, region=tuple(slice(*bounds) for bounds in region) or None)
-            for i, array in zip(chosen, arrays, strict=True):
-                selected = selections[i][1]
-                results[i] = (filled_up(array, selected.region) if region else array.reshape(()))[selected.inside]
-        return [results[i] for i in range(len(selections))]
+        return decode_device_chunks(selections, self._whole_shape)
 
-    def _header_of(self, blob: Buffer, spec: ArraySpec) -> Header[Any]:
-        """The header of a container on a device, checked."""
-        size = int.from_bytes(blob[6:_HEADER_START].to_bytes(), "little")
-        header: Header[Any] = Header.parse(blob[: max(size, _HEADER_START)].to_bytes())[0]
-        check_header(header, spec.shape, _dtype(spec), self._whole_shape)
-        return header
+
+def decode_device_chunks(selections: Sequence[ChunkSelection], whole: tuple[int, ...] | None = None) -> list[Any]:
+    """What was selected of containers on a device: equal regions together; `whole` is the shape of the array."""
+    results: dict[int, Any] = {}
+    keys = [_key(inside(_header_of(blob, spec, whole), selected.region)) for blob, selected, spec in selections]
+    for region in dict.fromkeys(keys):
+        chosen = [i for i, key in enumerate(keys) if key == region]
+        held = [array_of(selections[i][0]) for i in chosen]
+        arrays = mmip.decode_batch(held, region=tuple(slice(*bounds) for bounds in region) or None)
+        for i, array in zip(chosen, arrays, strict=True):
+            selected = selections[i][1]
+            results[i] = (filled_up(array, selected.region) if region else array.reshape(()))[selected.inside]
+    return [results[i] for i in range(len(selections))]
+
+
+def _header_of(blob: Buffer, spec: ArraySpec, whole: tuple[int, ...] | None) -> Header[Any]:
+    """The header of a container on a device, checked."""
+    size = int.from_bytes(blob[6:_HEADER_START].to_bytes(), "little")
+    header: Header[Any] = Header.parse(blob[: max(size, _HEADER_START)].to_bytes())[0]
+    check_header(header, spec.shape, _dtype(spec), whole)
+    return header
 
 
 def _is_other_pipeline() -> bool:

@@ -70,6 +70,22 @@ def test_samples_regions_and_scales_are_those_of_a_container(shape, dtype, optio
     assert (open_source(plain).read(inside) == array[inside]).all()
 
 
+def test_the_smallest_mode_has_the_same_store(single):
+    store = MemoryStore()
+    report = mmip.write_zarr(VOLUME, store, **EXACT | {"lossless": "small"})
+    assert report["plan"]["method"] == "small"
+    assert report["bytes"] < mmip.open_zarr(single).report["bytes"]
+    assert (mmip.open_zarr(store)[3:17, 20:41, 30:] == VOLUME[3:17, 20:41, 30:]).all()
+    samples = zarr.open_group(store, mode="r")["samples"]
+    assert (samples[...] == VOLUME).all()
+    assert (samples[3:17, 20:41, 30:] == VOLUME[3:17, 20:41, 30:]).all()
+    key = next(key for key in chunk_bytes(store) if key.startswith("samples"))
+    del store._store_dict[key]
+    assert mmip.repair_zarr(store, VOLUME)["ok"]
+    with pytest.raises(StoreError, match="another job"):
+        mmip.write_zarr(VOLUME, store, **EXACT)
+
+
 def test_any_reader_of_zarr_opens_the_samples(tmp_path):
     mmip.write_zarr(VOLUME, tmp_path / "a.zarr", **EXACT)
     np.save(tmp_path / "a.npy", VOLUME)
