@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 from reference.crc import crc32c
 
 from helpers.damage import header_of, with_crc
+from mmip_gpu._core import encode_predictive
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.payload_fields import PayloadFields
+from mmip_gpu.container.predictive_fields import PredictiveFields
+from mmip_gpu.volume.axes import PlaneLayout
 
 Array = NDArray[Any]
 
@@ -77,6 +83,16 @@ def drawn_exact(seed: int, most: int = 4000) -> tuple[Array, dict[str, Any]]:
     array = stored(_numbers(str(rng.choice(CONTENTS)), tuple(shape), rng), dtype, rng)
     options: dict[str, Any] = {"lossless": True, "axes": axes, "effort": int(rng.integers(1, 4))}
     return array, options | ({"step": STEP} if dtype == "float32" else {})
+
+
+def near_container(array: Array, near: int, colour: bool = False) -> bytes:
+    """What the core makes of an array whose error may be `near`; no option asks for it."""
+    layout = PlaneLayout.of(array.shape, "yxc" if colour else None)
+    form, payload = encode_predictive(layout.to_planes(array), layout.planes, layout.volume, colour, near, 2, 1)
+    colour_form, bits, offset, tile, brick = form
+    fields = PredictiveFields(colour_form, tuple(tile), tuple(brick), offset, bits, near, PayloadFields.of(payload))
+    loss = LossRecord("max_error", float(near), True, int(array.min()), int(array.max()), 0, near)
+    return Header(array.dtype.name, layout, colour, loss, fields, None).to_bytes() + payload
 
 
 # --- containers of one payload, changed, with crcs that fit again

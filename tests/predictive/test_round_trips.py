@@ -7,18 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.drawn_exact import drawn_exact
+from helpers.drawn_exact import drawn_exact, near_container
 from helpers.kernel_copies import selected
 
 import mmip_gpu as mmip
-from mmip_gpu._core import encode_predictive
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.header import Header
-from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.payload import parts_of
-from mmip_gpu.container.payload_fields import PayloadFields
-from mmip_gpu.container.predictive_fields import PredictiveFields
-from mmip_gpu.volume.axes import PlaneLayout
 
 SEEDS = 100
 
@@ -88,16 +83,6 @@ def test_more_bits_than_lock_step_has(each_kernel: list[str]) -> None:
     for _ in selected(each_kernel):
         assert mmip.encode(array, lossless=True, step=0.5) == blob
         assert np.array_equal(mmip.decode(blob), array)
-
-
-def near_container(array: np.ndarray, near: int, colour: bool = False) -> bytes:
-    """What the core makes of an array whose error may be `near`; no option asks for it."""
-    layout = PlaneLayout.of(array.shape, "yxc" if colour else None)
-    form, payload = encode_predictive(layout.to_planes(array), layout.planes, layout.volume, colour, near, 2, 1)
-    colour_form, bits, offset, tile, brick = form
-    fields = PredictiveFields(colour_form, tuple(tile), tuple(brick), offset, bits, near, PayloadFields.of(payload))
-    loss = LossRecord("max_error", float(near), True, int(array.min()), int(array.max()), 0, near)
-    return Header(array.dtype.name, layout, colour, loss, fields, None).to_bytes() + payload
 
 
 @pytest.mark.parametrize("near", [1, 2, 7, 40])
