@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import reference
 from helpers.damage import header_of, with_crc
-from helpers.drawn_exact import resealed_payload, with_payload
+from helpers.single_payloads import resealed_payload, with_own_field, with_payload
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
@@ -221,10 +221,8 @@ REFUSED = [
 
 
 def with_field(blob: bytes, field: str, value: int) -> bytes:
-    size = header_of(blob)
     at, width = FIELDS[field]
-    start = size - 32 + at  # 16 bytes of own fields, 16 of payload_bytes and crcs
-    return with_crc(blob[:start] + value.to_bytes(width, "little") + blob[start + width : size]) + blob[size:]
+    return with_own_field(blob, at, value, width)
 
 
 @pytest.mark.parametrize(("field", "value"), REFUSED)

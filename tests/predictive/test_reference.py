@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from helpers.drawn_exact import drawn_exact, near_container
+from helpers.drawn_exact import drawn_exact
+from helpers.single_payloads import near_container
 
 import mmip_gpu as mmip
 
@@ -37,5 +38,5 @@ def test_arrays_of_several_bricks_and_sets_decode_alike(shape: tuple[int, ...]) 
 def test_steps_above_one_decode_alike(near: int, colour: bool) -> None:
     rng = np.random.default_rng(near)
     array = np.clip(rng.normal(0, 5, (24, 30, 3)).cumsum(axis=0) + 128, 0, 255).astype(np.uint8)
-    blob = near_container(array if colour else array[..., 0].copy(), near, colour)
+    blob = near_container(array if colour else array[..., 0].copy(), near, "yxc" if colour else "yx")
     assert np.array_equal(reference.decode(blob), mmip.decode(blob))

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.drawn_exact import drawn_exact, near_container
+from helpers.drawn_exact import drawn_exact
 from helpers.kernel_copies import selected
+from helpers.single_payloads import near_container
 
 import mmip_gpu as mmip
 from mmip_gpu.codecs import Limits, Wanted, codec_of
