@@ -116,7 +116,8 @@ def check_single(fields: Fields, b: int) -> None:
     assert offset("end", "header_crc", h=fields.size) == w + 12
     data = fields.blob[fields.size + (h.embedded_bytes or 0) :]
     tiles = prod(ceil(n / (1 << log2)) for n, log2 in zip(h.lengths[3:], h.tile_log2, strict=True))
-    check_payload(data, 4 + struct.unpack_from("<I", data, 4)[0], prod(h.lengths[:3]) * tiles)
+    planes = prod(h.lengths[:3]) // (3 if h.colour_form == 3 else 1)
+    check_payload(data, 4 + struct.unpack_from("<I", data, 4)[0], planes * tiles)
 
 
 def bytes_of_codes(data: bytes, key: int | str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from reference.crc import crc32c
 
+import mmip_gpu as mmip
 from helpers.damage import header_of, with_crc
 from mmip_gpu._core import encode_predictive
 from mmip_gpu.container.header import Header
@@ -37,8 +39,11 @@ def near_container(array: Array, near: int, axes: str | None = None) -> bytes:
     form, payload = encode_predictive(layout.to_planes(array), layout.planes, layout.volume, colour, near, 2, 1)
     colour_form, bits, offset, tile, brick = form
     fields = PredictiveFields(colour_form, tuple(tile), tuple(brick), offset, bits, near, PayloadFields.of(payload))
-    loss = LossRecord("max_error", float(near), True, int(array.min()), int(array.max()), 0, near)
-    return Header(array.dtype.name, layout, colour, loss, fields, None).to_bytes() + payload
+    loss = LossRecord("max_error", float(near), True, int(array.min()), int(array.max()), 0, 0)
+    header = Header(array.dtype.name, layout, colour, loss, fields, None)
+    errors = np.abs(mmip.decode(header.to_bytes() + payload).astype(np.int64) - array)
+    loss = replace(loss, sse=int((errors * errors).sum()), max_error=int(errors.max()))
+    return replace(header, loss=loss).to_bytes() + payload
 
 
 def with_payload(blob: bytes, payload: bytes) -> bytes:

@@ -88,7 +88,7 @@ PREDICTIVE: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "predictive_planes": ("hills", (2, 3, 2, 3, 19, 21), "int16", 0, {"lossless": True, "axes": "ctnzyx"}),
     "predictive_plain": ("noise", (3, 9, 20, 23), "uint16", 0, {"lossless": True, "axes": "czyx"}),
     "predictive_ycocg": ("slices", (3, 9, 20, 23), "uint16", 0, {"lossless": True, "axes": "czyx"}),
-    "predictive_differences": ("tinted", (3, 2, 64, 41), "int8", 0, {"lossless": True, "axes": "cnyx"}),
+    "predictive_differences": ("tinted", (3, 5, 30, 31), "int8", 0, {"lossless": True, "axes": "czyx"}),
     "predictive_palette": ("disc", (40, 52, 3), "uint8", 0, {"lossless": True, "axes": "yxc"}),
     "predictive_ranks": ("objects", (61, 70), "uint16", 0, {"lossless": True}),
     "predictive_sets": ("slices", (6, 100, 90), "uint8", 0, {"lossless": True, "effort": 3}),
