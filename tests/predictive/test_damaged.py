@@ -242,6 +242,13 @@ def test_a_field_in_its_range_is_accepted() -> None:
     )
 
 
+def test_symbols_of_larger_residuals_than_values_have_are_corrupt() -> None:
+    blob = mmip.encode(walk((60, 90), "uint8", 9), lossless=True)
+    assert {both(with_field(blob, "bits", bits)) for bits in range(1, 21)} == {"refused", "decoded"}
+    with pytest.raises(mmip.CorruptData, match="larger residuals"):
+        mmip.decode(with_field(blob, "bits", 2))
+
+
 @pytest.mark.parametrize("state", [1, 2, 3, 255])
 def test_a_resource_of_kind_2_is_corrupt(state: int) -> None:
     blob = CASES["2d"]
