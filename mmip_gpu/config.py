@@ -23,7 +23,7 @@ __all__ = ["MODES", "CodecConfig"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep", "labels")
 _TARGETS = ", ".join(MODES)
-_METHODS = {True: "fast", "small": "small"}  # of lossless coding in one payload
+_METHODS: dict[bool | str, str] = {True: "fast"}  # of lossless coding in one payload; "small" is to follow
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
@@ -66,7 +66,7 @@ class CodecConfig:
         float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
         1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
-    method : {"transform", "fast", "small", "labels"}
+    method : {"transform", "fast", "labels"}
         Blocks in stages; samples predicted in one payload: mode lossless without stages, cuts and regions; or runs of
         labels: mode labels.
     padding : int, "auto" or None
@@ -122,18 +122,19 @@ class CodecConfig:
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         if labels:
             others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
-            _check_labels(others)
+            _exclude(others, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = _only_target(targets | exact)
         method = "labels" if labels else _method(lossless, {"stages": stages, "cuts": cuts, "roi": has_roi or None})
         if method in _METHODS.values():
-            _check_predictive(method, {"cell_depth": cell_depth, "roi_quality": roi_quality})
+            others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
+            _exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
         if method != "transform":
             stages = _PREDICTIVE_STAGES
         cuts = None if cuts is None else integers("cuts", cuts)
         target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
-        exact_step = None if step is None else number("step", step)
-        config = cls(*target, cell_depth, bool(verify), exact_step, effort, checked_padding(padding), method)
+        options = cell_depth, bool(verify), None if step is None else number("step", step), effort
+        config = cls(*target, *options, checked_padding(padding), method)
         config.check()
         return config
 
@@ -143,7 +144,7 @@ class CodecConfig:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
         if self.method != "transform" and not self._is_plain:
             raise InvalidArgument(
-                f"method={self.method!r}: expected 'transform', of mode lossless 'fast' or 'small', of labels 'labels'"
+                f"method={self.method!r}: expected 'transform', of mode lossless 'fast', of mode labels 'labels'"
             )
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
@@ -252,8 +253,7 @@ class CodecConfig:
         if not isinstance(data, Mapping):
             raise InvalidArgument(f"configuration: expected the mapping that to_dict gives, found {data!r}")
         names = {f.name for f in fields(cls)}
-        unknown = sorted(set(data) - names)
-        if unknown:
+        if unknown := sorted(set(data) - names):
             raise unknown_option("configuration", unknown[0], names)
         if not {"mode", "value"} <= set(data):
             raise InvalidArgument(f"configuration: expected keys {sorted(names)}, found {sorted(data)}")
@@ -280,30 +280,19 @@ def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
 
 def _method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
     """How lossless samples are coded: in blocks where any of `stages` asks for them."""
-    if not isinstance(lossless, bool) and lossless not in _METHODS:
-        raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
-    given = [f"{name}=" for name, value in stages.items() if value is not None]
-    if lossless is False or (lossless is True and given):
+    if isinstance(lossless, str) and lossless not in _METHODS:
+        raise InvalidArgument(f"lossless={lossless!r}: expected True or False ('small' has no codec yet)")
+    if not lossless or (not isinstance(lossless, str) and any(value is not None for value in stages.values())):
         return "transform"
-    if given:
-        raise InvalidArgument(
-            f"lossless={lossless!r}: is one payload, which excludes {', '.join(given)}; give lossless=True"
-        )
+    _exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")
     return _METHODS[lossless]
 
 
-def _check_predictive(method: str, others: Mapping[str, Any]) -> None:
-    """Raise InvalidArgument for an option that a predictive method excludes."""
+def _exclude(others: Mapping[str, Any], reason: str) -> None:
+    """Raise InvalidArgument if one of the other options is given."""
     given = [f"{name}=" for name, value in others.items() if value is not None]
     if given:
-        raise InvalidArgument(f"lossless without stages: excludes {', '.join(given)}; give stages=3 beside it")
-
-
-def _check_labels(others: Mapping[str, Any]) -> None:
-    """Raise InvalidArgument for an option that labels exclude."""
-    given = [f"{name}=" for name, value in others.items() if value is not None]
-    if given:
-        raise InvalidArgument(f"labels=True: keeps all samples exactly, in one piece; it excludes {', '.join(given)}")
+        raise InvalidArgument(f"{reason}; it excludes {', '.join(given)}")
 
 
 def _stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:

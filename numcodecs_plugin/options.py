@@ -38,7 +38,7 @@ class Options:
     ----------
     quality, psnr, max_error, ratio, lossless, labels, qstep
         Exactly one of them is the target, and it holds for each chunk. ``psnr`` needs ``data_range=`` beside it, since
-        a chunk does not know the range of the array. ``lossless`` needs ``stages=`` or ``roi=`` beside it.
+        a chunk does not know the range of the array. ``lossless`` alone gives one payload, with ``stages=`` parts.
         ``mmip_gpu/docs/quality.md`` has typical values.
     roi : str, optional
         A rule marks regions of interest by value: ``threshold:VALUE`` or ``range:LOW..HIGH``. A mask does not reach a
@@ -63,7 +63,7 @@ class Options:
     psnr: float | None = None
     max_error: float | None = None
     ratio: float | None = None
-    lossless: bool = False
+    lossless: bool | str = False
     labels: bool = False
     qstep: float | None = None
     stages: int | None = None
@@ -88,7 +88,8 @@ class Options:
             raise InvalidArgument(f"{CODEC_NAME}: {error}") from None
 
     def _check_values(self) -> None:
-        for name in ("labels", "lossless", "verify"):
+        _expect(isinstance(self.lossless, bool | str), "lossless", self.lossless, "true or false")
+        for name in ("labels", "verify"):
             _expect(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
         _expect(self.colour is None or isinstance(self.colour, bool), "colour", self.colour, "true, false or null")
         _expect(self.stages is None or _is_integer(self.stages), "stages", self.stages, "an integer")

@@ -79,7 +79,7 @@ def test_lists_build_on_each_other() -> None:
 
 def test_configurations_have_the_names() -> None:
     assert parameters(CodecConfig.from_options).keys() - {"has_roi"} == CODING
-    assert {f.name for f in fields(CodecConfig)} - {"mode", "value"} | set(MODES) == CODING
+    assert {f.name for f in fields(CodecConfig)} - {"mode", "value", "method"} | set(MODES) == CODING
     of_arrays = {f.name for f in fields(EncodeSettings)} - {"config", "is_part"}
     assert of_arrays == parameters(EncodeSettings.of).keys() == ENCODING - CODING
 

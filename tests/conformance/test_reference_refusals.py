@@ -98,7 +98,7 @@ def test_random_sub_streams_raise_or_return(seed, tables, rng):
         ("steps", ((64,), (255,))),
         ("reversible", (0, 2)),
         ("dtype", 5),
-        ("kind", 2),
+        ("kind", 7),
         ("colour", 1),
         ("mode", 6),
         ("requested", float("nan")),

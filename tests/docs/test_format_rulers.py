@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from reference.bits import BitReader
 from reference.codes import load_tables, read_codes
 from reference.container import read_header
 from reference.crc import crc32c
+from reference.single_fields import OWN_FIELDS
 
 import mmip_gpu
 from mmip_gpu import _core
@@ -99,29 +100,37 @@ def check_transform(fields: Fields, b: int) -> None:
     assert offset("end", "header_crc", h=fields.size) == s + 2 * S - 2 + e + 12 * len(h.stages)
 
 
-OWN_FIELDS = {2: "predictive", 8: "labels"}
+# The ruler of the own fields of each kind from 2 on; a field has the name of the reference's attribute, but for these.
+OWN_RULERS = {2: "predictive", 8: "labels"}
+ATTRIBUTES = {"origin": "offset"}
 
 
 def check_single(fields: Fields, b: int) -> None:
-    """The fields of kinds from 2 on, and the head of their payload."""
-    h, own = fields.header, OWN_FIELDS[fields.header.kind]
+    """The fields of kinds from 2 on: those that all have, and between them those of the kind."""
+    h, own = fields.header, OWN_RULERS[fields.header.kind]
     d, q = 32 * (h.resource is not None), 4 * (h.embedded_bytes is not None)
-    fields.check("single", {"resource": (d > 0) + (q > 0)}, b=b)
+    expected = {"resource": d // 32 + q // 4}
+    expected |= {"digest": h.resource} if d else {}
+    expected |= {"resource_bytes": h.embedded_bytes} if q else {}
+    fields.check("single", expected, b=b, d=d, q=q)
     start = offset("single", "own_fields", b=b, d=d, q=q)
-    fields.check(own, {name: getattr(h, name) for name in RULERS[own]}, start)
-    o = max(offset(own, name) + struct.calcsize("<" + form(fields.types[name])) for name in RULERS[own])
-    fields.check("single payload", {"payload_bytes": h.payload_bytes, "head_crc": h.payload_crc}, w=start + o)
-    assert offset("end", "header_crc", h=fields.size) == start + o + 12
-    head = struct.unpack_from("<I", fields.blob, fields.size)[0]
-    stated = struct.unpack_from("<I", fields.blob, fields.size + head - 4)[0]
-    assert stated == h.payload_crc == crc32c(fields.blob[fields.size : fields.size + head - 4])
+    fields.check(own, {name: getattr(h, ATTRIBUTES.get(name, name)) for name in RULERS[own]}, start)
+    w = start + max(offset(own, name) + struct.calcsize("<" + form(fields.types[name])) for name in RULERS[own])
+    fields.check("single payload", {"payload_bytes": h.payload_bytes, "head_crc": h.payload_crc}, w=w)
+    assert offset("end", "header_crc", h=fields.size) == w + 12
+    data = fields.blob[fields.size + (h.embedded_bytes or 0) :]
+    tiles = prod(ceil(n / (1 << log2)) for n, log2 in zip(h.lengths[3:], h.tile_log2, strict=True))
+    check_payload(data, 4 + struct.unpack_from("<I", data, 4)[0], prod(h.lengths[:3]) * tiles)
 
 
-def check_payload(data: bytes, key: int | str, substreams: int) -> int:
-    """The head of a payload; returns where its sub-streams begin."""
+def bytes_of_codes(data: bytes, key: int | str) -> int:
     reader = BitReader(data, 4)
     read_codes(reader, key, load_tables())
-    k = reader.align() - 4
+    return reader.align() - 4
+
+
+def check_payload(data: bytes, k: int, substreams: int) -> int:
+    """The head of a payload; returns where its sub-streams begin."""
     w = data[offset("payload", "index_bits", k=k)]
     i, g = ceil(substreams * w / 8), ceil(substreams / 8)
     known = {"k": k, "i": i, "g": g}
@@ -144,14 +153,15 @@ def check_container(blob: bytes) -> None:
     if header.kind == 0:
         fields.check("raw", {"payload_bytes": header.payload_bytes, "payload_crc": header.payload_crc}, b=b)
         assert offset("raw", "header_crc", b=b) == size - 4
-    elif header.kind > 1:
-        check_single(fields, b)
-    else:
+    elif header.kind == 1:
         check_transform(fields, b)
+    else:
+        check_single(fields, b)
     assert struct.unpack_from("<I", blob, offset("end", "header_crc", h=size))[0] == crc32c(blob[: size - 4])
     at = size
     for stage, (length, _) in enumerate(header.stages, 1):
-        check_payload(blob[at : at + length], header.stage_key(stage), header.grid.substreams)
+        payload = blob[at : at + length]
+        check_payload(payload, bytes_of_codes(payload, header.stage_key(stage)), header.grid.substreams)
         at += length
 
 
@@ -163,11 +173,26 @@ def test_rulers_hold_for_the_golden_vectors(path: Path) -> None:
 def test_rulers_hold_for_what_encode_writes() -> None:
     image = np.arange(24 * 40, dtype=np.uint16).reshape(24, 40) * 7
     check_container(mmip_gpu.encode(image, quality=20))
+    check_container(mmip_gpu.encode(image, lossless=True))
+    check_container(mmip_gpu.encode(mmip_gpu.phantom3d((9, 40, 41)), lossless=True))
 
 
 def test_every_field_of_a_ruler_is_in_the_tables_and_the_other_way_round() -> None:
-    names = ("array", "loss", "wide loss", "raw", "transform", "class", "stages", "stage", "end")
-    names += ("single", "single payload", *OWN_FIELDS.values())
+    names = (
+        "array",
+        "loss",
+        "wide loss",
+        "raw",
+        "transform",
+        "class",
+        "stages",
+        "stage",
+        "end",
+        "single",
+        "single payload",
+    )
+    names += tuple(OWN_RULERS.values())
+    assert OWN_RULERS.keys() == OWN_FIELDS.keys()
     fields = {field for name in names for field in RULERS[name]}
     assert fields == header_types(False).keys() | {"header_crc"}
     assert {row[0] for row in rows_of("6")} >= RULERS["payload"].keys() - {"sub_streams"}
@@ -206,4 +231,5 @@ def test_rulers_hold_for_a_store(tmp_path: Path) -> None:
     extent = [data[offset("stage chunk", name, **known)] for name in ("P", "gz", "gy", "gx")]
     assert extent == [1, 4, 8, 1]
     header, _ = read_header(record)
-    check_payload(data[offset("stage chunk", "payload", **known) :], 1, header.grid.substreams)
+    payload = data[offset("stage chunk", "payload", **known) :]
+    check_payload(payload, bytes_of_codes(payload, 1), header.grid.substreams)

@@ -27,7 +27,7 @@ RANKS = (
     ("sinks",),
     ("raw",),
     ("labels",),
-    ("transform",),
+    ("transform", "predictive"),
     ("transform/planning",),
     ("quality",),
     ("device/layouts",),

@@ -17,11 +17,6 @@ class TruncatedError(CorruptError):
     """The bytes end early."""
 
 
-def require(condition, what):
-    if not condition:
-        raise CorruptError(what)
-
-
 def bitlen(value):
     return int(value).bit_length()
 

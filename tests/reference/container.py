@@ -11,11 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
-from .bits import CorruptError, TruncatedError, UnsupportedError, require
+from .bits import TruncatedError, UnsupportedError
 from .codes import CORRECTIONS, DC_IMAGE
 from .crc import crc32c
+from .fields import FieldReader, require
 from .geometry import AC_PER_CELL, Grid
-from .own_fields import OWN_FIELDS
+from .single_fields import OWN_FIELDS, read_single_fields
 
 DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32, np.uint32, np.int32, np.uint64, np.int64)
 FLOAT, LABELS = 4, 6
@@ -123,24 +124,6 @@ class Header:
         return plane % 3 if self.colour else 0
 
 
-class FieldReader:
-    def __init__(self, data):
-        self.data, self.position = data, 0
-
-    def take(self, form):
-        size = struct.calcsize("<" + form)
-        if self.position + size > len(self.data):
-            raise CorruptError("the header is longer than header_bytes")
-        values = struct.unpack_from("<" + form, self.data, self.position)
-        self.position += size
-        return values
-
-    def number(self, form, allowed=None, name="field"):
-        value = self.take(form)[0]
-        require(allowed is None or value in allowed, f"{name} {value}")
-        return value
-
-
 def read_header(blob):
     """(Header, its size); the payload is not looked at."""
     if len(blob) < 8:
@@ -169,7 +152,7 @@ def read_header(blob):
 
 def read_array_fields(fields):
     (kind,) = fields.take("B")
-    if kind not in (0, 1, 2, 8):
+    if kind not in {0, 1, *OWN_FIELDS}:
         raise UnsupportedError(f"kind {kind}")
     dtype = fields.number("B", range(5 if kind == 1 else 9), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
@@ -199,18 +182,6 @@ def read_array_fields(fields):
         require(least <= header.minimum and header.maximum <= most, "minimum, maximum")
         require(header.verified and not (header.sse or header.max_error or colour), "labels with errors, or coloured")
     return header
-
-
-def read_single_fields(fields, header):
-    state = fields.number("B", range(3), "resource")
-    if state:
-        (header.resource,) = fields.take("32s")
-    if state == 2:
-        header.embedded_bytes = fields.number("I", range(1, (1 << 26) + 1), "resource_bytes")
-    require(header.samples > 0, "a container without samples")
-    OWN_FIELDS[header.kind](fields, header)
-    header.payload_bytes, header.payload_crc = fields.take("QI")
-    require(header.payload_bytes > (header.embedded_bytes or 0), "payload_bytes")
 
 
 def read_float_loss(fields, header):

@@ -1,5 +1,5 @@
 // Decoding of a chunk of kind 2, or of some of its bricks.
-// Values: a payload in, samples out. Home: host. Implements FORMAT.md sections 6.1, 8.6 to 8.8.
+// Values: a payload in, samples out. Home: host. Implements FORMAT.md sections 6.1, 8.6, 8.7.
 // Throws DataError for any defect; reads nothing outside the payload. Any number of threads gives the same samples.
 #pragma once
 

@@ -17,6 +17,7 @@ struct Effort {
 constexpr Effort kEfforts[] = {{4000, 64, 1}, {16000, 64, 1}, {40000, 1024, 6}};
 constexpr int kBricksPerSet = 6;             // fewer bricks do not pay for another set
 constexpr int kResidualBits = 256;           // of a residual that is not 0, above its logarithm, in 1/256
+constexpr int kDepthRows = 8;                // of which one is looked at
 constexpr double kDepthGain = 0.012, kBitsAboveLogarithm = 1.5;   // share of the bits; those of a residual above log2(1 + |r|)
 
 int log2_over(int64_t n, int most) {
@@ -76,13 +77,13 @@ private:
     double bits_of_sample() const {
         int64_t cost = 0, count = 0;
         BrickMemory m(form_.layout, form_.components());
-        for (const int64_t item : residuals_.some(64)) {
+        for (const int64_t item : residuals_.some(32)) {
             residuals_.load(item, m);
             for (int i = 0; i < form_.components(); ++i) {
                 int64_t least = INT64_MAX;
-                for (const PredictorSet& set : parameters_.components[i].sets) least = std::min(least, residuals_.cost(m, i, set, 1));
+                for (const PredictorSet& set : parameters_.components[i].sets) least = std::min(least, residuals_.cost(m, i, set, kDepthRows));
                 cost += least;
-                count += static_cast<int64_t>(m.brick.extent[0]) * m.brick.extent[1] * m.brick.extent[2];
+                count += static_cast<int64_t>(m.brick.extent[0]) * m.brick.extent[2] * std::max(1, m.brick.extent[1] / kDepthRows);
             }
         }
         return static_cast<double>(cost) / 256 / static_cast<double>(count);

@@ -174,7 +174,7 @@ std::vector<PredictorSet> fit_sets(const std::vector<BrickSamples>& given, bool 
             if (own.size() < kFewestSamples) continue;
             sets.push_back(fit_set(own, is_deep));
         }
-        if (sets.empty()) break;
+        if (sets.empty() || round + 1 == rounds) break;
         for (size_t b = 0; b < bricks.size(); ++b) {
             int64_t least = INT64_MAX;
             for (size_t s = 0; s < sets.size(); ++s) {

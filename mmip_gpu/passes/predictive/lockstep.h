@@ -1,5 +1,5 @@
 // The kernels of the predictive codec. Decoding takes several bricks in step, one a lane; encoding several samples of a row.
-// Values: arrays of lanes: element i of `lanes` numbers is sample i of every brick. Home: host. FORMAT.md sections 8.6 to 8.8.
+// Values: arrays of lanes: element i of `lanes` numbers is sample i of every brick. Home: host. FORMAT.md sections 8.6 and 8.7.
 #pragma once
 
 #include <cstdint>

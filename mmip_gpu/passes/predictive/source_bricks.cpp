@@ -169,17 +169,19 @@ void SourceBricks::load_numbers(int64_t group, const Brick& b, LaneStrides strid
 
 void SourceBricks::load_values(int64_t plane, const Brick& b, LaneStrides strides, int32_t* to) const {
     const int64_t* shape = form_.layout.shape;
-    const int32_t step = 2 * form_.near + 1, half = form_.near;
+    const int32_t step = 2 * form_.near + 1, half = form_.near, offset = offset_;
+    const int32_t* ranks = ranks_.empty() ? nullptr : ranks_.data();
+    const int width = b.extent[2];
     by_type(samples_, [&](const auto* samples) {
         for_rows(b, strides, [&](int64_t at, int z, int y) {
             const auto* from = samples + ((plane * shape[0] + b.origin[0] + z) * shape[1] + b.origin[1] + y) * shape[2] + b.origin[2];
-            int32_t* row = to + at;
-            if (!ranks_.empty())
-                for (int x = 0; x < b.extent[2]; ++x) row[x] = ranks_[static_cast<size_t>(static_cast<int32_t>(from[x]) - offset_)];
+            int32_t* __restrict row = to + at;
+            if (ranks != nullptr)
+                for (int x = 0; x < width; ++x) row[x] = ranks[static_cast<int32_t>(from[x]) - offset];
             else if (half == 0)
-                for (int x = 0; x < b.extent[2]; ++x) row[x] = static_cast<int32_t>(from[x]) - offset_;
+                for (int x = 0; x < width; ++x) row[x] = static_cast<int32_t>(from[x]) - offset;
             else
-                for (int x = 0; x < b.extent[2]; ++x) row[x] = (static_cast<int32_t>(from[x]) - offset_ + half) / step;
+                for (int x = 0; x < width; ++x) row[x] = (static_cast<int32_t>(from[x]) - offset + half) / step;
         });
     });
 }

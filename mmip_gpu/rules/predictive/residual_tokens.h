@@ -14,10 +14,10 @@ constexpr int kResidualCodeLimit = 10;       // longest codeword
 constexpr int kDirectTokens = 24, kDirectRunTokens = 8;
 constexpr int kFirstRunSymbol = 60;
 constexpr int kResidualAlphabet = 86;
-constexpr int kMagnitudeCap = 511;           // of the magnitudes that contexts see
+constexpr int kMagnitudeCap = (1 << 9) - 1;  // of the magnitudes that contexts see
 constexpr int kFirstMagnitude = 4;           // stands left of the first sample
 constexpr int kMaxResidualTile = 1 << 11;    // samples of a sub-stream
-constexpr int kMaxBrickLog2 = 17;          // samples of a brick
+constexpr int kMaxBrickLog2 = 17;            // samples of a brick
 constexpr int kMaxValueBits = 20, kLockstepBits = 17;
 
 // A residual as a number >= 0: 0, 1, -1, 2, -2, ..

@@ -1,9 +1,22 @@
-"""The own fields of kinds from 2 on.
+"""The header's fields of kinds from 2 on: what all of them share, and those of each kind.
 
-Values: a reader of fields and a Header, whose fields are filled in. FORMAT.md section 1.
+Values: a FieldReader and a Header in, which is filled.
+FORMAT.md section 1. A kind adds a function and its line in OWN_FIELDS.
 """
 
-from .bits import require
+from .fields import require
+
+
+def read_single_fields(fields, header):
+    state = fields.number("B", range(3), "resource")
+    if state:
+        (header.resource,) = fields.take("32s")
+    if state == 2:
+        header.embedded_bytes = fields.number("I", range(1, (1 << 26) + 1), "resource_bytes")
+    require(header.samples > 0, "a container without samples")
+    OWN_FIELDS[header.kind](fields, header)
+    header.payload_bytes, header.payload_crc = fields.take("QI")
+    require(header.payload_bytes > (header.embedded_bytes or 0), "payload_bytes")
 
 
 def read_predictive_fields(fields, header):
