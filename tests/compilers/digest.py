@@ -21,7 +21,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(TESTS))
 
 from vectors import makers  # noqa: E402
-from vectors.write import SCALES, file_of, recipes  # noqa: E402
+from vectors.write import SCALES, encoded, file_of, recipes, stage_counts  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
