@@ -140,6 +140,7 @@ NB_MODULE(_core, m) {
     bind_samples(m);
     bind_payloads(m);
     bind_batches(m);
+    bind_labels(m);
     bind_predictive(m);
     bind_layouts(m);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);

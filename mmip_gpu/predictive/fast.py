@@ -77,10 +77,10 @@ def _loss_record(plan: PredictivePlan, original: NDArray[Any], planes: NDArray[A
     config = plan.config
     if config.step is None:
         _, low, high = sample_statistics(planes, threads)
-        return LossRecord(config.mode, config.requested, True, low, high, 0, 0)
+        return LossRecord(config.mode, config.value, True, low, high, 0, 0)
     total, largest = squared_error(original, planes, config.step)
     low, high = original.min().item() + 0, original.max().item() + 0  # -0.0 becomes 0.0
-    return LossRecord(config.mode, config.requested, True, low, high, total, upper_float32(largest))
+    return LossRecord(config.mode, config.value, True, low, high, total, upper_float32(largest))
 
 
 def decode_fast(

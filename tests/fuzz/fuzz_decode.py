@@ -34,6 +34,7 @@ from mmip_gpu import _core  # noqa: E402
 from mmip_gpu.codecs import Limits, Wanted, codec_of  # noqa: E402
 from mmip_gpu.container.header import Header  # noqa: E402
 from mmip_gpu.container.payload import parts_of  # noqa: E402
+from mmip_gpu.container.raw_fields import RawFields  # noqa: E402
 from mmip_gpu.container.transform_fields import TransformFields  # noqa: E402
 from mmip_gpu.transform.analysis import empty_chunk  # noqa: E402
 
@@ -54,19 +55,27 @@ def fuzz_header(blob: bytes, random: Random) -> str:
     header, at = Header.parse(broken, check_crc=False)
     if header.layout.samples > MAX_SAMPLES:
         return "large"
-    if not isinstance(header.fields, TransformFields):
+    if isinstance(header.fields, RawFields):
         return "raw"
     payloads = [broken[at:]] * len(header.payload_sizes)
     sizes = tuple(len(payload) for payload in payloads)
-    header = replace(header, fields=replace(header.fields, stage_bytes=sizes))
+    header = with_sizes(header, sizes)
     if random.random() < 0.5:  # true sizes, so that the payloads fit
         true, start = Header.parse(blob)
         if len(true.payload_sizes) == len(sizes):
             ends = np.cumsum([start, *true.payload_sizes]).tolist()
             payloads = [blob[a:b] for a, b in pairwise(ends)]
-            header = replace(header, fields=replace(header.fields, stage_bytes=true.payload_sizes))
+            header = with_sizes(header, true.payload_sizes)
     decode(header, payloads, random)
     return "decoded"
+
+
+def with_sizes(header: Header, sizes: tuple[int, ...]) -> Header:
+    """The header of payloads of other sizes."""
+    fields = header.fields
+    if isinstance(fields, TransformFields):
+        return replace(header, fields=replace(fields, stage_bytes=sizes))
+    return replace(header, fields=replace(fields, payload=replace(fields.payload, payload_bytes=sizes[0])))
 
 
 def decode(header: Header, payloads: list[bytes], random: Random) -> None:
@@ -93,7 +102,7 @@ def opened(blob: bytes) -> tuple[Header, list[bytes]]:
 def fuzz_payload(blob: bytes, random: Random) -> str:
     """True header, damaged payloads: heads (codes, index) as often as sub-streams."""
     header, payloads = opened(blob)
-    if not isinstance(header.fields, TransformFields):
+    if isinstance(header.fields, RawFields):
         return "raw"
     for _ in range(random.randint(1, 2)):
         stage = random.randrange(len(payloads))
@@ -105,7 +114,7 @@ def fuzz_payload(blob: bytes, random: Random) -> str:
             grown = head + len(payloads[stage]) - len(payload)
             payloads[stage] = max(grown, 0).to_bytes(4, "little") + payloads[stage][4:]
     sizes = tuple(len(payload) for payload in payloads)
-    decode(replace(header, fields=replace(header.fields, stage_bytes=sizes)), payloads, random)
+    decode(with_sizes(header, sizes), payloads, random)
     return "decoded"
 
 

@@ -45,4 +45,10 @@ def read_mixed_fields(fields, header):
     read_value_fields(fields, header)
 
 
-OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields}
+def read_label_fields(fields, header):
+    require(header.resource is None, "a resource of labels")
+    header.tile_log2 = fields.take("3B")
+    require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
+
+
+OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields, 8: read_label_fields}
