@@ -144,7 +144,7 @@ class CodecConfig:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
         if self.method != "transform" and not self._is_plain:
             raise InvalidArgument(
-                f"method={self.method!r}: expected 'transform', of mode lossless 'fast', of mode labels 'labels'"
+                f"method={self.method!r}: expected 'transform', of mode lossless 'fast' or 'small', of mode labels 'labels'"
             )
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")

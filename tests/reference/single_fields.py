@@ -36,6 +36,20 @@ def read_value_fields(fields, header):
     require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
 
 
+def read_soft_fields(fields, header):
+    require(header.resource is not None and header.dtype < 4 and not header.colour, "soft compression of these")
+    header.tile_log2 = (0, *fields.take("2B"))
+    y, x = header.tile_log2_yx
+    require(y in range(3, 13) and x in range(3, 13) and y + x <= 18, f"tile_log2_yx {header.tile_log2_yx}")
+    header.mixed = fields.number("B", range(2 if header.lengths[2] == 3 else 1), "mixed")
+
+
+def read_label_fields(fields, header):
+    require(header.resource is None, "a resource of labels")
+    header.tile_log2 = fields.take("3B")
+    require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
+
+
 def read_mixed_fields(fields, header):
     require(header.resource is None, "a resource of kind 3")
     header.colour_form = fields.number("B", range(4 if header.colour else 1), "colour_form")
@@ -45,10 +59,4 @@ def read_mixed_fields(fields, header):
     read_value_fields(fields, header)
 
 
-def read_label_fields(fields, header):
-    require(header.resource is None, "a resource of labels")
-    header.tile_log2 = fields.take("3B")
-    require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
-
-
-OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields, 8: read_label_fields}
+OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields, 4: read_soft_fields, 8: read_label_fields}
