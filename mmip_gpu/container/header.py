@@ -62,8 +62,7 @@ class KindFields(Protocol):
 
 
 _KINDS: dict[int, type[KindFields]] = {
-    fields.kind: fields
-    for fields in (RawFields, TransformFields, PredictiveFields, SoftFields, LabelFields)
+    fields.kind: fields for fields in (RawFields, TransformFields, PredictiveFields, SoftFields, LabelFields)
 }
 _F = TypeVar("_F", bound=KindFields)
 
