@@ -39,6 +39,8 @@ DC_ESCAPE_BITS: int
 DC_WEIGHTS: int
 MODE_COUNT: int
 GROUP_SUBSTREAMS: int
+JPEG_BAND_UNIT: int
+JPEG_MOST_BAND_ROWS: int
 DC_IMAGE_UNIT: int
 STATUS_TRUNCATED: int
 COLOUR_FORMS: int
@@ -46,6 +48,8 @@ PALETTE_FORM: int
 MAX_BRICK_LOG2: int
 MAX_RESIDUAL_TILE: int
 MAX_VALUE_BITS: int
+MAX_MIXED_TILE_LOG2: int
+MIXED_TILE_LOG2: tuple[int, int, int]
 CELL_AC: Mapping[int, int]
 SQUARED_STEPS_PER_BIT: float
 MAGNITUDE_BYTES: int
@@ -211,6 +215,23 @@ def decode_predictive(
     out: NDArray[Any],
     threads: int,
 ) -> None: ...
+def encode_mixed(
+    samples: NDArray[Any], planes: int, shape: Sequence[int], colour: bool, near: int, effort: int, threads: int
+) -> tuple[PredictiveForm, bytes]: ...
+def decode_mixed(
+    payload: NDArray[np.uint8],
+    planes: int,
+    shape: Sequence[int],
+    colour: bool,
+    near: int,
+    form: PredictiveForm,
+    box: Sequence[int],
+    minimum: int,
+    maximum: int,
+    check_crc: bool,
+    out: NDArray[Any],
+    threads: int,
+) -> None: ...
 def colour_planes(planes: NDArray[np.int32], forward: bool) -> None: ...
 def statistics(a: NDArray[Any], threads: int) -> tuple[int, int, int]: ...
 def float_indices(samples: NDArray[np.float32], step: float, limit: float, indices: NDArray[np.int32]) -> int: ...
@@ -299,3 +320,18 @@ def soft_decode(
     threads: int,
 ) -> None: ...
 def soft_uses(planes: NDArray[Any], codebook: SoftCodebook, tile_log2: Sequence[int]) -> list[list[int]]: ...
+def jpeg_probe(pixels: NDArray[np.uint8]) -> tuple[bool, bool, int, int]: ...
+def jpeg_find(pixels: NDArray[np.uint8], least: int, threads: int) -> tuple[bytes, int] | None: ...
+def jpeg_encode(pixels: NDArray[np.uint8], band_rows: int, least: int, threads: int) -> bytes | None: ...
+def jpeg_bands(ny: int, band_rows: int, begin: int, end: int) -> tuple[int, int]: ...
+def jpeg_decode(
+    payload: NDArray[np.uint8],
+    images: int,
+    ny: int,
+    band_rows: int,
+    first: int,
+    begin: int,
+    check_crc: bool,
+    out: NDArray[np.uint8],
+    threads: int,
+) -> None: ...

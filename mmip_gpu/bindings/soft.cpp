@@ -1,5 +1,5 @@
 // Binds soft compression: codebooks, the rounds of their training, and tiles of planes to sub-streams and back.
-// Values: NumPy arrays (planes, Z, Y, X) and bytes. Home: host. FORMAT.md section 8.8.
+// Values: NumPy arrays (planes, Z, Y, X) and bytes. Home: host. FORMAT.md section 8.11.
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 

@@ -16,8 +16,10 @@ import numpy as np
 
 from mmip_gpu._core import FORMAT_VERSION, crc32c
 from mmip_gpu.container.field_reader import FieldReader, expect
+from mmip_gpu.container.jpegorigin_fields import JpegOriginFields
 from mmip_gpu.container.label_fields import LabelFields
 from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.mixed_fields import MixedFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.soft_fields import SoftFields
@@ -62,7 +64,16 @@ class KindFields(Protocol):
 
 
 _KINDS: dict[int, type[KindFields]] = {
-    fields.kind: fields for fields in (RawFields, TransformFields, PredictiveFields, SoftFields, LabelFields)
+    fields.kind: fields
+    for fields in (
+        RawFields,
+        TransformFields,
+        PredictiveFields,
+        MixedFields,
+        SoftFields,
+        JpegOriginFields,
+        LabelFields,
+    )
 }
 _F = TypeVar("_F", bound=KindFields)
 

@@ -1,6 +1,6 @@
 """A codebook: the codes and shapes of every component, named by the SHA-256 of its bytes.
 
-Values: bytes on one side, a frozen Codebook on the other. Implements FORMAT.md section 8.8; the core checks it.
+Values: bytes on one side, a frozen Codebook on the other. Implements FORMAT.md section 8.11; the core checks it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Codebook:
     Parameters
     ----------
     data : bytes
-        The codebook as FORMAT.md section 8.8 has it.
+        The codebook as FORMAT.md section 8.11 has it.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """The codec of kind 4: arrays and a codebook to containers, and back.
 
-Values: arrays in, Encoded out, and back. Implements FORMAT.md sections 1 (kind 4), 6 and 8.8. Guarantees equal bytes
+Values: arrays in, Encoded out, and back. Implements FORMAT.md sections 1 (kind 4), 6 and 8.11. Guarantees equal bytes
 for any number of threads, and that a chunk which does not shrink is kept as it is (kind 0).
 """
 

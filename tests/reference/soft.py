@@ -1,7 +1,7 @@
 """Soft compression: a codebook and the sub-streams of tiles, read a sample at a time.
 
 Values: bytes in; NumPy arrays out.
-FORMAT.md section 8.8. A codebook is checked before a sub-stream is read.
+FORMAT.md section 8.11. A codebook is checked before a sub-stream is read.
 """
 
 import hashlib

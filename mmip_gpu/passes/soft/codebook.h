@@ -1,5 +1,5 @@
 // A codebook of soft compression: the codes and shapes of every component, parsed, checked and ready to code with.
-// Values: the bytes of a codebook in; tables out. Home: host. Implements FORMAT.md section 8.8.
+// Values: the bytes of a codebook in; tables out. Home: host. Implements FORMAT.md section 8.11.
 // Throws DataError for any defect, before memory is taken that the bytes do not pay for.
 #pragma once
 

@@ -1,5 +1,5 @@
 // Mines a codebook from training images, in rounds over all of them: survey, count, mine, use.
-// Values: samples (planes, Z, Y, X) of one image after another in; a codebook out. Home: host. Encoder's own: FORMAT.md section 8.8
+// Values: samples (planes, Z, Y, X) of one image after another in; a codebook out. Home: host. Encoder's own: FORMAT.md section 8.11
 // says what a codebook may be. Counts are sums, so that the order of the images does not matter; memory does not grow with them.
 #pragma once
 

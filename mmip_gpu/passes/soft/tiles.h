@@ -1,6 +1,6 @@
 // Tiles of planes as sub-streams of soft compression, and back.
 // Values: samples (planes, Z, Y, X) and a codebook in; a sub-stream for each tile of each plane out. Home: host.
-// Implements FORMAT.md section 8.8. Bytes are equal for any number of threads.
+// Implements FORMAT.md section 8.11. Bytes are equal for any number of threads.
 #pragma once
 
 #include <array>

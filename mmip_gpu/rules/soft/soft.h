@@ -1,5 +1,5 @@
 // The arithmetic of soft compression: planes of one colour, residuals, layers, gaps and escapes.
-// Values: one sample, residual or gap. Host and device, integers alone. Implements FORMAT.md section 8.8.
+// Values: one sample, residual or gap. Host and device, integers alone. Implements FORMAT.md section 8.11.
 #pragma once
 
 #include "rules/coding/bitstream.h"
