@@ -2,10 +2,10 @@
 
     python benchmarks/jpegorigin.py
 
-Every uint8 image of the shared folder (of stacks two slices, of BCCD six of the test part), and some of them changed: cut,
-shifted in a larger frame, scaled to half, saved once more. `stated` is what the manifest says of their past. The rival is
-JPEG XL (effort 7, lossless) on the pixels. A false accept, which makes the exit status 1, is an image whose last step
-was no JPEG file, or one that JPEG XL makes smaller. One thread, processor time. Writes results/jpegorigin.csv.
+Every uint8 image of the shared folder (of stacks two slices, of BCCD six of the test part), and some of them changed:
+cut, scaled to half, saved once more. `stated` is what the manifest says of their past. The rival is JPEG XL (effort 7,
+lossless) on the pixels. A false accept, which makes the exit status 1, is an image whose last step was no JPEG file, or
+one that JPEG XL makes smaller. One thread, processor time. Writes results/jpegorigin.csv.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Iterator
 from itertools import chain
-from dataclasses import replace
 
 import imagecodecs
 import numpy as np
