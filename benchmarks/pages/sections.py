@@ -40,6 +40,7 @@ SECTIONS = {
     "lossless": Section("Lossless", "lossless", "lossless.py"),
     "near_lossless": Section("Largest error bounded", "near_lossless", "near_lossless.py"),
     "jpegorigin": Section("Images that were JPEG files", "jpegorigin", "jpegorigin.py"),
+    "soft": Section("Codebooks of images of one kind", "soft", "soft.py"),
     "labels": Section("Segmentations", "labels", "labels.py"),
     "volumes": Section("Whole volumes into a store", "volumes", "volumes.py"),
     "phantom": Section("Against the system before this one", "phantom", "phantom.py"),

@@ -13,5 +13,6 @@ void bind_labels(nanobind::module_& m);
 void bind_predictive(nanobind::module_& m);
 void bind_jpegorigin(nanobind::module_& m);
 void bind_layouts(nanobind::module_& m);
+void bind_soft(nanobind::module_& m);
 
 }  // namespace mmip

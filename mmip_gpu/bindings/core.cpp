@@ -144,6 +144,7 @@ NB_MODULE(_core, m) {
     bind_predictive(m);
     bind_jpegorigin(m);
     bind_layouts(m);
+    bind_soft(m);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
     m.def("superblock_shape", [](int depth) { return std::array<int, 3>{superblock_depth(depth), superblock_width(depth), superblock_width(depth)}; }, "depth"_a);
     m.def("code_lengths", &code_lengths, "counts"_a, "limit"_a);

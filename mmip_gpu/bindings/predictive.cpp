@@ -1,5 +1,5 @@
 // Binds the coding and decoding of a chunk of kind 2 or 3.
-// Values: NumPy arrays of planes and payload bytes. Home: host. FORMAT.md sections 2.1, 3.1, 6.1, 8.6 to 8.8.
+// Values: NumPy arrays of planes and payload bytes. Home: host. FORMAT.md sections 2.1, 2.2, 3.1, 6.1, 6.2, 8.6, 8.7, 8.9.
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 

@@ -26,7 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
-    ("jpegorigin", "labels"),
+    ("jpegorigin", "soft", "labels"),
     ("transform", "predictive"),
     ("transform/planning",),
     ("quality",),

@@ -254,10 +254,9 @@ class Tile:
         return {name: self.at(array, place, PLACES[name], start) for name in names}
 
     def read_sample(self, place):
-        z, y, x = place
         near = self.neighbours(self.samples, place, (1 << self.bits) // 2)
         around = self.neighbours(self.residuals, place, 0)
-        n, deep = near["N"], int(z > 0)
+        n, deep = near["N"], int(place[0] > 0)
         features = [near[name] - n for name in [*SLICE, *(BEFORE if deep else [])]]
         steps = [step for array in self.earlier for step in steps_of(array, place)]
         flat = not any(steps) and all(near[name] == n for part in NEAR[: 1 + deep] for name in part)

@@ -54,10 +54,24 @@ def read_jpeg_fields(fields, header):
     require(header.band_rows == 16 or header.band_rows * x <= 1 << 24, "band_rows")
 
 
+def read_soft_fields(fields, header):
+    require(header.resource is not None and header.dtype < 4 and not header.colour, "soft compression of these")
+    header.tile_log2 = (0, *fields.take("2B"))
+    y, x = header.tile_log2_yx
+    require(y in range(3, 13) and x in range(3, 13) and y + x <= 18, f"tile_log2_yx {header.tile_log2_yx}")
+    header.mixed = fields.number("B", range(2 if header.lengths[2] == 3 else 1), "mixed")
+
+
 def read_label_fields(fields, header):
     require(header.resource is None, "a resource of labels")
     header.tile_log2 = fields.take("3B")
     require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
 
 
-OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields, 5: read_jpeg_fields, 8: read_label_fields}
+OWN_FIELDS = {
+    2: read_predictive_fields,
+    3: read_mixed_fields,
+    4: read_soft_fields,
+    5: read_jpeg_fields,
+    8: read_label_fields,
+}

@@ -11,7 +11,7 @@ namespace mmip {
 namespace {
 
 constexpr size_t kFullShare = 60;                        // percent of the range: with more values they are not ranked
-constexpr int64_t kSamplesPerValue = 32;                 // nor with more values than one in so many samples
+constexpr int64_t kGainOverCost = 2;                     // nor where the bits that ranks save are not so many times those of the map
 
 template <class Work>
 void for_rows(const BrickMemory& m, const Work& work) {
@@ -23,6 +23,11 @@ int64_t tile_count(const PredictiveForm& form) { return form.layout.planes / for
 
 int64_t sample_count(const PredictiveForm& form) {
     return form.layout.planes / form.components() * form.layout.shape[0] * form.layout.shape[1] * form.layout.shape[2];
+}
+
+int64_t quarter_octaves(size_t n) {
+    const int k = bit_length(static_cast<uint32_t>(n)) - 1;
+    return 4 * k + static_cast<int64_t>(((n << 2) >> k) & 3);
 }
 
 }  // namespace
@@ -48,13 +53,19 @@ MixedValues MixedValues::of(const PredictiveForm& form, const SourceBricks& sour
         const size_t count = static_cast<size_t>(std::count(p.begin(), p.end(), uint8_t{1}));
         const auto low = std::find(p.begin(), p.end(), uint8_t{1});
         const size_t range = static_cast<size_t>(std::find(p.rbegin(), p.rend(), uint8_t{1}).base() - low);
-        if (100 * count >= kFullShare * range || static_cast<int64_t>(count) * kSamplesPerValue > sample_count(form)) continue;
+        if (100 * count >= kFullShare * range) continue;
         found.ranks_[c].assign(p.size(), 0);
         for (size_t v = 0; v < p.size(); ++v) {
             if (!p[v]) continue;
             found.ranks_[c][v] = static_cast<int32_t>(found.values_[c].size());
             found.values_[c].push_back(static_cast<int32_t>(v));
         }
+        BitString map;
+        write_value_map(map, found.values_[c]);
+        const int64_t saved = sample_count(form) * (quarter_octaves(range) - quarter_octaves(count)) / 4;
+        if (saved > kGainOverCost * 8 * static_cast<int64_t>(map.finish().size())) continue;
+        found.values_[c].clear();
+        found.ranks_[c].clear();
     }
     return found;
 }
