@@ -15,13 +15,17 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.label_fields import LabelFields
+from mmip_gpu.container.mixed_fields import MixedFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
+from mmip_gpu.container.soft_fields import SoftFields
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.labels.codec import CODEC as LABELS
 from mmip_gpu.predictive.fast import CODEC as FAST
+from mmip_gpu.predictive.small import CODEC as SMALL
 from mmip_gpu.raw import CODEC as RAW
+from mmip_gpu.soft.coding import CODEC as SOFT
 from mmip_gpu.transform.chunk import CODEC as TRANSFORM
 from mmip_gpu.volume.axes import shrinking_axes
 from mmip_gpu.volume.region import checked_region
@@ -31,10 +35,12 @@ __all__ = ["Codec", "Limits", "Wanted", "codec_for", "codec_of", "whole_labels"]
 _CODECS: dict[int, Codec] = {
     RawFields.kind: RAW,
     TransformFields.kind: TRANSFORM,
+    SoftFields.kind: SOFT,
     PredictiveFields.kind: FAST,
+    MixedFields.kind: SMALL,
     LabelFields.kind: LABELS,
 }
-_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "labels": LABELS}
+_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": SMALL, "labels": LABELS}
 
 
 def codec_for(config: CodecConfig) -> Codec:

@@ -23,7 +23,7 @@ __all__ = ["MODES", "CodecConfig"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep", "labels")
 _TARGETS = ", ".join(MODES)
-_METHODS: dict[bool | str, str] = {True: "fast"}  # of lossless coding in one payload; "small" is to follow
+_METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}  # of lossless coding in one payload
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
@@ -144,7 +144,7 @@ class CodecConfig:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
         if self.method != "transform" and not self._is_plain:
             raise InvalidArgument(
-                f"method={self.method!r}: expected 'transform', of mode lossless 'fast', of mode labels 'labels'"
+                f"method={self.method!r}: expected 'transform', of mode lossless 'fast' or 'small', of mode labels 'labels'"
             )
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
@@ -281,7 +281,7 @@ def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
 def _method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
     """How lossless samples are coded: in blocks where any of `stages` asks for them."""
     if isinstance(lossless, str) and lossless not in _METHODS:
-        raise InvalidArgument(f"lossless={lossless!r}: expected True or False ('small' has no codec yet)")
+        raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
     if not lossless or (not isinstance(lossless, str) and any(value is not None for value in stages.values())):
         return "transform"
     _exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")

@@ -1,7 +1,8 @@
 """Codecs of mmip_gpu for Zarr and numcodecs, found by entry points: readers need no import of ours.
 
 Values: chunks of arrays in, chunk bytes out, and back. `Mmip` (Zarr v3) and `MmipV2` (Zarr v2, numcodecs) hold whole
-images in each chunk, `StageCodec` one stage of an array of `mmip_gpu.write_zarr` (SPEC.md, FORMAT.md section 10).
+images in each chunk, `MmipSoft` and `MmipSoftV2` images that are coded by a codebook, `StageCodec` one stage of an
+array of `mmip_gpu.write_zarr` (SPEC.md, FORMAT.md section 10).
 Importing this package needs neither zarr nor numcodecs.
 """
 
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmip_gpu.stage_arrays.stage_codec import StageCodec
+    from numcodecs_plugin.soft import MmipSoft, MmipSoftV2
     from numcodecs_plugin.v2 import MmipV2
     from numcodecs_plugin.v3 import Mmip
 
-__all__ = ["Mmip", "MmipV2", "StageCodec"]
+__all__ = ["Mmip", "MmipSoft", "MmipSoftV2", "MmipV2", "StageCodec"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from numcodecs_plugin.v3 import Mmip
 
         return Mmip
+    if name in ("MmipSoft", "MmipSoftV2"):
+        from numcodecs_plugin import soft
+
+        return getattr(soft, name)
     if name == "MmipV2":
         from numcodecs_plugin.v2 import MmipV2
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["MmipV2"]
+__all__ = ["MmipV2", "transposed"]
 
 _SPATIAL = "zyx"
 
@@ -134,18 +134,18 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
 
     def transposed_axes(self, shape: tuple[int, ...]) -> str:
         """Axes of an array of this shape in Fortran order, as it is coded."""
-        return _transposed(self.settings.layout(coded_shape(shape)).axes)
+        return transposed(self.settings.layout(coded_shape(shape)).axes)
 
     def _ordered(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         return dtype.newbyteorder(">" if self.endian == "big" else "<")
 
 
-def _transposed(axes: str) -> str:
+def transposed(axes: str) -> str:
     """Axes of a transposed array; the spatial ones take each other's places.
 
     Examples
     --------
-    >>> _transposed("tzyxc")
+    >>> transposed("tzyxc")
     'czyxt'
     """
     spatial = iter(letter for letter in _SPATIAL if letter in axes)

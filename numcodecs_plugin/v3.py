@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
     from zarr.core.buffer import NDBuffer
 
-__all__ = ["Mmip"]
+__all__ = ["Mmip", "decode_device_chunks"]
 
 _REPLACED: ContextVar[tuple[Mmip, list[tuple[Buffer, NDBuffer] | None]] | None] = ContextVar("replaced", default=None)
 _PIPELINE = "zarr.core.codec_pipeline.BatchedCodecPipeline"
@@ -167,18 +167,22 @@ class Mmip(Options, ZarrCodec):
         return [results[i] for i in range(len(arrays_dev))]
 
     def _decode_device_chunks(self, selections: Sequence[ChunkSelection]) -> list[Any]:
-        """What was selected of containers: equal regions together."""
-        results: dict[int, Any] = {}
-        for region in dict.fromkeys(_key(selected) for _, selected, _ in selections):
-            chosen = [(i, *one) for i, one in enumerate(selections) if _key(one[1]) == region]
-            for _, blob, _, spec in chosen:
-                size = int.from_bytes(blob[6:_HEADER_START].to_bytes(), "little")
-                check_header(Header.parse(blob[: max(size, _HEADER_START)].to_bytes())[0], spec.shape, _dtype(spec))
-            held = [array_of(blob) for _, blob, _, _ in chosen]
-            arrays = mmip.decode_batch(held, region=tuple(slice(*bounds) for bounds in region) or None)
-            for array, (i, _, selected, _) in zip(arrays, chosen, strict=True):
-                results[i] = (array if region else array.reshape(()))[selected.inside]
-        return [results[i] for i in range(len(selections))]
+        return decode_device_chunks(selections)
+
+
+def decode_device_chunks(selections: Sequence[ChunkSelection]) -> list[Any]:
+    """What was selected of containers on a device: equal regions together."""
+    results: dict[int, Any] = {}
+    for region in dict.fromkeys(_key(selected) for _, selected, _ in selections):
+        chosen = [(i, *one) for i, one in enumerate(selections) if _key(one[1]) == region]
+        for _, blob, _, spec in chosen:
+            size = int.from_bytes(blob[6:_HEADER_START].to_bytes(), "little")
+            check_header(Header.parse(blob[: max(size, _HEADER_START)].to_bytes())[0], spec.shape, _dtype(spec))
+        held = [array_of(blob) for _, blob, _, _ in chosen]
+        arrays = mmip.decode_batch(held, region=tuple(slice(*bounds) for bounds in region) or None)
+        for array, (i, _, selected, _) in zip(arrays, chosen, strict=True):
+            results[i] = (array if region else array.reshape(()))[selected.inside]
+    return [results[i] for i in range(len(selections))]
 
 
 def _is_other_pipeline() -> bool:

@@ -31,6 +31,7 @@ PLUGIN_USES = (
     "mmip_gpu.codecs",
     "mmip_gpu.errors",
     "mmip_gpu.signatures",
+    "mmip_gpu.soft.",
 )
 MOST_LINES = {".py": 300, ".cpp": 300, ".cu": 300, ".h": 250}
 FUNCTION_LINES = 40

@@ -8,6 +8,7 @@ from pages.capabilities import TITLE, capabilities_section
 from pages.labels import labels_section
 from pages.sections import SECTIONS
 from pages.segmentation import downstream_section, segmenters_section
+from pages.soft import soft_section
 from pages.speed import hurting_section, profile_section, rates_section, scaling_section, speed_section
 from pages.stores import (
     dask_jobs_section,
@@ -28,6 +29,7 @@ MAKERS = {
     "profile": profile_section,
     "lossless": lossless_section,
     "near_lossless": near_lossless_section,
+    "soft": soft_section,
     "labels": labels_section,
     "volumes": volumes_section,
     "phantom": phantom_section,

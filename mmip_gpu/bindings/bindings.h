@@ -12,5 +12,6 @@ void bind_batches(nanobind::module_& m);
 void bind_labels(nanobind::module_& m);
 void bind_predictive(nanobind::module_& m);
 void bind_layouts(nanobind::module_& m);
+void bind_soft(nanobind::module_& m);
 
 }  // namespace mmip

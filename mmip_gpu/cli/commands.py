@@ -141,6 +141,31 @@ COMMANDS = {
     "seed": Command(
         "comparison:seed", "repeat the study of regions of interest with its figures", "mmip bench seed --out seed"
     ),
+    "soft": Command(
+        "", "code images of one kind by a codebook that was mined from others", "mmip soft train a -o b.mmsc"
+    ),
+    "soft prepare": Command(
+        "soft_commands:prepare",
+        "divide a set into images to train with and images to test with",
+        "mmip soft prepare 200/60 bccd prepared",
+        "remove what was copied, and run the same command again",
+    ),
+    "soft train": Command(
+        "soft_commands:train", "mine a codebook out of images", "mmip soft train prepared/train -o cells.mmsc"
+    ),
+    "soft encode": Command(
+        "soft_commands:encode",
+        "compress an image exactly, by a codebook",
+        "mmip soft encode cell.png --codebook cells.mmsc -o cell.mmip",
+    ),
+    "soft decode": Command(
+        "soft_commands:decode",
+        "decompress an image that was coded by a codebook",
+        "mmip soft decode cell.mmip --codebook cells.mmsc -o cell.npy",
+    ),
+    "soft evaluate": Command(
+        "soft_commands:evaluate", "say what a codebook reaches on test images", "mmip soft evaluate prepared"
+    ),
     "migrate": Command(
         "views:migrate", "make arrays of Zarr v2 with the codec mmip arrays of Zarr v3", "mmip migrate old.zarr"
     ),

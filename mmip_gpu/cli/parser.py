@@ -14,6 +14,7 @@ from mmip_gpu.cli.argument_parser import Parser
 from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_bench import add_bench, add_report, add_run, add_seed, add_stages
 from mmip_gpu.cli.parser_plots import INPUT, ORIGINAL_AXES, PLOTS, ROI
+from mmip_gpu.cli.parser_soft import SOFT
 from mmip_gpu.cli.values import byte_count, json_place, metric_names, padding, place, region, roi_quality
 from mmip_gpu.quality.error_sums import EXTRA_METRICS
 from mmip_gpu.values import SUPPORTED_SINKS
@@ -55,6 +56,7 @@ def build_parser() -> ArgumentParser:
     _add_evaluate(commands)
     _add_plot(commands)
     _add_bench(commands)
+    _add_soft(commands)
     _add_demo(commands)
     parser_views.add_migrate(_command(commands, "migrate"))
     _command(commands, "completion").add_argument("shell", choices=("bash", "zsh"))
@@ -62,14 +64,14 @@ def build_parser() -> ArgumentParser:
 
 
 def _command(commands: Any, name: str) -> ArgumentParser:
-    """Add one command."""
+    """Add one command, or one of another, by both names."""
     command = COMMANDS[name]
     description = f"{command.text[0].upper()}{command.text[1:]}."
     parser: ArgumentParser = commands.add_parser(
-        name, help=command.text, description=description, epilog=f"example:\n  {command.example}"
+        name.rsplit(maxsplit=1)[-1], help=command.text, description=description, epilog=f"example:\n  {command.example}"
     )
     parser.set_defaults(run=command.run, again=command.again)
-    if name != "plot":  # whose figures are commands
+    if command.run:  # else its own are commands
         parser.add_argument("--quiet", action="store_true", help="print no text and no bar")
         if name in _WRITES_JSON:
             parser.add_argument("--json", type=json_place, metavar="FILE", help="write the report; - prints it")
@@ -173,6 +175,12 @@ def _add_bench(commands: Any) -> None:
     add_bench(bench)
     for name, add in {"run": add_run, "report": add_report, "stages": add_stages, "seed": add_seed}.items():
         add(_command(bench, name))
+
+
+def _add_soft(commands: Any) -> None:
+    stages = _command(commands, "soft").add_subparsers(title="stages", metavar="STAGE", required=True)
+    for name, add in SOFT.items():
+        add(_command(stages, name))
 
 
 def _add_demo(commands: Any) -> None:

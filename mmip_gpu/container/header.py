@@ -18,8 +18,10 @@ from mmip_gpu._core import FORMAT_VERSION, crc32c
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.label_fields import LabelFields
 from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.mixed_fields import MixedFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
+from mmip_gpu.container.soft_fields import SoftFields
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData, UnsupportedVersion
 from mmip_gpu.volume.axes import PlaneLayout
@@ -61,7 +63,8 @@ class KindFields(Protocol):
 
 
 _KINDS: dict[int, type[KindFields]] = {
-    fields.kind: fields for fields in (RawFields, TransformFields, PredictiveFields, LabelFields)
+    fields.kind: fields
+    for fields in (RawFields, TransformFields, PredictiveFields, MixedFields, SoftFields, LabelFields)
 }
 _F = TypeVar("_F", bound=KindFields)
 

@@ -55,10 +55,10 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     MaskModel model;
     model.reset();
     Bytes sink{bytes};
-    RangeEncoder<Bytes> encoder(sink, model);
+    RangeEncoder<Bytes, MaskModel> encoder(sink, model);
     code_mask({bytes, 2, 8, 8}, encoder);
     encoder.finish();
-    RangeDecoder<> decoder(bytes, 64, model);
+    RangeDecoder<MaskModel> decoder(bytes, 64, model);
     code_mask({bytes, 2, 8, 8}, decoder);
     PaletteModel colours;
     colours.reset();

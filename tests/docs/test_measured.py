@@ -64,6 +64,7 @@ CHANGED = {
     "rivals": ("bits_per_sample", "encode_mb_s"),
     "lossless": ("bits_per_sample",),
     "near_lossless": ("bits_per_sample",),
+    "soft": ("corpus_ratio", "mean_ratio", "codebook_bytes", "location_bits", "decode_mb_s"),
     "whole": ("bits_per_sample",),
     "speed": ("encode_mb_s",),
     "profile": ("seconds",),

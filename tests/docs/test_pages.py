@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import mmip_gpu
 from mmip_gpu.bench.datasets import DATASETS
@@ -73,8 +74,21 @@ def background() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells").mkdir()
+    for number in range(6):
+        image = (mmip_gpu.phantom2d(70)[:, 5 * number :][:, :40] >> 8).astype(np.uint8)
+        Image.fromarray(np.stack([image, image[::-1], image], -1)).save(tmp_path / "cells" / f"{number}.png")
     run_page("command-line.md", {}, [])
-    expected = {"stage3.npy", "roi.mmip", "plain.json", "progressive.png", "phantom.zarr", "coarse.npy", "series"}
+    expected = {
+        "stage3.npy",
+        "roi.mmip",
+        "plain.json",
+        "progressive.png",
+        "phantom.zarr",
+        "coarse.npy",
+        "series",
+        "cell.npy",
+    }
     assert expected <= {p.name for p in tmp_path.iterdir()}
 
 

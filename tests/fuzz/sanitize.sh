@@ -33,12 +33,15 @@ cp "$folder"/build/_core*.so "$folder/tree/mmip_gpu/"
 
 # Leaks are left out: the interpreter has its own.
 run() {
+    script=$1
+    shift
     LD_PRELOAD="$(g++ -print-file-name=libasan.so):$(g++ -print-file-name=libubsan.so)" \
         ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=0 \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
         PYTHONPATH="$folder/tree" PYTHONDONTWRITEBYTECODE=1 \
-        "$python" -X faulthandler "$folder/tree/tests/fuzz/fuzz_decode.py" "$@"
+        "$python" -X faulthandler "$folder/tree/tests/fuzz/$script.py" "$@"
 }
-run --round-trips
-run --seconds "$seconds" --seed 1
+run fuzz_decode --round-trips
+run fuzz_decode --seconds "$seconds" --seed 1
+run fuzz_soft --count $((seconds * 20)) --seed 1
 echo "sanitize: no report"

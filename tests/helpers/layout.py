@@ -26,7 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
-    ("labels",),
+    ("soft", "labels"),
     ("transform", "predictive"),
     ("transform/planning",),
     ("quality",),

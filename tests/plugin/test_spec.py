@@ -17,15 +17,16 @@ from helpers.entry_points import installed_like
 
 import numcodecs_plugin
 from mmip_gpu.errors import InvalidArgument
-from numcodecs_plugin import Mmip, StageCodec
+from numcodecs_plugin import Mmip, MmipSoft, StageCodec
 from numcodecs_plugin.options import Options
 
 FOLDER = Path(numcodecs_plugin.__file__).parent
 SCHEMAS = {
     "mmip": json.loads((FOLDER / "schema.json").read_text()),
+    "mmip.soft": json.loads((FOLDER / "soft.schema.json").read_text()),
     "mmip.stage": json.loads((FOLDER / "stage.schema.json").read_text()),
 }
-CODECS: dict[str, Any] = {"mmip": Mmip, "mmip.stage": StageCodec}
+CODECS: dict[str, Any] = {"mmip": Mmip, "mmip.soft": MmipSoft, "mmip.stage": StageCodec}
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -43,7 +44,7 @@ def test_examples_of_the_page_are_valid() -> None:
 
 def test_page_and_schemas_have_the_keys_of_the_codecs() -> None:
     page = (FOLDER / "SPEC.md").read_text()
-    for name, kind in (("mmip", Options), ("mmip.stage", StageCodec)):
+    for name, kind in (("mmip", Options), ("mmip.soft", MmipSoft), ("mmip.stage", StageCodec)):
         keys = {field.name for field in fields(kind)}
         assert set(SCHEMAS[name]["properties"]["configuration"]["properties"]) == keys
         part = page[page.index(f"# `{name}`") :].split("\n# ")[0]

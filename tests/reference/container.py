@@ -57,6 +57,7 @@ class Header:
     stages: tuple = ()  # (payload bytes, crc of the head) of every stage
     resource: bytes | None = None  # the SHA-256 of kinds from 2 on
     embedded_bytes: int | None = None  # of the resource; None where it is not embedded
+    mixed: int = 0  # of kind 4
     colour_form: int = 0  # of kind 2, and what follows
     brick_log2: tuple = (0, 0, 0)
     bits: int = 8
@@ -64,6 +65,10 @@ class Header:
 
     def __post_init__(self):
         self.recon = self.recon or ((0, 0, 0),) * len(self.reversible)
+
+    @property
+    def tile_log2_yx(self):
+        return self.tile_log2[1:]
 
     @property
     def limits(self):

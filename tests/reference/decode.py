@@ -14,13 +14,15 @@ from .corrections import read_corrections, tile_windows
 from .crc import crc32c
 from .labels import decode_labels
 from .mask import read_mask
+from .mixed import decode_mixed
 from .payload import read_payload
 from .predictive import decode_predictive
+from .soft import decode_soft
 from .stage_1 import read_stage_1
 from .substreams import Tile, read_blocks
 from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window
 
-SINGLE = {2: decode_predictive, 8: decode_labels}
+SINGLE = {2: decode_predictive, 3: decode_mixed, 4: decode_soft, 8: decode_labels}
 STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}
 
 

@@ -23,7 +23,7 @@ import reference  # noqa: E402
 from reference.random_streams import CASES, random_coefficients, random_own  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
-from mmip_gpu import _core  # noqa: E402
+from mmip_gpu import _core, soft  # noqa: E402
 from vectors import makers  # noqa: E402
 from vectors.explain import explain  # noqa: E402
 
@@ -72,6 +72,13 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "dc_image_slices": ("slices", (5, 330, 290), "int16", 0, {"psnr": 38, "cell_depth": 1, "stages": 3}),
     "dc_image_colour": ("hills", (300, 320, 3), "uint8", 0, {"psnr": 38, "axes": "yxc"}),
     "3d_qstep": ("textured", (9, 40, 37), "uint8", 2, {"qstep": 6.5, "cell_depth": 8}),
+    "mixed_2d": ("textured", (90, 70), "uint16", 0, {"lossless": "small"}),
+    "mixed_2d_tiles": ("hills", (2, 20, 300), "int16", 0, {"lossless": "small", "axes": "nyx"}),
+    "mixed_3d": ("textured", (5, 25, 30), "int8", 0, {"lossless": "small"}),
+    "mixed_ranks": ("slices", (18, 12, 14), "uint16", 0, {"lossless": "small"}),
+    "mixed_colour": ("textured", (30, 40, 3), "uint8", 0, {"lossless": "small", "axes": "yxc"}),
+    "mixed_palette": ("slices", (3, 30, 40), "uint8", 0, {"lossless": "small", "axes": "cyx"}),
+    "mixed_float": ("textured", (40, 33), "float32", 0, {"lossless": "small", "step": 0.01}),
     "labels_2d": ("objects", (61, 70), "uint8", 0, {"labels": True}),
     "labels_3d": ("objects", (13, 26, 21), "uint16", 0, {"labels": True}),
     "labels_uint32": ("objects", (5, 30, 41), "uint32", 0, {"labels": True}),
@@ -80,6 +87,14 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "labels_int64_tiles": ("objects", (2, 37, 20, 150), "int64", 0, {"labels": True, "axes": "nzyx"}),
     "labels_uint64_raw": ("noise", (3, 5), "uint64", 0, {"labels": True}),
     "labels_int32": ("objects", (530, 60), "int32", 0, {"labels": True}),
+}
+# name: (maker, shape, dtype, options of train_codebook, which gets an image of another seed); codebooks are embedded
+SOFT: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any]]] = {
+    "soft_2d": ("edges", (71, 60), "uint8", {}),
+    "soft_colour": ("edges", (67, 50, 3), "uint8", {"axes": "yxc"}),
+    "soft_signed": ("objects", (3, 41, 50), "int16", {"axes": "zyx"}),
+    "soft_channels": ("edges", (2, 2, 31, 40), "uint8", {"axes": "ncyx", "degree": 9.0}),
+    "soft_wide": ("objects", (5, 700), "uint16", {}),
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
@@ -127,16 +142,27 @@ def recipes() -> dict[str, dict[str, Any]]:
     for seed, (name, (maker, shape, dtype, classes, options)) in enumerate(ENCODED.items()):
         recipe = {"maker": maker, "shape": list(shape), "dtype": dtype, "seed": seed, "classes": classes}
         found[name] = {"input": recipe, "options": options}
+    for seed, (name, (maker, shape, dtype, options)) in enumerate(SOFT.items()):
+        recipe = {"maker": maker, "shape": list(shape), "dtype": dtype, "seed": seed, "classes": 0}
+        found[name] = {"input": recipe, "options": options, "codec": "soft"}
     for name in REFERENCE:
         found[name] = {"input": None, "options": None}
     return found
+
+
+def softly(entry: dict[str, Any]) -> bytes:
+    """The vector of a codebook that was trained on another image."""
+    array, options = input_of(entry)
+    recipe = entry["input"]
+    other = makers.make(recipe["maker"], tuple(recipe["shape"]), recipe["dtype"], recipe["seed"] + 1)
+    return soft.encode(array, soft.train_codebook([other], **options), embed=True, axes=options.get("axes"))
 
 
 def encoded(name: str, entry: dict[str, Any]) -> bytes:
     """A new vector's bytes."""
     if entry["input"] is not None:
         array, options = input_of(entry)
-        return mmip.encode(array, **options)
+        return softly(entry) if "codec" in entry else mmip.encode(array, **options)
     case, seed = REFERENCE[name]
     rng, header = np.random.default_rng(seed), CASES[case]
     return reference.encode(header, random_coefficients(rng, header), random_own(rng, header))
