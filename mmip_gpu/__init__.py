@@ -36,6 +36,7 @@ from mmip_gpu.errors import (
     UnsupportedVersion,
 )
 from mmip_gpu.inspection import inspect
+from mmip_gpu.jpegorigin.detection import JpegOrigin, is_jpeg_origin
 from mmip_gpu.options import EncodeOptions, EncodeSettings, StoreOptions
 from mmip_gpu.version import __version__
 from mmip_gpu.volume.phantoms import Phantom3D, phantom2d, phantom3d, phantom_roi
@@ -59,6 +60,7 @@ __all__ = [
     "EncodeOptions",
     "EncodeSettings",
     "InvalidArgument",
+    "JpegOrigin",
     "LimitExceeded",
     "MetadataWarning",
     "MissingResource",
@@ -82,6 +84,7 @@ __all__ = [
     "export_ome_zarr",
     "fetch_zarr",
     "inspect",
+    "is_jpeg_origin",
     "max_encoded_size",
     "migrate_zarr",
     "open_zarr",

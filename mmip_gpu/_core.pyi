@@ -39,6 +39,8 @@ DC_ESCAPE_BITS: int
 DC_WEIGHTS: int
 MODE_COUNT: int
 GROUP_SUBSTREAMS: int
+JPEG_BAND_UNIT: int
+JPEG_MOST_BAND_ROWS: int
 DC_IMAGE_UNIT: int
 STATUS_TRUNCATED: int
 COLOUR_FORMS: int
@@ -318,3 +320,18 @@ def soft_decode(
     threads: int,
 ) -> None: ...
 def soft_uses(planes: NDArray[Any], codebook: SoftCodebook, tile_log2: Sequence[int]) -> list[list[int]]: ...
+def jpeg_probe(pixels: NDArray[np.uint8]) -> tuple[bool, bool, int, int]: ...
+def jpeg_find(pixels: NDArray[np.uint8], least: int, threads: int) -> tuple[bytes, int] | None: ...
+def jpeg_encode(pixels: NDArray[np.uint8], band_rows: int, least: int, threads: int) -> bytes | None: ...
+def jpeg_bands(ny: int, band_rows: int, begin: int, end: int) -> tuple[int, int]: ...
+def jpeg_decode(
+    payload: NDArray[np.uint8],
+    images: int,
+    ny: int,
+    band_rows: int,
+    first: int,
+    begin: int,
+    check_crc: bool,
+    out: NDArray[np.uint8],
+    threads: int,
+) -> None: ...

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.header import Header
+from mmip_gpu.container.jpegorigin_fields import JpegOriginFields
 from mmip_gpu.container.label_fields import LabelFields
 from mmip_gpu.container.mixed_fields import MixedFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
@@ -21,6 +22,8 @@ from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.soft_fields import SoftFields
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.jpegorigin.codec import CODEC as JPEG_ORIGIN
+from mmip_gpu.jpegorigin.codec import jpeg_origin_before
 from mmip_gpu.labels.codec import CODEC as LABELS
 from mmip_gpu.predictive.fast import CODEC as FAST
 from mmip_gpu.predictive.small import CODEC as SMALL
@@ -38,9 +41,11 @@ _CODECS: dict[int, Codec] = {
     SoftFields.kind: SOFT,
     PredictiveFields.kind: FAST,
     MixedFields.kind: SMALL,
+    JpegOriginFields.kind: JPEG_ORIGIN,
     LabelFields.kind: LABELS,
 }
-_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": SMALL, "labels": LABELS}
+_SMALL = jpeg_origin_before(SMALL)
+_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": _SMALL, "labels": LABELS}
 
 
 def codec_for(config: CodecConfig) -> Codec:

@@ -66,7 +66,7 @@ class CodecConfig:
         float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
         1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
-    method : {"transform", "fast", "labels"}
+    method : {"transform", "fast", "small", "labels"}
         Blocks in stages; samples predicted in one payload: mode lossless without stages, cuts and regions; or runs of
         labels: mode labels.
     padding : int, "auto" or None
@@ -144,7 +144,7 @@ class CodecConfig:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
         if self.method != "transform" and not self._is_plain:
             raise InvalidArgument(
-                f"method={self.method!r}: expected 'transform', of mode lossless 'fast' or 'small', of mode labels 'labels'"
+                f"method={self.method!r}: expected 'transform', 'fast' or 'small' of lossless, or 'labels' of labels"
             )
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")

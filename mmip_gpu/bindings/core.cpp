@@ -142,6 +142,7 @@ NB_MODULE(_core, m) {
     bind_batches(m);
     bind_labels(m);
     bind_predictive(m);
+    bind_jpegorigin(m);
     bind_layouts(m);
     bind_soft(m);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);

@@ -16,6 +16,7 @@ import numpy as np
 
 from mmip_gpu._core import FORMAT_VERSION, crc32c
 from mmip_gpu.container.field_reader import FieldReader, expect
+from mmip_gpu.container.jpegorigin_fields import JpegOriginFields
 from mmip_gpu.container.label_fields import LabelFields
 from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.mixed_fields import MixedFields
@@ -64,7 +65,15 @@ class KindFields(Protocol):
 
 _KINDS: dict[int, type[KindFields]] = {
     fields.kind: fields
-    for fields in (RawFields, TransformFields, PredictiveFields, MixedFields, SoftFields, LabelFields)
+    for fields in (
+        RawFields,
+        TransformFields,
+        PredictiveFields,
+        MixedFields,
+        SoftFields,
+        JpegOriginFields,
+        LabelFields,
+    )
 }
 _F = TypeVar("_F", bound=KindFields)
 

@@ -41,7 +41,9 @@ FastHeader: TypeAlias = Header[PredictiveFields]
 
 def predictive_codec(kind: type[PredictiveFields], encode: Callable[..., Any], decode: Callable[..., None]) -> Codec:
     """The codec of a kind with these fields, and functions of the core that code its planes."""
-    return Codec(partial(encode_fast, kind, encode), partial(decode_fast, decode), fast_extent, describe_fast)
+    blank = kind(0, (0, 0, 0), (0, 0, 0), 0, 1, 0, PayloadFields(1, 0))
+    own_encode, own_decode = partial(encode_fast, kind, encode), partial(decode_fast, decode)
+    return Codec(own_encode, own_decode, fast_extent, describe_fast, blank=blank)
 
 
 def encode_fast(
@@ -64,7 +66,7 @@ def encode_fast(
     fields = kind(colour_form, _three(tile_log2), _three(brick_log2), offset, bits, 0, PayloadFields.of(payload))
     loss = _loss_record(plan, original, planes, threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
-    return encode_raw(array, plan) if encoded.size > array.nbytes else encoded
+    return encode_raw(array, plan) if plan.allow_raw and encoded.size > array.nbytes else encoded
 
 
 def _three(numbers: Any) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ import zarr
 from helpers.format_page import REPOSITORY, RULERS, form, header_types, offset, rows_of, width
 from reference.bits import BitReader
 from reference.codes import load_tables, read_codes
-from reference.container import read_header
+from reference.container import Header, read_header
 from reference.crc import crc32c
 from reference.single_fields import OWN_FIELDS
 
@@ -101,7 +101,7 @@ def check_transform(fields: Fields, b: int) -> None:
 
 
 # The ruler of the own fields of each kind from 2 on; a field has the name of the reference's attribute, but for these.
-OWN_RULERS = {2: "predictive", 3: "mixed", 4: "soft", 8: "labels"}
+OWN_RULERS = {2: "predictive", 3: "mixed", 4: "soft", 5: "jpeg origin", 8: "labels"}
 ATTRIBUTES = {"origin": "offset"}
 
 
@@ -119,8 +119,15 @@ def check_single(fields: Fields, b: int) -> None:
     fields.check("single payload", {"payload_bytes": h.payload_bytes, "head_crc": h.payload_crc}, w=w)
     assert offset("end", "header_crc", h=fields.size) == w + 12
     data = fields.blob[fields.size + (h.embedded_bytes or 0) :]
-    tiles = prod(ceil(n / (1 << log2)) for n, log2 in zip(h.lengths[3:], h.tile_log2, strict=True))
-    check_payload(data, 4 + struct.unpack_from("<I", data, 4)[0], prod(h.lengths[:3]) * tiles)
+    check_payload(data, 4 + struct.unpack_from("<I", data, 4)[0], substreams_of(h))
+
+
+def substreams_of(h: Header) -> int:
+    """Bands of the images of kind 5, tiles of the planes of the others."""
+    planes, (z, y, _) = prod(h.lengths[:3]), h.lengths[3:]
+    if h.kind == 5:
+        return planes // (3 if h.colour else 1) * z * ceil(y / h.band_rows)
+    return planes * prod(ceil(n / (1 << log2)) for n, log2 in zip(h.lengths[3:], h.tile_log2, strict=True))
 
 
 def bytes_of_codes(data: bytes, key: int | str) -> int:
@@ -233,3 +240,14 @@ def test_rulers_hold_for_a_store(tmp_path: Path) -> None:
     header, _ = read_header(record)
     payload = data[offset("stage chunk", "payload", **known) :]
     check_payload(payload, bytes_of_codes(payload, 1), header.grid.substreams)
+
+
+def test_rulers_hold_for_a_store_of_one_array(tmp_path: Path) -> None:
+    volume = mmip_gpu.phantom3d((4, 200, 136))
+    mmip_gpu.write_zarr(volume, tmp_path / "v.zarr", lossless=True, chunks=(16, 64, 64))
+    record = np.asarray(zarr.open_group(tmp_path / "v.zarr", mode="r")["chunk"][0, 0, 1, 2]).tobytes()
+    data = (tmp_path / "v.zarr" / "samples" / "c" / "0" / "1" / "2").read_bytes()
+    header, h = read_header(record)
+    payload = offset("samples chunk", "payload", h=h)
+    assert data[offset("samples chunk", "header") : payload] == record[: len(record) - 16]
+    assert (header.kind, header.shape, len(data) - payload) == (2, (4, 64, 8), header.payload_bytes)

@@ -26,7 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
-    ("soft", "labels"),
+    ("jpegorigin", "soft", "labels"),
     ("transform", "predictive"),
     ("transform/planning",),
     ("quality",),

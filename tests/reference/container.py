@@ -62,6 +62,7 @@ class Header:
     brick_log2: tuple = (0, 0, 0)
     bits: int = 8
     near: int = 0
+    band_rows: int = 16  # of kind 5
 
     def __post_init__(self):
         self.recon = self.recon or ((0, 0, 0),) * len(self.reversible)

@@ -12,6 +12,7 @@ from .coefficients import Coefficients
 from .container import DTYPES, LABELS, read_header
 from .corrections import read_corrections, tile_windows
 from .crc import crc32c
+from .jpeg_origin import decode_jpeg_origin
 from .labels import decode_labels
 from .mask import read_mask
 from .mixed import decode_mixed
@@ -22,7 +23,7 @@ from .stage_1 import read_stage_1
 from .substreams import Tile, read_blocks
 from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window
 
-SINGLE = {2: decode_predictive, 3: decode_mixed, 4: decode_soft, 8: decode_labels}
+SINGLE = {2: decode_predictive, 3: decode_mixed, 4: decode_soft, 5: decode_jpeg_origin, 8: decode_labels}
 STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}
 
 

@@ -44,12 +44,6 @@ def read_soft_fields(fields, header):
     header.mixed = fields.number("B", range(2 if header.lengths[2] == 3 else 1), "mixed")
 
 
-def read_label_fields(fields, header):
-    require(header.resource is None, "a resource of labels")
-    header.tile_log2 = fields.take("3B")
-    require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
-
-
 def read_mixed_fields(fields, header):
     require(header.resource is None, "a resource of kind 3")
     header.colour_form = fields.number("B", range(4 if header.colour else 1), "colour_form")
@@ -59,4 +53,25 @@ def read_mixed_fields(fields, header):
     read_value_fields(fields, header)
 
 
-OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields, 4: read_soft_fields, 8: read_label_fields}
+def read_jpeg_fields(fields, header):
+    require(header.resource is None, "a resource of kind 5")
+    require(header.dtype == 0, "dtype of kind 5")
+    _, y, x = header.lengths[3:]
+    require(max(y, x) <= 1 << 20, "Y, X")
+    header.band_rows = fields.number("H", range(16, (1 << 15) + 1, 16), "band_rows")
+    require(header.band_rows == 16 or header.band_rows * x <= 1 << 24, "band_rows")
+
+
+def read_label_fields(fields, header):
+    require(header.resource is None, "a resource of labels")
+    header.tile_log2 = fields.take("3B")
+    require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
+
+
+OWN_FIELDS = {
+    2: read_predictive_fields,
+    3: read_mixed_fields,
+    4: read_soft_fields,
+    5: read_jpeg_fields,
+    8: read_label_fields,
+}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from reference.jpeg_samples import Form, pixels, steps_of
 
 Array = NDArray[Any]
 
@@ -83,7 +84,28 @@ def objects(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
     return names * 78
 
 
+def jpeg(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    """What decoding a JPEG file gives, cut out of it: rows, columns and, for colour, channels are the last axes."""
+    channels = shape[-1] if len(shape) > 2 and shape[-1] == 3 else 1
+    rows, columns = shape[-2 - (channels == 3) :][:2]
+    form = Form((rows, columns, channels), (channels == 3) * seed % 3, 3 * (seed % 2), 5 * (seed % 2), [])
+    form.tables += [steps_of(table, 55 + 9 * (seed % 5)) for table in (0, 1)]
+    images = []
+    for number in range(int(np.prod(shape)) // (rows * columns * channels)):
+        blocks = []
+        for c in range(channels):
+            place = (*form.blocks(c), 8, 8)
+            values = noise(place, seed + 31 * (3 * number + c)) - 512
+            falling = (2 + np.add.outer(np.arange(8), np.arange(8)) ** 2) << (c > 0)
+            values = np.sign(values) * (abs(values) // 2 // (form.steps(c) * falling))
+            values[..., 0, 0] = (hills(place[:2], seed + c + number) - 512) // (form.steps(c)[0, 0] << (c > 0))
+            blocks.append(values)
+        images.append(pixels(blocks, form))
+    return np.stack(images).reshape(shape) * 1023 // 255 + 3
+
+
 MAKERS = {
+    "jpeg": jpeg,
     "disc": disc,
     "hills": hills,
     "noise": noise,

@@ -96,6 +96,14 @@ SOFT: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any]]] = {
     "soft_channels": ("edges", (2, 2, 31, 40), "uint8", {"axes": "ncyx", "degree": 9.0}),
     "soft_wide": ("objects", (5, 700), "uint16", {}),
 }
+# name: (shape, axes, seed): images that were JPEG files, by seed 4:4:4, 4:2:2, 4:2:0 and cut out of the grid
+JPEG_ORIGIN: dict[str, tuple[tuple[int, ...], str, int]] = {
+    "jpeg_grey": ((2, 50, 61), "zyx", 1),
+    "jpeg_full": ((40, 46, 3), "yxc", 3),
+    "jpeg_half_x": ((41, 75, 3), "yxc", 1),
+    "jpeg_half": ((2, 70, 66, 3), "nyxc", 2),
+    "jpeg_half_cut": ((61, 59, 3), "yxc", 5),
+}
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
              "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6),
@@ -145,6 +153,9 @@ def recipes() -> dict[str, dict[str, Any]]:
     for seed, (name, (maker, shape, dtype, options)) in enumerate(SOFT.items()):
         recipe = {"maker": maker, "shape": list(shape), "dtype": dtype, "seed": seed, "classes": 0}
         found[name] = {"input": recipe, "options": options, "codec": "soft"}
+    for name, (shape, axes, seed) in JPEG_ORIGIN.items():
+        recipe = {"maker": "jpeg", "shape": list(shape), "dtype": "uint8", "seed": seed, "classes": 0}
+        found[name] = {"input": recipe, "options": {"lossless": "small", "axes": axes}}
     for name in REFERENCE:
         found[name] = {"input": None, "options": None}
     return found
