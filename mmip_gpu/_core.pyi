@@ -15,6 +15,7 @@ FORMAT_VERSION: int
 MAX_CLASSES: int
 MAX_STAGES: int
 MAX_TILE_SAMPLES: int
+MAX_LABEL_TILE_LOG2: int
 STEP_ONE: int
 MIN_STEP: int
 MAX_STEP: int
@@ -45,6 +46,8 @@ PALETTE_FORM: int
 MAX_BRICK_LOG2: int
 MAX_RESIDUAL_TILE: int
 MAX_VALUE_BITS: int
+MAX_MIXED_TILE_LOG2: int
+MIXED_TILE_LOG2: tuple[int, int, int]
 CELL_AC: Mapping[int, int]
 SQUARED_STEPS_PER_BIT: float
 MAGNITUDE_BYTES: int
@@ -158,6 +161,21 @@ class ParameterHead:
 def assemble_payload(
     parameters: NDArray[np.uint8], streams: NDArray[np.uint8], sizes: NDArray[np.uint32], threads: int
 ) -> bytes: ...
+def encode_labels(planes: NDArray[Any], tile_log2: tuple[int, int, int], threads: int) -> tuple[bytes, int, int]: ...
+def decode_labels(
+    payload: NDArray[np.uint8],
+    shape: Sequence[int],
+    tile_log2: Sequence[int],
+    limits: tuple[int, int],
+    box: Sequence[int],
+    scale: int,
+    check_crc: bool,
+    out: NDArray[Any],
+    threads: int,
+) -> None: ...
+def label_window(
+    shape: Sequence[int], tile_log2: Sequence[int], box: Sequence[int], scale: int
+) -> tuple[int, int, int, int, int, int]: ...
 
 class PayloadHeads:
     def __init__(
@@ -182,6 +200,23 @@ def encode_predictive(
     samples: NDArray[Any], planes: int, shape: Sequence[int], colour: bool, near: int, effort: int, threads: int
 ) -> tuple[PredictiveForm, bytes]: ...
 def decode_predictive(
+    payload: NDArray[np.uint8],
+    planes: int,
+    shape: Sequence[int],
+    colour: bool,
+    near: int,
+    form: PredictiveForm,
+    box: Sequence[int],
+    minimum: int,
+    maximum: int,
+    check_crc: bool,
+    out: NDArray[Any],
+    threads: int,
+) -> None: ...
+def encode_mixed(
+    samples: NDArray[Any], planes: int, shape: Sequence[int], colour: bool, near: int, effort: int, threads: int
+) -> tuple[PredictiveForm, bytes]: ...
+def decode_mixed(
     payload: NDArray[np.uint8],
     planes: int,
     shape: Sequence[int],

@@ -68,7 +68,7 @@ def encode(
 
     Parameters
     ----------
-    array : array of uint8, int8, uint16, int16, or float32 with ``step=``
+    array : array of uint8, int8, uint16, int16, or float32 with ``step=``; of labels also of 32 and 64 bits
         Any shape of rank 1 to 6, byte order and strides. Others are coded as the smallest of these that holds them.
     quality : float
         A higher number keeps more. It allows the error of rounding the coefficients to multiples of a step of
@@ -80,11 +80,12 @@ def encode(
     ratio : float
         The samples take at least so many times the bytes of the container, at most 3 % more where the size follows the
         step. An array that is small enough without loss is coded without loss.
-    lossless : bool
+    lossless : bool or "small"
         True alone gives one bit-exact payload of few bytes. With ``stages=``, ``cuts=`` or ``roi=`` the last stage is.
+        "small" takes about 5 to 10 % fewer bytes than True alone, and many times its time.
     labels : bool
-        Samples name objects, as in a segmentation: integers of 8 or 16 bits. They are kept exactly; a `scale` takes
-        the nearest sample, and fewer `stages` are refused, so that no label is made up.
+        Samples name objects, as in a segmentation: integers of 8 to 64 bits. They are kept exactly, and a `scale` takes
+        the sample at the first corner of each window, so that no label is made up.
     qstep : float
         The quantizer gets this step in sample units (0.25 to 65536 for integers), and in regions a quarter of it.
         Nothing is searched or promised, which is fastest. `inspect` shows the step that another target found.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.container.header import DTYPES
+from mmip_gpu.container.header import DTYPES, LABEL_DTYPES
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import suggested_step
@@ -35,8 +35,10 @@ __all__ = [
 _MOST_THREADS = 1024  # a number that is not a machine's takes memory for each
 
 
-def checked_array(array: Any, dtype: Any = None, nan: float | None = None) -> NDArray[Any]:
+def checked_array(array: Any, dtype: Any = None, nan: float | None = None, *, labels: bool = False) -> NDArray[Any]:
     """The array as NumPy, of a supported dtype that holds all its samples, which are finite.
+
+    Of labels integers of 32 and 64 bits are supported, too.
 
     Raises
     ------
@@ -47,9 +49,12 @@ def checked_array(array: Any, dtype: Any = None, nan: float | None = None) -> ND
         found = np.asarray(array)
     except ValueError as e:
         raise InvalidArgument(f"expected an array, found {type(array).__name__}: {e}") from None
+    native = found.dtype.newbyteorder("=")
     if dtype is not None:
         target = target_dtype(dtype)
-    elif found.dtype.newbyteorder("=").name in WIDE_DTYPES:
+    elif labels and native.name in LABEL_DTYPES:
+        return found
+    elif native.name in WIDE_DTYPES:
         scan = SampleScan(found.dtype)
         scan.add(found)
         target = scan.target("array")
@@ -73,12 +78,9 @@ def check_dtype(dtype: np.dtype[Any], non_finite: bool = False) -> None:
 
 
 def check_labels(dtype: np.dtype[Any], config: CodecConfig) -> None:
-    """Raise InvalidArgument for labels that are no integers of at most 16 bits."""
-    if config.labels and (dtype.kind not in "ui" or dtype.itemsize > 2):
-        raise InvalidArgument(
-            f"labels=True: expected integers of 8 or 16 bits, found {dtype}; number the labels from 1 on "
-            "(np.unique(labels, return_inverse=True)), and keep the table of names beside"
-        )
+    """Raise InvalidArgument for labels that are no integers."""
+    if config.labels and dtype.kind not in "ui":
+        raise InvalidArgument(f"labels=True: expected integers, found {dtype}: names of objects have no fractions")
 
 
 def check_step(dtype: np.dtype[Any], step: float | None, samples: Callable[[], Any] | None = None) -> None:

@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.header import Header
+from mmip_gpu.container.label_fields import LabelFields
+from mmip_gpu.container.mixed_fields import MixedFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.labels.codec import CODEC as LABELS
 from mmip_gpu.predictive.fast import CODEC as FAST
+from mmip_gpu.predictive.small import CODEC as SMALL
 from mmip_gpu.raw import CODEC as RAW
 from mmip_gpu.transform.chunk import CODEC as TRANSFORM
 from mmip_gpu.volume.axes import shrinking_axes
@@ -30,8 +34,10 @@ _CODECS: dict[int, Codec] = {
     RawFields.kind: RAW,
     TransformFields.kind: TRANSFORM,
     PredictiveFields.kind: FAST,
+    MixedFields.kind: SMALL,
+    LabelFields.kind: LABELS,
 }
-_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST}
+_METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": SMALL, "labels": LABELS}
 
 
 def codec_for(config: CodecConfig) -> Codec:
@@ -42,7 +48,7 @@ def codec_for(config: CodecConfig) -> Codec:
 def codec_of(header: Header[Any]) -> Codec:
     """The codec of the container with this header."""
     codec = _CODECS[header.fields.kind]
-    if not header.loss.is_labels:
+    if codec is not TRANSFORM or not header.loss.is_labels:
         return codec
 
     def decode(header: Header[Any], read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
@@ -79,13 +85,8 @@ def whole_labels(header: Header[Any], wanted: Wanted) -> Wanted:
 
 
 def _nearest(whole: NDArray[Any], header: Header[Any], wanted: Wanted) -> NDArray[Any]:
-    """The samples next to the middle of each window, towards its start; the last one of a window that is cut."""
-    factors = _factors(header, wanted.scale)
-    for axis, factor in enumerate(factors):
-        count = whole.shape[axis]
-        places = np.minimum(np.arange(0, count, factor) + (factor - 1) // 2, count - 1)
-        whole = whole.take(places, axis) if factor > 1 else whole
-    return np.ascontiguousarray(whole)
+    """The sample at the first corner of each window."""
+    return np.ascontiguousarray(whole[tuple(slice(None, None, factor) for factor in _factors(header, wanted.scale))])
 
 
 def _factors(header: Header[Any], scale: int) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -21,9 +21,9 @@ from mmip_gpu.volume.floats import index_error
 
 __all__ = ["MODES", "CodecConfig"]
 
-MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep")
+MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep", "labels")
 _TARGETS = ", ".join(MODES)
-_METHODS: dict[bool | str, str] = {True: "fast"}  # of lossless coding in one payload; "small" is to follow
+_METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}  # of lossless coding in one payload
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
@@ -40,7 +40,7 @@ class CodecConfig:
 
     Parameters
     ----------
-    mode : {"quality", "psnr", "max_error", "ratio", "lossless", "qstep"}
+    mode : {"quality", "psnr", "max_error", "ratio", "lossless", "qstep", "labels"}
         The kind of the target.
     value : float
         The number that belongs to the mode:
@@ -51,6 +51,7 @@ class CodecConfig:
         - ``ratio``: bytes of the samples over bytes of the encoding.
         - ``qstep``: the step of the quantizer, in sample units.
         - ``lossless``: 0.
+        - ``labels``: 0. Samples are names of objects, which are kept exactly and never mixed.
     stages : int
         The container has 2 to 5 stages, or as many as `cuts` makes; of a predictive method 1.
     cuts : tuple of int, optional
@@ -65,10 +66,9 @@ class CodecConfig:
         float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
         1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
-    method : {"transform", "fast"}
-        Blocks in stages, or samples predicted in one payload: mode lossless without stages, cuts and regions.
-    labels : bool
-        Whether samples are names of objects, which are kept exactly and never mixed; of mode lossless.
+    method : {"transform", "fast", "labels"}
+        Blocks in stages; samples predicted in one payload: mode lossless without stages, cuts and regions; or runs of
+        labels: mode labels.
     padding : int, "auto" or None
         Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
 
@@ -88,7 +88,6 @@ class CodecConfig:
     step: float | None = None
     effort: int = 2
     padding: Padding = "auto"
-    labels: bool = False
     method: str = "transform"
 
     @classmethod
@@ -124,17 +123,18 @@ class CodecConfig:
         if labels:
             others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
             _exclude(others, "labels=True: keeps all samples exactly, in one piece")
-            lossless, stages = True, _LABEL_STAGES
-        mode, value = _only_target(targets | {"lossless": 0.0 if lossless else None})
-        method = _method(lossless, {"stages": stages, "cuts": cuts, "roi": has_roi or None})
-        if method != "transform":
+        exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
+        mode, value = _only_target(targets | exact)
+        method = "labels" if labels else _method(lossless, {"stages": stages, "cuts": cuts, "roi": has_roi or None})
+        if method in _METHODS.values():
             others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
             _exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
+        if method != "transform":
             stages = _PREDICTIVE_STAGES
         cuts = None if cuts is None else integers("cuts", cuts)
         target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
         options = cell_depth, bool(verify), None if step is None else number("step", step), effort
-        config = cls(*target, *options, checked_padding(padding), bool(labels), method)
+        config = cls(*target, *options, checked_padding(padding), method)
         config.check()
         return config
 
@@ -142,10 +142,10 @@ class CodecConfig:
         """Raise InvalidArgument unless every field is in range."""
         if self.mode not in MODES:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
-        if self.labels is not False and not (self.labels is True and self.mode == "lossless"):
-            raise InvalidArgument(f"labels={self.labels!r}: expected true or false, and mode lossless")
-        if self.method != "transform" and not (self.method in _METHODS.values() and self._is_plain):
-            raise InvalidArgument(f"method={self.method!r}: expected 'transform', or 'fast' of mode lossless")
+        if self.method != "transform" and not self._is_plain:
+            raise InvalidArgument(
+                f"method={self.method!r}: expected 'transform', of mode lossless 'fast', of mode labels 'labels'"
+            )
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
         if self.mode == "psnr" and not 1 <= self.value <= 140:
@@ -178,8 +178,9 @@ class CodecConfig:
     @property
     def _is_plain(self) -> bool:
         """Whether nothing asks for stages or regions."""
-        others = self.mode, self.stages, self.cuts, self.roi_quality, self.cell_depth
-        return others == ("lossless", _PREDICTIVE_STAGES, None, None, None)
+        others = self.cuts, self.roi_quality, None if self.labels else self.cell_depth  # stores of labels have cells
+        methods = {"lossless": tuple(_METHODS.values()), "labels": ("labels",)}.get(self.mode, ())
+        return self.method in methods and self.stages == _PREDICTIVE_STAGES and others == (None, None, None)
 
     def stage_cuts(self, depth: int) -> tuple[int, ...]:
         """AC positions per cell at which the stages end, 0 for stage 1: ``(0, c_2, .., all)``."""
@@ -193,12 +194,16 @@ class CodecConfig:
     @property
     def exact(self) -> bool:
         """Whether every sample has to come back as it was."""
-        return self.mode == "lossless" or self.error_bound == 0
+        return self.mode in ("lossless", "labels") or self.error_bound == 0
 
     @property
-    def requested(self) -> float:
-        """The target as records hold it: -0.0 marks labels (FORMAT.md section 1)."""
-        return -0.0 if self.labels else self.value
+    def labels(self) -> bool:
+        """Whether samples are names of objects."""
+        return self.mode == "labels"
+
+    def in_stages(self) -> CodecConfig:
+        """The same for stores of stages, which hold labels as reversible blocks."""
+        return replace(self, method="transform", stages=_LABEL_STAGES) if self.method == "labels" else self
 
     @property
     def index_step(self) -> float:
@@ -228,9 +233,8 @@ class CodecConfig:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
         data = asdict(self)
-        for name in ("labels", "method"):
-            if data[name] == getattr(CodecConfig, name):
-                del data[name]
+        if self.method == "transform":
+            del data["method"]
         data["cuts"] = None if self.cuts is None else list(self.cuts)
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]
@@ -277,7 +281,7 @@ def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
 def _method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
     """How lossless samples are coded: in blocks where any of `stages` asks for them."""
     if isinstance(lossless, str) and lossless not in _METHODS:
-        raise InvalidArgument(f"lossless={lossless!r}: expected True or False ('small' has no codec yet)")
+        raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
     if not lossless or (not isinstance(lossless, str) and any(value is not None for value in stages.values())):
         return "transform"
     _exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")

@@ -58,7 +58,7 @@ def encode_configured(
 
             encoded = encode_arrays([array], cast("Any", planner), workers)[0]
         else:
-            encoded = _encode_on_host(array, planner, workers)
+            encoded = _encode_on_host(array, planner, workers, labels=settings.config.labels)
             _warn_of_channels(array, encoded, settings)
     _warn_of_size(encoded, settings)
     return encoded
@@ -84,7 +84,7 @@ def _stated(array: Any, settings: EncodeSettings) -> Any:
         return array
     if wants_device(None, [array]):
         raise InvalidArgument("dtype=, nan=: are for arrays of the host; convert those of a device there")
-    return checked_array(array, settings.dtype, settings.nan)
+    return checked_array(array, settings.dtype, settings.nan, labels=settings.config.labels)
 
 
 @contextmanager
@@ -144,9 +144,11 @@ def _warn_of_channels(array: Any, encoded: Encoded, settings: EncodeSettings) ->
     warn_of_channels(settings.config.value, [psnr(a, b, peak) if peak else None for a, b, peak in pairs])
 
 
-def _encode_on_host(array: Any, planner: Callable[[Sampler], tuple[Trial, Plan]], workers: int) -> Encoded:
+def _encode_on_host(
+    array: Any, planner: Callable[[Sampler], tuple[Trial, Plan]], workers: int, *, labels: bool
+) -> Encoded:
     def sampler(roi: Any, axes: str | None) -> Samples:
-        samples = checked_array(array)
+        samples = checked_array(array, labels=labels)
         letters = PlaneLayout.of(samples.shape, axes).axes
         return HostSamples(samples, roi_classes(roi, samples, letters), workers)
 
@@ -197,7 +199,7 @@ def encode_batch_configured(
         return encoded.to_bytes()
 
     def coded(chunk: Any) -> bytes:
-        encoded = _encode_on_host(chunk, planner, 1)
+        encoded = _encode_on_host(chunk, planner, 1, labels=settings.config.labels)
         _warn_of_channels(chunk, encoded, settings)
         return finished(encoded)
 

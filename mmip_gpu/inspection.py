@@ -85,7 +85,7 @@ def _described_loss(header: Header[Any], ratio: float) -> dict[str, Any]:
     known_psnr = psnr if math.isfinite(psnr) else None
     return {
         "mode": loss.mode,
-        "requested": loss.requested + 0.0,  # -0.0 marks labels
+        "requested": loss.requested,
         "reached": reached_bound(loss.mode, known_psnr, loss.largest, ratio),
         "verified": loss.verified,
         "psnr": known_psnr,

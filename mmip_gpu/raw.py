@@ -31,7 +31,7 @@ def encode_raw(array: NDArray[Any], plan: Plan, classes: NDArray[np.uint8] | Non
     payload = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
     low, high = (array.min().item(), array.max().item()) if array.size else (0, 0)
     config = plan.config
-    loss = LossRecord(config.mode, config.requested, True, low, high, 0, 0)
+    loss = LossRecord(config.mode, config.value, True, low, high, 0, 0)
     fields = RawFields(len(payload), crc32c(payload))
     layout = PlaneLayout.of(array.shape, plan.axes)
     return Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
@@ -46,7 +46,9 @@ def decode_raw(header: RawHeader, read_part: ReadPart, wanted: Wanted, limits: L
         raise CorruptData("raw payload: its crc differs")
     dtype = np.dtype(header.dtype)
     array = np.frombuffer(payload, dtype.newbyteorder("<")).astype(dtype).reshape(header.layout.shape)
-    if wanted.scale > 1:
+    if wanted.scale > 1 and header.loss.is_labels:
+        array = array[tuple(slice(None, None, wanted.scale if a in "zyx" else 1) for a in header.layout.axes)]
+    elif wanted.scale > 1:
         array = window_means(array, header.layout, wanted.scale)
     return np.ascontiguousarray(array[checked_region(wanted.region, array.shape)])
 

@@ -55,7 +55,7 @@ def _lines(report: Mapping[str, Any]) -> list[str]:
     loss = report["loss"]
     if loss is None:
         return [image, *_about(report), "not complete: run its mmip compress again"]
-    target = loss["mode"] if loss["mode"] == "lossless" else f"{loss['mode']} {loss['requested']:g}"
+    target = loss["mode"] if loss["mode"] in ("lossless", "labels") else f"{loss['mode']} {loss['requested']:g}"
     if loss.get("labels"):
         target = "labels"
     padding = report.get("plan", report.get("config", {})).get("padding")  # of a store, or of a container

@@ -122,7 +122,9 @@ _EXPECTED: dict[str, Expected] = {
     "host": _text("a text"),
     "labels": _FLAG,
     "keep_bytes": _whole("a number of bytes").or_none(),
-    "lossless": Expected("True or False", lambda value: isinstance(value, bool | np.bool_ | str), frozenset({bool})),
+    "lossless": Expected(
+        "True, False or 'small'", lambda value: isinstance(value, bool | np.bool_ | str), frozenset({bool})
+    ),
     "max_bytes": _whole("a number of bytes"),
     "mode": _text("a text"),
     "output": _text("'host' or 'device'"),

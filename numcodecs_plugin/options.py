@@ -18,7 +18,7 @@ import numpy as np
 
 from mmip_gpu import EncodeSettings, InvalidArgument
 from mmip_gpu.caution import warn_of_region
-from mmip_gpu.container.header import DTYPES
+from mmip_gpu.container.header import DTYPES, LABEL_DTYPES
 from mmip_gpu.signatures import unknown_option
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import sample_range
@@ -151,8 +151,9 @@ class Options:
         mmip_gpu.errors.InvalidArgument: mmip: data type: expected uint8, int8, uint16, int16, float32, found float64
         """
         native = dtype.newbyteorder("=")
-        if native.name not in DTYPES:
-            raise InvalidArgument(f"{CODEC_NAME}: data type: expected {', '.join(DTYPES)}, found {dtype}")
+        accepted = (*DTYPES, *LABEL_DTYPES) if self.labels else DTYPES
+        if native.name not in accepted:
+            raise InvalidArgument(f"{CODEC_NAME}: data type: expected {', '.join(accepted)}, found {dtype}")
         try:
             self.settings.check(coded_shape(shape), native, is_whole=is_chunk)
             if self.roi is not None and native.kind != "f":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pages.bits import bits_section, images_table, lossless_section, near_lossless_section
 from pages.builds import against_section, install_section
 from pages.capabilities import TITLE, capabilities_section
+from pages.labels import labels_section
 from pages.sections import SECTIONS
 from pages.segmentation import downstream_section, segmenters_section
 from pages.speed import hurting_section, profile_section, rates_section, scaling_section, speed_section
@@ -27,6 +28,7 @@ MAKERS = {
     "profile": profile_section,
     "lossless": lossless_section,
     "near_lossless": near_lossless_section,
+    "labels": labels_section,
     "volumes": volumes_section,
     "phantom": phantom_section,
     "regions": regions_section,

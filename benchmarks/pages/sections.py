@@ -39,6 +39,7 @@ SECTIONS = {
     "profile": Section("Where the time goes", "profile", "speed.py"),
     "lossless": Section("Lossless", "lossless", "lossless.py"),
     "near_lossless": Section("Largest error bounded", "near_lossless", "near_lossless.py"),
+    "labels": Section("Segmentations", "labels", "labels.py"),
     "volumes": Section("Whole volumes into a store", "volumes", "volumes.py"),
     "phantom": Section("Against the system before this one", "phantom", "phantom.py"),
     "regions": Section("Regions of interest", "seed", "seed_study.py"),

@@ -9,6 +9,7 @@ void bind_chunk(nanobind::module_& m);
 void bind_samples(nanobind::module_& m);
 void bind_payloads(nanobind::module_& m);
 void bind_batches(nanobind::module_& m);
+void bind_labels(nanobind::module_& m);
 void bind_predictive(nanobind::module_& m);
 void bind_layouts(nanobind::module_& m);
 

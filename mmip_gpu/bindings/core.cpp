@@ -19,6 +19,7 @@
 #include "rules/coding/crc.h"
 #include "rules/dc/dc.h"
 #include "rules/predictive/colour_forms.h"
+#include "rules/predictive/mixed_contexts.h"
 #include "rules/predictive/residual_tokens.h"
 
 namespace mmip {
@@ -68,6 +69,7 @@ constexpr Constant kConstants[] = {
     {"MAX_BRICK_LOG2", kMaxBrickLog2},
     {"MAX_RESIDUAL_TILE", kMaxResidualTile},
     {"MAX_VALUE_BITS", kMaxValueBits},
+    {"MAX_MIXED_TILE_LOG2", kMaxMixedTileLog2},
 };
 
 // DataError becomes CorruptData or TruncatedData of mmip_gpu.errors; memory that is not there becomes NoMemory.
@@ -138,6 +140,7 @@ NB_MODULE(_core, m) {
     bind_samples(m);
     bind_payloads(m);
     bind_batches(m);
+    bind_labels(m);
     bind_predictive(m);
     bind_layouts(m);
     m.def("block_table", &block_table_bytes, "mode"_a, "depth"_a);
@@ -149,6 +152,7 @@ NB_MODULE(_core, m) {
     m.def("kernel_names", &kernel_names);
     m.def("selected_kernels", [] { return std::string(selected_kernels()); });
     m.def("select_kernels", [](const std::string& name) { return select_kernels(name.c_str()); }, "name"_a);
+    m.attr("MIXED_TILE_LOG2") = nb::make_tuple(kMixedTileLog2[0], kMixedTileLog2[1], kMixedTileLog2[2]);
     for (const Constant& constant : kConstants) m.attr(constant.name) = constant.value;
 
     nb::dict cell_ac;  // by the depth of a cell

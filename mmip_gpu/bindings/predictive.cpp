@@ -1,12 +1,12 @@
-// Binds the coding and decoding of a chunk of kind 2.
-// Values: NumPy arrays of planes and payload bytes. Home: host. FORMAT.md sections 2.1, 3.1, 6.1, 8.6, 8.7.
+// Binds the coding and decoding of a chunk of kind 2 or 3.
+// Values: NumPy arrays of planes and payload bytes. Home: host. FORMAT.md sections 2.1, 2.2, 3.1, 6.1, 6.2, 8.6, 8.7, 8.9.
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/tuple.h>
 
-#include "passes/predictive/encode.h"
+#include "passes/predictive/mixed.h"
 
 namespace mmip {
 namespace {
@@ -22,6 +22,13 @@ void check_size(size_t size, int64_t planes, const Sizes3& shape) {
     require(static_cast<int64_t>(size) == planes * shape[0] * shape[1] * shape[2] && size > 0, "samples do not fill the planes");
 }
 
+std::tuple<Form, nb::bytes> fields_of(const PredictiveChunk& chunk) {
+    const BrickLayout& l = chunk.form.layout;
+    return {Form{chunk.form.colour_form, chunk.form.bits, chunk.form.offset, {l.tile_log2[0], l.tile_log2[1], l.tile_log2[2]}, {l.brick_log2[0], l.brick_log2[1], l.brick_log2[2]}},
+            nb::bytes(chunk.payload.data(), chunk.payload.size())};
+}
+
+template <auto encode>
 std::tuple<Form, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Sizes3 shape, bool colour, int near, int effort, int threads) {
     check_size(samples.size(), planes, shape);
     require(!colour || planes % 3 == 0, "planes of a colour come in threes");
@@ -29,13 +36,12 @@ std::tuple<Form, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Si
     PredictiveChunk chunk;
     {
         nb::gil_scoped_release free;
-        chunk = encode_predictive(view, planes, shape.data(), colour, near, {effort, true, threads});
+        chunk = encode(view, planes, shape.data(), colour, near, {effort, true, threads});
     }
-    const BrickLayout& l = chunk.form.layout;
-    return {Form{chunk.form.colour_form, chunk.form.bits, chunk.form.offset, {l.tile_log2[0], l.tile_log2[1], l.tile_log2[2]}, {l.brick_log2[0], l.brick_log2[1], l.brick_log2[2]}},
-            nb::bytes(chunk.payload.data(), chunk.payload.size())};
+    return fields_of(chunk);
 }
 
+template <auto decode>
 void run_decode(ByteArray payload, int64_t planes, Sizes3 shape, bool colour, int near, Form fields, std::array<int64_t, 8> box, int minimum, int maximum, bool check_crc,
                 AnyArray out, int threads) {
     PredictiveForm form;
@@ -55,14 +61,16 @@ void run_decode(ByteArray payload, int64_t planes, Sizes3 shape, bool colour, in
     require(static_cast<int64_t>(out.size()) == samples, "output does not fit the box");
     const Samples view = samples_of(out);
     nb::gil_scoped_release free;
-    decode_predictive(form, payload.data(), payload.size(), wanted, {minimum, maximum, check_crc, threads}, view);
+    decode(form, payload.data(), payload.size(), wanted, {minimum, maximum, check_crc, threads}, view);
 }
 
 }  // namespace
 
 void bind_predictive(nb::module_& m) {
-    m.def("encode_predictive", &run_encode, "samples"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "effort"_a, "threads"_a);
-    m.def("decode_predictive", &run_decode, "payload"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "form"_a, "box"_a, "minimum"_a, "maximum"_a, "check_crc"_a, "out"_a, "threads"_a);
+    m.def("encode_predictive", &run_encode<&encode_predictive>, "samples"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "effort"_a, "threads"_a);
+    m.def("encode_mixed", &run_encode<&encode_mixed>, "samples"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "effort"_a, "threads"_a);
+    m.def("decode_predictive", &run_decode<&decode_predictive>, "payload"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "form"_a, "box"_a, "minimum"_a, "maximum"_a, "check_crc"_a, "out"_a, "threads"_a);
+    m.def("decode_mixed", &run_decode<&decode_mixed>, "payload"_a, "planes"_a, "shape"_a, "colour"_a, "near"_a, "form"_a, "box"_a, "minimum"_a, "maximum"_a, "check_crc"_a, "out"_a, "threads"_a);
 }
 
 }  // namespace mmip

@@ -13,6 +13,7 @@ from typing import Any
 import mmip_gpu
 from mmip_gpu.cli.files import read_container
 from mmip_gpu.cli.values import load_npy
+from mmip_gpu.container.header import LABEL_DTYPES
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.quality.decoded import Decoded
 
@@ -48,7 +49,7 @@ def open_decoded(text: str, *, coded_bytes: int | None = None, threads: int | No
     def decoded(stage: int) -> Any:
         return mmip_gpu.decode(blob, stages=None if stage == len(sizes) else stage, threads=threads)
 
-    return Decoded(path.name, report["axes"], sizes, decoded)
+    return Decoded(path.name, report["axes"], sizes, decoded, labels=report["dtype"] in LABEL_DTYPES)
 
 
 def _open_store(path: Path, threads: int | None) -> Decoded:

@@ -25,8 +25,9 @@ __all__ = ["evaluate", "evaluated"]
 
 def evaluate(args: Namespace) -> None:
     """Measure a decoded image."""
-    roi, source = roi_of_text(args.roi), open_source(args.original)
+    roi = roi_of_text(args.roi)
     decoded = open_decoded(args.decoded, coded_bytes=args.bytes, threads=args.threads)
+    source = open_source(args.original, labels=decoded.labels)
     evaluation = evaluated(source, decoded, placed_roi(roi, source), args.axes, args.metrics or ())
     show(args, evaluation_tables(evaluation), evaluation)
 

@@ -62,7 +62,7 @@ def _source(decoding: Decoding, args: Namespace) -> Source:
     """Describe the part that was asked for as a source."""
     report = decoding.report
     layout = PlaneLayout.of(tuple(report["shape"]), report["axes"])
-    depth = (report.get("plan") or report.get("config") or {"cell_depth": 1})["cell_depth"]
+    depth = (report.get("plan") or report.get("config") or {}).get("cell_depth", 8)
     bounds = checked_region(args.region, layout.scaled(args.scale, depth).shape)
     steps = [args.scale if letter in shrinking_axes(depth) else 1 for letter in layout.axes]
     known = {"spacing": None, "slope": 1.0, "intercept": 0.0} | dict(decoding.metadata)
@@ -77,9 +77,9 @@ def _source(decoding: Decoding, args: Namespace) -> Source:
 def _coding(report: Mapping[str, Any], stages: int | None, scale: int) -> dict[str, Any]:
     """Tell what coding did to the samples: whether it lost anything, its ratio, and a line of text."""
     loss, parts = report["loss"], report["stages"]
-    read = stages or len(parts)
+    read = min(stages or len(parts), len(parts))
     is_exact = loss["lossless"] and read == len(parts) and scale == 1
-    target = loss["mode"] if loss["mode"] == "lossless" else f"{loss['mode']} {loss['requested']:g}"
+    target = loss["mode"] if loss["mode"] in ("lossless", "labels") else f"{loss['mode']} {loss['requested']:g}"
     text = f"mmip_gpu {mmip_gpu.__version__}: {target}, stage {read} of {len(parts)}"
     text += "" if scale == 1 else f", scale 1/{scale}"
     if is_exact:

@@ -16,7 +16,9 @@ import numpy as np
 
 from mmip_gpu._core import FORMAT_VERSION, crc32c
 from mmip_gpu.container.field_reader import FieldReader, expect
+from mmip_gpu.container.label_fields import LabelFields
 from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.mixed_fields import MixedFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.raw_fields import RawFields
 from mmip_gpu.container.transform_fields import TransformFields
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["DTYPES", "Header", "KindFields", "TransformHeader"]
+__all__ = ["DTYPES", "LABEL_DTYPES", "Header", "KindFields", "TransformHeader"]
 
 MAGIC = b"MMIP"
 DTYPES = ("uint8", "int8", "uint16", "int16", "float32")
+LABEL_DTYPES = ("uint32", "int32", "uint64", "int64")  # of labels alone
+_NUMBERED = DTYPES + LABEL_DTYPES
 _PREFIX = struct.Struct("<4sHH")
 _MAX_SAMPLES = 2**48
 
@@ -57,7 +61,9 @@ class KindFields(Protocol):
         ...
 
 
-_KINDS: dict[int, type[KindFields]] = {fields.kind: fields for fields in (RawFields, TransformFields, PredictiveFields)}
+_KINDS: dict[int, type[KindFields]] = {
+    fields.kind: fields for fields in (RawFields, TransformFields, PredictiveFields, MixedFields, LabelFields)
+}
 _F = TypeVar("_F", bound=KindFields)
 
 
@@ -85,9 +91,9 @@ class Header(Generic[_F]):
     def to_bytes(self) -> bytes:
         """The header's bytes, crc included."""
         shape = self.layout.shape
-        body = bytes([self.fields.kind, DTYPES.index(self.dtype), len(shape), self.colour])
+        body = bytes([self.fields.kind, _NUMBERED.index(self.dtype), len(shape), self.colour])
         body += self.layout.axes.encode("ascii") + struct.pack(f"<{len(shape)}I", *shape)
-        body += self.loss.to_bytes(self.step is not None)
+        body += self.loss.to_bytes(self.dtype)
         body += b"" if self.step is None else struct.pack("<d", self.step)
         body += self.fields.to_bytes()
         head = _PREFIX.pack(MAGIC, FORMAT_VERSION, _PREFIX.size + len(body) + 4) + body
@@ -127,17 +133,26 @@ class Header(Generic[_F]):
         kind, number, rank, colour = reader.take("4B")
         if kind not in _KINDS:
             raise UnsupportedVersion(f"container kind: expected one of {', '.join(map(str, _KINDS))}, found {kind}")
-        expect(number < len(DTYPES), "dtype", number)
+        expect(number < len(_NUMBERED), "dtype", number)
         expect(colour <= 1, "colour", colour)
-        dtype, layout = DTYPES[number], _read_layout(reader, rank)
+        dtype, layout = _NUMBERED[number], _read_layout(reader, rank)
         is_float = dtype == "float32"
         is_colour_fit = "c" in layout.axes and layout.channels == 3 and not is_float
         expect(is_colour_fit or not colour, "colour without three integer channels", layout.shape)
-        loss = LossRecord.read(reader, is_float)
+        loss = LossRecord.read(reader, dtype)
+        _check_labels(kind, dtype, loss.is_labels, bool(colour))
         step = reader.take("d")[0] if is_float else None
         expect(step is None or 0 < step < math.inf, "value_step", step)
         fields: Any = _KINDS[kind].read(reader, dtype, layout, bool(colour))
         return cls(dtype, layout, bool(colour), loss, fields, step)
+
+
+def _check_labels(kind: int, dtype: str, is_labels: bool, colour: bool) -> None:
+    """Raise CorruptData for labels in another kind or colour, or for other samples where labels have to be."""
+    is_wide = dtype in LABEL_DTYPES
+    kinds = (RawFields.kind, LabelFields.kind) if is_wide else (RawFields.kind, TransformFields.kind, LabelFields.kind)
+    expect(not is_labels or (kind in kinds and not colour), "labels", (kind, dtype, colour))
+    expect(is_labels or not (is_wide or kind == LabelFields.kind), "samples that are no labels", (kind, dtype))
 
 
 TransformHeader: TypeAlias = Header[TransformFields]

@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mmip_gpu.config import MODES
 from mmip_gpu.container.field_reader import FieldReader, expect
 
@@ -20,8 +22,8 @@ __all__ = ["UNKNOWN_ERROR", "LossRecord", "reached_bound"]
 
 
 UNKNOWN_ERROR = 2**32 - 1
-_LOSS = struct.Struct("<BdBiiQI")
-_FLOAT_LOSS = struct.Struct("<BdBffdf")
+_LOSS, _FLOAT_LOSS = struct.Struct("<BdBiiQI"), struct.Struct("<BdBffdf")
+_EXACT = ("lossless", "labels")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class LossRecord:
     @property
     def is_labels(self) -> bool:
         """Whether the samples are labels, which are decoded whole and never mixed."""
-        return self.mode == "lossless" and math.copysign(1, self.requested) < 0
+        return self.mode == "labels"
 
     @property
     def largest(self) -> float | None:
@@ -68,25 +70,37 @@ class LossRecord:
             max_error=max(self.max_error, other.max_error),
         )
 
-    def to_bytes(self, is_float: bool) -> bytes:
+    def to_bytes(self, dtype: str) -> bytes:
         """The record as it stands in a header of such samples."""
-        record = _FLOAT_LOSS if is_float else _LOSS
+        record = _form(dtype)
         mode, reached = MODES.index(self.mode), (self.minimum, self.maximum, self.sse, self.max_error)
         return record.pack(mode, self.requested, self.verified, *reached)
 
     @classmethod
-    def read(cls, reader: FieldReader, is_float: bool) -> Self:
+    def read(cls, reader: FieldReader, dtype: str) -> Self:
         """Take the record off a header of such samples."""
-        record = _FLOAT_LOSS if is_float else _LOSS
+        record = _form(dtype)
         mode, requested, verified, low, high, sse, max_error = reader.take(record.format.lstrip("<"))
         expect(mode < len(MODES), "mode", mode)
         expect(math.isfinite(requested), "requested", requested)
-        expect(requested == 0 or MODES[mode] != "lossless", "requested", requested)
+        expect(requested == 0 or MODES[mode] not in _EXACT, "requested", requested)
         expect(verified <= 1, "verified", verified)
         expect(low <= high and math.isfinite(low) and math.isfinite(high), "minimum and maximum", (low, high))
         expect(sse >= 0 and math.isfinite(sse), "sse", sse)
         expect(max_error >= 0, "max_error", max_error)
+        if MODES[mode] == "labels":
+            info = np.iinfo(dtype) if dtype != "float32" else None
+            expect(info is not None and info.min <= low and high <= info.max, "minimum and maximum", (low, high))
+            expect(verified == 1 and sse == max_error == 0, "errors of labels", (sse, max_error))
         return cls(MODES[mode], float(requested), bool(verified), low, high, sse, max_error)
+
+
+def _form(dtype: str) -> struct.Struct:
+    """Types of the fields, by the samples: those of 32 and 64 bits have limits of 64."""
+    if dtype == "float32":
+        return _FLOAT_LOSS
+    info = np.dtype(dtype)
+    return _LOSS if info.itemsize < 4 else struct.Struct(f"<BdB2{'q' if info.kind == 'i' else 'Q'}QI")
 
 
 def reached_bound(mode: str, psnr: float | None, max_error: float | None, ratio: float) -> float | None:
@@ -97,4 +111,4 @@ def reached_bound(mode: str, psnr: float | None, max_error: float | None, ratio:
     >>> reached_bound("psnr", 50.2, 7, 12.5), reached_bound("quality", 50.2, 7, 12.5)
     (50.2, None)
     """
-    return {"psnr": psnr, "max_error": max_error, "ratio": ratio, "lossless": max_error}.get(mode)
+    return {"psnr": psnr, "max_error": max_error, "ratio": ratio, "lossless": max_error, "labels": max_error}.get(mode)

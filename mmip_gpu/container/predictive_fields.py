@@ -21,7 +21,7 @@ from mmip_gpu.volume.floats import sample_range
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["PredictiveFields"]
+__all__ = ["PredictiveFields", "check_values"]
 
 _OWN = struct.Struct("<B3B3BiBI")
 _MAX_SPAN = 2**22  # of values times their step
@@ -79,9 +79,14 @@ class PredictiveFields:
         expect(1 << (tz + ty + tx) <= MAX_RESIDUAL_TILE, "tile_log2", (tz, ty, tx))
         expect(bz + by + bx <= MAX_BRICK_LOG2, "brick_log2", (bz, by, bx))
         expect(tz <= bz and ty <= by and tx <= bx, "brick_log2", (bz, by, bx))
-        low, high = sample_range(np.dtype(dtype))
-        expect(low <= offset <= high, "offset", offset)
-        expect(1 <= bits <= MAX_VALUE_BITS - (colour_form > 0), "bits", bits)
-        expect((2 * near + 1) << bits <= _MAX_SPAN, "near", near)
+        check_values(dtype, offset, bits, near, MAX_VALUE_BITS - (colour_form > 0))
         payload = PayloadFields.read(reader, resource)
         return cls(colour_form, (tz, ty, tx), (bz, by, bx), offset, bits, near, payload)
+
+
+def check_values(dtype: str, offset: int, bits: int, near: int, most_bits: int) -> None:
+    """Raise CorruptData for values that are none of samples of this dtype."""
+    low, high = sample_range(np.dtype(dtype))
+    expect(low <= offset <= high, "offset", offset)
+    expect(1 <= bits <= most_bits, "bits", bits)
+    expect((2 * near + 1) << bits <= _MAX_SPAN, "near", near)

@@ -7,8 +7,9 @@ Implements FORMAT.md sections 1, 2.1, 3.1, 5.1 and 6. Guarantees equal bytes for
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -33,13 +34,23 @@ from mmip_gpu.volume.region import checked_region
 from mmip_gpu.volume.tiled_region import TiledRegion, Tiling
 from mmip_gpu.volume.window_means import window_means, windows_of
 
-__all__ = ["CODEC"]
+__all__ = ["CODEC", "predictive_codec"]
 
 FastHeader: TypeAlias = Header[PredictiveFields]
 
 
+def predictive_codec(kind: type[PredictiveFields], encode: Callable[..., Any], decode: Callable[..., None]) -> Codec:
+    """The codec of a kind with these fields, and functions of the core that code its planes."""
+    return Codec(partial(encode_fast, kind, encode), partial(decode_fast, decode), fast_extent, describe_fast)
+
+
 def encode_fast(
-    array: NDArray[Any], plan: PredictivePlan, classes: NDArray[np.uint8] | None = None, threads: int = 1
+    kind: type[PredictiveFields],
+    encode: Callable[..., Any],
+    array: NDArray[Any],
+    plan: PredictivePlan,
+    classes: NDArray[np.uint8] | None = None,
+    threads: int = 1,
 ) -> Encoded:
     """Code an array of a supported dtype without loss (float32: but for rounding to the step); raw where it grows."""
     if array.size == 0:
@@ -48,11 +59,9 @@ def encode_fast(
     layout = PlaneLayout.of(array.shape, plan.axes)
     original = layout.to_planes(array)
     planes = to_indices(original, config.step)
-    form, payload = encode_predictive(planes, layout.planes, layout.volume, plan.colour, 0, config.effort, threads)
+    form, payload = encode(planes, layout.planes, layout.volume, plan.colour, 0, config.effort, threads)
     colour_form, bits, offset, tile_log2, brick_log2 = form
-    fields = PredictiveFields(
-        colour_form, _three(tile_log2), _three(brick_log2), offset, bits, 0, PayloadFields.of(payload)
-    )
+    fields = kind(colour_form, _three(tile_log2), _three(brick_log2), offset, bits, 0, PayloadFields.of(payload))
     loss = _loss_record(plan, original, planes, threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
     return encode_raw(array, plan) if encoded.size > array.nbytes else encoded
@@ -68,13 +77,15 @@ def _loss_record(plan: PredictivePlan, original: NDArray[Any], planes: NDArray[A
     config = plan.config
     if config.step is None:
         _, low, high = sample_statistics(planes, threads)
-        return LossRecord(config.mode, config.requested, True, low, high, 0, 0)
+        return LossRecord(config.mode, config.value, True, low, high, 0, 0)
     total, largest = squared_error(original, planes, config.step)
     low, high = original.min().item() + 0, original.max().item() + 0  # -0.0 becomes 0.0
-    return LossRecord(config.mode, config.requested, True, low, high, total, upper_float32(largest))
+    return LossRecord(config.mode, config.value, True, low, high, total, upper_float32(largest))
 
 
-def decode_fast(header: FastHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
+def decode_fast(
+    decode: Callable[..., None], header: FastHeader, read_part: ReadPart, wanted: Wanted, limits: Limits
+) -> NDArray[Any]:
     """Decode a chunk, or a region of it; only the bricks that are needed are decoded."""
     check_stages(wanted)
     fields, layout = header.fields, header.layout
@@ -88,7 +99,7 @@ def decode_fast(header: FastHeader, read_part: ReadPart, wanted: Wanted, limits:
     low, high = sample_range(np.dtype(header.dtype))
     try:
         out = np.empty(_box_shape(header, tiled.box), dtype)
-        decode_predictive(
+        decode(
             np.frombuffer(payload, np.uint8),
             layout.planes,
             layout.volume,
@@ -167,4 +178,4 @@ def describe_fast(header: FastHeader) -> dict[str, Any]:
     }
 
 
-CODEC = Codec(encode_fast, decode_fast, fast_extent, describe_fast)
+CODEC = predictive_codec(PredictiveFields, encode_predictive, decode_predictive)

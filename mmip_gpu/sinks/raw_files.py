@@ -20,7 +20,10 @@ from mmip_gpu.sources.units import MM, UNKNOWN
 
 __all__ = ["write_meta", "write_nrrd"]
 
-_META_TYPES: Final = {"i1": "MET_CHAR", "u1": "MET_UCHAR", "i2": "MET_SHORT", "u2": "MET_USHORT", "f4": "MET_FLOAT"}
+_META_TYPES: Final = {
+    "i1": "MET_CHAR", "u1": "MET_UCHAR", "i2": "MET_SHORT", "u2": "MET_USHORT", "f4": "MET_FLOAT",
+    "i4": "MET_INT", "u4": "MET_UINT", "i8": "MET_LONG_LONG", "u8": "MET_ULONG_LONG",
+}  # fmt: skip
 _UNHELD: Final = ("photometric", "time_step", "channels", "origin", "coordinates")
 _LPS: Final = np.diag([-1.0, -1.0, 1.0])  # both files say left, posterior, superior
 

@@ -61,6 +61,7 @@ def open_source(
     storage_options: Mapping[str, Any] | None = None,
     max_bytes: int = MOST_BYTES,
     progress: bool | None = None,
+    labels: bool = False,
 ) -> Source:
     """Open anything that holds a volume, without reading its samples.
 
@@ -90,6 +91,8 @@ def open_source(
         header states is held against it before anything is read or allocated.
     progress : bool, optional
         A bar is shown where samples of another type are looked through for long; by default where stderr is a terminal.
+    labels : bool
+        Integers of 32 and 64 bits stay as they are, as `encode` takes them with ``labels=True``.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def open_source(
         check_size(opened.name, opened.shape, opened.dtype.itemsize)
     opened = stated_sizes(opened, voxel_size, units)
     if opened is not source or dtype is not None or nan is not None:
-        opened = stated_samples(opened, dtype, nan, progress)
+        opened = stated_samples(opened, dtype, nan, progress, labels)
         warn_lost(opened.name, opened.metadata.get(LOST) or ())
     return opened
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mmip_gpu.container.header import LABEL_DTYPES
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.sources.lost import LOST, with_lost
 from mmip_gpu.sources.source import Array, Region, Source, finite
@@ -40,7 +41,9 @@ class _Converted:
         return samples if samples.dtype == self.dtype else narrowed(samples, self.dtype, start)
 
 
-def stated_samples(source: Source, dtype: Any = None, nan: float | None = None, progress: bool | None = None) -> Source:
+def stated_samples(
+    source: Source, dtype: Any = None, nan: float | None = None, progress: bool | None = None, labels: bool = False
+) -> Source:
     """Give the source with samples that can be coded.
 
     Parameters
@@ -52,6 +55,8 @@ def stated_samples(source: Source, dtype: Any = None, nan: float | None = None, 
         Stands for samples that are NaN or infinite, which are refused otherwise. It is what they decode to.
     progress : bool, optional
         Whether a bar is shown where samples are looked through for long; by default where stderr is a terminal.
+    labels : bool
+        Integers of 32 and 64 bits stay as they are.
 
     Examples
     --------
@@ -63,7 +68,7 @@ def stated_samples(source: Source, dtype: Any = None, nan: float | None = None, 
         raise InvalidArgument(f"nan={nan!r}: expected a finite number")
     if dtype is not None:
         target = target_dtype(dtype)
-    elif source.dtype.name in WIDE_DTYPES:
+    elif source.dtype.name in WIDE_DTYPES and not (labels and source.dtype.name in LABEL_DTYPES):
         target = _scanned(source, progress)
     else:
         target = source.dtype

@@ -52,4 +52,4 @@ def loss_record(
     else:
         sse, largest = round(estimate), UNKNOWN_ERROR
     verified = reached is not None or (plan.lossless and step is None)
-    return LossRecord(config.mode, config.requested, verified, *limits, sse, largest)
+    return LossRecord(config.mode, config.value, verified, *limits, sse, largest)

@@ -28,11 +28,8 @@ VOLUME = cells((20, 70, 75))
 
 
 def nearest(array, scale, axes):
-    """The sample next to the middle of each window, towards its start."""
-    for axis in axes:
-        count = array.shape[axis]
-        array = array.take(np.minimum(np.arange(0, count, scale) + (scale - 1) // 2, count - 1), axis)
-    return array
+    """The sample at the first corner of each window."""
+    return array[tuple(slice(None, None, scale if axis in axes else 1) for axis in range(array.ndim))]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +41,11 @@ def nearest(array, scale, axes):
         -cells((20, 64, 64), dtype="i2"),
         RNG.integers(0, 65535, (8, 33, 35)).astype("u2"),
         np.zeros((0, 8), "u1"),
+        cells((20, 64, 64), dtype="u4", spread=2**28),
+        -cells((20, 64, 64), dtype="i4", spread=2**27),
+        cells((3, 5, 40, 64, 64)[2:], dtype="u8", spread=2**60),
+        -cells((64, 64), dtype="i8", spread=2**59),
+        RNG.integers(-(2**63), 2**63, (8, 33, 35)),
     ],
 )
 @pytest.mark.parametrize("scale", [1, 2, 4, 8])
@@ -51,10 +53,9 @@ def test_containers_give_nearest_samples(array, scale):
     blob = mmip.encode(array, labels=True)
     kind = mmip.inspect(blob)
     assert kind["loss"]["labels"]
+    assert kind["dtype"] == array.dtype.name
     assert (mmip.decode(blob) == array).all()
-    deep = array.ndim == 3 and kind.get("config", {"cell_depth": 8})["cell_depth"] == 8
-    axes = range(array.ndim) if deep else range(array.ndim - 2, array.ndim)
-    whole = nearest(array, scale, axes)
+    whole = nearest(array, scale, range(array.ndim))
     assert (mmip.decode(blob, scale=scale) == whole).all()
     region = tuple(slice(n // 3, max(n - 1, n // 3)) for n in whole.shape)
     assert (mmip.decode(blob, scale=scale, region=region) == whole[region]).all()
@@ -108,14 +109,15 @@ def test_fewer_stages_are_refused():
     blob = mmip.encode(VOLUME, labels=True)
     mmip.write_zarr(VOLUME, store, labels=True, progress=False)
     for work in (
-        lambda: mmip.decode(blob, stages=1),
         lambda: mmip.open_zarr(store, stages=1),
         lambda: mmip.export_ome_zarr(store, {}, stages=1, progress=False),
         lambda: mmip.fetch_zarr(store, {}, stages=1, progress=False),
     ):
         with pytest.raises(InvalidArgument, match="labels are"):
             work()
-    assert (mmip.decode(blob, stages=2) == VOLUME).all()
+    assert (mmip.decode(blob, stages=1) == VOLUME).all()
+    with pytest.raises(InvalidArgument, match="stages=2"):
+        mmip.decode(blob, stages=2)
     assert mmip.fetch_zarr(store, {}, stages=None, progress=False)["stages"] == 2
 
 
@@ -135,12 +137,19 @@ def test_what_labels_exclude_is_refused(options, word):
             work(VOLUME, labels=True, **options)
 
 
-@pytest.mark.parametrize("dtype", ["u4", "i4", "u8", "f4", "f8"])
-def test_labels_that_16_bits_do_not_hold_are_refused(dtype):
+@pytest.mark.parametrize("dtype", ["u4", "i4", "u8"])
+def test_stores_refuse_labels_that_16_bits_do_not_hold(dtype):
     array = VOLUME.astype(dtype) + 60000
+    assert (mmip.decode(mmip.encode(array, labels=True)) == array).all()
+    with pytest.raises(InvalidArgument, match=r"uint8|8 or 16 bits"):
+        mmip.write_zarr(array, {}, labels=True)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_labels_with_fractions_are_refused(dtype):
     for work in (mmip.encode, lambda array, **more: mmip.write_zarr(array, {}, **more)):
-        with pytest.raises(InvalidArgument, match=r"uint8|8 or 16 bits"):
-            work(array, labels=True)
+        with pytest.raises(InvalidArgument, match="labels=True"):
+            work(VOLUME.astype(dtype) + 0.5, labels=True)
 
 
 @pytest.mark.parametrize("dtype", ["u4", "i4", "u8", "?"])
@@ -196,11 +205,11 @@ def test_the_command(tmp_path, capsys):
         arguments = [command[0], *(str(tmp_path / name) if "." in name else name for name in command[1:])]
         assert main([*arguments, "--labels"]) == 0
         assert "target labels" in capsys.readouterr().out
-    for command, name in (("decode", "a.mmip"), ("extract", "a.zarr")):
+    for command, name, wrong in (("decode", "a.mmip", "2"), ("extract", "a.zarr", "1")):
         out = tmp_path / f"{command}.npy"
         assert main([command, str(tmp_path / name), "-o", str(out), "--scale", "4"]) == 0
         assert np.isin(np.load(out), VOLUME).all()
-        assert main([command, str(tmp_path / name), "-o", str(tmp_path / "b.npy"), "--stages", "1"]) == 2
+        assert main([command, str(tmp_path / name), "-o", str(tmp_path / "b.npy"), "--stages", wrong]) == 2
         assert main(["evaluate", str(tmp_path / "a.npy"), str(tmp_path / name)]) == 0
     assert main(["encode", str(tmp_path / "a.npy"), "-o", str(tmp_path / "b.mmip"), "--labels", "--quality", "9"]) == 2
 

@@ -154,13 +154,13 @@ def test_command_line_hands_every_option_on(target: str) -> None:
         "effort": "3",
     }
     given = [text for name, value in texts.items() for text in ("--" + name.replace("_", "-"), value)]
-    wanted = ["--" + target.replace("_", "-"), *([] if target == "lossless" else ["7"])]
+    wanted = ["--" + target.replace("_", "-"), *([] if target in ("lossless", "labels") else ["7"])]
     args = build_parser().parse_args(["encode", "phantom", "-o", "a.mmip", "--no-verify", *wanted, *given])
     assert coding_options(args) == {
-        target: True if target == "lossless" else 7.0, "roi_quality": "lossless", "cell_depth": 8, "padding": None,
-        "stages": 4, "step": 0.5, "effort": 3, "verify": False,
+        target: True if target in ("lossless", "labels") else 7.0, "roi_quality": "lossless", "cell_depth": 8,
+        "padding": None, "stages": 4, "step": 0.5, "effort": 3, "verify": False,
     }  # fmt: skip
-    assert set(coding_options(args)) == {target} | CODING - set(MODES) - WITHOUT_FLAG - {"labels"}
+    assert set(coding_options(args)) == {target} | CODING - set(MODES) - WITHOUT_FLAG
 
 
 def test_command_line_leaves_defaults_alone() -> None:

@@ -33,6 +33,8 @@ class Fields:
         self.header, self.size = read_header(blob)
         self.known = {"n": len(self.header.shape), "ndim": len(self.header.shape)}
         self.types = header_types(self.header.dtype == 4)
+        if self.header.dtype > 4:  # labels: unsigned, signed
+            self.types |= dict.fromkeys(("minimum", "maximum"), ("i64", "u64")[self.header.dtype % 2])
 
     def at(self, name: str, field: str, start: int = 0, **known: int) -> Any:
         known |= self.known
@@ -64,7 +66,9 @@ def check_start(fields: Fields) -> None:
     )
     names = ("mode", "requested", "verified", "minimum", "maximum", "sse", "max_error")
     a = 12 + 5 * len(h.shape)
-    fields.check("loss", {name: getattr(h, name) for name in names}, a=a)
+    for name in names:
+        ruler = "wide loss" if h.dtype > 4 and name in RULERS["wide loss"] else "loss"
+        fields.check(ruler, {name: getattr(h, name)}, a=a)
     if h.dtype == 4:
         fields.check("loss", {"value_step": h.value_step}, a=a)
 
@@ -97,7 +101,7 @@ def check_transform(fields: Fields, b: int) -> None:
 
 
 # The ruler of the own fields of each kind from 2 on; a field has the name of the reference's attribute, but for these.
-OWN_RULERS = {2: "predictive"}
+OWN_RULERS = {2: "predictive", 8: "labels"}
 ATTRIBUTES = {"origin": "offset"}
 
 
@@ -146,7 +150,7 @@ def check_container(blob: bytes) -> None:
     fields = Fields(blob)
     header, size = fields.header, fields.size
     check_start(fields)
-    b = 12 + 5 * len(header.shape) + (38 if header.dtype == 4 else 30)
+    b = 12 + 5 * len(header.shape) + (38 if header.dtype >= 4 else 30)
     if header.kind == 0:
         fields.check("raw", {"payload_bytes": header.payload_bytes, "payload_crc": header.payload_crc}, b=b)
         assert offset("raw", "header_crc", b=b) == size - 4
@@ -175,7 +179,19 @@ def test_rulers_hold_for_what_encode_writes() -> None:
 
 
 def test_every_field_of_a_ruler_is_in_the_tables_and_the_other_way_round() -> None:
-    names = ("array", "loss", "raw", "transform", "class", "stages", "stage", "end", "single", "single payload")
+    names = (
+        "array",
+        "loss",
+        "wide loss",
+        "raw",
+        "transform",
+        "class",
+        "stages",
+        "stage",
+        "end",
+        "single",
+        "single payload",
+    )
     names += tuple(OWN_RULERS.values())
     assert OWN_RULERS.keys() == OWN_FIELDS.keys()
     fields = {field for name in names for field in RULERS[name]}

@@ -67,6 +67,7 @@ CHANGED = {
     "whole": ("bits_per_sample",),
     "speed": ("encode_mb_s",),
     "profile": ("seconds",),
+    "labels": ("bytes", "encode_mb_s", "decode_mb_s"),
     "volumes": ("bytes", "ratio"),
     "phantom": ("ours_bytes",),
     "seed": ("roi_share",),

@@ -34,8 +34,9 @@ from fuzz.damaged import damaged, damaged_near  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
 from mmip_gpu.codecs import Limits, Wanted, codec_of  # noqa: E402
 from mmip_gpu.container.header import Header  # noqa: E402
-from mmip_gpu.container.payload import head_crc, parts_of  # noqa: E402
+from mmip_gpu.container.payload import parts_of  # noqa: E402
 from mmip_gpu.container.predictive_fields import PredictiveFields  # noqa: E402
+from mmip_gpu.container.raw_fields import RawFields  # noqa: E402
 from mmip_gpu.container.transform_fields import TransformFields  # noqa: E402
 from mmip_gpu.transform.analysis import empty_chunk  # noqa: E402
 
@@ -56,22 +57,27 @@ def fuzz_header(blob: bytes, random: Random) -> str:
     header, at = Header.parse(broken, check_crc=False)
     if header.layout.samples > MAX_SAMPLES:
         return "large"
-    if isinstance(header.fields, PredictiveFields):
-        decode(sized(header, blob[size:]), [blob[size:]], random)
-        return "predictive"
-    if not isinstance(header.fields, TransformFields):
+    if isinstance(header.fields, RawFields):
         return "raw"
     payloads = [broken[at:]] * len(header.payload_sizes)
     sizes = tuple(len(payload) for payload in payloads)
-    header = replace(header, fields=replace(header.fields, stage_bytes=sizes))
+    header = with_sizes(header, sizes)
     if random.random() < 0.5:  # true sizes, so that the payloads fit
         true, start = Header.parse(blob)
         if len(true.payload_sizes) == len(sizes):
             ends = np.cumsum([start, *true.payload_sizes]).tolist()
             payloads = [blob[a:b] for a, b in pairwise(ends)]
-            header = replace(header, fields=replace(header.fields, stage_bytes=true.payload_sizes))
+            header = with_sizes(header, true.payload_sizes)
     decode(header, payloads, random)
     return "decoded"
+
+
+def with_sizes(header: Header, sizes: tuple[int, ...]) -> Header:
+    """The header of payloads of other sizes."""
+    fields = header.fields
+    if isinstance(fields, TransformFields):
+        return replace(header, fields=replace(fields, stage_bytes=sizes))
+    return replace(header, fields=replace(fields, payload=replace(fields.payload, payload_bytes=sizes[0])))
 
 
 def decode(header: Header, payloads: list[bytes], random: Random) -> None:
@@ -95,12 +101,6 @@ def opened(blob: bytes) -> tuple[Header, list[bytes]]:
     return header, [blob[a:b] for a, b in pairwise(ends)]
 
 
-def sized(header: Header, payload: bytes) -> Header:
-    """A header of one payload that has this one's size and the crc of its head."""
-    fields = replace(header.fields.payload, payload_bytes=len(payload), head_crc=head_crc(payload))
-    return replace(header, fields=replace(header.fields, payload=fields))
-
-
 def fuzz_single(blob: bytes, random: Random) -> str:
     """Damaged parameters or sub-streams of one payload, everything around them written anew."""
     header, size = Header.parse(blob)
@@ -121,14 +121,14 @@ def fuzz_single(blob: bytes, random: Random) -> str:
     if random.random() < 0.3:  # and the head itself
         head = int.from_bytes(broken[size : size + 4], "little")
         broken = broken[:size] + damaged_near(broken[size:], random, 0, head)
-    decode(sized(header, broken[size:]), [broken[size:]], random)
+    decode(with_sizes(header, (len(broken) - size,)), [broken[size:]], random)
     return "decoded"
 
 
 def fuzz_payload(blob: bytes, random: Random) -> str:
     """True header, damaged payloads: heads (codes, index) as often as sub-streams."""
     header, payloads = opened(blob)
-    if not isinstance(header.fields, TransformFields):
+    if isinstance(header.fields, RawFields):
         return "raw"
     for _ in range(random.randint(1, 2)):
         stage = random.randrange(len(payloads))
@@ -140,7 +140,7 @@ def fuzz_payload(blob: bytes, random: Random) -> str:
             grown = head + len(payloads[stage]) - len(payload)
             payloads[stage] = max(grown, 0).to_bytes(4, "little") + payloads[stage][4:]
     sizes = tuple(len(payload) for payload in payloads)
-    decode(replace(header, fields=replace(header.fields, stage_bytes=sizes)), payloads, random)
+    decode(with_sizes(header, sizes), payloads, random)
     return "decoded"
 
 

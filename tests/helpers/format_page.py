@@ -13,7 +13,7 @@ from helpers.places import REPOSITORY
 PACKAGE = REPOSITORY / "mmip_gpu"
 PAGE = (PACKAGE / "FORMAT.md").read_text()
 NUMBER = r"\d+(?:\.\d+)?"
-CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i32": "i", "f32": "f", "f64": "d"}
+CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i32": "i", "i64": "q", "f32": "f", "f64": "d"}
 
 
 def sections() -> set[str]:

@@ -26,6 +26,7 @@ RANKS = (
     ("options",),
     ("sinks",),
     ("raw",),
+    ("labels",),
     ("transform", "predictive"),
     ("transform/planning",),
     ("quality",),

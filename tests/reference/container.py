@@ -18,8 +18,9 @@ from .fields import FieldReader, require
 from .geometry import AC_PER_CELL, Grid
 from .single_fields import OWN_FIELDS, read_single_fields
 
-DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32)
-FLOAT = 4
+DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32, np.uint32, np.int32, np.uint64, np.int64)
+FLOAT, LABELS = 4, 6
+LIMITS = "iiiif" + "QqQq"  # form of minimum and maximum, by dtype
 AXES = "tnczyx"
 UNKNOWN = 4294967295
 
@@ -153,7 +154,7 @@ def read_array_fields(fields):
     (kind,) = fields.take("B")
     if kind not in {0, 1, *OWN_FIELDS}:
         raise UnsupportedError(f"kind {kind}")
-    dtype = fields.number("B", range(5), "dtype")
+    dtype = fields.number("B", range(5 if kind == 1 else 9), "dtype")
     ndim = fields.number("B", range(1, 7), "ndim")
     colour = fields.number("B", range(2), "colour")
     axes = fields.take(f"{ndim}s")[0].decode("latin-1")
@@ -164,17 +165,22 @@ def read_array_fields(fields):
     require(sorted(set(axes) & set("zyx"), reverse=True) == [a for a in axes if a in "zyx"], f"axes {axes}")
     require(not colour or ("c" in axes and shape[axes.index("c")] == 3), "colour without an axis c of length 3")
     require(header.samples < 1 << 48, f"shape {shape}")
-    header.mode = fields.number("B", range(6), "mode")
+    header.mode = fields.number("B", range(LABELS if dtype == FLOAT else 7), "mode")
+    require(header.mode == LABELS or (kind != 8 and dtype < 5), "samples that are no labels")
     header.requested = fields.number("d")
     require(math.isfinite(header.requested), "requested")
-    require(header.mode != 4 or header.requested == 0, "requested")
+    require(header.mode not in (4, LABELS) or header.requested == 0, "requested")
     header.verified = fields.number("B", range(2), "verified")
     if dtype == FLOAT:
         read_float_loss(fields, header)
         return header
-    header.minimum, header.maximum = fields.take("ii")
+    header.minimum, header.maximum = fields.take(2 * LIMITS[dtype])
     require(header.minimum <= header.maximum, "minimum > maximum")
     header.sse, header.max_error = fields.take("QI")
+    if header.mode == LABELS:
+        least, most = header.limits
+        require(least <= header.minimum and header.maximum <= most, "minimum, maximum")
+        require(header.verified and not (header.sse or header.max_error or colour), "labels with errors, or coloured")
     return header
 
 
@@ -237,12 +243,14 @@ def write_header(header):
     fields = [struct.pack("<4B", header.kind, header.dtype, len(header.shape), header.colour)]
     fields.append(header.axes.encode() + struct.pack(f"<{len(header.shape)}I", *header.shape))
     fields.append(struct.pack("<BdB", header.mode, header.requested, header.verified))
-    form = "<ffdf" if header.dtype == FLOAT else "<iiQI"
+    form = "<" + 2 * LIMITS[header.dtype] + ("df" if header.dtype == FLOAT else "QI")
     fields.append(struct.pack(form, header.minimum, header.maximum, header.sse, header.max_error))
     if header.dtype == FLOAT:
         fields.append(struct.pack("<d", header.value_step))
     if header.kind == 0:
         fields.append(struct.pack("<QI", header.payload_bytes, header.payload_crc))
+    elif header.kind == 8:
+        fields.append(struct.pack("<4BQI", 0, *header.tile_log2, header.payload_bytes, header.payload_crc))
     else:
         fields.append(struct.pack("<4Bi", header.cell_depth, *header.tile_log2, header.offset))
         fields.append(b"\0" if header.padding is None else struct.pack("<Bi", 1, header.padding))

@@ -9,17 +9,19 @@ import numpy as np
 from .bits import BitReader, CorruptError, TruncatedError
 from .codes import CORRECTIONS, load_tables
 from .coefficients import Coefficients
-from .container import DTYPES, read_header
+from .container import DTYPES, LABELS, read_header
 from .corrections import read_corrections, tile_windows
 from .crc import crc32c
+from .labels import decode_labels
 from .mask import read_mask
+from .mixed import decode_mixed
 from .payload import read_payload
 from .predictive import decode_predictive
 from .stage_1 import read_stage_1
 from .substreams import Tile, read_blocks
 from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window
 
-SINGLE = {2: decode_predictive}
+SINGLE = {2: decode_predictive, 3: decode_mixed, 8: decode_labels}
 STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}
 
 
@@ -27,7 +29,7 @@ def decode(blob, stages=None, scale=1, tables=None):
     """The array; `stages` limits the stages used, `scale` is 1, 2, 4 or 8."""
     blob = bytes(blob)
     header, size = read_header(blob)
-    if scale > 1 and header.mode == 4 and np.signbit(header.requested):
+    if scale > 1 and header.mode == LABELS:
         return nearest_labels(decode(blob, stages, 1, tables), header, scale)
     if header.kind == 0:
         array = decode_raw(blob[size:], header)
@@ -41,12 +43,11 @@ def decode(blob, stages=None, scale=1, tables=None):
 
 
 def nearest_labels(array, header, scale):
-    """Labels at a scale: the sample next to the middle of each window (section 5.1)."""
-    shrinking = "yx" if header.kind and header.cell_depth == 1 else "zyx"
+    """Labels at a scale: the sample at the first corner of each window (section 5.1)."""
+    shrinking = "yx" if header.kind == 1 and header.cell_depth == 1 else "zyx"
     for axis, letter in enumerate(header.axes):
         if letter in shrinking:
-            n = array.shape[axis]
-            array = array.take([min(i * scale + (scale - 1) // 2, n - 1) for i in range(-(-n // scale))], axis)
+            array = array.take(range(0, array.shape[axis], scale), axis)
     return array
 
 

@@ -25,6 +25,10 @@ def read_predictive_fields(fields, header):
     header.tile_log2, header.brick_log2 = fields.take("3B"), fields.take("3B")
     require(sum(header.tile_log2) <= 11 and sum(header.brick_log2) <= 17, "tile_log2, brick_log2")
     require(all(t <= b for t, b in zip(header.tile_log2, header.brick_log2, strict=True)), "brick_log2")
+    read_value_fields(fields, header)
+
+
+def read_value_fields(fields, header):
     least, most = header.limits
     header.offset = fields.number("i", range(least, most + 1), "origin")
     header.bits = fields.number("B", range(1, 20 if header.colour_form else 21), "bits")
@@ -32,4 +36,19 @@ def read_predictive_fields(fields, header):
     require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
 
 
-OWN_FIELDS = {2: read_predictive_fields}
+def read_label_fields(fields, header):
+    require(header.resource is None, "a resource of labels")
+    header.tile_log2 = fields.take("3B")
+    require(sum(header.tile_log2) <= 20, f"tile_log2 {header.tile_log2}")
+
+
+def read_mixed_fields(fields, header):
+    require(header.resource is None, "a resource of kind 3")
+    header.colour_form = fields.number("B", range(4 if header.colour else 1), "colour_form")
+    header.tile_log2 = fields.take("3B")
+    require(all(t <= most for t, most in zip(header.tile_log2, (4, 9, 9), strict=True)), "tile_log2")
+    require(sum(header.tile_log2) <= 18, "tile_log2")
+    read_value_fields(fields, header)
+
+
+OWN_FIELDS = {2: read_predictive_fields, 3: read_mixed_fields, 8: read_label_fields}

@@ -109,6 +109,8 @@ def make(maker: str, shape: tuple[int, ...], dtype: str, seed: int) -> Array:
     if dtype == "float32":
         return np.ascontiguousarray(((values - 512) / 128).astype(np.float32))
     info = np.iinfo(dtype)
+    if info.bits == 64:
+        values = values.astype(object)  # their product with the range takes 74 bits
     return np.ascontiguousarray((values * (int(info.max) - int(info.min)) // 1023 + int(info.min)).astype(dtype))
 
 

@@ -73,11 +73,21 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "dc_image_slices": ("slices", (5, 330, 290), "int16", 0, {"psnr": 38, "cell_depth": 1, "stages": 3}),
     "dc_image_colour": ("hills", (300, 320, 3), "uint8", 0, {"psnr": 38, "axes": "yxc"}),
     "3d_qstep": ("textured", (9, 40, 37), "uint8", 2, {"qstep": 6.5, "cell_depth": 8}),
+    "mixed_2d": ("textured", (90, 70), "uint16", 0, {"lossless": "small"}),
+    "mixed_2d_tiles": ("hills", (2, 20, 300), "int16", 0, {"lossless": "small", "axes": "nyx"}),
+    "mixed_3d": ("textured", (5, 25, 30), "int8", 0, {"lossless": "small"}),
+    "mixed_ranks": ("slices", (18, 12, 14), "uint16", 0, {"lossless": "small"}),
+    "mixed_colour": ("textured", (30, 40, 3), "uint8", 0, {"lossless": "small", "axes": "yxc"}),
+    "mixed_palette": ("slices", (3, 30, 40), "uint8", 0, {"lossless": "small", "axes": "cyx"}),
+    "mixed_float": ("textured", (40, 33), "float32", 0, {"lossless": "small", "step": 0.01}),
     "labels_2d": ("objects", (61, 70), "uint8", 0, {"labels": True}),
-    "labels_3d": ("objects", (13, 26, 21), "uint16", 0, {"labels": True, "cell_depth": 8}),
-    "labels_flat_cells": ("objects", (5, 30, 41), "int16", 0, {"labels": True, "cell_depth": 1}),
+    "labels_3d": ("objects", (13, 26, 21), "uint16", 0, {"labels": True}),
+    "labels_uint32": ("objects", (5, 30, 41), "uint32", 0, {"labels": True}),
     "labels_channels": ("objects", (27, 35, 3), "int8", 0, {"labels": True, "axes": "yxc"}),
     "labels_raw": ("noise", (6, 9, 7), "int16", 0, {"labels": True}),
+    "labels_int64_tiles": ("objects", (2, 37, 20, 150), "int64", 0, {"labels": True, "axes": "nzyx"}),
+    "labels_uint64_raw": ("noise", (3, 5), "uint64", 0, {"labels": True}),
+    "labels_int32": ("objects", (530, 60), "int32", 0, {"labels": True}),
 }
 # the same for kind 2, of which seeds are counted anew; "near" and "bits" are no options: see `encode`
 PREDICTIVE: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
@@ -138,18 +148,11 @@ def checksum(array: NDArray[Any]) -> dict[str, Any]:
     return {"shape": list(array.shape), "sha256": hashlib.sha256(samples).hexdigest()}
 
 
-def stage_counts(blob: bytes) -> range:
-    """How many stages can be decoded: of labels all or none."""
-    report = mmip.inspect(blob)
-    count = len(report["stages"])
-    return range(count if report["loss"].get("labels") else 1, count + 1)
-
-
 def decoded_checksums(blob: bytes) -> dict[str, Any]:
     """Of every number of stages at full size, and of every scale."""
     return {
         "dtype": mmip.inspect(blob)["dtype"],
-        "stages": [checksum(mmip.decode(blob, stages=k)) for k in stage_counts(blob)],
+        "stages": [checksum(mmip.decode(blob, stages=k)) for k in range(1, len(mmip.inspect(blob)["stages"]) + 1)],
         "scales": {str(scale): checksum(mmip.decode(blob, scale=scale)) for scale in SCALES},
     }
 

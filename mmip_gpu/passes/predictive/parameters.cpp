@@ -4,123 +4,15 @@
 #include <algorithm>
 
 #include "passes/coding/code_lengths.h"
-#include "passes/coding/codebook.h"
 #include "passes/layout.h"
-#include "rules/coding/bitstream.h"
-#include "rules/predictive/colour_forms.h"
+#include "passes/predictive/parameter_bits.h"
 
 namespace mmip {
 namespace {
 
-constexpr int kCountBits = 7, kLengthBits = 4, kSetBits = 3, kCrossBits = 8, kContextBits = 2, kShiftBits = 5;
+constexpr int kCountBits = 7, kLengthBits = 4, kSetBits = 3, kCrossBits = 8, kContextBits = 2;
 
-[[noreturn]] void corrupt(const char* what) { throw DataError(kStatusSymbol, std::string("predictive parameters: ") + what); }
-
-// Bit by bit, refilled before each field: heads are short.
-struct Fields {
-    BitReader bits;
-
-    uint32_t take(int count) {
-        bits.refill();
-        return bits.take(count);
-    }
-    int32_t take_signed(int count) { return static_cast<int32_t>(take(count) << (32 - count)) >> (32 - count); }
-    uint32_t take_gamma() {
-        uint32_t value = 0;
-        if (!bits.take_gamma(value)) corrupt("a number of more than 32 bits");
-        return value;
-    }
-    void check() const {
-        if (bits.overrun()) throw DataError(kStatusTruncated, "predictive parameters end early");
-    }
-};
-
-void put_gamma_bits(BitString& out, uint32_t value) {
-    const int k = bit_length(value) - 1;
-    out.put(0, k);
-    out.put(value, k + 1);
-}
-
-void write_values(BitString& out, const std::vector<int32_t>& values) {
-    out.put(values.empty() ? 0 : 1, 1);
-    if (values.empty()) return;
-    uint64_t best = ~uint64_t{0};
-    int shift = 0;
-    for (int k = 0; k < 16; ++k) {
-        uint64_t bits = 0;
-        for (size_t i = 1; i < values.size(); ++i) bits += 2 * bit_length((static_cast<uint32_t>(values[i] - values[i - 1] - 1) >> k) + 1) - 1 + k;
-        if (bits < best) best = bits, shift = k;
-    }
-    out.put(static_cast<uint32_t>(shift), kShiftBits);
-    put_gamma_bits(out, static_cast<uint32_t>(values.size()));
-    for (size_t i = 1; i < values.size(); ++i) {
-        const uint32_t gap = static_cast<uint32_t>(values[i] - values[i - 1] - 1);
-        put_gamma_bits(out, (gap >> shift) + 1);
-        out.put(gap & ((1u << shift) - 1), shift);
-    }
-}
-
-std::vector<int32_t> read_values(Fields& in, const ParameterForm& form) {
-    std::vector<int32_t> values;
-    if (in.take(1) == 0) return values;
-    const int shift = static_cast<int>(in.take(kShiftBits));
-    const uint32_t count = in.take_gamma();
-    if (count > 1u << form.bits) corrupt("more values than there are ranks");
-    values.push_back(form.offset);
-    int64_t value = form.offset;
-    while (values.size() < count) {
-        const int64_t gap = ((static_cast<int64_t>(in.take_gamma()) - 1) << shift) + in.take(shift);
-        value += gap + 1;
-        if (value > INT32_MAX) corrupt("a value is too large");
-        values.push_back(static_cast<int32_t>(value));
-        in.check();
-    }
-    return values;
-}
-
-uint32_t signed_code(int32_t v) { return v < 0 ? 2 * static_cast<uint32_t>(-v) : 2 * static_cast<uint32_t>(v) + 1; }   // above 0
-
-// Colours as differences to the one before, each channel with its own number of raw bits.
-void write_palette(BitString& out, const std::vector<std::array<int32_t, 3>>& palette, int32_t offset) {
-    put_gamma_bits(out, static_cast<uint32_t>(palette.size()));
-    for (int i = 0; i < 3; ++i) {
-        uint64_t least = ~uint64_t{0};
-        int shift = 0;
-        for (int k = 0; k < 16; ++k) {
-            uint64_t bits = 0;
-            int32_t before = offset;
-            for (const auto& colour : palette) bits += 2 * bit_length((signed_code(colour[i] - before) >> k) + 1) - 1 + k, before = colour[i];
-            if (bits < least) least = bits, shift = k;
-        }
-        out.put(static_cast<uint32_t>(shift), kShiftBits);
-        int32_t before = offset;
-        for (const auto& colour : palette) {
-            const uint32_t code = signed_code(colour[i] - before);
-            put_gamma_bits(out, (code >> shift) + 1);
-            out.put(code & ((1u << shift) - 1), shift);
-            before = colour[i];
-        }
-    }
-}
-
-std::vector<std::array<int32_t, 3>> read_palette(Fields& in, const ParameterForm& form) {
-    const uint32_t count = in.take_gamma();
-    if (count > static_cast<uint32_t>(kMaxPalette) || count > 1u << form.bits) corrupt("more colours than there may be");
-    in.check();
-    std::vector<std::array<int32_t, 3>> palette(count);
-    for (int i = 0; i < 3; ++i) {
-        const int shift = static_cast<int>(in.take(kShiftBits));
-        int64_t value = form.offset;
-        for (auto& colour : palette) {
-            const int64_t code = ((static_cast<int64_t>(in.take_gamma()) - 1) << shift) + in.take(shift);
-            value += (code & 1) != 0 ? code >> 1 : -(code >> 1);
-            if (value > INT32_MAX || value < INT32_MIN) corrupt("a colour is out of range");
-            colour[i] = static_cast<int32_t>(value);
-            in.check();
-        }
-    }
-    return palette;
-}
+using Fields = ParameterReader;
 
 // All weights but that of W, which makes the sum kWeightOne.
 template <size_t n>
@@ -202,7 +94,7 @@ void check_lengths(const std::array<uint8_t, kResidualAlphabet>& lengths) {
     for (const uint8_t length : lengths)
         if (length != 0) ++used, kraft += 1 << (kResidualCodeLimit - length);
     const bool is_single = used == 1 && kraft == 1 << (kResidualCodeLimit - 1);
-    if (used > 0 && kraft != 1 << kResidualCodeLimit && !is_single) corrupt("a code is not complete");
+    if (used > 0 && kraft != 1 << kResidualCodeLimit && !is_single) corrupt_parameters("a code is not complete");
 }
 
 // The least z of a symbol; of a run 0.
@@ -214,14 +106,14 @@ uint32_t least_number(int table, int symbol) {
 void read_lengths(Fields& in, int bits, CodeLengths& lengths) {
     for (int t = 0; t < kResidualTables; ++t) {
         const int count = static_cast<int>(in.take(kCountBits));
-        if (count > kResidualAlphabet) corrupt("more symbols than the alphabet has");
+        if (count > kResidualAlphabet) corrupt_parameters("more symbols than the alphabet has");
         for (int s = 0; s < count; ++s) {
             const int length = read_length(in, guessed_length(lengths, t, s));
-            if (length < 0 || length > kResidualCodeLimit) corrupt("a codeword is too long");
-            if (length != 0 && least_number(t, s) > 1u << bits) corrupt("a symbol of larger residuals than values have");
+            if (length < 0 || length > kResidualCodeLimit) corrupt_parameters("a codeword is too long");
+            if (length != 0 && least_number(t, s) > 1u << bits) corrupt_parameters("a symbol of larger residuals than values have");
             lengths[t][s] = static_cast<uint8_t>(length);
         }
-        if (count > 0 && lengths[t][count - 1] == 0) corrupt("the last symbol of a code has no codeword");
+        if (count > 0 && lengths[t][count - 1] == 0) corrupt_parameters("the last symbol of a code has no codeword");
         check_lengths(lengths[t]);
     }
     in.check();
@@ -234,7 +126,7 @@ int set_number_bits(size_t sets) { return bit_length(static_cast<uint32_t>(sets)
 std::vector<uint8_t> write_parameters(const Parameters& parameters, const ParameterForm& form) {
     BitString out;
     if (form.is_palette) write_palette(out, parameters.palette, form.offset);
-    else write_values(out, parameters.values);
+    else write_value_map(out, parameters.values);
     for (size_t i = 0; i < parameters.components.size(); ++i) {
         const ComponentParameters& c = parameters.components[i];
         out.put(static_cast<uint32_t>(c.sets.size() - 1), kSetBits);
@@ -248,10 +140,10 @@ std::vector<uint8_t> write_parameters(const Parameters& parameters, const Parame
 }
 
 Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterForm& form) {
-    Fields in{BitReader(bytes, size)};
+    Fields in(bytes, size);
     Parameters parameters;
-    if (form.is_palette) parameters.palette = read_palette(in, form);
-    else parameters.values = read_values(in, form);
+    if (form.is_palette) parameters.palette = read_palette(in, form.offset, form.bits);
+    else if (in.take(1) != 0) parameters.values = read_value_map(in, form.offset, form.bits);
     const int64_t bricks = form.layout.planes / form.components * form.layout.bricks_of_plane();
     for (int i = 0; i < form.components; ++i) {
         ComponentParameters c;
@@ -263,14 +155,14 @@ Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterF
         c.set_of_brick.assign(static_cast<size_t>(bricks), 0);
         for (uint8_t& number : c.set_of_brick) {
             number = static_cast<uint8_t>(in.take(number_bits));
-            if (number >= sets) corrupt("a brick names a set that is not there");
+            if (number >= sets) corrupt_parameters("a brick names a set that is not there");
         }
         for (int k = 0; k < i; ++k) c.cross[k] = static_cast<int8_t>(in.take_signed(kCrossBits));
         if (i > 0) c.context_weight = static_cast<int>(in.take(kContextBits));
         read_lengths(in, form.bits + (i > 0 ? form.more_bits : 0), c.lengths);
         parameters.components.push_back(std::move(c));
     }
-    if (!in.bits.padding_is_zero() || (in.bits.position + 7) / 8 != size) throw DataError(kStatusTrailing, "bytes after the predictive parameters");
+    in.check_end(size);
     return parameters;
 }
 

@@ -136,7 +136,7 @@ void SourceBricks::load(int64_t group, int64_t number, int colour_form, BrickMem
     if (colour_form == kFormPalette) load_numbers(group, b, memory.strides, memory.of(0));
     else
         for (int i = 0; i < form_.channels; ++i) load_values(group * form_.channels + i, b, memory.strides, memory.of(i));
-    if (form_.components() == kMaxComponents)
+    if (form_.channels == kMaxComponents && colour_form != kFormPalette)
         for_rows(b, memory.strides, [&](int64_t at, int, int) {
             int32_t *r = memory.of(0) + at, *g = memory.of(1) + at, *blue = memory.of(2) + at;
             for (int x = 0; x < b.extent[2]; ++x) {

@@ -1,9 +1,9 @@
-// The padding mask of a tile: an adaptive binary model of its samples' bits, and the range coder that carries its decisions.
-// Values: one byte (0 or 1) a sample in a buffer with a frame; bytes of the code. Host and device. Implements FORMAT.md section 8.1.
+// The padding mask of a tile: an adaptive binary model of its samples' bits.
+// Values: one byte (0 or 1) a sample in a buffer with a frame. Host and device. Implements FORMAT.md section 8.1.
 // The walk is the same for writing and reading; a reader does as many decisions as there are samples, whatever the bytes say.
 #pragma once
 
-#include "rules/format.h"
+#include "rules/coding/range_coder.h"
 
 namespace MMIP_NS {
 
@@ -11,7 +11,6 @@ constexpr int kMaskNone = 0, kMaskAll = 1, kMaskMixed = 2;   // kinds; 3 is corr
 constexpr int kMaskFirstSlice = 256, kMaskLaterSlice = 128, kMaskRuns = 6;
 constexpr int kMaskContexts = kMaskFirstSlice + kMaskLaterSlice + kMaskRuns;
 constexpr int kMaskFrame = 2;                                // samples left and right of a row, rows above a slice
-constexpr uint32_t kRangeLow = 1u << 24;
 
 // Probability of a 1 in 1/65536 and number of decisions seen (up to 4), per context.
 struct MaskModel {
@@ -34,95 +33,6 @@ struct MaskModel {
         const int p = probability[context], shift = 2 + seen[context] / 2;
         probability[context] = static_cast<uint16_t>(bit != 0 ? p + ((65536 - p) >> shift) : p - (p >> shift));
         if (seen[context] < 4) ++seen[context];
-    }
-};
-
-// Sink::byte takes the bytes of the code in order; trailing zeros may be left away.
-template <class Sink, class Model = MaskModel>
-struct RangeEncoder {
-    Sink& sink;
-    Model& model;
-    uint64_t low = 0;                                        // 33 bits: the carry is bit 32
-    uint32_t range = 0xFFFFFFFFu;
-    uint32_t held = 0;                                       // the byte that a carry may still change, and how many 255 follow it
-    uint32_t waiting = 0;
-    bool started = false;
-
-    MMIP_RULE RangeEncoder(Sink& s, Model& m) : sink(s), model(m) {}
-
-    MMIP_RULE int decide(int context, int bit) {
-        const uint32_t bound = static_cast<uint32_t>((static_cast<uint64_t>(range) * model.probability[context]) >> 16);
-        if (bit != 0) {
-            range = bound;
-        } else {
-            low += bound;
-            range -= bound;
-        }
-        model.adapt(context, bit);
-        while (range < kRangeLow) {
-            range <<= 8;
-            shift();
-        }
-        return bit;
-    }
-
-    MMIP_RULE void shift() {
-        if (low < 0xFF000000u || low > 0xFFFFFFFFu) {
-            const uint32_t carry = static_cast<uint32_t>(low >> 32);
-            if (started) sink.byte(static_cast<uint8_t>(held + carry));
-            for (; waiting > 0; --waiting) sink.byte(static_cast<uint8_t>(0xFFu + carry));
-            held = static_cast<uint32_t>(low >> 24) & 0xFFu;
-            started = true;
-        } else {
-            ++waiting;
-        }
-        low = (low & 0x00FFFFFFu) << 8;
-    }
-
-    MMIP_RULE void finish() {
-        low = (low + 0x00FFFFFFu) & ~static_cast<uint64_t>(0x00FFFFFFu);   // of the values that decode alike, the one with most zeros
-        for (int i = 0; i < 5; ++i) shift();
-    }
-};
-
-// Reads `size` bytes, the first of them `shift` bits into `data`, and zeros after them.
-template <class Model = MaskModel>
-struct RangeDecoder {
-    const uint8_t* data;
-    uint32_t size, used = 0;
-    int shift;
-    Model& model;
-    uint32_t code = 0, range = 0xFFFFFFFFu;
-
-    MMIP_RULE RangeDecoder(const uint8_t* bytes, uint32_t count, Model& m, int first_bit = 0) : data(bytes), size(count), shift(first_bit), model(m) {
-        for (int i = 0; i < 4; ++i) next();
-    }
-
-    MMIP_RULE uint32_t byte() const {
-        const uint32_t high = static_cast<uint32_t>(data[used]) << shift;
-        return (shift == 0 ? high : high | data[used + 1] >> (8 - shift)) & 0xFFu;
-    }
-
-    MMIP_RULE void next() {
-        code = (code << 8) | (used < size ? byte() : 0u);
-        ++used;
-    }
-
-    MMIP_RULE int decide(int context, int) {
-        const uint32_t bound = static_cast<uint32_t>((static_cast<uint64_t>(range) * model.probability[context]) >> 16);
-        const int bit = code < bound ? 1 : 0;
-        if (bit != 0) {
-            range = bound;
-        } else {
-            code -= bound;
-            range -= bound;
-        }
-        model.adapt(context, bit);
-        while (range < kRangeLow) {
-            range <<= 8;
-            next();
-        }
-        return bit;
     }
 };
 

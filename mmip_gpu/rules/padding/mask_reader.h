@@ -21,7 +21,7 @@ MMIP_RULE Status read_mask(BitReader& bits, const MaskTile& tile, MaskModel& mod
     --bytes;
     if (bits.overrun() || (bits.position & 7) + 8 * static_cast<uint64_t>(bytes) > 8 * bits.size - (bits.position & ~uint64_t{7})) return kStatusTruncated;
     model.reset();
-    RangeDecoder<> coder(bits.data + (bits.position >> 3), bytes, model, static_cast<int>(bits.position & 7));
+    RangeDecoder<MaskModel> coder(bits.data + (bits.position >> 3), bytes, model, static_cast<int>(bits.position & 7));
     bits.position += 8 * static_cast<uint64_t>(bytes);
     bits.refill();
     if (coder.code == coder.range) return kStatusMask;

@@ -29,7 +29,7 @@ MMIP_RULE void put_mask_word(const MaskTile& tile, const MaskBuffer& frame, int 
 template <class Sink>
 MMIP_RULE void encode_mask(const MaskBuffer& frame, MaskModel& model, Sink& sink) {
     model.reset();
-    RangeEncoder<Sink> coder(sink, model);
+    RangeEncoder<Sink, MaskModel> coder(sink, model);
     code_mask(frame, coder);
     coder.finish();
 }

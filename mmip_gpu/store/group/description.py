@@ -97,7 +97,7 @@ class StoreDescription:
         fields = TransformFields(
             p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding, p.correction, image
         )
-        loss = LossRecord(p.config.mode, p.config.requested, False, 0, 0, 0, 0)
+        loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
         return TransformHeader(self.dtype, self.grid.layout, p.colour, loss, fields, p.config.step)
 
     def extent(self, at: Coordinates, stage: int) -> tuple[int, int, int, int]:

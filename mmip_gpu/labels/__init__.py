@@ -1,0 +1,1 @@
+"""The codec of labels, kind 8: segmentations as exact arrays."""
