@@ -101,7 +101,7 @@ def check_transform(fields: Fields, b: int) -> None:
 
 
 # The ruler of the own fields of each kind from 2 on; a field has the name of the reference's attribute, but for these.
-OWN_RULERS = {2: "predictive", 8: "labels"}
+OWN_RULERS = {2: "predictive", 3: "predictive", 8: "labels"}
 ATTRIBUTES = {"origin": "offset"}
 
 
