@@ -85,8 +85,8 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     restore_slices<int32_t, int64_t>(indices + 200, 6, 24, 0, 2, 4, 4, set, true, 255);
     to_components<int32_t>(kFormYCoCg, 8, 1, 2, 3, indices + 7);
     to_channels<int32_t>(kFormDifference, 8, indices[7], indices[8], indices[9]);
-    indices[10] = wrapped(indices[7], 8) + static_cast<int32_t>(folded(indices[8]));
-    indices[11] = residual_token(99, kDirectTokens).symbol;
+    indices[10] = wrapped(indices[7], 8) + static_cast<int32_t>(folded(indices[8])) +
+                  residual_token(99, kDirectTokens).symbol;
     indices[2] = block_shape(kMode16, 8).cells + static_cast<int>(scan_key(1, 2, 3, 8, 8, 8, 0));
 }
 """
