@@ -24,7 +24,8 @@ from pages.throughput import PAGE as THROUGHPUT
 from pages.throughput import throughput_page
 from studies import HERE, RESULTS, read_rows
 
-from mmip_gpu.bench.report.study_tables import lossless_report, near_lossless_report, rivals_report
+from mmip_gpu.bench.report.lossless_tables import lossless_report
+from mmip_gpu.bench.report.study_tables import near_lossless_report, rivals_report
 
 ROOT = HERE.parent
 REPORTS = {"rivals": rivals_report, "lossless": lossless_report, "near_lossless": near_lossless_report}

@@ -81,8 +81,7 @@ def encode(
         The samples take at least so many times the bytes of the container, at most 3 % more where the size follows the
         step. An array that is small enough without loss is coded without loss.
     lossless : bool or "small"
-        True alone gives one bit-exact payload of few bytes. With ``stages=``, ``cuts=`` or ``roi=`` the last stage is.
-        "small" takes about 5 to 10 % fewer bytes than True alone, and many times its time.
+        One exact payload; "small": 5 to 20 % fewer bytes, far longer. With ``stages=`` or ``roi=`` the last stage is.
     labels : bool
         Samples name objects, as in a segmentation: integers of 8 to 64 bits. They are kept exactly, and a `scale` takes
         the sample at the first corner of each window, so that no label is made up.

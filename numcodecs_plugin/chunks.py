@@ -34,6 +34,8 @@ __all__ = [
     "coded_shape",
     "decode_host",
     "encode_host",
+    "filled_up",
+    "inside",
     "without_outside",
 ]
 
@@ -94,10 +96,19 @@ def check_finite(array: Any) -> None:
         ) from None
 
 
-def check_header(header: Header[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raise CorruptData unless a container holds a chunk of this shape and dtype."""
+def check_header(
+    header: Header[Any], shape: tuple[int, ...], dtype: np.dtype[Any], whole: tuple[int, ...] | None = None
+) -> None:
+    """Raise CorruptData unless a container holds a chunk of this shape and dtype.
+
+    Where the shape `whole` of the array is known, it may hold less of a chunk that reaches past the end of the array:
+    what lies inside.
+    """
     expected, held = coded_shape(shape), header.layout.shape
-    if held != expected or np.dtype(header.dtype) != dtype.newbyteorder("="):
+    is_fit = held == expected
+    if not is_fit and whole is not None and len(held) == len(whole) == len(shape):
+        is_fit = all(found in (c, n % c or c) for found, c, n in zip(held, shape, whole, strict=True))
+    if not is_fit or np.dtype(header.dtype) != dtype.newbyteorder("="):
         raise CorruptData(f"mmip: expected a chunk {expected} of {dtype}, found {held} of {header.dtype}")
 
 
@@ -144,12 +155,30 @@ def encode_host(options: Options, array: NDArray[Any], axes: str | None = None) 
     return mmip.encode_configured(array.reshape(coded_shape(array.shape)), settings, threads=1).to_bytes()
 
 
+def inside(header: Header[Any], region: Region) -> Region:
+    """The part of a region of a chunk that its container holds; an array without axes has no region."""
+    held = zip(region, header.layout.shape, strict=False)
+    return tuple(slice(min(part.start, n), min(part.stop, n)) for part, n in held)
+
+
+def filled_up(array: Any, region: Region) -> Any:
+    """The samples of a region out of those that a container holds of it: zeros past their ends; on host or device."""
+    missing = [(0, part.stop - part.start - n) for part, n in zip(region, array.shape, strict=True)]
+    return np.pad(array, missing) if any(after for _, after in missing) else array
+
+
 def decode_host(
-    data: Buffer, shape: tuple[int, ...], dtype: np.dtype[Any], region: Region | None = None
+    data: Buffer,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    region: Region | None = None,
+    whole: tuple[int, ...] | None = None,
 ) -> NDArray[Any]:
-    """Chunk of a container, or a region of it, in the byte order of `dtype`; one thread."""
+    """Chunk of a container, or a region of it, in the byte order of `dtype`; one thread. `whole` is for its check."""
     header, read_part = open_container(data)
-    check_header(header, shape, dtype)
+    check_header(header, shape, dtype, whole)
     limits = Limits(max_bytes=max(header.raw_bytes, 1))
-    array = codec_of(header).decode(header, read_part, Wanted(region=region), limits)
-    return array.astype(dtype, copy=False).reshape(array.shape if shape else ())
+    wanted = tuple(slice(0, n) for n in coded_shape(shape)) if region is None else region
+    found = codec_of(header).decode(header, read_part, Wanted(region=inside(header, wanted)), limits)
+    array: NDArray[Any] = filled_up(found.astype(dtype, copy=False), wanted)
+    return array.reshape(array.shape if shape else ())

@@ -18,13 +18,17 @@ from mmip_gpu.codecs import Wanted, codec_of
 from mmip_gpu.container.byte_ranges import START, WHOLE, Reading, Sparse
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.zarr_selection import Selected
-from numcodecs_plugin.chunks import check_header
+from numcodecs_plugin.chunks import check_header, inside
 
 __all__ = ["read_part"]
 
 
 def read_part(
-    selected: Selected, shape: tuple[int, ...], dtype: np.dtype[Any], decode: Callable[[Any], Any]
+    selected: Selected,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    decode: Callable[[Any], Any],
+    whole: tuple[int, ...] | None = None,
 ) -> Reading:
     """What `decode` makes of a container of which all that the part needs was fetched; None where there is no chunk.
 
@@ -37,8 +41,8 @@ def read_part(
         return None
     header: Header[Any]
     header, at = Header.parse(start)
-    check_header(header, shape, dtype)
-    codec, wanted = codec_of(header), Wanted(region=selected.region)
+    check_header(header, shape, dtype, whole)
+    codec, wanted = codec_of(header), Wanted(region=inside(header, selected.region))
     starts = list(accumulate(header.payload_sizes, initial=at))
     size = starts[-1]
     if codec.is_copy or size <= WHOLE or size > mmip.max_encoded_size(shape, dtype):

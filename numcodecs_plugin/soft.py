@@ -1,6 +1,6 @@
 """The codec `mmip.soft` of Zarr v3, of Zarr v2 and of numcodecs: a chunk to a container of soft compression and back.
 
-Values: chunks of integers in host memory or on a device in, containers of kind 4 (FORMAT.md sections 1 and 8.8) out,
+Values: chunks of integers in host memory or on a device in, containers of kind 4 (FORMAT.md sections 1 and 8.11) out,
 and back. Metadata: ``{"codebook": "sha256:..", "embed": false}``; the codebook is found by its hash when a chunk is
 coded (mmip_gpu/soft/library.py), so that metadata open without it. The CPU codes chunks of a device.
 """

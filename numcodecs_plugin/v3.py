@@ -25,6 +25,7 @@ from mmip_gpu.container.zarr_selection import Selected
 from mmip_gpu.signatures import public_class
 from mmip_gpu.stage_arrays.zarr_base import ChunkSelection, ZarrCodec
 from mmip_gpu.stage_arrays.zarr_buffers import array_of, to_buffer
+from mmip_gpu.volume.region import Region
 from numcodecs_plugin.chunks import (
     check_chunk,
     check_header,
@@ -32,6 +33,8 @@ from numcodecs_plugin.chunks import (
     coded_shape,
     decode_host,
     encode_host,
+    filled_up,
+    inside,
     without_outside,
 )
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
@@ -138,20 +141,26 @@ class Mmip(Options, ZarrCodec):
                 found[i] = to_buffer(blob, spec)
         return found
 
+    @property
+    def _whole_shape(self) -> tuple[int, ...] | None:
+        """Shape of the array, where it is known."""
+        found: tuple[int, ...] | None = vars(self).get("_whole")
+        return found
+
     def _encode_host(self, array: NDArray[Any], spec: ArraySpec) -> bytes:
         check_chunk(array, spec.shape, _dtype(spec))
         return encode_host(self, self._without_outside(array, spec))
 
     def _without_outside(self, array: Any, spec: ArraySpec) -> Any:
-        return without_outside(array, vars(self).get("_whole"), spec.fill_value)
+        return without_outside(array, self._whole_shape, spec.fill_value)
 
     def _decode_host(self, data: Any, selected: Selected, spec: ArraySpec) -> NDArray[Any]:
         region = None if selected.is_all(spec.shape) else selected.region
-        part: NDArray[Any] = decode_host(data, spec.shape, _dtype(spec), region)[selected.inside]
+        part: NDArray[Any] = decode_host(data, spec.shape, _dtype(spec), region, self._whole_shape)[selected.inside]
         return part
 
     def _by_ranges(self, selected: Selected, spec: ArraySpec, decode: Callable[[Any], Any]) -> Reading:
-        return read_part(selected, spec.shape, _dtype(spec), decode)
+        return read_part(selected, spec.shape, _dtype(spec), decode, self._whole_shape)
 
     def _encode_device_arrays(self, arrays_dev: Sequence[Any], specs: Sequence[ArraySpec]) -> list[bytes]:
         """Containers of arrays: those that are coded alike together."""
@@ -167,22 +176,29 @@ class Mmip(Options, ZarrCodec):
         return [results[i] for i in range(len(arrays_dev))]
 
     def _decode_device_chunks(self, selections: Sequence[ChunkSelection]) -> list[Any]:
-        return decode_device_chunks(selections)
+        return decode_device_chunks(selections, self._whole_shape)
 
 
-def decode_device_chunks(selections: Sequence[ChunkSelection]) -> list[Any]:
-    """What was selected of containers on a device: equal regions together."""
+def decode_device_chunks(selections: Sequence[ChunkSelection], whole: tuple[int, ...] | None = None) -> list[Any]:
+    """What was selected of containers on a device: equal regions together; `whole` is the shape of the array."""
     results: dict[int, Any] = {}
-    for region in dict.fromkeys(_key(selected) for _, selected, _ in selections):
-        chosen = [(i, *one) for i, one in enumerate(selections) if _key(one[1]) == region]
-        for _, blob, _, spec in chosen:
-            size = int.from_bytes(blob[6:_HEADER_START].to_bytes(), "little")
-            check_header(Header.parse(blob[: max(size, _HEADER_START)].to_bytes())[0], spec.shape, _dtype(spec))
-        held = [array_of(blob) for _, blob, _, _ in chosen]
+    keys = [_key(inside(_header_of(blob, spec, whole), selected.region)) for blob, selected, spec in selections]
+    for region in dict.fromkeys(keys):
+        chosen = [i for i, key in enumerate(keys) if key == region]
+        held = [array_of(selections[i][0]) for i in chosen]
         arrays = mmip.decode_batch(held, region=tuple(slice(*bounds) for bounds in region) or None)
-        for array, (i, _, selected, _) in zip(arrays, chosen, strict=True):
-            results[i] = (array if region else array.reshape(()))[selected.inside]
+        for i, array in zip(chosen, arrays, strict=True):
+            selected = selections[i][1]
+            results[i] = (filled_up(array, selected.region) if region else array.reshape(()))[selected.inside]
     return [results[i] for i in range(len(selections))]
+
+
+def _header_of(blob: Buffer, spec: ArraySpec, whole: tuple[int, ...] | None) -> Header[Any]:
+    """The header of a container on a device, checked."""
+    size = int.from_bytes(blob[6:_HEADER_START].to_bytes(), "little")
+    header: Header[Any] = Header.parse(blob[: max(size, _HEADER_START)].to_bytes())[0]
+    check_header(header, spec.shape, _dtype(spec), whole)
+    return header
 
 
 def _is_other_pipeline() -> bool:
@@ -196,5 +212,5 @@ def _dtype(spec: ArraySpec) -> Any:
     return spec.dtype.to_native_dtype()
 
 
-def _key(selected: Selected) -> tuple[tuple[int, int], ...]:
-    return tuple((part.start, part.stop) for part in selected.region)
+def _key(region: Region) -> tuple[tuple[int, int], ...]:
+    return tuple((part.start, part.stop) for part in region)

@@ -1,4 +1,4 @@
-"""Sections on bytes: at equal PSNR, without loss, and under a bound of the largest error."""
+"""Sections on bytes: at equal PSNR, and under a bound of the largest error."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from mmip_gpu.bench.rates import geometric_mean
 from mmip_gpu.bench.report.study_tables import (
     ANCHOR,
     GROUPS,
-    LOSSLESS_ANCHOR,
     NEAR_ANCHOR,
     NEAREST,
     codecs_of,
     group_ratio,
     image_ratios,
     images_of,
-    rate_points,
 )
 from pages.sections import IMAGES, heading, rows_of
 from pages.text import bullets, fewer, paragraph, percent, span, table
 
 FAST, BEST, TWO_STAGES = "mmip effort 1", "mmip effort 3", "mmip effort 3, two stages"
-LOSSLESS = "mmip 3 stages"
 AVIF = "AVIF speed 6"
 
 
@@ -54,8 +51,8 @@ def _images_table(rows: Sequence[Row], codecs: Sequence[str], against: str) -> s
 
 def _short(codec: str) -> str:
     """A codec's name without its makers and settings."""
-    name = codec.removeprefix("mmip ").replace(", two stages", ", 2 st.").replace("5/3 ", "")
-    return name.split(" (")[0].replace(" accuracy", "").replace(" speed 6", "").replace(" e7", "").replace(" e3", "")
+    name = codec.removeprefix("mmip ").replace(", two stages", ", 2 st.")
+    return name.split(" (")[0].replace(" accuracy", "").replace(" speed 6", "").replace(" e7", "")
 
 
 def images_table() -> str:
@@ -120,38 +117,6 @@ def losses(rows: Sequence[Row]) -> str:
 
 def _listed(ratios: dict[str, float]) -> str:
     return ", ".join(f"{IMAGES[image]} ({percent(ratio, 1)} %)" for image, ratio in ratios.items()) or "none"
-
-
-def lossless_section() -> str:
-    """Bits without loss."""
-    rows = [row | {"target_db": 0.0} for row in rows_of("lossless")]
-    codecs = codecs_of(rows)
-    bits = [
-        [IMAGES[image], *(f"{rate_points(rows, image, codec)[0.0]:.2f}" for codec in codecs)]
-        for image in images_of(rows)
-    ]
-    larger = [IMAGES[image] for image, ratio in ratio_of(rows, LOSSLESS, LOSSLESS_ANCHOR).items() if ratio > 1]
-    means = [
-        f"{fewer(mean_of(rows, LOSSLESS, codec, 'all real'))} than {_short(codec)}"
-        for codec in codecs
-        if codec != LOSSLESS
-    ]
-    return "\n".join(
-        [
-            heading("lossless"),
-            paragraph(
-                "Bits a sample, bit-exact; ours in three stages. Volumes go slice by slice to the rivals.",
-                "JPEG-LS codes 16-bit words here, whatever the depth of the samples.",
-            ),
-            table(["image", *map(_short, codecs)], bits),
-            bullets(
-                f"On real images we take {', '.join(means)}, in the geometric mean.",
-                f"We take more bits than HTJ2K on: {', '.join(larger) or 'none'}.",
-            ),
-            "Rates in MB/s of processor time on one thread:\n",
-            rates_table(rows),
-        ]
-    )
 
 
 def near_lossless_section() -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pages.bits import bits_section, images_table, lossless_section, near_lossless_section
+from pages.bits import bits_section, images_table, near_lossless_section
 from pages.builds import against_section, install_section
 from pages.capabilities import TITLE, capabilities_section
 from pages.jpegorigin import jpegorigin_section
 from pages.labels import labels_section
+from pages.lossless import lossless_section
 from pages.sections import SECTIONS
 from pages.segmentation import downstream_section, segmenters_section
 from pages.soft import soft_section

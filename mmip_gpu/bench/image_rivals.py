@@ -1,12 +1,14 @@
-"""More image codecs, by imagecodecs: JPEG, JPEG XR, WebP, PNG, LERC.
+"""More image codecs, by imagecodecs: JPEG, JPEG XR, WebP, PNG, LERC; and JPEG-LS at the depth of the samples.
 
 Values: planes of a Source in, streams out, and back. Samples start from 0, which is exact. JPEG codes at most 12 bits,
-so deeper samples are scaled and rounded to those. WebP codes RGB of 8 bits; grey goes as three equal channels.
+so deeper samples are scaled and rounded to those. WebP codes RGB of 8 bits; grey goes as three equal channels. JPEG-LS
+gets channels one after the other, in one stream: of its ways the one that takes the fewest bits.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import imagecodecs as ic
@@ -19,6 +21,7 @@ from mmip_gpu.bench.rivals import three_channels_only
 __all__ = ["lossless_image_rivals", "more_image_rivals"]
 
 _JPEG_BITS = 12
+_JPEGLS_LEAST = 128  # bytes: pyjpegls makes no room for the header of less
 _WEBP_SIDE = 16383
 
 
@@ -76,6 +79,45 @@ def _lerc(plane: np.ndarray, error: float) -> Stream:
     return ic.lerc_encode(plane, level=error, compression="zstd")
 
 
+def _jpegls(plane: np.ndarray, _parameter: float, source: Source) -> Stream:
+    import jpeg_ls
+
+    if plane.nbytes < _JPEGLS_LEAST:
+        return ic.jpegls_encode(plane)
+    bits = max(int(source.range).bit_length(), 2)
+    rows, columns, planar = *plane.shape[:2], np.moveaxis(plane, -1, 0) if source.channels > 1 else plane
+    coded: bytearray = jpeg_ls.encode_buffer(planar.tobytes(), rows, columns, source.channels, bits, interleave_mode=0)
+    return coded
+
+
+def _jpegls_decoded(data: Stream, plane: np.ndarray) -> np.ndarray:
+    import jpeg_ls
+
+    if plane.nbytes < _JPEGLS_LEAST:
+        return ic.jpegls_decode(data)
+    samples = np.frombuffer(jpeg_ls.decode_buffer(data)[0], plane.dtype)
+    return np.moveaxis(samples.reshape(-1, *plane.shape[:2]), 0, -1).reshape(plane.shape)
+
+
+def _exact_jpegls() -> Codec:
+    try:
+        found, missing = f"pyjpegls {version('pyjpegls')}", None
+    except PackageNotFoundError:
+        found, missing = "none", "needs pyjpegls: pip install pyjpegls"
+    return Codec(
+        "JPEG-LS (CharLS)",
+        found,
+        Source.planes,
+        _jpegls,
+        _jpegls_decoded,
+        lossless=True,
+        colours=ALL_COLOURS,
+        options={"depth": "that of the samples"},
+        missing=missing,
+        refuses=three_channels_only,
+    )
+
+
 def more_image_rivals(threads: int = 1) -> list[Codec]:
     """The lossy ones."""
     return [
@@ -122,6 +164,7 @@ def lossless_image_rivals(threads: int = 1) -> list[Codec]:
     """Those without loss."""
     codec = partial(Codec, lossless=True, colours=ALL_COLOURS, refuses=three_channels_only)
     return [
+        _exact_jpegls(),
         codec(
             "JPEG SV1 (libjpeg-turbo)",
             ic.jpeg8_version(),

@@ -118,6 +118,9 @@ class BenchImage:
                     f"{self.name}: {name}: expected the image's shape {self.spatial_shape}, found {region.shape}"
                 )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__)  # a copy: another thread may add a cached fact while this is pickled
+
     @property
     def spatial_shape(self) -> tuple[int, ...]:
         """Length of every axis but that of the channels."""

@@ -59,6 +59,8 @@ class Job:
         Seconds for one setting, all told.
     pictures : pathlib.Path, optional
         Folder for windows of what was decoded.
+    similarity : bool
+        Whether SSIM and its kin are measured, which say nothing of codecs without loss.
     """
 
     codec: str
@@ -70,6 +72,7 @@ class Job:
     seconds: float = 1.0
     limit: float | None = None
     pictures: Path | None = None
+    similarity: bool = True
 
 
 def failed(reason: str, status: str = "failed") -> Measured:
@@ -124,6 +127,8 @@ def _measured(job: Job, prepared: _Prepared, setting: Setting) -> Measured:
     trial = prepared.trials[point_for(setting, prepared.measure, codec.dial, prepared.source).parameter]
     coded = sum(map(len, trial.streams))
     judge = partial(all_metrics, image.array, bits=image.bits, window=image.window)
+    if not job.similarity:
+        judge = partial(judge, scores=())
     metrics, regions = judge(trial.decoded, image.axes, image.peak, image.masks)
     broken = _broken_promise(prepared, trial.point.parameter, metrics)
     if broken:
@@ -140,7 +145,9 @@ def _measured(job: Job, prepared: _Prepared, setting: Setting) -> Measured:
         "ratio": image.raw_bytes / max(coded, 1),
         "metrics": metrics,
         "regions": regions,
-        "as_written": as_written(image.array, trial.decoded, max(coded, 1), image.axes, image.bits),
+        "as_written": (
+            as_written(image.array, trial.decoded, max(coded, 1), image.axes, image.bits) if job.similarity else None
+        ),
         "tasks": {name: _scores(name, image, trial.decoded) for name in job.tasks},
         "time": _times(job, prepared, trial.point.parameter),
     }

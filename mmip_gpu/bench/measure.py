@@ -24,7 +24,7 @@ Row = dict[str, Any]
 Key = tuple[str, ...]
 
 # Ends of the names of columns that hold numbers.
-_NUMBER_ENDS = ("_db", "bits", "bits_per_sample", "_mb_s", "runs")
+_NUMBER_ENDS = ("_db", "bits", "bits_per_sample", "_mb_s", "_spread", "runs")
 _SLOW_SECONDS = 1.0  # slower codecs are timed once
 _REPEATS = 3
 

@@ -8,7 +8,7 @@ by plane; a value that is not defined is None.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,8 +122,11 @@ def all_metrics(
     *,
     bits: int | None = None,
     window: tuple[float, float] | None = None,
+    scores: Sequence[str] = _SCORES,
 ) -> tuple[Metrics, dict[str, dict[str, Metrics]]]:
     """Return the metrics of the whole image and of every named region, from one pass over the planes.
+
+    Of the similarities those in `scores` are computed.
 
     Examples
     --------
@@ -138,7 +141,7 @@ def all_metrics(
     spatial = tuple(size for size, letter in zip(original.shape, letters, strict=True) if letter != "c")
     inside = [_fitted(mask, spatial, name) for name, mask in masks.items()]
     regions = [part for mask in inside for part in (mask, ~mask)]
-    found = _all(original, decoded, letters, peaks, regions, window)
+    found = _all(original, decoded, letters, peaks, regions, window, scores)
     named = {
         name: {"inside": found[1 + 2 * number], "outside": found[2 + 2 * number]} for number, name in enumerate(masks)
     }
@@ -168,10 +171,11 @@ def _all(
     peaks: Mapping[str, float | None],
     regions: list[NDArray[np.bool_]],
     window: tuple[float, float] | None,
+    scores: Sequence[str],
 ) -> list[Metrics]:
     """Return the metrics of the whole image, then those of each region."""
     limits = (float(original.min()) if original.size else 0.0, peaks["psnr_range"] or 0.0)
-    sums = error_sums(original, decoded, letters, limits, regions, _SCORES)
+    sums = error_sums(original, decoded, letters, limits, regions, scores)
     clipped = error_sums(original, decoded, letters, limits, regions, (), window=window) if window else sums
     return [_metrics(part, in_window, peaks) for part, in_window in zip(sums, clipped, strict=True)]
 

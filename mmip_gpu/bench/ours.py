@@ -1,4 +1,4 @@
-"""Our codec as entries of the comparison: to a PSNR at every effort, and without loss in stages.
+"""Our codec as entries of the comparison: to a PSNR at every effort, and without loss, predicted or in stages.
 
 Values: whole arrays of a Source in, containers out, and back. Time is coded as depth. Guarantees the default options
 but for those in a codec's name.
@@ -7,7 +7,7 @@ but for those in a codec's name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,6 @@ def _codec(name: str, threads: int, options: dict[str, Any], **more: Any) -> Cod
         partial(_encoded, threads, options),
         lambda data, _: mmip.decode(data, threads=threads),
         restore=lambda _source, decoded: decoded,
-        known=partial(_coder, threads, options),
         colours=ALL_COLOURS,
         threads=threads,
         options=options,
@@ -82,14 +81,45 @@ def ours(threads: int = 1) -> list[Codec]:
     variants["mmip effort 3, two stages"] = {"effort": 3, "stages": 2}
     dial = decibels(low=1, high=140)
     return [
-        _codec(name, threads, options, dial=dial, floats=True, refuses=_needs_step, promises=_least_psnr)
+        _codec(
+            name,
+            threads,
+            options,
+            dial=dial,
+            floats=True,
+            refuses=_needs_step,
+            promises=_least_psnr,
+            known=partial(_coder, threads, options),
+        )
         for name, options in variants.items()
     ]
 
 
 def ours_lossless(threads: int = 1, stages: tuple[int, ...] = (3,)) -> list[Codec]:
-    """Ours without loss, in so many stages; the effort makes no difference."""
-    return [_codec(f"mmip {n} stages", threads, {"lossless": True, "stages": n}, lossless=True) for n in stages]
+    """Ours without loss: predicted, at every effort; and in so many stages, where the effort makes no difference."""
+    exact: dict[str, dict[str, Any]] = {
+        f"mmip fast effort {effort}": {"lossless": True, "effort": effort} for effort in (1, 2, 3)
+    }
+    if _takes_small():
+        exact["mmip small"] = {"lossless": "small"}
+    staged = {f"mmip {n} stages": {"lossless": True, "stages": n} for n in stages}
+    return [
+        *(_codec(name, threads, options, lossless=True) for name, options in exact.items()),
+        *(
+            _codec(name, threads, options, lossless=True, known=partial(_coder, threads, options))
+            for name, options in staged.items()
+        ),
+    ]
+
+
+@cache
+def _takes_small() -> bool:
+    """Whether this build has the smallest method."""
+    try:
+        mmip.encode(np.zeros((8, 8), np.uint8), lossless="small")
+    except mmip.InvalidArgument:
+        return False
+    return True
 
 
 def plan_of(array: np.ndarray, axes: str | None = None, data_range: float | None = None, **options: Any) -> ChunkPlan:

@@ -1,9 +1,8 @@
 """The rivals of the studies: image codecs and compressors of floats, as `Codec`s of the comparison, by imagecodecs.
 
 Values: planes or volumes of a Source in, streams out, and back. Samples start from 0, which is exact. AVIF codes at
-most 12 bits, so deeper samples are scaled and rounded to those. JPEG-LS codes 16-bit words: imagecodecs cannot set its
-bit depth. Where the finest step of JPEG 2000 or AVIF at 8 bits is too coarse for a rate, the samples are coded at a
-greater depth, whose step is finer.
+most 12 bits, so deeper samples are scaled and rounded to those. Where the finest step of JPEG 2000 or AVIF at 8 bits is
+too coarse for a rate, the samples are coded at a greater depth, whose step is finer.
 """
 
 from __future__ import annotations
@@ -81,6 +80,10 @@ def _htj2k(plane: np.ndarray, parameter: float, source: Source) -> Stream:
 def _jpegxl(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
     options: dict[str, Any] = {"effort": 7, "lossless": False, "distance": 10 ** (-parameter / 20)}
     return ic.jpegxl_encode(plane, bitspersample=source.depth, numthreads=threads, **options)
+
+
+def _exact_jpegxl(threads: int, effort: int, plane: np.ndarray, _parameter: float, source: Source) -> Stream:
+    return ic.jpegxl_encode(plane, effort=effort, lossless=True, bitspersample=source.depth, numthreads=threads)
 
 
 def _avif(threads: int, plane: np.ndarray, parameter: float, source: Source) -> Stream:
@@ -247,21 +250,16 @@ def lossless_rivals(threads: int = 1) -> list[Codec]:
             lambda data, _: ic.jpeg2k_decode(data, numthreads=threads),
             threads=threads,
         ),
-        codec(
-            "JPEG-LS (CharLS)",
-            ic.jpegls_version(),
-            Source.planes,
-            lambda plane, _p, _source: ic.jpegls_encode(plane),
-            lambda data, _: ic.jpegls_decode(data),
-        ),
-        codec(
-            "JPEG XL e3",
-            ic.jpegxl_version(),
-            Source.planes,
-            lambda plane, _p, source: ic.jpegxl_encode(
-                plane, effort=3, lossless=True, bitspersample=source.depth, numthreads=threads
-            ),
-            lambda data, _: ic.jpegxl_decode(data, numthreads=threads),
-            threads=threads,
+        *(
+            codec(
+                f"JPEG XL e{effort}",
+                ic.jpegxl_version(),
+                Source.planes,
+                partial(_exact_jpegxl, threads, effort),
+                lambda data, _: ic.jpegxl_decode(data, numthreads=threads),
+                threads=threads,
+                options={"effort": effort},
+            )
+            for effort in (1, 3, 7, 9)
         ),
     ]

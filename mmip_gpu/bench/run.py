@@ -54,6 +54,8 @@ class Run:
         So many jobs at a time.
     pictures : bool
         Whether windows of one image of a kind are kept as pictures/*.png for the report.
+    similarity : bool
+        Whether SSIM and its kin are measured.
     """
 
     codecs: Sequence[str] | None = None
@@ -65,6 +67,7 @@ class Run:
     seconds: float = 1.0
     workers: int = 1
     pictures: bool = True
+    similarity: bool = True
 
     def __post_init__(self) -> None:
         if not self.time_limit > 0 or min(self.threads, self.workers) < 1:
@@ -146,7 +149,7 @@ class _Plan:
             settings = tuple(settings_of(codec, self.settings))
             for colour in self._colours(codec, image):
                 times = (wanted.threads, wanted.seconds, wanted.time_limit)
-                yield Job(codec.name, names, colour, settings, tasks, *times)
+                yield Job(codec.name, names, colour, settings, tasks, *times, similarity=wanted.similarity)
 
     def _colours(self, codec: Codec, image: BenchImage) -> Sequence[str]:
         if image.channels == 1:

@@ -40,7 +40,7 @@ def clocked(work: Callable[[], Any]) -> tuple[Any, Seconds]:
 
 
 def median_seconds(work: Callable[[], Any], warm: Seconds, budget: float) -> dict[str, Any]:
-    """Return medians of up to 5 runs, fewer where they take longer than the budget.
+    """Return medians of up to 5 runs, fewer where they take longer than the budget, and (max - min) / median.
 
     Parameters
     ----------
@@ -60,7 +60,8 @@ def median_seconds(work: Callable[[], Any], warm: Seconds, budget: float) -> dic
     while not runs or (len(runs) < _RUNS and (len(runs) + 1) * max(wall for _, wall in [*runs, warm]) <= budget):
         runs.append(clocked(work)[1])
     cpu, wall = (statistics.median(values) for values in zip(*runs, strict=True))
-    return {"cpu": cpu, "wall": wall, "runs": len(runs)}
+    spread = (max(runs)[0] - min(runs)[0]) / cpu
+    return {"cpu": cpu, "wall": wall, "runs": len(runs), "spread": spread}
 
 
 def peak_memory(work: Callable[[], Any]) -> tuple[Any, int]:

@@ -199,7 +199,10 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     target.add_argument("--psnr", type=float, metavar="DB", help="PSNR on the data's range, never below it")
     target.add_argument("--max-error", type=float, metavar="E", help="largest error of any sample, in sample units")
     target.add_argument("--ratio", type=float, metavar="R", help="raw over coded bytes; near 50 dB: CT 55, MR 10")
-    target.add_argument("--lossless", action="store_true", help="bit-exact once all stages are read")
+    exact = "bit-exact, in one piece; with --stages once all stages are read"
+    target.add_argument("--lossless", action="store_const", const=True, help=exact)
+    small: dict[str, Any] = {"dest": "lossless", "action": "store_const", "const": "small"}
+    target.add_argument("--lossless=small", **small, help="bit-exact, in one piece of fewest bytes, slowly")
     target.add_argument("--labels", action="store_true", help="names of objects: exact, and never mixed at any scale")
     target.add_argument("--qstep", type=float, metavar="S", help="step of the quantizer, in sample units; no search")
     group = parser.add_argument_group("coding")

@@ -168,15 +168,10 @@ def padding(text: str) -> int | str:
 
 
 def coding_options(args: Namespace) -> CodingOptions:
-    """Return the encoder's keyword options that were given, without the ROI and the axes.
-
-    Progressive coding is what the command line offers, so ``--lossless`` alone means three stages.
-    """
+    """Return the encoder's keyword options that were given, without the ROI and the axes."""
     options = {name: value for name, value in vars(args).items() if name in _CODING_NAMES and value is not None}
     if not options["labels"]:
         del options["labels"]
-    if options.pop("lossless"):
-        options = {"lossless": True, "stages": 3} | options
     if options.get("padding") == "none":
         options["padding"] = None
     if args.no_verify:

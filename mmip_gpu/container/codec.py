@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.encoded import Encoded
-from mmip_gpu.container.header import Header
+from mmip_gpu.container.header import Header, KindFields
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.volume.region import Region
 
@@ -100,6 +100,8 @@ class Codec:
         Whether a device decodes it. The CPU does otherwise, with a warning unless `is_copy`.
     is_copy : bool
         Whether payloads are the samples as they are, so that there is nothing to decode.
+    blank : KindFields, optional
+        Fields of a header, as long as those of any array, of a codec with one payload that a store may hold.
     """
 
     encode: Callable[[NDArray[Any], Any, NDArray[np.uint8] | None, int], Encoded]
@@ -108,6 +110,7 @@ class Codec:
     describe: Callable[[Header[Any]], dict[str, Any]]
     has_kernels: bool = False
     is_copy: bool = False
+    blank: KindFields | None = None
 
 
 def _is_integer(value: object) -> bool:

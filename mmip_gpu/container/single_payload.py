@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from mmip_gpu._core import GROUP_SUBSTREAMS, ParameterHead, crc32c
+from mmip_gpu.container.byte_ranges import Span
 from mmip_gpu.container.codec import PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.payload import head_crc, is_head_size, stated_head_bytes
 from mmip_gpu.container.payload_fields import PayloadFields
@@ -29,6 +31,7 @@ __all__ = [
     "head_of",
     "open_payload",
     "payload_extent",
+    "payload_groups",
 ]
 
 _HEAD, _HEAD_PER_SUBSTREAM = 4096, 3  # typical size of a head: parameters, then index and crcs
@@ -108,6 +111,20 @@ def payload_extent(
         for g, e in zip(groups, ends, strict=True)
     ]
     return [(1, 0, end), *spans], True
+
+
+def payload_groups(fields: SinglePayload, payload: Buffer, substreams: int) -> list[tuple[Span, int]]:
+    """Span and crc of every group of sub-streams of a whole payload, which is held against the header.
+
+    Raises
+    ------
+    TruncatedData, CorruptData
+    """
+    view, start = memoryview(payload).cast("B"), fields.payload.head_start
+    _check(fields.payload, view.nbytes, view[start:], substreams, check_crc=True)
+    head = head_of(view[start:], view.nbytes - start, substreams)
+    edges = [start + int(n) for n in (*head.offsets[:-1:GROUP_SUBSTREAMS], head.offsets[-1])]
+    return [(span, int(crc)) for span, crc in zip(pairwise(edges), head.group_crcs, strict=True)]
 
 
 def head_of(head: Buffer, size: int | None, substreams: int) -> ParameterHead:

@@ -7,7 +7,7 @@ Implements FORMAT.md sections 1, 2.1, 3.1, 5.1 and 6. Guarantees equal bytes for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -41,7 +41,9 @@ FastHeader: TypeAlias = Header[PredictiveFields]
 
 def predictive_codec(kind: type[PredictiveFields], encode: Callable[..., Any], decode: Callable[..., None]) -> Codec:
     """The codec of a kind with these fields, and functions of the core that code its planes."""
-    return Codec(partial(encode_fast, kind, encode), partial(decode_fast, decode), fast_extent, describe_fast)
+    blank = kind(0, (0, 0, 0), (0, 0, 0), 0, 1, 0, PayloadFields(1, 0))
+    own_encode, own_decode = partial(encode_fast, kind, encode), partial(decode_fast, decode)
+    return Codec(own_encode, own_decode, fast_extent, describe_fast, blank=blank)
 
 
 def encode_fast(
@@ -64,7 +66,7 @@ def encode_fast(
     fields = kind(colour_form, _three(tile_log2), _three(brick_log2), offset, bits, 0, PayloadFields.of(payload))
     loss = _loss_record(plan, original, planes, threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
-    return encode_raw(array, plan) if encoded.size > array.nbytes else encoded
+    return encode_raw(array, plan) if plan.allow_raw and encoded.size > array.nbytes else encoded
 
 
 def _three(numbers: Any) -> tuple[int, int, int]:
@@ -139,12 +141,10 @@ def fast_extent(header: FastHeader, read_held: ReadHeld, wanted: Wanted) -> tupl
     """Byte ranges that a decode reads, and whether these are all."""
     check_stages(wanted)
     fields, layout = header.fields, header.layout
-    needed = None
+    needed: Iterable[int] | None = None
     if wanted.region is not None:
         tiled = _region_of(header, wanted)
-        if tiled.samples == 0:
-            return [], True
-        needed = _substreams(header, tiled.box)
+        needed = _substreams(header, tiled.box) if tiled.samples else ()
     return payload_extent(fields, read_held, fields.substreams(layout), needed)
 
 

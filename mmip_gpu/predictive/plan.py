@@ -14,8 +14,12 @@ __all__ = ["PredictivePlan"]
 
 @dataclass(frozen=True)
 class PredictivePlan:
-    """How every chunk of an array is coded: the target, a letter an axis, and whether channels are one colour."""
+    """How every chunk of an array is coded: the target, a letter an axis, and whether channels are one colour.
+
+    With `allow_raw` a chunk that would grow is kept as it is.
+    """
 
     config: CodecConfig
     axes: str
     colour: bool
+    allow_raw: bool = True

@@ -1,7 +1,7 @@
 """Soft compression: lossless coding by codes and shapes that were mined from images of the same kind.
 
 Values: training images in, a `Codebook` out; arrays and a codebook in, containers of kind 4 out. `mmip_gpu.decode`
-reads them. Implements FORMAT.md sections 1 (kind 4) and 8.8. The stages of the original: `prepare` (folders of a
+reads them. Implements FORMAT.md sections 1 (kind 4) and 8.11. The stages of the original: `prepare` (folders of a
 protocol), `find_shapes`, `make_codebook` (both are `train_codebook`), `encode`, decoding, `evaluate`.
 """
 

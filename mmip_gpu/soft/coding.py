@@ -1,6 +1,6 @@
 """The codec of kind 4: arrays and a codebook to containers, and back.
 
-Values: arrays in, Encoded out, and back. Implements FORMAT.md sections 1 (kind 4), 6 and 8.8. Guarantees equal bytes
+Values: arrays in, Encoded out, and back. Implements FORMAT.md sections 1 (kind 4), 6 and 8.11. Guarantees equal bytes
 for any number of threads, and that a chunk which does not shrink is kept as it is (kind 0).
 """
 
@@ -132,7 +132,7 @@ def encode_soft(
     payload = soft_encode(layout.to_planes(array), book.core, TILE_LOG2, threads)
     stated = PayloadFields.of(payload, book.data, embed=plan.embed)
     fields = SoftFields(stated, TILE_LOG2, book.is_mixed)
-    loss = LossRecord(plan.config.mode, plan.config.requested, True, low, high, 0, 0)
+    loss = LossRecord(plan.config.mode, plan.config.value, True, low, high, 0, 0)
     embedded = book.data if plan.embed else b""
     coded = Encoded(Header(array.dtype.name, layout, False, loss, fields), (embedded + payload,))
     return coded if coded.size < raw.size else raw

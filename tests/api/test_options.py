@@ -138,7 +138,8 @@ def test_plugin_has_the_defaults() -> None:
 def test_command_line_has_the_names(command: str, names: set[str]) -> None:
     found = flags(command)
     assert found.keys() - FLAGS_OF_THE_COMMANDS - {"out"} == names - WITHOUT_FLAG
-    for name in (ENCODING & found.keys()) - {"verify", "colour"}:
+    assert found["lossless"] == ["--lossless", "--lossless=small"]
+    for name in (ENCODING & found.keys()) - {"verify", "colour", "lossless"}:
         assert found[name] == ["--" + name.replace("_", "-")]
     assert (found["verify"], found["colour"]) == (["--no-verify"], ["--no-colour"])
 
@@ -166,8 +167,8 @@ def test_command_line_hands_every_option_on(target: str) -> None:
 def test_command_line_leaves_defaults_alone() -> None:
     parse = build_parser().parse_args
     assert coding_options(parse(["encode", "phantom", "-o", "a.mmip", "--quality", "3"])) == {"quality": 3.0}
-    exact = coding_options(parse(["encode", "phantom", "-o", "a.mmip", "--lossless"]))
-    assert exact == {"lossless": True, "stages": 3}
+    for flag, value in (("--lossless", True), ("--lossless=small", "small")):
+        assert coding_options(parse(["encode", flag, "phantom", "-o", "a.mmip"])) == {"lossless": value}
 
 
 # --- errors

@@ -31,7 +31,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("arguments", "options"),
         [
-            (["--lossless"], {"lossless": True, "stages": 3}),
+            (["--lossless"], {"lossless": True}),
             (["--lossless", "--stages", "2", "--threads", "1"], {"lossless": True, "stages": 2}),
             (
                 ["--psnr", "45", "--no-verify", "--cell-depth", "8"],

@@ -125,6 +125,7 @@ def check_single(fields: Fields, b: int) -> None:
 def substreams_of(h: Header) -> int:
     """Bands of the images of kind 5, tiles of the planes of the others."""
     planes, (z, y, _) = prod(h.lengths[:3]), h.lengths[3:]
+    planes //= 3 if h.colour_form == 3 else 1
     if h.kind == 5:
         return planes // (3 if h.colour else 1) * z * ceil(y / h.band_rows)
     return planes * prod(ceil(n / (1 << log2)) for n, log2 in zip(h.lengths[3:], h.tile_log2, strict=True))
@@ -240,3 +241,14 @@ def test_rulers_hold_for_a_store(tmp_path: Path) -> None:
     header, _ = read_header(record)
     payload = data[offset("stage chunk", "payload", **known) :]
     check_payload(payload, bytes_of_codes(payload, 1), header.grid.substreams)
+
+
+def test_rulers_hold_for_a_store_of_one_array(tmp_path: Path) -> None:
+    volume = mmip_gpu.phantom3d((4, 200, 136))
+    mmip_gpu.write_zarr(volume, tmp_path / "v.zarr", lossless=True, chunks=(16, 64, 64))
+    record = np.asarray(zarr.open_group(tmp_path / "v.zarr", mode="r")["chunk"][0, 0, 1, 2]).tobytes()
+    data = (tmp_path / "v.zarr" / "samples" / "c" / "0" / "1" / "2").read_bytes()
+    header, h = read_header(record)
+    payload = offset("samples chunk", "payload", h=h)
+    assert data[offset("samples chunk", "header") : payload] == record[: len(record) - 16]
+    assert (header.kind, header.shape, len(data) - payload) == (2, (4, 64, 8), header.payload_bytes)

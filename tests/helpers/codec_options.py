@@ -21,7 +21,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"quality": 10, "data_range": 5}, "data_range=5.*psnr="),
     ({"lossless": "small"}, "lossless='small'.*no codec yet"),
     ({"lossless": True, "roi_quality": 9}, "roi_quality=9.*roi="),
-    ({"lossless": True, "cell_depth": 8}, "cell_depth=.*stages=3"),
     ({"lossless": 1}, "lossless=1.*true or false"),
     ({"quality": 10, "stages": 9}, "stages=9.*2 to 5"),
     ({"quality": 10, "stages": 3.0}, "stages=3.0.*an integer"),

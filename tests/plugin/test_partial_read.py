@@ -101,3 +101,21 @@ def test_a_chunk_replaced_between_two_requests_is_read_again(one_chunk: Any) -> 
 
     array = zarr.open_array(Replacing(dict(store._store_dict)), mode="r+")
     assert np.array_equal(array[2, :8, :8], mmip.decode(other)[2, :8, :8])
+
+
+def test_less_than_a_chunk_is_taken_only_at_the_end_of_an_axis() -> None:
+    volume = mmip.phantom3d((20, 40, 40))
+    array = zarr.create_array(
+        zarr.storage.MemoryStore(), shape=volume.shape, dtype="uint16", chunks=(16, 32, 32), compressors=None,
+        serializer=Mmip(lossless=True), fill_value=0,
+    )  # fmt: skip
+    held = array.store._store_dict  # type: ignore[attr-defined]
+    for place, part in (("0/0/0", np.s_[:16, :32, :32]), ("1/1/1", np.s_[16:, 32:, 32:]), ("0/1/0", np.s_[:9, :8, :9])):
+        blob = mmip.encode(volume[part], lossless=True)
+        held[f"c/{place}"] = zarr.core.buffer.default_buffer_prototype().buffer.from_bytes(blob)
+    assert (array[:16, :32, :32] == volume[:16, :32, :32]).all()
+    assert (array[16:, 32:, 32:] == volume[16:, 32:, 32:]).all()
+    assert (array[17:19, 35:, 39] == volume[17:19, 35:, 39]).all()
+    for key in (np.s_[3, 33, 2], np.s_[:16, 32:, :32]):
+        with pytest.raises(mmip.CorruptData, match=r"c/0/1/0: mmip: expected a chunk \(16, 32, 32\)"):
+            array[key]

@@ -23,13 +23,7 @@ from .stage_1 import read_stage_1
 from .substreams import Tile, read_blocks
 from .synthesis import class_steps, integer_planes, scale_raw, synthesize, window
 
-SINGLE = {
-    2: decode_predictive,
-    3: decode_mixed,
-    4: decode_soft,
-    5: decode_jpeg_origin,
-    8: decode_labels,
-}
+SINGLE = {2: decode_predictive, 3: decode_mixed, 4: decode_soft, 5: decode_jpeg_origin, 8: decode_labels}
 STAGES_FOR_SCALE = {1: 17, 2: 16, 4: 2, 8: 1}
 
 

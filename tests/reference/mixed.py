@@ -82,9 +82,6 @@ def read_maps(data, header, count):
     return palette, maps
 
 
-# --- least squares
-
-
 class Squares:
     def __init__(self, n):
         self.n, self.seen = n, 0
@@ -129,9 +126,6 @@ class Squares:
             if not -1024 < w[i] < 1024:
                 return None
         return w
-
-
-# --- decisions
 
 
 class Model:
@@ -205,9 +199,6 @@ def hashed(*numbers):
     h ^= h >> 15
     h = h * 2246822519 & WORD
     return (h ^ h >> 13) >> 20
-
-
-# --- a tile
 
 
 class Tile:

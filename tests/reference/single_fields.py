@@ -36,6 +36,14 @@ def read_value_fields(fields, header):
     require((2 * header.near + 1) << header.bits <= 1 << 22, "near")
 
 
+def read_soft_fields(fields, header):
+    require(header.resource is not None and header.dtype < 4 and not header.colour, "soft compression of these")
+    header.tile_log2 = (0, *fields.take("2B"))
+    y, x = header.tile_log2_yx
+    require(y in range(3, 13) and x in range(3, 13) and y + x <= 18, f"tile_log2_yx {header.tile_log2_yx}")
+    header.mixed = fields.number("B", range(2 if header.lengths[2] == 3 else 1), "mixed")
+
+
 def read_mixed_fields(fields, header):
     require(header.resource is None, "a resource of kind 3")
     header.colour_form = fields.number("B", range(4 if header.colour else 1), "colour_form")
@@ -52,14 +60,6 @@ def read_jpeg_fields(fields, header):
     require(max(y, x) <= 1 << 20, "Y, X")
     header.band_rows = fields.number("H", range(16, (1 << 15) + 1, 16), "band_rows")
     require(header.band_rows == 16 or header.band_rows * x <= 1 << 24, "band_rows")
-
-
-def read_soft_fields(fields, header):
-    require(header.resource is not None and header.dtype < 4 and not header.colour, "soft compression of these")
-    header.tile_log2 = (0, *fields.take("2B"))
-    y, x = header.tile_log2_yx
-    require(y in range(3, 13) and x in range(3, 13) and y + x <= 18, f"tile_log2_yx {header.tile_log2_yx}")
-    header.mixed = fields.number("B", range(2 if header.lengths[2] == 3 else 1), "mixed")
 
 
 def read_label_fields(fields, header):

@@ -46,7 +46,7 @@ def test_derived_images_keep_what_is_required(class_number: str, part: list[Any]
         dataset = conformant(class_number, z)
         assert not missing(dataset)
         dataset.save_as(folder / f"{z}.dcm", enforce_file_format=True)
-    run("compress", folder, tmp_path / "a.zarr", "--lossless", "--cell-depth", 8)
+    run("compress", folder, tmp_path / "a.zarr", "--lossless", "--stages", 3, "--cell-depth", 8)
     run("extract", tmp_path / "a.zarr", "-o", tmp_path / "out", "--template", folder, *part)
     for dataset in headers(tmp_path / "out"):
         assert not missing(dataset)

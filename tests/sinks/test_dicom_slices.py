@@ -70,7 +70,7 @@ class TestSlopes:
         report = mmip_gpu.write_zarr(pet, tmp_path / "a.zarr", quality=10, progress=False)
         assert report["plan"]["cell_depth"] == 1
         assert mmip_gpu.open_zarr(tmp_path / "a.zarr", scale=2).shape[0] == 6
-        run("encode", pet, "-o", tmp_path / "a.mmip", "--lossless", "--cell-depth", 8)
+        run("encode", pet, "-o", tmp_path / "a.mmip", "--lossless", "--stages", 3, "--cell-depth", 8)
         command = ["decode", tmp_path / "a.mmip", "-o", tmp_path / "out", "--template", pet, "--scale", 2]
         assert main([*map(str, command)]) == 2
 
@@ -122,7 +122,7 @@ class TestPlaces:
 
     def test_of_a_part_are_moved(self, tmp_path: Path) -> None:
         folder = slices(tmp_path / "ct", ImagePositionPatient=places(UNEVEN))
-        run("compress", folder, tmp_path / "a.zarr", "--lossless", "--cell-depth", 8)
+        run("compress", folder, tmp_path / "a.zarr", "--lossless", "--stages", 3, "--cell-depth", 8)
         part = ["extract", tmp_path / "a.zarr", "-o", tmp_path / "part", "--region", "2:5,3:9,4:12"]
         run(*part)
         assert [list(d.ImagePositionPatient) for d in headers(tmp_path / "part")] == [
@@ -186,7 +186,7 @@ class TestOverlays:
     def test_are_declared_only_where_they_are(
         self, part: list[Any], kept: list[int], marked: Path, tmp_path: Path
     ) -> None:
-        run("compress", marked, tmp_path / "a.zarr", "--lossless", "--cell-depth", 1)
+        run("compress", marked, tmp_path / "a.zarr", "--lossless", "--stages", 3, "--cell-depth", 1)
         with pytest.warns(MetadataWarning, match="overlays of 6 files, which are removed"):
             run("extract", tmp_path / "a.zarr", "-o", tmp_path / "out", "--template", marked, *part)
         for dataset in headers(tmp_path / "out"):
@@ -246,7 +246,7 @@ def test_names_of_folders_and_files_stay_outside(tmp_path: Path) -> None:
     ],
 )
 def test_lists_that_do_not_fit_are_left_out_and_said(wrong: dict[str, Any], series: Path, tmp_path: Path) -> None:
-    run("compress", series, tmp_path / "a.zarr", "--lossless", "--cell-depth", 1)
+    run("compress", series, tmp_path / "a.zarr", "--lossless", "--stages", 3, "--cell-depth", 1)
     attributes = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())
     attributes["attributes"]["mmip"]["metadata"] |= wrong
     (tmp_path / "a.zarr" / "zarr.json").write_text(json.dumps(attributes))

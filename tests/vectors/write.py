@@ -20,6 +20,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(FOLDER.parent), str(FOLDER.parents[1])]
 
 import reference  # noqa: E402
+from helpers.single_payloads import near_container, with_own_field  # noqa: E402
 from reference.random_streams import CASES, random_coefficients, random_own  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
@@ -88,6 +89,14 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "labels_uint64_raw": ("noise", (3, 5), "uint64", 0, {"labels": True}),
     "labels_int32": ("objects", (530, 60), "int32", 0, {"labels": True}),
 }
+# name: (maker, shape, dtype, options of train_codebook, which gets an image of another seed); codebooks are embedded
+SOFT: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any]]] = {
+    "soft_2d": ("edges", (71, 60), "uint8", {}),
+    "soft_colour": ("edges", (67, 50, 3), "uint8", {"axes": "yxc"}),
+    "soft_signed": ("objects", (3, 41, 50), "int16", {"axes": "zyx"}),
+    "soft_channels": ("edges", (2, 2, 31, 40), "uint8", {"axes": "ncyx", "degree": 9.0}),
+    "soft_wide": ("objects", (5, 700), "uint16", {}),
+}
 # name: (shape, axes, seed): images that were JPEG files, by seed 4:4:4, 4:2:2, 4:2:0 and cut out of the grid
 JPEG_ORIGIN: dict[str, tuple[tuple[int, ...], str, int]] = {
     "jpeg_grey": ((2, 50, 61), "zyx", 1),
@@ -96,13 +105,23 @@ JPEG_ORIGIN: dict[str, tuple[tuple[int, ...], str, int]] = {
     "jpeg_half": ((2, 70, 66, 3), "nyxc", 2),
     "jpeg_half_cut": ((61, 59, 3), "yxc", 5),
 }
-# name: (maker, shape, dtype, options of train_codebook, which gets an image of another seed); codebooks are embedded
-SOFT: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any]]] = {
-    "soft_2d": ("edges", (71, 60), "uint8", {}),
-    "soft_colour": ("edges", (67, 50, 3), "uint8", {"axes": "yxc"}),
-    "soft_signed": ("objects", (3, 41, 50), "int16", {"axes": "zyx"}),
-    "soft_channels": ("edges", (2, 2, 31, 40), "uint8", {"axes": "ncyx", "degree": 9.0}),
-    "soft_wide": ("objects", (5, 700), "uint16", {}),
+# the same for kind 2, of which seeds are counted anew; "near" and "bits" are no options: see `encode`
+PREDICTIVE: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
+    "predictive_1d": ("hills", (1500,), "uint16", 0, {"lossless": True}),
+    "predictive_2d": ("textured", (70, 61), "int16", 0, {"lossless": True}),
+    "predictive_3d": ("textured", (17, 19, 23), "uint8", 0, {"lossless": True}),
+    "predictive_3d_previous": ("hills", (9, 30, 40), "uint16", 0, {"lossless": True, "effort": 3}),
+    "predictive_planes": ("hills", (2, 3, 2, 3, 19, 21), "int16", 0, {"lossless": True, "axes": "ctnzyx"}),
+    "predictive_plain": ("noise", (3, 9, 20, 23), "uint16", 0, {"lossless": True, "axes": "czyx"}),
+    "predictive_ycocg": ("slices", (3, 9, 20, 23), "uint16", 0, {"lossless": True, "axes": "czyx"}),
+    "predictive_differences": ("tinted", (3, 5, 30, 31), "int8", 0, {"lossless": True, "axes": "czyx"}),
+    "predictive_palette": ("disc", (40, 52, 3), "uint8", 0, {"lossless": True, "axes": "yxc"}),
+    "predictive_ranks": ("objects", (61, 70), "uint16", 0, {"lossless": True}),
+    "predictive_sets": ("slices", (6, 100, 90), "uint8", 0, {"lossless": True, "effort": 3}),
+    "predictive_float": ("textured", (40, 41), "float32", 0, {"lossless": True, "step": 2.0**-9}),
+    "predictive_20_bits": ("noise", (60, 61), "float32", 0, {"lossless": True, "step": 2.0**-7, "bits": 20}),
+    "predictive_near": ("textured", (12, 30, 33), "uint16", 0, {"near": 90}),
+    "predictive_near_colour": ("textured", (40, 44, 3), "int8", 0, {"near": 2, "axes": "yxc"}),
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
@@ -129,6 +148,16 @@ def input_of(entry: dict[str, Any]) -> tuple[NDArray[Any], dict[str, Any]]:
     return array, options
 
 
+def encode(array: NDArray[Any], options: dict[str, Any]) -> bytes:
+    """A container by the options of `encode`, or: an error of at most ``near``; values that wrap around at ``bits``."""
+    given = dict(options)
+    near, bits = given.pop("near", 0), given.pop("bits", None)
+    if near:
+        return near_container(array, near, given.get("axes"))
+    blob = mmip.encode(array, **given)
+    return blob if bits is None else with_own_field(blob, 11, bits, 1)
+
+
 def checksum(array: NDArray[Any]) -> dict[str, Any]:
     """Shape and SHA-256 of the samples, C order, little endian."""
     samples = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
@@ -147,15 +176,16 @@ def decoded_checksums(blob: bytes) -> dict[str, Any]:
 def recipes() -> dict[str, dict[str, Any]]:
     """What the index says of every vector before its file is looked at."""
     found: dict[str, dict[str, Any]] = {}
-    for seed, (name, (maker, shape, dtype, classes, options)) in enumerate(ENCODED.items()):
+    encoded = [*enumerate(ENCODED.items()), *enumerate(PREDICTIVE.items())]
+    for seed, (name, (maker, shape, dtype, classes, options)) in encoded:
         recipe = {"maker": maker, "shape": list(shape), "dtype": dtype, "seed": seed, "classes": classes}
         found[name] = {"input": recipe, "options": options}
-    for name, (shape, axes, seed) in JPEG_ORIGIN.items():
-        recipe = {"maker": "jpeg", "shape": list(shape), "dtype": "uint8", "seed": seed, "classes": 0}
-        found[name] = {"input": recipe, "options": {"lossless": "small", "axes": axes}}
     for seed, (name, (maker, shape, dtype, options)) in enumerate(SOFT.items()):
         recipe = {"maker": maker, "shape": list(shape), "dtype": dtype, "seed": seed, "classes": 0}
         found[name] = {"input": recipe, "options": options, "codec": "soft"}
+    for name, (shape, axes, seed) in JPEG_ORIGIN.items():
+        recipe = {"maker": "jpeg", "shape": list(shape), "dtype": "uint8", "seed": seed, "classes": 0}
+        found[name] = {"input": recipe, "options": {"lossless": "small", "axes": axes}}
     for name in REFERENCE:
         found[name] = {"input": None, "options": None}
     return found
@@ -173,7 +203,7 @@ def encoded(name: str, entry: dict[str, Any]) -> bytes:
     """A new vector's bytes."""
     if entry["input"] is not None:
         array, options = input_of(entry)
-        return softly(entry) if "codec" in entry else mmip.encode(array, **options)
+        return softly(entry) if "codec" in entry else encode(array, options)
     case, seed = REFERENCE[name]
     rng, header = np.random.default_rng(seed), CASES[case]
     return reference.encode(header, random_coefficients(rng, header), random_own(rng, header))

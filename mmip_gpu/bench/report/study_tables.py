@@ -1,4 +1,4 @@
-"""Tables of the comparison with rivals, in Markdown: bits against JPEG 2000, ours against SPERR, speeds, lossless.
+"""Tables of the comparison with rivals, in Markdown: bits against JPEG 2000, ours against SPERR, speeds, a bound.
 
 Values: result rows in, text out. Guarantees that every image weighs the same in a group (geometric mean over its PSNRs
 first, over images then), that phantoms are no part of a group of real images, and that what is missing is marked.
@@ -13,7 +13,6 @@ from mmip_gpu.bench.rates import geometric_mean, mean_ratio
 
 ANCHOR = "JPEG 2000 (OpenJPEG)"
 NEAREST = "SPERR"
-LOSSLESS_ANCHOR = "HTJ2K (OpenJPH)"
 NEAR_ANCHOR = "JPEG-LS (CharLS)"
 _LINE = 120
 GROUPS = {
@@ -174,27 +173,6 @@ def rivals_report(rows: Sequence[Row]) -> str:
     )
 
 
-def lossless_report(rows: Sequence[Row]) -> str:
-    """All tables of lossless.csv."""
-    codecs = codecs_of(rows)
-    same = [row | {"target_db": 0.0} for row in rows]
-    bits = [
-        [image, *(f"{rate_points(same, image, codec).get(0.0, float('nan')):.3f}" for codec in codecs)]
-        for image in images_of(rows)
-    ]
-    return "\n".join(
-        [
-            "# Lossless\n",
-            "Bits/sample:\n",
-            markdown_table(["image", *codecs], bits),
-            f"Percent more (+) or fewer (-) bits than {LOSSLESS_ANCHOR}:\n",
-            _ratio_table(same, [c for c in codecs if c != LOSSLESS_ANCHOR], LOSSLESS_ANCHOR),
-            _exceptions(same, [c for c in codecs if _is_ours(c)]),
-            _speed_table(rows),
-        ]
-    )
-
-
 def near_lossless_report(rows: Sequence[Row]) -> str:
     """All tables of near_lossless.csv; the bound stands where others have a PSNR."""
     bounded = [row | {"target_db": float(row["bound"])} for row in rows]
@@ -209,12 +187,3 @@ def near_lossless_report(rows: Sequence[Row]) -> str:
         parts += [f"Bound {bound:g} alone:\n", _ratio_table(alone, rivals, NEAR_ANCHOR)]
     broken = [f"- {r['image']}, bound {r['bound']}, {r['codec']}: {r['note']}" for r in rows if r["note"]]
     return "\n".join([*parts, _speed_table(rows), "Bounds that were broken:\n", *(broken or ["None."]), ""])
-
-
-def _exceptions(rows: Sequence[Row], own: Sequence[str]) -> str:
-    """The images on which ours is larger than the anchor."""
-    lines = []
-    for codec in own:
-        larger = [image for image, (ratio, _) in image_ratios(rows, codec, LOSSLESS_ANCHOR).items() if ratio > 1]
-        lines.append(f"{codec} is larger than {LOSSLESS_ANCHOR} on: {', '.join(larger) or 'none'}.\n")
-    return "\n".join(lines)

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import crc32c
 from mmip_gpu.container.encoded import Encoded
-from mmip_gpu.container.header import Header, TransformHeader
-from mmip_gpu.container.transform_fields import TransformFields
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, TruncatedData
 from mmip_gpu.store.group.grid import Coordinates
 
@@ -33,7 +32,7 @@ ORIGIN_BYTES = _ORIGIN.size + 4
 
 
 @dataclass(frozen=True)
-class ChunkHeader(TransformHeader):
+class ChunkHeader(Header[Any]):
     """Header of a chunk; `roi_voxels` are those in classes above 0, `source_crc` is that of the original samples."""
 
     roi_voxels: int = 0
@@ -58,8 +57,6 @@ class ChunkHeader(TransformHeader):
         TruncatedData, CorruptData, UnsupportedVersion
         """
         header, size = cls.parse(record)
-        if not isinstance(header.fields, TransformFields):
-            raise CorruptData(f"record: expected a transformed chunk, found the {header.fields.name} kind")
         origin = memoryview(record)[size:]
         if len(origin) != ORIGIN_BYTES:
             kind = TruncatedData if len(origin) < ORIGIN_BYTES else CorruptData

@@ -9,29 +9,33 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from mmip_gpu._core import CELL_AC, MAX_CORRECTION_ERROR, STEP_ONE
+from mmip_gpu._core import CELL_AC
 from mmip_gpu.arguments import check_step
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.container.header import DTYPES, TransformHeader
+from mmip_gpu.container.header import DTYPES, Header
 from mmip_gpu.container.loss_record import LossRecord
-from mmip_gpu.container.transform_fields import TransformFields
-from mmip_gpu.errors import CorruptData, InvalidArgument
-from mmip_gpu.stage_arrays.stage_codec import StageCodec
+from mmip_gpu.errors import CorruptData
+from mmip_gpu.store.group.checks import check_field
 from mmip_gpu.store.group.chunk_header import ORIGIN_BYTES
-from mmip_gpu.store.group.grid import ChunkGrid, Coordinates, chunk_lengths, image_cells
-from mmip_gpu.store.group.stage_array import StageArray, stage_name
-from mmip_gpu.store.group.zarr_group import CORRECTIONS
-from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.store.group.grid import ChunkGrid, Coordinates
+from mmip_gpu.store.group.single_form import SingleForm
+from mmip_gpu.store.group.stage_array import StageArray
+from mmip_gpu.store.group.staged_form import StagedForm
 from mmip_gpu.volume.axes import PlaneLayout
-from mmip_gpu.volume.floats import sample_range
 from mmip_gpu.volume.roi import RoiRule
 
 __all__ = ["StoreDescription"]
+
+ChunkForm: TypeAlias = StagedForm | SingleForm
+"""How the coded chunks lie in the arrays of a group."""
+
+_FORMS: dict[str, type[Any]] = {"transform": StagedForm}  # by method; the others have one payload
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class StoreDescription:
         Of the samples.
     grid : ChunkGrid
         Shape, axes and chunks.
-    plan : ChunkPlan
-        Steps, cuts, tiles, cell depth.
+    plan : ChunkPlan or PredictivePlan
+        Of the codec that serves the configuration.
     peak : float
         Data range that a PSNR refers to; 0 where it is taken from the samples.
     rule : str, optional
@@ -56,15 +60,21 @@ class StoreDescription:
 
     dtype: str
     grid: ChunkGrid
-    plan: ChunkPlan
+    plan: Any
     peak: float = 0.0
     rule: str | None = None
     attempt: int = 0
 
+    @cached_property
+    def form(self) -> ChunkForm:
+        """How the coded chunks lie in the arrays of the group."""
+        form: ChunkForm = _FORMS.get(self.plan.config.method, SingleForm)(self.plan)
+        return form
+
     @property
     def stage_count(self) -> int:
         """Stages of every chunk, the corrections included."""
-        return len(self.plan.cuts) + (self.plan.correction is not None)
+        return self.form.stage_count
 
     @property
     def record_bytes(self) -> int:
@@ -79,94 +89,47 @@ class StoreDescription:
     @property
     def most_stage_bytes(self) -> int:
         """Bytes that no stage of a chunk exceeds, at 8 a coefficient; what is larger is damage, and is not read."""
-        return 8 * math.prod(self.grid.stage_chunks) * (CELL_AC[self.plan.depth] + 1) + 2**16
+        return 8 * math.prod(self.grid.stage_chunks) * (CELL_AC[self.grid.depth] + 1) + 2**16
 
-    def codecs(self) -> list[StageCodec]:
-        """Codecs of the stage arrays; the steps are only in that of stage 1."""
-        p = self.plan
-        first = StageCodec(1, p.depth, p.tile_log2, p.cuts, p.steps, p.padding is not None, p.dc_image)
-        later = [StageCodec(s, p.depth, p.tile_log2, p.cuts) for s in range(2, self.stage_count + 1)]
-        return [first, *later]
-
-    def blank_header(self) -> TransformHeader:
+    def blank_header(self) -> Header[Any]:
         """Make a header with the fields that all chunks share."""
-        p = self.plan
-        none = (0,) * self.stage_count
-        points = ((0, 0, 0),) * len(p.steps)
-        image = (0, 0, 0) if p.dc_image else None
-        fields = TransformFields(
-            p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding, p.correction, image
-        )
-        loss = LossRecord(p.config.mode, p.config.value, False, 0, 0, 0, 0)
-        return TransformHeader(self.dtype, self.grid.layout, p.colour, loss, fields, p.config.step)
+        config = self.plan.config
+        loss = LossRecord(config.mode, config.value, False, 0, 0, 0, 0)
+        return Header(self.dtype, self.grid.layout, self.plan.colour, loss, self.form.blank_fields(), config.step)
 
-    def extent(self, at: Coordinates, stage: int) -> tuple[int, int, int, int]:
-        """Planes, and cells or (of corrections) samples on z, y, x, that a chunk has in the array of a stage."""
-        if stage == 1 and self.plan.dc_image:
-            return image_cells(self.grid.cells(at))
-        if stage <= len(self.plan.cuts):
-            return self.grid.cells(at)
-        layout = self.grid.chunk_layout(at)
-        return (layout.planes, *layout.volume)
+    def prefix(self, at: Coordinates, header: Header[Any], stage: int) -> bytes:
+        """Bytes before the payload in the chunk of a stage."""
+        return self.form.prefix(self.grid, at, header, stage)
 
     def array_name(self, stage: int) -> str:
         """Name of the array of a stage."""
-        return CORRECTIONS if stage > len(self.plan.cuts) else stage_name(stage)
+        return self.form.array_name(stage)
 
     def stage_arrays(self) -> list[StageArray]:
         """Describe the arrays of all stages."""
-        grid = self.grid
-        whole = PlaneLayout(grid.layout.axes, grid.chunks)
-        arrays = []
-        for codec in self.codecs():
-            cells, chunk_cells = grid.stage_shape, grid.stage_chunks
-            if codec.dc_image:
-                cells, chunk_cells = image_cells(cells), image_cells(chunk_cells)
-            shape: tuple[int, ...] = (*cells, codec.columns)
-            chunks: tuple[int, ...] = (*chunk_cells, codec.columns)
-            if codec.corrects:
-                shape, chunks = (grid.layout.planes, *grid.layout.volume), (whole.planes, *whole.volume)
-            arrays.append(StageArray(self.array_name(codec.stage), shape, chunks, codec))
-        return arrays
+        return self.form.arrays(self.grid, self.dtype)
 
-    def check_header(self, header: TransformHeader, at: Coordinates) -> None:
+    def check_header(self, header: Header[Any], at: Coordinates) -> None:
         """Raise CorruptData unless the header can be that of this chunk."""
-        fields, shared = header.fields, self.blank_header()
-        expected = shared.fields
-        both = fields.dc_image is not None and expected.dc_image is not None
-        neutral = replace(
-            fields,
-            offset=expected.offset,
-            recon=expected.recon,
-            dc_image=expected.dc_image if both else fields.dc_image,
-            stage_bytes=expected.stage_bytes,
-            stage_crcs=expected.stage_crcs,
-        )
-        layout = self.grid.chunk_layout(at)
-        found = (header.dtype, header.layout, header.colour, header.step, neutral)
-        if found != (shared.dtype, layout, shared.colour, shared.step, expected):
+        shared, layout = self.blank_header(), self.grid.chunk_layout(at)
+        found = (header.dtype, header.layout, header.colour, header.step)
+        if found != (shared.dtype, layout, shared.colour, shared.step) or not self.form.is_of_plan(header.fields):
             raise CorruptData("record: its header is not one of a chunk of this shape and plan")
-        if max(fields.stage_bytes) > self.most_stage_bytes:
-            raise CorruptData(f"record: a stage of {max(fields.stage_bytes)} bytes, more than a chunk can have")
+        most = max(header.payload_sizes)
+        if most > self.most_stage_bytes:
+            raise CorruptData(f"record: a stage of {most} bytes, more than a chunk can have")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
-        p = self.plan
         return {
             "shape": list(self.grid.layout.shape),
             "dtype": self.dtype,
             "axes": self.grid.layout.axes,
-            "colour": p.colour,
+            "colour": self.plan.colour,
             "chunks": list(self.grid.chunks),
-            "cell_depth": p.depth,
-            "tile_log2": list(p.tile_log2),
-            "cuts": list(p.cuts),
-            "steps": [list(row) for row in p.steps],
-            "reversible": list(p.reversible),
-            "padding": p.padding,
-            "correction": p.correction,
-            "dc_image": p.dc_image,
-            "config": p.config.to_dict(),
+            "cell_depth": self.grid.depth,
+            **self.form.to_dict(),
+            "config": self.plan.config.to_dict(),
             "peak": self.peak,
             "rule": self.rule,
             "attempt": self.attempt,
@@ -189,51 +152,17 @@ class StoreDescription:
     @classmethod
     def _parse(cls, data: Mapping[str, Any]) -> StoreDescription:
         layout = PlaneLayout.of(tuple(data["shape"]), data["axes"])
-        _check("shape", data["shape"], all(0 <= n < 2**32 for n in layout.shape) and layout.samples < 2**48)
-        _check("dtype", data["dtype"], data["dtype"] in DTYPES)
+        is_small = all(0 <= n < 2**32 for n in layout.shape) and layout.samples < 2**48
+        check_field("shape", data["shape"], is_small)
+        check_field("dtype", data["dtype"], data["dtype"] in DTYPES)
         colour = data["colour"]
-        _check(
-            "colour",
-            colour,
-            colour is False or (colour is True and layout.channels == 3 and "c" in layout.axes),
-        )
+        is_colour = colour is True and layout.channels == 3 and "c" in layout.axes
+        check_field("colour", colour, colour is False or is_colour)
         config = CodecConfig.from_dict(data["config"])
         check_step(np.dtype(data["dtype"]), config.step)
-        steps = tuple(tuple(row) for row in data["steps"])
-        tile, cuts = tuple(data["tile_log2"]), tuple(data["cuts"])
-        image = data["dc_image"]
-        StageCodec(1, data["cell_depth"], tile, cuts, steps, data["padding"] is not None, image)
-        _check("steps", steps, all(len(row) == (3 if colour else 1) for row in steps))
-        reversible = tuple(data["reversible"])
-        _check("reversible", reversible, len(reversible) == len(steps) and all(r in (0, 1) for r in reversible))
-        whole = all(set(row) == {STEP_ONE} for row, r in zip(steps, reversible, strict=True) if r)
-        _check("steps of reversible classes", steps, whole)
-        padding, bound, dtype = data["padding"], data["correction"], np.dtype(data["dtype"])
-        _check("padding", padding, padding is None or (_is_sample(padding, dtype) and not colour))
-        _check("correction", bound, bound is None or 0 <= operator.index(bound) <= MAX_CORRECTION_ERROR)
-        _check("cuts, for what was asked", cuts, cuts == config.stage_cuts(data["cell_depth"]))
-        exact, most = bool(reversible) and all(reversible), config.error_bound
-        _check("reversible, for what was asked", reversible, exact or not config.exact)
-        _check("correction, for what was asked", bound, exact or most is None or (bound is not None and bound <= most))
-        _check("dc_image of a reversible class", image, not (image and any(reversible)))
-        depth = data["cell_depth"]
-        plan = ChunkPlan(config, layout.axes, colour, depth, tile, cuts, steps, reversible, padding, bound, image)
-        chunks = tuple(data["chunks"])
-        _check("chunks", chunks, chunk_lengths(layout, plan.depth, tile, colour, chunks) == chunks)
-        grid = ChunkGrid(layout, plan.depth, chunks)
-        _check("chunks with a DC image", chunks, grid.holds_image or not image)
+        form, grid = _FORMS.get(config.method, SingleForm).parse(data, config, layout)
         peak, rule = float(data["peak"]), data["rule"]
-        _check("peak", peak, 0 <= peak < math.inf)
-        _check("rule", rule, rule is None or (isinstance(rule, str) and not RoiRule.parse(rule).needs_whole_array))
-        return cls(data["dtype"], grid, plan, peak, rule, operator.index(data["attempt"]))
-
-
-def _is_sample(value: Any, dtype: np.dtype[Any]) -> bool:
-    """Whether a value of the attributes is an integer that samples of an integer dtype can have."""
-    low, high = sample_range(dtype)
-    return dtype.kind != "f" and isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _check(field: str, found: object, condition: bool) -> None:
-    if not condition:
-        raise InvalidArgument(f"{field} out of range: {found!r}")
+        check_field("peak", peak, 0 <= peak < math.inf)
+        is_rule = isinstance(rule, str) and not RoiRule.parse(rule).needs_whole_array
+        check_field("rule", rule, rule is None or is_rule)
+        return cls(data["dtype"], grid, form.plan, peak, rule, operator.index(data["attempt"]))

@@ -88,7 +88,7 @@ class ChunkGrid:
 
     def region(self, coordinates: Coordinates) -> Region:
         """Give the samples of a chunk: one slice per axis of the array."""
-        index = self._axis_indices(coordinates)
+        index = self.index(coordinates)
         return tuple(
             slice(i * c, min((i + 1) * c, n)) for i, c, n in zip(index, self.chunks, self.layout.shape, strict=True)
         )
@@ -146,12 +146,13 @@ class ChunkGrid:
         axes, shape = self.layout.axes, self.layout.shape
         return {a: -(-n // c) for a, n, c in zip(axes, shape, self.chunks, strict=True)}
 
-    def _axis_indices(self, coordinates: Coordinates) -> list[int]:
+    def index(self, coordinates: Coordinates) -> tuple[int, ...]:
+        """Number of a chunk on each axis of the array."""
         plane, z, y, x = coordinates
         counts, index = self._axis_counts(), {"z": z, "y": y, "x": x}
         for a in "cnt":
             plane, index[a] = divmod(plane, counts.get(a, 1))
-        return [index[a] for a in self.layout.axes]
+        return tuple(index[a] for a in self.layout.axes)
 
     def _coordinates(self, index: Sequence[int]) -> Coordinates:
         counts, at = self._axis_counts(), dict(zip(self.layout.axes, index, strict=True))

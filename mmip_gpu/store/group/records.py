@@ -17,11 +17,10 @@ from typing import Any
 from mmip_gpu._core import crc32c
 from mmip_gpu.container.codec import ReadPart
 from mmip_gpu.container.encoded import Encoded
-from mmip_gpu.container.header import TransformHeader
+from mmip_gpu.container.header import Header
 from mmip_gpu.container.loss_record import UNKNOWN_ERROR, LossRecord, reached_bound
 from mmip_gpu.container.payload import is_head_size, stated_head_bytes
 from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
-from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND, read_prefix, write_prefix
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
@@ -41,7 +40,7 @@ class ChunkStore:
         """Store a coded chunk: its stages, then the record that makes it valid."""
         description = self.description
         stages = {
-            description.array_name(stage): write_prefix(description.extent(at, stage)) + payload
+            description.array_name(stage): description.prefix(at, encoded.header, stage) + payload
             for stage, payload in enumerate(encoded.payloads, 1)
         }
         self.group.write(at, stages)
@@ -65,7 +64,7 @@ class ChunkStore:
 
     def whole(self, name: str, at: Coordinates) -> Request:
         """Ask for all bytes of a chunk of an array, and for one more than there can be of a file that has grown."""
-        most = self.description.record_bytes if name == RECORDS else self.description.most_stage_bytes + PREFIX_BOUND
+        most = self.description.record_bytes + (0 if name == RECORDS else self.description.most_stage_bytes)
         return name, at, (0, most + 1)
 
     def parsed(self, at: Coordinates, record: bytes) -> ChunkHeader:
@@ -75,19 +74,19 @@ class ChunkStore:
             self.description.check_header(header, at)
         return header
 
-    def payload(self, at: Coordinates, stage: int) -> memoryview:
+    def payload(self, at: Coordinates, header: Header[Any], stage: int) -> memoryview:
         """Payload of a stage of a chunk."""
         (data,) = self.group.read_many([self.whole(self.description.array_name(stage), at)])
         if data is None:
             raise self.missing(at, stage)
         with self.naming_chunk(at):
-            return memoryview(data)[self.prefix_bytes(data, at, stage) :]
+            return memoryview(data)[self.prefix_bytes(data, at, header, stage) :]
 
-    def part_reader(self, at: Coordinates) -> ReadPart:
+    def part_reader(self, at: Coordinates, header: Header[Any]) -> ReadPart:
         """What reads parts of the payloads of a chunk; each read fetches all of a stage."""
 
         def read_part(stage: int, first: int, end: int | None) -> memoryview:
-            return self.payload(at, stage)[first:end]
+            return self.payload(at, header, stage)[first:end]
 
         return read_part
 
@@ -126,23 +125,22 @@ class ChunkStore:
         except (CorruptData, UnsupportedVersion) as error:
             raise type(error)(f"{self.group}: chunk {at}: {error}") from error
 
-    def stage_bytes(self, at: Coordinates, header: TransformHeader) -> list[int]:
+    def stage_bytes(self, at: Coordinates, header: Header[Any]) -> list[int]:
         """Bytes of the chunk in each stage array."""
         return [
-            len(write_prefix(self.description.extent(at, stage))) + size
-            for stage, size in enumerate(header.payload_sizes, 1)
+            len(self.description.prefix(at, header, stage)) + size for stage, size in enumerate(header.payload_sizes, 1)
         ]
 
-    def has_stage(self, at: Coordinates, header: TransformHeader, stage: int) -> bool:
+    def has_stage(self, at: Coordinates, header: Header[Any], stage: int) -> bool:
         """Whether a stage of a chunk is there and belongs to its record, by its size and its head's crc."""
-        payload_bytes, crc = header.fields.stage_bytes[stage - 1], header.fields.stage_crcs[stage - 1]
-        name = self.description.array_name(stage)
+        payload_bytes, crc = self.description.form.head_of(header, stage)
+        name, prefix = self.description.array_name(stage), len(self.description.prefix(at, header, stage))
         size = self.group.size(name, at)
-        start = None if size is None else self.group.read(name, at, (0, min(PREFIX_BOUND + 4, size)))
+        start = None if size is None else self.group.read(name, at, (0, min(prefix + 4, size)))
         if size is None or start is None:
             return False
         try:
-            prefix = self.prefix_bytes(start, at, stage)
+            self.prefix_bytes(start, at, header, stage)
         except CorruptData:
             return False
         head = stated_head_bytes(start[prefix:])
@@ -151,15 +149,21 @@ class ChunkStore:
         found = self.group.read(name, at, (prefix + head - 4, prefix + head))
         return found is not None and int.from_bytes(found, "little") == crc
 
-    def prefix_bytes(self, data: bytes, at: Coordinates, stage: int) -> int:
+    def check_stage(self, data: bytes, at: Coordinates, header: Header[Any], stage: int) -> None:
+        """Raise CorruptData or TruncatedData unless the chunk of a stage is the one of its record, by all its crcs."""
+        payload = memoryview(data)[self.prefix_bytes(data, at, header, stage) :]
+        for (first, end), crc in self.description.form.groups(header, stage, payload):
+            if crc32c(payload[first:end]) != crc:
+                raise CorruptData(f"stage {stage}: the crc of bytes {first}..{end} differs")
+
+    def prefix_bytes(self, data: bytes, at: Coordinates, header: Header[Any], stage: int) -> int:
         """Bytes before the payload in the chunk of a stage, or in its start."""
-        expected = self.description.extent(at, stage)
-        extent, size = read_prefix(data, expected)
-        if extent != expected:
-            raise CorruptData(f"stage chunk: expected the extent {expected}, found {extent}")
-        if size == len(data):
-            raise TruncatedData("stage chunk: it ends after its prefix")
-        return size
+        expected = self.description.prefix(at, header, stage)
+        if len(data) <= len(expected):
+            raise TruncatedData("stage chunk: it ends before its payload")
+        if not data.startswith(expected):
+            raise CorruptData("stage chunk: it begins otherwise than its record says")
+        return len(expected)
 
 
 @dataclass

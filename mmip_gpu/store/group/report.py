@@ -79,9 +79,6 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> R
     data = description.to_dict()
     summary = attributes.get("report")
     shared = {key: data[key] for key in ("shape", "dtype", "axes", "colour", "chunks")}
-    coding = ("cell_depth", "tile_log2", "cuts", "reversible", "padding", "dc_image", "rule", "attempt")
-    qstep = description.plan.background_step * (description.plan.config.step or 1.0)
-    steps = {"qstep": qstep, "steps": [[s / 256 for s in row] for row in data["steps"]]}
     report: dict[str, Any] = {
         "complete": attributes.get("state") == COMPLETE,
         "format_version": attributes.get("format_version"),
@@ -91,7 +88,7 @@ def report_of(attributes: Mapping[str, Any], description: StoreDescription) -> R
         "stages_held": held_stages(attributes, description),
         "raw_bytes": description.raw_bytes,
         "config": data["config"],
-        "plan": {key: data[key] for key in coding} | steps,
+        "plan": {key: data[key] for key in ("cell_depth", "rule", "attempt")} | description.form.described(),
         "source": attributes.get("source"),
     }
     report |= dict.fromkeys(_AT_THE_END) | (dict(summary) if isinstance(summary, Mapping) else {})

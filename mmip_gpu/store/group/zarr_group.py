@@ -19,13 +19,12 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore, StorePath
 
-from mmip_gpu._core import MAX_STAGES
 from mmip_gpu.errors import StoreError
 from mmip_gpu.sources.arrays import require_small_metadata
 from mmip_gpu.store.group.durable import Durable
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.partial_files import delete_partial_files, names_in
-from mmip_gpu.store.group.stage_array import DIMENSIONS, StageArray, dimension_names, stage_name
+from mmip_gpu.store.group.stage_array import DIMENSIONS, RECORDS, StageArray, array_names, chunk_index
 from mmip_gpu.store.group.store_path import (
     all_ended,
     found_instead,
@@ -41,13 +40,11 @@ if TYPE_CHECKING:
 
     ZarrArray: TypeAlias = zarr.Array[Any]
 
-__all__ = ["ATTRIBUTE", "CLAIM", "CORRECTIONS", "RECORDS", "Request", "StoreGroup"]
+__all__ = ["ATTRIBUTE", "CLAIM", "RECORDS", "Request", "StoreGroup"]
 
 Request = tuple[str, Coordinates, "tuple[int, int] | None"]  # array, chunk, byte range
 
 ATTRIBUTE = "mmip"
-RECORDS = "chunk"
-CORRECTIONS = "corrections"
 CLAIM = "mmip-claim"  # start of the key that a job holds while it writes
 
 
@@ -133,9 +130,8 @@ class StoreGroup:
         with store_errors(f"{self}: its arrays cannot be made"):
             group = self._group()
             for array in arrays:
-                how = {"fill_value": array.codec.fill_value, "serializer": array.codec}
-                how["dimension_names"] = dimension_names(array, arrays[-1])
-                self._make(group, array.name, array.shape, chunks=array.chunks, dtype="int32", **how)
+                how = {"fill_value": array.fill_value, "serializer": array.serializer, "dtype": array.dtype}
+                self._make(group, array.name, array.shape, chunks=array.chunks, dimension_names=array.dimensions, **how)
             shape, chunks = (*counts, record_bytes), (1, 1, 1, 1, record_bytes)
             names = [*(f"chunk_{name}" for name in DIMENSIONS), "byte"]
             self._make(group, RECORDS, shape, chunks=chunks, dtype="uint8", fill_value=0, dimension_names=names)
@@ -158,7 +154,7 @@ class StoreGroup:
         self._arrays.clear()
         with store_errors(f"{self}: the earlier arrays cannot be deleted"):
             found = self.names()
-            for name in [RECORDS, CORRECTIONS, *map(stage_name, range(1, MAX_STAGES + 1))]:
+            for name in array_names():
                 if name in found:
                     sync((self._root / name).delete_dir())
             self._settle(self._root / "zarr.json")  # and that they are gone from its folder
@@ -296,5 +292,6 @@ class StoreGroup:
 
     def _key(self, name: str, at: Coordinates) -> StorePath:
         metadata: Any = self.array(name).metadata
-        key: str = metadata.encode_chunk_key((*at, 0)[: len(metadata.shape)])
+        with store_errors(f"{self}: the array {name} is none of a store"):
+            key: str = metadata.encode_chunk_key(chunk_index(name, at, metadata))
         return self._root / name / key

@@ -27,7 +27,6 @@ from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates, Region, asked_lengths, chunk_lengths
 from mmip_gpu.store.job.region_classes import RegionClasses
 from mmip_gpu.store.job.survey import Survey
-from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["Job"]
@@ -127,8 +126,12 @@ class Job:
     def code(self, description: StoreDescription, at: Coordinates) -> Encoded:
         """Read and encode a chunk, on this thread."""
         samples, classes = self.read(description.grid.region(at))
-        encoded = encode_chunk(samples, description.plan, classes, threads=1, allow_raw=False)
-        return with_origin(encoded, samples, classes)
+        return with_origin(description.form.encode(samples, classes), samples, classes)
+
+    @property
+    def are_slices_apart(self) -> bool:
+        """Whether values of the source scale differently slice by slice."""
+        return _is_per_slice(self.source)
 
     @property
     def may_write_again(self) -> bool:
@@ -141,9 +144,13 @@ class Job:
         return self.config.step or 1.0
 
 
+def _is_per_slice(source: Source) -> bool:
+    return any(source.metadata.get(f"{key}_per_slice") for key in ("slope", "intercept"))
+
+
 def _slices_apart(config: CodecConfig, source: Source) -> CodecConfig:
     """Code slices apart whose values scale differently: a mean of them, as scales make it, would mean nothing."""
-    if not any(source.metadata.get(f"{key}_per_slice") for key in ("slope", "intercept")):
+    if config.method != "transform" or not _is_per_slice(source):
         return config
     if config.cell_depth == 8:
         raise InvalidArgument(

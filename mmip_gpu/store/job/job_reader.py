@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.caution import warn_of_labels, warn_of_step
+from mmip_gpu.errors import InvalidArgument
+from mmip_gpu.predictive.plan import PredictivePlan
 from mmip_gpu.store.group.description import StoreDescription
-from mmip_gpu.store.group.grid import ChunkGrid, Region, chunk_lengths
+from mmip_gpu.store.group.grid import ChunkGrid, Region, asked_lengths, chunk_lengths
+from mmip_gpu.store.group.single_form import SINGLE_TILE_LOG2
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.step_search import matched_on_chunks
 from mmip_gpu.store.job.survey import Survey, value_limits
@@ -42,7 +45,9 @@ def described_job(job: Job, threads: int, survey: Survey) -> tuple[Job, StoreDes
     reader = _JobReader(job, threads, survey)
     if job.config.step is not None:
         warn_of_step(job.config.step, reader.limits(), job.config.mode)
-    description = reader.described(make_plan(job.config, reader, job.data_range))
+    is_staged = job.config.method == "transform"
+    plan = make_plan(job.config, reader, job.data_range) if is_staged else reader.single_plan()
+    description = reader.described(plan)
     warn_of_chunks(job, description.grid)
     return job, description
 
@@ -127,6 +132,24 @@ class _JobReader:
         self.grid = ChunkGrid(self.layout, plan.depth, lengths)
         return self.grid.holds_image
 
+    def single_plan(self) -> PredictivePlan:
+        """The plan of chunks of one payload, and the chunks: of one slice where values of slices scale differently."""
+        self.probe()  # which warns of labels
+        depth, asked, layout = 8, self.job.chunks, self.layout
+        if self.job.are_slices_apart:
+            wanted = asked_lengths(layout.axes, asked) or {}
+            if wanted.get("z", 1) != 1:
+                raise InvalidArgument(
+                    f"chunks={asked}: slices of {self.job.source.name} have different slopes, which scales would "
+                    "average: pass 1 on z"
+                )
+            depth = 1
+        lengths = chunk_lengths(layout, depth, SINGLE_TILE_LOG2, self.job.colour, asked)
+        if depth == 1:
+            lengths = tuple(1 if a == "z" else n for a, n in zip(layout.axes, lengths, strict=True))
+        self.grid = ChunkGrid(layout, depth, lengths)
+        return PredictivePlan(self.job.config, layout.axes, self.job.colour)
+
     def match(self, plan: ChunkPlan, probe: Trial, peak: float) -> ChunkPlan:
         """The plan with the step that reaches a PSNR or a ratio on a few chunks; others as they are."""
         described = self.described(plan)
@@ -134,7 +157,7 @@ class _JobReader:
             return plan
         return matched_on_chunks(self.job, described, self.threads)
 
-    def described(self, plan: ChunkPlan) -> StoreDescription:
+    def described(self, plan: ChunkPlan | PredictivePlan) -> StoreDescription:
         """Describe the store whose chunks are coded by a plan."""
         assert self.grid is not None
         rule = self.job.classes.rule

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.container.encoded import Encoded
-from mmip_gpu.container.header import TransformHeader
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import CorruptData, MmipError, StoreError, UnsupportedVersion
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.claim import Claim
@@ -35,11 +35,11 @@ class WriteChunk:
     claim: Claim
     keep: bool = False
 
-    def __call__(self, at: Coordinates) -> TransformHeader:
+    def __call__(self, at: Coordinates) -> Header[Any]:
         """Write the chunk."""
         return self.kept(at) or self.write(at, self.encoded(at))
 
-    def kept(self, at: Coordinates) -> TransformHeader | None:
+    def kept(self, at: Coordinates) -> Header[Any] | None:
         """Header of a chunk that is whole and stays; otherwise the chunk is discarded, to be coded."""
         if not self.keep:
             return None
@@ -49,7 +49,7 @@ class WriteChunk:
             self.store.discard(at)
         return header
 
-    def write(self, at: Coordinates, encoded: Encoded) -> TransformHeader:
+    def write(self, at: Coordinates, encoded: Encoded) -> Header[Any]:
         """Write a chunk that was coded."""
         self.claim.check()
         self.store.write(at, encoded)
@@ -75,7 +75,7 @@ class WholeChunk:
 
     store: ChunkStore
 
-    def __call__(self, at: Coordinates) -> TransformHeader | None:
+    def __call__(self, at: Coordinates) -> Header[Any] | None:
         """Give the header of a chunk that is whole."""
         return self.store.whole_header(at)
 
@@ -107,7 +107,7 @@ class CheckChunk:
                 return CheckedChunk(None, "missing", f"{', '.join(absent)} not found")
             header = self.store.header(at)
             with self.store.naming_chunk(at):
-                codec_of(header).decode(header, self.store.part_reader(at), Wanted(stages), Limits())
+                codec_of(header).decode(header, self.store.part_reader(at, header), Wanted(stages), Limits())
         except MmipError as error:  # a file that cannot be read is a finding as any other
             return CheckedChunk(None, "damaged", str(error).removeprefix(f"{group}: chunk {at}").lstrip(":, "))
         return CheckedChunk(header)
@@ -128,7 +128,7 @@ class RepairChunk:
         """Return the task of chunks whose samples or mask came with it."""
         return replace(self, write=self.write.with_samples(**found))
 
-    def __call__(self, at: Coordinates) -> TransformHeader:
+    def __call__(self, at: Coordinates) -> Header[Any]:
         """Recode the chunk.
 
         Raises

@@ -13,19 +13,16 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from mmip_gpu._core import crc32c
 from mmip_gpu.codecs import Wanted, codec_of, whole_labels
 from mmip_gpu.container.byte_ranges import Span, Sparse, joined
 from mmip_gpu.container.codec import ReadPart
-from mmip_gpu.container.header import TransformHeader
-from mmip_gpu.errors import CorruptData, LimitExceeded, TruncatedData
+from mmip_gpu.container.header import Header
+from mmip_gpu.errors import LimitExceeded, TruncatedData
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore
 from mmip_gpu.store.group.zarr_group import RECORDS, Request
-from mmip_gpu.transform.extent import needed_stages
-from mmip_gpu.transform.groups import groups_of_region, read_groups
 
-__all__ = ["ByteCache", "ChunkReader", "check_stage"]
+__all__ = ["ByteCache", "ChunkReader"]
 
 START_BYTES = 2**14  # of a stage, read first where a region needs a part: prefix and head, or all of a small stage
 
@@ -81,7 +78,7 @@ class ChunkReader:
     store: ChunkStore
     cache: ByteCache
 
-    def opened(self, at: Coordinates, wanted: Wanted) -> tuple[TransformHeader, ReadPart]:
+    def opened(self, at: Coordinates, wanted: Wanted) -> tuple[Header[Any], ReadPart]:
         """Header of a chunk, and what reads parts of its payloads; of those the bytes that are not wanted are zero.
 
         Raises
@@ -94,14 +91,14 @@ class ChunkReader:
         described = self.store.description
         shape = replace(described.blank_header(), layout=described.grid.chunk_layout(at))
         wanted = whole_labels(shape, wanted)
-        codec, stages = codec_of(shape), needed_stages(shape, wanted)
-        is_whole = groups_of_region(shape, wanted.scale, wanted.region) is None
+        codec, stages = codec_of(shape), described.form.needed_stages(shape, wanted)
+        is_whole = described.form.needs_all(shape, wanted)
         record, *starts = self._starts(at, stages, is_whole=is_whole)
         header = self.store.parsed(at, record)
         held = []
         for stage, (start, size) in enumerate(zip(starts, header.payload_sizes, strict=False), 1):
             with self.store.naming_chunk(at):
-                prefix = self.store.prefix_bytes(start, at, stage)
+                prefix = self.store.prefix_bytes(start, at, header, stage)
             is_all = is_whole or len(start) < START_BYTES or len(start) >= prefix + size
             held.append(_Stage(at, stage, prefix, memoryview(start)[prefix:], None if is_all else _zeros(size)))
         is_last = all(part.sparse is None for part in held)
@@ -190,10 +187,3 @@ def _zeros(size: int) -> Sparse:
         return Sparse(size)
     except MemoryError:
         raise LimitExceeded(f"no memory for a stage of {size} bytes") from None
-
-
-def check_stage(header: TransformHeader, number: int, payload: memoryview) -> None:
-    """Raise CorruptData or TruncatedData unless a payload is the one that the header names, by all of its crcs."""
-    for (first, end), crc in zip(*read_groups(header, number, len(payload), payload), strict=True):
-        if crc32c(payload[first:end]) != crc:
-            raise CorruptData(f"stage {number}: the crc of bytes {first}..{end} differs")

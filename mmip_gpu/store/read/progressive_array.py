@@ -29,7 +29,6 @@ from mmip_gpu.store.group.report import held_stages, history_of, report_of
 from mmip_gpu.store.read.chunk_reader import ByteCache, ChunkReader
 from mmip_gpu.store.read.lazy_arrays import dask_array, data_array
 from mmip_gpu.store.read.selection import basic_selection
-from mmip_gpu.transform.extent import needed_stages
 
 __all__ = ["ProgressiveArray"]
 
@@ -264,7 +263,7 @@ class ProgressiveArray:
         header = description.blank_header()
         if header.loss.is_labels and stages is None:
             asked = Wanted(None, self._scale)
-        wanted = needed_stages(header, whole_labels(header, asked))
+        wanted = description.form.needed_stages(header, whole_labels(header, asked))
         if wanted > held:
             copy = f"a copy of {held} of {description.stage_count} stages"
             raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")

@@ -17,7 +17,7 @@ from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from mmip_gpu.container.header import TransformHeader
+from mmip_gpu.container.header import Header
 from mmip_gpu.errors import MmipError, StoreError
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.job.task_samples import SourceBoxes, TaskSamples, task_boxes
@@ -77,7 +77,7 @@ class ClusterRunner:
         if isinstance(task, WriteChunk) and task.keep and _lazy_boxes(task):
             left: list[Coordinates] = []
 
-            def sort(at: Coordinates, header: TransformHeader | None) -> None:
+            def sort(at: Coordinates, header: Header[Any] | None) -> None:
                 left.append(at) if header is None else done(at, header)
 
             # Before any block is computed: a task of a chunk that is whole would come with its block all the same.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmip_gpu.container.header import TransformHeader
+from mmip_gpu.container.header import Header
 from mmip_gpu.device.encode.arrays import SAMPLE_BYTES
 from mmip_gpu.device.encode.batch import refusal
 from mmip_gpu.device.encode.trial_samples import DeviceSamples, encode_together
@@ -22,7 +22,9 @@ from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, throu
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import Executor
 from mmip_gpu.store.group.chunk_header import with_origin
+from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import Coordinates
+from mmip_gpu.store.group.staged_form import StagedForm
 from mmip_gpu.store.job.tasks import Runner, Task, WriteChunk
 from mmip_gpu.transform.planning.trial import Trial
 
@@ -57,7 +59,7 @@ class DeviceRunner:
 
     def __call__(self, task: Task, items: Iterable[Coordinates], done: Callable[[Coordinates, Any], None]) -> None:
         """Call the task for all coordinates, in batches."""
-        if not isinstance(task, WriteChunk) or refusal(task.store.description.plan, task.store.description.dtype):
+        if not isinstance(task, WriteChunk) or _is_refused(task.store.description):
             self.threads(task, items, done)
             return
 
@@ -69,10 +71,10 @@ class DeviceRunner:
                 else:
                     done(at, header)
 
-        def coded(lane: Lane, batch: Sequence[Coordinates]) -> list[tuple[Coordinates, TransformHeader]]:
+        def coded(lane: Lane, batch: Sequence[Coordinates]) -> list[tuple[Coordinates, Header[Any]]]:
             return _write_batch(task, lane, batch)
 
-        def on_cpu(at: Coordinates) -> tuple[Coordinates, TransformHeader]:
+        def on_cpu(at: Coordinates) -> tuple[Coordinates, Header[Any]]:
             found = f"the device is out of memory ({self.executor.room()} bytes free)"
             warnings.warn(f"chunk {at}: {found}: coded on the CPU", RuntimeWarning, stacklevel=2)
             return at, task.write(at, task.encoded(at))
@@ -88,9 +90,16 @@ class DeviceRunner:
             done(at, header)
 
 
-def _write_batch(
-    task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]
-) -> list[tuple[Coordinates, TransformHeader]]:
+def _is_refused(description: StoreDescription) -> bool:
+    """Whether no kernels encode the chunks of a store; warns where none encode its method."""
+    config = description.plan.config
+    if isinstance(description.form, StagedForm):
+        return refusal(description.plan, description.dtype) is not None
+    warnings.warn(f"no kernels encode method {config.method!r}: the CPU does", RuntimeWarning, stacklevel=3)
+    return True
+
+
+def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> list[tuple[Coordinates, Header[Any]]]:
     """Read chunks, code them together and write them."""
     description = task.store.description
     originals = [task.job.read(description.grid.region(at)) for at in batch]

@@ -21,7 +21,6 @@ from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.records import ChunkStore
 from mmip_gpu.store.group.report import COMPLETE, description_of, held_stages
 from mmip_gpu.store.group.zarr_group import RECORDS, StoreGroup
-from mmip_gpu.store.read.chunk_reader import check_stage
 from mmip_gpu.store.run.runners import progress_bar, running
 
 if TYPE_CHECKING:
@@ -263,7 +262,7 @@ def _copy_chunk(source: ChunkStore, target: ChunkStore, at: Coordinates, stages:
         if data is None:
             raise source.missing(at, stage)
         with source.naming_chunk(at):
-            check_stage(header, stage, memoryview(data)[source.prefix_bytes(data, at, stage) :])
+            source.check_stage(data, at, header, stage)
         copied[name] = data
     target.group.write(at, copied)
     if fetched:

@@ -79,7 +79,7 @@ def test_a_chunk_decodes_as_its_container_does(roi, options):
     for part in volume._grid.overlaps(tuple(slice(0, n) for n in volume.shape)):
         at = part.coordinates
         header = inside.header(at)
-        payloads = tuple(bytes(inside.payload(at, k + 1)) for k in range(3))
+        payloads = tuple(bytes(inside.payload(at, header, k + 1)) for k in range(3))
         container = Encoded(header, payloads).to_bytes()
         assert (mmip.decode(container, **options) == volume[part.target]).all()
         assert mmip.inspect(container)["stages"][0]["bytes"] == volume.record(at)["stages"][0]["bytes"]
