@@ -88,7 +88,7 @@ class Options:
             raise InvalidArgument(f"{CODEC_NAME}: {error}") from None
 
     def _check_values(self) -> None:
-        _expect(isinstance(self.lossless, bool | str), "lossless", self.lossless, "true or false")
+        _expect(isinstance(self.lossless, bool | str), "lossless", self.lossless, "true, false or 'small'")
         for name in ("labels", "verify"):
             _expect(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
         _expect(self.colour is None or isinstance(self.colour, bool), "colour", self.colour, "true, false or null")
