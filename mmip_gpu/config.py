@@ -16,7 +16,7 @@ from typing import Any
 from mmip_gpu._core import CELL_AC, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class, unknown_option
-from mmip_gpu.values import Padding, Quality, checked_padding, frozen_quality, integers, number
+from mmip_gpu.values import Padding, Quality, checked_padding, exclude, frozen_quality, integers, number
 from mmip_gpu.volume.floats import index_error
 
 __all__ = ["MODES", "CodecConfig"]
@@ -122,13 +122,13 @@ class CodecConfig:
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         if labels:
             others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
-            _exclude(others, "labels=True: keeps all samples exactly, in one piece")
+            exclude(others, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = _only_target(targets | exact)
         method = "labels" if labels else _method(lossless, {"stages": stages, "cuts": cuts, "roi": has_roi or None})
         if method in _METHODS.values():
             others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
-            _exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
+            exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
         if method != "transform":
             stages = _PREDICTIVE_STAGES
         cuts = None if cuts is None else integers("cuts", cuts)
@@ -284,15 +284,8 @@ def _method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
         raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
     if not lossless or (not isinstance(lossless, str) and any(value is not None for value in stages.values())):
         return "transform"
-    _exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")
+    exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")
     return _METHODS[lossless]
-
-
-def _exclude(others: Mapping[str, Any], reason: str) -> None:
-    """Raise InvalidArgument if one of the other options is given."""
-    given = [f"{name}=" for name, value in others.items() if value is not None]
-    if given:
-        raise InvalidArgument(f"{reason}; it excludes {', '.join(given)}")
 
 
 def _stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:

@@ -20,6 +20,7 @@ __all__ = [
     "Padding",
     "Quality",
     "checked_padding",
+    "exclude",
     "frozen_quality",
     "integers",
     "number",
@@ -89,3 +90,10 @@ def without_scheme(place: Any) -> Any:
     from urllib.request import url2pathname  # brings an HTTP client: 20 ms
 
     return url2pathname(urlsplit(place).path)
+
+
+def exclude(others: Mapping[str, Any], reason: str) -> None:
+    """Raise InvalidArgument if one of the other options is given."""
+    given = [f"{name}=" for name, value in others.items() if value is not None]
+    if given:
+        raise InvalidArgument(f"{reason}; it excludes {', '.join(given)}")
