@@ -17,7 +17,7 @@ BAD_ENCODES: dict[str, tuple[Any, dict[str, Any]]] = {
     "lossless false": (GOOD, {"lossless": False}),
     "two targets": (GOOD, {"quality": 10, "psnr": 40}),
     "lossless and quality": (GOOD, {"quality": 10, "lossless": True}),
-    "lossless as text": (GOOD, {"lossless": "small"}),
+    "lossless as text": (GOOD, {"lossless": "smallest"}),
     "lossless as number": (GOOD, {"lossless": 1}),
     "lossless None": (GOOD, {"lossless": None}),
     "lossless alone and roi_quality": (GOOD, {"lossless": True, "roi_quality": 10}),

@@ -51,7 +51,9 @@ def test_page_and_schemas_have_the_keys_of_the_codecs() -> None:
         assert keys <= set(re.findall(r"^\| `(\w+)`", part, re.M))
 
 
-@pytest.mark.parametrize("options", [{"quality": 10}, EXACT, FULL, {"ratio": 5, "roi": "range:-1.5..3e2"}])
+@pytest.mark.parametrize(
+    "options", [{"quality": 10}, {"lossless": "small"}, EXACT, FULL, {"ratio": 5, "roi": "range:-1.5..3e2"}]
+)
 def test_what_codecs_write_is_valid(options: dict[str, Any]) -> None:
     written = Mmip(**options).to_dict()
     jsonschema.validate(written, SCHEMAS["mmip"])
