@@ -89,7 +89,7 @@ def whole_labels(header: Header[Any], wanted: Wanted) -> Wanted:
     small = tuple(-(-n // factor) for n, factor in zip(shape, factors, strict=True))
     region = checked_region(wanted.region, small)
     spans = zip(region, factors, shape, strict=True)
-    return Wanted(None, 1, tuple(slice(part.start * f, min(part.stop * f, n)) for part, f, n in spans))
+    return Wanted(None, 1, tuple(slice(min(part.start * f, n), min(part.stop * f, n)) for part, f, n in spans))
 
 
 def _nearest(whole: NDArray[Any], header: Header[Any], wanted: Wanted) -> NDArray[Any]:

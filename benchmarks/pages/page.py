@@ -5,6 +5,7 @@ from __future__ import annotations
 from pages.bits import bits_section, images_table, near_lossless_section
 from pages.builds import against_section, install_section
 from pages.capabilities import TITLE, capabilities_section
+from pages.jpegorigin import jpegorigin_section
 from pages.labels import labels_section
 from pages.lossless import lossless_section
 from pages.sections import SECTIONS
@@ -30,6 +31,7 @@ MAKERS = {
     "profile": profile_section,
     "lossless": lossless_section,
     "near_lossless": near_lossless_section,
+    "jpegorigin": jpegorigin_section,
     "soft": soft_section,
     "labels": labels_section,
     "volumes": volumes_section,

@@ -39,6 +39,7 @@ SECTIONS = {
     "profile": Section("Where the time goes", "profile", "speed.py"),
     "lossless": Section("Lossless", "lossless", "lossless.py --out FOLDER"),
     "near_lossless": Section("Largest error bounded", "near_lossless", "near_lossless.py"),
+    "jpegorigin": Section("Images that were JPEG files", "jpegorigin", "jpegorigin.py"),
     "soft": Section("Codebooks of images of one kind", "soft", "soft.py"),
     "labels": Section("Segmentations", "labels", "labels.py"),
     "volumes": Section("Whole volumes into a store", "volumes", "volumes.py"),

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from mmip_gpu._core import SOFT_TILE_LOG2
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.payload_fields import PayloadFields
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SoftFields"]
 
-_DTYPES = ("uint8", "int8", "uint16", "int16")
 _MOST_TILE_LOG2 = 18  # of the samples of a tile
 
 
@@ -63,7 +64,12 @@ class SoftFields:
     @classmethod
     def read(cls, reader: FieldReader, dtype: str, layout: PlaneLayout, colour: bool) -> Self:
         """Take the fields off a header of samples of this dtype and layout."""
-        expect(dtype in _DTYPES and not colour, "dtype or colour of soft compression", (dtype, colour))
+        samples = np.dtype(dtype)
+        expect(
+            samples.kind in "iu" and samples.itemsize <= 2 and not colour,
+            "dtype or colour of soft compression",
+            (dtype, colour),
+        )
         expect(layout.samples > 0, "shape", layout.shape)
         resource = PayloadFields.read_resource(reader)
         expect(resource is not None, "resource", "none")

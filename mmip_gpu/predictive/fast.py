@@ -7,7 +7,7 @@ Implements FORMAT.md sections 1, 2.1, 3.1, 5.1 and 6. Guarantees equal bytes for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -141,12 +141,10 @@ def fast_extent(header: FastHeader, read_held: ReadHeld, wanted: Wanted) -> tupl
     """Byte ranges that a decode reads, and whether these are all."""
     check_stages(wanted)
     fields, layout = header.fields, header.layout
-    needed = None
+    needed: Iterable[int] | None = None
     if wanted.region is not None:
         tiled = _region_of(header, wanted)
-        if tiled.samples == 0:
-            return [], True
-        needed = _substreams(header, tiled.box)
+        needed = _substreams(header, tiled.box) if tiled.samples else ()
     return payload_extent(fields, read_held, fields.substreams(layout), needed)
 
 

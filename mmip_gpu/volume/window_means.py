@@ -20,7 +20,8 @@ def windows_of(region: Region, layout: PlaneLayout, scale: int) -> Region:
     """The region of the whole array with the samples of a region at a scale."""
     by_axis = zip(region, layout.axes, layout.shape, strict=True)
     return tuple(
-        slice(part.start * scale, min(part.stop * scale, n)) if letter in "zyx" else part for part, letter, n in by_axis
+        slice(min(part.start * scale, n), min(part.stop * scale, n)) if letter in "zyx" else part
+        for part, letter, n in by_axis
     )
 
 

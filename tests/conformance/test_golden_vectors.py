@@ -87,6 +87,19 @@ def test_vectors_hold_every_mode() -> None:
     assert seen == set(BLOCKS)
 
 
+def test_vectors_hold_every_form_of_kind_2() -> None:
+    reports = [mmip.inspect(file_of(name).read_bytes()) for name in INDEX if name.startswith("predictive")]
+    configs = [report["config"] for report in reports]
+    assert {config["colour_form"] for config in configs} == {0, 1, 2, 3}
+    assert (
+        {config["near"] > 0 for config in configs}
+        == {config["brick_log2"][0] > 0 for config in configs}
+        == {True, False}
+    )
+    assert max(config["bits"] for config in configs) == 20
+    assert {report["dtype"] for report in reports} == {"uint8", "int8", "uint16", "int16", "float32"}
+
+
 def test_the_worked_example() -> None:
     """The bytes and samples of example.txt, which FORMAT.md points to, are those of the vector."""
     text = (FOLDER / "example.txt").read_text()

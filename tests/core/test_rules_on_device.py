@@ -28,6 +28,9 @@ PROBE = """
 #include "rules/tokens/substream_reader.h"
 #include "rules/blocks/quantize.h"
 #include "rules/tokens/tokens.h"
+#include "rules/predictive/colour_forms.h"
+#include "rules/predictive/predict.h"
+#include "rules/predictive/residual_reader.h"
 #include "rules/blocks/transform.h"
 using namespace mmip;
 struct Bytes {
@@ -74,6 +77,16 @@ extern "C" __global__ void probe(float* lines, int* indices, unsigned char* byte
     const Segment segment{0, table, bytes, bytes, 3};
     Cost cost;
     indices[5] = decide_segment(entries, 2, segment, kDecisionRounds, reinterpret_cast<unsigned*>(indices), cost);
+    ResidualReader<int32_t> residuals(bytes, reinterpret_cast<const uint32_t*>(bytes), 3);
+    read_residuals<int32_t>(residuals, {2, 4, 4, 6, 24}, {{indices, nullptr}, 1}, indices + 99, indices + 200);
+    WideResidualReader wide(bytes, reinterpret_cast<const uint32_t*>(bytes), 3);
+    read_residuals<int32_t>(wide, {1, 4, 4, 6, 24}, {{nullptr, nullptr}, 0}, indices + 99, indices + 300);
+    const Predictor<int32_t> set{};
+    restore_slices<int32_t, int64_t>(indices + 200, 6, 24, 0, 2, 4, 4, set, true, 255);
+    to_components<int32_t>(kFormYCoCg, 8, 1, 2, 3, indices + 7);
+    to_channels<int32_t>(kFormDifference, 8, indices[7], indices[8], indices[9]);
+    indices[10] = wrapped(indices[7], 8) + static_cast<int32_t>(folded(indices[8])) +
+                  residual_token(99, kDirectTokens).symbol;
     indices[2] = block_shape(kMode16, 8).cells + static_cast<int>(scan_key(1, 2, 3, 8, 8, 8, 0));
 }
 """

@@ -125,6 +125,7 @@ def check_single(fields: Fields, b: int) -> None:
 def substreams_of(h: Header) -> int:
     """Bands of the images of kind 5, tiles of the planes of the others."""
     planes, (z, y, _) = prod(h.lengths[:3]), h.lengths[3:]
+    planes //= 3 if h.colour_form == 3 else 1
     if h.kind == 5:
         return planes // (3 if h.colour else 1) * z * ceil(y / h.band_rows)
     return planes * prod(ceil(n / (1 << log2)) for n, log2 in zip(h.lengths[3:], h.tile_log2, strict=True))

@@ -68,6 +68,7 @@ CHANGED = {
     "whole": ("bits_per_sample",),
     "speed": ("encode_mb_s",),
     "profile": ("seconds",),
+    "jpegorigin": ("ratio", "encode_s"),
     "labels": ("bytes", "encode_mb_s", "decode_mb_s"),
     "volumes": ("bytes", "ratio"),
     "phantom": ("ours_bytes",),
@@ -164,7 +165,8 @@ FACTS: dict[str, Any] = {
     "Dask 2025.1 or later": lambda: "dask[array,distributed]>=2025.1" in project()["optional-dependencies"]["dask"],
     "CuPy for CUDA 12": lambda: any(p.startswith("cupy-cuda12x") for p in project()["optional-dependencies"]["gpu"]),
     "called 1.0": lambda: has("a draft until it is called 1.0", "mmip_gpu/FORMAT.md"),
-    "32-bit integers are refused": lambda: not _taken("int32"),
+    "integers above 16 bits that are no labels": lambda: not _taken("int32"),
+    "labels of up to 64": lambda: mmip.decode(mmip.encode(np.eye(9, dtype="uint64"), labels=True)).dtype == "uint64",
 }
 
 

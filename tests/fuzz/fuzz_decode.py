@@ -26,14 +26,16 @@ TESTS = Path(__file__).parents[1]
 if __name__ == "__main__":
     sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
+from helpers.single_payloads import resealed_payload  # noqa: E402
 from vectors import makers  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
-from fuzz.damaged import damaged_near  # noqa: E402
+from fuzz.damaged import damaged, damaged_near  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
 from mmip_gpu.codecs import Limits, Wanted, codec_of  # noqa: E402
 from mmip_gpu.container.header import Header  # noqa: E402
 from mmip_gpu.container.payload import parts_of  # noqa: E402
+from mmip_gpu.container.predictive_fields import PredictiveFields  # noqa: E402
 from mmip_gpu.container.raw_fields import RawFields  # noqa: E402
 from mmip_gpu.container.transform_fields import TransformFields  # noqa: E402
 from mmip_gpu.transform.analysis import empty_chunk  # noqa: E402
@@ -99,6 +101,30 @@ def opened(blob: bytes) -> tuple[Header, list[bytes]]:
     return header, [blob[a:b] for a, b in pairwise(ends)]
 
 
+def fuzz_single(blob: bytes, random: Random) -> str:
+    """Damaged parameters or sub-streams of one payload, everything around them written anew."""
+    header, size = Header.parse(blob)
+    if not isinstance(header.fields, PredictiveFields):
+        return "other"
+    count = header.fields.substreams(header.layout)
+
+    def of_bodies(streams: list[bytearray]) -> None:
+        for _ in range(random.randint(1, 3)):
+            stream = random.choice(streams)
+            stream[:] = damaged(bytes(stream), random) or b"\0"
+
+    def of_parameters(data: bytearray) -> None:
+        data[:] = damaged(bytes(data), random)
+
+    parts = random.choice(((of_parameters, None), (None, of_bodies), (of_parameters, of_bodies)))
+    broken = resealed_payload(blob, count, parameters=parts[0], bodies=parts[1])
+    if random.random() < 0.3:  # and the head itself
+        head = int.from_bytes(broken[size : size + 4], "little")
+        broken = broken[:size] + damaged_near(broken[size:], random, 0, head)
+    decode(with_sizes(header, (len(broken) - size,)), [broken[size:]], random)
+    return "decoded"
+
+
 def fuzz_payload(blob: bytes, random: Random) -> str:
     """True header, damaged payloads: heads (codes, index) as often as sub-streams."""
     header, payloads = opened(blob)
@@ -158,7 +184,7 @@ def fuzz_corrections(chunk: _core.Chunk, header: Header, payload: bytes) -> str:
     return "corrections"
 
 
-TARGETS = (fuzz_header, fuzz_payload, fuzz_payload, fuzz_payload, fuzz_alone)
+TARGETS = (fuzz_header, fuzz_payload, fuzz_payload, fuzz_payload, fuzz_alone, fuzz_single)
 
 
 def one_round(blobs: list[bytes], seed: int, number: int) -> str:
@@ -212,6 +238,7 @@ def small_arrays() -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         {"psnr": 35},
         {"max_error": 9},
         {"lossless": True, "stages": 3},
+        {"lossless": True},
     )
     for (axes, shape), dtype, (seed, maker) in product(
         shapes, ("uint8", "int8", "uint16", "int16"), enumerate(makers.MAKERS)

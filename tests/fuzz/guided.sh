@@ -2,10 +2,12 @@
 # Fuzzes the core guided by coverage, both kernel copies sanitized: tests/fuzz/guided.sh [SECONDS [FOLDER]]
 # Needs clang++ with libFuzzer. PYTHON (default: python3) imports mmip_gpu, which makes the first inputs; SEED (default: 1)
 # starts the draws; FOLDER (default: a temporary one) keeps objects, inputs and what was found for the next run.
+# TARGET (default: guided) is the file of the harness: guided.cpp of kind 1, guided_labels.cpp of kind 8.
 # Exit status: not zero on any report or difference.
 set -eu
 
 seconds=${1:-60}
+target=${TARGET:-guided}
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 core=$here/../../mmip_gpu
 if [ $# -ge 2 ]; then
@@ -26,10 +28,14 @@ if [ "$(uname -m)" = x86_64 ]; then
     options="$options -DMMIP_X86=1"
 fi
 
+object() {  # a name for each file: some folders have files of one name
+    echo "${1#"$core"/passes/}" | sed "s|/|-|g; s|\.cpp$||"
+}
+
 jobs() {
-    echo "$options -c $here/guided.cpp -o guided.o"
+    echo "$options -c $here/$target.cpp -o harness.o"
     find "$core/passes" -name '*.cpp' ! -name '*_isa.cpp' | while read -r file; do
-        echo "$options -c $file -o $(basename "$file" .cpp).o"
+        echo "$options -c $file -o $(object "$file").o"
     done
     find "$core/passes" -name '*_isa.cpp' | while read -r file; do
         for copy in $copies; do
@@ -40,7 +46,7 @@ jobs() {
             esac
             # blocks are not optimized: clang takes a quarter of an hour for these, and they take few of the seconds
             case $file in */blocks/*) flags="$flags -O0" ;; esac
-            echo "$options $flags -c $file -o $(basename "$file" .cpp)_$copy.o"
+            echo "$options $flags -c $file -o $(object "$file")_$copy.o"
         done
     done
 }
@@ -48,7 +54,7 @@ cd "$folder/objects"
 jobs | tr '\n' '\0' | xargs -0 -P "$(nproc)" -I '{}' sh -c "clang++ {}"
 clang++ -fsanitize=fuzzer,address,undefined ./*.o -o ../guided -lpthread
 cd "$folder"
-"${PYTHON:-python3}" "$here/guided_seeds.py" inputs
+[ "$target" != guided ] || "${PYTHON:-python3}" "$here/guided_seeds.py" inputs
 ./guided -max_total_time="$seconds" -seed="${SEED:-1}" -max_len=4000 -entropic=0 -timeout=25 -rss_limit_mb=4096 \
     -print_final_stats=1 inputs
-echo "guided: no report"
+echo "$target: no report"

@@ -7,6 +7,7 @@ import pytest
 from vectors import makers
 
 import mmip_gpu as mmip
+from mmip_gpu.bench.images import BenchImage
 
 
 def jpeg(shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -54,3 +55,12 @@ def test_small_and_empty_images_are_none(shape: tuple[int, ...]) -> None:
 def test_other_arrays_are_refused(image: np.ndarray) -> None:
     with pytest.raises(mmip.InvalidArgument, match="image: expected uint8"):
         mmip.is_jpeg_origin(image)
+
+
+def test_the_benchmark_warns_of_images_whose_past_nobody_stated() -> None:
+    image = jpeg((64, 80, 3), 0)
+    for array, axes in ((image, "yxc"), (jpeg((3, 64, 80), 2), "zyx"), (np.stack([image, image]), "zyxc")):
+        assert BenchImage("a", array, axes, 8, jpeg_origin="unknown").facts["jpeg_origin"] == "yes"
+        assert BenchImage("a", array, axes, 8, jpeg_origin="no").facts["jpeg_origin"] == "no"
+    other = makers.make("textured", (64, 80), "uint8", 0)
+    assert BenchImage("a", other, "yx", 8, jpeg_origin="unknown").facts["jpeg_origin"] == "unknown"

@@ -68,7 +68,7 @@ def read_component(reader, header, index, bricks):
     component["numbers"] = iter(component["numbers"])
     component["cross"] = [signed(reader, 8) for _ in range(index)]
     component["m"] = reader.raw(2) if index else 0
-    component["codes"] = read_codes(reader)
+    component["codes"] = read_codes(reader, component["bits"])
     return component
 
 
@@ -78,7 +78,16 @@ def read_set(reader, deep):
     return found
 
 
-def read_codes(reader):
+def least_z(number, symbol):
+    """Of a code's symbol; of a run 0."""
+    if number == 0 and symbol >= 60:
+        return 0
+    k, half = divmod(symbol - 24, 2)
+    least = symbol if symbol < 24 else (1 << (k + 2) | half << (k + 1)) + 20
+    return least + (number in (0, 16))
+
+
+def read_codes(reader, bits):
     rows = []
     for number in range(17):
         guesses = [0] * ALPHABET if number < 2 else rows[0 if number == 16 else number - 1]
@@ -86,6 +95,7 @@ def read_codes(reader):
         require(n <= ALPHABET, "symbols of a code")
         lengths = [read_length(reader, guess) for guess in guesses[:n]] + [0] * (ALPHABET - n)
         require(all(length <= LONGEST for length in lengths) and (n == 0 or lengths[n - 1]), "lengths of a code")
+        require(all(least_z(number, s) <= 1 << bits for s in range(n) if lengths[s]), "a symbol of large residuals")
         rows.append(lengths)
     return [codewords(lengths) for lengths in rows]
 

@@ -104,6 +104,12 @@ def jpeg(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
     return np.stack(images).reshape(shape) * 1023 // 255 + 3
 
 
+def tinted(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    """Grey, but for a shade that grows along the last axis and a little noise."""
+    grey = textured((*shape[:-1], 1), seed)
+    return np.clip(grey + 30 * np.arange(shape[-1], dtype=np.int64) + noise(shape, seed) // 256, 0, 1023)
+
+
 MAKERS = {
     "jpeg": jpeg,
     "disc": disc,
@@ -115,6 +121,7 @@ MAKERS = {
     "half": half,
     "gradient": gradient,
     "objects": objects,
+    "tinted": tinted,
 }
 
 

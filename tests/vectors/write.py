@@ -20,6 +20,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(FOLDER.parent), str(FOLDER.parents[1])]
 
 import reference  # noqa: E402
+from helpers.single_payloads import near_container, with_own_field  # noqa: E402
 from reference.random_streams import CASES, random_coefficients, random_own  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
@@ -104,6 +105,24 @@ JPEG_ORIGIN: dict[str, tuple[tuple[int, ...], str, int]] = {
     "jpeg_half": ((2, 70, 66, 3), "nyxc", 2),
     "jpeg_half_cut": ((61, 59, 3), "yxc", 5),
 }
+# the same for kind 2, of which seeds are counted anew; "near" and "bits" are no options: see `encode`
+PREDICTIVE: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
+    "predictive_1d": ("hills", (1500,), "uint16", 0, {"lossless": True}),
+    "predictive_2d": ("textured", (70, 61), "int16", 0, {"lossless": True}),
+    "predictive_3d": ("textured", (17, 19, 23), "uint8", 0, {"lossless": True}),
+    "predictive_3d_previous": ("hills", (9, 30, 40), "uint16", 0, {"lossless": True, "effort": 3}),
+    "predictive_planes": ("hills", (2, 3, 2, 3, 19, 21), "int16", 0, {"lossless": True, "axes": "ctnzyx"}),
+    "predictive_plain": ("noise", (3, 9, 20, 23), "uint16", 0, {"lossless": True, "axes": "czyx"}),
+    "predictive_ycocg": ("slices", (3, 9, 20, 23), "uint16", 0, {"lossless": True, "axes": "czyx"}),
+    "predictive_differences": ("tinted", (3, 5, 30, 31), "int8", 0, {"lossless": True, "axes": "czyx"}),
+    "predictive_palette": ("disc", (40, 52, 3), "uint8", 0, {"lossless": True, "axes": "yxc"}),
+    "predictive_ranks": ("objects", (61, 70), "uint16", 0, {"lossless": True}),
+    "predictive_sets": ("slices", (6, 100, 90), "uint8", 0, {"lossless": True, "effort": 3}),
+    "predictive_float": ("textured", (40, 41), "float32", 0, {"lossless": True, "step": 2.0**-9}),
+    "predictive_20_bits": ("noise", (60, 61), "float32", 0, {"lossless": True, "step": 2.0**-7, "bits": 20}),
+    "predictive_near": ("textured", (12, 30, 33), "uint16", 0, {"near": 90}),
+    "predictive_near_colour": ("textured", (40, 44, 3), "int8", 0, {"near": 2, "axes": "yxc"}),
+}
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
              "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6),
@@ -129,6 +148,16 @@ def input_of(entry: dict[str, Any]) -> tuple[NDArray[Any], dict[str, Any]]:
     return array, options
 
 
+def encode(array: NDArray[Any], options: dict[str, Any]) -> bytes:
+    """A container by the options of `encode`, or: an error of at most ``near``; values that wrap around at ``bits``."""
+    given = dict(options)
+    near, bits = given.pop("near", 0), given.pop("bits", None)
+    if near:
+        return near_container(array, near, given.get("axes"))
+    blob = mmip.encode(array, **given)
+    return blob if bits is None else with_own_field(blob, 11, bits, 1)
+
+
 def checksum(array: NDArray[Any]) -> dict[str, Any]:
     """Shape and SHA-256 of the samples, C order, little endian."""
     samples = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
@@ -147,7 +176,8 @@ def decoded_checksums(blob: bytes) -> dict[str, Any]:
 def recipes() -> dict[str, dict[str, Any]]:
     """What the index says of every vector before its file is looked at."""
     found: dict[str, dict[str, Any]] = {}
-    for seed, (name, (maker, shape, dtype, classes, options)) in enumerate(ENCODED.items()):
+    encoded = [*enumerate(ENCODED.items()), *enumerate(PREDICTIVE.items())]
+    for seed, (name, (maker, shape, dtype, classes, options)) in encoded:
         recipe = {"maker": maker, "shape": list(shape), "dtype": dtype, "seed": seed, "classes": classes}
         found[name] = {"input": recipe, "options": options}
     for seed, (name, (maker, shape, dtype, options)) in enumerate(SOFT.items()):
@@ -173,7 +203,7 @@ def encoded(name: str, entry: dict[str, Any]) -> bytes:
     """A new vector's bytes."""
     if entry["input"] is not None:
         array, options = input_of(entry)
-        return softly(entry) if "codec" in entry else mmip.encode(array, **options)
+        return softly(entry) if "codec" in entry else encode(array, options)
     case, seed = REFERENCE[name]
     rng, header = np.random.default_rng(seed), CASES[case]
     return reference.encode(header, random_coefficients(rng, header), random_own(rng, header))

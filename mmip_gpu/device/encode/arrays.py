@@ -72,7 +72,7 @@ def host_arrays(items: Sequence[Any], executor: Executor | None = None) -> list[
     """The arrays, those of the device copied to the host."""
     executor = CudaExecutor() if executor is None else executor
     on_device, _ = by_memory(items)
-    return [executor.download(_adopted(executor, item)) if i in on_device else item for i, item in enumerate(items)]
+    return [executor.download(executor.adopt(item)) if i in on_device else item for i, item in enumerate(items)]
 
 
 def containers_on_device(items: Sequence[Any], planner: Planner, threads: int) -> list[DeviceArray]:

@@ -204,7 +204,7 @@ void check_groups(const Shared& s, const std::vector<std::vector<BrickNumber>>& 
 void decode_predictive(const PredictiveForm& form, const uint8_t* payload, uint64_t size, const BrickBox& box, const DecodeOptions& options, const Samples& out) {
     const int widest = component_bits(form.colour_form, form.bits, form.components() - 1);
     Shared s{form, predictive_kernels(widest), read_parameter_payload(payload, size, size, form.layout.substreams(), options.check_crc), {}, {}, {}};
-    s.parameters = read_parameters(s.payload.parameters, s.payload.parameter_bytes, {form.layout, form.components(), form.bits, form.offset, form.colour_form == kFormPalette});
+    s.parameters = read_parameters(s.payload.parameters, s.payload.parameter_bytes, {form.layout, form.components(), form.bits, form.offset, form.colour_form == kFormPalette, component_bits(form.colour_form, 0, 1)});
     for (const ComponentParameters& c : s.parameters.components) s.entries.push_back(decoding_entries(c.lengths));
     s.store = SampleStore(form, box, s.parameters, options.minimum, options.maximum, out);
     const auto lists = bricks_by_extent(form, box);

@@ -97,13 +97,20 @@ void check_lengths(const std::array<uint8_t, kResidualAlphabet>& lengths) {
     if (used > 0 && kraft != 1 << kResidualCodeLimit && !is_single) corrupt_parameters("a code is not complete");
 }
 
-void read_lengths(Fields& in, CodeLengths& lengths) {
+// The least z of a symbol; of a run 0.
+uint32_t least_number(int table, int symbol) {
+    if (table == 0 && symbol >= kFirstRunSymbol) return 0;
+    return residual_base(symbol, kDirectTokens) + (table == 0 || table == kAfterRunTable ? 1 : 0);
+}
+
+void read_lengths(Fields& in, int bits, CodeLengths& lengths) {
     for (int t = 0; t < kResidualTables; ++t) {
         const int count = static_cast<int>(in.take(kCountBits));
         if (count > kResidualAlphabet) corrupt_parameters("more symbols than the alphabet has");
         for (int s = 0; s < count; ++s) {
             const int length = read_length(in, guessed_length(lengths, t, s));
             if (length < 0 || length > kResidualCodeLimit) corrupt_parameters("a codeword is too long");
+            if (length != 0 && least_number(t, s) > 1u << bits) corrupt_parameters("a symbol of larger residuals than values have");
             lengths[t][s] = static_cast<uint8_t>(length);
         }
         if (count > 0 && lengths[t][count - 1] == 0) corrupt_parameters("the last symbol of a code has no codeword");
@@ -152,7 +159,7 @@ Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterF
         }
         for (int k = 0; k < i; ++k) c.cross[k] = static_cast<int8_t>(in.take_signed(kCrossBits));
         if (i > 0) c.context_weight = static_cast<int>(in.take(kContextBits));
-        read_lengths(in, c.lengths);
+        read_lengths(in, form.bits + (i > 0 ? form.more_bits : 0), c.lengths);
         parameters.components.push_back(std::move(c));
     }
     in.check_end(size);

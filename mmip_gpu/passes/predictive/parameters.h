@@ -43,6 +43,7 @@ struct ParameterForm {
     int bits;                                        // of the channels' values
     int32_t offset;                                  // least value
     bool is_palette;
+    int more_bits = 0;                               // of components 1 and 2
 };
 
 std::vector<uint8_t> write_parameters(const Parameters& parameters, const ParameterForm& form);

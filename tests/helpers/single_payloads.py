@@ -1,0 +1,83 @@
+"""Containers of one payload (kinds from 2 on), changed, with crcs that fit again; and those that no option makes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from reference.crc import crc32c
+
+import mmip_gpu as mmip
+from helpers.damage import header_of, with_crc
+from mmip_gpu._core import encode_predictive
+from mmip_gpu.container.header import Header
+from mmip_gpu.container.loss_record import LossRecord
+from mmip_gpu.container.payload_fields import PayloadFields
+from mmip_gpu.container.predictive_fields import PredictiveFields
+from mmip_gpu.volume.axes import PlaneLayout
+
+Array = NDArray[Any]
+OWN_BYTES = {2: 16}  # of each kind's own fields
+
+
+def with_own_field(blob: bytes, at: int, value: int, width: int) -> bytes:
+    """The container with bytes of its own fields replaced."""
+    size = header_of(blob)
+    start = size - 16 - OWN_BYTES[Header.parse(blob)[0].fields.kind] + at
+    return with_crc(blob[:start] + value.to_bytes(width, "little") + blob[start + width : size]) + blob[size:]
+
+
+def near_container(array: Array, near: int, axes: str | None = None) -> bytes:
+    """What the core makes of an array whose error may be `near`; no option asks for it."""
+    layout = PlaneLayout.of(array.shape, axes)
+    colour = layout.axes.endswith("c") and array.shape[-1] == 3
+    form, payload = encode_predictive(layout.to_planes(array), layout.planes, layout.volume, colour, near, 2, 1)
+    colour_form, bits, offset, tile, brick = form
+    fields = PredictiveFields(colour_form, tuple(tile), tuple(brick), offset, bits, near, PayloadFields.of(payload))
+    loss = LossRecord("max_error", float(near), True, int(array.min()), int(array.max()), 0, 0)
+    header = Header(array.dtype.name, layout, colour, loss, fields, None)
+    errors = np.abs(mmip.decode(header.to_bytes() + payload).astype(np.int64) - array)
+    loss = replace(loss, sse=int((errors * errors).sum()), max_error=int(errors.max()))
+    return replace(header, loss=loss).to_bytes() + payload
+
+
+def with_payload(blob: bytes, payload: bytes) -> bytes:
+    """The container with another payload, whose head crc the header repeats."""
+    size = header_of(blob)
+    head = min(struct.unpack_from("<I", payload)[0], len(payload))
+    crc = struct.unpack_from("<I", payload, head - 4)[0] if head >= 4 else 0
+    return with_crc(blob[: size - 16] + struct.pack("<QI", len(payload), crc) + bytes(4)) + payload
+
+
+def resealed_payload(
+    blob: bytes,
+    substreams: int,
+    *,
+    parameters: Callable[[bytearray], None] | None = None,
+    bodies: Callable[[list[bytearray]], None] | None = None,
+) -> bytes:
+    """The container with its parameters, its sub-streams, or both changed, and everything around them written anew."""
+    payload = blob[header_of(blob) :]
+    head, size = struct.unpack_from("<II", payload)
+    kept = bytearray(payload[8 : 8 + size])
+    w = payload[8 + size]
+    index = int.from_bytes(payload[9 + size : 9 + size + -(-substreams * w // 8)], "big")
+    index >>= -substreams * w % 8
+    sizes = [1 + (index >> (w * (substreams - 1 - i)) & ((1 << w) - 1)) for i in range(substreams)]
+    ends = np.cumsum([head, *sizes]).tolist()
+    streams = [bytearray(payload[a:b]) for a, b in pairwise(ends)]
+    if parameters:
+        parameters(kept)
+    if bodies:
+        bodies(streams)
+    groups = [b"".join(streams[i : i + 8]) for i in range(0, substreams, 8)]
+    body = struct.pack("<I", len(kept)) + kept + b"\x20"
+    body += b"".join(struct.pack(">I", len(stream) - 1) for stream in streams)
+    body += b"".join(struct.pack("<I", crc32c(group)) for group in groups)
+    body = struct.pack("<I", 4 + len(body) + 4) + body
+    return with_payload(blob, body + struct.pack("<I", crc32c(body)) + b"".join(groups))
