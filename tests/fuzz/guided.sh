@@ -22,9 +22,9 @@ mkdir -p "$folder/objects" "$folder/inputs"
 options="-std=gnu++17 -O1 -g1 -fno-omit-frame-pointer -fsanitize-coverage=inline-8bit-counters,pc-table"
 options="$options -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -ffp-contract=off"
 options="$options -fno-fast-math -fno-math-errno -fno-trapping-math -Wno-psabi -fno-strict-aliasing -I$core"
-copies=baseline
+copies=baseline wide= avx2="-mavx2 -mbmi -mbmi2 -mlzcnt"
 if [ "$(uname -m)" = x86_64 ]; then
-    copies="baseline avx2"
+    copies="baseline avx2" wide=avx512
     options="$options -DMMIP_X86=1"
 fi
 
@@ -38,11 +38,13 @@ jobs() {
         echo "$options -c $file -o $(object "$file").o"
     done
     find "$core/passes" -name '*_isa.cpp' | while read -r file; do
-        for copy in $copies; do
+        case $file in */predictive/*) own="$copies $wide" ;; *) own=$copies ;; esac
+        for copy in $own; do
             flags="-DMMIP_NS=mmip_$copy -DMMIP_ISA_TEXT='\"$copy\"'"
             case $copy in
-                avx2) flags="$flags -DMMIP_TABLE_NAME=kAvx2Kernels -mavx2 -mbmi -mbmi2 -mlzcnt" ;;
-                *) flags="$flags -DMMIP_TABLE_NAME=kBaselineKernels" ;;
+                avx512) flags="$flags -DMMIP_PREDICTIVE_TABLE=kAvx512Predictive $avx2 -mavx512f -mavx512bw -mavx512dq -mavx512vl" ;;
+                avx2) flags="$flags -DMMIP_TABLE_NAME=kAvx2Kernels -DMMIP_PREDICTIVE_TABLE=kAvx2Predictive $avx2" ;;
+                *) flags="$flags -DMMIP_TABLE_NAME=kBaselineKernels -DMMIP_PREDICTIVE_TABLE=kBaselinePredictive" ;;
             esac
             # blocks are not optimized: clang takes a quarter of an hour for these, and they take few of the seconds
             case $file in */blocks/*) flags="$flags -O0" ;; esac

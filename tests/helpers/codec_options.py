@@ -21,7 +21,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"quality": 10, "data_range": 5}, "data_range=5.*psnr="),
     ({"lossless": "smallest"}, "lossless='smallest'.*'small'"),
     ({"lossless": True, "roi_quality": 9}, "roi_quality=9.*roi="),
-    ({"lossless": 1}, "lossless=1.*true"),
+    ({"lossless": 1}, "lossless=1.*true, false"),
     ({"quality": 10, "stages": 9}, "stages=9.*2 to 5"),
     ({"quality": 10, "stages": 3.0}, "stages=3.0.*an integer"),
     ({"quality": 10, "cuts": "9"}, "cuts='9'.*list of integers"),
