@@ -16,7 +16,11 @@ from mmip_gpu.device.encode import arrays
 from mmip_gpu.device.run.executors import HostExecutor
 
 INDEX: dict[str, dict[str, Any]] = json.loads((FOLDER / "index.json").read_text())
-ENCODED = [name for name, entry in INDEX.items() if entry["input"] is not None]
+ENCODED = [
+    name
+    for name, entry in INDEX.items()
+    if entry["input"] is not None and mmip.inspect(file_of(name).read_bytes())["kind"] in ("raw", "transform")
+]
 
 
 class OnDevice(np.ndarray):

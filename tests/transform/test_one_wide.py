@@ -62,7 +62,7 @@ def test_one_wide_arrays_are_right_and_take_few_trials(shape, axes, dtype, targe
 
 
 @pytest.mark.parametrize(("shape", "axes"), [((4000, 1, 1), "zyx"), ((400, 1, 10), "zyx"), ((400, 1, 5), "tyx")])
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: next(iter(target)))
+@pytest.mark.parametrize("target", TARGETS[:4], ids=lambda target: next(iter(target)))
 def test_where_cells_hold_little_one_depth_is_tried_and_the_search_is_short(shape, axes, target, trials):
     mmip.encode(line(shape, "uint16"), axes=axes, **target)
     assert {search for search, _ in trials} <= {(SEARCH_NONE, 1), (SEARCH_FAST, 1), (SEARCH_ROUGH, 1)}

@@ -52,7 +52,7 @@ public:
     }
 
 private:
-    std::array<double, static_cast<size_t>(n_) * n_> matrix_{};
+    std::array<double, n_ * n_> matrix_{};
     std::array<double, n_> right_{};
     double total_ = 0;
 };

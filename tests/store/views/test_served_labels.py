@@ -27,8 +27,7 @@ def objects(shape: tuple[int, ...], dtype: str) -> np.ndarray:
 
 def nearest(array: np.ndarray, factor: int, axes: list[int]) -> np.ndarray:
     for axis in axes:
-        count = array.shape[axis]
-        array = array.take(np.minimum(np.arange(0, count, factor) + (factor - 1) // 2, count - 1), axis)
+        array = array.take(range(0, array.shape[axis], factor), axis)
     return array
 
 
