@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
-from helpers.places import REPOSITORY
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
@@ -67,8 +65,7 @@ def test_another_process_reads_them(tmp_path: Path) -> None:
     )
     code = "import sys, zarr; print(int(zarr.open_array(sys.argv[1])[20, 30, 40]))"
     command = [sys.executable, "-c", code, str(tmp_path / "a.zarr")]
-    paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    found = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": paths})
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert int(found.stdout) == int(array[20, 30, 40])
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.places import REPOSITORY
 from reference.bits import CorruptError
 from reference.soft import read_codebook
 
@@ -120,7 +119,7 @@ def test_another_process_needs_the_folder_alone(tmp_path: Path, small: Codebook)
     image = np.random.default_rng(0).integers(0, 9, (40, 40)).astype(np.uint8)
     (tmp_path / "a.mmip").write_bytes(encode(image, small))
     code = "import mmip_gpu, pathlib; print(mmip_gpu.decode(pathlib.Path('a.mmip').read_bytes()).sum())"
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "HOME": str(tmp_path), "MMIP_CODEBOOKS": ""}
+    environment = os.environ | {"HOME": str(tmp_path), "MMIP_CODEBOOKS": ""}
 
     def run() -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code]
