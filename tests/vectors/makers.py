@@ -86,6 +86,8 @@ def objects(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
 
 def jpeg(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
     """What decoding a JPEG file gives, cut out of it: rows, columns and, for colour, channels are the last axes."""
+    if len(shape) == 1:
+        return jpeg((1, *shape), seed)[0]
     channels = shape[-1] if len(shape) > 2 and shape[-1] == 3 else 1
     rows, columns = shape[-2 - (channels == 3) :][:2]
     form = Form((rows, columns, channels), (channels == 3) * seed % 3, 3 * (seed % 2), 5 * (seed % 2), [])
