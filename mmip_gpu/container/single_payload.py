@@ -7,7 +7,7 @@ Implements FORMAT.md sections 1 (kinds from 2 on) and 6. Guarantees that nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,9 +19,15 @@ from mmip_gpu.container.codec import PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.payload import head_crc, is_head_size, stated_head_bytes
 from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.errors import CorruptData, InvalidArgument, TruncatedData
+from mmip_gpu.volume.axes import PlaneLayout
+from mmip_gpu.volume.region import checked_region
+from mmip_gpu.volume.tiled_region import TiledRegion, Tiling
+from mmip_gpu.volume.window_means import windows_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from mmip_gpu.container.header import Header
 
 __all__ = [
     "PayloadFields",
@@ -30,8 +36,9 @@ __all__ = [
     "embedded_resource",
     "head_of",
     "open_payload",
-    "payload_extent",
     "payload_groups",
+    "region_at_full_size",
+    "region_extent",
 ]
 
 _HEAD, _HEAD_PER_SUBSTREAM = 4096, 3  # typical size of a head: parameters, then index and crcs
@@ -43,6 +50,10 @@ class SinglePayload(Protocol):
     @property
     def payload(self) -> PayloadFields:
         """Size and crc of the payload."""
+        ...
+
+    def substreams(self, layout: PlaneLayout) -> int:
+        """Sub-streams of the payload."""
         ...
 
 
@@ -82,7 +93,35 @@ def embedded_resource(fields: SinglePayload, read_part: ReadPart) -> bytes:
     return data
 
 
-def payload_extent(
+def region_at_full_size(
+    layout: PlaneLayout, wanted: Wanted, tile: tuple[int, int, int], colour: bool, item_bytes: int
+) -> TiledRegion:
+    """The region of the whole array, cut in such tiles, with the samples of what is wanted."""
+    region = checked_region(wanted.region, layout.scaled(wanted.scale, 8).shape)
+    tiling = Tiling(layout, tile, tile, layout.volume, colour, item_bytes)
+    return TiledRegion.of(tiling, windows_of(region, layout, wanted.scale))
+
+
+def region_extent(
+    header: Header[Any],
+    read_held: ReadHeld,
+    wanted: Wanted,
+    region_of: Callable[[Header[Any], Wanted], TiledRegion],
+    substreams_of: Callable[[Header[Any], list[int]], Iterable[int]],
+) -> tuple[list[PayloadSpan], bool]:
+    """Byte ranges that a decode reads, and whether these are all: the head, and the sub-streams of a box of tiles.
+
+    A region without samples needs the head, which its decode holds against the header.
+    """
+    check_stages(wanted)
+    needed: Iterable[int] | None = None
+    if wanted.region is not None:
+        tiled = region_of(header, wanted)
+        needed = substreams_of(header, tiled.box) if tiled.samples else ()
+    return _payload_extent(header.fields, read_held, header.fields.substreams(header.layout), needed)
+
+
+def _payload_extent(
     fields: SinglePayload, read_held: ReadHeld, substreams: int, needed: Iterable[int] | None
 ) -> tuple[list[PayloadSpan], bool]:
     """Byte ranges that a decode of the `needed` sub-streams reads (None: all), and whether these are all.

@@ -6,6 +6,7 @@ it, out. Implements FORMAT.md sections 1 (kind 5) and 8.10. Guarantees equal byt
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -19,13 +20,13 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.container.jpegorigin_fields import JpegOriginFields
 from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.payload_fields import PayloadFields
-from mmip_gpu.container.single_payload import check_stages, open_payload, payload_extent
+from mmip_gpu.container.single_payload import check_stages, open_payload, region_at_full_size, region_extent
 from mmip_gpu.errors import LimitExceeded
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import checked_region
-from mmip_gpu.volume.tiled_region import TiledRegion, Tiling
-from mmip_gpu.volume.window_means import window_means, windows_of
+from mmip_gpu.volume.tiled_region import TiledRegion
+from mmip_gpu.volume.window_means import window_means
 
 __all__ = ["CODEC", "jpeg_origin_before"]
 
@@ -100,29 +101,23 @@ def decode(header: JpegHeader, read_part: ReadPart, wanted: Wanted, limits: Limi
 
 
 def _region_of(header: JpegHeader, wanted: Wanted) -> TiledRegion:
-    """The region at full size with the samples of what is wanted: whole rows."""
-    layout = header.layout
-    region = checked_region(wanted.region, layout.scaled(wanted.scale, 8).shape)
-    rows = 1, 1, layout.volume[2]
-    tiling = Tiling(layout, rows, rows, layout.volume, header.colour, 1)
-    return TiledRegion.of(tiling, windows_of(region, layout, wanted.scale))
+    return region_at_full_size(header.layout, wanted, (1, 1, header.layout.volume[2]), header.colour, 1)  # whole rows
 
 
 def extent(header: JpegHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """Byte ranges that a decode reads, and whether these are all."""
-    check_stages(wanted)
+    return region_extent(header, read_held, wanted, _region_of, _substreams)
+
+
+def _substreams(header: JpegHeader, box: list[int]) -> Iterator[int]:
+    """Numbers of the bands of the images and rows of a box."""
     fields, layout = header.fields, header.layout
-    needed = None
-    if wanted.region is not None:
-        tiled = _region_of(header, wanted)
-        if tiled.samples == 0:
-            return [], True
-        first, last, z0, z1, y0, y1, *_ = tiled.box
-        bands = range(*jpeg_bands(layout.volume[1], fields.band_rows, y0, y1))
-        depth, count = layout.volume[0], fields.bands(layout)
-        groups = range(first // fields.components, last // fields.components)
-        needed = [((group * depth + z) * count) + band for group in groups for z in range(z0, z1) for band in bands]
-    return payload_extent(fields, read_held, fields.substreams(layout), needed)
+    first, last, z0, z1, y0, y1, *_ = box
+    bands = range(*jpeg_bands(layout.volume[1], fields.band_rows, y0, y1))
+    for group in range(first // fields.components, last // fields.components):
+        for z in range(z0, z1):
+            image = (group * layout.volume[0] + z) * fields.bands(layout)
+            yield from (image + band for band in bands)
 
 
 def describe(header: JpegHeader) -> dict[str, Any]:

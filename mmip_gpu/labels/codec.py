@@ -6,8 +6,6 @@ sections 1 (kind 8) and 8.8. Guarantees equal bytes for every thread count, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,13 +18,11 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.container.label_fields import LabelFields
 from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.payload_fields import PayloadFields
-from mmip_gpu.container.single_payload import check_stages, open_payload, payload_extent
+from mmip_gpu.container.single_payload import check_stages, open_payload, region_at_full_size, region_extent
 from mmip_gpu.errors import LimitExceeded
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.volume.axes import PlaneLayout
-from mmip_gpu.volume.region import checked_region
-from mmip_gpu.volume.tiled_region import TiledRegion, Tiling
-from mmip_gpu.volume.window_means import windows_of
+from mmip_gpu.volume.tiled_region import TiledRegion, Tiling, numbers_in_box
 
 __all__ = ["CODEC"]
 
@@ -77,33 +73,18 @@ def decode(header: LabelHeader, read_part: ReadPart, wanted: Wanted, limits: Lim
 
 
 def _region_of(header: LabelHeader, wanted: Wanted) -> TiledRegion:
-    """The region at full size with the samples of what is wanted."""
-    layout, tile = header.layout, header.fields.tile
-    region = checked_region(wanted.region, layout.scaled(wanted.scale, 8).shape)
-    tiling = Tiling(layout, tile, tile, layout.volume, False, np.dtype(header.dtype).itemsize)
-    return TiledRegion.of(tiling, windows_of(region, layout, wanted.scale))
+    item_bytes = np.dtype(header.dtype).itemsize
+    return region_at_full_size(header.layout, wanted, header.fields.tile, False, item_bytes)
 
 
 def extent(header: LabelHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """Byte ranges that such a decode reads."""
-    check_stages(wanted)
-    fields, layout = header.fields, header.layout
-    needed = None
-    if wanted.region is not None:
-        tiled = _region_of(header, wanted)
-        if tiled.samples == 0:
-            return [], True
-        needed = _substreams(tiled.box, fields.tile_counts(layout))
-    return payload_extent(fields, read_held, fields.substreams(layout), needed)
+    return region_extent(header, read_held, wanted, _region_of, _substreams)
 
 
-def _substreams(box: list[int], counts: tuple[int, ...]) -> Iterator[int]:
-    """Numbers of the sub-streams of a box, ascending; `counts` are planes, and tiles on z, y, x."""
-    for at in product(*(range(box[2 * axis], box[2 * axis + 1]) for axis in range(4))):
-        number = 0
-        for place, count in zip(at, counts, strict=True):
-            number = number * count + place
-        yield number
+def _substreams(header: LabelHeader, box: list[int]) -> list[int]:
+    numbers: list[int] = numbers_in_box(box, header.fields.tile_counts(header.layout)).tolist()
+    return numbers
 
 
 def describe(header: LabelHeader) -> dict[str, Any]:

@@ -7,7 +7,7 @@ Implements FORMAT.md sections 1, 2.1, 3.1, 5.1 and 6. Guarantees equal bytes for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -24,15 +24,15 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
-from mmip_gpu.container.single_payload import check_stages, open_payload, payload_extent
+from mmip_gpu.container.single_payload import check_stages, open_payload, region_at_full_size, region_extent
 from mmip_gpu.errors import LimitExceeded
 from mmip_gpu.predictive.plan import PredictivePlan
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import from_indices, sample_dtype, sample_range, squared_error, to_indices, upper_float32
 from mmip_gpu.volume.region import checked_region
-from mmip_gpu.volume.tiled_region import TiledRegion, Tiling
-from mmip_gpu.volume.window_means import window_means, windows_of
+from mmip_gpu.volume.tiled_region import TiledRegion
+from mmip_gpu.volume.window_means import window_means
 
 __all__ = ["CODEC", "predictive_codec"]
 
@@ -123,12 +123,8 @@ def decode_fast(
 
 
 def _region_of(header: FastHeader, wanted: Wanted) -> TiledRegion:
-    """The region at full size with the samples of what is wanted."""
-    layout = header.layout
-    region = checked_region(wanted.region, layout.scaled(wanted.scale, 8).shape)
-    brick, item = header.fields.brick, sample_dtype(np.dtype(header.dtype)).itemsize
-    tiling = Tiling(layout, brick, brick, layout.volume, header.colour, item)
-    return TiledRegion.of(tiling, windows_of(region, layout, wanted.scale))
+    item_bytes = sample_dtype(np.dtype(header.dtype)).itemsize
+    return region_at_full_size(header.layout, wanted, header.fields.brick, header.colour, item_bytes)
 
 
 def _box_shape(header: FastHeader, box: list[int]) -> list[int]:
@@ -139,13 +135,7 @@ def _box_shape(header: FastHeader, box: list[int]) -> list[int]:
 
 def fast_extent(header: FastHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """Byte ranges that a decode reads, and whether these are all."""
-    check_stages(wanted)
-    fields, layout = header.fields, header.layout
-    needed: Iterable[int] | None = None
-    if wanted.region is not None:
-        tiled = _region_of(header, wanted)
-        needed = _substreams(header, tiled.box) if tiled.samples else ()
-    return payload_extent(fields, read_held, fields.substreams(layout), needed)
+    return region_extent(header, read_held, wanted, _region_of, _substreams)
 
 
 def _substreams(header: FastHeader, box: list[int]) -> Iterator[int]:

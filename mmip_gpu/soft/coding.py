@@ -6,9 +6,7 @@ for any number of threads, and that a chunk which does not shrink is kept as it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,8 @@ from mmip_gpu.container.single_payload import (
     check_stages,
     embedded_resource,
     open_payload,
-    payload_extent,
+    region_at_full_size,
+    region_extent,
 )
 from mmip_gpu.container.soft_fields import SoftFields
 from mmip_gpu.errors import CorruptData, InvalidArgument
@@ -36,8 +35,8 @@ from mmip_gpu.soft.codebook import Codebook
 from mmip_gpu.soft.library import find_codebook, register_codebook
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import checked_region
-from mmip_gpu.volume.tiled_region import TiledRegion, Tiling
-from mmip_gpu.volume.window_means import window_means, windows_of
+from mmip_gpu.volume.tiled_region import TiledRegion, numbers_in_box
+from mmip_gpu.volume.window_means import window_means
 
 __all__ = ["CODEC", "TILE_LOG2", "SoftPlan", "check_fit", "encode", "encode_soft"]
 
@@ -160,11 +159,8 @@ def decode_soft(header: SoftHeader, read_part: ReadPart, wanted: Wanted, limits:
 
 
 def _region_of(header: SoftHeader, wanted: Wanted) -> TiledRegion:
-    """The region at full size with the samples of what is wanted."""
-    layout, tile = header.layout, header.fields.tile
-    region = checked_region(wanted.region, layout.scaled(wanted.scale, 8).shape)
-    tiling = Tiling(layout, tile, tile, layout.volume, header.fields.is_mixed, np.dtype(header.dtype).itemsize)
-    return TiledRegion.of(tiling, windows_of(region, layout, wanted.scale))
+    fields, item_bytes = header.fields, np.dtype(header.dtype).itemsize
+    return region_at_full_size(header.layout, wanted, fields.tile, fields.is_mixed, item_bytes)
 
 
 def _codebook_of(header: SoftHeader, read_part: ReadPart) -> Codebook:
@@ -185,22 +181,12 @@ def _codebook_of(header: SoftHeader, read_part: ReadPart) -> Codebook:
 
 def soft_extent(header: SoftHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """The codebook, the head, and the groups of the sub-streams that are wanted."""
-    check_stages(wanted)
-    fields, layout = header.fields, header.layout
-    needed = None
-    if wanted.region is not None:
-        region = _region_of(header, wanted)
-        if region.samples == 0:
-            return [], True
-        needed = _numbers(fields.tiles(layout), region.box)
-    return payload_extent(fields, read_held, fields.substreams(layout), needed)
+    return region_extent(header, read_held, wanted, _region_of, _substreams)
 
 
-def _numbers(tiles: tuple[int, int, int], box: list[int]) -> Iterator[int]:
-    """Numbers of the sub-streams of a box."""
-    for plane, z, y in product(*(range(*box[2 * axis : 2 * axis + 2]) for axis in range(3))):
-        first = ((plane * tiles[0] + z) * tiles[1] + y) * tiles[2]
-        yield from range(first + box[6], first + box[7])
+def _substreams(header: SoftHeader, box: list[int]) -> list[int]:
+    numbers: list[int] = numbers_in_box(box, (header.layout.planes, *header.fields.tiles(header.layout))).tolist()
+    return numbers
 
 
 def describe_soft(header: SoftHeader) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.container.payload import check_payload
 from mmip_gpu.transform.tiled_region import region_of
 from mmip_gpu.volume.region import Region
+from mmip_gpu.volume.tiled_region import numbers_in_box
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -41,10 +42,7 @@ def groups_of_box(box: Sequence[int], counts: Sequence[int]) -> list[int] | None
     """
     if list(box) == [edge for count in counts for edge in (0, count)]:
         return None
-    number = np.zeros(1, np.int64)
-    for axis, count in enumerate(counts):
-        number = (number[:, None] * count + np.arange(box[2 * axis], box[2 * axis + 1])).reshape(-1)
-    return [int(group) for group in np.unique(number // GROUP_SUBSTREAMS)]
+    return [int(group) for group in np.unique(numbers_in_box(box, counts) // GROUP_SUBSTREAMS)]
 
 
 def read_groups(header: TransformHeader, stage: int, size: int, head: Buffer) -> tuple[Sequence[Span], Sequence[int]]:

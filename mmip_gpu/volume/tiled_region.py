@@ -17,7 +17,7 @@ from mmip_gpu.errors import LimitExceeded
 from mmip_gpu.volume.axes import Own, PlaneLayout
 from mmip_gpu.volume.region import Region, checked_region
 
-__all__ = ["TiledRegion", "Tiling"]
+__all__ = ["TiledRegion", "Tiling", "numbers_in_box"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,20 @@ class TiledRegion:
         if len(self._planes) != len(planes):
             inner = inner[self._planes]
         return self.layout.from_planes(own(inner), own)
+
+
+def numbers_in_box(box: Sequence[int], counts: Sequence[int]) -> NDArray[np.int64]:
+    """Numbers, in raster order, of what lies in a box (from, to on each axis) of so many on each axis; ascending.
+
+    Examples
+    --------
+    >>> numbers_in_box([0, 1, 2, 3, 0, 4], (1, 5, 4)).tolist()
+    [8, 9, 10, 11]
+    """
+    number = np.zeros(1, np.int64)
+    for axis, count in enumerate(counts):
+        number = (number[:, None] * count + np.arange(box[2 * axis], box[2 * axis + 1])).reshape(-1)
+    return number
 
 
 def _plane_indices(layout: PlaneLayout, by_axis: dict[str, slice]) -> NDArray[np.int64]:

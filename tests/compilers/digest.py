@@ -34,6 +34,8 @@ TARGETS = (
     {"lossless": True, "stages": 3},
     {"lossless": True},
     {"lossless": True, "effort": 3},
+    {"lossless": "small"},
+    {"labels": True},
     {"max_error": 20},
     {"psnr": 40, "effort": 1},
     {"psnr": 40, "effort": 3},
@@ -47,7 +49,7 @@ def drawn(seed: int) -> tuple[NDArray[Any], dict[str, Any]]:
     maker = random.choice(sorted(makers.MAKERS))
     array = makers.make(maker, shape, random.choice(("uint8", "int8", "uint16", "int16")), seed)
     options: dict[str, Any] = dict(random.choice(TARGETS))
-    in_stages = "lossless" not in options or "stages" in options
+    in_stages = not options.keys() & {"lossless", "labels"} or "stages" in options
     if len(shape) == 3 and in_stages:
         options["cell_depth"] = random.choice((1, 8))
     if "max_error" not in options and random.random() < 0.2:
