@@ -76,8 +76,7 @@ def encode(
     psnr : float
         The result has at least this PSNR in dB, on the data range (max - min) of the array.
     max_error : float
-        No sample differs by more, in sample units: one payload, or at ``effort`` 2 and 3 blocks with corrections where
-        these take fewer bytes. With ``stages=``, ``cuts=`` or ``roi=`` it is blocks.
+        No sample differs by more, in sample units. One payload, or stages if these are smaller (not at ``effort=1``).
     ratio : float
         The samples take at least so many times the bytes of the container, at most 3 % more where the size follows the
         step. An array that is small enough without loss is coded without loss.

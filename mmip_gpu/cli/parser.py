@@ -207,7 +207,7 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     target.add_argument("--labels", action="store_true", help="names of objects: exact, and never mixed at any scale")
     target.add_argument("--qstep", type=float, metavar="S", help="step of the quantizer, in sample units; no search")
     group = parser.add_argument_group("coding")
-    group.add_argument("--stages", type=int, metavar="N", help="coarse-to-fine stages, 2 to 5 (default 3, where they are not left open)")
+    group.add_argument("--stages", type=int, metavar="N", help="coarse-to-fine stages, 2 to 5 (default 3)")
     roi = group.add_mutually_exclusive_group()
     roi.add_argument("--roi", metavar="RULE|MASK", help=ROI)
     roi.add_argument("--no-roi", action="store_true", help="no region of interest")

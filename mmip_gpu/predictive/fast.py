@@ -53,7 +53,7 @@ def encode_fast(
     classes: NDArray[np.uint8] | None = None,
     threads: int = 1,
 ) -> Encoded:
-    """Code an array of a supported dtype within the error of the plan (float32: beside rounding); raw where it grows."""
+    """Code an array of a supported dtype within the error of the plan (float32: and rounding); raw where it grows."""
     if array.size == 0:
         return encode_raw(array, plan)
     config = plan.config

@@ -38,7 +38,8 @@ def quantized_loss(
 def _decoded(values: NDArray[Any], low: int, near: int, most: int) -> NDArray[Any]:
     """What integers decode to, the least of them being `low`."""
     step = 2 * near + 1
-    return np.minimum((values - low + near) // step * step + low, most)
+    decoded: NDArray[Any] = np.minimum((values - low + near) // step * step + low, most)
+    return decoded
 
 
 def _integer_errors(planes: NDArray[Any], low: int, near: int) -> tuple[int, int]:
