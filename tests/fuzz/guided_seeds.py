@@ -22,7 +22,7 @@ MOST_SAMPLES = 1 << 15
 OPTIONS: list[dict[str, Any]] = [
     {"quality": 10},
     {"quality": 100, "stages": 4},
-    {"max_error": 3},
+    {"max_error": 3, "stages": 3},
     {"lossless": True, "stages": 3},
     {"psnr": 40, "stages": 2},
     {"qstep": 900},
