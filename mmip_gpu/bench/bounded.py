@@ -8,7 +8,6 @@ e + 0.49, so that rounding to integers leaves e. A result that breaks its bound 
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import imagecodecs as ic
@@ -31,7 +30,10 @@ def _same(source: Source, decoded: np.ndarray) -> np.ndarray:
 
 
 _BOUNDED: dict[str, Any] = {"promises": lambda _source, bound: {"max_error": bound}, "bounded": True}
-_codec = partial(Codec, **_BOUNDED)
+
+
+def _codec(*facts: Any, **more: Any) -> Codec:
+    return Codec(*facts, **_BOUNDED, **more)
 
 
 def _ours(name: str, threads: int, options: dict[str, Any]) -> Codec:

@@ -1,4 +1,4 @@
-"""Mode max_error in stages: the bound holds for every sample, and its corrections survive regions, stages, stores and damage."""
+"""Mode max_error in stages: the bound holds, and corrections survive regions, stages, stores and damage."""
 
 from __future__ import annotations
 
