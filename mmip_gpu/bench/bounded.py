@@ -8,6 +8,7 @@ e + 0.49, so that rounding to integers leaves e. A result that breaks its bound 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import imagecodecs as ic
@@ -29,19 +30,12 @@ def _same(source: Source, decoded: np.ndarray) -> np.ndarray:
     return source.samples(decoded, False)
 
 
-_BOUNDED: dict[str, Any] = {"promises": lambda _source, bound: {"max_error": bound}, "bounded": True}
-
-
-def _codec(*facts: Any, **more: Any) -> Codec:
-    return Codec(*facts, **_BOUNDED, **more)
-
-
 def _ours(name: str, threads: int, options: dict[str, Any]) -> Codec:
     def encode(piece: np.ndarray, bound: float, source: Source) -> Stream:
         coded: bytes = mmip.encode(piece, max_error=bound, threads=threads, axes=coded_axes(source), **options)
         return coded
 
-    return _codec(
+    return Codec(
         name, mmip.__version__, Source.whole, encode,
         lambda data, _: mmip.decode(data, threads=threads),
         restore=lambda _source, decoded: decoded, colours=ALL_COLOURS, threads=threads, options=options,
@@ -50,10 +44,10 @@ def _ours(name: str, threads: int, options: dict[str, Any]) -> Codec:
 
 def bounded_codecs(threads: int = 1) -> list[Codec]:
     """The codecs that hold a bound, ours first."""
-    return [
+    found = [
         *(_ours(name, threads, options) for name, options in _OURS.items()),
-        jpegls(**_BOUNDED),
-        _codec(
+        jpegls(),
+        Codec(
             "SZ3",
             ic.sz3_version(),
             Source.floats,
@@ -61,7 +55,7 @@ def bounded_codecs(threads: int = 1) -> list[Codec]:
             lambda data, piece: ic.sz3_decode(data, shape=piece.shape, dtype=piece.dtype),
             restore=_same,
         ),
-        _codec(
+        Codec(
             "SPERR",
             ic.sperr_version(),
             Source.floats,
@@ -73,3 +67,4 @@ def bounded_codecs(threads: int = 1) -> list[Codec]:
             threads=threads,
         ),
     ]
+    return [replace(codec, promises=lambda _source, bound: {"max_error": bound}, bounded=True) for codec in found]

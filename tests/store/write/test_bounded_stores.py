@@ -109,7 +109,7 @@ def test_a_job_that_stopped_goes_on_by_its_choice(kind, monkeypatch):
 
 @EACH
 def test_damage_is_mended_and_copies_are_sources(kind, tmp_path):
-    array, options, store = written(kind)
+    array, _, store = written(kind)
     expected = chunk_bytes(store)
     for key in keys_of(store, "chunk")[:2] + keys_of(store, "samples")[-1:]:
         del store._store_dict[key]
