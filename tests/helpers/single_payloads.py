@@ -22,7 +22,7 @@ from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.volume.axes import PlaneLayout
 
 Array = NDArray[Any]
-OWN_BYTES = {2: 16}  # of each kind's own fields
+OWN_BYTES = {2: 16, 3: 13}  # of each kind's own fields
 
 
 def with_own_field(blob: bytes, at: int, value: int, width: int) -> bytes:
