@@ -30,6 +30,7 @@ from mmip_gpu.predictive.small import CODEC as SMALL
 from mmip_gpu.raw import CODEC as RAW
 from mmip_gpu.soft.coding import CODEC as SOFT
 from mmip_gpu.transform.chunk import CODEC as TRANSFORM
+from mmip_gpu.transform.planning.choose_method import encode_smaller
 from mmip_gpu.volume.axes import shrinking_axes
 from mmip_gpu.volume.region import checked_region
 
@@ -46,6 +47,7 @@ _CODECS: dict[int, Codec] = {
 }
 _SMALL = jpeg_origin_before(SMALL)
 _METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": _SMALL, "labels": LABELS}
+_METHODS["either"] = replace(FAST, encode=encode_smaller)
 
 
 def codec_for(config: CodecConfig) -> Codec:
