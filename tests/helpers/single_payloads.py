@@ -15,7 +15,7 @@ from helpers.damage import header_of, with_crc
 from mmip_gpu.container.header import Header
 
 Array = NDArray[Any]
-OWN_BYTES = {2: 16}  # of each kind's own fields
+OWN_BYTES = {2: 16, 3: 13}  # of each kind's own fields
 
 
 def with_own_field(blob: bytes, at: int, value: int, width: int) -> bytes:
