@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -28,7 +28,7 @@ _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_DEFAULT_STAGES, _LABEL_STAGES, _PREDICTIVE_STAGES = 3, 2, 1
+_DEFAULT_STAGES, _PREDICTIVE_STAGES = 3, 1
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -121,7 +121,8 @@ class CodecConfig:
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         if labels:
-            others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
+            others = {"stages": stages, "cuts": cuts, "step": step, "cell_depth": cell_depth}
+            others |= targets | {"roi": has_roi or roi_quality or None}
             exclude(others, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = _only_target(targets | exact)
@@ -178,7 +179,7 @@ class CodecConfig:
     @property
     def _is_plain(self) -> bool:
         """Whether nothing asks for stages or regions."""
-        others = self.cuts, self.roi_quality, None if self.labels else self.cell_depth  # stores of labels have cells
+        others = self.cuts, self.roi_quality, self.cell_depth
         methods = {"lossless": tuple(_METHODS.values()), "labels": ("labels",)}.get(self.mode, ())
         return self.method in methods and self.stages == _PREDICTIVE_STAGES and others == (None, None, None)
 
@@ -200,10 +201,6 @@ class CodecConfig:
     def labels(self) -> bool:
         """Whether samples are names of objects."""
         return self.mode == "labels"
-
-    def in_stages(self) -> CodecConfig:
-        """The same for stores of stages, which hold labels as reversible blocks."""
-        return replace(self, method="transform", stages=_LABEL_STAGES) if self.method == "labels" else self
 
     @property
     def index_step(self) -> float:
