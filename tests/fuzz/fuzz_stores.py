@@ -24,9 +24,10 @@ if __name__ == "__main__":
     sys.path.insert(0, str(TESTS))
     sys.path.append(str(TESTS.parent))  # behind an installed package
 
+from helpers.single_stores import jpeg_image  # noqa: E402
+
 import mmip_gpu as mmip  # noqa: E402
 from fuzz.damaged import command, damaged, damaged_json, rounds  # noqa: E402
-from helpers.single_stores import jpeg_image  # noqa: E402
 from mmip_gpu.sources import open_source  # noqa: E402
 
 SHAPE = (12, 40, 48)
