@@ -29,7 +29,7 @@ _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_DEFAULT_STAGES, _LABEL_STAGES, _PREDICTIVE_STAGES = 3, 2, 1
+_DEFAULT_STAGES, _PREDICTIVE_STAGES = 3, 1
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -122,8 +122,8 @@ class CodecConfig:
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         if labels:
-            others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
-            exclude(others, "labels=True: keeps all samples exactly, in one piece")
+            parts = {"stages": stages, "cuts": cuts, "step": step, "cell_depth": cell_depth}
+            exclude(targets | parts | {"roi": has_roi or roi_quality or None}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = only_one(targets | exact, _TARGETS)
         others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
@@ -183,7 +183,7 @@ class CodecConfig:
     @property
     def _is_plain(self) -> bool:
         """Whether nothing asks for stages or regions."""
-        others = self.cuts, self.roi_quality, None if self.labels else self.cell_depth  # stores of labels have cells
+        others = self.cuts, self.roi_quality, self.cell_depth
         is_of_mode = self.method in _OF_MODE.get(self.mode, ())
         return is_of_mode and self.stages == _PREDICTIVE_STAGES and others == (None, None, None)
 
@@ -205,10 +205,6 @@ class CodecConfig:
     def labels(self) -> bool:
         """Whether samples are names of objects."""
         return self.mode == "labels"
-
-    def in_stages(self) -> CodecConfig:
-        """The same for stores of stages, which hold labels as reversible blocks."""
-        return self.in_blocks(_LABEL_STAGES) if self.method == "labels" else self
 
     def in_blocks(self, stages: int = _DEFAULT_STAGES) -> CodecConfig:
         """The same in so many stages of blocks, unless it has stages."""

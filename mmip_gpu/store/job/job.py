@@ -59,7 +59,7 @@ class Job:
         InvalidArgument
             For options, axes, chunks or a region of interest that do not fit.
         """
-        config, colour = settings.config.in_stages(), settings.colour
+        config, colour = settings.config, settings.colour
         opened = open_source(source)
         if settings.axes is not None and settings.axes != opened.axes:
             opened = replace(opened, axes=settings.axes, colour=None)

@@ -153,7 +153,7 @@ class _JobReader:
         """The plan of chunks of one payload, and the chunks: of one slice where values of slices scale differently."""
         self.probe()  # which warns of labels
         depth, asked, layout = 8, self.job.chunks, self.layout
-        if self.job.are_slices_apart:
+        if self.job.are_slices_apart and not self.job.config.labels:
             wanted = asked_lengths(layout.axes, asked) or {}
             if wanted.get("z", 1) != 1:
                 raise InvalidArgument(
