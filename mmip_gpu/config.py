@@ -121,13 +121,12 @@ class CodecConfig:
             Unless exactly one of quality, psnr, max_error, ratio, lossless, qstep is given and all values are in range.
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
+        parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
+        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
         if labels:
-            parts = {"stages": stages, "cuts": cuts, "step": step, "cell_depth": cell_depth}
-            exclude(targets | parts | {"roi": has_roi or roi_quality or None}, "labels=True: keeps all samples exactly, in one piece")
+            exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = only_one(targets | exact, _TARGETS)
-        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
-        parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
         method = "labels" if labels else _method(lossless, parts)
         if method in _METHODS.values():
             exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
