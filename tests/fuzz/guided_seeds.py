@@ -1,4 +1,4 @@
-"""First inputs of guided_transform.cpp, out of golden vectors and small arrays: python tests/fuzz/guided_seeds.py FOLDER
+"""First inputs of guided_transform.cpp of vectors and small arrays: python tests/fuzz/guided_seeds.py FOLDER
 
 An input is what guided_transform.cpp reads: a chunk's form in a few bytes, then its payloads, each after its size.
 """
