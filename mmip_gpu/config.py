@@ -29,6 +29,7 @@ _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
+_WHY_ALONE = "labels=True: keeps all samples exactly, in one piece"
 _DEFAULT_STAGES, _PREDICTIVE_STAGES = 3, 1
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
@@ -123,7 +124,7 @@ class CodecConfig:
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         if labels:
             parts = {"stages": stages, "cuts": cuts, "step": step, "cell_depth": cell_depth}
-            exclude(targets | parts | {"roi": has_roi or roi_quality or None}, "labels=True: keeps all samples exactly, in one piece")
+            exclude(targets | parts | {"roi": has_roi or roi_quality or None}, _WHY_ALONE)
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = only_one(targets | exact, _TARGETS)
         others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
