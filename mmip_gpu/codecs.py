@@ -5,6 +5,7 @@ Values: a header in; its codec out. A new kind adds its fields in `container/`, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mmip_gpu.config import CodecConfig
@@ -25,6 +26,7 @@ from mmip_gpu.predictive.small import CODEC as SMALL
 from mmip_gpu.raw import CODEC as RAW
 from mmip_gpu.soft.coding import CODEC as SOFT
 from mmip_gpu.transform.chunk import CODEC as TRANSFORM
+from mmip_gpu.transform.planning.choose_method import encode_smaller
 
 __all__ = ["Codec", "Limits", "Wanted", "codec_for", "codec_of"]
 
@@ -39,6 +41,7 @@ _CODECS: dict[int, Codec] = {
 }
 _SMALL = jpeg_origin_before(SMALL)
 _METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": _SMALL, "labels": LABELS}
+_METHODS["either"] = replace(FAST, encode=encode_smaller)
 
 
 def codec_for(config: CodecConfig) -> Codec:

@@ -127,9 +127,10 @@ def write_zarr(
     **options
         ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth padding verify effort
         step`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless`` without ``stages``, ``cuts`` and ``roi``, make
-        one Zarr array, ``samples``, that any reader opens which finds the codec ``mmip``, in one stage. With ``psnr=``
-        and ``ratio=`` the step is found on up to 8 probes. Should the whole array miss the request, it is written
-        again with another step, about four times at most (for a PSNR only with ``verify``).
+        one Zarr array, ``samples``, that any reader opens which finds the codec ``mmip``, in one stage. ``max_error=``
+        alone does so at ``effort=1``, and else where that takes fewer bytes on a probe. With ``psnr=`` and ``ratio=``
+        the step is found on up to 8 probes. Should the whole array miss the request, it is written again with another
+        step, about four times at most (for a PSNR only with ``verify``).
 
     Returns
     -------
