@@ -122,9 +122,9 @@ class CodecConfig:
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         if labels:
-            others = {"stages": stages, "cuts": cuts, "step": step, "cell_depth": cell_depth}
-            others |= targets | {"roi": has_roi or roi_quality or None}
-            exclude(others, "labels=True: keeps all samples exactly, in one piece")
+            foreign = {"stages": stages, "cuts": cuts, "step": step, "cell_depth": cell_depth}
+            region = {"roi": has_roi or roi_quality or None}
+            exclude(targets | foreign | region, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = only_one(targets | exact, _TARGETS)
         others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
