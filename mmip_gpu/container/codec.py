@@ -104,6 +104,8 @@ class Codec:
         Whether payloads are the samples as they are, so that there is nothing to decode.
     blank : KindFields, optional
         Fields of a header, as long as those of any array, of a codec with one payload that a store may hold.
+    others : tuple of type
+        Fields of other kinds that `encode` gives, too; they are not longer than `blank`.
     """
 
     encode: Callable[[NDArray[Any], Any, NDArray[np.uint8] | None, int], Encoded]
@@ -114,6 +116,7 @@ class Codec:
     has_encoding_kernels: bool = False
     is_copy: bool = False
     blank: KindFields | None = None
+    others: tuple[type[KindFields], ...] = ()
 
 
 def _is_integer(value: object) -> bool:

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Fuzzes the core guided by coverage, both kernel copies sanitized: tests/fuzz/guided.sh [SECONDS [FOLDER]]
-# Needs clang++ with libFuzzer. PYTHON (default: python3) imports mmip_gpu, which makes the first inputs; SEED (default: 1)
-# starts the draws; FOLDER (default: a temporary one) keeps objects, inputs and what was found for the next run.
-# TARGET (default: guided) is the file of the harness: guided.cpp of kind 1, guided_labels.cpp of kind 8.
-# Exit status: not zero on any report or difference.
+# Fuzzes the core guided by coverage, all kernel copies sanitized: tests/fuzz/guided.sh [SECONDS [FOLDER]]
+# Needs clang++ with libFuzzer. PYTHON (default: python3) imports mmip_gpu, which makes the first inputs of kind 1; SEED
+# (default: 1) starts the draws; FOLDER (default: a temporary one) keeps objects, inputs and what was found for the next run.
+# TARGETS (default: all) names kinds: transform (1), fast (2), small (3), soft (4), jpeg (5), labels (8). They share the
+# SECONDS, as many at a time as there are processors. Exit status: not zero on any report or difference.
 set -eu
 
 seconds=${1:-60}
-target=${TARGET:-guided}
+targets=${TARGETS:-transform fast small soft jpeg labels}
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 core=$here/../../mmip_gpu
 if [ $# -ge 2 ]; then
@@ -16,7 +16,7 @@ else
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
 fi
-mkdir -p "$folder/objects" "$folder/inputs"
+mkdir -p "$folder/objects"
 
 # Guided by edges alone: libFuzzer's records of comparisons took half of the time, and there is no checksum to guess.
 options="-std=gnu++17 -O1 -g1 -fno-omit-frame-pointer -fsanitize-coverage=inline-8bit-counters,pc-table"
@@ -33,10 +33,6 @@ object() {  # a name for each file: some folders have files of one name
 }
 
 jobs() {
-    echo "$options -c $here/$target.cpp -o harness.o"
-    find "$core/passes" -name '*.cpp' ! -name '*_isa.cpp' | while read -r file; do
-        echo "$options -c $file -o $(object "$file").o"
-    done
     find "$core/passes" -name '*_isa.cpp' | while read -r file; do
         case $file in */predictive/*) own="$copies $wide" ;; *) own=$copies ;; esac
         for copy in $own; do
@@ -51,12 +47,31 @@ jobs() {
             echo "$options $flags -c $file -o $(object "$file")_$copy.o"
         done
     done
+    for target in $targets; do
+        echo "$options -c $here/guided_$target.cpp -o ../guided_$target.o"
+    done
+    find "$core/passes" -name '*.cpp' ! -name '*_isa.cpp' | while read -r file; do
+        echo "$options -c $file -o $(object "$file").o"
+    done
 }
 cd "$folder/objects"
 jobs | tr '\n' '\0' | xargs -0 -P "$(nproc)" -I '{}' sh -c "clang++ {}"
-clang++ -fsanitize=fuzzer,address,undefined ./*.o -o ../guided -lpthread
+rm -f ../core.a
+ar rc ../core.a ./*.o
 cd "$folder"
-[ "$target" != guided ] || "${PYTHON:-python3}" "$here/guided_seeds.py" inputs
-./guided -max_total_time="$seconds" -seed="${SEED:-1}" -max_len=4000 -entropic=0 -timeout=25 -rss_limit_mb=4096 \
-    -print_final_stats=1 inputs
-echo "$target: no report"
+for target in $targets; do
+    mkdir -p "inputs_$target"
+    clang++ -fsanitize=fuzzer,address,undefined "guided_$target.o" core.a -o "guided_$target" -lpthread
+    [ "$target" != transform ] || "${PYTHON:-python3}" "$here/guided_seeds.py" "inputs_$target"
+done
+
+count=$(echo "$targets" | wc -w)
+at_once=$(nproc)
+[ "$at_once" -lt "$count" ] || at_once=$count
+each=$((seconds * at_once / count))
+[ "$each" -gt 0 ] || each=1
+run="./guided_\$0 -max_total_time=$each -seed=${SEED:-1} -max_len=4000 -entropic=0 -timeout=25 -rss_limit_mb=4096"
+run="$run -artifact_prefix=\$0- -print_final_stats=1 inputs_\$0 >\$0.log 2>&1 || { tail -n 60 \$0.log; exit 255; }"
+echo "$targets" | tr ' ' '\n' | xargs -P "$at_once" -I '{}' sh -c "$run" '{}'
+grep -H 'number_of_executed_units' ./*.log
+echo "guided: no report"

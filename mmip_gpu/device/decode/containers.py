@@ -121,8 +121,7 @@ def _job_or_array(
         payloads = [read_part(stage, 0, None) for stage in range(1, count + 1)]
         return DecodeJob(header, payloads, wanted, container.in_device_memory)
     if not codec.is_copy:
-        what = "labels" if header.loss.is_labels else f"{header.fields.name} containers"
-        warnings.warn(f"no kernels decode {what}: the CPU does", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"no kernels decode {header.fields.name} containers: the CPU does", RuntimeWarning, stacklevel=3)
     if not container.in_device_memory:
         return codec.decode(header, read_part, wanted, limits)
 
