@@ -132,10 +132,9 @@ class CodecConfig:
             exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
         elif mode == "max_error" and all(v is None for v in (*others.values(), *parts.values())):
             method = "either" if padding is None or isinstance(padding, str) else method
-        if method != "transform":
-            stages = _PREDICTIVE_STAGES
         cuts = None if cuts is None else integers("cuts", cuts)
-        target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
+        stages = _stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES
+        target = mode, number(mode, value), stages, cuts, frozen_quality(roi_quality)
         options = cell_depth, bool(verify), None if step is None else number("step", step), effort
         config = cls(*target, *options, checked_padding(padding), method)
         config.check()

@@ -1,6 +1,6 @@
-"""First inputs of guided_transform.cpp of vectors and small arrays: python tests/fuzz/guided_seeds.py FOLDER
+"""First inputs of guided_transform.cpp, of golden vectors and small arrays: python tests/fuzz/guided_seeds.py FOLDER
 
-An input is what guided_transform.cpp reads: a chunk's form in a few bytes, then its payloads, each after its size.
+An input is what that file reads: a chunk's form in a few bytes, then its payloads, each with its size before it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_SAMPLES = 1 << 15
 OPTIONS: list[dict[str, Any]] = [
     {"quality": 10},
     {"quality": 100, "stages": 4},
-    {"max_error": 3, "stages": 3},
+    {"max_error": 3},
     {"lossless": True, "stages": 3},
     {"psnr": 40, "stages": 2},
     {"qstep": 900},
