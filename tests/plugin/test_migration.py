@@ -122,7 +122,10 @@ def test_groups_and_dimension_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"compressors": numcodecs.Zstd()}, "expected the compressor 'mmip' or 'mmip.soft' alone, found compressor 'zstd'"),
+        (
+            {"compressors": numcodecs.Zstd()},
+            "expected the compressor 'mmip' or 'mmip.soft' alone, found compressor 'zstd'",
+        ),
         ({"compressors": None}, "found compressor None"),
         ({"compressors": MmipV2(**EXACT), "filters": numcodecs.Delta("u2")}, "filters"),
     ],

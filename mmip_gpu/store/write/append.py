@@ -185,7 +185,9 @@ def _check_fits(group: StoreGroup, description: StoreDescription, source: Source
     layout, chunks = description.grid.layout, description.grid.chunks
     outermost = next((letter for letter in _PLANES if letter in layout.axes), None)
     if axis not in layout.axes or axis not in {outermost, "z"}:
-        raise InvalidArgument(f"axis={axis!r}: expected z, or the outermost of t and n, of the axes {layout.axes!r}")
+        raise InvalidArgument(
+            f"{group}: its axes are {layout.axes!r}: it grows on z, or on the outermost of t and n; found axis={axis!r}"
+        )
     index = layout.axes.index(axis)
     length, chunk = layout.shape[index], chunks[index]
     if length % chunk:
