@@ -121,23 +121,20 @@ class CodecConfig:
             Unless exactly one of quality, psnr, max_error, ratio, lossless, qstep is given and all values are in range.
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
+        parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
+        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
         if labels:
-            foreign = {"stages": stages, "cuts": cuts, "step": step, "cell_depth": cell_depth}
-            region = {"roi": has_roi or roi_quality or None}
-            exclude(targets | foreign | region, "labels=True: keeps all samples exactly, in one piece")
+            exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = only_one(targets | exact, _TARGETS)
-        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
-        parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
         method = "labels" if labels else _method(lossless, parts)
         if method in _METHODS.values():
             exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
         elif mode == "max_error" and all(v is None for v in (*others.values(), *parts.values())):
             method = "either" if padding is None or isinstance(padding, str) else method
-        if method != "transform":
-            stages = _PREDICTIVE_STAGES
         cuts = None if cuts is None else integers("cuts", cuts)
-        target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
+        stages = _stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES
+        target = mode, number(mode, value), stages, cuts, frozen_quality(roi_quality)
         options = cell_depth, bool(verify), None if step is None else number("step", step), effort
         config = cls(*target, *options, checked_padding(padding), method)
         config.check()

@@ -60,9 +60,9 @@ class SingleForm:
     def is_of_plan(self, fields: Any) -> bool:
         """Whether the fields of a header may be those of a chunk."""
         blank, size = self.blank_fields(), len(fields.to_bytes())
-        most, near = len(blank.to_bytes()), getattr(blank, "near", 0)
+        most = len(blank.to_bytes())
         is_alike = size == most if type(fields) is type(blank) else type(fields) in self._codec.others and size <= most
-        return is_alike and getattr(fields, "near", 0) == near
+        return is_alike and getattr(fields, "near", 0) == getattr(blank, "near", 0)
 
     def array_name(self, stage: int) -> str:
         """Name of the array of a stage."""
@@ -71,12 +71,14 @@ class SingleForm:
     def arrays(self, grid: ChunkGrid, dtype: str) -> list[StageArray]:
         """The array of the samples."""
         config = self.plan.config
-        method = {"labels": True} if config.labels else {"lossless": config.method == "fast" or config.method}
-        options: dict[str, Any] = {config.mode: config.value} if config.mode == "max_error" else method
-        options |= {"axes": self.plan.axes}
+        options: dict[str, Any] = {"lossless": config.method == "fast" or config.method}
+        if config.mode == "max_error":
+            options = {"max_error": config.value}
+        elif config.labels:
+            options = {"labels": True}
         if grid.layout.channels == 3 and not config.labels:
             options["colour"] = self.plan.colour
-        options |= {} if config.step is None else {"step": config.step}
+        options |= {"axes": self.plan.axes} | ({} if config.step is None else {"step": config.step})
         options |= {} if config.effort == CodecConfig.effort else {"effort": config.effort}
         serializer = {"name": _CODEC, "configuration": options}
         return [StageArray(SAMPLES, grid.layout.shape, grid.chunks, dtype, 0, serializer, tuple(self.plan.axes))]

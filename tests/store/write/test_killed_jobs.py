@@ -1,4 +1,4 @@
-"""Jobs that were killed halfway through a file: nothing torn is read as good, and the bytes come out equal."""
+"""Jobs that were killed in the middle of a write: nothing half-written is read as good, the bytes come out equal."""
 
 from __future__ import annotations
 

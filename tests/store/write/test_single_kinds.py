@@ -19,7 +19,13 @@ from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.read.xarray_backend import MmipBackend
 from numcodecs_plugin import Mmip
 
-STORED = {"fast": {"predictive"}, "small": {"mixed"}, "jpeg": {"jpeg origin", "mixed"}, "labels": {"labels"}}
+STORED = {
+    "fast": {"predictive"},
+    "small": {"mixed"},
+    "bounded": {"predictive"},
+    "jpeg": {"jpeg origin", "mixed"},
+    "labels": {"labels"},
+}
 
 
 @pytest.fixture(params=KINDS)
@@ -34,7 +40,7 @@ def written(kind: str, **more: Any) -> tuple[np.ndarray, MemoryStore]:
 
 
 def at_scale(array: np.ndarray, kind: str, scale: int) -> np.ndarray:
-    options = {k: v for k, v in options_of(kind).items() if k in ("lossless", "labels")}
+    options = {k: v for k, v in options_of(kind).items() if k in ("lossless", "labels", "max_error")}
     return mmip.decode(mmip.encode(array, **options), scale=scale)
 
 
