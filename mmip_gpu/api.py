@@ -76,7 +76,7 @@ def encode(
     psnr : float
         The result has at least this PSNR in dB, on the data range (max - min) of the array.
     max_error : float
-        No sample differs by more, in sample units: a last stage of corrections sees to it. Lossless regions stay so.
+        No sample differs by more, in sample units. One payload, or stages if these are smaller (not at ``effort=1``).
     ratio : float
         The samples take at least so many times the bytes of the container, at most 3 % more where the size follows the
         step. An array that is small enough without loss is coded without loss.
@@ -102,7 +102,7 @@ def encode(
     colour : bool, optional
         Three channels are coded together as YCoCg-R. By default they are where axis ``c`` has length 3.
     cell_depth : {1, 8}, optional
-        Blocks are 2D (1) or 3D (8). By default both are tried on the middle of the array.
+        Blocks are 2D (1) or 3D (8). By default both are tried on a part of the array.
     step : float, optional
         float32 samples are rounded to multiples of it, at most 2^18 of them. Targets stay in the unit of the samples,
         but for `quality`, which counts steps. Lossless means that nothing more is lost.
@@ -113,8 +113,8 @@ def encode(
     effort : {1, 2, 3}, default 2
         1 is the fastest, 3 gives the fewest bytes. Decoding does not depend on it.
     padding : int, "auto" or None, default "auto"
-        Samples of this value carry no image, such as those outside of a field of view. They are kept exactly wherever
-        they occur, and cost next to nothing. ``"auto"`` tries a value that fills the border; None is off.
+        Samples of this value carry no image, such as those outside of a field of view. Blocks keep them exactly
+        wherever they occur, at next to no cost. ``"auto"`` tries a value that fills the border; None is off.
     verify : bool, default True
         The result is decoded once to record the error that was reached. Otherwise the record is an estimate.
     threads : int, optional

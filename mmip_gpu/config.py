@@ -16,7 +16,7 @@ from typing import Any
 from mmip_gpu._core import CELL_AC, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class, unknown_option
-from mmip_gpu.values import Padding, Quality, checked_padding, exclude, frozen_quality, integers, number
+from mmip_gpu.values import Padding, Quality, checked_padding, exclude, frozen_quality, integers, number, only_one
 from mmip_gpu.volume.floats import index_error
 
 __all__ = ["MODES", "CodecConfig"]
@@ -24,11 +24,12 @@ __all__ = ["MODES", "CodecConfig"]
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep", "labels")
 _TARGETS = ", ".join(MODES)
 _METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}  # of lossless coding in one payload
+_OF_MODE = {"lossless": ("fast", "small"), "max_error": ("fast", "either"), "labels": ("labels",)}  # beside transform
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_DEFAULT_STAGES, _LABEL_STAGES, _PREDICTIVE_STAGES = 3, 2, 1
+_DEFAULT_STAGES, _PREDICTIVE_STAGES = 3, 1
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -66,9 +67,9 @@ class CodecConfig:
         float32 samples are rounded to multiples of it, in their unit. Integers have None.
     effort : {1, 2, 3}
         1 is the fastest, 3 gives the fewest bytes. Any decoder reads all of them.
-    method : {"transform", "fast", "small", "labels"}
-        Blocks in stages; samples predicted in one payload: mode lossless without stages, cuts and regions; or runs of
-        labels: mode labels.
+    method : {"transform", "fast", "small", "either", "labels"}
+        Blocks in stages; samples predicted in one payload: modes lossless and (not small) max_error without stages,
+        cuts and regions; of max_error also either of the first two, whichever is smaller; or runs of labels.
     padding : int, "auto" or None
         Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
 
@@ -120,23 +121,24 @@ class CodecConfig:
             Unless exactly one of quality, psnr, max_error, ratio, lossless, qstep is given and all values are in range.
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
+        parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
+        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
         if labels:
-            others = targets | {"stages": stages, "cuts": cuts, "step": step, "roi": has_roi or roi_quality or None}
-            exclude(others, "labels=True: keeps all samples exactly, in one piece")
+            exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
-        mode, value = _only_target(targets | exact)
-        method = "labels" if labels else _method(lossless, {"stages": stages, "cuts": cuts, "roi": has_roi or None})
+        mode, value = only_one(targets | exact, _TARGETS)
+        method = "labels" if labels else _method(lossless, parts)
         if method in _METHODS.values():
-            others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
             exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
-        if method != "transform":
-            stages = _PREDICTIVE_STAGES
+        elif mode == "max_error" and all(v is None for v in (*others.values(), *parts.values())):
+            method = "either" if padding is None or isinstance(padding, str) else method
         cuts = None if cuts is None else integers("cuts", cuts)
-        target = mode, number(mode, value), _stage_count(stages, cuts), cuts, frozen_quality(roi_quality)
+        stages = _stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES
+        target = mode, number(mode, value), stages, cuts, frozen_quality(roi_quality)
         options = cell_depth, bool(verify), None if step is None else number("step", step), effort
         config = cls(*target, *options, checked_padding(padding), method)
         config.check()
-        return config
+        return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
 
     def check(self) -> None:
         """Raise InvalidArgument unless every field is in range."""
@@ -144,7 +146,8 @@ class CodecConfig:
             raise InvalidArgument(f"mode {self.mode!r}: expected one of {_TARGETS}")
         if self.method != "transform" and not self._is_plain:
             raise InvalidArgument(
-                f"method={self.method!r}: expected 'transform', 'fast' or 'small' of lossless, or 'labels' of labels"
+                f"method={self.method!r}: expected 'transform', or without stages and regions: 'fast' or 'small' of "
+                "lossless, 'fast' or 'either' of max_error, 'labels' of labels"
             )
         if self.mode == "quality" and not 0 < self.value <= 440:
             raise InvalidArgument(f"quality={self.value}: expected a number in (0, 440]")
@@ -178,9 +181,9 @@ class CodecConfig:
     @property
     def _is_plain(self) -> bool:
         """Whether nothing asks for stages or regions."""
-        others = self.cuts, self.roi_quality, None if self.labels else self.cell_depth  # stores of labels have cells
-        methods = {"lossless": tuple(_METHODS.values()), "labels": ("labels",)}.get(self.mode, ())
-        return self.method in methods and self.stages == _PREDICTIVE_STAGES and others == (None, None, None)
+        others = self.cuts, self.roi_quality, self.cell_depth
+        is_of_mode = self.method in _OF_MODE.get(self.mode, ())
+        return is_of_mode and self.stages == _PREDICTIVE_STAGES and others == (None, None, None)
 
     def stage_cuts(self, depth: int) -> tuple[int, ...]:
         """AC positions per cell at which the stages end, 0 for stage 1: ``(0, c_2, .., all)``."""
@@ -201,9 +204,9 @@ class CodecConfig:
         """Whether samples are names of objects."""
         return self.mode == "labels"
 
-    def in_stages(self) -> CodecConfig:
-        """The same for stores of stages, which hold labels as reversible blocks."""
-        return replace(self, method="transform", stages=_LABEL_STAGES) if self.method == "labels" else self
+    def in_blocks(self, stages: int = _DEFAULT_STAGES) -> CodecConfig:
+        """The same in so many stages of blocks, unless it has stages."""
+        return self if self.method == "transform" else replace(self, method="transform", stages=stages)
 
     @property
     def index_step(self) -> float:
@@ -267,15 +270,6 @@ class CodecConfig:
         config = cls(**values)
         config.check()
         return config
-
-
-def _only_target(targets: Mapping[str, Any]) -> tuple[str, Any]:
-    """The one target that is given, with its mode."""
-    given = {mode: value for mode, value in targets.items() if value is not None}
-    if len(given) != 1:
-        found = ", ".join(sorted(given)) or "none"
-        raise InvalidArgument(f"expected exactly one of {_TARGETS}; found {found}")
-    return next(iter(given.items()))
 
 
 def _method(lossless: bool | str, stages: Mapping[str, Any]) -> str:

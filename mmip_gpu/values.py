@@ -24,6 +24,7 @@ __all__ = [
     "frozen_quality",
     "integers",
     "number",
+    "only_one",
     "without_scheme",
 ]
 
@@ -90,6 +91,14 @@ def without_scheme(place: Any) -> Any:
     from urllib.request import url2pathname  # brings an HTTP client: 20 ms
 
     return url2pathname(urlsplit(place).path)
+
+
+def only_one(options: Mapping[str, Any], names: str) -> tuple[str, Any]:
+    """The one option that is given, with its name; `names` are those that there are."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if len(given) != 1:
+        raise InvalidArgument(f"expected exactly one of {names}; found {', '.join(sorted(given)) or 'none'}")
+    return next(iter(given.items()))
 
 
 def exclude(others: Mapping[str, Any], reason: str) -> None:

@@ -85,7 +85,7 @@ def _keeping(
     options: Options, header: Header[Any], array: NDArray[Any], kept: NDArray[np.bool_], axes: str | None
 ) -> EncodeSettings:
     """Settings by which samples that are kept come back exactly, and the others have what was asked for."""
-    settings, config = options.settings, options.settings.config
+    settings, config = options.settings, options.settings.config.in_blocks()
     axes = axes or settings.layout(array.shape).axes
     found = roi_classes(settings.roi, array, axes)
     voxels = kept.any(axis=axes.index("c")) if "c" in axes else kept

@@ -16,10 +16,10 @@ namespace {
 
 // X(name): structs in arrays that Python fills, reads or makes room for.
 #define MMIP_ALL_STRUCTS(X)                                                                            \
-    X(BlockItem) X(CellClassItem) X(ChunkItem) X(ColourItem) X(ColumnsItem) X(CorrectedItem)           \
+    X(BlockItem) X(BrickChunk) X(BrickPlace) X(CellClassItem) X(ChunkItem) X(ColourItem) X(ColumnsItem) X(CorrectedItem)           \
     X(CorrectedTile) X(CorrectionState) X(CrcGroup) X(DcImageItem) X(DecodeItem) X(DecodeState)        \
     X(DecodeTile) X(DepthTables) X(Difference) X(Entry) X(FinishItem) X(FloatFindings) X(FloatRun)     \
-    X(IndexSums) X(LevelItem) X(MaskCode) X(PaddedItem) X(PayloadItem) X(SampleItem) X(SampleRun)      \
+    X(IndexSums) X(LevelItem) X(MaskCode) X(MeanItem) X(PaddedItem) X(PayloadItem) X(SampleItem) X(SampleRun)      \
     X(StageCodes) X(Statistics) X(SubstreamBytes) X(TileItem) X(Token) X(TokenSpan)
 
 template <class T>
@@ -107,6 +107,7 @@ void bind_layouts(nb::module_& m) {
     m.attr("PALETTE_BYTES") = static_cast<int>(sizeof(PaletteScratch));
     m.attr("CRC_GROUPS") = static_cast<int>(CrcKernel::kGroups);
     m.attr("FINISH_SAMPLES") = static_cast<int>(kFinishSamples);
+    m.attr("MEAN_SAMPLES") = static_cast<int>(kMeanSamples);
 }
 
 }  // namespace mmip

@@ -195,9 +195,10 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     """Add the options of an encoder, at most one target among them."""
     target: Any = parser.add_argument_group("target, one of")
     target = target.add_mutually_exclusive_group(required=is_required)
+    bound = "largest error of any sample, in sample units; in one piece or few, whichever is smaller"
     target.add_argument("--quality", type=float, metavar="Q", help="0 < Q <= 440; first 10, or 40 for 8 bits")
     target.add_argument("--psnr", type=float, metavar="DB", help="PSNR on the data's range, never below it")
-    target.add_argument("--max-error", type=float, metavar="E", help="largest error of any sample, in sample units")
+    target.add_argument("--max-error", type=float, metavar="E", help=bound)
     target.add_argument("--ratio", type=float, metavar="R", help="raw over coded bytes; near 50 dB: CT 55, MR 10")
     exact = "bit-exact, in one piece; with --stages once all stages are read"
     target.add_argument("--lossless", action="store_const", const=True, help=exact)

@@ -98,10 +98,14 @@ class Codec:
         A header to what `inspect` says of the fields of its kind; JSON-safe.
     has_kernels : bool
         Whether a device decodes it. The CPU does otherwise, with a warning unless `is_copy`.
+    has_encoding_kernels : bool
+        Whether a device encodes it. The CPU does otherwise, with a warning.
     is_copy : bool
         Whether payloads are the samples as they are, so that there is nothing to decode.
     blank : KindFields, optional
         Fields of a header, as long as those of any array, of a codec with one payload that a store may hold.
+    others : tuple of type
+        Fields of other kinds that `encode` gives, too; they are not longer than `blank`.
     """
 
     encode: Callable[[NDArray[Any], Any, NDArray[np.uint8] | None, int], Encoded]
@@ -109,8 +113,10 @@ class Codec:
     extent: Callable[[Header[Any], ReadHeld, Wanted], tuple[list[PayloadSpan], bool]]
     describe: Callable[[Header[Any]], dict[str, Any]]
     has_kernels: bool = False
+    has_encoding_kernels: bool = False
     is_copy: bool = False
     blank: KindFields | None = None
+    others: tuple[type[KindFields], ...] = ()
 
 
 def _is_integer(value: object) -> bool:

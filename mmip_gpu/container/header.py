@@ -160,10 +160,9 @@ class Header(Generic[_F]):
 
 def _check_labels(kind: int, dtype: str, is_labels: bool, colour: bool) -> None:
     """Raise CorruptData for labels in another kind or colour, or for other samples where labels have to be."""
-    is_wide = dtype in LABEL_DTYPES
-    kinds = (RawFields.kind, LabelFields.kind) if is_wide else (RawFields.kind, TransformFields.kind, LabelFields.kind)
-    expect(not is_labels or (kind in kinds and not colour), "labels", (kind, dtype, colour))
-    expect(is_labels or not (is_wide or kind == LabelFields.kind), "samples that are no labels", (kind, dtype))
+    expect(not is_labels or (kind in (RawFields.kind, LabelFields.kind) and not colour), "labels", (kind, colour))
+    is_free = dtype in DTYPES and kind != LabelFields.kind
+    expect(is_labels or is_free, "samples that are no labels", (kind, dtype))
 
 
 TransformHeader: TypeAlias = Header[TransformFields]

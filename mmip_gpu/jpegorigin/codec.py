@@ -72,7 +72,7 @@ def jpeg_origin_before(other: Codec) -> Codec:
         own, theirs = found(array, plan, threads), other.encode(array, plan, classes, threads)
         return theirs if own is None or theirs.size <= own.size else own
 
-    return replace(other, encode=smaller)
+    return replace(other, encode=smaller, others=(JpegOriginFields,))
 
 
 def decode(header: JpegHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import decode_labels, encode_labels, label_window
-from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, Plan, ReadHeld, ReadPart, Wanted
+from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.label_fields import LabelFields
@@ -20,6 +20,7 @@ from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.container.single_payload import check_stages, open_payload, region_at_full_size, region_extent
 from mmip_gpu.errors import LimitExceeded
+from mmip_gpu.predictive.plan import PredictivePlan
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.tiled_region import TiledRegion, Tiling, numbers_in_box
@@ -33,7 +34,9 @@ _SAMPLE = (1, 1, 1)
 _WORD = 2**64
 
 
-def encode(array: NDArray[Any], plan: Plan, classes: NDArray[np.uint8] | None = None, threads: int = 1) -> Encoded:
+def encode(
+    array: NDArray[Any], plan: PredictivePlan, classes: NDArray[np.uint8] | None = None, threads: int = 1
+) -> Encoded:
     """The labels in a container of kind 8, or of kind 0 where that is smaller; every class is kept exactly."""
     if array.size == 0:
         return encode_raw(array, plan)
@@ -45,7 +48,7 @@ def encode(array: NDArray[Any], plan: Plan, classes: NDArray[np.uint8] | None = 
     fields = LabelFields(tile_log2, PayloadFields.of(payload))
     encoded = Encoded(Header(array.dtype.name, layout, False, loss, fields), (payload,))
     is_larger = encoded.size > encoded.header.raw_bytes + len(encoded.header.to_bytes())
-    return encode_raw(array, plan) if is_larger else encoded
+    return encode_raw(array, plan) if plan.allow_raw and is_larger else encoded
 
 
 def decode(header: LabelHeader, read_part: ReadPart, wanted: Wanted, limits: Limits) -> NDArray[Any]:
@@ -92,4 +95,4 @@ def describe(header: LabelHeader) -> dict[str, Any]:
     return {"config": {"tile_log2": list(header.fields.tile_log2)}}
 
 
-CODEC = Codec(encode, decode, extent, describe)
+CODEC = Codec(encode, decode, extent, describe, blank=LabelFields((0, 0, 0), PayloadFields(1, 0)))

@@ -17,24 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import decode_predictive, encode_predictive
-from mmip_gpu._core import statistics as sample_statistics
 from mmip_gpu.container.codec import Codec, Limits, PayloadSpan, ReadHeld, ReadPart, Wanted
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import Header
-from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.container.payload_fields import PayloadFields
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.single_payload import check_stages, open_payload, region_at_full_size, region_extent
 from mmip_gpu.errors import LimitExceeded
 from mmip_gpu.predictive.plan import PredictivePlan
+from mmip_gpu.predictive.quantized import quantized_loss
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.volume.axes import PlaneLayout
-from mmip_gpu.volume.floats import from_indices, sample_dtype, sample_range, squared_error, to_indices, upper_float32
+from mmip_gpu.volume.floats import from_indices, sample_dtype, sample_range, to_indices
 from mmip_gpu.volume.region import checked_region
 from mmip_gpu.volume.tiled_region import TiledRegion
 from mmip_gpu.volume.window_means import window_means
 
-__all__ = ["CODEC", "predictive_codec"]
+__all__ = ["CODEC", "FastHeader", "brick_region", "predictive_codec", "substreams_of_box"]
 
 FastHeader: TypeAlias = Header[PredictiveFields]
 
@@ -54,17 +53,19 @@ def encode_fast(
     classes: NDArray[np.uint8] | None = None,
     threads: int = 1,
 ) -> Encoded:
-    """Code an array of a supported dtype without loss (float32: but for rounding to the step); raw where it grows."""
+    """Code an array of a supported dtype within the error of the plan (float32: and rounding); raw where it grows."""
     if array.size == 0:
         return encode_raw(array, plan)
     config = plan.config
     layout = PlaneLayout.of(array.shape, plan.axes)
     original = layout.to_planes(array)
     planes = to_indices(original, config.step)
-    form, payload = encode(planes, layout.planes, layout.volume, plan.colour, 0, config.effort, threads)
+    form, payload = encode(planes, layout.planes, layout.volume, plan.colour, plan.near, config.effort, threads)
     colour_form, bits, offset, tile_log2, brick_log2 = form
-    fields = kind(colour_form, _three(tile_log2), _three(brick_log2), offset, bits, 0, PayloadFields.of(payload))
-    loss = _loss_record(plan, original, planes, threads)
+    fields = kind(
+        colour_form, _three(tile_log2), _three(brick_log2), offset, bits, plan.near, PayloadFields.of(payload)
+    )
+    loss = quantized_loss(config, original, planes, plan.near, threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
     return encode_raw(array, plan) if plan.allow_raw and encoded.size > array.nbytes else encoded
 
@@ -72,17 +73,6 @@ def encode_fast(
 def _three(numbers: Any) -> tuple[int, int, int]:
     z, y, x = numbers
     return z, y, x
-
-
-def _loss_record(plan: PredictivePlan, original: NDArray[Any], planes: NDArray[Any], threads: int) -> LossRecord:
-    """What is lost: nothing of integers, of float32 what rounding to indices does."""
-    config = plan.config
-    if config.step is None:
-        _, low, high = sample_statistics(planes, threads)
-        return LossRecord(config.mode, config.value, True, low, high, 0, 0)
-    total, largest = squared_error(original, planes, config.step)
-    low, high = original.min().item() + 0, original.max().item() + 0  # -0.0 becomes 0.0
-    return LossRecord(config.mode, config.value, True, low, high, total, upper_float32(largest))
 
 
 def decode_fast(
@@ -94,7 +84,7 @@ def decode_fast(
     payload = open_payload(fields, read_part, fields.substreams(layout), limits.check_crc)
     small = layout.scaled(wanted.scale, 8)
     region = checked_region(wanted.region, small.shape)
-    tiled = _region_of(header, replace(wanted, region=region)).limited(limits.max_bytes)
+    tiled = brick_region(header, replace(wanted, region=region)).limited(limits.max_bytes)
     if tiled.samples == 0:
         return np.empty(tuple(part.stop - part.start for part in region), header.dtype)
     dtype = sample_dtype(np.dtype(header.dtype))
@@ -122,7 +112,8 @@ def decode_fast(
         raise LimitExceeded(f"no memory to decode {tiled.decoded_bytes} bytes; decode a region or a scale") from None
 
 
-def _region_of(header: FastHeader, wanted: Wanted) -> TiledRegion:
+def brick_region(header: FastHeader, wanted: Wanted) -> TiledRegion:
+    """What is wanted at full size, as a box of bricks and a crop of it."""
     item_bytes = sample_dtype(np.dtype(header.dtype)).itemsize
     return region_at_full_size(header.layout, wanted, header.fields.brick, header.colour, item_bytes)
 
@@ -135,10 +126,10 @@ def _box_shape(header: FastHeader, box: list[int]) -> list[int]:
 
 def fast_extent(header: FastHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """Byte ranges that a decode reads, and whether these are all."""
-    return region_extent(header, read_held, wanted, _region_of, _substreams)
+    return region_extent(header, read_held, wanted, brick_region, substreams_of_box)
 
 
-def _substreams(header: FastHeader, box: list[int]) -> Iterator[int]:
+def substreams_of_box(header: FastHeader, box: list[int]) -> Iterator[int]:
     """Numbers of the sub-streams of the bricks of a box: brick after brick, in each the tiles (FORMAT.md 3.1)."""
     fields, volume = header.fields, header.layout.volume
     tile = [1 << log2 for log2 in fields.tile_log2]
@@ -170,4 +161,4 @@ def describe_fast(header: FastHeader) -> dict[str, Any]:
     }
 
 
-CODEC = predictive_codec(PredictiveFields, encode_predictive, decode_predictive)
+CODEC = replace(predictive_codec(PredictiveFields, encode_predictive, decode_predictive), has_kernels=True)

@@ -23,3 +23,8 @@ class PredictivePlan:
     axes: str
     colour: bool
     allow_raw: bool = True
+
+    @property
+    def near(self) -> int:
+        """Largest error of a sample, in whole samples or (of float32) steps beside that of rounding to these."""
+        return self.config.error_bound or 0

@@ -88,18 +88,23 @@ def stated_samples(
     )
 
 
-def stated_again(metadata: Any) -> dict[str, Any]:
-    """Give what was stated of the samples of a store, by its metadata, for more samples of the same kind.
+def stated_again(attributes: Any) -> dict[str, Any]:
+    """Give what was stated of the samples of a store, by its attributes, for more samples of the same kind.
 
     Examples
     --------
-    >>> stated_again({"nan": -1.0})
-    {'nan': -1.0}
+    >>> stated_again({"metadata": {"nan": -1.0}, "job": {"config": {"mode": "labels"}}})
+    {'nan': -1.0, 'labels': True}
     """
-    if not isinstance(metadata, Mapping):
-        return {}
+    metadata, config = _mapping(attributes, "metadata"), _mapping(_mapping(attributes, "job"), "config")
     dtype = {"dtype": "float32"} if _ROUNDED in (metadata.get(LOST) or ()) else {}
-    return dtype | ({"nan": metadata["nan"]} if "nan" in metadata else {})
+    nan = {"nan": metadata["nan"]} if "nan" in metadata else {}
+    return dtype | nan | ({"labels": True} if config.get("mode") == "labels" else {})
+
+
+def _mapping(attributes: Any, key: str) -> Mapping[str, Any]:
+    found = attributes.get(key) if isinstance(attributes, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _lazy(origin: Any, dtype: np.dtype[Any], nan: float | None) -> Any:

@@ -24,6 +24,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(TESTS))
     sys.path.append(str(TESTS.parent))  # behind an installed package
 
+from helpers.single_stores import jpeg_image  # noqa: E402
+
 import mmip_gpu as mmip  # noqa: E402
 from fuzz.damaged import command, damaged, damaged_json, rounds  # noqa: E402
 from mmip_gpu.sources import open_source  # noqa: E402
@@ -33,10 +35,14 @@ VOLUME = mmip.phantom3d(SHAPE)
 QUIET: dict[str, Any] = {"progress": False, "threads": 1}
 STORES: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     "quality": (VOLUME, {"quality": 10}),
-    "bounded": (VOLUME, {"max_error": 40}),
+    "bounded": (VOLUME, {"max_error": 40, "stages": 3}),
+    "bounded samples": (VOLUME, {"max_error": 40, "effort": 1}),
     "lossless": (VOLUME, {"lossless": True, "stages": 3}),
     "region": (VOLUME, {"quality": 10, "roi": "threshold:9000", "roi_quality": "lossless"}),
     "float": (VOLUME.astype(np.float32) / 8, {"qstep": 30.0, "step": 0.5}),
+    "fast": (VOLUME, {"lossless": True}),
+    "small": (np.concatenate([jpeg_image((64, 48)), VOLUME[0].astype(np.uint8)]), {"lossless": "small", "chunks": 32}),
+    "labels": (VOLUME.astype(np.uint64) // 1000 << np.uint64(40), {"labels": True}),
     "colour": (np.stack([VOLUME[0] >> 8] * 3, -1).astype(np.uint8), {"psnr": 40.0, "axes": "yxc"}),
 }
 FILES_OF_JSON = ("zarr.json",)

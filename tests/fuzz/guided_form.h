@@ -1,49 +1,17 @@
-// What guided.cpp draws from the bytes of libFuzzer: the form of a chunk.
+// What guided_transform.cpp draws from the bytes of libFuzzer: the form of a chunk.
 // Values: bytes in; a geometry, a quantizer and what is wanted out, within the bounds of a container (FORMAT.md section 1), and small:
 // what is found in many samples is found in few, sooner.
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <cstdint>
-#include <memory>
-#include <vector>
 
+#include "guided_input.h"
 #include "passes/dc/dc_image.h"
 #include "passes/padding/mask.h"
 
 namespace mmip {
 
-using Bytes = std::vector<uint8_t>;
-
 constexpr int64_t kMostSamples = 1 << 15, kMostSubstreams = 512;
-
-// What is drawn, byte by byte; zeros after the end.
-struct Input {
-    const uint8_t* bytes;
-    size_t size;
-
-    uint8_t u8() {
-        if (size == 0) return 0;
-        --size;
-        return *bytes++;
-    }
-    uint32_t u16() {
-        const uint32_t low = u8();
-        return low | u8() << 8;
-    }
-    uint32_t u24() {
-        const uint32_t low = u16();
-        return low | u8() << 16;
-    }
-    int point() { return static_cast<int8_t>(u8()) % 33; }
-    Bytes take(size_t count) {
-        count = std::min(count, size);
-        Bytes taken(bytes, bytes + count);
-        bytes += count, size -= count;
-        return taken;
-    }
-};
 
 // A chunk: its geometry, what is wanted of it, and how its indices become samples.
 struct Form {

@@ -1,6 +1,6 @@
-"""First inputs of guided.cpp, out of golden vectors and small arrays by seed: python tests/fuzz/guided_seeds.py FOLDER
+"""First inputs of guided_transform.cpp, of golden vectors and small arrays: python tests/fuzz/guided_seeds.py FOLDER
 
-An input is what guided.cpp reads: a chunk's form in a few bytes, then its payloads, each with its size before it.
+An input is what that file reads: a chunk's form in a few bytes, then its payloads, each with its size before it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SHAPES = {"yx": (60, 70), "zyx": (12, 24, 30), "yxc": (30, 40, 3)}
 
 
 def fuzz_input(blob: bytes, flags: int, scale: int, random: Random) -> bytes | None:
-    """A container as guided.cpp reads it; None for one that is too large, or of another kind."""
+    """A container as guided_transform.cpp reads it; None for one that is too large, or of another kind."""
     from mmip_gpu.container.header import Header
     from mmip_gpu.container.transform_fields import TransformFields
 

@@ -1,10 +1,9 @@
-"""Containers of one payload (kinds from 2 on), changed, with crcs that fit again; and those that no option makes."""
+"""Containers of one payload (kinds from 2 on), changed, with crcs that fit again."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,17 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from reference.crc import crc32c
 
-import mmip_gpu as mmip
 from helpers.damage import header_of, with_crc
-from mmip_gpu._core import encode_predictive
 from mmip_gpu.container.header import Header
-from mmip_gpu.container.loss_record import LossRecord
-from mmip_gpu.container.payload_fields import PayloadFields
-from mmip_gpu.container.predictive_fields import PredictiveFields
-from mmip_gpu.volume.axes import PlaneLayout
 
 Array = NDArray[Any]
-OWN_BYTES = {2: 16}  # of each kind's own fields
+OWN_BYTES = {2: 16, 3: 13}  # of each kind's own fields
 
 
 def with_own_field(blob: bytes, at: int, value: int, width: int) -> bytes:
@@ -30,20 +23,6 @@ def with_own_field(blob: bytes, at: int, value: int, width: int) -> bytes:
     size = header_of(blob)
     start = size - 16 - OWN_BYTES[Header.parse(blob)[0].fields.kind] + at
     return with_crc(blob[:start] + value.to_bytes(width, "little") + blob[start + width : size]) + blob[size:]
-
-
-def near_container(array: Array, near: int, axes: str | None = None) -> bytes:
-    """What the core makes of an array whose error may be `near`; no option asks for it."""
-    layout = PlaneLayout.of(array.shape, axes)
-    colour = layout.axes.endswith("c") and array.shape[-1] == 3
-    form, payload = encode_predictive(layout.to_planes(array), layout.planes, layout.volume, colour, near, 2, 1)
-    colour_form, bits, offset, tile, brick = form
-    fields = PredictiveFields(colour_form, tuple(tile), tuple(brick), offset, bits, near, PayloadFields.of(payload))
-    loss = LossRecord("max_error", float(near), True, int(array.min()), int(array.max()), 0, 0)
-    header = Header(array.dtype.name, layout, colour, loss, fields, None)
-    errors = np.abs(mmip.decode(header.to_bytes() + payload).astype(np.int64) - array)
-    loss = replace(loss, sse=int((errors * errors).sum()), max_error=int(errors.max()))
-    return replace(header, loss=loss).to_bytes() + payload
 
 
 def with_payload(blob: bytes, payload: bytes) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import reference
 from helpers.damage import header_of, with_crc
-from helpers.single_payloads import near_container, resealed_payload, with_own_field, with_payload
+from helpers.single_payloads import resealed_payload, with_own_field, with_payload
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
@@ -36,6 +36,7 @@ def small_cases() -> dict[str, bytes]:
         "colour": mmip.encode(walk((24, 40, 1), "uint8", 4) + np.arange(3, dtype=np.uint8), lossless=True, axes="yxc"),
         "palette": mmip.encode(colours[rng.integers(0, 5, (40, 30))], lossless=True, axes="yxc"),
         "runs": mmip.encode(speckled, lossless=True),
+        "near": mmip.encode(walk((9, 20, 24), "int16", 7), max_error=2, effort=1),
         "wide": mmip.encode(walk((30, 40), "int16", 5).astype(np.float32) * 1000, lossless=True, step=1.0),
     }
 
@@ -243,7 +244,7 @@ def test_a_field_in_its_range_is_accepted() -> None:
 
 
 def test_symbols_of_larger_residuals_than_values_have_are_corrupt() -> None:
-    blob = near_container(walk((60, 90), "uint8", 9), 1)  # has no ranks
+    blob = mmip.encode(walk((60, 90), "uint8", 9), max_error=1, effort=1)  # has no ranks
     assert {both(with_field(blob, "bits", bits)) for bits in range(1, 21)} == {"refused", "decoded"}
     with pytest.raises(mmip.CorruptData, match="larger residuals"):
         mmip.decode(with_field(blob, "bits", 2))

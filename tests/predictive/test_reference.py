@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import reference
 from helpers.drawn_exact import drawn_exact
-from helpers.single_payloads import near_container
 
 import mmip_gpu as mmip
 
@@ -38,5 +37,7 @@ def test_arrays_of_several_bricks_and_sets_decode_alike(shape: tuple[int, ...]) 
 def test_steps_above_one_decode_alike(near: int, colour: bool) -> None:
     rng = np.random.default_rng(near)
     array = np.clip(rng.normal(0, 5, (24, 30, 3)).cumsum(axis=0) + 128, 0, 255).astype(np.uint8)
-    blob = near_container(array if colour else array[..., 0].copy(), near, "yxc" if colour else "yx")
+    image, axes = (array, "yxc") if colour else (array[..., 0], "yx")
+    blob = mmip.encode(image, max_error=near, effort=1, axes=axes)
+    assert mmip.inspect(blob)["config"]["near"] == near
     assert np.array_equal(reference.decode(blob), mmip.decode(blob))

@@ -173,6 +173,7 @@ def read_array_fields(fields):
     require(header.samples < 1 << 48, f"shape {shape}")
     header.mode = fields.number("B", range(LABELS if dtype == FLOAT else 7), "mode")
     require(header.mode == LABELS or (kind != 8 and dtype < 5), "samples that are no labels")
+    require(header.mode != LABELS or kind in (0, 8), "labels of another kind")
     header.requested = fields.number("d")
     require(math.isfinite(header.requested), "requested")
     require(header.mode not in (4, LABELS) or header.requested == 0, "requested")

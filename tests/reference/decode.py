@@ -46,9 +46,8 @@ def decode(blob, stages=None, scale=1, tables=None):
 
 def nearest_labels(array, header, scale):
     """Labels at a scale: the sample at the first corner of each window (section 5.1)."""
-    shrinking = "yx" if header.kind == 1 and header.cell_depth == 1 else "zyx"
     for axis, letter in enumerate(header.axes):
-        if letter in shrinking:
+        if letter in "zyx":
             array = array.take(range(0, array.shape[axis], scale), axis)
     return array
 

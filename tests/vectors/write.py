@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(FOLDER.parent), str(FOLDER.parents[1])]
 
 import reference  # noqa: E402
-from helpers.single_payloads import near_container, with_own_field  # noqa: E402
+from helpers.single_payloads import with_own_field  # noqa: E402
 from reference.random_streams import CASES, random_coefficients, random_own  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
@@ -56,7 +56,7 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "padding_lossless": ("disc", (3, 50, 70), "uint8", 0, {"lossless": True, "stages": 3, "padding": 0}),
     "padding_max_error": ("disc", (9, 60, 50), "int16", 1, {"max_error": 9, "padding": -32768}),
     "planes": ("textured", (2, 3, 2, 3, 19, 21), "int8", 0, {"quality": 80, "axes": "ctnzyx"}),
-    "2d_max_error": ("textured", (90, 80), "uint16", 0, {"max_error": 40.5}),
+    "2d_max_error": ("textured", (90, 80), "uint16", 0, {"max_error": 40.5, "stages": 3}),
     "3d_max_error_roi": (
         "edges",
         (12, 36, 40),
@@ -105,7 +105,7 @@ JPEG_ORIGIN: dict[str, tuple[tuple[int, ...], str, int]] = {
     "jpeg_half": ((2, 70, 66, 3), "nyxc", 2),
     "jpeg_half_cut": ((61, 59, 3), "yxc", 5),
 }
-# the same for kind 2, of which seeds are counted anew; "near" and "bits" are no options: see `encode`
+# the same for kind 2, of which seeds are counted anew; "bits" is no option: see `encode`
 PREDICTIVE: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "predictive_1d": ("hills", (1500,), "uint16", 0, {"lossless": True}),
     "predictive_2d": ("textured", (70, 61), "int16", 0, {"lossless": True}),
@@ -120,8 +120,9 @@ PREDICTIVE: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "predictive_sets": ("slices", (6, 100, 90), "uint8", 0, {"lossless": True, "effort": 3}),
     "predictive_float": ("textured", (40, 41), "float32", 0, {"lossless": True, "step": 2.0**-9}),
     "predictive_20_bits": ("noise", (60, 61), "float32", 0, {"lossless": True, "step": 2.0**-7, "bits": 20}),
-    "predictive_near": ("textured", (12, 30, 33), "uint16", 0, {"near": 90}),
-    "predictive_near_colour": ("textured", (40, 44, 3), "int8", 0, {"near": 2, "axes": "yxc"}),
+    "predictive_near": ("textured", (12, 30, 33), "uint16", 0, {"max_error": 90, "effort": 1}),
+    "predictive_near_colour": ("textured", (40, 44, 3), "int8", 0, {"max_error": 2, "axes": "yxc", "effort": 1}),
+    "predictive_near_float": ("edges", (9, 33, 40), "float32", 0, {"max_error": 0.1, "step": 2.0**-7, "effort": 1}),
 }
 # streams that no encoder of ours writes: every code, mode and size, made by the reference
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
@@ -149,11 +150,9 @@ def input_of(entry: dict[str, Any]) -> tuple[NDArray[Any], dict[str, Any]]:
 
 
 def encode(array: NDArray[Any], options: dict[str, Any]) -> bytes:
-    """A container by the options of `encode`, or: an error of at most ``near``; values that wrap around at ``bits``."""
+    """A container by the options of `encode`; with "bits" values wrap around there."""
     given = dict(options)
-    near, bits = given.pop("near", 0), given.pop("bits", None)
-    if near:
-        return near_container(array, near, given.get("axes"))
+    bits = given.pop("bits", None)
     blob = mmip.encode(array, **given)
     return blob if bits is None else with_own_field(blob, 11, bits, 1)
 

@@ -8,6 +8,7 @@
 #include "passes/predictive/reading_kernels.h"
 #include "passes/predictive/storing_kernels.h"
 #include "rules/predictive/colour_forms.h"
+#include "rules/predictive/cross.h"
 #include "rules/predictive/predict.h"
 
 namespace MMIP_NS {
@@ -24,11 +25,8 @@ template <class V>
 void add_cross(const mmip::CrossJob& job) {
     V* residuals = as_lanes<V>(job.residuals);
     const V *a = as_lanes<V>(job.earlier[0]), *b = as_lanes<V>(job.earlier[1] != nullptr ? job.earlier[1] : job.earlier[0]);
-    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0, unused = 32 - job.bits;
-    for_samples(job.from, job.to, job.height, job.width, job.strides, [&](int64_t i) {
-        const V r = residuals[i] + ((a[i] * wa + b[i] * wb + 32) >> 6);
-        residuals[i] = shifted_left(r, V{} + unused) >> unused;
-    });
+    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0;
+    for_samples(job.from, job.to, job.height, job.width, job.strides, [&](int64_t i) { residuals[i] = with_cross<V>(residuals[i], a[i], b[i], wa, wb, job.bits); });
 }
 
 template <class V, class Wide>

@@ -43,26 +43,29 @@ class ChunkHeader(Header[Any]):
         """Samples, those of all channels counted once."""
         return self.layout.samples // self.layout.channels
 
-    def to_record(self, at: Coordinates) -> bytes:
-        """Bytes of the record of the chunk at these coordinates."""
+    def to_record(self, at: Coordinates, size: int) -> bytes:
+        """Bytes of the record of the chunk at these coordinates, filled up to a size by zeros."""
         origin = _ORIGIN.pack(self.roi_voxels, self.source_crc)
-        return self.to_bytes() + origin + struct.pack("<I", _placed_crc(origin, at))
+        return (self.to_bytes() + origin + struct.pack("<I", _placed_crc(origin, at))).ljust(size, b"\0")
 
     @classmethod
-    def parse_record(cls, record: Buffer, at: Coordinates) -> Self:
-        """Header from the bytes of the record of the chunk at these coordinates.
+    def parse_record(cls, record: Buffer, at: Coordinates, record_bytes: int) -> Self:
+        """Header from the bytes of the record of the chunk at these coordinates, in a store of so long records.
 
         Raises
         ------
         TruncatedData, CorruptData, UnsupportedVersion
         """
         header, size = cls.parse(record)
-        origin = memoryview(record)[size:]
-        if len(origin) != ORIGIN_BYTES:
-            kind = TruncatedData if len(origin) < ORIGIN_BYTES else CorruptData
-            raise kind(f"record: expected {size + ORIGIN_BYTES} bytes, found {size + len(origin)}")
+        origin, found_bytes = memoryview(record)[size:], memoryview(record).nbytes
+        expected = max(record_bytes, size + ORIGIN_BYTES)
+        if found_bytes != expected:
+            kind = TruncatedData if found_bytes < expected else CorruptData
+            raise kind(f"record: expected {expected} bytes, found {found_bytes}")
+        if any(origin[ORIGIN_BYTES:]):
+            raise CorruptData("record: it does not end with zeros")
         roi, source_crc = _ORIGIN.unpack_from(origin)
-        if int.from_bytes(origin[_ORIGIN.size :], "little") != _placed_crc(origin[: _ORIGIN.size], at):
+        if int.from_bytes(origin[_ORIGIN.size : ORIGIN_BYTES], "little") != _placed_crc(origin[: _ORIGIN.size], at):
             raise CorruptData("record: the crc of what the chunk was made of differs, or it is that of another chunk")
         found = replace(header, roi_voxels=roi, source_crc=source_crc)
         if roi > found.voxels:

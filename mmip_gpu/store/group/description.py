@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mmip_gpu._core import CELL_AC
-from mmip_gpu.arguments import check_step
+from mmip_gpu.arguments import check_labels, check_step
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.container.header import DTYPES, Header
+from mmip_gpu.container.header import DTYPES, LABEL_DTYPES, Header
 from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.errors import CorruptData
 from mmip_gpu.store.group.checks import check_field
@@ -88,8 +88,12 @@ class StoreDescription:
 
     @property
     def most_stage_bytes(self) -> int:
-        """Bytes that no stage of a chunk exceeds, at 8 a coefficient; what is larger is damage, and is not read."""
-        return 8 * math.prod(self.grid.stage_chunks) * (CELL_AC[self.grid.depth] + 1) + 2**16
+        """Bytes that no stage of a chunk exceeds, at 8 a coefficient; what is larger is damage, and is not read.
+
+        Labels of 64 bits take 16 at most.
+        """
+        each = max(8, 2 * np.dtype(self.dtype).itemsize)
+        return each * math.prod(self.grid.stage_chunks) * (CELL_AC[self.grid.depth] + 1) + 2**16
 
     def blank_header(self) -> Header[Any]:
         """Make a header with the fields that all chunks share."""
@@ -154,11 +158,12 @@ class StoreDescription:
         layout = PlaneLayout.of(tuple(data["shape"]), data["axes"])
         is_small = all(0 <= n < 2**32 for n in layout.shape) and layout.samples < 2**48
         check_field("shape", data["shape"], is_small)
-        check_field("dtype", data["dtype"], data["dtype"] in DTYPES)
         colour = data["colour"]
         is_colour = colour is True and layout.channels == 3 and "c" in layout.axes
         check_field("colour", colour, colour is False or is_colour)
         config = CodecConfig.from_dict(data["config"])
+        check_field("dtype", data["dtype"], data["dtype"] in (DTYPES + LABEL_DTYPES if config.labels else DTYPES))
+        check_labels(np.dtype(data["dtype"]), config)
         check_step(np.dtype(data["dtype"]), config.step)
         form, grid = _FORMS.get(config.method, SingleForm).parse(data, config, layout)
         peak, rule = float(data["peak"]), data["rule"]

@@ -45,7 +45,7 @@ class ChunkStore:
         }
         self.group.write(at, stages)
         assert isinstance(encoded.header, ChunkHeader)
-        self.group.write(at, {RECORDS: encoded.header.to_record(at)})
+        self.group.write(at, {RECORDS: encoded.header.to_record(at, description.record_bytes)})
 
     def header(self, at: Coordinates) -> ChunkHeader:
         """Header of a chunk, from its record.
@@ -70,7 +70,7 @@ class ChunkStore:
     def parsed(self, at: Coordinates, record: bytes) -> ChunkHeader:
         """Header of a chunk from the bytes of its record."""
         with self.naming_chunk(at):
-            header = ChunkHeader.parse_record(record, at)
+            header = ChunkHeader.parse_record(record, at, self.description.record_bytes)
             self.description.check_header(header, at)
         return header
 

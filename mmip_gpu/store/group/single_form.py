@@ -53,13 +53,16 @@ class SingleForm:
         return codec_for(self.plan.config)
 
     def blank_fields(self) -> Any:
-        """Fields of a header, as long as those of every chunk."""
-        return self._codec.blank
+        """Fields of a header, as long as those of every chunk, with what all share."""
+        blank: Any = self._codec.blank
+        return replace(blank, near=self.plan.near) if self.plan.near else blank
 
     def is_of_plan(self, fields: Any) -> bool:
         """Whether the fields of a header may be those of a chunk."""
-        blank = self.blank_fields()
-        return type(fields) is type(blank) and len(fields.to_bytes()) == len(blank.to_bytes())
+        blank, size = self.blank_fields(), len(fields.to_bytes())
+        most = len(blank.to_bytes())
+        is_alike = size == most if type(fields) is type(blank) else type(fields) in self._codec.others and size <= most
+        return is_alike and getattr(fields, "near", 0) == getattr(blank, "near", 0)
 
     def array_name(self, stage: int) -> str:
         """Name of the array of a stage."""
@@ -68,9 +71,14 @@ class SingleForm:
     def arrays(self, grid: ChunkGrid, dtype: str) -> list[StageArray]:
         """The array of the samples."""
         config = self.plan.config
-        options: dict[str, Any] = {"lossless": config.method == "fast" or config.method, "axes": self.plan.axes}
-        options |= {"colour": True} if self.plan.colour else {"colour": False} if grid.layout.channels == 3 else {}
-        options |= {} if config.step is None else {"step": config.step}
+        options: dict[str, Any] = {"lossless": config.method == "fast" or config.method}
+        if config.mode == "max_error":
+            options = {"max_error": config.value}
+        elif config.labels:
+            options = {"labels": True}
+        if grid.layout.channels == 3 and not config.labels:
+            options["colour"] = self.plan.colour
+        options |= {"axes": self.plan.axes} | ({} if config.step is None else {"step": config.step})
         options |= {} if config.effort == CodecConfig.effort else {"effort": config.effort}
         serializer = {"name": _CODEC, "configuration": options}
         return [StageArray(SAMPLES, grid.layout.shape, grid.chunks, dtype, 0, serializer, tuple(self.plan.axes))]
@@ -104,7 +112,7 @@ class SingleForm:
 
     def described(self) -> dict[str, Any]:
         """What a report says of the plan."""
-        return {"method": self.plan.config.method}
+        return {"method": self.plan.config.method, "near": self.plan.near}
 
     def to_dict(self) -> dict[str, Any]:
         """Nothing: the configuration says all."""
@@ -114,6 +122,7 @@ class SingleForm:
     def parse(cls, data: Mapping[str, Any], config: CodecConfig, layout: PlaneLayout) -> tuple[Self, ChunkGrid]:
         """The form and the chunks that attributes tell of; InvalidArgument for what is out of range."""
         depth, chunks, colour = data["cell_depth"], tuple(data["chunks"]), data["colour"]
+        check_field("method, for chunks of one form", config.method, config.method != "either")
         check_field("cell_depth", depth, depth in (1, 8) and not isinstance(depth, bool | float))
         check_field("chunks", chunks, chunk_lengths(layout, depth, SINGLE_TILE_LOG2, colour, chunks) == chunks)
         check_field("chunks of slices apart", chunks, depth == 8 or all(n == 1 for n in _slices(layout, chunks)))

@@ -29,7 +29,7 @@ from mmip_gpu.store.job.region_classes import RegionClasses
 from mmip_gpu.store.job.survey import Survey
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["Job"]
+__all__ = ["Job", "slices_apart"]
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Job:
         InvalidArgument
             For options, axes, chunks or a region of interest that do not fit.
         """
-        config, colour = settings.config.in_stages(), settings.colour
+        config, colour = settings.config, settings.colour
         opened = open_source(source)
         if settings.axes is not None and settings.axes != opened.axes:
             opened = replace(opened, axes=settings.axes, colour=None)
         check_labels(opened.dtype, config)
-        config = _slices_apart(config, opened)
+        config = slices_apart(config, opened)
         layout = PlaneLayout.of(opened.shape, opened.axes or None)
         check_step(opened.dtype, config.step, lambda: opened.read(layout.middle_plane))
         if colour is None and "c" in opened.axes and opened.dtype.kind != "f":
@@ -148,7 +148,7 @@ def _is_per_slice(source: Source) -> bool:
     return any(source.metadata.get(f"{key}_per_slice") for key in ("slope", "intercept"))
 
 
-def _slices_apart(config: CodecConfig, source: Source) -> CodecConfig:
+def slices_apart(config: CodecConfig, source: Source) -> CodecConfig:
     """Code slices apart whose values scale differently: a mean of them, as scales make it, would mean nothing."""
     if config.method != "transform" or not _is_per_slice(source):
         return config

@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.caution import warn_of_labels, warn_of_step
+from mmip_gpu.config import CodecConfig
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.predictive.plan import PredictivePlan
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Region, asked_lengths, chunk_lengths
 from mmip_gpu.store.group.single_form import SINGLE_TILE_LOG2
-from mmip_gpu.store.job.job import Job
+from mmip_gpu.store.job.job import Job, slices_apart
 from mmip_gpu.store.job.step_search import matched_on_chunks
 from mmip_gpu.store.job.survey import Survey, value_limits
 from mmip_gpu.store.job.told import warn_of_chunks
 from mmip_gpu.transform.plan import ChunkPlan, spread_probe
+from mmip_gpu.transform.planning.choose_method import chosen_config
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -45,11 +47,21 @@ def described_job(job: Job, threads: int, survey: Survey) -> tuple[Job, StoreDes
     reader = _JobReader(job, threads, survey)
     if job.config.step is not None:
         warn_of_step(job.config.step, reader.limits(), job.config.mode)
-    is_staged = job.config.method == "transform"
-    plan = make_plan(job.config, reader, job.data_range) if is_staged else reader.single_plan()
-    description = reader.described(plan)
+    description = reader.described(_plan(reader))
     warn_of_chunks(job, description.grid)
     return job, description
+
+
+def _plan(reader: _JobReader) -> ChunkPlan | PredictivePlan:
+    """The plan of all chunks: of blocks, or of samples in one payload; of either what takes less on the probe."""
+    job = reader.job
+    if job.config.method not in ("transform", "either"):
+        return reader.single_plan(job.config)
+    blocks = make_plan(slices_apart(job.config.in_blocks(), job.source), reader, job.data_range)
+    if job.config.method == "transform":
+        return blocks
+    config = chosen_config(job.config, blocks, reader.probe(), reader.threads)
+    return blocks if config.method == "transform" else reader.single_plan(config)
 
 
 @dataclass
@@ -104,7 +116,12 @@ class _JobReader:
         return True
 
     def probe(self) -> Trial:
-        """The samples by which choices are made: of one channel, or of the three of colour."""
+        """The samples by which choices are made, which are read once."""
+        return self._probe
+
+    @cached_property
+    def _probe(self) -> Trial:
+        """Samples of one channel, or of the three of colour."""
         channels = 3 if self.job.colour else 1
         regions = [
             tuple(
@@ -132,11 +149,11 @@ class _JobReader:
         self.grid = ChunkGrid(self.layout, plan.depth, lengths)
         return self.grid.holds_image
 
-    def single_plan(self) -> PredictivePlan:
+    def single_plan(self, config: CodecConfig) -> PredictivePlan:
         """The plan of chunks of one payload, and the chunks: of one slice where values of slices scale differently."""
         self.probe()  # which warns of labels
         depth, asked, layout = 8, self.job.chunks, self.layout
-        if self.job.are_slices_apart:
+        if self.job.are_slices_apart and not self.job.config.labels:
             wanted = asked_lengths(layout.axes, asked) or {}
             if wanted.get("z", 1) != 1:
                 raise InvalidArgument(
@@ -148,7 +165,7 @@ class _JobReader:
         if depth == 1:
             lengths = tuple(1 if a == "z" else n for a, n in zip(layout.axes, lengths, strict=True))
         self.grid = ChunkGrid(layout, depth, lengths)
-        return PredictivePlan(self.job.config, layout.axes, self.job.colour)
+        return PredictivePlan(config, layout.axes, self.job.colour)
 
     def match(self, plan: ChunkPlan, probe: Trial, peak: float) -> ChunkPlan:
         """The plan with the step that reaches a PSNR or a ratio on a few chunks; others as they are."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from mmip_gpu.codecs import Wanted, codec_of, whole_labels
+from mmip_gpu.codecs import Wanted, codec_of
 from mmip_gpu.container.byte_ranges import Span, Sparse, joined
 from mmip_gpu.container.codec import ReadPart
 from mmip_gpu.container.header import Header
@@ -90,8 +90,7 @@ class ChunkReader:
         """
         described = self.store.description
         shape = replace(described.blank_header(), layout=described.grid.chunk_layout(at))
-        wanted = whole_labels(shape, wanted)
-        codec, stages = codec_of(shape), described.form.needed_stages(shape, wanted)
+        stages = described.form.needed_stages(shape, wanted)
         is_whole = described.form.needs_all(shape, wanted)
         record, *starts = self._starts(at, stages, is_whole=is_whole)
         header = self.store.parsed(at, record)
@@ -101,10 +100,10 @@ class ChunkReader:
                 prefix = self.store.prefix_bytes(start, at, header, stage)
             is_all = is_whole or len(start) < START_BYTES or len(start) >= prefix + size
             held.append(_Stage(at, stage, prefix, memoryview(start)[prefix:], None if is_all else _zeros(size)))
-        is_last = all(part.sparse is None for part in held)
+        is_last, extent = all(part.sparse is None for part in held), codec_of(header).extent
         while not is_last:
             with self.store.naming_chunk(at):
-                spans, is_last = codec.extent(header, lambda stage, *span: held[stage - 1].held_part(*span), wanted)
+                spans, is_last = extent(header, lambda stage, *span: held[stage - 1].held_part(*span), wanted)
             for part in held:
                 self._fetch(part, [(first, end) for stage, first, end in spans if stage == part.number])
         return header, lambda stage, first, end: held[stage - 1].data[first:end]

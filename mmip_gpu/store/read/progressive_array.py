@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.arguments import thread_count
-from mmip_gpu.codecs import Limits, Wanted, codec_of, whole_labels
+from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.errors import CorruptData, StoreError
 from mmip_gpu.inspection import describe
 from mmip_gpu.reports import Report
@@ -260,10 +260,7 @@ class ProgressiveArray:
         description = self._store.description
         held = held_stages(self._attributes, description)
         asked = Wanted(max(held, 1) if stages is None else stages, self._scale)
-        header = description.blank_header()
-        if header.loss.is_labels and stages is None:
-            asked = Wanted(None, self._scale)
-        wanted = description.form.needed_stages(header, whole_labels(header, asked))
+        wanted = description.form.needed_stages(description.blank_header(), asked)
         if wanted > held:
             copy = f"a copy of {held} of {description.stage_count} stages"
             raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")

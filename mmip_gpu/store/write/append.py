@@ -93,7 +93,7 @@ def append_zarr(
     group = StoreGroup(path, read_only=False, durable=True, storage_options=storage_options)
     if not group.can_claim or str(path).endswith(".zip"):
         raise StoreError(f"{group}: a .zip cannot grow; append to a folder")
-    stated = stated_again((group.attributes() or {}).get("metadata"))
+    stated = stated_again(group.attributes())
     opened = any_source(source, storage_options, max_bytes=max_bytes, progress=progress, **stated)
     with claimed(group) as claim, running(None, thread_count(threads)) as run:
         growth = _Growth.of(group, opened, axis)

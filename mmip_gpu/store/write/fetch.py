@@ -95,8 +95,6 @@ def fetch_zarr(
     attributes, description = _complete_store(origin)
     available = held_stages(attributes, description)
     wanted = available if stages is None else stages
-    if description.plan.config.labels and wanted != description.stage_count:
-        raise InvalidArgument(f"{origin}: labels are copied whole: pass stages=None, or {description.stage_count}")
     if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= available:
         raise InvalidArgument(f"stages={stages!r}: expected 1..{available}, the stages of {origin}")
     group = StoreGroup(target, read_only=False, durable=True, storage_options=storage_options)

@@ -98,7 +98,7 @@ def repair_zarr(
         raise StoreError(f"{group}: a copy of its first stages: mmip upgrade completes it")
     if not check.complete:
         raise StoreError(f"{group}: its job did not end: write it again, which keeps what is whole")
-    stated = stated_again(check.attributes.get("metadata"))
+    stated = stated_again(check.attributes)
     opened = any_source(source, storage_options, max_bytes=max_bytes, progress=progress, **stated)
     with running(client, thread_count(threads)) as run:
         job = _job_of(check, opened, roi, survey_of(run))

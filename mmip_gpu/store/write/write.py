@@ -126,8 +126,9 @@ def write_zarr(
         As in `mmip_gpu.encode`.
     **options
         ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth padding verify effort
-        step`` as in `mmip_gpu.encode`. ``lossless=True`` without ``stages``, ``cuts`` and ``roi`` makes one Zarr array,
-        ``samples``, that any reader opens which finds the codec ``mmip``, in one stage. With ``psnr=`` and ``ratio=``
+        step`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless`` without ``stages``, ``cuts`` and ``roi``, make
+        one Zarr array, ``samples``, that any reader opens which finds the codec ``mmip``, in one stage. ``max_error=``
+        alone does so at ``effort=1``, and else where that takes fewer bytes on a probe. With ``psnr=`` and ``ratio=``
         the step is found on up to 8 probes. Should the whole array miss the request, it is written again with another
         step, about four times at most (for a PSNR only with ``verify``).
 
@@ -191,7 +192,8 @@ def _job_of(
     **stated: Any,
 ) -> Job:
     """Open the source of a job, and check what was asked for against it."""
-    opened = any_source(source, storage_options, dtype=settings.dtype, nan=settings.nan, **stated)
+    stated |= {"dtype": settings.dtype, "nan": settings.nan, "labels": settings.config.labels}
+    opened = any_source(source, storage_options, **stated)
     if opened.name == str(group):
         raise InvalidArgument(f"{group}: a store cannot be written from itself")
     return Job.of(opened, settings, chunks)

@@ -1,13 +1,7 @@
-"""Jobs that were interrupted or killed go on where they stopped."""
+"""Jobs that were interrupted go on where they stopped."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +13,6 @@ import mmip_gpu as mmip
 from mmip_gpu.errors import StoreError
 from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.job import job as jobs
-
-ROOT = Path(mmip.__file__).parents[1]  # where the package that is tested lies
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -63,38 +55,6 @@ def test_an_interrupted_job_goes_on(threads, monkeypatch, tmp_path):
     assert report["loss"] == mmip.open_zarr(expected).report["loss"]
     mmip.write_zarr(VOLUME, target, **options)
     assert len(done) == 12 - before
-
-
-KILLED = """
-    import os, signal, sys
-    import numpy as np
-    import mmip_gpu as mmip
-    from zarr.storage import LocalStore
-    write, left = LocalStore.set, [int(sys.argv[2])]
-    async def dying(self, key, value):
-        if "/c/" in key:
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left[0] -= 1
-        await write(self, key, value)
-    LocalStore.set = dying
-    mmip.write_zarr("phantom3d:40x64x64", sys.argv[1], quality=20, chunks=(16, 32, 32), threads=2)
-"""
-
-
-@pytest.mark.parametrize("writes", [0, 9, 31])
-def test_a_killed_job_goes_on(writes, tmp_path):
-    where = tmp_path / "a.zarr"
-    code = textwrap.dedent(KILLED)
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    run = subprocess.run([sys.executable, "-c", code, str(where), str(writes)], env=env, check=False)
-    assert run.returncode == -signal.SIGKILL
-    assert not mmip.open_zarr(where).report["complete"]
-    options = {"quality": 20, "chunks": (16, 32, 32), "threads": 2}
-    report = mmip.write_zarr("phantom3d:40x64x64", where, **options)
-    mmip.write_zarr("phantom3d:40x64x64", tmp_path / "b.zarr", **options)
-    assert report["complete"]
-    assert (mmip.open_zarr(where)[...] == mmip.open_zarr(tmp_path / "b.zarr")[...]).all()
 
 
 @pytest.mark.parametrize("when", ["attributes", "erase", "arrays"])

@@ -2,13 +2,6 @@
 // Values: bytes of libFuzzer (guided_seeds.py makes the first ones). Any report of a sanitizer, any difference, and any exception
 // but DataError ends the run. Compared: both kernel copies; tiles decoded at once and stage by stage; corrections, and columns of
 // indices, packed and unpacked again. tests/fuzz/guided.sh builds and runs it.
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <vector>
-
 #include "guided_form.h"
 #include "passes/blocks/synthesize.h"
 #include "passes/coding/codebook.h"
@@ -23,11 +16,6 @@
 using namespace mmip;
 
 namespace {
-
-[[noreturn]] void differ(const char* what) {
-    fprintf(stderr, "DIFFERENCE: %s\n", what);
-    abort();
-}
 
 // Bytes after the code tables and the number of bits of an index entry: the sizes of sub-streams in 32 bits, so that the payload holds
 // together whatever was drawn.
