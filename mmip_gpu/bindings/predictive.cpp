@@ -14,11 +14,7 @@ void check_size(size_t size, int64_t planes, const Sizes3& shape) {
     require(static_cast<int64_t>(size) == planes * shape[0] * shape[1] * shape[2] && size > 0, "samples do not fill the planes");
 }
 
-std::tuple<FormFields, nb::bytes> fields_of(const PredictiveChunk& chunk) {
-    const BrickLayout& l = chunk.form.layout;
-    return {FormFields{chunk.form.colour_form, chunk.form.bits, chunk.form.offset, {l.tile_log2[0], l.tile_log2[1], l.tile_log2[2]}, {l.brick_log2[0], l.brick_log2[1], l.brick_log2[2]}},
-            nb::bytes(chunk.payload.data(), chunk.payload.size())};
-}
+std::tuple<FormFields, nb::bytes> fields_of(const PredictiveChunk& chunk) { return {form_fields(chunk.form), nb::bytes(chunk.payload.data(), chunk.payload.size())}; }
 
 template <auto encode>
 std::tuple<FormFields, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Sizes3 shape, bool colour, int near, int effort, int threads) {

@@ -3,14 +3,10 @@
 
 #include <algorithm>
 
-#include "rules/predictive/residual_tokens.h"
+#include "rules/predictive/cross.h"
+#include "rules/predictive/set_cost.h"
 
 namespace mmip {
-namespace {
-
-constexpr int kCostRows = 4, kDeepCostRows = 16;   // a brick's set is chosen on one row of so many
-
-}  // namespace
 
 std::vector<int64_t> BrickResiduals::some(int64_t most) const {
     std::vector<int64_t> found;
@@ -35,7 +31,7 @@ uint8_t BrickResiduals::best_set(BrickMemory& m, int component) const {
     int64_t least = INT64_MAX;
     uint8_t best = 0;
     for (size_t s = 0; s < sets.size() && sets.size() > 1; ++s) {
-        const int64_t found = cost(m, component, sets[s], m.brick.extent[0] > 1 ? kDeepCostRows : kCostRows);
+        const int64_t found = cost(m, component, sets[s], cost_row_step(m.brick.extent[0]));
         if (found < least) least = found, best = static_cast<uint8_t>(s);
     }
     return best;
@@ -55,7 +51,7 @@ void BrickResiduals::subtract_cross(BrickMemory& m, int component) const {
     const int32_t *own = m.residuals_of(component), *a = m.residuals_of(0), *b = m.residuals_of(component > 1 ? 1 : 0);
     const auto& cross = parameters_.components[component].cross;
     const int wa = cross[0], wb = component > 1 ? cross[1] : 0, own_bits = bits(component);
-    for_residuals(m, [&](int64_t at) { r[at] = wrapped(own[at] - ((a[at] * wa + b[at] * wb + 32) >> 6), own_bits); });
+    for_residuals(m, [&](int64_t at) { r[at] = without_cross(own[at], a[at], b[at], wa, wb, own_bits); });
 }
 
 }  // namespace mmip

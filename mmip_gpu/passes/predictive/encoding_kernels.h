@@ -7,6 +7,7 @@
 #include "passes/predictive/lockstep.h"
 #include "rules/predictive/predict.h"
 #include "rules/predictive/residual_reader.h"
+#include "rules/predictive/set_cost.h"
 
 namespace MMIP_NS {
 
@@ -89,10 +90,10 @@ int64_t brick_cost(const mmip::ResidualJob& job) {
     constexpr int lanes = static_cast<int>(sizeof(V) / sizeof(int32_t));
     int64_t total = 0;
     for (int z = 0; z < job.depth; ++z)
-        for (int y = std::min(job.row_step / 4, job.height - 1); y < job.height; y += job.row_step) {
+        for (int y = first_cost_row(job.row_step, job.height); y < job.height; y += job.row_step) {
             V sum{};
             slice_residuals<V, Wide>(job, z, y, [&](int x, V r) {
-                const V bits = logarithm(greatest(r, -r) + 1);
+                const V bits = residual_cost(r);
                 for (int i = 0; i < lanes && x + lanes > job.width; ++i)
                     if (x + i < job.width) total += lane_of(bits, i);
                 if (x + lanes <= job.width) sum += bits;
