@@ -81,7 +81,7 @@ def images() -> Iterator[tuple[NDArray[Any], dict[str, Any]]]:
     half = make("half", (20, 70, 80), "uint16", 3)
     yield half[0], {"psnr": 45, "padding": 0}
     yield half, {"quality": 5, "padding": 0, "cell_depth": 8}
-    yield make("textured", (40, 44), "uint8", 3), {"max_error": 3}
+    yield make("textured", (40, 44), "uint8", 3), {"max_error": 3, "stages": 3}
     yield make("smooth", (40, 41, 3), "uint8", 4), {"axes": "yxc", "quality": 30}
     yield make("smooth", (300, 320), "uint8", 7), {"psnr": 36, "effort": 1}
     yield make("smooth", (40, 44), "float32", 7), {"psnr": 50, "step": 0.05}

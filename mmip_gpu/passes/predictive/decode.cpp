@@ -149,12 +149,10 @@ private:
     }
 
     void store() {
+        DecodedBrick bricks[kMaxLanes];
+        for (int lane = 0; lane < count_; ++lane) bricks[lane] = {numbers_[lane].group, s_.form.layout.brick(numbers_[lane].brick)};
         for (int i = 0; i < s_.form.channels; ++i)
-            for (int lane = 0; lane < count_; ++lane) {
-                const Brick b = s_.form.layout.brick(numbers_[lane].brick);
-                const int component = std::min(i, s_.form.components() - 1);
-                s_.store.put(numbers_[lane].group, i, b, samples_[component] + lane, lanes_, strides_);
-            }
+            s_.store.put(s_.kernels, i, bricks, count_, samples_[std::min(i, s_.form.components() - 1)], strides_);
     }
 
     const Shared& s_;

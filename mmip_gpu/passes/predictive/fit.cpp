@@ -131,11 +131,11 @@ private:
             for (int i = 0; i < form_.components(); ++i) samples[i][k] = take_samples(m, i, effort_.samples / static_cast<int>(bricks.size()) + 1, static_cast<uint32_t>(k));
         });
         const int most = static_cast<int>(std::clamp<int64_t>(residuals_.bricks() / kBricksPerSet, 1, kMaxSets - 1));
-        parallel_for(form_.components(), threads_, [&](int64_t i, int) {
+        for (int i = 0; i < form_.components(); ++i) {
             auto& sets = parameters_.components[i].sets;
-            sets = fit_sets(samples[i], form_.layout.brick_log2[0] > 0, most, effort_.rounds);
+            sets = fit_sets(samples[i], form_.layout.brick_log2[0] > 0, most, effort_.rounds, threads_);
             if (residuals_.bricks() >= kBricksPerSet) sets.push_back(median_set());
-        });
+        }
     }
 
     // Neighbours of up to `most` samples of a component, at places drawn by `seed`; all where there are no more.

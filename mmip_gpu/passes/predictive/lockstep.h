@@ -55,15 +55,42 @@ struct ColourJob {
     LaneStrides strides;
 };
 
+// Values of a channel to samples: step v + offset between two bounds, or by a table whose last entry stands for all beyond it.
+struct StoreJob {
+    const int32_t* values;                   // of all lanes
+    LaneStrides strides;
+    int extent[3], lanes;                    // lanes: how many are wanted, from the first on
+    void* to[kMaxLanes];                     // the first sample of each lane's brick
+    LaneStrides out;                         // of its rows and slices, in samples
+    int sample_type;                         // index of kSampleTypes
+    int32_t step, offset, minimum, maximum;
+    const uint32_t* table;                   // nullptr: none
+    int32_t last;                            // number of its last entry
+};
+
+// Of an encoder: samples of a brick as numbers, (sample - offset + near) / (2 near + 1) or the rank of sample - offset.
+struct LoadJob {
+    const void* from;                        // its first sample
+    int sample_type;                         // index of kSampleTypes
+    LaneStrides in, strides;                 // of rows and slices, in samples and in numbers
+    int extent[3];
+    int32_t offset, near;
+    const int32_t* ranks;                    // nullptr: none
+    int32_t* to;
+};
+
 // Of an encoder: one brick, whose rows have kRowRoom numbers of room, kRowStart of them before the first sample.
 struct ResidualJob {
     int32_t* brick;                          // sample 0; before each row stands what FORMAT.md 8.7 says, after it its last number
     LaneStrides strides;                     // in numbers
     int depth, height, width, bits;
-    const int16_t *first, *later;            // weights
-    bool bound_ne, with_previous;
     int row_step;                            // 1: all rows; of a cost: each such row, from row_step / 4 on
     int32_t* residuals;                      // as `brick`; not of a cost
+};
+
+struct SetOfWeights {
+    const int16_t *first, *later;
+    bool bound_ne, with_previous;
 };
 
 // Residuals of a tile to tokens, as if there were no runs: raw bits from bit 12 on, symbol, class in the low 5.
@@ -74,7 +101,7 @@ struct TokenJob {
     const int32_t* earlier[2];
     int earlier_weight;
     int32_t* magnitudes;                     // scratch: 2 (y + 1) rows of x + kRowRoom numbers
-    uint32_t* tokens;                        // kRowRoom more than samples
+    uint32_t* tokens;                        // 2 kMaxLanes more than samples
 };
 
 constexpr int kRowStart = 2, kRowRoom = 2 + 2 * kMaxLanes;
@@ -88,9 +115,11 @@ struct PredictiveKernels {
     void (*add_cross)(const CrossJob&);
     void (*restore)(const RestoreJob&);
     void (*to_colour)(const ColourJob&);
-    void (*residuals)(const ResidualJob&);
-    int64_t (*cost)(const ResidualJob&);     // about how many bits, in 1/256
-    void (*tokens)(const TokenJob&);
+    void (*store)(const StoreJob&);
+    void (*load)(const LoadJob&);
+    void (*residuals)(const ResidualJob&, const SetOfWeights&);
+    void (*costs)(const ResidualJob&, const SetOfWeights*, int count, int64_t* costs);   // of each set about how many bits, in 1/256
+    bool (*tokens)(const TokenJob&);         // whether any sample is of class 0, where runs stand
 };
 
 // For values of up to kLockstepBits bits, the best copy for this machine (see select_kernels); for wider ones, one lane.

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "passes/predictive/encoding_kernels.h"
+#include "passes/predictive/loading_kernels.h"
 #include "passes/predictive/lockstep.h"
+#include "passes/predictive/storing_kernels.h"
 #include "rules/predictive/colour_forms.h"
 #include "rules/predictive/cross.h"
 #include "rules/predictive/predict.h"
@@ -70,7 +72,8 @@ void to_colour(const mmip::ColourJob& job) {
 
 template <class V, class Wide, class Reader>
 constexpr mmip::PredictiveKernels lockstep_table(int lanes) {
-    return {lanes, &read_tile<V, Reader>, &add_cross<V>, &restore<V, Wide>, &to_colour<V>, &brick_residuals<V, Wide>, &brick_cost<V, Wide>, &tile_tokens<V>};
+    return {lanes, &read_tile<V, Reader>, &add_cross<V>, &restore<V, Wide>, &to_colour<V>, &store_values<V>, &load_values<V>,
+            &brick_residuals<V, Wide>, &brick_costs<V, Wide>, &tile_tokens<V>};
 }
 
 }  // namespace MMIP_NS

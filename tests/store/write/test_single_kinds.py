@@ -17,7 +17,13 @@ import mmip_gpu as mmip
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 
-STORED = {"fast": {"predictive"}, "small": {"mixed"}, "jpeg": {"jpeg origin", "mixed"}, "labels": {"labels"}}
+STORED = {
+    "fast": {"predictive"},
+    "small": {"mixed"},
+    "bounded": {"predictive"},
+    "jpeg": {"jpeg origin", "mixed"},
+    "labels": {"labels"},
+}
 
 
 @pytest.fixture(params=KINDS)
@@ -32,7 +38,7 @@ def written(kind: str, **more: Any) -> tuple[np.ndarray, MemoryStore]:
 
 
 def at_scale(array: np.ndarray, kind: str, scale: int) -> np.ndarray:
-    options = {k: v for k, v in options_of(kind).items() if k in ("lossless", "labels")}
+    options = {k: v for k, v in options_of(kind).items() if k in ("lossless", "labels", "max_error")}
     return mmip.decode(mmip.encode(array, **options), scale=scale)
 
 
