@@ -3,12 +3,11 @@
 
 #include <algorithm>
 
-#include "rules/predictive/residual_tokens.h"
+#include "rules/predictive/cross.h"
+#include "rules/predictive/set_cost.h"
 
 namespace mmip {
 namespace {
-
-constexpr int kCostRows = 4, kDeepCostRows = 16;   // a brick's set is chosen on one row of so many
 
 SetOfWeights weights_of(const PredictorSet& set) { return {set.first.data(), set.later.data(), set.bound_ne, set.with_previous}; }
 
@@ -41,7 +40,7 @@ uint8_t BrickResiduals::best_set(BrickMemory& m, int component) const {
     const auto& sets = parameters_.components[component].sets;
     if (sets.size() == 1) return 0;
     int64_t found[kMaxSets];
-    costs(m, component, sets.data(), static_cast<int>(sets.size()), m.brick.extent[0] > 1 ? kDeepCostRows : kCostRows, found);
+    costs(m, component, sets.data(), static_cast<int>(sets.size()), cost_row_step(m.brick.extent[0]), found);
     return static_cast<uint8_t>(std::min_element(found, found + sets.size()) - found);
 }
 
@@ -59,7 +58,7 @@ void BrickResiduals::subtract_cross(BrickMemory& m, int component) const {
     const int32_t *own = m.residuals_of(component), *a = m.residuals_of(0), *b = m.residuals_of(component > 1 ? 1 : 0);
     const auto& cross = parameters_.components[component].cross;
     const int wa = cross[0], wb = component > 1 ? cross[1] : 0, own_bits = bits(component);
-    for_residuals(m, [&](int64_t at) { r[at] = wrapped(own[at] - ((a[at] * wa + b[at] * wb + 32) >> 6), own_bits); });
+    for_residuals(m, [&](int64_t at) { r[at] = without_cross(own[at], a[at], b[at], wa, wb, own_bits); });
 }
 
 }  // namespace mmip

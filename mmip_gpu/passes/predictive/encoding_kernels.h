@@ -8,6 +8,7 @@
 #include "rules/coding/bitstream.h"
 #include "rules/predictive/predict.h"
 #include "rules/predictive/residual_reader.h"
+#include "rules/predictive/set_cost.h"
 
 namespace MMIP_NS {
 
@@ -112,9 +113,9 @@ void brick_costs(const mmip::ResidualJob& job, const mmip::SetOfWeights* given, 
     for (int i = 0; i < lanes; ++i) numbers[i] = i;
     const V number = from_row<V>(numbers);
     for (int z = 0; z < job.depth; ++z)
-        for (int y = std::min(job.row_step / 4, job.height - 1); y < job.height; y += job.row_step)
+        for (int y = first_cost_row(job.row_step, job.height); y < job.height; y += job.row_step)
             slice_residuals<V, Wide>(job, z, y, sets, count, [&](int x, int s, V r) {
-                const V bits = logarithm(greatest(r, -r) + 1);
+                const V bits = residual_cost(r);
                 sums[s] += x + lanes <= job.width ? bits : selected(number < job.width - x, bits, V{});
             });
     for (int s = 0; s < count; ++s) {
