@@ -15,6 +15,7 @@ __all__ = ["VerificationError", "in_flags"]
 
 _SLICE = re.compile(r"slice\((\w+), (\w+), None\)")
 _OPTION = re.compile(r"(?<![\w:,])(\w+)=('[^']*'|\([^()]*\)|[^\s:;,()']+)?")
+_TWICE = re.compile(r"(--[\w-]+(?: [\w.]+)?) \(\1\)")  # what the library says with its flag
 _ELSE = re.compile(r", or (\w+)=$")  # an option that the command may lack
 _FUNCTIONS = {
     "append_zarr": "mmip append",
@@ -42,6 +43,8 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
     '--chunks 8,9: pass --overwrite or step='
     >>> in_flags("found (slice(0, 9, None), slice(None, None, None))", {})
     'found (0:9, :)'
+    >>> in_flags("pass labels=True (--labels)", {"labels": "--labels"})
+    'pass --labels'
     """
 
     def flag(found: re.Match[str]) -> str:
@@ -56,4 +59,4 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
     message = _SLICE.sub(lambda found: f"{found[1]}:{found[2]}".replace("None", ""), message)
     for function, command in _FUNCTIONS.items():
         message = message.replace(function, command)
-    return _OPTION.sub(flag, message)
+    return _TWICE.sub(r"\1", _OPTION.sub(flag, message))

@@ -236,7 +236,8 @@ def small_arrays() -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         {"quality": 5},
         {"quality": 300, "stages": 5},
         {"psnr": 35},
-        {"max_error": 9},
+        {"max_error": 9, "stages": 3},
+        {"max_error": 9, "effort": 1},
         {"lossless": True, "stages": 3},
         {"lossless": True},
     )
@@ -245,7 +246,7 @@ def small_arrays() -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
     ):
         array = makers.make(maker, shape, dtype, seed)
         given = options[seed % len(options)]
-        depths = (1, 8) if given != {"lossless": True} else (None,)
+        depths = (1, 8) if given != {"lossless": True} and "effort" not in given else (None,)
         for depth in depths:
             yield array, {"axes": axes, "cell_depth": depth, **given}
         voxels = tuple(n for n, a in zip(shape, axes, strict=True) if a != "c")

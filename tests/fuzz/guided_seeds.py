@@ -1,6 +1,6 @@
-"""First inputs of guided_transform.cpp, out of golden vectors and small arrays by seed: python tests/fuzz/guided_seeds.py FOLDER
+"""First inputs of guided_transform.cpp, of golden vectors and small arrays: python tests/fuzz/guided_seeds.py FOLDER
 
-An input is what guided_transform.cpp reads: a chunk's form in a few bytes, then its payloads, each with its size before it.
+An input is what that file reads: a chunk's form in a few bytes, then its payloads, each with its size before it.
 """
 
 from __future__ import annotations

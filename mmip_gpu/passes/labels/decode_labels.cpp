@@ -87,38 +87,19 @@ struct ScaledOut {
     }
 };
 
-template <class T>
-class TileReader {
+// Where the rows of a tile go.
+class RowSink {
 public:
-    TileReader(const std::vector<uint64_t>& values, const ScaledOut<T>& out) : values_(values), out_(out) {}
+    virtual ~RowSink() = default;
+    virtual void write(const LabelRun* row, int count, const LabelNames& names, const LabelTile& tile, int z, int y) = 0;
+};
 
-    Status read(const uint8_t* data, uint32_t size, const LabelTile& tile) {
-        const uint32_t count = static_cast<uint32_t>(values_.size());
-        ranks_.assign(static_cast<size_t>(std::min<int64_t>(count, tile.samples())) + 1, 0);
-        shown_.clear();
-        model_.reset();
-        Coder coder(data, size, model_);
-        if (coder.code == coder.range) return kStatusSymbol;
-        LabelNames names(ranks_.data(), count);
-        SliceRuns runs;
-        for (int z = 0; z < tile.size[0]; ++z) {
-            if (z > 0) runs.next_slice();
-            for (int y = 0; y < tile.size[1]; ++y) {
-                LabelRun* row = runs.room(tile.size[2]);         // before any row is pointed at
-                const LabelRow before = runs.row_before(y), above = y == 0 ? before : runs.row(y - 1);
-                LabelRowWalk<Coder, NoRow> walk{above, before, tile.size[2], NoRow{}, names, coder, row};
-                if (const Status status = walk.walk(); status != kOk) return status;
-                write(row, walk.count, names, tile, z, y);
-                runs.end_row(walk.count);
-            }
-        }
-        return size > coder.used ? kStatusTrailing : kOk;
-    }
+template <class T>
+class RowWriter final : public RowSink {
+public:
+    RowWriter(const std::vector<uint64_t>& values, const ScaledOut<T>& out) : values_(values), out_(out) {}
 
-private:
-    using Coder = RangeDecoder<LabelModel>;
-
-    void write(const LabelRun* row, int count, const LabelNames& names, const LabelTile& tile, int z, int y) {
+    void write(const LabelRun* row, int count, const LabelNames& names, const LabelTile& tile, int z, int y) override {
         while (shown_.size() < names.count) shown_.push_back(static_cast<T>(values_[names.ranks[shown_.size()]]));
         T* to = out_.row(tile.plane, tile.start[0] + z, tile.start[1] + y);
         if (to == nullptr) return;
@@ -129,12 +110,35 @@ private:
         }
     }
 
+private:
     const std::vector<uint64_t>& values_;
     const ScaledOut<T>& out_;
-    std::vector<uint32_t> ranks_;
     std::vector<T> shown_;                                   // values of the labels of the tile
-    LabelModel model_;
 };
+
+// Rows out of a sub-stream; `values`: how many the chunk has.
+Status read_tile(const uint8_t* data, uint32_t size, const LabelTile& tile, uint32_t values, RowSink& sink) {
+    using Coder = RangeDecoder<LabelModel>;
+    std::vector<uint32_t> ranks(static_cast<size_t>(std::min<int64_t>(values, tile.samples())) + 1, 0);
+    LabelModel model;
+    model.reset();
+    Coder coder(data, size, model);
+    if (coder.code == coder.range) return kStatusSymbol;
+    LabelNames names(ranks.data(), values);
+    SliceRuns runs;
+    for (int z = 0; z < tile.size[0]; ++z) {
+        if (z > 0) runs.next_slice();
+        for (int y = 0; y < tile.size[1]; ++y) {
+            LabelRun* row = runs.room(tile.size[2]);         // before any row is pointed at
+            const LabelRow before = runs.row_before(y), above = y == 0 ? before : runs.row(y - 1);
+            LabelRowWalk<Coder, NoRow> walk{above, before, tile.size[2], NoRow{}, names, coder, row};
+            if (const Status status = walk.walk(); status != kOk) return status;
+            sink.write(row, walk.count, names, tile, z, y);
+            runs.end_row(walk.count);
+        }
+    }
+    return size > coder.used ? kStatusTrailing : kOk;
+}
 
 template <class T>
 void decode(const ParameterPayload& p, const LabelGrid& grid, const std::vector<uint64_t>& values, const LabelBox& box, int scale, T* samples, int threads) {
@@ -151,7 +155,8 @@ void decode(const ParameterPayload& p, const LabelGrid& grid, const std::vector<
     parallel_for(static_cast<int64_t>(firsts.size()) - 1, threads, [&](int64_t g, int) { p.check_group(wanted[firsts[g]] / kGroupSubstreams); });
     parallel_for(static_cast<int64_t>(wanted.size()), threads, [&](int64_t i, int) {
         const int64_t number = wanted[i];
-        const Status status = TileReader<T>(values, out).read(p.substream(number), static_cast<uint32_t>(p.substream_bytes(number)), grid.tile(number));
+        RowWriter<T> rows(values, out);
+        const Status status = read_tile(p.substream(number), static_cast<uint32_t>(p.substream_bytes(number)), grid.tile(number), static_cast<uint32_t>(values.size()), rows);
         if (status != kOk) throw DataError(status, "labels, sub-stream " + std::to_string(number) + " " + status_text(status));
     });
 }
@@ -174,7 +179,7 @@ void decode_labels(const uint8_t* payload, uint64_t size, LabelType type, const 
     const ParameterPayload p = read_parameter_payload(payload, size, size, grid.substreams(), check_crc);
     const uint64_t samples = static_cast<uint64_t>(grid.planes) * grid.shape[0] * grid.shape[1] * grid.shape[2];
     const std::vector<uint64_t> values = read_values(p, limits, samples);
-    with_label_type(type, [&](auto zero) { decode(p, grid, values, box, scale, static_cast<decltype(zero)*>(out), threads); });
+    with_label_type({type.bytes, false}, [&](auto zero) { decode(p, grid, values, box, scale, static_cast<decltype(zero)*>(out), threads); });
 }
 
 }  // namespace mmip

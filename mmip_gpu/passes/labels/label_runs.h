@@ -64,10 +64,18 @@ void for_each_begin(const T* row, int width, const Begins& begins) {
 }
 
 // The runs of a tile, row after row.
-template <class T>
-struct TileRuns {
+struct LabelRuns {
     std::vector<LabelRun> runs;
     std::vector<int64_t> starts;                             // of each row among them, and one past the last
+
+    void forget_runs() {
+        std::vector<LabelRun>().swap(runs);
+        std::vector<int64_t>().swap(starts);
+    }
+};
+
+template <class T>
+struct TileRuns : LabelRuns {
     std::vector<T> values;                                   // of the numbers
 
     void read(const T* samples, const LabelGrid& grid, const LabelTile& tile) {
@@ -84,11 +92,6 @@ struct TileRuns {
             for_each_begin(row, tile.size[2], [&](int x) { runs.push_back({x, numbers.of(row[x]), 0, 0}); });
         }
         starts.push_back(static_cast<int64_t>(runs.size()));
-    }
-
-    void forget_runs() {
-        std::vector<LabelRun>().swap(runs);
-        std::vector<int64_t>().swap(starts);
     }
 };
 
