@@ -5,6 +5,8 @@
 #include "bindings/predictive_form.h"
 #include "passes/predictive/mixed.h"
 
+#include <new>
+
 namespace mmip {
 namespace {
 
@@ -14,7 +16,9 @@ void check_size(size_t size, int64_t planes, const Sizes3& shape) {
     require(static_cast<int64_t>(size) == planes * shape[0] * shape[1] * shape[2] && size > 0, "samples do not fill the planes");
 }
 
-std::tuple<FormFields, nb::bytes> fields_of(const PredictiveChunk& chunk) { return {form_fields(chunk.form), nb::bytes(chunk.payload.data(), chunk.payload.size())}; }
+std::tuple<FormFields, nb::bytes> fields_of(const PredictiveChunk& chunk, const nb::object& payload) {
+    return {form_fields(chunk.form), payload.is_valid() ? nb::borrow<nb::bytes>(payload) : nb::bytes(chunk.payload.data(), chunk.payload.size())};
+}
 
 template <auto encode>
 std::tuple<FormFields, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Sizes3 shape, bool colour, int near, int effort, int threads) {
@@ -22,11 +26,21 @@ std::tuple<FormFields, nb::bytes> run_encode(ReadOnlyArray samples, int64_t plan
     require(!colour || planes % 3 == 0, "planes of a colour come in threes");
     const Samples view = samples_of(samples);
     PredictiveChunk chunk;
+    nb::object payload;
+    const PayloadMemory memory = [&](size_t size) {
+        const nb::gil_scoped_acquire hold;
+        payload = nb::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
+        if (!payload.is_valid()) {
+            PyErr_Clear();
+            throw std::bad_alloc();
+        }
+        return reinterpret_cast<uint8_t*>(PyBytes_AsString(payload.ptr()));
+    };
     {
         nb::gil_scoped_release free;
-        chunk = encode(view, planes, shape.data(), colour, near, {effort, true, threads});
+        chunk = encode(view, planes, shape.data(), colour, near, {effort, true, threads, memory});
     }
-    return fields_of(chunk);
+    return fields_of(chunk, payload);
 }
 
 template <auto decode>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -64,12 +65,15 @@ struct StreamBytes {
     uint32_t size;
 };
 
+// Memory for a payload of so many bytes.
+using PayloadMemory = std::function<uint8_t*(size_t)>;
+
 // Payload of a stage: its head and the sub-streams of all tiles.
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<StreamBytes>& streams, int threads);
+void assemble_payload(const std::vector<uint8_t>& codes, const std::vector<StreamBytes>& streams, int threads, const PayloadMemory& memory);
 std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads);
 
 // Payload of a kind from 2 on.
-std::string assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<StreamBytes>& streams, int threads);
+void assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<StreamBytes>& streams, int threads, const PayloadMemory& memory);
 std::string assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<std::vector<uint8_t>>& streams, int threads);
 
 }  // namespace mmip

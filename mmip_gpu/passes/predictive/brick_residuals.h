@@ -24,12 +24,7 @@ public:
     std::vector<int64_t> some(int64_t most) const;
 
     void load(int64_t item, BrickMemory& m) const { source_.load(group_of(item), item % form_.layout.bricks_of_plane(), form_.colour_form, m); }
-    // About how many bits a component of a loaded brick takes, in 1/256, on one row of `row_step`.
-    int64_t cost(BrickMemory& m, int component, const PredictorSet& set, int row_step) const {
-        int64_t found;
-        costs(m, component, &set, 1, row_step, &found);
-        return found;
-    }
+    // About how many bits a component of a loaded brick takes by each set, in 1/256, on one row of `row_step`.
     void costs(BrickMemory& m, int component, const PredictorSet* sets, int count, int row_step, int64_t* found) const;
     // Residuals of all components of a brick, without what residuals of earlier components say of later ones; and the sets that they are by.
     void find(int64_t item, BrickMemory& m, uint8_t* sets) const;

@@ -24,9 +24,9 @@ public:
         else parameters_.values = source_.values();
     }
 
-    std::string encode() {
+    void encode(const PayloadMemory& memory) {
         make_tokens();
-        return write();
+        write(memory);
     }
 
 private:
@@ -83,19 +83,19 @@ private:
         }
     }
 
-    std::string write() {
+    void write(const PayloadMemory& memory) {
         drop_unused_sets();
-        std::vector<std::vector<uint32_t>> writing;
+        std::vector<std::vector<uint64_t>> writing;
         for (const auto& c : parameters_.components) writing.push_back(token_writing(c.lengths));
         const int64_t of_plane = form_.layout.tiles_of_plane();
         const bool in_pairs = component_bits(form_.colour_form, form_.bits, form_.components() - 1) <= kLockstepBits;
         parallel_for(form_.layout.substreams(), threads_, [&](int64_t i, int) {
-            streams_[i].write(writing[(i / of_plane) % form_.components()], in_pairs);
+            streams_[i].write(residuals_.kernels(), writing[(i / of_plane) % form_.components()], in_pairs);
         });
         std::vector<StreamBytes> streams;
         for (const TileStream& s : streams_) streams.push_back({s.bytes(), s.count});
         const ParameterForm head{form_.layout, form_.components(), form_.bits, form_.offset, form_.colour_form == kFormPalette};
-        return assemble_parameter_payload(write_parameters(parameters_, head), streams, threads_);
+        assemble_parameter_payload(write_parameters(parameters_, head), streams, threads_, memory);
     }
 
     void drop_unused_sets() {
@@ -120,7 +120,11 @@ PredictiveChunk encode_predictive(const Samples& samples, int64_t planes, const 
     form.set_planes(planes);
     std::copy_n(shape, 3, form.layout.shape);
     form.near = near;
-    chunk.payload = Encoder(samples, form, options).encode();
+    const PayloadMemory own = [&](size_t size) {
+        chunk.payload.resize(size);
+        return reinterpret_cast<uint8_t*>(chunk.payload.data());
+    };
+    Encoder(samples, form, options).encode(options.memory ? options.memory : own);
     return chunk;
 }
 

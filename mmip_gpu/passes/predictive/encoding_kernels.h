@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "passes/predictive/lockstep.h"
+#include "rules/coding/bitstream.h"
 #include "rules/predictive/predict.h"
 #include "rules/predictive/residual_reader.h"
 #include "rules/predictive/set_cost.h"
@@ -162,6 +163,38 @@ bool tile_tokens(const mmip::TokenJob& job) {
     bool has_runs = false;
     for (int i = 0; i < lanes; ++i) has_runs |= lane_of(least_class, i) == 0;
     return has_runs;
+}
+
+// Some tokens as one number of `bits` bits.
+struct TokenBits {
+    uint64_t value;
+    int bits;
+
+    static MMIP_RULE TokenBits of(const uint64_t* writing, uint32_t token) {
+        const uint64_t w = writing[token & ((1u << mmip::kTokenRaw) - 1)];
+        return {w >> mmip::kWritingBits | token >> mmip::kTokenRaw, static_cast<int>(w & ((1u << mmip::kWritingBits) - 1))};
+    }
+    MMIP_RULE TokenBits then(TokenBits next) const { return {value << next.bits | next.value, bits + next.bits}; }
+};
+
+// As many together as BitWriter takes: four where they are short, two of values within kLockstepBits.
+inline uint8_t* write_tokens(const mmip::StreamWriteJob& job) {
+    constexpr int most = 56;
+    BitWriter out(job.to);
+    const auto put = [&](TokenBits t) { out.put(t.value, t.bits); };
+    const auto at = [&](size_t i) { return TokenBits::of(job.writing, job.tokens[i]); };
+    size_t i = 0;
+    for (; job.in_pairs && i + 4 <= job.count; i += 4) {
+        const TokenBits a = at(i).then(at(i + 1)), b = at(i + 2).then(at(i + 3));
+        if (a.bits + b.bits <= most) {
+            put(a.then(b));
+        } else {
+            put(a);
+            put(b);
+        }
+    }
+    for (; i < job.count; ++i) put(at(i));
+    return out.finish();
 }
 
 }  // namespace MMIP_NS

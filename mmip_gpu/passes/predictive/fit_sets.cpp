@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <optional>
 
@@ -71,22 +72,39 @@ struct Sample {
     bool has_previous;
 };
 
+// The number of numbers >= 0 that half of them are below: the middle one, among those with its exponent and first four bits.
+double median(const std::vector<double>& numbers) {
+    constexpr int64_t kSteps = 1024, kFirst = (1023 - 32) << 4;   // 2^-32 to 2^32
+    std::array<uint32_t, kSteps> counts{};
+    const auto step_of = [](double v) {
+        int64_t bits;
+        std::memcpy(&bits, &v, sizeof bits);
+        return static_cast<size_t>(std::clamp<int64_t>((bits >> 48) - kFirst, 0, kSteps - 1));
+    };
+    for (const double v : numbers) ++counts[step_of(v)];
+    size_t rank = numbers.size() / 2, step = 0;
+    while (rank >= counts[step]) rank -= counts[step++];
+    std::vector<double> near;
+    for (const double v : numbers)
+        if (step_of(v) == step) near.push_back(v);
+    std::nth_element(near.begin(), near.begin() + static_cast<std::ptrdiff_t>(rank), near.end());
+    return near[rank];
+}
+
 // Weights in 1/256 of `count` neighbours, W first, out of the samples.
 template <size_t count>
 std::array<int16_t, count> fit_weights(const std::vector<Sample>& samples) {
     std::array<int16_t, count> weights{};
     weights[0] = kWeightOne;
     if (samples.size() < kFewestSamples) return weights;
-    std::vector<double> sample_weights(samples.size(), 1.0), errors(samples.size()), sorted;
+    std::vector<double> sample_weights(samples.size(), 1.0), errors(samples.size());
     std::array<double, count - 1> x{};
     LeastSquares<static_cast<int>(count) - 1> squares(samples.size());
     for (size_t i = 0; i < samples.size(); ++i) squares.set(i, samples[i].neighbours, samples[i].target);
     for (int round = 0; round < kReweightings; ++round) {
         x = squares.solve(sample_weights);
         for (size_t i = 0; i < samples.size(); ++i) errors[i] = squares.error(i, x);
-        sorted = errors;
-        std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
-        const double floor = std::max(kLeastError, 0.5 * sorted[sorted.size() / 2]);
+        const double floor = std::max(kLeastError, 0.5 * median(errors));
         for (size_t i = 0; i < samples.size(); ++i) sample_weights[i] = 1.0 / std::max(errors[i], floor);
     }
     constexpr int limit = (1 << (kWeightBits - 1)) - 1;
@@ -134,6 +152,7 @@ PredictorSet fit_set(const std::vector<Sample>& samples, bool is_deep) {
 
 std::vector<Sample> samples_of(const BrickSamples& b) {
     std::vector<Sample> found;
+    found.reserve(b.count());
     for (size_t i = 0; i < b.count(); ++i) found.push_back({b.neighbours.data() + i * kNeighbours3d, b.targets[i], b.has_previous[i] != 0});
     return found;
 }

@@ -44,13 +44,16 @@ void load_rows(const mmip::LoadJob& job, const Number& number) {
             ahead.next();
         }
         if (i < kRowsAhead) continue;
-        int x = 0;
-        if constexpr (lanes > 1)
-            for (; x + lanes <= width; x += lanes) {
+        if constexpr (lanes > 1) {
+            const auto load = [&](int x) {
                 const V v = number(from_samples<V>(from.at + x));
                 __builtin_memcpy(to.at + x, &v, sizeof v);
-            }
-        for (; x < width; ++x) to.at[x] = number(static_cast<int32_t>(from.at[x]));
+            };
+            for (int x = 0; x + lanes <= width; x += lanes) load(x);
+            if (width >= lanes && width % lanes != 0) load(width - lanes);   // some of them again
+        }
+        if (width < lanes || lanes == 1)
+            for (int x = 0; x < width; ++x) to.at[x] = number(static_cast<int32_t>(from.at[x]));
         from.next();
         to.next();
     }

@@ -5,36 +5,13 @@
 #include "passes/predictive/encoding_kernels.h"
 #include "passes/predictive/loading_kernels.h"
 #include "passes/predictive/lockstep.h"
+#include "passes/predictive/reading_kernels.h"
 #include "passes/predictive/storing_kernels.h"
 #include "rules/predictive/colour_forms.h"
 #include "rules/predictive/cross.h"
 #include "rules/predictive/predict.h"
-#include "rules/predictive/residual_reader.h"
 
 namespace MMIP_NS {
-
-template <class V>
-V loaded(const int32_t* from) {
-    V v;
-    __builtin_memcpy(&v, from, sizeof v);
-    return v;
-}
-
-template <class V>
-V* as_lanes(int32_t* memory) { return reinterpret_cast<V*>(memory); }
-
-template <class V>
-const V* as_lanes(const int32_t* memory) { return reinterpret_cast<const V*>(memory); }
-
-template <class V, class Reader>
-void read_tile(const mmip::ReadTileJob& job) {
-    Reader reader(job.bytes, job.tables, loaded<V>(job.first_bits));
-    const TilePlace place{job.extent[0], job.extent[1], job.extent[2], job.strides.row, job.strides.slice};
-    const EarlierResiduals<V> earlier{{as_lanes<V>(job.earlier[0]), as_lanes<V>(job.earlier[1])}, job.earlier_weight};
-    read_residuals(reader, place, earlier, as_lanes<V>(job.magnitudes), as_lanes<V>(job.out));
-    __builtin_memcpy(job.end_bits, &reader.position, sizeof(V));
-    __builtin_memcpy(job.runs, &reader.run, sizeof(V));
-}
 
 // work(i) for the place of every sample of the slices.
 template <class Work>
@@ -72,8 +49,8 @@ void to_colour(const mmip::ColourJob& job) {
 
 template <class V, class Wide, class Reader>
 constexpr mmip::PredictiveKernels lockstep_table(int lanes) {
-    return {lanes, &read_tile<V, Reader>, &add_cross<V>, &restore<V, Wide>, &to_colour<V>, &store_values<V>, &load_values<V>,
-            &brick_residuals<V, Wide>, &brick_costs<V, Wide>, &tile_tokens<V>};
+    return {lanes, &read_tiles<V, Reader>, &add_cross<V>, &restore<V, Wide>, &to_colour<V>, &store_values<V>, &load_values<V>,
+            &brick_residuals<V, Wide>, &brick_costs<V, Wide>, &tile_tokens<V>, &write_tokens};
 }
 
 }  // namespace MMIP_NS

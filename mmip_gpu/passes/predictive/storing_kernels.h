@@ -59,8 +59,9 @@ void store_rows(const mmip::StoreJob& job, const Sample& sample) {
         for (int y = 0; y < job.extent[1]; ++y) {
             const V* from = reinterpret_cast<const V*>(job.values) + z * job.strides.slice + y * job.strides.row;
             const int64_t at = z * job.out.slice + y * job.out.row;
-            for (int x = 0; x < job.extent[2]; x += lanes) {
-                const int count = std::min(lanes, job.extent[2] - x);
+            const int width = job.extent[2], count = std::min(lanes, width);
+            for (int next = 0; next < width; next += lanes) {
+                const int x = std::min(next, width - count);           // some of them again at the end
                 V square[lanes];
                 for (int i = 0; i < lanes; ++i) square[i] = sample(from[x + std::min(i, count - 1)]);
                 transpose(square);

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "rules/coding/bitstream.h"
-
 namespace mmip {
 namespace {
 
@@ -65,8 +63,8 @@ size_t with_runs(uint32_t* tokens, size_t count, TokenCounts& counts) {
     return left;
 }
 
-std::vector<uint32_t> token_writing(const CodeLengths& lengths) {
-    std::vector<uint32_t> found(kKinds, 0);
+std::vector<uint64_t> token_writing(const CodeLengths& lengths) {
+    std::vector<uint64_t> found(kKinds, 0);
     const std::vector<uint16_t> codewords = residual_codewords(lengths);
     for (int t = 0; t < kResidualTables; ++t) {
         const auto used = std::count_if(lengths[t].begin(), lengths[t].end(), [](uint8_t n) { return n != 0; });
@@ -74,28 +72,16 @@ std::vector<uint32_t> token_writing(const CodeLengths& lengths) {
             const bool is_run = t == 0 && s >= kFirstRunSymbol;
             const uint32_t raw_bits = static_cast<uint32_t>(is_run ? residual_raw_bits(s - kFirstRunSymbol, kDirectRunTokens) : residual_raw_bits(s, kDirectTokens));
             const bool is_coded = used > 1 && lengths[t][s] != 0;
-            const uint32_t codeword = is_coded ? codewords[t * kResidualAlphabet + s] : 0u, length = is_coded ? lengths[t][s] : 0u;
-            found[static_cast<size_t>(s) << kTokenSymbol | t] = codeword << 16 | (length + raw_bits) << 8 | raw_bits;
+            const uint64_t codeword = is_coded ? codewords[t * kResidualAlphabet + s] : 0u, length = is_coded ? lengths[t][s] : 0u;
+            found[static_cast<size_t>(s) << kTokenSymbol | t] = codeword << raw_bits << kWritingBits | (length + raw_bits);
         }
     }
     return found;
 }
 
-void TileStream::write(const std::vector<uint32_t>& writing, bool in_pairs) {
-    const uint32_t *from = tokens(), *end = from + count, *table = writing.data();
-    BitWriter out(reinterpret_cast<uint8_t*>(memory));
-    const auto bits = [](uint32_t w) { return static_cast<int>((w >> 8) & 255); };
-    const auto value = [](uint32_t token, uint32_t w) { return static_cast<uint64_t>(w >> 16) << (w & 255) | token >> kTokenRaw; };
-    if (in_pairs)
-        for (; end - from > 1; from += 2) {
-            const uint32_t a = from[0], b = from[1], wa = table[a & (kKinds - 1)], wb = table[b & (kKinds - 1)];
-            out.put(value(a, wa) << bits(wb) | value(b, wb), bits(wa) + bits(wb));
-        }
-    for (; from < end; ++from) {
-        const uint32_t w = table[*from & (kKinds - 1)];
-        out.put(value(*from, w), bits(w));
-    }
-    count = static_cast<uint32_t>(out.finish() - bytes());
+void TileStream::write(const PredictiveKernels& kernels, const std::vector<uint64_t>& writing, bool in_pairs) {
+    const uint8_t* end = kernels.write({tokens(), count, writing.data(), in_pairs, reinterpret_cast<uint8_t*>(memory)});
+    count = static_cast<uint32_t>(end - bytes());
     if (count == 0) memory[0] = 0, count = 1;
 }
 

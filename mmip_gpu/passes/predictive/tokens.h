@@ -24,8 +24,8 @@ void count_tokens(const uint32_t* tokens, size_t count, TokenCounts& counts);
 // Puts runs in place of class 0; `tokens` are those of a tile as if there were no runs. Returns how many there are, and counts them.
 size_t with_runs(uint32_t* tokens, size_t count, TokenCounts& counts);
 
-// What tokens of each kind are written by: the codeword from bit 16 on, the bits of both in 8..15, the raw bits in 0..7.
-std::vector<uint32_t> token_writing(const CodeLengths& lengths);
+// What tokens of each kind are written by: see StreamWriteJob.
+std::vector<uint64_t> token_writing(const CodeLengths& lengths);
 
 // The tokens of a tile, and later its sub-stream, in the same memory: bits are never written where tokens are still to be read.
 struct TileStream {
@@ -37,7 +37,7 @@ struct TileStream {
     uint32_t* tokens() const { return memory + kBefore; }
     const uint8_t* bytes() const { return reinterpret_cast<const uint8_t*>(memory); }
     // At least one byte. `in_pairs`: no two tokens take more than 56 bits.
-    void write(const std::vector<uint32_t>& writing, bool in_pairs);
+    void write(const PredictiveKernels& kernels, const std::vector<uint64_t>& writing, bool in_pairs);
 };
 
 }  // namespace mmip
