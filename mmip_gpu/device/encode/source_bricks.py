@@ -21,7 +21,7 @@ from mmip_gpu.device.tables.bricks import BrickBox, brick_records, joined_bricks
 
 __all__ = ["PlanesSource", "SourceBatch"]
 
-_Array = TypeVar("_Array", bound=NDArray[Any])
+_Number = TypeVar("_Number", bound=np.generic)
 _PALETTE_NUMBERS = 4  # of a colour: R, G, B and which one it is
 
 
@@ -93,15 +93,15 @@ class SourceBatch:
             record["components"], record["channels"] = box.components, box.channels
             record["colour_form"], record["bits"], record["tile_log2"] = colour_form, bits, tile_log2
             record["set_count"][: len(cross)] = one.set_counts
-            record["cross"][: len(cross)], record["context_weight"][: len(cross)] = cross[:, :2], cross[:, 2]
+            record["cross"][: len(cross)], record["context"][: len(cross)] = cross[:, :2], cross[:, 2]
             record["palette_count"] = one.palette.size // _PALETTE_NUMBERS
         records["bricks"] = [n // box.components for n, box in zip(self._set_numbers, boxes, strict=True)]
-        parts = [*_tables(fits), self._set_numbers, self.symbols, self.symbols]
+        sizes = [[array.size for array in part] for part in _tables(fits)]
+        sizes += [self._set_numbers, self.symbols, self.symbols]
         arrays = [*self._tables, self._sets_dev, self._codes_dev, self.counts_dev]
-        for name, part, array in zip(
-            ("sets", "ranks", "palette", "set_of_brick", "codes", "counts"), parts, arrays, strict=True
-        ):
-            counts = np.array([n if isinstance(n, int) else n.size for n in part])
+        names = ("sets", "ranks", "palette", "set_of_brick", "codes", "counts")
+        for name, own, array in zip(names, sizes, arrays, strict=True):
+            counts = np.array(own)
             starts = self.executor.address(array) + (np.cumsum(counts) - counts) * array.dtype.itemsize
             records[name] = np.where(counts > 0, starts, 0)
         return records
@@ -115,7 +115,7 @@ class SourceBatch:
         """The number of the set of every brick, component after component, by chunk."""
         return self.by_chunk(self.executor.download(self._sets_dev), self._set_numbers)
 
-    def by_chunk(self, array: _Array, counts: Sequence[int]) -> list[_Array]:
+    def by_chunk(self, array: NDArray[_Number], counts: Sequence[int]) -> list[NDArray[_Number]]:
         """The parts of an array that belong to the chunks."""
         ends = np.cumsum(counts)
         return [array[end - count : end] for end, count in zip(ends, counts, strict=True)]

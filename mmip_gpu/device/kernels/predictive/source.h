@@ -24,9 +24,9 @@ struct SourceChunk {
     int32_t type;                            // index of kSampleTypes
     int32_t tile_log2[3];
     int32_t set_count[kCodedComponents];
-    int32_t cross[kCodedComponents][2], context_weight[kCodedComponents];
+    int32_t cross[kCodedComponents][2], context[kCodedComponents];
     MMIP_FIELDS(size, bricks, samples, ranks, palette, sets, set_of_brick, codes, counts, palette_count, components, channels,
-                colour_form, bits, near, offset, type, tile_log2, set_count, cross, context_weight)
+                colour_form, bits, near, offset, type, tile_log2, set_count, cross, context)
 
     MMIP_RULE int bits_of(int component) const { return component_bits(colour_form, bits, component); }
     MMIP_RULE bool has_cross(int component) const { return cross[component][0] != 0 || cross[component][1] != 0; }

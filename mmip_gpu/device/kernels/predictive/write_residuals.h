@@ -24,7 +24,7 @@ MMIP_RULE void each_component(const SourceParams& p, const TileGroup& tiles, int
         const int64_t start = tile.start(brick);
         const EarlierResiduals<int32_t> earlier{{c > 0 ? p.residuals + p.start_of(brick, 0) + start : nullptr,
                                                  c > 1 ? p.residuals + p.start_of(brick, 1) + start : nullptr},
-                                                chunk.context_weight[c]};
+                                                chunk.context[c]};
         work(c, p.residuals + p.start_of(brick, c) + start, place, earlier, brick.first_stream + c * brick.component_streams + number);
     }
 }
