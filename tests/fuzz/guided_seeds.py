@@ -1,4 +1,4 @@
-"""First inputs of guided_transform.cpp, out of golden vectors and small arrays: python tests/fuzz/guided_seeds.py FOLDER
+"""First inputs of guided_transform.cpp, of golden vectors and small arrays: python tests/fuzz/guided_seeds.py FOLDER
 
 An input is what that file reads: a chunk's form in a few bytes, then its payloads, each with its size before it.
 """
