@@ -123,6 +123,19 @@ void brick_costs(const mmip::ResidualJob& job, const mmip::SetOfWeights* given, 
     }
 }
 
+// Residuals less what those of earlier components say, V by V.
+template <class V>
+void subtract_cross(const mmip::CrossJob& job, int32_t* to) {
+    const int32_t *a = job.earlier[0], *b = job.earlier[1] != nullptr ? job.earlier[1] : a;
+    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0, unused = 32 - job.bits;
+    for (int z = job.from; z < job.to; ++z)
+        for (int y = 0; y < job.height; ++y)
+            for (int64_t at = z * job.strides.slice + y * job.strides.row, end = at + job.width; at < end; at += static_cast<int64_t>(sizeof(V) / sizeof(int32_t))) {
+                const V said = (from_row<V>(a + at) * wa + from_row<V>(b + at) * wb + 32) >> 6;
+                to_row(to + at, shifted_left(from_row<V>(job.residuals + at) - said, V{} + unused) >> unused);
+            }
+}
+
 template <class V>
 bool tile_tokens(const mmip::TokenJob& job) {
     constexpr int lanes = static_cast<int>(sizeof(V) / sizeof(int32_t));
