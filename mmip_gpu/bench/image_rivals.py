@@ -88,8 +88,10 @@ def _jpegls(plane: np.ndarray, error: float, source: Source) -> Stream:
         return ic.jpegls_encode(plane, level=math.floor(error))
     bits = max(int(source.range).bit_length(), 2)
     rows, columns, planar = *plane.shape[:2], np.moveaxis(plane, -1, 0) if source.channels > 1 else plane
-    form = rows, columns, source.channels, bits, math.floor(error)
-    coded: bytearray = jpeg_ls.encode_buffer(planar.tobytes(), *form, interleave_mode=0)
+    near = min(math.floor(error), ((1 << bits) - 1) // 2, 255)  # the standard has no larger one
+    coded: bytearray = jpeg_ls.encode_buffer(
+        planar.tobytes(), rows, columns, source.channels, bits, near, interleave_mode=0
+    )
     return coded
 
 

@@ -20,7 +20,7 @@ namespace {
     X(CorrectedTile) X(CorrectionState) X(CrcGroup) X(DcImageItem) X(DecodeItem) X(DecodeState)        \
     X(DecodeTile) X(DepthTables) X(Difference) X(Entry) X(FinishItem) X(FloatFindings) X(FloatRun)     \
     X(IndexSums) X(LevelItem) X(MaskCode) X(MeanItem) X(PaddedItem) X(PayloadItem) X(SampleItem) X(SampleRun)      \
-    X(StageCodes) X(Statistics) X(SubstreamBytes) X(TileItem) X(Token) X(TokenSpan)
+    X(SourceChunk) X(StageCodes) X(Statistics) X(SubstreamBytes) X(TileGroup) X(TileItem) X(Token) X(TokenSpan)
 
 template <class T>
 nb::object layout();
@@ -108,6 +108,8 @@ void bind_layouts(nb::module_& m) {
     m.attr("CRC_GROUPS") = static_cast<int>(CrcKernel::kGroups);
     m.attr("FINISH_SAMPLES") = static_cast<int>(kFinishSamples);
     m.attr("MEAN_SAMPLES") = static_cast<int>(kMeanSamples);
+    m.attr("RESIDUAL_CODES") = static_cast<int>(kResidualCodes);
+    m.attr("RESIDUAL_BITS") = static_cast<int>(kResidualCodeLimit + kMaxValueBits);   // of one at most
 }
 
 }  // namespace mmip

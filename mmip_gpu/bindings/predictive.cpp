@@ -17,9 +17,7 @@ void check_size(size_t size, int64_t planes, const Sizes3& shape) {
 }
 
 std::tuple<FormFields, nb::bytes> fields_of(const PredictiveChunk& chunk, const nb::object& payload) {
-    const BrickLayout& l = chunk.form.layout;
-    return {FormFields{chunk.form.colour_form, chunk.form.bits, chunk.form.offset, {l.tile_log2[0], l.tile_log2[1], l.tile_log2[2]}, {l.brick_log2[0], l.brick_log2[1], l.brick_log2[2]}},
-            payload.is_valid() ? nb::borrow<nb::bytes>(payload) : nb::bytes(chunk.payload.data(), chunk.payload.size())};
+    return {form_fields(chunk.form), payload.is_valid() ? nb::borrow<nb::bytes>(payload) : nb::bytes(chunk.payload.data(), chunk.payload.size())};
 }
 
 template <auto encode>

@@ -34,4 +34,9 @@ inline PredictiveForm form_of(int64_t planes, const Sizes3& shape, bool colour, 
     return form;
 }
 
+inline FormFields form_fields(const PredictiveForm& form) {
+    const int *tile = form.layout.tile_log2, *brick = form.layout.brick_log2;
+    return {form.colour_form, form.bits, form.offset, {tile[0], tile[1], tile[2]}, {brick[0], brick[1], brick[2]}};
+}
+
 }  // namespace mmip

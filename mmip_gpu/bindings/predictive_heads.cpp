@@ -4,12 +4,11 @@
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/predictive_form.h"
+#include "bindings/predictive_sets.h"
 
 #include <cstring>
 
-#include "device/kernels/predictive/bricks.h"
 #include "passes/coding/payload.h"
-#include "passes/predictive/parameters.h"
 
 namespace mmip {
 namespace {
@@ -42,20 +41,7 @@ public:
         return copied(all);
     }
 
-    Made<uint8_t> sets() const {
-        std::vector<Predictor<int32_t>> all(parameters_.components.size() * kMaxSets);
-        for (size_t i = 0; i < parameters_.components.size(); ++i) {
-            const std::vector<PredictorSet>& sets = parameters_.components[i].sets;
-            for (size_t k = 0; k < sets.size(); ++k) {
-                Predictor<int32_t>& p = all[i * kMaxSets + k];
-                std::copy(sets[k].first.begin(), sets[k].first.end(), p.first);
-                std::copy(sets[k].later.begin(), sets[k].later.end(), p.later);
-                p.bound_ne = sets[k].bound_ne ? -1 : 0;
-                p.bound_p = sets[k].with_previous ? -1 : 0;
-            }
-        }
-        return copied_bytes(all);
-    }
+    Made<uint8_t> sets() const { return predictors_of(parameters_.components); }
 
     Made<uint8_t> set_of_brick() const {
         std::vector<uint8_t> all;
@@ -71,12 +57,7 @@ public:
         return copied(all);
     }
 
-    // By component: the weights of earlier residuals, and that of their magnitudes.
-    Made<int32_t> cross() const {
-        std::vector<int32_t> all;
-        for (const ComponentParameters& c : parameters_.components) all.insert(all.end(), {c.cross[0], c.cross[1], c.context_weight});
-        return copied(all);
-    }
+    Made<int32_t> cross() const { return cross_of(parameters_.components); }
 
 private:
     std::vector<uint64_t> offsets_;

@@ -33,7 +33,7 @@ from mmip_gpu.volume.region import checked_region
 from mmip_gpu.volume.tiled_region import TiledRegion
 from mmip_gpu.volume.window_means import window_means
 
-__all__ = ["CODEC", "FastHeader", "brick_region", "predictive_codec", "substreams_of_box"]
+__all__ = ["CODEC", "FastHeader", "brick_region", "encode_fast", "predictive_codec", "substreams_of_box"]
 
 FastHeader: TypeAlias = Header[PredictiveFields]
 
@@ -161,4 +161,8 @@ def describe_fast(header: FastHeader) -> dict[str, Any]:
     }
 
 
-CODEC = replace(predictive_codec(PredictiveFields, encode_predictive, decode_predictive), has_kernels=True)
+CODEC = replace(
+    predictive_codec(PredictiveFields, encode_predictive, decode_predictive),
+    has_kernels=True,
+    has_encoding_kernels=True,
+)

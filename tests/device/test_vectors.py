@@ -19,7 +19,8 @@ INDEX: dict[str, dict[str, Any]] = json.loads((FOLDER / "index.json").read_text(
 ENCODED = [
     name
     for name, entry in INDEX.items()
-    if entry["input"] is not None and mmip.inspect(file_of(name).read_bytes())["kind"] in ("raw", "transform")
+    if entry["input"] is not None
+    and mmip.inspect(file_of(name).read_bytes())["kind"] in ("raw", "transform", "predictive")
 ]
 
 

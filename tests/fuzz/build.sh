@@ -33,8 +33,8 @@ foreach(target _core kernels_baseline kernels_avx2 predictive_baseline predictiv
     target_compile_options(\${target} PRIVATE $more)
   endif()
 endforeach()
-file(GLOB bindings mmip_gpu/bindings/*.cpp)
-set_source_files_properties(\${passes}/blocks/analyze_isa.cpp \${passes}/blocks/synthesize_isa.cpp \${bindings}
+file(GLOB large mmip_gpu/bindings/*.cpp \${passes}/labels/*.cpp)
+set_source_files_properties(\${large} \${passes}/blocks/analyze_isa.cpp \${passes}/blocks/synthesize_isa.cpp \${passes}/padding/fill.cpp
   \${passes}/predictive/mixed.cpp \${passes}/jpegorigin/jpeg_bands.cpp PROPERTIES COMPILE_OPTIONS -O0)
 END
 

@@ -117,7 +117,7 @@ def chunk_records(executor: Executor, chunks: Sequence[PlacedChunk]) -> tuple[ND
         record["step"], record["offset"] = 2 * fields.near + 1, fields.offset
         record["minimum"], record["maximum"] = sample_range(np.dtype(header.dtype))
         record["tile_log2"] = fields.tile_log2
-        record["cross"][: len(cross)], record["context_weight"][: len(cross)] = cross[:, :2], cross[:, 2]
+        record["cross"][: len(cross)], record["context"][: len(cross)] = cross[:, :2], cross[:, 2]
         record["bricks"] = head.set_of_brick.size // chunk.box.components
         record["value_count"] = values.size // (chunk.box.channels if chunk.box.components < chunk.box.channels else 1)
         tables: tuple[NDArray[Any], ...] = (head.entries, head.sets, head.set_of_brick, values)

@@ -16,7 +16,7 @@ from mmip_gpu.device.decode.brick_chunks import PlacedChunk, chunk_records
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import Executor
-from mmip_gpu.device.tables.bricks import BrickBox, BrickRecords, brick_records
+from mmip_gpu.device.tables.bricks import brick_records, joined_bricks, magnitude_room
 from mmip_gpu.device.tables.tiles import cut_into_waves
 
 __all__ = ["BrickBatch", "check_brick_groups", "decode_bricks"]
@@ -40,10 +40,9 @@ class BrickBatch:
         chunk_of = np.repeat(np.arange(len(placed)), streams)
         self.jobs = np.array(list(chunks), np.int64)[chunk_of]
         self.substreams = np.concatenate([r.substreams for r in records])
-        self._tiles = np.concatenate([r.tiles for r in records])
+        self._bricks, self._tiles = joined_bricks(records)
         self._numbers = np.concatenate([r.numbers for r in records])
-        self._bricks = _joined(records, np.cumsum(streams) - streams, self._tiles)
-        self._room = max(_magnitude_room(c.box) for c in placed)
+        self._room = max(magnitude_room(c.box) for c in placed)
         streams_of_kernels, self.groups = _stream_records(placed, chunk_of, self.substreams)
         self.states_dev = executor.zeros(len(self.substreams) * struct_dtype("DecodeState").itemsize // 8, np.int64)
         chunks_of_kernels, self._held = chunk_records(executor, placed)
@@ -110,22 +109,6 @@ def decode_bricks(batch: BrickBatch, wave: slice) -> None:
     executor.launch("add_cross", groups=bricks, **params)
     executor.launch("restore_bricks", groups=-(-bricks * _COMPONENTS // KERNEL_LANES["restore_bricks"]), **params)
     executor.launch("store_bricks", groups=bricks, **params)
-
-
-def _joined(records: list[BrickRecords], first_streams: NDArray[np.int64], tiles: NDArray[np.int64]) -> NDArray[Any]:
-    """The bricks of all chunks, with their places among all streams and tiles."""
-    bricks = np.concatenate([r.bricks.view(np.uint8) for r in records]).view(struct_dtype("BrickPlace"))
-    counts = [len(r.bricks) for r in records]
-    bricks["chunk"] = np.repeat(np.arange(len(records)), counts)
-    bricks["first_stream"] += np.repeat(first_streams, counts)
-    bricks["first_tile"] = np.cumsum(tiles) - tiles
-    return bricks
-
-
-def _magnitude_room(box: BrickBox) -> int:
-    """Numbers that reading a tile of a box takes as scratch (read_residuals of rules/predictive/residual_reader.h)."""
-    z, y, x = (min(1 << log2, n) for log2, n in zip(box.tile_log2, box.volume, strict=True))
-    return 2 * (y if z > 1 else 2) * (x + 2)
 
 
 def _stream_records(

@@ -14,7 +14,9 @@
 #include "device/kernels/padding/masks.h"
 #include "device/kernels/palette/palettes.h"
 #include "device/kernels/predictive/read_residuals.h"
+#include "device/kernels/predictive/residuals.h"
 #include "device/kernels/predictive/restore.h"
+#include "device/kernels/predictive/write_residuals.h"
 #include "device/kernels/coding/substream_offsets.h"
 #include "device/kernels/samples/means.h"
 #include "device/kernels/samples/prepare.h"
@@ -99,4 +101,10 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(add_cross, mmip::AddCrossKernel)                   \
     X(restore_bricks, mmip::RestoreBricksKernel)         \
     X(store_bricks, mmip::StoreBricksKernel)             \
-    X(mean_windows, mmip::MeanWindowsKernel)
+    X(mean_windows, mmip::MeanWindowsKernel)             \
+    X(load_bricks, mmip::LoadBricksKernel)               \
+    X(choose_sets, mmip::ChooseSetsKernel)               \
+    X(brick_residuals, mmip::BrickResidualsKernel)       \
+    X(count_residuals, mmip::CountResidualsKernel)       \
+    X(write_residuals, mmip::WriteResidualsKernel)       \
+    X(gather_streams, mmip::GatherStreamsKernel)

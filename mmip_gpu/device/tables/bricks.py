@@ -6,6 +6,7 @@ Values: geometry in, structured arrays out, in host memory. Sizes and offsets ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from mmip_gpu.container.header import Header
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.device.layouts.structs import struct_dtype
 
-__all__ = ["BrickBox", "BrickRecords", "brick_records"]
+__all__ = ["BrickBox", "BrickRecords", "brick_records", "joined_bricks", "magnitude_room"]
 
 
 @dataclass(frozen=True)
@@ -125,3 +126,20 @@ def _first_substreams(
     z, y, x = tile.T
     found: NDArray[np.int64] = z * of_plane[1] * of_plane[2] + tiles[:, 0] * (y * of_plane[2] + tiles[:, 1] * x)
     return found
+
+
+def joined_bricks(records: Sequence[BrickRecords]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """(bricks of all boxes with their places among all streams and tiles, how many tiles each has)."""
+    bricks = np.concatenate([one.bricks.view(np.uint8) for one in records]).view(struct_dtype("BrickPlace"))
+    tiles = np.concatenate([one.tiles for one in records])
+    counts, streams = [len(one.bricks) for one in records], np.array([len(one.substreams) for one in records])
+    bricks["chunk"] = np.repeat(np.arange(len(records)), counts)
+    bricks["first_stream"] += np.repeat(np.cumsum(streams) - streams, counts)
+    bricks["first_tile"] = np.cumsum(tiles) - tiles
+    return bricks, tiles
+
+
+def magnitude_room(box: BrickBox) -> int:
+    """Numbers that the walk over a tile takes as scratch (read_residuals of rules/predictive/residual_reader.h)."""
+    z, y, x = (min(1 << log2, n) for log2, n in zip(box.tile_log2, box.volume, strict=True))
+    return 2 * (y if z > 1 else 2) * (x + 2)

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
+#include "rules/predictive/set_cost.h"
+
 namespace mmip {
 namespace {
-
-constexpr int kCostRows = 4, kDeepCostRows = 16;   // a brick's set is chosen on one row of so many
 
 SetOfWeights weights_of(const PredictorSet& set) { return {set.first.data(), set.later.data(), set.bound_ne, set.with_previous}; }
 
@@ -39,7 +39,7 @@ uint8_t BrickResiduals::best_set(BrickMemory& m, int component) const {
     const auto& sets = parameters_.components[component].sets;
     if (sets.size() == 1) return 0;
     int64_t found[kMaxSets];
-    costs(m, component, sets.data(), static_cast<int>(sets.size()), m.brick.extent[0] > 1 ? kDeepCostRows : kCostRows, found);
+    costs(m, component, sets.data(), static_cast<int>(sets.size()), cost_row_step(m.brick.extent[0]), found);
     return static_cast<uint8_t>(std::min_element(found, found + sets.size()) - found);
 }
 

@@ -99,15 +99,7 @@ private:
     }
 
     void drop_unused_sets() {
-        for (ComponentParameters& c : parameters_.components) {
-            std::vector<int> number(c.sets.size(), -1);
-            std::vector<PredictorSet> used;
-            for (uint8_t& set : c.set_of_brick) {
-                if (number[set] < 0) number[set] = static_cast<int>(used.size()), used.push_back(c.sets[set]);
-                set = static_cast<uint8_t>(number[set]);
-            }
-            c.sets = used;
-        }
+        for (ComponentParameters& c : parameters_.components) mmip::drop_unused_sets(c);
     }
 
     PredictiveForm& form_;

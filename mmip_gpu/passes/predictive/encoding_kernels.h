@@ -6,8 +6,10 @@
 
 #include "passes/predictive/lockstep.h"
 #include "rules/coding/bitstream.h"
+#include "rules/predictive/cross.h"
 #include "rules/predictive/predict.h"
 #include "rules/predictive/residual_reader.h"
+#include "rules/predictive/set_cost.h"
 
 namespace MMIP_NS {
 
@@ -112,9 +114,9 @@ void brick_costs(const mmip::ResidualJob& job, const mmip::SetOfWeights* given, 
     for (int i = 0; i < lanes; ++i) numbers[i] = i;
     const V number = from_row<V>(numbers);
     for (int z = 0; z < job.depth; ++z)
-        for (int y = std::min(job.row_step / 4, job.height - 1); y < job.height; y += job.row_step)
+        for (int y = first_cost_row(job.row_step, job.height); y < job.height; y += job.row_step)
             slice_residuals<V, Wide>(job, z, y, sets, count, [&](int x, int s, V r) {
-                const V bits = logarithm(greatest(r, -r) + 1);
+                const V bits = residual_cost(r);
                 sums[s] += x + lanes <= job.width ? bits : selected(number < job.width - x, bits, V{});
             });
     for (int s = 0; s < count; ++s) {
@@ -127,13 +129,11 @@ void brick_costs(const mmip::ResidualJob& job, const mmip::SetOfWeights* given, 
 template <class V>
 void subtract_cross(const mmip::CrossJob& job, int32_t* to) {
     const int32_t *a = job.earlier[0], *b = job.earlier[1] != nullptr ? job.earlier[1] : a;
-    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0, unused = 32 - job.bits;
+    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0;
     for (int z = job.from; z < job.to; ++z)
         for (int y = 0; y < job.height; ++y)
-            for (int64_t at = z * job.strides.slice + y * job.strides.row, end = at + job.width; at < end; at += static_cast<int64_t>(sizeof(V) / sizeof(int32_t))) {
-                const V said = (from_row<V>(a + at) * wa + from_row<V>(b + at) * wb + 32) >> 6;
-                to_row(to + at, shifted_left(from_row<V>(job.residuals + at) - said, V{} + unused) >> unused);
-            }
+            for (int64_t at = z * job.strides.slice + y * job.strides.row, end = at + job.width; at < end; at += static_cast<int64_t>(sizeof(V) / sizeof(int32_t)))
+                to_row(to + at, without_cross<V>(from_row<V>(job.residuals + at), from_row<V>(a + at), from_row<V>(b + at), wa, wb, job.bits));
 }
 
 template <class V>

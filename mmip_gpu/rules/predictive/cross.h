@@ -13,4 +13,11 @@ MMIP_RULE V with_cross(V coded, V a, V b, int32_t wa, int32_t wb, int bits) {
     return shifted_left(coded + ((a * wa + b * wb + 32) >> 6), V{} + unused) >> unused;
 }
 
+// The coded r' of r.
+template <class V>
+MMIP_RULE V without_cross(V r, V a, V b, int32_t wa, int32_t wb, int bits) {
+    const int32_t unused = 32 - bits;
+    return shifted_left(r - ((a * wa + b * wb + 32) >> 6), V{} + unused) >> unused;
+}
+
 }  // namespace MMIP_NS

@@ -25,6 +25,11 @@ MMIP_RULE uint32_t folded(int32_t residual) {
     return residual > 0 ? 2 * static_cast<uint32_t>(residual) - 1 : 2 * (0u - static_cast<uint32_t>(residual));
 }
 
+// r modulo 2^bits, between -2^(bits - 1) and 2^(bits - 1) - 1.
+MMIP_RULE int32_t wrapped(int32_t r, int bits) {
+    return static_cast<int32_t>(static_cast<uint32_t>(r) << (32 - bits)) >> (32 - bits);
+}
+
 struct ResidualToken {
     int symbol, raw_bits;
     uint32_t raw;

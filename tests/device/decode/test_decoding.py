@@ -65,7 +65,7 @@ MODES: dict[str, tuple[str, tuple[int, ...], str, str, dict[str, Any]]] = {
     "deep-parts": ("edges", (20, 64, 64), "uint16", "zyx", {"quality": 20, "cell_depth": 8}),
     "deep-slices": ("slices", (32, 40, 48), "int16", "zyx", {"quality": 1, "cell_depth": 8}),
     "colour": ("edges", (64, 72, 3), "uint8", "yxc", {"quality": 5}),
-    "bound": ("textured", (20, 40, 33), "int8", "zyx", {"max_error": 2, "stages": 3}),
+    "bound": ("textured", (20, 40, 33), "int8", "zyx", {"max_error": 2}),
     "lossless": ("smooth", (9, 33, 20), "int16", "zyx", {"lossless": True}),
     "floats": ("textured", (40, 60), "float32", "yx", {"quality": 10, "step": 0.1}),
     "flat-palettes": ("edges", (150, 140), "uint16", "yx", {"psnr": 42, "padding": None}),

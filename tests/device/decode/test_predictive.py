@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.single_payloads import near_container, with_own_field
+from helpers.single_payloads import with_own_field
 from helpers.strategies import make
 
 import mmip_gpu as mmip
@@ -91,7 +91,8 @@ def test_cases_cover_the_forms() -> None:
 
 @pytest.mark.parametrize("scratch", [1, 100_000, 2**30])
 def test_batches_of_unequal_chunks(executor: HostExecutor, scratch: int) -> None:
-    blobs = [*map(container, CASES), palette(), near_container(make("smooth", (40, 50), "uint16", 1), 7)]
+    near = mmip.encode(make("smooth", (40, 50), "uint16", 1), max_error=7, effort=1)
+    blobs = [*map(container, CASES), palette(), near]
     for found, blob in zip(decoded([job_of(b) for b in blobs], executor, scratch), blobs, strict=True):
         assert np.array_equal(found, mmip.decode(blob))
 

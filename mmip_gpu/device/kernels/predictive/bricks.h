@@ -28,9 +28,9 @@ struct BrickChunk {
     int32_t step, offset, minimum, maximum;
     int32_t type;                            // index of kSampleTypes
     int32_t tile_log2[3];
-    int32_t cross[kCodedComponents][2], context_weight[kCodedComponents];
+    int32_t cross[kCodedComponents][2], context[kCodedComponents];
     MMIP_FIELDS(origin, size, bricks, samples, entries, sets, set_of_brick, values, value_count, components, channels,
-                colour_form, bits, step, offset, minimum, maximum, type, tile_log2, cross, context_weight)
+                colour_form, bits, step, offset, minimum, maximum, type, tile_log2, cross, context)
 
     MMIP_RULE int bits_of(int component) const { return component_bits(colour_form, bits, component); }
 };

@@ -43,7 +43,7 @@ struct ReadResidualsKernel {
         for (int c = 0; c < chunk.components; ++c) {
             const int64_t stream = brick.first_stream + c * brick.component_streams + number, start = tile.start(brick);
             const EarlierResiduals<int32_t> earlier{{c > 0 ? p.component_of(brick, 0) + start : nullptr, c > 1 ? p.component_of(brick, 1) + start : nullptr},
-                                                    chunk.context_weight[c]};
+                                                    chunk.context[c]};
             DecodeState& state = p.states[stream];
             int32_t* out = p.component_of(brick, c) + start;
             if (state.status != kOk) {
