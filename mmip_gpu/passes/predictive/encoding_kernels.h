@@ -6,6 +6,7 @@
 
 #include "passes/predictive/lockstep.h"
 #include "rules/coding/bitstream.h"
+#include "rules/predictive/cross.h"
 #include "rules/predictive/predict.h"
 #include "rules/predictive/residual_reader.h"
 #include "rules/predictive/set_cost.h"
@@ -127,6 +128,17 @@ void brick_costs(const mmip::ResidualJob& job, const mmip::SetOfWeights* given, 
         costs[s] = 0;
         for (int i = 0; i < lanes; ++i) costs[s] += lane_of(sums[s], i);
     }
+}
+
+// Residuals less what those of earlier components say, V by V.
+template <class V>
+void subtract_cross(const mmip::CrossJob& job, int32_t* to) {
+    const int32_t *a = job.earlier[0], *b = job.earlier[1] != nullptr ? job.earlier[1] : a;
+    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0;
+    for (int z = job.from; z < job.to; ++z)
+        for (int y = 0; y < job.height; ++y)
+            for (int64_t at = z * job.strides.slice + y * job.strides.row, end = at + job.width; at < end; at += static_cast<int64_t>(sizeof(V) / sizeof(int32_t)))
+                to_row(to + at, without_cross<V>(from_row<V>(job.residuals + at), from_row<V>(a + at), from_row<V>(b + at), wa, wb, job.bits));
 }
 
 template <class V>

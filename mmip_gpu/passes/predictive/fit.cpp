@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -64,6 +65,17 @@ private:
         fit();
     }
 
+    // work(k, brick k of these, loaded), in any order.
+    template <class Work>
+    void for_bricks(const std::vector<int64_t>& bricks, const Work& work) const {
+        std::vector<std::unique_ptr<BrickMemory>> memories(static_cast<size_t>(std::max(threads_, 1)));
+        parallel_for(static_cast<int64_t>(bricks.size()), threads_, [&](int64_t k, int worker) {
+            if (!memories[worker]) memories[worker] = std::make_unique<BrickMemory>(form_.layout, form_.components());
+            residuals_.load(bricks[k], *memories[worker]);
+            work(k, *memories[worker]);
+        });
+    }
+
     // Whether sets that see the slice before serve bricks of several slices so much better that their smaller tiles pay: by the mean
     // of log2(1 + |r|) over some rows of some bricks, each by the set that serves it best.
     bool gains_by_depth() {
@@ -79,9 +91,7 @@ private:
             }
         }
         std::vector<int64_t> deep_costs(bricks.size(), 0), flat_costs(bricks.size(), 0), counts(bricks.size(), 0);
-        parallel_for(static_cast<int64_t>(bricks.size()), threads_, [&](int64_t k, int) {
-            BrickMemory m(form_.layout, form_.components());
-            residuals_.load(bricks[k], m);
+        for_bricks(bricks, [&](int64_t k, BrickMemory& m) {
             for (int i = 0; i < form_.components(); ++i) {
                 deep_costs[k] += least_cost(m, i, deep_sets[i]);
                 flat_costs[k] += least_cost(m, i, flat_sets[i]);
@@ -136,9 +146,7 @@ private:
     void fit() {
         const std::vector<int64_t> bricks = residuals_.some(effort_.bricks);
         std::vector<std::vector<BrickSamples>> samples(static_cast<size_t>(form_.components()), std::vector<BrickSamples>(bricks.size()));
-        parallel_for(static_cast<int64_t>(bricks.size()), threads_, [&](int64_t k, int) {
-            BrickMemory m(form_.layout, form_.components());
-            residuals_.load(bricks[k], m);
+        for_bricks(bricks, [&](int64_t k, BrickMemory& m) {
             for (int i = 0; i < form_.components(); ++i) samples[i][k] = take_samples(m, i, effort_.samples / static_cast<int>(bricks.size()) + 1, static_cast<uint32_t>(k));
         });
         const int most = static_cast<int>(std::clamp<int64_t>(residuals_.bricks() / kBricksPerSet, 1, kMaxSets - 1));

@@ -130,6 +130,7 @@ struct PredictiveKernels {
     void (*store)(const StoreJob&);
     void (*load)(const LoadJob&);
     void (*residuals)(const ResidualJob&, const SetOfWeights&);
+    void (*subtract_cross)(const CrossJob&, int32_t* to);   // of one brick, whose rows have room
     void (*costs)(const ResidualJob&, const SetOfWeights*, int count, int64_t* costs);   // of each set about how many bits, in 1/256
     bool (*tokens)(const TokenJob&);         // whether any sample is of class 0, where runs stand
     uint8_t* (*write)(const StreamWriteJob&); // one past the last byte
