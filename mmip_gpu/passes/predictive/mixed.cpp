@@ -21,7 +21,7 @@ constexpr int kTileLog2[2][3] = {{0, 8, 8}, {4, 7, 7}};   // of slices, of volum
 struct Probes {
     int tiles, rows;                                      // that choose the form of a colour; rows from the middle of a tile
 };
-constexpr Probes kProbes[] = {{1, 64}, {3, 64}, {8, 256}};   // by effort
+constexpr Probes kProbes[] = {{1, 64}, {3, 32}, {8, 256}};   // by effort
 
 struct ByteSink {
     std::vector<uint8_t> bytes;
