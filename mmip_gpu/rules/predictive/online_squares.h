@@ -2,8 +2,6 @@
 // Values: binary32 features and sums, solved in binary64; only + - * / in the order of FORMAT.md section 8.9. Host.
 #pragma once
 
-#include <algorithm>
-
 #include "rules/format.h"
 
 namespace MMIP_NS {
@@ -60,13 +58,15 @@ private:
         if constexpr (row <= features) {
             constexpr int kRows = row < features ? 2 : 1, kEnd = (row + kRows - 1) / 4 + 1;
             SquaresLanes sum[kRows][kEnd];
-            for (int r = 0; r < kRows; ++r) std::copy_n(sums_[row + r], kEnd, sum[r]);
+            for (int r = 0; r < kRows; ++r)
+                for (int j = 0; j < kEnd; ++j) sum[r][j] = sums_[row + r][j];
             for (int t = 0; t < kSquaresPeriod; ++t)
                 for (int r = 0; r < kRows; ++r) {
                     const float scaled = importances_[t] * kept_[t][(row + r) / 4][(row + r) % 4];
                     for (int j = 0; j < kEnd; ++j) sum[r][j] += scaled * kept_[t][j];
                 }
-            for (int r = 0; r < kRows; ++r) std::copy_n(sum[r], kEnd, sums_[row + r]);
+            for (int r = 0; r < kRows; ++r)
+                for (int j = 0; j < kEnd; ++j) sums_[row + r][j] = sum[r][j];
             add_kept<row + kRows>();
         }
     }
