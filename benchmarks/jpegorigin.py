@@ -3,10 +3,10 @@
     python benchmarks/jpegorigin.py [--again]
 
 Every uint8 image of the shared folder (of stacks two slices, of BCCD six of the test part), and some of them changed:
-cut, brightened, scaled, saved once more. `stated` is what the manifest says of their past. The rival is JPEG XL (effort 7,
-lossless) on the pixels. A false accept, which makes the exit status 1, is an image whose last step was no JPEG file, or
-one that JPEG XL makes smaller. One thread, processor time. Writes results/jpegorigin.csv row by row: a run that stopped
-goes on where it was; --again measures every row anew.
+cut, brightened, scaled, saved once more. `stated` is what the manifest says of their past. The rival is JPEG XL (effort
+7, lossless) on the pixels. A false accept, which makes the exit status 1, is an image whose last step was no JPEG file,
+or one that JPEG XL makes smaller. One thread, processor time. Writes results/jpegorigin.csv row by row: a run that
+stopped goes on where it was; --again measures every row anew.
 """
 
 from __future__ import annotations
@@ -141,15 +141,16 @@ def main() -> int:
     again = parser.parse_args().again
     os.nice(5)
     kept = {} if again else kept_rows("jpegorigin", key_of)
-    rows: list[Row] = []
+    rows: dict[tuple[str, str], Row] = {}
     for image in images():
         for variant in variants(image):
-            rows.append(kept.get((image.name, variant[0])) or measured_row(image, *variant))
-            write_rows("jpegorigin", rows + [row for key, row in kept.items() if key not in set(map(key_of, rows))])
-    path = write_rows("jpegorigin", rows)
+            key = image.name, variant[0]
+            rows[key] = kept.get(key) or measured_row(image, *variant)
+            write_rows("jpegorigin", [*(kept | rows).values()])
+    path = write_rows("jpegorigin", [*rows.values()])
     names = ("image", "change", "stated", "kind", "recovered", "ratio", "jxl_ratio", "encode_s", "decode_s")
-    print(format_table(rows, names))
-    false = sum(str(row["false_accept"]) == "True" for row in rows)
+    print(format_table([*rows.values()], names))
+    false = sum(str(row["false_accept"]) == "True" for row in rows.values())
     print(f"wrote {path.name}: {false} false accepts")
     return int(false > 0)
 

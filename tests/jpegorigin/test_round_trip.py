@@ -19,7 +19,7 @@ Array = np.ndarray
 
 
 def jpeg(shape: tuple[int, ...], seed: int) -> Array:
-    """By seed modulo 3 4:4:4, 4:2:2, 4:2:0, from seed 9 on 4:4:0; odd seeds are cut 3 rows and 5 columns inside the grid."""
+    """By seed modulo 3 4:4:4, 4:2:2, 4:2:0, from 9 on 4:4:0; odd seeds are cut 3 rows and 5 columns inside the grid."""
     return makers.make("jpeg", shape, "uint8", seed)
 
 
