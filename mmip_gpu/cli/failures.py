@@ -43,6 +43,8 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
     '--chunks 8,9: pass --overwrite or step='
     >>> in_flags("found (slice(0, 9, None), slice(None, None, None))", {})
     'found (0:9, :)'
+    >>> in_flags("lossless='small': or lossless=True", {"lossless": "--lossless=small"})
+    '--lossless=small: or --lossless'
     >>> in_flags("pass labels=True (--labels)", {"labels": "--labels"})
     'pass --labels'
     """
@@ -51,9 +53,10 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
         name, value = found[1], (found[2] or "").strip("()'").replace(", ", ",")
         if name not in flags:
             return found[0]
+        plain, has_value, _ = flags[name].partition("=")  # one that may stand without a value
         if value in ("", "True", "False"):
-            return flags[name]
-        return f"{flags[name]} {'none' if value == 'None' else value}"
+            return plain
+        return f"{plain}{has_value or ' '}{'none' if value == 'None' else value}"
 
     message = _ELSE.sub(lambda found: found[0] if found[1] in flags else "", message)
     message = _SLICE.sub(lambda found: f"{found[1]}:{found[2]}".replace("None", ""), message)

@@ -65,7 +65,7 @@ def encode_fast(
     fields = kind(
         colour_form, _three(tile_log2), _three(brick_log2), offset, bits, plan.near, PayloadFields.of(payload)
     )
-    loss = quantized_loss(config, original, planes, plan.near, threads)
+    loss = quantized_loss(config, original, planes, fields, threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
     return encode_raw(array, plan) if plan.allow_raw and encoded.size > array.nbytes else encoded
 

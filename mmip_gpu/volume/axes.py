@@ -159,7 +159,8 @@ class PlaneLayout:
         stacked = planes.reshape([self.shape[i] for i in order])
         found: NDArray[Any] = stacked.transpose([order.index(i) for i in range(len(order))])
         if own is not np.ascontiguousarray or not self.axes.endswith("c") or self.shape[-1] > _FEW_CHANNELS:
-            return own(found)
+            copied: NDArray[Any] = own(found)
+            return copied
         owned = np.empty_like(found, order="C")
         for channel in range(self.shape[-1]):  # each in one long run, instead of sample after sample in short ones
             owned[..., channel] = found[..., channel]

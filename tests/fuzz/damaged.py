@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -143,8 +144,10 @@ def rounds(one: Callable[[Random], str], seed: int, first: int, count: int) -> C
 
 
 def limit_memory() -> None:
-    """No allocation beyond a few GB: what asks for more is a fault."""
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    """No allocation beyond a few GB more than now (sanitizers reserve terabytes): what asks for more is a fault."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + MOST_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def report(seen: Mapping[str, int]) -> int:

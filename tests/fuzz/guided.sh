@@ -32,7 +32,7 @@ at_once=$(nproc)
 [ "$at_once" -lt "$count" ] || at_once=$count
 each=$((seconds * at_once / count))
 [ "$each" -gt 0 ] || each=1
-run="./guided_\$0 -max_total_time=$each -seed=${SEED:-1} -max_len=4000 -entropic=0 -timeout=25 -rss_limit_mb=4096"
+run="./guided_\$0 -max_total_time=$each -seed=${SEED:-1} -max_len=4000 -len_control=0 -entropic=0 -timeout=25 -rss_limit_mb=4096"
 run="$run -artifact_prefix=\$0- -print_final_stats=1 inputs_\$0 >\$0.log 2>&1 || { tail -n 60 \$0.log; exit 255; }"
 echo "$targets" | tr ' ' '\n' | xargs -P "$at_once" -I '{}' sh -c "$run" '{}'
 for target in $targets; do

@@ -39,7 +39,7 @@ inline void draw_array(Input& in, DrawnArray& a) {
     a.colour = form & 64;
     a.planes = a.colour ? 3 + 3 * (form >> 7) : 1 + (form >> 7);
     const bool deep = form & 32;
-    a.shape[0] = 1 + in.u8() % (deep ? 20 : 3), a.shape[1] = 1 + in.u8() % (deep ? 20 : 70), a.shape[2] = 1 + in.u8() % (deep ? 40 : 140);
+    a.shape[0] = 1 + in.u8() % (deep ? 18 : 2), a.shape[1] = 1 + in.u8() % (deep ? 18 : 50), a.shape[2] = 1 + in.u8() % (deep ? 36 : 90);
     set_range(a);
 }
 

@@ -107,7 +107,7 @@ inline Bytes draw_samples(Input& in, size_t count, int width, int64_t row) {
     Bytes out(count * static_cast<size_t>(width));
     const uint8_t way = in.u8(), step = in.u8(), kinds = static_cast<uint8_t>(1 + in.u8() % 16);
     const Bytes drawn = in.take(in.size);
-    uint32_t value = 0;
+    uint64_t value = 0;
     for (size_t i = 0; i < count; ++i) {
         const uint32_t next = drawn.empty() ? 0 : drawn[i % drawn.size()];
         switch (way % 4) {

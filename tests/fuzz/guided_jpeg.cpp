@@ -24,7 +24,7 @@ JpegForm draw_form(Input& in) {
     const uint8_t drawn = in.u8();
     form.components = drawn & 1 ? 3 : 1;
     form.sampling = form.components == 3 ? (drawn >> 1) % kJpegSamplings : kJpegFull;
-    form.ny = 1 + in.u8() % 70, form.nx = 1 + in.u8() % 70;
+    form.ny = 1 + in.u8() % 50, form.nx = 1 + in.u8() % 50;
     form.offset_y = in.u8() % form.unit_y(), form.offset_x = in.u8() % form.unit_x();
     draw_tables(in, form);
     return form;

@@ -36,9 +36,9 @@ const Bytes& trained(int depth, bool is_signed, bool colour, int components) {
     static std::map<int, Bytes> all;
     Bytes& bytes = all[depth << 8 | is_signed << 7 | colour << 6 | components];
     if (!bytes.empty()) return bytes;
-    DrawnImage image{{{components, 1, 90, 90}, {5, 6}}, {}, static_cast<SampleType>((depth > 8 ? 2 : 0) + is_signed)};
+    DrawnImage image{{{components, 1, 48, 48}, {5, 6}}, {}, static_cast<SampleType>((depth > 8 ? 2 : 0) + is_signed)};
     uint32_t state = 12345;
-    for (int64_t i = 0; i < components * 8100 * image.width(); ++i) {
+    for (int64_t i = 0; i < components * 48 * 48 * image.width(); ++i) {
         state = state * 1664525u + 1013904223u;
         image.samples.push_back(static_cast<uint8_t>(state >> 30 | (state % 4096 > 3900 ? 64 : 0)));
     }

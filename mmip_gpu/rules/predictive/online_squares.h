@@ -58,15 +58,13 @@ private:
         if constexpr (row <= features) {
             constexpr int kRows = row < features ? 2 : 1, kEnd = (row + kRows - 1) / 4 + 1;
             SquaresLanes sum[kRows][kEnd];
-            for (int r = 0; r < kRows; ++r)
-                for (int j = 0; j < kEnd; ++j) sum[r][j] = sums_[row + r][j];
+            for (int r = 0; r < kRows; ++r) __builtin_memcpy(sum[r], sums_[row + r], sizeof sum[r]);
             for (int t = 0; t < kSquaresPeriod; ++t)
                 for (int r = 0; r < kRows; ++r) {
                     const float scaled = importances_[t] * kept_[t][(row + r) / 4][(row + r) % 4];
                     for (int j = 0; j < kEnd; ++j) sum[r][j] += scaled * kept_[t][j];
                 }
-            for (int r = 0; r < kRows; ++r)
-                for (int j = 0; j < kEnd; ++j) sums_[row + r][j] = sum[r][j];
+            for (int r = 0; r < kRows; ++r) __builtin_memcpy(sums_[row + r], sum[r], sizeof sum[r]);
             add_kept<row + kRows>();
         }
     }

@@ -1,4 +1,4 @@
-"""mmip verify on single files: every kind of container is whole, or it is named what is not."""
+"""Commands on every kind of container and store: verify, the demo, and what they say of options."""
 
 from __future__ import annotations
 
@@ -43,3 +43,30 @@ def test_containers(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert not found["ok"]
         assert found["problem"] in err
     assert main(["verify", str(tmp_path / "b.mmip")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            ["--lossless=small", "--stages", "3"],
+            "--lossless=small: gives one payload (--lossless has parts); it excludes",
+        ),
+        (
+            ["--labels", "--roi", "threshold:9000"],
+            "--labels: keeps all samples exactly, in one piece; it excludes --roi",
+        ),
+    ],
+)
+def test_flags_are_said_as_they_are_given(
+    asked: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["encode", "phantom", "-o", str(tmp_path / "a.mmip")], ["demo", "--out", str(tmp_path / "demo")]):
+        assert main([*command, *asked]) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", ["--labels", "--lossless=small"])
+def test_the_demo_of_what_has_no_region(asked: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "phantom3d:16x32x32", asked, "--out", str(tmp_path / "demo")]) == 0
+    assert "volume.zarr" in capsys.readouterr().out
