@@ -75,7 +75,7 @@ def images(megabytes: float) -> dict[str, np.ndarray]:
 
 def _encode_cases() -> list[Case]:
     cells: list[Options] = [{"qstep": 200.0, "cell_depth": depth} for depth in (1, 8)]
-    targets: list[Options] = [{"quality": 10}, {"psnr": 55.0}, {"max_error": 100.0}, LOSSLESS]
+    targets: list[Options] = [{"quality": 10}, {"psnr": 55.0}, {"max_error": 100.0, "stages": 3}, LOSSLESS]
     made = [(VOLUME, options | {"effort": effort}) for options in (*cells, *targets) for effort in EFFORTS]
     made += [(PLANE, {"quality": 10, "effort": effort}) for effort in EFFORTS]
     made += [
@@ -88,7 +88,7 @@ def _encode_cases() -> list[Case]:
         (PLANE_8_BIT, LOSSLESS),
         (COLOUR, {"psnr": 45.0, "axes": "yxc"}),
         (FLOATS, {"psnr": 55.0, "step": 0.5}),
-        (FLOATS, {"max_error": 10.0, "step": 0.5}),
+        (FLOATS, {"max_error": 10.0, "stages": 3, "step": 0.5}),
     ]
     for image, db in ((MR, 42.0), (CT, 52.0)):
         made += [(image, {"psnr": db}), (image, {"qstep": 30.0, "effort": 1}), (image, LOSSLESS)]
@@ -102,7 +102,7 @@ def _decode_cases() -> list[Case]:
     made += [Case("decode", MR, {"qstep": 30.0}, how) for how in ({}, *partial)]
     whole: list[tuple[str, Options]] = [
         (VOLUME, LOSSLESS),
-        (VOLUME, {"max_error": 100.0}),
+        (VOLUME, {"max_error": 100.0, "stages": 3}),
         (PLANE, {"quality": 10}),
         (PLANE, {"quality": 10, "roi": REGIONS}),
         (PLANE_8_BIT, {"psnr": 45.0}),

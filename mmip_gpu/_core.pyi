@@ -56,6 +56,9 @@ MAGNITUDE_BYTES: int
 PALETTE_BYTES: int
 CRC_GROUPS: int
 FINISH_SAMPLES: int
+MEAN_SAMPLES: int
+RESIDUAL_CODES: int
+RESIDUAL_BITS: int
 
 # Of a struct: its bytes and fields; of a field: name, offset, NumPy's code or a struct's layout, shape.
 Field: TypeAlias = tuple[str, int, "str | Layout", tuple[int, ...]]
@@ -197,6 +200,58 @@ class PayloadHeads:
 
 # colour_form, bits, offset, tile_log2, brick_log2
 PredictiveForm: TypeAlias = tuple[int, int, int, Sequence[int], Sequence[int]]
+
+class PredictiveFit:
+    def __init__(
+        self,
+        samples: NDArray[Any],
+        planes: int,
+        shape: Sequence[int],
+        colour: bool,
+        near: int,
+        effort: int,
+        threads: int,
+    ) -> None: ...
+    @property
+    def form(self) -> PredictiveForm: ...
+    @property
+    def set_counts(self) -> NDArray[np.int32]: ...
+    @property
+    def sets(self) -> NDArray[np.uint8]: ...
+    @property
+    def cross(self) -> NDArray[np.int32]: ...
+    @property
+    def ranks(self) -> NDArray[np.int32]: ...
+    @property
+    def palette(self) -> NDArray[np.int32]: ...
+    def choose_codes(self, counts: NDArray[np.uint32]) -> NDArray[np.uint32]: ...
+    def parameters(self, set_of_brick: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
+
+class PredictiveHead:
+    def __init__(
+        self,
+        head: NDArray[np.uint8],
+        size: int,
+        check_crc: bool,
+        planes: int,
+        shape: Sequence[int],
+        colour: bool,
+        form: PredictiveForm,
+    ) -> None: ...
+    @property
+    def offsets(self) -> NDArray[np.uint64]: ...
+    @property
+    def group_crcs(self) -> NDArray[np.uint32]: ...
+    @property
+    def entries(self) -> NDArray[np.uint32]: ...
+    @property
+    def sets(self) -> NDArray[np.uint8]: ...
+    @property
+    def set_of_brick(self) -> NDArray[np.uint8]: ...
+    @property
+    def values(self) -> NDArray[np.int32]: ...
+    @property
+    def cross(self) -> NDArray[np.int32]: ...
 
 def encode_predictive(
     samples: NDArray[Any], planes: int, shape: Sequence[int], colour: bool, near: int, effort: int, threads: int

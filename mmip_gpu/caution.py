@@ -64,7 +64,7 @@ def warn_of_labels(samples: NDArray[Any]) -> None:
         return
     if len(np.unique(samples.flat[:: samples.size // _GLANCE + 1])) > _MOST_LABELS:
         return
-    values, counts = np.unique(samples, return_counts=True)
+    values, counts = _counted(samples)
     if not 2 <= len(values) <= _MOST_LABELS:
         return
     left, right = samples[..., :-1], samples[..., 1:]
@@ -72,6 +72,16 @@ def warn_of_labels(samples: NDArray[Any]) -> None:
     pairs = np.count_nonzero(inside)
     if pairs >= _FEWEST_PAIRS and np.count_nonzero(inside & (left == right)) > _EQUAL_SHARE * pairs:
         warn(f"{len(values)} values without noise: if they are labels, labels=True (--labels) keeps them from mixing")
+
+
+def _counted(samples: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The values of integers, ascending, and how often each occurs."""
+    if samples.itemsize > 2:
+        return np.unique(samples, return_counts=True)
+    low = int(samples.min())
+    counts = np.bincount(samples.reshape(-1).astype(np.int64) - low)  # quicker than to sort them
+    found = np.flatnonzero(counts)
+    return found + low, counts[found]
 
 
 def warn_of_ratio(asked: float, reached: float) -> None:

@@ -41,7 +41,7 @@ _CODECS: dict[int, Codec] = {
 }
 _SMALL = jpeg_origin_before(SMALL)
 _METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": _SMALL, "labels": LABELS}
-_METHODS["either"] = replace(FAST, encode=encode_smaller)
+_METHODS["either"] = replace(FAST, encode=encode_smaller, has_encoding_kernels=False)
 
 
 def codec_for(config: CodecConfig) -> Codec:

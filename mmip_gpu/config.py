@@ -29,7 +29,6 @@ _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_WHY_ALONE = "labels=True: keeps all samples exactly, in one piece"
 _DEFAULT_STAGES, _PREDICTIVE_STAGES = 3, 1
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
@@ -122,13 +121,12 @@ class CodecConfig:
             Unless exactly one of quality, psnr, max_error, ratio, lossless, qstep is given and all values are in range.
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
+        parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
+        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
         if labels:
-            parts = {"stages": stages, "cuts": cuts, "step": step, "cell_depth": cell_depth}
-            exclude(targets | parts | {"roi": has_roi or roi_quality or None}, _WHY_ALONE)
+            exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, value = only_one(targets | exact, _TARGETS)
-        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
-        parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
         method = "labels" if labels else _method(lossless, parts)
         if method in _METHODS.values():
             exclude(others, "lossless without stages: has no blocks (stages=3 has them)")

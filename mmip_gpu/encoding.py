@@ -68,7 +68,7 @@ def _placed(items: list[Any], settings: EncodeSettings, device: Device) -> tuple
     """Whether the device codes these arrays, and the arrays: on the host where it has no kernels for the codec."""
     if not wants_device(device, items):
         return False, items
-    if codec_for(settings.config).has_kernels:
+    if codec_for(settings.config).has_encoding_kernels:
         return True, items
     warnings.warn(f"no kernels encode method {settings.config.method!r}: the CPU does", RuntimeWarning, stacklevel=4)
     if not any(is_on_device(item) for item in items):

@@ -61,8 +61,9 @@ def _lines(report: Mapping[str, Any]) -> list[str]:
     padding = report.get("plan", report.get("config", {})).get("padding")  # of a store, or of a container
     if padding is not None:
         image += f", padding {padding}"
+    kind = report.get("kind", "transform")  # of a container
     lines = [
-        f"{image}, target {target}",
+        f"{image}, target {target}" + ("" if kind in ("transform", "labels") else f", coded as {kind}"),
         *_about(report),
         f"reached: {reached_text(loss)} ({'measured' if loss['verified'] else 'estimated'})",
         *(f"channel {i}: {reached_text(channel)}" for i, channel in enumerate(loss.get("channels", ()))),
@@ -100,6 +101,8 @@ def _stage_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _about(report: Mapping[str, Any]) -> list[str]:
     """Say what is known of a store beside its samples: chunks, channels, voxel size, orientation, rescaling."""
     lines, known = [], report.get("metadata") or {}
+    if report.get("codebook"):
+        lines.append(f"codebook {report['codebook']}, {'embedded' if report['embedded'] else 'found by its hash'}")
     if "chunk_count" in report:
         lines.append(f"{report['chunk_count']} chunks of {shape_text(report['chunks'])}")
     if "c" in report["axes"]:

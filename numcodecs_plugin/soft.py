@@ -234,7 +234,11 @@ class MmipSoftV2(SoftOptions, Codec):  # type: ignore[misc]  # numcodecs has no 
             raise InvalidArgument(f"{NAME}: endian={self.endian!r}: found samples of {array.dtype.str}")
         if array.flags.c_contiguous:
             return self.encoded(array, self.axes)
-        return self.encoded(array.T, transposed(PlaneLayout.of(array.shape, self.axes).axes))
+        return self.encoded(array.T, self.transposed_axes(array.shape))
+
+    def transposed_axes(self, shape: tuple[int, ...]) -> str:
+        """Axes of the transposed arrays of such a shape."""
+        return transposed(PlaneLayout.of(coded_shape(shape), self.axes).axes)
 
     def decode(self, buf: Buffer, out: Any = None) -> Any:
         """Array of a container, also into `out`, which has room for exactly that.

@@ -67,7 +67,7 @@ MODES: dict[str, dict[str, Any]] = {
     "lossy effort 2": {"psnr": 40, "effort": 2},
     "lossy effort 3": {"quality": 20, "effort": 3, "stages": 4},
     "high rate": {"quality": 220, "effort": 1, "stages": 2},
-    "largest error 3": {"max_error": 3, "effort": 1},
+    "largest error 3": {"max_error": 3, "stages": 3, "effort": 1},
     "lossless": {"lossless": True, "stages": 3},
 }
 

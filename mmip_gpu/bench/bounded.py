@@ -1,60 +1,53 @@
 """Codecs that hold a bound of the largest error: ours, JPEG-LS, SZ3 and SPERR; their parameter is the bound.
 
-Values: integers of a Source in, streams out, and back. JPEG-LS codes slices; SZ3 and SPERR code float32 in 3D with the
-bound e + 0.49, so that rounding to integers leaves e. A result that breaks its bound is a failure (job.py).
+Values: integers of a Source in, streams out, and back. Ours takes what is smaller of predicted samples and blocks, at
+effort 1 the former, with stages the latter. JPEG-LS codes slices; SZ3 and SPERR code float32 in 3D with the bound
+e + 0.49, so that rounding to integers leaves e. A result that breaks its bound is a failure (job.py).
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
-from typing import Literal
+from dataclasses import replace
+from typing import Any
 
 import imagecodecs as ic
 import numpy as np
 
 import mmip_gpu as mmip
 from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream
+from mmip_gpu.bench.image_rivals import jpegls
 from mmip_gpu.bench.ours import coded_axes
 
 __all__ = ["bounded_codecs"]
 
 _ROUNDED = 0.49  # what rounding to integers forgives
+_OURS: dict[str, dict[str, Any]] = {f"mmip effort {effort}": {"effort": effort} for effort in (1, 2, 3)}
+_OURS |= {f"mmip effort {effort}, 3 stages": {"effort": effort, "stages": 3} for effort in (2, 3)}
 
 
 def _same(source: Source, decoded: np.ndarray) -> np.ndarray:
     return source.samples(decoded, False)
 
 
-_codec = partial(Codec, promises=lambda _source, bound: {"max_error": bound}, bounded=True)
-
-
-def _ours(threads: int, effort: Literal[1, 3]) -> Codec:
+def _ours(name: str, threads: int, options: dict[str, Any]) -> Codec:
     def encode(piece: np.ndarray, bound: float, source: Source) -> Stream:
-        axes = coded_axes(source)
-        coded: bytes = mmip.encode(piece, max_error=bound, threads=threads, effort=effort, axes=axes)
+        coded: bytes = mmip.encode(piece, max_error=bound, threads=threads, axes=coded_axes(source), **options)
         return coded
 
-    return _codec(
-        f"mmip effort {effort}", mmip.__version__, Source.whole, encode,
+    return Codec(
+        name, mmip.__version__, Source.whole, encode,
         lambda data, _: mmip.decode(data, threads=threads),
-        restore=lambda _source, decoded: decoded, colours=ALL_COLOURS, threads=threads, options={"effort": effort},
+        restore=lambda _source, decoded: decoded, colours=ALL_COLOURS, threads=threads, options=options,
     )  # fmt: skip
 
 
 def bounded_codecs(threads: int = 1) -> list[Codec]:
     """The codecs that hold a bound, ours first."""
-    return [
-        _ours(threads, 1),
-        _ours(threads, 3),
-        _codec(
-            "JPEG-LS (CharLS)",
-            ic.jpegls_version(),
-            Source.planes,
-            lambda plane, bound, _source: ic.jpegls_encode(plane, level=math.floor(bound)),
-            lambda data, _: ic.jpegls_decode(data),
-        ),
-        _codec(
+    found = [
+        *(_ours(name, threads, options) for name, options in _OURS.items()),
+        jpegls(),
+        Codec(
             "SZ3",
             ic.sz3_version(),
             Source.floats,
@@ -62,7 +55,7 @@ def bounded_codecs(threads: int = 1) -> list[Codec]:
             lambda data, piece: ic.sz3_decode(data, shape=piece.shape, dtype=piece.dtype),
             restore=_same,
         ),
-        _codec(
+        Codec(
             "SPERR",
             ic.sperr_version(),
             Source.floats,
@@ -74,3 +67,4 @@ def bounded_codecs(threads: int = 1) -> list[Codec]:
             threads=threads,
         ),
     ]
+    return [replace(codec, promises=lambda _source, bound: {"max_error": bound}, bounded=True) for codec in found]

@@ -16,7 +16,7 @@ from mmip_gpu.bench.array_rivals import array_rivals, lossless_array_rivals
 from mmip_gpu.bench.bounded import bounded_codecs
 from mmip_gpu.bench.configured import KINDS, configured
 from mmip_gpu.bench.image_rivals import lossless_image_rivals, more_image_rivals
-from mmip_gpu.bench.ours import ours, ours_lossless
+from mmip_gpu.bench.ours import ours, ours_lossless, ours_soft
 from mmip_gpu.bench.rivals import lossless_rivals, rivals
 from mmip_gpu.bench.video_rivals import lossless_video_rivals, video_rivals
 from mmip_gpu.errors import InvalidArgument
@@ -30,7 +30,8 @@ def _all(threads: int) -> list[Codec]:
         codec for family in (ours, rivals, more_image_rivals, array_rivals, video_rivals) for codec in family(threads)
     ]
     families = (lossless_rivals, lossless_image_rivals, lossless_array_rivals, lossless_video_rivals)
-    exact = ours_lossless(threads, stages=(2, 3)) + [codec for family in families for codec in family(threads)]
+    own = [*ours_lossless(threads, stages=(2, 3)), *ours_soft(threads)]
+    exact = own + [codec for family in families for codec in family(threads)]
     exact = [replace(codec, name=f"{codec.name} lossless") for codec in exact]
     return [*lossy, *exact, *(replace(codec, name=f"{codec.name} bounded") for codec in bounded_codecs(threads))]
 

@@ -7,6 +7,8 @@ gets channels one after the other, in one stream: of its ways the one that takes
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,7 +20,7 @@ from mmip_gpu.bench.adapters import ALL_COLOURS, GREY, Codec, Source, Stream, de
 from mmip_gpu.bench.rates import Dial
 from mmip_gpu.bench.rivals import three_channels_only
 
-__all__ = ["lossless_image_rivals", "more_image_rivals"]
+__all__ = ["jpegls", "lossless_image_rivals", "more_image_rivals"]
 
 _JPEG_BITS = 12
 _JPEGLS_LEAST = 128  # bytes: pyjpegls makes no room for the header of less
@@ -79,14 +81,17 @@ def _lerc(plane: np.ndarray, error: float) -> Stream:
     return ic.lerc_encode(plane, level=error, compression="zstd")
 
 
-def _jpegls(plane: np.ndarray, _parameter: float, source: Source) -> Stream:
+def _jpegls(plane: np.ndarray, error: float, source: Source) -> Stream:
     import jpeg_ls
 
     if plane.nbytes < _JPEGLS_LEAST:
-        return ic.jpegls_encode(plane)
+        return ic.jpegls_encode(plane, level=math.floor(error))
     bits = max(int(source.range).bit_length(), 2)
     rows, columns, planar = *plane.shape[:2], np.moveaxis(plane, -1, 0) if source.channels > 1 else plane
-    coded: bytearray = jpeg_ls.encode_buffer(planar.tobytes(), rows, columns, source.channels, bits, interleave_mode=0)
+    near = min(math.floor(error), ((1 << bits) - 1) // 2, 255)  # the standard has no larger one
+    coded: bytearray = jpeg_ls.encode_buffer(
+        planar.tobytes(), rows, columns, source.channels, bits, near, interleave_mode=0
+    )
     return coded
 
 
@@ -99,7 +104,8 @@ def _jpegls_decoded(data: Stream, plane: np.ndarray) -> np.ndarray:
     return np.moveaxis(samples.reshape(-1, *plane.shape[:2]), 0, -1).reshape(plane.shape)
 
 
-def _exact_jpegls() -> Codec:
+def jpegls(**more: Any) -> Codec:
+    """JPEG-LS at the depth of the samples; its parameter is the largest error."""
     try:
         found, missing = f"pyjpegls {version('pyjpegls')}", None
     except PackageNotFoundError:
@@ -110,11 +116,11 @@ def _exact_jpegls() -> Codec:
         Source.planes,
         _jpegls,
         _jpegls_decoded,
-        lossless=True,
         colours=ALL_COLOURS,
         options={"depth": "that of the samples"},
         missing=missing,
         refuses=three_channels_only,
+        **more,
     )
 
 
@@ -164,7 +170,7 @@ def lossless_image_rivals(threads: int = 1) -> list[Codec]:
     """Those without loss."""
     codec = partial(Codec, lossless=True, colours=ALL_COLOURS, refuses=three_channels_only)
     return [
-        _exact_jpegls(),
+        replace(jpegls(lossless=True), encode=lambda plane, _p, source: _jpegls(plane, 0, source)),
         codec(
             "JPEG SV1 (libjpeg-turbo)",
             ic.jpeg8_version(),

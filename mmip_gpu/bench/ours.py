@@ -1,4 +1,4 @@
-"""Our codec as entries of the comparison: to a PSNR at every effort, and without loss, predicted or in stages.
+"""Our codec as entries of the comparison: to a PSNR at every effort, and without loss: predicted, in stages, soft.
 
 Values: whole arrays of a Source in, containers out, and back. Time is coded as depth. Guarantees the default options
 but for those in a codec's name.
@@ -7,12 +7,14 @@ but for those in a codec's name.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 import mmip_gpu as mmip
+from mmip_gpu import soft
 from mmip_gpu.arguments import is_colour
 from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream, decibels
 from mmip_gpu.config import CodecConfig
@@ -23,7 +25,7 @@ from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["coded_axes", "ours", "ours_lossless", "plan_of"]
+__all__ = ["coded_axes", "ours", "ours_lossless", "ours_soft", "plan_of"]
 
 
 def coded_axes(source: Source) -> str:
@@ -110,6 +112,18 @@ def ours_lossless(threads: int = 1, stages: tuple[int, ...] = (3,)) -> list[Code
             for name, options in staged.items()
         ),
     ]
+
+
+def ours_soft(threads: int = 1) -> list[Codec]:
+    """Soft compression by a codebook of the image itself, which its bytes hold: mining counts as encoding."""
+    codec = _codec("mmip soft, own codebook", threads, {}, lossless=True)
+    return [replace(codec, encode=partial(_encoded_softly, threads))]
+
+
+def _encoded_softly(threads: int, piece: np.ndarray, _: float, source: Source) -> Stream:
+    axes = coded_axes(source)
+    book = soft.train_codebook([piece], axes=axes)
+    return soft.encode(piece, book, embed=True, axes=axes, threads=threads)
 
 
 @cache

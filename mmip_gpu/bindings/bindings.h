@@ -11,6 +11,8 @@ void bind_payloads(nanobind::module_& m);
 void bind_batches(nanobind::module_& m);
 void bind_labels(nanobind::module_& m);
 void bind_predictive(nanobind::module_& m);
+void bind_predictive_fit(nanobind::module_& m);
+void bind_predictive_heads(nanobind::module_& m);
 void bind_jpegorigin(nanobind::module_& m);
 void bind_layouts(nanobind::module_& m);
 void bind_soft(nanobind::module_& m);

@@ -142,6 +142,8 @@ NB_MODULE(_core, m) {
     bind_batches(m);
     bind_labels(m);
     bind_predictive(m);
+    bind_predictive_fit(m);
+    bind_predictive_heads(m);
     bind_jpegorigin(m);
     bind_layouts(m);
     bind_soft(m);

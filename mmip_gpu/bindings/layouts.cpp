@@ -16,11 +16,11 @@ namespace {
 
 // X(name): structs in arrays that Python fills, reads or makes room for.
 #define MMIP_ALL_STRUCTS(X)                                                                            \
-    X(BlockItem) X(CellClassItem) X(ChunkItem) X(ColourItem) X(ColumnsItem) X(CorrectedItem)           \
+    X(BlockItem) X(BrickChunk) X(BrickPlace) X(CellClassItem) X(ChunkItem) X(ColourItem) X(ColumnsItem) X(CorrectedItem)           \
     X(CorrectedTile) X(CorrectionState) X(CrcGroup) X(DcImageItem) X(DecodeItem) X(DecodeState)        \
     X(DecodeTile) X(DepthTables) X(Difference) X(Entry) X(FinishItem) X(FloatFindings) X(FloatRun)     \
-    X(IndexSums) X(LevelItem) X(MaskCode) X(PaddedItem) X(PayloadItem) X(SampleItem) X(SampleRun)      \
-    X(StageCodes) X(Statistics) X(SubstreamBytes) X(TileItem) X(Token) X(TokenSpan)
+    X(IndexSums) X(LevelItem) X(MaskCode) X(MeanItem) X(PaddedItem) X(PayloadItem) X(SampleItem) X(SampleRun)      \
+    X(SourceChunk) X(StageCodes) X(Statistics) X(SubstreamBytes) X(TileGroup) X(TileItem) X(Token) X(TokenSpan)
 
 template <class T>
 nb::object layout();
@@ -107,6 +107,9 @@ void bind_layouts(nb::module_& m) {
     m.attr("PALETTE_BYTES") = static_cast<int>(sizeof(PaletteScratch));
     m.attr("CRC_GROUPS") = static_cast<int>(CrcKernel::kGroups);
     m.attr("FINISH_SAMPLES") = static_cast<int>(kFinishSamples);
+    m.attr("MEAN_SAMPLES") = static_cast<int>(kMeanSamples);
+    m.attr("RESIDUAL_CODES") = static_cast<int>(kResidualCodes);
+    m.attr("RESIDUAL_BITS") = static_cast<int>(kResidualCodeLimit + kMaxValueBits);   // of one at most
 }
 
 }  // namespace mmip

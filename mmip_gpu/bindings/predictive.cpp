@@ -2,61 +2,56 @@
 // Values: NumPy arrays of planes and payload bytes. Home: host. FORMAT.md sections 2.1, 2.2, 3.1, 6.1, 6.2, 8.6, 8.7, 8.9.
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
-
-#include <nanobind/stl/array.h>
-#include <nanobind/stl/tuple.h>
-
+#include "bindings/predictive_form.h"
 #include "passes/predictive/mixed.h"
+
+#include <new>
 
 namespace mmip {
 namespace {
 
 using namespace nb::literals;
 
-using Numbers3 = std::array<int, 3>;
-using Sizes3 = std::array<int64_t, 3>;
-// colour_form, bits, offset, tile_log2, brick_log2
-using Form = std::tuple<int, int, int32_t, Numbers3, Numbers3>;
-
 void check_size(size_t size, int64_t planes, const Sizes3& shape) {
     require(static_cast<int64_t>(size) == planes * shape[0] * shape[1] * shape[2] && size > 0, "samples do not fill the planes");
 }
 
-std::tuple<Form, nb::bytes> fields_of(const PredictiveChunk& chunk) {
-    const BrickLayout& l = chunk.form.layout;
-    return {Form{chunk.form.colour_form, chunk.form.bits, chunk.form.offset, {l.tile_log2[0], l.tile_log2[1], l.tile_log2[2]}, {l.brick_log2[0], l.brick_log2[1], l.brick_log2[2]}},
-            nb::bytes(chunk.payload.data(), chunk.payload.size())};
+std::tuple<FormFields, nb::bytes> fields_of(const PredictiveChunk& chunk, const nb::object& payload) {
+    return {form_fields(chunk.form), payload.is_valid() ? nb::borrow<nb::bytes>(payload) : nb::bytes(chunk.payload.data(), chunk.payload.size())};
 }
 
 template <auto encode>
-std::tuple<Form, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Sizes3 shape, bool colour, int near, int effort, int threads) {
+std::tuple<FormFields, nb::bytes> run_encode(ReadOnlyArray samples, int64_t planes, Sizes3 shape, bool colour, int near, int effort, int threads) {
     check_size(samples.size(), planes, shape);
     require(!colour || planes % 3 == 0, "planes of a colour come in threes");
     const Samples view = samples_of(samples);
     PredictiveChunk chunk;
+    nb::object payload;
+    const PayloadMemory memory = [&](size_t size) {
+        const nb::gil_scoped_acquire hold;
+        payload = nb::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
+        if (!payload.is_valid()) {
+            PyErr_Clear();
+            throw std::bad_alloc();
+        }
+        return reinterpret_cast<uint8_t*>(PyBytes_AsString(payload.ptr()));
+    };
     {
         nb::gil_scoped_release free;
-        chunk = encode(view, planes, shape.data(), colour, near, {effort, true, threads});
+        chunk = encode(view, planes, shape.data(), colour, near, {effort, true, threads, memory});
     }
-    return fields_of(chunk);
+    return fields_of(chunk, payload);
 }
 
 template <auto decode>
-void run_decode(ByteArray payload, int64_t planes, Sizes3 shape, bool colour, int near, Form fields, std::array<int64_t, 8> box, int minimum, int maximum, bool check_crc,
+void run_decode(ByteArray payload, int64_t planes, Sizes3 shape, bool colour, int near, FormFields fields, std::array<int64_t, 8> box, int minimum, int maximum, bool check_crc,
                 AnyArray out, int threads) {
-    PredictiveForm form;
-    form.channels = colour ? 3 : 1;
-    form.near = near;
-    Numbers3 tile, brick;
-    std::tie(form.colour_form, form.bits, form.offset, tile, brick) = fields;
-    form.set_planes(planes);
-    BrickBox wanted{{box[0], box[1]}, {box[2], box[4], box[6]}, {box[3], box[5], box[7]}};
+    const PredictiveForm form = form_of(planes, shape, colour, near, fields);
+    const BrickBox wanted{{box[0], box[1]}, {box[2], box[4], box[6]}, {box[3], box[5], box[7]}};
     int64_t samples = box[1] - box[0];
     for (int a = 0; a < 3; ++a) {
-        form.layout.shape[a] = shape[a];
-        form.layout.tile_log2[a] = tile[a];
-        form.layout.brick_log2[a] = brick[a];
-        samples *= std::min(wanted.high[a] << brick[a], shape[a]) - (wanted.low[a] << brick[a]);
+        const int log2 = form.layout.brick_log2[a];
+        samples *= std::min(wanted.high[a] << log2, shape[a]) - (wanted.low[a] << log2);
     }
     require(static_cast<int64_t>(out.size()) == samples, "output does not fit the box");
     const Samples view = samples_of(out);

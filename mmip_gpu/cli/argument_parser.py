@@ -42,7 +42,8 @@ class Parser(ArgumentParser):
         found, rest = super().parse_known_args(args, namespace)
         if not hasattr(found, "flags"):
             found.flags = {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
-            found.flags |= {name.removeprefix("no_"): flag for name, flag in found.flags.items() if name[:3] == "no_"}
+            off = {name.removeprefix("no_"): flag for name, flag in found.flags.items() if name[:3] == "no_"}
+            found.flags = off | found.flags
         return found, rest
 
     def error(self, message: str) -> NoReturn:

@@ -1,16 +1,21 @@
-"""The commands that check stores: verify and repair.
+"""The commands that check stores and containers: verify and repair.
 
-Values: parsed options in; printed findings out. Guarantees exit code 1 where a store is not whole in the end.
+Values: parsed options in; printed findings out. Guarantees exit code 1 where a store or container is not whole in the
+end.
 """
 
 from __future__ import annotations
 
 import json
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
+from mmip_gpu import decode
 from mmip_gpu.cli.failures import VerificationError
+from mmip_gpu.cli.files import read_container
 from mmip_gpu.cli.results import is_told
+from mmip_gpu.errors import CorruptData, TruncatedData
 from mmip_gpu.sources.masks import open_mask
 
 __all__ = ["repair", "verify"]
@@ -19,10 +24,29 @@ _MOST_LINES = 20
 
 
 def verify(args: Namespace) -> None:
-    """Say which chunks of a store are missing or damaged."""
+    """Say which chunks of a store are missing or damaged, or whether a container is whole."""
     from mmip_gpu import verify_zarr
 
+    if Path(args.store).suffix == ".mmip":
+        _verify_container(args)
+        return
     _print_report(args, verify_zarr(args.store, threads=args.threads, client=args.client))
+
+
+def _verify_container(args: Namespace) -> None:
+    """Decode a container, which checks its crcs; raise unless it is whole."""
+    try:
+        decode(read_container(Path(args.store)), threads=args.threads)
+    except (CorruptData, TruncatedData) as error:
+        problem = str(error)
+    else:
+        problem = ""
+    if args.json:
+        print(json.dumps({"ok": not problem, "problem": problem}, indent=2))
+    if problem:
+        raise VerificationError(f"{args.store}: {problem}")
+    if is_told(args):
+        print(f"{args.store}: whole")
 
 
 def repair(args: Namespace) -> None:

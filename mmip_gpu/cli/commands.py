@@ -77,7 +77,7 @@ COMMANDS = {
         "mmip serve volume.zarr --port 8000",
     ),
     "verify": Command(
-        "checks:verify", "say which chunks of a store are missing or damaged", "mmip verify volume.zarr --json"
+        "checks:verify", "say what of a store or an .mmip file is missing or damaged", "mmip verify volume.zarr --json"
     ),
     "repair": Command(
         "checks:repair",
@@ -167,7 +167,7 @@ COMMANDS = {
         "soft_commands:evaluate", "say what a codebook reaches on test images", "mmip soft evaluate prepared"
     ),
     "migrate": Command(
-        "views:migrate", "make arrays of Zarr v2 with the codec mmip arrays of Zarr v3", "mmip migrate old.zarr"
+        "views:migrate", "make arrays of Zarr v2 with a codec of ours arrays of Zarr v3", "mmip migrate old.zarr"
     ),
     "completion": Command(
         "completion:completion", "print what completes commands and options in a shell", "mmip completion bash"

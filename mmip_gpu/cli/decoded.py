@@ -63,6 +63,7 @@ def _open_store(path: Path, threads: int | None) -> Decoded:
         sizes,
         partial(_open_stage, path, threads, len(sizes)),
         chunk_rows=rows,
+        labels=volume.dtype.name in LABEL_DTYPES,
     )
 
 
@@ -71,6 +72,5 @@ def _open_stage(path: Path, threads: int | None, count: int, stage: int) -> Any:
 
 
 def _sizes(report: dict[str, Any]) -> list[int | None]:
-    """Bytes to each stage that can be looked at: of labels to the last one."""
-    sizes = [stage["bytes_to_here"] for stage in report["stages"]]
-    return sizes[-1:] if report["loss"].get("labels") else sizes
+    """Bytes to each stage."""
+    return [stage["bytes_to_here"] for stage in report["stages"]]

@@ -29,9 +29,10 @@ def demo(args: Namespace) -> None:
     """Show all that the codec does on one volume."""
     source = open_source(args.input or _PHANTOM, **stated_options(args))
     is_phantom = source.metadata["kind"].startswith("phantom")
-    asked = args.roi or (_PHANTOM_ROI if is_phantom and not args.no_roi else None)
-    roi = placed_roi(roi_of_text(asked), source)
     options = coding_options(args)
+    takes_roi = not (args.no_roi or args.labels or options.get("lossless") == "small")
+    asked = args.roi or (_PHANTOM_ROI if is_phantom and takes_roi else None)
+    roi = placed_roi(roi_of_text(asked), source)
     if not set(MODES) & set(options):
         options |= {"quality": 10} if is_phantom else {"psnr": 50}
     folder = Path(args.out)

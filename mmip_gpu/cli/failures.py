@@ -15,6 +15,7 @@ __all__ = ["VerificationError", "in_flags"]
 
 _SLICE = re.compile(r"slice\((\w+), (\w+), None\)")
 _OPTION = re.compile(r"(?<![\w:,])(\w+)=('[^']*'|\([^()]*\)|[^\s:;,()']+)?")
+_TWICE = re.compile(r"(--[\w-]+(?: [\w.]+)?) \(\1\)")  # what the library says with its flag
 _ELSE = re.compile(r", or (\w+)=$")  # an option that the command may lack
 _FUNCTIONS = {
     "append_zarr": "mmip append",
@@ -42,18 +43,23 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
     '--chunks 8,9: pass --overwrite or step='
     >>> in_flags("found (slice(0, 9, None), slice(None, None, None))", {})
     'found (0:9, :)'
+    >>> in_flags("lossless='small': or lossless=True", {"lossless": "--lossless=small"})
+    '--lossless=small: or --lossless'
+    >>> in_flags("pass labels=True (--labels)", {"labels": "--labels"})
+    'pass --labels'
     """
 
     def flag(found: re.Match[str]) -> str:
         name, value = found[1], (found[2] or "").strip("()'").replace(", ", ",")
         if name not in flags:
             return found[0]
+        plain, has_value, _ = flags[name].partition("=")  # one that may stand without a value
         if value in ("", "True", "False"):
-            return flags[name]
-        return f"{flags[name]} {'none' if value == 'None' else value}"
+            return plain
+        return f"{plain}{has_value or ' '}{'none' if value == 'None' else value}"
 
     message = _ELSE.sub(lambda found: found[0] if found[1] in flags else "", message)
     message = _SLICE.sub(lambda found: f"{found[1]}:{found[2]}".replace("None", ""), message)
     for function, command in _FUNCTIONS.items():
         message = message.replace(function, command)
-    return _OPTION.sub(flag, message)
+    return _TWICE.sub(r"\1", _OPTION.sub(flag, message))

@@ -44,7 +44,7 @@ def phantom(args: Namespace) -> None:
 def encode(args: Namespace) -> None:
     """Compress an image into one file."""
     path = checked_suffix(args.output, ".mmip")
-    roi, source = roi_of_text(args.roi), open_source(input_name(args), **stated_options(args), labels=args.labels)
+    roi, source = roi_of_text(args.roi), open_source(input_name(args), **stated_options(args))
     axes = args.axes or source.axes or None
     if path.exists() and not args.overwrite:
         raise StoreError(f"{path} exists: pass overwrite=True, or write to another name")

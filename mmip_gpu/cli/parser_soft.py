@@ -13,7 +13,7 @@ from mmip_gpu.cli.values import byte_count, place
 __all__ = ["SOFT"]
 
 _FOLDER = "folder of images of one kind"
-_BOOK = "a codebook: a file, or sha256:.. of one in $MMIP_CODEBOOKS (default ~/.mmip/codebooks)"
+_BOOK = "a codebook: a file or its folder, or sha256:.. of one in $MMIP_CODEBOOKS (default ~/.mmip/codebooks)"
 
 
 def _add_prepare(parser: ArgumentParser) -> None:

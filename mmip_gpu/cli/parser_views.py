@@ -66,7 +66,7 @@ def add_serve(parser: ArgumentParser) -> None:
 
 def add_verify(parser: ArgumentParser) -> None:
     """Add the arguments of ``mmip verify``."""
-    parser.add_argument("store", metavar="STORE.zarr")
+    parser.add_argument("store", metavar="STORE", help="a store, or an .mmip file")
     add_threads(parser)
     add_cluster(parser)
 

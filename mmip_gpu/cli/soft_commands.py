@@ -24,6 +24,7 @@ from mmip_gpu.soft import Codebook, Evaluation, find_codebook, register_codebook
 from mmip_gpu.soft import encode as encode_softly
 from mmip_gpu.soft import evaluate as evaluated
 from mmip_gpu.soft import prepare as prepare_folders
+from mmip_gpu.soft.codebook import SUFFIX
 from mmip_gpu.soft.images import ImageSet, natural_order
 from mmip_gpu.sources import open_source
 
@@ -145,4 +146,13 @@ def _trained(images: ImageSet, args: Namespace) -> Codebook:
 
 
 def _codebook(text: str) -> Codebook:
-    return find_codebook(text) if text.startswith("sha256:") else Codebook.load(text)
+    if text.startswith("sha256:"):
+        return find_codebook(text)
+    if not Path(text).is_dir():
+        return Codebook.load(text)
+    inside = list(Path(text).glob(f"*{SUFFIX}"))
+    if len(inside) != 1:
+        raise InvalidArgument(
+            f"codebook={text}: expected a file, or a folder of one codebook, found {len(inside)} in it"
+        )
+    return Codebook.load(inside[0])

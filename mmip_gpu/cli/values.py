@@ -110,7 +110,7 @@ def voxel_size(text: str) -> tuple[float, ...] | float:
 
 def stated_options(args: Namespace) -> dict[str, Any]:
     """Return what the command line says of the samples of a source."""
-    return {"dtype": args.dtype, "nan": args.nan}
+    return {"dtype": args.dtype, "nan": args.nan, "labels": args.labels}
 
 
 def byte_count(text: str) -> int:

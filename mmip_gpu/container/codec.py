@@ -98,6 +98,8 @@ class Codec:
         A header to what `inspect` says of the fields of its kind; JSON-safe.
     has_kernels : bool
         Whether a device decodes it. The CPU does otherwise, with a warning unless `is_copy`.
+    has_encoding_kernels : bool
+        Whether a device encodes it. The CPU does otherwise, with a warning.
     is_copy : bool
         Whether payloads are the samples as they are, so that there is nothing to decode.
     blank : KindFields, optional
@@ -111,6 +113,7 @@ class Codec:
     extent: Callable[[Header[Any], ReadHeld, Wanted], tuple[list[PayloadSpan], bool]]
     describe: Callable[[Header[Any]], dict[str, Any]]
     has_kernels: bool = False
+    has_encoding_kernels: bool = False
     is_copy: bool = False
     blank: KindFields | None = None
     others: tuple[type[KindFields], ...] = ()

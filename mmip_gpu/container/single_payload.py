@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PayloadFields",
     "SinglePayload",
+    "check_head",
     "check_stages",
     "embedded_resource",
     "head_of",
@@ -71,7 +72,7 @@ def open_payload(fields: SinglePayload, read_part: ReadPart, substreams: int, ch
     TruncatedData, CorruptData
     """
     payload = memoryview(read_part(1, 0, None)).cast("B")
-    _check(fields.payload, payload.nbytes, payload[fields.payload.head_start :], substreams, check_crc)
+    check_head(fields.payload, payload.nbytes, payload[fields.payload.head_start :], substreams, check_crc)
     return payload[fields.payload.head_start :]
 
 
@@ -137,7 +138,7 @@ def _payload_extent(
     end = guess if size is None else min(start + max(stated_head_bytes(size), 4), stated.payload_bytes)
     head = read_held(1, start, end)
     if size is not None and head is not None:
-        _check(stated, stated.payload_bytes, head, substreams, check_crc=True)
+        check_head(stated, stated.payload_bytes, head, substreams, check_crc=True)
     if needed is None:
         return [(1, 0, stated.payload_bytes)], True
     if size is None or head is None:
@@ -160,7 +161,7 @@ def payload_groups(fields: SinglePayload, payload: Buffer, substreams: int) -> l
     TruncatedData, CorruptData
     """
     view, start = memoryview(payload).cast("B"), fields.payload.head_start
-    _check(fields.payload, view.nbytes, view[start:], substreams, check_crc=True)
+    check_head(fields.payload, view.nbytes, view[start:], substreams, check_crc=True)
     head = head_of(view[start:], view.nbytes - start, substreams)
     edges = [start + int(n) for n in (*head.offsets[:-1:GROUP_SUBSTREAMS], head.offsets[-1])]
     return [(span, int(crc)) for span, crc in zip(pairwise(edges), head.group_crcs, strict=True)]
@@ -171,8 +172,13 @@ def head_of(head: Buffer, size: int | None, substreams: int) -> ParameterHead:
     return ParameterHead(np.frombuffer(head, np.uint8), size, substreams, True)
 
 
-def _check(fields: PayloadFields, size: int, head: Buffer, substreams: int, check_crc: bool) -> None:
-    """Raise unless a payload of `size` bytes, from whose head on `head` has at least the head, is the header's."""
+def check_head(fields: PayloadFields, size: int, head: Buffer, substreams: int, check_crc: bool) -> None:
+    """Raise unless a payload of `size` bytes, from whose head on `head` has at least the head, is the header's.
+
+    Raises
+    ------
+    TruncatedData, CorruptData
+    """
     expected, rest = fields.payload_bytes, fields.payload_bytes - fields.head_start
     if size != expected:
         kind: Any = TruncatedData if size < expected else CorruptData

@@ -4,8 +4,18 @@
 #include <atomic>
 #include <cstring>
 
+#include "passes/predictive/fit_kernels.h"
 #include "passes/predictive/lockstep.h"
 #include "rules/predictive/residual_tokens.h"
+
+namespace mmip_baseline {
+extern const mmip::FitKernels kFitKernels;
+}
+#if defined(MMIP_X86)
+namespace mmip_avx2 {
+extern const mmip::FitKernels kFitKernels;
+}
+#endif
 
 namespace mmip {
 
@@ -22,6 +32,7 @@ struct Copy {
     const char* name;
     const Kernels* kernels;
     const PredictiveKernels* predictive;
+    const FitKernels* fit;
 };
 
 constexpr int kMostCopies = 3;
@@ -31,13 +42,13 @@ struct Supported {
     int count = 0;
 
     Supported() {
-        list[count++] = {kBaselineKernels.name, &kBaselineKernels, &kBaselinePredictive};
+        list[count++] = {kBaselineKernels.name, &kBaselineKernels, &kBaselinePredictive, &mmip_baseline::kFitKernels};
 #if defined(MMIP_X86)
         __builtin_cpu_init();
         if (!__builtin_cpu_supports("avx2")) return;
-        list[count++] = {kAvx2Kernels.name, &kAvx2Kernels, &kAvx2Predictive};
+        list[count++] = {kAvx2Kernels.name, &kAvx2Kernels, &kAvx2Predictive, &mmip_avx2::kFitKernels};
         if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-            list[count++] = {"avx512", &kAvx2Kernels, &kAvx512Predictive};   // of integers only: see CMakeLists.txt
+            list[count++] = {"avx512", &kAvx2Kernels, &kAvx512Predictive, &mmip_avx2::kFitKernels};   // of integers only: see CMakeLists.txt
 #endif
     }
 };
@@ -59,6 +70,8 @@ const Copy& current() {
 const Kernels& kernels() { return *current().kernels; }
 
 const PredictiveKernels& predictive_kernels(int bits) { return bits > kLockstepBits ? kWidePredictive : *current().predictive; }
+
+const FitKernels& fit_kernels() { return *current().fit; }
 
 const char* selected_kernels() { return current().name; }
 

@@ -33,7 +33,7 @@ from mmip_gpu.volume.region import checked_region
 from mmip_gpu.volume.tiled_region import TiledRegion
 from mmip_gpu.volume.window_means import window_means
 
-__all__ = ["CODEC", "predictive_codec"]
+__all__ = ["CODEC", "FastHeader", "brick_region", "encode_fast", "predictive_codec", "substreams_of_box"]
 
 FastHeader: TypeAlias = Header[PredictiveFields]
 
@@ -65,7 +65,7 @@ def encode_fast(
     fields = kind(
         colour_form, _three(tile_log2), _three(brick_log2), offset, bits, plan.near, PayloadFields.of(payload)
     )
-    loss = quantized_loss(config, original, planes, plan.near, threads)
+    loss = quantized_loss(config, original, planes, fields, threads)
     encoded = Encoded(Header(array.dtype.name, layout, plan.colour, loss, fields, config.step), (payload,))
     return encode_raw(array, plan) if plan.allow_raw and encoded.size > array.nbytes else encoded
 
@@ -84,7 +84,7 @@ def decode_fast(
     payload = open_payload(fields, read_part, fields.substreams(layout), limits.check_crc)
     small = layout.scaled(wanted.scale, 8)
     region = checked_region(wanted.region, small.shape)
-    tiled = _region_of(header, replace(wanted, region=region)).limited(limits.max_bytes)
+    tiled = brick_region(header, replace(wanted, region=region)).limited(limits.max_bytes)
     if tiled.samples == 0:
         return np.empty(tuple(part.stop - part.start for part in region), header.dtype)
     dtype = sample_dtype(np.dtype(header.dtype))
@@ -112,7 +112,8 @@ def decode_fast(
         raise LimitExceeded(f"no memory to decode {tiled.decoded_bytes} bytes; decode a region or a scale") from None
 
 
-def _region_of(header: FastHeader, wanted: Wanted) -> TiledRegion:
+def brick_region(header: FastHeader, wanted: Wanted) -> TiledRegion:
+    """What is wanted at full size, as a box of bricks and a crop of it."""
     item_bytes = sample_dtype(np.dtype(header.dtype)).itemsize
     return region_at_full_size(header.layout, wanted, header.fields.brick, header.colour, item_bytes)
 
@@ -125,10 +126,10 @@ def _box_shape(header: FastHeader, box: list[int]) -> list[int]:
 
 def fast_extent(header: FastHeader, read_held: ReadHeld, wanted: Wanted) -> tuple[list[PayloadSpan], bool]:
     """Byte ranges that a decode reads, and whether these are all."""
-    return region_extent(header, read_held, wanted, _region_of, _substreams)
+    return region_extent(header, read_held, wanted, brick_region, substreams_of_box)
 
 
-def _substreams(header: FastHeader, box: list[int]) -> Iterator[int]:
+def substreams_of_box(header: FastHeader, box: list[int]) -> Iterator[int]:
     """Numbers of the sub-streams of the bricks of a box: brick after brick, in each the tiles (FORMAT.md 3.1)."""
     fields, volume = header.fields, header.layout.volume
     tile = [1 << log2 for log2 in fields.tile_log2]
@@ -160,4 +161,8 @@ def describe_fast(header: FastHeader) -> dict[str, Any]:
     }
 
 
-CODEC = predictive_codec(PredictiveFields, encode_predictive, decode_predictive)
+CODEC = replace(
+    predictive_codec(PredictiveFields, encode_predictive, decode_predictive),
+    has_kernels=True,
+    has_encoding_kernels=True,
+)

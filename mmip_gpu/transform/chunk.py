@@ -124,4 +124,6 @@ def describe_transform(header: TransformHeader) -> dict[str, Any]:
     }
 
 
-CODEC = Codec(encode_chunk, decode_chunk, transform_extent, describe_transform, has_kernels=True)
+CODEC = Codec(
+    encode_chunk, decode_chunk, transform_extent, describe_transform, has_kernels=True, has_encoding_kernels=True
+)

@@ -24,6 +24,7 @@ Own = Callable[[Any], Any]
 _PLANE_AXES = "tnc"
 _SPATIAL_AXES = "zyx"
 _SPATIAL_ORDERS = ("x", "yx", "zyx")
+_FEW_CHANNELS = 8
 MOST_AXES = len(_PLANE_AXES + _SPATIAL_AXES)
 
 
@@ -156,7 +157,13 @@ class PlaneLayout:
         """Array of `shape` from (planes, Z, Y, X); the inverse of `to_planes`, made C-ordered by `own`."""
         order = self._order()
         stacked = planes.reshape([self.shape[i] for i in order])
-        owned: NDArray[Any] = own(stacked.transpose([order.index(i) for i in range(len(order))]))
+        found: NDArray[Any] = stacked.transpose([order.index(i) for i in range(len(order))])
+        if own is not np.ascontiguousarray or not self.axes.endswith("c") or self.shape[-1] > _FEW_CHANNELS:
+            copied: NDArray[Any] = own(found)
+            return copied
+        owned = np.empty_like(found, order="C")
+        for channel in range(self.shape[-1]):  # each in one long run, instead of sample after sample in short ones
+            owned[..., channel] = found[..., channel]
         return owned
 
     def scaled(self, scale: int, depth: int) -> PlaneLayout:

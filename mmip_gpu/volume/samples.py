@@ -64,7 +64,8 @@ class SampleScan:
                 return np.dtype(kind)
         raise InvalidArgument(
             f"{name}: found {self.dtype} samples of {self.low} to {self.high}, which fit none of {', '.join(_INTEGERS)}"
-            ": scale them, or pass dtype='float32' (--dtype float32) with a step where float32 holds them"
+            ": scale them, pass labels=True (--labels) where they are names of objects, or dtype='float32' (--dtype "
+            "float32) with a step where float32 holds them"
         )
 
 

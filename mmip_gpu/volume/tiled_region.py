@@ -89,11 +89,16 @@ class TiledRegion:
 
         `own` makes an array C-ordered, in the memory where it is.
         """
+        return self.layout.from_planes(self.cropped_planes(planes, origin, own), own)
+
+    def cropped_planes(self, planes: NDArray[Any], origin: Sequence[int], own: Own) -> NDArray[Any]:
+        """The same as planes of samples on z, y, x."""
         z, y, x = (slice(s.start - o, s.stop - o) for s, o in zip(self._spatial, origin, strict=True))
         inner = planes[:, z, y, x]
         if len(self._planes) != len(planes):
             inner = inner[self._planes]
-        return self.layout.from_planes(own(inner), own)
+        owned: NDArray[Any] = own(inner)
+        return owned
 
 
 def numbers_in_box(box: Sequence[int], counts: Sequence[int]) -> NDArray[np.int64]:

@@ -41,6 +41,10 @@ def test_the_stages(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (here / "books" / f"{book.sha256.hex()}.mmsc").read_bytes() == book.data
     run("soft", "encode", "out/test/5.png", "--codebook", "cells.mmsc", "-o", "a.mmip")
     run("soft", "encode", "out/test/5.png", "--codebook", book.digest, "-o", "b.mmip", "--embed")
+    assert f"codebook {book.digest}, embedded" in capsys.readouterr().out
+    run("soft", "encode", "out/test/5.png", "--codebook", "books", "-o", "b.mmip", "--embed", "--overwrite")
+    assert main(["soft", "encode", "out/test/5.png", "--codebook", "out", "-o", "n.mmip"]) == 2
+    assert "a folder of one codebook, found 0" in capsys.readouterr().err
     expected = np.asarray(Image.open("set/5.png"))
     for name in ("a", "b"):
         run("soft", "decode", f"{name}.mmip", "-o", f"{name}.npy")

@@ -38,6 +38,7 @@ TARGETS = (
     {"lossless": "small"},
     {"labels": True},
     {"max_error": 20},
+    {"max_error": 20, "stages": 3},
     {"psnr": 40, "effort": 1},
     {"psnr": 40, "effort": 3},
 )

@@ -81,13 +81,27 @@ def images() -> Iterator[tuple[NDArray[Any], dict[str, Any]]]:
     half = make("half", (20, 70, 80), "uint16", 3)
     yield half[0], {"psnr": 45, "padding": 0}
     yield half, {"quality": 5, "padding": 0, "cell_depth": 8}
-    yield make("textured", (40, 44), "uint8", 3), {"max_error": 3}
+    yield make("textured", (40, 44), "uint8", 3), {"max_error": 3, "stages": 3}
     yield make("smooth", (40, 41, 3), "uint8", 4), {"axes": "yxc", "quality": 30}
     yield make("smooth", (300, 320), "uint8", 7), {"psnr": 36, "effort": 1}
     yield make("smooth", (40, 44), "float32", 7), {"psnr": 50, "step": 0.05}
 
 
+def exact_images() -> Iterator[tuple[NDArray[Any], dict[str, Any]]]:
+    """Arrays and options that take every step of kind 2."""
+    yield make("textured", (20, 40, 44), "uint8", 3), {}
+    yield make("smooth", (40, 41, 3), "uint8", 4), {"axes": "yxc"}
+    yield make("smooth", (40, 44), "float32", 7), {"step": 0.05}
+
+
 def run_everything(executor: Watched) -> None:
+    for array, options in exact_images():
+        settings = EncodeSettings.of(lossless=True, **options)
+        (encoded,) = encode_arrays([array], partial(planned, settings=settings), 1, executor)
+        blob = encoded.to_bytes()
+        for data, scale in ((blob, 1), (held(np.frombuffer(blob, np.uint8)), 2)):
+            found = decode_containers([data], codec_of, executor=executor, scale=scale)[0]
+            assert np.array_equal(found, mmip.decode(blob, scale=scale))
     for array, options in images():
         (encoded,) = encode_arrays([array], partial(planned, settings=EncodeSettings.of(**options)), 1, executor)
         blob = encoded.to_bytes()

@@ -19,7 +19,8 @@ INDEX: dict[str, dict[str, Any]] = json.loads((FOLDER / "index.json").read_text(
 ENCODED = [
     name
     for name, entry in INDEX.items()
-    if entry["input"] is not None and mmip.inspect(file_of(name).read_bytes())["kind"] in ("raw", "transform")
+    if entry["input"] is not None
+    and mmip.inspect(file_of(name).read_bytes())["kind"] in ("raw", "transform", "predictive")
 ]
 
 
@@ -45,7 +46,8 @@ def test_vectors_decode(device: None) -> None:
     """All of them at once, unequal as they are; tests/conformance shows the same sums of the reference."""
     blobs: list[NDArray[np.uint8]] = [np.frombuffer(file_of(n).read_bytes(), np.uint8).view(OnDevice) for n in INDEX]
     for scale in ("1", "2", "4", "8"):
-        with pytest.warns(RuntimeWarning, match="no kernels decode labels"):
+        with pytest.warns(RuntimeWarning, match="no kernels decode labels") as caught:
             found = mmip.decode_batch(blobs, scale=int(scale))  # type: ignore[arg-type]
         expected = [entry["decoded"]["scales"][scale] for entry in INDEX.values()]
         assert [checksum(np.asarray(array)) for array in found] == expected
+        assert not any("decode predictive" in str(warning.message) for warning in caught)

@@ -151,7 +151,7 @@ DECODED: dict[str, tuple[NDArray[Any], dict[str, Any], float]] = {
     "channels last": (np.moveaxis(COLOUR, 0, -1), {"axes": "yxc", "colour": False}, 2),
     "float32": (VOLUME.astype(np.float32), {"step": 1.0}, 1 + 2 + 1),  # int32, float64, float32
     "colour": (COLOUR, {"axes": "cyx", "colour": True}, 2 * INT32 + 1),
-    "corrections": (VOLUME, {"max_error": 100, "qstep": None}, 1 + INT32),
+    "corrections": (VOLUME, {"max_error": 100, "stages": 3, "qstep": None}, 1 + INT32),
 }
 
 

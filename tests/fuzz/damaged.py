@@ -144,7 +144,7 @@ def rounds(one: Callable[[Random], str], seed: int, first: int, count: int) -> C
 
 
 def limit_memory() -> None:
-    """No allocation beyond a few GB more than now, as sanitizers reserve terabytes: what asks for more is a fault."""
+    """No allocation beyond a few GB more than now (sanitizers reserve terabytes): what asks for more is a fault."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + MOST_MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))

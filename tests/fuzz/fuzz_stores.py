@@ -35,7 +35,8 @@ VOLUME = mmip.phantom3d(SHAPE)
 QUIET: dict[str, Any] = {"progress": False, "threads": 1}
 STORES: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     "quality": (VOLUME, {"quality": 10}),
-    "bounded": (VOLUME, {"max_error": 40}),
+    "bounded": (VOLUME, {"max_error": 40, "stages": 3}),
+    "bounded samples": (VOLUME, {"max_error": 40, "effort": 1}),
     "lossless": (VOLUME, {"lossless": True, "stages": 3}),
     "region": (VOLUME, {"quality": 10, "roi": "threshold:9000", "roi_quality": "lossless"}),
     "float": (VOLUME.astype(np.float32) / 8, {"qstep": 30.0, "step": 0.5}),

@@ -29,7 +29,7 @@ def batch() -> list[bytes]:
         mmip.encode(make("smooth", (32, 32), "uint8", 3), lossless=True, stages=2),
         mmip.encode(make("smooth", (1, 400), "int16", 3), quality=1),
         mmip.encode(make("smooth", (40, 41, 3), "uint8", 4), axes="yxc", quality=30),
-        mmip.encode(make("smooth", (9, 40, 41), "int16", 4), max_error=20),
+        mmip.encode(make("smooth", (9, 40, 41), "int16", 4), max_error=20, stages=3),
         mmip.encode(make("half", (300, 70), "uint16", 6), quality=5, stages=5),
         *random[1:],
     ]

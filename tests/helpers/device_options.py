@@ -22,12 +22,12 @@ CASES: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any], int]] = {
     "rule": ("textured", (64, 70), "uint16", {"psnr": 45, "effort": 1, "roi": "range:9000..30000"}, 0),
     "padded": ("half", (64, 70), "uint16", {"psnr": 45, "effort": 1, "padding": 0}, 0),
     "effort-2": ("textured", (64, 70), "uint16", {"psnr": 45, "effort": 2}, 0),
-    "bounded": ("textured", (40, 44), "uint8", {"max_error": 3, "effort": 1}, 0),
+    "bounded": ("textured", (40, 44), "uint8", {"max_error": 3, "stages": 3, "effort": 1}, 0),
     "bounded-deep": (
         "edges",
         (9, 40, 44),
         "int16",
-        {"max_error": 900, "effort": 1, "verify": False, "padding": None},
+        {"max_error": 900, "stages": 3, "effort": 1, "verify": False, "padding": None},
         3,
     ),
     "imaged": ("smooth", (300, 320), "uint8", {"psnr": 36, "effort": 1}, 0),
@@ -35,7 +35,7 @@ CASES: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any], int]] = {
     "float": ("smooth", (40, 44), "float32", {"psnr": 50, "step": 0.05, "effort": 1}, 0),
     "float-quality": ("textured", (9, 40, 44), "float32", {"quality": 20, "step": 0.25, "effort": 1}, 0),
     "float-mask": ("textured", (60, 44), "float32", {"quality": 5, "step": 0.25, "effort": 1, "axes": "yx"}, 3),
-    "float-bounded": ("textured", (60, 44), "float32", {"max_error": 1.0, "step": 0.25, "effort": 1}, 0),
+    "float-bounded": ("textured", (60, 44), "float32", {"max_error": 1.0, "stages": 3, "step": 0.25, "effort": 1}, 0),
 }
 
 

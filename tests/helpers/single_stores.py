@@ -38,6 +38,7 @@ def _half_jpeg() -> np.ndarray:
 KINDS: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     "fast": (VOLUME, {"lossless": True}),
     "small": (VOLUME, {"lossless": "small"}),
+    "bounded": (VOLUME // 7 * 7, {"max_error": 3}),  # whose steps of 7 are exact
     "jpeg": (_half_jpeg(), {"lossless": "small"}),
     "labels": (objects(VOLUME.shape), {"labels": True}),
 }

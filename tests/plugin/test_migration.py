@@ -17,12 +17,16 @@ from zarr.registry import register_codec as register_v3_codec
 import mmip_gpu as mmip
 from mmip_gpu.cli import main
 from mmip_gpu.errors import InvalidArgument, StoreError
-from numcodecs_plugin import Mmip, MmipV2
+from mmip_gpu.soft import register_codebook, train_codebook
+from numcodecs_plugin import Mmip, MmipSoft, MmipSoftV2, MmipV2
 
 register_codec(MmipV2)  # as the entry points do where the package is installed
+register_codec(MmipSoftV2)
 register_v3_codec("mmip", Mmip)
+register_v3_codec("mmip.soft", MmipSoft)
 
 VOLUME = mmip.phantom3d((20, 50, 40))
+BOOK = register_codebook(train_codebook([VOLUME], axes="tyx"))
 EXACT: dict[str, Any] = {"lossless": True, "stages": 2}
 
 
@@ -52,6 +56,13 @@ CASES = {
         MmipV2(axes="yxc", **EXACT),
         {"order": "F", "chunks": (32, 32, 3)},
     ),
+    "fast": (VOLUME, MmipV2(lossless=True), {"order": "F"}),
+    "small": (VOLUME.astype("i2"), MmipV2(lossless="small"), {}),
+    "bounded": (VOLUME, MmipV2(max_error=40), {"order": "F"}),
+    "labels": (VOLUME.astype("u8") // 999 << np.uint64(40), MmipV2(labels=True), {"order": "F"}),
+    "soft": (VOLUME, MmipSoftV2(codebook=BOOK), {}),
+    "soft_fortran": (VOLUME[3], MmipSoftV2(codebook=BOOK, embed=True), {"order": "F"}),
+    "soft_big": (VOLUME.astype(">u2"), MmipSoftV2(codebook=BOOK, axes="tyx", endian="big"), {"order": "F"}),
     "times": (np.stack([VOLUME, VOLUME // 2]), None, {"chunks": (1, 8, 32, 16), "order": "F"}),
 }
 
@@ -111,7 +122,10 @@ def test_groups_and_dimension_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"compressors": numcodecs.Zstd()}, "expected the compressor 'mmip' alone, found compressor 'zstd'"),
+        (
+            {"compressors": numcodecs.Zstd()},
+            "expected the compressor 'mmip' or 'mmip.soft' alone, found compressor 'zstd'",
+        ),
         ({"compressors": None}, "found compressor None"),
         ({"compressors": MmipV2(**EXACT), "filters": numcodecs.Delta("u2")}, "filters"),
     ],

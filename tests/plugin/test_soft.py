@@ -89,6 +89,8 @@ def test_shards_and_metadata(options: dict[str, Any]) -> None:
     data, store = textured((64, 96)), MemoryStore()
     array = create(data, (16, 32), MmipSoft(**options, embed=True), store, shards=(32, 96))
     assert np.array_equal(array[5:40, 10:70], data[5:40, 10:70])
+    array[3:20, 5:50] = data[3:20, 5:50] = 9
+    assert np.array_equal(array[...], data)
     again = zarr.open_array(store, mode="r")
     assert np.array_equal(again[...], data)
     codec = MmipSoft(**options, embed=True)

@@ -52,7 +52,16 @@ def test_page_and_schemas_have_the_keys_of_the_codecs() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"quality": 10}, {"lossless": "small"}, EXACT, FULL, {"ratio": 5, "roi": "range:-1.5..3e2"}]
+    "options",
+    [
+        {"quality": 10},
+        {"lossless": True},
+        {"lossless": "small"},
+        {"labels": True},
+        EXACT,
+        FULL,
+        {"ratio": 5, "roi": "range:-1.5..3e2"},
+    ],
 )
 def test_what_codecs_write_is_valid(options: dict[str, Any]) -> None:
     written = Mmip(**options).to_dict()

@@ -100,7 +100,7 @@ def test_corrections_leave_the_mask(depth: int, padding: int | str) -> None:
     assert len(blob) < len(mmip.encode(array, max_error=5, cell_depth=depth, padding=None))
 
 
-@pytest.mark.parametrize("target", [{"ratio": 8}, {"max_error": 0}])
+@pytest.mark.parametrize("target", [{"ratio": 8}, {"max_error": 0, "stages": 3}])
 def test_other_targets_find_the_padding(target: dict[str, float]) -> None:
     array = disc((6, 300, 300))
     blob = mmip.encode(array, **target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ def test_conversion_is_the_written_one(step: float) -> None:
 def test_targets_hold_in_the_caller_s_unit(kind: str, step: float) -> None:
     for axes, shape in (("yx", (33, 41)), ("zyx", (9, 17, 20)), ("yxc", (20, 25, 3))):
         array = make(kind, shape, "float32", 3)
-        for bound in (0.52, 1.7, 20.0):
-            blob = mmip.encode(array, max_error=bound * step, step=step, axes=axes)
+        for bound, effort in product((0.52, 1.7, 20.0), (1, 2)):
+            blob = mmip.encode(array, max_error=bound * step, step=step, axes=axes, effort=effort)
             decoded = mmip.decode(blob)
             largest, _ = errors(array, decoded)
             assert decoded.dtype == np.float32

@@ -1,4 +1,4 @@
-"""Mode max_error: the bound holds for every sample, and its corrections survive regions, stages, stores and damage."""
+"""Mode max_error in stages: the bound holds, and corrections survive regions, stages, stores and damage."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_no_sample_is_off_by_more(dtype: str, bound: float) -> None:
     for seed, kind in enumerate(CONTENT):
         for axes, shape in (("x", (75,)), ("yx", (33, 41)), ("zyx", (9, 17, 20)), ("yxc", (20, 25, 3))):
             array = make(kind, shape, dtype, seed)
-            blob = mmip.encode(array, max_error=bound, axes=axes)
+            blob = mmip.encode(array, max_error=bound, axes=axes, stages=3)
             decoded = mmip.decode(blob)
             loss = mmip.inspect(blob)["loss"]
             assert largest(array, decoded) == loss["max_error"] <= bound
@@ -58,7 +58,7 @@ def test_no_sample_is_off_by_more(dtype: str, bound: float) -> None:
 
 def test_a_larger_bound_costs_less() -> None:
     array = make("textured", (200, 220), "uint16", 1)
-    sizes = [len(mmip.encode(array, max_error=bound)) for bound in (0, 1, 2, 4, 8, 16, 64, 256)]
+    sizes = [len(mmip.encode(array, max_error=bound, stages=3)) for bound in (0, 1, 2, 4, 8, 16, 64, 256)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < 0.6 * sizes[0]
 
@@ -96,7 +96,7 @@ def test_regions_are_corrected(blob: bytes) -> None:
 
 
 def test_threads_do_not_change_bytes(volume: NDArray[Any]) -> None:
-    assert len({mmip.encode(volume, max_error=9, threads=n) for n in (1, 2, 5)}) == 1
+    assert len({mmip.encode(volume, max_error=9, stages=3, threads=n) for n in (1, 2, 5)}) == 1
 
 
 # --- stores
@@ -104,7 +104,7 @@ def test_threads_do_not_change_bytes(volume: NDArray[Any]) -> None:
 
 def test_a_store_keeps_the_bound(volume: NDArray[Any]) -> None:
     store = MemoryStore()
-    report = mmip.write_zarr(volume, store, max_error=40, chunks=(16, 32, 32))
+    report = mmip.write_zarr(volume, store, max_error=40, stages=3, chunks=(16, 32, 32))
     stored = mmip.open_zarr(store)
     assert largest(volume, stored.to_numpy()) == report["loss"]["max_error"] <= 40
     assert stored.stages == len(report["stages"]) == 4
@@ -123,7 +123,7 @@ def test_a_store_keeps_the_bound(volume: NDArray[Any]) -> None:
 
 def test_corrections_that_are_missing_or_cut_are_errors(volume: NDArray[Any]) -> None:
     store = MemoryStore()
-    mmip.write_zarr(volume, store, max_error=40, chunks=(16, 32, 32))
+    mmip.write_zarr(volume, store, max_error=40, stages=3, chunks=(16, 32, 32))
     key = next(k for k in store._store_dict if k.startswith("corrections/c"))
     data = store._store_dict[key]
     store._store_dict[key] = data[: len(data) - 5]
@@ -133,7 +133,7 @@ def test_corrections_that_are_missing_or_cut_are_errors(volume: NDArray[Any]) ->
     with pytest.raises(mmip.StoreError, match="stage 4 is missing"):
         mmip.open_zarr(store).to_numpy()
     assert mmip.open_zarr(store, stages=3).to_numpy().shape == volume.shape
-    mmip.write_zarr(volume, store, max_error=40, chunks=(16, 32, 32))
+    mmip.write_zarr(volume, store, max_error=40, stages=3, chunks=(16, 32, 32))
     assert store._store_dict[key].to_bytes() == data.to_bytes()
 
 

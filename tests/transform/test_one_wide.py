@@ -16,7 +16,13 @@ SHAPES += [
     ((10, 400, 1), "tyx"),
     ((1, 400, 10), None),
 ]
-TARGETS = [{"quality": 10}, {"lossless": True, "stages": 3}, {"max_error": 2}, {"psnr": 45}, {"labels": True}]
+TARGETS = [
+    {"quality": 10},
+    {"lossless": True, "stages": 3},
+    {"max_error": 2, "stages": 3},
+    {"psnr": 45},
+    {"labels": True},
+]
 MOST_TRIALS = 14  # a cube of as many samples takes up to twice as many, most of them at a higher effort
 
 

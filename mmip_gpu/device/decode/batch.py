@@ -13,6 +13,8 @@ from functools import partial
 from typing import Self
 
 from mmip_gpu.arguments import thread_count
+from mmip_gpu.container.codec import Wanted
+from mmip_gpu.container.header import TransformHeader
 from mmip_gpu.device.decode.checked_jobs import (
     Upload,
     allocate_planes,
@@ -26,6 +28,8 @@ from mmip_gpu.device.decode.payload_heads import DecodingTables
 from mmip_gpu.device.decode.planes import decode_planes
 from mmip_gpu.device.lanes import Lane
 from mmip_gpu.device.run.executors import Executor
+from mmip_gpu.transform.extent import needed_stages
+from mmip_gpu.transform.tiled_region import region_of
 
 __all__ = ["SCRATCH_BYTES", "DecodeJob", "DecodedBatch", "Decoder"]
 
@@ -76,6 +80,16 @@ class Decoder:
         """A decoder for the batches of one lane."""
         return cls(lane.executor, upload=lane.upload)
 
+    @staticmethod
+    def needed_payloads(header: TransformHeader, wanted: Wanted) -> int:
+        """Payloads that a job has to hold, from stage 1 on."""
+        return needed_stages(header, wanted)
+
+    @staticmethod
+    def decoded_bytes(job: DecodeJob) -> int:
+        """Bytes of what a job decodes."""
+        return region_of(job.header, job.wanted.scale, job.wanted.region).decoded_bytes
+
     def decode(self, jobs: Sequence[DecodeJob], *, max_bytes: int = 2**34, check_crc: bool = True) -> DecodedBatch:
         """Decode all jobs; `max_bytes` is that of one."""
         self._tables.trim()
@@ -84,7 +98,7 @@ class Decoder:
         heads = check_payloads(setup, jobs, decoded, self._threads)
         chunks = allocate_planes(setup, jobs, heads, decoded, max_bytes)
         if chunks:
-            payloads_dev = upload_payloads(setup, list(chunks.values()), self._upload)
+            payloads_dev = upload_payloads(self._executor, list(chunks.values()), self._upload)
             decode_planes(setup, chunks, decoded)
             undo_colours(setup, chunks)
             add_corrections(setup, chunks, decoded)

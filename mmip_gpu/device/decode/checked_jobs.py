@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,15 @@ from mmip_gpu.transform.tiled_region import region_within
 from mmip_gpu.volume.floats import sample_dtype
 from mmip_gpu.volume.tiled_region import TiledRegion
 
-__all__ = ["Upload", "allocate_planes", "check_payloads", "image_box", "upload_payloads", "upload_together"]
+__all__ = [
+    "PlacedJob",
+    "Upload",
+    "allocate_planes",
+    "check_payloads",
+    "image_box",
+    "upload_payloads",
+    "upload_together",
+]
 
 Upload = Callable[[Sequence[NDArray[np.uint8]]], list[DeviceArray]]
 """From arrays of bytes on the host to copies in the executor's memory."""
@@ -102,8 +111,20 @@ def image_box(box: Box) -> Box:
     return Box(box.grid, 1, (z, y - 3, x - 3), box.bounds)
 
 
+class PlacedJob(Protocol):
+    """A job that passed the checks: `addresses` are those of the payloads whose `heads` were read."""
+
+    job: DecodeJob
+    addresses: list[int]
+
+    @property
+    def heads(self) -> Sequence[Any]:
+        """Heads of the payloads that are needed."""
+        ...
+
+
 @contract(reads="payloads of the host", writes="payloads_dev, and the addresses of all payloads")
-def upload_payloads(setup: DecodeSetup, chunks: Sequence[CheckedJob], upload: Upload) -> list[DeviceArray]:
+def upload_payloads(executor: Executor, chunks: Sequence[PlacedJob], upload: Upload) -> list[DeviceArray]:
     """Send the payloads of the host together, and set the addresses of all; returns what must stay alive."""
     used = [chunk.job.payloads[: len(chunk.heads)] for chunk in chunks]
     on_host = [
@@ -116,7 +137,7 @@ def upload_payloads(setup: DecodeSetup, chunks: Sequence[CheckedJob], upload: Up
     each = iter(uploaded_dev)
     for chunk, payloads in zip(chunks, used, strict=True):
         payloads_dev = payloads if chunk.job.in_device_memory else islice(each, len(payloads))
-        chunk.addresses = [setup.executor.address(payload_dev) for payload_dev in payloads_dev]
+        chunk.addresses = [executor.address(payload_dev) for payload_dev in payloads_dev]
     return uploaded_dev
 
 

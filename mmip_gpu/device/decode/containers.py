@@ -12,28 +12,47 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu.container.codec import Codec, Limits, ReadPart, Wanted
 from mmip_gpu.container.header import Header
+from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.container.reader import open_container, part_reader
-from mmip_gpu.device.decode.batch import DecodeJob, Decoder
+from mmip_gpu.container.transform_fields import TransformFields
+from mmip_gpu.device.decode.batch import Decoder
+from mmip_gpu.device.decode.jobs import DecodedBatch, DecodeJob
+from mmip_gpu.device.decode.predictive import BrickDecoder
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.run.placement import by_memory
 from mmip_gpu.errors import InvalidArgument, MmipError
-from mmip_gpu.transform.extent import needed_stages
-from mmip_gpu.transform.tiled_region import region_of
 from mmip_gpu.volume.region import Region
 
-__all__ = ["decode_containers"]
+__all__ = ["KINDS", "decode_containers"]
 
 _FIXED_BYTES = 8  # magic, version, header_bytes
+
+
+class _BatchDecoder(Protocol):
+    """What decodes the chunks of one kind."""
+
+    @classmethod
+    def of_lane(cls, lane: Lane) -> _BatchDecoder: ...
+    @staticmethod
+    def needed_payloads(header: Any, wanted: Wanted) -> int: ...
+    @staticmethod
+    def decoded_bytes(job: DecodeJob) -> int: ...
+    def decode(self, jobs: Sequence[DecodeJob], *, max_bytes: int) -> DecodedBatch: ...
+
+
+_DECODERS: dict[int, type[_BatchDecoder]] = {TransformFields.kind: Decoder, PredictiveFields.kind: BrickDecoder}
+KINDS = frozenset(_DECODERS)
+"""The kinds of containers that kernels decode."""
 
 
 def decode_containers(
@@ -98,7 +117,8 @@ def _job_or_array(
     header, read_part = container.open()
     codec = codec_of(header)
     if codec.has_kernels:
-        payloads = [read_part(stage, 0, None) for stage in range(1, needed_stages(header, wanted) + 1)]
+        count = _DECODERS[header.fields.kind].needed_payloads(header, wanted)
+        payloads = [read_part(stage, 0, None) for stage in range(1, count + 1)]
         return DecodeJob(header, payloads, wanted, container.in_device_memory)
     if not codec.is_copy:
         warnings.warn(f"no kernels decode {header.fields.name} containers: the CPU does", RuntimeWarning, stacklevel=3)
@@ -135,8 +155,18 @@ def _decode_to_host(executor: Executor, jobs: dict[int, DecodeJob], max_bytes: i
 
 def _decode_batch(lane: Lane, jobs: Sequence[DecodeJob], max_bytes: int) -> list[Any]:
     """Decode jobs; returns the array of each in the executor's memory, or its error."""
-    decoded = lane.own(Decoder.of_lane).decode(jobs, max_bytes=max_bytes)
-    return [a if error is None else error for a, error in zip(decoded.arrays, decoded.errors(), strict=True)]
+    by_kind: dict[int, list[int]] = {}
+    for index, job in enumerate(jobs):
+        by_kind.setdefault(job.header.fields.kind, []).append(index)
+    decoded = {
+        kind: lane.own(_DECODERS[kind].of_lane).decode([jobs[i] for i in indices], max_bytes=max_bytes)
+        for kind, indices in by_kind.items()
+    }
+    found: dict[int, Any] = {}
+    for kind, batch in decoded.items():
+        results = zip(batch.arrays, batch.errors(), strict=True)
+        found |= zip(by_kind[kind], [array if error is None else error for array, error in results], strict=True)
+    return [found[index] for index in range(len(jobs))]
 
 
 def _through_lanes(
@@ -150,7 +180,7 @@ def _through_lanes(
 def _size_of(job: DecodeJob) -> int:
     """About how much device memory a job takes beside the scratch that the decoder limits."""
     try:
-        decoded = region_of(job.header, job.wanted.scale, job.wanted.region).decoded_bytes
+        decoded = _DECODERS[job.header.fields.kind].decoded_bytes(job)
     except MmipError:  # the decoder tells
         decoded = 0
     return decoded + sum(job.header.payload_sizes[: len(job.payloads)])

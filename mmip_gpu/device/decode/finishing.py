@@ -23,7 +23,15 @@ from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.volume.floats import sample_range
 
-__all__ = ["add_corrections", "crop_planes", "restore_floats", "undo_colour", "undo_colours"]
+__all__ = [
+    "add_corrections",
+    "crop_planes",
+    "floats_of",
+    "groups_of_samples",
+    "restore_floats",
+    "undo_colour",
+    "undo_colours",
+]
 
 
 @contract(reads="planes_dev of colour components", writes="planes_dev of samples in their place")
@@ -85,19 +93,26 @@ def _correction_substreams(executor: Executor, chunk: CheckedJob, index: int, or
     return ChunkSubstreams(item, tiles, substreams, {0: chunk.heads[-1]}, {0: chunk.addresses[-1]}, frames)
 
 
-@contract(reads="planes_dev of indices", writes="planes_dev of float32 samples", kernels=["indices_to_floats"])
+@contract(reads="planes_dev of indices", writes="planes_dev of float32 samples")
 def restore_floats(setup: DecodeSetup, chunks: dict[int, CheckedJob]) -> None:
     """Put float32 samples in the place of their indices."""
     of_floats = [chunk for chunk in chunks.values() if chunk.job.header.step is not None]
-    items = np.zeros(len(of_floats), struct_dtype("FinishItem"))
-    samples_dev = []
-    for item, chunk in zip(items, of_floats, strict=True):
-        assert chunk.job.header.step is not None
-        samples_dev.append(setup.executor.empty(chunk.planes_dev.shape, np.float32))
-        item["count"], item["step"] = chunk.planes_dev.size, chunk.job.header.step
-    _launch(setup.executor, "indices_to_floats", items, [chunk.planes_dev for chunk in of_floats], samples_dev)
+    steps = [step for chunk in of_floats if (step := chunk.job.header.step) is not None]
+    samples_dev = floats_of(setup.executor, [chunk.planes_dev for chunk in of_floats], steps)
     for chunk, planes_dev in zip(of_floats, samples_dev, strict=True):
         chunk.planes_dev = planes_dev
+
+
+@contract(reads="indices_dev", writes="planes_dev of float32 samples", kernels=["indices_to_floats"])
+def floats_of(executor: Executor, indices_dev: Sequence[DeviceArray], steps: Sequence[float]) -> list[DeviceArray]:
+    """Make float32 samples of indices, by one launch."""
+    items = np.zeros(len(indices_dev), struct_dtype("FinishItem"))
+    samples_dev = []
+    for item, array, step in zip(items, indices_dev, steps, strict=True):
+        samples_dev.append(executor.empty(array.shape, np.float32))
+        item["count"], item["step"] = array.size, step
+    _launch(executor, "indices_to_floats", items, indices_dev, samples_dev)
+    return samples_dev
 
 
 @contract(reads="planes_dev", writes="arrays of `decoded`, C-ordered, in the executor's memory")
@@ -116,19 +131,19 @@ def _launch(
         return
     for item, source, target in zip(items, from_dev, to_dev, strict=True):
         item["from"], item["to"] = executor.address(source), executor.address(target)
-    items["first_group"], group_items = _groups_of_samples(items["count"], FINISH_SAMPLES)
+    items["first_group"], group_items = groups_of_samples(items["count"], FINISH_SAMPLES)
     items_dev, groups_dev = executor.upload(items), executor.upload(group_items)
     executor.launch(
         kernel, groups=len(group_items), items=executor.address(items_dev), group_items=executor.address(groups_dev)
     )
 
 
-def _groups_of_samples(counts: NDArray[np.int64], each: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def groups_of_samples(counts: NDArray[np.int64], each: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """(first group of every array, array of every group) where a group takes `each` samples of one array.
 
     Examples
     --------
-    >>> _groups_of_samples(np.array([5, 0, 3]), 4)[1].tolist()
+    >>> groups_of_samples(np.array([5, 0, 3]), 4)[1].tolist()
     [0, 0, 2]
     """
     groups = -(-counts // each)

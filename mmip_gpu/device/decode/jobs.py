@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import STATUS_TRUNCATED, status_text
 from mmip_gpu.container.codec import Wanted
-from mmip_gpu.container.header import TransformHeader
+from mmip_gpu.container.header import Header
 from mmip_gpu.device.decode.payload_heads import DecodingTables, PayloadHead
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
@@ -37,7 +37,7 @@ class DecodeJob:
     bytes in the executor's memory, which `in_device_memory` says.
     """
 
-    header: TransformHeader
+    header: Header[Any]
     payloads: Sequence[Buffer | DeviceArray]
     wanted: Wanted = field(default_factory=Wanted)
     in_device_memory: bool = False

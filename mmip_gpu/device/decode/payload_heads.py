@@ -30,6 +30,7 @@ __all__ = [
     "HeadFormat",
     "PayloadHead",
     "StagePayload",
+    "payload_starts",
     "read_headerless_payload_heads",
     "read_payload_heads",
 ]
@@ -100,8 +101,7 @@ def read_payload_heads(
 
     The host waits for the device where payloads lie there: once for all of them, and once more for long heads.
     """
-    starts_dev = iter(_device_starts(executor, [p.data for p in payloads if p.in_device_memory]))
-    starts = [next(starts_dev) if p.in_device_memory else _host_start(p.data) for p in payloads]
+    starts = payload_starts(executor, [(p.data, p.in_device_memory) for p in payloads])
     heads: dict[int, PayloadHead | MmipError] = {}
     sound = []
     for index, (payload, (head, size)) in enumerate(zip(payloads, starts, strict=True)):
@@ -160,6 +160,15 @@ def _read_together(
         rows.append((key, offsets, crcs))
     tables.add_codes(parsed, new, threads)
     return [r if isinstance(r, MmipError) else PayloadHead(r[1], r[2], tables.codes[r[0]]) for r in rows]
+
+
+def payload_starts(executor: Executor, payloads: Sequence[tuple[Buffer | DeviceArray, bool]]) -> list[_Start]:
+    """Bytes from the start on that hold the head, and the size, of payloads; whether each lies on the device is given.
+
+    The host waits as `read_payload_heads` does.
+    """
+    starts_dev = iter(_device_starts(executor, [data for data, in_device_memory in payloads if in_device_memory]))
+    return [next(starts_dev) if in_device_memory else _host_start(data) for data, in_device_memory in payloads]
 
 
 def _host_start(payload: Buffer) -> _Start:

@@ -16,7 +16,9 @@ from weakref import WeakSet
 import numpy as np
 
 from mmip_gpu.arguments import check_dtype, checked_array
+from mmip_gpu.container.codec import Plan
 from mmip_gpu.container.encoded import Encoded
+from mmip_gpu.device.encode.predictive import encode_predicted
 from mmip_gpu.device.encode.roi_classes import device_classes, no_classes
 from mmip_gpu.device.encode.trial_samples import AnalysisRequest, DeviceSamples, analyze_requests, encode_together
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
@@ -24,6 +26,7 @@ from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.run.lockstep import in_lock_step
 from mmip_gpu.device.run.placement import by_memory
+from mmip_gpu.predictive.plan import PredictivePlan
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.analyzed import Analyzed
 from mmip_gpu.transform.planning.trial import HostSamples, Samples, Trial
@@ -36,7 +39,7 @@ SAMPLE_BYTES = 24  # entries, tokens, their places, colour, decoded samples
 Sampler = Callable[[Any, str | None], Samples]
 """From ``roi=`` and ``axes=`` to the samples of an array, with the classes of their voxels."""
 
-Planner = Callable[[Sampler], tuple[Trial, ChunkPlan]]
+Planner = Callable[[Sampler], tuple[Trial, Plan]]
 """From samples to their plan."""
 
 
@@ -99,7 +102,7 @@ def _encode_batch(lane: Lane, arrays_dev: Sequence[DeviceArray], planner: Planne
 
         return samples
 
-    def search(array: DeviceArray, ask: Callable[[AnalysisRequest], Analyzed]) -> tuple[Trial, ChunkPlan]:
+    def search(array: DeviceArray, ask: Callable[[AnalysisRequest], Analyzed]) -> tuple[Trial, Plan]:
         trial, plan = planner(sampler(array, ask))
         ended.add(trial)
         return trial, plan
@@ -110,7 +113,12 @@ def _encode_batch(lane: Lane, arrays_dev: Sequence[DeviceArray], planner: Planne
         return analyze_requests(requests)
 
     planned = in_lock_step([partial(search, array) for array in arrays_dev], answer, lane.executor.here())
-    return encode_together([trial for trial, _ in planned], [plan for _, plan in planned])
+    predicted = [plan for _, plan in planned if isinstance(plan, PredictivePlan)]
+    if predicted:  # the settings are those of all
+        return encode_predicted(lane, arrays_dev, predicted, threads)
+    return encode_together(
+        [trial for trial, _ in planned], [plan for _, plan in planned if isinstance(plan, ChunkPlan)]
+    )
 
 
 def _adopted(executor: Executor, data: Any) -> DeviceArray:

@@ -13,7 +13,12 @@
 #include "device/kernels/tokens/list_tokens.h"
 #include "device/kernels/padding/masks.h"
 #include "device/kernels/palette/palettes.h"
+#include "device/kernels/predictive/read_residuals.h"
+#include "device/kernels/predictive/residuals.h"
+#include "device/kernels/predictive/restore.h"
+#include "device/kernels/predictive/write_residuals.h"
 #include "device/kernels/coding/substream_offsets.h"
+#include "device/kernels/samples/means.h"
 #include "device/kernels/samples/prepare.h"
 #include "device/kernels/blocks/search.h"
 #include "device/kernels/samples/sums.h"
@@ -91,4 +96,15 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(reduce_deep, mmip::ReduceDeepKernel)               \
     X(correct_samples, mmip::CorrectSamplesKernel)       \
     X(undo_colour, mmip::UndoColourKernel)               \
-    X(indices_to_floats, mmip::FloatKernel)
+    X(indices_to_floats, mmip::FloatKernel)              \
+    X(read_residuals, mmip::ReadResidualsKernel)         \
+    X(add_cross, mmip::AddCrossKernel)                   \
+    X(restore_bricks, mmip::RestoreBricksKernel)         \
+    X(store_bricks, mmip::StoreBricksKernel)             \
+    X(mean_windows, mmip::MeanWindowsKernel)             \
+    X(load_bricks, mmip::LoadBricksKernel)               \
+    X(choose_sets, mmip::ChooseSetsKernel)               \
+    X(brick_residuals, mmip::BrickResidualsKernel)       \
+    X(count_residuals, mmip::CountResidualsKernel)       \
+    X(write_residuals, mmip::WriteResidualsKernel)       \
+    X(gather_streams, mmip::GatherStreamsKernel)

@@ -139,34 +139,57 @@ std::string payload_head(const std::vector<uint8_t>& codes, const std::vector<ui
     return out;
 }
 
-std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads) {
+static std::vector<StreamBytes> as_bytes(const std::vector<std::vector<uint8_t>>& streams) {
+    std::vector<StreamBytes> found;
+    for (const auto& s : streams) found.push_back({s.data(), static_cast<uint32_t>(s.size())});
+    return found;
+}
+
+static PayloadMemory memory_of(std::string& payload) {
+    return [&payload](size_t size) {
+        payload.resize(size);
+        return reinterpret_cast<uint8_t*>(payload.data());
+    };
+}
+
+void assemble_payload(const std::vector<uint8_t>& codes, const std::vector<StreamBytes>& streams, int threads, const PayloadMemory& memory) {
     std::vector<uint32_t> sizes;
-    for (const auto& s : streams) sizes.push_back(static_cast<uint32_t>(s.size()));
+    for (const StreamBytes& s : streams) sizes.push_back(s.size);
     std::vector<uint32_t> crcs((streams.size() + kGroupSubstreams - 1) / kGroupSubstreams);
-    std::string out = payload_head(codes, sizes, crcs);   // for its length; again below, with the crcs
-    std::vector<size_t> group_starts(1, out.size());
+    std::vector<size_t> group_starts(1, payload_head(codes, sizes, crcs).size());   // its length; again below, with the crcs
     for (size_t i = 0; i < streams.size(); ++i) {
         if (i % kGroupSubstreams == 0) group_starts.push_back(group_starts.back());
-        group_starts.back() += streams[i].size();
+        group_starts.back() += streams[i].size;
     }
-    out.resize(group_starts.back());
+    uint8_t* out = memory(group_starts.back());
     parallel_for(static_cast<int64_t>(crcs.size()), threads, [&](int64_t g, int) {
         size_t to = group_starts[g];
         const size_t first = static_cast<size_t>(g) * kGroupSubstreams;
-        for (size_t i = first; i < std::min(streams.size(), first + kGroupSubstreams); to += streams[i++].size())
-            std::copy(streams[i].begin(), streams[i].end(), out.begin() + static_cast<std::ptrdiff_t>(to));
-        crcs[g] = crc32c(reinterpret_cast<const uint8_t*>(out.data()) + group_starts[g], to - group_starts[g]);
+        for (size_t i = first; i < std::min(streams.size(), first + kGroupSubstreams); to += streams[i++].size)
+            std::copy_n(streams[i].data, streams[i].size, out + to);
+        crcs[g] = crc32c(out + group_starts[g], to - group_starts[g]);
     });
     const std::string head = payload_head(codes, sizes, crcs);
-    std::copy(head.begin(), head.end(), out.begin());
-    return out;
+    std::copy(head.begin(), head.end(), out);
 }
 
-std::string assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<std::vector<uint8_t>>& streams, int threads) {
+std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads) {
+    std::string payload;
+    assemble_payload(codes, as_bytes(streams), threads, memory_of(payload));
+    return payload;
+}
+
+void assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<StreamBytes>& streams, int threads, const PayloadMemory& memory) {
     std::vector<uint8_t> codes;
     for (int i = 0; i < 4; ++i) codes.push_back(static_cast<uint8_t>(parameters.size() >> (8 * i)));
     codes.insert(codes.end(), parameters.begin(), parameters.end());
-    return assemble_payload(codes, streams, threads);
+    assemble_payload(codes, streams, threads, memory);
+}
+
+std::string assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<std::vector<uint8_t>>& streams, int threads) {
+    std::string payload;
+    assemble_parameter_payload(parameters, as_bytes(streams), threads, memory_of(payload));
+    return payload;
 }
 
 }  // namespace mmip

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -58,10 +59,21 @@ ParameterPayload read_parameter_payload(const uint8_t* payload, uint64_t given, 
 // Head of a payload, section 6: the bits of its codes, the index of the sub-streams' sizes, the crcs of their groups.
 std::string payload_head(const std::vector<uint8_t>& codes, const std::vector<uint32_t>& sizes, const std::vector<uint32_t>& group_crcs);
 
+// A sub-stream in the caller's memory.
+struct StreamBytes {
+    const uint8_t* data;
+    uint32_t size;
+};
+
+// Memory for a payload of so many bytes.
+using PayloadMemory = std::function<uint8_t*(size_t)>;
+
 // Payload of a stage: its head and the sub-streams of all tiles.
+void assemble_payload(const std::vector<uint8_t>& codes, const std::vector<StreamBytes>& streams, int threads, const PayloadMemory& memory);
 std::string assemble_payload(const std::vector<uint8_t>& codes, const std::vector<std::vector<uint8_t>>& streams, int threads);
 
 // Payload of a kind from 2 on.
+void assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<StreamBytes>& streams, int threads, const PayloadMemory& memory);
 std::string assemble_parameter_payload(const std::vector<uint8_t>& parameters, const std::vector<std::vector<uint8_t>>& streams, int threads);
 
 }  // namespace mmip

@@ -16,6 +16,7 @@ namespace {
 
 constexpr float kRounding = 0.49f;                           // the integer transform is a hundredth off
 constexpr int kMoves = 60;
+constexpr int kStale = 4, kHopelessOf1000 = 300;               // rounds that do not help; pixels wrong, of which one such round is enough
 
 // Rounds of: decode, look where pixels differ, move coefficients by what the difference transforms to. Where a sample was
 // saturated, or lies outside the image, only its bound is known; what decoding gives there stands in for it.
@@ -30,20 +31,16 @@ public:
         JpegFit best;
         best.form = form_, best.wrong = INT64_MAX;
         for (int c = 0; c < form_.components; ++c) seed_errors(c);
-        int stale = 0;
-        for (int round = 0; round < rounds; ++round) {
-            for (int c = 0; c < form_.components; ++c) move_coefficients(c, round == 0, stale % 2 == 1 ? 1.7f : 1.f);
-            synthesize_samples(form_, components_, threads_);
-            const int64_t wrong = find_errors();
-            if (wrong < best.wrong) {
-                best.wrong = wrong, best.components = components_;
-                stale = 0;
-            } else if (++stale == 4) {
-                break;
-            }
-            if (wrong == 0) break;
-        }
+        improve(best, rounds, true);
         return best;
+    }
+
+    // Rounds from a fit on.
+    void resume(JpegFit& best, int rounds) {
+        components_ = best.components;
+        synthesize_samples(form_, components_, threads_);
+        find_errors();
+        improve(best, rounds, false);
     }
 
     // Blocks of the components at full size, one by one; better than `best` or not at all.
@@ -61,6 +58,22 @@ public:
     }
 
 private:
+    void improve(JpegFit& best, int rounds, bool first) {
+        const int64_t hopeless = static_cast<int64_t>(form_.ny) * form_.nx * kHopelessOf1000 / 1000;
+        int stale = 0;
+        for (int round = 0; round < rounds && best.wrong > 0; ++round) {
+            for (int c = 0; c < form_.components; ++c) move_coefficients(c, first && round == 0, stale % 2 == 1 ? 1.7f : 1.f);
+            synthesize_samples(form_, components_, threads_);
+            const int64_t wrong = find_errors();
+            if (wrong < best.wrong) {
+                best.wrong = wrong, best.components = components_;
+                stale = 0;
+            } else if (++stale == kStale || best.wrong > hopeless) {
+                return;
+            }
+        }
+    }
+
     void seed_errors(int c) {
         for (size_t i = 0; i < errors_[c].values.size(); ++i) errors_[c].values[i] = static_cast<float>(exact_.planes[c][i]) - 128.f;
     }
@@ -175,6 +188,10 @@ private:
 
 JpegFit recover_jpeg(const JpegForm& form, const uint8_t* pixels, const JpegPixels& exact, int rounds, int threads) {
     return Recovery(form, pixels, exact, threads).run(rounds);
+}
+
+void improve_jpeg(JpegFit& fit, const uint8_t* pixels, const JpegPixels& exact, int rounds, int threads) {
+    Recovery(fit.form, pixels, exact, threads).resume(fit, rounds);
 }
 
 void repair_jpeg(JpegFit& fit, const uint8_t* pixels, const JpegPixels& exact, int threads) {

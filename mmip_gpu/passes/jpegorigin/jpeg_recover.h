@@ -15,6 +15,9 @@ struct JpegFit {
 
 JpegFit recover_jpeg(const JpegForm& form, const uint8_t* pixels, const JpegPixels& exact, int rounds, int threads);
 
+// More rounds, from what was found.
+void improve_jpeg(JpegFit& fit, const uint8_t* pixels, const JpegPixels& exact, int rounds, int threads);
+
 // Fewer pixels wrong, where single blocks can be mended: one that is cut, or has small steps.
 void repair_jpeg(JpegFit& fit, const uint8_t* pixels, const JpegPixels& exact, int threads);
 

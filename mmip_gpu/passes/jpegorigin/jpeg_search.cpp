@@ -78,7 +78,7 @@ public:
         best_.wrong = -1;
         if (grid_.clear() && !try_grid(grid_.y, grid_.x) && !is_likely()) try_grid(grid_.second_y, grid_.second_x);
         if (best_.wrong > 0 && 2 * best_.wrong < static_cast<int64_t>(form_.ny) * form_.nx) {
-            best_ = recover_jpeg(best_.form, pixels_, exact_, kRounds, threads_);
+            improve_jpeg(best_, pixels_, exact_, kRounds, threads_);
             repair_jpeg(best_, pixels_, exact_, threads_);
         }
         if (best_.wrong > most_wrong) best_.wrong = -1;

@@ -3,12 +3,13 @@
 
 #include <algorithm>
 
-#include "rules/predictive/residual_tokens.h"
+#include "rules/predictive/cross.h"
+#include "rules/predictive/set_cost.h"
 
 namespace mmip {
 namespace {
 
-constexpr int kCostRows = 4, kDeepCostRows = 16;   // a brick's set is chosen on one row of so many
+SetOfWeights weights_of(const PredictorSet& set) { return {set.first.data(), set.later.data(), set.bound_ne, set.with_previous}; }
 
 }  // namespace
 
@@ -24,28 +25,30 @@ std::vector<int64_t> BrickResiduals::some(int64_t most) const {
     return found;
 }
 
-ResidualJob BrickResiduals::job_of(BrickMemory& m, int component, const PredictorSet& set, int row_step) const {
+ResidualJob BrickResiduals::job_of(BrickMemory& m, int component, int row_step) const {
     const int* extent = m.brick.extent;
-    return {m.of(component), m.strides, extent[0], extent[1], extent[2], bits(component), set.first.data(), set.later.data(),
-            set.bound_ne, set.with_previous, row_step, m.residuals_of(component)};
+    return {m.of(component), m.strides, extent[0], extent[1], extent[2], bits(component), row_step, m.residuals_of(component)};
+}
+
+void BrickResiduals::costs(BrickMemory& m, int component, const PredictorSet* sets, int count, int row_step, int64_t* found) const {
+    SetOfWeights weights[kMaxSets];
+    for (int s = 0; s < count; ++s) weights[s] = weights_of(sets[s]);
+    kernels().costs(job_of(m, component, row_step), weights, count, found);
 }
 
 uint8_t BrickResiduals::best_set(BrickMemory& m, int component) const {
     const auto& sets = parameters_.components[component].sets;
-    int64_t least = INT64_MAX;
-    uint8_t best = 0;
-    for (size_t s = 0; s < sets.size() && sets.size() > 1; ++s) {
-        const int64_t found = cost(m, component, sets[s], m.brick.extent[0] > 1 ? kDeepCostRows : kCostRows);
-        if (found < least) least = found, best = static_cast<uint8_t>(s);
-    }
-    return best;
+    if (sets.size() == 1) return 0;
+    int64_t found[kMaxSets];
+    costs(m, component, sets.data(), static_cast<int>(sets.size()), cost_row_step(m.brick.extent[0]), found);
+    return static_cast<uint8_t>(std::min_element(found, found + sets.size()) - found);
 }
 
 void BrickResiduals::find(int64_t item, BrickMemory& m, uint8_t* sets) const {
     load(item, m);
     for (int i = 0; i < form_.components(); ++i) {
         sets[i] = best_set(m, i);
-        kernels().residuals(job_of(m, i, parameters_.components[i].sets[sets[i]], 1));
+        kernels().residuals(job_of(m, i, 1), weights_of(parameters_.components[i].sets[sets[i]]));
     }
 }
 
@@ -55,7 +58,7 @@ void BrickResiduals::subtract_cross(BrickMemory& m, int component) const {
     const int32_t *own = m.residuals_of(component), *a = m.residuals_of(0), *b = m.residuals_of(component > 1 ? 1 : 0);
     const auto& cross = parameters_.components[component].cross;
     const int wa = cross[0], wb = component > 1 ? cross[1] : 0, own_bits = bits(component);
-    for_residuals(m, [&](int64_t at) { r[at] = wrapped(own[at] - ((a[at] * wa + b[at] * wb + 32) >> 6), own_bits); });
+    for_residuals(m, [&](int64_t at) { r[at] = without_cross(own[at], a[at], b[at], wa, wb, own_bits); });
 }
 
 }  // namespace mmip

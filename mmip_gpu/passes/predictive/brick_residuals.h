@@ -24,8 +24,8 @@ public:
     std::vector<int64_t> some(int64_t most) const;
 
     void load(int64_t item, BrickMemory& m) const { source_.load(group_of(item), item % form_.layout.bricks_of_plane(), form_.colour_form, m); }
-    // About how many bits a component of a loaded brick takes, in 1/256, on one row of `row_step`.
-    int64_t cost(BrickMemory& m, int component, const PredictorSet& set, int row_step) const { return kernels().cost(job_of(m, component, set, row_step)); }
+    // About how many bits a component of a loaded brick takes by each set, in 1/256, on one row of `row_step`.
+    void costs(BrickMemory& m, int component, const PredictorSet* sets, int count, int row_step, int64_t* found) const;
     // Residuals of all components of a brick, without what residuals of earlier components say of later ones; and the sets that they are by.
     void find(int64_t item, BrickMemory& m, uint8_t* sets) const;
     // Less what earlier residuals say; these stay as they are.
@@ -39,7 +39,7 @@ private:
         const auto& cross = parameters_.components[component].cross;
         return cross[0] != 0 || cross[1] != 0;
     }
-    ResidualJob job_of(BrickMemory& m, int component, const PredictorSet& set, int row_step) const;
+    ResidualJob job_of(BrickMemory& m, int component, int row_step) const;
     uint8_t best_set(BrickMemory& m, int component) const;
 
     const SourceBricks& source_;

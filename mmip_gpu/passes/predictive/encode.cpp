@@ -24,28 +24,29 @@ public:
         else parameters_.values = source_.values();
     }
 
-    std::string encode() {
+    void encode(const PayloadMemory& memory) {
         make_tokens();
-        return write();
+        write(memory);
     }
 
 private:
     struct Worker {
         BrickMemory memory;
         std::vector<int32_t> magnitudes;
-        std::vector<uint32_t> plain, tokens;
         std::vector<TokenCounts> counts;
 
         Worker(const PredictiveForm& form) : memory(form.layout, form.components()), counts(static_cast<size_t>(form.components())) {
             const int* tile = form.layout.tile_log2;
             magnitudes.assign(2 * ((size_t{1} << tile[1]) + 1) * ((size_t{1} << tile[2]) + kRowRoom) + kRowRoom, 0);
-            plain.assign(kMaxResidualTile + kRowRoom, 0);
-            tokens.assign(2 * kMaxResidualTile, 0);
         }
     };
 
     void make_tokens() {
-        substreams_.resize(static_cast<size_t>(form_.layout.substreams()));
+        const int* tile = form_.layout.tile_log2;
+        const size_t room = (size_t{1} << (tile[0] + tile[1] + tile[2])) + TileStream::kBefore + TileStream::kBehind;
+        const size_t count = static_cast<size_t>(form_.layout.substreams());
+        memory_.reset(new uint32_t[count * room]);           // no zeros: each worker touches what it fills
+        for (size_t i = 0; i < count; ++i) streams_.push_back({memory_.get() + i * room});
         for (auto& c : parameters_.components) c.set_of_brick.assign(static_cast<size_t>(residuals_.bricks()), 0);
         std::vector<std::unique_ptr<Worker>> workers(static_cast<size_t>(std::max(threads_, 1)));
         parallel_for(residuals_.bricks(), threads_, [&](int64_t item, int worker) {
@@ -72,39 +73,33 @@ private:
             const int64_t start = form_.layout.first_substream(residuals_.group_of(item) * form_.components() + i, m.brick);
             for_tiles(form_.layout, m.brick.extent, [&](int number, const int* at, const int* size) {
                 const int64_t place = at[0] * m.strides.slice + at[1] * m.strides.row + at[2];
+                TileStream& stream = streams_[start + number];
                 const TokenJob job{coded + place, m.strides, {size[0], size[1], size[2]}, {first ? first + place : nullptr, second ? second + place : nullptr},
-                                   weight, w.magnitudes.data(), w.plain.data()};
-                residuals_.kernels().tokens(job);
-                const size_t count = with_runs(w.plain.data(), static_cast<size_t>(size[0]) * size[1] * size[2], w.tokens.data(), w.counts[i]);
-                substreams_[start + number].assign(w.tokens.begin(), w.tokens.begin() + static_cast<std::ptrdiff_t>(count));
+                                   weight, w.magnitudes.data(), stream.tokens()};
+                stream.count = static_cast<uint32_t>(size[0] * size[1] * size[2]);
+                if (residuals_.kernels().tokens(job)) stream.count = static_cast<uint32_t>(with_runs(stream.tokens(), stream.count, w.counts[i]));
+                else count_tokens(stream.tokens(), stream.count, w.counts[i]);
             });
         }
     }
 
-    std::string write() {
+    void write(const PayloadMemory& memory) {
         drop_unused_sets();
-        std::vector<std::vector<TokenWriting>> writing;
+        std::vector<std::vector<uint64_t>> writing;
         for (const auto& c : parameters_.components) writing.push_back(token_writing(c.lengths));
-        std::vector<std::vector<uint8_t>> streams(substreams_.size());
         const int64_t of_plane = form_.layout.tiles_of_plane();
-        parallel_for(static_cast<int64_t>(streams.size()), threads_, [&](int64_t i, int) {
-            streams[i] = written_tokens(substreams_[i], writing[(i / of_plane) % form_.components()]);
-            substreams_[i] = {};
+        const bool in_pairs = component_bits(form_.colour_form, form_.bits, form_.components() - 1) <= kLockstepBits;
+        parallel_for(form_.layout.substreams(), threads_, [&](int64_t i, int) {
+            streams_[i].write(residuals_.kernels(), writing[(i / of_plane) % form_.components()], in_pairs);
         });
+        std::vector<StreamBytes> streams;
+        for (const TileStream& s : streams_) streams.push_back({s.bytes(), s.count});
         const ParameterForm head{form_.layout, form_.components(), form_.bits, form_.offset, form_.colour_form == kFormPalette};
-        return assemble_parameter_payload(write_parameters(parameters_, head), streams, threads_);
+        assemble_parameter_payload(write_parameters(parameters_, head), streams, threads_, memory);
     }
 
     void drop_unused_sets() {
-        for (ComponentParameters& c : parameters_.components) {
-            std::vector<int> number(c.sets.size(), -1);
-            std::vector<PredictorSet> used;
-            for (uint8_t& set : c.set_of_brick) {
-                if (number[set] < 0) number[set] = static_cast<int>(used.size()), used.push_back(c.sets[set]);
-                set = static_cast<uint8_t>(number[set]);
-            }
-            c.sets = used;
-        }
+        for (ComponentParameters& c : parameters_.components) mmip::drop_unused_sets(c);
     }
 
     PredictiveForm& form_;
@@ -112,7 +107,8 @@ private:
     const SourceBricks source_;
     Parameters parameters_;
     const BrickResiduals residuals_;
-    std::vector<std::vector<uint32_t>> substreams_;
+    std::unique_ptr<uint32_t[]> memory_;     // of the streams
+    std::vector<TileStream> streams_;
 };
 
 }  // namespace
@@ -124,7 +120,11 @@ PredictiveChunk encode_predictive(const Samples& samples, int64_t planes, const 
     form.set_planes(planes);
     std::copy_n(shape, 3, form.layout.shape);
     form.near = near;
-    chunk.payload = Encoder(samples, form, options).encode();
+    const PayloadMemory own = [&](size_t size) {
+        chunk.payload.resize(size);
+        return reinterpret_cast<uint8_t*>(chunk.payload.data());
+    };
+    Encoder(samples, form, options).encode(options.memory ? options.memory : own);
     return chunk;
 }
 

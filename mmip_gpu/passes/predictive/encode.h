@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "passes/coding/payload.h"
 #include "passes/predictive/decode.h"
 
 namespace mmip {
@@ -13,11 +14,12 @@ struct PredictiveOptions {
     int effort = 2;              // 1: fewer samples are looked at, 3: more
     bool ranked = true;          // whether ranks may stand for samples
     int threads = 1;
+    PayloadMemory memory{};      // where the payload goes; none: to the chunk
 };
 
 struct PredictiveChunk {
     PredictiveForm form;
-    std::string payload;
+    std::string payload;         // empty where it went elsewhere
 };
 
 // planes, shape: of the samples (C order); colour: planes 3 k, 3 k + 1, 3 k + 2 are R, G, B.

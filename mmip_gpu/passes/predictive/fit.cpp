@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "passes/parallel.h"
@@ -17,7 +18,7 @@ struct Effort {
 constexpr Effort kEfforts[] = {{4000, 64, 1}, {16000, 64, 1}, {40000, 1024, 6}};
 constexpr int kBricksPerSet = 6;             // fewer bricks do not pay for another set
 constexpr int kResidualBits = 256;           // of a residual that is not 0, above its logarithm, in 1/256
-constexpr int kDepthRows = 8;                // of which one is looked at
+constexpr int kDepthBricks = 32, kDepthRows = 8;   // of so many rows one is looked at
 constexpr double kDepthGain = 0.012, kBitsAboveLogarithm = 1.5;   // share of the bits; those of a residual above log2(1 + |r|)
 
 int log2_over(int64_t n, int most) {
@@ -58,35 +59,39 @@ private:
         fit();
     }
 
-    // Whether sets that see the slice before serve bricks of several slices so much better that their smaller tiles pay.
+    // Whether sets that see the slice before serve bricks of several slices so much better that their smaller tiles pay: by the mean
+    // of log2(1 + |r|) over some rows of some bricks, each by the set that serves it best.
     bool gains_by_depth() {
-        const double deep = bits_of_sample();
-        const std::vector<ComponentParameters> kept = parameters_.components;
-        for (ComponentParameters& c : parameters_.components)
-            for (PredictorSet& set : c.sets) {
+        const std::vector<int64_t> bricks = residuals_.some(kDepthBricks);
+        std::vector<std::vector<PredictorSet>> deep_sets, flat_sets;
+        for (const ComponentParameters& c : parameters_.components) {
+            deep_sets.push_back(c.sets);
+            flat_sets.push_back(c.sets);
+            for (PredictorSet& set : flat_sets.back()) {
                 set.with_previous = false;
                 set.later = {};
                 std::copy(set.first.begin(), set.first.end(), set.later.begin());
             }
-        const double flat = bits_of_sample();
-        parameters_.components = kept;
+        }
+        std::vector<int64_t> deep_costs(bricks.size(), 0), flat_costs(bricks.size(), 0), counts(bricks.size(), 0);
+        parallel_for(static_cast<int64_t>(bricks.size()), threads_, [&](int64_t k, int) {
+            BrickMemory m(form_.layout, form_.components());
+            residuals_.load(bricks[k], m);
+            for (int i = 0; i < form_.components(); ++i) {
+                deep_costs[k] += least_cost(m, i, deep_sets[i]);
+                flat_costs[k] += least_cost(m, i, flat_sets[i]);
+                counts[k] += static_cast<int64_t>(m.brick.extent[0]) * m.brick.extent[2] * std::max(1, m.brick.extent[1] / kDepthRows);
+            }
+        });
+        const auto sum = [](const std::vector<int64_t>& of) { return static_cast<double>(std::accumulate(of.begin(), of.end(), int64_t{0})); };
+        const double deep = sum(deep_costs) / 256 / sum(counts), flat = sum(flat_costs) / 256 / sum(counts);
         return flat - deep > kDepthGain * (flat + kBitsAboveLogarithm);
     }
 
-    // About how many bits a sample takes, by some bricks: the mean of log2(1 + |r|).
-    double bits_of_sample() const {
-        int64_t cost = 0, count = 0;
-        BrickMemory m(form_.layout, form_.components());
-        for (const int64_t item : residuals_.some(32)) {
-            residuals_.load(item, m);
-            for (int i = 0; i < form_.components(); ++i) {
-                int64_t least = INT64_MAX;
-                for (const PredictorSet& set : parameters_.components[i].sets) least = std::min(least, residuals_.cost(m, i, set, kDepthRows));
-                cost += least;
-                count += static_cast<int64_t>(m.brick.extent[0]) * m.brick.extent[2] * std::max(1, m.brick.extent[1] / kDepthRows);
-            }
-        }
-        return static_cast<double>(cost) / 256 / static_cast<double>(count);
+    int64_t least_cost(BrickMemory& m, int component, const std::vector<PredictorSet>& sets) const {
+        int64_t found[kMaxSets];
+        residuals_.costs(m, component, sets.data(), static_cast<int>(sets.size()), kDepthRows, found);
+        return *std::min_element(found, found + sets.size());
     }
 
     void choose_form(int colour_form) {
@@ -131,11 +136,11 @@ private:
             for (int i = 0; i < form_.components(); ++i) samples[i][k] = take_samples(m, i, effort_.samples / static_cast<int>(bricks.size()) + 1, static_cast<uint32_t>(k));
         });
         const int most = static_cast<int>(std::clamp<int64_t>(residuals_.bricks() / kBricksPerSet, 1, kMaxSets - 1));
-        parallel_for(form_.components(), threads_, [&](int64_t i, int) {
+        for (int i = 0; i < form_.components(); ++i) {
             auto& sets = parameters_.components[i].sets;
-            sets = fit_sets(samples[i], form_.layout.brick_log2[0] > 0, most, effort_.rounds);
+            sets = fit_sets(samples[i], form_.layout.brick_log2[0] > 0, most, effort_.rounds, threads_);
             if (residuals_.bricks() >= kBricksPerSet) sets.push_back(median_set());
-        });
+        }
     }
 
     // Neighbours of up to `most` samples of a component, at places drawn by `seed`; all where there are no more.
@@ -144,6 +149,10 @@ private:
         const int count = e[0] * e[1] * e[2];
         const int step = std::max(1, count / most);
         BrickSamples found;
+        const size_t room = static_cast<size_t>((count + step - 1) / step);
+        found.neighbours.reserve(room * kNeighbours3d);
+        found.targets.reserve(room);
+        found.has_previous.reserve(room);
         uint32_t state = seed * 2654435761u + 12345u;
         for (int i = 0; i < count; i += step) {
             state = state * 1664525u + 1013904223u;

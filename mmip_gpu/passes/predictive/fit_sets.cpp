@@ -3,7 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
+#include <optional>
+
+#include "passes/parallel.h"
+#include "passes/predictive/fit_kernels.h"
 
 namespace mmip {
 namespace {
@@ -12,49 +17,53 @@ constexpr int kReweightings = 3;             // of least squares, towards least 
 constexpr size_t kFewestSamples = 64;
 constexpr double kLeastError = 0.5, kRidge = 1e-6;
 
-// A sample as differences to W, by weighted normal equations of n unknowns.
+// Samples as differences to W, and the weighted normal equations of n unknowns that they make.
 template <int n_>
 class LeastSquares {
 public:
-    void add(const int32_t* neighbours, int32_t target, double weight) {
-        double d[n_];
-        for (int i = 0; i < n_; ++i) d[i] = neighbours[i + 1] - neighbours[0];
-        const double t = target - neighbours[0];
-        for (int i = 0; i < n_; ++i) {
-            const double w = weight * d[i];
-            for (int j = 0; j < n_; ++j) matrix_[i * n_ + j] += w * d[j];
-            right_[i] += w * t;
-        }
-        total_ += weight;
+    explicit LeastSquares(size_t count) : rows_(count * kFitRow, 0.0), targets_(count), count_(static_cast<int64_t>(count)) {}
+
+    void set(size_t i, const int32_t* neighbours, int32_t target) {
+        for (int k = 0; k < n_; ++k) rows_[i * kFitRow + k] = neighbours[k + 1] - neighbours[0];
+        targets_[i] = target - neighbours[0];
     }
 
     // By Cholesky's factors, with a little added to the diagonal.
-    std::array<double, n_> solve() {
-        auto& a = matrix_;
-        for (int i = 0; i < n_; ++i) a[i * n_ + i] += kRidge * total_ + 1e-3;
+    std::array<double, n_> solve(const std::vector<double>& weights) {
+        double a[kFitRow * kFitRow], right[kFitRow];
+        fit_kernels().add_squares({rows_.data(), targets_.data(), weights.data(), count_, n_, a, right});
+        double total = 0;
+        for (const double weight : weights) total += weight;
+        for (int i = 0; i < n_; ++i) a[i * kFitRow + i] += kRidge * total + 1e-3;
         for (int i = 0; i < n_; ++i)
             for (int j = 0; j <= i; ++j) {
-                double sum = a[i * n_ + j];
-                for (int k = 0; k < j; ++k) sum -= a[i * n_ + k] * a[j * n_ + k];
+                double sum = a[i * kFitRow + j];
+                for (int k = 0; k < j; ++k) sum -= a[i * kFitRow + k] * a[j * kFitRow + k];
                 if (i == j && !(sum > 1e-9)) return {};
-                a[i * n_ + j] = i == j ? std::sqrt(sum) : sum / a[j * n_ + j];
+                a[i * kFitRow + j] = i == j ? std::sqrt(sum) : sum / a[j * kFitRow + j];
             }
-        std::array<double, n_> x = right_;
+        std::array<double, n_> x;
+        std::copy_n(right, n_, x.begin());
         for (int i = 0; i < n_; ++i) {
-            for (int k = 0; k < i; ++k) x[i] -= a[i * n_ + k] * x[k];
-            x[i] /= a[i * n_ + i];
+            for (int k = 0; k < i; ++k) x[i] -= a[i * kFitRow + k] * x[k];
+            x[i] /= a[i * kFitRow + i];
         }
         for (int i = n_ - 1; i >= 0; --i) {
-            for (int k = i + 1; k < n_; ++k) x[i] -= a[k * n_ + i] * x[k];
-            x[i] /= a[i * n_ + i];
+            for (int k = i + 1; k < n_; ++k) x[i] -= a[k * kFitRow + i] * x[k];
+            x[i] /= a[i * kFitRow + i];
         }
         return x;
     }
 
+    double error(size_t i, const std::array<double, n_>& x) const {
+        double e = targets_[i];
+        for (int k = 0; k < n_; ++k) e -= x[k] * rows_[i * kFitRow + k];
+        return std::fabs(e);
+    }
+
 private:
-    std::array<double, n_ * n_> matrix_{};
-    std::array<double, n_> right_{};
-    double total_ = 0;
+    std::vector<double> rows_, targets_;
+    int64_t count_;
 };
 
 struct Sample {
@@ -63,26 +72,39 @@ struct Sample {
     bool has_previous;
 };
 
+// The number of numbers >= 0 that half of them are below: the middle one, among those with its exponent and first four bits.
+double median(const std::vector<double>& numbers) {
+    constexpr int64_t kSteps = 1024, kFirst = (1023 - 32) << 4;   // 2^-32 to 2^32
+    std::array<uint32_t, kSteps> counts{};
+    const auto step_of = [](double v) {
+        int64_t bits;
+        std::memcpy(&bits, &v, sizeof bits);
+        return static_cast<size_t>(std::clamp<int64_t>((bits >> 48) - kFirst, 0, kSteps - 1));
+    };
+    for (const double v : numbers) ++counts[step_of(v)];
+    size_t rank = numbers.size() / 2, step = 0;
+    while (rank >= counts[step]) rank -= counts[step++];
+    std::vector<double> near;
+    for (const double v : numbers)
+        if (step_of(v) == step) near.push_back(v);
+    std::nth_element(near.begin(), near.begin() + static_cast<std::ptrdiff_t>(rank), near.end());
+    return near[rank];
+}
+
 // Weights in 1/256 of `count` neighbours, W first, out of the samples.
 template <size_t count>
 std::array<int16_t, count> fit_weights(const std::vector<Sample>& samples) {
     std::array<int16_t, count> weights{};
     weights[0] = kWeightOne;
     if (samples.size() < kFewestSamples) return weights;
-    std::vector<double> sample_weights(samples.size(), 1.0), errors(samples.size()), sorted;
+    std::vector<double> sample_weights(samples.size(), 1.0), errors(samples.size());
     std::array<double, count - 1> x{};
+    LeastSquares<static_cast<int>(count) - 1> squares(samples.size());
+    for (size_t i = 0; i < samples.size(); ++i) squares.set(i, samples[i].neighbours, samples[i].target);
     for (int round = 0; round < kReweightings; ++round) {
-        LeastSquares<static_cast<int>(count) - 1> squares;
-        for (size_t i = 0; i < samples.size(); ++i) squares.add(samples[i].neighbours, samples[i].target, sample_weights[i]);
-        x = squares.solve();
-        for (size_t i = 0; i < samples.size(); ++i) {
-            double e = samples[i].target - samples[i].neighbours[0];
-            for (size_t k = 0; k + 1 < count; ++k) e -= x[k] * (samples[i].neighbours[k + 1] - samples[i].neighbours[0]);
-            errors[i] = std::fabs(e);
-        }
-        sorted = errors;
-        std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
-        const double floor = std::max(kLeastError, 0.5 * sorted[sorted.size() / 2]);
+        x = squares.solve(sample_weights);
+        for (size_t i = 0; i < samples.size(); ++i) errors[i] = squares.error(i, x);
+        const double floor = std::max(kLeastError, 0.5 * median(errors));
         for (size_t i = 0; i < samples.size(); ++i) sample_weights[i] = 1.0 / std::max(errors[i], floor);
     }
     constexpr int limit = (1 << (kWeightBits - 1)) - 1;
@@ -130,6 +152,7 @@ PredictorSet fit_set(const std::vector<Sample>& samples, bool is_deep) {
 
 std::vector<Sample> samples_of(const BrickSamples& b) {
     std::vector<Sample> found;
+    found.reserve(b.count());
     for (size_t i = 0; i < b.count(); ++i) found.push_back({b.neighbours.data() + i * kNeighbours3d, b.targets[i], b.has_previous[i] != 0});
     return found;
 }
@@ -160,28 +183,30 @@ PredictorSet median_set() {
     return set;
 }
 
-std::vector<PredictorSet> fit_sets(const std::vector<BrickSamples>& given, bool is_deep, int most, int rounds) {
+std::vector<PredictorSet> fit_sets(const std::vector<BrickSamples>& given, bool is_deep, int most, int rounds, int threads) {
     std::vector<std::vector<Sample>> bricks;
     for (const BrickSamples& b : given) bricks.push_back(samples_of(b));
     std::vector<int> group = groups_by_activity(bricks, most);
     std::vector<PredictorSet> sets;
     for (int round = 0; round < rounds; ++round) {
-        sets.clear();
-        for (int g = 0; g < most; ++g) {
+        std::vector<std::optional<PredictorSet>> of_group(static_cast<size_t>(most));
+        parallel_for(most, threads, [&](int64_t g, int) {
             std::vector<Sample> own;
             for (size_t b = 0; b < bricks.size(); ++b)
                 if (group[b] == g) own.insert(own.end(), bricks[b].begin(), bricks[b].end());
-            if (own.size() < kFewestSamples) continue;
-            sets.push_back(fit_set(own, is_deep));
-        }
+            if (own.size() >= kFewestSamples) of_group[g] = fit_set(own, is_deep);
+        });
+        sets.clear();
+        for (const auto& set : of_group)
+            if (set) sets.push_back(*set);
         if (sets.empty() || round + 1 == rounds) break;
-        for (size_t b = 0; b < bricks.size(); ++b) {
+        parallel_for(static_cast<int64_t>(bricks.size()), threads, [&](int64_t b, int) {
             int64_t least = INT64_MAX;
             for (size_t s = 0; s < sets.size(); ++s) {
                 const int64_t cost = cost_of(sets[s], bricks[b]);
                 if (cost < least) least = cost, group[b] = static_cast<int>(s);
             }
-        }
+        });
     }
     if (sets.empty()) sets.push_back(median_set());
     return sets;

@@ -18,7 +18,7 @@ struct BrickSamples {
 };
 
 // Up to `most` sets that predict the bricks; `rounds` of grouping.
-std::vector<PredictorSet> fit_sets(const std::vector<BrickSamples>& bricks, bool is_deep, int most, int rounds);
+std::vector<PredictorSet> fit_sets(const std::vector<BrickSamples>& bricks, bool is_deep, int most, int rounds, int threads);
 
 // Left and upper neighbour less the one between, bounded by both (MED).
 PredictorSet median_set();

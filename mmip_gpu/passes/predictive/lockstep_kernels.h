@@ -3,35 +3,15 @@
 #pragma once
 
 #include "passes/predictive/encoding_kernels.h"
+#include "passes/predictive/loading_kernels.h"
 #include "passes/predictive/lockstep.h"
+#include "passes/predictive/reading_kernels.h"
+#include "passes/predictive/storing_kernels.h"
 #include "rules/predictive/colour_forms.h"
+#include "rules/predictive/cross.h"
 #include "rules/predictive/predict.h"
-#include "rules/predictive/residual_reader.h"
 
 namespace MMIP_NS {
-
-template <class V>
-V loaded(const int32_t* from) {
-    V v;
-    __builtin_memcpy(&v, from, sizeof v);
-    return v;
-}
-
-template <class V>
-V* as_lanes(int32_t* memory) { return reinterpret_cast<V*>(memory); }
-
-template <class V>
-const V* as_lanes(const int32_t* memory) { return reinterpret_cast<const V*>(memory); }
-
-template <class V, class Reader>
-void read_tile(const mmip::ReadTileJob& job) {
-    Reader reader(job.bytes, job.tables, loaded<V>(job.first_bits));
-    const TilePlace place{job.extent[0], job.extent[1], job.extent[2], job.strides.row, job.strides.slice};
-    const EarlierResiduals<V> earlier{{as_lanes<V>(job.earlier[0]), as_lanes<V>(job.earlier[1])}, job.earlier_weight};
-    read_residuals(reader, place, earlier, as_lanes<V>(job.magnitudes), as_lanes<V>(job.out));
-    __builtin_memcpy(job.end_bits, &reader.position, sizeof(V));
-    __builtin_memcpy(job.runs, &reader.run, sizeof(V));
-}
 
 // work(i) for the place of every sample of the slices.
 template <class Work>
@@ -45,11 +25,8 @@ template <class V>
 void add_cross(const mmip::CrossJob& job) {
     V* residuals = as_lanes<V>(job.residuals);
     const V *a = as_lanes<V>(job.earlier[0]), *b = as_lanes<V>(job.earlier[1] != nullptr ? job.earlier[1] : job.earlier[0]);
-    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0, unused = 32 - job.bits;
-    for_samples(job.from, job.to, job.height, job.width, job.strides, [&](int64_t i) {
-        const V r = residuals[i] + ((a[i] * wa + b[i] * wb + 32) >> 6);
-        residuals[i] = shifted_left(r, V{} + unused) >> unused;
-    });
+    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0;
+    for_samples(job.from, job.to, job.height, job.width, job.strides, [&](int64_t i) { residuals[i] = with_cross<V>(residuals[i], a[i], b[i], wa, wb, job.bits); });
 }
 
 template <class V, class Wide>
@@ -72,7 +49,8 @@ void to_colour(const mmip::ColourJob& job) {
 
 template <class V, class Wide, class Reader>
 constexpr mmip::PredictiveKernels lockstep_table(int lanes) {
-    return {lanes, &read_tile<V, Reader>, &add_cross<V>, &restore<V, Wide>, &to_colour<V>, &brick_residuals<V, Wide>, &brick_cost<V, Wide>, &tile_tokens<V>};
+    return {lanes, &read_tiles<V, Reader>, &add_cross<V>, &restore<V, Wide>, &to_colour<V>, &store_values<V>, &load_values<V>,
+            &brick_residuals<V, Wide>, &brick_costs<V, Wide>, &tile_tokens<V>, &write_tokens};
 }
 
 }  // namespace MMIP_NS

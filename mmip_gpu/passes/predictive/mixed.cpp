@@ -21,7 +21,7 @@ constexpr int kTileLog2[2][3] = {{0, 8, 8}, {4, 7, 7}};   // of slices, of volum
 struct Probes {
     int tiles, rows;                                      // that choose the form of a colour; rows from the middle of a tile
 };
-constexpr Probes kProbes[] = {{1, 64}, {3, 64}, {8, 256}};   // by effort
+constexpr Probes kProbes[] = {{1, 64}, {3, 32}, {8, 256}};   // by effort
 
 struct ByteSink {
     std::vector<uint8_t> bytes;
@@ -187,6 +187,7 @@ void decode_mixed(const PredictiveForm& form, const uint8_t* payload, uint64_t s
     Parameters parameters;
     const MixedValues values = MixedValues::read(form, read.parameters, read.parameter_bytes, parameters.palette);
     const SampleStore store(form, box, parameters, options.minimum, options.maximum, out);
+    const PredictiveKernels& lane = predictive_kernels(kMaxValueBits);
     const std::vector<TileOfGroup> tiles = tiles_of(form, box);
     check_groups(form, read, tiles, options.threads);
     std::vector<std::unique_ptr<Workspace>> workspaces(static_cast<size_t>(std::max(options.threads, 1)));
@@ -203,7 +204,8 @@ void decode_mixed(const PredictiveForm& form, const uint8_t* payload, uint64_t s
             read_component(values, read.substream(substream), read.substream_bytes(substream), m, w.mixed, c);
         }
         values.restore(m);
-        for (int c = 0; c < form.channels; ++c) store.put(t.group, c, m.brick, m.of(form.components() > 1 ? c : 0), 1, m.strides);
+        const DecodedBrick placed{t.group, m.brick};
+        for (int c = 0; c < form.channels; ++c) store.put(lane, c, &placed, 1, m.of(form.components() > 1 ? c : 0), m.strides);
     });
 }
 

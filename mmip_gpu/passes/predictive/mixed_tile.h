@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "passes/predictive/lockstep.h"
-#include "rules/predictive/mixed_bits.h"
 #include "rules/predictive/mixed_contexts.h"
+#include "rules/predictive/mixed_decisions.h"
 #include "rules/predictive/online_squares.h"
 
 namespace mmip {
@@ -48,13 +48,13 @@ struct MixedMemory {
 
     MixedMemory() { tables.fill(); }
 
-    void reset(int count, const int* extent) {
-        const ContextNodes fresh = [] {
-            ContextNodes nodes;
-            std::fill_n(nodes.node, kNodes, kFreshNode);
-            return nodes;
-        }();
-        for (int i = 0; i < count; ++i) contexts[i].assign(static_cast<size_t>(kContextCounts[i]), fresh);
+    void reset(int count, const int* extent, int bits) {
+        const int nodes = size_node(bits + 1, kNodeSecondBit) + 1;
+        for (int i = 0; i < count; ++i) {
+            contexts[i].resize(static_cast<size_t>(kContextCounts[i]));
+            const int used = i == 0 ? std::min(kContextCounts[i], 1 << bits) : kContextCounts[i];
+            for (int c = 0; c < used; ++c) std::fill_n(contexts[i][c].node, nodes, kFreshNode);
+        }
         for (FramedSlice& s : samples) s.resize(extent[1], extent[2]);
         for (FramedSlice& s : residuals) s.resize(extent[1], extent[2]);
     }
@@ -85,7 +85,7 @@ template <class Coder, bool reads, int earlier, bool deep>
 class MixedTileCoder {
 public:
     MixedTileCoder(Coder& coder, const MixedTile& tile, MixedMemory& memory) : coder_(coder), tile_(tile), m_(memory) {
-        m_.reset(kContexts, tile.extent);
+        m_.reset(kContexts, tile.extent, tile.bits);
         for (auto& weights : mixing_)
             for (int32_t& w : weights.of) w = kMixingOne / kContexts;
         first_.reset();
@@ -148,23 +148,36 @@ private:
 
     // Differences to N; of earlier components the steps around the sample. Returns whether the near ones are all zero.
     template <bool previous>
-    MMIP_RULE bool features(const Rows<previous>& r, int z, int y, int x, float* to, int32_t* colour) const {
+    MMIP_RULE bool features(const Rows<previous>& r, int z, int y, int x, SquaresLanes* to, int32_t* colour) const {
         const int32_t *w = r.own.here + x, *n = r.own.north + x, *n2 = r.own.north2 + x, base = n[0];
-        const int32_t near[] = {n[-1] - base, n[1] - base, n2[0] - base, w[-2] - base, w[-1] - base};
-        int32_t any = near[0] | near[1] | near[2] | near[3] | near[4];
-        const int32_t of[kSquares2d] = {near[0], near[1], near[2], n2[1] - base, n[-2] - base, n[2] - base, n2[-1] - base, w[-3] - base, near[3], near[4]};
-        for (int32_t d : of) *to++ = static_cast<float>(d);
-        if (previous) {
-            const int32_t before[] = {r.p[x] - base, r.p[x - 1] - base, r.p[x + 1] - base, r.pn[x] - base, r.ps[x] - base, r.pp[x] - base};
-            for (int i = 0; i < 5; ++i) any |= before[i];
-            for (int32_t d : before) *to++ = static_cast<float>(d);
-        }
+        int32_t steps[2 * kSquaresOfEarlier] = {}, any = 0;
         for (int i = 0; i < earlier; ++i) {
             const int64_t row = tile_.strides.row;
-            const int32_t* a = tile_.earlier[i] + z * tile_.strides.slice + y * row + x;
+            const int32_t *a = tile_.earlier[i] + z * tile_.strides.slice + y * row + x;
+            int32_t* s = steps + i * kSquaresOfEarlier;
             colour[i] = *a;
-            const int32_t steps[kSquaresOfEarlier] = {x > 0 ? *a - a[-1] : 0, y > 0 ? *a - a[-row] : 0, x + 1 < tile_.extent[2] ? a[1] - *a : 0, y + 1 < tile_.extent[1] ? a[row] - *a : 0};
-            for (int32_t d : steps) any |= d, *to++ = static_cast<float>(d);
+            s[0] = x > 0 ? *a - a[-1] : 0, s[1] = y > 0 ? *a - a[-row] : 0;
+            s[2] = x + 1 < tile_.extent[2] ? a[1] - *a : 0, s[3] = y + 1 < tile_.extent[1] ? a[row] - *a : 0;
+            any |= s[0] | s[1] | s[2] | s[3];
+        }
+        using I = SquaresIntegers;
+        const auto put = [&](int i, I v) { to[i] = __builtin_convertvector(v, SquaresLanes); };
+        const int32_t nw = n[-1] - base, ne = n[1] - base, nn = n2[0] - base, ww = w[-2] - base, west = w[-1] - base;
+        any |= nw | ne | nn | ww | west;
+        put(0, I{nw, ne, nn, n2[1] - base});
+        put(1, I{n[-2] - base, n[2] - base, n2[-1] - base, w[-3] - base});
+        if constexpr (previous) {
+            const int32_t p = r.p[x] - base, pw = r.p[x - 1] - base, pe = r.p[x + 1] - base, pn = r.pn[x] - base, ps = r.ps[x] - base;
+            any |= p | pw | pe | pn | ps;
+            put(2, I{ww, west, p, pw});
+            put(3, I{pe, pn, ps, r.pp[x] - base});
+            put(4, I{steps[0], steps[1], steps[2], steps[3]});
+            if constexpr (earlier > 0) put(5, I{steps[4], steps[5], steps[6], steps[7]});
+            if constexpr (earlier > 1) put(6, I{});
+        } else {
+            put(2, I{ww, west, steps[0], steps[1]});
+            if constexpr (earlier > 0) put(3, I{steps[2], steps[3], steps[4], steps[5]});
+            if constexpr (earlier > 1) put(4, I{steps[6], steps[7], 0, 0});
         }
         return any == 0;
     }
@@ -172,8 +185,7 @@ private:
     template <bool previous>
     MMIP_RULE bool sample(const Rows<previous>& r, int z, int y, int x) {
         auto& squares = fit<previous>();
-        constexpr int kTarget = previous ? kLater : kFirst;
-        alignas(16) float feature[kTarget / 4 * 4 + 4] = {};
+        SquaresLanes feature[(previous ? kLater : kFirst) / 4 + 1];
         int32_t colour[earlier + 1] = {};
         const MixedSurroundings s = around(r, x);
         const bool is_flat = features(r, z, y, x, feature, colour);
@@ -191,7 +203,7 @@ private:
             numbers[5] = hash_context(whole, colour[0], colour[earlier - 1], 0, 1);
         }
         MixedDecisions<Coder, kContexts> decisions{coder_, m_.tables, {}, mixing_ + mixing_class(energy) * kNodes};
-        for (int i = 0; i < kContexts; ++i) decisions.slots[i] = &m_.contexts[i][static_cast<size_t>(numbers[i])];
+        for (int i = 0; i < kContexts; ++i) decisions.nodes[i] = m_.contexts[i][static_cast<size_t>(numbers[i])].node;
         int32_t& value = tile_.samples[z * tile_.strides.slice + y * tile_.strides.row + x];
         const int32_t residual = code_residual(decisions, start_size(s.energy), reads ? 0 : value - whole);
         if (reads) {
@@ -202,8 +214,7 @@ private:
         r.residuals.here[x] = residual;
         if (!is_flat) {
             const float scale = static_cast<float>(8 + s.energy);
-            feature[kTarget] = static_cast<float>(value - s.n);
-            squares.add(feature, 1.0f / (scale * scale));
+            squares.add(feature, static_cast<float>(value - s.n), 1.0f / (scale * scale));
         }
         return true;
     }

@@ -166,6 +166,16 @@ Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterF
     return parameters;
 }
 
+void drop_unused_sets(ComponentParameters& c) {
+    std::vector<int> number(c.sets.size(), -1);
+    std::vector<PredictorSet> used;
+    for (uint8_t& set : c.set_of_brick) {
+        if (number[set] < 0) number[set] = static_cast<int>(used.size()), used.push_back(c.sets[set]);
+        set = static_cast<uint8_t>(number[set]);
+    }
+    c.sets = used;
+}
+
 std::vector<uint16_t> residual_codewords(const CodeLengths& lengths) {
     std::vector<uint16_t> codewords(static_cast<size_t>(kResidualTables) * kResidualAlphabet, 0);
     for (int t = 0; t < kResidualTables; ++t) {

@@ -49,6 +49,9 @@ struct ParameterForm {
 std::vector<uint8_t> write_parameters(const Parameters& parameters, const ParameterForm& form);
 Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterForm& form);
 
+// Leaves the sets that bricks name, in the order in which they do.
+void drop_unused_sets(ComponentParameters& component);
+
 // Entries that decode: kResidualTables + 1 tables of 1 << kResidualCodeLimit; the last one is for samples inside of runs.
 std::vector<uint32_t> decoding_entries(const CodeLengths& lengths);
 

@@ -2,7 +2,7 @@
 #include "passes/predictive/source_bricks.h"
 
 #include <algorithm>
-#include <mutex>
+#include <atomic>
 
 #include "passes/parallel.h"
 #include "passes/samples/statistics.h"
@@ -53,14 +53,7 @@ SourceBricks::SourceBricks(PredictiveForm& form, const Samples& samples, bool ra
     offset_ = form.offset = s.low;
     int64_t most = (range - 1 + form.near) / (2 * form.near + 1);
     if (ranked && form.near == 0 && range > 2 && range <= kMostRange) {
-        std::vector<uint8_t> is_present(static_cast<size_t>(range), 0);
-        parallel_for((count + kPart - 1) / kPart, threads, [&](int64_t part, int) {
-            by_type(samples, [&](const auto* from) {
-                for (int64_t i = part * kPart, end = std::min(count, (part + 1) * kPart); i < end; ++i)
-                    __atomic_store_n(&is_present[static_cast<size_t>(static_cast<int32_t>(from[i]) - s.low)], uint8_t{1}, __ATOMIC_RELAXED);
-            });
-        });
-        find_values(is_present, s.low);
+        find_values(count, s.low, static_cast<size_t>(range), threads);
         if (!values_.empty()) most = static_cast<int64_t>(values_.size()) - 1;
     }
     value_bits_ = std::max(1, bit_length(static_cast<uint32_t>(most)));
@@ -118,12 +111,32 @@ void SourceBricks::find_palette() {
     palette_bits_ = std::max(1, bit_length(static_cast<uint32_t>(palette_.size()) - 1));
 }
 
-void SourceBricks::find_values(const std::vector<uint8_t>& is_present, int32_t low) {
-    const size_t found = static_cast<size_t>(std::count(is_present.begin(), is_present.end(), uint8_t{1}));
-    if (100 * found >= kFullShare * is_present.size()) return;
-    ranks_.assign(is_present.size(), 0);
-    for (size_t i = 0; i < is_present.size(); ++i) {
-        if (!is_present[i]) continue;
+void SourceBricks::find_values(int64_t count, int32_t low, size_t range, int threads) {
+    std::vector<uint8_t> is_present(range, 0);
+    std::atomic<size_t> found{0};
+    const auto is_full = [&] { return 100 * found.load(std::memory_order_relaxed) >= kFullShare * range; };
+    parallel_for((count + kPart - 1) / kPart, threads, [&](int64_t part, int) {
+        if (is_full()) return;               // more samples change nothing
+        size_t fresh = 0;
+        by_type(samples_, [&](const auto* from) {
+            const auto place = [&](int64_t i) { return &is_present[static_cast<size_t>(static_cast<int32_t>(from[i]) - low)]; };
+            const auto is_known = [&](int64_t i) { return __atomic_load_n(place(i), __ATOMIC_RELAXED); };
+            const auto add = [&](int64_t i) {
+                if (is_known(i) == 0) fresh += __atomic_exchange_n(place(i), uint8_t{1}, __ATOMIC_RELAXED) == 0;
+            };
+            int64_t i = part * kPart;
+            const int64_t end = std::min(count, i + kPart);
+            for (; i + 4 <= end; i += 4)         // together: nearly all are known
+                if ((is_known(i) & is_known(i + 1) & is_known(i + 2) & is_known(i + 3)) == 0)
+                    for (int64_t k = i; k < i + 4; ++k) add(k);
+            for (; i < end; ++i) add(i);
+        });
+        found += fresh;
+    });
+    if (is_full()) return;
+    ranks_.assign(range, 0);
+    for (size_t i = 0; i < range; ++i) {
+        if (is_present[i] == 0) continue;
         ranks_[i] = static_cast<int32_t>(values_.size());
         values_.push_back(low + static_cast<int32_t>(i));
     }
@@ -169,21 +182,9 @@ void SourceBricks::load_numbers(int64_t group, const Brick& b, LaneStrides strid
 
 void SourceBricks::load_values(int64_t plane, const Brick& b, LaneStrides strides, int32_t* to) const {
     const int64_t* shape = form_.layout.shape;
-    const int32_t step = 2 * form_.near + 1, half = form_.near, offset = offset_;
-    const int32_t* ranks = ranks_.empty() ? nullptr : ranks_.data();
-    const int width = b.extent[2];
-    by_type(samples_, [&](const auto* samples) {
-        for_rows(b, strides, [&](int64_t at, int z, int y) {
-            const auto* from = samples + ((plane * shape[0] + b.origin[0] + z) * shape[1] + b.origin[1] + y) * shape[2] + b.origin[2];
-            int32_t* __restrict row = to + at;
-            if (ranks != nullptr)
-                for (int x = 0; x < width; ++x) row[x] = ranks[static_cast<int32_t>(from[x]) - offset];
-            else if (half == 0)
-                for (int x = 0; x < width; ++x) row[x] = static_cast<int32_t>(from[x]) - offset;
-            else
-                for (int x = 0; x < width; ++x) row[x] = (static_cast<int32_t>(from[x]) - offset + half) / step;
-        });
-    });
+    const int64_t first = ((plane * shape[0] + b.origin[0]) * shape[1] + b.origin[1]) * shape[2] + b.origin[2];
+    predictive_kernels(1).load({static_cast<const uint8_t*>(samples_.data) + first * kSampleBytes[samples_.type], samples_.type, {shape[2], shape[1] * shape[2]},
+                                strides, {b.extent[0], b.extent[1], b.extent[2]}, offset_, form_.near, ranks_.empty() ? nullptr : ranks_.data(), to});
 }
 
 }  // namespace mmip

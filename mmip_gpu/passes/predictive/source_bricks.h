@@ -40,7 +40,7 @@ private:
     void find_palette();
     void load_numbers(int64_t group, const Brick& b, LaneStrides strides, int32_t* to) const;
     int number_of(const int32_t* colour) const;
-    void find_values(const std::vector<uint8_t>& is_present, int32_t low);
+    void find_values(int64_t count, int32_t low, size_t range, int threads);
     void load_values(int64_t plane, const Brick& b, LaneStrides strides, int32_t* to) const;
 
     const PredictiveForm& form_;

@@ -10,19 +10,25 @@
 
 namespace mmip {
 
+// A brick of the planes of one group.
+struct DecodedBrick {
+    int64_t group;
+    Brick brick;
+};
+
 class SampleStore {
 public:
     SampleStore() = default;
     SampleStore(const PredictiveForm& form, const BrickBox& box, const Parameters& parameters, int32_t minimum, int32_t maximum, const Samples& out);
 
-    // The samples of a brick of one channel of a group of planes, of which `lane` has the first and every `lanes` numbers the next.
-    void put(int64_t group, int channel, const Brick& brick, const int32_t* lane, int lanes, const LaneStrides& strides) const;
+    // The samples of one channel of `count` bricks of one extent, each in a lane of the kernels.
+    void put(const PredictiveKernels& kernels, int channel, const DecodedBrick* bricks, int count, const int32_t* values, const LaneStrides& strides) const;
 
 private:
     Samples out_{};
     int64_t first_plane_ = 0, origin_[3] = {0, 0, 0}, shape_[3] = {0, 0, 0};
     int channels_ = 1;
-    std::vector<int32_t> tables_[kMaxComponents];   // value to sample, by channel; empty: value * step + offset, clipped
+    std::vector<uint32_t> tables_[kMaxComponents];   // value to sample, by channel; empty: value * step + offset, clipped
     int32_t step_ = 1, offset_ = 0, minimum_ = 0, maximum_ = 0;
 };
 

@@ -3,7 +3,7 @@
 // A reader does as many decisions as it is asked for, whatever the bytes say.
 #pragma once
 
-#include "rules/format.h"
+#include "rules/tokens/symbols.h"
 
 namespace MMIP_NS {
 
@@ -24,12 +24,9 @@ struct RangeEncoder {
 
     MMIP_RULE int decide(int context, int bit) {
         const uint32_t bound = static_cast<uint32_t>((static_cast<uint64_t>(range) * model.probability[context]) >> 16);
-        if (bit != 0) {
-            range = bound;
-        } else {
-            low += bound;
-            range -= bound;
-        }
+        const uint32_t upper = 0u - static_cast<uint32_t>(bit == 0);   // what bits do, without a branch
+        low += bound & upper;
+        range = (range & upper) + ((bound ^ upper) - upper);           // bound, or range - bound
         model.adapt(context, bit);
         while (range < kRangeLow) {
             range <<= 8;
@@ -80,20 +77,30 @@ struct RangeDecoder {
         ++used;
     }
 
+    // Two bytes at most: a range is at least 2^8.
+    MMIP_RULE void renew() {
+        if (MMIP_RARELY(used + 2 > size || shift != 0)) {
+            while (range < kRangeLow) {
+                range <<= 8;
+                next();
+            }
+            return;
+        }
+        const int bits = (32 - bit_length(range)) & 24;
+        const uint32_t two = static_cast<uint32_t>(data[used]) << 8 | data[used + 1];
+        code = code << bits | two >> (16 - bits);
+        range <<= bits;
+        used += static_cast<uint32_t>(bits) >> 3;
+    }
+
     MMIP_RULE int decide(int context, int) {
         const uint32_t bound = static_cast<uint32_t>((static_cast<uint64_t>(range) * model.probability[context]) >> 16);
-        const int bit = code < bound ? 1 : 0;
-        if (bit != 0) {
-            range = bound;
-        } else {
-            code -= bound;
-            range -= bound;
-        }
+        const uint32_t upper = 0u - static_cast<uint32_t>(code >= bound);
+        const int bit = static_cast<int>(upper + 1);
+        code -= bound & upper;
+        range = (range & upper) + ((bound ^ upper) - upper);           // bound, or range - bound
         model.adapt(context, bit);
-        while (range < kRangeLow) {
-            range <<= 8;
-            next();
-        }
+        renew();
         return bit;
     }
 };

@@ -42,6 +42,7 @@ MMIP_RULE int32_t logarithm(int32_t v) {
 }
 
 MMIP_RULE int32_t lane_of(int32_t v, int) { return v; }
+MMIP_RULE int32_t after(int32_t before, int32_t) { return before; }   // lanes one further on, behind the last one of `before`
 
 // 32 bits from a byte on, the first one highest. Four bytes can be read at any place that is asked for.
 MMIP_RULE int32_t word_at(const uint8_t* bytes, int32_t at) {
@@ -80,6 +81,17 @@ MMIP_RULE LanesI logarithm(LanesI v) {
     return (bits >> 15) - (127 << 8);
 }
 MMIP_RULE int32_t lane_of(LanesI v, int i) { return v[i]; }
+MMIP_RULE LanesI after(LanesI before, LanesI v) {
+#if defined(__AVX512BW__)
+    return reinterpret_cast<LanesI>(_mm512_alignr_epi32(reinterpret_cast<__m512i>(v), reinterpret_cast<__m512i>(before), 15));
+#elif defined(__AVX2__)
+    const __m256i a = reinterpret_cast<__m256i>(before), b = reinterpret_cast<__m256i>(v);
+    return reinterpret_cast<LanesI>(_mm256_alignr_epi8(b, _mm256_permute2x128_si256(a, b, 0x21), 12));
+#else
+    LanesI found = {before[3], v[0], v[1], v[2]};
+    return found;
+#endif
+}
 
 MMIP_RULE LanesI looked_up(const uint32_t* table, LanesI at) {
 #if defined(__AVX512BW__)

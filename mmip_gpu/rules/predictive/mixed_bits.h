@@ -1,9 +1,8 @@
-// Binary decisions whose probability is mixed from adaptive bits of several contexts, and residuals as such decisions.
-// Values: residuals, numbers of nodes; probabilities in 1/2^22 and 1/65536. Host and device, integers. Implements FORMAT.md section 8.9.
-// A coder does a decision of a given probability: RangeEncoder or RangeDecoder of rules/coding/range_coder.h, of a StatedProbability.
+// Adaptive bits, their logits, and the probability of a logit: what decisions are mixed of.
+// Values: probabilities in 1/2^22 and 1/65536, logits in 1/256. Host and device, integers. Implements FORMAT.md section 8.9.
 #pragma once
 
-#include "rules/tokens/symbols.h"
+#include "rules/format.h"
 
 namespace MMIP_NS {
 
@@ -55,84 +54,5 @@ struct StatedProbability {
 struct alignas(64) ContextNodes {
     uint32_t node[kNodes];
 };
-
-template <int contexts>
-struct MixingWeights {
-    int32_t of[contexts];
-};
-
-// Decisions in the contexts of one sample.
-template <class Coder, int contexts>
-struct MixedDecisions {
-    Coder& coder;
-    const MixingTables& tables;
-    ContextNodes* slots[contexts];
-    MixingWeights<contexts>* weights;          // of the sample's mixing class, one a node
-
-    MMIP_RULE int decide(int node, int bit) {
-        int32_t* w = weights[node].of;
-        uint32_t states[contexts];
-        int32_t logits[contexts];
-        int64_t sum = kMixingOne / 2;
-        for (int i = 0; i < contexts; ++i) {
-            states[i] = slots[i]->node[node];
-            logits[i] = tables.logits[states[i] >> 20];
-            sum += static_cast<int64_t>(w[i]) * logits[i];
-        }
-        const int64_t logit = sum >> 16;
-        const int32_t kept = static_cast<int32_t>(logit < -kMaxLogit ? -kMaxLogit : logit > kMaxLogit ? kMaxLogit : logit);
-        const int32_t p = tables.probabilities[kept + kMaxLogit];
-        coder.model.probability[0] = static_cast<uint32_t>(p);
-        bit = coder.decide(0, bit);
-        const int32_t error = (bit << 16) - p;
-        const int32_t target = bit != 0 ? (1 << kProbabilityBits) - 1 : 0;
-        for (int i = 0; i < contexts; ++i) {
-            w[i] = static_cast<int32_t>(static_cast<uint32_t>(w[i]) + static_cast<uint32_t>((error * logits[i] + (1 << (kMixingShift - 1))) >> kMixingShift));
-            const uint32_t seen = states[i] & ((1u << kCountBitsOfNode) - 1);
-            const int64_t step = (static_cast<int64_t>(target - static_cast<int32_t>(states[i] >> kCountBitsOfNode)) * tables.rates[seen]) >> 16;
-            slots[i]->node[node] = states[i] + (static_cast<uint32_t>(step) << kCountBitsOfNode) + (seen < kMostSeen ? 1 : 0);
-        }
-        return bit;
-    }
-
-    // `count` bits of equal probability.
-    MMIP_RULE uint32_t raw(int count, uint32_t bits) {
-        coder.model.probability[0] = 32768;
-        uint32_t value = 0;
-        for (int i = count - 1; i >= 0; --i) value = 2 * value + static_cast<uint32_t>(coder.decide(0, static_cast<int>((bits >> i) & 1)));
-        return value;
-    }
-};
-
-enum NodeOfSize { kNodeIs, kNodeIsBelow, kNodeStartBelow, kNodeFirstBit, kNodeSecondBit };
-constexpr int kNodeSign = kNodesOfSize * 1 + kNodeFirstBit - (kNodesOfSize - 1);   // free: size 1 has no bits
-
-MMIP_RULE int size_node(int size, int what) {
-    const int k = size < kLargestNodeSize ? size : kLargestNodeSize;
-    return k == 0 ? 0 : kNodesOfSize * k + what - (kNodesOfSize - 1);
-}
-
-// A residual: its size (the bit length of its magnitude) asked for from `start` on up, or down; sign; the magnitude's bits, two of them
-// with contexts. Writers give the residual, readers anything. Returns the residual.
-template <class Coder, int contexts>
-MMIP_RULE int32_t code_residual(MixedDecisions<Coder, contexts>& in, int start, int32_t residual) {
-    const uint32_t magnitude = residual < 0 ? 0u - static_cast<uint32_t>(residual) : static_cast<uint32_t>(residual);
-    const int size = bit_length(magnitude);
-    int k = start;
-    if (start > 0 && in.decide(size_node(start, kNodeStartBelow), size < start) != 0) {
-        for (k = start - 1; k > 0; --k)
-            if (in.decide(size_node(k, kNodeIsBelow), size == k) != 0) break;
-    } else {
-        for (; k < kMaxResidualSize; ++k)
-            if (in.decide(size_node(k, kNodeIs), size == k) != 0) break;
-    }
-    if (k == 0) return 0;
-    const int positive = in.decide(kNodeSign, residual > 0);
-    uint32_t value = 1;
-    if (k > 1) value = 2 * value + static_cast<uint32_t>(in.decide(size_node(k, kNodeFirstBit), static_cast<int>((magnitude >> (k - 2)) & 1)));
-    if (k > 2) value = 2 * value + static_cast<uint32_t>(in.decide(size_node(k, kNodeSecondBit), static_cast<int>((magnitude >> (k - 3)) & 1)));
-    if (k > 3) value = value << (k - 3) | in.raw(k - 3, magnitude & ((1u << (k - 3)) - 1));
-    return positive != 0 ? static_cast<int32_t>(value) : -static_cast<int32_t>(value);
-}
 
 }  // namespace MMIP_NS

@@ -34,7 +34,7 @@ MMIP_RULE int start_size(uint32_t energy) {
     return k < kLargestStart ? k : kLargestStart;
 }
 
-MMIP_RULE int sign_of(int32_t v) { return v > 0 ? 1 : v < 0 ? 2 : 0; }
+MMIP_RULE int sign_of(int32_t v) { return (v > 0) | (v < 0) << 1; }
 
 // Of the products of five numbers with odd constants.
 MMIP_RULE int hash_context(int32_t a, int32_t b, int32_t c, int32_t d, int32_t e) {

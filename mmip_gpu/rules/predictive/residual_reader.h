@@ -53,10 +53,14 @@ struct WideResidualReader : ResidualReader<int32_t> {
     using ResidualReader<int32_t>::ResidualReader;
 
     MMIP_RULE int32_t next(int32_t e, int32_t& magnitude) {
-        const int32_t table = run < 0 ? residual_class(e) : (run > 0 ? kResidualTables : kAfterRunTable);
         const uint64_t bits = static_cast<uint64_t>(static_cast<uint32_t>(word_at(bytes, position >> 3))) << 32 |
                               static_cast<uint32_t>(word_at(bytes, (position >> 3) + 4));
-        const uint64_t window = bits << (position & 7);
+        return next_of(bits << (position & 7), e, magnitude);
+    }
+
+    // The same from the bits at hand, the next one highest.
+    MMIP_RULE int32_t next_of(uint64_t window, int32_t e, int32_t& magnitude) {
+        const int32_t table = run < 0 ? residual_class(e) : (run > 0 ? kResidualTables : kAfterRunTable);
         const int32_t entry = looked_up(tables, (table << kResidualCodeLimit) + static_cast<int32_t>(window >> (64 - kResidualCodeLimit)));
         const int length = entry & 15, raw_bits = (entry >> kEntryRawBits) & 31;
         position += length + raw_bits;

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from mmip_gpu.codecs import codec_for
 from mmip_gpu.container.header import Header
 from mmip_gpu.device.encode.arrays import SAMPLE_BYTES
 from mmip_gpu.device.encode.batch import refusal
+from mmip_gpu.device.encode.predictive import encode_predicted
 from mmip_gpu.device.encode.trial_samples import DeviceSamples, encode_together
 from mmip_gpu.device.lanes import KERNEL_LANES, Lane, budget, cut_batches, through_lanes
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
@@ -95,6 +97,8 @@ def _is_refused(description: StoreDescription) -> bool:
     config = description.plan.config
     if isinstance(description.form, StagedForm):
         return refusal(description.plan, description.dtype) is not None
+    if codec_for(config).has_encoding_kernels:
+        return False
     warnings.warn(f"no kernels encode method {config.method!r}: the CPU does", RuntimeWarning, stacklevel=3)
     return True
 
@@ -105,7 +109,11 @@ def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> 
     originals = [task.job.read(description.grid.region(at)) for at in batch]
     held = iter(lane.upload([array for pair in originals for array in pair if array is not None]))
     samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in originals]
-    encoded = encode_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
+    if isinstance(description.form, StagedForm):
+        encoded = encode_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
+    else:
+        plans = [replace(description.form.plan, allow_raw=False)] * len(batch)
+        encoded = encode_predicted(lane, [s.array for s in samples], plans, 1)
     return [
         (at, task.write(at, with_origin(chunk, *origin)))
         for at, chunk, origin in zip(batch, encoded, originals, strict=True)

@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mmip_gpu._core import crc32c
 from mmip_gpu.arguments import thread_count
 from mmip_gpu.errors import InvalidArgument, StoreError
 from mmip_gpu.signatures import public
 from mmip_gpu.sources import MOST_BYTES, Source
-from mmip_gpu.sources.stated import stated_again
+from mmip_gpu.sources.stated import stated_again, stated_samples
 from mmip_gpu.store.group.claim import claimed
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Coordinates, Region
@@ -136,6 +138,7 @@ class _Growth:
         if str(before["job"].get("roi") or "").startswith("mask:"):
             raise InvalidArgument(f"{group}: it was written with a mask, which says nothing of what comes after it")
         description = description_of(group, before)
+        source = _widened(source, np.dtype(description.dtype))
         layout = description.grid.layout
         letter = _growing_axis(layout.axes) if axis is None else axis
         _check_fits(group, description, source, letter)
@@ -176,6 +179,12 @@ class _Growth:
         return self.before | {"job": identity, "description": self.description.to_dict()}
 
 
+def _widened(source: Source, dtype: np.dtype[Any]) -> Source:
+    """The source in the type of the store, where that holds all of its: a part may have less to hold than the whole."""
+    is_narrow = dtype.kind in "iu" and dtype.itemsize <= 2 and np.can_cast(source.dtype, dtype)
+    return stated_samples(source, dtype) if is_narrow else source
+
+
 def _growing_axis(axes: str) -> str:
     return next((letter for letter in _PLANES[:2] if letter in axes), "z")
 
@@ -185,7 +194,9 @@ def _check_fits(group: StoreGroup, description: StoreDescription, source: Source
     layout, chunks = description.grid.layout, description.grid.chunks
     outermost = next((letter for letter in _PLANES if letter in layout.axes), None)
     if axis not in layout.axes or axis not in {outermost, "z"}:
-        raise InvalidArgument(f"axis={axis!r}: expected z, or the outermost of t and n, of the axes {layout.axes!r}")
+        raise InvalidArgument(
+            f"{group}: its axes are {layout.axes!r}: it grows on z, or on the outermost of t and n; found axis={axis!r}"
+        )
     index = layout.axes.index(axis)
     length, chunk = layout.shape[index], chunks[index]
     if length % chunk:

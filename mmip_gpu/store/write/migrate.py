@@ -1,4 +1,4 @@
-"""Arrays of Zarr v2 whose chunks the codec `mmip` made become arrays of Zarr v3: metadata only, no chunk is touched.
+"""Arrays of Zarr v2 with the codec `mmip` or `mmip.soft` become arrays of Zarr v3: metadata only, no chunk is touched.
 
 Values: a path, URL or store with arrays of Zarr v2 in; ``zarr.json`` beside their metadata out. Guarantees that nothing
 is written unless all arrays can be migrated, and that until the end readers of Zarr v2 see what they saw.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["migrate_zarr"]
 
-_CODEC = "mmip"
+_CODECS = ("mmip", "mmip.soft")
 
 _OLD = (".zarray", ".zgroup", ".zattrs", ".zmetadata")
 _DIMENSIONS = "_ARRAY_DIMENSIONS"  # attribute of xarray
@@ -31,12 +31,12 @@ _DIMENSIONS = "_ARRAY_DIMENSIONS"  # attribute of xarray
 
 @public()
 def migrate_zarr(path: StoreLike, *, remove_old: bool = False) -> list[str]:
-    """Give arrays of Zarr v2 with the codec `mmip` the metadata of Zarr v3; the chunks stay as they are.
+    """Give arrays of Zarr v2 with the codec `mmip` or `mmip.soft` metadata of Zarr v3; the chunks stay as they are.
 
     Parameters
     ----------
     path : path or zarr StoreLike
-        An array, or a group of arrays all of which have this codec.
+        An array, or a group of arrays all of which have one of these codecs.
     remove_old : bool
         The metadata of Zarr v2 are deleted afterwards. Otherwise both stay, and Zarr takes those of v3.
 
@@ -89,9 +89,12 @@ def _array_document(array: zarr.Array[Any]) -> dict[str, Any]:
     """
     old = _stored(array.store_path)
     compressor = old.get("compressor") or {}
-    if compressor.get("id") != _CODEC or old.get("filters"):
+    if compressor.get("id") not in _CODECS or old.get("filters"):
         found = f"compressor {compressor.get('id')!r}, filters {old.get('filters')!r}"
-        raise InvalidArgument(f"{array.store_path}: expected the compressor {_CODEC!r} alone, found {found}")
+        expected = f"the compressor {' or '.join(map(repr, _CODECS))} alone"
+        raise InvalidArgument(
+            f"{array.store_path}: expected {expected}, found {found}; mmip compress codes other arrays anew"
+        )
     try:
         codec = numcodecs.get_codec(compressor)
     except ValueError as error:
@@ -112,7 +115,7 @@ def _array_document(array: zarr.Array[Any]) -> dict[str, Any]:
         "chunk_grid": grid,
         "chunk_key_encoding": keys,
         "fill_value": old["fill_value"] or 0,
-        "codecs": [*codecs, {"name": _CODEC, "configuration": options}],
+        "codecs": [*codecs, {"name": compressor["id"], "configuration": options}],
         "attributes": attributes,
     } | ({"dimension_names": names} if names else {})
 

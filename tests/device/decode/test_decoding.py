@@ -117,7 +117,7 @@ REGIONS: dict[str, tuple[tuple[int, ...], str, tuple[slice, ...]]] = {
 def test_regions_decode_alike(name: str) -> None:
     shape, axes, region = REGIONS[name]
     array = make("textured", shape, "uint16", 4)
-    for options in ({"quality": 10}, {"max_error": 100}):
+    for options in ({"quality": 10}, {"max_error": 100, "stages": 3}):
         blob = mmip.encode(array, axes=axes, **options)
         found = decoded([job_of(blob, region=region)])[0]
         assert np.array_equal(found, mmip.decode(blob, region=region))

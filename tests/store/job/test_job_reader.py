@@ -26,7 +26,7 @@ TARGETS: list[dict[str, Any]] = [
     {"quality": 20},
     {"quality": 20, "roi": "threshold:150"},
     {"qstep": 3.0, "cell_depth": 8},
-    {"max_error": 4},
+    {"max_error": 4, "stages": 3},
     {"lossless": True, "stages": 3},
     {"max_error": 2, "roi": "threshold:150", "roi_quality": "lossless"},
 ]
@@ -64,7 +64,7 @@ def test_a_padding_value_that_occurs_nowhere_is_left_out_of_an_array_only():
     assert (of_array.padding, of_store.padding) == (None, -7)
 
 
-@pytest.mark.parametrize("options", [{"qstep": 60.0}, {"max_error": 4}], ids=str)
+@pytest.mark.parametrize("options", [{"qstep": 60.0}, {"max_error": 4, "stages": 3}], ids=str)
 def test_padding_that_is_found_leaves_a_store_the_tiles_of_its_probe(options):
     of_array, of_store = plans(disc((300, 300)), options)
     assert of_array.padding == of_store.padding == DISC

@@ -104,7 +104,7 @@ def test_memory_that_is_short_halves_batches_then_falls_back(tmp_path: Path, mon
 
 def test_what_kernels_do_not_encode_is_coded_on_threads(tmp_path: Path) -> None:
     array = make("smooth", (40, 90), "float32", 3)
-    options: dict[str, Any] = {"max_error": 1.0, "step": 0.25, "chunks": (64, 64)}
+    options: dict[str, Any] = {"max_error": 1.0, "stages": 3, "step": 0.25, "chunks": (64, 64)}
     expected, _ = written(array, tmp_path / "cpu", **options)
     assert written(array, tmp_path / "gpu", device="gpu", **options)[0] == expected
     assert Small.coded == 0

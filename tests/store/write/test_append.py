@@ -205,3 +205,13 @@ def test_the_command(tmp_path, capsys):
     assert "48 x 64 x 64" in capsys.readouterr().out
     assert json.loads(told.read_text())["shape"] == [48, 64, 64]
     assert main(["append", str(part), str(place), "--axis", "t"]) == 2
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u4", "u1", "?"])
+def test_samples_of_a_narrower_type_are_taken(dtype):
+    store = {}
+    mmip.write_zarr(SERIES[:16].astype("i8"), store, lossless=True, chunks=(16, 32, 32), progress=False)
+    small = (SERIES[16:32] % 2).astype(dtype)
+    mmip.append_zarr(small, store, progress=False)
+    assert mmip.open_zarr(store).dtype == "u2"
+    assert (mmip.open_zarr(store)[16:] == small).all()

@@ -16,8 +16,16 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.store.group.chunk_header import ChunkHeader
+from mmip_gpu.store.read.xarray_backend import MmipBackend
+from numcodecs_plugin import Mmip
 
-STORED = {"fast": {"predictive"}, "small": {"mixed"}, "jpeg": {"jpeg origin", "mixed"}, "labels": {"labels"}}
+STORED = {
+    "fast": {"predictive"},
+    "small": {"mixed"},
+    "bounded": {"predictive"},
+    "jpeg": {"jpeg origin", "mixed"},
+    "labels": {"labels"},
+}
 
 
 @pytest.fixture(params=KINDS)
@@ -32,7 +40,7 @@ def written(kind: str, **more: Any) -> tuple[np.ndarray, MemoryStore]:
 
 
 def at_scale(array: np.ndarray, kind: str, scale: int) -> np.ndarray:
-    options = {k: v for k, v in options_of(kind).items() if k in ("lossless", "labels")}
+    options = {k: v for k, v in options_of(kind).items() if k in ("lossless", "labels", "max_error")}
     return mmip.decode(mmip.encode(array, **options), scale=scale)
 
 
@@ -108,6 +116,41 @@ def test_levels_of_an_export_are_the_scales(kind):
         assert (group[str(number)][...] == at_scale(array, kind, scale)).all()
     assert ("image-label" in group.attrs["ome"]) == (kind == "labels")
     assert (mmip.open_zarr(store).dask().compute(scheduler="synchronous") == array).all()
+
+
+def test_other_places_and_sources(kind, tmp_path):
+    array, options = KINDS[kind][0], options_of(kind)
+    dask_array = pytest.importorskip("dask.array")
+    foreign = zarr.create_array(tmp_path / "foreign.zarr", data=array, chunks=(20,) * array.ndim)
+    mmip.write_zarr(array, tmp_path / "a.zarr", **options)
+    sources = [dask_array.from_array(array, chunks=16), foreign, tmp_path / "a.zarr" / "samples"]
+    places = [tmp_path / "b.zip", f"memory://single-{kind}.zarr", tmp_path / "c.zarr"]
+    for source, place in zip(sources, places, strict=True):
+        mmip.write_zarr(source, place, **options)
+        assert (mmip.open_zarr(place)[1:, 3:] == array[1:, 3:]).all()
+        assert mmip.verify_zarr(place, progress=False)["ok"]
+    xarray = pytest.importorskip("xarray")
+    opened = xarray.open_dataset(tmp_path / "a.zarr", engine=MmipBackend)["image"]
+    assert opened.dtype == array.dtype
+    assert (opened[3:7].values == array[3:7]).all()
+
+
+def test_shards_of_the_codec(kind):
+    array, options = KINDS[kind][0], options_of(kind)
+    codec = Mmip(**{name: value for name, value in options.items() if name in ("lossless", "labels")})
+    inner, shard = (16,) * array.ndim, (32,) * array.ndim
+    made = zarr.create_array({}, data=array, chunks=inner, shards=shard, serializer=codec, compressors=None)
+    assert (made[...] == array).all()
+    assert (made[3:19, 5:40] == array[3:19, 5:40]).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (1, 1), (1,), (3, 1, 1)])
+def test_arrays_of_next_to_nothing(kind, shape):
+    array = np.ones(shape, KINDS[kind][0].dtype)
+    store = MemoryStore()
+    mmip.write_zarr(array, store, **{k: v for k, v in options_of(kind).items() if k != "chunks"})
+    assert np.array_equal(mmip.open_zarr(store)[...], array)
+    assert mmip.verify_zarr(store)["ok"]
 
 
 @pytest.mark.parametrize(

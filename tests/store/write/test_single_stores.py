@@ -248,12 +248,22 @@ def test_slices_of_different_slopes_are_chunks_of_their_own():
         mmip.write_zarr(apart, MemoryStore(), **EXACT)
 
 
-def test_a_device_leaves_it_to_the_cpu_with_a_warning(monkeypatch, single):
+def test_a_device_writes_what_the_cpu_does(monkeypatch, single, recwarn):
     monkeypatch.setattr(device_runner, "CudaExecutor", HostExecutor)
     store = MemoryStore()
-    with pytest.warns(RuntimeWarning, match="no kernels encode method 'fast'"):
-        mmip.write_zarr(VOLUME, store, device="gpu", **EXACT)
+    mmip.write_zarr(VOLUME, store, device="gpu", **EXACT)
     assert chunk_bytes(store) == chunk_bytes(single)
+    assert not any(isinstance(found.message, RuntimeWarning) for found in recwarn)
+
+
+def test_a_device_leaves_other_methods_to_the_cpu_with_a_warning(monkeypatch):
+    monkeypatch.setattr(device_runner, "CudaExecutor", HostExecutor)
+    options = EXACT | {"lossless": "small"}
+    store, expected = MemoryStore(), MemoryStore()
+    mmip.write_zarr(VOLUME, expected, **options)
+    with pytest.warns(RuntimeWarning, match="no kernels encode method 'small'"):
+        mmip.write_zarr(VOLUME, store, device="gpu", **options)
+    assert chunk_bytes(store) == chunk_bytes(expected)
 
 
 def test_stages_cuts_and_regions_keep_stage_arrays():
