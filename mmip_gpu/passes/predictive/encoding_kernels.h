@@ -170,7 +170,7 @@ bool tile_tokens(const mmip::TokenJob& job) {
                 const V u = number - (kDirectTokens - 4), half = half_octaves(u), raw_bits = greatest((half >> 1) - 1, V{});
                 const V symbol = selected(number < kDirectTokens, number, half + (kDirectTokens - 4));
                 const V raw = selected(number < kDirectTokens, V{}, u & (shifted_left(V{} + 1, raw_bits) - 1));
-                const V of_class = residual_class(e, 0, mmip::kAfterRunClass - 1);
+                const V of_class = residual_class(e, 0, kAfterRunNumber - 1);
                 least_class = least(least_class, of_class);
                 to_row(reinterpret_cast<int32_t*>(to) + x, shifted_left(raw, V{} + mmip::kTokenRaw) | symbol << mmip::kTokenSymbol | of_class);
             }

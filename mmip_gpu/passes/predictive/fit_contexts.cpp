@@ -64,7 +64,7 @@ struct ClassChoice {
 // Where classes begin so that these symbols take least.
 ClassChoice best_classes(const std::vector<uint32_t>& of_classes) {
     const auto row = [&](int c) { return of_classes.data() + c * kResidualAlphabet; };
-    constexpr int last = kAfterRunClass - 1;
+    constexpr int last = kAfterRunNumber - 1;
     std::vector<double> own(last + 2, 0), up_to(last + 2, 0), from(last + 2, 0);
     Row low, high, ends[2];
     for (int c = 1; c <= last; ++c) {
@@ -75,7 +75,7 @@ ClassChoice best_classes(const std::vector<uint32_t>& of_classes) {
         own[c] = one.bits(), up_to[c] = low.bits(), from[last + 1 - c] = high.bits();
     }
     ends[0].add(row(0));
-    ends[1].add(row(kAfterRunClass));
+    ends[1].add(row(kAfterRunNumber));
     ClassChoice best{0, -1};
     for (int least = 0; least <= kMostLeast; ++least) {
         double bits = ends[0].bits() + ends[1].bits() + up_to[least + 1] + from[std::min(least + kResidualClasses - 1, last + 1)];

@@ -12,7 +12,7 @@ namespace mmip {
 
 // The table of a token of class `number`: classes of tokens are half octaves, of which the head says where those of tables begin.
 inline int table_of_class(int number, int least_half) {
-    if (number == kAfterRunClass) return kAfterRunTable;
+    if (number == kAfterRunNumber) return kAfterRunTable;
     return number == 0 ? 0 : std::clamp(number - least_half, 1, kResidualClasses - 1);
 }
 

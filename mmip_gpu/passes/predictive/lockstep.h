@@ -96,7 +96,7 @@ struct SetOfWeights {
 };
 
 // Residuals of a tile to tokens, as if there were no runs: raw bits from bit 12 on, symbol, class in the low 5. Classes as if they
-// began with the least half octave; after a run stands kAfterRunClass.
+// began with the least half octave; after a run stands kAfterRunNumber.
 struct TokenJob {
     const int32_t* residuals;
     LaneStrides strides;

@@ -55,7 +55,7 @@ size_t with_runs(uint32_t* tokens, size_t count, TokenCounts& counts) {
         while (end < count && tokens[end] >> kTokenSymbol == 0) ++end;   // residual 0
         const uint32_t last = end < count ? token_number(tokens[end]) - 1 : 0;
         if (end > i) *to++ = packed_token(residual_token(static_cast<uint32_t>(end - i - 1), kDirectRunTokens), kFirstRunSymbol, 0);
-        if (end < count) *to++ = packed_token(residual_token(last, kDirectTokens), 0, end > i ? kAfterRunClass : 0);
+        if (end < count) *to++ = packed_token(residual_token(last, kDirectTokens), 0, end > i ? kAfterRunNumber : 0);
         i = end + 1;
     }
     const size_t left = static_cast<size_t>(to - tokens);

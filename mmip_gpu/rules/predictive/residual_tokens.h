@@ -10,7 +10,7 @@ namespace MMIP_NS {
 constexpr int kResidualClasses = 16;         // 0: runs of zeros
 constexpr int kAfterRunTable = 16;           // the residual that ends a run
 constexpr int kResidualTables = 17;
-constexpr int kClassNumbers = 32, kAfterRunClass = kClassNumbers - 1;   // classes as an encoder counts them: from half octave 0 on; after a run
+constexpr int kClassNumbers = 32, kAfterRunNumber = kClassNumbers - 1;   // classes as an encoder counts them: from half octave 0 on; after a run
 constexpr int kResidualCodeLimit = 10;       // longest codeword
 constexpr int kDirectTokens = 24, kDirectRunTokens = 8;
 constexpr int kFirstRunSymbol = 60;

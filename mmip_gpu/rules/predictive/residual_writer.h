@@ -28,11 +28,11 @@ struct ResidualWriter {
                 ++run;
             } else {
                 put_run();
-                put(kAfterRunClass, folded(r) - 1);
+                put(kAfterRunNumber, folded(r) - 1);
             }
             return r;
         }
-        const int number = residual_class(e, least_half, kAfterRunClass - 1);
+        const int number = residual_class(e, least_half, kAfterRunNumber - 1);
         if (number != 0) put(number, folded(r));
         else if (r == 0) run = 1;
         else put(0, folded(r) - 1);
