@@ -16,7 +16,7 @@ from mmip_gpu.signatures import public
 
 __all__ = ["JpegOrigin", "is_jpeg_origin"]
 
-_SAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+_SAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class JpegOrigin:
     recovered : float
         Share of the pixels that the coefficients which were found give back exactly; 0 where none were found.
     sampling : str, optional
-        ``"grey"``, ``"4:4:4"``, ``"4:2:2"`` or ``"4:2:0"``.
+        ``"grey"``, ``"4:4:4"``, ``"4:2:2"``, ``"4:2:0"`` or ``"4:4:0"``.
     offset : tuple of int, optional
         Rows and columns that were cut off before the image, modulo the grid of the file.
     qualities : tuple of int, optional

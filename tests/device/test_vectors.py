@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from vectors.write import FOLDER, checksum, file_of, input_of
+from vectors.write import FOLDER, checksum, encode, file_of, input_of
 
 import mmip_gpu as mmip
 from mmip_gpu.device.decode import containers
@@ -39,7 +39,7 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("name", ENCODED)
 def test_vectors_are_reproduced(device: None, name: str) -> None:
     array, options = input_of(INDEX[name])
-    assert mmip.encode(array.view(OnDevice), **options) == file_of(name).read_bytes()
+    assert encode(array.view(OnDevice), options) == file_of(name).read_bytes()
 
 
 def test_vectors_decode(device: None) -> None:

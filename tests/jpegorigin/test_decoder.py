@@ -10,7 +10,7 @@ from vectors import makers
 
 imagecodecs = pytest.importorskip("imagecodecs")
 
-SAMPLINGS = {"444": 0, "422": 1, "420": 2}
+SAMPLINGS = {"444": 0, "422": 1, "420": 2, "440": 3}
 
 
 def written(shape: tuple[int, ...], quality: int, subsampling: str | None, seed: int) -> bytes:
@@ -31,7 +31,7 @@ def decoded(data: bytes, sampling: int, offset: tuple[int, int] = (0, 0)) -> np.
 @pytest.mark.parametrize(
     "size", [(16, 16), (48, 64), (1, 1), (7, 3), (2, 4), (3, 5), (33, 47), (50, 6), (17, 18), (31, 49)]
 )
-@pytest.mark.parametrize("subsampling", ["grey", "444", "422", "420"])
+@pytest.mark.parametrize("subsampling", ["grey", "444", "422", "420", "440"])
 @pytest.mark.parametrize("quality", [8, 60, 97])
 def test_equal_to_libjpeg_turbo(size: tuple[int, int], subsampling: str, quality: int) -> None:
     is_grey = subsampling == "grey"
@@ -41,7 +41,7 @@ def test_equal_to_libjpeg_turbo(size: tuple[int, int], subsampling: str, quality
     assert np.array_equal(decoded(data, 0 if is_grey else SAMPLINGS[subsampling]), expected)
 
 
-@pytest.mark.parametrize("subsampling", ["444", "422", "420"])
+@pytest.mark.parametrize("subsampling", ["444", "422", "420", "440"])
 def test_crops_are_equal_but_for_chroma_that_was_cut_off(subsampling: str) -> None:
     data = written((40, 56, 3), 70, subsampling, 3)
     expected = imagecodecs.jpeg8_decode(data)

@@ -19,7 +19,7 @@ Array = np.ndarray
 
 
 def jpeg(shape: tuple[int, ...], seed: int) -> Array:
-    """By seed modulo 3 4:4:4, 4:2:2, 4:2:0; odd seeds are cut 3 rows and 5 columns inside the grid."""
+    """By seed modulo 3 4:4:4, 4:2:2, 4:2:0, from 9 on 4:4:0; odd seeds are cut 3 rows and 5 columns inside the grid."""
     return makers.make("jpeg", shape, "uint8", seed)
 
 
@@ -35,15 +35,15 @@ def test_all_samples_come_back(shape: tuple[int, ...], axes: str, seed: int) -> 
     array = jpeg(shape, seed)
     blob = small(array, axes)
     assert np.array_equal(mmip.decode(blob), array)
-    if seed < 3 and shape[0] == 57:
+    if seed in (0, 1, 2, 9) and shape[0] == 57:
         assert np.array_equal(reference.decode(blob), array)
 
 
-@pytest.mark.parametrize("seed", [0, 2, 4, 6, 8])
+@pytest.mark.parametrize("seed", [0, 2, 4, 6, 8, 10])
 def test_whole_blocks_leave_no_residual(seed: int) -> None:
     array = jpeg((64, 80, 3), seed)
     found = mmip.is_jpeg_origin(array)
-    sampling = ("4:4:4", "4:2:2", "4:2:0")[seed % 3]
+    sampling = ("4:4:4", "4:2:2", "4:2:0", "4:4:0")[makers.sampling_of(seed)]
     quality = 55 + 9 * (seed % 5)
     assert found is not None
     assert found.recovered > 0.999

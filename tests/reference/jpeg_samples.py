@@ -30,7 +30,7 @@ class Form:
 
     def halved(self, c):
         """sy, sx of a component."""
-        return int(c > 0 and self.sampling == 2), int(c > 0 and self.sampling > 0)
+        return int(c > 0 and self.sampling in (2, 3)), int(c > 0 and self.sampling in (1, 2))
 
     def size(self, c):
         sy, sx = self.halved(c)
@@ -59,9 +59,9 @@ def read_form(data, shape):
     if len(data) < at:
         raise TruncatedError("a form")
     form = Form(shape, data[0] & 3, data[0] >> 2, data[1], [])
-    if form.sampling > (2 if form.colour else 0):
+    if form.sampling > (3 if form.colour else 0):
         raise CorruptError("sampling")
-    if form.offset_y >= (16 if form.sampling == 2 else 8) or form.offset_x >= (16 if form.sampling else 8):
+    if form.offset_y >= 8 << form.halved(1)[0] or form.offset_x >= 8 << form.halved(1)[1]:
         raise CorruptError("offset of the grid")
     for table in range(2 if form.colour else 1):
         if len(data) < at + 1:
@@ -127,6 +127,8 @@ def upsampled(samples, form):
     y, x = np.arange(form.offset_y + form.shape[0]), np.arange(form.offset_x + form.shape[1])
     if form.sampling == 0:
         return samples
+    if form.sampling == 3:
+        return (3 * samples[y >> 1] + samples[other(y, rows)[0]] + 1 + (y % 2)[:, None]) >> 2
     odd, (beside, outside) = x % 2, other(x, columns)
     if columns <= 2:
         return samples[np.ix_(y >> form.halved(1)[0], x >> 1)]

@@ -84,13 +84,20 @@ def objects(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
     return names * 78
 
 
+def sampling_of(seed: int) -> int:
+    """What a seed of `jpeg` samples the chroma by (FORMAT.md section 8.10)."""
+    return seed % 3 if seed < 9 else 3
+
+
 def jpeg(shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
     """What decoding a JPEG file gives, cut out of it: rows, columns and, for colour, channels are the last axes."""
     if len(shape) == 1:
         return jpeg((1, *shape), seed)[0]
     channels = shape[-1] if len(shape) > 2 and shape[-1] == 3 else 1
     rows, columns = shape[-2 - (channels == 3) :][:2]
-    form = Form((rows, columns, channels), (channels == 3) * seed % 3, 3 * (seed % 2), 5 * (seed % 2), [])
+    form = Form(
+        (rows, columns, channels), sampling_of(seed) if channels == 3 else 0, 3 * (seed % 2), 5 * (seed % 2), []
+    )
     form.tables += [steps_of(table, 55 + 9 * (seed % 5)) for table in (0, 1)]
     images = []
     for number in range(int(np.prod(shape)) // (rows * columns * channels)):

@@ -104,6 +104,7 @@ JPEG_ORIGIN: dict[str, tuple[tuple[int, ...], str, int]] = {
     "jpeg_half_x": ((41, 75, 3), "yxc", 1),
     "jpeg_half": ((2, 70, 66, 3), "nyxc", 2),
     "jpeg_half_cut": ((61, 59, 3), "yxc", 5),
+    "jpeg_half_y": ((75, 41, 3), "yxc", 9),
 }
 # the same for kind 2, of which seeds are counted anew; "bits" is no option: see `encode`
 PREDICTIVE: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {

@@ -13,7 +13,7 @@ namespace {
 // Row y of a chroma component as the columns of the image see it: one row, or 3 to 1 the sums of two.
 void chroma_row(const JpegForm& form, const JpegComponent& chroma, int c, int y, int16_t* row) {
     const int columns = form.columns(c), rows = form.rows(c);
-    const bool blended = form.shift_y(c) > 0 && columns > 2;
+    const bool blended = form.shift_y(c) > 0 && (columns > 2 || form.shift_x(c) == 0);
     const int at = y >> form.shift_y(c), other = std::clamp((y & 1) != 0 ? at + 1 : at - 1, 0, rows - 1);
     const int16_t *near = chroma.sample_row(at), *far = blended ? chroma.sample_row(other) : near;
     const int weight = form.shift_y(c) > 0 ? 3 : 1, far_weight = form.shift_y(c) > 0 ? 1 : 0;
@@ -67,6 +67,10 @@ void jpeg_row(const JpegForm& form, const JpegComponents& components, int y, uin
         const int columns = form.columns(c), unit = form.sampling == kJpegHalf ? 4 : 1;
         scratch.resize(columns);
         chroma_row(form, components[c], c, row, scratch.data());
+        if (form.sampling == kJpegHalfY) {
+            for (int x = 0; x < nx; ++x) out[x] = static_cast<uint8_t>((scratch[x0 + x] + 1 + (row & 1)) >> 2);
+            continue;
+        }
         const auto at = [&](int i) { return static_cast<int>(scratch[i]); };
         for (int x = 0; x < nx; ++x) out[x] = static_cast<uint8_t>(jpeg_upsampled(at, columns, x0 + x, unit));
     }

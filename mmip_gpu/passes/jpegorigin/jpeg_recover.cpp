@@ -47,7 +47,7 @@ public:
     void repair(JpegFit& best) {
         components_ = best.components;
         for (int c = 0; c < form_.components; ++c) {
-            if (form_.shift_x(c) > 0) continue;
+            if (form_.shift_x(c) + form_.shift_y(c) > 0) continue;
             parallel_for(components_[c].rows, threads_, [&](int64_t row, int) {
                 for (int column = 0; column < components_[c].columns; ++column) repair_block(c, static_cast<int>(row), column);
             });
@@ -80,8 +80,8 @@ private:
 
     void move_coefficients(int c, bool first, float gain) {
         const bool half_x = form_.shift_x(c) > 0, half_y = form_.shift_y(c) > 0;
-        const FloatPlane halved = half_x ? downsampled(errors_[c], half_x, half_y, form_.offset_x & 1, form_.offset_y & 1) : FloatPlane();
-        const FloatPlane& errors = half_x ? halved : errors_[c];
+        const FloatPlane halved = half_x || half_y ? downsampled(errors_[c], half_x, half_y, form_.offset_x & 1, form_.offset_y & 1) : FloatPlane();
+        const FloatPlane& errors = half_x || half_y ? halved : errors_[c];
         const int y0 = form_.offset_y >> form_.shift_y(c), x0 = form_.offset_x >> form_.shift_x(c);
         JpegComponent& component = components_[c];
         const uint8_t* steps = form_.table(c);

@@ -37,12 +37,12 @@ JpegGrid grid_of(const FloatPlane& plane, int windows) {
 // offset: 0..7 of the luma; of chroma at half size it may be 8 more: the grid of the chroma tells.
 Chroma chroma_at(int sampling, int offset_y, int offset_x, const FloatPlane* full, const uint8_t* known) {
     Chroma chroma{sampling, offset_y, offset_x, {}, 0};
-    const bool half_x = sampling != kJpegFull, half_y = sampling == kJpegHalf;
+    const bool half_x = jpeg_halves_x(sampling), half_y = jpeg_halves_y(sampling);
     std::array<int, 64> counts{};
     for (int c = 0; c < 2; ++c) {
         chroma.planes[c] = downsampled(full[c], half_x, half_y, offset_x & 1, offset_y & 1);
         const FloatPlane& samples = chroma.planes[c];
-        if (half_x) chroma.misses += upsampling_misses(full[c], samples, half_x, half_y, offset_x & 1, offset_y & 1, known) / 2;
+        if (sampling != kJpegFull) chroma.misses += upsampling_misses(full[c], samples, half_x, half_y, offset_x & 1, offset_y & 1, known) / 2;
         const JpegGrid grid = grid_of(samples, kWindows / 2);
         for (int i = 0; i < 64; ++i) counts[i] += grid.counts[i];
     }
@@ -104,7 +104,7 @@ private:
         FloatPlane full[2];
         for (int c = 0; c < 2; ++c) full[c] = float_plane(exact_.planes[c + 1], form_.ny, form_.nx);
         const JpegForm start = form_;
-        for (const int sampling : {kJpegHalf, kJpegHalfX, kJpegFull}) {
+        for (const int sampling : {kJpegHalf, kJpegHalfX, kJpegHalfY, kJpegFull}) {
             const Chroma chroma = chroma_at(sampling, start.offset_y, start.offset_x, full, exact_.known.data());
             if (chroma.misses > 0.2f) continue;
             form_.sampling = sampling, form_.offset_y = chroma.offset_y, form_.offset_x = chroma.offset_x;

@@ -21,7 +21,8 @@ constexpr int kTileLog2[2][3] = {{0, 8, 8}, {4, 7, 7}};   // of slices, of volum
 struct Probes {
     int tiles, rows;                                      // that choose the form of a colour; rows from the middle of a tile
 };
-constexpr Probes kProbes[] = {{1, 64}, {3, 32}, {8, 256}};   // by effort
+constexpr double kNearCost = 1.05;                         // of a form on few rows, over the least: it may still be the best
+constexpr Probes kProbes[] = {{1, 64}, {3, 64}, {8, 256}};   // by effort
 
 struct ByteSink {
     std::vector<uint8_t> bytes;
@@ -73,8 +74,36 @@ std::vector<uint8_t> written(const MixedValues& values, Workspace& w, int compon
     return std::move(sink.bytes);
 }
 
-// The values whose components take the fewest bytes, in the first rows of some tiles.
-MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, int64_t tiles, const Probes& probes_wanted, int threads) {
+// What each of the values takes, in bytes: the first rows of some tiles, and their share of the parameters.
+std::vector<double> costs_of(const std::vector<MixedValues>& tried, const PredictiveForm& form, const SourceBricks& source, int64_t tiles, const Probes& wanted, int threads) {
+    const int64_t forms = static_cast<int64_t>(tried.size()), of_plane = form.layout.bricks_of_plane(), probes = std::min<int64_t>(tiles, wanted.tiles);
+    std::vector<size_t> bytes(tried.size() * static_cast<size_t>(probes), 0);
+    std::vector<int64_t> samples(static_cast<size_t>(probes), 0);
+    parallel_for(forms * probes, threads, [&](int64_t i, int) {
+        const MixedValues& values = tried[static_cast<size_t>(i / probes)];
+        const int64_t tile = (2 * (i % probes) + 1) * tiles / (2 * probes);
+        Workspace w(form);
+        values.load(source, tile / of_plane, tile % of_plane, w.brick);
+        int* extent = w.brick.brick.extent;
+        const int rows = std::min(extent[1], wanted.rows);
+        const int64_t start = ((extent[0] / 2) * static_cast<int64_t>(extent[1]) + (extent[1] - rows) / 2) * w.brick.strides.row;
+        extent[0] = 1, extent[1] = rows;
+        if (i < probes) samples[static_cast<size_t>(i)] = static_cast<int64_t>(rows) * extent[2];
+        for (int c = 0; c < values.form().components(); ++c) bytes[static_cast<size_t>(i)] += written(values, w, c, start).size();
+    });
+    const int64_t* shape = form.layout.shape;
+    const double share = static_cast<double>(std::accumulate(samples.begin(), samples.end(), int64_t{0})) /
+                         static_cast<double>(form.layout.planes / form.channels * shape[0] * shape[1] * shape[2]);
+    std::vector<double> costs;
+    for (size_t k = 0; k < tried.size(); ++k) {
+        const auto first = bytes.begin() + static_cast<std::ptrdiff_t>(k * static_cast<size_t>(probes));
+        costs.push_back(static_cast<double>(std::accumulate(first, first + probes, size_t{0})) + share * static_cast<double>(tried[k].write(source.palette()).size()));
+    }
+    return costs;
+}
+
+// The values whose components take the fewest bytes; those that take many on a quarter of the rows are not tried on all.
+MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, int64_t tiles, const Probes& wanted, int threads) {
     std::vector<MixedValues> tried;
     for (int i = 0; i < (form.channels > 1 ? kColourForms : 1); ++i) {
         if (i == kFormPalette && source.palette().empty()) continue;
@@ -84,33 +113,16 @@ MixedValues best_values(const PredictiveForm& form, const SourceBricks& source, 
         other.set_planes(form.layout.planes);
         tried.push_back(MixedValues::of(other, source, threads));
     }
-    if (tried.size() == 1) return tried[0];
-    const int64_t forms = static_cast<int64_t>(tried.size()), of_plane = form.layout.bricks_of_plane(), probes = std::min<int64_t>(tiles, probes_wanted.tiles);
-    std::vector<size_t> bytes(tried.size() * static_cast<size_t>(probes), 0);
-    std::vector<int64_t> samples(static_cast<size_t>(probes), 0);
-    parallel_for(forms * probes, threads, [&](int64_t i, int) {
-        const MixedValues& values = tried[static_cast<size_t>(i / probes)];
-        const int64_t tile = (2 * (i % probes) + 1) * tiles / (2 * probes);
-        Workspace w(form);
-        values.load(source, tile / of_plane, tile % of_plane, w.brick);
-        int* extent = w.brick.brick.extent;
-        const int rows = std::min(extent[1], probes_wanted.rows);
-        const int64_t start = ((extent[0] / 2) * static_cast<int64_t>(extent[1]) + (extent[1] - rows) / 2) * w.brick.strides.row;
-        extent[0] = 1, extent[1] = rows;
-        if (i < probes) samples[static_cast<size_t>(i)] = static_cast<int64_t>(rows) * extent[2];
-        for (int c = 0; c < values.form().components(); ++c) bytes[static_cast<size_t>(i)] += written(values, w, c, start).size();
-    });
-    const int64_t* shape = form.layout.shape;
-    const double share = static_cast<double>(std::accumulate(samples.begin(), samples.end(), int64_t{0})) /
-                         static_cast<double>(form.layout.planes / form.channels * shape[0] * shape[1] * shape[2]);
-    size_t best = 0;
-    std::vector<double> costs;
-    for (size_t k = 0; k < tried.size(); ++k) {
-        const auto first = bytes.begin() + static_cast<std::ptrdiff_t>(k * static_cast<size_t>(probes));
-        costs.push_back(static_cast<double>(std::accumulate(first, first + probes, size_t{0})) + share * static_cast<double>(tried[k].write(source.palette()).size()));
-        if (costs[k] < costs[best]) best = k;
+    for (const int part : {4, 1}) {
+        if (tried.size() == 1) break;
+        const std::vector<double> costs = costs_of(tried, form, source, tiles, {wanted.tiles, wanted.rows / part}, threads);
+        const double least = *std::min_element(costs.begin(), costs.end());
+        std::vector<MixedValues> left;
+        for (size_t k = 0; k < tried.size(); ++k)
+            if (costs[k] <= least * (part > 1 ? kNearCost : 1)) left.push_back(std::move(tried[k]));
+        tried = std::move(left);
     }
-    return tried[best];
+    return tried[0];
 }
 
 struct TileOfGroup {

@@ -6,8 +6,8 @@
 
 namespace MMIP_NS {
 
-constexpr int kJpegFull = 0, kJpegHalfX = 1, kJpegHalf = 2;   // chroma: 4:4:4 (and grey), 4:2:2, 4:2:0
-constexpr int kJpegSamplings = 3;
+constexpr int kJpegFull = 0, kJpegHalfX = 1, kJpegHalf = 2, kJpegHalfY = 3;   // chroma: 4:4:4 (and grey), 4:2:2, 4:2:0, 4:4:0
+constexpr int kJpegSamplings = 4;
 constexpr int kJpegMaxCoefficient = 2047;
 constexpr int kJpegOwnTable = 0;                             // quality 0: the steps themselves follow
 
@@ -30,16 +30,19 @@ MMIP_RULE int jpeg_step(int table, int quality, int i) {
     return step < 1 ? 1 : (step > 255 ? 255 : step);
 }
 
+MMIP_RULE bool jpeg_halves_x(int sampling) { return sampling == kJpegHalfX || sampling == kJpegHalf; }
+MMIP_RULE bool jpeg_halves_y(int sampling) { return sampling == kJpegHalf || sampling == kJpegHalfY; }
+
 // Image of ny x nx samples that begins offset_y, offset_x samples behind the first block of the grid.
 struct JpegForm {
     int32_t ny, nx, components, sampling, offset_y, offset_x;
     uint8_t quality[2];                                      // luma, chroma
     uint8_t steps[2][64];                                    // natural order
 
-    MMIP_RULE int shift_x(int c) const { return c > 0 && sampling != kJpegFull ? 1 : 0; }
-    MMIP_RULE int shift_y(int c) const { return c > 0 && sampling == kJpegHalf ? 1 : 0; }
-    MMIP_RULE int unit_x() const { return sampling != kJpegFull ? 16 : 8; }
-    MMIP_RULE int unit_y() const { return sampling == kJpegHalf ? 16 : 8; }
+    MMIP_RULE int shift_x(int c) const { return c > 0 && jpeg_halves_x(sampling) ? 1 : 0; }
+    MMIP_RULE int shift_y(int c) const { return c > 0 && jpeg_halves_y(sampling) ? 1 : 0; }
+    MMIP_RULE int unit_x() const { return jpeg_halves_x(sampling) ? 16 : 8; }
+    MMIP_RULE int unit_y() const { return jpeg_halves_y(sampling) ? 16 : 8; }
     // Samples of a component, from the first block of the grid on.
     MMIP_RULE int rows(int c) const { return (offset_y + ny + shift_y(c)) >> shift_y(c); }
     MMIP_RULE int columns(int c) const { return (offset_x + nx + shift_x(c)) >> shift_x(c); }
