@@ -14,6 +14,7 @@
 #include "passes/coding/code_lengths.h"
 #include "passes/coding/crc.h"
 #include "passes/parallel.h"
+#include "passes/predictive/encode.h"
 #include "rules/blocks/blocks.h"
 #include "rules/blocks/decide.h"
 #include "rules/coding/crc.h"
@@ -68,6 +69,7 @@ constexpr Constant kConstants[] = {
     {"PALETTE_FORM", kFormPalette},
     {"MAX_BRICK_LOG2", kMaxBrickLog2},
     {"MAX_RESIDUAL_TILE", kMaxResidualTile},
+    {"LEAST_TRIED_EFFORT", kLeastTriedEffort},
     {"MAX_VALUE_BITS", kMaxValueBits},
     {"MAX_MIXED_TILE_LOG2", kMaxMixedTileLog2},
 };

@@ -6,6 +6,7 @@
 #include "bindings/predictive_form.h"
 #include "bindings/predictive_sets.h"
 #include "passes/predictive/fit.h"
+#include "passes/predictive/fit_contexts.h"
 
 namespace mmip {
 namespace {
@@ -53,16 +54,18 @@ public:
         return copied(all);
     }
 
-    // The best codes for counts of the symbols of every component: their codewords, with the lengths in the low 4 bits.
+    // The best codes for counts of the symbols of every class and component: their codewords, with the lengths in the low 4 bits.
     Made<uint32_t> choose_codes(Given<uint32_t> counts) {
-        constexpr size_t symbols = size_t{kResidualTables} * kResidualAlphabet;
+        constexpr size_t symbols = size_t{kClassNumbers} * kResidualAlphabet;
         require(counts.size() == parameters_.components.size() * symbols, "counts of another number of components");
         std::vector<uint32_t> codes;
         for (size_t i = 0; i < parameters_.components.size(); ++i) {
-            CodeLengths& lengths = parameters_.components[i].lengths;
-            lengths = best_lengths({counts.data() + i * symbols, counts.data() + (i + 1) * symbols});
+            ComponentParameters& c = parameters_.components[i];
+            mmip::choose_codes({counts.data() + i * symbols, counts.data() + (i + 1) * symbols}, c);
+            const CodeLengths& lengths = c.lengths;
             const std::vector<uint16_t> words = residual_codewords(lengths);
-            for (size_t t = 0; t < lengths.size(); ++t) {
+            for (int number = 0; number < kClassNumbers; ++number) {
+                const auto t = static_cast<size_t>(table_of_class(number, context_least(c.context)));
                 const auto used = std::count_if(lengths[t].begin(), lengths[t].end(), [](uint8_t n) { return n != 0; });
                 for (size_t s = 0; s < lengths[t].size(); ++s)   // a single symbol has an empty codeword
                     codes.push_back(used > 1 && lengths[t][s] != 0 ? static_cast<uint32_t>(words[t * kResidualAlphabet + s]) << 4 | lengths[t][s] : 0u);

@@ -21,10 +21,10 @@ inline Made<uint8_t> predictors_of(const std::vector<ComponentParameters>& compo
     return copied_bytes(all);
 }
 
-// By component: the weights of earlier residuals, and that of their magnitudes.
+// By component: the weights of earlier residuals, and how its contexts are made.
 inline Made<int32_t> cross_of(const std::vector<ComponentParameters>& components) {
     std::vector<int32_t> all;
-    for (const ComponentParameters& c : components) all.insert(all.end(), {c.cross[0], c.cross[1], c.context_weight});
+    for (const ComponentParameters& c : components) all.insert(all.end(), {c.cross[0], c.cross[1], c.context});
     return copied(all);
 }
 

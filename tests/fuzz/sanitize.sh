@@ -28,4 +28,5 @@ run() {
 run fuzz_decode --round-trips
 run fuzz_decode --seconds "$seconds" --seed 1
 run fuzz_soft --count $((seconds * 20)) --seed 1
+run fuzz_jpegorigin --count $((seconds * 5)) --seed 1
 echo "sanitize: no report"

@@ -85,12 +85,12 @@ def number_of(reader, symbol, direct):
     return u + direct - 4
 
 
-def class_of(e):
+def class_of(e, least):
     if e < 2:
         return e
     k = bitlen(e) - 1
     h = 2 * k + (e >> (k - 1) & 1)
-    return min(h, (h + 14) // 2, 15)
+    return min(max(h - least, 1), 15)
 
 
 def unfolded(z):
@@ -108,41 +108,54 @@ def read_tile(data, component, coded, earlier, tile):
     """Fill a tile of `coded`; `earlier` are the coded residuals of the components before."""
     window = tuple(slice(a, b) for a, b in tile)
     out, others = coded[window], [e[window] for e in earlier]
-    capped = np.zeros(out.shape, np.int64)
+    felt = np.zeros(out.shape, np.int64)
     reader, run = BitReader(data), 0
     ends = False
     for place in np.ndindex(out.shape):
         if run:
             run -= 1
             ends = run == 0
+            felt[place] = felt_at(out, felt, place, component["decay"])
             continue
         if ends:
             r, ends = unfolded(1 + number_of(reader, read_symbol(reader, component["codes"][16]), 24)), False
         else:
-            c = class_of(context(capped, place) + component["m"] * sum(min(abs(int(o[place])), 511) for o in others))
+            e = context(out, felt, place) + component["m"] * sum(abs(int(o[place])) for o in others)
+            c = class_of(e, component["least"])
             symbol = read_symbol(reader, component["codes"][c])
             if c == 0 and symbol >= FIRST_RUN:
                 run = number_of(reader, symbol - FIRST_RUN, 8)
                 ends = run == 0
+                felt[place] = felt_at(out, felt, place, component["decay"])
                 continue
             r = unfolded(number_of(reader, symbol, 24) + (c == 0))
-        out[place], capped[place] = r, min(abs(r), 511)
+        out[place] = r
+        felt[place] = felt_at(out, felt, place, component["decay"])
     require(run == 0, "a run past the end of its tile")
     reader.finish()
 
 
-def context(capped, place):
+def felt_at(out, felt, place, decay):
+    """What later rows and slices see of a residual: its magnitude and a part of what stands above."""
     z, y, x = place
-    rows, columns = capped.shape[1:]
-    here = capped[z]
-    before = capped[z - 1] if z else None
+    own = abs(int(out[place]))
+    return own + (int(felt[z, y - 1, x] if y else own) >> decay)
+
+
+def context(out, felt, place):
+    z, y, x = place
+    rows, columns = felt.shape[1:]
+    here = felt[z]
+    before = felt[z - 1] if z else None
+    start = here[y - 1, 0] if y else before[0, 0] if z else 4
+    w, ww = (abs(int(out[z, y, x - k])) if x >= k else None for k in (1, 2))
+    w = start if w is None else w
+    ww = start if ww is None else ww
     if y:
         n = here[y - 1, x]
-        w = here[y, x - 1] if x else n
-        nw = here[y - 1, x - 1] if x else n
-        e = 2 * (w + n) + nw + (here[y - 1, x + 1] if x + 1 < columns else n)
+        e = 2 * (w + n) + here[y - 1, max(x - 1, 0)] + here[y - 1, min(x + 1, columns - 1)] + ww
     else:
-        e = 6 * (here[y, x - 1] if x else (before[0, 0] if z else 4))
+        e = 6 * w + ww
     if z:
         east, south = before[y, min(x + 1, columns - 1)], before[min(y + 1, rows - 1), x]
         e += before[y, x] + (east + south) // 2
@@ -181,6 +194,9 @@ def restore(residuals, chosen, modulus):
     return values
 
 
+SIDES = {"W": -1, "": 0, "E": 1}
+
+
 def neighbours(values, place):
     z, y, x = place
     rows, columns = values.shape[1:]
@@ -199,8 +215,9 @@ def neighbours(values, place):
     w = before(1)
     near = dict.fromkeys(FIRST, w) | {"W": w, "WW": before(2)}
     if y:
-        above = {"N": at(z, y - 1, x), "NW": at(z, y - 1, x - 1), "NE": at(z, y - 1, x + 1)}
-        near |= above | {"NN": at(z, y - 2, x) if y > 1 else above["N"]}
+        row = {"": 1, "N": 2 if y > 1 else 1}
+        near |= {f"N{far}{side}": at(z, y - up, x + dx) for far, up in row.items() for side, dx in SIDES.items()}
+        near |= {"NWW": at(z, y - 1, x - 2), "NEE": at(z, y - 1, x + 2)}
     if z:
         p = at(z - 1, y, x)
         near |= dict.fromkeys(("PN", "PNW", "PNE"), p) | {"P": p, "PW": at(z - 1, y, x - 1), "PE": at(z - 1, y, x + 1)}

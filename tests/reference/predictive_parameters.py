@@ -9,7 +9,7 @@ from .fields import require
 
 PALETTE = 3  # colour_form
 LONGEST, ALPHABET = 10, 86
-FIRST = ["N", "NW", "NE", "WW", "NN"]
+FIRST = ["N", "NW", "NE", "WW", "NN", "NWW", "NEE", "NNW", "NNE"]
 LATER = [*FIRST, *["P", "PW", "PE", "PN", "PS", "PNW", "PNE", "PP"]]
 
 
@@ -67,7 +67,7 @@ def read_component(reader, header, index, bricks):
     require(all(number < count for number in component["numbers"]), "number of a set")
     component["numbers"] = iter(component["numbers"])
     component["cross"] = [signed(reader, 8) for _ in range(index)]
-    component["m"] = reader.raw(2) if index else 0
+    component["least"], component["decay"], component["m"] = reader.raw(4), 1 + reader.raw(3), reader.raw(2)
     component["codes"] = read_codes(reader, component["bits"])
     return component
 

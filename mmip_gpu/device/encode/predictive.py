@@ -9,12 +9,13 @@ kernels. Scratch: 8 bytes a sample for values and residuals, 4 for sub-streams, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import PredictiveFit, assemble_payload
+from mmip_gpu._core import LEAST_TRIED_EFFORT, PredictiveFit, assemble_payload
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.predictive_fields import PredictiveFields
 from mmip_gpu.device.encode.source_bricks import PlanesSource, SourceBatch
@@ -66,9 +67,23 @@ def _source(executor: Executor, array_dev: DeviceArray, array: NDArray[Any], pla
 
 
 def encode_bricks(executor: Executor, sources: Sequence[PlanesSource], threads: int) -> list[Coded]:
-    """Code planes of samples, each by the parameters that are fitted to it."""
+    """Code planes of samples, each by the parameters that are fitted to it; of several efforts what is smallest."""
     if not sources:
         return []
+    tried = [
+        (number, replace(source, effort=effort))
+        for number, source in enumerate(sources)
+        for effort in range(min(source.effort, LEAST_TRIED_EFFORT), source.effort + 1)
+    ]
+    best: dict[int, Coded] = {}
+    coded = _encode_each(executor, [source for _, source in tried], threads)
+    for (number, _), (form, payload) in zip(tried, coded, strict=True):
+        if number not in best or len(payload) < len(best[number][1]):
+            best[number] = form, payload
+    return [best[number] for number in range(len(sources))]
+
+
+def _encode_each(executor: Executor, sources: Sequence[PlanesSource], threads: int) -> list[Coded]:
     fits = [fit(source, threads) for source in sources]
     batch = SourceBatch(executor, sources, fits)
     load_values(batch)

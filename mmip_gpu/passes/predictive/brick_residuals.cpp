@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "rules/predictive/cross.h"
 #include "rules/predictive/set_cost.h"
 
 namespace mmip {
@@ -54,11 +53,10 @@ void BrickResiduals::find(int64_t item, BrickMemory& m, uint8_t* sets) const {
 
 void BrickResiduals::subtract_cross(BrickMemory& m, int component) const {
     if (!has_cross(component)) return;
-    int32_t* r = m.of(component);            // its values are not needed any more
-    const int32_t *own = m.residuals_of(component), *a = m.residuals_of(0), *b = m.residuals_of(component > 1 ? 1 : 0);
     const auto& cross = parameters_.components[component].cross;
-    const int wa = cross[0], wb = component > 1 ? cross[1] : 0, own_bits = bits(component);
-    for_residuals(m, [&](int64_t at) { r[at] = without_cross(own[at], a[at], b[at], wa, wb, own_bits); });
+    const int* e = m.brick.extent;
+    kernels().subtract_cross({m.residuals_of(component), {m.residuals_of(0), component > 1 ? m.residuals_of(1) : nullptr}, {cross[0], cross[1]}, bits(component),
+                              0, e[0], e[1], e[2], m.strides}, m.of(component));   // its values are not needed any more
 }
 
 }  // namespace mmip

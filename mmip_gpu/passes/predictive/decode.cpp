@@ -113,10 +113,9 @@ public:
             std::memcpy(w_.bytes.get() + place_of(slot, lane), s_.payload.substream(substream), read.bytes[lane]);
         }
         const int64_t at = first[0] * strides_.slice + first[1] * strides_.row + first[2];
-        const int weight = component > 0 ? s_.parameters.components[component].context_weight : 0;
         return {w_.bytes.get(), read.first_bits, read.end_bits, read.runs, s_.entries[component].data(), {size[0], size[1], size[2]}, strides_,
                 {component > 0 ? samples_[0] + at * lanes_ : nullptr, component > 1 ? samples_[1] + at * lanes_ : nullptr},
-                weight, w_.magnitudes.get(), w_.twins.get(), samples_[component] + at * lanes_};
+                s_.parameters.components[component].context, w_.magnitudes.get(), w_.twins.get(), samples_[component] + at * lanes_};
     }
 
     void end(const TileRead& read, int slot) const {

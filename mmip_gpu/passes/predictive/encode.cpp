@@ -10,6 +10,7 @@
 #include "passes/parallel.h"
 #include "passes/predictive/brick_residuals.h"
 #include "passes/predictive/fit.h"
+#include "passes/predictive/fit_contexts.h"
 #include "passes/predictive/tokens.h"
 
 namespace mmip {
@@ -57,7 +58,7 @@ private:
             TokenCounts counts;
             for (const auto& w : workers)
                 if (w) counts.add(w->counts[i]);
-            parameters_.components[i].lengths = best_lengths(counts.by_table());
+            choose_codes(counts.by_class(), parameters_.components[i]);
         }
     }
 
@@ -69,13 +70,12 @@ private:
             parameters_.components[i].set_of_brick[item] = sets[i];
             if (i > 0) residuals_.subtract_cross(m, i);
             const int32_t *coded = residuals_.coded(m, i), *first = i > 0 ? residuals_.coded(m, 0) : nullptr, *second = i > 1 ? residuals_.coded(m, 1) : nullptr;
-            const int weight = i > 0 ? parameters_.components[i].context_weight : 0;
             const int64_t start = form_.layout.first_substream(residuals_.group_of(item) * form_.components() + i, m.brick);
             for_tiles(form_.layout, m.brick.extent, [&](int number, const int* at, const int* size) {
                 const int64_t place = at[0] * m.strides.slice + at[1] * m.strides.row + at[2];
                 TileStream& stream = streams_[start + number];
                 const TokenJob job{coded + place, m.strides, {size[0], size[1], size[2]}, {first ? first + place : nullptr, second ? second + place : nullptr},
-                                   weight, w.magnitudes.data(), stream.tokens()};
+                                   parameters_.components[i].context, w.magnitudes.data(), stream.tokens()};
                 stream.count = static_cast<uint32_t>(size[0] * size[1] * size[2]);
                 if (residuals_.kernels().tokens(job)) stream.count = static_cast<uint32_t>(with_runs(stream.tokens(), stream.count, w.counts[i]));
                 else count_tokens(stream.tokens(), stream.count, w.counts[i]);
@@ -86,7 +86,7 @@ private:
     void write(const PayloadMemory& memory) {
         drop_unused_sets();
         std::vector<std::vector<uint64_t>> writing;
-        for (const auto& c : parameters_.components) writing.push_back(token_writing(c.lengths));
+        for (const auto& c : parameters_.components) writing.push_back(for_classes(token_writing(c.lengths), context_least(c.context)));
         const int64_t of_plane = form_.layout.tiles_of_plane();
         const bool in_pairs = component_bits(form_.colour_form, form_.bits, form_.components() - 1) <= kLockstepBits;
         parallel_for(form_.layout.substreams(), threads_, [&](int64_t i, int) {
@@ -114,18 +114,30 @@ private:
 }  // namespace
 
 PredictiveChunk encode_predictive(const Samples& samples, int64_t planes, const int64_t* shape, bool colour, int near, const PredictiveOptions& options) {
-    PredictiveChunk chunk;
-    PredictiveForm& form = chunk.form;
-    form.channels = colour ? kMaxComponents : 1;
-    form.set_planes(planes);
-    std::copy_n(shape, 3, form.layout.shape);
-    form.near = near;
-    const PayloadMemory own = [&](size_t size) {
-        chunk.payload.resize(size);
-        return reinterpret_cast<uint8_t*>(chunk.payload.data());
-    };
-    Encoder(samples, form, options).encode(options.memory ? options.memory : own);
-    return chunk;
+    PredictiveChunk best;
+    for (int effort = std::min(options.effort, kLeastTriedEffort); effort <= options.effort; ++effort) {
+        PredictiveChunk chunk;
+        PredictiveForm& form = chunk.form;
+        form.channels = colour ? kMaxComponents : 1;
+        form.set_planes(planes);
+        std::copy_n(shape, 3, form.layout.shape);
+        form.near = near;
+        const PayloadMemory own = [&](size_t size) {
+            chunk.payload.resize(size);
+            return reinterpret_cast<uint8_t*>(chunk.payload.data());
+        };
+        PredictiveOptions one = options;
+        one.effort = effort;
+        const bool is_only = options.effort <= kLeastTriedEffort;
+        Encoder(samples, form, one).encode(is_only && options.memory ? options.memory : own);
+        if (is_only) return chunk;
+        if (best.payload.empty() || chunk.payload.size() < best.payload.size()) best = std::move(chunk);
+    }
+    if (options.memory) {
+        std::copy(best.payload.begin(), best.payload.end(), options.memory(best.payload.size()));
+        best.payload.clear();
+    }
+    return best;
 }
 
 }  // namespace mmip

@@ -10,8 +10,10 @@
 
 namespace mmip {
 
+constexpr int kLeastTriedEffort = 2;   // more effort encodes as each one from here on does, and keeps the smallest: it may guess worse
+
 struct PredictiveOptions {
-    int effort = 2;              // 1: fewer samples are looked at, 3: more
+    int effort = 2;              // 1: fewer samples are looked at; 3: sets are refined, and effort 2 is tried, too
     bool ranked = true;          // whether ranks may stand for samples
     int threads = 1;
     PayloadMemory memory{};      // where the payload goes; none: to the chunk

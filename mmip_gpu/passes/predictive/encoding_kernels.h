@@ -6,6 +6,7 @@
 
 #include "passes/predictive/lockstep.h"
 #include "rules/coding/bitstream.h"
+#include "rules/predictive/cross.h"
 #include "rules/predictive/predict.h"
 #include "rules/predictive/residual_reader.h"
 #include "rules/predictive/set_cost.h"
@@ -47,15 +48,20 @@ MMIP_RULE void row_neighbours(const NumberRows& rows, int x, V* n) {
     n[2] = rows.north ? from_row<V>(rows.north + x - 1) : n[0];
     n[3] = rows.north ? from_row<V>(rows.north + x + 1) : n[0];
     n[5] = rows.north ? from_row<V>(rows.north2 + x) : n[0];
+    n[6] = rows.north ? from_row<V>(rows.north + x - 2) : n[0];
+    n[7] = rows.north ? from_row<V>(rows.north + x + 2) : n[0];
+    n[8] = rows.north ? from_row<V>(rows.north2 + x - 1) : n[0];
+    n[9] = rows.north ? from_row<V>(rows.north2 + x + 1) : n[0];
     if (!has_previous) return;
-    n[6] = from_row<V>(rows.previous + x);
-    n[7] = from_row<V>(rows.previous + x - 1);
-    n[8] = from_row<V>(rows.previous + x + 1);
-    n[9] = rows.north ? from_row<V>(rows.previous_north + x) : n[6];
-    n[10] = from_row<V>(rows.previous_south + x);
-    n[11] = rows.north ? from_row<V>(rows.previous_north + x - 1) : n[6];
-    n[12] = rows.north ? from_row<V>(rows.previous_north + x + 1) : n[6];
-    n[13] = from_row<V>(rows.previous2 + x);
+    V* before = n + kNeighbours2d;
+    before[0] = from_row<V>(rows.previous + x);
+    before[1] = from_row<V>(rows.previous + x - 1);
+    before[2] = from_row<V>(rows.previous + x + 1);
+    before[3] = rows.north ? from_row<V>(rows.previous_north + x) : before[0];
+    before[4] = from_row<V>(rows.previous_south + x);
+    before[5] = rows.north ? from_row<V>(rows.previous_north + x - 1) : before[0];
+    before[6] = rows.north ? from_row<V>(rows.previous_north + x + 1) : before[0];
+    before[7] = from_row<V>(rows.previous2 + x);
 }
 
 // The residuals of a row by each set, V by V, handed to work(x, number of the set, V).
@@ -124,10 +130,22 @@ void brick_costs(const mmip::ResidualJob& job, const mmip::SetOfWeights* given, 
     }
 }
 
+// Residuals less what those of earlier components say, V by V.
+template <class V>
+void subtract_cross(const mmip::CrossJob& job, int32_t* to) {
+    const int32_t *a = job.earlier[0], *b = job.earlier[1] != nullptr ? job.earlier[1] : a;
+    const int32_t wa = job.weights[0], wb = job.earlier[1] != nullptr ? job.weights[1] : 0;
+    for (int z = job.from; z < job.to; ++z)
+        for (int y = 0; y < job.height; ++y)
+            for (int64_t at = z * job.strides.slice + y * job.strides.row, end = at + job.width; at < end; at += static_cast<int64_t>(sizeof(V) / sizeof(int32_t)))
+                to_row(to + at, without_cross<V>(from_row<V>(job.residuals + at), from_row<V>(a + at), from_row<V>(b + at), wa, wb, job.bits));
+}
+
 template <class V>
 bool tile_tokens(const mmip::TokenJob& job) {
     constexpr int lanes = static_cast<int>(sizeof(V) / sizeof(int32_t));
     const int width = job.extent[2], room = width + mmip::kRowRoom, rows = job.extent[0] > 1 ? job.extent[1] : 2;
+    const int weight = context_weight(job.context), decay = context_decay(job.context);
     uint32_t* to = job.tokens;
     V least_class = V{} + 1;
     for (int z = 0; z < job.extent[0]; ++z) {
@@ -138,21 +156,21 @@ bool tile_tokens(const mmip::TokenJob& job) {
             const int32_t* north = slice + (job.extent[0] > 1 ? y - 1 : 1 - (y & 1)) * room;
             const int32_t *previous = before + y * room, *south = before + (y + 1 < job.extent[1] ? y + 1 : y) * room;
             const int64_t at = z * job.strides.slice + y * job.strides.row;
-            V before = V{} + (y > 0 ? north[0] : (z > 0 ? previous[0] : kFirstMagnitude));
+            V before = V{} + (y > 0 ? north[0] : (z > 0 ? previous[0] : kFirstMagnitude)), before_west = before;
             for (int x = 0; x < width; x += lanes) {
                 const V r = from_row<V>(job.residuals + at + x), magnitude = magnitude_of(r), west = after(before, magnitude);
-                before = magnitude;
-                to_row(now + x, magnitude);
-                V e = y > 0 ? 2 * (west + from_row<V>(north + x)) + from_row<V>(north + x - 1) + from_row<V>(north + x + 1) : 6 * west;
+                V e = after(before_west, west) + (y > 0 ? 2 * (west + from_row<V>(north + x)) + from_row<V>(north + x - 1) + from_row<V>(north + x + 1) : 6 * west);
+                before = magnitude, before_west = west;
+                to_row(now + x, magnitude + ((y > 0 ? from_row<V>(north + x) : magnitude) >> decay));
                 if (z > 0) e += from_row<V>(previous + x) + ((from_row<V>(previous + x + 1) + from_row<V>(south + x)) >> 1);
-                if (job.earlier_weight != 0)
+                if (weight != 0)
                     for (int i = 0; i < 2; ++i)
-                        if (job.earlier[i] != nullptr) e += magnitude_of(from_row<V>(job.earlier[i] + at + x)) * job.earlier_weight;
+                        if (job.earlier[i] != nullptr) e += magnitude_of(from_row<V>(job.earlier[i] + at + x)) * weight;
                 const V number = selected(r > 0, 2 * r - 1, -2 * r);
                 const V u = number - (kDirectTokens - 4), half = half_octaves(u), raw_bits = greatest((half >> 1) - 1, V{});
                 const V symbol = selected(number < kDirectTokens, number, half + (kDirectTokens - 4));
                 const V raw = selected(number < kDirectTokens, V{}, u & (shifted_left(V{} + 1, raw_bits) - 1));
-                const V of_class = residual_class(e);
+                const V of_class = residual_class(e, 0, mmip::kAfterRunClass - 1);
                 least_class = least(least_class, of_class);
                 to_row(reinterpret_cast<int32_t*>(to) + x, shifted_left(raw, V{} + mmip::kTokenRaw) | symbol << mmip::kTokenSymbol | of_class);
             }

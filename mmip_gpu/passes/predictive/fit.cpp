@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <vector>
 
 #include "passes/parallel.h"
+#include "passes/predictive/fit_contexts.h"
 #include "passes/predictive/fit_sets.h"
+#include "passes/predictive/refine_sets.h"
 
 namespace mmip {
 namespace {
@@ -15,9 +18,10 @@ namespace {
 struct Effort {
     int samples, bricks, rounds;             // of a fit: samples of a component, bricks they are from, rounds of grouping
 };
-constexpr Effort kEfforts[] = {{4000, 64, 1}, {16000, 64, 1}, {40000, 1024, 6}};
+constexpr Effort kEfforts[] = {{4000, 64, 1}, {12000, 64, 1}, {40000, 256, 1}};
 constexpr int kBricksPerSet = 6;             // fewer bricks do not pay for another set
 constexpr int kResidualBits = 256;           // of a residual that is not 0, above its logarithm, in 1/256
+constexpr int kUsualDecay = 2;               // of contexts
 constexpr int kDepthBricks = 32, kDepthRows = 8;   // of so many rows one is looked at
 constexpr double kDepthGain = 0.012, kBitsAboveLogarithm = 1.5;   // share of the bits; those of a residual above log2(1 + |r|)
 
@@ -42,13 +46,15 @@ void choose_tiles(BrickLayout& layout, bool deep) {
 class Fit {
 public:
     Fit(const SourceBricks& source, int effort, int threads, PredictiveForm& form, Parameters& parameters)
-        : effort_(kEfforts[std::clamp(effort, 1, 3) - 1]), threads_(threads), source_(source), form_(form), parameters_(parameters), residuals_(source, form, parameters) {}
+        : effort_(kEfforts[std::clamp(effort, 1, 3) - 1]), effort_number_(effort), threads_(threads), source_(source), form_(form), parameters_(parameters), residuals_(source, form, parameters) {}
 
     void run() {
         choose_form(kFormPlain);
         begin(form_.layout.shape[0] > 1);
         if (form_.layout.shape[0] > 1 && !gains_by_depth()) begin(false);
+        if (effort_number_ > 2) refine_sets(residuals_, form_, threads_, parameters_);
         if (form_.components() > 1) fit_cross(64);
+        fit_contexts(residuals_, form_, effort_number_, parameters_);
     }
 
 private:
@@ -57,6 +63,17 @@ private:
         choose_tiles(form_.layout, deep);
         choose_colour();
         fit();
+    }
+
+    // work(k, brick k of these, loaded), in any order.
+    template <class Work>
+    void for_bricks(const std::vector<int64_t>& bricks, const Work& work) const {
+        std::vector<std::unique_ptr<BrickMemory>> memories(static_cast<size_t>(std::max(threads_, 1)));
+        parallel_for(static_cast<int64_t>(bricks.size()), threads_, [&](int64_t k, int worker) {
+            if (!memories[worker]) memories[worker] = std::make_unique<BrickMemory>(form_.layout, form_.components());
+            residuals_.load(bricks[k], *memories[worker]);
+            work(k, *memories[worker]);
+        });
     }
 
     // Whether sets that see the slice before serve bricks of several slices so much better that their smaller tiles pay: by the mean
@@ -74,9 +91,7 @@ private:
             }
         }
         std::vector<int64_t> deep_costs(bricks.size(), 0), flat_costs(bricks.size(), 0), counts(bricks.size(), 0);
-        parallel_for(static_cast<int64_t>(bricks.size()), threads_, [&](int64_t k, int) {
-            BrickMemory m(form_.layout, form_.components());
-            residuals_.load(bricks[k], m);
+        for_bricks(bricks, [&](int64_t k, BrickMemory& m) {
             for (int i = 0; i < form_.components(); ++i) {
                 deep_costs[k] += least_cost(m, i, deep_sets[i]);
                 flat_costs[k] += least_cost(m, i, flat_sets[i]);
@@ -100,6 +115,7 @@ private:
         form_.set_planes(planes);
         form_.bits = source_.bits(colour_form);
         parameters_.components.assign(static_cast<size_t>(form_.components()), {});
+        for (ComponentParameters& c : parameters_.components) c.context = context_form(0, kUsualDecay, 0);
     }
 
     // The form whose components MED, and the residuals of those before, predict best.
@@ -130,9 +146,7 @@ private:
     void fit() {
         const std::vector<int64_t> bricks = residuals_.some(effort_.bricks);
         std::vector<std::vector<BrickSamples>> samples(static_cast<size_t>(form_.components()), std::vector<BrickSamples>(bricks.size()));
-        parallel_for(static_cast<int64_t>(bricks.size()), threads_, [&](int64_t k, int) {
-            BrickMemory m(form_.layout, form_.components());
-            residuals_.load(bricks[k], m);
+        for_bricks(bricks, [&](int64_t k, BrickMemory& m) {
             for (int i = 0; i < form_.components(); ++i) samples[i][k] = take_samples(m, i, effort_.samples / static_cast<int>(bricks.size()) + 1, static_cast<uint32_t>(k));
         });
         const int most = static_cast<int>(std::clamp<int64_t>(residuals_.bricks() / kBricksPerSet, 1, kMaxSets - 1));
@@ -164,10 +178,10 @@ private:
             const int32_t first = y > 0 ? rows.north[0] : (z > 0 ? rows.previous[0] : 0);
             const int32_t west = x > 0 ? here[x - 1] : first, west2 = x > 1 ? here[x - 2] : first;
             int32_t n[kNeighbours3d] = {};
-            if (y > 0 && z > 0) neighbours_of<int32_t, true, true>(rows, x, west, west2, n);
-            else if (y > 0) neighbours_of<int32_t, true, false>(rows, x, west, west2, n);
-            else if (z > 0) neighbours_of<int32_t, false, true>(rows, x, west, west2, n);
-            else neighbours_of<int32_t, false, false>(rows, x, west, west2, n);
+            if (y > 0 && z > 0) neighbours_of<int32_t, true, true>(rows, x, e[2], west, west2, n);
+            else if (y > 0) neighbours_of<int32_t, true, false>(rows, x, e[2], west, west2, n);
+            else if (z > 0) neighbours_of<int32_t, false, true>(rows, x, e[2], west, west2, n);
+            else neighbours_of<int32_t, false, false>(rows, x, e[2], west, west2, n);
             found.neighbours.insert(found.neighbours.end(), n, n + kNeighbours3d);
             found.targets.push_back(here[x]);
             found.has_previous.push_back(z > 0);
@@ -199,10 +213,11 @@ private:
         } else if (a00 > 0) {
             components[2].cross = {weight(b0 / a00), 0};
         }
-        components[1].context_weight = components[2].context_weight = 1;
+        components[1].context = components[2].context = context_form(1, kUsualDecay, 0);
     }
 
     const Effort effort_;
+    const int effort_number_;
     const int threads_;
     const SourceBricks& source_;
     PredictiveForm& form_;

@@ -7,7 +7,7 @@
 
 namespace mmip {
 
-constexpr int kFitRow = 16;                  // numbers of a row; unknowns are fewer
+constexpr int kFitRow = 20;                  // numbers of a row; unknowns are fewer
 
 struct SquaresJob {
     const double* rows;                      // of each sample kFitRow: the unknowns' factors, then zeros

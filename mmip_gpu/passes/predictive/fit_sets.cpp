@@ -125,7 +125,7 @@ int64_t sample_cost(const PredictorSet& set, const Sample& s) {
     const int32_t* n = s.neighbours;
     int32_t low = std::min(n[0], n[1]), high = std::max(n[0], n[1]);
     if (set.bound_ne) low = std::min(low, n[3]), high = std::max(high, n[3]);
-    if (deep) low = std::min(low, n[6]), high = std::max(high, n[6]);
+    if (deep) low = std::min(low, n[kNeighbours2d]), high = std::max(high, n[kNeighbours2d]);
     const int32_t p = static_cast<int32_t>(std::clamp<int64_t>(sum >> 8, low, high));
     return logarithm(std::abs(s.target - p) + 1);
 }
@@ -177,7 +177,7 @@ std::vector<int> groups_by_activity(const std::vector<std::vector<Sample>>& bric
 
 PredictorSet median_set() {
     PredictorSet set;
-    set.first = {kWeightOne, kWeightOne, -kWeightOne, 0, 0, 0};
+    set.first = {kWeightOne, kWeightOne, -kWeightOne};
     std::copy(set.first.begin(), set.first.end(), set.later.begin());
     set.bound_ne = false;
     return set;

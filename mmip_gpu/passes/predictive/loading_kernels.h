@@ -59,13 +59,24 @@ void load_rows(const mmip::LoadJob& job, const Number& number) {
     }
 }
 
+// n / step of 0 <= n < 2^20: however it is rounded, the product is off by less than the 0.5 / step by which (n + 0.5) / step is
+// away from an integer.
+MMIP_RULE int32_t quotient(int32_t n, float inverse) { return static_cast<int32_t>((static_cast<float>(n) + 0.5f) * inverse); }
+
+template <class V>
+MMIP_RULE V quotient(V n, float inverse) {
+    typedef float F __attribute__((vector_size(sizeof(V))));
+    return __builtin_convertvector((__builtin_convertvector(n, F) + 0.5f) * inverse, V);
+}
+
 template <class V, class T>
 void load_samples(const mmip::LoadJob& job) {
-    const int32_t offset = job.offset, half = job.near, step = 2 * job.near + 1;
+    const int32_t offset = job.offset, half = job.near;
+    const float inverse = 1.0f / static_cast<float>(2 * job.near + 1);
     const uint32_t* ranks = reinterpret_cast<const uint32_t*>(job.ranks);
     if (ranks != nullptr) load_rows<V, T>(job, [=](auto v) { return looked_up(ranks, v - offset); });
     else if (half == 0) load_rows<V, T>(job, [=](auto v) { return v - offset; });
-    else load_rows<V, T>(job, [=](auto v) { return (v - offset + half) / step; });
+    else load_rows<V, T>(job, [=](auto v) { return quotient(v - offset + half, inverse); });
 }
 
 template <class V>

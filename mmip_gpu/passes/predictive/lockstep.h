@@ -24,7 +24,7 @@ struct ReadTileJob {
     int extent[3];
     LaneStrides strides;
     const int32_t* earlier[2];               // residuals of earlier components that contexts see, or nullptr
-    int earlier_weight;
+    int context;                             // see context_form
     int32_t* magnitudes;                     // scratch: 4 (y + 1) (x + 2) elements
     int32_t* twins;                          // scratch: for two tiles side by side twice their elements, and those of earlier components
     int32_t* out;                            // residuals
@@ -95,13 +95,14 @@ struct SetOfWeights {
     bool bound_ne, with_previous;
 };
 
-// Residuals of a tile to tokens, as if there were no runs: raw bits from bit 12 on, symbol, class in the low 5.
+// Residuals of a tile to tokens, as if there were no runs: raw bits from bit 12 on, symbol, class in the low 5. Classes as if they
+// began with the least half octave; after a run stands kAfterRunClass.
 struct TokenJob {
     const int32_t* residuals;
     LaneStrides strides;
     int extent[3];
     const int32_t* earlier[2];
-    int earlier_weight;
+    int context;                             // see context_form
     int32_t* magnitudes;                     // scratch: 2 (y + 1) rows of x + kRowRoom numbers
     uint32_t* tokens;                        // 2 kMaxLanes more than samples
 };
@@ -129,6 +130,7 @@ struct PredictiveKernels {
     void (*store)(const StoreJob&);
     void (*load)(const LoadJob&);
     void (*residuals)(const ResidualJob&, const SetOfWeights&);
+    void (*subtract_cross)(const CrossJob&, int32_t* to);   // of one brick, whose rows have room
     void (*costs)(const ResidualJob&, const SetOfWeights*, int count, int64_t* costs);   // of each set about how many bits, in 1/256
     bool (*tokens)(const TokenJob&);         // whether any sample is of class 0, where runs stand
     uint8_t* (*write)(const StreamWriteJob&); // one past the last byte

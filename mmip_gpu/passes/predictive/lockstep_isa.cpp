@@ -1,5 +1,5 @@
-// One copy of the lockstep kernels: compiled with MMIP_NS (its namespace) and MMIP_PREDICTIVE_TABLE per instruction set. Integers
-// only: no contraction can change what they give.
+// One copy of the lockstep kernels: compiled with MMIP_NS (its namespace) and MMIP_PREDICTIVE_TABLE per instruction set. Integers,
+// and one quotient that is exact however it is rounded: no contraction can change what they give.
 #include "passes/predictive/lockstep_kernels.h"
 
 namespace mmip {

@@ -50,7 +50,7 @@ void to_colour(const mmip::ColourJob& job) {
 template <class V, class Wide, class Reader>
 constexpr mmip::PredictiveKernels lockstep_table(int lanes) {
     return {lanes, &read_tiles<V, Reader>, &add_cross<V>, &restore<V, Wide>, &to_colour<V>, &store_values<V>, &load_values<V>,
-            &brick_residuals<V, Wide>, &brick_costs<V, Wide>, &tile_tokens<V>, &write_tokens};
+            &brick_residuals<V, Wide>, &subtract_cross<V>, &brick_costs<V, Wide>, &tile_tokens<V>, &write_tokens};
 }
 
 }  // namespace MMIP_NS

@@ -10,7 +10,7 @@
 namespace mmip {
 namespace {
 
-constexpr int kCountBits = 7, kLengthBits = 4, kSetBits = 3, kCrossBits = 8, kContextBits = 2;
+constexpr int kCountBits = 7, kLengthBits = 4, kSetBits = 3, kCrossBits = 8;
 
 using Fields = ParameterReader;
 
@@ -133,7 +133,7 @@ std::vector<uint8_t> write_parameters(const Parameters& parameters, const Parame
         for (const PredictorSet& set : c.sets) write_set(out, set, form.layout.shape[0] > 1);
         for (const uint8_t number : c.set_of_brick) out.put(number, set_number_bits(c.sets.size()));
         for (size_t k = 0; k < i; ++k) out.put(static_cast<uint8_t>(c.cross[k]), kCrossBits);
-        if (i > 0) out.put(static_cast<uint32_t>(c.context_weight), kContextBits);
+        out.put(static_cast<uint32_t>(c.context), kContextBits);
         write_lengths(out, c.lengths);
     }
     return out.finish();
@@ -158,7 +158,7 @@ Parameters read_parameters(const uint8_t* bytes, uint64_t size, const ParameterF
             if (number >= sets) corrupt_parameters("a brick names a set that is not there");
         }
         for (int k = 0; k < i; ++k) c.cross[k] = static_cast<int8_t>(in.take_signed(kCrossBits));
-        if (i > 0) c.context_weight = static_cast<int>(in.take(kContextBits));
+        c.context = static_cast<int>(in.take(kContextBits));
         read_lengths(in, form.bits + (i > 0 ? form.more_bits : 0), c.lengths);
         parameters.components.push_back(std::move(c));
     }

@@ -27,7 +27,7 @@ struct ComponentParameters {
     std::vector<PredictorSet> sets;                  // 1 to kMaxSets
     std::vector<uint8_t> set_of_brick;               // of the component's planes, brick after brick
     std::array<int8_t, 2> cross{};                   // weights of the residuals of earlier components, in 1/64
-    int context_weight = 0;                          // of their magnitudes: 0 to 3
+    int context = 0;                                 // how contexts are made: see context_form
     CodeLengths lengths{};                           // 0: no codeword
 };
 

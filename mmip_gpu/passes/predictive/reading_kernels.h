@@ -33,7 +33,7 @@ template <class V, class Reader>
 void read_tile(const mmip::ReadTileJob& job) {
     Reader reader(job.bytes, job.tables, loaded<V>(job.first_bits));
     const TilePlace place{job.extent[0], job.extent[1], job.extent[2], job.strides.row, job.strides.slice};
-    const EarlierResiduals<V> earlier{{as_lanes<V>(job.earlier[0]), as_lanes<V>(job.earlier[1])}, job.earlier_weight};
+    const EarlierResiduals<V> earlier{{as_lanes<V>(job.earlier[0]), as_lanes<V>(job.earlier[1])}, job.context};
     read_residuals(reader, place, earlier, as_lanes<V>(job.magnitudes), as_lanes<V>(job.out));
     put_ends<V>(job, reader.position, reader.run);
 }
@@ -51,7 +51,7 @@ void for_tile_samples(const mmip::ReadTileJob& job, const Work& work) {
 inline void read_twins(const mmip::ReadTileJob& a, const mmip::ReadTileJob& b) {
     const int64_t row = a.extent[2], slice = row * a.extent[1], size = slice * a.extent[0];
     Twin* out = as_lanes<Twin>(a.twins);
-    EarlierResiduals<Twin> earlier{{nullptr, nullptr}, a.earlier_weight};
+    EarlierResiduals<Twin> earlier{{nullptr, nullptr}, a.context};
     for (int k = 0; k < 2 && a.earlier[k] != nullptr; ++k) {
         Twin* both = out + (k + 1) * size;
         for_tile_samples(a, [&](int i, int64_t at) { both[i] = {as_lanes<LanesI>(a.earlier[k])[at], as_lanes<LanesI>(b.earlier[k])[at]}; });

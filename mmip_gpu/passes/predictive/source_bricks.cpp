@@ -162,7 +162,7 @@ void SourceBricks::load(int64_t group, int64_t number, int colour_form, BrickMem
         for_rows(b, memory.strides, [&](int64_t at, int, int y) {
             int32_t* row = memory.of(i) + at;
             row[-1] = row[-2] = y > 0 ? row[-memory.strides.row] : row[0];
-            row[b.extent[2]] = row[b.extent[2] - 1];
+            row[b.extent[2]] = row[b.extent[2] + 1] = row[b.extent[2] - 1];
         });
 }
 

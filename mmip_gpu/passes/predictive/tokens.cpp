@@ -24,9 +24,9 @@ void TokenCounts::add(const TokenCounts& other) {
     for (size_t i = 0; i < of.size(); ++i) of[i] += other.of[i];
 }
 
-std::vector<uint32_t> TokenCounts::by_table() const {
-    std::vector<uint32_t> found(static_cast<size_t>(kResidualTables) * kResidualAlphabet, 0);
-    for (int t = 0; t < kResidualTables; ++t)
+std::vector<uint32_t> TokenCounts::by_class() const {
+    std::vector<uint32_t> found(static_cast<size_t>(kClassNumbers) * kResidualAlphabet, 0);
+    for (int t = 0; t < kClassNumbers; ++t)
         for (int s = 0; s < kResidualAlphabet; ++s) {
             const size_t at = static_cast<size_t>(s) << kTokenSymbol | t;
             found[t * kResidualAlphabet + s] = of[at] + of[at + kKinds];
@@ -55,7 +55,7 @@ size_t with_runs(uint32_t* tokens, size_t count, TokenCounts& counts) {
         while (end < count && tokens[end] >> kTokenSymbol == 0) ++end;   // residual 0
         const uint32_t last = end < count ? token_number(tokens[end]) - 1 : 0;
         if (end > i) *to++ = packed_token(residual_token(static_cast<uint32_t>(end - i - 1), kDirectRunTokens), kFirstRunSymbol, 0);
-        if (end < count) *to++ = packed_token(residual_token(last, kDirectTokens), 0, end > i ? kAfterRunTable : 0);
+        if (end < count) *to++ = packed_token(residual_token(last, kDirectTokens), 0, end > i ? kAfterRunClass : 0);
         i = end + 1;
     }
     const size_t left = static_cast<size_t>(to - tokens);

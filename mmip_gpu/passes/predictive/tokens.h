@@ -16,7 +16,7 @@ struct TokenCounts {
     std::vector<uint32_t> of = std::vector<uint32_t>(size_t{2} << kTokenRaw, 0);
 
     void add(const TokenCounts& other);
-    std::vector<uint32_t> by_table() const;          // kResidualTables x kResidualAlphabet
+    std::vector<uint32_t> by_class() const;          // kClassNumbers x kResidualAlphabet
 };
 
 void count_tokens(const uint32_t* tokens, size_t count, TokenCounts& counts);

@@ -1,5 +1,6 @@
 // Prediction of a sample from its neighbours, inside a brick.
-// Values: V = int32_t or LanesI; neighbours in the order W N NW NE WW NN, then P PW PE PN PS PNW PNE PP of the slices before.
+// Values: V = int32_t or LanesI; neighbours in the order W N NW NE WW NN NWW NEE NNW NNE, then P PW PE PN PS PNW PNE PP of
+// the slices before.
 // Host and device. Implements FORMAT.md section 8.7.
 #pragma once
 
@@ -8,7 +9,7 @@
 
 namespace MMIP_NS {
 
-constexpr int kNeighbours2d = 6, kNeighbours3d = 14;
+constexpr int kNeighbours2d = 10, kNeighbours3d = 18;
 constexpr int kWeightOne = 256, kWeightBits = 10;
 constexpr int kMaxSets = 8;
 
@@ -26,13 +27,14 @@ template <class V, class Wide, int count>
 MMIP_RULE V predicted(const V* n, const V* weights, V bound_ne, V bound_p) {
     Wide sum = Wide{} + 128;
     MMIP_UNROLL
-    for (int i = 0; i < count; ++i) sum += static_cast<Wide>(weights[i]) * static_cast<Wide>(n[i]);
+    for (int i = 1; i < count; ++i) sum += static_cast<Wide>(weights[i]) * static_cast<Wide>(n[i]);
+    sum += static_cast<Wide>(weights[0]) * static_cast<Wide>(n[0]);   // last: it is known last
     V low = least(n[0], n[1]), high = greatest(n[0], n[1]);
     const V ne = (n[3] & bound_ne) | (n[1] & ~bound_ne);
     low = least(low, ne);
     high = greatest(high, ne);
     if (count > kNeighbours2d) {
-        const V p = (n[6] & bound_p) | (n[1] & ~bound_p);
+        const V p = (n[kNeighbours2d] & bound_p) | (n[1] & ~bound_p);
         low = least(low, p);
         high = greatest(high, p);
     }
@@ -46,24 +48,29 @@ struct BrickRows {
     const V *previous, *previous_north, *previous_south, *previous2;   // nullptr in the first slice
 };
 
-// The neighbours of sample x; west and west2 are the two before it.
+// The neighbours of sample x of `width`; west and west2 are the two before it.
 template <class V, bool has_north, bool has_previous>
-MMIP_RULE void neighbours_of(const BrickRows<V>& rows, int x, V west, V west2, V* n) {
+MMIP_RULE void neighbours_of(const BrickRows<V>& rows, int x, int width, V west, V west2, V* n) {
     n[0] = west;
     n[1] = has_north ? rows.north[x] : west;
     n[2] = has_north ? rows.north[x - 1] : west;
     n[3] = has_north ? rows.north[x + 1] : west;
     n[4] = west2;
     n[5] = has_north ? rows.north2[x] : west;
+    n[6] = has_north ? rows.north[x > 0 ? x - 2 : -1] : west;
+    n[7] = has_north ? rows.north[x + 1 < width ? x + 2 : width] : west;
+    n[8] = has_north ? rows.north2[x - 1] : west;
+    n[9] = has_north ? rows.north2[x + 1] : west;
     if (!has_previous) return;
-    n[6] = rows.previous[x];
-    n[7] = rows.previous[x - 1];
-    n[8] = rows.previous[x + 1];
-    n[9] = has_north ? rows.previous_north[x] : n[6];
-    n[10] = rows.previous_south[x];
-    n[11] = has_north ? rows.previous_north[x - 1] : n[6];
-    n[12] = has_north ? rows.previous_north[x + 1] : n[6];
-    n[13] = rows.previous2[x];
+    V* p = n + kNeighbours2d;
+    p[0] = rows.previous[x];
+    p[1] = rows.previous[x - 1];
+    p[2] = rows.previous[x + 1];
+    p[3] = has_north ? rows.previous_north[x] : p[0];
+    p[4] = rows.previous_south[x];
+    p[5] = has_north ? rows.previous_north[x - 1] : p[0];
+    p[6] = has_north ? rows.previous_north[x + 1] : p[0];
+    p[7] = rows.previous2[x];
 }
 
 // Residuals of a row become its samples, modulo mask + 1. Before the row stands the first sample of the row above, or its own;
@@ -74,7 +81,7 @@ MMIP_RULE void restore_row(const BrickRows<V>& rows, const V* weights, V bound_n
     V west = has_north ? rows.north[0] : first_west, west2 = west;
     for (int x = 0; x < width; ++x) {
         V n[kNeighbours3d];
-        neighbours_of<V, has_north, has_previous>(rows, x, west, west2, n);
+        neighbours_of<V, has_north, has_previous>(rows, x, width, west, west2, n);
         const V sample = (predicted<V, Wide, count>(n, weights, bound_ne, bound_p) + row[x]) & mask;
         west2 = west;
         west = sample;

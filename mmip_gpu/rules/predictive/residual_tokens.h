@@ -10,15 +10,25 @@ namespace MMIP_NS {
 constexpr int kResidualClasses = 16;         // 0: runs of zeros
 constexpr int kAfterRunTable = 16;           // the residual that ends a run
 constexpr int kResidualTables = 17;
+constexpr int kClassNumbers = 32, kAfterRunClass = kClassNumbers - 1;   // classes as an encoder counts them: from half octave 0 on; after a run
 constexpr int kResidualCodeLimit = 10;       // longest codeword
 constexpr int kDirectTokens = 24, kDirectRunTokens = 8;
 constexpr int kFirstRunSymbol = 60;
 constexpr int kResidualAlphabet = 86;
-constexpr int kMagnitudeCap = (1 << 9) - 1;  // of the magnitudes that contexts see
 constexpr int kFirstMagnitude = 4;           // stands left of the first sample
 constexpr int kMaxResidualTile = 1 << 11;    // samples of a sub-stream
 constexpr int kMaxBrickLog2 = 17;            // samples of a brick
 constexpr int kMaxValueBits = 20, kLockstepBits = 17;
+
+// How the contexts of a component are made, in one number: the weight of residuals of earlier components; how far magnitudes of
+// one row are shifted before they count for the next but one; the half octaves below class 1.
+constexpr int kContextWeightBits = 2, kContextDecayBits = 3, kContextLeastBits = 4;
+constexpr int kContextBits = kContextWeightBits + kContextDecayBits + kContextLeastBits;
+
+MMIP_RULE int context_form(int weight, int decay, int least) { return weight | (decay - 1) << kContextWeightBits | least << (kContextWeightBits + kContextDecayBits); }
+MMIP_RULE int context_weight(int context) { return context & ((1 << kContextWeightBits) - 1); }
+MMIP_RULE int context_decay(int context) { return 1 + ((context >> kContextWeightBits) & ((1 << kContextDecayBits) - 1)); }
+MMIP_RULE int context_least(int context) { return context >> (kContextWeightBits + kContextDecayBits); }
 
 // A residual as a number >= 0: 0, 1, -1, 2, -2, ..
 MMIP_RULE uint32_t folded(int32_t residual) {

@@ -1,5 +1,5 @@
 // Writing the residuals of a tile: read_residuals walks over it as a decoder does, and tokens come out instead.
-// Values: int32_t, one lane; tokens go to Out::put(table, symbol, raw, raw_bits). Host and device. Implements FORMAT.md section
+// Values: int32_t, one lane; tokens go to Out::put(class, symbol, raw, raw_bits). Host and device. Implements FORMAT.md section
 // 8.6, for writing.
 #pragma once
 
@@ -14,6 +14,7 @@ struct ResidualWriter {
     Out& out;
     int z = 0, y = 0, x = 0;
     int32_t run = 0;                 // zeros so far of the run at hand
+    int least_half = 0;              // of classes: none yet
 
     MMIP_RULE ResidualWriter(const int32_t* residuals, const TilePlace& place, Out& tokens) : from(residuals), tile(place), out(tokens) {}
 
@@ -27,12 +28,12 @@ struct ResidualWriter {
                 ++run;
             } else {
                 put_run();
-                put(kAfterRunTable, folded(r) - 1);
+                put(kAfterRunClass, folded(r) - 1);
             }
             return r;
         }
-        const int table = residual_class(e);
-        if (table != 0) put(table, folded(r));
+        const int number = residual_class(e, least_half, kAfterRunClass - 1);
+        if (number != 0) put(number, folded(r));
         else if (r == 0) run = 1;
         else put(0, folded(r) - 1);
         return r;
@@ -50,9 +51,9 @@ private:
         y = 0;
         ++z;
     }
-    MMIP_RULE void put(int table, uint32_t number) {
+    MMIP_RULE void put(int of_class, uint32_t number) {
         const ResidualToken t = residual_token(number, kDirectTokens);
-        out.put(table, t.symbol, t.raw, t.raw_bits);
+        out.put(of_class, t.symbol, t.raw, t.raw_bits);
     }
     MMIP_RULE void put_run() {
         const ResidualToken t = residual_token(static_cast<uint32_t>(run) - 1, kDirectRunTokens);

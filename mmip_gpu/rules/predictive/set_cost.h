@@ -6,7 +6,7 @@
 
 namespace MMIP_NS {
 
-constexpr int kCostRows = 4, kDeepCostRows = 16;   // a set is chosen on one row of so many
+constexpr int kCostRows = 8, kDeepCostRows = 16;   // a set is chosen on one row of so many
 
 MMIP_RULE int cost_row_step(int depth) { return depth > 1 ? kDeepCostRows : kCostRows; }
 MMIP_RULE int first_cost_row(int row_step, int height) { return row_step / 4 < height ? row_step / 4 : height - 1; }

@@ -17,12 +17,12 @@ MMIP_RULE int32_t residual_at(const int32_t* values, const BrickPlace& b, const 
     int32_t n[kNeighbours3d];
     int32_t p;
     if (z > 0 && set.bound_p != 0) {
-        if (y > 0) neighbours_of<int32_t, true, true>(rows, x, west, west2, n);
-        else neighbours_of<int32_t, false, true>(rows, x, west, west2, n);
+        if (y > 0) neighbours_of<int32_t, true, true>(rows, x, b.extent[2], west, west2, n);
+        else neighbours_of<int32_t, false, true>(rows, x, b.extent[2], west, west2, n);
         p = predicted<int32_t, int64_t, kNeighbours3d>(n, set.later, set.bound_ne, set.bound_p);
     } else {
-        if (y > 0) neighbours_of<int32_t, true, false>(rows, x, west, west2, n);
-        else neighbours_of<int32_t, false, false>(rows, x, west, west2, n);
+        if (y > 0) neighbours_of<int32_t, true, false>(rows, x, b.extent[2], west, west2, n);
+        else neighbours_of<int32_t, false, false>(rows, x, b.extent[2], west, west2, n);
         p = predicted<int32_t, int64_t, kNeighbours2d>(n, z > 0 ? set.later : set.first, set.bound_ne, set.bound_p);
     }
     return wrapped(here[x] - p, bits);

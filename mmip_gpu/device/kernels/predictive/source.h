@@ -7,7 +7,7 @@
 
 namespace mmip {
 
-constexpr int kResidualCodes = kResidualTables * kResidualAlphabet;   // symbols of a component
+constexpr int kResidualCodes = kClassNumbers * kResidualAlphabet;   // symbols of a component, class after class
 
 struct SourceChunk {
     int64_t size[3];                         // of a plane

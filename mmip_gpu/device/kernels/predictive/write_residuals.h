@@ -45,7 +45,7 @@ struct CountResidualsKernel {
     };
     struct Counter {
         uint32_t* counts;
-        MMIP_RULE void put(int table, int symbol, uint32_t, int) { add_to(counts + table * kResidualAlphabet + symbol, 1u); }
+        MMIP_RULE void put(int of_class, int symbol, uint32_t, int) { add_to(counts + of_class * kResidualAlphabet + symbol, 1u); }
     };
 
     template <int phase>
@@ -75,8 +75,8 @@ struct WriteResidualsKernel {
     struct Writer {
         const uint32_t* codes;
         BitWriter bits;
-        MMIP_RULE void put(int table, int symbol, uint32_t raw, int raw_bits) {
-            const uint32_t code = codes[table * kResidualAlphabet + symbol];
+        MMIP_RULE void put(int of_class, int symbol, uint32_t raw, int raw_bits) {
+            const uint32_t code = codes[of_class * kResidualAlphabet + symbol];
             bits.put(static_cast<uint64_t>(code >> 4) << raw_bits | raw, static_cast<int>(code & 15) + raw_bits);
         }
     };
