@@ -91,7 +91,8 @@ def variants(image: BenchImage) -> Iterator[tuple[str, str, Pixels]]:
     yield "cut", image.jpeg_origin, np.ascontiguousarray(pixels[3:-5, 5:-7])
     yield "halved", "no", halved(pixels)
     yield "scaled by 3/4", "no", scaled(pixels)
-    yield "cut, brighter", "no", np.where(pixels[2:, 3:] < 255, pixels[2:, 3:] + 1, 255).astype(np.uint8)
+    brighter = np.where(pixels[2:, 3:] < 255, pixels[2:, 3:] + 1, 255).astype(np.uint8)
+    yield "cut, brighter", image.jpeg_origin, brighter  # blocks with another mean
     yield "saved at 90", "yes", saved(pixels, 90)
     yield "cut, saved at 75", "yes", saved(np.ascontiguousarray(pixels[3:, 5:]), 75)
     yield "saved at 60, cut, saved at 85", "yes", saved(np.ascontiguousarray(saved(pixels, 60)[9:, 6:]), 85)
