@@ -47,7 +47,8 @@ def test_threads_and_kernels(name: str, each_kernel: list[str]) -> None:
     array, options, expected = array_of(name), CASES[name][3], alone(name)
     assert mmip.inspect(expected)["kind"] == name.partition("-")[0]
     samples = {mmip.decode(expected, threads=1).tobytes()}
-    for kernel in selected(each_kernel):
+    kernels = each_kernel if name.startswith("predictive") else each_kernel[:1]  # other kinds have none of their own
+    for kernel in selected(kernels):
         for threads in (1, 2, 3, 4):
             assert mmip.encode(array, threads=threads, **options) == expected, (kernel, threads)
             samples.add(mmip.decode(expected, threads=threads).tobytes())
@@ -73,12 +74,10 @@ def soft(dtype: str, axes: str, shape: tuple[int, ...]) -> tuple[Array, Callable
     ("dtype", "axes", "shape"),
     [("uint8", "yxc", (60, 140, 3)), ("int16", "yx", (60, 140)), ("uint16", "nyx", (50, 30, 40))],
 )
-def test_soft_compression(dtype: str, axes: str, shape: tuple[int, ...], each_kernel: list[str]) -> None:
+def test_soft_compression(dtype: str, axes: str, shape: tuple[int, ...]) -> None:
     array, encoded = soft(dtype, axes, shape)
-    blobs = set()
-    for _ in selected(each_kernel):
-        blobs |= {encoded(threads) for threads in (1, 2, 3, 4)}
-        assert soft(dtype, axes, shape)[1](1) in blobs  # its training, too
+    blobs = {encoded(threads) for threads in (1, 2, 3, 4)}
+    blobs.add(soft(dtype, axes, shape)[1](1))  # its training, too
     (blob,) = blobs
     assert mmip.inspect(blob)["kind"] == "soft"
     assert all(np.array_equal(mmip.decode(blob, threads=threads), array) for threads in (1, 2, 3, 4))
