@@ -23,7 +23,7 @@ constexpr int kBricksPerSet = 6;             // fewer bricks do not pay for anot
 constexpr int kResidualBits = 256;           // of a residual that is not 0, above its logarithm, in 1/256
 constexpr int kUsualDecay = 2;               // of contexts
 constexpr int kDepthBricks = 32, kDepthRows = 8;   // of so many rows one is looked at
-constexpr double kDepthGain = 0.012, kBitsAboveLogarithm = 1.5;   // share of the bits; those of a residual above log2(1 + |r|)
+constexpr double kDepthGain = 0.013, kBitsAboveLogarithm = 1.5;   // share of the bits; those of a residual above log2(1 + |r|)
 
 int log2_over(int64_t n, int most) {
     int k = 0;
