@@ -33,7 +33,7 @@ def test_every_failure_ends_in_an_error_of_ours(tmp_path):
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = done.stdout.splitlines()
-    assert len(found) == 18
+    assert len(found) == 20
     assert not [line for line in found if "encode" in line and " 0 threads" in line]
 
 

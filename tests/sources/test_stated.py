@@ -164,13 +164,16 @@ def test_nan_of_lazy_arrays_decodes_to_the_number() -> None:
             mmip_gpu.write_zarr(source, {}, step=0.5, max_error=2, dtype="float32", progress=False)
 
 
-def test_stores_are_appended_to_and_repaired_with_what_was_stated(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("options", "array"), [({}, "samples"), ({"stages": 3}, "stage_2")])
+def test_stores_are_appended_to_and_repaired_with_what_was_stated(
+    tmp_path: Path, options: dict[str, Any], array: str
+) -> None:
     samples = (WHOLE % 900).astype(np.float64)[:, None] / 3
     samples[1, 0, 3:5] = np.nan
     store = tmp_path / "a.zarr"
-    mmip_gpu.write_zarr(samples, store, step=0.5, nan=-70, max_error=2, dtype="float32", progress=False)
+    mmip_gpu.write_zarr(samples, store, step=0.5, nan=-70, max_error=2, dtype="float32", progress=False, **options)
     before = mmip_gpu.open_zarr(store)[...]
-    next(path for path in store.glob("stage_2/c/**/*") if path.is_file()).unlink()
+    next(path for path in store.glob(f"{array}/c/**/*") if path.is_file()).unlink()
     assert mmip_gpu.repair_zarr(store, samples, progress=False)["repaired"]
     mmip_gpu.append_zarr(samples[:2], store, progress=False)
     assert np.array_equal(mmip_gpu.open_zarr(store)[...], np.concatenate([before, before[:2]]))

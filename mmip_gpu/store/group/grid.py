@@ -147,11 +147,13 @@ class ChunkGrid:
         return {a: -(-n // c) for a, n, c in zip(axes, shape, self.chunks, strict=True)}
 
     def index(self, coordinates: Coordinates) -> tuple[int, ...]:
-        """Number of a chunk on each axis of the array."""
+        """Number of a chunk on each axis of the array, or after its end on the outermost, where an array grows."""
         plane, z, y, x = coordinates
         counts, index = self._axis_counts(), {"z": z, "y": y, "x": x}
-        for a in "cnt":
-            plane, index[a] = divmod(plane, counts.get(a, 1))
+        outermost, *inner = [a for a in "tnc" if a in counts] or "t"
+        for a in reversed(inner):
+            plane, index[a] = divmod(plane, counts[a])
+        index[outermost] = plane
         return tuple(index[a] for a in self.layout.axes)
 
     def _coordinates(self, index: Sequence[int]) -> Coordinates:

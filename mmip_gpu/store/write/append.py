@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["append_zarr"]
 
+_UNNAMED = ("array", "npy", "dask")  # kinds of sources that name no axes
 _PLANES = "tnc"  # outermost first: more of the first that there is renumbers no chunk
 
 
@@ -61,7 +62,8 @@ def append_zarr(
     Parameters
     ----------
     source : array_like, path or str
-        What `write_zarr` takes, with the axes, dtype and shape of the store but for the axis that grows.
+        What `write_zarr` takes, with the axes, dtype and shape of the store but for the axis that grows. Arrays
+        without names of axes have those of the store.
     path : path or zarr StoreLike
         A complete store with all its stages; a .zip cannot grow.
     axis : str, optional
@@ -140,6 +142,8 @@ class _Growth:
         description = description_of(group, before)
         source = _widened(source, np.dtype(description.dtype))
         layout = description.grid.layout
+        if source.metadata["kind"] in _UNNAMED and len(source.axes) == len(layout.axes):
+            source = replace(source, axes=layout.axes)
         letter = _growing_axis(layout.axes) if axis is None else axis
         _check_fits(group, description, source, letter)
         index = layout.axes.index(letter)

@@ -86,6 +86,24 @@ def test_damage_is_named_and_repaired(kind):
         mmip.repair_zarr(store, array[:5])
 
 
+@pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": "small"}, {"labels": True}, {"max_error": 2}])
+@pytest.mark.parametrize("axes", ["tyx", "nzyx", "tczyx", "tnyx", "yxt"])
+def test_planes_that_are_appended_leave_those_before_them(axes, options):
+    shape = [{"t": 5, "n": 3, "c": 2, "z": 2, "y": 20, "x": 24}[letter] for letter in axes]
+    array = np.random.default_rng(7).integers(0, 900, shape, np.uint16)
+    growing = axes.index("t" if "t" in axes else "n")
+    first, second = np.split(array, [2], axis=growing)
+    store = MemoryStore()
+    mmip.write_zarr(first, store, axes=axes, effort=1, progress=False, **options)
+    before = chunk_bytes(store)
+    mmip.append_zarr(second, store, progress=False)
+    after = chunk_bytes(store)
+    assert {key: after[key] for key in before} == before
+    assert mmip.verify_zarr(store)["ok"]
+    read = mmip.open_zarr(store)[...]
+    assert np.abs(read.astype(int) - array).max() <= options.get("max_error", 0)
+
+
 def test_a_store_grows_is_copied_and_becomes_a_source(kind):
     array, _ = KINDS[kind]
     axis = {"axis": "z"} if array.ndim == 3 else {}
