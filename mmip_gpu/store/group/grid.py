@@ -150,7 +150,7 @@ class ChunkGrid:
         """Number of a chunk on each axis of the array, or after its end on the outermost, where an array grows."""
         plane, z, y, x = coordinates
         counts, index = self._axis_counts(), {"z": z, "y": y, "x": x}
-        outermost, *inner = [a for a in "tnc" if a in counts] or "t"
+        outermost, *inner = [a for a in "tnc" if a in counts] or ["t"]
         for a in reversed(inner):
             plane, index[a] = divmod(plane, counts[a])
         index[outermost] = plane
