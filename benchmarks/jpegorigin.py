@@ -4,9 +4,9 @@
 
 Every uint8 image of the shared folder (of stacks two slices, of BCCD six of the test part), and some of them changed:
 cut, brightened, scaled, saved once more. `stated` is what the manifest says of their past. The rival is JPEG XL (effort
-7, lossless) on the pixels. A false accept, which makes the exit status 1, is an image that was never a JPEG file at this
-size, as far as its source states it, or that JPEG XL makes smaller. One thread, processor time. Writes results/jpegorigin.csv row by row: a run that
-stopped goes on where it was; --again measures every row anew.
+7, lossless) on the pixels. A false accept, which makes the exit status 1, is an image that was never a JPEG file at
+this size, as far as its source states it, or that JPEG XL makes smaller. One thread, processor time. Writes
+results/jpegorigin.csv row by row: a run that stopped goes on where it was; --again measures every row anew.
 """
 
 from __future__ import annotations
