@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
 from mmip_gpu.store.group.chunk_header import ChunkHeader
+from mmip_gpu.store.group.zarr_group import StoreGroup
 from mmip_gpu.store.read.xarray_backend import MmipBackend
 from numcodecs_plugin import Mmip
 
@@ -102,6 +104,21 @@ def test_planes_that_are_appended_leave_those_before_them(axes, options):
     assert mmip.verify_zarr(store)["ok"]
     read = mmip.open_zarr(store)[...]
     assert np.abs(read.astype(int) - array).max() <= options.get("max_error", 0)
+
+
+@pytest.mark.parametrize("step", ["create_arrays", "set_attributes"])
+@pytest.mark.parametrize("options", [{"lossless": True}, {"labels": True}])
+def test_an_append_that_is_killed_is_called_again(monkeypatch, options, step):
+    array, store = np.random.default_rng(7).integers(0, 900, (5, 40, 50), np.uint16), MemoryStore()
+    mmip.write_zarr(array[:3], store, axes="tyx", progress=False, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreGroup, step, Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            mmip.append_zarr(array[3:], store, progress=False)
+    assert (mmip.open_zarr(store)[...] == array[:3]).all()
+    mmip.append_zarr(array[3:], store, progress=False)
+    assert (mmip.open_zarr(store)[...] == array).all()
+    assert mmip.verify_zarr(store)["ok"]
 
 
 def test_a_store_grows_is_copied_and_becomes_a_source(kind):
