@@ -120,6 +120,7 @@ public:
     std::unique_ptr<int32_t[]> dc;           // per tile in raster order
     std::unique_ptr<uint8_t[]> classes;      // per tile in raster order
     std::unique_ptr<uint8_t[]> modes;        // per tile in coding order
+    std::unique_ptr<uint8_t[]> predictions;  // per tile in coding order, of each cell; only with prediction
     std::unique_ptr<int32_t[]> ac;           // per tile in coding order; cell_coefficients() per cell; see allocate_ac
     std::unique_ptr<uint64_t[]> mask;        // per tile in raster order, a word per slice of a cell; only with padding, see mask.h
     std::unique_ptr<Coefficients> dc_image;  // of the same tiles; then `dc` is in 1/16 step. See dc_image.h

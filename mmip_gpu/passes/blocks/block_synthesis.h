@@ -30,9 +30,13 @@ public:
 
     float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * dc_step_[t_.classes[raster]]; }
 
-    // Its samples at full scale, [z][y][x].
-    [[gnu::always_inline]] inline const F8* full(const PlacedBlock& b) {
+    // Its samples at full scale, [z][y][x]. `predicted`: coefficients that its own ones are added to, or nullptr.
+    [[gnu::always_inline]] inline const F8* full(const PlacedBlock& b, const F8* predicted = nullptr) {
         begin(b);
+        if (predicted != nullptr) {
+            for (int i = 0; i < 8 * b.view.cells; ++i) block_[i] = predicted[i];
+            predicted_ = true;
+        }
         if (b.view.mode == kModePalette) {
             paint(b);
         } else {
@@ -96,7 +100,7 @@ private:
         void put(uint32_t position, int32_t index) {
             const uint32_t place = scan[position];
             reach |= place;
-            block[place] = dequantize(index, recon, unit);
+            block[place] += dequantize(index, recon, unit);
         }
     };
 
@@ -116,7 +120,8 @@ private:
             for (uint32_t p = 0; p < limit; ++p)
                 if (q[p] != 0) to.put(p, q[p]);
         }
-        reach_ = to.reach;
+        reach_ = predicted_ ? 4095 : to.reach;
+        predicted_ = false;
     }
 
     // A palette cell at full scale.
@@ -225,6 +230,7 @@ private:
     const mmip::TileView& t_;
     float unit_[kMaxClasses], dc_step_[kMaxClasses];
     int class_ = 0;
+    bool predicted_ = false;
     uint32_t reach_ = 0;                 // of the block's AC: their places or-ed together
     alignas(64) F8 block_[4096 / 8] = {};
     alignas(64) F8 samples_[4096 / 8];
