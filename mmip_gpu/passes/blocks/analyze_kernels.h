@@ -185,8 +185,7 @@ private:
     template <int size>
     void find_predictions(const Block& b, int k) {
         if (predictions_ == nullptr) return;
-        alignas(64) F8 part[size * size / 8];
-        predictions_->begin(place_[k], size, b.template gather<size>(k, part));
+        predictions_->begin(place_[k], size, b.template gather<size>(k, predictions_->part));
     }
 
     // Whether effort 3 weighs it; `decided` has the cost after the next run of the decider.

@@ -38,20 +38,15 @@ private:
 
 class PredictionSearch {
 public:
-    static constexpr int kWeighed = 3;
+    static constexpr int kWeighed = 2;
+    alignas(64) F8 part[4096 / 8];           // for the samples of a block
 
     void use(const mmip::TileView& tile, const int32_t* restored) { predictor_.use(tile, restored); }
 
-    // Finds the predictions that leave the least of a block, whose own DCs count as known.
+    // A block, whose own DCs count as known; `samples` stay until the next one.
     void begin(int first, int size, const F8* samples) {
-        size_ = size, count_ = 0;
+        size_ = size, own_ = samples, count_ = -1;
         predictor_.begin(first, size);
-        for (int p = kPredictPlanar; p <= kPredictSlice; ++p) {
-            if (p == 2 || !predictor_.fits(p)) continue;
-            predictor_.predict(p, trial_);
-            enter(p, difference(samples));
-        }
-        for (int i = 0; i < count_; ++i) predictor_.predict(found_[i].prediction, samples_[i]);
     }
 
     // Of saying that there is none.
@@ -60,6 +55,8 @@ public:
     // Replaces the coefficients of a candidate by what the best prediction leaves of them, if that costs less.
     template <class C>
     void improve(C& candidate, float inverse, int32_t rounding) {
+        if (candidate.cost.bits == kBlockBits + candidate.side_bits) return;   // nothing is left to save
+        if (count_ < 0) find();
         const int vectors = size_ * size_ / 8;
         int best = -1;
         for (int i = 0; i < count_; ++i) {
@@ -81,6 +78,40 @@ private:
         int prediction;
         int64_t difference;
     };
+
+    // The predictions that leave the least: of angles each fourth one is tried first, then those around the best.
+    void find() {
+        count_ = 0;
+        consider(kPredictSlice);
+        if (!predictor_.fits(kPredictPlanar)) return finish();
+        consider(kPredictPlanar);
+        int best = 6;
+        int64_t least = consider(6);
+        const auto closer = [&](int p) {
+            if (p < kFirstAngle || p > kLastAngle) return;
+            const int64_t d = consider(p);
+            if (d < least) least = d, best = p;
+        };
+        for (int p = 10; p <= kLastAngle; p += 4) closer(p);
+        for (int step = 2; step > 0; step /= 2) {
+            const int middle = best;
+            closer(middle - step);
+            closer(middle + step);
+        }
+        finish();
+    }
+
+    int64_t consider(int prediction) {
+        if (!predictor_.fits(prediction)) return 0;
+        predictor_.predict(prediction, trial_);
+        const int64_t d = difference(own_);
+        enter(prediction, d);
+        return d;
+    }
+
+    void finish() {
+        for (int i = 0; i < count_; ++i) predictor_.predict(found_[i].prediction, samples_[i]);
+    }
 
     void enter(int prediction, int64_t difference) {
         int at = count_ < kWeighed ? count_++ : kWeighed;
@@ -111,6 +142,7 @@ private:
 
     BlockPredictor predictor_;
     PredictedTransform transform_;
+    const F8* own_ = nullptr;
     int size_ = 8, count_ = 0;
     Found found_[kWeighed + 1];
     alignas(64) F8 trial_[4096 / 8];
