@@ -15,7 +15,7 @@ namespace MMIP_NS {
 struct ClosingScratch {
     Candidate<4096> own, rest;               // of a block: its coefficients, and what a prediction leaves of them
     PredictedTransform transform;
-    alignas(64) F8 samples[4096 / 8], predicted[4096 / 8], spectrum[4096 / 8], restored[4096 / 8];
+    alignas(64) F8 samples[4096 / 8], trial[4096 / 8], predicted[4096 / 8], spectrum[4096 / 8], restored[4096 / 8];
     mmip::Token tokens[4096];
     uint8_t by_place[kMaxTileSamples / 64];  // predictions in raster order
     mmip::TokenSpan spans[kMaxTileSamples / 64];
@@ -103,17 +103,29 @@ private:
         const auto bits = [&](int prediction) { return predictor_.may_be_predicted() ? job_.prediction_bits[prediction_class(view.cells, w, n) * 8 + prediction_symbol(prediction, w, n)] : 0; };
         s_.own.side_bits = bits(kPredictNone);
         s_.own.decide(job_, view, first, inverse_[c], b.collector, b.decider);
+        int best = kPredictNone;
         if (wished != kPredictNone) {
             const int vectors = 8 * view.cells;
-            predictor_.predict(wished, s_.samples);
-            s_.transform.run(view.mode, s_.samples, s_.predicted);
-            for (int v = 0; v < vectors; ++v) s_.rest.coefficients[v] = s_.own.coefficients[v] - s_.predicted[v];
+            Cost least{};
+            const int asked[3] = {wished, w, n};
+            for (const int p : asked) {
+                if (p == kPredictNone || !predictor_.fits(p) || p == best || (p != wished && p == wished)) continue;
+                predictor_.predict(p, s_.trial);
+                s_.transform.run(view.mode, s_.trial, s_.spectrum);
+                for (int v = 0; v < vectors; ++v) s_.restored[v] = s_.own.coefficients[v] - s_.spectrum[v];
+                const Cost cost = rough_cost(s_.restored, inverse_[c], job_.rounding, 8 * vectors, bits(p));
+                if (best != kPredictNone && weigh(cost) >= weigh(least)) continue;
+                best = p, least = cost;
+                __builtin_memcpy(s_.samples, s_.trial, sizeof(F8) * vectors);
+                __builtin_memcpy(s_.predicted, s_.spectrum, sizeof(F8) * vectors);
+                __builtin_memcpy(s_.rest.coefficients, s_.restored, sizeof(F8) * vectors);
+            }
             s_.rest.mode = view.mode;
-            s_.rest.side_bits = bits(wished);
+            s_.rest.side_bits = bits(best);
             s_.rest.decide(job_, view, first, inverse_[c], b.collector, b.decider);
         }
         b.decider.run();
-        if (wished != kPredictNone && weigh(s_.rest.cost) < weigh(s_.own.cost)) prediction_ = wished;
+        if (wished != kPredictNone && weigh(s_.rest.cost) < weigh(s_.own.cost)) prediction_ = best;
         const Candidate<4096>& chosen = prediction_ != kPredictNone ? s_.rest : s_.own;
         sums_[c].distortion += chosen.cost.distortion;
         return out_.write_kept(chosen, job_.stages, inverse_[c], sums_[c]);
