@@ -104,7 +104,7 @@ private:
         s_.own.side_bits = bits(kPredictNone);
         s_.own.decide(job_, view, first, inverse_[c], b.collector, b.decider);
         int best = kPredictNone;
-        if (wished != kPredictNone) {
+        if (wished != kPredictNone || w != 0 || n != 0) {
             const int vectors = 8 * view.cells;
             Cost least{};
             const int asked[3] = {wished, w, n};
@@ -120,12 +120,12 @@ private:
                 __builtin_memcpy(s_.predicted, s_.spectrum, sizeof(F8) * vectors);
                 __builtin_memcpy(s_.rest.coefficients, s_.restored, sizeof(F8) * vectors);
             }
-            s_.rest.mode = view.mode;
+            if (best != kPredictNone) {s_.rest.mode = view.mode;
             s_.rest.side_bits = bits(best);
-            s_.rest.decide(job_, view, first, inverse_[c], b.collector, b.decider);
+            s_.rest.decide(job_, view, first, inverse_[c], b.collector, b.decider);}
         }
         b.decider.run();
-        if (wished != kPredictNone && weigh(s_.rest.cost) < weigh(s_.own.cost)) prediction_ = best;
+        if (best != kPredictNone && weigh(s_.rest.cost) < weigh(s_.own.cost)) prediction_ = best;
         const Candidate<4096>& chosen = prediction_ != kPredictNone ? s_.rest : s_.own;
         sums_[c].distortion += chosen.cost.distortion;
         return out_.write_kept(chosen, job_.stages, inverse_[c], sums_[c]);
