@@ -130,10 +130,10 @@ private:
         candidate.mode = Order::mode(o);
         const mmip::BlockView& view = t_.blocks[candidate.mode];
         if (view.cells == 1) candidate.dc[0] = take_dc(candidate.coefficients);
-        candidate.side_bits = predictions_ != nullptr ? predictions_->bits_without() : 0;
+        candidate.side_bits = predictions_ != nullptr ? predictions_->guessed_bits(kPredictNone) : 0;
         candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
         if constexpr (depth == 1)
-            if (predictions_ != nullptr) predictions_->improve(candidate, inverse_[class_[k]], job_.rounding);
+            if (predictions_ != nullptr) predict(candidate, inverse_[class_[k]]);
         rough_[o][k] = weigh(candidate.cost);
     }
 
@@ -151,7 +151,7 @@ private:
         if (tried) {
             b.template transform_merged<16, 2>(first, quad.coefficients, quad.dc);
             quad.mode = kMode16;
-            if constexpr (depth == 1) find_predictions<16>(b, first);
+            if constexpr (depth == 1) begin_predictions(b, first, 16);
             rough_[Order::kQuad][first] = 0;   // holds where nothing is left to compare with
             if (depth == 1 || unseen_[first] == 0) estimate(quad, Order::kQuad, first);
         }
@@ -173,7 +173,7 @@ private:
             tried[i] = Choice::offers(*this, o, k);
             if (!tried[i]) continue;
             b.template transform_merged<size, m>(k, candidates[i].coefficients, candidates[i].dc);
-            find_predictions<size>(b, k);
+            begin_predictions(b, k, size);
             estimate(candidates[i], o, k);
             if (full()) tried[i] = weigh_candidate(b, candidates[i], o, k);
         }
@@ -181,11 +181,22 @@ private:
         for (int k = 0, i = 0; k < Block::cells; k += m * m, ++i) Choice::settle_large(*this, o, k, tried[i]);
     }
 
-    // Predictions of a merged block.
-    template <int size>
-    void find_predictions(const Block& b, int k) {
-        if (predictions_ == nullptr) return;
-        predictions_->begin(place_[k], size, b.template gather<size>(k, predictions_->part));
+    // Leaves of a candidate what the best prediction leaves, if that costs less.
+    template <class C>
+    void predict(C& candidate, float inverse) {
+        if (candidate.cost.bits == kBlockBits + candidate.side_bits) return;   // nothing is left to save
+        const auto bits = [this](int prediction) { return predictions_->guessed_bits(prediction); };
+        const int best = predictions_->best_for(candidate, inverse, job_.rounding, &candidate.cost, bits);
+        if (best == kPredictNone) return;
+        candidate.prediction = best;
+        candidate.side_bits = bits(best);
+        candidate.cost = predictions_->least();
+        predictions_->take_rest(candidate.coefficients);
+    }
+
+    // A merged block as one to be predicted.
+    void begin_predictions(const Block& b, int k, int size) {
+        if (predictions_ != nullptr) predictions_->begin(place_[k], size, b.gather(k, size, predictions_->part));
     }
 
     // Whether effort 3 weighs it; `decided` has the cost after the next run of the decider.

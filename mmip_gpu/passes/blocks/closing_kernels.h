@@ -3,7 +3,8 @@
 // predicted from those before it. Encoder side of FORMAT.md sections 3 to 5.
 #pragma once
 
-#include "passes/blocks/block_predictor.h"
+#include <initializer_list>
+
 #include "passes/blocks/block_synthesis.h"
 #include "passes/blocks/index_writer.h"
 #include "passes/blocks/prediction_search.h"
@@ -14,8 +15,8 @@ namespace MMIP_NS {
 // Scratch of a thread.
 struct ClosingScratch {
     Candidate<4096> own, rest;               // of a block: its coefficients, and what a prediction leaves of them
-    PredictedTransform transform;
-    alignas(64) F8 samples[4096 / 8], trial[4096 / 8], predicted[4096 / 8], spectrum[4096 / 8], restored[4096 / 8];
+    PredictionSearch search;
+    alignas(64) F8 cell[8];
     mmip::Token tokens[4096];
     uint8_t by_place[kMaxTileSamples / 64];  // predictions in raster order
     mmip::TokenSpan spans[kMaxTileSamples / 64];
@@ -26,9 +27,9 @@ class TileClosing {
 
 public:
     TileClosing(const mmip::CloseJob& job, ClosingScratch& scratch, mmip::QuantizerSums* sums)
-        : close_(job), job_(job.analysis), t_(job_.tile), s_(scratch), sums_(sums), out_{job_.positions, job_.values},
+        : close_(job), job_(job.analysis), t_(job_.tile), s_(scratch), search_(scratch.search), sums_(sums), out_{job_.positions, job_.values},
           synthesis_job_(synthesis_job(job, scratch)), synthesis_(synthesis_job_) {
-        predictor_.use(t_, job.restored);
+        search_.use(t_, job.restored);
         for (int c = 0; c < kMaxClasses; ++c) inverse_[c] = 256.0f / job_.classes[c].step;
     }
 
@@ -94,35 +95,27 @@ private:
 
     int decide(Block& b, int first, int k, int c) {
         const mmip::BlockView& view = t_.blocks[t_.modes[first]];
-        const int size = cells_along(view.cells) * 8, at = t_.raster[first], wished = job_.predictions[first];
         transform(b, k, view);
         if (job_.dc_unit == 1)
             for (int j = 0; j < view.cells; ++j) sums_[c].distortion += quantize_dc(s_.own.dc[j], inverse_[c], 1).error;
-        predictor_.begin(first, size);
-        const int w = at % t_.ax > 0 ? s_.by_place[at - 1] : 0, n = at / t_.ax % t_.ay > 0 ? s_.by_place[at - t_.ax] : 0;
-        const auto bits = [&](int prediction) { return predictor_.may_be_predicted() ? job_.prediction_bits[prediction_class(view.cells, w, n) * 8 + prediction_symbol(prediction, w, n)] : 0; };
+        const int at = t_.raster[first], w = at % t_.ax > 0 ? s_.by_place[at - 1] : kPredictNone, n = at / t_.ax % t_.ay > 0 ? s_.by_place[at - t_.ax] : kPredictNone;
+        const uint8_t* const row = job_.prediction_bits + 8 * prediction_class(view.cells, w, n);
+        const auto bits = [&](int prediction) { return search_.may_be_predicted() ? row[prediction_symbol(prediction, w, n)] : 0; };
+        const int size = cells_along(view.cells) * 8;
+        search_.begin(first, size, b.gather(k, size, search_.part));
         s_.own.side_bits = bits(kPredictNone);
-        s_.own.decide(job_, view, first, inverse_[c], b.collector, b.decider);
+        s_.own.template estimate<false>(inverse_[c], job_.rounding, 64 * view.cells);
         int best = kPredictNone;
-        if (wished != kPredictNone || w != 0 || n != 0) {
-            const int vectors = 8 * view.cells;
-            Cost least{};
-            const int asked[3] = {wished, w, n};
-            for (const int p : asked) {
-                if (p == kPredictNone || !predictor_.fits(p) || p == best || (p != wished && p == wished)) continue;
-                predictor_.predict(p, s_.trial);
-                s_.transform.run(view.mode, s_.trial, s_.spectrum);
-                for (int v = 0; v < vectors; ++v) s_.restored[v] = s_.own.coefficients[v] - s_.spectrum[v];
-                const Cost cost = rough_cost(s_.restored, inverse_[c], job_.rounding, 8 * vectors, bits(p));
-                if (best != kPredictNone && weigh(cost) >= weigh(least)) continue;
-                best = p, least = cost;
-                __builtin_memcpy(s_.samples, s_.trial, sizeof(F8) * vectors);
-                __builtin_memcpy(s_.predicted, s_.spectrum, sizeof(F8) * vectors);
-                __builtin_memcpy(s_.rest.coefficients, s_.restored, sizeof(F8) * vectors);
-            }
-            if (best != kPredictNone) {s_.rest.mode = view.mode;
+        if (s_.own.cost.bits > kBlockBits + s_.own.side_bits) {   // something is left to save
+            best = search_.best_for(s_.own, inverse_[c], job_.rounding, nullptr, bits);
+            for (const int other : {static_cast<int>(job_.predictions[first]), w, n}) best = search_.or_else(other, s_.own, inverse_[c], job_.rounding, bits);
+        }
+        s_.own.decide(job_, view, first, inverse_[c], b.collector, b.decider);
+        if (best != kPredictNone) {
+            search_.take_rest(s_.rest.coefficients);
+            s_.rest.mode = view.mode;
             s_.rest.side_bits = bits(best);
-            s_.rest.decide(job_, view, first, inverse_[c], b.collector, b.decider);}
+            s_.rest.decide(job_, view, first, inverse_[c], b.collector, b.decider);
         }
         b.decider.run();
         if (best != kPredictNone && weigh(s_.rest.cost) < weigh(s_.own.cost)) prediction_ = best;
@@ -137,9 +130,9 @@ private:
         if (view.cells == 64) return b.template transform_merged<64, 8>(k, own.coefficients, own.dc);
         if (view.cells == 16) return b.template transform_merged<32, 4>(k, own.coefficients, own.dc);
         if (view.cells == 4) return b.template transform_merged<16, 2>(k, own.coefficients, own.dc);
-        b.gather_cell(k, s_.samples);
-        if (view.mode == kMode4) forward_quarters<1>(s_.samples, b.scratch, own.coefficients);
-        else forward_planes<1, 8>(s_.samples, b.scratch, own.coefficients);
+        b.gather_cell(k, s_.cell);
+        if (view.mode == kMode4) forward_quarters<1>(s_.cell, b.scratch, own.coefficients);
+        else forward_planes<1, 8>(s_.cell, b.scratch, own.coefficients);
         float& dc = reinterpret_cast<float*>(own.coefficients)[0];
         own.dc[0] = dc;
         dc = 0;
@@ -152,7 +145,7 @@ private:
         uint32_t many = 0;
         for (; many < static_cast<uint32_t>(count) && positions[many] < view.cells * job_.cuts[1]; ++many) s_.tokens[many] = {values[many], positions[many]};
         s_.spans[first] = {s_.tokens, many};
-        const F8* samples = synthesis_.full({view, first, z, y, x}, prediction_ == kPredictNone ? nullptr : predicted(view));
+        const F8* samples = synthesis_.full({view, first, z, y, x}, prediction_ == kPredictNone ? nullptr : search_.spectrum(prediction_, view.mode));
         if (view.mode == kModePalette) add_error(b, k, samples, t_.classes[at]);
         const int size = cells_along(view.cells) * 8, stride = 8 * t_.ax;
         int32_t* to = close_.restored + (static_cast<int64_t>(z) * t_.ay + y) * 8 * stride + 8 * x;
@@ -161,12 +154,6 @@ private:
                 const I8 v = whole(*samples++);
                 __builtin_memcpy(to + j * stride + i, &v, sizeof v);
             }
-    }
-
-    // The coefficients of the prediction in the mode that is stored.
-    const F8* predicted(const mmip::BlockView& view) {
-        if (view.mode != s_.rest.mode) s_.transform.run(view.mode, s_.samples, s_.predicted);
-        return s_.predicted;
     }
 
     static I8 whole(F8 value) {
@@ -192,10 +179,10 @@ private:
     const mmip::AnalyzeJob& job_;
     const mmip::TileView& t_;
     ClosingScratch& s_;
+    PredictionSearch& search_;
     mmip::QuantizerSums* sums_;
     float inverse_[kMaxClasses];
     IndexWriter out_;
-    BlockPredictor predictor_;
     const mmip::SynthesizeJob synthesis_job_;
     BlockSynthesis synthesis_;
     int prediction_ = kPredictNone;

@@ -1,6 +1,6 @@
-// Which predictions of a block an encoder weighs, and what is left of the block's coefficients after one.
-// Values: samples of the block [y][x] and restored integers of its tile in; at most kWeighed predictions out. Home: host, per
-// instruction set. One item of work = one block. Encoder's own, not part of the format; integers decide.
+// Which prediction of a block costs an encoder least, and what is left of the block's coefficients after it.
+// Values: samples of the block [y][x], its coefficients in the transposed layout, and restored integers of its tile in; a prediction and
+// coefficients out. Home: host, per instruction set. One item of work = one block. Encoder's own, not part of the format.
 #pragma once
 
 #include "passes/blocks/block_predictor.h"
@@ -8,145 +8,160 @@
 
 namespace MMIP_NS {
 
-// Of a symbol PREDICTION with its raw bits, in a search, where the predictions of neighbours are not known yet.
+// Of a symbol PREDICTION with its raw bits, where the predictions of neighbours are not known yet.
 MMIP_RULE int guessed_prediction_bits(int prediction) {
     if (prediction == kPredictNone) return 1;
     return prediction == kPredictPlanar || prediction == kPredictSlice ? 3 : 6;
 }
 
 // The forward transform of a block in a mode, its DC or corner dropped.
-struct PredictedTransform {
+struct SpectrumTransform {
     alignas(64) F8 scratch[4096 / 8];
 
-    void run(int mode, const F8* samples, F8* coefficients) {
-        if (mode == kMode16) return merged<16, 2>(samples, coefficients);
-        if (mode == kMode32) return merged<32, 4>(samples, coefficients);
-        if (mode == kMode64) return merged<64, 8>(samples, coefficients);
-        if (mode == kMode4) forward_quarters<1>(samples, scratch, coefficients);
-        else forward_planes<1, 8>(samples, scratch, coefficients);
-        reinterpret_cast<float*>(coefficients)[0] = 0;
+    void run(int mode, const F8* samples, F8* spectrum) {
+        if (mode == kMode16) return merged<16, 2>(samples, spectrum);
+        if (mode == kMode32) return merged<32, 4>(samples, spectrum);
+        if (mode == kMode64) return merged<64, 8>(samples, spectrum);
+        if (mode == kMode4) forward_quarters<1>(samples, scratch, spectrum);
+        else forward_planes<1, 8>(samples, scratch, spectrum);
+        reinterpret_cast<float*>(spectrum)[0] = 0;
     }
 
 private:
     template <int size, int m>
-    void merged(const F8* samples, F8* coefficients) {
-        forward_planes<1, size>(samples, scratch, coefficients);
+    void merged(const F8* samples, F8* spectrum) {
+        forward_planes<1, size>(samples, scratch, spectrum);
         for (int x = 0; x < m; ++x)
-            for (int y = 0; y < m; ++y) reinterpret_cast<float*>(coefficients)[x * size + y] = 0;
+            for (int y = 0; y < m; ++y) reinterpret_cast<float*>(spectrum)[x * size + y] = 0;
     }
 };
 
 class PredictionSearch {
 public:
-    static constexpr int kWeighed = 2;
-    alignas(64) F8 part[4096 / 8];           // for the samples of a block
+    alignas(64) F8 part[4096 / 8];           // room for the samples of a block
 
     void use(const mmip::TileView& tile, const int32_t* restored) { predictor_.use(tile, restored); }
 
     // A block, whose own DCs count as known; `samples` stay until the next one.
     void begin(int first, int size, const F8* samples) {
-        size_ = size, own_ = samples, count_ = -1;
+        size_ = size, own_ = samples, found_count_ = -1;
         predictor_.begin(first, size);
     }
 
-    // Of saying that there is none.
-    int bits_without() const { return predictor_.may_be_predicted() ? guessed_prediction_bits(kPredictNone) : 0; }
+    bool may_be_predicted() const { return predictor_.may_be_predicted(); }
 
-    // Replaces the coefficients of a candidate by what the best prediction leaves of them, if that costs less.
-    template <class C>
-    void improve(C& candidate, float inverse, int32_t rounding) {
-        if (candidate.cost.bits == kBlockBits + candidate.side_bits) return;   // nothing is left to save
-        if (count_ < 0) find();
-        const int vectors = size_ * size_ / 8;
-        int best = -1;
-        for (int i = 0; i < count_; ++i) {
-            transform_.run(candidate.mode, samples_[i], predicted_[i]);
-            for (int v = 0; v < vectors; ++v) trial_[v] = candidate.coefficients[v] - predicted_[i][v];
-            const Cost cost = rough_cost(trial_, inverse, rounding, 8 * vectors, guessed_prediction_bits(found_[i].prediction));
-            if (weigh(cost) >= weigh(candidate.cost)) continue;
-            best = i;
-            candidate.cost = cost;
-        }
-        if (best < 0) return;
-        candidate.prediction = found_[best].prediction;
-        candidate.side_bits = guessed_prediction_bits(candidate.prediction);
-        for (int v = 0; v < vectors; ++v) candidate.coefficients[v] -= predicted_[best][v];
+    // The bits of a prediction, as long as nothing is known of the neighbours.
+    int guessed_bits(int prediction) const { return may_be_predicted() ? guessed_prediction_bits(prediction) : 0; }
+
+    // Which of the predictions that leave the least of the block costs least by rough costs, and less than `limit` where there is one; `bits`
+    // gives those of its symbol. kPredictNone without any; otherwise rest() then is what it leaves of the candidate's coefficients.
+    template <class C, class Bits>
+    int best_for(const C& candidate, float inverse, int32_t rounding, const Cost* limit, const Bits& bits) {
+        if (found_count_ < 0) find();
+        best_ = kPredictNone, has_least_ = limit != nullptr;
+        if (has_least_) least_ = *limit;
+        for (int i = 0; i < found_count_; ++i) weigh_one(candidate, found_[i].prediction, inverse, rounding, bits);
+        return best_;
+    }
+
+    // One more against it.
+    template <class C, class Bits>
+    int or_else(int prediction, const C& candidate, float inverse, int32_t rounding, const Bits& bits) {
+        if (prediction != kPredictNone && predictor_.fits(prediction)) weigh_one(candidate, prediction, inverse, rounding, bits);
+        return best_;
+    }
+
+    const Cost& least() const { return least_; }
+
+    void take_rest(F8* coefficients) const {
+        for (int v = 0; v < size_ * size_ / 8; ++v) coefficients[v] = rest_[v];
+    }
+
+    // The transform of a prediction in a mode.
+    const F8* spectrum(int prediction, int mode) {
+        predictor_.predict(prediction, trial_);
+        transform_.run(mode, trial_, spectrum_);
+        return spectrum_;
     }
 
 private:
+    static constexpr int kFound = 2;
+
     struct Found {
         int prediction;
         int64_t difference;
     };
 
-    // The predictions that leave the least: of angles each fourth one is tried first, then those around the best.
+    template <class C, class Bits>
+    void weigh_one(const C& candidate, int prediction, float inverse, int32_t rounding, const Bits& bits) {
+        if (prediction == best_) return;
+        spectrum(prediction, candidate.mode);
+        const int vectors = size_ * size_ / 8;
+        for (int v = 0; v < vectors; ++v) trial_[v] = candidate.coefficients[v] - spectrum_[v];
+        const Cost cost = rough_cost(trial_, inverse, rounding, 8 * vectors, bits(prediction));
+        if (has_least_ && weigh(cost) >= weigh(least_)) return;
+        best_ = prediction, least_ = cost, has_least_ = true;
+        for (int v = 0; v < vectors; ++v) rest_[v] = trial_[v];
+    }
+
+    // Those that leave the least: of angles each fourth one is tried first, then those around the best.
     void find() {
-        count_ = 0;
+        found_count_ = 0;
         consider(kPredictSlice);
-        if (!predictor_.fits(kPredictPlanar)) return finish();
+        if (!predictor_.fits(kPredictPlanar)) return;
         consider(kPredictPlanar);
         int best = 6;
-        int64_t least = consider(6);
-        const auto closer = [&](int p) {
-            if (p < kFirstAngle || p > kLastAngle) return;
-            const int64_t d = consider(p);
-            if (d < least) least = d, best = p;
+        int64_t least = consider(best);
+        const auto closer = [&](int angle) {
+            if (angle < kFirstAngle || angle > kLastAngle) return;
+            const int64_t found = consider(angle);
+            if (found < least) least = found, best = angle;
         };
-        for (int p = 10; p <= kLastAngle; p += 4) closer(p);
+        for (int angle = 10; angle <= kLastAngle; angle += 4) closer(angle);
         for (int step = 2; step > 0; step /= 2) {
             const int middle = best;
             closer(middle - step);
             closer(middle + step);
         }
-        finish();
     }
 
     int64_t consider(int prediction) {
         if (!predictor_.fits(prediction)) return 0;
         predictor_.predict(prediction, trial_);
-        const int64_t d = difference(own_);
-        enter(prediction, d);
-        return d;
+        const Found now{prediction, difference()};
+        int at = found_count_ < kFound ? found_count_++ : kFound;
+        for (; at > 0 && found_[at - 1].difference > now.difference; --at)
+            if (at < kFound) found_[at] = found_[at - 1];
+        if (at < kFound) found_[at] = now;
+        return now.difference;
     }
 
-    void finish() {
-        for (int i = 0; i < count_; ++i) predictor_.predict(found_[i].prediction, samples_[i]);
-    }
-
-    void enter(int prediction, int64_t difference) {
-        int at = count_ < kWeighed ? count_++ : kWeighed;
-        for (; at > 0 && found_[at - 1].difference > difference; --at)
-            if (at < kWeighed) found_[at] = found_[at - 1];
-        if (at < kWeighed) found_[at] = {prediction, difference};
-    }
-
-    // Sum of the differences between the block and the trial, each cell's mean apart.
-    int64_t difference(const F8* samples) const {
+    // Sum of the differences between the block and the trial, each cell's mean apart; integers below 2^22.
+    int64_t difference() const {
         const int groups = size_ / 8;
         int64_t sum = 0;
-        for (int cy = 0; cy < groups; ++cy)
-            for (int cx = 0; cx < groups; ++cx) {
-                const F8 *a = samples + 8 * cy * groups + cx, *b = trial_ + 8 * cy * groups + cx;
-                F8 rows[8], total{};
-                for (int y = 0; y < 8; ++y) rows[y] = a[y * groups] - b[y * groups], total += rows[y];
-                float mean = 0;
-                for (int lane = 0; lane < 8; ++lane) mean += total[lane];
-                mean *= 1.0f / 64;
-                F8 left{};
-                for (int y = 0; y < 8; ++y) left += absolute(rows[y] - mean);
-                const I8 whole = truncate(smaller(left, 1e8f));
-                for (int lane = 0; lane < 8; ++lane) sum += whole[lane];
-            }
+        for (int cell = 0; cell < groups * groups; ++cell) {
+            const int from = 8 * (cell / groups) * groups + cell % groups;
+            I8 rows[8], total{};
+            for (int y = 0; y < 8; ++y) rows[y] = truncate(own_[from + y * groups] - trial_[from + y * groups]), total += rows[y];
+            int32_t mean = 0;
+            for (int lane = 0; lane < 8; ++lane) mean += total[lane];
+            mean >>= 6;
+            I8 left{};
+            for (int y = 0; y < 8; ++y) left += rows[y] < mean ? mean - rows[y] : rows[y] - mean;
+            for (int lane = 0; lane < 8; ++lane) sum += left[lane];
+        }
         return sum;
     }
 
     BlockPredictor predictor_;
-    PredictedTransform transform_;
+    SpectrumTransform transform_;
     const F8* own_ = nullptr;
-    int size_ = 8, count_ = 0;
-    Found found_[kWeighed + 1];
-    alignas(64) F8 trial_[4096 / 8];
-    alignas(64) F8 samples_[kWeighed][4096 / 8], predicted_[kWeighed][4096 / 8];
+    int size_ = 8, found_count_ = -1, best_ = kPredictNone;
+    bool has_least_ = false;
+    Cost least_{};
+    Found found_[kFound];
+    alignas(64) F8 trial_[4096 / 8], spectrum_[4096 / 8], rest_[4096 / 8];
 };
 
 }  // namespace MMIP_NS

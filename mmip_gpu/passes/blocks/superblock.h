@@ -97,12 +97,11 @@ struct Superblock {
         }
     }
 
-    // The samples of the merged block of size x size from cell k on, rows together; of cells of depth 1.
-    template <int size>
-    const F8* gather(int k, F8* to) const {
+    // The samples of the block of size x size from cell k on, rows together; of cells of depth 1.
+    const F8* gather(int k, int size, F8* to) const {
         const CellOffset o = superblock_cell(k, 1);
         constexpr int row = width / 8;
-        if constexpr (size == width) return samples;
+        if (size == width) return samples;
         for (int y = 0; y < size; ++y)
             for (int x = 0; x < size / 8; ++x) to[y * (size / 8) + x] = samples[(o.y * 8 + y) * row + o.x + x];
         return to;
