@@ -166,9 +166,22 @@ std::vector<double> squared_errors(const Coefficients& c, const std::vector<Quan
     return errors;
 }
 
+// Marks the blocks that lie under the padding mask as a whole: nothing is coded of them.
+void mark_settled(Coefficients& c, const Tile& tile) {
+    const TileOrder& order = *tile.order;
+    const uint64_t* mask = c.mask.get() + tile.base;
+    for (int i = 0; i < order.cells();) {
+        const int cells = block_table(c.modes[tile.base + i], 1)->cells;
+        bool all = true;
+        for (int n = i; n < i + cells; ++n) all = all && mask[order.raster[n]] == ~uint64_t{0};
+        if (all) c.predictions[tile.base + i] = kSettledBlock;
+        i += cells;
+    }
+}
+
 // Of every class 8 entries, by symbol.
 std::vector<uint8_t> builtin_prediction_rates() {
-    static const uint8_t bits[3][8] = {{1, 9, 9, 3, 3, 8, 0, 0}, {2, 2, 2, 4, 4, 7, 0, 0}, {3, 1, 3, 4, 4, 8, 0, 0}};
+    static const uint8_t bits[3][8] = {{1, 9, 9, 5, 4, 7, 0, 0}, {2, 3, 3, 5, 5, 7, 0, 0}, {3, 1, 3, 6, 6, 7, 0, 0}};
     std::vector<uint8_t> rates;
     for (int c = 0; c < 12; ++c) rates.insert(rates.end(), bits[c % 3], bits[c % 3] + 8);
     return rates;
@@ -215,6 +228,7 @@ std::vector<double> close_predictions(Coefficients& c, const Samples& samples, c
         TileRoom& room = rooms[worker];
         room.hold(tile, c.per_cell());
         room.restored.resize(static_cast<size_t>(tile.order->cells()) * 64);
+        if (c.mask) mark_settled(c, tile);
         Entries& entries = c.entries[i];
         const std::vector<uint16_t> counts = entries.count;
         CloseJob job{tile_job(c, tile, samples, quantizer, options), entries.position.data(), entries.value.data(), counts.data(), room.restored.data()};

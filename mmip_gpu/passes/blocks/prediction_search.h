@@ -11,7 +11,7 @@ namespace MMIP_NS {
 // Of a symbol PREDICTION with its raw bits, where the predictions of neighbours are not known yet.
 MMIP_RULE int guessed_prediction_bits(int prediction) {
     if (prediction == kPredictNone) return 1;
-    return prediction == kPredictPlanar || prediction == kPredictSlice ? 3 : 6;
+    return prediction == kPredictPlanar || prediction == kPredictSlice ? 4 : 5;
 }
 
 // The forward transform of a block in a mode, its DC or corner dropped.
