@@ -59,7 +59,10 @@ std::vector<double> Chunk::run_analyze(ReadOnlyArray samples, std::optional<Clas
     std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, options);
     dc_weights.reset();
     if (padding) dc_weights = settle_masked_blocks(coefficients, quantizer, threads);
-    if (coefficients.dc_image) errors[0] += analyze_dc_image(coefficients, quantizer, options);
+    double image_error = 0;
+    if (coefficients.dc_image) image_error = analyze_dc_image(coefficients, quantizer, options);
+    if (coefficients.predictions) errors = close_predictions(coefficients, view, quantizer, options);
+    errors[0] += image_error;
     return errors;
 }
 

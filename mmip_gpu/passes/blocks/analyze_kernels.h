@@ -5,6 +5,7 @@
 
 #include "rules/blocks/choice.h"
 #include "passes/blocks/index_writer.h"
+#include "passes/blocks/prediction_search.h"
 #include "passes/blocks/superblock.h"
 
 namespace MMIP_NS {
@@ -16,7 +17,9 @@ class TileAnalysis {
     using Choice = BlockChoice<depth, TileAnalysis>;
 
 public:
-    TileAnalysis(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) : job_(job), t_(job.tile), sums_(sums), out_{job.positions, job.values} {
+    // `predictions`: nullptr where none are tried.
+    TileAnalysis(const mmip::AnalyzeJob& job, PredictionSearch* predictions, mmip::QuantizerSums* sums)
+        : job_(job), t_(job.tile), predictions_(predictions), sums_(sums), out_{job.positions, job.values} {
         for (int c = 0; c < kMaxClasses; ++c) inverse_[c] = 256.0f / job.classes[c].step;
     }
 
@@ -98,6 +101,7 @@ private:
             return;
         }
         b.transform_cell(samples, option[0].coefficients, search() >= mmip::kSearchRough ? option[1].coefficients : nullptr);
+        if (predictions_ != nullptr) predictions_->begin(place_[k], 8, samples);
         estimate<true>(option[0], 0, k);
         dense_[k] = is_dense(option[0].dense, Block::cell_samples);
         Choice::settle_single(*this, 0, k);
@@ -126,7 +130,10 @@ private:
         candidate.mode = Order::mode(o);
         const mmip::BlockView& view = t_.blocks[candidate.mode];
         if (view.cells == 1) candidate.dc[0] = take_dc(candidate.coefficients);
+        candidate.side_bits = predictions_ != nullptr ? predictions_->guessed_bits(kPredictNone) : 0;
         candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
+        if constexpr (depth == 1)
+            if (predictions_ != nullptr) predict(candidate, inverse_[class_[k]]);
         rough_[o][k] = weigh(candidate.cost);
     }
 
@@ -144,6 +151,7 @@ private:
         if (tried) {
             b.template transform_merged<16, 2>(first, quad.coefficients, quad.dc);
             quad.mode = kMode16;
+            if constexpr (depth == 1) begin_predictions(b, first, 16);
             rough_[Order::kQuad][first] = 0;   // holds where nothing is left to compare with
             if (depth == 1 || unseen_[first] == 0) estimate(quad, Order::kQuad, first);
         }
@@ -165,11 +173,30 @@ private:
             tried[i] = Choice::offers(*this, o, k);
             if (!tried[i]) continue;
             b.template transform_merged<size, m>(k, candidates[i].coefficients, candidates[i].dc);
+            begin_predictions(b, k, size);
             estimate(candidates[i], o, k);
             if (full()) tried[i] = weigh_candidate(b, candidates[i], o, k);
         }
         if (full()) b.decider.run();
         for (int k = 0, i = 0; k < Block::cells; k += m * m, ++i) Choice::settle_large(*this, o, k, tried[i]);
+    }
+
+    // Leaves of a candidate what the best prediction leaves, if that costs less.
+    template <class C>
+    void predict(C& candidate, float inverse) {
+        if (candidate.cost.bits == kBlockBits + candidate.side_bits) return;   // nothing is left to save
+        const auto bits = [this](int prediction) { return predictions_->guessed_bits(prediction); };
+        const int best = predictions_->best_for(candidate, inverse, job_.rounding, &candidate.cost, bits);
+        if (best == kPredictNone) return;
+        candidate.prediction = best;
+        candidate.side_bits = bits(best);
+        candidate.cost = predictions_->least();
+        predictions_->take_rest(candidate.coefficients);
+    }
+
+    // A merged block as one to be predicted.
+    void begin_predictions(const Block& b, int k, int size) {
+        if (predictions_ != nullptr) predictions_->begin(place_[k], size, b.gather(k, size, predictions_->part));
     }
 
     // Whether effort 3 weighs it; `decided` has the cost after the next run of the decider.
@@ -231,10 +258,14 @@ private:
         job_.counts[i] = static_cast<uint16_t>(written);
         const int stored = written == 0 && view.cells == 1 ? kMode8 : chosen.mode;
         for (int j = 0; j < view.cells; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);
+        if (predictions_ == nullptr) return;
+        const bool predicted = !reversible(k) && chosen.mode != kModePalette;
+        for (int j = 0; j < view.cells; ++j) job_.predictions[i + j] = static_cast<uint8_t>(predicted ? chosen.prediction : kPredictNone);
     }
 
     const mmip::AnalyzeJob& job_;
     const mmip::TileView& t_;
+    PredictionSearch* predictions_;
     mmip::QuantizerSums* sums_;
     float inverse_[kMaxClasses];
     int next_ = 0;

@@ -45,7 +45,7 @@ void TileSynthesizer::run(const Tile& tile, const TokenSpan* spans) const {
     job.spans = spans;
     if (c_.predictions && job_.stages > 1 && job_.scale < 8) {
         thread_local std::vector<int32_t> decoded;   // kept from tile to tile
-        decoded.resize(std::max(decoded.size(), size_t{2} * kCellSize * kCellSize * tile.order->ay * tile.order->ax));
+        decoded.resize(std::max(decoded.size(), static_cast<size_t>(kCellSize) * kCellSize * tile.order->cells()));
         job.predictions = c_.predictions.get() + tile.base;
         job.decoded = decoded.data();
     }
