@@ -133,7 +133,7 @@ private:
         candidate.side_bits = predictions_ != nullptr ? predictions_->guessed_bits(kPredictNone) : 0;
         candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
         if constexpr (depth == 1)
-            if (predictions_ != nullptr) predict(candidate, inverse_[class_[k]]);
+            if (predictions_ != nullptr && Choice::may_gain(*this, o, k, weigh(candidate.cost))) predict(candidate, inverse_[class_[k]]);
         rough_[o][k] = weigh(candidate.cost);
     }
 
