@@ -98,6 +98,7 @@ struct BlockRecord {
     uint16_t header;                         // class * kHeaderAlphabet + symbol
 };
 
+constexpr uint16_t kNoPrediction = 0xffff;   // of a block: no symbol says it
 constexpr uint32_t kEscapeWord = 1u << 10;   // of token words: the length of |q| and the bits below its leading one follow
 
 // The listed symbols of a tile in one stage, to be written. Words: see symbol_words and token_words of tokens.h.
@@ -109,6 +110,8 @@ struct TokenWriteJob {
     const int32_t* values;
     int low[8];                              // first scan position of the stage, by mode
     const uint32_t *header_words, *token_words;
+    const uint16_t* predictions;             // see TokenList; nullptr: blocks have none
+    const uint32_t* prediction_words;
     uint8_t* out;
     uint64_t held;                           // bits of the sub-stream that wait to be written, and how many
     int held_bits;
@@ -125,7 +128,9 @@ struct SynthesizeJob {
     int stages;                              // 1: DC only
     int dc_unit;                             // DCs are in 1/dc_unit step
     const TokenSpan* spans;                  // of stage 2, then stage 3, ..; nullptr: indices are in tile.ac
-    int cut;                                 // AC positions per cell that are decoded out of tile.ac
+    int cut, second_cut;                     // AC positions per cell that are decoded out of tile.ac, in all and of stage 2
+    const uint8_t* predictions;              // coding order; nullptr: blocks have none, or the scale or stage 1 alone needs none
+    int32_t* decoded;                        // with predictions: room for R2 of the tile
     ClassStep classes[8];
 };
 

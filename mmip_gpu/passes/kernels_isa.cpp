@@ -10,12 +10,8 @@ namespace MMIP_NS {
 namespace {
 
 void unpack_tiles(mmip::UnpackJob* jobs, int count) {
-    int i = 0;
-    for (; i + 1 < count; i += 2) unpack_two(jobs[i], jobs[i + 1]);
-    if (i < count) {
-        SubstreamReader last(jobs[i]);
-        unpack_tile(last, last.next_block());
-    }
+    if (count > 0 && jobs[0].prediction_codes != nullptr) unpack_each<true>(jobs, count);
+    else unpack_each<false>(jobs, count);
     for (int k = 0; k < count; ++k) finish_palettes(jobs[k]);
 }
 

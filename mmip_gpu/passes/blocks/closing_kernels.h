@@ -146,7 +146,7 @@ private:
         uint32_t many = 0;
         for (; many < static_cast<uint32_t>(count) && positions[many] < view.cells * job_.cuts[1]; ++many) s_.tokens[many] = {values[many], positions[many]};
         s_.spans[first] = {s_.tokens, many};
-        const F8* samples = synthesis_.full({view, first, z, y, x}, prediction_ == kPredictNone ? nullptr : search_.spectrum(prediction_, view.mode));
+        const F8* samples = synthesis_.predicted({view, first, z, y, x}, prediction_ == kPredictNone ? nullptr : search_.spectrum(prediction_, view.mode), 2);
         if (view.mode == kModePalette) add_error(b, k, samples, t_.classes[at]);
         const int size = cells_along(view.cells) * 8, stride = 8 * t_.ax;
         int32_t* to = close_.restored + (static_cast<int64_t>(z) * t_.ay + y) * 8 * stride + 8 * x;

@@ -14,28 +14,6 @@ MMIP_RULE int guessed_prediction_bits(int prediction) {
     return prediction == kPredictPlanar || prediction == kPredictSlice ? 4 : 5;
 }
 
-// The forward transform of a block in a mode, its DC or corner dropped.
-struct SpectrumTransform {
-    alignas(64) F8 scratch[4096 / 8];
-
-    void run(int mode, const F8* samples, F8* spectrum) {
-        if (mode == kMode16) return merged<16, 2>(samples, spectrum);
-        if (mode == kMode32) return merged<32, 4>(samples, spectrum);
-        if (mode == kMode64) return merged<64, 8>(samples, spectrum);
-        if (mode == kMode4) forward_quarters<1>(samples, scratch, spectrum);
-        else forward_planes<1, 8>(samples, scratch, spectrum);
-        reinterpret_cast<float*>(spectrum)[0] = 0;
-    }
-
-private:
-    template <int size, int m>
-    void merged(const F8* samples, F8* spectrum) {
-        forward_planes<1, size>(samples, scratch, spectrum);
-        for (int x = 0; x < m; ++x)
-            for (int y = 0; y < m; ++y) reinterpret_cast<float*>(spectrum)[x * size + y] = 0;
-    }
-};
-
 class PredictionSearch {
 public:
     alignas(64) F8 part[4096 / 8];           // room for the samples of a block

@@ -6,6 +6,7 @@
 
 #include "rules/tokens/builtin_codes.h"
 #include "rules/palette/palette.h"
+#include "rules/prediction/prediction.h"
 #include "rules/tokens/tokens.h"
 
 namespace mmip {
@@ -214,6 +215,25 @@ void list_tokens(const Coefficients& c, const Tile& tile, int stage, TokenList& 
     if (stage == 2) list.palettes = palette_code(c, tile);
 }
 
+void list_predictions(const Coefficients& c, const Tile& tile, TokenList& list, uint32_t* counts) {
+    const TileOrder& order = *tile.order;
+    const uint8_t *modes = c.modes.get() + tile.base, *of = c.predictions.get() + tile.base;
+    std::vector<uint8_t> near(order.cells());   // raster order
+    for (int i = 0; i < order.cells();) {
+        const int cells = block_table(modes[i], c.geometry.depth)->cells, at = order.raster[i];
+        uint16_t found = kNoPrediction;
+        if (modes[i] != kModePalette && may_be_predicted(cells, order.z[i], order.y[i], order.x[i])) {
+            const int w = order.x[i] > 0 ? near[at - 1] : kPredictNone, n = order.y[i] > 0 ? near[at - order.ax] : kPredictNone;
+            const int symbol = prediction_symbol(of[i], w, n), word = prediction_class(cells, w, n) * kPredictionAlphabet + symbol;
+            ++counts[word];
+            found = static_cast<uint16_t>(word << kAngleBits | (symbol == kSymbolAngle ? of[i] - kFirstAngle : 0));
+        }
+        list.predictions.push_back(found);
+        for (int k = 0; k < cells; ++k) near[order.raster[i + k]] = of[i];
+        i += cells;
+    }
+}
+
 void add_token_contexts(const Coefficients& c, const Tile& tile, int stage, uint32_t* counts) {
     constexpr int kWindow = 140;   // contexts whose tokens 16 bits tell apart, one more standing for all others
     for (int first = 0; first < kTokenContexts; first += kWindow) {
@@ -228,7 +248,7 @@ void add_token_contexts(const Coefficients& c, const Tile& tile, int stage, uint
 
 void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uint8_t* classes) { AcWalk(c, tile, stage).header_classes(classes); }
 
-size_t token_room(const TokenList& list) { return 8 * list.blocks.size() + 16 * list.tokens.size() + list.palettes.size() + 64; }
+size_t token_room(const TokenList& list) { return 12 * list.blocks.size() + 16 * list.tokens.size() + list.palettes.size() + 64; }
 
 namespace {
 
@@ -270,10 +290,10 @@ std::vector<uint32_t> token_words(const EncodingTables& tables) {
     return words;
 }
 
-uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& headers,
-                      const std::vector<uint32_t>& tokens, const BitWriter& from) {
+uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const StageWords& words, const BitWriter& from) {
     const Entries& entries = c.entries[&tile - c.tiles.data()];
-    TokenWriteJob job{list.blocks.data(), static_cast<int64_t>(list.blocks.size()), list.tokens.data(), entries.position.data(), entries.value.data(), {}, headers.data(), tokens.data(), from.out, from.held, from.count};
+    TokenWriteJob job{list.blocks.data(), static_cast<int64_t>(list.blocks.size()), list.tokens.data(), entries.position.data(), entries.value.data(), {}, words.headers.data(), words.tokens.data(),
+                      list.predictions.empty() ? nullptr : list.predictions.data(), words.predictions.data(), from.out, from.held, from.count};
     for (int m = 0; m < kModeCount; ++m) job.low[m] = block_shape(m, c.geometry.depth).cells * c.cuts[stage - 2];
     uint8_t* end = kernels().write_tokens(job);
     std::copy(list.palettes.begin(), list.palettes.end(), end);
