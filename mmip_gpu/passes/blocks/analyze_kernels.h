@@ -68,6 +68,7 @@ private:
             const CellOffset o = superblock_cell(k, depth);
             present_[k] = z + o.z < t_.az && y + o.y < t_.ay && x + o.x < t_.ax;
             unseen_[k] = 0;
+            hint_[k] = kPredictNone;
             choices_.begin(k);
             if (!present_[k]) continue;
             class_[k] = t_.classes[t_.raster[next_]];
@@ -111,6 +112,7 @@ private:
             estimate(option[o], o, k);
             Choice::settle_single(*this, o, k);
         }
+        hint_[k] = b.cell[k][choices_.best[k] < Order::kSingles ? choices_.best[k] : 0].prediction;
         if (search() >= mmip::kSearchRough) try_palette(b, samples, k);
     }
 
@@ -133,7 +135,7 @@ private:
         candidate.side_bits = predictions_ != nullptr ? predictions_->guessed_bits(kPredictNone) : 0;
         candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
         if constexpr (depth == 1)
-            if (predictions_ != nullptr) predict(candidate, inverse_[class_[k]]);
+            if (predictions_ != nullptr && Choice::may_gain(*this, o, k, weigh(candidate.cost))) predict(candidate, inverse_[class_[k]]);
         rough_[o][k] = weigh(candidate.cost);
     }
 
@@ -196,7 +198,9 @@ private:
 
     // A merged block as one to be predicted.
     void begin_predictions(const Block& b, int k, int size) {
-        if (predictions_ != nullptr) predictions_->begin(place_[k], size, b.gather(k, size, predictions_->part));
+        if (predictions_ == nullptr) return;
+        predictions_->begin(place_[k], size, b.gather(k, size, predictions_->part));
+        for (int i = k; i < k + size * size / 64; ++i) predictions_->hint(hint_[i]);
     }
 
     // Whether effort 3 weighs it; `decided` has the cost after the next run of the decider.
@@ -272,6 +276,7 @@ private:
     IndexWriter out_;
     bool present_[Block::cells], reversible_[Block::cells], dense_[Block::cells];
     int class_[Block::cells], place_[Block::cells], unseen_[Block::cells];
+    int hint_[Block::cells];                 // predictions that the cells of a merged block had
     mutable Choices<depth> choices_;
     int64_t activity_[Block::cells];
     int64_t rough_[Order::kOptions][Block::cells];

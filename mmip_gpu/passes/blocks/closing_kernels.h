@@ -3,8 +3,6 @@
 // predicted from those before it. Encoder side of FORMAT.md sections 3 to 5.
 #pragma once
 
-#include <initializer_list>
-
 #include "passes/blocks/block_synthesis.h"
 #include "passes/blocks/index_writer.h"
 #include "passes/blocks/prediction_search.h"
@@ -107,8 +105,11 @@ private:
         s_.own.template estimate<false>(inverse_[c], job_.rounding, 64 * view.cells);
         int best = kPredictNone;
         if (s_.own.cost.bits > kBlockBits + s_.own.side_bits) {   // something is left to save
+            const int known[] = {job_.predictions[first], w, n};
+            if (job_.search == mmip::kSearchFull)   // which has searched already
+                for (const int other : known) search_.hint(other);
             best = search_.best_for(s_.own, inverse_[c], job_.rounding, nullptr, bits);
-            for (const int other : {static_cast<int>(job_.predictions[first]), w, n}) best = search_.or_else(other, s_.own, inverse_[c], job_.rounding, bits);
+            for (const int other : known) best = search_.or_else(other, s_.own, inverse_[c], job_.rounding, bits);
         }
         s_.own.decide(job_, view, first, inverse_[c], b.collector, b.decider);
         if (best != kPredictNone) {

@@ -22,9 +22,12 @@ public:
 
     // A block, whose own DCs count as known; `samples` stay until the next one.
     void begin(int first, int size, const F8* samples) {
-        size_ = size, own_ = samples, found_count_ = -1;
+        size_ = size, own_ = samples, found_count_ = -1, hints_ = 0;
         predictor_.begin(first, size);
     }
+
+    // One that blocks inside or around it have.
+    void hint(int prediction) { hints_ |= uint64_t{1} << prediction; }
 
     bool may_be_predicted() const { return predictor_.may_be_predicted(); }
 
@@ -82,21 +85,24 @@ private:
         for (int v = 0; v < vectors; ++v) rest_[v] = trial_[v];
     }
 
-    // Those that leave the least: of angles each fourth one is tried first, then those around the best.
+    // Those that leave the least. Of angles those that were hinted at are tried, or without any hint each fourth one; then those around the best.
     void find() {
         found_count_ = 0;
         consider(kPredictSlice);
         if (!predictor_.fits(kPredictPlanar)) return;
         consider(kPredictPlanar);
-        int best = 6;
-        int64_t least = consider(best);
+        constexpr uint64_t coarse = 0x444444440, angles = (uint64_t{1} << (kLastAngle + 1)) - (uint64_t{1} << kFirstAngle);
+        const uint64_t tried = hints_ != 0 ? hints_ & angles : coarse;
+        int best = kPredictNone;
+        int64_t least = INT64_MAX;
         const auto closer = [&](int angle) {
             if (angle < kFirstAngle || angle > kLastAngle) return;
             const int64_t found = consider(angle);
             if (found < least) least = found, best = angle;
         };
-        for (int angle = 10; angle <= kLastAngle; angle += 4) closer(angle);
-        for (int step = 2; step > 0; step /= 2) {
+        for (int angle = kFirstAngle; angle <= kLastAngle; ++angle)
+            if ((tried >> angle & 1) != 0) closer(angle);
+        for (int step = hints_ != 0 ? 1 : 2; step > 0 && best != kPredictNone; step /= 2) {
             const int middle = best;
             closer(middle - step);
             closer(middle + step);
@@ -136,6 +142,7 @@ private:
     SpectrumTransform transform_;
     const F8* own_ = nullptr;
     int size_ = 8, found_count_ = -1, best_ = kPredictNone;
+    uint64_t hints_ = 0;
     bool has_least_ = false;
     Cost least_{};
     Found found_[kFound];
