@@ -33,6 +33,7 @@ TARGETS: dict[str, dict[str, Any]] = {
     "quality 10": {"quality": 10},
     "quality 440": {"quality": 440},
     "psnr 45": {"psnr": 45},
+    "psnr 45, effort 3": {"psnr": 45, "effort": 3},
     "lossless": {"lossless": True, "stages": 3},
 }
 THIN = (("yx", (10**6, 1)), ("zyx", (10**5, 1, 1)), ("tyx", (10**5, 1, 1)), ("tyx", (10**4, 1, 10)))
