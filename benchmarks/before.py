@@ -11,6 +11,8 @@ from studies import Row, read_rows, run_facts, write_rows
 
 __all__ = ["percent_more", "written"]
 
+_COMMIT = run_facts()["commit"]  # as the run began
+
 
 def written(name: str, rows: Sequence[Row], keys: Sequence[str], columns: Sequence[str], renew: bool) -> list[Row]:
     """Write results/NAME.csv, and return its rows; what has no row there yet, and all with `renew`, is its own before.
@@ -23,12 +25,11 @@ def written(name: str, rows: Sequence[Row], keys: Sequence[str], columns: Sequen
         This build is the one that later ones are compared with.
     """
     stored = {} if renew else {_key(row, keys): row for row in read_rows(name)}
-    commit = run_facts()["commit"]
     found = []
     for row in rows:
         before = stored.get(_key(row, keys))
         values = {f"{c}_before": float(before[f"{c}_before"]) if before else row[c] for c in columns}
-        found.append({**row, **values, "commit_before": before["commit_before"] if before else commit})
+        found.append({**row, **values, "commit_before": before["commit_before"] if before else _COMMIT})
     measured = {_key(row, keys) for row in found}
     write_rows(name, found + [row for key, row in stored.items() if key not in measured])
     return found
