@@ -2,11 +2,12 @@
 
     python benchmarks/hurting.py [--thin]
 
-Every pattern of hostile_images.py, four dtypes, 1D to 3D, four targets; one thread, processor time, the least of three
+Every pattern of hostile_images.py, four dtypes, 1D to 3D, five targets; one thread, processor time, the least of three
 runs of the whole call (search and verification included). `encode_ratio` and `decode_ratio` are its time per sample
 over that of the normal image (waves, an edge, noise of 1 % of the range) of the same shape, dtype and target; more than
-10 is a fault and makes the exit status 1. Planes that are one sample wide, or of a few samples, are such an image in
-another shape, against as many samples in a square; --thin measures them alone. Writes results/hurting.csv.
+10 is a fault and makes the exit status 1. A container that is larger than the samples and a header is an error. Planes
+that are one sample wide, or of a few samples, are such an image in another shape, against as many samples in a square;
+--thin measures them alone. Writes results/hurting.csv.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ TARGETS: dict[str, dict[str, Any]] = {
     "quality 10": {"quality": 10},
     "quality 440": {"quality": 440},
     "psnr 45": {"psnr": 45},
+    "psnr 45, effort 3": {"psnr": 45, "effort": 3},
     "lossless": {"lossless": True, "stages": 3},
 }
 THIN = (("yx", (10**6, 1)), ("zyx", (10**5, 1, 1)), ("tyx", (10**5, 1, 1)), ("tyx", (10**4, 1, 10)))
@@ -58,6 +60,8 @@ def least_seconds(work: Callable[[], Any]) -> tuple[Any, float]:
 def times(array: np.ndarray, options: dict[str, Any]) -> tuple[bytes, float, float]:
     """(container, encode and decode nanoseconds a sample)."""
     blob, encode = least_seconds(lambda: mmip.encode(array, threads=1, **options))
+    if len(blob) > mmip.max_encoded_size(array.shape, array.dtype):
+        raise RuntimeError(f"{len(blob)} bytes for {array.nbytes} of samples of {array.dtype} {array.shape}, {options}")
     _, decode = least_seconds(lambda: mmip.decode(blob, threads=1))
     return blob, 1e9 * encode / array.size, 1e9 * decode / array.size
 

@@ -298,6 +298,12 @@ def difference(a: NDArray[Any], b: NDArray[Any], threads: int) -> tuple[int, int
 def differences(
     a: NDArray[Any], b: NDArray[Any], cells: NDArray[np.uint8], depth: int, classes: int, threads: int
 ) -> list[int]: ...
+def phantom_samples(
+    axes: NDArray[np.int64],
+    tissues: NDArray[np.float64],
+    magnitudes: NDArray[np.uint8],
+    samples: NDArray[np.uint16],
+) -> None: ...
 def find_corrections(original: NDArray[Any], decoded: NDArray[Any], error: int, indices: NDArray[np.int32]) -> None: ...
 def add_corrections(
     samples: NDArray[Any], indices: NDArray[np.int32], error: int, minimum: int, maximum: int
