@@ -21,6 +21,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from pages.video import without_video
 from studies import RESULTS, kept_rows, run_facts, test_pictures, write_rows
 
 from mmip_gpu.bench.adapters import Codec, Source
@@ -130,7 +131,7 @@ def main() -> None:
     text = rivals_report(rows)
     print(text)
     (RESULTS / "rivals.md").write_text(text)
-    draw(rows, RESULTS / "rivals.png")
+    draw(without_video(rows), RESULTS / "rivals.png")
     print(f"wrote {path.name}, rivals.md, rivals.png")
 
 

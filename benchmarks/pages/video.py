@@ -20,9 +20,9 @@ _VOLUMES = ("volumes", COPY)
 _PADDED = "ct_ge_head_4mm"  # it and its copy count half each
 
 
-def image_codec_rows() -> list[Row]:
+def without_video(rows: Sequence[Row]) -> list[Row]:
     """Rows of the comparison without video codecs, and without the copy of an image that is in it."""
-    return [row for row in rows_of("bits") if row["codec"] not in VIDEO and row["group"] != COPY]
+    return [row for row in rows if row["codec"] not in VIDEO and row["group"] != COPY]
 
 
 def ratios_by_point(rows: Sequence[Row], image: str) -> dict[float, dict[str, float]]:

@@ -21,10 +21,7 @@ from mmip_gpu.quality.drawing import curve_styles, new_figure, save_figure
 _COLUMNS = 4
 _RATES_SHOWN, _MOST_SHOWN = (0.4, 4000), 60  # MB/s; percent of bits more
 _OURS = ("#d62728", "#a01418", "#5c0a0c", "#e377c2")
-_OTHERS = (
-    "#1f77b4", "#17becf", "#2ca02c", "#9467bd", "#8c564b", "#ff7f0e", "#7f7f7f",
-    "#bcbd22", "#aec7e8", "#ffbb78", "#98df8a", "#c5b0d5",
-)  # fmt: skip
+_OTHERS = ("#1f77b4", "#17becf", "#2ca02c", "#9467bd", "#8c564b", "#ff7f0e", "#7f7f7f")
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
