@@ -59,6 +59,7 @@ CRC_GROUPS: int
 FINISH_SAMPLES: int
 MEAN_SAMPLES: int
 RESIDUAL_CODES: int
+UNKNOWN_ACTIVITY: int
 RESIDUAL_BITS: int
 
 # Of a struct: its bytes and fields; of a field: name, offset, NumPy's code or a struct's layout, shape.
@@ -296,6 +297,7 @@ def difference(a: NDArray[Any], b: NDArray[Any], threads: int) -> tuple[int, int
 def differences(
     a: NDArray[Any], b: NDArray[Any], cells: NDArray[np.uint8], depth: int, classes: int, threads: int
 ) -> list[int]: ...
+def cell_activities(planes: NDArray[Any], first: int, every: int, activities: NDArray[np.uint8]) -> None: ...
 def find_corrections(original: NDArray[Any], decoded: NDArray[Any], error: int, indices: NDArray[np.int32]) -> None: ...
 def add_corrections(
     samples: NDArray[Any], indices: NDArray[np.int32], error: int, minimum: int, maximum: int
