@@ -21,7 +21,6 @@ from mmip_gpu.store.group.grid import Region
 from mmip_gpu.store.job.overview import cell_activities
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.match_distortion import near_step, search_step
-from mmip_gpu.transform.planning.match_size import SMALLEST_STEP
 from mmip_gpu.transform.planning.trial import HostSamples
 from mmip_gpu.volume.axes import PlaneLayout
 
@@ -30,7 +29,6 @@ __all__ = ["Pieces", "piece_regions", "surveyed_plan"]
 _SHARE = 12  # of the samples one in so many is coded before the chunks are
 _FEWEST, _MOST = 2**20, 2**21  # samples of all pieces
 _LENGTHS, _SMALL_LENGTHS, _SMALL_COUNT = {"z": 16, "y": 64, "x": 64}, {"z": 16, "y": 32, "x": 32}, 24
-_FINE = 2  # times the smallest step, below which the search is careful
 _INDEX_ERROR = 1 / 12  # mean square of rounding to indices, in steps
 
 
@@ -53,10 +51,11 @@ def _spread(layout: PlaneLayout, colour: bool, lengths: dict[str, int], wanted: 
         tuple(int((0.5 + k * stride) % 1 * m) for stride, m in zip(strides, counts, strict=True))
         for k in range(max(wanted // math.prod(sizes), 1))
     }
-    starts = [
-        [min(i * size, (n - size) // 8 * 8) for i, size, n in zip(at, sizes, layout.shape, strict=True)]
-        for at in sorted(chosen)
+    last = [
+        (n - size) // 8 * 8 if a in "yx" else n - size
+        for a, n, size in zip(layout.axes, layout.shape, sizes, strict=True)
     ]
+    starts = [[min(i * size, end) for i, size, end in zip(at, sizes, last, strict=True)] for at in sorted(chosen)]
     return [tuple(slice(s, s + size) for s, size in zip(start, sizes, strict=True)) for start in starts]
 
 
@@ -92,13 +91,11 @@ class Pieces:
         held = np.bincount(activities.reshape(-1), minlength=UNKNOWN_ACTIVITY)[:UNKNOWN_ACTIVITY]
         seen = np.flatnonzero(held)
         means = np.interp(np.arange(UNKNOWN_ACTIVITY), seen, squares[seen] / held[seen])
-        in_array = float(np.dot(self.cells, means)) / self.cells.sum()
+        in_array = float(np.dot(self.cells, means)) / int(self.cells.sum())
         return in_array * int(held.sum()) / planes.size + rounding
 
 
 def surveyed_plan(plan: ChunkPlan, peak: float, pieces: Pieces) -> ChunkPlan:
     """The plan with the step that may give all samples the PSNR; exact where no step does on the pieces."""
-    found, slope = near_step(plan, peak, pieces.mean_error)
-    if found.background_step <= _FINE * SMALLEST_STEP:
-        return search_step(found, peak, pieces.mean_error, slope)[0]
-    return near_step(found, peak, pieces.mean_error, slope)[0]
+    near, slope = near_step(plan, peak, pieces.mean_error)
+    return search_step(near, peak, pieces.mean_error, slope)[0]
