@@ -81,6 +81,18 @@ std::vector<uint64_t> differences(ReadOnlyArray a, ReadOnlyArray b, ClassArray c
     return class_squares(first, second, shape, cells.data(), depth, classes, threads);
 }
 
+// Fills `activities` (P, Z, gy, gx) with those of the cells of planes (P, Z, Y, X).
+void find_activities(ReadOnlyArray planes, int64_t first, int every, ByteGrid activities) {
+    require(planes.ndim() == 4 && first >= 0 && every > 0, "expected planes (P, Z, Y, X)");
+    std::array<int64_t, 4> shape;
+    for (int i = 0; i < 4; ++i) shape[i] = static_cast<int64_t>(planes.shape(i));
+    const int64_t cells = shape[0] * shape[1] * ((shape[2] + 7) / 8) * ((shape[3] + 7) / 8);
+    require(static_cast<int64_t>(activities.size()) == cells, "activities do not fill the grid");
+    const Samples view = samples_of(planes);
+    nb::gil_scoped_release free;
+    cell_activities(view, shape, first, every, activities.data());
+}
+
 // Fills `indices` with the corrections of decoded samples.
 void find_corrections(ReadOnlyArray original, ReadOnlyArray decoded, int error, IntArray indices) {
     require(original.size() == decoded.size() && original.size() == indices.size() && original.dtype() == decoded.dtype(),
@@ -125,6 +137,8 @@ void bind_samples(nb::module_& m) {
     m.def("float_indices", &float_indices, "samples"_a, "step"_a, "limit"_a, "indices"_a);
     m.def("difference", &difference, "a"_a, "b"_a, "threads"_a);
     m.def("differences", &differences, "a"_a, "b"_a, "cells"_a, "depth"_a, "classes"_a, "threads"_a);
+    m.def("cell_activities", &find_activities, "planes"_a, "first"_a, "every"_a, "activities"_a);
+    m.attr("UNKNOWN_ACTIVITY") = kUnknownActivity;
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
     m.def("phantom_samples", &phantom_samples_of, "axes"_a, "tissues"_a, "magnitudes"_a, "samples"_a);

@@ -6,7 +6,7 @@ Values: what a decode wants and may take, in; codecs.py has the codec of each ki
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -36,6 +36,8 @@ ReadHeld: TypeAlias = "Callable[[int, int, int | None], Buffer | None]"
 class Wanted:
     """What a decode wants: the first `stages` (None: all), a `scale`, and a region of the array at this scale.
 
+    `out` has the shape and dtype of the result, in any strides: where a codec can, it decodes there and returns it.
+
     Raises
     ------
     InvalidArgument
@@ -45,6 +47,7 @@ class Wanted:
     stages: int | None = None
     scale: int = 1
     region: Region | None = None
+    out: NDArray[Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not _is_integer(self.scale) or self.scale not in SCALES:
@@ -120,6 +123,14 @@ class Codec:
     is_copy: bool = False
     blank: KindFields | None = None
     others: tuple[type[KindFields], ...] = ()
+
+    def decode_into(
+        self, out: NDArray[Any], header: Header[Any], read_part: ReadPart, wanted: Wanted, limits: Limits
+    ) -> None:
+        """Decode into an array of the shape and dtype that is wanted, which may be a part of a larger one."""
+        found = self.decode(header, read_part, replace(wanted, out=out), limits)
+        if found is not out:
+            out[...] = found
 
 
 def _is_integer(value: object) -> bool:

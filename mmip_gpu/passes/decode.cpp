@@ -43,7 +43,7 @@ DecodeTimes sum_of(const std::vector<Worker>& workers) {
 }  // namespace
 
 DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std::vector<PayloadBytes>& payloads, const UnpackOptions& options,
-                  const SampleRange& range, int scale, const Samples& out) {
+                  const SampleRange& range, int scale, const Output& out) {
     std::vector<StagePayload> stages;
     for (const PayloadBytes& p : payloads) {
         const int stage = static_cast<int>(stages.size()) + 1;

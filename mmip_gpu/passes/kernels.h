@@ -119,10 +119,10 @@ struct TokenWriteJob {
 
 struct SynthesizeJob {
     TileView tile;
-    void* samples;                           // the output array, C order
+    void* samples;                           // the output: the sample at `low`
     int sample_type;
-    int64_t origin[3], shape[3];             // of the output array: first sample in the (scaled) plane, samples
-    int64_t plane_shape[3];                  // of the whole (scaled) plane
+    int64_t low[3], high[3];                 // of the output, in the (scaled) plane: first sample, and the one after the last
+    int64_t slice, row;                      // samples from a slice, or a row, to the next
     int32_t offset, minimum, maximum;        // clip range
     int scale;                               // 1, 2, 4, 8
     int stages;                              // 1: DC only

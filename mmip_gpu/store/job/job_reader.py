@@ -21,8 +21,10 @@ from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Region, asked_lengths, chunk_lengths
 from mmip_gpu.store.group.single_form import SINGLE_TILE_LOG2
 from mmip_gpu.store.job.job import Job, slices_apart
-from mmip_gpu.store.job.step_search import matched_on_chunks
-from mmip_gpu.store.job.survey import Survey, value_limits
+from mmip_gpu.store.job.overview import Overview, overview
+from mmip_gpu.store.job.ratio_search import ratio_plan
+from mmip_gpu.store.job.step_survey import Pieces, piece_regions, surveyed_plan
+from mmip_gpu.store.job.survey import Survey
 from mmip_gpu.store.job.told import warn_of_chunks
 from mmip_gpu.transform.plan import ChunkPlan, spread_probe
 from mmip_gpu.transform.planning.choose_method import chosen_config
@@ -105,12 +107,31 @@ class _JobReader:
         return value
 
     @cached_property
-    def _limits(self) -> tuple[float, float]:
-        return value_limits(self.job.source, self.survey)
+    def _overview(self) -> Overview:
+        """What one look through all samples finds; for a PSNR also what the planner codes of them."""
+        config, is_ranged = self.job.config, self.job.config.mode in self.ranged_modes
+        regions = [*self._pieces, *self._probe_regions] if is_ranged else []
+        return overview(self.job.source, regions, config.step, self.survey)
 
     def limits(self) -> tuple[float, float]:
         """(minimum, maximum) of all samples, which are looked through once; zeros without any."""
-        return self._limits
+        return self._overview.limits
+
+    @cached_property
+    def _pieces(self) -> list[Region]:
+        return piece_regions(self.layout, self.job.colour)
+
+    @cached_property
+    def _probe_regions(self) -> list[Region]:
+        """Regions of one channel, or of the three of colour."""
+        channels = 3 if self.job.colour else 1
+        return [
+            tuple(
+                slice(s.start, min(s.stop, s.start + channels)) if a == "c" else s
+                for a, s in zip(self.layout.axes, region, strict=True)
+            )
+            for region in spread_probe(self.layout)
+        ]
 
     def may_hold(self, value: int) -> bool:
         """Whether a sample may have this value: nobody looks for it."""
@@ -122,16 +143,13 @@ class _JobReader:
 
     @cached_property
     def _probe(self) -> Trial:
-        """Samples of one channel, or of the three of colour."""
-        channels = 3 if self.job.colour else 1
-        regions = [
-            tuple(
-                slice(s.start, min(s.stop, s.start + channels)) if a == "c" else s
-                for a, s in zip(self.layout.axes, region, strict=True)
-            )
-            for region in spread_probe(self.layout)
-        ]
-        trial = Trial.of_parts([self.job.read(region) for region in regions], self.layout.axes, self.threads)
+        regions, job = self._probe_regions, self.job
+        if job.config.mode in self.ranged_modes:
+            parts = zip(regions, self._overview.parts[len(self._pieces) :], strict=True)
+            read = [job.with_classes(*part) for part in parts]
+        else:
+            read = [job.read(region) for region in regions]
+        trial = Trial.of_parts(read, self.layout.axes, self.threads)
         if not self.job.config.labels:
             warn_of_labels(trial.array)
         return trial
@@ -173,7 +191,11 @@ class _JobReader:
         described = self.described(plan)
         if plan.config.mode not in ("psnr", "ratio") or not described.grid.chunk_count:
             return plan
-        return matched_on_chunks(self.job, described, self.threads)
+        if plan.config.mode == "ratio":
+            return ratio_plan(self.job, described, self.threads)
+        found = self._overview
+        parts = [self.job.with_classes(*part) for part in zip(self._pieces, found.parts, strict=False)]
+        return surveyed_plan(plan, peak, Pieces(parts, self.layout.axes, found.cells, self.threads))
 
     def described(self, plan: ChunkPlan | PredictivePlan) -> StoreDescription:
         """Describe the store whose chunks are coded by a plan."""

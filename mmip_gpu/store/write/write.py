@@ -256,8 +256,9 @@ def _write_passes(
         following = next_pass(job, description, totals, passes)
         if following is None:
             return description, totals
-        _LOG.info("%s: missed what was asked for, written again with another step", group)
-        description, keep = following, False
+        part = "all" if following.finer is None else "a part"
+        _LOG.info("%s: missed what was asked for, %s of it is written again with another step", group, part)
+        description, keep = following, following.finer is not None
 
 
 def _same_job(
