@@ -103,6 +103,9 @@ def encode(
         Three channels are coded together as YCoCg-R. By default they are where axis ``c`` has length 3.
     cell_depth : {1, 8}, optional
         Blocks are 2D (1) or 3D (8). By default both are tried on a part of the array.
+    prediction : bool, optional
+        Blocks of 2D cells are predicted from what lies before them in the slice and in the slice before. By default
+        effort 3 tries it on a part of the array. Such files are smaller, and take up to twice as long to decode.
     step : float, optional
         float32 samples are rounded to multiples of it, at most 2^18 of them. Targets stay in the unit of the samples,
         but for `quality`, which counts steps. Lossless means that nothing more is lost.

@@ -72,6 +72,8 @@ class CodecConfig:
         cuts and regions; of max_error also either of the first two, whichever is smaller; or runs of labels.
     padding : int, "auto" or None
         Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
+    prediction : bool, optional
+        Blocks of 2D cells are predicted from those before them. None tries it at effort 3; there is none at effort 1.
 
     Examples
     --------
@@ -90,6 +92,7 @@ class CodecConfig:
     effort: int = 2
     padding: Padding = "auto"
     method: str = "transform"
+    prediction: bool | None = None
 
     @classmethod
     @public()
@@ -111,6 +114,7 @@ class CodecConfig:
         effort: int = 2,
         padding: Padding = "auto",
         labels: bool = False,
+        prediction: bool | None = None,
         has_roi: bool = False,
     ) -> CodecConfig:
         """Checked configuration from the public keyword options.
@@ -122,7 +126,7 @@ class CodecConfig:
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
-        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
+        others = {"cell_depth": cell_depth, "roi_quality": roi_quality, "prediction": prediction or None}
         if labels:
             exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
@@ -136,7 +140,7 @@ class CodecConfig:
         stages = _stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES
         target = mode, number(mode, value), stages, cuts, frozen_quality(roi_quality)
         options = cell_depth, bool(verify), None if step is None else number("step", step), effort
-        config = cls(*target, *options, checked_padding(padding), method)
+        config = cls(*target, *options, checked_padding(padding), method, prediction)
         config.check()
         return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
 
@@ -168,6 +172,8 @@ class CodecConfig:
         if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
             raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
         checked_padding(self.padding)
+        if self.prediction and (self.effort == 1 or self.cell_depth == 8):
+            raise InvalidArgument("prediction=True: needs effort=2 or 3, and 2D cells: leave cell_depth out, or pass 1")
         if self.method != "transform":
             return
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
@@ -238,6 +244,8 @@ class CodecConfig:
         data = asdict(self)
         if self.method == "transform":
             del data["method"]
+        if self.prediction is None:
+            del data["prediction"]
         data["cuts"] = None if self.cuts is None else list(self.cuts)
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]

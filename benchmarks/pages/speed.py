@@ -12,6 +12,7 @@ from mmip_gpu.bench.report.study_tables import codecs_of
 from pages.bits import AVIF, BEST, FAST, mean_rate, rate_groups, rates_table
 from pages.sections import IMAGES, heading, rows_of
 from pages.text import bullets, paragraph, span, table
+from pages.video import without_video
 
 REAL = ("2D", "volumes")
 RIVAL = "HTJ2K (OpenJPH)"
@@ -29,7 +30,7 @@ def slower_call(rows: Sequence[Row], codec: str) -> list[float]:
 
 def rates_section() -> str:
     """MB/s beside the bits of the comparison."""
-    rows = rows_of("rates")
+    rows = without_video(rows_of("bits"))
     own = [codec for codec in codecs_of(rows) if codec.startswith("mmip effort") and "," not in codec]
     groups = rate_groups(rows)
     whole = [[codec, *(f"{mean_rate(rows, codec, 'whole_call_mb_s', group):.3g}" for group in groups)] for codec in own]

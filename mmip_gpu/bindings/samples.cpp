@@ -8,6 +8,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "passes/corrections/corrections.h"
+#include "passes/samples/phantom.h"
 #include "passes/samples/statistics.h"
 #include "rules/samples/colour.h"
 #include "rules/samples/floats.h"
@@ -110,6 +111,24 @@ void add_corrections(AnyArray samples, IntArray indices, int error, int minimum,
     apply_corrections(view, static_cast<int64_t>(indices.size()), indices.data(), error, minimum, maximum);
 }
 
+// Fills samples (z, y, x) of the 3D phantom; axes: (length, start, step) of z, y and x.
+void phantom_samples_of(LongArray axes, nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> tissues,
+                        ByteArray magnitudes, nb::ndarray<uint16_t, nb::ndim<3>, nb::c_contig, nb::device::cpu> samples) {
+    require(axes.size() == 9, "axes are not three of (length, start, step)");
+    require(tissues.shape(1) == sizeof(Tissue) / sizeof(double), "a tissue is not six numbers");
+    require(magnitudes.size() == kNoiseQuantiles, "the table of the noise has another size");
+    PhantomAxis wanted[3];
+    for (int a = 0; a < 3; ++a) {
+        const int64_t* v = axes.data() + 3 * a;
+        wanted[a] = {v[0], v[1], v[2], static_cast<int64_t>(samples.shape(a))};
+        require(v[0] >= 1 && v[0] < int64_t{1} << 31 && v[1] >= 0 && v[2] >= 1, "impossible part of a phantom");
+        require(wanted[a].count == 0 || (v[1] < v[0] && (wanted[a].count - 1) <= (v[0] - 1 - v[1]) / v[2]), "a part outside of its phantom");
+    }
+    if (samples.size() == 0) return;
+    nb::gil_scoped_release free;
+    phantom_samples(wanted, reinterpret_cast<const Tissue*>(tissues.data()), static_cast<int>(tissues.shape(0)), magnitudes.data(), samples.data());
+}
+
 }  // namespace
 
 void bind_samples(nb::module_& m) {
@@ -122,6 +141,7 @@ void bind_samples(nb::module_& m) {
     m.attr("UNKNOWN_ACTIVITY") = kUnknownActivity;
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
+    m.def("phantom_samples", &phantom_samples_of, "axes"_a, "tissues"_a, "magnitudes"_a, "samples"_a);
 }
 
 }  // namespace mmip

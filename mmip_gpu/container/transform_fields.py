@@ -33,13 +33,16 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformFields"]
 
+_DC_IMAGE, _PREDICTION = 1, 2  # bits of `flags`
+_PREDICTED_TILE_LOG2 = 4  # on y and x, at least
+
 
 @dataclass(frozen=True)
 class TransformFields:
     """Fields of a container of kind 1 (FORMAT.md section 1); `correction` is None without corrections.
 
     `stage_bytes` and `stage_crcs` have an entry for each stage, the corrections last. `dc_image` holds the
-    reconstruction points of the DC image, None without one.
+    reconstruction points of the DC image, None without one; `prediction` says whether blocks may be predicted.
     """
 
     kind: ClassVar[int] = 1
@@ -57,6 +60,7 @@ class TransformFields:
     padding: int | None = None
     correction: int | None = None
     dc_image: tuple[int, int, int] | None = None
+    prediction: bool = False
 
     @property
     def payload_sizes(self) -> tuple[int, ...]:
@@ -77,7 +81,8 @@ class TransformFields:
         """The fields as they stand in a header."""
         out = struct.pack("<4BiB", self.depth, *self.tile_log2, self.offset, self.padding is not None)
         out += b"" if self.padding is None else struct.pack("<i", self.padding)
-        out += b"\0" if self.dc_image is None else struct.pack("<B3b", 1, *self.dc_image)
+        out += struct.pack("<B", _DC_IMAGE * (self.dc_image is not None) | _PREDICTION * self.prediction)
+        out += b"" if self.dc_image is None else struct.pack("<3b", *self.dc_image)
         out += struct.pack("<B", len(self.steps))
         for reversible, recon, steps in zip(self.reversible, self.recon, self.steps, strict=True):
             out += struct.pack(f"<B3b{len(steps)}I", reversible, *recon, *steps)
@@ -98,13 +103,21 @@ class TransformFields:
         expect(padded <= (not colour and dtype != "float32"), "padding", padded)
         padding = reader.take("i")[0] if padded else None
         expect(padding is None or low <= padding <= high, "padding_value", padding)
-        dc_image = _read_dc_image(reader, depth == 1 and min(tile_log2[1:]) >= 3 and not padded)
+        (flags,) = reader.take("B")
+        expect(flags <= (_DC_IMAGE | _PREDICTION), "flags", flags)
+        dc_image = (
+            _read_dc_image(reader, depth == 1 and min(tile_log2[1:]) >= 3 and not padded) if flags & _DC_IMAGE else None
+        )
+        prediction = bool(flags & _PREDICTION)
+        fits = depth == 1 and min(tile_log2[1:]) >= _PREDICTED_TILE_LOG2
+        expect(fits or not prediction, "cells with prediction", (depth, *tile_log2))
         reversible, recon, steps = _read_classes(reader, 3 if colour else 1)
         expect(dc_image is None or reversible == (0,), "classes with a DC image", reversible)
         cuts, correction = _read_stages(reader, CELL_AC[depth])
         parts = reader.take("QI" * (len(cuts) + (correction is not None)))
         sizes, crcs = parts[::2], parts[1::2]
-        return cls(depth, tile_log2, offset, recon, reversible, steps, cuts, sizes, crcs, padding, correction, dc_image)
+        lossy = recon, reversible, steps
+        return cls(depth, tile_log2, offset, *lossy, cuts, sizes, crcs, padding, correction, dc_image, prediction)
 
 
 def _read_tiles(reader: FieldReader) -> tuple[int, tuple[int, int, int]]:
@@ -118,12 +131,9 @@ def _read_tiles(reader: FieldReader) -> tuple[int, tuple[int, int, int]]:
     return depth, tiles
 
 
-def _read_dc_image(reader: FieldReader, fits: bool) -> tuple[int, int, int] | None:
-    """Reconstruction points of the DC image, None without one; `fits` says whether there may be one."""
-    (has_image,) = reader.take("B")
-    expect(has_image <= fits, "dc_image", has_image)
-    if not has_image:
-        return None
+def _read_dc_image(reader: FieldReader, fits: bool) -> tuple[int, int, int]:
+    """Reconstruction points of the DC image; `fits` says whether there may be one."""
+    expect(fits, "cells with a DC image", None)
     d1, d2, d3 = points = reader.take("3b")
     expect(all(abs(d) <= MAX_RECON for d in points), "dc_image", points)
     return d1, d2, d3

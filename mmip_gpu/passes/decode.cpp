@@ -48,6 +48,7 @@ DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std:
     for (const PayloadBytes& p : payloads) {
         const int stage = static_cast<int>(stages.size()) + 1;
         stages.push_back(read_payload(p.bytes, p.size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), options.check_crc));
+        expect_prediction(c, stages.back());
     }
     const std::vector<int64_t> groups = tile_groups(c);
     const TileUnpacker unpacker(c, options);

@@ -31,13 +31,14 @@ __all__ = ["CodedParts", "assemble", "raw_is_smallest", "transform_header", "unl
 class CodedParts:
     """What coding has made of samples: payloads (the corrections last), offset, reconstruction points by class.
 
-    `dc_recon` are those of the DC image, None without one.
+    `dc_recon` are those of the DC image, None without one; `predicted` says whether any block was predicted.
     """
 
     payloads: Sequence[bytes]
     offset: int
     recon: Sequence[Sequence[int]]
     dc_recon: tuple[int, int, int] | None = None
+    predicted: bool = False
 
 
 def assemble(analysis: Analysis, plan: ChunkPlan, *, allow_raw: bool) -> Encoded:
@@ -57,7 +58,7 @@ def assemble(analysis: Analysis, plan: ChunkPlan, *, allow_raw: bool) -> Encoded
         reached = measured_error(prepared.original, decoded, plan.config.step, prepared.threads)
     array = prepared.array
     loss = loss_record(plan, array.size, prepared.limits, sum(analysis.errors), reached)
-    parts = CodedParts(payloads, analysis.offset, chunk.recon, chunk.dc_recon if plan.dc_image else None)
+    parts = CodedParts(payloads, analysis.offset, chunk.recon, chunk.dc_recon if plan.dc_image else None, chunk.predicted)
     header = transform_header(parts, plan, array.dtype.name, prepared.layout, loss)
     encoded = Encoded(header, tuple(payloads))
     return unless_raw_is_smaller(encoded, lambda: encode_raw(array, plan)) if allow_raw else encoded
@@ -80,6 +81,7 @@ def transform_header(
         correction=plan.correction,
         padding=plan.padding,
         dc_image=parts.dc_recon,
+        prediction=parts.predicted,
     )
     return Header(dtype, layout, plan.colour, loss, fields, plan.config.step)
 

@@ -147,6 +147,7 @@ def describe_transform(header: TransformHeader) -> dict[str, Any]:
             "offset": t.offset,
             "padding": t.padding,
             "dc_image": t.dc_image is not None,
+            "prediction": t.prediction,
             "correction": t.correction,
             "recon": [[d / 64 for d in row] for row in t.recon],
         }

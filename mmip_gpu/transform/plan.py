@@ -56,7 +56,8 @@ class ChunkPlan:
 
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
     ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
-    `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one.
+    `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one;
+    `prediction` whether blocks may be predicted from what stages 1 and 2 restore (FORMAT.md section 4.5).
     """
 
     config: CodecConfig
@@ -70,6 +71,7 @@ class ChunkPlan:
     padding: int | None = None
     correction: int | None = None
     dc_image: bool = False
+    prediction: bool = False
 
     @property
     def lossless(self) -> bool:
@@ -80,6 +82,11 @@ class ChunkPlan:
     def search(self) -> tuple[int, int]:
         """(how the encoder chooses, in how many passes); bit-exact blocks leave nothing to decide."""
         return _EFFORTS[1 if self.lossless else self.config.effort]
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the encoder predicts blocks: not at effort 1, and not where all of them are bit-exact."""
+        return self.prediction and self.config.effort > 1 and not self.lossless
 
     @property
     def background_step(self) -> float:
@@ -184,13 +191,18 @@ def _fixed_step(step: float) -> int:
     return int(min(max(round(step * STEP_ONE), MIN_STEP), MAX_STEP))
 
 
-def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tuple[int, int, int]:
-    """Tiles of 16,384 samples, 65,536 or 262,144 at low rates, so that the index stays under 1 % (design D8)."""
+def tile_log2(
+    depth: int, volume: Sequence[int], bits_per_sample: float, prediction: bool = False
+) -> tuple[int, int, int]:
+    """Tiles of 16,384 samples, 65,536 or 262,144 at low rates, so that the index stays under 1 % (design D8).
+
+    With prediction tiles have 128 x 128 samples at least: blocks at their borders have fewer neighbours.
+    """
     size = (bits_per_sample < _LOW_RATE) + (bits_per_sample < _LOWEST_RATE)
     if depth == 8:
         return ((1, 2, 2), (2, 2, 3), (3, 3, 3))[size]
     if volume[0] > 1:
-        return ((2, 3, 3), (2, 4, 4), (2, 5, 5))[size]
+        return ((2, 3, 3), (2, 4, 4), (2, 5, 5))[max(size, int(prediction))]
     return ((0, 4, 4), (0, 5, 5), (0, 6, 6))[size]
 
 

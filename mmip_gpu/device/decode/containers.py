@@ -121,7 +121,8 @@ def _job_or_array(
         payloads = [read_part(stage, 0, None) for stage in range(1, count + 1)]
         return DecodeJob(header, payloads, wanted, container.in_device_memory)
     if not codec.is_copy:
-        warnings.warn(f"no kernels decode {header.fields.name} containers: the CPU does", RuntimeWarning, stacklevel=3)
+        name = f"{header.fields.name} containers{codec.variant}"
+        warnings.warn(f"no kernels decode {name}: the CPU does", RuntimeWarning, stacklevel=3)
     if not container.in_device_memory:
         return codec.decode(header, read_part, wanted, limits)
 

@@ -33,7 +33,7 @@ TileSynthesizer::TileSynthesizer(const Coefficients& c, const Quantizer& quantiz
     job_.scale = scale;
     job_.stages = stages;
     job_.dc_unit = c.dc_image ? kDcImageUnit : 1;
-    job_.cut = c.cuts[stages - 1];
+    job_.cut = c.cuts[stages - 1], job_.second_cut = c.cuts[1];
 }
 
 void TileSynthesizer::run(const Tile& tile, const TokenSpan* spans) const {
@@ -41,6 +41,12 @@ void TileSynthesizer::run(const Tile& tile, const TokenSpan* spans) const {
     job.tile = tile_view(c_, tile);
     job.samples = static_cast<char*>(out_.samples.data) + (tile.plane - c_.box.planes[0]) * out_.plane * kSampleBytes[out_.samples.type];
     job.spans = spans;
+    if (c_.predictions && job_.stages > 1 && job_.scale < 8) {
+        thread_local std::vector<int32_t> decoded;   // kept from tile to tile
+        decoded.resize(std::max(decoded.size(), static_cast<size_t>(kCellSize) * kCellSize * tile.order->cells()));
+        job.predictions = c_.predictions.get() + tile.base;
+        job.decoded = decoded.data();
+    }
     for (int k = 0; k < kMaxClasses; ++k)
         job.classes[k] = quantizer_.class_step(k < static_cast<int>(quantizer_.steps.size()) ? k : 0, tile.plane);
     kernels().synthesize_tile(job);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "passes/blocks/block_synthesis.h"
+#include "passes/blocks/predicted_blocks.h"
 
 namespace MMIP_NS {
 
@@ -13,20 +14,36 @@ public:
     explicit TileSynthesis(const mmip::SynthesizeJob& job) : job_(job), t_(job.tile), clip_(job.offset, job.minimum, job.maximum), blocks_(job) {}
 
     void run() {
-        const int cells = t_.az * t_.ay * t_.ax;
-        for (int i = 0; i < cells;) {
-            const mmip::BlockView& view = t_.blocks[job_.stages > 1 ? t_.modes[i] : kMode8];
-            const int at = t_.raster[i];
-            const PlacedBlock b{view, i, at / (t_.ay * t_.ax), at / t_.ax % t_.ay, at % t_.ax};
+        if (job_.predictions != nullptr) return run_predicted();
+        for_each_block([this](const PlacedBlock& b) {
             if (job_.scale == 8) store_dcs(b);
             else if (job_.scale > 1) store_reduced(b, blocks_.reduced(b));
             else if (t_.depth == 8) store_full<8>(b, blocks_.full(b));
             else store_full<1>(b, blocks_.full(b));
+        });
+    }
+
+private:
+    template <class Use>
+    [[gnu::always_inline]] inline void for_each_block(const Use& use) const {
+        const int cells = t_.az * t_.ay * t_.ax;
+        for (int i = 0; i < cells;) {
+            const mmip::BlockView& view = t_.blocks[job_.stages > 1 ? t_.modes[i] : kMode8];
+            const int at = t_.raster[i];
+            use(PlacedBlock{view, i, at / (t_.ay * t_.ax), at / t_.ax % t_.ay, at % t_.ax});
             i += view.cells;
         }
     }
 
-private:
+    // Full scale, or scale 2 or 4, of a tile with predictions.
+    [[gnu::noinline]] void run_predicted() {
+        PredictedBlocks predicted(job_, blocks_);
+        for_each_block([&](const PlacedBlock& b) {
+            if (job_.scale > 1) store_reduced(b, predicted.reduced(b));
+            else store_full<1>(b, predicted.full(b));
+        });
+    }
+
     T clip(int32_t value) const {
         const int32_t v = value + job_.offset;
         return static_cast<T>(v < job_.minimum ? job_.minimum : (v > job_.maximum ? job_.maximum : v));
