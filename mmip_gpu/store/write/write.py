@@ -129,8 +129,8 @@ def write_zarr(
         step`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless`` without ``stages``, ``cuts`` and ``roi``, make
         one Zarr array, ``samples``, that any reader opens which finds the codec ``mmip``, in one stage. ``max_error=``
         alone does so at ``effort=1``, and else where that takes fewer bytes on a probe. With ``psnr=`` and ``ratio=``
-        the step is found on up to 8 probes. Should the whole array miss the request, it is written again with another
-        step, about four times at most (for a PSNR only with ``verify``).
+        the step is found on parts of the samples; a PSNR without ``data_range`` looks through all before. Should the
+        array miss the request, some chunks are coded again, or all, about four times (a PSNR only with ``verify``).
 
     Returns
     -------
@@ -256,8 +256,7 @@ def _write_passes(
         following = next_pass(job, description, totals, passes)
         if following is None:
             return description, totals
-        part = "all" if following.finer is None else "a part"
-        _LOG.info("%s: missed what was asked for, %s of it is written again with another step", group, part)
+        _LOG.info("%s: missed what was asked for, written again with another step, or a part of it", group)
         description, keep = following, following.finer is not None
 
 
