@@ -20,10 +20,12 @@ namespace mmip {
 
 Chunk::Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
       std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
-      std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image)
+      std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image, bool prediction)
     : coefficients(geometry_of(planes, shape, depth, tile_log2), tile_box(geometry_of(planes, shape, depth, tile_log2), box), std::move(cuts)),
       quantizer{std::move(steps), std::move(reversible), recon}, padding(padding_value) {
     if (padding) coefficients.allocate_mask();
+    require(!prediction || depth == 1, "prediction needs flat cells");
+    if (prediction) coefficients.allocate_predictions();
     if (dc_image) {
         require(quantizer.steps.size() == 1 && quantizer.reversible[0] == 0 && !padding, "a DC image needs one lossy class and no padding");
         quantizer.dc_recon = *dc_image;
@@ -173,10 +175,10 @@ using Numbers3 = std::array<int, 3>;
 
 void make_chunk(Chunk* place, int64_t planes, std::array<int64_t, 3> shape, int depth, Numbers3 tile_log2, const nb::object& cuts, const nb::object& steps,
                 const nb::object& reversible, const nb::object& recon, std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding,
-                std::optional<Numbers3> dc_image) {
+                std::optional<Numbers3> dc_image, bool prediction) {
     std::vector<std::vector<uint32_t>> rows;
     for (const nb::handle row : steps) rows.push_back(listed<uint32_t>(nb::borrow(row)));
-    new (place) Chunk(planes, shape, depth, tile_log2, listed<int>(cuts), std::move(rows), listed<uint8_t>(reversible), listed<Numbers3>(recon), box, padding, dc_image);
+    new (place) Chunk(planes, shape, depth, tile_log2, listed<int>(cuts), std::move(rows), listed<uint8_t>(reversible), listed<Numbers3>(recon), box, padding, dc_image, prediction);
 }
 
 void bind_coding(nb::class_<Chunk>& chunk) {
@@ -208,8 +210,9 @@ void bind_chunk(nb::module_& m) {
     nb::class_<Chunk> chunk(m, "Chunk");
     chunk.def("__init__", &make_chunk,
               "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none(), "padding"_a = nb::none(),
-              "dc_image"_a = nb::none())
+              "dc_image"_a = nb::none(), "prediction"_a = false)
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
+        .def_prop_ro("predicted", [](const Chunk& c) { return c.coefficients.has_predictions(); })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
         .def_prop_ro("dc_recon", [](const Chunk& c) { return c.quantizer.dc_recon; });
     bind_coding(chunk);

@@ -22,7 +22,7 @@ struct Chunk {
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
           std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
-          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image);
+          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image, bool prediction);
 
     static TileBox tile_box(const Geometry& g, const std::optional<std::array<int64_t, 8>>& given);
 

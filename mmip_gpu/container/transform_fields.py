@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformFields"]
 
-_DC_IMAGE, _PER_CHANNEL = 1, 8  # flags
+_DC_IMAGE, _PREDICTION, _PER_CHANNEL = 1, 2, 8  # bits of `flags`
+_IMAGE_TILE_LOG2, _PREDICTED_TILE_LOG2 = 3, 4  # on y and x, at least
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class TransformFields:
     """Fields of a container of kind 1 (FORMAT.md section 1); `correction` is None without corrections.
 
     `stage_bytes` and `stage_crcs` have an entry for each stage, the corrections last. `dc_image` holds the
-    reconstruction points of the DC image, None without one; `channels` what is said of each channel, None where all
-    have the same steps.
+    reconstruction points of the DC image, None without one; `prediction` says whether blocks may be predicted;
+    `channels` what there is of each channel, None where all have the same steps.
     """
 
     kind: ClassVar[int] = 1
@@ -61,6 +63,7 @@ class TransformFields:
     padding: int | None = None
     correction: int | None = None
     dc_image: tuple[int, int, int] | None = None
+    prediction: bool = False
     channels: ChannelFields | None = None
 
     @property
@@ -88,7 +91,8 @@ class TransformFields:
         """The fields as they stand in a header."""
         out = struct.pack("<4BiB", self.depth, *self.tile_log2, self.offset, self.padding is not None)
         out += b"" if self.padding is None else struct.pack("<i", self.padding)
-        out += bytes([_DC_IMAGE * (self.dc_image is not None) + _PER_CHANNEL * (self.channels is not None)])
+        flags = _DC_IMAGE * (self.dc_image is not None) | _PREDICTION * self.prediction
+        out += bytes([flags | _PER_CHANNEL * (self.channels is not None)])
         out += b"" if self.dc_image is None else struct.pack("<3b", *self.dc_image)
         out += struct.pack("<B", len(self.steps))
         for reversible, recon, steps in zip(self.reversible, self.recon, self.steps, strict=True):
@@ -111,9 +115,9 @@ class TransformFields:
         padding = reader.take("i")[0] if padded else None
         expect(padding is None or low <= padding <= high, "padding_value", padding)
         (flags,) = reader.take("B")
-        fits = _DC_IMAGE * (depth == 1 and min(tile_log2[1:]) >= 3 and not padded)
-        fits += _PER_CHANNEL * (layout.channels > 1 and not colour)
-        expect(flags & ~fits == 0, "flags", flags)
+        expect(
+            flags & ~_possible_flags(depth, tile_log2, padded, layout.channels > 1 and not colour) == 0, "flags", flags
+        )
         dc_image = _read_dc_image(reader) if flags & _DC_IMAGE else None
         per_channel = bool(flags & _PER_CHANNEL)
         reversible, recon, steps = _read_classes(reader, layout.channels if per_channel else 3 if colour else 1)
@@ -122,7 +126,7 @@ class TransformFields:
         parts = reader.take("QI" * (len(cuts) + (correction is not None)))
         sizes, crcs = parts[::2], parts[1::2]
         channels = ChannelFields.read(reader, dtype, layout.channels, correction) if per_channel else None
-        own = sizes, crcs, padding, correction, dc_image, channels
+        own = sizes, crcs, padding, correction, dc_image, bool(flags & _PREDICTION), channels
         return cls(depth, tile_log2, offset, recon, reversible, steps, cuts, *own)
 
 
@@ -135,6 +139,13 @@ def _read_tiles(reader: FieldReader) -> tuple[int, tuple[int, int, int]]:
     expect(all(a >= b for a, b in zip(tiles, smallest, strict=True)), "tile_log2", tiles)
     expect(sum(tiles) <= 12 and depth * 64 << sum(tiles) <= MAX_TILE_SAMPLES, "tile_log2", tiles)
     return depth, tiles
+
+
+def _possible_flags(depth: int, tile_log2: Sequence[int], padded: int, has_channels: bool) -> int:
+    """The flags that may be set with such cells."""
+    least = min(tile_log2[1:]) if depth == 1 else 0
+    flags = _DC_IMAGE * (least >= _IMAGE_TILE_LOG2 and not padded) | _PREDICTION * (least >= _PREDICTED_TILE_LOG2)
+    return flags | _PER_CHANNEL * has_channels
 
 
 def _read_dc_image(reader: FieldReader) -> tuple[int, int, int]:

@@ -132,9 +132,9 @@ def analyze(prepared: Prepared, plan: ChunkPlan, classes: NDArray[np.uint8] | No
 def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> Chunk:
     """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
     if isinstance(fields, TransformFields):
-        recon, dc_image = fields.recon, fields.dc_image
+        recon, dc_image, prediction = fields.recon, fields.dc_image, fields.prediction
     else:  # the points are what analyzing will find
-        recon, dc_image = ((0, 0, 0),) * len(fields.steps), (0, 0, 0) if fields.dc_image else None
+        recon, dc_image, prediction = ((0, 0, 0),) * len(fields.steps), (0, 0, 0) if fields.dc_image else None, False
     return Chunk(
         planes=layout.planes,
         shape=layout.volume,
@@ -147,6 +147,7 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
         box=box,
         padding=fields.padding,
         dc_image=dc_image,
+        prediction=prediction,
     )
 
 

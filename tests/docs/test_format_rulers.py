@@ -81,7 +81,7 @@ def check_transform(fields: Fields, b: int) -> None:
         "tile_log2": tuple(h.tile_log2),
         "offset": h.offset,
         "padding": int(h.padding is not None),
-        "dc_image": int(h.dc_image is not None),
+        "flags": int(h.dc_image is not None) + 2 * h.prediction,
         "classes": len(h.steps),
     }
     expected |= {"padding_value": h.padding} if p else {}
@@ -207,7 +207,7 @@ def test_every_field_of_a_ruler_is_in_the_tables_and_the_other_way_round() -> No
     assert {row[0] for row in rows_of("10")} >= RULERS["record"].keys()
 
 
-@pytest.mark.parametrize(("field", "labels"), [("dc_image", ["b+10+p"]), ("tile_log2", ["b+2"])])
+@pytest.mark.parametrize(("field", "labels"), [("flags", ["b+10+p"]), ("tile_log2", ["b+2"])])
 def test_a_ruler_that_is_wrong_is_noticed(field: str, labels: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     blob = (REPOSITORY / "tests" / "vectors" / "v1_dc_image.mmip").read_bytes()
     check_container(blob)

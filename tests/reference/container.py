@@ -49,6 +49,7 @@ class Header:
     offset: int = 0
     padding: int | None = None  # the value; None without a mask
     dc_image: tuple | None = None  # d1, d2, d3 of the DC image; None without one
+    prediction: int = 0  # 1: blocks may be predicted
     reversible: tuple = (0,)  # of every class
     recon: tuple = ()  # d1, d2, d3 of every class; () = all 0
     steps: tuple = ((256,),)  # of every class, of every component
@@ -212,7 +213,11 @@ def read_transform_fields(fields, header):
     require(least <= header.offset <= most, f"offset {header.offset}")
     if fields.number("B", range(1 if header.colour or header.dtype == FLOAT else 2), "padding"):
         header.padding = fields.number("i", range(least, most + 1), "padding_value")
-    if fields.number("B", range(2), "dc_image"):
+    flags = fields.number("B", range(4), "flags")
+    header.prediction = flags >> 1
+    require(not header.prediction or header.cell_depth == 1, "prediction of such cells")
+    require(not header.prediction or min(header.tile_log2[1:]) >= 4, "prediction in such tiles")
+    if flags & 1:
         header.dc_image = fields.take("3b")
         require(all(d in range(-32, 33) for d in header.dc_image), f"dc_recon {header.dc_image}")
         require(header.cell_depth == 1 and min(header.tile_log2[1:]) >= 3, "a DC image of such cells")
@@ -261,7 +266,8 @@ def write_header(header):
     else:
         fields.append(struct.pack("<4Bi", header.cell_depth, *header.tile_log2, header.offset))
         fields.append(b"\0" if header.padding is None else struct.pack("<Bi", 1, header.padding))
-        fields.append(b"\0" if header.dc_image is None else struct.pack("<B3b", 1, *header.dc_image))
+        fields.append(bytes([(header.dc_image is not None) + 2 * header.prediction]))
+        fields.append(b"" if header.dc_image is None else struct.pack("<3b", *header.dc_image))
         fields.append(bytes([len(header.reversible)]))
         for kind, recon, steps in zip(header.reversible, header.recon, header.steps, strict=True):
             fields.append(struct.pack(f"<B3b{len(steps)}I", kind, *recon, *steps))

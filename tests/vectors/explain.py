@@ -96,7 +96,7 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         ("i", "offset", header.offset),
         ("B", "padding", int(header.padding is not None)),
         *([] if header.padding is None else [("i", "padding_value", header.padding)]),
-        ("B", "dc_image", int(header.dc_image is not None)),
+        ("B", "flags", int(header.dc_image is not None) + 2 * header.prediction),
         *([] if header.dc_image is None else [("3b", "dc_recon", header.dc_image)]),
         ("B", "classes", len(header.reversible)),
         *classes,
