@@ -33,10 +33,10 @@ class CodingOptions(TypedDict, total=False):
 
     quality: float | None
     psnr: float | None
-    max_error: float | None
+    max_error: float | Sequence[float] | None
     ratio: float | None
     lossless: bool | Literal["small"]
-    qstep: float | None
+    qstep: float | Sequence[float] | None
     labels: bool
     stages: int | None
     cuts: Sequence[int] | None
@@ -46,6 +46,7 @@ class CodingOptions(TypedDict, total=False):
     step: float | None
     effort: Literal[1, 2, 3]
     padding: int | Literal["auto"] | None
+    per_channel: bool
 
 
 class EncodeOptions(CodingOptions, total=False):
@@ -142,6 +143,10 @@ class EncodeSettings:
         if config.labels:
             if colour:
                 raise InvalidArgument("labels=True: a label is no colour: leave colour= out")
+            colour = False
+        if config.channel_values:
+            if colour:
+                raise InvalidArgument(f"{config.mode}=: numbers of three channels need colour=False")
             colour = False
         return cls(config, roi, axes, colour, data_range, dtype, nan)
 

@@ -71,6 +71,11 @@ class ChannelFields:
         expect(not self.requested or loss.mode in _LISTED_MODES, "requested of channels in mode", loss.mode)
         expect(not self.requested or max(self.requested) == loss.requested, "requested of the channels", self.requested)
 
+    def joined(self, loss: LossRecord) -> LossRecord:
+        """The record of the whole, with what the channels add up to."""
+        low, high, sse, error = joined_losses(self.losses)
+        return replace(loss, minimum=low, maximum=high, sse=sse, max_error=error)
+
     def records(self, loss: LossRecord) -> list[LossRecord]:
         """The loss record of each channel, from that of the whole."""
         asked = self.requested or (loss.requested,) * len(self.losses)

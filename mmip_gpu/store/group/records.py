@@ -264,13 +264,5 @@ class Totals:
         layout, found = self.description.grid.layout, []
         for channel in range(layout.channels):
             loss = self.channels.get(channel, self.description.blank_header().loss)
-            psnr = loss.psnr(layout.samples // layout.channels)
-            one: dict[str, Any] = {
-                "psnr": psnr if math.isfinite(psnr) else None,
-                "max_error": loss.largest,
-                "lossless": loss.verified and loss.sse == 0,
-                "minimum": loss.minimum,
-                "maximum": loss.maximum,
-            }
-            found.append(one)
+            found.append(loss.reached(layout.samples // layout.channels))
         return found
