@@ -74,9 +74,10 @@ def encode(
         A higher number keeps more. It allows the error of rounding the coefficients to multiples of a step of
         ``2 * max(1, round(220 / quality))`` sample units, in regions of about a quarter of it. See ``docs/quality.md``.
     psnr : float
-        The result has at least this PSNR in dB, on the data range (max - min) of the array.
-    max_error : float
-        No sample differs by more, in sample units. One payload, or stages if these are smaller (not at ``effort=1``).
+        The result has at least this PSNR in dB, on the data range (max - min) of the array, or of each channel.
+    max_error : float or sequence of float
+        No sample differs by more, in sample units. One payload, or stages if these are smaller (not at ``effort=1``);
+        with a number for each channel stages.
     ratio : float
         The samples take at least so many times the bytes of the container, at most 3 % more where the size follows the
         step. An array that is small enough without loss is coded without loss.
@@ -85,9 +86,9 @@ def encode(
     labels : bool
         Samples name objects, as in a segmentation: integers of 8 to 64 bits. They are kept exactly, and a `scale` takes
         the sample at the first corner of each window, so that no label is made up.
-    qstep : float
+    qstep : float or sequence of float
         The quantizer gets this step in sample units (0.25 to 65536 for integers), and in regions a quarter of it.
-        Nothing is searched or promised, which is fastest. `inspect` shows the step that another target found.
+        Nothing is searched or promised, which is fastest. `inspect` shows the steps that another target found.
     stages : int, default 3
         The container has 2 to 5 parts, from coarse to fine; the first gives the 1/8 image. ``max_error=`` adds one.
     cuts : sequence of int, optional
@@ -101,6 +102,9 @@ def encode(
         One letter out of ``t n c z y x`` names each axis. The default goes by rank: x, yx, zyx, tzyx, tczyx.
     colour : bool, optional
         Three channels are coded together as YCoCg-R. By default they are where axis ``c`` has length 3.
+    per_channel : bool, default True
+        Channels that are no colours have steps of their own. Each reaches the target: `psnr` on its own range, exactly
+        if it is constant; `ratio` all together, at equal PSNR. A header holds about 2,600.
     cell_depth : {1, 8}, optional
         Blocks are 2D (1) or 3D (8). By default both are tried on a part of the array.
     step : float, optional

@@ -66,8 +66,7 @@ class ChannelFields:
 
     def check(self, loss: LossRecord) -> None:
         """Raise CorruptData unless the record of the whole says what the channels add up to."""
-        found = loss.minimum, loss.maximum, loss.sse, loss.max_error
-        expect(found == joined_losses(self.losses), "loss of all channels", found)
+        expect(loss.extent == joined_losses(self.losses), "loss of all channels", loss.extent)
         expect(not self.requested or loss.mode in _LISTED_MODES, "requested of channels in mode", loss.mode)
         expect(not self.requested or max(self.requested) == loss.requested, "requested of the channels", self.requested)
 

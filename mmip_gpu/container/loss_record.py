@@ -49,6 +49,11 @@ class LossRecord:
         return self.mode == "labels"
 
     @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Minimum, maximum, sum of squared errors and largest error."""
+        return self.minimum, self.maximum, self.sse, self.max_error
+
+    @property
     def largest(self) -> float | None:
         """Largest absolute error; None where it is not known."""
         return None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error

@@ -110,7 +110,7 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
     ]
 
 
-def channel_fields(header: Header) -> list[tuple[str, str, Any]]:
+def channel_fields(header: Any) -> list[tuple[str, str, Any]]:
     """Form, name and value of the fields of channels."""
     if not header.channels:
         return []

@@ -27,6 +27,7 @@ from mmip_gpu.store.group.grid import ChunkGrid, Coordinates
 from mmip_gpu.store.group.single_form import SingleForm
 from mmip_gpu.store.group.stage_array import StageArray
 from mmip_gpu.store.group.staged_form import StagedForm
+from mmip_gpu.transform.channel_plan import channel_plan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import RoiRule
 
@@ -71,6 +72,15 @@ class StoreDescription:
         form: ChunkForm = _FORMS.get(self.plan.config.method, SingleForm)(self.plan)
         return form
 
+    def form_of(self, at: Coordinates) -> ChunkForm:
+        """How one chunk is coded: where channels have steps of their own, by the plan of its channel."""
+        units = getattr(self.plan, "units", ())
+        return self._channel_forms[at[0] % len(units)] if units else self.form  # c is the innermost axis of planes
+
+    @cached_property
+    def _channel_forms(self) -> list[ChunkForm]:
+        return [StagedForm(channel_plan(self.plan, channel)) for channel in range(len(self.plan.units))]
+
     @property
     def stage_count(self) -> int:
         """Stages of every chunk, the corrections included."""
@@ -99,7 +109,8 @@ class StoreDescription:
         """Make a header with the fields that all chunks share."""
         config = self.plan.config
         loss = LossRecord(config.mode, config.value, False, 0, 0, 0, 0)
-        return Header(self.dtype, self.grid.layout, self.plan.colour, loss, self.form.blank_fields(), config.step)
+        fields = self.form_of((0, 0, 0, 0)).blank_fields()
+        return Header(self.dtype, self.grid.layout, self.plan.colour, loss, fields, config.step)
 
     def prefix(self, at: Coordinates, header: Header[Any], stage: int) -> bytes:
         """Bytes before the payload in the chunk of a stage."""
@@ -116,8 +127,8 @@ class StoreDescription:
     def check_header(self, header: Header[Any], at: Coordinates) -> None:
         """Raise CorruptData unless the header can be that of this chunk."""
         shared, layout = self.blank_header(), self.grid.chunk_layout(at)
-        found = (header.dtype, header.layout, header.colour, header.step)
-        if found != (shared.dtype, layout, shared.colour, shared.step) or not self.form.is_of_plan(header.fields):
+        found, form = (header.dtype, header.layout, header.colour, header.step), self.form_of(at)
+        if found != (shared.dtype, layout, shared.colour, shared.step) or not form.is_of_plan(header.fields):
             raise CorruptData("record: its header is not one of a chunk of this shape and plan")
         most = max(header.payload_sizes)
         if most > self.most_stage_bytes:

@@ -15,6 +15,7 @@ import numpy as np
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Region
 from mmip_gpu.store.group.records import Totals
+from mmip_gpu.store.job.channel_plans import next_channel_pass
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.ratio_search import match_ratio, next_ratio_pass
 from mmip_gpu.transform.plan import ChunkPlan, initial_step
@@ -32,10 +33,10 @@ _MARGIN_DB = 0.03
 _ATTEMPTS = 4
 
 
-def matched_on_chunks(job: Job, description: StoreDescription, threads: int) -> ChunkPlan:
-    """Find the step that reaches the PSNR or the ratio on a few chunks, which are spread evenly."""
+def matched_on_chunks(job: Job, description: StoreDescription, threads: int, channel: int | None = None) -> ChunkPlan:
+    """Find the step that reaches the PSNR or the ratio on a few chunks, of all or of one channel, spread evenly."""
     plan = description.plan
-    probes = [Trial(*job.read(region), threads) for region in _probe_regions(description.grid)]
+    probes = [Trial(*job.read(region), threads) for region in _probe_regions(description.grid, channel)]
     if job.config.mode == "ratio":
         return match_ratio(plan, probes, description)
     total = sum(probe.array.size for probe in probes)
@@ -57,6 +58,8 @@ def next_pass(
     config = job.config
     if config.mode == "ratio" and description.grid.chunk_count:
         return next_ratio_pass(description, totals, passes)
+    if config.mode == "psnr" and description.plan.units:
+        return next_channel_pass(description, totals, job.step_unit)
     if config.mode != "psnr" or totals.psnr() >= config.value:
         return None
     if description.plan.lossless:  # of float32: rounding to indices is all that was lost
@@ -86,8 +89,9 @@ def _next_psnr_pass(
     return replace(description, plan=plan.exact() if exact else plan.with_step(step), attempt=attempt)
 
 
-def _probe_regions(grid: ChunkGrid) -> list[Region]:
+def _probe_regions(whole: ChunkGrid, channel: int | None = None) -> list[Region]:
     """Up to 8 spread chunks, or the middle of each where they are large."""
+    grid = whole if channel is None else replace(whole, layout=whole.layout.of_channel)
     count = min(_PROBES, grid.chunk_count)
     # Multiples of the golden ratio spread over all axes of the grid, where even strides would meet the same columns.
     indices = sorted({int(grid.chunk_count * ((k + 0.5) * _GOLDEN % 1)) for k in range(count)})
@@ -98,6 +102,9 @@ def _probe_regions(grid: ChunkGrid) -> list[Region]:
         samples = math.prod(s.stop - s.start for s in region)
         if samples > _PROBE_SAMPLES // count:
             region = tuple(_middle(s, _PROBE_LENGTHS.get(a)) for a, s in zip(grid.layout.axes, region, strict=True))
+        if channel is not None:
+            named = zip(grid.layout.axes, region, strict=True)
+            region = tuple(slice(channel, channel + 1) if a == "c" else s for a, s in named)
         regions.append(region)
     return regions
 

@@ -95,8 +95,9 @@ class DeviceRunner:
 def _is_refused(description: StoreDescription) -> bool:
     """Whether no kernels encode the chunks of a store; warns where none encode its method."""
     config = description.plan.config
-    if isinstance(description.form, StagedForm):
-        return refusal(description.plan, description.dtype) is not None
+    form = description.form_of((0, 0, 0, 0))
+    if isinstance(form, StagedForm):
+        return refusal(form.plan, description.dtype) is not None
     if codec_for(config).has_encoding_kernels:
         return False
     warnings.warn(f"no kernels encode method {config.method!r}: the CPU does", RuntimeWarning, stacklevel=3)
@@ -109,8 +110,9 @@ def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> 
     originals = [task.job.read(description.grid.region(at)) for at in batch]
     held = iter(lane.upload([array for pair in originals for array in pair if array is not None]))
     samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in originals]
-    if isinstance(description.form, StagedForm):
-        encoded = encode_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
+    forms = [form for at in batch if isinstance(form := description.form_of(at), StagedForm)]
+    if forms:
+        encoded = encode_together([Trial.of(s) for s in samples], [form.plan for form in forms], allow_raw=False)
     else:
         plans = [replace(description.form.plan, allow_raw=False)] * len(batch)
         encoded = encode_predicted(lane, [s.array for s in samples], plans, 1)

@@ -126,7 +126,8 @@ def write_zarr(
         As in `mmip_gpu.encode`.
     **options
         ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth padding verify effort
-        step`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless`` without ``stages``, ``cuts`` and ``roi``, make
+        step per_channel`` as in `mmip_gpu.encode`. With regions all channels have the steps of the one that needs the
+        smallest. ``labels=True``, and ``lossless`` without ``stages``, ``cuts`` and ``roi``, make
         one Zarr array, ``samples``, that any reader opens which finds the codec ``mmip``, in one stage. ``max_error=``
         alone does so at ``effort=1``, and else where that takes fewer bytes on a probe. With ``psnr=`` and ``ratio=``
         the step is found on up to 8 probes. Should the whole array miss the request, it is written again with another
