@@ -66,7 +66,7 @@ def _matched(config: CodecConfig, first: ChunkPlan, reader: Reader, channel: int
         scaled = first.with_step(first.background_step * (2 * bounds[channel] + 1) / (2 * bounds[lead] + 1))
         return replace(scaled, config=own)
     if config.mode == "psnr" and not peak:
-        return plan.with_step(1.0)  # exact: it is constant
+        return plan  # exact at any step: the offset of its chunks is its value
     plan = plan.with_step(initial_step(own, peak))
     read = reader(channel)
     found = read.match(match_on_probe(plan, read.probe()), read.probe(), peak)
