@@ -6,7 +6,7 @@ Values: an analysis, or payloads and what was made on a device, in; Encoded out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmip_gpu.container.channel_fields import ChannelFields
@@ -97,6 +97,9 @@ def transform_header(
 def unless_raw_is_smaller(encoded: Encoded, raw: Callable[[], Encoded]) -> Encoded:
     """A coded chunk, or what `raw` makes where the samples as they are take fewer bytes."""
     header = encoded.header
+    if header.channel_losses:  # which samples as they are do not need
+        fields = replace(header.fields, channels=None, steps=tuple(row[:1] for row in header.fields.steps))
+        header = replace(header, fields=fields)
     return raw() if encoded.size > header.raw_bytes + len(header.to_bytes()) else encoded
 
 

@@ -23,6 +23,7 @@ _TOLERANCE_DB, _NEAR_DB = 0.1, 0.4
 _ROUNDS, _NEAR_ROUNDS, _RATIO_ROUNDS = 10, 4, 3
 _SLOPES = 5.0, 20.0  # dB for a factor of ten in the step, as far as they are believed
 _LARGEST_MOVE, _SMALLEST_MOVE = 0.5, math.log10(1.004)
+_SMALLER = 0.99, 0.98, 0.96, 0.93, 0.88, 0.8, 0.7, 0.5, 0.25, 1.0  # in turn, of the steps that still miss
 _MOST_DB = 60.0  # above the target; of no error at all
 _LARGEST_SHIFT_DB = 6.0  # of one channel against the others in one round of a ratio
 
@@ -101,12 +102,20 @@ def search_channel_steps(
         may_stay = [c.learn(error, tolerance) for c, error in pairs]
         if all(may_stay):
             return tried
-    goods = [0.0 if c is None else 10 ** c.good[0] if c.good is not None else 0.0 for c in channels]
-    if all(c is None or c.good is not None for c in channels):
-        tried = plan.with_channel_steps(goods)
-        found = zip(channels, measure(tried), strict=True)
-        best = tried if all(c is None or error <= c.allowed for c, error in found) else best
-    return best
+    return best if rounds < _ROUNDS else _settled(plan, channels, measure) or best
+
+
+def _settled(plan: ChunkPlan, channels: Sequence[_Channel | None], measure: Measure) -> ChunkPlan | None:
+    """The plan with steps that reached what is asked for; those that do not beside the others are made smaller."""
+    steps = [0.0 if c is None else 10 ** (c.at if c.good is None else c.good[0]) for c in channels]
+    for factor in _SMALLER:
+        tried = plan.with_channel_steps(steps)
+        missed = [c is not None and error > c.allowed for c, error in zip(channels, measure(tried), strict=True)]
+        if not any(missed):
+            return tried
+        smaller = [step * factor if miss else step for step, miss in zip(steps, missed, strict=True)]
+        steps = [max(step, SMALLEST_STEP) if step else 0.0 for step in smaller]
+    return None
 
 
 def match_channels(plan: ChunkPlan, probe: Trial, whole: Trial, peak: float) -> ChunkPlan:
