@@ -104,7 +104,7 @@ def encode(
         Three channels are coded together as YCoCg-R. By default they are where axis ``c`` has length 3.
     per_channel : bool, default True
         Channels that are no colours have steps of their own. Each reaches the target: `psnr` on its own range, exactly
-        if it is constant; `ratio` all together, at equal PSNR. A header holds about 2,600.
+        if it is constant; `ratio` all together, at equal PSNR. A header holds about 2,700.
     cell_depth : {1, 8}, optional
         Blocks are 2D (1) or 3D (8). By default both are tried on a part of the array.
     step : float, optional
