@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 import numpy as np
 
 from mmip_gpu.arguments import check_data_range, check_labels, check_step, given_padding, is_colour
+from mmip_gpu.channel_targets import for_channels
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.channel_fields import check_channel_count
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class
 from mmip_gpu.values import Quality
@@ -173,3 +175,7 @@ class EncodeSettings:
         layout = self.layout(shape)
         colour = is_colour(self.colour, layout, dtype) if is_whole else bool(self.colour)
         given_padding(self.config, dtype, colour)
+        if is_whole:
+            config = for_channels(self.config, layout.channels, colour=colour)
+            if config.per_channel and config.method == "transform":
+                check_channel_count(layout.channels, is_listed=bool(config.channel_values))

@@ -81,7 +81,8 @@ def encode_over(options: Options, array: NDArray[Any], former: Former, axes: str
     if now.channel_losses:
         earlier = header.channel_losses or [header.loss] * len(now.channel_losses)
         pairs = zip(earlier, now.channel_losses, strict=True)
-        channels = replace(now.fields.channels, losses=tuple(_both(a, b, options).extent for a, b in pairs))
+        losses, asked = tuple(_both(a, b, options).extent for a, b in pairs), options.settings.config.channel_values
+        channels = replace(now.fields.channels, losses=losses, requested=asked)
         now, loss = replace(now, fields=replace(now.fields, channels=channels)), channels.joined(loss)
     return replace(encoded, header=replace(now, loss=loss)).to_bytes()
 

@@ -283,7 +283,8 @@ def _flat_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     config = identity.get("config")
     if not isinstance(config, Mapping):
         return dict(identity)
-    others = {key: value for key, value in config.items() if key not in ("mode", "value")}
+    others = {"per_channel": False, "channel_values": []} | dict(config)  # which are there if they are others
+    others |= {"mode": None, "value": None}  # told by the target
     return {**identity, "config": None, **others, "target": f"{config.get('mode')} {config.get('value')}"}
 
 
