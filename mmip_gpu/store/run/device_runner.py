@@ -110,9 +110,9 @@ def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> 
     originals = [task.job.read(description.grid.region(at)) for at in batch]
     held = iter(lane.upload([array for pair in originals for array in pair if array is not None]))
     samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in originals]
-    forms = [form for at in batch if isinstance(form := description.form_of(at), StagedForm)]
-    if forms:
-        encoded = encode_together([Trial.of(s) for s in samples], [form.plan for form in forms], allow_raw=False)
+    if isinstance(description.form, StagedForm):
+        of_chunks = [one.plan for at in batch if isinstance(one := description.form_of(at), StagedForm)]
+        encoded = encode_together([Trial.of(s) for s in samples], of_chunks, allow_raw=False)
     else:
         plans = [replace(description.form.plan, allow_raw=False)] * len(batch)
         encoded = encode_predicted(lane, [s.array for s in samples], plans, 1)
