@@ -85,10 +85,10 @@ class CodecConfig:
         cuts and regions; of max_error also either of the first two, whichever is smaller; or runs of labels.
     padding : int, "auto" or None
         Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
-    per_channel : bool
-        Channels that are no colours have steps of their own, and reach the target each by itself.
-    channel_values : tuple of float
-        Of modes max_error and qstep: the number for each channel, where they differ. `value` is the largest.
+    prediction : bool, optional
+        Blocks of 2D cells are predicted from those before them. None tries it at effort 3; there is none at effort 1.
+    per_channel, channel_values
+        Channels that are no colours have steps of their own, and numbers where these differ: `value` is the largest.
 
     Examples
     --------
@@ -107,6 +107,7 @@ class CodecConfig:
     effort: int = 2
     padding: Padding = "auto"
     method: str = "transform"
+    prediction: bool | None = None
     per_channel: bool = False
     channel_values: tuple[float, ...] = ()
 
@@ -130,6 +131,7 @@ class CodecConfig:
         effort: int = 2,
         padding: Padding = "auto",
         labels: bool = False,
+        prediction: bool | None = None,
         per_channel: bool = True,
         has_roi: bool = False,
     ) -> CodecConfig:
@@ -142,7 +144,7 @@ class CodecConfig:
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
-        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
+        others = {"cell_depth": cell_depth, "roi_quality": roi_quality, "prediction": prediction or None}
         if labels:
             exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
@@ -157,7 +159,8 @@ class CodecConfig:
         stages = stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES
         target = mode, value, stages, cuts, frozen_quality(roi_quality)
         options = cell_depth, bool(verify), None if step is None else number("step", step), effort
-        config = cls(*target, *options, checked_padding(padding), method, bool(per_channel), listed)
+        channels: Any = {"per_channel": bool(per_channel), "channel_values": listed}
+        config = cls(*target, *options, checked_padding(padding), method, prediction, **channels)
         config.check()
         return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
 
@@ -189,6 +192,8 @@ class CodecConfig:
         if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
             raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
         checked_padding(self.padding)
+        if self.prediction and (self.effort == 1 or self.cell_depth == 8):
+            raise InvalidArgument("prediction=True: needs effort=2 or 3, and 2D cells: leave cell_depth out, or pass 1")
         self._check_channel_values()
         if self.method != "transform":
             return
@@ -258,14 +263,9 @@ class CodecConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
-        data = asdict(self)
-        if self.method == "transform":
-            del data["method"]
-        data["channel_values"] = list(self.channel_values)
-        for name in ("per_channel", "channel_values"):
-            if not data[name]:
-                del data[name]
-        data["cuts"] = None if self.cuts is None else list(self.cuts)
+        usual = {"method": "transform", "prediction": None, "per_channel": False, "channel_values": ()}
+        data = {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
+        data |= {name: list(data[name]) for name in ("cuts", "channel_values") if data.get(name) is not None}
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]
         return data

@@ -48,6 +48,7 @@ class CodingOptions(TypedDict, total=False):
     step: float | None
     effort: Literal[1, 2, 3]
     padding: int | Literal["auto"] | None
+    prediction: bool | None
     per_channel: bool
 
 

@@ -141,6 +141,7 @@ _EXPECTED: dict[str, Expected] = (
         "per_channel": _FLAG,
         "padding": Expected("an integer, 'auto' or None", _is_padding, frozenset({int, str})).or_none(),
         "port": _whole("a whole number"),
+        "prediction": _flag("True, False or None").or_none(),
         "progress": _flag("True, False or None").or_none(),
         "region": Expected("one slice per axis, such as (slice(0, 32), slice(0, 64)), or None", _is_region).or_none(),
         "resume": _FLAG,

@@ -45,7 +45,7 @@ class Options:
         codec; `mmip_gpu.write_zarr` takes one.
     axes : str, optional
         One letter names each axis of the array. The default goes by rank: x, yx, zyx, tzyx, tczyx.
-    stages, cuts, roi_quality, cell_depth, verify, step, effort, padding, colour, data_range, per_channel
+    stages, cuts, roi_quality, cell_depth, prediction, verify, step, effort, padding, colour, data_range, per_channel
         They are those of `mmip_gpu.encode`. A number for each channel needs chunks that hold all of them.
 
     Raises
@@ -72,6 +72,7 @@ class Options:
     step: float | None = None
     padding: int | str | None = "auto"
     cell_depth: int | None = None
+    prediction: bool | None = None
     axes: str | None = None
     colour: bool | None = None
     roi: str | None = None
@@ -92,7 +93,9 @@ class Options:
         _expect(isinstance(self.lossless, bool | str), "lossless", self.lossless, "true, false or 'small'")
         for name in ("labels", "verify", "per_channel"):
             _expect(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
-        _expect(self.colour is None or isinstance(self.colour, bool), "colour", self.colour, "true, false or null")
+        for name in ("colour", "prediction"):
+            value = getattr(self, name)
+            _expect(value is None or isinstance(value, bool), name, value, "true, false or null")
         _expect(self.stages is None or _is_integer(self.stages), "stages", self.stages, "an integer")
         _expect(self.cuts is None or isinstance(self.cuts, tuple), "cuts", self.cuts, "a list of integers")
         _expect(_is_integer(self.cell_depth) or self.cell_depth is None, "cell_depth", self.cell_depth, "1, 8 or null")

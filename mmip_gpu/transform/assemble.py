@@ -32,13 +32,14 @@ __all__ = ["CodedParts", "assemble", "raw_is_smallest", "transform_header", "unl
 class CodedParts:
     """What coding has made of samples: payloads (the corrections last), offset, reconstruction points by class.
 
-    `dc_recon` are those of the DC image, None without one.
+    `dc_recon` are those of the DC image, None without one; `predicted` says whether any block was predicted.
     """
 
     payloads: Sequence[bytes]
     offset: int
     recon: Sequence[Sequence[int]]
     dc_recon: tuple[int, int, int] | None = None
+    predicted: bool = False
 
 
 def assemble(analysis: Analysis, plan: ChunkPlan, *, allow_raw: bool) -> Encoded:
@@ -58,7 +59,8 @@ def assemble(analysis: Analysis, plan: ChunkPlan, *, allow_raw: bool) -> Encoded
         reached = measured_error(prepared.original, decoded, plan.config.step, prepared.threads)
     array = prepared.array
     loss = loss_record(plan, array.size, prepared.limits, sum(analysis.errors), reached)
-    parts = CodedParts(payloads, analysis.offset, chunk.recon, chunk.dc_recon if plan.dc_image else None)
+    image = chunk.dc_recon if plan.dc_image else None
+    parts = CodedParts(payloads, analysis.offset, chunk.recon, image, chunk.predicted)
     channels = channel_fields(plan, prepared.original, loss, decoded) if plan.units else None
     header = transform_header(parts, plan, array.dtype.name, prepared.layout, loss, channels)
     encoded = Encoded(header, tuple(payloads))
@@ -89,6 +91,7 @@ def transform_header(
         correction=plan.correction,
         padding=plan.padding,
         dc_image=parts.dc_recon,
+        prediction=parts.predicted,
         channels=channels,
     )
     return Header(dtype, layout, plan.colour, loss, fields, plan.config.step)

@@ -26,7 +26,8 @@ from mmip_gpu.transform.extent import needed_stages, transform_extent
 from mmip_gpu.transform.plan import ChunkPlan, sample_step
 from mmip_gpu.transform.tiled_region import region_within
 from mmip_gpu.volume.colour import sample_planes
-from mmip_gpu.volume.floats import from_indices, sample_dtype
+from mmip_gpu.volume.floats import from_indices, sample_dtype, sample_range
+from mmip_gpu.volume.tiled_region import TiledRegion
 
 __all__ = ["CODEC", "decode_chunk", "encode_chunk"]
 
@@ -65,9 +66,12 @@ def decode_chunk(header: TransformHeader, read_part: ReadPart, wanted: Wanted, l
         return np.empty(region.layout.shape, header.dtype)
     try:
         chunk = empty_chunk(header.fields, header.layout, region.box)
-        planes = _decode_planes(chunk, header, payloads, wanted.scale, limits)
-        _add_corrections(chunk, header, payloads, planes, limits, region.box[0])
-        return from_indices(region.crop(planes, chunk.window(wanted.scale)[0]), header.step)
+        found = _decode_in_place(chunk, header, payloads, region, wanted, limits)
+        if found is None:
+            planes = _decode_planes(chunk, header, payloads, wanted.scale, limits)
+            _add_corrections(chunk, header, payloads, planes, limits, region.box[0])
+            found = region.crop(planes, chunk.window(wanted.scale)[0])
+        return from_indices(found, header.step)
     except MemoryError:
         raise LimitExceeded(f"no memory to decode {region.decoded_bytes} bytes; decode a region or a scale") from None
 
@@ -80,6 +84,31 @@ def _check_payloads(header: TransformHeader, read_part: ReadPart, wanted: Wanted
         check_payload(header, stage, len(payload), payload, limits.check_crc)
         payloads.append(payload)
     return payloads
+
+
+def _decode_in_place(
+    chunk: Chunk,
+    header: TransformHeader,
+    payloads: list[memoryview],
+    region: TiledRegion,
+    wanted: Wanted,
+    limits: Limits,
+) -> NDArray[Any] | None:
+    """Samples (indices of float32 ones) of the region alone, in `wanted.out` if it has their type.
+
+    None where more comes after the transform, or where the axes of the array are not in the order of planes.
+    """
+    if header.colour or len(payloads) > len(header.fields.cuts):
+        return None
+    dtype, scale, offset = sample_dtype(np.dtype(header.dtype)), wanted.scale, header.fields.offset
+    is_ready = wanted.out is not None and wanted.out.dtype == dtype
+    out = wanted.out if is_ready and wanted.out is not None else np.empty(region.layout.shape, dtype)
+    planes = region.planes_of(out)
+    if planes is None:
+        return None
+    low, high = sample_range(dtype)
+    chunk.decode(payloads, limits.check_crc, scale, offset, low, high, planes, limits.threads, region.origin)
+    return out
 
 
 def _decode_planes(
@@ -118,6 +147,7 @@ def describe_transform(header: TransformHeader) -> dict[str, Any]:
             "offset": t.offset,
             "padding": t.padding,
             "dc_image": t.dc_image is not None,
+            "prediction": t.prediction,
             "correction": t.correction,
             "recon": [[d / 64 for d in row] for row in t.recon],
         }

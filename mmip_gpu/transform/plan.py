@@ -10,23 +10,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mmip_gpu._core import MAX_STEP, MIN_STEP, SEARCH_FAST, SEARCH_FULL, SEARCH_ROUGH, STEP_ONE
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.values import Quality
 from mmip_gpu.volume.axes import PlaneLayout
-from mmip_gpu.volume.floats import DEEP_LIMIT
 
 __all__ = [
     "QUARTER",
     "ChunkPlan",
     "class_steps",
     "initial_step",
-    "mean_offset",
     "probe_region",
     "quality_steps",
     "quarter_regions",
@@ -56,7 +50,8 @@ class ChunkPlan:
 
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
     ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
-    `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one.
+    `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one;
+    `prediction` whether blocks may be predicted from what stages 1 and 2 restore (FORMAT.md section 4.5).
 
     Where each channel has its own steps, `units` are those over the largest, 0 for a constant channel, which has step 1
     at any other; `peaks` are the ranges of the channels over the largest; `errors` bounds of corrections that differ.
@@ -73,6 +68,7 @@ class ChunkPlan:
     padding: int | None = None
     correction: int | None = None
     dc_image: bool = False
+    prediction: bool = False
     units: tuple[float, ...] = ()
     peaks: tuple[float, ...] = ()
     errors: tuple[int, ...] = ()
@@ -86,6 +82,11 @@ class ChunkPlan:
     def search(self) -> tuple[int, int]:
         """(how the encoder chooses, in how many passes); bit-exact blocks leave nothing to decide."""
         return _EFFORTS[1 if self.lossless else self.config.effort]
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the encoder predicts blocks: not at effort 1, and not where all of them are bit-exact."""
+        return self.prediction and self.config.effort > 1 and not self.lossless
 
     @property
     def background_step(self) -> float:
@@ -212,13 +213,18 @@ def _fixed_step(step: float) -> int:
     return int(min(max(round(step * STEP_ONE), MIN_STEP), MAX_STEP))
 
 
-def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tuple[int, int, int]:
-    """Tiles of 16,384 samples, 65,536 or 262,144 at low rates, so that the index stays under 1 % (design D8)."""
+def tile_log2(
+    depth: int, volume: Sequence[int], bits_per_sample: float, prediction: bool = False
+) -> tuple[int, int, int]:
+    """Tiles of 16,384 samples, 65,536 or 262,144 at low rates, so that the index stays under 1 % (design D8).
+
+    With prediction tiles have 128 x 128 samples at least: blocks at their borders have fewer neighbours.
+    """
     size = (bits_per_sample < _LOW_RATE) + (bits_per_sample < _LOWEST_RATE)
     if depth == 8:
         return ((1, 2, 2), (2, 2, 3), (3, 3, 3))[size]
     if volume[0] > 1:
-        return ((2, 3, 3), (2, 4, 4), (2, 5, 5))[size]
+        return ((2, 3, 3), (2, 4, 4), (2, 5, 5))[max(size, int(prediction))]
     return ((0, 4, 4), (0, 5, 5), (0, 6, 6))[size]
 
 
@@ -275,26 +281,3 @@ def _spread(layout: PlaneLayout, lengths: dict[str, int]) -> list[tuple[slice, .
             region.append(slice(start, start + lengths[axis]))
         regions.append(tuple(region))
     return regions
-
-
-def sample_offset(planes: NDArray[Any], statistics: tuple[int, int, int]) -> int:
-    """The rounded mean, which every sample has subtracted; `statistics` are the sum and range of the planes.
-
-    Of indices of float32 samples as near to it as keeps the differences of 3D blocks within +-2^17.
-    """
-    total, low, high = statistics
-    mean = mean_offset(total, planes.size)
-    if planes.dtype != np.int32 or high - low > 2 * DEEP_LIMIT:
-        return mean
-    return min(max(mean, high - DEEP_LIMIT), low + DEEP_LIMIT)
-
-
-def mean_offset(total: int, samples: int) -> int:
-    """The mean of integer samples of this sum, rounded half up.
-
-    Examples
-    --------
-    >>> mean_offset(-5, 2)
-    -2
-    """
-    return (2 * total + samples) // (2 * samples)

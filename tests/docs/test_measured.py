@@ -75,6 +75,8 @@ CHANGED = {
     "seed": ("roi_share",),
     "zarr_codecs": ("write_mb_s",),
     "dask_jobs": ("seconds",),
+    "points": ("bytes", "two_stages_db_before"),
+    "region_bytes": ("bytes_needed", "region_ms"),
     "scaling": ("encode_cpu_ns_voxel",),
     "downstream_falls": ("truth_bits",),
     "segmenters": ("network_ap50",),

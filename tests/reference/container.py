@@ -13,7 +13,7 @@ import numpy as np
 
 from .bits import TruncatedError, UnsupportedError
 from .channel_fields import channel_bytes, read_channels
-from .codes import CORRECTIONS, DC_IMAGE
+from .codes import CORRECTIONS, DC_IMAGE, PREDICTED
 from .crc import crc32c
 from .fields import FieldReader, require
 from .geometry import AC_PER_CELL, Grid
@@ -102,6 +102,8 @@ class Header:
         """What names the code families of a stage."""
         if stage > self.transform_stages:
             return CORRECTIONS
+        if stage == 2 and self.prediction:
+            return PREDICTED
         return DC_IMAGE if stage == 1 and self.dc_image is not None else stage
 
     @property

@@ -122,8 +122,9 @@ def _job_or_array(
         payloads = [read_part(stage, 0, None) for stage in range(1, count + 1)]
         return DecodeJob(header, payloads, wanted, container.in_device_memory)
     if not codec.is_copy:
-        kind = f"{header.fields.name} containers" if channels is None else "channels with steps of their own"
-        warnings.warn(f"no kernels decode {kind}: the CPU does", RuntimeWarning, stacklevel=3)
+        name = f"{header.fields.name} containers{codec.variant}"
+        what = name if channels is None else "channels with steps of their own"
+        warnings.warn(f"no kernels decode {what}: the CPU does", RuntimeWarning, stacklevel=3)
     if not container.in_device_memory:
         return codec.decode(header, read_part, wanted, limits)
 

@@ -97,6 +97,16 @@ struct Superblock {
         }
     }
 
+    // The samples of the block of size x size from cell k on, rows together; of cells of depth 1.
+    const F8* gather(int k, int size, F8* to) const {
+        const CellOffset o = superblock_cell(k, 1);
+        constexpr int row = width / 8;
+        if (size == width) return samples;
+        for (int y = 0; y < size; ++y)
+            for (int x = 0; x < size / 8; ++x) to[y * (size / 8) + x] = samples[(o.y * 8 + y) * row + o.x + x];
+        return to;
+    }
+
     // Transforms the m x m(x m) cells of a merged block out of the superblock into `to`, and splits off the corner.
     template <int size, int m>
     void transform_merged(int k, F8* to, float* dc) {

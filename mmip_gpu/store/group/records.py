@@ -23,6 +23,7 @@ from mmip_gpu.container.payload import is_head_size, stated_head_bytes
 from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.description import StoreDescription
+from mmip_gpu.store.group.finer import PARTS, part_of
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.zarr_group import RECORDS, Request, StoreGroup
 
@@ -181,6 +182,7 @@ class Totals:
     roi_voxels: int = 0
     source_sum: int = 0
     channels: dict[int, LossRecord] = field(default_factory=dict)
+    part_errors: list[float] = field(default_factory=lambda: [0] * PARTS)
 
     def add(self, at: Coordinates, header: ChunkHeader, stage_bytes: list[int]) -> None:
         """Count one chunk; chunks come in any order."""
@@ -189,6 +191,7 @@ class Totals:
         self.stage_bytes = [a + b for a, b in zip(before, stage_bytes, strict=True)]
         self.record_bytes += self.description.record_bytes
         self.sse += loss.sse
+        self.part_errors[part_of(at)] += loss.sse
         self.max_error = max(self.max_error, loss.max_error)
         self.minimum = loss.minimum if self.minimum is None else min(self.minimum, loss.minimum)
         self.maximum = loss.maximum if self.maximum is None else max(self.maximum, loss.maximum)

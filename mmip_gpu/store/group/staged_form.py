@@ -73,6 +73,7 @@ class StagedForm:
             offset=expected.offset,
             recon=expected.recon,
             dc_image=expected.dc_image if both else fields.dc_image,
+            prediction=expected.prediction,
             stage_bytes=expected.stage_bytes,
             stage_crcs=expected.stage_crcs,
         )

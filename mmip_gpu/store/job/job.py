@@ -121,14 +121,16 @@ class Job:
     def read(self, region: Region) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
         """Read samples and classes of a region; one thread at a time, since a source need not allow more."""
         with self._reading:
-            samples = self.source.read(region)
-            classes = self.classes.read(region, samples, self.source.read)
-        return samples, classes
+            return self.with_classes(region, self.source.read(region))
+
+    def with_classes(self, region: Region, samples: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+        """Return samples of a region that were read, with their classes."""
+        return samples, self.classes.read(region, samples, self.source.read)
 
     def code(self, description: StoreDescription, at: Coordinates) -> Encoded:
         """Read and encode a chunk, on this thread."""
         samples, classes = self.read(description.grid.region(at))
-        return with_origin(description.form_of(at).encode(samples, classes), samples, classes)
+        return with_origin(description.of_chunk(at).form.encode(samples, classes), samples, classes)
 
     @property
     def are_slices_apart(self) -> bool:

@@ -20,10 +20,13 @@ from mmip_gpu.predictive.plan import PredictivePlan
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Region, asked_lengths, chunk_lengths
 from mmip_gpu.store.group.single_form import SINGLE_TILE_LOG2
+from mmip_gpu.store.job.channel_job import ChannelJob
 from mmip_gpu.store.job.channel_plans import plan_channels
 from mmip_gpu.store.job.job import Job, slices_apart
-from mmip_gpu.store.job.step_search import matched_on_chunks
-from mmip_gpu.store.job.survey import Survey, channel_limits, value_limits
+from mmip_gpu.store.job.overview import Overview, overview
+from mmip_gpu.store.job.ratio_search import ratio_plan
+from mmip_gpu.store.job.step_survey import Pieces, piece_regions, surveyed_plan
+from mmip_gpu.store.job.survey import Survey, surveyed_here
 from mmip_gpu.store.job.told import warn_of_chunks
 from mmip_gpu.transform.plan import ChunkPlan, spread_probe
 from mmip_gpu.transform.planning.channel_plans import RANGED_MODES
@@ -62,6 +65,7 @@ def _plan(reader: _JobReader) -> ChunkPlan | PredictivePlan:
     config = slices_apart(job.config.in_blocks(), job.source)
     if config.per_channel:
         blocks, plan = plan_channels(config, reader.of_channel, reader.ranges(), job.data_range)
+        reader.cut(plan)
     else:
         blocks = plan = make_plan(config, reader, job.data_range)
     if job.config.method == "transform":
@@ -77,14 +81,13 @@ class _JobReader:
     job: Job
     threads: int
     survey: Survey
-    channel: int | None = None  # alone, of
-    whole: _JobReader | None = None
     grid: ChunkGrid | None = field(default=None, init=False)
     _channels: dict[int, _JobReader] = field(default_factory=dict, init=False)
 
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr"})  # a ratio is not worth a look through all samples
     refines_padding: ClassVar[bool] = False
     may_stay_raw: ClassVar[bool] = False
+    may_predict: ClassVar[bool] = False
 
     @property
     def layout(self) -> PlaneLayout:
@@ -113,16 +116,15 @@ class _JobReader:
         return value
 
     @cached_property
-    def _limits(self) -> tuple[float, float]:
-        return value_limits(self.job.source, self.survey)
-
-    @cached_property
-    def _channel_limits(self) -> list[tuple[float, float]]:
-        return channel_limits(self.job.source, self.layout.channels, self.survey)
+    def _overview(self) -> Overview:
+        """What one look through all samples finds; for a PSNR also what the planner codes of them."""
+        config, is_ranged = self.job.config, self.job.config.mode in self.ranged_modes
+        regions = [*self._pieces, *self._probe_regions] if is_ranged else []
+        return overview(self.job.source, regions, config.step, self.survey)
 
     def channel_limits(self) -> list[tuple[float, float]]:
         """(minimum, maximum) of each channel, all looked through once."""
-        return self._channel_limits
+        return [self.of_channel(channel).limits() for channel in range(self.layout.channels)]
 
     def ranges(self) -> list[float]:
         """Range of each channel in whole samples or (of float32) steps; equal ones where the target has none."""
@@ -131,17 +133,30 @@ class _JobReader:
         return [(high - low) / self.job.step_unit for low, high in self.channel_limits()]
 
     def of_channel(self, channel: int) -> _JobReader:
-        """What reads one channel, which is cut as all are."""
+        """What reads one channel, here, wherever others are surveyed."""
         if channel not in self._channels:
-            found = _JobReader(self.job, self.threads, self.survey, channel, self)
-            if self.job.config.mode in RANGED_MODES and self.job.data_range is None:
-                found._limits = self.channel_limits()[channel]
-            self._channels[channel] = found
+            self._channels[channel] = _JobReader(ChannelJob.of_job(self.job, channel), self.threads, surveyed_here)
         return self._channels[channel]
 
     def limits(self) -> tuple[float, float]:
         """(minimum, maximum) of all samples, which are looked through once; zeros without any."""
-        return self._limits
+        return self._overview.limits
+
+    @cached_property
+    def _pieces(self) -> list[Region]:
+        return piece_regions(self.layout, self.job.colour)
+
+    @cached_property
+    def _probe_regions(self) -> list[Region]:
+        """Regions of one channel, or of the three of colour."""
+        channels = 3 if self.job.colour else 1
+        return [
+            tuple(
+                slice(s.start, min(s.stop, s.start + channels)) if a == "c" else s
+                for a, s in zip(self.layout.axes, region, strict=True)
+            )
+            for region in spread_probe(self.layout)
+        ]
 
     def may_hold(self, value: int) -> bool:
         """Whether a sample may have this value: nobody looks for it."""
@@ -153,17 +168,14 @@ class _JobReader:
 
     @cached_property
     def _probe(self) -> Trial:
-        """Samples of one channel, or of the three of colour."""
-        channels, first = 3 if self.job.colour else 1, self.channel or 0
-        regions = [
-            tuple(
-                slice(first, min(s.stop, first + channels)) if a == "c" else s
-                for a, s in zip(self.layout.axes, region, strict=True)
-            )
-            for region in spread_probe(self.layout)
-        ]
-        trial = Trial.of_parts([self.job.read(region) for region in regions], self.layout.axes, self.threads)
-        if not self.job.config.labels and not self.channel:
+        regions, job = self._probe_regions, self.job
+        if job.config.mode in self.ranged_modes:
+            parts = zip(regions, self._overview.parts[len(self._pieces) :], strict=True)
+            read = [job.with_classes(*part) for part in parts]
+        else:
+            read = [job.read(region) for region in regions]
+        trial = Trial.of_parts(read, self.layout.axes, self.threads)
+        if not self.job.config.labels:
             warn_of_labels(trial.array)
         return trial
 
@@ -178,8 +190,8 @@ class _JobReader:
     def cut(self, plan: ChunkPlan) -> bool:
         """Cut the array into chunks of whole tiles; whether a DC image may be cut there too."""
         lengths = chunk_lengths(self.layout, plan.depth, plan.tile_log2, self.job.colour, self.job.chunks)
-        grid = (self.whole or self).grid = ChunkGrid(self.layout, plan.depth, lengths)
-        return grid.holds_image
+        self.grid = ChunkGrid(self.layout, plan.depth, lengths)
+        return self.grid.holds_image
 
     def single_plan(self, config: CodecConfig) -> PredictivePlan:
         """The plan of chunks of one payload, and the chunks: of one slice where values of slices scale differently."""
@@ -204,22 +216,23 @@ class _JobReader:
         described = self.described(plan)
         if plan.config.mode not in ("psnr", "ratio") or not described.grid.chunk_count:
             return plan
-        if plan.config.mode == "ratio" and self.channel is not None:  # the target of all channels together
-            return plan
-        return matched_on_chunks(self.job, described, self.threads, self.channel)
+        if plan.config.mode == "ratio":
+            return ratio_plan(self.job, described, self.threads)
+        found = self._overview
+        parts = [self.job.with_classes(*part) for part in zip(self._pieces, found.parts, strict=False)]
+        return surveyed_plan(plan, peak, Pieces(parts, self.layout.axes, found.cells, self.threads))
 
     def described(self, plan: ChunkPlan | PredictivePlan) -> StoreDescription:
         """Describe the store whose chunks are coded by a plan."""
-        grid = (self.whole or self).grid
-        assert grid is not None
+        assert self.grid is not None
         rule = self.job.classes.rule
-        return StoreDescription(self.dtype.name, grid, plan, self._peak(), None if rule is None else str(rule))
+        return StoreDescription(self.dtype.name, self.grid, plan, self._peak(), None if rule is None else str(rule))
 
     def _peak(self) -> float:
         """Data range that a PSNR refers to, in sample units, a step of constant samples; 0 for other targets."""
         if self.job.data_range is not None:
             return float(self.job.data_range)
-        if self.job.config.mode != "psnr" or (self.job.config.per_channel and self.channel is None):
+        if self.job.config.mode != "psnr" or self.job.config.per_channel:
             return 0.0
         low, high = self.limits()
         return float(high - low) or self.job.step_unit

@@ -1,4 +1,4 @@
-"""Surveys of a whole array before its first chunk is coded: its range, its histogram, the classes of a mask.
+"""Surveys of a whole array before its first chunk is coded: its histogram, the classes of a mask.
 
 Values: a Source, also one of a mask, in; integers out. A survey reads about 4 million samples at a time, here or
 wherever a Survey takes the blocks. Encoder side; implements no section of FORMAT.md. Guarantees results that do not
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,19 +19,8 @@ from mmip_gpu.sources import Source
 from mmip_gpu.store.group.grid import block_lengths, boxes
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import CLASS_MAX, RoiRule
-from mmip_gpu.volume.samples import finite_limits
 
-__all__ = [
-    "Block",
-    "Summary",
-    "Survey",
-    "channel_limits",
-    "counted",
-    "mask_survey",
-    "otsu_rule",
-    "surveyed_here",
-    "value_limits",
-]
+__all__ = ["Block", "Summary", "Survey", "counted", "mask_survey", "otsu_rule", "surveyed_here"]
 
 
 Block: TypeAlias = tuple[tuple[int, ...], NDArray[Any]]
@@ -60,20 +48,6 @@ def counted(survey: Survey, advance: Callable[[], Any]) -> Survey:
             advance()
 
     return survey_and_count
-
-
-def value_limits(source: Source, survey: Survey = surveyed_here) -> tuple[float, float]:
-    """(minimum, maximum) of all samples; zeros without any."""
-    found = [finite_limits(*limits) for limits in survey(_limits, source) if limits is not None]
-    return (min(low for low, _ in found), max(high for _, high in found)) if found else (0, 0)
-
-
-def channel_limits(source: Source, channels: int, survey: Survey = surveyed_here) -> list[tuple[float, float]]:
-    """(minimum, maximum) of the samples of each channel; zeros without any."""
-    of_channels = partial(_channel_limits, axis=source.axes.index("c"), channels=channels)
-    found = [limits for limits in survey(of_channels, source) if limits is not None]
-    each = [[finite_limits(*limits) for limits in channel] for channel in zip(*found, strict=True)]
-    return [(min(a for a, _ in one), max(b for _, b in one)) for one in each] or [(0, 0)] * channels
 
 
 def otsu_rule(source: Source, survey: Survey = surveyed_here) -> RoiRule:
@@ -119,21 +93,6 @@ def mask_survey(mask: Source, survey: Survey = surveyed_here) -> tuple[int, str]
     if lowest < 0 or highest > CLASS_MAX:
         raise InvalidArgument(f"roi: expected classes 0..{CLASS_MAX}, found {lowest}..{highest}")
     return highest, f"{total:016x}"
-
-
-def _limits(blocks: Iterable[Block]) -> tuple[float, float] | None:
-    """(minimum, maximum) of pieces; None of none."""
-    found = [(part.min().item(), part.max().item()) for _, part in blocks if part.size]
-    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
-
-
-def _channel_limits(blocks: Iterable[Block], axis: int, channels: int) -> list[tuple[float, float]] | None:
-    """(minimum, maximum) of each channel of pieces that hold all of them; None of none."""
-    parts = [part for _, part in blocks if part.size]
-    if not parts:
-        return None
-    of_each = [[part.take(channel, axis) for part in parts] for channel in range(channels)]
-    return [(min(p.min().item() for p in own), max(p.max().item() for p in own)) for own in of_each]
 
 
 def _histogram(blocks: Iterable[Block]) -> tuple[NDArray[Any], NDArray[np.int64]]:

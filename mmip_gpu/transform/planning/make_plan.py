@@ -21,6 +21,7 @@ from mmip_gpu.transform.planning.choices import (
     choose_cells,
     choose_dc_image,
     choose_padding,
+    choose_prediction,
     first_plans,
 )
 from mmip_gpu.transform.planning.find_padding import PaddingCandidate, find_padding, may_hold_padding
@@ -71,7 +72,7 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
     may_stay = reader.may_stay_raw and config.mode != "ratio"
     if may_stay and raw_is_smallest(reader.layout, reader.dtype.itemsize, len(plans[0].cuts)):
         return plans[0]
-    plan = choose_cells(plans, probe, peak)
+    plan = choose_prediction(choose_cells(plans, probe, peak), probe, reader.may_predict)
     plan, found = _with_found_padding(plan, reader)
     allows_dc_image = reader.cut(plan)
     if found is not None and config.mode == "max_error" and reader.refines_padding:
