@@ -69,6 +69,7 @@ def _matched(config: CodecConfig, first: ChunkPlan, reader: Reader, channel: int
         return plan  # exact at any step: the offset of its chunks is its value
     plan = plan.with_step(initial_step(own, peak))
     read = reader(channel)
+    read.cut(plan)
     found = read.match(match_on_probe(plan, read.probe()), read.probe(), peak)
     return replace(found, tile_log2=first.tile_log2)
 
