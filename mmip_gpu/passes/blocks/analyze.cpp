@@ -105,8 +105,8 @@ struct TileRoom {
         job.tile = analysis.tile;
         for (int64_t& first : job.tile.cell) first = 0;
         job.samples = restored.data(), job.sample_type = kSampleI32;
-        job.shape[0] = job.plane_shape[0] = order.az;
-        job.shape[1] = job.plane_shape[1] = order.ay * kCellSize, job.shape[2] = job.plane_shape[2] = order.ax * kCellSize;
+        job.high[0] = order.az, job.high[1] = order.ay * kCellSize, job.high[2] = order.ax * kCellSize;
+        job.row = job.high[2], job.slice = job.high[1] * job.row;
         job.minimum = -kPredictedLimit, job.maximum = kPredictedLimit;
         job.scale = 1, job.stages = 2, job.dc_unit = analysis.dc_unit;
         job.spans = spans.data();

@@ -152,16 +152,9 @@ private:
         int32_t* to = close_.restored + (static_cast<int64_t>(z) * t_.ay + y) * 8 * stride + 8 * x;
         for (int j = 0; j < size; ++j)
             for (int i = 0; i < size; i += 8) {
-                const I8 v = whole(*samples++);
+                const I8 v = truncate(predicted_sample(*samples++));
                 __builtin_memcpy(to + j * stride + i, &v, sizeof v);
             }
-    }
-
-    static I8 whole(F8 value) {
-        constexpr float limit = kPredictedLimit;
-        value = value < -limit ? F8{} - limit : value;
-        value = value > limit ? F8{} + limit : value;
-        return truncate((value + 12582912.0f) - 12582912.0f);
     }
 
     // What a palette leaves of a cell.

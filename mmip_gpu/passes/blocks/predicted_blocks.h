@@ -44,12 +44,7 @@ private:
     }
 
     F8* rounded(F8* samples, const PlacedBlock& b) const {
-        const F8 high = F8{} + static_cast<float>(kPredictedLimit), low = -high;
-        for (int i = 0; i < 8 * b.view.cells; ++i) {
-            F8 v = samples[i] < low ? low : samples[i];
-            v = v > high ? high : v;
-            samples[i] = (v + 12582912.0f) - 12582912.0f;
-        }
+        for (int i = 0; i < 8 * b.view.cells; ++i) samples[i] = predicted_sample(samples[i]);
         return samples;
     }
 

@@ -147,11 +147,12 @@ MMIP_RULE void predict_block(const int32_t* slice, int stride, int slice_stride,
     predict_angle(scratch.smooth, n, prediction, out);
 }
 
-// A decoded value as a sample of R2: nearest integer, half to even, kept within kPredictedLimit.
-MMIP_RULE float predicted_sample(float value) {
-    const float limit = static_cast<float>(kPredictedLimit);
-    const float kept = value < -limit ? -limit : (value > limit ? limit : value);
-    return (kept + 12582912.0f) - 12582912.0f;
+// A decoded value as a sample of R2: nearest integer, half to even, kept within kPredictedLimit. V: float, or a vector of them.
+template <class V>
+MMIP_RULE V predicted_sample(V value) {
+    const V high = V{} + static_cast<float>(kPredictedLimit), low = -high;
+    const V above = value < low ? low : value;
+    return ((above > high ? high : above) + 12582912.0f) - 12582912.0f;
 }
 
 }  // namespace MMIP_NS

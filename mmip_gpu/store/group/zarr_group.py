@@ -253,8 +253,9 @@ class StoreGroup:
     def read_key(self, key: str) -> bytes | None:
         """Bytes under a key of the group that is no chunk; None where it is absent."""
         with store_errors(f"{self}: {key} cannot be read"):
-            found = sync((self._root / key).get(default_buffer_prototype()))
-            return None if found is None else found.to_bytes()
+            get = blocking_get(self._root.store)
+            path = self._root / key
+            return bytes_within(get(path.path) if get else sync(path.get(default_buffer_prototype())), None)
 
     def write_key(self, key: str, data: bytes) -> None:
         """Store bytes under a key of the group that is no chunk."""

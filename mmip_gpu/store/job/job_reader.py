@@ -118,9 +118,13 @@ class _JobReader:
     @cached_property
     def _overview(self) -> Overview:
         """What one look through all samples finds; for a PSNR also what the planner codes of them."""
-        config, is_ranged = self.job.config, self.job.config.mode in self.ranged_modes
-        regions = [*self._pieces, *self._probe_regions] if is_ranged else []
-        return overview(self.job.source, regions, config.step, self.survey)
+        regions = [*self._pieces, *self._probe_regions] if self._looks_at_all else []
+        return overview(self.job.source, regions, self.job.config.step, self.survey)
+
+    @property
+    def _looks_at_all(self) -> bool:
+        """Whether the plan needs a look through all samples, which then gives all that it needs of them."""
+        return self.job.config.mode in self.ranged_modes and self.job.data_range is None
 
     def channel_limits(self) -> list[tuple[float, float]]:
         """(minimum, maximum) of each channel, all looked through once."""
@@ -169,7 +173,7 @@ class _JobReader:
     @cached_property
     def _probe(self) -> Trial:
         regions, job = self._probe_regions, self.job
-        if job.config.mode in self.ranged_modes:
+        if self._looks_at_all:
             parts = zip(regions, self._overview.parts[len(self._pieces) :], strict=True)
             read = [job.with_classes(*part) for part in parts]
         else:
@@ -218,9 +222,13 @@ class _JobReader:
             return plan
         if plan.config.mode == "ratio":
             return ratio_plan(self.job, described, self.threads)
-        found = self._overview
-        parts = [self.job.with_classes(*part) for part in zip(self._pieces, found.parts, strict=False)]
-        return surveyed_plan(plan, peak, Pieces(parts, self.layout.axes, found.cells, self.threads))
+        found = self._overview if self._looks_at_all else None
+        if found is None:
+            parts = [self.job.read(region) for region in self._pieces]
+        else:
+            parts = [self.job.with_classes(*part) for part in zip(self._pieces, found.parts, strict=False)]
+        cells = None if found is None else found.cells
+        return surveyed_plan(plan, peak, Pieces(parts, self.layout.axes, cells, self.threads))
 
     def described(self, plan: ChunkPlan | PredictivePlan) -> StoreDescription:
         """Describe the store whose chunks are coded by a plan."""

@@ -7,8 +7,9 @@ that do not depend on the blocks in which the samples come.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -75,15 +76,16 @@ class _Look:
     counts_cells: bool
 
     def __call__(self, blocks: Iterable[Block]) -> tuple[list[Any], NDArray[np.int64], list[Any]]:
-        limits, cells, held = [], np.zeros(UNKNOWN_ACTIVITY, np.int64), []
+        limits: list[Any] = []
+        held: list[Any] = []
+        cells = np.zeros(UNKNOWN_ACTIVITY, np.int64)
         for start, part in blocks:
             if not part.size:
                 continue
             limits.append((part.min().item(), part.max().item()))
             if self.counts_cells:
                 cells += self._counted(start, part)
-            parts = (_common(number, region, start, part) for number, region in enumerate(self.regions))
-            held += [found for found in parts if found is not None]
+            held += self._held(start, part)
         return limits, cells, held
 
     def _counted(self, start: tuple[int, ...], part: NDArray[Any]) -> NDArray[np.int64]:
@@ -92,18 +94,23 @@ class _Look:
         found = cell_activities(planes, at.get("z", 0) + at.get("y", 0) // _CELL, _EVERY)
         return np.bincount(found.reshape(-1), minlength=UNKNOWN_ACTIVITY + 1)[:UNKNOWN_ACTIVITY]
 
+    def _held(self, start: tuple[int, ...], part: NDArray[Any]) -> Iterator[tuple[int, Region, NDArray[Any]]]:
+        """What a block holds of the regions: the number of each, the place in it, and samples."""
+        if not self.regions:
+            return
+        own = self._bounds
+        first, end = np.maximum(own[..., 0], start), np.minimum(own[..., 1], np.add(start, part.shape))
+        for number in np.flatnonzero((first < end).all(axis=1)).tolist():
+            low, high = first[number], end[number]
+            inside = tuple(map(slice, (low - start).tolist(), (high - start).tolist()))
+            own_start = own[number, :, 0]
+            place = tuple(map(slice, (low - own_start).tolist(), (high - own_start).tolist()))
+            yield number, place, part[inside].copy()
 
-def _common(
-    number: int, region: Region, start: tuple[int, ...], part: NDArray[Any]
-) -> tuple[int, Region, NDArray[Any]] | None:
-    """What a block holds of a region: its number, the place in it, and samples; None where they are apart."""
-    ends = [s + n for s, n in zip(start, part.shape, strict=True)]
-    both = [(max(r.start, s), min(r.stop, e)) for r, s, e in zip(region, start, ends, strict=True)]
-    if any(first >= end for first, end in both):
-        return None
-    place = tuple(slice(first - r.start, end - r.start) for (first, end), r in zip(both, region, strict=True))
-    inside = tuple(slice(first - s, end - s) for (first, end), s in zip(both, start, strict=True))
-    return number, place, part[inside].copy()
+    @cached_property
+    def _bounds(self) -> NDArray[np.int64]:
+        """Start and end of every region on every axis."""
+        return np.array([[(s.start, s.stop) for s in region] for region in self.regions], np.int64)
 
 
 def _keeps_cells(source: Source) -> bool:

@@ -17,16 +17,16 @@ from mmip_gpu.store.job.channel_plans import next_channel_pass
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.ratio_search import next_ratio_pass
 from mmip_gpu.transform.plan import initial_step
-from mmip_gpu.transform.planning.match_distortion import check_reached
+from mmip_gpu.transform.planning.match_distortion import SLOPE, check_reached
 
 __all__ = ["next_pass"]
 
 _SMALLEST_STEP = 0.25
 _MARGIN_DB = 0.03
 _ATTEMPTS = 6
-_SLOPE = 8.0  # dB for a factor of ten in the step: few arrays gain less
+_SURE_SLOPE = 8.0  # dB for a factor of ten in the step: few arrays gain less
 _FINER = 0.7  # step of the part that is written again, over that of the others
-_FINER_GAIN = 1 - _FINER ** (_SLOPE / 10)  # of its squared error
+_FINER_GAIN = 1 - _FINER ** (_SURE_SLOPE / 10)  # of its squared error
 _SURE = 1.05  # so much more is taken than what is missing
 _LARGEST_PART = 0.5  # of the squared error, above which all chunks are written again
 _PART_ATTEMPTS = 2
@@ -82,7 +82,7 @@ def _next_psnr_pass(
     here = math.log10(plan.background_step), psnr
     passes.append(here)
     attempt = description.attempt + 1
-    step = 10 ** (here[0] - (config.value - psnr + _MARGIN_DB * len(passes)) / _SLOPE)
+    step = 10 ** (here[0] - (config.value - psnr + _MARGIN_DB * len(passes)) / SLOPE)
     sure = initial_step(config, description.peak / job.step_unit)  # plain rounding at this step is fine enough
     step = min(step, sure) if attempt == _ATTEMPTS - 1 else max(step, min(sure, 10 ** here[0] / 2))
     exact = attempt >= _ATTEMPTS or step < _SMALLEST_STEP

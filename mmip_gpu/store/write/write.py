@@ -127,9 +127,10 @@ def write_zarr(
     **options
         ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth prediction padding
         verify effort step per_channel`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless`` without ``stages``,
-        ``cuts`` and ``roi``, make one Zarr array, ``samples``, in one stage, that the codec ``mmip`` reads.
-        ``max_error=`` alone does so at ``effort=1``, and else where that takes fewer bytes on a probe. An array that
-        misses its PSNR (with ``verify``) or ratio is written again, in part or whole, about four times at most.
+        ``cuts`` and ``roi``, make one Zarr array, ``samples``, in one stage, that the codec ``mmip`` reads; so does
+        ``max_error=`` alone at ``effort=1``, and else where that takes fewer bytes on a probe. With ``psnr=`` and
+        ``ratio=`` steps are found on parts of the samples. Should the array miss the request, some chunks are coded
+        again, or all, about four times (a PSNR only with ``verify``).
 
     Returns
     -------
@@ -255,8 +256,7 @@ def _write_passes(
         following = next_pass(job, description, totals, passes)
         if following is None:
             return description, totals
-        part = "all" if following.finer is None else "a part"
-        _LOG.info("%s: missed what was asked for, %s of it is written again with another step", group, part)
+        _LOG.info("%s: missed what was asked for, written again with another step, or a part of it", group)
         description, keep = following, following.finer is not None
 
 

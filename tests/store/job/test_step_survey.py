@@ -26,9 +26,7 @@ def in_blocks(*lengths: int) -> Any:
     def survey(summarize: Summary, source: Source) -> Iterator[Any]:
         for at in np.ndindex(*(-(-n // length) for n, length in zip(source.shape, lengths, strict=True))):
             start = tuple(i * length for i, length in zip(at, lengths, strict=True))
-            region = tuple(
-                slice(s, min(s + n, end)) for s, n, end in zip(start, lengths, source.shape, strict=True)
-            )
+            region = tuple(slice(s, min(s + n, end)) for s, n, end in zip(start, lengths, source.shape, strict=True))
             yield summarize([(start, source.read(region))])
 
     return survey
