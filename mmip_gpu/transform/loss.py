@@ -65,7 +65,8 @@ def channel_fields(
         reached: tuple[float, float] = loss.sse * energy[channel] / sum(energy), loss.max_error
         if decoded is not None:
             each = [measured_error(original[i], decoded[i], plan.config.step) for i in range(len(original))[planes]]
-            reached = math.fsum(sse for sse, _ in each), max(largest for _, largest in each)
+            squares = [sse for sse, _ in each]
+            reached = math.fsum(squares) if is_float else sum(squares), max(largest for _, largest in each)
         sse = reached[0] if is_float else round(reached[0])
         losses.append((*limits, sse, reached[1]))
     return ChannelFields(tuple(losses), plan.config.channel_values, plan.errors, is_float)
