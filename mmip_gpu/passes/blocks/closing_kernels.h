@@ -97,7 +97,7 @@ private:
         if (job_.dc_unit == 1)
             for (int j = 0; j < view.cells; ++j) sums_[c].distortion += quantize_dc(s_.own.dc[j], inverse_[c], 1).error;
         const int at = t_.raster[first], w = at % t_.ax > 0 ? s_.by_place[at - 1] : kPredictNone, n = at / t_.ax % t_.ay > 0 ? s_.by_place[at - t_.ax] : kPredictNone;
-        const uint8_t* const row = job_.prediction_bits + 8 * prediction_class(view.cells, w, n);
+        const uint8_t* const row = job_.prediction_bits + kPredictionAlphabet * prediction_class(view.cells, w, n);
         const auto bits = [&](int prediction) { return search_.may_be_predicted() ? row[prediction_symbol(prediction, w, n)] : 0; };
         const int size = cells_along(view.cells) * 8;
         search_.begin(first, size, b.gather(k, size, search_.part));
