@@ -12,6 +12,7 @@ symbols and of the raw bits after them. There is no class map without regions.
 - `rest`: zero bits at the ends of sub-streams, range codes of palette cells.
 
 `one_byte` is the share of sub-streams of one byte, `empty` that of the bytes that these cost with their index and crcs.
+Rows are without prediction and, where effort 3 chooses it, with it.
 `raised` is a head CT with its padding raised to air. Takes a minute. Writes results/byte_shares.csv.
 """
 
@@ -178,18 +179,25 @@ def shares(blob: bytes) -> Row:
 
 
 def share_rows(rates: tuple[float, ...]) -> Iterator[Row]:
-    """One row an image and rate."""
+    """One row an image and rate, two where the encoder chooses prediction."""
     folder = data_folder()
     for name in IMAGES:
         if folder is None or not (folder / f"{name.split()[0]}.npy").exists():
             continue
         array = image(folder, name)
         for rate in rates:
-            blob = mmip.encode(array, ratio=8 * array.itemsize / rate, effort=3)
-            what = mmip.inspect(blob)
-            facts = {"image": name, "data": checksum(array), "rate": rate, "bits": 8 * len(blob) / array.size}
-            config = what["config"]
-            yield facts | {"depth": config["cell_depth"], "dc_image": config["dc_image"]} | shares(blob)
+            plain = encoded_row(array, rate, prediction=False)
+            chosen = encoded_row(array, rate, prediction=None)
+            for row in (plain, chosen) if chosen["prediction"] else (plain,):
+                yield {"image": name, "data": checksum(array), "rate": rate} | row
+
+
+def encoded_row(array: np.ndarray, rate: float, prediction: bool | None) -> Row:
+    """Shares of an image that is coded at a rate, without prediction or as the encoder chooses."""
+    blob = mmip.encode(array, ratio=8 * array.itemsize / rate, effort=3, prediction=prediction)
+    config = mmip.inspect(blob)["config"]
+    facts = {"bits": 8 * len(blob) / array.size, "depth": config["cell_depth"]}
+    return facts | {key: config[key] for key in ("dc_image", "prediction")} | shares(blob)
 
 
 if __name__ == "__main__":
@@ -198,5 +206,5 @@ if __name__ == "__main__":
     found = []
     for row in share_rows(tuple(parser.parse_args().rates)):
         found.append(row)
-        print(format_table([row], ["image", "rate", "depth", *PARTS, "one_byte", "empty"]), flush=True)
+        print(format_table([row], ["image", "rate", "depth", "prediction", *PARTS, "one_byte", "empty"]), flush=True)
     write_rows("byte_shares", found)

@@ -13,19 +13,22 @@ from mmip_gpu.container.reader import open_container
 from mmip_gpu.transform.analysis import empty_chunk
 
 
-def head(shape: tuple[int, ...], padding: int | None = None) -> np.ndarray:
-    """Slices of a phantom without cells of few values, which would be palettes."""
-    volume = mmip.phantom3d(shape).astype(np.int32)
+def waves(shape: tuple[int, ...], padding: int | None = None) -> np.ndarray:
+    """Waves and noise, whose cells have too many values for palettes."""
+    z, y, x = np.indices(shape)
+    field = 20_000 + 3000 * np.sin(z / 5 + y / 9) + 4000 * np.cos(x / 13 - y / 40)
+    noisy = np.rint(field + np.random.default_rng(1).normal(0, 150, shape))
     if padding is not None:
-        volume[:, :, :24] = padding
-    return volume.astype(np.uint16)
+        noisy[:, :, :24] = padding
+    return noisy.astype(np.uint16)
 
 
 CASES = {
-    "flat": (head((4, 96, 96)), {"cell_depth": 1, "qstep": 200.0}),
-    "deep": (head((16, 64, 64)), {"cell_depth": 8, "qstep": 200.0}),
-    "padded": (head((4, 96, 96), 60000), {"cell_depth": 1, "qstep": 200.0, "padding": 60000}),
-    "one stage": (head((4, 96, 96)), {"cell_depth": 1, "qstep": 200.0, "stages": 2}),
+    "flat": (waves((4, 96, 96)), {"cell_depth": 1, "prediction": False}),
+    "predicted": (waves((4, 128, 128)), {"cell_depth": 1, "prediction": True}),
+    "deep": (waves((16, 64, 64)), {"cell_depth": 8}),
+    "padded": (waves((4, 96, 96), 60_000), {"cell_depth": 1, "padding": 60_000, "prediction": False}),
+    "one stage": (waves((4, 96, 96)), {"cell_depth": 1, "stages": 2, "prediction": False}),
 }
 
 
@@ -48,13 +51,14 @@ def indices(blob: bytes) -> int:
 @pytest.mark.parametrize("case", CASES)
 def test_all_bits_are_told_apart(case: str) -> None:
     array, options = CASES[case]
-    blob = mmip.encode(array, effort=3, **options)
+    blob = mmip.encode(array, effort=3, qstep=200.0, **options)
     row: dict[str, Any] = byte_shares.shares(blob)
     bits = {part: round(row[part] * 8 * len(blob) / 100) for part in byte_shares.PARTS}
     assert sum(bits.values()) == 8 * len(blob)
     assert 0 <= bits["rest"] < 8 * row["substreams"]  # zero bits at their ends
     assert bits["signs"] == indices(blob) > 0
     assert (bits["mask"] > 0) == (case == "padded")
+    assert (bits["predictions"] > 0) == (case == "predicted")
 
 
 def test_raw_bits_of_counts_and_magnitudes_are_those_of_the_format() -> None:
