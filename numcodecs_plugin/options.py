@@ -45,8 +45,8 @@ class Options:
         codec; `mmip_gpu.write_zarr` takes one.
     axes : str, optional
         One letter names each axis of the array. The default goes by rank: x, yx, zyx, tzyx, tczyx.
-    stages, cuts, roi_quality, cell_depth, prediction, verify, step, effort, padding, colour, data_range
-        They are those of `mmip_gpu.encode`.
+    stages, cuts, roi_quality, cell_depth, prediction, verify, step, effort, padding, colour, data_range, per_channel
+        They are those of `mmip_gpu.encode`. A number for each channel needs chunks that hold all of them.
 
     Raises
     ------
@@ -61,11 +61,11 @@ class Options:
 
     quality: float | None = None
     psnr: float | None = None
-    max_error: float | None = None
+    max_error: Any = None
     ratio: float | None = None
     lossless: bool | str = False
     labels: bool = False
-    qstep: float | None = None
+    qstep: Any = None
     stages: int | None = None
     cuts: tuple[int, ...] | None = None
     effort: int = 2
@@ -78,6 +78,7 @@ class Options:
     roi: str | None = None
     roi_quality: Any = None
     verify: bool = True
+    per_channel: bool = True
     data_range: float | None = None
 
     def __post_init__(self) -> None:
@@ -90,7 +91,7 @@ class Options:
 
     def _check_values(self) -> None:
         _expect(isinstance(self.lossless, bool | str), "lossless", self.lossless, "true, false or 'small'")
-        for name in ("labels", "verify"):
+        for name in ("labels", "verify", "per_channel"):
             _expect(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
         for name in ("colour", "prediction"):
             value = getattr(self, name)
@@ -138,8 +139,7 @@ class Options:
         {'lossless': True, 'cuts': [9, 30], 'padding': None}
         """
         found = self.given
-        if self.cuts is not None:
-            found["cuts"] = list(self.cuts)
+        found |= {key: list(value) for key, value in found.items() if isinstance(value, tuple)}
         if isinstance(self.roi_quality, tuple):
             found["roi_quality"] = {str(index): quality for index, quality in self.roi_quality}
         return found

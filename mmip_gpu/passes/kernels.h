@@ -63,7 +63,7 @@ struct AnalyzeJob {
     int32_t* values;
     uint16_t* counts;                        // out: how many of them, at the first cell of each block, 0 at the others
     const int32_t* earlier;                  // the tile's samples as a pass before restored them by stage 2; nullptr: nothing is predicted
-    const uint8_t* prediction_bits;          // of symbols with their raw bits, 8 a class of the family
+    const uint8_t* prediction_bits;          // of symbols with their raw bits: classes x alphabet of the family
     uint8_t* predictions;                    // per cell in coding order; out of a search that predicts, in and out of a close
 };
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from mmip_gpu._core import SEARCH_NONE, Chunk
 from mmip_gpu._core import statistics as sample_statistics
 from mmip_gpu.container.transform_fields import TransformFields
-from mmip_gpu.transform.plan import ChunkPlan, sample_offset
+from mmip_gpu.transform.offset import sample_offset
+from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.colour import colour_planes, sample_planes
 from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, to_indices

@@ -69,7 +69,7 @@ def decode_chunk(header: TransformHeader, read_part: ReadPart, wanted: Wanted, l
         found = _decode_in_place(chunk, header, payloads, region, wanted, limits)
         if found is None:
             planes = _decode_planes(chunk, header, payloads, wanted.scale, limits)
-            _add_corrections(chunk, header, payloads, planes, limits)
+            _add_corrections(chunk, header, payloads, planes, limits, region.box[0])
             found = region.crop(planes, chunk.window(wanted.scale)[0])
         return from_indices(found, header.step)
     except MemoryError:
@@ -125,12 +125,12 @@ def _decode_planes(
 
 
 def _add_corrections(
-    chunk: Chunk, header: TransformHeader, payloads: list[memoryview], planes: NDArray[Any], limits: Limits
+    chunk: Chunk, header: TransformHeader, payloads: list[memoryview], planes: NDArray[Any], limits: Limits, first: int
 ) -> None:
-    """Correct the planes in place, where the stage of corrections is there."""
-    count, error = len(header.fields.cuts), header.fields.correction
-    if len(payloads) > count and error is not None:
-        add_corrections(chunk, payloads[count], planes, error, limits.check_crc, limits.threads)
+    """Correct the planes, from the first of the array on that is named, in place, where the stage for it is there."""
+    count, errors = len(header.fields.cuts), header.fields.correction_errors
+    if len(payloads) > count and errors:
+        add_corrections(chunk, payloads[count], planes, errors, limits.check_crc, limits.threads, first)
 
 
 def describe_transform(header: TransformHeader) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def describe_transform(header: TransformHeader) -> dict[str, Any]:
             "cell_depth": t.depth,
             "tile_log2": list(t.tile_log2),
             "cuts": list(t.cuts),
-            "qstep": sample_step(t.steps[0], header.colour) * (header.step or 1.0),
+            "qstep": _asked_steps(header),
             "steps": [[s / 256 for s in row] for row in t.steps],
             "reversible": [bool(r) for r in t.reversible],
             "offset": t.offset,
@@ -152,6 +152,14 @@ def describe_transform(header: TransformHeader) -> dict[str, Any]:
             "recon": [[d / 64 for d in row] for row in t.recon],
         }
     }
+
+
+def _asked_steps(header: TransformHeader) -> float | list[float]:
+    """Step of the background in sample units; where channels have others, that of each."""
+    row, unit = header.fields.steps[0], header.step or 1.0
+    if header.fields.channels is None or len(set(row)) == 1:
+        return sample_step(row, header.colour) * unit
+    return [sample_step((step,), False) * unit for step in row]
 
 
 CODEC = Codec(

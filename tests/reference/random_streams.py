@@ -7,6 +7,7 @@ FORMAT.md sections 3, 7 and 8. Seeded by the generator given.
 import numpy as np
 
 from . import palette, prediction
+from .channel_cases import CHANNEL_CASES
 from .codes import FAMILIES, stage_families
 from .coefficients import Coefficients
 from .container import Header
@@ -104,7 +105,7 @@ CASES = {
         max_error=0.0,
         dc_image=(-1, -2, -3),
     ),
-}
+} | CHANNEL_CASES
 
 
 CASES |= {

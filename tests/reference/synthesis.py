@@ -183,7 +183,8 @@ def from_planes(planes, lengths, header, mask=None, corrections=None):
     if mask is not None:
         array = np.where(mask, header.padding, array)
     if corrections is not None:
-        array = np.clip(array + corrections.reshape(lengths) * (2 * header.correction + 1), *header.limits)
+        e = np.array([header.correction_of(plane) for plane in range(len(planes))]).reshape(*lengths[:3], 1, 1, 1)
+        array = np.clip(array + corrections.reshape(lengths) * (2 * e + 1), *header.limits)
     if header.dtype == FLOAT:
         array = array.astype(np.float64) * header.value_step
     return in_own_axes(array.astype(DTYPES[header.dtype]), header.axes)

@@ -59,6 +59,8 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     samples = np.dtype(dtype)
     if samples.name not in DTYPES or (samples == np.float32) == (plan.config.step is None):
         return f"samples of {samples}"
+    if plan.units:
+        return "channels with steps of their own"
     return "predicted blocks" if plan.predicts else None
 
 

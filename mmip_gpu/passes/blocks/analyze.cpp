@@ -179,14 +179,6 @@ void mark_settled(Coefficients& c, const Tile& tile) {
     }
 }
 
-// Of every class 8 entries, by symbol.
-std::vector<uint8_t> builtin_prediction_rates() {
-    static const uint8_t bits[3][8] = {{1, 9, 9, 5, 4, 7, 0, 0}, {2, 3, 3, 5, 5, 7, 0, 0}, {3, 1, 3, 6, 6, 7, 0, 0}};
-    std::vector<uint8_t> rates;
-    for (int c = 0; c < 12; ++c) rates.insert(rates.end(), bits[c % 3], bits[c % 3] + 8);
-    return rates;
-}
-
 }  // namespace
 
 std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, Quantizer& quantizer,
@@ -220,7 +212,7 @@ std::vector<double> close_predictions(Coefficients& c, const Samples& samples, c
         rates.back().token.resize((kTokenClasses + 1) * kTokenAlphabet);
         contexts.push_back(header_classes(c, stage, options.threads));
     }
-    static const std::vector<uint8_t> prediction_bits = builtin_prediction_rates();
+    const std::vector<uint8_t> prediction_bits = builtin_prediction_rates();
     std::vector<QuantizerSums> sums(c.tiles.size() * kMaxClasses);
     std::vector<TileRoom> rooms(std::max(options.threads, 1));
     parallel_for(static_cast<int64_t>(c.tiles.size()), options.threads, [&](int64_t i, int worker) {

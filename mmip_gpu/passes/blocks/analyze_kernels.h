@@ -83,13 +83,6 @@ private:
         for (int k = 0; k < Block::cells; k += Choice::kUnseenCells) Choice::find_unseen(*this, k, [&](int i, int many) { unseen_[i] = many; });
     }
 
-    static float take_dc(F8* coefficients) {
-        float& at = reinterpret_cast<float*>(coefficients)[0];
-        const float dc = at;
-        at = 0;
-        return dc;
-    }
-
     // Phase 2: the modes of a cell, by rough costs.
     void try_cell(Block& b, int k) {
         alignas(64) F8 samples[Block::cell_samples / 8];
@@ -135,7 +128,7 @@ private:
         candidate.side_bits = predictions_ != nullptr ? predictions_->guessed_bits(kPredictNone) : 0;
         candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
         if constexpr (depth == 1)
-            if (predictions_ != nullptr && Choice::may_gain(*this, o, k, weigh(candidate.cost))) predict(candidate, inverse_[class_[k]]);
+            if (predictions_ != nullptr && Choice::may_gain(*this, o, k, weigh(candidate.cost))) predictions_->improve(candidate, inverse_[class_[k]], job_.rounding);
         rough_[o][k] = weigh(candidate.cost);
     }
 
@@ -183,19 +176,6 @@ private:
         for (int k = 0, i = 0; k < Block::cells; k += m * m, ++i) Choice::settle_large(*this, o, k, tried[i]);
     }
 
-    // Leaves of a candidate what the best prediction leaves, if that costs less.
-    template <class C>
-    void predict(C& candidate, float inverse) {
-        if (candidate.cost.bits == kBlockBits + candidate.side_bits) return;   // nothing is left to save
-        const auto bits = [this](int prediction) { return predictions_->guessed_bits(prediction); };
-        const int best = predictions_->best_for(candidate, inverse, job_.rounding, &candidate.cost, bits);
-        if (best == kPredictNone) return;
-        candidate.prediction = best;
-        candidate.side_bits = bits(best);
-        candidate.cost = predictions_->least();
-        predictions_->take_rest(candidate.coefficients);
-    }
-
     // A merged block as one to be predicted.
     void begin_predictions(const Block& b, int k, int size) {
         if (predictions_ == nullptr) return;
@@ -212,31 +192,15 @@ private:
         return true;
     }
 
-    // Calls use(candidate, first cell) for the blocks that were chosen.
-    template <class Use>
-    void each_chosen(Block& b, const Use& use) {
-        for (int k = 0, many = 1; k < Block::cells; k += many) {
-            const int o = choices_.chosen[k];
-            many = present_[k] ? Order::cells(o) : 1;
-            if (!present_[k]) continue;
-            if (many == 1) use(b.cell[k][o < Order::kQuad ? o : Order::kSingles], k);
-            else if (many == Block::group) use(b.quad[k / Block::group], k);
-            else if constexpr (depth == 1) {
-                if (many == 16) use(b.large[k / 16], k);
-                else use(b.whole, k);
-            }
-        }
-    }
-
     // Phase 4: the winners, whose indices code lengths decide at effort 2.
     void store_all(Block& b) {
         if (search() == mmip::kSearchRough) {
-            each_chosen(b, [&](auto& chosen, int k) {
+            b.each_chosen(choices_.chosen, present_, [&](auto& chosen, int k) {
                 if (!reversible(k) && chosen.mode != kModePalette) decide(b, chosen, k);
             });
             b.decider.run();
         }
-        each_chosen(b, [&](auto& chosen, int k) { store(b, chosen, k); });
+        b.each_chosen(choices_.chosen, present_, [&](auto& chosen, int k) { store(b, chosen, k); });
     }
 
     template <class C>

@@ -97,7 +97,7 @@ private:
         if (job_.dc_unit == 1)
             for (int j = 0; j < view.cells; ++j) sums_[c].distortion += quantize_dc(s_.own.dc[j], inverse_[c], 1).error;
         const int at = t_.raster[first], w = at % t_.ax > 0 ? s_.by_place[at - 1] : kPredictNone, n = at / t_.ax % t_.ay > 0 ? s_.by_place[at - t_.ax] : kPredictNone;
-        const uint8_t* const row = job_.prediction_bits + 8 * prediction_class(view.cells, w, n);
+        const uint8_t* const row = job_.prediction_bits + kPredictionAlphabet * prediction_class(view.cells, w, n);
         const auto bits = [&](int prediction) { return search_.may_be_predicted() ? row[prediction_symbol(prediction, w, n)] : 0; };
         const int size = cells_along(view.cells) * 8;
         search_.begin(first, size, b.gather(k, size, search_.part));
@@ -134,9 +134,7 @@ private:
         b.gather_cell(k, s_.cell);
         if (view.mode == kMode4) forward_quarters<1>(s_.cell, b.scratch, own.coefficients);
         else forward_planes<1, 8>(s_.cell, b.scratch, own.coefficients);
-        float& dc = reinterpret_cast<float*>(own.coefficients)[0];
-        own.dc[0] = dc;
-        dc = 0;
+        own.dc[0] = take_dc(own.coefficients);
     }
 
     // The block as stage 2 gives it, for those after it.

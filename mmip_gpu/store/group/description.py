@@ -28,6 +28,7 @@ from mmip_gpu.store.group.grid import ChunkGrid, Coordinates
 from mmip_gpu.store.group.single_form import SingleForm
 from mmip_gpu.store.group.stage_array import StageArray
 from mmip_gpu.store.group.staged_form import StagedForm
+from mmip_gpu.transform.channel_plan import channel_plan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import RoiRule
 
@@ -70,8 +71,16 @@ class StoreDescription:
     finer: FinerPart | None = None
 
     def of_chunk(self, at: Coordinates) -> StoreDescription:
-        """The description of the chunks that are coded as this one is."""
+        """The description of the chunks that are coded as this one is: those of its channel, or of its part."""
+        if self._of_channels:
+            return self._of_channels[at[0] % len(self._of_channels)]  # c is the innermost axis of planes
         return self._finer if self.finer is not None and self.finer.holds(at) else self
+
+    @cached_property
+    def _of_channels(self) -> list[StoreDescription]:
+        """Where channels have steps of their own, the description of the chunks of each."""
+        channels = range(len(getattr(self.plan, "units", ())))
+        return [replace(self, plan=channel_plan(self.plan, channel)) for channel in channels]
 
     @cached_property
     def _finer(self) -> StoreDescription:
@@ -112,7 +121,8 @@ class StoreDescription:
         """Make a header with the fields that all chunks share."""
         config = self.plan.config
         loss = LossRecord(config.mode, config.value, False, 0, 0, 0, 0)
-        return Header(self.dtype, self.grid.layout, self.plan.colour, loss, self.form.blank_fields(), config.step)
+        fields = (self._of_channels or [self])[0].form.blank_fields()
+        return Header(self.dtype, self.grid.layout, self.plan.colour, loss, fields, config.step)
 
     def prefix(self, at: Coordinates, header: Header[Any], stage: int) -> bytes:
         """Bytes before the payload in the chunk of a stage."""
@@ -185,6 +195,6 @@ class StoreDescription:
         is_rule = isinstance(rule, str) and not RoiRule.parse(rule).needs_whole_array
         check_field("rule", rule, rule is None or is_rule)
         finer = data.get("finer")
-        check_field("finer", finer, finer is None or config.mode == "psnr")
+        check_field("finer", finer, finer is None or (config.mode == "psnr" and not config.per_channel))
         part = None if finer is None else FinerPart.parse(finer, form.plan.steps)
         return cls(data["dtype"], grid, form.plan, peak, rule, operator.index(data["attempt"]), part)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.arguments import check_labels, check_step, given_padding, is_colour
+from mmip_gpu.channel_targets import for_channels
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.errors import InvalidArgument
@@ -71,6 +72,7 @@ class Job:
             colour = opened.colour
         three = is_colour(colour, layout, opened.dtype)
         given_padding(config, opened.dtype, three)
+        config = for_channels(config, layout.channels, colour=three)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
         lengths = asked_lengths(layout.axes, chunks)
         asked = None if lengths is None else tuple(lengths.values())

@@ -22,7 +22,7 @@ from mmip_gpu.sources import Source
 from mmip_gpu.store.group.grid import Region
 from mmip_gpu.store.job.survey import Block, Survey
 from mmip_gpu.volume.axes import PlaneLayout
-from mmip_gpu.volume.floats import to_indices
+from mmip_gpu.volume.floats import INDEX_LIMIT, to_indices
 from mmip_gpu.volume.samples import finite_limits
 
 __all__ = ["Overview", "cell_activities", "overview"]
@@ -53,8 +53,9 @@ def overview(source: Source, regions: Sequence[Region], step: float | None, surv
         cells += counts
         for number, place, samples in held:
             parts[number][place] = samples
-    low, high = (min(a for a, _ in limits), max(b for _, b in limits)) if limits else (0, 0)
-    return Overview(finite_limits(low, high), cells if look.counts_cells else None, tuple(parts))
+    finite = [finite_limits(*pair) for pair in limits] or [(0, 0)]
+    low, high = min(a for a, _ in finite), max(b for _, b in finite)
+    return Overview((low, high), cells if cells.any() else None, tuple(parts))
 
 
 def cell_activities(planes: NDArray[Any], first: int = 0, every: int = 1) -> NDArray[np.uint8]:
@@ -82,8 +83,10 @@ class _Look:
         for start, part in blocks:
             if not part.size:
                 continue
-            limits.append((part.min().item(), part.max().item()))
-            if self.counts_cells:
+            low, high = part.min().item(), part.max().item()
+            limits.append((low, high))
+            has_indices = self.step is None or max(-low, high) <= INDEX_LIMIT * self.step  # others are refused later
+            if self.counts_cells and has_indices:
                 cells += self._counted(start, part)
             held += self._held(start, part)
         return limits, cells, held

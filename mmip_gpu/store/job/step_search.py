@@ -13,6 +13,7 @@ from dataclasses import replace
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.finer import PARTS, FinerPart
 from mmip_gpu.store.group.records import Totals
+from mmip_gpu.store.job.channel_plans import next_channel_pass
 from mmip_gpu.store.job.job import Job
 from mmip_gpu.store.job.ratio_search import next_ratio_pass
 from mmip_gpu.transform.plan import initial_step
@@ -42,6 +43,8 @@ def next_pass(
     config = job.config
     if config.mode == "ratio" and description.grid.chunk_count:
         return next_ratio_pass(description, totals, passes)
+    if config.mode == "psnr" and description.plan.units:
+        return next_channel_pass(description, totals, job.step_unit)
     if config.mode != "psnr" or totals.psnr() >= config.value:
         return None
     if description.plan.lossless:  # of float32: rounding to indices is all that was lost

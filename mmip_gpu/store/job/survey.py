@@ -29,14 +29,30 @@ Block: TypeAlias = tuple[tuple[int, ...], NDArray[Any]]
 Summary: TypeAlias = Callable[[Iterable[Block]], Any]
 """Sums up some pieces of an array: what it gives is small, pickles, and is summed up in any order."""
 
+_AT_HAND = ("array", "npy")  # kinds of sources whose samples lie in memory, or in a file as they would there
+_BLOCK_SAMPLES, _CELL = 2**22, 8  # blocks end where cells of an overview do
+
 Survey: TypeAlias = Callable[[Summary, Source], Iterable[Any]]
 """Calls a Look for all pieces of a source, a few or one at a time: here, or on the workers of a cluster."""
 
 
 def surveyed_here(summarize: Summary, source: Source) -> Iterator[Any]:
     """Survey on this thread."""
-    for region in boxes(source.shape, block_lengths(_layout(source))):
+    at_hand = source.metadata.get("kind") in _AT_HAND
+    lengths = _whole_lines(source) if at_hand else block_lengths(_layout(source))
+    for region in boxes(source.shape, lengths):
         yield summarize([(tuple(s.start for s in region), source.read(region))])
+
+
+def _whole_lines(source: Source) -> list[int]:
+    """Lengths of about 4 million samples that follow each other in an array in C order, which is then not copied."""
+    lengths: list[int] = []
+    room = _BLOCK_SAMPLES
+    for letter, n in zip(reversed(source.axes), reversed(source.shape), strict=True):
+        least = _CELL if letter in "yx" else 1
+        lengths.insert(0, max(n, 1) if n <= room else max(room // least, 1) * least)
+        room //= max(n, 1)
+    return lengths
 
 
 def counted(survey: Survey, advance: Callable[[], Any]) -> Survey:

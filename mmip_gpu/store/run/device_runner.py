@@ -96,7 +96,7 @@ def _is_refused(description: StoreDescription) -> bool:
     """Whether no kernels encode the chunks of a store; warns where none encode its method."""
     config = description.plan.config
     if isinstance(description.form, StagedForm):
-        return refusal(description.plan, description.dtype) is not None
+        return refusal(description.of_chunk((0, 0, 0, 0)).plan, description.dtype) is not None
     if codec_for(config).has_encoding_kernels:
         return False
     warnings.warn(f"no kernels encode method {config.method!r}: the CPU does", RuntimeWarning, stacklevel=3)

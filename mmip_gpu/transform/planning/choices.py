@@ -83,7 +83,7 @@ def first_plans(
 def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
     """The plan with about the steps that give these samples what was asked for."""
     if plan.config.mode == "quality":
-        return plan.with_factors(QualityFactors.first(len(plan.steps)).factors)
+        return plan.with_factors(QualityFactors.first(plan.part_count).factors)
     if plan.config.mode == "psnr":
         return near_step(plan, peak, samples.mean_error)[0]
     if plan.config.mode == "ratio":

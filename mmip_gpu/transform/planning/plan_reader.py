@@ -75,6 +75,10 @@ class PlanReader(Protocol):
         """(minimum, maximum) of all samples; zeros without any."""
         ...
 
+    def channel_limits(self) -> list[tuple[float, float]]:
+        """(minimum, maximum) of each channel; zeros without any samples."""
+        ...
+
     def may_hold(self, value: int) -> bool:
         """Whether a sample may have this value."""
         ...
