@@ -13,6 +13,7 @@ from pages.sections import SECTIONS
 from pages.segmentation import downstream_section, segmenters_section
 from pages.soft import soft_section
 from pages.speed import hurting_section, profile_section, rates_section, scaling_section, speed_section
+from pages.store_targets import store_targets_section
 from pages.stores import (
     dask_jobs_section,
     store_rates_section,
@@ -48,6 +49,7 @@ MAKERS = {
     "downstream": downstream_section,
     "segmenters": segmenters_section,
     "store_rates": store_rates_section,
+    "store_targets": store_targets_section,
     "viewers": viewers_section,
     "bounds": bounds_section,
     "against": against_section,

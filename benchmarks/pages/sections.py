@@ -54,6 +54,7 @@ SECTIONS = {
     "downstream": Section("Segmentation after compression", "downstream_falls", "downstream.py --out FOLDER"),
     "segmenters": Section("Segmenters", "segmenters", "segmenters.py --weights FOLDER"),
     "store_rates": Section("Stores by size, chunks and threads", "store_rates", "store_rates.py"),
+    "store_targets": Section("What a PSNR costs in a store", "store_targets", "store_targets.py"),
     "viewers": Section("Viewers and other readers", "viewers", "viewers.py"),
     "bounds": Section("Whether targets are met", "bounds", "bounds.py"),
     "against": Section("Against the build before", "against", "speed.py --against PYTHON --megabytes 2"),

@@ -6,7 +6,7 @@ Encoder side of FORMAT.md sections 2 to 5. `prepare` is done once for an array, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from mmip_gpu._core import SEARCH_NONE, Chunk
 from mmip_gpu._core import statistics as sample_statistics
 from mmip_gpu.container.transform_fields import TransformFields
-from mmip_gpu.transform.plan import ChunkPlan, sample_offset
+from mmip_gpu.transform.offset import sample_offset
+from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.colour import colour_planes, sample_planes
 from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, to_indices
@@ -113,7 +114,7 @@ def analyze(prepared: Prepared, plan: ChunkPlan, classes: NDArray[np.uint8] | No
     are rounded half up: the quality rule's own distortion.
     """
     layout, threads, coded = prepared.layout, prepared.threads, prepared.planes
-    chunk = empty_chunk(plan, layout)
+    chunk = empty_chunk(replace(plan, prediction=False) if plain else plan, layout)
     cells = None if classes is None or len(plan.steps) == 1 else cell_map(classes, layout, plan.depth)
     statistics = prepared.statistics
     if plan.padding is not None:
@@ -132,9 +133,10 @@ def analyze(prepared: Prepared, plan: ChunkPlan, classes: NDArray[np.uint8] | No
 def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> Chunk:
     """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
     if isinstance(fields, TransformFields):
-        recon, dc_image = fields.recon, fields.dc_image
+        recon, dc_image, prediction = fields.recon, fields.dc_image, fields.prediction
     else:  # the points are what analyzing will find
         recon, dc_image = ((0, 0, 0),) * len(fields.steps), (0, 0, 0) if fields.dc_image else None
+        prediction = fields.predicts
     return Chunk(
         planes=layout.planes,
         shape=layout.volume,
@@ -147,6 +149,7 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
         box=box,
         padding=fields.padding,
         dc_image=dc_image,
+        prediction=prediction,
     )
 
 

@@ -81,6 +81,7 @@ CHANGED = {
     "downstream_falls": ("truth_bits",),
     "segmenters": ("network_ap50",),
     "store_rates": ("write_wall_mb_s",),
+    "store_targets": ("encodings", "cpu_mb_s"),
     "viewers": ("version",),
     "bounds": ("runs",),
     "against": ("runs",),

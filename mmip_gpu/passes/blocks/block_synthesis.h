@@ -6,18 +6,13 @@
 
 #include "rules/blocks/blocks.h"
 #include "rules/blocks/quantize.h"
+#include "passes/blocks/block_indices.h"
 #include "passes/blocks/block_kernels.h"
 #include "passes/blocks/scaled_blocks.h"
 #include "passes/kernels.h"
 #include "passes/palette/palette_kernels.h"
 
 namespace MMIP_NS {
-
-// A block of the tile: the coding index and the place of its first cell.
-struct PlacedBlock {
-    const mmip::BlockView& view;
-    int first, z, y, x;
-};
 
 class BlockSynthesis {
 public:
@@ -56,6 +51,30 @@ public:
         return floats(samples_);
     }
 
+    // Its samples at full scale as stages 1 .. `stages` give them, one slice; `spectrum`: the transform of its prediction in the
+    // transposed layout, or nullptr.
+    [[gnu::noinline]] F8* predicted(const PlacedBlock& b, const F8* spectrum, int stages) {
+        begin(b);
+        if (b.view.mode == kModePalette) {
+            paint(b);
+        } else {
+            put_spectrum(b, spectrum);
+            dequantize_block<true>(b, stages);
+            transform<1>(b);
+        }
+        return samples_;
+    }
+
+    // The same at scale 2 or 4, of all stages.
+    [[gnu::noinline]] const float* predicted_reduced(const PlacedBlock& b, const F8* spectrum) {
+        if (spectrum == nullptr) return reduced(b);
+        begin(b);
+        put_spectrum(b, spectrum);
+        dequantize_block<true>(b, job_.stages);
+        transform_scaled(b);
+        return floats(samples_);
+    }
+
 private:
     void begin(const PlacedBlock& b) {
         class_ = t_.classes[raster(b, 0, 0, 0)];
@@ -67,7 +86,7 @@ private:
     bool reversible() const { return job_.stages > 1 && job_.classes[class_].reversible != 0; }   // stage 1 alone: the DCT for all
 
     void find_coefficients(const PlacedBlock& b) {
-        if (job_.stages > 1) dequantize_block(b);
+        if (job_.stages > 1) dequantize_block<false>(b, job_.stages);
         else expect_low(b);
     }
 
@@ -85,38 +104,16 @@ private:
         if (t_.depth == 8) along(b.z, t_.az, t_.ax * t_.ay, 64);
     }
 
-    // What dequantizing one index after the other needs; values, so that they stay in registers.
-    struct Dequantizer {
-        float* block;                    // transposed layout, zero but for what was put there
-        const uint16_t* scan;
-        int32_t recon[4];
-        float unit;
-        uint32_t reach;                  // places or-ed together
+    void put_spectrum(const PlacedBlock& b, const F8* spectrum) {
+        if (spectrum == nullptr) return;
+        __builtin_memcpy(block_, spectrum, sizeof(F8) * 8 * static_cast<uint64_t>(b.view.cells));
+        reach_ = static_cast<uint32_t>(64 * b.view.cells - 1);
+    }
 
-        void put(uint32_t position, int32_t index) {
-            const uint32_t place = scan[position];
-            reach |= place;
-            block[place] = dequantize(index, recon, unit);
-        }
-    };
-
-    // All AC indices of the block.
-    void dequantize_block(const PlacedBlock& b) {
-        Dequantizer to{floats(block_), b.view.scan, {}, unit_[class_], 0};
-        for (int d = 0; d < 4; ++d) to.recon[d] = job_.classes[class_].recon[d];
-        if (job_.spans != nullptr) {
-            const int cells = t_.az * t_.ay * t_.ax;
-            for (int stage = 2; stage <= job_.stages; ++stage) {
-                const mmip::TokenSpan span = job_.spans[(stage - 2) * cells + b.first];
-                for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) to.put(t->position, t->value);
-            }
-        } else {
-            const int32_t* q = t_.ac + static_cast<int64_t>(b.first) * t_.per_cell;
-            const uint32_t limit = static_cast<uint32_t>(b.view.cells * job_.cut);
-            for (uint32_t p = 0; p < limit; ++p)
-                if (q[p] != 0) to.put(p, q[p]);
-        }
-        reach_ = to.reach;
+    // The AC indices of the block in stages 2 .. `stages`; `added` to what is there.
+    template <bool added>
+    void dequantize_block(const PlacedBlock& b, int stages) {
+        reach_ |= BlockIndices{job_, b.view, b.first}.dequantize<added>(stages, job_.classes[class_].recon, unit_[class_], floats(block_));
     }
 
     // A palette cell at full scale.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.transform.plan import ChunkPlan, spread_probe
 from mmip_gpu.transform.planning.costs import STEP_EFFORT, at_effort, ratio
+from mmip_gpu.transform.planning.match_channels import match_channels
 from mmip_gpu.transform.planning.match_distortion import SLOPE, check_reached, decibels, near_step, search_step
 from mmip_gpu.transform.planning.match_size import search_ratio, unreachable_ratio
 from mmip_gpu.transform.planning.trial import Trial
@@ -47,6 +48,7 @@ class ArrayReader:
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr", "ratio"})
     refines_padding: ClassVar[bool] = True
     may_stay_raw: ClassVar[bool] = True
+    may_predict: ClassVar[bool] = True
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -63,6 +65,14 @@ class ArrayReader:
         """(minimum, maximum) of all samples; zeros without any."""
         array = self.whole.array
         return finite_limits(array.min().item(), array.max().item()) if array.size else (0, 0)
+
+    def channel_limits(self) -> list[tuple[float, float]]:
+        """(minimum, maximum) of each channel; zeros without any samples."""
+        array, at = self.whole.array, self.layout.axes.index("c")
+        if not array.size:
+            return [(0, 0)] * self.layout.channels
+        parts = (array[(slice(None),) * at + (i,)] for i in range(self.layout.channels))
+        return [finite_limits(part.min().item(), part.max().item()) for part in parts]
 
     def may_hold(self, value: int) -> bool:
         """Whether a sample has this value."""
@@ -88,6 +98,8 @@ class ArrayReader:
         """The plan with the step that all samples need for a PSNR or a ratio; others as they are."""
         if self.whole.array.size == 0 or plan.config.mode not in ("psnr", "ratio"):
             return plan
+        if plan.units:
+            return match_channels(plan, probe, self.whole, peak)
         if plan.config.mode == "psnr":
             return _psnr_plan(plan, probe, self.whole, peak)
         return _ratio_plan(plan, probe, self.whole)

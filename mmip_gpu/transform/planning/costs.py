@@ -45,7 +45,7 @@ def tiled(plan: ChunkPlan, samples: Trial) -> ChunkPlan:
     few = samples.array.size < _FEW
     size = (samples.size if few else samples.body_size)(at_choice(plan))
     volume = PlaneLayout.of(samples.array.shape, plan.axes).volume
-    return replace(plan, tile_log2=tile_log2(plan.depth, volume, 8 * size / samples.array.size))
+    return replace(plan, tile_log2=tile_log2(plan.depth, volume, 8 * size / samples.array.size, plan.prediction))
 
 
 def at_effort(plan: ChunkPlan, effort: int) -> ChunkPlan:

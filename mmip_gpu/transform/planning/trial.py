@@ -26,6 +26,7 @@ from mmip_gpu.volume.region import Region
 __all__ = ["HostSamples", "Samples", "Trial"]
 
 _SMALLEST_QUARTER = 2**15
+_NOT_ANALYZED = "config", "correction", "errors"
 _PARTS = 16  # of a probe that is spread over a large array
 
 
@@ -152,6 +153,10 @@ class Trial:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
         return self._analysis(plan).mean_error()
 
+    def channel_errors(self, plan: ChunkPlan) -> list[float]:
+        """Mean squared error of each channel, as `mean_error`."""
+        return self._analysis(plan).channel_errors()
+
     def size(self, plan: ChunkPlan, *, allow_raw: bool = False) -> int:
         """Bytes of the encoding, its record included."""
         return self._encoded(plan.unverified, allow_raw).size
@@ -236,4 +241,4 @@ class Trial:
 def _analyzed_part(plan: ChunkPlan) -> tuple[Any, ...]:
     """What an analysis depends on of a plan."""
     config = {name: value for name, value in vars(plan.config).items() if name != "verify"}
-    return *(value for name, value in vars(plan).items() if name not in ("config", "correction")), config
+    return *(value for name, value in vars(plan).items() if name not in _NOT_ANALYZED), config
