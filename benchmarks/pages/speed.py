@@ -161,7 +161,19 @@ def scaling_section() -> str:
         ]
         for row in rows
     ]
-    head = ["volume", "target", "dtype", "MB", "threads", "enc. ns", "enc. cpu ns", "dec. ns", "dec. cpu ns", "enc. peak", "dec. peak"]
+    head = [
+        "volume",
+        "target",
+        "dtype",
+        "MB",
+        "threads",
+        "enc. ns",
+        "enc. cpu ns",
+        "dec. ns",
+        "dec. cpu ns",
+        "enc. peak",
+        "dec. peak",
+    ]
     return "\n".join(
         [
             heading("scaling"),
