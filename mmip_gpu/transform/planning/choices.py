@@ -14,7 +14,7 @@ from operator import itemgetter
 
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, tile_log2
-from mmip_gpu.transform.planning.costs import STEP_EFFORT, at_choice, at_effort, cost, ratio, tiled
+from mmip_gpu.transform.planning.costs import STEP_EFFORT, at_choice, at_effort, cost, rate, ratio, tiled, with_tiles
 from mmip_gpu.transform.planning.match_distortion import QualityFactors, near_step
 from mmip_gpu.transform.planning.match_size import first_bound, search_ratio
 from mmip_gpu.transform.planning.plan_reader import PlanReader
@@ -99,17 +99,16 @@ def choose_prediction(plan: ChunkPlan, probe: Trial, may_predict: bool = True) -
     tries = config.prediction is None and config.effort >= _PREDICTING_EFFORT and config.cell_depth != 8
     if not may_predict or not (tries or config.prediction) or plan.lossless or probe.array.size == 0:
         return plan
-    volume = PlaneLayout.of(probe.array.shape, plan.axes).volume
-    tile = tile_log2(1, volume, 1.0, True)
-    predicted = replace(plan, depth=1, tile_log2=tile, cuts=config.stage_cuts(1), prediction=True)
     part = probe.quarter(plan.axes)
+    predicted = replace(plan, depth=1, cuts=config.stage_cuts(1), prediction=True)
+    predicted = with_tiles(predicted, part, rate(plan, part))
     if config.prediction:
-        return tiled(predicted, part)
+        return predicted
     for samples in (part, probe):
         costs = cost(predicted, samples), cost(plan, samples)
         if max(costs) > _CLEAR * min(costs):
             break
-    return tiled(predicted, samples) if costs[0] < costs[1] else plan
+    return predicted if costs[0] < costs[1] else plan
 
 
 def choose_padding(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:

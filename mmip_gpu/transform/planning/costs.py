@@ -13,7 +13,7 @@ from mmip_gpu.transform.plan import ChunkPlan, tile_log2
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["STEP_EFFORT", "at_choice", "at_effort", "cost", "ratio", "tiled"]
+__all__ = ["STEP_EFFORT", "at_choice", "at_effort", "cost", "rate", "ratio", "tiled", "with_tiles"]
 
 # For steps that need not be exact; and at most for choices. At effort 1 those may be others: on one head CT at 44 dB
 # 3D cells take 27 % more bits than 2D ones at effort 1, 7 % more at effort 2.
@@ -40,12 +40,22 @@ def ratio(samples: Trial, plan: ChunkPlan) -> float:
     return samples.array.nbytes / samples.size(plan, allow_raw=True)
 
 
-def tiled(plan: ChunkPlan, samples: Trial) -> ChunkPlan:
-    """The plan with the tiles for its rate on these samples; what heads take of few samples counts in it."""
+def rate(plan: ChunkPlan, samples: Trial) -> float:
+    """Bits a sample; what heads take of few samples counts in it."""
     few = samples.array.size < _FEW
     size = (samples.size if few else samples.body_size)(at_choice(plan))
+    return 8 * size / samples.array.size
+
+
+def tiled(plan: ChunkPlan, samples: Trial) -> ChunkPlan:
+    """The plan with the tiles for its rate on these samples."""
+    return with_tiles(plan, samples, rate(plan, samples))
+
+
+def with_tiles(plan: ChunkPlan, samples: Trial, bits: float) -> ChunkPlan:
+    """The plan with the tiles for a rate."""
     volume = PlaneLayout.of(samples.array.shape, plan.axes).volume
-    return replace(plan, tile_log2=tile_log2(plan.depth, volume, 8 * size / samples.array.size, plan.prediction))
+    return replace(plan, tile_log2=tile_log2(plan.depth, volume, bits, plan.prediction))
 
 
 def at_effort(plan: ChunkPlan, effort: int) -> ChunkPlan:
