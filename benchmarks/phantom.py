@@ -1,4 +1,4 @@
-"""The 512 x 512 phantom at quality 10 against the seed system, stage by stage, and how fast parts of the 3D one are made.
+"""The 512 x 512 phantom at quality 10 against the seed system, stage by stage; how fast parts of the 3D one are made.
 
     python benchmarks/phantom.py
 
