@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from mmip_gpu._core import SEARCH_NONE, Chunk
 from mmip_gpu._core import statistics as sample_statistics
 from mmip_gpu.container.transform_fields import TransformFields
+from mmip_gpu.transform.loss import measured_error
 from mmip_gpu.transform.plan import ChunkPlan, sample_offset
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.colour import colour_planes, sample_planes
-from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, to_indices
+from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, sample_range, to_indices
 from mmip_gpu.volume.roi import cell_classes
 
 __all__ = ["PLAIN_ROUNDING", "ROUNDING", "Analysis", "Prepared", "analyze", "cell_map", "empty_chunk", "prepare"]
@@ -66,6 +67,7 @@ class Analysis:
     errors: list[float]
     _payloads: tuple[bytes, ...] | None = None
     _decoded: NDArray[Any] | None = None
+    _measured: list[tuple[int, int]] | None = None
 
     def payloads(self) -> tuple[bytes, ...]:
         """All stages but the corrections."""
@@ -85,6 +87,26 @@ class Analysis:
             dtype = self.prepared.planes.dtype
             self._decoded = sample_planes(self.chunk, synthesize, dtype, 1, self.offset, plan.colour)
         return self._decoded
+
+    def requantized(self, plan: ChunkPlan) -> Analysis:
+        """The analysis by a plan of the same blocks (`ChunkPlan.choice_steps`); this one is of no use afterwards."""
+        errors = self.chunk.requantize(plan.steps, self.prepared.threads)
+        return Analysis(plan, self.prepared, self.chunk, self.offset, errors)
+
+    def measured(self) -> list[tuple[int, int]]:
+        """(sum of squared errors, largest error) of each class, of integers without colour, as a decoder makes them."""
+        if self._measured is None:
+            planes, threads = self.prepared.planes, self.prepared.threads
+            self._measured = self.chunk.measure(self.offset, *sample_range(planes.dtype), planes, threads)
+        return self._measured
+
+    def reached(self) -> tuple[float, float]:
+        """(sum of squared errors, largest error) after decoding, in the unit of the samples."""
+        prepared, step = self.prepared, self.plan.config.step
+        if step is None and not self.plan.colour:
+            found = self.measured()
+            return sum(squares for squares, _ in found), max(largest for _, largest in found)
+        return measured_error(prepared.original, self.decoded(), step, prepared.threads)
 
     def take_decoded(self) -> NDArray[Any]:
         """`decoded`, for the caller to change."""
@@ -132,9 +154,10 @@ def analyze(prepared: Prepared, plan: ChunkPlan, classes: NDArray[np.uint8] | No
 def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> Chunk:
     """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
     if isinstance(fields, TransformFields):
-        recon, dc_image = fields.recon, fields.dc_image
+        recon, dc_image, choice_steps = fields.recon, fields.dc_image, None
     else:  # the points are what analyzing will find
         recon, dc_image = ((0, 0, 0),) * len(fields.steps), (0, 0, 0) if fields.dc_image else None
+        choice_steps = fields.choice_steps
     return Chunk(
         planes=layout.planes,
         shape=layout.volume,
@@ -147,6 +170,7 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
         box=box,
         padding=fields.padding,
         dc_image=dc_image,
+        choice_steps=choice_steps,
     )
 
 

@@ -46,15 +46,13 @@ def assemble(analysis: Analysis, plan: ChunkPlan, *, allow_raw: bool) -> Encoded
     With `allow_raw` a chunk that would grow is kept as it is.
     """
     chunk, prepared, payloads = analysis.chunk, analysis.prepared, list(analysis.payloads())
-    decoded = None
+    reached = None
     if plan.correction is not None:
         decoded = analysis.take_decoded()
         payloads.append(encode_corrections(chunk, prepared.planes, decoded, plan.correction, prepared.threads))
-    elif plan.config.verify:
-        decoded = analysis.decoded()
-    reached = None
-    if decoded is not None:
         reached = measured_error(prepared.original, decoded, plan.config.step, prepared.threads)
+    elif plan.config.verify:
+        reached = analysis.reached()
     array = prepared.array
     loss = loss_record(plan, array.size, prepared.limits, sum(analysis.errors), reached)
     parts = CodedParts(payloads, analysis.offset, chunk.recon, chunk.dc_recon if plan.dc_image else None)

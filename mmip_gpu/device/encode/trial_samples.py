@@ -116,6 +116,14 @@ class DeviceAnalysis:
         samples = int(self.samples.array.size)
         return squares / samples if step is None else squares / step**2 / samples
 
+    def estimate(self) -> float:
+        """Mean squared error as the coefficients show it, without the rounding to samples."""
+        return sum(self.quantized.side_information[self.index].errors) / int(self.samples.array.size)
+
+    def requantized(self, plan: ChunkPlan) -> Analyzed:
+        """The same blocks by the steps of a plan, which are chosen again: the kernels keep no coefficients."""
+        return self.samples.analyzed(plan)
+
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         """The encoding by a plan that differs in what an analysis does not depend on.
 

@@ -7,17 +7,12 @@
 #include "rules/blocks/blocks.h"
 #include "rules/blocks/quantize.h"
 #include "passes/blocks/block_kernels.h"
+#include "passes/blocks/placed_block.h"
 #include "passes/blocks/scaled_blocks.h"
 #include "passes/kernels.h"
 #include "passes/palette/palette_kernels.h"
 
 namespace MMIP_NS {
-
-// A block of the tile: the coding index and the place of its first cell.
-struct PlacedBlock {
-    const mmip::BlockView& view;
-    int first, z, y, x;
-};
 
 class BlockSynthesis {
 public:
@@ -29,6 +24,9 @@ public:
     }
 
     float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * dc_step_[t_.classes[raster]]; }
+
+    // Goes past a block.
+    void skip(const PlacedBlock& b) { begin(b); }
 
     // Its samples at full scale, [z][y][x].
     [[gnu::always_inline]] inline const F8* full(const PlacedBlock& b) {
@@ -60,6 +58,10 @@ private:
     void begin(const PlacedBlock& b) {
         class_ = t_.classes[raster(b, 0, 0, 0)];
         reach_ = 0;
+        if (job_.counts == nullptr) return;
+        positions_ = job_.positions + next_, values_ = job_.values + next_;   // blocks are asked for in coding order
+        count_ = job_.counts[b.first];
+        next_ += count_;
     }
 
     int raster(const PlacedBlock& b, int z, int y, int x) const { return ((b.z + z) * t_.ay + b.y + y) * t_.ax + b.x + x; }
@@ -111,10 +113,8 @@ private:
                 for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) to.put(t->position, t->value);
             }
         } else {
-            const int32_t* q = t_.ac + static_cast<int64_t>(b.first) * t_.per_cell;
-            const uint32_t limit = static_cast<uint32_t>(b.view.cells * job_.cut);
-            for (uint32_t p = 0; p < limit; ++p)
-                if (q[p] != 0) to.put(p, q[p]);
+            const int limit = b.view.cells * job_.cut;
+            for (int n = 0; n < count_ && positions_[n] < limit; ++n) to.put(positions_[n], values_[n]);
         }
         reach_ = to.reach;
     }
@@ -126,7 +126,7 @@ private:
             const mmip::TokenSpan span = job_.spans[b.first];
             for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) held[t->position] = t->value;
         } else {
-            __builtin_memcpy(held, t_.ac + static_cast<int64_t>(b.first) * t_.per_cell, sizeof(int32_t) * palette_positions(t_.depth));
+            for (int n = 0; n < count_; ++n) held[positions_[n]] = values_[n];
         }
         const float mean = dc_value(raster(b, 0, 0, 0)) * scale_factor(t_.depth, 8);
         paint_palette(held, t_.depth, mean, job_.classes[class_].step, floats(samples_));
@@ -225,6 +225,9 @@ private:
     const mmip::TileView& t_;
     float unit_[kMaxClasses], dc_step_[kMaxClasses];
     int class_ = 0;
+    const uint16_t* positions_ = nullptr;   // of the block's entries
+    const int32_t* values_ = nullptr;
+    int count_ = 0, next_ = 0;              // how many; where those of the next block begin
     uint32_t reach_ = 0;                 // of the block's AC: their places or-ed together
     alignas(64) F8 block_[4096 / 8] = {};
     alignas(64) F8 samples_[4096 / 8];

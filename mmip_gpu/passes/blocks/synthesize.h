@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "passes/blocks/analyze.h"
+#include "rules/samples/statistics.h"
 
 namespace mmip {
 
@@ -26,10 +27,15 @@ class TileSynthesizer {
 public:
     TileSynthesizer(const Coefficients& coefficients, const Quantizer& quantizer, int stages, int scale, const SampleRange& range, const Samples& out);
 
-    // spans: the tile's AC as TileTokens holds it; nullptr: it is in the Coefficients.
+    // spans: the tile's AC as TileTokens holds it; nullptr: it is in the entries.
     void run(const Tile& tile, const TokenSpan* spans) const;
 
+    // At full scale, with all samples of `out` there: how far they are from what `run` would write; without those under the mask.
+    void measure(const Tile& tile, SampleDifference* sums) const;
+
 private:
+    SynthesizeJob job_of(const Tile& tile) const;
+
     const Coefficients& c_;
     const Quantizer& quantizer_;
     Samples out_;
@@ -37,7 +43,10 @@ private:
     SynthesizeJob job_ = {};                 // what all tiles share
 };
 
-// All tiles, with their AC in the Coefficients.
+// How far what all stages decode to is from the samples of a whole chunk, by class.
+std::vector<Difference> measure(const Coefficients& coefficients, const Quantizer& quantizer, const SampleRange& range, const Samples& samples, int threads);
+
+// All tiles, with their AC in the entries.
 void synthesize(const Coefficients& coefficients, const Quantizer& quantizer, int stages, int scale, const SampleRange& range,
                 const Samples& out, int threads);
 

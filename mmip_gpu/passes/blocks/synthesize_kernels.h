@@ -13,17 +13,12 @@ public:
     explicit TileSynthesis(const mmip::SynthesizeJob& job) : job_(job), t_(job.tile), clip_(job.offset, job.minimum, job.maximum), blocks_(job) {}
 
     void run() {
-        const int cells = t_.az * t_.ay * t_.ax;
-        for (int i = 0; i < cells;) {
-            const mmip::BlockView& view = t_.blocks[job_.stages > 1 ? t_.modes[i] : kMode8];
-            const int at = t_.raster[i];
-            const PlacedBlock b{view, i, at / (t_.ay * t_.ax), at / t_.ax % t_.ay, at % t_.ax};
+        each_block(job_, [this](const PlacedBlock& b) {
             if (job_.scale == 8) store_dcs(b);
             else if (job_.scale > 1) store_reduced(b, blocks_.reduced(b));
             else if (t_.depth == 8) store_full<8>(b, blocks_.full(b));
             else store_full<1>(b, blocks_.full(b));
-            i += view.cells;
-        }
+        });
     }
 
 private:

@@ -24,9 +24,10 @@ from mmip_gpu.store.job.job import Job, slices_apart
 from mmip_gpu.store.job.step_search import matched_on_chunks
 from mmip_gpu.store.job.survey import Survey, value_limits
 from mmip_gpu.store.job.told import warn_of_chunks
-from mmip_gpu.transform.plan import ChunkPlan, spread_probe
+from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.choose_method import chosen_config
 from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.probe_regions import spread_probe
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 

@@ -19,7 +19,6 @@ from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.transform.analysis import Analysis, cell_map
 from mmip_gpu.transform.assemble import assemble
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.volume.floats import squared_error
 
 __all__ = ["Analyzed", "HostAnalysis"]
 
@@ -42,6 +41,14 @@ class Analyzed(Protocol):
 
     def mean_error(self) -> float:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
+        ...
+
+    def estimate(self) -> float:
+        """`mean_error` as the coefficients show it, without the rounding to samples."""
+        ...
+
+    def requantized(self, plan: ChunkPlan) -> Analyzed:
+        """The same blocks by the steps of a plan that names them in `ChunkPlan.choice_steps`."""
         ...
 
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
@@ -67,8 +74,10 @@ class HostAnalysis:
 
     def class_errors(self) -> list[float]:
         """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
-        plan, classes, prepared, decoded = self.plan, self.classes, self.found.prepared, self.found.decoded()
-        planes, threads = prepared.planes, prepared.threads
+        plan, classes, prepared = self.plan, self.classes, self.found.prepared
+        if not plan.colour:
+            return [float(squares) for squares, _ in self.found.measured()]
+        planes, threads, decoded = prepared.planes, prepared.threads, self.found.decoded()
         if len(plan.steps) == 1 or classes is None:
             return [float(difference(planes, decoded, threads)[0])] + [0.0] * (len(plan.steps) - 1)
         cells = cell_map(classes, prepared.layout, plan.depth)
@@ -76,10 +85,17 @@ class HostAnalysis:
 
     def mean_error(self) -> float:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
-        prepared, decoded, step = self.found.prepared, self.found.decoded(), self.plan.config.step
-        if step is None:
-            return difference(prepared.planes, decoded, prepared.threads)[0] / decoded.size
-        return squared_error(prepared.original, decoded, step)[0] / step**2 / decoded.size
+        step, samples = self.plan.config.step, self.found.prepared.planes.size
+        squares = self.found.reached()[0]
+        return squares / samples if step is None else squares / step**2 / samples
+
+    def estimate(self) -> float:
+        """Mean squared error as the coefficients show it, without the rounding to samples."""
+        return sum(self.found.errors) / self.found.prepared.planes.size
+
+    def requantized(self, plan: ChunkPlan) -> HostAnalysis:
+        """The same blocks by the steps of a plan; this analysis is of no use afterwards."""
+        return HostAnalysis(self.found.requantized(plan), self.classes)
 
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         """The encoding by a plan that differs in what an analysis does not depend on."""
