@@ -47,10 +47,6 @@ class Analyzed(Protocol):
         """`mean_error` as the coefficients show it, without the rounding to samples."""
         ...
 
-    def requantized(self, plan: ChunkPlan) -> Analyzed:
-        """The same blocks by the steps of a plan that names them in `ChunkPlan.choice_steps`."""
-        ...
-
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         """The encoding by a plan that differs from `plan` in what an analysis does not depend on."""
         ...

@@ -40,10 +40,12 @@ def match_bound_and_padding(plan: ChunkPlan, value: int, probe: Trial) -> ChunkP
 
 
 def _bound_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
-    """The plan with the step that makes the error bound cheapest on a quarter of the probe."""
+    """The plan with the step that makes the error bound cheapest on the probe; at effort 1 on a quarter of it."""
     part = probe.quarter(plan.axes)
     near = near_bound(at_choice(plan), part.size)
-    return cheapest_bound(replace(near, config=plan.config), part.size)
+    return cheapest_bound(
+        replace(near, config=plan.config), (part if plan.config.effort == STEP_EFFORT else probe).size
+    )
 
 
 def _quality_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:

@@ -89,6 +89,8 @@ class HostSamples:
 
     def analyzed(self, plan: ChunkPlan, *, plain: bool = False) -> HostAnalysis:
         """The samples quantized by a plan."""
+        if plain:
+            plan = replace(plan, choice_steps=None)  # nothing is chosen
         key = plan.axes, plan.config.step, plan.depth
         if key not in self._prepared:
             self._prepared.clear()
@@ -249,13 +251,11 @@ class Trial:
         self._last = None
         if self._quarter is not None:
             self._quarter._last = None
-        if last is not None and plan.choice_steps is not None and _chosen_part(last.plan) == _chosen_part(plan):
-            found = last.requantized(plan)
-        else:
-            last = None
-            found = self.samples.analyzed(plan)
-        self._last = found
-        return found
+        kept = plan.choice_steps is not None and last is not None and _chosen_part(last.plan) == _chosen_part(plan)
+        found = last.requantized(plan) if kept and isinstance(last, HostAnalysis) else None
+        del last
+        self._last = found or self.samples.analyzed(plan)
+        return self._last
 
 
 def _analyzed_part(plan: ChunkPlan) -> tuple[Any, ...]:
