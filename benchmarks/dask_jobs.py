@@ -3,10 +3,11 @@
     python benchmarks/dask_jobs.py [--scaling-mb 256] [--most-chunks 10000] [--volume-gb 4] [--repeats 3]
 
 Workers are processes of one thread; the scheduler and the client share the cores with them. `scaling`: a phantom in a
-.npy file, quality 10, effort 1, default chunks, runs with 1 and 2 workers in turn, medians; the seconds of the plan,
-which the client makes alone, are measured apart and left out of the efficiency. Processor seconds of workers and of
-scheduler with client (one process) hold on a busy machine, too: `efficiency_cpu` is what they allow. `tasks`: chunks of
-32 KB, with one in a task and with 32, against the same on one thread without a cluster; `serial_ms_chunk` is the
+.npy file at quality 10, and the T1 brain, side by side in a Zarr store, at 45 dB; effort 1, chunks of 64x128x128, runs
+with 1 and 2 workers in turn, medians; the seconds of the plan, which the client makes alone, are measured apart and
+left out of the efficiency. Processor seconds of workers and of scheduler with client (one process) hold on a busy
+machine, too: `efficiency_cpu` is what they allow. `tasks`: chunks of 32 KB of a phantom that is made as it is read,
+with one in a task and with 32, against the same on one thread without a cluster; `serial_ms_chunk` is the
 processor time of scheduler and client, which bounds how many chunks a second any number of workers gets. `memory`:
 largest resident memory of one worker that lived for this job alone (VmHWM). `volume`: a phantom that exists only chunk
 by chunk; the peaks of all workers added. `model`: 10 TB on 100 workers, from these and the assumptions that its row
@@ -16,7 +17,6 @@ names. Writes results/dask_jobs.csv. Clocks hold on a quiet machine only; `load`
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import statistics
 import tempfile
@@ -27,20 +27,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from distributed import Client, LocalCluster
-from studies import write_rows
+from studies import tiled_brain, write_rows
 
 import mmip_gpu as mmip
 from mmip_gpu.quality.metrics import format_table
 from mmip_gpu.store.run import cluster_runner as tasks
 from mmip_gpu.store.write import write as writing
 
-OPTIONS: dict[str, Any] = {"quality": 10, "effort": 1, "progress": False}
+OPTIONS: dict[str, Any] = {"quality": 10, "effort": 1}
+BRAIN = "mr_uih_t1_brain, in Zarr"
 SMALL = (16, 32, 32)
 MODEL_BYTES, MODEL_WORKERS = 10e12, 100
 MODEL_TOGETHER = tasks._SAMPLES_OF_A_TASK // (64 * 256 * 256)
 LIMIT_GB = 2.0
-CLOCKS = ("seconds", "worker_cpu_seconds", "serial_cpu_seconds")
+CHUNK = (64, 128, 128)
+CLOCKS = ("seconds", "plan_seconds", "worker_cpu_seconds", "serial_cpu_seconds")
 
 
 @contextmanager
@@ -63,8 +66,9 @@ def _peak_bytes() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
-def timed_job(source: str, client: Client | None, chunks: tuple[int, ...]) -> dict[str, Any]:
-    """Seconds and processor seconds of one job without its plan; its report."""
+def timed_job(source: str, client: Client | None, chunks: tuple[int, ...], **options: Any) -> dict[str, Any]:
+    """Seconds and processor seconds of one job without its plan, and of the plan; its report."""
+    options = {"progress": False} | (options or OPTIONS)
     described, planned = writing.described_job, [0.0, 0.0]
 
     def watched(*planning: Any) -> Any:
@@ -81,43 +85,56 @@ def timed_job(source: str, client: Client | None, chunks: tuple[int, ...]) -> di
         try:
             before = worker_seconds()
             start, cpu = time.perf_counter(), time.process_time()
-            report = mmip.write_zarr(source, folder, client=client, chunks=chunks, threads=1, **OPTIONS)
+            report = mmip.write_zarr(source, folder, client=client, chunks=chunks, threads=1, **options)
             seconds, serial = time.perf_counter() - start, time.process_time() - cpu
         finally:
             writing.described_job = described
     return {
         "seconds": seconds - planned[0],
+        "plan_seconds": planned[0],
         "serial_cpu_seconds": serial - planned[1],
         "worker_cpu_seconds": worker_seconds() - before,
         "report": report,
     }
 
 
+def sources(megabytes: int, folder: Path) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    """Name, path and options of the volumes that are coded; each in a file or a store of its own."""
+    side = 64 * max(round((megabytes * 2**20 / 2 / 128) ** 0.5 / 64), 1)
+    np.save(folder / "phantom.npy", mmip.phantom3d((128, side, side)))
+    yield "phantom3d", folder / "phantom.npy", OPTIONS
+    brain = tiled_brain((128, side, side))
+    if brain is not None:
+        stored = zarr.create_array(folder / "brain.zarr", shape=brain.shape, dtype=brain.dtype, chunks=CHUNK)
+        stored[:] = brain
+        yield BRAIN, folder / "brain.zarr", {"psnr": 45, "effort": 1}
+
+
 def scaling(megabytes: int, repeats: int) -> list[dict[str, Any]]:
     """Rates with 1 and 2 workers, in turn, so that both meet the same neighbours."""
-    side = 64 * max(round((megabytes * 2**20 / 2 / 128) ** 0.5 / 64), 1)
-    shape = (128, side, side)
-    runs: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "phantom.npy")
-        volume = np.lib.format.open_memmap(path, "w+", np.uint16, shape)
-        phantom = mmip.Phantom3D(shape)
-        for z in range(shape[0]):
-            volume[z] = phantom[z]
-        volume.flush()
-        with workers(1) as one, workers(2) as two:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, workers(1) as one, workers(2) as two:
+        for name, path, options in sources(megabytes, Path(folder)):
+            runs: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
             for _ in range(repeats):
                 for count, client in ((1, one), (2, two)):
-                    runs[count].append(timed_job(str(path), client, (64, 128, 128)))
+                    runs[count].append(timed_job(str(path), client, CHUNK, **options))
+            rows += scaling_rows(name, runs)
+    return rows
+
+
+def scaling_rows(name: str, runs: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Medians of the runs of one volume, a row for each number of workers."""
     found = {
         count: {key: statistics.median(run[key] for run in done) for key in CLOCKS} for count, done in runs.items()
     }
-    size = math.prod(shape) * 2 / 1e6
+    size = runs[1][0]["report"]["raw_bytes"] / 1e6
     return [
-        {"study": "scaling", "workers": count, "volume_mb": size}
+        {"study": "scaling", "source": name, "workers": count, "volume_mb": size}
         | clocks
         | {
             "mb_s_worker": size / clocks["seconds"] / count,
+            "mb_s_job": size / (clocks["seconds"] + clocks["plan_seconds"]),
             "efficiency": found[1]["seconds"] / clocks["seconds"] / count,
             "efficiency_cpu": found[1]["worker_cpu_seconds"]
             / (clocks["worker_cpu_seconds"] + clocks["serial_cpu_seconds"]),

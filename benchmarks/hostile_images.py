@@ -56,6 +56,18 @@ def _alternating(shape: Shape, low: int, high: int) -> np.ndarray:
     return np.broadcast_to(np.where(np.arange(shape[-1]) % 2 == 0, low, high), shape)
 
 
+def _repeated(shape: Shape, low: int, high: int) -> np.ndarray:
+    """One slice of noise again and again: what a prediction from the slice before finds at once."""
+    return np.broadcast_to(_noise(shape[1:], low, high) if len(shape) > 1 else low, shape)
+
+
+def _alternating_slices(shape: Shape, low: int, high: int) -> np.ndarray:
+    """Noise and its negative by turns: the slice before is the worst prediction."""
+    slices = np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
+    repeated = _repeated(shape, low, high)
+    return np.where(slices % 2 == 0, repeated, low + high - repeated)
+
+
 def _fading(shape: Shape, low: int, high: int) -> np.ndarray:
     """Noise whose amplitude falls from the whole range to nothing: every rate in one image."""
     amplitude = (high - low) / 2.0 ** np.linspace(0, 17, shape[-1])
@@ -70,6 +82,8 @@ PATTERNS: dict[str, Maker] = {
     "two values": _two_values,
     "wrapping ramp": _ramp,
     "alternating extremes": _alternating,
+    "alternating slices": _alternating_slices,
+    "one slice repeated": _repeated,
     "fading noise": _fading,
 }
 

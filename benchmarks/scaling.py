@@ -2,9 +2,10 @@
 
     python benchmarks/scaling.py [--most-mb 1024]
 
-The chunk is a phantom at quality 10 in one `encode` (default options, verification included) and one `decode`; 8-bit
-chunks are the upper byte of its samples. Every size runs in a process of its own, so that the peak is its own: RssAnon,
-sampled every 5 ms. `peak_chunks` is the peak of the whole call over the chunk's bytes, input and result included, less
+The chunk is a phantom, or the T1 brain side by side, at quality 10 in one `encode` (default options, verification
+included) and one `decode`; 8-bit chunks are the upper byte of the phantom's samples. Chunks of 1 MB are also coded with
+`psnr=50` at effort 2, of the brain its middle. Every size runs in a process of its own, so that the peak is its own:
+RssAnon, sampled every 5 ms. `peak_chunks` is the peak of the whole call over the chunk's bytes, input and result included, less
 what the process held before the chunk was read; the design allows 6 at 16 bit and 12 at 8 bit. Writes
 results/scaling.csv. Processor time holds on a busy machine; the clock, and what a second thread gains, do not: `load`
 tells how many processes wanted a core.
@@ -25,16 +26,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from studies import write_rows
+from studies import tiled_brain, write_rows
 from volumes import own_memory
 
 import mmip_gpu as mmip
 from mmip_gpu.bench.rows import checksum
 from mmip_gpu.quality.metrics import format_table
 
-MEGABYTES = {"uint16": (1, 4, 16, 64, 256, 1024), "uint8": (16, 128)}
 LIMIT_CHUNKS = {"uint16": 6.0, "uint8": 12.0}
-QUALITY = 10
+BRAIN = "mr_uih_t1_brain"
+QUALITY: dict[str, Any] = {"quality": 10}
+SMALL: dict[str, Any] = {"psnr": 50, "effort": 2}  # of chunks of 1 MB
+MEGABYTES = {
+    ("phantom3d", "uint16"): (1, 4, 16, 64, 256, 1024),
+    ("phantom3d", "uint8"): (16, 128),
+    (BRAIN, "uint16"): (1, 4, 16, 64, 256),
+}
 _LEAST_SECONDS = 0.5  # small chunks are coded again until this has passed
 
 
@@ -67,16 +74,16 @@ def fastest(work: Callable[[], Any]) -> tuple[float, float]:
     return min(runs)
 
 
-def child(source: str, threads: int) -> None:
+def child(source: str, threads: int, target: dict[str, Any]) -> None:
     """Code the array of this file and print what it took. Memory first: later runs reuse pages."""
-    mmip.decode(mmip.encode(np.zeros((8, 8, 8), np.uint16), quality=QUALITY))
+    mmip.decode(mmip.encode(np.zeros((8, 8, 8), np.uint16), **target))
     before = own_memory()
     array = np.load(source)
-    blob, encode_peak = peak_of(lambda: mmip.encode(array, quality=QUALITY, threads=threads))
+    blob, encode_peak = peak_of(lambda: mmip.encode(array, threads=threads, **target))
     decoded, decode_peak = peak_of(lambda: mmip.decode(blob, threads=threads))
     same = decoded.shape == array.shape
     del decoded
-    encode = fastest(lambda: mmip.encode(array, quality=QUALITY, threads=threads))
+    encode = fastest(lambda: mmip.encode(array, threads=threads, **target))
     decode = fastest(lambda: mmip.decode(blob, threads=threads))
     voxels = array.size / 1e9
     print(
@@ -95,46 +102,48 @@ def child(source: str, threads: int) -> None:
     )
 
 
-def make_chunk(path: Path, megabytes: int, dtype: str) -> np.ndarray:
-    """A phantom of about this size, slices of 1:4 to their sides, in a file."""
+def make_chunk(source: str, megabytes: int, dtype: str) -> np.ndarray | None:
+    """A chunk of about this size, slices of 1:4 to their sides; None where the source is not at hand."""
     samples = megabytes * 2**20 // np.dtype(dtype).itemsize
     side = 64 * max(round((samples * 4) ** (1 / 3) / 64), 1)
     shape = (max(samples // (side * side), 1), side, side)
-    phantom = mmip.Phantom3D(shape)
-    volume = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), shape)
-    for z in range(shape[0]):
-        volume[z] = phantom[z] if dtype == "uint16" else phantom[z] >> 8
-    volume.flush()
-    return volume
+    if source == BRAIN:
+        return tiled_brain(shape)
+    volume = mmip.phantom3d(shape)
+    return volume if dtype == "uint16" else (volume >> 8).astype(dtype)
 
 
-def measured_rows(dtype: str, megabytes: int, folder: Path) -> list[dict[str, Any]]:
-    """One size with one and two threads."""
-    path = folder / f"{dtype}_{megabytes}.npy"
-    volume = make_chunk(path, megabytes, dtype)
+def measured_rows(source: str, dtype: str, megabytes: int, folder: Path) -> list[dict[str, Any]]:
+    """One size with one and two threads, and a chunk of 1 MB by a second target."""
+    volume = make_chunk(source, megabytes, dtype)
+    if volume is None:
+        return []
+    path = folder / "chunk.npy"
+    np.save(path, volume)
     rows = []
-    for threads in (1, 2):
-        command = [sys.executable, __file__, "--child", str(path), str(threads)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found = json.loads(done.stdout.splitlines()[-1])
-        if not found.pop("shape_kept"):
-            raise RuntimeError(f"{path.name}: the decoded shape differs")
-        load = os.getloadavg()[0]
-        facts = {
-            "dtype": dtype,
-            "mb": volume.nbytes / 1e6,
-            "shape": "x".join(map(str, volume.shape)),
-            "threads": threads,
-        }
-        largest = max(found["encode_peak_chunks"], found["decode_peak_chunks"])
-        verdict = {
-            "load": load,
-            "limit_chunks": LIMIT_CHUNKS[dtype],
-            "within": "yes" if largest <= LIMIT_CHUNKS[dtype] else "no",
-        }
-        rows.append(facts | found | verdict | {"data": checksum(volume)})
-        print(f"{dtype} {facts['shape']} {threads} threads: {found['encode_cpu_ns_voxel']:.2f} ns/voxel", flush=True)
-    path.unlink()
+    for target in [QUALITY, SMALL] if megabytes == 1 else [QUALITY]:
+        for threads in (1, 2):
+            command = [sys.executable, __file__, "--child", str(path), str(threads), json.dumps(target)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found = json.loads(done.stdout.splitlines()[-1])
+            if not found.pop("shape_kept"):
+                raise RuntimeError(f"{source}, {megabytes} MB: the decoded shape differs")
+            facts = {
+                "source": source,
+                "target": ", ".join(f"{name} {value}" for name, value in target.items()),
+                "dtype": dtype,
+                "mb": volume.nbytes / 1e6,
+                "shape": "x".join(map(str, volume.shape)),
+                "threads": threads,
+            }
+            largest = max(found["encode_peak_chunks"], found["decode_peak_chunks"])
+            verdict = {
+                "load": os.getloadavg()[0],
+                "limit_chunks": LIMIT_CHUNKS[dtype],
+                "within": "yes" if largest <= LIMIT_CHUNKS[dtype] else "no",
+            }
+            rows.append(facts | found | verdict | {"data": checksum(volume)})
+            print(" ".join(map(str, facts.values())), f"{found['encode_cpu_ns_voxel']:.2f} ns/voxel", flush=True)
     return rows
 
 
@@ -142,18 +151,18 @@ def main() -> None:
     """All sizes, table, rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most-mb", type=int, default=1024, help="largest chunk")
-    parser.add_argument("--child", nargs=2, metavar=("FILE", "THREADS"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, metavar=("FILE", "THREADS", "TARGET"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        child(options.child[0], int(options.child[1]))
+        child(options.child[0], int(options.child[1]), json.loads(options.child[2]))
         return
     os.nice(5)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for dtype, sizes in MEGABYTES.items():
+        for (source, dtype), sizes in MEGABYTES.items():
             for megabytes in sizes:
                 if megabytes <= options.most_mb:
-                    rows += measured_rows(dtype, megabytes, Path(folder))
+                    rows += measured_rows(source, dtype, megabytes, Path(folder))
     print(format_table(rows, [c for c in rows[0] if c != "data"]))
     print(f"wrote {write_rows('scaling', rows).name}")
 

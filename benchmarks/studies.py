@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmip_gpu.bench import machine, measure, pictures, rows
 
 HERE = Path(__file__).parent
@@ -24,6 +26,18 @@ def data_folder() -> Path | None:
 def test_pictures(*, colour: bool = False) -> list[pictures.Picture]:  # noqa: PT028
     """The test images of split.json that are at hand, grey or all, and two phantoms."""
     return pictures.pictures(HERE / "split.json", data_folder(), colour)
+
+
+def tiled_brain(shape: tuple[int, ...]) -> np.ndarray | None:
+    """The middle of the T1 brain, which is put side by side where it is smaller; None where it is not at hand."""
+    folder = data_folder()
+    path = folder / "mr_uih_t1_brain.npy" if folder else None
+    if path is None or not path.exists():
+        return None
+    brain = np.load(path)
+    brain = np.tile(brain, [-(-wanted // size) for wanted, size in zip(shape, brain.shape, strict=True)])
+    first = [(size - wanted) // 2 for wanted, size in zip(shape, brain.shape, strict=True)]
+    return brain[tuple(slice(start, start + wanted) for start, wanted in zip(first, shape, strict=True))]
 
 
 def run_facts() -> dict[str, str]:

@@ -59,6 +59,7 @@ CRC_GROUPS: int
 FINISH_SAMPLES: int
 MEAN_SAMPLES: int
 RESIDUAL_CODES: int
+UNKNOWN_ACTIVITY: int
 RESIDUAL_BITS: int
 
 # Of a struct: its bytes and fields; of a field: name, offset, NumPy's code or a struct's layout, shape.
@@ -83,10 +84,13 @@ class Chunk:
         box: Sequence[int] | None = None,
         padding: int | None = None,
         dc_image: Sequence[int] | None = None,
+        prediction: bool = False,
         choice_steps: Sequence[Sequence[int]] | None = None,
     ) -> None: ...
     @property
     def planes(self) -> int: ...
+    @property
+    def predicted(self) -> bool: ...
     @property
     def recon(self) -> list[list[int]]: ...
     @property
@@ -133,6 +137,7 @@ class Chunk:
         maximum: int,
         out: NDArray[Any],
         threads: int,
+        origin: Sequence[int] | None = None,
     ) -> list[float]: ...
     def window(self, scale: int) -> tuple[list[int], list[int]]: ...
     def to_columns(self, stage: int, array: NDArray[np.int32]) -> None: ...
@@ -300,6 +305,13 @@ def difference(a: NDArray[Any], b: NDArray[Any], threads: int) -> tuple[int, int
 def differences(
     a: NDArray[Any], b: NDArray[Any], cells: NDArray[np.uint8], depth: int, classes: int, threads: int
 ) -> list[int]: ...
+def cell_activities(planes: NDArray[Any], first: int, every: int, activities: NDArray[np.uint8]) -> None: ...
+def phantom_samples(
+    axes: NDArray[np.int64],
+    tissues: NDArray[np.float64],
+    magnitudes: NDArray[np.uint8],
+    samples: NDArray[np.uint16],
+) -> None: ...
 def find_corrections(original: NDArray[Any], decoded: NDArray[Any], error: int, indices: NDArray[np.int32]) -> None: ...
 def add_corrections(
     samples: NDArray[Any], indices: NDArray[np.int32], error: int, minimum: int, maximum: int

@@ -71,50 +71,51 @@ def encode(
     array : array of uint8, int8, uint16, int16, or float32 with ``step=``; of labels also of 32 and 64 bits
         Any shape of rank 1 to 6, byte order and strides. Others are coded as the smallest of these that holds them.
     quality : float
-        A higher number keeps more. It allows the error of rounding the coefficients to multiples of a step of
-        ``2 * max(1, round(220 / quality))`` sample units, in regions of about a quarter of it. See ``docs/quality.md``.
+        A higher number keeps more: an error as of steps of ``2 * max(1, round(220 / quality))``. See docs/quality.md.
     psnr : float
-        The result has at least this PSNR in dB, on the data range (max - min) of the array.
-    max_error : float
+        The result has at least this PSNR in dB, on the data range (max - min) of the array, or of each channel.
+    max_error : float or sequence of float
         No sample differs by more, in sample units. One payload, or stages if these are smaller (not at ``effort=1``).
     ratio : float
-        The samples take at least so many times the bytes of the container, at most 3 % more where the size follows the
-        step. An array that is small enough without loss is coded without loss.
+        The samples take at least so many times the bytes of the container. Channels then have the same PSNR.
     lossless : bool or "small"
         One exact payload; "small": 5 to 20 % fewer bytes, far longer. With ``stages=`` or ``roi=`` the last stage is.
     labels : bool
-        Samples name objects, as in a segmentation: integers of 8 to 64 bits. They are kept exactly, and a `scale` takes
-        the sample at the first corner of each window, so that no label is made up.
-    qstep : float
+        Samples name objects (integers of 8 to 64 bits). They are kept exactly, and no scale makes up a label.
+    qstep : float or sequence of float
         The quantizer gets this step in sample units (0.25 to 65536 for integers), and in regions a quarter of it.
-        Nothing is searched or promised, which is fastest. `inspect` shows the step that another target found.
+        Nothing is searched or promised, which is fastest. `inspect` shows the steps that another target found.
     stages : int, default 3
         The container has 2 to 5 parts, from coarse to fine; the first gives the 1/8 image. ``max_error=`` adds one.
     cuts : sequence of int, optional
         Stage 2, 3, .. ends before this many AC positions of each cell (FORMAT.md section 5).
     roi : array or str, optional
-        A mask, boolean or of small integers (higher = better), marks regions of interest. A rule does so by value:
-        ``threshold:9000``, ``range:300..3000`` or ``otsu``. It compares stored values, before any rescale.
+        A mask, boolean or of small integers (higher = better), marks regions of interest; a rule does so by stored
+        value: ``threshold:9000``, ``range:300..3000`` or ``otsu``.
     roi_quality : float, "lossless" or mapping, optional
         The regions get this quality; ``{class: quality}`` gives each number of the mask its own.
     axes : str, optional
         One letter out of ``t n c z y x`` names each axis. The default goes by rank: x, yx, zyx, tzyx, tczyx.
     colour : bool, optional
         Three channels are coded together as YCoCg-R. By default they are where axis ``c`` has length 3.
+    per_channel : bool, default True
+        Channels that are no colours (at most about 2,700) have steps of their own and reach the target one by one.
     cell_depth : {1, 8}, optional
         Blocks are 2D (1) or 3D (8). By default both are tried on a part of the array.
+    prediction : bool, optional
+        Blocks of 2D cells are predicted from those before them. By default effort 3 tries it on a part of the array.
+        Such files are smaller, and take up to twice as long to decode.
     step : float, optional
-        float32 samples are rounded to multiples of it, at most 2^18 of them. Targets stay in the unit of the samples,
-        but for `quality`, which counts steps. Lossless means that nothing more is lost.
+        float32 samples are rounded to multiples of it, at most 2^18. `quality` counts steps, other targets samples.
     data_range : float, optional
         ``psnr=`` refers to this peak instead of max - min.
     dtype, nan : optional
         The dtype, of the five, that holds the samples (only float64 may be rounded); what NaN becomes and decodes to.
     effort : {1, 2, 3}, default 2
-        1 is the fastest, 3 gives the fewest bytes. Decoding does not depend on it.
+        1 is the fastest, 3 gives the fewest bytes.
     padding : int, "auto" or None, default "auto"
-        Samples of this value carry no image, such as those outside of a field of view. Blocks keep them exactly
-        wherever they occur, at next to no cost. ``"auto"`` tries a value that fills the border; None is off.
+        Samples of this value carry no image, and are kept exactly at next to no cost. ``"auto"`` tries a value that
+        fills the border; None is off.
     verify : bool, default True
         The result is decoded once to record the error that was reached. Otherwise the record is an estimate.
     threads : int, optional

@@ -54,7 +54,7 @@ def warn_of_channels(asked: float, reached: Sequence[float | None]) -> None:
     if far:
         warn(
             f"psnr={asked:g}: holds on the range of all channels; on its own range it is far missed by channel "
-            f"{', '.join(far)}: code channels apart, or with max_error= or qstep="
+            f"{', '.join(far)}: leave out per_channel=False, or choose max_error= or qstep="
         )
 
 

@@ -16,20 +16,33 @@ from typing import Any
 from mmip_gpu._core import CELL_AC, MAX_CORRECTION_ERROR, MAX_STAGES, MAX_STEP, MIN_STEP, STEP_ONE
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class, unknown_option
-from mmip_gpu.values import Padding, Quality, checked_padding, exclude, frozen_quality, integers, number, only_one
+from mmip_gpu.values import (
+    DEFAULT_STAGES,
+    LOSSLESS_METHODS,
+    Padding,
+    Quality,
+    channel_numbers,
+    checked_padding,
+    exclude,
+    frozen_quality,
+    integers,
+    lossless_method,
+    number,
+    only_one,
+    stage_count,
+)
 from mmip_gpu.volume.floats import index_error
 
 __all__ = ["MODES", "CodecConfig"]
 
 MODES = ("quality", "psnr", "max_error", "ratio", "lossless", "qstep", "labels")
 _TARGETS = ", ".join(MODES)
-_METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}  # of lossless coding in one payload
 _OF_MODE = {"lossless": ("fast", "small"), "max_error": ("fast", "either"), "labels": ("labels",)}  # beside transform
 _DEFAULT_CUTS = {
     1: {2: (), 3: (12,), 4: (12, 28), 5: (3, 12, 28)},
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
-_DEFAULT_STAGES, _PREDICTIVE_STAGES = 3, 1
+_PREDICTIVE_STAGES = 1
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -72,6 +85,10 @@ class CodecConfig:
         cuts and regions; of max_error also either of the first two, whichever is smaller; or runs of labels.
     padding : int, "auto" or None
         Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
+    prediction : bool, optional
+        Blocks of 2D cells are predicted from those before them. None tries it at effort 3; there is none at effort 1.
+    per_channel, channel_values
+        Channels that are no colours have steps of their own, and numbers where these differ: `value` is the largest.
 
     Examples
     --------
@@ -81,7 +98,7 @@ class CodecConfig:
 
     mode: str
     value: float
-    stages: int = _DEFAULT_STAGES
+    stages: int = DEFAULT_STAGES
     cuts: tuple[int, ...] | None = None
     roi_quality: Quality | tuple[tuple[int, Quality], ...] | None = None
     cell_depth: int | None = None
@@ -90,6 +107,9 @@ class CodecConfig:
     effort: int = 2
     padding: Padding = "auto"
     method: str = "transform"
+    prediction: bool | None = None
+    per_channel: bool = False
+    channel_values: tuple[float, ...] = ()
 
     @classmethod
     @public()
@@ -98,10 +118,10 @@ class CodecConfig:
         *,
         quality: float | None = None,
         psnr: float | None = None,
-        max_error: float | None = None,
+        max_error: float | Sequence[float] | None = None,
         ratio: float | None = None,
         lossless: bool | str = False,
-        qstep: float | None = None,
+        qstep: float | Sequence[float] | None = None,
         stages: int | None = None,
         cuts: Sequence[int] | None = None,
         roi_quality: Quality | Mapping[int, Quality] | None = None,
@@ -111,6 +131,8 @@ class CodecConfig:
         effort: int = 2,
         padding: Padding = "auto",
         labels: bool = False,
+        prediction: bool | None = None,
+        per_channel: bool = True,
         has_roi: bool = False,
     ) -> CodecConfig:
         """Checked configuration from the public keyword options.
@@ -122,21 +144,23 @@ class CodecConfig:
         """
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
-        others = {"cell_depth": cell_depth, "roi_quality": roi_quality}
+        others = {"cell_depth": cell_depth, "roi_quality": roi_quality, "prediction": prediction or None}
         if labels:
             exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
-        mode, value = only_one(targets | exact, _TARGETS)
-        method = "labels" if labels else _method(lossless, parts)
-        if method in _METHODS.values():
+        mode, asked = only_one(targets | exact, _TARGETS)
+        value, listed = channel_numbers(mode, asked, is_listed=mode in ("max_error", "qstep"))
+        method = "labels" if labels else lossless_method(lossless, parts)
+        if method in LOSSLESS_METHODS.values():
             exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
-        elif mode == "max_error" and all(v is None for v in (*others.values(), *parts.values())):
+        elif mode == "max_error" and not listed and all(v is None for v in (*others.values(), *parts.values())):
             method = "either" if padding is None or isinstance(padding, str) else method
         cuts = None if cuts is None else integers("cuts", cuts)
-        stages = _stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES
-        target = mode, number(mode, value), stages, cuts, frozen_quality(roi_quality)
+        stages = stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES
+        target = mode, value, stages, cuts, frozen_quality(roi_quality)
         options = cell_depth, bool(verify), None if step is None else number("step", step), effort
-        config = cls(*target, *options, checked_padding(padding), method)
+        channels: Any = {"per_channel": bool(per_channel), "channel_values": listed}
+        config = cls(*target, *options, checked_padding(padding), method, prediction, **channels)
         config.check()
         return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
 
@@ -168,22 +192,33 @@ class CodecConfig:
         if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
             raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
         checked_padding(self.padding)
+        if self.prediction and (self.effort == 1 or self.cell_depth == 8):
+            raise InvalidArgument("prediction=True: needs effort=2 or 3, and 2D cells: leave cell_depth out, or pass 1")
+        self._check_channel_values()
         if self.method != "transform":
             return
         if self.cuts is None and self.stages not in _DEFAULT_CUTS[1]:
             raise InvalidArgument(f"stages={self.stages!r}: expected 2 to 5 (stage 1 is the 1/8 image), or cuts=")
         for depth in (1, 8) if self.cell_depth is None else (self.cell_depth,):
             self.stage_cuts(depth)
-        for quality in self._roi_values():
+        found = self.roi_quality
+        for quality in dict(found).values() if isinstance(found, tuple) else () if found is None else (found,):
             if quality != "lossless" and not (isinstance(quality, Real) and 0 < quality <= 440):
                 raise InvalidArgument(f"roi_quality={quality!r}: expected a number in (0, 440] or 'lossless'")
+
+    def _check_channel_values(self) -> None:
+        """Raise InvalidArgument unless the number of each channel is in range."""
+        listed = self.channel_values
+        if listed and (not self.per_channel or self.method != "transform" or max(listed) != self.value):
+            raise InvalidArgument(f"{self.mode}={list(listed)}: a number for each channel needs per_channel=True")
+        for value in set(listed):
+            replace(self, value=value, channel_values=(), per_channel=False).check()
 
     @property
     def _is_plain(self) -> bool:
         """Whether nothing asks for stages or regions."""
-        others = self.cuts, self.roi_quality, self.cell_depth
-        is_of_mode = self.method in _OF_MODE.get(self.mode, ())
-        return is_of_mode and self.stages == _PREDICTIVE_STAGES and others == (None, None, None)
+        others = self.stages, self.cuts, self.roi_quality, self.cell_depth
+        return self.method in _OF_MODE.get(self.mode, ()) and others == (_PREDICTIVE_STAGES, None, None, None)
 
     def stage_cuts(self, depth: int) -> tuple[int, ...]:
         """AC positions per cell at which the stages end, 0 for stage 1: ``(0, c_2, .., all)``."""
@@ -204,7 +239,7 @@ class CodecConfig:
         """Whether samples are names of objects."""
         return self.mode == "labels"
 
-    def in_blocks(self, stages: int = _DEFAULT_STAGES) -> CodecConfig:
+    def in_blocks(self, stages: int = DEFAULT_STAGES) -> CodecConfig:
         """The same in so many stages of blocks, unless it has stages."""
         return self if self.method == "transform" else replace(self, method="transform", stages=stages)
 
@@ -226,19 +261,11 @@ class CodecConfig:
             return dict(self.roi_quality).get(index)
         return self.roi_quality
 
-    def _roi_values(self) -> list[Quality]:
-        if self.roi_quality is None:
-            return []
-        if isinstance(self.roi_quality, tuple):
-            return [quality for _, quality in self.roi_quality]
-        return [self.roi_quality]
-
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
-        data = asdict(self)
-        if self.method == "transform":
-            del data["method"]
-        data["cuts"] = None if self.cuts is None else list(self.cuts)
+        usual = {"method": "transform", "prediction": None, "per_channel": False, "channel_values": ()}
+        data = {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
+        data |= {name: list(data[name]) for name in ("cuts", "channel_values") if data.get(name) is not None}
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]
         return data
@@ -260,7 +287,8 @@ class CodecConfig:
             raise unknown_option("configuration", unknown[0], names)
         if not {"mode", "value"} <= set(data):
             raise InvalidArgument(f"configuration: expected keys {sorted(names)}, found {sorted(data)}")
-        values = dict(data) | {"value": number("value", data["value"])}
+        listed = tuple(number("value", v) for v in data.get("channel_values", ()))
+        values = dict(data) | {"value": number("value", data["value"]), "channel_values": listed}
         if values.get("step") is not None:
             values["step"] = number("step", values["step"])
         if values.get("cuts") is not None:
@@ -270,22 +298,3 @@ class CodecConfig:
         config = cls(**values)
         config.check()
         return config
-
-
-def _method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
-    """How lossless samples are coded: in blocks where any of `stages` asks for them."""
-    if isinstance(lossless, str) and lossless not in _METHODS:
-        raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
-    if not lossless or (not isinstance(lossless, str) and any(value is not None for value in stages.values())):
-        return "transform"
-    exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")
-    return _METHODS[lossless]
-
-
-def _stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:
-    """As many stages as are asked for, or as the cuts make."""
-    if cuts is None:
-        return _DEFAULT_STAGES if stages is None else stages
-    if stages not in (None, len(cuts) + 2):
-        raise InvalidArgument(f"{len(cuts)} cuts make {len(cuts) + 2} stages, found stages={stages}")
-    return len(cuts) + 2

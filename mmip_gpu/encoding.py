@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.arguments import check_labels, check_step, checked_array, is_colour, thread_count
 from mmip_gpu.caution import warn_of_channels, warn_of_labels, warn_of_ratio, warn_of_region, warn_of_step
+from mmip_gpu.channel_targets import for_channels
 from mmip_gpu.codecs import Limits, Wanted, codec_for, codec_of
 from mmip_gpu.container.codec import Plan
 from mmip_gpu.container.encoded import Encoded
@@ -130,6 +131,8 @@ def _warn_of_channels(array: Any, encoded: Encoded, settings: EncodeSettings) ->
     layout, header = settings.layout(np.shape(array)), encoded.header
     if settings.config.mode != "psnr" or settings.is_part or settings.data_range is not None or header.colour:
         return
+    if header.channel_losses:  # each on its own range
+        return
     if layout.channels < 2 or not layout.samples:
         return
     samples = np.moveaxis(checked_array(array), layout.axes.index("c"), 0)
@@ -172,9 +175,10 @@ def planned(sampler: Sampler, settings: EncodeSettings) -> tuple[Trial, Plan]:
     layout = settings.layout(whole.array.shape)
     check_step(dtype, settings.config.step, lambda: whole.array[layout.middle_plane])
     colour = is_colour(settings.colour, layout, dtype)
-    if settings.config.method != "transform":
-        return whole, PredictivePlan(settings.config, layout.axes, colour)
-    return whole, make_plan(settings.config, ArrayReader(whole, layout, colour), settings.data_range)
+    config = for_channels(settings.config, layout.channels, colour=colour)
+    if config.method != "transform":
+        return whole, PredictivePlan(config, layout.axes, colour)
+    return whole, make_plan(config, ArrayReader(whole, layout, colour), settings.data_range)
 
 
 @public(chunks=ITEMS)

@@ -5,12 +5,11 @@ Values: bytes in; a JSON-safe description out.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from mmip_gpu.codecs import Wanted, codec_of
 from mmip_gpu.container.header import Header
-from mmip_gpu.container.loss_record import reached_bound
+from mmip_gpu.container.loss_record import least_psnr, reached_bound
 from mmip_gpu.container.reader import open_container
 from mmip_gpu.reports import Report
 from mmip_gpu.signatures import public
@@ -35,8 +34,9 @@ def inspect(data: Buffer, *, stages: int | None = None, scale: int = 1, region: 
     -------
     Report
         A dictionary, whose ``info`` is a text: ``shape dtype axes kind`` ..., ``config`` (``qstep`` is the step of the
-        background), ``loss`` (psnr in dB, max_error in sample units) and ``stages``, a list of ``{"bytes",
-        "bytes_to_here"}``; sizes in bytes.
+        background, a list where channels have their own), ``loss`` (psnr in dB, max_error in sample units;
+        ``channels``: the same of each that has a step of its own, its psnr on its own range) and ``stages``, a list of
+        ``{"bytes", "bytes_to_here"}``; sizes in bytes.
 
     Examples
     --------
@@ -81,16 +81,14 @@ def describe(header: Header[Any]) -> dict[str, Any]:
 
 def _described_loss(header: Header[Any], ratio: float) -> dict[str, Any]:
     loss, samples = header.loss, header.layout.samples
-    psnr = loss.psnr(samples) if samples else math.inf
-    known_psnr = psnr if math.isfinite(psnr) else None
+    found = loss.reached(samples)
+    records = header.channel_losses
+    channels = [{"requested": one.requested} | one.reached(samples // len(records)) for one in records]
+    psnr = least_psnr(channels) if channels else found["psnr"]
     return {
         "mode": loss.mode,
         "requested": loss.requested,
-        "reached": reached_bound(loss.mode, known_psnr, loss.largest, ratio),
+        "reached": reached_bound(loss.mode, psnr, loss.largest, ratio),
         "verified": loss.verified,
-        "psnr": known_psnr,
-        "max_error": loss.largest,
-        "lossless": loss.verified and loss.sse == 0,
-        "minimum": loss.minimum,
-        "maximum": loss.maximum,
-    }
+        **found,
+    } | ({"channels": channels} if channels else {})

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 import numpy as np
 
 from mmip_gpu.arguments import check_data_range, check_labels, check_step, given_padding, is_colour
+from mmip_gpu.channel_targets import for_channels
 from mmip_gpu.config import CodecConfig
+from mmip_gpu.container.channel_fields import check_channel_count
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class
 from mmip_gpu.values import Quality
@@ -33,10 +35,10 @@ class CodingOptions(TypedDict, total=False):
 
     quality: float | None
     psnr: float | None
-    max_error: float | None
+    max_error: float | Sequence[float] | None
     ratio: float | None
     lossless: bool | Literal["small"]
-    qstep: float | None
+    qstep: float | Sequence[float] | None
     labels: bool
     stages: int | None
     cuts: Sequence[int] | None
@@ -46,6 +48,8 @@ class CodingOptions(TypedDict, total=False):
     step: float | None
     effort: Literal[1, 2, 3]
     padding: int | Literal["auto"] | None
+    prediction: bool | None
+    per_channel: bool
 
 
 class EncodeOptions(CodingOptions, total=False):
@@ -143,6 +147,10 @@ class EncodeSettings:
             if colour:
                 raise InvalidArgument("labels=True: a label is no colour: leave colour= out")
             colour = False
+        if config.channel_values:
+            if colour:
+                raise InvalidArgument(f"{config.mode}=: numbers of three channels need colour=False")
+            colour = False
         return cls(config, roi, axes, colour, data_range, dtype, nan)
 
     def layout(self, shape: tuple[int, ...]) -> PlaneLayout:
@@ -168,3 +176,7 @@ class EncodeSettings:
         layout = self.layout(shape)
         colour = is_colour(self.colour, layout, dtype) if is_whole else bool(self.colour)
         given_padding(self.config, dtype, colour)
+        if is_whole:
+            config = for_channels(self.config, layout.channels, colour=colour)
+            if config.per_channel and config.method == "transform":
+                check_channel_count(layout.channels, is_listed=bool(config.channel_values))

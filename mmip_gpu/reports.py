@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from mmip_gpu.container.loss_record import least_psnr
 from mmip_gpu.quality.metrics import format_table
 
 __all__ = ["Report", "reached_text", "shape_text", "size_text", "summary"]
+
+_MOST_CHANNELS = 16  # of which each has a line
 
 
 class Report(dict[str, Any]):
@@ -66,12 +69,26 @@ def _lines(report: Mapping[str, Any]) -> list[str]:
         f"{image}, target {target}" + ("" if kind in ("transform", "labels") else f", coded as {kind}"),
         *_about(report),
         f"reached: {reached_text(loss)} ({'measured' if loss['verified'] else 'estimated'})",
-        *(f"channel {i}: {reached_text(channel)}" for i, channel in enumerate(loss.get("channels", ()))),
+        *_channel_lines(loss.get("channels", ())),
         *(f"not kept of the source: {text}" for text in report.get("lost", ())),
     ]
     held, count = report.get("stages_held"), len(report["stages"])  # of a store
     if held is not None and held < count:
         lines.append(f"a copy of the first {held} of {count} stages: mmip upgrade fetches the others")
+    return lines
+
+
+def _channel_lines(channels: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what was reached in each channel, and of what, where these were asked for different things."""
+    asked = [channel.get("requested") for channel in channels]
+    lines = []
+    for i, channel in enumerate(channels[:_MOST_CHANNELS]):
+        own = f" of {asked[i]:g}" if len(set(asked)) > 1 else ""
+        lines.append(f"channel {i}{own}: {reached_text(channel)}")
+    if len(channels) > _MOST_CHANNELS:
+        worst = least_psnr(channels)
+        text = "" if worst is None else f", the least PSNR of all is {worst:.2f} dB"
+        lines.append(f"and {len(channels) - _MOST_CHANNELS} more channels{text}")
     return lines
 
 

@@ -51,6 +51,10 @@ def _are_sizes(value: Any) -> bool:
     return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and all(map(_is_whole, value))
 
 
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and all(map(_is_number, value))
+
+
 def _is_region(value: Any) -> bool:
     return isinstance(value, tuple | list) and all(
         isinstance(part, slice) and all(end is None or _is_whole(end) for end in (part.start, part.stop))
@@ -98,52 +102,62 @@ ARRAY = Expected("a NumPy array", lambda value: isinstance(value, np.ndarray))
 ITEMS = Expected("a list, or a stacked array", lambda value: isinstance(value, Iterable))
 _FLAG = _flag("True or False")
 _NUMBER = _number("a finite number").or_none()
+_NUMBERS = Expected(
+    "a finite number, or one for each channel", lambda value: _is_number(value) or _are_numbers(value)
+).or_none()
 
 # A name means the same in every function; what has no entry is checked where it is used.
-_EXPECTED: dict[str, Expected] = {
-    "allow_origin": _text("a text"),
-    "axes": _text("a text such as 'zyx' or None").or_none(),
-    "axis": _text("one of the axes, such as 't', or None").or_none(),
-    "cache_bytes": _whole("a number of bytes"),
-    "cell_depth": _whole("1, 8 or None").or_none(),
-    "chunks": Expected(
-        "a whole number, or one per axis, such as (64, 256, 256)", lambda value: _is_whole(value) or _are_sizes(value)
-    ).or_none(),
-    "colour": _flag("True, False or None").or_none(),
-    "config": _kind("a CodecConfig", "mode"),
-    "data_range": _number("a positive number").or_none(),
-    "device": _text("'cpu', 'gpu' or None").or_none(),
-    "dtype": Expected("a dtype such as 'uint16'", _is_dtype),
-    "durable": _flag("True, False or None").or_none(),
-    "effort": _whole("1, 2 or 3"),
-    "endian": _text("'little' or 'big'"),
-    "errors": _text("'raise' or 'return'"),
-    "has_roi": _FLAG,
-    "host": _text("a text"),
-    "labels": _FLAG,
-    "keep_bytes": _whole("a number of bytes").or_none(),
-    "lossless": Expected(
-        "True, False or 'small'", lambda value: isinstance(value, bool | np.bool_ | str), frozenset({bool})
-    ),
-    "max_bytes": _whole("a number of bytes"),
-    "mode": _text("a text"),
-    "output": _text("'host' or 'device'"),
-    "overwrite": _FLAG,
-    "padding": Expected("an integer, 'auto' or None", _is_padding, frozenset({int, str})).or_none(),
-    "port": _whole("a whole number"),
-    "progress": _flag("True, False or None").or_none(),
-    "region": Expected("one slice per axis, such as (slice(0, 32), slice(0, 64)), or None", _is_region).or_none(),
-    "resume": _FLAG,
-    "roi_quality": Expected("a number in (0, 440], 'lossless' or {class: quality}", _is_roi_quality).or_none(),
-    "scale": _whole("1, 2, 4 or 8"),
-    "settings": _kind("an EncodeSettings", "config"),
-    "shape": Expected("whole numbers, such as (64, 256, 256)", _are_sizes),
-    "size": _whole("a whole number, such as 512"),
-    "stages": _whole("a whole number or None").or_none(),
-    "threads": _whole("a positive integer or None").or_none(),
-    "value": _number("a finite number"),
-    "verify": _FLAG,
-} | dict.fromkeys(("quality", "psnr", "max_error", "ratio", "qstep", "step"), _NUMBER)
+_EXPECTED: dict[str, Expected] = (
+    {
+        "allow_origin": _text("a text"),
+        "axes": _text("a text such as 'zyx' or None").or_none(),
+        "axis": _text("one of the axes, such as 't', or None").or_none(),
+        "cache_bytes": _whole("a number of bytes"),
+        "cell_depth": _whole("1, 8 or None").or_none(),
+        "chunks": Expected(
+            "a whole number, or one per axis, such as (64, 256, 256)",
+            lambda value: _is_whole(value) or _are_sizes(value),
+        ).or_none(),
+        "colour": _flag("True, False or None").or_none(),
+        "config": _kind("a CodecConfig", "mode"),
+        "data_range": _number("a positive number").or_none(),
+        "device": _text("'cpu', 'gpu' or None").or_none(),
+        "dtype": Expected("a dtype such as 'uint16'", _is_dtype),
+        "durable": _flag("True, False or None").or_none(),
+        "effort": _whole("1, 2 or 3"),
+        "endian": _text("'little' or 'big'"),
+        "errors": _text("'raise' or 'return'"),
+        "has_roi": _FLAG,
+        "host": _text("a text"),
+        "labels": _FLAG,
+        "keep_bytes": _whole("a number of bytes").or_none(),
+        "lossless": Expected(
+            "True, False or 'small'", lambda value: isinstance(value, bool | np.bool_ | str), frozenset({bool})
+        ),
+        "max_bytes": _whole("a number of bytes"),
+        "mode": _text("a text"),
+        "output": _text("'host' or 'device'"),
+        "overwrite": _FLAG,
+        "per_channel": _FLAG,
+        "padding": Expected("an integer, 'auto' or None", _is_padding, frozenset({int, str})).or_none(),
+        "port": _whole("a whole number"),
+        "prediction": _flag("True, False or None").or_none(),
+        "progress": _flag("True, False or None").or_none(),
+        "region": Expected("one slice per axis, such as (slice(0, 32), slice(0, 64)), or None", _is_region).or_none(),
+        "resume": _FLAG,
+        "roi_quality": Expected("a number in (0, 440], 'lossless' or {class: quality}", _is_roi_quality).or_none(),
+        "scale": _whole("1, 2, 4 or 8"),
+        "settings": _kind("an EncodeSettings", "config"),
+        "shape": Expected("whole numbers, such as (64, 256, 256)", _are_sizes),
+        "size": _whole("a whole number, such as 512"),
+        "stages": _whole("a whole number or None").or_none(),
+        "threads": _whole("a positive integer or None").or_none(),
+        "value": _number("a finite number"),
+        "verify": _FLAG,
+    }
+    | dict.fromkeys(("quality", "psnr", "ratio", "step"), _NUMBER)
+    | dict.fromkeys(("max_error", "qstep"), _NUMBERS)
+)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

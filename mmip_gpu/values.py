@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -16,15 +16,20 @@ from mmip_gpu._core import MAX_CLASSES
 from mmip_gpu.errors import InvalidArgument
 
 __all__ = [
+    "DEFAULT_STAGES",
+    "LOSSLESS_METHODS",
     "SUPPORTED_SINKS",
     "Padding",
     "Quality",
+    "channel_numbers",
     "checked_padding",
     "exclude",
     "frozen_quality",
     "integers",
+    "lossless_method",
     "number",
     "only_one",
+    "stage_count",
     "without_scheme",
 ]
 
@@ -39,12 +44,35 @@ Quality = float | str
 Padding = int | str | None
 """A sample value, ``"auto"`` or None."""
 
+LOSSLESS_METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}
+"""Methods of lossless coding in one payload, by what is asked for."""
+
+DEFAULT_STAGES = 3
+
 
 def number(name: str, value: Any) -> float:
     """The value as a finite float."""
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise InvalidArgument(f"{name}={value!r}: expected a finite number")
     return float(value)
+
+
+def channel_numbers(name: str, value: Any, *, is_listed: bool) -> tuple[float, tuple[float, ...]]:
+    """(the largest number, the number for each channel) of a number or a list; of equal ones no list.
+
+    Examples
+    --------
+    >>> channel_numbers("max_error", [1, 5, 2], is_listed=True), channel_numbers("max_error", [3, 3], is_listed=True)
+    ((5.0, (1.0, 5.0, 2.0)), (3.0, ()))
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return number(name, value), ()
+    if not is_listed:
+        raise InvalidArgument(f"{name}={value!r}: expected a finite number")
+    values = tuple(number(name, v) for v in value)
+    if not values:
+        raise InvalidArgument(f"{name}=[]: expected a number, or one for each channel")
+    return max(values), values if len(set(values)) > 1 else ()
 
 
 def checked_padding(value: Any) -> Padding:
@@ -106,3 +134,22 @@ def exclude(others: Mapping[str, Any], reason: str) -> None:
     given = [f"{name}=" for name, value in others.items() if value is not None]
     if given:
         raise InvalidArgument(f"{reason}; it excludes {', '.join(given)}")
+
+
+def lossless_method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
+    """How lossless samples are coded: in blocks where any of `stages` asks for them."""
+    if isinstance(lossless, str) and lossless not in LOSSLESS_METHODS:
+        raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
+    if not lossless or (not isinstance(lossless, str) and any(value is not None for value in stages.values())):
+        return "transform"
+    exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")
+    return LOSSLESS_METHODS[lossless]
+
+
+def stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:
+    """As many stages as are asked for, or as the cuts make."""
+    if cuts is None:
+        return DEFAULT_STAGES if stages is None else stages
+    if stages not in (None, len(cuts) + 2):
+        raise InvalidArgument(f"{len(cuts)} cuts make {len(cuts) + 2} stages, found stages={stages}")
+    return len(cuts) + 2

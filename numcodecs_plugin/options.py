@@ -45,8 +45,8 @@ class Options:
         codec; `mmip_gpu.write_zarr` takes one.
     axes : str, optional
         One letter names each axis of the array. The default goes by rank: x, yx, zyx, tzyx, tczyx.
-    stages, cuts, roi_quality, cell_depth, verify, step, effort, padding, colour, data_range
-        They are those of `mmip_gpu.encode`.
+    stages, cuts, roi_quality, cell_depth, prediction, verify, step, effort, padding, colour, data_range, per_channel
+        They are those of `mmip_gpu.encode`. A number for each channel needs chunks that hold all of them.
 
     Raises
     ------
@@ -61,22 +61,24 @@ class Options:
 
     quality: float | None = None
     psnr: float | None = None
-    max_error: float | None = None
+    max_error: Any = None
     ratio: float | None = None
     lossless: bool | str = False
     labels: bool = False
-    qstep: float | None = None
+    qstep: Any = None
     stages: int | None = None
     cuts: tuple[int, ...] | None = None
     effort: int = 2
     step: float | None = None
     padding: int | str | None = "auto"
     cell_depth: int | None = None
+    prediction: bool | None = None
     axes: str | None = None
     colour: bool | None = None
     roi: str | None = None
     roi_quality: Any = None
     verify: bool = True
+    per_channel: bool = True
     data_range: float | None = None
 
     def __post_init__(self) -> None:
@@ -89,9 +91,11 @@ class Options:
 
     def _check_values(self) -> None:
         _expect(isinstance(self.lossless, bool | str), "lossless", self.lossless, "true, false or 'small'")
-        for name in ("labels", "verify"):
+        for name in ("labels", "verify", "per_channel"):
             _expect(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
-        _expect(self.colour is None or isinstance(self.colour, bool), "colour", self.colour, "true, false or null")
+        for name in ("colour", "prediction"):
+            value = getattr(self, name)
+            _expect(value is None or isinstance(value, bool), name, value, "true, false or null")
         _expect(self.stages is None or _is_integer(self.stages), "stages", self.stages, "an integer")
         _expect(self.cuts is None or isinstance(self.cuts, tuple), "cuts", self.cuts, "a list of integers")
         _expect(_is_integer(self.cell_depth) or self.cell_depth is None, "cell_depth", self.cell_depth, "1, 8 or null")
@@ -135,8 +139,7 @@ class Options:
         {'lossless': True, 'cuts': [9, 30], 'padding': None}
         """
         found = self.given
-        if self.cuts is not None:
-            found["cuts"] = list(self.cuts)
+        found |= {key: list(value) for key, value in found.items() if isinstance(value, tuple)}
         if isinstance(self.roi_quality, tuple):
             found["roi_quality"] = {str(index): quality for index, quality in self.roi_quality}
         return found

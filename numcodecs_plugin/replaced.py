@@ -77,8 +77,14 @@ def encode_over(options: Options, array: NDArray[Any], former: Former, axes: str
     header, _ = open_container(former.blob)
     settings = _keeping(options, header, array, kept, axes)
     encoded = mmip.encode_configured(array, settings, threads=1)
-    loss = _both(header.loss, encoded.header.loss, options)
-    return replace(encoded, header=replace(encoded.header, loss=loss)).to_bytes()
+    loss, now = _both(header.loss, encoded.header.loss, options), encoded.header
+    if now.channel_losses:
+        earlier = header.channel_losses or [header.loss] * len(now.channel_losses)
+        pairs = zip(earlier, now.channel_losses, strict=True)
+        losses, asked = tuple(_both(a, b, options).extent for a, b in pairs), options.settings.config.channel_values
+        channels = replace(now.fields.channels, losses=losses, requested=asked)
+        now, loss = replace(now, fields=replace(now.fields, channels=channels)), channels.joined(loss)
+    return replace(encoded, header=replace(now, loss=loss)).to_bytes()
 
 
 def _keeping(
@@ -96,9 +102,9 @@ def _keeping(
         psnr = config.value + 10 * math.log10(array.size / (array.size - np.count_nonzero(kept)))
         config = replace(config, value=min(psnr, LARGEST_PSNR))
     if config.mode == "ratio":  # which what is kept may exclude: the plan of the former chunk
-        steps = getattr(header.fields, "steps", ((1,),))
-        step = steps[0][0] / 256 * (config.step or 1.0)
-        config = replace(config, mode="qstep", value=step)
+        steps = [step / 256 * (config.step or 1.0) for step in getattr(header.fields, "steps", ((1,),))[0]]
+        listed = tuple(steps) if config.per_channel and header.channel_losses else ()
+        config = replace(config, mode="qstep", value=max(listed or steps[:1]), channel_values=listed)
     return replace(settings, config=config, roi=classes, axes=axes, is_part=True)
 
 

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 import mmip_gpu as mmip
 from mmip_gpu import InvalidArgument
 from mmip_gpu.caution import warn
+from mmip_gpu.codecs import Limits, Wanted, codec_of
+from mmip_gpu.container.reader import open_container
 from mmip_gpu.signatures import public_class
 from numcodecs_plugin.chunks import coded_shape, encode_host
 from numcodecs_plugin.options import CODEC_NAME, Options, checked_keys
@@ -128,9 +130,22 @@ class MmipV2(Options, Codec):  # type: ignore[misc]  # numcodecs has no types
             array = mmip.decode(data, threads=1)
             if not self.settings.config.exact:
                 array = DecodedChunk.of(array, bytes(data), self)
+        elif self._is_decoded_into(data, out):
+            return out
         else:
             array = mmip.decode(data, threads=1, max_bytes=memoryview(out).nbytes)
         return ndarray_copy(array.astype(self._ordered(array.dtype), copy=False), out)
+
+    def _is_decoded_into(self, data: Buffer, out: Any) -> bool:
+        """Decode to where `out` holds its samples, if it has room for exactly those and none has to be swapped."""
+        header, read_part = open_container(data)
+        flat: NDArray[Any] = ensure_contiguous_ndarray(out)
+        dtype = np.dtype(header.dtype)
+        if self._ordered(dtype) != dtype or flat.nbytes != header.raw_bytes or not flat.flags.writeable:
+            return False
+        place = flat.view(dtype).reshape(header.layout.shape)
+        codec_of(header).decode_into(place, header, read_part, Wanted(), Limits(max_bytes=max(flat.nbytes, 1)))
+        return True
 
     def transposed_axes(self, shape: tuple[int, ...]) -> str:
         """Axes of an array of this shape in Fortran order, as it is coded."""

@@ -1,7 +1,7 @@
 """A fast path skips work whose result is known; it is never another algorithm. Each is held against the plain path.
 
-Decisions without branches against the plain ones, kernels of every instruction set against the baseline, batches of a
-device against one chunk after the other, bytes by ranges against all of them.
+Decisions without branches and predictions with vectors against the plain ones, kernels of every instruction set against
+the baseline, batches of a device against one chunk after the other, bytes by ranges against all of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from helpers.strategies import Case, cases, make, soft_volume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from reference import prediction
 
 import mmip_gpu as mmip
 from mmip_gpu import _core
@@ -88,6 +89,27 @@ def test_drawn_entries_stay_and_are_lowered_and_dropped() -> None:
     assert set(np.unique(change)) == {0, 1}
     assert np.any((magnitudes == 0) & (rounded == 1))
     assert np.all(costs.reshape(-1, 2)[:, 1] > 0)
+
+
+# --- predictions of blocks with vectors against the plain ones
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32), st.sampled_from((8, 16, 32, 64)), st.integers(1, 11), st.integers(1, 11))
+def test_predictions_with_vectors_are_the_plain_ones(seed: int, n: int, ay: int, ax: int) -> None:
+    rng, m = np.random.default_rng(seed), n // 8
+    size, limit = (2, max(ay, m), max(ax, m)), int(rng.choice([300, 1 << 21]))
+    samples = rng.integers(-limit, limit + 1, 128 * size[1] * size[2], np.int32)
+    z, y, x = (int(rng.integers(0, k)) for k in (2, size[1] // m, size[2] // m))
+    at = (z * size[1] + y * m) * size[2] + x * m
+    for number in sorted(prediction.allowed((z, y * m, x * m), 6 if n == 64 else 0) - {prediction.NONE}):
+        plain, fast = (np.zeros(n * n, np.int32) for _ in range(2))
+        for out, which in ((plain, True), (fast, False)):
+            _phases.predict_samples(which, samples, *size, at, n, number, out)
+        assert np.array_equal(plain, fast), number
+        whole = samples.reshape(2, 8 * size[1], 8 * size[2])
+        expected = prediction.predicted(whole, size, (z, y * m, x * m), n, number)
+        assert np.array_equal(plain.reshape(n, n), expected), number
 
 
 # --- kernels of every instruction set against the baseline

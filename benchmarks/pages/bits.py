@@ -18,6 +18,7 @@ from mmip_gpu.bench.report.study_tables import (
 )
 from pages.sections import IMAGES, heading, rows_of
 from pages.text import bullets, fewer, paragraph, percent, span, table
+from pages.video import without_video
 
 FAST, BEST, TWO_STAGES = "mmip effort 1", "mmip effort 3", "mmip effort 3, two stages"
 AVIF = "AVIF speed 6"
@@ -69,7 +70,7 @@ def images_table() -> str:
 
 def bits_section() -> str:
     """Our bits and the rivals' at equal PSNR."""
-    rows = rows_of("bits")
+    rows = without_video(rows_of("bits"))
     codecs = [codec for codec in codecs_of(rows) if codec != ANCHOR]
     volumes = [image for image, group in images_of(rows).items() if group == "volumes"]
     nearest = [ratio_of(rows, BEST, NEAREST)[image] for image in volumes]

@@ -18,6 +18,7 @@ from pages.sections import SECTIONS, link, rows_of
 from pages.speed import REAL, RIVAL, slower_call
 from pages.stores import dask_figures, depth_share, first_look, first_stages
 from pages.text import anchor, bullets, fewer, holds, paragraph, percent, rate, span, table
+from pages.video import without_video
 from pages.whole import fewer_bits, measured_rows
 
 PAGE = "mmip_gpu/docs/measured.md"
@@ -37,7 +38,7 @@ README_LINKS = {"c": TITLE} | {
 
 def results_table() -> str:
     """README's one table: bits, rates and abilities of every codec."""
-    rows = rows_of("bits")
+    rows = without_video(rows_of("bits"))
     lines = []
     for codec in codecs_of(rows):
         if codec not in ABILITIES or codec == "mmip effort 2":
@@ -63,7 +64,7 @@ def results_table() -> str:
 
 def where_we_lose() -> str:
     """README's figures of what others do better, then the links of both blocks."""
-    rows = rows_of("bits")
+    rows = without_video(rows_of("bits"))
     joint = [row for row in measured_rows() if not row["codec"].endswith("separate")]
     slower = [ratio for effort in (1, 2, 3) for ratio in slower_call(rows, f"mmip effort {effort}")]
     points = bullets(

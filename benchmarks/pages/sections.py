@@ -33,6 +33,9 @@ class Section:
 
 SECTIONS = {
     "bits": Section("Bits at equal PSNR", "rivals", "rivals.py"),
+    "video": Section("Against video codecs", "rivals", "rivals.py"),
+    "points": Section("Effort 3 against a commit before", "points", "points.py"),
+    "region_bytes": Section("Bytes and time of a region", "region_bytes", "region_bytes.py"),
     "rates": Section("Rates at equal PSNR", "rivals", "rivals.py"),
     "whole": Section("Every codec on every kind of image", "whole", "whole_run.py --out FOLDER"),
     "speed": Section("Speed on one core and on two", "speed", "speed.py"),
@@ -51,6 +54,7 @@ SECTIONS = {
     "downstream": Section("Segmentation after compression", "downstream_falls", "downstream.py --out FOLDER"),
     "segmenters": Section("Segmenters", "segmenters", "segmenters.py --weights FOLDER"),
     "store_rates": Section("Stores by size, chunks and threads", "store_rates", "store_rates.py"),
+    "store_targets": Section("What a PSNR costs in a store", "store_targets", "store_targets.py"),
     "viewers": Section("Viewers and other readers", "viewers", "viewers.py"),
     "bounds": Section("Whether targets are met", "bounds", "bounds.py"),
     "against": Section("Against the build before", "against", "speed.py --against PYTHON --megabytes 2"),
@@ -71,6 +75,10 @@ IMAGES = {
     "mr_ge_knee": "knee MR",
     "mr_cardiac_cine_u8": "cardiac cine MR",
     "ct_ge_head_4mm": "head CT",
+    "ct_ge_head_4mm, air": "head CT, padding as air",
+    "micro_membrane_time": "membranes, time lapse",
+    "xray_chip_projections": "chip, X-ray views",
+    "xray_tooth_projections": "tooth, sinograms",
     "mr_uih_t1_brain": "brain MR",
     "mr_uih_t1_brain, 22 times": "brain MR, 22 times",
     "niivue_chris_t1": "T1 head",

@@ -83,7 +83,8 @@ def study(name: str) -> list[Row]:
 
 def cost_curves() -> dict[str, dict[int, float]]:
     """Nanoseconds a 16-bit sample by the size of the array in MB: whole calls on a chunk by the clock, then stores."""
-    chunks = [row for row in rows_of("scaling") if row["dtype"] == "uint16"]
+    rows = (row for row in rows_of("scaling") if row["source"] == "phantom3d" and row["target"] == "quality 10")
+    chunks = [row for row in rows if row["dtype"] == "uint16"]
     curves = {
         f"{way}, {threads} thread{'s' * (threads > 1)}": {
             nominal(float(r["mb"])): float(r[f"{way}_ns_voxel"]) for r in chunks if r["threads"] == str(threads)

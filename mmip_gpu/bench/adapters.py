@@ -195,6 +195,8 @@ class Codec:
         What has to be installed, where it is not.
     refuses : callable
         (source) -> what else it cannot take, or None.
+    coded_as : callable
+        (source) -> what its samples are made into, where a row has to say so.
     """
 
     name: str
@@ -215,6 +217,7 @@ class Codec:
     options: Mapping[str, Any] = field(default_factory=dict)
     missing: str | None = None
     refuses: Callable[[Source], str | None] = lambda _source: None
+    coded_as: Callable[[Source], str] = lambda _source: ""
 
     @property
     def ours(self) -> bool:

@@ -1,207 +1,49 @@
-"""Video codecs along z or t, by the ffmpeg that `imageio-ffmpeg` brings.
+"""Video codecs along z or t, slice by slice, and without loss.
 
-Values: grey volumes of a Source as frames in, elementary streams (FFV1: NUT files) out, and back. Samples start from 0.
-For a lossy codec they are scaled to its depth, exactly where it is deeper (a power of two), else rounded; without loss
-they are as they are. Codecs that know 4:2:0 only get constant chroma, and a row or column more where there is an odd
-number; very small frames are continued at their ends. Guarantees that ffmpeg converts no samples.
+Values: the number of threads in; `Codec`s out, which code frames of one channel (FFV1: of colour, too) by ffmpeg.
+Guarantees that a row can say how samples were coded: as grey, or as 4:2:0 with constant chroma; at which depth.
 """
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from mmip_gpu.bench.adapters import ALL_COLOURS, GREY, Codec, Pieces, Source, Stream
+from mmip_gpu.bench import ffmpeg
+from mmip_gpu.bench.adapters import ALL_COLOURS, GREY, Codec, Source
+from mmip_gpu.bench.ffmpeg import Arguments, Encoder
 from mmip_gpu.bench.rates import Dial
 from mmip_gpu.bench.rivals import three_channels_only
-from mmip_gpu.errors import MissingResource
 
-__all__ = ["lossless_video_rivals", "video_rivals"]
+__all__ = ["lossless_video_rivals", "stack_rivals", "video_rivals"]
 
-_INSTALL = "needs ffmpeg: pip install imageio-ffmpeg"
 _X265 = "log-level=none:info=0:frame-threads=1"
 _X265_FINER = 2.25  # steps of the rate factor below 0, for each bit above 8, down to the finest quantizer
-Arguments = Callable[[float, int], list[str]]
-"""(parameter, threads) -> what the encoder is told."""
+_X265_SIDE = 64  # it crashes on some smaller frames
+_LEAST_SIDE = 32  # of a frame of a lossy codec
+_MOST_SAMPLES = 2**20  # of an array for VVenC
 
 
-@dataclass(frozen=True)
-class _Frames:
-    """Frames as ffmpeg reads them."""
-
-    data: bytes
-    pixels: str
-    shape: tuple[int, int, int]  # as coded
-    cropped: tuple[int, int, int]  # as asked for
-    channels: int
-    dtype: np.dtype[Any]
-
-
-@dataclass(frozen=True)
-class _Encoder:
-    """An encoder of ffmpeg.
-
-    Parameters
-    ----------
-    name, container : str
-        Of ffmpeg.
-    depths : tuple of int
-        Bits of a sample, ascending.
-    arguments : callable
-        What it is told for a parameter.
-    chroma : bool
-        Whether it needs 4:2:0.
-    least : int
-        The shortest side of a frame.
-    exact : bool
-        Whether samples are not scaled up.
-    """
-
-    name: str
-    container: str
-    depths: tuple[int, ...]
-    arguments: Arguments
-    chroma: bool = False
-    least: int = 1
-    exact: bool = False
-
-    def bits(self, source: Source) -> int:
-        """Depth that is coded."""
-        return next((bits for bits in self.depths if bits >= source.depth), self.depths[-1])
-
-    def factor(self, source: Source) -> float:
-        """By which samples from 0 are multiplied."""
-        bits = self.bits(source)
-        if bits < source.depth:
-            return source.narrowing(bits)
-        return 1.0 if self.exact else 2.0 ** (bits - source.depth)
-
-    def frames(self, source: Source) -> Pieces:
-        """The whole volume, laid out for ffmpeg."""
-        bits, volume = self.bits(source), np.stack(source.planes())
-        dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
-        cropped = volume.shape[:3]
-        even = 2 if self.chroma else 1
-        ends = [(0, -(-max(n, self.least) // even) * even - n) for n in cropped[1:]]
-        volume = np.rint(np.pad(volume, [(0, 0), *ends, *[(0, 0)] * (volume.ndim - 3)], "edge") * self.factor(source))
-        volume = volume.astype(dtype)
-        shape = volume.shape[:3]
-        planes = [volume if volume.ndim == 3 else _interleaved(volume, bits)]
-        if self.chroma:
-            planes.append(np.full((shape[0], shape[1] // 2, shape[2]), 1 << (bits - 1), dtype))
-        joined = np.concatenate([plane.reshape(shape[0], -1) for plane in planes], axis=1)
-        pixels = _pixel_format(bits, source.channels, self.chroma)
-        return [_Frames(joined.tobytes(), pixels, shape, cropped, source.channels, dtype)]
-
-    def encode(self, threads: int, frames: _Frames, parameter: float, _source: Source) -> Stream:
-        """Frames to a stream."""
-        size = f"{frames.shape[2]}x{frames.shape[1]}"
-        raw = f"-f rawvideo -pixel_format {frames.pixels} -video_size {size} -framerate 25 -i pipe:0".split()
-        told = ["-c:v", self.name, *self.arguments(parameter, threads), *self._slices(frames)]
-        return _ffmpeg([*raw, *told, "-f", self.container, "pipe:1"], frames.data)
-
-    def _slices(self, frames: _Frames) -> list[str]:
-        """How FFV1 cuts frames: as little as ffmpeg lets it."""
-        is_large = frames.shape[1] > 288 or frames.shape[2] > 352
-        return ["-slices", "4" if is_large else "1"] if self.name == "ffv1" else []
-
-    def decode(self, threads: int, data: Stream, frames: _Frames) -> np.ndarray:
-        """A stream to samples from 0, as they were coded."""
-        told = ["-threads", str(threads), "-f", self.container, "-i", "pipe:0", "-f", "rawvideo"]
-        raw = np.frombuffer(_ffmpeg([*told, "-pix_fmt", frames.pixels, "pipe:1"], data), frames.dtype)
-        count, height, width = frames.shape
-        if frames.channels > 1:
-            volume = _channels_last(raw, frames)
-        else:
-            volume = raw.reshape(count, -1)[:, : height * width].reshape(frames.shape)
-        _, rows, columns = frames.cropped
-        return volume[:, :rows, :columns]
-
-    def restore(self, source: Source, decoded: np.ndarray) -> np.ndarray:
-        """The array."""
-        return source.samples(decoded, True, self.factor(source))
-
-
-def _pixel_format(bits: int, channels: int, chroma: bool) -> str:
-    if channels > 1:
-        return "bgr0" if bits == 8 else f"gbrp{bits}le"
-    depth = "" if bits == 8 else f"{bits}le"
-    return f"yuv420p{depth}" if chroma else f"gray{depth}"
-
-
-def _interleaved(volume: np.ndarray, bits: int) -> np.ndarray:
-    """RGB as bgr0 (8 bit), or as planes g, b, r."""
-    if bits > 8:
-        return np.moveaxis(volume[..., (1, 2, 0)], -1, 1)
-    return np.concatenate([volume[..., ::-1], np.zeros_like(volume[..., :1])], axis=-1)
-
-
-def _channels_last(raw: np.ndarray, frames: _Frames) -> np.ndarray:
-    """The inverse of `_interleaved`."""
-    if frames.dtype == np.uint8:
-        return raw.reshape(*frames.shape, 4)[..., 2::-1]
-    count, height, width = frames.shape
-    return np.moveaxis(raw.reshape(count, 3, height, width), 1, -1)[..., (2, 0, 1)]
-
-
-@cache
-def _executable() -> str:
-    try:
-        import imageio_ffmpeg
-
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError):
-        raise MissingResource(_INSTALL) from None
-
-
-def _ffmpeg(arguments: list[str], data: Stream = b"") -> bytes:
-    """What ffmpeg writes; its own words where it fails."""
-    command = [_executable(), "-hide_banner", "-loglevel", "error", *arguments]
-    done = subprocess.run(command, input=data, capture_output=True, check=False)
-    if done.returncode or not done.stdout:
-        raise RuntimeError(f"ffmpeg ended with {done.returncode}: {done.stderr.decode(errors='replace')[:300].strip()}")
-    return done.stdout
-
-
-@cache
-def _version() -> tuple[str, frozenset[str]]:
-    """(version, names of encoders); nothing without ffmpeg."""
-    try:
-        words = _ffmpeg(["-version"]).decode().split()
-        lines = _ffmpeg(["-encoders"]).decode().splitlines()
-    except MissingResource:
-        return "none", frozenset()
-    return f"ffmpeg {words[2]}", frozenset(line.split()[1] for line in lines if len(line.split()) > 1)
-
-
-def _missing(encoder: str) -> str | None:
-    version, encoders = _version()
-    if encoder in encoders:
-        return None
-    return f"{version} of imageio-ffmpeg has no encoder {encoder}" if encoders else _INSTALL
-
-
-def _codec(name: str, encoder: _Encoder, threads: int, **more: Any) -> Codec:
+def _codec(name: str, encoder: Encoder, threads: int, **more: Any) -> Codec:
     return Codec(
         name,
-        _version()[0],
+        ffmpeg.version()[0],
         encoder.frames,
         partial(encoder.encode, threads),
         partial(encoder.decode, threads),
         restore=encoder.restore,
         threads=threads,
-        missing=_missing(encoder.name),
+        missing=ffmpeg.missing(encoder.name),
         options={"arguments": encoder.arguments(0, 1)},
+        coded_as=encoder.coded_as,
         **more,
     )
 
 
-def _dial(encoder: _Encoder, low: float, high: float, start: Callable[[float], float], *rest: float) -> Any:
+def _dial(encoder: Encoder, low: float, high: float, start: Callable[[float], float], *rest: float) -> Any:
     """A dial whose start depends on dB on the full scale of the coded depth."""
 
     def dial(source: Source, db: float) -> Dial:
@@ -211,7 +53,7 @@ def _dial(encoder: _Encoder, low: float, high: float, start: Callable[[float], f
     return dial
 
 
-def _x265_dial(encoder: _Encoder) -> Callable[[Source, float], Dial]:
+def _x265_dial(encoder: Encoder) -> Callable[[Source, float], Dial]:
     """A dial that ends at the finest quantizer: below 0 for more than 8 bits."""
 
     def dial(source: Source, db: float) -> Dial:
@@ -238,38 +80,76 @@ def _svt(rest: str) -> Arguments:
     return arguments
 
 
+def _vvenc(preset: str) -> Arguments:
+    def arguments(parameter: float, threads: int) -> list[str]:
+        return ["-preset", preset, "-qpa", "0", "-qp", f"{63 - parameter:g}", "-threads", str(threads)]
+
+    return arguments
+
+
+def _too_small(source: Source) -> str | None:
+    """The refusal of frames that the encoders were not made for: what they cost there says nothing."""
+    height, width = source.planes()[0].shape[:2]
+    least = f"takes frames of at least {_LEAST_SIDE} samples a side, found {height} x {width}"
+    return least if min(height, width) < _LEAST_SIDE else None
+
+
+def _too_long(source: Source) -> str | None:
+    """The refusal of arrays on which VVenC takes minutes for each point."""
+    size = source.array.size
+    return f"not measured above {_MOST_SAMPLES} samples, found {size}" if size > _MOST_SAMPLES else _too_small(source)
+
+
+def _hevc(threads: int, name: str, *told: str) -> Codec:
+    encoder = Encoder("libx265", "hevc", (8, 10, 12), _x265(":".join(["crf={:g}", *told])), least=_X265_SIDE)
+    dial = _x265_dial(encoder)
+    return _codec(f"HEVC (x265 medium){name}", encoder, threads, dial=dial, colours=GREY, refuses=_too_small)
+
+
+def _vvc(threads: int, preset: str, refuses: Callable[[Source], str | None] = _too_small) -> Codec:
+    encoder = Encoder("libvvenc", "vvc", (10,), _vvenc(preset), chroma=True)
+    dial = _dial(encoder, 0, 63, lambda db: 6 + db, 1.0, 1)
+    return _codec(f"VVC (VVenC {preset})", encoder, threads, dial=dial, colours=GREY, refuses=refuses)
+
+
+def _av1(threads: int) -> Codec:
+    encoder = Encoder("libsvtav1", "obu", (8, 10), _svt("crf={:g}:aq-mode=0"), chroma=True)
+    dial = _dial(encoder, 0, 69.75, lambda db: 70 - (52 - db) * 1.8, 0.6, 0.25)
+    return _codec("AV1 (SVT-AV1 6)", encoder, threads, dial=dial, colours=GREY, refuses=_too_small)
+
+
 def video_rivals(threads: int = 1) -> list[Codec]:
     """The lossy video codecs, on frames of one channel; dials that run from the worst quantizer to the best."""
-    x265 = _Encoder("libx265", "hevc", (8, 10, 12), _x265("crf={:g}"), least=64)
-    svt = _Encoder("libsvtav1", "obu", (8, 10), _svt("crf={:g}:aq-mode=0"), chroma=True, least=4)
-    vvenc = _Encoder(
-        "libvvenc",
-        "vvc",
-        (10,),
-        lambda parameter, n: ["-preset", "faster", "-qpa", "0", "-qp", f"{63 - parameter:g}", "-threads", str(n)],
-        chroma=True,
-        least=16,
-    )
-    return [
-        _codec(name, encoder, threads, dial=dial, colours=GREY)
-        for name, encoder, dial in (
-            ("HEVC (x265 medium)", x265, _x265_dial(x265)),
-            ("AV1 (SVT-AV1 6)", svt, _dial(svt, 0, 69.75, lambda db: 70 - (52 - db) * 1.8, 0.6, 0.25)),
-            ("VVC (VVenC faster)", vvenc, _dial(vvenc, 0, 63, lambda db: 6 + db, 1.0, 1)),
-        )
-    ]
+    return [_hevc(threads, ""), _av1(threads), _vvc(threads, "faster")]
+
+
+def stack_rivals(slices: int) -> list[Codec]:
+    """The lossy video codecs as they are compared on stacks: x265 along z, without motion, and slice by slice.
+
+    Parameters
+    ----------
+    slices : int
+        Of a single one only what codes slices alone is of use.
+
+    Examples
+    --------
+    >>> [codec.name for codec in stack_rivals(1)]
+    ['HEVC (x265 medium), intra', 'AV1 (SVT-AV1 6)', 'VVC (VVenC fast)']
+    """
+    along = [_hevc(1, ""), _hevc(1, ", no motion", "me=dia", "merange=0", "subme=0")] if slices > 1 else []
+    return [*along, _hevc(1, ", intra", "keyint=1"), _av1(1), _vvc(1, "fast", _too_long)]
 
 
 def lossless_video_rivals(threads: int = 1) -> list[Codec]:
     """The video codecs without loss: SVT-AV1 is exact at 8 bits only, and libvvenc has no such mode."""
     ffv1 = ["-level", "3", "-coder", "1", "-context", "1", "-slicecrc", "0", "-g", "9999", "-threads", "1"]
-    x265 = _Encoder("libx265", "hevc", (8, 10, 12), _x265("lossless=1"), least=64, exact=True)
-    svt = _Encoder("libsvtav1", "obu", (8,), _svt("lossless=1"), chroma=True, least=4, exact=True)
+    x265 = Encoder("libx265", "hevc", (8, 10, 12), _x265("lossless=1"), least=_X265_SIDE, exact=True)
+    svt = Encoder("libsvtav1", "obu", (8,), _svt("lossless=1"), chroma=True, least=4, exact=True)
     colour: dict[str, Any] = {"colours": ALL_COLOURS, "refuses": three_channels_only}
     return [
         _codec(
             "FFV1",
-            _Encoder("ffv1", "nut", (8, 9, 10, 12, 14, 16), lambda *_: ffv1, exact=True),
+            Encoder("ffv1", "nut", (8, 9, 10, 12, 14, 16), lambda *_: ffv1, exact=True),
             1,
             lossless=True,
             **colour,

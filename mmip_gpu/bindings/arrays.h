@@ -18,8 +18,10 @@ namespace mmip {
 namespace nb = nanobind;
 
 using AnyArray = nb::ndarray<nb::c_contig, nb::device::cpu>;
+using StridedArray = nb::ndarray<nb::ndim<4>, nb::device::cpu>;
 using ReadOnlyArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using ByteArray = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using ByteGrid = nb::ndarray<uint8_t, nb::c_contig, nb::device::cpu>;
 using ClassArray = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
 using LongArray = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
 using FloatArray = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;

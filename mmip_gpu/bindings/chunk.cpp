@@ -28,13 +28,15 @@ bool have_one_shape(const std::vector<std::vector<uint32_t>>& a, const std::vect
 
 Chunk::Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
       std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
-      std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image,
+      std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image, bool prediction,
       std::optional<std::vector<std::vector<uint32_t>>> choice_steps)
     : coefficients(geometry_of(planes, shape, depth, tile_log2), tile_box(geometry_of(planes, shape, depth, tile_log2), box), std::move(cuts)),
       quantizer{std::move(steps), std::move(reversible), recon}, padding(padding_value) {
     if (choice_steps) quantizer.choice_steps = std::move(*choice_steps);
     require(quantizer.choice_steps.empty() || have_one_shape(quantizer.choice_steps, quantizer.steps), "steps of other classes");
     if (padding) coefficients.allocate_mask();
+    require(!prediction || depth == 1, "prediction needs flat cells");
+    if (prediction) coefficients.allocate_predictions();
     if (dc_image) {
         require(quantizer.steps.size() == 1 && quantizer.reversible[0] == 0 && !padding, "a DC image needs one lossy class and no padding");
         quantizer.dc_recon = *dc_image;
@@ -65,7 +67,13 @@ std::vector<double> Chunk::run_analyze(ReadOnlyArray samples, std::optional<Clas
     const Samples view = samples_of(samples);
     nb::gil_scoped_release free;
     analyzed_by = {offset, rounding, search, passes, threads};
-    return settle(analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, analyzed_by));
+    std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, analyzed_by);
+    if (!coefficients.predictions) return settle(std::move(errors));
+    errors.assign(errors.size(), 0.0);       // what a DC image adds; the rest is found when predictions are closed
+    const std::vector<double> image = settle(std::move(errors));
+    errors = close_predictions(coefficients, view, quantizer, analyzed_by);
+    errors[0] += image[0];
+    return errors;
 }
 
 std::vector<double> Chunk::run_requantize(std::vector<std::vector<uint32_t>> steps, int threads) {
@@ -156,18 +164,34 @@ uint64_t Chunk::run_unpack_corrections(ByteArray payload, IntArray indices, bool
     return unpack_corrections(coefficients, payload.data(), payload.size(), check_crc, threads, indices.data());
 }
 
-Samples Chunk::output(const AnyArray& out, int scale) const {
+Output Chunk::output(const AnyArray& out, int scale) const {
     const Window w = box_window(coefficients.geometry, coefficients.box, scale);
     const int64_t planes = coefficients.box.planes[1] - coefficients.box.planes[0];
     require(static_cast<int64_t>(out.size()) == planes * w.shape[0] * w.shape[1] * w.shape[2], "output does not fit the box");
-    return samples_of(out);
+    return whole_output(samples_of(out), w);
+}
+
+Output Chunk::output(const StridedArray& out, int scale, const std::optional<std::array<int64_t, 3>>& origin) const {
+    const Window all = box_window(coefficients.geometry, coefficients.box, scale);
+    Window part = all;
+    bool fits = static_cast<int64_t>(out.shape(0)) == coefficients.box.planes[1] - coefficients.box.planes[0];
+    for (int a = 0; a < 3; ++a) {
+        if (origin) part.origin[a] = (*origin)[a];
+        part.shape[a] = static_cast<int64_t>(out.shape(1 + a));
+        const int64_t end = part.origin[a] + part.shape[a], last = all.origin[a] + all.shape[a];
+        fits = fits && part.origin[a] >= all.origin[a] && (origin ? end <= last : end == last);
+    }
+    require(fits, "output does not fit the box");
+    require(out.shape(3) < 2 || out.stride(3) == 1, "rows of the output have gaps");
+    return {{out.data(), sample_type(out.dtype())}, part, out.stride(0), out.stride(1), out.stride(2)};
 }
 
 void Chunk::run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
-    const Samples view = output(out, scale);
+    const Output view = output(out, scale);
     require(stages == 1 || coefficients.ac || !coefficients.entries.empty(), "stages were not decoded");
     nb::gil_scoped_release free;
-    need_entries(stages);
+    if (coefficients.predictions) need_ac(stages);
+    else need_entries(stages);
     synthesize(coefficients, quantizer, stages, scale, {offset, minimum, maximum}, view, threads);
     if (padding) restore_padding(coefficients, scale, *padding, view, threads);
 }
@@ -182,10 +206,11 @@ std::vector<std::pair<uint64_t, uint64_t>> Chunk::run_measure(int offset, int mi
     return found;
 }
 
-std::array<double, 4> Chunk::run_decode(const nb::object& list, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads) {
+std::array<double, 4> Chunk::run_decode(const nb::object& list, bool check_crc, int scale, int offset, int minimum, int maximum, StridedArray out, int threads,
+                                        std::optional<std::array<int64_t, 3>> origin) {
     const std::vector<ByteArray> payloads = listed<ByteArray>(list);
     require(!payloads.empty() && payloads.size() <= coefficients.cuts.size(), "as many payloads as stages, or fewer, are needed");
-    const Samples view = output(out, scale);
+    const Output view = output(out, scale, origin);
     const UnpackOptions options = unpack_options(check_crc, false, threads);
     std::vector<PayloadBytes> bytes;
     for (const ByteArray& p : payloads) bytes.push_back({p.data(), p.size()});
@@ -216,11 +241,11 @@ Steps listed_steps(const nb::object& steps) {
 
 void make_chunk(Chunk* place, int64_t planes, std::array<int64_t, 3> shape, int depth, Numbers3 tile_log2, const nb::object& cuts, const nb::object& steps,
                 const nb::object& reversible, const nb::object& recon, std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding,
-                std::optional<Numbers3> dc_image, const nb::object& choice_steps) {
+                std::optional<Numbers3> dc_image, bool prediction, const nb::object& choice_steps) {
     std::optional<Steps> choice;
     if (!choice_steps.is_none()) choice = listed_steps(choice_steps);
     new (place) Chunk(planes, shape, depth, tile_log2, listed<int>(cuts), listed_steps(steps), listed<uint8_t>(reversible), listed<Numbers3>(recon), box, padding,
-                      dc_image, std::move(choice));
+                      dc_image, prediction, std::move(choice));
 }
 
 void bind_coding(nb::class_<Chunk>& chunk) {
@@ -232,7 +257,8 @@ void bind_coding(nb::class_<Chunk>& chunk) {
         .def("requantize", [](Chunk& c, const nb::object& steps, int threads) { return c.run_requantize(listed_steps(steps), threads); }, "steps"_a, "threads"_a)
         .def("measure", &Chunk::run_measure, "offset"_a, "minimum"_a, "maximum"_a, "samples"_a, "threads"_a)
         .def("synthesize", &Chunk::run_synthesize, "stages"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
-        .def("decode", &Chunk::run_decode, "payloads"_a, "check_crc"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
+        .def("decode", &Chunk::run_decode, "payloads"_a, "check_crc"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a,
+             "origin"_a = nb::none())
         .def("pack_corrections", &Chunk::run_pack_corrections, "indices"_a, "threads"_a)
         .def("unpack_corrections", &Chunk::run_unpack_corrections, "payload"_a, "indices"_a, "check_crc"_a, "threads"_a);
 }
@@ -254,8 +280,9 @@ void bind_chunk(nb::module_& m) {
     nb::class_<Chunk> chunk(m, "Chunk");
     chunk.def("__init__", &make_chunk,
               "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none(), "padding"_a = nb::none(),
-              "dc_image"_a = nb::none(), "choice_steps"_a = nb::none())
+              "dc_image"_a = nb::none(), "prediction"_a = false, "choice_steps"_a = nb::none())
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
+        .def_prop_ro("predicted", [](const Chunk& c) { return c.coefficients.has_predictions(); })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })
         .def_prop_ro("dc_recon", [](const Chunk& c) { return c.quantizer.dc_recon; });
     bind_coding(chunk);

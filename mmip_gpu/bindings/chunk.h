@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "passes/blocks/synthesize.h"
 #include "passes/coding/codebook.h"
 #include "passes/tokens/unpack.h"
 
@@ -23,7 +24,7 @@ struct Chunk {
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
           std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
-          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image,
+          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image, bool prediction,
           std::optional<std::vector<std::vector<uint32_t>>> choice_steps);
 
     static TileBox tile_box(const Geometry& g, const std::optional<std::array<int64_t, 8>>& given);
@@ -42,13 +43,16 @@ struct Chunk {
     UnpackOptions unpack_options(bool check_crc, bool alone, int threads) const;
     uint64_t run_unpack(int stage, ByteArray payload, bool check_crc, bool alone, int threads);
     std::pair<std::array<int64_t, 3>, std::array<int64_t, 3>> window(int scale) const;
-    // The output array as the passes take it.
-    Samples output(const AnyArray& out, int scale) const;
+    // An output array as the passes take it: all samples of the box; or, from `origin` (z, y, x) in the scaled plane on, so many as a
+    // strided one holds.
+    Output output(const AnyArray& out, int scale) const;
+    Output output(const StridedArray& out, int scale, const std::optional<std::array<int64_t, 3>>& origin) const;
     void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads);
     // (sum of squares, largest) of the differences between what all stages decode to and the samples, one a class.
     std::vector<std::pair<uint64_t, uint64_t>> run_measure(int offset, int minimum, int maximum, ReadOnlyArray samples, int threads);
     // Seconds of checks, stage 1, later stages and synthesis.
-    std::array<double, 4> run_decode(const nb::object& list, bool check_crc, int scale, int offset, int minimum, int maximum, AnyArray out, int threads);
+    std::array<double, 4> run_decode(const nb::object& list, bool check_crc, int scale, int offset, int minimum, int maximum, StridedArray out, int threads,
+                                     std::optional<std::array<int64_t, 3>> origin);
 
     // Corrections.
     void check_indices(const IntArray& indices) const;

@@ -8,6 +8,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "passes/corrections/corrections.h"
+#include "passes/samples/phantom.h"
 #include "passes/samples/statistics.h"
 #include "rules/samples/colour.h"
 #include "rules/samples/floats.h"
@@ -80,6 +81,18 @@ std::vector<uint64_t> differences(ReadOnlyArray a, ReadOnlyArray b, ClassArray c
     return class_squares(first, second, shape, cells.data(), depth, classes, threads);
 }
 
+// Fills `activities` (P, Z, gy, gx) with those of the cells of planes (P, Z, Y, X).
+void find_activities(ReadOnlyArray planes, int64_t first, int every, ByteGrid activities) {
+    require(planes.ndim() == 4 && first >= 0 && every > 0, "expected planes (P, Z, Y, X)");
+    std::array<int64_t, 4> shape;
+    for (int i = 0; i < 4; ++i) shape[i] = static_cast<int64_t>(planes.shape(i));
+    const int64_t cells = shape[0] * shape[1] * ((shape[2] + 7) / 8) * ((shape[3] + 7) / 8);
+    require(static_cast<int64_t>(activities.size()) == cells, "activities do not fill the grid");
+    const Samples view = samples_of(planes);
+    nb::gil_scoped_release free;
+    cell_activities(view, shape, first, every, activities.data());
+}
+
 // Fills `indices` with the corrections of decoded samples.
 void find_corrections(ReadOnlyArray original, ReadOnlyArray decoded, int error, IntArray indices) {
     require(original.size() == decoded.size() && original.size() == indices.size() && original.dtype() == decoded.dtype(),
@@ -98,6 +111,24 @@ void add_corrections(AnyArray samples, IntArray indices, int error, int minimum,
     apply_corrections(view, static_cast<int64_t>(indices.size()), indices.data(), error, minimum, maximum);
 }
 
+// Fills samples (z, y, x) of the 3D phantom; axes: (length, start, step) of z, y and x.
+void phantom_samples_of(LongArray axes, nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> tissues,
+                        ByteArray magnitudes, nb::ndarray<uint16_t, nb::ndim<3>, nb::c_contig, nb::device::cpu> samples) {
+    require(axes.size() == 9, "axes are not three of (length, start, step)");
+    require(tissues.shape(1) == sizeof(Tissue) / sizeof(double), "a tissue is not six numbers");
+    require(magnitudes.size() == kNoiseQuantiles, "the table of the noise has another size");
+    PhantomAxis wanted[3];
+    for (int a = 0; a < 3; ++a) {
+        const int64_t* v = axes.data() + 3 * a;
+        wanted[a] = {v[0], v[1], v[2], static_cast<int64_t>(samples.shape(a))};
+        require(v[0] >= 1 && v[0] < int64_t{1} << 31 && v[1] >= 0 && v[2] >= 1, "impossible part of a phantom");
+        require(wanted[a].count == 0 || (v[1] < v[0] && (wanted[a].count - 1) <= (v[0] - 1 - v[1]) / v[2]), "a part outside of its phantom");
+    }
+    if (samples.size() == 0) return;
+    nb::gil_scoped_release free;
+    phantom_samples(wanted, reinterpret_cast<const Tissue*>(tissues.data()), static_cast<int>(tissues.shape(0)), magnitudes.data(), samples.data());
+}
+
 }  // namespace
 
 void bind_samples(nb::module_& m) {
@@ -106,8 +137,11 @@ void bind_samples(nb::module_& m) {
     m.def("float_indices", &float_indices, "samples"_a, "step"_a, "limit"_a, "indices"_a);
     m.def("difference", &difference, "a"_a, "b"_a, "threads"_a);
     m.def("differences", &differences, "a"_a, "b"_a, "cells"_a, "depth"_a, "classes"_a, "threads"_a);
+    m.def("cell_activities", &find_activities, "planes"_a, "first"_a, "every"_a, "activities"_a);
+    m.attr("UNKNOWN_ACTIVITY") = kUnknownActivity;
     m.def("find_corrections", &find_corrections, "original"_a, "decoded"_a, "error"_a, "indices"_a);
     m.def("add_corrections", &add_corrections, "samples"_a, "indices"_a, "error"_a, "minimum"_a, "maximum"_a);
+    m.def("phantom_samples", &phantom_samples_of, "axes"_a, "tissues"_a, "magnitudes"_a, "samples"_a);
 }
 
 }  // namespace mmip

@@ -15,7 +15,7 @@ from mmip_gpu.cli.commands import COMMANDS
 from mmip_gpu.cli.parser_bench import add_bench, add_report, add_run, add_seed, add_stages
 from mmip_gpu.cli.parser_plots import INPUT, ORIGINAL_AXES, PLOTS, ROI
 from mmip_gpu.cli.parser_soft import SOFT
-from mmip_gpu.cli.values import byte_count, json_place, metric_names, padding, place, region, roi_quality
+from mmip_gpu.cli.values import byte_count, json_place, metric_names, numbers, padding, place, region, roi_quality
 from mmip_gpu.quality.error_sums import EXTRA_METRICS
 from mmip_gpu.values import SUPPORTED_SINKS
 from mmip_gpu.version import __version__
@@ -195,17 +195,17 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     """Add the options of an encoder, at most one target among them."""
     target: Any = parser.add_argument_group("target, one of")
     target = target.add_mutually_exclusive_group(required=is_required)
-    bound = "largest error of any sample, in sample units; in one piece or few, whichever is smaller"
+    bound = "largest error of any sample, in sample units, or E,E,.. of each channel; in one piece or few"
     target.add_argument("--quality", type=float, metavar="Q", help="0 < Q <= 440; first 10, or 40 for 8 bits")
     target.add_argument("--psnr", type=float, metavar="DB", help="PSNR on the data's range, never below it")
-    target.add_argument("--max-error", type=float, metavar="E", help=bound)
+    target.add_argument("--max-error", type=numbers, metavar="E", help=bound)
     target.add_argument("--ratio", type=float, metavar="R", help="raw over coded bytes; near 50 dB: CT 55, MR 10")
     exact = "bit-exact, in one piece; with --stages once all stages are read"
     target.add_argument("--lossless", action="store_const", const=True, help=exact)
     small: dict[str, Any] = {"dest": "lossless", "action": "store_const", "const": "small"}
     target.add_argument("--lossless=small", **small, help="bit-exact, in one piece of fewest bytes, slowly")
     target.add_argument("--labels", action="store_true", help="names of objects: exact, and never mixed at any scale")
-    target.add_argument("--qstep", type=float, metavar="S", help="step of the quantizer, in sample units; no search")
+    target.add_argument("--qstep", type=numbers, metavar="S", help="step of the quantizer, or S,S,..; no search")
     group = parser.add_argument_group("coding")
     group.add_argument("--stages", type=int, metavar="N", help="coarse-to-fine stages, 2 to 5 (default 3)")
     roi = group.add_mutually_exclusive_group()
@@ -214,7 +214,10 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group.add_argument("--roi-quality", type=roi_quality, metavar="Q|lossless", help="quality of the regions")
     group.add_argument("--axes", help="axis letters of INPUT: yx, zyx, tzyx, yxc, zyxc, tczyx (default: its own)")
     group.add_argument("--no-colour", action="store_true", help="code three channels one by one")
+    group.add_argument("--no-per-channel", action="store_true", help="one step for all channels that are no colours")
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
+    predicted = "predict 2D blocks (default: tried at --effort 3)"
+    group.add_argument("--prediction", action=BooleanOptionalAction, help=predicted)
     group.add_argument("--step", type=float, metavar="S", help="float32 samples are rounded to multiples of S")
     group.add_argument("--dtype", metavar="TYPE", help="samples are coded as uint8, int8, uint16, int16 or float32")
     group.add_argument(

@@ -27,6 +27,7 @@ __all__ = [
     "json_place",
     "load_npy",
     "metric_names",
+    "numbers",
     "padding",
     "place",
     "region",
@@ -167,6 +168,21 @@ def padding(text: str) -> int | str:
         raise ArgumentTypeError(f"expected an integer, auto or none, found {text!r}") from None
 
 
+def numbers(text: str) -> float | list[float]:
+    """Return a number, or those of a list with commas.
+
+    Examples
+    --------
+    >>> numbers("2"), numbers("1,2.5")
+    (2.0, [1.0, 2.5])
+    """
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ArgumentTypeError(f"expected a number, or one for each channel as in 1,2,5; found {text!r}") from None
+    return values if len(values) > 1 else values[0]
+
+
 def coding_options(args: Namespace) -> CodingOptions:
     """Return the encoder's keyword options that were given, without the ROI and the axes."""
     options = {name: value for name, value in vars(args).items() if name in _CODING_NAMES and value is not None}
@@ -174,8 +190,7 @@ def coding_options(args: Namespace) -> CodingOptions:
         del options["labels"]
     if options.get("padding") == "none":
         options["padding"] = None
-    if args.no_verify:
-        options["verify"] = False
+    options |= {name: False for name in ("verify", "per_channel") if getattr(args, f"no_{name}")}
     return cast(CodingOptions, options)
 
 

@@ -6,7 +6,7 @@ Values: what a decode wants and may take, in; codecs.py has the codec of each ki
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -36,6 +36,8 @@ ReadHeld: TypeAlias = "Callable[[int, int, int | None], Buffer | None]"
 class Wanted:
     """What a decode wants: the first `stages` (None: all), a `scale`, and a region of the array at this scale.
 
+    `out` has the shape and dtype of the result, in any strides: where a codec can, it decodes there and returns it.
+
     Raises
     ------
     InvalidArgument
@@ -45,6 +47,7 @@ class Wanted:
     stages: int | None = None
     scale: int = 1
     region: Region | None = None
+    out: NDArray[Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not _is_integer(self.scale) or self.scale not in SCALES:
@@ -100,6 +103,8 @@ class Codec:
         Whether a device decodes it. The CPU does otherwise, with a warning unless `is_copy`.
     has_encoding_kernels : bool
         Whether a device encodes it. The CPU does otherwise, with a warning.
+    variant : str
+        What its containers have that others of their kind have not, for messages.
     is_copy : bool
         Whether payloads are the samples as they are, so that there is nothing to decode.
     blank : KindFields, optional
@@ -114,9 +119,18 @@ class Codec:
     describe: Callable[[Header[Any]], dict[str, Any]]
     has_kernels: bool = False
     has_encoding_kernels: bool = False
+    variant: str = ""
     is_copy: bool = False
     blank: KindFields | None = None
     others: tuple[type[KindFields], ...] = ()
+
+    def decode_into(
+        self, out: NDArray[Any], header: Header[Any], read_part: ReadPart, wanted: Wanted, limits: Limits
+    ) -> None:
+        """Decode into an array of the shape and dtype that is wanted, which may be a part of a larger one."""
+        found = self.decode(header, read_part, replace(wanted, out=out), limits)
+        if found is not out:
+            out[...] = found
 
 
 def _is_integer(value: object) -> bool:

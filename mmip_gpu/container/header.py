@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, T
 import numpy as np
 
 from mmip_gpu._core import FORMAT_VERSION, crc32c
+from mmip_gpu.container.channel_fields import ChannelFields
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.container.jpegorigin_fields import JpegOriginFields
 from mmip_gpu.container.label_fields import LabelFields
@@ -99,6 +100,12 @@ class Header(Generic[_F]):
         """Bytes of each payload."""
         return self.fields.payload_sizes
 
+    @property
+    def channel_losses(self) -> list[LossRecord]:
+        """The loss record of each channel, where the header has them."""
+        channels: ChannelFields | None = getattr(self.fields, "channels", None)
+        return [] if channels is None else channels.records(self.loss)
+
     def to_bytes(self) -> bytes:
         """The header's bytes, crc included."""
         shape = self.layout.shape
@@ -155,6 +162,8 @@ class Header(Generic[_F]):
         step = reader.take("d")[0] if is_float else None
         expect(step is None or 0 < step < math.inf, "value_step", step)
         fields: Any = _KINDS[kind].read(reader, dtype, layout, bool(colour))
+        if isinstance(fields, TransformFields) and fields.channels is not None:
+            fields.channels.check(loss)
         return cls(dtype, layout, bool(colour), loss, fields, step)
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from mmip_gpu.container.field_reader import FieldReader, expect
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["UNKNOWN_ERROR", "LossRecord", "reached_bound"]
+__all__ = ["UNKNOWN_ERROR", "LossRecord", "least_psnr", "reached_bound"]
 
 
 UNKNOWN_ERROR = 2**32 - 1
@@ -48,6 +49,11 @@ class LossRecord:
         return self.mode == "labels"
 
     @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Minimum, maximum, sum of squared errors and largest error."""
+        return self.minimum, self.maximum, self.sse, self.max_error
+
+    @property
     def largest(self) -> float | None:
         """Largest absolute error; None where it is not known."""
         return None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error
@@ -58,6 +64,17 @@ class LossRecord:
             return math.inf
         peak = self.maximum - self.minimum
         return 10 * math.log10(peak * peak * samples / self.sse) if peak else -math.inf
+
+    def reached(self, samples: int) -> dict[str, Any]:
+        """What was reached, JSON-safe; a PSNR is None where there is no error, or no range."""
+        psnr = self.psnr(samples) if samples else math.inf
+        return {
+            "psnr": psnr if math.isfinite(psnr) else None,
+            "max_error": self.largest,
+            "lossless": self.verified and self.sse == 0,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+        }
 
     def joined(self, other: LossRecord) -> LossRecord:
         """The record of both parts of an array."""
@@ -101,6 +118,11 @@ def _form(dtype: str) -> struct.Struct:
         return _FLOAT_LOSS
     info = np.dtype(dtype)
     return _LOSS if info.itemsize < 4 else struct.Struct(f"<BdB2{'q' if info.kind == 'i' else 'Q'}QI")
+
+
+def least_psnr(channels: Sequence[Mapping[str, Any]]) -> float | None:
+    """The least PSNR of channels, as `LossRecord.reached` gives them; None where no channel has one."""
+    return min((channel["psnr"] for channel in channels if channel["psnr"] is not None), default=None)
 
 
 def reached_bound(mode: str, psnr: float | None, max_error: float | None, ratio: float) -> float | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
@@ -24,6 +25,7 @@ from mmip_gpu._core import (
     MIN_STEP,
     STEP_ONE,
 )
+from mmip_gpu.container.channel_fields import ChannelFields
 from mmip_gpu.container.field_reader import FieldReader, expect
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import sample_range
@@ -33,13 +35,17 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformFields"]
 
+_DC_IMAGE, _PREDICTION, _PER_CHANNEL = 1, 2, 8  # bits of `flags`
+_IMAGE_TILE_LOG2, _PREDICTED_TILE_LOG2 = 3, 4  # on y and x, at least
+
 
 @dataclass(frozen=True)
 class TransformFields:
     """Fields of a container of kind 1 (FORMAT.md section 1); `correction` is None without corrections.
 
     `stage_bytes` and `stage_crcs` have an entry for each stage, the corrections last. `dc_image` holds the
-    reconstruction points of the DC image, None without one.
+    reconstruction points of the DC image, None without one; `prediction` says whether blocks may be predicted;
+    `channels` what there is of each channel, None where all have the same steps.
     """
 
     kind: ClassVar[int] = 1
@@ -57,6 +63,8 @@ class TransformFields:
     padding: int | None = None
     correction: int | None = None
     dc_image: tuple[int, int, int] | None = None
+    prediction: bool = False
+    channels: ChannelFields | None = None
 
     @property
     def payload_sizes(self) -> tuple[int, ...]:
@@ -73,11 +81,19 @@ class TransformFields:
         """Sub-streams of each stage."""
         return math.prod(self.tile_counts(layout))
 
+    @property
+    def correction_errors(self) -> tuple[int, ...]:
+        """Error bound of the corrections in each channel, where they differ; one for all, or none without any."""
+        listed = () if self.channels is None else self.channels.errors
+        return listed or (() if self.correction is None else (self.correction,))
+
     def to_bytes(self) -> bytes:
         """The fields as they stand in a header."""
         out = struct.pack("<4BiB", self.depth, *self.tile_log2, self.offset, self.padding is not None)
         out += b"" if self.padding is None else struct.pack("<i", self.padding)
-        out += b"\0" if self.dc_image is None else struct.pack("<B3b", 1, *self.dc_image)
+        flags = _DC_IMAGE * (self.dc_image is not None) | _PREDICTION * self.prediction
+        out += bytes([flags | _PER_CHANNEL * (self.channels is not None)])
+        out += b"" if self.dc_image is None else struct.pack("<3b", *self.dc_image)
         out += struct.pack("<B", len(self.steps))
         for reversible, recon, steps in zip(self.reversible, self.recon, self.steps, strict=True):
             out += struct.pack(f"<B3b{len(steps)}I", reversible, *recon, *steps)
@@ -85,7 +101,7 @@ class TransformFields:
         out += b"\0" if self.correction is None else struct.pack("<BI", 1, self.correction)
         for size, crc in zip(self.stage_bytes, self.stage_crcs, strict=True):
             out += struct.pack("<QI", size, crc)
-        return out
+        return out + (b"" if self.channels is None else self.channels.to_bytes())
 
     @classmethod
     def read(cls, reader: FieldReader, dtype: str, layout: PlaneLayout, colour: bool) -> Self:
@@ -98,13 +114,20 @@ class TransformFields:
         expect(padded <= (not colour and dtype != "float32"), "padding", padded)
         padding = reader.take("i")[0] if padded else None
         expect(padding is None or low <= padding <= high, "padding_value", padding)
-        dc_image = _read_dc_image(reader, depth == 1 and min(tile_log2[1:]) >= 3 and not padded)
-        reversible, recon, steps = _read_classes(reader, 3 if colour else 1)
+        (flags,) = reader.take("B")
+        expect(
+            flags & ~_possible_flags(depth, tile_log2, padded, layout.channels > 1 and not colour) == 0, "flags", flags
+        )
+        dc_image = _read_dc_image(reader) if flags & _DC_IMAGE else None
+        per_channel = bool(flags & _PER_CHANNEL)
+        reversible, recon, steps = _read_classes(reader, layout.channels if per_channel else 3 if colour else 1)
         expect(dc_image is None or reversible == (0,), "classes with a DC image", reversible)
         cuts, correction = _read_stages(reader, CELL_AC[depth])
         parts = reader.take("QI" * (len(cuts) + (correction is not None)))
         sizes, crcs = parts[::2], parts[1::2]
-        return cls(depth, tile_log2, offset, recon, reversible, steps, cuts, sizes, crcs, padding, correction, dc_image)
+        channels = ChannelFields.read(reader, dtype, layout.channels, correction) if per_channel else None
+        own = sizes, crcs, padding, correction, dc_image, bool(flags & _PREDICTION), channels
+        return cls(depth, tile_log2, offset, recon, reversible, steps, cuts, *own)
 
 
 def _read_tiles(reader: FieldReader) -> tuple[int, tuple[int, int, int]]:
@@ -118,12 +141,15 @@ def _read_tiles(reader: FieldReader) -> tuple[int, tuple[int, int, int]]:
     return depth, tiles
 
 
-def _read_dc_image(reader: FieldReader, fits: bool) -> tuple[int, int, int] | None:
-    """Reconstruction points of the DC image, None without one; `fits` says whether there may be one."""
-    (has_image,) = reader.take("B")
-    expect(has_image <= fits, "dc_image", has_image)
-    if not has_image:
-        return None
+def _possible_flags(depth: int, tile_log2: Sequence[int], padded: int, has_channels: bool) -> int:
+    """The flags that may be set with such cells."""
+    least = min(tile_log2[1:]) if depth == 1 else 0
+    flags = _DC_IMAGE * (least >= _IMAGE_TILE_LOG2 and not padded) | _PREDICTION * (least >= _PREDICTED_TILE_LOG2)
+    return flags | _PER_CHANNEL * has_channels
+
+
+def _read_dc_image(reader: FieldReader) -> tuple[int, int, int]:
+    """Reconstruction points of the DC image."""
     d1, d2, d3 = points = reader.take("3b")
     expect(all(abs(d) <= MAX_RECON for d in points), "dc_image", points)
     return d1, d2, d3

@@ -21,3 +21,14 @@ def decide_stages(
     magnitudes: NDArray[np.int32],
     costs: NDArray[np.int64],
 ) -> None: ...
+def predict_samples(
+    plain: bool,
+    samples: NDArray[np.int32],
+    az: int,
+    ay: int,
+    ax: int,
+    at: int,
+    n: int,
+    prediction: int,
+    out: NDArray[np.int32],
+) -> None: ...

@@ -1,5 +1,6 @@
 // What code lengths decide on blocks, in both forms: the plain one of rules/blocks/decide.h, which devices run, and the branch-free
-// one of passes/blocks/decide_kernels.h. Values: see decide_stages. Home: host. For tests that compare the two.
+// one of passes/blocks/decide_kernels.h; likewise predictions of blocks (rules/prediction/prediction.h, passes/blocks/block_predictor.h).
+// Values: see decide_stages, predict_samples. Home: host. For tests that compare the two.
 #define MMIP_NS mmip_decisions   // a copy of its own, for no instruction set in particular
 
 #include <nanobind/nanobind.h>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "passes/blocks/block_predictor.h"
 #include "passes/blocks/decide_kernels.h"
 
 namespace nb = nanobind;
@@ -76,9 +78,29 @@ void decide_stages(bool plain, Array<const uint16_t> positions, Array<const floa
     for (size_t i = 0; i < s.costs.size(); ++i) costs.data()[2 * i] = s.costs[i].distortion, costs.data()[2 * i + 1] = s.costs[i].bits;
 }
 
+// P of a block of n x n samples whose first cell is the `at`-th, in raster order, of a tile of az x ay x ax cells with these samples.
+void predict_samples(bool plain, Array<const int32_t> samples, int az, int ay, int ax, int at, int n, int prediction, Array<int32_t> out) {
+    const int stride = kCellSize * ax, slice = kCellSize * ay * stride;
+    if (plain) {
+        PredictionScratch scratch;
+        predict_block(samples.data() + at / (ay * ax) * slice, stride, slice, at / ax % ay, at % ax, n, ax, prediction, scratch, out.data());
+        return;
+    }
+    const uint16_t raster = static_cast<uint16_t>(at);
+    mmip::TileView tile{};
+    tile.az = az, tile.ay = ay, tile.ax = ax, tile.raster = &raster;
+    BlockPredictor predictor;
+    predictor.use(tile, samples.data());
+    predictor.begin(0, n);
+    alignas(64) F8 found[4096 / 8];
+    predictor.predict(prediction, found);
+    for (int i = 0; i < n * n; ++i) out.data()[i] = static_cast<int32_t>(found[i / 8][i % 8]);
+}
+
 }  // namespace
 
 void bind_decisions(nb::module_& m) {
     m.def("decide_stages", &decide_stages, "plain"_a, "positions"_a, "coefficients"_a, "ends"_a, "inverse"_a, "low"_a, "table"_a, "token_bits"_a,
           "header_bits"_a, "rounds"_a, "magnitudes"_a, "costs"_a);
+    m.def("predict_samples", &predict_samples, "plain"_a, "samples"_a, "az"_a, "ay"_a, "ax"_a, "at"_a, "n"_a, "prediction"_a, "out"_a);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "rules/palette/palette.h"
+#include "rules/prediction/prediction.h"
 
 namespace mmip {
 namespace {
@@ -51,10 +52,12 @@ void mask_from_columns(const int32_t* from, int depth, uint64_t* mask) {
 // Where the AC of a stage array stand: the scan positions [low, high) of a cell, in the columns from `first` on.
 struct AcColumns {
     int low, high, first, columns;
+    bool predicted;                          // column 0 has predictions beside the modes
 };
 
-AcColumns ac_columns(const Coefficients& c, int stage) { return {c.cuts[stage - 2], c.cuts[stage - 1], 1, stage_columns(c, stage)}; }
+AcColumns ac_columns(const Coefficients& c, int stage) { return {c.cuts[stage - 2], c.cuts[stage - 1], 1, stage_columns(c, stage), stage == 2}; }
 
+constexpr int kPredictionUnit = 256;         // of column 0 of stage 2: mode + 256 x prediction
 constexpr int kImageFirst = 2;               // after mode and DC
 
 // Mode and AC of the tile's blocks; `later` stages tell no mode of an empty block.
@@ -65,33 +68,46 @@ void ac_to_columns(const Coefficients& c, const Tile& tile, const AcColumns& at,
         const int m = table.cells;
         const int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
         const int mode = later && !any_nonzero(q, m * at.low, m * at.high) ? kMode8 : table.mode;
+        const int column = at.predicted && c.predictions ? mode + kPredictionUnit * c.predictions[tile.base + i] : mode;
         for (int j = 0; j < m; ++j) {
             int32_t* to = array + place(tile, order.raster[i + j]) * at.columns;
-            to[0] = mode;
+            to[0] = column;
             for (int p = at.low; p < at.high; ++p) to[at.first + p - at.low] = q[m * p + j];
         }
         i += m;
     }
 }
 
+// The prediction that column 0 of stage 2 says beside the mode, checked against its place.
+void prediction_from_column(Coefficients& c, const Tile& tile, int i, const BlockTable& table, int prediction) {
+    if (prediction == kPredictNone) return;
+    const TileOrder& order = *tile.order;
+    if (table.mode == kModePalette || c.geometry.depth != 1 || !prediction_fits(prediction, table.cells, order.z[i], order.y[i], order.x[i]))
+        refuse(tile, "prediction that does not exist or does not fit there");
+    if (!c.predictions) c.allocate_predictions();
+    std::fill_n(c.predictions.get() + tile.base + i, table.cells, static_cast<uint8_t>(prediction));
+}
+
 void ac_from_columns(Coefficients& c, const Tile& tile, const AcColumns& at, bool later, const CellPlaces& place, const int32_t* array) {
     const TileOrder& order = *tile.order;
     for (int i = 0; i < order.cells();) {
         const int32_t* from = array + place(tile, order.raster[i]) * at.columns;
-        const BlockTable* table = from[0] < 0 || from[0] >= kModeCount ? nullptr : block_table(from[0], c.geometry.depth);
-        if (table == nullptr || !order.fits(i, block_shape(from[0], c.geometry.depth))) refuse(tile, "block mode out of range or misplaced");
+        const int mode = at.predicted ? from[0] % kPredictionUnit : from[0];
+        const BlockTable* table = from[0] < 0 || mode >= kModeCount ? nullptr : block_table(mode, c.geometry.depth);
+        if (table == nullptr || !order.fits(i, block_shape(mode, c.geometry.depth))) refuse(tile, "block mode out of range or misplaced");
         const int m = table->cells;
         int32_t* q = c.ac.get() + (tile.base + i) * c.per_cell();
         for (int j = 0; j < m; ++j) {
             const int32_t* cell = array + place(tile, order.raster[i + j]) * at.columns;
-            if (cell[0] != from[0]) refuse(tile, "cells of a merged block differ in mode");
+            if (cell[0] != from[0]) refuse(tile, "cells of a merged block differ in mode or prediction");
             for (int p = at.low; p < at.high; ++p) {
                 const int32_t v = cell[at.first + p - at.low];
                 if (v <= -kMaxIndex || v >= kMaxIndex) refuse(tile, "coefficient out of range");
                 q[m * p + j] = v;
             }
-            c.modes[tile.base + i + j] = static_cast<uint8_t>(from[0]);
+            c.modes[tile.base + i + j] = static_cast<uint8_t>(mode);
         }
+        if (at.predicted) prediction_from_column(c, tile, i, *table, from[0] / kPredictionUnit);
         if (table->mode == kModePalette && (later || !is_palette(q, c.geometry.depth, at.high))) refuse(tile, "not a palette");
         if (later && table->mode != kMode8 && !any_nonzero(q, m * at.low, m * at.high)) refuse(tile, "an empty block whose mode is not 0");
         i += m;
@@ -125,7 +141,7 @@ void stage_to_columns(const Coefficients& c, int stage, const int64_t* grid, int
         return;
     }
     for (const Tile& tile : of_dcs.tiles) {
-        if (c.dc_image) ac_to_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns}, false, place, array);
+        if (c.dc_image) ac_to_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns, false}, false, place, array);
         for (int i = 0; i < tile.order->cells(); ++i) {
             int32_t* to = array + place(tile, i) * columns;
             to[1] = of_dcs.dc[tile.base + i];
@@ -142,12 +158,13 @@ void stage_from_columns(Coefficients& c, int stage, const int64_t* grid, const i
     const CellPlaces place(of_dcs, grid);
     if (stage > 1) {
         allocate_zeros(c);
+        if (stage == 2 && c.predictions) c.allocate_predictions();
         for (const Tile& tile : c.tiles) ac_from_columns(c, tile, ac_columns(c, stage), stage > 2, place, array);
         return;
     }
     if (c.dc_image) allocate_zeros(of_dcs);
     for (const Tile& tile : of_dcs.tiles) {
-        if (c.dc_image) ac_from_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns}, false, place, array);
+        if (c.dc_image) ac_from_columns(of_dcs, tile, {0, cell_coefficients(1), kImageFirst, columns, false}, false, place, array);
         for (int i = 0; i < tile.order->cells(); ++i) {
             const int32_t* from = array + place(tile, i) * columns;
             of_dcs.dc[tile.base + i] = checked_dc(tile, from[1]);

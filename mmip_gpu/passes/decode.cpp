@@ -43,11 +43,12 @@ DecodeTimes sum_of(const std::vector<Worker>& workers) {
 }  // namespace
 
 DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std::vector<PayloadBytes>& payloads, const UnpackOptions& options,
-                  const SampleRange& range, int scale, const Samples& out) {
+                  const SampleRange& range, int scale, const Output& out) {
     std::vector<StagePayload> stages;
     for (const PayloadBytes& p : payloads) {
         const int stage = static_cast<int>(stages.size()) + 1;
         stages.push_back(read_payload(p.bytes, p.size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), options.check_crc));
+        expect_prediction(c, stages.back());
     }
     const std::vector<int64_t> groups = tile_groups(c);
     const TileUnpacker unpacker(c, options);

@@ -1,6 +1,6 @@
 // Stage payloads to samples in one pass over the tiles: what unpack_stage and synthesize do, without the indices of the whole
 // chunk in memory between them.
-// Values: payload bytes in, a C-ordered array out. Home: host; one item of work = one group of sub-streams, tile by tile in cache.
+// Values: payload bytes in, samples in their places out. Home: host; one item of work = one group of sub-streams, tile by tile in cache.
 // Implements FORMAT.md sections 2 to 8 for readers. Throws DataError as unpack_stage does.
 #pragma once
 
@@ -21,6 +21,6 @@ struct DecodeTimes {
 
 // payloads: of stage 1, 2, .., as many as are to be decoded; c: the tiles of the box, its ac stays unused.
 DecodeTimes decode_tiles(Coefficients& c, const Quantizer& quantizer, const std::vector<PayloadBytes>& payloads, const UnpackOptions& options,
-                  const SampleRange& range, int scale, const Samples& out);
+                  const SampleRange& range, int scale, const Output& out);
 
 }  // namespace mmip

@@ -63,8 +63,22 @@ struct AnalyzeJob {
     uint16_t* positions;                     // out: the nonzero AC indices, block after block, in scan order; kOutputSlack more
     int32_t* values;
     uint16_t* counts;                        // out: how many of them, at the first cell of each block, 0 at the others
+    const int32_t* earlier;                  // the tile's samples as a pass before restored them by stage 2; nullptr: nothing is predicted
+    const uint8_t* prediction_bits;          // of symbols with their raw bits: classes x alphabet of the family
+    uint8_t* predictions;                    // per cell in coding order; out of a search that predicts, in and out of a close
     int32_t* scaled_dcs;                     // out: all is kept for requantizing, see ScaledTile of layout.h; nullptr: indices are made
 };
+
+// An analysis of a tile whose block modes, DCs and predictions are chosen.
+struct CloseJob {
+    AnalyzeJob analysis;
+    const uint16_t* positions;               // indices that the search found, of which those of palettes and exact blocks stay
+    const int32_t* values;
+    const uint16_t* counts;
+    int32_t* restored;                       // scratch: the tile's samples by stage 2
+};
+
+constexpr uint8_t kSettledBlock = 255;       // in the place of a prediction: a block that stays empty
 
 // What was kept of one block, to be quantized by another step. Up to kOutputSlack elements after the positions and values are read, and
 // written.
@@ -98,6 +112,7 @@ struct BlockRecord {
     uint16_t header;                         // class * kHeaderAlphabet + symbol
 };
 
+constexpr uint16_t kNoPrediction = 0xffff;   // of a block: no symbol says it
 constexpr uint32_t kEscapeWord = 1u << 10;   // of token words: the length of |q| and the bits below its leading one follow
 
 // The listed symbols of a tile in one stage, to be written. Words: see symbol_words and token_words of tokens.h.
@@ -109,6 +124,8 @@ struct TokenWriteJob {
     const int32_t* values;
     int low[8];                              // first scan position of the stage, by mode
     const uint32_t *header_words, *token_words;
+    const uint16_t* predictions;             // see TokenList; nullptr: blocks have none
+    const uint32_t* prediction_words;
     uint8_t* out;
     uint64_t held;                           // bits of the sub-stream that wait to be written, and how many
     int held_bits;
@@ -116,20 +133,22 @@ struct TokenWriteJob {
 
 struct SynthesizeJob {
     TileView tile;
-    void* samples;                           // the output array, C order
+    void* samples;                           // the output: the sample at `low`
     int sample_type;
-    int64_t origin[3], shape[3];             // of the output array: first sample in the (scaled) plane, samples
-    int64_t plane_shape[3];                  // of the whole (scaled) plane
+    int64_t low[3], high[3];                 // of the output, in the (scaled) plane: first sample, and the one after the last
+    int64_t slice, row;                      // samples from a slice, or a row, to the next
     int32_t offset, minimum, maximum;        // clip range
     int scale;                               // 1, 2, 4, 8
     int stages;                              // 1: DC only
     int dc_unit;                             // DCs are in 1/dc_unit step
-    const TokenSpan* spans;                  // of stage 2, then stage 3, ..; nullptr: indices are in the entries, up to the cut
-    const uint16_t* positions;               // entries: see Entries of layout.h
+    const TokenSpan* spans;                  // of stage 2, then stage 3, ..; nullptr: indices are in the entries, or in tile.ac without these
+    const uint16_t* positions;               // entries: see Entries of layout.h; not with predictions
     const int32_t* values;
     const uint16_t* counts;
-    int cut;                                 // AC positions per cell
+    int cut, second_cut;                     // AC positions per cell that are decoded, in all and of stage 2
     const uint64_t* mask;                    // of a measurement: samples that are left out, see mask.h; or nullptr
+    const uint8_t* predictions;              // coding order; nullptr: blocks have none, or the scale or stage 1 alone needs none
+    int32_t* decoded;                        // with predictions: room for R2 of the tile
     ClassStep classes[8];
 };
 
@@ -155,6 +174,7 @@ struct SampleDifference {
 
 struct Kernels {
     int64_t (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class; returns how many indices
+    int64_t (*close_tile)(const CloseJob&, QuantizerSums*);       // the same with the block modes given
     int (*requantize_block)(const RequantizeJob&, QuantizerSums&);   // added to; returns how many indices
     void (*unpack_tiles)(UnpackJob*, int);                     // AC sub-streams of one stage, two together where there are two
     void (*synthesize_tile)(const SynthesizeJob&);

@@ -10,12 +10,8 @@ namespace MMIP_NS {
 namespace {
 
 void unpack_tiles(mmip::UnpackJob* jobs, int count) {
-    int i = 0;
-    for (; i + 1 < count; i += 2) unpack_two(jobs[i], jobs[i + 1]);
-    if (i < count) {
-        SubstreamReader last(jobs[i]);
-        unpack_tile(last, last.next_block());
-    }
+    if (count > 0 && jobs[0].prediction_codes != nullptr) unpack_each<true>(jobs, count);
+    else unpack_each<false>(jobs, count);
     for (int k = 0; k < count; ++k) finish_palettes(jobs[k]);
 }
 
@@ -49,6 +45,7 @@ mmip::SampleDifference difference(const void* a, const void* b, int type, int64_
 
 namespace mmip {
 extern const Kernels MMIP_TABLE_NAME;
-const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::requantize_block, MMIP_NS::unpack_tiles, MMIP_NS::synthesize_tile,
-                                 MMIP_NS::measure_tile, MMIP_NS::project_cell, MMIP_NS::statistics, MMIP_NS::difference, MMIP_NS::list_tokens, MMIP_NS::write_tokens, MMIP_ISA_TEXT};
+const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::close_tile, MMIP_NS::requantize_block, MMIP_NS::unpack_tiles,
+                                 MMIP_NS::synthesize_tile, MMIP_NS::measure_tile, MMIP_NS::project_cell, MMIP_NS::statistics, MMIP_NS::difference,
+                                 MMIP_NS::list_tokens, MMIP_NS::write_tokens, MMIP_ISA_TEXT};
 }  // namespace mmip

@@ -129,6 +129,7 @@ public:
     std::unique_ptr<int32_t[]> dc;           // per tile in raster order
     std::unique_ptr<uint8_t[]> classes;      // per tile in raster order
     std::unique_ptr<uint8_t[]> modes;        // per tile in coding order
+    std::unique_ptr<uint8_t[]> predictions;  // per tile in coding order, see rules/prediction/prediction.h; null: blocks have none
     std::unique_ptr<int32_t[]> ac;           // per tile in coding order; cell_coefficients() per cell; see allocate_ac
     std::unique_ptr<uint64_t[]> mask;        // per tile in raster order, a word per slice of a cell; only with padding, see mask.h
     std::unique_ptr<Coefficients> dc_image;  // of the same tiles; then `dc` is in 1/16 step. See dc_image.h
@@ -141,6 +142,9 @@ public:
     void fill_entries();
 
     void allocate_ac() { ac.reset(new int32_t[cells * per_cell()]); }   // not zeroed
+    void allocate_predictions() { predictions.reset(new uint8_t[cells]()); }
+    // Whether any block has one, which is when an encoder says that there are some.
+    bool has_predictions() const { return predictions && std::any_of(predictions.get(), predictions.get() + cells, [](uint8_t p) { return p != 0; }); }
     void allocate_mask() { mask.reset(new uint64_t[cells * geometry.depth]()); }
 
     int stages() const { return static_cast<int>(cuts.size()); }

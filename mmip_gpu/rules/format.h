@@ -73,6 +73,8 @@ constexpr int kTokenClasses = 48, kTokenAlphabet = 416, kTokenEscapeBits = 9;
 constexpr int kGapClasses = 10, kPlaceClasses = 7, kNeighbourClasses = 8;
 constexpr int kTokenContexts = kGapClasses * kPlaceClasses * kNeighbourClasses;
 constexpr int kCorrectionClasses = 48, kCorrectionAlphabet = 128, kCorrectionEscapeBits = 7;
+constexpr int kPredictionClasses = 12, kPredictionAlphabet = 6, kPredictionEscapeBits = 3;
+constexpr int kPredictionMark = 1023, kPredictionMarkBits = 10;   // before the codes of stage 2 of a stream with predictions
 constexpr int32_t kMaxCorrectionError = 1 << 18;
 constexpr int kEscapeSize = 15;              // token size that is followed by the number of its bits
 constexpr int kEscapeLog = 12;               // floor(log2) of the smallest |q| of that size
@@ -92,6 +94,7 @@ enum Status : int32_t {
     kStatusClass = 7,        // class map: run past the tile or class out of range
     kStatusDisagree = 8,     // stages disagree on modes, or a block breaks its class
     kStatusCrc = 10,         // the crc of a group of sub-streams differs
+    kStatusPrediction = 11,  // a prediction that does not exist or does not fit there
     kStatusMask = 9,         // padding mask: reserved kind, impossible code, or mixed where it is not
 };
 

@@ -56,7 +56,7 @@ def open_array(array: Any, kind: str | None = None, path: Path | None = None, co
         return on_host(array[region])
 
     if isinstance(array, Phantom3D):
-        content = "0"  # the shape defines every voxel
+        content = "1"  # the shape defines every voxel; 0: with the noise of earlier versions
     elif content is None:
         with read_errors(name):
             content = _crc(_spread(array) if isinstance(array, np.ndarray) else _probes(array, shape))

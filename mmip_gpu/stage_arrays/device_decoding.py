@@ -30,7 +30,7 @@ from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
 from mmip_gpu.errors import MmipError, TruncatedData
-from mmip_gpu.stage_arrays.coding import TileBox, region_of_box
+from mmip_gpu.stage_arrays.coding import TileBox, decode_stage, region_of_box
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND
 
@@ -102,7 +102,7 @@ def _decode_batch(
     decoded = DecodedBatch(executor, len(regions))
     setup = DecodeSetup(executor, DecodingTables(executor), SCRATCH_BYTES, check_crc=True)
     chunks = _open_chunks(options, setup, regions, decoded)
-    chunks = _read_heads(options, setup, chunks, decoded)
+    chunks = _read_heads(options, setup, regions, chunks, decoded)
     if chunks:
         _decode_columns(options, setup, chunks, decoded)
     for index, chunk in chunks.items():
@@ -137,7 +137,11 @@ def _open_chunks(
 
 @contract(reads="payloads_dev", writes="heads; room for columns_dev")
 def _read_heads(
-    options: StageOptions, setup: DecodeSetup, chunks: dict[int, _OpenedChunk], decoded: DecodedBatch
+    options: StageOptions,
+    setup: DecodeSetup,
+    regions: Sequence[StageRegion],
+    chunks: dict[int, _OpenedChunk],
+    decoded: DecodedBatch,
 ) -> dict[int, _OpenedChunk]:
     """Chunks whose heads are sound, with room for the columns of their boxes."""
     if not chunks:
@@ -148,12 +152,23 @@ def _read_heads(
     heads = read_headerless_payload_heads(setup.executor, setup.tables, formats, payloads_dev, thread_count(None))
     sound = {}
     for (index, chunk), head in zip(chunks.items(), heads, strict=True):
-        if isinstance(head, MmipError):
-            decoded.refuse(index, head)
+        if isinstance(head, MmipError):  # or with predictions, which no kernel knows
+            _decode_on_host(options, setup.executor, index, regions[index], decoded)
             continue
         chunk.head, chunk.columns_dev = head, setup.executor.zeros(chunk.box.shape(options, chunk.extent), np.int32)
         sound[index] = chunk
     return sound
+
+
+def _decode_on_host(
+    options: StageOptions, executor: Executor, index: int, wanted: StageRegion, decoded: DecodedBatch
+) -> None:
+    """Decode a region of a chunk on the host, where it is copied to; its error says what is wrong with it."""
+    try:
+        data = executor.download(executor.adopt(wanted.data))
+        decoded.arrays[index] = executor.upload(decode_stage(options, data.data, wanted.shape, wanted.region))
+    except MmipError as error:
+        decoded.refuse(index, error)
 
 
 def _stage_of_kernels(options: StageOptions) -> int:

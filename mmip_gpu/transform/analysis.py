@@ -6,7 +6,7 @@ Encoder side of FORMAT.md sections 2 to 5. `prepare` is done once for an array, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,8 @@ from mmip_gpu._core import SEARCH_NONE, Chunk
 from mmip_gpu._core import statistics as sample_statistics
 from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.transform.loss import measured_error
-from mmip_gpu.transform.plan import ChunkPlan, sample_offset
+from mmip_gpu.transform.offset import sample_offset
+from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.colour import colour_planes, sample_planes
 from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, sample_range, to_indices
@@ -93,8 +94,13 @@ class Analysis:
         errors = self.chunk.requantize(plan.steps, self.prepared.threads)
         return Analysis(plan, self.prepared, self.chunk, self.offset, errors)
 
+    @property
+    def is_measured_by_blocks(self) -> bool:
+        """Whether `measured` is for this plan: the errors of a block are those of its plane alone."""
+        return not (self.plan.colour or self.plan.units or self.plan.predicts)
+
     def measured(self) -> list[tuple[int, int]]:
-        """(sum of squared errors, largest error) of each class, of integers without colour, as a decoder makes them."""
+        """(sum of squared errors, largest error) of each class after decoding, of integers."""
         if self._measured is None:
             planes, threads = self.prepared.planes, self.prepared.threads
             self._measured = self.chunk.measure(self.offset, *sample_range(planes.dtype), planes, threads)
@@ -103,7 +109,7 @@ class Analysis:
     def reached(self) -> tuple[float, float]:
         """(sum of squared errors, largest error) after decoding, in the unit of the samples."""
         prepared, step = self.prepared, self.plan.config.step
-        if step is None and not self.plan.colour:
+        if step is None and self.is_measured_by_blocks:
             found = self.measured()
             return sum(squares for squares, _ in found), max(largest for _, largest in found)
         return measured_error(prepared.original, self.decoded(), step, prepared.threads)
@@ -135,7 +141,7 @@ def analyze(prepared: Prepared, plan: ChunkPlan, classes: NDArray[np.uint8] | No
     are rounded half up: the quality rule's own distortion.
     """
     layout, threads, coded = prepared.layout, prepared.threads, prepared.planes
-    chunk = empty_chunk(plan, layout)
+    chunk = empty_chunk(replace(plan, prediction=False) if plain else plan, layout)
     cells = None if classes is None or len(plan.steps) == 1 else cell_map(classes, layout, plan.depth)
     statistics = prepared.statistics
     if plan.padding is not None:
@@ -154,10 +160,11 @@ def analyze(prepared: Prepared, plan: ChunkPlan, classes: NDArray[np.uint8] | No
 def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: list[int] | None = None) -> Chunk:
     """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
     if isinstance(fields, TransformFields):
-        recon, dc_image, choice_steps = fields.recon, fields.dc_image, None
+        recon, dc_image, prediction = fields.recon, fields.dc_image, fields.prediction
+        choice_steps = None
     else:  # the points are what analyzing will find
         recon, dc_image = ((0, 0, 0),) * len(fields.steps), (0, 0, 0) if fields.dc_image else None
-        choice_steps = fields.choice_steps
+        prediction, choice_steps = fields.predicts, fields.choice_steps
     return Chunk(
         planes=layout.planes,
         shape=layout.volume,
@@ -170,6 +177,7 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
         box=box,
         padding=fields.padding,
         dc_image=dc_image,
+        prediction=prediction,
         choice_steps=choice_steps,
     )
 

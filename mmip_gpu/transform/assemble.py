@@ -6,9 +6,10 @@ Values: an analysis, or payloads and what was made on a device, in; Encoded out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mmip_gpu.container.channel_fields import ChannelFields
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import Header, TransformHeader
 from mmip_gpu.container.loss_record import LossRecord
@@ -17,7 +18,7 @@ from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.transform.analysis import Analysis
 from mmip_gpu.transform.corrections import encode_corrections
-from mmip_gpu.transform.loss import loss_record, measured_error
+from mmip_gpu.transform.loss import channel_fields, loss_record, measured_error
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 
@@ -31,13 +32,14 @@ __all__ = ["CodedParts", "assemble", "raw_is_smallest", "transform_header", "unl
 class CodedParts:
     """What coding has made of samples: payloads (the corrections last), offset, reconstruction points by class.
 
-    `dc_recon` are those of the DC image, None without one.
+    `dc_recon` are those of the DC image, None without one; `predicted` says whether any block was predicted.
     """
 
     payloads: Sequence[bytes]
     offset: int
     recon: Sequence[Sequence[int]]
     dc_recon: tuple[int, int, int] | None = None
+    predicted: bool = False
 
 
 def assemble(analysis: Analysis, plan: ChunkPlan, *, allow_raw: bool) -> Encoded:
@@ -46,25 +48,35 @@ def assemble(analysis: Analysis, plan: ChunkPlan, *, allow_raw: bool) -> Encoded
     With `allow_raw` a chunk that would grow is kept as it is.
     """
     chunk, prepared, payloads = analysis.chunk, analysis.prepared, list(analysis.payloads())
-    reached = None
+    decoded = reached = None
     if plan.correction is not None:
         decoded = analysis.take_decoded()
-        payloads.append(encode_corrections(chunk, prepared.planes, decoded, plan.correction, prepared.threads))
+        payloads.append(encode_corrections(chunk, prepared.planes, decoded, plan.correction_errors, prepared.threads))
         reached = measured_error(prepared.original, decoded, plan.config.step, prepared.threads)
     elif plan.config.verify:
+        decoded = analysis.decoded() if plan.units else None
         reached = analysis.reached()
     array = prepared.array
     loss = loss_record(plan, array.size, prepared.limits, sum(analysis.errors), reached)
-    parts = CodedParts(payloads, analysis.offset, chunk.recon, chunk.dc_recon if plan.dc_image else None)
-    header = transform_header(parts, plan, array.dtype.name, prepared.layout, loss)
+    image = chunk.dc_recon if plan.dc_image else None
+    parts = CodedParts(payloads, analysis.offset, chunk.recon, image, chunk.predicted)
+    channels = channel_fields(plan, prepared.original, loss, decoded) if plan.units else None
+    header = transform_header(parts, plan, array.dtype.name, prepared.layout, loss, channels)
     encoded = Encoded(header, tuple(payloads))
     return unless_raw_is_smaller(encoded, lambda: encode_raw(array, plan)) if allow_raw else encoded
 
 
 def transform_header(
-    parts: CodedParts, plan: ChunkPlan, dtype: str, layout: PlaneLayout, loss: LossRecord
+    parts: CodedParts,
+    plan: ChunkPlan,
+    dtype: str,
+    layout: PlaneLayout,
+    loss: LossRecord,
+    channels: ChannelFields | None = None,
 ) -> TransformHeader:
-    """Header of a chunk of kind 1."""
+    """Header of a chunk of kind 1; its loss record holds what the channels add up to."""
+    if channels is not None:
+        loss = channels.joined(loss)
     fields = TransformFields(
         depth=plan.depth,
         tile_log2=plan.tile_log2,
@@ -78,6 +90,8 @@ def transform_header(
         correction=plan.correction,
         padding=plan.padding,
         dc_image=parts.dc_recon,
+        prediction=parts.predicted,
+        channels=channels,
     )
     return Header(dtype, layout, plan.colour, loss, fields, plan.config.step)
 
@@ -85,6 +99,9 @@ def transform_header(
 def unless_raw_is_smaller(encoded: Encoded, raw: Callable[[], Encoded]) -> Encoded:
     """A coded chunk, or what `raw` makes where the samples as they are take fewer bytes."""
     header = encoded.header
+    if header.channel_losses:  # which samples as they are do not need
+        fields = replace(header.fields, channels=None, steps=tuple(row[:1] for row in header.fields.steps))
+        header = replace(header, fields=fields)
     return raw() if encoded.size > header.raw_bytes + len(header.to_bytes()) else encoded
 
 

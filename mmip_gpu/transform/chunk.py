@@ -26,7 +26,8 @@ from mmip_gpu.transform.extent import needed_stages, transform_extent
 from mmip_gpu.transform.plan import ChunkPlan, sample_step
 from mmip_gpu.transform.tiled_region import region_within
 from mmip_gpu.volume.colour import sample_planes
-from mmip_gpu.volume.floats import from_indices, sample_dtype
+from mmip_gpu.volume.floats import from_indices, sample_dtype, sample_range
+from mmip_gpu.volume.tiled_region import TiledRegion
 
 __all__ = ["CODEC", "decode_chunk", "encode_chunk"]
 
@@ -65,9 +66,12 @@ def decode_chunk(header: TransformHeader, read_part: ReadPart, wanted: Wanted, l
         return np.empty(region.layout.shape, header.dtype)
     try:
         chunk = empty_chunk(header.fields, header.layout, region.box)
-        planes = _decode_planes(chunk, header, payloads, wanted.scale, limits)
-        _add_corrections(chunk, header, payloads, planes, limits)
-        return from_indices(region.crop(planes, chunk.window(wanted.scale)[0]), header.step)
+        found = _decode_in_place(chunk, header, payloads, region, wanted, limits)
+        if found is None:
+            planes = _decode_planes(chunk, header, payloads, wanted.scale, limits)
+            _add_corrections(chunk, header, payloads, planes, limits, region.box[0])
+            found = region.crop(planes, chunk.window(wanted.scale)[0])
+        return from_indices(found, header.step)
     except MemoryError:
         raise LimitExceeded(f"no memory to decode {region.decoded_bytes} bytes; decode a region or a scale") from None
 
@@ -80,6 +84,31 @@ def _check_payloads(header: TransformHeader, read_part: ReadPart, wanted: Wanted
         check_payload(header, stage, len(payload), payload, limits.check_crc)
         payloads.append(payload)
     return payloads
+
+
+def _decode_in_place(
+    chunk: Chunk,
+    header: TransformHeader,
+    payloads: list[memoryview],
+    region: TiledRegion,
+    wanted: Wanted,
+    limits: Limits,
+) -> NDArray[Any] | None:
+    """Samples (indices of float32 ones) of the region alone, in `wanted.out` if it has their type.
+
+    None where more comes after the transform, or where the axes of the array are not in the order of planes.
+    """
+    if header.colour or len(payloads) > len(header.fields.cuts):
+        return None
+    dtype, scale, offset = sample_dtype(np.dtype(header.dtype)), wanted.scale, header.fields.offset
+    is_ready = wanted.out is not None and wanted.out.dtype == dtype
+    out = wanted.out if is_ready and wanted.out is not None else np.empty(region.layout.shape, dtype)
+    planes = region.planes_of(out)
+    if planes is None:
+        return None
+    low, high = sample_range(dtype)
+    chunk.decode(payloads, limits.check_crc, scale, offset, low, high, planes, limits.threads, region.origin)
+    return out
 
 
 def _decode_planes(
@@ -96,12 +125,12 @@ def _decode_planes(
 
 
 def _add_corrections(
-    chunk: Chunk, header: TransformHeader, payloads: list[memoryview], planes: NDArray[Any], limits: Limits
+    chunk: Chunk, header: TransformHeader, payloads: list[memoryview], planes: NDArray[Any], limits: Limits, first: int
 ) -> None:
-    """Correct the planes in place, where the stage of corrections is there."""
-    count, error = len(header.fields.cuts), header.fields.correction
-    if len(payloads) > count and error is not None:
-        add_corrections(chunk, payloads[count], planes, error, limits.check_crc, limits.threads)
+    """Correct the planes, from the first of the array on that is named, in place, where the stage for it is there."""
+    count, errors = len(header.fields.cuts), header.fields.correction_errors
+    if len(payloads) > count and errors:
+        add_corrections(chunk, payloads[count], planes, errors, limits.check_crc, limits.threads, first)
 
 
 def describe_transform(header: TransformHeader) -> dict[str, Any]:
@@ -112,16 +141,25 @@ def describe_transform(header: TransformHeader) -> dict[str, Any]:
             "cell_depth": t.depth,
             "tile_log2": list(t.tile_log2),
             "cuts": list(t.cuts),
-            "qstep": sample_step(t.steps[0], header.colour) * (header.step or 1.0),
+            "qstep": _asked_steps(header),
             "steps": [[s / 256 for s in row] for row in t.steps],
             "reversible": [bool(r) for r in t.reversible],
             "offset": t.offset,
             "padding": t.padding,
             "dc_image": t.dc_image is not None,
+            "prediction": t.prediction,
             "correction": t.correction,
             "recon": [[d / 64 for d in row] for row in t.recon],
         }
     }
+
+
+def _asked_steps(header: TransformHeader) -> float | list[float]:
+    """Step of the background in sample units; where channels have others, that of each."""
+    row, unit = header.fields.steps[0], header.step or 1.0
+    if header.fields.channels is None or len(set(row)) == 1:
+        return sample_step(row, header.colour) * unit
+    return [sample_step((step,), False) * unit for step in row]
 
 
 CODEC = Codec(

@@ -14,14 +14,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mmip_gpu._core import difference
+from mmip_gpu.container.channel_fields import ChannelFields
 from mmip_gpu.container.loss_record import UNKNOWN_ERROR, LossRecord
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.floats import squared_error, upper_float32
 
-__all__ = [
-    "loss_record",
-    "measured_error",
-]
+__all__ = ["channel_fields", "loss_record", "measured_error", "planes_of_channel"]
 
 
 def measured_error(
@@ -53,3 +51,33 @@ def loss_record(
         sse, largest = round(estimate), UNKNOWN_ERROR
     verified = reached is not None or (plan.lossless and step is None)
     return LossRecord(config.mode, config.value, verified, *limits, sse, largest)
+
+
+def channel_fields(
+    plan: ChunkPlan, original: NDArray[Any], loss: LossRecord, decoded: NDArray[Any] | None
+) -> ChannelFields:
+    """What was reached in each channel of planes; without decoded ones the error of `loss` is shared out by steps."""
+    channels, losses = len(plan.units), []
+    energy, is_float = [step * step for step in plan.steps[0]], original.dtype.kind == "f"
+    for channel, planes in enumerate(planes_of_channel(len(original), channels)):
+        part = original[planes]
+        limits = part.min().item() + 0, part.max().item() + 0  # adding 0 leaves one of -0.0 and 0.0
+        reached: tuple[float, float] = loss.sse * energy[channel] / sum(energy), loss.max_error
+        if decoded is not None:
+            each = [measured_error(original[i], decoded[i], plan.config.step) for i in range(len(original))[planes]]
+            squares = [sse for sse, _ in each]
+            reached = math.fsum(squares) if is_float else sum(squares), max(largest for _, largest in each)
+        sse = reached[0] if is_float else round(reached[0])
+        losses.append((*limits, sse, reached[1]))
+    return ChannelFields(tuple(losses), plan.config.channel_values, plan.errors, is_float)
+
+
+def planes_of_channel(planes: int, channels: int) -> list[slice]:
+    """The planes of each channel, which is the innermost axis of them.
+
+    Examples
+    --------
+    >>> [list(range(6)[part]) for part in planes_of_channel(6, 2)]
+    [[0, 2, 4], [1, 3, 5]]
+    """
+    return [slice(channel, planes, channels) for channel in range(channels)]

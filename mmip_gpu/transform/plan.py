@@ -9,21 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mmip_gpu._core import MAX_STEP, MIN_STEP, SEARCH_FAST, SEARCH_FULL, SEARCH_ROUGH, STEP_ONE
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.values import Quality
-from mmip_gpu.volume.floats import DEEP_LIMIT
 
 __all__ = [
     "ChunkPlan",
     "class_steps",
     "initial_step",
-    "mean_offset",
     "quality_steps",
     "sample_step",
     "tile_log2",
@@ -47,9 +41,13 @@ class ChunkPlan:
 
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
     ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
-    `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one.
+    `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one;
+    `prediction` whether blocks may be predicted from what stages 1 and 2 restore (FORMAT.md section 4.5).
     `choice_steps` are those by which effort 1 chooses blocks, where these are not `steps`: an encoder that keeps the
     blocks for other steps leaves out most of its work.
+
+    Where each channel has its own steps, `units` are those over the largest, 0 for a constant channel, which has step 1
+    at any other; `peaks` are the ranges of the channels over the largest; `errors` bounds of corrections that differ.
     """
 
     config: CodecConfig
@@ -63,6 +61,10 @@ class ChunkPlan:
     padding: int | None = None
     correction: int | None = None
     dc_image: bool = False
+    prediction: bool = False
+    units: tuple[float, ...] = ()
+    peaks: tuple[float, ...] = ()
+    errors: tuple[int, ...] = ()
     choice_steps: tuple[tuple[int, ...], ...] | None = None
 
     @property
@@ -76,9 +78,27 @@ class ChunkPlan:
         return _EFFORTS[1 if self.lossless else self.config.effort]
 
     @property
+    def predicts(self) -> bool:
+        """Whether the encoder predicts blocks: not at effort 1, and not where all of them are bit-exact."""
+        return self.prediction and self.config.effort > 1 and not self.lossless
+
+    @property
     def background_step(self) -> float:
-        """Step of the background, in sample units (before the scales of colour components)."""
-        return self.class_step(0)
+        """Step of the background, in sample units (before the scales of colour components); the largest of channels."""
+        if not any(self.units):
+            return self.class_step(0)
+        channel = self.units.index(max(self.units))
+        return self.steps[0][channel] / STEP_ONE / self.units[channel]
+
+    @property
+    def part_count(self) -> int:
+        """Parts whose errors are told apart: classes, or the channels of each class in turn."""
+        return len(self.steps) * max(len(self.units), 1)
+
+    @property
+    def correction_errors(self) -> tuple[int, ...]:
+        """Error bounds of the corrections: of each channel, or one for all; none without corrections."""
+        return () if self.correction is None else self.errors or (self.correction,)
 
     @property
     def unverified(self) -> ChunkPlan:
@@ -86,12 +106,14 @@ class ChunkPlan:
         return replace(self, config=replace(self.config, verify=False)) if self.config.verify else self
 
     def class_step(self, index: int) -> float:
-        """Step of a class, in sample units (before the scales of colour components)."""
-        return sample_step(self.steps[index], self.colour)
+        """Step of one of `part_count` parts, in sample units (before the scales of colour components)."""
+        if not self.units:
+            return sample_step(self.steps[index], self.colour)
+        return self.steps[index // len(self.units)][index % len(self.units)] / STEP_ONE
 
     def with_step(self, step: float) -> ChunkPlan:
         """The same plan with another background step (modes that search it)."""
-        steps, reversible = class_steps(self.config, len(self.steps), self.colour, step)
+        steps, reversible = class_steps(self.config, len(self.steps), self.colour, step, self.units)
         return replace(self, steps=steps, reversible=reversible, choice_steps=None)
 
     def with_blocks_of(self, other: ChunkPlan) -> ChunkPlan:
@@ -104,17 +126,24 @@ class ChunkPlan:
         )
         return replace(self, choice_steps=by) if alike else replace(self, choice_steps=self.steps)
 
+    def with_channel_steps(self, steps: Sequence[float]) -> ChunkPlan:
+        """The same plan with these background steps of the channels; 0 for a constant one."""
+        largest = max(steps) or 1.0
+        return replace(self, units=tuple(step / largest for step in steps)).with_step(largest)
+
     def exact(self) -> ChunkPlan:
         """The same plan with every class bit-exact."""
         steps = tuple((STEP_ONE,) * len(row) for row in self.steps)
         flags = (1,) * len(steps)
-        return replace(self, steps=steps, reversible=flags, correction=None, dc_image=False, choice_steps=None)
+        exact = replace(self, steps=steps, reversible=flags, correction=None, errors=(), dc_image=False)
+        return replace(exact, choice_steps=None)
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
-        """The same plan with the steps of each lossy class multiplied (mode quality)."""
+        """The same plan with the steps of each part (`part_count`) of lossy classes multiplied (mode quality)."""
+        each = max(len(self.units), 1)  # 1 serves all components of a class
         steps = tuple(
-            row if exact else tuple(_fixed_step(s * factor / STEP_ONE) for s in row)
-            for row, exact, factor in zip(self.steps, self.reversible, factors, strict=True)
+            row if exact else tuple(_fixed_step(s * factors[k * each + i % each] / STEP_ONE) for i, s in enumerate(row))
+            for k, (row, exact) in enumerate(zip(self.steps, self.reversible, strict=True))
         )
         return replace(self, steps=steps, choice_steps=None)
 
@@ -154,15 +183,17 @@ def initial_step(config: CodecConfig, data_range: float) -> float:
 
 
 def class_steps(
-    config: CodecConfig, classes: int, colour: bool, background: float
+    config: CodecConfig, classes: int, colour: bool, background: float, units: Sequence[float] = ()
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
-    """Steps in 1/256 and reversible flags of all classes, for this background step."""
+    """Steps in 1/256 and reversible flags of all classes, for this background step; `units` as in ChunkPlan."""
     steps, flags = [], []
     for index in range(classes):
-        step = background if index == 0 else _roi_step(config, config.class_quality(index), background)
+        quality = None if index == 0 else config.class_quality(index)
+        step = background if index == 0 else _roi_step(config, quality, background)
         exact = config.exact or step is None
         flags.append(int(exact))
-        steps.append(_component_steps(None if exact else step, colour))
+        of_channels = units if quality is None else (1.0,) * len(units)  # the step of a quality is that of any channel
+        steps.append(_component_steps(None if exact else step, colour, of_channels))
     return tuple(steps), tuple(flags)
 
 
@@ -177,11 +208,10 @@ def _roi_step(config: CodecConfig, quality: Quality | None, background: float) -
     return background / _PSNR_ROI_FACTOR
 
 
-def _component_steps(step: float | None, colour: bool) -> tuple[int, ...]:
-    """Steps in 1/256 of a grey plane or of Y, Co, Cg, so that all components add equal error to R, G, B."""
-    if step is None:
-        return (STEP_ONE,) * (3 if colour else 1)
-    return tuple(_fixed_step(step * s) for s in (_COMPONENT_SCALES if colour else (1.0,)))
+def _component_steps(step: float | None, colour: bool, units: Sequence[float] = ()) -> tuple[int, ...]:
+    """Steps in 1/256 of a grey plane, of channels, or of Y, Co, Cg, which add equal error to R, G, B."""
+    scales = units or (_COMPONENT_SCALES if colour else (1.0,))
+    return tuple(STEP_ONE if step is None or not scale else _fixed_step(step * scale) for scale in scales)
 
 
 def _fixed_step(step: float) -> int:
@@ -189,34 +219,16 @@ def _fixed_step(step: float) -> int:
     return int(min(max(round(step * STEP_ONE), MIN_STEP), MAX_STEP))
 
 
-def tile_log2(depth: int, volume: Sequence[int], bits_per_sample: float) -> tuple[int, int, int]:
-    """Tiles of 16,384 samples, 65,536 or 262,144 at low rates, so that the index stays under 1 % (design D8)."""
+def tile_log2(
+    depth: int, volume: Sequence[int], bits_per_sample: float, prediction: bool = False
+) -> tuple[int, int, int]:
+    """Tiles of 16,384 samples, 65,536 or 262,144 at low rates, so that the index stays under 1 % (design D8).
+
+    With prediction tiles have 128 x 128 samples at least: blocks at their borders have fewer neighbours.
+    """
     size = (bits_per_sample < _LOW_RATE) + (bits_per_sample < _LOWEST_RATE)
     if depth == 8:
         return ((1, 2, 2), (2, 2, 3), (3, 3, 3))[size]
     if volume[0] > 1:
-        return ((2, 3, 3), (2, 4, 4), (2, 5, 5))[size]
+        return ((2, 3, 3), (2, 4, 4), (2, 5, 5))[max(size, int(prediction))]
     return ((0, 4, 4), (0, 5, 5), (0, 6, 6))[size]
-
-
-def sample_offset(planes: NDArray[Any], statistics: tuple[int, int, int]) -> int:
-    """The rounded mean, which every sample has subtracted; `statistics` are the sum and range of the planes.
-
-    Of indices of float32 samples as near to it as keeps the differences of 3D blocks within +-2^17.
-    """
-    total, low, high = statistics
-    mean = mean_offset(total, planes.size)
-    if planes.dtype != np.int32 or high - low > 2 * DEEP_LIMIT:
-        return mean
-    return min(max(mean, high - DEEP_LIMIT), low + DEEP_LIMIT)
-
-
-def mean_offset(total: int, samples: int) -> int:
-    """The mean of integer samples of this sum, rounded half up.
-
-    Examples
-    --------
-    >>> mean_offset(-5, 2)
-    -2
-    """
-    return (2 * total + samples) // (2 * samples)

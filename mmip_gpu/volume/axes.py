@@ -134,6 +134,12 @@ class PlaneLayout:
         return math.prod(self.shape)
 
     @property
+    def of_channel(self) -> PlaneLayout:
+        """Layout of one channel of the array."""
+        lengths = zip(self.axes, self.shape, strict=True)
+        return PlaneLayout(self.axes, tuple(1 if a == "c" else n for a, n in lengths))
+
+    @property
     def middle_plane(self) -> tuple[slice, ...]:
         """Region of the middle slice, all rows and columns."""
         return tuple(

@@ -84,6 +84,20 @@ class TiledRegion:
         """Samples of the region."""
         return self.layout.samples
 
+    def planes_of(self, out: NDArray[Any]) -> NDArray[Any] | None:
+        """The region's array as planes of the box, rows without gaps: a view; None where it is none of these."""
+        view = self.layout.plane_view(out)
+        is_dense = view.shape[-1] == 1 or view.strides[-1] == view.itemsize
+        if not is_dense or len(self._planes) != self.box[1] - self.box[0]:
+            return None
+        planes: NDArray[Any] = view.reshape(self.layout.planes, *self.layout.volume)
+        return planes if np.may_share_memory(planes, out) else None
+
+    @property
+    def origin(self) -> list[int]:
+        """First sample of the region (z, y, x)."""
+        return [part.start for part in self._spatial]
+
     def crop(self, planes: NDArray[Any], origin: Sequence[int], own: Own = np.ascontiguousarray) -> NDArray[Any]:
         """The region out of the decoded box, whose first sample stands at `origin` (z, y, x).
 

@@ -51,6 +51,7 @@ FLAGS_OF_THE_COMMANDS = {
     "help",
     "quiet",
 }  # no options of functions
+NEGATED = {"no_verify", "no_colour", "no_per_channel"}
 PLUGIN = Path(numcodecs_plugin.__file__).parent
 
 
@@ -64,7 +65,7 @@ def flags(command: str) -> dict[str, list[str]]:
     (commands,) = (action for action in build_parser()._actions if action.choices and "encode" in action.choices)
     found: dict[str, list[str]] = {}
     for action in dict(commands.choices)[command]._actions:  # type: ignore[arg-type]
-        name = action.dest.removeprefix("no_") if action.dest in ("no_verify", "no_colour") else action.dest
+        name = action.dest.removeprefix("no_") if action.dest in NEGATED else action.dest
         found.setdefault(name, []).extend(action.option_strings)
     return found
 
@@ -79,7 +80,7 @@ def test_lists_build_on_each_other() -> None:
 
 def test_configurations_have_the_names() -> None:
     assert parameters(CodecConfig.from_options).keys() - {"has_roi"} == CODING
-    assert {f.name for f in fields(CodecConfig)} - {"mode", "value", "method"} | set(MODES) == CODING
+    assert {f.name for f in fields(CodecConfig)} - {"mode", "value", "channel_values", "method"} | set(MODES) == CODING
     of_arrays = {f.name for f in fields(EncodeSettings)} - {"config", "is_part"}
     assert of_arrays == parameters(EncodeSettings.of).keys() == ENCODING - CODING
 
@@ -124,7 +125,8 @@ def test_plugin_has_the_names() -> None:
 def test_plugin_has_the_defaults() -> None:
     defaults = parameters(CodecConfig.from_options) | parameters(EncodeSettings.of)
     assert all(field.default == defaults[field.name] for field in fields(Options))
-    assert all(f.default in (MISSING, defaults.get(f.name, f.default), 3) for f in fields(CodecConfig))
+    of_arrays = [f for f in fields(CodecConfig) if f.name != "per_channel"]  # which holds where there are channels
+    assert all(f.default in (MISSING, defaults.get(f.name, f.default), 3) for f in of_arrays)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +141,10 @@ def test_command_line_has_the_names(command: str, names: set[str]) -> None:
     found = flags(command)
     assert found.keys() - FLAGS_OF_THE_COMMANDS - {"out"} == names - WITHOUT_FLAG
     assert found["lossless"] == ["--lossless", "--lossless=small"]
-    for name in (ENCODING & found.keys()) - {"verify", "colour", "lossless"}:
+    for name in (ENCODING & found.keys()) - {"verify", "colour", "lossless", "per_channel"}:
         assert found[name] == ["--" + name.replace("_", "-")]
-    assert (found["verify"], found["colour"]) == (["--no-verify"], ["--no-colour"])
+    assert [found[name] for name in ("verify", "colour")] == [["--no-verify"], ["--no-colour"]]
+    assert found["per_channel"] == ["--no-per-channel"]
 
 
 @pytest.mark.parametrize("target", MODES)
@@ -156,10 +159,12 @@ def test_command_line_hands_every_option_on(target: str) -> None:
     }
     given = [text for name, value in texts.items() for text in ("--" + name.replace("_", "-"), value)]
     wanted = ["--" + target.replace("_", "-"), *([] if target in ("lossless", "labels") else ["7"])]
-    args = build_parser().parse_args(["encode", "phantom", "-o", "a.mmip", "--no-verify", *wanted, *given])
+    args = build_parser().parse_args(
+        ["encode", "phantom", "-o", "a.mmip", "--no-verify", "--no-per-channel", *wanted, *given]
+    )
     assert coding_options(args) == {
         target: True if target in ("lossless", "labels") else 7.0, "roi_quality": "lossless", "cell_depth": 8,
-        "padding": None, "stages": 4, "step": 0.5, "effort": 3, "verify": False,
+        "padding": None, "stages": 4, "step": 0.5, "effort": 3, "verify": False, "per_channel": False,
     }  # fmt: skip
     assert set(coding_options(args)) == {target} | CODING - set(MODES) - WITHOUT_FLAG
 

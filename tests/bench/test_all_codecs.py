@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers.rival_images import DEPTHS, SIZES, volume
 
-from mmip_gpu.bench import video_rivals
+from mmip_gpu.bench import ffmpeg
 from mmip_gpu.bench.adapters import Codec, Source
 from mmip_gpu.bench.codec_registry import codecs
 from mmip_gpu.bench.colour import in_colour
@@ -190,7 +190,7 @@ def test_threads_change_no_sample() -> None:
 
 @pytest.mark.parametrize("name", VIDEO)
 def test_ffmpeg_that_is_missing_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for function in (video_rivals._executable, video_rivals._version):
+    for function in (ffmpeg._executable, ffmpeg.version):
         function.cache_clear()
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     try:
@@ -198,12 +198,12 @@ def test_ffmpeg_that_is_missing_is_named(name: str, monkeypatch: pytest.MonkeyPa
         assert "pip install imageio-ffmpeg" in str(codec.refusal(Source(volume(8))))
         assert codec.name not in {one.name for one in codecs()}
     finally:
-        for function in (video_rivals._executable, video_rivals._version):
+        for function in (ffmpeg._executable, ffmpeg.version):
             function.cache_clear()
 
 
 def test_an_encoder_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_rivals, "_version", lambda: ("ffmpeg 7", frozenset({"libx265"})))
+    monkeypatch.setattr(ffmpeg, "version", lambda: ("ffmpeg 7", frozenset({"libx265"})))
     [codec] = codecs(["VVC*"])
     assert codec.refusal(Source(volume(8))) == "ffmpeg 7 of imageio-ffmpeg has no encoder libvvenc"
     assert codecs(["HEVC (x265 medium)"])[0].missing is None

@@ -24,13 +24,13 @@ from reference import (
 )
 from reference.container import DTYPES, read_header
 from reference.geometry import BLOCKS, block_cells
+from reference.random_codes import stand_in_text
 from reference.random_streams import (
     CASES,
     random_classes,
     random_coefficients,
     random_own,
     random_tiling,
-    stand_in_text,
 )
 from reference.synthesis import analyse, integer_planes, synthesize
 

@@ -118,6 +118,11 @@ def test_payloads_and_outputs_that_do_not_fit_are_refused() -> None:
             chunk.decode(payloads, True, 1, 0, 0, 255, out, 1)
     with pytest.raises(ValueError, match="does not fit the box"):
         chunk.decode([payload], True, 1, 0, 0, 255, out[..., :39].copy(), 1)
+    for place, origin in ((out, (0, 0, 1)), (out[..., 1:], (0, 0, -1)), (out[:0], (0, 0, 0))):
+        with pytest.raises(ValueError, match="does not fit the box"):
+            chunk.decode([payload], True, 1, 0, 0, 255, place, 1, origin)
+    with pytest.raises(ValueError, match="rows of the output have gaps"):
+        chunk.decode([payload], True, 1, 0, 0, 255, out[..., ::2], 1, (0, 0, 3))
     damaged = payload[:-1] + bytes([payload[-1] ^ 1])
     with pytest.raises(mmip.CorruptData, match="stage 1, group 0: crc differs"):
         chunk.decode([damaged], True, 1, 0, 0, 255, out, 1)

@@ -75,13 +75,13 @@ def check_start(fields: Fields) -> None:
 
 def check_transform(fields: Fields, b: int) -> None:
     h = fields.header
-    p, d, m = 4 * (h.padding is not None), 3 * (h.dc_image is not None), 3 if h.colour else 1
+    p, d, m = 4 * (h.padding is not None), 3 * (h.dc_image is not None), len(h.channels) or (3 if h.colour else 1)
     expected = {
         "cell_depth": h.cell_depth,
         "tile_log2": tuple(h.tile_log2),
         "offset": h.offset,
         "padding": int(h.padding is not None),
-        "dc_image": int(h.dc_image is not None),
+        "flags": int(h.dc_image is not None) + 2 * h.prediction + 8 * bool(h.channels),
         "classes": len(h.steps),
     }
     expected |= {"padding_value": h.padding} if p else {}
@@ -97,7 +97,25 @@ def check_transform(fields: Fields, b: int) -> None:
     fields.check("stages", expected, s=s, S=S)
     for i, (size, crc) in enumerate(h.stages):
         fields.check("stage", {"payload_bytes": size, "head_crc": crc}, r=s + 2 * S - 2 + e + 12 * i)
-    assert offset("end", "header_crc", h=fields.size) == s + 2 * S - 2 + e + 12 * len(h.stages)
+    v = s + 2 * S - 2 + e + 12 * len(h.stages)
+    if h.channels:
+        v = check_channels(fields, v)
+    assert offset("end", "header_crc", h=fields.size) == v
+
+
+def check_channels(fields: Fields, v: int) -> int:
+    """The fields of channels, which begin at v; returns where they end."""
+    h = fields.header
+    C = len(h.channels)
+    for i, channel in enumerate(h.channels):
+        names = ("minimum", "maximum", "sse", "max_error")
+        fields.check("channel", dict(zip(names, channel, strict=True)), v=v + 20 * i)
+    q, u = 8 * len(h.channel_requested), 4 * len(h.channel_errors)
+    expected: dict[str, Any] = {"listed": q // max(8 * C, 1)}
+    expected |= {"channel_requested": h.channel_requested} if q else {}
+    expected |= {"channel_errors": h.channel_errors} if u else {}
+    fields.check("channels", expected, w=v + 20 * C, q=q, C=C)
+    return v + 20 * C + 1 + q + u
 
 
 # The ruler of the own fields of each kind from 2 on; a field has the name of the reference's attribute, but for these.
@@ -195,6 +213,8 @@ def test_every_field_of_a_ruler_is_in_the_tables_and_the_other_way_round() -> No
         "class",
         "stages",
         "stage",
+        "channel",
+        "channels",
         "end",
         "single",
         "single payload",
@@ -207,7 +227,7 @@ def test_every_field_of_a_ruler_is_in_the_tables_and_the_other_way_round() -> No
     assert {row[0] for row in rows_of("10")} >= RULERS["record"].keys()
 
 
-@pytest.mark.parametrize(("field", "labels"), [("dc_image", ["b+10+p"]), ("tile_log2", ["b+2"])])
+@pytest.mark.parametrize(("field", "labels"), [("flags", ["b+10+p"]), ("tile_log2", ["b+2"])])
 def test_a_ruler_that_is_wrong_is_noticed(field: str, labels: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     blob = (REPOSITORY / "tests" / "vectors" / "v1_dc_image.mmip").read_bytes()
     check_container(blob)

@@ -108,7 +108,7 @@ void try_corrections(const Form& f, const PayloadBytes& payload) {
     if (f.type != kSampleI32) apply_corrections({samples.data(), f.type}, count, indices.data(), f.value * 1028, f.minimum, f.maximum);
 }
 
-void unpack_by_stages(const Form& f, Coefficients& c, const std::vector<PayloadBytes>& payloads, const Samples& out) {
+void unpack_by_stages(const Form& f, Coefficients& c, const std::vector<PayloadBytes>& payloads, const Output& out) {
     for (size_t i = 0; i < payloads.size(); ++i) {
         unpack_stage(c, static_cast<int>(i) + 1, payloads[i].bytes, payloads[i].size, options_of(f, false));
         if (i > 0 || !c.dc_image) continue;
@@ -126,7 +126,7 @@ std::unique_ptr<Bytes> decoded(const Form& f, const std::vector<PayloadBytes>& p
     try {
         const auto c = f.make(f.is_boxed());
         auto out = std::make_unique<Bytes>(samples_in(*c, f.scale()) * kSampleBytes[f.type], uint8_t{0xaa});
-        const Samples view{out->data(), f.type};
+        const Output view = whole_output({out->data(), f.type}, box_window(c->geometry, c->box, f.scale()));
         if (way == Way::kByStages) unpack_by_stages(f, *c, payloads, view);
         else decode_tiles(*c, f.quantizer, payloads, options_of(f, false), {f.offset, f.minimum, f.maximum}, f.scale(), view);
         if (f.padded) restore_padding(*c, f.scale(), f.minimum + f.value % (f.maximum - f.minimum + 1), view, 1);

@@ -21,6 +21,7 @@ RANKS = (
     ("caution",),
     ("values",),
     ("config",),
+    ("channel_targets",),
     ("container",),
     ("arguments", "sources"),
     ("options",),

@@ -14,7 +14,10 @@ from .bits import CorruptError
 
 # family: classes, alphabet, raw bits of an escaped symbol
 FAMILIES = {"DC": (13, 32, 5), "HEADER": (15, 256, 8), "TOKEN": (48, 416, 9), "CORRECTION": (48, 128, 7)}
-CORRECTIONS, DC_IMAGE = "corrections", "DC image"  # what takes the place of a stage's number
+FAMILIES["PREDICTION"] = 12, 6, 3
+# what takes the place of a stage's number
+CORRECTIONS, DC_IMAGE, PREDICTED = "corrections", "DC image", "stage 2 with predictions"
+MARK, MARK_BITS = 1023, 10  # before the codes of PREDICTED
 LONGEST = 12
 WEIGHTS = (36, 26, -12, 14, 22, 26, -4, 4, 48, -14, -18)
 UNLISTED = 14
@@ -24,13 +27,18 @@ BUCKETS = (
     (7, 7, 5, 5, 4, 3, 3, 4, 5, 7, 10, 10, 9, 9, 9, 1),
 )
 RULES = Path(__file__).parents[2] / "mmip_gpu" / "rules"
-BUILTIN_CODES = RULES / "tokens" / "builtin_codes.h", RULES / "corrections" / "correction_codes.h"
+BUILTIN_CODES = (
+    RULES / "tokens" / "builtin_codes.h",
+    RULES / "corrections" / "correction_codes.h",
+    RULES / "prediction" / "prediction_codes.h",
+)
 TABLE_SHAPES = {
     "kDcLengths": (13, 33),
     "kHeaderLengths": (2, 15, 257),
     "kTokenLengths": (48, 417),
     "kTokenClass": (560,),
     "kCorrectionLengths": (48, 129),
+    "kPredictionLengths": (12, 7),
 }
 
 
@@ -153,9 +161,8 @@ class Tables:
 
     def lengths(self, family, stage):
         if family == "HEADER":
-            return self.lists["kHeaderLengths"][0 if stage in (2, DC_IMAGE) else 1]
-        names = {"DC": "kDcLengths", "TOKEN": "kTokenLengths", "CORRECTION": "kCorrectionLengths"}
-        return self.lists[names[family]]
+            return self.lists["kHeaderLengths"][0 if stage in (2, DC_IMAGE, PREDICTED) else 1]
+        return self.lists[f"k{family.capitalize()}Lengths"]
 
 
 @cache
@@ -170,11 +177,13 @@ def load_tables(paths=BUILTIN_CODES):
 
 
 def stage_families(stage):
-    """`stage` is 1, 2, .., DC_IMAGE (instead of 1) or CORRECTIONS."""
+    """`stage` is 1, 2, .., DC_IMAGE (instead of 1), PREDICTED (instead of 2) or CORRECTIONS."""
     if stage == CORRECTIONS:
         return ("CORRECTION",)
     if stage == DC_IMAGE:
         return ("DC", "HEADER", "TOKEN")
+    if stage == PREDICTED:
+        return ("PREDICTION", "HEADER", "TOKEN")
     return ("DC",) if stage == 1 else ("HEADER", "TOKEN")
 
 
@@ -185,11 +194,13 @@ def by_token_context(codes, tables):
 
 
 def read_codes(reader, stage, tables):
-    """DC, HEADER and CORRECTION: codes of the classes; TOKEN: codes of the 560 contexts; WEIGHTS of stage 1."""
+    """Codes of the classes of each family; TOKEN: those of the 560 contexts; WEIGHTS of stage 1."""
     codes = {}
     if stage in (1, DC_IMAGE):
         own = reader.raw(1)
         codes["WEIGHTS"] = [(reader.raw(8) ^ 128) - 128 for _ in WEIGHTS] if own else WEIGHTS
+    if stage == PREDICTED and reader.raw(MARK_BITS) != MARK:
+        raise CorruptError("no predictions where the header announces some")
     for family in stage_families(stage):
         raw_bits = FAMILIES[family][2]
         codes[family] = []
@@ -207,6 +218,8 @@ def write_codes(writer, stage, tables, own):
         for weight in own.get("WEIGHTS", ()):
             writer.raw(8, weight & 255)
         codes["WEIGHTS"] = own.get("WEIGHTS", WEIGHTS)
+    if stage == PREDICTED:
+        writer.raw(MARK_BITS, MARK)
     for family in stage_families(stage):
         codes[family] = []
         for index, builtin in enumerate(tables.lengths(family, stage)):

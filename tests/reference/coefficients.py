@@ -20,6 +20,7 @@ class Coefficients:
     m * c_{s-1} + j. Empty blocks of a later stage cover cells and say nothing of their modes.
     mask, with padding: bool (P, z, y, x), a bit for every sample of the grid's cells.
     image, with a DC image: its own classes, DC indices and one stage of blocks; dc then holds the D, its samples.
+    predictions: those of blocks that have one, by the block's first cell.
     corrections is None or the indices of section 8.3, int64 (P, Z, Y, X).
     """
 
@@ -29,6 +30,8 @@ class Coefficients:
     mask: np.ndarray | None = None
     corrections: np.ndarray | None = None
     image: "Coefficients | None" = None
+    predictions: dict = field(default_factory=dict)
+    spectra: dict = field(default_factory=dict)  # by plane, what synthesis.py found of them once
 
     def modes(self, depth):
         """The mode of every cell: that of stage 2, or 0 without stage 2."""
@@ -41,13 +44,15 @@ class Coefficients:
     def first(self, stages):
         """What the first stages alone say."""
         corrections = self.corrections if stages > 1 + len(self.stages) else None
-        return Coefficients(self.classes, self.dc, self.stages[: stages - 1], self.mask, corrections, self.image)
+        known = self.classes, self.dc, self.stages[: stages - 1], self.mask, corrections, self.image
+        return Coefficients(*known, *((self.predictions, self.spectra) if stages > 1 else ()))
 
     def equals(self, other):
         if len(self.stages) != len(other.stages):
             return False
         same = np.array_equal(self.classes, other.classes) and np.array_equal(self.dc, other.dc)
         same = same and np.array_equal(self.corrections, other.corrections)
+        same = same and self.predictions == other.predictions
         same = same and (self.image is None) == (other.image is None)
         same = same and (self.image is None or self.image.equals(other.image))
         same = same and (self.mask is None) == (other.mask is None)
@@ -80,6 +85,7 @@ class Coefficients:
             for (plane, *cell), (mode, q) in stage.items():
                 cells = BLOCKS[depth, mode].cell_count
                 shown = mode if index == 0 or np.any(q) else 0
+                shown += 0 if index else 256 * self.predictions.get((plane, *cell), 0)
                 for j, (z, y, x) in enumerate(block_cells(cell, depth, mode)):
                     array[plane, z, y, x, 0] = shown
                     array[plane, z, y, x, 1:] = q[j::cells]

@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from .bits import TruncatedError, UnsupportedError
-from .codes import CORRECTIONS, DC_IMAGE
+from .channel_fields import channel_bytes, read_channels
+from .codes import CORRECTIONS, DC_IMAGE, PREDICTED
 from .crc import crc32c
 from .fields import FieldReader, require
 from .geometry import AC_PER_CELL, Grid
@@ -49,12 +50,16 @@ class Header:
     offset: int = 0
     padding: int | None = None  # the value; None without a mask
     dc_image: tuple | None = None  # d1, d2, d3 of the DC image; None without one
+    prediction: int = 0  # 1: blocks may be predicted
     reversible: tuple = (0,)  # of every class
     recon: tuple = ()  # d1, d2, d3 of every class; () = all 0
     steps: tuple = ((256,),)  # of every class, of every component
     cuts: tuple = ()
     correction: int | None = None  # error bound of the corrections
     stages: tuple = ()  # (payload bytes, crc of the head) of every stage
+    channels: tuple = ()  # (minimum, maximum, sse, max_error) of every channel; () without fields of channels
+    channel_requested: tuple = ()  # where channels differ in it
+    channel_errors: tuple = ()
     resource: bytes | None = None  # the SHA-256 of kinds from 2 on
     embedded_bytes: int | None = None  # of the resource; None where it is not embedded
     mixed: int = 0  # of kind 4
@@ -97,6 +102,8 @@ class Header:
         """What names the code families of a stage."""
         if stage > self.transform_stages:
             return CORRECTIONS
+        if stage == 2 and self.prediction:
+            return PREDICTED
         return DC_IMAGE if stage == 1 and self.dc_image is not None else stage
 
     @property
@@ -127,7 +134,11 @@ class Header:
         )
 
     def component(self, plane):
-        return plane % 3 if self.colour else 0
+        return plane % len(self.steps[0])
+
+    def correction_of(self, plane):
+        """Error bound of the corrections of a plane."""
+        return self.channel_errors[plane % len(self.channel_errors)] if self.channel_errors else self.correction
 
 
 def read_header(blob):
@@ -212,12 +223,18 @@ def read_transform_fields(fields, header):
     require(least <= header.offset <= most, f"offset {header.offset}")
     if fields.number("B", range(1 if header.colour or header.dtype == FLOAT else 2), "padding"):
         header.padding = fields.number("i", range(least, most + 1), "padding_value")
-    if fields.number("B", range(2), "dc_image"):
+    flags = fields.number("B", (0, 1, 2, 3, 8, 9, 10, 11), "flags")
+    header.prediction = flags >> 1 & 1
+    channels = header.lengths[2] if flags & 8 else 0
+    require(not flags & 8 or (channels > 1 and not header.colour), "channels")
+    require(not header.prediction or header.cell_depth == 1, "prediction of such cells")
+    require(not header.prediction or min(header.tile_log2[1:]) >= 4, "prediction in such tiles")
+    if flags & 1:
         header.dc_image = fields.take("3b")
         require(all(d in range(-32, 33) for d in header.dc_image), f"dc_recon {header.dc_image}")
         require(header.cell_depth == 1 and min(header.tile_log2[1:]) >= 3, "a DC image of such cells")
         require(header.padding is None, "a DC image with padding")
-    read_classes(fields, header)
+    read_classes(fields, header, channels or (3 if header.colour else 1))
     require(header.dc_image is None or header.reversible == (0,), "a DC image of such classes")
     stages = fields.number("B", range(2, 17), "stages")
     header.cuts = fields.take(f"{stages - 2}H")
@@ -225,14 +242,16 @@ def read_transform_fields(fields, header):
     if fields.number("B", range(2), "corrections"):
         header.correction = fields.number("I", range((1 << 18) + 1), "correction_error")
     header.stages = tuple(fields.take("QI") for _ in range(header.stage_count))
+    if channels:
+        read_channels(fields, header, channels, header.dtype == FLOAT)
 
 
-def read_classes(fields, header):
+def read_classes(fields, header, components):
     kinds, recon, steps = [], [], []
     for _ in range(fields.number("B", range(1, 9), "classes")):
         kinds.append(fields.number("B", range(2), "class kind"))
         recon.append(fields.take("3b"))
-        steps.append(fields.take("3I" if header.colour else "1I"))
+        steps.append(fields.take(f"{components}I"))
         allowed_d, allowed_steps = ((0,), (256,)) if kinds[-1] else (range(-32, 33), range(64, (1 << 24) + 1))
         require(all(d in allowed_d for d in recon[-1]), f"reconstruction points {recon[-1]}")
         require(all(step in allowed_steps for step in steps[-1]), f"steps {steps[-1]}")
@@ -261,13 +280,16 @@ def write_header(header):
     else:
         fields.append(struct.pack("<4Bi", header.cell_depth, *header.tile_log2, header.offset))
         fields.append(b"\0" if header.padding is None else struct.pack("<Bi", 1, header.padding))
-        fields.append(b"\0" if header.dc_image is None else struct.pack("<B3b", 1, *header.dc_image))
+        flags = (header.dc_image is not None) + 2 * header.prediction + 8 * bool(header.channels)
+        fields.append(bytes([flags]))
+        fields.append(b"" if header.dc_image is None else struct.pack("<3b", *header.dc_image))
         fields.append(bytes([len(header.reversible)]))
         for kind, recon, steps in zip(header.reversible, header.recon, header.steps, strict=True):
             fields.append(struct.pack(f"<B3b{len(steps)}I", kind, *recon, *steps))
         fields.append(struct.pack(f"<B{len(header.cuts)}H", header.transform_stages, *header.cuts))
         fields.append(b"\0" if header.correction is None else struct.pack("<BI", 1, header.correction))
         fields += [struct.pack("<QI", *stage) for stage in header.stages]
+        fields += channel_bytes(header, header.dtype == FLOAT) if header.channels else []
     body = b"".join(fields)
     body = struct.pack("<4sHH", b"MMIP", 1, 8 + len(body) + 4) + body
     return body + struct.pack("<I", crc32c(body))

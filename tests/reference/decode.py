@@ -152,7 +152,9 @@ def stage_tiles(header, stage, classes, modes):
         place = (plane, *window(start, size))
         tile_modes = None if stage == 2 else modes[place]
         span = header.edges[stage - 2 : stage]
-        yield plane, start, Tile(size, header.cell_depth, classes[place], header.reversible, tile_modes, span)
+        tile = Tile(size, header.cell_depth, classes[place], header.reversible, tile_modes, span)
+        tile.predictions = {} if stage == 2 and header.prediction else None
+        yield plane, start, tile
 
 
 def read_later_stage(header, stage, codes, substreams, known):
@@ -161,7 +163,11 @@ def read_later_stage(header, stage, codes, substreams, known):
     tiles = stage_tiles(header, stage, known.classes, modes)
     for (plane, start, tile), substream in zip(tiles, substreams, strict=True):
         reader = BitReader(substream)
-        blocks |= placed_blocks(plane, start, read_blocks(reader, tile, codes))
+        found = read_blocks(reader, tile, codes)
+        blocks |= placed_blocks(plane, start, found)
+        if tile.predictions:
+            predicted = {cell: tile.predictions[cell] for cell in found if tile.predictions.get(cell)}
+            known.predictions |= placed_blocks(plane, start, predicted)
         reader.finish()
     return blocks
 

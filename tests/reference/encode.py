@@ -89,7 +89,10 @@ def write_later_stage(header, stage, coefficients, modes, codes):
     substreams, blocks = [], coefficients.stages[stage - 2]
     for plane, start, tile in stage_tiles(header, stage, coefficients.classes, modes):
         writer = BitWriter()
-        write_blocks(writer, tile, tile_blocks(plane, start, tile, blocks), codes)
+        predictions = None
+        if tile.predictions is not None:
+            predictions = tile_blocks(plane, start, tile, coefficients.predictions)
+        write_blocks(writer, tile, tile_blocks(plane, start, tile, blocks), codes, predictions)
         substreams.append(writer.to_bytes(at_least=1))
     return substreams
 

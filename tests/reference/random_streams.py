@@ -6,11 +6,13 @@ FORMAT.md sections 3, 7 and 8. Seeded by the generator given.
 
 import numpy as np
 
-from . import palette
-from .codes import FAMILIES, TABLE_SHAPES, stage_families
+from . import palette, prediction
+from .channel_cases import CHANNEL_CASES
+from .codes import FAMILIES, stage_families
 from .coefficients import Coefficients
 from .container import Header
 from .geometry import BLOCKS, PARTS, block_cells, coding_order
+from .random_codes import random_code
 from .synthesis import integer_planes
 
 CASES = {
@@ -103,46 +105,47 @@ CASES = {
         max_error=0.0,
         dc_image=(-1, -2, -3),
     ),
+} | CHANNEL_CASES
+
+
+CASES |= {
+    "predicted": Header(
+        (40, 131), "yx", tile_log2=(0, 4, 4), cuts=(9, 30), steps=((900,),), recon=((9, 4, -3),), dtype=2, prediction=1
+    ),
+    "predicted_slices": Header(
+        (3, 64, 72), "zyx", tile_log2=(1, 4, 4), cuts=(1,), steps=((200,),), dtype=3, prediction=1
+    ),
+    "predicted_classes": Header(
+        (3, 40, 44),
+        "zyx",
+        tile_log2=(1, 4, 5),
+        reversible=(0, 1, 0),
+        steps=((6400,), (256,), (64,)),
+        recon=((3, 2, 1), (0, 0, 0), (-32, 32, -1)),
+        cuts=(12,),
+        dtype=1,
+        padding=-128,
+        prediction=1,
+    ),
+    "predicted_colour": Header(
+        (2, 40, 30, 3), "zyxc", colour=1, tile_log2=(1, 4, 4), steps=((512, 700, 900),), correction=1, prediction=1
+    ),
+    "predicted_image": Header(
+        (2, 2, 40, 140),
+        "tzyx",
+        dtype=4,
+        value_step=0.1,
+        max_error=0.0,
+        tile_log2=(1, 4, 4),
+        steps=((3000,),),
+        cuts=(20,),
+        dc_image=(5, 4, 3),
+        prediction=1,
+    ),
 }
 
 
 LARGEST = (1 << 26) - 1
-
-
-def random_lengths(rng, count):
-    """Lengths of a complete code of `count` symbols."""
-    if count == 1:
-        return [1]
-    lengths = [0]
-    while len(lengths) < count:
-        short = [i for i, length in enumerate(lengths) if length < 12]
-        i = short[min(int(rng.exponential(len(short) / 4)), len(short) - 1)]
-        lengths[i] += 1
-        lengths.append(lengths[i])
-    return lengths
-
-
-def random_code(rng, alphabet, most=60):
-    """A code of some symbols, the small ones first, and the escape."""
-    count = int(rng.integers(1, min(alphabet, most)))
-    symbols = np.unique(np.minimum(rng.exponential(alphabet / 4, count).astype(int), alphabet - 1))
-    lengths = [0] * (alphabet + 1)
-    for symbol, length in zip([*symbols, alphabet], random_lengths(rng, len(symbols) + 1), strict=True):
-        lengths[symbol] = length
-    return lengths
-
-
-def stand_in_text(rng):
-    text = "// stand-in\n#pragma once\n"
-    for name, shape in TABLE_SHAPES.items():
-        if len(shape) == 1:
-            body = ", ".join(str(int(i)) for i in rng.integers(0, 48, shape[0]))
-        else:
-            rows = [random_code(rng, shape[-1] - 1) for _ in range(int(np.prod(shape[:-1])))]
-            body = ",\n".join("{" + ", ".join(map(str, row)) + "}" for row in rows)
-        dimensions = "".join(f"[{n}]" for n in shape)
-        text += f"/* rows = {len(shape)} */\nconstexpr uint8_t {name}{dimensions} = {{\n{body}\n}};\n"
-    return text
 
 
 def random_classes(rng, header):
@@ -250,7 +253,24 @@ def random_coefficients(rng, header, largest=3000):
     mask = None if header.padding is None else random_mask(rng, header)
     corrections = None if header.correction is None else random_corrections(rng, header)
     dc = dc.astype(np.int64) if image is None else integer_planes(image, header.image)
-    return Coefficients(classes, dc, random_stages(rng, header, classes), mask, corrections, image)
+    stages = random_stages(rng, header, classes)
+    predictions = random_predictions(rng, header, classes, stages[0]) if header.prediction else {}
+    return Coefficients(classes, dc, stages, mask, corrections, image, predictions)
+
+
+def random_predictions(rng, header, classes, blocks):
+    """One of all that are allowed, often that of a block beside it."""
+    predictions, tiles = {}, [n - 1 for n in header.grid.tile]
+    last = prediction.NONE
+    for (plane, *cell), (mode, _) in sorted(blocks.items()):
+        if mode == palette.MODE or header.reversible[classes[(plane, *cell)]]:
+            continue
+        allowed = prediction.allowed([c & n for c, n in zip(cell, tiles, strict=True)], mode)
+        if last not in allowed or rng.random() < 0.6:
+            last = int(rng.choice(sorted(allowed)))
+        if last != prediction.NONE:
+            predictions[(plane, *cell)] = last
+    return predictions
 
 
 def random_corrections(rng, header):

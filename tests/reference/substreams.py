@@ -11,6 +11,7 @@ import numpy as np
 from . import palette
 from .bits import CorruptError, bitlen, read_count, split_count
 from .geometry import BLOCKS, PARTS, block_cells, check_block, coding_order, neighbours
+from .prediction import read_prediction, write_prediction
 from .stage_1 import LIMIT
 
 DENSITIES = (256, 406, 645, 1024, 1625, 2580, 4096, 6502, 10321, 16384, 26008, 41285, 65536)
@@ -27,6 +28,7 @@ class Tile:
     modes: np.ndarray | None = None
     span: tuple = (0, 0)  # AC positions a cell, c_{s-1} and c_s
     density: dict = field(default_factory=dict)  # 512 n div m of the block of every coded cell
+    predictions: dict | None = None  # of every coded cell, where blocks may have one
 
 
 def may_start(tile, cell, mode):
@@ -161,6 +163,7 @@ def read_blocks(reader, tile, codes):
         if mode == palette.MODE:
             palettes[cell] = n
         else:
+            read_prediction(reader, tile, cell, mode, codes)
             blocks[cell] = mode, read_tokens(reader, n, tile, mode, codes)
     if palettes:
         data = reader.rest()
@@ -169,7 +172,8 @@ def read_blocks(reader, tile, codes):
     return blocks
 
 
-def write_blocks(writer, tile, blocks, codes):
+def write_blocks(writer, tile, blocks, codes, predictions=None):
+    """`predictions` by the first cells of blocks in the tile; None where blocks can have none."""
     palettes = []
     for cell in coding_order(tile.size, tile.depth):
         if cell in tile.density:
@@ -183,6 +187,8 @@ def write_blocks(writer, tile, blocks, codes):
         if mode == palette.MODE:
             palettes.append(q)
         else:
+            if predictions is not None:
+                write_prediction(writer, tile, cell, mode, codes, predictions.get(cell, 0))
             write_tokens(writer, q, tile, mode, codes)
     if palettes:
         writer.append(palette.write_cells(palettes, tile.depth))

@@ -1,15 +1,15 @@
 """Coefficients to samples, and the way back that tests need.
 
 Values: Coefficients and float32 blocks; arrays in the caller's axes.
-FORMAT.md sections 2, 4.3, 5 and 8.4. No bytes are seen here.
+FORMAT.md sections 2, 4.3, 4.5, 5 and 8.4. No bytes are seen here.
 """
 
 import numpy as np
 
-from . import palette
+from . import palette, prediction
 from .coefficients import Coefficients
 from .container import AXES, DTYPES, FLOAT
-from .geometry import BLOCKS, scan
+from .geometry import BLOCKS, coding_order, scan
 from .mask import scaled_mask
 from .transforms import F32, forward_block, inverse_block, scaled_block
 
@@ -99,33 +99,70 @@ def synthesize_plane(coefficients, plane, header, scale):
     depth = header.cell_depth
     side = (1 if depth == 1 else depth // scale, 8 // scale, 8 // scale)
     samples = np.zeros([n * s for n, s in zip(header.grid.cells, side, strict=True)], F32)
-    _, steps = class_steps(header, plane)
-    for (mode, kind), cells in group_blocks(coefficients, plane, header).items():
-        dc, ac = gather(coefficients, plane, cells, header, mode)
-        shape = BLOCKS[depth, mode]
-        classes = [coefficients.classes[(plane, *cell)] for cell in cells]
-        if mode == palette.MODE:
-            dcs = dcs_of(dc, dc_steps(header, plane)[classes])
-            for q, own, unit, cell in zip(ac, dcs, steps[classes], cells, strict=True):
-                block = palette.samples(q, own, unit, depth, scale)
-                samples[window([c * s for c, s in zip(cell, side, strict=True)], block.shape)] = block
-            continue
-        step, recon = steps[classes], np.array(header.recon)[classes]
-        dcs = dc.astype(F32) * dc_steps(header, plane)[classes][:, None, None, None]
-        values = ac.astype(F32) * step[:, None] if kind else dequantize_ac(ac, step[:, None], recon)
-        blocks = np.zeros((len(cells), int(np.prod(shape.size))), F32)
-        blocks[:, scan(depth, mode)] = values
-        blocks = blocks.reshape(-1, *shape.size)
-        if not coefficients.stages:
-            blocks += expected_low(coefficients, plane, cells, header)
-        if scale == 1:
-            pixels = inverse_block(blocks, dcs, depth, mode, bool(kind))
-        else:
-            pixels = scaled_block(blocks, dcs, depth, mode, scale)
-        for cell, block in zip(cells, pixels, strict=True):
+    added = {}
+    if header.prediction and coefficients.stages and scale < 8:
+        added = spectra(coefficients, plane, header)
+    for kind, cells in group_blocks(coefficients, plane, header).items():
+        of_cells = np.stack([added[cell] for cell in cells]) if added else None
+        for cell, block in zip(
+            cells, block_samples(coefficients, plane, cells, header, kind, scale, of_cells), strict=True
+        ):
             start = [c * s for c, s in zip(cell, side, strict=True)]
-            samples[window(start, block.shape)] = block
+            samples[window(start, block.shape)] = within(block) if added and scale == 1 else block
     return samples
+
+
+def block_samples(coefficients, plane, cells, header, kind, scale, added=None):
+    """Samples of blocks of one kind (mode, reversible); `added` to their coefficients."""
+    mode, is_reversible = kind
+    depth, steps = header.cell_depth, class_steps(header, plane)[1]
+    dc, ac = gather(coefficients, plane, cells, header, mode)
+    shape = BLOCKS[depth, mode]
+    classes = [coefficients.classes[(plane, *cell)] for cell in cells]
+    if mode == palette.MODE:
+        dcs = dcs_of(dc, dc_steps(header, plane)[classes])
+        given = zip(ac, dcs, steps[classes], strict=True)
+        return [palette.samples(q, own, unit, depth, scale) for q, own, unit in given]
+    step, recon = steps[classes], np.array(header.recon)[classes]
+    dcs = dc.astype(F32) * dc_steps(header, plane)[classes][:, None, None, None]
+    values = ac.astype(F32) * step[:, None] if is_reversible else dequantize_ac(ac, step[:, None], recon)
+    blocks = np.zeros((len(cells), int(np.prod(shape.size))), F32)
+    blocks[:, scan(depth, mode)] = values
+    blocks = blocks.reshape(-1, *shape.size)
+    if not coefficients.stages:
+        blocks += expected_low(coefficients, plane, cells, header)
+    if added is not None:
+        blocks = added + blocks
+    if scale == 1:
+        return inverse_block(blocks, dcs, depth, mode, bool(is_reversible))
+    return scaled_block(blocks, dcs, depth, mode, scale)
+
+
+def spectra(coefficients, plane, header):
+    """What prediction adds to the coefficients of each block of a plane (section 4.5), by their first cells."""
+    if plane in coefficients.spectra:
+        return coefficients.spectra[plane]
+    kinds = {cell: kind for kind, cells in group_blocks(coefficients, plane, header).items() for cell in cells}
+    first_two, found = coefficients.first(2), {}
+    for number, start, size in header.grid.tiles():
+        decoded = np.zeros((size[0], 8 * size[1], 8 * size[2]), np.int64)
+        for inside in coding_order(size, 1) if number == plane else ():
+            cell = tuple(a + b for a, b in zip(start, inside, strict=True))
+            if cell not in kinds:
+                continue
+            which, mode = coefficients.predictions.get((plane, *cell), prediction.NONE), kinds[cell][0]
+            found[cell] = np.zeros(BLOCKS[1, mode].size, F32)
+            if which != prediction.NONE:
+                found[cell] = prediction.spectrum(decoded, size, inside, mode, which)
+            block = block_samples(first_two, plane, [cell], header, kinds[cell], 1, found[cell][None])[0]
+            place = [c * s for c, s in zip(inside, (1, 8, 8), strict=True)]
+            decoded[window(place, block.shape)] = within(block)
+    coefficients.spectra[plane] = found
+    return found
+
+
+def within(block):
+    return np.clip(np.rint(block), -prediction.LIMIT, prediction.LIMIT)
 
 
 def scaled_lengths(lengths, scale, z_shrinks):
@@ -146,7 +183,8 @@ def from_planes(planes, lengths, header, mask=None, corrections=None):
     if mask is not None:
         array = np.where(mask, header.padding, array)
     if corrections is not None:
-        array = np.clip(array + corrections.reshape(lengths) * (2 * header.correction + 1), *header.limits)
+        e = np.array([header.correction_of(plane) for plane in range(len(planes))]).reshape(*lengths[:3], 1, 1, 1)
+        array = np.clip(array + corrections.reshape(lengths) * (2 * e + 1), *header.limits)
     if header.dtype == FLOAT:
         array = array.astype(np.float64) * header.value_step
     return in_own_axes(array.astype(DTYPES[header.dtype]), header.axes)

@@ -10,7 +10,7 @@ import pytest
 from .bits import BitReader, BitWriter, CorruptError, read_count, split_count
 from .codes import BUCKETS, FAMILIES, Code, read_own, write_own
 from .geometry import BLOCKS, neighbours, scan
-from .random_streams import random_code
+from .random_codes import random_code
 from .transforms import dct, factor, idct, ireversible, reversible
 
 

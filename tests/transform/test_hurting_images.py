@@ -24,6 +24,7 @@ TARGETS: dict[str, dict[str, Any]] = {
     "quality": {"quality": 10},
     "tiny steps": {"quality": 440},
     "psnr": {"psnr": 45},
+    "psnr at effort 3": {"psnr": 45, "effort": 3},
     "psnr beyond the samples": {"psnr": 125},
 }
 
@@ -98,3 +99,12 @@ def test_patterns_reach_both_ends(dtype: str) -> None:
     for name in set(PATTERNS) - {"all equal", "fading noise", "wrapping ramp"}:
         array = hostile_image(name, (9, 21, 34), dtype)
         assert (array.min(), array.max()) == (info.min, info.max), name
+
+
+def test_slices_alternate_and_repeat() -> None:
+    repeated, alternating = (
+        hostile_image(name, (5, 21, 34), "int16") for name in ("one slice repeated", "alternating slices")
+    )
+    assert (repeated == repeated[0]).all()
+    np.testing.assert_array_equal(alternating[::2], repeated[::2])
+    np.testing.assert_array_equal(alternating[1::2], -1 - repeated[1::2])

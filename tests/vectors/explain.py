@@ -96,7 +96,7 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         ("i", "offset", header.offset),
         ("B", "padding", int(header.padding is not None)),
         *([] if header.padding is None else [("i", "padding_value", header.padding)]),
-        ("B", "dc_image", int(header.dc_image is not None)),
+        ("B", "flags", int(header.dc_image is not None) + 2 * header.prediction + 8 * bool(header.channels)),
         *([] if header.dc_image is None else [("3b", "dc_recon", header.dc_image)]),
         ("B", "classes", len(header.reversible)),
         *classes,
@@ -105,8 +105,25 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         ("B", "corrections", int(header.correction is not None)),
         *([] if header.correction is None else [("I", "correction_error", header.correction)]),
         *stages,
+        *channel_fields(header),
         ("I", "header_crc", struct.unpack_from("<I", blob, size - 4)[0]),
     ]
+
+
+def channel_fields(header: Any) -> list[tuple[str, str, Any]]:
+    """Form, name and value of the fields of channels."""
+    if not header.channels:
+        return []
+    forms, count = "ffdf" if header.dtype == FLOAT else "iiQI", len(header.channels)
+    names = "minimum", "maximum", "sse", "max_error"
+    found: list[tuple[str, str, Any]] = [
+        (form, f"channel {i}: {name}", value)
+        for i, channel in enumerate(header.channels)
+        for form, name, value in zip(forms, names, channel, strict=True)
+    ]
+    found.append(("B", "listed", int(bool(header.channel_requested))))
+    found += [(f"{count}d", "channel_requested", header.channel_requested)] if header.channel_requested else []
+    return found + ([(f"{count}I", "channel_errors", header.channel_errors)] if header.channel_errors else [])
 
 
 def explain_payload(

@@ -55,7 +55,7 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "padding_3d": ("disc", (20, 60, 50), "int16", 2, {"psnr": 50, "cell_depth": 8, "padding": -32768}),
     "padding_lossless": ("disc", (3, 50, 70), "uint8", 0, {"lossless": True, "stages": 3, "padding": 0}),
     "padding_max_error": ("disc", (9, 60, 50), "int16", 1, {"max_error": 9, "padding": -32768}),
-    "planes": ("textured", (2, 3, 2, 3, 19, 21), "int8", 0, {"quality": 80, "axes": "ctnzyx"}),
+    "planes": ("textured", (2, 3, 2, 3, 19, 21), "int8", 0, {"quality": 80, "axes": "ctnzyx", "per_channel": False}),
     "2d_max_error": ("textured", (90, 80), "uint16", 0, {"max_error": 40.5, "stages": 3}),
     "3d_max_error_roi": (
         "edges",
@@ -88,6 +88,17 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     "labels_int64_tiles": ("objects", (2, 37, 20, 150), "int64", 0, {"labels": True, "axes": "nzyx"}),
     "labels_uint64_raw": ("noise", (3, 5), "uint64", 0, {"labels": True}),
     "labels_int32": ("objects", (530, 60), "int32", 0, {"labels": True}),
+    "channels": ("textured", (3, 9, 40, 33), "uint16", 0, {"qstep": [40, 300, 1000.5], "axes": "czyx"}),
+    "channels_max_error": ("edges", (60, 4, 50), "int16", 0, {"max_error": [0, 3, 40, 900.5], "axes": "ycx"}),
+    "channels_float": (
+        "textured",
+        (70, 61, 2),
+        "float32",
+        2,
+        {"psnr": 50, "step": 0.003, "axes": "yxc", "roi_quality": "lossless"},
+    ),
+    "channels_padding": ("disc", (2, 2, 9, 50, 44), "uint8", 0, {"psnr": 40, "axes": "tczyx", "padding": 0}),
+    "channels_dc_image": ("hills", (2, 330, 290), "uint16", 0, {"psnr": 30, "axes": "cyx"}),
 }
 # name: (maker, shape, dtype, options of train_codebook, which gets an image of another seed); codebooks are embedded
 SOFT: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any]]] = {
@@ -129,9 +140,11 @@ PREDICTIVE: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
 REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "reference_3d_thin": ("3d_thin", 3),
              "reference_planes": ("planes", 4), "reference_merged": ("2d_merged", 6),
              "reference_corrected": ("corrected", 7), "reference_float": ("float", 8),
-             "reference_padding": ("padding_3d", 9),
+             "reference_padding": ("padding_3d", 9), "reference_channels": ("channels", 13),
              "reference_dc_image": ("dc_image", 11), "reference_dc_image_colour": ("dc_image_colour", 12),
-             "reference_corrected_padding": ("corrected_padding", 10)}  # fmt: skip
+             "reference_corrected_padding": ("corrected_padding", 10),
+             "reference_predicted": ("predicted", 13), "reference_predicted_slices": ("predicted_slices", 14),
+             "reference_predicted_classes": ("predicted_classes", 15)}  # fmt: skip
 
 
 def file_of(name: str) -> Path:

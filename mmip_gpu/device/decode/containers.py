@@ -116,12 +116,15 @@ def _job_or_array(
     """The job of a container for the kernels. A kind without kernels gives the array, in the container's memory."""
     header, read_part = container.open()
     codec = codec_of(header)
-    if codec.has_kernels:
+    channels = getattr(header.fields, "channels", None)
+    if codec.has_kernels and channels is None:
         count = _DECODERS[header.fields.kind].needed_payloads(header, wanted)
         payloads = [read_part(stage, 0, None) for stage in range(1, count + 1)]
         return DecodeJob(header, payloads, wanted, container.in_device_memory)
     if not codec.is_copy:
-        warnings.warn(f"no kernels decode {header.fields.name} containers: the CPU does", RuntimeWarning, stacklevel=3)
+        name = f"{header.fields.name} containers{codec.variant}"
+        what = name if channels is None else "channels with steps of their own"
+        warnings.warn(f"no kernels decode {what}: the CPU does", RuntimeWarning, stacklevel=3)
     if not container.in_device_memory:
         return codec.decode(header, read_part, wanted, limits)
 

@@ -20,7 +20,7 @@ from mmip_gpu.container.payload import check_payload, stated_head_bytes
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray, Executor
-from mmip_gpu.errors import MmipError
+from mmip_gpu.errors import CorruptData, MmipError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -39,6 +39,7 @@ _Start = tuple[NDArray[np.uint8], int]  # bytes that hold a head, and how many b
 
 
 _KEPT = 256  # codes of a stage that are kept in the executor's memory
+_PREDICTION_MARK = 1023  # ten bits before the codes of a stage 2 with predictions, which no kernel knows
 _TOGETHER = 64  # payloads whose tables the host holds at a time: about 200 KB each
 _FIRST_BYTES = 4096  # of a payload on the device that are read before its head's length is known
 
@@ -153,6 +154,9 @@ def _read_together(
             code_bytes, least, offsets, crcs, weights = parsed.head(index)
         except MmipError as error:
             rows.append(error)
+            continue
+        if stages[index] == 2 and int.from_bytes(head[4:6].tobytes(), "big") >> 6 == _PREDICTION_MARK:
+            rows.append(CorruptData("stage 2: predictions that the header does not announce"))
             continue
         key = bytes([min(stages[index], 3), images[index]]) + head[4 : 4 + code_bytes].tobytes()
         if key not in tables.codes:

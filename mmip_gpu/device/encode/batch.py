@@ -28,7 +28,7 @@ from mmip_gpu.device.encode.side_information import side_information
 from mmip_gpu.device.encode.statistics import sample_statistics
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray, Executor
-from mmip_gpu.transform.plan import sample_offset
+from mmip_gpu.transform.offset import sample_offset
 
 __all__ = ["Chunk", "CodedChunk", "encode_batch", "quantize_batch", "refusal"]
 

@@ -59,7 +59,9 @@ def refusal(plan: ChunkPlan, dtype: Any) -> str | None:
     samples = np.dtype(dtype)
     if samples.name not in DTYPES or (samples == np.float32) == (plan.config.step is None):
         return f"samples of {samples}"
-    return None
+    if plan.units:
+        return "channels with steps of their own"
+    return "predicted blocks" if plan.predicts else None
 
 
 def check_chunks(chunks: Sequence[Chunk]) -> None:

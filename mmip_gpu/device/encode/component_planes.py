@@ -1,7 +1,7 @@
 """The planes that are transformed: samples less their offset or, of chunks with colour, its components.
 
 Values: planes of a batch in the executor's memory, their statistics on the host, in; sources of the analysis out.
-Encoder side of FORMAT.md section 2. Guarantees the offsets of `transform.plan.sample_offset` and the components of
+Encoder side of FORMAT.md section 2. Guarantees the offsets of `transform.offset.sample_offset` and the components of
 `volume.colour`. One launch for all chunks with colour.
 """
 

@@ -110,6 +110,10 @@ class DeviceAnalysis:
         """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
         return self.quantized.class_errors(self.index)
 
+    def channel_errors(self) -> list[float]:
+        """Mean squared error of each channel, found by the core: kernels refuse channels with steps of their own."""
+        return self.samples.on_host.analyzed(self.plan).channel_errors()
+
     def mean_error(self) -> float:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
         squares, step = self.quantized.reached(self.index)[0], self.plan.config.step

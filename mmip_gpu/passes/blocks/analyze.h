@@ -45,6 +45,10 @@ std::vector<double> analyze(Coefficients& coefficients, const Samples& samples, 
 // of `analyze`.
 std::vector<double> requantize(Coefficients& coefficients, Quantizer& quantizer, const AnalyzeOptions& options);
 
+// After analyze, and after whatever changes DCs or empties blocks: chooses the indices anew on what predictions leave, tile by tile in
+// coding order, with the search's modes. Needs room for predictions. Returns the squared errors, as analyze does.
+std::vector<double> close_predictions(Coefficients& coefficients, const Samples& samples, const Quantizer& quantizer, const AnalyzeOptions& options);
+
 // What `analyze` makes of the sums of all tiles (kMaxClasses each): sets quantizer.recon, returns the squared errors.
 std::vector<double> settle_sums(const Coefficients& coefficients, const std::vector<QuantizerSums>& sums, Quantizer& quantizer, int search);
 

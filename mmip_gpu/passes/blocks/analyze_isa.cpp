@@ -13,10 +13,22 @@ template <int depth>
     return block;
 }
 
+[[gnu::noinline]] PredictionSearch& thread_search() {
+    thread_local PredictionSearch search;
+    return search;
+}
+
+PredictionSearch* prediction_search(const mmip::AnalyzeJob& job) {
+    if (job.earlier == nullptr) return nullptr;
+    PredictionSearch& search = thread_search();
+    search.use(job.tile, job.earlier);
+    return &search;
+}
+
 template <int depth>
 int64_t analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
     Superblock<depth>& block = thread_superblock<depth>();
-    TileAnalysis<depth> tile(job, sums);
+    TileAnalysis<depth> tile(job, prediction_search(job), sums);
     switch (job.sample_type) {
         case mmip::kSampleU8: return tile.template run<uint8_t>(block);
         case mmip::kSampleI8: return tile.template run<int8_t>(block);

@@ -4,6 +4,7 @@
 
 #include "rules/blocks/choice.h"
 #include "passes/blocks/index_writer.h"
+#include "passes/blocks/prediction_search.h"
 #include "passes/blocks/superblock.h"
 
 namespace MMIP_NS {
@@ -15,7 +16,9 @@ class TileAnalysis {
     using Choice = BlockChoice<depth, TileAnalysis>;
 
 public:
-    TileAnalysis(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) : job_(job), t_(job.tile), sums_(sums), out_{job.positions, job.values} {
+    // `predictions`: nullptr where none are tried.
+    TileAnalysis(const mmip::AnalyzeJob& job, PredictionSearch* predictions, mmip::QuantizerSums* sums)
+        : job_(job), t_(job.tile), predictions_(predictions), sums_(sums), out_{job.positions, job.values} {
         for (int c = 0; c < kMaxClasses; ++c) inverse_[c] = 256.0f / job.classes[c].step;
     }
 
@@ -64,6 +67,7 @@ private:
             const CellOffset o = superblock_cell(k, depth);
             present_[k] = z + o.z < t_.az && y + o.y < t_.ay && x + o.x < t_.ax;
             unseen_[k] = 0;
+            hint_[k] = kPredictNone;
             choices_.begin(k);
             if (!present_[k]) continue;
             class_[k] = t_.classes[t_.raster[next_]];
@@ -78,13 +82,6 @@ private:
         for (int k = 0; k < Block::cells; k += Choice::kUnseenCells) Choice::find_unseen(*this, k, [&](int i, int many) { unseen_[i] = many; });
     }
 
-    static float take_dc(F8* coefficients) {
-        float& at = reinterpret_cast<float*>(coefficients)[0];
-        const float dc = at;
-        at = 0;
-        return dc;
-    }
-
     // Phase 2: the modes of a cell, by rough costs.
     void try_cell(Block& b, int k) {
         alignas(64) F8 samples[Block::cell_samples / 8];
@@ -97,6 +94,7 @@ private:
             return;
         }
         b.transform_cell(samples, option[0].coefficients, search() >= mmip::kSearchRough ? option[1].coefficients : nullptr);
+        if (predictions_ != nullptr) predictions_->begin(place_[k], 8, samples);
         estimate<true>(option[0], 0, k);
         dense_[k] = is_dense(option[0].dense, Block::cell_samples);
         Choice::settle_single(*this, 0, k);
@@ -106,6 +104,7 @@ private:
             estimate(option[o], o, k);
             Choice::settle_single(*this, o, k);
         }
+        hint_[k] = b.cell[k][choices_.best[k] < Order::kSingles ? choices_.best[k] : 0].prediction;
         if (search() >= mmip::kSearchRough) try_palette(b, samples, k);
     }
 
@@ -125,7 +124,10 @@ private:
         candidate.mode = Order::mode(o);
         const mmip::BlockView& view = t_.blocks[candidate.mode];
         if (view.cells == 1) candidate.dc[0] = take_dc(candidate.coefficients);
+        candidate.side_bits = predictions_ != nullptr ? predictions_->guessed_bits(kPredictNone) : 0;
         candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
+        if constexpr (depth == 1)
+            if (predictions_ != nullptr && Choice::may_gain(*this, o, k, weigh(candidate.cost))) predictions_->improve(candidate, inverse_[class_[k]], job_.rounding);
         rough_[o][k] = weigh(candidate.cost);
     }
 
@@ -143,6 +145,7 @@ private:
         if (tried) {
             b.template transform_merged<16, 2>(first, quad.coefficients, quad.dc);
             quad.mode = kMode16;
+            if constexpr (depth == 1) begin_predictions(b, first, 16);
             rough_[Order::kQuad][first] = 0;   // holds where nothing is left to compare with
             if (depth == 1 || unseen_[first] == 0) estimate(quad, Order::kQuad, first);
         }
@@ -164,11 +167,19 @@ private:
             tried[i] = Choice::offers(*this, o, k);
             if (!tried[i]) continue;
             b.template transform_merged<size, m>(k, candidates[i].coefficients, candidates[i].dc);
+            begin_predictions(b, k, size);
             estimate(candidates[i], o, k);
             if (full()) tried[i] = weigh_candidate(b, candidates[i], o, k);
         }
         if (full()) b.decider.run();
         for (int k = 0, i = 0; k < Block::cells; k += m * m, ++i) Choice::settle_large(*this, o, k, tried[i]);
+    }
+
+    // A merged block as one to be predicted.
+    void begin_predictions(const Block& b, int k, int size) {
+        if (predictions_ == nullptr) return;
+        predictions_->begin(place_[k], size, b.gather(k, size, predictions_->part));
+        for (int i = k; i < k + size * size / 64; ++i) predictions_->hint(hint_[i]);
     }
 
     // Whether effort 3 weighs it; `decided` has the cost after the next run of the decider.
@@ -180,31 +191,15 @@ private:
         return true;
     }
 
-    // Calls use(candidate, first cell) for the blocks that were chosen.
-    template <class Use>
-    void each_chosen(Block& b, const Use& use) {
-        for (int k = 0, many = 1; k < Block::cells; k += many) {
-            const int o = choices_.chosen[k];
-            many = present_[k] ? Order::cells(o) : 1;
-            if (!present_[k]) continue;
-            if (many == 1) use(b.cell[k][o < Order::kQuad ? o : Order::kSingles], k);
-            else if (many == Block::group) use(b.quad[k / Block::group], k);
-            else if constexpr (depth == 1) {
-                if (many == 16) use(b.large[k / 16], k);
-                else use(b.whole, k);
-            }
-        }
-    }
-
     // Phase 4: the winners, whose indices code lengths decide at effort 2.
     void store_all(Block& b) {
         if (search() == mmip::kSearchRough) {
-            each_chosen(b, [&](auto& chosen, int k) {
+            b.each_chosen(choices_.chosen, present_, [&](auto& chosen, int k) {
                 if (!reversible(k) && chosen.mode != kModePalette) decide(b, chosen, k);
             });
             b.decider.run();
         }
-        each_chosen(b, [&](auto& chosen, int k) { store(b, chosen, k); });
+        b.each_chosen(choices_.chosen, present_, [&](auto& chosen, int k) { store(b, chosen, k); });
     }
 
     template <class C>
@@ -233,15 +228,20 @@ private:
         job_.counts[i] = static_cast<uint16_t>(written);
         const int stored = written == 0 && view.cells == 1 ? kMode8 : chosen.mode;
         for (int j = 0; j < view.cells; ++j) t_.modes[i + j] = static_cast<uint8_t>(stored);
+        if (predictions_ == nullptr) return;
+        const bool predicted = !reversible(k) && chosen.mode != kModePalette;
+        for (int j = 0; j < view.cells; ++j) job_.predictions[i + j] = static_cast<uint8_t>(predicted ? chosen.prediction : kPredictNone);
     }
 
     const mmip::AnalyzeJob& job_;
     const mmip::TileView& t_;
+    PredictionSearch* predictions_;
     mmip::QuantizerSums* sums_;
     float inverse_[kMaxClasses];
     IndexWriter out_;
     bool present_[Block::cells], reversible_[Block::cells], dense_[Block::cells];
     int next_ = 0, class_[Block::cells], place_[Block::cells], unseen_[Block::cells];
+    int hint_[Block::cells];                 // predictions that the cells of a merged block had
     mutable Choices<depth> choices_;
     int64_t activity_[Block::cells], rough_[Order::kOptions][Block::cells];
     const Cost* decided_[Order::kOptions][Block::cells];

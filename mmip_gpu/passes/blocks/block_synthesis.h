@@ -6,6 +6,7 @@
 
 #include "rules/blocks/blocks.h"
 #include "rules/blocks/quantize.h"
+#include "passes/blocks/block_indices.h"
 #include "passes/blocks/block_kernels.h"
 #include "passes/blocks/placed_block.h"
 #include "passes/blocks/scaled_blocks.h"
@@ -25,8 +26,7 @@ public:
 
     float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * dc_step_[t_.classes[raster]]; }
 
-    // Goes past a block.
-    void skip(const PlacedBlock& b) { begin(b); }
+    void skip(const PlacedBlock& b) { begin(b); }   // goes past a block
 
     // Its samples at full scale, [z][y][x].
     [[gnu::always_inline]] inline const F8* full(const PlacedBlock& b) {
@@ -54,6 +54,30 @@ public:
         return floats(samples_);
     }
 
+    // Its samples at full scale as stages 1 .. `stages` give them, one slice; `spectrum`: the transform of its prediction in the
+    // transposed layout, or nullptr.
+    [[gnu::noinline]] F8* predicted(const PlacedBlock& b, const F8* spectrum, int stages) {
+        begin(b);
+        if (b.view.mode == kModePalette) {
+            paint(b);
+        } else {
+            put_spectrum(b, spectrum);
+            dequantize_block<true>(b, stages);
+            transform<1>(b);
+        }
+        return samples_;
+    }
+
+    // The same at scale 2 or 4, of all stages.
+    [[gnu::noinline]] const float* predicted_reduced(const PlacedBlock& b, const F8* spectrum) {
+        if (spectrum == nullptr) return reduced(b);
+        begin(b);
+        put_spectrum(b, spectrum);
+        dequantize_block<true>(b, job_.stages);
+        transform_scaled(b);
+        return floats(samples_);
+    }
+
 private:
     void begin(const PlacedBlock& b) {
         class_ = t_.classes[raster(b, 0, 0, 0)];
@@ -69,7 +93,7 @@ private:
     bool reversible() const { return job_.stages > 1 && job_.classes[class_].reversible != 0; }   // stage 1 alone: the DCT for all
 
     void find_coefficients(const PlacedBlock& b) {
-        if (job_.stages > 1) dequantize_block(b);
+        if (job_.stages > 1) dequantize_block<false>(b, job_.stages);
         else expect_low(b);
     }
 
@@ -87,36 +111,24 @@ private:
         if (t_.depth == 8) along(b.z, t_.az, t_.ax * t_.ay, 64);
     }
 
-    // What dequantizing one index after the other needs; values, so that they stay in registers.
-    struct Dequantizer {
-        float* block;                    // transposed layout, zero but for what was put there
-        const uint16_t* scan;
-        int32_t recon[4];
-        float unit;
-        uint32_t reach;                  // places or-ed together
+    void put_spectrum(const PlacedBlock& b, const F8* spectrum) {
+        if (spectrum == nullptr) return;
+        __builtin_memcpy(block_, spectrum, sizeof(F8) * 8 * static_cast<uint64_t>(b.view.cells));
+        reach_ = static_cast<uint32_t>(64 * b.view.cells - 1);
+    }
 
-        void put(uint32_t position, int32_t index) {
-            const uint32_t place = scan[position];
-            reach |= place;
-            block[place] = dequantize(index, recon, unit);
+    // The AC indices of the block in stages 2 .. `stages`; `added` to what is there.
+    template <bool added>
+    void dequantize_block(const PlacedBlock& b, int stages) {
+        if (job_.counts == nullptr) {
+            reach_ |= BlockIndices{job_, b.view, b.first}.dequantize<added>(stages, job_.classes[class_].recon, unit_[class_], floats(block_));
+            return;
         }
-    };
-
-    // All AC indices of the block.
-    void dequantize_block(const PlacedBlock& b) {
         Dequantizer to{floats(block_), b.view.scan, {}, unit_[class_], 0};
         for (int d = 0; d < 4; ++d) to.recon[d] = job_.classes[class_].recon[d];
-        if (job_.spans != nullptr) {
-            const int cells = t_.az * t_.ay * t_.ax;
-            for (int stage = 2; stage <= job_.stages; ++stage) {
-                const mmip::TokenSpan span = job_.spans[(stage - 2) * cells + b.first];
-                for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) to.put(t->position, t->value);
-            }
-        } else {
-            const int limit = b.view.cells * job_.cut;
-            for (int n = 0; n < count_ && positions_[n] < limit; ++n) to.put(positions_[n], values_[n]);
-        }
-        reach_ = to.reach;
+        const int limit = b.view.cells * job_.cut;
+        for (int n = 0; n < count_ && positions_[n] < limit; ++n) to.put<added>(positions_[n], values_[n]);
+        reach_ |= to.reach;
     }
 
     // A palette cell at full scale.
@@ -125,8 +137,10 @@ private:
         if (job_.spans != nullptr) {
             const mmip::TokenSpan span = job_.spans[b.first];
             for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) held[t->position] = t->value;
-        } else {
+        } else if (job_.counts != nullptr) {
             for (int n = 0; n < count_; ++n) held[positions_[n]] = values_[n];
+        } else {
+            __builtin_memcpy(held, t_.ac + static_cast<int64_t>(b.first) * t_.per_cell, sizeof(int32_t) * palette_positions(t_.depth));
         }
         const float mean = dc_value(raster(b, 0, 0, 0)) * scale_factor(t_.depth, 8);
         paint_palette(held, t_.depth, mean, job_.classes[class_].step, floats(samples_));

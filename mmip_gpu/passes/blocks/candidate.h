@@ -77,12 +77,46 @@ struct Collector {
     uint16_t places[size + mmip::kOutputSlack];
 };
 
+// Indices by rounding, and a cost from bit lengths alone: index_cost of every one that is not 0, kBlockBits and `side_bits`.
+template <bool counts = false>
+MMIP_RULE Cost rough_cost(const F8* coefficients, float inverse, int32_t rounding, int samples, int side_bits, int* dense = nullptr) {
+    I8 squares{}, lengths{}, many{};   // squares are below 2^16 each, so that the 512 of a lane cannot overflow
+    for (int i = 0; i < samples / 8; ++i) {
+        const I8 scaled = scaled_magnitude(coefficients[i], inverse), magnitude = quantize_magnitude(scaled, rounding);
+        const I8 over = (magnitude << 8) - scaled;
+        squares += over * over;
+        const F8 of_magnitude = to_float(magnitude);
+        I8 bits;
+        __builtin_memcpy(&bits, &of_magnitude, sizeof bits);
+        const I8 length = (bits >> 23) - 125;   // one more than the bit length; negative of 0
+        lengths += length > 0 ? length : I8{};
+        if (counts) many -= magnitude > 0;
+    }
+    Cost cost = {0, 0};
+    for (int lane = 0; lane < 8; ++lane) cost.distortion += squares[lane], cost.bits += lengths[lane];
+    cost.bits = kBlockBits + side_bits + 2 * cost.bits;
+    if (dense == nullptr) return cost;
+    *dense = 0;
+    for (int lane = 0; lane < 8; ++lane) *dense += many[lane];
+    return cost;
+}
+
+// The DC of a cell, whose place among the coefficients is zero afterwards.
+MMIP_RULE float take_dc(F8* coefficients) {
+    float& at = reinterpret_cast<float*>(coefficients)[0];
+    const float dc = at;
+    at = 0;
+    return dc;
+}
+
 template <int size>
 struct Candidate {
     alignas(64) F8 coefficients[size / 8 > 0 ? size / 8 : 1];   // the DC places hold zero
     int mode;
     int dense;               // indices that are not 0, by an estimate that counts
     int count;               // of the words of a palette
+    int prediction;          // what was subtracted from the coefficients; see rules/prediction/prediction.h
+    int side_bits;           // of the cost, what it takes to say so
     Cost cost;               // of all AC, by the last estimate
     int64_t rest;            // distortion of what is not an entry
     float dc[size / 64 > 0 ? size / 64 : 1];   // of its cells, in coding order
@@ -93,25 +127,10 @@ struct Candidate {
     uint16_t kept[size + mmip::kOutputSlack];
     uint16_t first[kMaxStages], kept_count[kMaxStages];
 
-    // Indices by rounding, and a cost from bit lengths alone: index_cost of every one that is not 0, and kBlockBits.
     template <bool counts>
     void estimate(float inverse, int32_t rounding, int samples) {
-        I8 squares{}, lengths{}, many{};   // squares are below 2^16 each, so that the 512 of a lane cannot overflow
-        for (int i = 0; i < samples / 8; ++i) {
-            const I8 scaled = scaled_magnitude(coefficients[i], inverse), magnitude = quantize_magnitude(scaled, rounding);
-            const I8 over = (magnitude << 8) - scaled;
-            squares += over * over;
-            const F8 of_magnitude = to_float(magnitude);
-            I8 bits;
-            __builtin_memcpy(&bits, &of_magnitude, sizeof bits);
-            const I8 length = (bits >> 23) - 125;   // one more than the bit length; negative of 0
-            lengths += length > 0 ? length : I8{};
-            if (counts) many -= magnitude > 0;
-        }
-        cost = {0, 0};
-        dense = 0;
-        for (int lane = 0; lane < 8; ++lane) cost.distortion += squares[lane], cost.bits += lengths[lane], dense += many[lane];
-        cost.bits = kBlockBits + 2 * cost.bits;
+        prediction = 0;
+        cost = rough_cost<counts>(coefficients, inverse, rounding, samples, side_bits, &dense);
     }
 
     // Entries are the coefficients whose scaled magnitude is at least `threshold` (at most 256). Their positions and they
@@ -159,7 +178,7 @@ struct Candidate {
     void decide(const mmip::AnalyzeJob& job, const mmip::BlockView& view, int cell, float inverse, Collector<room>& c, Decider<room>& decider) {
         const int found = collect(c, view.cells * job.tile.depth * 64, view.order, inverse, least_scaled(job.search, job.rounding), positions, values);
         const int rounds = decision_rounds(job.search, job.header_class[1] == nullptr);
-        cost = {rest, 0};
+        cost = {rest, side_bits};
         for (int stage = 1, from = 0; stage < job.stages; ++stage) {
             const int low = view.cells * job.cuts[stage - 1], high = view.cells * job.cuts[stage];
             int to = from;

@@ -46,17 +46,17 @@ private:
     template <int slices, int size>
     void compare(const PlacedBlock& b, bool has_mask, const F8* restored) {
         const int64_t z = (t_.cell[0] + b.z) * t_.depth, y = (t_.cell[1] + b.y) * 8, x = (t_.cell[2] + b.x) * 8;
-        const T* from = static_cast<const T*>(job_.samples) + ((z - job_.origin[0]) * job_.shape[1] + y - job_.origin[1]) * job_.shape[2] + x - job_.origin[2];
-        const bool inside = z + slices <= job_.plane_shape[0] && y + size <= job_.plane_shape[1] && x + size <= job_.plane_shape[2];
+        const T* from = static_cast<const T*>(job_.samples) + (z - job_.low[0]) * job_.slice + (y - job_.low[1]) * job_.row + x - job_.low[2];
+        const bool inside = z + slices <= job_.high[0] && y + size <= job_.high[1] && x + size <= job_.high[2];
         mmip::SampleDifference& sum = sums_[t_.classes[(b.z * t_.ay + b.y) * t_.ax + b.x]];
         if constexpr (sizeof(T) <= 2)
             if (inside && !has_mask && compare_small<slices, size>(restored, from, sum)) return;
-        const int64_t left[3] = {job_.plane_shape[0] - z, job_.plane_shape[1] - y, job_.plane_shape[2] - x};
+        const int64_t left[3] = {job_.high[0] - z, job_.high[1] - y, job_.high[2] - x};
         for (int k = 0; k < slices && k < left[0]; ++k)
             for (int j = 0; j < size && j < left[1]; ++j)
                 for (int i = 0; i < size && i < left[2]; ++i)
                     if (!has_mask || !masked(b, k, j, i))
-                        add(restored[((k * size + j) * size + i) / 8][i % 8], from[(k * job_.shape[1] + j) * job_.shape[2] + i], sum);
+                        add(restored[((k * size + j) * size + i) / 8][i % 8], from[k * job_.slice + j * job_.row + i], sum);
     }
 
     // Eight at a time; false, and nothing added, where a difference is too large for it.
@@ -66,12 +66,11 @@ private:
         typedef uint32_t U8 __attribute__((vector_size(32)));
         U8 squares{};
         I8 largest{};
-        const int64_t row = job_.shape[2], slice = job_.shape[1] * row;
         for (int k = 0; k < slices; ++k)
             for (int j = 0; j < size; ++j)
                 for (int i = 0; i < size; i += 8) {
                     Eight eight;
-                    __builtin_memcpy(&eight, from + k * slice + j * row + i, sizeof eight);
+                    __builtin_memcpy(&eight, from + k * job_.slice + j * job_.row + i, sizeof eight);
                     const I8 apart = clip_.samples(*restored++) - __builtin_convertvector(eight, I8), far = apart < 0 ? -apart : apart;
                     largest = far > largest ? far : largest;
                     squares += reinterpret_cast<U8>(far * far);

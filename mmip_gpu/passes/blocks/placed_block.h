@@ -14,7 +14,7 @@ struct PlacedBlock {
 
 // Calls use(block) for the blocks of a tile in coding order; for stage 1 alone cells.
 template <class Use>
-inline void each_block(const mmip::SynthesizeJob& job, const Use& use) {
+[[gnu::always_inline]] inline void each_block(const mmip::SynthesizeJob& job, const Use& use) {
     const mmip::TileView& t = job.tile;
     const int cells = t.az * t.ay * t.ax;
     for (int i = 0; i < cells;) {

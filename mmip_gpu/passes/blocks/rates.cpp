@@ -2,6 +2,7 @@
 #include "passes/blocks/rates.h"
 
 #include "passes/coding/codebook.h"
+#include "rules/prediction/prediction.h"
 #include "passes/tokens/pack.h"
 #include "passes/parallel.h"
 #include "passes/tokens/tokens.h"
@@ -36,6 +37,11 @@ StageRates builtin_rates(int stage) {
     return rates_of(f[0], f[1], builtin_codes(f[0]).tables, builtin_codes(f[1]).tables);
 }
 
+std::vector<uint8_t> builtin_prediction_rates() {
+    const CodeFamily f = prediction_family();
+    return family_rates(f, builtin_codes(f).tables, [](int s) { return s == kSymbolAngle ? kAngleBits : 0; });
+}
+
 StageRates rates_of_counts(int stage, const uint32_t* headers, const uint32_t* tokens, int threads) {
     const std::vector<CodeFamily> f = stage_families(stage, false);
     BitString head;
@@ -44,7 +50,7 @@ StageRates rates_of_counts(int stage, const uint32_t* headers, const uint32_t* t
 
 StageRates chosen_rates(const Coefficients& coefficients, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads) {
     const std::vector<std::vector<uint32_t>> counts = count_symbols(coefficients, stage, steps, threads);
-    return rates_of_counts(stage, counts[0].data(), counts[1].data(), threads);
+    return rates_of_counts(stage, counts[counts.size() - 2].data(), counts.back().data(), threads);   // predictions stand before them
 }
 
 std::vector<uint8_t> header_classes(const Coefficients& c, int stage, int threads) {

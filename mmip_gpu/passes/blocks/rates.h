@@ -17,6 +17,9 @@ struct StageRates {
 
 StageRates builtin_rates(int stage);
 
+// Bits of the symbols PREDICTION, the raw bits of an angle included: classes x alphabet.
+std::vector<uint8_t> builtin_prediction_rates();
+
 // With the codes that pack_stage would choose for these counts (of headers, of tokens), and for these coefficients.
 StageRates rates_of_counts(int stage, const uint32_t* headers, const uint32_t* tokens, int threads);
 StageRates chosen_rates(const Coefficients& coefficients, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads);

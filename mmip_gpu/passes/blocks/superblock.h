@@ -3,7 +3,7 @@
 // instruction set. One item of work = one superblock. Encoder side of FORMAT.md sections 3 and 4; integers decide.
 #pragma once
 
-#include "rules/blocks/blocks.h"
+#include "rules/blocks/choice.h"
 #include "passes/blocks/block_kernels.h"
 #include "passes/blocks/candidate.h"
 #include "passes/kernels.h"
@@ -85,6 +85,23 @@ struct Superblock {
         return total;
     }
 
+    // Calls use(candidate, first cell) for the blocks of the options that were chosen, see ModeOrder of rules/blocks/choice.h.
+    template <class Use>
+    void each_chosen(const int32_t* chosen, const bool* present, const Use& use) {
+        using Order = ModeOrder<depth>;
+        for (int k = 0, many = 1; k < cells; k += many) {
+            const int o = chosen[k];
+            many = present[k] ? Order::cells(o) : 1;
+            if (!present[k]) continue;
+            if (many == 1) use(cell[k][o < Order::kQuad ? o : Order::kSingles], k);
+            else if (many == group) use(quad[k / group], k);
+            else if constexpr (depth == 1) {
+                if (many == 16) use(large[k / 16], k);
+                else use(whole, k);
+            }
+        }
+    }
+
     // Mode 8 of a cell; of deep ones also mode z1, which differs along z alone, unless it is not wanted.
     void transform_cell(const F8* from, F8* whole, [[maybe_unused]] F8* in_plane) {
         forward_planes<depth, 8>(from, scratch, whole);
@@ -95,6 +112,16 @@ struct Superblock {
             }
             slice_phase<8, 8, dct_line<8, Lanes>>(whole);
         }
+    }
+
+    // The samples of the block of size x size from cell k on, rows together; of cells of depth 1.
+    const F8* gather(int k, int size, F8* to) const {
+        const CellOffset o = superblock_cell(k, 1);
+        constexpr int row = width / 8;
+        if (size == width) return samples;
+        for (int y = 0; y < size; ++y)
+            for (int x = 0; x < size / 8; ++x) to[y * (size / 8) + x] = samples[(o.y * 8 + y) * row + o.x + x];
+        return to;
     }
 
     // Transforms the m x m(x m) cells of a merged block out of the superblock into `to`, and splits off the corner.

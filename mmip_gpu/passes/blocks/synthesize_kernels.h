@@ -4,6 +4,7 @@
 #pragma once
 
 #include "passes/blocks/block_synthesis.h"
+#include "passes/blocks/predicted_blocks.h"
 
 namespace MMIP_NS {
 
@@ -13,6 +14,7 @@ public:
     explicit TileSynthesis(const mmip::SynthesizeJob& job) : job_(job), t_(job.tile), clip_(job.offset, job.minimum, job.maximum), blocks_(job) {}
 
     void run() {
+        if (job_.predictions != nullptr) return run_predicted();
         each_block(job_, [this](const PlacedBlock& b) {
             if (job_.scale == 8) store_dcs(b);
             else if (job_.scale > 1) store_reduced(b, blocks_.reduced(b));
@@ -22,24 +24,31 @@ public:
     }
 
 private:
+    // Full scale, or scale 2 or 4, of a tile with predictions.
+    [[gnu::noinline]] void run_predicted() {
+        PredictedBlocks predicted(job_, blocks_);
+        each_block(job_, [&](const PlacedBlock& b) {
+            if (job_.scale > 1) store_reduced(b, predicted.reduced(b));
+            else store_full<1>(b, predicted.full(b));
+        });
+    }
+
     T clip(int32_t value) const {
         const int32_t v = value + job_.offset;
         return static_cast<T>(v < job_.minimum ? job_.minimum : (v > job_.maximum ? job_.maximum : v));
     }
 
-    // Where a sample of the scaled plane stands in the output; nullptr outside the plane.
+    // Where a sample of the scaled plane stands in the output.
     T* place(int64_t z, int64_t y, int64_t x) const {
-        if (z >= job_.plane_shape[0] || y >= job_.plane_shape[1] || x >= job_.plane_shape[2]) return nullptr;
-        return static_cast<T*>(job_.samples) +
-               ((z - job_.origin[0]) * job_.shape[1] + y - job_.origin[1]) * job_.shape[2] + x - job_.origin[2];
+        return static_cast<T*>(job_.samples) + (z - job_.low[0]) * job_.slice + (y - job_.low[1]) * job_.row + x - job_.low[2];
     }
 
-    // One row of the output; samples past the plane's end are dropped.
+    // One row of samples; those outside of the output are dropped.
     void store_row(const float* row, int64_t z, int64_t y, int64_t x, int count) {
-        T* out = place(z, y, x);
-        if (out == nullptr) return;
-        if (count > job_.plane_shape[2] - x) count = static_cast<int>(job_.plane_shape[2] - x);
-        for (int i = 0; i < count; ++i) out[i] = clip(to_sample(row[i]));
+        const int64_t first = job_.low[2] > x ? job_.low[2] - x : 0, end = job_.high[2] - x < count ? job_.high[2] - x : count;
+        if (first >= end || z < job_.low[0] || z >= job_.high[0] || y < job_.low[1] || y >= job_.high[1]) return;
+        T* out = place(z, y, x + first);
+        for (int64_t i = first; i < end; ++i) out[i - first] = clip(to_sample(row[i]));
     }
 
     // Eight samples of the output in one row.
@@ -54,8 +63,10 @@ private:
         }
     }
 
-    bool inside(int64_t z, int64_t y, int64_t x) const {
-        return z <= job_.plane_shape[0] && y <= job_.plane_shape[1] && x <= job_.plane_shape[2];
+    bool inside(const int64_t* low, const int64_t* high) const {
+        bool all = true;
+        for (int a = 0; a < 3; ++a) all = all && low[a] >= job_.low[a] && high[a] <= job_.high[a];
+        return all;
     }
 
     template <int depth>
@@ -69,12 +80,12 @@ private:
     template <int slices, int size>
     void store(const PlacedBlock& b, const F8* from) {
         const int64_t z0 = (t_.cell[0] + b.z) * t_.depth, y0 = (t_.cell[1] + b.y) * 8, x0 = (t_.cell[2] + b.x) * 8;
-        if (inside(z0 + slices, y0 + size, x0 + size)) {
-            const int64_t row = job_.shape[2], slice = job_.shape[1] * row;
+        const int64_t low[3] = {z0, y0, x0}, high[3] = {z0 + slices, y0 + size, x0 + size};
+        if (inside(low, high)) {
             T* to = place(z0, y0, x0);
-            for (int k = 0; k < slices; ++k, to += slice)
+            for (int k = 0; k < slices; ++k, to += job_.slice)
                 for (int j = 0; j < size; ++j)
-                    for (int i = 0; i < size; i += 8) store_eight(*from++, to + j * row + i);
+                    for (int i = 0; i < size; i += 8) store_eight(*from++, to + j * job_.row + i);
         } else {
             for (int k = 0; k < slices; ++k)
                 for (int j = 0; j < size; ++j, from += size / 8) store_row(reinterpret_cast<const float*>(from), z0 + k, y0 + j, x0, size);
@@ -85,8 +96,8 @@ private:
     void store_dcs(const PlacedBlock& b) {
         for (int k = 0; k < b.view.cells; ++k) {
             const int at = t_.raster[b.first + k];
-            T* out = place(t_.cell[0] + at / (t_.ay * t_.ax), t_.cell[1] + at / t_.ax % t_.ay, t_.cell[2] + at % t_.ax);
-            if (out != nullptr) *out = clip(to_sample(blocks_.dc_value(at) * scale_factor(t_.depth, 8)));
+            const float value = blocks_.dc_value(at) * scale_factor(t_.depth, 8);
+            store_row(&value, t_.cell[0] + at / (t_.ay * t_.ax), t_.cell[1] + at / t_.ax % t_.ay, t_.cell[2] + at % t_.ax, 1);
         }
     }
 

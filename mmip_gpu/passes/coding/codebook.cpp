@@ -5,6 +5,7 @@
 
 #include "rules/tokens/builtin_codes.h"
 #include "rules/corrections/correction_codes.h"
+#include "rules/prediction/prediction_codes.h"
 #include "passes/coding/code_lengths.h"
 #include "passes/layout.h"
 #include "passes/parallel.h"
@@ -204,7 +205,7 @@ BuiltinCodes make_builtin(const CodeFamily& f) {
 
 const std::array<CodeFamily, kFamilies>& all_families() {
     static const std::array<CodeFamily, kFamilies> families = {stage_families(1, false)[0], stage_families(2, false)[0], stage_families(3, false)[0],
-                                                               stage_families(2, false)[1], correction_family()};
+                                                               stage_families(2, false)[1], correction_family(), prediction_family()};
     return families;
 }
 
@@ -216,7 +217,7 @@ size_t family_index(const CodeFamily& family) {
 
 const BuiltinCodes& builtin_codes(const CodeFamily& family) {
     static const std::array<BuiltinCodes, kFamilies> all = {make_builtin(all_families()[0]), make_builtin(all_families()[1]), make_builtin(all_families()[2]),
-                                                            make_builtin(all_families()[3]), make_builtin(all_families()[4])};
+                                                            make_builtin(all_families()[3]), make_builtin(all_families()[4]), make_builtin(all_families()[5])};
     return all[family_index(family)];
 }
 
@@ -241,6 +242,10 @@ std::vector<CodeFamily> stage_families(int stage, bool dc_image) {
 
 CodeFamily correction_family() {
     return {kCorrectionClasses, kCorrectionAlphabet, kCorrectionEscapeBits, &kCorrectionLengths[0][0]};
+}
+
+CodeFamily prediction_family() {
+    return {kPredictionClasses, kPredictionAlphabet, kPredictionEscapeBits, &kPredictionLengths[0][0]};
 }
 
 std::vector<uint16_t> canonical_codewords(const uint8_t* lengths, int entries) {

@@ -23,8 +23,9 @@ struct CodeFamily {
 // for later ones.
 std::vector<CodeFamily> stage_families(int stage, bool dc_image);
 
-// The family of the corrections.
+// The family of the corrections; that of predictions, which comes before those of stage 2 where blocks may have one.
 CodeFamily correction_family();
+CodeFamily prediction_family();
 
 constexpr uint16_t kUnlistedWord = 0xffff;
 
@@ -71,7 +72,7 @@ struct BuiltinCodes {
 const BuiltinCodes& builtin_codes(const CodeFamily& family);
 
 // All families that there are, and the place of one among them.
-constexpr size_t kFamilies = 5;
+constexpr size_t kFamilies = 6;
 const std::array<CodeFamily, kFamilies>& all_families();
 size_t family_index(const CodeFamily& family);
 

@@ -90,7 +90,7 @@ DecodingTables make_builtin(const CodeFamily& f) {
 
 const DecodingTables& builtin_tables(const CodeFamily& family) {
     static const std::array<DecodingTables, kFamilies> all = {make_builtin(all_families()[0]), make_builtin(all_families()[1]), make_builtin(all_families()[2]),
-                                                              make_builtin(all_families()[3]), make_builtin(all_families()[4])};
+                                                              make_builtin(all_families()[3]), make_builtin(all_families()[4]), make_builtin(all_families()[5])};
     return all[family_index(family)];
 }
 

@@ -48,6 +48,11 @@ static uint32_t read_head_codes(StagePayload& p, const std::vector<CodeFamily>& 
             bits.refill();
             weight = static_cast<int8_t>(bits.take(8));
         }
+    p.prediction = p.stage == 2 && bits.peek(kPredictionMarkBits) == kPredictionMark;
+    if (p.prediction) {
+        bits.skip(kPredictionMarkBits);
+        p.tables.push_back(read_codes(prediction_family(), bits));
+    }
     for (const CodeFamily& f : families) p.tables.push_back(read_codes(f, bits));
     if (bits.overrun()) throw DataError(kStatusTruncated, "payload head ends inside its codes");
     if (!bits.padding_is_zero()) throw DataError(kStatusTrailing, "padding after the codes is not zero");

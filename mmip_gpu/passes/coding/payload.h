@@ -34,6 +34,7 @@ struct PayloadIndex {
 // Of kind 1, whose head begins with codes.
 struct StagePayload : PayloadIndex {
     int stage = 0;
+    bool prediction = false;                         // whether blocks may have one; then its family comes first
     uint32_t code_bytes = 0;                         // of the codes, which follow the first four bytes
     DcWeights dc_weights = builtin_dc_weights();     // of stage 1
     std::vector<DecodingTables> tables;              // per code family of the stage

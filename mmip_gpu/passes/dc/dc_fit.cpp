@@ -28,6 +28,7 @@ public:
     std::vector<Sample> collect(bool later) const {
         const int64_t stride = std::max<int64_t>(1, c_.cells / kMostCells);
         std::vector<Sample> samples;
+        samples.reserve(static_cast<size_t>(c_.cells / stride));
         for (size_t t = 0; t < c_.tiles.size(); t += static_cast<size_t>(stride)) collect_tile(c_.tiles[t], later, samples);
         return samples;
     }
@@ -44,6 +45,13 @@ private:
         return masked;
     }
 
+    // The DC of another cell in steps of the class of this one.
+    double in_steps_of(int64_t cell, int64_t other, size_t component) const {
+        const double dc = c_.dc[other];
+        if (steps_.size() == 1) return dc;
+        return dc * steps_[c_.classes[other]][component] / steps_[c_.classes[cell]][component];
+    }
+
     void collect_tile(const Tile& tile, bool later, std::vector<Sample>& samples) const {
         const TileOrder& order = *tile.order;
         const int row = order.ax, slice = order.ax * order.ay;
@@ -57,11 +65,10 @@ private:
                     const int cell = z * slice + y * row + x;
                     double v[8];
                     bool whole = true;
-                    const double unit = steps_[c_.classes[tile.base + cell]][component];
                     for (int i = 0; i < used && whole; ++i) {
                         const int at = cell + offsets[i];
                         whole = masked[at] == 0;
-                        v[i] = static_cast<double>(c_.dc[tile.base + at] * static_cast<int64_t>(steps_[c_.classes[tile.base + at]][component])) / unit;
+                        v[i] = in_steps_of(tile.base + cell, tile.base + at, component);
                     }
                     if (!whole) continue;
                     Sample s{v[0] - v[1], {}};
@@ -74,7 +81,8 @@ private:
     const std::vector<std::vector<uint32_t>>& steps_;
 };
 
-double error_of(const Sample& s, const double* weights, int n) {
+template <int n>
+double error_of(const Sample& s, const double* weights) {
     double prediction = 0;
     for (int i = 0; i < n; ++i) prediction += weights[i] * s.neighbours[i];
     return s.target - prediction;
@@ -99,22 +107,24 @@ bool solve(double a[kMost][kMost + 1], int n) {
 }
 
 // Bits of the residuals' sizes and low bits, roughly.
-int64_t residual_bits(const std::vector<Sample>& samples, const double* weights, int n) {
+template <int n>
+int64_t residual_bits(const std::vector<Sample>& samples, const double* weights) {
     int64_t bits = 0;
-    for (const Sample& s : samples) bits += 2 * bit_length(static_cast<uint32_t>(std::min(std::fabs(error_of(s, weights, n)) + 0.5, 1e9)));
+    for (const Sample& s : samples) bits += 2 * bit_length(static_cast<uint32_t>(std::min(std::fabs(error_of<n>(s, weights)) + 0.5, 1e9)));
     return bits;
 }
 
 // Least absolute errors by reweighted least squares; `weights` (of N, NW, .. in 1/64, W first) becomes better or stays.
-int64_t fit(const std::vector<Sample>& samples, int8_t* weights, int count) {
-    const int n = count - 1;
+template <int count>
+int64_t fit(const std::vector<Sample>& samples, int8_t* weights) {
+    constexpr int n = count - 1;
     double known[kMost], found[kMost];
     for (int i = 0; i < n; ++i) known[i] = found[i] = weights[i + 1] / 64.0;
     for (int round = 0; round < kRounds; ++round) {
         double a[kMost][kMost + 1] = {};
         for (int i = 0; i < n; ++i) a[i][i] = kRidge;
         for (const Sample& s : samples) {
-            const double w = 1.0 / (std::fabs(error_of(s, found, n)) + 1.0);
+            const double w = 1.0 / (std::fabs(error_of<n>(s, found)) + 1.0);
             for (int i = 0; i < n; ++i) {
                 const double wi = w * s.neighbours[i];
                 for (int k = 0; k < n; ++k) a[i][k] += wi * s.neighbours[k];
@@ -135,7 +145,7 @@ int64_t fit(const std::vector<Sample>& samples, int8_t* weights, int count) {
     }
     if (rest < -128 || rest > 127) return 0;
     rounded[0] = static_cast<int8_t>(rest);
-    const int64_t saved = residual_bits(samples, known, n) - residual_bits(samples, found, n);
+    const int64_t saved = residual_bits<n>(samples, known) - residual_bits<n>(samples, found);
     if (saved > 0) std::copy_n(rounded, count, weights);
     return std::max<int64_t>(saved, 0);
 }
@@ -145,8 +155,8 @@ int64_t fit(const std::vector<Sample>& samples, int8_t* weights, int count) {
 DcWeights fit_dc_weights(const Coefficients& c, const std::vector<std::vector<uint32_t>>& steps) {
     const Sampler sampler(c, steps);
     DcWeights weights = builtin_dc_weights();
-    int64_t saved = fit(sampler.collect(false), weights.of, kDcFirstWeights);
-    saved += fit(sampler.collect(true), weights.of + kDcFirstWeights, kDcLaterWeights);
+    int64_t saved = fit<kDcFirstWeights>(sampler.collect(false), weights.of);
+    saved += fit<kDcLaterWeights>(sampler.collect(true), weights.of + kDcFirstWeights);
     return saved > kDescriptionBits ? weights : builtin_dc_weights();
 }
 

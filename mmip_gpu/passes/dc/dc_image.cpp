@@ -63,7 +63,7 @@ double analyze_dc_image(Coefficients& c, Quantizer& quantizer, const AnalyzeOpti
     own.offset = 0;
     analyze(image, {samples.data(), kSampleI32}, nullptr, q, own);
     quantizer.dc_recon = q.recon[0];
-    synthesize(image, q, 2, 1, kDcRange, {decoded.data(), kSampleI32}, options.threads);
+    synthesize(image, q, 2, 1, kDcRange, whole_output({decoded.data(), kSampleI32}, window), options.threads);
     double error = 0;
     for (const Tile& tile : c.tiles) {
         const double unit = static_cast<double>(quantizer.class_step(0, tile.plane).step) / kDcImageUnit;
@@ -80,7 +80,7 @@ double analyze_dc_image(Coefficients& c, Quantizer& quantizer, const AnalyzeOpti
 
 DcImageSynthesizer::DcImageSynthesizer(Coefficients& c, const Quantizer& quantizer)
     : c_(c), quantizer_(dc_image_quantizer(quantizer)), window_(box_window(c.dc_image->geometry, c.dc_image->box, 1)),
-      samples_(box_samples(*c.dc_image, window_)), synthesizer_(*c.dc_image, quantizer_, 2, 1, kDcRange, {samples_.data(), kSampleI32}) {}
+      samples_(box_samples(*c.dc_image, window_)), synthesizer_(*c.dc_image, quantizer_, 2, 1, kDcRange, whole_output({samples_.data(), kSampleI32}, window_)) {}
 
 void DcImageSynthesizer::run(size_t tile, const TokenSpan* spans) {
     synthesizer_.run(c_.dc_image->tiles[tile], spans);

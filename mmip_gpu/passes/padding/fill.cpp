@@ -82,21 +82,43 @@ private:
 
     void measure(const Cell& cell) {
         if (cell.kind == kAll) return;
+        if (cell.kind == kNone && is_inside(cell)) return know(cell, sum_of(cell), depth_ * 64);
         int64_t sum = 0, count = 0;
-        const bool whole = cell.kind == kNone && cell.x * 8 + 8 <= c_.geometry.shape[2];
         for (int k = 0; k < depth_; ++k)
             for (int j = 0; j < 8; ++j) {
                 const T* from = samples_ + row(cell, k, j);
-                if (whole) {   // the common case, without a question for every sample
-                    int32_t part = 0;
-                    for (int i = 0; i < 8; ++i) part += from[cell.x * 8 + i];
-                    sum += part, count += 8;
-                    continue;
-                }
                 const uint64_t bits = cell.mask[k] >> (8 * j);
                 for (int i = 0; i < 8; ++i)
                     if ((bits >> i & 1) == 0) sum += from[column(cell, i)], ++count;
             }
+        know(cell, sum, count);
+    }
+
+    bool is_inside(const Cell& cell) const {
+        const int64_t* shape = c_.geometry.shape;
+        return (cell.z + 1) * depth_ <= shape[0] && cell.y * 8 + 8 <= shape[1] && cell.x * 8 + 8 <= shape[2];
+    }
+
+    // The sum of the samples of a cell that lies inside and has no masked ones: the common case.
+    int64_t sum_of(const Cell& cell) const {
+        typedef T Samples __attribute__((vector_size(8 * sizeof(T))));
+        typedef int32_t Lanes __attribute__((vector_size(32)));   // samples have 19 bits at most
+        const int64_t columns = c_.geometry.shape[2];
+        Lanes lanes{};
+        for (int k = 0; k < depth_; ++k) {
+            const T* from = samples_ + row(cell, k, 0) + cell.x * 8;
+            for (int j = 0; j < 8; ++j, from += columns) {
+                Samples eight;
+                std::memcpy(&eight, from, sizeof eight);
+                lanes += __builtin_convertvector(eight, Lanes);
+            }
+        }
+        int64_t sum = 0;
+        for (int i = 0; i < 8; ++i) sum += lanes[i];
+        return sum;
+    }
+
+    void know(const Cell& cell, int64_t sum, int64_t count) {
         const FillLevel& l = level(cell);
         const int64_t at = cell.y * l.nx + cell.x;
         l.value[at] = fill_mean(sum, count);
@@ -105,9 +127,13 @@ private:
 
     void fill(const Cell& cell) {
         if (cell.kind == kNone) return;
-        alignas(64) float values[512];
         const FillLevel& l = level(cell);
         const float known = l.value[cell.y * l.nx + cell.x];
+        if (cell.kind == kAll) {
+            each_row(cell, [&](int, int, T* to, int64_t here) { std::fill_n(to, here, filled_sample<T>(known)); });
+            return;
+        }
+        alignas(64) float values[512];
         for (int k = 0; k < depth_; ++k)
             for (int j = 0; j < 8; ++j) {
                 const T* from = samples_ + row(cell, k, j);
@@ -116,8 +142,11 @@ private:
                     value = (cell.mask[k] >> (8 * j + i) & 1) == 0 ? static_cast<float>(from[column(cell, i)]) : known;
                 }
             }
-        if (cell.kind == kMixed) kernels().project_cell({values, cell.mask, depth_, step(cell)});
-        store(cell, values);
+        kernels().project_cell({values, cell.mask, depth_, step(cell)});
+        each_row(cell, [&](int k, int j, T* to, int64_t here) {
+            for (int64_t i = 0; i < here; ++i)
+                if ((cell.mask[k] >> (8 * j + i) & 1) != 0) to[i] = filled_sample<T>(values[(k * 8 + j) * 8 + i]);
+        });
     }
 
     float step(const Cell& cell) const {
@@ -127,16 +156,13 @@ private:
         return found.reversible == 0 ? found.step : reversible_fill_step(sizeof(T));
     }
 
-    void store(const Cell& cell, const float* values) {
+    // Calls use(slice, row, samples of the result, how many) for the rows of a cell that lie in the plane.
+    template <class Use>
+    void each_row(const Cell& cell, const Use& use) const {
         const int64_t* shape = c_.geometry.shape;
+        const int64_t here = std::min<int64_t>(8, shape[2] - cell.x * 8);
         for (int k = 0; k < depth_ && cell.z * depth_ + k < shape[0]; ++k)
-            for (int j = 0; j < 8 && cell.y * 8 + j < shape[1]; ++j) {
-                T* to = filled_ + row(cell, k, j) + cell.x * 8;
-                const int64_t here = std::min<int64_t>(8, shape[2] - cell.x * 8);
-                for (int64_t i = 0; i < here; ++i)
-                    if ((cell.mask[k] >> (8 * j + i) & 1) != 0)
-                        to[i] = filled_sample<T>(values[(k * 8 + j) * 8 + i]);
-            }
+            for (int j = 0; j < 8 && cell.y * 8 + j < shape[1]; ++j) use(k, j, filled_ + row(cell, k, j) + cell.x * 8, here);
     }
 
     static constexpr int kNone = 0, kAll = 1, kMixed = 2;

@@ -43,6 +43,12 @@ void find_in_tile(Coefficients& c, const Tile& tile, const T* plane, int32_t val
         const int64_t y0 = (tile.cell[1] + cell / order.ax % order.ay) * 8, x0 = (tile.cell[2] + cell % order.ax) * 8;
         for (int k = 0; k < order.depth; ++k, ++word) {
             uint64_t bits = 0;
+            if (z0 + k < shape[0] && y0 + 8 <= shape[1] && x0 + 8 <= nx) {   // the common case
+                const T* row = plane + ((z0 + k) * shape[1] + y0) * nx + x0;
+                for (int j = 0; j < 8; ++j) bits |= equal_bits(row + j * nx, sought) << (8 * j);
+                *word = bits;
+                continue;
+            }
             for (int j = 0; j < 8; ++j) {
                 const T* row = plane + (std::min(z0 + k, shape[0] - 1) * shape[1] + std::min(y0 + j, shape[1] - 1)) * nx;
                 T last[8];   // a row that the plane's end cuts repeats its last sample

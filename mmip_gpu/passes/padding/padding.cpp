@@ -20,13 +20,12 @@ uint64_t corner(int height, int width) {
 template <class T>
 class Restorer {
 public:
-    Restorer(const Coefficients& c, int scale, T value, T* out)
-        : c_(c), scale_(scale), value_(value), out_(out), window_(box_window(c.geometry, c.box, scale)) {}
+    Restorer(const Coefficients& c, int scale, T value, const Output& out) : c_(c), scale_(scale), value_(value), out_(out) {}
 
     void run(const Tile& tile) const {
         const TileOrder& order = *tile.order;
         const int depth = order.depth;
-        T* plane = out_ + (tile.plane - c_.box.planes[0]) * window_.shape[0] * window_.shape[1] * window_.shape[2];
+        T* plane = static_cast<T*>(out_.samples.data) + (tile.plane - c_.box.planes[0]) * out_.plane;
         const uint64_t* mask = c_.mask.get() + tile.base * depth;
         for (int cell = 0; cell < order.cells(); ++cell, mask += depth) {
             uint64_t any = 0;
@@ -40,8 +39,13 @@ public:
     }
 
 private:
-    T* row(const int64_t* at, int k, int j, T* plane) const {   // of a sample of the scaled plane
-        return plane + ((at[0] + k - window_.origin[0]) * window_.shape[1] + at[1] + j - window_.origin[1]) * window_.shape[2] + at[2] - window_.origin[2];
+    // A sample of the scaled plane.
+    void put(int64_t z, int64_t y, int64_t x, T* plane) const {
+        const Window& w = out_.window;
+        const int64_t at[3] = {z - w.origin[0], y - w.origin[1], x - w.origin[2]};
+        for (int a = 0; a < 3; ++a)
+            if (at[a] < 0 || at[a] >= w.shape[a]) return;
+        plane[at[0] * out_.slice + at[1] * out_.row + at[2]] = value_;
     }
 
     // How many of `count` samples from `from` on lie inside the plane.
@@ -55,9 +59,8 @@ private:
             for (int j = 0; j < ny; ++j) {
                 const uint64_t bits = mask[k] >> (8 * j) & 255;
                 if (bits == 0) continue;
-                T* to = row(at, k, j, plane);
                 for (int i = 0; i < nx; ++i)
-                    if ((bits >> i & 1) != 0) to[i] = value_;
+                    if ((bits >> i & 1) != 0) put(at[0] + k, at[1] + j, at[2] + i, plane);
             }
     }
 
@@ -71,22 +74,21 @@ private:
                     if (nz * ny * nx == 0) continue;
                     int masked = 0;
                     for (int z = k; z < k + nz; ++z) masked += ones(mask[z] >> (8 * j + i) & corner(ny, nx));
-                    if (2 * masked >= nz * ny * nx) row(to, k / sz, j / scale_, plane)[i / scale_] = value_;
+                    if (2 * masked >= nz * ny * nx) put(to[0] + k / sz, to[1] + j / scale_, to[2] + i / scale_, plane);
                 }
     }
 
     const Coefficients& c_;
     int scale_;
     T value_;
-    T* out_;
-    Window window_;
+    const Output& out_;
 };
 
 }  // namespace
 
-void restore_padding(const Coefficients& c, int scale, int32_t value, const Samples& out, int threads) {
-    with_typed(out, [&](auto* samples) {
-        const Restorer restorer(c, scale, static_cast<std::remove_pointer_t<decltype(samples)>>(value), samples);
+void restore_padding(const Coefficients& c, int scale, int32_t value, const Output& out, int threads) {
+    with_typed(out.samples, [&](auto* samples) {
+        const Restorer restorer(c, scale, static_cast<std::remove_pointer_t<decltype(samples)>>(value), out);
         parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) { restorer.run(c.tiles[i]); });
     });
 }

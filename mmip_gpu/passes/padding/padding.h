@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <stdexcept>
 
-#include "passes/blocks/analyze.h"
+#include "passes/blocks/synthesize.h"
 
 namespace mmip {
 
@@ -22,7 +22,6 @@ void with_typed(const Samples& samples, const Use& use) {
     }
 }
 
-// `out` covers box_window(geometry, box, scale) of synthesize.h.
-void restore_padding(const Coefficients& coefficients, int scale, int32_t value, const Samples& out, int threads);
+void restore_padding(const Coefficients& coefficients, int scale, int32_t value, const Output& out, int threads);
 
 }  // namespace mmip

@@ -1,6 +1,9 @@
 // See statistics.h.
 #include "passes/samples/statistics.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "passes/parallel.h"
 
 namespace mmip {
@@ -8,7 +11,55 @@ namespace {
 
 constexpr int64_t kPiece = 1 << 20;   // samples
 
+// The mean square of differences, as a step of a quarter of an octave above 2^-6; 0 of none.
+uint8_t activity_of(float squares, int64_t count) {
+    const float mean = count > 0 ? squares / static_cast<float>(count) : 0.0f;
+    uint32_t bits;
+    std::memcpy(&bits, &mean, sizeof bits);
+    const int step = static_cast<int>(bits >> 21) - ((127 - 6) << 2);
+    return static_cast<uint8_t>(std::clamp(step, 0, kUnknownActivity - 1));
+}
+
+// One row of cells, `height` rows of `width` samples; `sums` has room for a row.
+template <class T>
+void row_activities(const T* rows, int64_t height, int64_t width, float* sums, uint8_t* activities) {
+    std::fill(sums, sums + width, 0.0f);
+    for (int64_t j = 0; j < height; ++j, rows += width)
+        for (int64_t i = 0; i + 1 < width; ++i) {
+            const float d = static_cast<float>(rows[i + 1]) - static_cast<float>(rows[i]);
+            sums[i] += d * d;
+        }
+    for (int64_t x = 0; x < width; x += 8) {
+        const int64_t pairs = std::min<int64_t>(8, width - x) - 1;
+        float sum = 0;
+        for (int64_t i = 0; i < pairs; ++i) sum += sums[x + i];
+        *activities++ = activity_of(sum, pairs * height);
+    }
+}
+
+template <class T>
+void typed_activities(const T* samples, const std::array<int64_t, 4>& shape, int64_t first, int every, uint8_t* activities) {
+    const int64_t rows = (shape[2] + 7) / 8, columns = (shape[3] + 7) / 8;
+    std::vector<float> sums(shape[3]);
+    for (int64_t slice = 0; slice < shape[0] * shape[1]; ++slice)
+        for (int64_t row = 0; row < rows; ++row, activities += columns) {
+            const int64_t y = row * 8;
+            if ((first + slice % shape[1] + row) % every != 0) std::fill(activities, activities + columns, static_cast<uint8_t>(kUnknownActivity));
+            else row_activities(samples + (slice * shape[2] + y) * shape[3], std::min<int64_t>(8, shape[2] - y), shape[3], sums.data(), activities);
+        }
+}
+
 }  // namespace
+
+void cell_activities(const Samples& samples, const std::array<int64_t, 4>& shape, int64_t first, int every, uint8_t* activities) {
+    switch (samples.type) {
+        case kSampleU8: return typed_activities(static_cast<const uint8_t*>(samples.data), shape, first, every, activities);
+        case kSampleI8: return typed_activities(static_cast<const int8_t*>(samples.data), shape, first, every, activities);
+        case kSampleU16: return typed_activities(static_cast<const uint16_t*>(samples.data), shape, first, every, activities);
+        case kSampleI16: return typed_activities(static_cast<const int16_t*>(samples.data), shape, first, every, activities);
+        case kSampleI32: return typed_activities(static_cast<const int32_t*>(samples.data), shape, first, every, activities);
+    }
+}
 
 SampleStatistics sample_statistics(const Samples& samples, int64_t count, int threads) {
     const int64_t pieces = (count + kPiece - 1) / kPiece, bytes = kSampleBytes[samples.type];

@@ -93,9 +93,15 @@ struct StageLists {
     StageLists(const Coefficients& c, int stage) : dcs(stage == 1 ? c.tiles.size() : 0), tokens(stage > 1 || c.dc_image ? c.tiles.size() : 0) {}
 };
 
+std::vector<CodeFamily> families_of(const Coefficients& c, int stage) {
+    std::vector<CodeFamily> families = stage_families(stage, c.dc_image != nullptr);
+    if (stage == 2 && c.has_predictions()) families.insert(families.begin(), prediction_family());
+    return families;
+}
+
 // Fills the lists; returns their counts.
-std::vector<std::vector<uint32_t>> list_symbols(const Coefficients& c, int stage, const DcSource& dcs, int threads, StageLists& lists) {
-    const std::vector<CodeFamily> families = stage_families(stage, c.dc_image != nullptr);
+std::vector<std::vector<uint32_t>> list_symbols(const Coefficients& c, int stage, const std::vector<CodeFamily>& families, const DcSource& dcs, int threads,
+                                                StageLists& lists) {
     const int workers = std::max(threads, 1);
     std::vector<std::vector<std::vector<uint32_t>>> parts(workers);
     for (auto& part : parts)
@@ -108,7 +114,8 @@ std::vector<std::vector<uint32_t>> list_symbols(const Coefficients& c, int stage
             dcs.walk(i, lists.dcs[i], sink);
             if (c.dc_image) list_tokens(*c.dc_image, c.dc_image->tiles[i], 2, lists.tokens[i], counts[1].data(), counts[2].data());
         } else {
-            list_tokens(c, c.tiles[i], stage, lists.tokens[i], counts[0].data(), counts[1].data());
+            list_tokens(c, c.tiles[i], stage, lists.tokens[i], counts[counts.size() - 2].data(), counts.back().data());
+            if (counts.size() > 2) list_predictions(c, c.tiles[i], lists.tokens[i], counts[0].data());
         }
     });
     for (int w = 1; w < workers; ++w)
@@ -121,7 +128,7 @@ std::vector<std::vector<uint32_t>> list_symbols(const Coefficients& c, int stage
 std::vector<std::vector<uint32_t>> count_symbols(const Coefficients& c, int stage,
                                                  const std::vector<std::vector<uint32_t>>& steps, int threads) {
     StageLists lists(c, stage);
-    return list_symbols(c, stage, DcSource(c, stage, steps, std::nullopt), threads, lists);
+    return list_symbols(c, stage, families_of(c, stage), DcSource(c, stage, steps, std::nullopt), threads, lists);
 }
 
 std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int threads) {
@@ -137,16 +144,18 @@ std::vector<uint32_t> count_token_contexts(const Coefficients& c, int stage, int
 
 std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::vector<uint32_t>>& steps, int threads,
                        const std::optional<DcWeights>& fitted) {
-    const std::vector<CodeFamily> families = stage_families(stage, c.dc_image != nullptr);
+    const std::vector<CodeFamily> families = families_of(c, stage);
+    const bool predicted = stage == 2 && families.size() > 2;
     StageLists lists(c, stage);
     const DcSource dcs(c, stage, steps, fitted);
-    const std::vector<std::vector<uint32_t>> histograms = list_symbols(c, stage, dcs, threads, lists);
+    const std::vector<std::vector<uint32_t>> histograms = list_symbols(c, stage, families, dcs, threads, lists);
     BitString head;
+    if (predicted) head.put(kPredictionMark, kPredictionMarkBits);
     if (stage == 1) put_weights(dcs.weights, head);
     std::vector<EncodingTables> tables;
     for (size_t f = 0; f < families.size(); ++f) tables.push_back(choose_codes(families[f], histograms[f].data(), head, threads));
-    std::vector<std::vector<uint32_t>> words;
-    if (tables.size() > 1) words = {symbol_words(tables[tables.size() - 2]), token_words(tables[tables.size() - 1])};
+    StageWords words;
+    if (tables.size() > 1) words = {symbol_words(tables[tables.size() - 2]), token_words(tables.back()), predicted ? symbol_words(tables[0]) : std::vector<uint32_t>{}};
     std::vector<std::vector<uint8_t>> streams(c.tiles.size()), buffers(std::max(threads, 1));
     parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int worker) {
         if (stage == 1) {
@@ -155,7 +164,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
             dcs.walk(i, lists.dcs[i], sink);
             if (c.dc_image) {
                 sink.reserve_bytes(token_room(lists.tokens[i]));
-                sink.end(write_tokens(*c.dc_image, c.dc_image->tiles[i], 2, lists.tokens[i], words[0], words[1], sink.writer));
+                sink.end(write_tokens(*c.dc_image, c.dc_image->tiles[i], 2, lists.tokens[i], words, sink.writer));
             } else {
                 sink.end(sink.writer.finish());
             }
@@ -166,7 +175,7 @@ std::string pack_stage(const Coefficients& c, int stage, const std::vector<std::
         TokenList& list = lists.tokens[i];
         if (buffer.size() < token_room(list)) buffer.resize(token_room(list));
         buffer[0] = 0;   // a sub-stream without bits is a zero byte
-        const uint8_t* end = write_tokens(c, c.tiles[i], stage, list, words[0], words[1], BitWriter(buffer.data()));
+        const uint8_t* end = write_tokens(c, c.tiles[i], stage, list, words, BitWriter(buffer.data()));
         streams[i].assign(static_cast<const uint8_t*>(buffer.data()), std::max(end, static_cast<const uint8_t*>(buffer.data()) + 1));
         list = TokenList{};
     });

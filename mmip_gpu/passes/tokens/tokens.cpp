@@ -228,7 +228,7 @@ void add_token_contexts(const Coefficients& c, const Tile& tile, int stage, uint
 
 void find_header_classes(const Coefficients& c, const Tile& tile, int stage, uint8_t* classes) { AcWalk(c, tile, stage).header_classes(classes); }
 
-size_t token_room(const TokenList& list) { return 8 * list.blocks.size() + 16 * list.tokens.size() + list.palettes.size() + 64; }
+size_t token_room(const TokenList& list) { return 12 * list.blocks.size() + 16 * list.tokens.size() + list.palettes.size() + 64; }
 
 namespace {
 
@@ -270,10 +270,10 @@ std::vector<uint32_t> token_words(const EncodingTables& tables) {
     return words;
 }
 
-uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& headers,
-                      const std::vector<uint32_t>& tokens, const BitWriter& from) {
+uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const StageWords& words, const BitWriter& from) {
     const Entries& entries = c.entries[&tile - c.tiles.data()];
-    TokenWriteJob job{list.blocks.data(), static_cast<int64_t>(list.blocks.size()), list.tokens.data(), entries.position.data(), entries.value.data(), {}, headers.data(), tokens.data(), from.out, from.held, from.count};
+    TokenWriteJob job{list.blocks.data(), static_cast<int64_t>(list.blocks.size()), list.tokens.data(), entries.position.data(), entries.value.data(), {}, words.headers.data(), words.tokens.data(),
+                      list.predictions.empty() ? nullptr : list.predictions.data(), words.predictions.data(), from.out, from.held, from.count};
     for (int m = 0; m < kModeCount; ++m) job.low[m] = block_shape(m, c.geometry.depth).cells * c.cuts[stage - 2];
     uint8_t* end = kernels().write_tokens(job);
     std::copy(list.palettes.begin(), list.palettes.end(), end);

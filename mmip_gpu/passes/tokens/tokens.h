@@ -17,10 +17,19 @@ struct TokenList {
     std::vector<BlockRecord> blocks;
     std::vector<uint8_t> palettes;    // code of the palette cells, after everything else
     std::vector<uint16_t> tokens;     // class * kTokenAlphabet + symbol, one per entry of the blocks
+    std::vector<uint16_t> predictions;   // (class * kPredictionAlphabet + symbol) << kAngleBits | raw bits, one per block; or kNoPrediction
+};
+
+// What is put for every symbol of the codes of stage 2 and later. `predictions` is empty where blocks have none.
+struct StageWords {
+    std::vector<uint32_t> headers, tokens, predictions;
 };
 
 // The symbols of a stage (2 or later); `headers` and `tokens` (classes x alphabet) are added to.
 void list_tokens(const Coefficients& c, const Tile& tile, int stage, TokenList& list, uint32_t* headers, uint32_t* tokens);
+
+// Fills list.predictions of stage 2, which list_tokens has listed; `counts` (classes x alphabet) is added to.
+void list_predictions(const Coefficients& c, const Tile& tile, TokenList& list, uint32_t* counts);
 
 // Tokens per context (kTokenContexts x kTokenAlphabet), added to `counts`.
 void add_token_contexts(const Coefficients& c, const Tile& tile, int stage, uint32_t* counts);
@@ -37,8 +46,7 @@ std::vector<uint32_t> symbol_words(const EncodingTables& tables);
 void put_symbol_words(const EncodingTables& tables, uint32_t* words);
 std::vector<uint32_t> token_words(const EncodingTables& tables);
 
-// Writes a list after the bits of `from`; words of the headers and of the tokens. Returns one past the sub-stream's last byte.
-uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const std::vector<uint32_t>& headers,
-                      const std::vector<uint32_t>& tokens, const BitWriter& from);
+// Writes a list after the bits of `from`. Returns one past the sub-stream's last byte.
+uint8_t* write_tokens(const Coefficients& c, const Tile& tile, int stage, const TokenList& list, const StageWords& words, const BitWriter& from);
 
 }  // namespace mmip

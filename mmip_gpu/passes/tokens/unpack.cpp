@@ -35,6 +35,7 @@ const char* status_text(int status) {
         case kStatusValue: return "holds an index that is too large";
         case kStatusClass: return "holds an impossible class map";
         case kStatusCrc: return "has another crc than its group";
+        case kStatusPrediction: return "holds a prediction that does not exist or does not fit there";
         case kStatusMask: return "holds an impossible padding mask";
         case kStatusDisagree: return "disagrees with an earlier stage or with the classes of its cells";
         default: return "is fine";
@@ -122,6 +123,7 @@ UnpackJob TileUnpacker::tile_job(const StagePayload& payload, int stage, const T
 void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t first, int count, TileTokens* const* tokens, const uint64_t* first_bits) const {
     const size_t tables = payload.tables.size();
     const CodeTables headers = payload.tables[tables - 2].view(), codes = payload.tables[tables - 1].view();
+    const CodeTables predictions = payload.tables[0].view();
     UnpackJob jobs[2] = {};
     for (int k = 0; k < count; ++k) {
         TileTokens& t = *tokens[k];
@@ -132,6 +134,12 @@ void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t
         t.density_.resize(t.cells_);
         t.spans_.resize(t.spans_.size() + t.cells_);
         job.density = t.density_.data();
+        if (payload.prediction) {
+            t.predictions_.resize(t.cells_);
+            job.prediction_codes = &predictions;
+            job.predictions = c_.predictions.get() + c_.tiles[first + k].base;
+            job.near_predictions = t.predictions_.data();
+        }
         job.magnitudes = t.magnitudes_.data();
         job.tokens = t.end_;
         job.tokens_end = t.tokens_.get() + static_cast<int64_t>(t.cells_) * c_.per_cell();
@@ -142,6 +150,11 @@ void TileUnpacker::unpack_tokens(const StagePayload& payload, int stage, int64_t
         if (jobs[k].status != kOk) refuse(jobs[k].status, payload.stage, c_.tiles[first + k]);
         tokens[k]->end_ = jobs[k].tokens;
     }
+}
+
+void expect_prediction(const Coefficients& c, const StagePayload& payload) {
+    if (payload.stage != 2 || payload.prediction == (c.predictions != nullptr)) return;
+    throw DataError(kStatusDisagree, payload.prediction ? "stage 2: predictions that the header does not announce" : "stage 2: without the predictions that the header announces");
 }
 
 std::vector<int64_t> tile_groups(const Coefficients& c) {
@@ -161,6 +174,8 @@ uint64_t bytes_read(const Coefficients& c, const std::vector<int64_t>& groups, c
 
 uint64_t unpack_stage(Coefficients& c, int stage, const uint8_t* bytes, uint64_t size, const UnpackOptions& options) {
     const StagePayload payload = read_payload(bytes, size, c.geometry.substreams(), stage, stage_families(stage, c.dc_image != nullptr), options.check_crc);
+    if (stage == 2 && options.reversible.empty() && payload.prediction && !c.predictions) c.allocate_predictions();
+    expect_prediction(c, payload);
     const std::vector<int64_t> groups = tile_groups(c);
     const TileUnpacker unpacker(c, options);
     Coefficients& of_tokens = stage == 1 && c.dc_image ? *c.dc_image : c;

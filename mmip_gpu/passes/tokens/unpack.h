@@ -38,6 +38,7 @@ private:
     int cells_ = 0;
     std::vector<TokenSpan> spans_;
     std::vector<uint32_t> density_;
+    std::vector<uint8_t> predictions_;       // raster order
     std::vector<uint8_t> magnitudes_;
     std::unique_ptr<TileTokens> image_;      // of the DC image
 };
@@ -68,6 +69,9 @@ const char* status_text(int status);
 
 // Throws what a tile's sub-stream was refused for.
 [[noreturn]] void refuse(int status, int stage, const Tile& tile);
+
+// Throws where stage 2 has predictions and the coefficients have no room for them, or the other way round.
+void expect_prediction(const Coefficients& coefficients, const StagePayload& payload);
 
 // The tiles of the box, cut where a group of sub-streams ends: [i], [i + 1] enclose the i-th run of tiles.
 std::vector<int64_t> tile_groups(const Coefficients& coefficients);

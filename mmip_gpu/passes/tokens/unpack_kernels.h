@@ -14,7 +14,8 @@ inline void finish_palettes(mmip::UnpackJob& job) {
     job.status = read_palettes(job, scratch);
 }
 
-inline void unpack_tile(SubstreamReader& reader, bool more) {
+template <bool predicted>
+inline void unpack_tile(BlockReader<predicted>& reader, bool more) {
     while (more) {
         const TokenSource source = reader.source_;
         TokenCursor cursor = reader.cursor_;
@@ -25,8 +26,9 @@ inline void unpack_tile(SubstreamReader& reader, bool more) {
     }
 }
 
+template <bool predicted>
 inline void unpack_two(mmip::UnpackJob& first, mmip::UnpackJob& second) {
-    SubstreamReader a(first), b(second);
+    BlockReader<predicted> a(first), b(second);
     bool more_a = a.next_block(), more_b = b.next_block();
     while (more_a && more_b) {
         const TokenSource source_a = a.source_, source_b = b.source_;
@@ -41,6 +43,17 @@ inline void unpack_two(mmip::UnpackJob& first, mmip::UnpackJob& second) {
     }
     unpack_tile(a, more_a);
     unpack_tile(b, more_b);
+}
+
+// `predicted`: of all jobs.
+template <bool predicted>
+inline void unpack_each(mmip::UnpackJob* jobs, int count) {
+    int i = 0;
+    for (; i + 1 < count; i += 2) unpack_two<predicted>(jobs[i], jobs[i + 1]);
+    if (i < count) {
+        BlockReader<predicted> last(jobs[i]);
+        unpack_tile(last, last.next_block());
+    }
 }
 
 }  // namespace MMIP_NS

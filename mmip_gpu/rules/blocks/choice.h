@@ -19,6 +19,8 @@ MMIP_RULE bool is_dense(int nonzeros, int samples) { return nonzeros > samples /
 // is made for the code lengths of the next, the best ones alone, and in one round.
 constexpr int64_t kNearNumerator = 9, kNearDenominator = 8;
 
+constexpr int64_t kHopeless = 2;
+
 MMIP_RULE bool is_near(int64_t rough, int64_t best, bool is_first) {
     return is_first ? rough <= best : kNearDenominator * rough <= kNearNumerator * best;
 }
@@ -78,6 +80,18 @@ template <int depth, class View>
 struct BlockChoice {
     using Order = ModeOrder<depth>;
     static constexpr int kQuadCells = depth == 8 ? 8 : 4, kUnseenCells = depth == 8 ? 8 : 16;
+
+    // Sum over the blocks that a larger one merges.
+    static MMIP_RULE int64_t of_parts(const int64_t* costs, int o, int first) {
+        int64_t sum = 0;
+        for (int k = first; k < first + Order::cells(o); k += Order::part_cells(o)) sum += costs[k];
+        return sum;
+    }
+
+    // Whether a prediction may make a block of option o worth its while, by its rough cost without one.
+    static MMIP_RULE bool may_gain(const View& v, int o, int first, int64_t rough) {
+        return o < Order::kQuad || rough <= kHopeless * of_parts(o == Order::kQuad ? v.choices().least : v.choices().rough, o, first);
+    }
 
     // Whether cells first .. first + many - 1 may form a block.
     static MMIP_RULE bool may_merge(const View& v, int first, int many) {
@@ -177,13 +191,6 @@ struct BlockChoice {
     }
 
 private:
-    // Sum over the blocks that a larger one merges.
-    static MMIP_RULE int64_t of_parts(const int64_t* costs, int o, int first) {
-        int64_t sum = 0;
-        for (int k = first; k < first + Order::cells(o); k += Order::part_cells(o)) sum += costs[k];
-        return sum;
-    }
-
     static MMIP_RULE void take(const View& v, int o, int first) {
         for (int k = first; k < first + Order::cells(o); ++k) v.choices().chosen[k] = o;
     }

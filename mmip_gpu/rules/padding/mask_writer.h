@@ -21,7 +21,9 @@ struct MaskCode {
 MMIP_RULE void put_mask_word(const MaskTile& tile, const MaskBuffer& frame, int word, uint64_t bits) {
     for (int j = 0; j < 8; ++j) {
         uint8_t* row = tile.samples(frame, word, j);
-        for (int i = 0; i < 8; ++i) row[i] = static_cast<uint8_t>((bits >> (8 * j + i)) & 1);
+        const uint64_t own = (bits >> (8 * j) & 255) * 0x0101010101010101u & 0x8040201008040201u;   // bit i in byte i
+        const uint64_t bytes = (own + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
+        for (int i = 0; i < 8; ++i) row[i] = static_cast<uint8_t>(bytes >> (8 * i));
     }
 }
 

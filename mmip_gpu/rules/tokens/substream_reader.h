@@ -5,14 +5,17 @@
 #pragma once
 
 #include "rules/palette/palette.h"
+#include "rules/prediction/prediction.h"
 #include "rules/tokens/token_reader.h"
 
 namespace MMIP_NS {
 
-// One sub-stream: block headers here, tokens by read_token, palette cells by palette_reader.h.
-class SubstreamReader {
+// One sub-stream: block headers here, tokens by read_token, palette cells by palette_reader.h. `predicted`: blocks may have a
+// prediction.
+template <bool predicted>
+class BlockReader {
 public:
-    MMIP_RULE explicit SubstreamReader(mmip::UnpackJob& job) : job_(job), bits_(job.data, job.bytes, job.first_bit) {
+    MMIP_RULE explicit BlockReader(mmip::UnpackJob& job) : job_(job), bits_(job.data, job.bytes, job.first_bit) {
         source_ = {job.data, job.bytes, nullptr, job.magnitudes, job.token_codes, job.token_codes->fast, job.token_places, job.left_offsets, 0};
         cursor_ = {0, 0, 0, job.tokens};
     }
@@ -67,6 +70,10 @@ private:
         if (n > static_cast<uint64_t>(job_.tokens_end - cursor_.out)) return kStatusTruncated;
         const int status = job_.sets_modes ? set_mode(i, mode, n, block.cells) : check_mode(i, mode, n, block.cells);
         if (status != kOk) return status;
+        if constexpr (predicted) {
+            const int found = read_prediction(i, block.cells);
+            if (found != kOk) return found;
+        }
         const uint32_t d = density(n, block.cells);
         for (int k = 0; k < block.cells; ++k) {
             job_.density[job_.raster[i + k]] = d;
@@ -88,10 +95,36 @@ private:
         const int status = set_mode(i, kModePalette, n, 1);
         if (status != kOk) return status;
         job_.density[job_.raster[i]] = density(n, 1);
+        if constexpr (predicted) set_prediction(i, 1, kPredictNone);
         job_.spans[i] = {nullptr, n};
         ++job_.palettes;
         cell_ = i + 1;
         return kOk;
+    }
+
+    // The symbol after a block's header, where the block may have a prediction.
+    MMIP_RULE int read_prediction(int i, int cells) {
+        const int at = job_.raster[i], slice = job_.ay * job_.ax, z = at / slice, y = at % slice / job_.ax, x = at % job_.ax;
+        int prediction = kPredictNone;
+        if (may_be_predicted(cells, z, y, x)) {
+            const int w = x > 0 ? job_.near_predictions[at - 1] : kPredictNone, n = y > 0 ? job_.near_predictions[at - job_.ax] : kPredictNone;
+            bits_.refill();
+            const int symbol = decode_symbol(bits_, *job_.prediction_codes, prediction_class(cells, w, n));
+            if (symbol < 0) return kStatusSymbol;
+            bits_.refill();
+            prediction = predicted_by_symbol(symbol, symbol == kSymbolAngle ? static_cast<int>(bits_.take(kAngleBits)) : 0, w, n);
+            if (!prediction_fits(prediction, cells, z, y, x)) return kStatusPrediction;
+            if (prediction != kPredictNone && job_.reversible != nullptr && job_.reversible[job_.classes[at]] != 0) return kStatusPrediction;
+        }
+        set_prediction(i, cells, prediction);
+        return kOk;
+    }
+
+    MMIP_RULE void set_prediction(int i, int cells, int prediction) {
+        for (int k = 0; k < cells; ++k) {
+            job_.predictions[i + k] = static_cast<uint8_t>(prediction);
+            job_.near_predictions[job_.raster[i + k]] = static_cast<uint8_t>(prediction);
+        }
     }
 
     MMIP_RULE bool fits(int i, const mmip::TokenBlock& b) const {
@@ -135,5 +168,7 @@ private:
     int cell_ = 0;
     uint32_t first_ = 0;
 };
+
+using SubstreamReader = BlockReader<false>;
 
 }  // namespace MMIP_NS

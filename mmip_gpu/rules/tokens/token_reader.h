@@ -51,6 +51,9 @@ struct UnpackJob {
     const uint8_t* reversible;               // by class; nullptr: a stage on its own
     int sets_modes;                          // or compares them with those of stage 2
     uint8_t* modes;
+    const CodeTables* prediction_codes;      // of stage 2, if blocks may have one
+    uint8_t* predictions;
+    uint8_t* near_predictions;               // scratch, raster order
     uint32_t* density;                       // scratch, raster order
     uint8_t* magnitudes;                     // scratch, kMaxBlockCount + 1 zeros; zeros again afterwards if the status is kOk
     Token* tokens;                           // written one after the other; afterwards one past the last

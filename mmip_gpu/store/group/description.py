@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -23,10 +23,12 @@ from mmip_gpu.container.loss_record import LossRecord
 from mmip_gpu.errors import CorruptData
 from mmip_gpu.store.group.checks import check_field
 from mmip_gpu.store.group.chunk_header import ORIGIN_BYTES
+from mmip_gpu.store.group.finer import FinerPart
 from mmip_gpu.store.group.grid import ChunkGrid, Coordinates
 from mmip_gpu.store.group.single_form import SingleForm
 from mmip_gpu.store.group.stage_array import StageArray
 from mmip_gpu.store.group.staged_form import StagedForm
+from mmip_gpu.transform.channel_plan import channel_plan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import RoiRule
 
@@ -56,6 +58,8 @@ class StoreDescription:
         The rule of the region of interest that is applied to every chunk.
     attempt : int
         How often the steps had to be made finer (mode psnr).
+    finer : FinerPart, optional
+        The part whose chunks have finer steps than the others.
     """
 
     dtype: str
@@ -64,6 +68,24 @@ class StoreDescription:
     peak: float = 0.0
     rule: str | None = None
     attempt: int = 0
+    finer: FinerPart | None = None
+
+    def of_chunk(self, at: Coordinates) -> StoreDescription:
+        """The description of the chunks that are coded as this one is: those of its channel, or of its part."""
+        if self._of_channels:
+            return self._of_channels[at[0] % len(self._of_channels)]  # c is the innermost axis of planes
+        return self._finer if self.finer is not None and self.finer.holds(at) else self
+
+    @cached_property
+    def _of_channels(self) -> list[StoreDescription]:
+        """Where channels have steps of their own, the description of the chunks of each."""
+        channels = range(len(getattr(self.plan, "units", ())))
+        return [replace(self, plan=channel_plan(self.plan, channel)) for channel in channels]
+
+    @cached_property
+    def _finer(self) -> StoreDescription:
+        assert self.finer is not None
+        return replace(self, plan=replace(self.plan, steps=self.finer.steps), finer=None)
 
     @cached_property
     def form(self) -> ChunkForm:
@@ -99,7 +121,8 @@ class StoreDescription:
         """Make a header with the fields that all chunks share."""
         config = self.plan.config
         loss = LossRecord(config.mode, config.value, False, 0, 0, 0, 0)
-        return Header(self.dtype, self.grid.layout, self.plan.colour, loss, self.form.blank_fields(), config.step)
+        fields = (self._of_channels or [self])[0].form.blank_fields()
+        return Header(self.dtype, self.grid.layout, self.plan.colour, loss, fields, config.step)
 
     def prefix(self, at: Coordinates, header: Header[Any], stage: int) -> bytes:
         """Bytes before the payload in the chunk of a stage."""
@@ -117,7 +140,8 @@ class StoreDescription:
         """Raise CorruptData unless the header can be that of this chunk."""
         shared, layout = self.blank_header(), self.grid.chunk_layout(at)
         found = (header.dtype, header.layout, header.colour, header.step)
-        if found != (shared.dtype, layout, shared.colour, shared.step) or not self.form.is_of_plan(header.fields):
+        form = self.of_chunk(at).form
+        if found != (shared.dtype, layout, shared.colour, shared.step) or not form.is_of_plan(header.fields):
             raise CorruptData("record: its header is not one of a chunk of this shape and plan")
         most = max(header.payload_sizes)
         if most > self.most_stage_bytes:
@@ -137,7 +161,7 @@ class StoreDescription:
             "peak": self.peak,
             "rule": self.rule,
             "attempt": self.attempt,
-        }
+        } | ({} if self.finer is None else {"finer": self.finer.to_dict()})
 
     @classmethod
     def from_dict(cls, data: Any) -> StoreDescription:
@@ -170,4 +194,7 @@ class StoreDescription:
         check_field("peak", peak, 0 <= peak < math.inf)
         is_rule = isinstance(rule, str) and not RoiRule.parse(rule).needs_whole_array
         check_field("rule", rule, rule is None or is_rule)
-        return cls(data["dtype"], grid, form.plan, peak, rule, operator.index(data["attempt"]))
+        finer = data.get("finer")
+        check_field("finer", finer, finer is None or (config.mode == "psnr" and not config.per_channel))
+        part = None if finer is None else FinerPart.parse(finer, form.plan.steps)
+        return cls(data["dtype"], grid, form.plan, peak, rule, operator.index(data["attempt"]), part)

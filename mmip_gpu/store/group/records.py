@@ -23,6 +23,7 @@ from mmip_gpu.container.payload import is_head_size, stated_head_bytes
 from mmip_gpu.errors import CorruptData, StoreError, TruncatedData, UnsupportedVersion
 from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.store.group.description import StoreDescription
+from mmip_gpu.store.group.finer import PARTS, part_of
 from mmip_gpu.store.group.grid import Coordinates
 from mmip_gpu.store.group.zarr_group import RECORDS, Request, StoreGroup
 
@@ -181,6 +182,7 @@ class Totals:
     roi_voxels: int = 0
     source_sum: int = 0
     channels: dict[int, LossRecord] = field(default_factory=dict)
+    part_errors: list[float] = field(default_factory=lambda: [0] * PARTS)
 
     def add(self, at: Coordinates, header: ChunkHeader, stage_bytes: list[int]) -> None:
         """Count one chunk; chunks come in any order."""
@@ -189,6 +191,7 @@ class Totals:
         self.stage_bytes = [a + b for a, b in zip(before, stage_bytes, strict=True)]
         self.record_bytes += self.description.record_bytes
         self.sse += loss.sse
+        self.part_errors[part_of(at)] += loss.sse
         self.max_error = max(self.max_error, loss.max_error)
         self.minimum = loss.minimum if self.minimum is None else min(self.minimum, loss.minimum)
         self.maximum = loss.maximum if self.maximum is None else max(self.maximum, loss.maximum)
@@ -218,6 +221,21 @@ class Totals:
         samples = self.description.grid.layout.samples
         return 10 * math.log10(self.peak**2 * samples / self.sse) if self.peak else -math.inf
 
+    def channel_peak(self, channel: int) -> float:
+        """Data range that the PSNR of a channel refers to; 0 of a constant one."""
+        loss = self.channels[channel]
+        return self.description.peak or float(loss.maximum - loss.minimum)
+
+    def channel_psnrs(self) -> list[float]:
+        """PSNR in dB of each channel; inf without error, and of a constant channel, whose indices are exact."""
+        samples = self.description.grid.layout.samples // max(len(self.channels), 1)
+        pairs = [(self.channel_peak(c), self.channels[c].sse) for c in sorted(self.channels)]
+        return [10 * math.log10(peak**2 * samples / sse) if sse and peak else math.inf for peak, sse in pairs]
+
+    def target_psnr(self) -> float:
+        """PSNR that a target speaks of: that of the whole, or the least of channels with steps of their own."""
+        return min(self.channel_psnrs(), default=math.inf) if self.description.plan.config.per_channel else self.psnr()
+
     def report(self) -> dict[str, Any]:
         """JSON-safe summary: bytes, ratio and the loss record of the array."""
         config, raw_bytes = self.description.plan.config, self.description.raw_bytes
@@ -228,7 +246,7 @@ class Totals:
             stages.append({"bytes": size, "bytes_to_here": to_here})
         layout = self.description.grid.layout
         psnr, samples, ratio = self.psnr(), layout.samples, raw_bytes / to_here if to_here else 1.0
-        known_psnr = psnr if math.isfinite(psnr) else None
+        known_psnr, target = (value if math.isfinite(value) else None for value in (psnr, self.target_psnr()))
         max_error = None if self.max_error in (UNKNOWN_ERROR, math.inf) else self.max_error
         return {
             "bytes": to_here,
@@ -241,7 +259,7 @@ class Totals:
             "loss": {
                 "mode": config.mode,
                 "requested": config.value,
-                "reached": reached_bound(config.mode, known_psnr, max_error, ratio),
+                "reached": reached_bound(config.mode, target, max_error, ratio),
                 "verified": self.verified,
                 "psnr": known_psnr,
                 "peak": self.peak,
@@ -264,13 +282,5 @@ class Totals:
         layout, found = self.description.grid.layout, []
         for channel in range(layout.channels):
             loss = self.channels.get(channel, self.description.blank_header().loss)
-            psnr = loss.psnr(layout.samples // layout.channels)
-            one: dict[str, Any] = {
-                "psnr": psnr if math.isfinite(psnr) else None,
-                "max_error": loss.largest,
-                "lossless": loss.verified and loss.sse == 0,
-                "minimum": loss.minimum,
-                "maximum": loss.maximum,
-            }
-            found.append(one)
+            found.append(loss.reached(layout.samples // layout.channels))
         return found

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import MAX_CORRECTION_ERROR, STEP_ONE
+from mmip_gpu.channel_targets import error_bounds
 from mmip_gpu.codecs import Wanted
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.byte_ranges import Span
@@ -26,6 +27,7 @@ from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.group.checks import check_field
 from mmip_gpu.store.group.grid import ChunkGrid, Coordinates, chunk_lengths, image_cells
 from mmip_gpu.store.group.stage_array import CORRECTIONS, StageArray, stage_name, staged_dimensions
+from mmip_gpu.transform.channel_plan import channel_plan, units_of
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.extent import needed_stages
 from mmip_gpu.transform.groups import groups_of_region, read_groups
@@ -71,6 +73,7 @@ class StagedForm:
             offset=expected.offset,
             recon=expected.recon,
             dc_image=expected.dc_image if both else fields.dc_image,
+            prediction=expected.prediction,
             stage_bytes=expected.stage_bytes,
             stage_crcs=expected.stage_crcs,
         )
@@ -101,7 +104,7 @@ class StagedForm:
 
     def _codecs(self) -> list[StageCodec]:
         """Codecs of the stage arrays; the steps are only in that of stage 1."""
-        p = self.plan
+        p = channel_plan(self.plan, 0)  # in a chunk of one channel; of one class DCs do not depend on the step
         first = StageCodec(1, p.depth, p.tile_log2, p.cuts, p.steps, p.padding is not None, p.dc_image)
         later = [StageCodec(s, p.depth, p.tile_log2, p.cuts) for s in range(2, self.stage_count + 1)]
         return [first, *later]
@@ -156,7 +159,7 @@ class StagedForm:
             "padding": p.padding,
             "correction": p.correction,
             "dc_image": p.dc_image,
-        }
+        } | ({"channel_corrections": list(p.errors)} if p.errors else {})
 
     @classmethod
     def parse(cls, data: Mapping[str, Any], config: CodecConfig, layout: PlaneLayout) -> tuple[Self, ChunkGrid]:
@@ -164,8 +167,12 @@ class StagedForm:
         dtype, colour, depth = np.dtype(data["dtype"]), data["colour"], data["cell_depth"]
         steps = tuple(tuple(row) for row in data["steps"])
         tile, cuts, image = tuple(data["tile_log2"]), tuple(data["cuts"]), data["dc_image"]
-        StageCodec(1, depth, tile, cuts, steps, data["padding"] is not None, image)
-        check_field("steps", steps, all(len(row) == (3 if colour else 1) for row in steps))
+        components = layout.channels if config.per_channel else 3 if colour else 1
+        check_field("steps", steps, all(len(row) == components for row in steps))
+        each = [tuple((row[i],) for row in steps) for i in range(components)] if config.per_channel else [steps]
+        for own in each:
+            StageCodec(1, depth, tile, cuts, own, data["padding"] is not None, image)
+        check_field("steps of channels with regions", steps, len(steps) == 1 or len(set(each)) == 1)
         reversible = tuple(data["reversible"])
         check_field("reversible", reversible, len(reversible) == len(steps) and all(r in (0, 1) for r in reversible))
         whole = all(set(row) == {STEP_ONE} for row, r in zip(steps, reversible, strict=True) if r)
@@ -179,12 +186,25 @@ class StagedForm:
         is_bounded = exact or most is None or (bound is not None and bound <= most)
         check_field("correction, for what was asked", bound, is_bounded)
         check_field("dc_image of a reversible class", image, not (image and any(reversible)))
+        units, errors = _read_channels(data, config, steps, bound)
         plan = ChunkPlan(config, layout.axes, colour, depth, tile, cuts, steps, reversible, padding, bound, image)
+        plan = replace(plan, units=units, errors=errors)
         chunks = tuple(data["chunks"])
         check_field("chunks", chunks, chunk_lengths(layout, depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, depth, chunks)
         check_field("chunks with a DC image", chunks, grid.holds_image or not image)
         return cls(plan), grid
+
+
+def _read_channels(
+    data: Mapping[str, Any], config: CodecConfig, steps: tuple[tuple[int, ...], ...], bound: int | None
+) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Steps of the channels over the largest, and error bounds of their corrections where these differ."""
+    errors = tuple(map(operator.index, data.get("channel_corrections", ())))
+    most = error_bounds(config) if bound is not None else ()
+    fits = len(errors) == len(most) and all(0 <= e <= m for e, m in zip(errors, most, strict=True))
+    check_field("channel_corrections", errors, fits and max(errors, default=bound) == bound)
+    return units_of(steps[0]) if config.per_channel else (), errors
 
 
 def _is_sample(value: Any, dtype: np.dtype[Any]) -> bool:

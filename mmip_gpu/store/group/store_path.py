@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import zarr
 from zarr.abc.store import RangeByteRequest, Store
+from zarr.core.buffer import Buffer
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, MemoryStore, StorePath, ZipStore
 
@@ -28,6 +29,8 @@ from mmip_gpu.values import without_scheme
 
 __all__ = [
     "all_ended",
+    "blocking_get",
+    "bytes_within",
     "found_instead",
     "held_range",
     "is_plain_origin",
@@ -134,8 +137,23 @@ def found_instead(path: StorePath) -> str:
     return f"{kind}, which zarr.open_group({name!r}) opens; its arrays: {names}"
 
 
-def held_range(key: StorePath, byte_range: tuple[int, int]) -> RangeByteRequest:
+def blocking_get(store: Store) -> Callable[..., Buffer | None] | None:
+    """What reads a key of a folder on this thread; None of other stores, and where Zarr has no such function."""
+    return getattr(store, "get_sync", None) if type(store) is LocalStore else None
+
+
+def bytes_within(found: Buffer | None, byte_range: tuple[int, int] | None) -> bytes | None:
+    """The bytes of a range out of what was read, which may be all of them; None of nothing."""
+    if found is None or byte_range is None:
+        return None if found is None else found.to_bytes()
+    start, stop = byte_range
+    return (found[start:stop] if len(found) > stop - start else found).to_bytes()
+
+
+def held_range(key: StorePath, byte_range: tuple[int, int] | None) -> RangeByteRequest | None:
     """A range of bytes; of a file only as far as it goes, since room is made for all that is asked for."""
+    if byte_range is None:
+        return None
     start, stop = byte_range
     if isinstance(key.store, LocalStore):
         with contextlib.suppress(OSError):  # what is not there is met by reading it

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import FORMAT_VERSION
 from mmip_gpu.arguments import check_labels, check_step, given_padding, is_colour
+from mmip_gpu.channel_targets import for_channels
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.errors import InvalidArgument
@@ -71,6 +72,7 @@ class Job:
             colour = opened.colour
         three = is_colour(colour, layout, opened.dtype)
         given_padding(config, opened.dtype, three)
+        config = for_channels(config, layout.channels, colour=three)
         chunk_lengths(layout, 8, (1, 1, 1), three, chunks)
         lengths = asked_lengths(layout.axes, chunks)
         asked = None if lengths is None else tuple(lengths.values())
@@ -119,14 +121,16 @@ class Job:
     def read(self, region: Region) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
         """Read samples and classes of a region; one thread at a time, since a source need not allow more."""
         with self._reading:
-            samples = self.source.read(region)
-            classes = self.classes.read(region, samples, self.source.read)
-        return samples, classes
+            return self.with_classes(region, self.source.read(region))
+
+    def with_classes(self, region: Region, samples: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+        """Return samples of a region that were read, with their classes."""
+        return samples, self.classes.read(region, samples, self.source.read)
 
     def code(self, description: StoreDescription, at: Coordinates) -> Encoded:
         """Read and encode a chunk, on this thread."""
         samples, classes = self.read(description.grid.region(at))
-        return with_origin(description.form.encode(samples, classes), samples, classes)
+        return with_origin(description.of_chunk(at).form.encode(samples, classes), samples, classes)
 
     @property
     def are_slices_apart(self) -> bool:

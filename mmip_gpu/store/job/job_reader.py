@@ -20,11 +20,16 @@ from mmip_gpu.predictive.plan import PredictivePlan
 from mmip_gpu.store.group.description import StoreDescription
 from mmip_gpu.store.group.grid import ChunkGrid, Region, asked_lengths, chunk_lengths
 from mmip_gpu.store.group.single_form import SINGLE_TILE_LOG2
+from mmip_gpu.store.job.channel_job import ChannelJob
+from mmip_gpu.store.job.channel_plans import plan_channels
 from mmip_gpu.store.job.job import Job, slices_apart
-from mmip_gpu.store.job.step_search import matched_on_chunks
-from mmip_gpu.store.job.survey import Survey, value_limits
+from mmip_gpu.store.job.overview import Overview, overview
+from mmip_gpu.store.job.ratio_search import ratio_plan
+from mmip_gpu.store.job.step_survey import Pieces, piece_regions, surveyed_plan
+from mmip_gpu.store.job.survey import Survey, surveyed_here
 from mmip_gpu.store.job.told import warn_of_chunks
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.channel_plans import RANGED_MODES
 from mmip_gpu.transform.planning.choose_method import chosen_config
 from mmip_gpu.transform.planning.make_plan import make_plan
 from mmip_gpu.transform.planning.probe_regions import spread_probe
@@ -58,11 +63,16 @@ def _plan(reader: _JobReader) -> ChunkPlan | PredictivePlan:
     job = reader.job
     if job.config.method not in ("transform", "either"):
         return reader.single_plan(job.config)
-    blocks = make_plan(slices_apart(job.config.in_blocks(), job.source), reader, job.data_range)
+    config = slices_apart(job.config.in_blocks(), job.source)
+    if config.per_channel:
+        blocks, plan = plan_channels(config, reader.of_channel, reader.ranges(), job.data_range)
+        reader.cut(plan)
+    else:
+        blocks = plan = make_plan(config, reader, job.data_range)
     if job.config.method == "transform":
-        return blocks
+        return plan
     config = chosen_config(job.config, blocks, reader.probe(), reader.threads)
-    return blocks if config.method == "transform" else reader.single_plan(config)
+    return plan if config.method == "transform" else reader.single_plan(config)
 
 
 @dataclass
@@ -73,10 +83,12 @@ class _JobReader:
     threads: int
     survey: Survey
     grid: ChunkGrid | None = field(default=None, init=False)
+    _channels: dict[int, _JobReader] = field(default_factory=dict, init=False)
 
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr"})  # a ratio is not worth a look through all samples
     refines_padding: ClassVar[bool] = False
     may_stay_raw: ClassVar[bool] = False
+    may_predict: ClassVar[bool] = False
 
     @property
     def layout(self) -> PlaneLayout:
@@ -105,12 +117,51 @@ class _JobReader:
         return value
 
     @cached_property
-    def _limits(self) -> tuple[float, float]:
-        return value_limits(self.job.source, self.survey)
+    def _overview(self) -> Overview:
+        """What one look through all samples finds; for a PSNR also what the planner codes of them."""
+        regions = [*self._pieces, *self._probe_regions] if self._looks_at_all else []
+        return overview(self.job.source, regions, self.job.config.step, self.survey)
+
+    @property
+    def _looks_at_all(self) -> bool:
+        """Whether the plan needs a look through all samples, which then gives all that it needs of them."""
+        return self.job.config.mode in self.ranged_modes and self.job.data_range is None
+
+    def channel_limits(self) -> list[tuple[float, float]]:
+        """(minimum, maximum) of each channel, all looked through once."""
+        return [self.of_channel(channel).limits() for channel in range(self.layout.channels)]
+
+    def ranges(self) -> list[float]:
+        """Range of each channel in whole samples or (of float32) steps; equal ones where the target has none."""
+        if self.job.data_range is not None or self.job.config.mode not in RANGED_MODES:
+            return [(self.job.data_range or 1.0) / self.job.step_unit] * self.layout.channels
+        return [(high - low) / self.job.step_unit for low, high in self.channel_limits()]
+
+    def of_channel(self, channel: int) -> _JobReader:
+        """What reads one channel, here, wherever others are surveyed."""
+        if channel not in self._channels:
+            self._channels[channel] = _JobReader(ChannelJob.of_job(self.job, channel), self.threads, surveyed_here)
+        return self._channels[channel]
 
     def limits(self) -> tuple[float, float]:
         """(minimum, maximum) of all samples, which are looked through once; zeros without any."""
-        return self._limits
+        return self._overview.limits
+
+    @cached_property
+    def _pieces(self) -> list[Region]:
+        return piece_regions(self.layout, self.job.colour)
+
+    @cached_property
+    def _probe_regions(self) -> list[Region]:
+        """Regions of one channel, or of the three of colour."""
+        channels = 3 if self.job.colour else 1
+        return [
+            tuple(
+                slice(s.start, min(s.stop, s.start + channels)) if a == "c" else s
+                for a, s in zip(self.layout.axes, region, strict=True)
+            )
+            for region in spread_probe(self.layout)
+        ]
 
     def may_hold(self, value: int) -> bool:
         """Whether a sample may have this value: nobody looks for it."""
@@ -122,16 +173,13 @@ class _JobReader:
 
     @cached_property
     def _probe(self) -> Trial:
-        """Samples of one channel, or of the three of colour."""
-        channels = 3 if self.job.colour else 1
-        regions = [
-            tuple(
-                slice(s.start, min(s.stop, s.start + channels)) if a == "c" else s
-                for a, s in zip(self.layout.axes, region, strict=True)
-            )
-            for region in spread_probe(self.layout)
-        ]
-        trial = Trial.of_parts([self.job.read(region) for region in regions], self.layout.axes, self.threads)
+        regions, job = self._probe_regions, self.job
+        if self._looks_at_all:
+            parts = zip(regions, self._overview.parts[len(self._pieces) :], strict=True)
+            read = [job.with_classes(*part) for part in parts]
+        else:
+            read = [job.read(region) for region in regions]
+        trial = Trial.of_parts(read, self.layout.axes, self.threads)
         if not self.job.config.labels:
             warn_of_labels(trial.array)
         return trial
@@ -173,7 +221,15 @@ class _JobReader:
         described = self.described(plan)
         if plan.config.mode not in ("psnr", "ratio") or not described.grid.chunk_count:
             return plan
-        return matched_on_chunks(self.job, described, self.threads)
+        if plan.config.mode == "ratio":
+            return ratio_plan(self.job, described, self.threads)
+        found = self._overview if self._looks_at_all else None
+        if found is None:
+            parts = [self.job.read(region) for region in self._pieces]
+        else:
+            parts = [self.job.with_classes(*part) for part in zip(self._pieces, found.parts, strict=False)]
+        cells = None if found is None else found.cells
+        return surveyed_plan(plan, peak, Pieces(parts, self.layout.axes, cells, self.threads))
 
     def described(self, plan: ChunkPlan | PredictivePlan) -> StoreDescription:
         """Describe the store whose chunks are coded by a plan."""
@@ -185,7 +241,7 @@ class _JobReader:
         """Data range that a PSNR refers to, in sample units, a step of constant samples; 0 for other targets."""
         if self.job.data_range is not None:
             return float(self.job.data_range)
-        if self.job.config.mode != "psnr":
+        if self.job.config.mode != "psnr" or self.job.config.per_channel:
             return 0.0
         low, high = self.limits()
         return float(high - low) or self.job.step_unit

@@ -1,8 +1,8 @@
-"""One step for all chunks of a store that reaches a PSNR or a ratio: on a few chunks first, then in whole passes.
+"""What is written again where a store missed its PSNR or its ratio: a part of its chunks, or all.
 
-Values: a Job and a StoreDescription in; a plan, or the description of the next pass, out. Encoder side; implements no
-section of FORMAT.md. Guarantees that a PSNR which is verified is reached, or refused with InvalidArgument. For a ratio
-see store/job/ratio_search.py.
+Values: a Job, a StoreDescription and what its chunks add up to in; the description of the next pass out. Encoder side;
+implements no section of FORMAT.md. Guarantees that a PSNR which is verified is reached, or refused with
+InvalidArgument, and that chunks of a part depend on nothing but that part. For a ratio see store/job/ratio_search.py.
 """
 
 from __future__ import annotations
@@ -10,40 +10,26 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
-
 from mmip_gpu.store.group.description import StoreDescription
-from mmip_gpu.store.group.grid import ChunkGrid, Region
+from mmip_gpu.store.group.finer import PARTS, FinerPart
 from mmip_gpu.store.group.records import Totals
+from mmip_gpu.store.job.channel_plans import next_channel_pass
 from mmip_gpu.store.job.job import Job
-from mmip_gpu.store.job.ratio_search import match_ratio, next_ratio_pass
-from mmip_gpu.transform.plan import ChunkPlan, initial_step
-from mmip_gpu.transform.planning.match_distortion import check_reached, search_step
-from mmip_gpu.transform.planning.trial import Trial
+from mmip_gpu.store.job.ratio_search import next_ratio_pass
+from mmip_gpu.transform.plan import initial_step
+from mmip_gpu.transform.planning.match_distortion import SLOPE, check_reached
 
-__all__ = ["matched_on_chunks", "next_pass"]
+__all__ = ["next_pass"]
 
-_PROBES = 8
-_PROBE_SAMPLES = 2**22  # of all probes together: as much as one chunk
-_PROBE_LENGTHS = {"z": 32, "y": 128, "x": 128}
-_GOLDEN = (math.sqrt(5) - 1) / 2
 _SMALLEST_STEP = 0.25
 _MARGIN_DB = 0.03
-_ATTEMPTS = 4
-
-
-def matched_on_chunks(job: Job, description: StoreDescription, threads: int) -> ChunkPlan:
-    """Find the step that reaches the PSNR or the ratio on a few chunks, which are spread evenly."""
-    plan = description.plan
-    probes = [Trial(*job.read(region), threads) for region in _probe_regions(description.grid)]
-    if job.config.mode == "ratio":
-        return match_ratio(plan, probes, description)
-    total = sum(probe.array.size for probe in probes)
-
-    def mean_error(tried: ChunkPlan) -> float:
-        return sum(probe.mean_error(tried) * (probe.array.size / total) for probe in probes)
-
-    return search_step(plan, description.peak / job.step_unit, mean_error)[0]
+_ATTEMPTS = 6
+_SURE_SLOPE = 8.0  # dB for a factor of ten in the step: few arrays gain less
+_FINER = 0.7  # step of the part that is written again, over that of the others
+_FINER_GAIN = 1 - _FINER ** (_SURE_SLOPE / 10)  # of its squared error
+_SURE = 1.05  # so much more is taken than what is missing
+_LARGEST_PART = 0.5  # of the squared error, above which all chunks are written again
+_PART_ATTEMPTS = 2
 
 
 def next_pass(
@@ -51,12 +37,14 @@ def next_pass(
 ) -> StoreDescription | None:
     """Return what to write again with where the array missed its PSNR or ratio; None where it did not.
 
-    `passes` holds (log10 of the step, PSNR in dB or log10 of the ratio over the request) of the passes before; this one
-    is added.
+    With a `finer` part that is new, chunks outside of it stay. `passes` holds (log10 of the step, PSNR in dB or log10
+    of the ratio over the request) of the passes before; this one is added.
     """
     config = job.config
     if config.mode == "ratio" and description.grid.chunk_count:
         return next_ratio_pass(description, totals, passes)
+    if config.mode == "psnr" and description.plan.units:
+        return next_channel_pass(description, totals, job.step_unit)
     if config.mode != "psnr" or totals.psnr() >= config.value:
         return None
     if description.plan.lossless:  # of float32: rounding to indices is all that was lost
@@ -65,7 +53,25 @@ def next_pass(
         return None
     if not config.verify:
         return None
-    return _next_psnr_pass(job, description, totals.psnr(), passes)
+    return _with_finer_part(description, totals) or _next_psnr_pass(job, description, totals.psnr(), passes)
+
+
+def _with_finer_part(description: StoreDescription, totals: Totals) -> StoreDescription | None:
+    """The same store, of which a part is coded by a finer step; None where that would have to be most of it."""
+    plan, grid = description.plan, description.grid
+    finer = description.finer or FinerPart(plan.with_step(plan.background_step * _FINER).steps, 0)
+    too_fine = plan.background_step * _FINER < _SMALLEST_STEP or finer.steps == plan.steps
+    if len(plan.steps) > 1 or too_fine or description.attempt >= _PART_ATTEMPTS:
+        return None
+    allowed = description.peak**2 * grid.layout.samples / 10 ** (plan.config.value / 10)
+    missing, parts = (totals.sse - allowed) * _SURE / _FINER_GAIN, finer.parts
+    errors = totals.part_errors
+    while missing > 0 and parts < PARTS:
+        missing -= errors[parts]
+        parts += 1
+    if missing > 0 or sum(errors[:parts]) > _LARGEST_PART * totals.sse:
+        return None
+    return replace(description, finer=replace(finer, parts=parts), attempt=description.attempt + 1)
 
 
 def _next_psnr_pass(
@@ -76,34 +82,8 @@ def _next_psnr_pass(
     here = math.log10(plan.background_step), psnr
     passes.append(here)
     attempt = description.attempt + 1
-    # The probes promised more: the same search for as much above as all passes missed, later misses twice.
-    missing = sum((config.value - reached) * min(k, 2) + _MARGIN_DB * k for k, (_, reached) in enumerate(passes, 1))
-    higher = replace(plan, config=replace(config, value=config.value + missing))
-    step = matched_on_chunks(job, replace(description, plan=higher), 1).background_step
+    step = 10 ** (here[0] - (config.value - psnr + _MARGIN_DB * len(passes)) / SLOPE)
     sure = initial_step(config, description.peak / job.step_unit)  # plain rounding at this step is fine enough
     step = min(step, sure) if attempt == _ATTEMPTS - 1 else max(step, min(sure, 10 ** here[0] / 2))
     exact = attempt >= _ATTEMPTS or step < _SMALLEST_STEP
-    return replace(description, plan=plan.exact() if exact else plan.with_step(step), attempt=attempt)
-
-
-def _probe_regions(grid: ChunkGrid) -> list[Region]:
-    """Up to 8 spread chunks, or the middle of each where they are large."""
-    count = min(_PROBES, grid.chunk_count)
-    # Multiples of the golden ratio spread over all axes of the grid, where even strides would meet the same columns.
-    indices = sorted({int(grid.chunk_count * ((k + 0.5) * _GOLDEN % 1)) for k in range(count)})
-    regions = []
-    for index in indices:
-        at = tuple(int(i) for i in np.unravel_index(index, grid.counts))
-        region = grid.region((at[0], at[1], at[2], at[3]))
-        samples = math.prod(s.stop - s.start for s in region)
-        if samples > _PROBE_SAMPLES // count:
-            region = tuple(_middle(s, _PROBE_LENGTHS.get(a)) for a, s in zip(grid.layout.axes, region, strict=True))
-        regions.append(region)
-    return regions
-
-
-def _middle(part: slice, length: int | None) -> slice:
-    if length is None or part.stop - part.start <= length:
-        return part
-    start = part.start + (part.stop - part.start - length) // 2 // 32 * 32
-    return slice(start, start + length)
+    return replace(description, plan=plan.exact() if exact else plan.with_step(step), attempt=attempt, finer=None)

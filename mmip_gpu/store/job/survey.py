@@ -1,4 +1,4 @@
-"""Surveys of a whole array before its first chunk is coded: its range, its histogram, the classes of a mask.
+"""Surveys of a whole array before its first chunk is coded: its histogram, the classes of a mask.
 
 Values: a Source, also one of a mask, in; integers out. A survey reads about 4 million samples at a time, here or
 wherever a Survey takes the blocks. Encoder side; implements no section of FORMAT.md. Guarantees results that do not
@@ -19,9 +19,8 @@ from mmip_gpu.sources import Source
 from mmip_gpu.store.group.grid import block_lengths, boxes
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.roi import CLASS_MAX, RoiRule
-from mmip_gpu.volume.samples import finite_limits
 
-__all__ = ["Block", "Summary", "Survey", "counted", "mask_survey", "otsu_rule", "surveyed_here", "value_limits"]
+__all__ = ["Block", "Summary", "Survey", "counted", "mask_survey", "otsu_rule", "surveyed_here"]
 
 
 Block: TypeAlias = tuple[tuple[int, ...], NDArray[Any]]
@@ -30,14 +29,30 @@ Block: TypeAlias = tuple[tuple[int, ...], NDArray[Any]]
 Summary: TypeAlias = Callable[[Iterable[Block]], Any]
 """Sums up some pieces of an array: what it gives is small, pickles, and is summed up in any order."""
 
+_AT_HAND = ("array", "npy")  # kinds of sources whose samples lie in memory, or in a file as they would there
+_BLOCK_SAMPLES, _CELL = 2**22, 8  # blocks end where cells of an overview do
+
 Survey: TypeAlias = Callable[[Summary, Source], Iterable[Any]]
 """Calls a Look for all pieces of a source, a few or one at a time: here, or on the workers of a cluster."""
 
 
 def surveyed_here(summarize: Summary, source: Source) -> Iterator[Any]:
     """Survey on this thread."""
-    for region in boxes(source.shape, block_lengths(_layout(source))):
+    at_hand = source.metadata.get("kind") in _AT_HAND
+    lengths = _whole_lines(source) if at_hand else block_lengths(_layout(source))
+    for region in boxes(source.shape, lengths):
         yield summarize([(tuple(s.start for s in region), source.read(region))])
+
+
+def _whole_lines(source: Source) -> list[int]:
+    """Lengths of about 4 million samples that follow each other in an array in C order, which is then not copied."""
+    lengths: list[int] = []
+    room = _BLOCK_SAMPLES
+    for letter, n in zip(reversed(source.axes), reversed(source.shape), strict=True):
+        least = _CELL if letter in "yx" else 1
+        lengths.insert(0, max(n, 1) if n <= room else max(room // least, 1) * least)
+        room //= max(n, 1)
+    return lengths
 
 
 def counted(survey: Survey, advance: Callable[[], Any]) -> Survey:
@@ -49,12 +64,6 @@ def counted(survey: Survey, advance: Callable[[], Any]) -> Survey:
             advance()
 
     return survey_and_count
-
-
-def value_limits(source: Source, survey: Survey = surveyed_here) -> tuple[float, float]:
-    """(minimum, maximum) of all samples; zeros without any."""
-    found = [finite_limits(*limits) for limits in survey(_limits, source) if limits is not None]
-    return (min(low for low, _ in found), max(high for _, high in found)) if found else (0, 0)
 
 
 def otsu_rule(source: Source, survey: Survey = surveyed_here) -> RoiRule:
@@ -100,12 +109,6 @@ def mask_survey(mask: Source, survey: Survey = surveyed_here) -> tuple[int, str]
     if lowest < 0 or highest > CLASS_MAX:
         raise InvalidArgument(f"roi: expected classes 0..{CLASS_MAX}, found {lowest}..{highest}")
     return highest, f"{total:016x}"
-
-
-def _limits(blocks: Iterable[Block]) -> tuple[float, float] | None:
-    """(minimum, maximum) of pieces; None of none."""
-    found = [(part.min().item(), part.max().item()) for _, part in blocks if part.size]
-    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
 def _histogram(blocks: Iterable[Block]) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -234,7 +234,7 @@ class ProgressiveArray:
         inner = max(self._threads // workers, 1)
 
         def read(overlap: ChunkOverlap) -> None:
-            out[overlap.target] = self._decoded(overlap, inner)
+            self._decode(overlap, out[overlap.target], inner)
 
         run_bounded(read, self._grid.overlaps(region), workers, lambda _: None)
         return out[index]
@@ -266,13 +266,13 @@ class ProgressiveArray:
             raise StoreError(f"{self.place_name}: {copy}, expected {wanted}: mmip upgrade fetches the others")
         return wanted
 
-    def _decoded(self, overlap: ChunkOverlap, threads: int) -> NDArray[Any]:
+    def _decode(self, overlap: ChunkOverlap, out: NDArray[Any], threads: int) -> None:
         at = overlap.coordinates
         wanted = Wanted(self._stages, self._scale, overlap.inside)
         try:
             header, read_part = self._reader.opened(at, wanted)
             with self._store.naming_chunk(at):
-                return codec_of(header).decode(header, read_part, wanted, Limits(threads))
+                codec_of(header).decode_into(out, header, read_part, wanted, Limits(threads))
         except CorruptData:  # the store may be repaired
             self._reader.cache.forget(at)
             raise

@@ -96,7 +96,7 @@ def _is_refused(description: StoreDescription) -> bool:
     """Whether no kernels encode the chunks of a store; warns where none encode its method."""
     config = description.plan.config
     if isinstance(description.form, StagedForm):
-        return refusal(description.plan, description.dtype) is not None
+        return refusal(description.of_chunk((0, 0, 0, 0)).plan, description.dtype) is not None
     if codec_for(config).has_encoding_kernels:
         return False
     warnings.warn(f"no kernels encode method {config.method!r}: the CPU does", RuntimeWarning, stacklevel=3)
@@ -110,7 +110,9 @@ def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> 
     held = iter(lane.upload([array for pair in originals for array in pair if array is not None]))
     samples = [DeviceSamples(lane, next(held), None if classes is None else next(held)) for _, classes in originals]
     if isinstance(description.form, StagedForm):
-        encoded = encode_together([Trial.of(s) for s in samples], [description.plan] * len(batch), allow_raw=False)
+        encoded = encode_together(
+            [Trial.of(s) for s in samples], [description.of_chunk(at).plan for at in batch], allow_raw=False
+        )
     else:
         plans = [replace(description.form.plan, allow_raw=False)] * len(batch)
         encoded = encode_predicted(lane, [s.array for s in samples], plans, 1)

@@ -241,7 +241,7 @@ def _joined_metadata(before: dict[str, Any], source: Source, axis: str) -> dict[
 def _check_target(description: StoreDescription, totals: Totals, new: list[Coordinates], group: StoreGroup) -> None:
     """Raise InvalidArgument where the longer store would miss what the store was written for; the new chunks go."""
     config = description.plan.config
-    psnr, ratio = totals.psnr(), description.raw_bytes / max(totals.bytes, 1)
+    psnr, ratio = totals.target_psnr(), description.raw_bytes / max(totals.bytes, 1)
     found = {"psnr": psnr, "ratio": ratio}.get(config.mode)
     if found is not None and found < config.value:
         for name in (RECORDS, *(array.name for array in description.stage_arrays())):

@@ -125,12 +125,12 @@ def write_zarr(
     axes, colour, data_range, dtype, nan
         As in `mmip_gpu.encode`.
     **options
-        ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth padding verify effort
-        step`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless`` without ``stages``, ``cuts`` and ``roi``, make
-        one Zarr array, ``samples``, that any reader opens which finds the codec ``mmip``, in one stage. ``max_error=``
-        alone does so at ``effort=1``, and else where that takes fewer bytes on a probe. With ``psnr=`` and ``ratio=``
-        the step is found on up to 8 probes. Should the whole array miss the request, it is written again with another
-        step, about four times at most (for a PSNR only with ``verify``).
+        ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth prediction padding
+        verify effort step per_channel`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless`` without ``stages``,
+        ``cuts`` and ``roi``, make one Zarr array, ``samples``, in one stage, that the codec ``mmip`` reads; so does
+        ``max_error=`` alone at ``effort=1``, and else where that takes fewer bytes on a probe. With ``psnr=`` and
+        ``ratio=`` steps are found on parts of the samples. Should the array miss the request, some chunks are coded
+        again, or all, about four times (a PSNR only with ``verify``).
 
     Returns
     -------
@@ -256,8 +256,8 @@ def _write_passes(
         following = next_pass(job, description, totals, passes)
         if following is None:
             return description, totals
-        _LOG.info("%s: missed what was asked for, written again with another step", group)
-        description, keep = following, False
+        _LOG.info("%s: missed what was asked for, written again with another step, or a part of it", group)
+        description, keep = following, following.finer is not None
 
 
 def _same_job(
@@ -282,7 +282,7 @@ def _flat_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     config = identity.get("config")
     if not isinstance(config, Mapping):
         return dict(identity)
-    others = {key: value for key, value in config.items() if key not in ("mode", "value")}
+    others = {"per_channel": False, "channel_values": []} | dict(config) | {"mode": None, "value": None}
     return {**identity, "config": None, **others, "target": f"{config.get('mode')} {config.get('value')}"}
 
 

@@ -7,9 +7,10 @@ device/encode/trial_samples.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from mmip_gpu._core import difference, differences
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.transform.analysis import Analysis, cell_map
 from mmip_gpu.transform.assemble import assemble
+from mmip_gpu.transform.loss import measured_error, planes_of_channel
 from mmip_gpu.transform.plan import ChunkPlan
 
 __all__ = ["Analyzed", "HostAnalysis"]
@@ -36,7 +38,11 @@ class Analyzed(Protocol):
         ...
 
     def class_errors(self) -> list[float]:
-        """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
+        """Sum of squared errors in each class, or channel of it; of float32 samples that of their indices."""
+        ...
+
+    def channel_errors(self) -> list[float]:
+        """Mean squared error of each channel after decoding; of float32 samples in steps, their rounding included."""
         ...
 
     def mean_error(self) -> float:
@@ -69,18 +75,46 @@ class HostAnalysis:
         return self.found.payloads()
 
     def class_errors(self) -> list[float]:
-        """Sum of squared errors in each class after decoding; of float32 samples that of their indices."""
-        plan, classes, prepared = self.plan, self.classes, self.found.prepared
-        if not plan.colour:
+        """Sum of squared errors in each class, or channel of it; of float32 samples that of their indices."""
+        if self.found.is_measured_by_blocks:
             return [float(squares) for squares, _ in self.found.measured()]
-        planes, threads, decoded = prepared.planes, prepared.threads, self.found.decoded()
-        if len(plan.steps) == 1 or classes is None:
-            return [float(difference(planes, decoded, threads)[0])] + [0.0] * (len(plan.steps) - 1)
-        cells = cell_map(classes, prepared.layout, plan.depth)
-        return [float(s) for s in differences(planes, decoded, cells, plan.depth, len(plan.steps), threads)]
+        plan, prepared, decoded = self.plan, self.found.prepared, self.found.decoded()
+        planes, cells = prepared.planes, None
+        if len(plan.steps) > 1 and self.classes is not None:
+            cells = cell_map(self.classes, prepared.layout, plan.depth)
+        parts = planes_of_channel(len(planes), len(plan.units)) if plan.units else [slice(None)]
+        found = []
+        for part in parts:
+            errors = [0.0] * len(plan.steps)
+            for own in [part] if len(parts) == 1 else [slice(i, i + 1) for i in range(len(planes))[part]]:
+                of_classes = self._errors(planes[own], decoded[own], None if cells is None else cells[own])
+                errors = [a + b for a, b in zip(errors, of_classes, strict=True)]
+            found.append(errors)
+        return [errors[k] for k in range(len(plan.steps)) for errors in found]
+
+    def _errors(self, planes: NDArray[Any], decoded: NDArray[Any], cells: NDArray[np.uint8] | None) -> list[float]:
+        """Sum of squared errors of some planes in each class."""
+        classes, threads = len(self.plan.steps), self.found.prepared.threads
+        if cells is None:
+            return [float(difference(planes, decoded, threads)[0])] + [0.0] * (classes - 1)
+        return [float(s) for s in differences(planes, decoded, cells, self.plan.depth, classes, threads)]
+
+    def channel_errors(self) -> list[float]:
+        """Mean squared error of each channel after decoding; of float32 samples in steps, their rounding included."""
+        prepared, decoded, step = self.found.prepared, self.found.decoded(), self.plan.config.step
+        sums = [measured_error(a, b, step)[0] for a, b in zip(prepared.original, decoded, strict=True)]
+        samples, unit = decoded.size // len(self.plan.units), step or 1.0
+        parts = planes_of_channel(len(decoded), len(self.plan.units))
+        return [math.fsum(sums[part]) / unit**2 / samples for part in parts]
 
     def mean_error(self) -> float:
-        """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
+        """Mean squared error after decoding; of float32 samples in steps, their rounding included.
+
+        Of channels, each on its own range, as a share of the largest.
+        """
+        if any(self.plan.peaks):
+            pairs = [pair for pair in zip(self.channel_errors(), self.plan.peaks, strict=True) if pair[1]]
+            return math.fsum(error / peak**2 for error, peak in pairs) / len(pairs)
         step, samples = self.plan.config.step, self.found.prepared.planes.size
         squares = self.found.reached()[0]
         return squares / samples if step is None else squares / step**2 / samples

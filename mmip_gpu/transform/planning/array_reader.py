@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, at_effort
+from mmip_gpu.transform.planning.match_channels import match_channels
 from mmip_gpu.transform.planning.match_distortion import (
     SLOPE,
     check_reached,
@@ -57,6 +58,7 @@ class ArrayReader:
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr", "ratio"})
     refines_padding: ClassVar[bool] = True
     may_stay_raw: ClassVar[bool] = True
+    may_predict: ClassVar[bool] = True
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -73,6 +75,14 @@ class ArrayReader:
         """(minimum, maximum) of all samples; zeros without any."""
         array = self.whole.array
         return finite_limits(array.min().item(), array.max().item()) if array.size else (0, 0)
+
+    def channel_limits(self) -> list[tuple[float, float]]:
+        """(minimum, maximum) of each channel; zeros without any samples."""
+        array, at = self.whole.array, self.layout.axes.index("c")
+        if not array.size:
+            return [(0, 0)] * self.layout.channels
+        parts = (array[(slice(None),) * at + (i,)] for i in range(self.layout.channels))
+        return [finite_limits(part.min().item(), part.max().item()) for part in parts]
 
     def may_hold(self, value: int) -> bool:
         """Whether a sample has this value."""
@@ -98,6 +108,8 @@ class ArrayReader:
         """The plan with the step that all samples need for a PSNR or a ratio; others as they are."""
         if self.whole.array.size == 0 or plan.config.mode not in ("psnr", "ratio"):
             return plan
+        if plan.units:
+            return match_channels(plan, probe, self.whole, peak)
         if plan.config.mode == "psnr":
             return _psnr_plan(plan, probe, self.whole, peak)
         return _ratio_plan(plan, probe, self.whole)
@@ -108,9 +120,9 @@ def _psnr_plan(plan: ChunkPlan, probe: Trial, whole: Trial, peak: float) -> Chun
     part = probe.quarter(plan.axes)
     slope = SLOPE
     if part is not whole:
-        plan, slope = near_step(plan, peak, part)
+        plan, slope = near_step(plan, peak, part.kept_error)
     if _NEAR_SHARE * probe.array.size <= whole.array.size:
-        plan, slope = near_step(plan, peak, probe, slope)
+        plan, slope = near_step(plan, peak, probe.kept_error, slope)
         part = probe
     rough = at_effort(plan, STEP_EFFORT)
     if rough is plan and not plan.lossless:

@@ -1,4 +1,4 @@
-"""Choices that the planner makes by coding samples both ways: the cell depth, a padding mask, a DC image.
+"""Choices that the planner makes by coding samples both ways: cells, prediction, a padding mask, a DC image.
 
 Values: a configuration or a plan, and a Trial of samples, in; a plan out. Encoder decisions only: nothing here is part
 of the format. Guarantees choices that depend on the samples alone. The cell depth is tried on a quarter of the probe
@@ -21,8 +21,9 @@ from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import sample_range
 
-__all__ = ["DEEP_SLICES", "choose_cells", "choose_dc_image", "choose_padding", "first_plans"]
+__all__ = ["DEEP_SLICES", "choose_cells", "choose_dc_image", "choose_padding", "choose_prediction", "first_plans"]
 
+_PREDICTING_EFFORT = 3  # from which on prediction is tried unasked
 DEEP_SLICES = 4  # from which on cells of eight slices come into question
 
 _CLEAR = 1.015  # costs of two cell depths that differ by less on a quarter of the probe are compared on all of it
@@ -59,7 +60,8 @@ def first_plans(
     axes, colour = reader.layout.axes, reader.colour
     volume = PlaneLayout.of(probe.array.shape, axes).volume
     steps, reversible = class_steps(config, reader.class_count, colour, initial_step(config, peak))
-    depths = (config.cell_depth,) if config.cell_depth is not None else (1,) if volume[0] < DEEP_SLICES else (1, 8)
+    depths = (1,) if config.prediction or volume[0] < DEEP_SLICES else (1, 8)
+    depths = depths if config.cell_depth is None else (config.cell_depth,)
     return [
         ChunkPlan(
             config,
@@ -80,14 +82,33 @@ def first_plans(
 def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
     """The plan with about the steps that give these samples what was asked for."""
     if plan.config.mode == "quality":
-        return plan.with_factors(QualityFactors.first(len(plan.steps)).factors)
+        return plan.with_factors(QualityFactors.first(plan.part_count).factors)
     if plan.config.mode == "psnr":
-        return near_step(plan, peak, samples)[0]
+        return near_step(plan, peak, samples.kept_error)[0]
     if plan.config.mode == "ratio":
         return search_ratio(plan, Ratios(samples))[0]
     if plan.config.mode == "max_error":
         return first_bound(plan)
     return plan
+
+
+def choose_prediction(plan: ChunkPlan, probe: Trial, may_predict: bool = True) -> ChunkPlan:
+    """The plan, or one of 2D cells whose blocks are predicted: where that is asked for, or the probe costs less."""
+    config = plan.config
+    tries = config.prediction is None and config.effort >= _PREDICTING_EFFORT and config.cell_depth != 8
+    if not may_predict or not (tries or config.prediction) or plan.lossless or probe.array.size == 0:
+        return plan
+    volume = PlaneLayout.of(probe.array.shape, plan.axes).volume
+    tile = tile_log2(1, volume, 1.0, True)
+    predicted = replace(plan, depth=1, tile_log2=tile, cuts=config.stage_cuts(1), prediction=True)
+    part = probe.quarter(plan.axes)
+    if config.prediction:
+        return tiled(predicted, part)
+    for samples in (part, probe):
+        costs = cost(predicted, samples), cost(plan, samples)
+        if max(costs) > _CLEAR * min(costs):
+            break
+    return tiled(predicted, samples) if costs[0] < costs[1] else plan
 
 
 def choose_padding(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:
@@ -108,7 +129,8 @@ def choose_dc_image(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     low, high = sample_range(probe.array.dtype)
     if high - low > _IMAGE_SPAN * plan.background_step:
         return plan
-    if plan.tile_log2 != tile_log2(plan.depth, PlaneLayout.of(probe.array.shape, plan.axes).volume, 0.0):
+    volume = PlaneLayout.of(probe.array.shape, plan.axes).volume
+    if plan.tile_log2 != tile_log2(plan.depth, volume, 0.0, plan.prediction):
         return plan  # not at so low a rate
     plain = replace(plan, correction=None)
     plain_cost = cost(plain, probe)

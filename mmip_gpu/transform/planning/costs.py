@@ -15,7 +15,7 @@ from mmip_gpu.transform.planning.match_size import RATIO_SLOPE
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["STEP_EFFORT", "Ratios", "at_choice", "at_effort", "cost", "tiled"]
+__all__ = ["STEP_EFFORT", "Ratios", "at_choice", "at_effort", "cost", "ratio", "tiled"]
 
 # For steps that need not be exact; and at most for choices. At effort 1 those may be others: on one head CT at 44 dB
 # 3D cells take 27 % more bits than 2D ones at effort 1, 7 % more at effort 2.
@@ -37,6 +37,11 @@ def cost(plan: ChunkPlan, samples: Trial) -> float:
     return bits
 
 
+def ratio(samples: Trial, plan: ChunkPlan) -> float:
+    """Bytes of the samples over the bytes of their encoding."""
+    return samples.array.nbytes / samples.size(plan, allow_raw=True)
+
+
 class Ratios:
     """Bytes of samples over the bytes of their encoding by a plan, of which the blocks are kept for plans alike."""
 
@@ -49,7 +54,7 @@ class Ratios:
         """The ratio of a plan."""
         kept = self._samples.keeping(plan)
         self._coded[plan.steps] = kept
-        found = self._samples.array.nbytes / self._samples.size(kept, allow_raw=True)
+        found = ratio(self._samples, kept)
         self._points = [*self._points[-1:], (math.log(plan.background_step), math.log(found))]
         return found
 
@@ -71,7 +76,7 @@ def tiled(plan: ChunkPlan, samples: Trial) -> ChunkPlan:
     few = samples.array.size < _FEW
     size = (samples.size if few else samples.body_size)(at_choice(plan))
     volume = PlaneLayout.of(samples.array.shape, plan.axes).volume
-    return replace(plan, tile_log2=tile_log2(plan.depth, volume, 8 * size / samples.array.size))
+    return replace(plan, tile_log2=tile_log2(plan.depth, volume, 8 * size / samples.array.size, plan.prediction))
 
 
 def at_effort(plan: ChunkPlan, effort: int) -> ChunkPlan:

@@ -15,11 +15,13 @@ from mmip_gpu.arguments import given_padding
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.assemble import raw_is_smallest
 from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.channel_plans import RANGED_MODES, with_channels
 from mmip_gpu.transform.planning.choices import (
     DEEP_SLICES,
     choose_cells,
     choose_dc_image,
     choose_padding,
+    choose_prediction,
     first_plans,
 )
 from mmip_gpu.transform.planning.find_padding import PaddingCandidate, find_padding, may_hold_padding
@@ -65,10 +67,12 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
     padding = _asked_padding(config, reader)
     probe = reader.probe()
     plans = first_plans(config, reader, probe, peak, padding)
+    if config.per_channel:
+        plans = [with_channels(plan, _channel_ranges(config, reader, data_range), peak) for plan in plans]
     may_stay = reader.may_stay_raw and config.mode != "ratio"
     if may_stay and raw_is_smallest(reader.layout, reader.dtype.itemsize, len(plans[0].cuts)):
         return plans[0]
-    plan = choose_cells(plans, probe, peak)
+    plan = choose_prediction(choose_cells(plans, probe, peak), probe, reader.may_predict)
     plan, found = _with_found_padding(plan, reader)
     allows_dc_image = reader.cut(plan)
     if found is not None and config.mode == "max_error" and reader.refines_padding:
@@ -82,9 +86,18 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
 def _peak(config: CodecConfig, reader: PlanReader, data_range: float | None) -> float:
     """Data range in whole samples or (of float32) steps; one where the target needs none, or the range is 0."""
     if data_range is None:
-        low, high = reader.limits() if config.mode in reader.ranged_modes else (0, 1)
-        data_range = high - low or config.step or 1.0
+        data_range = config.step or 1.0
+        if config.mode in reader.ranged_modes:
+            limits = reader.channel_limits() if config.per_channel else [reader.limits()]
+            data_range = max(high - low for low, high in limits) or data_range
     return data_range / (config.step or 1.0)
+
+
+def _channel_ranges(config: CodecConfig, reader: PlanReader, data_range: float | None) -> list[float]:
+    """Range of each channel; equal ones where the target does not follow them."""
+    if data_range is not None or config.mode not in RANGED_MODES:
+        return [1.0] * reader.layout.channels
+    return [float(high) - float(low) for low, high in reader.channel_limits()]
 
 
 def _with_cells_that_fit(config: CodecConfig, reader: PlanReader) -> CodecConfig:
@@ -116,5 +129,8 @@ def _with_found_padding(plan: ChunkPlan, reader: PlanReader) -> tuple[ChunkPlan,
     candidate = find_padding(reader.read, reader.layout, reader.known_padding)
     if candidate is None:
         return plan, None
-    chosen = choose_padding(plan, candidate.value, reader.trial(candidate.region))
+    region = candidate.region
+    if plan.units:  # each has its step
+        region = tuple(slice(None) if a == "c" else s for a, s in zip(plan.axes, region, strict=True))
+    chosen = choose_padding(plan, candidate.value, reader.trial(region))
     return (chosen if reader.refines_padding else replace(plan, padding=chosen.padding)), candidate

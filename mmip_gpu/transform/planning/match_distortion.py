@@ -109,13 +109,14 @@ def match_quality(rule: ChunkPlan, trial: Trial, start: QualityFactors) -> Chunk
     return rule.with_factors(good)
 
 
-def near_step(plan: ChunkPlan, peak: float, samples: Trial, slope: float = SLOPE) -> tuple[ChunkPlan, float]:
+def near_step(
+    plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = SLOPE
+) -> tuple[ChunkPlan, float]:
     """(plan with about the step that reaches the PSNR, slope there): what a search on more samples starts from."""
     aim = plan.config.value + _TOLERANCE_DB / 2
     step, last = _limited(plan.background_step), None
     for _ in range(_NEAR_ROUNDS):
-        error = samples.mean_error(samples.keeping(plan.with_step(step)))
-        here = math.log10(step), decibels(peak, error, aim + 60)
+        here = math.log10(step), decibels(peak, mean_error(plan.with_step(step)), aim + 60)
         slope, last = _slope(last, here, slope), here
         step = _limited(10 ** (here[0] + min(max((here[1] - aim) / slope, -0.5), 0.5)))
         if abs(here[1] - aim) < _NEAR_DB:
@@ -195,8 +196,8 @@ def settle_step(plan: ChunkPlan, peak: float, samples: Trial, slope: float, shif
         kept = tried[other.steps] = samples.keeping(other)
         return samples.mean_error(kept)
 
-    found, _ = search_step(plan, peak, mean_error, slope)
-    return tried.get(found.steps, found)
+    searched, _ = search_step(plan, peak, mean_error, slope)
+    return tried.get(searched.steps, searched)
 
 
 def decoding_shift(plan: ChunkPlan, peak: float, samples: Trial) -> float:

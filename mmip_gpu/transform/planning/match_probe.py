@@ -51,11 +51,11 @@ def _bound_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
 def _quality_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     """The plan with the steps that give the probe the quality rule's distortion."""
     config = plan.config
-    steps, reversible = class_steps(config, len(plan.steps), plan.colour, initial_step(config, 1))
+    steps, reversible = class_steps(config, len(plan.steps), plan.colour, initial_step(config, 1), plan.units)
     rule = replace(plan, steps=steps, reversible=reversible)
     if probe.array.size == 0:
         return rule
-    near, part = QualityFactors.first(len(steps)), probe.quarter(plan.axes)
+    near, part = QualityFactors.first(rule.part_count), probe.quarter(plan.axes)
     if part is probe:
         return tiled(match_quality(rule, probe, near), probe)
     near, rough = near_quality(rule, part, near), at_effort(rule, STEP_EFFORT)

@@ -66,8 +66,17 @@ class PlanReader(Protocol):
         """Whether samples may be kept as they are; chunks of stores are always coded."""
         ...
 
+    @property
+    def may_predict(self) -> bool:
+        """Whether blocks may be predicted."""
+        ...
+
     def limits(self) -> tuple[float, float]:
         """(minimum, maximum) of all samples; zeros without any."""
+        ...
+
+    def channel_limits(self) -> list[tuple[float, float]]:
+        """(minimum, maximum) of each channel; zeros without any samples."""
         ...
 
     def may_hold(self, value: int) -> bool:

@@ -27,6 +27,7 @@ from mmip_gpu.volume.region import Region
 __all__ = ["HostSamples", "Samples", "Trial"]
 
 _SMALLEST_QUARTER = 2**15
+_NOT_ANALYZED = "config", "correction", "errors"
 
 
 class Samples(Protocol):
@@ -158,6 +159,14 @@ class Trial:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
         return self._analysis(plan).mean_error()
 
+    def channel_errors(self, plan: ChunkPlan) -> list[float]:
+        """Mean squared error of each channel, as `mean_error`."""
+        return self._analysis(plan).channel_errors()
+
+    def kept_error(self, plan: ChunkPlan) -> float:
+        """`mean_error` by the blocks of the last analysis, where they are near enough (`keeping`)."""
+        return self.mean_error(self.keeping(plan))
+
     def size(self, plan: ChunkPlan, *, allow_raw: bool = False) -> int:
         """Bytes of the encoding, its record included."""
         return self._encoded(plan.unverified, allow_raw).size
@@ -208,7 +217,7 @@ class Trial:
 
         As it is above effort 1: what code lengths have decided is best by its own steps.
         """
-        if plan.lossless or plan.config.effort > 1:
+        if plan.lossless or plan.units or plan.config.effort > 1:
             return plan
         if self._last is not None and _chosen_part(replace(plan, choice_steps=None)) == _chosen_part(
             replace(self._last.plan, choice_steps=None)
@@ -261,7 +270,7 @@ class Trial:
 def _analyzed_part(plan: ChunkPlan) -> tuple[Any, ...]:
     """What an analysis depends on of a plan."""
     config = {name: value for name, value in vars(plan.config).items() if name != "verify"}
-    return *(value for name, value in vars(plan).items() if name not in ("config", "correction")), config
+    return *(value for name, value in vars(plan).items() if name not in _NOT_ANALYZED), config
 
 
 def _chosen_part(plan: ChunkPlan) -> tuple[Any, ...]:

@@ -25,7 +25,8 @@ from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.analysis import ROUNDING, cell_map, empty_chunk, prepare
 from mmip_gpu.transform.analysis import analyze as analyze_on_host
 from mmip_gpu.transform.chunk import encode_chunk
-from mmip_gpu.transform.plan import ChunkPlan, sample_offset
+from mmip_gpu.transform.offset import sample_offset
+from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.colour import colour_planes
 

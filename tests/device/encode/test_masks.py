@@ -18,7 +18,7 @@ from mmip_gpu.device.encode.packing import pack
 from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
 from mmip_gpu.transform.analysis import ROUNDING, cell_map, empty_chunk
-from mmip_gpu.transform.plan import sample_offset
+from mmip_gpu.transform.offset import sample_offset
 from mmip_gpu.volume.axes import PlaneLayout
 
 CASES: list[Case] = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from helpers.stores import VOLUME, textured
@@ -10,6 +12,7 @@ from zarr.storage import MemoryStore
 import mmip_gpu as mmip
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.store.group.grid import chunk_lengths
+from mmip_gpu.store.job import step_survey
 from mmip_gpu.volume.axes import PlaneLayout
 
 # --- targets
@@ -24,7 +27,13 @@ def test_psnr_is_never_below_the_request(psnr):
 def test_psnr_where_the_probes_mislead(monkeypatch):
     volume = textured((16, 32, 200), "int16")
     volume[:, :, 32:] //= 50
-    monkeypatch.setattr("mmip_gpu.store.job.step_search._PROBES", 1)
+    step_of_all = step_survey.surveyed_plan
+
+    def coarse(plan: Any, *rest: Any) -> Any:
+        found = step_of_all(plan, *rest)
+        return found.with_step(found.background_step * 1.3)
+
+    monkeypatch.setattr("mmip_gpu.store.job.job_reader.surveyed_plan", coarse)
     report = mmip.write_zarr(volume, MemoryStore(), psnr=50, chunks=(16, 32, 32))
     assert report["plan"]["attempt"] > 0
     assert report["loss"]["psnr"] >= 50
@@ -56,7 +65,7 @@ def test_a_step_that_is_given():
 def test_the_ratio_where_the_probes_mislead(monkeypatch):
     volume = textured((16, 32, 400), "int16")
     volume[:, :, 32:] //= 50
-    monkeypatch.setattr("mmip_gpu.store.job.step_search._PROBES", 1)
+    monkeypatch.setattr("mmip_gpu.store.job.ratio_search._PROBES", 1)
     report = mmip.write_zarr(volume, MemoryStore(), ratio=10, chunks=(16, 32, 32))
     assert report["plan"]["attempt"] > 0
     assert 10 <= report["ratio"] <= 10.3

@@ -46,7 +46,7 @@ def test_whole_arrays_are_looked_through_by_the_workers(client, tmp_path, monkey
     monkeypatch.setitem(grid._DEFAULT_LENGTHS, 3, {"z": 16, "y": 32, "x": 64})
     options = {"chunks": (16, 32, 32), "progress": False} | asked
     mmip.write_zarr(NAME, tmp_path / "alone", **options)
-    lazy = da.map_blocks(phantom_block, SHAPE, chunks=da.core.normalize_chunks((16, 50, 64), SHAPE), dtype=np.uint16)
+    lazy = da.map_blocks(phantom_block, SHAPE, chunks=da.core.normalize_chunks((16, 48, 64), SHAPE), dtype=np.uint16)
     for name, source in {"by pieces": NAME, "by blocks": lazy}.items():
         monkeypatch.setattr(cluster_survey, "surveyed_here", None)
         mmip.write_zarr(source, tmp_path / name, client=client, **options)
