@@ -1,6 +1,5 @@
 // The analysis kernel: samples of one tile in, block modes and nonzero indices out.
-// Values: AnalyzeJob. Home: host, per instruction set. One item of work = one superblock; its phases are load, transform,
-// decide, store. Encoder side of FORMAT.md sections 2 to 5; choices are those of rules/blocks/choice.h.
+// Values: AnalyzeJob. Home: host, per instruction set. One item of work = one superblock. Encoder side of FORMAT.md sections 2 to 5.
 #pragma once
 
 #include "rules/blocks/choice.h"
@@ -208,17 +207,20 @@ private:
         const mmip::BlockView& view = t_.blocks[chosen.mode];
         const int c = class_[k], i = place_[k];
         for (int j = 0; j < view.cells; ++j) {
+            const int at = t_.raster[i + j];
             const QuantizedDc dc = reversible(k) ? QuantizedDc{truncate(chosen.dc[j]), 0} : quantize_dc(chosen.dc[j], inverse_[c], job_.dc_unit);
-            t_.dc[t_.raster[i + j]] = dc.index;
+            t_.dc[at] = dc.index, job_.counts[i + j] = 0;
             sums_[c].distortion += dc.error;
-            job_.counts[i + j] = 0;
+            if (job_.scaled_dcs != nullptr) job_.scaled_dcs[at] = reversible(k) ? dc.index : with_sign(scaled_magnitude(chosen.dc[j], inverse_[c]), chosen.dc[j]);
         }
         int written;
-        if (reversible(k)) {
+        if (job_.scaled_dcs != nullptr && !reversible(k)) {
+            written = out_.keep(chosen, b.collector, view.cells * Block::cell_samples, view.order, inverse_[c], sums_[c]);
+        } else if (reversible(k)) {
             written = out_.write_exact(chosen, b.collector, view.cells * Block::cell_samples, view.order);
         } else if (search() < mmip::kSearchRough) {
-            const IndexRule rule{inverse_[c], least_scaled(search(), job_.rounding), job_.rounding};
-            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, sums_[c]);
+            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order,
+                                         {inverse_[c], least_scaled(search(), job_.rounding), job_.rounding}, sums_[c]);
         } else {
             sums_[c].distortion += chosen.cost.distortion;
             written = chosen.mode == kModePalette ? out_.write_palette(chosen) : out_.write_kept(chosen, job_.stages, inverse_[c], sums_[c]);
@@ -236,14 +238,12 @@ private:
     PredictionSearch* predictions_;
     mmip::QuantizerSums* sums_;
     float inverse_[kMaxClasses];
-    int next_ = 0;
     IndexWriter out_;
     bool present_[Block::cells], reversible_[Block::cells], dense_[Block::cells];
-    int class_[Block::cells], place_[Block::cells], unseen_[Block::cells];
+    int next_ = 0, class_[Block::cells], place_[Block::cells], unseen_[Block::cells];
     int hint_[Block::cells];                 // predictions that the cells of a merged block had
     mutable Choices<depth> choices_;
-    int64_t activity_[Block::cells];
-    int64_t rough_[Order::kOptions][Block::cells];
+    int64_t activity_[Block::cells], rough_[Order::kOptions][Block::cells];
     const Cost* decided_[Order::kOptions][Block::cells];
 };
 

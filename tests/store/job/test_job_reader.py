@@ -42,8 +42,9 @@ def plans(array: np.ndarray, options: dict[str, Any], survey: Any = surveyed_her
     layout = settings.layout(array.shape)
     whole = Trial(array, roi_classes(settings.roi, array, layout.axes))
     reader = ArrayReader(whole, layout, is_colour(settings.colour, layout, array.dtype))
-    _, description = described_job(Job.of(array, settings), 1, survey)
-    return make_plan(settings.config, reader, settings.data_range), description.plan
+    job = Job.of(array, settings)
+    _, description = described_job(job, 1, survey)
+    return make_plan(job.config, reader, settings.data_range), description.plan
 
 
 @pytest.mark.parametrize("options", TARGETS, ids=str)
