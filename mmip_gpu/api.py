@@ -114,8 +114,7 @@ def encode(
     effort : {1, 2, 3}, default 2
         1 is the fastest, 3 gives the fewest bytes.
     padding : int, "auto" or None, default "auto"
-        Samples of this value carry no image, and are kept exactly at next to no cost. ``"auto"`` tries a value that
-        fills the border; None is off.
+        Samples of this value carry no image, and cost next to nothing. ``"auto"`` tries one that fills the border.
     verify : bool, default True
         The result is decoded once to record the error that was reached. Otherwise the record is an estimate.
     threads : int, optional

@@ -57,22 +57,22 @@ def number(name: str, value: Any) -> float:
     return float(value)
 
 
-def channel_numbers(name: str, value: Any, *, is_listed: bool) -> tuple[float, tuple[float, ...]]:
-    """(the largest number, the number for each channel) of a number or a list; of equal ones no list.
+def channel_numbers(name: str, value: Any) -> tuple[str, tuple[float, tuple[float, ...]]]:
+    """(the name, (the largest number, the number for each channel)) of a number or a list; of equal ones no list.
 
     Examples
     --------
-    >>> channel_numbers("max_error", [1, 5, 2], is_listed=True), channel_numbers("max_error", [3, 3], is_listed=True)
-    ((5.0, (1.0, 5.0, 2.0)), (3.0, ()))
+    >>> channel_numbers("max_error", [1, 5, 2]), channel_numbers("qstep", [3, 3])
+    (('max_error', (5.0, (1.0, 5.0, 2.0))), ('qstep', (3.0, ())))
     """
     if isinstance(value, str) or not isinstance(value, Iterable):
-        return number(name, value), ()
-    if not is_listed:
+        return name, (number(name, value), ())
+    if name not in ("max_error", "qstep"):
         raise InvalidArgument(f"{name}={value!r}: expected a finite number")
     values = tuple(number(name, v) for v in value)
     if not values:
         raise InvalidArgument(f"{name}=[]: expected a number, or one for each channel")
-    return max(values), values if len(set(values)) > 1 else ()
+    return name, (max(values), values if len(set(values)) > 1 else ())
 
 
 def checked_padding(value: Any) -> Padding:

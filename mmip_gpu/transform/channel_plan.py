@@ -22,7 +22,8 @@ def channel_plan(plan: ChunkPlan, channel: int) -> ChunkPlan:
     bound = plan.errors[channel] if plan.errors and plan.correction is not None else plan.correction
     steps = tuple((row[channel],) for row in plan.steps)
     config = of_channel(plan.config, channel)
-    return replace(plan, config=config, steps=steps, correction=bound, units=(), peaks=(), errors=())
+    alone = replace(plan, config=config, steps=steps, correction=bound, units=(), peaks=(), errors=())
+    return replace(alone, choice_steps=None)
 
 
 def plan_of_channels(plans: Sequence[ChunkPlan], config: CodecConfig, errors: tuple[int, ...] = ()) -> ChunkPlan:
@@ -37,7 +38,8 @@ def plan_of_channels(plans: Sequence[ChunkPlan], config: CodecConfig, errors: tu
         plans = [min(plans, key=lambda plan: plan.background_step)] * len(plans)
     steps = tuple(tuple(plan.steps[k][0] for plan in plans) for k in range(len(plans[0].steps)))
     bound = None if plans[0].correction is None else max(errors, default=plans[0].correction)
-    return replace(plans[0], config=config, steps=steps, correction=bound, units=units_of(steps[0]), errors=errors)
+    joined = replace(plans[0], config=config, steps=steps, correction=bound, units=units_of(steps[0]), errors=errors)
+    return replace(joined, choice_steps=None)
 
 
 def units_of(steps: Sequence[int]) -> tuple[float, ...]:
