@@ -122,7 +122,7 @@ def encode_imaged(
     array: Array, axes: str, *, tile_log2: tuple[int, int, int] = (1, 4, 4), threads: int = 1, **options: Any
 ) -> bytes:
     """A container with a DC image whatever it costs; `encode` makes one only where few bits are spent."""
-    config = CodecConfig.from_options(cell_depth=1, padding=None, **options)
+    config = CodecConfig.from_options(cell_depth=1, padding=None, per_channel=False, **options)
     layout = PlaneLayout.of(array.shape, axes)
     plan = make_plan(config, ArrayReader(Trial(array, None, threads), layout, is_colour(None, layout, array.dtype)))
     plan = replace(plan, dc_image=True, tile_log2=tile_log2)

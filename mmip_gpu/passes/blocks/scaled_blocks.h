@@ -16,6 +16,9 @@ struct ScaledBlock {
 
     void restore(const float* block, float* out) const {
         const int n = length();
+        if (depth == 1 && n == 4) return restore_flat<4, F4>(block, out);
+        if (depth == 1 && n == 8) return restore_flat<8, Lanes>(block, out);
+        if (depth == 1 && n == 16) return restore_flat<16, Lanes>(block, out);
         for (int k = 0; k < slices(); ++k)
             for (int j = 0; j < n; ++j)
                 for (int i = 0; i < n; ++i) out[(k * n + j) * n + i] = block[(k * size + i) * size + j];
@@ -62,6 +65,21 @@ struct ScaledBlock {
     }
 
 private:
+    // A block of one slice of n x n, lines side by side.
+    template <int n, class V>
+    void restore_flat(const float* block, float* out) const {
+        constexpr int lanes = sizeof(V) / sizeof(float), groups = n / lanes;
+        V lines[n * groups], turned[n * groups];
+        for (int i = 0; i < n; ++i) __builtin_memcpy(lines + i * groups, block + i * size, sizeof(V) * groups);
+        for (int g = 0; g < groups; ++g) idct_line<n, V>(lines + g, groups);
+        for (int y = 0; y < groups; ++y)
+            for (int x = 0; x < groups; ++x) transpose_square(lines + y * lanes * groups + x, groups, turned + x * lanes * groups + y, groups);
+        for (int g = 0; g < groups; ++g) idct_line<n, V>(turned + g, groups);
+        const float factor = scale_factor(1, scale);
+        for (int i = 0; i < n * groups; ++i) turned[i] = turned[i] * factor;
+        __builtin_memcpy(out, turned, sizeof turned);
+    }
+
     static constexpr int kLongest = 32;  // of a line: mode 64 at scale 2
 
     static void inverse(float* values, int slices, int n) {
