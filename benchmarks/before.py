@@ -30,8 +30,8 @@ def written(name: str, rows: Sequence[Row], keys: Sequence[str], columns: Sequen
         before = stored.get(_key(row, keys))
         values = {f"{c}_before": float(before[f"{c}_before"]) if before else row[c] for c in columns}
         found.append({**row, **values, "commit_before": before["commit_before"] if before else _COMMIT})
-    measured = {_key(row, keys) for row in found}
-    write_rows(name, found + [row for key, row in stored.items() if key not in measured])
+    measured = {row["image"] for row in found}
+    write_rows(name, found + [row for row in stored.values() if row["image"] not in measured])
     return found
 
 

@@ -3,12 +3,17 @@
     python benchmarks/byte_shares.py [--rates 0.1 0.2 0.3 0.5]
 
 Symbols are counted in what a container decodes to, codes are read from its heads: the bits of a part are those of its
-symbols and raw bits. Parts: `heads` (header, heads with weights, index and crcs), `codes` (own codes), `mask` (padding),
-of stage 1 `dc_symbols` (with runs), `dc_signs`, `dc_bits` (all other raw bits), of later stages and of a DC image
-`block_headers` (with raw bits), `tokens` (run and size), `run_bits`, `signs`, `magnitude_bits`. `rest` is what is left:
-zero bits at the ends of sub-streams, range codes of palette cells. `one_byte` is the share of sub-streams of one byte,
-`empty` that of the bytes that these cost with their index and crcs.
-`raised` is a head CT with its padding raised to air. Takes about three minutes. Writes results/byte_shares.csv.
+symbols and of the raw bits after them. There is no class map without regions.
+
+- `heads`: the header, and of each stage the head with weights, index and crcs; `codes`: own codes; `mask`: padding.
+- Of stage 1 `dc_symbols` (with runs), `dc_signs`, `dc_bits` (raw bits of runs and residuals).
+- Of later stages, and of a DC image, `block_headers` (mode and count), `predictions`, `tokens` (run and size),
+  `run_bits`, `signs`, `magnitude_bits`.
+- `rest`: zero bits at the ends of sub-streams, range codes of palette cells.
+
+`one_byte` is the share of sub-streams of one byte, `empty` that of the bytes that these cost with their index and crcs.
+Rows are without prediction and, where effort 3 chooses it, with it.
+`raised` is a head CT with its padding raised to air. Takes a minute. Writes results/byte_shares.csv.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 
 from reference.bits import BitReader  # noqa: E402
-from reference.codes import DC_IMAGE, FAMILIES, load_tables, read_own, stage_families  # noqa: E402
+from reference.codes import DC_IMAGE, FAMILIES, MARK_BITS, PREDICTED, load_tables, read_own, stage_families  # noqa: E402
 from studies import data_folder, write_rows  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
@@ -53,10 +58,12 @@ IMAGES = (
 )
 PARTS = (
     *("heads", "codes", "mask", "dc_symbols", "dc_signs", "dc_bits"),
-    *("block_headers", "tokens", "run_bits", "signs", "magnitude_bits", "rest"),
+    *("block_headers", "predictions", "tokens", "run_bits", "signs", "magnitude_bits", "rest"),
 )
-_RUNS, _ESCAPED = 12, 15  # class of runs of DCs; size of a magnitude that states its length
+_SYMBOLS = {"DC": "dc_symbols", "HEADER": "block_headers", "PREDICTION": "predictions", "TOKEN": "tokens"}
+_RUNS, _ESCAPED, _ANGLE = 12, 15, 5  # class of runs of DCs; a magnitude that states its length; an angle in raw bits
 Row = dict[str, Any]
+Codes = dict[str, list[list[int]]]  # lengths of the classes of each family
 
 
 def image(folder: Path, name: str) -> np.ndarray:
@@ -86,6 +93,8 @@ def raw_parts(family: str, kind: int, symbol: int) -> dict[str, int]:
         if kind == _RUNS:
             return {"dc_bits": count_bits(symbol)}
         return {"dc_signs": min(symbol, 1), "dc_bits": max(symbol - 1, 0)}
+    if family == "PREDICTION":
+        return {"predictions": 5 * (symbol == _ANGLE)}
     if family == "HEADER":
         return {"block_headers": count_bits(symbol % 32)}
     run, size = divmod(symbol, 16)
@@ -95,7 +104,7 @@ def raw_parts(family: str, kind: int, symbol: int) -> dict[str, int]:
 def family_bits(family: str, codes: list[list[int]], counts: np.ndarray) -> Counter[str]:
     """Bits of all symbols of a family with their raw bits, by part."""
     found: Counter[str] = Counter()
-    part = {"DC": "dc_symbols", "HEADER": "block_headers", "TOKEN": "tokens"}[family]
+    part = _SYMBOLS[family]
     for kind, symbol in zip(*np.nonzero(counts), strict=True):
         count, lengths = int(counts[kind, symbol]), codes[kind]
         listed = sum(map(bool, lengths)) > 1
@@ -115,6 +124,8 @@ def read_head(
     reader = BitReader(bytes(payload[:end]), 4)
     if stage in (1, DC_IMAGE) and reader.raw(1):
         reader.skip(88)
+    if stage == PREDICTED:
+        reader.skip(MARK_BITS)
     codes, start, tables = {}, reader.position, load_tables()
     for family in stage_families(stage):
         lengths = tables.lengths(family, stage)
@@ -149,7 +160,7 @@ def shares(blob: bytes) -> Row:
     for stage in range(1, len(fields.cuts) + 1):
         payload = memoryview(read_part(stage, 0, None))
         chunk.unpack(stage, payload, True, False, 1)
-        form = DC_IMAGE if stage == 1 and fields.dc_image else stage
+        form = DC_IMAGE if stage == 1 and fields.dc_image else PREDICTED if stage == 2 and fields.prediction else stage
         codes, code_bits, sizes = read_head(payload, form, substreams)
         bits["codes"] += code_bits
         bits["heads"] += 8 * (len(payload) - int(sizes.sum())) - code_bits
@@ -168,18 +179,25 @@ def shares(blob: bytes) -> Row:
 
 
 def share_rows(rates: tuple[float, ...]) -> Iterator[Row]:
-    """One row an image and rate."""
+    """One row an image and rate, two where the encoder chooses prediction."""
     folder = data_folder()
     for name in IMAGES:
         if folder is None or not (folder / f"{name.split()[0]}.npy").exists():
             continue
         array = image(folder, name)
         for rate in rates:
-            blob = mmip.encode(array, ratio=8 * array.itemsize / rate, effort=3)
-            what = mmip.inspect(blob)
-            facts = {"image": name, "data": checksum(array), "rate": rate, "bits": 8 * len(blob) / array.size}
-            config = what["config"]
-            yield facts | {"depth": config["cell_depth"], "dc_image": config["dc_image"]} | shares(blob)
+            plain = encoded_row(array, rate, prediction=False)
+            chosen = encoded_row(array, rate, prediction=None)
+            for row in (plain, chosen) if chosen["prediction"] else (plain,):
+                yield {"image": name, "data": checksum(array), "rate": rate} | row
+
+
+def encoded_row(array: np.ndarray, rate: float, prediction: bool | None) -> Row:
+    """Shares of an image that is coded at a rate, without prediction or as the encoder chooses."""
+    blob = mmip.encode(array, ratio=8 * array.itemsize / rate, effort=3, prediction=prediction)
+    config = mmip.inspect(blob)["config"]
+    facts = {"bits": 8 * len(blob) / array.size, "depth": config["cell_depth"]}
+    return facts | {key: config[key] for key in ("dc_image", "prediction")} | shares(blob)
 
 
 if __name__ == "__main__":
@@ -188,5 +206,5 @@ if __name__ == "__main__":
     found = []
     for row in share_rows(tuple(parser.parse_args().rates)):
         found.append(row)
-        print(format_table([row], ["image", "rate", "depth", *PARTS, "one_byte", "empty"]), flush=True)
+        print(format_table([row], ["image", "rate", "depth", "prediction", *PARTS, "one_byte", "empty"]), flush=True)
     write_rows("byte_shares", found)

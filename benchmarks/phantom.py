@@ -1,4 +1,4 @@
-"""The 512 x 512 phantom at quality 10 against the seed system, stage by stage, and how fast parts of the 3D one are made.
+"""The 512 x 512 phantom at quality 10 against the seed system, stage by stage; how fast parts of the 3D one are made.
 
     python benchmarks/phantom.py
 
@@ -47,7 +47,9 @@ def making() -> list[dict[str, object]]:
     volume = mmip.Phantom3D((128, 512, 512))
     rows: list[dict[str, object]] = []
     for shape, times in PARTS.items():
-        part = tuple(slice((whole - size) // 2, (whole + size) // 2) for whole, size in zip(volume.shape, shape, strict=True))
+        part = tuple(
+            slice((whole - size) // 2, (whole + size) // 2) for whole, size in zip(volume.shape, shape, strict=True)
+        )
 
         def work(part: tuple[slice, ...] = part, times: int = times) -> None:
             for _ in range(times):

@@ -5,8 +5,8 @@
 The chunk is a phantom, or the T1 brain side by side, at quality 10 in one `encode` (default options, verification
 included) and one `decode`; 8-bit chunks are the upper byte of the phantom's samples. Chunks of 1 MB are also coded with
 `psnr=50` at effort 2, of the brain its middle. Every size runs in a process of its own, so that the peak is its own:
-RssAnon, sampled every 5 ms. `peak_chunks` is the peak of the whole call over the chunk's bytes, input and result included, less
-what the process held before the chunk was read; the design allows 6 at 16 bit and 12 at 8 bit. Writes
+RssAnon, sampled every 5 ms. `peak_chunks` is the peak of the whole call over the chunk's bytes, input and result
+included, less what the process held before the chunk was read; the design allows 6 at 16 bit and 12 at 8 bit. Writes
 results/scaling.csv. Processor time holds on a busy machine; the clock, and what a second thread gains, do not: `load`
 tells how many processes wanted a core.
 """

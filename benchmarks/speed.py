@@ -5,7 +5,8 @@
 
 Our rate is that of a chunk whose plan is known (what a store does for every chunk), without verification. All codecs
 run one thread in this process, one after the other (ours once more with two); medians of 5, the spread is
-(max - min) / median. Rivals are set to the PSNR of our effort 2. Writes results/speed.csv and results/profile.csv.
+(max - min) / median. Rivals are set to the PSNR of our effort 2. Then what a target costs: whole calls of `encode`, in
+turns (whole_calls.py; with --calls nothing else). Writes results/speed.csv, profile.csv and whole_calls.csv.
 
 With `--against` the mmip_gpu of this interpreter is the new build and that of another environment's PYTHON the old one
 (install both in the same way, with equal versions of other packages). Whole calls of the public face are made in turns,
@@ -22,6 +23,7 @@ from typing import Any
 
 import against
 import numpy as np
+import whole_calls
 from hot_loops import decode_runs
 from studies import data_folder, write_rows
 
@@ -140,6 +142,19 @@ def profile(name: str, array: np.ndarray, plan: ChunkPlan, label: str) -> list[d
     ]
 
 
+def study_calls(megabytes: float) -> None:
+    """Whole calls of all images but the largest; tables, rows."""
+    found = [
+        row | {"data": checksum(array)}
+        for name, array in images(megabytes).items()
+        for target in TARGETS[name]
+        if name != LARGE
+        for row in whole_calls.call_rows(name, array, target)
+    ]
+    print(format_table(found, [c for c in found[0] if c != "data"]))
+    print(f"wrote {write_rows('whole_calls', found).name}")
+
+
 def study(megabytes: float) -> None:
     """All images, tables, rows."""
     rows: list[dict[str, Any]] = []
@@ -167,12 +182,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, help="size of the phantom (64; 4 with --against)")
     parser.add_argument("--against", metavar="PYTHON", help="interpreter of the environment with the old build")
+    parser.add_argument("--calls", action="store_true", help="whole calls alone")
     parser.add_argument("--rounds", type=int, default=7, choices=range(1, against.MOST_ROUNDS + 1), metavar="N")
     parser.add_argument("--cases", default="", metavar="TEXT", help="only cases whose name has this text")
     options = parser.parse_args()
     if options.against:
         return against.run(options.against, options.megabytes or 4.0, options.rounds, options.cases)
-    study(options.megabytes or 64.0)
+    if not options.calls:
+        study(options.megabytes or 64.0)
+    study_calls(options.megabytes or 64.0)
     return 0
 
 

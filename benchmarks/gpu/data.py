@@ -17,6 +17,7 @@ from hostile_images import PATTERNS, hostile_image
 from studies import data_folder
 
 import mmip_gpu as mmip
+from mmip_gpu.channel_targets import for_channels
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.analysis import analyze, prepare
 from mmip_gpu.transform.plan import ChunkPlan
@@ -56,9 +57,9 @@ class Case:
 
 def plan_of(array: np.ndarray, axes: str, classes: np.ndarray | None = None, **options: Any) -> ChunkPlan:
     """The plan that `mmip_gpu.encode` makes."""
-    config = CodecConfig.from_options(**options)
     layout = PlaneLayout.of(array.shape, axes)
     colour = "c" in axes and layout.channels == 3 and array.dtype in (np.uint8, np.uint16)
+    config = for_channels(CodecConfig.from_options(**options), layout.channels, colour=colour)
     return make_plan(config, ArrayReader(Trial(array, classes, THREADS), layout, colour))
 
 

@@ -161,15 +161,27 @@ def scaling_section() -> str:
         ]
         for row in rows
     ]
-    head = ["volume", "target", "dtype", "MB", "threads", "enc. ns", "enc. cpu ns", "dec. ns", "dec. cpu ns", "enc. peak", "dec. peak"]
+    head = [
+        "volume",
+        "target",
+        "dtype",
+        "MB",
+        "threads",
+        "enc. ns",
+        "enc. cpu ns",
+        "dec. ns",
+        "dec. cpu ns",
+        "enc. peak",
+        "dec. peak",
+    ]
     return "\n".join(
         [
             heading("scaling"),
             paragraph(
                 "One chunk of a phantom, or of the brain MR side by side, in one `encode`, search and verification",
-                "included, and one `decode`. Nanoseconds a voxel, of the clock and of the processor. Peaks of memory are in chunks: the",
-                "bytes of the whole call, input and result included, over the bytes of the array. Within: whether the",
-                "peaks stay inside the limit of the design.",
+                "included, and one `decode`. Nanoseconds a voxel, of the clock and of the processor. Peaks of memory",
+                "are in chunks: the bytes of the whole call, input and result included, over the bytes of the array.",
+                "Within: whether the peaks stay inside the limit of the design.",
             ),
             table([*head, "limit", "within"], lines),
             scaling_sentences([row for row in rows if row["source"] == "phantom3d" and row["target"] == "quality 10"]),
@@ -204,7 +216,8 @@ def _small_chunk(row: Row) -> str:
     """What a small chunk by a PSNR takes."""
     return (
         f"A chunk of {float(row['mb']):.0f} MB of the {IMAGES[row['source']]} with `{row['target']}` takes "
-        f"{float(row['encode_cpu_ns_voxel']):.0f} ns a voxel and {float(row['encode_peak_chunks']):.1f} times its memory."
+        f"{float(row['encode_cpu_ns_voxel']):.0f} ns a voxel and "
+        f"{float(row['encode_peak_chunks']):.1f} times its memory."
     )
 
 

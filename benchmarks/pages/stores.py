@@ -111,8 +111,8 @@ def dask_figures() -> str:
         f"**Two workers** on two cores, with the scheduler and the client among them, take {time:.2f} of the time of "
         f"one worker. This is an efficiency of {float(two['efficiency']):.2f}, or "
         f"{float(two['efficiency_cpu']):.2f} by processor time.",
-        f"**The brain MR**, side by side in a Zarr store, is written at {' and '.join(real)} MB/s by one and two workers "
-        "with `psnr=45`, the plan included.",
+        f"**The brain MR**, side by side in a Zarr store, is written with `psnr=45` at {' and '.join(real)} MB/s by "
+        "one and two workers, the plan included.",
         f"**A task** takes scheduler and client together {float(apart['serial_ms_chunk']):.1f} ms of processor time. "
         f"Small chunks go {together['chunks_a_task']} to a task, which makes {float(together['serial_ms_chunk']):.1f} "
         "ms a chunk.",

@@ -55,7 +55,9 @@ def phantom_section() -> str:
                 "ours / the other's. Bytes of the other were measured once with its own program.",
             ),
             table(["region better", "stage", "bytes", "saved", "PSNR", "in the region", "outside"], lines),
-            paragraph(f"Parts of the 3D phantom of 128x512x512 are made alone, in MB/s of one core: {', '.join(rates)}."),
+            paragraph(
+                f"Parts of the 3D phantom of 128x512x512 are made alone, in MB/s of one core: {', '.join(rates)}."
+            ),
         ]
     )
 

@@ -251,7 +251,7 @@ def workers_section() -> str:
             "## By Dask workers\n",
             _sources("dask_jobs"),
             paragraph(
-                "`write_zarr(client=)` at effort 1 of a phantom at quality 10 and of the brain MR, out of a Zarr store, at",
+                "`write_zarr(client=)` at effort 1 of a phantom at quality 10 and of the brain MR, out of Zarr, at",
                 "45 dB; scheduler and client on the same two cores. The time of the plan is left out.",
                 f"{_linked('dask_jobs')} has what a task and its memory cost, and a model of 100 workers.",
             ),

@@ -17,6 +17,7 @@ import mmip_gpu as mmip
 from mmip_gpu import soft
 from mmip_gpu.arguments import is_colour
 from mmip_gpu.bench.adapters import ALL_COLOURS, Codec, Source, Stream, decibels
+from mmip_gpu.channel_targets import for_channels
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.chunk import encode_chunk
 from mmip_gpu.transform.plan import ChunkPlan
@@ -138,7 +139,7 @@ def _takes_small() -> bool:
 
 def plan_of(array: np.ndarray, axes: str | None = None, data_range: float | None = None, **options: Any) -> ChunkPlan:
     """The plan that `encode` would make, without verification."""
-    config = CodecConfig.from_options(verify=False, **options)
     layout = PlaneLayout.of(array.shape, axes)
-    reader = ArrayReader(Trial(array), layout, is_colour(None, layout, array.dtype))
-    return make_plan(config, reader, data_range)
+    colour = is_colour(None, layout, array.dtype)
+    config = for_channels(CodecConfig.from_options(verify=False, **options), layout.channels, colour=colour)
+    return make_plan(config, ArrayReader(Trial(array), layout, colour), data_range)

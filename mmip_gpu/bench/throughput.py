@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmip_gpu.channel_targets import for_channels
 from mmip_gpu.codecs import Limits, Wanted, codec_of
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.encoded import Encoded
@@ -68,7 +69,7 @@ def throughput(array: NDArray[Any], layout: PlaneLayout, threads: int, device: s
     executor, reason = _executor(device)
     found = Throughput(no_gpu=reason)
     for mode, options in _MODES.items():
-        config = CodecConfig.from_options(**options, padding=None, verify=False)
+        config = for_channels(CodecConfig.from_options(**options, padding=None, verify=False), layout.channels)
         plan = make_plan(config, ArrayReader(Trial(array, threads=threads), layout))
         encoded = encode_chunk(array, plan, threads=threads, allow_raw=False)
         for count in sorted({1, threads}):

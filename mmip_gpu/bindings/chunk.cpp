@@ -17,12 +17,23 @@
 #include "passes/tokens/pack.h"
 
 namespace mmip {
+namespace {
+
+// Whether the steps of classes and components are as many.
+bool have_one_shape(const std::vector<std::vector<uint32_t>>& a, const std::vector<std::vector<uint32_t>>& b) {
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const auto& x, const auto& y) { return x.size() == y.size(); });
+}
+
+}  // namespace
 
 Chunk::Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
       std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
-      std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image, bool prediction)
+      std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image, bool prediction,
+      std::optional<std::vector<std::vector<uint32_t>>> choice_steps)
     : coefficients(geometry_of(planes, shape, depth, tile_log2), tile_box(geometry_of(planes, shape, depth, tile_log2), box), std::move(cuts)),
       quantizer{std::move(steps), std::move(reversible), recon}, padding(padding_value) {
+    if (choice_steps) quantizer.choice_steps = std::move(*choice_steps);
+    require(quantizer.choice_steps.empty() || have_one_shape(quantizer.choice_steps, quantizer.steps), "steps of other classes");
     if (padding) coefficients.allocate_mask();
     require(!prediction || depth == 1, "prediction needs flat cells");
     if (prediction) coefficients.allocate_predictions();
@@ -55,14 +66,29 @@ std::vector<double> Chunk::run_analyze(ReadOnlyArray samples, std::optional<Clas
     check_samples(samples, classes);
     const Samples view = samples_of(samples);
     nb::gil_scoped_release free;
-    const AnalyzeOptions options{offset, rounding, search, passes, threads};
-    std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, options);
+    analyzed_by = {offset, rounding, search, passes, threads};
+    std::vector<double> errors = analyze(coefficients, view, classes ? classes->data() : nullptr, quantizer, analyzed_by);
+    if (!coefficients.predictions) return settle(std::move(errors));
+    errors.assign(errors.size(), 0.0);       // what a DC image adds; the rest is found when predictions are closed
+    const std::vector<double> image = settle(std::move(errors));
+    errors = close_predictions(coefficients, view, quantizer, analyzed_by);
+    errors[0] += image[0];
+    return errors;
+}
+
+std::vector<double> Chunk::run_requantize(std::vector<std::vector<uint32_t>> steps, int threads) {
+    require(!coefficients.scaled.empty(), "nothing was kept of an analysis");
+    require(have_one_shape(steps, quantizer.steps), "steps of other classes");
+    nb::gil_scoped_release free;
+    quantizer.steps = std::move(steps);
+    analyzed_by.threads = threads;
+    return settle(requantize(coefficients, quantizer, analyzed_by));
+}
+
+std::vector<double> Chunk::settle(std::vector<double> errors) {
     dc_weights.reset();
-    if (padding) dc_weights = settle_masked_blocks(coefficients, quantizer, threads);
-    double image_error = 0;
-    if (coefficients.dc_image) image_error = analyze_dc_image(coefficients, quantizer, options);
-    if (coefficients.predictions) errors = close_predictions(coefficients, view, quantizer, options);
-    errors[0] += image_error;
+    if (padding) dc_weights = settle_masked_blocks(coefficients, quantizer, analyzed_by.threads);
+    if (coefficients.dc_image) errors[0] += analyze_dc_image(coefficients, quantizer, analyzed_by);
     return errors;
 }
 
@@ -73,7 +99,9 @@ void Chunk::run_fill(ReadOnlyArray samples, std::optional<ClassArray> classes, A
     const Samples from = samples_of(samples), to = samples_of(filled);
     nb::gil_scoped_release free;
     find_mask(coefficients, from, *padding, threads);
-    fill_padding(coefficients, quantizer, from, classes ? classes->data() : nullptr, to, threads);
+    Quantizer by = quantizer;
+    if (!by.choice_steps.empty()) by.steps = by.choice_steps;
+    fill_padding(coefficients, by, from, classes ? classes->data() : nullptr, to, threads);
 }
 
 nb::bytes Chunk::run_pack(int stage, int threads) {
@@ -102,6 +130,7 @@ uint64_t Chunk::run_unpack(int stage, ByteArray payload, bool check_crc, bool al
     dc_weights.reset();
     const uint64_t read = unpack_stage(coefficients, stage, payload.data(), payload.size(), options);
     if (stage == 1 && coefficients.dc_image) {
+        coefficients.dc_image->fill_entries();
         DcImageSynthesizer synthesizer(coefficients, quantizer);
         for (size_t i = 0; i < coefficients.tiles.size(); ++i) synthesizer.run(i, nullptr);
     }
@@ -161,9 +190,20 @@ void Chunk::run_synthesize(int stages, int scale, int offset, int minimum, int m
     const Output view = output(out, scale);
     require(stages == 1 || coefficients.ac || !coefficients.entries.empty(), "stages were not decoded");
     nb::gil_scoped_release free;
-    need_ac(stages);
+    if (coefficients.predictions) need_ac(stages);
+    else need_entries(stages);
     synthesize(coefficients, quantizer, stages, scale, {offset, minimum, maximum}, view, threads);
     if (padding) restore_padding(coefficients, scale, *padding, view, threads);
+}
+
+std::vector<std::pair<uint64_t, uint64_t>> Chunk::run_measure(int offset, int minimum, int maximum, ReadOnlyArray samples, int threads) {
+    check_samples(samples, std::nullopt);
+    require(!coefficients.entries.empty(), "nothing was analyzed");
+    const Samples view = samples_of(samples);
+    std::vector<std::pair<uint64_t, uint64_t>> found;
+    nb::gil_scoped_release free;
+    for (const Difference& d : measure(coefficients, quantizer, {offset, minimum, maximum}, view, threads)) found.emplace_back(d.squares, d.largest);
+    return found;
 }
 
 std::array<double, 4> Chunk::run_decode(const nb::object& list, bool check_crc, int scale, int offset, int minimum, int maximum, StridedArray out, int threads,
@@ -191,13 +231,21 @@ namespace {
 using namespace nb::literals;
 
 using Numbers3 = std::array<int, 3>;
+using Steps = std::vector<std::vector<uint32_t>>;
+
+Steps listed_steps(const nb::object& steps) {
+    Steps rows;
+    for (const nb::handle row : steps) rows.push_back(listed<uint32_t>(nb::borrow(row)));
+    return rows;
+}
 
 void make_chunk(Chunk* place, int64_t planes, std::array<int64_t, 3> shape, int depth, Numbers3 tile_log2, const nb::object& cuts, const nb::object& steps,
                 const nb::object& reversible, const nb::object& recon, std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding,
-                std::optional<Numbers3> dc_image, bool prediction) {
-    std::vector<std::vector<uint32_t>> rows;
-    for (const nb::handle row : steps) rows.push_back(listed<uint32_t>(nb::borrow(row)));
-    new (place) Chunk(planes, shape, depth, tile_log2, listed<int>(cuts), std::move(rows), listed<uint8_t>(reversible), listed<Numbers3>(recon), box, padding, dc_image, prediction);
+                std::optional<Numbers3> dc_image, bool prediction, const nb::object& choice_steps) {
+    std::optional<Steps> choice;
+    if (!choice_steps.is_none()) choice = listed_steps(choice_steps);
+    new (place) Chunk(planes, shape, depth, tile_log2, listed<int>(cuts), listed_steps(steps), listed<uint8_t>(reversible), listed<Numbers3>(recon), box, padding,
+                      dc_image, prediction, std::move(choice));
 }
 
 void bind_coding(nb::class_<Chunk>& chunk) {
@@ -206,6 +254,8 @@ void bind_coding(nb::class_<Chunk>& chunk) {
         .def("pack", &Chunk::run_pack, "stage"_a, "threads"_a)
         .def("unpack", &Chunk::run_unpack, "stage"_a, "payload"_a, "check_crc"_a, "alone"_a, "threads"_a)
         .def("window", &Chunk::window, "scale"_a)
+        .def("requantize", [](Chunk& c, const nb::object& steps, int threads) { return c.run_requantize(listed_steps(steps), threads); }, "steps"_a, "threads"_a)
+        .def("measure", &Chunk::run_measure, "offset"_a, "minimum"_a, "maximum"_a, "samples"_a, "threads"_a)
         .def("synthesize", &Chunk::run_synthesize, "stages"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a)
         .def("decode", &Chunk::run_decode, "payloads"_a, "check_crc"_a, "scale"_a, "offset"_a, "minimum"_a, "maximum"_a, "out"_a, "threads"_a,
              "origin"_a = nb::none())
@@ -230,7 +280,7 @@ void bind_chunk(nb::module_& m) {
     nb::class_<Chunk> chunk(m, "Chunk");
     chunk.def("__init__", &make_chunk,
               "planes"_a, "shape"_a, "depth"_a, "tile_log2"_a, "cuts"_a, "steps"_a, "reversible"_a, "recon"_a, "box"_a = nb::none(), "padding"_a = nb::none(),
-              "dc_image"_a = nb::none(), "prediction"_a = false)
+              "dc_image"_a = nb::none(), "prediction"_a = false, "choice_steps"_a = nb::none())
         .def_prop_ro("planes", [](const Chunk& c) { return c.coefficients.box.planes[1] - c.coefficients.box.planes[0]; })
         .def_prop_ro("predicted", [](const Chunk& c) { return c.coefficients.has_predictions(); })
         .def_prop_ro("recon", [](const Chunk& c) { return c.quantizer.recon; })

@@ -19,17 +19,23 @@ struct Chunk {
     Coefficients coefficients;
     Quantizer quantizer;
     std::optional<int32_t> padding;
+    AnalyzeOptions analyzed_by;
     std::optional<DcWeights> dc_weights;     // fitted to the DCs as they are, where that was done already
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
           std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
-          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image, bool prediction);
+          std::optional<std::array<int64_t, 8>> box, std::optional<int32_t> padding_value, std::optional<std::array<int, 3>> dc_image, bool prediction,
+          std::optional<std::vector<std::vector<uint32_t>>> choice_steps);
 
     static TileBox tile_box(const Geometry& g, const std::optional<std::array<int64_t, 8>>& given);
 
     // Encoding.
     void check_samples(const ReadOnlyArray& samples, const std::optional<ClassArray>& classes) const;
     std::vector<double> run_analyze(ReadOnlyArray samples, std::optional<ClassArray> classes, int offset, int rounding, int search, int passes, int threads);
+    // Other steps for the blocks of an analysis by choice steps; the result is that of run_analyze.
+    std::vector<double> run_requantize(std::vector<std::vector<uint32_t>> steps, int threads);
+    // What comes after either: masked blocks, the DC image.
+    std::vector<double> settle(std::vector<double> errors);
     void run_fill(ReadOnlyArray samples, std::optional<ClassArray> classes, AnyArray filled, int threads);
     nb::bytes run_pack(int stage, int threads);
 
@@ -42,6 +48,8 @@ struct Chunk {
     Output output(const AnyArray& out, int scale) const;
     Output output(const StridedArray& out, int scale, const std::optional<std::array<int64_t, 3>>& origin) const;
     void run_synthesize(int stages, int scale, int offset, int minimum, int maximum, AnyArray out, int threads);
+    // (sum of squares, largest) of the differences between what all stages decode to and the samples, one a class.
+    std::vector<std::pair<uint64_t, uint64_t>> run_measure(int offset, int minimum, int maximum, ReadOnlyArray samples, int threads);
     // Seconds of checks, stage 1, later stages and synthesis.
     std::array<double, 4> run_decode(const nb::object& list, bool check_crc, int scale, int offset, int minimum, int maximum, StridedArray out, int threads,
                                      std::optional<std::array<int64_t, 3>> origin);
@@ -66,7 +74,7 @@ struct Chunk {
     // The DC weights that stage 1 would state for these DCs and classes (per tile in raster order); masked: 1 for cells that lie
     // under the padding mask as a whole.
     std::array<int, kDcWeights> fit_weights(IntArray dc, ClassArray classes, std::optional<ClassArray> masked);
-    // Reconstruction points and squared errors out of sums (QuantizerSums as int64: counts, excesses, distortion) by tile and class.
+    // Reconstruction points and squared errors out of sums (QuantizerSums as int64: counts, excesses, distortion, rest) by tile and class.
     std::vector<double> run_settle_sums(LongArray sums, int search);
     // Cells per block mode: how the encoder decided.
     std::vector<int64_t> mode_counts() const;

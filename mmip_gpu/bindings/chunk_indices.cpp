@@ -81,13 +81,13 @@ std::array<int, kDcWeights> Chunk::fit_weights(IntArray dc, ClassArray classes, 
 
 std::vector<double> Chunk::run_settle_sums(LongArray sums, int search) {
     const size_t rows = coefficients.tiles.size() * kMaxClasses;
-    require(sums.size() == 7 * rows, "not the sums of this chunk");
+    require(sums.size() == 8 * rows, "not the sums of this chunk");
     std::vector<QuantizerSums> found(rows);
     for (size_t i = 0; i < rows; ++i) {
-        const int64_t* row = sums.data() + 7 * i;
+        const int64_t* row = sums.data() + 8 * i;
         std::copy_n(row, 3, found[i].count);
         std::copy_n(row + 3, 3, found[i].excess);
-        found[i].distortion = row[6];
+        found[i].distortion = row[6], found[i].rest = row[7];
     }
     return settle_sums(coefficients, found, quantizer, search);
 }

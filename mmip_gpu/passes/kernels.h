@@ -21,6 +21,7 @@ struct QuantizerSums {
     int64_t count[3] = {0, 0, 0};
     int64_t excess[3] = {0, 0, 0};           // sum of 256 |q| - f
     int64_t distortion = 0;                  // sum of (256 |q| - f)^2, all |q|, DCs included
+    int64_t rest = 0;                        // the same of q = 0 alone, by the steps that blocks were chosen by, where these differ
 };
 
 struct TileView {
@@ -65,6 +66,7 @@ struct AnalyzeJob {
     const int32_t* earlier;                  // the tile's samples as a pass before restored them by stage 2; nullptr: nothing is predicted
     const uint8_t* prediction_bits;          // of symbols with their raw bits: classes x alphabet of the family
     uint8_t* predictions;                    // per cell in coding order; out of a search that predicts, in and out of a close
+    int32_t* scaled_dcs;                     // out: all is kept for requantizing, see ScaledTile of layout.h; nullptr: indices are made
 };
 
 // An analysis of a tile whose block modes, DCs and predictions are chosen.
@@ -77,6 +79,18 @@ struct CloseJob {
 };
 
 constexpr uint8_t kSettledBlock = 255;       // in the place of a prediction: a block that stays empty
+
+// What was kept of one block, to be quantized by another step. Up to kOutputSlack elements after the positions and values are read, and
+// written.
+struct RequantizeJob {
+    const uint16_t* positions;
+    const int32_t* values;                   // scaled magnitudes with their signs
+    int count;
+    float ratio;                             // of the step that they are scaled by over the other
+    int32_t rounding;
+    uint16_t* out_positions;                 // of the indices that are not 0
+    int32_t* out_values;
+};
 
 // The indices of one block in one stage, to be listed as tokens. Up to kOutputSlack elements after the positions and values
 // are read, and after the tokens written.
@@ -127,8 +141,12 @@ struct SynthesizeJob {
     int scale;                               // 1, 2, 4, 8
     int stages;                              // 1: DC only
     int dc_unit;                             // DCs are in 1/dc_unit step
-    const TokenSpan* spans;                  // of stage 2, then stage 3, ..; nullptr: indices are in tile.ac
-    int cut, second_cut;                     // AC positions per cell that are decoded out of tile.ac, in all and of stage 2
+    const TokenSpan* spans;                  // of stage 2, then stage 3, ..; nullptr: indices are in the entries, or in tile.ac without these
+    const uint16_t* positions;               // entries: see Entries of layout.h; not with predictions
+    const int32_t* values;
+    const uint16_t* counts;
+    int cut, second_cut;                     // AC positions per cell that are decoded, in all and of stage 2
+    const uint64_t* mask;                    // of a measurement: samples that are left out, see mask.h; or nullptr
     const uint8_t* predictions;              // coding order; nullptr: blocks have none, or the scale or stage 1 alone needs none
     int32_t* decoded;                        // with predictions: room for R2 of the tile
     ClassStep classes[8];
@@ -157,8 +175,10 @@ struct SampleDifference {
 struct Kernels {
     int64_t (*analyze_tile)(const AnalyzeJob&, QuantizerSums*);   // sums: one per quality class; returns how many indices
     int64_t (*close_tile)(const CloseJob&, QuantizerSums*);       // the same with the block modes given
+    int (*requantize_block)(const RequantizeJob&, QuantizerSums&);   // added to; returns how many indices
     void (*unpack_tiles)(UnpackJob*, int);                     // AC sub-streams of one stage, two together where there are two
     void (*synthesize_tile)(const SynthesizeJob&);
+    void (*measure_tile)(const SynthesizeJob&, SampleDifference*);   // samples: those to compare with; added to, one per class
     void (*project_cell)(const FillJob&);
     SampleStatistics (*statistics)(const void*, int, int64_t);   // samples, SampleType, how many (at least one)
     SampleDifference (*difference)(const void*, const void*, int, int64_t);

@@ -45,6 +45,7 @@ mmip::SampleDifference difference(const void* a, const void* b, int type, int64_
 
 namespace mmip {
 extern const Kernels MMIP_TABLE_NAME;
-const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::close_tile, MMIP_NS::unpack_tiles, MMIP_NS::synthesize_tile, MMIP_NS::project_cell,
-                                 MMIP_NS::statistics, MMIP_NS::difference, MMIP_NS::list_tokens, MMIP_NS::write_tokens, MMIP_ISA_TEXT};
+const Kernels MMIP_TABLE_NAME = {MMIP_NS::analyze_tile, MMIP_NS::close_tile, MMIP_NS::requantize_block, MMIP_NS::unpack_tiles,
+                                 MMIP_NS::synthesize_tile, MMIP_NS::measure_tile, MMIP_NS::project_cell, MMIP_NS::statistics, MMIP_NS::difference,
+                                 MMIP_NS::list_tokens, MMIP_NS::write_tokens, MMIP_ISA_TEXT};
 }  // namespace mmip

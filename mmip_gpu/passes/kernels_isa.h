@@ -8,6 +8,8 @@ namespace MMIP_NS {
 
 int64_t analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums);
 int64_t close_tile(const mmip::CloseJob& job, mmip::QuantizerSums* sums);
+int requantize_block(const mmip::RequantizeJob& job, mmip::QuantizerSums& sums);
 void synthesize_tile(const mmip::SynthesizeJob& job);
+void measure_tile(const mmip::SynthesizeJob& job, mmip::SampleDifference* sums);
 
 }  // namespace MMIP_NS

@@ -93,6 +93,15 @@ struct Entries {
     std::vector<uint16_t> count;             // at the first cell of each block (coding order), 0 at its other cells
 };
 
+// A tile whose blocks are chosen, and whose indices other steps may still be taken for: values are scaled magnitudes with their signs, but
+// indices in reversible blocks.
+struct ScaledTile {
+    Entries entries;
+    std::vector<int32_t> dc;                 // scaled, with signs; raster order
+    std::vector<uint8_t> mode;               // coding order
+    int64_t rest[kMaxClasses] = {};          // distortion of what is not among the entries
+};
+
 // A box of tiles, half open, and of planes.
 struct TileBox {
     int64_t planes[2] = {0, 0};
@@ -126,6 +135,7 @@ public:
     std::unique_ptr<Coefficients> dc_image;  // of the same tiles; then `dc` is in 1/16 step. See dc_image.h
 
     std::vector<Entries> entries;            // per tile; what the encoder writes from
+    std::vector<ScaledTile> scaled;          // per tile, or none; what requantizing starts from
 
     // Between the two forms of the AC indices.
     void fill_ac();

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from mmip_gpu._core import SEARCH_NONE, Chunk
 from mmip_gpu._core import statistics as sample_statistics
 from mmip_gpu.container.transform_fields import TransformFields
+from mmip_gpu.transform.loss import measured_error
 from mmip_gpu.transform.offset import sample_offset
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.colour import colour_planes, sample_planes
-from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, to_indices
+from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT, sample_range, to_indices
 from mmip_gpu.volume.roi import cell_classes
 
 __all__ = ["PLAIN_ROUNDING", "ROUNDING", "Analysis", "Prepared", "analyze", "cell_map", "empty_chunk", "prepare"]
@@ -67,6 +68,7 @@ class Analysis:
     errors: list[float]
     _payloads: tuple[bytes, ...] | None = None
     _decoded: NDArray[Any] | None = None
+    _measured: list[tuple[int, int]] | None = None
 
     def payloads(self) -> tuple[bytes, ...]:
         """All stages but the corrections."""
@@ -86,6 +88,31 @@ class Analysis:
             dtype = self.prepared.planes.dtype
             self._decoded = sample_planes(self.chunk, synthesize, dtype, 1, self.offset, plan.colour)
         return self._decoded
+
+    def requantized(self, plan: ChunkPlan) -> Analysis:
+        """The analysis by a plan of the same blocks (`ChunkPlan.choice_steps`); this one is of no use afterwards."""
+        errors = self.chunk.requantize(plan.steps, self.prepared.threads)
+        return Analysis(plan, self.prepared, self.chunk, self.offset, errors)
+
+    @property
+    def is_measured_by_blocks(self) -> bool:
+        """Whether `measured` is for this plan: the errors of a block are those of its plane alone."""
+        return not (self.plan.colour or self.plan.units or self.plan.predicts)
+
+    def measured(self) -> list[tuple[int, int]]:
+        """(sum of squared errors, largest error) of each class after decoding, of integers."""
+        if self._measured is None:
+            planes, threads = self.prepared.planes, self.prepared.threads
+            self._measured = self.chunk.measure(self.offset, *sample_range(planes.dtype), planes, threads)
+        return self._measured
+
+    def reached(self) -> tuple[float, float]:
+        """(sum of squared errors, largest error) after decoding, in the unit of the samples."""
+        prepared, step = self.prepared, self.plan.config.step
+        if step is None and self.is_measured_by_blocks:
+            found = self.measured()
+            return sum(squares for squares, _ in found), max(largest for _, largest in found)
+        return measured_error(prepared.original, self.decoded(), step, prepared.threads)
 
     def take_decoded(self) -> NDArray[Any]:
         """`decoded`, for the caller to change."""
@@ -134,9 +161,10 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
     """Chunk of the core without coefficients: of the whole array, or of a box of its tiles."""
     if isinstance(fields, TransformFields):
         recon, dc_image, prediction = fields.recon, fields.dc_image, fields.prediction
+        choice_steps = None
     else:  # the points are what analyzing will find
         recon, dc_image = ((0, 0, 0),) * len(fields.steps), (0, 0, 0) if fields.dc_image else None
-        prediction = fields.predicts
+        prediction, choice_steps = fields.predicts, fields.choice_steps
     return Chunk(
         planes=layout.planes,
         shape=layout.volume,
@@ -150,6 +178,7 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
         padding=fields.padding,
         dc_image=dc_image,
         prediction=prediction,
+        choice_steps=choice_steps,
     )
 
 

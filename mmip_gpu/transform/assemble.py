@@ -48,15 +48,14 @@ def assemble(analysis: Analysis, plan: ChunkPlan, *, allow_raw: bool) -> Encoded
     With `allow_raw` a chunk that would grow is kept as it is.
     """
     chunk, prepared, payloads = analysis.chunk, analysis.prepared, list(analysis.payloads())
-    decoded = None
+    decoded = reached = None
     if plan.correction is not None:
         decoded = analysis.take_decoded()
         payloads.append(encode_corrections(chunk, prepared.planes, decoded, plan.correction_errors, prepared.threads))
-    elif plan.config.verify:
-        decoded = analysis.decoded()
-    reached = None
-    if decoded is not None:
         reached = measured_error(prepared.original, decoded, plan.config.step, prepared.threads)
+    elif plan.config.verify:
+        decoded = analysis.decoded() if plan.units else None
+        reached = analysis.reached()
     array = prepared.array
     loss = loss_record(plan, array.size, prepared.limits, sum(analysis.errors), reached)
     image = chunk.dc_recon if plan.dc_image else None

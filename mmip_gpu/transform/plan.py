@@ -9,34 +9,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 from mmip_gpu._core import MAX_STEP, MIN_STEP, SEARCH_FAST, SEARCH_FULL, SEARCH_ROUGH, STEP_ONE
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.values import Quality
-from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = [
-    "QUARTER",
     "ChunkPlan",
     "class_steps",
     "initial_step",
-    "probe_region",
     "quality_steps",
-    "quarter_regions",
     "sample_step",
-    "spread_probe",
     "tile_log2",
 ]
 
-_WHOLE_PROBE = 2**18
-QUARTER = (1, 7, 10, 12)  # of 16 parts: each on another row, column and place (row xor column) on further axes
-_PART_UNIT = 32  # parts are joined on multiples of it, so that no block spans two
-_PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
 _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI steps
 # What an error of one unit in a component does to the squared error of R, G and B together.
 _COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
-_RATIO_LEVELS = 500  # of the data range, where the search of a ratio starts
+_RATIO_LEVELS, _RATIO_POWER = 500, 0.8  # of the data range, and of the ratio, where its search starts
+_LEAST_OF_CHOICE, _MOST_OF_CHOICE = 0.88, 1.14  # of the steps that blocks are chosen by: about a decibel
 _LOW_RATE, _LOWEST_RATE = 0.4, 0.1  # bits a sample
 
 
@@ -52,6 +43,8 @@ class ChunkPlan:
     ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
     `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one;
     `prediction` whether blocks may be predicted from what stages 1 and 2 restore (FORMAT.md section 4.5).
+    `choice_steps` are those by which effort 1 chooses blocks, where these are not `steps`: an encoder that keeps the
+    blocks for other steps leaves out most of its work.
 
     Where each channel has its own steps, `units` are those over the largest, 0 for a constant channel, which has step 1
     at any other; `peaks` are the ranges of the channels over the largest; `errors` bounds of corrections that differ.
@@ -72,6 +65,7 @@ class ChunkPlan:
     units: tuple[float, ...] = ()
     peaks: tuple[float, ...] = ()
     errors: tuple[int, ...] = ()
+    choice_steps: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def lossless(self) -> bool:
@@ -120,7 +114,17 @@ class ChunkPlan:
     def with_step(self, step: float) -> ChunkPlan:
         """The same plan with another background step (modes that search it)."""
         steps, reversible = class_steps(self.config, len(self.steps), self.colour, step, self.units)
-        return replace(self, steps=steps, reversible=reversible)
+        return replace(self, steps=steps, reversible=reversible, choice_steps=None)
+
+    def with_blocks_of(self, other: ChunkPlan) -> ChunkPlan:
+        """The same plan with the blocks of another one, where steps are alike; with its own, to be kept, elsewhere."""
+        by = other.choice_steps or other.steps
+        alike = self.reversible == other.reversible and all(
+            _LEAST_OF_CHOICE * a <= b <= a * _MOST_OF_CHOICE
+            for row, own in zip(by, self.steps, strict=True)
+            for a, b in zip(row, own, strict=True)
+        )
+        return replace(self, choice_steps=by) if alike else replace(self, choice_steps=self.steps)
 
     def with_channel_steps(self, steps: Sequence[float]) -> ChunkPlan:
         """The same plan with these background steps of the channels; 0 for a constant one."""
@@ -130,7 +134,9 @@ class ChunkPlan:
     def exact(self) -> ChunkPlan:
         """The same plan with every class bit-exact."""
         steps = tuple((STEP_ONE,) * len(row) for row in self.steps)
-        return replace(self, steps=steps, reversible=(1,) * len(steps), correction=None, errors=(), dc_image=False)
+        flags = (1,) * len(steps)
+        exact = replace(self, steps=steps, reversible=flags, correction=None, errors=(), dc_image=False)
+        return replace(exact, choice_steps=None)
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each part (`part_count`) of lossy classes multiplied (mode quality)."""
@@ -139,7 +145,7 @@ class ChunkPlan:
             row if exact else tuple(_fixed_step(s * factors[k * each + i % each] / STEP_ONE) for i, s in enumerate(row))
             for k, (row, exact) in enumerate(zip(self.steps, self.reversible, strict=True))
         )
-        return replace(self, steps=steps)
+        return replace(self, steps=steps, choice_steps=None)
 
 
 def sample_step(row: Sequence[int], colour: bool) -> float:
@@ -173,7 +179,7 @@ def initial_step(config: CodecConfig, data_range: float) -> float:
         return config.index_step
     if config.mode == "psnr":
         return math.sqrt(12.0) * data_range / 10 ** (config.value / 20)
-    return max(data_range / _RATIO_LEVELS, 1.0) if config.mode == "ratio" else 1.0
+    return max(data_range / _RATIO_LEVELS * config.value**_RATIO_POWER, 1.0) if config.mode == "ratio" else 1.0
 
 
 def class_steps(
@@ -226,58 +232,3 @@ def tile_log2(
     if volume[0] > 1:
         return ((2, 3, 3), (2, 4, 4), (2, 5, 5))[max(size, int(prediction))]
     return ((0, 4, 4), (0, 5, 5), (0, 6, 6))[size]
-
-
-def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
-    """All of a small array; of others the middle: 512 x 512 or 32 x 128 x 128 samples of one plane, all channels."""
-    if layout.samples <= _WHOLE_PROBE:
-        return tuple(slice(0, n) for n in layout.shape)
-    region = []
-    sizes = _PROBE_SAMPLES[3 if layout.volume[0] > 1 else 2]
-    for axis, n in zip(layout.axes, layout.shape, strict=True):
-        size = n if axis == "c" else min(n, sizes.get(axis, 1))
-        start = (n - size) // 2 // 8 * 8
-        region.append(slice(start, start + size))
-    return tuple(region)
-
-
-def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
-    """As many samples of a large array as `probe_region` has, in 16 parts that are spread over all axes.
-
-    The middle alone may be unlike the rest (the inside of a head). Parts stand on a grid of 4 x 4 on y and x, at four
-    places on other axes; those of `QUARTER` are at another one on each axis.
-    """
-    region = probe_region(layout)
-    lengths = {a: s.stop - s.start for a, s in zip(layout.axes, region, strict=True)}
-    if math.prod(lengths.values()) == layout.samples or not {"y", "x"} <= lengths.keys():
-        return [region]
-    if any(lengths[a] % (4 * _PART_UNIT) for a in "yx"):
-        return [region]
-    return _spread(layout, lengths | {a: lengths[a] // 4 for a in "yx"})
-
-
-def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
-    """About a quarter of an array in four parts of its y and x; all of it where they are too short for that."""
-    lengths = dict(zip(layout.axes, layout.shape, strict=True))
-    y, x = (lengths.get(a, 1) for a in "yx")
-    part_y = max(y // 4 // _PART_UNIT * _PART_UNIT, min(y, _PART_UNIT))
-    part_x = max(y * x // (16 * max(part_y, 1)) // _PART_UNIT * _PART_UNIT, _PART_UNIT)
-    if 8 * part_y * part_x > y * x or not {"y", "x"} <= lengths.keys():
-        return [tuple(slice(0, n) for n in layout.shape)]
-    parts = _spread(layout, lengths | {"y": part_y, "x": part_x})
-    return [parts[i] for i in QUARTER]
-
-
-def _spread(layout: PlaneLayout, lengths: dict[str, int]) -> list[tuple[slice, ...]]:
-    """16 regions of these lengths, around the middles of what they stand for on each axis."""
-    regions = []
-    for row, column in product(range(4), range(4)):
-        places = {"y": row, "x": column}
-        region = []
-        for axis, n in zip(layout.axes, layout.shape, strict=True):
-            middle = n * (2 * places.get(axis, row ^ column) + 1) // 8
-            unit = 8 if axis in "zyx" else 1
-            start = min(max(middle - lengths[axis] // 2, 0), n - lengths[axis]) // unit * unit
-            region.append(slice(start, start + lengths[axis]))
-        regions.append(tuple(region))
-    return regions

@@ -150,7 +150,8 @@ def phantom_roi(array: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 class Phantom3D:
     """The 3D phantom as a lazy, read-only array.
 
-    Indexing makes the voxels that are asked for, and no others. So the volume may be larger than memory.
+    Indexing makes the voxels that are asked for, and no others. So the volume may be larger than memory. The noise of a
+    voxel depends on its place alone.
 
     Parameters
     ----------
@@ -195,7 +196,8 @@ class Phantom3D:
         keys = key if isinstance(key, tuple) else (key,)
         if len(keys) > self.ndim:
             raise InvalidArgument(f"a 3D phantom takes at most 3 indices, found {len(keys)}")
-        ranges, index = [], []
+        ranges: list[range] = []
+        index: list[int | slice] = []
         for length, chosen in zip(self.shape, keys + (slice(None),) * (self.ndim - len(keys)), strict=True):
             if isinstance(chosen, slice):
                 places = range(length)[chosen]
@@ -212,7 +214,7 @@ class Phantom3D:
     def _box(self, ranges: Sequence[range]) -> npt.NDArray[np.uint16]:
         """Make the voxels at these places of z, y and x; steps are positive."""
         axes = [
-            (length, places.start if places else 0, places.step)
+            (length, places.start if places else 0, min(places.step, length))
             for length, places in zip(self.shape, ranges, strict=True)
         ]
         samples = np.empty([len(places) for places in ranges], np.uint16)

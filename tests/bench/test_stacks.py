@@ -185,13 +185,17 @@ def test_means_take_the_better_of_x265_and_halve_the_head_ct() -> None:
 
 def test_rows_keep_what_was_before(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(studies, "RESULTS", tmp_path)
-    first = [{"data": "a", "target_db": 50.0, "bytes": 200.0}, {"data": "b", "target_db": 50.0, "bytes": 7.0}]
+    first = [
+        {"image": name, "data": name, "target_db": 50.0, "bytes": size} for name, size in (("a", 200.0), ("b", 7.0))
+    ]
     before.written("points", first, ("data", "target_db"), ("bytes",), renew=False)
     [found] = before.written("points", [first[0] | {"bytes": 150.0}], ("data", "target_db"), ("bytes",), renew=False)
     assert (found["bytes"], found["bytes_before"], before.percent_more(found, "bytes")) == (150, 200, -25)
     assert [(r["data"], float(r["bytes"])) for r in studies.read_rows("points")] == [("a", 150), ("b", 7)]
     [found] = before.written("points", [first[0] | {"bytes": 150.0}], ("data", "target_db"), ("bytes",), renew=True)
     assert found["bytes_before"] == 150
+    before.written("points", [first[0] | {"data": "another"}], ("data", "target_db"), ("bytes",), renew=False)
+    assert [r["data"] for r in studies.read_rows("points")] == ["another"]
 
 
 def test_two_stages_are_compared_at_equal_bytes() -> None:

@@ -46,7 +46,7 @@ def fuzz_input(blob: bytes, flags: int, scale: int, random: Random) -> bytes | N
     if layout.samples > MOST_SAMPLES:
         return None
     components = len(fields.steps[0])
-    if layout.planes > 3 or (components == 3 and layout.planes != 3):
+    if layout.planes > 3 or components not in (1, 3) or (components == 3 and layout.planes != 3):
         return None
     kept = (fields.depth == 8, fields.padding is not None, fields.dc_image is not None)
     flags |= sum(bit << at for at, bit in enumerate(kept)) | 64 * (fields.correction is not None)

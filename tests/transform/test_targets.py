@@ -127,6 +127,10 @@ def test_qstep_repeats_what_a_search_found(
     if report["colour"]:  # the searched step was rounded once for each component
         np.testing.assert_allclose(report["config"]["steps"], found["steps"], atol=1 / 128)
         return
+    if options.get("effort") == 1:  # the search keeps the blocks that it chose by a step nearby
+        assert report["config"] | {"recon": None} == found | {"recon": None}
+        assert len(blob) == pytest.approx(len(searched), rel=0.003)
+        return
     assert report["config"] == found
     assert blob[report["header_bytes"] :] == searched[report["header_bytes"] :]
 

@@ -43,7 +43,7 @@ class Source:
 def analyze(
     batch: Batch, sources: Sequence[Source], rounding: int, search: int, passes: int = 1
 ) -> tuple[Indices, DeviceArray]:
-    """Transform, choose and quantize; returns coefficients, and sums: (tiles, classes, 7) of int64.
+    """Transform, choose and quantize; returns coefficients, and sums: (tiles, classes, 8) of int64.
 
     `Chunk.settle_sums` takes the sums.
 

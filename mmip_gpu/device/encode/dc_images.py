@@ -75,6 +75,7 @@ def _image_shape(shape: ChunkShape) -> ChunkShape:
         steps=((DC_IMAGE_UNIT * STEP_ONE,) * len(plan.steps[0]),),
         correction=None,
         dc_image=False,
+        choice_steps=None,
     )
     return ChunkShape(PlaneLayout.of((shape.layout.planes, *shape.grid), image.axes), image, is_dc_image=True)
 

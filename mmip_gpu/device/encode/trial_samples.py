@@ -120,6 +120,10 @@ class DeviceAnalysis:
         samples = int(self.samples.array.size)
         return squares / samples if step is None else squares / step**2 / samples
 
+    def estimate(self) -> float:
+        """Mean squared error as the coefficients show it, without the rounding to samples."""
+        return sum(self.quantized.side_information[self.index].errors) / int(self.samples.array.size)
+
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         """The encoding by a plan that differs in what an analysis does not depend on.
 
@@ -169,7 +173,10 @@ def analyze_together(
     taken = [i for i, other in enumerate(refused) if not other]
     if taken:
         lane, rounding = samples[0].lane, PLAIN_ROUNDING if plain else ROUNDING
-        chunks = [samples[i].chunk(plans[i]) for i in taken]
+        chosen = [
+            replace(plan, choice_steps=None) if plain else plan for plan in plans
+        ]  # plain rounding chooses nothing
+        chunks = [samples[i].chunk(chosen[i]) for i in taken]
         options: dict[str, Any] = {
             "plain": plain,
             "synthesizer": lane.own(Synthesizer.of_lane),

@@ -12,8 +12,9 @@ struct ChunkItem {
     int32_t depth, stages, classes, components;
     int32_t cuts[16];                        // AC positions of a cell before which the stages end, 0 for stage 1
     uint32_t steps[8][3];                    // by class and component, in 1/256
+    uint32_t choice_steps[8][3];             // by which blocks are chosen
     int64_t first_payload;                   // of stage 1; those of the later stages follow
-    MMIP_FIELDS(depth, stages, classes, components, cuts, steps, first_payload)
+    MMIP_FIELDS(depth, stages, classes, components, cuts, steps, choice_steps, first_payload)
 };
 
 struct PayloadItem {

@@ -246,6 +246,7 @@ class Batch:
                 reversible=plan.reversible,
                 recon=((0, 0, 0),) * len(plan.steps),
                 padding=plan.padding,
+                choice_steps=plan.choice_steps,
             )
         return self._chunks[kind]
 
@@ -288,4 +289,5 @@ def _chunk_items(shapes: Sequence[ChunkShape]) -> NDArray[np.void]:
         item["classes"], item["components"] = len(plan.steps), len(plan.steps[0])
         item["cuts"][: len(plan.cuts)] = plan.cuts
         item["steps"][: len(plan.steps), : len(plan.steps[0])] = plan.steps
+        item["choice_steps"][: len(plan.steps), : len(plan.steps[0])] = plan.choice_steps or plan.steps
     return chunks

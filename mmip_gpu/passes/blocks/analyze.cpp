@@ -124,10 +124,11 @@ void keep(const AnalyzeJob& job, int64_t found, Entries& entries) {
 // One pass over all tiles; `rates` and `contexts` per stage from 2 on, or empty.
 std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples, const uint8_t* classes, const Quantizer& quantizer,
                                          const AnalyzeOptions& options, const std::vector<StageRates>& rates,
-                                         const std::vector<std::vector<uint8_t>>& contexts, bool predicts) {
+                                         const std::vector<std::vector<uint8_t>>& contexts, bool keeps, bool predicts) {
     std::vector<QuantizerSums> sums(c.tiles.size() * kMaxClasses);
     std::vector<TileRoom> rooms(std::max(options.threads, 1));
     c.ac.reset();
+    c.scaled.resize(keeps ? c.tiles.size() : 0);
     c.entries.resize(c.tiles.size());
     parallel_for(static_cast<int64_t>(c.tiles.size()), options.threads, [&](int64_t i, int worker) {
         const Tile& tile = c.tiles[i];
@@ -140,11 +141,16 @@ std::vector<QuantizerSums> analyze_tiles(Coefficients& c, const Samples& samples
         }
         TileRoom& room = rooms[worker];
         room.hold(tile, c.per_cell());
-        Entries& entries = c.entries[i];
+        Entries& entries = keeps ? c.scaled[i].entries : c.entries[i];
         if (predicts) job.earlier = room.restore(c, tile, entries, job), job.predictions = c.predictions.get() + tile.base;
+        if (keeps) c.scaled[i].dc.resize(tile.order->cells()), job.scaled_dcs = c.scaled[i].dc.data();
         entries.count.resize(tile.order->cells());
         job.positions = room.positions.data(), job.values = room.values.data(), job.counts = entries.count.data();
         keep(job, kernels().analyze_tile(job, &sums[i * kMaxClasses]), entries);
+        if (!keeps) return;
+        const uint8_t* modes = c.modes.get() + tile.base;
+        c.scaled[i].mode.assign(modes, modes + tile.order->cells());
+        for (int k = 0; k < kMaxClasses; ++k) c.scaled[i].rest[k] = sums[i * kMaxClasses + k].rest;
     });
     return sums;
 }
@@ -155,13 +161,16 @@ std::vector<double> squared_errors(const Coefficients& c, const std::vector<Quan
     for (size_t k = 0; k < errors.size(); ++k)
         for (size_t i = 0; i < c.tiles.size(); ++i) {
             const QuantizerSums& part = sums[i * kMaxClasses + k];
-            int64_t error = part.distortion;
+            const size_t component = static_cast<size_t>(c.tiles[i].plane) % quantizer.steps[k].size();
+            const uint32_t own = quantizer.steps[k][component], chosen_by = quantizer.choice_steps.empty() ? own : quantizer.choice_steps[k][component];
+            int64_t error = part.distortion + (own == chosen_by ? part.rest : 0);
             for (int j = 0; j < 3; ++j) {
                 const int64_t shift = 4 * quantizer.recon[k][j];   // d in 1/256
                 error += shift * shift * part.count[j] - 2 * shift * part.excess[j];
             }
-            const double step = quantizer.class_step(static_cast<int>(k), c.tiles[i].plane).step / kStepOne;
+            const double step = static_cast<double>(own) / kStepOne / kStepOne, before = static_cast<double>(chosen_by) / kStepOne / kStepOne;
             errors[k] += static_cast<double>(error) * step * step;
+            if (own != chosen_by) errors[k] += static_cast<double>(part.rest) * before * before;
         }
     return errors;
 }
@@ -183,7 +192,9 @@ void mark_settled(Coefficients& c, const Tile& tile) {
 
 std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8_t* classes, Quantizer& quantizer,
                             const AnalyzeOptions& options) {
-    const bool by_lengths = options.search >= kSearchRough;
+    const bool by_lengths = options.search >= kSearchRough, keeps = !quantizer.choice_steps.empty() && options.search == kSearchFast;
+    Quantizer by = quantizer;
+    if (keeps) by.steps = quantizer.choice_steps;
     std::vector<StageRates> rates;
     std::vector<std::vector<uint8_t>> contexts;
     for (int stage = 2; by_lengths && stage <= c.stages(); ++stage) rates.push_back(builtin_rates(stage));
@@ -192,14 +203,16 @@ std::vector<double> analyze(Coefficients& c, const Samples& samples, const uint8
         if (pass > 0) {
             contexts.resize(rates.size());
             for (size_t s = 0; s < rates.size(); ++s) {
-                rates[s] = chosen_rates(c, static_cast<int>(s) + 2, quantizer.steps, options.threads);
+                rates[s] = chosen_rates(c, static_cast<int>(s) + 2, by.steps, options.threads);
                 contexts[s] = header_classes(c, static_cast<int>(s) + 2, options.threads);
             }
         }
         if (pass > 0 && c.predictions) settle_sums(c, sums, quantizer, options.search);   // the points at which samples are restored
         for (StageRates& r : rates) r.token.resize((kTokenClasses + 1) * kTokenAlphabet);   // see AnalyzeJob
-        sums = analyze_tiles(c, samples, classes, quantizer, options, rates, contexts, pass > 0 && c.predictions != nullptr);
+        const bool predicts = pass > 0 && c.predictions != nullptr;
+        sums = analyze_tiles(c, samples, classes, by, options, rates, contexts, keeps && pass + 1 == options.passes, predicts);
     }
+    if (keeps) return requantize(c, quantizer, options);
     return settle_sums(c, sums, quantizer, options.search);
 }
 

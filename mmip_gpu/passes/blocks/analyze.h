@@ -17,6 +17,7 @@ struct Quantizer {
     std::vector<uint8_t> reversible;            // per class
     std::vector<std::array<int, 3>> recon;      // per class d1, d2, d3 in 1/64
     std::array<int, 3> dc_recon{};              // of the DC image
+    std::vector<std::vector<uint32_t>> choice_steps{};   // by which an encoder chooses blocks, where they are not `steps`
 
     ClassStep class_step(int c, int64_t plane) const;
 };
@@ -39,6 +40,10 @@ struct AnalyzeOptions {
 // coefficients show it (the transforms are orthonormal; rounding to samples is not in it).
 std::vector<double> analyze(Coefficients& coefficients, const Samples& samples, const uint8_t* classes, Quantizer& quantizer,
                             const AnalyzeOptions& options);
+
+// After an analysis by choice_steps where rounding decides: the same blocks, with indices by the steps as they are now; the result is that
+// of `analyze`.
+std::vector<double> requantize(Coefficients& coefficients, Quantizer& quantizer, const AnalyzeOptions& options);
 
 // After analyze, and after whatever changes DCs or empties blocks: chooses the indices anew on what predictions leave, tile by tile in
 // coding order, with the search's modes. Needs room for predictions. Returns the squared errors, as analyze does.

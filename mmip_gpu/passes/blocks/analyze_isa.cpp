@@ -1,5 +1,6 @@
 // The analysis kernel, compiled once per instruction set; see passes/kernels_isa.h.
 #include "passes/blocks/analyze_kernels.h"
+#include "passes/blocks/requantize_kernels.h"
 #include "passes/kernels_isa.h"
 
 namespace MMIP_NS {
@@ -38,6 +39,8 @@ int64_t analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
 }
 
 }  // namespace
+
+int requantize_block(const mmip::RequantizeJob& job, mmip::QuantizerSums& sums) { return requantize(job, sums); }
 
 int64_t analyze_tile(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
     return job.tile.depth == 8 ? analyze_depth<8>(job, sums) : analyze_depth<1>(job, sums);

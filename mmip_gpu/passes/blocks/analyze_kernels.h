@@ -1,6 +1,5 @@
 // The analysis kernel: samples of one tile in, block modes and nonzero indices out.
-// Values: AnalyzeJob. Home: host, per instruction set. One item of work = one superblock; its phases are load, transform,
-// decide, store. Encoder side of FORMAT.md sections 2 to 5; choices are those of rules/blocks/choice.h.
+// Values: AnalyzeJob. Home: host, per instruction set. One item of work = one superblock. Encoder side of FORMAT.md sections 2 to 5.
 #pragma once
 
 #include "rules/blocks/choice.h"
@@ -83,13 +82,6 @@ private:
         for (int k = 0; k < Block::cells; k += Choice::kUnseenCells) Choice::find_unseen(*this, k, [&](int i, int many) { unseen_[i] = many; });
     }
 
-    static float take_dc(F8* coefficients) {
-        float& at = reinterpret_cast<float*>(coefficients)[0];
-        const float dc = at;
-        at = 0;
-        return dc;
-    }
-
     // Phase 2: the modes of a cell, by rough costs.
     void try_cell(Block& b, int k) {
         alignas(64) F8 samples[Block::cell_samples / 8];
@@ -135,7 +127,7 @@ private:
         candidate.side_bits = predictions_ != nullptr ? predictions_->guessed_bits(kPredictNone) : 0;
         candidate.template estimate<counts>(inverse_[class_[k]], job_.rounding, view.cells * Block::cell_samples);
         if constexpr (depth == 1)
-            if (predictions_ != nullptr && Choice::may_gain(*this, o, k, weigh(candidate.cost))) predict(candidate, inverse_[class_[k]]);
+            if (predictions_ != nullptr && Choice::may_gain(*this, o, k, weigh(candidate.cost))) predictions_->improve(candidate, inverse_[class_[k]], job_.rounding);
         rough_[o][k] = weigh(candidate.cost);
     }
 
@@ -183,19 +175,6 @@ private:
         for (int k = 0, i = 0; k < Block::cells; k += m * m, ++i) Choice::settle_large(*this, o, k, tried[i]);
     }
 
-    // Leaves of a candidate what the best prediction leaves, if that costs less.
-    template <class C>
-    void predict(C& candidate, float inverse) {
-        if (candidate.cost.bits == kBlockBits + candidate.side_bits) return;   // nothing is left to save
-        const auto bits = [this](int prediction) { return predictions_->guessed_bits(prediction); };
-        const int best = predictions_->best_for(candidate, inverse, job_.rounding, &candidate.cost, bits);
-        if (best == kPredictNone) return;
-        candidate.prediction = best;
-        candidate.side_bits = bits(best);
-        candidate.cost = predictions_->least();
-        predictions_->take_rest(candidate.coefficients);
-    }
-
     // A merged block as one to be predicted.
     void begin_predictions(const Block& b, int k, int size) {
         if (predictions_ == nullptr) return;
@@ -212,31 +191,15 @@ private:
         return true;
     }
 
-    // Calls use(candidate, first cell) for the blocks that were chosen.
-    template <class Use>
-    void each_chosen(Block& b, const Use& use) {
-        for (int k = 0, many = 1; k < Block::cells; k += many) {
-            const int o = choices_.chosen[k];
-            many = present_[k] ? Order::cells(o) : 1;
-            if (!present_[k]) continue;
-            if (many == 1) use(b.cell[k][o < Order::kQuad ? o : Order::kSingles], k);
-            else if (many == Block::group) use(b.quad[k / Block::group], k);
-            else if constexpr (depth == 1) {
-                if (many == 16) use(b.large[k / 16], k);
-                else use(b.whole, k);
-            }
-        }
-    }
-
     // Phase 4: the winners, whose indices code lengths decide at effort 2.
     void store_all(Block& b) {
         if (search() == mmip::kSearchRough) {
-            each_chosen(b, [&](auto& chosen, int k) {
+            b.each_chosen(choices_.chosen, present_, [&](auto& chosen, int k) {
                 if (!reversible(k) && chosen.mode != kModePalette) decide(b, chosen, k);
             });
             b.decider.run();
         }
-        each_chosen(b, [&](auto& chosen, int k) { store(b, chosen, k); });
+        b.each_chosen(choices_.chosen, present_, [&](auto& chosen, int k) { store(b, chosen, k); });
     }
 
     template <class C>
@@ -244,17 +207,20 @@ private:
         const mmip::BlockView& view = t_.blocks[chosen.mode];
         const int c = class_[k], i = place_[k];
         for (int j = 0; j < view.cells; ++j) {
+            const int at = t_.raster[i + j];
             const QuantizedDc dc = reversible(k) ? QuantizedDc{truncate(chosen.dc[j]), 0} : quantize_dc(chosen.dc[j], inverse_[c], job_.dc_unit);
-            t_.dc[t_.raster[i + j]] = dc.index;
+            t_.dc[at] = dc.index, job_.counts[i + j] = 0;
             sums_[c].distortion += dc.error;
-            job_.counts[i + j] = 0;
+            if (job_.scaled_dcs != nullptr) job_.scaled_dcs[at] = reversible(k) ? dc.index : with_sign(scaled_magnitude(chosen.dc[j], inverse_[c]), chosen.dc[j]);
         }
         int written;
-        if (reversible(k)) {
+        if (job_.scaled_dcs != nullptr && !reversible(k)) {
+            written = out_.keep(chosen, b.collector, view.cells * Block::cell_samples, view.order, inverse_[c], sums_[c]);
+        } else if (reversible(k)) {
             written = out_.write_exact(chosen, b.collector, view.cells * Block::cell_samples, view.order);
         } else if (search() < mmip::kSearchRough) {
-            const IndexRule rule{inverse_[c], least_scaled(search(), job_.rounding), job_.rounding};
-            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order, rule, sums_[c]);
+            written = out_.write_rounded(chosen, b.collector, view.cells * Block::cell_samples, view.order,
+                                         {inverse_[c], least_scaled(search(), job_.rounding), job_.rounding}, sums_[c]);
         } else {
             sums_[c].distortion += chosen.cost.distortion;
             written = chosen.mode == kModePalette ? out_.write_palette(chosen) : out_.write_kept(chosen, job_.stages, inverse_[c], sums_[c]);
@@ -272,14 +238,12 @@ private:
     PredictionSearch* predictions_;
     mmip::QuantizerSums* sums_;
     float inverse_[kMaxClasses];
-    int next_ = 0;
     IndexWriter out_;
     bool present_[Block::cells], reversible_[Block::cells], dense_[Block::cells];
-    int class_[Block::cells], place_[Block::cells], unseen_[Block::cells];
+    int next_ = 0, class_[Block::cells], place_[Block::cells], unseen_[Block::cells];
     int hint_[Block::cells];                 // predictions that the cells of a merged block had
     mutable Choices<depth> choices_;
-    int64_t activity_[Block::cells];
-    int64_t rough_[Order::kOptions][Block::cells];
+    int64_t activity_[Block::cells], rough_[Order::kOptions][Block::cells];
     const Cost* decided_[Order::kOptions][Block::cells];
 };
 

@@ -3,15 +3,10 @@
 #pragma once
 
 #include "rules/blocks/quantize.h"
+#include "passes/blocks/placed_block.h"
 #include "passes/kernels.h"
 
 namespace MMIP_NS {
-
-// A block of the tile: the coding index and the place of its first cell.
-struct PlacedBlock {
-    const mmip::BlockView& view;
-    int first, z, y, x;
-};
 
 // What dequantizing one index after the other needs; values, so that they stay in registers.
 struct Dequantizer {

@@ -8,6 +8,7 @@
 #include "rules/blocks/quantize.h"
 #include "passes/blocks/block_indices.h"
 #include "passes/blocks/block_kernels.h"
+#include "passes/blocks/placed_block.h"
 #include "passes/blocks/scaled_blocks.h"
 #include "passes/kernels.h"
 #include "passes/palette/palette_kernels.h"
@@ -24,6 +25,8 @@ public:
     }
 
     float dc_value(int raster) const { return static_cast<float>(t_.dc[raster]) * dc_step_[t_.classes[raster]]; }
+
+    void skip(const PlacedBlock& b) { begin(b); }   // goes past a block
 
     // Its samples at full scale, [z][y][x].
     [[gnu::always_inline]] inline const F8* full(const PlacedBlock& b) {
@@ -79,6 +82,10 @@ private:
     void begin(const PlacedBlock& b) {
         class_ = t_.classes[raster(b, 0, 0, 0)];
         reach_ = 0;
+        if (job_.counts == nullptr) return;
+        positions_ = job_.positions + next_, values_ = job_.values + next_;   // blocks are asked for in coding order
+        count_ = job_.counts[b.first];
+        next_ += count_;
     }
 
     int raster(const PlacedBlock& b, int z, int y, int x) const { return ((b.z + z) * t_.ay + b.y + y) * t_.ax + b.x + x; }
@@ -113,7 +120,15 @@ private:
     // The AC indices of the block in stages 2 .. `stages`; `added` to what is there.
     template <bool added>
     void dequantize_block(const PlacedBlock& b, int stages) {
-        reach_ |= BlockIndices{job_, b.view, b.first}.dequantize<added>(stages, job_.classes[class_].recon, unit_[class_], floats(block_));
+        if (job_.counts == nullptr) {
+            reach_ |= BlockIndices{job_, b.view, b.first}.dequantize<added>(stages, job_.classes[class_].recon, unit_[class_], floats(block_));
+            return;
+        }
+        Dequantizer to{floats(block_), b.view.scan, {}, unit_[class_], 0};
+        for (int d = 0; d < 4; ++d) to.recon[d] = job_.classes[class_].recon[d];
+        const int limit = b.view.cells * job_.cut;
+        for (int n = 0; n < count_ && positions_[n] < limit; ++n) to.put<added>(positions_[n], values_[n]);
+        reach_ |= to.reach;
     }
 
     // A palette cell at full scale.
@@ -122,6 +137,8 @@ private:
         if (job_.spans != nullptr) {
             const mmip::TokenSpan span = job_.spans[b.first];
             for (const mmip::Token* t = span.first; t < span.first + span.count; ++t) held[t->position] = t->value;
+        } else if (job_.counts != nullptr) {
+            for (int n = 0; n < count_; ++n) held[positions_[n]] = values_[n];
         } else {
             __builtin_memcpy(held, t_.ac + static_cast<int64_t>(b.first) * t_.per_cell, sizeof(int32_t) * palette_positions(t_.depth));
         }
@@ -222,6 +239,9 @@ private:
     const mmip::TileView& t_;
     float unit_[kMaxClasses], dc_step_[kMaxClasses];
     int class_ = 0;
+    const uint16_t* positions_ = nullptr;   // of the block's entries
+    const int32_t* values_ = nullptr;
+    int count_ = 0, next_ = 0;              // how many; where those of the next block begin
     uint32_t reach_ = 0;                 // of the block's AC: their places or-ed together
     alignas(64) F8 block_[4096 / 8] = {};
     alignas(64) F8 samples_[4096 / 8];

@@ -101,6 +101,14 @@ MMIP_RULE Cost rough_cost(const F8* coefficients, float inverse, int32_t roundin
     return cost;
 }
 
+// The DC of a cell, whose place among the coefficients is zero afterwards.
+MMIP_RULE float take_dc(F8* coefficients) {
+    float& at = reinterpret_cast<float*>(coefficients)[0];
+    const float dc = at;
+    at = 0;
+    return dc;
+}
+
 template <int size>
 struct Candidate {
     alignas(64) F8 coefficients[size / 8 > 0 ? size / 8 : 1];   // the DC places hold zero

@@ -134,9 +134,7 @@ private:
         b.gather_cell(k, s_.cell);
         if (view.mode == kMode4) forward_quarters<1>(s_.cell, b.scratch, own.coefficients);
         else forward_planes<1, 8>(s_.cell, b.scratch, own.coefficients);
-        float& dc = reinterpret_cast<float*>(own.coefficients)[0];
-        own.dc[0] = dc;
-        dc = 0;
+        own.dc[0] = take_dc(own.coefficients);
     }
 
     // The block as stage 2 gives it, for those after it.

@@ -8,6 +8,11 @@
 
 namespace MMIP_NS {
 
+// What is kept for requantizing: scaled magnitudes from here on. Steps that are smaller by an eighth find all that they need in it.
+constexpr int32_t kLeastKept = 140;
+
+MMIP_RULE int32_t with_sign(int32_t magnitude, float coefficient) { return coefficient < 0 ? -magnitude : magnitude; }
+
 // f = |c| * inverse; |q| = (f + rounding) >> 8, which is not 0 from f = least on.
 struct IndexRule {
     float inverse;
@@ -68,6 +73,21 @@ struct IndexWriter {
             write_indices(kept, chosen.kept + first, inverse, sums);
             count += kept;
         }
+        return count;
+    }
+
+    // What ScaledTile of layout.h holds of a block; the distortion of all else is added to sums.rest.
+    template <class C, int room>
+    int keep(C& chosen, Collector<room>& collector, int samples, const uint16_t* order, float inverse, mmip::QuantizerSums& sums) {
+        const int count = chosen.collect(collector, samples, order, inverse, kLeastKept, positions, chosen.values);
+        const F8* coefficients = reinterpret_cast<const F8*>(chosen.values);
+        for (int i = 0; i < count; i += 8) {
+            const I8 scaled = scaled_magnitude(coefficients[i / 8], inverse), sign = coefficients[i / 8] < 0, values_of = (scaled ^ sign) - sign;
+            __builtin_memcpy(values + i, &values_of, sizeof values_of);
+        }
+        positions += count;
+        values += count;
+        sums.rest += chosen.rest;
         return count;
     }
 

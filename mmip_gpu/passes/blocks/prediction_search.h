@@ -45,14 +45,24 @@ public:
         return best_;
     }
 
+    // Leaves of a candidate, whose rough cost is known, what the best prediction leaves of it, if that costs less.
+    template <class C>
+    void improve(C& candidate, float inverse, int32_t rounding) {
+        if (candidate.cost.bits == kBlockBits + candidate.side_bits) return;   // nothing is left to save
+        const auto bits = [this](int prediction) { return guessed_bits(prediction); };
+        if (best_for(candidate, inverse, rounding, &candidate.cost, bits) == kPredictNone) return;
+        candidate.prediction = best_;
+        candidate.side_bits = bits(best_);
+        candidate.cost = least_;
+        take_rest(candidate.coefficients);
+    }
+
     // One more against it.
     template <class C, class Bits>
     int or_else(int prediction, const C& candidate, float inverse, int32_t rounding, const Bits& bits) {
         if (prediction != kPredictNone && predictor_.fits(prediction)) weigh_one(candidate, prediction, inverse, rounding, bits);
         return best_;
     }
-
-    const Cost& least() const { return least_; }
 
     void take_rest(F8* coefficients) const {
         for (int v = 0; v < size_ * size_ / 8; ++v) coefficients[v] = rest_[v];

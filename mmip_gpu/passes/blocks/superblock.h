@@ -3,7 +3,7 @@
 // instruction set. One item of work = one superblock. Encoder side of FORMAT.md sections 3 and 4; integers decide.
 #pragma once
 
-#include "rules/blocks/blocks.h"
+#include "rules/blocks/choice.h"
 #include "passes/blocks/block_kernels.h"
 #include "passes/blocks/candidate.h"
 #include "passes/kernels.h"
@@ -83,6 +83,23 @@ struct Superblock {
         int64_t total = 0;
         for (int lane = 0; lane < 8; ++lane) total += sum[lane];
         return total;
+    }
+
+    // Calls use(candidate, first cell) for the blocks of the options that were chosen, see ModeOrder of rules/blocks/choice.h.
+    template <class Use>
+    void each_chosen(const int32_t* chosen, const bool* present, const Use& use) {
+        using Order = ModeOrder<depth>;
+        for (int k = 0, many = 1; k < cells; k += many) {
+            const int o = chosen[k];
+            many = present[k] ? Order::cells(o) : 1;
+            if (!present[k]) continue;
+            if (many == 1) use(cell[k][o < Order::kQuad ? o : Order::kSingles], k);
+            else if (many == group) use(quad[k / group], k);
+            else if constexpr (depth == 1) {
+                if (many == 16) use(large[k / 16], k);
+                else use(whole, k);
+            }
+        }
     }
 
     // Mode 8 of a cell; of deep ones also mode z1, which differs along z alone, unless it is not wanted.

@@ -36,11 +36,10 @@ TileSynthesizer::TileSynthesizer(const Coefficients& c, const Quantizer& quantiz
     job_.cut = c.cuts[stages - 1], job_.second_cut = c.cuts[1];
 }
 
-void TileSynthesizer::run(const Tile& tile, const TokenSpan* spans) const {
+SynthesizeJob TileSynthesizer::job_of(const Tile& tile) const {
     SynthesizeJob job = job_;
     job.tile = tile_view(c_, tile);
     job.samples = static_cast<char*>(out_.samples.data) + (tile.plane - c_.box.planes[0]) * out_.plane * kSampleBytes[out_.samples.type];
-    job.spans = spans;
     if (c_.predictions && job_.stages > 1 && job_.scale < 8) {
         thread_local std::vector<int32_t> decoded;   // kept from tile to tile
         decoded.resize(std::max(decoded.size(), static_cast<size_t>(kCellSize) * kCellSize * tile.order->cells()));
@@ -49,7 +48,37 @@ void TileSynthesizer::run(const Tile& tile, const TokenSpan* spans) const {
     }
     for (int k = 0; k < kMaxClasses; ++k)
         job.classes[k] = quantizer_.class_step(k < static_cast<int>(quantizer_.steps.size()) ? k : 0, tile.plane);
+    return job;
+}
+
+void TileSynthesizer::add_entries(const Tile& tile, SynthesizeJob& job) const {
+    if (job.stages == 1 || c_.entries.empty()) return;
+    const Entries& entries = c_.entries[&tile - c_.tiles.data()];
+    job.positions = entries.position.data(), job.values = entries.value.data(), job.counts = entries.count.data();
+}
+
+void TileSynthesizer::run(const Tile& tile, const TokenSpan* spans) const {
+    SynthesizeJob job = job_of(tile);
+    job.spans = spans;
+    if (spans == nullptr && job.predictions == nullptr) add_entries(tile, job);
     kernels().synthesize_tile(job);
+}
+
+void TileSynthesizer::measure(const Tile& tile, SampleDifference* sums) const {
+    SynthesizeJob job = job_of(tile);
+    add_entries(tile, job);
+    if (c_.mask) job.mask = c_.mask.get() + tile.base * c_.geometry.depth;
+    kernels().measure_tile(job, sums);
+}
+
+std::vector<Difference> measure(const Coefficients& c, const Quantizer& quantizer, const SampleRange& range, const Samples& samples, int threads) {
+    const TileSynthesizer synthesizer(c, quantizer, c.stages(), 1, range, whole_output(samples, box_window(c.geometry, c.box, 1)));
+    std::vector<SampleDifference> sums(c.tiles.size() * kMaxClasses, {0, 0});
+    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) { synthesizer.measure(c.tiles[i], &sums[i * kMaxClasses]); });
+    std::vector<Difference> all(quantizer.steps.size(), {0, 0});
+    for (size_t i = 0; i < sums.size(); ++i)
+        if (i % kMaxClasses < all.size()) all[i % kMaxClasses].join({sums[i].squares, sums[i].largest});
+    return all;
 }
 
 void synthesize(const Coefficients& c, const Quantizer& quantizer, int stages, int scale, const SampleRange& range, const Output& out, int threads) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "passes/blocks/analyze.h"
+#include "rules/samples/statistics.h"
 
 namespace mmip {
 
@@ -39,17 +40,26 @@ class TileSynthesizer {
 public:
     TileSynthesizer(const Coefficients& coefficients, const Quantizer& quantizer, int stages, int scale, const SampleRange& range, const Output& out);
 
-    // spans: the tile's AC as TileTokens holds it; nullptr: it is in the Coefficients.
+    // spans: the tile's AC as TileTokens holds it; nullptr: it is in the entries, or in place where there are predictions.
     void run(const Tile& tile, const TokenSpan* spans) const;
 
+    // At full scale, with all samples of `out` there: how far they are from what `run` would write; without those under the mask.
+    void measure(const Tile& tile, SampleDifference* sums) const;
+
 private:
+    SynthesizeJob job_of(const Tile& tile) const;
+    void add_entries(const Tile& tile, SynthesizeJob& job) const;
+
     const Coefficients& c_;
     const Quantizer& quantizer_;
     Output out_;
     SynthesizeJob job_ = {};                 // what all tiles share
 };
 
-// All tiles, with their AC in the Coefficients.
+// How far what all stages decode to is from the samples of a whole chunk, by class; of chunks without predictions.
+std::vector<Difference> measure(const Coefficients& coefficients, const Quantizer& quantizer, const SampleRange& range, const Samples& samples, int threads);
+
+// All tiles, without spans.
 void synthesize(const Coefficients& coefficients, const Quantizer& quantizer, int stages, int scale, const SampleRange& range,
                 const Output& out, int threads);
 

@@ -1,4 +1,5 @@
-// The synthesis kernel, compiled once per instruction set; see passes/kernels_isa.h.
+// The kernels that synthesize, compiled once per instruction set; see passes/kernels_isa.h.
+#include "passes/blocks/measure_kernels.h"
 #include "passes/blocks/synthesize_kernels.h"
 #include "passes/kernels_isa.h"
 
@@ -11,6 +12,16 @@ void synthesize_tile(const mmip::SynthesizeJob& job) {
         case mmip::kSampleU16: return TileSynthesis<uint16_t>(job).run();
         case mmip::kSampleI16: return TileSynthesis<int16_t>(job).run();
         default: return TileSynthesis<int32_t>(job).run();
+    }
+}
+
+void measure_tile(const mmip::SynthesizeJob& job, mmip::SampleDifference* sums) {
+    switch (job.sample_type) {
+        case mmip::kSampleU8: return TileMeasure<uint8_t>(job, sums).run();
+        case mmip::kSampleI8: return TileMeasure<int8_t>(job, sums).run();
+        case mmip::kSampleU16: return TileMeasure<uint16_t>(job, sums).run();
+        case mmip::kSampleI16: return TileMeasure<int16_t>(job, sums).run();
+        default: return TileMeasure<int32_t>(job, sums).run();
     }
 }
 

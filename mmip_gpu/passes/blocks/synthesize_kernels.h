@@ -15,7 +15,7 @@ public:
 
     void run() {
         if (job_.predictions != nullptr) return run_predicted();
-        for_each_block([this](const PlacedBlock& b) {
+        each_block(job_, [this](const PlacedBlock& b) {
             if (job_.scale == 8) store_dcs(b);
             else if (job_.scale > 1) store_reduced(b, blocks_.reduced(b));
             else if (t_.depth == 8) store_full<8>(b, blocks_.full(b));
@@ -24,21 +24,10 @@ public:
     }
 
 private:
-    template <class Use>
-    [[gnu::always_inline]] inline void for_each_block(const Use& use) const {
-        const int cells = t_.az * t_.ay * t_.ax;
-        for (int i = 0; i < cells;) {
-            const mmip::BlockView& view = t_.blocks[job_.stages > 1 ? t_.modes[i] : kMode8];
-            const int at = t_.raster[i];
-            use(PlacedBlock{view, i, at / (t_.ay * t_.ax), at / t_.ax % t_.ay, at % t_.ax});
-            i += view.cells;
-        }
-    }
-
     // Full scale, or scale 2 or 4, of a tile with predictions.
     [[gnu::noinline]] void run_predicted() {
         PredictedBlocks predicted(job_, blocks_);
-        for_each_block([&](const PlacedBlock& b) {
+        each_block(job_, [&](const PlacedBlock& b) {
             if (job_.scale > 1) store_reduced(b, predicted.reduced(b));
             else store_full<1>(b, predicted.full(b));
         });

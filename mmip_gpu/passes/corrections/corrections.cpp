@@ -1,4 +1,4 @@
-// See corrections.h. A tile is walked with the same code to count, to weigh and to write its symbols.
+// See corrections.h. A tile is walked once for each way to code it; the symbols of the better one are counted, then written.
 #include "passes/corrections/corrections.h"
 
 #include <algorithm>
@@ -75,60 +75,71 @@ void walk_tile(const TileIndices& indices, bool all_runs, Sink& sink) {
     state.finish(out);
 }
 
-struct CountSink {
-    uint32_t* counts;
-
-    void symbol(int c, int s) { ++counts[c * kCorrectionAlphabet + s]; }
-    void raw(uint32_t, int) {}
-};
-
-struct WriteSink {
-    const EncodingTables& tables;
-    BitString bits;
+// The symbols of a tile in their order, as class * kCorrectionAlphabet + symbol, and the raw bits of those that have any.
+struct SymbolList {
+    bool all_runs = false;
+    CorrectionWeight weight;
+    std::vector<uint16_t> symbols;
+    std::vector<uint32_t> raws;
 
     void symbol(int c, int s) {
-        const uint16_t* row = tables.row(c);
+        weight.symbol(c, s);
+        symbols.push_back(static_cast<uint16_t>(c * kCorrectionAlphabet + s));
+    }
+    void raw(uint32_t value, int count) {
+        weight.raw(value, count);
+        if (count > 0) raws.push_back(value);
+    }
+};
+
+// How many raw bits follow a symbol: that of a run's length, or of an index with its sign.
+int raw_bits(int symbol) {
+    const int c = symbol / kCorrectionAlphabet, s = symbol % kCorrectionAlphabet;
+    return count_extra_bits(c >= kRunClass && c < kAfterRunClass ? s : (s + 1) / 2);
+}
+
+// By the way that takes fewer bits.
+SymbolList listed(const Coefficients& c, const Tile& of, const Window& window, const int32_t* indices) {
+    const SampleBox box = sample_box(c, of, window);
+    TileIndices tile(box);
+    tile.load(indices);
+    SymbolList runs, mixed;
+    walk_tile(tile, false, mixed);
+    walk_tile(tile, true, runs);
+    runs.all_runs = true;
+    return runs.weight.bits < mixed.weight.bits ? std::move(runs) : std::move(mixed);
+}
+
+std::vector<SymbolList> listed(const Coefficients& c, const int32_t* indices, int threads) {
+    const Window window = box_window(c.geometry, c.box, 1);
+    std::vector<SymbolList> lists(c.tiles.size());
+    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int) { lists[i] = listed(c, c.tiles[i], window, indices); });
+    return lists;
+}
+
+std::vector<uint32_t> counted(const std::vector<SymbolList>& lists) {
+    std::vector<uint32_t> counts(kCorrectionClasses * kCorrectionAlphabet, 0);
+    for (const SymbolList& list : lists)
+        for (const uint16_t symbol : list.symbols) ++counts[symbol];
+    return counts;
+}
+
+std::vector<uint8_t> written(const SymbolList& list, const EncodingTables& tables) {
+    BitString bits;
+    bits.put(list.all_runs ? 1 : 0, 1);
+    const uint32_t* raw = list.raws.data();
+    for (const uint16_t symbol : list.symbols) {
+        const int s = symbol % kCorrectionAlphabet, extra = raw_bits(symbol);
+        const uint16_t* row = tables.row(symbol / kCorrectionAlphabet);
         if (row[s] != kUnlistedWord) {
             bits.put(row[s] >> 4, row[s] & 15);
         } else {
             bits.put(row[tables.alphabet] >> 4, row[tables.alphabet] & 15);
             bits.put(static_cast<uint32_t>(s), tables.escape_bits);
         }
+        if (extra > 0) bits.put(*raw++, extra);
     }
-    void raw(uint32_t value, int count) { bits.put(value, count); }
-};
-
-bool prefers_runs(TileIndices& tile) {
-    CorrectionWeight runs, mixed;
-    walk_tile(tile, true, runs);
-    walk_tile(tile, false, mixed);
-    return runs.bits < mixed.bits;
-}
-
-// Calls use(item, worker, indices, all_runs) for every tile.
-template <class Use>
-void for_tiles(const Coefficients& c, const int32_t* indices, std::vector<uint8_t>& all_runs, bool decide, int threads, const Use& use) {
-    const Window window = box_window(c.geometry, c.box, 1);
-    all_runs.resize(c.tiles.size());
-    parallel_for(static_cast<int64_t>(c.tiles.size()), threads, [&](int64_t i, int worker) {
-        const SampleBox box = sample_box(c, c.tiles[i], window);
-        TileIndices tile(box);
-        tile.load(indices);
-        if (decide) all_runs[i] = prefers_runs(tile) ? 1 : 0;
-        use(i, worker, tile, all_runs[i] != 0);
-    });
-}
-
-std::vector<uint32_t> counted(const Coefficients& c, const int32_t* indices, std::vector<uint8_t>& all_runs, int threads) {
-    const int workers = std::max(threads, 1);
-    std::vector<std::vector<uint32_t>> parts(workers, std::vector<uint32_t>(kCorrectionClasses * kCorrectionAlphabet, 0));
-    for_tiles(c, indices, all_runs, true, workers, [&](int64_t, int worker, TileIndices& tile, bool runs) {
-        CountSink sink{parts[worker].data()};
-        walk_tile(tile, runs, sink);
-    });
-    for (int w = 1; w < workers; ++w)
-        for (size_t i = 0; i < parts[0].size(); ++i) parts[0][i] += parts[w][i];
-    return parts[0];
+    return bits.finish();
 }
 
 StagePayload corrections_payload(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc) {
@@ -139,7 +150,12 @@ template <class T>
 void indices_of(const void* original, const void* decoded, int64_t count, int32_t error, int32_t* indices) {
     const T* a = static_cast<const T*>(original);
     const T* b = static_cast<const T*>(decoded);
-    for (int64_t i = 0; i < count; ++i) indices[i] = correction_index(static_cast<int32_t>(a[i]) - static_cast<int32_t>(b[i]), error);
+    const double share = 1.0 / (2.0 * error + 1);   // (n + 1/2) share has the whole part of n / (2 error + 1): neither is near an integer
+    for (int64_t i = 0; i < count; ++i) {
+        const int32_t d = static_cast<int32_t>(a[i]) - static_cast<int32_t>(b[i]), sign = d >> 31;
+        const int32_t index = static_cast<int32_t>((((d ^ sign) - sign) + (error + 0.5)) * share);
+        indices[i] = (index ^ sign) - sign;
+    }
 }
 
 template <class T>
@@ -151,23 +167,17 @@ void correct(void* samples, int64_t count, const int32_t* indices, int32_t error
 }  // namespace
 
 std::string pack_corrections(const Coefficients& c, const int32_t* indices, int threads) {
-    std::vector<uint8_t> all_runs;
-    const std::vector<uint32_t> histogram = counted(c, indices, all_runs, threads);
+    const std::vector<SymbolList> lists = listed(c, indices, threads);
+    const std::vector<uint32_t> histogram = counted(lists);
     BitString head;
     const EncodingTables tables = choose_codes(correction_family(), histogram.data(), head, threads);
     std::vector<std::vector<uint8_t>> streams(c.tiles.size());
-    for_tiles(c, indices, all_runs, false, threads, [&](int64_t i, int, TileIndices& tile, bool runs) {
-        WriteSink sink{tables, {}};
-        sink.bits.put(runs ? 1 : 0, 1);
-        walk_tile(tile, runs, sink);
-        streams[i] = sink.bits.finish();
-    });
+    parallel_for(static_cast<int64_t>(lists.size()), threads, [&](int64_t i, int) { streams[i] = written(lists[i], tables); });
     return assemble_payload(head.finish(), streams, threads);
 }
 
 std::vector<uint32_t> count_corrections(const Coefficients& c, const int32_t* indices, int threads) {
-    std::vector<uint8_t> all_runs;
-    return counted(c, indices, all_runs, threads);
+    return counted(listed(c, indices, threads));
 }
 
 uint64_t unpack_corrections(const Coefficients& c, const uint8_t* payload, uint64_t size, bool check_crc, int threads, int32_t* indices) {

@@ -63,9 +63,7 @@ double analyze_dc_image(Coefficients& c, Quantizer& quantizer, const AnalyzeOpti
     own.offset = 0;
     analyze(image, {samples.data(), kSampleI32}, nullptr, q, own);
     quantizer.dc_recon = q.recon[0];
-    image.fill_ac();
     synthesize(image, q, 2, 1, kDcRange, whole_output({decoded.data(), kSampleI32}, window), options.threads);
-    image.ac.reset();
     double error = 0;
     for (const Tile& tile : c.tiles) {
         const double unit = static_cast<double>(quantizer.class_step(0, tile.plane).step) / kDcImageUnit;

@@ -27,6 +27,14 @@ MMIP_RULE I index_cost(I magnitude) {
     return where(magnitude > 0, 8 + 8 * float_bit_length(magnitude), I{});
 }
 
+// A scaled magnitude by another step: `ratio` is the one over the other. Nothing changes where they are equal.
+MMIP_RULE float step_ratio(uint32_t from, uint32_t to) { return static_cast<float>(from) / static_cast<float>(to); }
+
+template <class I>
+MMIP_RULE I rescaled(I scaled, float ratio) {
+    return truncate(smaller(to_float(scaled) * ratio, kLargestScaled));
+}
+
 constexpr int64_t kBlockBits = 5;         // a block header, roughly
 
 MMIP_RULE int64_t square(int64_t v) { return v * v; }
@@ -39,15 +47,16 @@ struct QuantizedDc {
 };
 
 // Rounded half up; where dc_unit > 1 (a DC image), the DC itself in 1/dc_unit step, whose errors count elsewhere.
-MMIP_RULE QuantizedDc quantize_dc(float dc, float inverse, int dc_unit) {
-    const int32_t scaled = scaled_magnitude(dc, inverse);
+MMIP_RULE QuantizedDc quantize_scaled_dc(int32_t scaled, bool negative, int dc_unit) {
     if (dc_unit > 1) {
         const int32_t unit = 256 / dc_unit, parts = (scaled + unit / 2) / unit;
-        return {dc < 0 ? -parts : parts, 0};
+        return {negative ? -parts : parts, 0};
     }
     const int32_t magnitude = quantize_magnitude(scaled, kHalfUp);
-    return {dc < 0 ? -magnitude : magnitude, square((static_cast<int64_t>(magnitude) << 8) - scaled)};
+    return {negative ? -magnitude : magnitude, square((static_cast<int64_t>(magnitude) << 8) - scaled)};
 }
+
+MMIP_RULE QuantizedDc quantize_dc(float dc, float inverse, int dc_unit) { return quantize_scaled_dc(scaled_magnitude(dc, inverse), dc < 0, dc_unit); }
 
 // recon = {0, d1, d2, d3} in 1/64; step_per_unit = step / 64.
 MMIP_RULE float dequantize(int32_t index, const int32_t* recon, float step_per_unit) {

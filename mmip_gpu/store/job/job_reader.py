@@ -28,10 +28,11 @@ from mmip_gpu.store.job.ratio_search import ratio_plan
 from mmip_gpu.store.job.step_survey import Pieces, piece_regions, surveyed_plan
 from mmip_gpu.store.job.survey import Survey, surveyed_here
 from mmip_gpu.store.job.told import warn_of_chunks
-from mmip_gpu.transform.plan import ChunkPlan, spread_probe
+from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.channel_plans import RANGED_MODES
 from mmip_gpu.transform.planning.choose_method import chosen_config
 from mmip_gpu.transform.planning.make_plan import make_plan
+from mmip_gpu.transform.planning.probe_regions import spread_probe
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 

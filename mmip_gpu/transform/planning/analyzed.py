@@ -21,7 +21,6 @@ from mmip_gpu.transform.analysis import Analysis, cell_map
 from mmip_gpu.transform.assemble import assemble
 from mmip_gpu.transform.loss import measured_error, planes_of_channel
 from mmip_gpu.transform.plan import ChunkPlan
-from mmip_gpu.volume.floats import squared_error
 
 __all__ = ["Analyzed", "HostAnalysis"]
 
@@ -50,6 +49,10 @@ class Analyzed(Protocol):
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
         ...
 
+    def estimate(self) -> float:
+        """`mean_error` as the coefficients show it, without the rounding to samples."""
+        ...
+
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         """The encoding by a plan that differs from `plan` in what an analysis does not depend on."""
         ...
@@ -73,6 +76,8 @@ class HostAnalysis:
 
     def class_errors(self) -> list[float]:
         """Sum of squared errors in each class, or channel of it; of float32 samples that of their indices."""
+        if self.found.is_measured_by_blocks:
+            return [float(squares) for squares, _ in self.found.measured()]
         plan, prepared, decoded = self.plan, self.found.prepared, self.found.decoded()
         planes, cells = prepared.planes, None
         if len(plan.steps) > 1 and self.classes is not None:
@@ -110,10 +115,17 @@ class HostAnalysis:
         if any(self.plan.peaks):
             pairs = [pair for pair in zip(self.channel_errors(), self.plan.peaks, strict=True) if pair[1]]
             return math.fsum(error / peak**2 for error, peak in pairs) / len(pairs)
-        prepared, decoded, step = self.found.prepared, self.found.decoded(), self.plan.config.step
-        if step is None:
-            return difference(prepared.planes, decoded, prepared.threads)[0] / decoded.size
-        return squared_error(prepared.original, decoded, step)[0] / step**2 / decoded.size
+        step, samples = self.plan.config.step, self.found.prepared.planes.size
+        squares = self.found.reached()[0]
+        return squares / samples if step is None else squares / step**2 / samples
+
+    def estimate(self) -> float:
+        """Mean squared error as the coefficients show it, without the rounding to samples."""
+        return sum(self.found.errors) / self.found.prepared.planes.size
+
+    def requantized(self, plan: ChunkPlan) -> HostAnalysis:
+        """The same blocks by the steps of a plan; this analysis is of no use afterwards."""
+        return HostAnalysis(self.found.requantized(plan), self.classes)
 
     def encoded(self, plan: ChunkPlan, allow_raw: bool) -> Encoded:
         """The encoding by a plan that differs in what an analysis does not depend on."""

@@ -7,23 +7,33 @@ Implements no section of FORMAT.md. Guarantees that the whole array reaches a PS
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu.transform.plan import ChunkPlan, spread_probe
-from mmip_gpu.transform.planning.costs import STEP_EFFORT, at_effort, ratio
+from mmip_gpu.transform.plan import ChunkPlan
+from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, at_effort
 from mmip_gpu.transform.planning.match_channels import match_channels
-from mmip_gpu.transform.planning.match_distortion import SLOPE, check_reached, decibels, near_step, search_step
+from mmip_gpu.transform.planning.match_distortion import (
+    SLOPE,
+    check_reached,
+    decibels,
+    decoding_shift,
+    near_step,
+    search_step,
+    settle_step,
+)
 from mmip_gpu.transform.planning.match_size import search_ratio, unreachable_ratio
+from mmip_gpu.transform.planning.probe_regions import spread_probe
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
 from mmip_gpu.volume.samples import finite_limits
 
 __all__ = ["ArrayReader"]
+
+_NEAR_SHARE = 4  # probes of more than this part of all samples tell little for their time
 
 
 @dataclass(frozen=True)
@@ -110,15 +120,19 @@ def _psnr_plan(plan: ChunkPlan, probe: Trial, whole: Trial, peak: float) -> Chun
     part = probe.quarter(plan.axes)
     slope = SLOPE
     if part is not whole:
-        plan, slope = near_step(plan, peak, part.mean_error)
-    if probe is not whole:
-        plan, slope = near_step(plan, peak, probe.mean_error, slope)
+        plan, slope = near_step(plan, peak, part.kept_error)
+    if _NEAR_SHARE * probe.array.size <= whole.array.size:
+        plan, slope = near_step(plan, peak, probe.kept_error, slope)
         part = probe
-    if part is not whole and plan.config.effort > STEP_EFFORT and not plan.lossless:
-        rough = at_effort(plan, STEP_EFFORT)
-        few, many = (decibels(peak, samples.mean_error(rough), 100.0) for samples in (part, whole))
-        plan = plan.with_step(plan.background_step * 10 ** ((many - few) / slope))
-    plan, _ = search_step(plan, peak, whole.mean_error, slope)
+    rough = at_effort(plan, STEP_EFFORT)
+    if rough is plan and not plan.lossless:
+        shift = decoding_shift(part.keeping(plan), peak, part) if plan.padding is not None else 0.0
+        plan = settle_step(plan, peak, whole, slope, shift)
+    else:
+        if part is not whole and not plan.lossless:
+            few, many = (decibels(peak, samples.mean_error(rough), 100.0) for samples in (part, whole))
+            plan = plan.with_step(plan.background_step * 10 ** ((many - few) / slope))
+        plan, _ = search_step(plan, peak, whole.mean_error, slope)
     if plan.lossless and plan.config.step is not None:
         check_reached(plan, peak, whole.mean_error(plan))
     return plan
@@ -126,9 +140,10 @@ def _psnr_plan(plan: ChunkPlan, probe: Trial, whole: Trial, peak: float) -> Chun
 
 def _ratio_plan(plan: ChunkPlan, probe: Trial, whole: Trial) -> ChunkPlan:
     """The plan with the step that all samples need; the probe tells where to begin."""
-    if probe is not whole:
-        plan, _ = search_ratio(plan, partial(ratio, probe))
-    plan, reached = search_ratio(plan, partial(ratio, whole))
+    few, ratios = Ratios(probe), Ratios(whole)
+    if _NEAR_SHARE * probe.array.size <= whole.array.size:
+        plan, _ = search_ratio(plan, few)
+    plan, reached = search_ratio(plan, ratios, few.slope)
     if reached < plan.config.value:
         raise unreachable_ratio(plan.config.value, reached)
-    return plan
+    return ratios.coded(plan)

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from operator import itemgetter
 
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, tile_log2
-from mmip_gpu.transform.planning.costs import STEP_EFFORT, at_choice, at_effort, cost, ratio, tiled
+from mmip_gpu.transform.planning.costs import (
+    STEP_EFFORT,
+    Ratios,
+    at_choice,
+    at_effort,
+    cost,
+    rate,
+    tiled,
+    with_tiles,
+)
 from mmip_gpu.transform.planning.match_distortion import QualityFactors, near_step
 from mmip_gpu.transform.planning.match_size import first_bound, search_ratio
 from mmip_gpu.transform.planning.plan_reader import PlanReader
@@ -27,7 +35,7 @@ __all__ = ["DEEP_SLICES", "choose_cells", "choose_dc_image", "choose_padding", "
 _PREDICTING_EFFORT = 3  # from which on prediction is tried unasked
 DEEP_SLICES = 4  # from which on cells of eight slices come into question
 
-_CLEAR = 1.06  # costs of two cell depths that differ by less on a quarter of the probe are compared on all of it
+_CLEAR = 1.015  # costs of two cell depths that differ by less on a quarter of the probe are compared on all of it
 _LARGE_CHOICE = 2**18  # samples
 _IMAGE_RATE = 0.1  # bits a sample below which a DC image is tried: above it none was worth its bits
 _IMAGE_SPAN = 2**16  # steps in the range of the dtype: indices of a DC image then stay in 23 bits, which encoders hold
@@ -85,9 +93,9 @@ def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
     if plan.config.mode == "quality":
         return plan.with_factors(QualityFactors.first(plan.part_count).factors)
     if plan.config.mode == "psnr":
-        return near_step(plan, peak, samples.mean_error)[0]
+        return near_step(plan, peak, samples.kept_error)[0]
     if plan.config.mode == "ratio":
-        return search_ratio(plan, partial(ratio, samples))[0]
+        return search_ratio(plan, Ratios(samples))[0]
     if plan.config.mode == "max_error":
         return first_bound(plan)
     return plan
@@ -99,17 +107,16 @@ def choose_prediction(plan: ChunkPlan, probe: Trial, may_predict: bool = True) -
     tries = config.prediction is None and config.effort >= _PREDICTING_EFFORT and config.cell_depth != 8
     if not may_predict or not (tries or config.prediction) or plan.lossless or probe.array.size == 0:
         return plan
-    volume = PlaneLayout.of(probe.array.shape, plan.axes).volume
-    tile = tile_log2(1, volume, 1.0, True)
-    predicted = replace(plan, depth=1, tile_log2=tile, cuts=config.stage_cuts(1), prediction=True)
     part = probe.quarter(plan.axes)
+    predicted = replace(plan, depth=1, cuts=config.stage_cuts(1), prediction=True)
+    predicted = with_tiles(predicted, part, rate(plan, part))
     if config.prediction:
-        return tiled(predicted, part)
+        return predicted
     for samples in (part, probe):
         costs = cost(predicted, samples), cost(plan, samples)
         if max(costs) > _CLEAR * min(costs):
             break
-    return tiled(predicted, samples) if costs[0] < costs[1] else plan
+    return predicted if costs[0] < costs[1] else plan
 
 
 def choose_padding(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:

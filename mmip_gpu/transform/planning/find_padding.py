@@ -63,36 +63,15 @@ def find_padding(
     if "y" not in layout.axes or layout.samples == 0:
         return None
     regions = _corner_regions(layout)
-    corners = [_Corner.of(read(region), region, layout) for region in regions]
-    value = known if known is not None else _border_value(corners)
+    corners = [read(region) for region in regions]
+    value = known if known is not None else _border_value(corners, regions, layout)
     if value is None:
         return None
-    shares = [corner.counts.get(value, 0) / sum(corner.counts.values()) for corner in corners]
+    shares = [np.count_nonzero(corner == value) / corner.size for corner in corners]
     if sum(shares) / len(shares) < _CORNER_SHARE:
         return None
     best = min(range(len(corners)), key=lambda i: abs(shares[i] - 0.5))
     return PaddingCandidate(value, _deeper(layout, regions[best]))
-
-
-@dataclass(frozen=True)
-class _Corner:
-    """How often each value stands in a corner, and on the array's border there; the samples are not kept."""
-
-    counts: Counter[int]
-    border: Counter[int]
-
-    @classmethod
-    def of(cls, samples: NDArray[Any], region: Region, layout: PlaneLayout) -> _Corner:
-        border: Counter[int] = Counter()
-        for axis in "yx":
-            at = layout.axes.index(axis)
-            border += _counted(np.take(samples, 0 if region[at].start == 0 else -1, at))
-        return cls(_counted(samples), border)
-
-
-def _counted(samples: NDArray[Any]) -> Counter[int]:
-    values, counts = np.unique(samples, return_counts=True)
-    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
 
 
 def _corner_regions(layout: PlaneLayout) -> list[Region]:
@@ -116,8 +95,12 @@ def _deeper(layout: PlaneLayout, region: Region) -> Region:
     return tuple(parts)
 
 
-def _border_value(corners: Sequence[_Corner]) -> int | None:
+def _border_value(corners: Sequence[NDArray[Any]], regions: Sequence[Region], layout: PlaneLayout) -> int | None:
     """Most frequent value on the array's border on y and x, if it fills enough of it."""
-    border = sum((corner.border for corner in corners), Counter[int]())
+    border: Counter[int] = Counter()
+    for samples, region in zip(corners, regions, strict=True):
+        for at in (layout.axes.index(axis) for axis in "yx"):
+            values, counts = np.unique(np.take(samples, 0 if region[at].start == 0 else -1, at), return_counts=True)
+            border += Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
     value = min(border, key=lambda v: (-border[v], v))
     return value if border[value] >= _BORDER_SHARE * border.total() else None

@@ -21,11 +21,13 @@ __all__ = [
     "QualityFactors",
     "check_reached",
     "decibels",
+    "decoding_shift",
     "match_quality",
     "near_quality",
     "near_step",
     "quality_shares",
     "search_step",
+    "settle_step",
 ]
 
 _TOLERANCE_DB = 0.1
@@ -35,6 +37,7 @@ _SMALLEST_BRACKET = math.log10(1.004)
 # dB for a factor of ten in the step: typical, on the plateau of noise, and of plain rounding at high rates.
 SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 15.0, 1.0, 20.0
 _NEAR_ROUNDS, _NEAR_DB = 5, 0.4
+_SETTLE_ROUNDS, _AIM_DB, _NEAR_AIM_DB, _CLOSE_DB = 3, 0.018, 0.012, 0.06
 _FIRST_FACTOR, _SURE_FACTOR, _LARGEST_FACTOR = 0.9, 0.5, 1.5
 _NEAR_FACTOR = 1e-6  # difference of logarithms, below which two factors tell no slope
 _MATCH_ROUNDS = 5
@@ -79,7 +82,7 @@ def quality_shares(rule: ChunkPlan, trial: Trial, factors: Sequence[float]) -> l
     Allowed is what plain rounding at the rule's steps makes: it is what the rule fixes (design D11).
     """
     allowed = trial.plain_errors(rule)
-    errors = trial.errors(rule.with_factors(factors))
+    errors = trial.errors(trial.keeping(rule.with_factors(factors)))
     return [e / (_MARGIN * a) if a > 0 else 0.0 for e, a in zip(errors, allowed, strict=True)]
 
 
@@ -109,7 +112,7 @@ def match_quality(rule: ChunkPlan, trial: Trial, start: QualityFactors) -> Chunk
 def near_step(
     plan: ChunkPlan, peak: float, mean_error: Callable[[ChunkPlan], float], slope: float = SLOPE
 ) -> tuple[ChunkPlan, float]:
-    """(plan with about the step that reaches the PSNR, slope there): what `search_step` starts from on more samples."""
+    """(plan with about the step that reaches the PSNR, slope there): what a search on more samples starts from."""
     aim = plan.config.value + _TOLERANCE_DB / 2
     step, last = _limited(plan.background_step), None
     for _ in range(_NEAR_ROUNDS):
@@ -160,6 +163,47 @@ def search_step(
             break
         step = _limited(10 ** _next_log_step(good, bad, target + _TOLERANCE_DB / 2, slope, sides))
     return plan.exact() if good is None else plan.with_step(10 ** good[0]), slope
+
+
+def settle_step(plan: ChunkPlan, peak: float, samples: Trial, slope: float, shift: float = 0.0) -> ChunkPlan:
+    """The plan with the step that the samples need for the PSNR, and the blocks that it was found with.
+
+    Blocks are chosen once, unless the step turns out to be more than a decibel off. What the coefficients show of the
+    error leads to the step; what decoding adds to it (`shift`, in dB) is measured, then allowed for.
+    """
+    target = plan.config.value
+    plan = samples.keeping(plan)
+    for round_ in range(_SETTLE_ROUNDS):
+        for _ in range(round_ + 1):
+            shown = decibels(peak, samples.estimate(plan), target + 60)
+            above = shown + shift - target - _AIM_DB
+            if abs(above) < _NEAR_AIM_DB:
+                break
+            step = _limited(plan.background_step * 10 ** min(max(above / slope, -0.5), 0.5))
+            moved = samples.keeping(plan.with_step(step))
+            if moved.steps == plan.steps:
+                break
+            found = decibels(peak, samples.estimate(moved), target + 60)
+            points = (math.log10(plan.background_step), shown), (math.log10(moved.background_step), found)
+            slope, plan = _slope(*points, slope), moved
+        reached = decibels(peak, samples.mean_error(plan), target + 60)
+        if target <= reached <= target + (_TOLERANCE_DB if round_ else _CLOSE_DB):
+            return plan
+        shift = decoding_shift(plan, peak, samples)
+    tried: dict[tuple[tuple[int, ...], ...], ChunkPlan] = {}
+
+    def mean_error(other: ChunkPlan) -> float:
+        kept = tried[other.steps] = samples.keeping(other)
+        return samples.mean_error(kept)
+
+    searched, _ = search_step(plan, peak, mean_error, slope)
+    return tried.get(searched.steps, searched)
+
+
+def decoding_shift(plan: ChunkPlan, peak: float, samples: Trial) -> float:
+    """What decoding adds to the PSNR that the coefficients show, in dB: samples under a mask, rounding, clipping."""
+    most = plan.config.value + 60
+    return decibels(peak, samples.mean_error(plan), most) - decibels(peak, samples.estimate(plan), most)
 
 
 def check_reached(plan: ChunkPlan, peak: float, mean_error: float) -> None:

@@ -33,15 +33,19 @@ def match_bound_and_padding(plan: ChunkPlan, value: int, probe: Trial) -> ChunkP
     """
     plan = _bound_plan(plan, probe)
     other = replace(plan, padding=value if plan.padding is None else None)
-    if probe.size(at_choice(other)) >= probe.size(at_choice(plan)):
+    part = probe.quarter(plan.axes)
+    if part.size(at_choice(other)) >= part.size(at_choice(plan)):
         return plan
     return _bound_plan(other, probe)
 
 
 def _bound_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
-    """The plan with the step that makes the error bound cheapest on the probe."""
-    near = near_bound(at_choice(plan), probe.quarter(plan.axes).size)
-    return cheapest_bound(replace(near, config=plan.config), probe.size)
+    """The plan with the step that makes the error bound cheapest on the probe; at effort 1 on a quarter of it."""
+    part = probe.quarter(plan.axes)
+    near = near_bound(at_choice(plan), part.size)
+    return cheapest_bound(
+        replace(near, config=plan.config), (part if plan.config.effort == STEP_EFFORT else probe).size
+    )
 
 
 def _quality_plan(plan: ChunkPlan, probe: Trial) -> ChunkPlan:

@@ -16,6 +16,7 @@ from mmip_gpu.transform.plan import ChunkPlan
 
 __all__ = [
     "LARGEST_STEP",
+    "RATIO_SLOPE",
     "SMALLEST_STEP",
     "RatioStep",
     "cheapest_bound",
@@ -30,7 +31,7 @@ SMALLEST_STEP, LARGEST_STEP = MIN_STEP / STEP_ONE, MAX_STEP / STEP_ONE
 RATIO_TOLERANCE = math.log10(1.03)  # above the request
 _AIM = math.log10(1.012)
 _SMALLEST_BRACKET = math.log10(1.002)
-_SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 0.6, 0.1, 3.0  # of log ratio over log step: typical, plateau, cliff
+RATIO_SLOPE, _SMALLEST_SLOPE, _LARGEST_SLOPE = 0.6, 0.1, 3.0  # of log ratio over log step: typical, plateau, cliff
 _LARGEST_MOVE = 0.8  # decades
 _ROUNDS = 14
 _EXACT_BELOW = 2.0  # bit-exact coding costs no more than the double of this step does
@@ -44,7 +45,9 @@ RatioStep = tuple[float, float]
 """(log10 of a step, log10 of its ratio over the requested one)"""
 
 
-def search_ratio(plan: ChunkPlan, ratio: Callable[[ChunkPlan], float]) -> tuple[ChunkPlan, float]:
+def search_ratio(
+    plan: ChunkPlan, ratio: Callable[[ChunkPlan], float], slope: float = RATIO_SLOPE
+) -> tuple[ChunkPlan, float]:
     """(plan, ratio) of the smallest step that reaches the ratio asked for, from the plan's own step on.
 
     Bit-exact coding is taken where it reaches the ratio. Where nothing does, the largest step is the result.
@@ -53,6 +56,8 @@ def search_ratio(plan: ChunkPlan, ratio: Callable[[ChunkPlan], float]) -> tuple[
     ----------
     ratio : callable
         Bytes of the samples over bytes of their encoding by a plan.
+    slope : float
+        Of log ratio over log step, as far as it is known.
     """
     target = plan.config.value
 
@@ -64,7 +69,7 @@ def search_ratio(plan: ChunkPlan, ratio: Callable[[ChunkPlan], float]) -> tuple[
     kept = exact() if tried else None
     if kept is not None:
         return kept
-    fine, coarse = _bracket(plan, ratio, target)
+    fine, coarse = _bracket(plan, ratio, target, slope)
     best = coarse if coarse is not None else fine
     assert best is not None
     if not tried and 10 ** best[0] <= _EXACT_BELOW:
@@ -73,11 +78,10 @@ def search_ratio(plan: ChunkPlan, ratio: Callable[[ChunkPlan], float]) -> tuple[
 
 
 def _bracket(
-    plan: ChunkPlan, ratio: Callable[[ChunkPlan], float], target: float
+    plan: ChunkPlan, ratio: Callable[[ChunkPlan], float], target: float, slope: float
 ) -> tuple[RatioStep | None, RatioStep | None]:
     """(largest step known to miss the ratio, smallest known to reach it), close together or at the limits."""
     fine, coarse, last = None, None, None
-    slope = _SLOPE
     step = min(max(plan.background_step, SMALLEST_STEP), LARGEST_STEP)
     for _ in range(_ROUNDS):
         here = math.log10(step), math.log10(ratio(plan.with_step(step)) / target)
@@ -98,7 +102,7 @@ def _bracket(
     return fine, coarse
 
 
-def next_ratio_step(fine: RatioStep | None, coarse: RatioStep | None, slope: float = _SLOPE) -> float:
+def next_ratio_step(fine: RatioStep | None, coarse: RatioStep | None, slope: float = RATIO_SLOPE) -> float:
     """Step to try next: inside the bracket, off its ends; without one, along the slope from the only point."""
     if fine is not None and coarse is not None:
         share = (_AIM - fine[1]) / max(coarse[1] - fine[1], 1e-9)

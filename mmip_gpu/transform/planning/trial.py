@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.raw import encode_raw
 from mmip_gpu.transform.analysis import Prepared, analyze, prepare
-from mmip_gpu.transform.plan import QUARTER, ChunkPlan, quarter_regions
+from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.analyzed import Analyzed, HostAnalysis
+from mmip_gpu.transform.planning.probe_regions import quarter_parts, quarter_regions
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
 
@@ -27,7 +28,6 @@ __all__ = ["HostSamples", "Samples", "Trial"]
 
 _SMALLEST_QUARTER = 2**15
 _NOT_ANALYZED = "config", "correction", "errors"
-_PARTS = 16  # of a probe that is spread over a large array
 
 
 class Samples(Protocol):
@@ -90,6 +90,8 @@ class HostSamples:
 
     def analyzed(self, plan: ChunkPlan, *, plain: bool = False) -> HostAnalysis:
         """The samples quantized by a plan."""
+        if plain:
+            plan = replace(plan, choice_steps=None)  # nothing is chosen
         key = plan.axes, plan.config.step, plan.depth
         if key not in self._prepared:
             self._prepared.clear()
@@ -149,6 +151,10 @@ class Trial:
             self._plain = key, self.samples.analyzed(fast, plain=True).class_errors()
         return self._plain[1]
 
+    def estimate(self, plan: ChunkPlan) -> float:
+        """`mean_error` as the coefficients show it, without the rounding to samples: nothing is decoded for it."""
+        return self._analysis(plan).estimate()
+
     def mean_error(self, plan: ChunkPlan) -> float:
         """Mean squared error after decoding; of float32 samples in steps, their rounding included."""
         return self._analysis(plan).mean_error()
@@ -156,6 +162,10 @@ class Trial:
     def channel_errors(self, plan: ChunkPlan) -> list[float]:
         """Mean squared error of each channel, as `mean_error`."""
         return self._analysis(plan).channel_errors()
+
+    def kept_error(self, plan: ChunkPlan) -> float:
+        """`mean_error` by the blocks of the last analysis, where they are near enough (`keeping`)."""
+        return self.mean_error(self.keeping(plan))
 
     def size(self, plan: ChunkPlan, *, allow_raw: bool = False) -> int:
         """Bytes of the encoding, its record included."""
@@ -192,14 +202,28 @@ class Trial:
         """About a quarter of the samples, spread; all of them where that would be too few to decide by."""
         if self._quarter is None and not self._is_quarter:
             regions = quarter_regions(PlaneLayout.of(self.array.shape, axes))
-            if self._part_count == _PARTS:
-                width = self.array.shape[axes.index("x")] // _PARTS
-                places = [slice(i * width, (i + 1) * width) for i in QUARTER]
+            parts = quarter_parts(self._part_count)
+            if parts is not None:
+                width = self.array.shape[axes.index("x")] // self._part_count
+                places = [slice(i * width, (i + 1) * width) for i in parts]
                 regions = [tuple(place if a == "x" else slice(None) for a in axes) for place in places]
             part = self.joined(regions, axes)
             self._is_quarter = part is self or part.array.size < _SMALLEST_QUARTER
             self._quarter = None if self._is_quarter else part
         return self._quarter or self
+
+    def keeping(self, plan: ChunkPlan) -> ChunkPlan:
+        """The plan with the blocks that the last analysis chose, where its steps are alike; or with ones to be kept.
+
+        As it is above effort 1: what code lengths have decided is best by its own steps.
+        """
+        if plan.lossless or plan.units or plan.config.effort > 1:
+            return plan
+        if self._last is not None and _chosen_part(replace(plan, choice_steps=None)) == _chosen_part(
+            replace(self._last.plan, choice_steps=None)
+        ):
+            return plan.with_blocks_of(self._last.plan)
+        return replace(plan, choice_steps=plan.steps)
 
     def knows(self, plan: ChunkPlan) -> bool:
         """Whether the last analysis is of this plan."""
@@ -230,11 +254,16 @@ class Trial:
 
         That of the quarter goes too: its plans come first, and it is a fifth of a small array's memory.
         """
-        if self._last is None or not self.knows(plan):
-            self._last = None
-            if self._quarter is not None:
-                self._quarter._last = None
-            self._last = self.samples.analyzed(plan)
+        last = self._last
+        if last is not None and self.knows(plan):
+            return last
+        self._last = None
+        if self._quarter is not None:
+            self._quarter._last = None
+        kept = plan.choice_steps is not None and last is not None and _chosen_part(last.plan) == _chosen_part(plan)
+        found = last.requantized(plan) if kept and isinstance(last, HostAnalysis) else None
+        del last
+        self._last = found or self.samples.analyzed(plan)
         return self._last
 
 
@@ -242,3 +271,8 @@ def _analyzed_part(plan: ChunkPlan) -> tuple[Any, ...]:
     """What an analysis depends on of a plan."""
     config = {name: value for name, value in vars(plan.config).items() if name != "verify"}
     return *(value for name, value in vars(plan).items() if name not in _NOT_ANALYZED), config
+
+
+def _chosen_part(plan: ChunkPlan) -> tuple[Any, ...]:
+    """What its blocks depend on, and that they are kept."""
+    return _analyzed_part(replace(plan, steps=()))

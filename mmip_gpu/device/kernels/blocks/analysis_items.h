@@ -18,8 +18,8 @@ struct SampleItem {
 
 // As QuantizerSums of passes/kernels.h.
 struct IndexSums {
-    int64_t count[3], excess[3], distortion;
-    MMIP_FIELDS(count, excess, distortion)
+    int64_t count[3], excess[3], distortion, rest;
+    MMIP_FIELDS(count, excess, distortion, rest)
 };
 
 // What an analysis writes.

@@ -50,9 +50,13 @@ struct SuperblockWork {
     MMIP_RULE int search() const { return source.search; }
     MMIP_RULE bool present(int k) const { return s.cells.place[k] >= 0; }
     MMIP_RULE int class_of(int k) const { return s.classes[k]; }
-    MMIP_RULE float step(int k) const { return static_cast<float>(chunk.steps[s.classes[k]][t.component]) / kStepOne; }
+    MMIP_RULE float step(int k) const { return static_cast<float>(chunk.choice_steps[s.classes[k]][t.component]) / kStepOne; }
     MMIP_RULE bool reversible(int k) const { return ((source.reversible >> s.classes[k]) & 1) != 0; }
     MMIP_RULE float inverse(int k) const { return reversible(k) ? 1.0f : 256.0f / step(k); }
+
+    // From magnitudes scaled by the step of choices to those of indices.
+    MMIP_RULE float ratio(int k) const { return step_ratio(chunk.choice_steps[s.classes[k]][t.component], chunk.steps[s.classes[k]][t.component]); }
+    MMIP_RULE int32_t rescale(int k, int32_t scaled) const { return reversible(k) ? scaled : rescaled(scaled, ratio(k)); }
 
     // Where the entries of the block that starts at cell k stand.
     MMIP_RULE int64_t room(int k) const { return t.first_entry + static_cast<int64_t>(s.cells.place[k]) * cell_coefficients(depth); }
@@ -158,15 +162,19 @@ struct SuperblockWork {
 
     // From which scaled magnitude on a coefficient of cell k is an entry; in reversible classes, all that are not 0.
     MMIP_RULE int32_t threshold(int k) const { return reversible(k) ? 1 : least_scaled(source.search, source.rounding); }
+    MMIP_RULE bool is_entry(int k, int32_t scaled) const {
+        return (source.search < kSearchRough ? rescale(k, scaled) : scaled) >= threshold(k);
+    }
 
     // Returns the distortion of those that are no entries.
     MMIP_RULE int64_t find_entries(int lane) const {
-        const int32_t least = threshold(lane / kCellLanes);
         int64_t rest = 0;
         each_coefficient(lane, [&](int k, int mode, int place, float coefficient) {
             const int32_t scaled = scaled_magnitude(coefficient, inverse(k));
-            rest += scaled >= least ? 0 : square(scaled);
-            if (scaled < least) return;
+            if (!is_entry(k, scaled)) {
+                rest += square(scaled);
+                return;
+            }
             const int bit = bit_of(mode, k, place);
             or_into(&s.found[bit >> 5], 1u << (bit & 31));
         });
@@ -201,10 +209,13 @@ struct SuperblockWork {
     // Stores the coefficients of the lane, rounded.
     MMIP_RULE void put_rounded(int lane, IndexSums& sums) const {
         each_coefficient(lane, [&](int k, int mode, int place, float coefficient) {
-            const int32_t scaled = scaled_magnitude(coefficient, inverse(k));
+            const int32_t before = scaled_magnitude(coefficient, inverse(k)), scaled = rescale(k, before);
             const int32_t magnitude = reversible(k) ? scaled : quantize_magnitude(scaled, source.rounding);
-            sums.distortion += square((static_cast<int64_t>(magnitude) << 8) - scaled);
-            if (magnitude == 0) return;
+            if (magnitude == 0) {
+                sums.rest += square(before);
+                return;
+            }
+            sums.distortion += reversible(k) ? 0 : square((static_cast<int64_t>(magnitude) << 8) - scaled);
             const int bit = bit_of(mode, k, place), first = k - k % Lines::block_cells(mode);
             put(room(first) + entry_of(bit), bit - first * Lines::kCellSamples, scaled, magnitude, coefficient < 0, sums);
         });
@@ -216,7 +227,7 @@ struct SuperblockWork {
         const int64_t cell = t.first_cell + s.cells.place[k];
         out.counts[cell] = static_cast<uint16_t>(k % cells == 0 ? count : 0);
         out.modes[cell] = static_cast<uint8_t>(count == 0 && cells == 1 ? kMode8 : mode);
-        const QuantizedDc dc = reversible(k) ? QuantizedDc{truncate(s.dcs[k]), 0} : quantize_dc(s.dcs[k], inverse(k), source.dc_unit);
+        const QuantizedDc dc = reversible(k) ? QuantizedDc{truncate(s.dcs[k]), 0} : quantize_scaled_dc(rescale(k, scaled_magnitude(s.dcs[k], inverse(k))), s.dcs[k] < 0, source.dc_unit);
         out.dcs[t.first_cell + s.cells.raster[k]] = dc.index;
         return dc.error;
     }
@@ -226,6 +237,7 @@ struct SuperblockWork {
         IndexSums& total = out.sums[s.cells.tile * kMaxClasses + s.classes[k]];
         for (int n = 0; n < 3; ++n) add_to(&total.count[n], sums.count[n]), add_to(&total.excess[n], sums.excess[n]);
         add_to(&total.distortion, sums.distortion);
+        add_to(&total.rest, sums.rest);
     }
 };
 

@@ -102,7 +102,7 @@ private:
         const int found = item.classes == nullptr ? 0 : item.classes[at];
         s.known[lane] = item.values[item.level_place(t, depth, cell)];
         s.step[lane] = ((item.reversible >> found) & 1) != 0 ? reversible_fill_step(item.type < kSampleU16 ? 1 : 2)
-                                                            : static_cast<float>(p.batch.chunk_of(t).steps[found][t.component]) / kStepOne;
+                                                            : static_cast<float>(p.batch.chunk_of(t).choice_steps[found][t.component]) / kStepOne;
     }
 
     static MMIP_RULE bool masked(const Shared& s, int k, int z, int y, int x) { return ((s.mask[k * depth + z] >> (kCellSize * y + x)) & 1) != 0; }

@@ -1,0 +1,95 @@
+"""Which samples of an array the planner tries settings on: all of a small one, parts that are spread over a large one.
+
+Values: the layout of an array in; regions out. Encoder decisions only: nothing here is part of the format.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+from mmip_gpu.volume.axes import PlaneLayout
+
+__all__ = ["probe_region", "quarter_parts", "quarter_regions", "spread_probe"]
+
+_WHOLE_PROBE = 2**18
+_PART_UNIT = 32  # parts are joined on multiples of it, so that no block spans two
+_PROBE_SAMPLES = {2: {"y": 512, "x": 512}, 3: {"z": 32, "y": 128, "x": 128}}
+# Parts of a probe that is spread: their samples, and how many on y and x, of volumes of many samples more.
+_PART_SAMPLES = {2: {"y": 64, "x": 64}, 3: {"z": 16, "y": 32, "x": 32}}
+_FLAT_GRID, _DEEP_GRID, _LARGE_GRID, _LARGE = (8, 8), (4, 4), (4, 8), 2**22
+_GRIDS = {rows * columns: (rows, columns) for rows, columns in (_FLAT_GRID, _DEEP_GRID, _LARGE_GRID)}
+
+
+def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
+    """All of a small array; of others the middle: 512 x 512 or 32 x 128 x 128 samples of one plane, all channels."""
+    if layout.samples <= _WHOLE_PROBE:
+        return tuple(slice(0, n) for n in layout.shape)
+    region = []
+    sizes = _PROBE_SAMPLES[3 if layout.volume[0] > 1 else 2]
+    for axis, n in zip(layout.axes, layout.shape, strict=True):
+        size = n if axis == "c" else min(n, sizes.get(axis, 1))
+        start = (n - size) // 2 // 8 * 8
+        region.append(slice(start, start + size))
+    return tuple(region)
+
+
+def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
+    """About as many samples of a large array as `probe_region` has, in small parts that are spread over all axes.
+
+    The middle alone may be unlike the rest (the inside of a head). Parts stand on a grid on y and x, and at places on
+    other axes that change from one part to the next.
+    """
+    region = probe_region(layout)
+    lengths = {a: s.stop - s.start for a, s in zip(layout.axes, region, strict=True)}
+    if math.prod(lengths.values()) == layout.samples or not {"y", "x"} <= lengths.keys():
+        return [region]
+    if any(lengths[a] % (4 * _PART_UNIT) for a in "yx"):
+        return [region]
+    rank = 3 if layout.volume[0] > 1 else 2
+    part = {a: min(n, lengths[a]) for a, n in _PART_SAMPLES[rank].items()}
+    grid = _FLAT_GRID if rank == 2 else _LARGE_GRID if layout.samples >= _LARGE else _DEEP_GRID
+    return _spread(layout, lengths | part, grid)
+
+
+def quarter_parts(count: int) -> tuple[int, ...] | None:
+    """Which parts of a probe that is spread stand for a quarter of it: on all rows, columns and places; None of others.
+
+    Examples
+    --------
+    >>> quarter_parts(16)
+    (1, 7, 10, 12)
+    """
+    if count not in _GRIDS:
+        return None
+    rows, columns = _GRIDS[count]
+    first = (1, 3, 2, 0)
+    return tuple(r * columns + c for r in range(rows) for c in range(first[r % 4], columns, 4))
+
+
+def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
+    """About a quarter of an array in four parts of its y and x; all of it where they are too short for that."""
+    lengths = dict(zip(layout.axes, layout.shape, strict=True))
+    y, x = (lengths.get(a, 1) for a in "yx")
+    part_y = max(y // 4 // _PART_UNIT * _PART_UNIT, min(y, _PART_UNIT))
+    part_x = max(y * x // (16 * max(part_y, 1)) // _PART_UNIT * _PART_UNIT, _PART_UNIT)
+    if 8 * part_y * part_x > y * x or not {"y", "x"} <= lengths.keys():
+        return [tuple(slice(0, n) for n in layout.shape)]
+    parts = _spread(layout, lengths | {"y": part_y, "x": part_x}, _DEEP_GRID)
+    return [parts[i] for i in quarter_parts(len(parts)) or ()]
+
+
+def _spread(layout: PlaneLayout, lengths: dict[str, int], grid: tuple[int, int]) -> list[tuple[slice, ...]]:
+    """Regions of these lengths, around the middles of what they stand for on each axis."""
+    regions = []
+    counts = dict(zip("yx", grid, strict=True))
+    for row, column in product(*map(range, grid)):
+        places = {"y": row, "x": column}
+        region = []
+        for axis, n in zip(layout.axes, layout.shape, strict=True):
+            middle = n * (2 * places.get(axis, row ^ column) + 1) // (2 * counts.get(axis, max(grid)))
+            unit = 8 if axis in "zyx" else 1
+            start = min(max(middle - lengths[axis] // 2, 0), n - lengths[axis]) // unit * unit
+            region.append(slice(start, start + lengths[axis]))
+        regions.append(tuple(region))
+    return regions
