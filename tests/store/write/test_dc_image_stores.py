@@ -53,7 +53,7 @@ def test_it_is_taken_where_it_saves_bytes(effort: int) -> None:
     assert has_image(blob)
     assert 36 <= psnr(array, mmip.decode(blob)) < 36.2
     layout = PlaneLayout.of(array.shape, "yx")
-    plan = make_plan(CodecConfig.from_options(psnr=36, effort=effort), ArrayReader(Trial(array), layout))
+    plan = make_plan(CodecConfig("psnr", 36.0, effort=effort), ArrayReader(Trial(array), layout))
     without = encode_chunk(array, replace(plan, dc_image=False), threads=1)
     assert len(blob) < 0.95 * without.size
 
