@@ -141,10 +141,11 @@ def test_command_line_has_the_names(command: str, names: set[str]) -> None:
     found = flags(command)
     assert found.keys() - FLAGS_OF_THE_COMMANDS - {"out"} == names - WITHOUT_FLAG
     assert found["lossless"] == ["--lossless", "--lossless=small"]
-    for name in (ENCODING & found.keys()) - {"verify", "colour", "lossless", "per_channel"}:
+    for name in (ENCODING & found.keys()) - {"verify", "colour", "lossless", "per_channel", "prediction"}:
         assert found[name] == ["--" + name.replace("_", "-")]
     assert [found[name] for name in ("verify", "colour")] == [["--no-verify"], ["--no-colour"]]
     assert found["per_channel"] == ["--no-per-channel"]
+    assert found["prediction"] == ["--prediction", "--no-prediction"]
 
 
 @pytest.mark.parametrize("target", MODES)
@@ -160,11 +161,12 @@ def test_command_line_hands_every_option_on(target: str) -> None:
     given = [text for name, value in texts.items() for text in ("--" + name.replace("_", "-"), value)]
     wanted = ["--" + target.replace("_", "-"), *([] if target in ("lossless", "labels") else ["7"])]
     args = build_parser().parse_args(
-        ["encode", "phantom", "-o", "a.mmip", "--no-verify", "--no-per-channel", *wanted, *given]
+        ["encode", "phantom", "-o", "a.mmip", "--no-verify", "--no-per-channel", "--no-prediction", *wanted, *given]
     )
     assert coding_options(args) == {
         target: True if target in ("lossless", "labels") else 7.0, "roi_quality": "lossless", "cell_depth": 8,
         "padding": None, "stages": 4, "step": 0.5, "effort": 3, "verify": False, "per_channel": False,
+        "prediction": False,
     }  # fmt: skip
     assert set(coding_options(args)) == {target} | CODING - set(MODES) - WITHOUT_FLAG
 
