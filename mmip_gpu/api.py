@@ -103,8 +103,7 @@ def encode(
     cell_depth : {1, 8}, optional
         Blocks are 2D (1) or 3D (8). By default both are tried on a part of the array.
     prediction : bool, optional
-        Blocks of 2D cells are predicted from those before them. By default effort 3 tries it on a part of the array.
-        Such files are smaller, and take up to twice as long to decode.
+        2D blocks are predicted from those before them: fewer bytes, slower to decode. By default effort 3 tries it.
     step : float, optional
         float32 samples are rounded to multiples of it, at most 2^18. `quality` counts steps, other targets samples.
     data_range : float, optional
