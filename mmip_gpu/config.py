@@ -147,8 +147,8 @@ class CodecConfig:
         others = {"cell_depth": cell_depth, "roi_quality": roi_quality, "prediction": prediction or None}
         if labels:
             exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
-        exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
-        mode, asked = only_one(targets | exact, _TARGETS)
+        targets |= {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
+        mode, asked = only_one(targets, _TARGETS)
         value, listed = channel_numbers(mode, asked, is_listed=mode in ("max_error", "qstep"))
         method = "labels" if labels else lossless_method(lossless, parts)
         if method in LOSSLESS_METHODS.values():
@@ -157,10 +157,9 @@ class CodecConfig:
             method = "either" if padding is None or isinstance(padding, str) else method
         cuts = None if cuts is None else integers("cuts", cuts)
         stages = stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES
-        target = mode, value, stages, cuts, frozen_quality(roi_quality)
         options = cell_depth, bool(verify), None if step is None else number("step", step), effort
-        channels: Any = {"per_channel": bool(per_channel), "channel_values": listed}
-        config = cls(*target, *options, checked_padding(padding), method, prediction, **channels)
+        how = checked_padding(padding), method, prediction, bool(per_channel), listed
+        config = cls(mode, value, stages, cuts, frozen_quality(roi_quality), *options, *how)
         config.check()
         return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
 
