@@ -158,7 +158,7 @@ class CodecConfig:
         cuts = None if cuts is None else integers("cuts", cuts)
         stages = stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES
         options = cell_depth, bool(verify), None if step is None else number("step", step), effort
-        how = checked_padding(padding), method, prediction, bool(per_channel), listed
+        how: Any = (checked_padding(padding), method, prediction, bool(per_channel), listed)
         config = cls(mode, value, stages, cuts, frozen_quality(roi_quality), *options, *how)
         config.check()
         return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
