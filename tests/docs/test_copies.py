@@ -103,7 +103,7 @@ INT32 = 2.0  # an int32 array beside one of uint16
 ENCODED: dict[str, tuple[NDArray[Any], dict[str, Any], float]] = {
     "integers": (VOLUME, {}, 0),
     "transposed": (VOLUME.T, {}, 1),
-    "verified": (VOLUME, {"verify": True}, 1),
+    "verified": (VOLUME, {"verify": True}, 0),
     "float32": (VOLUME.astype(np.float32), {"step": 1.0}, 1),
     "padding": (VOLUME, {"padding": 0}, 1),
     "colour": (COLOUR, {"axes": "cyx", "colour": True}, INT32),

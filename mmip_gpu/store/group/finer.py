@@ -27,7 +27,7 @@ def part_of(at: Coordinates) -> int:
     Examples
     --------
     >>> part_of((0, 0, 0, 0)), part_of((0, 0, 0, 1))
-    (138, 32)
+    (138, 195)
     """
     return crc32c(_AT.pack(*at)) >> 24
 
