@@ -147,7 +147,7 @@ def profile_section() -> str:
 def scaling_section() -> str:
     """Time a voxel and memory over the size of a chunk."""
     rows = rows_of("scaling")
-    head = ["volume", "target", "dtype", "MB", "threads", "enc. ns", "enc. cpu", "dec. ns", "dec. cpu"]
+    head = ["volume", "target", "dtype", "MB", "threads", "enc. ns", "cpu", "dec. ns", "cpu"]
     head += ["enc. peak", "dec. peak", "limit", "within"]
     return "\n".join(
         [

@@ -262,7 +262,7 @@ def test_no_image_is_made_where_its_indices_would_not_fit() -> None:
     """Two values 2^19 steps apart cost next to nothing at any step: here the encoder's own integers are the limit."""
     array = np.full((512, 512), -(2.0**18), np.float32)
     array[64:128, 64:128] = 2.0**18
-    config = CodecConfig.from_options(quality=440, step=1.0, cell_depth=1)
+    config = CodecConfig.from_options(quality=440, step=1.0, cell_depth=1, per_channel=False)
     layout = PlaneLayout.of(array.shape, "yx")
     plan = make_plan(config, ArrayReader(Trial(array), layout))
     assert plan.background_step < 4

@@ -67,11 +67,11 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
     padding = _asked_padding(config, reader)
     probe = reader.probe()
     plans = first_plans(config, reader, probe, peak, padding)
-    if config.per_channel:
-        plans = [with_channels(plan, _channel_ranges(config, reader, data_range), peak) for plan in plans]
     may_stay = reader.may_stay_raw and config.mode != "ratio"
     if may_stay and raw_is_smallest(reader.layout, reader.dtype.itemsize, len(plans[0].cuts)):
         return plans[0]
+    if config.per_channel:
+        plans = [with_channels(plan, _channel_ranges(config, reader, data_range), peak) for plan in plans]
     plan = choose_prediction(choose_cells(plans, probe, peak), probe, reader.may_predict)
     plan, found = _with_found_padding(plan, reader)
     allows_dc_image = reader.cut(plan)

@@ -79,7 +79,7 @@ def both_ways(
     chunk = empty_chunk(shape.plan, shape.layout)
     error = shape.plan.correction
     assert error is not None
-    payload = encode_on_host(chunk, original, expected, error, 1)
+    payload = encode_on_host(chunk, original, expected, [error], 1)
     (other,) = encode_corrections(Batch(executor, [shape]), [executor.upload(original)], [found])
     return (payload, expected), (other, executor.download(found))
 

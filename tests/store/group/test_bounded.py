@@ -22,6 +22,9 @@ from mmip_gpu.store.group.records import Totals
 from mmip_gpu.volume.axes import PlaneLayout
 
 
+CHUNK = (16, 32, 32)
+
+
 class Slow:
     """A source that counts how many of its chunks are alive."""
 
@@ -40,13 +43,13 @@ class Slow:
                     with outer.lock:
                         outer.alive -= 1
 
+        shape = tuple(s.stop - s.start for s in key)
         with self.lock:
-            self.alive += 1
+            self.alive += shape == CHUNK
             self.reads += 1
             self.most = max(self.most, self.alive)
-        shape = tuple(s.stop - s.start for s in key)
         made = np.zeros(shape, np.int16).view(Counted)
-        made.counted = True  # type: ignore[attr-defined]
+        made.counted = shape == CHUNK  # type: ignore[attr-defined]
         return made
 
 
@@ -55,9 +58,9 @@ def test_few_chunks_are_in_memory(threads, monkeypatch):
     slow = Slow()
     source = Source(Slow.shape, Slow.dtype, "zyx", {}, "slow", "slow", lambda region: slow[region])
     monkeypatch.setattr(Source, "read", lambda self, region=None: self.reader(region))
-    mmip.write_zarr(source, MemoryStore(), quality=10, chunks=(16, 32, 32), threads=threads, cell_depth=8)
+    mmip.write_zarr(source, MemoryStore(), quality=10, chunks=CHUNK, threads=threads, cell_depth=8)
     assert slow.reads >= 12
-    assert slow.most <= threads + 1
+    assert 0 < slow.most <= threads + 1
     assert slow.alive == 0
 
 

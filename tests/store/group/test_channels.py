@@ -39,7 +39,9 @@ def own_psnr(a, b):
 )
 def test_each_channel_is_recorded_and_what_is_missed_is_said(array, axes):
     store, step = {}, {"step": 0.01} if array.dtype.kind == "f" else {}
-    report, texts = said(lambda: mmip.write_zarr(array, store, psnr=50, axes=axes, progress=False, **step))
+    report, texts = said(
+        lambda: mmip.write_zarr(array, store, psnr=50, axes=axes, per_channel=False, progress=False, **step)
+    )
     channel, found = axes.index("c"), mmip.open_zarr(store)[...]
     pairs = zip(np.moveaxis(array, channel, 0), np.moveaxis(found, channel, 0), strict=True)
     for stated, (a, b) in zip(report["loss"]["channels"], pairs, strict=True):
@@ -55,9 +57,9 @@ def test_each_channel_is_recorded_and_what_is_missed_is_said(array, axes):
 @pytest.mark.parametrize("batch", [False, True])
 def test_encode_says_it_too(batch):
     work = (
-        (lambda: mmip.encode_batch([UNEQUAL], psnr=50, axes="czyx"))
+        (lambda: mmip.encode_batch([UNEQUAL], psnr=50, axes="czyx", per_channel=False))
         if batch
-        else (lambda: mmip.encode(UNEQUAL, psnr=50, axes="czyx"))
+        else (lambda: mmip.encode(UNEQUAL, psnr=50, axes="czyx", per_channel=False))
     )
     assert "by channel 0 (" in said(work)[1][0]
 

@@ -15,6 +15,7 @@ from mmip_gpu import verify_zarr
 from mmip_gpu.errors import StoreError
 from mmip_gpu.store.group import zipped
 from mmip_gpu.store.group.zarr_group import StoreGroup
+from mmip_gpu.store.job import step_survey
 from mmip_gpu.store.write import write as writing
 
 NAME = "phantom3d:40x64x64"
@@ -23,8 +24,15 @@ SMALL: dict[str, Any] = {"quality": 20, "chunks": (16, 32, 32)}
 
 @pytest.fixture
 def misleading(monkeypatch) -> np.ndarray:
-    """A volume whose only probe promises too much, so that it is written more than once."""
-    monkeypatch.setattr("mmip_gpu.store.job.step_search._PROBES", 1)
+    """A volume whose probes promise too much, so that it is written more than once."""
+    surveyed = step_survey.surveyed_plan
+
+    def coarse(*given: Any) -> Any:
+        found = surveyed(*given)
+        return found.with_step(1.3 * found.background_step)
+
+    monkeypatch.setattr("mmip_gpu.store.job.job_reader.surveyed_plan", coarse)
+    monkeypatch.setattr("mmip_gpu.store.job.ratio_search._PROBES", 1)
     waves = np.sin(np.arange(16 * 32 * 400).reshape(16, 32, 400) / 9) * 800
     volume = (waves + np.random.default_rng(0).normal(0, 30, waves.shape)).astype(np.int16)
     volume[:, :, 32:] //= 50

