@@ -21,7 +21,6 @@ from mmip_gpu.store.group.grid import ChunkGrid
 from mmip_gpu.store.group.records import Totals
 from mmip_gpu.volume.axes import PlaneLayout
 
-
 CHUNK = (16, 32, 32)
 
 
