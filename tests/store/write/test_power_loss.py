@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -25,10 +26,14 @@ class PowerLost(BaseException):
 
 
 class Disk:
-    """What a disk has after so many flushes: of files their bytes, of folders the names in them."""
+    """What a disk has after so many flushes: of files their bytes, of folders the names in them.
+
+    Files and folders that were seen stay open, so that no other gets the inode of one that is deleted.
+    """
 
     def __init__(self, flushes: int) -> None:
         self.left = flushes
+        self.held: dict[int, int] = {}
         self.bytes: dict[int, bytes] = {}
         self.names: dict[int, dict[str, int]] = {}
 
@@ -37,9 +42,21 @@ class Disk:
             raise PowerLost
         self.left -= 1
         if path.is_dir():
-            self.names[path.stat().st_ino] = {inside.name: inside.stat().st_ino for inside in path.iterdir()}
+            self.names[self.hold(path)] = {inside.name: self.hold(inside) for inside in path.iterdir()}
         else:
-            self.bytes[path.stat().st_ino] = path.read_bytes()
+            self.bytes[self.hold(path)] = path.read_bytes()
+
+    def hold(self, path: Path) -> int:
+        """The inode of a file or folder, which nothing else gets from now on."""
+        inode = path.stat().st_ino
+        if inode not in self.held:
+            self.held[inode] = os.open(path, os.O_RDONLY)
+        return inode
+
+    def close(self) -> None:
+        for opened in self.held.values():
+            os.close(opened)
+        self.held.clear()
 
     def left_in(self, root: Path) -> dict[str, bytes]:
         """Files below a folder after the loss, by name; empty where only their name was flushed."""
@@ -65,6 +82,8 @@ def written(place: Path, source: Any, flushes: int, monkeypatch: pytest.MonkeyPa
             mmip.write_zarr(source, place, **OPTIONS, **more)
         except PowerLost:
             return disk, False
+        finally:
+            disk.close()
     return disk, True
 
 
