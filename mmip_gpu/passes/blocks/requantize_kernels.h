@@ -9,6 +9,18 @@
 
 namespace MMIP_NS {
 
+// Elements of a vector by their places, 0..7.
+template <class Values, class Places>
+inline Values picked(Values values, Places places) {
+#ifdef __clang__
+    Values found;
+    for (int i = 0; i < 8; ++i) found[i] = values[places[i] & 7];
+    return found;
+#else
+    return __builtin_shuffle(values, places);
+#endif
+}
+
 // Sums over eight lanes; entries from `count` on are not in them.
 struct RequantizedSums {
     I8 ones{}, twos{}, over_one{}, over_two{}, over_all{}, nonzero{};
@@ -45,8 +57,8 @@ MMIP_RULE int requantize(const mmip::RequantizeJob& job, mmip::QuantizerSums& su
         const uint32_t bits = lane_bits(kept);
         U8x16 from;
         __builtin_memcpy(&from, kBytePlaces.of[bits], sizeof from);
-        const I8 lanes = __builtin_convertvector(from, I8), indices = __builtin_shuffle(index, lanes);
-        const U8x16 positions = __builtin_shuffle(position, from);
+        const I8 lanes = __builtin_convertvector(from, I8), indices = picked(index, lanes);
+        const U8x16 positions = picked(position, from);
         __builtin_memcpy(job.out_values + end, &indices, sizeof indices);
         __builtin_memcpy(job.out_positions + end, &positions, sizeof positions);
         end += __builtin_popcount(bits);
