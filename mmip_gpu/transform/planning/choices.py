@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, tile_log2
-from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, at_choice, at_effort, cost, tiled
+from mmip_gpu.transform.planning.costs import STEP_EFFORT, Ratios, at_choice, at_effort, cost, saving, tiled
 from mmip_gpu.transform.planning.match_distortion import QualityFactors, near_step
 from mmip_gpu.transform.planning.match_size import first_bound, search_ratio
 from mmip_gpu.transform.planning.plan_reader import PlanReader
@@ -46,9 +46,12 @@ def choose_cells(plans: Sequence[ChunkPlan], probe: Trial, peak: float) -> Chunk
     if is_careful and part is not probe:
         near = _near(near, probe, peak)
     plans = [replace(p, steps=near.steps, reversible=near.reversible, correction=near.correction) for p in plans]
+    if is_careful:
+        saves = len(plans) > 1 and saving(at_choice(plans[0]), at_choice(plans[-1]), probe) > 0
+        return tiled(plans[0] if saves else plans[-1], probe)
     if len(plans) == 1:
-        return tiled(plans[0], probe if is_careful else part)
-    for samples in (probe,) if is_careful else (part, probe):
+        return tiled(plans[0], part)
+    for samples in (part, probe):
         tried = sorted(
             ((cost(plan, samples), plan.depth, tiled(plan, samples)) for plan in plans), key=itemgetter(0, 1)
         )

@@ -23,7 +23,7 @@ _PREDICTING_EFFORT = 3  # from which on prediction is tried unasked
 _LEAST_SAVING = 0.003  # share of the bits, for which decoding takes half as long again
 _LEAST_OF_DEEP_TILES = 0.03  # where a slice is restored with twice as many of its neighbours; in proportion elsewhere
 _RATE_OF_TILES = {2**14: 1.0, 2**16: 0.2, 2**18: 0.05}  # bits a sample for which `tile_log2` gives them
-_CLEAR = 0.03  # shares that are nearer than this to what decides, on a quarter of the probe, are found on all of it
+_CLEAR = 0.1  # shares that are nearer than this to what decides, on a quarter of the probe, are found on all of it
 
 
 def choose_prediction(plan: ChunkPlan, reader: PlanReader, probe: Trial) -> ChunkPlan:
