@@ -144,7 +144,9 @@ REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "re
              "reference_dc_image": ("dc_image", 11), "reference_dc_image_colour": ("dc_image_colour", 12),
              "reference_corrected_padding": ("corrected_padding", 10),
              "reference_predicted": ("predicted", 13), "reference_predicted_slices": ("predicted_slices", 14),
-             "reference_predicted_classes": ("predicted_classes", 15)}  # fmt: skip
+             "reference_predicted_classes": ("predicted_classes", 15),
+             "reference_predicted_times": ("predicted_times", 16),
+             "reference_sliced_planes": ("sliced_planes", 17)}  # fmt: skip
 
 
 def file_of(name: str) -> Path:

@@ -140,7 +140,7 @@ def choose_dc_image(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     low, high = sample_range(probe.array.dtype)
     if high - low > _IMAGE_SPAN * plan.background_step:
         return plan
-    volume = PlaneLayout.of(probe.array.shape, plan.axes).volume
+    volume = plan.layout(probe.array.shape).volume
     if plan.tile_log2 != tile_log2(plan.depth, volume, 0.0, plan.prediction):
         return plan  # not at so low a rate
     plain = replace(plan, correction=None)
