@@ -163,8 +163,8 @@ class CodecConfig:
         cuts = None if cuts is None else integers("cuts", cuts)
         target = mode, value, stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES, cuts
         blocks = frozen_quality(roi_quality), cell_depth, bool(verify), None if step is None else number("step", step)
-        tried = effort, checked_padding(padding), method, prediction, slice_axis
-        config = cls(*target, *blocks, *tried, bool(per_channel), listed)
+        kept, apart = checked_padding(padding), bool(per_channel)
+        config = cls(*target, *blocks, effort, kept, method, prediction, slice_axis, apart, listed)
         config.check()
         return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
 
@@ -271,7 +271,7 @@ class CodecConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
-        usual = {"method": "transform", "prediction": None, "slice_axis": None}
+        usual: dict[str, Any] = {"method": "transform", "prediction": None, "slice_axis": None}
         usual |= {"per_channel": False, "channel_values": ()}
         data = {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
         data |= {name: list(data[name]) for name in ("cuts", "channel_values") if data.get(name) is not None}

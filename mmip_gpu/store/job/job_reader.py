@@ -167,8 +167,8 @@ class _JobReader:
         """Whether a sample may have this value: nobody looks for it."""
         return True
 
-    def probe(self) -> Trial:
-        """The samples by which choices are made, which are read once."""
+    def probe(self, slice_axis: str = "z") -> Trial:
+        """The samples by which choices are made, which are read once; along z, as stores are coded."""
         return self._probe
 
     @cached_property

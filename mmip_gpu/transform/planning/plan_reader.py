@@ -83,8 +83,8 @@ class PlanReader(Protocol):
         """Whether a sample may have this value."""
         ...
 
-    def probe(self) -> Trial:
-        """The samples by which choices are made, as `spread_probe` chooses them."""
+    def probe(self, slice_axis: str = "z") -> Trial:
+        """The samples by which choices are made, as `spread_probe` chooses them, with several slices along an axis."""
         ...
 
     def read(self, region: Region) -> NDArray[Any]:
