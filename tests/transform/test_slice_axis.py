@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
+from helpers.places import REPOSITORY
 from helpers.strategies import make
 from numpy.typing import NDArray
 
 import mmip_gpu as mmip
 from mmip_gpu.container.header import Header
+
+VECTORS = REPOSITORY / "tests" / "vectors"
 
 # name: shape, axes, axis of slices, options
 CASES: dict[str, tuple[tuple[int, ...], str, str, dict[str, Any]]] = {
@@ -172,3 +175,16 @@ def test_times_that_differ_are_planes_of_their_own() -> None:
     samples = np.stack([make("edges", (130, 140), "uint16", seed) for seed in range(4)])
     blob = mmip.encode(samples, qstep=900, axes="tyx", effort=3)
     assert blob == mmip.encode(samples, qstep=900, axes="tyx", effort=3, slice_axis="z")
+
+
+@pytest.mark.parametrize(
+    "name", ["times", "times_predicted", "times_volumes", "numbers_max_error", "reference_predicted_times"]
+)
+def test_regions_of_vectors_at_every_scale(name: str) -> None:
+    blob, rng = (VECTORS / f"v1_{name}.mmip").read_bytes(), np.random.default_rng(8)
+    for scale in (1, 2, 4, 8):
+        whole = reference.decode(blob, scale=scale)
+        for _ in range(4):
+            starts = [int(rng.integers(0, n)) for n in whole.shape]
+            part = tuple(slice(a, int(rng.integers(a, n)) + 1) for a, n in zip(starts, whole.shape, strict=True))
+            assert np.array_equal(mmip.decode(blob, region=part, scale=scale), whole[part])
