@@ -184,7 +184,18 @@ def fuzz_corrections(chunk: _core.Chunk, header: Header, payload: bytes) -> str:
     return "corrections"
 
 
-TARGETS = (fuzz_header, fuzz_payload, fuzz_payload, fuzz_payload, fuzz_alone, fuzz_single)
+def fuzz_slice_axis(blob: bytes, random: Random) -> str:
+    """Another axis of slices, of which there may be none, over true payloads."""
+    header, payloads = opened(blob)
+    if not isinstance(header.fields, TransformFields):
+        return "other"
+    letter = random.choice((*header.layout.axes, *"ztn", chr(random.randrange(128))))
+    named = replace(header, fields=replace(header.fields, slice_axis=letter))
+    decode(Header.parse(named.to_bytes())[0], payloads, random)
+    return "decoded"
+
+
+TARGETS = (fuzz_header, fuzz_payload, fuzz_payload, fuzz_payload, fuzz_alone, fuzz_single, fuzz_slice_axis)
 
 
 def one_round(blobs: list[bytes], seed: int, number: int) -> str:
@@ -224,7 +235,7 @@ def fuzz(seconds: float, seed: int, first: int, state: Path | None) -> int:
 
 SHAPES = (
     *(("x", (1,)), ("x", (70,)), ("yx", (33, 47))),
-    *(("zyx", (9, 20, 33)), ("yxc", (17, 20, 3)), ("tczyx", (2, 3, 2, 9, 9))),
+    *(("zyx", (9, 20, 33)), ("yxc", (17, 20, 3)), ("tczyx", (2, 3, 2, 9, 9)), ("nyx", (5, 20, 33))),
 )
 OPTIONS: tuple[dict[str, Any], ...] = (
     {"quality": 5},
@@ -251,6 +262,7 @@ def small_arrays(turn: int) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
                 continue
         else:
             yield from ((array, {"axes": axes, "cell_depth": depth, **given}) for depth in (1, 8))
+            yield from ((array, {"axes": axes, "slice_axis": axis, **given}) for axis in "tn" if axis in axes)
         voxels = tuple(n for n, a in zip(shape, axes, strict=True) if a != "c")
         if "c" not in axes:
             yield array, {"axes": axes, "padding": int(array.reshape(-1)[0]), **given}

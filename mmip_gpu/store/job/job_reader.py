@@ -89,6 +89,7 @@ class _JobReader:
     refines_padding: ClassVar[bool] = False
     may_stay_raw: ClassVar[bool] = False
     may_predict: ClassVar[bool] = False
+    slice_axes: ClassVar[str] = "z"
 
     @property
     def layout(self) -> PlaneLayout:

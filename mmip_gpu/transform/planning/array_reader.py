@@ -59,6 +59,7 @@ class ArrayReader:
     refines_padding: ClassVar[bool] = True
     may_stay_raw: ClassVar[bool] = True
     may_predict: ClassVar[bool] = True
+    slice_axes: ClassVar[str] = "ztn"
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -71,6 +71,11 @@ class PlanReader(Protocol):
         """Whether blocks may be predicted."""
         ...
 
+    @property
+    def slice_axes(self) -> str:
+        """Axes that slices may follow each other along."""
+        ...
+
     def limits(self) -> tuple[float, float]:
         """(minimum, maximum) of all samples; zeros without any."""
         ...
