@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
 import mmip_gpu as mmip
-from mmip_gpu.container.transform_fields import TransformFields
 from mmip_gpu.errors import CorruptData, InvalidArgument, StoreError
-from mmip_gpu.store.group.chunk_header import ChunkHeader
 from mmip_gpu.transform.chunk import encode_chunk
 
 SHAPE, CHUNKS = (20, 150, 290), (16, 96, 160)
@@ -291,12 +289,3 @@ def test_bad_options(options: dict[str, Any]) -> None:
 def test_another_choice_is_another_job(predicted: MemoryStore) -> None:
     with pytest.raises(StoreError):
         mmip.write_zarr(VOLUME, predicted, prediction=False, **OPTIONS)
-
-
-def test_records_are_parsed_as_they_were_written(predicted: MemoryStore) -> None:
-    for key in keys_of(predicted, "chunk"):
-        record = predicted._store_dict[key].to_bytes()
-        at = tuple(int(part) for part in key.split("/")[2:6])
-        header = ChunkHeader.parse_record(record, at, len(record))
-        assert isinstance(header.fields, TransformFields)
-        assert header.to_record(at, len(record)) == record
