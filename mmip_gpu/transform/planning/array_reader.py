@@ -58,7 +58,6 @@ class ArrayReader:
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr", "ratio"})
     refines_padding: ClassVar[bool] = True
     may_stay_raw: ClassVar[bool] = True
-    may_predict: ClassVar[bool] = True
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -66,11 +66,6 @@ class PlanReader(Protocol):
         """Whether samples may be kept as they are; chunks of stores are always coded."""
         ...
 
-    @property
-    def may_predict(self) -> bool:
-        """Whether blocks may be predicted."""
-        ...
-
     def limits(self) -> tuple[float, float]:
         """(minimum, maximum) of all samples; zeros without any."""
         ...
