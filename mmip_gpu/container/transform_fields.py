@@ -33,10 +33,10 @@ from mmip_gpu.volume.floats import sample_range
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["TransformFields"]
+__all__ = ["PREDICTED_TILE_LOG2", "TransformFields"]
 
 _DC_IMAGE, _PREDICTION, _SLICE_AXIS, _PER_CHANNEL = 1, 2, 4, 8  # bits of `flags`
-_IMAGE_TILE_LOG2, _PREDICTED_TILE_LOG2 = 3, 4  # on y and x, at least
+_IMAGE_TILE_LOG2, PREDICTED_TILE_LOG2 = 3, 4  # on y and x, at least
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _read_tiles(reader: FieldReader) -> tuple[int, tuple[int, int, int]]:
 def _possible_flags(depth: int, tile_log2: Sequence[int], padded: int, has_channels: bool) -> int:
     """The flags that may be set with such cells."""
     least = min(tile_log2[1:]) if depth == 1 else 0
-    flags = _DC_IMAGE * (least >= _IMAGE_TILE_LOG2 and not padded) | _PREDICTION * (least >= _PREDICTED_TILE_LOG2)
+    flags = _DC_IMAGE * (least >= _IMAGE_TILE_LOG2 and not padded) | _PREDICTION * (least >= PREDICTED_TILE_LOG2)
     return flags | _SLICE_AXIS | _PER_CHANNEL * has_channels
 
 

@@ -142,8 +142,8 @@ class ChunkPlan:
         """The same plan with every class bit-exact."""
         steps = tuple((STEP_ONE,) * len(row) for row in self.steps)
         flags = (1,) * len(steps)
-        exact = replace(self, steps=steps, reversible=flags, correction=None, errors=(), dc_image=False)
-        return replace(exact, choice_steps=None)
+        exact = replace(self, steps=steps, reversible=flags, correction=None, errors=(), choice_steps=None)
+        return replace(exact, dc_image=False, prediction=False)
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each part (`part_count`) of lossy classes multiplied (mode quality)."""

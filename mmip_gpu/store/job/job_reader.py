@@ -88,8 +88,7 @@ class _JobReader:
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr"})  # a ratio is not worth a look through all samples
     refines_padding: ClassVar[bool] = False
     may_stay_raw: ClassVar[bool] = False
-    may_predict: ClassVar[bool] = False
-    slice_axes: ClassVar[str] = "z"
+    may_choose_slice_axis: ClassVar[bool] = False
 
     @property
     def layout(self) -> PlaneLayout:

@@ -107,7 +107,7 @@ def write_zarr(
     device : {None, "cpu", "gpu"}
         ``"gpu"`` codes the chunks on the current CUDA device, in batches; their bytes are the same. Where its memory is
         short a batch is halved, down to a chunk, which is then coded on the CPU, with a RuntimeWarning. Plans are made
-        on the CPU, from probes. So are the chunks of plans that the kernels do not encode.
+        on the CPU, from probes. So are chunks that the kernels do not encode, with a RuntimeWarning.
     progress : bool, optional
         A bar is shown, and where the dashboard of the cluster is; by default where stderr is a terminal.
     durable : bool, optional

@@ -58,8 +58,7 @@ class ArrayReader:
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr", "ratio"})
     refines_padding: ClassVar[bool] = True
     may_stay_raw: ClassVar[bool] = True
-    may_predict: ClassVar[bool] = True
-    slice_axes: ClassVar[str] = "ztn"
+    may_choose_slice_axis: ClassVar[bool] = True
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from operator import itemgetter
 
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, tile_log2
 from mmip_gpu.transform.planning.costs import (
     STEP_EFFORT,
@@ -112,12 +111,10 @@ def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
     return plan
 
 
-def choose_prediction(plan: ChunkPlan, probe: Trial, may_predict: bool = True) -> ChunkPlan:
+def choose_prediction(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     """The plan, or one of 2D cells whose blocks are predicted: where that is asked for, or the probe costs less."""
     config = plan.config
-    if config.prediction and not may_predict:
-        raise InvalidArgument("prediction=True: stores are written without; leave it out, or pass False")
-    if not may_predict or not tries_prediction(config) or plan.lossless or probe.array.size == 0:
+    if not tries_prediction(config) or plan.lossless or probe.array.size == 0:
         return plan
     part = probe.quarter(plan.axes)
     predicted = replace(plan, depth=1, cuts=config.stage_cuts(1), prediction=True)

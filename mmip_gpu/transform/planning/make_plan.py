@@ -75,7 +75,7 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
         return plans[0]
     if config.per_channel:
         plans = [with_channels(plan, _channel_ranges(config, reader, data_range), peak) for plan in plans]
-    plan = choose_prediction(choose_cells(plans, probe, peak), probe, reader.may_predict)
+    plan = choose_prediction(choose_cells(plans, probe, peak), probe)
     plan, probe = choose_slice_axis(plan, probe, reader)
     plan, found = _with_found_padding(plan, reader)
     allows_dc_image = reader.cut(plan)

@@ -67,13 +67,8 @@ class PlanReader(Protocol):
         ...
 
     @property
-    def may_predict(self) -> bool:
-        """Whether blocks may be predicted."""
-        ...
-
-    @property
-    def slice_axes(self) -> str:
-        """Axes that slices may follow each other along."""
+    def may_choose_slice_axis(self) -> bool:
+        """Whether slices may follow each other along an axis other than z."""
         ...
 
     def limits(self) -> tuple[float, float]:

@@ -34,7 +34,7 @@ def with_asked_axis(config: CodecConfig, reader: PlanReader) -> tuple[CodecConfi
         return config, axis
     if axis not in reader.layout.axes:
         raise InvalidArgument(f"slice_axis={axis!r}: the array has the axes {reader.layout.axes!r}")
-    if axis not in reader.slice_axes:
+    if not reader.may_choose_slice_axis:
         raise InvalidArgument(f"slice_axis={axis!r}: stores are written along z; leave it out")
     return replace(config, cell_depth=1), axis
 
@@ -45,9 +45,9 @@ def choose_slice_axis(plan: ChunkPlan, probe: Trial, reader: PlanReader) -> tupl
     It is tried where prediction is: planes that are alike say little of each other otherwise.
     """
     layout = reader.layout.sliced_along(_TRIED_AXIS)
-    is_open = plan.config.slice_axis is None and _TRIED_AXIS in reader.slice_axes and reader.may_predict
+    is_open = plan.config.slice_axis is None and not plan.lossless and layout.samples > 0
     has_times = layout.length("z") == 1 < layout.volume[0] and plan.depth == 1
-    if not (is_open and has_times and tries_prediction(plan.config)) or plan.lossless or not layout.samples:
+    if not (reader.may_choose_slice_axis and is_open and has_times and tries_prediction(plan.config)):
         return plan, probe
     slices = reader.probe(_TRIED_AXIS)
     along = tiled(replace(plan, slice_axis=_TRIED_AXIS, prediction=False), slices.quarter(plan.axes))
