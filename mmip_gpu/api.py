@@ -104,6 +104,9 @@ def encode(
         Blocks are 2D (1) or 3D (8). By default both are tried on a part of the array.
     prediction : bool, optional
         2D blocks are predicted from those before them: fewer bytes, slower to decode. By default effort 3 tries it.
+    slice_axis : {"z", "t", "n"}, optional
+        2D blocks are coded beside those of the slice before along this axis. By default z, or t if there is no z, and
+        prediction is tried and saves bytes with it.
     step : float, optional
         float32 samples are rounded to multiples of it, at most 2^18. `quality` counts steps, other targets samples.
     data_range : float, optional

@@ -87,6 +87,9 @@ class CodecConfig:
         Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
     prediction : bool, optional
         Blocks of 2D cells are predicted from those before them. None tries it at effort 3; there is none at effort 1.
+    slice_axis : {"z", "t", "n"}, optional
+        Slices that are predicted and coded together follow each other along it. None tries t, where prediction is tried
+        and arrays have no z.
     per_channel, channel_values
         Channels that are no colours have steps of their own, and numbers where these differ: `value` is the largest.
 
@@ -108,6 +111,7 @@ class CodecConfig:
     padding: Padding = "auto"
     method: str = "transform"
     prediction: bool | None = None
+    slice_axis: str | None = None
     per_channel: bool = False
     channel_values: tuple[float, ...] = ()
 
@@ -132,6 +136,7 @@ class CodecConfig:
         padding: Padding = "auto",
         labels: bool = False,
         prediction: bool | None = None,
+        slice_axis: str | None = None,
         per_channel: bool = True,
         has_roi: bool = False,
     ) -> CodecConfig:
@@ -145,6 +150,7 @@ class CodecConfig:
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
         others = {"cell_depth": cell_depth, "roi_quality": roi_quality, "prediction": prediction or None}
+        others["slice_axis"] = None if slice_axis == "z" else slice_axis
         if labels:
             exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
@@ -157,7 +163,8 @@ class CodecConfig:
         cuts = None if cuts is None else integers("cuts", cuts)
         target = mode, value, stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES, cuts
         blocks = frozen_quality(roi_quality), cell_depth, bool(verify), None if step is None else number("step", step)
-        config = cls(*target, *blocks, effort, checked_padding(padding), method, prediction, bool(per_channel), listed)
+        kept, apart = checked_padding(padding), bool(per_channel)
+        config = cls(*target, *blocks, effort, kept, method, prediction, slice_axis, apart, listed)
         config.check()
         return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
 
@@ -191,6 +198,10 @@ class CodecConfig:
         checked_padding(self.padding)
         if self.prediction and (self.effort == 1 or self.cell_depth == 8):
             raise InvalidArgument("prediction=True: needs effort=2 or 3, and 2D cells: leave cell_depth out, or pass 1")
+        if self.slice_axis not in (None, "z", "t", "n"):
+            raise InvalidArgument(f"slice_axis={self.slice_axis!r}: expected 'z', 't', 'n' or None")
+        if self.slice_axis in ("t", "n") and self.cell_depth == 8:
+            raise InvalidArgument(f"slice_axis={self.slice_axis!r}: needs 2D cells: leave cell_depth out, or pass 1")
         self._check_channel_values()
         if self.method != "transform":
             return
@@ -260,7 +271,8 @@ class CodecConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
-        usual = {"method": "transform", "prediction": None, "per_channel": False, "channel_values": ()}
+        usual: dict[str, Any] = {"method": "transform", "prediction": None, "slice_axis": None}
+        usual |= {"per_channel": False, "channel_values": ()}
         data = {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
         data |= {name: list(data[name]) for name in ("cuts", "channel_values") if data.get(name) is not None}
         if isinstance(self.roi_quality, tuple):

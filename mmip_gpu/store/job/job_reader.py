@@ -89,6 +89,7 @@ class _JobReader:
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr"})  # a ratio is not worth a look through all samples
     refines_padding: ClassVar[bool] = False
     may_stay_raw: ClassVar[bool] = False
+    may_choose_slice_axis: ClassVar[bool] = False
 
     @property
     def layout(self) -> PlaneLayout:
@@ -167,8 +168,8 @@ class _JobReader:
         """Whether a sample may have this value: nobody looks for it."""
         return True
 
-    def probe(self) -> Trial:
-        """The samples by which choices are made, which are read once."""
+    def probe(self, slice_axis: str = "z") -> Trial:
+        """The samples by which choices are made, which are read once; along z, as stores are coded."""
         return self._probe
 
     @cached_property

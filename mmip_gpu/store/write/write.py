@@ -125,12 +125,12 @@ def write_zarr(
     axes, colour, data_range, dtype, nan
         As in `mmip_gpu.encode`.
     **options
-        ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth prediction padding
-        verify effort step per_channel`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless`` without ``stages``,
-        ``cuts`` and ``roi``, make one Zarr array, ``samples``, in one stage, that the codec ``mmip`` reads; so does
-        ``max_error=`` alone at ``effort=1``, and else where that takes fewer bytes on a probe. With ``psnr=`` and
-        ``ratio=`` steps are found on parts of the samples. Should the array miss the request, some chunks are coded
-        again, or all, about four times (a PSNR only with ``verify``).
+        ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth prediction
+        slice_axis padding verify effort step per_channel`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless``
+        without ``stages``, ``cuts`` and ``roi``, make one Zarr array, ``samples``, in one stage, that the codec
+        ``mmip`` reads; so does ``max_error=`` alone at ``effort=1``, and else where that takes fewer bytes on a probe.
+        With ``psnr=`` and ``ratio=`` steps are found on parts of the samples. Should the array miss the request, some
+        chunks are coded again, or all, about four times (a PSNR only with ``verify``).
 
     Returns
     -------

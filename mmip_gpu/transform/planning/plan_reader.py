@@ -66,6 +66,11 @@ class PlanReader(Protocol):
         """Whether samples may be kept as they are; chunks of stores are always coded."""
         ...
 
+    @property
+    def may_choose_slice_axis(self) -> bool:
+        """Whether slices may follow each other along an axis other than z."""
+        ...
+
     def limits(self) -> tuple[float, float]:
         """(minimum, maximum) of all samples; zeros without any."""
         ...
@@ -78,8 +83,8 @@ class PlanReader(Protocol):
         """Whether a sample may have this value."""
         ...
 
-    def probe(self) -> Trial:
-        """The samples by which choices are made, as `spread_probe` chooses them."""
+    def probe(self, slice_axis: str = "z") -> Trial:
+        """The samples by which choices are made, as `spread_probe` chooses them, with several slices along an axis."""
         ...
 
     def read(self, region: Region) -> NDArray[Any]:
