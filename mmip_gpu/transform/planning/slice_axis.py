@@ -34,8 +34,6 @@ def with_asked_axis(config: CodecConfig, reader: PlanReader) -> tuple[CodecConfi
         return config, axis
     if axis not in reader.layout.axes:
         raise InvalidArgument(f"slice_axis={axis!r}: the array has the axes {reader.layout.axes!r}")
-    if not reader.may_choose_slice_axis:
-        raise InvalidArgument(f"slice_axis={axis!r}: stores are written along z; leave it out")
     return replace(config, cell_depth=1), axis
 
 
