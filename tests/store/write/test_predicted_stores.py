@@ -137,7 +137,7 @@ def test_a_psnr_is_reached_by_a_finer_part(monkeypatch: pytest.MonkeyPatch) -> N
 
     def coarse(plan: Any, *rest: Any) -> Any:
         right = found(plan, *rest)
-        return right.with_step(right.background_step * 1.06)
+        return right.with_step(right.background_step * 1.03)
 
     monkeypatch.setattr("mmip_gpu.store.job.job_reader.surveyed_plan", coarse)
     store, options = MemoryStore(), OPTIONS | {"chunks": (16, 32, 32)}
