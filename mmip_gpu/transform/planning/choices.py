@@ -61,11 +61,11 @@ def choose_cells(plans: Sequence[ChunkPlan], probe: Trial, peak: float) -> Chunk
 
 
 def first_plans(
-    config: CodecConfig, reader: PlanReader, probe: Trial, peak: float, padding: int | None
+    config: CodecConfig, reader: PlanReader, probe: Trial, peak: float, padding: int | None, slice_axis: str
 ) -> list[ChunkPlan]:
     """One plan for each cell depth that comes into question, with the step that its target begins with."""
     axes, colour = reader.layout.axes, reader.colour
-    volume = PlaneLayout.of(probe.array.shape, axes).volume
+    volume = PlaneLayout.of(probe.array.shape, axes).sliced_along(slice_axis).volume
     steps, reversible = class_steps(config, reader.class_count, colour, initial_step(config, peak))
     depths = (1,) if config.prediction or volume[0] < DEEP_SLICES else (1, 8)
     depths = depths if config.cell_depth is None else (config.cell_depth,)
@@ -81,6 +81,7 @@ def first_plans(
             reversible,
             padding,
             config.error_bound or None,
+            slice_axis=slice_axis,
         )
         for depth in depths
     ]
@@ -117,7 +118,7 @@ def choose_dc_image(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     low, high = sample_range(probe.array.dtype)
     if high - low > _IMAGE_SPAN * plan.background_step:
         return plan
-    volume = PlaneLayout.of(probe.array.shape, plan.axes).volume
+    volume = plan.layout(probe.array.shape).volume
     if plan.tile_log2 != tile_log2(plan.depth, volume, 0.0, plan.prediction):
         return plan  # not at so low a rate
     plain = replace(plan, correction=None)
