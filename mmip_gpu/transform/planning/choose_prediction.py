@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mmip_gpu._core import MAX_TILE_SAMPLES
+from mmip_gpu.config import CodecConfig
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.costs import saving, with_tiles
 from mmip_gpu.transform.planning.trial import Trial
