@@ -25,7 +25,7 @@ from mmip_gpu.transform.planning.match_distortion import (
     search_step,
     settle_step,
 )
-from mmip_gpu.transform.planning.match_size import search_ratio, unreachable_ratio
+from mmip_gpu.transform.planning.match_size import RATIO_AIM, RATIO_SLOPE, search_ratio, unreachable_ratio
 from mmip_gpu.transform.planning.probe_regions import spread_probe, tile_probe
 from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
@@ -114,7 +114,7 @@ class ArrayReader:
             return match_channels(plan, probe, self.whole, peak)
         if plan.config.mode == "psnr":
             return _psnr_plan(plan, probe, self._larger(probe, plan), self.whole, peak)
-        return _ratio_plan(plan, probe, self.whole)
+        return _ratio_plan(plan, self._larger(probe, plan), self.whole)
 
     def _larger(self, probe: Trial, plan: ChunkPlan) -> Trial | None:
         """What tells more than a quarter of the probe, where the array is large: at effort 1 parts coded as in it."""
@@ -146,12 +146,17 @@ def _psnr_plan(plan: ChunkPlan, probe: Trial, larger: Trial | None, whole: Trial
     return plan
 
 
-def _ratio_plan(plan: ChunkPlan, probe: Trial, whole: Trial) -> ChunkPlan:
-    """The plan with the step that all samples need; the probe tells where to begin."""
-    few, ratios = Ratios(probe), Ratios(whole)
-    if _NEAR_SHARE * probe.array.size <= whole.array.size:
-        plan, _ = search_ratio(plan, few)
-    plan, reached = search_ratio(plan, ratios, few.slope)
+def _ratio_plan(plan: ChunkPlan, part: Trial | None, whole: Trial) -> ChunkPlan:
+    """The plan with the step that all samples need; a part of a large array tells where to begin."""
+    ratios, slope = Ratios(whole), RATIO_SLOPE
+    if part is not None:
+        few = Ratios(part)
+        plan, reached = search_ratio(plan, few)
+        slope, rough = few.slope, at_effort(plan, STEP_EFFORT)
+        if rough is not plan and not plan.lossless:
+            expected = reached * Ratios(whole)(rough) / Ratios(part)(rough)
+            plan = plan.with_step(plan.background_step * (RATIO_AIM * plan.config.value / expected) ** (1 / slope))
+    plan, reached = search_ratio(plan, ratios, slope)
     if reached < plan.config.value:
         raise unreachable_ratio(plan.config.value, reached)
     return ratios.coded(plan)
