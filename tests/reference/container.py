@@ -18,11 +18,11 @@ from .crc import crc32c
 from .fields import FieldReader, require
 from .geometry import AC_PER_CELL, Grid
 from .single_fields import OWN_FIELDS, read_single_fields
+from .slices import AXES, read_slice_axis, slice_order
 
 DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32, np.uint32, np.int32, np.uint64, np.int64)
 FLOAT, LABELS = 4, 6
 LIMITS = "iiiif" + "QqQq"  # form of minimum and maximum, by dtype
-AXES = "tnczyx"
 UNKNOWN = 4294967295
 
 
@@ -109,15 +109,9 @@ class Header:
 
     @property
     def lengths(self):
-        """Lengths on the axes of `order`, missing axes 1."""
-        return tuple(self.shape[self.axes.index(a)] if a in self.axes else 1 for a in self.order)
-
-    @property
-    def order(self):
-        """The axes of planes, then those of a plane: t, n, c, z, y, x, but for a slice axis that takes z's place."""
-        if self.slice_axis in ("", "z"):
-            return AXES
-        return AXES.replace("z", self.slice_axis).replace(self.slice_axis, "z", 1)
+        """Lengths on the axes of planes, then on those of a plane; missing axes 1."""
+        order = slice_order(self.slice_axis)
+        return tuple(self.shape[self.axes.index(a)] if a in self.axes else 1 for a in order)
 
     @property
     def samples(self):
@@ -242,11 +236,7 @@ def read_transform_fields(fields, header):
         require(all(d in range(-32, 33) for d in header.dc_image), f"dc_recon {header.dc_image}")
         require(header.cell_depth == 1 and min(header.tile_log2[1:]) >= 3, "a DC image of such cells")
         require(header.padding is None, "a DC image with padding")
-    if flags & 4:
-        letter = chr(fields.number("B"))
-        require(letter in ("z", "t", "n")[: 3 if header.cell_depth == 1 else 1], f"slice_axis {letter}")
-        require(letter in header.axes and header.shape[header.axes.index(letter)] > 1, f"slice_axis {letter}")
-        header.slice_axis = letter
+    header.slice_axis = read_slice_axis(fields, header) if flags & 4 else ""
     read_classes(fields, header, channels or (3 if header.colour else 1))
     require(header.dc_image is None or header.reversible == (0,), "a DC image of such classes")
     stages = fields.number("B", range(2, 17), "stages")

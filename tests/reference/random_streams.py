@@ -13,6 +13,7 @@ from .coefficients import Coefficients
 from .container import Header
 from .geometry import BLOCKS, PARTS, block_cells, coding_order
 from .random_codes import random_code
+from .slice_cases import SLICE_CASES
 from .synthesis import integer_planes
 
 CASES = {
@@ -108,7 +109,7 @@ CASES = {
 } | CHANNEL_CASES
 
 
-CASES |= {
+CASES |= SLICE_CASES | {
     "predicted": Header(
         (40, 131), "yx", tile_log2=(0, 4, 4), cuts=(9, 30), steps=((900,),), recon=((9, 4, -3),), dtype=2, prediction=1
     ),
@@ -126,15 +127,6 @@ CASES |= {
         dtype=1,
         padding=-128,
         prediction=1,
-    ),
-    "predicted_times": Header(
-        (3, 64, 72), "tyx", slice_axis="t", tile_log2=(1, 4, 4), cuts=(7,), steps=((500,),), dtype=2, prediction=1
-    ),
-    "sliced_planes": Header(
-        (2, 3, 2, 3, 9, 11), "ctnzyx", slice_axis="n", tile_log2=(1, 2, 2), cuts=(8,), dtype=1, padding=9, correction=2
-    ),
-    "sliced_image": Header(
-        (2, 70, 3, 72), "zytx", slice_axis="t", tile_log2=(1, 3, 3), dtype=3, steps=((400,),), dc_image=(20, 9, 1)
     ),
     "predicted_colour": Header(
         (2, 40, 30, 3), "zyxc", colour=1, tile_log2=(1, 4, 4), steps=((512, 700, 900),), correction=1, prediction=1
