@@ -135,7 +135,7 @@ class Chunks:
 def surveyed_plan(plan: ChunkPlan, peak: float, pieces: Pieces | Chunks) -> ChunkPlan:
     """The plan with the step that should give all samples the PSNR; exact where no step does on the pieces.
 
-    It allows for a quarter of the standard error of what the pieces show, since a step that misses costs a part of all chunks.
+    It allows for a quarter of the standard error of what the pieces show, since a miss costs a part of all chunks.
     """
     near, slope = near_step(plan, peak, pieces.mean_error)
     factor = 1 + min(_SURENESS * pieces.doubt(near), _MOST_DOUBT)
