@@ -22,6 +22,7 @@ __all__ = [
     "Padding",
     "Quality",
     "channel_numbers",
+    "check_blocks",
     "checked_padding",
     "exclude",
     "frozen_quality",
@@ -82,6 +83,20 @@ def checked_padding(value: Any) -> Padding:
     if isinstance(value, (bool, float, str)) or not hasattr(value, "__index__"):
         raise InvalidArgument(f"padding={value!r}: expected an integer, 'auto' or None")
     return operator.index(value)
+
+
+def check_blocks(effort: Any, depth: Any, prediction: Any, slice_axis: Any) -> None:
+    """Raise InvalidArgument unless blocks may be chosen with this effort, in such cells, predicted, along an axis."""
+    if depth not in (None, 1, 8) or isinstance(depth, float):
+        raise InvalidArgument(f"cell_depth={depth!r}: expected 1, 8 or None")
+    if effort not in (1, 2, 3) or isinstance(effort, (bool, float)):
+        raise InvalidArgument(f"effort={effort!r}: expected 1, 2 or 3")
+    if prediction and (effort == 1 or depth == 8):
+        raise InvalidArgument("prediction=True: needs effort=2 or 3, and 2D cells: leave cell_depth out, or pass 1")
+    if slice_axis not in (None, "z", "t", "n"):
+        raise InvalidArgument(f"slice_axis={slice_axis!r}: expected 'z', 't', 'n' or None")
+    if slice_axis in ("t", "n") and depth == 8:
+        raise InvalidArgument(f"slice_axis={slice_axis!r}: needs 2D cells: leave cell_depth out, or pass 1")
 
 
 def integers(name: str, values: Any) -> tuple[int, ...]:

@@ -87,9 +87,15 @@ std::vector<double> Chunk::run_requantize(std::vector<std::vector<uint32_t>> ste
 
 std::vector<double> Chunk::settle(std::vector<double> errors) {
     dc_weights.reset();
-    if (padding) dc_weights = settle_masked_blocks(coefficients, quantizer, analyzed_by.threads);
+    unsettled = padding.has_value();
+    if (coefficients.predictions) need_settled();
     if (coefficients.dc_image) errors[0] += analyze_dc_image(coefficients, quantizer, analyzed_by);
     return errors;
+}
+
+void Chunk::need_settled() {
+    if (unsettled) dc_weights = settle_masked_blocks(coefficients, quantizer, analyzed_by.threads);
+    unsettled = false;
 }
 
 void Chunk::run_fill(ReadOnlyArray samples, std::optional<ClassArray> classes, AnyArray filled, int threads) {
@@ -126,6 +132,7 @@ UnpackOptions Chunk::unpack_options(bool check_crc, bool alone, int threads) con
 uint64_t Chunk::run_unpack(int stage, ByteArray payload, bool check_crc, bool alone, int threads) {
     const UnpackOptions options = unpack_options(check_crc, alone, threads);
     nb::gil_scoped_release free;
+    need_settled();
     if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
     dc_weights.reset();
     const uint64_t read = unpack_stage(coefficients, stage, payload.data(), payload.size(), options);

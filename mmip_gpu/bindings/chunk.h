@@ -21,6 +21,7 @@ struct Chunk {
     std::optional<int32_t> padding;
     AnalyzeOptions analyzed_by;
     std::optional<DcWeights> dc_weights;     // fitted to the DCs as they are, where that was done already
+    bool unsettled = false;                  // masked blocks are as they were analyzed: what measures a chunk does not look at them
 
     Chunk(int64_t planes, std::array<int64_t, 3> shape, int depth, std::array<int, 3> tile_log2, std::vector<int> cuts,
           std::vector<std::vector<uint32_t>> steps, std::vector<uint8_t> reversible, std::vector<std::array<int, 3>> recon,
@@ -34,8 +35,9 @@ struct Chunk {
     std::vector<double> run_analyze(ReadOnlyArray samples, std::optional<ClassArray> classes, int offset, int rounding, int search, int passes, int threads);
     // Other steps for the blocks of an analysis by choice steps; the result is that of run_analyze.
     std::vector<double> run_requantize(std::vector<std::vector<uint32_t>> steps, int threads);
-    // What comes after either: masked blocks, the DC image.
+    // What comes after either: the DC image; masked blocks wait for who reads indices, but for predictions.
     std::vector<double> settle(std::vector<double> errors);
+    void need_settled();
     void run_fill(ReadOnlyArray samples, std::optional<ClassArray> classes, AnyArray filled, int threads);
     nb::bytes run_pack(int stage, int threads);
 
@@ -60,7 +62,7 @@ struct Chunk {
     std::vector<uint32_t> run_count_corrections(IntArray indices, int threads) const;
     uint64_t run_unpack_corrections(ByteArray payload, IntArray indices, bool check_crc, int threads) const;
 
-    // Indices by stage, in the two forms: an analyzed chunk holds entries, a decoded one holds them in place. Each form is made from
+    // Indices by stage, settled, in the two forms: an analyzed chunk holds entries, a decoded one holds them in place. Each form is made from
     // the other when it is wanted.
     void check_columns(int stage, const IntArray& array) const;
     void need_ac(int stage);
@@ -77,7 +79,7 @@ struct Chunk {
     // Reconstruction points and squared errors out of sums (QuantizerSums as int64: counts, excesses, distortion, rest) by tile and class.
     std::vector<double> run_settle_sums(LongArray sums, int search);
     // Cells per block mode: how the encoder decided.
-    std::vector<int64_t> mode_counts() const;
+    std::vector<int64_t> mode_counts();
 };
 
 }  // namespace mmip

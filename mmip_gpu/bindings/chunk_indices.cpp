@@ -18,11 +18,13 @@ std::array<int64_t, 4> grid_of(const IntArray& array) {
 }  // namespace
 
 void Chunk::need_ac(int stage) {
+    need_settled();
     Coefficients* c = holds_tokens(stage);
     if (c != nullptr && !c->ac && !c->entries.empty()) c->fill_ac();
 }
 
 void Chunk::need_entries(int stage) {
+    need_settled();
     Coefficients* c = holds_tokens(stage);
     if (c != nullptr && c->ac && c->entries.empty()) c->fill_entries();
 }
@@ -59,6 +61,7 @@ void Chunk::from_columns(int stage, IntArray array) {
     check_columns(stage, array);
     const std::array<int64_t, 4> grid = grid_of(array);
     nb::gil_scoped_release free;
+    need_settled();
     stage_from_columns(coefficients, stage, grid.data(), array.data(), static_cast<int>(quantizer.steps.size()));
     dc_weights.reset();
     if (holds_tokens(stage) != nullptr) holds_tokens(stage)->entries.clear();
@@ -92,7 +95,8 @@ std::vector<double> Chunk::run_settle_sums(LongArray sums, int search) {
     return settle_sums(coefficients, found, quantizer, search);
 }
 
-std::vector<int64_t> Chunk::mode_counts() const {
+std::vector<int64_t> Chunk::mode_counts() {
+    need_settled();
     std::vector<int64_t> counts(kModeCount, 0);
     for (int64_t i = 0; i < coefficients.cells; ++i) ++counts[coefficients.modes[i]];
     return counts;

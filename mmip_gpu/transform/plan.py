@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from mmip_gpu._core import MAX_STEP, MIN_STEP, SEARCH_FAST, SEARCH_FULL, SEARCH_ROUGH, STEP_ONE
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.values import Quality
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = [
     "ChunkPlan",
@@ -42,7 +43,8 @@ class ChunkPlan:
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
     ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
     `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one;
-    `prediction` whether blocks may be predicted from what stages 1 and 2 restore (FORMAT.md section 4.5).
+    `prediction` whether blocks may be predicted from what stages 1 and 2 restore (FORMAT.md section 4.5);
+    `slice_axis` the axis of the slices, where an array has more than one along it.
     `choice_steps` are those by which effort 1 chooses blocks, where these are not `steps`: an encoder that keeps the
     blocks for other steps leaves out most of its work.
 
@@ -62,10 +64,15 @@ class ChunkPlan:
     correction: int | None = None
     dc_image: bool = False
     prediction: bool = False
+    slice_axis: str = "z"
     units: tuple[float, ...] = ()
     peaks: tuple[float, ...] = ()
     errors: tuple[int, ...] = ()
     choice_steps: tuple[tuple[int, ...], ...] | None = None
+
+    def layout(self, shape: tuple[int, ...]) -> PlaneLayout:
+        """How an array of this shape makes planes."""
+        return PlaneLayout.of(shape, self.axes).sliced_along(self.slice_axis)
 
     @property
     def lossless(self) -> bool:
@@ -135,8 +142,8 @@ class ChunkPlan:
         """The same plan with every class bit-exact."""
         steps = tuple((STEP_ONE,) * len(row) for row in self.steps)
         flags = (1,) * len(steps)
-        exact = replace(self, steps=steps, reversible=flags, correction=None, errors=(), dc_image=False)
-        return replace(exact, choice_steps=None)
+        exact = replace(self, steps=steps, reversible=flags, correction=None, errors=(), choice_steps=None)
+        return replace(exact, dc_image=False, prediction=False)
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each part (`part_count`) of lossy classes multiplied (mode quality)."""

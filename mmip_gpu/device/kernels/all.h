@@ -16,6 +16,7 @@
 #include "device/kernels/predictive/read_residuals.h"
 #include "device/kernels/predictive/residuals.h"
 #include "device/kernels/predictive/restore.h"
+#include "device/kernels/blocks/restore.h"
 #include "device/kernels/predictive/write_residuals.h"
 #include "device/kernels/coding/substream_offsets.h"
 #include "device/kernels/samples/means.h"
@@ -34,6 +35,8 @@ using SynthesizeFlatKernel = SynthesisKernel<1, false>;
 using SynthesizeDeepKernel = SynthesisKernel<8, false>;
 using ReduceFlatKernel = SynthesisKernel<1, true>;
 using ReduceDeepKernel = SynthesisKernel<8, true>;
+using SynthesizePredictedKernel = SynthesisKernel<1, false, DecodeParams, true>;
+using ReducePredictedKernel = SynthesisKernel<1, true, DecodeParams, true>;
 using SynthesizePlanesKernel = SynthesisKernel<1, false, CodedParams>;
 using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
 
@@ -86,7 +89,11 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(check_groups, mmip::CrcKernel)                     \
     X(unpack_masks, mmip::MaskKernel)                    \
     X(unpack_first, mmip::FirstStageKernel)              \
-    X(unpack_tokens, mmip::TokenKernel)                  \
+    X(unpack_tokens, mmip::TokenKernel<false>)           \
+    X(unpack_predicted, mmip::TokenKernel<true>)         \
+    X(restore_tiles, mmip::RestoreKernel)                \
+    X(synthesize_predicted, mmip::SynthesizePredictedKernel) \
+    X(reduce_predicted, mmip::ReducePredictedKernel)     \
     X(read_columns, mmip::ReadColumnsKernel)             \
     X(write_columns, mmip::WriteColumnsKernel)           \
     X(unpack_corrections, mmip::CorrectionKernel)        \

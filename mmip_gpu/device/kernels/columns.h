@@ -5,6 +5,7 @@
 #pragma once
 
 #include "rules/palette/palette.h"
+#include "rules/prediction/prediction.h"
 #include "rules/samples/sample_positions.h"
 #include "device/kernels/decoding.h"
 #include "device/kernels/padding/masks.h"
@@ -211,7 +212,8 @@ private:
     static MMIP_RULE void write_block(const Params& p, const DecodeItem& item, const DecodeTile& tile, const Columns& at, int i) {
         const uint16_t* raster = p.orders + tile.order + i;
         const int mode = p.modes[tile.base + i], many = item.tables->blocks[mode].cells;
-        at.to[at.count * place(item, tile, raster[0])] = mode;
+        const int prediction = item.predicted != 0 ? p.predictions[tile.base + i] : kPredictNone;
+        at.to[at.count * place(item, tile, raster[0])] = mode + kPredictionUnit * prediction;
         const TokenSpan tokens = p.spans[tile.spans + i];
         for (uint32_t n = 0; n < tokens.count; ++n) {
             const Token token = tokens[n];

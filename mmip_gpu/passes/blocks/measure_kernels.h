@@ -50,28 +50,31 @@ private:
         const bool inside = z + slices <= job_.high[0] && y + size <= job_.high[1] && x + size <= job_.high[2];
         mmip::SampleDifference& sum = sums_[t_.classes[(b.z * t_.ay + b.y) * t_.ax + b.x]];
         if constexpr (sizeof(T) <= 2)
-            if (inside && !has_mask && compare_small<slices, size>(restored, from, sum)) return;
+            if (inside && (has_mask ? compare_small<slices, size, true>(b, restored, from, sum) : compare_small<slices, size, false>(b, restored, from, sum))) return;
         const int64_t left[3] = {job_.high[0] - z, job_.high[1] - y, job_.high[2] - x};
         for (int k = 0; k < slices && k < left[0]; ++k)
             for (int j = 0; j < size && j < left[1]; ++j)
                 for (int i = 0; i < size && i < left[2]; ++i)
-                    if (!has_mask || !masked(b, k, j, i))
+                    if (!has_mask || (mask_bits(b, k, j, i) & 1) == 0)
                         add(restored[((k * size + j) * size + i) / 8][i % 8], from[k * job_.slice + j * job_.row + i], sum);
     }
 
     // Eight at a time; false, and nothing added, where a difference is too large for it.
-    template <int slices, int size>
-    bool compare_small(const F8* restored, const T* from, mmip::SampleDifference& sum) const {
+    template <int slices, int size, bool has_mask>
+    bool compare_small(const PlacedBlock& b, const F8* restored, const T* from, mmip::SampleDifference& sum) const {
         typedef T Eight __attribute__((vector_size(8 * sizeof(T))));
         typedef uint32_t U8 __attribute__((vector_size(32)));
         U8 squares{};
         I8 largest{};
+        [[maybe_unused]] const I8 lane_bits = {1, 2, 4, 8, 16, 32, 64, 128};
         for (int k = 0; k < slices; ++k)
             for (int j = 0; j < size; ++j)
                 for (int i = 0; i < size; i += 8) {
                     Eight eight;
                     __builtin_memcpy(&eight, from + k * job_.slice + j * job_.row + i, sizeof eight);
-                    const I8 apart = clip_.samples(*restored++) - __builtin_convertvector(eight, I8), far = apart < 0 ? -apart : apart;
+                    const I8 apart = clip_.samples(*restored++) - __builtin_convertvector(eight, I8);
+                    I8 far = apart < 0 ? -apart : apart;
+                    if constexpr (has_mask) far &= ((I8{} + mask_bits(b, k, j, i)) & lane_bits) == 0;
                     largest = far > largest ? far : largest;
                     squares += reinterpret_cast<U8>(far * far);
                 }
@@ -87,9 +90,10 @@ private:
         return true;
     }
 
-    bool masked(const PlacedBlock& b, int k, int j, int i) const {
+    // From bit 0 on, which samples are under the mask: of a row of a cell, or from one of its samples on.
+    int32_t mask_bits(const PlacedBlock& b, int k, int j, int i) const {
         const int cell = ((b.z + k / t_.depth) * t_.ay + b.y + j / 8) * t_.ax + b.x + i / 8;
-        return (job_.mask[cell * t_.depth + k % t_.depth] >> (8 * (j % 8) + i % 8) & 1) != 0;
+        return static_cast<int32_t>(job_.mask[cell * t_.depth + k % t_.depth] >> (8 * (j % 8) + i % 8) & 255);
     }
 
     void add(float restored, T sample, mmip::SampleDifference& sum) const {

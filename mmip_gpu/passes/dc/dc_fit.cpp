@@ -64,13 +64,14 @@ private:
                 for (int x = 1; x + 1 < order.ax; ++x) {
                     const int cell = z * slice + y * row + x;
                     double v[8];
-                    bool whole = true;
+                    bool whole = true, flat = true;
                     for (int i = 0; i < used && whole; ++i) {
                         const int at = cell + offsets[i];
                         whole = masked[at] == 0;
                         v[i] = in_steps_of(tile.base + cell, tile.base + at, component);
+                        flat = flat && v[i] == v[0];
                     }
-                    if (!whole) continue;
+                    if (!whole || flat) continue;   // a flat one adds nothing to any sum
                     Sample s{v[0] - v[1], {}};
                     for (int i = 2; i < used; ++i) s.neighbours[i - 2] = v[i] - v[1];
                     samples.push_back(s);
@@ -127,10 +128,12 @@ int64_t fit(const std::vector<Sample>& samples, int8_t* weights) {
             const double w = 1.0 / (std::fabs(error_of<n>(s, found)) + 1.0);
             for (int i = 0; i < n; ++i) {
                 const double wi = w * s.neighbours[i];
-                for (int k = 0; k < n; ++k) a[i][k] += wi * s.neighbours[k];
+                for (int k = i; k < n; ++k) a[i][k] += wi * s.neighbours[k];
                 a[i][n] += wi * s.target;
             }
         }
+        for (int i = 1; i < n; ++i)
+            for (int k = 0; k < i; ++k) a[i][k] = a[k][i];
         if (!solve(a, n)) return 0;
         for (int i = 0; i < n; ++i) found[i] = a[i][n];
     }

@@ -28,7 +28,7 @@ def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
     region = []
     sizes = _PROBE_SAMPLES[3 if layout.volume[0] > 1 else 2]
     for axis, n in zip(layout.axes, layout.shape, strict=True):
-        size = n if axis == "c" else min(n, sizes.get(axis, 1))
+        size = n if axis == "c" else min(n, sizes.get(_place(layout, axis), 1))
         start = (n - size) // 2 // 8 * 8
         region.append(slice(start, start + size))
     return tuple(region)
@@ -47,9 +47,15 @@ def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
     if any(lengths[a] % (4 * _PART_UNIT) for a in "yx"):
         return [region]
     rank = 3 if layout.volume[0] > 1 else 2
-    part = {a: min(n, lengths[a]) for a, n in _PART_SAMPLES[rank].items()}
+    sizes = _PART_SAMPLES[rank]
+    part = {a: min(sizes[_place(layout, a)], n) for a, n in lengths.items() if _place(layout, a) in sizes}
     grid = _FLAT_GRID if rank == 2 else _LARGE_GRID if layout.samples >= _LARGE else _DEEP_GRID
     return _spread(layout, lengths | part, grid)
+
+
+def _place(layout: PlaneLayout, axis: str) -> str:
+    """The letter of an axis in volumes: that of slices is z, whatever it is called."""
+    return "z" if axis == layout.slice_axis else axis if axis in "yx" else ""
 
 
 def quarter_parts(count: int) -> tuple[int, ...] | None:
@@ -88,7 +94,7 @@ def _spread(layout: PlaneLayout, lengths: dict[str, int], grid: tuple[int, int])
         region = []
         for axis, n in zip(layout.axes, layout.shape, strict=True):
             middle = n * (2 * places.get(axis, row ^ column) + 1) // (2 * counts.get(axis, max(grid)))
-            unit = 8 if axis in "zyx" else 1
+            unit = 8 if _place(layout, axis) else 1
             start = min(max(middle - lengths[axis] // 2, 0), n - lengths[axis]) // unit * unit
             region.append(slice(start, start + lengths[axis]))
         regions.append(tuple(region))
