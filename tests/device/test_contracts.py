@@ -28,7 +28,6 @@ from mmip_gpu.device.run.executors import HostExecutor
 from mmip_gpu.encoding import planned
 from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.options import EncodeSettings
-from mmip_gpu.stage_arrays.coding import encode_stage
 from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
 from mmip_gpu.stage_arrays.device_encoding import encode_stages
 
@@ -120,7 +119,8 @@ def run_everything(executor: Watched) -> None:
         (found,) = Decoder(executor).decode([DecodeJob(header, payloads, in_device_memory=True)]).results()
         assert np.array_equal(found, expected)
     options, columns = predicted_columns()
-    data = np.frombuffer(encode_stage(options, columns) or b"", np.uint8)
+    (coded,) = encode_stages(options, [columns], executor)
+    data = np.frombuffer(coded or b"", np.uint8)
     wanted = StageRegion(data, columns.shape, tuple(slice(0, n) for n in columns.shape))
     assert np.array_equal(decode_stages(options, [wanted], executor)[0], columns)
     for kind in ("flat", "deep", "padding", "corrections", "DC image", "flat palettes"):

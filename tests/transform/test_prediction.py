@@ -19,8 +19,7 @@ import mmip_gpu as mmip
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.payload import head_crc
 from mmip_gpu.device.run.executors import HostExecutor
-from mmip_gpu.stage_arrays.coding import decode_stage, encode_stage
-from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
+from mmip_gpu.stage_arrays.coding import encode_stage
 from mmip_gpu.stage_arrays.device_encoding import encode_stages
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.transform.analysis import empty_chunk
@@ -91,25 +90,6 @@ def test_what_is_shown_of_it() -> None:
     blob, _ = stream("predicted")
     assert mmip.inspect(blob)["config"]["prediction"] is True
     assert mmip.inspect(mmip.encode(np.zeros((40, 40), np.uint8), quality=50))["config"]["prediction"] is False
-
-
-# --- on a device
-
-
-@pytest.mark.parametrize("descending", [False, True], ids=["ascending", "descending"])
-def test_stage_arrays_of_a_device(descending: bool) -> None:
-    blob, coefficients = stream("predicted_slices")
-    header, edges = CASES["predicted_slices"], read_header(blob)[0].edges
-    columns = coefficients.store(1, edges)[1]
-    options = StageOptions(2, 1, header.tile_log2, edges)
-    data = encode_stage(options, columns)
-    assert encode_stages(options, [columns], HostExecutor(descending)) == [data]
-    assert data is not None
-    assert np.array_equal(decode_stage(options, data, columns.shape), columns)
-    region = tuple(slice(n // 3, n) for n in columns.shape)
-    given = StageRegion(np.frombuffer(data, np.uint8), columns.shape, region)
-    (found,) = decode_stages(options, [given], HostExecutor(descending))
-    assert np.array_equal(found, columns[region])
 
 
 # --- refused

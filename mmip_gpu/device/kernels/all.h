@@ -10,6 +10,7 @@
 #include "device/kernels/padding/fill.h"
 #include "device/kernels/samples/finish.h"
 #include "device/kernels/tokens/list_headers.h"
+#include "device/kernels/tokens/list_predictions.h"
 #include "device/kernels/tokens/list_tokens.h"
 #include "device/kernels/padding/masks.h"
 #include "device/kernels/palette/palettes.h"
@@ -55,6 +56,7 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(header_classes, mmip::HeaderClassesKernel)         \
     X(list_tokens, mmip::ListTokensKernel)               \
     X(list_headers, mmip::ListHeadersKernel)             \
+    X(list_predictions, mmip::ListPredictionsKernel)     \
     X(sum_histograms, mmip::SumHistogramsKernel)         \
     X(count_token_bits, mmip::CountTokenBitsKernel)      \
     X(write_tokens, mmip::WriteTokensKernel)             \

@@ -19,8 +19,10 @@ from reference.random_streams import CASES, random_coefficients
 import mmip_gpu as mmip
 from mmip_gpu.device.decode.batch import DecodeJob, Decoder
 from mmip_gpu.device.run.executors import HostExecutor
+from mmip_gpu.stage_arrays import device_encoding
 from mmip_gpu.stage_arrays.coding import encode_stage
 from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
+from mmip_gpu.stage_arrays.device_encoding import encode_stages
 
 ENCODED: dict[str, dict[str, Any]] = {
     "slices": {"shape": (5, 150, 210), "qstep": 30, "stages": 3},
@@ -118,11 +120,17 @@ def test_heads_that_disagree_with_the_header_are_corrupt(name: str, message: str
 
 @pytest.mark.parametrize("descending", [False, True], ids=["ascending", "descending"])
 @pytest.mark.parametrize("name", ["predicted", "predicted_slices", "predicted_classes"])
-def test_columns_of_a_stage_array_decode_alike(name: str, descending: bool) -> None:
+def test_columns_of_a_stage_array_go_through_the_kernels_and_back(
+    name: str, descending: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also beside columns without predictions, and in batches whose chunks differ."""
     options, columns = predicted_columns(name)
-    data = encode_stage(options, columns)
-    assert data is not None
+    plain = np.where(np.arange(columns.shape[-1]) > 0, columns, columns % 256)
+    given = [columns, np.ascontiguousarray(columns[:, :1, :9]), plain]
+    expected = [encode_stage(options, one) for one in given]
+    monkeypatch.setattr(device_encoding, "encode_stage", None)  # the host is not asked
+    assert encode_stages(options, given, HostExecutor(descending)) == expected
+    data = np.frombuffer(expected[0] or b"", np.uint8)
     region = tuple(slice(n // 3, n) for n in columns.shape)
-    given = StageRegion(np.frombuffer(data, np.uint8), columns.shape, region)
-    (found,) = decode_stages(options, [given], HostExecutor(descending))
+    (found,) = decode_stages(options, [StageRegion(data, columns.shape, region)], HostExecutor(descending))
     assert np.array_equal(found, columns[region])
