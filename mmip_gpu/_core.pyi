@@ -55,6 +55,7 @@ CELL_AC: Mapping[int, int]
 SQUARED_STEPS_PER_BIT: float
 MAGNITUDE_BYTES: int
 PALETTE_BYTES: int
+PREDICTION_SYMBOLS: int
 CRC_GROUPS: int
 FINISH_SAMPLES: int
 MEAN_SAMPLES: int
@@ -318,7 +319,7 @@ def add_corrections(
 ) -> None: ...
 def choose_codes(
     stages: NDArray[np.uint8],
-    images: NDArray[np.uint8],
+    forms: NDArray[np.uint8],
     weights: NDArray[np.int8],
     firsts: NDArray[np.int64],
     counts: NDArray[np.uint32],

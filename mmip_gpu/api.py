@@ -102,8 +102,9 @@ def encode(
         Channels that are no colours (at most about 2,700) have steps of their own and reach the target one by one.
     cell_depth : {1, 8}, optional
         Blocks are 2D (1) or 3D (8). By default both are tried on a part of the array.
-    prediction : bool, optional
-        2D blocks are predicted from those before them: fewer bytes, slower to decode. By default effort 3 tries it.
+    prediction, slice_axis : optional
+        2D blocks are predicted (True) from those before them, slices along ``"z"``, ``"t"`` or ``"n"``: fewer bytes,
+        slower to decode. By default effort 3 tries it, along t too if there is no z.
     step : float, optional
         float32 samples are rounded to multiples of it, at most 2^18. `quality` counts steps, other targets samples.
     data_range : float, optional

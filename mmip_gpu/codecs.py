@@ -39,7 +39,6 @@ _CODECS: dict[int, Codec] = {
     JpegOriginFields.kind: JPEG_ORIGIN,
     LabelFields.kind: LABELS,
 }
-_PREDICTED = replace(TRANSFORM, has_kernels=False, variant=" with prediction")
 _SMALL = jpeg_origin_before(SMALL)
 _METHODS: dict[str, Codec] = {"transform": TRANSFORM, "fast": FAST, "small": _SMALL, "labels": LABELS}
 _METHODS["either"] = replace(FAST, encode=encode_smaller, has_encoding_kernels=False)
@@ -52,6 +51,4 @@ def codec_for(config: CodecConfig) -> Codec:
 
 def codec_of(header: Header[Any]) -> Codec:
     """The codec of the container with this header."""
-    if isinstance(header.fields, TransformFields) and header.fields.prediction:
-        return _PREDICTED
     return _CODECS[header.fields.kind]

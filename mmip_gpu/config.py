@@ -18,10 +18,10 @@ from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.signatures import public, public_class, unknown_option
 from mmip_gpu.values import (
     DEFAULT_STAGES,
-    LOSSLESS_METHODS,
     Padding,
     Quality,
     channel_numbers,
+    check_blocks,
     checked_padding,
     exclude,
     frozen_quality,
@@ -43,6 +43,7 @@ _DEFAULT_CUTS = {
     8: {2: (), 3: (64,), 4: (64, 192), 5: (19, 64, 192)},
 }
 _PREDICTIVE_STAGES = 1
+_USUAL = {"method": "transform", "prediction": None, "slice_axis": None, "per_channel": False, "channel_values": ()}
 _LARGEST_RATIO = 1_000_000
 _SMALLEST_STEP, _LARGEST_STEP = 1e-30, 1e30  # 2^18 of them, and their squares, are numbers of all the types in use
 
@@ -87,6 +88,8 @@ class CodecConfig:
         Samples of this value carry no image. ``"auto"`` looks for one and takes it where it saves bytes.
     prediction : bool, optional
         Blocks of 2D cells are predicted from those before them. None tries it at effort 3; there is none at effort 1.
+    slice_axis : {"z", "t", "n"}, optional
+        Slices follow each other along it. None tries t, where prediction is tried and arrays have no z.
     per_channel, channel_values
         Channels that are no colours have steps of their own, and numbers where these differ: `value` is the largest.
 
@@ -108,6 +111,7 @@ class CodecConfig:
     padding: Padding = "auto"
     method: str = "transform"
     prediction: bool | None = None
+    slice_axis: str | None = None
     per_channel: bool = False
     channel_values: tuple[float, ...] = ()
 
@@ -132,6 +136,7 @@ class CodecConfig:
         padding: Padding = "auto",
         labels: bool = False,
         prediction: bool | None = None,
+        slice_axis: str | None = None,
         per_channel: bool = True,
         has_roi: bool = False,
     ) -> CodecConfig:
@@ -145,21 +150,25 @@ class CodecConfig:
         targets = {"quality": quality, "psnr": psnr, "max_error": max_error, "ratio": ratio, "qstep": qstep}
         parts = {"stages": stages, "cuts": cuts, "roi": has_roi or None}
         others = {"cell_depth": cell_depth, "roi_quality": roi_quality, "prediction": prediction or None}
+        others["slice_axis"] = slice_axis if slice_axis != "z" else None
         if labels:
             exclude(targets | parts | others | {"step": step}, "labels=True: keeps all samples exactly, in one piece")
         exact = {"lossless": None if lossless is False else 0.0, "labels": 0.0 if labels else None}
         mode, (value, listed) = channel_numbers(*only_one(targets | exact, _TARGETS))
-        method = "labels" if labels else lossless_method(lossless, parts)
-        if method in LOSSLESS_METHODS.values():
-            exclude(others, "lossless without stages: has no blocks (stages=3 has them)")
-        elif mode == "max_error" and not listed and all(v is None for v in (*others.values(), *parts.values())):
+        method = "labels" if labels else lossless_method(lossless, parts, others)
+        if mode == "max_error" and not listed and all(v is None for v in (*others.values(), *parts.values())):
             method = "either" if padding is None or isinstance(padding, str) else method
         cuts = None if cuts is None else integers("cuts", cuts)
         target = mode, value, stage_count(stages, cuts) if method == "transform" else _PREDICTIVE_STAGES, cuts
         blocks = frozen_quality(roi_quality), cell_depth, bool(verify), None if step is None else number("step", step)
-        config = cls(*target, *blocks, effort, checked_padding(padding), method, prediction, bool(per_channel), listed)
-        config.check()
-        return replace(config, method="fast") if method == "either" and (effort == 1 or config.exact) else config
+        made = cls(*target, *blocks, effort, checked_padding(padding), method, prediction, slice_axis)
+        return replace(made, per_channel=bool(per_channel), channel_values=listed)._checked()
+
+    def _checked(self) -> CodecConfig:
+        """The same by the one method that is left of either, checked."""
+        self.check()
+        is_decided = self.method == "either" and (self.effort == 1 or self.exact)
+        return replace(self, method="fast") if is_decided else self
 
     def check(self) -> None:
         """Raise InvalidArgument unless every field is in range."""
@@ -184,13 +193,8 @@ class CodecConfig:
         if self.mode == "qstep" and not MIN_STEP <= self.index_step * STEP_ONE <= MAX_STEP:
             least, most = (bound / STEP_ONE * (self.step or 1.0) for bound in (MIN_STEP, MAX_STEP))
             raise InvalidArgument(f"qstep={self.value}: expected {least:g} to {most:g}")
-        if self.cell_depth not in (None, 1, 8) or isinstance(self.cell_depth, float):
-            raise InvalidArgument(f"cell_depth={self.cell_depth!r}: expected 1, 8 or None")
-        if self.effort not in (1, 2, 3) or isinstance(self.effort, (bool, float)):
-            raise InvalidArgument(f"effort={self.effort!r}: expected 1, 2 or 3")
+        check_blocks(self.effort, self.cell_depth, self.prediction, self.slice_axis)
         checked_padding(self.padding)
-        if self.prediction and (self.effort == 1 or self.cell_depth == 8):
-            raise InvalidArgument("prediction=True: needs effort=2 or 3, and 2D cells: leave cell_depth out, or pass 1")
         self._check_channel_values()
         if self.method != "transform":
             return
@@ -260,8 +264,7 @@ class CodecConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `from_dict` undoes it."""
-        usual = {"method": "transform", "prediction": None, "per_channel": False, "channel_values": ()}
-        data = {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
+        data = {name: value for name, value in asdict(self).items() if name not in _USUAL or value != _USUAL[name]}
         data |= {name: list(data[name]) for name in ("cuts", "channel_values") if data.get(name) is not None}
         if isinstance(self.roi_quality, tuple):
             data["roi_quality"] = [list(pair) for pair in self.roi_quality]

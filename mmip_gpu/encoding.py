@@ -159,8 +159,7 @@ def _encode_on_host(
         trial, plan = planner(sampler)
         if not isinstance(plan, ChunkPlan):
             return codec_for(plan.config).encode(trial.array, plan, None, workers)
-        layout = PlaneLayout.of(trial.array.shape, plan.axes)
-        if raw_is_smallest(layout, trial.array.itemsize, len(plan.cuts)):
+        if raw_is_smallest(plan.layout(trial.array.shape), trial.array.itemsize, len(plan.cuts)):
             return encode_raw(trial.array, plan)
         return trial.encoded(plan)
     except MemoryError:

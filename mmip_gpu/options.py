@@ -49,6 +49,7 @@ class CodingOptions(TypedDict, total=False):
     effort: Literal[1, 2, 3]
     padding: int | Literal["auto"] | None
     prediction: bool | None
+    slice_axis: Literal["z", "t", "n"] | None
     per_channel: bool
 
 

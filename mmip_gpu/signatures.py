@@ -150,6 +150,7 @@ _EXPECTED: dict[str, Expected] = (
         "settings": _kind("an EncodeSettings", "config"),
         "shape": Expected("whole numbers, such as (64, 256, 256)", _are_sizes),
         "size": _whole("a whole number, such as 512"),
+        "slice_axis": _text("'z', 't', 'n' or None").or_none(),
         "stages": _whole("a whole number or None").or_none(),
         "threads": _whole("a positive integer or None").or_none(),
         "value": _number("a finite number"),

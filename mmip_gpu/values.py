@@ -17,11 +17,11 @@ from mmip_gpu.errors import InvalidArgument
 
 __all__ = [
     "DEFAULT_STAGES",
-    "LOSSLESS_METHODS",
     "SUPPORTED_SINKS",
     "Padding",
     "Quality",
     "channel_numbers",
+    "check_blocks",
     "checked_padding",
     "exclude",
     "frozen_quality",
@@ -44,7 +44,7 @@ Quality = float | str
 Padding = int | str | None
 """A sample value, ``"auto"`` or None."""
 
-LOSSLESS_METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}
+_LOSSLESS_METHODS: dict[bool | str, str] = {True: "fast", "small": "small"}
 """Methods of lossless coding in one payload, by what is asked for."""
 
 DEFAULT_STAGES = 3
@@ -82,6 +82,20 @@ def checked_padding(value: Any) -> Padding:
     if isinstance(value, (bool, float, str)) or not hasattr(value, "__index__"):
         raise InvalidArgument(f"padding={value!r}: expected an integer, 'auto' or None")
     return operator.index(value)
+
+
+def check_blocks(effort: Any, depth: Any, prediction: Any, slice_axis: Any) -> None:
+    """Raise InvalidArgument unless blocks may be chosen with this effort, in such cells, predicted, along an axis."""
+    if depth not in (None, 1, 8) or isinstance(depth, float):
+        raise InvalidArgument(f"cell_depth={depth!r}: expected 1, 8 or None")
+    if effort not in (1, 2, 3) or isinstance(effort, (bool, float)):
+        raise InvalidArgument(f"effort={effort!r}: expected 1, 2 or 3")
+    if prediction and (effort == 1 or depth == 8):
+        raise InvalidArgument("prediction=True: needs effort=2 or 3, and 2D cells: leave cell_depth out, or pass 1")
+    if slice_axis not in (None, "z", "t", "n"):
+        raise InvalidArgument(f"slice_axis={slice_axis!r}: expected 'z', 't', 'n' or None")
+    if slice_axis in ("t", "n") and depth == 8:
+        raise InvalidArgument(f"slice_axis={slice_axis!r}: needs 2D cells: leave cell_depth out, or pass 1")
 
 
 def integers(name: str, values: Any) -> tuple[int, ...]:
@@ -136,14 +150,15 @@ def exclude(others: Mapping[str, Any], reason: str) -> None:
         raise InvalidArgument(f"{reason}; it excludes {', '.join(given)}")
 
 
-def lossless_method(lossless: bool | str, stages: Mapping[str, Any]) -> str:
-    """How lossless samples are coded: in blocks where any of `stages` asks for them."""
-    if isinstance(lossless, str) and lossless not in LOSSLESS_METHODS:
+def lossless_method(lossless: bool | str, stages: Mapping[str, Any], blocks: Mapping[str, Any]) -> str:
+    """How lossless samples are coded: in blocks where any of `stages` asks for them; else `blocks` are no options."""
+    if isinstance(lossless, str) and lossless not in _LOSSLESS_METHODS:
         raise InvalidArgument(f"lossless={lossless!r}: expected True, False or 'small'")
     if not lossless or (not isinstance(lossless, str) and any(value is not None for value in stages.values())):
         return "transform"
     exclude(stages, f"lossless={lossless!r}: gives one payload (lossless=True has parts)")
-    return LOSSLESS_METHODS[lossless]
+    exclude(blocks, "lossless without stages: has no blocks (stages=3 has them)")
+    return _LOSSLESS_METHODS[lossless]
 
 
 def stage_count(stages: int | None, cuts: Sequence[int] | None) -> int:

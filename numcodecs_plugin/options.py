@@ -45,7 +45,8 @@ class Options:
         codec; `mmip_gpu.write_zarr` takes one.
     axes : str, optional
         One letter names each axis of the array. The default goes by rank: x, yx, zyx, tzyx, tczyx.
-    stages, cuts, roi_quality, cell_depth, prediction, verify, step, effort, padding, colour, data_range, per_channel
+    stages, cuts, roi_quality, cell_depth, prediction, slice_axis, verify, step, effort, padding, colour, data_range,
+    per_channel
         They are those of `mmip_gpu.encode`. A number for each channel needs chunks that hold all of them.
 
     Raises
@@ -73,6 +74,7 @@ class Options:
     padding: int | str | None = "auto"
     cell_depth: int | None = None
     prediction: bool | None = None
+    slice_axis: str | None = None
     axes: str | None = None
     colour: bool | None = None
     roi: str | None = None

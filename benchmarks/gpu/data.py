@@ -105,6 +105,9 @@ def random_cases(small: bool) -> Iterator[Case]:
         yield Case(f"float32, effort {effort}", floats, "zyx", {"psnr": 50, "step": 0.01, "effort": effort})
         options = {"quality": 4, "effort": effort, "cell_depth": 1}
         yield Case(f"DC image, effort {effort}", _textured(flat, "uint16", 11), "yx", options, imaged=True)
+    for stages in (2, 4):  # the kernels decode them; the core encodes
+        options = {"quality": 10, "prediction": True, "stages": stages}
+        yield Case(f"predicted, {stages} stages", _textured(deep, "uint16", 12), "zyx", options)
 
 
 def extreme_cases(small: bool) -> Iterator[Case]:

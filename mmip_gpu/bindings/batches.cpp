@@ -34,13 +34,15 @@ bool within(int64_t first, int64_t count, size_t size) {
 }
 
 // (bits of the heads; words of all symbols, 0 where no payload has any; by payload, the bits of all symbols at most).
-// By payload: stage (0: corrections), whether it holds a DC image, seven prediction weights, the first of its counts.
+// By payload: stage (0: corrections), its StageForm, seven prediction weights, the first of its counts.
 using Chosen = std::tuple<std::vector<nb::bytes>, Made<uint32_t>, Made<int64_t>>;
-Chosen choose_codes_of(Given<uint8_t> stages, Given<uint8_t> images, Given<int8_t> weights, Given<int64_t> firsts, Given<uint32_t> counts, int threads) {
+Chosen choose_codes_of(Given<uint8_t> stages, Given<uint8_t> forms, Given<int8_t> weights, Given<int64_t> firsts, Given<uint32_t> counts, int threads) {
     const size_t n = stages.size();
-    require(images.size() == n && firsts.size() == n && weights.size() == n * kDcWeights, "not a row for each payload");
+    require(forms.size() == n && firsts.size() == n && weights.size() == n * kDcWeights, "not a row for each payload");
+    const auto form_of = [&](size_t i) { return static_cast<StageForm>(forms.data()[i]); };
     for (size_t i = 0; i < n; ++i)
-        require(within(firsts.data()[i], static_cast<int64_t>(stage_symbols(stages.data()[i], images.data()[i] != 0)), counts.size()), "not the histograms of these stages");
+        require(form_of(i) <= kPredictedForm && within(firsts.data()[i], static_cast<int64_t>(stage_symbols(stages.data()[i], form_of(i))), counts.size()),
+                "not the histograms of these stages");
     std::unique_ptr<uint32_t[]> words(new uint32_t[counts.size()]());
     std::unique_ptr<int64_t[]> bits(new int64_t[n]);
     std::vector<StageCodes> codes(n);
@@ -50,7 +52,7 @@ Chosen choose_codes_of(Given<uint8_t> stages, Given<uint8_t> images, Given<int8_
             DcWeights given;
             std::copy_n(weights.data() + i * kDcWeights, kDcWeights, given.of);
             const int64_t first = firsts.data()[i];
-            codes[i] = choose_stage_codes(stages.data()[i], images.data()[i] != 0, given, counts.data() + first, words.get() + first);
+            codes[i] = choose_stage_codes(stages.data()[i], form_of(static_cast<size_t>(i)), given, counts.data() + first, words.get() + first);
             bits[i] = static_cast<int64_t>(codes[i].bits);
         });
     }
@@ -59,7 +61,7 @@ Chosen choose_codes_of(Given<uint8_t> stages, Given<uint8_t> images, Given<int8_
     return {std::move(heads), array_of(std::move(words), counts.size()), array_of(std::move(bits), n)};
 }
 
-size_t rate_count() { return stage_symbols(2, false); }
+size_t rate_count() { return stage_symbols(2, kPlainForm); }
 
 void put_rates(const StageRates& rates, uint8_t* out) { std::copy(rates.token.begin(), rates.token.end(), std::copy(rates.header.begin(), rates.header.end(), out)); }
 
@@ -213,7 +215,7 @@ private:
 }  // namespace
 
 void bind_batches(nb::module_& m) {
-    m.def("choose_codes", &choose_codes_of, "stages"_a, "images"_a, "weights"_a, "firsts"_a, "counts"_a, "threads"_a);
+    m.def("choose_codes", &choose_codes_of, "stages"_a, "forms"_a, "weights"_a, "firsts"_a, "counts"_a, "threads"_a);
     m.def("builtin_rates", &builtin_rates_of, "stage"_a);
     m.def("chosen_rates", &chosen_rates_of, "stages"_a, "firsts"_a, "counts"_a, "threads"_a);
     m.def("join_payloads", &join_payloads, "codes"_a, "places"_a, "sizes"_a, "crcs"_a, "bodies"_a, "threads"_a);

@@ -218,6 +218,8 @@ def _add_coding(parser: ArgumentParser, *, is_required: bool) -> None:
     group.add_argument("--cell-depth", type=int, choices=(1, 8), help="2D or 3D blocks (default: the better)")
     predicted = "predict 2D blocks (default: tried at --effort 3)"
     group.add_argument("--prediction", action=BooleanOptionalAction, help=predicted)
+    sliced = "axis of the slices of 2D blocks (default: z, or t where there is no z and it saves)"
+    group.add_argument("--slice-axis", choices=("z", "t", "n"), help=sliced)
     group.add_argument("--step", type=float, metavar="S", help="float32 samples are rounded to multiples of S")
     group.add_argument("--dtype", metavar="TYPE", help="samples are coded as uint8, int8, uint16, int16 or float32")
     group.add_argument(

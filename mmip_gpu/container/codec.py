@@ -103,8 +103,6 @@ class Codec:
         Whether a device decodes it. The CPU does otherwise, with a warning unless `is_copy`.
     has_encoding_kernels : bool
         Whether a device encodes it. The CPU does otherwise, with a warning.
-    variant : str
-        What its containers have that others of their kind have not, for messages.
     is_copy : bool
         Whether payloads are the samples as they are, so that there is nothing to decode.
     blank : KindFields, optional
@@ -119,7 +117,6 @@ class Codec:
     describe: Callable[[Header[Any]], dict[str, Any]]
     has_kernels: bool = False
     has_encoding_kernels: bool = False
-    variant: str = ""
     is_copy: bool = False
     blank: KindFields | None = None
     others: tuple[type[KindFields], ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -164,6 +164,8 @@ class Header(Generic[_F]):
         fields: Any = _KINDS[kind].read(reader, dtype, layout, bool(colour))
         if isinstance(fields, TransformFields) and fields.channels is not None:
             fields.channels.check(loss)
+        if isinstance(fields, TransformFields) and fields.slice_axis is not None:
+            layout = replace(layout, slice_axis=fields.slice_axis)
         return cls(dtype, layout, bool(colour), loss, fields, step)
 
 

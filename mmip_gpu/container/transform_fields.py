@@ -33,10 +33,10 @@ from mmip_gpu.volume.floats import sample_range
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["TransformFields"]
+__all__ = ["PREDICTED_TILE_LOG2", "TransformFields"]
 
-_DC_IMAGE, _PREDICTION, _PER_CHANNEL = 1, 2, 8  # bits of `flags`
-_IMAGE_TILE_LOG2, _PREDICTED_TILE_LOG2 = 3, 4  # on y and x, at least
+_DC_IMAGE, _PREDICTION, _SLICE_AXIS, _PER_CHANNEL = 1, 2, 4, 8  # bits of `flags`
+_IMAGE_TILE_LOG2, PREDICTED_TILE_LOG2 = 3, 4  # on y and x, at least
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class TransformFields:
 
     `stage_bytes` and `stage_crcs` have an entry for each stage, the corrections last. `dc_image` holds the
     reconstruction points of the DC image, None without one; `prediction` says whether blocks may be predicted;
+    `slice_axis` along which axis slices follow each other, None for z, which needs no field;
     `channels` what there is of each channel, None where all have the same steps.
     """
 
@@ -64,6 +65,7 @@ class TransformFields:
     correction: int | None = None
     dc_image: tuple[int, int, int] | None = None
     prediction: bool = False
+    slice_axis: str | None = None
     channels: ChannelFields | None = None
 
     @property
@@ -92,8 +94,10 @@ class TransformFields:
         out = struct.pack("<4BiB", self.depth, *self.tile_log2, self.offset, self.padding is not None)
         out += b"" if self.padding is None else struct.pack("<i", self.padding)
         flags = _DC_IMAGE * (self.dc_image is not None) | _PREDICTION * self.prediction
-        out += bytes([flags | _PER_CHANNEL * (self.channels is not None)])
+        flags |= _SLICE_AXIS * (self.slice_axis is not None) | _PER_CHANNEL * (self.channels is not None)
+        out += bytes([flags])
         out += b"" if self.dc_image is None else struct.pack("<3b", *self.dc_image)
+        out += (self.slice_axis or "").encode("ascii")
         out += struct.pack("<B", len(self.steps))
         for reversible, recon, steps in zip(self.reversible, self.recon, self.steps, strict=True):
             out += struct.pack(f"<B3b{len(steps)}I", reversible, *recon, *steps)
@@ -119,6 +123,7 @@ class TransformFields:
             flags & ~_possible_flags(depth, tile_log2, padded, layout.channels > 1 and not colour) == 0, "flags", flags
         )
         dc_image = _read_dc_image(reader) if flags & _DC_IMAGE else None
+        slice_axis = _read_slice_axis(reader, layout, depth) if flags & _SLICE_AXIS else None
         per_channel = bool(flags & _PER_CHANNEL)
         reversible, recon, steps = _read_classes(reader, layout.channels if per_channel else 3 if colour else 1)
         expect(dc_image is None or reversible == (0,), "classes with a DC image", reversible)
@@ -126,7 +131,7 @@ class TransformFields:
         parts = reader.take("QI" * (len(cuts) + (correction is not None)))
         sizes, crcs = parts[::2], parts[1::2]
         channels = ChannelFields.read(reader, dtype, layout.channels, correction) if per_channel else None
-        own = sizes, crcs, padding, correction, dc_image, bool(flags & _PREDICTION), channels
+        own = sizes, crcs, padding, correction, dc_image, bool(flags & _PREDICTION), slice_axis, channels
         return cls(depth, tile_log2, offset, recon, reversible, steps, cuts, *own)
 
 
@@ -144,8 +149,8 @@ def _read_tiles(reader: FieldReader) -> tuple[int, tuple[int, int, int]]:
 def _possible_flags(depth: int, tile_log2: Sequence[int], padded: int, has_channels: bool) -> int:
     """The flags that may be set with such cells."""
     least = min(tile_log2[1:]) if depth == 1 else 0
-    flags = _DC_IMAGE * (least >= _IMAGE_TILE_LOG2 and not padded) | _PREDICTION * (least >= _PREDICTED_TILE_LOG2)
-    return flags | _PER_CHANNEL * has_channels
+    flags = _DC_IMAGE * (least >= _IMAGE_TILE_LOG2 and not padded) | _PREDICTION * (least >= PREDICTED_TILE_LOG2)
+    return flags | _SLICE_AXIS | _PER_CHANNEL * has_channels
 
 
 def _read_dc_image(reader: FieldReader) -> tuple[int, int, int]:
@@ -153,6 +158,13 @@ def _read_dc_image(reader: FieldReader) -> tuple[int, int, int]:
     d1, d2, d3 = points = reader.take("3b")
     expect(all(abs(d) <= MAX_RECON for d in points), "dc_image", points)
     return d1, d2, d3
+
+
+def _read_slice_axis(reader: FieldReader, layout: PlaneLayout, depth: int) -> str:
+    """Letter of the axis that slices follow each other along."""
+    letter = chr(reader.take("B")[0])
+    expect(letter in ("ztn" if depth == 1 else "z") and layout.length(letter) > 1, "slice_axis", letter)
+    return letter
 
 
 def _read_classes(

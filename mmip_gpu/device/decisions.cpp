@@ -82,8 +82,8 @@ void decide_stages(bool plain, Array<const uint16_t> positions, Array<const floa
 void predict_samples(bool plain, Array<const int32_t> samples, int az, int ay, int ax, int at, int n, int prediction, Array<int32_t> out) {
     const int stride = kCellSize * ax, slice = kCellSize * ay * stride;
     if (plain) {
-        PredictionScratch scratch;
-        predict_block(samples.data() + at / (ay * ax) * slice, stride, slice, at / ax % ay, at % ax, n, ax, prediction, scratch, out.data());
+        const BlockEdge edge = edge_of(samples.data() + at / (ay * ax) * slice, stride, at / ax % ay, at % ax, n, ax);
+        for (int i = 0; i < n * n; ++i) out.data()[i] = prediction_at(edge, slice, prediction, i / n, i % n);
         return;
     }
     const uint16_t raster = static_cast<uint16_t>(at);

@@ -57,7 +57,6 @@ struct AcColumns {
 
 AcColumns ac_columns(const Coefficients& c, int stage) { return {c.cuts[stage - 2], c.cuts[stage - 1], 1, stage_columns(c, stage), stage == 2}; }
 
-constexpr int kPredictionUnit = 256;         // of column 0 of stage 2: mode + 256 x prediction
 constexpr int kImageFirst = 2;               // after mode and DC
 
 // Mode and AC of the tile's blocks; `later` stages tell no mode of an empty block.

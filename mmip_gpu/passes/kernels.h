@@ -112,7 +112,6 @@ struct BlockRecord {
     uint16_t header;                         // class * kHeaderAlphabet + symbol
 };
 
-constexpr uint16_t kNoPrediction = 0xffff;   // of a block: no symbol says it
 constexpr uint32_t kEscapeWord = 1u << 10;   // of token words: the length of |q| and the bits below its leading one follow
 
 // The listed symbols of a tile in one stage, to be written. Words: see symbol_words and token_words of tokens.h.

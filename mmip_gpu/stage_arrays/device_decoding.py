@@ -28,9 +28,9 @@ from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.cuda_executor import CudaExecutor
 from mmip_gpu.device.run.executors import DeviceArray, Executor
-from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
+from mmip_gpu.device.tables.tiles import Box, CodingOrders, cut_into_waves, frame_bytes, tile_records
 from mmip_gpu.errors import MmipError, TruncatedData
-from mmip_gpu.stage_arrays.coding import TileBox, decode_stage, region_of_box
+from mmip_gpu.stage_arrays.coding import TileBox, region_of_box
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.stage_arrays.prefix import PREFIX_BOUND
 
@@ -152,23 +152,12 @@ def _read_heads(
     heads = read_headerless_payload_heads(setup.executor, setup.tables, formats, payloads_dev, thread_count(None))
     sound = {}
     for (index, chunk), head in zip(chunks.items(), heads, strict=True):
-        if isinstance(head, MmipError):  # or with predictions, which no kernel knows
-            _decode_on_host(options, setup.executor, index, regions[index], decoded)
+        if isinstance(head, MmipError):
+            decoded.refuse(index, head)
             continue
         chunk.head, chunk.columns_dev = head, setup.executor.zeros(chunk.box.shape(options, chunk.extent), np.int32)
         sound[index] = chunk
     return sound
-
-
-def _decode_on_host(
-    options: StageOptions, executor: Executor, index: int, wanted: StageRegion, decoded: DecodedBatch
-) -> None:
-    """Decode a region of a chunk on the host, where it is copied to; its error says what is wrong with it."""
-    try:
-        data = executor.download(executor.adopt(wanted.data))
-        decoded.arrays[index] = executor.upload(decode_stage(options, data.data, wanted.shape, wanted.region))
-    except MmipError as error:
-        decoded.refuse(index, error)
 
 
 def _stage_of_kernels(options: StageOptions) -> int:
@@ -185,7 +174,7 @@ def _decode_columns(
         batch.chunks.append(_chunk_substreams(options, setup, chunk, len(batch.chunks), batch.orders))
     batch.join()
     numbers: NDArray[np.int64] = np.array(list(chunks), np.int64)
-    for wave in cut_into_waves(scratch_bytes(batch.tiles, batch.stages, batch.frames), setup.scratch_bytes):
+    for wave in cut_into_waves(batch.scratch_bytes(), setup.scratch_bytes):
         states_dev = correct_wave(batch, wave) if options.corrects else decode_wave_columns(batch, wave, options.stage)
         decoded.watch(states_dev, numbers[batch.tiles["item"][wave]], batch.substreams[wave])
 
@@ -221,6 +210,7 @@ def _record(options: StageOptions, setup: DecodeSetup, chunk: _OpenedChunk, box:
     item["depth"], item["scale"], item["stages"] = box.depth, 1, stages
     item["class_count"], item["components"] = len(steps) if options.stage == 1 else 0, len(steps[0])
     item["padded"], item["continues"] = options.padding, options.dc_image
+    item["predicted"] = chunk.head is not None and chunk.head.prediction
     item["cuts"][0, : len(options.coded_cuts)] = options.coded_cuts
     for k, row in enumerate(steps):
         item["steps"][0, k, : len(row)] = row

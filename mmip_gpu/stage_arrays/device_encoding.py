@@ -37,6 +37,7 @@ from mmip_gpu.volume.axes import PlaneLayout
 __all__ = ["encode_stages"]
 
 _BYTES_PER_COEFFICIENT = 24
+_PREDICTION_UNIT = 256  # of column 0 of a stage 2: mode + 256 x prediction
 
 
 def encode_stages(options: StageOptions, arrays: Sequence[Any], executor: Executor | None = None) -> list[bytes | None]:
@@ -112,7 +113,16 @@ def _extents(options: StageOptions, arrays: Sequence[DeviceArray], executor: Exe
     return [extent if one else None for extent, one in zip(extents, good, strict=True)]
 
 
-def _plan(options: StageOptions) -> ChunkPlan:
+@contract(reads="columns_dev", writes="whether they show predictions", waits=True)
+def _predicted(options: StageOptions, arrays: Sequence[DeviceArray], executor: Executor) -> list[bool]:
+    """Of each array whether a block of it has a prediction, which column 0 of a stage 2 of 2D cells says."""
+    if options.stage != 2 or options.cell_depth != 1 or options.corrects:
+        return [False] * len(arrays)
+    found = [(array[..., :1] >= _PREDICTION_UNIT).any(axis=tuple(range(5)), keepdims=True) for array in arrays]
+    return [bool(one.item()) for one in executor.download_all(found)]
+
+
+def _plan(options: StageOptions, prediction: bool) -> ChunkPlan:
     """How what is coded for a chunk is coded: with this stage last, those before it being empty.
 
     Palette cells, of stage 2, are looked for from effort 2 on.
@@ -133,16 +143,20 @@ def _plan(options: StageOptions) -> ChunkPlan:
         padding=0 if options.padding else None,
         correction=0 if options.corrects else None,
         dc_image=options.stage > 1,
+        prediction=prediction,
     )
 
 
-def _batch(options: StageOptions, extents: Sequence[tuple[int, ...]], executor: Executor) -> Batch:
-    plan = _plan(options)
+def _batch(
+    options: StageOptions, extents: Sequence[tuple[int, ...]], executor: Executor, predicted: Sequence[bool]
+) -> Batch:
     shapes = {}
-    for extent in dict.fromkeys(extents):
+    kinds = list(zip(extents, predicted, strict=True))
+    for extent, prediction in dict.fromkeys(kinds):
+        plan = _plan(options, prediction)
         layout = PlaneLayout.of((extent[0], *options.coded_volume(extent)), plan.axes)
-        shapes[extent] = ChunkShape(layout, plan, options.dc_image)
-    return Batch(executor, [shapes[extent] for extent in extents])
+        shapes[extent, prediction] = ChunkShape(layout, plan, options.dc_image)
+    return Batch(executor, [shapes[kind] for kind in kinds])
 
 
 @contract(
@@ -155,7 +169,7 @@ def _payloads(
     options: StageOptions, arrays: Sequence[DeviceArray], extents: Sequence[tuple[int, ...]], executor: Executor
 ) -> Sequence[bytes | None]:
     """Payload of each chunk, None where no chunk decodes to its columns."""
-    batch = _batch(options, extents, executor)
+    batch = _batch(options, extents, executor, _predicted(options, arrays, executor))
     items = np.zeros(len(arrays), struct_dtype("ColumnsItem"))
     for item, array in zip(items, arrays, strict=True):
         item["columns"], item["size"], item["count"] = executor.address(array), array.shape[1:4], array.shape[4]
@@ -172,6 +186,7 @@ def _payloads(
         positions=executor.empty(batch.entries, np.uint16),
         values=executor.empty(batch.entries, np.int32),
     )
+    predictions = executor.empty(batch.cells, np.uint8) if batch.predicted else None
     masks = PaddingMasks.empty(batch) if options.padding else None
     refused = executor.zeros(batch.superblocks, np.uint8)
     held = executor.upload(items)
@@ -182,12 +197,16 @@ def _payloads(
         mask=0 if masks is None else executor.address(masks.mask),
         hidden=0 if masks is None else executor.address(masks.hidden),
         refused=executor.address(refused),
+        predictions=0 if predictions is None else executor.address(predictions),
         **{name: executor.address(array) for name, array in vars(indices).items()},
         **batch.addresses(),
     )
     if masks is not None:
         masks.frame(batch)
-    payloads = [found[0 if options.stage == 1 else -1] for found in pack(batch, indices, masks, settles=False)]
+    payloads = [
+        found[0 if options.stage == 1 else -1]
+        for found in pack(batch, indices, masks, settles=False, predictions=predictions)
+    ]
     wrong = _refused_chunks(batch, executor.download(refused))
     return [None if bad else payload for bad, payload in zip(wrong, payloads, strict=True)]
 
@@ -204,6 +223,6 @@ def _correction_payloads(
     options: StageOptions, arrays: Sequence[DeviceArray], extents: Sequence[tuple[int, ...]], executor: Executor
 ) -> Sequence[bytes | None]:
     """Payload of each chunk: what brings zeros to the indices without an error."""
-    batch = _batch(options, extents, executor)
+    batch = _batch(options, extents, executor, [False] * len(arrays))
     own = [executor.contiguous(a[tuple(slice(0, n) for n in e)]) for a, e in zip(arrays, extents, strict=True)]
     return encode_corrections(batch, own, [executor.zeros(array.shape, np.int32) for array in own])

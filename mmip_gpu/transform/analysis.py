@@ -128,7 +128,7 @@ def prepare(array: NDArray[Any], plan: ChunkPlan, threads: int) -> Prepared:
     InvalidArgument
         For a float32 sample that is not finite or has no index.
     """
-    layout = PlaneLayout.of(array.shape, plan.axes)
+    layout = plan.layout(array.shape)
     original = layout.to_planes(array)
     planes = to_indices(original, plan.config.step, INDEX_LIMIT if plan.depth == 1 else DEEP_LIMIT)
     return Prepared(array, layout, original, planes, threads)
@@ -185,6 +185,6 @@ def empty_chunk(fields: ChunkPlan | TransformFields, layout: PlaneLayout, box: l
 def cell_map(classes: NDArray[np.uint8], layout: PlaneLayout, depth: int) -> NDArray[np.uint8]:
     """Class of every cell of every plane; channels share one map."""
     axes = layout.axes.replace("c", "")
-    spatial = PlaneLayout.of(classes.shape, axes)
+    spatial = PlaneLayout(axes, classes.shape, layout.slice_axis)
     cells = cell_classes(spatial.to_planes(classes), (depth, 8, 8))
     return np.ascontiguousarray(np.repeat(cells, layout.channels, axis=0))

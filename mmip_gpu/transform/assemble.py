@@ -91,6 +91,7 @@ def transform_header(
         padding=plan.padding,
         dc_image=parts.dc_recon,
         prediction=parts.predicted,
+        slice_axis=None if layout.slice_axis == "z" else layout.slice_axis,
         channels=channels,
     )
     return Header(dtype, layout, plan.colour, loss, fields, plan.config.step)

@@ -148,6 +148,7 @@ def describe_transform(header: TransformHeader) -> dict[str, Any]:
             "padding": t.padding,
             "dc_image": t.dc_image is not None,
             "prediction": t.prediction,
+            "slice_axis": header.layout.slice_axis,
             "correction": t.correction,
             "recon": [[d / 64 for d in row] for row in t.recon],
         }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from mmip_gpu._core import MAX_STEP, MIN_STEP, SEARCH_FAST, SEARCH_FULL, SEARCH_ROUGH, STEP_ONE
 from mmip_gpu.config import CodecConfig
 from mmip_gpu.values import Quality
+from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = [
     "ChunkPlan",
@@ -27,7 +28,7 @@ _PSNR_ROI_FACTOR = 4  # the quality rule's ratio between background and ROI step
 # What an error of one unit in a component does to the squared error of R, G and B together.
 _COMPONENT_SCALES = tuple(1 / math.sqrt(energy) for energy in (3.0, 0.5, 0.75))
 _RATIO_LEVELS, _RATIO_POWER = 500, 0.8  # of the data range, and of the ratio, where its search starts
-_LEAST_OF_CHOICE, _MOST_OF_CHOICE = 0.88, 1.25  # of the steps that blocks are chosen by: larger steps keep better blocks
+_LEAST_OF_CHOICE, _MOST_OF_CHOICE = 0.88, 1.25  # of the steps that blocks are chosen by; these are no worse if small
 _LOW_RATE, _LOWEST_RATE = 0.4, 0.1  # bits a sample
 
 
@@ -42,7 +43,8 @@ class ChunkPlan:
     `steps` holds one list of components a class, in 1/256; `reversible` one flag a class; `cuts` starts with 0 and
     ends with all AC of a cell (FORMAT.md sections 1 and 5). Samples equal to `padding` are coded as a mask;
     `correction` is the error bound of the corrections, None without them; `dc_image` whether stage 1 is one;
-    `prediction` whether blocks may be predicted from what stages 1 and 2 restore (FORMAT.md section 4.5).
+    `prediction` whether blocks may be predicted from what stages 1 and 2 restore (FORMAT.md section 4.5);
+    `slice_axis` the axis of the slices, where an array has more than one along it.
     `choice_steps` are those by which effort 1 chooses blocks, where these are not `steps`: an encoder that keeps the
     blocks for other steps leaves out most of its work.
 
@@ -62,10 +64,15 @@ class ChunkPlan:
     correction: int | None = None
     dc_image: bool = False
     prediction: bool = False
+    slice_axis: str = "z"
     units: tuple[float, ...] = ()
     peaks: tuple[float, ...] = ()
     errors: tuple[int, ...] = ()
     choice_steps: tuple[tuple[int, ...], ...] | None = None
+
+    def layout(self, shape: tuple[int, ...]) -> PlaneLayout:
+        """How an array of this shape makes planes."""
+        return PlaneLayout.of(shape, self.axes).sliced_along(self.slice_axis)
 
     @property
     def lossless(self) -> bool:
@@ -135,8 +142,8 @@ class ChunkPlan:
         """The same plan with every class bit-exact."""
         steps = tuple((STEP_ONE,) * len(row) for row in self.steps)
         flags = (1,) * len(steps)
-        exact = replace(self, steps=steps, reversible=flags, correction=None, errors=(), dc_image=False)
-        return replace(exact, choice_steps=None)
+        exact = replace(self, steps=steps, reversible=flags, correction=None, errors=(), choice_steps=None)
+        return replace(exact, dc_image=False, prediction=False)
 
     def with_factors(self, factors: Sequence[float]) -> ChunkPlan:
         """The same plan with the steps of each part (`part_count`) of lossy classes multiplied (mode quality)."""

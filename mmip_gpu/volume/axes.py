@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -77,10 +77,13 @@ class PlaneLayout:
         One letter per axis out of ``t n c z y x``.
     shape : tuple of int
         Length of each axis.
+    slice_axis : str
+        Axis of the slices of a plane: ``z``, or ``t`` or ``n``, whose place among the axes of planes ``z`` then takes.
     """
 
     axes: str
     shape: tuple[int, ...]
+    slice_axis: str = "z"
 
     @classmethod
     def of(cls, shape: tuple[int, ...], axes: str | None = None) -> PlaneLayout:
@@ -110,23 +113,39 @@ class PlaneLayout:
             raise InvalidArgument(f"axes={axes!r} names {len(axes)} axes, the array has {len(shape)}")
         return cls(axes, tuple(int(n) for n in shape))
 
-    def _length(self, axis: str) -> int:
+    def length(self, axis: str) -> int:
+        """Length of an axis, 1 of a missing one."""
         return self.shape[self.axes.index(axis)] if axis in self.axes else 1
+
+    @property
+    def plane_axes(self) -> str:
+        """The axes that planes run over, the innermost last.
+
+        Examples
+        --------
+        >>> PlaneLayout("tyx", (9, 64, 64), "t").plane_axes
+        'znc'
+        """
+        return _PLANE_AXES.replace(self.slice_axis, "z")
+
+    def sliced_along(self, axis: str) -> PlaneLayout:
+        """The same with slices along an axis, where it is longer than 1; else along z."""
+        return replace(self, slice_axis=axis if self.length(axis) > 1 else "z")
 
     @cached_property
     def planes(self) -> int:
         """Number of independent volumes."""
-        return self._length("t") * self._length("n") * self._length("c")
+        return math.prod(map(self.length, self.plane_axes))
 
     @cached_property
     def channels(self) -> int:
         """Length of the axis c (1 without one)."""
-        return self._length("c")
+        return self.length("c")
 
     @cached_property
     def volume(self) -> tuple[int, int, int]:
         """(Z, Y, X) of each plane."""
-        return self._length("z"), self._length("y"), self._length("x")
+        return self.length(self.slice_axis), self.length("y"), self.length("x")
 
     @cached_property
     def samples(self) -> int:
@@ -137,7 +156,7 @@ class PlaneLayout:
     def of_channel(self) -> PlaneLayout:
         """Layout of one channel of the array."""
         lengths = zip(self.axes, self.shape, strict=True)
-        return PlaneLayout(self.axes, tuple(1 if a == "c" else n for a, n in lengths))
+        return replace(self, shape=tuple(1 if a == "c" else n for a, n in lengths))
 
     @property
     def middle_plane(self) -> tuple[slice, ...]:
@@ -148,7 +167,7 @@ class PlaneLayout:
         )
 
     def _order(self) -> list[int]:
-        return [self.axes.index(a) for a in _PLANE_AXES + _SPATIAL_AXES if a in self.axes]
+        return [self.axes.index(a) for a in f"{self.plane_axes}{self.slice_axis}yx" if a in self.axes]
 
     def plane_view(self, array: Any) -> Any:
         """The array (of any library) with its axes in the order of the planes, not copied."""
@@ -175,7 +194,5 @@ class PlaneLayout:
     def scaled(self, scale: int, depth: int) -> PlaneLayout:
         """Layout after scaled decoding: y and x shrink, z too at cell depth 8."""
         shrinking = shrinking_axes(depth)
-        return PlaneLayout(
-            self.axes,
-            tuple(-(-n // scale) if a in shrinking else n for a, n in zip(self.axes, self.shape, strict=True)),
-        )
+        lengths = zip(self.axes, self.shape, strict=True)
+        return replace(self, shape=tuple(-(-n // scale) if a in shrinking else n for a, n in lengths))

@@ -7,7 +7,7 @@ Implements FORMAT.md sections 1 (planes) and 3 (tiles).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -57,13 +57,13 @@ class TiledRegion:
         if tiling.colour:
             first, last = first // 3 * 3, -(-last // 3) * 3
         box, spatial, decoded = [first, last], [], 1
-        for axis, letter in enumerate("zyx"):
+        for axis, letter in enumerate(f"{whole.slice_axis}yx"):
             part = by_axis.get(letter, slice(0, 1))
             box += [part.start // tiling.tile[axis], -(-part.stop // tiling.tile[axis])]
             spatial.append(part)
             full = tiling.full_tile[axis]
             decoded *= min(box[-1] * full, tiling.full_volume[axis]) - box[-2] * full
-        layout = PlaneLayout(whole.axes, tuple(b.stop - b.start for b in bounds))
+        layout = replace(whole, shape=tuple(b.stop - b.start for b in bounds))
         size = (last - first) * decoded * tiling.item_bytes
         return cls(layout, box, size, planes - first, (spatial[0], spatial[1], spatial[2]))
 
@@ -130,9 +130,9 @@ def numbers_in_box(box: Sequence[int], counts: Sequence[int]) -> NDArray[np.int6
 
 
 def _plane_indices(layout: PlaneLayout, by_axis: dict[str, slice]) -> NDArray[np.int64]:
-    """Planes that the region touches, ascending (t, n, c nested)."""
+    """Planes that the region touches, ascending (their axes nested)."""
     index = np.zeros(1, np.int64)
-    for letter in "tnc":
+    for letter in layout.plane_axes:
         if letter in layout.axes:
             n = layout.shape[layout.axes.index(letter)]
             chosen = np.arange(by_axis[letter].start, by_axis[letter].stop, dtype=np.int64)

@@ -157,6 +157,7 @@ def test_command_line_hands_every_option_on(target: str) -> None:
         "stages": "4",
         "step": "0.5",
         "effort": "3",
+        "slice_axis": "z",
     }
     given = [text for name, value in texts.items() for text in ("--" + name.replace("_", "-"), value)]
     wanted = ["--" + target.replace("_", "-"), *([] if target in ("lossless", "labels") else ["7"])]
@@ -165,7 +166,7 @@ def test_command_line_hands_every_option_on(target: str) -> None:
     assert coding_options(args) == {
         target: True if target in ("lossless", "labels") else 7.0, "roi_quality": "lossless", "cell_depth": 8,
         "padding": None, "stages": 4, "step": 0.5, "effort": 3, "verify": False, "per_channel": False,
-        "prediction": False,
+        "prediction": False, "slice_axis": "z",
     }  # fmt: skip
     assert set(coding_options(args)) == {target} | CODING - set(MODES) - WITHOUT_FLAG
 

@@ -146,7 +146,7 @@ def test_flags_that_cannot_be_are_corrupt():
     header = Header((70, 70), "yx", tile_log2=(0, 3, 3), stages=((99, 0), (99, 0)))
     blob = bytearray(write_header(header))
     at = blob.index(bytes([1, 0, 3, 3])) + 9  # past the fields cell_depth to padding
-    for value, named in ((2, "prediction in such tiles"), (8, "channels"), (4, "flags"), (255, "flags")):
+    for value, named in ((2, "prediction in such tiles"), (8, "channels"), (4, "slice_axis"), (255, "flags")):
         blob[at] = value
         blob[-4:] = struct.pack("<I", crc32c(blob[:-4]))
         with pytest.raises(CorruptError, match=named):

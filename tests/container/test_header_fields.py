@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 import reference
 from helpers.damage import header_of, patched, with_crc
 from helpers.strategies import make
+from reference.container import Header, write_header
 
 import mmip_gpu as mmip
+from mmip_gpu.container.header import Header as MmipHeader
 
 BAD_FIELDS: list[tuple[str, Any]] = [
     ("magic", b"MMIQ"),
@@ -116,6 +119,48 @@ def test_a_field_in_its_range_is_accepted(small: bytes) -> None:
     for name, value in [("max_error", 7), ("sse", 9), ("requested", 3.5), ("minimum", -5), ("offset", 65535)]:
         changed = patched(small, name, value)
         assert np.array_equal(mmip.decode(changed), reference.decode(changed))
+
+
+SLICED = Header(
+    (2, 3, 1, 40, 44), "tnzyx", slice_axis="t", tile_log2=(1, 3, 3), cell_depth=1, stages=((99, 0), (99, 0))
+)
+
+
+@pytest.mark.parametrize("letter", [*"zcyx", "T", "\0", "\xff", "t "])
+def test_slice_axes_that_cannot_be_are_corrupt(letter: str) -> None:
+    """z has length 1 here; the others never are axes of slices."""
+    payload = bytes(198)
+    for good in "tn":
+        assert MmipHeader.parse(write_header(replace(SLICED, slice_axis=good)) + payload)[0].layout.slice_axis == good
+    blob = write_header(SLICED)
+    at = blob.index(b"t", 20 + 5 * 5)  # past the axes
+    bad = with_crc(blob[:at] + letter.encode("latin-1") + blob[at + 1 :])
+    for read in (MmipHeader.parse, reference.decode):
+        with pytest.raises((mmip.CorruptData, reference.CorruptError)):
+            read(bad + payload)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"axes": "nczyx", "shape": (2, 3, 1, 40, 44)},  # no t
+        {"shape": (1, 3, 1, 40, 44)},  # one of it
+        {"cell_depth": 8, "tile_log2": (1, 1, 1)},
+    ],
+    ids=["missing", "short", "deep"],
+)
+def test_slices_along_t_where_there_are_none_are_corrupt(changes: dict[str, Any]) -> None:
+    blob = write_header(replace(SLICED, **changes)) + bytes(999)
+    for read in (MmipHeader.parse, reference.decode):
+        with pytest.raises((mmip.CorruptData, reference.CorruptError)):
+            read(blob)
+
+
+def test_z_may_be_named() -> None:
+    header = replace(SLICED, axes="zyx", shape=(3, 40, 44), slice_axis="z", cell_depth=8, tile_log2=(1, 1, 1))
+    blob = write_header(header)
+    found = MmipHeader.parse(blob + bytes(198))[0]
+    assert (found.layout.slice_axis, found.fields.slice_axis, found.to_bytes()) == ("z", "z", blob)
 
 
 @pytest.mark.parametrize("class_field", [("d1, d2, d3", (0, 0, 1)), ("step sizes in 1/256", (257,))])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from helpers.predicted_images import predicted_blob, predicted_columns
 from helpers.stage_stores import arrays as stage_arrays
 from helpers.standin_buffers import held
 from helpers.strategies import make, make_roi
@@ -102,6 +103,10 @@ def run_everything(executor: Watched) -> None:
         for data, scale in ((blob, 1), (held(np.frombuffer(blob, np.uint8)), 2)):
             found = decode_containers([data], codec_of, executor=executor, scale=scale)[0]
             assert np.array_equal(found, mmip.decode(blob, scale=scale))
+    blob, region = predicted_blob(), (slice(1, 3), slice(4, 30), slice(5, 70))
+    for scale in (1, 2):
+        (found,) = decode_containers([blob], codec_of, executor=executor, scale=scale, region=region)
+        assert np.array_equal(found, mmip.decode(blob, scale=scale, region=region))
     for array, options in images():
         (encoded,) = encode_arrays([array], partial(planned, settings=EncodeSettings.of(**options)), 1, executor)
         blob = encoded.to_bytes()
@@ -113,6 +118,11 @@ def run_everything(executor: Watched) -> None:
         payloads = [np.asarray(read(stage, 0, None)) for stage in range(1, len(header.payload_sizes) + 1)]
         (found,) = Decoder(executor).decode([DecodeJob(header, payloads, in_device_memory=True)]).results()
         assert np.array_equal(found, expected)
+    options, columns = predicted_columns()
+    (coded,) = encode_stages(options, [columns], executor)
+    data = np.frombuffer(coded or b"", np.uint8)
+    wanted = StageRegion(data, columns.shape, tuple(slice(0, n) for n in columns.shape))
+    assert np.array_equal(decode_stages(options, [wanted], executor)[0], columns)
     for kind in ("flat", "deep", "padding", "corrections", "DC image", "flat palettes"):
         store, whole = stage_arrays(kind)
         for name, columns in whole.items():

@@ -75,23 +75,25 @@ def check_start(fields: Fields) -> None:
 
 def check_transform(fields: Fields, b: int) -> None:
     h = fields.header
-    p, d, m = 4 * (h.padding is not None), 3 * (h.dc_image is not None), len(h.channels) or (3 if h.colour else 1)
+    p, d, g = 4 * (h.padding is not None), 3 * (h.dc_image is not None), len(h.slice_axis)
+    m = len(h.channels) or (3 if h.colour else 1)
     expected = {
         "cell_depth": h.cell_depth,
         "tile_log2": tuple(h.tile_log2),
         "offset": h.offset,
         "padding": int(h.padding is not None),
-        "flags": int(h.dc_image is not None) + 2 * h.prediction + 8 * bool(h.channels),
+        "flags": int(h.dc_image is not None) + 2 * h.prediction + 4 * g + 8 * bool(h.channels),
         "classes": len(h.steps),
     }
     expected |= {"padding_value": h.padding} if p else {}
     expected |= {"dc_recon": h.dc_image} if d else {}
-    fields.check("transform", expected, b=b, p=p, d=d)
+    expected |= {"slice_axis": ord(h.slice_axis)} if g else {}
+    fields.check("transform", expected, b=b, p=p, d=d, g=g)
     for i, (kind, recon, steps) in enumerate(zip(h.reversible, h.recon, h.steps, strict=True)):
-        k = b + 11 + p + d + i * (4 + 4 * m)
+        k = b + 11 + p + d + g + i * (4 + 4 * m)
         fields.check("class", {"reversible": kind, "recon": recon, "steps": steps}, k=k, m=m)
     S, e = h.transform_stages, 4 * (h.correction is not None)
-    s = b + 11 + p + d + len(h.steps) * (4 + 4 * m)
+    s = b + 11 + p + d + g + len(h.steps) * (4 + 4 * m)
     expected = {"stages": S, "cuts": h.cuts, "corrections": e // 4}
     expected |= {"correction_error": h.correction} if e else {}
     fields.check("stages", expected, s=s, S=S)

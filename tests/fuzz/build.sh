@@ -34,8 +34,8 @@ foreach(target _core kernels_baseline kernels_avx2 predictive_baseline predictiv
   endif()
 endforeach()
 file(GLOB large mmip_gpu/bindings/*.cpp \${passes}/labels/*.cpp)
-set_source_files_properties(\${large} \${passes}/blocks/analyze_isa.cpp \${passes}/blocks/synthesize_isa.cpp \${passes}/padding/fill.cpp
-  \${passes}/predictive/mixed.cpp \${passes}/jpegorigin/jpeg_bands.cpp PROPERTIES COMPILE_OPTIONS -O0)
+set_source_files_properties(\${large} \${passes}/blocks/analyze_isa.cpp \${passes}/blocks/closing_isa.cpp \${passes}/blocks/synthesize_isa.cpp
+  \${passes}/padding/fill.cpp \${passes}/predictive/mixed.cpp \${passes}/jpegorigin/jpeg_bands.cpp PROPERTIES COMPILE_OPTIONS -O0)
 END
 
 cmake -S "$folder/tree" -B "$folder/build" -G Ninja -DMMIP_SANITIZE=ON -DCMAKE_BUILD_TYPE=Release \

@@ -13,12 +13,10 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, pairwise, product
+from itertools import count, pairwise
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 
@@ -27,10 +25,10 @@ if __name__ == "__main__":
     sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from helpers.single_payloads import resealed_payload  # noqa: E402
-from vectors import makers  # noqa: E402
 
 import mmip_gpu as mmip  # noqa: E402
 from fuzz.damaged import damaged, damaged_near  # noqa: E402
+from fuzz.small_arrays import small_arrays  # noqa: E402
 from mmip_gpu import _core  # noqa: E402
 from mmip_gpu.codecs import Limits, Wanted, codec_of  # noqa: E402
 from mmip_gpu.container.header import Header  # noqa: E402
@@ -184,7 +182,18 @@ def fuzz_corrections(chunk: _core.Chunk, header: Header, payload: bytes) -> str:
     return "corrections"
 
 
-TARGETS = (fuzz_header, fuzz_payload, fuzz_payload, fuzz_payload, fuzz_alone, fuzz_single)
+def fuzz_slice_axis(blob: bytes, random: Random) -> str:
+    """Another axis of slices, of which there may be none, over true payloads."""
+    header, payloads = opened(blob)
+    if not isinstance(header.fields, TransformFields):
+        return "other"
+    letter = random.choice((*header.layout.axes, *"ztn", chr(random.randrange(128))))
+    named = replace(header, fields=replace(header.fields, slice_axis=letter))
+    decode(Header.parse(named.to_bytes())[0], payloads, random)
+    return "decoded"
+
+
+TARGETS = (fuzz_header, fuzz_payload, fuzz_payload, fuzz_payload, fuzz_alone, fuzz_single, fuzz_slice_axis)
 
 
 def one_round(blobs: list[bytes], seed: int, number: int) -> str:
@@ -220,41 +229,6 @@ def fuzz(seconds: float, seed: int, first: int, state: Path | None) -> int:
     for name, times in sorted(seen.items()):
         print(f"{times:8} {name}")
     return 0
-
-
-SHAPES = (
-    *(("x", (1,)), ("x", (70,)), ("yx", (33, 47))),
-    *(("zyx", (9, 20, 33)), ("yxc", (17, 20, 3)), ("tczyx", (2, 3, 2, 9, 9))),
-)
-OPTIONS: tuple[dict[str, Any], ...] = (
-    {"quality": 5},
-    {"quality": 300, "stages": 5},
-    {"psnr": 35},
-    {"lossless": "small"},
-    {"max_error": 9, "stages": 3},
-    {"max_error": 9, "effort": 1},
-    {"lossless": True, "stages": 3},
-    {"lossless": True},
-    {"labels": True},
-)
-DTYPES = ("uint8", "int8", "uint16", "int16")
-
-
-def small_arrays(turn: int) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
-    """Arrays of every layout and content with options that reach every kernel; dtypes take turns."""
-    for (place, (axes, shape)), (seed, maker) in product(enumerate(SHAPES), enumerate(makers.MAKERS)):
-        array = makers.make(maker, shape, DTYPES[(place + seed + turn) % len(DTYPES)], seed)
-        given = OPTIONS[(place + seed + turn) % len(OPTIONS)]
-        if "stages" not in given and given.keys() & {"lossless", "labels", "max_error"}:
-            yield array, {"axes": axes, **given}
-            if given != {"lossless": True}:
-                continue
-        else:
-            yield from ((array, {"axes": axes, "cell_depth": depth, **given}) for depth in (1, 8))
-        voxels = tuple(n for n, a in zip(shape, axes, strict=True) if a != "c")
-        if "c" not in axes:
-            yield array, {"axes": axes, "padding": int(array.reshape(-1)[0]), **given}
-        yield array, {"axes": axes, "roi": makers.make_classes(voxels, 3, seed), "roi_quality": "lossless", **given}
 
 
 def round_trips() -> int:

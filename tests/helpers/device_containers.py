@@ -18,9 +18,9 @@ from mmip_gpu.transform.extent import needed_stages
 
 
 def batch() -> list[bytes]:
-    """Unequal chunks: both depths, colour, corrections, DC images, padding, a raw and an empty one."""
+    """Unequal chunks: both depths, colour, corrections, DC images, padding, predictions."""
     rng = np.random.default_rng(9)
-    names = ("dc_image_slices", "padding_3d", "dc_image_colour")
+    names = ("dc_image_slices", "padding_3d", "dc_image_colour", "predicted_slices")
     random = [reference.encode(CASES[n], random_coefficients(rng, CASES[n]), {}) for n in names]
     return [
         *random[:1],

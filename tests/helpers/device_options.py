@@ -30,6 +30,8 @@ CASES: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any], int]] = {
         {"max_error": 900, "stages": 3, "effort": 1, "verify": False, "padding": None},
         3,
     ),
+    "times": ("textured", (5, 40, 44), "uint16", {"psnr": 45, "effort": 2, "axes": "tyx", "slice_axis": "t"}, 2),
+    "volumes": ("edges", (3, 2, 40, 44), "uint8", {"quality": 9, "axes": "tzyx", "slice_axis": "t", "effort": 1}, 3),
     "imaged": ("smooth", (300, 320), "uint8", {"psnr": 36, "effort": 1}, 0),
     "imaged-quality": ("textured", (300, 320), "uint8", {"quality": 8}, 0),  # plain rounding of a DC image decides
     "float": ("smooth", (40, 44), "float32", {"psnr": 50, "step": 0.05, "effort": 1}, 0),

@@ -18,11 +18,11 @@ from .crc import crc32c
 from .fields import FieldReader, require
 from .geometry import AC_PER_CELL, Grid
 from .single_fields import OWN_FIELDS, read_single_fields
+from .slices import AXES, read_slice_axis, slice_order
 
 DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32, np.uint32, np.int32, np.uint64, np.int64)
 FLOAT, LABELS = 4, 6
 LIMITS = "iiiif" + "QqQq"  # form of minimum and maximum, by dtype
-AXES = "tnczyx"
 UNKNOWN = 4294967295
 
 
@@ -51,6 +51,7 @@ class Header:
     padding: int | None = None  # the value; None without a mask
     dc_image: tuple | None = None  # d1, d2, d3 of the DC image; None without one
     prediction: int = 0  # 1: blocks may be predicted
+    slice_axis: str = ""  # the field; "" without one
     reversible: tuple = (0,)  # of every class
     recon: tuple = ()  # d1, d2, d3 of every class; () = all 0
     steps: tuple = ((256,),)  # of every class, of every component
@@ -108,8 +109,9 @@ class Header:
 
     @property
     def lengths(self):
-        """Lengths on t, n, c, z, y, x, missing axes 1."""
-        return tuple(self.shape[self.axes.index(a)] if a in self.axes else 1 for a in AXES)
+        """Lengths on the axes of planes, then on those of a plane; missing axes 1."""
+        order = slice_order(self.slice_axis)
+        return tuple(self.shape[self.axes.index(a)] if a in self.axes else 1 for a in order)
 
     @property
     def samples(self):
@@ -223,7 +225,7 @@ def read_transform_fields(fields, header):
     require(least <= header.offset <= most, f"offset {header.offset}")
     if fields.number("B", range(1 if header.colour or header.dtype == FLOAT else 2), "padding"):
         header.padding = fields.number("i", range(least, most + 1), "padding_value")
-    flags = fields.number("B", (0, 1, 2, 3, 8, 9, 10, 11), "flags")
+    flags = fields.number("B", range(16), "flags")
     header.prediction = flags >> 1 & 1
     channels = header.lengths[2] if flags & 8 else 0
     require(not flags & 8 or (channels > 1 and not header.colour), "channels")
@@ -234,6 +236,7 @@ def read_transform_fields(fields, header):
         require(all(d in range(-32, 33) for d in header.dc_image), f"dc_recon {header.dc_image}")
         require(header.cell_depth == 1 and min(header.tile_log2[1:]) >= 3, "a DC image of such cells")
         require(header.padding is None, "a DC image with padding")
+    header.slice_axis = read_slice_axis(fields, header) if flags & 4 else ""
     read_classes(fields, header, channels or (3 if header.colour else 1))
     require(header.dc_image is None or header.reversible == (0,), "a DC image of such classes")
     stages = fields.number("B", range(2, 17), "stages")
@@ -280,9 +283,11 @@ def write_header(header):
     else:
         fields.append(struct.pack("<4Bi", header.cell_depth, *header.tile_log2, header.offset))
         fields.append(b"\0" if header.padding is None else struct.pack("<Bi", 1, header.padding))
-        flags = (header.dc_image is not None) + 2 * header.prediction + 8 * bool(header.channels)
+        flags = (header.dc_image is not None) + 2 * header.prediction + 4 * bool(header.slice_axis)
+        flags += 8 * bool(header.channels)
         fields.append(bytes([flags]))
         fields.append(b"" if header.dc_image is None else struct.pack("<3b", *header.dc_image))
+        fields.append(header.slice_axis.encode())
         fields.append(bytes([len(header.reversible)]))
         for kind, recon, steps in zip(header.reversible, header.recon, header.steps, strict=True):
             fields.append(struct.pack(f"<B3b{len(steps)}I", kind, *recon, *steps))

@@ -13,6 +13,7 @@ from .coefficients import Coefficients
 from .container import Header
 from .geometry import BLOCKS, PARTS, block_cells, coding_order
 from .random_codes import random_code
+from .slice_cases import SLICE_CASES
 from .synthesis import integer_planes
 
 CASES = {
@@ -108,7 +109,7 @@ CASES = {
 } | CHANNEL_CASES
 
 
-CASES |= {
+CASES |= SLICE_CASES | {
     "predicted": Header(
         (40, 131), "yx", tile_log2=(0, 4, 4), cuts=(9, 30), steps=((900,),), recon=((9, 4, -3),), dtype=2, prediction=1
     ),

@@ -8,9 +8,10 @@ import numpy as np
 
 from . import palette, prediction
 from .coefficients import Coefficients
-from .container import AXES, DTYPES, FLOAT
+from .container import DTYPES, FLOAT
 from .geometry import BLOCKS, coding_order, scan
 from .mask import scaled_mask
+from .slices import AXES, slice_order
 from .transforms import F32, forward_block, inverse_block, scaled_block
 
 
@@ -187,21 +188,21 @@ def from_planes(planes, lengths, header, mask=None, corrections=None):
         array = np.clip(array + corrections.reshape(lengths) * (2 * e + 1), *header.limits)
     if header.dtype == FLOAT:
         array = array.astype(np.float64) * header.value_step
-    return in_own_axes(array.astype(DTYPES[header.dtype]), header.axes)
+    return in_own_axes(array.astype(DTYPES[header.dtype]), header.axes, slice_order(header.slice_axis))
 
 
-def in_own_axes(array, axes):
-    """From the axes t, n, c, z, y, x to those of the container."""
-    present = [a for a in AXES if a in axes]
-    array = array.reshape([n for a, n in zip(AXES, array.shape, strict=True) if a in axes])
+def in_own_axes(array, axes, order=AXES):
+    """From all axes, by default t, n, c, z, y, x, to those of the container."""
+    present = [a for a in order if a in axes]
+    array = array.reshape([n for a, n in zip(order, array.shape, strict=True) if a in axes])
     return np.ascontiguousarray(array.transpose([present.index(a) for a in axes]))
 
 
-def in_all_axes(array, axes):
-    present = [a for a in AXES if a in axes]
+def in_all_axes(array, axes, order=AXES):
+    present = [a for a in order if a in axes]
     array = array.transpose([axes.index(a) for a in present])
     lengths = iter(array.shape)
-    return array.reshape([next(lengths) if a in axes else 1 for a in AXES])
+    return array.reshape([next(lengths) if a in axes else 1 for a in order])
 
 
 def integer_planes(coefficients, header, scale=1):
@@ -249,7 +250,7 @@ def scale_raw(array, axes, scale):
 
 def to_planes(array, header):
     """Integer planes (P, Z, Y, X), with the last samples repeated to whole cells."""
-    array = in_all_axes(array, header.axes).astype(np.int64) - header.offset
+    array = in_all_axes(array, header.axes, slice_order(header.slice_axis)).astype(np.int64) - header.offset
     if header.colour:
         R, G, B = array[:, :, 0], array[:, :, 1], array[:, :, 2]
         Co = R - B

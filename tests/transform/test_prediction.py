@@ -16,13 +16,10 @@ from reference.container import read_header
 from reference.random_streams import CASES, random_coefficients, random_own
 
 import mmip_gpu as mmip
-from mmip_gpu.codecs import codec_of
 from mmip_gpu.container.header import Header
 from mmip_gpu.container.payload import head_crc
-from mmip_gpu.device.decode.containers import decode_containers
 from mmip_gpu.device.run.executors import HostExecutor
-from mmip_gpu.stage_arrays.coding import decode_stage, encode_stage
-from mmip_gpu.stage_arrays.device_decoding import StageRegion, decode_stages
+from mmip_gpu.stage_arrays.coding import encode_stage
 from mmip_gpu.stage_arrays.device_encoding import encode_stages
 from mmip_gpu.stage_arrays.options import StageOptions
 from mmip_gpu.transform.analysis import empty_chunk
@@ -93,32 +90,6 @@ def test_what_is_shown_of_it() -> None:
     blob, _ = stream("predicted")
     assert mmip.inspect(blob)["config"]["prediction"] is True
     assert mmip.inspect(mmip.encode(np.zeros((40, 40), np.uint8), quality=50))["config"]["prediction"] is False
-
-
-# --- on a device
-
-
-@pytest.mark.parametrize("name", STREAMS)
-def test_the_host_decodes_what_no_kernel_knows(name: str) -> None:
-    blob, _ = stream(name)
-    with pytest.warns(RuntimeWarning, match="transform containers with prediction"):
-        (found,) = decode_containers([blob], codec_of, executor=HostExecutor())
-    assert np.array_equal(found, mmip.decode(blob))
-
-
-def test_stage_arrays_of_a_device() -> None:
-    blob, coefficients = stream("predicted_slices")
-    header, edges = CASES["predicted_slices"], read_header(blob)[0].edges
-    columns = coefficients.store(1, edges)[1]
-    options = StageOptions(2, 1, header.tile_log2, edges)
-    data = encode_stage(options, columns)
-    assert encode_stages(options, [columns], HostExecutor()) == [data]
-    assert data is not None
-    assert np.array_equal(decode_stage(options, data, columns.shape), columns)
-    region = tuple(slice(n // 3, n) for n in columns.shape)
-    given = StageRegion(np.frombuffer(data, np.uint8), columns.shape, region)
-    (found,) = decode_stages(options, [given], HostExecutor())
-    assert np.array_equal(found, columns[region])
 
 
 # --- refused

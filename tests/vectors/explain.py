@@ -96,8 +96,9 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         ("i", "offset", header.offset),
         ("B", "padding", int(header.padding is not None)),
         *([] if header.padding is None else [("i", "padding_value", header.padding)]),
-        ("B", "flags", int(header.dc_image is not None) + 2 * header.prediction + 8 * bool(header.channels)),
+        ("B", "flags", flags_of(header)),
         *([] if header.dc_image is None else [("3b", "dc_recon", header.dc_image)]),
+        *([("B", "slice_axis", ord(header.slice_axis))] if header.slice_axis else []),
         ("B", "classes", len(header.reversible)),
         *classes,
         ("B", "stages", header.transform_stages),
@@ -108,6 +109,13 @@ def header_fields(blob: bytes) -> list[tuple[str, str, Any]]:
         *channel_fields(header),
         ("I", "header_crc", struct.unpack_from("<I", blob, size - 4)[0]),
     ]
+
+
+def flags_of(header: Any) -> int:
+    """What the flags say of the fields behind them."""
+    return (
+        (header.dc_image is not None) + 2 * header.prediction + 4 * bool(header.slice_axis) + 8 * bool(header.channels)
+    )
 
 
 def channel_fields(header: Any) -> list[tuple[str, str, Any]]:

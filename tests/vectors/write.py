@@ -99,6 +99,22 @@ ENCODED: dict[str, tuple[str, tuple[int, ...], str, int, dict[str, Any]]] = {
     ),
     "channels_padding": ("disc", (2, 2, 9, 50, 44), "uint8", 0, {"psnr": 40, "axes": "tczyx", "padding": 0}),
     "channels_dc_image": ("hills", (2, 330, 290), "uint16", 0, {"psnr": 30, "axes": "cyx"}),
+    "times": ("textured", (6, 70, 66), "uint16", 0, {"quality": 2, "axes": "tyx", "slice_axis": "t"}),
+    "times_predicted": (
+        "edges",
+        (5, 130, 140),
+        "uint16",
+        0,
+        {"qstep": 900, "axes": "tyx", "slice_axis": "t", "prediction": True},
+    ),
+    "times_volumes": (
+        "slices",
+        (4, 3, 2, 40, 44),
+        "int16",
+        2,
+        {"psnr": 45, "axes": "tczyx", "slice_axis": "t", "roi_quality": "lossless"},
+    ),
+    "numbers_max_error": ("disc", (2, 50, 3, 60), "uint8", 0, {"max_error": 3, "axes": "zynx", "slice_axis": "n"}),
 }
 # name: (maker, shape, dtype, options of train_codebook, which gets an image of another seed); codebooks are embedded
 SOFT: dict[str, tuple[str, tuple[int, ...], str, dict[str, Any]]] = {
@@ -144,7 +160,9 @@ REFERENCE = {"reference_2d": ("2d", 1), "reference_classes": ("classes", 2), "re
              "reference_dc_image": ("dc_image", 11), "reference_dc_image_colour": ("dc_image_colour", 12),
              "reference_corrected_padding": ("corrected_padding", 10),
              "reference_predicted": ("predicted", 13), "reference_predicted_slices": ("predicted_slices", 14),
-             "reference_predicted_classes": ("predicted_classes", 15)}  # fmt: skip
+             "reference_predicted_classes": ("predicted_classes", 15),
+             "reference_predicted_times": ("predicted_times", 16),
+             "reference_sliced_planes": ("sliced_planes", 17)}  # fmt: skip
 
 
 def file_of(name: str) -> Path:

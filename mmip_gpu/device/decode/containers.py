@@ -122,7 +122,7 @@ def _job_or_array(
         payloads = [read_part(stage, 0, None) for stage in range(1, count + 1)]
         return DecodeJob(header, payloads, wanted, container.in_device_memory)
     if not codec.is_copy:
-        name = f"{header.fields.name} containers{codec.variant}"
+        name = f"{header.fields.name} containers"
         what = name if channels is None else "channels with steps of their own"
         warnings.warn(f"no kernels decode {what}: the CPU does", RuntimeWarning, stacklevel=3)
     if not container.in_device_memory:

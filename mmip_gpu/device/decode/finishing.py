@@ -20,7 +20,7 @@ from mmip_gpu.device.decode.wave import correct_wave
 from mmip_gpu.device.layouts.structs import SAMPLE_TYPES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray, Executor
-from mmip_gpu.device.tables.tiles import CodingOrders, cut_into_waves, frame_bytes, scratch_bytes, tile_records
+from mmip_gpu.device.tables.tiles import CodingOrders, cut_into_waves, frame_bytes, tile_records
 from mmip_gpu.volume.floats import sample_range
 
 __all__ = [
@@ -72,7 +72,7 @@ def add_corrections(setup: DecodeSetup, chunks: dict[int, CheckedJob], decoded: 
         batch.chunks.append(_correction_substreams(setup.executor, chunk, len(batch.chunks), batch.orders))
     batch.join()
     numbers = np.array(list(corrected), np.int64)
-    for wave in cut_into_waves(scratch_bytes(batch.tiles, batch.stages, batch.frames), setup.scratch_bytes):
+    for wave in cut_into_waves(batch.scratch_bytes(), setup.scratch_bytes):
         states_dev = correct_wave(batch, wave)
         decoded.watch(states_dev, numbers[batch.tiles["item"][wave]], batch.substreams[wave])
 

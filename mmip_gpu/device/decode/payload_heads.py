@@ -39,7 +39,7 @@ _Start = tuple[NDArray[np.uint8], int]  # bytes that hold a head, and how many b
 
 
 _KEPT = 256  # codes of a stage that are kept in the executor's memory
-_PREDICTION_MARK = 1023  # ten bits before the codes of a stage 2 with predictions, which no kernel knows
+_PREDICTION_MARK = 1023  # ten bits before the codes of a stage 2 with predictions
 _TOGETHER = 64  # payloads whose tables the host holds at a time: about 200 KB each
 _FIRST_BYTES = 4096  # of a payload on the device that are read before its head's length is known
 
@@ -60,12 +60,14 @@ class Codes:
 class PayloadHead:
     """What a payload's head says: where its sub-streams begin, crcs of their groups, and the codes.
 
-    `offsets` count from the payload's start, and the last is its size.
+    `offsets` count from the payload's start, and the last is its size. `prediction` says whether blocks may be
+    predicted.
     """
 
     offsets: NDArray[np.uint64]
     group_crcs: NDArray[np.uint32]
     codes: Codes
+    prediction: bool
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,18 @@ def read_payload_heads(
         except MmipError as error:
             heads[index] = error
     formats = [HeadFormat.of(payloads[i].header, payloads[i].stage) for i in sound]
-    heads.update(zip(sound, _read(tables, formats, [starts[i] for i in sound], check_crc, threads), strict=True))
+    found = _read(tables, formats, [starts[i] for i in sound], check_crc, threads)
+    heads.update({i: _expected(payloads[i], head) for i, head in zip(sound, found, strict=True)})
     return [heads[index] for index in range(len(payloads))]
+
+
+def _expected(payload: StagePayload, head: PayloadHead | MmipError) -> PayloadHead | MmipError:
+    """The head, or what is wrong where it disagrees with the header on predictions."""
+    announced = payload.stage == 2 and payload.header.fields.prediction
+    if isinstance(head, MmipError) or head.prediction == announced:
+        return head
+    others = "predictions that the header does not announce"
+    return CorruptData(f"stage 2: {'without the predictions that the header announces' if announced else others}")
 
 
 @contract(reads="payloads_dev", writes="heads; code tables_dev", waits=True)
@@ -147,7 +159,7 @@ def _read_together(
     stages, images = np.array([f.stage for f in formats], np.uint8), np.array([f.dc_image for f in formats], np.uint8)
     sizes, substreams = np.array([n for _, n in starts], np.int64), np.array([f.substreams for f in formats], np.int64)
     parsed = PayloadHeads([head for head, _ in starts], sizes, substreams, stages, images, check_crc, threads)
-    rows: list[tuple[bytes, NDArray[np.uint64], NDArray[np.uint32]] | MmipError] = []
+    rows: list[tuple[bytes, NDArray[np.uint64], NDArray[np.uint32], bool] | MmipError] = []
     new: dict[bytes, tuple[int, int, NDArray[np.int8]]] = {}
     for index, (head, _) in enumerate(starts):
         try:
@@ -155,15 +167,13 @@ def _read_together(
         except MmipError as error:
             rows.append(error)
             continue
-        if stages[index] == 2 and int.from_bytes(head[4:6].tobytes(), "big") >> 6 == _PREDICTION_MARK:
-            rows.append(CorruptData("stage 2: predictions that the header does not announce"))
-            continue
+        prediction = bool(stages[index] == 2) and int.from_bytes(head[4:6].tobytes(), "big") >> 6 == _PREDICTION_MARK
         key = bytes([min(stages[index], 3), images[index]]) + head[4 : 4 + code_bytes].tobytes()
         if key not in tables.codes:
             new[key] = index, least, weights
-        rows.append((key, offsets, crcs))
+        rows.append((key, offsets, crcs, prediction))
     tables.add_codes(parsed, new, threads)
-    return [r if isinstance(r, MmipError) else PayloadHead(r[1], r[2], tables.codes[r[0]]) for r in rows]
+    return [r if isinstance(r, MmipError) else PayloadHead(r[1], r[2], tables.codes[r[0]], r[3]) for r in rows]
 
 
 def payload_starts(executor: Executor, payloads: Sequence[tuple[Buffer | DeviceArray, bool]]) -> list[_Start]:
@@ -234,12 +244,12 @@ class DecodingTables:
         tables, places = heads.tables([index for index, _, _ in wanted.values()], threads)
         held = self._executor.upload(tables)
         start = self._executor.address(held)
-        names = {1: ("tokens",), 2: ("headers", "tokens"), 3: ("dc", "headers", "tokens")}
+        names = {1: ("tokens",), 2: ("headers", "tokens"), 3: ("first", "headers", "tokens")}
         for (key, (_, least, weights)), families in zip(wanted.items(), places, strict=True):
             record: np.void = np.zeros(1, struct_dtype("StageCodes"))[0]
             for name, (fast, longer, alphabet, escape_bits) in zip(names[len(families)], families, strict=True):
                 record[name] = start + fast, start + longer, alphabet, escape_bits
             if len(families) == 1:
-                record["dc"] = record["tokens"]
+                record["first"] = record["tokens"]
             record["weights"][: len(weights)] = weights
             self.codes[key] = Codes(record, least, held)

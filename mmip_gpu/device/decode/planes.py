@@ -28,7 +28,6 @@ from mmip_gpu.device.tables.tiles import (
     cells_of,
     cut_into_waves,
     frame_bytes,
-    scratch_bytes,
     set_quantizer,
     tile_records,
 )
@@ -44,9 +43,9 @@ __all__ = ["decode_planes", "token_room"]
 def decode_planes(setup: DecodeSetup, chunks: dict[int, CheckedJob], decoded: DecodedBatch) -> None:
     """Decode the planes of all chunks, wave after wave; `chunks` go by the index of their jobs."""
     main, images = _join_substreams(setup, list(chunks.values()))
-    sizes = scratch_bytes(main.tiles, main.stages, main.frames)
+    sizes = main.scratch_bytes()
     if images.chunks:
-        sizes[main.tiles["image"] >= 0] += scratch_bytes(images.tiles, images.stages, images.frames)
+        sizes[main.tiles["image"] >= 0] += images.scratch_bytes()
     numbers = np.array(list(chunks), np.int64)
     for wave in cut_into_waves(sizes, setup.scratch_bytes):
         states_dev, first_image = _decode_images(images, main.tiles["image"][wave])
@@ -118,6 +117,7 @@ def _record(setup: DecodeSetup, chunk: CheckedJob) -> NDArray[Any]:
     item["offset"], item["minimum"], item["maximum"] = 0 if header.colour else fields.offset, low, high
     item["padded"], item["padding"] = fields.padding is not None, fields.padding or 0
     item["dc_unit"] = DC_IMAGE_UNIT if chunk.image_dev is not None else 1
+    item["predicted"] = fields.prediction
     set_quantizer(item[0], fields, fields.recon)
     return item
 

@@ -17,9 +17,9 @@ from mmip_gpu._core import GROUP_SUBSTREAMS
 from mmip_gpu.device.decode.payload_heads import DecodingTables, PayloadHead
 from mmip_gpu.device.layouts.structs import struct_dtype
 from mmip_gpu.device.run.executors import DeviceArray, Executor
-from mmip_gpu.device.tables.tiles import CodingOrders
+from mmip_gpu.device.tables.tiles import CodingOrders, cells_of, scratch_bytes
 
-__all__ = ["ChunkSubstreams", "SubstreamBatch"]
+__all__ = ["ChunkSubstreams", "SubstreamBatch", "is_restored"]
 
 
 @dataclass
@@ -55,6 +55,7 @@ class SubstreamBatch:
         self.substreams = np.concatenate([chunk.substreams for chunk in self.chunks])
         stages = np.where(self.items["class_count"] > 0, self.items["stages"], 2)  # of a stage on its own, one list
         self.stages = stages[self.tiles["item"]].astype(np.int64)
+        self.restored = 64 * cells_of(self.tiles) * is_restored(self.items)[self.tiles["item"]]
         self._codes: dict[int, DeviceArray] = {}
         self._bytes: dict[int, NDArray[Any]] = {}
         self._groups: dict[int, NDArray[Any]] = {}
@@ -90,6 +91,10 @@ class SubstreamBatch:
         self._codes[stage] = self.executor.upload(codes)
         self._bytes[stage], self._groups[stage] = record, groups
 
+    def scratch_bytes(self) -> NDArray[np.int64]:
+        """Bytes that each tile takes while a launch decodes it."""
+        return scratch_bytes(self.tiles, self.stages, self.frames, self.restored)
+
     def wave_bytes(self, stage: int, wave: slice) -> NDArray[Any]:
         """The records that say where the sub-streams of a stage stand, for the tiles of a wave."""
         return self._bytes[stage][wave]
@@ -121,6 +126,12 @@ class SubstreamBatch:
             "places": address(self.decoding_tables.places),
             "left_offsets": address(self.decoding_tables.left_offsets),
         }
+
+
+def is_restored(items: NDArray[Any]) -> NDArray[np.bool_]:
+    """Of each record of a chunk whether samples are made of it that R2 is needed for (FORMAT.md section 4.5)."""
+    found: NDArray[np.bool_] = (items["predicted"] > 0) & (items["stages"] > 1) & (items["scale"] < 8)
+    return found & (items["class_count"] > 0)
 
 
 def _joined(records: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmip_gpu._core import CRC_GROUPS, MAGNITUDE_BYTES, PALETTE_BYTES
-from mmip_gpu.device.decode.substreams import SubstreamBatch
+from mmip_gpu.device.decode.substreams import SubstreamBatch, is_restored
 from mmip_gpu.device.layouts.structs import KERNEL_LANES, struct_dtype
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray
@@ -21,13 +21,14 @@ from mmip_gpu.device.tables.tiles import assign_tile_offsets
 
 __all__ = ["correct_wave", "decode_wave", "decode_wave_columns", "group_tiles"]
 
-_SYNTHESIS = ("synthesize_flat", "synthesize_deep", "reduce_flat", "reduce_deep")
+_UNPACKING = ("unpack_tokens", "unpack_predicted")
+_SYNTHESIS = tuple(f"{kind}_{name}" for kind in ("synthesize", "reduce") for name in ("flat", "deep", "predicted"))
 
 
 @contract(
     reads="sub-streams and code tables_dev; states_dev of the DC images",
     writes="samples of the tiles in planes_dev (components, where there is colour); states_dev",
-    kernels=("check_groups", "unpack_masks", "unpack_first", "unpack_tokens", *_SYNTHESIS),
+    kernels=("check_groups", "unpack_masks", "unpack_first", *_UNPACKING, "restore_tiles", *_SYNTHESIS),
 )
 def decode_wave(
     batch: SubstreamBatch, wave: slice, image_states_dev: DeviceArray | None, first_image: int
@@ -46,7 +47,7 @@ def decode_wave(
         of_first = bool(batch.items["continues"][0])
         if not of_first:
             work.check(stage, stages >= stage)
-        work.launch("unpack_tokens", stage, source=1 if of_first else stage)
+        work.unpack(stage, source=1 if of_first else stage)
     work.synthesize()
     return work.states_dev
 
@@ -68,7 +69,7 @@ def correct_wave(batch: SubstreamBatch, wave: slice) -> DeviceArray:
 @contract(
     reads="sub-streams and code tables_dev",
     writes="columns_dev of the tiles; states_dev",
-    kernels=("check_groups", "unpack_masks", "unpack_first", "unpack_tokens", "write_columns"),
+    kernels=("check_groups", "unpack_masks", "unpack_first", *_UNPACKING, "write_columns"),
 )
 def decode_wave_columns(batch: SubstreamBatch, wave: slice, stage: int) -> DeviceArray:
     """Decode the tiles of a wave, which have this stage alone, into its columns; returns the states of the tiles."""
@@ -79,7 +80,7 @@ def decode_wave_columns(batch: SubstreamBatch, wave: slice, stage: int) -> Devic
             work.launch("unpack_masks", stage)
         work.launch("unpack_first", stage)
     if stage > 1 or batch.items["continues"].any():
-        work.launch("unpack_tokens", max(stage, 2), source=stage)
+        work.unpack(max(stage, 2), source=stage)
     work.launch("write_columns", stage, groups=len(batch.tiles[wave]))
     return work.states_dev
 
@@ -94,15 +95,20 @@ class _Wave:
         executor = batch.executor
         tiles = batch.tiles[wave].copy()
         tiles["image"] = np.where(tiles["image"] >= 0, tiles["image"] - first_image, -1)
-        used = assign_tile_offsets(tiles, batch.stages[wave], batch.frames[wave])
+        used = assign_tile_offsets(tiles, batch.stages[wave], batch.frames[wave], batch.restored[wave])
         self._grouped = group_tiles(tiles, batch.items)
         self.states_dev = executor.zeros(len(tiles) * struct_dtype("DecodeState").itemsize // 8, np.int64)
         cells, masked = used["base"], bool(batch.items["padded"].any())
+        self._predicted = batch.items["predicted"][tiles["item"]] > 0
+        predicted = cells if self._predicted.any() else 0
         self._arrays = {
             "tiles": executor.upload(tiles),
             "dc": executor.empty(cells, np.int32),
             "classes": executor.empty(cells, np.uint8),
             "modes": executor.empty(cells, np.uint8),
+            "predictions": executor.empty(predicted, np.uint8),
+            "near_predictions": executor.empty(predicted, np.uint8),
+            "restored": executor.empty(used["restored"], np.int32),
             "mask": executor.empty(8 * cells if masked else 0, np.uint64),
             "spans": executor.empty(used["spans"] * struct_dtype("TokenSpan").itemsize // 8, np.uint64),
             "tokens": executor.empty(used["tokens"] * struct_dtype("Token").itemsize // 8, np.uint64),
@@ -129,6 +135,13 @@ class _Wave:
             codes=executor.address(batch.codes(at)),
         )
 
+    def unpack(self, stage: int, source: int) -> None:
+        """Tokens of a stage, whose sub-streams are those of stage `source`."""
+        predicted = self._predicted & (stage == 2)
+        for kernel, tiles in zip(_UNPACKING, (~predicted, predicted), strict=True):
+            if tiles.any():
+                self.launch(kernel, stage, source=source)
+
     def check(self, stage: int, wanted: NDArray[np.bool_]) -> None:
         """Compare the crcs of the groups of a stage."""
         batch, executor = self._batch, self._batch.executor
@@ -146,7 +159,11 @@ class _Wave:
             )
 
     def synthesize(self) -> None:
-        """Samples of all tiles, by a kernel for each depth at full and at reduced scale."""
+        """Samples of all tiles, by a kernel for each depth at full and at reduced scale, and for predicted blocks."""
+        if len(restored := np.flatnonzero(self._batch.restored[self._wave]).astype(np.int32)):
+            restored_dev = self._batch.executor.upload(restored)
+            address = self._batch.executor.address(restored_dev)
+            self._run("restore_tiles", groups=len(restored), group_tiles=address)
         for kernel, tiles in self._grouped.items():
             tiles_dev = self._batch.executor.upload(tiles)
             self._run(kernel, groups=len(tiles), group_tiles=self._batch.executor.address(tiles_dev))
@@ -166,11 +183,13 @@ class _Wave:
 def group_tiles(tiles: NDArray[Any], items: NDArray[Any]) -> dict[str, NDArray[np.int32]]:
     """For each synthesis kernel, the tile of each of its groups; sets the first group of each tile."""
     depth, scale = items["depth"][tiles["item"]], items["scale"][tiles["item"]]
+    predicted = is_restored(items)[tiles["item"]]
     size = tiles["size"].astype(np.int64)
     deep = (-(-size // 2)).prod(axis=1)
     flat = size[:, 0] * -(-size[:, 1] // 8) * -(-size[:, 2] // 8)
+    kinds = (("flat", (depth == 1) & ~predicted, flat), ("deep", depth == 8, deep), ("predicted", predicted, flat))
     tile_of_groups = {}
-    for name, wanted, counts in (("flat", depth == 1, flat), ("deep", depth == 8, deep)):
+    for name, wanted, counts in kinds:
         for kind, scaled in (("synthesize", scale == 1), ("reduce", scale > 1)):
             chosen = np.flatnonzero(wanted & scaled)
             ends = np.cumsum(counts[chosen])

@@ -35,7 +35,7 @@ def cell_classes(batch: Batch, classes_dev: Sequence[DeviceArray | None]) -> lis
             cells_dev.append(None)
             continue
         layout = shape.layout
-        spatial = PlaneLayout.of(of_voxels.shape, layout.axes.replace("c", ""))
+        spatial = PlaneLayout(layout.axes.replace("c", ""), of_voxels.shape, layout.slice_axis)
         voxels_dev.append(executor.contiguous(spatial.plane_view(of_voxels)))
         cells_dev.append(executor.empty(shape.cells, np.uint8))
         addresses = address(voxels_dev[-1]), address(cells_dev[-1])

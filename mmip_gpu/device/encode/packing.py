@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mmip_gpu._core import DC_WEIGHTS, GROUP_SUBSTREAMS, choose_codes, join_payloads
+from mmip_gpu._core import DC_WEIGHTS, GROUP_SUBSTREAMS, PREDICTION_SYMBOLS, choose_codes, join_payloads
 from mmip_gpu.device.encode.masks import PaddingMasks
 from mmip_gpu.device.layouts.structs import KERNEL_LANES
 from mmip_gpu.device.run.contracts import contract
@@ -24,29 +24,43 @@ __all__ = ["count_ac", "pack"]
 
 _LONGEST_MASK_HEAD = 9  # bytes
 _MAP_BITS = 32  # that the class of a cell takes at most
+_DC_IMAGE, _PREDICTED = 1, 2  # forms of payloads, see passes/coding/stage_codes.h
 
 
 @contract(reads="indices_dev; masks_dev", writes="payloads of the host; settled blocks of indices_dev")
 def pack(
-    batch: Batch, indices: Indices, masks: PaddingMasks | None = None, *, settles: bool = True
+    batch: Batch,
+    indices: Indices,
+    masks: PaddingMasks | None = None,
+    *,
+    settles: bool = True,
+    predictions: DeviceArray | None = None,
 ) -> list[list[bytes]]:
     """Pack the stages of every chunk; all chunks of the batch have a DC image, or none has.
 
-    With `settles`, the `indices` of blocks that are masked everywhere change.
+    With `settles`, the `indices` of blocks that are masked everywhere change. `predictions` has those of the cells of a
+    batch that may have some, in raster order of their tiles.
     """
-    return _Packer(batch, indices, masks, settles).run()
+    return _Packer(batch, indices, masks, settles, predictions).run()
 
 
 @contract(reads="indices_dev", writes="histograms of the host; densities_dev")
 def count_ac(batch: Batch, indices: Indices) -> tuple[NDArray[np.uint32], DeviceArray]:
     """(histograms of all payloads, those of stage 1 empty; densities of all cells), before a further analysis."""
-    packer = _Packer(batch, indices, None, settles=False)
+    packer = _Packer(batch, indices, None, settles=False, predictions=None)
     packer.list_tokens()
     return packer.counts(), packer.densities
 
 
 class _Packer:
-    def __init__(self, batch: Batch, indices: Indices, masks: PaddingMasks | None, settles: bool) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        indices: Indices,
+        masks: PaddingMasks | None,
+        settles: bool,
+        predictions: DeviceArray | None,
+    ) -> None:
         self._batch, self._indices, self._executor = batch, indices, batch.executor
         executor = batch.executor
         self._arrays: dict[str, DeviceArray] = {  # None: nothing of it in this batch
@@ -64,6 +78,8 @@ class _Packer:
             "contexts": executor.empty(batch.cells, np.uint8),
             "palettes": executor.empty(batch.tiles.size, np.uint32) if batch.palettes else None,
             "codes": None,
+            "predictions": predictions,
+            "listed": executor.empty(batch.cells, np.uint16) if batch.predicted else None,
         }
         self._masked, self._settles = masks is not None, settles
         if masks is not None:
@@ -132,9 +148,9 @@ class _Packer:
         return weights
 
     @contract(
-        reads="modes_dev, counts_dev, positions_dev, values_dev",
-        writes="tokens_dev, nonzeros_dev, densities_dev, headers_dev; bins_dev",
-        kernels=["list_tokens", "list_headers"],
+        reads="modes_dev, counts_dev, positions_dev, values_dev; predictions_dev",
+        writes="tokens_dev, nonzeros_dev, densities_dev, headers_dev, listed_dev; bins_dev",
+        kernels=["list_tokens", "list_headers", "list_predictions"],
     )
     def list_tokens(self) -> None:
         """List the symbols of all AC, and count how often each occurs."""
@@ -145,6 +161,9 @@ class _Packer:
         self._launch_batch("list_tokens", batch.superblocks, *names, **fields)
         read = ("modes", "nonzeros", "densities", "headers", "bins")
         self._launch_batch("list_headers", batch.superblocks, *read, **fields)
+        if batch.predicted:
+            found = ("modes", "predictions", "listed", "bins")
+            self._launch_batch("list_predictions", batch.superblocks, *found, **fields)
 
     @property
     def densities(self) -> DeviceArray:
@@ -198,10 +217,14 @@ class _Packer:
             weights[batch.chunks["first_payload"]] = self._weights
         coded = self._coded = np.flatnonzero(batch.payloads["streams"] > 0)
         images = batch.each([shape.is_dc_image for shape in batch.kinds])
-        stages, firsts = batch.stages[coded], batch.payloads["first_symbol"][coded].astype(np.int64)
-        of_payload = np.repeat(images, batch.chunks["stages"])[coded].astype(np.uint8)
+        stages, repeated = batch.stages[coded], batch.chunks["stages"]
+        of_payload = _DC_IMAGE * np.repeat(images, repeated)[coded]
+        of_payload += _PREDICTED * (stages == 2) * np.repeat(batch.chunks["predicted"], repeated)[coded]
+        firsts = batch.payloads["first_symbol"][coded].astype(np.int64)
+        firsts -= PREDICTION_SYMBOLS * (of_payload == _PREDICTED)
         given = np.ascontiguousarray(weights[coded]).reshape(-1)
-        heads, words, bits = choose_codes(stages, of_payload, given, firsts, counts, batch.threads)
+        forms = of_payload.astype(np.uint8)
+        heads, words, bits = choose_codes(stages, forms, given, firsts, counts, batch.threads)
         self._arrays["words"] = executor.upload(words)
         first = batch.chunks["first_payload"]
         cells = batch.each([shape.cells for shape in batch.kinds])
@@ -272,4 +295,4 @@ class _Packer:
 
 _DC_SYMBOLS = ("classes", "residuals", "contexts")
 _PALETTE_CELLS = ("modes", "counts", "positions", "values")
-_LISTED = ("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "words")
+_LISTED = ("modes", "counts", "positions", "values", "tokens", "nonzeros", "headers", "listed", "words")

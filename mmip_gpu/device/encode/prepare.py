@@ -20,7 +20,6 @@ from mmip_gpu.device.encode.statistics import sample_statistics
 from mmip_gpu.device.run.contracts import contract
 from mmip_gpu.device.run.executors import DeviceArray, Executor
 from mmip_gpu.device.tables.batches import Batch, ChunkShape
-from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import DEEP_LIMIT, INDEX_LIMIT
 
 __all__ = ["PreparedBatch", "prepare_batch"]
@@ -70,7 +69,7 @@ def _chunk_shapes(chunks: Sequence[Chunk]) -> list[ChunkShape]:
     for chunk in chunks:
         key = chunk.array.shape, id(chunk.plan)
         if key not in shape_of:
-            shape_of[key] = ChunkShape(PlaneLayout.of(chunk.array.shape, chunk.plan.axes), chunk.plan)
+            shape_of[key] = ChunkShape(chunk.plan.layout(chunk.array.shape), chunk.plan)
     return [shape_of[chunk.array.shape, id(chunk.plan)] for chunk in chunks]
 
 
@@ -80,7 +79,7 @@ def _float_reader(executor: Executor, planes_dev: DeviceArray, chunk: Chunk) -> 
         return None
     if chunk.on_host is None:
         return partial(executor.download, planes_dev)
-    read, layout = chunk.on_host, PlaneLayout.of(chunk.array.shape, chunk.plan.axes)
+    read, layout = chunk.on_host, chunk.plan.layout(chunk.array.shape)
     return lambda: layout.to_planes(read())
 
 

@@ -30,7 +30,6 @@ from mmip_gpu.transform.loss import loss_record
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.analyzed import Analyzed
 from mmip_gpu.transform.planning.trial import HostSamples, Trial
-from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.region import Region
 
 __all__ = ["AnalysisRequest", "DeviceAnalysis", "DeviceSamples", "analyze_requests", "encode_together"]
@@ -143,7 +142,7 @@ class DeviceAnalysis:
         loss = loss_record(plan, array.size, side.sample_range, sum(side.errors), reached)
         points = None if image is None else (image[0], image[1], image[2])
         parts = CodedParts(payloads, side.offset, side.recon, points)
-        header = transform_header(parts, plan, str(array.dtype), PlaneLayout.of(array.shape, plan.axes), loss)
+        header = transform_header(parts, plan, str(array.dtype), plan.layout(array.shape), loss)
         coded = Encoded(header, tuple(payloads))
         return unless_raw_is_smaller(coded, lambda: encode_raw(samples.on_host.array, plan)) if allow_raw else coded
 

@@ -10,12 +10,14 @@
 #include "device/kernels/padding/fill.h"
 #include "device/kernels/samples/finish.h"
 #include "device/kernels/tokens/list_headers.h"
+#include "device/kernels/tokens/list_predictions.h"
 #include "device/kernels/tokens/list_tokens.h"
 #include "device/kernels/padding/masks.h"
 #include "device/kernels/palette/palettes.h"
 #include "device/kernels/predictive/read_residuals.h"
 #include "device/kernels/predictive/residuals.h"
 #include "device/kernels/predictive/restore.h"
+#include "device/kernels/blocks/restore.h"
 #include "device/kernels/predictive/write_residuals.h"
 #include "device/kernels/coding/substream_offsets.h"
 #include "device/kernels/samples/means.h"
@@ -34,6 +36,8 @@ using SynthesizeFlatKernel = SynthesisKernel<1, false>;
 using SynthesizeDeepKernel = SynthesisKernel<8, false>;
 using ReduceFlatKernel = SynthesisKernel<1, true>;
 using ReduceDeepKernel = SynthesisKernel<8, true>;
+using SynthesizePredictedKernel = SynthesisKernel<1, false, DecodeParams, true>;
+using ReducePredictedKernel = SynthesisKernel<1, true, DecodeParams, true>;
 using SynthesizePlanesKernel = SynthesisKernel<1, false, CodedParams>;
 using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
 
@@ -52,6 +56,7 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(header_classes, mmip::HeaderClassesKernel)         \
     X(list_tokens, mmip::ListTokensKernel)               \
     X(list_headers, mmip::ListHeadersKernel)             \
+    X(list_predictions, mmip::ListPredictionsKernel)     \
     X(sum_histograms, mmip::SumHistogramsKernel)         \
     X(count_token_bits, mmip::CountTokenBitsKernel)      \
     X(write_tokens, mmip::WriteTokensKernel)             \
@@ -86,7 +91,11 @@ using SynthesizeVolumesKernel = SynthesisKernel<8, false, CodedParams>;
     X(check_groups, mmip::CrcKernel)                     \
     X(unpack_masks, mmip::MaskKernel)                    \
     X(unpack_first, mmip::FirstStageKernel)              \
-    X(unpack_tokens, mmip::TokenKernel)                  \
+    X(unpack_tokens, mmip::TokenKernel<false>)           \
+    X(unpack_predicted, mmip::TokenKernel<true>)         \
+    X(restore_tiles, mmip::RestoreKernel)                \
+    X(synthesize_predicted, mmip::SynthesizePredictedKernel) \
+    X(reduce_predicted, mmip::ReducePredictedKernel)     \
     X(read_columns, mmip::ReadColumnsKernel)             \
     X(write_columns, mmip::WriteColumnsKernel)           \
     X(unpack_corrections, mmip::CorrectionKernel)        \

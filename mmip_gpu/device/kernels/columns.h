@@ -5,6 +5,7 @@
 #pragma once
 
 #include "rules/palette/palette.h"
+#include "rules/prediction/prediction.h"
 #include "rules/samples/sample_positions.h"
 #include "device/kernels/decoding.h"
 #include "device/kernels/padding/masks.h"
@@ -30,6 +31,7 @@ struct ReadColumnsKernel {
         Batch batch;
         const ColumnsItem* items;            // by chunk
         uint8_t* modes;                      // out, as the further ones
+        uint8_t* predictions;                // raster order; nullptr: no column shows one
         uint8_t* classes;
         int32_t* dcs;
         uint16_t* counts;
@@ -38,7 +40,7 @@ struct ReadColumnsKernel {
         uint64_t* mask;                      // a word a slice of a cell; hidden: 1 for cells that are masked as a whole
         uint8_t* hidden;
         uint8_t* refused;                    // by superblock, zeroed: 1 where no chunk decodes to the columns
-        MMIP_FIELDS(groups, batch, items, modes, classes, dcs, counts, positions, values, mask, hidden, refused)
+        MMIP_FIELDS(groups, batch, items, modes, predictions, classes, dcs, counts, positions, values, mask, hidden, refused)
     };
     struct Shared {
         SuperblockCells cells;
@@ -68,7 +70,7 @@ struct ReadColumnsKernel {
                 const int32_t* columns = item.columns + item.count * sample_position(item.size, t.plane, t.cell[0] + cell.z, t.cell[1] + cell.y, t.cell[2] + cell.x);
                 s.columns[lane] = columns;
                 if (item.stage == 1) read_first(p, s, t, item, columns, lane);
-                const int32_t mode = has_ac ? columns[0] : 0;
+                const int32_t shown = has_ac ? columns[0] : 0, mode = item.stage == 2 ? shown % kPredictionUnit : shown;
                 const bool there = mode >= 0 && mode < kModeCount && p.batch.block(depth, mode).cells > 0;
                 s.cells.mode[lane] = there ? mode : kMode8;
                 if (!there) s.wrong = 1;
@@ -150,10 +152,20 @@ private:
         }
         if (lane % lanes != 0) return;
         const int mode = is_block(p, s, depth, k) ? s.cells.mode[k] : static_cast<int>(kMode8);
-        const bool wrong = mode != s.cells.mode[k] || (item.stage > 2 && mode != kMode8 && all == 0) || (mode == kModePalette && !holds_palette(s, item, depth, k));
+        const bool wrong = mode != s.cells.mode[k] || (item.stage > 2 && mode != kMode8 && all == 0) || (mode == kModePalette && !holds_palette(s, item, depth, k)) ||
+                           (item.stage == 2 && !holds_prediction(s, t, depth, part, k));
+        if (p.predictions != nullptr) p.predictions[t.first_cell + s.cells.raster[k]] = static_cast<uint8_t>(wrong ? 0 : s.columns[k][0] / kPredictionUnit);
         p.modes[cell] = static_cast<uint8_t>(wrong ? static_cast<int>(kMode8) : mode);
         p.counts[cell] = static_cast<uint16_t>(k == part.first ? all : 0);
         if (wrong) s.wrong = 1;
+    }
+
+    // That of a cell is that of its block, which may have it where it stands.
+    static MMIP_RULE bool holds_prediction(const Shared& s, const TileItem& t, int depth, const Part& part, int k) {
+        const int32_t prediction = s.columns[k][0] / kPredictionUnit;
+        const int at = s.cells.raster[part.first], z = at / (t.size[1] * t.size[2]), y = at / t.size[2] % t.size[1], x = at % t.size[2];
+        const bool fits = depth == 1 && s.cells.mode[k] != kModePalette && prediction_fits(prediction, part.many, z, y, x);
+        return s.columns[k][0] == s.columns[part.first][0] && (prediction == kPredictNone || fits);
     }
 
     // Those of DC images, which no encoder makes, are refused too.
@@ -211,7 +223,8 @@ private:
     static MMIP_RULE void write_block(const Params& p, const DecodeItem& item, const DecodeTile& tile, const Columns& at, int i) {
         const uint16_t* raster = p.orders + tile.order + i;
         const int mode = p.modes[tile.base + i], many = item.tables->blocks[mode].cells;
-        at.to[at.count * place(item, tile, raster[0])] = mode;
+        const int prediction = item.predicted != 0 ? p.predictions[tile.base + i] : kPredictNone;
+        at.to[at.count * place(item, tile, raster[0])] = mode + kPredictionUnit * prediction;
         const TokenSpan tokens = p.spans[tile.spans + i];
         for (uint32_t n = 0; n < tokens.count; ++n) {
             const Token token = tokens[n];

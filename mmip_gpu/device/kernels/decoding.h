@@ -33,12 +33,13 @@ struct DecodeItem {
     int32_t dc_unit;                         // DCs are in 1/dc_unit step
     int32_t corrected, error;                // whether corrections are wanted; their e
     int32_t continues;                       // the sub-streams of stage 1 go on with tokens: this is a DC image
+    int32_t predicted;                       // blocks may have a prediction
     int32_t cuts[kMaxStages];
     uint32_t steps[kMaxClasses][3];          // in 1/256, by component
     int32_t recon[kMaxClasses][4];           // 0, d1, d2, d3
     uint8_t reversible[kMaxClasses];
     MMIP_FIELDS(shape, origin, size, scaled, image_origin, image_size, samples, image, tables, depth, scale, stages,
-                class_count, components, type, offset, minimum, maximum, padded, padding, dc_unit, corrected, error, continues,
+                class_count, components, type, offset, minimum, maximum, padded, padding, dc_unit, corrected, error, continues, predicted,
                 cuts, steps, recon, reversible)
 };
 
@@ -48,6 +49,7 @@ struct DecodeTile {
     int64_t base;                            // first cell in the arrays per cell
     int64_t spans, tokens, room;             // first span, first token; how many tokens there is room for
     int64_t frame;                           // first byte of the scratch for a mask
+    int64_t restored;                        // first sample of R2
     int64_t first_group;                     // of the groups that synthesize the tile
     int64_t image;                           // index of the DC image's tile; -1: none
     int32_t item, order;                     // order: first entry of the coding order
@@ -56,7 +58,7 @@ struct DecodeTile {
 
     MMIP_RULE int cells() const { return size[0] * size[1] * size[2]; }
 
-    MMIP_FIELDS(plane, cell, base, spans, tokens, room, frame, first_group, image, item, order, size, component)
+    MMIP_FIELDS(plane, cell, base, spans, tokens, room, frame, restored, first_group, image, item, order, size, component)
 };
 
 struct DecodeState {
@@ -73,9 +75,9 @@ struct SubstreamBytes {
 };
 
 struct StageCodes {
-    CodeTables dc, headers, tokens;
+    CodeTables first, headers, tokens;       // first: of DCs, of predictions in stage 2
     int8_t weights[16];                      // of the DC prediction; 11 of them
-    MMIP_FIELDS(dc, headers, tokens, weights)
+    MMIP_FIELDS(first, headers, tokens, weights)
 };
 
 // Of all decoding kernels.
@@ -97,6 +99,9 @@ struct DecodeParams {
     int32_t* dc;                             // raster order
     uint8_t* classes;                        // raster order
     uint8_t* modes;                          // coding order
+    uint8_t* predictions;                    // coding order
+    uint8_t* near_predictions;               // raster order
+    int32_t* restored;                       // R2, by tile [z][y][x] of whole cells
     uint64_t* mask;                          // raster order, 8 words a cell
     TokenSpan* spans;                        // stage after stage, coding order
     Token* tokens;
@@ -117,7 +122,8 @@ struct DecodeParams {
     }
 
     MMIP_FIELDS(groups, count, stage, items, tiles, states, image_states, substreams, codes, orders, merges, places,
-                left_offsets, group_tiles, dc, classes, modes, mask, spans, tokens, density, magnitudes, palettes, values,
+                left_offsets, group_tiles, dc, classes, modes, predictions, near_predictions, restored, mask, spans, tokens,
+                density, magnitudes, palettes, values,
                 errors, frames)
 };
 

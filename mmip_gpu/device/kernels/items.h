@@ -10,16 +10,17 @@ namespace mmip {
 
 struct ChunkItem {
     int32_t depth, stages, classes, components;
+    int32_t predicted;                       // blocks may have a prediction
     int32_t cuts[16];                        // AC positions of a cell before which the stages end, 0 for stage 1
     uint32_t steps[8][3];                    // by class and component, in 1/256
     uint32_t choice_steps[8][3];             // by which blocks are chosen
     int64_t first_payload;                   // of stage 1; those of the later stages follow
-    MMIP_FIELDS(depth, stages, classes, components, cuts, steps, choice_steps, first_payload)
+    MMIP_FIELDS(depth, stages, classes, components, predicted, cuts, steps, choice_steps, first_payload)
 };
 
 struct PayloadItem {
     int64_t first_stream, streams;           // in the arrays of sub-streams; 0: those of stage 1, or none
-    int64_t first_symbol;                    // in the histograms and words
+    int64_t first_symbol;                    // in the histograms and words; those of predictions stand before it
     int64_t first_group;                     // of sub-streams that share a crc
     int64_t body;                            // where its sub-streams begin, in bytes of the output
     MMIP_FIELDS(first_stream, streams, first_symbol, first_group, body)

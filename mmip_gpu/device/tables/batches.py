@@ -22,6 +22,7 @@ from mmip_gpu._core import (
     GROUP_SUBSTREAMS,
     HEADER_ALPHABET,
     HEADER_CLASSES,
+    PREDICTION_SYMBOLS,
     SEARCH_FAST,
     TOKEN_ALPHABET,
     TOKEN_CLASSES,
@@ -154,7 +155,9 @@ class Batch:
         self.payloads, self.stages = self._payload_items(tile_counts, ac_stages)
         self.streams = int(self.payloads["streams"].sum())
         self.groups = int(_groups(self.payloads["streams"]).sum())
-        self.symbols = int((_DC_SYMBOLS + ac_stages * _AC_SYMBOLS).sum())
+        predictions = PREDICTION_SYMBOLS * self.chunks["predicted"].astype(np.int64)
+        self.symbols = int((_DC_SYMBOLS + ac_stages * _AC_SYMBOLS + predictions).sum())
+        self.predicted = any(shape.plan.prediction for shape in self._kinds)
         self.palettes = any(shape.palettes for shape in self._kinds)
         self.copies = max(1, min(_MOST_COPIES, _MOST_COUNTS // self.symbols))
         self._on_device = {
@@ -210,7 +213,8 @@ class Batch:
         empty = np.where(stages == 1, np.repeat(without, ac_stages + 1), np.repeat(image, ac_stages + 1))
         payloads = np.zeros(stages.size, struct_dtype("PayloadItem"))
         payloads["streams"] = np.where(empty > 0, 0, np.repeat(tiles, ac_stages + 1))
-        symbols = np.where(stages == 1, _DC_SYMBOLS, _AC_SYMBOLS)
+        predictions = PREDICTION_SYMBOLS * (stages == 2) * np.repeat(self.chunks["predicted"], ac_stages + 1)
+        symbols = np.where(stages == 1, _DC_SYMBOLS, _AC_SYMBOLS) + predictions
         for name, counts in (
             ("first_stream", payloads["streams"]),
             ("first_symbol", symbols),
@@ -218,6 +222,7 @@ class Batch:
         ):
             payloads[name] = np.cumsum(counts) - counts
         payloads["first_stream"][first + 1] -= tiles * image
+        payloads["first_symbol"] += predictions
         return payloads, stages.astype(np.uint8)
 
     def place_bodies(self, bodies: NDArray[np.int64]) -> None:
@@ -287,6 +292,7 @@ def _chunk_items(shapes: Sequence[ChunkShape]) -> NDArray[np.void]:
         plan = shape.plan
         item["depth"], item["stages"] = plan.depth, len(plan.cuts)
         item["classes"], item["components"] = len(plan.steps), len(plan.steps[0])
+        item["predicted"] = plan.prediction
         item["cuts"][: len(plan.cuts)] = plan.cuts
         item["steps"][: len(plan.steps), : len(plan.steps[0])] = plan.steps
         item["choice_steps"][: len(plan.steps), : len(plan.steps[0])] = plan.choice_steps or plan.steps

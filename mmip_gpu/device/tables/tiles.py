@@ -31,7 +31,7 @@ __all__ = [
 
 COMPONENT_LIMIT = 2**28  # of what is no sample yet: colour components, DCs in a DC image
 
-_CELL_BYTES = 4 + 1 + 1 + 4 + 8 + 4  # dc, class, mode, density, value, error
+_CELL_BYTES = 4 + 1 + 3 + 4 + 8 + 4  # dc, class, mode and predictions, density, value, error
 _MASK_BYTES = 64  # of a cell
 
 
@@ -153,27 +153,33 @@ def frame_bytes(tiles: NDArray[Any], depth: NDArray[np.int64], corrections: bool
     return -(-used // 8) * 8
 
 
-def assign_tile_offsets(tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[np.int64]) -> dict[str, int]:
+def assign_tile_offsets(
+    tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[np.int64], restored: NDArray[np.int64]
+) -> dict[str, int]:
     """Set where each tile of a launch begins in the arrays; returns how much of each array is used.
 
-    `room` of the tiles is set already; `stages` and `frames` are those of each tile.
+    `room` of the tiles is set already; `stages`, `frames` and `restored`, samples of R2, are those of each tile.
     """
     cells = cells_of(tiles)
     used = {}
-    for name, sizes in (("base", cells), ("spans", cells * (stages - 1)), ("tokens", tiles["room"]), ("frame", frames)):
+    parts = {"base": cells, "spans": cells * (stages - 1), "tokens": tiles["room"], "frame": frames}
+    for name, sizes in (parts | {"restored": restored}).items():
         ends = np.cumsum(sizes)
         tiles[name] = ends - sizes
         used[name] = int(ends[-1]) if len(ends) else 0
     return used
 
 
-def scratch_bytes(tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray[np.int64]:
+def scratch_bytes(
+    tiles: NDArray[Any], stages: NDArray[np.int64], frames: NDArray[np.int64], restored: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Bytes that each tile takes while a launch decodes it."""
     per_cell = _CELL_BYTES + _MASK_BYTES * (frames > 0) + struct_dtype("TokenSpan").itemsize * (stages - 1)
     found: NDArray[np.int64] = (
         cells_of(tiles) * per_cell
         + struct_dtype("Token").itemsize * tiles["room"]
         + frames
+        + 4 * restored
         + MAGNITUDE_BYTES
         + PALETTE_BYTES
     )

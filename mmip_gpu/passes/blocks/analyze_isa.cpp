@@ -27,15 +27,7 @@ PredictionSearch* prediction_search(const mmip::AnalyzeJob& job) {
 
 template <int depth>
 int64_t analyze_depth(const mmip::AnalyzeJob& job, mmip::QuantizerSums* sums) {
-    Superblock<depth>& block = thread_superblock<depth>();
-    TileAnalysis<depth> tile(job, prediction_search(job), sums);
-    switch (job.sample_type) {
-        case mmip::kSampleU8: return tile.template run<uint8_t>(block);
-        case mmip::kSampleI8: return tile.template run<int8_t>(block);
-        case mmip::kSampleU16: return tile.template run<uint16_t>(block);
-        case mmip::kSampleI16: return tile.template run<int16_t>(block);
-        default: return tile.template run<int32_t>(block);
-    }
+    return TileAnalysis<depth>(job, prediction_search(job), sums).run(thread_superblock<depth>());
 }
 
 }  // namespace

@@ -22,14 +22,12 @@ public:
         for (int c = 0; c < kMaxClasses; ++c) inverse_[c] = 256.0f / job.classes[c].step;
     }
 
-    template <class T>
     int64_t run(Block& b) {
         const int sz = superblock_depth(depth), sy = superblock_width(depth);
         for (int z = 0; z < t_.az; z += sz)
             for (int y = 0; y < t_.ay; y += sy)
                 for (int x = 0; x < t_.ax; x += sy) {
-                    b.template load<T>(job_, z, y, x);
-                    Block::template expect_after<T>(job_, z, y, x);
+                    b.load(job_, z, y, x);
                     find_cells(z, y, x);
                     if (search() == mmip::kSearchFast) find_unseen(b);
                     for (int k = 0; k < Block::cells; ++k)

@@ -1,6 +1,6 @@
 // The prediction of a block from what stages 1 and 2 gave before it in its tile, with vectors.
 // Values: restored integers of the tile (slices of rows of whole cells) in; floats [y][x] of the block out. Home: host, per
-// instruction set. One item of work = one block. Gives what predict_block of rules/prediction/prediction.h gives.
+// instruction set. One item of work = one block. Gives what prediction_at of rules/prediction/prediction.h gives.
 #pragma once
 
 #include "rules/prediction/prediction.h"
@@ -42,7 +42,7 @@ public:
         slice_ = restored_ + static_cast<int64_t>(z_) * slice_samples();
         has_edge_ = prediction_fits(kPredictPlanar, cells(), z_, y_, x_);
         if (!has_edge_) return;
-        find_edge(slice_, stride, y_, x_, size, t_.ax, edge_);
+        find_edge(edge_of(slice_, stride, y_, x_, size, t_.ax), edge_);
         smooth_edge(edge_, size, smooth_);
     }
 
@@ -84,7 +84,7 @@ private:
         for (int k = 0; k <= 2 * size_; ++k) reference[k] = edge[corner + forward * k];
         for (int k = 1; k <= 8; ++k) reference[2 * size_ + k] = 0;   // taken 0 times
         if (low < -1)
-            for (int k = low, inverse = inverse_angle(step); k < 0; ++k) reference[k] = edge[corner - forward * ((k * inverse + 128) >> 8)];
+            for (int k = low, inverse = inverse_angle(prediction); k < 0; ++k) reference[k] = edge[corner - forward * ((k * inverse + 128) >> 8)];
         alignas(32) F8 turned[kLargestPredicted * kLargestPredicted / 8];
         F8* to = forward > 0 ? out : turned;
         for (int r = 0; r < size_; ++r) {

@@ -20,14 +20,7 @@ struct Closing {
 
 int64_t close_tile(const mmip::CloseJob& job, mmip::QuantizerSums* sums) {
     Closing& closing = thread_closing();
-    TileClosing tile(job, closing.scratch, sums);
-    switch (job.analysis.sample_type) {
-        case mmip::kSampleU8: return tile.run<uint8_t>(closing.block);
-        case mmip::kSampleI8: return tile.run<int8_t>(closing.block);
-        case mmip::kSampleU16: return tile.run<uint16_t>(closing.block);
-        case mmip::kSampleI16: return tile.run<int16_t>(closing.block);
-        default: return tile.run<int32_t>(closing.block);
-    }
+    return TileClosing(job, closing.scratch, sums).run(closing.block);
 }
 
 }  // namespace MMIP_NS

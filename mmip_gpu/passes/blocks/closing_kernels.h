@@ -31,13 +31,12 @@ public:
         for (int c = 0; c < kMaxClasses; ++c) inverse_[c] = 256.0f / job_.classes[c].step;
     }
 
-    template <class T>
     int64_t run(Block& b) {
         int next = 0;
         for (int z = 0; z < t_.az; ++z)
             for (int y = 0; y < t_.ay; y += 8)
                 for (int x = 0; x < t_.ax; x += 8) {
-                    b.template load<T>(job_, z, y, x);
+                    b.load(job_, z, y, x);
                     for (int k = 0; k < Block::cells;) {
                         const CellOffset o = superblock_cell(k, 1);
                         if (y + o.y >= t_.ay || x + o.x >= t_.ax) {

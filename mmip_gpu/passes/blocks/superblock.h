@@ -31,8 +31,19 @@ struct Superblock {
     Decider<slices * width * width> decider;
 
     // Samples of the superblock that starts at a cell of the tile, minus the offset; places past the plane repeat its last samples.
-    template <class T>
+    // Nothing else knows their type, so that all of an encoder's search is compiled once.
     void load(const mmip::AnalyzeJob& job, int z, int y, int x) {
+        switch (job.sample_type) {
+            case mmip::kSampleU8: return load_samples<uint8_t>(job, z, y, x);
+            case mmip::kSampleI8: return load_samples<int8_t>(job, z, y, x);
+            case mmip::kSampleU16: return load_samples<uint16_t>(job, z, y, x);
+            case mmip::kSampleI16: return load_samples<int16_t>(job, z, y, x);
+            default: return load_samples<int32_t>(job, z, y, x);
+        }
+    }
+
+    template <class T>
+    [[gnu::noinline]] void load_samples(const mmip::AnalyzeJob& job, int z, int y, int x) {
         const T* plane = static_cast<const T*>(job.samples);
         float* out = reinterpret_cast<float*>(samples);
         const int64_t z0 = (job.tile.cell[0] + z) * depth, y0 = (job.tile.cell[1] + y) * 8, x0 = (job.tile.cell[2] + x) * 8;
@@ -56,6 +67,7 @@ struct Superblock {
                 for (int64_t i = here; i < width; ++i) to[i] = to[here - 1];
             }
         }
+        expect_after<T>(job, z, y, x);
     }
 
     // Asks for the samples of the tile's superblock after this one: its rows lie far apart.

@@ -1,6 +1,7 @@
 // See stage_codes.h.
 #include "passes/coding/stage_codes.h"
 
+#include "rules/prediction/prediction.h"
 #include "passes/coding/codebook.h"
 #include "passes/dc/dc_fit.h"
 #include "passes/tokens/tokens.h"
@@ -11,13 +12,17 @@ namespace {
 constexpr int kCountSymbols = 26;        // of numbers of nonzeros and of runs
 constexpr int kMostEscapeBits = 1 + 29;  // sign and raw bits of |q| < 2^26
 
-std::vector<CodeFamily> families_of(int stage, bool dc_image) {
-    return stage == 0 ? std::vector<CodeFamily>{correction_family()} : stage_families(stage, dc_image);
+std::vector<CodeFamily> families_of(int stage, StageForm form) {
+    if (stage == 0) return {correction_family()};
+    std::vector<CodeFamily> families = stage_families(stage, form == kDcImageForm);
+    if (form == kPredictedForm) families.insert(families.begin(), prediction_family());
+    return families;
 }
 
 // Raw bits that follow a symbol of a family, at most; those of an escaped symbol are in its word.
 int most_raw_bits(const CodeFamily& f, int symbol) {
     if (f.alphabet == kHeaderAlphabet) return (symbol & 31) < kCountSymbols ? count_extra_bits(symbol & 31) : 0;
+    if (f.alphabet == kPredictionAlphabet) return symbol == kSymbolAngle ? kAngleBits : 0;
     if (f.alphabet != kTokenAlphabet) return 32;
     const int size = symbol & 15;
     return count_extra_bits(symbol >> 4) + (size < kEscapeSize ? size_bits(size) : kMostEscapeBits);
@@ -34,17 +39,18 @@ uint64_t raw_bits(const CodeFamily& f, const uint32_t* counts) {
 
 }  // namespace
 
-size_t stage_symbols(int stage, bool dc_image) {
+size_t stage_symbols(int stage, StageForm form) {
     size_t symbols = 0;
-    for (const CodeFamily& f : families_of(stage, dc_image)) symbols += static_cast<size_t>(f.classes) * f.alphabet;
+    for (const CodeFamily& f : families_of(stage, form)) symbols += static_cast<size_t>(f.classes) * f.alphabet;
     return symbols;
 }
 
-StageCodes choose_stage_codes(int stage, bool dc_image, const DcWeights& weights, const uint32_t* counts, uint32_t* words) {
+StageCodes choose_stage_codes(int stage, StageForm form, const DcWeights& weights, const uint32_t* counts, uint32_t* words) {
     StageCodes codes;
     BitString head;
+    if (form == kPredictedForm) head.put(kPredictionMark, kPredictionMarkBits);
     if (stage == 1) put_weights(weights, head);
-    for (const CodeFamily& f : families_of(stage, dc_image)) {
+    for (const CodeFamily& f : families_of(stage, form)) {
         const EncodingTables tables = choose_codes(f, counts, head, 1);
         put_symbol_words(tables, words);
         codes.bits += tables.bits + raw_bits(f, counts);

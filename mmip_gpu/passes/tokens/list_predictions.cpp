@@ -1,7 +1,7 @@
 // See tokens.h. The predictions of a tile as symbols with their raw bits.
 #include "passes/tokens/tokens.h"
 
-#include "rules/prediction/prediction.h"
+#include "rules/prediction/listed_prediction.h"
 
 namespace mmip {
 
@@ -14,9 +14,8 @@ void list_predictions(const Coefficients& c, const Tile& tile, TokenList& list, 
         uint16_t found = kNoPrediction;
         if (modes[i] != kModePalette && may_be_predicted(cells, order.z[i], order.y[i], order.x[i])) {
             const int w = order.x[i] > 0 ? near[at - 1] : kPredictNone, n = order.y[i] > 0 ? near[at - order.ax] : kPredictNone;
-            const int symbol = prediction_symbol(of[i], w, n), word = prediction_class(cells, w, n) * kPredictionAlphabet + symbol;
-            ++counts[word];
-            found = static_cast<uint16_t>(word << kAngleBits | (symbol == kSymbolAngle ? of[i] - kFirstAngle : 0));
+            found = listed_prediction(of[i], cells, w, n);
+            ++counts[listed_symbol(found)];
         }
         list.predictions.push_back(found);
         for (int k = 0; k < cells; ++k) near[order.raster[i + k]] = of[i];

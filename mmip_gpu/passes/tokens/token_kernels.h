@@ -5,7 +5,7 @@
 
 #include "rules/coding/bitstream.h"
 #include "rules/lanes.h"
-#include "rules/prediction/prediction.h"
+#include "rules/prediction/listed_prediction.h"
 #include "passes/kernels.h"
 
 namespace MMIP_NS {
@@ -104,14 +104,6 @@ inline void find_raw_bits(const uint16_t* positions, const int32_t* values, int 
     }
 }
 
-// What follows the header of a block that may have a prediction.
-inline void put_prediction(const mmip::TokenWriteJob& job, uint32_t of, BitWriter& writer) {
-    if (of == mmip::kNoPrediction) return;
-    const uint32_t symbol = of >> kAngleBits, word = job.prediction_words[symbol];
-    const int bits = symbol % kPredictionAlphabet == kSymbolAngle ? kAngleBits : 0;
-    writer.put((static_cast<uint64_t>(word >> 5) << bits) | (of & ((1u << bits) - 1)), static_cast<int>(word & 31) + bits);
-}
-
 // The sub-stream of a tile's listed symbols; returns one past its last byte.
 inline uint8_t* write_tokens(const mmip::TokenWriteJob& job) {
     const uint16_t* token = job.tokens;
@@ -123,7 +115,7 @@ inline uint8_t* write_tokens(const mmip::TokenWriteJob& job) {
         const int symbol = b->header % kHeaderAlphabet, extra = count_extra_bits(symbol & 31), count = b->count;
         const uint32_t head = header_words[b->header];
         writer.put((static_cast<uint64_t>(head >> 5) << extra) | (static_cast<uint32_t>(count) & ((1u << extra) - 1)), static_cast<int>(head & 31) + extra);
-        if (__builtin_expect(job.predictions != nullptr, 0)) put_prediction(job, job.predictions[b - job.blocks], writer);
+        if (__builtin_expect(job.predictions != nullptr, 0)) put_prediction(writer, job.prediction_words, job.predictions[b - job.blocks]);
         find_raw_bits(job.positions + b->first, job.values + b->first, job.low[symbol >> 5], count, raw);
         for (int k = 0; k < count; ++k) {
             const uint32_t word = token_words[*token++];

@@ -17,7 +17,7 @@ struct TokenList {
     std::vector<BlockRecord> blocks;
     std::vector<uint8_t> palettes;    // code of the palette cells, after everything else
     std::vector<uint16_t> tokens;     // class * kTokenAlphabet + symbol, one per entry of the blocks
-    std::vector<uint16_t> predictions;   // (class * kPredictionAlphabet + symbol) << kAngleBits | raw bits, one per block; or kNoPrediction
+    std::vector<uint16_t> predictions;   // of the blocks, see rules/prediction/listed_prediction.h
 };
 
 // What is put for every symbol of the codes of stage 2 and later. `predictions` is empty where blocks have none.

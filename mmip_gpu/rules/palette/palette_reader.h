@@ -1,5 +1,5 @@
 // Entropy decoding of the palette cells of an AC sub-stream, after its blocks.
-// Values: UnpackJob as SubstreamReader leaves it in; gaps and words of colours as tokens of scan positions out. Host and device.
+// Values: UnpackJob as BlockReader leaves it in; gaps and words of colours as tokens of scan positions out. Host and device.
 // Implements FORMAT.md section 8.5. Never reads outside the bytes, and writes no more than the job's arrays hold.
 #pragma once
 

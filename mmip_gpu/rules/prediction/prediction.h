@@ -17,6 +17,7 @@ constexpr int kAngleBits = 5;                     // raw bits after kSymbolAngle
 
 constexpr int kLargestPredicted = 32;             // samples along a block that planar and angles may have
 constexpr int kEdgeSamples = 4 * kLargestPredicted + 1;
+constexpr int kPredictionUnit = 256;              // of column 0 of a stage array: mode + 256 x prediction
 constexpr int32_t kPredictedLimit = 1 << 21;      // of |R2|
 
 // Whether a block of so many cells at this place may have a prediction at all; only then is a symbol sent.
@@ -63,88 +64,92 @@ MMIP_RULE int samples_above(int y, int x, int n, int ax) {
     return kCellSize * (right + m <= ax ? 2 * m : ax - x);
 }
 
-// The neighbours of a block in one line of 4 n + 1: from the lowest at the left up to the corner, edge[2 n], then along the row
-// above. `slice`: R2 of the slice from the tile's first sample on, rows `stride` apart. The block has y > 0 or x > 0.
-MMIP_RULE void find_edge(const int32_t* slice, int stride, int y, int x, int n, int ax, int32_t* edge) {
-    const int32_t* block = slice + (y * stride + x) * kCellSize;
-    const int above = samples_above(y, x, n, ax);
-    int32_t* row = edge + 2 * n + 1;
-    for (int k = 0; k < above; ++k) row[k] = block[k - stride];
-    for (int k = above; k < 2 * n; ++k) row[k] = above > 0 ? row[above - 1] : block[-1];
-    for (int k = 0; k < 2 * n; ++k) edge[2 * n - 1 - k] = x > 0 ? block[(k < n ? k : n - 1) * stride - 1] : row[0];
-    edge[2 * n] = above > 0 && x > 0 ? block[-stride - 1] : (above > 0 ? row[0] : block[-1]);
+// The neighbours of a block in one line of 4 n + 1: from the lowest at the left up to the corner, number 2 n, then along the row
+// above. `block`: its first sample of R2, rows `stride` apart; `above`: samples_above. The block has y > 0 or x > 0.
+struct BlockEdge {
+    const int32_t* block;
+    int stride, n, above;
+    bool has_left;
+
+    MMIP_RULE int32_t in_row(int k) const { return above > 0 ? block[(k < above ? k : above - 1) - stride] : block[-1]; }
+    MMIP_RULE int32_t in_column(int k) const { return has_left ? block[(k < n ? k : n - 1) * stride - 1] : block[-stride]; }
+    MMIP_RULE int32_t corner() const { return above > 0 ? block[has_left ? -stride - 1 : -stride] : block[-1]; }
+
+    MMIP_RULE int32_t operator[](int k) const {
+        return k < 2 * n ? in_column(2 * n - 1 - k) : (k > 2 * n ? in_row(k - 2 * n - 1) : corner());
+    }
+};
+
+// `slice`: R2 of the slice from the tile's first sample on.
+MMIP_RULE BlockEdge edge_of(const int32_t* slice, int stride, int y, int x, int n, int ax) {
+    return {slice + (y * stride + x) * kCellSize, stride, n, samples_above(y, x, n, ax), x > 0};
 }
 
-// (a + 2 b + c + 2) >> 2 along the line, its ends left alone.
+MMIP_RULE void find_edge(const BlockEdge& from, int32_t* edge) {
+    const int n = from.n;
+    for (int k = 0; k < 2 * n; ++k) edge[2 * n + 1 + k] = from.in_row(k);
+    for (int k = 0; k < 2 * n; ++k) edge[2 * n - 1 - k] = from.in_column(k);
+    edge[2 * n] = from.corner();
+}
+
+MMIP_RULE int32_t smoothed(int32_t before, int32_t at, int32_t after) { return (before + 2 * at + after + 2) >> 2; }
+
+// Smoothed along the line, its ends left alone.
 MMIP_RULE void smooth_edge(const int32_t* edge, int n, int32_t* smooth) {
     smooth[0] = edge[0];
-    for (int k = 1; k < 4 * n; ++k) smooth[k] = (edge[k - 1] + 2 * edge[k] + edge[k + 1] + 2) >> 2;
+    for (int k = 1; k < 4 * n; ++k) smooth[k] = smoothed(edge[k - 1], edge[k], edge[k + 1]);
     smooth[4 * n] = edge[4 * n];
 }
 
-// In 1/32 sample a row (vertical angles) or column (horizontal ones); and 8192 / it, negated, for those below 0.
-MMIP_RULE int angle_step(int prediction) {
-    constexpr int8_t steps[17] = {32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32};
-    return prediction < kFirstVertical ? steps[prediction - 2] : steps[kLastAngle - prediction];
-}
+// The same, value after value.
+struct SmoothEdge {
+    const BlockEdge& edge;
 
-MMIP_RULE int inverse_angle(int step) {
-    constexpr int16_t inverses[8] = {4096, 1638, 910, 630, 482, 390, 315, 256};
-    const int at = step == -32 ? 7 : (step == -26 ? 6 : (step == -21 ? 5 : (step == -17 ? 4 : (step == -13 ? 3 : (step == -9 ? 2 : (step == -5 ? 1 : 0))))));
-    return -inverses[at];
-}
+    MMIP_RULE int32_t operator[](int k) const {
+        return k == 0 || k == 4 * edge.n ? edge[k] : smoothed(edge[k - 1], edge[k], edge[k + 1]);
+    }
+};
+
+// Of the angles from the last one down to 18: in 1/32 sample a row (vertical angles) or column (horizontal ones); and 8192 / it,
+// negated, for those below 0.
+MMIP_TABLE int8_t kAngleSteps[17] = {32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32};
+MMIP_TABLE int16_t kInverseAngles[8] = {-4096, -1638, -910, -630, -482, -390, -315, -256};
+
+MMIP_RULE int angle_place(int prediction) { return prediction < kFirstVertical ? prediction - 2 : kLastAngle - prediction; }
+MMIP_RULE int angle_step(int prediction) { return kAngleSteps[angle_place(prediction)]; }
+MMIP_RULE int inverse_angle(int prediction) { return kInverseAngles[angle_place(prediction) - 9]; }   // of a step below 0
 
 MMIP_RULE bool takes_smooth_edge(int prediction, int n) {
     const int step = angle_step(prediction);
     return step != 0 && (n > 8 || step >= 9 || step <= -9);
 }
 
-// Planar, rows n apart.
-MMIP_RULE void predict_planar(const int32_t* edge, int n, int32_t* out) {
-    const int32_t *left = edge + 2 * n - 1, *row = edge + 2 * n + 1;
-    const int shift = n == 8 ? 4 : (n == 16 ? 5 : 6);
-    for (int y = 0; y < n; ++y)
-        for (int x = 0; x < n; ++x)
-            out[y * n + x] = ((n - 1 - x) * left[-y] + (x + 1) * row[n] + (n - 1 - y) * row[x] + (y + 1) * left[-n] + n) >> shift;
+// Sample (y, x) of the planar prediction.
+template <class Edge>
+MMIP_RULE int32_t planar_at(const Edge& edge, int n, int y, int x) {
+    const int left = 2 * n - 1, row = 2 * n + 1, shift = n == 8 ? 4 : (n == 16 ? 5 : 6);
+    return ((n - 1 - x) * edge[left - y] + (x + 1) * edge[row + n] + (n - 1 - y) * edge[row + x] + (y + 1) * edge[left - n] + n) >> shift;
 }
 
-// An angle from the edge that takes_smooth_edge asks for, rows n apart.
-MMIP_RULE void predict_angle(const int32_t* edge, int n, int prediction, int32_t* out) {
-    const int step = angle_step(prediction), corner = 2 * n, forward = prediction >= kFirstVertical ? 1 : -1;
-    int32_t line[3 * kLargestPredicted + 2];   // the side that the angle runs along, from before the corner on
-    int32_t* reference = line + kLargestPredicted;
-    for (int k = 0; k <= 2 * n; ++k) reference[k] = edge[corner + forward * k];
-    reference[2 * n + 1] = 0;                  // taken 0 times
-    const int low = (n * step) >> 5;
-    if (low < -1)
-        for (int k = low, inverse = inverse_angle(step); k < 0; ++k) reference[k] = edge[corner - forward * ((k * inverse + 128) >> 8)];
-    const int along = forward > 0 ? 1 : n, across = forward > 0 ? n : 1;
-    for (int r = 0; r < n; ++r) {
-        const int at = ((r + 1) * step) >> 5, f = ((r + 1) * step) & 31;
-        const int32_t* from = reference + at + 1;
-        for (int i = 0; i < n; ++i) out[r * across + i * along] = ((32 - f) * from[i] + f * from[i + 1] + 16) >> 5;
+// Sample (y, x) of an angle from the edge that takes_smooth_edge asks for.
+template <class Edge>
+MMIP_RULE int32_t angle_at(const Edge& edge, int n, int prediction, int y, int x) {
+    const int step = angle_step(prediction), forward = prediction >= kFirstVertical ? 1 : -1;
+    const int moved = ((forward > 0 ? y : x) + 1) * step, f = moved & 31, first = (moved >> 5) + 1 + (forward > 0 ? x : y);
+    int32_t sum = 16;
+    for (int k = first; k < first + (f > 0 ? 2 : 1); ++k) {   // before the corner the other side goes on
+        const int at = k >= 0 ? forward * k : -forward * ((k * inverse_angle(prediction) + 128) >> 8);
+        sum += (k == first ? 32 - f : f) * edge[2 * n + at];
     }
+    return sum >> 5;
 }
 
-// Scratch of a prediction.
-struct PredictionScratch {
-    int32_t edge[kEdgeSamples], smooth[kEdgeSamples];
-};
-
-// P of a block of n x n samples at cell (y, x) of a slice, rows n apart; its prediction fits there and is not none. `slice` as in
-// find_edge; `slice_stride`: samples from a slice to the next one.
-MMIP_RULE void predict_block(const int32_t* slice, int stride, int slice_stride, int y, int x, int n, int ax, int prediction, PredictionScratch& scratch, int32_t* out) {
-    if (prediction == kPredictSlice) {
-        const int32_t* before = slice - slice_stride + (y * stride + x) * kCellSize;
-        for (int j = 0; j < n; ++j)
-            for (int i = 0; i < n; ++i) out[j * n + i] = before[j * stride + i];
-        return;
-    }
-    find_edge(slice, stride, y, x, n, ax, scratch.edge);
-    if (prediction == kPredictPlanar) return predict_planar(scratch.edge, n, out);
-    if (!takes_smooth_edge(prediction, n)) return predict_angle(scratch.edge, n, prediction, out);
-    smooth_edge(scratch.edge, n, scratch.smooth);
-    predict_angle(scratch.smooth, n, prediction, out);
+// Sample (y, x) of P of a block; its prediction fits there and is not none. `slice_stride`: samples from a slice to the next one.
+MMIP_RULE int32_t prediction_at(const BlockEdge& edge, int slice_stride, int prediction, int y, int x) {
+    if (prediction == kPredictSlice) return edge.block[y * edge.stride + x - slice_stride];
+    if (prediction == kPredictPlanar) return planar_at(edge, edge.n, y, x);
+    if (takes_smooth_edge(prediction, edge.n)) return angle_at(SmoothEdge{edge}, edge.n, prediction, y, x);
+    return angle_at(edge, edge.n, prediction, y, x);
 }
 
 // A decoded value as a sample of R2: nearest integer, half to even, kept within kPredictedLimit. V: float, or a vector of them.

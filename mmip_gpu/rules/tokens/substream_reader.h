@@ -169,6 +169,4 @@ private:
     uint32_t first_ = 0;
 };
 
-using SubstreamReader = BlockReader<false>;
-
 }  // namespace MMIP_NS

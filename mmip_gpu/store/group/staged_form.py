@@ -7,7 +7,7 @@ Implements the stage arrays of FORMAT.md section 10.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from mmip_gpu.config import CodecConfig
 from mmip_gpu.container.byte_ranges import Span
 from mmip_gpu.container.encoded import Encoded
 from mmip_gpu.container.header import Header, TransformHeader
-from mmip_gpu.container.transform_fields import TransformFields
+from mmip_gpu.container.transform_fields import PREDICTED_TILE_LOG2, TransformFields
 from mmip_gpu.stage_arrays.prefix import write_prefix
 from mmip_gpu.stage_arrays.stage_codec import StageCodec
 from mmip_gpu.store.group.checks import check_field
@@ -61,7 +61,20 @@ class StagedForm:
         points = ((0, 0, 0),) * len(p.steps)
         image = (0, 0, 0) if p.dc_image else None
         return TransformFields(
-            p.depth, p.tile_log2, 0, points, p.reversible, p.steps, p.cuts, none, none, p.padding, p.correction, image
+            p.depth,
+            p.tile_log2,
+            0,
+            points,
+            p.reversible,
+            p.steps,
+            p.cuts,
+            none,
+            none,
+            p.padding,
+            p.correction,
+            image,
+            p.prediction,
+            None if p.slice_axis == "z" else p.slice_axis,
         )
 
     def is_of_plan(self, fields: TransformFields) -> bool:
@@ -73,7 +86,8 @@ class StagedForm:
             offset=expected.offset,
             recon=expected.recon,
             dc_image=expected.dc_image if both else fields.dc_image,
-            prediction=expected.prediction,
+            prediction=fields.prediction or expected.prediction,  # a chunk may have found none
+            slice_axis=fields.slice_axis or expected.slice_axis,  # that a chunk of one place has none, its layout says
             stage_bytes=expected.stage_bytes,
             stage_crcs=expected.stage_crcs,
         )
@@ -84,7 +98,7 @@ class StagedForm:
 
     def arrays(self, grid: ChunkGrid, dtype: str) -> list[StageArray]:
         """The arrays of all stages."""
-        whole = PlaneLayout(grid.layout.axes, grid.chunks)
+        whole = replace(grid.layout, shape=grid.chunks)
         found: list[tuple[StageCodec, tuple[int, ...], tuple[int, ...]]] = []
         for codec in self._codecs():
             cells, chunk_cells = grid.stage_shape, grid.stage_chunks
@@ -146,6 +160,8 @@ class StagedForm:
         return {key: value for key, value in self.to_dict().items() if key != "correction"} | {
             "qstep": qstep,
             "steps": steps,
+            "prediction": p.prediction,
+            "slice_axis": p.slice_axis,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -159,7 +175,7 @@ class StagedForm:
             "padding": p.padding,
             "correction": p.correction,
             "dc_image": p.dc_image,
-        } | ({"channel_corrections": list(p.errors)} if p.errors else {})
+        } | _where_true(prediction=p.prediction, channel_corrections=list(p.errors))
 
     @classmethod
     def parse(cls, data: Mapping[str, Any], config: CodecConfig, layout: PlaneLayout) -> tuple[Self, ChunkGrid]:
@@ -186,9 +202,15 @@ class StagedForm:
         is_bounded = exact or most is None or (bound is not None and bound <= most)
         check_field("correction, for what was asked", bound, is_bounded)
         check_field("dc_image of a reversible class", image, not (image and any(reversible)))
+        predicted = data.get("prediction", False)
+        fits = predicted is False or (predicted is True and _may_predict(config, depth, tile) and not exact)
+        check_field("prediction", predicted, fits)
         units, errors = _read_channels(data, config, steps, bound)
         plan = ChunkPlan(config, layout.axes, colour, depth, tile, cuts, steps, reversible, padding, bound, image)
-        plan = replace(plan, units=units, errors=errors)
+        axis = config.slice_axis or "z"
+        check_field("slice_axis", axis, axis == "z" or (axis in layout.axes and depth == 1))
+        plan = replace(plan, prediction=predicted, slice_axis=axis, units=units, errors=errors)
+        layout = replace(layout, slice_axis=axis)
         chunks = tuple(data["chunks"])
         check_field("chunks", chunks, chunk_lengths(layout, depth, tile, colour, chunks) == chunks)
         grid = ChunkGrid(layout, depth, chunks)
@@ -205,6 +227,17 @@ def _read_channels(
     fits = len(errors) == len(most) and all(0 <= e <= m for e, m in zip(errors, most, strict=True))
     check_field("channel_corrections", errors, fits and max(errors, default=bound) == bound)
     return units_of(steps[0]) if config.per_channel else (), errors
+
+
+def _may_predict(config: CodecConfig, depth: int, tile_log2: Sequence[int]) -> bool:
+    """Whether blocks of such tiles may be predicted, by what was asked for."""
+    asked = config.prediction is not False and config.effort > 1
+    return asked and depth == 1 and min(tile_log2[1:]) >= PREDICTED_TILE_LOG2
+
+
+def _where_true(**fields: Any) -> dict[str, Any]:
+    """Fields that older stores do not have, where they say anything."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def _is_sample(value: Any, dtype: np.dtype[Any]) -> bool:

@@ -6,6 +6,7 @@ Implements no section of FORMAT.md. Guarantees that all samples are looked throu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -25,7 +26,7 @@ from mmip_gpu.store.job.channel_plans import plan_channels
 from mmip_gpu.store.job.job import Job, slices_apart
 from mmip_gpu.store.job.overview import Overview, overview
 from mmip_gpu.store.job.ratio_search import ratio_plan
-from mmip_gpu.store.job.step_survey import Pieces, piece_regions, surveyed_plan
+from mmip_gpu.store.job.step_survey import Chunks, Pieces, piece_regions, surveyed_plan
 from mmip_gpu.store.job.survey import Survey, surveyed_here
 from mmip_gpu.store.job.told import warn_of_chunks
 from mmip_gpu.transform.plan import ChunkPlan
@@ -88,7 +89,7 @@ class _JobReader:
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr"})  # a ratio is not worth a look through all samples
     refines_padding: ClassVar[bool] = False
     may_stay_raw: ClassVar[bool] = False
-    may_predict: ClassVar[bool] = False
+    may_choose_slice_axis: ClassVar[bool] = False
 
     @property
     def layout(self) -> PlaneLayout:
@@ -160,15 +161,15 @@ class _JobReader:
                 slice(s.start, min(s.stop, s.start + channels)) if a == "c" else s
                 for a, s in zip(self.layout.axes, region, strict=True)
             )
-            for region in spread_probe(self.layout)
+            for region in spread_probe(self.layout.sliced_along(self.layout.slice_axis))
         ]
 
     def may_hold(self, value: int) -> bool:
         """Whether a sample may have this value: nobody looks for it."""
         return True
 
-    def probe(self) -> Trial:
-        """The samples by which choices are made, which are read once."""
+    def probe(self, slice_axis: str = "z") -> Trial:
+        """The samples by which choices are made, which are read once; along the axis that was asked for."""
         return self._probe
 
     @cached_property
@@ -224,12 +225,17 @@ class _JobReader:
         if plan.config.mode == "ratio":
             return ratio_plan(self.job, described, self.threads)
         found = self._overview if self._looks_at_all else None
+        if all(s.stop - s.start == n for s, n in zip(self._pieces[0], self.layout.shape, strict=True)):
+            whole = self.read(self._pieces[0]) if found is None else found.parts[0]
+            regions = map(described.grid.region, described.grid.coordinates())
+            chunks = Chunks([self.job.with_classes(region, whole[region]) for region in regions], self.threads)
+            return surveyed_plan(plan, peak, chunks)
         if found is None:
             parts = [self.job.read(region) for region in self._pieces]
         else:
             parts = [self.job.with_classes(*part) for part in zip(self._pieces, found.parts, strict=False)]
-        cells = None if found is None else found.cells
-        return surveyed_plan(plan, peak, Pieces(parts, self.layout.axes, cells, self.threads))
+        cells, chunk_samples = None if found is None else found.cells, math.prod(described.grid.chunks)
+        return surveyed_plan(plan, peak, Pieces(parts, self.layout.axes, cells, self.threads, chunk_samples))
 
     def described(self, plan: ChunkPlan | PredictivePlan) -> StoreDescription:
         """Describe the store whose chunks are coded by a plan."""

@@ -25,7 +25,7 @@ from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import INDEX_LIMIT, to_indices
 from mmip_gpu.volume.samples import finite_limits
 
-__all__ = ["Overview", "cell_activities", "overview"]
+__all__ = ["Overview", "cell_activities", "overview", "samples_by_activity"]
 
 _CELL = 8
 _EVERY = 4  # of so many rows of cells one is looked at in the whole array
@@ -35,7 +35,8 @@ _EVERY = 4  # of so many rows of cells one is looked at in the whole array
 class Overview:
     """What all samples are like.
 
-    `cells` counts cells by their activity, and is None where blocks cut cells; `parts` has the samples of the regions.
+    `cells` counts samples by the activity of their cells, and is None where blocks cut cells; `parts` has those of the
+    regions.
     """
 
     limits: tuple[float, float]
@@ -67,6 +68,21 @@ def cell_activities(planes: NDArray[Any], first: int = 0, every: int = 1) -> NDA
     return found
 
 
+def samples_by_activity(activities: NDArray[np.uint8], volume: Sequence[int]) -> NDArray[np.int64]:
+    """Samples in the cells of each activity; those at the ends of rows and columns have fewer.
+
+    Examples
+    --------
+    >>> planes = np.zeros((1, 1, 9, 12), np.uint8)
+    >>> samples_by_activity(cell_activities(planes), planes.shape[1:])[0]
+    108
+    """
+    rows, columns = (np.minimum(np.arange(0, n, _CELL) + _CELL, n) - np.arange(0, n, _CELL) for n in volume[1:])
+    weights = np.broadcast_to(np.outer(rows, columns), activities.shape)
+    found = np.bincount(activities.reshape(-1), weights.reshape(-1), UNKNOWN_ACTIVITY + 1)
+    return found[:UNKNOWN_ACTIVITY].astype(np.int64)
+
+
 @dataclass(frozen=True)
 class _Look:
     """Sums up blocks: limits, counts of cells, and (region, place in it, samples) of what they hold of the regions."""
@@ -95,7 +111,7 @@ class _Look:
         at = dict(zip(self.axes, start, strict=True))
         planes = to_indices(PlaneLayout.of(part.shape, self.axes).to_planes(part), self.step)
         found = cell_activities(planes, at.get("z", 0) + at.get("y", 0) // _CELL, _EVERY)
-        return np.bincount(found.reshape(-1), minlength=UNKNOWN_ACTIVITY + 1)[:UNKNOWN_ACTIVITY]
+        return samples_by_activity(found, planes.shape[1:])
 
     def _held(self, start: tuple[int, ...], part: NDArray[Any]) -> Iterator[tuple[int, Region, NDArray[Any]]]:
         """What a block holds of the regions: the number of each, the place in it, and samples."""

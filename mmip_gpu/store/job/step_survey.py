@@ -1,9 +1,10 @@
 """The step that gives a whole array its PSNR, found on pieces that are spread over it.
 
 Values: an array's layout in, the regions of the pieces out; then their samples and how active the cells of the whole
-array are in, a plan out. Encoder side; implements no section of FORMAT.md. The pieces are coded as chunks are. What a
-cell loses depends on how active it is: the errors of the pieces are weighted so that cells count as often as in the
-array. That leaves a tenth of the error of the mean of the pieces.
+array are in, a plan out. Encoder side; implements no section of FORMAT.md. All chunks of a small array are coded, so
+that its step is known. Pieces of others are coded in groups, each as a chunk: flat parts lose what their distance from
+the mean of a chunk leaves in steps. What a cell loses depends on how active it is, so that the errors of the pieces are
+weighted: samples of an activity count as often as in the array.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ from numpy.typing import NDArray
 
 from mmip_gpu._core import UNKNOWN_ACTIVITY, differences
 from mmip_gpu.store.group.grid import Region
-from mmip_gpu.store.job.overview import cell_activities
+from mmip_gpu.store.job.overview import cell_activities, samples_by_activity
 from mmip_gpu.transform.plan import ChunkPlan
 from mmip_gpu.transform.planning.match_distortion import near_step, search_step
 from mmip_gpu.transform.planning.trial import HostSamples
 from mmip_gpu.volume.axes import PlaneLayout
 
-__all__ = ["Pieces", "piece_regions", "surveyed_plan"]
+__all__ = ["Chunks", "Pieces", "piece_regions", "surveyed_plan"]
 
 _SHARE = 12  # of the samples one in so many is coded before the chunks are
 _FEWEST, _MOST = 2**20, 2**21  # samples of all pieces
-_LENGTHS, _SMALL_LENGTHS, _SMALL_COUNT = {"z": 16, "y": 64, "x": 64}, {"z": 16, "y": 32, "x": 32}, 24
+_LENGTHS, _SMALL_LENGTHS, _SMALL_COUNT = {"z": 16, "y": 64, "x": 64}, {"z": 16, "y": 32, "x": 32}, 16
+_GROUPS = 8  # of pieces, at least
+_SURENESS, _MOST_DOUBT = 0.5, 0.06  # standard errors that are allowed for; at most a quarter of a decibel
 _INDEX_ERROR = 1 / 12  # mean square of rounding to indices, in steps
 
 
@@ -69,33 +72,71 @@ def _irrationals(count: int) -> list[float]:
 
 @dataclass
 class Pieces:
-    """Samples (with classes) of pieces of one shape, and how often each activity is found among the cells of all."""
+    """Samples (with classes) of pieces of one shape, and how many samples of all are in cells of each activity."""
 
     parts: Sequence[tuple[NDArray[Any], NDArray[np.uint8] | None]]
     axes: str
     cells: NDArray[np.int64] | None
     threads: int
+    chunk_samples: int = 0  # of the whole array where it is 0
 
     def __post_init__(self) -> None:
-        self._samples = HostSamples.of_parts(self.parts, self.axes, self.threads)
+        total = sum(samples.size for samples, _ in self.parts)
+        groups = min(max(total // (self.chunk_samples or total), _GROUPS), len(self.parts))
+        self._groups = [HostSamples.of_parts(self.parts[i::groups], self.axes, self.threads) for i in range(groups)]
 
     def mean_error(self, plan: ChunkPlan) -> float:
         """Mean squared error that the whole array may have; of float32 samples in steps, their rounding included."""
-        found = self._samples.analyzed(plan).found
+        return self._estimate(plan)[0]
+
+    def doubt(self, plan: ChunkPlan) -> float:
+        """Standard error of `mean_error` as a share of it, by what the groups of pieces differ in."""
+        mean, of_groups = self._estimate(plan)
+        count = len(of_groups)
+        return math.sqrt(count / (count - 1) * float(np.square(of_groups).sum())) / mean if count > 1 and mean else 0.0
+
+    def _estimate(self, plan: ChunkPlan) -> tuple[float, NDArray[np.float64]]:
+        """(mean error of the whole array, what each group adds to it beside the means of its activities)."""
+        found = [self._of_group(samples, plan) for samples in self._groups]
+        squares, held = (np.array(numbers) for numbers in zip(*found, strict=True))
+        seen = np.flatnonzero(held.sum(0))
+        means = squares.sum(0)[seen] / held.sum(0)[seen]
+        cells = held.sum(0) if self.cells is None else self.cells
+        weights = cells[seen] / held.sum(0)[seen] / cells.sum()
+        mean = float(np.dot(cells, np.interp(np.arange(UNKNOWN_ACTIVITY), seen, means))) / int(cells.sum())
+        rounding = 0.0 if plan.config.step is None else _INDEX_ERROR
+        return mean + rounding, (squares[:, seen] - held[:, seen] * means) @ weights
+
+    def _of_group(self, samples: HostSamples, plan: ChunkPlan) -> tuple[Any, Any]:
+        """(sum of squared errors, how many samples) of the cells of each activity."""
+        found = samples.analyzed(plan).found
         planes, decoded = found.prepared.planes, found.decoded()
         activities = cell_activities(planes)
-        squares = np.array(differences(planes, decoded, activities, 1, UNKNOWN_ACTIVITY, self.threads), np.float64)
-        rounding = 0.0 if plan.config.step is None else _INDEX_ERROR
-        if self.cells is None:
-            return float(squares.sum()) / planes.size + rounding
-        held = np.bincount(activities.reshape(-1), minlength=UNKNOWN_ACTIVITY)[:UNKNOWN_ACTIVITY]
-        seen = np.flatnonzero(held)
-        means = np.interp(np.arange(UNKNOWN_ACTIVITY), seen, squares[seen] / held[seen])
-        in_array = float(np.dot(self.cells, means)) / int(self.cells.sum())
-        return in_array * int(held.sum()) / planes.size + rounding
+        squares = differences(planes, decoded, activities, 1, UNKNOWN_ACTIVITY, self.threads)
+        return squares, samples_by_activity(activities, planes.shape[1:])
 
 
-def surveyed_plan(plan: ChunkPlan, peak: float, pieces: Pieces) -> ChunkPlan:
-    """The plan with the step that may give all samples the PSNR; exact where no step does on the pieces."""
+class Chunks:
+    """The samples (with classes) of all chunks of a small array: what each of them will lose is measured."""
+
+    def __init__(self, parts: Sequence[tuple[NDArray[Any], NDArray[np.uint8] | None]], threads: int) -> None:
+        self._samples = [HostSamples(*part, threads) for part in parts]
+
+    def mean_error(self, plan: ChunkPlan) -> float:
+        """Mean squared error of the whole array; of float32 samples in steps, their rounding included."""
+        sums = [one.analyzed(plan).mean_error() * one.array.size for one in self._samples]
+        return math.fsum(sums) / sum(one.array.size for one in self._samples)
+
+    def doubt(self, plan: ChunkPlan) -> float:
+        """Nothing: the error is known."""
+        return 0.0
+
+
+def surveyed_plan(plan: ChunkPlan, peak: float, pieces: Pieces | Chunks) -> ChunkPlan:
+    """The plan with the step that should give all samples the PSNR; exact where no step does on the pieces.
+
+    It allows for half a standard error of what the pieces show, since a step that misses costs a part of all chunks.
+    """
     near, slope = near_step(plan, peak, pieces.mean_error)
-    return search_step(near, peak, pieces.mean_error, slope)[0]
+    factor = 1 + min(_SURENESS * pieces.doubt(near), _MOST_DOUBT)
+    return search_step(near, peak, lambda plan: factor * pieces.mean_error(plan), slope)[0]

@@ -93,14 +93,15 @@ class DeviceRunner:
 
 
 def _is_refused(description: StoreDescription) -> bool:
-    """Whether no kernels encode the chunks of a store; warns where none encode its method."""
+    """Whether no kernels encode the chunks of a store; warns of it."""
     config = description.plan.config
     if isinstance(description.form, StagedForm):
-        return refusal(description.of_chunk((0, 0, 0, 0)).plan, description.dtype) is not None
-    if codec_for(config).has_encoding_kernels:
-        return False
-    warnings.warn(f"no kernels encode method {config.method!r}: the CPU does", RuntimeWarning, stacklevel=3)
-    return True
+        what = refusal(description.of_chunk((0, 0, 0, 0)).plan, description.dtype)
+    else:
+        what = None if codec_for(config).has_encoding_kernels else f"method {config.method!r}"
+    if what is not None:
+        warnings.warn(f"no kernels encode {what}: the CPU does", RuntimeWarning, stacklevel=3)
+    return what is not None
 
 
 def _write_batch(task: WriteChunk, lane: Lane, batch: Sequence[Coordinates]) -> list[tuple[Coordinates, Header[Any]]]:

@@ -107,7 +107,7 @@ def write_zarr(
     device : {None, "cpu", "gpu"}
         ``"gpu"`` codes the chunks on the current CUDA device, in batches; their bytes are the same. Where its memory is
         short a batch is halved, down to a chunk, which is then coded on the CPU, with a RuntimeWarning. Plans are made
-        on the CPU, from probes. So are the chunks of plans that the kernels do not encode.
+        on the CPU, from probes. So are chunks that the kernels do not encode, with a RuntimeWarning.
     progress : bool, optional
         A bar is shown, and where the dashboard of the cluster is; by default where stderr is a terminal.
     durable : bool, optional
@@ -125,12 +125,12 @@ def write_zarr(
     axes, colour, data_range, dtype, nan
         As in `mmip_gpu.encode`.
     **options
-        ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth prediction padding
-        verify effort step per_channel`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless`` without ``stages``,
-        ``cuts`` and ``roi``, make one Zarr array, ``samples``, in one stage, that the codec ``mmip`` reads; so does
-        ``max_error=`` alone at ``effort=1``, and else where that takes fewer bytes on a probe. With ``psnr=`` and
-        ``ratio=`` steps are found on parts of the samples. Should the array miss the request, some chunks are coded
-        again, or all, about four times (a PSNR only with ``verify``).
+        ``quality psnr max_error ratio lossless labels qstep stages cuts roi_quality cell_depth prediction
+        slice_axis padding verify effort step per_channel`` as in `mmip_gpu.encode`. ``labels=True``, and ``lossless``
+        without ``stages``, ``cuts`` and ``roi``, make one Zarr array, ``samples``, in one stage, that the codec
+        ``mmip`` reads; so does ``max_error=`` alone at ``effort=1``, and else where that takes fewer bytes on a probe.
+        With ``psnr=`` and ``ratio=`` steps are found on parts of the samples. Should the array miss the request, some
+        chunks are coded again, or all, about four times (a PSNR only with ``verify``).
 
     Returns
     -------

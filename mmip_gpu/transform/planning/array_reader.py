@@ -60,7 +60,7 @@ class ArrayReader:
     ranged_modes: ClassVar[frozenset[str]] = frozenset({"psnr", "ratio"})
     refines_padding: ClassVar[bool] = True
     may_stay_raw: ClassVar[bool] = True
-    may_predict: ClassVar[bool] = True
+    may_choose_slice_axis: ClassVar[bool] = True
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -90,9 +90,9 @@ class ArrayReader:
         """Whether a sample has this value."""
         return bool((self.whole.array == value).any())
 
-    def probe(self) -> Trial:
+    def probe(self, slice_axis: str = "z") -> Trial:
         """The samples by which choices are made."""
-        return self.whole.joined(spread_probe(self.layout), self.layout.axes)
+        return self.whole.joined(spread_probe(self.layout.sliced_along(slice_axis)), self.layout.axes)
 
     def read(self, region: Region) -> NDArray[Any]:
         """The samples of a region in host memory."""

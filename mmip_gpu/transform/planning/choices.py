@@ -12,7 +12,6 @@ from dataclasses import replace
 from operator import itemgetter
 
 from mmip_gpu.config import CodecConfig
-from mmip_gpu.errors import InvalidArgument
 from mmip_gpu.transform.plan import ChunkPlan, class_steps, initial_step, tile_log2
 from mmip_gpu.transform.planning.costs import (
     STEP_EFFORT,
@@ -31,7 +30,16 @@ from mmip_gpu.transform.planning.trial import Trial
 from mmip_gpu.volume.axes import PlaneLayout
 from mmip_gpu.volume.floats import sample_range
 
-__all__ = ["DEEP_SLICES", "choose_cells", "choose_dc_image", "choose_padding", "choose_prediction", "first_plans"]
+__all__ = [
+    "DEEP_SLICES",
+    "choose_cells",
+    "choose_dc_image",
+    "choose_padding",
+    "choose_prediction",
+    "costs_less",
+    "first_plans",
+    "tries_prediction",
+]
 
 _PREDICTING_EFFORT = 3  # from which on prediction is tried unasked
 DEEP_SLICES = 4  # from which on cells of eight slices come into question
@@ -64,11 +72,11 @@ def choose_cells(plans: Sequence[ChunkPlan], probe: Trial, peak: float) -> Chunk
 
 
 def first_plans(
-    config: CodecConfig, reader: PlanReader, probe: Trial, peak: float, padding: int | None
+    config: CodecConfig, reader: PlanReader, probe: Trial, peak: float, padding: int | None, slice_axis: str
 ) -> list[ChunkPlan]:
     """One plan for each cell depth that comes into question, with the step that its target begins with."""
     axes, colour = reader.layout.axes, reader.colour
-    volume = PlaneLayout.of(probe.array.shape, axes).volume
+    volume = PlaneLayout.of(probe.array.shape, axes).sliced_along(slice_axis).volume
     steps, reversible = class_steps(config, reader.class_count, colour, initial_step(config, peak))
     depths = (1,) if config.prediction or volume[0] < DEEP_SLICES else (1, 8)
     depths = depths if config.cell_depth is None else (config.cell_depth,)
@@ -84,6 +92,7 @@ def first_plans(
             reversible,
             padding,
             config.error_bound or None,
+            slice_axis=slice_axis,
         )
         for depth in depths
     ]
@@ -102,24 +111,35 @@ def _near(plan: ChunkPlan, samples: Trial, peak: float) -> ChunkPlan:
     return plan
 
 
-def choose_prediction(plan: ChunkPlan, probe: Trial, may_predict: bool = True) -> ChunkPlan:
+def choose_prediction(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     """The plan, or one of 2D cells whose blocks are predicted: where that is asked for, or the probe costs less."""
     config = plan.config
-    tries = config.prediction is None and config.effort >= _PREDICTING_EFFORT and config.cell_depth != 8
-    if config.prediction and not may_predict:
-        raise InvalidArgument("prediction=True: stores are written without; leave it out, or pass False")
-    if not may_predict or not (tries or config.prediction) or plan.lossless or probe.array.size == 0:
+    if not tries_prediction(config) or plan.lossless or probe.array.size == 0:
         return plan
     part = probe.quarter(plan.axes)
     predicted = replace(plan, depth=1, cuts=config.stage_cuts(1), prediction=True)
     predicted = with_tiles(predicted, part, rate(plan, part))
     if config.prediction:
         return predicted
-    for samples in (part, probe):
-        costs = cost(predicted, samples), cost(plan, samples)
+    return predicted if costs_less(predicted, plan, probe) else plan
+
+
+def tries_prediction(config: CodecConfig) -> bool:
+    """Whether prediction is asked for, or is tried unasked."""
+    unasked = config.prediction is None and config.effort >= _PREDICTING_EFFORT and config.cell_depth != 8
+    return unasked or bool(config.prediction)
+
+
+def costs_less(plan: ChunkPlan, other: ChunkPlan, probe: Trial, margin: float = 1.0) -> bool:
+    """Whether a plan costs less than another: on a quarter of the probe, or on all of it where these are close.
+
+    `margin` is how many times what it costs has to be less.
+    """
+    for samples in (probe.quarter(plan.axes), probe):
+        costs = cost(plan, samples), cost(other, samples)
         if max(costs) > _CLEAR * min(costs):
             break
-    return predicted if costs[0] < costs[1] else plan
+    return margin * costs[0] < costs[1]
 
 
 def choose_padding(plan: ChunkPlan, value: int, samples: Trial) -> ChunkPlan:
@@ -140,7 +160,7 @@ def choose_dc_image(plan: ChunkPlan, probe: Trial) -> ChunkPlan:
     low, high = sample_range(probe.array.dtype)
     if high - low > _IMAGE_SPAN * plan.background_step:
         return plan
-    volume = PlaneLayout.of(probe.array.shape, plan.axes).volume
+    volume = plan.layout(probe.array.shape).volume
     if plan.tile_log2 != tile_log2(plan.depth, volume, 0.0, plan.prediction):
         return plan  # not at so low a rate
     plain = replace(plan, correction=None)

@@ -13,7 +13,6 @@ from mmip_gpu._core import SQUARED_STEPS_PER_BIT
 from mmip_gpu.transform.plan import ChunkPlan, tile_log2
 from mmip_gpu.transform.planning.match_size import RATIO_SLOPE
 from mmip_gpu.transform.planning.trial import Trial
-from mmip_gpu.volume.axes import PlaneLayout
 
 __all__ = ["STEP_EFFORT", "Ratios", "at_choice", "at_effort", "cost", "rate", "ratio", "tiled", "with_tiles"]
 
@@ -85,7 +84,7 @@ def tiled(plan: ChunkPlan, samples: Trial) -> ChunkPlan:
 
 def with_tiles(plan: ChunkPlan, samples: Trial, bits: float) -> ChunkPlan:
     """The plan with the tiles for a rate."""
-    volume = PlaneLayout.of(samples.array.shape, plan.axes).volume
+    volume = plan.layout(samples.array.shape).volume
     return replace(plan, tile_log2=tile_log2(plan.depth, volume, bits, plan.prediction))
 
 

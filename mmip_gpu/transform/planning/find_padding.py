@@ -91,7 +91,7 @@ def _deeper(layout: PlaneLayout, region: Region) -> Region:
     parts = []
     for axis, n, part in zip(layout.axes, layout.shape, region, strict=True):
         start = max(min(part.start - _TRIAL_DEPTH // 2, n - _TRIAL_DEPTH), 0)
-        parts.append(slice(start, min(start + _TRIAL_DEPTH, n)) if axis == "z" else part)
+        parts.append(slice(start, min(start + _TRIAL_DEPTH, n)) if axis == layout.slice_axis else part)
     return tuple(parts)
 
 

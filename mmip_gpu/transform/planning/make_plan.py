@@ -27,6 +27,7 @@ from mmip_gpu.transform.planning.choices import (
 from mmip_gpu.transform.planning.find_padding import PaddingCandidate, find_padding, may_hold_padding
 from mmip_gpu.transform.planning.match_probe import match_bound_and_padding, match_on_probe
 from mmip_gpu.transform.planning.plan_reader import PlanReader
+from mmip_gpu.transform.planning.slice_axis import choose_slice_axis, with_asked_axis
 from mmip_gpu.volume.floats import fits_deep
 
 __all__ = ["make_plan"]
@@ -63,16 +64,19 @@ def make_plan(config: CodecConfig, reader: PlanReader, data_range: float | None 
     4.0
     """
     peak = _peak(config, reader, data_range)
-    config = _of_few_samples(_with_cells_that_fit(config, reader), reader.layout.volume)
+    config, axis = with_asked_axis(config, reader)
+    layout = reader.layout.sliced_along(axis)
+    config = _of_few_samples(_with_cells_that_fit(config, reader), layout.volume)
     padding = _asked_padding(config, reader)
-    probe = reader.probe()
-    plans = first_plans(config, reader, probe, peak, padding)
+    probe = reader.probe(axis)
+    plans = first_plans(config, reader, probe, peak, padding, axis)
     may_stay = reader.may_stay_raw and config.mode != "ratio"
-    if may_stay and raw_is_smallest(reader.layout, reader.dtype.itemsize, len(plans[0].cuts)):
+    if may_stay and raw_is_smallest(layout, reader.dtype.itemsize, len(plans[0].cuts)):
         return plans[0]
     if config.per_channel:
         plans = [with_channels(plan, _channel_ranges(config, reader, data_range), peak) for plan in plans]
-    plan = choose_prediction(choose_cells(plans, probe, peak), probe, reader.may_predict)
+    plan = choose_prediction(choose_cells(plans, probe, peak), probe)
+    plan, probe = choose_slice_axis(plan, probe, reader)
     plan, found = _with_found_padding(plan, reader)
     allows_dc_image = reader.cut(plan)
     if found is not None and config.mode == "max_error" and reader.refines_padding:
@@ -126,7 +130,7 @@ def _with_found_padding(plan: ChunkPlan, reader: PlanReader) -> tuple[ChunkPlan,
     """(the plan, with a padding value that was looked for and pays; the candidate that was tried)."""
     if plan.config.padding != "auto" or not may_hold_padding(reader.dtype, reader.colour):
         return plan, None
-    candidate = find_padding(reader.read, reader.layout, reader.known_padding)
+    candidate = find_padding(reader.read, reader.layout.sliced_along(plan.slice_axis), reader.known_padding)
     if candidate is None:
         return plan, None
     region = candidate.region

@@ -67,8 +67,8 @@ class PlanReader(Protocol):
         ...
 
     @property
-    def may_predict(self) -> bool:
-        """Whether blocks may be predicted."""
+    def may_choose_slice_axis(self) -> bool:
+        """Whether another axis of slices than z is tried unasked: chunks of a store would hold several places on it."""
         ...
 
     def limits(self) -> tuple[float, float]:
@@ -83,8 +83,8 @@ class PlanReader(Protocol):
         """Whether a sample may have this value."""
         ...
 
-    def probe(self) -> Trial:
-        """The samples by which choices are made, as `spread_probe` chooses them."""
+    def probe(self, slice_axis: str = "z") -> Trial:
+        """The samples by which choices are made, as `spread_probe` chooses them, with several slices along an axis."""
         ...
 
     def read(self, region: Region) -> NDArray[Any]:

@@ -29,7 +29,7 @@ def probe_region(layout: PlaneLayout) -> tuple[slice, ...]:
     region = []
     sizes = _PROBE_SAMPLES[3 if layout.volume[0] > 1 else 2]
     for axis, n in zip(layout.axes, layout.shape, strict=True):
-        size = n if axis == "c" else min(n, sizes.get(axis, 1))
+        size = n if axis == "c" else min(n, sizes.get(_place(layout, axis), 1))
         start = (n - size) // 2 // 8 * 8
         region.append(slice(start, start + size))
     return tuple(region)
@@ -47,8 +47,8 @@ def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
         return [region]
     if any(lengths[a] % (4 * _PART_UNIT) for a in "yx"):
         return [region]
-    part = {a: min(n, lengths[a]) for a, n in _PART_SAMPLES[3 if layout.volume[0] > 1 else 2].items()}
-    return _spread(layout, lengths | part, _grid(layout))
+    sizes = _PART_SAMPLES[3 if layout.volume[0] > 1 else 2]
+    return _spread(layout, lengths | _part(layout, sizes), _grid(layout))
 
 
 def tile_probe(layout: PlaneLayout, depth: int) -> list[tuple[slice, ...]]:
@@ -56,15 +56,25 @@ def tile_probe(layout: PlaneLayout, depth: int) -> list[tuple[slice, ...]]:
     regions = spread_probe(layout)
     if len(regions) == 1:
         return regions
-    part = _BLOCK_SAMPLES[depth]
-    lengths = {a: n if a == "c" else min(n, part.get(a, 1)) for a, n in zip(layout.axes, layout.shape, strict=True)}
-    return _spread(layout, lengths, _grid(layout), aligned=True)
+    lengths = {a: n if a == "c" else 1 for a, n in zip(layout.axes, layout.shape, strict=True)}
+    return _spread(layout, lengths | _part(layout, _BLOCK_SAMPLES[depth]), _grid(layout), aligned=True)
+
+
+def _part(layout: PlaneLayout, sizes: dict[str, int]) -> dict[str, int]:
+    """Lengths of a part on the axes of volumes that have a size."""
+    lengths = dict(zip(layout.axes, layout.shape, strict=True))
+    return {a: min(sizes[_place(layout, a)], n) for a, n in lengths.items() if _place(layout, a) in sizes}
 
 
 def _grid(layout: PlaneLayout) -> tuple[int, int]:
     if layout.volume[0] == 1:
         return _FLAT_GRID
     return _LARGE_GRID if layout.samples >= _LARGE else _DEEP_GRID
+
+
+def _place(layout: PlaneLayout, axis: str) -> str:
+    """The letter of an axis in volumes: that of slices is z, whatever it is called."""
+    return "z" if axis == layout.slice_axis else axis if axis in "yx" else ""
 
 
 def quarter_parts(count: int) -> tuple[int, ...] | None:
@@ -97,7 +107,7 @@ def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
 def _spread(
     layout: PlaneLayout, lengths: dict[str, int], grid: tuple[int, int], *, aligned: bool = False
 ) -> list[tuple[slice, ...]]:
-    """Regions of these lengths, around the middles of what they stand for on each axis; `aligned`: at multiples of them."""
+    """Regions of these lengths, around the middles of what they stand for on each axis, or `aligned` to them."""
     regions = []
     counts = dict(zip("yx", grid, strict=True))
     for row, column in product(*map(range, grid)):
@@ -105,7 +115,7 @@ def _spread(
         region = []
         for axis, n in zip(layout.axes, layout.shape, strict=True):
             middle = n * (2 * places.get(axis, row ^ column) + 1) // (2 * counts.get(axis, max(grid)))
-            unit = 1 if axis not in "zyx" else lengths[axis] if aligned else 8
+            unit = 1 if not _place(layout, axis) else lengths[axis] if aligned else 8
             start = min(max(middle - lengths[axis] // 2, 0), n - lengths[axis]) // unit * unit
             region.append(slice(start, start + lengths[axis]))
         regions.append(tuple(region))

@@ -92,7 +92,7 @@ class HostSamples:
         """The samples quantized by a plan."""
         if plain:
             plan = replace(plan, choice_steps=None)  # nothing is chosen
-        key = plan.axes, plan.config.step, plan.depth
+        key = plan.axes, plan.slice_axis, plan.config.step, plan.depth
         if key not in self._prepared:
             self._prepared.clear()
             self._prepared[key] = prepare(self.array, plan, self.threads)

@@ -11,6 +11,7 @@ import pytest
 import zarr
 from helpers.cluster_sources import OnDevice, noted_block, phantom_block
 from helpers.clusters import CHUNKS, NAME, SHAPE, SMALL
+from helpers.edges import edges
 from helpers.phantom_stores import chunk_bytes
 
 import mmip_gpu as mmip
@@ -62,6 +63,16 @@ def test_dask_writes_and_reads_arrays_of_the_codecs(client, tmp_path, options):
 
 
 # --- what is written
+
+
+def test_predicted_chunks_are_those_of_one_process(client, tmp_path):
+    options = SMALL | {"effort": 2, "prediction": True, "chunks": (8, 96, 96)}
+    np.save(tmp_path / "a.npy", edges((16, 150, 150), 1))
+    mmip.write_zarr(tmp_path / "a.npy", tmp_path / "here", **options)
+    mmip.write_zarr(tmp_path / "a.npy", tmp_path / "there", client=client, **options)
+    assert chunk_bytes(tmp_path / "there") == chunk_bytes(tmp_path / "here")
+    assert mmip.verify_zarr(tmp_path / "there", client=client, progress=False)["ok"]
+    assert mmip.open_zarr(tmp_path / "there").record((0, 0, 0, 0))["config"]["prediction"]
 
 
 def test_the_bytes_are_those_of_one_process(client, expected, tmp_path, capsys):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.edges import edges
 from helpers.strategies import make, make_roi
 from numpy.typing import NDArray
 
@@ -107,6 +108,15 @@ def test_what_kernels_do_not_encode_is_coded_on_threads(tmp_path: Path) -> None:
     options: dict[str, Any] = {"max_error": 1.0, "stages": 3, "step": 0.25, "chunks": (64, 64)}
     expected, _ = written(array, tmp_path / "cpu", **options)
     assert written(array, tmp_path / "gpu", device="gpu", **options)[0] == expected
+    assert Small.coded == 0
+
+
+def test_predicted_blocks_are_coded_on_threads_with_a_warning(tmp_path: Path) -> None:
+    array = edges((4, 96, 160), 1)
+    options: dict[str, Any] = {"qstep": 30, "effort": 2, "prediction": True, "chunks": (4, 96, 96)}
+    expected, _ = written(array, tmp_path / "cpu", **options)
+    with pytest.warns(RuntimeWarning, match="no kernels encode predicted blocks: the CPU does"):
+        assert written(array, tmp_path / "gpu", device="gpu", **options)[0] == expected
     assert Small.coded == 0
 
 

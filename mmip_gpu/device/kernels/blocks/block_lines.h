@@ -82,6 +82,15 @@ struct BlockLines {
         }
     }
 
+    // The DCs of the parts of mode 4 through a transform of their own.
+    static MMIP_RULE void join_parts(float* work, CellOffset o) {
+        constexpr int deep = depth == 8 ? 2 : 1;
+        float dc[deep * 4];
+        for (int i = 0; i < deep * 4; ++i) dc[i] = work[at(o.z + 4 * (i >> 2), o.y + 4 * ((i >> 1) & 1), o.x + 4 * (i & 1))];
+        corner_lines<deep, 2, dct_line<2, float>>(dc);
+        for (int i = 0; i < deep * 4; ++i) work[at(o.z + 4 * (i >> 2), o.y + 4 * ((i >> 1) & 1), o.x + 4 * (i & 1))] = dc[i];
+    }
+
     // The i-th coefficient of cell k's room: where it stands, and its place in the order table of its block.
     struct Coefficient {
         int at, place;
@@ -119,15 +128,6 @@ private:
             const CellOffset cell = superblock_cell(i, depth);
             dcs[i] = corner[(cell.z * m + cell.y) * m + cell.x];
         }
-    }
-
-    // The DCs of the parts of mode 4 through a transform of their own.
-    static MMIP_RULE void join_parts(float* work, CellOffset o) {
-        constexpr int deep = depth == 8 ? 2 : 1;
-        float dc[deep * 4];
-        for (int i = 0; i < deep * 4; ++i) dc[i] = work[at(o.z + 4 * (i >> 2), o.y + 4 * ((i >> 1) & 1), o.x + 4 * (i & 1))];
-        corner_lines<deep, 2, dct_line<2, float>>(dc);
-        for (int i = 0; i < deep * 4; ++i) work[at(o.z + 4 * (i >> 2), o.y + 4 * ((i >> 1) & 1), o.x + 4 * (i & 1))] = dc[i];
     }
 };
 

@@ -1,6 +1,6 @@
 // The coefficients of a superblock out of its DCs and lists of tokens, a palette cell's colours, and what stage 1 alone lets expect.
-// Values: DecodeParams or CodedParams in; coefficients in place of the samples out. One phase: lanes of a block's cells share its
-// tokens. Implements FORMAT.md sections 4.3 (corners) and 5.
+// Values: DecodeParams or CodedParams in; coefficients in place of the samples out. One phase: lanes share the tokens of a block.
+// Implements FORMAT.md sections 4.3 (corners) and 5.
 #pragma once
 
 #include "rules/blocks/quantize.h"
@@ -9,35 +9,41 @@
 
 namespace mmip {
 
-template <int depth, class Params>
+// `added`: to what stands there.
+template <int depth, class Params, bool added = false>
 struct CellDequantizer {
     using Cells = SynthesisCells<depth>;
     using Cell = typename Cells::Cell;
     using Shared = typename Cells::Shared;
     static constexpr int kLanesPerCell = Cells::kLanesPerCell, kSlice = Cells::kSlice, kPitch = Cells::kPitch;
 
-    // Lanes of a block's cells share its tokens; the first of them sets the DC or the corner.
+    // On the lanes of the block's cells.
     static MMIP_RULE void dequantize_cell(const Params& p, Shared& s, const DecodeTile& tile, const DecodeItem& item, int lane) {
-        const int slot = lane / kLanesPerCell;
-        const Cell& cell = s.cells[slot];
+        const Cell& cell = s.cells[lane / kLanesPerCell];
         if (cell.cells == 0) return;
-        if (cell.mode == kModePalette) return read_palette(p, s, tile, item, slot, lane % kLanesPerCell);
-        const int first = cell.first;
-        const int index = lane - first * kLanesPerCell, sharing = cell.cells * kLanesPerCell;
+        dequantize_block(p, s, tile, item, cell.first, lane - cell.first * kLanesPerCell, cell.cells * kLanesPerCell, p.lists(item));
+    }
+
+    // Lane `index` of those that share the block whose first cell this is; the first of them sets the DC or the corner. The indices
+    // are those of so many lists.
+    static MMIP_RULE void dequantize_block(const Params& p, Shared& s, const DecodeTile& tile, const DecodeItem& item, int first, int index, int sharing, int lists) {
+        const Cell& cell = s.cells[first];
+        if (cell.mode == kModePalette) return read_palette(p, s, tile, item, first, index, sharing);
         float* block = Cells::origin_of(s, first);
         if (index == 0) set_corner(p, s, tile, item, first, block);
-        if (cell.cells == 64) set_corner_value(p, s, tile, item, slot, block);
+        if (cell.cells == 64) set_corner_value(p, s, tile, item, index, block);
         if (item.stages == 1 && index == 0) expect_low(p, tile, item, cell.raster, block);
         const int log2_size = cell.cells == 64 ? 6 : (cell.cells == 16 ? 5 : (cell.cells > 1 ? 4 : 3)), in_size = (1 << log2_size) - 1;
         const uint16_t* scan = item.tables->scan[cell.mode];
         const float unit = step_of(item, tile, cell.quality_class) / kReconUnit;
-        for (int n = 0; n < p.lists(item); ++n) {
-            const auto list = p.list(tile, item, s.cells[first].coding, n);
+        for (int n = 0; n < lists; ++n) {
+            const auto list = p.list(tile, item, cell.coding, n);
             for (uint32_t t = static_cast<uint32_t>(index); t < list.count; t += static_cast<uint32_t>(sharing)) {
                 const Token token = list[t];
                 const int place = scan[token.position];      // [kz][kx][ky]
-                block[(place >> (2 * log2_size)) * kSlice + (place & in_size) * kPitch + (place >> log2_size & in_size)] =
-                    dequantize(token.value, item.recon[cell.quality_class], unit);
+                float& at = block[(place >> (2 * log2_size)) * kSlice + (place & in_size) * kPitch + (place >> log2_size & in_size)];
+                const float value = dequantize(token.value, item.recon[cell.quality_class], unit);
+                at = added ? at + value : value;
             }
         }
     }
@@ -74,11 +80,11 @@ private:
     }
 
     // The colours of a palette cell, and by the first lane what they stand for.
-    static MMIP_RULE void read_palette(const Params& p, Shared& s, const DecodeTile& tile, const DecodeItem& item, int slot, int index) {
+    static MMIP_RULE void read_palette(const Params& p, Shared& s, const DecodeTile& tile, const DecodeItem& item, int slot, int index, int sharing) {
         const Cell& cell = s.cells[slot];
         const auto list = p.list(tile, item, cell.coding, 0);
         float* block = Cells::origin_of(s, slot);
-        for (uint32_t t = static_cast<uint32_t>(index); t < list.count; t += kLanesPerCell) {
+        for (uint32_t t = static_cast<uint32_t>(index); t < list.count; t += static_cast<uint32_t>(sharing)) {
             const Token token = list[t];
             for (int k = 0; k < kWordSamples && token.position >= kPaletteGaps; ++k) {
                 const int i = (static_cast<int>(token.position) - kPaletteGaps) * kWordSamples + k;

@@ -20,13 +20,25 @@ struct SynthesisCells {
         int16_t first;                       // Z order index of its block's first cell
         int8_t mode, cells;                  // of the block; cells == 0: outside the tile, or not decoded
         int16_t quality_class;
-        int16_t reversible;
+        int8_t reversible, prediction;       // prediction: where blocks may have one
     };
     struct Shared {
         float samples[kSlices * kSlice];
         Cell cells[kCells];
         PaletteValues values[kCells];        // of the palette cells
     };
+
+    // Of a cell in the tile, whose place is set. `plain`: the DCT for reversible classes, too.
+    template <bool predicted, class Params>
+    static MMIP_RULE void describe(const Params& p, const DecodeTile& tile, const DecodeItem& item, bool plain, int slot, Cell& cell) {
+        const int mode = item.stages > 1 ? p.modes[tile.base + cell.coding] : kMode8, cells = block_shape(mode, depth).cells;
+        cell.mode = static_cast<int8_t>(mode);
+        cell.cells = static_cast<int8_t>(cells);
+        cell.first = static_cast<int16_t>(slot & ~(cells - 1));
+        cell.quality_class = p.classes[tile.base + cell.raster];
+        cell.reversible = plain ? 0 : static_cast<int8_t>(item.reversible[cell.quality_class]);
+        if constexpr (predicted) cell.prediction = static_cast<int8_t>(p.predictions[tile.base + cell.coding]);
+    }
 
     static MMIP_RULE float* sample(Shared& s, int z, int y, int x) {
         return s.samples + z * kSlice + y * kPitch + x;

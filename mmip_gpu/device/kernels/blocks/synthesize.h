@@ -1,15 +1,16 @@
 // Indices to samples: dequantization, inverse transforms, offset, clip and padding, at full or reduced scale.
-// Values: DecodeParams or CodedParams; indices and DCs of tiles in, samples in place of the items' output out. One group = one
-// superblock of 2x2x2 or 1x8x8 cells. Decoder side of FORMAT.md sections 2, 4 and 5. Each phase reads what others wrote only after
-// a barrier.
+// Values: DecodeParams or CodedParams; indices and DCs of tiles in, samples in place of the items' output out; where blocks may be
+// predicted, R2 of the tiles in. One group = one superblock of 2x2x2 or 1x8x8 cells. Decoder side of FORMAT.md sections 2, 4 and 5.
+// Each phase reads what others wrote only after a barrier.
 #pragma once
 
 #include "device/kernels/blocks/dequantize_cells.h"
 #include "device/kernels/blocks/inverse_lines.h"
+#include "device/kernels/blocks/prediction_lines.h"
 
 namespace mmip {
 
-template <int depth, bool scaled, class P = DecodeParams>
+template <int depth, bool scaled, class P = DecodeParams, bool predicted = false>
 struct SynthesisKernel {
     using Params = P;
     using Cells = SynthesisCells<depth>;
@@ -17,8 +18,9 @@ struct SynthesisKernel {
     using Shared = typename Cells::Shared;
     using Lines = InverseLines<depth, scaled>;
     static constexpr int kWidth = Cells::kWidth, kSlices = Cells::kSlices, kSlice = Cells::kSlice, kPitch = Cells::kPitch;
-    static constexpr int kCells = Cells::kCells, kLanes = Cells::kLanes, kPhases = 7;
-    static constexpr int kResident = depth == 8 ? 1024 / kLanes : 12;                    // by 64 registers a lane; by shared memory
+    static constexpr int kCells = Cells::kCells, kLanes = Cells::kLanes;
+    static constexpr int kBefore = predicted ? PredictionLines::kPhases : 0, kPhases = kBefore + 7;
+    static constexpr int kResident = depth == 8 ? 1024 / kLanes : (predicted ? 8 : 12);  // by 64 registers a lane; by shared memory
 
     template <int phase>
     static MMIP_RULE void run(const Params& p, Shared& s, int64_t group, int lane) {
@@ -26,10 +28,11 @@ struct SynthesisKernel {
         const DecodeTile& tile = p.tiles[at];
         const DecodeItem& item = p.items[tile.item];
         const int superblock = static_cast<int>(group - tile.first_group);
-        constexpr int corner_rows = depth == 8 ? kPhases : 3, rows = depth == 8 ? 3 : 4;   // those of 64 x 64 have a phase
+        constexpr int corner_rows = depth == 8 ? kPhases : kBefore + 3, rows = kBefore + (depth == 8 ? 3 : 4);   // those of 64 x 64 have a phase
         if constexpr (phase == 0) prepare(p, s, tile, item, superblock, lane, p.status(at));
-        if constexpr (phase == 1) CellDequantizer<depth, P>::dequantize_cell(p, s, tile, item, lane);
-        if constexpr (phase == 2) Lines::transform_parts(s, lane);
+        if constexpr (phase > 0 && phase <= kBefore) PredictionLines::run<phase - 1>(p, s, tile, superblock, lane);
+        if constexpr (phase == kBefore + 1) CellDequantizer<depth, P, predicted>::dequantize_cell(p, s, tile, item, lane);
+        if constexpr (phase == kBefore + 2) Lines::transform_parts(s, lane);
         if constexpr (phase == corner_rows) Lines::transform_corner_row(s, lane);
         if constexpr (phase == rows) Lines::transform_row(s, item, lane);
         if constexpr (phase == rows + 1) Lines::transform_column(s, item, lane);
@@ -50,13 +53,7 @@ private:
         if (!superblock_has(box, o)) return;
         cell.coding = coding_index(box, lane, depth);
         cell.raster = ((box.z + o.z) * tile.size[1] + box.y + o.y) * tile.size[2] + box.x + o.x;
-        const int mode = item.stages > 1 ? p.modes[tile.base + cell.coding] : kMode8;
-        const int cells = block_shape(mode, depth).cells;
-        cell.mode = static_cast<int8_t>(mode);
-        cell.cells = static_cast<int8_t>(cells);
-        cell.first = static_cast<int16_t>(lane & ~(cells - 1));
-        cell.quality_class = p.classes[tile.base + cell.raster];
-        cell.reversible = scaled || item.stages == 1 ? 0 : item.reversible[cell.quality_class];   // stage 1 alone: the DCT for all
+        Cells::template describe<predicted>(p, tile, item, scaled || item.stages == 1, lane, cell);   // stage 1 alone: the DCT for all
     }
 
     // A sample of the reduced superblock, out of what the lines left of its block.
@@ -106,7 +103,7 @@ private:
             const int64_t at[3] = {from[0] / deep, from[1] / scale, from[2] / scale};
             if (at[0] >= item.scaled[0] || at[1] >= item.scaled[1] || at[2] >= item.scaled[2]) continue;
             const float value = scaled ? reduced(s, cell, z, y, x, scale) : *Cells::sample(s, z, y, x);
-            int32_t v = to_sample(value) + item.offset;
+            int32_t v = to_sample(predicted && !scaled ? predicted_sample(value) : value) + item.offset;
             v = v < item.minimum ? item.minimum : (v > item.maximum ? item.maximum : v);
             if (item.padded != 0 && is_masked(p, tile, item, cell, from, scale)) v = item.padding;
             put_sample(item.samples, item.type, sample_position(item.size, tile.plane, at[0] - item.origin[0], at[1] - item.origin[1], at[2] - item.origin[2]), v);

@@ -1,7 +1,8 @@
 // How often each symbol of each payload occurs.
-// Values: counts by copy, payload and symbol, headers before tokens. Copies are added up by a kernel of their own.
+// Values: counts by copy, payload and symbol, predictions before headers before tokens. Copies are added up by a kernel of their own.
 #pragma once
 
+#include "rules/prediction/listed_prediction.h"
 #include "rules/tokens/symbols.h"
 #include "device/kernels/items.h"
 
@@ -15,6 +16,7 @@ struct Histograms {
     int64_t copies, symbols;
 
     MMIP_RULE uint32_t* of(const PayloadItem& payload, int64_t group) const { return bins + group % copies * symbols + payload.first_symbol; }
+    MMIP_RULE uint32_t* predictions_of(const PayloadItem& payload, int64_t group) const { return of(payload, group) - kPredictionSymbols; }
 
     MMIP_FIELDS(bins, copies, symbols)
 };

@@ -106,7 +106,7 @@ struct FirstStageKernel : EntropyKernel {
         if (state.status != kOk) return;
         BitReader bits(p.substreams[i].data, p.substreams[i].bytes, state.bit);
         const StageCodes& codes = p.codes[tile.item];
-        DcJob job{tile.size[0], tile.size[1], tile.size[2], item.class_count, item.steps[0] + tile.component, 3, codes.dc, {}, p.classes + tile.base,
+        DcJob job{tile.size[0], tile.size[1], tile.size[2], item.class_count, item.steps[0] + tile.component, 3, codes.first, {}, p.classes + tile.base,
                   p.dc + tile.base, p.values + tile.base, p.errors + tile.base};
         for (int k = 0; k < kDcWeights; ++k) job.weights.of[k] = codes.weights[k];
         int status = read_dcs(job, bits);
@@ -117,7 +117,9 @@ struct FirstStageKernel : EntropyKernel {
     }
 };
 
-// Blocks in one phase, palette cells in the next: registers are those of the one that needs more.
+// Blocks in one phase, palette cells in the next: registers are those of the one that needs more. `predicted`: of sub-streams whose
+// blocks may have a prediction, and of no others.
+template <bool predicted>
 struct TokenKernel : EntropyKernel {
     static constexpr int kPhases = 2;
 
@@ -128,11 +130,11 @@ struct TokenKernel : EntropyKernel {
         const DecodeTile& tile = p.tiles[i];
         const DecodeItem& item = p.items[tile.item];
         DecodeState& state = p.states[i];
-        if (state.status != kOk || p.stage > item.stages) return;
+        if (state.status != kOk || p.stage > item.stages || (p.stage == 2 && item.predicted != 0) != predicted) return;
         if (phase == 1 && state.bit == 0) return;
         UnpackJob job = job_of(p, i, tile, item, state);
         if constexpr (phase == 0) {
-            SubstreamReader reader(job);
+            BlockReader<predicted> reader(job);
             bool more = reader.next_block();
             while (more) more = reader.go_on(read_token(reader.source_, reader.cursor_));
         } else {
@@ -157,6 +159,7 @@ struct TokenKernel : EntropyKernel {
         const bool alone = item.class_count == 0;
         job.classes = p.classes + tile.base, job.reversible = alone ? nullptr : item.reversible;
         job.sets_modes = stage == 2 || alone ? 1 : 0;
+        job.prediction_codes = &codes.first, job.predictions = p.predictions + tile.base, job.near_predictions = p.near_predictions + tile.base;
         job.modes = p.modes + tile.base, job.density = p.density + tile.base, job.magnitudes = p.magnitudes + kMagnitudeBytes * i;
         job.tokens = tokens + state.tokens, job.tokens_end = tokens + tile.room;
         job.spans = p.spans + tile.spans + static_cast<int64_t>(alone ? 0 : stage - 2) * tile.cells();

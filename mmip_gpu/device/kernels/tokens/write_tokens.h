@@ -18,6 +18,7 @@ struct ListedSymbols {
     const uint16_t* tokens;
     const uint16_t* nonzeros;
     const uint16_t* headers;
+    const uint16_t* listed;                  // predictions (coding order); nullptr: no block of the batch may have one
     const uint32_t* words;                   // in the order of the histograms
 
     template <class Writer>
@@ -28,13 +29,19 @@ struct ListedSymbols {
         put_token(out, words[payload.first_symbol + kHeaderSymbols + tokens[entry]], run, count_extra_bits(count_symbol(run)), size, q);
     }
 
+    // Of the cell of a tile that comes at this place in coding order, with the prediction of the block that begins there.
     template <class Writer>
-    MMIP_RULE void header(Writer& out, const PayloadItem& payload, int64_t span) const {
+    MMIP_RULE void header(Writer& out, const Batch& b, const TileItem& t, int place, int stage) const {
+        const ChunkItem& chunk = b.chunk_of(t);
+        const PayloadItem& payload = b.payload(chunk, stage);
+        const int64_t span = t.first_span + static_cast<int64_t>(place) * (chunk.stages - 1) + stage - 2;
         const int header = headers[span];
-        if (header != kNoHeader) put_header(out, words[payload.first_symbol + header], header % kHeaderAlphabet, nonzeros[span]);
+        if (header == kNoHeader) return;
+        put_header(out, words[payload.first_symbol + header], header % kHeaderAlphabet, nonzeros[span]);
+        if (stage == 2 && listed != nullptr) put_prediction(out, words + payload.first_symbol - kPredictionSymbols, listed[t.first_cell + place]);
     }
 
-    MMIP_FIELDS(modes, counts, positions, values, tokens, nonzeros, headers, words)
+    MMIP_FIELDS(modes, counts, positions, values, tokens, nonzeros, headers, listed, words)
 };
 
 struct CountTokenBitsKernel {
@@ -80,7 +87,7 @@ struct CountTokenBitsKernel {
                 const int k = i / stages, stage = i % stages + 2;
                 if (s.cells.place[k] < 0) continue;
                 BitCounter counter;
-                p.symbols.header(counter, p.batch.payload(chunk, stage), t.first_span + static_cast<int64_t>(s.cells.place[k]) * stages + stage - 2);
+                p.symbols.header(counter, p.batch, t, s.cells.place[k], stage);
                 add_to(&s.bits[stage - 2], counter.count);
             }
         }
@@ -126,10 +133,6 @@ struct WriteTokensKernel {
     }
 
 private:
-    static MMIP_RULE int64_t span_of(const Shared& s, const TileItem& t, int stages, int k, int i) {
-        return t.first_span + static_cast<int64_t>(s.cells.place[k]) * stages + i;
-    }
-
     // Entries that a lane writes, one after the other.
     static MMIP_RULE int first_entry(const Shared& s, int lane) { return static_cast<int>(static_cast<int64_t>(s.cells.total()) * lane / kLanes); }
 
@@ -150,7 +153,7 @@ private:
         for (int i = lane; i < kMostCells * stages; i += kLanes) {
             const int k = i / stages, stage = i % stages + 2;
             BitCounter counter;
-            if (s.cells.place[k] >= 0) p.symbols.header(counter, p.batch.payload(chunk, stage), span_of(s, t, stages, k, stage - 2));
+            if (s.cells.place[k] >= 0) p.symbols.header(counter, p.batch, t, s.cells.place[k], stage);
             s.header[k][stage - 2] = counter.count;
         }
     }
@@ -182,7 +185,7 @@ private:
             int64_t tokens = 0;
             for (int n = 0; n < k * stages + stage - 2; ++n) tokens += s.segment[n / stages][n % stages];
             PlacedBits out(p.output, s.base[k][stage - 2] + tokens - s.header[k][stage - 2]);
-            p.symbols.header(out, p.batch.payload(chunk, stage), span_of(s, t, stages, k, stage - 2));
+            p.symbols.header(out, p.batch, t, s.cells.place[k], stage);
             out.finish();
         }
     }
