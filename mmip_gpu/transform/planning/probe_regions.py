@@ -48,7 +48,8 @@ def spread_probe(layout: PlaneLayout) -> list[tuple[slice, ...]]:
     if any(lengths[a] % (4 * _PART_UNIT) for a in "yx"):
         return [region]
     sizes = _PART_SAMPLES[3 if layout.volume[0] > 1 else 2]
-    return _spread(layout, lengths | _part(layout, sizes), _grid(layout))
+    part = {a: min(sizes[_place(layout, a)], n) for a, n in lengths.items() if _place(layout, a) in sizes}
+    return _spread(layout, lengths | part, _grid(layout))
 
 
 def tile_probe(layout: PlaneLayout, depth: int) -> list[tuple[slice, ...]]:
@@ -56,14 +57,12 @@ def tile_probe(layout: PlaneLayout, depth: int) -> list[tuple[slice, ...]]:
     regions = spread_probe(layout)
     if len(regions) == 1:
         return regions
-    lengths = {a: n if a == "c" else 1 for a, n in zip(layout.axes, layout.shape, strict=True)}
-    return _spread(layout, lengths | _part(layout, _BLOCK_SAMPLES[depth]), _grid(layout), aligned=True)
-
-
-def _part(layout: PlaneLayout, sizes: dict[str, int]) -> dict[str, int]:
-    """Lengths of a part on the axes of volumes that have a size."""
-    lengths = dict(zip(layout.axes, layout.shape, strict=True))
-    return {a: min(sizes[_place(layout, a)], n) for a, n in lengths.items() if _place(layout, a) in sizes}
+    part = _BLOCK_SAMPLES[depth]
+    lengths = {
+        a: n if a == "c" else min(n, part.get(_place(layout, a), 1))
+        for a, n in zip(layout.axes, layout.shape, strict=True)
+    }
+    return _spread(layout, lengths, _grid(layout), aligned=True)
 
 
 def _grid(layout: PlaneLayout) -> tuple[int, int]:
@@ -107,7 +106,7 @@ def quarter_regions(layout: PlaneLayout) -> list[tuple[slice, ...]]:
 def _spread(
     layout: PlaneLayout, lengths: dict[str, int], grid: tuple[int, int], *, aligned: bool = False
 ) -> list[tuple[slice, ...]]:
-    """Regions of these lengths, around the middles of what they stand for on each axis, or `aligned` to them."""
+    """Regions of these lengths, around the middles of what they stand for on each axis; aligned: at multiples."""
     regions = []
     counts = dict(zip("yx", grid, strict=True))
     for row, column in product(*map(range, grid)):
