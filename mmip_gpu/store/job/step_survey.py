@@ -31,7 +31,7 @@ _SHARE = 12  # of the samples one in so many is coded before the chunks are
 _FEWEST, _MOST = 2**20, 2**21  # samples of all pieces
 _LENGTHS, _SMALL_LENGTHS, _SMALL_COUNT = {"z": 16, "y": 64, "x": 64}, {"z": 16, "y": 32, "x": 32}, 16
 _GROUPS = 8  # of pieces, at least
-_SURENESS, _MOST_DOUBT = 0.5, 0.06  # standard errors that are allowed for; at most a quarter of a decibel
+_SURENESS, _MOST_DOUBT = 0.25, 0.06  # standard errors that are allowed for; at most a quarter of a decibel
 _INDEX_ERROR = 1 / 12  # mean square of rounding to indices, in steps
 
 
@@ -135,7 +135,7 @@ class Chunks:
 def surveyed_plan(plan: ChunkPlan, peak: float, pieces: Pieces | Chunks) -> ChunkPlan:
     """The plan with the step that should give all samples the PSNR; exact where no step does on the pieces.
 
-    It allows for half a standard error of what the pieces show, since a step that misses costs a part of all chunks.
+    It allows for a quarter of the standard error of what the pieces show, since a miss costs a part of all chunks.
     """
     near, slope = near_step(plan, peak, pieces.mean_error)
     factor = 1 + min(_SURENESS * pieces.doubt(near), _MOST_DOUBT)
